@@ -1,0 +1,125 @@
+//! The configuration file, read and checked: every value resolved, nothing left to look up later.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::secret::Secret;
+
+/// A configuration that was read without an error. What is only worth a word is in `warnings`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// `[repository]`
+    pub repository: RepositoryConfig,
+    /// `[instance.NAME]`, by name.
+    pub instances: BTreeMap<String, Instance>,
+    /// `[target.NAME]`, by name.
+    pub targets: BTreeMap<String, Target>,
+    /// What should be mended but does not stop the work: a secret that others can read.
+    pub warnings: Vec<String>,
+}
+
+/// `[repository]`: where backups are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RepositoryConfig {
+    /// `file:///path`
+    Local {
+        /// Absolute path of the repository's folder.
+        path: PathBuf,
+    },
+    /// `s3://bucket/prefix`
+    S3(S3Config),
+}
+
+/// An S3-compatible bucket. What is `None` is left to AWS's own chain (environment, profile, web identity, instance role).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Config {
+    /// Name of the bucket.
+    pub bucket: String,
+    /// What every key begins with, without slashes at its ends; empty where the bucket is the repository.
+    pub prefix: String,
+    /// URL of a server other than AWS's own.
+    pub endpoint: Option<String>,
+    /// Region; with an endpoint and none given, `us-east-1`.
+    pub region: Option<String>,
+    /// `https://host/bucket/key` rather than `https://bucket.host/key`; unset: where an endpoint is given.
+    pub path_style: Option<bool>,
+    /// Both or neither of the two keys are given.
+    pub access_key_id: Option<String>,
+    /// `secret_access_key`, or the content of `secret_access_key_file` without its line end.
+    pub secret_access_key: Option<Secret>,
+}
+
+/// `[instance.NAME]`: one Odoo database and its filestore.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    /// Its name in the configuration; a valid segment of a [`crate::store::Key`].
+    pub name: String,
+    /// Where its database is.
+    pub database: Database,
+    /// The filestore's folder: `<data_dir>/filestore/<database>`, or what `filestore` says.
+    pub filestore: PathBuf,
+}
+
+/// `[target.NAME]`: a place to restore to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where its database is, or is to be.
+    pub database: Database,
+    /// The filestore's folder, or what is to become it.
+    pub filestore: PathBuf,
+    /// Whose backups it takes where none is named; `None` where the configuration has several instances and this target names none.
+    pub instance: Option<String>,
+}
+
+/// A database on a server, and how to reach it. What libpq would take from the environment or a password file stays `None`.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Its name.
+    pub name: String,
+    /// Host name or address, or a socket's folder where it begins with `/`. `None`: the local socket.
+    pub host: Option<String>,
+    /// `None`: `$PGPORT`, else 5432.
+    pub port: Option<u16>,
+    /// `None`: `$PGUSER`, else the operating system's user.
+    pub user: Option<String>,
+    /// `password`, the content of `password_file`, or odoo.conf's `db_password`. `None`: `$PGPASSWORD`, else the password file of libpq.
+    pub password: Option<Secret>,
+    /// `sslmode`, with libpq's words. Default `prefer`, as in libpq and Odoo.
+    pub sslmode: SslMode,
+    /// `sslrootcert`: a PEM file of trusted authorities; `None`: `~/.postgresql/root.crt` where it exists, else the system's.
+    pub sslrootcert: Option<PathBuf>,
+    /// A folder that is searched for pg_dump and pg_restore before all others (`pg_path`, also in odoo.conf).
+    pub pg_path: Option<PathBuf>,
+}
+
+/// How far a TCP connection to PostgreSQL is encrypted and verified; libpq's words and meanings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SslMode {
+    /// Never.
+    Disable,
+    /// Where the server offers it, without verification.
+    Prefer,
+    /// Always; the certificate is verified only where a root certificate file is there (as `verify-ca`, as in libpq).
+    Require,
+    /// Always, and the certificate must come from a trusted authority.
+    VerifyCa,
+    /// As `VerifyCa`, and the certificate must be for this host.
+    VerifyFull,
+}
+
+impl SslMode {
+    /// libpq's word for it, as `PGSSLMODE` takes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}

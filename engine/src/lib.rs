@@ -1,0 +1,7 @@
+//! What odoo-backup does, as a library: the verbs first, then what they stand on.
+
+pub mod config;
+pub mod odoo;
+pub mod secret;
+pub mod store;
+pub mod stream;

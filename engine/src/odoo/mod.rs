@@ -1,0 +1,1 @@
+//! All that is Odoo's own: its configuration file, what its database says of itself, where its filestore lies.

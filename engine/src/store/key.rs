@@ -1,0 +1,112 @@
+//! Names of objects.
+
+use std::fmt;
+
+/// A relative path of one or more segments joined by `/`, safe as a path and as an S3 key alike.
+///
+/// Segments hold ASCII letters, digits and `-._` only, do not begin with a dot (such names are temporary files of the local store), and
+/// are not empty. What is not a `Key` cannot reach a store, so a name from outside cannot leave the repository.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(String);
+
+/// Text that is no [`Key`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a valid object name: segments of letters, digits, '-', '_' and '.', not beginning with '.', joined by '/'"
+)]
+pub struct InvalidKey(String);
+
+impl Key {
+    /// S3 allows 1024 bytes; this leaves room for the store's prefix.
+    const MAX_LEN: usize = 700;
+
+    /// Checks `text`.
+    ///
+    /// # Errors
+    /// [`InvalidKey`] where a segment is empty, begins with a dot or holds another character, or the whole is too long.
+    pub fn new(text: impl Into<String>) -> Result<Self, InvalidKey> {
+        let text = text.into();
+        let valid = text.len() <= Self::MAX_LEN && text.split('/').all(is_segment);
+        if valid { Ok(Self(text)) } else { Err(InvalidKey(text)) }
+    }
+
+    /// This key with further segments behind it.
+    ///
+    /// # Errors
+    /// As [`Key::new`].
+    pub fn join(&self, rest: &str) -> Result<Self, InvalidKey> {
+        Self::new(format!("{}/{rest}", self.0))
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The segments, first to last.
+    pub fn segments(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.split('/')
+    }
+
+    /// The last segment.
+    pub fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+
+    /// Whether this key is `prefix` or lies under it as in a folder.
+    pub fn is_under(&self, prefix: &Key) -> bool {
+        self.0
+            .strip_prefix(&prefix.0)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// Whether `text` may be one segment of a [`Key`]: also the rule for names of instances.
+pub fn is_segment(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with('.') && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Key;
+
+    #[test]
+    fn accepts_what_the_repository_uses() {
+        for text in [
+            "repository.json",
+            "production/20261121T020003Z-3f9c/filestore-0001.tar.zst",
+        ] {
+            assert_eq!(Key::new(text).unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn refuses_what_could_leave_the_repository_or_confuse_a_shell() {
+        for text in [
+            "", "/", "a/", "/a", "a//b", "..", "a/../b", ".hidden", "a/.tmp", "a b", "a\\b", "ä", "a\nb", "a*",
+        ] {
+            assert!(Key::new(text).is_err(), "{text:?}");
+        }
+        assert!(Key::new("a".repeat(701)).is_err());
+    }
+
+    #[test]
+    fn lies_under_a_folder_not_under_a_beginning() {
+        let folder = Key::new("a/b").unwrap();
+        assert!(Key::new("a/b/c").unwrap().is_under(&folder));
+        assert!(folder.is_under(&folder));
+        assert!(!Key::new("a/bc").unwrap().is_under(&folder));
+    }
+}

@@ -1,0 +1,166 @@
+//! Where objects are kept: a small interface, and the local folder and S3 behind it.
+//!
+//! A store knows nothing of backups. It promises what the rest is built on: an object is whole or not there at all,
+//! and `put` answers only when the object would survive the loss of power.
+
+mod key;
+
+use std::fmt;
+use std::ops::Range;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+
+pub use key::{InvalidKey, Key, is_segment};
+
+use crate::stream::Body;
+
+/// What [`Store::put`] does where the key already exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Replace it, in one step: a reader sees the old object or the new one.
+    Replace,
+    /// Fail with [`StoreErrorKind::AlreadyExists`] and leave it as it is.
+    CreateNew,
+}
+
+/// An object as [`Store::list`] and [`Store::head`] report it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its full key, without the store's own prefix.
+    pub key: Key,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it was written, by the store's clock.
+    pub modified: Timestamp,
+}
+
+/// A place for objects. Shared between tasks as `Arc<dyn Store>`.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Stores everything that `body` yields and returns the number of bytes stored.
+    ///
+    /// Nothing is visible under `key` until this returns `Ok`, and it is durable from then on. If `body` ends in an
+    /// error, nothing is stored and the error comes back as [`StoreErrorKind::Source`]; the same holds where this
+    /// future is dropped, though a part of an upload may then wait to be swept.
+    async fn put(&self, key: &Key, body: Body, mode: Mode) -> Result<u64, StoreError>;
+
+    /// Opens an object, or the bytes `range` of it. A range must not be empty and must lie within the object.
+    ///
+    /// A connection that breaks while the body is read ends the body in an error or is resumed; it never looks like the end.
+    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Body, StoreError>;
+
+    /// Size and time of one object, or `None` where there is none.
+    async fn head(&self, key: &Key) -> Result<Option<Object>, StoreError>;
+
+    /// Every object whose key is `prefix` itself or lies under it as a folder (`None`: all), ordered by key, a page at a time
+    /// as the stream is polled. `a/b` lists `a/b/c` but not `a/bc`.
+    fn list<'a>(&'a self, prefix: Option<&Key>) -> BoxStream<'a, Result<Object, StoreError>>;
+
+    /// Deletes an object. One that is not there is no error: two who delete the same thing have both reached their aim.
+    async fn delete(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// The store as an operator would write it, for messages: `s3://bucket/prefix`, `file:///var/lib/odoo-backup`. Never a secret.
+    fn location(&self) -> String;
+}
+
+/// What was being done to a store when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Connecting, reading credentials, opening the folder.
+    Open,
+    /// [`Store::put`]
+    Put,
+    /// [`Store::get`] and reading what it returned.
+    Get,
+    /// [`Store::head`]
+    Head,
+    /// [`Store::list`]
+    List,
+    /// [`Store::delete`]
+    Delete,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Put => "store",
+            Self::Get => "read",
+            Self::Head => "look at",
+            Self::List => "list",
+            Self::Delete => "delete",
+        })
+    }
+}
+
+/// A store's failure: what was being done, to which object, where, and why it failed.
+#[derive(Debug, thiserror::Error)]
+#[error("unable to {action} {} in {location}: {kind}", .key.as_ref().map_or("objects", Key::as_str))]
+pub struct StoreError {
+    /// What was being done.
+    pub action: Action,
+    /// To which object; `None` where it was the store as a whole.
+    pub key: Option<Key>,
+    /// [`Store::location`]
+    pub location: String,
+    /// Why it failed.
+    #[source]
+    pub kind: Box<StoreErrorKind>,
+}
+
+/// Why a store failed. One variant per thing that an operator would mend differently.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreErrorKind {
+    /// `get` of a key that is not there.
+    #[error("there is no such object")]
+    NotFound,
+    /// `put` with [`Mode::CreateNew`] of a key that is there.
+    #[error("the object exists already")]
+    AlreadyExists,
+    /// The bucket or the root folder is not there.
+    #[error("{0} does not exist")]
+    NoSuchPlace(String),
+    /// Credentials missing, wrong, or without the privilege.
+    #[error("access denied: {0}")]
+    Denied(String),
+    /// Disk full, or quota exceeded.
+    #[error("no space left: {0}")]
+    Full(String),
+    /// Unreachable, timed out, or failing on its side, after all retries.
+    #[error("not available: {0}")]
+    Unavailable(String),
+    /// What came back is not what was asked for: wrong length, checksum, or form.
+    #[error("damaged in transit or at rest: {0}")]
+    Corrupt(String),
+    /// The body handed to `put` failed; the cause is the producer's.
+    #[error("the data to be stored could not be produced")]
+    Source(#[source] std::io::Error),
+    /// Anything else of the operating system.
+    #[error("{0}")]
+    Io(#[source] std::io::Error),
+    /// Anything else the server answered.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl StoreError {
+    /// How an operator mends it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        Some(match &*self.kind {
+            StoreErrorKind::NoSuchPlace(_) => {
+                "create it, or correct `url` in the [repository] section; `odoo-backup init` makes a repository".into()
+            }
+            StoreErrorKind::Denied(_) => {
+                "check the credentials and their privileges; `odoo-backup doctor` tries each of them".into()
+            }
+            StoreErrorKind::Full(_) => "free some space, or give the repository more; nothing was left behind".into(),
+            StoreErrorKind::Unavailable(_) => {
+                "check that the server runs and that `endpoint` and `region` are right, then try again".into()
+            }
+            StoreErrorKind::Corrupt(_) => "`odoo-backup check --read-data` says what else is affected".into(),
+            _ => return None,
+        })
+    }
+}

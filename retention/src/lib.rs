@@ -1,0 +1,1 @@
+//! Which backups to keep, and why. Pure functions: no I/O, no clock, no async.
