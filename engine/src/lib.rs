@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod odoo;
+pub mod progress;
 pub mod secret;
 pub mod store;
 pub mod stream;

@@ -55,9 +55,7 @@ impl Key {
 
     /// Whether this key is `prefix` or lies under it as in a folder.
     pub fn is_under(&self, prefix: &Key) -> bool {
-        self.0
-            .strip_prefix(&prefix.0)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        self.0.strip_prefix(&prefix.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -84,19 +82,15 @@ mod tests {
 
     #[test]
     fn accepts_what_the_repository_uses() {
-        for text in [
-            "repository.json",
-            "production/20261121T020003Z-3f9c/filestore-0001.tar.zst",
-        ] {
+        for text in ["repository.json", "production/20261121T020003Z-3f9c/filestore-0001.tar.zst"] {
             assert_eq!(Key::new(text).unwrap().as_str(), text);
         }
     }
 
     #[test]
     fn refuses_what_could_leave_the_repository_or_confuse_a_shell() {
-        for text in [
-            "", "/", "a/", "/a", "a//b", "..", "a/../b", ".hidden", "a/.tmp", "a b", "a\\b", "ä", "a\nb", "a*",
-        ] {
+        for text in ["", "/", "a/", "/a", "a//b", "..", "a/../b", ".hidden", "a/.tmp", "a b", "a\\b", "ä", "a\nb", "a*"]
+        {
             assert!(Key::new(text).is_err(), "{text:?}");
         }
         assert!(Key::new("a".repeat(701)).is_err());

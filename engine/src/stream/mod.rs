@@ -2,11 +2,39 @@
 //!
 //! **A stream's end means that its producer succeeded.** pg_dump's exit status comes after its stdout closes, and a dead
 //! thread looks like a clean end of file; so whatever makes a [`Body`] waits for the child or the thread before it
-//! reports the end, and a failed producer ends the stream in an error. Whoever consumes a stream can then not commit half of one.
+//! reports the end, and a failed producer ends the stream in an error. Whoever consumes a stream can then not commit
+//! half of one.
+//!
+//! The stages, in the order in which a byte passes them on its way out:
+//!
+//! ```text
+//! pg_dump | filestore walk → plain SHA-256 → zstd → stored SHA-256 → store
+//! ```
+//!
+//! and in reverse on its way back, where each digest is compared before the end of the stream is reported.
+
+mod decode;
+mod digest;
+mod encode;
+mod produce;
 
 use std::pin::Pin;
 
 use tokio::io::AsyncRead;
 
+pub use decode::{DecodeReader, Mismatch, decode};
+pub use digest::{Digest, DigestReader, DigestWriter, Fingerprint};
+pub use encode::{Encoded, Frame, FrameWriter, Level, encode};
+pub use produce::{ChunkWriter, Outcome, produce};
+
 /// Bytes on their way. `Ok` end of stream means the producer succeeded; a failed producer ends the stream with `Err`.
 pub type Body = Pin<Box<dyn AsyncRead + Send>>;
+
+/// How many bytes move between two threads at once: large enough that the hand-over does not count, small enough that
+/// a handful of them in flight does not either.
+pub(crate) const CHUNK: usize = 256 * 1024;
+
+/// A body of bytes in memory.
+pub fn body_of(bytes: impl AsRef<[u8]> + Send + Unpin + 'static) -> Body {
+    Box::pin(std::io::Cursor::new(bytes))
+}

@@ -1,0 +1,110 @@
+//! The way back: fingerprint, decompress, fingerprint, and compare before the end is reported.
+
+use std::io::{self, BufReader, Read, Write};
+
+use tokio_util::io::SyncIoBridge;
+use zstd::stream::read::Decoder;
+
+use super::{Body, CHUNK, DigestReader, Fingerprint, produce};
+use crate::progress::Task;
+
+/// What was read is not what was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// The stored bytes differ.
+    #[error("the stored object is damaged: expected {expected}, read {found}")]
+    Stored {
+        /// What the manifest says.
+        expected: Fingerprint,
+        /// What was read.
+        found: Fingerprint,
+    },
+    /// The stored bytes are right, what they decompress to is not.
+    #[error("the decompressed data is not what was backed up: expected {expected}, got {found}")]
+    Plain {
+        /// What the manifest says.
+        expected: Fingerprint,
+        /// What came out.
+        found: Fingerprint,
+    },
+}
+
+/// Reads the plain bytes of a stored zstd object. Its end is reported only once both fingerprints agree; otherwise the last
+/// read fails with [`io::ErrorKind::InvalidData`] and a [`Mismatch`] inside.
+pub struct DecodeReader<R: Read> {
+    /// `None` once the end was reported.
+    decoder: Option<DigestReader<Decoder<'static, BufReader<DigestReader<R>>>>>,
+    plain: Fingerprint,
+    stored: Fingerprint,
+}
+
+impl<R: Read> DecodeReader<R> {
+    /// Begins behind `stored_bytes`, with the fingerprints of what is to be read and of what is stored.
+    pub fn new(stored_bytes: R, plain: Fingerprint, stored: Fingerprint) -> io::Result<Self> {
+        let decoder = Decoder::with_buffer(BufReader::with_capacity(CHUNK, DigestReader::new(stored_bytes)))?;
+        Ok(Self { decoder: Some(DigestReader::new(decoder)), plain, stored })
+    }
+
+    fn compare(&mut self) -> io::Result<()> {
+        let Some(reader) = self.decoder.take() else {
+            return Ok(());
+        };
+        let found = reader.fingerprint();
+        let mut source = reader.into_inner().finish();
+        io::copy(&mut source, &mut io::sink())?;
+        let found_stored = source.get_ref().fingerprint();
+        if found_stored != self.stored {
+            return Err(invalid(Mismatch::Stored { expected: self.stored, found: found_stored }));
+        }
+        if found != self.plain {
+            return Err(invalid(Mismatch::Plain { expected: self.plain, found }));
+        }
+        Ok(())
+    }
+}
+
+fn invalid(mismatch: Mismatch) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, mismatch)
+}
+
+impl<R: Read> Read for DecodeReader<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let Some(decoder) = self.decoder.as_mut() else {
+            return Ok(0);
+        };
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        match decoder.read(buf) {
+            Ok(0) => self.compare().map(|()| 0),
+            Ok(read) => Ok(read),
+            // Where zstd stumbles the bytes are damaged; to say which object and how, the digest of the whole is better evidence.
+            Err(error) => self.compare().and(Err(error)),
+        }
+    }
+}
+
+/// The plain bytes of a stored body, whose end is reported only once both fingerprints agree.
+///
+/// `task` is advanced by the stored bytes that are read.
+pub fn decode(body: Body, plain: Fingerprint, stored: Fingerprint, task: Task) -> Body {
+    let source = SyncIoBridge::new(body);
+    produce(move |out| {
+        let mut reader = DecodeReader::new(task.reader(source), plain, stored)?;
+        copy(&mut reader, out)
+    })
+    .0
+}
+
+fn copy(reader: &mut impl Read, out: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(()),
+            read => out.write_all(&buffer[..read])?,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+use std::io::Read;
+
+use tokio::io::AsyncReadExt;
+
+use super::*;
+use crate::stream::{Encoded, Level, body_of, encode};
+
+async fn encoded(plain: &[u8]) -> (Vec<u8>, Fingerprint, Fingerprint) {
+    let Encoded { mut body, fingerprints } = encode(body_of(plain.to_vec()), Level::default(), 0, Task::default());
+    let mut stored_bytes = Vec::new();
+    body.read_to_end(&mut stored_bytes).await.unwrap();
+    let (plain, stored) = fingerprints.get().unwrap();
+    (stored_bytes, plain, stored)
+}
+
+fn read(stored_bytes: &[u8], plain: Fingerprint, stored: Fingerprint) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    DecodeReader::new(stored_bytes, plain, stored)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn mismatch(result: io::Result<Vec<u8>>) -> Mismatch {
+    let error = result.expect_err("damage passed as sound");
+    *error.get_ref().and_then(|e| e.downcast_ref::<Mismatch>()).expect("not a mismatch")
+}
+
+#[tokio::test]
+async fn comes_back_as_it_went() {
+    for plain in [Vec::new(), b"short".to_vec(), b"0123456789".repeat(300_000)] {
+        let (bytes, before, after) = encoded(&plain).await;
+        assert_eq!((before, after), (Fingerprint::of(&plain), Fingerprint::of(&bytes)));
+        assert_eq!(read(&bytes, before, after).unwrap(), plain);
+        let mut body = decode(body_of(bytes), before, after, Task::default());
+        let mut back = Vec::new();
+        body.read_to_end(&mut back).await.unwrap();
+        assert_eq!(back, plain);
+    }
+}
+
+#[tokio::test]
+async fn every_flipped_bit_and_every_truncation_is_damage_of_what_is_stored() {
+    let (bytes, plain, stored) = encoded(b"the only copy of a company's books").await;
+    for position in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[position] ^= 1;
+        assert!(matches!(mismatch(read(&damaged, plain, stored)), Mismatch::Stored { .. }), "byte {position}");
+        assert!(
+            matches!(mismatch(read(&bytes[..position], plain, stored)), Mismatch::Stored { .. }),
+            "cut at {position}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_object_in_its_place_is_damage() {
+    let (_, plain, stored) = encoded(b"mine").await;
+    let (other, ..) = encoded(b"theirs").await;
+    assert!(matches!(mismatch(read(&other, plain, stored)), Mismatch::Stored { .. }));
+}
+
+#[tokio::test]
+async fn trailing_bytes_are_damage() {
+    let (mut bytes, plain, stored) = encoded(b"mine").await;
+    bytes.extend_from_slice(b"?");
+    assert!(matches!(mismatch(read(&bytes, plain, stored)), Mismatch::Stored { .. }));
+}
+
+#[tokio::test]
+async fn a_manifest_that_promises_other_content_is_found_out() {
+    let (bytes, _, stored) = encoded(b"mine").await;
+    assert!(matches!(mismatch(read(&bytes, Fingerprint::of(b"else"), stored)), Mismatch::Plain { .. }));
+}
+
+#[tokio::test]
+async fn a_source_that_fails_is_its_own_error() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("connection lost"))
+        }
+    }
+    let (_, plain, stored) = encoded(b"mine").await;
+    let error = DecodeReader::new(Broken, plain, stored).unwrap().read(&mut [0; 8]).unwrap_err();
+    assert_eq!(error.to_string(), "connection lost");
+}

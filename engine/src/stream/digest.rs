@@ -1,0 +1,208 @@
+//! SHA-256 of what passes by.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256 digest; 64 hexadecimal digits as text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of bytes in memory.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+/// Text that is no [`Digest`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not a SHA-256 digest of 64 hexadecimal digits")]
+pub struct InvalidDigest(String);
+
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        let invalid = || InvalidDigest(text.to_owned());
+        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(invalid());
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| invalid())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| invalid())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = InvalidDigest;
+
+    fn try_from(text: String) -> Result<Self, InvalidDigest> {
+        text.parse()
+    }
+}
+
+/// What identifies a sequence of bytes: its length and its SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fingerprint {
+    /// Length in bytes.
+    pub size: u64,
+    /// SHA-256 of them.
+    pub sha256: Digest,
+}
+
+impl Fingerprint {
+    /// The fingerprint of bytes in memory.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { size: bytes.len() as u64, sha256: Digest::of(bytes) }
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes with SHA-256 {}", self.size, self.sha256)
+    }
+}
+
+/// A fingerprint in the making.
+#[derive(Clone, Default)]
+pub(super) struct Running {
+    size: u64,
+    hasher: Sha256,
+}
+
+impl Running {
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        self.hasher.update(bytes);
+    }
+
+    pub(super) fn fingerprint(self) -> Fingerprint {
+        Fingerprint { size: self.size, sha256: Digest(self.hasher.finalize().into()) }
+    }
+}
+
+/// Passes writes on and fingerprints them.
+pub struct DigestWriter<W> {
+    inner: W,
+    seen: Running,
+}
+
+impl<W: Write> DigestWriter<W> {
+    /// Begins in front of `inner`.
+    pub fn new(inner: W) -> Self {
+        Self { inner, seen: Running::default() }
+    }
+
+    /// Bytes written so far.
+    pub fn position(&self) -> u64 {
+        self.seen.size
+    }
+
+    /// The writer behind, and the fingerprint of everything that was written.
+    pub fn finish(self) -> (W, Fingerprint) {
+        (self.inner, self.seen.fingerprint())
+    }
+}
+
+impl<W: Write> Write for DigestWriter<W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(buf)?;
+        self.seen.update(&buf[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Passes reads on and fingerprints them.
+pub struct DigestReader<R> {
+    inner: R,
+    seen: Running,
+}
+
+impl<R: Read> DigestReader<R> {
+    /// Begins behind `inner`.
+    pub fn new(inner: R) -> Self {
+        Self { inner, seen: Running::default() }
+    }
+
+    /// The reader behind this one.
+    pub fn into_inner(self) -> R {
+        self.inner
+    }
+
+    /// The fingerprint of everything that was read so far.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.seen.clone().fingerprint()
+    }
+}
+
+impl<R: Read> Read for DigestReader<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buf)?;
+        self.seen.update(&buf[..read]);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FIPS 180-4's example for "abc".
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn text_and_digest_are_one_to_one() {
+        assert_eq!(Digest::of(b"abc").to_string(), ABC);
+        assert_eq!(ABC.parse::<Digest>().unwrap(), Digest::of(b"abc"));
+        for wrong in ["", "ba78", &ABC.replace('b', "g"), &format!("+{}", &ABC[1..]), &format!("{ABC}00")] {
+            assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn reader_and_writer_agree() {
+        let mut writer = DigestWriter::new(Vec::new());
+        writer.write_all(b"a").unwrap();
+        writer.write_all(b"bc").unwrap();
+        let (bytes, written) = writer.finish();
+        let mut reader = DigestReader::new(bytes.as_slice());
+        io::copy(&mut reader, &mut io::sink()).unwrap();
+        assert_eq!(reader.fingerprint(), written);
+        assert_eq!(written, Fingerprint::of(b"abc"));
+    }
+}

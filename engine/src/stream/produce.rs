@@ -1,0 +1,204 @@
+//! A thread that writes, seen as a [`Body`].
+
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::{Body, CHUNK};
+
+/// Chunks that may wait between the thread and whoever reads: bounds the memory of a stream to `CHUNK × (IN_FLIGHT + 2)`.
+const IN_FLIGHT: usize = 4;
+
+/// Runs `work` on a thread of its own and returns what it writes as a [`Body`], and beside it what it returned.
+///
+/// The body ends in `Ok` only after `work` returned `Ok`; an error or a panic of it ends the body in `Err`. Where the
+/// body is dropped, the next write of `work` fails with [`io::ErrorKind::BrokenPipe`].
+///
+/// Must be called within a tokio runtime.
+pub fn produce<T, F>(work: F) -> (Body, Outcome<T>)
+where
+    T: Send + 'static,
+    F: FnOnce(&mut ChunkWriter) -> io::Result<T> + Send + 'static,
+{
+    let (chunks, receiver) = mpsc::channel(IN_FLIGHT);
+    let (outcome, result) = oneshot::channel();
+    let worker = tokio::task::spawn_blocking(move || {
+        let mut writer = ChunkWriter { chunks, pending: BytesMut::new() };
+        let value = work(&mut writer)?;
+        writer.send()?;
+        Ok(value)
+    });
+    let body = ProducedBody { chunks: receiver, current: Bytes::new(), state: State::Running { worker, outcome } };
+    (Box::pin(body), Outcome(result))
+}
+
+/// What a producer found out on its way, to be had once its body has ended.
+#[derive(Debug)]
+pub struct Outcome<T>(pub(super) oneshot::Receiver<T>);
+
+impl<T> Outcome<T> {
+    /// What the producer returned.
+    ///
+    /// # Errors
+    /// Where the body was not read to its end: a store that reports success without having done so would lose data.
+    pub fn get(mut self) -> io::Result<T> {
+        self.0.try_recv().map_err(|_| io::Error::other("the stream was not read to its end"))
+    }
+}
+
+/// What a producer writes into: collects small writes into chunks and hands them over, waiting where the reader is slower.
+#[derive(Debug)]
+pub struct ChunkWriter {
+    chunks: mpsc::Sender<Bytes>,
+    pending: BytesMut,
+}
+
+impl ChunkWriter {
+    fn send(&mut self) -> io::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let chunk = std::mem::take(&mut self.pending).freeze();
+        self.chunks.blocking_send(chunk).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl Write for ChunkWriter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if self.pending.capacity() == 0 {
+            self.pending.reserve(CHUNK);
+        }
+        let taken = buf.len().min(CHUNK - self.pending.len());
+        self.pending.extend_from_slice(&buf[..taken]);
+        if self.pending.len() == CHUNK {
+            self.send()?;
+        }
+        Ok(taken)
+    }
+
+    /// Does nothing: what is pending is handed over when the producer returns, so flushing in between would only make small chunks.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct ProducedBody<T> {
+    chunks: mpsc::Receiver<Bytes>,
+    current: Bytes,
+    state: State<T>,
+}
+
+enum State<T> {
+    Running { worker: JoinHandle<io::Result<T>>, outcome: oneshot::Sender<T> },
+    Succeeded,
+    Failed,
+}
+
+impl<T> AsyncRead for ProducedBody<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while self.current.is_empty() {
+            match ready!(self.chunks.poll_recv(cx)) {
+                Some(chunk) => self.current = chunk,
+                // The thread has let go of its end. Whether that was success only its return value tells.
+                None => return self.poll_end(cx),
+            }
+        }
+        let taken = self.current.len().min(buf.remaining());
+        buf.put_slice(&self.current[..taken]);
+        self.current.advance(taken);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T> ProducedBody<T> {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ended = match &mut self.state {
+            State::Running { worker, .. } => ready!(Pin::new(worker).poll(cx)),
+            State::Succeeded => return Poll::Ready(Ok(())),
+            // A reader that polls again must not see a clean end behind an error.
+            State::Failed => return Poll::Ready(Err(io::Error::other("the producer of this stream failed"))),
+        };
+        match (ended.map_err(io::Error::other).flatten(), std::mem::replace(&mut self.state, State::Failed)) {
+            (Ok(value), State::Running { outcome, .. }) => {
+                // Nobody may be interested in the outcome: that is not an error.
+                let _ = outcome.send(value);
+                self.state = State::Succeeded;
+                Poll::Ready(Ok(()))
+            }
+            (ended, _) => Poll::Ready(ended.map(|_| ())),
+        }
+    }
+}
+
+// Nothing in it is ever pinned by address.
+impl<T> Unpin for ProducedBody<T> {}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn everything_written_arrives_in_order_and_the_outcome_after_it() {
+        let (mut body, outcome) = produce(|out| {
+            for i in 0..200_000_u32 {
+                out.write_all(&i.to_le_bytes())?;
+            }
+            Ok("done")
+        });
+        let mut bytes = Vec::new();
+        body.read_to_end(&mut bytes).await.unwrap();
+        assert_eq!(outcome.get().unwrap(), "done");
+        let expected: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
+        assert!(bytes == expected);
+    }
+
+    #[tokio::test]
+    async fn a_failed_producer_never_looks_like_the_end() {
+        let (mut body, outcome) = produce::<(), _>(|out| {
+            out.write_all(b"half")?;
+            Err(io::Error::other("disk on fire"))
+        });
+        let mut bytes = Vec::new();
+        assert_eq!(body.read_to_end(&mut bytes).await.unwrap_err().to_string(), "disk on fire");
+        assert_eq!(bytes, b"", "what was written before the failure is not worth handing out");
+        assert!(body.read_to_end(&mut bytes).await.is_err(), "nor does it on a second try");
+        assert!(outcome.get().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_panicking_producer_never_looks_like_the_end() {
+        let (mut body, _outcome) = produce::<(), _>(|_| panic!("a bug"));
+        assert!(body.read_to_end(&mut Vec::new()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_producer_whose_reader_left_stops() {
+        let (sender, stopped) = oneshot::channel();
+        let (body, _outcome) = produce::<(), _>(move |out| {
+            let error = loop {
+                if let Err(error) = out.write_all(&[0; CHUNK]) {
+                    break error;
+                }
+            };
+            let _ = sender.send(error.kind());
+            Err(error)
+        });
+        drop(body);
+        assert_eq!(stopped.await.unwrap(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[tokio::test]
+    async fn an_outcome_is_not_to_be_had_from_a_body_that_was_not_read_to_its_end() {
+        let (mut body, outcome) = produce(|out| out.write_all(b"two"));
+        body.read_exact(&mut [0; 2]).await.unwrap();
+        drop(body);
+        assert!(outcome.get().is_err());
+    }
+}
