@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod odoo;
+pub mod postgres;
 pub mod progress;
 pub mod secret;
 pub mod store;

@@ -1,0 +1,95 @@
+//! The table of contents of pg_dump's archive, as pg_restore lists it.
+
+use std::io;
+use std::process::Stdio;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+
+use super::process::Running;
+use super::{PostgresError, Tool};
+use crate::stream::Body;
+
+/// What an archive holds, in pg_restore's own list format.
+#[derive(Debug, Clone)]
+pub struct ArchiveToc {
+    text: String,
+}
+
+impl ArchiveToc {
+    /// How many entries it has.
+    pub fn entries(&self) -> usize {
+        self.text.lines().filter(|line| !line.starts_with(';')).count()
+    }
+
+    /// How many tables' data it holds.
+    pub fn tables(&self) -> usize {
+        self.text.lines().filter(|line| kind_of(line).is_some_and(|kind| kind.starts_with("TABLE DATA "))).count()
+    }
+
+    /// The list to restore from (`pg_restore --use-list`): everything but comments on extensions, which only an extension's
+    /// owner may write, and which `CREATE EXTENSION` has written by itself.
+    pub(super) fn restorable(&self) -> String {
+        let kept = self
+            .text
+            .lines()
+            .filter(|line| !kind_of(line).is_some_and(|kind| kind.starts_with("COMMENT - EXTENSION ")));
+        kept.flat_map(|line| [line, "\n"]).collect()
+    }
+}
+
+/// What follows the numbers: `9807; 0 0 COMMENT - EXTENSION pg_trgm ` → `COMMENT - EXTENSION pg_trgm `.
+fn kind_of(line: &str) -> Option<&str> {
+    let (number, rest) = line.split_once("; ")?;
+    number.parse::<u64>().ok()?;
+    rest.splitn(3, ' ').nth(2)
+}
+
+/// Reads the table of contents from the beginning of an archive. The body is read only as far as pg_restore reads it.
+///
+/// # Errors
+/// [`PostgresError::Failed`] where it is no archive that this pg_restore can read; [`PostgresError::Run`] where the body failed.
+pub async fn read_toc(tool: &Tool, mut archive: Body, subject: &str) -> Result<ArchiveToc, PostgresError> {
+    let failed = |source: io::Error| PostgresError::Run { program: tool.path.clone(), source };
+    let mut command = Command::new(&tool.path);
+    command.args(["--list", "--format=custom"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = Running::start(&mut command, subject)?;
+    let (Some(mut stdin), Some(mut stdout)) = (running.child.stdin.take(), running.child.stdout.take()) else {
+        return Err(failed(io::ErrorKind::BrokenPipe.into()));
+    };
+    let mut text = String::new();
+    let feed = async {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let read = archive.read(&mut buffer).await?;
+            // It stops reading where the table of contents ends.
+            if read == 0 || stdin.write_all(&buffer[..read]).await.is_err() {
+                drop(stdin);
+                return Ok(());
+            }
+        }
+    };
+    let (fed, listed) = tokio::join!(feed, stdout.read_to_string(&mut text));
+    running.wait().await?;
+    fed.and(listed.map(|_| ())).map_err(failed)?;
+    Ok(ArchiveToc { text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ArchiveToc;
+
+    #[test]
+    fn leaves_out_comments_on_extensions_and_nothing_else() {
+        let text = "\
+;\n; Archive created at 2026-11-21 08:28:22 UTC\n;\n\
+2; 3079 51677 EXTENSION - pg_trgm \n\
+9807; 0 0 COMMENT - EXTENSION pg_trgm \n\
+9808; 0 0 COMMENT public TABLE account_account odoo\n\
+754; 1259 59565 TABLE public account_account odoo\n\
+9; 0 59565 TABLE DATA public account_account odoo\n";
+        let toc = ArchiveToc { text: text.into() };
+        assert_eq!((toc.entries(), toc.tables()), (5, 1));
+        assert_eq!(toc.restorable(), text.replace("9807; 0 0 COMMENT - EXTENSION pg_trgm \n", ""));
+    }
+}

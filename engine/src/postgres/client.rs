@@ -1,0 +1,103 @@
+//! A connection to PostgreSQL.
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
+use tokio_postgres::config::SslMode as Negotiation;
+
+use super::{Endpoint, PostgresError, tls};
+use crate::config::SslMode;
+
+/// An open connection; closed when dropped.
+#[derive(Debug)]
+pub struct Session {
+    client: Client,
+    endpoint: Endpoint,
+    connection: JoinHandle<()>,
+}
+
+impl Session {
+    /// What it is connected to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Makes an error of a failed statement: `action` completes "unable to …".
+    pub fn failed(&self, action: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> PostgresError {
+        let (action, server) = (action.into(), self.endpoint.to_string());
+        move |source| PostgresError::Query { action, server, source }
+    }
+}
+
+impl Deref for Session {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+/// Connects.
+///
+/// # Errors
+/// [`PostgresError::Connect`], [`PostgresError::Tls`]
+pub async fn connect(endpoint: &Endpoint) -> Result<Session, PostgresError> {
+    let mut config = tokio_postgres::Config::new();
+    config
+        .dbname(&endpoint.database)
+        .user(&endpoint.user)
+        .port(endpoint.port)
+        .application_name("odoo-backup")
+        .connect_timeout(Duration::from_secs(30))
+        .keepalives_idle(Duration::from_secs(60))
+        .ssl_mode(match endpoint.sslmode {
+            SslMode::Disable => Negotiation::Disable,
+            SslMode::Prefer => Negotiation::Prefer,
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => Negotiation::Require,
+        });
+    if endpoint.host.starts_with('/') {
+        config.host_path(&endpoint.host);
+    } else {
+        config.host(&endpoint.host);
+    }
+    if let Some(password) = &endpoint.password {
+        config.password(password.expose());
+    }
+    let connected = config.connect(tls::connector(endpoint)?).await;
+    let (client, connection) =
+        connected.map_err(|source| PostgresError::Connect { server: endpoint.to_string(), source })?;
+    // Its errors come back through the client's calls as well.
+    let connection = tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "connection to PostgreSQL ended");
+        }
+    });
+    let session = Session { client, endpoint: endpoint.clone(), connection };
+    // Settings of a role or database that are meant for applications must not end a backup.
+    let settings = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET search_path = pg_catalog, public";
+    session.batch_execute(settings).await.map_err(session.failed("prepare the connection"))?;
+    Ok(session)
+}
+
+/// Connects to a database of the same server that is there on every server, to create, rename or drop others from.
+///
+/// # Errors
+/// As [`connect`]
+pub async fn connect_maintenance(endpoint: &Endpoint) -> Result<Session, PostgresError> {
+    match connect(&endpoint.with_database("postgres")).await {
+        Err(PostgresError::Connect { source, .. })
+            if source.code() == Some(&tokio_postgres::error::SqlState::UNDEFINED_DATABASE) =>
+        {
+            connect(&endpoint.with_database("template1")).await
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,180 @@
+//! Where a database is, with everything resolved that libpq would look up.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+use super::passfile;
+use crate::config::{Database, SslMode};
+use crate::secret::Secret;
+
+/// Where libpq's builds for Debian, for others, and from source look for the socket.
+const SOCKET_FOLDERS: [&str; 3] = ["/var/run/postgresql", "/run/postgresql", "/tmp"];
+
+/// A database, and how to reach it: the same for our own connections and for PostgreSQL's programs.
+///
+/// `Display` is the database and its server as an operator would name them, and no secret.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Name of the database.
+    pub database: String,
+    /// Host name or address, or the socket's folder where it begins with `/`.
+    pub host: String,
+    /// TCP port, or the number in the socket's name.
+    pub port: u16,
+    /// Role.
+    pub user: String,
+    /// Its password, if one is known.
+    pub password: Option<Secret>,
+    /// Never anything but `disable` on a socket.
+    pub sslmode: SslMode,
+    /// Trusted authorities, PEM.
+    pub sslrootcert: Option<PathBuf>,
+}
+
+impl Endpoint {
+    /// Resolves a configured database with this process's environment and password file.
+    pub fn resolve(database: &Database) -> Self {
+        Self::resolve_with(database, &|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn resolve_with(database: &Database, env: &dyn Fn(&str) -> Option<String>) -> Self {
+        let port = database.port.or_else(|| env("PGPORT")?.parse().ok()).unwrap_or(5432);
+        let host = database.host.clone().or_else(|| env("PGHOST")).unwrap_or_else(|| default_socket_folder(port));
+        let user = database.user.clone().or_else(|| env("PGUSER")).unwrap_or_else(|| operating_system_user(env));
+        let home = env("HOME").map(PathBuf::from);
+        let password = database.password.clone().or_else(|| env("PGPASSWORD").map(Secret::new)).or_else(|| {
+            let file = env("PGPASSFILE").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(".pgpass")))?;
+            // libpq looks a socket's password up under `localhost`, unless the folder is not the default one.
+            let host = if SOCKET_FOLDERS.contains(&host.as_str()) { "localhost" } else { &host };
+            passfile::find(&file, host, port, &database.name, &user)
+        });
+        let sslmode = if host.starts_with('/') { SslMode::Disable } else { database.sslmode };
+        let sslrootcert = database
+            .sslrootcert
+            .clone()
+            .or_else(|| home.map(|home| home.join(".postgresql/root.crt")).filter(|file| file.is_file()));
+        Self { database: database.name.clone(), host, port, user, password, sslmode, sslrootcert }
+    }
+
+    /// The same server and role, another database.
+    pub fn with_database(&self, name: impl Into<String>) -> Self {
+        Self { database: name.into(), ..self.clone() }
+    }
+
+    /// Tells a program of PostgreSQL where to connect, by its environment: arguments can be read by every user of the machine.
+    pub(super) fn pass_to(&self, command: &mut Command) {
+        for name in [
+            "PGSERVICE",
+            "PGSERVICEFILE",
+            "PGHOSTADDR",
+            "PGOPTIONS",
+            "PGPASSWORD",
+            "PGSSLROOTCERT",
+            "PGTARGETSESSIONATTRS",
+        ] {
+            command.env_remove(name);
+        }
+        command
+            .env("PGDATABASE", &self.database)
+            .env("PGHOST", &self.host)
+            .env("PGPORT", self.port.to_string())
+            .env("PGUSER", &self.user)
+            .env("PGSSLMODE", self.sslmode.as_str())
+            .env("PGAPPNAME", "odoo-backup")
+            .env("PGCLIENTENCODING", "UTF8");
+        if let Some(password) = &self.password {
+            command.env("PGPASSWORD", password.expose());
+        }
+        match (&self.sslrootcert, self.sslmode) {
+            (Some(file), _) => {
+                command.env("PGSSLROOTCERT", file);
+            }
+            // Without a file of its own libpq (16 and later) takes the system's authorities only when told so.
+            (None, SslMode::VerifyFull) => {
+                command.env("PGSSLROOTCERT", "system");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "database {:?} at {}:{} as {:?}", self.database, self.host, self.port, self.user)
+    }
+}
+
+fn default_socket_folder(port: u16) -> String {
+    let socket = format!(".s.PGSQL.{port}");
+    let folder = SOCKET_FOLDERS.iter().find(|folder| Path::new(folder).join(&socket).exists());
+    folder.unwrap_or(&SOCKET_FOLDERS[0]).to_string()
+}
+
+/// The name of the user who runs this process, as `/etc/passwd` has it; libpq's default role.
+fn operating_system_user(env: &dyn Fn(&str) -> Option<String>) -> String {
+    let uid = rustix::process::geteuid().as_raw().to_string();
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let user = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    });
+    // Users of a directory service are not in the file.
+    user.or_else(|| env("USER")).unwrap_or(uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database() -> Database {
+        Database {
+            name: "production".into(),
+            host: None,
+            port: None,
+            user: None,
+            password: None,
+            sslmode: SslMode::Prefer,
+            sslrootcert: None,
+            pg_path: None,
+        }
+    }
+
+    fn resolve(database: &Database, env: &[(&str, &str)]) -> Endpoint {
+        Endpoint::resolve_with(database, &|name| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+    }
+
+    #[test]
+    fn the_configuration_wins_over_the_environment_and_that_over_the_defaults() {
+        let env = [("PGHOST", "db"), ("PGPORT", "6432"), ("PGUSER", "odoo"), ("PGPASSWORD", "secret")];
+        let from_env = resolve(&database(), &env);
+        assert_eq!((from_env.host.as_str(), from_env.port, from_env.user.as_str()), ("db", 6432, "odoo"));
+        assert_eq!(from_env.password, Some(Secret::new("secret")));
+        let configured = Database {
+            host: Some("127.0.0.1".into()),
+            port: Some(5433),
+            user: Some("backup".into()),
+            password: Some(Secret::new("other")),
+            ..database()
+        };
+        let configured = resolve(&configured, &env);
+        assert_eq!(
+            (configured.host.as_str(), configured.port, configured.user.as_str()),
+            ("127.0.0.1", 5433, "backup")
+        );
+        assert_eq!(configured.password, Some(Secret::new("other")));
+        assert_eq!(resolve(&database(), &[]).port, 5432);
+    }
+
+    #[test]
+    fn a_socket_needs_no_tls_and_no_secret_is_shown() {
+        let endpoint = resolve(
+            &Database { sslmode: SslMode::VerifyFull, ..database() },
+            &[("PGHOST", "/run/postgresql"), ("PGPASSWORD", "s3cret")],
+        );
+        assert_eq!(endpoint.sslmode, SslMode::Disable);
+        assert!(!format!("{endpoint} {endpoint:?}").contains("s3cret"));
+    }
+}

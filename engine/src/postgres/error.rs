@@ -1,0 +1,94 @@
+//! What can fail between here and a PostgreSQL server.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A failure of PostgreSQL, of a connection to it, or of one of its programs.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// No connection, or a refused log-in.
+    #[error("unable to connect to {server}")]
+    Connect {
+        /// [`super::Endpoint`], as text.
+        server: String,
+        /// Why.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// A statement failed.
+    #[error("unable to {action} on {server}")]
+    Query {
+        /// What was being done: `read the server's version`.
+        action: String,
+        /// [`super::Endpoint`], as text.
+        server: String,
+        /// Why.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// Trusted certificates could not be read, or TLS could not be set up.
+    #[error("unable to set up TLS for {server}: {reason}")]
+    Tls {
+        /// [`super::Endpoint`], as text.
+        server: String,
+        /// Why.
+        reason: String,
+    },
+    /// There is no usable pg_dump or pg_restore.
+    #[error("unable to find {program} of version {wanted} or later; found: {found}")]
+    NoTool {
+        /// `pg_dump` or `pg_restore`.
+        program: &'static str,
+        /// The major version that the work needs.
+        wanted: u32,
+        /// Those that are there, and their versions.
+        found: String,
+    },
+    /// A program could not be started, or talking to it failed.
+    #[error("unable to run {}", program.display())]
+    Run {
+        /// Its path.
+        program: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A program ran and failed.
+    #[error("{program} failed ({status}) on {subject}: {stderr}")]
+    Failed {
+        /// `pg_dump`, `pg_restore`.
+        program: String,
+        /// Its exit status as text.
+        status: String,
+        /// What it worked on.
+        subject: String,
+        /// The end of what it wrote to stderr.
+        stderr: String,
+    },
+}
+
+impl PostgresError {
+    /// How an operator mends it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Connect { source, .. } => match source.code().map(tokio_postgres::error::SqlState::code) {
+                Some("28P01" | "28000") => "check user and password in the configuration, in odoo.conf, or in the password file (~/.pgpass)".into(),
+                Some("3D000") => "check the name of the database in the configuration; `psql -l` lists those that exist".into(),
+                Some(_) => return None,
+                None => "check that the server runs, and host, port and sslmode in the configuration; `odoo-backup doctor` tries every connection".into(),
+            },
+            Self::NoTool { wanted, .. } => format!(
+                "install the package postgresql-client-{wanted} (or later; the PostgreSQL project's own repository has every version), or set `pg_path` to the folder of its programs"
+            ),
+            Self::Tls { .. } => "check `sslmode` and `sslrootcert` in the configuration".into(),
+            Self::Failed { stderr, .. } if stderr.contains("permission denied") => {
+                "the role must be able to read every table: use the owner of the database, or grant it pg_read_all_data".into()
+            }
+            Self::Failed { stderr, .. } if stderr.contains("No space left on device") => "free some space where PostgreSQL keeps its data".into(),
+            Self::Query { source, .. } if source.code() == Some(&tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) => {
+                "give the role the privilege, or use another one; to restore, it needs CREATEDB".into()
+            }
+            _ => return None,
+        })
+    }
+}

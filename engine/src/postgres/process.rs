@@ -1,0 +1,186 @@
+//! A program of PostgreSQL at work, whose end is its success.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::process::Stdio;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, ReadBuf};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::task::JoinHandle;
+
+use super::PostgresError;
+use crate::stream::Body;
+
+/// How much of a program's stderr is kept: the beginning names the first cause, the end the last.
+const STDERR_LINES: usize = 20;
+
+/// A program that was started; killed when dropped.
+pub(super) struct Running {
+    pub(super) child: Child,
+    stderr: JoinHandle<Vec<String>>,
+    program: String,
+    subject: String,
+}
+
+impl Running {
+    /// Starts `command`, of which messages say that it works on `subject`.
+    pub(super) fn start(command: &mut Command, subject: impl Into<String>) -> Result<Self, PostgresError> {
+        let path = std::path::PathBuf::from(command.as_std().get_program());
+        let program = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        // Messages are shown to people and looked into for hints: one language.
+        command.env("LC_MESSAGES", "C").env_remove("LC_ALL").env_remove("LANGUAGE");
+        command.stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().map_err(|source| PostgresError::Run { program: path.clone(), source })?;
+        let stderr = child
+            .stderr
+            .take()
+            .ok_or_else(|| PostgresError::Run { program: path, source: io::ErrorKind::BrokenPipe.into() })?;
+        Ok(Self { child, stderr: tokio::spawn(last_lines(stderr)), program, subject: subject.into() })
+    }
+
+    /// Waits for its end and returns what it wrote to stderr.
+    ///
+    /// # Errors
+    /// [`PostgresError::Failed`] with the end of its stderr where it did not succeed.
+    pub(super) async fn wait(mut self) -> Result<Vec<String>, PostgresError> {
+        let ended = self.child.wait().await;
+        let stderr = self.stderr.await.unwrap_or_default();
+        let status = match ended {
+            Ok(status) if status.success() => return Ok(stderr),
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let stderr = if stderr.is_empty() { "it said nothing".to_owned() } else { stderr.join("; ") };
+        Err(PostgresError::Failed { program: self.program, status, subject: self.subject, stderr })
+    }
+}
+
+/// Reads to the end, so that the program never waits for us, and keeps the first and the last lines.
+async fn last_lines(stderr: ChildStderr) -> Vec<String> {
+    let mut reader = BufReader::new(stderr);
+    let mut first = Vec::new();
+    let mut last = VecDeque::new();
+    let mut line = Vec::new();
+    while let Ok(1..) = reader.read_until(b'\n', &mut line).await {
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        line.clear();
+        if first.len() < STDERR_LINES / 2 {
+            first.push(text);
+            continue;
+        }
+        if last.len() == STDERR_LINES / 2 {
+            last.pop_front();
+        }
+        last.push_back(text);
+    }
+    first.extend(last);
+    first
+}
+
+/// The stdout of a program as a [`Body`]: after the last byte it waits for the program, and ends in `Ok` only where that succeeded.
+pub(super) fn body_of(mut running: Running) -> Result<Body, PostgresError> {
+    let Some(stdout) = running.child.stdout.take() else {
+        return Err(PostgresError::Run { program: running.program.into(), source: io::ErrorKind::BrokenPipe.into() });
+    };
+    // Fewer hand-overs between two processes; where the system's limit is lower, its default will do.
+    let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 1024 * 1024);
+    Ok(Box::pin(ProcessBody::Reading(stdout, Some(running))))
+}
+
+enum ProcessBody {
+    Reading(ChildStdout, Option<Running>),
+    Waiting(Pin<Box<dyn Future<Output = Result<Vec<String>, PostgresError>> + Send>>),
+    Succeeded,
+    Failed,
+}
+
+impl AsyncRead for ProcessBody {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            match &mut *self {
+                Self::Reading(stdout, running) => {
+                    let before = buf.filled().len();
+                    ready!(Pin::new(stdout).poll_read(cx, buf))?;
+                    if buf.filled().len() > before {
+                        return Poll::Ready(Ok(()));
+                    }
+                    *self = match running.take() {
+                        Some(running) => Self::Waiting(Box::pin(running.wait())),
+                        None => Self::Failed,
+                    };
+                }
+                Self::Waiting(ended) => match ready!(ended.as_mut().poll(cx)) {
+                    Ok(_) => *self = Self::Succeeded,
+                    Err(error) => {
+                        *self = Self::Failed;
+                        return Poll::Ready(Err(io::Error::other(error)));
+                    }
+                },
+                Self::Succeeded => return Poll::Ready(Ok(())),
+                Self::Failed => return Poll::Ready(Err(io::Error::other("the program had failed already"))),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    fn shell(script: &str) -> Body {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped());
+        body_of(Running::start(&mut command, "a test").unwrap()).unwrap()
+    }
+
+    async fn read(mut body: Body) -> (Vec<u8>, io::Result<usize>) {
+        let mut bytes = Vec::new();
+        let result = body.read_to_end(&mut bytes).await;
+        (bytes, result)
+    }
+
+    #[tokio::test]
+    async fn a_program_that_succeeds_ends_its_stream() {
+        let (bytes, result) = read(shell("echo out; echo err >&2")).await;
+        assert_eq!((bytes.as_slice(), result.unwrap()), (&b"out\n"[..], 4));
+    }
+
+    #[tokio::test]
+    async fn an_exit_status_after_the_last_byte_fails_the_stream() {
+        let (bytes, result) = read(shell("echo all there; exec >&-; echo 'no, it is not' >&2; exit 3")).await;
+        assert_eq!(bytes, b"all there\n");
+        assert_eq!(result.unwrap_err().to_string(), "sh failed (exit status: 3) on a test: no, it is not");
+    }
+
+    #[tokio::test]
+    async fn a_killed_program_fails_the_stream() {
+        let (_, result) = read(shell("echo half; kill -9 $$")).await;
+        assert_eq!(result.unwrap_err().to_string(), "sh failed (signal: 9 (SIGKILL)) on a test: it said nothing");
+    }
+
+    #[tokio::test]
+    async fn much_on_stderr_neither_blocks_nor_grows() {
+        let (_, result) = read(shell("seq 1 100000 >&2; exit 1")).await;
+        let text = result.unwrap_err().to_string();
+        assert!(text.contains("on a test: 1; 2; ") && text.ends_with("; 99999; 100000"), "{text}");
+        assert!(text.len() < 300);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_stream_ends_the_program() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "exec sleep 600"]).stdout(Stdio::piped());
+        let running = Running::start(&mut command, "a test").unwrap();
+        let pid = rustix::process::Pid::from_raw(running.child.id().unwrap().try_into().unwrap()).unwrap();
+        drop(body_of(running).unwrap());
+        // The runtime reaps it when it comes to it; until then it is at least no longer alive.
+        while rustix::process::test_kill_process(pid).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
