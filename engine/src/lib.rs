@@ -1,9 +1,12 @@
 //! What odoo-backup does, as a library: the verbs first, then what they stand on.
 
 pub mod config;
+pub mod filestore;
+pub mod manifest;
 pub mod odoo;
 pub mod postgres;
 pub mod progress;
+pub mod repository;
 pub mod secret;
 pub mod store;
 pub mod stream;

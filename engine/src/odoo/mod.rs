@@ -1,1 +1,5 @@
 //! All that is Odoo's own: its configuration file, what its database says of itself, where its filestore lies.
+
+mod facts;
+
+pub use facts::{OdooFacts, odoo_facts};

@@ -87,11 +87,11 @@ pub(super) fn body_of(mut running: Running) -> Result<Body, PostgresError> {
     };
     // Fewer hand-overs between two processes; where the system's limit is lower, its default will do.
     let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 1024 * 1024);
-    Ok(Box::pin(ProcessBody::Reading(stdout, Some(running))))
+    Ok(Box::pin(ProcessBody::Reading(stdout, Some(Box::new(running)))))
 }
 
 enum ProcessBody {
-    Reading(ChildStdout, Option<Running>),
+    Reading(ChildStdout, Option<Box<Running>>),
     Waiting(Pin<Box<dyn Future<Output = Result<Vec<String>, PostgresError>> + Send>>),
     Succeeded,
     Failed,

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A relative path of one or more segments joined by `/`, safe as a path and as an S3 key alike.
 ///
 /// Segments hold ASCII letters, digits and `-._` only, do not begin with a dot (such names are temporary files of the local store), and
 /// are not empty. What is not a `Key` cannot reach a store, so a name from outside cannot leave the repository.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Key(String);
 
 /// Text that is no [`Key`].
@@ -62,6 +65,20 @@ impl Key {
 /// Whether `text` may be one segment of a [`Key`]: also the rule for names of instances.
 pub fn is_segment(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('.') && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+impl TryFrom<String> for Key {
+    type Error = InvalidKey;
+
+    fn try_from(text: String) -> Result<Self, InvalidKey> {
+        Self::new(text)
+    }
+}
+
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        key.0
+    }
 }
 
 impl fmt::Display for Key {

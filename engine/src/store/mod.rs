@@ -11,6 +11,7 @@ use std::ops::Range;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
+use tokio::io::AsyncReadExt;
 
 pub use key::{InvalidKey, Key, is_segment};
 
@@ -63,6 +64,29 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// The store as an operator would write it, for messages: `s3://bucket/prefix`, `file:///var/lib/odoo-backup`. Never a secret.
     fn location(&self) -> String;
+}
+
+/// A document larger than this is none of ours.
+const LARGEST_DOCUMENT: u64 = 256 * 1024 * 1024;
+
+/// Reads a whole object that is small: a manifest, a list of checksums.
+///
+/// # Errors
+/// [`StoreError`], also where it is not small at all.
+pub async fn read_document(store: &dyn Store, key: &Key) -> Result<Vec<u8>, StoreError> {
+    let failed = |kind| StoreError {
+        action: Action::Get,
+        key: Some(key.clone()),
+        location: store.location(),
+        kind: Box::new(kind),
+    };
+    let mut bytes = Vec::new();
+    let body = store.get(key, None).await?;
+    body.take(LARGEST_DOCUMENT + 1).read_to_end(&mut bytes).await.map_err(|error| failed(StoreErrorKind::Io(error)))?;
+    if bytes.len() as u64 > LARGEST_DOCUMENT {
+        return Err(failed(StoreErrorKind::Corrupt("it is far larger than such an object can be".into())));
+    }
+    Ok(bytes)
 }
 
 /// What was being done to a store when it failed.

@@ -160,6 +160,11 @@ impl<R: Read> DigestReader<R> {
     }
 
     /// The reader behind this one.
+    pub fn get_ref(&self) -> &R {
+        &self.inner
+    }
+
+    /// The reader behind this one, without this one.
     pub fn into_inner(self) -> R {
         self.inner
     }

@@ -52,7 +52,7 @@ pub fn encode(body: Body, level: Level, threads: u32, task: Task) -> Encoded {
             task.advance(read as u64);
         }
         frames.end_frame()?;
-        Ok(frames.finish())
+        Ok(frames.into_parts().1)
     });
     Encoded { body, fingerprints }
 }
@@ -110,10 +110,12 @@ impl<W: Write> FrameWriter<W> {
         Ok(Frame { offset, length: end - offset })
     }
 
-    /// What was written in whole, and what came of it. The last frame must have been ended.
-    pub fn finish(self) -> (Fingerprint, Fingerprint) {
+    /// The writer behind, and the fingerprints of what was written in whole and of what came of it.
+    /// The last frame must have been ended.
+    pub fn into_parts(self) -> (W, (Fingerprint, Fingerprint)) {
         debug_assert_eq!(self.position_in_frame(), 0, "the last frame was not ended");
-        (self.plain.fingerprint(), self.stored.finish().1)
+        let (out, stored) = self.stored.finish();
+        (out, (self.plain.fingerprint(), stored))
     }
 }
 
@@ -150,7 +152,7 @@ mod tests {
             assert_eq!(writer.position_in_frame(), part.len() as u64);
             frames.push(writer.end_frame().unwrap());
         }
-        let (plain, whole) = writer.finish();
+        let (_, (plain, whole)) = writer.into_parts();
         assert_eq!(whole, Fingerprint::of(&stored));
         assert_eq!(plain, Fingerprint::of(&parts.concat()));
         for (frame, part) in frames.iter().zip(parts) {

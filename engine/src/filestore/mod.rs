@@ -1,0 +1,11 @@
+//! The filestore: a folder of files named by their content, and the volumes it is kept in.
+
+mod error;
+mod unpack;
+mod volume;
+mod walk;
+
+pub use error::FilestoreError;
+pub use unpack::{NewFilestore, Unpacked, read_files, unpack};
+pub use volume::{Limits, Listed, WrittenVolume, write_volume};
+pub use walk::{Batches, FileEntry};

@@ -1,0 +1,200 @@
+//! A volume back into a folder of files.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
+
+use super::FilestoreError;
+
+/// What was unpacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unpacked {
+    /// Number of files.
+    pub files: u64,
+    /// Their length in bytes, together.
+    pub bytes: u64,
+}
+
+/// A new, empty folder that becomes a filestore.
+///
+/// Its files and folders get the owner and the permissions of the folder that it lies in, where this process may give them
+/// away: a filestore restored by root must be Odoo's again.
+#[derive(Debug, Clone)]
+pub struct NewFilestore {
+    root: PathBuf,
+    like: Like,
+}
+
+/// Whom new files belong to, and who may read them.
+#[derive(Debug, Clone, Copy)]
+struct Like {
+    owner: Option<(u32, u32)>,
+    folder_mode: u32,
+}
+
+impl NewFilestore {
+    /// Creates the folder `root`, and those above it that are missing.
+    ///
+    /// # Errors
+    /// [`FilestoreError::Io`], also where it exists.
+    pub fn create(root: &Path) -> Result<Self, FilestoreError> {
+        let parent = root.parent().unwrap_or(Path::new("/"));
+        DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(FilestoreError::io("create", parent))?;
+        let metadata = fs::metadata(parent).map_err(FilestoreError::io("look at", parent))?;
+        let is_root = rustix::process::geteuid().is_root();
+        let like = Like {
+            owner: is_root.then_some((metadata.uid(), metadata.gid())),
+            // Not a sticky or set-user-id bit, and always usable by its owner.
+            folder_mode: metadata.mode() & 0o2777 | 0o700,
+        };
+        let filestore = Self { root: root.to_owned(), like };
+        DirBuilder::new().mode(0o700).create(root).map_err(FilestoreError::io("create", root))?;
+        filestore.give(root, like.folder_mode)?;
+        Ok(filestore)
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes sure that everything unpacked survives a loss of power.
+    ///
+    /// # Errors
+    /// [`FilestoreError::Io`]
+    pub fn sync(&self) -> Result<(), FilestoreError> {
+        let folder = File::open(&self.root).map_err(FilestoreError::io("open", &self.root))?;
+        rustix::fs::syncfs(&folder).map_err(io::Error::from).map_err(FilestoreError::io("write", &self.root))
+    }
+
+    fn create_folders(&self, path: &Path) -> Result<(), FilestoreError> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent() {
+            self.create_folders(parent)?;
+        }
+        match DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => self.give(path, self.like.folder_mode),
+            // Another volume is being unpacked beside this one.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            Err(error) => Err(FilestoreError::io("create", path)(error)),
+        }
+    }
+
+    fn create_file(&self, path: &Path) -> Result<File, FilestoreError> {
+        let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = match create() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                path.parent().map_or(Ok(()), |folder| self.create_folders(folder))?;
+                create()
+            }
+            other => other,
+        };
+        file.map_err(FilestoreError::io("create", path))
+    }
+
+    fn give(&self, path: &Path, mode: u32) -> Result<(), FilestoreError> {
+        if let Some((user, group)) = self.like.owner {
+            std::os::unix::fs::chown(path, Some(user), Some(group))
+                .map_err(FilestoreError::io("change the owner of", path))?;
+        }
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(path, permissions).map_err(FilestoreError::io("change the permissions of", path))
+    }
+}
+
+/// Unpacks a volume's tar archive and reads `archive` to its end, so that its own end has been verified when this returns.
+///
+/// # Errors
+/// [`FilestoreError`], as an [`io::Error`]'s source; whatever `archive` fails with.
+pub fn unpack(archive: impl Read, into: &NewFilestore, task: &crate::progress::Task) -> io::Result<Unpacked> {
+    let mut unpacked = Unpacked::default();
+    read_files(archive, |path, content| {
+        let target = into.root.join(path);
+        let mut file = into.create_file(&target)?;
+        let written = io::copy(content, &mut Writing { file: &mut file, path: &target })?;
+        into.give(&target, into.like.folder_mode & 0o666)?;
+        task.advance(written);
+        unpacked.files += 1;
+        unpacked.bytes += written;
+        Ok(())
+    })?;
+    Ok(unpacked)
+}
+
+/// Reads a volume's tar archive to its very end, and hands each file's checked path and content to `each`.
+///
+/// # Errors
+/// [`FilestoreError::BadArchive`] and [`FilestoreError::BadName`] where it holds what no filestore holds.
+pub fn read_files(
+    mut archive: impl Read,
+    mut each: impl FnMut(&str, &mut dyn Read) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut tar = tar::Archive::new(&mut archive);
+    for entry in tar.entries()? {
+        let mut entry = entry?;
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        if !entry.header().entry_type().is_file() {
+            let kind = entry.header().entry_type();
+            return Err(FilestoreError::BadArchive(format!("{name:?} is no plain file but {kind:?}")).into());
+        }
+        check_path(&name)?;
+        let size = entry.size();
+        let mut counted = Counted { inner: &mut entry, count: 0 };
+        each(&name, &mut counted)?;
+        if counted.count != size {
+            return Err(
+                FilestoreError::BadArchive(format!("{name:?} ends after {} of {size} bytes", counted.count)).into()
+            );
+        }
+    }
+    // The archive ends before its stream does; only the stream's end says that the whole of it was right.
+    io::copy(&mut archive, &mut io::sink())?;
+    Ok(())
+}
+
+/// A path in a filestore is relative, plain and UTF-8: nothing that leaves the folder.
+fn check_path(name: &str) -> Result<(), FilestoreError> {
+    let bad = |reason| FilestoreError::BadName { path: name.into(), reason };
+    if name.is_empty() || name.contains('\0') || name.contains('\u{fffd}') {
+        return Err(bad("it is empty or not UTF-8"));
+    }
+    if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
+        return Err(bad("it leads out of the folder"));
+    }
+    Ok(())
+}
+
+struct Counted<R> {
+    inner: R,
+    count: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buf)?;
+        self.count += read as u64;
+        Ok(read)
+    }
+}
+
+/// Names the file in an error of writing it, so that it is not taken for one of reading the archive.
+struct Writing<'a> {
+    file: &'a mut File,
+    path: &'a Path,
+}
+
+impl io::Write for Writing<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Ok(self.file.write(buf).map_err(FilestoreError::io("write", self.path))?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

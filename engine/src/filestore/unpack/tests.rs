@@ -1,0 +1,227 @@
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::AsyncReadExt;
+
+use super::*;
+use crate::filestore::{Batches, Limits, Listed, WrittenVolume, write_volume};
+use crate::progress::Task;
+use crate::stream::{Fingerprint, Level};
+
+struct Stored {
+    bytes: Vec<u8>,
+    volume: WrittenVolume,
+}
+
+/// Everything under `root` as volumes, drawn from the same batches one after the other.
+async fn volumes(root: &Path, limits: Limits) -> io::Result<Vec<Stored>> {
+    let batches = Arc::new(Mutex::new(Batches::open(root)?));
+    let mut volumes = Vec::new();
+    loop {
+        let Some(first) = batches.lock().unwrap().next_batch()? else { return Ok(volumes) };
+        let (mut body, outcome) = write_volume(first, batches.clone(), limits, Level::default(), Task::default());
+        let mut bytes = Vec::new();
+        body.read_to_end(&mut bytes).await?;
+        volumes.push(Stored { bytes, volume: outcome.get()? });
+    }
+}
+
+fn listed(volume: &WrittenVolume) -> Vec<Listed> {
+    let text = zstd::decode_all(volume.list.as_slice()).unwrap();
+    text.split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
+}
+
+fn fill(root: &Path, files: &[(&str, Vec<u8>)]) {
+    for (path, content) in files {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+}
+
+fn samples() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("00/empty", Vec::new()),
+        ("00/one", vec![7]),
+        ("00/block", vec![8; 512]),
+        ("ab/text", b"Odoo ".repeat(2_000_000)),
+        ("ab/large", (0..9_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()),
+        ("ff/ümläut", b"x".to_vec()),
+        (
+            "ff/a name so long that a tar header of the old kind does not hold it and an entry of its own comes before it, which moves the content",
+            vec![1; 3000],
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn files_come_back_equal_from_one_volume_or_several() {
+    let source = tempfile::tempdir().unwrap();
+    let files = samples();
+    fill(source.path(), &files);
+    for (bytes, expected_volumes) in [(u64::MAX, 1), (1, 4)] {
+        let volumes = volumes(source.path(), Limits { bytes, files: u64::MAX }).await.unwrap();
+        assert_eq!(volumes.len(), expected_volumes);
+        let parent = tempfile::tempdir().unwrap();
+        let target = NewFilestore::create(&parent.path().join("data/filestore/staging")).unwrap();
+        let mut total = 0;
+        for Stored { bytes, volume } in &volumes {
+            assert_eq!(Fingerprint::of(bytes), volume.fingerprints.1);
+            assert_eq!(Fingerprint::of(&volume.list), volume.list_fingerprints.1);
+            let tar = zstd::decode_all(bytes.as_slice()).unwrap();
+            assert_eq!(Fingerprint::of(&tar), volume.fingerprints.0);
+            let unpacked = unpack(tar.as_slice(), &target, &Task::default()).unwrap();
+            assert_eq!(unpacked, Unpacked { files: volume.files, bytes: volume.bytes });
+            total += unpacked.files;
+        }
+        target.sync().unwrap();
+        assert_eq!(total, files.len() as u64);
+        for (path, content) in &files {
+            assert!(fs::read(target.root().join(path)).unwrap() == *content, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_list_finds_each_file_by_its_frame_alone() {
+    let source = tempfile::tempdir().unwrap();
+    let files = samples();
+    fill(source.path(), &files);
+    let mut found = 0;
+    for Stored { bytes, volume } in volumes(source.path(), Limits::default()).await.unwrap() {
+        for entry in listed(&volume) {
+            let frame =
+                usize::try_from(entry.frame).unwrap()..usize::try_from(entry.frame + entry.frame_length).unwrap();
+            let plain = zstd::decode_all(&bytes[frame]).unwrap();
+            let offset = usize::try_from(entry.offset).unwrap();
+            let content = &plain[offset..offset + usize::try_from(entry.size).unwrap()];
+            let (_, expected) = files.iter().find(|(path, _)| *path == entry.path).unwrap();
+            assert!(content == expected, "{}", entry.path);
+            assert_eq!(Fingerprint::of(content).sha256, entry.sha256);
+            found += 1;
+        }
+    }
+    assert_eq!(found, files.len());
+}
+
+#[tokio::test]
+async fn ordinary_tar_and_zstd_read_a_volume() {
+    let source = tempfile::tempdir().unwrap();
+    fill(source.path(), &samples());
+    let target = tempfile::tempdir().unwrap();
+    for (i, Stored { bytes, .. }) in volumes(source.path(), Limits::default()).await.unwrap().iter().enumerate() {
+        let archive = target.path().join(format!("{i}.tar.zst"));
+        fs::write(&archive, bytes).unwrap();
+        let status = std::process::Command::new("tar")
+            .arg("--zstd")
+            .arg("-xf")
+            .arg(&archive)
+            .arg("-C")
+            .arg(target.path())
+            .status();
+        assert!(status.unwrap().success());
+    }
+    for (path, content) in samples() {
+        assert!(fs::read(target.path().join(path)).unwrap() == content, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn permissions_are_those_of_the_folder_around_and_an_existing_folder_is_refused() {
+    let source = tempfile::tempdir().unwrap();
+    fill(source.path(), &[("ab/file", b"x".to_vec())]);
+    let tar = zstd::decode_all(volumes(source.path(), Limits::default()).await.unwrap()[0].bytes.as_slice()).unwrap();
+    for (parent_mode, folder_mode, file_mode) in [(0o750, 0o750, 0o640), (0o700, 0o700, 0o600), (0o2775, 0o2775, 0o664)]
+    {
+        let parent = tempfile::tempdir().unwrap();
+        fs::set_permissions(parent.path(), PermissionsExt::from_mode(parent_mode)).unwrap();
+        let target = NewFilestore::create(&parent.path().join("staging")).unwrap();
+        unpack(tar.as_slice(), &target, &Task::default()).unwrap();
+        let mode = |path: &str| fs::metadata(target.root().join(path)).unwrap().mode() & 0o7777;
+        assert_eq!((mode(""), mode("ab"), mode("ab/file")), (folder_mode, folder_mode, file_mode));
+        let again = NewFilestore::create(target.root()).unwrap_err();
+        assert!(again.hint().unwrap().contains("another target"), "{again}");
+    }
+}
+
+fn tar_of(name: &[u8], kind: tar::EntryType, link: &str) -> Vec<u8> {
+    let mut header = tar::Header::new_gnu();
+    header.as_old_mut().name[..name.len()].copy_from_slice(name);
+    header.set_entry_type(kind);
+    if !link.is_empty() {
+        header.set_link_name(link).unwrap();
+    }
+    header.set_size(0);
+    header.set_cksum();
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.append(&header, io::empty()).unwrap();
+    tar.into_inner().unwrap()
+}
+
+#[test]
+fn a_hostile_archive_writes_nothing_outside_and_is_an_error() {
+    use tar::EntryType;
+    let parent = tempfile::tempdir().unwrap();
+    let target = NewFilestore::create(&parent.path().join("staging")).unwrap();
+    for (name, kind, link) in [
+        (&b"../escaped"[..], EntryType::Regular, ""),
+        (b"/escaped", EntryType::Regular, ""),
+        (b"a/../../escaped", EntryType::Regular, ""),
+        (b"./../escaped", EntryType::Regular, ""),
+        (b"link", EntryType::Symlink, "/etc"),
+        (b"hard", EntryType::Link, "/etc/passwd"),
+        (b"fifo", EntryType::Fifo, ""),
+        (b"device", EntryType::Block, ""),
+        (b"folder", EntryType::Directory, ""),
+        (b"\xff\xfe", EntryType::Regular, ""),
+    ] {
+        let error = unpack(tar_of(name, kind, link).as_slice(), &target, &Task::default()).unwrap_err();
+        let inner = error.get_ref().unwrap().downcast_ref::<FilestoreError>().unwrap();
+        assert!(matches!(inner, FilestoreError::BadName { .. } | FilestoreError::BadArchive(_)), "{inner}");
+    }
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(target.root()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_link_that_was_put_in_the_way_is_not_followed() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = NewFilestore::create(&parent.path().join("staging")).unwrap();
+    let outside = parent.path().join("outside");
+    symlink(&outside, target.root().join("file")).unwrap();
+    unpack(tar_of(b"file", tar::EntryType::Regular, "").as_slice(), &target, &Task::default()).unwrap_err();
+    assert!(!outside.exists());
+}
+
+#[tokio::test]
+async fn a_file_that_grows_or_shrinks_while_it_is_read_is_an_error_that_names_it() {
+    const SIZE: u64 = 16 * 1024 * 1024;
+    for new_size in [SIZE - 1, SIZE + 1] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, random(SIZE)).unwrap();
+        let batches = Arc::new(Mutex::new(Batches::open(folder.path()).unwrap()));
+        let first = batches.lock().unwrap().next_batch().unwrap().unwrap();
+        let (mut body, outcome) = write_volume(first, batches, Limits::default(), Level::default(), Task::default());
+        body.read_exact(&mut [0; 100]).await.unwrap();
+        // What is in flight is far less than the file: the producer waits in the middle of it, until the rest is read.
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(new_size).unwrap();
+        let error = body.read_to_end(&mut Vec::new()).await.unwrap_err();
+        assert!(error.to_string().contains("file changed while it was read: it had 16777216 bytes, then"), "{error}");
+        assert!(outcome.get().is_err());
+    }
+}
+
+/// Bytes that do not compress.
+fn random(length: u64) -> Vec<u8> {
+    let mut state = 1_u64;
+    (0..length)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        })
+        .collect()
+}

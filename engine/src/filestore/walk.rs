@@ -1,0 +1,167 @@
+//! Which files a filestore has, in batches, without ever holding the list of all.
+
+use std::collections::VecDeque;
+use std::fs::{self, DirEntry};
+use std::path::{Path, PathBuf};
+
+use super::FilestoreError;
+
+/// A file of a filestore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileEntry {
+    /// Its path within the filestore, with `/`: `ab/abcdef…`.
+    pub path: String,
+    /// Its length in bytes when it was seen.
+    pub size: u64,
+}
+
+/// How much one batch holds at most, unless a single file is larger. A batch becomes one zstd frame.
+const BATCH_BYTES: u64 = 8 * 1024 * 1024;
+const BATCH_FILES: usize = 2048;
+
+/// Odoo's spool of files that its collector is to look at: not data.
+const SPOOL: &str = "checklist";
+
+/// The files of a filestore, folder by folder and by name, a batch at a time.
+#[derive(Debug)]
+pub struct Batches {
+    root: PathBuf,
+    /// Folders yet to be read, as paths within the root, last first.
+    folders: Vec<String>,
+    /// Files of folders that were read.
+    files: VecDeque<FileEntry>,
+    /// What was passed over: neither file nor folder.
+    skipped: Vec<String>,
+}
+
+impl Batches {
+    /// Begins at the folder `root`.
+    ///
+    /// # Errors
+    /// [`FilestoreError::Io`] where it cannot be read.
+    pub fn open(root: &Path) -> Result<Self, FilestoreError> {
+        let mut batches =
+            Self { root: root.to_owned(), folders: Vec::new(), files: VecDeque::new(), skipped: Vec::new() };
+        batches.read_folder("")?;
+        Ok(batches)
+    }
+
+    /// Where it began.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The next files, or `None` at the end.
+    ///
+    /// # Errors
+    /// [`FilestoreError::Io`], [`FilestoreError::BadName`]
+    pub fn next_batch(&mut self) -> Result<Option<Vec<FileEntry>>, FilestoreError> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while batch.len() < BATCH_FILES {
+            let Some(file) = self.files.front() else {
+                match self.folders.pop() {
+                    Some(folder) => self.read_folder(&folder)?,
+                    None => break,
+                }
+                continue;
+            };
+            if !batch.is_empty() && bytes + file.size > BATCH_BYTES {
+                break;
+            }
+            bytes += file.size;
+            batch.extend(self.files.pop_front());
+        }
+        Ok(if batch.is_empty() { None } else { Some(batch) })
+    }
+
+    /// What was passed over so far because it is neither a file nor a folder: links, sockets, devices.
+    pub fn take_skipped(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.skipped)
+    }
+
+    fn read_folder(&mut self, folder: &str) -> Result<(), FilestoreError> {
+        let path = self.root.join(folder);
+        let read = FilestoreError::io("read", &path);
+        let mut entries = match fs::read_dir(&path).and_then(Iterator::collect::<Result<Vec<DirEntry>, _>>) {
+            Ok(entries) => entries,
+            // Odoo's collector removes no folders, but whoever does has emptied it first.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !folder.is_empty() => return Ok(()),
+            Err(error) => return Err(read(error)),
+        };
+        entries.sort_by_key(DirEntry::file_name);
+        let mut folders = Vec::new();
+        for entry in entries {
+            let name = entry.file_name();
+            let bad_name = |reason| FilestoreError::BadName { path: entry.path(), reason };
+            let name = name.to_str().ok_or_else(|| bad_name("it is not UTF-8"))?;
+            if folder.is_empty() && name == SPOOL {
+                continue;
+            }
+            let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+            let kind = entry.file_type().map_err(FilestoreError::io("look at", entry.path()))?;
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() {
+                match entry.metadata() {
+                    Ok(metadata) => self.files.push_back(FileEntry { path, size: metadata.len() }),
+                    // Collected since the folder was read.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(FilestoreError::io("look at", entry.path())(error)),
+                }
+            } else {
+                self.skipped.push(path);
+            }
+        }
+        self.folders.extend(folders.into_iter().rev());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn yields_every_file_once_by_name_and_passes_over_what_is_no_data() {
+        let root = tempfile::tempdir().unwrap();
+        for path in ["b/2", "a/1", "a/10", "a/deep/er", "top", "checklist/a/1", "a/checklist"] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        symlink("/etc/passwd", root.path().join("a/link")).unwrap();
+        fs::create_dir(root.path().join("empty")).unwrap();
+        let mut batches = Batches::open(root.path()).unwrap();
+        let batch = batches.next_batch().unwrap().unwrap();
+        let paths: Vec<_> = batch.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["top", "a/1", "a/10", "a/checklist", "a/deep/er", "b/2"]);
+        assert_eq!(batches.next_batch().unwrap(), None);
+        assert_eq!(batches.take_skipped(), ["a/link"]);
+    }
+
+    #[test]
+    fn a_batch_is_bounded_in_bytes_and_in_number_but_holds_any_one_file() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, size) in [("a", 1), ("b", 3 * BATCH_BYTES), ("c", BATCH_BYTES), ("d", 1)] {
+            fs::File::create(root.path().join(name)).unwrap().set_len(size).unwrap();
+        }
+        for i in 0..=BATCH_FILES {
+            fs::write(root.path().join(format!("e{i:05}")), "").unwrap();
+        }
+        let mut batches = Batches::open(root.path()).unwrap();
+        let mut sizes = Vec::new();
+        while let Some(batch) = batches.next_batch().unwrap() {
+            sizes.push(batch.len());
+        }
+        assert_eq!(sizes, [1, 1, 1, BATCH_FILES, 2]);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_an_error_that_names_it() {
+        let error = Batches::open(Path::new("/nowhere/filestore")).unwrap_err();
+        assert_eq!(error.to_string(), "unable to read /nowhere/filestore");
+    }
+}

@@ -1,0 +1,116 @@
+//! Names of backups.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::store::{Key, is_segment};
+
+/// `20261121T020003Z-3f9c`: sorts by time, safe in a path and in an object key. The second part tells apart what the same
+/// second made.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct BackupId(String);
+
+/// Text that is no [`BackupId`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not a backup id such as 20261121T020003Z-3f9c")]
+pub struct InvalidBackupId(String);
+
+impl BackupId {
+    /// A new one for a backup that shows the moment `created_at`.
+    ///
+    /// # Errors
+    /// Where the system has no random numbers.
+    pub fn new(created_at: Timestamp) -> Result<Self, getrandom::Error> {
+        let time = created_at.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
+        let random = getrandom::u32()? & 0xffff;
+        Ok(Self(format!("{time}-{random:04x}")))
+    }
+
+    /// The folder of its objects.
+    pub fn key(&self, instance: &str) -> Key {
+        #[expect(clippy::expect_used, reason = "both are checked where they are made")]
+        Key::new(format!("{instance}/{}", self.0)).expect("an id and an instance's name are segments of a key")
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BackupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for BackupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for BackupId {
+    type Err = InvalidBackupId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBackupId> {
+        let bytes = text.as_bytes();
+        let shape = |(i, byte): (usize, &u8)| match i {
+            8 => *byte == b'T',
+            15 => *byte == b'Z',
+            16 => *byte == b'-',
+            17.. => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+            _ => byte.is_ascii_digit(),
+        };
+        let valid = bytes.len() == 21 && bytes.iter().enumerate().all(shape) && is_segment(text);
+        if valid { Ok(Self(text.to_owned())) } else { Err(InvalidBackupId(text.to_owned())) }
+    }
+}
+
+impl TryFrom<String> for BackupId {
+    type Error = InvalidBackupId;
+
+    fn try_from(text: String) -> Result<Self, InvalidBackupId> {
+        text.parse()
+    }
+}
+
+impl From<BackupId> for String {
+    fn from(id: BackupId) -> Self {
+        id.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorts_by_time_and_reads_back() {
+        let id = BackupId::new("2026-11-21T02:00:03.9Z".parse().unwrap()).unwrap();
+        assert!(id.as_str().starts_with("20261121T020003Z-"), "{id}");
+        assert_eq!(id.as_str().parse::<BackupId>().unwrap(), id);
+        assert!(BackupId::new("2026-11-21T02:00:04Z".parse().unwrap()).unwrap() > id);
+    }
+
+    #[test]
+    fn other_text_is_none() {
+        for text in [
+            "",
+            "latest",
+            "20261121T020003Z",
+            "20261121T020003Z-3f9",
+            "20261121T020003Z-3F9C",
+            "20261121t020003Z-3f9c",
+            "20261121T020003Z-3f9c/",
+            "2026112.T020003Z-3f9c",
+        ] {
+            assert!(text.parse::<BackupId>().is_err(), "{text}");
+        }
+    }
+}
