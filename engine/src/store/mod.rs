@@ -3,10 +3,15 @@
 //! A store knows nothing of backups. It promises what the rest is built on: an object is whole or not there at all,
 //! and `put` answers only when the object would survive the loss of power.
 
+mod fill;
 mod key;
+mod local;
+mod s3;
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -14,8 +19,23 @@ use jiff::Timestamp;
 use tokio::io::AsyncReadExt;
 
 pub use key::{InvalidKey, Key, is_segment};
+pub use local::LocalStore;
+pub use s3::{S3Settings, S3Store};
 
+use crate::config::RepositoryConfig;
 use crate::stream::Body;
+
+/// Opens the store that `config` names. With `create`, a local folder is made where it is missing; a bucket never is.
+///
+/// # Errors
+/// [`StoreErrorKind::NoSuchPlace`] where the local folder is missing, [`StoreErrorKind::Denied`] where it cannot be entered.
+/// S3 is not contacted: a wrong bucket or secret shows with the first request.
+pub async fn open(config: &RepositoryConfig, create: bool) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match config {
+        RepositoryConfig::Local { path } => Arc::new(LocalStore::open(path.clone(), create).await?),
+        RepositoryConfig::S3(config) => Arc::new(S3Store::open(config).await?),
+    })
+}
 
 /// What [`Store::put`] does where the key already exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +70,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Opens an object, or the bytes `range` of it. A range must not be empty and must lie within the object.
     ///
     /// A connection that breaks while the body is read ends the body in an error or is resumed; it never looks like the end.
+    /// Such an error is a [`std::io::Error`] around a [`StoreError`], which [`StoreError::from_body`] gives back.
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Body, StoreError>;
 
     /// Size and time of one object, or `None` where there is none.
@@ -61,6 +82,10 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Deletes an object. One that is not there is no error: two who delete the same thing have both reached their aim.
     async fn delete(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// Removes what interrupted [`Store::put`]s left behind and nobody has touched for `older_than`: temporary files of the
+    /// local store, unfinished uploads of S3 (by their start: `older_than` must exceed the longest upload). Returns their names.
+    async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreError>;
 
     /// The store as an operator would write it, for messages: `s3://bucket/prefix`, `file:///var/lib/odoo-backup`. Never a secret.
     fn location(&self) -> String;
@@ -104,6 +129,8 @@ pub enum Action {
     List,
     /// [`Store::delete`]
     Delete,
+    /// [`Store::sweep`]
+    Sweep,
 }
 
 impl fmt::Display for Action {
@@ -115,6 +142,7 @@ impl fmt::Display for Action {
             Self::Head => "look at",
             Self::List => "list",
             Self::Delete => "delete",
+            Self::Sweep => "remove leftover",
         })
     }
 }
@@ -170,6 +198,11 @@ pub enum StoreErrorKind {
 }
 
 impl StoreError {
+    /// The store's failure that `error`, met while reading a body of [`Store::get`], stands for; `None` where it is another's.
+    pub fn from_body(error: &std::io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
     /// How an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         Some(match &*self.kind {

@@ -1,0 +1,180 @@
+//! Objects as files in a folder.
+//!
+//! An object is written to a temporary file beside its place, flushed to the disk, and renamed; then the folders are flushed,
+//! so that the name survives the loss of power as well. Names that begin with a dot are temporary files, never objects.
+
+mod read;
+mod walk;
+mod write;
+
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use tokio::sync::mpsc;
+
+use self::walk::Walk;
+use self::write::Piece;
+use super::fill::fill;
+use super::{Action, Key, Mode, Object, Store, StoreError, StoreErrorKind};
+use crate::stream::Body;
+
+/// Bytes per read and write. Each crosses from a blocking thread once, so it must be large; a few of them are in memory per body.
+const PIECE: usize = 1024 * 1024;
+/// Pieces that wait between the task and the blocking thread.
+const QUEUE: usize = 2;
+/// Objects that [`Store::list`] fetches at a time.
+const PAGE: usize = 1000;
+
+/// A folder as a store. Folders are made with mode 0700 and files with 0600, whatever the umask.
+///
+/// Unlike in S3, a key cannot be an object and the folder of others at once: `a` and `a/b` exclude each other.
+#[derive(Debug, Clone)]
+pub struct LocalStore {
+    root: PathBuf,
+}
+
+impl LocalStore {
+    /// Opens the folder `root`; with `create`, makes it and what is missing above it.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::NoSuchPlace`] where it is not there or is no folder; else what the operating system says.
+    pub async fn open(root: PathBuf, create: bool) -> Result<Self, StoreError> {
+        let store = Self { root };
+        let root = store.root.clone();
+        store
+            .blocking(Action::Open, None, move || {
+                if create {
+                    write::create_root(&root).map_err(|error| write::kind(&root, error))?;
+                }
+                // Reading it now tells a missing privilege at the start rather than at the end of a backup.
+                match std::fs::read_dir(&root) {
+                    Ok(_) => Ok(()),
+                    Err(error) if is_absent(&error) => Err(no_such_root(&root)),
+                    Err(error) => Err(write::kind(&root, error)),
+                }
+            })
+            .await?;
+        Ok(store)
+    }
+
+    fn path(&self, key: &Key) -> PathBuf {
+        self.root.join(key.as_str())
+    }
+
+    fn error(&self, action: Action, key: Option<&Key>, kind: StoreErrorKind) -> StoreError {
+        StoreError { action, key: key.cloned(), location: self.location(), kind: Box::new(kind) }
+    }
+
+    /// Runs `work` on a blocking thread.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        action: Action,
+        key: Option<&Key>,
+        work: impl FnOnce() -> Result<T, StoreErrorKind> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let result = tokio::task::spawn_blocking(work).await;
+        result
+            .unwrap_or_else(|dead| Err(StoreErrorKind::Io(io::Error::other(dead))))
+            .map_err(|kind| self.error(action, key, kind))
+    }
+}
+
+#[async_trait]
+impl Store for LocalStore {
+    async fn put(&self, key: &Key, mut body: Body, mode: Mode) -> Result<u64, StoreError> {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (root, path) = (self.root.clone(), self.path(key));
+        // Where this future is dropped, so is `sender`; without a `Piece::End` the writer then takes its file away.
+        let writer = self.blocking(Action::Put, Some(key), move || write::write(&root, &path, mode, receiver));
+        let (fed, written) = futures::join!(feed(&mut body, sender), writer);
+        fed.map_err(|error| self.error(Action::Put, Some(key), StoreErrorKind::Source(error)))?;
+        written
+    }
+
+    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Body, StoreError> {
+        let (root, path) = (self.root.clone(), self.path(key));
+        let (file, length) = self.blocking(Action::Get, Some(key), move || read::open(&root, &path, range)).await?;
+        let (store, key) = (self.clone(), key.clone());
+        Ok(read::body(file, length, move |kind| store.error(Action::Get, Some(&key), kind)))
+    }
+
+    async fn head(&self, key: &Key) -> Result<Option<Object>, StoreError> {
+        let (root, path, wanted) = (self.root.clone(), self.path(key), key.clone());
+        self.blocking(Action::Head, Some(key), move || match path.symlink_metadata() {
+            Ok(metadata) => walk::object(wanted, &metadata).map_err(StoreErrorKind::Io),
+            Err(error) if is_absent(&error) => present(&root).map(|()| None),
+            Err(error) => Err(write::kind(&path, error)),
+        })
+        .await
+    }
+
+    fn list<'a>(&'a self, prefix: Option<&Key>) -> BoxStream<'a, Result<Object, StoreError>> {
+        let walk = Walk::new(self.root.clone(), prefix.cloned());
+        stream::try_unfold(walk, move |mut walk| async move {
+            let (page, walk) = self
+                .blocking(Action::List, None, move || {
+                    let page = walk.by_ref().take(PAGE).collect::<Result<Vec<_>, _>>()?;
+                    Ok((page, walk))
+                })
+                .await?;
+            Ok::<_, StoreError>((!page.is_empty()).then(|| (stream::iter(page.into_iter().map(Ok)), walk)))
+        })
+        .try_flatten()
+        .boxed()
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        let (root, path) = (self.root.clone(), self.path(key));
+        self.blocking(Action::Delete, Some(key), move || write::delete(&root, &path)).await
+    }
+
+    async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreError> {
+        let root = self.root.clone();
+        self.blocking(Action::Sweep, None, move || write::sweep(&root, older_than)).await
+    }
+
+    fn location(&self) -> String {
+        format!("file://{}", self.root.display())
+    }
+}
+
+/// Hands `body` to the writer in pieces; an error is the body's. A writer that gave up has its own to tell.
+async fn feed(body: &mut Body, sender: mpsc::Sender<Piece>) -> io::Result<()> {
+    loop {
+        let mut buffer = BytesMut::with_capacity(PIECE);
+        let ended = tokio::select! {
+            ended = fill(body, &mut buffer, PIECE) => ended?,
+            // A full disk must not wait for a producer that has nothing to say just now.
+            () = sender.closed() => return Ok(()),
+        };
+        if !buffer.is_empty() && sender.send(Piece::Data(buffer.freeze())).await.is_err() {
+            return Ok(());
+        }
+        if ended {
+            let _ = sender.send(Piece::End).await;
+            return Ok(());
+        }
+    }
+}
+
+/// Whether `error` says that there is nothing by this name. A file in the place of a folder is the second way to say so.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn no_such_root(root: &Path) -> StoreErrorKind {
+    StoreErrorKind::NoSuchPlace(format!("the folder {}", root.display()))
+}
+
+/// Tells a missing object from a missing repository, such as a disk that is not mounted.
+fn present(root: &Path) -> Result<(), StoreErrorKind> {
+    if root.is_dir() { Ok(()) } else { Err(no_such_root(root)) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! The objects of a folder in S3's order, one folder's names in memory per level.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::PathBuf;
+use std::vec;
+
+use jiff::Timestamp;
+
+use super::{is_absent, present, write};
+use crate::store::{Key, Object, StoreErrorKind, is_segment};
+
+/// Objects under a prefix, ordered by key. Links, devices and names that no [`Key`] can have are passed over.
+pub(super) struct Walk {
+    root: PathBuf,
+    start: Option<Option<Key>>,
+    /// What is left of each folder from the root to the current one.
+    levels: Vec<vec::IntoIter<String>>,
+}
+
+impl Walk {
+    pub(super) fn new(root: PathBuf, prefix: Option<Key>) -> Self {
+        Self { root, start: Some(prefix), levels: Vec::new() }
+    }
+
+    /// Where to begin: in the prefix's folder, or with the prefix itself.
+    fn begin(&mut self, prefix: Option<Key>) -> Result<(), StoreErrorKind> {
+        present(&self.root)?;
+        let Some(prefix) = prefix else {
+            return self.enter("");
+        };
+        let path = self.root.join(prefix.as_str());
+        match path.symlink_metadata() {
+            Ok(metadata) if metadata.is_dir() => self.enter(&format!("{prefix}/")),
+            Ok(_) => {
+                self.levels.push(vec![prefix.to_string()].into_iter());
+                Ok(())
+            }
+            Err(error) if is_absent(&error) => Ok(()),
+            Err(error) => Err(write::kind(&path, error)),
+        }
+    }
+
+    /// Reads the folder by this name, which is empty or ends in a slash.
+    fn enter(&mut self, folder: &str) -> Result<(), StoreErrorKind> {
+        let path = self.root.join(folder);
+        let failed = |error| write::kind(&path, error);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            // Emptied and removed since its parent was read.
+            Err(error) if is_absent(&error) => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str().filter(|name| is_segment(name)) else {
+                continue;
+            };
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => names.push(format!("{folder}{name}/")),
+                Ok(kind) if kind.is_file() => names.push(format!("{folder}{name}")),
+                Ok(_) => {}
+                Err(error) if is_absent(&error) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        // With its slash a folder sorts where its keys do: `a-b` comes before `a/b`, though `a` before `a-b`.
+        names.sort_unstable();
+        self.levels.push(names.into_iter());
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<Option<Object>, StoreErrorKind> {
+        if let Some(prefix) = self.start.take() {
+            self.begin(prefix)?;
+        }
+        while let Some(level) = self.levels.last_mut() {
+            let Some(name) = level.next() else {
+                self.levels.pop();
+                continue;
+            };
+            if name.ends_with('/') {
+                self.enter(&name)?;
+                continue;
+            }
+            let path = self.root.join(&name);
+            let Ok(key) = Key::new(name) else { continue };
+            match path.symlink_metadata() {
+                Ok(metadata) => {
+                    if let Some(object) = object(key, &metadata).map_err(StoreErrorKind::Io)? {
+                        return Ok(Some(object));
+                    }
+                }
+                Err(error) if is_absent(&error) => {}
+                Err(error) => return Err(write::kind(&path, error)),
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Result<Object, StoreErrorKind>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step().transpose()
+    }
+}
+
+/// The object that `metadata` describes; `None` where it is no regular file.
+pub(super) fn object(key: Key, metadata: &Metadata) -> io::Result<Option<Object>> {
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    let modified = Timestamp::try_from(metadata.modified()?).map_err(io::Error::other)?;
+    Ok(Some(Object { key, size: metadata.len(), modified }))
+}

@@ -1,0 +1,211 @@
+//! Everything that changes the folder: temporary files, renames, and what makes them last.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use tempfile::NamedTempFile;
+use tokio::sync::mpsc;
+
+use super::{is_absent, present};
+use crate::store::{Mode, StoreErrorKind};
+
+/// What temporary files begin with, and so what [`sweep`] removes.
+const TEMPORARY: &str = ".tmp-";
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+/// How often a folder may be removed under a new file by deletes at the same time before that counts as an error.
+const ATTEMPTS: usize = 100;
+
+/// What a body becomes on its way to the writing thread.
+pub(super) enum Piece {
+    /// More of it.
+    Data(Bytes),
+    /// It ended well. A channel that closes without this was abandoned.
+    End,
+}
+
+/// Writes what arrives and commits it as `path`; returns its size.
+pub(super) fn write(
+    root: &Path,
+    path: &Path,
+    mode: Mode,
+    mut pieces: mpsc::Receiver<Piece>,
+) -> Result<u64, StoreErrorKind> {
+    // The rename below decides; this spares the producer's work.
+    if mode == Mode::CreateNew && path.symlink_metadata().is_ok() {
+        return Err(StoreErrorKind::AlreadyExists);
+    }
+    let failed = |error| kind(path, error);
+    let folder = path.parent().unwrap_or(root);
+    let mut file = create_temporary(root, folder)?;
+    let mut size = 0;
+    loop {
+        match pieces.blocking_recv() {
+            Some(Piece::Data(data)) => {
+                file.write_all(&data).map_err(failed)?;
+                size += data.len() as u64;
+            }
+            Some(Piece::End) => break,
+            // Nobody sees this answer: the body's own error is the one that counts. Dropping the file removes it.
+            None => return Err(StoreErrorKind::Io(io::ErrorKind::Interrupted.into())),
+        }
+    }
+    file.as_file().sync_all().map_err(failed)?;
+    let persisted = match mode {
+        Mode::Replace => file.persist(path),
+        Mode::CreateNew => file.persist_noclobber(path),
+    };
+    match persisted {
+        Ok(_) => {}
+        Err(refused) if mode == Mode::CreateNew && refused.error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(StoreErrorKind::AlreadyExists);
+        }
+        Err(refused) => return Err(kind(path, refused.error)),
+    }
+    // All of them, even where this call made none: another may have made one a moment ago and not have flushed it yet.
+    for folder in folders(root, folder).into_iter().rev() {
+        sync(&folder).map_err(|error| kind(&folder, error))?;
+    }
+    Ok(size)
+}
+
+/// Removes the file, and the folders that it leaves empty.
+pub(super) fn delete(root: &Path, path: &Path) -> Result<(), StoreErrorKind> {
+    match fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if is_absent(&error) => return present(root),
+        // A folder by this name is not the object by this name.
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => return Ok(()),
+        Err(error) => return Err(kind(path, error)),
+    }
+    let mut last = root.to_owned();
+    for folder in folders(root, path.parent().unwrap_or(root)).into_iter().rev() {
+        last = folder;
+        if last == root || fs::remove_dir(&last).is_err() {
+            break;
+        }
+    }
+    // Prune deletes a manifest before what it names: after a loss of power the manifest must not be the one that is still there.
+    match sync(&last) {
+        Err(error) if !is_absent(&error) => Err(kind(&last, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes temporary files that were last written `older_than` ago or before, and names them.
+pub(super) fn sweep(root: &Path, older_than: Duration) -> Result<Vec<String>, StoreErrorKind> {
+    present(root)?;
+    let mut removed = Vec::new();
+    let mut waiting = vec![root.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => continue,
+            Err(error) => return Err(kind(&folder, error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| kind(&folder, error))?;
+            let path = entry.path();
+            let metadata = match entry.metadata() {
+                Ok(metadata) => metadata,
+                Err(error) if is_absent(&error) => continue,
+                Err(error) => return Err(kind(&path, error)),
+            };
+            if metadata.is_dir() {
+                waiting.push(path);
+                continue;
+            }
+            let temporary =
+                metadata.is_file() && entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes());
+            // A file from the future, by a clock that was wrong, counts as new.
+            let age = metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+            if temporary && age.is_some_and(|age| age >= older_than) {
+                match fs::remove_file(&path) {
+                    Err(error) if !is_absent(&error) => return Err(kind(&path, error)),
+                    _ => removed.push(path.strip_prefix(root).unwrap_or(&path).display().to_string()),
+                }
+            }
+        }
+    }
+    removed.sort();
+    Ok(removed)
+}
+
+/// Makes `root` and what is missing above it.
+pub(super) fn create_root(root: &Path) -> io::Result<()> {
+    let missing: Vec<_> = root.ancestors().take_while(|folder| !folder.exists()).collect();
+    for folder in missing.into_iter().rev() {
+        create_folder(folder)?;
+        // The parent of a relative path's first segment is spelt "".
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
+}
+
+/// A temporary file in `folder`, which is made where it is missing. It vanishes when it is dropped.
+fn create_temporary(root: &Path, folder: &Path) -> Result<NamedTempFile, StoreErrorKind> {
+    let mut attempt = 0;
+    loop {
+        // The root itself is never made here: where a disk is not mounted, the backup must not go to the one beneath.
+        present(root)?;
+        attempt += 1;
+        let created =
+            folders(root, folder).iter().skip(1).try_for_each(|folder| create_folder(folder)).and_then(|()| {
+                tempfile::Builder::new()
+                    .prefix(TEMPORARY)
+                    .permissions(Permissions::from_mode(FILE_MODE))
+                    .tempfile_in(folder)
+            });
+        match created {
+            Ok(file) => {
+                // The umask may have taken away from what was asked for.
+                let permissions = Permissions::from_mode(FILE_MODE);
+                file.as_file().set_permissions(permissions).map_err(|error| kind(file.path(), error))?;
+                return Ok(file);
+            }
+            // A delete at the same time found the folder empty. A file in it keeps it from the next.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS => {}
+            Err(error) => return Err(kind(folder, error)),
+        }
+    }
+}
+
+fn create_folder(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
+        Ok(()) => fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The folders from `root` to `folder`, both included.
+fn folders(root: &Path, folder: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<_> =
+        folder.ancestors().take_while(|ancestor| ancestor.starts_with(root)).map(Path::to_owned).collect();
+    all.reverse();
+    all
+}
+
+/// Flushes a folder's entries to the disk.
+fn sync(folder: &Path) -> io::Result<()> {
+    match File::open(folder)?.sync_all() {
+        // Some network file systems have no such operation and say it this way.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        result => result,
+    }
+}
+
+/// What an operator would mend, from what the operating system says.
+pub(super) fn kind(path: &Path, error: io::Error) -> StoreErrorKind {
+    let text = || format!("{}: {error}", path.display());
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreErrorKind::Full(text()),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::Denied(text()),
+        _ => StoreErrorKind::Io(error),
+    }
+}

@@ -1,0 +1,139 @@
+//! The client: credentials, TLS, time limits and retries.
+
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedAsyncSleep,
+    SharedHttpClient, StalledStreamProtectionConfig,
+};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
+
+use super::{Inner, S3Settings};
+use crate::config::S3Config;
+use crate::store::StoreErrorKind;
+
+const CONNECT: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// Where an endpoint is given and no region: what servers other than AWS's own take by default.
+const REGION: &str = "us-east-1";
+
+/// Makes the client. What `config` leaves open comes from AWS's own chain.
+pub(super) async fn client(config: &S3Config, settings: &S3Settings) -> Result<Client, StoreErrorKind> {
+    let mut shared = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
+    if let Some(region) = config.region.clone().or(config.endpoint.as_ref().map(|_| REGION.into())) {
+        shared = shared.region(Region::new(region));
+    }
+    if let Some(endpoint) = &config.endpoint {
+        shared = shared.endpoint_url(endpoint);
+    }
+    if let (Some(id), Some(secret)) = (&config.access_key_id, &config.secret_access_key) {
+        shared = shared.credentials_provider(Credentials::new(id, secret.expose(), None, None, "configuration"));
+    }
+    let shared = shared.load().await;
+    if shared.region().is_none() {
+        return Err(StoreErrorKind::Other(
+            "no region is known: set `region` in the [repository] section, or AWS_REGION".into(),
+        ));
+    }
+    let path_style = config.path_style.unwrap_or(shared.endpoint_url().is_some());
+    let config = Builder::from(&shared)
+        .force_path_style(path_style)
+        // The SDK's own checksums travel in headers and trailers that Garage, Ceph RGW and older MinIO answer with 400.
+        // `Content-MD5` is older than all of them and checked by all (see `put`), and every object has its SHA-256 in the manifest.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .timeout_config(timeouts(settings.patience))
+        .retry_config(retries(settings, settings.attempts))
+        .retry_classifier(DamagedOrThrottled)
+        // Sending has a limit of its own: a part is one piece of memory, and its progress on the wire cannot be seen from here.
+        .stalled_stream_protection(
+            StalledStreamProtectionConfig::enabled().upload_enabled(false).grace_period(settings.patience).build(),
+        )
+        .build();
+    Ok(Client::from_conf(config))
+}
+
+/// rustls over ring with the system's authorities, through the proxy that the environment names, if any.
+///
+/// One connector for all requests, whatever their time limits, so that they share its connections.
+fn http_client() -> SharedHttpClient {
+    let connector = Connector::builder()
+        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT).build())
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .proxy_config(ProxyConfig::from_env())
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build();
+    let connector = SharedHttpConnector::new(connector);
+    http_client_fn(move |_, _| connector.clone())
+}
+
+/// No limit on a whole operation: five attempts at a slow server may take their time.
+fn timeouts(attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(attempt).build()
+}
+
+fn retries(settings: &S3Settings, attempts: u32) -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(attempts)
+        .with_initial_backoff(settings.backoff)
+        .with_max_backoff(LONGEST_PAUSE)
+}
+
+impl Inner {
+    /// Overrides for a request with a body of this many bytes: a limit that a slow line can keep, and more attempts.
+    pub(super) fn sending(&self, bytes: usize) -> Builder {
+        let settings = &self.settings;
+        let transfer = Duration::from_secs(bytes as u64 / settings.slowest.max(1));
+        Builder::new()
+            .timeout_config(timeouts(settings.patience + transfer))
+            .retry_config(retries(settings, settings.persistent_attempts))
+    }
+
+    /// Overrides for completing an upload: AWS says that it may take minutes to put a large object together.
+    pub(super) fn completing(&self) -> Builder {
+        Builder::new()
+            .timeout_config(timeouts(self.settings.patience * 20))
+            .retry_config(retries(&self.settings, self.settings.persistent_attempts))
+    }
+
+    /// Overrides for clearing away after a failure: the failure is not to wait long for it, and there is [`sweep`](super::sweep).
+    pub(super) fn clearing(&self) -> Builder {
+        Builder::new()
+            .timeout_config(timeouts(self.settings.patience.min(Duration::from_secs(10))))
+            .retry_config(retries(&self.settings, 2))
+    }
+}
+
+/// Retries what the SDK does not: bytes that were damaged on their way, and throttling as servers other than AWS's own say it.
+#[derive(Debug)]
+struct DamagedOrThrottled;
+
+impl ClassifyRetry for DamagedOrThrottled {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let Some(response) = context.response() else {
+            return RetryAction::NoActionIndicated;
+        };
+        let body = response.body().bytes().unwrap_or_default();
+        let damaged = ["<Code>BadDigest</Code>", "<Code>XAmzContentSHA256Mismatch</Code>"];
+        let holds = |text: &str| body.windows(text.len()).any(|window| window == text.as_bytes());
+        match response.status().as_u16() {
+            429 => RetryAction::throttling_error(),
+            400 if damaged.into_iter().any(holds) => RetryAction::transient_error(),
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "damaged in transit or throttled"
+    }
+}

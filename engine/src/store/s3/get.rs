@@ -1,0 +1,149 @@
+//! Reading an object to its end, over connections that may break.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+use futures::stream;
+use tokio_util::io::StreamReader;
+
+use super::list::length;
+use super::{Inner, errors};
+use crate::store::{Action, Key, StoreErrorKind};
+use crate::stream::Body;
+
+/// An object, or a range of it, that is being read.
+struct Reading {
+    store: Arc<Inner>,
+    key: Key,
+    content: ByteStream,
+    /// Where the next byte stands in the object, and where the last one does.
+    at: u64,
+    end: u64,
+    /// What names this very version. A server that gives none cannot be asked to go on with it.
+    etag: Option<String>,
+    /// Breaks since the last byte arrived.
+    breaks: u32,
+}
+
+pub(super) async fn open(store: &Arc<Inner>, key: &Key, range: Option<Range<u64>>) -> Result<Body, StoreErrorKind> {
+    if let Some(range) = &range
+        && range.is_empty()
+    {
+        return Err(StoreErrorKind::Other(format!(
+            "bytes {}..{} were asked for, which are none",
+            range.start, range.end
+        )));
+    }
+    let answer = store.request(key, range.clone(), None).await?;
+    let range = match range {
+        Some(range) if answer.length != range.end - range.start => {
+            return Err(StoreErrorKind::Other(format!(
+                "bytes {}..{} were asked for, the server sends {}",
+                range.start, range.end, answer.length
+            )));
+        }
+        Some(range) => range,
+        None => 0..answer.length,
+    };
+    let reading = Reading {
+        store: store.clone(),
+        key: key.clone(),
+        content: answer.content,
+        at: range.start,
+        end: range.end,
+        etag: answer.etag,
+        breaks: 0,
+    };
+    let pieces = stream::try_unfold(reading, |mut reading| async move {
+        match reading.next().await {
+            Ok(piece) => Ok(piece.map(|piece| (piece, reading))),
+            Err(kind) => Err(io::Error::other(reading.store.error(Action::Get, Some(&reading.key), kind))),
+        }
+    });
+    Ok(Box::pin(StreamReader::new(Box::pin(pieces))))
+}
+
+impl Reading {
+    /// The next bytes, or `None` after the last one, and only then.
+    async fn next(&mut self) -> Result<Option<Bytes>, StoreErrorKind> {
+        while self.at < self.end {
+            let why = match self.content.next().await {
+                Some(Ok(piece)) if piece.is_empty() => continue,
+                Some(Ok(piece)) => {
+                    self.at += piece.len() as u64;
+                    self.breaks = 0;
+                    if self.at > self.end {
+                        return Err(StoreErrorKind::Corrupt("the server sent more than it had announced".into()));
+                    }
+                    return Ok(Some(piece));
+                }
+                Some(Err(error)) => errors::innermost(&error),
+                None => "the connection ended early".to_owned(),
+            };
+            self.resume(why).await?;
+        }
+        Ok(None)
+    }
+
+    /// Goes on where the bytes stopped coming, in the same version of the object.
+    async fn resume(&mut self, why: String) -> Result<(), StoreErrorKind> {
+        self.breaks += 1;
+        let Some(etag) = &self.etag else {
+            return Err(StoreErrorKind::Unavailable(why));
+        };
+        if self.breaks >= self.store.settings.persistent_attempts {
+            return Err(StoreErrorKind::Unavailable(format!("{why}; gave up after {} attempts", self.breaks)));
+        }
+        tracing::debug!(key = %self.key, at = self.at, why, "the connection broke; reading on");
+        tokio::time::sleep(self.store.settings.backoff * (self.breaks - 1)).await;
+        let answer = self.store.request(&self.key, Some(self.at..self.end), Some(etag)).await;
+        let answer = match answer {
+            Err(StoreErrorKind::AlreadyExists) => return Err(replaced()),
+            answer => answer?,
+        };
+        // Garage ignores `If-Match`, and a server that ignores the range sends the object from its beginning.
+        if answer.etag.as_ref() != Some(etag) {
+            return Err(replaced());
+        }
+        if answer.length != self.end - self.at {
+            return Err(StoreErrorKind::Corrupt(format!(
+                "{} bytes are missing, the server sends {}",
+                self.end - self.at,
+                answer.length
+            )));
+        }
+        self.content = answer.content;
+        Ok(())
+    }
+}
+
+fn replaced() -> StoreErrorKind {
+    StoreErrorKind::Other("the object was replaced while it was read".into())
+}
+
+struct Answer {
+    content: ByteStream,
+    length: u64,
+    etag: Option<String>,
+}
+
+impl Inner {
+    async fn request(
+        &self,
+        key: &Key,
+        range: Option<Range<u64>>,
+        etag: Option<&str>,
+    ) -> Result<Answer, StoreErrorKind> {
+        let request = self.client.get_object().bucket(&self.bucket).key(self.name(key));
+        let answer = request
+            .set_range(range.map(|range| format!("bytes={}-{}", range.start, range.end - 1)))
+            .set_if_match(etag.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| self.kind(error))?;
+        Ok(Answer { length: length(answer.content_length)?, content: answer.body, etag: answer.e_tag })
+    }
+}

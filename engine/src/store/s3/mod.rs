@@ -1,0 +1,188 @@
+//! Objects in an S3-compatible bucket. Only this folder knows the AWS SDK.
+
+mod connect;
+mod errors;
+mod get;
+mod list;
+mod order;
+mod put;
+mod schedule;
+mod sweep;
+mod upload;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use futures::stream::{BoxStream, StreamExt};
+use tokio::sync::OnceCell;
+
+use super::{Action, Key, Mode, Object, Store, StoreError, StoreErrorKind};
+use crate::config::S3Config;
+use crate::stream::Body;
+
+/// How objects travel to and from S3. The default suits servers from a disk in the next room to AWS.
+#[derive(Debug, Clone)]
+pub struct S3Settings {
+    /// Bytes of an upload's first parts; later ones are larger, so that 10,000 of them hold 5 TiB. At least 5 MiB for AWS.
+    pub part_size: usize,
+    /// Parts of one upload that are sent at a time.
+    pub parallel: usize,
+    /// Bytes that parts on their way may hold in memory. Large parts lower `parallel` rather than exceed it, down to one part.
+    pub in_flight: usize,
+    /// How often an ordinary request is tried.
+    pub attempts: u32,
+    /// How often a part of an upload and a broken download are tried: hours of work may hang on them.
+    pub persistent_attempts: u32,
+    /// The pause before the second attempt; it doubles from there to 20 seconds, and a random part of it is taken.
+    pub backoff: Duration,
+    /// How long a server may take to answer a request, beside what its body takes at `slowest`; and to send the next bytes of an object.
+    pub patience: Duration,
+    /// Bytes per second below which sending counts as stalled.
+    pub slowest: u64,
+}
+
+impl Default for S3Settings {
+    fn default() -> Self {
+        Self {
+            part_size: 8 * 1024 * 1024,
+            parallel: 4,
+            in_flight: 64 * 1024 * 1024,
+            attempts: 5,
+            persistent_attempts: 8,
+            backoff: Duration::from_secs(1),
+            patience: Duration::from_secs(30),
+            slowest: 32 * 1024,
+        }
+    }
+}
+
+/// A bucket, or what lies under a prefix in it, as a store.
+///
+/// With the default settings one [`Store::put`] holds at most 72 MiB of an object up to 15 GiB, 128 MiB up to 117 GiB, and two
+/// parts beyond that. Reading holds what the connection has buffered.
+#[derive(Clone)]
+pub struct S3Store {
+    inner: Arc<Inner>,
+}
+
+/// What outlives the call that began it: bodies that resume, uploads that are aborted in the background.
+struct Inner {
+    client: Client,
+    bucket: String,
+    /// Empty, or ends in a slash.
+    prefix: String,
+    settings: S3Settings,
+    /// Set once the bucket was seen: a 404 without a body does not say which of bucket and object is missing.
+    bucket_seen: OnceCell<()>,
+}
+
+impl S3Store {
+    /// Makes a client for the bucket that `config` names. No request is sent, except where AWS's own chain of credentials needs one.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Other`] where no region is known.
+    pub async fn open(config: &S3Config) -> Result<Self, StoreError> {
+        Self::open_with(config, S3Settings::default()).await
+    }
+
+    /// As [`S3Store::open`], with other settings.
+    ///
+    /// # Errors
+    /// As [`S3Store::open`].
+    pub async fn open_with(config: &S3Config, settings: S3Settings) -> Result<Self, StoreError> {
+        let prefix = match config.prefix.trim_matches('/') {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        };
+        let bucket = config.bucket.clone();
+        let client = match connect::client(config, &settings).await {
+            Ok(client) => client,
+            Err(kind) => {
+                return Err(StoreError {
+                    action: Action::Open,
+                    key: None,
+                    location: location(&bucket, &prefix),
+                    kind: Box::new(kind),
+                });
+            }
+        };
+        let inner = Inner { client, bucket, prefix, settings, bucket_seen: OnceCell::new() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+}
+
+impl Inner {
+    /// The key as the bucket knows it.
+    fn name(&self, key: &Key) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    fn error(&self, action: Action, key: Option<&Key>, kind: StoreErrorKind) -> StoreError {
+        StoreError { action, key: key.cloned(), location: location(&self.bucket, &self.prefix), kind: Box::new(kind) }
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreErrorKind> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(self.name(key));
+        match request.send().await.map_err(|error| self.kind(error)) {
+            // AWS answers 204 where there is none; some others say so.
+            Ok(_) | Err(StoreErrorKind::NotFound) => Ok(()),
+            Err(kind) => Err(kind),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for S3Store {
+    async fn put(&self, key: &Key, body: Body, mode: Mode) -> Result<u64, StoreError> {
+        let put = self.inner.put(key, body, mode).await;
+        put.map_err(|kind| self.inner.error(Action::Put, Some(key), kind))
+    }
+
+    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Body, StoreError> {
+        let body = get::open(&self.inner, key, range).await;
+        body.map_err(|kind| self.inner.error(Action::Get, Some(key), kind))
+    }
+
+    async fn head(&self, key: &Key) -> Result<Option<Object>, StoreError> {
+        let object = self.inner.head(key).await;
+        object.map_err(|kind| self.inner.error(Action::Head, Some(key), kind))
+    }
+
+    fn list<'a>(&'a self, prefix: Option<&Key>) -> BoxStream<'a, Result<Object, StoreError>> {
+        list::list(&self.inner, prefix.cloned())
+            .map(|object| object.map_err(|kind| self.inner.error(Action::List, None, kind)))
+            .boxed()
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        let deleted = self.inner.delete(key).await;
+        deleted.map_err(|kind| self.inner.error(Action::Delete, Some(key), kind))
+    }
+
+    async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreError> {
+        let swept = self.inner.sweep(older_than).await;
+        swept.map_err(|kind| self.inner.error(Action::Sweep, None, kind))
+    }
+
+    fn location(&self) -> String {
+        location(&self.inner.bucket, &self.inner.prefix)
+    }
+}
+
+impl fmt::Debug for S3Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The client would print its whole configuration.
+        f.debug_struct("S3Store")
+            .field("location", &self.location())
+            .field("settings", &self.inner.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+fn location(bucket: &str, prefix: &str) -> String {
+    format!("s3://{bucket}/{prefix}").trim_end_matches('/').to_owned()
+}

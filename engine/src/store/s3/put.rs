@@ -1,0 +1,165 @@
+//! Storing an object: in one request where it is short, in parts where it is long.
+//!
+//! What is sent is in memory and so can be sent again. Its integrity on the way rests on `Content-MD5`: the one checksum that AWS,
+//! SeaweedFS, MinIO, Garage and Ceph all check, over TLS and without. It guards against broken networks and memory, not
+//! against an attacker, whom TLS and the manifest's SHA-256 keep out.
+
+use std::collections::HashMap;
+
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::put_object::PutObjectError;
+use aws_smithy_types::base64;
+use bytes::{Bytes, BytesMut};
+use md5::{Digest, Md5};
+use std::sync::Arc;
+
+use super::schedule::part_size;
+use super::upload::Upload;
+use super::{Inner, errors};
+use crate::store::fill::fill;
+use crate::store::{Key, Mode, StoreErrorKind};
+use crate::stream::Body;
+
+/// User metadata that names the `put` which made an object.
+const PUT_ID: &str = "put-id";
+
+/// One `put`, by a random name that the object carries.
+///
+/// A request that is sent again after its answer was lost meets its own work: "the object exists already", or "no such
+/// upload". The name tells that from somebody else's.
+pub(super) struct Attempt {
+    id: String,
+    pub(super) key: Key,
+    pub(super) mode: Mode,
+}
+
+impl Attempt {
+    fn new(key: &Key, mode: Mode) -> Result<Self, StoreErrorKind> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| StoreErrorKind::Other(format!("no randomness: {error}")))?;
+        Ok(Self { id: format!("{:032x}", u128::from_be_bytes(random)), key: key.clone(), mode })
+    }
+
+    pub(super) fn metadata(&self) -> HashMap<String, String> {
+        HashMap::from([(PUT_ID.to_owned(), self.id.clone())])
+    }
+
+    /// Whether to send `If-None-Match: *` first, and if the server does not know it, whether to go on without.
+    ///
+    /// Backblaze B2 answers 501 to that header; there the HEAD before is all there is.
+    pub(super) fn conditions(&self) -> &'static [Option<&'static str>] {
+        match self.mode {
+            Mode::CreateNew => &[Some("*"), None],
+            Mode::Replace => &[None],
+        }
+    }
+}
+
+/// What stands under a key, seen from a `put`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// What this `put` stored, whole.
+    Ours,
+    /// What another stored.
+    Anothers,
+    Nothing,
+}
+
+impl Inner {
+    pub(super) async fn put(self: &Arc<Self>, key: &Key, mut body: Body, mode: Mode) -> Result<u64, StoreErrorKind> {
+        // Spares the producer's work, and is all that Garage and other servers leave of "create only": they ignore the condition.
+        if mode == Mode::CreateNew && self.look(key).await?.is_some() {
+            return Err(StoreErrorKind::AlreadyExists);
+        }
+        let attempt = Attempt::new(key, mode)?;
+        let mut first = BytesMut::new();
+        let mut second = BytesMut::new();
+        let mut ended = self.part(&mut body, &mut first, 1).await?;
+        if !ended {
+            ended = self.part(&mut body, &mut second, 2).await?;
+        }
+        if second.is_empty() {
+            return self.put_whole(&attempt, first.freeze()).await;
+        }
+        let mut upload = Upload::begin(self, attempt).await?;
+        match upload.send(first.freeze(), second, ended, &mut body).await {
+            Ok(size) => Ok(size),
+            Err(kind) => {
+                upload.abort().await;
+                Err(kind)
+            }
+        }
+    }
+
+    async fn part(&self, body: &mut Body, buffer: &mut BytesMut, number: i32) -> Result<bool, StoreErrorKind> {
+        let size = part_size(number, self.settings.part_size);
+        fill(body, buffer, size).await.map_err(StoreErrorKind::Source)
+    }
+
+    async fn put_whole(&self, attempt: &Attempt, content: Bytes) -> Result<u64, StoreErrorKind> {
+        let size = content.len() as u64;
+        let md5 = content_md5(&content).await?;
+        let mut failure = None;
+        for condition in attempt.conditions() {
+            match self.put_object(attempt, content.clone(), &md5, *condition).await {
+                Ok(()) => return Ok(size),
+                Err(error) if condition.is_some() && errors::is_not_implemented(&error) => failure = Some(error),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        let kind = failure.map_or(StoreErrorKind::AlreadyExists, |error| self.kind(error));
+        if matches!(kind, StoreErrorKind::AlreadyExists) && self.standing(attempt, size).await? == Standing::Ours {
+            return Ok(size);
+        }
+        Err(kind)
+    }
+
+    async fn put_object(
+        &self,
+        attempt: &Attempt,
+        content: Bytes,
+        md5: &str,
+        condition: Option<&str>,
+    ) -> Result<(), SdkError<PutObjectError>> {
+        let size = content.len();
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(self.name(&attempt.key))
+            .set_metadata(Some(attempt.metadata()))
+            .set_if_none_match(condition.map(str::to_owned))
+            .content_md5(md5)
+            .body(content.into())
+            .customize()
+            .config_override(self.sending(size))
+            .send()
+            .await
+            .map(|_| ())
+    }
+
+    /// Looks whose object stands under the attempt's key. Ours with another size than `size` is an error.
+    pub(super) async fn standing(&self, attempt: &Attempt, size: u64) -> Result<Standing, StoreErrorKind> {
+        let Some(found) = self.look(&attempt.key).await? else {
+            return Ok(Standing::Nothing);
+        };
+        let stored = super::list::length(found.content_length())?;
+        match found.metadata().and_then(|metadata| metadata.get(PUT_ID)) {
+            Some(id) if *id != attempt.id => Ok(Standing::Anothers),
+            Some(_) if stored == size => Ok(Standing::Ours),
+            // A server that keeps no metadata: the size is what there is to go by.
+            None if stored == size => Ok(Standing::Anothers),
+            _ => Err(StoreErrorKind::Corrupt(format!("{size} bytes were sent, the server has {stored}"))),
+        }
+    }
+}
+
+/// The value of the header `Content-MD5` for these bytes.
+pub(super) async fn content_md5(content: &Bytes) -> Result<String, StoreErrorKind> {
+    let content = content.clone();
+    // Some ten milliseconds for a part: too long for a thread that others wait for.
+    let digest = tokio::task::spawn_blocking(move || base64::encode(Md5::digest(&content))).await;
+    digest.map_err(|dead| StoreErrorKind::Io(std::io::Error::other(dead)))
+}
