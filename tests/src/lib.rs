@@ -7,4 +7,5 @@
 
 pub mod cli;
 pub mod compare;
+pub mod odoo;
 pub mod postgres;

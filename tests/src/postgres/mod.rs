@@ -1,6 +1,7 @@
 //! PostgreSQL clusters of the tests' own: fresh, in a temporary folder, gone when dropped.
 
 mod binaries;
+pub mod detached;
 mod server;
 
 use std::path::{Path, PathBuf};

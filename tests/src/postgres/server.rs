@@ -36,7 +36,7 @@ pub struct Server {
 impl Server {
     /// Makes a cluster in `folder`, which belongs to [`give_to_server_user`]'s user, and starts it on a free port.
     pub fn start(binaries: &Binaries, folder: &Path, options: &ClusterOptions) -> Self {
-        initdb(binaries, folder, options);
+        initdb(binaries, folder, options.password.then_some(PASSWORD), &options.settings);
         let mut server = Self { binaries: binaries.clone(), folder: folder.to_owned(), port: 0, child: None };
         // Between asking for a free port and the server's listening on it, another process may take it: then try another.
         for _ in 0..10 {
@@ -133,32 +133,35 @@ impl Drop for Server {
     }
 }
 
-fn initdb(binaries: &Binaries, folder: &Path, options: &ClusterOptions) {
+pub(super) fn initdb(binaries: &Binaries, folder: &Path, password: Option<&str>, more_settings: &[(String, String)]) {
     let data = folder.join("data");
     let password_file = folder.join("password");
     let mut initdb = as_server_user(&binaries.program("initdb"));
     // The locale that exists everywhere. --no-sync: nothing here outlives the test.
     initdb.arg("-D").arg(&data).args(["--no-sync", "--encoding=UTF8", "--locale=C", "-U", SUPERUSER]);
-    if options.password {
-        std::fs::write(&password_file, PASSWORD).expect("password file");
+    if let Some(password) = password {
+        std::fs::write(&password_file, password).expect("password file");
         initdb.args(["--auth=scram-sha-256", "--pwfile"]).arg(&password_file);
     } else {
         initdb.arg("--auth=trust");
     }
     run(&mut initdb);
+    if password.is_some() {
+        std::fs::remove_file(&password_file).expect("removing the password file");
+    }
 
     let mut settings = String::from(
         "listen_addresses = '127.0.0.1'\nfsync = off\nfull_page_writes = off\n\
          max_wal_size = '4GB'\nlc_messages = 'C'\n",
     );
-    for (name, value) in &options.settings {
+    for (name, value) in more_settings {
         settings.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
     }
     let path = data.join("postgresql.auto.conf");
     std::fs::write(&path, settings).unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
