@@ -8,4 +8,6 @@
 pub mod cli;
 pub mod compare;
 pub mod odoo;
+pub mod odoo17;
 pub mod postgres;
+pub mod project;
