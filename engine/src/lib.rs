@@ -1,6 +1,8 @@
 //! What odoo-backup does, as a library: the verbs first, then what they stand on.
 
 pub mod backup;
+pub mod check;
+pub mod doctor;
 pub mod restore;
 
 pub mod config;

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{BackupId, CHECKSUMS, MANIFEST, RepositoryError, member};
-use crate::manifest::{Manifest, StoredObject, checksums};
+use super::{BackupId, RepositoryError, member};
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject, write_checksums};
 use crate::store::{Key, Mode, Store, StoreError, StoreErrorKind};
-use crate::stream::{Encoded, Fingerprint, Packed, body_of};
+use crate::stream::{Digest, Encoded, Packed, body_of};
 
 /// A backup in the making: objects are added, then it is committed by its manifest, or discarded with all that was stored.
 #[derive(Debug)]
@@ -51,9 +51,8 @@ impl Draft {
         let folder = self.id.key(&self.instance);
         let bytes = manifest.to_bytes().map_err(RepositoryError::Json)?;
         let own = manifest.objects().filter(|object| object.key.is_under(&folder));
-        let sums = checksums(
-            own.map(|object| (object.key.name(), object.stored)).chain([(MANIFEST, Fingerprint::of(&bytes))]),
-        );
+        let digests = own.map(|object| (object.key.name(), object.stored.sha256));
+        let sums = write_checksums(digests.chain([(MANIFEST, Digest::of(&bytes))]));
         let key = self.begin(CHECKSUMS);
         self.store.put(&key, body_of(sums.into_bytes()), Mode::CreateNew).await?;
         let key = self.begin(MANIFEST);
