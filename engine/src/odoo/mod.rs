@@ -1,1 +1,3 @@
 //! All that is Odoo's own: its configuration file, what its database says of itself, where its filestore lies.
+
+pub mod conf;
