@@ -101,24 +101,24 @@ fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
     };
     let sections = file.named_sections("instance", &keys::INSTANCE);
     let names: Vec<_> = sections.iter().map(|(name, _)| name.clone()).collect();
-    let instances =
-        sections.iter().map(|(name, section)| place::read_instance(name, section).map(|it| (name.clone(), it)));
-    let instances: Vec<_> = instances.collect();
-    let targets = file.named_sections("target", &keys::TARGET);
-    let targets =
-        targets.iter().map(|(name, section)| place::read_target(name, section, &names).map(|it| (name.clone(), it)));
-    let targets: Vec<_> = targets.collect();
+    // All are read before the first `?`: each notes what is wrong with it.
+    let instances: Vec<_> = sections.iter().map(|(name, section)| place::read_instance(name, section)).collect();
+    let sections = file.named_sections("target", &keys::TARGET);
+    let targets: Vec<_> = sections.iter().map(|(name, section)| place::read_target(name, section, &names)).collect();
+
+    let instances = instances.into_iter().map(|read| read.map(|instance| (instance.name.clone(), instance)));
+    let targets = targets.into_iter().map(|read| read.map(|target| (target.name.clone(), target)));
     Some(Config {
         path: path.into(),
         repository: repository.ok()?,
-        instances: instances.into_iter().collect::<Result<_, _>>().ok()?,
-        targets: targets.into_iter().collect::<Result<_, _>>().ok()?,
+        instances: instances.collect::<Result<_, _>>().ok()?,
+        targets: targets.collect::<Result<_, _>>().ok()?,
         warnings: Vec::new(),
     })
 }
 
 /// Whether something is at `path`. What cannot be looked at is there: reading it then says why not.
-fn exists(path: &Path) -> bool {
+pub(super) fn exists(path: &Path) -> bool {
     let absent = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory);
     !fs::metadata(path).is_err_and(|error| absent(error.kind()))
 }

@@ -49,16 +49,24 @@ fn from_file(path: &Path) -> Result<Secret, String> {
 pub(super) struct Readers {
     /// Permission bits that none but these has.
     forbidden: u32,
+    others: &'static str,
     /// What `chmod` takes to forbid them.
     mode: &'static str,
-    others: &'static str,
+    /// On what condition that does no harm.
+    condition: &'static str,
 }
 
 impl Readers {
     /// Its owner alone.
-    pub(super) const OWNER: Self = Self { forbidden: 0o077, mode: "600", others: "others than its owner" };
+    pub(super) const OWNER: Self =
+        Self { forbidden: 0o077, others: "others than its owner", mode: "600", condition: "" };
     /// Its owner and its group. Debian's package installs odoo.conf as 0640, readable by Odoo's group: that is how Odoo itself reads it.
-    pub(super) const GROUP: Self = Self { forbidden: 0o007, mode: "640", others: "every user of this machine" };
+    pub(super) const GROUP: Self = Self {
+        forbidden: 0o007,
+        others: "every user of this machine",
+        mode: "640",
+        condition: ", where its group is Odoo's",
+    };
 }
 
 /// A warning where others can read `path`, which holds `what`. A file that cannot be looked at has been read a moment ago, or failed loudly.
@@ -66,12 +74,13 @@ pub(super) fn exposed(path: &Path, what: &str, readers: Readers) -> Option<Strin
     let mode = fs::metadata(path).ok()?.permissions().mode();
     (mode & readers.forbidden != 0).then(|| {
         format!(
-            "{} holds {what} and is open to {} (mode {:04o}); mend it with `chmod {} {}`",
+            "{} holds {what} and is open to {} (mode {:04o}); mend it with `chmod {} {}`{}",
             path.display(),
             readers.others,
             mode & 0o7777,
             readers.mode,
             shell_word(path),
+            readers.condition,
         )
     })
 }

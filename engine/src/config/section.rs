@@ -230,12 +230,11 @@ impl<'a> Section<'a> {
                     let section = Self::open(self.source, Some(header), Some(self.source.line(offset)), table, known);
                     sections.push((name.get_ref().to_string(), section));
                 }
+                DeValue::Array(_) => drop(report(offset, name.get_ref(), format!("expected a section [{header}]"))),
                 _ => {
-                    let message = format!(
-                        "`{}` needs a section with a name: [{}.NAME]",
-                        as_key(name.get_ref()),
-                        self.header_of(key)
-                    );
+                    let key = as_key(name.get_ref());
+                    let message =
+                        format!("`{key}` needs a section with a name: [{}.NAME]", self.header_of(at.get_ref()));
                     report(offset, name.get_ref(), message);
                 }
             }

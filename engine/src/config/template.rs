@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::keys::{self, Key, SectionKeys};
+use super::load::exists;
 use super::place::{LONGEST_NAME, RESERVED, find_data_dir, is_database_name};
 use super::section::as_key;
 use crate::odoo::conf::{OdooConf, OdooConfError, data_dir_candidates, default_odoo_conf_candidates};
@@ -27,10 +28,10 @@ pub struct InitOptions {
 }
 
 impl InitOptions {
-    /// Reads `odoo_conf`, or else the first odoo.conf in a usual place that can be read.
+    /// Reads `odoo_conf`, or else the first odoo.conf that is in a usual place.
     ///
     /// # Errors
-    /// [`OdooConfError`] where `odoo_conf` is named and cannot be read.
+    /// [`OdooConfError`] where that file cannot be read; the next one would be another Odoo's.
     pub fn gather(odoo_conf: Option<&Path>, repository_url: Option<String>) -> Result<Self, OdooConfError> {
         let read = |path: &Path| {
             let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
@@ -38,7 +39,9 @@ impl InitOptions {
         };
         let odoo_conf = match odoo_conf {
             Some(path) => Some(read(path)?),
-            None => default_odoo_conf_candidates().iter().find_map(|path| read(path).ok()),
+            None => {
+                default_odoo_conf_candidates().iter().find(|path| exists(path)).map(|path| read(path)).transpose()?
+            }
         };
         let data_dirs = data_dir_candidates(Path::new("/"), std::env::home_dir().as_deref());
         Ok(Self { odoo_conf, repository_url, data_dirs })

@@ -41,11 +41,12 @@ fn the_file_as_a_whole() {
             ],
         ),
         (
-            "repository = 'file:///r'\ninstance = 3\n[target]\ndatabase = 'x'\n",
+            "repository = 'file:///r'\ninstance = 3\n[target]\ndatabase = 'x'\n[[target.staging]]\n",
             &[
                 "c.toml:1: expected a section [repository]",
                 "c.toml:2: expected sections [instance.NAME]",
                 "c.toml:4: `database` needs a section with a name: [target.NAME]",
+                "c.toml:5: expected a section [target.staging]",
             ],
         ),
     ];

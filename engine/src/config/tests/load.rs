@@ -183,7 +183,7 @@ fn odoo_conf_may_be_open_to_its_group_but_not_to_all() {
     assert_eq!(fixture.load(&text).warnings, [""; 0]);
     let fixture = fixture.mode("odoo.conf", 0o644);
     let warnings: Vec<_> = fixture.load(&text).warnings.iter().map(|warning| fixture.shortened(warning)).collect();
-    let expected = "DIR/odoo.conf holds `db_password` and is open to every user of this machine (mode 0644); mend it with `chmod 640 DIR/odoo.conf`";
+    let expected = "DIR/odoo.conf holds `db_password` and is open to every user of this machine (mode 0644); mend it with `chmod 640 DIR/odoo.conf`, where its group is Odoo's";
     assert_eq!(warnings, [expected], "said once for both sections");
     fs::write(fixture.path("odoo.conf"), conf.replace("db_password = p\n", "")).unwrap();
     assert_eq!(fixture.load(&text).warnings, [""; 0]);

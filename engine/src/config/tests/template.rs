@@ -111,3 +111,14 @@ fn every_commented_key_is_right() {
     let s3 = everything.replace("file:///var/lib/odoo-backup", "s3://bucket");
     assert!(!fixture.errors(&s3).concat().contains("only an S3 repository"));
 }
+
+#[test]
+fn init_reads_the_odoo_conf_that_it_is_given() {
+    let fixture = Fixture::new().file("odoo.conf", "[options]\ndb_name = a, b\n");
+    let options = InitOptions::gather(Some(&fixture.path("odoo.conf")), Some("s3://bucket".into())).unwrap();
+    let (path, conf) = options.odoo_conf.unwrap();
+    assert_eq!(path, fixture.path("odoo.conf"));
+    assert_eq!(conf.databases, ["a", "b"]);
+    assert_eq!(options.repository_url.as_deref(), Some("s3://bucket"));
+    assert!(InitOptions::gather(Some(&fixture.path("absent.conf")), None).is_err());
+}

@@ -69,6 +69,8 @@ fn reads_a_value_as_python_does() {
         ("[options]\ndb_password = a\n[queue_job]\ndb_password = b\nchannels = root:2\n", "a"),
         ("[options] ; Odoo\ndb_password = a", "a"),
         ("[other]\n[options]\ndb_password = a\n", "a"),
+        ("[other]\nx = y\n[options]\n  db_password = a\n", "a"),
+        ("[options]\n; no key\ndb_password = a\n  ; no value\n", "a"),
     ] {
         let conf = read(text.as_bytes()).unwrap();
         assert_eq!(conf.password.unwrap().expose(), password, "{text:?}");
