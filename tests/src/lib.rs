@@ -11,3 +11,5 @@ pub mod odoo;
 pub mod odoo17;
 pub mod postgres;
 pub mod project;
+pub mod proxy;
+pub mod seaweed;

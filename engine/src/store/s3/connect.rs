@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::timeout::{TimeoutConfig, TimeoutConfigBuilder};
 use aws_sdk_s3::config::{
     Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedAsyncSleep,
     SharedHttpClient, StalledStreamProtectionConfig,
@@ -52,13 +52,11 @@ pub(super) async fn client(config: &S3Config, settings: &S3Settings) -> Result<C
         // `Content-MD5` is older than all of them and checked by all (see `put`), and every object has its SHA-256 in the manifest.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-        .timeout_config(timeouts(settings.patience))
+        .timeout_config(timeouts(settings.patience).build())
         .retry_config(retries(settings, settings.attempts))
         .retry_classifier(DamagedOrThrottled)
-        // Sending has a limit of its own: a part is one piece of memory, and its progress on the wire cannot be seen from here.
-        .stalled_stream_protection(
-            StalledStreamProtectionConfig::enabled().upload_enabled(false).grace_period(settings.patience).build(),
-        )
+        // A part on its way is one piece of memory whose progress cannot be seen from here, and a body has a limit in `get`.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();
     Ok(Client::from_conf(config))
 }
@@ -77,9 +75,9 @@ fn http_client() -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// No limit on a whole operation: five attempts at a slow server may take their time.
-fn timeouts(attempt: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(attempt).build()
+/// A limit for each attempt and none for all of them together.
+fn timeouts(attempt: Duration) -> TimeoutConfigBuilder {
+    TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(attempt)
 }
 
 fn retries(settings: &S3Settings, attempts: u32) -> RetryConfig {
@@ -91,25 +89,27 @@ fn retries(settings: &S3Settings, attempts: u32) -> RetryConfig {
 
 impl Inner {
     /// Overrides for a request with a body of this many bytes: a limit that a slow line can keep, and more attempts.
+    ///
+    /// A server that takes the bytes and never answers costs such a limit each time, so there is one for all attempts, too.
     pub(super) fn sending(&self, bytes: usize) -> Builder {
         let settings = &self.settings;
-        let transfer = Duration::from_secs(bytes as u64 / settings.slowest.max(1));
+        let attempt = settings.patience + Duration::from_secs(bytes as u64 / settings.slowest.max(1));
         Builder::new()
-            .timeout_config(timeouts(settings.patience + transfer))
+            .timeout_config(timeouts(attempt).operation_timeout(attempt * 3).build())
             .retry_config(retries(settings, settings.persistent_attempts))
     }
 
     /// Overrides for completing an upload: AWS says that it may take minutes to put a large object together.
     pub(super) fn completing(&self) -> Builder {
         Builder::new()
-            .timeout_config(timeouts(self.settings.patience * 20))
+            .timeout_config(timeouts(self.settings.patience * 20).build())
             .retry_config(retries(&self.settings, self.settings.persistent_attempts))
     }
 
     /// Overrides for clearing away after a failure: the failure is not to wait long for it, and there is [`sweep`](super::sweep).
     pub(super) fn clearing(&self) -> Builder {
         Builder::new()
-            .timeout_config(timeouts(self.settings.patience.min(Duration::from_secs(10))))
+            .timeout_config(timeouts(self.settings.patience.min(Duration::from_secs(10))).build())
             .retry_config(retries(&self.settings, 2))
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
 use bytes::Bytes;
 use futures::stream;
 use tokio_util::io::StreamReader;
@@ -70,7 +70,9 @@ impl Reading {
     /// The next bytes, or `None` after the last one, and only then.
     async fn next(&mut self) -> Result<Option<Bytes>, StoreErrorKind> {
         while self.at < self.end {
-            let why = match self.content.next().await {
+            // Only the wait for the server counts: a consumer that takes its time is none of this.
+            let next = tokio::time::timeout(self.store.settings.patience, self.content.next()).await;
+            let why = match next.unwrap_or_else(|_| Some(Err(stalled()))) {
                 Some(Ok(piece)) if piece.is_empty() => continue,
                 Some(Ok(piece)) => {
                     self.at += piece.len() as u64;
@@ -118,6 +120,10 @@ impl Reading {
         self.content = answer.content;
         Ok(())
     }
+}
+
+fn stalled() -> ByteStreamError {
+    io::Error::new(io::ErrorKind::TimedOut, "no more bytes came").into()
 }
 
 fn replaced() -> StoreErrorKind {

@@ -1,0 +1,147 @@
+//! A TCP proxy that harms what passes through it, to order.
+
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// What happens to the traffic of all connections together, once.
+#[derive(Debug, Clone, Copy)]
+pub enum Fault {
+    /// The connection ends after the server has sent this many bytes, headers among them.
+    CutAnswer(usize),
+    /// The lowest bit of the byte at this place of what the client sends is turned over.
+    FlipRequest(usize),
+}
+
+/// A proxy on loopback in front of one port. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    /// Where it listens.
+    pub port: u16,
+    state: Arc<Mutex<State>>,
+    silent: watch::Sender<bool>,
+    accepting: AbortHandle,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    faults: VecDeque<Fault>,
+    /// Bytes that passed since the first of `faults` became the first.
+    passed: usize,
+}
+
+impl Proxy {
+    /// Begins to pass connections on to `upstream` on loopback.
+    pub async fn start(upstream: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(Mutex::new(State::default()));
+        let (silent, heard) = watch::channel(false);
+        let shared = state.clone();
+        let accepting = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(pass(client, upstream, shared.clone(), heard.clone()));
+            }
+        });
+        Self { port, state, silent, accepting: accepting.abort_handle() }
+    }
+
+    /// Adds a fault behind those that have not happened yet.
+    pub fn inject(&self, fault: Fault) {
+        self.state.lock().unwrap().faults.push_back(fault);
+    }
+
+    /// Faults that have not happened yet.
+    pub fn pending(&self) -> usize {
+        self.state.lock().unwrap().faults.len()
+    }
+
+    /// From now on connections are accepted and nothing passes: a server that hangs.
+    pub fn fall_silent(&self) {
+        self.silent.send_replace(true);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn pass(mut client: TcpStream, upstream: u16, state: Arc<Mutex<State>>, mut silent: watch::Receiver<bool>) {
+    let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream)).await else {
+        return;
+    };
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_server, mut to_server) = server.split();
+    let requests = async {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            let read = from_client.read(&mut buffer).await?;
+            state.lock().unwrap().request(&mut buffer[..read]);
+            if read == 0 {
+                return Ok::<(), std::io::Error>(());
+            }
+            to_server.write_all(&buffer[..read]).await?;
+        }
+    };
+    let answers = async {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            let read = from_server.read(&mut buffer).await?;
+            let passed = state.lock().unwrap().answer(read);
+            to_client.write_all(&buffer[..passed]).await?;
+            if read == 0 || passed < read {
+                return Ok::<(), std::io::Error>(());
+            }
+        }
+    };
+    let silence = async { silent.wait_for(|silent| *silent).await.is_ok() };
+    let fell_silent = tokio::select! {
+        _ = requests => false,
+        _ = answers => false,
+        fell_silent = silence => fell_silent,
+    };
+    if fell_silent {
+        // The sockets stay open, and nobody reads them.
+        std::future::pending().await
+    }
+}
+
+impl State {
+    fn request(&mut self, bytes: &mut [u8]) {
+        if let Some(Fault::FlipRequest(place)) = self.faults.front() {
+            let place = place - self.passed;
+            if place < bytes.len() {
+                bytes[place] ^= 1;
+                self.done();
+            } else {
+                self.passed += bytes.len();
+            }
+        }
+    }
+
+    /// How many of these bytes pass. The connection is to be cut where not all do.
+    fn answer(&mut self, bytes: usize) -> usize {
+        let Some(Fault::CutAnswer(after)) = self.faults.front() else {
+            return bytes;
+        };
+        let left = after - self.passed;
+        if bytes > left {
+            self.done();
+            return left;
+        }
+        self.passed += bytes;
+        bytes
+    }
+
+    fn done(&mut self) {
+        self.faults.pop_front();
+        self.passed = 0;
+    }
+}

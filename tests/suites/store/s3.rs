@@ -1,0 +1,340 @@
+//! What only S3 does: a server that goes away, a line that breaks, credentials that are wrong.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
+use engine::config::{RepositoryConfig, S3Config};
+use engine::secret::Secret;
+use engine::store::{Mode, S3Settings, S3Store, Store, StoreError, StoreErrorKind};
+use futures::TryStreamExt;
+use harness::proxy::{Fault, Proxy};
+use harness::seaweed::SeaweedFs;
+use tokio::io::AsyncReadExt;
+
+use crate::PART;
+use crate::body::{body, content, drain, fed};
+use crate::cases::{key, keys};
+
+/// One for all tests that do it no harm; each has a prefix of its own.
+static SERVER: LazyLock<SeaweedFs> = LazyLock::new(SeaweedFs::start);
+
+fn config(server: &SeaweedFs) -> S3Config {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    S3Config {
+        bucket: server.bucket.clone(),
+        prefix: format!("prefix-{}/deep", NEXT.fetch_add(1, Ordering::Relaxed)),
+        endpoint: Some(server.endpoint.clone()),
+        region: None,
+        path_style: None,
+        access_key_id: Some(server.access_key.clone()),
+        secret_access_key: Some(Secret::new(&server.secret_key)),
+    }
+}
+
+/// Small parts, short pauses: what is tested is that the limits hold, not how long they are.
+fn settings() -> S3Settings {
+    S3Settings {
+        part_size: PART,
+        attempts: 3,
+        persistent_attempts: 4,
+        backoff: Duration::from_millis(20),
+        ..S3Settings::default()
+    }
+}
+
+async fn open_with(config: &S3Config, settings: S3Settings) -> Arc<dyn Store> {
+    Arc::new(S3Store::open_with(config, settings).await.unwrap())
+}
+
+pub(crate) async fn open() -> (Arc<dyn Store>, ()) {
+    let server = tokio::task::spawn_blocking(|| &*SERVER).await.unwrap();
+    (open_with(&config(server), settings()).await, ())
+}
+
+/// The server's unfinished uploads under a prefix, asked for past the store.
+async fn unfinished(config: &S3Config) -> Vec<String> {
+    let client = raw(config);
+    let uploads = client.list_multipart_uploads().bucket(&config.bucket).prefix(&config.prefix).send().await.unwrap();
+    uploads.uploads().iter().map(|upload| upload.key().unwrap().to_owned()).collect()
+}
+
+fn raw(config: &S3Config) -> aws_sdk_s3::Client {
+    let secret = config.secret_access_key.as_ref().unwrap().expose();
+    let builder = Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(config.endpoint.as_ref().unwrap())
+        .credentials_provider(Credentials::new(config.access_key_id.as_ref().unwrap(), secret, None, None, "test"))
+        .force_path_style(true);
+    aws_sdk_s3::Client::from_conf(builder.build())
+}
+
+fn is_unavailable(error: &StoreError) -> bool {
+    matches!(*error.kind, StoreErrorKind::Unavailable(_))
+}
+
+/// Nothing here may hang. Far above what any of it takes, so that a busy machine fails no test.
+async fn bounded<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(120), work).await.expect("it hangs")
+}
+
+#[tokio::test]
+async fn opens_from_the_configuration_and_says_where_it_is() {
+    let config = S3Config { prefix: "backups/odoo".into(), ..config(&SERVER) };
+    let store = engine::store::open(&RepositoryConfig::S3(config), false).await.unwrap();
+    store.put(&key("object"), body("x"), Mode::CreateNew).await.unwrap();
+    assert_eq!(store.location(), "s3://test/backups/odoo");
+    assert!(!format!("{store:?}").contains("SKtest"));
+}
+
+#[tokio::test]
+async fn an_empty_prefix_is_the_bucket() {
+    let server = SeaweedFs::start();
+    let store = open_with(&S3Config { prefix: String::new(), ..config(&server) }, settings()).await;
+    store.put(&key("a/object"), body("x"), Mode::Replace).await.unwrap();
+    assert_eq!(keys(&store, None).await, ["a/object"]);
+    assert_eq!(keys(&store, Some("a")).await, ["a/object"]);
+    assert_eq!(store.location(), "s3://test");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_away_ends_a_put() {
+    let mut server = SeaweedFs::start();
+    let store = open_with(&config(&server), settings()).await;
+    let (sender, running) = fed();
+    let put = tokio::spawn(async move { store.put(&key("object"), running, Mode::Replace).await });
+    for _ in 0..4 {
+        sender.send(Ok(content(PART, 1).into())).await.unwrap();
+    }
+    server.kill();
+    // It goes on producing until it is told; with the producer idle, the failed part must tell.
+    for _ in 0..4 {
+        if sender.send(Ok(content(PART, 1).into())).await.is_err() {
+            break;
+        }
+    }
+    let failed = bounded(put).await.unwrap().unwrap_err();
+    assert!(is_unavailable(&failed), "{failed}");
+    assert!(failed.to_string().contains("Connection refused"), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_away_ends_a_get() {
+    let mut server = SeaweedFs::start();
+    let store = open_with(&config(&server), settings()).await;
+    // More than what the sockets on the way can hold.
+    store.put(&key("object"), body(content(12 * PART, 2)), Mode::Replace).await.unwrap();
+    let mut got = store.get(&key("object"), None).await.unwrap();
+    got.read_exact(&mut vec![0; 1000]).await.unwrap();
+    server.kill();
+    let failed = bounded(drain(got)).await.unwrap_err();
+    let failed = StoreError::from_body(&failed).unwrap();
+    assert!(is_unavailable(failed), "{failed}");
+    assert_eq!(failed.key.as_ref().unwrap().as_str(), "object");
+}
+
+/// A store behind a proxy.
+async fn behind(settings: S3Settings) -> (Proxy, Arc<dyn Store>, S3Config) {
+    let proxy = Proxy::start(SERVER.port).await;
+    let direct = config(&SERVER);
+    let through = S3Config { endpoint: Some(format!("http://127.0.0.1:{}", proxy.port)), ..direct.clone() };
+    let store = open_with(&through, settings).await;
+    (proxy, store, direct)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_get_goes_on_where_it_was() {
+    let (proxy, store, _) = behind(settings()).await;
+    let content = content(4 * PART, 3);
+    store.put(&key("object"), body(content.clone()), Mode::Replace).await.unwrap();
+    // More breaks than are allowed in a row: each is forgiven by the bytes after it.
+    for after in [1000, PART, 3000, PART / 2, 900, PART, 5000, 770] {
+        proxy.inject(Fault::CutAnswer(after));
+    }
+    let whole = bounded(drain(store.get(&key("object"), None).await.unwrap())).await.unwrap();
+    assert!(whole == content);
+    assert_eq!(proxy.pending(), 0);
+
+    proxy.inject(Fault::CutAnswer(PART));
+    let range = (PART as u64 - 5)..(3 * PART as u64);
+    let part = bounded(drain(store.get(&key("object"), Some(range)).await.unwrap())).await.unwrap();
+    assert!(part == content[PART - 5..3 * PART]);
+    assert_eq!(proxy.pending(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_get_does_not_go_on_in_another_version() {
+    let (proxy, store, direct) = behind(settings()).await;
+    let other = open_with(&direct, settings()).await;
+    // Both of one length, which alone would not tell them apart; more than the sockets hold.
+    let size = 6 * PART;
+    other.put(&key("object"), body(content(size, 4)), Mode::Replace).await.unwrap();
+    proxy.inject(Fault::CutAnswer(size / 2));
+    let mut got = store.get(&key("object"), None).await.unwrap();
+    got.read_exact(&mut vec![0; 1000]).await.unwrap();
+    other.put(&key("object"), body(content(size, 5)), Mode::Replace).await.unwrap();
+    let failed = bounded(drain(got)).await.unwrap_err();
+    assert!(failed.to_string().contains("replaced while it was read"), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_damaged_on_their_way_are_sent_again() {
+    let (proxy, store, _) = behind(settings()).await;
+    // In the only request; in a part.
+    for (size, at) in [(PART / 2, PART / 4), (3 * PART, 2 * PART)] {
+        proxy.inject(Fault::FlipRequest(at));
+        let content = content(size, 6);
+        store.put(&key("object"), body(content.clone()), Mode::Replace).await.unwrap();
+        assert_eq!(proxy.pending(), 0);
+        assert!(drain(store.get(&key("object"), None).await.unwrap()).await.unwrap() == content);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_is_no_other_creator() {
+    let (proxy, store, _) = behind(settings()).await;
+    // The head before is answered, then each answer in turn is lost once: the object was stored, and the second try meets it.
+    for size in [10, 3 * PART] {
+        for after in [0, 1, 300, 600, 900, 1200, 1500, 1800, 2100] {
+            let key = key(&format!("once-{size}-{after}"));
+            proxy.inject(Fault::CutAnswer(after));
+            let put = bounded(store.put(&key, body(content(size, 7)), Mode::CreateNew)).await;
+            assert_eq!(put.unwrap(), size as u64);
+            // What is left of the fault would meet the next round.
+            while proxy.pending() > 0 {
+                let _ = store.head(&key).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_is_given_up() {
+    let settings = S3Settings {
+        patience: Duration::from_secs(1),
+        slowest: u64::MAX,
+        attempts: 2,
+        persistent_attempts: 2,
+        ..settings()
+    };
+    let (proxy, store, _) = behind(settings).await;
+    store.put(&key("object"), body(content(6 * PART, 8)), Mode::Replace).await.unwrap();
+    let mut got = store.get(&key("object"), None).await.unwrap();
+    got.read_exact(&mut vec![0; 1000]).await.unwrap();
+    let (sender, running) = fed();
+    let put = tokio::spawn({
+        let store = store.clone();
+        async move { store.put(&key("other"), running, Mode::Replace).await }
+    });
+    for _ in 0..4 {
+        sender.send(Ok(content(PART, 1).into())).await.unwrap();
+    }
+    proxy.fall_silent();
+    drop(sender);
+    let failed = bounded(drain(got)).await.unwrap_err();
+    assert!(is_unavailable(StoreError::from_body(&failed).unwrap()), "{failed}");
+    let failed = bounded(put).await.unwrap().unwrap_err();
+    assert!(is_unavailable(&failed), "{failed}");
+    let failed = bounded(store.head(&key("object"))).await.unwrap_err();
+    assert!(is_unavailable(&failed), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_put_is_aborted_on_the_server() {
+    let direct = config(&SERVER);
+    let store = open_with(&direct, settings()).await;
+    let (sender, running) = fed();
+    let put = tokio::spawn(async move { store.put(&key("dropped"), running, Mode::Replace).await });
+    for _ in 0..4 {
+        sender.send(Ok(content(PART, 1).into())).await.unwrap();
+    }
+    let begun = async {
+        while unfinished(&direct).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    bounded(begun).await;
+    put.abort();
+    let aborted = async {
+        while !unfinished(&direct).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    bounded(aborted).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_aborts_what_a_killed_process_left() {
+    let direct = config(&SERVER);
+    let store = open_with(&direct, settings()).await;
+    let client = raw(&direct);
+    for name in ["production/a", "b"] {
+        let name = format!("{}/{name}", direct.prefix);
+        client.create_multipart_upload().bucket(&direct.bucket).key(name).send().await.unwrap();
+    }
+    let neighbour = format!("{}-neighbour/c", direct.prefix);
+    client.create_multipart_upload().bucket(&direct.bucket).key(&neighbour).send().await.unwrap();
+    assert!(store.sweep(Duration::from_secs(3600)).await.unwrap().is_empty());
+    let mut swept = store.sweep(Duration::ZERO).await.unwrap();
+    swept.sort();
+    assert_eq!(swept, ["b", "production/a"]);
+    assert_eq!(unfinished(&direct).await, [neighbour]);
+}
+
+/// What each operation says.
+async fn every_failure(store: Arc<dyn Store>) -> Vec<StoreError> {
+    let object = key("production/object");
+    let listed = store.list(Some(&object)).try_collect::<Vec<_>>().await.unwrap_err();
+    let listed_all = store.list(None).try_collect::<Vec<_>>().await.unwrap_err();
+    let mut failures = vec![
+        store.put(&object, body("x"), Mode::Replace).await.unwrap_err(),
+        store.put(&object, body("x"), Mode::CreateNew).await.unwrap_err(),
+        store.put(&object, body(content(3 * PART, 1)), Mode::Replace).await.unwrap_err(),
+        store.get(&object, None).await.err().unwrap(),
+        store.head(&object).await.unwrap_err(),
+        store.sweep(Duration::ZERO).await.unwrap_err(),
+        listed,
+        listed_all,
+    ];
+    failures.extend(store.delete(&object).await.err());
+    failures
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_credentials_are_denied_and_not_shown() {
+    let sound = config(&SERVER);
+    let wrong_secret = S3Config { secret_access_key: Some(Secret::new("hunter2")), ..sound.clone() };
+    let wrong_id = S3Config { access_key_id: Some("AKnobody".into()), ..sound };
+    for config in [wrong_secret, wrong_id] {
+        for failure in every_failure(open_with(&config, settings()).await).await {
+            assert!(matches!(*failure.kind, StoreErrorKind::Denied(_)), "{failure}");
+            assert!(!format!("{failure} {failure:?}").contains("hunter2"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_bucket_is_said_so() {
+    let config = S3Config { bucket: "nowhere".into(), ..config(&SERVER) };
+    for failure in every_failure(open_with(&config, settings()).await).await {
+        assert!(matches!(*failure.kind, StoreErrorKind::NoSuchPlace(_)), "{failure}");
+        assert!(failure.to_string().contains("\"nowhere\" does not exist"), "{failure}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_where_nobody_answers_is_unavailable() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for endpoint in
+        [format!("http://{free}"), format!("https://127.0.0.1:{}", SERVER.port), "http://host.invalid".into()]
+    {
+        let config = S3Config { endpoint: Some(endpoint), ..config(&SERVER) };
+        let store = open_with(&config, S3Settings { attempts: 2, persistent_attempts: 2, ..settings() }).await;
+        for failure in bounded(every_failure(store)).await {
+            assert!(is_unavailable(&failure), "{failure}");
+        }
+    }
+}
