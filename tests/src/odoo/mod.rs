@@ -3,6 +3,7 @@
 //! The same shape with the same seed makes the same rows and the same files. All names and addresses are invented
 //! (`.example`), and nothing in it is of a real company.
 
+mod activity;
 mod copy;
 mod files;
 mod rows;
@@ -13,6 +14,8 @@ use std::path::Path;
 
 use fastrand::Rng;
 use tokio_postgres::Client;
+
+pub use activity::{Changed, Day};
 
 /// How large an instance is to be, and of which series.
 #[derive(Debug, Clone, PartialEq, Eq)]

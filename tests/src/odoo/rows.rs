@@ -16,6 +16,13 @@ fn moment(part: f64) -> DateTime {
     civil::date(2023, 11, 1).at(8, 0, 0, 0) + SignedDuration::from_micros((part * THREE_YEARS) as i64)
 }
 
+/// A moment of a day after those three years.
+pub(super) fn moment_of_day(day: u64, part: f64) -> DateTime {
+    moment(1.0)
+        + SignedDuration::from_hours(24 * (day % 10_000) as i64)
+        + SignedDuration::from_micros((part * 86_400e6) as i64)
+}
+
 /// Ids up to these are in settings.sql.
 const FIXED_PARTNERS: u64 = 6;
 const FIXED_USERS: u64 = 4;

@@ -97,3 +97,28 @@ async fn the_database_says_what_an_odoo_database_says_of_itself() {
     // New rows get new ids.
     assert_eq!(ask("INSERT INTO mail_message (message_type) VALUES ('comment') RETURNING id"), "801");
 }
+
+#[tokio::test]
+async fn days_of_activity_change_rows_and_files_together_and_are_repeatable() {
+    let cluster = Cluster::start();
+    let shape = OdooShape::default();
+    let one = filled(&cluster, "one", &shape).await;
+    let two = filled(&cluster, "two", &shape).await;
+    let fname = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname IS NOT NULL";
+    for day in 1..=5 {
+        let before: BTreeSet<PathBuf> = files_of(one.path()).into_iter().map(|(path, _)| path).collect();
+        let messages = cluster.execute("one", "SELECT md5(string_agg(body, '' ORDER BY id)) FROM mail_message");
+        let changed = shape.day_of_activity(&cluster.connect("one").await, one.path(), day).await.unwrap();
+        let after: BTreeSet<PathBuf> = files_of(one.path()).into_iter().map(|(path, _)| path).collect();
+        let paths = |names: &BTreeSet<String>| names.iter().map(PathBuf::from).collect::<BTreeSet<_>>();
+        assert_eq!(&after - &before, paths(&changed.added));
+        assert_eq!(&before - &after, paths(&changed.removed));
+        assert_eq!(after, cluster.execute("one", fname).lines().map(PathBuf::from).collect());
+        assert!(!changed.added.is_empty());
+        assert_ne!(messages, cluster.execute("one", "SELECT md5(string_agg(body, '' ORDER BY id)) FROM mail_message"));
+
+        shape.day_of_activity(&cluster.connect("two").await, two.path(), day).await.unwrap();
+    }
+    assert_same_database(cluster.database("one"), cluster.database("two")).await;
+    assert_same_tree(one.path(), two.path(), &[]);
+}
