@@ -50,7 +50,8 @@ impl Hold {
                 "find out why no newer backup was made; once there is one, old ones are removed again".to_owned()
             }
             Hold::Shrunk { before, newest, .. } => format!(
-                "if the data was removed on purpose, accept the figures of backup {newest}; if not, backup {before} is the last that has it"
+                "if the data was removed on purpose, accept the figures of backup {newest}; \
+                 if not, backup {before} is the last that has it"
             ),
         }
     }

@@ -20,8 +20,8 @@ pub struct Situation {
     /// The longest time between two runs of the instance's schedule, if it has one: where the policy does not set
     /// `stop_if_stale`, nothing is removed while the newest backup is older than three times this.
     pub interval: Option<SignedDuration>,
-    /// `created_at` of the newest backup whose figures a person has accepted. It settles that backup's fall and all before, also when
-    /// the backup itself has been removed since.
+    /// `created_at` of the newest backup whose figures a person has accepted. It settles that backup's fall and all
+    /// before, also when the backup itself has been removed since.
     pub figures_accepted: Option<Timestamp>,
 }
 

@@ -122,9 +122,7 @@ impl fmt::Display for Policy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// No rule keeps any backup.
-    #[error(
-        "the retention policy would keep nothing: keep_last, keep_within, hourly, daily, weekly, monthly and yearly are all unset or 0"
-    )]
+    #[error("the retention policy would keep nothing: its counts are all 0, and keep_within is not set")]
     KeepsNothing,
 }
 

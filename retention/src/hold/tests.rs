@@ -45,9 +45,8 @@ fn the_hold_outlasts_the_next_backups_until_someone_accepts_it() {
     assert_eq!(removals, 0);
     assert_eq!(
         holds,
-        [
-            "rows fell from 1010 in backup nov-02 to 405 in backup nov-05, by more than 30 % (first seen in backup nov-03)"
-        ]
+        ["rows fell from 1010 in backup nov-02 to 405 in backup nov-05, by more than 30 % \
+          (first seen in backup nov-03)"]
     );
     assert_eq!(outcome(&backups, Some(noon(2))).0, 0, "what was accepted before the fall does not settle it");
     for accepted in 3..=5 {
@@ -117,7 +116,8 @@ fn a_hold_says_what_to_do() {
     let plan = plan(&only_last(), &fallen, &Situation::at(noon(30))).unwrap();
     assert_eq!(
         plan.holds[0].hint(),
-        "if the data was removed on purpose, accept the figures of backup nov-02; if not, backup nov-01 is the last that has it"
+        "if the data was removed on purpose, accept the figures of backup nov-02; \
+         if not, backup nov-01 is the last that has it"
     );
 }
 
