@@ -26,7 +26,7 @@ const NOW: &str = "2012-11-01T00:00:00Z";
 /// Any policy that keeps something, with few slots so that backups compete for them.
 pub(crate) fn policies() -> impl Strategy<Value = Policy> {
     let within = prop::option::of(1i64..400);
-    let counts = prop::array::uniform6(0u32..5);
+    let counts = prop::array::uniform6(prop_oneof![Just(0), 1u32..5]);
     (within, counts, prop::sample::select(&ZONES[..])).prop_map(|(within, counts, zone)| {
         let [keep_last, hourly, daily, weekly, monthly, yearly] = counts;
         Policy {
@@ -48,20 +48,14 @@ fn backups() -> impl Strategy<Value = Vec<Backup>> {
     let moment = prop_oneof![0i64..600_000, 500_000i64..520_000, 569_000i64..571_000];
     let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.2), prop::bool::weighted(0.3));
     let figures = prop::option::of(1u64..1000);
-    prop::collection::vec((moment, flags, figures), 0..40).prop_map(|drawn| {
-        let of =
-            |(index, (minutes, (pinned, proven, warned), rows)): (usize, (i64, (bool, bool, bool), Option<u64>))| {
-                let created_at = start() + SignedDuration::from_mins(minutes);
-                let figures = Figures { rows, ..Figures::default() };
-                Backup {
-                    pinned,
-                    proven,
-                    warned,
-                    figures,
-                    ..Backup::new(format!("{index:02}"), "production", created_at)
-                }
-            };
-        drawn.into_iter().enumerate().map(of).collect()
+    let drawn = (moment, flags, figures).prop_map(|(minutes, (pinned, proven, warned), rows)| {
+        let created_at = start() + SignedDuration::from_mins(minutes);
+        let figures = Figures { rows, ..Figures::default() };
+        Backup { pinned, proven, warned, figures, ..Backup::new("", "production", created_at) }
+    });
+    prop::collection::vec(drawn, 0..40).prop_map(|mut backups| {
+        backups.iter_mut().enumerate().for_each(|(index, backup)| backup.id = format!("{index:02}"));
+        backups
     })
 }
 
