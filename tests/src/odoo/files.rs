@@ -139,9 +139,7 @@ pub(super) fn mark(filestore: &Path, file: &StoredFile) -> io::Result<()> {
 
 pub(super) fn content(kind: Kind, size: u64, rng: &mut Rng) -> Vec<u8> {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let Some(magic) = kind.magic() else {
-        return text_content(kind, size, rng);
-    };
+    let Some(magic) = kind.magic() else { return text_content(kind, size, rng) };
     let mut content = vec![0; size];
     rng.fill(&mut content);
     content[..magic.len()].copy_from_slice(magic);
