@@ -1,12 +1,19 @@
 //! What odoo-backup does, as a library: the verbs first, then what they stand on.
 
+pub mod backup;
+pub mod check;
+pub mod doctor;
+pub mod restore;
+
 pub mod config;
+pub mod error;
 pub mod filestore;
 pub mod manifest;
 pub mod odoo;
 pub mod postgres;
 pub mod progress;
 pub mod repository;
+pub mod run;
 pub mod secret;
 pub mod store;
 pub mod stream;

@@ -12,7 +12,7 @@ use crate::odoo::OdooFacts;
 use crate::postgres::ServerFacts;
 use crate::repository::BackupId;
 use crate::store::Key;
-use crate::stream::Fingerprint;
+use crate::stream::{Digest, Fingerprint};
 
 /// The version of the format that this program writes, and the latest one that it reads.
 pub const FORMAT: u32 = 1;
@@ -121,10 +121,42 @@ impl Manifest {
     }
 }
 
+/// The name of a manifest in its backup's folder.
+pub const MANIFEST: &str = "manifest.json";
+/// The name of the checksums in their backup's folder.
+pub const CHECKSUMS: &str = "SHA256SUMS";
+
 /// `SHA256SUMS` of a backup: every object in its folder, for `sha256sum --check` and to know a damaged manifest.
-///
-/// `objects` are those of one folder.
-pub fn checksums<'a>(objects: impl Iterator<Item = (&'a str, Fingerprint)>) -> String {
+pub fn write_checksums<'a>(objects: impl Iterator<Item = (&'a str, Digest)>) -> String {
     let lines: BTreeMap<_, _> = objects.collect();
-    lines.iter().map(|(name, fingerprint)| format!("{}  {name}\n", fingerprint.sha256)).collect()
+    lines.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect()
+}
+
+/// What [`write_checksums`] wrote. Lines that are none are left out: what is missing is then missed.
+pub fn read_checksums(bytes: &[u8]) -> BTreeMap<String, Digest> {
+    let text = String::from_utf8_lossy(bytes);
+    let lines = text.lines().filter_map(|line| {
+        let (digest, name) = line.split_once("  ")?;
+        Some((name.to_owned(), digest.parse().ok()?))
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_are_as_sha256sum_writes_them_and_read_back() {
+        let digest = Digest::of(b"abc");
+        let text = write_checksums([("manifest.json", digest), ("database.dump.zst", Digest::of(b""))].into_iter());
+        assert_eq!(
+            text,
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  database.dump.zst\n\
+             ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  manifest.json\n"
+        );
+        let read = read_checksums(text.as_bytes());
+        assert_eq!((read.len(), read.get("manifest.json")), (2, Some(&digest)));
+        assert!(read_checksums(b"\xff\n  \nzz  manifest.json\n").is_empty());
+    }
 }

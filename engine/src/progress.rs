@@ -33,8 +33,7 @@ impl Progress {
 
     /// Begins a task that counts bytes, of `total` where that is known or can be guessed.
     pub fn task(&self, name: impl Into<String>, total: Option<u64>) -> Task {
-        let task =
-            Task(Arc::new(State { name: name.into(), total, done: AtomicU64::new(0), observer: self.0.clone() }));
+        let task = Task(Arc::new(State { name: name.into(), total, done: Arc::default(), observer: self.0.clone() }));
         if let Some(observer) = &self.0 {
             observer.began(&task);
         }
@@ -58,7 +57,7 @@ pub struct Task(Arc<State>);
 struct State {
     name: String,
     total: Option<u64>,
-    done: AtomicU64,
+    done: Arc<AtomicU64>,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -68,7 +67,7 @@ impl Drop for State {
             let ended = Self {
                 name: std::mem::take(&mut self.name),
                 total: self.total,
-                done: AtomicU64::new(*self.done.get_mut()),
+                done: self.done.clone(),
                 observer: None,
             };
             observer.ended(&Task(Arc::new(ended)));
@@ -85,6 +84,11 @@ impl Task {
     /// Bytes counted so far.
     pub fn done(&self) -> u64 {
         self.0.done.load(Ordering::Relaxed)
+    }
+
+    /// The counter alone, which can be read without keeping the task from ending.
+    pub fn counter(&self) -> Counter {
+        Counter(Arc::clone(&self.0.done))
     }
 
     /// Bytes that are expected in all, where that is known or can be guessed.
@@ -106,6 +110,17 @@ impl Task {
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Task({:?}, {} of {:?})", self.name(), self.done(), self.total())
+    }
+}
+
+/// See [`Task::counter`].
+#[derive(Debug, Clone)]
+pub struct Counter(Arc<AtomicU64>);
+
+impl Counter {
+    /// Bytes counted so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -5,5 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a harness that cannot set up its test fails it")]
 
+pub mod cli;
+pub mod compare;
+pub mod odoo;
+pub mod odoo17;
+pub mod postgres;
+pub mod project;
 pub mod proxy;
 pub mod seaweed;

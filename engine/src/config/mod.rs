@@ -1,9 +1,21 @@
 //! The configuration file, read and checked: every value resolved, nothing left to look up later.
 
+mod error;
+pub mod keys;
+mod load;
+mod place;
+mod repository;
+mod secrets;
+mod section;
+pub mod template;
+mod value;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::secret::Secret;
+
+pub use error::{ConfigError, Problem, UnknownName};
 
 /// A configuration that was read without an error. What is only worth a word is in `warnings`.
 #[derive(Debug, Clone)]
@@ -112,6 +124,14 @@ pub enum SslMode {
 }
 
 impl SslMode {
+    /// Every mode, the least demanding first.
+    pub const ALL: [Self; 5] = [Self::Disable, Self::Prefer, Self::Require, Self::VerifyCa, Self::VerifyFull];
+
+    /// The mode of libpq's word; libpq's `allow` is none of ours.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == word)
+    }
+
     /// libpq's word for it, as `PGSSLMODE` takes it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -123,3 +143,6 @@ impl SslMode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
 use super::FilestoreError;
 
 /// What was unpacked.
@@ -24,6 +27,8 @@ pub struct Unpacked {
 pub struct NewFilestore {
     root: PathBuf,
     like: Like,
+    /// Held for as long as somebody may still write.
+    _writer: TaskTrackerToken,
 }
 
 /// Whom new files belong to, and who may read them.
@@ -34,11 +39,11 @@ struct Like {
 }
 
 impl NewFilestore {
-    /// Creates the folder `root`, and those above it that are missing.
+    /// Creates the folder `root`, and those above it that are missing. `writers` tracks whoever may still write there.
     ///
     /// # Errors
     /// [`FilestoreError::Io`], also where it exists.
-    pub fn create(root: &Path) -> Result<Self, FilestoreError> {
+    pub fn create(root: &Path, writers: &TaskTracker) -> Result<Self, FilestoreError> {
         let parent = root.parent().unwrap_or(Path::new("/"));
         DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(FilestoreError::io("create", parent))?;
         let metadata = fs::metadata(parent).map_err(FilestoreError::io("look at", parent))?;
@@ -48,7 +53,7 @@ impl NewFilestore {
             // Not a sticky or set-user-id bit, and always usable by its owner.
             folder_mode: metadata.mode() & 0o2777 | 0o700,
         };
-        let filestore = Self { root: root.to_owned(), like };
+        let filestore = Self { root: root.to_owned(), like, _writer: writers.token() };
         DirBuilder::new().mode(0o700).create(root).map_err(FilestoreError::io("create", root))?;
         filestore.give(root, like.folder_mode)?;
         Ok(filestore)

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::FilestoreError;
 use super::walk::{Batches, FileEntry};
 use crate::progress::Task;
-use crate::stream::{Body, ChunkWriter, Digest, DigestReader, Fingerprint, FrameWriter, Level, Outcome, produce};
+use crate::stream::{
+    ChunkWriter, Digest, DigestReader, Encoded, FrameWriter, Level, Outcome, Packed, body_of, produce,
+};
 
 /// How large a volume may become before the next one is begun.
 #[derive(Debug, Clone, Copy)]
@@ -48,18 +50,13 @@ pub struct Listed {
 }
 
 /// What came of a volume.
-#[derive(Debug)]
 pub struct WrittenVolume {
     /// Number of files.
     pub files: u64,
     /// Their length in bytes, together.
     pub bytes: u64,
-    /// Of the tar archive, and of it compressed.
-    pub fingerprints: (Fingerprint, Fingerprint),
-    /// Of the list, and of it compressed.
-    pub list_fingerprints: (Fingerprint, Fingerprint),
-    /// The list, compressed.
-    pub list: Vec<u8>,
+    /// The list of its files: one [`Listed`] a line, compressed.
+    pub list: Encoded,
 }
 
 /// Writes batches into a volume until there are none left or a limit is reached, beginning with `first`.
@@ -71,8 +68,8 @@ pub fn write_volume(
     limits: Limits,
     level: Level,
     task: Task,
-) -> (Body, Outcome<WrittenVolume>) {
-    produce(move |out| {
+) -> Encoded<WrittenVolume> {
+    let (body, outcome) = produce(move |out| {
         let root = lock(&batches).root().to_owned();
         let mut volume = Writer::new(out, level, task)?;
         let mut next = Some(first);
@@ -82,7 +79,8 @@ pub fn write_volume(
             next = if full { None } else { lock(&batches).next_batch()? };
         }
         volume.finish()
-    })
+    });
+    Encoded { body, outcome }
 }
 
 fn lock(batches: &Mutex<Batches>) -> std::sync::MutexGuard<'_, Batches> {
@@ -144,14 +142,15 @@ impl<'a> Writer<'a> {
         Ok(Some(Listed { path: entry.path.clone(), size, sha256, mtime, frame: 0, frame_length: 0, offset }))
     }
 
-    fn finish(mut self) -> io::Result<WrittenVolume> {
+    fn finish(mut self) -> io::Result<Packed<WrittenVolume>> {
         self.tar.finish()?;
         let mut frames = self.tar.into_inner()?;
         frames.end_frame()?;
         self.list.end_frame()?;
-        let (list, list_fingerprints) = self.list.into_parts();
-        let fingerprints = frames.into_parts().1;
-        Ok(WrittenVolume { files: self.files, bytes: self.bytes, fingerprints, list_fingerprints, list })
+        let (list, packed_list) = self.list.into_parts();
+        let list = Encoded { body: body_of(list), outcome: Outcome::known(packed_list) };
+        let Packed { plain, stored, .. } = frames.into_parts().1;
+        Ok(Packed { plain, stored, value: WrittenVolume { files: self.files, bytes: self.bytes, list } })
     }
 }
 

@@ -81,7 +81,7 @@ impl Batches {
     }
 
     fn read_folder(&mut self, folder: &str) -> Result<(), FilestoreError> {
-        let path = self.root.join(folder);
+        let path = if folder.is_empty() { self.root.clone() } else { self.root.join(folder) };
         let read = FilestoreError::io("read", &path);
         let mut entries = match fs::read_dir(&path).and_then(Iterator::collect::<Result<Vec<DirEntry>, _>>) {
             Ok(entries) => entries,

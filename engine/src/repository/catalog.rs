@@ -1,9 +1,11 @@
 //! Which backups there are.
 
+use std::collections::BTreeSet;
+
 use futures::{StreamExt, TryStreamExt};
 
-use super::{BackupId, MANIFEST, Repository, RepositoryError};
-use crate::manifest::Manifest;
+use super::{BackupId, Repository, RepositoryError};
+use crate::manifest::{MANIFEST, Manifest};
 use crate::store::Key;
 
 /// Manifests that are read at once.
@@ -56,8 +58,11 @@ impl Repository {
         Ok(listing)
     }
 
-    /// Instance and id of every backup that exists.
-    async fn names(&self, instance: Option<&str>) -> Result<Vec<(String, BackupId)>, RepositoryError> {
+    /// Instance and id of every backup that exists, of one instance or of all.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Store`]
+    pub async fn names(&self, instance: Option<&str>) -> Result<Vec<(String, BackupId)>, RepositoryError> {
         // A name that is no key's segment cannot have backups.
         let prefix = match instance.map(Key::new).transpose() {
             Ok(prefix) => prefix,
@@ -68,11 +73,24 @@ impl Repository {
     }
 
     /// The backup that `selector` names: an id, a unique beginning of one, `latest`, or any of them behind `INSTANCE/`.
-    /// `latest` alone is the latest of `default_instance`, or of all where that is `None`.
+    /// `latest` alone is the latest of `default_instance`, or of the repository's only instance.
     ///
     /// # Errors
-    /// [`RepositoryError::NoSuchBackup`], [`RepositoryError::Ambiguous`]; those of [`Self::verified_manifest`].
+    /// [`RepositoryError::NoSuchBackup`], [`RepositoryError::Ambiguous`], [`RepositoryError::WhichInstance`]; those of [`Self::verified_manifest`].
     pub async fn find(&self, selector: &str, default_instance: Option<&str>) -> Result<Manifest, RepositoryError> {
+        let (instance, id) = self.resolve(selector, default_instance).await?;
+        self.verified_manifest(&instance, &id).await
+    }
+
+    /// As [`Self::find`], without reading the manifest.
+    ///
+    /// # Errors
+    /// As [`Self::find`], but for those of the manifest
+    pub async fn resolve(
+        &self,
+        selector: &str,
+        default_instance: Option<&str>,
+    ) -> Result<(String, BackupId), RepositoryError> {
         let (instance, wanted) = match selector.rsplit_once('/') {
             Some((instance, wanted)) => (Some(instance), wanted),
             None if selector == "latest" => (default_instance, selector),
@@ -81,6 +99,10 @@ impl Repository {
         let mut names = self.names(instance).await?;
         names.sort_by(|a, b| a.1.cmp(&b.1));
         if wanted == "latest" {
+            let instances: BTreeSet<_> = names.iter().map(|(instance, _)| instance.clone()).collect();
+            if instances.len() > 1 {
+                return Err(RepositoryError::WhichInstance { instances: instances.into_iter().collect() });
+            }
             names.drain(..names.len().saturating_sub(1));
         } else {
             names.retain(|(_, id)| !wanted.is_empty() && id.as_str().starts_with(wanted));
@@ -90,7 +112,7 @@ impl Repository {
                 let selector = selector.to_owned();
                 Err(RepositoryError::NoSuchBackup { selector, location: self.store.location() })
             }
-            [(instance, id)] => self.verified_manifest(instance, id).await,
+            [only] => Ok(only.clone()),
             several => {
                 let ids = several.iter().map(|(instance, id)| format!("{instance}/{id}")).collect();
                 Err(RepositoryError::Ambiguous { selector: selector.to_owned(), ids })

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{BackupId, CHECKSUMS, MANIFEST, RepositoryError, member};
-use crate::manifest::{Manifest, StoredObject, checksums};
+use super::{BackupId, RepositoryError, member};
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject, write_checksums};
 use crate::store::{Key, Mode, Store, StoreError, StoreErrorKind};
-use crate::stream::{Encoded, Fingerprint, body_of};
+use crate::stream::{Digest, Encoded, Packed, body_of};
 
 /// A backup in the making: objects are added, then it is committed by its manifest, or discarded with all that was stored.
 #[derive(Debug)]
@@ -27,19 +27,20 @@ impl Draft {
         &self.id
     }
 
-    /// Stores an object of the backup under `name` and returns what the manifest must say of it.
+    /// Stores an object of the backup under `name` and returns what the manifest must say of it, and what its producer found out.
     ///
     /// # Errors
     /// [`StoreError`]; where the data could not be produced its cause is in there.
-    pub async fn add(&self, name: &str, encoded: Encoded) -> Result<StoredObject, StoreError> {
+    pub async fn add<T>(&self, name: &str, encoded: Encoded<T>) -> Result<(StoredObject, T), StoreError> {
         let key = self.begin(name);
         let size = self.store.put(&key, encoded.body, Mode::CreateNew).await?;
         let failed = |kind| self.failed(&key, kind);
-        let (plain, stored) = encoded.fingerprints.get().map_err(|error| failed(StoreErrorKind::Source(error)))?;
+        let Packed { plain, stored, value } =
+            encoded.outcome.get().map_err(|error| failed(StoreErrorKind::Source(error)))?;
         if size != stored.size {
             return Err(failed(StoreErrorKind::Corrupt(format!("{size} bytes arrived of {}", stored.size))));
         }
-        Ok(StoredObject { key, plain, stored })
+        Ok((StoredObject { key, plain, stored }, value))
     }
 
     /// Stores the checksums and then the manifest. From the moment this returns `Ok` the backup exists.
@@ -50,9 +51,8 @@ impl Draft {
         let folder = self.id.key(&self.instance);
         let bytes = manifest.to_bytes().map_err(RepositoryError::Json)?;
         let own = manifest.objects().filter(|object| object.key.is_under(&folder));
-        let sums = checksums(
-            own.map(|object| (object.key.name(), object.stored)).chain([(MANIFEST, Fingerprint::of(&bytes))]),
-        );
+        let digests = own.map(|object| (object.key.name(), object.stored.sha256));
+        let sums = write_checksums(digests.chain([(MANIFEST, Digest::of(&bytes))]));
         let key = self.begin(CHECKSUMS);
         self.store.put(&key, body_of(sums.into_bytes()), Mode::CreateNew).await?;
         let key = self.begin(MANIFEST);

@@ -22,9 +22,9 @@ pub use catalog::{Damaged, Listing};
 pub use draft::Draft;
 pub use id::{BackupId, InvalidBackupId};
 
-use crate::manifest::{FORMAT, Manifest};
+use crate::manifest::{CHECKSUMS, FORMAT, MANIFEST, Manifest, read_checksums};
 use crate::store::{Key, Mode, Store, StoreError, StoreErrorKind, read_document};
-use crate::stream::{Fingerprint, body_of};
+use crate::stream::{Digest, body_of};
 
 /// `repository.json`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,8 +83,14 @@ pub enum RepositoryError {
         /// Those that begin so.
         ids: Vec<String>,
     },
-    /// No random number for an id.
-    #[error("unable to make a name for a backup: {0}")]
+    /// The latest backup of which instance?
+    #[error("the repository holds backups of {} instances: {}", .instances.len(), .instances.join(", "))]
+    WhichInstance {
+        /// Their names.
+        instances: Vec<String>,
+    },
+    /// The system has no random numbers.
+    #[error("unable to draw a random number: {0}")]
     Random(#[from] getrandom::Error),
     /// A manifest that cannot be written as JSON.
     #[error("unable to write a manifest: {0}")]
@@ -103,6 +109,9 @@ impl RepositoryError {
             Self::Damaged { .. } => "`odoo-backup check` says which backups it hits; restore another one".into(),
             Self::NoSuchBackup { .. } => "`odoo-backup list` shows those that exist".into(),
             Self::Ambiguous { .. } => "give more of the id".into(),
+            Self::WhichInstance { instances } => {
+                format!("say which: {}/latest", instances.first().map_or("", String::as_str))
+            }
             _ => return None,
         })
     }
@@ -116,11 +125,6 @@ pub struct Repository {
 }
 
 const DESCRIPTION: &str = "repository.json";
-/// The name of a manifest in its backup's folder.
-pub const MANIFEST: &str = "manifest.json";
-/// The name of the checksums in their backup's folder.
-pub const CHECKSUMS: &str = "SHA256SUMS";
-
 impl Repository {
     /// Makes a repository in an empty place.
     ///
@@ -170,11 +174,8 @@ impl Repository {
     }
 
     /// Begins a backup that shows the moment `created_at`.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Random`]
-    pub fn begin(&self, instance: &str, created_at: Timestamp) -> Result<Draft, RepositoryError> {
-        Ok(Draft::new(self.store.clone(), instance, BackupId::new(created_at)?))
+    pub fn begin(&self, instance: &str, created_at: Timestamp) -> Draft {
+        Draft::new(self.store.clone(), instance, BackupId::new(created_at))
     }
 
     /// Reads a manifest, and holds it against the checksums that were stored beside it.
@@ -185,11 +186,9 @@ impl Repository {
         let folder = id.key(instance);
         let (manifest_key, bytes) = self.document(&folder, MANIFEST).await?;
         let (sums_key, sums) = self.document(&folder, CHECKSUMS).await?;
-        let expected = String::from_utf8_lossy(&sums)
-            .lines()
-            .find_map(|line| line.strip_suffix(&format!("  {MANIFEST}")).map(str::to_owned))
-            .ok_or_else(|| self.damaged(&sums_key, "it does not name the manifest"))?;
-        if expected != Fingerprint::of(&bytes).sha256.to_string() {
+        let expected = read_checksums(&sums).get(MANIFEST).copied();
+        let expected = expected.ok_or_else(|| self.damaged(&sums_key, "it does not name the manifest"))?;
+        if expected != Digest::of(&bytes) {
             return Err(self.damaged(&manifest_key, format!("it is not the one whose digest {sums_key} holds")));
         }
         self.manifest_of(instance, id, &manifest_key, &bytes)

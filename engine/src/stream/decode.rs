@@ -2,10 +2,9 @@
 
 use std::io::{self, BufReader, Read, Write};
 
-use tokio_util::io::SyncIoBridge;
 use zstd::stream::read::Decoder;
 
-use super::{Body, CHUNK, DigestReader, Fingerprint, produce};
+use super::{Body, CHUNK, DigestReader, Fingerprint, transform};
 use crate::progress::Task;
 
 /// What was read is not what was stored.
@@ -88,8 +87,7 @@ impl<R: Read> Read for DecodeReader<R> {
 ///
 /// `task` is advanced by the stored bytes that are read.
 pub fn decode(body: Body, plain: Fingerprint, stored: Fingerprint, task: Task) -> Body {
-    let source = SyncIoBridge::new(body);
-    produce(move |out| {
+    transform(body, move |source, out| {
         let mut reader = DecodeReader::new(task.reader(source), plain, stored)?;
         copy(&mut reader, out)
     })

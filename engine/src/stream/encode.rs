@@ -1,12 +1,11 @@
 //! The way out: fingerprint, compress, fingerprint again.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 
-use tokio_util::io::SyncIoBridge;
 use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation, OutBuffer};
 
 use super::digest::Running;
-use super::{Body, CHUNK, DigestWriter, Fingerprint, Outcome, produce};
+use super::{Body, CHUNK, DigestWriter, Fingerprint, Outcome, transform};
 use crate::progress::Task;
 
 /// A zstd compression level, 1 to 19. Higher ones need more memory to read than `zstd -d` allows by default.
@@ -28,19 +27,29 @@ impl Default for Level {
 }
 
 /// A stream on its way to a store.
-pub struct Encoded {
+pub struct Encoded<T = ()> {
     /// What is to be stored.
     pub body: Body,
-    /// Fingerprints of what went in and of what is stored, once the body was read to its end.
-    pub fingerprints: Outcome<(Fingerprint, Fingerprint)>,
+    /// What is to be known of it once the body was read to its end.
+    pub outcome: Outcome<Packed<T>>,
+}
+
+/// Fingerprints of a stream on both sides of compression, and what else its producer found out.
+#[derive(Debug)]
+pub struct Packed<T = ()> {
+    /// Of what went in.
+    pub plain: Fingerprint,
+    /// Of what is stored.
+    pub stored: Fingerprint,
+    /// What else there is to be known.
+    pub value: T,
 }
 
 /// Compresses a body into one zstd frame, with `threads` of zstd's own beside the one that feeds it (0: none).
 ///
 /// `task` is advanced by what goes in.
 pub fn encode(body: Body, level: Level, threads: u32, task: Task) -> Encoded {
-    let mut plain = BufReader::with_capacity(CHUNK, SyncIoBridge::new(body));
-    let (body, fingerprints) = produce(move |out| {
+    let (body, outcome) = transform(body, move |mut plain, out| {
         let mut frames = FrameWriter::new(out, level, threads)?;
         let mut buffer = vec![0; CHUNK];
         loop {
@@ -54,7 +63,7 @@ pub fn encode(body: Body, level: Level, threads: u32, task: Task) -> Encoded {
         frames.end_frame()?;
         Ok(frames.into_parts().1)
     });
-    Encoded { body, fingerprints }
+    Encoded { body, outcome }
 }
 
 /// Compresses into zstd frames that the caller ends where it likes: what was written between two ends can be read back alone.
@@ -110,12 +119,11 @@ impl<W: Write> FrameWriter<W> {
         Ok(Frame { offset, length: end - offset })
     }
 
-    /// The writer behind, and the fingerprints of what was written in whole and of what came of it.
-    /// The last frame must have been ended.
-    pub fn into_parts(self) -> (W, (Fingerprint, Fingerprint)) {
+    /// The writer behind, and the fingerprints of the whole. The last frame must have been ended.
+    pub fn into_parts(self) -> (W, Packed) {
         debug_assert_eq!(self.position_in_frame(), 0, "the last frame was not ended");
         let (out, stored) = self.stored.finish();
-        (out, (self.plain.fingerprint(), stored))
+        (out, Packed { plain: self.plain.fingerprint(), stored, value: () })
     }
 }
 
@@ -152,9 +160,9 @@ mod tests {
             assert_eq!(writer.position_in_frame(), part.len() as u64);
             frames.push(writer.end_frame().unwrap());
         }
-        let (_, (plain, whole)) = writer.into_parts();
-        assert_eq!(whole, Fingerprint::of(&stored));
-        assert_eq!(plain, Fingerprint::of(&parts.concat()));
+        let (_, packed) = writer.into_parts();
+        assert_eq!(packed.stored, Fingerprint::of(&stored));
+        assert_eq!(packed.plain, Fingerprint::of(&parts.concat()));
         for (frame, part) in frames.iter().zip(parts) {
             let range = usize::try_from(frame.offset).unwrap()..usize::try_from(frame.offset + frame.length).unwrap();
             assert_eq!(zstd::decode_all(&stored[range]).unwrap(), part);

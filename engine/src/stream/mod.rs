@@ -13,6 +13,7 @@
 //!
 //! and in reverse on its way back, where each digest is compared before the end of the stream is reported.
 
+mod consume;
 mod decode;
 mod digest;
 mod encode;
@@ -22,10 +23,11 @@ use std::pin::Pin;
 
 use tokio::io::AsyncRead;
 
+pub use consume::{ChunkReader, consume};
 pub use decode::{DecodeReader, Mismatch, decode};
 pub use digest::{Digest, DigestReader, DigestWriter, Fingerprint};
-pub use encode::{Encoded, Frame, FrameWriter, Level, encode};
-pub use produce::{ChunkWriter, Outcome, produce};
+pub use encode::{Encoded, Frame, FrameWriter, Level, Packed, encode};
+pub use produce::{ChunkWriter, Outcome, produce, transform};
 
 /// Bytes on their way. `Ok` end of stream means the producer succeeded; a failed producer ends the stream with `Err`.
 pub type Body = Pin<Box<dyn AsyncRead + Send>>;
@@ -33,6 +35,9 @@ pub type Body = Pin<Box<dyn AsyncRead + Send>>;
 /// How many bytes move between two threads at once: large enough that the hand-over does not count, small enough that
 /// a handful of them in flight does not either.
 pub(crate) const CHUNK: usize = 256 * 1024;
+
+/// Chunks that may wait between two threads: bounds the memory of a hand-over to about `CHUNK × (IN_FLIGHT + 2)`.
+const IN_FLIGHT: usize = 4;
 
 /// A body of bytes in memory.
 pub fn body_of(bytes: impl AsRef<[u8]> + Send + Unpin + 'static) -> Body {

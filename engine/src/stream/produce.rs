@@ -1,4 +1,4 @@
-//! A thread that writes, seen as a [`Body`].
+//! A thread that writes, and perhaps reads another body, seen as a [`Body`].
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -8,11 +8,10 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::{Body, CHUNK};
-
-/// Chunks that may wait between the thread and whoever reads: bounds the memory of a stream to `CHUNK × (IN_FLIGHT + 2)`.
-const IN_FLIGHT: usize = 4;
+use super::consume::{ChunkReader, feed};
+use super::{Body, CHUNK, IN_FLIGHT};
 
 /// Runs `work` on a thread of its own and returns what it writes as a [`Body`], and beside it what it returned.
 ///
@@ -25,6 +24,24 @@ where
     T: Send + 'static,
     F: FnOnce(&mut ChunkWriter) -> io::Result<T> + Send + 'static,
 {
+    start(work, None)
+}
+
+/// As [`produce`], of what is read from another body. Where the resulting body is dropped, so is that one, at once.
+pub fn transform<T, F>(body: Body, work: F) -> (Body, Outcome<T>)
+where
+    T: Send + 'static,
+    F: FnOnce(ChunkReader, &mut ChunkWriter) -> io::Result<T> + Send + 'static,
+{
+    let (reader, feeder) = feed(body);
+    start(move |out| work(reader, out), Some(feeder))
+}
+
+fn start<T, F>(work: F, feeder: Option<AbortOnDropHandle<()>>) -> (Body, Outcome<T>)
+where
+    T: Send + 'static,
+    F: FnOnce(&mut ChunkWriter) -> io::Result<T> + Send + 'static,
+{
     let (chunks, receiver) = mpsc::channel(IN_FLIGHT);
     let (outcome, result) = oneshot::channel();
     let worker = tokio::task::spawn_blocking(move || {
@@ -33,15 +50,23 @@ where
         writer.send()?;
         Ok(value)
     });
-    let body = ProducedBody { chunks: receiver, current: Bytes::new(), state: State::Running { worker, outcome } };
-    (Box::pin(body), Outcome(result))
+    let state = State::Running { worker, outcome };
+    (Box::pin(ProducedBody { chunks: receiver, current: Bytes::new(), state, _feeder: feeder }), Outcome(result))
 }
 
 /// What a producer found out on its way, to be had once its body has ended.
 #[derive(Debug)]
-pub struct Outcome<T>(pub(super) oneshot::Receiver<T>);
+pub struct Outcome<T>(oneshot::Receiver<T>);
 
 impl<T> Outcome<T> {
+    /// What is known from the beginning.
+    pub fn known(value: T) -> Self {
+        let (sender, receiver) = oneshot::channel();
+        // The receiver is at hand: this cannot fail.
+        let _ = sender.send(value);
+        Self(receiver)
+    }
+
     /// What the producer returned.
     ///
     /// # Errors
@@ -91,6 +116,8 @@ struct ProducedBody<T> {
     chunks: mpsc::Receiver<Bytes>,
     current: Bytes,
     state: State<T>,
+    /// Reads the body that this one is made of.
+    _feeder: Option<AbortOnDropHandle<()>>,
 }
 
 enum State<T> {
@@ -200,5 +227,13 @@ mod tests {
         body.read_exact(&mut [0; 2]).await.unwrap();
         drop(body);
         assert!(outcome.get().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_dropped_transformation_drops_what_it_reads_even_where_that_is_stuck() {
+        let (mut never_written, stuck) = tokio::io::duplex(64);
+        let (body, _) = transform(Box::pin(stuck), |mut reader, out| io::copy(&mut reader, out));
+        drop(body);
+        assert_eq!(never_written.read(&mut [0; 8]).await.unwrap(), 0);
     }
 }

@@ -4,13 +4,15 @@ use std::sync::{Arc, Mutex};
 use tokio::io::AsyncReadExt;
 
 use super::*;
-use crate::filestore::{Batches, Limits, Listed, WrittenVolume, write_volume};
+use crate::filestore::{Batches, Limits, Listed, write_volume};
 use crate::progress::Task;
-use crate::stream::{Fingerprint, Level};
+use crate::stream::{Encoded, Fingerprint, Level};
 
 struct Stored {
     bytes: Vec<u8>,
-    volume: WrittenVolume,
+    files: u64,
+    length: u64,
+    list: Vec<Listed>,
 }
 
 /// Everything under `root` as volumes, drawn from the same batches one after the other.
@@ -19,19 +21,27 @@ async fn volumes(root: &Path, limits: Limits) -> io::Result<Vec<Stored>> {
     let mut volumes = Vec::new();
     loop {
         let Some(first) = batches.lock().unwrap().next_batch()? else { return Ok(volumes) };
-        let (mut body, outcome) = write_volume(first, batches.clone(), limits, Level::default(), Task::default());
-        let mut bytes = Vec::new();
-        body.read_to_end(&mut bytes).await?;
-        volumes.push(Stored { bytes, volume: outcome.get()? });
+        let (bytes, written) =
+            read(write_volume(first, batches.clone(), limits, Level::default(), Task::default())).await?;
+        let (list, ()) = read(written.list).await?;
+        volumes.push(Stored { bytes, files: written.files, length: written.bytes, list: listed(&list) });
     }
 }
 
-fn listed(volume: &WrittenVolume) -> Vec<Listed> {
-    let text = zstd::decode_all(volume.list.as_slice()).unwrap();
-    text.split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| serde_json::from_slice(line).unwrap())
-        .collect()
+/// Reads a stream to its end, and holds it against what its producer says of it.
+async fn read<T>(mut encoded: Encoded<T>) -> io::Result<(Vec<u8>, T)> {
+    let mut bytes = Vec::new();
+    encoded.body.read_to_end(&mut bytes).await?;
+    let packed = encoded.outcome.get()?;
+    assert_eq!(packed.stored, Fingerprint::of(&bytes));
+    assert_eq!(packed.plain, Fingerprint::of(&zstd::decode_all(bytes.as_slice())?));
+    Ok((bytes, packed.value))
+}
+
+fn listed(list: &[u8]) -> Vec<Listed> {
+    let text = zstd::decode_all(list).unwrap();
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
 fn fill(root: &Path, files: &[(&str, Vec<u8>)]) {
@@ -66,15 +76,12 @@ async fn files_come_back_equal_from_one_volume_or_several() {
         let volumes = volumes(source.path(), Limits { bytes, files: u64::MAX }).await.unwrap();
         assert_eq!(volumes.len(), expected_volumes);
         let parent = tempfile::tempdir().unwrap();
-        let target = NewFilestore::create(&parent.path().join("data/filestore/staging")).unwrap();
+        let target = NewFilestore::create(&parent.path().join("data/filestore/staging"), &TaskTracker::new()).unwrap();
         let mut total = 0;
-        for Stored { bytes, volume } in &volumes {
-            assert_eq!(Fingerprint::of(bytes), volume.fingerprints.1);
-            assert_eq!(Fingerprint::of(&volume.list), volume.list_fingerprints.1);
+        for Stored { bytes, files, length, .. } in &volumes {
             let tar = zstd::decode_all(bytes.as_slice()).unwrap();
-            assert_eq!(Fingerprint::of(&tar), volume.fingerprints.0);
             let unpacked = unpack(tar.as_slice(), &target, &Task::default()).unwrap();
-            assert_eq!(unpacked, Unpacked { files: volume.files, bytes: volume.bytes });
+            assert_eq!(unpacked, Unpacked { files: *files, bytes: *length });
             total += unpacked.files;
         }
         target.sync().unwrap();
@@ -91,8 +98,8 @@ async fn the_list_finds_each_file_by_its_frame_alone() {
     let files = samples();
     fill(source.path(), &files);
     let mut found = 0;
-    for Stored { bytes, volume } in volumes(source.path(), Limits::default()).await.unwrap() {
-        for entry in listed(&volume) {
+    for Stored { bytes, list, .. } in volumes(source.path(), Limits::default()).await.unwrap() {
+        for entry in list {
             let frame =
                 usize::try_from(entry.frame).unwrap()..usize::try_from(entry.frame + entry.frame_length).unwrap();
             let plain = zstd::decode_all(&bytes[frame]).unwrap();
@@ -138,11 +145,11 @@ async fn permissions_are_those_of_the_folder_around_and_an_existing_folder_is_re
     {
         let parent = tempfile::tempdir().unwrap();
         fs::set_permissions(parent.path(), PermissionsExt::from_mode(parent_mode)).unwrap();
-        let target = NewFilestore::create(&parent.path().join("staging")).unwrap();
+        let target = NewFilestore::create(&parent.path().join("staging"), &TaskTracker::new()).unwrap();
         unpack(tar.as_slice(), &target, &Task::default()).unwrap();
         let mode = |path: &str| fs::metadata(target.root().join(path)).unwrap().mode() & 0o7777;
         assert_eq!((mode(""), mode("ab"), mode("ab/file")), (folder_mode, folder_mode, file_mode));
-        let again = NewFilestore::create(target.root()).unwrap_err();
+        let again = NewFilestore::create(target.root(), &TaskTracker::new()).unwrap_err();
         assert!(again.hint().unwrap().contains("another target"), "{again}");
     }
 }
@@ -165,7 +172,7 @@ fn tar_of(name: &[u8], kind: tar::EntryType, link: &str) -> Vec<u8> {
 fn a_hostile_archive_writes_nothing_outside_and_is_an_error() {
     use tar::EntryType;
     let parent = tempfile::tempdir().unwrap();
-    let target = NewFilestore::create(&parent.path().join("staging")).unwrap();
+    let target = NewFilestore::create(&parent.path().join("staging"), &TaskTracker::new()).unwrap();
     for (name, kind, link) in [
         (&b"../escaped"[..], EntryType::Regular, ""),
         (b"/escaped", EntryType::Regular, ""),
@@ -189,7 +196,7 @@ fn a_hostile_archive_writes_nothing_outside_and_is_an_error() {
 #[test]
 fn a_link_that_was_put_in_the_way_is_not_followed() {
     let parent = tempfile::tempdir().unwrap();
-    let target = NewFilestore::create(&parent.path().join("staging")).unwrap();
+    let target = NewFilestore::create(&parent.path().join("staging"), &TaskTracker::new()).unwrap();
     let outside = parent.path().join("outside");
     symlink(&outside, target.root().join("file")).unwrap();
     unpack(tar_of(b"file", tar::EntryType::Regular, "").as_slice(), &target, &Task::default()).unwrap_err();
@@ -205,7 +212,8 @@ async fn a_file_that_grows_or_shrinks_while_it_is_read_is_an_error_that_names_it
         fs::write(&path, random(SIZE)).unwrap();
         let batches = Arc::new(Mutex::new(Batches::open(folder.path()).unwrap()));
         let first = batches.lock().unwrap().next_batch().unwrap().unwrap();
-        let (mut body, outcome) = write_volume(first, batches, Limits::default(), Level::default(), Task::default());
+        let Encoded { mut body, outcome } =
+            write_volume(first, batches, Limits::default(), Level::default(), Task::default());
         body.read_exact(&mut [0; 100]).await.unwrap();
         // What is in flight is far less than the file: the producer waits in the middle of it, until the rest is read.
         OpenOptions::new().write(true).open(&path).unwrap().set_len(new_size).unwrap();

@@ -6,11 +6,11 @@ use super::*;
 use crate::stream::{Encoded, Level, body_of, encode};
 
 async fn encoded(plain: &[u8]) -> (Vec<u8>, Fingerprint, Fingerprint) {
-    let Encoded { mut body, fingerprints } = encode(body_of(plain.to_vec()), Level::default(), 0, Task::default());
+    let Encoded { mut body, outcome } = encode(body_of(plain.to_vec()), Level::default(), 0, Task::default());
     let mut stored_bytes = Vec::new();
     body.read_to_end(&mut stored_bytes).await.unwrap();
-    let (plain, stored) = fingerprints.get().unwrap();
-    (stored_bytes, plain, stored)
+    let packed = outcome.get().unwrap();
+    (stored_bytes, packed.plain, packed.stored)
 }
 
 fn read(stored_bytes: &[u8], plain: Fingerprint, stored: Fingerprint) -> io::Result<Vec<u8>> {

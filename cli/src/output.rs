@@ -1,0 +1,112 @@
+//! What is printed: results on stdout, everything else on stderr, or one JSON document.
+
+use std::error::Error as StdError;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use engine::error::{Explanation, explain};
+use serde_json::{Value, json};
+
+use crate::exit::Exit;
+
+/// For people or for programs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether a program reads it.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints the result: `document` for programs, `text` for people.
+    pub(crate) fn result(self, document: &Value, text: impl FnOnce() -> String) {
+        let text = if self.json { format!("{document:#}") } else { text() };
+        print(&mut std::io::stdout().lock(), &text);
+    }
+
+    /// Prints a warning for people. Programs find warnings in the document.
+    pub(crate) fn warning(self, text: &str) {
+        if !self.json {
+            print(&mut std::io::stderr().lock(), &format!("{} {text}", label("warning:", "33")));
+        }
+    }
+
+    /// Prints an error that ends the command, and returns how it ends.
+    pub(crate) fn failed(self, error: &(dyn StdError + 'static), exit: Exit) -> Exit {
+        let explanation = explain(error);
+        if self.json {
+            print(
+                &mut std::io::stdout().lock(),
+                &format!("{:#}", json!({ "error": error_document(&explanation, exit) })),
+            );
+        } else {
+            self.explanation(&explanation);
+        }
+        exit
+    }
+
+    /// Prints an error for people, wherever it stands in the result for programs.
+    pub(crate) fn explanation(self, explanation: &Explanation) {
+        if !self.json {
+            print(&mut std::io::stderr().lock(), &error_text(explanation));
+        }
+    }
+}
+
+/// An error as the document holds it.
+pub(crate) fn error_document(explanation: &Explanation, exit: Exit) -> Value {
+    json!({
+        "message": explanation.message,
+        "causes": explanation.causes,
+        "hint": explanation.hint,
+        "exit_code": exit as u8,
+    })
+}
+
+fn error_text(explanation: &Explanation) -> String {
+    let mut text = format!("{} {}", label("error:", "1;31"), explanation.message);
+    for cause in &explanation.causes {
+        text.push_str(&format!("\n  because: {cause}"));
+    }
+    if let Some(hint) = &explanation.hint {
+        text.push_str(&format!("\n{} {hint}", label("hint:", "36")));
+    }
+    text
+}
+
+/// What clap says of a wrong command line, or of `--help` and `--version`.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let message = error.render().to_string();
+        let message = message.trim().strip_prefix("error: ").unwrap_or(message.trim());
+        let explanation = Explanation { message: message.to_owned(), causes: Vec::new(), hint: None };
+        print(
+            &mut std::io::stdout().lock(),
+            &format!("{:#}", json!({ "error": error_document(&explanation, Exit::Usage) })),
+        );
+        return Exit::Usage.into();
+    }
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() }
+}
+
+/// A word in colour where stderr is a terminal that wants it.
+fn label(word: &str, colour: &str) -> String {
+    if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        format!("\x1b[{colour}m{word}\x1b[0m")
+    } else {
+        word.to_owned()
+    }
+}
+
+/// Prints a line. Where nobody reads any more (`| head`) that is no reason to fail.
+fn print(to: &mut dyn Write, text: &str) {
+    let _ = writeln!(to, "{}", text.trim_end());
+}

@@ -1,0 +1,91 @@
+//! Progress on stderr: bars where it is a terminal, plain lines where it is not.
+
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use engine::progress::{Observer, Progress, Task};
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::output::Output;
+
+/// Whom the engine reports to for a command with this output.
+pub(crate) fn progress(output: Output) -> Progress {
+    if output.is_json() {
+        return Progress::default();
+    }
+    if std::io::stderr().is_terminal() {
+        return Progress::new(Arc::new(Bars { bars: MultiProgress::new(), shown: Mutex::default(), output }));
+    }
+    Progress::new(Arc::new(Lines { started: Instant::now(), output }))
+}
+
+/// A bar for each task, redrawn a few times a second from the task's own counter.
+struct Bars {
+    bars: MultiProgress,
+    shown: Mutex<HashMap<String, ProgressBar>>,
+    output: Output,
+}
+
+impl Observer for Bars {
+    fn began(&self, task: &Task) {
+        let template = match task.total() {
+            Some(_) => "  {prefix:12} {bar:30} {msg:>10} of {total_bytes:>10}  {elapsed}",
+            None => "  {prefix:12} {spinner} {msg:>10}  {elapsed}",
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = task.total().map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        let bar = self.bars.add(bar.with_style(style).with_prefix(last_segment(task.name()).to_owned()));
+        let (weak, counter) = (bar.downgrade(), task.counter());
+        std::thread::spawn(move || {
+            while let Some(bar) = weak.upgrade().filter(|bar| !bar.is_finished()) {
+                bar.set_position(counter.get());
+                bar.set_message(HumanBytes(counter.get()).to_string());
+                bar.tick();
+                drop(bar);
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        });
+        self.lock().insert(task.name().to_owned(), bar);
+    }
+
+    fn ended(&self, task: &Task) {
+        if let Some(bar) = self.lock().remove(task.name()) {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn warned(&self, message: &str) {
+        self.bars.suspend(|| self.output.warning(message));
+    }
+}
+
+impl Bars {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, ProgressBar>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A line when a task has ended: enough for a log.
+struct Lines {
+    started: Instant,
+    output: Output,
+}
+
+impl Observer for Lines {
+    fn began(&self, _: &Task) {}
+
+    fn ended(&self, task: &Task) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        eprintln!("{}: {} after {seconds:.1} s", last_segment(task.name()), HumanBytes(task.done()));
+    }
+
+    fn warned(&self, message: &str) {
+        self.output.warning(message);
+    }
+}
+
+fn last_segment(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}

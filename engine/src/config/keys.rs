@@ -1,0 +1,243 @@
+//! Every section and key that a configuration may hold, in one place: what is unknown is told from it, what is nearest is found in it,
+//! `init` writes its comments from it, and a test holds the reference in `docs/configuration.md` against it.
+
+use super::error::nearest;
+
+/// One key of a section.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// The type of its value, in the reference's words.
+    pub kind: &'static str,
+    /// What holds where it is left out, in the reference's words.
+    pub default: &'static str,
+    /// What it means, in a sentence without its final stop.
+    pub about: &'static str,
+    /// A value, written as TOML.
+    pub example: &'static str,
+    /// What people write for it when they know other tools' words, odoo.conf's first.
+    pub also: &'static [&'static str],
+}
+
+/// A kind of section.
+#[derive(Debug)]
+pub struct SectionKeys {
+    /// Its header: `repository`, `instance.NAME`.
+    pub header: &'static str,
+    /// Its keys; sections share groups of them.
+    pub groups: &'static [&'static [Key]],
+}
+
+impl SectionKeys {
+    /// Every key, in the order of the reference.
+    pub fn keys(&self) -> impl Iterator<Item = &'static Key> + Clone + use<> {
+        self.groups.iter().copied().flatten()
+    }
+
+    /// Whether there is a key of this name.
+    pub fn knows(&self, name: &str) -> bool {
+        self.keys().any(|key| key.name == name)
+    }
+
+    /// The key that an unknown name was most likely meant to be.
+    pub(super) fn nearest(&self, name: &str) -> Option<&'static str> {
+        let same_thing = self.keys().find(|key| key.also.contains(&name)).map(|key| key.name);
+        same_thing.or_else(|| nearest(name, self.keys().map(|key| key.name)))
+    }
+}
+
+/// The file itself: its sections.
+pub const FILE: SectionKeys = SectionKeys { header: "", groups: &[SECTIONS] };
+
+/// `[repository]`
+pub const REPOSITORY: SectionKeys = SectionKeys { header: "repository", groups: &[PLACE, S3] };
+
+/// `[instance.NAME]`
+pub const INSTANCE: SectionKeys = SectionKeys { header: "instance.NAME", groups: &[ODOO, DATABASE, FILESTORE] };
+
+/// `[target.NAME]`
+pub const TARGET: SectionKeys = SectionKeys { header: "target.NAME", groups: &[ODOO, DATABASE, FILESTORE, SOURCE] };
+
+const fn section(name: &'static str, about: &'static str, also: &'static [&'static str]) -> Key {
+    Key { name, kind: "section", default: "", about, example: "", also }
+}
+
+const SECTIONS: &[Key] = &[
+    section("repository", "Where backups are kept", &["storage", "destination", "store", "s3"]),
+    section("instance", "One Odoo database and its filestore", &["instances", "source", "database", "odoo"]),
+    section("target", "A place to restore to", &["targets", "restore"]),
+];
+
+const PLACE: &[Key] = &[Key {
+    name: "url",
+    kind: "string",
+    default: "required",
+    about: "Where backups are kept: `file:///folder` or `s3://bucket/prefix`",
+    example: "\"file:///var/lib/odoo-backup\"",
+    also: &["path", "location", "bucket", "folder"],
+}];
+
+/// The keys of [`REPOSITORY`] that only an S3 repository takes.
+pub(super) const S3: &[Key] = &[
+    Key {
+        name: "endpoint",
+        kind: "string",
+        default: "AWS's own",
+        about: "URL of an S3-compatible server",
+        example: "\"https://s3.example.com\"",
+        also: &["endpoint_url", "host", "server"],
+    },
+    Key {
+        name: "region",
+        kind: "string",
+        default: "AWS's chain; with `endpoint`, `us-east-1`",
+        about: "Region of the bucket",
+        example: "\"eu-central-1\"",
+        also: &["aws_region"],
+    },
+    Key {
+        name: "path_style",
+        kind: "boolean",
+        default: "`true` with `endpoint`, else `false`",
+        about: "Whether the bucket stands in the URL's path rather than in its host name",
+        example: "true",
+        also: &["force_path_style", "use_path_style"],
+    },
+    Key {
+        name: "access_key_id",
+        kind: "string",
+        default: "AWS's chain",
+        about: "Key to sign in with; together with a secret one",
+        example: "\"${S3_ACCESS_KEY_ID}\"",
+        also: &["access_key", "aws_access_key_id", "key_id"],
+    },
+    Key {
+        name: "secret_access_key",
+        kind: "string",
+        default: "AWS's chain",
+        about: "Secret to sign in with",
+        example: "\"${S3_SECRET_ACCESS_KEY}\"",
+        also: &["secret_key", "aws_secret_access_key", "secret"],
+    },
+    Key {
+        name: "secret_access_key_file",
+        kind: "path",
+        default: "–",
+        about: "File that holds the secret and nothing else; instead of `secret_access_key`",
+        example: "\"/etc/odoo-backup/s3-secret\"",
+        also: &["secret_key_file"],
+    },
+];
+
+const ODOO: &[Key] = &[Key {
+    name: "odoo_conf",
+    kind: "path",
+    default: "–",
+    about: "Odoo's own configuration file, which fills in whatever is not said here",
+    example: "\"/etc/odoo/odoo.conf\"",
+    also: &["conf", "config", "odoo_config", "odoorc"],
+}];
+
+const DATABASE: &[Key] = &[
+    Key {
+        name: "database",
+        kind: "string",
+        default: "`db_name` of odoo.conf, where it names exactly one",
+        about: "Name of the database",
+        example: "\"production\"",
+        also: &["db_name", "dbname", "db", "name"],
+    },
+    Key {
+        name: "host",
+        kind: "string",
+        default: "`db_host`; else the local socket",
+        about: "Host name or address of PostgreSQL, or the folder of its socket where it begins with `/`",
+        example: "\"db.example.com\"",
+        also: &["db_host", "hostname", "server", "socket"],
+    },
+    Key {
+        name: "port",
+        kind: "integer, 1 to 65535",
+        default: "`db_port`; else `$PGPORT`; else 5432",
+        about: "Port of PostgreSQL",
+        example: "5432",
+        also: &["db_port"],
+    },
+    Key {
+        name: "user",
+        kind: "string",
+        default: "`db_user`; else `$PGUSER`; else the operating system's user",
+        about: "Role to connect as",
+        example: "\"odoo\"",
+        also: &["db_user", "username", "role", "login"],
+    },
+    Key {
+        name: "password",
+        kind: "string",
+        default: "`db_password`; else `$PGPASSWORD`; else libpq's password file",
+        about: "Password of that role",
+        example: "\"${PRODUCTION_DB_PASSWORD}\"",
+        also: &["db_password", "passwd"],
+    },
+    Key {
+        name: "password_file",
+        kind: "path",
+        default: "–",
+        about: "File that holds the password and nothing else; instead of `password`",
+        example: "\"/etc/odoo-backup/production.password\"",
+        also: &["passfile", "passwordfile"],
+    },
+    Key {
+        name: "sslmode",
+        kind: "string",
+        default: "`db_sslmode`; else `prefer`",
+        about: "How far a TCP connection is encrypted and verified: `disable`, `prefer`, `require`, `verify-ca` or `verify-full`, as in libpq",
+        example: "\"verify-full\"",
+        also: &["db_sslmode", "ssl", "tls"],
+    },
+    Key {
+        name: "sslrootcert",
+        kind: "path",
+        default: "`~/.postgresql/root.crt` where it exists; else the system's",
+        about: "PEM file of the authorities that are trusted for PostgreSQL's certificate",
+        example: "\"/etc/ssl/postgresql-ca.pem\"",
+        also: &["ca", "cafile", "root_cert"],
+    },
+    Key {
+        name: "pg_path",
+        kind: "path",
+        default: "`pg_path` of odoo.conf",
+        about: "Folder that is searched for pg_dump and pg_restore before all others",
+        example: "\"/usr/lib/postgresql/16/bin\"",
+        also: &["bindir", "pg_bin", "pg_dump"],
+    },
+];
+
+const FILESTORE: &[Key] = &[
+    Key {
+        name: "data_dir",
+        kind: "path",
+        default: "`data_dir` of odoo.conf; else where Odoo's default lies on this machine",
+        about: "Odoo's data folder, in which the filestore is `filestore/DATABASE`",
+        example: "\"/var/lib/odoo\"",
+        also: &["datadir", "data"],
+    },
+    Key {
+        name: "filestore",
+        kind: "path",
+        default: "–",
+        about: "Folder of the filestore itself; instead of `data_dir`",
+        example: "\"/srv/attachments/production\"",
+        also: &["filestore_path", "attachments", "files"],
+    },
+];
+
+const SOURCE: &[Key] = &[Key {
+    name: "instance",
+    kind: "string",
+    default: "the only instance, where there is one",
+    about: "Whose backups the target takes where a restore names none",
+    example: "\"production\"",
+    also: &["source", "from"],
+}];

@@ -1,0 +1,124 @@
+//! Finding the configuration file, and reading it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::error::nearest;
+use super::section::{Section, Source};
+use super::value::Surroundings;
+use super::{Config, ConfigError, Instance, Target, UnknownName, keys, place, repository};
+
+/// The environment variable that names the configuration file.
+const VARIABLE: &str = "ODOO_BACKUP_CONFIG";
+/// The file in the current folder.
+const HERE: &str = "odoo-backup.toml";
+/// The system's file, below the root.
+const SYSTEM: &str = "etc/odoo-backup/config.toml";
+
+impl Config {
+    /// The configuration file: `explicit` (from `--config`), else `$ODOO_BACKUP_CONFIG`, else `./odoo-backup.toml`, else
+    /// `/etc/odoo-backup/config.toml`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`] where a file is named and not there, [`ConfigError::NotFound`] where none is named and none found.
+    pub fn locate(explicit: Option<&Path>) -> Result<PathBuf, ConfigError> {
+        Self::locate_in(explicit, &Surroundings::of_process())
+    }
+
+    pub(super) fn locate_in(explicit: Option<&Path>, surroundings: &Surroundings) -> Result<PathBuf, ConfigError> {
+        let variable = (surroundings.variable)(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let named = explicit.map(|path| (path.to_path_buf(), "--config"));
+        if let Some((path, named_by)) = named.or_else(|| variable.map(|path| (path, "$ODOO_BACKUP_CONFIG"))) {
+            let there = exists(&surroundings.folder.join(&path));
+            return if there { Ok(path) } else { Err(ConfigError::Missing { path, named_by }) };
+        }
+        let usual = [surroundings.folder.join(HERE), surroundings.root.join(SYSTEM)];
+        let found = usual.iter().find(|path| exists(path)).cloned();
+        found.ok_or_else(|| ConfigError::NotFound { looked_for: usual.into() })
+    }
+
+    /// Reads the configuration file at `path`, and what it refers to: odoo.conf, files with secrets, the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unreadable`], or [`ConfigError::Invalid`] with everything that is wrong with the file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_in(path, &Surroundings::of_process())
+    }
+
+    pub(super) fn load_in(path: &Path, surroundings: &Surroundings) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
+        let source = Source::new(path, &text, surroundings);
+        let (document, errors) = DeTable::parse_recoverable(&text);
+        let config = if errors.is_empty() {
+            read(&Section::file(&source, document.get_ref()), path)
+        } else {
+            errors.iter().for_each(|error| source.syntax_error(error));
+            None
+        };
+        match (config, source.finish()) {
+            (Some(config), (problems, warnings)) if problems.is_empty() => Ok(Self { warnings, ..config }),
+            (_, (problems, _)) => Err(ConfigError::Invalid { problems }),
+        }
+    }
+
+    /// The instance of this name.
+    ///
+    /// # Errors
+    /// [`UnknownName`], with the nearest name and all that there are.
+    pub fn instance(&self, name: &str) -> Result<&Instance, UnknownName> {
+        self.find("instance", &self.instances, name)
+    }
+
+    /// The target of this name.
+    ///
+    /// # Errors
+    /// [`UnknownName`], with the nearest name and all that there are.
+    pub fn target(&self, name: &str) -> Result<&Target, UnknownName> {
+        self.find("target", &self.targets, name)
+    }
+
+    fn find<'a, T>(&self, kind: &'static str, all: &'a BTreeMap<String, T>, name: &str) -> Result<&'a T, UnknownName> {
+        all.get(name).ok_or_else(|| UnknownName {
+            kind,
+            name: name.into(),
+            known: all.keys().cloned().collect(),
+            suggestion: nearest(name, all.keys().map(String::as_str)).map(Into::into),
+            file: self.path.clone(),
+        })
+    }
+}
+
+/// `None` where something is wrong and has been noted.
+fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
+    let repository = match file.section("repository", &keys::REPOSITORY) {
+        Ok(Some(section)) => repository::read(&section),
+        Ok(None) => Err(file.missing("repository", "the section [repository] is missing".into())),
+        Err(reported) => Err(reported),
+    };
+    let sections = file.named_sections("instance", &keys::INSTANCE);
+    let names: Vec<_> = sections.iter().map(|(name, _)| name.clone()).collect();
+    // All are read before the first `?`: each notes what is wrong with it.
+    let instances: Vec<_> = sections.iter().map(|(name, section)| place::read_instance(name, section)).collect();
+    let sections = file.named_sections("target", &keys::TARGET);
+    let targets: Vec<_> = sections.iter().map(|(name, section)| place::read_target(name, section, &names)).collect();
+
+    let instances = instances.into_iter().map(|read| read.map(|instance| (instance.name.clone(), instance)));
+    let targets = targets.into_iter().map(|read| read.map(|target| (target.name.clone(), target)));
+    Some(Config {
+        path: path.into(),
+        repository: repository.ok()?,
+        instances: instances.collect::<Result<_, _>>().ok()?,
+        targets: targets.collect::<Result<_, _>>().ok()?,
+        warnings: Vec::new(),
+    })
+}
+
+/// Whether something is at `path`. What cannot be looked at is there: reading it then says why not.
+pub(super) fn exists(path: &Path) -> bool {
+    let absent = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory);
+    !fs::metadata(path).is_err_and(|error| absent(error.kind()))
+}

@@ -1,0 +1,250 @@
+//! A section of the TOML file under reading. Whatever is wrong is noted with its line, and reading goes on.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::error::Problem;
+use super::keys::{self, SectionKeys};
+use super::secrets::{self, Readers};
+use super::value::{Raw, Refusal, Surroundings, Value, is_only_a_variable};
+
+/// A sign that something is wrong and has been noted: `?` on it drops what cannot be built, and says nothing twice.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reported;
+
+/// The file that is read, and what was found out about it so far.
+pub(super) struct Source<'a> {
+    pub(super) file: &'a Path,
+    pub(super) text: &'a str,
+    /// The file's folder, absolute.
+    pub(super) folder: PathBuf,
+    pub(super) surroundings: &'a Surroundings,
+    problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<String>>,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(file: &'a Path, text: &'a str, surroundings: &'a Surroundings) -> Self {
+        let file_path = surroundings.folder.join(file);
+        Self {
+            file,
+            text,
+            folder: file_path.parent().map_or_else(|| surroundings.folder.clone(), Path::to_path_buf),
+            surroundings,
+            problems: RefCell::default(),
+            warnings: RefCell::default(),
+        }
+    }
+
+    /// The line of a byte of the text, from 1.
+    fn line(&self, offset: usize) -> usize {
+        1 + self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+    }
+
+    /// Notes what the TOML parser refuses. Its own message would quote the line, which may hold a secret.
+    pub(super) fn syntax_error(&self, error: &toml::de::Error) {
+        let span = error.span();
+        let mut message = error.message().to_owned();
+        if let Some(key) = span.clone().filter(|_| message == "duplicate key").and_then(|span| self.text.get(span)) {
+            message = format!("duplicate key `{key}`");
+        }
+        let line = span.map(|span| self.line(span.start));
+        // One mistake makes the parser stumble several times; only the first of a line is of use.
+        let said = self.problems.borrow().iter().any(|problem| problem.line == line);
+        if !said {
+            self.report(line, None, None, message.into());
+        }
+    }
+
+    /// Notes a warning, once, where others than `readers` may read `path`, which holds `what`.
+    pub(super) fn warn_if_exposed(&self, path: &Path, what: &str, readers: Readers) {
+        let Some(warning) = secrets::exposed(path, what, readers) else { return };
+        let mut warnings = self.warnings.borrow_mut();
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+
+    /// What was noted: problems by line, and warnings.
+    pub(super) fn finish(self) -> (Vec<Problem>, Vec<String>) {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|problem| problem.line);
+        (problems, self.warnings.into_inner())
+    }
+
+    fn report(&self, line: Option<usize>, section: Option<&str>, key: Option<&str>, refusal: Refusal) -> Reported {
+        self.problems.borrow_mut().push(Problem {
+            file: self.file.into(),
+            line,
+            section: section.map(Into::into),
+            key: key.map(Into::into),
+            message: refusal.message,
+            suggestion: refusal.suggestion,
+        });
+        Reported
+    }
+}
+
+/// One section, its keys known.
+pub(super) struct Section<'a> {
+    pub(super) source: &'a Source<'a>,
+    /// As its header says: `instance.production`. `None`: the file itself.
+    name: Option<String>,
+    line: Option<usize>,
+    table: &'a DeTable<'a>,
+    known: &'static SectionKeys,
+    /// Known keys that an unknown one was meant to be: they are not missing as well.
+    misspelt: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    /// The file itself.
+    pub(super) fn file(source: &'a Source<'a>, table: &'a DeTable<'a>) -> Self {
+        Self::open(source, None, None, table, &keys::FILE)
+    }
+
+    /// Notes every unknown key.
+    fn open(
+        source: &'a Source<'a>,
+        name: Option<String>,
+        line: Option<usize>,
+        table: &'a DeTable<'a>,
+        known: &'static SectionKeys,
+    ) -> Self {
+        let mut section = Self { source, name, line, table, known, misspelt: Vec::new() };
+        for (key, value) in table.iter().filter(|(key, _)| !section.known.knows(key.get_ref())) {
+            let nearest = section.known.nearest(key.get_ref());
+            section.misspelt.extend(nearest);
+            let refusal = section.unknown(key.get_ref(), value.get_ref(), nearest);
+            source.report(Some(source.line(key.span().start)), section.name.as_deref(), Some(key.get_ref()), refusal);
+        }
+        section
+    }
+
+    fn unknown(&self, key: &str, value: &DeValue<'_>, nearest: Option<&str>) -> Refusal {
+        let of_tables = |array: &DeArray<'_>| !array.is_empty() && array.iter().all(|item| item.get_ref().is_table());
+        if value.is_table() || value.as_array().is_some_and(of_tables) {
+            return Refusal {
+                message: format!("unknown section [{}]", self.header_of(key)),
+                suggestion: nearest.map(|nearest| format!("[{}]", self.header_of(nearest))),
+            };
+        }
+        let key = as_key(key);
+        if self.name.is_none() {
+            let owner =
+                [keys::REPOSITORY, keys::INSTANCE, keys::TARGET].into_iter().find(|section| section.knows(&key));
+            let owner = owner.map(|section| format!("; it belongs under [{}]", section.header)).unwrap_or_default();
+            return format!("unknown key `{key}` outside of any section{owner}").into();
+        }
+        let mut message = format!("unknown key `{key}`");
+        if nearest.is_none() {
+            let known: Vec<_> = self.known.keys().map(|key| key.name).collect();
+            message.push_str(&format!("; the keys of this section are {}", known.join(", ")));
+        }
+        Refusal { message, suggestion: nearest.map(Into::into) }
+    }
+
+    /// The header of a section inside this one.
+    fn header_of(&self, key: &str) -> String {
+        let key = as_key(key);
+        self.name.as_ref().map_or_else(|| key.clone(), |name| format!("{name}.{key}"))
+    }
+
+    /// Whether the key is given, rightly or wrongly.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// The value of a key; `None` where it is not given.
+    pub(super) fn optional<T: Value>(&self, key: &str) -> Result<Option<T>, Reported> {
+        debug_assert!(self.known.knows(key), "{key} is not among the keys of [{}]", self.known.header);
+        let Some(value) = self.table.get(key) else { return Ok(None) };
+        let raw = Raw { value: value.get_ref(), surroundings: self.source.surroundings, folder: &self.source.folder };
+        T::read(raw).map(Some).map_err(|refusal| self.refuse(key, refusal))
+    }
+
+    /// The value of a key that must be given.
+    pub(super) fn required<T: Value>(&self, key: &'static str) -> Result<T, Reported> {
+        self.optional(key)?.ok_or_else(|| self.missing(key, format!("`{key}` is missing")))
+    }
+
+    /// Whether the file itself holds the value, rather than the name of an environment variable.
+    pub(super) fn is_literal(&self, key: &str) -> bool {
+        let written = self.table.get(key).and_then(|value| value.get_ref().as_str());
+        written.is_some_and(|written| !is_only_a_variable(written))
+    }
+
+    /// Notes that a value is not right.
+    pub(super) fn refuse(&self, key: &str, refusal: impl Into<Refusal>) -> Reported {
+        let Refusal { message, suggestion } = refusal.into();
+        let refusal = Refusal { message: format!("`{key}`: {message}"), suggestion };
+        let line = self.table.get_key_value(key).map(|(key, _)| self.source.line(key.span().start));
+        self.source.report(line.or(self.line), self.name.as_deref(), Some(key), refusal)
+    }
+
+    /// Notes, on the section's line, that a key ought to be there.
+    pub(super) fn missing(&self, key: &'static str, message: String) -> Reported {
+        if self.misspelt.contains(&key) {
+            return Reported;
+        }
+        self.source.report(self.line, self.name.as_deref(), Some(key), message.into())
+    }
+
+    /// Notes what is wrong with the section as a whole.
+    pub(super) fn refuse_all(&self, message: String) -> Reported {
+        self.source.report(self.line, self.name.as_deref(), None, message.into())
+    }
+
+    /// The section `[key]` inside this one.
+    pub(super) fn section(&self, key: &str, known: &'static SectionKeys) -> Result<Option<Self>, Reported> {
+        let Some((name, value)) = self.table.get_key_value(key) else { return Ok(None) };
+        let header = self.header_of(key);
+        let line = self.source.line(name.span().start);
+        match value.get_ref() {
+            DeValue::Table(table) => Ok(Some(Self::open(self.source, Some(header), Some(line), table, known))),
+            _ => {
+                let message = format!("expected a section [{header}]");
+                Err(self.source.report(Some(line), self.name.as_deref(), Some(key), message.into()))
+            }
+        }
+    }
+
+    /// The sections `[key.NAME]`, by name.
+    pub(super) fn named_sections(&self, key: &str, known: &'static SectionKeys) -> Vec<(String, Self)> {
+        let Some((at, value)) = self.table.get_key_value(key) else { return Vec::new() };
+        let report = |offset, key: &str, message: String| {
+            self.source.report(Some(self.source.line(offset)), self.name.as_deref(), Some(key), message.into())
+        };
+        let DeValue::Table(table) = value.get_ref() else {
+            report(at.span().start, key, format!("expected sections [{}.NAME]", self.header_of(key)));
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for (name, value) in table.iter() {
+            let offset = name.span().start;
+            let header = format!("{}.{}", self.header_of(key), as_key(name.get_ref()));
+            match value.get_ref() {
+                DeValue::Table(table) => {
+                    let section = Self::open(self.source, Some(header), Some(self.source.line(offset)), table, known);
+                    sections.push((name.get_ref().to_string(), section));
+                }
+                DeValue::Array(_) => drop(report(offset, name.get_ref(), format!("expected a section [{header}]"))),
+                _ => {
+                    let key = as_key(name.get_ref());
+                    let message =
+                        format!("`{key}` needs a section with a name: [{}.NAME]", self.header_of(at.get_ref()));
+                    report(offset, name.get_ref(), message);
+                }
+            }
+        }
+        sections
+    }
+}
+
+/// A key as TOML writes it, on one line: bare where that is possible.
+pub(super) fn as_key(name: &str) -> String {
+    let bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    if bare { name.into() } else { format!("{name:?}") }
+}

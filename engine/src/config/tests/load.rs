@@ -1,0 +1,196 @@
+use std::fs;
+
+use super::Fixture;
+use crate::config::{RepositoryConfig, S3Config, SslMode};
+use crate::secret::Secret;
+
+const HEAD: &str = "repository.url = 'file:///r'\n[instance.production]\n";
+
+#[test]
+fn everything_said_in_the_section() {
+    let fixture = Fixture::new().file("pw", "s3cret\r\n");
+    let config = fixture.load(
+        "[repository]\nurl = 'file:///var/lib/odoo%20backup/'\n\
+         [instance.production]\ndatabase = 'production'\nhost = '/run/postgresql'\nport = 5433\nuser = 'odoo'\n\
+         password_file = 'pw'\nsslmode = 'verify-full'\nsslrootcert = '/ca.pem'\npg_path = '~/pg'\nfilestore = './files'\n\
+         [target.staging]\ndatabase = 'staging'\ndata_dir = '/srv/staging'\n",
+    );
+    assert_eq!(config.path, fixture.path("c.toml"));
+    assert_eq!(config.repository, RepositoryConfig::Local { path: "/var/lib/odoo backup".into() });
+
+    let production = config.instance("production").unwrap();
+    assert_eq!(production.name, "production");
+    assert_eq!(production.filestore, fixture.path("files"));
+    let database = &production.database;
+    assert_eq!(database.name, "production");
+    assert_eq!(database.host.as_deref(), Some("/run/postgresql"));
+    assert_eq!(database.port, Some(5433));
+    assert_eq!(database.user.as_deref(), Some("odoo"));
+    assert_eq!(database.password.as_ref().map(Secret::expose), Some("s3cret"));
+    assert_eq!(database.sslmode, SslMode::VerifyFull);
+    assert_eq!(database.sslrootcert, Some("/ca.pem".into()));
+    assert_eq!(database.pg_path, Some(fixture.path("home/pg")));
+
+    let staging = config.target("staging").unwrap();
+    assert_eq!(staging.filestore.to_str(), Some("/srv/staging/filestore/staging"));
+    assert_eq!(staging.instance.as_deref(), Some("production"), "the only instance there is");
+    assert_eq!(staging.database.sslmode, SslMode::Prefer);
+    assert_eq!(staging.database.password, None);
+}
+
+#[test]
+fn odoo_conf_fills_in_what_the_section_does_not_say() {
+    let fixture = Fixture::new().file(
+        "odoo.conf",
+        "[options]\ndb_host = db\ndb_port = 6000\ndb_user = odoo\ndb_password = from-odoo\ndb_name = live\ndb_sslmode = require\n\
+         data_dir = /srv/odoo\npg_path = /pg\n",
+    );
+    let config = fixture.load(&format!("{HEAD}odoo_conf = 'odoo.conf'\n"));
+    let instance = &config.instances["production"];
+    assert_eq!(instance.filestore.to_str(), Some("/srv/odoo/filestore/live"));
+    let database = &instance.database;
+    assert_eq!(database.name, "live");
+    assert_eq!(database.host.as_deref(), Some("db"));
+    assert_eq!(database.port, Some(6000));
+    assert_eq!(database.user.as_deref(), Some("odoo"));
+    assert_eq!(database.password.as_ref().map(Secret::expose), Some("from-odoo"));
+    assert_eq!(database.sslmode, SslMode::Require);
+    assert_eq!(database.pg_path, Some("/pg".into()));
+
+    let config = fixture.load(&format!(
+        "{HEAD}odoo_conf = 'odoo.conf'\ndatabase = 'other'\nhost = 'h'\nport = 1\nuser = 'u'\npassword = 'p'\n\
+         sslmode = 'disable'\npg_path = '/q'\ndata_dir = '/d'\n"
+    ));
+    let instance = &config.instances["production"];
+    assert_eq!(instance.filestore.to_str(), Some("/d/filestore/other"));
+    let database = &instance.database;
+    assert_eq!(database.host.as_deref(), Some("h"));
+    assert_eq!(database.port, Some(1));
+    assert_eq!(database.user.as_deref(), Some("u"));
+    assert_eq!(database.password.as_ref().map(Secret::expose), Some("p"));
+    assert_eq!(database.sslmode, SslMode::Disable);
+    assert_eq!(database.pg_path, Some("/q".into()));
+}
+
+#[test]
+fn an_s3_repository() {
+    let fixture = Fixture::new().file("secret", "from-file\n");
+    let s3 = |text: &str| match fixture.load(&format!("[repository]\nurl = 's3://bucket/deep/er/'\n{text}")).repository
+    {
+        RepositoryConfig::S3(s3) => s3,
+        other => panic!("{other:?}"),
+    };
+    let bare = S3Config {
+        bucket: "bucket".into(),
+        prefix: "deep/er".into(),
+        endpoint: None,
+        region: None,
+        path_style: None,
+        access_key_id: None,
+        secret_access_key: None,
+    };
+    assert_eq!(s3(""), bare);
+    let full = s3(
+        "endpoint = 'http://127.0.0.1:9000/'\nregion = 'garage'\npath_style = false\naccess_key_id = 'AK'\nsecret_access_key_file = 'secret'\n",
+    );
+    assert_eq!(full.endpoint.as_deref(), Some("http://127.0.0.1:9000"));
+    assert_eq!(full.region.as_deref(), Some("garage"));
+    assert_eq!(full.path_style, Some(false));
+    assert_eq!(full.access_key_id.as_deref(), Some("AK"));
+    assert_eq!(full.secret_access_key.as_ref().map(Secret::expose), Some("from-file"));
+}
+
+#[test]
+fn a_target_takes_no_instance_where_there_are_several() {
+    let fixture = Fixture::new();
+    let rest = "database = 'x'\ndata_dir = '/d'\n";
+    let text = format!("{HEAD}{rest}[instance.shop]\n{rest}[target.staging]\n{rest}");
+    assert_eq!(fixture.load(&text).targets["staging"].instance, None);
+    let text = format!("{text}instance = 'shop'\n");
+    assert_eq!(fixture.load(&text).targets["staging"].instance.as_deref(), Some("shop"));
+}
+
+#[test]
+fn variables_are_replaced_anywhere_in_a_string() {
+    let fixture =
+        Fixture::new().variable("A", "x").variable("B_2", "y$${A}").variable("PORT", "5433").variable("STYLE", "true");
+    for (written, value) in [
+        ("${A}", "x"),
+        ("a${A}b${A}", "axbx"),
+        ("${B_2}", "y$${A}"),
+        ("$${A}", "${A}"),
+        ("$$${A}", "$${A}"),
+        ("$A $ $$ {A}", "$A $ $$ {A}"),
+        ("}$", "}$"),
+    ] {
+        let config = fixture.load(&format!("{HEAD}database = 'x'\ndata_dir = '/d'\nuser = '{written}'\n"));
+        assert_eq!(config.instances["production"].database.user.as_deref(), Some(value), "{written}");
+    }
+    let config = fixture.load(&format!("{HEAD}database = 'x'\ndata_dir = '/d'\nport = '${{PORT}}'\n"));
+    assert_eq!(config.instances["production"].database.port, Some(5433));
+    let config = fixture.load("[repository]\nurl = 's3://${A}/${A}'\npath_style = '${STYLE}'\n");
+    let RepositoryConfig::S3(s3) = config.repository else { panic!() };
+    assert_eq!((s3.bucket.as_str(), s3.prefix.as_str(), s3.path_style), ("x", "x", Some(true)));
+}
+
+#[test]
+fn the_usual_data_dir_that_holds_the_database_is_found() {
+    let filestore = |fixture: &Fixture| {
+        let config = fixture.load(&format!("{HEAD}database = 'live'\n"));
+        fixture.shortened(config.instances["production"].filestore.to_str().unwrap())
+    };
+    let debian = Fixture::new().folder("var/lib/odoo/.local/share/Odoo/filestore/live");
+    assert_eq!(filestore(&debian), "DIR/var/lib/odoo/.local/share/Odoo/filestore/live");
+    let docker = Fixture::new().folder("var/lib/odoo/filestore").folder("home/.local/share/Odoo/sessions");
+    assert_eq!(filestore(&docker), "DIR/var/lib/odoo/filestore/live");
+    let own = Fixture::new().folder("var/lib/odoo/filestore/other").folder("home/.local/share/Odoo/filestore/live");
+    assert_eq!(filestore(&own), "DIR/home/.local/share/Odoo/filestore/live");
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_warned_of() {
+    let section = format!("{HEAD}database = 'x'\ndata_dir = '/d'\n");
+    let warnings = |fixture: &Fixture, rest: &str| -> Vec<String> {
+        let config = fixture.load(&format!("{section}{rest}"));
+        config.warnings.iter().map(|warning| fixture.shortened(warning)).collect()
+    };
+    let open = Fixture::new().variable("A", "x").file("c.toml", "").mode("c.toml", 0o644);
+    assert_eq!(
+        warnings(&open, "password = 'p'"),
+        ["c.toml holds `password` and is open to others than its owner (mode 0644); mend it with `chmod 600 c.toml`"]
+    );
+    assert_eq!(warnings(&open, "password = '${A}'"), [""; 0], "the file itself holds no secret");
+    assert_eq!(warnings(&open, "password = 'p${A}'").len(), 1, "it holds a part of one");
+    let closed = Fixture::new().file("c.toml", "").mode("c.toml", 0o600);
+    assert_eq!(warnings(&closed, "password = 'p'"), [""; 0]);
+
+    let files = Fixture::new().file("my pw", "p").mode("my pw", 0o640).file("key", "k").mode("key", 0o604);
+    assert_eq!(
+        warnings(&files, "password_file = 'my pw'"),
+        [
+            "DIR/my pw holds a secret and is open to others than its owner (mode 0640); mend it with `chmod 600 'DIR/my pw'`"
+        ]
+    );
+    let config = files.load("[repository]\nurl = 's3://b'\naccess_key_id = 'x'\nsecret_access_key_file = 'key'\n");
+    assert_eq!(config.warnings.len(), 1);
+}
+
+#[test]
+fn odoo_conf_may_be_open_to_its_group_but_not_to_all() {
+    let text = format!("{HEAD}odoo_conf = 'odoo.conf'\n[target.again]\nodoo_conf = 'odoo.conf'\n");
+    let conf = "[options]\ndb_name = x\ndb_password = p\ndata_dir = /d\n";
+    let fixture = Fixture::new().file("odoo.conf", conf).mode("odoo.conf", 0o640);
+    assert_eq!(fixture.load(&text).warnings, [""; 0]);
+    let fixture = fixture.mode("odoo.conf", 0o644);
+    let warnings: Vec<_> = fixture.load(&text).warnings.iter().map(|warning| fixture.shortened(warning)).collect();
+    let expected = "DIR/odoo.conf holds `db_password` and is open to every user of this machine (mode 0644); mend it with `chmod 640 DIR/odoo.conf`, where its group is Odoo's";
+    assert_eq!(warnings, [expected], "said once for both sections");
+    fs::write(fixture.path("odoo.conf"), conf.replace("db_password = p\n", "")).unwrap();
+    assert_eq!(fixture.load(&text).warnings, [""; 0]);
+}
+
+#[test]
+fn nothing_secret_is_printed() {
+    let config = Fixture::new().load(&format!("{HEAD}database = 'x'\ndata_dir = '/d'\npassword = 'hunter2'\n"));
+    assert!(!format!("{config:?}").contains("hunter2"));
+}

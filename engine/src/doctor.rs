@@ -1,0 +1,257 @@
+//! `doctor`: tries everything that a backup and a restore will need, and says what is missing and how to mend it.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use rustix::fs::Access;
+use tokio::io::AsyncReadExt;
+
+use crate::config::{Config, Database, Instance, Target};
+use crate::error::{Error, explain};
+use crate::filestore::{Batches, FilestoreError};
+use crate::odoo::odoo_facts;
+use crate::postgres::{self, Endpoint, Session, Tools};
+use crate::repository::Repository;
+use crate::store::{self, Key, Mode, Store, StoreErrorKind};
+use crate::stream::body_of;
+
+/// How a trial went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// As it should be.
+    Ok,
+    /// It works, and should be looked at.
+    Warning,
+    /// It will not work.
+    Failed,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Finding {
+    /// What it is about: `repository`, `instance production`.
+    pub subject: String,
+    /// What was tried: `connect`.
+    pub trial: &'static str,
+    /// How it went.
+    pub outcome: Outcome,
+    /// What was found, or why it failed.
+    pub detail: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Tries everything that a configuration names.
+pub async fn doctor(config: &Config) -> Vec<Finding> {
+    let mut findings = Findings { subject: "configuration".into(), all: Vec::new() };
+    findings.ok("read", config.path.display().to_string());
+    for warning in &config.warnings {
+        findings.add("read", Outcome::Warning, warning.clone(), None);
+    }
+    findings.subject = "repository".into();
+    try_repository(config, &mut findings).await;
+    for instance in config.instances.values() {
+        findings.subject = format!("instance {}", instance.name);
+        try_instance(instance, &mut findings).await;
+    }
+    for target in config.targets.values() {
+        findings.subject = format!("target {}", target.name);
+        try_target(target, &mut findings).await;
+    }
+    findings.all
+}
+
+struct Findings {
+    subject: String,
+    all: Vec<Finding>,
+}
+
+impl Findings {
+    fn add(&mut self, trial: &'static str, outcome: Outcome, detail: String, hint: Option<String>) {
+        self.all.push(Finding { subject: self.subject.clone(), trial, outcome, detail, hint });
+    }
+
+    fn ok(&mut self, trial: &'static str, detail: impl Into<String>) {
+        self.add(trial, Outcome::Ok, detail.into(), None);
+    }
+
+    fn failed(&mut self, trial: &'static str, detail: impl Into<String>, hint: impl Into<String>) {
+        self.add(trial, Outcome::Failed, detail.into(), Some(hint.into()));
+    }
+
+    /// Reports a failure, or hands on what came of a success.
+    fn tried<T>(&mut self, trial: &'static str, result: Result<T, impl Into<Error>>) -> Option<T> {
+        result
+            .map_err(|error| {
+                let explanation = explain(&error.into());
+                let texts = [vec![explanation.message], explanation.causes].concat();
+                self.add(trial, Outcome::Failed, texts.join(": "), explanation.hint);
+            })
+            .ok()
+    }
+}
+
+async fn try_repository(config: &Config, findings: &mut Findings) {
+    let Some(store) = findings.tried("open", store::open(&config.repository, false).await) else { return };
+    if let Some(repository) = findings.tried("open", Repository::open(store.clone()).await) {
+        let description = repository.description();
+        let detail = format!("{}, format {}, made {:.0}", store.location(), description.format, description.created_at);
+        findings.ok("open", detail);
+    }
+    let tried = try_store(&*store).await;
+    if let Some(create_only) = findings.tried("write, read, delete", tried) {
+        findings.ok("write, read, delete", "all three work");
+        if !create_only {
+            let detail = "the server ignores If-None-Match: it would let one writer overwrite another's object";
+            let hint = "this does no harm as long as only one odoo-backup writes to the repository at a time";
+            findings.add("create-only", Outcome::Warning, detail.into(), Some(hint.into()));
+        }
+    }
+}
+
+/// Writes, reads and deletes an object of a name that nothing else has; returns whether create-only writes hold.
+async fn try_store(store: &dyn Store) -> Result<bool, Error> {
+    let number = getrandom::u64().map_err(crate::repository::RepositoryError::from)?;
+    #[expect(clippy::expect_used, reason = "a constant with digits behind it")]
+    let key = Key::new(format!("doctor-{number:016x}")).expect("a valid key");
+    let content = b"odoo-backup doctor wrote this, and should have deleted it\n";
+    store.put(&key, body_of(content), Mode::CreateNew).await?;
+    let result = async {
+        let mut read = Vec::new();
+        let failed = |source| Error::Io { action: format!("read {key}"), source };
+        store.get(&key, None).await?.read_to_end(&mut read).await.map_err(failed)?;
+        if read != content {
+            return Err(failed(std::io::Error::other("what was read is not what was written")));
+        }
+        match store.put(&key, body_of(content), Mode::CreateNew).await {
+            Ok(_) => Ok(false),
+            Err(error) if matches!(*error.kind, StoreErrorKind::AlreadyExists) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    };
+    let result = result.await;
+    store.delete(&key).await?;
+    result
+}
+
+async fn try_instance(instance: &Instance, findings: &mut Findings) {
+    if let Some(session) = try_connection(&instance.database, findings).await {
+        try_database(&session, &instance.database, findings).await;
+    }
+    match try_filestore(&instance.filestore) {
+        Ok(detail) => findings.ok("filestore", detail),
+        Err(error) => drop(findings.tried::<()>("filestore", Err(error))),
+    }
+}
+
+async fn try_connection(database: &Database, findings: &mut Findings) -> Option<Session> {
+    let session = findings.tried("connect", postgres::connect(&Endpoint::resolve(database)).await)?;
+    findings.ok("connect", session.endpoint().to_string());
+    Some(session)
+}
+
+async fn try_database(session: &Session, database: &Database, findings: &mut Findings) {
+    let Some(server) = findings.tried("server", postgres::server_facts(session).await) else { return };
+    findings.ok("server", format!("PostgreSQL {}", server.version));
+    try_tool("pg_dump", server.major(), database, findings).await;
+    match findings.tried("Odoo", odoo_facts(session).await) {
+        Some(Some(odoo)) => findings.ok(
+            "Odoo",
+            format!("series {}, {} modules, {} attachments", odoo.series, odoo.modules.len(), odoo.attachments),
+        ),
+        Some(None) => {
+            findings.add("Odoo", Outcome::Warning, "the database is not Odoo's".into(), Some("check `database`".into()))
+        }
+        None => {}
+    }
+    let unreadable = "SELECT coalesce(string_agg(c.oid::regclass::text, ', '), '') FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'm', 'S') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+          AND NOT has_table_privilege(c.oid, 'SELECT')";
+    let row = session.query_one(unreadable, &[]).await.map_err(session.failed("look for unreadable tables"));
+    let Some(tables) = findings.tried("read every table", row).map(|row| row.get::<_, String>(0)) else { return };
+    if tables.is_empty() {
+        findings.ok("read every table", "the role may");
+    } else {
+        let hint = format!(
+            "use the owner of the database, or GRANT pg_read_all_data TO {}",
+            postgres::quote(&session.endpoint().user)
+        );
+        findings.failed("read every table", format!("the role may not read {tables}"), hint);
+    }
+}
+
+async fn try_tool(program: &'static str, major: u32, database: &Database, findings: &mut Findings) {
+    let tools = Tools::new(database.pg_path.as_deref());
+    if let Some(tool) = findings.tried(program, tools.find(program, major).await) {
+        findings.ok(program, tool.to_string());
+    }
+}
+
+/// Lists the folder and reads the first byte of a file.
+fn try_filestore(folder: &Path) -> Result<String, FilestoreError> {
+    let first = Batches::open(folder)?.next_batch()?;
+    if let Some(file) = first.as_ref().and_then(|batch| batch.first()) {
+        let path = folder.join(&file.path);
+        let read = File::open(&path).and_then(|mut file| file.read(&mut [0; 1]));
+        read.map_err(|source| FilestoreError::Io { action: "read", path, source })?;
+    }
+    let found = if first.is_some() { "readable" } else { "readable, and empty" };
+    Ok(format!("{}, {found}", folder.display()))
+}
+
+async fn try_target(target: &Target, findings: &mut Findings) {
+    let place = Endpoint::resolve(&target.database);
+    if let Some(server) = findings.tried("connect", postgres::connect_maintenance(&place).await) {
+        findings.ok("connect", server.endpoint().to_string());
+        try_target_server(&server, target, findings).await;
+    }
+    try_target_folder(target, findings);
+}
+
+async fn try_target_server(server: &Session, target: &Target, findings: &mut Findings) {
+    if let Some(facts) = findings.tried("server", postgres::server_facts(server).await) {
+        try_tool("pg_restore", facts.major(), &target.database, findings).await;
+    }
+    let query = "SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user";
+    let row = server.query_one(query, &[]).await.map_err(server.failed("look up the role's privileges"));
+    match findings.tried("create databases", row).map(|row| row.get::<_, bool>(0)) {
+        Some(true) => findings.ok("create databases", "the role may"),
+        Some(false) => {
+            let role = postgres::quote(&server.endpoint().user);
+            findings.failed("create databases", "the role may not", format!("ALTER ROLE {role} CREATEDB"));
+        }
+        None => {}
+    }
+    match findings.tried("database", postgres::database_exists(server, &target.database.name).await) {
+        Some(true) => {
+            let detail =
+                format!("{:?} exists, and this version restores only into names that do not", target.database.name);
+            findings.add("database", Outcome::Warning, detail, Some("rename or drop it before a restore".into()));
+        }
+        Some(false) => findings.ok("database", format!("{:?} is free", target.database.name)),
+        None => {}
+    }
+}
+
+fn try_target_folder(target: &Target, findings: &mut Findings) {
+    let folder = &target.filestore;
+    if folder.symlink_metadata().is_ok() {
+        let detail = format!("{} exists, and this version restores only into names that do not", folder.display());
+        findings.add("filestore", Outcome::Warning, detail, Some("rename or remove it before a restore".into()));
+        return;
+    }
+    let Some(above) = folder.ancestors().skip(1).find(|above| above.is_dir()) else { return };
+    match rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => {
+            findings.ok("filestore", format!("{} is free, and {} can be written", folder.display(), above.display()))
+        }
+        Err(error) => {
+            let hint = "run odoo-backup as the user that Odoo runs as, or as root";
+            findings.failed("filestore", format!("unable to write in {}: {error}", above.display()), hint);
+        }
+    }
+}

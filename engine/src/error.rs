@@ -1,0 +1,183 @@
+//! What a verb fails with, and how any error is told to a person.
+
+use std::error::Error as StdError;
+use std::io;
+
+use crate::config::{ConfigError, UnknownName};
+use crate::filestore::FilestoreError;
+use crate::postgres::PostgresError;
+use crate::repository::RepositoryError;
+use crate::store::StoreError;
+
+/// A verb's failure.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The repository, or what was looked for in it.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// The store under the repository.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A PostgreSQL server or one of its programs.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// The filestore's folder.
+    #[error(transparent)]
+    Filestore(#[from] FilestoreError),
+    /// The operating system, while the named thing was done.
+    #[error("unable to {action}")]
+    Io {
+        /// What was being done, to what.
+        action: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A verb as a whole.
+    #[error("unable to {action}")]
+    Verb {
+        /// `back up production`
+        action: String,
+        /// Why.
+        #[source]
+        source: Box<Error>,
+    },
+    /// Something of that name is there already.
+    #[error("{what} exists already")]
+    Exists {
+        /// `the database "staging" at localhost:5432`
+        what: String,
+    },
+    /// What came back is not what the manifest says.
+    #[error("{what}: expected {expected}, found {found}")]
+    Differs {
+        /// What was compared: `files of the filestore`.
+        what: String,
+        /// What the manifest says.
+        expected: u64,
+        /// What there is.
+        found: u64,
+    },
+    /// Stopped by whoever runs it.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Error {
+    /// Says which verb failed, on what: `back up production`.
+    pub fn during(self, action: impl Into<String>) -> Self {
+        Self::Verb { action: action.into(), source: Box::new(self) }
+    }
+
+    /// Whether it was stopped rather than that it failed.
+    pub fn is_interruption(&self) -> bool {
+        match self {
+            Self::Interrupted => true,
+            Self::Verb { source, .. } => source.is_interruption(),
+            _ => false,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Repository(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Postgres(error) => error.hint(),
+            Self::Filestore(error) => error.hint(),
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some("free some space".into()),
+            Self::Exists { .. } => {
+                Some("this version restores only into names that do not exist yet: choose another target, or rename what is there".into())
+            }
+            Self::Differs { .. } => Some("`odoo-backup check --read-data` says what is damaged; restore another backup".into()),
+            Self::Io { .. } | Self::Verb { .. } | Self::Interrupted => None,
+        }
+    }
+}
+
+/// An error as people and machines are told of it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Explanation {
+    /// What failed.
+    pub message: String,
+    /// Why, from the nearest cause to the root.
+    pub causes: Vec<String>,
+    /// What to do about it, where that can be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Walks down an error's causes. The hint nearest to the root is the most exact one.
+pub fn explain(error: &(dyn StdError + 'static)) -> Explanation {
+    let mut texts: Vec<String> = Vec::new();
+    let mut hint = None;
+    let mut current = Some(error);
+    while let Some(error) = current {
+        let text = error.to_string();
+        // Some libraries repeat the cause in their own text.
+        if !texts.last().is_some_and(|last| last.ends_with(&text)) {
+            texts.push(text);
+        }
+        hint = hint_of(error).or(hint);
+        current = cause(error);
+    }
+    let message = texts.remove(0);
+    Explanation { message, causes: texts, hint }
+}
+
+/// The cause of an error. What travelled through a stream inside an [`io::Error`] is that error's cause.
+fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner as &(dyn StdError + 'static)),
+        None => error.source(),
+    }
+}
+
+fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
+    // A boxed error is its own kind of thing to `downcast_ref`.
+    let of_verb = error.downcast_ref::<Error>().or_else(|| error.downcast_ref::<Box<Error>>().map(Box::as_ref));
+    let hints: [Option<String>; 7] = [
+        of_verb.and_then(Error::hint),
+        error.downcast_ref::<RepositoryError>().and_then(RepositoryError::hint),
+        error.downcast_ref::<StoreError>().and_then(StoreError::hint),
+        error.downcast_ref::<PostgresError>().and_then(PostgresError::hint),
+        error.downcast_ref::<FilestoreError>().and_then(FilestoreError::hint),
+        error.downcast_ref::<ConfigError>().and_then(ConfigError::hint),
+        error.downcast_ref::<UnknownName>().and_then(UnknownName::hint),
+    ];
+    hints.into_iter().flatten().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Action, StoreErrorKind};
+
+    #[test]
+    fn finds_the_root_and_its_hint_through_a_stream() {
+        let changed = FilestoreError::Changed { path: "/data/ab/file".into(), expected: 3, found: 4 };
+        let store = StoreError {
+            action: Action::Put,
+            key: None,
+            location: "file:///backups".into(),
+            kind: Box::new(StoreErrorKind::Source(changed.into())),
+        };
+        let explanation = explain(&Error::from(store).during("back up production"));
+        assert_eq!(explanation.message, "unable to back up production");
+        assert_eq!(
+            explanation.causes.last().unwrap(),
+            "/data/ab/file changed while it was read: it had 3 bytes, then 4"
+        );
+        assert!(explanation.hint.unwrap().contains("find out what else writes there"));
+    }
+
+    #[test]
+    fn a_hint_is_found_wherever_its_error_stands() {
+        let exists = || Error::Exists { what: "the database".into() };
+        let wrapped = exists().during("restore");
+        for error in [&exists() as &(dyn StdError + 'static), &wrapped, &io::Error::other(exists())] {
+            assert!(explain(error).hint.unwrap().contains("choose another target"), "{error}");
+        }
+        let repository = Error::from(RepositoryError::NotARepository("file:///backups".into())).during("list");
+        assert!(explain(&repository).hint.unwrap().contains("odoo-backup init"));
+    }
+}

@@ -1,0 +1,166 @@
+//! `odoo.conf`: what Odoo's own configuration says of its database and its files.
+//!
+//! Odoo reads it by Python's `RawConfigParser` (`odoo/tools/config.py`, 12.0 to 19.0), and so does this, by hand: the INI crates differ
+//! from it in continuation lines, in escapes and in comments behind a value, and each of these would give another password than Odoo's.
+
+mod ini;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::config::SslMode;
+use crate::secret::Secret;
+
+/// Odoo's options as far as a backup needs them. What is `False`, `None`, empty or not there is `None`, or an empty list.
+#[derive(Debug, Clone, Default)]
+pub struct OdooConf {
+    /// `db_host`: host name or address, or a socket's folder where it begins with `/`.
+    pub host: Option<String>,
+    /// `db_port`
+    pub port: Option<u16>,
+    /// `db_user`
+    pub user: Option<String>,
+    /// `db_password`
+    pub password: Option<Secret>,
+    /// `db_sslmode`. Odoo also takes libpq's `allow`, which connects wherever `prefer` does and is read as `prefer`.
+    pub sslmode: Option<SslMode>,
+    /// `db_name`: none, one, or several.
+    pub databases: Vec<String>,
+    /// `data_dir`, with `~/` expanded; relative where Odoo's is, that is to the folder Odoo was started in.
+    pub data_dir: Option<PathBuf>,
+    /// `pg_path`: a folder with PostgreSQL's programs.
+    pub pg_path: Option<PathBuf>,
+    /// `addons_path`: folders of modules, in Odoo's order.
+    pub addons_path: Vec<PathBuf>,
+}
+
+/// Why an `odoo.conf` could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum OdooConfError {
+    /// The file itself cannot be read.
+    #[error("unable to read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system answered.
+        source: io::Error,
+    },
+    /// A line that Odoo would refuse as well, or a value that cannot be meant.
+    #[error("{}{}: {message}", path.display(), .line.map(|line| format!(":{line}")).unwrap_or_default())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Its line, from 1; `None` where it is the file as a whole.
+        line: Option<usize>,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl OdooConfError {
+    /// How an operator mends it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("run as a user who may read it: root, or a member of the file's group".into())
+            }
+            Self::Unreadable { .. } => {
+                Some("name Odoo's own configuration file; `systemctl cat odoo` shows which it is".into())
+            }
+            Self::Invalid { .. } => None,
+        }
+    }
+}
+
+impl OdooConf {
+    /// Reads the section `[options]` of `path`. `~/` in a path is the home of the user who runs this program.
+    ///
+    /// # Errors
+    /// [`OdooConfError`] with file and line; it never holds a value of the file.
+    pub fn read(path: &Path) -> Result<Self, OdooConfError> {
+        Self::read_with_home(path, std::env::home_dir().as_deref())
+    }
+
+    /// As [`OdooConf::read`], with another folder for `~/`.
+    pub(crate) fn read_with_home(path: &Path, home: Option<&Path>) -> Result<Self, OdooConfError> {
+        let bytes = fs::read(path).map_err(|source| OdooConfError::Unreadable { path: path.into(), source })?;
+        let invalid =
+            |fault: ini::Fault| OdooConfError::Invalid { path: path.into(), line: fault.line, message: fault.message };
+        let options = ini::options(&bytes).map_err(invalid)?;
+        Self::from_options(&options, home).map_err(invalid)
+    }
+
+    fn from_options(options: &ini::Options, home: Option<&Path>) -> Result<Self, ini::Fault> {
+        let text = |key| options.get(key).map(|option| option.value.clone());
+        let path = |text: String| expand_home(&text, home);
+        let list = |key| -> Vec<String> {
+            let value = text(key).unwrap_or_default();
+            value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Into::into).collect()
+        };
+        Ok(Self {
+            host: text("db_host"),
+            port: options.get("db_port").map(port).transpose()?,
+            user: text("db_user"),
+            password: text("db_password").map(Secret::new),
+            sslmode: options.get("db_sslmode").map(sslmode).transpose()?,
+            databases: list("db_name"),
+            data_dir: text("data_dir").map(path),
+            pg_path: text("pg_path").map(path),
+            addons_path: list("addons_path").into_iter().map(path).collect(),
+        })
+    }
+}
+
+fn port(option: &ini::Entry) -> Result<u16, ini::Fault> {
+    match option.value.parse() {
+        Ok(port) if port != 0 => Ok(port),
+        _ => Err(option.fault("`db_port`: expected an integer from 1 to 65535")),
+    }
+}
+
+fn sslmode(option: &ini::Entry) -> Result<SslMode, ini::Fault> {
+    if option.value == "allow" {
+        return Ok(SslMode::Prefer);
+    }
+    SslMode::parse(&option.value).ok_or_else(|| {
+        option.fault(format!("`db_sslmode`: expected one of allow, {}", SslMode::ALL.map(SslMode::as_str).join(", ")))
+    })
+}
+
+/// Odoo expands `~` as well. Where `home` is unknown, or `~` is another user's, the path stays relative, and whoever needs it says so.
+fn expand_home(text: &str, home: Option<&Path>) -> PathBuf {
+    match (text.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(text),
+    }
+}
+
+/// Where `odoo.conf` usually is, the likeliest first: Debian's package and the Docker image, source installations, older series, and the
+/// file that Odoo itself writes with `--save`.
+pub fn default_odoo_conf_candidates() -> Vec<PathBuf> {
+    conf_candidates(Path::new("/"), std::env::home_dir().as_deref())
+}
+
+pub(crate) fn conf_candidates(root: &Path, home: Option<&Path>) -> Vec<PathBuf> {
+    let system = ["odoo/odoo.conf", "odoo.conf", "odoo-server.conf", "odoo/openerp-server.conf", "openerp-server.conf"];
+    let own = [".odoorc", ".openerp_serverrc"];
+    let system = system.iter().map(|name| root.join("etc").join(name));
+    system.chain(own.iter().filter_map(|name| Some(home?.join(name)))).collect()
+}
+
+/// Where Odoo keeps its data when `data_dir` is not set: below the home of its user, which is `/var/lib/odoo` in Debian's package, or in
+/// `/var/lib/odoo` itself, as in the Docker image and for a user without a home; or below `home`, for who runs Odoo from their own account.
+pub(crate) fn data_dir_candidates(root: &Path, home: Option<&Path>) -> Vec<PathBuf> {
+    let packaged = root.join("var/lib/odoo");
+    let mut candidates = vec![packaged.join(".local/share/Odoo"), packaged];
+    if let Some(own) = home.map(|home| home.join(".local/share/Odoo"))
+        && !candidates.contains(&own)
+    {
+        candidates.push(own);
+    }
+    candidates
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# The main job, shown: a made-up Odoo instance is backed up into a local folder, restored under another name, and checked.
+# Everything is in one temporary folder and on a PostgreSQL of its own. KEEP=1 leaves both for a look around.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}/release
+
+# Bold only where somebody looks.
+bold='' plain=''
+[ ! -t 1 ] || { bold=$'\033[1m' plain=$'\033[0m'; }
+
+say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
+
+# Prints a command as one would type it, and runs it.
+run() {
+    printf '\n%s$ %s%s\n' "$bold" "$1" "$plain"
+    case $1 in
+        # What it needs to know is in odoo.conf; the environment is for psql.
+        odoo-backup*) (unset PGHOST PGPORT PGUSER PGPASSWORD && eval "$1") ;;
+        *) eval "$1" ;;
+    esac
+}
+
+say "Building odoo-backup, and the generator of the demonstration's data"
+cargo build --manifest-path "$root/Cargo.toml" --locked --release -p odoo-backup -p odoo-backup-harness
+
+demo=$(mktemp -d "${TMPDIR:-/tmp}/odoo-backup-demo.XXXXXX")
+# PostgreSQL does not run as root; its own user has to reach its folder in here.
+chmod 711 "$demo"
+
+clean_up() {
+    status=$?
+    if [ "${KEEP:-}" = 1 ]; then
+        say "Left as it is: $demo
+#   to go on:    cd $demo && source ./env
+#   to stop it:  $target/odoo-shape cluster stop $demo/cluster && rm -r $demo"
+    else
+        [ ! -e "$demo/cluster/data/postmaster.pid" ] || "$target/odoo-shape" cluster stop "$demo/cluster" || true
+        rm -rf "$demo"
+    fi
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+cd "$demo"
+
+say "Starting a PostgreSQL of its own, and filling a database and a filestore in Odoo's shape"
+"$target/odoo-shape" cluster start cluster >env
+printf 'export PATH=%q:"$PATH"\n' "$target" >>env
+# shellcheck source=/dev/null
+source ./env
+odoo-shape fill --database production --data-dir "$demo/data" --size 30MB
+
+# As the two Odoo servers would have them.
+umask 077
+for name in production staging; do
+    cat >"$name.conf" <<CONF
+[options]
+db_host = $PGHOST
+db_port = $PGPORT
+db_user = $PGUSER
+db_password = $PGPASSWORD
+db_name = $name
+data_dir = $demo/data
+list_db = False
+CONF
+done
+cat >counts.sql <<'SQL'
+SELECT table_name, (xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM %I', table_name), false, true, '')))[1]
+FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY 1
+SQL
+
+say "Odoo's own configuration says where the database and the filestore are"
+run "odoo-backup init --odoo-conf production.conf --repository file://$demo/repository"
+
+say "A place to restore to"
+run "cat >>odoo-backup.toml <<'END'
+
+[target.staging]
+odoo_conf = \"$demo/staging.conf\"
+database = \"staging\"
+END"
+run "odoo-backup doctor"
+
+say "Back up"
+run "odoo-backup now"
+run "odoo-backup list"
+run "odoo-backup show latest"
+
+say "Restore under another name"
+run "odoo-backup restore --to staging"
+
+say "The copy has the rows and the files of its original"
+run "psql -At -d staging -f counts.sql"
+run "diff <(psql -At -d production -f counts.sql) <(psql -At -d staging -f counts.sql) && echo 'as many rows in every table'"
+run "find data/filestore/staging -type f | wc -l"
+run "diff -r --exclude checklist data/filestore/production data/filestore/staging && echo 'the same bytes in every file'"
+
+say "Read the backup back, and compare every digest"
+run "odoo-backup check --read-data"
+say "Done"

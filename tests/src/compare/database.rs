@@ -1,0 +1,172 @@
+//! Two databases compared: properties, schema, every row of every table, sequences, large objects.
+
+use std::process::Command;
+
+use bytes::Bytes;
+use futures::{Stream, TryStreamExt};
+use tokio_postgres::Client;
+
+use crate::postgres::{Database, SUPERUSER, quote_identifier, run};
+
+/// Panics, naming the first difference, unless the two databases are equal: encoding and locale, the schema as pg_dump prints
+/// it with owners and privileges, each row of each table, the position of each sequence, each large object.
+pub async fn assert_same_database(a: Database<'_>, b: Database<'_>) {
+    if let Some(difference) = database_difference(a, b, Owners::Compared).await {
+        panic!("databases {} and {} differ: {difference}", a.name, b.name);
+    }
+}
+
+/// [`assert_same_database`] for a copy that belongs to another role: owners and privileges are not compared.
+pub async fn assert_same_content(a: Database<'_>, b: Database<'_>) {
+    if let Some(difference) = database_difference(a, b, Owners::Ignored).await {
+        panic!("databases {} and {} differ: {difference}", a.name, b.name);
+    }
+}
+
+/// Whether owners and privileges count in a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owners {
+    /// They do.
+    Compared,
+    /// They do not.
+    Ignored,
+}
+
+/// The first difference in words, or `None`. Memory does not grow with the tables: both servers sort, and the rows are
+/// compared as they come.
+pub async fn database_difference(a: Database<'_>, b: Database<'_>, owners: Owners) -> Option<String> {
+    // The superuser reads all, row security and large objects of others included.
+    let clients = [a.cluster.connect_as(SUPERUSER, a.name).await, b.cluster.connect_as(SUPERUSER, b.name).await];
+    for client in &clients {
+        // One look at each, whoever writes meanwhile; and dates, floats and bytes printed the same way by both.
+        client
+            .batch_execute(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL datestyle = ISO; SET LOCAL timezone = 'UTC'; \
+                 SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = hex; SET LOCAL intervalstyle = postgres",
+            )
+            .await
+            .expect("a transaction to compare in");
+    }
+
+    if let Some(difference) = query_difference(&clients, PROPERTIES).await {
+        return Some(format!("the databases' properties: {difference}"));
+    }
+    if let Some(difference) = schema_difference(a, b, owners) {
+        return Some(format!("the schema: {difference}"));
+    }
+    // The schemas are equal, so the first one's list of tables and sequences is the other's too.
+    for table in names(&clients[0], TABLES).await {
+        let rows = format!("SELECT whole_row::text FROM {table} whole_row ORDER BY whole_row::text COLLATE \"C\"");
+        if let Some(difference) = query_difference(&clients, &rows).await {
+            return Some(format!("table {table}: {difference}"));
+        }
+    }
+    if let Some(difference) = query_difference(&clients, MATERIALIZED_VIEWS).await {
+        return Some(format!("materialized views: {difference}"));
+    }
+    for sequence in names(&clients[0], SEQUENCES).await {
+        let position = format!("SELECT last_value, is_called FROM {sequence}");
+        if let Some(difference) = query_difference(&clients, &position).await {
+            return Some(format!("sequence {sequence}: {difference}"));
+        }
+    }
+    query_difference(&clients, LARGE_OBJECTS).await.map(|difference| format!("large objects: {difference}"))
+}
+
+const PROPERTIES: &str =
+    "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = current_database()";
+
+const TABLES: &str = "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+    ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"";
+
+/// Only whether they have been filled: their rows are made again by a restore, not copied.
+const MATERIALIZED_VIEWS: &str = "SELECT schemaname, matviewname, ispopulated FROM pg_matviews ORDER BY 1, 2";
+
+const SEQUENCES: &str = "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'S' AND n.nspname NOT LIKE 'pg\\_%' ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"";
+
+const LARGE_OBJECTS: &str =
+    "SELECT oid, md5(lo_get(oid)), length(lo_get(oid)) FROM pg_largeobject_metadata ORDER BY oid";
+
+async fn names(client: &Client, sql: &str) -> Vec<String> {
+    let rows = client.query(sql, &[]).await.expect("the list of tables or sequences");
+    rows.iter()
+        .map(|row| format!("{}.{}", quote_identifier(row.get::<_, &str>(0)), quote_identifier(row.get::<_, &str>(1))))
+        .collect()
+}
+
+/// The first row in which the query's two answers differ.
+async fn query_difference(clients: &[Client; 2], sql: &str) -> Option<String> {
+    let mut a = Box::pin(rows(&clients[0], sql).await);
+    let mut b = Box::pin(rows(&clients[1], sql).await);
+    let mut number = 0_u64;
+    loop {
+        let (row_a, row_b) = tokio::join!(a.try_next(), b.try_next());
+        let (row_a, row_b) = (row_a.expect("rows of the first database"), row_b.expect("rows of the second database"));
+        if row_a.is_none() && row_b.is_none() {
+            return None;
+        }
+        number += 1;
+        if row_a != row_b {
+            return Some(format!(
+                "row {number} in order is {} in the first and {} in the second",
+                show(row_a),
+                show(row_b)
+            ));
+        }
+    }
+}
+
+/// One row at a time: the server sends each row of a COPY in a message of its own.
+async fn rows(client: &Client, sql: &str) -> impl Stream<Item = Result<Bytes, tokio_postgres::Error>> {
+    client.copy_out(&format!("COPY ({sql}) TO STDOUT")).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+}
+
+fn show(row: Option<Bytes>) -> String {
+    const LIMIT: usize = 500;
+    let Some(row) = row else { return "missing".into() };
+    let text = String::from_utf8_lossy(&row);
+    let text = text.trim_end();
+    match text.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
+
+fn schema_difference(a: Database<'_>, b: Database<'_>, owners: Owners) -> Option<String> {
+    // One pg_dump for both, because what it prints depends on its own version; the newer one reads either.
+    let newer = if a.cluster.version() >= b.cluster.version() { a } else { b };
+    let [schema_a, schema_b] = [schema(newer, a, owners), schema(newer, b, owners)];
+    let [mut lines_a, mut lines_b] = [schema_a.lines(), schema_b.lines()];
+    let mut about = "the beginning";
+    loop {
+        let (line_a, line_b) = (lines_a.next(), lines_b.next());
+        if line_a.is_none() && line_b.is_none() {
+            return None;
+        }
+        if line_a != line_b {
+            let show = |line: Option<&str>| line.map_or("missing".to_owned(), |line| format!("`{line}`"));
+            return Some(format!("after `{about}`: {} in the first is {} in the second", show(line_a), show(line_b)));
+        }
+        about = line_a.filter(|line| line.starts_with("-- Name:")).unwrap_or(about);
+    }
+}
+
+/// The schema as text, without what differs from run to run and from server to server.
+fn schema(tools: Database<'_>, of: Database<'_>, owners: Owners) -> String {
+    let mut dump = Command::new(tools.cluster.bin("pg_dump"));
+    of.cluster.lead_to(&mut dump, SUPERUSER);
+    dump.args(["--schema-only", "--dbname", of.name]);
+    if owners == Owners::Ignored {
+        dump.args(["--no-owner", "--no-privileges"]);
+    }
+    // \restrict and its random key are there since the security releases of August 2025.
+    const PASSING: [&str; 4] =
+        ["-- Dumped from database version", "-- Dumped by pg_dump version", "\\restrict ", "\\unrestrict "];
+    let lasting = |line: &&str| !PASSING.iter().any(|prefix| line.starts_with(prefix));
+    run(&mut dump).lines().filter(lasting).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+fn filestore() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, content) in [("ab/abc", "content"), ("cd/cde", "other"), ("checklist/ab/abc", "")] {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn equal_trees_are_equal_whatever_is_skipped_or_empty() {
+    let (a, b) = (filestore(), filestore());
+    fs::remove_dir_all(b.path().join("checklist")).unwrap();
+    fs::create_dir(b.path().join("ef")).unwrap();
+    assert_same_tree(a.path(), b.path(), &["checklist"]);
+    assert_eq!(tree_differences(a.path(), b.path(), &[]), ["checklist/ab/abc is missing in the second"]);
+}
+
+#[test]
+fn every_kind_of_difference_is_found_and_named() {
+    let change = |change: &dyn Fn(&Path)| {
+        let (a, b) = (filestore(), filestore());
+        change(b.path());
+        tree_differences(a.path(), b.path(), &["checklist"])
+    };
+    assert_eq!(change(&|b| fs::write(b.join("ab/abc"), "cOntent").unwrap()), ["ab/abc differs at byte 1"]);
+    assert_eq!(
+        change(&|b| fs::write(b.join("ab/abc"), "content.").unwrap()),
+        ["ab/abc has 7 bytes in the first and 8 in the second"]
+    );
+    assert_eq!(change(&|b| fs::remove_file(b.join("cd/cde")).unwrap()), ["cd/cde is missing in the second"]);
+    assert_eq!(change(&|b| fs::write(b.join("cd/new"), "").unwrap()), ["cd/new is only in the second"]);
+    // A folder below the top that has a skipped name counts.
+    assert_eq!(
+        change(&|b| {
+            fs::create_dir(b.join("cd/checklist")).unwrap();
+            fs::write(b.join("cd/checklist/x"), "").unwrap();
+        }),
+        ["cd/checklist/x is only in the second"]
+    );
+    let linked = change(&|b| {
+        fs::remove_file(b.join("cd/cde")).unwrap();
+        symlink("../ab/abc", b.join("cd/cde")).unwrap();
+    });
+    assert_eq!(linked, [r#"cd/cde is File in the first and Link("../ab/abc") in the second"#]);
+}
+
+#[test]
+#[should_panic(expected = "differ in 1 files: ab/abc differs at byte 0")]
+fn a_difference_fails_the_test() {
+    let (a, b) = (filestore(), filestore());
+    fs::write(b.path().join("ab/abc"), "Content").unwrap();
+    assert_same_tree(a.path(), b.path(), &[]);
+}
