@@ -75,6 +75,9 @@ fn replace_tool(project: &Project, name: &str, script: &str) {
         fs::set_permissions(folder.join(tool), PermissionsExt::from_mode(0o700)).unwrap();
     }
     let config = fs::read_to_string(project.config()).unwrap();
+    if config.contains("pg_path") {
+        return;
+    }
     let config = config.replace("odoo_conf =", &format!("pg_path = \"{}\"\nodoo_conf =", folder.display()));
     fs::write(project.config(), config).unwrap();
 }

@@ -63,12 +63,17 @@ impl Draft {
     /// Deletes whatever was stored, manifest first.
     ///
     /// # Errors
-    /// [`StoreError`] of the first object that could not be deleted; the others are tried all the same.
+    /// [`StoreError`] of the last object that could not be deleted. The others are tried all the same, unless the store as a whole
+    /// is not available: what is left then is no backup, and nobody will take it for one.
     pub async fn discard(&self) -> Result<(), StoreError> {
         let begun = std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
         let mut result = Ok(());
         for key in begun.iter().rev() {
-            result = result.and(self.store.delete(key).await);
+            match self.store.delete(key).await {
+                Ok(()) => {}
+                Err(error) if matches!(*error.kind, StoreErrorKind::Unavailable(_)) => return Err(error),
+                Err(error) => result = Err(error),
+            }
         }
         result
     }

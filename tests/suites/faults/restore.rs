@@ -55,7 +55,7 @@ async fn a_role_that_may_not_create_databases() {
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
     let role = project.cluster().user();
-    project.cluster().execute("postgres", &format!("ALTER ROLE {role} NOCREATEDB"));
+    project.cluster().psql_as("postgres", "postgres", &format!("ALTER ROLE {role} NOCREATEDB"));
     let run = program.run(["restore", "--to", "staging"]).await;
     assert!(run.stderr.contains("hint: give the role the privilege"), "{}", run.stderr);
     assert_failed(run, "permission denied to create database");
