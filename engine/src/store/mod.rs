@@ -64,7 +64,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// Nothing is visible under `key` until this returns `Ok`, and it is durable from then on. If `body` ends in an
     /// error, nothing is stored and the error comes back as [`StoreErrorKind::Source`]; the same holds where this
-    /// future is dropped, though a part of an upload may then wait to be swept.
+    /// future is dropped, though a part of an upload may then wait to be swept; see [`Store::settle`].
     async fn put(&self, key: &Key, body: Body, mode: Mode) -> Result<u64, StoreError>;
 
     /// Opens an object, or the bytes `range` of it. A range must not be empty and must lie within the object.
@@ -82,6 +82,11 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Deletes an object. One that is not there is no error: two who delete the same thing have both reached their aim.
     async fn delete(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// Waits until whatever works for [`Store::put`]s that were dropped has cleaned up after itself, as far as it will.
+    ///
+    /// A program that ends before leaves that to the sweep; a delete before may come too early.
+    async fn settle(&self);
 
     /// Removes what interrupted [`Store::put`]s left behind and nobody has touched for `older_than`: temporary files of the
     /// local store, unfinished uploads of S3 (by their start: `older_than` must exceed the longest upload). Returns their names.
