@@ -246,7 +246,7 @@ fn wrong_size(object: &StoredObject, sizes: &HashMap<Key, u64>) -> Option<Damage
 fn damage(key: &Key, error: io::Error) -> Result<Damage, Error> {
     let mut cause: Option<&(dyn StdError + 'static)> = error.get_ref().map(|inner| inner as &(dyn StdError + 'static));
     while let Some(current) = cause {
-        if current.downcast_ref::<StoreError>().is_some_and(|error| is_outage(&error.kind)) {
+        if current.downcast_ref::<StoreError>().is_some_and(StoreError::is_outage) {
             return Err(Error::Io { action: format!("read {key}"), source: error });
         }
         cause = current.source();
@@ -254,11 +254,6 @@ fn damage(key: &Key, error: io::Error) -> Result<Damage, Error> {
     let explanation = explain(&error);
     let reason = explanation.causes.last().unwrap_or(&explanation.message).clone();
     Ok(Damage { key: key.clone(), reason })
-}
-
-/// Whether a store failed as a whole. A disk's read error is not that: it says that this object is lost.
-fn is_outage(kind: &StoreErrorKind) -> bool {
-    matches!(kind, StoreErrorKind::Unavailable(_) | StoreErrorKind::Denied(_) | StoreErrorKind::NoSuchPlace(_))
 }
 
 fn read_list(list: impl io::Read) -> io::Result<HashMap<String, Fingerprint>> {

@@ -208,6 +208,12 @@ impl StoreError {
         error.get_ref()?.downcast_ref()
     }
 
+    /// Whether the store failed as a whole. A disk's read error is not that: it says that this object is lost.
+    pub fn is_outage(&self) -> bool {
+        use StoreErrorKind::{Denied, NoSuchPlace, Unavailable};
+        matches!(*self.kind, Unavailable(_) | Denied(_) | NoSuchPlace(_))
+    }
+
     /// How an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         Some(match &*self.kind {
