@@ -3,6 +3,8 @@
 //! A store knows nothing of backups. It promises what the rest is built on: an object is whole or not there at all,
 //! and `put` answers only when the object would survive the loss of power.
 
+#[cfg(test)]
+pub(crate) mod faulty;
 mod fill;
 mod key;
 mod local;
@@ -112,7 +114,8 @@ pub async fn read_document(store: &dyn Store, key: &Key) -> Result<Vec<u8>, Stor
     };
     let mut bytes = Vec::new();
     let body = store.get(key, None).await?;
-    body.take(LARGEST_DOCUMENT + 1).read_to_end(&mut bytes).await.map_err(|error| failed(StoreErrorKind::Io(error)))?;
+    let read = body.take(LARGEST_DOCUMENT + 1).read_to_end(&mut bytes).await;
+    read.map_err(|error| error.downcast().unwrap_or_else(|error| failed(StoreErrorKind::Io(error))))?;
     if bytes.len() as u64 > LARGEST_DOCUMENT {
         return Err(failed(StoreErrorKind::Corrupt("it is far larger than such an object can be".into())));
     }
@@ -208,7 +211,12 @@ impl StoreError {
         error.get_ref()?.downcast_ref()
     }
 
-    /// Whether the store failed as a whole. A disk's read error is not that: it says that this object is lost.
+    /// Whether it says something of the one object: it is gone, damaged, or the disk cannot read it. Others may be sound.
+    pub fn is_of_object(&self) -> bool {
+        matches!(*self.kind, StoreErrorKind::NotFound | StoreErrorKind::Corrupt(_) | StoreErrorKind::Io(_))
+    }
+
+    /// Whether the store failed as a whole.
     pub fn is_outage(&self) -> bool {
         use StoreErrorKind::{Denied, NoSuchPlace, Unavailable};
         matches!(*self.kind, Unavailable(_) | Denied(_) | NoSuchPlace(_))

@@ -1,57 +1,10 @@
-use std::ops::Range;
-use std::time::Duration;
-
-use async_trait::async_trait;
 use futures::TryStreamExt;
-use futures::stream::BoxStream;
 
 use super::*;
 use crate::progress::Task;
-use crate::store::{Action, LocalStore, Object};
+use crate::store::faulty::{Fault, FaultyStore};
+use crate::store::{Action, LocalStore};
 use crate::stream::{Level, encode};
-
-/// A local store that cannot delete objects of this name, for this reason.
-#[derive(Debug)]
-struct Undeletable(LocalStore, &'static str, fn() -> StoreErrorKind);
-
-#[async_trait]
-impl Store for Undeletable {
-    async fn put(&self, key: &Key, body: Body, mode: Mode) -> Result<u64, StoreError> {
-        self.0.put(key, body, mode).await
-    }
-
-    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Body, StoreError> {
-        self.0.get(key, range).await
-    }
-
-    async fn head(&self, key: &Key) -> Result<Option<Object>, StoreError> {
-        self.0.head(key).await
-    }
-
-    fn list<'a>(&'a self, prefix: Option<&Key>) -> BoxStream<'a, Result<Object, StoreError>> {
-        self.0.list(prefix)
-    }
-
-    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
-        if key.name() != self.1 {
-            return self.0.delete(key).await;
-        }
-        let (key, kind) = (Some(key.clone()), Box::new((self.2)()));
-        Err(StoreError { action: Action::Delete, key, location: self.location(), kind })
-    }
-
-    async fn settle(&self) {
-        self.0.settle().await;
-    }
-
-    async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreError> {
-        self.0.sweep(older_than).await
-    }
-
-    fn location(&self) -> String {
-        self.0.location()
-    }
-}
 
 async fn local() -> (LocalStore, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -78,7 +31,9 @@ async fn behind_a_manifest_that_cannot_be_deleted_its_objects_stay() {
         ("b", || StoreErrorKind::Unavailable("no".into()), vec!["a", "b"]),
     ] {
         let (local, _folder) = local().await;
-        let store: Arc<dyn Store> = Arc::new(Undeletable(local, name, kind));
+        let fault =
+            move |action, key: &Key| (action == Action::Delete && key.name() == name).then(|| Fault::Refused(kind()));
+        let store: Arc<dyn Store> = Arc::new(FaultyStore { inner: local, fault });
         let draft = Draft::new(store.clone(), "production", id());
         for name in ["a", "b"] {
             draft.add(name, content()).await.unwrap();
