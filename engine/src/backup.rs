@@ -90,15 +90,21 @@ async fn store(
 ) -> Result<Manifest, Error> {
     let draft = repository.begin(&instance.name, source.taken_at);
     let stored = run.until_cancelled(async {
-        let (database, filestore) = tokio::try_join!(
+        tokio::try_join!(
             store_database(&draft, source, options, run),
             store_filestore(&draft, instance, source.odoo.as_ref(), options, run),
-        )?;
-        let manifest = manifest(&draft, instance, source, database, filestore);
-        draft.commit(&manifest).await?;
-        Ok(manifest)
+        )
     });
-    match stored.await {
+    let committed = match stored.await {
+        // From here on it takes a moment and is not to be stopped halfway: a server goes on with a request that nobody waits for,
+        // and the manifest would appear after all else was discarded.
+        Ok((database, filestore)) => {
+            let manifest = manifest(&draft, instance, source, database, filestore);
+            draft.commit(&manifest).await.map(|()| manifest).map_err(Error::from)
+        }
+        Err(error) => Err(error),
+    };
+    match committed {
         Ok(manifest) => Ok(manifest),
         Err(error) => {
             if let Err(left) = draft.discard().await {

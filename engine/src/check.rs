@@ -115,11 +115,7 @@ impl Checker<'_> {
     fn damage_of_document(&self, instance: &str, id: &BackupId, error: RepositoryError) -> Result<Damage, Error> {
         match error {
             RepositoryError::Damaged { key, reason, .. } => Ok(Damage { key, reason }),
-            RepositoryError::Store(StoreError { key: Some(key), kind, .. })
-                if matches!(*kind, StoreErrorKind::NotFound) =>
-            {
-                Ok(Damage { key, reason: "it is missing".into() })
-            }
+            RepositoryError::Store(error) => damage_by_store(error),
             RepositoryError::NewerFormat { .. } => {
                 Ok(Damage { key: member(&id.key(instance), MANIFEST), reason: error.to_string() })
             }
@@ -170,7 +166,10 @@ impl Checker<'_> {
     async fn unreadable_archive(&self, manifest: &Manifest) -> Result<Option<Damage>, Error> {
         let object = &manifest.database.object;
         let tool = self.options.tools.find("pg_restore", manifest.database.pg_dump_major()).await?;
-        let body = self.repository.store().get(&object.key, None).await?;
+        let body = match self.repository.store().get(&object.key, None).await {
+            Ok(body) => body,
+            Err(error) => return damage_by_store(error).map(Some),
+        };
         let archive = decode(body, object.plain, object.stored, Task::default());
         match postgres::read_toc(&tool, archive, object.key.as_str()).await {
             Ok(_) => Ok(None),
@@ -193,13 +192,19 @@ impl Checker<'_> {
 
     async fn compare_with_list(&self, volume: &Volume) -> Result<Option<Damage>, Error> {
         let (list, object) = (&volume.list, &volume.object);
-        let body = self.repository.store().get(&list.key, None).await?;
+        let body = match self.repository.store().get(&list.key, None).await {
+            Ok(body) => body,
+            Err(error) => return damage_by_store(error).map(Some),
+        };
         let (plain, stored) = (list.plain, list.stored);
         let files = match consume(body, move |bytes| read_list(DecodeReader::new(bytes, plain, stored)?)).await {
             Ok(files) => files,
             Err(error) => return damage(&list.key, error).map(Some),
         };
-        let body = self.repository.store().get(&object.key, None).await?;
+        let body = match self.repository.store().get(&object.key, None).await {
+            Ok(body) => body,
+            Err(error) => return damage_by_store(error).map(Some),
+        };
         let task = self.run.progress.task(object.key.as_str(), Some(object.stored.size));
         let (plain, stored) = (object.plain, object.stored);
         let compared =
@@ -220,7 +225,10 @@ impl Checker<'_> {
     }
 
     async fn read_to_end(&self, object: &StoredObject, task: Task) -> Result<Option<Damage>, Error> {
-        let body = self.repository.store().get(&object.key, None).await?;
+        let body = match self.repository.store().get(&object.key, None).await {
+            Ok(body) => body,
+            Err(error) => return damage_by_store(error).map(Some),
+        };
         let (plain, stored) = (object.plain, object.stored);
         let read = consume(body, move |bytes| {
             io::copy(&mut DecodeReader::new(task.reader(bytes), plain, stored)?, &mut io::sink())
@@ -242,11 +250,20 @@ fn wrong_size(object: &StoredObject, sizes: &HashMap<Key, u64>) -> Option<Damage
     Some(Damage { key: object.key.clone(), reason })
 }
 
+/// What a store's failure says of an object; an error where it says nothing of it.
+fn damage_by_store(error: StoreError) -> Result<Damage, Error> {
+    match (&error.key, &*error.kind) {
+        (Some(key), StoreErrorKind::NotFound) => Ok(Damage { key: key.clone(), reason: "it is missing".into() }),
+        (Some(key), kind) if error.is_of_object() => Ok(Damage { key: key.clone(), reason: kind.to_string() }),
+        _ => Err(error.into()),
+    }
+}
+
 /// What the failure to read an object says of it; an error where it speaks of the way to it instead.
 fn damage(key: &Key, error: io::Error) -> Result<Damage, Error> {
     let mut cause: Option<&(dyn StdError + 'static)> = error.get_ref().map(|inner| inner as &(dyn StdError + 'static));
     while let Some(current) = cause {
-        if current.downcast_ref::<StoreError>().is_some_and(|error| is_outage(&error.kind)) {
+        if current.downcast_ref::<StoreError>().is_some_and(|error| !error.is_of_object()) {
             return Err(Error::Io { action: format!("read {key}"), source: error });
         }
         cause = current.source();
@@ -254,11 +271,6 @@ fn damage(key: &Key, error: io::Error) -> Result<Damage, Error> {
     let explanation = explain(&error);
     let reason = explanation.causes.last().unwrap_or(&explanation.message).clone();
     Ok(Damage { key: key.clone(), reason })
-}
-
-/// Whether a store failed as a whole. A disk's read error is not that: it says that this object is lost.
-fn is_outage(kind: &StoreErrorKind) -> bool {
-    matches!(kind, StoreErrorKind::Unavailable(_) | StoreErrorKind::Denied(_) | StoreErrorKind::NoSuchPlace(_))
 }
 
 fn read_list(list: impl io::Read) -> io::Result<HashMap<String, Fingerprint>> {
@@ -287,3 +299,6 @@ fn compare(archive: impl io::Read, mut listed: HashMap<String, Fingerprint>) -> 
     wrong.sort();
     Ok((!wrong.is_empty()).then(|| wrong.join("; ")))
 }
+
+#[cfg(test)]
+mod tests;

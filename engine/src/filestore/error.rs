@@ -27,6 +27,12 @@ pub enum FilestoreError {
         /// The length in bytes that was found.
         found: u64,
     },
+    /// What was a file when its folder was read is something else by now.
+    #[error("{} is no longer a file", path.display())]
+    NotAFile {
+        /// What it is called.
+        path: PathBuf,
+    },
     /// A name that a filestore cannot have: it could not be restored everywhere, or would leave the folder.
     #[error("{path:?} is not a name that a filestore can have: {reason}")]
     BadName {
@@ -60,7 +66,7 @@ impl FilestoreError {
                 io::ErrorKind::AlreadyExists => "move it away first, or restore to another target".into(),
                 _ => return None,
             },
-            Self::Changed { .. } => {
+            Self::Changed { .. } | Self::NotAFile { .. } => {
                 "Odoo never changes a file of its filestore: find out what else writes there, then back up again".into()
             }
             Self::BadName { .. } => "move it out of the filestore: Odoo did not make it".into(),

@@ -1,7 +1,9 @@
 //! A volume back into a folder of files.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
@@ -140,15 +142,16 @@ pub fn read_files(
     let mut tar = tar::Archive::new(&mut archive);
     for entry in tar.entries()? {
         let mut entry = entry?;
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let bytes = entry.path_bytes().into_owned();
+        let name = String::from_utf8_lossy(&bytes);
         if !entry.header().entry_type().is_file() {
             let kind = entry.header().entry_type();
             return Err(FilestoreError::BadArchive(format!("{name:?} is no plain file but {kind:?}")).into());
         }
-        check_path(&name)?;
+        let name = check_path(&bytes)?;
         let size = entry.size();
         let mut counted = Counted { inner: &mut entry, count: 0 };
-        each(&name, &mut counted)?;
+        each(name, &mut counted)?;
         if counted.count != size {
             return Err(
                 FilestoreError::BadArchive(format!("{name:?} ends after {} of {size} bytes", counted.count)).into()
@@ -161,15 +164,16 @@ pub fn read_files(
 }
 
 /// A path in a filestore is relative, plain and UTF-8: nothing that leaves the folder.
-fn check_path(name: &str) -> Result<(), FilestoreError> {
-    let bad = |reason| FilestoreError::BadName { path: name.into(), reason };
-    if name.is_empty() || name.contains('\0') || name.contains('\u{fffd}') {
-        return Err(bad("it is empty or not UTF-8"));
+fn check_path(bytes: &[u8]) -> Result<&str, FilestoreError> {
+    let bad = |reason| FilestoreError::BadName { path: OsStr::from_bytes(bytes).into(), reason };
+    let name = std::str::from_utf8(bytes).map_err(|_| bad("it is not UTF-8"))?;
+    if name.is_empty() || name.contains('\0') {
+        return Err(bad("it is empty or holds a zero byte"));
     }
     if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
         return Err(bad("it leads out of the folder"));
     }
-    Ok(())
+    Ok(name)
 }
 
 struct Counted<R> {

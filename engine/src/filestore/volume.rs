@@ -122,6 +122,10 @@ impl<'a> Writer<'a> {
         let path = root.join(&entry.path);
         let Some(file) = open(&path)? else { return Ok(None) };
         let metadata = file.metadata().map_err(FilestoreError::io("look at", &path))?;
+        // A named pipe, opened without waiting for its other end, would pass for an empty file.
+        if !metadata.is_file() {
+            return Err(FilestoreError::NotAFile { path }.into());
+        }
         let size = metadata.len();
         let mtime = u64::try_from(metadata.mtime()).unwrap_or(0);
         let mut header = tar::Header::new_gnu();

@@ -70,14 +70,32 @@ pub async fn read_toc(tool: &Tool, mut archive: Body, subject: &str) -> Result<A
         }
     };
     let (fed, listed) = tokio::join!(feed, stdout.read_to_string(&mut text));
-    running.wait().await?;
-    fed.and(listed.map(|_| ())).map_err(failed)?;
+    let ended = running.wait().await;
+    // The source's failure is the cause, whatever pg_restore makes of half an archive.
+    fed.map_err(failed)?;
+    ended?;
+    listed.map_err(failed)?;
     Ok(ArchiveToc { text })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ArchiveToc;
+    use std::io;
+
+    use super::{ArchiveToc, read_toc};
+    use crate::postgres::{PostgresError, Tool};
+    use crate::stream::produce;
+
+    #[tokio::test]
+    async fn a_body_that_fails_is_the_cause_and_not_what_is_made_of_half_of_it() {
+        let path = harness::postgres::Binaries::find(None).program("pg_restore");
+        let tool = Tool { path, version: String::new(), major: 0 };
+        let (body, _) = produce::<(), _>(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "connection lost")));
+        match read_toc(&tool, body, "a test").await.unwrap_err() {
+            PostgresError::Run { source, .. } => assert_eq!(source.to_string(), "connection lost"),
+            other => panic!("{other}"),
+        }
+    }
 
     #[test]
     fn leaves_out_comments_on_extensions_and_nothing_else() {

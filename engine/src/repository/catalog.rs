@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::{BackupId, Repository, RepositoryError};
 use crate::manifest::{MANIFEST, Manifest};
-use crate::store::Key;
+use crate::store::{Key, StoreErrorKind};
 
 /// Manifests that are read at once.
 const PARALLEL_READS: usize = 16;
@@ -35,7 +35,8 @@ impl Repository {
     /// Every backup of one instance, or of all.
     ///
     /// # Errors
-    /// [`RepositoryError::Store`]. A manifest that is damaged or of a newer format is not an error here: it is listed as such.
+    /// [`RepositoryError::Store`]. A manifest that is damaged, cannot be read or is of a newer format is not an error here: it is
+    /// listed as such.
     pub async fn list(&self, instance: Option<&str>) -> Result<Listing, RepositoryError> {
         let names = self.names(instance).await?;
         let mut read = futures::stream::iter(names)
@@ -50,6 +51,11 @@ impl Repository {
                 Ok(manifest) => listing.backups.push(manifest),
                 Err(error @ (RepositoryError::Damaged { .. } | RepositoryError::NewerFormat { .. })) => {
                     listing.damaged.push(Damaged { instance, id, error });
+                }
+                // Deleted since it was seen.
+                Err(RepositoryError::Store(error)) if matches!(*error.kind, StoreErrorKind::NotFound) => {}
+                Err(RepositoryError::Store(error)) if error.is_of_object() => {
+                    listing.damaged.push(Damaged { instance, id, error: error.into() });
                 }
                 Err(error) => return Err(error),
             }

@@ -1,11 +1,11 @@
 //! A backup that does not exist yet.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{BackupId, RepositoryError, member};
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject, write_checksums};
 use crate::store::{Key, Mode, Store, StoreError, StoreErrorKind};
-use crate::stream::{Digest, Encoded, Packed, body_of};
+use crate::stream::{Body, Digest, Encoded, Packed, body_of};
 
 /// A backup in the making: objects are added, then it is committed by its manifest, or discarded with all that was stored.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ impl Draft {
     /// # Errors
     /// [`StoreError`]; where the data could not be produced its cause is in there.
     pub async fn add<T>(&self, name: &str, encoded: Encoded<T>) -> Result<(StoredObject, T), StoreError> {
-        let key = self.begin(name);
-        let size = self.store.put(&key, encoded.body, Mode::CreateNew).await?;
+        let key = self.key(name);
+        let size = self.put(&key, encoded.body).await?;
         let failed = |kind| self.failed(&key, kind);
         let Packed { plain, stored, value } =
             encoded.outcome.get().map_err(|error| failed(StoreErrorKind::Source(error)))?;
@@ -53,35 +53,48 @@ impl Draft {
         let own = manifest.objects().filter(|object| object.key.is_under(&folder));
         let digests = own.map(|object| (object.key.name(), object.stored.sha256));
         let sums = write_checksums(digests.chain([(MANIFEST, Digest::of(&bytes))]));
-        let key = self.begin(CHECKSUMS);
-        self.store.put(&key, body_of(sums.into_bytes()), Mode::CreateNew).await?;
-        let key = self.begin(MANIFEST);
-        self.store.put(&key, body_of(bytes), Mode::CreateNew).await?;
+        self.put(&self.key(CHECKSUMS), body_of(sums.into_bytes())).await?;
+        self.put(&self.key(MANIFEST), body_of(bytes)).await?;
         Ok(())
     }
 
     /// Deletes whatever was stored, manifest first.
     ///
     /// # Errors
-    /// [`StoreError`] of the last object that could not be deleted. The others are tried all the same, unless the store as a whole
-    /// is not available: what is left then is no backup, and nobody will take it for one.
+    /// [`StoreError`] of the first object that could not be deleted. The others are tried all the same, but not where the
+    /// store is not available, and not behind a manifest that may still be there: a backup without its objects is worse than
+    /// a whole one that was reported as failed.
     pub async fn discard(&self) -> Result<(), StoreError> {
-        let begun = std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
+        self.store.settle().await;
+        let begun = std::mem::take(&mut *self.begun());
         let mut result = Ok(());
         for key in begun.iter().rev() {
-            match self.store.delete(key).await {
-                Ok(()) => {}
-                Err(error) if matches!(*error.kind, StoreErrorKind::Unavailable(_)) => return Err(error),
-                Err(error) => result = Err(error),
+            let deleted = self.store.delete(key).await;
+            let stop = deleted.as_ref().is_err_and(|error| key.name() == MANIFEST || error.is_outage());
+            result = result.and(deleted);
+            if stop {
+                break;
             }
         }
         result
     }
 
-    fn begin(&self, name: &str) -> Key {
-        let key = member(&self.id.key(&self.instance), name);
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(key.clone());
-        key
+    /// Stores an object, which is ours to discard from now on unless another's is there.
+    async fn put(&self, key: &Key, body: Body) -> Result<u64, StoreError> {
+        self.begun().push(key.clone());
+        let stored = self.store.put(key, body, Mode::CreateNew).await;
+        if stored.as_ref().is_err_and(|error| matches!(*error.kind, StoreErrorKind::AlreadyExists)) {
+            self.begun().retain(|begun| begun != key);
+        }
+        stored
+    }
+
+    fn key(&self, name: &str) -> Key {
+        member(&self.id.key(&self.instance), name)
+    }
+
+    fn begun(&self) -> MutexGuard<'_, Vec<Key>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failed(&self, key: &Key, kind: StoreErrorKind) -> StoreError {
@@ -93,3 +106,6 @@ impl Draft {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 //! A store knows nothing of backups. It promises what the rest is built on: an object is whole or not there at all,
 //! and `put` answers only when the object would survive the loss of power.
 
+#[cfg(test)]
+pub(crate) mod faulty;
 mod fill;
 mod key;
 mod local;
@@ -64,7 +66,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// Nothing is visible under `key` until this returns `Ok`, and it is durable from then on. If `body` ends in an
     /// error, nothing is stored and the error comes back as [`StoreErrorKind::Source`]; the same holds where this
-    /// future is dropped, though a part of an upload may then wait to be swept.
+    /// future is dropped, though a part of an upload may then wait to be swept; see [`Store::settle`].
     async fn put(&self, key: &Key, body: Body, mode: Mode) -> Result<u64, StoreError>;
 
     /// Opens an object, or the bytes `range` of it. A range must not be empty and must lie within the object.
@@ -82,6 +84,11 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Deletes an object. One that is not there is no error: two who delete the same thing have both reached their aim.
     async fn delete(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// Waits until whatever works for [`Store::put`]s that were dropped has cleaned up after itself, as far as it will.
+    ///
+    /// A program that ends before leaves that to the sweep; a delete before may come too early.
+    async fn settle(&self);
 
     /// Removes what interrupted [`Store::put`]s left behind and nobody has touched for `older_than`: temporary files of the
     /// local store, unfinished uploads of S3 (by their start: `older_than` must exceed the longest upload). Returns their names.
@@ -107,7 +114,8 @@ pub async fn read_document(store: &dyn Store, key: &Key) -> Result<Vec<u8>, Stor
     };
     let mut bytes = Vec::new();
     let body = store.get(key, None).await?;
-    body.take(LARGEST_DOCUMENT + 1).read_to_end(&mut bytes).await.map_err(|error| failed(StoreErrorKind::Io(error)))?;
+    let read = body.take(LARGEST_DOCUMENT + 1).read_to_end(&mut bytes).await;
+    read.map_err(|error| error.downcast().unwrap_or_else(|error| failed(StoreErrorKind::Io(error))))?;
     if bytes.len() as u64 > LARGEST_DOCUMENT {
         return Err(failed(StoreErrorKind::Corrupt("it is far larger than such an object can be".into())));
     }
@@ -201,6 +209,17 @@ impl StoreError {
     /// The store's failure that `error`, met while reading a body of [`Store::get`], stands for; `None` where it is another's.
     pub fn from_body(error: &std::io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
+    }
+
+    /// Whether it says something of the one object: it is gone, damaged, or the disk cannot read it. Others may be sound.
+    pub fn is_of_object(&self) -> bool {
+        matches!(*self.kind, StoreErrorKind::NotFound | StoreErrorKind::Corrupt(_) | StoreErrorKind::Io(_))
+    }
+
+    /// Whether the store failed as a whole.
+    pub fn is_outage(&self) -> bool {
+        use StoreErrorKind::{Denied, NoSuchPlace, Unavailable};
+        matches!(*self.kind, Unavailable(_) | Denied(_) | NoSuchPlace(_))
     }
 
     /// How an operator mends it, where that can be said.

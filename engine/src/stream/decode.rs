@@ -29,36 +29,42 @@ pub enum Mismatch {
 }
 
 /// Reads the plain bytes of a stored zstd object. Its end is reported only once both fingerprints agree; otherwise the last
-/// read fails with [`io::ErrorKind::InvalidData`] and a [`Mismatch`] inside.
+/// read fails with [`io::ErrorKind::InvalidData`] and a [`Mismatch`] inside. Behind a failure every further read fails.
 pub struct DecodeReader<R: Read> {
-    /// `None` once the end was reported.
-    decoder: Option<DigestReader<Decoder<'static, BufReader<DigestReader<R>>>>>,
+    state: State<R>,
     plain: Fingerprint,
     stored: Fingerprint,
 }
+
+enum State<R: Read> {
+    Reading(Box<Decoding<R>>),
+    /// The end was reported.
+    Ended,
+    Failed,
+}
+
+type Decoding<R> = DigestReader<Decoder<'static, BufReader<DigestReader<R>>>>;
 
 impl<R: Read> DecodeReader<R> {
     /// Begins behind `stored_bytes`, with the fingerprints of what is to be read and of what is stored.
     pub fn new(stored_bytes: R, plain: Fingerprint, stored: Fingerprint) -> io::Result<Self> {
         let decoder = Decoder::with_buffer(BufReader::with_capacity(CHUNK, DigestReader::new(stored_bytes)))?;
-        Ok(Self { decoder: Some(DigestReader::new(decoder)), plain, stored })
+        Ok(Self { state: State::Reading(Box::new(DigestReader::new(decoder))), plain, stored })
     }
 
-    fn compare(&mut self) -> io::Result<()> {
-        let Some(reader) = self.decoder.take() else {
-            return Ok(());
-        };
+    /// Reads what is left of the stored bytes, and says what of all of them differs.
+    fn compare(&self, reader: Decoding<R>) -> io::Result<Option<Mismatch>> {
         let found = reader.fingerprint();
         let mut source = reader.into_inner().finish();
         io::copy(&mut source, &mut io::sink())?;
         let found_stored = source.get_ref().fingerprint();
-        if found_stored != self.stored {
-            return Err(invalid(Mismatch::Stored { expected: self.stored, found: found_stored }));
-        }
-        if found != self.plain {
-            return Err(invalid(Mismatch::Plain { expected: self.plain, found }));
-        }
-        Ok(())
+        Ok(if found_stored != self.stored {
+            Some(Mismatch::Stored { expected: self.stored, found: found_stored })
+        } else if found != self.plain {
+            Some(Mismatch::Plain { expected: self.plain, found })
+        } else {
+            None
+        })
     }
 }
 
@@ -68,17 +74,29 @@ fn invalid(mismatch: Mismatch) -> io::Error {
 
 impl<R: Read> Read for DecodeReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let Some(decoder) = self.decoder.as_mut() else {
-            return Ok(0);
+        let decoder = match &mut self.state {
+            State::Reading(decoder) => decoder,
+            State::Ended => return Ok(0),
+            // A reader that asks again must not see a clean end behind an error.
+            State::Failed => return Err(io::Error::other("the stored object could not be read")),
         };
         if buf.is_empty() {
             return Ok(0);
         }
-        match decoder.read(buf) {
-            Ok(0) => self.compare().map(|()| 0),
-            Ok(read) => Ok(read),
+        let result = match decoder.read(buf) {
+            Ok(read @ 1..) => return Ok(read),
+            other => other,
+        };
+        let State::Reading(decoder) = std::mem::replace(&mut self.state, State::Failed) else { return result };
+        match (self.compare(*decoder), result) {
             // Where zstd stumbles the bytes are damaged; to say which object and how, the digest of the whole is better evidence.
-            Err(error) => self.compare().and(Err(error)),
+            (Ok(Some(mismatch)), _) => Err(invalid(mismatch)),
+            // Also where the rest cannot be read: a source that broke is told by its own error, not by what it says when asked again.
+            (_, Err(error)) | (Err(error), Ok(_)) => Err(error),
+            (Ok(None), Ok(_)) => {
+                self.state = State::Ended;
+                Ok(0)
+            }
         }
     }
 }

@@ -60,6 +60,9 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         ("ab/text", b"Odoo ".repeat(2_000_000)),
         ("ab/large", (0..9_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()),
         ("ff/ümläut", b"x".to_vec()),
+        ("ff/\u{fffd} was not UTF-8 once", b"x".to_vec()),
+        ("ff/-rf \n\"*\\", b"x".to_vec()),
+        ("-rf", b"x".to_vec()),
         (
             "ff/a name so long that a tar header of the old kind does not hold it and an entry of its own comes before it, which moves the content",
             vec![1; 3000],
@@ -221,6 +224,20 @@ async fn a_file_that_grows_or_shrinks_while_it_is_read_is_an_error_that_names_it
         assert!(error.to_string().contains("file changed while it was read: it had 16777216 bytes, then"), "{error}");
         assert!(outcome.get().is_err());
     }
+}
+
+#[tokio::test]
+async fn what_is_no_longer_a_file_when_it_is_opened_is_an_error_and_not_an_empty_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    fs::write(&path, "x").unwrap();
+    let batches = Arc::new(Mutex::new(Batches::open(folder.path()).unwrap()));
+    let first = batches.lock().unwrap().next_batch().unwrap().unwrap();
+    fs::remove_file(&path).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let mut volume = write_volume(first, batches, Limits::default(), Level::default(), Task::default());
+    let error = volume.body.read_to_end(&mut Vec::new()).await.unwrap_err();
+    assert!(error.to_string().ends_with("file is no longer a file"), "{error}");
 }
 
 /// Bytes that do not compress.

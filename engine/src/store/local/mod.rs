@@ -3,6 +3,7 @@
 //! An object is written to a temporary file beside its place, flushed to the disk, and renamed; then the folders are flushed,
 //! so that the name survives the loss of power as well. Names that begin with a dot are temporary files, never objects.
 
+mod consent;
 mod read;
 mod walk;
 mod write;
@@ -16,7 +17,9 @@ use async_trait::async_trait;
 use bytes::BytesMut;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
 
+use self::consent::Caller;
 use self::walk::Walk;
 use self::write::Piece;
 use super::fill::fill;
@@ -36,6 +39,8 @@ const PAGE: usize = 1000;
 #[derive(Debug, Clone)]
 pub struct LocalStore {
     root: PathBuf,
+    /// Threads of puts that were dropped. Closed from the beginning: it can be waited for at any time.
+    abandoned: TaskTracker,
 }
 
 impl LocalStore {
@@ -44,7 +49,8 @@ impl LocalStore {
     /// # Errors
     /// [`StoreErrorKind::NoSuchPlace`] where it is not there or is no folder; else what the operating system says.
     pub async fn open(root: PathBuf, create: bool) -> Result<Self, StoreError> {
-        let store = Self { root };
+        let store = Self { root, abandoned: TaskTracker::new() };
+        store.abandoned.close();
         let root = store.root.clone();
         store
             .blocking(Action::Open, None, move || {
@@ -89,8 +95,10 @@ impl Store for LocalStore {
     async fn put(&self, key: &Key, mut body: Body, mode: Mode) -> Result<u64, StoreError> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (root, path) = (self.root.clone(), self.path(key));
-        // Where this future is dropped, so is `sender`; without a `Piece::End` the writer then takes its file away.
-        let writer = self.blocking(Action::Put, Some(key), move || write::write(&root, &path, mode, receiver));
+        // Where this future is dropped, so are `sender` and the caller's consent; the writer then takes its file away.
+        let (_caller, consent) = Caller::new(&self.abandoned);
+        let writer =
+            self.blocking(Action::Put, Some(key), move || write::write(&root, &path, mode, receiver, &consent));
         let (fed, written) = futures::join!(feed(&mut body, sender), writer);
         fed.map_err(|error| self.error(Action::Put, Some(key), StoreErrorKind::Source(error)))?;
         written
@@ -131,6 +139,10 @@ impl Store for LocalStore {
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         let (root, path) = (self.root.clone(), self.path(key));
         self.blocking(Action::Delete, Some(key), move || write::delete(&root, &path)).await
+    }
+
+    async fn settle(&self) {
+        self.abandoned.wait().await;
     }
 
     async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreError> {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 
+use super::consent::Consent;
 use super::{is_absent, present};
 use crate::store::{Mode, StoreErrorKind};
 
@@ -28,19 +29,37 @@ pub(super) enum Piece {
     End,
 }
 
-/// Writes what arrives and commits it as `path`; returns its size.
+/// Writes what arrives and commits it as `path`; returns its size. Where that fails, nothing is left.
 pub(super) fn write(
     root: &Path,
     path: &Path,
     mode: Mode,
+    pieces: mpsc::Receiver<Piece>,
+    consent: &Consent,
+) -> Result<u64, StoreErrorKind> {
+    let folder = path.parent().unwrap_or(root);
+    let written = write_file(root, folder, path, mode, pieces, consent);
+    if written.is_err() {
+        remove_empty(root, folder);
+    }
+    written
+}
+
+fn write_file(
+    root: &Path,
+    folder: &Path,
+    path: &Path,
+    mode: Mode,
     mut pieces: mpsc::Receiver<Piece>,
+    consent: &Consent,
 ) -> Result<u64, StoreErrorKind> {
     // The rename below decides; this spares the producer's work.
     if mode == Mode::CreateNew && path.symlink_metadata().is_ok() {
         return Err(StoreErrorKind::AlreadyExists);
     }
     let failed = |error| kind(path, error);
-    let folder = path.parent().unwrap_or(root);
+    // Nobody sees this answer: there the body's own error counts, or nobody waits. Dropping the file removes it.
+    let abandoned = || StoreErrorKind::Io(io::ErrorKind::Interrupted.into());
     let mut file = create_temporary(root, folder)?;
     let mut size = 0;
     loop {
@@ -50,16 +69,15 @@ pub(super) fn write(
                 size += data.len() as u64;
             }
             Some(Piece::End) => break,
-            // Nobody sees this answer: the body's own error is the one that counts. Dropping the file removes it.
-            None => return Err(StoreErrorKind::Io(io::ErrorKind::Interrupted.into())),
+            None => return Err(abandoned()),
         }
     }
     file.as_file().sync_all().map_err(failed)?;
-    let persisted = match mode {
+    let persisted = consent.commit(|| match mode {
         Mode::Replace => file.persist(path),
         Mode::CreateNew => file.persist_noclobber(path),
-    };
-    match persisted {
+    });
+    match persisted.ok_or_else(abandoned)? {
         Ok(_) => {}
         Err(refused) if mode == Mode::CreateNew && refused.error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(StoreErrorKind::AlreadyExists);
@@ -82,18 +100,18 @@ pub(super) fn delete(root: &Path, path: &Path) -> Result<(), StoreErrorKind> {
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => return Ok(()),
         Err(error) => return Err(kind(path, error)),
     }
-    let mut last = root.to_owned();
-    for folder in folders(root, path.parent().unwrap_or(root)).into_iter().rev() {
-        last = folder;
-        if last == root || fs::remove_dir(&last).is_err() {
-            break;
-        }
-    }
+    let last = remove_empty(root, path.parent().unwrap_or(root));
     // Prune deletes a manifest before what it names: after a loss of power the manifest must not be the one that is still there.
     match sync(&last) {
         Err(error) if !is_absent(&error) => Err(kind(&last, error)),
         _ => Ok(()),
     }
+}
+
+/// Removes `folder` and those above it, up to the first that is not empty or is the root, and returns that one.
+fn remove_empty(root: &Path, folder: &Path) -> PathBuf {
+    let mut folders = folders(root, folder).into_iter().rev();
+    folders.find(|folder| folder == root || fs::remove_dir(folder).is_err()).unwrap_or_else(|| root.to_owned())
 }
 
 /// Removes temporary files that were last written `older_than` ago or before, and names them.

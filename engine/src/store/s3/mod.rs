@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use futures::stream::{BoxStream, StreamExt};
 use tokio::sync::OnceCell;
+use tokio_util::task::TaskTracker;
 
 use super::{Action, Key, Mode, Object, Store, StoreError, StoreErrorKind};
 use crate::config::S3Config;
@@ -85,6 +86,8 @@ struct Inner {
     settings: S3Settings,
     /// Set once the bucket was seen: a 404 without a body does not say which of bucket and object is missing.
     bucket_seen: OnceCell<()>,
+    /// Uploads that are being aborted in the background. Closed from the beginning: it can be waited for at any time.
+    aborting: TaskTracker,
 }
 
 impl S3Store {
@@ -118,7 +121,9 @@ impl S3Store {
             }
         };
         let endpoint = config.endpoint.clone();
-        let inner = Inner { client, bucket, prefix, endpoint, settings, bucket_seen: OnceCell::new() };
+        let aborting = TaskTracker::new();
+        aborting.close();
+        let inner = Inner { client, bucket, prefix, endpoint, settings, bucket_seen: OnceCell::new(), aborting };
         Ok(Self { inner: Arc::new(inner) })
     }
 }
@@ -169,6 +174,10 @@ impl Store for S3Store {
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         let deleted = self.inner.delete(key).await;
         deleted.map_err(|kind| self.inner.error(Action::Delete, Some(key), kind))
+    }
+
+    async fn settle(&self) {
+        self.inner.aborting.wait().await;
     }
 
     async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreError> {

@@ -196,9 +196,11 @@ impl Drop for Upload {
         if let Ok(runtime) = Handle::try_current() {
             let (store, name, id) = (self.store.clone(), self.store.name(&self.attempt.key), mem::take(&mut self.id));
             let mut sending = mem::take(&mut self.sending);
+            let aborting = store.aborting.token();
             runtime.spawn(async move {
                 sending.shutdown().await;
                 abort(&store, name, &id).await;
+                drop(aborting);
             });
         }
     }

@@ -3,7 +3,7 @@ use std::io::Read;
 use tokio::io::AsyncReadExt;
 
 use super::*;
-use crate::stream::{Encoded, Level, body_of, encode};
+use crate::stream::{Encoded, Level, body_of, encode, produce};
 
 async fn encoded(plain: &[u8]) -> (Vec<u8>, Fingerprint, Fingerprint) {
     let Encoded { mut body, outcome } = encode(body_of(plain.to_vec()), Level::default(), 0, Task::default());
@@ -82,4 +82,30 @@ async fn a_source_that_fails_is_its_own_error() {
     let (_, plain, stored) = encoded(b"mine").await;
     let error = DecodeReader::new(Broken, plain, stored).unwrap().read(&mut [0; 8]).unwrap_err();
     assert_eq!(error.to_string(), "connection lost");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_in_the_middle_is_told_by_its_own_error() {
+    let noise: Vec<u8> = (0..1_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let (bytes, plain, stored) = encoded(&noise).await;
+    let half = bytes[..bytes.len() / 2].to_vec();
+    let (broken, _) = produce::<(), _>(move |out| {
+        out.write_all(&half)?;
+        Err(io::Error::new(io::ErrorKind::TimedOut, "connection lost"))
+    });
+    let error = decode(broken, plain, stored, Task::default()).read_to_end(&mut Vec::new()).await.unwrap_err();
+    assert_eq!(error.to_string(), "connection lost");
+}
+
+#[tokio::test]
+async fn behind_an_error_there_is_no_end() {
+    let (bytes, plain, stored) = encoded(&b"mine".repeat(100)).await;
+    for damaged in [&bytes[..bytes.len() - 1], &[bytes.as_slice(), b"?"].concat()] {
+        let mut reader = DecodeReader::new(damaged, plain, stored).unwrap();
+        reader.read_to_end(&mut Vec::new()).unwrap_err();
+        assert!(reader.read(&mut [0; 8]).is_err());
+    }
+    let mut sound = DecodeReader::new(bytes.as_slice(), plain, stored).unwrap();
+    sound.read_to_end(&mut Vec::new()).unwrap();
+    assert_eq!(sound.read(&mut [0; 8]).unwrap(), 0);
 }

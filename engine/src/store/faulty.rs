@@ -1,0 +1,94 @@
+//! A local store with faults, for tests.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use tokio::io::AsyncReadExt;
+
+use super::{Action, Key, LocalStore, Mode, Object, Store, StoreError, StoreErrorKind};
+use crate::stream::{Body, produce};
+
+/// What goes wrong.
+pub(crate) enum Fault {
+    /// The request fails.
+    Refused(StoreErrorKind),
+    /// What was asked for breaks in the middle.
+    Broken(StoreErrorKind),
+}
+
+/// Asks before each request for one object whether it is to go wrong.
+pub(crate) struct FaultyStore<F> {
+    pub(crate) inner: LocalStore,
+    pub(crate) fault: F,
+}
+
+impl<F> fmt::Debug for FaultyStore<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultyStore").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl<F: Fn(Action, &Key) -> Option<Fault> + Send + Sync> FaultyStore<F> {
+    fn refuse(&self, action: Action, key: &Key) -> Result<(), StoreError> {
+        match (self.fault)(action, key) {
+            Some(Fault::Refused(kind)) => Err(self.error(action, key, kind)),
+            _ => Ok(()),
+        }
+    }
+
+    fn error(&self, action: Action, key: &Key, kind: StoreErrorKind) -> StoreError {
+        StoreError { action, key: Some(key.clone()), location: self.location(), kind: Box::new(kind) }
+    }
+}
+
+#[async_trait]
+impl<F: Fn(Action, &Key) -> Option<Fault> + Send + Sync> Store for FaultyStore<F> {
+    async fn put(&self, key: &Key, body: Body, mode: Mode) -> Result<u64, StoreError> {
+        self.refuse(Action::Put, key)?;
+        self.inner.put(key, body, mode).await
+    }
+
+    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Body, StoreError> {
+        self.refuse(Action::Get, key)?;
+        let mut body = self.inner.get(key, range).await?;
+        let Some(Fault::Broken(kind)) = (self.fault)(Action::Get, key) else { return Ok(body) };
+        let mut bytes = Vec::new();
+        body.read_to_end(&mut bytes).await.unwrap();
+        let error = self.error(Action::Get, key, kind);
+        let (broken, _) = produce::<(), _>(move |out| {
+            io::Write::write_all(out, &bytes[..bytes.len() / 2])?;
+            Err(io::Error::other(error))
+        });
+        Ok(broken)
+    }
+
+    async fn head(&self, key: &Key) -> Result<Option<Object>, StoreError> {
+        self.refuse(Action::Head, key)?;
+        self.inner.head(key).await
+    }
+
+    fn list<'a>(&'a self, prefix: Option<&Key>) -> BoxStream<'a, Result<Object, StoreError>> {
+        self.inner.list(prefix)
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        self.refuse(Action::Delete, key)?;
+        self.inner.delete(key).await
+    }
+
+    async fn settle(&self) {
+        self.inner.settle().await;
+    }
+
+    async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreError> {
+        self.inner.sweep(older_than).await
+    }
+
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+}
