@@ -106,6 +106,14 @@ pub struct Explanation {
     pub hint: Option<String>,
 }
 
+impl std::fmt::Display for Explanation {
+    /// In a line: what failed, and why.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
+    }
+}
+
 /// Walks down an error's causes. The hint nearest to the root is the most exact one.
 pub fn explain(error: &(dyn StdError + 'static)) -> Explanation {
     let mut texts: Vec<String> = Vec::new();

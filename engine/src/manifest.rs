@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::odoo::OdooFacts;
+use crate::odoo::{AttachmentCounts, OdooFacts};
 use crate::postgres::ServerFacts;
 use crate::repository::BackupId;
 use crate::store::Key;
@@ -37,6 +37,9 @@ pub struct Manifest {
     /// What Odoo's own tables say; `None` where the database is not Odoo's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub odoo: Option<OdooFacts>,
+    /// Its attachments; `None` where the database is not Odoo's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachments: Option<AttachmentContent>,
     /// The dump.
     pub database: DatabaseContent,
     /// The files.
@@ -65,6 +68,16 @@ impl DatabaseContent {
     }
 }
 
+/// The attachments of a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachmentContent {
+    /// How many there are, and where their content is.
+    #[serde(flatten)]
+    pub counts: AttachmentCounts,
+    /// The list of them, one JSON object a line, in zstd; see [`crate::odoo::Attachment`].
+    pub list: StoredObject,
+}
+
 /// The files of a filestore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilestoreContent {
@@ -72,8 +85,76 @@ pub struct FilestoreContent {
     pub files: u64,
     /// Their length in bytes, together.
     pub bytes: u64,
-    /// Where they are, in order: a later volume overrides an earlier one for the same path.
+    /// How many of them no earlier backup held.
+    pub new_files: u64,
+    /// Length of those in bytes, together.
+    pub new_bytes: u64,
+    /// Where they are, in order: a later volume overrides an earlier one for the same path. Those of earlier backups come first.
     pub volumes: Vec<Volume>,
+    /// Paths that the volumes hold and that are no longer part of the filestore, one a line, in zstd.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<StoredObject>,
+    /// Whether Odoo's collector was kept out while the files were read.
+    pub collector_held: bool,
+    /// What was found to be wrong with the files.
+    #[serde(default)]
+    pub findings: Findings,
+}
+
+/// What was found to be wrong with the files of a filestore, by path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Findings {
+    /// Named by an attachment, not on disk, and not in the backup: the source has lost them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// Named by the snapshot's attachments and deleted with them before they were read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deleted: Vec<String>,
+    /// On disk, and their content is not what their name says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<String>,
+    /// Became longer or shorter while they were read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
+    /// On disk, and could not be read; with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
+    /// Missing, damaged or unreadable at the source, and in the backup all the same: an earlier backup held them whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rescued: Vec<String>,
+    /// Neither file nor folder (links, sockets, devices), and not in the backup.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
+    /// How many files no attachment names. They are in the backup.
+    pub unreferenced: u64,
+    /// The first thousand of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreferenced_names: Vec<String>,
+}
+
+impl Findings {
+    /// What a person must know, in sentences. Unreferenced files are nothing to be warned of: Odoo's collector comes for them.
+    pub fn warnings(&self) -> Vec<String> {
+        let findings: [(&[String], &str); 7] = [
+            (&self.missing, "named by an attachment and not on disk: the source has lost them"),
+            (&self.deleted, "deleted after the snapshot and before they could be read"),
+            (&self.damaged, "damaged at the source: their content is not what their name says"),
+            (&self.changed, "changed while they were read"),
+            (&self.unreadable, "could not be read"),
+            (&self.rescued, "of these in the backup all the same, whole, from an earlier one"),
+            (&self.skipped, "neither files nor folders, and not backed up"),
+        ];
+        let found = findings.into_iter().filter(|(names, _)| !names.is_empty());
+        found.map(|(names, what)| format!("{} {what}: {}", names.len(), first(names))).collect()
+    }
+}
+
+/// The first names of a list, for a sentence; the manifest has all.
+fn first(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN { format!("{shown}, …") } else { shown }
 }
 
 /// A tar archive of part of a filestore.
@@ -104,7 +185,8 @@ impl Manifest {
     /// Every object that a restore of it reads.
     pub fn objects(&self) -> impl Iterator<Item = &StoredObject> {
         let volumes = self.filestore.volumes.iter().flat_map(|volume| [&volume.object, &volume.list]);
-        std::iter::once(&self.database.object).chain(volumes)
+        let others = self.filestore.removed.iter().chain(self.attachments.as_ref().map(|attachments| &attachments.list));
+        std::iter::once(&self.database.object).chain(volumes).chain(others)
     }
 
     /// Bytes that its own objects take in the repository: what it did not share with an earlier backup.

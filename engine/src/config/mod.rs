@@ -72,6 +72,33 @@ pub struct Instance {
     pub database: Database,
     /// The filestore's folder: `<data_dir>/filestore/<database>`, or what `filestore` says.
     pub filestore: PathBuf,
+    /// Whether Odoo's collector is kept out while the filestore is read.
+    pub hold_filestore_gc: HoldCollector,
+}
+
+/// `hold_filestore_gc`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldCollector {
+    /// Where it harms nobody: the series, the role and the server allow it.
+    Auto,
+    /// A backup that cannot keep it out fails.
+    Always,
+    /// It comes and goes as it likes.
+    Never,
+}
+
+impl HoldCollector {
+    /// Every setting, in the order of the reference.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
+
+    /// Its word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
 }
 
 /// `[target.NAME]`: a place to restore to.

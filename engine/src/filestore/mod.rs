@@ -1,11 +1,16 @@
 //! The filestore: a folder of files named by their content, and the volumes it is kept in.
 
+mod content;
 mod error;
+mod ledger;
+mod name;
 mod unpack;
 mod volume;
 mod walk;
 
 pub use error::FilestoreError;
+pub use ledger::{Held, Ledger, Settled};
+pub use name::{FileName, Names};
 pub use unpack::{NewFilestore, Unpacked, read_files, unpack};
 pub use volume::{Limits, Listed, WrittenVolume, write_volume};
 pub use walk::{Batches, FileEntry};

@@ -1,18 +1,17 @@
 //! A part of a filestore as a tar archive in zstd frames, and the list of what is in it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::FilestoreError;
+use super::content::Content;
+use super::name::FileName;
 use super::walk::{Batches, FileEntry};
 use crate::progress::Task;
 use crate::stream::{
-    ChunkWriter, Digest, DigestReader, Encoded, FrameWriter, Level, Outcome, Packed, body_of, produce,
+    ChunkWriter, Digest, Encoded, FrameWriter, Level, Outcome, Packed, body_of, produce,
 };
 
 /// How large a volume may become before the next one is begun.
@@ -74,7 +73,7 @@ pub fn write_volume(
         let mut volume = Writer::new(out, level, task)?;
         let mut next = Some(first);
         while let Some(batch) = next {
-            volume.append(&root, &batch)?;
+            volume.append(&root, &batch, &batches)?;
             let full = volume.bytes >= limits.bytes || volume.files >= limits.files;
             next = if full { None } else { lock(&batches).next_batch()? };
         }
@@ -103,10 +102,10 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends a batch as one frame.
-    fn append(&mut self, root: &Path, batch: &[FileEntry]) -> io::Result<()> {
+    fn append(&mut self, root: &Path, batch: &[FileEntry], batches: &Mutex<Batches>) -> io::Result<()> {
         let mut listed = Vec::with_capacity(batch.len());
         for entry in batch {
-            listed.extend(self.append_file(root, entry)?);
+            listed.extend(self.append_file(root, entry, batches)?);
         }
         let frame = self.tar.get_mut().end_frame()?;
         for mut file in listed {
@@ -117,33 +116,56 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Appends a file; `None` where it is no longer there.
-    fn append_file(&mut self, root: &Path, entry: &FileEntry) -> io::Result<Option<Listed>> {
-        let path = root.join(&entry.path);
-        let Some(file) = open(&path)? else { return Ok(None) };
-        let metadata = file.metadata().map_err(FilestoreError::io("look at", &path))?;
-        // A named pipe, opened without waiting for its other end, would pass for an empty file.
-        if !metadata.is_file() {
-            return Err(FilestoreError::NotAFile { path }.into());
+    /// Appends a file; `None` where there is nothing of it to be stored. What is wrong with it is noted in the ledger.
+    fn append_file(
+        &mut self,
+        root: &Path,
+        entry: &FileEntry,
+        batches: &Mutex<Batches>,
+    ) -> io::Result<Option<Listed>> {
+        let name = FileName::new(&entry.path);
+        if entry.verify && !self.is_to_replace(root, entry, &name, batches) {
+            return Ok(None);
         }
-        let size = metadata.len();
-        let mtime = u64::try_from(metadata.mtime()).unwrap_or(0);
+        let Some(content) = open(root, entry, batches) else { return Ok(None) };
+        let (size, mtime) = (content.size, content.mtime);
         let mut header = tar::Header::new_gnu();
         header.set_size(size);
         // Whoever restores by hand decides who may read it; nobody else should before that.
         header.set_mode(0o600);
         header.set_mtime(mtime);
-        let mut content = Content { file: DigestReader::new(file), path: &path, expected: size, read: 0 };
-        // A long path takes an entry of its own before the file's: the content's place is known only when the first byte comes.
-        self.tar.append_data(&mut header, &entry.path, &mut content)?;
-        content.expect_end()?;
+        let seen = content.read(&name, |content| self.tar.append_data(&mut header, &entry.path, content))?;
+        if !seen.as_named {
+            lock(batches).ledger.damaged(&entry.path, false);
+        } else if seen.changed {
+            lock(batches).ledger.changed(&entry.path);
+        }
         let padding = size.next_multiple_of(512) - size;
         let offset = self.tar.get_ref().position_in_frame() - padding - size;
         self.files += 1;
         self.bytes += size;
         self.task.advance(size);
-        let sha256 = content.file.fingerprint().sha256;
+        let sha256 = seen.sha256;
         Ok(Some(Listed { path: entry.path.clone(), size, sha256, mtime, frame: 0, frame_length: 0, offset }))
+    }
+
+    /// Reads a file of which an earlier version is held, and says whether it is to take that one's place: only if it is what its
+    /// name says and the earlier one is not.
+    fn is_to_replace(&self, root: &Path, entry: &FileEntry, name: &FileName, batches: &Mutex<Batches>) -> bool {
+        let Some(content) = open(root, entry, batches) else { return false };
+        let size = content.size;
+        let seen = content.read(name, |content| io::copy(content, &mut io::sink()).map(drop));
+        self.task.advance(size);
+        let mut batches = lock(batches);
+        if !seen.is_ok_and(|seen| seen.as_named) {
+            batches.ledger.damaged(&entry.path, true);
+            return false;
+        }
+        let replaces = batches.ledger.held_size(&entry.path) != Some(size);
+        if replaces {
+            batches.ledger.replaces(&entry.path);
+        }
+        replaces
     }
 
     fn finish(mut self) -> io::Result<Packed<WrittenVolume>> {
@@ -158,49 +180,17 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Opens a file for reading if it is still there, and still no link.
-fn open(path: &Path) -> Result<Option<File>, FilestoreError> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    match OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(FilestoreError::io("read", path)(error)),
-    }
-}
-
-/// A file's content of exactly the length that its header promises, or an error: a file that changes must not look whole.
-struct Content<'a> {
-    file: DigestReader<File>,
-    path: &'a Path,
-    expected: u64,
-    read: u64,
-}
-
-impl Content<'_> {
-    fn changed(&self, found: u64) -> io::Error {
-        FilestoreError::Changed { path: self.path.to_owned(), expected: self.expected, found }.into()
-    }
-
-    /// After the last byte: it must not have grown.
-    fn expect_end(&mut self) -> io::Result<()> {
-        let file = self.file.get_ref();
-        let now = file.metadata().map_err(FilestoreError::io("look at", self.path))?.len();
-        if now == self.expected { Ok(()) } else { Err(self.changed(now)) }
-    }
-}
-
-impl Read for Content<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let left = self.expected - self.read;
-        let wanted = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        if wanted == 0 {
-            return Ok(0);
+/// Opens a file; `None`, and noted, where it is gone or cannot be read.
+fn open(root: &Path, entry: &FileEntry, batches: &Mutex<Batches>) -> Option<Content> {
+    match Content::open(&root.join(&entry.path)) {
+        Ok(Some(content)) => Some(content),
+        Ok(None) => {
+            lock(batches).ledger.vanished(&entry.path);
+            None
         }
-        let read = self.file.read(&mut buf[..wanted]).map_err(FilestoreError::io("read", self.path))?;
-        if read == 0 {
-            return Err(self.changed(self.read));
+        Err(error) => {
+            lock(batches).ledger.unreadable(&entry.path, &error);
+            None
         }
-        self.read += read as u64;
-        Ok(read)
     }
 }

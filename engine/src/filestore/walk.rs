@@ -1,10 +1,12 @@
 //! Which files a filestore has, in batches, without ever holding the list of all.
 
 use std::collections::VecDeque;
-use std::fs::{self, DirEntry};
+use std::fs::{self, DirEntry, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::FilestoreError;
+use super::ledger::{Decision, Ledger};
 
 /// A file of a filestore.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub struct FileEntry {
     pub path: String,
     /// Its length in bytes when it was seen.
     pub size: u64,
+    /// Whether its content must be held against its name before it may take an earlier version's place.
+    pub verify: bool,
 }
 
 /// How much one batch holds at most, unless a single file is larger. A batch becomes one zstd frame.
@@ -30,20 +34,21 @@ pub struct Batches {
     folders: Vec<String>,
     /// Files of folders that were read.
     files: VecDeque<FileEntry>,
-    /// What was passed over: neither file nor folder.
-    skipped: Vec<String>,
+    /// Says which of them need to be read, and is told what became of them.
+    pub ledger: Ledger,
 }
 
 impl Batches {
-    /// Begins at the folder `root`.
+    /// Begins at the folder `root`. Only files that the ledger wants are handed out.
     ///
     /// # Errors
-    /// [`FilestoreError::Io`] where it cannot be read.
-    pub fn open(root: &Path) -> Result<Self, FilestoreError> {
-        let mut batches =
-            Self { root: root.to_owned(), folders: Vec::new(), files: VecDeque::new(), skipped: Vec::new() };
-        batches.read_folder("")?;
-        Ok(batches)
+    /// [`FilestoreError::Io`] where it cannot be read; the ledger comes back with it.
+    pub fn open(root: &Path, ledger: Ledger) -> Result<Self, (FilestoreError, Ledger)> {
+        let mut batches = Self { root: root.to_owned(), folders: Vec::new(), files: VecDeque::new(), ledger };
+        match batches.read_folder("") {
+            Ok(()) => Ok(batches),
+            Err(error) => Err((error, batches.ledger)),
+        }
     }
 
     /// Where it began.
@@ -61,7 +66,7 @@ impl Batches {
         while batch.len() < BATCH_FILES {
             let Some(file) = self.files.front() else {
                 match self.folders.pop() {
-                    Some(folder) => self.read_folder(&folder)?,
+                    Some(folder) => self.read_subfolder(&folder)?,
                     None => break,
                 }
                 continue;
@@ -75,9 +80,15 @@ impl Batches {
         Ok(if batch.is_empty() { None } else { Some(batch) })
     }
 
-    /// What was passed over so far because it is neither a file nor a folder: links, sockets, devices.
-    pub fn take_skipped(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.skipped)
+    /// A folder that cannot be read, or holds what no filestore can, is noted, and does not keep the others from being backed up.
+    fn read_subfolder(&mut self, folder: &str) -> Result<(), FilestoreError> {
+        match self.read_folder(folder) {
+            Err(FilestoreError::Io { source, .. }) => {
+                self.ledger.unreadable(folder, &source);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn read_folder(&mut self, folder: &str) -> Result<(), FilestoreError> {
@@ -93,8 +104,10 @@ impl Batches {
         let mut folders = Vec::new();
         for entry in entries {
             let name = entry.file_name();
-            let bad_name = |reason| FilestoreError::BadName { path: entry.path(), reason };
-            let name = name.to_str().ok_or_else(|| bad_name("it is not UTF-8"))?;
+            let Some(name) = name.to_str() else {
+                self.ledger.skipped(&format!("{folder}/{}", name.to_string_lossy()));
+                continue;
+            };
             if folder.is_empty() && name == SPOOL {
                 continue;
             }
@@ -104,17 +117,28 @@ impl Batches {
                 folders.push(path);
             } else if kind.is_file() {
                 match entry.metadata() {
-                    Ok(metadata) => self.files.push_back(FileEntry { path, size: metadata.len() }),
+                    Ok(metadata) => self.see(path, &metadata),
                     // Collected since the folder was read.
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                    Err(error) => return Err(FilestoreError::io("look at", entry.path())(error)),
+                    Err(error) => self.ledger.unreadable(&path, &error),
                 }
             } else {
-                self.skipped.push(path);
+                self.ledger.skipped(&path);
             }
         }
         self.folders.extend(folders.into_iter().rev());
         Ok(())
+    }
+
+    fn see(&mut self, path: String, metadata: &Metadata) {
+        let size = metadata.len();
+        let mtime = u64::try_from(metadata.mtime()).unwrap_or(0);
+        let verify = match self.ledger.see(&path, size, mtime) {
+            Decision::Keep => return,
+            Decision::Store => false,
+            Decision::Verify => true,
+        };
+        self.files.push_back(FileEntry { path, size, verify });
     }
 }
 
@@ -134,12 +158,14 @@ mod tests {
         }
         symlink("/etc/passwd", root.path().join("a/link")).unwrap();
         fs::create_dir(root.path().join("empty")).unwrap();
-        let mut batches = Batches::open(root.path()).unwrap();
+        let mut batches = Batches::open(root.path(), Ledger::default()).unwrap();
         let batch = batches.next_batch().unwrap().unwrap();
         let paths: Vec<_> = batch.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["top", "a/1", "a/10", "a/checklist", "a/deep/er", "b/2"]);
         assert_eq!(batches.next_batch().unwrap(), None);
-        assert_eq!(batches.take_skipped(), ["a/link"]);
+        let settled = batches.ledger.settle();
+        assert_eq!(settled.skipped, ["a/link"]);
+        assert_eq!(settled.unreferenced.0, 6);
     }
 
     #[test]
@@ -151,7 +177,7 @@ mod tests {
         for i in 0..=BATCH_FILES {
             fs::write(root.path().join(format!("e{i:05}")), "").unwrap();
         }
-        let mut batches = Batches::open(root.path()).unwrap();
+        let mut batches = Batches::open(root.path(), Ledger::default()).unwrap();
         let mut sizes = Vec::new();
         while let Some(batch) = batches.next_batch().unwrap() {
             sizes.push(batch.len());
@@ -161,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_not_there_is_an_error_that_names_it() {
-        let error = Batches::open(Path::new("/nowhere/filestore")).unwrap_err();
+        let error = Batches::open(Path::new("/nowhere/filestore"), Ledger::default()).unwrap_err().0;
         assert_eq!(error.to_string(), "unable to read /nowhere/filestore");
     }
 }

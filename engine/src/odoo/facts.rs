@@ -14,12 +14,6 @@ pub struct OdooFacts {
     /// `database.uuid` of `ir_config_parameter`: identifies the database for Odoo's own services.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_uuid: Option<String>,
-    /// Rows of `ir_attachment`.
-    pub attachments: u64,
-    /// Different files of the filestore that they name (`store_fname`).
-    pub attachment_files: u64,
-    /// Those files' length in bytes, together.
-    pub attachment_bytes: u64,
     /// Installed modules and their versions.
     pub modules: BTreeMap<String, String>,
 }
@@ -40,19 +34,10 @@ pub async fn odoo_facts(session: &Session) -> Result<Option<OdooFacts>, Postgres
     let modules: BTreeMap<String, String> = modules.iter().map(|row| (row.get(0), row.get(1))).collect();
     let query = "SELECT value::text FROM ir_config_parameter WHERE key = 'database.uuid'";
     let uuid = session.query_opt(query, &[]).await.map_err(failed())?;
-    // Rows with the same content share a file; contents kept elsewhere have no name, or one with a scheme.
-    let query = "SELECT (SELECT count(*) FROM ir_attachment), count(*), coalesce(sum(size), 0)::bigint
-                 FROM (SELECT max(file_size)::bigint AS size FROM ir_attachment
-                       WHERE type = 'binary' AND store_fname <> '' AND store_fname NOT LIKE '%://%' GROUP BY store_fname) files";
-    let attachments = session.query_one(query, &[]).await.map_err(failed())?;
-    let count = |column: usize| attachments.get::<_, i64>(column).unsigned_abs();
     let base = modules.get("base").map_or("", String::as_str);
     Ok(Some(OdooFacts {
         series: base.splitn(3, '.').take(2).collect::<Vec<_>>().join("."),
         database_uuid: uuid.and_then(|row| row.get(0)),
-        attachments: count(0),
-        attachment_files: count(1),
-        attachment_bytes: count(2),
         modules,
     }))
 }

@@ -1,6 +1,10 @@
 //! All that is Odoo's own: its configuration file, what its database says of itself, where its filestore lies.
 
+mod attachments;
+mod collector;
 pub mod conf;
 mod facts;
 
+pub use attachments::{Attachment, AttachmentCounts, Inventory, attachments, still_named};
+pub use collector::{CollectorHold, hold_collector};
 pub use facts::{OdooFacts, odoo_facts};

@@ -1,0 +1,269 @@
+//! What is to be done with each file: by what the snapshot names, what earlier volumes hold, and what is on disk.
+
+use super::name::{FileName, Names};
+
+/// A file that an earlier volume holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it was last modified, in seconds since 1970.
+    pub mtime: u64,
+    /// Whether it is still part of the backup: not overridden, and not gone.
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Not yet seen on disk.
+    Unseen,
+    /// As it was: it need not be stored again.
+    Kept,
+    /// A new version of it is being stored.
+    Replaced,
+}
+
+impl Held {
+    /// A file as a volume's list has it.
+    pub fn new(size: u64, mtime: u64) -> Self {
+        Self { size, mtime, state: State::Unseen }
+    }
+}
+
+/// Whether a file that is on disk must be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It is held already.
+    Keep,
+    /// It is not held, or not as it is now.
+    Store,
+    /// It is held by its name and size; its content is to be read all the same and held against its name.
+    Verify,
+}
+
+/// The names of one backup's files. Fed by the walk, and asked once that is over.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// What the snapshot's attachments name, and whether it was seen on disk.
+    named: Names<bool>,
+    held: Names<Held>,
+    reread: bool,
+    unreferenced: (u64, Vec<String>),
+    damaged: Vec<String>,
+    rescued: Vec<String>,
+    changed: Vec<String>,
+    unreadable: Vec<String>,
+    skipped: Vec<String>,
+}
+
+/// How many names are written down where there may be any number and each is harmless.
+const NAMES_WRITTEN_DOWN: usize = 1000;
+
+/// What came of the walk, by name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Files held earlier that are part of the backup, and their length in bytes.
+    pub kept: (u64, u64),
+    /// Named by the snapshot, not on disk, and held by no earlier volume.
+    pub missing: Vec<String>,
+    /// Not on disk, or damaged there, but held whole by an earlier volume, which the backup stands on.
+    pub rescued: Vec<String>,
+    /// Their content is not what their name says.
+    pub damaged: Vec<String>,
+    /// Became longer or shorter while they were read.
+    pub changed: Vec<String>,
+    /// On disk, and could not be read, with the reason.
+    pub unreadable: Vec<String>,
+    /// On disk, and neither file nor folder.
+    pub skipped: Vec<String>,
+    /// On disk, and not named by the snapshot: how many, and the first of them.
+    pub unreferenced: (u64, Vec<String>),
+    /// Held by an earlier volume, but neither named nor on disk any more.
+    pub removed: Vec<FileName>,
+}
+
+impl Ledger {
+    /// Begins with the names of the snapshot's attachments and what earlier volumes hold.
+    pub fn new(named: Names<bool>, held: Names<Held>, reread: bool) -> Self {
+        Self { named, held, reread, ..Self::default() }
+    }
+
+    /// Notes a file that is on disk and says what to do with it.
+    pub fn see(&mut self, path: &str, size: u64, mtime: u64) -> Decision {
+        let name = FileName::new(path);
+        match self.named.get_mut(&name) {
+            Some(seen) => *seen = true,
+            None => {
+                self.unreferenced.0 += 1;
+                if self.unreferenced.1.len() < NAMES_WRITTEN_DOWN {
+                    self.unreferenced.1.push(path.to_owned());
+                }
+            }
+        }
+        let Some(held) = self.held.get_mut(&name) else { return Decision::Store };
+        let proven_by_name = matches!(name, FileName::Sha1(_));
+        let same = held.size == size && (proven_by_name || held.mtime == mtime);
+        let decision = match (same, self.reread) {
+            (true, false) => Decision::Keep,
+            (true, true) if proven_by_name => Decision::Verify,
+            // Of a name that proves nothing, the content that is there now is as good as any.
+            (true, true) => Decision::Store,
+            // The name says what it must be: whether it is must be read, lest a damaged file take a sound one's place.
+            (false, _) if proven_by_name => Decision::Verify,
+            (false, _) => Decision::Store,
+        };
+        held.state = if decision == Decision::Store { State::Replaced } else { State::Kept };
+        decision
+    }
+
+    /// Length of the version of a file that an earlier volume holds.
+    pub fn held_size(&self, path: &str) -> Option<u64> {
+        self.held.get(&FileName::new(path)).map(|held| held.size)
+    }
+
+    /// Notes that a file that was to be verified is stored anew after all: the earlier version was not the right one.
+    pub fn replaces(&mut self, path: &str) {
+        if let Some(held) = self.held.get_mut(&FileName::new(path)) {
+            held.state = State::Replaced;
+        }
+    }
+
+    /// Notes that a file that was seen was gone when it was to be read.
+    pub fn vanished(&mut self, path: &str) {
+        let name = FileName::new(path);
+        if let Some(seen) = self.named.get_mut(&name) {
+            *seen = false;
+        }
+        if let Some(held) = self.held.get_mut(&name) {
+            held.state = State::Unseen;
+        }
+    }
+
+    /// Notes that a file is there and cannot be read.
+    pub fn unreadable(&mut self, path: &str, reason: &dyn std::fmt::Display) {
+        self.unreadable.push(format!("{path}: {reason}"));
+        // Not in the backup, but not to be taken for one that Odoo has removed either.
+        if let Some(held) = self.held.get_mut(&FileName::new(path)) {
+            held.state = State::Kept;
+            self.rescued.push(path.to_owned());
+        }
+    }
+
+    /// Notes that a file's content is not what its name says. `rescued`: an earlier version is held, and stays.
+    pub fn damaged(&mut self, path: &str, rescued: bool) {
+        self.damaged.push(path.to_owned());
+        if rescued {
+            self.rescued.push(path.to_owned());
+        }
+    }
+
+    /// Notes that a file became longer or shorter while it was read.
+    pub fn changed(&mut self, path: &str) {
+        self.changed.push(path.to_owned());
+    }
+
+    /// Notes something that is neither file nor folder.
+    pub fn skipped(&mut self, path: &str) {
+        self.skipped.push(path.to_owned());
+    }
+
+    /// What came of it, once the walk is over and everything was stored.
+    pub fn settle(self) -> Settled {
+        let mut settled = Settled {
+            unreferenced: self.unreferenced,
+            damaged: self.damaged,
+            rescued: self.rescued,
+            changed: self.changed,
+            unreadable: self.unreadable,
+            skipped: self.skipped,
+            ..Settled::default()
+        };
+        let gone = |name: &FileName| self.named.get(name).is_none();
+        for (name, held) in self.held.iter() {
+            match held.state {
+                State::Unseen if gone(&name) => settled.removed.push(name),
+                State::Replaced => {}
+                State::Unseen | State::Kept => {
+                    settled.kept.0 += 1;
+                    settled.kept.1 += held.size;
+                }
+            }
+        }
+        for (name, _) in self.named.iter().filter(|(_, seen)| !**seen) {
+            let held = self.held.get(&name).is_some();
+            let names = if held { &mut settled.rescued } else { &mut settled.missing };
+            names.push(name.to_string());
+        }
+        for names in [&mut settled.rescued, &mut settled.damaged, &mut settled.changed, &mut settled.unreadable] {
+            names.sort();
+        }
+        settled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "aa/aa39a3ee5e6b4b0d3255bfef95601890afd80709";
+    const B: &str = "bb/bb39a3ee5e6b4b0d3255bfef95601890afd80709";
+    const C: &str = "cc/cc39a3ee5e6b4b0d3255bfef95601890afd80709";
+
+    fn ledger(named: &[&str], held: &[(&str, u64)], reread: bool) -> Ledger {
+        let named = named.iter().map(|path| (FileName::new(path), false)).collect();
+        let held = held.iter().map(|(path, size)| (FileName::new(path), Held::new(*size, 1))).collect();
+        Ledger::new(named, held, reread)
+    }
+
+    #[test]
+    fn what_is_held_by_name_and_size_need_not_be_read() {
+        let mut ledger = ledger(&[A, B], &[(A, 10)], false);
+        assert_eq!(ledger.see(A, 10, 999), Decision::Keep);
+        assert_eq!(ledger.see(B, 20, 1), Decision::Store);
+        let settled = ledger.settle();
+        assert_eq!(settled, Settled { kept: (1, 10), ..Settled::default() });
+    }
+
+    #[test]
+    fn a_name_that_proves_nothing_needs_the_same_time_too() {
+        let held = [("x", 10), ("y", 10), ("z", 10)];
+        let mut ledger = ledger(&[], &held, false);
+        assert_eq!(ledger.see("x", 10, 1), Decision::Keep);
+        assert_eq!(ledger.see("y", 10, 2), Decision::Store);
+        assert_eq!(ledger.see("z", 11, 1), Decision::Store);
+        assert_eq!(ledger.settle().kept, (1, 10));
+    }
+
+    #[test]
+    fn another_size_or_a_reread_is_verified_before_it_may_take_a_held_ones_place() {
+        assert_eq!(ledger(&[A], &[(A, 10)], false).see(A, 9, 1), Decision::Verify);
+        let mut reread = ledger(&[A], &[(A, 10), ("x", 10)], true);
+        assert_eq!(reread.see(A, 10, 1), Decision::Verify);
+        assert_eq!(reread.see("x", 10, 1), Decision::Store);
+        reread.replaces(A);
+        assert_eq!(reread.settle().kept, (0, 0));
+    }
+
+    #[test]
+    fn missing_rescued_removed_and_unreferenced_are_told_apart() {
+        let mut ledger = ledger(&[A, B], &[(B, 10), (C, 10), ("x", 1)], false);
+        assert_eq!(ledger.see("x", 1, 1), Decision::Keep);
+        let settled = ledger.settle();
+        assert_eq!(settled.missing, [A]);
+        assert_eq!(settled.rescued, [B]);
+        assert_eq!(settled.removed, [FileName::new(C)]);
+        assert_eq!(settled.unreferenced, (1, vec!["x".to_owned()]));
+        assert_eq!(settled.kept, (2, 11), "the rescued one is still part of it");
+    }
+
+    #[test]
+    fn what_vanishes_between_walk_and_reading_was_never_there() {
+        let mut ledger = ledger(&[A, B], &[(B, 10)], false);
+        assert_eq!(ledger.see(A, 10, 1), Decision::Store);
+        assert_eq!(ledger.see(B, 11, 1), Decision::Verify);
+        ledger.vanished(A);
+        ledger.vanished(B);
+        let settled = ledger.settle();
+        assert_eq!((settled.missing, settled.rescued), (vec![A.to_owned()], vec![B.to_owned()]));
+    }
+}

@@ -1,0 +1,161 @@
+//! Names of files, and what is known of each by its name, in little memory: a filestore may have millions.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A file's path within a filestore.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FileName {
+    /// `ab/abcdef…`: Odoo names a file by the SHA-1 of its content.
+    Sha1([u8; 20]),
+    /// Anything else.
+    Other(Box<str>),
+}
+
+impl FileName {
+    /// Reads a path.
+    pub fn new(path: &str) -> Self {
+        parse_sha1(path).map_or_else(|| Self::Other(path.into()), Self::Sha1)
+    }
+}
+
+/// Only what [`FileName`]'s `Display` would write again: lower-case digits, under the folder of the first two.
+fn parse_sha1(path: &str) -> Option<[u8; 20]> {
+    let (folder, name) = path.split_once('/')?;
+    if name.len() != 40 || folder.len() != 2 || !name.starts_with(folder) {
+        return None;
+    }
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut sha1 = [0; 20];
+    for (byte, pair) in sha1.iter_mut().zip(name.as_bytes().chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(sha1)
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sha1(sha1) => {
+                write!(f, "{:02x}/", sha1[0])?;
+                sha1.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+            Self::Other(path) => f.write_str(path),
+        }
+    }
+}
+
+/// A map by file name: 20 bytes and the value for each of Odoo's names.
+#[derive(Debug, Clone)]
+pub struct Names<V> {
+    /// Sorted.
+    sha1: Vec<([u8; 20], V)>,
+    other: BTreeMap<Box<str>, V>,
+}
+
+impl<V> Default for Names<V> {
+    fn default() -> Self {
+        Self { sha1: Vec::new(), other: BTreeMap::new() }
+    }
+}
+
+impl<V> FromIterator<(FileName, V)> for Names<V> {
+    /// Of several values for a name the last one counts.
+    fn from_iter<I: IntoIterator<Item = (FileName, V)>>(entries: I) -> Self {
+        let mut names = Self::default();
+        for (name, value) in entries {
+            match name {
+                FileName::Sha1(sha1) => names.sha1.push((sha1, value)),
+                FileName::Other(path) => drop(names.other.insert(path, value)),
+            }
+        }
+        // Stable: among equals the last comes last, and is what `dedup` must leave.
+        names.sha1.sort_by_key(|(sha1, _)| *sha1);
+        names.sha1.reverse();
+        names.sha1.dedup_by_key(|(sha1, _)| *sha1);
+        names.sha1.reverse();
+        names.sha1.shrink_to_fit();
+        names
+    }
+}
+
+impl<V> Names<V> {
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.sha1.len() + self.other.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &FileName) -> Option<&V> {
+        match name {
+            FileName::Sha1(sha1) => self.place(sha1).map(|place| &self.sha1[place].1),
+            FileName::Other(path) => self.other.get(path),
+        }
+    }
+
+    /// The value of a name, to be changed.
+    pub fn get_mut(&mut self, name: &FileName) -> Option<&mut V> {
+        match name {
+            FileName::Sha1(sha1) => self.place(sha1).map(|place| &mut self.sha1[place].1),
+            FileName::Other(path) => self.other.get_mut(path),
+        }
+    }
+
+    /// Every name and its value, Odoo's names first, each kind in order.
+    pub fn iter(&self) -> impl Iterator<Item = (FileName, &V)> {
+        let sha1 = self.sha1.iter().map(|(sha1, value)| (FileName::Sha1(*sha1), value));
+        sha1.chain(self.other.iter().map(|(path, value)| (FileName::Other(path.clone()), value)))
+    }
+
+    fn place(&self, sha1: &[u8; 20]) -> Option<usize> {
+        self.sha1.binary_search_by_key(sha1, |(sha1, _)| *sha1).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHA1: &str = "da/da39a3ee5e6b4b0d3255bfef95601890afd80709";
+
+    #[test]
+    fn only_odoos_names_are_taken_for_them_and_every_path_comes_back() {
+        assert!(matches!(FileName::new(SHA1), FileName::Sha1(_)));
+        let others = [
+            "",
+            "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+            "db/da39a3ee5e6b4b0d3255bfef95601890afd80709",
+            "DA/DA39A3EE5E6B4B0D3255BFEF95601890AFD80709",
+            "da/da39a3ee5e6b4b0d3255bfef95601890afd8070",
+            "da/da39a3ee5e6b4b0d3255bfef95601890afd8070g",
+            "da/da39a3ee5e6b4b0d3255bfef95601890afd80709/x",
+            "assets/ü",
+        ];
+        for path in others {
+            assert!(matches!(FileName::new(path), FileName::Other(_)), "{path}");
+            assert_eq!(FileName::new(path).to_string(), path);
+        }
+        assert_eq!(FileName::new(SHA1).to_string(), SHA1);
+    }
+
+    #[test]
+    fn the_last_value_of_a_name_counts() {
+        let other = "00/0000000000000000000000000000000000000000";
+        let entries = [(SHA1, 1), ("x", 2), (other, 3), (SHA1, 4), ("x", 5)];
+        let mut names: Names<i32> = entries.into_iter().map(|(path, value)| (FileName::new(path), value)).collect();
+        assert_eq!(names.len(), 3);
+        *names.get_mut(&FileName::new("x")).unwrap() += 1;
+        let all: Vec<_> = names.iter().map(|(name, value)| (name.to_string(), *value)).collect();
+        assert_eq!(all, [(other.to_owned(), 3), (SHA1.to_owned(), 4), ("x".to_owned(), 6)]);
+        assert_eq!(names.get(&FileName::new("y")), None);
+    }
+}

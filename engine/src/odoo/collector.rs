@@ -1,0 +1,80 @@
+//! Keeping Odoo's collector of unneeded files out while the filestore is read.
+//!
+//! The collector takes a `SHARE` lock on `ir_attachment` before it removes files; `ROW EXCLUSIVE` conflicts with that, and with
+//! no other reader or writer. A collector that waits lets writers queue behind it. From series 17.0 on it waits ten seconds at
+//! most and tries again the next day; in older series it would wait, and the writers with it, for as long as a backup takes:
+//! there it is not kept out unless the configuration says so.
+
+use crate::config::HoldCollector;
+use crate::postgres::{PostgresError, Session, connect};
+
+/// The first series whose collector is known to give up waiting.
+const FIRST_PATIENT_SERIES: u32 = 17;
+
+/// How long to wait for a collector that is at work when the backup begins.
+const PATIENCE: &str = "SET LOCAL lock_timeout = '30s'";
+
+/// The lock, for as long as this lives.
+#[derive(Debug)]
+pub struct CollectorHold(Session);
+
+impl CollectorHold {
+    /// Lets the collector in again.
+    ///
+    /// # Errors
+    /// [`PostgresError::Query`]: the connection was lost, and the lock with it, who knows when.
+    pub async fn release(self) -> Result<(), PostgresError> {
+        self.0.batch_execute("ROLLBACK").await.map_err(self.0.failed("let go of the lock on ir_attachment"))
+    }
+}
+
+/// Keeps the collector out, where the setting and the database allow it. `Ok(Err(reason))`: it was not done, and why.
+///
+/// Must come before the snapshot: a file that the snapshot names is then there until the lock is released.
+///
+/// # Errors
+/// [`PostgresError`] where the setting insists on it.
+pub async fn hold_collector(
+    session: &Session,
+    setting: HoldCollector,
+) -> Result<Result<CollectorHold, String>, PostgresError> {
+    if setting == HoldCollector::Never {
+        return Ok(Err("the configuration says so".into()));
+    }
+    if setting == HoldCollector::Auto
+        && let Some(reason) = reason_not_to(session).await?
+    {
+        return Ok(Err(reason));
+    }
+    let lock = async {
+        let holder = connect(session.endpoint()).await?;
+        let statement = format!("BEGIN; {PATIENCE}; LOCK TABLE ir_attachment IN ROW EXCLUSIVE MODE");
+        holder.batch_execute(&statement).await.map_err(holder.failed("lock ir_attachment"))?;
+        Ok(CollectorHold(holder))
+    };
+    match lock.await {
+        Ok(hold) => Ok(Ok(hold)),
+        Err(error) if setting == HoldCollector::Always => Err(error),
+        Err(error) => Ok(Err(crate::error::explain(&error).to_string())),
+    }
+}
+
+async fn reason_not_to(session: &Session) -> Result<Option<String>, PostgresError> {
+    let query = "SELECT pg_is_in_recovery(), to_regclass('ir_attachment') IS NOT NULL,
+                        coalesce(has_table_privilege(to_regclass('ir_attachment'), 'INSERT, UPDATE, DELETE'), false)";
+    let row = session.query_one(query, &[]).await.map_err(session.failed("see whether the collector can be kept out"))?;
+    let (standby, odoo, may_lock): (bool, bool, bool) = (row.get(0), row.get(1), row.get(2));
+    if !odoo {
+        return Ok(Some("the database is not Odoo's".into()));
+    }
+    if standby {
+        return Ok(Some("the server is a hot standby".into()));
+    }
+    if !may_lock {
+        return Ok(Some("the role may not write ir_attachment, which the lock needs".into()));
+    }
+    let series = super::odoo_facts(session).await?.map(|facts| facts.series).unwrap_or_default();
+    let major: u32 = series.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
+    let too_old = format!("in series {series} a waiting collector would make writers wait for as long as the backup takes");
+    Ok((major < FIRST_PATIENT_SERIES).then_some(too_old))
+}
