@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 /// A table with one row below another and no lines. `right` are the columns of figures.
 pub(crate) fn table(header: &[&str], right: &[usize], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header.to_vec());
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header.to_vec());
     for row in rows {
         table.add_row(row);
     }

@@ -1,1 +1,3 @@
-//! The scheduler and the HTTP service. At present it holds nothing: backups are made by `odoo-backup now`.
+//! The scheduler and the HTTP service. At present it holds the schedules alone: backups are made by `odoo-backup now`.
+
+pub mod schedule;

@@ -88,7 +88,7 @@ async fn store(
     options: BackupOptions,
     run: &Run,
 ) -> Result<Manifest, Error> {
-    let draft = repository.begin(&instance.name, source.taken_at)?;
+    let draft = repository.begin(&instance.name, source.taken_at);
     let stored = run.until_cancelled(async {
         tokio::try_join!(
             store_database(&draft, source, options, run),

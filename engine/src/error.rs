@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 
+use crate::config::{ConfigError, UnknownName};
 use crate::filestore::FilestoreError;
 use crate::postgres::PostgresError;
 use crate::repository::RepositoryError;
@@ -132,14 +133,18 @@ fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 
 }
 
 fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
-    let error_hint = error.downcast_ref::<Error>().and_then(Error::hint);
-    let others: [Option<String>; 4] = [
+    // A boxed error is its own kind of thing to `downcast_ref`.
+    let of_verb = error.downcast_ref::<Error>().or_else(|| error.downcast_ref::<Box<Error>>().map(Box::as_ref));
+    let hints: [Option<String>; 7] = [
+        of_verb.and_then(Error::hint),
         error.downcast_ref::<RepositoryError>().and_then(RepositoryError::hint),
         error.downcast_ref::<StoreError>().and_then(StoreError::hint),
         error.downcast_ref::<PostgresError>().and_then(PostgresError::hint),
         error.downcast_ref::<FilestoreError>().and_then(FilestoreError::hint),
+        error.downcast_ref::<ConfigError>().and_then(ConfigError::hint),
+        error.downcast_ref::<UnknownName>().and_then(UnknownName::hint),
     ];
-    others.into_iter().fold(error_hint, |hint, other| other.or(hint))
+    hints.into_iter().flatten().next()
 }
 
 #[cfg(test)]
@@ -163,5 +168,16 @@ mod tests {
             "/data/ab/file changed while it was read: it had 3 bytes, then 4"
         );
         assert!(explanation.hint.unwrap().contains("find out what else writes there"));
+    }
+
+    #[test]
+    fn a_hint_is_found_wherever_its_error_stands() {
+        let exists = || Error::Exists { what: "the database".into() };
+        let wrapped = exists().during("restore");
+        for error in [&exists() as &(dyn StdError + 'static), &wrapped, &io::Error::other(exists())] {
+            assert!(explain(error).hint.unwrap().contains("choose another target"), "{error}");
+        }
+        let repository = Error::from(RepositoryError::NotARepository("file:///backups".into())).during("list");
+        assert!(explain(&repository).hint.unwrap().contains("odoo-backup init"));
     }
 }

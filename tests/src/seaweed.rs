@@ -34,7 +34,8 @@ pub struct SeaweedFs {
     server: Child,
     guard: Option<ChildStdin>,
     ports: Vec<u16>,
-    folder: TempDir,
+    /// Removed when this is dropped.
+    _folder: TempDir,
 }
 
 impl SeaweedFs {
@@ -116,7 +117,7 @@ impl SeaweedFs {
             server,
             guard: Some(guard),
             ports,
-            folder,
+            _folder: folder,
         };
         if seaweed.comes_up(&log) { Ok(seaweed) } else { Err(fs::read_to_string(&log).unwrap_or_default()) }
     }
@@ -150,8 +151,6 @@ impl Drop for SeaweedFs {
         if let Some(mut guard) = self.guard.take() {
             let _ = guard.write_all(b"done\n");
         }
-        // The folder goes with its field.
-        let _ = &self.folder;
     }
 }
 

@@ -20,7 +20,7 @@ macro_rules! conformance {
         mod $name {
             conformance!(@cases $open;
                 round_trips, ranges, missing_objects, create_new_refuses_what_is_there, one_of_many_creators_wins,
-                one_of_many_large_creators_wins, a_failed_body_leaves_nothing, a_dropped_put_leaves_nothing, replacing_is_atomic,
+                a_failed_body_leaves_nothing, a_dropped_put_leaves_nothing, replacing_is_atomic,
                 puts_at_the_same_time, puts_and_deletes_at_the_same_time, lists_in_order_under_a_prefix, lists_many_pages,
                 foreign_leftovers_survive_a_young_sweep);
         }

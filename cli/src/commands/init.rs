@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use engine::config::{Config, InitOptions, template};
-use engine::error::Error;
+use engine::config::Config;
+use engine::config::template::{InitOptions, template};
 use engine::odoo::conf::OdooConfError;
 use engine::repository::{Repository, RepositoryError};
 use engine::store;
@@ -61,7 +61,7 @@ pub(super) async fn init(
         output.result(&json!(null), || format!("{what} {}", path.display()));
     }
     let config = Config::load(&path)?;
-    let store = store::open(&config.repository, true).await.map_err(Error::from)?;
+    let store = store::open(&config.repository, true).await?;
     let location = store.location();
     let made = match Repository::init(store, Timestamp::now()).await {
         Ok(_) => true,

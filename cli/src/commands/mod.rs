@@ -15,7 +15,7 @@ use engine::config::{Config, ConfigError, UnknownName};
 use engine::error::Error;
 use engine::repository::{Repository, RepositoryError};
 use engine::run::Run;
-use engine::store;
+use engine::store::{self, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Arguments, Command};
@@ -23,34 +23,37 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::progress::progress;
 
-/// Why a command ended early.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    UnknownName(#[from] UnknownName),
-    #[error(transparent)]
-    Init(#[from] init::InitError),
-    #[error(transparent)]
-    Engine(#[from] Error),
+/// Why a command ended early, and how the program ends for that.
+struct Failure {
+    error: Box<dyn std::error::Error>,
+    exit: Exit,
 }
 
-impl From<RepositoryError> for Failure {
-    fn from(error: RepositoryError) -> Self {
-        Self::Engine(error.into())
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = if error.is_interruption() { Exit::Interrupted } else { Exit::Failed };
+        Self { error: Box::new(error), exit }
     }
 }
 
-impl Failure {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Config(_) | Self::UnknownName(_) => Exit::Usage,
-            Self::Engine(error) if error.is_interruption() => Exit::Interrupted,
-            Self::Init(_) | Self::Engine(_) => Exit::Failed,
-        }
-    }
+/// Implements `From` of errors that always end the program in the same way.
+macro_rules! failure {
+    ($($error:ty => $exit:expr),*) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self { error: Box::new(error), exit: $exit }
+            }
+        })*
+    };
 }
+
+failure!(
+    ConfigError => Exit::Usage,
+    UnknownName => Exit::Usage,
+    init::InitError => Exit::Failed,
+    RepositoryError => Exit::Failed,
+    StoreError => Exit::Failed
+);
 
 /// Runs a command to its end.
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
@@ -72,7 +75,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
             Ok(Exit::Success)
         }
     };
-    result.unwrap_or_else(|failure| output.failed(&failure, failure.exit()))
+    result.unwrap_or_else(|failure| output.failed(&*failure.error, failure.exit))
 }
 
 /// The first SIGINT or SIGTERM stops the work cleanly; a second one does not wait for that.
@@ -106,7 +109,7 @@ fn load(path: Option<&Path>, output: Output) -> Result<Config, Failure> {
 }
 
 async fn open(config: &Config) -> Result<Repository, Failure> {
-    let store = store::open(&config.repository, false).await.map_err(Error::from)?;
+    let store = store::open(&config.repository, false).await?;
     Ok(Repository::open(store).await?)
 }
 

@@ -16,7 +16,7 @@ async fn check_with(fault: fn(&str) -> Option<Fault>) -> (Result<Vec<Checked>, E
     let fault = move |action, key: &Key| if action == Action::Get { fault(key.name()) } else { None };
     let store = Arc::new(FaultyStore { inner, fault });
     let repository = Repository::init(store, Timestamp::now()).await.unwrap();
-    let draft = repository.begin("production", Timestamp::now()).unwrap();
+    let draft = repository.begin("production", Timestamp::now());
     let dump = encode(body_of(vec![7; 1000]), Level::default(), 0, Task::default());
     let object = draft.add("database.dump.zst", dump).await.unwrap().0;
     let locale = Locale {

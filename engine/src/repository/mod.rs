@@ -89,8 +89,8 @@ pub enum RepositoryError {
         /// Their names.
         instances: Vec<String>,
     },
-    /// No random number for an id.
-    #[error("unable to make a name for a backup: {0}")]
+    /// The system has no random numbers.
+    #[error("unable to draw a random number: {0}")]
     Random(#[from] getrandom::Error),
     /// A manifest that cannot be written as JSON.
     #[error("unable to write a manifest: {0}")]
@@ -174,11 +174,8 @@ impl Repository {
     }
 
     /// Begins a backup that shows the moment `created_at`.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Random`]
-    pub fn begin(&self, instance: &str, created_at: Timestamp) -> Result<Draft, RepositoryError> {
-        Ok(Draft::new(self.store.clone(), instance, BackupId::new(created_at)?))
+    pub fn begin(&self, instance: &str, created_at: Timestamp) -> Draft {
+        Draft::new(self.store.clone(), instance, BackupId::new(created_at))
     }
 
     /// Reads a manifest, and holds it against the checksums that were stored beside it.

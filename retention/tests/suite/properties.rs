@@ -211,7 +211,9 @@ proptest! {
     /// has no warnings where the loser has some; or because the added one opened a period of the same tier and the
     /// loser's was the last to have a slot. Periods of other tiers play no part.
     #[test]
-    fn a_slot_is_lost_only_within_its_own_tier(policy in policies(), backups in backups(), pick in any::<prop::sample::Index>()) {
+    fn a_slot_is_lost_only_within_its_own_tier(
+        policy in policies(), backups in backups(), pick in any::<prop::sample::Index>(),
+    ) {
         prop_assume!(!backups.is_empty());
         let mut before = backups.clone();
         let added = before.swap_remove(pick.index(backups.len()));

@@ -10,16 +10,31 @@ pub struct Binaries {
     major: u32,
 }
 
+/// Where Debian and Ubuntu keep the majors side by side.
+const DEBIAN: &str = "/usr/lib/postgresql";
+
+fn own_tools() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/postgresql")
+}
+
+/// What is installed in `<parent>/<major>/bin`.
+fn newest_first(parent: &Path) -> Vec<Binaries> {
+    let entries = std::fs::read_dir(parent).into_iter().flatten();
+    let mut found: Vec<Binaries> = entries.filter_map(|entry| Binaries::at(&entry.ok()?.path().join("bin"))).collect();
+    found.sort_by_key(|one| std::cmp::Reverse(one.major));
+    found
+}
+
 impl Binaries {
-    /// The PostgreSQL of this major version, or the newest. `$ODOO_BACKUP_TEST_PG_BIN` is asked first, then Debian's folders,
-    /// the ones that `tests/install-postgres-majors.sh` makes, and `PATH`.
+    /// The PostgreSQL of this major version; `None`: the newest that a user of this machine has, because the program has to find
+    /// its clients, too. `$ODOO_BACKUP_TEST_PG_BIN` is asked first, then Debian's folders and `PATH`, and last what
+    /// `tests/install-postgres-majors.sh` installs.
     pub fn find(version: Option<u32>) -> Self {
-        let wanted = |found: &Self| version.is_none_or(|major| found.major == major);
         let named = std::env::var_os("ODOO_BACKUP_TEST_PG_BIN").and_then(|folder| Self::at(Path::new(&folder)));
-        named
-            .filter(&wanted)
-            .or_else(|| Self::installed().into_iter().rev().find(&wanted))
-            .or_else(|| Self::on_path().filter(&wanted))
+        let candidates = named.into_iter().chain(newest_first(Path::new(DEBIAN))).chain(Self::on_path());
+        candidates
+            .chain(std::iter::once_with(|| newest_first(&own_tools())).flatten())
+            .find(|found| version.is_none_or(|major| found.major == major))
             .unwrap_or_else(|| {
                 let version = version.map_or(String::new(), |major| format!(" {major}"));
                 panic!(
@@ -29,18 +44,13 @@ impl Binaries {
             })
     }
 
-    /// All that are installed side by side, oldest first, one of each major version.
-    pub fn installed() -> Vec<Self> {
-        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/postgresql");
-        let mut found: Vec<Self> = [Path::new("/usr/lib/postgresql"), &tools]
-            .into_iter()
-            .filter_map(|parent| std::fs::read_dir(parent).ok())
-            .flatten()
-            .filter_map(|entry| Self::at(&entry.ok()?.path().join("bin")))
-            .collect();
-        found.sort_by_key(|one| one.major);
-        found.dedup_by_key(|one| one.major);
-        found
+    /// The major versions that can be asked for, oldest first.
+    pub fn majors() -> Vec<u32> {
+        let mut majors: Vec<u32> =
+            [Path::new(DEBIAN), &own_tools()].into_iter().flat_map(newest_first).map(|found| found.major).collect();
+        majors.sort_unstable();
+        majors.dedup();
+        majors
     }
 
     fn on_path() -> Option<Self> {

@@ -62,3 +62,14 @@ fn a_killed_cluster_comes_back_with_its_data() {
 fn alive(pid: u32) -> bool {
     Command::new("kill").args(["-0", &pid.to_string()]).output().unwrap().status.success()
 }
+
+#[test]
+fn every_installed_major_version_makes_a_cluster() {
+    for major in Binaries::majors() {
+        let cluster = Cluster::with(&ClusterOptions { version: Some(major), ..ClusterOptions::default() });
+        let version = cluster.psql_as(SUPERUSER, "postgres", "SHOW server_version_num");
+        assert!(version.starts_with(&major.to_string()), "{version}");
+        cluster.create_database("acme");
+        cluster.execute("acme", "CREATE EXTENSION pg_trgm");
+    }
+}

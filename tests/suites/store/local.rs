@@ -12,7 +12,7 @@ use engine::store::{LocalStore, Mode, Store, StoreErrorKind};
 use tempfile::TempDir;
 
 use crate::body::{body, content, failing, fed};
-use crate::cases::{key, keys};
+use crate::cases::{key, keys, race};
 
 const MIB: usize = 1024 * 1024;
 
@@ -84,6 +84,31 @@ async fn neither_links_nor_dot_files_are_objects() {
     assert_eq!(store.head(&key("a/link")).await.unwrap(), None);
     let refused = store.get(&key("a/link"), None).await.err().unwrap();
     assert!(matches!(*refused.kind, StoreErrorKind::NotFound), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn a_delete_takes_no_folder_from_under_a_put() {
+    let (store, _folder) = open().await;
+    let workers = (0..8).map(|worker| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for round in 0..300 {
+                let key = key(&format!("a/b/c/{worker}-{round}"));
+                store.put(&key, body("x"), Mode::Replace).await.unwrap();
+                store.delete(&key).await.unwrap();
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await.unwrap();
+    }
+    assert!(keys(&store, None).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_many_large_creators_wins() {
+    let (store, _folder) = open().await;
+    assert_eq!(race(&store, 8, 8 * MIB).await.len(), 1);
 }
 
 #[tokio::test]

@@ -187,6 +187,3 @@ fn no_such_root(root: &Path) -> StoreErrorKind {
 fn present(root: &Path) -> Result<(), StoreErrorKind> {
     if root.is_dir() { Ok(()) } else { Err(no_such_root(root)) }
 }
-
-#[cfg(test)]
-mod tests;

@@ -48,8 +48,7 @@ pub(super) async fn client(config: &S3Config, settings: &S3Settings) -> Result<C
     let path_style = config.path_style.unwrap_or(shared.endpoint_url().is_some());
     let config = Builder::from(&shared)
         .force_path_style(path_style)
-        // The SDK's own checksums travel in headers and trailers that Garage, Ceph RGW and older MinIO answer with 400.
-        // `Content-MD5` is older than all of them and checked by all (see `put`), and every object has its SHA-256 in the manifest.
+        // The SDK's own checksums travel in trailers that Garage and Ceph RGW answer with 400; see `put` for what takes their place.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .timeout_config(timeouts(settings.patience).build())

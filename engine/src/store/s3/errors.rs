@@ -26,16 +26,23 @@ impl Inner {
                 answer.raw().status().as_u16(),
                 innermost(&error)
             )),
-            SdkError::TimeoutError(_) => StoreErrorKind::Unavailable(format!("no answer: {}", innermost(&error))),
-            _ if has_source::<CredentialsError>(&error) => {
-                StoreErrorKind::Denied(format!("no credentials: {}", innermost(&error)))
-            }
-            SdkError::DispatchFailure(_) => StoreErrorKind::Unavailable(innermost(&error)),
+            SdkError::TimeoutError(_) => StoreErrorKind::Unavailable(self.at_endpoint(&error)),
+            _ if let Some(cause) = source::<CredentialsError>(&error) => StoreErrorKind::Denied(no_credentials(cause)),
+            SdkError::DispatchFailure(_) => StoreErrorKind::Unavailable(self.at_endpoint(&error)),
             _ => StoreErrorKind::Other(innermost(&error)),
         }
     }
 
-    /// The same for an answer that the server did give.
+    /// What happened, and with whom: the address may be what is wrong.
+    fn at_endpoint(&self, error: &dyn Error) -> String {
+        match &self.endpoint {
+            // With a user's name in it, it may hold a password, too.
+            Some(endpoint) if !endpoint.contains('@') => format!("{endpoint}: {}", innermost(error)),
+            _ => innermost(error),
+        }
+    }
+
+    /// Why a request failed that the server did answer.
     fn answered(&self, status: u16, code: Option<&str>, message: Option<&str>) -> StoreErrorKind {
         let text = text(status, code, message);
         let code = code.unwrap_or_default();
@@ -103,13 +110,22 @@ pub(super) fn innermost(error: &dyn Error) -> String {
     text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 
-fn has_source<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+/// AWS's chain tries one source after the other, and its innermost cause is only what the last of them said.
+fn no_credentials(error: &CredentialsError) -> String {
+    format!(
+        "no usable credentials in the [repository] section, the environment, AWS's files or the instance's metadata; \
+         the last of these said: {}",
+        innermost(error)
+    )
+}
+
+fn source<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.is::<T>() {
-            return true;
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         next = error.source();
     }
-    false
+    None
 }

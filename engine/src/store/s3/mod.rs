@@ -65,6 +65,11 @@ impl Default for S3Settings {
 ///
 /// With the default settings one [`Store::put`] holds at most 72 MiB of an object up to 15 GiB, 128 MiB up to 117 GiB, and two
 /// parts beyond that. Reading holds what the connection has buffered.
+///
+/// [`Mode::CreateNew`] refuses what is there on every server. Among several who create at the same moment it lets exactly one
+/// succeed where the server does: for bodies that fit into one part, AWS, SeaweedFS and Ceph RGW do and Garage does not; for
+/// longer ones AWS alone promises it (SeaweedFS 4.48 looks first and then completes, Ceph RGW ignores the condition).
+/// So a lock must be small, and must find out at start whether the server keeps it.
 #[derive(Clone)]
 pub struct S3Store {
     inner: Arc<Inner>,
@@ -76,6 +81,8 @@ struct Inner {
     bucket: String,
     /// Empty, or ends in a slash.
     prefix: String,
+    /// For messages, where it is not AWS's own.
+    endpoint: Option<String>,
     settings: S3Settings,
     /// Set once the bucket was seen: a 404 without a body does not say which of bucket and object is missing.
     bucket_seen: OnceCell<()>,
@@ -113,9 +120,10 @@ impl S3Store {
                 });
             }
         };
+        let endpoint = config.endpoint.clone();
         let aborting = TaskTracker::new();
         aborting.close();
-        let inner = Inner { client, bucket, prefix, settings, bucket_seen: OnceCell::new(), aborting };
+        let inner = Inner { client, bucket, prefix, endpoint, settings, bucket_seen: OnceCell::new(), aborting };
         Ok(Self { inner: Arc::new(inner) })
     }
 }

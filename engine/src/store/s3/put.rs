@@ -1,8 +1,8 @@
 //! Storing an object: in one request where it is short, in parts where it is long.
 //!
-//! What is sent is in memory and so can be sent again. Its integrity on the way rests on `Content-MD5`: the one checksum that AWS,
-//! SeaweedFS, MinIO, Garage and Ceph all check, over TLS and without. It guards against broken networks and memory, not
-//! against an attacker, whom TLS and the manifest's SHA-256 keep out.
+//! What is sent is in memory and so can be sent again. Its integrity on the way rests on `Content-MD5`, S3's oldest checksum:
+//! the one that every common server takes, over TLS and without, and that those check which check any at all (SeaweedFS does, and does not
+//! look at the signature's SHA-256). It is there against broken memory and networks; TLS and the manifest's SHA-256 are against more.
 
 use std::collections::HashMap;
 
@@ -62,6 +62,8 @@ pub(super) enum Standing {
     Ours,
     /// What another stored.
     Anothers,
+    /// An object of this size that says nothing of its `put`: another program's, or the server keeps no metadata.
+    Unnamed(u64),
     Nothing,
 }
 
@@ -99,22 +101,20 @@ impl Inner {
     async fn put_whole(&self, attempt: &Attempt, content: Bytes) -> Result<u64, StoreErrorKind> {
         let size = content.len() as u64;
         let md5 = content_md5(&content).await?;
-        let mut failure = None;
+        let mut outcome = Ok(());
         for condition in attempt.conditions() {
-            match self.put_object(attempt, content.clone(), &md5, *condition).await {
-                Ok(()) => return Ok(size),
-                Err(error) if condition.is_some() && errors::is_not_implemented(&error) => failure = Some(error),
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
+            outcome = self.put_object(attempt, content.clone(), &md5, *condition).await;
+            if !outcome.as_ref().is_err_and(errors::is_not_implemented) {
+                break;
             }
         }
-        let kind = failure.map_or(StoreErrorKind::AlreadyExists, |error| self.kind(error));
-        if matches!(kind, StoreErrorKind::AlreadyExists) && self.standing(attempt, size).await? == Standing::Ours {
+        let Err(error) = outcome else {
             return Ok(size);
+        };
+        match self.kind(error) {
+            StoreErrorKind::AlreadyExists if self.standing(attempt, size).await? == Standing::Ours => Ok(size),
+            kind => Err(kind),
         }
-        Err(kind)
     }
 
     async fn put_object(
@@ -147,13 +147,16 @@ impl Inner {
         };
         let stored = super::list::length(found.content_length())?;
         match found.metadata().and_then(|metadata| metadata.get(PUT_ID)) {
+            None => Ok(Standing::Unnamed(stored)),
             Some(id) if *id != attempt.id => Ok(Standing::Anothers),
             Some(_) if stored == size => Ok(Standing::Ours),
-            // A server that keeps no metadata: the size is what there is to go by.
-            None if stored == size => Ok(Standing::Anothers),
-            _ => Err(StoreErrorKind::Corrupt(format!("{size} bytes were sent, the server has {stored}"))),
+            Some(_) => Err(sizes_differ(size, stored)),
         }
     }
+}
+
+pub(super) fn sizes_differ(sent: u64, stored: u64) -> StoreErrorKind {
+    StoreErrorKind::Corrupt(format!("{sent} bytes were sent, the server has {stored}"))
 }
 
 /// The value of the header `Content-MD5` for these bytes.

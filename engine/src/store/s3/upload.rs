@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinSet};
 
-use super::put::{Attempt, Standing, content_md5};
+use super::put::{Attempt, Standing, content_md5, sizes_differ};
 use super::schedule::{MOST_PARTS, parallel, part_size};
 use super::{Inner, errors};
 use crate::store::fill::fill;
@@ -25,7 +25,7 @@ pub(super) struct Upload {
     attempt: Attempt,
     id: String,
     open: bool,
-    /// Parts on their way. Declared and dropped apart from the abort: a part that arrives after it would stay on the server.
+    /// Parts on their way. They must end before the upload is aborted: one that arrives later would stay on the server.
     sending: JoinSet<PartResult>,
     sent: Vec<CompletedPart>,
     size: u64,
@@ -136,9 +136,8 @@ impl Upload {
         let mut outcome = Ok(());
         for condition in self.attempt.conditions() {
             outcome = self.request_completion(*condition).await;
-            match &outcome {
-                Err(error) if condition.is_some() && errors::is_not_implemented(error) => {}
-                _ => break,
+            if !outcome.as_ref().is_err_and(errors::is_not_implemented) {
+                break;
             }
         }
         // Asked in either case: an answer that was lost and sent for again says "no such upload", and an upload
@@ -146,8 +145,12 @@ impl Upload {
         let standing = self.store.standing(&self.attempt, self.size).await;
         match (outcome, standing?) {
             (_, Standing::Ours) => {}
-            // Ours was stored, and replaced by another since.
-            (Ok(()), Standing::Anothers) => {}
+            (Ok(()), Standing::Unnamed(stored)) if stored == self.size => {}
+            (Ok(()), Standing::Unnamed(stored)) => return Err(sizes_differ(self.size, stored)),
+            // Ours was stored, and another put another in its place since. That is no success where nobody else
+            // should have been able to: the server took no notice of the condition.
+            (Ok(()), Standing::Anothers) if self.attempt.mode == Mode::Replace => {}
+            (Ok(()), Standing::Anothers) => return Err(StoreErrorKind::AlreadyExists),
             (Ok(()), Standing::Nothing) => {
                 return Err(StoreErrorKind::Other(
                     "the server called the upload complete, but the object is not there".into(),
@@ -206,7 +209,12 @@ impl Drop for Upload {
 /// Whoever calls this has a failure to report already; a second one would only hide it, and the sweep comes after.
 async fn abort(store: &Inner, name: String, id: &str) {
     let request = store.client.abort_multipart_upload().bucket(&store.bucket).key(&name).upload_id(id);
-    if let Err(error) = request.customize().config_override(store.clearing()).send().await {
-        tracing::warn!(object = name, reason = %store.kind(error), "an unfinished upload stays until the next sweep");
+    match request.customize().config_override(store.clearing()).send().await {
+        Ok(_) => {}
+        // The server holds nothing of it any more.
+        Err(error) if errors::is_missing(&error) => {}
+        Err(error) => {
+            tracing::warn!(object = name, reason = %store.kind(error), "an unfinished upload stays until the next sweep")
+        }
     }
 }

@@ -1,0 +1,187 @@
+//! One field of a schedule: which values it stands for.
+
+use std::fmt;
+
+/// The five fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// 0 to 59.
+    Minute,
+    /// 0 to 23.
+    Hour,
+    /// 1 to 31.
+    DayOfMonth,
+    /// 1 to 12, or the first three letters of its English name.
+    Month,
+    /// 0 to 7, or the first three letters of its English name. 0 and 7 are Sunday.
+    DayOfWeek,
+}
+
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+const SUNDAY: u8 = 0;
+const ALSO_SUNDAY: u8 = 7;
+
+/// The values that a field stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Values {
+    /// Bit n is set if n is among them.
+    bits: u64,
+    /// Whether the field begins with `*`: crontab(5) takes such a field for one that does not restrict.
+    pub(super) starts_with_star: bool,
+}
+
+impl Values {
+    pub(super) fn contains(self, value: i8) -> bool {
+        self.at_least(value) == Some(value)
+    }
+
+    /// The smallest of them that is not less than `value`.
+    pub(super) fn at_least(self, value: i8) -> Option<i8> {
+        let rest = self.bits.checked_shr(value.try_into().ok()?)?;
+        (rest != 0).then(|| value + rest.trailing_zeros() as i8)
+    }
+
+    /// In rising order.
+    pub(super) fn iter(self) -> impl Iterator<Item = i8> {
+        std::iter::successors(self.at_least(0), move |&value| self.at_least(value + 1))
+    }
+}
+
+/// What is wrong with a part of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// Neither a number nor one of the field's names, or nothing at all.
+    NotAValue,
+    /// A number outside the field.
+    OutOfRange,
+    /// A range whose end is before its begin.
+    Backwards,
+    /// A step after a single value.
+    StepOfOne,
+    /// A step of 0, longer than the field, or no number.
+    BadStep,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Problem::NotAValue => "is not a value of it",
+            Problem::OutOfRange => "is out of its range",
+            Problem::Backwards => "is a range that runs backwards",
+            Problem::StepOfOne => "has a step, but a single value has none: give it a range",
+            Problem::BadStep => "has a step that is not a number from 1 to the length of the field",
+        })
+    }
+}
+
+impl Field {
+    /// What may stand in the field, for a person.
+    pub fn allowed(self) -> &'static str {
+        match self {
+            Field::Minute => "a minute is 0 to 59, as in 30, 0,30, 10-20 or */15",
+            Field::Hour => "an hour is 0 to 23, as in 2, 8,20, 8-18 or */6",
+            Field::DayOfMonth => "a day of the month is 1 to 31, as in 1, 1,15, 1-7 or */2",
+            Field::Month => "a month is 1 to 12 or jan to dec, as in 1, jan,jul, apr-sep or */3",
+            Field::DayOfWeek => {
+                "a day of the week is 0 to 7 or sun to sat, where 0 and 7 are Sunday, as in sun, 1-5 or sat,sun"
+            }
+        }
+    }
+
+    fn bounds(self) -> (u8, u8) {
+        match self {
+            Field::Minute => (0, 59),
+            Field::Hour => (0, 23),
+            Field::DayOfMonth => (1, 31),
+            Field::Month => (1, 12),
+            Field::DayOfWeek => (SUNDAY, ALSO_SUNDAY),
+        }
+    }
+
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Field::Minute | Field::Hour | Field::DayOfMonth => &[],
+            Field::Month => &MONTHS,
+            Field::DayOfWeek => &DAYS,
+        }
+    }
+
+    /// Reads the whole field. An error names the part of the list that is wrong.
+    pub(super) fn read(self, text: &str) -> Result<Values, (String, Problem)> {
+        let mut bits = 0;
+        for part in text.split(',') {
+            bits |= self.read_part(part).map_err(|problem| (part.to_owned(), problem))?;
+        }
+        if self == Field::DayOfWeek && bits & (1 << ALSO_SUNDAY) != 0 {
+            bits = bits & !(1 << ALSO_SUNDAY) | 1 << SUNDAY;
+        }
+        Ok(Values { bits, starts_with_star: text.starts_with('*') })
+    }
+
+    fn read_part(self, part: &str) -> Result<u64, Problem> {
+        let (range, step) = match part.split_once('/') {
+            Some((range, step)) => (range, Some(step)),
+            None => (part, None),
+        };
+        let (low, high) = self.bounds();
+        let (first, last) = if range == "*" {
+            (low, high)
+        } else if let Some((first, last)) = range.split_once('-') {
+            let first = self.read_value(first)?;
+            (first, self.read_end(last, first)?)
+        } else if step.is_some() {
+            return Err(Problem::StepOfOne);
+        } else {
+            let value = self.read_value(range)?;
+            (value, value)
+        };
+        if last < first {
+            return Err(Problem::Backwards);
+        }
+        let step = step.map_or(Ok(1), |step| self.read_step(step))?;
+        Ok((first..=last).step_by(step).fold(0, |bits, value| bits | 1 << value))
+    }
+
+    fn read_value(self, text: &str) -> Result<u8, Problem> {
+        let (low, high) = self.bounds();
+        if let Some(index) = self.names().iter().position(|name| name.eq_ignore_ascii_case(text)) {
+            return Ok(low + index as u8);
+        }
+        let value = number(text).ok_or(Problem::NotAValue)?;
+        u8::try_from(value).ok().filter(|value| (low..=high).contains(value)).ok_or(Problem::OutOfRange)
+    }
+
+    /// The end of a range that begins with `first`. There `sun` is the Sunday that ends the week, so that `fri-sun` is
+    /// what it says; `sun-sun` is Sunday alone, as in cron.
+    fn read_end(self, text: &str, first: u8) -> Result<u8, Problem> {
+        let value = self.read_value(text)?;
+        let sunday_by_name = self == Field::DayOfWeek && value == SUNDAY && number(text).is_none();
+        Ok(if sunday_by_name && first != SUNDAY { ALSO_SUNDAY } else { value })
+    }
+
+    fn read_step(self, text: &str) -> Result<usize, Problem> {
+        let (low, high) = self.bounds();
+        let length = u64::from(high - low) + 1;
+        let step = number(text).filter(|step| (1..=length).contains(step)).ok_or(Problem::BadStep)?;
+        usize::try_from(step).map_err(|_| Problem::BadStep)
+    }
+}
+
+/// Digits alone: no sign, no spaces. What is too large for any field counts as out of range and not as something else.
+fn number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Field::Minute => "minute",
+            Field::Hour => "hour",
+            Field::DayOfMonth => "day of the month",
+            Field::Month => "month",
+            Field::DayOfWeek => "day of the week",
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! What goes wrong in the middle: a clear error, nothing visible, nothing left behind.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "faults/backup.rs"]
+mod backup;
+#[path = "faults/full_disk.rs"]
+mod full_disk;
+#[path = "faults/restore.rs"]
+mod restore;
+#[path = "faults/s3.rs"]
+mod s3;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use harness::cli::{OdooBackup, Run};
+use harness::odoo_backup;
+use harness::project::{INSTANCE, Project};
+use tokio_postgres::Client;
+
+/// The program with the project's configuration, and the repository made.
+async fn initialised(project: &Project) -> OdooBackup {
+    let program = odoo_backup!(project.config());
+    program.run(["init"]).await.success();
+    program
+}
+
+/// Asks again and again until it is so. For what another process does in its own time.
+async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
+    let waited = tokio::time::timeout(Duration::from_secs(60), async {
+        while !so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("still not: {what}"));
+}
+
+/// Locks a table as nothing but a schema change does: pg_dump waits for it, and with it the whole backup, until this is dropped.
+async fn hold_pg_dump(project: &Project) -> Client {
+    let client = project.cluster().connect(INSTANCE).await;
+    client.batch_execute("BEGIN; LOCK TABLE mail_message IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    client
+}
+
+/// Waits until pg_dump waits for the lock.
+async fn until_pg_dump_waits(project: &Project) {
+    let watcher = project.cluster().connect("postgres").await;
+    let query = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'production' AND wait_event_type = 'Lock'";
+    until("pg_dump waits", async || watcher.query_one(query, &[]).await.unwrap().get::<_, i64>(0) > 0).await;
+}
+
+/// Process ids of a process's children.
+fn children(pid: u32) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>()).collect()
+}
+
+/// Puts a program of PostgreSQL's name before the real ones: a shell script, in which `$REAL` is the real one.
+/// What only asks for the version or a list is answered by the real one.
+fn replace_tool(project: &Project, name: &str, script: &str) {
+    let folder = project.path("tools");
+    fs::create_dir_all(&folder).unwrap();
+    for tool in ["pg_dump", "pg_restore"] {
+        let real = project.cluster().bin(tool);
+        let script = if tool == name { script } else { "exec \"$REAL\" \"$@\"" };
+        let text = format!(
+            "#!/bin/sh\nREAL='{}'\ncase $1 in --version|--list) exec \"$REAL\" \"$@\";; esac\n{script}\n",
+            real.display()
+        );
+        fs::write(folder.join(tool), text).unwrap();
+        fs::set_permissions(folder.join(tool), PermissionsExt::from_mode(0o700)).unwrap();
+    }
+    let config = fs::read_to_string(project.config()).unwrap();
+    if config.contains("pg_path") {
+        return;
+    }
+    let config = config.replace("odoo_conf =", &format!("pg_path = \"{}\"\nodoo_conf =", folder.display()));
+    fs::write(project.config(), config).unwrap();
+}
+
+/// Every file under a folder, by its path in it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    fn visit(folder: &Path, root: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            match entry.file_type().unwrap().is_dir() {
+                true => visit(&entry.path(), root, found),
+                false => found.push(entry.path().strip_prefix(root).unwrap().to_owned()),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    visit(folder, folder, &mut found);
+    found.sort();
+    found
+}
+
+/// Nothing but the repository itself: neither objects nor temporary files.
+#[track_caller]
+fn assert_repository_empty(project: &Project) {
+    assert_eq!(files(&project.repository()), [Path::new("repository.json")]);
+}
+
+/// The message names the cause, and the exit code is that of a failure.
+#[track_caller]
+fn assert_failed(run: Run, cause: &str) {
+    let run = run.expect_code(1);
+    assert!(run.stderr.contains("error: unable to "), "{}", run.stderr);
+    assert!(run.stderr.contains(cause), "{cause:?} is not in:\n{}", run.stderr);
+}

@@ -1,0 +1,126 @@
+//! A backup that fails or is stopped in the middle.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use harness::project::Project;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+use crate::{
+    assert_failed, assert_repository_empty, children, hold_pg_dump, initialised, replace_tool, until,
+    until_pg_dump_waits,
+};
+
+#[tokio::test]
+async fn pg_dump_killed_after_half_of_its_output() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    replace_tool(&project, "pg_dump", "\"$REAL\" \"$@\" | head -c 200000; kill -9 $$");
+    assert_failed(program.run(["now"]).await, "pg_dump failed (signal: 9 (SIGKILL)) on database \"production\"");
+    assert_repository_empty(&project);
+    assert!(program.run(["list"]).await.success().stdout.contains("no backups yet"));
+}
+
+#[tokio::test]
+async fn pg_dump_that_fails_after_its_last_byte() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    replace_tool(&project, "pg_dump", "\"$REAL\" \"$@\"; echo 'pg_dump: error: so near' >&2; exit 1");
+    assert_failed(program.run(["now"]).await, "pg_dump: error: so near");
+    assert_repository_empty(&project);
+}
+
+#[tokio::test]
+async fn the_real_pg_dump_killed_while_it_waits() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let _lock = hold_pg_dump(&project).await;
+    let running = program.spawn(["now"]);
+    until_pg_dump_waits(&project).await;
+    for pid in children(running.pid()) {
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    }
+    assert_failed(running.wait().await, "pg_dump failed (signal: 9 (SIGKILL))");
+    assert_repository_empty(&project);
+}
+
+#[tokio::test]
+async fn the_postgresql_server_dies() {
+    let mut project = Project::start().await;
+    let program = initialised(&project).await;
+    let lock = hold_pg_dump(&project).await;
+    let running = program.spawn(["now"]);
+    until_pg_dump_waits(&project).await;
+    project.cluster_mut().kill();
+    drop(lock);
+    assert_failed(running.wait().await, "pg_dump failed (exit status: 1)");
+    assert_repository_empty(&project);
+}
+
+#[tokio::test]
+async fn stopped_by_a_signal_it_leaves_at_once_and_leaves_nothing() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let project = Project::start().await;
+        let program = initialised(&project).await;
+        let _lock = hold_pg_dump(&project).await;
+        let running = program.spawn(["now"]);
+        until_pg_dump_waits(&project).await;
+        let pg_dump = Pid::from_raw(children(running.pid())[0]).unwrap();
+        running.signal(signal);
+        // The lock is still held: what is waited for here is not the end of the backup.
+        let run = running.wait().await.expect_code(130);
+        assert!(run.stderr.contains("because: interrupted"), "{}", run.stderr);
+        until("pg_dump is gone", async || test_kill_process(pg_dump).is_err()).await;
+        assert_repository_empty(&project);
+    }
+}
+
+#[tokio::test]
+async fn killed_outright_it_leaves_nothing_visible_and_the_next_one_works() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let lock = hold_pg_dump(&project).await;
+    let running = program.spawn(["now"]);
+    until_pg_dump_waits(&project).await;
+    running.signal(Signal::KILL);
+    running.wait().await;
+    assert!(program.run(["list"]).await.success().stdout.contains("no backups yet"));
+    drop(lock);
+    program.run(["now"]).await.success();
+    program.run(["check", "--read-data"]).await.success();
+    program.run(["restore", "--to", "staging"]).await.success();
+}
+
+#[tokio::test]
+async fn a_file_that_changes_all_the_time() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let path = project.filestore().join("growing");
+    // Long enough to read that the writer below comes to its next byte meanwhile.
+    fs::File::create(&path).unwrap().set_len(256 * 1024 * 1024).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let (stopped, mut file) = (stop.clone(), OpenOptions::new().append(true).open(&path).unwrap());
+    let writer = std::thread::spawn(move || {
+        while !stopped.load(Ordering::Relaxed) {
+            file.write_all(b"more").unwrap();
+        }
+    });
+    let run = program.run(["now"]).await;
+    stop.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+    assert!(run.stderr.contains("hint: Odoo never changes a file"), "{}", run.stderr);
+    assert_failed(run, "filestore/production/growing changed while it was read: it had 268");
+    assert_repository_empty(&project);
+}
+
+#[tokio::test]
+async fn a_filestore_that_is_missing_or_cannot_be_read() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let aside = project.path("aside");
+    fs::rename(project.filestore(), &aside).unwrap();
+    assert_failed(program.run(["now"]).await, "filestore/production\n  because: No such file or directory");
+    assert_repository_empty(&project);
+}

@@ -1,0 +1,66 @@
+//! A disk that is full: a small tmpfs, where the test may mount one.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use harness::odoo::OdooShape;
+use harness::project::{Project, ProjectOptions, Source};
+
+use crate::{assert_failed, files, initialised};
+
+/// A file system of a few megabytes; unmounted when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None`, saying so, where this user may not mount.
+    fn mount(at: &Path, size: &str) -> Option<Self> {
+        std::fs::create_dir_all(at).unwrap();
+        let option = format!("size={size},mode=0700");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &option, "tmpfs"]).arg(at).status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            eprintln!("skipped: a full disk needs the privilege to mount a tmpfs");
+            return None;
+        }
+        Some(Self(at.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+async fn project() -> Project {
+    let shape = OdooShape { filestore_bytes: 20_000_000, ..OdooShape::default() };
+    Project::with(ProjectOptions { source: Source::Shape(shape), ..ProjectOptions::default() }).await
+}
+
+#[tokio::test]
+async fn under_the_repository() {
+    let project = project().await;
+    let Some(_disk) = SmallDisk::mount(&project.repository(), "8m") else { return };
+    let program = initialised(&project).await;
+    let run = program.run(["now"]).await;
+    assert!(run.stderr.contains("hint: free some space"), "{}", run.stderr);
+    assert_failed(run, "no space left");
+    assert_eq!(files(&project.repository()), [Path::new("repository.json")]);
+}
+
+#[tokio::test]
+async fn under_the_target() {
+    let project = project().await;
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    let place = project.path("small");
+    let Some(_disk) = SmallDisk::mount(&place, "8m") else { return };
+    let config = std::fs::read_to_string(project.config()).unwrap();
+    let (before, target) = config.split_once("[target.staging]").unwrap();
+    let target = format!("[target.staging]\nfilestore = \"{}/staging\"{target}", place.display());
+    std::fs::write(project.config(), format!("{before}{target}")).unwrap();
+    let run = program.run(["restore", "--to", "staging"]).await;
+    assert!(run.stderr.contains("hint: free some space"), "{}", run.stderr);
+    assert_failed(run, "No space left on device");
+    assert!(files(&place).is_empty());
+    assert_eq!(project.cluster().databases(), ["production"]);
+}

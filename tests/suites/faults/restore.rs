@@ -1,0 +1,66 @@
+//! A restore that fails or is stopped in the middle.
+
+use std::fs;
+
+use harness::project::Project;
+use rustix::process::Signal;
+
+use crate::{assert_failed, initialised, replace_tool, until};
+
+/// Neither database nor folder is there, by whatever name, and no temporary folder.
+#[track_caller]
+fn assert_nothing_restored(project: &Project) {
+    assert_eq!(project.cluster().databases(), ["production"]);
+    let data = project.data_dir();
+    for folder in [data.clone(), data.join("filestore")] {
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "something is left in {}", folder.display());
+    }
+}
+
+#[tokio::test]
+async fn pg_restore_fails_or_dies() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    for jobs in ["1", "2"] {
+        replace_tool(&project, "pg_restore", "\"$REAL\" \"$@\"; echo 'pg_restore: error: so near' >&2; exit 1");
+        assert_failed(program.run(["restore", "--to", "staging", "--jobs", jobs]).await, "pg_restore: error: so near");
+        assert_nothing_restored(&project);
+    }
+    replace_tool(&project, "pg_restore", "head -c 1000 >&2; kill -9 $$");
+    assert_failed(program.run(["restore", "--to", "staging", "--jobs", "1"]).await, "signal: 9 (SIGKILL)");
+    assert_nothing_restored(&project);
+}
+
+#[tokio::test]
+async fn stopped_by_a_signal_it_leaves_nothing() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    let waiting = project.path("waiting");
+    replace_tool(&project, "pg_restore", &format!("touch '{}'; exec sleep 600", waiting.display()));
+    for jobs in ["1", "2"] {
+        let running = program.spawn(["restore", "--to", "staging", "--jobs", jobs]);
+        until("pg_restore has begun", async || waiting.exists()).await;
+        running.signal(Signal::INT);
+        running.wait().await.expect_code(130);
+        fs::remove_file(&waiting).unwrap();
+        assert_nothing_restored(&project);
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_create_databases() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    let role = project.cluster().user();
+    project.cluster().psql_as("postgres", "postgres", &format!("ALTER ROLE {role} NOCREATEDB"));
+    let run = program.run(["restore", "--to", "staging"]).await;
+    assert!(run.stderr.contains("hint: give the role the privilege"), "{}", run.stderr);
+    assert_failed(run, "permission denied to create database");
+    assert_nothing_restored(&project);
+    let doctor = program.run(["doctor"]).await.expect_code(1);
+    assert!(doctor.stdout.contains("FAILED   create databases"), "{}", doctor.stdout);
+    assert!(doctor.stdout.contains("CREATEDB"), "{}", doctor.stdout);
+}

@@ -1,0 +1,28 @@
+//! The main job, end to end, by the program itself: init, now, list, show, check, restore; on a folder and on S3.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "main_job/commands.rs"]
+mod commands;
+#[path = "main_job/connections.rs"]
+mod connections;
+#[path = "main_job/damage.rs"]
+mod damage;
+#[path = "main_job/round_trip.rs"]
+mod round_trip;
+
+use harness::cli::OdooBackup;
+use harness::odoo_backup;
+use harness::project::Project;
+
+/// The program with the project's configuration.
+fn program(project: &Project) -> OdooBackup {
+    odoo_backup!(project.config())
+}
+
+/// The program, with the repository made.
+async fn initialised(project: &Project) -> OdooBackup {
+    let program = program(project);
+    program.run(["init"]).await.success();
+    program
+}

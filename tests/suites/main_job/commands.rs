@@ -1,0 +1,160 @@
+//! What the commands say, to people and to programs.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use harness::odoo_backup;
+use harness::project::Project;
+
+use crate::{initialised, program};
+
+#[tokio::test]
+async fn init_writes_a_configuration_that_works_and_makes_the_repository_once() {
+    let project = Project::start().await;
+    let config = project.path("new.toml");
+    let program = odoo_backup!(&config);
+    let url = format!("file://{}", project.path("backups of odoo").display());
+    let odoo_conf = project.odoo_conf("production");
+    let arguments = ["init", "--odoo-conf", odoo_conf.to_str().unwrap(), "--repository", &url];
+    let init = program.run(arguments).await.success();
+    assert!(init.stdout.contains("wrote the configuration"), "{}", init.stdout);
+    assert!(init.stdout.contains("made the repository"), "{}", init.stdout);
+    assert_eq!(fs::metadata(&config).unwrap().mode() & 0o777, 0o600);
+    assert!(fs::read_to_string(&config).unwrap().contains("[instance.production]"));
+    assert!(project.path("backups of odoo/repository.json").exists());
+
+    program.run(["now"]).await.success();
+    program.run(["doctor"]).await.success();
+
+    let before = fs::read(&config).unwrap();
+    let refused = program.run(arguments).await.expect_code(1);
+    assert!(refused.stderr.contains("exists already"), "{}", refused.stderr);
+    let again = program.run(["init", "--json"]).await.success().json();
+    assert_eq!((&again["config"]["written"], &again["repository"]["made"]), (&false.into(), &false.into()));
+    assert_eq!(fs::read(&config).unwrap(), before);
+}
+
+#[tokio::test]
+async fn now_list_and_show_agree() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    assert!(program.run(["list"]).await.success().stdout.contains("no backups yet"));
+    let first = program.run(["now", "--json"]).await.success().json();
+    let second = program.run(["now", "production", "--json"]).await.success().json();
+    let ids = [&first, &second].map(|now| now["backups"][0]["id"].as_str().unwrap().to_owned());
+
+    let list = program.run(["list", "--json"]).await.success().json();
+    let listed: Vec<_> =
+        list["backups"].as_array().unwrap().iter().map(|backup| backup["id"].as_str().unwrap()).collect();
+    assert_eq!(listed, ids);
+    let backup = &list["backups"][0];
+    assert_eq!(backup["instance"], "production");
+    assert_eq!(backup["odoo_series"], "17.0");
+    assert!(backup["created_at"].as_str().unwrap().ends_with('Z'));
+    let files = harness_files(&project);
+    assert_eq!(backup["filestore"]["files"], files);
+
+    let text = program.run(["list"]).await.success().stdout;
+    assert!(text.lines().next().unwrap().starts_with("INSTANCE"), "{text}");
+    assert!(text.contains(&ids[0]) && text.contains(&ids[1]), "{text}");
+
+    for selector in [ids[1].as_str(), "latest", "production/latest", &format!("production/{}", ids[1])] {
+        let show = program.run(["show", selector, "--json"]).await.success().json();
+        assert_eq!(show["id"], ids[1].as_str(), "{selector}");
+    }
+    let show = program.run(["show", &ids[0]]).await.success().stdout;
+    assert!(show.contains("database.dump.zst") && show.contains("Odoo 17.0"), "{show}");
+
+    let beginning = program.run(["show", "20"]).await.expect_code(1);
+    assert!(beginning.stderr.contains("is the beginning of 2 backups"), "{}", beginning.stderr);
+    let none = program.run(["show", "1999", "--json"]).await.expect_code(1).json();
+    assert_eq!(none["error"]["exit_code"], 1);
+    assert!(none["error"]["message"].as_str().unwrap().starts_with("no backup \"1999\" in file://"), "{none}");
+    assert!(none["error"]["hint"].as_str().unwrap().contains("odoo-backup list"));
+    program.run(["list", "no-such-instance"]).await.success();
+}
+
+fn harness_files(project: &Project) -> u64 {
+    fn count(folder: &std::path::Path) -> u64 {
+        let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+        entries.map(|entry| if entry.file_type().unwrap().is_dir() { count(&entry.path()) } else { 1 }).sum()
+    }
+    count(&project.filestore()) - count(&project.filestore().join("checklist"))
+}
+
+#[tokio::test]
+async fn restore_refuses_what_exists_and_leaves_it_alone() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+
+    project.cluster().create_database("staging");
+    project.cluster().execute("staging", "CREATE TABLE mine (x int)");
+    let refused = program.run(["restore", "--to", "staging"]).await.expect_code(1);
+    assert!(refused.stderr.contains("because: the database \"staging\" at 127.0.0.1:"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("exists already\nhint: "), "{}", refused.stderr);
+    project.cluster().execute("staging", "TABLE mine");
+    assert!(!project.target_filestore().exists());
+
+    project.cluster().execute("postgres", "DROP DATABASE staging");
+    fs::create_dir(project.target_filestore()).unwrap();
+    fs::write(project.target_filestore().join("mine"), "x").unwrap();
+    let refused = program.run(["restore", "--to", "staging"]).await.expect_code(1);
+    assert!(refused.stderr.contains("exists already"), "{}", refused.stderr);
+    assert!(!project.cluster().has_database("staging"));
+    assert!(project.target_filestore().join("mine").exists());
+}
+
+#[tokio::test]
+async fn wrong_usage_and_configuration_end_in_2_and_say_what_to_do() {
+    let project = Project::start().await;
+    let program = program(&project);
+    let usage = program.run(["restore"]).await.expect_code(2);
+    assert!(usage.stderr.contains("--to <TARGET>"), "{}", usage.stderr);
+    let usage = program.run(["--json", "restore"]).await.expect_code(2).json();
+    assert_eq!(usage["error"]["exit_code"], 2);
+    let unknown = program.run(["now", "prodution"]).await.expect_code(2);
+    assert!(unknown.stderr.contains("production"), "{}", unknown.stderr);
+    let unknown = program.run(["restore", "--to", "stagin", "--json"]).await.expect_code(2).json();
+    assert!(unknown.to_string().contains("staging"), "{unknown}");
+
+    let none = program.run(["now"]).await.expect_code(1);
+    assert!(
+        none.stderr.contains("there is no repository in file://") || none.stderr.contains("does not exist"),
+        "{}",
+        none.stderr
+    );
+    assert!(none.stderr.contains("odoo-backup init"), "{}", none.stderr);
+
+    fs::write(project.config(), "[repository]\nurl = \"file:///x\"\n[instance.production]\ndatabse = \"x\"\n").unwrap();
+    let wrong = program.run(["now"]).await.expect_code(2);
+    let expected = format!("{}:4: [instance.production]", project.config().display());
+    assert!(wrong.stderr.contains(&expected) && wrong.stderr.contains("did you mean `database`?"), "{}", wrong.stderr);
+}
+
+#[tokio::test]
+async fn a_version_help_with_examples_and_completions() {
+    let project = Project::start().await;
+    let program = program(&project);
+    assert!(program.run(["--version"]).await.success().stdout.starts_with("odoo-backup "));
+    assert!(program.run(["--help"]).await.success().stdout.contains("Examples:"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(program.run(["completions", shell]).await.success().stdout.contains("odoo-backup"));
+    }
+}
+
+#[tokio::test]
+async fn one_failed_instance_does_not_keep_the_others_from_being_backed_up() {
+    let project = Project::start().await;
+    let url = format!("url = \"file://{}\"", project.repository().display());
+    let odoo_conf = project.odoo_conf("production");
+    let more = format!("[instance.another]\nodoo_conf = \"{}\"\ndatabase = \"missing\"\n", odoo_conf.display());
+    project.write_config(&url, &more);
+    let program = initialised(&project).await;
+    let now = program.run(["now", "--json"]).await.expect_code(1).json();
+    assert_eq!(now["backups"][0]["instance"], "production");
+    assert_eq!(now["errors"][0]["instance"], "another");
+    assert!(now["errors"][0]["hint"].as_str().unwrap().contains("database"), "{now}");
+    let ambiguous = program.run(["now", "production", "--json"]).await.success();
+    assert!(ambiguous.stderr.is_empty(), "{}", ambiguous.stderr);
+}

@@ -1,0 +1,84 @@
+//! Damage in the repository is found, named, and never restored.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use harness::project::Project;
+
+use crate::initialised;
+
+/// The files of the only backup.
+fn objects(project: &Project) -> Vec<PathBuf> {
+    let backup = fs::read_dir(project.repository().join("production")).unwrap().next().unwrap().unwrap().path();
+    let mut objects: Vec<_> = fs::read_dir(backup).unwrap().map(|entry| entry.unwrap().path()).collect();
+    objects.sort();
+    objects
+}
+
+fn flip_a_bit(path: &Path) {
+    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let middle = file.metadata().unwrap().len() / 2;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, middle).unwrap();
+    byte[0] ^= 0x10;
+    file.write_all_at(&byte, middle).unwrap();
+}
+
+#[tokio::test]
+async fn a_flipped_bit_anywhere_is_found_by_reading_and_stops_a_restore() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    let objects = objects(&project);
+    assert_eq!(objects.len(), 5, "{objects:?}");
+    for object in objects {
+        let sound = fs::read(&object).unwrap();
+        flip_a_bit(&object);
+        let name = object.file_name().unwrap().to_str().unwrap();
+        let check = program.run(["check", "--read-data", "--json"]).await.expect_code(13).json();
+        let damage = check["backups"][0]["damage"].as_array().unwrap();
+        assert!(damage.iter().any(|damage| damage["object"].as_str().unwrap().ends_with(name)), "{name}: {check}");
+
+        // A restore needs neither the list, nor of the checksums any but the manifest's.
+        if !name.ends_with(".files.zst") && name != "SHA256SUMS" {
+            for jobs in ["1", "2"] {
+                let restore = program.run(["restore", "--to", "staging", "--jobs", jobs]).await.expect_code(1);
+                assert!(
+                    restore.stderr.contains("damaged") || restore.stderr.contains("not name the manifest"),
+                    "{name}: {}",
+                    restore.stderr
+                );
+                assert_eq!(project.cluster().databases(), ["production"], "{name}");
+                assert_eq!(fs::read_dir(project.data_dir().join("filestore")).unwrap().count(), 1, "{name}");
+            }
+        }
+        fs::write(&object, sound).unwrap();
+    }
+    program.run(["check", "--read-data"]).await.success();
+}
+
+#[tokio::test]
+async fn a_missing_or_truncated_object_is_found_by_looking() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    for object in objects(&project) {
+        let name = object.file_name().unwrap().to_str().unwrap().to_owned();
+        let sound = fs::read(&object).unwrap();
+        fs::write(&object, &sound[..sound.len() - 1]).unwrap();
+        // Without reading, nothing is known of the two small documents but what they say.
+        let truncated = program.run(["check", "--json"]).await;
+        assert_eq!(truncated.code, Some(if name == "SHA256SUMS" { 0 } else { 13 }), "{name}: {}", truncated.stdout);
+        fs::remove_file(&object).unwrap();
+        let missing = program.run(["check", "--json"]).await;
+        // A backup without a manifest does not exist: nothing can miss it.
+        let expected = if name == "manifest.json" { 0 } else { 13 };
+        assert_eq!(missing.code, Some(expected), "{name}: {}", missing.stdout);
+        if expected == 13 {
+            assert!(missing.stdout.contains(&name) && missing.stdout.contains("it is missing"), "{}", missing.stdout);
+        }
+        fs::write(&object, sound).unwrap();
+    }
+    program.run(["check"]).await.success();
+}

@@ -1,0 +1,89 @@
+//! What comes back is what went in: every table row by row, every file byte by byte.
+
+use harness::compare::{assert_same_database, assert_same_tree};
+use harness::odoo::OdooShape;
+use harness::odoo17::Odoo17;
+use harness::postgres::ClusterOptions;
+use harness::project::{Project, ProjectOptions, Source};
+use harness::seaweed::SeaweedFs;
+
+use crate::initialised;
+
+/// Backs up, restores with as many jobs as given, and compares.
+async fn round_trip(project: &Project, jobs: &str) {
+    let program = initialised(project).await;
+    let now = program.run(["now", "--json"]).await.success().json();
+    let id = now["backups"][0]["id"].as_str().unwrap().to_owned();
+    let check = program.run(["check", &id, "--read-data", "--json"]).await.success().json();
+    assert_eq!(check["sound"], true);
+    let restored = program.run(["restore", "--to", "staging", "--jobs", jobs, "--json"]).await.success().json();
+    assert_eq!(restored["backup"], id.as_str());
+    assert_same_database(project.database(), project.target_database()).await;
+    // The collector's spool is not data.
+    assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
+    assert!(!project.target_filestore().join("checklist").exists());
+    let mut left: Vec<_> = project.cluster().databases();
+    left.retain(|name| name.contains("restoring"));
+    assert!(left.is_empty(), "left behind: {left:?}");
+}
+
+#[tokio::test]
+async fn a_made_up_instance_by_a_folder_in_one_stream() {
+    round_trip(&Project::start().await, "1").await;
+}
+
+#[tokio::test]
+async fn a_made_up_instance_by_a_folder_in_several_jobs_with_a_password() {
+    let cluster = ClusterOptions { password: true, ..ClusterOptions::default() };
+    let project = Project::with(ProjectOptions { cluster, ..ProjectOptions::default() }).await;
+    round_trip(&project, "2").await;
+}
+
+#[tokio::test]
+async fn a_made_up_instance_by_s3() {
+    let server = SeaweedFs::start();
+    // Large enough that the dump and the volumes go up in several parts.
+    let shape = OdooShape { messages: 20_000, filestore_bytes: 40_000_000, ..OdooShape::default() };
+    let repository = Some(s3(&server, "deep/prefix"));
+    let project =
+        Project::with(ProjectOptions { source: Source::Shape(shape), repository, ..ProjectOptions::default() }).await;
+    round_trip(&project, "2").await;
+}
+
+#[tokio::test]
+async fn the_real_odoo_17_by_a_folder() {
+    let Some(odoo17) = Odoo17::find() else { return };
+    let project = Project::with(ProjectOptions { source: Source::Odoo17(odoo17), ..ProjectOptions::default() }).await;
+    round_trip(&project, "2").await;
+}
+
+#[tokio::test]
+async fn the_real_odoo_17_by_s3() {
+    let Some(odoo17) = Odoo17::find() else { return };
+    let server = SeaweedFs::start();
+    let repository = Some(s3(&server, ""));
+    let project =
+        Project::with(ProjectOptions { source: Source::Odoo17(odoo17), repository, ..ProjectOptions::default() }).await;
+    round_trip(&project, "1").await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_empty_and_has_no_filestore() {
+    let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
+    let program = initialised(&project).await;
+    let now = program.run(["now", "--json"]).await.success().json();
+    let backup = &now["backups"][0];
+    assert_eq!(backup["filestore"]["files"], 0);
+    assert!(backup["warnings"][0].as_str().unwrap().contains("is not Odoo's"), "{backup}");
+    program.run(["restore", "--to", "staging"]).await.success();
+    assert_same_database(project.database(), project.target_database()).await;
+    assert!(project.target_filestore().is_dir());
+}
+
+/// `[repository]` for a server's bucket.
+pub(crate) fn s3(server: &SeaweedFs, prefix: &str) -> String {
+    format!(
+        "url = \"s3://{}/{prefix}\"\nendpoint = \"{}\"\naccess_key_id = \"{}\"\nsecret_access_key = \"{}\"",
+        server.bucket, server.endpoint, server.access_key, server.secret_key
+    )
+}
