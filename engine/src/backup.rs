@@ -98,8 +98,8 @@ async fn store(
     let committed = match stored.await {
         // From here on it takes a moment and is not to be stopped halfway: a server goes on with a request that nobody waits for,
         // and the manifest would appear after all else was discarded.
-        Ok((database, filestore)) => {
-            let manifest = manifest(&draft, instance, source, database, filestore);
+        Ok((database, (filestore, warnings))) => {
+            let manifest = manifest(&draft, instance, source, database, filestore, warnings);
             draft.commit(&manifest).await.map(|()| manifest).map_err(Error::from)
         }
         Err(error) => Err(error),
@@ -122,8 +122,8 @@ fn manifest(
     source: &Source,
     database: StoredObject,
     filestore: FilestoreContent,
+    mut warnings: Vec<String>,
 ) -> Manifest {
-    let mut warnings = Vec::new();
     if source.odoo.is_none() {
         let name = &instance.database.name;
         warnings.push(format!("database {name:?} is not Odoo's: it has no ir_module_module and ir_attachment"));
@@ -160,19 +160,20 @@ async fn store_database(
     Ok(draft.add("database.dump.zst", encoded).await?.0)
 }
 
+/// Stores the files, and returns what there is to be known of them beside what is to be warned of.
 async fn store_filestore(
     draft: &Draft,
     instance: &Instance,
     odoo: Option<&OdooFacts>,
     options: BackupOptions,
     run: &Run,
-) -> Result<FilestoreContent, Error> {
+) -> Result<(FilestoreContent, Vec<String>), Error> {
     let batches = match Batches::open(&instance.filestore) {
         // A database without attachments has no folder until the first one comes.
         Err(FilestoreError::Io { source, .. })
             if source.kind() == std::io::ErrorKind::NotFound && odoo.is_none_or(|odoo| odoo.attachment_files == 0) =>
         {
-            return Ok(FilestoreContent { files: 0, bytes: 0, volumes: Vec::new() });
+            return Ok((FilestoreContent { files: 0, bytes: 0, volumes: Vec::new() }, Vec::new()));
         }
         other => Arc::new(Mutex::new(other?)),
     };
@@ -183,14 +184,28 @@ async fn store_filestore(
     let mut volumes = futures::future::try_join_all(writers).await?.concat();
     volumes.sort_by(|a, b| a.object.key.cmp(&b.object.key));
     let skipped = batches.lock().unwrap_or_else(PoisonError::into_inner).take_skipped();
-    for path in skipped {
-        run.progress.warn(&format!("{path} in the filestore is neither a file nor a folder, and is not backed up"));
-    }
-    Ok(FilestoreContent {
+    let content = FilestoreContent {
         files: volumes.iter().map(|volume| volume.files).sum(),
         bytes: volumes.iter().map(|volume| volume.bytes).sum(),
         volumes,
-    })
+    };
+    Ok((content, warnings_of(&skipped)))
+}
+
+/// One warning for each of the first paths, and one that counts the others.
+fn warnings_of(skipped: &[String]) -> Vec<String> {
+    const NAMED: usize = 20;
+    let named = skipped.iter().take(NAMED);
+    let mut warnings: Vec<_> = named
+        .map(|path| format!("{path:?} in the filestore is neither a file nor a folder, and is not backed up"))
+        .collect();
+    if skipped.len() > NAMED {
+        warnings.push(format!(
+            "{} others in the filestore are neither files nor folders, and are not backed up",
+            skipped.len() - NAMED
+        ));
+    }
+    warnings
 }
 
 /// Writes one volume after the other for as long as there are files, beside others who do the same.
@@ -221,3 +236,6 @@ async fn next_batch(batches: &Arc<Mutex<Batches>>) -> Result<Option<Vec<FileEntr
         Err(error) => Err(Error::Io { action: "read the filestore".into(), source: error.into() }),
     }
 }
+
+#[cfg(test)]
+mod tests;

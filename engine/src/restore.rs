@@ -3,6 +3,8 @@
 //! Both are made under names of their own beside the target's, and get the target's names only once all of it is there and every
 //! digest agreed. What fails or is stopped before that leaves nothing behind.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,7 +16,7 @@ use crate::config::Target;
 use crate::error::Error;
 use crate::filestore::{FilestoreError, NewFilestore, Unpacked, unpack};
 use crate::manifest::{Manifest, StoredObject, Volume};
-use crate::postgres::{self, ArchiveSource, Endpoint, Session, Tools};
+use crate::postgres::{self, ArchiveSource, Endpoint, PostgresError, Session, Tools};
 use crate::progress::Task;
 use crate::repository::Repository;
 use crate::run::Run;
@@ -70,8 +72,12 @@ async fn restore_beside(
 ) -> Result<Restored, Error> {
     let started = Instant::now();
     let place = Endpoint::resolve(&target.database);
-    let server = postgres::connect_maintenance(&place).await?;
-    refuse_existing(&server, &place, target).await?;
+    let reached = async {
+        let server = postgres::connect_maintenance(&place).await?;
+        refuse_existing(&server, &place, target).await?;
+        Ok(server)
+    };
+    let server = run.until_cancelled(reached).await?;
     let beside = Beside::of(target)?;
     let new_database = place.with_database(&beside.database);
     let work = async {
@@ -85,7 +91,7 @@ async fn restore_beside(
     };
     let result = match run.until_cancelled(work).await {
         // From here on it takes a moment and is not to be stopped halfway.
-        Ok(done) => beside.take_names(&server, target).await.map(|()| done),
+        Ok(done) => beside.take_names(&server, target, run).await.map(|()| done),
         Err(error) => Err(error),
     };
     match result {
@@ -136,20 +142,22 @@ impl Beside {
     }
 
     /// Gives the database and the folder the target's names: both, or neither.
-    async fn take_names(&self, server: &Session, target: &Target) -> Result<(), Error> {
-        postgres::rename_database(server, &self.database, &target.database.name).await?;
+    async fn take_names(&self, server: &Session, target: &Target, run: &Run) -> Result<(), Error> {
+        let name = &target.database.name;
+        postgres::rename_database(server, &self.database, name).await?;
         let renamed = rename_to_new(&self.filestore, &target.filestore);
-        if let Err(error) = renamed {
-            postgres::rename_database(server, &target.database.name, &self.database).await?;
-            return Err(error.into());
+        if renamed.is_err()
+            && let Err(error) = postgres::rename_database(server, name, &self.database).await
+        {
+            run.progress.warn(&format!("{error}; please drop the database {name:?}, which has no filestore"));
         }
-        Ok(())
+        Ok(renamed?)
     }
 
     /// Removes what a restore that failed has made. What cannot be removed is named.
     async fn remove(&self, server: &Session, run: &Run) {
-        if let Err(error) = postgres::drop_database(server, &self.database).await {
-            run.progress.warn(&format!("{error}; please drop it"));
+        if let Err(error) = self.drop_database(server).await {
+            run.progress.warn(&format!("{error}; please drop the database {:?}", self.database));
         }
         // They end at their next read.
         self.writers.close();
@@ -160,6 +168,17 @@ impl Beside {
             && error.kind() != std::io::ErrorKind::NotFound
         {
             run.progress.warn(&format!("unable to remove {}: {error}; please remove it", self.filestore.display()));
+        }
+    }
+
+    async fn drop_database(&self, server: &Session) -> Result<(), PostgresError> {
+        match postgres::drop_database(server, &self.database).await {
+            // The connection broke, perhaps with whatever made the restore fail.
+            Err(_) if server.is_closed() => {
+                let server = postgres::connect(server.endpoint()).await?;
+                postgres::drop_database(&server, &self.database).await
+            }
+            dropped => dropped,
         }
     }
 }
@@ -181,9 +200,25 @@ fn rename_to_new(from: &Path, to: &Path) -> Result<(), FilestoreError> {
         }
         other => other.map_err(std::io::Error::from),
     };
-    renamed.and_then(|()| to.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())).map_err(
-        |source| FilestoreError::Io { action: "rename the restored filestore to", path: to.to_owned(), source },
-    )
+    let flushed = renamed.and_then(|()| {
+        let flushed = to.parent().map_or(Ok(()), flush);
+        // What failed must not have happened.
+        if flushed.is_err() { std::fs::rename(to, from).and(flushed) } else { flushed }
+    });
+    flushed.map_err(|source| FilestoreError::Io {
+        action: "rename the restored filestore to",
+        path: to.to_owned(),
+        source,
+    })
+}
+
+/// Makes a folder's entries survive a loss of power.
+fn flush(folder: &Path) -> std::io::Result<()> {
+    match std::fs::File::open(folder)?.sync_all() {
+        // Some network file systems have no such operation and say it this way.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => Ok(()),
+        result => result,
+    }
 }
 
 fn same(what: &str, expected: u64, found: u64) -> Result<(), Error> {
@@ -253,15 +288,15 @@ fn room_in(folder: &Path) -> Result<u64, Error> {
 /// Writes the archive to a file, of which nobody reads before its digests have agreed.
 async fn spool(archive: Body, scratch: &Path) -> Result<PathBuf, Error> {
     let path = scratch.join("database.dump");
-    let target = path.clone();
+    let failed = |source| Error::Io { action: format!("spool the dump to {}", path.display()), source };
+    // Made here and not by the thread, which could make it after the folder was cleared of all that was in it.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
     let copied = consume(archive, move |mut archive| {
-        let file = std::fs::OpenOptions::new().write(true).create_new(true).open(target)?;
         let mut file = std::io::BufWriter::with_capacity(1024 * 1024, file);
         std::io::copy(&mut archive, &mut file)?;
         std::io::Write::flush(&mut file)
     });
-    let action = || format!("spool the dump to {}", path.display());
-    copied.await.map_err(|source| Error::Io { action: action(), source })?;
+    copied.await.map_err(failed)?;
     Ok(path)
 }
 
@@ -304,14 +339,4 @@ async fn restore_volume(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::shortened;
-
-    #[test]
-    fn a_long_name_keeps_its_suffix_and_its_characters_whole() {
-        assert_eq!(shortened("staging", "_restoring_00000001"), "staging_restoring_00000001");
-        let long = shortened(&"ä".repeat(31), "_restoring_00000001");
-        assert_eq!(long, format!("{}_restoring_00000001", "ä".repeat(22)));
-        assert!(long.len() <= 63);
-    }
-}
+mod tests;

@@ -57,7 +57,7 @@ impl NewFilestore {
         };
         let filestore = Self { root: root.to_owned(), like, _writer: writers.token() };
         DirBuilder::new().mode(0o700).create(root).map_err(FilestoreError::io("create", root))?;
-        filestore.give(root, like.folder_mode)?;
+        filestore.give_folder(root)?;
         Ok(filestore)
     }
 
@@ -83,7 +83,7 @@ impl NewFilestore {
             self.create_folders(parent)?;
         }
         match DirBuilder::new().mode(0o700).create(path) {
-            Ok(()) => self.give(path, self.like.folder_mode),
+            Ok(()) => self.give_folder(path),
             // Another volume is being unpacked beside this one.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
             Err(error) => Err(FilestoreError::io("create", path)(error)),
@@ -102,13 +102,20 @@ impl NewFilestore {
         file.map_err(FilestoreError::io("create", path))
     }
 
-    fn give(&self, path: &Path, mode: u32) -> Result<(), FilestoreError> {
+    fn give_folder(&self, path: &Path) -> Result<(), FilestoreError> {
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::DIRECTORY;
+        let folder = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
+        self.give(&folder.map_err(FilestoreError::io("open", path))?, path, self.like.folder_mode)
+    }
+
+    /// Gives away what is open, not what is called so: whoever owns the folder could have put a link to another's file there.
+    fn give(&self, file: &File, path: &Path, mode: u32) -> Result<(), FilestoreError> {
         if let Some((user, group)) = self.like.owner {
-            std::os::unix::fs::chown(path, Some(user), Some(group))
+            std::os::unix::fs::fchown(file, Some(user), Some(group))
                 .map_err(FilestoreError::io("change the owner of", path))?;
         }
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
-        fs::set_permissions(path, permissions).map_err(FilestoreError::io("change the permissions of", path))
+        file.set_permissions(permissions).map_err(FilestoreError::io("change the permissions of", path))
     }
 }
 
@@ -122,7 +129,7 @@ pub fn unpack(archive: impl Read, into: &NewFilestore, task: &crate::progress::T
         let target = into.root.join(path);
         let mut file = into.create_file(&target)?;
         let written = io::copy(content, &mut Writing { file: &mut file, path: &target })?;
-        into.give(&target, into.like.folder_mode & 0o666)?;
+        into.give(&file, &target, into.like.folder_mode & 0o666)?;
         task.advance(written);
         unpacked.files += 1;
         unpacked.bytes += written;

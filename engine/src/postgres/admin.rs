@@ -139,13 +139,29 @@ pub async fn create_database(session: &Session, name: &str, locale: &Locale) -> 
     session.batch_execute(&statement).await.map_err(session.failed(format!("create the database {name:?}")))
 }
 
-/// Renames a database that nobody is connected to.
+/// Renames a database, ending the sessions that are connected to it.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
 pub async fn rename_database(session: &Session, from: &str, to: &str) -> Result<(), PostgresError> {
     let statement = format!("ALTER DATABASE {} RENAME TO {}", quote(from), quote(to));
-    session.batch_execute(&statement).await.map_err(session.failed(format!("rename the database {from:?} to {to:?}")))
+    let mut attempts = 3;
+    loop {
+        attempts -= 1;
+        match session.batch_execute(&statement).await {
+            // Odoo's scheduler and monitoring connect to every database that they see, and stay; autovacuum the server ends itself.
+            Err(error) if attempts > 0 && error.code() == Some(&SqlState::OBJECT_IN_USE) => {
+                end_sessions(session, from).await?;
+            }
+            renamed => return renamed.map_err(session.failed(format!("rename the database {from:?} to {to:?}"))),
+        }
+    }
+}
+
+async fn end_sessions(session: &Session, database: &str) -> Result<(), PostgresError> {
+    let query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()";
+    let ended = session.execute(query, &[&database]).await;
+    ended.map(|_| ()).map_err(session.failed(format!("end the sessions on the database {database:?}")))
 }
 
 /// Drops a database, ending the sessions that are connected to it. One that is not there is no error.

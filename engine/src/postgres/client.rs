@@ -81,8 +81,11 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Session, PostgresError> {
         }
     });
     let session = Session { client, endpoint: endpoint.clone(), connection };
-    // Settings of a role or database that are meant for applications must not end a backup.
-    let settings = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET search_path = pg_catalog, public";
+    // Settings of a role or database that are meant for applications must not end a backup, nor a session that waits for one.
+    // Which of them there are depends on the server's version.
+    let settings = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings
+         WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout');
+         SET search_path = pg_catalog, public";
     session.batch_execute(settings).await.map_err(session.failed("prepare the connection"))?;
     Ok(session)
 }
@@ -99,5 +102,37 @@ pub async fn connect_maintenance(endpoint: &Endpoint) -> Result<Session, Postgre
             connect(&endpoint.with_database("template1")).await
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use harness::postgres::{Cluster, SUPERUSER, USER};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn time_limits_that_are_meant_for_applications_do_not_hold_here() {
+        let cluster = Cluster::start();
+        let names = "SELECT name FROM pg_settings WHERE name LIKE '%\\_timeout' AND category ~ 'Statement Behavior'";
+        let names = cluster.psql_as(SUPERUSER, SUPERUSER, names);
+        for name in names.lines() {
+            cluster.psql_as(SUPERUSER, SUPERUSER, &format!("ALTER ROLE {USER} SET {name} = '1h'"));
+        }
+        let session = connect(&Endpoint {
+            database: SUPERUSER.into(),
+            host: cluster.host().into(),
+            port: cluster.port(),
+            user: USER.into(),
+            password: None,
+            sslmode: SslMode::Disable,
+            sslrootcert: None,
+        })
+        .await
+        .unwrap();
+        let sql = "SELECT count(*) FILTER (WHERE setting = '0'), count(*) FROM pg_settings WHERE name = ANY(string_to_array($1, E'\\n'))";
+        let row = session.query_one(sql, &[&names.trim()]).await.unwrap();
+        assert!(row.get::<_, i64>(0) >= 3);
+        assert_eq!(row.get::<_, i64>(0), row.get::<_, i64>(1), "{names}");
     }
 }

@@ -1,0 +1,60 @@
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use futures::TryStreamExt;
+use harness::project::{INSTANCE, Project};
+
+use super::*;
+use crate::config::Config;
+use crate::manifest::MANIFEST;
+use crate::store::faulty::FaultyStore;
+use crate::store::{Action, Key, LocalStore, Store};
+
+/// Backs up a made-up instance, and stops that when the object of this name is about to be stored. Returns what came of it
+/// and what the repository then holds beside its description.
+async fn stopped_at(project: &Project, name: &'static str) -> (Result<Manifest, Error>, Vec<String>) {
+    let config = Config::load(&project.config()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
+    let run = Run::default();
+    let cancel = run.cancel.clone();
+    let fault = move |action, key: &Key| {
+        if action == Action::Put && key.name() == name {
+            cancel.cancel();
+        }
+        None
+    };
+    let store: Arc<dyn Store> = Arc::new(FaultyStore { inner, fault });
+    let repository = Repository::init(store.clone(), Timestamp::now()).await.unwrap();
+    let result = backup(&repository, config.instance(INSTANCE).unwrap(), BackupOptions::default(), &run).await;
+    let keys = store.list(None).map_ok(|object| object.key.name().to_owned());
+    let mut left: Vec<_> = keys.try_collect().await.unwrap();
+    left.retain(|name| name != "repository.json");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), if left.is_empty() { 1 } else { 2 }, "folders and all");
+    (result, left)
+}
+
+#[tokio::test]
+async fn a_stopped_backup_leaves_nothing_and_one_that_is_being_committed_is_whole() {
+    let project = Project::start().await;
+    for name in ["database.dump.zst", "filestore-0001.tar.zst"] {
+        let (result, left) = stopped_at(&project, name).await;
+        assert!(result.unwrap_err().is_interruption());
+        assert!(left.is_empty(), "{left:?}");
+    }
+    let (result, left) = stopped_at(&project, MANIFEST).await;
+    assert_eq!(left.len(), result.unwrap().objects().count() + 2);
+}
+
+#[tokio::test]
+async fn what_is_passed_over_is_in_the_manifest() {
+    let project = Project::start().await;
+    for i in 0..25 {
+        symlink("/dev/null", project.filestore().join(format!("link{i:02}"))).unwrap();
+    }
+    let (result, _) = stopped_at(&project, "nothing").await;
+    let warnings = result.unwrap().warnings;
+    assert_eq!(warnings.len(), 21);
+    assert!(warnings[0].starts_with("\"link00\" in the filestore is neither"), "{warnings:?}");
+    assert!(warnings[20].starts_with("5 others"), "{warnings:?}");
+}
