@@ -14,7 +14,8 @@ Examples:
   odoo-backup restore --to staging                   the latest backup under another name
   odoo-backup check --read-data                      read every byte back
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 13 damage found, 130 interrupted.";
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration,
+3 done with warnings, 13 damage found, 130 interrupted.";
 
 /// Backup and disaster recovery for Odoo: the database and its filestore, to a folder or an S3 bucket, and back.
 #[derive(Debug, Parser)]
@@ -68,11 +69,15 @@ Where the configuration exists already it is left as it is, and only the reposit
     #[command(after_help = "Examples:
   odoo-backup now                  every instance of the configuration
   odoo-backup now production
+  odoo-backup now --reread         read also the files that earlier backups hold
   odoo-backup now --json | jq -r '.backups[].id'")]
     Now {
         /// Names of instances [default: all]
         #[arg(value_name = "INSTANCE")]
         instances: Vec<String>,
+        /// Read every file, also those that earlier backups hold: finds decay on the source's disk
+        #[arg(long)]
+        reread: bool,
     },
     /// List the backups
     List {

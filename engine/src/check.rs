@@ -4,12 +4,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error as StdError;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 
 use futures::TryStreamExt;
 
 use crate::error::{Error, explain};
-use crate::filestore::{Listed, read_files};
+use crate::filestore::{Listed, read_files, read_list};
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject, Volume, read_checksums};
 use crate::postgres::{self, PostgresError, Tools};
 use crate::progress::Task;
@@ -105,6 +105,10 @@ impl Checker<'_> {
             for volume in &manifest.filestore.volumes {
                 checked.damage.extend(self.read_volume(volume, &unsound).await?);
             }
+            let attachments = manifest.attachments.iter().map(|attachments| &attachments.list);
+            for object in manifest.filestore.removed.iter().chain(attachments) {
+                checked.damage.extend(self.read_other(object, &unsound).await?);
+            }
         }
         checked.damage.sort();
         checked.damage.dedup();
@@ -190,6 +194,15 @@ impl Checker<'_> {
         Ok(found)
     }
 
+    async fn read_other(&mut self, object: &StoredObject, unsound: &[Key]) -> Result<Option<Damage>, Error> {
+        if let Some(found) = self.known(object, unsound) {
+            return Ok(found);
+        }
+        let found = self.read_to_end(object, Task::default()).await?;
+        self.read.insert(object.key.clone(), found.clone());
+        Ok(found)
+    }
+
     async fn compare_with_list(&self, volume: &Volume) -> Result<Option<Damage>, Error> {
         let (list, object) = (&volume.list, &volume.object);
         let body = match self.repository.store().get(&list.key, None).await {
@@ -197,7 +210,10 @@ impl Checker<'_> {
             Err(error) => return damage_by_store(error).map(Some),
         };
         let (plain, stored) = (list.plain, list.stored);
-        let files = match consume(body, move |bytes| read_list(DecodeReader::new(bytes, plain, stored)?)).await {
+        let listed = consume(body, move |bytes| {
+            read_list(DecodeReader::new(bytes, plain, stored)?).map(|listed| listed.map(fingerprint_of)).collect()
+        });
+        let files = match listed.await {
             Ok(files) => files,
             Err(error) => return damage(&list.key, error).map(Some),
         };
@@ -273,13 +289,8 @@ fn damage(key: &Key, error: io::Error) -> Result<Damage, Error> {
     Ok(Damage { key: key.clone(), reason })
 }
 
-fn read_list(list: impl io::Read) -> io::Result<HashMap<String, Fingerprint>> {
-    let mut files = HashMap::new();
-    for line in BufReader::new(list).lines() {
-        let listed: Listed = serde_json::from_str(&line?)?;
-        files.insert(listed.path, Fingerprint { size: listed.size, sha256: listed.sha256 });
-    }
-    Ok(files)
+fn fingerprint_of(listed: Listed) -> (String, Fingerprint) {
+    (listed.path, Fingerprint { size: listed.size, sha256: listed.sha256 })
 }
 
 /// What is wrong with an archive by its list.

@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::config::{Config, Database, Instance, Target};
 use crate::error::{Error, explain};
-use crate::filestore::{Batches, FilestoreError};
+use crate::filestore::{Batches, FilestoreError, Ledger};
 use crate::odoo::odoo_facts;
 use crate::postgres::{self, Endpoint, Session, Tools};
 use crate::repository::Repository;
@@ -158,10 +158,7 @@ async fn try_database(session: &Session, database: &Database, findings: &mut Fin
     findings.ok("server", format!("PostgreSQL {}", server.version));
     try_tool("pg_dump", server.major(), database, findings).await;
     match findings.tried("Odoo", odoo_facts(session).await) {
-        Some(Some(odoo)) => findings.ok(
-            "Odoo",
-            format!("series {}, {} modules, {} attachments", odoo.series, odoo.modules.len(), odoo.attachments),
-        ),
+        Some(Some(odoo)) => findings.ok("Odoo", format!("series {}, {} modules", odoo.series, odoo.modules.len())),
         Some(None) => {
             findings.add("Odoo", Outcome::Warning, "the database is not Odoo's".into(), Some("check `database`".into()))
         }
@@ -193,7 +190,9 @@ async fn try_tool(program: &'static str, major: u32, database: &Database, findin
 
 /// Lists the folder and reads the first byte of a file.
 fn try_filestore(folder: &Path) -> Result<String, FilestoreError> {
-    let first = Batches::open(folder)?.next_batch()?;
+    let mut batches = Batches::new(folder, Ledger::default());
+    batches.begin()?;
+    let first = batches.next_batch()?;
     if let Some(file) = first.as_ref().and_then(|batch| batch.first()) {
         let path = folder.join(&file.path);
         let read = File::open(&path).and_then(|mut file| file.read(&mut [0; 1]));

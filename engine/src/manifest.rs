@@ -79,7 +79,7 @@ pub struct AttachmentContent {
 }
 
 /// The files of a filestore.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilestoreContent {
     /// How many files.
     pub files: u64,
@@ -91,7 +91,7 @@ pub struct FilestoreContent {
     pub new_bytes: u64,
     /// Where they are, in order: a later volume overrides an earlier one for the same path. Those of earlier backups come first.
     pub volumes: Vec<Volume>,
-    /// Paths that the volumes hold and that are no longer part of the filestore, one a line, in zstd.
+    /// Paths that the volumes hold and that are no longer part of the filestore, each ended by a zero byte, in zstd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<StoredObject>,
     /// Whether Odoo's collector was kept out while the files were read.
@@ -153,7 +153,8 @@ impl Findings {
 /// The first names of a list, for a sentence; the manifest has all.
 fn first(names: &[String]) -> String {
     const SHOWN: usize = 3;
-    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    // A name is data: what could play tricks with a terminal or a log is written out.
+    let shown = names.iter().take(SHOWN).map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN { format!("{shown}, …") } else { shown }
 }
 
@@ -185,7 +186,8 @@ impl Manifest {
     /// Every object that a restore of it reads.
     pub fn objects(&self) -> impl Iterator<Item = &StoredObject> {
         let volumes = self.filestore.volumes.iter().flat_map(|volume| [&volume.object, &volume.list]);
-        let others = self.filestore.removed.iter().chain(self.attachments.as_ref().map(|attachments| &attachments.list));
+        let others =
+            self.filestore.removed.iter().chain(self.attachments.as_ref().map(|attachments| &attachments.list));
         std::iter::once(&self.database.object).chain(volumes).chain(others)
     }
 

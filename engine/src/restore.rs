@@ -3,6 +3,8 @@
 //! Both are made under names of their own beside the target's, and get the target's names only once all of it is there and every
 //! digest agreed. What fails or is stopped before that leaves nothing behind.
 
+mod files;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -12,15 +14,16 @@ use rustix::fs::{CWD, RenameFlags};
 use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
 
+use self::files::restore_filestore;
 use crate::config::Target;
 use crate::error::Error;
-use crate::filestore::{FilestoreError, NewFilestore, Unpacked, unpack};
-use crate::manifest::{Manifest, StoredObject, Volume};
+use crate::filestore::{FilestoreError, Unpacked};
+use crate::manifest::{Manifest, StoredObject};
 use crate::postgres::{self, ArchiveSource, Endpoint, PostgresError, Session, Tools};
 use crate::progress::Task;
 use crate::repository::Repository;
 use crate::run::Run;
-use crate::stream::{Body, DecodeReader, consume, decode};
+use crate::stream::{Body, consume, decode};
 
 /// How a backup is restored.
 #[derive(Debug, Clone, Copy)]
@@ -298,44 +301,6 @@ async fn spool(archive: Body, scratch: &Path) -> Result<PathBuf, Error> {
     });
     copied.await.map_err(failed)?;
     Ok(path)
-}
-
-async fn restore_filestore(
-    repository: &Repository,
-    manifest: &Manifest,
-    beside: &Beside,
-    options: RestoreOptions,
-    run: &Run,
-) -> Result<Unpacked, Error> {
-    use futures::{StreamExt, TryStreamExt};
-
-    let into = NewFilestore::create(&beside.filestore, &beside.writers)?;
-    let task = run.progress.task("filestore", Some(manifest.filestore.bytes));
-    let unpacked = futures::stream::iter(&manifest.filestore.volumes)
-        .map(|volume| restore_volume(repository, volume, &into, &task))
-        .buffer_unordered(options.parallel_volumes.max(1) as usize)
-        .try_fold(Unpacked::default(), async |sum, one| {
-            Ok(Unpacked { files: sum.files + one.files, bytes: sum.bytes + one.bytes })
-        });
-    let unpacked = unpacked.await?;
-    tokio::task::spawn_blocking(move || into.sync())
-        .await
-        .map_err(|error| Error::Io { action: "write the filestore".into(), source: error.into() })??;
-    Ok(unpacked)
-}
-
-async fn restore_volume(
-    repository: &Repository,
-    volume: &Volume,
-    into: &NewFilestore,
-    task: &Task,
-) -> Result<Unpacked, Error> {
-    let StoredObject { key, plain, stored } = volume.object.clone();
-    let body = repository.store().get(&key, None).await?;
-    let (into, task) = (into.clone(), task.clone());
-    let unpacked =
-        consume(body, move |stored_bytes| unpack(DecodeReader::new(stored_bytes, plain, stored)?, &into, &task));
-    unpacked.await.map_err(|source| Error::Io { action: format!("restore {key}"), source })
 }
 
 #[cfg(test)]

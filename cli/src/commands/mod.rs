@@ -62,7 +62,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
     let config = arguments.config.as_deref();
     let result = match arguments.command {
         Command::Init { odoo_conf, repository } => init::init(config, odoo_conf.as_deref(), repository, output).await,
-        Command::Now { instances } => now::now(config, &instances, &run, output).await,
+        Command::Now { instances, reread } => now::now(config, &instances, reread, &run, output).await,
         Command::List { instances } => list::list(config, &instances, output).await,
         Command::Show { backup } => show::show(config, &backup, output).await,
         Command::Restore { backup, to, jobs } => {

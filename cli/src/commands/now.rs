@@ -10,14 +10,20 @@ use engine::manifest::Manifest;
 use engine::run::Run;
 use serde_json::{Value, json};
 
-use super::show::{covers, document};
+use super::show::{covers, document, new_files};
 use super::{Failure, load, open};
 use crate::exit::Exit;
 use crate::output::{Output, error_document};
 use crate::table::{bytes, plural};
 
 /// Backs up one instance after the other. One that fails does not keep the others from being tried.
-pub(super) async fn now(config: Option<&Path>, names: &[String], run: &Run, output: Output) -> Result<Exit, Failure> {
+pub(super) async fn now(
+    config: Option<&Path>,
+    names: &[String],
+    reread: bool,
+    run: &Run,
+    output: Output,
+) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let instances: Vec<&Instance> = match names {
         [] => config.instances.values().collect(),
@@ -26,20 +32,24 @@ pub(super) async fn now(config: Option<&Path>, names: &[String], run: &Run, outp
     let repository = open(&config).await?;
     let (mut backups, mut errors, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     let mut exit = Exit::Success;
+    let options = BackupOptions { reread, ..BackupOptions::default() };
     for instance in instances {
         let started = Instant::now();
-        match backup(&repository, instance, BackupOptions::default(), run).await {
+        match backup(&repository, instance, options, run).await {
             Ok(manifest) => {
                 let seconds = started.elapsed().as_secs_f64();
                 for warning in &manifest.warnings {
                     output.warning(&format!("{}: {warning}", instance.name));
+                }
+                if !manifest.warnings.is_empty() && exit == Exit::Success {
+                    exit = Exit::Warnings;
                 }
                 backups.push(timed_document(&manifest, seconds));
                 texts.push(text(&manifest, seconds));
             }
             Err(error) => {
                 let failed = exit_of(&error);
-                exit = exit.max(failed);
+                exit = if exit == Exit::Interrupted { exit } else { failed };
                 let explanation = explain(&error);
                 output.explanation(&explanation);
                 let mut error_document = error_document(&explanation, failed);
@@ -74,10 +84,10 @@ fn rate(manifest: &Manifest, seconds: f64) -> f64 {
 fn text(manifest: &Manifest, seconds: f64) -> String {
     let filestore = &manifest.filestore;
     format!(
-        "{instance}: backup {id}
+        "{instance}: backup {id}{warned}
   covers     {covers}
   database   {plain} dumped
-  filestore  {size} in {files}
+  filestore  {size} in {files}, {new}
   stored     {stored} in {seconds:.1} s ({rate}/s)
 ",
         instance = manifest.instance,
@@ -86,6 +96,8 @@ fn text(manifest: &Manifest, seconds: f64) -> String {
         plain = bytes(manifest.database.object.plain.size),
         size = bytes(filestore.bytes),
         files = plural(filestore.files, "file"),
+        new = new_files(filestore),
+        warned = if manifest.warnings.is_empty() { "" } else { ", with warnings" },
         stored = bytes(manifest.stored_bytes()),
         rate = bytes(rate(manifest, seconds) as u64),
     )

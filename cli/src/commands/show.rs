@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use engine::manifest::Manifest;
+use engine::manifest::{FilestoreContent, Manifest};
+use engine::odoo::AttachmentCounts;
 use serde_json::{Value, json};
 
 use super::{Failure, load, only_instance, open};
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::table::{bytes, plural, table, time};
+use crate::table::{bytes, count, plural, table, time};
 
 /// Shows one backup.
 pub(super) async fn show(config: Option<&Path>, selector: &str, output: Output) -> Result<Exit, Failure> {
@@ -36,8 +37,13 @@ pub(super) fn document(manifest: &Manifest) -> Value {
         "filestore": {
             "files": manifest.filestore.files,
             "bytes": manifest.filestore.bytes,
+            "new_files": manifest.filestore.new_files,
+            "new_bytes": manifest.filestore.new_bytes,
             "volumes": manifest.filestore.volumes.len(),
+            "collector_held": manifest.filestore.collector_held,
+            "findings": manifest.filestore.findings,
         },
+        "attachments": manifest.attachments.as_ref().map(|attachments| attachments.counts),
         "stored_bytes": manifest.stored_bytes(),
         "warnings": manifest.warnings,
     })
@@ -45,12 +51,44 @@ pub(super) fn document(manifest: &Manifest) -> Value {
 
 /// What a backup covers, in a line.
 pub(super) fn covers(manifest: &Manifest) -> String {
-    let odoo = match &manifest.odoo {
-        Some(odoo) => format!("Odoo {}, {}", odoo.series, plural(odoo.attachments, "attachment")),
-        None => "not Odoo's".to_owned(),
+    let odoo = match (&manifest.odoo, &manifest.attachments) {
+        (Some(odoo), Some(attachments)) => {
+            format!("Odoo {}, {}", odoo.series, plural(attachments.counts.rows, "attachment"))
+        }
+        _ => "not Odoo's".to_owned(),
     };
     let server = manifest.server.version.split(' ').next().unwrap_or_default();
     format!("database {:?} (PostgreSQL {server}, {odoo}) and its filestore", manifest.database.name)
+}
+
+/// How much of a filestore no earlier backup held.
+pub(super) fn new_files(filestore: &FilestoreContent) -> String {
+    match filestore.new_files {
+        0 => "nothing new".to_owned(),
+        all if all == filestore.files => "all of it new".to_owned(),
+        some => format!("{} in {} new", bytes(filestore.new_bytes), plural(some, "file")),
+    }
+}
+
+/// How many of the volumes that a backup stands on were written for it.
+fn own_volumes(manifest: &Manifest) -> u64 {
+    let own = manifest.id.key(&manifest.instance);
+    manifest.filestore.volumes.iter().filter(|volume| volume.object.key.is_under(&own)).count() as u64
+}
+
+/// Where the content of the attachments is, in a line.
+fn attachments(counts: &AttachmentCounts) -> String {
+    let mut text = format!("{} name {}", plural(counts.rows, "attachment"), plural(counts.files, "file"));
+    for (number, what) in [
+        (counts.in_database, "in the database"),
+        (counts.elsewhere, "in another storage, not in this backup"),
+        (counts.links, "links"),
+    ] {
+        if number > 0 {
+            text.push_str(&format!("; {} {what}", count(number)));
+        }
+    }
+    text
 }
 
 fn text(manifest: &Manifest) -> String {
@@ -61,7 +99,7 @@ fn text(manifest: &Manifest) -> String {
   created    {created}, finished {finished}
   covers     {covers}
   database   {plain} dumped by pg_dump {pg_dump}, {stored} stored
-  filestore  {size} in {files}, {volumes}
+  filestore  {size} in {files}, {new}; stands on {volumes}, {own} of its own
 ",
         instance = manifest.instance,
         id = manifest.id,
@@ -73,8 +111,17 @@ fn text(manifest: &Manifest) -> String {
         stored = bytes(database.object.stored.size),
         size = bytes(filestore.bytes),
         files = plural(filestore.files, "file"),
+        new = new_files(filestore),
         volumes = plural(filestore.volumes.len() as u64, "volume"),
+        own = count(own_volumes(manifest)),
     );
+    if let Some(content) = &manifest.attachments {
+        text.push_str(&format!("  files of   {}\n", attachments(&content.counts)));
+    }
+    if filestore.findings.unreferenced > 0 {
+        let unreferenced = plural(filestore.findings.unreferenced, "file");
+        text.push_str(&format!("  unnamed    {unreferenced} that no attachment names\n"));
+    }
     if let Some(odoo) = &manifest.odoo {
         let modules = plural(odoo.modules.len() as u64, "installed module");
         let uuid = odoo.database_uuid.as_deref().unwrap_or("none");

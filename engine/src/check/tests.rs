@@ -44,8 +44,9 @@ async fn check_with(fault: fn(&str) -> Option<Fault>) -> (Result<Vec<Checked>, E
         program: String::new(),
         server,
         odoo: None,
+        attachments: None,
         database: DatabaseContent { name: "production".into(), pg_dump: "0".into(), object },
-        filestore: FilestoreContent { files: 0, bytes: 0, volumes: Vec::new() },
+        filestore: FilestoreContent::default(),
         warnings: Vec::new(),
     };
     draft.commit(&manifest).await.unwrap();

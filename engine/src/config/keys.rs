@@ -54,7 +54,7 @@ pub const FILE: SectionKeys = SectionKeys { header: "", groups: &[SECTIONS] };
 pub const REPOSITORY: SectionKeys = SectionKeys { header: "repository", groups: &[PLACE, S3] };
 
 /// `[instance.NAME]`
-pub const INSTANCE: SectionKeys = SectionKeys { header: "instance.NAME", groups: &[ODOO, DATABASE, FILESTORE] };
+pub const INSTANCE: SectionKeys = SectionKeys { header: "instance.NAME", groups: &[ODOO, DATABASE, FILESTORE, BACKUP] };
 
 /// `[target.NAME]`
 pub const TARGET: SectionKeys = SectionKeys { header: "target.NAME", groups: &[ODOO, DATABASE, FILESTORE, SOURCE] };
@@ -232,6 +232,15 @@ const FILESTORE: &[Key] = &[
         also: &["filestore_path", "attachments", "files"],
     },
 ];
+
+const BACKUP: &[Key] = &[Key {
+    name: "hold_filestore_gc",
+    kind: "string",
+    default: "`auto`",
+    about: "Whether Odoo's collector of deleted files is kept out while the files are read: `auto` (from series 17.0 on, where role and server allow it), `always` (a backup fails where it cannot be), `never`",
+    example: "\"auto\"",
+    also: &["hold_gc", "lock_filestore"],
+}];
 
 const SOURCE: &[Key] = &[Key {
     name: "instance",

@@ -7,7 +7,7 @@ use super::error::{nearest, quoted};
 use super::secrets::{self, Readers, SecretKeys};
 use super::section::{Reported, Section};
 use super::value::{Raw, Refusal, Value};
-use super::{Database, Instance, SslMode, Target};
+use super::{Database, HoldCollector, Instance, SslMode, Target};
 use crate::odoo::conf::{OdooConf, data_dir_candidates};
 use crate::store::is_segment;
 
@@ -20,10 +20,12 @@ pub(super) const LONGEST_NAME: usize = 100;
 /// Reads `[instance.NAME]`.
 pub(super) fn read_instance(name: &str, section: &Section<'_>) -> Result<Instance, Reported> {
     let valid_name = check_name(name, section);
+    let hold_filestore_gc = section.optional::<HoldCollector>("hold_filestore_gc");
     let place = read_place(section);
     valid_name?;
     let (database, filestore) = place?;
-    Ok(Instance { name: name.into(), database, filestore })
+    let hold_filestore_gc = hold_filestore_gc?.unwrap_or(HoldCollector::Auto);
+    Ok(Instance { name: name.into(), database, filestore, hold_filestore_gc })
 }
 
 /// Reads `[target.NAME]`; `instances` are the names of all instances.

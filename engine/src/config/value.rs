@@ -6,8 +6,8 @@ use std::path::{Component, Path, PathBuf};
 
 use toml::de::DeValue;
 
-use super::SslMode;
 use super::error::nearest;
+use super::{HoldCollector, SslMode};
 use crate::secret::Secret;
 
 /// Looks an environment variable up.
@@ -173,15 +173,25 @@ impl Value for SslMode {
     const EXPECTED: &'static str = "a string";
 
     fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
-        let text = raw.text::<Self>()?;
-        Self::parse(&text).ok_or_else(|| {
-            let modes = Self::ALL.map(Self::as_str);
-            Refusal {
-                message: format!("expected one of {}, found {text:?}", modes.join(", ")),
-                suggestion: nearest(&text, modes.into_iter()).map(Into::into),
-            }
-        })
+        one_of(&raw.text::<Self>()?, &Self::ALL, Self::as_str)
     }
+}
+
+impl Value for HoldCollector {
+    const EXPECTED: &'static str = "a string";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        one_of(&raw.text::<Self>()?, &Self::ALL, Self::as_str)
+    }
+}
+
+/// The value that a word stands for.
+fn one_of<T: Copy>(text: &str, all: &[T], word: impl Fn(T) -> &'static str) -> Result<T, Refusal> {
+    let words = all.iter().map(|value| word(*value));
+    all.iter().copied().find(|value| word(*value) == text).ok_or_else(|| Refusal {
+        message: format!("expected one of {}, found {text:?}", words.clone().collect::<Vec<_>>().join(", ")),
+        suggestion: nearest(text, words.clone()).map(Into::into),
+    })
 }
 
 impl<T: Value> Value for Vec<T> {

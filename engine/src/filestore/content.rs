@@ -70,11 +70,7 @@ impl Content {
     ///
     /// # Errors
     /// Those of `sink`. A file that can be read no further counts as one that became shorter.
-    pub(super) fn read(
-        self,
-        name: &FileName,
-        sink: impl FnOnce(&mut dyn Read) -> io::Result<()>,
-    ) -> io::Result<Seen> {
+    pub(super) fn read(self, name: &FileName, sink: impl FnOnce(&mut dyn Read) -> io::Result<()>) -> io::Result<Seen> {
         let mut changed = self.changed;
         let mut small;
         let mut large;

@@ -17,22 +17,6 @@ pub enum FilestoreError {
         #[source]
         source: io::Error,
     },
-    /// A file was not the same at the end of reading it as at the beginning.
-    #[error("{} changed while it was read: it had {expected} bytes, then {found}", path.display())]
-    Changed {
-        /// The file.
-        path: PathBuf,
-        /// Its length in bytes when it was opened.
-        expected: u64,
-        /// The length in bytes that was found.
-        found: u64,
-    },
-    /// What was a file when its folder was read is something else by now.
-    #[error("{} is no longer a file", path.display())]
-    NotAFile {
-        /// What it is called.
-        path: PathBuf,
-    },
     /// A name that a filestore cannot have: it could not be restored everywhere, or would leave the folder.
     #[error("{path:?} is not a name that a filestore can have: {reason}")]
     BadName {
@@ -66,9 +50,6 @@ impl FilestoreError {
                 io::ErrorKind::AlreadyExists => "move it away first, or restore to another target".into(),
                 _ => return None,
             },
-            Self::Changed { .. } | Self::NotAFile { .. } => {
-                "Odoo never changes a file of its filestore: find out what else writes there, then back up again".into()
-            }
             Self::BadName { .. } => "move it out of the filestore: Odoo did not make it".into(),
             Self::BadArchive(_) => return None,
         })

@@ -1,5 +1,7 @@
 //! What is to be done with each file: by what the snapshot names, what earlier volumes hold, and what is on disk.
 
+use std::collections::BTreeSet;
+
 use super::name::{FileName, Names};
 
 /// A file that an earlier volume holds.
@@ -9,6 +11,8 @@ pub struct Held {
     pub size: u64,
     /// When it was last modified, in seconds since 1970.
     pub mtime: u64,
+    /// Which of the earlier volumes holds it.
+    pub volume: u32,
     /// Whether it is still part of the backup: not overridden, and not gone.
     state: State,
 }
@@ -25,8 +29,8 @@ enum State {
 
 impl Held {
     /// A file as a volume's list has it.
-    pub fn new(size: u64, mtime: u64) -> Self {
-        Self { size, mtime, state: State::Unseen }
+    pub fn new(size: u64, mtime: u64, volume: u32) -> Self {
+        Self { size, mtime, volume, state: State::Unseen }
     }
 }
 
@@ -78,7 +82,9 @@ pub struct Settled {
     pub skipped: Vec<String>,
     /// On disk, and not named by the snapshot: how many, and the first of them.
     pub unreferenced: (u64, Vec<String>),
-    /// Held by an earlier volume, but neither named nor on disk any more.
+    /// The earlier volumes that hold any of them.
+    pub volumes: BTreeSet<u32>,
+    /// Held by one of those volumes, and no longer part of the backup: neither named nor on disk any more.
     pub removed: Vec<FileName>,
 }
 
@@ -179,16 +185,18 @@ impl Ledger {
             ..Settled::default()
         };
         let gone = |name: &FileName| self.named.get(name).is_none();
+        let is_removed = |name: &FileName, held: &Held| held.state == State::Unseen && gone(name);
         for (name, held) in self.held.iter() {
-            match held.state {
-                State::Unseen if gone(&name) => settled.removed.push(name),
-                State::Replaced => {}
-                State::Unseen | State::Kept => {
-                    settled.kept.0 += 1;
-                    settled.kept.1 += held.size;
-                }
+            if held.state != State::Replaced && !is_removed(&name, held) {
+                settled.kept.0 += 1;
+                settled.kept.1 += held.size;
+                settled.volumes.insert(held.volume);
             }
         }
+        // What a volume holds that the backup does not stand on is not there to be removed.
+        let removed = self.held.iter().filter(|(name, held)| is_removed(name, held));
+        settled.removed =
+            removed.filter(|(_, held)| settled.volumes.contains(&held.volume)).map(|(name, _)| name).collect();
         for (name, _) in self.named.iter().filter(|(_, seen)| !**seen) {
             let held = self.held.get(&name).is_some();
             let names = if held { &mut settled.rescued } else { &mut settled.missing };
@@ -211,7 +219,7 @@ mod tests {
 
     fn ledger(named: &[&str], held: &[(&str, u64)], reread: bool) -> Ledger {
         let named = named.iter().map(|path| (FileName::new(path), false)).collect();
-        let held = held.iter().map(|(path, size)| (FileName::new(path), Held::new(*size, 1))).collect();
+        let held = held.iter().map(|(path, size)| (FileName::new(path), Held::new(*size, 1, 0))).collect();
         Ledger::new(named, held, reread)
     }
 
@@ -221,7 +229,7 @@ mod tests {
         assert_eq!(ledger.see(A, 10, 999), Decision::Keep);
         assert_eq!(ledger.see(B, 20, 1), Decision::Store);
         let settled = ledger.settle();
-        assert_eq!(settled, Settled { kept: (1, 10), ..Settled::default() });
+        assert_eq!(settled, Settled { kept: (1, 10), volumes: [0].into(), ..Settled::default() });
     }
 
     #[test]
@@ -254,6 +262,15 @@ mod tests {
         assert_eq!(settled.removed, [FileName::new(C)]);
         assert_eq!(settled.unreferenced, (1, vec!["x".to_owned()]));
         assert_eq!(settled.kept, (2, 11), "the rescued one is still part of it");
+    }
+
+    #[test]
+    fn a_volume_of_which_nothing_is_left_is_let_go() {
+        let held = [(FileName::new(A), Held::new(1, 1, 0)), (FileName::new(B), Held::new(2, 1, 1))];
+        let mut ledger = Ledger::new(Names::default(), held.into_iter().collect(), false);
+        assert_eq!(ledger.see(B, 2, 1), Decision::Keep);
+        let settled = ledger.settle();
+        assert_eq!((settled.volumes, settled.removed), ([1].into(), vec![]));
     }
 
     #[test]

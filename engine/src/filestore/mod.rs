@@ -12,5 +12,5 @@ pub use error::FilestoreError;
 pub use ledger::{Held, Ledger, Settled};
 pub use name::{FileName, Names};
 pub use unpack::{NewFilestore, Unpacked, read_files, unpack};
-pub use volume::{Limits, Listed, WrittenVolume, write_volume};
+pub use volume::{Limits, Listed, WrittenVolume, read_list, write_volume};
 pub use walk::{Batches, FileEntry};

@@ -119,13 +119,23 @@ impl NewFilestore {
     }
 }
 
-/// Unpacks a volume's tar archive and reads `archive` to its end, so that its own end has been verified when this returns.
+/// Unpacks the wanted files of a volume's tar archive, and reads `archive` to its end, so that its own end has been verified when
+/// this returns.
 ///
 /// # Errors
 /// [`FilestoreError`], as an [`io::Error`]'s source; whatever `archive` fails with.
-pub fn unpack(archive: impl Read, into: &NewFilestore, task: &crate::progress::Task) -> io::Result<Unpacked> {
+pub fn unpack(
+    archive: impl Read,
+    into: &NewFilestore,
+    task: &crate::progress::Task,
+    wanted: impl Fn(&str) -> bool,
+) -> io::Result<Unpacked> {
     let mut unpacked = Unpacked::default();
     read_files(archive, |path, content| {
+        if !wanted(path) {
+            io::copy(content, &mut io::sink())?;
+            return Ok(());
+        }
         let target = into.root.join(path);
         let mut file = into.create_file(&target)?;
         let written = io::copy(content, &mut Writing { file: &mut file, path: &target })?;

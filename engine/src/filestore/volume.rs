@@ -1,6 +1,6 @@
 //! A part of a filestore as a tar archive in zstd frames, and the list of what is in it.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,9 +10,7 @@ use super::content::Content;
 use super::name::FileName;
 use super::walk::{Batches, FileEntry};
 use crate::progress::Task;
-use crate::stream::{
-    ChunkWriter, Digest, Encoded, FrameWriter, Level, Outcome, Packed, body_of, produce,
-};
+use crate::stream::{ChunkWriter, Digest, Encoded, FrameWriter, Level, Outcome, Packed, body_of, produce};
 
 /// How large a volume may become before the next one is begun.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +44,11 @@ pub struct Listed {
     pub frame_length: u64,
     /// First byte of its content in what the frame decompresses to.
     pub offset: u64,
+}
+
+/// Reads a volume's list.
+pub fn read_list(list: impl io::Read) -> impl Iterator<Item = io::Result<Listed>> {
+    io::BufReader::new(list).lines().map(|line| Ok(serde_json::from_str(&line?)?))
 }
 
 /// What came of a volume.
@@ -117,12 +120,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends a file; `None` where there is nothing of it to be stored. What is wrong with it is noted in the ledger.
-    fn append_file(
-        &mut self,
-        root: &Path,
-        entry: &FileEntry,
-        batches: &Mutex<Batches>,
-    ) -> io::Result<Option<Listed>> {
+    fn append_file(&mut self, root: &Path, entry: &FileEntry, batches: &Mutex<Batches>) -> io::Result<Option<Listed>> {
         let name = FileName::new(&entry.path);
         if entry.verify && !self.is_to_replace(root, entry, &name, batches) {
             return Ok(None);

@@ -39,16 +39,17 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Begins at the folder `root`. Only files that the ledger wants are handed out.
+    /// The files under `root` that the ledger wants.
+    pub fn new(root: &Path, ledger: Ledger) -> Self {
+        Self { root: root.to_owned(), folders: Vec::new(), files: VecDeque::new(), ledger }
+    }
+
+    /// Reads the root folder, which must come before the first batch.
     ///
     /// # Errors
-    /// [`FilestoreError::Io`] where it cannot be read; the ledger comes back with it.
-    pub fn open(root: &Path, ledger: Ledger) -> Result<Self, (FilestoreError, Ledger)> {
-        let mut batches = Self { root: root.to_owned(), folders: Vec::new(), files: VecDeque::new(), ledger };
-        match batches.read_folder("") {
-            Ok(()) => Ok(batches),
-            Err(error) => Err((error, batches.ledger)),
-        }
+    /// [`FilestoreError::Io`] where it cannot be read.
+    pub fn begin(&mut self) -> Result<(), FilestoreError> {
+        self.read_folder("")
     }
 
     /// Where it began.
@@ -158,7 +159,8 @@ mod tests {
         }
         symlink("/etc/passwd", root.path().join("a/link")).unwrap();
         fs::create_dir(root.path().join("empty")).unwrap();
-        let mut batches = Batches::open(root.path(), Ledger::default()).unwrap();
+        let mut batches = Batches::new(root.path(), Ledger::default());
+        batches.begin().unwrap();
         let batch = batches.next_batch().unwrap().unwrap();
         let paths: Vec<_> = batch.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["top", "a/1", "a/10", "a/checklist", "a/deep/er", "b/2"]);
@@ -177,7 +179,8 @@ mod tests {
         for i in 0..=BATCH_FILES {
             fs::write(root.path().join(format!("e{i:05}")), "").unwrap();
         }
-        let mut batches = Batches::open(root.path(), Ledger::default()).unwrap();
+        let mut batches = Batches::new(root.path(), Ledger::default());
+        batches.begin().unwrap();
         let mut sizes = Vec::new();
         while let Some(batch) = batches.next_batch().unwrap() {
             sizes.push(batch.len());
@@ -187,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_not_there_is_an_error_that_names_it() {
-        let error = Batches::open(Path::new("/nowhere/filestore"), Ledger::default()).unwrap_err().0;
+        let error = Batches::new(Path::new("/nowhere/filestore"), Ledger::default()).begin().unwrap_err();
         assert_eq!(error.to_string(), "unable to read /nowhere/filestore");
     }
 }

@@ -62,7 +62,8 @@ pub async fn hold_collector(
 async fn reason_not_to(session: &Session) -> Result<Option<String>, PostgresError> {
     let query = "SELECT pg_is_in_recovery(), to_regclass('ir_attachment') IS NOT NULL,
                         coalesce(has_table_privilege(to_regclass('ir_attachment'), 'INSERT, UPDATE, DELETE'), false)";
-    let row = session.query_one(query, &[]).await.map_err(session.failed("see whether the collector can be kept out"))?;
+    let row =
+        session.query_one(query, &[]).await.map_err(session.failed("see whether the collector can be kept out"))?;
     let (standby, odoo, may_lock): (bool, bool, bool) = (row.get(0), row.get(1), row.get(2));
     if !odoo {
         return Ok(Some("the database is not Odoo's".into()));
@@ -75,6 +76,7 @@ async fn reason_not_to(session: &Session) -> Result<Option<String>, PostgresErro
     }
     let series = super::odoo_facts(session).await?.map(|facts| facts.series).unwrap_or_default();
     let major: u32 = series.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
-    let too_old = format!("in series {series} a waiting collector would make writers wait for as long as the backup takes");
+    let too_old =
+        format!("in series {series} a waiting collector would make writers wait for as long as the backup takes");
     Ok((major < FIRST_PATIENT_SERIES).then_some(too_old))
 }

@@ -25,7 +25,7 @@ impl Session {
     }
 
     /// Makes an error of a failed statement: `action` completes "unable to …".
-    pub fn failed(&self, action: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> PostgresError {
+    pub fn failed<A: Into<String>>(&self, action: A) -> impl FnOnce(tokio_postgres::Error) -> PostgresError + use<A> {
         let (action, server) = (action.into(), self.endpoint.to_string());
         move |source| PostgresError::Query { action, server, source }
     }

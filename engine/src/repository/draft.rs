@@ -58,6 +58,14 @@ impl Draft {
         Ok(())
     }
 
+    /// Deletes an object that turned out not to be needed.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn withdraw(&self, key: &Key) -> Result<(), StoreError> {
+        self.store.delete(key).await
+    }
+
     /// Deletes whatever was stored, manifest first.
     ///
     /// # Errors

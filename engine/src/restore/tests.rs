@@ -5,6 +5,7 @@ use tempfile::tempdir;
 
 use super::*;
 use crate::config::{Database, SslMode};
+use crate::filestore::NewFilestore;
 use crate::postgres::Locale;
 
 /// A name that needs quoting wherever it goes.

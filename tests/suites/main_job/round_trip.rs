@@ -71,7 +71,7 @@ async fn the_real_odoo_17_by_s3() {
 async fn a_database_that_is_empty_and_has_no_filestore() {
     let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
     let program = initialised(&project).await;
-    let now = program.run(["now", "--json"]).await.success().json();
+    let now = program.run(["now", "--json"]).await.expect_code(3).json();
     let backup = &now["backups"][0];
     assert_eq!(backup["filestore"]["files"], 0);
     assert!(backup["warnings"][0].as_str().unwrap().contains("is not Odoo's"), "{backup}");

@@ -199,7 +199,7 @@ fn an_instance() {
             "schedule = '0 2 * * *'\ndatabase = 'x'",
             &[
                 "c.toml:4: [instance.production] unknown key `schedule`; the keys of this section are odoo_conf, database, host, port, \
-               user, password, password_file, sslmode, sslrootcert, pg_path, data_dir, filestore",
+               user, password, password_file, sslmode, sslrootcert, pg_path, data_dir, filestore, hold_filestore_gc",
             ],
         ),
         (

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::AsyncReadExt;
 
 use super::*;
-use crate::filestore::{Batches, Limits, Listed, write_volume};
+use crate::filestore::{Batches, Ledger, Limits, Listed, write_volume};
 use crate::progress::Task;
 use crate::stream::{Encoded, Fingerprint, Level};
 
@@ -15,9 +15,15 @@ struct Stored {
     list: Vec<Listed>,
 }
 
+fn begun(root: &Path) -> io::Result<Arc<Mutex<Batches>>> {
+    let mut batches = Batches::new(root, Ledger::default());
+    batches.begin()?;
+    Ok(Arc::new(Mutex::new(batches)))
+}
+
 /// Everything under `root` as volumes, drawn from the same batches one after the other.
 async fn volumes(root: &Path, limits: Limits) -> io::Result<Vec<Stored>> {
-    let batches = Arc::new(Mutex::new(Batches::open(root)?));
+    let batches = begun(root)?;
     let mut volumes = Vec::new();
     loop {
         let Some(first) = batches.lock().unwrap().next_batch()? else { return Ok(volumes) };
@@ -83,7 +89,7 @@ async fn files_come_back_equal_from_one_volume_or_several() {
         let mut total = 0;
         for Stored { bytes, files, length, .. } in &volumes {
             let tar = zstd::decode_all(bytes.as_slice()).unwrap();
-            let unpacked = unpack(tar.as_slice(), &target, &Task::default()).unwrap();
+            let unpacked = unpack(tar.as_slice(), &target, &Task::default(), |_| true).unwrap();
             assert_eq!(unpacked, Unpacked { files: *files, bytes: *length });
             total += unpacked.files;
         }
@@ -149,7 +155,7 @@ async fn permissions_are_those_of_the_folder_around_and_an_existing_folder_is_re
         let parent = tempfile::tempdir().unwrap();
         fs::set_permissions(parent.path(), PermissionsExt::from_mode(parent_mode)).unwrap();
         let target = NewFilestore::create(&parent.path().join("staging"), &TaskTracker::new()).unwrap();
-        unpack(tar.as_slice(), &target, &Task::default()).unwrap();
+        unpack(tar.as_slice(), &target, &Task::default(), |_| true).unwrap();
         let mode = |path: &str| fs::metadata(target.root().join(path)).unwrap().mode() & 0o7777;
         assert_eq!((mode(""), mode("ab"), mode("ab/file")), (folder_mode, folder_mode, file_mode));
         let again = NewFilestore::create(target.root(), &TaskTracker::new()).unwrap_err();
@@ -188,7 +194,7 @@ fn a_hostile_archive_writes_nothing_outside_and_is_an_error() {
         (b"folder", EntryType::Directory, ""),
         (b"\xff\xfe", EntryType::Regular, ""),
     ] {
-        let error = unpack(tar_of(name, kind, link).as_slice(), &target, &Task::default()).unwrap_err();
+        let error = unpack(tar_of(name, kind, link).as_slice(), &target, &Task::default(), |_| true).unwrap_err();
         let inner = error.get_ref().unwrap().downcast_ref::<FilestoreError>().unwrap();
         assert!(matches!(inner, FilestoreError::BadName { .. } | FilestoreError::BadArchive(_)), "{inner}");
     }
@@ -202,42 +208,48 @@ fn a_link_that_was_put_in_the_way_is_not_followed() {
     let target = NewFilestore::create(&parent.path().join("staging"), &TaskTracker::new()).unwrap();
     let outside = parent.path().join("outside");
     symlink(&outside, target.root().join("file")).unwrap();
-    unpack(tar_of(b"file", tar::EntryType::Regular, "").as_slice(), &target, &Task::default()).unwrap_err();
+    unpack(tar_of(b"file", tar::EntryType::Regular, "").as_slice(), &target, &Task::default(), |_| true).unwrap_err();
     assert!(!outside.exists());
 }
 
 #[tokio::test]
-async fn a_file_that_grows_or_shrinks_while_it_is_read_is_an_error_that_names_it() {
+async fn a_large_file_that_grows_or_shrinks_while_it_is_read_is_noted_and_its_volume_stays_readable() {
     const SIZE: u64 = 16 * 1024 * 1024;
     for new_size in [SIZE - 1, SIZE + 1] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, random(SIZE)).unwrap();
-        let batches = Arc::new(Mutex::new(Batches::open(folder.path()).unwrap()));
+        let batches = begun(folder.path()).unwrap();
         let first = batches.lock().unwrap().next_batch().unwrap().unwrap();
         let Encoded { mut body, outcome } =
-            write_volume(first, batches, Limits::default(), Level::default(), Task::default());
-        body.read_exact(&mut [0; 100]).await.unwrap();
+            write_volume(first, batches.clone(), Limits::default(), Level::default(), Task::default());
+        let mut bytes = vec![0; 100];
+        body.read_exact(&mut bytes).await.unwrap();
         // What is in flight is far less than the file: the producer waits in the middle of it, until the rest is read.
         OpenOptions::new().write(true).open(&path).unwrap().set_len(new_size).unwrap();
-        let error = body.read_to_end(&mut Vec::new()).await.unwrap_err();
-        assert!(error.to_string().contains("file changed while it was read: it had 16777216 bytes, then"), "{error}");
-        assert!(outcome.get().is_err());
+        body.read_to_end(&mut bytes).await.unwrap();
+        assert_eq!(outcome.get().unwrap().value.bytes, SIZE);
+        let tar = zstd::decode_all(bytes.as_slice()).unwrap();
+        read_files(tar.as_slice(), |_, content| io::copy(content, &mut io::sink()).map(drop)).unwrap();
+        let ledger = std::mem::take(&mut batches.lock().unwrap().ledger);
+        assert_eq!(ledger.settle().changed, ["file"]);
     }
 }
 
 #[tokio::test]
-async fn what_is_no_longer_a_file_when_it_is_opened_is_an_error_and_not_an_empty_file() {
+async fn what_is_no_longer_a_file_when_it_is_opened_is_noted_and_is_not_an_empty_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, "x").unwrap();
-    let batches = Arc::new(Mutex::new(Batches::open(folder.path()).unwrap()));
+    let batches = begun(folder.path()).unwrap();
     let first = batches.lock().unwrap().next_batch().unwrap().unwrap();
     fs::remove_file(&path).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    let mut volume = write_volume(first, batches, Limits::default(), Level::default(), Task::default());
-    let error = volume.body.read_to_end(&mut Vec::new()).await.unwrap_err();
-    assert!(error.to_string().ends_with("file is no longer a file"), "{error}");
+    let volume = write_volume(first, batches.clone(), Limits::default(), Level::default(), Task::default());
+    let (_, written) = read(volume).await.unwrap();
+    assert_eq!(written.files, 0);
+    let ledger = std::mem::take(&mut batches.lock().unwrap().ledger);
+    assert_eq!(ledger.settle().unreadable, ["file: it is no longer a plain file"]);
 }
 
 /// Bytes that do not compress.

@@ -1,0 +1,192 @@
+//! The half of a backup that is files: what the attachments name, what is on disk, and what has to be stored of it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::previous::{Previous, previous};
+use super::{BackupOptions, Source};
+use crate::config::Instance;
+use crate::error::{Error, explain};
+use crate::filestore::{Batches, FileEntry, FilestoreError, Ledger, Names, Settled, WrittenVolume, write_volume};
+use crate::manifest::{AttachmentContent, FilestoreContent, Findings, StoredObject, Volume};
+use crate::odoo::{CollectorHold, attachments, still_named};
+use crate::postgres;
+use crate::progress::Task;
+use crate::repository::{Draft, Repository};
+use crate::run::Run;
+use crate::stream::{Fingerprint, body_of, encode};
+
+/// What was stored of the files, and what is to be warned of.
+pub(super) struct StoredFiles {
+    pub(super) attachments: Option<AttachmentContent>,
+    pub(super) filestore: FilestoreContent,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Stores the list of attachments, and every file that no earlier backup holds. `hold` is let go when the last file was read.
+pub(super) async fn store_files(
+    repository: &Repository,
+    draft: &Draft,
+    instance: &Instance,
+    source: &Source,
+    hold: Option<CollectorHold>,
+    options: BackupOptions,
+    run: &Run,
+) -> Result<StoredFiles, Error> {
+    let mut warnings = Vec::new();
+    let (attachments, named) = store_attachments(draft, source, options).await?;
+    let Previous { volumes: earlier, held, removed } = previous(repository, &instance.name, run).await?;
+    let expected = attachments.as_ref().map_or(0, |attachments| attachments.counts.files);
+    let ledger = Ledger::new(named, held, options.reread);
+    let (new, ledger) = match begin(Batches::new(&instance.filestore, ledger)).await? {
+        (batches, Ok(())) => store_volumes(draft, batches, options, run).await?,
+        (batches, Err(error)) => {
+            // A database without attachments has no folder until the first one comes.
+            if expected > 0 || !earlier.is_empty() {
+                warnings.push(format!("the filestore cannot be read: {}", explain(&error)));
+            }
+            (Vec::new(), batches.ledger)
+        }
+    };
+    let collector_held = hold.is_some();
+    if let Some(hold) = hold {
+        hold.release().await?;
+    }
+    let settled = ledger.settle();
+    let removed = store_removed(draft, &settled, removed, options).await?;
+    let findings = findings(source, &settled).await;
+    warnings.extend(findings.warnings());
+    let new_files = new.iter().map(|volume| volume.files).sum::<u64>();
+    let new_bytes = new.iter().map(|volume| volume.bytes).sum::<u64>();
+    let earlier = earlier.into_iter().zip(0..).filter(|(_, index)| settled.volumes.contains(index));
+    let filestore = FilestoreContent {
+        files: settled.kept.0 + new_files,
+        bytes: settled.kept.1 + new_bytes,
+        new_files,
+        new_bytes,
+        volumes: earlier.map(|(volume, _)| volume).chain(new).collect(),
+        removed,
+        collector_held,
+        findings,
+    };
+    Ok(StoredFiles { attachments, filestore, warnings })
+}
+
+/// Stores the list of attachments, and returns beside it the files that they name.
+async fn store_attachments(
+    draft: &Draft,
+    source: &Source,
+    options: BackupOptions,
+) -> Result<(Option<AttachmentContent>, Names<bool>), Error> {
+    if source.odoo.is_none() {
+        return Ok((None, Names::default()));
+    }
+    let (lines, inventory) = attachments(&source.session).await?;
+    let (list, ()) = draft.add("attachments.zst", encode(lines, options.level, 0, Task::default())).await?;
+    let (counts, named) = inventory.take();
+    Ok((Some(AttachmentContent { counts, list }), named))
+}
+
+/// Reads the filestore's root; what came of that stands beside it.
+async fn begin(mut batches: Batches) -> Result<(Batches, Result<(), FilestoreError>), Error> {
+    let begun = tokio::task::spawn_blocking(move || {
+        let begun = batches.begin();
+        (batches, begun)
+    });
+    begun.await.map_err(|error| Error::Io { action: "read the filestore".into(), source: error.into() })
+}
+
+/// Stores what the batches hand out, in several volumes at once.
+async fn store_volumes(
+    draft: &Draft,
+    batches: Batches,
+    options: BackupOptions,
+    run: &Run,
+) -> Result<(Vec<Volume>, Ledger), Error> {
+    let batches = Arc::new(Mutex::new(batches));
+    let task = run.progress.task("filestore", None);
+    let numbers = AtomicU32::new(1);
+    let writers =
+        (0..options.parallel_volumes.max(1)).map(|_| store_one_by_one(draft, &batches, &numbers, options, &task));
+    let mut volumes = futures::future::try_join_all(writers).await?.concat();
+    volumes.sort_by(|a, b| a.object.key.cmp(&b.object.key));
+    let ledger = std::mem::take(&mut batches.lock().unwrap_or_else(PoisonError::into_inner).ledger);
+    Ok((volumes, ledger))
+}
+
+/// Writes one volume after the other for as long as there are files, beside others who do the same.
+async fn store_one_by_one(
+    draft: &Draft,
+    batches: &Arc<Mutex<Batches>>,
+    numbers: &AtomicU32,
+    options: BackupOptions,
+    task: &Task,
+) -> Result<Vec<Volume>, Error> {
+    let mut volumes = Vec::new();
+    while let Some(first) = next_batch(batches).await? {
+        let name = format!("filestore-{:04}", numbers.fetch_add(1, Ordering::Relaxed));
+        let volume = write_volume(first, batches.clone(), options.volume, options.level, task.clone());
+        let (object, WrittenVolume { files, bytes, list }) = draft.add(&format!("{name}.tar.zst"), volume).await?;
+        if files == 0 {
+            // All of its files were only verified, or had gone meanwhile.
+            draft.withdraw(&object.key).await?;
+            continue;
+        }
+        let (list, ()) = draft.add(&format!("{name}.files.zst"), list).await?;
+        volumes.push(Volume { files, bytes, object, list });
+    }
+    Ok(volumes)
+}
+
+async fn next_batch(batches: &Arc<Mutex<Batches>>) -> Result<Option<Vec<FileEntry>>, Error> {
+    let batches = batches.clone();
+    let drawn =
+        tokio::task::spawn_blocking(move || batches.lock().unwrap_or_else(PoisonError::into_inner).next_batch());
+    match drawn.await {
+        Ok(batch) => Ok(batch?),
+        Err(error) => Err(Error::Io { action: "read the filestore".into(), source: error.into() }),
+    }
+}
+
+/// Stores the paths that the volumes hold and that are no longer there, unless the latest backup's list says the same.
+async fn store_removed(
+    draft: &Draft,
+    settled: &Settled,
+    earlier: Option<StoredObject>,
+    options: BackupOptions,
+) -> Result<Option<StoredObject>, Error> {
+    if settled.removed.is_empty() {
+        return Ok(None);
+    }
+    let text: String = settled.removed.iter().map(|name| format!("{name}\0")).collect();
+    if let Some(earlier) = earlier.filter(|earlier| earlier.plain == Fingerprint::of(text.as_bytes())) {
+        return Ok(Some(earlier));
+    }
+    let encoded = encode(body_of(text), options.level, 0, Task::default());
+    Ok(Some(draft.add("filestore-removed.zst", encoded).await?.0))
+}
+
+/// Tells the files that the source has lost from those that were deleted since the snapshot.
+async fn findings(source: &Source, settled: &Settled) -> Findings {
+    let still = match settled.missing.as_slice() {
+        [] => Vec::new(),
+        missing => match postgres::connect(source.session.endpoint()).await {
+            Ok(session) => still_named(&session, missing).await.unwrap_or_else(|_| missing.to_vec()),
+            // What cannot be looked up again is called by the worse name.
+            Err(_) => missing.to_vec(),
+        },
+    };
+    let still: std::collections::HashSet<&String> = still.iter().collect();
+    let (missing, deleted) = settled.missing.iter().cloned().partition(|path| still.contains(path));
+    Findings {
+        missing,
+        deleted,
+        damaged: settled.damaged.clone(),
+        changed: settled.changed.clone(),
+        unreadable: settled.unreadable.clone(),
+        rescued: settled.rescued.clone(),
+        skipped: settled.skipped.clone(),
+        unreferenced: settled.unreferenced.0,
+        unreferenced_names: settled.unreferenced.1.clone(),
+    }
+}

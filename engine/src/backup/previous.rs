@@ -1,0 +1,90 @@
+//! What earlier backups of an instance hold already.
+
+use std::collections::HashMap;
+
+use futures::TryStreamExt;
+
+use crate::error::{Error, explain};
+use crate::filestore::{FileName, Held, Names, read_list};
+use crate::manifest::{Manifest, StoredObject, Volume};
+use crate::repository::{Repository, RepositoryError};
+use crate::run::Run;
+use crate::store::Key;
+use crate::stream::{DecodeReader, consume};
+
+/// The volumes that the next backup may stand on, and what they hold.
+#[derive(Debug, Default)]
+pub(super) struct Previous {
+    /// In order.
+    pub(super) volumes: Vec<Volume>,
+    /// Each path's latest version; [`Held::volume`] is an index of `volumes`.
+    pub(super) held: Names<Held>,
+    /// The latest backup's list of removed paths.
+    pub(super) removed: Option<StoredObject>,
+}
+
+/// Looks into the latest backup that can be read.
+///
+/// Nothing is trusted that cannot be seen to be there: a volume that is missing, has another size, or whose list cannot be read,
+/// is left out, and its files are stored anew.
+///
+/// # Errors
+/// [`Error::Repository`], [`Error::Store`] where the store is not available
+pub(super) async fn previous(repository: &Repository, instance: &str, run: &Run) -> Result<Previous, Error> {
+    let Some(manifest) = latest(repository, instance, run).await? else { return Ok(Previous::default()) };
+    let prefix = Key::new(instance).ok();
+    let listed = repository.store().list(prefix.as_ref()).map_ok(|object| (object.key, object.size));
+    let sizes: HashMap<Key, u64> = listed.try_collect().await?;
+    let is_there = |object: &StoredObject| sizes.get(&object.key) == Some(&object.stored.size);
+    let mut volumes = Vec::new();
+    let mut held = Vec::new();
+    for volume in manifest.filestore.volumes {
+        let reason = match is_there(&volume.object) && is_there(&volume.list) {
+            true => match read_volume_list(repository, &volume, volumes.len()).await {
+                Ok(files) => {
+                    held.extend(files);
+                    volumes.push(volume);
+                    continue;
+                }
+                Err(error) => explain(&error).to_string(),
+            },
+            false => "it is missing, or not of the size that it should have".to_owned(),
+        };
+        let key = &volume.object.key;
+        run.progress.warn(&format!(
+            "{key} is damaged, and with it the backups that stand on it: {reason}; its files are stored anew"
+        ));
+    }
+    let removed = manifest.filestore.removed.filter(is_there);
+    Ok(Previous { volumes, held: held.into_iter().collect(), removed })
+}
+
+async fn latest(repository: &Repository, instance: &str, run: &Run) -> Result<Option<Manifest>, Error> {
+    let mut names = repository.names(Some(instance)).await?;
+    names.sort();
+    for (instance, id) in names.iter().rev() {
+        match repository.verified_manifest(instance, id).await {
+            Ok(manifest) => return Ok(Some(manifest)),
+            Err(RepositoryError::Store(error)) if error.is_outage() => return Err(error.into()),
+            Err(error) => run.progress.warn(&format!("{instance}/{id} cannot be built upon: {error}")),
+        }
+    }
+    Ok(None)
+}
+
+async fn read_volume_list(
+    repository: &Repository,
+    volume: &Volume,
+    index: usize,
+) -> Result<Vec<(FileName, Held)>, Error> {
+    let StoredObject { key, plain, stored } = volume.list.clone();
+    let index = u32::try_from(index).unwrap_or(u32::MAX);
+    let body = repository.store().get(&key, None).await?;
+    let files = consume(body, move |bytes| {
+        let files = read_list(DecodeReader::new(bytes, plain, stored)?);
+        files
+            .map(|file| file.map(|file| (FileName::new(&file.path), Held::new(file.size, file.mtime, index))))
+            .collect()
+    });
+    files.await.map_err(|source| Error::Io { action: format!("read {key}"), source })
+}

@@ -1,0 +1,225 @@
+//! A daily backup costs what changed that day, and any day can be had back exactly; what is wrong with a file is said by its right name.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use harness::cli::OdooBackup;
+use harness::compare::{assert_same_database, assert_same_tree, tree_differences};
+use harness::odoo_backup;
+use harness::project::{INSTANCE, Project, TARGET};
+use serde_json::Value;
+
+async fn initialised(project: &Project) -> OdooBackup {
+    let program = odoo_backup!(project.config());
+    program.run(["init"]).await.success();
+    program
+}
+
+/// Backs up with this exit code, and returns what was said of the backup.
+async fn now(program: &OdooBackup, code: i32, more: &[&str]) -> Value {
+    let arguments = [&["now", "--json"], more].concat();
+    program.run(arguments).await.expect_code(code).json()["backups"][0].clone()
+}
+
+/// The files of a filestore that Odoo named, by their path in it.
+fn files(project: &Project) -> Vec<String> {
+    let root = project.filestore();
+    let mut files = Vec::new();
+    for folder in fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()) {
+        if folder.is_dir() && !folder.ends_with("checklist") {
+            let entries = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+            files.extend(entries.map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()));
+        }
+    }
+    files.sort();
+    files
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    let status = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
+/// Removes the target, so that it can be restored to again.
+fn remove_target(project: &Project) {
+    project.cluster().execute("postgres", &format!("DROP DATABASE IF EXISTS {TARGET}"));
+    if project.target_filestore().exists() {
+        fs::remove_dir_all(project.target_filestore()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_unchanged_filestore_is_not_stored_again() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let first = now(&program, 0, &[]).await;
+    assert_eq!(first["filestore"]["new_files"], first["filestore"]["files"]);
+    let second = now(&program, 0, &[]).await;
+    assert_eq!(second["filestore"]["new_files"], 0);
+    assert_eq!(second["filestore"]["files"], first["filestore"]["files"]);
+    assert_eq!(second["filestore"]["bytes"], first["filestore"]["bytes"]);
+    let folder = project.repository().join(INSTANCE).join(second["id"].as_str().unwrap());
+    let mut stored: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    stored.sort();
+    assert_eq!(stored, ["SHA256SUMS", "attachments.zst", "database.dump.zst", "manifest.json"]);
+    let show = program.run(["show", "latest"]).await.success().stdout;
+    assert!(show.contains("nothing new; stands on ") && show.contains(", 0 of its own"), "{show}");
+    program.run(["check", "--read-data"]).await.success();
+    program.run(["restore", "--to", TARGET]).await.success();
+    assert_same_database(project.database(), project.target_database()).await;
+    assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
+}
+
+#[tokio::test]
+async fn every_day_of_a_month_comes_back_with_exactly_its_files() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let mut days: Vec<(String, PathBuf)> = Vec::new();
+    let odd = project.filestore().join("odd");
+    for day in 0..30 {
+        let all = files(&project);
+        // Files come and go, one that went comes back, and one whose name proves nothing changes its content.
+        fs::remove_file(project.filestore().join(&all[day * 7 % all.len()])).unwrap();
+        if day % 5 == 4 {
+            let earlier = &days[day - 3].1;
+            let status =
+                std::process::Command::new("cp").arg("-an").arg(earlier.join(".")).arg(project.filestore()).status();
+            assert!(status.unwrap().success());
+        }
+        fs::write(&odd, format!("day {day}{}", "!".repeat(day))).unwrap();
+        let backup = program.run(["now", "--json"]).await.json()["backups"][0].clone();
+        let copy = project.path(&format!("day-{day}"));
+        copy_tree(&project.filestore(), &copy);
+        days.push((backup["id"].as_str().unwrap().to_owned(), copy));
+    }
+    program.run(["check"]).await.success();
+    for (id, copy) in days.iter().step_by(3) {
+        program.run(["restore", id, "--to", TARGET, "--jobs", "2"]).await.success();
+        let restored = project.target_filestore();
+        // What the day's database names and its disk had lost, an earlier backup still has: it comes back, too.
+        let differences = tree_differences(copy, &restored, &["checklist"]);
+        let unexpected: Vec<_> = differences.iter().filter(|text| !text.ends_with("is only in the second")).collect();
+        assert!(unexpected.is_empty(), "{id}: {unexpected:?}");
+        remove_target(&project);
+    }
+}
+
+#[tokio::test]
+async fn missing_deleted_damaged_and_unreferenced_files_are_told_apart() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let named = project.cluster().execute(
+        INSTANCE,
+        "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname LIKE '__/%' AND file_size > 10 ORDER BY 1 LIMIT 3",
+    );
+    let named: Vec<&str> = named.split_whitespace().collect();
+    let path = |name: &str| project.filestore().join(name);
+    fs::remove_file(path(named[0])).unwrap();
+    let content = fs::read(path(named[1])).unwrap();
+    fs::write(path(named[1]), [&content[..content.len() - 1], b"?"].concat()).unwrap();
+    fs::create_dir_all(path("zz")).unwrap();
+    fs::write(path("zz/nobody-knows-me"), "x").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", path("zz/link")).unwrap();
+
+    let run = program.run(["now"]).await.expect_code(3);
+    assert!(run.stdout.contains(", with warnings"), "{}", run.stdout);
+    let backup = program.run(["show", "latest", "--json"]).await.success().json();
+    let findings = &backup["filestore"]["findings"];
+    assert_eq!(findings["missing"], serde_json::json!([named[0]]));
+    assert_eq!(findings["damaged"], serde_json::json!([named[1]]));
+    assert_eq!(findings["unreferenced_names"], serde_json::json!(["zz/nobody-knows-me"]));
+    assert_eq!(findings["skipped"], serde_json::json!(["zz/link"]));
+    assert_eq!(findings["deleted"], Value::Null);
+    // It is stored as it is, and comes back so.
+    program.run(["restore", "--to", TARGET]).await.success();
+    assert_eq!(fs::read(project.target_filestore().join(named[1])).unwrap().last(), Some(&b'?'));
+    assert!(!project.target_filestore().join("zz/link").exists());
+}
+
+#[tokio::test]
+async fn what_the_source_lost_or_spoiled_after_a_good_backup_is_kept_from_that_one() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let whole = project.path("whole");
+    now(&program, 0, &[]).await;
+    copy_tree(&project.filestore(), &whole);
+    let named = project.cluster().execute(
+        INSTANCE,
+        "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname LIKE '__/%' AND file_size > 10 ORDER BY 1 LIMIT 3",
+    );
+    let named: Vec<&str> = named.split_whitespace().collect();
+    let path = |name: &str| project.filestore().join(name);
+    let spoil = |name: &str, keep: usize| {
+        let content = fs::read(path(name)).unwrap();
+        fs::write(path(name), [&content[..content.len() - 1], &b"??"[..keep]].concat()).unwrap();
+    };
+    fs::remove_file(path(named[0])).unwrap();
+    spoil(named[1], 2);
+    // Of the same length: only reading it tells.
+    spoil(named[2], 1);
+
+    let quick = now(&program, 3, &[]).await;
+    let findings = &quick["filestore"]["findings"];
+    assert_eq!(findings["damaged"], serde_json::json!([named[1]]));
+    assert_eq!(findings["rescued"], serde_json::json!([named[0], named[1]]));
+    assert_eq!(findings["missing"], Value::Null);
+
+    let reread = now(&program, 3, &["--reread"]).await;
+    let findings = &reread["filestore"]["findings"];
+    assert_eq!(findings["damaged"], serde_json::json!([named[1], named[2]]));
+    assert_eq!(reread["filestore"]["new_files"], 0);
+
+    program.run(["restore", "--to", TARGET]).await.success();
+    assert_same_tree(&whole, &project.target_filestore(), &["checklist"]);
+}
+
+#[tokio::test]
+async fn a_damaged_earlier_volume_is_not_built_upon() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let first = now(&program, 0, &[]).await;
+    let folder = project.repository().join(INSTANCE).join(first["id"].as_str().unwrap());
+    fs::remove_file(folder.join("filestore-0001.tar.zst")).unwrap();
+    let run = program.run(["now"]).await.success();
+    assert!(run.stderr.contains("filestore-0001.tar.zst is damaged"), "{}", run.stderr);
+    program.run(["check", "latest", "--read-data"]).await.success();
+    program.run(["restore", "--to", TARGET]).await.success();
+    assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
+    // A manifest that cannot be read is passed over as well.
+    let second = program.run(["show", "latest", "--json"]).await.success().json();
+    let manifest = project.repository().join(INSTANCE).join(second["id"].as_str().unwrap()).join("manifest.json");
+    fs::write(manifest, "{}").unwrap();
+    let run = program.run(["now"]).await.success();
+    assert!(run.stderr.contains("cannot be built upon"), "{}", run.stderr);
+    program.run(["check", "latest", "--read-data"]).await.success();
+}
+
+#[tokio::test]
+async fn the_collector_is_kept_out_while_files_are_read_and_nobody_else() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let backup = now(&program, 0, &[]).await;
+    assert_eq!(backup["filestore"]["collector_held"], true);
+    let never = "hold_filestore_gc = \"never\"\n";
+    let config = fs::read_to_string(project.config()).unwrap();
+    fs::write(
+        project.config(),
+        config.replacen("database = \"production\"\n", &format!("database = \"production\"\n{never}"), 1),
+    )
+    .unwrap();
+    assert_eq!(now(&program, 0, &[]).await["filestore"]["collector_held"], false);
+
+    // In a series whose collector would wait without end, it is let be.
+    fs::write(project.config(), &config).unwrap();
+    project.cluster().execute(INSTANCE, "UPDATE ir_module_module SET latest_version = '14.0.1.3' WHERE name = 'base'");
+    assert_eq!(now(&program, 0, &[]).await["filestore"]["collector_held"], false);
+    let always = config.replacen(
+        "database = \"production\"\n",
+        "database = \"production\"\nhold_filestore_gc = \"always\"\n",
+        1,
+    );
+    fs::write(project.config(), always).unwrap();
+    assert_eq!(now(&program, 0, &[]).await["filestore"]["collector_held"], true);
+}
