@@ -1,0 +1,111 @@
+//! `docs/restore-by-hand.md` does what it says: its own commands, run as they stand there.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use harness::compare::{assert_same_database, assert_same_tree};
+use harness::odoo_backup;
+use harness::project::{Project, ProjectOptions, Source, TARGET};
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/restore-by-hand.md");
+
+/// What stands in the document between ```` ```sh ```` and ```` ``` ````, in its order.
+fn commands() -> Vec<String> {
+    let document = fs::read_to_string(DOCUMENT).unwrap();
+    let blocks = document.split("\n```sh\n").skip(1);
+    blocks.map(|rest| rest.split("\n```").next().unwrap().to_owned()).collect()
+}
+
+/// The last of them gets a single file.
+fn to_restore() -> String {
+    let commands = commands();
+    commands[..commands.len() - 1].join("\n")
+}
+
+/// A shell with what the document says that its reader sets, and a temporary folder of its own.
+fn shell(project: &Project, backup: &Path, script: &str) -> Output {
+    let cluster = project.cluster();
+    let temporary = project.path("temporary");
+    fs::create_dir_all(&temporary).unwrap();
+    let mut shell = Command::new("sh");
+    cluster.lead_to(&mut shell, cluster.user());
+    let programs = cluster.bin("pg_restore").parent().unwrap().to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::iter::once(programs).chain(std::env::split_paths(&path))).unwrap();
+    shell.env("PATH", path).env("TMPDIR", &temporary).env("LC_ALL", "C");
+    shell.env("backup", backup).env("database", TARGET).env("filestore", project.target_filestore());
+    shell.env("path", some_file(&project.filestore()).unwrap_or_default());
+    shell.args(["-eu", "-c", script]).output().unwrap()
+}
+
+/// The last file of a filestore, as `ir_attachment.store_fname` would name it.
+fn some_file(filestore: &Path) -> Option<String> {
+    let last = |folder: &Path| fs::read_dir(folder).ok()?.map(|entry| entry.unwrap().file_name()).max();
+    let folders = fs::read_dir(filestore).ok()?.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let folder = folders.filter(|name| name.len() == 2).max()?;
+    let file = last(&filestore.join(&folder))?;
+    Some(format!("{folder}/{}", file.into_string().unwrap()))
+}
+
+#[track_caller]
+fn assert_success(output: &Output) -> String {
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    assert!(output.status.success(), "{}\nstdout:\n{stdout}\nstderr:\n{stderr}", output.status);
+    stdout.into_owned()
+}
+
+/// Backs up, and returns the folder of the backup.
+async fn back_up(project: &Project) -> PathBuf {
+    let program = odoo_backup!(project.config());
+    program.run(["init"]).await.success();
+    let now = program.run(["now", "--json"]).await.success().json();
+    project.repository().join("production").join(now["backups"][0]["id"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn the_documents_commands_restore_a_backup() {
+    let project = Project::start().await;
+    let backup = back_up(&project).await;
+    let restored = assert_success(&shell(&project, &backup, &to_restore()));
+    assert!(restored.contains("manifest.json: OK") && restored.contains(" files\n"), "{restored}");
+    assert_same_database(project.database(), project.target_database()).await;
+    assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
+    assert_eq!(fs::read_dir(project.path("temporary")).unwrap().count(), 0);
+
+    let one = assert_success(&shell(&project, &backup, commands().last().unwrap()));
+    let path = some_file(&project.filestore()).unwrap();
+    assert!(one.contains(": OK"), "{one}");
+    let file = project.path("temporary").join(Path::new(&path).file_name().unwrap());
+    assert!(fs::read(file).unwrap() == fs::read(project.filestore().join(&path)).unwrap(), "{path}");
+}
+
+#[tokio::test]
+async fn the_documents_commands_restore_a_backup_without_files() {
+    let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
+    let backup = back_up(&project).await;
+    let restored = assert_success(&shell(&project, &backup, &to_restore()));
+    assert!(restored.contains("0 of 0 files"), "{restored}");
+    assert_same_database(project.database(), project.target_database()).await;
+}
+
+#[tokio::test]
+async fn the_documents_commands_stop_at_damage_and_at_what_is_elsewhere() {
+    let project = Project::start().await;
+    let backup = back_up(&project).await;
+    let manifest = backup.join("manifest.json");
+    let sound = fs::read_to_string(&manifest).unwrap();
+
+    fs::write(&manifest, sound.replace("\"files\": ", "\"files\": 1")).unwrap();
+    let damaged = shell(&project, &backup, &to_restore());
+    assert!(!damaged.status.success());
+    assert!(String::from_utf8_lossy(&damaged.stdout).contains("manifest.json: FAILED"));
+
+    let id = backup.file_name().unwrap().to_str().unwrap();
+    fs::write(&manifest, sound.replacen(id, "20250101T000000Z-0000", 2)).unwrap();
+    let elsewhere = shell(&project, &backup, &format!("cd \"$backup\"\n{}", commands()[1]));
+    assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("objects of other backups"), "{elsewhere:?}");
+    assert!(!project.cluster().has_database(TARGET));
+}
