@@ -39,6 +39,8 @@ pub struct ClusterOptions {
     pub version: Option<u32>,
     /// More settings of `postgresql.conf`, such as `("ssl", "on")`. They win over the harness's own.
     pub settings: Vec<(String, String)>,
+    /// Files of the data folder by their names: `pg_hba.conf` in the place of initdb's, `server.crt`, `server.key`.
+    pub files: Vec<(String, String)>,
 }
 
 /// A running PostgreSQL server with a cluster of its own, on loopback and on a socket in its own folder. Dropping it kills it.

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -37,6 +38,9 @@ impl Server {
     /// Makes a cluster in `folder`, which belongs to [`give_to_server_user`]'s user, and starts it on a free port.
     pub fn start(binaries: &Binaries, folder: &Path, options: &ClusterOptions) -> Self {
         initdb(binaries, folder, options.password.then_some(PASSWORD), &options.settings);
+        for (name, content) in &options.files {
+            write_as_server_user(&folder.join("data").join(name), content);
+        }
         let mut server = Self { binaries: binaries.clone(), folder: folder.to_owned(), port: 0, child: None };
         // Between asking for a free port and the server's listening on it, another process may take it: then try another.
         for _ in 0..10 {
@@ -177,11 +181,21 @@ pub(super) fn as_server_user(program: &Path) -> Command {
     command
 }
 
-/// Makes the server's user the owner of a folder, so that it can write there.
-pub(super) fn give_to_server_user(folder: &Path) {
+/// Makes the server's user the owner of a folder or file.
+pub(super) fn give_to_server_user(path: &Path) {
     if let Some((uid, gid)) = server_user() {
-        std::os::unix::fs::chown(folder, Some(uid), Some(gid)).expect("changing the owner of the cluster's folder");
+        std::os::unix::fs::chown(path, Some(uid), Some(gid)).expect("changing the owner of what is the server's");
     }
+}
+
+/// A server refuses a private key that others may read.
+fn write_as_server_user(path: &Path, content: &str) {
+    let _ = std::fs::remove_file(path);
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(content.as_bytes()));
+    written.unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
+    give_to_server_user(path);
 }
 
 /// The user to run servers as, and its group, where this process is root; `None`: as oneself.

@@ -1,0 +1,30 @@
+//! Ways to a PostgreSQL server, held against libpq's: TLS, and the choice of PostgreSQL's programs.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "connections/programs.rs"]
+mod programs;
+#[path = "connections/tls.rs"]
+mod tls;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use harness::cli::OdooBackup;
+use harness::odoo_backup;
+use harness::project::Project;
+
+/// The program with the project's configuration, and the repository made.
+async fn initialised(project: &Project) -> OdooBackup {
+    let program = odoo_backup!(project.config());
+    program.run(["init"]).await.success();
+    program
+}
+
+/// A script in the place of a program.
+fn install_script(path: &Path, script: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(path, PermissionsExt::from_mode(0o700)).unwrap();
+}

@@ -1,0 +1,321 @@
+//! `sslmode` against servers with and without TLS, cell by cell as psql does it with the same settings.
+//!
+//! Two things connect: the program itself (tokio-postgres over rustls) and pg_dump (libpq over OpenSSL). A backup needs both.
+
+use std::fs;
+use std::process::Output;
+
+use harness::certificates::{Authority, Identity};
+use harness::cli::OdooBackup;
+use harness::odoo_backup;
+use harness::postgres::ClusterOptions;
+use harness::project::{INSTANCE, Project, ProjectOptions, Source};
+
+use crate::initialised;
+
+/// The name by which the server is reached; its certificate has it, or another.
+const NAME: &str = "localhost";
+
+/// What pg_hba.conf lets in by TCP: `host` (anything), `hostssl`, `hostnossl`.
+fn server(identity: Option<&Identity>, hba: &str) -> ClusterOptions {
+    let hba = format!("local all all trust\n{hba} all all 127.0.0.1/32 trust\n{hba} all all ::1/128 trust\n");
+    let mut options = ClusterOptions::default();
+    options.settings.push(("log_connections".into(), "on".into()));
+    options.files.push(("pg_hba.conf".into(), hba));
+    if let Some(identity) = identity {
+        options.settings.push(("ssl".into(), "on".into()));
+        options.files.push(("server.crt".into(), identity.certificate.clone()));
+        options.files.push(("server.key".into(), identity.key.clone()));
+    }
+    options
+}
+
+/// A server with an empty database, and the program.
+struct Bench {
+    project: Project,
+    program: OdooBackup,
+}
+
+/// How a backup is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// Backed up, every connection encrypted.
+    Encrypted,
+    /// Backed up, no connection encrypted.
+    Plain,
+    /// Backed up, pg_dump's connection not encrypted and the program's own encrypted.
+    Mixed,
+    /// Refused, with this in the message, by psql too.
+    Refused(&'static str),
+    /// Refused, with this in the message, where psql connects.
+    Stricter(&'static str),
+}
+
+use Ends::{Encrypted, Mixed, Plain, Refused, Stricter};
+
+const UNKNOWN: &str = "invalid peer certificate: UnknownIssuer";
+const NO_TLS: &str = "server does not support TLS";
+const NO_ENTRY: &str = "no pg_hba.conf entry for host";
+
+impl Bench {
+    async fn start(cluster: ClusterOptions) -> Self {
+        let project =
+            Project::with(ProjectOptions { cluster, source: Source::Empty, ..ProjectOptions::default() }).await;
+        fs::create_dir_all(project.filestore()).unwrap();
+        let program = initialised(&project).await;
+        Self { project, program }
+    }
+
+    /// Writes the authority's certificate where the settings name it.
+    fn trust(&self, certificate: &str) {
+        fs::write(self.project.path("root.crt"), certificate).unwrap();
+    }
+
+    /// Runs a backup in each mode, without an authority and with `root.crt`, and psql with the same settings.
+    async fn expect(&self, cells: &[(&str, Ends, Ends)]) {
+        let mut wrong = Vec::new();
+        for &(mode, without, with) in cells {
+            for (expected, rooted) in [(without, false), (with, true)] {
+                let settings = if rooted { "sslrootcert = \"root.crt\"\n" } else { "" };
+                self.connect_by(&format!("sslmode = \"{mode}\"\n{settings}"));
+                let root = self.project.path("root.crt");
+                let psql = self.psql(mode, rooted.then_some(root.as_path()));
+                wrong.extend(
+                    self.try_cell(expected, psql).await.map(|what| format!("{mode}, root.crt {rooted}: {what}")),
+                );
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// What is wrong with one cell.
+    async fn try_cell(&self, expected: Ends, psql: Output) -> Option<String> {
+        let log_before = self.project.cluster().log().len();
+        let run = self.program.run(["now"]).await;
+        let sessions = self.sessions_since(log_before);
+        let good = match (expected, run.code) {
+            // The program's own and pg_dump's.
+            (_, Some(0)) if sessions.len() < 2 => false,
+            (Encrypted, Some(0)) => sessions.iter().all(|session| session.contains("SSL enabled")),
+            (Plain, Some(0)) => !sessions.iter().any(|session| session.contains("SSL enabled")),
+            (Mixed, Some(0)) => sessions.iter().any(|session| session.contains("SSL enabled")),
+            (Refused(message) | Stricter(message), Some(1)) => run.stderr.contains(message),
+            _ => false,
+        };
+        let agrees = psql.status.success() == !matches!(expected, Refused(_));
+        (!good || !agrees).then(|| {
+            let said = String::from_utf8_lossy(&psql.stderr);
+            format!(
+                "expected {expected:?}, exit code {:?}\n{}{sessions:#?}\npsql: {} {said}",
+                run.code, run.stderr, psql.status
+            )
+        })
+    }
+
+    /// What the server logged of the program's and pg_dump's sessions.
+    fn sessions_since(&self, position: usize) -> Vec<String> {
+        let log = self.project.cluster().log().split_off(position);
+        log.lines().filter(|line| line.contains("connection authorized: ")).map(str::to_owned).collect()
+    }
+
+    fn connect_by(&self, settings: &str) {
+        let project = &self.project;
+        let config = format!(
+            "[repository]\nurl = \"file://{}\"\n\n[instance.{INSTANCE}]\ndatabase = \"{INSTANCE}\"\nfilestore = \"{}\"\n\
+             host = \"{NAME}\"\nport = {}\nuser = \"{}\"\n{settings}",
+            project.repository().display(),
+            project.filestore().display(),
+            project.cluster().port(),
+            project.cluster().user(),
+        );
+        fs::write(project.config(), config).unwrap();
+    }
+
+    /// What libpq does.
+    fn psql(&self, mode: &str, root: Option<&std::path::Path>) -> Output {
+        let cluster = self.project.cluster();
+        let mut psql = cluster.command("psql", cluster.user());
+        psql.env("PGHOST", NAME).env("PGSSLMODE", mode).env("HOME", self.program.home());
+        if let Some(root) = root {
+            psql.env("PGSSLROOTCERT", root);
+        }
+        psql.args(["--no-psqlrc", "--dbname", INSTANCE, "--command", "SELECT 1"]).output().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_server_whose_certificate_is_right() {
+    let authority = Authority::new("the authority");
+    let bench = Bench::start(server(Some(&authority.issue(&[NAME])), "host")).await;
+    bench.trust(authority.certificate());
+    bench
+        .expect(&[
+            ("disable", Plain, Plain),
+            ("prefer", Encrypted, Encrypted),
+            ("require", Encrypted, Encrypted),
+            ("verify-ca", Refused(UNKNOWN), Encrypted),
+            ("verify-full", Refused(UNKNOWN), Encrypted),
+        ])
+        .await;
+}
+
+#[tokio::test]
+async fn a_server_whose_certificate_has_another_name() {
+    let authority = Authority::new("the authority");
+    let bench = Bench::start(server(Some(&authority.issue(&["db.example"])), "host")).await;
+    bench.trust(authority.certificate());
+    bench
+        .expect(&[
+            ("disable", Plain, Plain),
+            ("prefer", Encrypted, Encrypted),
+            ("require", Encrypted, Encrypted),
+            ("verify-ca", Refused(UNKNOWN), Encrypted),
+            ("verify-full", Refused(UNKNOWN), Refused("certificate not valid for name \"localhost\"")),
+        ])
+        .await;
+}
+
+/// With `prefer` and an authority at hand libpq verifies, and goes on unencrypted where that fails; the program's own connection
+/// verifies nothing with `prefer` and stays encrypted.
+#[tokio::test]
+async fn a_server_whose_certificate_is_of_another_authority() {
+    let identity = Authority::new("another authority").issue(&[NAME]);
+    let bench = Bench::start(server(Some(&identity), "host")).await;
+    bench.trust(Authority::new("the authority").certificate());
+    bench
+        .expect(&[
+            ("disable", Plain, Plain),
+            ("prefer", Encrypted, Mixed),
+            ("require", Encrypted, Refused(UNKNOWN)),
+            ("verify-ca", Refused(UNKNOWN), Refused(UNKNOWN)),
+            ("verify-full", Refused(UNKNOWN), Refused(UNKNOWN)),
+        ])
+        .await;
+}
+
+#[tokio::test]
+async fn a_server_without_tls() {
+    let bench = Bench::start(server(None, "host")).await;
+    bench.trust(Authority::new("the authority").certificate());
+    bench
+        .expect(&[
+            ("disable", Plain, Plain),
+            ("prefer", Plain, Plain),
+            ("require", Refused(NO_TLS), Refused(NO_TLS)),
+            ("verify-ca", Refused(NO_TLS), Refused(NO_TLS)),
+            ("verify-full", Refused(NO_TLS), Refused(NO_TLS)),
+        ])
+        .await;
+}
+
+#[tokio::test]
+async fn a_server_that_lets_only_tls_in() {
+    let authority = Authority::new("the authority");
+    let bench = Bench::start(server(Some(&authority.issue(&[NAME])), "hostssl")).await;
+    bench.trust(authority.certificate());
+    bench
+        .expect(&[
+            ("disable", Refused(NO_ENTRY), Refused(NO_ENTRY)),
+            ("prefer", Encrypted, Encrypted),
+            ("require", Encrypted, Encrypted),
+            ("verify-ca", Refused(UNKNOWN), Encrypted),
+            ("verify-full", Refused(UNKNOWN), Encrypted),
+        ])
+        .await;
+}
+
+/// With `prefer` libpq tries again without TLS where the server refuses the session that came with it; tokio-postgres does so
+/// only where the server has no TLS at all.
+#[tokio::test]
+async fn a_server_that_lets_no_tls_in() {
+    let authority = Authority::new("the authority");
+    let bench = Bench::start(server(Some(&authority.issue(&[NAME])), "hostnossl")).await;
+    bench.trust(authority.certificate());
+    bench
+        .expect(&[
+            ("disable", Plain, Plain),
+            ("prefer", Stricter(NO_ENTRY), Stricter(NO_ENTRY)),
+            ("require", Refused(NO_ENTRY), Refused(NO_ENTRY)),
+        ])
+        .await;
+}
+
+/// What PostgreSQL's manual shows for a quick start. OpenSSL takes a certificate that is trusted by itself as the server's own;
+/// rustls does not take an authority's as a server's, nor a name that stands in the subject alone.
+#[tokio::test]
+async fn a_certificate_that_vouches_for_itself() {
+    const AUTHORITY: &str = "CaUsedAsEndEntity";
+    let identity = Identity::self_signed(NAME);
+    let bench = Bench::start(server(Some(&identity), "host")).await;
+    bench.trust(&identity.certificate);
+    bench
+        .expect(&[
+            ("prefer", Encrypted, Encrypted),
+            ("require", Encrypted, Stricter(AUTHORITY)),
+            ("verify-ca", Refused("invalid peer certificate"), Stricter(AUTHORITY)),
+            ("verify-full", Refused("invalid peer certificate"), Stricter(AUTHORITY)),
+        ])
+        .await;
+}
+
+/// The name in the subject alone counts for libpq, and not for rustls.
+#[tokio::test]
+async fn a_certificate_without_alternative_names() {
+    let authority = Authority::new("the authority");
+    let bench = Bench::start(server(Some(&authority.issue_without_alternative_name(NAME)), "host")).await;
+    bench.trust(authority.certificate());
+    bench
+        .expect(&[
+            ("require", Encrypted, Encrypted),
+            ("verify-ca", Refused(UNKNOWN), Encrypted),
+            ("verify-full", Refused(UNKNOWN), Stricter("certificate not valid for name \"localhost\"")),
+        ])
+        .await;
+}
+
+#[tokio::test]
+async fn an_authority_in_the_home_folder_and_a_mode_from_odoo_conf() {
+    let authority = Authority::new("the authority");
+    let bench = Bench::start(server(Some(&authority.issue(&[NAME])), "host")).await;
+    let root = bench.program.home().join(".postgresql/root.crt");
+    fs::create_dir_all(root.parent().unwrap()).unwrap();
+    let settings = |mode: &str| {
+        let conf = bench.project.odoo_conf(INSTANCE);
+        fs::write(&conf, format!("[options]\ndb_sslmode = {mode}\n")).unwrap();
+        format!("odoo_conf = \"{}\"\n", conf.display())
+    };
+    // `require` verifies the authority where there is one to verify with.
+    for (certificate, mode, expected) in [
+        (authority.certificate(), "verify-full", Encrypted),
+        (authority.certificate(), "verify-ca", Encrypted),
+        (authority.certificate(), "require", Encrypted),
+        (Authority::new("another authority").certificate(), "verify-full", Refused(UNKNOWN)),
+        (Authority::new("another authority").certificate(), "require", Refused(UNKNOWN)),
+        (Authority::new("another authority").certificate(), "disable", Plain),
+    ] {
+        fs::write(&root, certificate).unwrap();
+        bench.connect_by(&settings(mode));
+        // Named, because libpq asked the password file for the home folder before version 15.
+        let wrong = bench.try_cell(expected, bench.psql(mode, Some(&root))).await;
+        assert_eq!(wrong, None, "{mode}");
+    }
+}
+
+/// Without a file of authorities the program takes the system's. libpq does so only when told, and can be told since version 16.
+#[tokio::test]
+async fn the_systems_authorities() {
+    let authority = Authority::new("the authority");
+    let bench = Bench::start(server(Some(&authority.issue(&[NAME])), "host")).await;
+    bench.trust(authority.certificate());
+    bench.connect_by("sslmode = \"verify-full\"\n");
+    // Where OpenSSL and rustls look for the system's.
+    let root = bench.project.path("root.crt");
+    let program = odoo_backup!(bench.project.config()).env("SSL_CERT_FILE", root.to_str().unwrap());
+    let run = program.run(["now"]).await;
+    if bench.project.cluster().version() >= 16 {
+        run.success();
+    } else {
+        let run = run.expect_code(1);
+        assert!(run.stderr.contains("pg_dump") && run.stderr.contains("does not exist"), "{}", run.stderr);
+    }
+}

@@ -1,0 +1,134 @@
+//! Memory is bounded by settings, not by the size of anything: how much the program has at its peak, and that a larger instance
+//! does not raise it.
+//!
+//! `make test` runs sizes that take a minute. `make soak` runs gigabytes in a release build, on S3 too, and shows the figures.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use harness::cli::OdooBackup;
+use harness::odoo::OdooShape;
+use harness::odoo_backup;
+use harness::project::{INSTANCE, Project, ProjectOptions, Source};
+use harness::seaweed::SeaweedFs;
+
+/// Megabytes of the small and the large instance, half of each in the database: `"100 2000"`.
+const SIZES: &str = "ODOO_BACKUP_TEST_SIZES_MB";
+const MIB: u64 = 1 << 20;
+
+/// One run of the program.
+#[derive(Debug)]
+struct Figures {
+    command: &'static str,
+    peak_rss: u64,
+    wall: Duration,
+}
+
+fn sizes() -> [OdooShape; 2] {
+    let text = std::env::var(SIZES).unwrap_or_else(|_| "100 400".into());
+    let shapes: Vec<OdooShape> = text
+        .split_whitespace()
+        .map(|megabytes| megabytes.parse::<u64>().unwrap() * 1_000_000 / 2)
+        .map(|half| OdooShape::sized(half, half))
+        .collect();
+    shapes.try_into().unwrap_or_else(|_| panic!("{SIZES} is to be two sizes, not {text:?}"))
+}
+
+/// Backs up, reads back and restores, and says what each took.
+async fn measure(what: &str, project: &Project) -> Vec<Figures> {
+    let program = odoo_backup!(project.config());
+    program.run(["init"]).await.success();
+    let commands: [&[&str]; 3] = [&["now"], &["check", "--read-data"], &["restore", "--to", "staging", "--jobs", "1"]];
+    let mut figures = Vec::new();
+    for arguments in commands {
+        figures.push(run(&program, arguments).await);
+    }
+    for Figures { command, peak_rss, wall } in &figures {
+        println!("{what:<40} {command:<8} {:>6.1} MiB {:>7.1} s", *peak_rss as f64 / MIB as f64, wall.as_secs_f64());
+    }
+    figures
+}
+
+async fn run(program: &OdooBackup, arguments: &[&'static str]) -> Figures {
+    let start = Instant::now();
+    let run = program.run(arguments).await.success();
+    Figures { command: arguments[0], peak_rss: run.peak_rss, wall: start.elapsed() }
+}
+
+/// Measures both sizes, each with a repository of its own, and compares. `buffers`: what the small one may leave unused of buffers
+/// that have a size of their own.
+async fn assert_bounded(store: &str, buffers: u64, repository: impl Fn(usize) -> Option<String>) {
+    let mut measured = Vec::new();
+    for (number, shape) in sizes().into_iter().enumerate() {
+        let what = format!("{store}, {} MB of files", shape.filestore_bytes / 1_000_000);
+        let options = ProjectOptions {
+            source: Source::Shape(shape),
+            repository: repository(number),
+            ..ProjectOptions::default()
+        };
+        measured.push(measure(&what, &Project::with(options).await).await);
+    }
+    for (small, large) in measured[0].iter().zip(&measured[1]) {
+        let bound = small.peak_rss / 4 * 5 + buffers;
+        assert!(large.peak_rss <= bound, "{store}: memory grows with the instance: {small:?}, {large:?}");
+    }
+}
+
+#[tokio::test]
+async fn does_not_grow_with_the_instance_on_a_folder() {
+    assert_bounded("folder", 16 * MIB, |_| None).await;
+}
+
+#[tokio::test]
+#[ignore = "long: make soak"]
+async fn does_not_grow_with_the_instance_on_s3() {
+    let server = SeaweedFs::start();
+    let repository = |number: usize| {
+        Some(format!(
+            "url = \"s3://{}/{number}\"\nendpoint = \"{}\"\naccess_key_id = \"{}\"\nsecret_access_key = \"{}\"",
+            server.bucket, server.endpoint, server.access_key, server.secret_key
+        ))
+    };
+    // Three uploads at a time, each with four parts of 8 MiB on their way and one that is being filled.
+    assert_bounded("S3", 3 * 5 * 8 * MIB, repository).await;
+}
+
+/// Two hundred thousand tiny files: what is kept of each file while it is listed adds up.
+#[tokio::test]
+#[ignore = "long: make soak"]
+async fn stays_in_hand_with_very_many_files() {
+    let shape = OdooShape { attachments: 235_300, filestore_bytes: 200_000 * 300, ..OdooShape::default() };
+    for folders in ["256 folders", "one folder"] {
+        let options = ProjectOptions { source: Source::Shape(shape.clone()), ..ProjectOptions::default() };
+        let project = Project::with(options).await;
+        if folders == "one folder" {
+            into_one_folder(&project);
+        }
+        for figures in measure(&format!("200,000 files in {folders}"), &project).await {
+            assert!(figures.peak_rss < 200 * MIB, "{folders}: {figures:?}");
+        }
+    }
+}
+
+/// Moves every file into the filestore's folder `00`, in the database as well.
+fn into_one_folder(project: &Project) {
+    let filestore = project.filestore();
+    fs::create_dir_all(filestore.join("00")).unwrap();
+    let folders = fs::read_dir(&filestore).unwrap().map(|entry| entry.unwrap().path());
+    let folders: Vec<_> = folders.filter(|path| path.file_name() != Some("checklist".as_ref())).collect();
+    for folder in folders.iter().filter(|folder| !folder.ends_with("00")) {
+        move_files(folder, &filestore.join("00"));
+        fs::remove_dir(folder).unwrap();
+    }
+    let sql = "UPDATE ir_attachment SET store_fname = '00/' || checksum WHERE store_fname IS NOT NULL";
+    project.cluster().execute(INSTANCE, sql);
+}
+
+fn move_files(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        fs::rename(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
