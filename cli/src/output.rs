@@ -1,7 +1,7 @@
 //! What is printed: results on stdout, everything else on stderr, or one JSON document.
 
 use std::error::Error as StdError;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use engine::error::{Explanation, explain};
@@ -25,24 +25,43 @@ impl Output {
         self.json
     }
 
-    /// Prints the result: `document` for programs, `text` for people.
-    pub(crate) fn result(self, document: &Value, text: impl FnOnce() -> String) {
+    /// Prints the result: `document` for programs, `text` for people. Returns `exit`, or [`Exit::Failed`] where it could not be printed:
+    /// half a document must not look like success.
+    pub(crate) fn result(self, document: &Value, text: impl FnOnce() -> String, exit: Exit) -> Exit {
         let text = if self.json { format!("{document:#}") } else { text() };
-        print(&mut std::io::stdout().lock(), &text);
+        match print(&mut std::io::stdout().lock(), &text) {
+            // Nobody reads any more (`| head`): that is no reason to fail.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                eprintln!("error: unable to print the result\n  because: {error}");
+                exit.max(Exit::Failed)
+            }
+            _ => exit,
+        }
+    }
+
+    /// Prints a line for people before the result is there.
+    pub(crate) fn note(self, text: &str) {
+        if !self.json {
+            let _ = print(&mut std::io::stdout().lock(), text);
+        }
     }
 
     /// Prints a warning for people. Programs find warnings in the document.
     pub(crate) fn warning(self, text: &str) {
         if !self.json {
-            print(&mut std::io::stderr().lock(), &format!("{} {text}", label("warning:", "33")));
+            let _ = print(&mut std::io::stderr().lock(), &format!("{} {text}", label("warning:", "33")));
         }
     }
 
     /// Prints an error that ends the command, and returns how it ends.
     pub(crate) fn failed(self, error: &(dyn StdError + 'static), exit: Exit) -> Exit {
-        let explanation = explain(error);
+        self.failed_with(explain(error), exit)
+    }
+
+    /// As [`Self::failed`], of an error that was explained already.
+    pub(crate) fn failed_with(self, explanation: Explanation, exit: Exit) -> Exit {
         if self.json {
-            print(
+            let _ = print(
                 &mut std::io::stdout().lock(),
                 &format!("{:#}", json!({ "error": error_document(&explanation, exit) })),
             );
@@ -55,7 +74,7 @@ impl Output {
     /// Prints an error for people, wherever it stands in the result for programs.
     pub(crate) fn explanation(self, explanation: &Explanation) {
         if !self.json {
-            print(&mut std::io::stderr().lock(), &error_text(explanation));
+            let _ = print(&mut std::io::stderr().lock(), &error_text(explanation));
         }
     }
 }
@@ -87,7 +106,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         let message = error.render().to_string();
         let message = message.trim().strip_prefix("error: ").unwrap_or(message.trim());
         let explanation = Explanation { message: message.to_owned(), causes: Vec::new(), hint: None };
-        print(
+        let _ = print(
             &mut std::io::stdout().lock(),
             &format!("{:#}", json!({ "error": error_document(&explanation, Exit::Usage) })),
         );
@@ -106,7 +125,10 @@ fn label(word: &str, colour: &str) -> String {
     }
 }
 
-/// Prints a line. Where nobody reads any more (`| head`) that is no reason to fail.
-fn print(to: &mut dyn Write, text: &str) {
-    let _ = writeln!(to, "{}", text.trim_end());
+/// Prints a text, and ends its last line.
+fn print(to: &mut dyn Write, text: &str) -> std::io::Result<()> {
+    match text.trim_end() {
+        "" => Ok(()),
+        text => writeln!(to, "{text}").and_then(|()| to.flush()),
+    }
 }

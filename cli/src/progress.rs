@@ -31,12 +31,13 @@ struct Bars {
 impl Observer for Bars {
     fn began(&self, task: &Task) {
         let template = match task.total() {
-            Some(_) => "  {prefix:12} {bar:30} {msg:>10} of {total_bytes:>10}  {elapsed}",
-            None => "  {prefix:12} {spinner} {msg:>10}  {elapsed}",
+            Some(_) => "  {prefix:22} {bar:30} {msg:>10} of {total_bytes:>10}  {elapsed}",
+            None => "  {prefix:22} {spinner} {msg:>10}  {elapsed}",
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = task.total().map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-        let bar = self.bars.add(bar.with_style(style).with_prefix(last_segment(task.name()).to_owned()));
+        let bar =
+            self.bars.add(bar.with_style(style).with_prefix(last_segment(task.name()).to_owned()).with_message("0 B"));
         let (weak, counter) = (bar.downgrade(), task.counter());
         std::thread::spawn(move || {
             while let Some(bar) = weak.upgrade().filter(|bar| !bar.is_finished()) {
@@ -77,6 +78,10 @@ impl Observer for Lines {
     fn began(&self, _: &Task) {}
 
     fn ended(&self, task: &Task) {
+        // Nothing came of it: what there is to be said is the error's.
+        if task.done() == 0 {
+            return;
+        }
         let seconds = self.started.elapsed().as_secs_f64();
         eprintln!("{}: {} after {seconds:.1} s", last_segment(task.name()), HumanBytes(task.done()));
     }

@@ -114,6 +114,9 @@ impl std::fmt::Display for Explanation {
     }
 }
 
+/// Texts of libraries that only say that a cause follows.
+const NOISE: [&str; 3] = ["db error", "error connecting to server", "the data to be stored could not be produced"];
+
 /// Walks down an error's causes. The hint nearest to the root is the most exact one.
 pub fn explain(error: &(dyn StdError + 'static)) -> Explanation {
     let mut texts: Vec<String> = Vec::new();
@@ -122,7 +125,8 @@ pub fn explain(error: &(dyn StdError + 'static)) -> Explanation {
     while let Some(error) = current {
         let text = error.to_string();
         // Some libraries repeat the cause in their own text.
-        if !texts.last().is_some_and(|last| last.ends_with(&text)) {
+        let says_nothing = NOISE.contains(&text.as_str()) && cause(error).is_some();
+        if !says_nothing && !texts.last().is_some_and(|last| last.ends_with(&text)) {
             texts.push(text);
         }
         hint = hint_of(error).or(hint);

@@ -1,5 +1,6 @@
 //! `odoo-backup check`
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use engine::check::{CheckOptions, Checked};
@@ -7,6 +8,7 @@ use engine::config::Config;
 use engine::postgres::Tools;
 use engine::repository::{BackupId, Repository};
 use engine::run::Run;
+use engine::store::Key;
 use serde_json::{Value, json};
 
 use super::{Failure, load, only_instance, open};
@@ -33,8 +35,11 @@ pub(super) async fn check(
         "read_data": read_data,
         "backups": checked.iter().map(document).collect::<Vec<_>>(),
     });
-    output.result(&document, || text(&checked, read_data));
-    Ok(if sound { Exit::Success } else { Exit::Damage })
+    if checked.is_empty() {
+        output.warning("there are no backups to check");
+    }
+    let exit = if sound { Exit::Success } else { Exit::Damage };
+    Ok(output.result(&document, || text(&checked, read_data), exit))
 }
 
 async fn chosen(
@@ -45,11 +50,11 @@ async fn chosen(
     if selectors.is_empty() {
         return Ok(repository.names(None).await?);
     }
-    let mut chosen = Vec::new();
+    let mut chosen = BTreeSet::new();
     for selector in selectors {
-        chosen.push(repository.resolve(selector, only_instance(config)).await?);
+        chosen.insert(repository.resolve(selector, only_instance(config)).await?);
     }
-    Ok(chosen)
+    Ok(chosen.into_iter().collect())
 }
 
 /// Any pg_restore will do that is new enough: those that an instance's or target's `pg_path` names come first.
@@ -71,6 +76,11 @@ fn document(checked: &Checked) -> Value {
     })
 }
 
+/// An object's name, with its folder only where that is another backup's.
+fn name_in<'a>(backup: &Checked, key: &'a Key) -> &'a str {
+    if key.is_under(&backup.id.key(&backup.instance)) { key.name() } else { key.as_str() }
+}
+
 fn text(checked: &[Checked], read_data: bool) -> String {
     let mut text = String::new();
     for backup in checked {
@@ -81,7 +91,7 @@ fn text(checked: &[Checked], read_data: bool) -> String {
             text.push_str(&format!("sound    {instance}/{id}: {objects}, {size}, {depth}\n"));
         }
         for damage in &backup.damage {
-            text.push_str(&format!("DAMAGED  {instance}/{id}: {}: {}\n", damage.key, damage.reason));
+            text.push_str(&format!("DAMAGED  {instance}/{id}: {}: {}\n", name_in(backup, &damage.key), damage.reason));
         }
     }
     let damaged = checked.iter().filter(|backup| !backup.damage.is_empty()).count();

@@ -15,8 +15,8 @@ pub(super) async fn doctor(config: Option<&Path>, output: Output) -> Result<Exit
     let config = Config::load(&Config::locate(config)?)?;
     let findings = engine::doctor::doctor(&config).await;
     let failed = findings.iter().any(|finding| finding.outcome == Outcome::Failed);
-    output.result(&json!({ "healthy": !failed, "findings": findings }), || text(&findings));
-    Ok(if failed { Exit::Failed } else { Exit::Success })
+    let exit = if failed { Exit::Failed } else { Exit::Success };
+    Ok(output.result(&json!({ "healthy": !failed, "findings": findings }), || text(&findings), exit))
 }
 
 fn text(findings: &[Finding]) -> String {
@@ -40,8 +40,10 @@ fn text(findings: &[Finding]) -> String {
     let number = |outcome| findings.iter().filter(|finding| finding.outcome == outcome).count();
     text.push_str(&match (number(Outcome::Failed), number(Outcome::Warning)) {
         (0, 0) => "everything is as it should be\n".to_owned(),
-        (0, warnings) => format!("it will work; {warnings} to look at\n"),
-        (failed, _) => format!("{failed} to mend\n"),
+        (0, 1) => "it will work; 1 thing to look at\n".to_owned(),
+        (0, warnings) => format!("it will work; {warnings} things to look at\n"),
+        (1, _) => "1 thing to mend\n".to_owned(),
+        (failed, _) => format!("{failed} things to mend\n"),
     });
     text
 }

@@ -45,21 +45,25 @@ pub(super) async fn init(
     let path = config
         .map(Path::to_owned)
         .or_else(|| std::env::var_os("ODOO_BACKUP_CONFIG").map(PathBuf::from))
+        // One that the other commands would find is the one that is meant.
+        .or_else(|| Config::locate(None).ok())
         .unwrap_or_else(|| DEFAULT_CONFIG.into());
+    let path = std::path::absolute(&path).unwrap_or(path);
     let asked = odoo_conf.is_some() || repository.is_some();
     let written = match path.symlink_metadata().is_ok() {
         true if asked => return Err(InitError::Exists(path).into()),
         true => false,
         false => {
             let options = InitOptions::gather(odoo_conf, repository).map_err(InitError::from)?;
-            write(&path, &template(&options))?;
+            let text = template(&options);
+            // What would not load again is not written.
+            Config::parse(&path, &text)?;
+            write(&path, &text)?;
             true
         }
     };
-    if !output.is_json() {
-        let what = if written { "wrote the configuration" } else { "using the configuration" };
-        output.result(&json!(null), || format!("{what} {}", path.display()));
-    }
+    let what = if written { "wrote the configuration" } else { "using the configuration" };
+    output.note(&format!("{what} {}", path.display()));
     let config = Config::load(&path)?;
     let store = store::open(&config.repository, true).await?;
     let location = store.location();
@@ -74,11 +78,27 @@ pub(super) async fn init(
         "repository": { "location": location, "made": made },
         "instances": instances,
     });
-    output.result(&document, || {
+    let text = || {
         let repository = if made { "made the repository" } else { "found the repository" };
-        format!("{repository} {location}\nnext: look through the configuration, then `odoo-backup doctor` and `odoo-backup now`")
-    });
-    Ok(Exit::Success)
+        format!(
+            "{repository} {location}\nnext: look through the configuration, then `odoo-backup doctor` and `odoo-backup now`"
+        )
+    };
+    Ok(output.result(&document, text, Exit::Success))
+}
+
+impl InitError {
+    /// How an operator mends it.
+    pub(super) fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::OdooConf(_) => "name Odoo's configuration by --odoo-conf FILE".into(),
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "make the folder first, or name another place by --config".into()
+            }
+            Self::Write { .. } => "run as a user who may write there, or name another place by --config".into(),
+            Self::Exists(_) => "edit it, or name a new place by --config".into(),
+        })
+    }
 }
 
 /// Writes a new file that only its owner can read: passwords may come into it.

@@ -34,17 +34,20 @@ pub(super) async fn list(config: Option<&Path>, names: &[String], output: Output
         "backups": listing.backups.iter().map(document).collect::<Vec<_>>(),
         "damaged": listing.damaged.iter().map(damaged_document).collect::<Vec<_>>(),
     });
-    output.result(&document, || text(&listing));
-    Ok(if listing.damaged.is_empty() { Exit::Success } else { Exit::Damage })
+    let exit = if listing.damaged.is_empty() { Exit::Success } else { Exit::Damage };
+    Ok(output.result(&document, || text(&listing, names), exit))
 }
 
 fn damaged_document(damaged: &engine::repository::Damaged) -> Value {
     json!({ "instance": damaged.instance, "id": damaged.id, "error": explain(&damaged.error) })
 }
 
-fn text(listing: &Listing) -> String {
-    if listing.backups.is_empty() {
-        return "no backups yet; `odoo-backup now` makes one".to_owned();
+fn text(listing: &Listing, names: &[String]) -> String {
+    match (listing.backups.is_empty(), listing.damaged.len(), names) {
+        (false, ..) => {}
+        (true, 0, []) => return "no backups yet; `odoo-backup now` makes one".to_owned(),
+        (true, 0, names) => return format!("no backups of {}", names.join(", ")),
+        (true, damaged, _) => return format!("no backup that can be read; {damaged} damaged"),
     }
     let header = ["INSTANCE", "BACKUP", "CREATED", "ODOO", "DATABASE", "FILES", "FILESTORE", "STORED"];
     let rows = listing.backups.iter().map(|backup| {

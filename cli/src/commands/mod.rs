@@ -12,7 +12,7 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use engine::config::{Config, ConfigError, UnknownName};
-use engine::error::Error;
+use engine::error::{Error, explain};
 use engine::repository::{Repository, RepositoryError};
 use engine::run::Run;
 use engine::store::{self, StoreError};
@@ -27,12 +27,14 @@ use crate::progress::progress;
 struct Failure {
     error: Box<dyn std::error::Error>,
     exit: Exit,
+    /// What to do about an error that the engine knows nothing of.
+    hint: Option<String>,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let exit = if error.is_interruption() { Exit::Interrupted } else { Exit::Failed };
-        Self { error: Box::new(error), exit }
+        Self { error: Box::new(error), exit, hint: None }
     }
 }
 
@@ -41,7 +43,7 @@ macro_rules! failure {
     ($($error:ty => $exit:expr),*) => {
         $(impl From<$error> for Failure {
             fn from(error: $error) -> Self {
-                Self { error: Box::new(error), exit: $exit }
+                Self { error: Box::new(error), exit: $exit, hint: None }
             }
         })*
     };
@@ -50,10 +52,17 @@ macro_rules! failure {
 failure!(
     ConfigError => Exit::Usage,
     UnknownName => Exit::Usage,
-    init::InitError => Exit::Failed,
     RepositoryError => Exit::Failed,
     StoreError => Exit::Failed
 );
+
+impl From<init::InitError> for Failure {
+    fn from(error: init::InitError) -> Self {
+        let exit = if matches!(error, init::InitError::Write { .. }) { Exit::Failed } else { Exit::Usage };
+        let hint = error.hint();
+        Self { error: Box::new(error), exit, hint }
+    }
+}
 
 /// Runs a command to its end.
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
@@ -75,7 +84,11 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
             Ok(Exit::Success)
         }
     };
-    result.unwrap_or_else(|failure| output.failed(&*failure.error, failure.exit))
+    result.unwrap_or_else(|failure| {
+        let mut explanation = explain(&*failure.error);
+        explanation.hint = explanation.hint.or(failure.hint);
+        output.failed_with(explanation, failure.exit)
+    })
 }
 
 /// The first SIGINT or SIGTERM stops the work cleanly; a second one does not wait for that.

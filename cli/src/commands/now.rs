@@ -1,5 +1,6 @@
 //! `odoo-backup now`
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
@@ -27,7 +28,10 @@ pub(super) async fn now(
     let config = load(config, output)?;
     let instances: Vec<&Instance> = match names {
         [] => config.instances.values().collect(),
-        names => names.iter().map(|name| config.instance(name)).collect::<Result<_, _>>()?,
+        names => {
+            let names: BTreeSet<_> = names.iter().collect();
+            names.into_iter().map(|name| config.instance(name)).collect::<Result<_, _>>()?
+        }
     };
     let repository = open(&config).await?;
     let (mut backups, mut errors, mut texts) = (Vec::new(), Vec::new(), Vec::new());
@@ -61,8 +65,7 @@ pub(super) async fn now(
             }
         }
     }
-    output.result(&json!({ "backups": backups, "errors": errors }), || texts.concat());
-    Ok(exit)
+    Ok(output.result(&json!({ "backups": backups, "errors": errors }), || texts.concat(), exit))
 }
 
 fn exit_of(error: &Error) -> Exit {

@@ -45,7 +45,7 @@ pub(super) async fn restore(
         "jobs": jobs,
         "seconds": seconds,
     });
-    output.result(&document, || {
+    let text = || {
         format!(
             "{target}: restored {instance}/{id} of {created}
   database   {database:?}
@@ -62,6 +62,6 @@ pub(super) async fn restore(
             filestore = filestore.display(),
             jobs = plural(u64::from(*jobs), "job"),
         )
-    });
-    Ok(Exit::Success)
+    };
+    Ok(output.result(&document, text, Exit::Success))
 }

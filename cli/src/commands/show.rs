@@ -17,8 +17,7 @@ pub(super) async fn show(config: Option<&Path>, selector: &str, output: Output) 
     let manifest = open(&config).await?.find(selector, only_instance(&config)).await?;
     let mut document = document(&manifest);
     document["manifest"] = json!(manifest);
-    output.result(&document, || text(&manifest));
-    Ok(Exit::Success)
+    Ok(output.result(&document, || text(&manifest), Exit::Success))
 }
 
 /// A backup in brief, for programs. All sizes are bytes.

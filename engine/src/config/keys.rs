@@ -151,7 +151,7 @@ const DATABASE: &[Key] = &[
     Key {
         name: "host",
         kind: "string",
-        default: "`db_host`; else the local socket",
+        default: "`db_host`; else `$PGHOST`; else the local socket",
         about: "Host name or address of PostgreSQL, or the folder of its socket where it begins with `/`",
         example: "\"db.example.com\"",
         also: &["db_host", "hostname", "server", "socket"],

@@ -49,10 +49,22 @@ impl Config {
         Self::load_in(path, &Surroundings::of_process())
     }
 
+    /// As [`Self::load`], of a text that is to become the file `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`]
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        Self::parse_in(path, text, &Surroundings::of_process())
+    }
+
     pub(super) fn load_in(path: &Path, surroundings: &Surroundings) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
-        let source = Source::new(path, &text, surroundings);
-        let (document, errors) = DeTable::parse_recoverable(&text);
+        Self::parse_in(path, &text, surroundings)
+    }
+
+    fn parse_in(path: &Path, text: &str, surroundings: &Surroundings) -> Result<Self, ConfigError> {
+        let source = Source::new(path, text, surroundings);
+        let (document, errors) = DeTable::parse_recoverable(text);
         let config = if errors.is_empty() {
             read(&Section::file(&source, document.get_ref()), path)
         } else {

@@ -72,9 +72,15 @@ impl PostgresError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Connect { source, .. } => match source.code().map(tokio_postgres::error::SqlState::code) {
+                Some("28000") if source.to_string().contains("Peer") || format!("{source:?}").contains("Peer authentication") => {
+                    "the socket wants an operating system's user of the role's name: run as that user (`sudo -u odoo …`), or set `host` and `password`".into()
+                }
                 Some("28P01" | "28000") => "check user and password in the configuration, in odoo.conf, or in the password file (~/.pgpass)".into(),
                 Some("3D000") => "check the name of the database in the configuration; `psql -l` lists those that exist".into(),
                 Some(_) => return None,
+                None if format!("{source:?}").contains("server does not support TLS") => {
+                    "set `ssl = on` in the server's postgresql.conf, or `sslmode = \"prefer\"` in the configuration".into()
+                }
                 None => "check that the server runs, and host, port and sslmode in the configuration; `odoo-backup doctor` tries every connection".into(),
             },
             Self::NoTool { wanted, .. } => format!(

@@ -107,6 +107,9 @@ impl RepositoryError {
             }
             Self::NewerFormat { .. } => "install a newer odoo-backup".into(),
             Self::Damaged { .. } => "`odoo-backup check` says which backups it hits; restore another one".into(),
+            Self::NoSuchBackup { selector, .. } if selector.ends_with("latest") => {
+                "`odoo-backup now` makes the first".into()
+            }
             Self::NoSuchBackup { .. } => "`odoo-backup list` shows those that exist".into(),
             Self::Ambiguous { .. } => "give more of the id".into(),
             Self::WhichInstance { instances } => {

@@ -157,7 +157,7 @@ impl fmt::Display for Action {
 
 /// A store's failure: what was being done, to which object, where, and why it failed.
 #[derive(Debug, thiserror::Error)]
-#[error("unable to {action} {} in {location}: {kind}", .key.as_ref().map_or("objects", Key::as_str))]
+#[error("unable to {action} {}: {kind}", self.subject())]
 pub struct StoreError {
     /// What was being done.
     pub action: Action,
@@ -206,6 +206,14 @@ pub enum StoreErrorKind {
 }
 
 impl StoreError {
+    fn subject(&self) -> String {
+        match &self.key {
+            Some(key) => format!("{key} in {}", self.location),
+            None if self.action == Action::List => format!("the objects in {}", self.location),
+            None => self.location.clone(),
+        }
+    }
+
     /// The store's failure that `error`, met while reading a body of [`Store::get`], stands for; `None` where it is another's.
     pub fn from_body(error: &std::io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
@@ -224,13 +232,19 @@ impl StoreError {
 
     /// How an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<String> {
+        let local = self.location.starts_with("file:");
         Some(match &*self.kind {
-            StoreErrorKind::NoSuchPlace(_) => {
-                "create it, or correct `url` in the [repository] section; `odoo-backup init` makes a repository".into()
+            StoreErrorKind::NoSuchPlace(_) if local => {
+                "`odoo-backup init` makes it; or mount it, or correct `url` in the [repository] section".into()
             }
+            StoreErrorKind::NoSuchPlace(_) => {
+                "create the bucket first, or correct `url` in the [repository] section".into()
+            }
+            StoreErrorKind::Denied(_) if local => "run as the user who owns the folder, or give it to this one".into(),
             StoreErrorKind::Denied(_) => {
                 "check the credentials and their privileges; `odoo-backup doctor` tries each of them".into()
             }
+            StoreErrorKind::NotFound => "`odoo-backup check` says which backups it hits".into(),
             StoreErrorKind::Full(_) => "free some space, or give the repository more; nothing was left behind".into(),
             StoreErrorKind::Unavailable(_) => {
                 "check that the server runs and that `endpoint` and `region` are right, then try again".into()

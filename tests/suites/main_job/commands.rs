@@ -27,7 +27,7 @@ async fn init_writes_a_configuration_that_works_and_makes_the_repository_once() 
     program.run(["doctor"]).await.success();
 
     let before = fs::read(&config).unwrap();
-    let refused = program.run(arguments).await.expect_code(1);
+    let refused = program.run(arguments).await.expect_code(2);
     assert!(refused.stderr.contains("exists already"), "{}", refused.stderr);
     let again = program.run(["init", "--json"]).await.success().json();
     assert_eq!((&again["config"]["written"], &again["repository"]["made"]), (&false.into(), &false.into()));
