@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test demo lint deny tools
+.PHONY: help build test demo soak bench lint deny tools
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,6 +22,13 @@ test: tools lint deny ## Run every check and every test, installing what they ne
 demo: ## Show the main job on a made-up instance: init, now, list, restore, check (KEEP=1 leaves it)
 	tests/install-tools.sh demo
 	tests/demo.sh
+
+soak: tools ## Measure memory on instances of 100 MB and 2 GB and on 200,000 files, on a folder and on S3, in a release build
+	ODOO_BACKUP_TEST_SIZES_MB='100 2000' cargo test --locked --release -p odoo-backup --test memory -- \
+	    --include-ignored --nocapture --test-threads=1
+
+bench: ## Measure this program beside gzip, zstd, restic and borg (SIZE_DB=1GB SIZE_FILES=1GB RUNS=3, see tests/bench/run --help)
+	tests/bench/run
 
 lint: ## Check format, clippy and documentation
 	cargo fmt --all --check

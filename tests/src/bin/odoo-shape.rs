@@ -21,7 +21,16 @@ enum Command {
     #[command(subcommand)]
     Cluster(Cluster),
     /// Create a database and its filestore and fill both
-    Fill(Fill),
+    Fill(Instance),
+    /// Work in a filled instance as a day would: messages and attachments come, change and go
+    Day {
+        /// The same as for `fill`
+        #[command(flatten)]
+        instance: Instance,
+        /// Which day: each number makes other changes
+        #[arg(long, default_value_t = 1)]
+        number: u64,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -40,7 +49,7 @@ enum Cluster {
 
 /// The password is taken from $PGPASSWORD.
 #[derive(Debug, Args)]
-struct Fill {
+struct Instance {
     /// Host of the server, or the folder of its socket
     #[arg(long, env = "PGHOST", default_value = "/var/run/postgresql")]
     host: String,
@@ -50,7 +59,7 @@ struct Fill {
     /// Role that is to own the database
     #[arg(long, env = "PGUSER", default_value = USER)]
     user: String,
-    /// Name of the database, which must not exist
+    /// Name of the database, which `fill` creates
     #[arg(long)]
     database: String,
     /// Odoo's data_dir: the files go to <DATA_DIR>/filestore/<DATABASE>
@@ -79,25 +88,33 @@ async fn main() -> Result<(), Box<dyn Error>> {
             println!("export PGHOST=127.0.0.1 PGPORT={port} PGUSER={USER} PGPASSWORD={password}");
         }
         Command::Cluster(Cluster::Stop { folder }) => detached::stop(&folder),
-        Command::Fill(fill) => fill.run().await?,
+        Command::Fill(instance) => instance.fill().await?,
+        Command::Day { instance, number } => instance.day(number).await?,
     }
     Ok(())
 }
 
-impl Fill {
-    async fn run(&self) -> Result<(), Box<dyn Error>> {
-        let shape = OdooShape {
+impl Instance {
+    fn shape(&self) -> OdooShape {
+        OdooShape {
             series: self.series.clone(),
             seed: self.seed,
             ..OdooShape::sized(self.size, self.filestore_size.unwrap_or(self.size))
-        };
+        }
+    }
+
+    fn filestore(&self) -> PathBuf {
+        self.data_dir.join("filestore").join(&self.database)
+    }
+
+    async fn fill(&self) -> Result<(), Box<dyn Error>> {
+        let (shape, filestore) = (self.shape(), self.filestore());
         let quoted = harness::postgres::quote_identifier(&self.database);
         self.connect("postgres")
             .await?
             .batch_execute(&format!("CREATE DATABASE {quoted} TEMPLATE template0 ENCODING 'UTF8'"))
             .await?;
         let client = self.connect(&self.database).await?;
-        let filestore = self.data_dir.join("filestore").join(&self.database);
         shape.fill(&client, &filestore).await?;
         println!(
             "filled database {} with {} messages and {} attachments, and {}",
@@ -106,6 +123,13 @@ impl Fill {
             shape.attachments,
             filestore.display()
         );
+        Ok(())
+    }
+
+    async fn day(&self, number: u64) -> Result<(), Box<dyn Error>> {
+        let client = self.connect(&self.database).await?;
+        let changed = self.shape().day_of_activity(&client, &self.filestore(), number).await?;
+        println!("a day of activity: {} files came and {} went", changed.added.len(), changed.removed.len());
         Ok(())
     }
 
