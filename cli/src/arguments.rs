@@ -109,6 +109,31 @@ Where the configuration exists already it is left as it is, and only the reposit
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
         jobs: Option<u32>,
     },
+    /// List the attachments of a backup, by their names in Odoo
+    #[command(after_help = "Examples:
+  odoo-backup files latest --like invoice
+  odoo-backup files production/latest --json | jq -r '.attachments[] | select(.model == \"sale.order\") | .path'")]
+    Files {
+        /// An id, a unique beginning of one, `latest`, or INSTANCE/ and one of these
+        backup: String,
+        /// Only those whose name, model or path holds this text, in any case
+        #[arg(long, value_name = "TEXT")]
+        like: Option<String>,
+    },
+    /// Bring one file of a backup back, without restoring anything
+    #[command(after_help = "Examples:
+  odoo-backup fetch latest 4711 -o invoice.pdf                    by the attachment's id
+  odoo-backup fetch latest 3d/3d38e8fbd8b13307546e5db771b6b1db50caa74b -o - | file -")]
+    Fetch {
+        /// An id, a unique beginning of one, `latest`, or INSTANCE/ and one of these
+        backup: String,
+        /// An attachment's id, or a path within the filestore; `odoo-backup files` lists both
+        #[arg(value_name = "ATTACHMENT-OR-PATH")]
+        what: String,
+        /// A file that does not exist yet, or `-` for stdout
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
     /// Check that every object of a backup is there, and, if asked, every byte of it
     #[command(after_help = "Examples:
   odoo-backup check                          every backup: objects, sizes, checksums' list

@@ -58,6 +58,20 @@ pub enum Error {
         /// What there is.
         found: u64,
     },
+    /// A file that the backup does not hold.
+    #[error("the backup {backup} holds no file {what:?}")]
+    NoSuchFile {
+        /// An attachment's id, or a path.
+        what: String,
+        /// The backup's name.
+        backup: String,
+    },
+    /// A list of attachments where there is none.
+    #[error("the backup {backup} has no list of attachments: its database was not Odoo's")]
+    NoAttachments {
+        /// The backup's name.
+        backup: String,
+    },
     /// Stopped by whoever runs it.
     #[error("interrupted")]
     Interrupted,
@@ -86,10 +100,13 @@ impl Error {
             Self::Filestore(error) => error.hint(),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some("free some space".into()),
             Self::Exists { .. } => {
-                Some("this version restores only into names that do not exist yet: choose another target, or rename what is there".into())
+                Some("nothing that exists is replaced: choose another name or target, or rename what is there".into())
             }
-            Self::Differs { .. } => Some("`odoo-backup check --read-data` says what is damaged; restore another backup".into()),
-            Self::Io { .. } | Self::Verb { .. } | Self::Interrupted => None,
+            Self::Differs { .. } => {
+                Some("`odoo-backup check --read-data` says what is damaged; restore another backup".into())
+            }
+            Self::NoSuchFile { backup, .. } => Some(format!("`odoo-backup files {backup}` lists those that it holds")),
+            Self::NoAttachments { .. } | Self::Io { .. } | Self::Verb { .. } | Self::Interrupted => None,
         }
     }
 }
@@ -185,7 +202,7 @@ mod tests {
         let exists = || Error::Exists { what: "the database".into() };
         let wrapped = exists().during("restore");
         for error in [&exists() as &(dyn StdError + 'static), &wrapped, &io::Error::other(exists())] {
-            assert!(explain(error).hint.unwrap().contains("choose another target"), "{error}");
+            assert!(explain(error).hint.unwrap().contains("or target"), "{error}");
         }
         let repository = Error::from(RepositoryError::NotARepository("file:///backups".into())).during("list");
         assert!(explain(&repository).hint.unwrap().contains("odoo-backup init"));

@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod check;
 pub mod doctor;
+pub mod fetch;
 pub mod restore;
 
 pub mod config;

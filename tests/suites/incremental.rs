@@ -132,10 +132,16 @@ async fn missing_deleted_damaged_and_unreferenced_files_are_told_apart() {
     assert_eq!(findings["unreferenced_names"], serde_json::json!(["zz/nobody-knows-me"]));
     assert_eq!(findings["skipped"], serde_json::json!(["zz/link"]));
     assert_eq!(findings["deleted"], Value::Null);
-    // It is stored as it is, and comes back so.
+    // It is stored as it is, and comes back so; mended, it is stored again.
     program.run(["restore", "--to", TARGET]).await.success();
     assert_eq!(fs::read(project.target_filestore().join(named[1])).unwrap().last(), Some(&b'?'));
     assert!(!project.target_filestore().join("zz/link").exists());
+    let still = now(&program, 3, &[]).await;
+    assert_eq!(still["filestore"]["findings"]["damaged"], serde_json::json!([named[1]]));
+    assert_eq!((&still["filestore"]["new_files"], &still["filestore"]["findings"]["rescued"]), (&0.into(), &Value::Null));
+    fs::write(path(named[1]), content).unwrap();
+    let mended = now(&program, 3, &[]).await;
+    assert_eq!((&mended["filestore"]["new_files"], &mended["filestore"]["findings"]["damaged"]), (&1.into(), &Value::Null));
 }
 
 #[tokio::test]
@@ -182,7 +188,7 @@ async fn a_damaged_earlier_volume_is_not_built_upon() {
     let first = now(&program, 0, &[]).await;
     let folder = project.repository().join(INSTANCE).join(first["id"].as_str().unwrap());
     fs::remove_file(folder.join("filestore-0001.tar.zst")).unwrap();
-    let run = program.run(["now"]).await.success();
+    let run = program.run(["now"]).await.expect_code(3);
     assert!(run.stderr.contains("filestore-0001.tar.zst is damaged"), "{}", run.stderr);
     program.run(["check", "latest", "--read-data"]).await.success();
     program.run(["restore", "--to", TARGET]).await.success();
@@ -191,7 +197,7 @@ async fn a_damaged_earlier_volume_is_not_built_upon() {
     let second = program.run(["show", "latest", "--json"]).await.success().json();
     let manifest = project.repository().join(INSTANCE).join(second["id"].as_str().unwrap()).join("manifest.json");
     fs::write(manifest, "{}").unwrap();
-    let run = program.run(["now"]).await.success();
+    let run = program.run(["now"]).await.expect_code(3);
     assert!(run.stderr.contains("cannot be built upon"), "{}", run.stderr);
     program.run(["check", "latest", "--read-data"]).await.success();
 }
@@ -222,4 +228,87 @@ async fn the_collector_is_kept_out_while_files_are_read_and_nobody_else() {
     );
     fs::write(project.config(), always).unwrap();
     assert_eq!(now(&program, 0, &[]).await["filestore"]["collector_held"], true);
+}
+
+#[tokio::test]
+async fn one_attachment_comes_back_by_its_name_its_id_or_its_path() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    now(&program, 0, &[]).await;
+    // From an earlier backup's volume, and from one of its own.
+    fs::write(project.filestore().join("odd"), "odd content").unwrap();
+    now(&program, 0, &[]).await;
+    let all = program.run(["files", "latest", "--json"]).await.success().json();
+    let attachments = all["attachments"].as_array().unwrap();
+    assert_eq!(attachments.len(), 120);
+    let with_file: Vec<_> = attachments.iter().filter(|attachment| attachment["path"].is_string()).collect();
+    for attachment in with_file.iter().step_by(20) {
+        let (id, path) = (attachment["id"].to_string(), attachment["path"].as_str().unwrap());
+        let expected = fs::read(project.filestore().join(path)).unwrap();
+        for (number, what) in [id.as_str(), path].into_iter().enumerate() {
+            let to = project.path(&format!("fetched-{id}-{number}"));
+            program.run(["fetch", "latest", what, "-o", to.to_str().unwrap()]).await.success();
+            assert!(fs::read(&to).unwrap() == expected, "{what}");
+        }
+    }
+    let odd = program.run(["fetch", "latest", "odd", "-o", "-"]).await.success();
+    assert_eq!(odd.stdout, "odd content");
+
+    let name = with_file[0]["name"].as_str().unwrap();
+    let like = program.run(["files", "latest", "--like", &name.to_uppercase()]).await.success();
+    assert!(like.stdout.contains(name), "{}", like.stdout);
+    let none = program.run(["fetch", "latest", "no/such", "-o", "-"]).await.expect_code(1);
+    assert!(
+        none.stderr.contains("holds no file \"no/such\"") && none.stderr.contains("odoo-backup files"),
+        "{}",
+        none.stderr
+    );
+
+    // What exists is not replaced, and what is damaged does not appear.
+    let to = project.path("there");
+    fs::write(&to, "mine").unwrap();
+    program.run(["fetch", "latest", "odd", "-o", to.to_str().unwrap()]).await.expect_code(1);
+    assert_eq!(fs::read_to_string(&to).unwrap(), "mine");
+    let show = program.run(["show", "latest", "--json"]).await.success().json();
+    let folder = project.repository().join(INSTANCE).join(show["id"].as_str().unwrap());
+    let volume = folder.join("filestore-0001.tar.zst");
+    let mut bytes = fs::read(&volume).unwrap();
+    // In the file's frame: the archive's end is one of its own.
+    let place = bytes.len() / 4;
+    bytes[place] ^= 0xff;
+    fs::write(volume, bytes).unwrap();
+    let fetched = project.path("damaged");
+    program.run(["fetch", "latest", "odd", "-o", fetched.to_str().unwrap()]).await.expect_code(1);
+    assert!(!fetched.exists());
+}
+
+#[tokio::test]
+async fn a_file_that_was_deleted_with_its_attachment_after_the_snapshot_is_not_called_lost() {
+    let project = Project::start().await;
+    let config = fs::read_to_string(project.config()).unwrap();
+    let never = config.replacen("database = \"production\"\n", "database = \"production\"\nhold_filestore_gc = \"never\"\n", 1);
+    fs::write(project.config(), never).unwrap();
+    let program = initialised(&project).await;
+    // An Odoo whose user deletes an attachment, and whose collector comes, just when the backup has taken its snapshot: the backup
+    // waits there, because a role that only it has sleeps whenever it is told how large the database is.
+    let named = project.cluster().execute(
+        INSTANCE,
+        "SELECT store_fname FROM ir_attachment WHERE store_fname LIKE '__/%' GROUP BY 1 HAVING count(*) = 1 ORDER BY 1 LIMIT 1",
+    );
+    let named = named.trim();
+    let lock = project.cluster().connect(INSTANCE).await;
+    // pg_dump waits for this lock with the snapshot open, but the files are read meanwhile: so the inventory is what has to wait.
+    lock.batch_execute("BEGIN; LOCK TABLE ir_config_parameter IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let running = program.spawn(["now", "--json"]);
+    let watcher = project.cluster().connect("postgres").await;
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'production' AND wait_event_type = 'Lock' AND query LIKE '%database.uuid%'";
+    while watcher.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    project.cluster().execute(INSTANCE, &format!("DELETE FROM ir_attachment WHERE store_fname = '{named}'"));
+    fs::remove_file(project.filestore().join(named)).unwrap();
+    drop(lock);
+    let run = running.wait().await.expect_code(3).json();
+    let findings = &run["backups"][0]["filestore"]["findings"];
+    assert_eq!((&findings["deleted"], &findings["missing"]), (&serde_json::json!([named]), &Value::Null));
 }

@@ -2,6 +2,8 @@
 
 mod check;
 mod doctor;
+mod fetch;
+mod files;
 mod init;
 mod list;
 mod now;
@@ -77,6 +79,8 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
         Command::Restore { backup, to, jobs } => {
             restore::restore(config, backup.as_deref(), &to, jobs, &run, output).await
         }
+        Command::Files { backup, like } => files::files(config, &backup, like.as_deref(), output).await,
+        Command::Fetch { backup, what, output: to } => fetch::fetch(config, &backup, &what, &to, output).await,
         Command::Check { backups, read_data } => check::check(config, &backups, read_data, &run, output).await,
         Command::Doctor => doctor::doctor(config, output).await,
         Command::Completions { shell } => {

@@ -33,11 +33,12 @@ pub(super) async fn store_files(
     options: BackupOptions,
     run: &Run,
 ) -> Result<StoredFiles, Error> {
-    let mut warnings = Vec::new();
     let (attachments, named) = store_attachments(draft, source, options).await?;
-    let Previous { volumes: earlier, held, removed } = previous(repository, &instance.name, run).await?;
+    let Previous { volumes: earlier, held, suspect, removed, mut warnings } =
+        previous(repository, &instance.name).await?;
     let expected = attachments.as_ref().map_or(0, |attachments| attachments.counts.files);
-    let ledger = Ledger::new(named, held, options.reread);
+    let mut ledger = Ledger::new(named, held, options.reread);
+    suspect.iter().for_each(|path| ledger.suspect(path));
     let (new, ledger) = match begin(Batches::new(&instance.filestore, ledger)).await? {
         (batches, Ok(())) => store_volumes(draft, batches, options, run).await?,
         (batches, Err(error)) => {

@@ -6,11 +6,9 @@ use futures::TryStreamExt;
 
 use crate::error::{Error, explain};
 use crate::filestore::{FileName, Held, Names, read_list};
-use crate::manifest::{Manifest, StoredObject, Volume};
+use crate::manifest::{Findings, Manifest, StoredObject, Volume};
 use crate::repository::{Repository, RepositoryError};
-use crate::run::Run;
 use crate::store::Key;
-use crate::stream::{DecodeReader, consume};
 
 /// The volumes that the next backup may stand on, and what they hold.
 #[derive(Debug, Default)]
@@ -19,8 +17,12 @@ pub(super) struct Previous {
     pub(super) volumes: Vec<Volume>,
     /// Each path's latest version; [`Held::volume`] is an index of `volumes`.
     pub(super) held: Names<Held>,
+    /// Paths whose held version was damaged already when it was stored.
+    pub(super) suspect: Vec<String>,
     /// The latest backup's list of removed paths.
     pub(super) removed: Option<StoredObject>,
+    /// What is wrong with earlier backups.
+    pub(super) warnings: Vec<String>,
 }
 
 /// Looks into the latest backup that can be read.
@@ -30,8 +32,11 @@ pub(super) struct Previous {
 ///
 /// # Errors
 /// [`Error::Repository`], [`Error::Store`] where the store is not available
-pub(super) async fn previous(repository: &Repository, instance: &str, run: &Run) -> Result<Previous, Error> {
-    let Some(manifest) = latest(repository, instance, run).await? else { return Ok(Previous::default()) };
+pub(super) async fn previous(repository: &Repository, instance: &str) -> Result<Previous, Error> {
+    let mut warnings = Vec::new();
+    let Some(manifest) = latest(repository, instance, &mut warnings).await? else {
+        return Ok(Previous { warnings, ..Previous::default() });
+    };
     let prefix = Key::new(instance).ok();
     let listed = repository.store().list(prefix.as_ref()).map_ok(|object| (object.key, object.size));
     let sizes: HashMap<Key, u64> = listed.try_collect().await?;
@@ -51,22 +56,29 @@ pub(super) async fn previous(repository: &Repository, instance: &str, run: &Run)
             false => "it is missing, or not of the size that it should have".to_owned(),
         };
         let key = &volume.object.key;
-        run.progress.warn(&format!(
+        warnings.push(format!(
             "{key} is damaged, and with it the backups that stand on it: {reason}; its files are stored anew"
         ));
     }
     let removed = manifest.filestore.removed.filter(is_there);
-    Ok(Previous { volumes, held: held.into_iter().collect(), removed })
+    // Of what was damaged, what was rescued is held whole.
+    let Findings { damaged, rescued, .. } = manifest.filestore.findings;
+    let suspect = damaged.into_iter().filter(|path| !rescued.contains(path)).collect();
+    Ok(Previous { volumes, held: held.into_iter().collect(), suspect, removed, warnings })
 }
 
-async fn latest(repository: &Repository, instance: &str, run: &Run) -> Result<Option<Manifest>, Error> {
+async fn latest(
+    repository: &Repository,
+    instance: &str,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Manifest>, Error> {
     let mut names = repository.names(Some(instance)).await?;
     names.sort();
     for (instance, id) in names.iter().rev() {
         match repository.verified_manifest(instance, id).await {
             Ok(manifest) => return Ok(Some(manifest)),
             Err(RepositoryError::Store(error)) if error.is_outage() => return Err(error.into()),
-            Err(error) => run.progress.warn(&format!("{instance}/{id} cannot be built upon: {error}")),
+            Err(error) => warnings.push(format!("{instance}/{id} cannot be built upon: {error}")),
         }
     }
     Ok(None)
@@ -77,14 +89,12 @@ async fn read_volume_list(
     volume: &Volume,
     index: usize,
 ) -> Result<Vec<(FileName, Held)>, Error> {
-    let StoredObject { key, plain, stored } = volume.list.clone();
     let index = u32::try_from(index).unwrap_or(u32::MAX);
-    let body = repository.store().get(&key, None).await?;
-    let files = consume(body, move |bytes| {
-        let files = read_list(DecodeReader::new(bytes, plain, stored)?);
+    let files = repository.read(&volume.list, move |list| {
+        let files = read_list(list);
         files
             .map(|file| file.map(|file| (FileName::new(&file.path), Held::new(file.size, file.mtime, index))))
             .collect()
     });
-    files.await.map_err(|source| Error::Io { action: format!("read {key}"), source })
+    files.await
 }

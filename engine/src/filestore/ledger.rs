@@ -13,6 +13,8 @@ pub struct Held {
     pub mtime: u64,
     /// Which of the earlier volumes holds it.
     pub volume: u32,
+    /// Whether it was damaged already when it was stored.
+    suspect: bool,
     /// Whether it is still part of the backup: not overridden, and not gone.
     state: State,
 }
@@ -30,7 +32,7 @@ enum State {
 impl Held {
     /// A file as a volume's list has it.
     pub fn new(size: u64, mtime: u64, volume: u32) -> Self {
-        Self { size, mtime, volume, state: State::Unseen }
+        Self { size, mtime, volume, suspect: false, state: State::Unseen }
     }
 }
 
@@ -108,7 +110,7 @@ impl Ledger {
         }
         let Some(held) = self.held.get_mut(&name) else { return Decision::Store };
         let proven_by_name = matches!(name, FileName::Sha1(_));
-        let same = held.size == size && (proven_by_name || held.mtime == mtime);
+        let same = held.size == size && !held.suspect && (proven_by_name || held.mtime == mtime);
         let decision = match (same, self.reread) {
             (true, false) => Decision::Keep,
             (true, true) if proven_by_name => Decision::Verify,
@@ -122,16 +124,25 @@ impl Ledger {
         decision
     }
 
-    /// Length of the version of a file that an earlier volume holds.
-    pub fn held_size(&self, path: &str) -> Option<u64> {
-        self.held.get(&FileName::new(path)).map(|held| held.size)
+    /// Notes that an earlier volume holds a file as it was when it was damaged already.
+    pub fn suspect(&mut self, path: &str) {
+        if let Some(held) = self.held.get_mut(&FileName::new(path)) {
+            held.suspect = true;
+        }
     }
 
-    /// Notes that a file that was to be verified is stored anew after all: the earlier version was not the right one.
-    pub fn replaces(&mut self, path: &str) {
-        if let Some(held) = self.held.get_mut(&FileName::new(path)) {
+    /// Notes what was found on verifying a file of which an earlier version is held, and says whether it is to take that one's place:
+    /// only if it is what its name says, and the earlier one is not.
+    pub fn verified(&mut self, path: &str, size: u64, as_named: bool) -> bool {
+        let Some(held) = self.held.get_mut(&FileName::new(path)) else { return as_named };
+        let held_is_sound = !held.suspect && (!as_named || held.size == size);
+        if as_named && !held_is_sound {
             held.state = State::Replaced;
         }
+        if !as_named {
+            self.damaged(path, held_is_sound);
+        }
+        as_named && !held_is_sound
     }
 
     /// Notes that a file that was seen was gone when it was to be read.
@@ -248,8 +259,27 @@ mod tests {
         let mut reread = ledger(&[A], &[(A, 10), ("x", 10)], true);
         assert_eq!(reread.see(A, 10, 1), Decision::Verify);
         assert_eq!(reread.see("x", 10, 1), Decision::Store);
-        reread.replaces(A);
-        assert_eq!(reread.settle().kept, (0, 0));
+        assert!(!reread.verified(A, 10, true), "what is held is as good");
+        assert_eq!(reread.settle().kept, (1, 10));
+        let mut other_size = ledger(&[A], &[(A, 10)], false);
+        assert_eq!(other_size.see(A, 9, 1), Decision::Verify);
+        assert!(other_size.verified(A, 9, true), "what is held cannot be right");
+        assert_eq!(other_size.settle().kept, (0, 0));
+    }
+
+    #[test]
+    fn what_was_damaged_when_it_was_stored_is_replaced_once_it_is_mended_and_rescues_nothing() {
+        let mut still = ledger(&[A], &[(A, 10)], false);
+        still.suspect(A);
+        assert_eq!(still.see(A, 10, 1), Decision::Verify);
+        assert!(!still.verified(A, 10, false));
+        let settled = still.settle();
+        assert_eq!((settled.damaged, settled.rescued.len(), settled.kept.0), (vec![A.to_owned()], 0, 1));
+        let mut mended = ledger(&[A], &[(A, 10)], false);
+        mended.suspect(A);
+        assert_eq!(mended.see(A, 10, 1), Decision::Verify);
+        assert!(mended.verified(A, 10, true));
+        assert_eq!(mended.settle().kept, (0, 0));
     }
 
     #[test]

@@ -147,23 +147,13 @@ impl<'a> Writer<'a> {
         Ok(Some(Listed { path: entry.path.clone(), size, sha256, mtime, frame: 0, frame_length: 0, offset }))
     }
 
-    /// Reads a file of which an earlier version is held, and says whether it is to take that one's place: only if it is what its
-    /// name says and the earlier one is not.
+    /// Reads a file of which an earlier version is held, and says whether it is to take that one's place.
     fn is_to_replace(&self, root: &Path, entry: &FileEntry, name: &FileName, batches: &Mutex<Batches>) -> bool {
         let Some(content) = open(root, entry, batches) else { return false };
         let size = content.size;
         let seen = content.read(name, |content| io::copy(content, &mut io::sink()).map(drop));
         self.task.advance(size);
-        let mut batches = lock(batches);
-        if !seen.is_ok_and(|seen| seen.as_named) {
-            batches.ledger.damaged(&entry.path, true);
-            return false;
-        }
-        let replaces = batches.ledger.held_size(&entry.path) != Some(size);
-        if replaces {
-            batches.ledger.replaces(&entry.path);
-        }
-        replaces
+        lock(batches).ledger.verified(&entry.path, size, seen.is_ok_and(|seen| seen.as_named))
     }
 
     fn finish(mut self) -> io::Result<Packed<WrittenVolume>> {

@@ -13,6 +13,7 @@ mod catalog;
 mod draft;
 mod id;
 
+use std::io;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -22,9 +23,10 @@ pub use catalog::{Damaged, Listing};
 pub use draft::Draft;
 pub use id::{BackupId, InvalidBackupId};
 
-use crate::manifest::{CHECKSUMS, FORMAT, MANIFEST, Manifest, read_checksums};
+use crate::error::Error;
+use crate::manifest::{CHECKSUMS, FORMAT, MANIFEST, Manifest, StoredObject, read_checksums};
 use crate::store::{Key, Mode, Store, StoreError, StoreErrorKind, read_document};
-use crate::stream::{Digest, body_of};
+use crate::stream::{ChunkReader, DecodeReader, Digest, body_of, consume};
 
 /// `repository.json`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,6 +176,21 @@ impl Repository {
     /// The store it lies in.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Lets `read` read an object's plain bytes on a thread. Where it reads to the end, that has been verified when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; [`Error::Io`] where the object is not what the manifest says, or `read` fails.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        object: &StoredObject,
+        read: impl FnOnce(DecodeReader<ChunkReader>) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let StoredObject { key, plain, stored } = object.clone();
+        let body = self.store.get(&key, None).await?;
+        let done = consume(body, move |bytes| read(DecodeReader::new(bytes, plain, stored)?));
+        done.await.map_err(|source| Error::Io { action: format!("read {key}"), source })
     }
 
     /// Begins a backup that shows the moment `created_at`.

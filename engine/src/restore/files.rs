@@ -8,11 +8,10 @@ use futures::{StreamExt, TryStreamExt};
 use super::{Beside, RestoreOptions};
 use crate::error::Error;
 use crate::filestore::{FileName, Names, NewFilestore, Unpacked, read_list, unpack};
-use crate::manifest::{Manifest, StoredObject, Volume};
+use crate::manifest::{Manifest, Volume};
 use crate::progress::Task;
 use crate::repository::Repository;
 use crate::run::Run;
-use crate::stream::{ChunkReader, DecodeReader, consume};
 
 /// Which volume each path is to be taken from: the latest that holds it, unless it was removed since.
 type Plan = Names<Option<u32>>;
@@ -45,30 +44,19 @@ pub(super) async fn restore_filestore(
 async fn plan(repository: &Repository, manifest: &Manifest) -> Result<Plan, Error> {
     let mut entries = Vec::new();
     for (volume, index) in manifest.filestore.volumes.iter().zip(0..) {
-        let files = read_lines(repository, &volume.list, move |list| {
+        let files = repository.read(&volume.list, move |list| {
             read_list(list).map(|file| Ok((FileName::new(&file?.path), Some(index)))).collect::<Result<Vec<_>, _>>()
         });
         entries.extend(files.await?);
     }
     if let Some(removed) = &manifest.filestore.removed {
-        let removed = read_lines(repository, removed, |list| {
+        let removed = repository.read(removed, |list| {
             let paths = BufReader::new(list).split(0);
             paths.map(|path| Ok((FileName::new(&String::from_utf8_lossy(&path?)), None))).collect::<Result<Vec<_>, _>>()
         });
         entries.extend(removed.await?);
     }
     Ok(entries.into_iter().collect())
-}
-
-async fn read_lines<T: Send + 'static>(
-    repository: &Repository,
-    object: &StoredObject,
-    read: impl FnOnce(DecodeReader<ChunkReader>) -> std::io::Result<T> + Send + 'static,
-) -> Result<T, Error> {
-    let StoredObject { key, plain, stored } = object.clone();
-    let body = repository.store().get(&key, None).await?;
-    let lines = consume(body, move |bytes| read(DecodeReader::new(bytes, plain, stored)?));
-    lines.await.map_err(|source| Error::Io { action: format!("read {key}"), source })
 }
 
 async fn restore_volume(
@@ -79,12 +67,10 @@ async fn restore_volume(
     into: &NewFilestore,
     task: &Task,
 ) -> Result<Unpacked, Error> {
-    let StoredObject { key, plain, stored } = volume.object.clone();
-    let body = repository.store().get(&key, None).await?;
     let (plan, into, task) = (plan.clone(), into.clone(), task.clone());
-    let unpacked = consume(body, move |bytes| {
+    let unpacked = repository.read(&volume.object, move |archive| {
         let wanted = |path: &str| plan.get(&FileName::new(path)) == Some(&Some(index));
-        unpack(DecodeReader::new(bytes, plain, stored)?, &into, &task, wanted)
+        unpack(archive, &into, &task, wanted)
     });
-    unpacked.await.map_err(|source| Error::Io { action: format!("restore {key}"), source })
+    unpacked.await
 }

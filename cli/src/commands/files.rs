@@ -1,0 +1,60 @@
+//! `odoo-backup files`
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use engine::odoo::Attachment;
+use serde_json::json;
+
+use super::{Failure, load, only_instance, open};
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::table::{bytes, table};
+
+/// Lists the attachments of a backup whose name, model or path holds a text.
+pub(super) async fn files(
+    config: Option<&Path>,
+    selector: &str,
+    like: Option<&str>,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let config = load(config, output)?;
+    let repository = open(&config).await?;
+    let manifest = repository.find(selector, only_instance(&config)).await?;
+    let like = like.unwrap_or_default().to_lowercase();
+    let found = Arc::new(Mutex::new(Vec::new()));
+    let kept = found.clone();
+    let keep = move |attachment: Attachment| {
+        if matches(&attachment, &like) {
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(attachment);
+        }
+        Ok(())
+    };
+    engine::fetch::attachments(&repository, &manifest, keep).await?;
+    let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
+    let document = json!({ "backup": manifest.id, "instance": manifest.instance, "attachments": found });
+    Ok(output.result(&document, || text(&found), Exit::Success))
+}
+
+fn matches(attachment: &Attachment, like: &str) -> bool {
+    let texts = [Some(&attachment.name), attachment.model.as_ref(), attachment.path.as_ref()];
+    texts.into_iter().flatten().any(|text| text.to_lowercase().contains(like))
+}
+
+fn text(found: &[Attachment]) -> String {
+    if found.is_empty() {
+        return "no such attachments".to_owned();
+    }
+    let rows = found.iter().map(|attachment| {
+        let record = match (&attachment.model, attachment.record) {
+            (Some(model), Some(id)) => format!("{model},{id}"),
+            (Some(model), None) => model.clone(),
+            (None, _) => "-".to_owned(),
+        };
+        // A name is data: it must not play tricks with the terminal.
+        let name = attachment.name.escape_debug().to_string();
+        let path = attachment.path.clone().unwrap_or_else(|| "-".to_owned());
+        vec![attachment.id.to_string(), name, record, bytes(attachment.size), path]
+    });
+    table(&["ID", "NAME", "RECORD", "SIZE", "PATH"], &[0, 3], rows)
+}

@@ -1,0 +1,118 @@
+//! `files` and `fetch`: what attachments a backup holds, and one of their files back, without restoring anything.
+
+use std::io::{self, Read, Write};
+
+use crate::error::Error;
+use crate::filestore::{Listed, read_list};
+use crate::manifest::{Manifest, StoredObject};
+use crate::odoo::Attachment;
+use crate::repository::Repository;
+use crate::stream::{DigestReader, consume};
+
+/// Hands the attachments of a backup to `each`, in the order of their ids.
+///
+/// # Errors
+/// [`Error::NoAttachments`] where the database was not Odoo's; the store's; what `each` fails with.
+pub async fn attachments(
+    repository: &Repository,
+    manifest: &Manifest,
+    mut each: impl FnMut(Attachment) -> io::Result<()> + Send + 'static,
+) -> Result<(), Error> {
+    let content = manifest.attachments.as_ref();
+    let list = &content.ok_or_else(|| Error::NoAttachments { backup: manifest.id.to_string() })?.list;
+    repository
+        .read(list, move |lines| {
+            for line in io::BufRead::lines(io::BufReader::new(lines)) {
+                each(serde_json::from_str(&line?)?)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// The path of what a person names: an attachment's id, or the path itself.
+///
+/// # Errors
+/// [`Error::NoSuchFile`] where no attachment of that id has a file; those of [`attachments`].
+pub async fn resolve(repository: &Repository, manifest: &Manifest, what: &str) -> Result<String, Error> {
+    let Ok(id) = what.parse::<i64>() else { return Ok(what.to_owned()) };
+    let found = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let seen = found.clone();
+    attachments(repository, manifest, move |attachment| {
+        if attachment.id == id {
+            *seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = attachment.path;
+        }
+        Ok(())
+    })
+    .await?;
+    let path = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    path.ok_or_else(|| no_such_file(manifest, what))
+}
+
+/// Writes one file of a backup to `sink`, by reading only the lists and the frame that it is in. Returns its length in bytes.
+///
+/// # Errors
+/// [`Error::NoSuchFile`]; the store's; [`Error::Io`] where the content is not what its list says, or `sink` fails. `sink` has then got
+/// what must not be used.
+pub async fn fetch(
+    repository: &Repository,
+    manifest: &Manifest,
+    path: &str,
+    sink: impl Write + Send + 'static,
+) -> Result<u64, Error> {
+    let (volume, file) = find(repository, manifest, path).await?;
+    let range = file.frame..file.frame + file.frame_length;
+    let frame = repository.store().get(&volume.key, Some(range)).await?;
+    let action = format!("read {path} from {}", volume.key);
+    let size = file.size;
+    let copied = consume(frame, move |frame| copy(frame, &file, sink));
+    copied.await.map_err(|source| Error::Io { action, source })?;
+    Ok(size)
+}
+
+/// Where a file is: in the latest volume that has it.
+async fn find(repository: &Repository, manifest: &Manifest, path: &str) -> Result<(StoredObject, Listed), Error> {
+    if let Some(removed) = &manifest.filestore.removed {
+        let wanted = path.to_owned();
+        let is_removed = repository.read(removed, move |paths| {
+            // Read to its end, which alone says that it is whole.
+            let paths = io::BufRead::split(io::BufReader::new(paths), 0);
+            paths
+                .map(|removed| removed.map(|removed| removed == wanted.as_bytes()))
+                .try_fold(false, |any, one| Ok(any | one?))
+        });
+        if is_removed.await? {
+            return Err(no_such_file(manifest, path));
+        }
+    }
+    for volume in manifest.filestore.volumes.iter().rev() {
+        let wanted = path.to_owned();
+        let found = repository.read(&volume.list, move |list| {
+            read_list(list).try_fold(None, |found, file| {
+                let file = file?;
+                Ok(if file.path == wanted { Some(file) } else { found })
+            })
+        });
+        if let Some(file) = found.await? {
+            return Ok((volume.object.clone(), file));
+        }
+    }
+    Err(no_such_file(manifest, path))
+}
+
+fn no_such_file(manifest: &Manifest, what: &str) -> Error {
+    Error::NoSuchFile { what: what.to_owned(), backup: manifest.id.to_string() }
+}
+
+fn copy(frame: impl Read, file: &Listed, mut sink: impl Write) -> io::Result<()> {
+    let mut plain = zstd::stream::read::Decoder::new(frame)?;
+    io::copy(&mut (&mut plain).take(file.offset), &mut io::sink())?;
+    let mut content = DigestReader::new(plain.take(file.size));
+    io::copy(&mut content, &mut sink)?;
+    sink.flush()?;
+    let found = content.fingerprint();
+    if (found.size, found.sha256) != (file.size, file.sha256) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "its content is damaged: it is not what the list says"));
+    }
+    Ok(())
+}
