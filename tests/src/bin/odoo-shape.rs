@@ -62,7 +62,7 @@ struct Instance {
     /// Name of the database, which `fill` creates
     #[arg(long)]
     database: String,
-    /// Odoo's data_dir: the files go to <DATA_DIR>/filestore/<DATABASE>
+    /// Odoo's data_dir: the files go to `DATA_DIR/filestore/DATABASE`
     #[arg(long)]
     data_dir: PathBuf,
     /// Size of the database on the server's disk, such as 20MB or 1GB

@@ -35,7 +35,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes a cluster in `folder`, which belongs to [`give_to_server_user`]'s user, and starts it on a free port.
+    /// Makes a cluster in `folder`, which belongs to the user that the server runs as, and starts it on a free port.
     pub fn start(binaries: &Binaries, folder: &Path, options: &ClusterOptions) -> Self {
         initdb(binaries, folder, options.password.then_some(PASSWORD), &options.settings);
         for (name, content) in &options.files {
