@@ -36,13 +36,19 @@ impl Observer for Bars {
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = task.total().map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-        let bar =
-            self.bars.add(bar.with_style(style).with_prefix(last_segment(task.name()).to_owned()).with_message("0 B"));
+        let bar = self.bars.add(
+            bar.with_style(style)
+                .with_prefix(last_segment(task.name()).to_owned())
+                .with_message(task.total().map_or("", |_| "0 B")),
+        );
         let (weak, counter) = (bar.downgrade(), task.counter());
         std::thread::spawn(move || {
             while let Some(bar) = weak.upgrade().filter(|bar| !bar.is_finished()) {
                 bar.set_position(counter.get());
-                bar.set_message(HumanBytes(counter.get()).to_string());
+                // What counts nothing only shows that it goes on.
+                if counter.get() > 0 {
+                    bar.set_message(HumanBytes(counter.get()).to_string());
+                }
                 bar.tick();
                 drop(bar);
                 std::thread::sleep(Duration::from_millis(100));

@@ -79,6 +79,7 @@ async fn begin(instance: &Instance) -> Result<(Source, Option<CollectorHold>), E
     let odoo = odoo_facts(&session).await?;
     let tools = Tools::new(instance.database.pg_path.as_deref());
     let pg_dump = tools.find("pg_dump", server.major()).await?;
+    tracing::info!(instance = instance.name, server = server.version, pg_dump = %pg_dump, collector_held = hold.is_some(), "snapshot taken");
     Ok((Source { session, snapshot, taken_at, server, odoo, pg_dump }, hold))
 }
 
@@ -109,6 +110,7 @@ async fn store(
         // From here on it takes a moment and is not to be stopped halfway: a server goes on with a request that nobody waits for,
         // and the manifest would appear after all else was discarded.
         Ok((database, files)) => {
+            tracing::info!(backup = %draft.id(), "everything is stored, the manifest follows");
             let manifest = manifest(&draft, instance, source, database, files);
             draft.commit(&manifest).await.map(|()| manifest).map_err(Error::from)
         }

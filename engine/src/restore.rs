@@ -97,6 +97,7 @@ async fn restore_beside(
         Ok(done) => beside.take_names(&server, target, run).await.map(|()| done),
         Err(error) => Err(error),
     };
+    tracing::info!(database = target.database.name, ok = result.is_ok(), "restore ended");
     match result {
         Ok((jobs, Unpacked { files, bytes })) => Ok(Restored {
             database: target.database.name.clone(),
@@ -259,7 +260,11 @@ async fn restore_database(
         }
         (ArchiveSource::Stream(archive), 1)
     };
+    tracing::info!(tool = %tool, jobs, tables = toc.tables(), "pg_restore begins");
+    // It counts nothing: indexes and keys take most of its time.
+    let restoring = run.progress.task("pg_restore", None);
     postgres::restore(&tool, into, &toc, source, jobs, scratch.path()).await?;
+    drop(restoring);
     Ok(jobs)
 }
 
