@@ -23,11 +23,11 @@ demo: ## Show the main job on a made-up instance: init, now, list, restore, chec
 	tests/install-tools.sh demo
 	tests/demo.sh
 
-soak: tools ## Measure memory on instances of 100 MB and 2 GB and on 200,000 files, on a folder and on S3, in a release build
+soak: tools ## Measure memory from 100 MB to 2 GB, on a folder and on S3, and with 200,000 files
 	ODOO_BACKUP_TEST_SIZES_MB='100 2000' cargo test --locked --release -p odoo-backup --test memory -- \
 	    --include-ignored --nocapture --test-threads=1
 
-bench: ## Measure this program beside gzip, zstd, restic and borg (SIZE_DB=1GB SIZE_FILES=1GB RUNS=3, see tests/bench/run --help)
+bench: ## Measure this program beside gzip, zstd, restic and borg (options: tests/bench/run --help)
 	tests/bench/run
 
 lint: ## Check format, clippy and documentation

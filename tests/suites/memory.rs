@@ -1,7 +1,7 @@
 //! Memory is bounded by settings, not by the size of anything: how much the program has at its peak, and that a larger instance
 //! does not raise it.
 //!
-//! `make test` runs sizes that take a minute. `make soak` runs gigabytes in a release build, on S3 too, and shows the figures.
+//! `make test` runs sizes that take half a minute. `make soak` runs gigabytes in a release build, on S3 too, and shows the figures.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -28,7 +28,7 @@ struct Figures {
 }
 
 fn sizes() -> [OdooShape; 2] {
-    let text = std::env::var(SIZES).unwrap_or_else(|_| "100 400".into());
+    let text = std::env::var(SIZES).unwrap_or_else(|_| "100 300".into());
     let shapes: Vec<OdooShape> = text
         .split_whitespace()
         .map(|megabytes| megabytes.parse::<u64>().unwrap() * 1_000_000 / 2)
