@@ -71,7 +71,15 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Session, PostgresError> {
     if let Some(password) = &endpoint.password {
         config.password(password.expose());
     }
-    let connected = config.connect(tls::connector(endpoint)?).await;
+    let connected = match config.connect(tls::connector(endpoint)?).await {
+        // As libpq does: where TLS is only preferred, and the server has it but lets nobody in by it (`hostnossl`), go without.
+        Err(refused) if endpoint.sslmode == SslMode::Prefer && is_refused(&refused) => {
+            config.ssl_mode(Negotiation::Disable);
+            // Where that fails as well, the first answer is the one that counts.
+            config.connect(tls::connector(endpoint)?).await.map_err(|_| refused)
+        }
+        other => other,
+    };
     let (client, connection) =
         connected.map_err(|source| PostgresError::Connect { server: endpoint.to_string(), source })?;
     // Its errors come back through the client's calls as well.
@@ -88,6 +96,11 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Session, PostgresError> {
          SET search_path = pg_catalog, public";
     session.batch_execute(settings).await.map_err(session.failed("prepare the connection"))?;
     Ok(session)
+}
+
+/// Whether the server lets no session in that comes this way (pg_hba.conf), whatever its password.
+fn is_refused(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&tokio_postgres::error::SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
 }
 
 /// Connects to a database of the same server that is there on every server, to create, rename or drop others from.

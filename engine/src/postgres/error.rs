@@ -71,30 +71,46 @@ impl PostgresError {
     /// How an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Connect { source, .. } => match source.code().map(tokio_postgres::error::SqlState::code) {
-                Some("28000") if source.to_string().contains("Peer") || format!("{source:?}").contains("Peer authentication") => {
-                    "the socket wants an operating system's user of the role's name: run as that user (`sudo -u odoo …`), or set `host` and `password`".into()
-                }
-                Some("28P01" | "28000") => "check user and password in the configuration, in odoo.conf, or in the password file (~/.pgpass)".into(),
-                Some("3D000") => "check the name of the database in the configuration; `psql -l` lists those that exist".into(),
-                Some(_) => return None,
-                None if format!("{source:?}").contains("server does not support TLS") => {
-                    "set `ssl = on` in the server's postgresql.conf, or `sslmode = \"prefer\"` in the configuration".into()
-                }
-                None => "check that the server runs, and host, port and sslmode in the configuration; `odoo-backup doctor` tries every connection".into(),
-            },
+            Self::Connect { source, .. } => return hint_to_connect(source),
             Self::NoTool { wanted, .. } => format!(
                 "install the package postgresql-client-{wanted} (or later; the PostgreSQL project's own repository has every version), or set `pg_path` to the folder of its programs"
             ),
             Self::Tls { .. } => "check `sslmode` and `sslrootcert` in the configuration".into(),
             Self::Failed { stderr, .. } if stderr.contains("permission denied") => {
-                "the role must be able to read every table: use the owner of the database, or grant it pg_read_all_data".into()
+                "the role must be able to read every table: use the owner of the database, or grant it pg_read_all_data"
+                    .into()
             }
-            Self::Failed { stderr, .. } if stderr.contains("No space left on device") => "free some space where PostgreSQL keeps its data".into(),
-            Self::Query { source, .. } if source.code() == Some(&tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) => {
+            Self::Failed { stderr, .. } if stderr.contains("No space left on device") => {
+                "free some space where PostgreSQL keeps its data".into()
+            }
+            Self::Query { source, .. }
+                if source.code() == Some(&tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) =>
+            {
                 "give the role the privilege, or use another one; to restore, it needs CREATEDB".into()
             }
             _ => return None,
         })
     }
+}
+
+fn hint_to_connect(source: &tokio_postgres::Error) -> Option<String> {
+    let text = crate::error::explain(source).to_string();
+    Some(match source.code().map(tokio_postgres::error::SqlState::code) {
+        Some("28000") if text.contains("Peer authentication") => {
+            "the socket wants an operating system's user of the role's name: run as that user (`sudo -u odoo …`), or set `host` and `password`".into()
+        }
+        Some("28000") if text.contains("pg_hba.conf") => {
+            "the server's pg_hba.conf lets no such session in: add a line for this host, database and role, or set `sslmode` as it wants".into()
+        }
+        Some("28P01" | "28000") => "check user and password in the configuration, in odoo.conf, or in the password file (~/.pgpass)".into(),
+        Some("3D000") => "check the name of the database in the configuration; `psql -l` lists those that exist".into(),
+        Some(_) => return None,
+        None if text.contains("invalid peer certificate") => {
+            "set `sslrootcert` to the certificate of the authority that signed the server's, and `host` to a name that is in it".into()
+        }
+        None if text.contains("server does not support TLS") => {
+            "set `ssl = on` in the server's postgresql.conf, or `sslmode = \"prefer\"` in the configuration".into()
+        }
+        None => "check that the server runs, and host, port and sslmode in the configuration; `odoo-backup doctor` tries every connection".into(),
+    })
 }

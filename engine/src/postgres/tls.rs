@@ -32,13 +32,17 @@ pub(super) fn connector(endpoint: &Endpoint) -> Result<MakeRustlsConnect, Postgr
                 None => rustls_native_certs::load_native_certs().certs,
             };
             let mut store = RootCertStore::empty();
-            let (added, _) = store.add_parsable_certificates(roots);
+            let (added, _) = store.add_parsable_certificates(roots.iter().cloned());
             if added == 0 {
                 return Err(failed("there is no trusted certificate to verify the server with".into()));
             }
             let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone()).build();
             let inner = inner.map_err(|error| failed(error.to_string()))?;
-            if mode == SslMode::VerifyFull { inner } else { Arc::new(Verifier::authority_only(inner, &provider)) }
+            let any_name = mode != SslMode::VerifyFull;
+            Arc::new(Verifier {
+                trust: Some(Trust { authority: inner, certificates: roots, any_name }),
+                provider: provider.clone(),
+            })
         }
     };
     let config = ClientConfig::builder_with_provider(provider)
@@ -50,21 +54,32 @@ pub(super) fn connector(endpoint: &Endpoint) -> Result<MakeRustlsConnect, Postgr
     Ok(MakeRustlsConnect::new(config))
 }
 
-/// Verifies less than rustls does by itself, because libpq's mode says so.
+/// Whether a certificate was refused for this alone, that it is an authority's: its validity was looked at before.
+fn is_an_authoritys(error: &rustls::Error) -> bool {
+    // webpki's own type of error is not to be had without another dependency.
+    matches!(error, rustls::Error::InvalidCertificate(CertificateError::Other(other)) if other.to_string() == "CaUsedAsEndEntity")
+}
+
+/// Verifies what libpq's mode says, where rustls by itself would verify more or other.
 #[derive(Debug)]
 struct Verifier {
     /// `None`: any certificate will do.
-    authority: Option<Arc<WebPkiServerVerifier>>,
+    trust: Option<Trust>,
     provider: Arc<CryptoProvider>,
+}
+
+#[derive(Debug)]
+struct Trust {
+    authority: Arc<WebPkiServerVerifier>,
+    /// What is trusted, as it stands in the file.
+    certificates: Vec<CertificateDer<'static>>,
+    /// Whether the certificate may be another host's.
+    any_name: bool,
 }
 
 impl Verifier {
     fn nothing(provider: &Arc<CryptoProvider>) -> Self {
-        Self { authority: None, provider: provider.clone() }
-    }
-
-    fn authority_only(authority: Arc<WebPkiServerVerifier>, provider: &Arc<CryptoProvider>) -> Self {
-        Self { authority: Some(authority), provider: provider.clone() }
+        Self { trust: None, provider: provider.clone() }
     }
 }
 
@@ -77,12 +92,22 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(authority) = &self.authority else { return Ok(ServerCertVerified::assertion()) };
-        // The name is looked at only after the chain has been found good, so this error says that all the rest is well.
-        match authority.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        let Some(trust) = &self.trust else { return Ok(ServerCertVerified::assertion()) };
+        match trust.authority.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            // The name is looked at only after the chain has been found good, so this error says that all the rest is well.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
+            )) if trust.any_name => Ok(ServerCertVerified::assertion()),
+            // A certificate that vouches for itself (`openssl req -x509`) is an authority's, which webpki takes for no server's. One that
+            // stands in the file itself needs no chain; the server proves by its signature that it has the key.
+            Err(refused)
+                if is_an_authoritys(&refused) && trust.certificates.iter().any(|trusted| trusted == end_entity) =>
+            {
+                let names = rustls::server::ParsedCertificate::try_from(end_entity)?;
+                let named =
+                    if trust.any_name { Ok(()) } else { rustls::client::verify_server_name(&names, server_name) };
+                named.map(|()| ServerCertVerified::assertion())
+            }
             other => other,
         }
     }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use futures::stream::{BoxStream, StreamExt};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use super::{Action, Key, Mode, Object, Store, StoreError, StoreErrorKind};
@@ -61,10 +61,13 @@ impl Default for S3Settings {
     }
 }
 
+const KIB: usize = 1024;
+
 /// A bucket, or what lies under a prefix in it, as a store.
 ///
-/// With the default settings one [`Store::put`] holds at most 72 MiB of an object up to 15 GiB, 128 MiB up to 117 GiB, and two
-/// parts beyond that. Reading holds what the connection has buffered.
+/// With the default settings all [`Store::put`]s together have at most 64 MiB on the way, or one part where that is larger, and each
+/// of them fills a part beside it: 8 MiB for an object up to 7.8 GiB, 16 MiB up to 23 GiB, and so on. Reading holds what the connection
+/// has buffered.
 ///
 /// [`Mode::CreateNew`] refuses what is there on every server. Among several who create at the same moment it lets exactly one
 /// succeed where the server does: for bodies that fit into one part, AWS, SeaweedFS and Ceph RGW do and Garage does not; for
@@ -84,6 +87,8 @@ struct Inner {
     /// For messages, where it is not AWS's own.
     endpoint: Option<String>,
     settings: S3Settings,
+    /// What all uploads together may have on the way, in KiB: volumes and the dump are stored at the same time.
+    budget: Arc<Semaphore>,
     /// Set once the bucket was seen: a 404 without a body does not say which of bucket and object is missing.
     bucket_seen: OnceCell<()>,
     /// Uploads that are being aborted in the background. Closed from the beginning: it can be waited for at any time.
@@ -123,12 +128,19 @@ impl S3Store {
         let endpoint = config.endpoint.clone();
         let aborting = TaskTracker::new();
         aborting.close();
-        let inner = Inner { client, bucket, prefix, endpoint, settings, bucket_seen: OnceCell::new(), aborting };
+        let budget = Arc::new(Semaphore::new(settings.in_flight.div_ceil(KIB)));
+        let inner =
+            Inner { client, bucket, prefix, endpoint, settings, budget, bucket_seen: OnceCell::new(), aborting };
         Ok(Self { inner: Arc::new(inner) })
     }
 }
 
 impl Inner {
+    /// What a part takes of the budget; one that is larger than all of it takes all.
+    fn share(&self, part: usize) -> u32 {
+        u32::try_from(part.min(self.settings.in_flight).div_ceil(KIB)).unwrap_or(u32::MAX)
+    }
+
     /// The key as the bucket knows it.
     fn name(&self, key: &Key) -> String {
         format!("{}{key}", self.prefix)

@@ -103,8 +103,14 @@ impl Upload {
             }
         }
         self.size += content.len() as u64;
+        let budget = self.store.budget.clone();
+        let share = self.store.share(content.len());
+        let room =
+            budget.acquire_many_owned(share).await.map_err(|closed| StoreErrorKind::Other(closed.to_string()))?;
         let (store, name, id) = (self.store.clone(), self.store.name(&self.attempt.key), self.id.clone());
         self.sending.spawn(async move {
+            // Given back when the part was sent.
+            let _room = room;
             let size = content.len();
             let request = store.client.upload_part().bucket(&store.bucket).key(name).upload_id(id);
             let sent = request
