@@ -16,7 +16,7 @@ use crate::progress::Task;
 use crate::repository::{BackupId, Repository, RepositoryError, member};
 use crate::run::Run;
 use crate::store::{Key, StoreError, StoreErrorKind, read_document};
-use crate::stream::{DecodeReader, DigestReader, Fingerprint, consume, decode};
+use crate::stream::{DecodeReader, Digest, DigestReader, Fingerprint, consume, decode};
 
 /// How deep a check goes.
 #[derive(Debug, Clone)]
@@ -78,8 +78,8 @@ struct Checker<'a> {
     run: &'a Run,
     /// Sizes of the objects of the instances that were listed.
     sizes: BTreeMap<String, HashMap<Key, u64>>,
-    /// What was found of the objects that were read.
-    read: HashMap<Key, Option<Damage>>,
+    /// What was found of the objects that were read, each as what it was held against.
+    read: HashMap<(Key, Digest), Option<Damage>>,
 }
 
 impl Checker<'_> {
@@ -163,7 +163,7 @@ impl Checker<'_> {
             None => self.unreadable_archive(manifest).await?,
             damage => damage,
         };
-        self.read.insert(object.key.clone(), found.clone());
+        self.read.insert((object.key.clone(), object.stored.sha256), found.clone());
         Ok(found)
     }
 
@@ -190,7 +190,7 @@ impl Checker<'_> {
             return Ok(found);
         }
         let found = self.compare_with_list(volume).await?;
-        self.read.insert(volume.object.key.clone(), found.clone());
+        self.read.insert((volume.object.key.clone(), volume.object.stored.sha256), found.clone());
         Ok(found)
     }
 
@@ -199,7 +199,7 @@ impl Checker<'_> {
             return Ok(found);
         }
         let found = self.read_to_end(object, Task::default()).await?;
-        self.read.insert(object.key.clone(), found.clone());
+        self.read.insert((object.key.clone(), object.stored.sha256), found.clone());
         Ok(found)
     }
 
@@ -234,7 +234,7 @@ impl Checker<'_> {
 
     /// What is known already of an object: it was read for another backup, or it need not be read to know that it is damaged.
     fn known(&self, object: &StoredObject, unsound: &[Key]) -> Option<Option<Damage>> {
-        match self.read.get(&object.key) {
+        match self.read.get(&(object.key.clone(), object.stored.sha256)) {
             Some(found) => Some(found.clone()),
             None => unsound.contains(&object.key).then_some(None),
         }

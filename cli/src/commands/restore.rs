@@ -31,7 +31,7 @@ pub(super) async fn restore(
     let manifest = repository.find(selector.unwrap_or("latest"), instance).await?;
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let jobs = jobs.unwrap_or_else(|| u32::try_from(processors).unwrap_or(MOST_JOBS).min(MOST_JOBS));
-    let options = RestoreOptions { jobs, parallel_volumes: jobs };
+    let options = RestoreOptions { jobs, parallel_volumes: jobs.min(MOST_JOBS) };
     let restored = engine::restore::restore(&repository, &manifest, target, options, run).await?;
     let Restored { database, filestore, files, bytes: size, jobs, duration } = &restored;
     let seconds = duration.as_secs_f64();

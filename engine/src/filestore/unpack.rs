@@ -23,7 +23,7 @@ pub struct Unpacked {
 
 /// A new, empty folder that becomes a filestore.
 ///
-/// Its files and folders get the owner and the permissions of the folder that it lies in, where this process may give them
+/// Its files and folders, and those above it that are missing, get the owner and the permissions of the folder that they lie in, where this process may give them
 /// away: a filestore restored by root must be Odoo's again.
 #[derive(Debug, Clone)]
 pub struct NewFilestore {
@@ -46,9 +46,9 @@ impl NewFilestore {
     /// # Errors
     /// [`FilestoreError::Io`], also where it exists.
     pub fn create(root: &Path, writers: &TaskTracker) -> Result<Self, FilestoreError> {
-        let parent = root.parent().unwrap_or(Path::new("/"));
-        DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(FilestoreError::io("create", parent))?;
-        let metadata = fs::metadata(parent).map_err(FilestoreError::io("look at", parent))?;
+        let missing: Vec<_> = root.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
+        let above = missing.last().unwrap_or(&root).parent().unwrap_or(Path::new("/"));
+        let metadata = fs::metadata(above).map_err(FilestoreError::io("look at", above))?;
         let is_root = rustix::process::geteuid().is_root();
         let like = Like {
             owner: is_root.then_some((metadata.uid(), metadata.gid())),
@@ -56,6 +56,9 @@ impl NewFilestore {
             folder_mode: metadata.mode() & 0o2777 | 0o700,
         };
         let filestore = Self { root: root.to_owned(), like, _writer: writers.token() };
+        for folder in missing.into_iter().rev() {
+            filestore.create_folders(folder)?;
+        }
         DirBuilder::new().mode(0o700).create(root).map_err(FilestoreError::io("create", root))?;
         filestore.give_folder(root)?;
         Ok(filestore)

@@ -101,7 +101,7 @@ impl Batches {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !folder.is_empty() => return Ok(()),
             Err(error) => return Err(read(error)),
         };
-        entries.sort_by_key(DirEntry::file_name);
+        entries.sort_by_cached_key(DirEntry::file_name);
         let mut folders = Vec::new();
         for entry in entries {
             let name = entry.file_name();

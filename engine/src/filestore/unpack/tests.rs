@@ -158,6 +158,10 @@ async fn permissions_are_those_of_the_folder_around_and_an_existing_folder_is_re
         unpack(tar.as_slice(), &target, &Task::default(), |_| true).unwrap();
         let mode = |path: &str| fs::metadata(target.root().join(path)).unwrap().mode() & 0o7777;
         assert_eq!((mode(""), mode("ab"), mode("ab/file")), (folder_mode, folder_mode, file_mode));
+        let deeper = NewFilestore::create(&parent.path().join("data/filestore/staging"), &TaskTracker::new()).unwrap();
+        for folder in deeper.root().ancestors().take(3) {
+            assert_eq!(fs::metadata(folder).unwrap().mode() & 0o7777, folder_mode, "{}", folder.display());
+        }
         let again = NewFilestore::create(target.root(), &TaskTracker::new()).unwrap_err();
         assert!(again.hint().unwrap().contains("another target"), "{again}");
     }
