@@ -9,6 +9,7 @@ pub mod restore;
 pub mod config;
 pub mod error;
 pub mod filestore;
+mod folder;
 pub mod manifest;
 pub mod odoo;
 pub mod postgres;

@@ -18,6 +18,7 @@ use self::files::restore_filestore;
 use crate::config::Target;
 use crate::error::Error;
 use crate::filestore::{FilestoreError, Unpacked};
+use crate::folder;
 use crate::manifest::{Manifest, StoredObject};
 use crate::postgres::{self, ArchiveSource, Endpoint, PostgresError, Session, Tools};
 use crate::progress::Task;
@@ -205,7 +206,7 @@ fn rename_to_new(from: &Path, to: &Path) -> Result<(), FilestoreError> {
         other => other.map_err(std::io::Error::from),
     };
     let flushed = renamed.and_then(|()| {
-        let flushed = to.parent().map_or(Ok(()), flush);
+        let flushed = to.parent().map_or(Ok(()), folder::sync);
         // What failed must not have happened.
         if flushed.is_err() { std::fs::rename(to, from).and(flushed) } else { flushed }
     });
@@ -214,15 +215,6 @@ fn rename_to_new(from: &Path, to: &Path) -> Result<(), FilestoreError> {
         path: to.to_owned(),
         source,
     })
-}
-
-/// Makes a folder's entries survive a loss of power.
-fn flush(folder: &Path) -> std::io::Result<()> {
-    match std::fs::File::open(folder)?.sync_all() {
-        // Some network file systems have no such operation and say it this way.
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => Ok(()),
-        result => result,
-    }
 }
 
 fn same(what: &str, expected: u64, found: u64) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Everything that changes the folder: temporary files, renames, and what makes them last.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::consent::Consent;
 use super::{is_absent, present};
+use crate::folder::sync;
 use crate::store::{Mode, StoreErrorKind};
 
 /// What temporary files begin with, and so what [`sweep`] removes.
@@ -207,15 +208,6 @@ fn folders(root: &Path, folder: &Path) -> Vec<PathBuf> {
         folder.ancestors().take_while(|ancestor| ancestor.starts_with(root)).map(Path::to_owned).collect();
     all.reverse();
     all
-}
-
-/// Flushes a folder's entries to the disk.
-fn sync(folder: &Path) -> io::Result<()> {
-    match File::open(folder)?.sync_all() {
-        // Some network file systems have no such operation and say it this way.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-        result => result,
-    }
 }
 
 /// What an operator would mend, from what the operating system says.
