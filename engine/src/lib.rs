@@ -16,6 +16,7 @@ pub mod postgres;
 pub mod progress;
 pub mod repository;
 pub mod run;
+pub mod schedule;
 pub mod secret;
 pub mod store;
 pub mod stream;
