@@ -1,1 +1,4 @@
-//! The scheduler and the HTTP service. At present empty: backups are made by `odoo-backup now`.
+//! The scheduler and the HTTP service. At present it knows what is due, and nothing starts it: backups are made by
+//! `odoo-backup now`.
+
+pub mod agenda;

@@ -1,0 +1,148 @@
+//! What is to run, and when. Pure functions of schedules, of what ran last, and of the time: no clock, no I/O.
+//!
+//! A **slot** is a time at which a schedule fires. Each is served at most once, and it names the run wherever daemons must
+//! agree on it. What has to be remembered between two calls is the last slot that was served or let go.
+
+use std::fmt;
+
+use engine::schedule::Schedule;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What a schedule starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Job {
+    /// A backup, with what follows it: copies, prune.
+    Backup,
+    /// A check of the repository.
+    Check,
+    /// A restore into a scratch database, as a proof.
+    Drill,
+}
+
+impl Job {
+    /// All of them, in the order in which those of one slot begin.
+    pub const ALL: [Self; 3] = [Self::Backup, Self::Check, Self::Drill];
+
+    /// Its word in the journal, in metrics and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::Check => "check",
+            Self::Drill => "drill",
+        }
+    }
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A job of an instance, with its schedule.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The instance's name.
+    pub instance: String,
+    /// What is started.
+    pub job: Job,
+    /// When.
+    pub schedule: Schedule,
+    /// In whose time.
+    pub zone: TimeZone,
+    /// Within how long after a slot the run begins, so that many instances do not begin at the same second.
+    pub splay: SignedDuration,
+    /// Whether a slot that was missed is served late.
+    pub catch_up: bool,
+    /// [`Schedule::longest_interval`], which takes a search through forty years to find.
+    interval: SignedDuration,
+}
+
+/// A time at which a schedule fires, and the time at which its run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    /// When the schedule fires.
+    pub time: Timestamp,
+    /// When the run begins: within the splay after it.
+    pub begins: Timestamp,
+}
+
+/// What is to be done about an entry now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing before this slot begins; `None` at the end of the calendar.
+    Later(Option<Slot>),
+    /// This slot is to be served. With `late`, it was missed and is caught up: once, however many were missed.
+    Now {
+        /// The latest slot that has begun.
+        slot: Slot,
+        /// Whether it is late.
+        late: bool,
+    },
+    /// This slot and those before it were missed, and the entry does not catch up.
+    Missed(Slot),
+}
+
+/// How late a run may begin and still be on time: a loaded machine, a daemon that is being replaced.
+pub const ON_TIME: SignedDuration = SignedDuration::from_mins(5);
+
+impl Entry {
+    /// A job that begins at its slots' very seconds and catches up what it missed.
+    pub fn new(instance: impl Into<String>, job: Job, schedule: Schedule, zone: TimeZone) -> Self {
+        let interval = schedule.longest_interval();
+        Self { instance: instance.into(), job, schedule, zone, splay: SignedDuration::ZERO, catch_up: true, interval }
+    }
+
+    /// The longest time between two slots, not counting changes of clocks.
+    pub fn interval(&self) -> SignedDuration {
+        self.interval
+    }
+
+    /// The first slot after `last`.
+    pub fn next_after(&self, last: Timestamp) -> Option<Slot> {
+        self.schedule.next_after(last, &self.zone).map(|time| self.slot(time))
+    }
+
+    /// What to do at the time `now`, where `last` is the last slot that was served or let go, or the moment from which on the
+    /// entry is to be heeded at all.
+    pub fn due(&self, last: Timestamp, now: Timestamp) -> Due {
+        let Some(slot) = self.latest_begun(last, now) else { return Due::Later(self.next_after(last)) };
+        let late = now.duration_since(slot.begins) > ON_TIME;
+        if late && !self.catch_up { Due::Missed(slot) } else { Due::Now { slot, late } }
+    }
+
+    /// The latest slot after `last` whose run should have begun by `now`.
+    fn latest_begun(&self, last: Timestamp, now: Timestamp) -> Option<Slot> {
+        // A daemon that was down for a year need not count the year's slots. Twice the longest interval holds one
+        // for certain, clocks' changes included.
+        let window = self.interval.saturating_mul(2).saturating_add(self.splay);
+        let from = now.saturating_sub(window).map_or(last, |from| from.max(last));
+        let begun = self.schedule.upcoming(from, &self.zone).map(|time| self.slot(time));
+        begun.take_while(|slot| slot.begins <= now).last()
+    }
+
+    fn slot(&self, time: Timestamp) -> Slot {
+        let begins = time.checked_add(self.delay()).unwrap_or(time);
+        Slot { time, begins }
+    }
+
+    /// Where in the splay this entry's runs begin: always at the same place, on every machine, so that one knows when, and
+    /// two daemons agree.
+    fn delay(&self) -> SignedDuration {
+        let span = self.splay.as_secs();
+        if span <= 0 {
+            return SignedDuration::ZERO;
+        }
+        let digest = Sha256::new().chain_update(self.instance.as_bytes()).chain_update(self.job.as_str()).finalize();
+        let mut number = [0; 8];
+        number.copy_from_slice(&digest[..8]);
+        SignedDuration::from_secs((u64::from_be_bytes(number) % span.unsigned_abs()).cast_signed())
+    }
+}
+
+#[cfg(test)]
+mod tests;
