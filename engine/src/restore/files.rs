@@ -5,25 +5,20 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 
-use super::{Beside, RestoreOptions};
+use super::Job;
+use super::beside::Beside;
 use crate::error::Error;
 use crate::filestore::{FileName, Names, NewFilestore, Unpacked, read_list, unpack};
 use crate::manifest::{Manifest, Volume};
 use crate::progress::Task;
 use crate::repository::Repository;
-use crate::run::Run;
 
 /// Which volume each path is to be taken from: the latest that holds it, unless it was removed since.
 type Plan = Names<Option<u32>>;
 
 /// Unpacks every file of a backup into a new folder.
-pub(super) async fn restore_filestore(
-    repository: &Repository,
-    manifest: &Manifest,
-    beside: &Beside,
-    options: RestoreOptions,
-    run: &Run,
-) -> Result<Unpacked, Error> {
+pub(super) async fn restore_filestore(job: &Job<'_>, beside: &Beside) -> Result<Unpacked, Error> {
+    let Job { repository, manifest, options, run, .. } = *job;
     let plan = Arc::new(plan(repository, manifest).await?);
     let into = NewFilestore::create(&beside.filestore, &beside.writers)?;
     let task = run.progress.task("filestore", Some(manifest.filestore.bytes));

@@ -1,12 +1,15 @@
 use std::fs;
+use std::path::Path;
 
 use harness::postgres::{Cluster, USER};
 use tempfile::tempdir;
 
-use super::*;
-use crate::config::{Database, SslMode};
+use super::beside::{Beside, shortened};
+use super::swap::take_names;
+use crate::config::{Database, SslMode, Target};
 use crate::filestore::NewFilestore;
-use crate::postgres::Locale;
+use crate::postgres::{self, Endpoint, Locale, Session};
+use crate::run::Run;
 
 /// A name that needs quoting wherever it goes.
 const NAME: &str = r#"Stage's "é" \=x"#;
@@ -44,9 +47,9 @@ async fn made(cluster: &Cluster, target: &Target) -> (Beside, Session) {
         provider: "libc".into(),
         locale: None,
     };
-    postgres::create_database(&server, &beside.database, &locale).await.unwrap();
+    postgres::create_database(&server, &beside.database.database, &locale).await.unwrap();
     drop(NewFilestore::create(&beside.filestore, &beside.writers).unwrap());
-    assert_eq!(cluster.databases(), [beside.database.as_str()]);
+    assert_eq!(cluster.databases(), [beside.database.database.as_str()]);
     (beside, server)
 }
 
@@ -55,8 +58,8 @@ async fn who_looks_into_the_new_database_does_not_keep_it_from_its_name() {
     let (cluster, folder) = (Cluster::start(), tempdir().unwrap());
     let target = target(&cluster, folder.path());
     let (beside, server) = made(&cluster, &target).await;
-    let curious = cluster.connect(&beside.database).await;
-    beside.take_names(&server, &target, &Run::default()).await.unwrap();
+    let curious = cluster.connect(&beside.database.database).await;
+    take_names(&beside, &server, &target, &Run::default()).await.unwrap();
     assert!(curious.simple_query("SELECT 1").await.is_err());
     assert_eq!(cluster.databases(), [NAME]);
     assert!(target.filestore.is_dir() && !beside.filestore.exists());
@@ -68,8 +71,8 @@ async fn names_are_taken_both_or_neither() {
     let target = target(&cluster, folder.path());
     let (beside, server) = made(&cluster, &target).await;
     fs::create_dir(&target.filestore).unwrap();
-    beside.take_names(&server, &target, &Run::default()).await.unwrap_err();
-    assert_eq!(cluster.databases(), [beside.database.as_str()]);
+    take_names(&beside, &server, &target, &Run::default()).await.unwrap_err();
+    assert_eq!(cluster.databases(), [beside.database.database.as_str()]);
     beside.remove(&server, &Run::default()).await;
     assert!(cluster.databases().is_empty() && !beside.filestore.exists() && target.filestore.exists());
 }
