@@ -112,14 +112,14 @@ impl Error {
 }
 
 /// An error as people and machines are told of it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Explanation {
     /// What failed.
     pub message: String,
     /// Why, from the nearest cause to the root.
     pub causes: Vec<String>,
     /// What to do about it, where that can be said.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 

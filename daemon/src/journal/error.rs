@@ -1,0 +1,40 @@
+//! What can go wrong with the journal.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the journal cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another process has it open.
+    #[error("the journal {} is in use by another process", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operating system.
+    #[error("unable to {action} {}", path.display())]
+    Io {
+        /// `write`
+        action: &'static str,
+        /// What.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl JournalError {
+    /// How an operator mends it, where that can be said.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::InUse { .. } => Some("one daemon runs already: stop it, or give this one another `state_dir`"),
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("give `state_dir` to the user that the daemon runs as")
+            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some("free some space"),
+            Self::Io { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The journal's file: lines that are durable once they are written.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::Serialize;
+
+use super::JournalError;
+
+/// An open journal, locked.
+#[derive(Debug)]
+pub(super) struct JournalFile {
+    path: PathBuf,
+    file: File,
+    /// The lock is another file's, so that the journal itself can be replaced.
+    _lock: File,
+    /// Up to where whole lines reach.
+    end: u64,
+}
+
+impl JournalFile {
+    /// Opens the file in `folder`, makes it where it is missing, cuts off a torn last line, and returns all other lines.
+    pub(super) fn open(folder: &Path) -> Result<(Self, Vec<Vec<u8>>), JournalError> {
+        let path = folder.join("journal.jsonl");
+        let failed = |action| {
+            let path = path.clone();
+            move |source| JournalError::Io { action, path, source }
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("make the folder of"))?;
+        let lock = private().open(folder.join("journal.lock")).map_err(failed("lock"))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(JournalError::InUse { path }),
+            Err(error) => return Err(failed("lock")(error.into())),
+        }
+        let mut file = private().open(&path).map_err(failed("open"))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed("read"))?;
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        let lines = bytes[..end].split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        let mut journal = Self { path: path.clone(), file, _lock: lock, end: end as u64 };
+        journal.cut().and_then(|()| sync_folder(&path)).map_err(failed("write"))?;
+        Ok((journal, lines))
+    }
+
+    /// Writes a line. When this returns `Ok` it survives a loss of power; when it does not, the line is not there.
+    pub(super) fn append(&mut self, event: &impl Serialize) -> Result<(), JournalError> {
+        let written = line(event).and_then(|line| {
+            self.file.write_all(&line)?;
+            self.file.sync_data()?;
+            Ok(line.len() as u64)
+        });
+        match written {
+            Ok(length) => self.end += length,
+            Err(source) => {
+                // Half a line would swallow the next one. Where it cannot be cut off now, it is when the file is next opened.
+                let _ = self.cut();
+                return Err(JournalError::Io { action: "write", path: self.path.clone(), source });
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts other lines in place of all, in one step.
+    pub(super) fn replace(&mut self, events: &[impl Serialize]) -> Result<(), JournalError> {
+        let beside = self.path.with_extension("jsonl.new");
+        let replaced = (|| {
+            let mut file = private().truncate(true).open(&beside)?;
+            let mut bytes = Vec::new();
+            for event in events {
+                bytes.extend(line(event)?);
+            }
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            std::fs::rename(&beside, &self.path)?;
+            sync_folder(&self.path)?;
+            Ok((file, bytes.len() as u64))
+        })();
+        let (file, end) =
+            replaced.map_err(|source| JournalError::Io { action: "shorten", path: self.path.clone(), source })?;
+        (self.file, self.end) = (file, end);
+        Ok(())
+    }
+
+    fn cut(&mut self) -> io::Result<()> {
+        self.file.set_len(self.end)?;
+        self.file.seek(SeekFrom::Start(self.end))?;
+        self.file.sync_all()
+    }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options
+}
+
+fn line(event: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(event)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn sync_folder(file: &Path) -> io::Result<()> {
+    file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_fails_the_write_and_keeps_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut journal, _) = JournalFile::open(folder.path()).unwrap();
+        journal.append(&"first").unwrap();
+        let disk = std::mem::replace(&mut journal.file, OpenOptions::new().write(true).open("/dev/full").unwrap());
+        let refused = journal.append(&"second").unwrap_err();
+        assert!(refused.hint().unwrap().contains("free some space"), "{refused}");
+        journal.file = disk;
+        journal.append(&"third").unwrap();
+        drop(journal);
+        let (_, lines) = JournalFile::open(folder.path()).unwrap();
+        assert_eq!(lines, [b"\"first\"\n", b"\"third\"\n"]);
+    }
+}

@@ -1,0 +1,130 @@
+//! What the journal says of a run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use engine::error::Explanation;
+use engine::repository::BackupId;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::agenda::Job;
+
+/// The name of a run: a number that rises, within one journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub(super) u64);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// What made a run begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "by")]
+pub enum Trigger {
+    /// Its schedule.
+    Schedule {
+        /// The time at which the schedule fired.
+        slot: Timestamp,
+        /// Whether the slot was missed and is caught up.
+        late: bool,
+    },
+    /// A person or a program, over HTTP.
+    Request,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum Outcome {
+    /// It did what it was to do.
+    Done {
+        /// The backup that it made, checked or restored, where it is about one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        backup: Option<BackupId>,
+        /// What a person should know.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
+        /// What was counted, by names that end in their unit: `stored_bytes`.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        figures: BTreeMap<String, u64>,
+    },
+    /// It failed, after all attempts.
+    Failed {
+        /// Why.
+        error: Explanation,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// It was stopped, by a request or because the daemon ended.
+    Cancelled,
+    /// Another daemon had served the slot.
+    Elsewhere,
+    /// The daemon ended without a word, and with it the run.
+    Lost,
+}
+
+impl Outcome {
+    /// Whether what was to be done is done, with or without warnings.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Done { .. })
+    }
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunRecord {
+    /// Its name.
+    pub id: RunId,
+    /// Of which instance.
+    pub instance: String,
+    /// What it does.
+    pub job: Job,
+    /// What made it begin.
+    pub trigger: Trigger,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When it ended; `None` while it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// How it ended; `None` while it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+impl RunRecord {
+    /// The events from which this record follows.
+    pub(super) fn events(&self) -> impl Iterator<Item = Event> {
+        let began = Event::Began {
+            run: self.id,
+            instance: self.instance.clone(),
+            job: self.job,
+            trigger: self.trigger.clone(),
+            at: self.began_at,
+        };
+        let ended = self.ended_at.zip(self.outcome.clone());
+        let ended = ended.map(|(at, outcome)| Event::Ended { run: self.id, at, outcome });
+        std::iter::once(began).chain(ended)
+    }
+}
+
+/// A line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub(super) enum Event {
+    Slot { instance: String, job: Job, slot: Timestamp },
+    Began { run: RunId, instance: String, job: Job, trigger: Trigger, at: Timestamp },
+    Ended { run: RunId, at: Timestamp, outcome: Outcome },
+}

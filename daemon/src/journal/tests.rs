@@ -1,0 +1,149 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+fn at(hours: i64) -> Timestamp {
+    "2026-11-21T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(hours)
+}
+
+fn done() -> Outcome {
+    let figures = [("stored_bytes".to_owned(), 4711)].into();
+    Outcome::Done { backup: Some("20261121T020003Z-3f9c".parse().unwrap()), warnings: vec!["one".into()], figures }
+}
+
+fn scheduled() -> Trigger {
+    Trigger::Schedule { slot: at(2), late: true }
+}
+
+#[test]
+fn what_was_written_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let mut journal = Journal::open(&state, at(0)).unwrap();
+    assert_eq!(journal.last_slot("production", Job::Backup), None);
+    journal.set_slot("production", Job::Backup, at(2)).unwrap();
+    let first = journal.begin("production", Job::Backup, scheduled(), at(2)).unwrap();
+    journal.end(first, at(3), done()).unwrap();
+    let second = journal.begin("production", Job::Drill, Trigger::Request, at(3)).unwrap();
+    let error = engine::error::Explanation { message: "no".into(), causes: vec!["why".into()], hint: None };
+    journal.end(second, at(4), Outcome::Failed { error, attempts: 3 }).unwrap();
+    assert!(first < second);
+    let before: Vec<_> = journal.runs().cloned().collect();
+    drop(journal);
+
+    let mut journal = Journal::open(&state, at(5)).unwrap();
+    assert_eq!(journal.runs().cloned().collect::<Vec<_>>(), before);
+    assert_eq!(journal.run(first).unwrap().outcome, Some(done()));
+    assert_eq!(journal.last_slot("production", Job::Backup), Some(at(2)));
+    assert_eq!(journal.last_slot("production", Job::Drill), None);
+    assert!(journal.begin("production", Job::Backup, Trigger::Request, at(5)).unwrap() > second);
+    let mode = |name: &str| fs::metadata(state.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(""), mode("journal.jsonl")), (0o700, 0o600));
+}
+
+#[test]
+fn a_run_without_an_end_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), at(0)).unwrap();
+    let run = journal.begin("production", Job::Backup, scheduled(), at(2)).unwrap();
+    drop(journal);
+    let journal = Journal::open(folder.path(), at(9)).unwrap();
+    let record = journal.run(run).unwrap().clone();
+    assert_eq!((record.ended_at, record.outcome), (Some(at(9)), Some(Outcome::Lost)));
+    drop(journal);
+    // It was written down: a later start does not say it again, with another time.
+    assert_eq!(Journal::open(folder.path(), at(20)).unwrap().run(run).unwrap().ended_at, Some(at(9)));
+}
+
+#[test]
+fn the_first_end_of_a_run_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), at(0)).unwrap();
+    let run = journal.begin("production", Job::Backup, Trigger::Request, at(1)).unwrap();
+    journal.end(run, at(2), Outcome::Cancelled).unwrap();
+    journal.end(run, at(3), done()).unwrap();
+    assert_eq!(journal.run(run).unwrap().outcome, Some(Outcome::Cancelled));
+}
+
+#[test]
+fn a_torn_last_line_is_cut_off_wherever_it_is_torn() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let mut journal = Journal::open(folder.path(), at(0)).unwrap();
+    let first = journal.begin("production", Job::Backup, Trigger::Request, at(1)).unwrap();
+    journal.end(first, at(2), done()).unwrap();
+    let whole = fs::metadata(&path).unwrap().len();
+    journal.set_slot("production", Job::Check, at(3)).unwrap();
+    drop(journal);
+    let bytes = fs::read(&path).unwrap();
+    for torn in usize::try_from(whole).unwrap()..bytes.len() {
+        fs::write(&path, &bytes[..torn]).unwrap();
+        let mut journal = Journal::open(folder.path(), at(4)).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), whole);
+        assert_eq!((journal.runs().count(), journal.last_slot("production", Job::Check)), (1, None));
+        journal.set_slot("production", Job::Check, at(5)).unwrap();
+        drop(journal);
+        let journal = Journal::open(folder.path(), at(6)).unwrap();
+        assert_eq!(journal.last_slot("production", Job::Check), Some(at(5)));
+        assert!(journal.damaged_lines().is_empty());
+    }
+}
+
+#[test]
+fn a_damaged_line_does_not_take_the_others_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let mut journal = Journal::open(folder.path(), at(0)).unwrap();
+    let first = journal.begin("production", Job::Backup, Trigger::Request, at(1)).unwrap();
+    journal.end(first, at(2), done()).unwrap();
+    let second = journal.begin("production", Job::Backup, Trigger::Request, at(3)).unwrap();
+    journal.end(second, at(4), done()).unwrap();
+    drop(journal);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[5] ^= 0xff;
+    fs::write(&path, bytes).unwrap();
+    let mut journal = Journal::open(folder.path(), at(5)).unwrap();
+    assert_eq!(journal.damaged_lines(), [1]);
+    assert_eq!(journal.runs().map(|run| run.id).collect::<Vec<_>>(), [second]);
+    // The lost line's number is not given out again.
+    assert!(journal.begin("production", Job::Backup, Trigger::Request, at(6)).unwrap() > second);
+}
+
+#[test]
+fn a_folder_has_one_journal_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Journal::open(folder.path(), at(0)).unwrap();
+    let refused = Journal::open(folder.path(), at(0)).unwrap_err();
+    assert!(matches!(refused, JournalError::InUse { .. }) && refused.hint().is_some(), "{refused}");
+    drop(first);
+    Journal::open(folder.path(), at(0)).unwrap();
+}
+
+#[test]
+fn what_is_old_is_forgotten_but_for_the_latest_of_each_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), at(0)).unwrap();
+    let mut run = |instance, job, hours, outcome| {
+        let run = journal.begin(instance, job, Trigger::Request, at(hours)).unwrap();
+        journal.end(run, at(hours), outcome).unwrap();
+        run
+    };
+    run("production", Job::Backup, 0, done());
+    let last_good = run("production", Job::Backup, 1, done());
+    run("production", Job::Backup, 2, Outcome::Cancelled);
+    let last = run("production", Job::Backup, 3, Outcome::Cancelled);
+    let only_drill = run("production", Job::Drill, 0, done());
+    let other = run("other", Job::Backup, 0, done());
+    journal.set_slot("production", Job::Backup, at(3)).unwrap();
+    drop(journal);
+    let length = || fs::metadata(folder.path().join("journal.jsonl")).unwrap().len();
+    let before = length();
+    for _ in 0..2 {
+        let journal = Journal::open(folder.path(), at(401 * 24)).unwrap();
+        let kept: Vec<_> = journal.runs().map(|run| run.id).collect();
+        assert_eq!(kept, [last_good, last, only_drill, other]);
+        assert_eq!(journal.last_slot("production", Job::Backup), Some(at(3)));
+        assert!(length() < before);
+    }
+}
