@@ -87,7 +87,7 @@ async fn find(repository: &Repository, manifest: &Manifest, path: &str) -> Resul
     }
     for volume in manifest.filestore.volumes.iter().rev() {
         let wanted = path.to_owned();
-        let found = repository.read(&volume.list, move |list| {
+        let found = repository.read_cached(&volume.list, move |list| {
             read_list(list).try_fold(None, |found, file| {
                 let file = file?;
                 Ok(if file.path == wanted { Some(file) } else { found })

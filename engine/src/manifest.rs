@@ -3,6 +3,9 @@
 //! The manifest is stored last: a backup exists from that moment on. It names every object that a restore needs, with the
 //! fingerprints of what went in and of what is stored, so that nothing read back has to be believed.
 
+#[cfg(test)]
+pub(crate) mod made_up;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;

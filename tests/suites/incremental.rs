@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "incremental/cache.rs"]
+mod cache;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -17,7 +17,7 @@ use engine::config::{Config, ConfigError, UnknownName};
 use engine::error::{Error, explain};
 use engine::repository::{Repository, RepositoryError};
 use engine::run::Run;
-use engine::store::{self, StoreError};
+use engine::store::StoreError;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Arguments, Command};
@@ -126,8 +126,7 @@ fn load(path: Option<&Path>, output: Output) -> Result<Config, Failure> {
 }
 
 async fn open(config: &Config) -> Result<Repository, Failure> {
-    let store = store::open(&config.repository, false).await?;
-    Ok(Repository::open(store).await?)
+    Ok(Repository::at(&config.repository).await?)
 }
 
 /// The instance whose backups are meant where a command names none: the only one, if there is only one.

@@ -51,6 +51,7 @@ pub(super) async fn previous(repository: &Repository, instance: &str) -> Result<
                     volumes.push(volume);
                     continue;
                 }
+                Err(Error::Store(error)) if error.is_outage() => return Err(error.into()),
                 Err(error) => explain(&error).to_string(),
             },
             false => "it is missing, or not of the size that it should have".to_owned(),
@@ -90,7 +91,7 @@ async fn read_volume_list(
     index: usize,
 ) -> Result<Vec<(FileName, Held)>, Error> {
     let index = u32::try_from(index).unwrap_or(u32::MAX);
-    let files = repository.read(&volume.list, move |list| {
+    let files = repository.read_cached(&volume.list, move |list| {
         let files = read_list(list);
         files
             .map(|file| file.map(|file| (FileName::new(&file.path), Held::new(file.size, file.mtime, index))))

@@ -3,8 +3,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::*;
-use crate::manifest::{DatabaseContent, FORMAT, FilestoreContent};
-use crate::postgres::{Locale, ServerFacts};
+use crate::manifest::made_up;
 use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::{Action, LocalStore};
 use crate::stream::{Level, body_of, encode};
@@ -19,36 +18,7 @@ async fn check_with(fault: fn(&str) -> Option<Fault>) -> (Result<Vec<Checked>, E
     let draft = repository.begin("production", Timestamp::now());
     let dump = encode(body_of(vec![7; 1000]), Level::default(), 0, Task::default());
     let object = draft.add("database.dump.zst", dump).await.unwrap().0;
-    let locale = Locale {
-        encoding: "UTF8".into(),
-        collate: "C".into(),
-        ctype: "C".into(),
-        provider: "libc".into(),
-        locale: None,
-    };
-    let server = ServerFacts {
-        version_num: 0,
-        version: "0".into(),
-        system_identifier: None,
-        database_size: 0,
-        locale,
-        extensions: Vec::new(),
-        in_recovery: false,
-    };
-    let manifest = Manifest {
-        format: FORMAT,
-        id: draft.id().clone(),
-        instance: "production".into(),
-        created_at: Timestamp::now(),
-        finished_at: Timestamp::now(),
-        program: String::new(),
-        server,
-        odoo: None,
-        attachments: None,
-        database: DatabaseContent { name: "production".into(), pg_dump: "0".into(), object },
-        filestore: FilestoreContent::default(),
-        warnings: Vec::new(),
-    };
+    let manifest = made_up::manifest("production", draft.id(), object);
     draft.commit(&manifest).await.unwrap();
     let names = repository.names(None).await.unwrap();
     let options = CheckOptions { read_data: true, tools: Tools::new(None) };

@@ -128,6 +128,14 @@ pub(super) const S3: &[Key] = &[
         example: "\"/etc/odoo-backup/s3-secret\"",
         also: &["secret_key_file"],
     },
+    Key {
+        name: "cache_dir",
+        kind: "path or `false`",
+        default: "`$CACHE_DIRECTORY`, which systemd sets; else `$XDG_CACHE_HOME/odoo-backup`; else `~/.cache/odoo-backup`",
+        about: "Folder on this machine for copies of lists and manifests, which each run would download again; `false`: none are kept",
+        example: "\"/var/cache/odoo-backup\"",
+        also: &["cache", "cache_folder", "cachedir"],
+    },
 ];
 
 const ODOO: &[Key] = &[Key {

@@ -61,6 +61,8 @@ pub struct S3Config {
     pub access_key_id: Option<String>,
     /// `secret_access_key`, or the content of `secret_access_key_file` without its line end.
     pub secret_access_key: Option<Secret>,
+    /// Folder on this machine for copies of what each run would read again; `None`: there are none.
+    pub cache_dir: Option<PathBuf>,
 }
 
 /// `[instance.NAME]`: one Odoo database and its filestore.

@@ -1,7 +1,7 @@
 //! `[repository]`: where backups are kept.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
@@ -10,7 +10,7 @@ use url::Url;
 use super::keys;
 use super::secrets::{self, SecretKeys};
 use super::section::{Reported, Section};
-use super::value::{Raw, Refusal, Value};
+use super::value::{Raw, Refusal, Surroundings, Value};
 use super::{RepositoryConfig, S3Config};
 use crate::store::{Key, is_segment};
 
@@ -43,6 +43,7 @@ fn read_s3(section: &Section<'_>, bucket: String, prefix: String) -> Result<S3Co
     let path_style = section.optional("path_style");
     let access_key_id = section.optional::<String>("access_key_id");
     let secret_access_key = secrets::read(section, SECRET);
+    let cache_dir = section.optional::<CacheDir>("cache_dir");
     let both_or_neither = match (section.has("access_key_id"), section.has(SECRET.value) || section.has(SECRET.file)) {
         (true, false) => {
             Err(section.missing(SECRET.value, "`secret_access_key` is missing: `access_key_id` needs it".into()))
@@ -61,7 +62,40 @@ fn read_s3(section: &Section<'_>, bucket: String, prefix: String) -> Result<S3Co
         path_style: path_style?,
         access_key_id: access_key_id?,
         secret_access_key: secret_access_key?,
+        cache_dir: match cache_dir? {
+            Some(CacheDir(folder)) => folder,
+            None => default_cache_dir(section.source.surroundings),
+        },
     })
+}
+
+/// `None` where neither the environment nor a home says where it may be.
+fn default_cache_dir(surroundings: &Surroundings) -> Option<PathBuf> {
+    let folder = |name: &str| {
+        let value = (surroundings.variable)(name)?;
+        // systemd joins several by colons.
+        let first = value.as_bytes().split(|byte| *byte == b':').next()?;
+        // Relative ones are to be ignored, as the XDG Base Directory Specification has it.
+        Some(PathBuf::from(OsString::from_vec(first.to_vec()))).filter(|path| path.is_absolute())
+    };
+    folder("CACHE_DIRECTORY")
+        .or_else(|| Some(folder("XDG_CACHE_HOME")?.join("odoo-backup")))
+        .or_else(|| Some(surroundings.home.as_ref()?.join(".cache/odoo-backup")))
+}
+
+/// A folder, or none.
+struct CacheDir(Option<PathBuf>);
+
+impl Value for CacheDir {
+    const EXPECTED: &'static str = "a path in quotes, or false";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        match raw.value.as_bool() {
+            Some(false) => Ok(Self(None)),
+            Some(true) => Err(format!("expected {}", Self::EXPECTED).into()),
+            None => PathBuf::read(raw).map(|folder| Self(Some(folder))),
+        }
+    }
 }
 
 /// What `url` says.

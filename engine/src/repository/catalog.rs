@@ -1,10 +1,12 @@
 //! Which backups there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt};
+use tokio::sync::Semaphore;
 
-use super::{BackupId, Repository, RepositoryError};
+use super::cache::{CachedManifests, Seen};
+use super::{BackupId, Repository, RepositoryError, member};
 use crate::manifest::{MANIFEST, Manifest};
 use crate::store::{Key, StoreErrorKind};
 
@@ -32,36 +34,91 @@ pub struct Damaged {
 }
 
 impl Repository {
-    /// Every backup of one instance, or of all.
+    /// Every backup of one instance, or of all. A manifest that this machine has read before is not read again, unless the store says that
+    /// another has taken its place. None is held against its checksums, as [`Self::verified_manifest`] does: enough to show it.
     ///
     /// # Errors
     /// [`RepositoryError::Store`]. A manifest that is damaged, cannot be read or is of a newer format is not an error here: it is
     /// listed as such.
     pub async fn list(&self, instance: Option<&str>) -> Result<Listing, RepositoryError> {
-        let names = self.names(instance).await?;
-        let mut read = futures::stream::iter(names)
-            .map(|(instance, id)| async move {
-                let manifest = self.manifest(&instance, &id).await;
-                (instance, id, manifest)
+        let mut instances: BTreeMap<String, Vec<(BackupId, Seen)>> = BTreeMap::new();
+        for (instance, id, seen) in self.seen(instance).await? {
+            instances.entry(instance).or_default().push((id, seen));
+        }
+        let permits = Semaphore::new(PARALLEL_READS);
+        let mut listings = futures::stream::iter(instances)
+            .map(|(instance, seen)| self.list_instance(instance, seen, &permits))
+            .buffer_unordered(PARALLEL_READS);
+        let mut listing = Listing::default();
+        while let Some(of_one) = listings.next().await {
+            let of_one = of_one?;
+            listing.backups.extend(of_one.backups);
+            listing.damaged.extend(of_one.damaged);
+        }
+        listing.backups.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        listing.damaged.sort_by(|a, b| (&a.id, &a.instance).cmp(&(&b.id, &b.instance)));
+        Ok(listing)
+    }
+
+    async fn list_instance(
+        &self,
+        instance: String,
+        seen: Vec<(BackupId, Seen)>,
+        permits: &Semaphore,
+    ) -> Result<Listing, RepositoryError> {
+        let instance = instance.as_str();
+        let mut cached = match &self.cache {
+            Some(cache) => cache.manifests(instance).await,
+            None => CachedManifests::default(),
+        };
+        let (were_kept, mut kept, mut is_new) = (cached.len(), CachedManifests::default(), false);
+        let mut manifests = futures::stream::iter(seen)
+            .map(|(id, seen)| {
+                let known = cached.take(&id, &seen);
+                async move {
+                    let is_known = known.is_some();
+                    let bytes = match known {
+                        Some(bytes) => Ok(bytes),
+                        None => self.manifest_bytes(instance, &id, permits).await,
+                    };
+                    (id, seen, is_known, bytes)
+                }
             })
             .buffered(PARALLEL_READS);
         let mut listing = Listing::default();
-        while let Some((instance, id, manifest)) = read.next().await {
-            match manifest {
-                Ok(manifest) => listing.backups.push(manifest),
-                Err(error @ (RepositoryError::Damaged { .. } | RepositoryError::NewerFormat { .. })) => {
-                    listing.damaged.push(Damaged { instance, id, error });
+        while let Some((id, seen, is_known, bytes)) = manifests.next().await {
+            let key = member(&id.key(instance), MANIFEST);
+            let read = bytes.and_then(|bytes| Ok((self.manifest_of(instance, &id, &key, &bytes)?, bytes)));
+            match read {
+                Ok((manifest, bytes)) => {
+                    listing.backups.push(manifest);
+                    is_new |= !is_known;
+                    kept.keep(id, seen, bytes);
                 }
                 // Deleted since it was seen.
                 Err(RepositoryError::Store(error)) if matches!(*error.kind, StoreErrorKind::NotFound) => {}
-                Err(RepositoryError::Store(error)) if error.is_of_object() => {
-                    listing.damaged.push(Damaged { instance, id, error: error.into() });
+                Err(error) if error.is_of_object() => {
+                    listing.damaged.push(Damaged { instance: instance.to_owned(), id, error });
                 }
                 Err(error) => return Err(error),
             }
         }
-        listing.backups.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        match &self.cache {
+            Some(cache) if is_new || kept.len() != were_kept => cache.keep_manifests(instance, kept).await,
+            _ => {}
+        }
         Ok(listing)
+    }
+
+    async fn manifest_bytes(
+        &self,
+        instance: &str,
+        id: &BackupId,
+        permits: &Semaphore,
+    ) -> Result<Vec<u8>, RepositoryError> {
+        // Nobody closes the semaphore: there is always a permit to be had.
+        let _permit = permits.acquire().await;
+        Ok(self.document(&id.key(instance), MANIFEST).await?.1)
     }
 
     /// Instance and id of every backup that exists, of one instance or of all.
@@ -69,13 +126,21 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::Store`]
     pub async fn names(&self, instance: Option<&str>) -> Result<Vec<(String, BackupId)>, RepositoryError> {
+        Ok(self.seen(instance).await?.into_iter().map(|(instance, id, _)| (instance, id)).collect())
+    }
+
+    /// As [`Self::names`], with what the store says of each manifest.
+    async fn seen(&self, instance: Option<&str>) -> Result<Vec<(String, BackupId, Seen)>, RepositoryError> {
         // A name that is no key's segment cannot have backups.
         let prefix = match instance.map(Key::new).transpose() {
             Ok(prefix) => prefix,
             Err(_) => return Ok(Vec::new()),
         };
-        let named = self.store.list(prefix.as_ref()).try_filter_map(async |object| Ok(name_of(&object.key)));
-        Ok(named.try_collect().await?)
+        let manifests = self.store.list(prefix.as_ref()).try_filter_map(async |object| {
+            let seen = Seen { size: object.size, modified: object.modified };
+            Ok(name_of(&object.key).map(|(instance, id)| (instance, id, seen)))
+        });
+        Ok(manifests.try_collect().await?)
     }
 
     /// The backup that `selector` names: an id, a unique beginning of one, `latest`, or any of them behind `INSTANCE/`.

@@ -9,24 +9,28 @@
 //! <instance>/<backup id>/SHA256SUMS
 //! ```
 
+mod cache;
 mod catalog;
 mod draft;
 mod id;
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use cache::Cache;
 pub use catalog::{Damaged, Listing};
 pub use draft::Draft;
 pub use id::{BackupId, InvalidBackupId};
 
+use crate::config::RepositoryConfig;
 use crate::error::Error;
 use crate::manifest::{CHECKSUMS, FORMAT, MANIFEST, Manifest, StoredObject, read_checksums};
-use crate::store::{Key, Mode, Store, StoreError, StoreErrorKind, read_document};
-use crate::stream::{ChunkReader, DecodeReader, Digest, body_of, consume};
+use crate::store::{self, Key, Mode, Store, StoreError, StoreErrorKind, read_document};
+use crate::stream::{Body, ChunkReader, DecodeReader, Digest, body_of, consume};
 
 /// `repository.json`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +104,15 @@ pub enum RepositoryError {
 }
 
 impl RepositoryError {
+    /// Whether it says something of the one object: it is damaged, or of a newer format. Others may be sound.
+    fn is_of_object(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::NewerFormat { .. } => true,
+            Self::Store(error) => error.is_of_object(),
+            _ => false,
+        }
+    }
+
     /// How an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
@@ -127,6 +140,8 @@ impl RepositoryError {
 pub struct Repository {
     store: Arc<dyn Store>,
     description: Description,
+    /// What was read before, on this machine.
+    cache: Option<Cache>,
 }
 
 const DESCRIPTION: &str = "repository.json";
@@ -141,7 +156,7 @@ impl Repository {
         let mut bytes = serde_json::to_vec_pretty(&description).map_err(RepositoryError::Json)?;
         bytes.push(b'\n');
         match store.put(&description_key(), body_of(bytes), Mode::CreateNew).await {
-            Ok(_) => Ok(Self { store, description }),
+            Ok(_) => Ok(Self { store, description, cache: None }),
             Err(error) if matches!(*error.kind, StoreErrorKind::AlreadyExists) => {
                 Err(RepositoryError::AlreadyThere(store.location()))
             }
@@ -149,7 +164,20 @@ impl Repository {
         }
     }
 
-    /// Opens the repository in `store`.
+    /// Opens the repository that `config` names, with the cache that belongs to it.
+    ///
+    /// # Errors
+    /// Those of [`store::open`] and of [`Self::open`]
+    pub async fn at(config: &RepositoryConfig) -> Result<Self, RepositoryError> {
+        let repository = Self::open(store::open(config, false).await?).await?;
+        Ok(match config {
+            // A folder is read as quickly as a copy of what is in it.
+            RepositoryConfig::Local { .. } => repository,
+            RepositoryConfig::S3(s3) => repository.with_cache(s3.cache_dir.as_deref()),
+        })
+    }
+
+    /// Opens the repository in `store`, without a cache.
     ///
     /// # Errors
     /// [`RepositoryError::NotARepository`], [`RepositoryError::NewerFormat`], [`RepositoryError::Damaged`], [`RepositoryError::Store`]
@@ -165,7 +193,14 @@ impl Repository {
             let what = format!("the repository in {}", store.location());
             return Err(RepositoryError::NewerFormat { what, found: description.format });
         }
-        Ok(Self { store, description })
+        Ok(Self { store, description, cache: None })
+    }
+
+    /// Keeps copies of lists and manifests in this folder of the machine, and reads them from there.
+    #[must_use]
+    pub fn with_cache(mut self, folder: Option<&Path>) -> Self {
+        self.cache = folder.and_then(|folder| Cache::new(folder, &self.description.id));
+        self
     }
 
     /// `repository.json`
@@ -187,10 +222,32 @@ impl Repository {
         object: &StoredObject,
         read: impl FnOnce(DecodeReader<ChunkReader>) -> io::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
-        let StoredObject { key, plain, stored } = object.clone();
-        let body = self.store.get(&key, None).await?;
-        let done = consume(body, move |bytes| read(DecodeReader::new(bytes, plain, stored)?));
-        done.await.map_err(|source| Error::Io { action: format!("read {key}"), source })
+        let body = self.store.get(&object.key, None).await?;
+        decoded(object, body, read).await
+    }
+
+    /// As [`Self::read`], of this machine's copy where it has one whose digest is right: for volumes' lists, which each backup reads
+    /// again. Says nothing of what lies in the repository.
+    ///
+    /// # Errors
+    /// As [`Self::read`]
+    pub async fn read_cached<T: Send + 'static>(
+        &self,
+        object: &StoredObject,
+        read: impl FnOnce(DecodeReader<ChunkReader>) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let Some(cache) = self.cache.as_ref().filter(|cache| cache.takes(object.stored.size)) else {
+            return self.read(object, read).await;
+        };
+        let bytes = match cache.object(object.stored).await {
+            Some(bytes) => bytes,
+            None => {
+                let bytes = read_document(&*self.store, &object.key).await?;
+                cache.keep_object(object.stored, &bytes).await;
+                bytes
+            }
+        };
+        decoded(object, body_of(bytes), read).await
     }
 
     /// Begins a backup that shows the moment `created_at`.
@@ -212,12 +269,6 @@ impl Repository {
             return Err(self.damaged(&manifest_key, format!("it is not the one whose digest {sums_key} holds")));
         }
         self.manifest_of(instance, id, &manifest_key, &bytes)
-    }
-
-    /// Reads a manifest without holding it against anything: enough to show it.
-    async fn manifest(&self, instance: &str, id: &BackupId) -> Result<Manifest, RepositoryError> {
-        let (key, bytes) = self.document(&id.key(instance), MANIFEST).await?;
-        self.manifest_of(instance, id, &key, &bytes)
     }
 
     fn manifest_of(&self, instance: &str, id: &BackupId, key: &Key, bytes: &[u8]) -> Result<Manifest, RepositoryError> {
@@ -246,6 +297,17 @@ impl Repository {
     fn damaged(&self, key: &Key, reason: impl Into<String>) -> RepositoryError {
         RepositoryError::Damaged { key: key.clone(), location: self.store.location(), reason: reason.into() }
     }
+}
+
+/// Lets `read` read an object's plain bytes on a thread, `body` being its stored ones.
+async fn decoded<T: Send + 'static>(
+    object: &StoredObject,
+    body: Body,
+    read: impl FnOnce(DecodeReader<ChunkReader>) -> io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    let StoredObject { key, plain, stored } = object.clone();
+    let done = consume(body, move |bytes| read(DecodeReader::new(bytes, plain, stored)?));
+    done.await.map_err(|source| Error::Io { action: format!("read {key}"), source })
 }
 
 fn description_key() -> Key {

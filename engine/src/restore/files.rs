@@ -39,7 +39,7 @@ pub(super) async fn restore_filestore(job: &Job<'_>, beside: &Beside) -> Result<
 async fn plan(repository: &Repository, manifest: &Manifest) -> Result<Plan, Error> {
     let mut entries = Vec::new();
     for (volume, index) in manifest.filestore.volumes.iter().zip(0..) {
-        let files = repository.read(&volume.list, move |list| {
+        let files = repository.read_cached(&volume.list, move |list| {
             read_list(list).map(|file| Ok((FileName::new(&file?.path), Some(index)))).collect::<Result<Vec<_>, _>>()
         });
         entries.extend(files.await?);

@@ -8,7 +8,8 @@ use super::beside::{Beside, shortened};
 use super::swap::take_names;
 use crate::config::{Database, SslMode, Target};
 use crate::filestore::NewFilestore;
-use crate::postgres::{self, Endpoint, Locale, Session};
+use crate::manifest::made_up;
+use crate::postgres::{self, Endpoint, Session};
 use crate::run::Run;
 
 /// A name that needs quoting wherever it goes.
@@ -40,14 +41,7 @@ fn target(cluster: &Cluster, folder: &Path) -> Target {
 async fn made(cluster: &Cluster, target: &Target) -> (Beside, Session) {
     let server = postgres::connect_maintenance(&Endpoint::resolve(&target.database)).await.unwrap();
     let beside = Beside::of(target).unwrap();
-    let locale = Locale {
-        encoding: "UTF8".into(),
-        collate: "C".into(),
-        ctype: "C".into(),
-        provider: "libc".into(),
-        locale: None,
-    };
-    postgres::create_database(&server, &beside.database.database, &locale).await.unwrap();
+    postgres::create_database(&server, &beside.database.database, &made_up::locale()).await.unwrap();
     drop(NewFilestore::create(&beside.filestore, &beside.writers).unwrap());
     assert_eq!(cluster.databases(), [beside.database.database.as_str()]);
     (beside, server)

@@ -53,12 +53,15 @@ impl<F: Fn(Action, &Key) -> Option<Fault> + Send + Sync> Store for FaultyStore<F
     }
 
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Body, StoreError> {
-        self.refuse(Action::Get, key)?;
+        let broken = match (self.fault)(Action::Get, key) {
+            None => return self.inner.get(key, range).await,
+            Some(Fault::Refused(kind)) => return Err(self.error(Action::Get, key, kind)),
+            Some(Fault::Broken(kind)) => kind,
+        };
         let mut body = self.inner.get(key, range).await?;
-        let Some(Fault::Broken(kind)) = (self.fault)(Action::Get, key) else { return Ok(body) };
         let mut bytes = Vec::new();
         body.read_to_end(&mut bytes).await.unwrap();
-        let error = self.error(Action::Get, key, kind);
+        let error = self.error(Action::Get, key, broken);
         let (broken, _) = produce::<(), _>(move |out| {
             io::Write::write_all(out, &bytes[..bytes.len() / 2])?;
             Err(io::Error::other(error))

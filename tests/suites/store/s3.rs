@@ -30,6 +30,7 @@ fn config(server: &SeaweedFs) -> S3Config {
         path_style: None,
         access_key_id: Some(server.access_key.clone()),
         secret_access_key: Some(Secret::new(&server.secret_key)),
+        cache_dir: None,
     }
 }
 

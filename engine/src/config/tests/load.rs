@@ -88,6 +88,7 @@ fn an_s3_repository() {
         path_style: None,
         access_key_id: None,
         secret_access_key: None,
+        cache_dir: Some(fixture.path("home/.cache/odoo-backup")),
     };
     assert_eq!(s3(""), bare);
     let full = s3(
@@ -98,6 +99,26 @@ fn an_s3_repository() {
     assert_eq!(full.path_style, Some(false));
     assert_eq!(full.access_key_id.as_deref(), Some("AK"));
     assert_eq!(full.secret_access_key.as_ref().map(Secret::expose), Some("from-file"));
+}
+
+#[test]
+fn where_copies_are_kept() {
+    let cache_dir = |fixture: Fixture, text: &str| {
+        let config = fixture.load(&format!("[repository]\nurl = 's3://bucket'\n{text}"));
+        let RepositoryConfig::S3(s3) = config.repository else { panic!() };
+        s3.cache_dir.map(|path| fixture.shortened(path.to_str().unwrap()))
+    };
+    let both = || Fixture::new().variable("CACHE_DIRECTORY", "/a:/b").variable("XDG_CACHE_HOME", "/x");
+    assert_eq!(cache_dir(both(), "cache_dir = 'here'").as_deref(), Some("DIR/here"));
+    assert_eq!(cache_dir(both(), "cache_dir = false"), None);
+    assert_eq!(cache_dir(both(), "").as_deref(), Some("/a"));
+    assert_eq!(cache_dir(Fixture::new().variable("XDG_CACHE_HOME", "/x"), "").as_deref(), Some("/x/odoo-backup"));
+    let relative = Fixture::new().variable("XDG_CACHE_HOME", "x");
+    assert_eq!(cache_dir(relative, "").as_deref(), Some("DIR/home/.cache/odoo-backup"));
+    assert_eq!(
+        Fixture::new().errors("[repository]\nurl = 's3://bucket'\ncache_dir = true\n"),
+        ["c.toml:3: [repository] `cache_dir`: expected a path in quotes, or false"]
+    );
 }
 
 #[test]

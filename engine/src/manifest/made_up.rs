@@ -1,0 +1,39 @@
+//! Manifests for tests that need one and do not care what is in it.
+
+use jiff::Timestamp;
+
+use super::{DatabaseContent, FORMAT, FilestoreContent, Manifest, StoredObject};
+use crate::postgres::{Locale, ServerFacts};
+use crate::repository::BackupId;
+
+/// The locale that exists everywhere.
+pub(crate) fn locale() -> Locale {
+    Locale { encoding: "UTF8".into(), collate: "C".into(), ctype: "C".into(), provider: "libc".into(), locale: None }
+}
+
+/// A backup of a database that is not Odoo's, without files.
+pub(crate) fn manifest(instance: &str, id: &BackupId, database: StoredObject) -> Manifest {
+    let server = ServerFacts {
+        version_num: 0,
+        version: "0".into(),
+        system_identifier: None,
+        database_size: 0,
+        locale: locale(),
+        extensions: Vec::new(),
+        in_recovery: false,
+    };
+    Manifest {
+        format: FORMAT,
+        id: id.clone(),
+        instance: instance.into(),
+        created_at: Timestamp::now(),
+        finished_at: Timestamp::now(),
+        program: String::new(),
+        server,
+        odoo: None,
+        attachments: None,
+        database: DatabaseContent { name: instance.into(), pg_dump: "0".into(), object: database },
+        filestore: FilestoreContent::default(),
+        warnings: Vec::new(),
+    }
+}

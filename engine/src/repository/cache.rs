@@ -1,0 +1,166 @@
+//! Copies, on this machine, of what a distant repository holds and never changes.
+//!
+//! ```text
+//! <cache_dir>/<repository id>/<SHA-256>.object       a volume's list, as it is stored
+//! <cache_dir>/<repository id>/<instance>.manifests   the manifests of an instance
+//! ```
+//!
+//! It may be lost, damaged or deleted at any time: what is not here, or not what it should be, is read from the repository. Nothing
+//! fails because of it: where it cannot be written there is none. Entries are renamed into place, so that several processes may share it.
+//! They are not flushed: what a loss of power makes of one shows by its digest.
+
+mod manifests;
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+pub(super) use manifests::{CachedManifests, Seen};
+
+use crate::stream::{Digest, Fingerprint};
+
+/// Larger objects are not kept: they pass through memory. The list of a full volume has some 15 MB.
+const LARGEST_OBJECT: u64 = 64 * 1024 * 1024;
+/// What nobody has used for so long is removed when something is added.
+const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How old a use may look before it is noted anew.
+const SAME_USE: Duration = Duration::from_secs(24 * 3600);
+const OBJECT: &str = "object";
+const MANIFESTS: &str = "manifests";
+const TEMPORARY: &str = ".tmp-";
+
+/// The part of the cache that is of one repository. Every failure to read is an absence, and a failure to write is logged alone.
+#[derive(Debug, Clone)]
+pub(super) struct Cache {
+    folder: Arc<Path>,
+}
+
+impl Cache {
+    /// The cache in `folder`, which need not exist yet, of the repository of this id; `None` where that is not as `init` draws it, and so
+    /// not to be trusted with a path.
+    pub(super) fn new(folder: &Path, repository: &str) -> Option<Self> {
+        let drawn = repository.len() == 32 && repository.bytes().all(|byte| byte.is_ascii_hexdigit());
+        drawn.then(|| Self { folder: folder.join(repository).into() })
+    }
+
+    /// Whether an object of this size may be here.
+    pub(super) fn takes(&self, size: u64) -> bool {
+        size <= LARGEST_OBJECT
+    }
+
+    /// The stored bytes of an object, verified.
+    pub(super) async fn object(&self, stored: Fingerprint) -> Option<Vec<u8>> {
+        let path = self.object_path(stored);
+        let bytes = blocking(move || read(&path, stored.size)).await?;
+        (Fingerprint::of(&bytes) == stored).then_some(bytes)
+    }
+
+    /// Keeps an object's stored bytes, if they are its.
+    pub(super) async fn keep_object(&self, stored: Fingerprint, bytes: &[u8]) {
+        if Fingerprint::of(bytes) == stored {
+            self.write(self.object_path(stored), bytes.to_vec()).await;
+        }
+    }
+
+    /// The manifests of an instance that were kept; none where there are none.
+    pub(super) async fn manifests(&self, instance: &str) -> CachedManifests {
+        let path = self.manifests_path(instance);
+        blocking(move || CachedManifests::unpack(&read(&path, u64::MAX)?)).await.unwrap_or_default()
+    }
+
+    /// Keeps the manifests of an instance in place of those that were kept before.
+    pub(super) async fn keep_manifests(&self, instance: &str, manifests: CachedManifests) {
+        let packed = blocking(move || manifests.pack().ok()).await;
+        if let Some(packed) = packed {
+            self.write(self.manifests_path(instance), packed).await;
+        }
+    }
+
+    fn object_path(&self, stored: Fingerprint) -> PathBuf {
+        self.folder.join(format!("{}.{OBJECT}", stored.sha256))
+    }
+
+    fn manifests_path(&self, instance: &str) -> PathBuf {
+        self.folder.join(format!("{instance}.{MANIFESTS}"))
+    }
+
+    async fn write(&self, path: PathBuf, bytes: Vec<u8>) {
+        let folder = self.folder.clone();
+        blocking(move || {
+            if let Err(error) = write(&folder, &path, &bytes).and_then(|()| remove_unused(&folder, SystemTime::now())) {
+                tracing::debug!(path = %path.display(), %error, "nothing is kept in the cache");
+            }
+            Some(())
+        })
+        .await;
+    }
+}
+
+/// Runs `work` on a thread where it may block. One that panicked has found nothing.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Option<T> + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok().flatten()
+}
+
+/// Reads an entry of at most `size` bytes, and notes that it was used.
+fn read(path: &Path, size: u64) -> Option<Vec<u8>> {
+    let file = File::open(path).ok()?;
+    let metadata = file.metadata().ok().filter(|metadata| metadata.is_file() && metadata.len() <= size)?;
+    let now = SystemTime::now();
+    if age(&metadata, now).is_none_or(|age| age > SAME_USE) {
+        // On a disk that cannot be written to nothing is removed either.
+        let _ = file.set_modified(now);
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    file.take(size).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Writes an entry for its owner alone. Another process may write it at the same time.
+fn write(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let permissions = Permissions::from_mode(0o600);
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).permissions(permissions).tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Removes entries that were not used for long, and what a killed process left. Nothing that has another form of name.
+fn remove_unused(folder: &Path, now: SystemTime) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        let ours = path.extension().is_some_and(|kind| kind == OBJECT || kind == MANIFESTS)
+            || entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes());
+        // One that is gone was removed by another process.
+        let unused = entry.metadata().is_ok_and(|metadata| age(&metadata, now).is_some_and(|age| age > UNUSED));
+        if ours && unused {
+            let _ = fs::remove_file(path);
+        }
+    }
+    Ok(())
+}
+
+/// How long ago a file was written or used; `None` where that lies in the future.
+fn age(metadata: &fs::Metadata, now: SystemTime) -> Option<Duration> {
+    now.duration_since(metadata.modified().ok()?).ok()
+}
+
+/// The digest of a whole entry, in front of it.
+fn sealed(content: Vec<u8>) -> Vec<u8> {
+    let mut sealed = Digest::of(&content).to_string().into_bytes();
+    sealed.extend(content);
+    sealed
+}
+
+/// The content of an entry whose digest is right.
+fn unsealed(sealed: &[u8]) -> Option<&[u8]> {
+    let (digest, content) = sealed.split_at_checked(64)?;
+    (Digest::of(content).to_string().as_bytes() == digest).then_some(content)
+}
+
+#[cfg(test)]
+mod tests;
