@@ -2,10 +2,12 @@
 
 mod files;
 mod previous;
+mod rows;
 
 use jiff::Timestamp;
 
 use self::files::{StoredFiles, store_files};
+use self::rows::{StoredRows, store_rows};
 use crate::config::Instance;
 use crate::error::Error;
 use crate::filestore::Limits;
@@ -132,10 +134,11 @@ fn manifest(
     draft: &Draft,
     instance: &Instance,
     source: &Source,
-    database: StoredObject,
+    (database, counted): (StoredObject, StoredRows),
     files: StoredFiles,
 ) -> Manifest {
     let StoredFiles { attachments, filestore, mut warnings } = files;
+    warnings.extend(counted.warning);
     if source.odoo.is_none() {
         let name = &instance.database.name;
         warnings.push(format!("database {name:?} is not Odoo's: it has no ir_module_module and ir_attachment"));
@@ -154,6 +157,7 @@ fn manifest(
             name: instance.database.name.clone(),
             pg_dump: source.pg_dump.version.clone(),
             object: database,
+            rows: counted.content,
         },
         filestore,
         warnings,
@@ -165,12 +169,14 @@ async fn store_database(
     source: &Source,
     options: BackupOptions,
     run: &Run,
-) -> Result<StoredObject, Error> {
+) -> Result<(StoredObject, StoredRows), Error> {
     // The server counts indexes, of which a dump holds only the definition: the dump is smaller, by how much nobody knows.
     let task = run.progress.task("database", None);
     let dump = postgres::dump(&source.pg_dump, source.session.endpoint(), &source.snapshot)?;
+    let (dump, counts) = postgres::count_rows(dump);
     let encoded = encode(dump, options.level, options.dump_threads, task);
-    Ok(draft.add("database.dump.zst", encoded).await?.0)
+    let (object, ()) = draft.add("database.dump.zst", encoded).await?;
+    Ok((object, store_rows(draft, counts.get(), options).await?))
 }
 
 #[cfg(test)]

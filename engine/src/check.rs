@@ -105,8 +105,7 @@ impl Checker<'_> {
             for volume in &manifest.filestore.volumes {
                 checked.damage.extend(self.read_volume(volume, &unsound).await?);
             }
-            let attachments = manifest.attachments.iter().map(|attachments| &attachments.list);
-            for object in manifest.filestore.removed.iter().chain(attachments) {
+            for object in manifest.lists() {
                 checked.damage.extend(self.read_other(object, &unsound).await?);
             }
         }

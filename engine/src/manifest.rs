@@ -61,6 +61,22 @@ pub struct DatabaseContent {
     pub pg_dump: String,
     /// Where it is: zstd around pg_dump's custom format, itself uncompressed.
     pub object: StoredObject,
+    /// How many rows it holds; `None` where they were not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowContent>,
+}
+
+/// The rows of a dump, counted while it was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowContent {
+    /// Tables whose data it holds.
+    pub tables: u64,
+    /// Their rows, together.
+    pub rows: u64,
+    /// Large objects.
+    pub large_objects: u64,
+    /// The tables, one JSON object a line, in zstd; see [`crate::postgres::TableRows`].
+    pub list: StoredObject,
 }
 
 impl DatabaseContent {
@@ -189,9 +205,14 @@ impl Manifest {
     /// Every object that a restore of it reads.
     pub fn objects(&self) -> impl Iterator<Item = &StoredObject> {
         let volumes = self.filestore.volumes.iter().flat_map(|volume| [&volume.object, &volume.list]);
-        let others =
-            self.filestore.removed.iter().chain(self.attachments.as_ref().map(|attachments| &attachments.list));
-        std::iter::once(&self.database.object).chain(volumes).chain(others)
+        std::iter::once(&self.database.object).chain(volumes).chain(self.lists())
+    }
+
+    /// Those of them that stand alone: neither the dump nor of a volume.
+    pub fn lists(&self) -> impl Iterator<Item = &StoredObject> {
+        let tables = self.database.rows.as_ref().map(|rows| &rows.list);
+        let attachments = self.attachments.as_ref().map(|attachments| &attachments.list);
+        self.filestore.removed.iter().chain(tables).chain(attachments)
     }
 
     /// Bytes that its own objects take in the repository: what it did not share with an earlier backup.

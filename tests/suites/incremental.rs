@@ -66,7 +66,7 @@ async fn an_unchanged_filestore_is_not_stored_again() {
     let folder = project.repository().join(INSTANCE).join(second["id"].as_str().unwrap());
     let mut stored: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     stored.sort();
-    assert_eq!(stored, ["SHA256SUMS", "attachments.zst", "database.dump.zst", "manifest.json"]);
+    assert_eq!(stored, ["SHA256SUMS", "attachments.zst", "database.dump.zst", "manifest.json", "tables.zst"]);
     let show = program.run(["show", "latest"]).await.success().stdout;
     assert!(show.contains("nothing new; stands on ") && show.contains(", 0 of its own"), "{show}");
     program.run(["check", "--read-data"]).await.success();

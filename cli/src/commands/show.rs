@@ -32,6 +32,8 @@ pub(super) fn document(manifest: &Manifest) -> Value {
             "name": manifest.database.name,
             "dump_bytes": manifest.database.object.plain.size,
             "stored_bytes": manifest.database.object.stored.size,
+            "tables": manifest.database.rows.as_ref().map(|rows| rows.tables),
+            "rows": manifest.database.rows.as_ref().map(|rows| rows.rows),
         },
         "filestore": {
             "files": manifest.filestore.files,
@@ -114,6 +116,9 @@ fn text(manifest: &Manifest) -> String {
         volumes = plural(filestore.volumes.len() as u64, "volume"),
         own = count(own_volumes(manifest)),
     );
+    if let Some(rows) = &database.rows {
+        text.push_str(&format!("  rows       {} in {}\n", count(rows.rows), plural(rows.tables, "table")));
+    }
     if let Some(content) = &manifest.attachments {
         text.push_str(&format!("  files of   {}\n", attachments(&content.counts)));
     }

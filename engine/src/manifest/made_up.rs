@@ -32,7 +32,7 @@ pub(crate) fn manifest(instance: &str, id: &BackupId, database: StoredObject) ->
         server,
         odoo: None,
         attachments: None,
-        database: DatabaseContent { name: instance.into(), pg_dump: "0".into(), object: database },
+        database: DatabaseContent { name: instance.into(), pg_dump: "0".into(), object: database, rows: None },
         filestore: FilestoreContent::default(),
         warnings: Vec::new(),
     }

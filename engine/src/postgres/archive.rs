@@ -1,4 +1,7 @@
-//! The table of contents of pg_dump's archive, as pg_restore lists it.
+//! pg_dump's archives: their table of contents as pg_restore lists it, and what can be read of one as it streams by.
+
+mod format;
+mod rows;
 
 use std::io;
 use std::process::Stdio;
@@ -9,6 +12,9 @@ use tokio::process::Command;
 use super::process::Running;
 use super::{PostgresError, Tool};
 use crate::stream::Body;
+
+pub use format::Misunderstood;
+pub use rows::{PendingRowCounts, RowCounts, TableRows, count_rows};
 
 /// What an archive holds, in pg_restore's own list format.
 #[derive(Debug, Clone)]

@@ -137,3 +137,15 @@ async fn a_filestore_that_is_missing_or_empty_while_attachments_name_files() {
     program.run(["check", "--read-data"]).await.success();
     program.run(["restore", "--to", "staging"]).await.success();
 }
+
+#[tokio::test]
+async fn a_dump_whose_rows_cannot_be_counted_is_a_backup_with_a_warning() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    replace_tool(&project, "pg_dump", "exec \"$REAL\" \"$@\" --compress=1");
+    let now = program.run(["now", "--json"]).await.expect_code(3).json();
+    let warning = now["backups"][0]["warnings"][0].as_str().unwrap();
+    assert!(warning.ends_with("a restore cannot compare them: its data is compressed"), "{warning}");
+    assert!(now["backups"][0]["database"]["rows"].is_null());
+    program.run(["restore", "--to", "staging"]).await.success();
+}

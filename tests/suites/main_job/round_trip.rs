@@ -14,6 +14,7 @@ async fn round_trip(project: &Project, jobs: &str) {
     let program = initialised(project).await;
     let now = program.run(["now", "--json"]).await.success().json();
     let id = now["backups"][0]["id"].as_str().unwrap().to_owned();
+    assert!(now["backups"][0]["database"]["rows"].as_u64().unwrap() > 0, "{now}");
     let check = program.run(["check", &id, "--read-data", "--json"]).await.success().json();
     assert_eq!(check["sound"], true);
     let restored = program.run(["restore", "--to", "staging", "--jobs", jobs, "--json"]).await.success().json();

@@ -1,0 +1,45 @@
+//! The row counts of a backup.
+
+use super::BackupOptions;
+use crate::error::Error;
+use crate::manifest::RowContent;
+use crate::postgres::{Misunderstood, RowCounts};
+use crate::progress::Task;
+use crate::repository::Draft;
+use crate::stream::{body_of, encode};
+
+/// What was stored of the row counts, and what is to be warned of.
+#[derive(Default)]
+pub(super) struct StoredRows {
+    pub(super) content: Option<RowContent>,
+    pub(super) warning: Option<String>,
+}
+
+/// Stores the list of tables and their rows. A dump that could not be counted is as good as any other: it is warned of.
+pub(super) async fn store_rows(
+    draft: &Draft,
+    counts: Result<RowCounts, Misunderstood>,
+    options: BackupOptions,
+) -> Result<StoredRows, Error> {
+    let counts = match counts {
+        Ok(counts) => counts,
+        Err(reason) => {
+            let warning = format!("the rows of the dump were not counted, so a restore cannot compare them: {reason}");
+            return Ok(StoredRows { content: None, warning: Some(warning) });
+        }
+    };
+    let mut lines = Vec::new();
+    for table in &counts.tables {
+        serde_json::to_writer(&mut lines, table).map_err(crate::repository::RepositoryError::Json)?;
+        lines.push(b'\n');
+    }
+    let encoded = encode(body_of(lines), options.level, 0, Task::default());
+    let (list, ()) = draft.add("tables.zst", encoded).await?;
+    let content = RowContent {
+        tables: counts.tables.len() as u64,
+        rows: counts.tables.iter().map(|table| table.rows).sum(),
+        large_objects: counts.large_objects,
+        list,
+    };
+    Ok(StoredRows { content: Some(content), warning: None })
+}

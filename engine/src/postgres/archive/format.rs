@@ -1,0 +1,217 @@
+//! The bytes of pg_dump's custom format: its header and its table of contents, in pieces as they pass by.
+//!
+//! After `WriteHead` and `WriteToc` of PostgreSQL's `pg_backup_archiver.c`, versions 1.14 (pg_dump 12) to 1.16 (pg_dump 17 and 18).
+//! Nothing here can fail but by [`Misunderstood`], whatever the bytes are.
+
+/// What keeps an archive from being understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misunderstood {
+    /// It does not begin as one.
+    #[error("it is no archive in pg_dump's custom format")]
+    NoArchive,
+    /// pg_dump older than 12, or later than those that are known.
+    #[error("its format has version {0}.{1}, and those from 1.14 to 1.16 are known")]
+    Version(u8, u8),
+    /// The sizes of its integers are none that pg_dump has ever written.
+    #[error("its integers have {0} bytes and its offsets {1}")]
+    Sizes(u8, u8),
+    /// Its data is compressed.
+    #[error("its data is compressed")]
+    Compressed,
+    /// It ends in the middle.
+    #[error("it ends in the middle of {0}")]
+    Truncated(&'static str),
+    /// Something else than what must stand there.
+    #[error("it has something else where {0} should be")]
+    Unexpected(&'static str),
+    /// What it announced did not come.
+    #[error("it holds no data of {0}")]
+    NoData(String),
+    /// Nobody read it to its end.
+    #[error("it was not read to its end")]
+    Unread,
+}
+
+/// An entry of the table of contents. Texts are as pg_dump wrote them, in the archive's encoding.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
+    /// Its number, by which others and its data refer to it.
+    pub(super) id: i64,
+    /// Whether the archive has data for it.
+    pub(super) has_data: bool,
+    /// The name of what it is.
+    pub(super) tag: &'a [u8],
+    /// What it is: `TABLE`, `TABLE DATA`, `FK CONSTRAINT`.
+    pub(super) kind: &'a [u8],
+    /// Its schema; empty where it is in none.
+    pub(super) schema: &'a [u8],
+}
+
+/// An integer's bytes: its sign and its amount, the least significant byte first.
+pub(super) const INTEGER: usize = 1 + 4;
+
+/// The integer that these bytes are.
+pub(super) fn integer(bytes: [u8; INTEGER]) -> i64 {
+    let [sign, a, b, c, d] = bytes;
+    let amount = i64::from(u32::from_le_bytes([a, b, c, d]));
+    if sign == 0 { amount } else { -amount }
+}
+
+/// Larger than any function, view or list of dependencies; what is larger is no table of contents.
+const LONGEST_ENTRY: usize = 64 * 1024 * 1024;
+
+/// Reads header and table of contents, given in any pieces.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// What was given and not yet understood: part of the header, or of an entry.
+    pending: Vec<u8>,
+    head: Option<Head>,
+    /// Entries still to come.
+    remaining: i64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    minor: u8,
+    offset_size: usize,
+}
+
+impl Contents {
+    /// Reads further bytes and hands each entry that is complete to `each`. Once the last one was there, returns how many bytes at
+    /// the end of `bytes` stand behind it.
+    pub(super) fn feed(
+        &mut self,
+        bytes: &[u8],
+        mut each: impl FnMut(Entry<'_>) -> Result<(), Misunderstood>,
+    ) -> Result<Option<usize>, Misunderstood> {
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.extend_from_slice(bytes);
+        let mut rest = pending.as_slice();
+        let head = match self.head {
+            Some(head) => head,
+            None => match head_of(&mut rest)? {
+                Some((head, entries)) => {
+                    self.remaining = entries;
+                    *self.head.insert(head)
+                }
+                None => return self.wait_for_more(pending, 0),
+            },
+        };
+        while self.remaining > 0 {
+            let mut ahead = rest;
+            let Some(entry) = entry_of(&mut ahead, head) else {
+                let used = pending.len() - rest.len();
+                return self.wait_for_more(pending, used);
+            };
+            if entry.kind.is_empty() {
+                return Err(Misunderstood::Unexpected("the kind of an entry"));
+            }
+            each(entry)?;
+            rest = ahead;
+            self.remaining -= 1;
+        }
+        Ok(Some(rest.len()))
+    }
+
+    fn wait_for_more(&mut self, mut pending: Vec<u8>, used: usize) -> Result<Option<usize>, Misunderstood> {
+        pending.drain(..used);
+        if pending.len() > LONGEST_ENTRY {
+            return Err(Misunderstood::Unexpected("an entry of the table of contents"));
+        }
+        self.pending = pending;
+        Ok(None)
+    }
+}
+
+/// The header, and how many entries follow; `None` where more bytes are needed.
+fn head_of(bytes: &mut &[u8]) -> Result<Option<(Head, i64)>, Misunderstood> {
+    const MAGIC: &[u8] = b"PGDMP";
+    /// `archCustom`
+    const CUSTOM: u8 = 1;
+    let mut rest = *bytes;
+    if !MAGIC.starts_with(&rest[..rest.len().min(MAGIC.len())]) {
+        return Err(Misunderstood::NoArchive);
+    }
+    let fixed = take(&mut rest, MAGIC.len() + 6);
+    let Some(&[.., major, minor, _revision, int_size, offset_size, format]) = fixed else { return Ok(None) };
+    if major != 1 || !(14..=16).contains(&minor) {
+        return Err(Misunderstood::Version(major, minor));
+    }
+    if usize::from(int_size) + 1 != INTEGER || !(1..=8).contains(&offset_size) {
+        return Err(Misunderstood::Sizes(int_size, offset_size));
+    }
+    if format != CUSTOM {
+        return Err(Misunderstood::NoArchive);
+    }
+    let Some((compression, entries)) = rest_of_head(&mut rest, minor) else { return Ok(None) };
+    if compression != 0 {
+        return Err(Misunderstood::Compressed);
+    }
+    if entries < 0 {
+        return Err(Misunderstood::Unexpected("the number of entries"));
+    }
+    *bytes = rest;
+    Ok(Some((Head { minor, offset_size: offset_size.into() }, entries)))
+}
+
+/// Compression and number of entries.
+fn rest_of_head(rest: &mut &[u8], minor: u8) -> Option<(i64, i64)> {
+    // A level until 1.14, an algorithm since; nothing is 0 in both.
+    let compression = if minor >= 15 { i64::from(*take(rest, 1)?.first()?) } else { take_integer(rest)? };
+    for _ in ["second", "minute", "hour", "day", "month", "year", "daylight saving"] {
+        take_integer(rest)?;
+    }
+    for _ in ["database", "server's version", "pg_dump's version"] {
+        take_text(rest)?;
+    }
+    Some((compression, take_integer(rest)?))
+}
+
+/// The next entry; `None` where more bytes are needed.
+fn entry_of<'a>(bytes: &mut &'a [u8], head: Head) -> Option<Entry<'a>> {
+    let id = take_integer(bytes)?;
+    let has_data = take_integer(bytes)? != 0;
+    for _ in ["catalogue", "object"] {
+        take_text(bytes)?;
+    }
+    let tag = take_text(bytes)?.unwrap_or_default();
+    let kind = take_text(bytes)?.unwrap_or_default();
+    let _section = take_integer(bytes)?;
+    for _ in ["definition", "DROP", "COPY"] {
+        take_text(bytes)?;
+    }
+    let schema = take_text(bytes)?.unwrap_or_default();
+    for _ in ["table space", "access method"] {
+        take_text(bytes)?;
+    }
+    if head.minor >= 16 {
+        let _relation_kind = take_integer(bytes)?;
+    }
+    for _ in ["owner", "with oids"] {
+        take_text(bytes)?;
+    }
+    // What it depends on.
+    while take_text(bytes)?.is_some() {}
+    let _offset = take(bytes, 1 + head.offset_size)?;
+    Some(Entry { id, has_data, tag, kind, schema })
+}
+
+fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
+    let (taken, rest) = bytes.split_at_checked(count)?;
+    *bytes = rest;
+    Some(taken)
+}
+
+fn take_integer(bytes: &mut &[u8]) -> Option<i64> {
+    let (taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(integer(*taken))
+}
+
+/// A text, which is none where its length is negative.
+fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
+    match usize::try_from(take_integer(bytes)?) {
+        Ok(length) => take(bytes, length).map(Some),
+        Err(_) => Some(None),
+    }
+}
