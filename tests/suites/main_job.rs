@@ -8,6 +8,8 @@ mod commands;
 mod connections;
 #[path = "main_job/damage.rs"]
 mod damage;
+#[path = "main_job/deploy.rs"]
+mod deploy;
 #[path = "main_job/round_trip.rs"]
 mod round_trip;
 

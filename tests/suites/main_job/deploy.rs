@@ -1,0 +1,82 @@
+//! The files of `deploy/` that can be tried without the system that they are for.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use harness::postgres::{Cluster, SUPERUSER};
+use harness::project::{INSTANCE, Project, TARGET};
+
+use crate::initialised;
+
+const ROLE: &str = "odoo-backup";
+
+fn deployed(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name).canonicalize().unwrap()
+}
+
+fn make_role(cluster: &Cluster) {
+    let mut psql = cluster.command("psql", SUPERUSER);
+    psql.args(["-X", "--quiet", "-v", "ON_ERROR_STOP=1", "-v", &format!("role={ROLE}"), "-d", INSTANCE, "-f"]);
+    let output = psql.arg(deployed("postgresql/backup-role.sql")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+async fn the_backup_role_backs_up_with_the_collector_kept_out_and_can_do_no_more() {
+    let project = Project::start().await;
+    let cluster = project.cluster();
+    make_role(cluster);
+    // Once more changes nothing: an operator does not remember where it was run.
+    make_role(cluster);
+    // What a module adds later is covered as well.
+    cluster.execute(INSTANCE, "CREATE TABLE added_later (id serial); INSERT INTO added_later DEFAULT VALUES");
+
+    let config = fs::read_to_string(project.config()).unwrap();
+    let section = format!("[instance.{INSTANCE}]\nuser = \"{ROLE}\"\n");
+    let config = config.replace(&format!("[instance.{INSTANCE}]\n"), &section);
+    assert!(config.contains(ROLE), "{config}");
+    fs::write(project.config(), config).unwrap();
+    let program = initialised(&project).await;
+    program.run(["doctor"]).await.success();
+    program.run(["now"]).await.success();
+    let shown = program.run(["show", "latest", "--json"]).await.success().json();
+    assert_eq!(shown["filestore"]["collector_held"], true, "{shown:#}");
+    program.run(["restore", "--to", TARGET]).await.success();
+    assert_eq!(cluster.execute(TARGET, "SELECT count(*) FROM added_later"), "1\n");
+
+    for refused in [
+        "DELETE FROM ir_attachment",
+        "UPDATE res_users SET login = 'thief'",
+        "INSERT INTO res_users DEFAULT VALUES",
+        "DROP TABLE ir_attachment",
+        "CREATE DATABASE stolen",
+    ] {
+        let mut psql = cluster.command("psql", ROLE);
+        let output = psql.args(["-X", "-v", "ON_ERROR_STOP=1", "-d", INSTANCE, "-c", refused]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("permission denied") || said.contains("must be owner"), "{refused}: {said}");
+    }
+}
+
+/// The figure above which systemd calls a service's exposure more than "OK".
+const EXPOSED: f64 = 2.5;
+
+#[test]
+fn the_unit_is_exposed_little() {
+    let unit = deployed("systemd/odoo-backup.service");
+    let Ok(output) =
+        Command::new("systemd-analyze").args(["security", "--offline=yes", "--no-pager"]).arg(unit).output()
+    else {
+        eprintln!("skipped: systemd-analyze is not installed");
+        return;
+    };
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let Some((_, overall)) = printed.split_once("Overall exposure level for odoo-backup.service: ") else {
+        // Before systemd 250 it looks at running services alone.
+        eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr).trim());
+        return;
+    };
+    let exposure: f64 = overall.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(exposure < EXPOSED, "{printed}");
+}
