@@ -146,6 +146,22 @@ Where the configuration exists already it is left as it is, and only the reposit
         #[arg(long)]
         read_data: bool,
     },
+    /// List the locks, and remove those whose owners are gone
+    #[command(after_help = "Examples:
+  odoo-backup unlock --list
+  odoo-backup unlock                       remove what no living process holds
+  odoo-backup unlock production --force    remove a lock though its owner may be alive: it then stops")]
+    Unlock {
+        /// Names of instances [default: all]
+        #[arg(value_name = "INSTANCE")]
+        instances: Vec<String>,
+        /// Only show them
+        #[arg(long, conflicts_with = "force")]
+        list: bool,
+        /// Remove those of living owners, too
+        #[arg(long)]
+        force: bool,
+    },
     /// Try every connection, privilege, program and folder, and say what is missing
     Doctor,
     /// Print a completion script for a shell

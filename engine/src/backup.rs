@@ -14,7 +14,7 @@ use crate::filestore::Limits;
 use crate::manifest::{DatabaseContent, FORMAT, Manifest, StoredObject};
 use crate::odoo::{CollectorHold, OdooFacts, hold_collector, odoo_facts};
 use crate::postgres::{self, Endpoint, PostgresError, ServerFacts, Session, Tool, Tools};
-use crate::repository::{Draft, Repository};
+use crate::repository::{Draft, Lock, Purpose, Repository};
 use crate::run::Run;
 use crate::stream::{Level, encode};
 
@@ -49,11 +49,15 @@ pub async fn backup(
     options: BackupOptions,
     run: &Run,
 ) -> Result<Manifest, Error> {
-    let result = run.until_cancelled(begin(instance)).await;
-    let result = match result {
-        Ok((source, hold)) => store(repository, instance, &source, hold, options, run).await,
-        Err(error) => Err(error),
+    let locked = async {
+        let lock = repository.lock(&instance.name, Purpose::Backup, run).await?;
+        let result = match lock.run().until_cancelled(begin(instance)).await {
+            Ok((source, hold)) => store(repository, &lock, instance, &source, hold, options).await,
+            Err(error) => Err(error),
+        };
+        lock.finish(result).await
     };
+    let result = locked.await;
     result.map_err(|error| error.during(format!("back up {}", instance.name)))
 }
 
@@ -95,12 +99,13 @@ async fn export_snapshot(session: &Session) -> Result<(String, Timestamp), Postg
 
 async fn store(
     repository: &Repository,
+    lock: &Lock,
     instance: &Instance,
     source: &Source,
     hold: Option<CollectorHold>,
     options: BackupOptions,
-    run: &Run,
 ) -> Result<Manifest, Error> {
+    let run = lock.run();
     let draft = repository.begin(&instance.name, source.taken_at);
     let stored = run.until_cancelled(async {
         tokio::try_join!(
@@ -114,7 +119,12 @@ async fn store(
         Ok((database, files)) => {
             tracing::info!(backup = %draft.id(), "everything is stored, the manifest follows");
             let manifest = manifest(&draft, instance, source, database, files);
-            draft.commit(&manifest).await.map(|()| manifest).map_err(Error::from)
+            let committed = async {
+                // Were it lost, a prune might not have seen this backup.
+                lock.confirm().await?;
+                draft.commit(&manifest).await
+            };
+            committed.await.map(|()| manifest).map_err(Error::from)
         }
         Err(error) => Err(error),
     };

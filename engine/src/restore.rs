@@ -66,7 +66,15 @@ pub async fn restore(
     options: RestoreOptions,
     run: &Run,
 ) -> Result<Restored, Error> {
-    let result = Job { repository, manifest, target, options, run }.restore().await;
+    let result = async {
+        let lock = repository.lock_to_read(&manifest.instance, &manifest.id, run).await?;
+        let result = Job { repository, manifest, target, options, run }.restore().await;
+        match lock {
+            Some(lock) => lock.finish(result).await,
+            None => result,
+        }
+    };
+    let result = result.await;
     result.map_err(|error| error.during(format!("restore {}/{} to {}", manifest.instance, manifest.id, target.name)))
 }
 

@@ -6,6 +6,8 @@
 mod backup;
 #[path = "faults/full_disk.rs"]
 mod full_disk;
+#[path = "faults/locks.rs"]
+mod locks;
 #[path = "faults/restore.rs"]
 mod restore;
 #[path = "faults/s3.rs"]

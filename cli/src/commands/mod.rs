@@ -9,6 +9,7 @@ mod list;
 mod now;
 mod restore;
 mod show;
+mod unlock;
 
 use std::path::Path;
 
@@ -82,6 +83,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
         Command::Files { backup, like } => files::files(config, &backup, like.as_deref(), output).await,
         Command::Fetch { backup, what, output: to } => fetch::fetch(config, &backup, &what, &to, output).await,
         Command::Check { backups, read_data } => check::check(config, &backups, read_data, &run, output).await,
+        Command::Unlock { instances, list, force } => unlock::unlock(config, &instances, list, force, output).await,
         Command::Doctor => doctor::doctor(config, output).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "odoo-backup", &mut std::io::stdout());

@@ -1,6 +1,9 @@
 //! A backup that does not exist yet.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::TryStreamExt;
 
 use super::{BackupId, RepositoryError, member};
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject, write_checksums};
@@ -48,6 +51,7 @@ impl Draft {
     /// # Errors
     /// [`RepositoryError`]; the backup then does not exist, and its objects should be discarded.
     pub async fn commit(&self, manifest: &Manifest) -> Result<(), RepositoryError> {
+        self.find_shared(manifest).await?;
         let folder = self.id.key(&self.instance);
         let bytes = manifest.to_bytes().map_err(RepositoryError::Json)?;
         let own = manifest.objects().filter(|object| object.key.is_under(&folder));
@@ -56,6 +60,22 @@ impl Draft {
         self.put(&self.key(CHECKSUMS), body_of(sums.into_bytes())).await?;
         self.put(&self.key(MANIFEST), body_of(bytes)).await?;
         Ok(())
+    }
+
+    /// Looks whether what earlier backups share with this one is there still: hours may have passed since it was chosen.
+    async fn find_shared(&self, manifest: &Manifest) -> Result<(), RepositoryError> {
+        let own = self.id.key(&self.instance);
+        let shared: Vec<_> = manifest.objects().filter(|object| !object.key.is_under(&own)).collect();
+        if shared.is_empty() {
+            return Ok(());
+        }
+        let prefix = Key::new(self.instance.as_str()).ok();
+        let listed = self.store.list(prefix.as_ref()).map_ok(|object| (object.key, object.size));
+        let sizes: HashMap<_, _> = listed.try_collect().await?;
+        match shared.into_iter().find(|object| sizes.get(&object.key) != Some(&object.stored.size)) {
+            None => Ok(()),
+            Some(gone) => Err(RepositoryError::Vanished { key: gone.key.clone(), location: self.store.location() }),
+        }
     }
 
     /// Deletes an object that turned out not to be needed.

@@ -7,12 +7,14 @@
 //! <instance>/<backup id>/filestore-0001.tar.zst
 //! <instance>/<backup id>/filestore-0001.files.zst
 //! <instance>/<backup id>/SHA256SUMS
+//! locks/<instance>/<purpose>-<id>.json                 while something is done to it
 //! ```
 
 mod cache;
 mod catalog;
 mod draft;
 mod id;
+mod lock;
 
 use std::io;
 use std::path::Path;
@@ -25,6 +27,7 @@ use cache::Cache;
 pub use catalog::{Damaged, Listing};
 pub use draft::Draft;
 pub use id::{BackupId, InvalidBackupId};
+pub use lock::{Claim, Lock, LockError, Owner, Purpose, StoredClaim};
 
 use crate::config::RepositoryConfig;
 use crate::error::Error;
@@ -49,6 +52,17 @@ pub enum RepositoryError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A lock that was refused or lost.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// An object of an earlier backup went away while one was made that stands on it.
+    #[error("{key} in {location}, on which the backup was to stand, is gone")]
+    Vanished {
+        /// The object.
+        key: Key,
+        /// Where the repository is.
+        location: String,
+    },
     /// There is no `repository.json`.
     #[error("there is no repository in {0}")]
     NotARepository(String),
@@ -117,6 +131,8 @@ impl RepositoryError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Store(error) => return error.hint(),
+            Self::Lock(error) => error.hint(),
+            Self::Vanished { .. } => "back up again: what is gone is then stored anew".into(),
             Self::NotARepository(_) => {
                 "`odoo-backup init` makes one; check `url` in the [repository] section if there should be one".into()
             }

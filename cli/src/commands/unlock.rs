@@ -1,0 +1,87 @@
+//! `odoo-backup unlock`
+
+use std::path::Path;
+
+use engine::repository::StoredClaim;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Failure, load, open};
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::table::{plural, table};
+
+/// Shows the locks, and removes those whose owners are gone, or with `force` all of them.
+pub(super) async fn unlock(
+    config: Option<&Path>,
+    names: &[String],
+    list: bool,
+    force: bool,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let config = load(config, output)?;
+    let repository = open(&config).await?;
+    let mut claims = repository.claims(None).await?;
+    claims.retain(|claim| names.is_empty() || names.iter().any(|name| name == claim.instance()));
+    if claims.is_empty() {
+        return Ok(output.result(&json!({ "locks": [] }), || "no locks".to_owned(), Exit::Success));
+    }
+    let now = repository.store_now().await?;
+    let mut locks = Vec::new();
+    for claim in claims {
+        let alive = !claim.is_dead(now);
+        let removed = !list && (force || !alive);
+        if removed {
+            repository.remove_claim(&claim).await?;
+        }
+        locks.push(Lock { claim, alive, removed });
+    }
+    let left = !list && locks.iter().any(|lock| !lock.removed);
+    let exit = if left { Exit::Warnings } else { Exit::Success };
+    let document = json!({ "locks": locks.iter().map(|lock| lock.document(now)).collect::<Vec<_>>() });
+    Ok(output.result(&document, || text(&locks, now, left), exit))
+}
+
+struct Lock {
+    claim: StoredClaim,
+    alive: bool,
+    removed: bool,
+}
+
+impl Lock {
+    fn document(&self, now: Timestamp) -> Value {
+        let claim = self.claim.claim.as_ref();
+        json!({
+            "instance": self.claim.instance(),
+            "purpose": claim.map(|claim| claim.purpose),
+            "host": claim.map(|claim| &claim.owner.host),
+            "pid": claim.map(|claim| claim.owner.pid),
+            "since": claim.map(|claim| claim.since),
+            "renewed_seconds_ago": seconds(&self.claim, now),
+            "held": claim.is_none_or(|claim| claim.held),
+            "alive": self.alive,
+            "removed": self.removed,
+        })
+    }
+}
+
+fn seconds(claim: &StoredClaim, now: Timestamp) -> i64 {
+    claim.age(now).as_secs().max(0)
+}
+
+fn text(locks: &[Lock], now: Timestamp, left: bool) -> String {
+    let rows = locks.iter().map(|lock| {
+        let state = match (lock.alive, lock.removed) {
+            (true, false) => "alive",
+            (false, false) => "owner gone",
+            (true, true) => "removed, its owner stops",
+            (false, true) => "removed, owner gone",
+        };
+        vec![lock.claim.describe(), plural(seconds(&lock.claim, now).unsigned_abs(), "second"), state.to_owned()]
+    });
+    let mut text = table(&["LOCK", "SEEN AGO", "STATE"], &[1], rows);
+    if left {
+        text.push_str("left are those of living owners; `--force` removes them as well\n");
+    }
+    text
+}

@@ -1,0 +1,221 @@
+//! The object by which a process says what it is doing to an instance.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::Owner;
+use crate::repository::BackupId;
+use crate::store::{Key, Object};
+
+/// The folder of all claims.
+pub(super) const LOCKS: &str = "locks";
+
+/// What is done to an instance while a lock is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// A backup is made.
+    Backup,
+    /// Backups are removed by the policy, and what nothing names.
+    Prune,
+    /// One backup is removed because a person says so.
+    Forget,
+    /// What a person says of backups is written down: which ones stay, which figures are right.
+    Pin,
+    /// A backup is read.
+    Read,
+}
+
+impl Purpose {
+    const ALL: [Self; 5] = [Self::Backup, Self::Prune, Self::Forget, Self::Pin, Self::Read];
+
+    /// Whether the two exclude each other. Whoever reads excludes nobody: who removes looks for readers and goes around them.
+    pub fn conflicts_with(self, other: Self) -> bool {
+        use Purpose::{Backup, Forget, Pin, Prune, Read};
+        match (self, other) {
+            (Read, _) | (_, Read) | (Pin, Pin | Backup) | (Backup, Pin) => false,
+            (Backup | Prune | Forget | Pin, Backup | Prune | Forget | Pin) => true,
+        }
+    }
+
+    /// Whether it is over in moments, so that it is worth waiting for.
+    pub(super) fn is_short(self) -> bool {
+        !matches!(self, Self::Backup)
+    }
+
+    /// As it stands in the names of objects.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::Prune => "prune",
+            Self::Forget => "forget",
+            Self::Pin => "pin",
+            Self::Read => "read",
+        }
+    }
+}
+
+impl fmt::Display for Purpose {
+    /// What is being done, behind "being".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Backup => "backed up",
+            Self::Prune => "pruned",
+            Self::Forget => "rid of a backup",
+            Self::Pin => "marked",
+            Self::Read => "read",
+        })
+    }
+}
+
+/// What stands in a claim's object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// What is being done.
+    pub purpose: Purpose,
+    /// To which instance.
+    pub instance: String,
+    /// The backups that are read or removed; empty where that is not known or all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backups: Vec<BackupId>,
+    /// By whom.
+    pub owner: Owner,
+    /// Since when, by the owner's clock: to be shown, never to be compared.
+    pub since: Timestamp,
+    /// How long it holds behind its object's last modification, which each renewal moves.
+    pub lease: SignedDuration,
+    /// Whether the lock is held, or still waited for.
+    pub held: bool,
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { purpose, instance, owner, since, .. } = self;
+        let doing = if self.held { "is being" } else { "is about to be" };
+        write!(f, "{} {doing} {purpose} by {owner} since {since:.0}", instance.escape_debug())
+    }
+}
+
+/// The name of a claim's object: `locks/<instance>/<purpose>-<id>.json`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Name {
+    /// `None`: a later version's, or nobody's. It conflicts with all that conflicts with anything.
+    pub(super) purpose: Option<Purpose>,
+    /// Random, so that no two claims ever share an object; the lower of two that wait goes first.
+    pub(super) id: String,
+}
+
+impl Name {
+    /// A name that nobody else has.
+    pub(super) fn draw(purpose: Purpose) -> Result<Self, getrandom::Error> {
+        Ok(Self { purpose: Some(purpose), id: format!("{:016x}", getrandom::u64()?) })
+    }
+
+    pub(super) fn of(key: &Key) -> Self {
+        let name = key.name().strip_suffix(".json").unwrap_or(key.name());
+        let (word, id) = name.rsplit_once('-').unwrap_or(("", name));
+        let purpose = Purpose::ALL.into_iter().find(|purpose| purpose.as_str() == word);
+        Self { purpose, id: id.to_owned() }
+    }
+
+    pub(super) fn key(&self, instance: &str) -> Key {
+        let purpose = self.purpose.map_or("unknown", Purpose::as_str);
+        folder(instance, &format!("/{purpose}-{}.json", self.id))
+    }
+
+    pub(super) fn conflicts_with(&self, purpose: Purpose) -> bool {
+        match self.purpose {
+            Some(other) => other.conflicts_with(purpose),
+            None => purpose != Purpose::Read,
+        }
+    }
+}
+
+/// The folder of an instance's claims, and what lies in it.
+pub(super) fn folder(instance: &str, rest: &str) -> Key {
+    #[expect(clippy::expect_used, reason = "an instance's name is checked where it is read")]
+    Key::new(format!("{LOCKS}/{instance}{rest}")).expect("an instance's name is a segment of a key")
+}
+
+/// A claim as it lies in the store.
+#[derive(Debug, Clone)]
+pub struct StoredClaim {
+    /// Its object, and when that was last written, by the store's clock.
+    pub object: Object,
+    /// What stands in it; `None` where that cannot be understood.
+    pub claim: Option<Claim>,
+}
+
+impl StoredClaim {
+    /// The instance whose lock it is.
+    pub fn instance(&self) -> &str {
+        self.object.key.segments().nth(1).unwrap_or_default()
+    }
+
+    /// How long it was not renewed, where it is `now` by the store's clock.
+    pub fn age(&self, now: Timestamp) -> SignedDuration {
+        now.duration_since(self.object.modified)
+    }
+
+    /// Whether its owner has ended for certain, or must have stopped by its own rule because it could not renew it.
+    pub fn is_dead(&self, now: Timestamp) -> bool {
+        self.has_ended() || self.has_lapsed(now)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.claim.as_ref().is_some_and(|claim| claim.owner.has_ended())
+    }
+
+    pub(super) fn has_lapsed(&self, now: Timestamp) -> bool {
+        self.age(now) > self.lease()
+    }
+
+    pub(super) fn lease(&self) -> SignedDuration {
+        // A lease that somebody wrote there must not hold for ever.
+        const LONGEST: SignedDuration = SignedDuration::from_hours(1);
+        let written = self.claim.as_ref().map_or(super::LEASE, |claim| claim.lease);
+        written.clamp(SignedDuration::ZERO, LONGEST)
+    }
+
+    /// Who does what, as people are told of it.
+    pub fn describe(&self) -> String {
+        match &self.claim {
+            Some(claim) => claim.to_string(),
+            None => format!("{} is locked by {}, which this version cannot read", self.instance(), self.object.key),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back_and_strange_ones_conflict_with_all_but_readers() {
+        for purpose in Purpose::ALL {
+            let name = Name::draw(purpose).unwrap();
+            assert_eq!(Name::of(&name.key("shop-1.example")), name);
+        }
+        for strange in ["locks/x/mend-00.json", "locks/x/note.txt", "locks/x/backup-x/y"] {
+            let name = Name::of(&Key::new(strange).unwrap());
+            assert_eq!(name.purpose, None);
+            assert!(name.conflicts_with(Purpose::Backup) && name.conflicts_with(Purpose::Pin));
+            assert!(!name.conflicts_with(Purpose::Read));
+        }
+    }
+
+    #[test]
+    fn conflicts_are_mutual_and_prune_excludes_only_what_it_must() {
+        for one in Purpose::ALL {
+            for other in Purpose::ALL {
+                assert_eq!(one.conflicts_with(other), other.conflicts_with(one), "{one:?} {other:?}");
+            }
+        }
+        let with = |purpose: Purpose| Purpose::ALL.map(|other| u8::from(purpose.conflicts_with(other)));
+        assert_eq!(with(Purpose::Backup), [1, 1, 1, 0, 0]);
+        assert_eq!(with(Purpose::Prune), [1, 1, 1, 1, 0]);
+        assert_eq!(with(Purpose::Pin), [0, 1, 1, 0, 0]);
+    }
+}

@@ -1,0 +1,102 @@
+//! Which process a claim belongs to, and whether that one still runs.
+
+use std::fmt;
+use std::fs;
+
+use rustix::process::{Pid, test_kill_process};
+use serde::{Deserialize, Serialize};
+
+/// A process, as far as others can find it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Name of its machine.
+    pub host: String,
+    /// Its number there.
+    pub pid: u32,
+    /// The machine's present boot and the process's namespace of numbers: only within the same does `pid` mean the same process.
+    /// Empty where the system does not say.
+    #[serde(default)]
+    pub place: String,
+    /// When it started, in the kernel's ticks since the boot: numbers are used again.
+    #[serde(default)]
+    pub started: u64,
+}
+
+impl Owner {
+    /// This process.
+    pub(super) fn this() -> Self {
+        let pid = std::process::id();
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        let place = match (boot, fs::read_link("/proc/self/ns/pid")) {
+            (Ok(boot), Ok(namespace)) => format!("{} {}", boot.trim(), namespace.display()),
+            _ => String::new(),
+        };
+        let started = Stat::of(pid).map_or(0, |stat| stat.started);
+        Self { host, pid, place, started }
+    }
+
+    /// Whether the process has ended for certain. Of one on another machine, or in another container, nobody here can know.
+    pub(super) fn has_ended(&self) -> bool {
+        let this = Self::this();
+        if this.place.is_empty() || self.place != this.place {
+            return false;
+        }
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return false };
+        match Stat::of(self.pid) {
+            Some(stat) => stat.started != self.started || stat.is_dead,
+            // Where others' processes are hidden from this user, a signal still tells whether there is one.
+            None => test_kill_process(pid) == Err(rustix::io::Errno::SRCH),
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What stands in the object may be anybody's.
+        write!(f, "{} (process {})", self.host.escape_debug(), self.pid)
+    }
+}
+
+/// What the kernel says of a process.
+struct Stat {
+    started: u64,
+    is_dead: bool,
+}
+
+impl Stat {
+    fn of(pid: u32) -> Option<Self> {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The second field is the program's name in parentheses, which may hold anything.
+        let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+        let state = fields.next()?;
+        Some(Self { started: fields.nth(18)?.parse().ok()?, is_dead: matches!(state, "Z" | "X") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_ended_is_told_from_one_that_runs_and_from_one_elsewhere() {
+        let this = Owner::this();
+        assert!(!this.place.is_empty() && this.started > 0, "{this:?}");
+        assert!(!this.has_ended());
+        assert!(Owner { started: this.started - 1, ..this.clone() }.has_ended(), "the number was given anew");
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let started = Stat::of(child.id()).unwrap().started;
+        let other = Owner { pid: child.id(), started, ..this };
+        assert!(!other.has_ended());
+        child.kill().unwrap();
+        while !other.has_ended() {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(other.has_ended());
+        assert!(!Owner { place: "another machine".into(), ..other.clone() }.has_ended());
+        assert!(!Owner { place: String::new(), ..other }.has_ended());
+    }
+}
