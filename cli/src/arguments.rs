@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 const EXAMPLES: &str = "\
@@ -134,6 +134,21 @@ Where the configuration exists already it is left as it is, and only the reposit
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
+    /// Write a backup as a file that other programs read: Odoo's own zip, or an archive of pg_dump and a tar
+    #[command(after_help = "Examples:
+  odoo-backup export latest -o production.zip             for Odoo's database manager, `odoo-bin db load`, Odoo.sh
+  odoo-backup export latest -o - | ssh elsewhere 'cat > production.zip'
+  odoo-backup export latest --format dump -o production   production.dump for pg_restore, production.tar for tar")]
+    Export {
+        /// An id, a unique beginning of one, `latest`, or INSTANCE/ and one of these
+        backup: String,
+        /// A file that does not exist yet, or `-` for stdout; with `--format dump` the two files' name without `.dump` and `.tar`
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// What is written
+        #[arg(long, value_enum, default_value_t = ExportFormat::Zip)]
+        format: ExportFormat,
+    },
     /// Check that every object of a backup is there, and, if asked, every byte of it
     #[command(after_help = "Examples:
   odoo-backup check                          every backup: objects, sizes, checksums' list
@@ -171,6 +186,15 @@ Where the configuration exists already it is left as it is, and only the reposit
         /// The shell
         shell: Shell,
     },
+}
+
+/// What `export` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Odoo's own: dump.sql, filestore/ and manifest.json
+    Zip,
+    /// FILE.dump, in pg_dump's custom format, and FILE.tar, the filestore
+    Dump,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod arguments;
 mod commands;
 mod exit;
+mod new_file;
 mod output;
 mod progress;
 mod table;

@@ -295,7 +295,7 @@ fn fingerprint_of(listed: Listed) -> (String, Fingerprint) {
 /// What is wrong with an archive by its list.
 fn compare(archive: impl io::Read, mut listed: HashMap<String, Fingerprint>) -> io::Result<Option<String>> {
     let mut wrong: Vec<String> = Vec::new();
-    read_files(archive, |path, content| {
+    read_files(archive, |path, _, content| {
         let mut content = DigestReader::new(content);
         io::copy(&mut content, &mut io::sink())?;
         match listed.remove(path) {

@@ -72,6 +72,12 @@ pub enum Error {
         /// The backup's name.
         backup: String,
     },
+    /// What only a database of Odoo has is asked for.
+    #[error("the backup {backup} is not of a database of Odoo")]
+    NotOdoo {
+        /// The backup's name.
+        backup: String,
+    },
     /// Stopped by whoever runs it.
     #[error("interrupted")]
     Interrupted,
@@ -106,6 +112,7 @@ impl Error {
                 Some("`odoo-backup check --read-data` says what is damaged; restore another backup".into())
             }
             Self::NoSuchFile { backup, .. } => Some(format!("`odoo-backup files {backup}` lists those that it holds")),
+            Self::NotOdoo { .. } => Some("`--format dump` exports any database".into()),
             Self::NoAttachments { .. } | Self::Io { .. } | Self::Verb { .. } | Self::Interrupted => None,
         }
     }

@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod check;
 pub mod doctor;
+pub mod export;
 pub mod fetch;
 pub mod restore;
 
@@ -11,6 +12,7 @@ pub mod error;
 pub mod filestore;
 mod folder;
 pub mod manifest;
+mod merged;
 pub mod odoo;
 pub mod postgres;
 pub mod progress;

@@ -5,13 +5,12 @@ use std::path::Path;
 
 use engine::check::{CheckOptions, Checked};
 use engine::config::Config;
-use engine::postgres::Tools;
 use engine::repository::{BackupId, Repository};
 use engine::run::Run;
 use engine::store::Key;
 use serde_json::{Value, json};
 
-use super::{Failure, load, only_instance, open};
+use super::{Failure, load, only_instance, open, tools};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, plural};
@@ -55,13 +54,6 @@ async fn chosen(
         chosen.insert(repository.resolve(selector, only_instance(config)).await?);
     }
     Ok(chosen.into_iter().collect())
-}
-
-/// Any pg_restore will do that is new enough: those that an instance's or target's `pg_path` names come first.
-fn tools(config: &Config) -> Tools {
-    let databases = config.instances.values().map(|instance| &instance.database);
-    let mut databases = databases.chain(config.targets.values().map(|target| &target.database));
-    Tools::new(databases.find_map(|database| database.pg_path.as_deref()))
 }
 
 fn document(checked: &Checked) -> Value {

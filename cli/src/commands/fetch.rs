@@ -3,11 +3,11 @@
 use std::io;
 use std::path::Path;
 
-use engine::error::Error;
 use serde_json::json;
 
 use super::{Failure, load, only_instance, open};
 use crate::exit::Exit;
+use crate::new_file::NewFile;
 use crate::output::Output;
 use crate::table::bytes;
 
@@ -27,16 +27,10 @@ pub(super) async fn fetch(
         engine::fetch::fetch(&repository, &manifest, &path, io::stdout()).await?;
         return Ok(Exit::Success);
     }
-    let failed = |source| Error::Io { action: format!("write {}", to.display()), source };
-    let to = std::path::absolute(to).map_err(failed)?;
-    if to.symlink_metadata().is_ok() {
-        return Err(Error::Exists { what: to.display().to_string() }.into());
-    }
-    let folder = to.parent().unwrap_or(Path::new("/"));
-    let file = tempfile::Builder::new().prefix(".odoo-backup-").tempfile_in(folder).map_err(failed)?;
-    let sink = file.reopen().map_err(failed)?;
-    let size = engine::fetch::fetch(&repository, &manifest, &path, sink).await?;
-    file.persist_noclobber(&to).map_err(|error| failed(error.error))?;
+    let file = NewFile::create(to)?;
+    let to = file.path().to_owned();
+    let size = engine::fetch::fetch(&repository, &manifest, &path, file.sink()?).await?;
+    file.keep()?;
     let document = json!({ "backup": manifest.id, "path": path, "file": to, "bytes": size });
     Ok(output.result(&document, || format!("{}: {} of {path}", to.display(), bytes(size)), Exit::Success))
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod doctor;
+mod export;
 mod fetch;
 mod files;
 mod init;
@@ -16,6 +17,7 @@ use std::path::Path;
 use clap::CommandFactory;
 use engine::config::{Config, ConfigError, UnknownName};
 use engine::error::{Error, explain};
+use engine::postgres::Tools;
 use engine::repository::{Repository, RepositoryError};
 use engine::run::Run;
 use engine::store::StoreError;
@@ -82,6 +84,9 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
         }
         Command::Files { backup, like } => files::files(config, &backup, like.as_deref(), output).await,
         Command::Fetch { backup, what, output: to } => fetch::fetch(config, &backup, &what, &to, output).await,
+        Command::Export { backup, output: to, format } => {
+            export::export(config, &backup, &to, format, &run, output).await
+        }
         Command::Check { backups, read_data } => check::check(config, &backups, read_data, &run, output).await,
         Command::Unlock { instances, list, force } => unlock::unlock(config, &instances, list, force, output).await,
         Command::Doctor => doctor::doctor(config, output).await,
@@ -135,4 +140,11 @@ async fn open(config: &Config) -> Result<Repository, Failure> {
 fn only_instance(config: &Config) -> Option<&str> {
     let mut names = config.instances.keys();
     names.next().filter(|_| names.next().is_none()).map(String::as_str)
+}
+
+/// Any pg_restore will do that is new enough: those that an instance's or target's `pg_path` names come first.
+fn tools(config: &Config) -> Tools {
+    let databases = config.instances.values().map(|instance| &instance.database);
+    let mut databases = databases.chain(config.targets.values().map(|target| &target.database));
+    Tools::new(databases.find_map(|database| database.pg_path.as_deref()))
 }

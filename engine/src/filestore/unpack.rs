@@ -134,7 +134,7 @@ pub fn unpack(
     wanted: impl Fn(&str) -> bool,
 ) -> io::Result<Unpacked> {
     let mut unpacked = Unpacked::default();
-    read_files(archive, |path, content| {
+    read_files(archive, |path, _, content| {
         if !wanted(path) {
             io::copy(content, &mut io::sink())?;
             return Ok(());
@@ -151,13 +151,13 @@ pub fn unpack(
     Ok(unpacked)
 }
 
-/// Reads a volume's tar archive to its very end, and hands each file's checked path and content to `each`.
+/// Reads a volume's tar archive to its very end, and hands each file's checked path, its length in bytes and its content to `each`.
 ///
 /// # Errors
 /// [`FilestoreError::BadArchive`] and [`FilestoreError::BadName`] where it holds what no filestore holds.
 pub fn read_files(
     mut archive: impl Read,
-    mut each: impl FnMut(&str, &mut dyn Read) -> io::Result<()>,
+    mut each: impl FnMut(&str, u64, &mut dyn Read) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut tar = tar::Archive::new(&mut archive);
     for entry in tar.entries()? {
@@ -171,7 +171,7 @@ pub fn read_files(
         let name = check_path(&bytes)?;
         let size = entry.size();
         let mut counted = Counted { inner: &mut entry, count: 0 };
-        each(name, &mut counted)?;
+        each(name, size, &mut counted)?;
         if counted.count != size {
             return Err(
                 FilestoreError::BadArchive(format!("{name:?} ends after {} of {size} bytes", counted.count)).into()

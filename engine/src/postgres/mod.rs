@@ -11,6 +11,7 @@ mod error;
 mod passfile;
 mod process;
 mod restore;
+mod script;
 mod tls;
 mod tools;
 
@@ -23,4 +24,5 @@ pub use dump::dump;
 pub use endpoint::Endpoint;
 pub use error::PostgresError;
 pub use restore::{ArchiveSource, restore};
+pub use script::script;
 pub use tools::{Tool, Tools};

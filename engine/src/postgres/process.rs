@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::PostgresError;
 use crate::stream::Body;
@@ -81,18 +82,41 @@ async fn last_lines(stderr: ChildStderr) -> Vec<String> {
 }
 
 /// The stdout of a program as a [`Body`]: after the last byte it waits for the program, and ends in `Ok` only where that succeeded.
-pub(super) fn body_of(mut running: Running) -> Result<Body, PostgresError> {
+pub(super) fn body_of(running: Running) -> Result<Body, PostgresError> {
+    body_and_end(running, async |running: Running| running.wait().await.map(drop).map_err(io::Error::other))
+}
+
+/// As [`body_of`], of a program whose stdin `feeder` writes: both must have succeeded, and what failed the one is the cause, whatever
+/// the program made of half its input.
+pub(super) fn body_of_fed(
+    running: Running,
+    feeder: impl Future<Output = io::Result<()>> + Send + 'static,
+) -> Result<Body, PostgresError> {
+    let feeder = AbortOnDropHandle::new(tokio::spawn(feeder));
+    body_and_end(running, async move |running: Running| {
+        feeder.await.map_err(io::Error::from).flatten()?;
+        running.wait().await.map(drop).map_err(io::Error::other)
+    })
+}
+
+fn body_and_end<F>(mut running: Running, end: impl FnOnce(Running) -> F) -> Result<Body, PostgresError>
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
     let Some(stdout) = running.child.stdout.take() else {
         return Err(PostgresError::Run { program: running.program.into(), source: io::ErrorKind::BrokenPipe.into() });
     };
     // Fewer hand-overs between two processes; where the system's limit is lower, its default will do.
     let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 1024 * 1024);
-    Ok(Box::pin(ProcessBody::Reading(stdout, Some(Box::new(running)))))
+    // Not polled before the last byte was read; until then it only holds what ends when it is dropped.
+    Ok(Box::pin(ProcessBody::Reading(stdout, Some(Box::pin(end(running))))))
 }
 
+type End = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
 enum ProcessBody {
-    Reading(ChildStdout, Option<Box<Running>>),
-    Waiting(Pin<Box<dyn Future<Output = Result<Vec<String>, PostgresError>> + Send>>),
+    Reading(ChildStdout, Option<End>),
+    Waiting(End),
     Succeeded,
     Failed,
 }
@@ -101,22 +125,19 @@ impl AsyncRead for ProcessBody {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             match &mut *self {
-                Self::Reading(stdout, running) => {
+                Self::Reading(stdout, end) => {
                     let before = buf.filled().len();
                     ready!(Pin::new(stdout).poll_read(cx, buf))?;
                     if buf.filled().len() > before {
                         return Poll::Ready(Ok(()));
                     }
-                    *self = match running.take() {
-                        Some(running) => Self::Waiting(Box::pin(running.wait())),
-                        None => Self::Failed,
-                    };
+                    *self = end.take().map_or(Self::Failed, Self::Waiting);
                 }
                 Self::Waiting(ended) => match ready!(ended.as_mut().poll(cx)) {
-                    Ok(_) => *self = Self::Succeeded,
+                    Ok(()) => *self = Self::Succeeded,
                     Err(error) => {
                         *self = Self::Failed;
-                        return Poll::Ready(Err(io::Error::other(error)));
+                        return Poll::Ready(Err(error));
                     }
                 },
                 Self::Succeeded => return Poll::Ready(Ok(())),

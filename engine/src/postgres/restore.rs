@@ -65,7 +65,7 @@ pub async fn restore(
     Ok(())
 }
 
-fn use_list(path: &Path) -> std::ffi::OsString {
+pub(super) fn use_list(path: &Path) -> std::ffi::OsString {
     let mut argument = std::ffi::OsString::from("--use-list=");
     argument.push(path);
     argument
@@ -73,7 +73,7 @@ fn use_list(path: &Path) -> std::ffi::OsString {
 
 /// Copies to the end of the body. pg_restore stops reading where it fails, or before the very end where it needs no more:
 /// the rest is then read all the same, because only the end says that the body was whole.
-async fn feed(mut body: Body, stdin: ChildStdin) -> io::Result<()> {
+pub(super) async fn feed(mut body: Body, stdin: ChildStdin) -> io::Result<()> {
     let mut stdin = Some(stdin);
     let mut buffer = vec![0; 256 * 1024];
     loop {

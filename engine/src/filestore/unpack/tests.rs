@@ -234,7 +234,7 @@ async fn a_large_file_that_grows_or_shrinks_while_it_is_read_is_noted_and_its_vo
         body.read_to_end(&mut bytes).await.unwrap();
         assert_eq!(outcome.get().unwrap().value.bytes, SIZE);
         let tar = zstd::decode_all(bytes.as_slice()).unwrap();
-        read_files(tar.as_slice(), |_, content| io::copy(content, &mut io::sink()).map(drop)).unwrap();
+        read_files(tar.as_slice(), |_, _, content| io::copy(content, &mut io::sink()).map(drop)).unwrap();
         let ledger = std::mem::take(&mut batches.lock().unwrap().ledger);
         assert_eq!(ledger.settle().changed, ["file"]);
     }

@@ -1,0 +1,112 @@
+//! `odoo-backup export`
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use engine::error::Error;
+use engine::filestore::Unpacked;
+use engine::manifest::Manifest;
+use engine::repository::Repository;
+use engine::run::Run;
+use serde_json::json;
+
+use super::{Failure, load, only_instance, open, tools};
+use crate::arguments::ExportFormat;
+use crate::exit::Exit;
+use crate::new_file::NewFile;
+use crate::output::Output;
+use crate::table::{bytes, plural, time};
+
+/// A use of the command that cannot be meant.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ExportError {
+    #[error("`--format dump` writes two files, which stdout cannot take")]
+    TwoToStdout,
+    #[error("a zip is not written to a terminal")]
+    Terminal,
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        let hint = Some("name a file by --output, or send stdout to one".to_owned());
+        Self { error: Box::new(error), exit: Exit::Usage, hint }
+    }
+}
+
+/// Writes a backup as files of other programs. They appear under their names only once all of it was verified; on stdout the
+/// exit code tells.
+pub(super) async fn export(
+    config: Option<&Path>,
+    selector: &str,
+    to: &Path,
+    format: ExportFormat,
+    run: &Run,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let to_stdout = to == Path::new("-");
+    match format {
+        ExportFormat::Dump if to_stdout => return Err(ExportError::TwoToStdout.into()),
+        ExportFormat::Zip if to_stdout && io::stdout().is_terminal() => return Err(ExportError::Terminal.into()),
+        _ => {}
+    }
+    let config = load(config, output)?;
+    let repository = open(&config).await?;
+    let manifest = repository.find(selector, only_instance(&config)).await?;
+    let tools = tools(&config);
+    if to_stdout {
+        engine::export::zip(&repository, &manifest, &tools, io::stdout(), run).await?;
+        return Ok(Exit::Success);
+    }
+    let (files, Unpacked { files: number, bytes: size }) = match format {
+        ExportFormat::Zip => {
+            let file = NewFile::create(to)?;
+            let path = file.path().to_owned();
+            let content = engine::export::zip(&repository, &manifest, &tools, file.sink()?, run).await?;
+            (vec![(path, file.keep()?)], content)
+        }
+        ExportFormat::Dump => dump_and_tar(&repository, &manifest, to, run).await?,
+    };
+    let document = json!({
+        "backup": manifest.id,
+        "instance": manifest.instance,
+        "created_at": manifest.created_at,
+        "files": files.iter().map(|(path, bytes)| json!({ "path": path, "bytes": bytes })).collect::<Vec<_>>(),
+        "filestore": { "files": number, "bytes": size },
+    });
+    let text = || {
+        let files = files.iter().map(|(path, size)| format!("{}: {}\n", path.display(), bytes(*size)));
+        format!(
+            "{}exported {}/{} of {}, with {} ({}) of its filestore; all digests as in the manifest",
+            files.collect::<String>(),
+            manifest.instance,
+            manifest.id,
+            time(manifest.created_at),
+            plural(number, "file"),
+            bytes(size),
+        )
+    };
+    Ok(output.result(&document, text, Exit::Success))
+}
+
+/// Writes `TO.dump` and `TO.tar`: both or neither.
+async fn dump_and_tar(
+    repository: &Repository,
+    manifest: &Manifest,
+    to: &Path,
+    run: &Run,
+) -> Result<(Vec<(PathBuf, u64)>, Unpacked), Error> {
+    let dump = NewFile::create(&with_ending(to, ".dump"))?;
+    let tar = NewFile::create(&with_ending(to, ".tar"))?;
+    engine::export::dump(repository, manifest, dump.sink()?, run).await?;
+    let content = engine::export::filestore(repository, manifest, tar.sink()?, run).await?;
+    let paths = [dump.path().to_owned(), tar.path().to_owned()];
+    let dumped = dump.keep()?;
+    let archived = tar.keep().inspect_err(|_| drop(std::fs::remove_file(&paths[0])))?;
+    Ok((paths.into_iter().zip([dumped, archived]).collect(), content))
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
+}

@@ -1,0 +1,170 @@
+//! `export`: a backup in forms that other programs read: Odoo's own zip, or pg_dump's archive and a tar of the filestore.
+//!
+//! All of it is streamed, and verified while it streams by: where a digest does not agree the last read fails, and whoever holds the
+//! sink must not use what it has got.
+
+mod odoo_manifest;
+mod zip;
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use self::zip::Zip;
+use crate::error::Error;
+use crate::filestore::{Unpacked, read_files};
+use crate::manifest::Manifest;
+use crate::merged::Merged;
+use crate::postgres::{self, Tools};
+use crate::progress::Task;
+use crate::repository::Repository;
+use crate::run::Run;
+use crate::stream::{Body, consume, decode};
+
+/// Writes the zip that Odoo's database manager, `odoo-bin db load` and Odoo.sh take: `dump.sql`, `manifest.json`, `filestore/…`.
+///
+/// # Errors
+/// As the cause of [`Error::Verb`]: [`Error::NotOdoo`]; the store's, PostgreSQL's, and those of `sink`.
+pub async fn zip(
+    repository: &Repository,
+    manifest: &Manifest,
+    tools: &Tools,
+    sink: impl Write + Send + 'static,
+    run: &Run,
+) -> Result<Unpacked, Error> {
+    let work = async {
+        let odoo = odoo_manifest::of(manifest)?;
+        let sql = script(repository, manifest, tools, run).await?;
+        let mut zip = Zip::new(sink, manifest.created_at);
+        let zip = consume(sql, move |sql| {
+            zip.add("dump.sql", sql)?;
+            zip.add("manifest.json", odoo.as_slice())?;
+            Ok(zip)
+        });
+        let zip = zip.await.map_err(|source| {
+            let action = format!("make dump.sql of {}", manifest.database.object.key);
+            Error::Io { action, source }
+        })?;
+        let each = |zip: &mut Zip<_>, path: &str, content: &mut dyn io::Read, _| {
+            zip.add(&format!("filestore/{path}"), content)
+        };
+        let (zip, files) = for_each_file(repository, manifest, run, zip, each).await?;
+        finish(move || zip.finish()).await?;
+        Ok(files)
+    };
+    run.until_cancelled(work).await.map_err(|error| error.during(action(manifest)))
+}
+
+/// Writes the database as pg_dump's custom format, uncompressed: what the backup holds, without zstd around it. Returns its bytes.
+///
+/// # Errors
+/// As the cause of [`Error::Verb`]: the store's, and those of `sink`.
+pub async fn dump(
+    repository: &Repository,
+    manifest: &Manifest,
+    mut sink: impl Write + Send + 'static,
+    run: &Run,
+) -> Result<u64, Error> {
+    let work = async {
+        let object = &manifest.database.object;
+        let task = run.progress.task("database", Some(object.plain.size));
+        repository
+            .read(object, move |archive| {
+                let copied = io::copy(&mut task.reader(archive), &mut sink)?;
+                sink.flush().map(|()| copied)
+            })
+            .await
+    };
+    run.until_cancelled(work).await.map_err(|error| error.during(action(manifest)))
+}
+
+/// Writes the filestore as one tar archive: of each path the latest version, and nothing that was removed.
+///
+/// # Errors
+/// As the cause of [`Error::Verb`]: the store's, and those of `sink`.
+pub async fn filestore(
+    repository: &Repository,
+    manifest: &Manifest,
+    sink: impl Write + Send + 'static,
+    run: &Run,
+) -> Result<Unpacked, Error> {
+    let mtime = u64::try_from(manifest.created_at.as_second()).unwrap_or(0);
+    let work = async {
+        let tar = tar::Builder::new(sink);
+        let each = move |tar: &mut tar::Builder<_>, path: &str, content: &mut dyn io::Read, size| {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(size);
+            header.set_mode(0o600);
+            header.set_mtime(mtime);
+            tar.append_data(&mut header, path, content)
+        };
+        let (tar, files) = for_each_file(repository, manifest, run, tar, each).await?;
+        finish(move || tar.into_inner()?.flush()).await?;
+        Ok(files)
+    };
+    run.until_cancelled(work).await.map_err(|error| error.during(action(manifest)))
+}
+
+fn action(manifest: &Manifest) -> String {
+    format!("export {}/{}", manifest.instance, manifest.id)
+}
+
+fn writing(what: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Io { action: format!("write {what}"), source }
+}
+
+/// The end of an archive, which is written on a thread as all of it.
+async fn finish(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<(), Error> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.map_err(io::Error::from).flatten().map_err(writing("the end of the archive"))
+}
+
+/// The database as plain SQL.
+async fn script(repository: &Repository, manifest: &Manifest, tools: &Tools, run: &Run) -> Result<Body, Error> {
+    let object = &manifest.database.object;
+    let open = async |task: Task| {
+        let body = repository.store().get(&object.key, None).await?;
+        Ok::<_, Error>(decode(body, object.plain, object.stored, task))
+    };
+    let tool = tools.find("pg_restore", manifest.database.pg_dump_major()).await?;
+    let toc = postgres::read_toc(&tool, open(Task::default()).await?, object.key.as_str()).await?;
+    let task = run.progress.task("database", Some(object.stored.size));
+    Ok(postgres::script(&tool, &toc, open(task).await?, object.key.as_str())?)
+}
+
+/// Hands every file of the merged filestore to `each`, volume by volume, together with `into`, which it gives back.
+async fn for_each_file<T: Send + 'static>(
+    repository: &Repository,
+    manifest: &Manifest,
+    run: &Run,
+    mut into: T,
+    each: impl Fn(&mut T, &str, &mut dyn io::Read, u64) -> io::Result<()> + Clone + Send + 'static,
+) -> Result<(T, Unpacked), Error> {
+    let merged = Arc::new(Merged::of(repository, manifest).await?);
+    let task = run.progress.task("filestore", Some(manifest.filestore.bytes));
+    let mut sum = Unpacked::default();
+    for (volume, index) in manifest.filestore.volumes.iter().zip(0..) {
+        let (merged, task, each) = (merged.clone(), task.clone(), each.clone());
+        let read = repository.read(&volume.object, move |archive| {
+            read_files(archive, |path, size, content| {
+                if !merged.takes(path, index) {
+                    io::copy(content, &mut io::sink())?;
+                    return Ok(());
+                }
+                sum.files += 1;
+                sum.bytes += size;
+                each(&mut into, path, &mut task.reader(content), size)
+            })?;
+            Ok((into, sum))
+        });
+        (into, sum) = read.await?;
+    }
+    let Unpacked { files, bytes } = sum;
+    for (what, expected, found) in
+        [("files", manifest.filestore.files, files), ("bytes", manifest.filestore.bytes, bytes)]
+    {
+        if expected != found {
+            return Err(Error::Differs { what: format!("{what} in the filestore"), expected, found });
+        }
+    }
+    Ok((into, sum))
+}
