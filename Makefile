@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test demo soak bench lint deny tools
+.PHONY: help build test majors demo soak bench lint deny tools
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -18,6 +18,10 @@ test: tools lint deny ## Run every check and every test, installing what they ne
 	else \
 	    cargo test --locked --workspace --all-targets; \
 	fi
+
+majors: tools ## Go from each major version of PostgreSQL to others, installing 14 to 18 into .tools
+	tests/install-postgres-majors.sh
+	cargo test --locked -p odoo-backup --test majors
 
 demo: ## Show the main job on a made-up instance: init, now, list, restore, check (KEEP=1 leaves it)
 	tests/install-tools.sh demo

@@ -47,4 +47,6 @@ fi
 if [ "$for_demo" != demo ]; then
     "$here/install-seaweedfs.sh"
     "$here/install-cargo-deny.sh"
+    # The oldest and the newest, beside Debian's own. Without them the tests say what they skip.
+    "$here/install-postgres-majors.sh" 14 18 || echo "going on without PostgreSQL 14 and 18" >&2
 fi

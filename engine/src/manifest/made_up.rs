@@ -8,7 +8,14 @@ use crate::repository::BackupId;
 
 /// The locale that exists everywhere.
 pub(crate) fn locale() -> Locale {
-    Locale { encoding: "UTF8".into(), collate: "C".into(), ctype: "C".into(), provider: "libc".into(), locale: None }
+    Locale {
+        encoding: "UTF8".into(),
+        collate: "C".into(),
+        ctype: "C".into(),
+        provider: "libc".into(),
+        locale: None,
+        rules: None,
+    }
 }
 
 /// A backup of a database that is not Odoo's, without files.

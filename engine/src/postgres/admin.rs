@@ -19,6 +19,9 @@ pub struct Locale {
     /// The locale of a provider other than libc.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
+    /// Rules of the operator's own for ICU; servers before 16 know none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<String>,
 }
 
 /// A server and one of its databases, as of one moment.
@@ -78,6 +81,7 @@ pub async fn server_facts(session: &Session) -> Result<ServerFacts, PostgresErro
         ctype: text("datctype").unwrap_or_default(),
         provider: provider.to_owned(),
         locale: text("datlocale").or_else(|| text("daticulocale")),
+        rules: text("daticurules"),
     };
     let system_identifier = match row.get(6) {
         true => {
@@ -97,6 +101,15 @@ pub async fn server_facts(session: &Session) -> Result<ServerFacts, PostgresErro
         system_identifier,
         extensions: extensions.iter().map(|row| (row.get(0), row.get(1))).collect(),
     })
+}
+
+/// The major version of the session's server.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn server_major(session: &Session) -> Result<u32, PostgresError> {
+    let row = session.query_one("SELECT current_setting('server_version_num')::int / 10000", &[]).await;
+    row.map(|row| row.get::<_, i32>(0).unsigned_abs()).map_err(session.failed("read the server's version"))
 }
 
 /// A name as an identifier in SQL.
@@ -122,6 +135,8 @@ pub async fn database_exists(session: &Session, name: &str) -> Result<bool, Post
 /// # Errors
 /// [`PostgresError::Query`]
 pub async fn create_database(session: &Session, name: &str, locale: &Locale) -> Result<(), PostgresError> {
+    // The first version in which a database has a provider, which is else that of the template: perhaps not the source's.
+    let has_providers = server_major(session).await? >= 15;
     let mut statement = format!(
         "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
         quote(name),
@@ -134,7 +149,11 @@ pub async fn create_database(session: &Session, name: &str, locale: &Locale) -> 
         ("builtin", Some(builtin)) => {
             statement.push_str(&format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", literal(builtin)));
         }
+        _ if has_providers => statement.push_str(" LOCALE_PROVIDER libc"),
         _ => {}
+    }
+    if let Some(rules) = &locale.rules {
+        statement.push_str(&format!(" ICU_RULES {}", literal(rules)));
     }
     session.batch_execute(&statement).await.map_err(session.failed(format!("create the database {name:?}")))
 }

@@ -17,6 +17,7 @@ mod tools;
 
 pub use admin::{
     Locale, ServerFacts, create_database, database_exists, drop_database, quote, rename_database, server_facts,
+    server_major,
 };
 pub use archive::{ArchiveToc, Misunderstood, PendingRowCounts, RowCounts, TableRows, count_rows, read_toc};
 pub use client::{Session, connect, connect_maintenance};

@@ -21,14 +21,32 @@ const STDERR_LINES: usize = 20;
 /// A program that was started; killed when dropped.
 pub(super) struct Running {
     pub(super) child: Child,
-    stderr: JoinHandle<Vec<String>>,
+    stderr: JoinHandle<Said>,
     program: String,
     subject: String,
+}
+
+/// What a program wrote to stderr.
+#[derive(Default)]
+struct Said {
+    /// The first and the last lines, but those that were expected.
+    lines: Vec<String>,
+    /// Whether any line was expected.
+    expected: bool,
 }
 
 impl Running {
     /// Starts `command`, of which messages say that it works on `subject`.
     pub(super) fn start(command: &mut Command, subject: impl Into<String>) -> Result<Self, PostgresError> {
+        Self::start_expecting(command, subject, |_| false)
+    }
+
+    /// As [`Self::start`], for a program that ends in 1 although it did all of its work, when it has said nothing but what is `expected`.
+    pub(super) fn start_expecting(
+        command: &mut Command,
+        subject: impl Into<String>,
+        expected: fn(&str) -> bool,
+    ) -> Result<Self, PostgresError> {
         let path = std::path::PathBuf::from(command.as_std().get_program());
         let program = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         // Messages are shown to people and looked into for hints: one language.
@@ -39,7 +57,7 @@ impl Running {
             .stderr
             .take()
             .ok_or_else(|| PostgresError::Run { program: path, source: io::ErrorKind::BrokenPipe.into() })?;
-        Ok(Self { child, stderr: tokio::spawn(last_lines(stderr)), program, subject: subject.into() })
+        Ok(Self { child, stderr: tokio::spawn(last_lines(stderr, expected)), program, subject: subject.into() })
     }
 
     /// Waits for its end and returns what it wrote to stderr.
@@ -48,9 +66,10 @@ impl Running {
     /// [`PostgresError::Failed`] with the end of its stderr where it did not succeed.
     pub(super) async fn wait(mut self) -> Result<Vec<String>, PostgresError> {
         let ended = self.child.wait().await;
-        let stderr = self.stderr.await.unwrap_or_default();
+        let Said { lines: stderr, expected } = self.stderr.await.unwrap_or_default();
         let status = match ended {
             Ok(status) if status.success() => return Ok(stderr),
+            Ok(status) if status.code() == Some(1) && expected && stderr.is_empty() => return Ok(stderr),
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
@@ -60,14 +79,19 @@ impl Running {
 }
 
 /// Reads to the end, so that the program never waits for us, and keeps the first and the last lines.
-async fn last_lines(stderr: ChildStderr) -> Vec<String> {
+async fn last_lines(stderr: ChildStderr, is_expected: fn(&str) -> bool) -> Said {
     let mut reader = BufReader::new(stderr);
+    let mut expected = false;
     let mut first = Vec::new();
     let mut last = VecDeque::new();
     let mut line = Vec::new();
     while let Ok(1..) = reader.read_until(b'\n', &mut line).await {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         line.clear();
+        if is_expected(&text) {
+            expected = true;
+            continue;
+        }
         if first.len() < STDERR_LINES / 2 {
             first.push(text);
             continue;
@@ -78,7 +102,7 @@ async fn last_lines(stderr: ChildStderr) -> Vec<String> {
         last.push_back(text);
     }
     first.extend(last);
-    first
+    Said { lines: first, expected }
 }
 
 /// The stdout of a program as a [`Body`]: after the last byte it waits for the program, and ends in `Ok` only where that succeeded.
@@ -190,6 +214,21 @@ mod tests {
         let text = result.unwrap_err().to_string();
         assert!(text.contains("on a test: 1; 2; ") && text.ends_with("; 99999; 100000"), "{text}");
         assert!(text.len() < 300);
+    }
+
+    #[tokio::test]
+    async fn only_what_was_expected_and_nothing_else_excuses_an_exit_status() {
+        let run = async |script: &str| {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", script]);
+            Running::start_expecting(&mut command, "a test", |line| line == "known").unwrap().wait().await
+        };
+        run("echo known >&2; exit 1").await.unwrap();
+        for script in
+            ["exit 1", "echo known >&2; exit 2", "echo known >&2; kill -9 $$", "echo known >&2; echo new >&2; exit 1"]
+        {
+            run(script).await.unwrap_err();
+        }
     }
 
     #[tokio::test]

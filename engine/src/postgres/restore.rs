@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, Command};
 
 use super::process::Running;
-use super::{ArchiveToc, Endpoint, PostgresError, Tool};
+use super::{ArchiveToc, Endpoint, PostgresError, Tool, connect, server_major};
 use crate::stream::Body;
 
 /// Where the archive comes from.
@@ -19,7 +19,11 @@ pub enum ArchiveSource {
     Stream(Body),
 }
 
-/// Restores an archive into an empty database, which then belongs to the endpoint's role. The first error ends it.
+/// pg_restore sets `transaction_timeout` since this major version, and servers before it know no such setting.
+const SETS_TRANSACTION_TIMEOUT: u32 = 17;
+
+/// Restores an archive into an empty database, which then belongs to the endpoint's role. The first error ends it, but where
+/// pg_restore sets what an older server does not know: there an error fails it in the end.
 ///
 /// A stream must have been read to an `Ok` end for this to return `Ok`.
 ///
@@ -38,21 +42,27 @@ pub async fn restore(
     list.write_all(toc.restorable().as_bytes()).map_err(failed)?;
     let mut command = Command::new(&tool.path);
     command
-        .args(["--format=custom", "--exit-on-error", "--no-owner", "--no-privileges", "--no-password"])
+        .args(["--format=custom", "--no-owner", "--no-privileges", "--no-password"])
         .arg(use_list(list.path()))
         // A plain name would be read as a connection string where it holds an equals sign.
         .arg(format!("--dbname=dbname='{}'", endpoint.database.replace('\\', r"\\").replace('\'', r"\'")));
     endpoint.pass_to(&mut command);
     command.stdout(Stdio::null());
+    let foreign_setting = tool.major >= SETS_TRANSACTION_TIMEOUT
+        && server_major(&connect(endpoint).await?).await? < SETS_TRANSACTION_TIMEOUT;
+    let expected = if foreign_setting { is_about_transaction_timeout } else { |_: &str| false };
+    if !foreign_setting {
+        command.arg("--exit-on-error");
+    }
     let subject = endpoint.to_string();
     match source {
         ArchiveSource::File(path) => {
             command.arg(format!("--jobs={jobs}")).arg(path).stdin(Stdio::null());
-            Running::start(&mut command, subject)?.wait().await?;
+            Running::start_expecting(&mut command, subject, expected)?.wait().await?;
         }
         ArchiveSource::Stream(body) => {
             command.stdin(Stdio::piped());
-            let mut running = Running::start(&mut command, subject)?;
+            let mut running = Running::start_expecting(&mut command, subject, expected)?;
             let stdin = running.child.stdin.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
             let fed = feed(body, stdin).await;
             match fed {
@@ -63,6 +73,20 @@ pub async fn restore(
         }
     }
     Ok(())
+}
+
+/// Whether a line of pg_restore's stderr says that `SET transaction_timeout = 0` failed, or how many errors there were in the end.
+fn is_about_transaction_timeout(line: &str) -> bool {
+    // Jobs write side by side, and these words by themselves.
+    let mut said = line.trim_start();
+    while let Some(rest) = said.strip_prefix("pg_restore:").or_else(|| said.strip_prefix("error:")) {
+        said = rest.trim_start();
+    }
+    // The server's own words may be in any language.
+    said.is_empty()
+        || said.starts_with("could not execute query: ") && said.contains("transaction_timeout")
+        || said == "Command was: SET transaction_timeout = 0;"
+        || said.starts_with("warning: errors ignored on restore: ")
 }
 
 pub(super) fn use_list(path: &Path) -> std::ffi::OsString {
@@ -85,6 +109,33 @@ pub(super) async fn feed(mut body: Body, stdin: ChildStdin) -> io::Result<()> {
             && pipe.write_all(&buffer[..read]).await.is_err()
         {
             stdin = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_about_transaction_timeout as expected;
+
+    #[test]
+    fn only_the_one_setting_is_excused_however_jobs_write_side_by_side() {
+        let text = "\
+pg_restore:pg_restore:  error: error: could not execute query: FEHLER:  nicht erkannter Konfigurationsparameter »transaction_timeout«
+Command was: SET transaction_timeout = 0;
+ error: could not execute query: ERROR:  unrecognized configuration parameter \"transaction_timeout\"
+Command was: SET transaction_timeout = 0;
+pg_restore: warning: errors ignored on restore: 2";
+        assert!(text.lines().all(expected));
+        let others = [
+            "pg_restore: error: could not execute query: ERROR:  relation \"res_users\" does not exist",
+            "Command was: CREATE INDEX i ON t USING btree (a);",
+            "Command was: SET transaction_timeout = 0; DROP TABLE t;",
+            "pg_restore: error: could not read from input file: end of file",
+            "pg_restore: error: a worker process died unexpectedly",
+            "transaction_timeout",
+        ];
+        for line in others {
+            assert!(!expected(line), "{line}");
         }
     }
 }

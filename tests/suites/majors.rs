@@ -1,0 +1,126 @@
+//! From one major version of PostgreSQL to another, upward and downward, by whichever clients there are.
+//!
+//! Those that are installed are used; `tests/install-postgres-majors.sh` installs 14 to 18.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+
+use harness::compare::{assert_same_content, assert_same_tree};
+use harness::odoo_backup;
+use harness::postgres::{Binaries, Cluster, ClusterOptions};
+use harness::project::{Project, ProjectOptions, Source, TARGET};
+
+/// What there is to test with, oldest first; says on stderr which of the supported ones are not.
+fn majors() -> Vec<u32> {
+    let installed = Binaries::majors();
+    for missing in (14..=18).filter(|major| !installed.contains(major)) {
+        eprintln!("skipped: PostgreSQL {missing} is not installed (tests/install-postgres-majors.sh installs it)");
+    }
+    installed
+}
+
+fn cluster(version: u32) -> ClusterOptions {
+    ClusterOptions { version: Some(version), ..ClusterOptions::default() }
+}
+
+async fn project_on(version: u32) -> Project {
+    Project::with(ProjectOptions { cluster: cluster(version), ..ProjectOptions::default() }).await
+}
+
+/// Writes a configuration whose instance is dumped by these programs, and whose target is on another server.
+fn lead(project: &Project, clients: &Path, target: &Cluster) {
+    let pg_path = format!("pg_path = \"{}\"", clients.display());
+    let config = format!(
+        "[repository]\nurl = \"file://{}\"\n[instance.production]\nodoo_conf = \"{}\"\n{pg_path}\n[target.staging]\ndatabase = \"staging\"\n\
+         host = \"{}\"\nport = {}\nuser = \"{}\"\nfilestore = \"{}\"\n{pg_path}\n",
+        project.repository().display(),
+        project.odoo_conf("production").display(),
+        target.host(),
+        target.port(),
+        target.user(),
+        project.target_filestore().display(),
+    );
+    fs::write(project.config(), config).unwrap();
+}
+
+/// Backs up by these clients, and restores into a server of each of the majors.
+async fn restores_into_all(project: &Project, clients: &Binaries, targets: impl Iterator<Item = u32>) {
+    for major in targets {
+        let target = Cluster::with(&cluster(major));
+        lead(project, clients.folder(), &target);
+        let program = odoo_backup!(project.config());
+        if !project.repository().exists() {
+            program.run(["init"]).await.success();
+            program.run(["now"]).await.success();
+        }
+        let show = program.run(["show", "latest", "--json"]).await.success().json();
+        let pg_dump = show["manifest"]["database"]["pg_dump"].as_str().unwrap().to_owned();
+        assert!(pg_dump.starts_with(&clients.major().to_string()), "{pg_dump}");
+        program.run(["restore", "--to", "staging", "--jobs", "4"]).await.success();
+        assert_same_content(project.database(), target.database(TARGET)).await;
+        assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
+        fs::remove_dir_all(project.target_filestore()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn from_the_oldest_to_all() {
+    let majors = majors();
+    let Some(&oldest) = majors.first() else { return };
+    restores_into_all(&project_on(oldest).await, &Binaries::find(Some(oldest)), majors.into_iter()).await;
+}
+
+#[tokio::test]
+async fn from_the_newest_to_all() {
+    let majors = majors();
+    let Some(&newest) = majors.last() else { return };
+    restores_into_all(&project_on(newest).await, &Binaries::find(Some(newest)), majors.into_iter()).await;
+}
+
+#[tokio::test]
+async fn from_each_between_to_its_neighbours() {
+    let majors = majors();
+    for around in majors.windows(3) {
+        let clients = Binaries::find(Some(around[1]));
+        restores_into_all(&project_on(around[1]).await, &clients, [around[0], around[2]].into_iter()).await;
+    }
+}
+
+/// As where an image has the newest clients alone, and the server is another, older one.
+#[tokio::test]
+async fn by_the_newest_clients_from_an_older_server_and_back() {
+    let majors = majors();
+    // Of what the machine itself has, the program would take the nearest.
+    let own = Binaries::find(None).major();
+    let newest = majors.last().copied().filter(|newest| *newest > own);
+    let (Some(older), Some(newest)) = (majors.iter().copied().find(|major| *major > own), newest) else {
+        eprintln!("skipped: no server newer than {own}");
+        return;
+    };
+    restores_into_all(&project_on(older).await, &Binaries::find(Some(newest)), [older, newest].into_iter()).await;
+}
+
+#[tokio::test]
+async fn the_copy_has_the_sources_provider_and_not_the_servers_own() {
+    let majors = majors().into_iter().filter(|major| *major >= 15).collect::<Vec<_>>();
+    for major in majors.first().into_iter().chain(majors.last()).copied() {
+        let source = Source::Empty;
+        let project =
+            Project::with(ProjectOptions { cluster: cluster(major), source, ..ProjectOptions::default() }).await;
+        let server = project.cluster();
+        lead(&project, Binaries::find(Some(major)).folder(), server);
+        let program = odoo_backup!(project.config());
+        program.run(["init"]).await.success();
+        program.run(["now"]).await.expect_code(3);
+        // As a cluster that was made with ICU: template0, which every copy begins from, has it.
+        let column = if major >= 17 { "datlocale" } else { "daticulocale" };
+        let icu =
+            format!("UPDATE pg_database SET datlocprovider = 'i', {column} = 'en-US' WHERE datname = 'template0'");
+        server.psql_as("postgres", "postgres", &icu);
+        program.run(["restore", "--to", "staging"]).await.success();
+        let provider = "SELECT datlocprovider FROM pg_database WHERE datname = 'staging'";
+        assert_eq!(server.psql_as("postgres", "postgres", provider).trim(), "c", "PostgreSQL {major}");
+    }
+}
