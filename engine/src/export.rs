@@ -51,7 +51,7 @@ pub async fn zip(
         finish(move || zip.finish()).await?;
         Ok(files)
     };
-    run.until_cancelled(work).await.map_err(|error| error.during(action(manifest)))
+    read_locked(repository, manifest, run, work).await
 }
 
 /// Writes the database as pg_dump's custom format, uncompressed: what the backup holds, without zstd around it. Returns its bytes.
@@ -74,7 +74,7 @@ pub async fn dump(
             })
             .await
     };
-    run.until_cancelled(work).await.map_err(|error| error.during(action(manifest)))
+    read_locked(repository, manifest, run, work).await
 }
 
 /// Writes the filestore as one tar archive: of each path the latest version, and nothing that was removed.
@@ -101,11 +101,25 @@ pub async fn filestore(
         finish(move || tar.into_inner()?.flush()).await?;
         Ok(files)
     };
-    run.until_cancelled(work).await.map_err(|error| error.during(action(manifest)))
+    read_locked(repository, manifest, run, work).await
 }
 
-fn action(manifest: &Manifest) -> String {
-    format!("export {}/{}", manifest.instance, manifest.id)
+/// Does `work` while the backup is kept from a prune.
+async fn read_locked<T>(
+    repository: &Repository,
+    manifest: &Manifest,
+    run: &Run,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let locked = async {
+        let lock = repository.lock_to_read(&manifest.instance, &manifest.id, run).await?;
+        let result = run.until_cancelled(work).await;
+        match lock {
+            Some(lock) => lock.finish(result).await,
+            None => result,
+        }
+    };
+    locked.await.map_err(|error| error.during(format!("export {}/{}", manifest.instance, manifest.id)))
 }
 
 fn writing(what: &'static str) -> impl FnOnce(io::Error) -> Error {
