@@ -1,4 +1,4 @@
-//! `docs/restore-by-hand.md` does what it says: its own commands, run as they stand there.
+//! `docs/restore-by-hand.md`, which `init` puts into the repository, does what it says: its own commands, run as they stand there.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -13,15 +13,16 @@ use harness::project::{Project, ProjectOptions, Source, TARGET};
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/restore-by-hand.md");
 
 /// What stands in the document between ```` ```sh ```` and ```` ``` ````, in its order.
-fn commands() -> Vec<String> {
-    let document = fs::read_to_string(DOCUMENT).unwrap();
+fn commands(project: &Project) -> Vec<String> {
+    let document = fs::read_to_string(project.repository().join("RESTORE.txt")).unwrap();
+    assert_eq!(document, fs::read_to_string(DOCUMENT).unwrap());
     let blocks = document.split("\n```sh\n").skip(1);
     blocks.map(|rest| rest.split("\n```").next().unwrap().to_owned()).collect()
 }
 
 /// The last of them gets a single file.
-fn to_restore() -> String {
-    let commands = commands();
+fn to_restore(project: &Project) -> String {
+    let commands = commands(project);
     commands[..commands.len() - 1].join("\n")
 }
 
@@ -86,13 +87,13 @@ async fn the_documents_commands_restore_a_backup() {
     fs::write(odd("odd"), "the newest").unwrap();
     let backup = back_up(&project).await;
     assert!(backup.join("filestore-removed.zst").exists());
-    let restored = assert_success(&shell(&project, &backup, &to_restore()));
+    let restored = assert_success(&shell(&project, &backup, &to_restore(&project)));
     assert!(restored.contains("manifest.json: OK") && restored.contains(" files\n"), "{restored}");
     assert_same_database(project.database(), project.target_database()).await;
     assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
     assert_eq!(fs::read_dir(project.path("temporary")).unwrap().count(), 0);
 
-    let one = assert_success(&shell(&project, &backup, commands().last().unwrap()));
+    let one = assert_success(&shell(&project, &backup, commands(&project).last().unwrap()));
     let path = some_file(&project.filestore()).unwrap();
     assert!(one.contains(": OK"), "{one}");
     let file = project.path("temporary").join(Path::new(&path).file_name().unwrap());
@@ -103,7 +104,7 @@ async fn the_documents_commands_restore_a_backup() {
 async fn the_documents_commands_restore_a_backup_without_files() {
     let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
     let backup = back_up(&project).await;
-    let restored = assert_success(&shell(&project, &backup, &to_restore()));
+    let restored = assert_success(&shell(&project, &backup, &to_restore(&project)));
     assert!(restored.contains("0 of 0 files"), "{restored}");
     assert_same_database(project.database(), project.target_database()).await;
 }
@@ -123,7 +124,7 @@ async fn the_documents_commands_stop_at_damage() {
         let middle = damaged.len() / 2;
         damaged[middle] ^= 1;
         fs::write(&object, damaged).unwrap();
-        let stopped = shell(&project, &backup, &to_restore());
+        let stopped = shell(&project, &backup, &to_restore(&project));
         assert!(!stopped.status.success());
         assert!(String::from_utf8_lossy(&stopped.stdout).contains(said), "{stopped:?}");
         assert!(!project.cluster().has_database(TARGET));

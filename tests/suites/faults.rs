@@ -103,7 +103,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 /// Nothing but the repository itself: neither objects nor temporary files.
 #[track_caller]
 fn assert_repository_empty(project: &Project) {
-    assert_eq!(files(&project.repository()), [Path::new("repository.json")]);
+    assert_eq!(files(&project.repository()), [Path::new("RESTORE.txt"), Path::new("repository.json")]);
 }
 
 /// The message names the cause, and the exit code is that of a failure.

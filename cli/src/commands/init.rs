@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use engine::config::Config;
 use engine::config::template::{InitOptions, template};
 use engine::odoo::conf::OdooConfError;
-use engine::repository::{Repository, RepositoryError};
+use engine::repository::{Repository, RepositoryError, store_guide};
 use engine::store;
 use jiff::Timestamp;
 use serde_json::json;
@@ -67,11 +67,12 @@ pub(super) async fn init(
     let config = Config::load(&path)?;
     let store = store::open(&config.repository, true).await?;
     let location = store.location();
-    let made = match Repository::init(store, Timestamp::now()).await {
+    let made = match Repository::init(store.clone(), Timestamp::now()).await {
         Ok(_) => true,
         Err(RepositoryError::AlreadyThere(_)) => false,
         Err(error) => return Err(error.into()),
     };
+    store_guide(&*store).await?;
     let instances: Vec<_> = config.instances.keys().collect();
     let document = json!({
         "config": { "path": path, "written": written },

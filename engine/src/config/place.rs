@@ -12,7 +12,7 @@ use crate::odoo::conf::{OdooConf, data_dir_candidates};
 use crate::store::is_segment;
 
 /// What stands beside the instances in a repository.
-pub(super) const RESERVED: [&str; 3] = ["locks", "proofs", "repository.json"];
+pub(super) const RESERVED: [&str; 4] = ["locks", "proofs", "repository.json", "RESTORE.txt"];
 
 /// A file name may have 255 bytes; this leaves room for what is put before and behind a name.
 pub(super) const LONGEST_NAME: usize = 100;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! repository.json                                      format, id, created
+//! RESTORE.txt                                          how to restore without this program
 //! <instance>/<backup id>/manifest.json                 stored last
 //! <instance>/<backup id>/database.dump.zst
 //! <instance>/<backup id>/filestore-0001.tar.zst
@@ -13,6 +14,7 @@
 mod cache;
 mod catalog;
 mod draft;
+mod guide;
 mod id;
 mod lock;
 
@@ -26,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use cache::Cache;
 pub use catalog::{Damaged, Listing};
 pub use draft::Draft;
+pub use guide::store_guide;
 pub use id::{BackupId, InvalidBackupId};
 pub use lock::{Claim, Lock, LockError, Owner, Purpose, StoredClaim};
 

@@ -44,7 +44,7 @@ async fn under_the_repository() {
     let run = program.run(["now"]).await;
     assert!(run.stderr.contains("hint: free some space"), "{}", run.stderr);
     assert_failed(run, "no space left");
-    assert_eq!(files(&project.repository()), [Path::new("repository.json")]);
+    assert_eq!(files(&project.repository()), [Path::new("RESTORE.txt"), Path::new("repository.json")]);
 }
 
 #[tokio::test]
