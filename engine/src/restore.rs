@@ -15,6 +15,7 @@ use self::beside::Beside;
 use crate::config::Target;
 use crate::error::Error;
 use crate::manifest::Manifest;
+use crate::odoo::{Neutralized, neutralize};
 use crate::postgres::{self, Endpoint, Session};
 use crate::repository::Repository;
 use crate::run::Run;
@@ -41,6 +42,8 @@ pub struct Restored {
     pub bytes: u64,
     /// Jobs that pg_restore ran with.
     pub jobs: u32,
+    /// What was done to make the copy harmless; `None` where the target wants none of it, or the database is not Odoo's.
+    pub neutralized: Option<Neutralized>,
     /// From the beginning to the moment when both had their names.
     pub duration: Duration,
 }
@@ -86,25 +89,40 @@ impl Job<'_> {
         let beside = Beside::of(target)?;
         let work = async {
             let made = beside.fill(self, &server).await?;
-            Ok(made)
+            let neutralized = self.neutralize(&beside).await?;
+            Ok((made, neutralized))
         };
         let result = match run.until_cancelled(work).await {
             // From here on it takes a moment and is not to be stopped halfway.
-            Ok(made) => swap::take_names(&beside, &server, target, run).await.map(|()| made),
+            Ok(done) => swap::take_names(&beside, &server, target, run).await.map(|()| done),
             Err(error) => Err(error),
         };
         tracing::info!(database = target.database.name, ok = result.is_ok(), "restore ended");
         if result.is_err() {
             beside.remove(&server, run).await;
         }
-        result.map(|made| Restored {
+        result.map(|(made, neutralized)| Restored {
             database: target.database.name.clone(),
             filestore: target.filestore.clone(),
             files: made.files.files,
             bytes: made.files.bytes,
             jobs: made.jobs,
+            neutralized,
             duration: started.elapsed(),
         })
+    }
+
+    /// Makes the copy harmless where the target does not say otherwise, while nobody knows its name yet.
+    async fn neutralize(&self, beside: &Beside) -> Result<Option<Neutralized>, Error> {
+        let Some(settings) = &self.target.neutralize else { return Ok(None) };
+        let _task = self.run.progress.task("neutralization", None);
+        let source = self.manifest.odoo.as_ref().and_then(|odoo| odoo.database_uuid.as_deref());
+        let neutralized = neutralize(&beside.database, settings, source).await.map_err(Error::Neutralize)?;
+        match &neutralized {
+            Some(report) => report.warnings.iter().for_each(|warning| self.run.progress.warn(warning)),
+            None => self.run.progress.warn("the database is not Odoo's: it was restored as it is, not neutralized"),
+        }
+        Ok(neutralized)
     }
 
     /// Connects to the target's server, where nothing may have the target's names.

@@ -16,6 +16,10 @@ pub const INSTANCE: &str = "production";
 /// The target's name in the configuration, and its database's.
 pub const TARGET: &str = "staging";
 
+/// The line of `[target.staging]` that a suite of neutralization puts its own keys in the place of: what is compared with the instance
+/// must be as the instance is.
+pub const TARGET_KEYS: &str = "neutralize = false";
+
 /// What the instance is filled with.
 #[derive(Debug, Clone)]
 pub enum Source {
@@ -96,11 +100,17 @@ impl Project {
     pub fn write_config(&self, repository: &str, more: &str) {
         let content = format!(
             "[repository]\n{repository}\n\n[instance.{INSTANCE}]\nodoo_conf = \"{}\"\ndatabase = \"{INSTANCE}\"\n\n\
-             [target.{TARGET}]\nodoo_conf = \"{}\"\ndatabase = \"{TARGET}\"\n\n{more}",
+             [target.{TARGET}]\nodoo_conf = \"{}\"\ndatabase = \"{TARGET}\"\n{TARGET_KEYS}\n\n{more}",
             self.odoo_conf(INSTANCE).display(),
             self.odoo_conf(TARGET).display()
         );
         write_private(&self.config(), &content);
+    }
+
+    /// Puts these lines in the place of [`TARGET_KEYS`].
+    pub fn write_target_keys(&self, keys: &str) {
+        let config = fs::read_to_string(self.config()).expect("the project's configuration");
+        write_private(&self.config(), &config.replace(TARGET_KEYS, keys));
     }
 
     /// The path of `odoo-backup.toml`.

@@ -10,6 +10,8 @@ mod connections;
 mod damage;
 #[path = "main_job/deploy.rs"]
 mod deploy;
+#[path = "main_job/neutral.rs"]
+mod neutral;
 #[path = "main_job/round_trip.rs"]
 mod round_trip;
 

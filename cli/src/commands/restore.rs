@@ -3,6 +3,7 @@
 use std::num::NonZero;
 use std::path::Path;
 
+use engine::odoo::{Means, Neutralized};
 use engine::restore::{RestoreOptions, Restored};
 use engine::run::Run;
 use serde_json::json;
@@ -33,7 +34,7 @@ pub(super) async fn restore(
     let jobs = jobs.unwrap_or_else(|| u32::try_from(processors).unwrap_or(MOST_JOBS).min(MOST_JOBS));
     let options = RestoreOptions { jobs, parallel_volumes: jobs.min(MOST_JOBS) };
     let restored = engine::restore::restore(&repository, &manifest, target, options, run).await?;
-    let Restored { database, filestore, files, bytes: size, jobs, duration } = &restored;
+    let Restored { database, filestore, files, bytes: size, jobs, neutralized, duration } = &restored;
     let seconds = duration.as_secs_f64();
     let document = json!({
         "backup": manifest.id,
@@ -43,6 +44,7 @@ pub(super) async fn restore(
         "database": database,
         "filestore": { "path": filestore, "files": files, "bytes": size },
         "jobs": jobs,
+        "neutralized": neutralized,
         "seconds": seconds,
     });
     let text = || {
@@ -51,6 +53,7 @@ pub(super) async fn restore(
   database   {database:?}
   filestore  {files} ({size}) in {filestore}
   digests    all as in the manifest
+  neutral    {neutral}
   time       {seconds:.1} s with {jobs}
 ",
             target = target.name,
@@ -61,7 +64,25 @@ pub(super) async fn restore(
             size = bytes(*size),
             filestore = filestore.display(),
             jobs = plural(u64::from(*jobs), "job"),
+            neutral = neutral(neutralized.as_ref()),
         )
     };
     Ok(output.result(&document, text, Exit::Success))
+}
+
+/// In a line: where the SQL came from, and what was asserted.
+fn neutral(neutralized: Option<&Neutralized>) -> String {
+    let Some(report) = neutralized else { return "no: the copy is as live as its original".into() };
+    let means = match report.means {
+        Means::OdooBin => "by Odoo's own neutralization and the program's".into(),
+        Means::Modules => {
+            format!("by the SQL of {} and the program's own", plural(report.modules.len() as u64, "module"))
+        }
+        Means::Own => "by the program's own statements".into(),
+    };
+    format!(
+        "{means}; {} hold; database.uuid {}",
+        plural(report.assertions.len() as u64, "assertion"),
+        report.database_uuid
+    )
 }

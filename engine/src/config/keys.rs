@@ -57,7 +57,8 @@ pub const REPOSITORY: SectionKeys = SectionKeys { header: "repository", groups: 
 pub const INSTANCE: SectionKeys = SectionKeys { header: "instance.NAME", groups: &[ODOO, DATABASE, FILESTORE, BACKUP] };
 
 /// `[target.NAME]`
-pub const TARGET: SectionKeys = SectionKeys { header: "target.NAME", groups: &[ODOO, DATABASE, FILESTORE, SOURCE] };
+pub const TARGET: SectionKeys =
+    SectionKeys { header: "target.NAME", groups: &[ODOO, DATABASE, FILESTORE, SOURCE, NEUTRAL] };
 
 const fn section(name: &'static str, about: &'static str, also: &'static [&'static str]) -> Key {
     Key { name, kind: "section", default: "", about, example: "", also }
@@ -258,3 +259,71 @@ const SOURCE: &[Key] = &[Key {
     example: "\"production\"",
     also: &["source", "from"],
 }];
+
+/// What [`TARGET`] says of making the copy harmless.
+pub(super) const NEUTRAL: &[Key] = &[
+    Key {
+        name: "neutralize",
+        kind: "boolean",
+        default: "`true`",
+        about: "Whether the copy is made harmless before it gets the target's name: no mail, no scheduled action, no payment, no credentials",
+        example: "true",
+        also: &["neutralise", "neutralized", "neutral"],
+    },
+    Key {
+        name: "odoo_bin",
+        kind: "path",
+        default: "–",
+        about: "Odoo's own program, of the copy's series (16.0 or later), which is asked for its neutralization",
+        example: "\"/usr/bin/odoo\"",
+        also: &["odoo", "odoo-bin", "odoo_path"],
+    },
+    Key {
+        name: "addons_path",
+        kind: "array of paths",
+        default: "`addons_path` of odoo.conf",
+        about: "Folders with Odoo's modules, whose `data/neutralize.sql` are run where there is no `odoo_bin`",
+        example: "[\"/usr/lib/python3/dist-packages/odoo/addons\"]",
+        also: &["addons", "modules"],
+    },
+    Key {
+        name: "base_url",
+        kind: "string",
+        default: "–",
+        about: "Address of the copy, for `web.base.url`, which is then frozen; without it Odoo takes the one that an administrator signs in at",
+        example: "\"https://staging.example.com\"",
+        also: &["web_base_url", "url"],
+    },
+    Key {
+        name: "admin_password",
+        kind: "string",
+        default: "as in the original",
+        about: "New password of the administrator (`base.user_admin`), whose second factor is taken away",
+        example: "\"${STAGING_ADMIN_PASSWORD}\"",
+        also: &["admin_passwd"],
+    },
+    Key {
+        name: "admin_password_file",
+        kind: "path",
+        default: "–",
+        about: "File that holds that password and nothing else; instead of `admin_password`",
+        example: "\"/etc/odoo-backup/staging-admin.password\"",
+        also: &[],
+    },
+    Key {
+        name: "sql",
+        kind: "array of strings",
+        default: "`[]`",
+        about: "SQL of your own, run last: statements, or paths of files that end in `.sql`",
+        example: "[\"UPDATE res_company SET name = 'Staging'\", \"/etc/odoo-backup/staging.sql\"]",
+        also: &["post_sql", "queries"],
+    },
+    Key {
+        name: "keep_credentials",
+        kind: "array of strings",
+        default: "`[]`",
+        about: "Columns (`table.column`) and system parameters (`parameter:key`) that look like credentials and are to stay",
+        example: "[\"asset.serial_secret\", \"parameter:shop.api_key\"]",
+        also: &["keep", "keep_secrets"],
+    },
+];

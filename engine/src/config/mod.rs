@@ -3,6 +3,7 @@
 mod error;
 pub mod keys;
 mod load;
+mod neutral;
 mod place;
 mod repository;
 mod secrets;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use crate::secret::Secret;
 
 pub use error::{ConfigError, Problem, UnknownName};
+pub use neutral::{Neutralize, Script};
 
 /// A configuration that was read without an error. What is only worth a word is in `warnings`.
 #[derive(Debug, Clone)]
@@ -114,6 +116,8 @@ pub struct Target {
     pub filestore: PathBuf,
     /// Whose backups it takes where none is named; `None` where the configuration has several instances and this target names none.
     pub instance: Option<String>,
+    /// How the copy is made harmless; `None`: it is not.
+    pub neutralize: Option<Neutralize>,
 }
 
 /// A database on a server, and how to reach it. What libpq would take from the environment or a password file stays `None`.

@@ -7,7 +7,7 @@ use super::error::{nearest, quoted};
 use super::secrets::{self, Readers, SecretKeys};
 use super::section::{Reported, Section};
 use super::value::{Raw, Refusal, Value};
-use super::{Database, HoldCollector, Instance, SslMode, Target};
+use super::{Database, HoldCollector, Instance, SslMode, Target, neutral};
 use crate::odoo::conf::{OdooConf, data_dir_candidates};
 use crate::store::is_segment;
 
@@ -23,7 +23,7 @@ pub(super) fn read_instance(name: &str, section: &Section<'_>) -> Result<Instanc
     let hold_filestore_gc = section.optional::<HoldCollector>("hold_filestore_gc");
     let place = read_place(section);
     valid_name?;
-    let (database, filestore) = place?;
+    let Place { database, filestore, .. } = place?;
     let hold_filestore_gc = hold_filestore_gc?.unwrap_or(HoldCollector::Auto);
     Ok(Instance { name: name.into(), database, filestore, hold_filestore_gc })
 }
@@ -33,9 +33,11 @@ pub(super) fn read_target(name: &str, section: &Section<'_>, instances: &[String
     let valid_name = check_name(name, section);
     let instance = source_of(section, instances);
     let place = read_place(section);
+    let neutralize = neutral::read(section);
     valid_name?;
-    let (database, filestore) = place?;
-    Ok(Target { name: name.into(), database, filestore, instance: instance? })
+    let Place { database, filestore, odoo } = place?;
+    let neutralize = neutralize?.map(|neutralize| neutralize.with_odoo(odoo.conf));
+    Ok(Target { name: name.into(), database, filestore, instance: instance?, neutralize })
 }
 
 fn check_name(name: &str, section: &Section<'_>) -> Result<(), Reported> {
@@ -71,8 +73,15 @@ fn source_of(section: &Section<'_>, instances: &[String]) -> Result<Option<Strin
     }
 }
 
+/// Where an instance or a target is.
+struct Place {
+    database: Database,
+    filestore: PathBuf,
+    odoo: Odoo,
+}
+
 /// Everything is read before the first `?`, so that all that is wrong is said at once.
-fn read_place(section: &Section<'_>) -> Result<(Database, PathBuf), Reported> {
+fn read_place(section: &Section<'_>) -> Result<Place, Reported> {
     let odoo = Odoo::read(section);
     let named = section.optional::<DatabaseName>("database");
     let host = section.optional("host");
@@ -90,18 +99,18 @@ fn read_place(section: &Section<'_>) -> Result<(Database, PathBuf), Reported> {
         None => only_database(section, &odoo)?,
     };
     let filestore = files?.filestore(section, &odoo, &name)?;
-    let conf = odoo.conf;
+    let conf = &odoo.conf;
     let database = Database {
         name,
-        host: host?.or(conf.host),
+        host: host?.or_else(|| conf.host.clone()),
         port: port?.map(NonZeroU16::get).or(conf.port),
-        user: user?.or(conf.user),
-        password: password?.or(conf.password),
+        user: user?.or_else(|| conf.user.clone()),
+        password: password?.or_else(|| conf.password.clone()),
         sslmode: sslmode?.or(conf.sslmode).unwrap_or(SslMode::Prefer),
         sslrootcert: sslrootcert?,
-        pg_path: pg_path?.or(conf.pg_path),
+        pg_path: pg_path?.or_else(|| conf.pg_path.clone()),
     };
-    Ok((database, filestore))
+    Ok(Place { database, filestore, odoo })
 }
 
 /// What odoo.conf says; nothing where the section names none.

@@ -70,13 +70,13 @@ pub fn template(options: &InitOptions) -> String {
 
     file.line("");
     file.comment(
-        "A place to restore to: `odoo-backup restore --to staging`. It has the keys of an instance, and `instance`.",
+        "A place to restore to: `odoo-backup restore --to staging`. It has the keys of an instance, and these.",
     );
     file.line("#[target.staging]");
     file.line("#odoo_conf = \"/etc/odoo/staging.conf\"");
     file.line("#database = \"staging\"");
-    let instance = keys::TARGET.keys().filter(|key| key.name == "instance");
-    instance.for_each(|key| file.unset_key(key));
+    let own = keys::TARGET.keys().filter(|key| !keys::INSTANCE.knows(key.name));
+    own.for_each(|key| file.unset_key(key));
     file.text
 }
 

@@ -4,7 +4,10 @@ mod attachments;
 mod collector;
 pub mod conf;
 mod facts;
+mod neutralize;
+mod tables;
 
 pub use attachments::{Attachment, AttachmentCounts, Inventory, attachments, still_named};
 pub use collector::{CollectorHold, hold_collector};
 pub use facts::{OdooFacts, odoo_facts};
+pub use neutralize::{Applied, Assertion, Blanked, Means, NeutralizeError, Neutralized, neutralize};

@@ -63,8 +63,8 @@ impl Endpoint {
         Self { database: name.into(), ..self.clone() }
     }
 
-    /// Tells a program of PostgreSQL where to connect, by its environment: arguments can be read by every user of the machine.
-    pub(super) fn pass_to(&self, command: &mut Command) {
+    /// Tells a program that stands on libpq where to connect, by its environment: arguments can be read by every user of the machine.
+    pub(crate) fn pass_to(&self, command: &mut Command) {
         for name in [
             "PGSERVICE",
             "PGSERVICEFILE",

@@ -34,7 +34,7 @@ fn target(cluster: &Cluster, folder: &Path) -> Target {
         sslrootcert: None,
         pg_path: None,
     };
-    Target { name: "staging".into(), database, filestore: folder.join(NAME), instance: None }
+    Target { name: "staging".into(), database, filestore: folder.join(NAME), instance: None, neutralize: None }
 }
 
 /// What a restore has made just before the end: a database and a folder, beside the target.

@@ -7,6 +7,7 @@ mod activity;
 mod copy;
 mod files;
 mod rows;
+pub mod series;
 mod text;
 
 use std::io;

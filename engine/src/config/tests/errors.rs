@@ -414,10 +414,7 @@ fn names_and_targets() {
         ),
         (
             "[target.staging]\nneutralise = true\n",
-            &[
-                "c.toml:6: [target.staging] unknown key `neutralise`; the keys of this section are odoo_conf, database, host, port, user, \
-               password, password_file, sslmode, sslrootcert, pg_path, data_dir, filestore, instance",
-            ],
+            &["c.toml:6: [target.staging] unknown key `neutralise`; did you mean `neutralize`?"],
         ),
     ];
     let head = "repository.url = 'file:///r'\n[instance.production]\ndatabase = 'x'\ndata_dir = '/d'\n";

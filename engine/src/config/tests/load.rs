@@ -1,7 +1,8 @@
 use std::fs;
+use std::path::PathBuf;
 
 use super::Fixture;
-use crate::config::{RepositoryConfig, S3Config, SslMode};
+use crate::config::{RepositoryConfig, S3Config, Script, SslMode};
 use crate::secret::Secret;
 
 const HEAD: &str = "repository.url = 'file:///r'\n[instance.production]\n";
@@ -214,4 +215,35 @@ fn odoo_conf_may_be_open_to_its_group_but_not_to_all() {
 fn nothing_secret_is_printed() {
     let config = Fixture::new().load(&format!("{HEAD}database = 'x'\ndata_dir = '/d'\npassword = 'hunter2'\n"));
     assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_target_is_neutralized_unless_it_says_otherwise() {
+    let fixture = Fixture::new().file("odoo.conf", "[options]\naddons_path = /opt/odoo/addons,relative,/opt/own\n");
+    let target = |keys: &str| {
+        format!(
+            "repository.url = 'file:///r'\n[target.t]\nodoo_conf = 'odoo.conf'\ndatabase = 't'\nfilestore = '/f'\n{keys}\n"
+        )
+    };
+    let neutralize = fixture.load(&target("")).targets["t"].neutralize.clone().unwrap();
+    assert_eq!(neutralize.addons_path, [PathBuf::from("/opt/odoo/addons"), PathBuf::from("/opt/own")]);
+    assert!(fixture.load(&target("neutralize = false")).targets["t"].neutralize.is_none());
+    let keys = "addons_path = ['a']\nbase_url = 'https://s.example/'\nsql = ['SELECT 1', 's.sql']\nkeep_credentials = ['a.b', 'parameter:c']";
+    let neutralize = fixture.load(&target(keys)).targets["t"].neutralize.clone().unwrap();
+    assert_eq!(neutralize.addons_path, [fixture.path("a")]);
+    assert_eq!(neutralize.base_url.as_deref(), Some("https://s.example"));
+    assert_eq!(neutralize.sql, [Script::Text("SELECT 1".into()), Script::File(fixture.path("s.sql"))]);
+    let wrong = "neutralize = false\nsql = ['SELECT 1']\nadmin_password = '${NONE}'\nbase_url = 'staging'\nkeep_credentials = ['x']";
+    assert_eq!(
+        fixture.errors(&target(wrong)),
+        [
+            "c.toml:7: [target.t] `sql`: it is part of the neutralization, and `neutralize` is false",
+            "c.toml:8: [target.t] `admin_password`: ${NONE} is not set in the environment",
+            "c.toml:8: [target.t] `admin_password`: it is part of the neutralization, and `neutralize` is false",
+            "c.toml:9: [target.t] `base_url`: expected an address that begins with http:// or https://",
+            "c.toml:9: [target.t] `base_url`: it is part of the neutralization, and `neutralize` is false",
+            "c.toml:10: [target.t] `keep_credentials`: expected `table.column` or `parameter:key`, found \"x\"",
+            "c.toml:10: [target.t] `keep_credentials`: it is part of the neutralization, and `neutralize` is false",
+        ]
+    );
 }

@@ -102,7 +102,8 @@ fn every_commented_key_is_right() {
     let fixture = fixture
         .variable("S3_ACCESS_KEY_ID", "x")
         .variable("S3_SECRET_ACCESS_KEY", "x")
-        .variable("PRODUCTION_DB_PASSWORD", "x");
+        .variable("PRODUCTION_DB_PASSWORD", "x")
+        .variable("STAGING_ADMIN_PASSWORD", "x");
     // All at once contradict each other and name files that are not there, and nothing else may be wrong.
     let contradictions = ["only an S3 repository takes", "given as well", "unable to read /etc/odoo/staging.conf"];
     for error in fixture.errors(&everything) {

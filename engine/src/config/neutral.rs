@@ -1,0 +1,113 @@
+//! What a target says of making its copy harmless.
+
+use std::path::PathBuf;
+
+use super::keys;
+use super::secrets::{self, SecretKeys};
+use super::section::{Reported, Section};
+use super::value::{Raw, Refusal, Value};
+use crate::odoo::conf::OdooConf;
+use crate::secret::Secret;
+
+/// How a copy is made harmless: the keys of `[target.NAME]` that say so.
+#[derive(Debug, Clone, Default)]
+pub struct Neutralize {
+    /// Odoo's own program, which is asked for its neutralization.
+    pub odoo_bin: Option<PathBuf>,
+    /// Folders of modules, in Odoo's order: the section's, else those of odoo.conf.
+    pub addons_path: Vec<PathBuf>,
+    /// Address of the copy, without a slash at its end.
+    pub base_url: Option<String>,
+    /// New password of the administrator.
+    pub admin_password: Option<Secret>,
+    /// The operator's own SQL, in its order.
+    pub sql: Vec<Script>,
+    /// `table.column` and `parameter:key`: what looks like a credential and is to stay.
+    pub keep_credentials: Vec<String>,
+}
+
+/// SQL of an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Script {
+    /// Written into the configuration.
+    Text(String),
+    /// In a file of its own, read when it is needed: what is wrong with it must not keep a backup from being made.
+    File(PathBuf),
+}
+
+impl Value for Script {
+    const EXPECTED: &'static str = "a string";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        let text = String::read(raw)?;
+        if text.ends_with(".sql") { PathBuf::read(raw).map(Self::File) } else { Ok(Self::Text(text)) }
+    }
+}
+
+/// Reads the keys of [`keys::NEUTRAL`]; `None` where the section wants no neutralization.
+pub(super) fn read(section: &Section<'_>) -> Result<Option<Neutralize>, Reported> {
+    let wanted = section.optional::<bool>("neutralize");
+    let odoo_bin = section.optional("odoo_bin");
+    let addons_path = section.optional::<Vec<PathBuf>>("addons_path");
+    let base_url = section.optional::<BaseUrl>("base_url");
+    let admin_password = secrets::read(section, SecretKeys { value: "admin_password", file: "admin_password_file" });
+    let sql = section.optional::<Vec<Script>>("sql");
+    let keep_credentials = section.optional::<Vec<Credential>>("keep_credentials");
+    if !wanted?.unwrap_or(true) {
+        // Whoever wants some of it wants neutralization; to pass over it in silence would leave a live copy.
+        let meaningless = keys::NEUTRAL.iter().filter(|key| key.name != "neutralize" && section.has(key.name));
+        let refused: Vec<_> = meaningless
+            .map(|key| section.refuse(key.name, "it is part of the neutralization, and `neutralize` is false"))
+            .collect();
+        return refused.first().map_or(Ok(None), |reported| Err(*reported));
+    }
+    Ok(Some(Neutralize {
+        odoo_bin: odoo_bin?,
+        addons_path: addons_path?.unwrap_or_default(),
+        base_url: base_url?.map(|url| url.0),
+        admin_password: admin_password?,
+        sql: sql?.unwrap_or_default(),
+        keep_credentials: keep_credentials?.unwrap_or_default().into_iter().map(|credential| credential.0).collect(),
+    }))
+}
+
+impl Neutralize {
+    /// Fills in what odoo.conf says.
+    pub(super) fn with_odoo(mut self, odoo: OdooConf) -> Self {
+        if self.addons_path.is_empty() {
+            // A relative one depends on where Odoo was started.
+            self.addons_path = odoo.addons_path.into_iter().filter(|path| path.is_absolute()).collect();
+        }
+        self
+    }
+}
+
+struct BaseUrl(String);
+
+impl Value for BaseUrl {
+    const EXPECTED: &'static str = "a string";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        let text = String::read(raw)?;
+        let url = url::Url::parse(&text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+        match url {
+            Some(_) => Ok(Self(text.trim_end_matches('/').into())),
+            None => Err("expected an address that begins with http:// or https://".into()),
+        }
+    }
+}
+
+struct Credential(String);
+
+impl Value for Credential {
+    const EXPECTED: &'static str = "a string";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        let text = String::read(raw)?;
+        let column = text.split_once('.').is_some_and(|(table, column)| !table.is_empty() && !column.is_empty());
+        if text.strip_prefix("parameter:").is_some_and(|key| !key.is_empty()) || column {
+            return Ok(Self(text));
+        }
+        Err(format!("expected `table.column` or `parameter:key`, found {text:?}").into())
+    }
+}

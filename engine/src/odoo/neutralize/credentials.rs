@@ -1,0 +1,193 @@
+//! Credentials: every column whose name says that it holds one, in any table, so that modules nobody here has heard of are covered too;
+//! and system parameters likewise. What only opens the copy itself (a user's password, a portal's link) stays.
+//!
+//! The patterns are PostgreSQL's regular expressions. `docs/neutralization.md` has them; a test holds it against these.
+
+use serde::Serialize;
+
+use super::error::NeutralizeError;
+use crate::odoo::tables::{COLUMNS, Column, table_in_sql};
+use crate::postgres::{PostgresError, Session, quote};
+
+/// Where credentials are: a pattern of tables, and one of their columns.
+#[derive(Debug)]
+pub(super) struct Family {
+    pub(super) tables: &'static str,
+    pub(super) columns: &'static str,
+}
+
+pub(super) const FAMILIES: &[Family] = &[
+    // In any table.
+    Family {
+        tables: ".",
+        columns: "(^|_)(pass|passwd|password|passphrase|secret|api_?key|private_?key|secret_?key|secret_access_key|aws_access_key|consumer_?key|rtoken|refresh_token|bearer_token|auth_token|api_token|oauth_token|server_env_defaults)$|._access_token$",
+    },
+    // Mail servers.
+    Family {
+        tables: "^(ir_mail_server|fetchmail_server)$",
+        columns: "^(user|smtp_user|smtp_ssl_certificate|(google_gmail|microsoft_outlook)_.*(token|code))$",
+    },
+    // Calendars, and telephony.
+    Family {
+        tables: "^(res_users|res_users_settings|(google|microsoft)_.*)$",
+        columns: "^((google|microsoft)_.*token|calendar_.*token|onsip_auth_user)$",
+    },
+    // Payments and deliveries.
+    Family {
+        tables: "^(payment_provider|payment_acquirer|pos_payment_method|delivery_carrier)$",
+        columns: "._(key|key_?id|public_?token|token|signature|login|merchant.*|seller.*|.*account.*|userid|user_?name|pspid|client_?id|webhook.*|certificate|.*identifier)$",
+    },
+    // Bank synchronization, social media, shops.
+    Family {
+        tables: "^(account_online_.*|social_account|whatsapp_account|amazon_account|.*_edi_proxy_client_user)$",
+        columns: "^(token|access_token|webhook_verify_token|client_id|user_data)$",
+    },
+    // E-invoicing.
+    Family {
+        tables: "^(res_company|account_journal|l10n_.*)$",
+        columns: "^l10n_.*_(user_?name|login|token|auth_token|pin|cert_key|security_code|client_?id)$",
+    },
+    // Storages of attachments: with their keys a copy would write to, and delete from, the original's.
+    Family { tables: "^(fs_storage|storage_backend)$", columns: "^(options|eval_options_from_env)$" },
+];
+
+/// Columns that look like credentials, and open nothing but the copy itself.
+pub(super) const STAY: &[&str] = &[
+    "auth_totp_wizard.secret",
+    "ir_ui_view.visibility_password",
+    "res_users.password",
+    "res_users.password_crypt",
+    "res_users.totp_secret",
+    "website_page.visibility_password",
+];
+
+/// Keys of `ir_config_parameter` that hold a credential, where the value has at least eight characters and is no boolean.
+pub(super) const PARAMETERS: &str =
+    "(secret|token|passw|api_?key|private_?key|access_?key|account_key|account_sid|credential|server_key|client_id$)";
+
+/// Those of them that stay: Odoo's own, and settings of passwords.
+pub(super) const PARAMETERS_STAY: &str = "^(database\\.|auth_signup\\.|auth_password_policy|base\\.)";
+
+/// A table of which credentials were taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Blanked {
+    /// The table.
+    pub table: String,
+    /// Its columns that held some, or might have.
+    pub columns: Vec<String>,
+    /// Rows that held any.
+    pub rows: u64,
+}
+
+/// The columns that may hold credentials, by table.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    columns: Vec<Column>,
+    kept_parameters: Vec<String>,
+}
+
+impl Credentials {
+    /// Looks for them in the catalog. Each of `keep` must be there to be kept: a misspelt one would have been meant to protect something.
+    pub(super) async fn find(session: &Session, keep: &[String]) -> Result<Self, NeutralizeError> {
+        let kept_parameters = keep.iter().filter_map(|name| name.strip_prefix("parameter:")).map(Into::into).collect();
+        let query = format!(
+            "SELECT DISTINCT c.* FROM ({COLUMNS}) c, unnest($1::text[], $2::text[]) AS family (tables, columns)
+             WHERE c.relname ~ family.tables AND c.attname ~ family.columns
+               AND c.type IN ('varchar', 'text', 'bpchar', 'bytea', 'json', 'jsonb')
+             ORDER BY 1, 2"
+        );
+        let tables: Vec<_> = FAMILIES.iter().map(|family| family.tables).collect();
+        let columns: Vec<_> = FAMILIES.iter().map(|family| family.columns).collect();
+        let rows = session.query(&query, &[&tables, &columns]).await;
+        let rows = rows.map_err(session.failed("look for columns with credentials"))?;
+        let mut columns: Vec<_> = rows.iter().map(Column::of).collect();
+        for name in keep.iter().filter(|name| !name.starts_with("parameter:")) {
+            if !columns.iter().any(|column| column.full_name() == *name) {
+                return Err(NeutralizeError::NothingToKeep { name: name.clone() });
+            }
+        }
+        columns.retain(|column| {
+            let name = column.full_name();
+            !STAY.contains(&name.as_str()) && !keep.contains(&name)
+        });
+        Ok(Self { columns, kept_parameters })
+    }
+
+    fn by_table(&self) -> impl Iterator<Item = &[Column]> {
+        self.columns.chunk_by(|one, other| one.table == other.table)
+    }
+
+    /// Empties them.
+    pub(super) async fn blank(&self, session: &Session) -> Result<Vec<Blanked>, PostgresError> {
+        let mut blanked = Vec::new();
+        for columns in self.by_table() {
+            let table = &columns[0].table;
+            let values: Vec<_> =
+                columns.iter().map(|column| format!("{} = {}", quote(&column.name), blank_of(column))).collect();
+            let any: Vec<_> = columns.iter().map(|column| format!("({})", holds_some(column))).collect();
+            let statement =
+                format!("UPDATE {} SET {} WHERE {}", table_in_sql(table), values.join(", "), any.join(" OR "));
+            let rows = session.execute(&statement, &[]).await;
+            let rows = rows.map_err(session.failed(format!("blank the credentials in {table}")))?;
+            if rows > 0 {
+                let columns = columns.iter().map(|column| column.name.clone()).collect();
+                blanked.push(Blanked { table: table.clone(), columns, rows });
+            }
+        }
+        Ok(blanked)
+    }
+
+    /// Removes parameters that hold credentials, and returns their keys.
+    pub(super) async fn remove_parameters(&self, session: &Session) -> Result<Vec<String>, PostgresError> {
+        let statement = format!("DELETE FROM ir_config_parameter WHERE {HOLDS_CREDENTIAL} RETURNING key::text");
+        let rows = session.query(&statement, &[&PARAMETERS, &PARAMETERS_STAY, &self.kept_parameters]).await;
+        let rows = rows.map_err(session.failed("remove system parameters that hold credentials"))?;
+        let mut keys: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        keys.sort();
+        Ok(keys)
+    }
+
+    /// What still holds some: `table.column (3 rows)` and `parameter:key`.
+    pub(super) async fn left(&self, session: &Session) -> Result<Vec<String>, PostgresError> {
+        let mut left = Vec::new();
+        for columns in self.by_table() {
+            let table = &columns[0].table;
+            let counts: Vec<_> =
+                columns.iter().map(|column| format!("count(*) FILTER (WHERE {})", holds_some(column))).collect();
+            let query = format!("SELECT {} FROM {}", counts.join(", "), table_in_sql(table));
+            let row = session.query_one(&query, &[]).await;
+            let row = row.map_err(session.failed(format!("look for credentials in {table}")))?;
+            for (index, column) in columns.iter().enumerate() {
+                match row.get::<_, i64>(index) {
+                    0 => {}
+                    1 => left.push(format!("{} (1 row)", column.full_name())),
+                    rows => left.push(format!("{} ({rows} rows)", column.full_name())),
+                }
+            }
+        }
+        let query = format!("SELECT key::text FROM ir_config_parameter WHERE {HOLDS_CREDENTIAL} ORDER BY 1");
+        let rows = session.query(&query, &[&PARAMETERS, &PARAMETERS_STAY, &self.kept_parameters]).await;
+        let rows = rows.map_err(session.failed("look for system parameters that hold credentials"))?;
+        left.extend(rows.iter().map(|row| format!("parameter:{}", row.get::<_, String>(0))));
+        Ok(left)
+    }
+}
+
+const HOLDS_CREDENTIAL: &str = "key ~* $1 AND key !~ $2 AND NOT key = ANY($3::text[])
+    AND length(value) >= 8 AND value !~* '^(true|false|[0-9.]+)$'";
+
+/// Nothing, in the column's type. What may be neither NULL nor the same twice gets a value that says what it is.
+fn blank_of(column: &Column) -> &'static str {
+    match (column.not_null, column.kind.as_str()) {
+        (false, _) => "NULL",
+        (true, "json" | "jsonb") => "'{}'",
+        (true, "bytea") => "''::bytea",
+        (true, _) if column.unique => "'neutralized ' || ctid::text",
+        (true, _) => "''",
+    }
+}
+
+fn holds_some(column: &Column) -> String {
+    let name = quote(&column.name);
+    format!("coalesce({name}::text, '') NOT IN ('', '{{}}', 'null', '\\x') AND {name}::text NOT LIKE 'neutralized (%'")
+}

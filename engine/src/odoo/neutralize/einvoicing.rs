@@ -1,0 +1,81 @@
+//! E-invoicing: each country's module has a switch of its own between a tax office and its test system. The names follow few patterns.
+
+use tokio_postgres::Row;
+
+use crate::odoo::tables::{COLUMNS, Column, table_in_sql};
+use crate::postgres::{PostgresError, Session, quote};
+
+/// Tables that hold such switches; the newest series have tables of their own for them.
+pub(super) const TABLES: &str = "^(res_company|account_journal|l10n_.*)$";
+
+/// Booleans that mean the test system where they are true.
+pub(super) const TEST: &str = "^l10n_.*_(test_env|test_environment|test_mode|demo_mode|sandbox|testing)$";
+
+/// Booleans that mean the tax office where they are true.
+pub(super) const PRODUCTION: &str = "^l10n_.*_(production_env|prod_env|production_environment|is_production)$";
+
+/// Selections: the column, its value for the tax office, and the one for the test system.
+pub(super) const SELECTIONS: &[(&str, &str, &str)] = &[
+    ("l10n_ar_afip_ws_environment", "production", "testing"),
+    ("l10n_br_avatax_env", "production", "sandbox"),
+    ("l10n_cl_dte_service_provider", "SII", "SIITEST"),
+    ("l10n_hu_edi_server_mode", "production", "test"),
+    ("l10n_sa_api_mode", "prod", "sandbox"),
+    ("l10n_tr_nilvera_environment", "production", "sandbox"),
+    ("l10n_uy_edi_ucfe_env", "production", "testing"),
+];
+
+/// A switch, and in SQL: the value that means the test system, and the condition that it means the tax office.
+struct Switch {
+    column: Column,
+    test: String,
+    live: String,
+}
+
+async fn switches(session: &Session) -> Result<Vec<Switch>, PostgresError> {
+    let selections: Vec<_> = SELECTIONS.iter().map(|(name, ..)| *name).collect();
+    let query = format!(
+        "SELECT c.*, attname ~ $2 FROM ({COLUMNS}) c
+         WHERE relname ~ $1
+           AND (type = 'bool' AND (attname ~ $2 OR attname ~ $3) OR type IN ('varchar', 'text') AND attname = ANY($4::text[]))
+         ORDER BY 1, 2"
+    );
+    let rows = session.query(&query, &[&TABLES, &TEST, &PRODUCTION, &selections]).await;
+    let rows = rows.map_err(session.failed("look for switches of e-invoicing"))?;
+    let switch = |row: &Row| {
+        let column = Column::of(row);
+        let name = quote(&column.name);
+        let (test, live) = match SELECTIONS.iter().find(|(selection, ..)| *selection == column.name) {
+            Some((_, production, test)) => (format!("'{test}'"), format!("{name} = '{production}'")),
+            None if row.get(6) => ("true".into(), format!("{name} IS DISTINCT FROM true")),
+            None => ("false".into(), name),
+        };
+        Switch { column, test, live }
+    };
+    Ok(rows.iter().map(switch).collect())
+}
+
+/// Turns every switch to the test system, and returns how many rows that changed.
+pub(super) async fn to_test_systems(session: &Session) -> Result<u64, PostgresError> {
+    let mut changed = 0;
+    for Switch { column, test, live } in switches(session).await? {
+        let (table, name) = (table_in_sql(&column.table), quote(&column.name));
+        let updated = session.execute(&format!("UPDATE {table} SET {name} = {test} WHERE {live}"), &[]).await;
+        changed += updated.map_err(session.failed(format!("turn {} to its test system", column.full_name())))?;
+    }
+    Ok(changed)
+}
+
+/// The switches that mean the tax office in some row: `res_company.l10n_eg_production_env (2 rows)`.
+pub(super) async fn live(session: &Session) -> Result<Vec<String>, PostgresError> {
+    let mut found = Vec::new();
+    for Switch { column, live, .. } in switches(session).await? {
+        let query = format!("SELECT count(*) FROM {} WHERE {live}", table_in_sql(&column.table));
+        let row = session.query_one(&query, &[]).await;
+        let rows: i64 = row.map_err(session.failed(format!("read {}", column.full_name())))?.get(0);
+        if rows > 0 {
+            found.push(format!("{} ({rows} rows)", column.full_name()));
+        }
+    }
+    Ok(found)
+}

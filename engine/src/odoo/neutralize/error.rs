@@ -1,0 +1,107 @@
+//! Why a copy could not be made harmless.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::Assertion;
+use crate::postgres::PostgresError;
+
+/// A failure to make a copy harmless. The copy then never gets the target's name.
+#[derive(Debug, thiserror::Error)]
+pub enum NeutralizeError {
+    /// A statement of the program's own, or the connection.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// SQL of Odoo's modules or of the operator.
+    #[error("unable to run {script}")]
+    Script {
+        /// Where it comes from: a file, `the first statement of ` + "`sql`".
+        script: String,
+        /// Why.
+        #[source]
+        source: PostgresError,
+    },
+    /// SQL that ended the transaction which all of it runs in.
+    #[error("{script} ends the transaction: it must not hold COMMIT, ROLLBACK or BEGIN")]
+    OwnTransaction {
+        /// Where it comes from.
+        script: String,
+    },
+    /// A file, or a folder, that the configuration names.
+    #[error("unable to read {}", path.display())]
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Odoo's program could not be started.
+    #[error("unable to run {}", program.display())]
+    Run {
+        /// Its path.
+        program: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Odoo's program ran and failed, or printed something else than its neutralization.
+    #[error("{} {what}: {said}", program.display())]
+    OdooFailed {
+        /// Its path.
+        program: PathBuf,
+        /// `failed (exit status: 1)`
+        what: String,
+        /// The end of what it wrote to stderr.
+        said: String,
+    },
+    /// `keep_credentials` names a column that does not hold any, or is not there.
+    #[error("`keep_credentials` names {name}, and there is no such column that would be blanked")]
+    NothingToKeep {
+        /// As the configuration has it.
+        name: String,
+    },
+    /// There is no administrator to give the password to.
+    #[error(
+        "unable to set the administrator's password: there is no user `base.user_admin`, and none with the login `admin`"
+    )]
+    NoAdministrator,
+    /// A random number could not be had.
+    #[error("unable to make a random number: {0}")]
+    Random(getrandom::Error),
+    /// What was asserted is not true.
+    #[error("the copy would not be harmless: {}", described(.0))]
+    NotNeutral(Vec<Assertion>),
+}
+
+fn described(failed: &[Assertion]) -> String {
+    let one = |assertion: &Assertion| {
+        let more = assertion.found.saturating_sub(assertion.examples.len() as u64);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}: {}{more}", assertion.asserted, assertion.examples.join(", "))
+    };
+    failed.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+impl NeutralizeError {
+    /// How an operator mends it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Postgres(error) => return error.hint(),
+            Self::Script { .. } => {
+                "SQL of modules must be of the copy's series: look at `addons_path` or `odoo_bin`; SQL of your own at `sql`".into()
+            }
+            Self::OwnTransaction { .. } => "take those statements out: all of it takes effect at once, or none".into(),
+            Self::Read { .. } => "look at `sql` and `addons_path` in the target's section".into(),
+            Self::Run { .. } | Self::OdooFailed { .. } => {
+                "`odoo_bin` must be Odoo of the copy's series (16.0 or later) and run for this user; without it the SQL of the modules under `addons_path` is run".into()
+            }
+            Self::NothingToKeep { .. } => "docs/neutralization.md says which columns those are".into(),
+            Self::NoAdministrator => "leave `admin_password` out, and set a user's password by `sql`".into(),
+            Self::Random(_) => return None,
+            Self::NotNeutral(_) => {
+                "mend it by `sql` in the target's section, which is run before this is looked at; what is no credential is named in `keep_credentials`".into()
+            }
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! What makes a copy another database than its original: its identity, its address, and who may sign in as its administrator.
+
+use std::num::NonZeroU32;
+use std::sync::LazyLock;
+
+use base64::Engine;
+use base64::alphabet::Alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+use ring::pbkdf2;
+
+use super::error::NeutralizeError;
+use crate::postgres::{PostgresError, Session};
+use crate::secret::Secret;
+
+/// What Odoo has before anybody signs in. It takes the address of the next administrator who does.
+const NO_ADDRESS: &str = "http://localhost:8069";
+
+/// Rounds of the password's hash: what Odoo itself takes since 15.0. It reads any number, from 12.0 on.
+const ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).unwrap();
+
+/// passlib's `ab64`: the common digits with `.` for `+`.
+static ADAPTED: LazyLock<GeneralPurpose> = LazyLock::new(|| {
+    let digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./";
+    GeneralPurpose::new(&Alphabet::new(digits).unwrap_or(base64::alphabet::STANDARD), NO_PAD)
+});
+
+/// The parameters that were set.
+pub(super) struct Identity {
+    pub(super) uuid: String,
+    pub(super) base_url: String,
+}
+
+/// Gives the database an identity and an address of its own.
+pub(super) async fn renew(session: &Session, base_url: Option<&str>, typed: bool) -> Result<Identity, NeutralizeError> {
+    let identity = Identity { uuid: uuid()?, base_url: base_url.unwrap_or(NO_ADDRESS).to_owned() };
+    set(session, "database.uuid", &identity.uuid, typed).await?;
+    set(session, "database.secret", &uuid()?, typed).await?;
+    set(session, "database.is_neutralized", "true", typed).await?;
+    set(session, "web.base.url", &identity.base_url, typed).await?;
+    match base_url {
+        Some(_) => set(session, "web.base.url.freeze", "True", typed).await?,
+        None => remove(session, "web.base.url.freeze").await?,
+    }
+    // wkhtmltopdf would fetch style sheets and images from the original.
+    remove(session, "report.url").await?;
+    Ok(identity)
+}
+
+/// The newest series give a parameter a type.
+async fn set(session: &Session, key: &str, value: &str, typed: bool) -> Result<(), PostgresError> {
+    let failed = || session.failed(format!("set the system parameter {key}"));
+    let updated = session.execute("UPDATE ir_config_parameter SET value = $2 WHERE key = $1", &[&key, &value]).await;
+    if updated.map_err(failed())? == 0 {
+        let insert = match typed {
+            true => "INSERT INTO ir_config_parameter (key, value, type) VALUES ($1, $2, 'str')",
+            false => "INSERT INTO ir_config_parameter (key, value) VALUES ($1, $2)",
+        };
+        session.execute(insert, &[&key, &value]).await.map_err(failed())?;
+    }
+    Ok(())
+}
+
+async fn remove(session: &Session, key: &str) -> Result<(), PostgresError> {
+    let deleted = session.execute("DELETE FROM ir_config_parameter WHERE key = $1", &[&key]).await;
+    deleted.map(|_| ()).map_err(session.failed(format!("remove the system parameter {key}")))
+}
+
+/// A random UUID (version 4).
+fn uuid() -> Result<String, NeutralizeError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(NeutralizeError::Random)?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
+}
+
+/// Gives the administrator this password, and returns the login. A second factor would ask for somebody else's telephone.
+pub(super) async fn reset_administrator(
+    session: &Session,
+    password: &Secret,
+    second_factor: bool,
+) -> Result<String, NeutralizeError> {
+    let failed = || session.failed("set the administrator's password");
+    let query = "SELECT id, login::text FROM res_users
+         WHERE id IN (SELECT res_id FROM ir_model_data WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users')
+            OR login = 'admin'
+         ORDER BY login = 'admin', id LIMIT 1";
+    let found = session.query_opt(query, &[]).await.map_err(failed())?;
+    let Some(found) = found else { return Err(NeutralizeError::NoAdministrator) };
+    let (id, login): (i32, String) = (found.get(0), found.get(1));
+    let hash = hash(password).map_err(NeutralizeError::Random)?;
+    let update = match second_factor {
+        true => "UPDATE res_users SET password = $2, active = true, totp_secret = NULL WHERE id = $1",
+        false => "UPDATE res_users SET password = $2, active = true WHERE id = $1",
+    };
+    session.execute(update, &[&id, &hash]).await.map_err(failed())?;
+    Ok(login)
+}
+
+/// As Odoo keeps it, in passlib's format: `$pbkdf2-sha512$ROUNDS$SALT$HASH`, both in base64 with `.` for `+` and no padding
+/// (<https://passlib.readthedocs.io/en/stable/lib/passlib.hash.pbkdf2_digest.html>).
+fn hash(password: &Secret) -> Result<String, getrandom::Error> {
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt)?;
+    Ok(hash_with(password, ROUNDS, &salt))
+}
+
+fn hash_with(password: &Secret, rounds: NonZeroU32, salt: &[u8]) -> String {
+    let mut hash = [0; 64];
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA512, rounds, salt, password.expose().as_bytes(), &mut hash);
+    format!("$pbkdf2-sha512${rounds}${}${}", ADAPTED.encode(salt), ADAPTED.encode(hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Held against Python's `hashlib.pbkdf2_hmac`, which passlib computes with.
+    #[test]
+    fn a_password_is_hashed_as_passlib_does() {
+        let rounds = NonZeroU32::new(1000).unwrap();
+        let expected = "$pbkdf2-sha512$1000$c2FsdHNhbHRzYWx0MTIzNA$MEzJvkvXzhH4.BGOMPAB0Uabj5bkfIljtCLpgDP2H.z/9Ksqp332RKvJQW0i2iJzuYktsIaWym.W5jr/yLSRHg";
+        assert_eq!(hash_with(&Secret::new("pass word\u{e9}"), rounds, b"saltsaltsalt1234"), expected);
+        assert!(hash(&Secret::new("x")).unwrap().starts_with("$pbkdf2-sha512$600000$"));
+    }
+
+    #[test]
+    fn uuids_are_random_and_of_version_4() {
+        let (one, other) = (uuid().unwrap(), uuid().unwrap());
+        assert_ne!(one, other);
+        assert_eq!((one.len(), &one[14..15]), (36, "4"));
+        assert!(one.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'));
+    }
+}

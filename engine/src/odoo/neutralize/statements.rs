@@ -1,0 +1,518 @@
+//! What the program itself does to a copy, whatever Odoo's modules do: one statement for each thing that reaches outside, each where
+//! its table and columns exist. `docs/neutralization.md` has this as a table; a test holds it against this one.
+//!
+//! Facts: the `data/neutralize.sql` files of 16.0 to 19.0, and the models of 12.0 to 15.0, which have none.
+
+/// One thing that is made harmless.
+#[derive(Debug)]
+pub(super) struct Statement {
+    /// What it belongs to, in the documentation's words.
+    pub(super) area: &'static str,
+    /// What it does, in a few words.
+    pub(super) about: &'static str,
+    pub(super) table: &'static str,
+    /// The columns without which it is not run.
+    pub(super) columns: &'static [&'static str],
+    /// A second table, that it reads.
+    pub(super) also: Option<(&'static str, &'static [&'static str])>,
+    pub(super) sql: &'static str,
+}
+
+const fn on(
+    area: &'static str,
+    table: &'static str,
+    columns: &'static [&'static str],
+    about: &'static str,
+    sql: &'static str,
+) -> Statement {
+    Statement { area, about, table, columns, also: None, sql }
+}
+
+const fn on_both(
+    area: &'static str,
+    table: &'static str,
+    columns: &'static [&'static str],
+    also: (&'static str, &'static [&'static str]),
+    about: &'static str,
+    sql: &'static str,
+) -> Statement {
+    Statement { area, about, table, columns, also: Some(also), sql }
+}
+
+/// See the module.
+pub(super) const STATEMENTS: &[Statement] = &[
+    // Code that names an archived server sends by it all the same, and a relay inside the company may ask for no password.
+    on(
+        "outgoing mail",
+        "ir_mail_server",
+        &["active", "smtp_host"],
+        "every server inactive, its host `invalid`",
+        "UPDATE ir_mail_server SET active = false, smtp_host = 'invalid' WHERE smtp_host IS DISTINCT FROM 'invalid'",
+    ),
+    // From 15.0 on.
+    on(
+        "outgoing mail",
+        "ir_mail_server",
+        &["smtp_authentication"],
+        "a dummy server, so that none of the command line is used",
+        "INSERT INTO ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, smtp_authentication, active)
+         SELECT 'neutralization - disable emails', 'invalid', 1025, 'none', 'login', true
+         WHERE NOT EXISTS (SELECT FROM ir_mail_server WHERE active)",
+    ),
+    on(
+        "outgoing mail",
+        "ir_mail_server",
+        &["active", "smtp_host", "smtp_port", "smtp_encryption"],
+        "the same, in series without `smtp_authentication`",
+        "INSERT INTO ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, active)
+         SELECT 'neutralization - disable emails', 'invalid', 1025, 'none', true
+         WHERE NOT EXISTS (SELECT FROM ir_mail_server WHERE active)",
+    ),
+    on(
+        "outgoing mail",
+        "mail_template",
+        &["mail_server_id"],
+        "templates without a server of their own",
+        "UPDATE mail_template SET mail_server_id = NULL WHERE mail_server_id IS NOT NULL",
+    ),
+    on(
+        "outgoing mail",
+        "mail_mail",
+        &["state"],
+        "mails in the queue cancelled",
+        "UPDATE mail_mail SET state = 'cancel' WHERE state = 'outgoing'",
+    ),
+    on(
+        "outgoing mail",
+        "mailing_mailing",
+        &["state"],
+        "mailings in the queue back to draft",
+        "UPDATE mailing_mailing SET state = 'draft' WHERE state IN ('in_queue', 'sending')",
+    ),
+    on(
+        "outgoing mail",
+        "mail_mass_mailing",
+        &["state"],
+        "the same, before 13.0",
+        "UPDATE mail_mass_mailing SET state = 'draft' WHERE state IN ('in_queue', 'sending')",
+    ),
+    on(
+        "incoming mail",
+        "fetchmail_server",
+        &["active", "state"],
+        "every server inactive and unconfirmed",
+        "UPDATE fetchmail_server SET active = false, state = 'draft' WHERE active IS DISTINCT FROM false OR state <> 'draft'",
+    ),
+    on(
+        "SMS and letters",
+        "sms_sms",
+        &["state"],
+        "messages in the queue cancelled",
+        "UPDATE sms_sms SET state = 'canceled' WHERE state IN ('outgoing', 'process')",
+    ),
+    on(
+        "SMS and letters",
+        "snailmail_letter",
+        &["state"],
+        "letters in the queue cancelled",
+        "UPDATE snailmail_letter SET state = 'canceled' WHERE state = 'pending'",
+    ),
+    on(
+        "SMS and letters",
+        "whatsapp_message",
+        &["state"],
+        "messages in the queue cancelled",
+        "UPDATE whatsapp_message SET state = 'cancel' WHERE state = 'outgoing'",
+    ),
+    on(
+        "SMS and letters",
+        "social_post",
+        &["state"],
+        "scheduled posts back to draft",
+        "UPDATE social_post SET state = 'draft' WHERE state IN ('scheduled', 'posting')",
+    ),
+    on_both(
+        "scheduled actions",
+        "ir_cron",
+        &["active"],
+        ("ir_model_data", &["module", "name", "model", "res_id"]),
+        "every one inactive but Odoo's own autovacuum",
+        "UPDATE ir_cron SET active = false WHERE active AND id NOT IN (SELECT res_id FROM ir_model_data
+         WHERE module = 'base' AND name = 'autovacuum_job' AND model = 'ir.cron' AND res_id IS NOT NULL)",
+    ),
+    on("scheduled actions", "ir_cron_trigger", &["cron_id"], "no run asked for", "DELETE FROM ir_cron_trigger"),
+    // The runner of the Odoo Community Association works through the queue of every database that it sees, without a scheduled action.
+    on(
+        "scheduled actions",
+        "queue_job",
+        &["state"],
+        "waiting jobs of `queue_job` failed",
+        "UPDATE queue_job SET state = 'failed' WHERE state IN ('wait_dependencies', 'pending', 'enqueued', 'started')",
+    ),
+    on(
+        "webhooks",
+        "ir_act_server",
+        &["state", "webhook_url"],
+        "addresses of server actions replaced",
+        "UPDATE ir_act_server SET webhook_url = 'neutralization - disable webhook'
+         WHERE webhook_url <> '' AND webhook_url <> 'neutralization - disable webhook'",
+    ),
+    on(
+        "payments",
+        "payment_provider",
+        &["state"],
+        "providers disabled, but those in test mode",
+        "UPDATE payment_provider SET state = 'disabled' WHERE state NOT IN ('test', 'disabled')",
+    ),
+    on(
+        "payments",
+        "payment_provider",
+        &["is_live"],
+        "providers not live, in series that say it so",
+        "UPDATE payment_provider SET is_live = false WHERE is_live",
+    ),
+    on(
+        "payments",
+        "payment_acquirer",
+        &["state"],
+        "the same, 13.0 to 15.0",
+        "UPDATE payment_acquirer SET state = 'disabled' WHERE state NOT IN ('test', 'disabled')",
+    ),
+    on(
+        "payments",
+        "payment_acquirer",
+        &["environment", "website_published"],
+        "the same, 12.0",
+        "UPDATE payment_acquirer SET environment = 'test', website_published = false
+         WHERE environment <> 'test' OR website_published",
+    ),
+    on(
+        "payments",
+        "payment_token",
+        &["active"],
+        "saved cards inactive",
+        "UPDATE payment_token SET active = false WHERE active",
+    ),
+    on(
+        "payments",
+        "pos_payment_method",
+        &["adyen_test_mode"],
+        "terminals in test mode",
+        "UPDATE pos_payment_method SET adyen_test_mode = true WHERE adyen_test_mode IS DISTINCT FROM true",
+    ),
+    on(
+        "deliveries",
+        "delivery_carrier",
+        &["active", "delivery_type"],
+        "carriers inactive, but those that only compute",
+        "UPDATE delivery_carrier SET active = false WHERE active AND delivery_type NOT IN ('fixed', 'base_on_rule')",
+    ),
+    on(
+        "deliveries",
+        "delivery_carrier",
+        &["prod_environment"],
+        "carriers in test mode",
+        "UPDATE delivery_carrier SET prod_environment = false WHERE prod_environment",
+    ),
+    on(
+        "calendars",
+        "res_users",
+        &["google_synchronization_stopped"],
+        "no synchronization with Google",
+        "UPDATE res_users SET google_synchronization_stopped = true WHERE google_synchronization_stopped IS DISTINCT FROM true",
+    ),
+    on(
+        "calendars",
+        "res_users",
+        &["microsoft_synchronization_stopped"],
+        "no synchronization with Microsoft",
+        "UPDATE res_users SET microsoft_synchronization_stopped = true
+         WHERE microsoft_synchronization_stopped IS DISTINCT FROM true",
+    ),
+    on(
+        "calendars",
+        "res_users_settings",
+        &["google_synchronization_stopped"],
+        "the same, where it is a setting",
+        "UPDATE res_users_settings SET google_synchronization_stopped = true
+         WHERE google_synchronization_stopped IS DISTINCT FROM true",
+    ),
+    on(
+        "calendars",
+        "res_users_settings",
+        &["microsoft_synchronization_stopped"],
+        "the same, where it is a setting",
+        "UPDATE res_users_settings SET microsoft_synchronization_stopped = true
+         WHERE microsoft_synchronization_stopped IS DISTINCT FROM true",
+    ),
+    // As Odoo does, but not with the original's token in front: taking the ending off must not bring it back. The column holds 43.
+    on(
+        "services of Odoo S.A.",
+        "iap_account",
+        &["account_token"],
+        "accounts with tokens that never were any",
+        "UPDATE iap_account SET account_token = md5(random()::text || id) || '+disabled' WHERE account_token <> ''",
+    ),
+    on(
+        "services of Odoo S.A.",
+        "iap_account_info",
+        &["account_token"],
+        "the wizard's copies of them removed",
+        "UPDATE iap_account_info SET account_token = '' WHERE account_token <> ''",
+    ),
+    on(
+        "services of Odoo S.A.",
+        "ir_config_parameter",
+        &["key", "value"],
+        "telephony (`voip.mode`) in its demonstration mode",
+        "UPDATE ir_config_parameter SET value = 'demo' WHERE key = 'voip.mode' AND value <> 'demo'",
+    ),
+    on(
+        "push notifications",
+        "ir_config_parameter",
+        &["key", "value"],
+        "the keys that they are signed with removed",
+        "DELETE FROM ir_config_parameter WHERE key LIKE 'mail.web\\_push\\_vapid%' OR key IN ('ocn.uuid', 'odoo_ocn.project_id')",
+    ),
+    on("push notifications", "mail_push", &["id"], "the queue emptied (18.0 and later)", "DELETE FROM mail_push"),
+    on(
+        "push notifications",
+        "mail_push_device",
+        &["id"],
+        "registered browsers removed (18.0 and later)",
+        "DELETE FROM mail_push_device",
+    ),
+    on(
+        "push notifications",
+        "mail_notification_web_push",
+        &["id"],
+        "the queue emptied (17.0)",
+        "DELETE FROM mail_notification_web_push",
+    ),
+    on(
+        "push notifications",
+        "mail_partner_device",
+        &["id"],
+        "registered browsers removed (17.0)",
+        "DELETE FROM mail_partner_device",
+    ),
+    on(
+        "e-invoicing",
+        "account_edi_proxy_client_user",
+        &["active"],
+        "users of Odoo's proxy inactive",
+        "UPDATE account_edi_proxy_client_user SET active = false WHERE active",
+    ),
+    on(
+        "e-invoicing",
+        "ir_config_parameter",
+        &["key", "value"],
+        "modes of the proxy and of Peppol from `prod` to `test`",
+        "UPDATE ir_config_parameter SET value = 'test' WHERE key ~ '(edi[._]mode|edi_proxy_mode|edi_proxy_client\\.demo)$' AND value = 'prod'",
+    ),
+    on(
+        "sign-in by others",
+        "auth_oauth_provider",
+        &["enabled"],
+        "providers disabled, but those of `auth_oauth.dont_neutralize_providers`",
+        "UPDATE auth_oauth_provider SET enabled = false WHERE enabled AND id::text NOT IN (
+             SELECT regexp_split_to_table(translate(value, '[] ', ''), ',') FROM ir_config_parameter
+             WHERE key = 'auth_oauth.dont_neutralize_providers')",
+    ),
+    on(
+        "social media and shops",
+        "social_account",
+        &["is_media_disconnected"],
+        "accounts disconnected",
+        "UPDATE social_account SET is_media_disconnected = true WHERE is_media_disconnected IS DISTINCT FROM true",
+    ),
+    on(
+        "social media and shops",
+        "amazon_account",
+        &["active"],
+        "accounts inactive",
+        "UPDATE amazon_account SET active = false WHERE active",
+    ),
+    // With them a copy would write to, and delete from, the original's bucket.
+    on(
+        "files elsewhere",
+        "ir_config_parameter",
+        &["key", "value"],
+        "`cloud_storage_provider` removed",
+        "DELETE FROM ir_config_parameter WHERE key = 'cloud_storage_provider'",
+    ),
+    // Fields that have a value for each company, until 17.0.
+    on(
+        "credentials",
+        "ir_property",
+        &["name", "value_text"],
+        "credentials that differ from company to company",
+        "UPDATE ir_property SET value_text = NULL
+         WHERE name ~ '(password|passwd|secret|api_?key|private_?key|refresh_token)$' AND value_text <> ''",
+    ),
+    on("websites", "website", &["domain"], "no domain", "UPDATE website SET domain = NULL WHERE domain IS NOT NULL"),
+    on(
+        "websites",
+        "website",
+        &["cdn_activated"],
+        "no content delivery network",
+        "UPDATE website SET cdn_activated = false WHERE cdn_activated",
+    ),
+    on(
+        "websites",
+        "website",
+        &["robots_txt"],
+        "search engines kept out",
+        "UPDATE website SET robots_txt = E'User-agent: *\\nDisallow: /'",
+    ),
+    on(
+        "websites",
+        "website",
+        &["google_analytics_key"],
+        "visits not counted as the original's",
+        "UPDATE website SET google_analytics_key = NULL WHERE google_analytics_key IS NOT NULL",
+    ),
+    on(
+        "websites",
+        "website",
+        &["plausible_shared_key", "plausible_site"],
+        "the same for Plausible",
+        "UPDATE website SET plausible_shared_key = NULL, plausible_site = NULL
+         WHERE plausible_shared_key IS NOT NULL OR plausible_site IS NOT NULL",
+    ),
+    on(
+        "banner",
+        "ir_ui_view",
+        &["key", "active"],
+        "`web.neutralize_banner` and `website.neutralize_ribbon` shown (16.0 and later)",
+        "UPDATE ir_ui_view SET active = true WHERE key IN ('web.neutralize_banner', 'website.neutralize_ribbon') AND NOT active",
+    ),
+];
+
+/// One thing that must be true of a neutral database.
+#[derive(Debug)]
+pub(super) struct Check {
+    /// What there must be none of, in the report's words.
+    pub(super) none: &'static str,
+    pub(super) table: &'static str,
+    pub(super) columns: &'static [&'static str],
+    /// Selects one column of text: what there is all the same.
+    pub(super) sql: &'static str,
+}
+
+const fn none_of(
+    none: &'static str,
+    table: &'static str,
+    columns: &'static [&'static str],
+    sql: &'static str,
+) -> Check {
+    Check { none, table, columns, sql }
+}
+
+/// Asked after everything else, an operator's own SQL included. Several may have the same name: the series differ in where a thing is.
+pub(super) const CHECKS: &[Check] = &[
+    none_of(
+        "active mail server but the dummy",
+        "ir_mail_server",
+        &["active", "smtp_host"],
+        "SELECT name || ' (' || coalesce(smtp_host, 'no host') || ')' FROM ir_mail_server WHERE active AND smtp_host IS DISTINCT FROM 'invalid'",
+    ),
+    none_of(
+        "active incoming mail server",
+        "fetchmail_server",
+        &["active"],
+        "SELECT name::text FROM fetchmail_server WHERE active",
+    ),
+    none_of(
+        "template with a mail server of its own",
+        "mail_template",
+        &["mail_server_id"],
+        "SELECT 'template ' || id FROM mail_template WHERE mail_server_id IS NOT NULL",
+    ),
+    none_of(
+        "mail or job that waits",
+        "mail_mail",
+        &["state"],
+        "SELECT 'mail ' || id FROM mail_mail WHERE state = 'outgoing'",
+    ),
+    none_of(
+        "mail or job that waits",
+        "sms_sms",
+        &["state"],
+        "SELECT 'SMS ' || id FROM sms_sms WHERE state = 'outgoing'",
+    ),
+    none_of(
+        "mail or job that waits",
+        "queue_job",
+        &["state"],
+        "SELECT 'job ' || id FROM queue_job WHERE state IN ('wait_dependencies', 'pending', 'enqueued', 'started')",
+    ),
+    none_of(
+        "active scheduled action but autovacuum",
+        "ir_cron",
+        &["active"],
+        "SELECT 'scheduled action ' || id FROM ir_cron WHERE active AND id NOT IN (SELECT res_id FROM ir_model_data
+         WHERE module = 'base' AND name = 'autovacuum_job' AND model = 'ir.cron' AND res_id IS NOT NULL)",
+    ),
+    none_of(
+        "enabled payment provider",
+        "payment_provider",
+        &["state"],
+        "SELECT coalesce(code::text, '') || ' ' || id FROM payment_provider WHERE state NOT IN ('test', 'disabled')",
+    ),
+    none_of(
+        "enabled payment provider",
+        "payment_provider",
+        &["is_live"],
+        "SELECT coalesce(code::text, '') || ' ' || id FROM payment_provider WHERE is_live",
+    ),
+    none_of(
+        "enabled payment provider",
+        "payment_acquirer",
+        &["state"],
+        "SELECT provider || ' ' || id FROM payment_acquirer WHERE state NOT IN ('test', 'disabled')",
+    ),
+    none_of(
+        "enabled payment provider",
+        "payment_acquirer",
+        &["environment"],
+        "SELECT provider || ' ' || id FROM payment_acquirer WHERE environment <> 'test'",
+    ),
+    none_of(
+        "webhook",
+        "ir_act_server",
+        &["webhook_url"],
+        "SELECT 'server action ' || id FROM ir_act_server WHERE webhook_url ~* '^\\s*[a-z][a-z0-9+.-]*://'",
+    ),
+    none_of(
+        "carrier in production",
+        "delivery_carrier",
+        &["active", "delivery_type"],
+        "SELECT delivery_type || ' ' || id FROM delivery_carrier WHERE active AND delivery_type NOT IN ('fixed', 'base_on_rule')",
+    ),
+    none_of(
+        "carrier in production",
+        "delivery_carrier",
+        &["prod_environment", "delivery_type"],
+        "SELECT delivery_type || ' ' || id FROM delivery_carrier WHERE prod_environment",
+    ),
+    none_of(
+        "user of an e-invoicing proxy in production",
+        "account_edi_proxy_client_user",
+        &["active", "edi_mode"],
+        "SELECT 'user ' || id FROM account_edi_proxy_client_user WHERE active AND edi_mode = 'prod'",
+    ),
+    none_of("browser registered for push", "mail_push_device", &["id"], "SELECT 'device ' || id FROM mail_push_device"),
+    none_of(
+        "browser registered for push",
+        "mail_partner_device",
+        &["id"],
+        "SELECT 'device ' || id FROM mail_partner_device",
+    ),
+    none_of(
+        "usable token of Odoo's paid services",
+        "iap_account",
+        &["account_token"],
+        "SELECT 'account ' || id FROM iap_account WHERE account_token <> '' AND account_token NOT LIKE '%+disabled'",
+    ),
+];

@@ -1,0 +1,114 @@
+//! Where the SQL of Odoo's modules comes from.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+/// What Odoo's own `base/data/neutralize.sql` comes down to.
+const BASE: &str = "UPDATE ir_mail_server SET active = false;
+INSERT INTO ir_mail_server (name, smtp_port, smtp_host, smtp_encryption, active, smtp_authentication)
+VALUES ('neutralization - disable emails', 1025, 'invalid', 'none', true, 'login');
+UPDATE ir_cron SET active = false WHERE id NOT IN (SELECT res_id FROM ir_model_data WHERE model = 'ir.cron' AND name = 'autovacuum_job');
+INSERT INTO ir_config_parameter (key, value) VALUES ('database.is_neutralized', true) ON CONFLICT (key) DO UPDATE SET value = true;";
+
+fn module(folder: &Path, name: &str, sql: &str) {
+    fs::create_dir_all(folder.join(name).join("data")).unwrap();
+    fs::write(folder.join(name).join("__manifest__.py"), "{}").unwrap();
+    fs::write(folder.join(name).join("data/neutralize.sql"), sql).unwrap();
+}
+
+#[tokio::test]
+async fn the_modules_own_sql_runs_first_and_the_programs_after_it() {
+    let fixture = Fixture::of_series("17.0");
+    let addons = tempfile::tempdir().unwrap();
+    module(addons.path(), "base", BASE);
+    module(addons.path(), "payment", "UPDATE payment_provider SET state = 'disabled', code = 'seen'");
+    module(addons.path(), "sale", "SELECT 1 / 0 -- is not installed");
+    let settings = Neutralize { addons_path: vec![addons.path().into()], ..Neutralize::default() };
+    let report = fixture.report(&settings).await;
+    assert_eq!(report.means, Means::Modules);
+    assert_eq!(report.modules, ["base", "payment"]);
+    assert_eq!(report.modules_not_found, ["delivery", "mail"]);
+    assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);
+    assert!(report.warnings[0].ends_with(": delivery, mail"));
+    assert_eq!(fixture.sql("SELECT code FROM payment_provider"), "seen");
+    // Odoo's file left the host; ours made no second dummy.
+    assert_eq!(fixture.sql("SELECT smtp_host FROM ir_mail_server ORDER BY id"), "invalid\ninvalid\ninvalid");
+    assert_eq!(fixture.sql("SELECT ups_passwd FROM delivery_carrier WHERE id = 2"), "");
+}
+
+#[tokio::test]
+async fn modules_of_another_series_fail_and_folders_without_base_are_told() {
+    let fixture = Fixture::of_series("17.0");
+    let addons = tempfile::tempdir().unwrap();
+    module(addons.path(), "payment", "UPDATE payment_provider SET a_column_of_20_0 = NULL");
+    let settings = Neutralize { addons_path: vec![addons.path().into()], ..Neutralize::default() };
+    let before = fixture.content();
+    let error = fixture.neutralize(&settings).await.unwrap_err();
+    let told = explain(&error);
+    assert!(
+        told.to_string().contains("payment/data/neutralize.sql: ") && told.to_string().contains("a_column_of_20_0"),
+        "{told}"
+    );
+    assert!(error.hint().unwrap().contains("of the copy's series"));
+    assert_eq!(fixture.content(), before);
+    module(addons.path(), "payment", "");
+    let report = fixture.report(&settings).await;
+    assert!(report.warnings[0].starts_with("no base/data/neutralize.sql was found"), "{:?}", report.warnings);
+}
+
+/// A shell script in the place of Odoo's program, which leaves what it was given beside itself.
+fn program(folder: &Path, prints: &str) -> PathBuf {
+    let path = folder.join("odoo-bin");
+    let script = format!(
+        "#!/bin/sh\nhere=$(dirname \"$0\")\necho \"$@\" > $here/arguments\nenv > $here/environment\ncat \"$3\" > $here/conf\nstat -c %a \"$3\" > $here/mode\n{prints}\n"
+    );
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn odoos_program_is_asked_and_gets_the_password_by_no_argument_or_file() {
+    let fixture = Fixture::of_series("17.0");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("sql"), format!("BEGIN;\n{BASE}\nCOMMIT;\n")).unwrap();
+    let odoo_bin = program(folder.path(), "cat $here/sql; echo 'a log line' >&2");
+    let addons_path = vec![PathBuf::from("/opt/odoo/addons"), PathBuf::from("/opt/own")];
+    let settings = Neutralize { odoo_bin: Some(odoo_bin), addons_path, ..Neutralize::default() };
+    let endpoint = Endpoint { password: Some(Secret::new("s3cret")), ..fixture.endpoint() };
+    let report = neutralize(&endpoint, &settings, None).await.unwrap().unwrap();
+    assert_eq!(report.means, Means::OdooBin);
+    let left = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    assert!(left("arguments").starts_with("neutralize -c ") && left("arguments").ends_with(" -d copy --stdout\n"));
+    assert!(!left("arguments").contains("s3cret") && !left("conf").contains("s3cret"));
+    assert!(left("environment").contains("PGPASSWORD=s3cret\n"));
+    assert!(left("conf").contains("addons_path = /opt/odoo/addons,/opt/own\n"), "{}", left("conf"));
+    assert_eq!(left("mode"), "600\n");
+}
+
+#[tokio::test]
+async fn what_odoos_program_does_wrong_is_told() {
+    let fixture = Fixture::of_series("17.0");
+    let before = fixture.content();
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("echo 'No module named passlib' >&2; exit 1", "failed (exit status: 1): No module named passlib"),
+        (
+            "echo 'BEGIN;'; echo 'UPDATE ir_cron SET active = false;'",
+            "printed something else than its neutralization: it said nothing",
+        ),
+        ("exit 0", "printed something else than its neutralization"),
+        ("kill -9 $$", "failed (signal: 9 (SIGKILL))"),
+    ];
+    for (prints, expected) in cases {
+        let settings = Neutralize { odoo_bin: Some(program(folder.path(), prints)), ..Neutralize::default() };
+        let error = fixture.neutralize(&settings).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{prints}: {error}");
+    }
+    let settings = Neutralize { odoo_bin: Some(folder.path().join("nothing")), ..Neutralize::default() };
+    let error = fixture.neutralize(&settings).await.unwrap_err();
+    assert!(error.to_string().starts_with("unable to run ") && error.hint().unwrap().contains("`odoo_bin`"), "{error}");
+    assert_eq!(fixture.content(), before);
+}

@@ -1,0 +1,81 @@
+//! Which tables and columns a database has: what is known of Odoo is true of some series and not of others.
+
+use std::collections::BTreeMap;
+
+use crate::postgres::{PostgresError, Session, quote};
+
+/// Every column of the tables of the schema `public` that an UPDATE may set: one row each, `(relname, attname, type, not_null, limit, unique)`.
+///
+/// `unique`: the column is part of a unique index. `limit`: characters of a `varchar(n)`, else 0. Generated columns are not among them; servers before 12 know
+/// none, which is why the row is asked for it as JSON.
+pub(super) const COLUMNS: &str = "
+    SELECT c.relname::text, a.attname::text, t.typname::text AS type, a.attnotnull AS not_null,
+           CASE WHEN a.atttypid = 'varchar'::regtype AND a.atttypmod > 4 THEN a.atttypmod - 4 ELSE 0 END AS limit_to,
+           EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND a.attnum = ANY(i.indkey)) AS is_unique
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_type t ON t.oid = a.atttypid
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND coalesce(to_jsonb(a) ->> 'attgenerated', '') = ''";
+
+/// A column, as far as it matters for what may be written into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Column {
+    pub(super) table: String,
+    pub(super) name: String,
+    /// `pg_type.typname`: `varchar`, `text`, `jsonb`, `bytea`.
+    pub(super) kind: String,
+    pub(super) not_null: bool,
+    /// Characters of a `varchar(n)`.
+    pub(super) limit: Option<u32>,
+    /// Whether it is part of a unique index.
+    pub(super) unique: bool,
+}
+
+impl Column {
+    /// From a row of [`COLUMNS`].
+    pub(super) fn of(row: &tokio_postgres::Row) -> Self {
+        Self {
+            table: row.get(0),
+            name: row.get(1),
+            kind: row.get(2),
+            not_null: row.get(3),
+            limit: u32::try_from(row.get::<_, i32>(4)).ok().filter(|limit| *limit > 0),
+            unique: row.get(5),
+        }
+    }
+
+    /// As people write it, and configurations: `ir_mail_server.smtp_pass`.
+    pub(super) fn full_name(&self) -> String {
+        format!("{}.{}", self.table, self.name)
+    }
+}
+
+/// A table's name in SQL: never one of `pg_catalog` or of a temporary schema.
+pub(super) fn table_in_sql(name: &str) -> String {
+    format!("public.{}", quote(name))
+}
+
+/// The tables and columns of a database.
+#[derive(Debug, Default)]
+pub(super) struct Tables(BTreeMap<String, BTreeMap<String, Column>>);
+
+impl Tables {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// [`PostgresError::Query`]
+    pub(super) async fn read(session: &Session) -> Result<Self, PostgresError> {
+        let rows = session.query(COLUMNS, &[]).await.map_err(session.failed("read which tables there are"))?;
+        let mut tables = Self::default();
+        for column in rows.iter().map(Column::of) {
+            tables.0.entry(column.table.clone()).or_default().insert(column.name.clone(), column);
+        }
+        Ok(tables)
+    }
+
+    /// Whether the table is there, with all of these columns.
+    pub(super) fn have(&self, table: &str, columns: &[&str]) -> bool {
+        self.0.get(table).is_some_and(|known| columns.iter().all(|column| known.contains_key(*column)))
+    }
+}
