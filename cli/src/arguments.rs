@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use engine::verify::Depth;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -108,6 +109,9 @@ Where the configuration exists already it is left as it is, and only the reposit
         /// Jobs of pg_restore; with one the dump is not spooled to disk [default: processors, at most 8]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
         jobs: Option<u32>,
+        /// How much is read to verify the copy before the target gets it
+        #[arg(long, value_name = "DEPTH", value_enum, default_value_t = Verify::Quick)]
+        verify: Verify,
     },
     /// List the attachments of a backup, by their names in Odoo
     #[command(after_help = "Examples:
@@ -195,6 +199,24 @@ pub(crate) enum ExportFormat {
     Zip,
     /// FILE.dump, in pg_dump's custom format, and FILE.tar, the filestore
     Dump,
+}
+
+/// How much is read to verify a restored copy.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Verify {
+    /// Every table's rows; of every file, whether it is there and how long it is
+    Quick,
+    /// Every file too is read back, and held against the SHA-1 of its name
+    Full,
+}
+
+impl From<Verify> for Depth {
+    fn from(verify: Verify) -> Self {
+        match verify {
+            Verify::Quick => Self::Quick,
+            Verify::Full => Self::Full,
+        }
+    }
 }
 
 #[cfg(test)]

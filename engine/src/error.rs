@@ -9,6 +9,8 @@ use crate::odoo::NeutralizeError;
 use crate::postgres::PostgresError;
 use crate::repository::RepositoryError;
 use crate::store::StoreError;
+use crate::stream::Mismatch;
+use crate::verify::Verification;
 
 /// A verb's failure.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +64,9 @@ pub enum Error {
         /// What there is.
         found: u64,
     },
+    /// A restored copy is not what was backed up.
+    #[error("the restored copy is not what was backed up: {}", .0.failures())]
+    NotAsBackedUp(Box<Verification>),
     /// A file that the backup does not hold.
     #[error("the backup {backup} holds no file {what:?}")]
     NoSuchFile {
@@ -102,6 +107,28 @@ impl Error {
         }
     }
 
+    /// Whether an object of the repository is missing or not what it was, rather than that something was in the way.
+    pub fn is_damage(&self) -> bool {
+        let mut current: Option<&(dyn StdError + 'static)> = Some(self);
+        while let Some(error) = current {
+            if let Some(store) = error.downcast_ref::<StoreError>() {
+                return store.is_of_object();
+            }
+            if error.is::<Mismatch>() || matches!(error.downcast_ref(), Some(RepositoryError::Damaged { .. })) {
+                return true;
+            }
+            current = match error.downcast_ref::<Self>() {
+                // These pass on what their cause says, and are not found by way of it.
+                Some(Self::Repository(RepositoryError::Store(error))) => Some(error),
+                Some(Self::Repository(error)) => Some(error),
+                Some(Self::Store(error)) => Some(error),
+                Some(Self::Verb { source, .. }) => Some(&**source),
+                _ => cause(error),
+            };
+        }
+        false
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Repository(error) => error.hint(),
@@ -113,7 +140,7 @@ impl Error {
             Self::Exists { .. } => {
                 Some("nothing that exists is replaced: choose another name or target, or rename what is there".into())
             }
-            Self::Differs { .. } => {
+            Self::Differs { .. } | Self::NotAsBackedUp(_) => {
                 Some("`odoo-backup check --read-data` says what is damaged; restore another backup".into())
             }
             Self::NoSuchFile { backup, .. } => Some(format!("`odoo-backup files {backup}` lists those that it holds")),
@@ -193,6 +220,7 @@ fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
 mod tests {
     use super::*;
     use crate::store::{Action, StoreErrorKind};
+    use crate::stream::Fingerprint;
 
     #[test]
     fn finds_the_root_and_its_hint_through_a_stream() {
@@ -208,6 +236,20 @@ mod tests {
         assert_eq!(explanation.message, "unable to back up production");
         assert_eq!(explanation.causes.last().unwrap(), "entity not found");
         assert!(explanation.hint.unwrap().contains("check `data_dir`"));
+    }
+
+    #[test]
+    fn damage_is_told_from_an_outage_however_deep_it_is() {
+        let store = |kind| StoreError { action: Action::Get, key: None, location: String::new(), kind: Box::new(kind) };
+        let mismatch = Mismatch::Plain { expected: Fingerprint::of(b"a"), found: Fingerprint::of(b"b") };
+        let read = |error: io::Error| Error::Io { action: "read it".into(), source: error }.during("restore");
+        assert!(read(io::Error::other(mismatch)).is_damage());
+        assert!(read(io::Error::other(store(StoreErrorKind::Corrupt("x".into())))).is_damage());
+        assert!(!read(io::Error::other(store(StoreErrorKind::Unavailable("x".into())))).is_damage());
+        assert!(!read(io::ErrorKind::StorageFull.into()).is_damage());
+        assert!(Error::from(store(StoreErrorKind::NotFound)).is_damage());
+        assert!(Error::from(RepositoryError::from(store(StoreErrorKind::NotFound))).is_damage());
+        assert!(!Error::Interrupted.during("restore").is_damage());
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod export;
 pub mod fetch;
 pub mod restore;
+pub mod verify;
 
 pub mod config;
 pub mod error;

@@ -1,7 +1,7 @@
 //! `restore`: a backup into a target's database and filestore.
 //!
-//! Both are made under names of their own beside the target's, and get the target's names only once all of it is there and every
-//! digest agreed. What fails or is stopped before that leaves nothing behind.
+//! Both are made under names of their own beside the target's, and get the target's names only once all of it is there, every
+//! digest agreed, and the copy was verified. What fails or is stopped before that leaves nothing behind.
 
 mod beside;
 mod database;
@@ -19,6 +19,7 @@ use crate::odoo::{Neutralized, neutralize};
 use crate::postgres::{self, Endpoint, Session};
 use crate::repository::Repository;
 use crate::run::Run;
+use crate::verify::{Depth, RestoredCopy, Verification, verify};
 
 /// How a backup is restored.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +28,8 @@ pub struct RestoreOptions {
     pub jobs: u32,
     /// Volumes that are unpacked at once.
     pub parallel_volumes: u32,
+    /// How much is read to verify the copy.
+    pub depth: Depth,
 }
 
 /// What was restored.
@@ -42,6 +45,8 @@ pub struct Restored {
     pub bytes: u64,
     /// Jobs that pg_restore ran with.
     pub jobs: u32,
+    /// What the copy was held against before it got its names. It passed.
+    pub verification: Verification,
     /// What was done to make the copy harmless; `None` where the target wants none of it, or the database is not Odoo's.
     pub neutralized: Option<Neutralized>,
     /// From the beginning to the moment when both had their names.
@@ -89,8 +94,9 @@ impl Job<'_> {
         let beside = Beside::of(target)?;
         let work = async {
             let made = beside.fill(self, &server).await?;
+            let verification = self.verify(&beside).await?;
             let neutralized = self.neutralize(&beside).await?;
-            Ok((made, neutralized))
+            Ok((made, verification, neutralized))
         };
         let result = match run.until_cancelled(work).await {
             // From here on it takes a moment and is not to be stopped halfway.
@@ -101,15 +107,24 @@ impl Job<'_> {
         if result.is_err() {
             beside.remove(&server, run).await;
         }
-        result.map(|(made, neutralized)| Restored {
+        result.map(|(made, verification, neutralized)| Restored {
             database: target.database.name.clone(),
             filestore: target.filestore.clone(),
             files: made.files.files,
             bytes: made.files.bytes,
             jobs: made.jobs,
+            verification,
             neutralized,
             duration: started.elapsed(),
         })
+    }
+
+    /// Holds what was made against what was backed up.
+    async fn verify(&self, beside: &Beside) -> Result<Verification, Error> {
+        let Job { repository, manifest, options, run, .. } = *self;
+        let (database, filestore) = (&beside.database, beside.filestore.as_path());
+        let copy = RestoredCopy { repository, manifest, database, filestore, sessions: options.jobs };
+        verify(&copy, options.depth, run).await?.require()
     }
 
     /// Makes the copy harmless where the target does not say otherwise, while nobody knows its name yet.

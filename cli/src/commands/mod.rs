@@ -11,6 +11,7 @@ mod now;
 mod restore;
 mod show;
 mod unlock;
+mod verification;
 
 use std::path::Path;
 
@@ -79,8 +80,8 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
         Command::Now { instances, reread } => now::now(config, &instances, reread, &run, output).await,
         Command::List { instances } => list::list(config, &instances, output).await,
         Command::Show { backup } => show::show(config, &backup, output).await,
-        Command::Restore { backup, to, jobs } => {
-            restore::restore(config, backup.as_deref(), &to, jobs, &run, output).await
+        Command::Restore { backup, to, jobs, verify } => {
+            restore::restore(config, backup.as_deref(), &to, jobs, verify.into(), &run, output).await
         }
         Command::Files { backup, like } => files::files(config, &backup, like.as_deref(), output).await,
         Command::Fetch { backup, what, output: to } => fetch::fetch(config, &backup, &what, &to, output).await,

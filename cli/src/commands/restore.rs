@@ -6,8 +6,10 @@ use std::path::Path;
 use engine::odoo::{Means, Neutralized};
 use engine::restore::{RestoreOptions, Restored};
 use engine::run::Run;
+use engine::verify::Depth;
 use serde_json::json;
 
+use super::verification::verified;
 use super::{Failure, load, only_instance, open};
 use crate::exit::Exit;
 use crate::output::Output;
@@ -22,6 +24,7 @@ pub(super) async fn restore(
     selector: Option<&str>,
     target: &str,
     jobs: Option<u32>,
+    depth: Depth,
     run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -32,9 +35,9 @@ pub(super) async fn restore(
     let manifest = repository.find(selector.unwrap_or("latest"), instance).await?;
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let jobs = jobs.unwrap_or_else(|| u32::try_from(processors).unwrap_or(MOST_JOBS).min(MOST_JOBS));
-    let options = RestoreOptions { jobs, parallel_volumes: jobs.min(MOST_JOBS) };
+    let options = RestoreOptions { jobs, parallel_volumes: jobs.min(MOST_JOBS), depth };
     let restored = engine::restore::restore(&repository, &manifest, target, options, run).await?;
-    let Restored { database, filestore, files, bytes: size, jobs, neutralized, duration } = &restored;
+    let Restored { database, filestore, files, bytes: size, jobs, verification, neutralized, duration } = &restored;
     let seconds = duration.as_secs_f64();
     let document = json!({
         "backup": manifest.id,
@@ -44,6 +47,7 @@ pub(super) async fn restore(
         "database": database,
         "filestore": { "path": filestore, "files": files, "bytes": size },
         "jobs": jobs,
+        "verification": verification,
         "neutralized": neutralized,
         "seconds": seconds,
     });
@@ -53,7 +57,7 @@ pub(super) async fn restore(
   database   {database:?}
   filestore  {files} ({size}) in {filestore}
   digests    all as in the manifest
-  neutral    {neutral}
+{verified}  neutral    {neutral}
   time       {seconds:.1} s with {jobs}
 ",
             target = target.name,
@@ -63,6 +67,7 @@ pub(super) async fn restore(
             files = plural(*files, "file"),
             size = bytes(*size),
             filestore = filestore.display(),
+            verified = verified(verification),
             jobs = plural(u64::from(*jobs), "job"),
             neutral = neutral(neutralized.as_ref()),
         )

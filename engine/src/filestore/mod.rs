@@ -3,6 +3,7 @@
 mod content;
 mod error;
 mod ledger;
+mod look;
 mod name;
 mod unpack;
 mod volume;
@@ -10,6 +11,7 @@ mod walk;
 
 pub use error::FilestoreError;
 pub use ledger::{Held, Ledger, Settled};
+pub use look::{Wrong, look_at};
 pub use name::{FileName, Names};
 pub use unpack::{NewFilestore, Unpacked, read_files, unpack};
 pub use volume::{Limits, Listed, WrittenVolume, read_list, write_volume};

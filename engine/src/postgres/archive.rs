@@ -1,6 +1,7 @@
 //! pg_dump's archives: their table of contents as pg_restore lists it, and what can be read of one as it streams by.
 
 mod format;
+mod objects;
 mod rows;
 
 use std::io;
@@ -14,6 +15,7 @@ use super::{PostgresError, Tool};
 use crate::stream::Body;
 
 pub use format::Misunderstood;
+pub use objects::{ArchiveObjects, ObjectKind, Qualified, SequenceValue, read_objects};
 pub use rows::{PendingRowCounts, RowCounts, TableRows, count_rows};
 
 /// What an archive holds, in pg_restore's own list format.

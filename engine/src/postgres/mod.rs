@@ -19,7 +19,10 @@ pub use admin::{
     Locale, ServerFacts, create_database, database_exists, drop_database, quote, rename_database, server_facts,
     server_major,
 };
-pub use archive::{ArchiveToc, Misunderstood, PendingRowCounts, RowCounts, TableRows, count_rows, read_toc};
+pub use archive::{
+    ArchiveObjects, ArchiveToc, Misunderstood, ObjectKind, PendingRowCounts, Qualified, RowCounts, SequenceValue,
+    TableRows, count_rows, read_objects, read_toc,
+};
 pub use client::{Session, connect, connect_maintenance};
 pub use dump::dump;
 pub use endpoint::Endpoint;

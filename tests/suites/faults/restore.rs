@@ -33,6 +33,20 @@ async fn pg_restore_fails_or_dies() {
 }
 
 #[tokio::test]
+async fn a_copy_that_is_not_what_was_backed_up_is_not_kept() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    let psql = project.cluster().bin("psql");
+    let tamper = format!("\"$REAL\" \"$@\" && '{}' -qc 'DELETE FROM ir_sequence WHERE id = 1'", psql.display());
+    replace_tool(&project, "pg_restore", &tamper);
+    let run = program.run(["restore", "--to", "staging"]).await;
+    assert!(run.stderr.contains("public.ir_sequence has 2 rows, and 3 were backed up"), "{}", run.stderr);
+    assert_failed(run, "the restored copy is not what was backed up: rows: ");
+    assert_nothing_restored(&project);
+}
+
+#[tokio::test]
 async fn stopped_by_a_signal_it_leaves_nothing() {
     let project = Project::start().await;
     let program = initialised(&project).await;

@@ -17,8 +17,11 @@ async fn round_trip(project: &Project, jobs: &str) {
     assert!(now["backups"][0]["database"]["rows"].as_u64().unwrap() > 0, "{now}");
     let check = program.run(["check", &id, "--read-data", "--json"]).await.success().json();
     assert_eq!(check["sound"], true);
-    let restored = program.run(["restore", "--to", "staging", "--jobs", jobs, "--json"]).await.success().json();
+    let restored = program.run(["restore", "--to", "staging", "--jobs", jobs, "--verify=full", "--json"]).await;
+    let restored = restored.success().json();
     assert_eq!(restored["backup"], id.as_str());
+    let checks = restored["verification"]["checks"].as_array().unwrap();
+    assert!(checks.len() == 9 && checks.iter().all(|check| check["outcome"] == "passed"), "{restored}");
     assert_same_database(project.database(), project.target_database()).await;
     // The collector's spool is not data.
     assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);

@@ -43,6 +43,8 @@ pub(super) struct Entry<'a> {
     pub(super) tag: &'a [u8],
     /// What it is: `TABLE`, `TABLE DATA`, `FK CONSTRAINT`.
     pub(super) kind: &'a [u8],
+    /// The statement that makes it; empty where there is none.
+    pub(super) definition: &'a [u8],
     /// Its schema; empty where it is in none.
     pub(super) schema: &'a [u8],
 }
@@ -177,7 +179,8 @@ fn entry_of<'a>(bytes: &mut &'a [u8], head: Head) -> Option<Entry<'a>> {
     let tag = take_text(bytes)?.unwrap_or_default();
     let kind = take_text(bytes)?.unwrap_or_default();
     let _section = take_integer(bytes)?;
-    for _ in ["definition", "DROP", "COPY"] {
+    let definition = take_text(bytes)?.unwrap_or_default();
+    for _ in ["DROP", "COPY"] {
         take_text(bytes)?;
     }
     let schema = take_text(bytes)?.unwrap_or_default();
@@ -193,7 +196,7 @@ fn entry_of<'a>(bytes: &mut &'a [u8], head: Head) -> Option<Entry<'a>> {
     // What it depends on.
     while take_text(bytes)?.is_some() {}
     let _offset = take(bytes, 1 + head.offset_size)?;
-    Some(Entry { id, has_data, tag, kind, schema })
+    Some(Entry { id, has_data, tag, kind, definition, schema })
 }
 
 fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {

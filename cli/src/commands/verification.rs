@@ -1,0 +1,25 @@
+//! What was verified of a copy, as people are told of it.
+
+use engine::verify::{Check, Outcome, Verification};
+
+use crate::table::plural;
+
+/// A line for each check, and below it what was wrong at the source already.
+pub(super) fn verified(verification: &Verification) -> String {
+    verification.checks.iter().map(line).collect()
+}
+
+fn line(check: &Check) -> String {
+    let outcome = match check.outcome {
+        Outcome::Passed => "verified",
+        Outcome::Failed => "FAILED",
+        Outcome::Skipped => "skipped",
+    };
+    let mut text = format!("  {outcome:<9}  {:<11}  {}\n", check.subject, check.summary);
+    if check.known.count > 0 {
+        let first = check.known.first.first().map_or("", String::as_str);
+        let known = plural(check.known.count, "defect");
+        text.push_str(&format!("  {:<9}  {:<11}  {known} of the source: {first}\n", "known", check.subject));
+    }
+    text
+}

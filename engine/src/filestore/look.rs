@@ -1,0 +1,68 @@
+//! A file, held against what is known of it.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use super::content::Content;
+use super::name::FileName;
+
+/// What is wrong with a file.
+#[derive(Debug)]
+pub enum Wrong {
+    /// It is not there.
+    Missing,
+    /// It has this length in bytes, and should have the other.
+    Size(u64, u64),
+    /// Its content does not have the SHA-1 of its name.
+    Content,
+    /// It cannot be read.
+    Unreadable(io::Error),
+}
+
+impl Wrong {
+    /// Whether only its content is wrong.
+    pub fn is_content(&self) -> bool {
+        matches!(self, Self::Content)
+    }
+}
+
+impl fmt::Display for Wrong {
+    /// Completes a sentence that begins with the file's name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("is missing"),
+            Self::Size(found, expected) => write!(f, "has {found} bytes, and should have {expected}"),
+            Self::Content => f.write_str("does not have the content that its name says"),
+            Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
+        }
+    }
+}
+
+/// Looks at a file below `root`: that it is a plain file of this length in bytes, and with `read` that it has the SHA-1 that its name
+/// says, where that says one.
+///
+/// # Errors
+/// [`Wrong`]
+pub fn look_at(root: &Path, name: &FileName, size: u64, read: bool) -> Result<(), Wrong> {
+    let path = root.join(name.to_string());
+    if !read {
+        return match path.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Wrong::Missing),
+            Err(error) => Err(Wrong::Unreadable(error)),
+            Ok(metadata) if !metadata.is_file() => Err(Wrong::Unreadable(io::Error::other("it is no plain file"))),
+            Ok(metadata) if metadata.len() != size => Err(Wrong::Size(metadata.len(), size)),
+            Ok(_) => Ok(()),
+        };
+    }
+    let content = Content::open(&path).map_err(Wrong::Unreadable)?.ok_or(Wrong::Missing)?;
+    if content.size != size {
+        return Err(Wrong::Size(content.size, size));
+    }
+    let seen = content.read(name, |reader| io::copy(reader, &mut io::sink()).map(drop)).map_err(Wrong::Unreadable)?;
+    match seen {
+        seen if seen.changed => Err(Wrong::Unreadable(io::Error::other("it ended early, or changed meanwhile"))),
+        seen if !seen.as_named => Err(Wrong::Content),
+        _ => Ok(()),
+    }
+}

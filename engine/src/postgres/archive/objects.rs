@@ -1,0 +1,194 @@
+//! Which objects a dump makes, read from its table of contents: what a restored database can be held against.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt;
+
+use super::format::{Contents, Entry, Misunderstood};
+use crate::stream::Body;
+
+/// Kinds of objects whose number in a database is that of their entries in its dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectKind {
+    /// Tables, partitioned ones and partitions among them.
+    Tables,
+    /// Views.
+    Views,
+    /// Materialized views.
+    MaterializedViews,
+    /// Sequences.
+    Sequences,
+    /// Indexes but those of constraints.
+    Indexes,
+    /// Primary keys, unique and exclusion constraints.
+    Keys,
+    /// Foreign keys.
+    ForeignKeys,
+    /// Triggers.
+    Triggers,
+    /// Functions, procedures and aggregates.
+    Functions,
+    /// Extensions.
+    Extensions,
+}
+
+impl ObjectKind {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Tables,
+        Self::Views,
+        Self::MaterializedViews,
+        Self::Sequences,
+        Self::Indexes,
+        Self::Keys,
+        Self::ForeignKeys,
+        Self::Triggers,
+        Self::Functions,
+        Self::Extensions,
+    ];
+
+    /// As a person calls them: `foreign keys`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tables => "tables",
+            Self::Views => "views",
+            Self::MaterializedViews => "materialized views",
+            Self::Sequences => "sequences",
+            Self::Indexes => "indexes",
+            Self::Keys => "keys",
+            Self::ForeignKeys => "foreign keys",
+            Self::Triggers => "triggers",
+            Self::Functions => "functions",
+            Self::Extensions => "extensions",
+        }
+    }
+
+    /// What an entry is one of.
+    fn of(entry: &Entry<'_>) -> Option<Self> {
+        Some(match entry.kind {
+            b"TABLE" => Self::Tables,
+            b"VIEW" => Self::Views,
+            b"MATERIALIZED VIEW" => Self::MaterializedViews,
+            b"SEQUENCE" => Self::Sequences,
+            b"INDEX" => Self::Indexes,
+            // A NOT NULL that was not validated is a constraint of its own since PostgreSQL 18, and no key.
+            b"CONSTRAINT" if !is_not_valid(entry) => Self::Keys,
+            b"FK CONSTRAINT" => Self::ForeignKeys,
+            // That a partition's trigger is disabled is an entry as well.
+            b"TRIGGER" if entry.definition.starts_with(b"CREATE ") => Self::Triggers,
+            b"FUNCTION" | b"PROCEDURE" | b"AGGREGATE" => Self::Functions,
+            b"EXTENSION" => Self::Extensions,
+            _ => return None,
+        })
+    }
+}
+
+/// A schema, and a name in it.
+pub type Qualified = (String, String);
+
+/// Where a sequence stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SequenceValue {
+    /// Its last number.
+    pub last: i64,
+    /// Whether that was handed out, so that the next one follows it.
+    pub called: bool,
+}
+
+/// What a dump makes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ArchiveObjects {
+    /// How many there are of each kind.
+    pub kinds: BTreeMap<ObjectKind, u64>,
+    /// Constraints that were not validated at the source, by their schema, and by the name of what they are of, a space, and theirs.
+    pub not_valid: BTreeSet<Qualified>,
+    /// What each sequence is set to.
+    pub sequences: BTreeMap<Qualified, SequenceValue>,
+}
+
+impl ArchiveObjects {
+    fn note(&mut self, entry: &Entry<'_>) -> Result<(), Misunderstood> {
+        if let Some(kind) = ObjectKind::of(entry) {
+            *self.kinds.entry(kind).or_default() += 1;
+        }
+        let name = || (text(entry.schema), text(entry.tag));
+        if entry.kind.ends_with(b"CONSTRAINT") && is_not_valid(entry) {
+            self.not_valid.insert(name());
+        }
+        if entry.kind == b"SEQUENCE SET" {
+            let value = value_of(entry.definition).ok_or(Misunderstood::Unexpected("a sequence's value"))?;
+            self.sequences.insert(name(), value);
+        }
+        Ok(())
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `NOT ENFORCED` (PostgreSQL 18) is never validated either.
+fn is_not_valid(entry: &Entry<'_>) -> bool {
+    let definition = entry.definition.trim_ascii_end();
+    [b"NOT VALID;".as_slice(), b"NOT ENFORCED;"].iter().any(|end| definition.ends_with(end))
+}
+
+/// `SELECT pg_catalog.setval('public.res_users_id_seq', 7, true);`
+fn value_of(definition: &[u8]) -> Option<SequenceValue> {
+    let text = std::str::from_utf8(definition).ok()?.trim_end().strip_suffix(");")?;
+    let (rest, called) = text.rsplit_once(", ")?;
+    let (_, last) = rest.rsplit_once(", ")?;
+    Some(SequenceValue { last: last.parse().ok()?, called: called.parse().ok()? })
+}
+
+/// Reads the table of contents from the beginning of an archive, and no more.
+///
+/// # Errors
+/// [`io::Error`] where the body failed. That the archive is not understood stands in what is returned.
+pub async fn read_objects(mut archive: Body) -> io::Result<Result<ArchiveObjects, Misunderstood>> {
+    let mut contents = Contents::default();
+    let mut objects = ArchiveObjects::default();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = archive.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok(Err(Misunderstood::Truncated("its table of contents")));
+        }
+        match contents.feed(&buffer[..read], |entry| objects.note(&entry)) {
+            Ok(None) => {}
+            Ok(Some(_)) => return Ok(Ok(objects)),
+            Err(reason) => return Ok(Err(reason)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sequences_value_is_read_whatever_its_name() {
+        let value = |text: &str| value_of(text.as_bytes());
+        let expected = Some(SequenceValue { last: -7, called: false });
+        assert_eq!(value("SELECT pg_catalog.setval('public.\"a, 3, true);\"', -7, false);\n\n\n"), expected);
+        assert_eq!(value("SELECT pg_catalog.setval('public.a_seq', x, true);"), None);
+        assert_eq!(value("ALTER SEQUENCE a"), None);
+    }
+
+    #[test]
+    fn only_the_end_of_a_definition_says_not_valid() {
+        let entry = |definition: &'static str| Entry {
+            id: 1,
+            has_data: false,
+            tag: b"t c",
+            kind: b"CHECK CONSTRAINT",
+            definition: definition.as_bytes(),
+            schema: b"public",
+        };
+        assert!(is_not_valid(&entry("ALTER TABLE public.t\n    ADD CONSTRAINT c CHECK ((x > 0)) NOT VALID;\n\n\n")));
+        assert!(!is_not_valid(&entry("ALTER TABLE public.t ADD CONSTRAINT c CHECK ((x <> 'NOT VALID;'::text));")));
+    }
+}

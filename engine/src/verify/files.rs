@@ -1,0 +1,46 @@
+//! The files of a copy.
+
+use std::collections::HashSet;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Check, Depth, Notes, RestoredCopy, Subject};
+use crate::error::Error;
+use crate::filestore::look_at;
+use crate::merged::Merged;
+
+/// Looks at every file of the backup; returns beside the check what they are.
+pub(super) async fn check(copy: &RestoredCopy<'_>, depth: Depth) -> Result<(Check, Merged), Error> {
+    let expected = Merged::of(copy.repository, copy.manifest).await?;
+    let findings = &copy.manifest.filestore.findings;
+    let spoilt: HashSet<String> = findings.damaged.iter().chain(&findings.changed).cloned().collect();
+    let root = copy.filestore.to_owned();
+    // The thread ends soon after whoever waits for it is gone.
+    let stop = CancellationToken::new();
+    let _stop = stop.clone().drop_guard();
+    let looked = tokio::task::spawn_blocking(move || {
+        let (mut findings, mut known) = (Notes::default(), Notes::default());
+        let (mut files, mut bytes) = (0_u64, 0_u64);
+        for (name, located) in expected.files() {
+            if stop.is_cancelled() {
+                break;
+            }
+            files += 1;
+            bytes += located.size;
+            if let Err(wrong) = look_at(&root, &name, located.size, depth == Depth::Full) {
+                let name = name.to_string();
+                let notes = if wrong.is_content() && spoilt.contains(&name) { &mut known } else { &mut findings };
+                notes.add(format!("{name} {wrong}"));
+            }
+        }
+        let how = match depth {
+            Depth::Quick => "each of its length",
+            Depth::Full => "read back, each of its length and the SHA-1 of its name",
+        };
+        let summary = format!("{files} files of {bytes} bytes, {how}");
+        (Check::of(Subject::Files, files, summary, findings, known), expected)
+    });
+    let failed =
+        |error: tokio::task::JoinError| Error::Io { action: "look at the restored files".into(), source: error.into() };
+    looked.await.map_err(failed)
+}
