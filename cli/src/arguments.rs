@@ -95,11 +95,12 @@ Where the configuration exists already it is left as it is, and only the reposit
         /// An id, a unique beginning of one, `latest`, or INSTANCE/ and one of these
         backup: String,
     },
-    /// Restore a backup into a target's database and filestore, which must not exist yet
+    /// Restore a backup into a target's database and filestore, in the place of what they are
     #[command(after_help = "Examples:
   odoo-backup restore --to staging                        the latest
   odoo-backup restore production/latest --to staging
-  odoo-backup restore 20261121T020003Z-3f9c --to staging --jobs 4")]
+  odoo-backup restore 20261121T020003Z-3f9c --to staging --jobs 4
+  odoo-backup restore --undo --to staging                 what it was before")]
     Restore {
         /// An id, a unique beginning of one, `latest`, or INSTANCE/ and one of these [default: latest]
         backup: Option<String>,
@@ -112,6 +113,12 @@ Where the configuration exists already it is left as it is, and only the reposit
         /// How much is read to verify the copy before the target gets it
         #[arg(long, value_name = "DEPTH", value_enum, default_value_t = Verify::Quick)]
         verify: Verify,
+        /// Remove what the target was once it is replaced, rather than keep it for --undo
+        #[arg(long)]
+        drop_previous: bool,
+        /// Give the target back what it was before the last restore; undone again, what it is now
+        #[arg(long, conflicts_with_all = ["backup", "jobs", "verify", "drop_previous"])]
+        undo: bool,
     },
     /// List the attachments of a backup, by their names in Odoo
     #[command(after_help = "Examples:

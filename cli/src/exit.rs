@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The command line or the configuration is wrong; nothing was tried.
     Usage = 2,
-    /// It was done, and there is something that a person must know: files missing or damaged at the source.
+    /// It was done, and there is something that a person must know: files missing or damaged at the source, or leftovers that stay.
     Warnings = 3,
     /// A check found damage.
     Damage = 13,

@@ -13,6 +13,7 @@ use crate::filestore::{Batches, FilestoreError, Ledger};
 use crate::odoo::odoo_facts;
 use crate::postgres::{self, Endpoint, Session, Tools};
 use crate::repository::Repository;
+use crate::restore::check_movable;
 use crate::store::{self, Key, Mode, Store, StoreErrorKind};
 use crate::stream::body_of;
 
@@ -225,29 +226,29 @@ async fn try_target_server(server: &Session, target: &Target, findings: &mut Fin
         }
         None => {}
     }
-    match findings.tried("database", postgres::database_exists(server, &target.database.name).await) {
-        Some(true) => {
-            let detail =
-                format!("{:?} exists, and this version restores only into names that do not", target.database.name);
-            findings.add("database", Outcome::Warning, detail, Some("rename or drop it before a restore".into()));
+    let name = &target.database.name;
+    match findings.tried("database", postgres::find_database(server, name).await) {
+        Some(Some(there)) if !there.is_own => {
+            let detail = format!("{name:?} belongs to {:?} and could not be replaced", there.owner);
+            findings.failed("database", detail, format!("set `user` of the target to {:?}", there.owner));
         }
-        Some(false) => findings.ok("database", format!("{:?} is free", target.database.name)),
+        Some(Some(_)) => {
+            findings.ok("database", format!("{name:?} exists; a restore replaces it and keeps it for undo"))
+        }
+        Some(None) => findings.ok("database", format!("{name:?} is free")),
         None => {}
     }
 }
 
 fn try_target_folder(target: &Target, findings: &mut Findings) {
     let folder = &target.filestore;
-    if folder.symlink_metadata().is_ok() {
-        let detail = format!("{} exists, and this version restores only into names that do not", folder.display());
-        findings.add("filestore", Outcome::Warning, detail, Some("rename or remove it before a restore".into()));
+    if findings.tried("filestore", check_movable(folder)).is_none() {
         return;
     }
+    let found = if folder.exists() { "exists; a restore replaces it and keeps it for undo" } else { "is free" };
     let Some(above) = folder.ancestors().skip(1).find(|above| above.is_dir()) else { return };
     match rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK) {
-        Ok(()) => {
-            findings.ok("filestore", format!("{} is free, and {} can be written", folder.display(), above.display()))
-        }
+        Ok(()) => findings.ok("filestore", format!("{} {found}; {} can be written", folder.display(), above.display())),
         Err(error) => {
             let hint = "run odoo-backup as the user that Odoo runs as, or as root";
             findings.failed("filestore", format!("unable to write in {}: {error}", above.display()), hint);

@@ -8,6 +8,7 @@ use crate::filestore::FilestoreError;
 use crate::odoo::NeutralizeError;
 use crate::postgres::PostgresError;
 use crate::repository::RepositoryError;
+use crate::restore::RestoreError;
 use crate::store::StoreError;
 use crate::stream::Mismatch;
 use crate::verify::Verification;
@@ -30,6 +31,9 @@ pub enum Error {
     /// A copy could not be made harmless.
     #[error("unable to neutralize the copy")]
     Neutralize(#[source] NeutralizeError),
+    /// A target that cannot be replaced or given back.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// The operating system, while the named thing was done.
     #[error("unable to {action}")]
     Io {
@@ -136,6 +140,7 @@ impl Error {
             Self::Postgres(error) => error.hint(),
             Self::Filestore(error) => error.hint(),
             Self::Neutralize(error) => error.hint(),
+            Self::Restore(error) => error.hint(),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some("free some space".into()),
             Self::Exists { .. } => {
                 Some("nothing that exists is replaced: choose another name or target, or rename what is there".into())
@@ -203,13 +208,14 @@ fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 
 fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
     // A boxed error is its own kind of thing to `downcast_ref`.
     let of_verb = error.downcast_ref::<Error>().or_else(|| error.downcast_ref::<Box<Error>>().map(Box::as_ref));
-    let hints: [Option<String>; 8] = [
+    let hints: [Option<String>; 9] = [
         of_verb.and_then(Error::hint),
         error.downcast_ref::<RepositoryError>().and_then(RepositoryError::hint),
         error.downcast_ref::<StoreError>().and_then(StoreError::hint),
         error.downcast_ref::<PostgresError>().and_then(PostgresError::hint),
         error.downcast_ref::<FilestoreError>().and_then(FilestoreError::hint),
         error.downcast_ref::<NeutralizeError>().and_then(NeutralizeError::hint),
+        error.downcast_ref::<RestoreError>().and_then(RestoreError::hint),
         error.downcast_ref::<ConfigError>().and_then(ConfigError::hint),
         error.downcast_ref::<UnknownName>().and_then(UnknownName::hint),
     ];

@@ -1,22 +1,35 @@
 //! `restore`: a backup into a target's database and filestore.
 //!
 //! Both are made under names of their own beside the target's, and get the target's names only once all of it is there, every
-//! digest agreed, and the copy was verified. What fails or is stopped before that leaves nothing behind.
+//! digest agreed, and the copy was verified and made harmless. What the target was until then is kept, and can be given back. What
+//! fails or is stopped before that leaves the target as it was, and nothing behind; what is killed is cleared away by the next run.
 
 mod beside;
+mod claim;
 mod database;
+mod error;
 mod files;
+mod folders;
+mod leftovers;
+mod names;
+mod record;
+mod spool;
 mod swap;
+mod undo;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+pub use self::error::RestoreError;
+pub(crate) use self::folders::check_movable;
+pub use self::undo::{Undone, undo};
+
 use self::beside::Beside;
+use self::claim::Claim;
 use crate::config::Target;
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::odoo::{Neutralized, neutralize};
-use crate::postgres::{self, Endpoint, Session};
 use crate::repository::Repository;
 use crate::run::Run;
 use crate::verify::{Depth, RestoredCopy, Verification, verify};
@@ -30,6 +43,8 @@ pub struct RestoreOptions {
     pub parallel_volumes: u32,
     /// How much is read to verify the copy.
     pub depth: Depth,
+    /// Whether what the target was is removed once it was replaced, rather than kept for [`undo`].
+    pub drop_previous: bool,
 }
 
 /// What was restored.
@@ -49,8 +64,31 @@ pub struct Restored {
     pub verification: Verification,
     /// What was done to make the copy harmless; `None` where the target wants none of it, or the database is not Odoo's.
     pub neutralized: Option<Neutralized>,
+    /// What the target was before, where it was anything and that is kept.
+    pub former: Option<Former>,
+    /// What was cleared away of earlier runs that had been cut off, in words.
+    pub cleared: Vec<String>,
+    /// What could not be, in words.
+    pub warnings: Vec<String>,
     /// From the beginning to the moment when both had their names.
     pub duration: Duration,
+}
+
+/// What a target was before it was replaced, under the names that it has now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Former {
+    /// Its database, which lets nobody connect; `None` where there was only a filestore.
+    pub database: Option<String>,
+    /// Its filestore; `None` where there was only a database.
+    pub filestore: Option<PathBuf>,
+}
+
+impl Former {
+    fn of(claim: &Claim) -> Option<Self> {
+        let kept = claim.record.former.as_ref()?;
+        let names = claim.names.with(&kept.suffix);
+        Some(Self { database: kept.oid.map(|_| names.database), filestore: kept.folder.map(|_| names.filestore) })
+    }
 }
 
 /// What is to be restored, to where, and how.
@@ -63,10 +101,10 @@ struct Job<'a> {
     run: &'a Run,
 }
 
-/// Restores a backup into a target that does not exist yet.
+/// Restores a backup into a target, in the place of what it may be already.
 ///
 /// # Errors
-/// Whatever failed first, as the cause of [`Error::Verb`]; the target then does not exist, as before.
+/// Whatever failed first, as the cause of [`Error::Verb`]; the target is then as it was.
 pub async fn restore(
     repository: &Repository,
     manifest: &Manifest,
@@ -90,32 +128,46 @@ impl Job<'_> {
     async fn restore(&self) -> Result<Restored, Error> {
         let (target, run) = (self.target, self.run);
         let started = Instant::now();
-        let server = run.until_cancelled(self.reach_server()).await?;
-        let beside = Beside::of(target)?;
+        let mut claim = run.until_cancelled(Claim::take(target, run)).await?;
+        let cleared = leftovers::clear(&mut claim, run).await?;
+        claim.check_target().await?;
+        let beside = Beside::begin(self, &mut claim)?;
         let work = async {
-            let made = beside.fill(self, &server).await?;
+            let made = beside.fill(self, &claim).await?;
             let verification = self.verify(&beside).await?;
             let neutralized = self.neutralize(&beside).await?;
             Ok((made, verification, neutralized))
         };
         let result = match run.until_cancelled(work).await {
             // From here on it takes a moment and is not to be stopped halfway.
-            Ok(done) => swap::take_names(&beside, &server, target, run).await.map(|()| done),
+            Ok(done) => swap::swap(&mut claim, &beside.suffix).await.map(|()| done).map_err(Error::from),
             Err(error) => Err(error),
         };
+        let duration = started.elapsed();
         tracing::info!(database = target.database.name, ok = result.is_ok(), "restore ended");
-        if result.is_err() {
-            beside.remove(&server, run).await;
+        let (made, verification, neutralized) = match result {
+            Ok(done) => done,
+            Err(error) => {
+                beside.abandon(&mut claim, run).await;
+                return Err(error);
+            }
+        };
+        if self.options.drop_previous {
+            let former = claim.record.former.take();
+            claim.record.scraps.extend(former.as_ref().map(Into::into));
         }
-        result.map(|(made, verification, neutralized)| Restored {
+        Ok(Restored {
             database: target.database.name.clone(),
             filestore: target.filestore.clone(),
             files: made.files.files,
             bytes: made.files.bytes,
-            jobs: made.jobs,
+            jobs: made.database.jobs,
             verification,
             neutralized,
-            duration: started.elapsed(),
+            cleared,
+            warnings: leftovers::remove(&mut claim).await.left,
+            former: Former::of(&claim),
+            duration,
         })
     }
 
@@ -138,20 +190,6 @@ impl Job<'_> {
             None => self.run.progress.warn("the database is not Odoo's: it was restored as it is, not neutralized"),
         }
         Ok(neutralized)
-    }
-
-    /// Connects to the target's server, where nothing may have the target's names.
-    async fn reach_server(&self) -> Result<Session, Error> {
-        let place = Endpoint::resolve(&self.target.database);
-        let server = postgres::connect_maintenance(&place).await?;
-        if postgres::database_exists(&server, &place.database).await? {
-            return Err(Error::Exists { what: format!("the {place}") });
-        }
-        let filestore = &self.target.filestore;
-        if filestore.symlink_metadata().is_ok() {
-            return Err(Error::Exists { what: format!("the filestore {}", filestore.display()) });
-        }
-        Ok(server)
     }
 }
 

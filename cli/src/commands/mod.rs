@@ -80,8 +80,11 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
         Command::Now { instances, reread } => now::now(config, &instances, reread, &run, output).await,
         Command::List { instances } => list::list(config, &instances, output).await,
         Command::Show { backup } => show::show(config, &backup, output).await,
-        Command::Restore { backup, to, jobs, verify } => {
-            restore::restore(config, backup.as_deref(), &to, jobs, verify.into(), &run, output).await
+        Command::Restore { to, undo: true, .. } => restore::undo(config, &to, &run, output).await,
+        Command::Restore { backup, to, jobs, verify, drop_previous, undo: false } => {
+            let backup = backup.as_deref();
+            let wanted = restore::Wanted { backup, target: &to, jobs, depth: verify.into(), drop_previous };
+            restore::restore(config, wanted, &run, output).await
         }
         Command::Files { backup, like } => files::files(config, &backup, like.as_deref(), output).await,
         Command::Fetch { backup, what, output: to } => fetch::fetch(config, &backup, &what, &to, output).await,

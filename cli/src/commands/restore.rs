@@ -4,10 +4,10 @@ use std::num::NonZero;
 use std::path::Path;
 
 use engine::odoo::{Means, Neutralized};
-use engine::restore::{RestoreOptions, Restored};
+use engine::restore::{Former, RestoreOptions, Restored, Undone};
 use engine::run::Run;
 use engine::verify::Depth;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::verification::verified;
 use super::{Failure, load, only_instance, open};
@@ -18,26 +18,41 @@ use crate::table::{bytes, plural, time};
 /// More jobs than this do not make pg_restore faster on the machines that Odoo runs on.
 const MOST_JOBS: u32 = 8;
 
+/// What the command line asks for.
+pub(super) struct Wanted<'a> {
+    /// A selector; `None`: the latest.
+    pub(super) backup: Option<&'a str>,
+    pub(super) target: &'a str,
+    /// `None`: the number of processors, at most [`MOST_JOBS`].
+    pub(super) jobs: Option<u32>,
+    /// How much is read to verify the copy.
+    pub(super) depth: Depth,
+    pub(super) drop_previous: bool,
+}
+
 /// Restores a backup, or the latest, into a target.
 pub(super) async fn restore(
     config: Option<&Path>,
-    selector: Option<&str>,
-    target: &str,
-    jobs: Option<u32>,
-    depth: Depth,
+    wanted: Wanted<'_>,
     run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
-    let target = config.target(target)?;
+    let target = config.target(wanted.target)?;
     let repository = open(&config).await?;
     let instance = target.instance.as_deref().or_else(|| only_instance(&config));
-    let manifest = repository.find(selector.unwrap_or("latest"), instance).await?;
+    let manifest = repository.find(wanted.backup.unwrap_or("latest"), instance).await?;
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let jobs = jobs.unwrap_or_else(|| u32::try_from(processors).unwrap_or(MOST_JOBS).min(MOST_JOBS));
-    let options = RestoreOptions { jobs, parallel_volumes: jobs.min(MOST_JOBS), depth };
+    let jobs = wanted.jobs.unwrap_or_else(|| u32::try_from(processors).unwrap_or(MOST_JOBS).min(MOST_JOBS));
+    let options = RestoreOptions {
+        jobs,
+        parallel_volumes: jobs.min(MOST_JOBS),
+        depth: wanted.depth,
+        drop_previous: wanted.drop_previous,
+    };
     let restored = engine::restore::restore(&repository, &manifest, target, options, run).await?;
-    let Restored { database, filestore, files, bytes: size, jobs, verification, neutralized, duration } = &restored;
+    let Restored { database, filestore, files, bytes: size, jobs, duration, .. } = &restored;
+    let Restored { verification, neutralized, former, cleared, warnings, .. } = &restored;
     let seconds = duration.as_secs_f64();
     let document = json!({
         "backup": manifest.id,
@@ -46,6 +61,9 @@ pub(super) async fn restore(
         "target": target.name,
         "database": database,
         "filestore": { "path": filestore, "files": files, "bytes": size },
+        "former": former_document(former.as_ref()),
+        "cleared": cleared,
+        "warnings": warnings,
         "jobs": jobs,
         "verification": verification,
         "neutralized": neutralized,
@@ -58,7 +76,7 @@ pub(super) async fn restore(
   filestore  {files} ({size}) in {filestore}
   digests    all as in the manifest
 {verified}  neutral    {neutral}
-  time       {seconds:.1} s with {jobs}
+{former}  time       {seconds:.1} s with {jobs}
 ",
             target = target.name,
             instance = manifest.instance,
@@ -68,11 +86,49 @@ pub(super) async fn restore(
             size = bytes(*size),
             filestore = filestore.display(),
             verified = verified(verification),
+            former = former_text(former.as_ref(), &target.name),
             jobs = plural(u64::from(*jobs), "job"),
             neutral = neutral(neutralized.as_ref()),
         )
     };
-    Ok(output.result(&document, text, Exit::Success))
+    Ok(output.result(&document, text, exit(warnings, output)))
+}
+
+/// Gives a target back what it was before the last restore.
+pub(super) async fn undo(config: Option<&Path>, target: &str, run: &Run, output: Output) -> Result<Exit, Failure> {
+    let config = load(config, output)?;
+    let target = config.target(target)?;
+    let undone = engine::restore::undo(target, run).await?;
+    let Undone { former, cleared, warnings, duration } = &undone;
+    let document = json!({
+        "target": target.name,
+        "database": target.database.name,
+        "filestore": target.filestore,
+        "former": former_document(former.as_ref()),
+        "cleared": cleared,
+        "warnings": warnings,
+        "seconds": duration.as_secs_f64(),
+    });
+    let text = || format!("{}: is what it was before\n{}", target.name, former_text(former.as_ref(), &target.name));
+    Ok(output.result(&document, text, exit(warnings, output)))
+}
+
+/// It was done; but what is left behind takes room, and a person should know.
+fn exit(warnings: &[String], output: Output) -> Exit {
+    warnings.iter().for_each(|warning| output.warning(warning));
+    if warnings.is_empty() { Exit::Success } else { Exit::Warnings }
+}
+
+fn former_document(former: Option<&Former>) -> Value {
+    former.map_or(Value::Null, |former| json!({ "database": former.database, "filestore": former.filestore }))
+}
+
+fn former_text(former: Option<&Former>, target: &str) -> String {
+    let Some(Former { database, filestore }) = former else { return String::new() };
+    let database = database.as_ref().map(|name| format!("{name:?}"));
+    let filestore = filestore.as_ref().map(|folder| folder.display().to_string());
+    let kept: Vec<_> = database.into_iter().chain(filestore).collect();
+    format!("  before     {}\n  to undo    odoo-backup restore --undo --to {target}\n", kept.join(", "))
 }
 
 /// In a line: where the SQL came from, and what was asserted.

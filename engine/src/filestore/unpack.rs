@@ -46,22 +46,19 @@ impl NewFilestore {
     /// # Errors
     /// [`FilestoreError::Io`], also where it exists.
     pub fn create(root: &Path, writers: &TaskTracker) -> Result<Self, FilestoreError> {
-        let missing: Vec<_> = root.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
-        let above = missing.last().unwrap_or(&root).parent().unwrap_or(Path::new("/"));
-        let metadata = fs::metadata(above).map_err(FilestoreError::io("look at", above))?;
-        let is_root = rustix::process::geteuid().is_root();
-        let like = Like {
-            owner: is_root.then_some((metadata.uid(), metadata.gid())),
-            // Not a sticky or set-user-id bit, and always usable by its owner.
-            folder_mode: metadata.mode() & 0o2777 | 0o700,
-        };
-        let filestore = Self { root: root.to_owned(), like, _writer: writers.token() };
-        for folder in missing.into_iter().rev() {
-            filestore.create_folders(folder)?;
-        }
+        let filestore = Self { root: root.to_owned(), like: Like::above(root)?, _writer: writers.token() };
+        filestore.like.create_folders(root.parent().unwrap_or(root))?;
         DirBuilder::new().mode(0o700).create(root).map_err(FilestoreError::io("create", root))?;
-        filestore.give_folder(root)?;
+        filestore.like.give_folder(root)?;
         Ok(filestore)
+    }
+
+    /// Creates only the folders above `root` that are missing.
+    ///
+    /// # Errors
+    /// [`FilestoreError::Io`]
+    pub fn create_above(root: &Path) -> Result<(), FilestoreError> {
+        Like::above(root)?.create_folders(root.parent().unwrap_or(root))
     }
 
     /// Where it is.
@@ -76,6 +73,32 @@ impl NewFilestore {
     pub fn sync(&self) -> Result<(), FilestoreError> {
         let folder = File::open(&self.root).map_err(FilestoreError::io("open", &self.root))?;
         rustix::fs::syncfs(&folder).map_err(io::Error::from).map_err(FilestoreError::io("write", &self.root))
+    }
+
+    fn create_file(&self, path: &Path) -> Result<File, FilestoreError> {
+        let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = match create() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                path.parent().map_or(Ok(()), |folder| self.like.create_folders(folder))?;
+                create()
+            }
+            other => other,
+        };
+        file.map_err(FilestoreError::io("create", path))
+    }
+}
+
+impl Like {
+    /// Like the lowest folder above `root` that is there.
+    fn above(root: &Path) -> Result<Self, FilestoreError> {
+        let above = root.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+        let metadata = fs::metadata(above).map_err(FilestoreError::io("look at", above))?;
+        let is_root = rustix::process::geteuid().is_root();
+        Ok(Self {
+            owner: is_root.then_some((metadata.uid(), metadata.gid())),
+            // Not a sticky or set-user-id bit, and always usable by its owner.
+            folder_mode: metadata.mode() & 0o2777 | 0o700,
+        })
     }
 
     fn create_folders(&self, path: &Path) -> Result<(), FilestoreError> {
@@ -93,27 +116,15 @@ impl NewFilestore {
         }
     }
 
-    fn create_file(&self, path: &Path) -> Result<File, FilestoreError> {
-        let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        let file = match create() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                path.parent().map_or(Ok(()), |folder| self.create_folders(folder))?;
-                create()
-            }
-            other => other,
-        };
-        file.map_err(FilestoreError::io("create", path))
-    }
-
     fn give_folder(&self, path: &Path) -> Result<(), FilestoreError> {
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::DIRECTORY;
         let folder = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
-        self.give(&folder.map_err(FilestoreError::io("open", path))?, path, self.like.folder_mode)
+        self.give(&folder.map_err(FilestoreError::io("open", path))?, path, self.folder_mode)
     }
 
     /// Gives away what is open, not what is called so: whoever owns the folder could have put a link to another's file there.
     fn give(&self, file: &File, path: &Path, mode: u32) -> Result<(), FilestoreError> {
-        if let Some((user, group)) = self.like.owner {
+        if let Some((user, group)) = self.owner {
             std::os::unix::fs::fchown(file, Some(user), Some(group))
                 .map_err(FilestoreError::io("change the owner of", path))?;
         }
@@ -142,7 +153,7 @@ pub fn unpack(
         let target = into.root.join(path);
         let mut file = into.create_file(&target)?;
         let written = io::copy(content, &mut Writing { file: &mut file, path: &target })?;
-        into.give(&file, &target, into.like.folder_mode & 0o666)?;
+        into.like.give(&file, &target, into.like.folder_mode & 0o666)?;
         task.advance(written);
         unpacked.files += 1;
         unpacked.bytes += written;

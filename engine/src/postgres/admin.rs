@@ -1,7 +1,6 @@
-//! What a server says of itself and of a database, and databases made, renamed and dropped.
+//! What a server says of itself and of a database.
 
 use serde::{Deserialize, Serialize};
-use tokio_postgres::error::SqlState;
 
 use super::{PostgresError, Session};
 
@@ -60,8 +59,7 @@ pub async fn server_facts(session: &Session) -> Result<ServerFacts, PostgresErro
     let row = session
         .query_one(
             "SELECT current_setting('server_version_num')::int, current_setting('server_version'), pg_is_in_recovery(),
-                    pg_database_size(current_database()), pg_encoding_to_char(encoding), to_jsonb(d)::text,
-                    has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
+                    pg_database_size(current_database()), pg_encoding_to_char(encoding), to_jsonb(d)::text
              FROM pg_database d WHERE datname = current_database()",
             &[],
         )
@@ -83,13 +81,6 @@ pub async fn server_facts(session: &Session) -> Result<ServerFacts, PostgresErro
         locale: text("datlocale").or_else(|| text("daticulocale")),
         rules: text("daticurules"),
     };
-    let system_identifier = match row.get(6) {
-        true => {
-            let query = "SELECT system_identifier::text FROM pg_control_system()";
-            Some(session.query_one(query, &[]).await.map_err(failed())?.get(0))
-        }
-        false => None,
-    };
     let query = "SELECT extname::text, extversion FROM pg_extension ORDER BY extname";
     let extensions = session.query(query, &[]).await.map_err(failed())?;
     Ok(ServerFacts {
@@ -98,7 +89,7 @@ pub async fn server_facts(session: &Session) -> Result<ServerFacts, PostgresErro
         in_recovery: row.get(2),
         database_size: row.get::<_, i64>(3).unsigned_abs(),
         locale,
-        system_identifier,
+        system_identifier: system_identifier(session).await?,
         extensions: extensions.iter().map(|row| (row.get(0), row.get(1))).collect(),
     })
 }
@@ -112,90 +103,16 @@ pub async fn server_major(session: &Session) -> Result<u32, PostgresError> {
     row.map(|row| row.get::<_, i32>(0).unsigned_abs()).map_err(session.failed("read the server's version"))
 }
 
-/// A name as an identifier in SQL.
-pub fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-/// Whether the server has a database of that name.
+/// What identifies the cluster for as long as it lives; `None` where the role may not ask.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn database_exists(session: &Session, name: &str) -> Result<bool, PostgresError> {
-    let row = session.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await;
-    row.map(|row| row.is_some()).map_err(session.failed(format!("look for the database {name:?}")))
-}
-
-/// Creates an empty database with the given encoding and locale, owned by the session's role.
-///
-/// # Errors
-/// [`PostgresError::Query`]
-pub async fn create_database(session: &Session, name: &str, locale: &Locale) -> Result<(), PostgresError> {
-    // The first version in which a database has a provider, which is else that of the template: perhaps not the source's.
-    let has_providers = server_major(session).await? >= 15;
-    let mut statement = format!(
-        "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
-        quote(name),
-        literal(&locale.encoding),
-        literal(&locale.collate),
-        literal(&locale.ctype)
-    );
-    match (locale.provider.as_str(), &locale.locale) {
-        ("icu", Some(icu)) => statement.push_str(&format!(" LOCALE_PROVIDER icu ICU_LOCALE {}", literal(icu))),
-        ("builtin", Some(builtin)) => {
-            statement.push_str(&format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", literal(builtin)));
-        }
-        _ if has_providers => statement.push_str(" LOCALE_PROVIDER libc"),
-        _ => {}
+pub async fn system_identifier(session: &Session) -> Result<Option<String>, PostgresError> {
+    let failed = || session.failed("ask the server who it is");
+    let query = "SELECT has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')";
+    if !session.query_one(query, &[]).await.map_err(failed())?.get::<_, bool>(0) {
+        return Ok(None);
     }
-    if let Some(rules) = &locale.rules {
-        statement.push_str(&format!(" ICU_RULES {}", literal(rules)));
-    }
-    session.batch_execute(&statement).await.map_err(session.failed(format!("create the database {name:?}")))
-}
-
-/// Renames a database, ending the sessions that are connected to it.
-///
-/// # Errors
-/// [`PostgresError::Query`]
-pub async fn rename_database(session: &Session, from: &str, to: &str) -> Result<(), PostgresError> {
-    let statement = format!("ALTER DATABASE {} RENAME TO {}", quote(from), quote(to));
-    let mut attempts = 3;
-    loop {
-        attempts -= 1;
-        match session.batch_execute(&statement).await {
-            // Odoo's scheduler and monitoring connect to every database that they see, and stay; autovacuum the server ends itself.
-            Err(error) if attempts > 0 && error.code() == Some(&SqlState::OBJECT_IN_USE) => {
-                end_sessions(session, from).await?;
-            }
-            renamed => return renamed.map_err(session.failed(format!("rename the database {from:?} to {to:?}"))),
-        }
-    }
-}
-
-async fn end_sessions(session: &Session, database: &str) -> Result<(), PostgresError> {
-    let query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()";
-    let ended = session.execute(query, &[&database]).await;
-    ended.map(|_| ()).map_err(session.failed(format!("end the sessions on the database {database:?}")))
-}
-
-/// Drops a database, ending the sessions that are connected to it. One that is not there is no error.
-///
-/// # Errors
-/// [`PostgresError::Query`]
-pub async fn drop_database(session: &Session, name: &str) -> Result<(), PostgresError> {
-    let action = format!("drop the database {name:?}");
-    let forced = session.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(name))).await;
-    match forced {
-        // Servers before 13 know no FORCE.
-        Err(error) if error.code() == Some(&SqlState::SYNTAX_ERROR) => {
-            let plain = session.batch_execute(&format!("DROP DATABASE IF EXISTS {}", quote(name))).await;
-            plain.map_err(session.failed(action))
-        }
-        other => other.map_err(session.failed(action)),
-    }
+    let query = "SELECT system_identifier::text FROM pg_control_system()";
+    Ok(Some(session.query_one(query, &[]).await.map_err(failed())?.get(0)))
 }

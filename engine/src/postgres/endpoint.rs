@@ -63,6 +63,12 @@ impl Endpoint {
         Self { database: name.into(), ..self.clone() }
     }
 
+    /// Whether the server is on this machine, as far as the address tells.
+    pub fn is_local(&self) -> bool {
+        let address = self.host.parse::<std::net::IpAddr>();
+        self.host.starts_with('/') || self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+
     /// Tells a program that stands on libpq where to connect, by its environment: arguments can be read by every user of the machine.
     pub(crate) fn pass_to(&self, command: &mut Command) {
         for name in [

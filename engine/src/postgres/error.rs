@@ -83,6 +83,9 @@ impl PostgresError {
             Self::Failed { stderr, .. } if stderr.contains("No space left on device") => {
                 "free some space where PostgreSQL keeps its data".into()
             }
+            Self::Query { action, .. } if action.starts_with("end the sessions") => {
+                "end those of other roles yourself, or GRANT pg_signal_backend to the role; a superuser's only a superuser can end".into()
+            }
             Self::Query { source, .. }
                 if source.code() == Some(&tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) =>
             {

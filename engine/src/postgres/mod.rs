@@ -5,6 +5,7 @@
 mod admin;
 mod archive;
 mod client;
+mod databases;
 mod dump;
 mod endpoint;
 mod error;
@@ -14,19 +15,22 @@ mod restore;
 mod script;
 mod tls;
 mod tools;
+mod tuning;
 
-pub use admin::{
-    Locale, ServerFacts, create_database, database_exists, drop_database, quote, rename_database, server_facts,
-    server_major,
-};
+pub use admin::{Locale, ServerFacts, server_facts, server_major, system_identifier};
 pub use archive::{
     ArchiveObjects, ArchiveToc, Misunderstood, ObjectKind, PendingRowCounts, Qualified, RowCounts, SequenceValue,
     TableRows, count_rows, read_objects, read_toc,
 };
 pub use client::{Session, connect, connect_maintenance};
+pub use databases::{
+    Listed, Renaming, claim_database, close_database, create_hidden_database, database_exists, drop_database,
+    find_database, open_database, quote, rename_databases,
+};
 pub use dump::dump;
 pub use endpoint::Endpoint;
 pub use error::PostgresError;
 pub use restore::{ArchiveSource, restore};
 pub use script::script;
 pub use tools::{Tool, Tools};
+pub use tuning::Tuning;

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, Command};
 
 use super::process::Running;
-use super::{ArchiveToc, Endpoint, PostgresError, Tool, connect, server_major};
+use super::{ArchiveToc, Endpoint, PostgresError, Tool, Tuning, connect, server_major};
 use crate::stream::Body;
 
 /// Where the archive comes from.
@@ -34,7 +34,7 @@ pub async fn restore(
     endpoint: &Endpoint,
     toc: &ArchiveToc,
     source: ArchiveSource,
-    jobs: u32,
+    tuning: &Tuning,
     scratch: &Path,
 ) -> Result<(), PostgresError> {
     let failed = |source: io::Error| PostgresError::Run { program: tool.path.clone(), source };
@@ -47,6 +47,7 @@ pub async fn restore(
         // A plain name would be read as a connection string where it holds an equals sign.
         .arg(format!("--dbname=dbname='{}'", endpoint.database.replace('\\', r"\\").replace('\'', r"\'")));
     endpoint.pass_to(&mut command);
+    command.env("PGOPTIONS", tuning.options());
     command.stdout(Stdio::null());
     let foreign_setting = tool.major >= SETS_TRANSACTION_TIMEOUT
         && server_major(&connect(endpoint).await?).await? < SETS_TRANSACTION_TIMEOUT;
@@ -57,19 +58,18 @@ pub async fn restore(
     let subject = endpoint.to_string();
     match source {
         ArchiveSource::File(path) => {
-            command.arg(format!("--jobs={jobs}")).arg(path).stdin(Stdio::null());
+            command.arg(format!("--jobs={}", tuning.jobs())).arg(path).stdin(Stdio::null());
             Running::start_expecting(&mut command, subject, expected)?.wait().await?;
         }
-        ArchiveSource::Stream(body) => {
+        ArchiveSource::Stream(mut body) => {
             command.stdin(Stdio::piped());
             let mut running = Running::start_expecting(&mut command, subject, expected)?;
             let stdin = running.child.stdin.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
-            let fed = feed(body, stdin).await;
-            match fed {
-                // The source's failure is the cause, whatever pg_restore makes of half an archive.
-                Err(error) => return Err(failed(error)),
-                Ok(()) => running.wait().await?,
-            };
+            // The source's failure is the cause, whatever pg_restore makes of half an archive.
+            feed(&mut body, stdin).await.map_err(failed)?;
+            // Where it failed early, an hour of the rest would say nothing more.
+            running.wait().await?;
+            tokio::io::copy(&mut body, &mut tokio::io::sink()).await.map_err(failed)?;
         }
     }
     Ok(())
@@ -95,20 +95,13 @@ pub(super) fn use_list(path: &Path) -> std::ffi::OsString {
     argument
 }
 
-/// Copies to the end of the body. pg_restore stops reading where it fails, or before the very end where it needs no more:
-/// the rest is then read all the same, because only the end says that the body was whole.
-pub(super) async fn feed(mut body: Body, stdin: ChildStdin) -> io::Result<()> {
-    let mut stdin = Some(stdin);
+/// Copies until the body's end, or until pg_restore stops reading: where it fails, or before the very end where it needs no more.
+pub(super) async fn feed(body: &mut Body, mut stdin: ChildStdin) -> io::Result<()> {
     let mut buffer = vec![0; 256 * 1024];
     loop {
         let read = body.read(&mut buffer).await?;
-        if read == 0 {
+        if read == 0 || stdin.write_all(&buffer[..read]).await.is_err() {
             return Ok(());
-        }
-        if let Some(pipe) = &mut stdin
-            && pipe.write_all(&buffer[..read]).await.is_err()
-        {
-            stdin = None;
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::stream::Body;
 ///
 /// # Errors
 /// [`PostgresError::Run`]; what fails later fails the body.
-pub fn script(tool: &Tool, toc: &ArchiveToc, archive: Body, subject: &str) -> Result<Body, PostgresError> {
+pub fn script(tool: &Tool, toc: &ArchiveToc, mut archive: Body, subject: &str) -> Result<Body, PostgresError> {
     let failed = |source: io::Error| PostgresError::Run { program: tool.path.clone(), source };
     let mut list = tempfile::Builder::new().prefix(".odoo-backup-toc-").tempfile().map_err(failed)?;
     list.write_all(toc.restorable().as_bytes()).map_err(failed)?;
@@ -30,9 +30,10 @@ pub fn script(tool: &Tool, toc: &ArchiveToc, archive: Body, subject: &str) -> Re
     let mut running = Running::start(&mut command, subject)?;
     let stdin = running.child.stdin.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
     body_of_fed(running, async move {
-        let fed = feed(archive, stdin).await;
+        feed(&mut archive, stdin).await?;
         // pg_restore has read it long before.
         drop(list);
-        fed
+        // It may need no more before the very end, which alone says that the archive was whole.
+        tokio::io::copy(&mut archive, &mut tokio::io::sink()).await.map(|_| ())
     })
 }

@@ -4,94 +4,77 @@ use std::path::PathBuf;
 
 use tokio_util::task::TaskTracker;
 
-use super::Job;
-use super::database::restore_database;
+use super::claim::Claim;
+use super::database::{RestoredDatabase, restore_database};
 use super::files::restore_filestore;
-use crate::config::Target;
+use super::names::Suffix;
+use super::record::Scrap;
+use super::spool::Spool;
+use super::{Job, leftovers};
 use crate::error::Error;
-use crate::filestore::Unpacked;
-use crate::postgres::{self, Endpoint, PostgresError, Session};
+use crate::filestore::{NewFilestore, Unpacked};
+use crate::postgres::Endpoint;
 use crate::run::Run;
 
 /// Where a restore is made before it is whole.
 #[derive(Debug)]
 pub(super) struct Beside {
+    /// What both names end in.
+    pub(super) suffix: Suffix,
     /// The new database, on the target's server.
     pub(super) database: Endpoint,
     /// The new folder, beside the target's.
     pub(super) filestore: PathBuf,
-    /// Threads that still write there.
+    /// Where the dump is spooled.
+    pub(super) spool: Spool,
+    /// Threads that still write to the folder.
     pub(super) writers: TaskTracker,
 }
 
 /// What was made there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Made {
-    /// Jobs that pg_restore ran with.
-    pub(super) jobs: u32,
+    /// The database.
+    pub(super) database: RestoredDatabase,
     /// The files.
     pub(super) files: Unpacked,
 }
 
 impl Beside {
-    /// Names that nothing else has.
-    pub(super) fn of(target: &Target) -> Result<Self, Error> {
-        let number = getrandom::u32().map_err(crate::repository::RepositoryError::from)?;
-        let suffix = format!("_restoring_{number:08x}");
-        let mut folder = target.filestore.file_name().unwrap_or_default().to_owned();
-        folder.push(&suffix);
+    /// Takes names that nothing else has, and writes them down before anything gets them.
+    pub(super) fn begin(job: &Job<'_>, claim: &mut Claim) -> Result<Self, Error> {
+        let suffix = Suffix::restoring()?;
+        let names = claim.names.with(&suffix);
+        NewFilestore::create_above(&names.filestore)?;
+        let spool = Spool::choose(job.target, job.manifest, &suffix)?;
+        claim.record.scraps.push(Scrap { suffix: suffix.clone(), spool: Some(spool.folder.clone()) });
+        claim.save()?;
         Ok(Self {
-            database: Endpoint::resolve(&target.database).with_database(shortened(&target.database.name, &suffix)),
-            filestore: target.filestore.with_file_name(folder),
+            suffix,
+            database: Endpoint::resolve(&job.target.database).with_database(names.database),
+            filestore: names.filestore,
+            spool,
             writers: TaskTracker::new(),
         })
     }
 
     /// Makes both of the backup, side by side.
-    pub(super) async fn fill(&self, job: &Job<'_>, server: &Session) -> Result<Made, Error> {
-        let (jobs, files) = tokio::try_join!(restore_database(job, server, self), restore_filestore(job, self))?;
+    pub(super) async fn fill(&self, job: &Job<'_>, claim: &Claim) -> Result<Made, Error> {
+        let (database, files) =
+            tokio::try_join!(restore_database(job, &claim.server, self), restore_filestore(job, self))?;
         let expected = &job.manifest.filestore;
         same("files in the filestore", expected.files, files.files)?;
         same("bytes in the filestore", expected.bytes, files.bytes)?;
-        Ok(Made { jobs, files })
+        Ok(Made { database, files })
     }
 
-    /// Removes what a restore that failed has made. What cannot be removed is named.
-    pub(super) async fn remove(&self, server: &Session, run: &Run) {
-        if let Err(error) = self.drop_database(server).await {
-            run.progress.warn(&format!("{error}; please drop the database {:?}", self.database.database));
-        }
+    /// Removes what a restore that failed has made. What cannot be removed is named, and left to the next run.
+    pub(super) async fn abandon(self, claim: &mut Claim, run: &Run) {
         // They end at their next read.
         self.writers.close();
         self.writers.wait().await;
-        let folder = self.filestore.clone();
-        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
-        if let Ok(Err(error)) = removed
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            run.progress.warn(&format!("unable to remove {}: {error}; please remove it", self.filestore.display()));
-        }
+        leftovers::remove(claim).await.left.iter().for_each(|text| run.progress.warn(text));
     }
-
-    async fn drop_database(&self, server: &Session) -> Result<(), PostgresError> {
-        match postgres::drop_database(server, &self.database.database).await {
-            // The connection broke, perhaps with whatever made the restore fail.
-            Err(_) if server.is_closed() => {
-                let server = postgres::connect(server.endpoint()).await?;
-                postgres::drop_database(&server, &self.database.database).await
-            }
-            dropped => dropped,
-        }
-    }
-}
-
-/// PostgreSQL cuts names at 63 bytes: cut the name, not the suffix that makes it one of its own.
-pub(super) fn shortened(name: &str, suffix: &str) -> String {
-    let mut end = name.len().min(63 - suffix.len());
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}{suffix}", &name[..end])
 }
 
 fn same(what: &str, expected: u64, found: u64) -> Result<(), Error> {

@@ -1,84 +1,352 @@
+//! Names that change, and the moments at which that can be cut off.
+
 use std::fs;
 use std::path::Path;
 
-use harness::postgres::{Cluster, USER};
-use tempfile::tempdir;
+use harness::postgres::{Cluster, SUPERUSER, USER, quote_identifier};
+use tempfile::{TempDir, tempdir};
 
-use super::beside::{Beside, shortened};
-use super::swap::take_names;
-use crate::config::{Database, SslMode, Target};
-use crate::filestore::NewFilestore;
+use super::claim::Claim;
+use super::folders::arrange;
+use super::leftovers::{self, Cleared};
+use super::names::Suffix;
+use super::record::{Record, Scrap, Swap};
+use super::swap::swap;
+use super::*;
+use crate::config::{Database, SslMode};
 use crate::manifest::made_up;
-use crate::postgres::{self, Endpoint, Session};
-use crate::run::Run;
+use crate::postgres::{self, Renaming};
 
 /// A name that needs quoting wherever it goes.
 const NAME: &str = r#"Stage's "é" \=x"#;
 
-#[test]
-fn a_long_name_keeps_its_suffix_and_its_characters_whole() {
-    assert_eq!(shortened("staging", "_restoring_00000001"), "staging_restoring_00000001");
-    let long = shortened(&"ä".repeat(31), "_restoring_00000001");
-    assert_eq!(long, format!("{}_restoring_00000001", "ä".repeat(22)));
-    assert!(long.len() <= 63);
+struct Place {
+    cluster: Cluster,
+    folder: TempDir,
 }
 
-fn target(cluster: &Cluster, folder: &Path) -> Target {
-    let database = Database {
-        name: NAME.into(),
-        host: Some(cluster.host().into()),
-        port: Some(cluster.port()),
-        user: Some(USER.into()),
-        password: None,
-        sslmode: SslMode::Disable,
-        sslrootcert: None,
-        pg_path: None,
-    };
-    Target { name: "staging".into(), database, filestore: folder.join(NAME), instance: None, neutralize: None }
+impl Place {
+    fn new() -> Self {
+        Self { cluster: Cluster::start(), folder: tempdir().unwrap() }
+    }
+
+    fn target(&self) -> Target {
+        let database = Database {
+            name: NAME.into(),
+            host: Some(self.cluster.host().into()),
+            port: Some(self.cluster.port()),
+            user: Some(USER.into()),
+            password: None,
+            sslmode: SslMode::Disable,
+            sslrootcert: None,
+            pg_path: None,
+        };
+        let filestore = self.folder.path().join(NAME);
+        Target { name: "staging".into(), database, filestore, instance: None, neutralize: None }
+    }
+
+    /// psql takes a name with an equals sign for a connection string.
+    fn execute(&self, database: &str, sql: &str) -> String {
+        let name = database.replace('\\', r"\\").replace('\'', r"\'");
+        self.cluster.execute(&format!("dbname='{name}'"), sql)
+    }
+
+    async fn claim(&self) -> Claim {
+        Claim::take(&self.target(), &Run::default()).await.unwrap()
+    }
+
+    /// A target that is there, with a mark in both of its halves.
+    fn make_target(&self, mark: &str) {
+        self.cluster.create_database(NAME);
+        self.execute(NAME, &format!("CREATE TABLE {mark} ()"));
+        self.make_folder(&self.target().filestore, mark);
+    }
+
+    fn make_folder(&self, path: &Path, mark: &str) {
+        fs::create_dir(path).unwrap();
+        fs::write(path.join(mark), "").unwrap();
+    }
+
+    /// What a restore has made just before the end.
+    async fn make_beside(&self, claim: &mut Claim, mark: &str) -> Suffix {
+        let suffix = Suffix::restoring().unwrap();
+        let names = claim.names.with(&suffix);
+        claim.record.scraps.push(Scrap { suffix: suffix.clone(), spool: None });
+        claim.save().unwrap();
+        postgres::create_hidden_database(&claim.server, &names.database, &made_up::locale()).await.unwrap();
+        self.execute(&names.database, &format!("CREATE TABLE {mark} ()"));
+        self.make_folder(&names.filestore, mark);
+        suffix
+    }
+
+    /// The marks of the target's database and folder, which Odoo can see and connect to.
+    fn marks(&self) -> (Option<String>, Option<String>) {
+        let database = self.listed().contains(&NAME.to_owned()).then(|| {
+            let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
+            self.execute(NAME, tables).trim().to_owned()
+        });
+        let folder = fs::read_dir(self.target().filestore).ok();
+        let folder = folder.map(|mut folder| folder.next().unwrap().unwrap().file_name().into_string().unwrap());
+        (database, folder)
+    }
+
+    /// The databases that Odoo takes for its own, by its own query.
+    fn listed(&self) -> Vec<String> {
+        let query =
+            "SELECT datname FROM pg_database WHERE datdba = (SELECT usesysid FROM pg_user WHERE usename = current_user)
+            AND NOT datistemplate AND datallowconn AND datname NOT IN ('postgres', 'template0') ORDER BY datname";
+        self.execute("postgres", query).lines().map(str::to_owned).collect()
+    }
+
+    /// Every database, hidden ones included, but the cluster's own.
+    fn databases(&self) -> usize {
+        self.cluster.databases().len()
+    }
+
+    fn files(&self) -> usize {
+        fs::read_dir(self.folder.path()).unwrap().count()
+    }
 }
 
-/// What a restore has made just before the end: a database and a folder, beside the target.
-async fn made(cluster: &Cluster, target: &Target) -> (Beside, Session) {
-    let server = postgres::connect_maintenance(&Endpoint::resolve(&target.database)).await.unwrap();
-    let beside = Beside::of(target).unwrap();
-    postgres::create_database(&server, &beside.database.database, &made_up::locale()).await.unwrap();
-    drop(NewFilestore::create(&beside.filestore, &beside.writers).unwrap());
-    assert_eq!(cluster.databases(), [beside.database.database.as_str()]);
-    (beside, server)
+fn both(mark: &str) -> (Option<String>, Option<String>) {
+    (Some(mark.to_owned()), Some(mark.to_owned()))
 }
 
 #[tokio::test]
-async fn who_looks_into_the_new_database_does_not_keep_it_from_its_name() {
-    let (cluster, folder) = (Cluster::start(), tempdir().unwrap());
-    let target = target(&cluster, folder.path());
-    let (beside, server) = made(&cluster, &target).await;
-    let curious = cluster.connect(&beside.database.database).await;
-    take_names(&beside, &server, &target, &Run::default()).await.unwrap();
-    assert!(curious.simple_query("SELECT 1").await.is_err());
-    assert_eq!(cluster.databases(), [NAME]);
-    assert!(target.filestore.is_dir() && !beside.filestore.exists());
+async fn what_was_there_is_kept_closed_and_can_be_given_back_again_and_again() {
+    let place = Place::new();
+    place.make_target("first");
+    for mark in ["second", "third"] {
+        let mut claim = place.claim().await;
+        let suffix = place.make_beside(&mut claim, mark).await;
+        assert_eq!(place.listed(), [NAME], "what is half restored is hidden from Odoo");
+        let [old, new] = [NAME.to_owned(), claim.names.with(&suffix).database];
+        let curious = [place.cluster.connect(&old).await, place.cluster.connect(&new).await];
+        swap(&mut claim, &suffix).await.unwrap();
+        assert_eq!(leftovers::remove(&mut claim).await.left, [""; 0]);
+        for client in curious {
+            assert!(client.simple_query("SELECT 1").await.is_err());
+        }
+        assert_eq!((place.marks(), place.listed()), (both(mark), vec![NAME.to_owned()]));
+        assert_eq!((place.databases(), place.files()), (2, 3), "one former pair and the record");
+    }
+    for mark in ["second", "third", "second"] {
+        let undone = undo(&place.target(), &Run::default()).await.unwrap();
+        assert_eq!((place.marks(), place.listed()), (both(mark), vec![NAME.to_owned()]));
+        let former = undone.former.unwrap();
+        assert!(former.database.unwrap().starts_with(&format!("{NAME}_before_20")));
+        assert!(former.filestore.unwrap().is_dir());
+        assert_eq!((place.databases(), place.files()), (2, 3));
+    }
+}
+
+/// Where a process can be killed while names change. All that it knew is gone with it; its sessions end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Killed {
+    Intending,
+    Closed,
+    FolderMoved,
+    FoldersMoved,
+    Renamed,
+    Forgetting,
+}
+
+async fn killed_at(place: &Place, moment: Killed) {
+    let mut claim = place.claim().await;
+    let suffix = place.make_beside(&mut claim, "new").await;
+    let incoming = claim.look_beside(suffix.clone()).await.unwrap();
+    let outgoing = claim.look_at_target(Suffix::before(jiff::Timestamp::now())).await.unwrap();
+    let (new, old) = (claim.names.with(&suffix), claim.names.with(&outgoing.suffix));
+    let target = &claim.names;
+    let has_old = outgoing.oid.is_some();
+    claim.record.swap = Some(Swap { incoming: incoming.clone(), outgoing: outgoing.clone() });
+    claim.save().unwrap();
+    if moment >= Killed::Closed {
+        if has_old {
+            postgres::close_database(&claim.server, NAME).await.unwrap();
+        }
+        postgres::close_database(&claim.server, &new.database).await.unwrap();
+    }
+    if moment == Killed::FolderMoved && outgoing.folder.is_some() {
+        fs::rename(&target.filestore, &old.filestore).unwrap();
+    }
+    if moment >= Killed::FoldersMoved {
+        let paths = [&*target.filestore, &new.filestore, &old.filestore];
+        arrange([(incoming.folder, paths[0]), (outgoing.folder, paths[2])], paths).unwrap();
+    }
+    if moment >= Killed::Renamed {
+        let away = Renaming { from: NAME.into(), to: old.database, open: false };
+        let here = Renaming { from: new.database, to: NAME.into(), open: true };
+        let renamings: Vec<_> = has_old.then_some(away).into_iter().chain([here]).collect();
+        postgres::rename_databases(&claim.server, &renamings).await.unwrap();
+    }
 }
 
 #[tokio::test]
-async fn names_are_taken_both_or_neither() {
-    let (cluster, folder) = (Cluster::start(), tempdir().unwrap());
-    let target = target(&cluster, folder.path());
-    let (beside, server) = made(&cluster, &target).await;
-    fs::create_dir(&target.filestore).unwrap();
-    take_names(&beside, &server, &target, &Run::default()).await.unwrap_err();
-    assert_eq!(cluster.databases(), [beside.database.database.as_str()]);
-    beside.remove(&server, &Run::default()).await;
-    assert!(cluster.databases().is_empty() && !beside.filestore.exists() && target.filestore.exists());
+async fn a_swap_that_was_cut_off_is_finished_or_taken_back() {
+    let place = Place::new();
+    for there in [true, false] {
+        for moment in [
+            Killed::Intending,
+            Killed::Closed,
+            Killed::FolderMoved,
+            Killed::FoldersMoved,
+            Killed::Renamed,
+            Killed::Forgetting,
+        ] {
+            if there {
+                place.make_target("old");
+            }
+            killed_at(&place, moment).await;
+            let mut claim = place.claim().await;
+            let cleared = leftovers::clear(&mut claim, &Run::default()).await.unwrap();
+            assert!(cleared[0].contains("that an earlier run had begun"), "{cleared:?}");
+            let nothing = (None, None);
+            let (expected, count) = match (moment >= Killed::Renamed, there) {
+                (true, true) => (both("new"), 2),
+                (true, false) => (both("new"), 1),
+                (false, true) => (both("old"), 1),
+                (false, false) => (nothing, 0),
+            };
+            assert_eq!(place.marks(), expected, "{moment:?} {there}");
+            assert_eq!(place.databases(), count, "{moment:?} {there}");
+            assert_eq!(place.files(), count + usize::from(claim.record.former.is_some()), "{moment:?} {there}");
+            assert_eq!(leftovers::clear(&mut claim, &Run::default()).await.unwrap(), [""; 0]);
+            // Nothing left for the next round.
+            for name in
+                [Some(NAME.to_owned()), Former::of(&claim).and_then(|former| former.database)].into_iter().flatten()
+            {
+                postgres::drop_database(&claim.server, &name).await.unwrap();
+            }
+            drop(claim);
+            fs::remove_dir_all(place.folder.path()).unwrap();
+            fs::create_dir(place.folder.path()).unwrap();
+        }
+    }
 }
 
 #[tokio::test]
-async fn a_server_that_was_restarted_does_not_keep_what_a_failed_restore_made() {
-    let (mut cluster, folder) = (Cluster::start(), tempdir().unwrap());
-    let target = target(&cluster, folder.path());
-    let (beside, server) = made(&cluster, &target).await;
-    cluster.kill();
-    cluster.restart();
-    beside.remove(&server, &Run::default()).await;
-    assert!(cluster.databases().is_empty());
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+async fn halves_are_replaced_and_given_back_as_halves() {
+    let place = Place::new();
+    for (database, folder) in [(true, false), (false, true)] {
+        if database {
+            place.cluster.create_database(NAME);
+            place.execute(NAME, "CREATE TABLE half ()");
+        }
+        if folder {
+            place.make_folder(&place.target().filestore, "half");
+        }
+        let half = place.marks();
+        let mut claim = place.claim().await;
+        let suffix = place.make_beside(&mut claim, "whole").await;
+        swap(&mut claim, &suffix).await.unwrap();
+        leftovers::remove(&mut claim).await;
+        drop(claim);
+        assert_eq!(place.marks(), both("whole"));
+        undo(&place.target(), &Run::default()).await.unwrap();
+        assert_eq!(place.marks(), half);
+        undo(&place.target(), &Run::default()).await.unwrap();
+        assert_eq!(place.marks(), both("whole"));
+        undo(&place.target(), &Run::default()).await.unwrap();
+        let claim = place.claim().await;
+        let former = Former::of(&claim).unwrap().database.unwrap();
+        for name in [NAME, &former] {
+            postgres::drop_database(&claim.server, name).await.unwrap();
+        }
+        fs::remove_dir_all(place.folder.path()).unwrap();
+        fs::create_dir(place.folder.path()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_may_not_be_ended_keeps_the_target_as_it_was() {
+    let place = Place::new();
+    place.make_target("old");
+    let mut claim = place.claim().await;
+    let suffix = place.make_beside(&mut claim, "new").await;
+    let superuser = place.cluster.connect_as(SUPERUSER, NAME).await;
+    let error = swap(&mut claim, &suffix).await.unwrap_err();
+    let explained = crate::error::explain(&error);
+    assert!(explained.hint.as_ref().is_some_and(|hint| hint.contains("pg_signal_backend")), "{explained:?}");
+    assert_eq!((place.marks(), place.listed()), (both("old"), vec![NAME.to_owned()]));
+    superuser.simple_query("SELECT 1").await.unwrap();
+    assert_eq!(claim.record.swap, None);
+    let Cleared { done, left } = leftovers::remove(&mut claim).await;
+    assert_eq!((done.len(), left.len()), (2, 0));
+    assert_eq!((place.databases(), place.files()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_folder_in_the_way_keeps_the_target_as_it_was() {
+    let place = Place::new();
+    let mut claim = place.claim().await;
+    let suffix = place.make_beside(&mut claim, "new").await;
+    // Made by somebody else at the last moment.
+    let outgoing = claim.look_at_target(Suffix::before(jiff::Timestamp::now())).await.unwrap();
+    let incoming = claim.look_beside(suffix).await.unwrap();
+    place.make_folder(&claim.names.filestore, "theirs");
+    claim.record.swap = Some(Swap { incoming, outgoing });
+    claim.save().unwrap();
+    drop(claim);
+    let mut claim = place.claim().await;
+    leftovers::clear(&mut claim, &Run::default()).await.unwrap();
+    assert_eq!(place.marks(), (None, Some("theirs".to_owned())));
+    assert_eq!((place.databases(), place.files()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_server_that_was_restarted_ends_a_restore_and_keeps_nothing_of_it() {
+    let mut place = Place::new();
+    place.make_target("old");
+    let mut claim = place.claim().await;
+    let suffix = place.make_beside(&mut claim, "new").await;
+    place.cluster.kill();
+    swap(&mut claim, &suffix).await.unwrap_err();
+    let unreachable = leftovers::remove(&mut claim).await;
+    assert!(unreachable.left[0].contains(&claim.names.with(&suffix).database), "{unreachable:?}");
+    place.cluster.restart();
+    leftovers::remove(&mut claim).await;
+    assert_eq!((place.marks(), place.databases(), place.files()), (both("old"), 1, 1));
+}
+
+#[tokio::test]
+async fn what_runs_is_left_alone_and_what_is_not_ours_too() {
+    let place = Place::new();
+    place.make_target("old");
+    let mut running = place.claim().await;
+    let suffix = place.make_beside(&mut running, "new").await;
+    let busy = Claim::take(&place.target(), &Run::default()).await.unwrap_err();
+    assert!(busy.to_string().ends_with("is under way"), "{busy}");
+    assert_eq!(place.databases(), 2);
+    swap(&mut running, &suffix).await.unwrap();
+    drop(running);
+    // Named as a restore would, but by nobody's record.
+    let strange = format!("{NAME}_restoring_01234567");
+    place.cluster.create_database(&strange);
+    place.make_folder(&place.folder.path().join(&strange), "strange");
+    leftovers::clear(&mut place.claim().await, &Run::default()).await.unwrap();
+    assert!(place.cluster.has_database(&strange) && place.folder.path().join(&strange).exists());
+    // Of another server.
+    let path = Record::path_of(&place.target().filestore);
+    let record = fs::read_to_string(&path).unwrap();
+    let system = place.cluster.psql_as(SUPERUSER, SUPERUSER, "SELECT system_identifier FROM pg_control_system()");
+    fs::write(&path, record.replace(system.trim(), "another")).unwrap();
+    let error = undo(&place.target(), &Run::default()).await.unwrap_err();
+    assert!(crate::error::explain(&error).to_string().contains("nothing is kept"), "{error:?}");
+    assert_eq!(place.databases(), 3);
+}
+
+#[tokio::test]
+async fn a_target_that_could_not_be_renamed_is_refused_at_once() {
+    let place = Place::new();
+    let filestore = place.target().filestore;
+    std::os::unix::fs::symlink("/tmp", &filestore).unwrap();
+    let refused = async || place.claim().await.check_target().await.unwrap_err();
+    assert!(matches!(refused().await, RestoreError::NotMovable { reason: "it is a symbolic link", .. }));
+    fs::remove_file(&filestore).unwrap();
+    fs::write(&filestore, "").unwrap();
+    assert!(matches!(refused().await, RestoreError::NotMovable { reason: "it is no folder", .. }));
+    fs::remove_file(&filestore).unwrap();
+    place.cluster.psql_as(SUPERUSER, SUPERUSER, &format!("CREATE DATABASE {}", quote_identifier(NAME)));
+    assert!(matches!(refused().await, RestoreError::OwnedByAnother { owner, .. } if owner == SUPERUSER));
 }

@@ -31,7 +31,7 @@ impl Restored {
         let run = Run::default();
         let manifest = backup(&repository, instance, BackupOptions::default(), &run).await.unwrap();
         let target = config.target(TARGET).unwrap();
-        let options = RestoreOptions { jobs: 2, parallel_volumes: 2, depth: Depth::Full };
+        let options = RestoreOptions { jobs: 2, parallel_volumes: 2, depth: Depth::Full, drop_previous: false };
         restore(&repository, &manifest, target, options, &run).await.unwrap();
         let database = Endpoint::resolve(&target.database);
         Self { project, repository, manifest, database, _folder: folder }

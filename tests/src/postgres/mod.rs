@@ -165,9 +165,9 @@ impl Cluster {
         self.databases().iter().any(|there| there == name)
     }
 
-    /// The names of all databases but the templates and `postgres`, sorted.
+    /// The names of all databases but those that initdb makes, sorted.
     pub fn databases(&self) -> Vec<String> {
-        let sql = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY 1";
+        let sql = "SELECT datname FROM pg_database WHERE datname !~ '^(postgres|template[01])$' ORDER BY 1";
         self.psql_as(SUPERUSER, SUPERUSER, sql).lines().map(str::to_owned).collect()
     }
 

@@ -83,26 +83,43 @@ fn harness_files(project: &Project) -> u64 {
 }
 
 #[tokio::test]
-async fn restore_refuses_what_exists_and_leaves_it_alone() {
+async fn restore_replaces_what_exists_and_undo_gives_it_back() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
+    let nothing = program.run(["restore", "--undo", "--to", "staging"]).await.expect_code(1);
+    assert!(nothing.stderr.contains("nothing is kept of what staging was before"), "{}", nothing.stderr);
 
     project.cluster().create_database("staging");
     project.cluster().execute("staging", "CREATE TABLE mine (x int)");
-    let refused = program.run(["restore", "--to", "staging"]).await.expect_code(1);
-    assert!(refused.stderr.contains("because: the database \"staging\" at 127.0.0.1:"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("exists already\nhint: "), "{}", refused.stderr);
-    project.cluster().execute("staging", "TABLE mine");
-    assert!(!project.target_filestore().exists());
-
-    project.cluster().execute("postgres", "DROP DATABASE staging");
     fs::create_dir(project.target_filestore()).unwrap();
     fs::write(project.target_filestore().join("mine"), "x").unwrap();
-    let refused = program.run(["restore", "--to", "staging"]).await.expect_code(1);
-    assert!(refused.stderr.contains("exists already"), "{}", refused.stderr);
-    assert!(!project.cluster().has_database("staging"));
+    assert!(program.run(["doctor"]).await.success().stdout.contains("a restore replaces it"));
+    let restored = program.run(["restore", "--to", "staging", "--json"]).await.success().json();
+    let former = restored["former"]["database"].as_str().unwrap().to_owned();
+    assert!(former.starts_with("staging_before_20"), "{former}");
+    assert_eq!(project.cluster().databases(), ["production", "staging", &former]);
+    let folder = project.target_filestore().with_file_name(&former);
+    assert_eq!(restored["former"]["filestore"], folder.to_str().unwrap());
+    assert!(folder.join("mine").exists() && !project.target_filestore().join("mine").exists());
+    project.cluster().execute("staging", "TABLE ir_module_module");
+
+    let undone = program.run(["restore", "--undo", "--to", "staging"]).await.success();
+    assert!(
+        undone.stdout.starts_with("staging: is what it was before\n  before     \"staging_before_20"),
+        "{}",
+        undone.stdout
+    );
+    project.cluster().execute("staging", "TABLE mine");
     assert!(project.target_filestore().join("mine").exists());
+    program.run(["restore", "--undo", "--to", "staging"]).await.success();
+    project.cluster().execute("staging", "TABLE ir_module_module");
+
+    let again = program.run(["restore", "--to", "staging", "--drop-previous"]).await.success();
+    assert!(!again.stdout.contains("to undo"), "{}", again.stdout);
+    assert_eq!(project.cluster().databases(), ["production", "staging"]);
+    let left = fs::read_dir(project.data_dir().join("filestore")).unwrap().count();
+    assert_eq!(left, 2, "the two filestores, and no record of what is gone");
 }
 
 #[tokio::test]

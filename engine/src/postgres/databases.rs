@@ -1,0 +1,174 @@
+//! Databases made, hidden, closed, swapped and dropped.
+//!
+//! None of it needs more than CREATEDB and to own the database.
+
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+
+use super::{Locale, PostgresError, Session, server_major};
+
+/// A database as the server lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Stays the same when it is renamed, and is no other database's.
+    pub oid: u32,
+    /// The role that it belongs to.
+    pub owner: String,
+    /// Whether that is the session's role itself.
+    pub is_own: bool,
+}
+
+/// A database's new name, and whether it can be connected to from then on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renaming {
+    /// The name that it has.
+    pub from: String,
+    /// The name that it gets.
+    pub to: String,
+    /// Whether it accepts connections under that name.
+    pub open: bool,
+}
+
+/// A name as an identifier in SQL.
+pub fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The database of that name, if there is one.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn find_database(session: &Session, name: &str) -> Result<Option<Listed>, PostgresError> {
+    let query = "SELECT d.oid, pg_get_userbyid(datdba)::text, r.rolname IS NOT NULL
+        FROM pg_database d LEFT JOIN pg_roles r ON r.oid = datdba AND r.rolname = current_user WHERE datname = $1";
+    let row = session.query_opt(query, &[&name]).await;
+    let row = row.map_err(session.failed(format!("look for the database {name:?}")))?;
+    Ok(row.map(|row| Listed { oid: row.get(0), owner: row.get(1), is_own: row.get(2) }))
+}
+
+/// Whether the server has a database of that name.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn database_exists(session: &Session, name: &str) -> Result<bool, PostgresError> {
+    Ok(find_database(session, name).await?.is_some())
+}
+
+/// Creates an empty database with the given encoding and locale, owned by the session's role, that no Odoo takes for one of its
+/// own: a server without `dbfilter` connects to every database of its role but templates, and would run the scheduled actions of one
+/// that is half restored (`list_dbs` in `odoo/service/db.py` asks for `NOT datistemplate AND datallowconn`, in every series).
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn create_hidden_database(session: &Session, name: &str, locale: &Locale) -> Result<(), PostgresError> {
+    // The first version in which a database has a provider, which is else that of the template: perhaps not the source's.
+    let has_providers = server_major(session).await? >= 15;
+    let mut statement = format!(
+        "CREATE DATABASE {} TEMPLATE template0 IS_TEMPLATE true ENCODING {} LC_COLLATE {} LC_CTYPE {}",
+        quote(name),
+        literal(&locale.encoding),
+        literal(&locale.collate),
+        literal(&locale.ctype)
+    );
+    match (locale.provider.as_str(), &locale.locale) {
+        ("icu", Some(icu)) => statement.push_str(&format!(" LOCALE_PROVIDER icu ICU_LOCALE {}", literal(icu))),
+        ("builtin", Some(builtin)) => {
+            statement.push_str(&format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", literal(builtin)));
+        }
+        _ if has_providers => statement.push_str(" LOCALE_PROVIDER libc"),
+        _ => {}
+    }
+    if let Some(rules) = &locale.rules {
+        statement.push_str(&format!(" ICU_RULES {}", literal(rules)));
+    }
+    session.batch_execute(&statement).await.map_err(session.failed(format!("create the database {name:?}")))
+}
+
+/// Lets nobody connect to a database any more and ends the sessions that are. [`rename_databases`] or [`open_database`] gives it back.
+/// From then on it is not hidden by being a template, whose rows any role with CREATEDB could copy, but by being closed.
+///
+/// # Errors
+/// [`PostgresError::Query`], also where a session is another role's that the session's may not end. It may be closed all the same.
+pub async fn close_database(session: &Session, name: &str) -> Result<(), PostgresError> {
+    let close =
+        format!("ALTER DATABASE {0} ALLOW_CONNECTIONS false; ALTER DATABASE {0} IS_TEMPLATE false", quote(name));
+    session.batch_execute(&close).await.map_err(session.failed(format!("close the database {name:?}")))?;
+    // Autovacuum is nobody's, and the server ends it by itself. What kind of session another role's is, not everybody may see.
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usesysid IS NOT NULL";
+    // A session ends in its own time, and one that had been let in before may show only now.
+    for _ in 0..200 {
+        let ended = session.execute(end, &[&name]).await;
+        if ended.map_err(session.failed(format!("end the sessions on the database {name:?}")))? == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    Ok(())
+}
+
+/// Lets connections in again.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn open_database(session: &Session, name: &str) -> Result<(), PostgresError> {
+    let open = format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", quote(name));
+    session.batch_execute(&open).await.map_err(session.failed(format!("open the database {name:?}")))
+}
+
+/// Renames closed databases in this order: all of them, or none.
+///
+/// # Errors
+/// [`PostgresError::Query`]; where the connection broke it may have been done all the same.
+pub async fn rename_databases(session: &Session, renamings: &[Renaming]) -> Result<(), PostgresError> {
+    let statements = renamings.iter().map(|Renaming { from, to, open }| {
+        let (from, to) = (quote(from), quote(to));
+        format!("ALTER DATABASE {from} RENAME TO {to}; ALTER DATABASE {to} ALLOW_CONNECTIONS {open};")
+    });
+    let transaction = format!("BEGIN; {} COMMIT", statements.collect::<String>());
+    let done = session.batch_execute(&transaction).await;
+    if done.is_err() {
+        // Where the session is still there, it is so outside of the transaction that failed.
+        let _ = session.batch_execute("ROLLBACK").await;
+    }
+    let list: Vec<_> = renamings.iter().map(|one| format!("{:?} to {:?}", one.from, one.to)).collect();
+    done.map_err(session.failed(format!("rename the database {}", list.join(" and "))))
+}
+
+/// Drops a database, ending the sessions that are connected to it. One that is not there is no error.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn drop_database(session: &Session, name: &str) -> Result<(), PostgresError> {
+    if !database_exists(session, name).await? {
+        return Ok(());
+    }
+    // A template cannot be dropped, nor, before FORCE came with 13, what others are connected to.
+    close_database(session, name).await?;
+    let dropped = session.batch_execute(&format!("DROP DATABASE IF EXISTS {}", quote(name))).await;
+    dropped.map_err(session.failed(format!("drop the database {name:?}")))
+}
+
+/// Waits this long for a lock: a session whose client was killed first finishes what it was doing.
+const PATIENCE: &str = "10s";
+
+/// Keeps the session as the only one that works on a database of this name, for as long as it lives. `false`: another one does.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn claim_database(session: &Session, name: &str) -> Result<bool, PostgresError> {
+    let claim = format!(
+        "SET lock_timeout = '{PATIENCE}'; SELECT pg_advisory_lock(hashtext('odoo-backup restore'), hashtext({})); SET lock_timeout = 0",
+        literal(name)
+    );
+    match session.batch_execute(&claim).await {
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(false),
+        other => {
+            other.map(|()| true).map_err(session.failed(format!("lock the database {name:?} against other restores")))
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Settings of the sessions that restore, and of no others.
+
+use super::{PostgresError, Session};
+
+/// More memory than this makes an index no faster.
+const MOST_MEMORY: u64 = 1 << 30;
+/// Less than this makes it slow, and no server is too small for it.
+const LEAST_MEMORY: u64 = 64 << 20;
+
+/// How pg_restore's sessions are to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuning {
+    jobs: u32,
+    /// `maintenance_work_mem` in bytes: what each job may take to build an index or to check a key.
+    memory: u64,
+}
+
+impl Tuning {
+    /// Divides a quarter of the memory that the server can spare among the jobs, and never gives them less than the server would.
+    ///
+    /// # Errors
+    /// [`PostgresError::Query`]
+    pub async fn of(session: &Session, jobs: u32) -> Result<Self, PostgresError> {
+        let query = "SELECT pg_size_bytes(current_setting('maintenance_work_mem')), pg_size_bytes(current_setting('shared_buffers'))";
+        let row = session.query_one(query, &[]).await.map_err(session.failed("read the server's settings"))?;
+        let [configured, buffers] = [0, 1].map(|column| row.get::<_, i64>(column).unsigned_abs());
+        // What another machine has cannot be asked; who sets its buffers gives them a quarter of it, as the manual says.
+        let spare = if session.endpoint().is_local() { available_memory() } else { None };
+        Ok(Self::with(jobs, configured, spare.unwrap_or(buffers * 2)))
+    }
+
+    fn with(jobs: u32, configured: u64, spare: u64) -> Self {
+        let share = spare / 4 / u64::from(jobs.max(1));
+        Self { jobs, memory: share.clamp(LEAST_MEMORY, MOST_MEMORY).max(configured) }
+    }
+
+    /// Jobs of pg_restore.
+    pub(super) fn jobs(&self) -> u32 {
+        self.jobs
+    }
+
+    /// As `PGOPTIONS` takes them.
+    pub(super) fn options(&self) -> String {
+        // Each of thousands of statements is a commit of its own. What a crash could lose of them is lost with the session that
+        // claims the target, without which the database never gets its name, and that is committed synchronously.
+        format!("-c synchronous_commit=off -c maintenance_work_mem={}kB", self.memory / 1024)
+    }
+}
+
+/// Bytes that this machine could give a process without swapping.
+fn available_memory() -> Option<u64> {
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_shared_among_the_jobs_within_reason() {
+        const MIB: u64 = 1 << 20;
+        for (jobs, configured, spare, memory) in
+            [(2, 64, 4096, 512), (1, 64, 4096, 1024), (8, 64, 1024, 64), (4, 64, 1 << 20, 1024), (4, 2048, 4096, 2048)]
+        {
+            assert_eq!(Tuning::with(jobs, configured * MIB, spare * MIB).memory, memory * MIB, "{jobs} {spare}");
+        }
+        assert!(available_memory().unwrap() > MIB);
+    }
+}

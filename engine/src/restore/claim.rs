@@ -1,0 +1,101 @@
+//! A target that only this run works on.
+
+use super::RestoreError;
+use super::folders::{FolderId, check_movable};
+use super::names::{Names, Suffix};
+use super::record::{Pair, Record};
+use crate::config::Target;
+use crate::error::Error;
+use crate::postgres::{self, Endpoint, Session};
+use crate::run::Run;
+
+/// Keeps every other restore and undo from the target for as long as its session lives: a lock that the server lets go of when
+/// this process ends, however it ends.
+#[derive(Debug)]
+pub(super) struct Claim {
+    /// The session that has the lock. The same from the beginning to the swap: that it is still there proves that the server did not
+    /// restart, and lost nothing, in between.
+    pub(super) server: Session,
+    /// The target's names.
+    pub(super) names: Names,
+    /// What restores of this target have made.
+    pub(super) record: Record,
+}
+
+impl Claim {
+    /// Claims the target and reads its record.
+    pub(super) async fn take(target: &Target, run: &Run) -> Result<Self, Error> {
+        let names = Names::of(target);
+        let server = connect(&Endpoint::resolve(&target.database), &names.database).await?;
+        let place = server.endpoint();
+        let identity = postgres::system_identifier(&server).await?;
+        let identity = identity.unwrap_or_else(|| format!("{}:{}", place.host, place.port));
+        let path = Record::path_of(&names.filestore);
+        let record = match Record::load(&path)? {
+            Some(record) if record.server == identity && record.database == names.database => record,
+            Some(foreign) if foreign.swap.is_some() => {
+                return Err(RestoreError::ForeignSwap { path, database: foreign.database }.into());
+            }
+            foreign => {
+                if let Some(foreign) = foreign {
+                    run.progress.warn(&foreign.forgotten(&path));
+                }
+                Record::new(identity, names.database.clone())
+            }
+        };
+        Ok(Self { server, names, record })
+    }
+
+    /// Writes the record.
+    pub(super) fn save(&self) -> Result<(), RestoreError> {
+        self.record.save(&Record::path_of(&self.names.filestore))
+    }
+
+    /// Makes sure that the target is still claimed. Where the session was lost another run may have come in between: then this claims
+    /// the target anew, and the record is what the disk says.
+    pub(super) async fn hold(&mut self) -> Result<(), RestoreError> {
+        if self.server.batch_execute("SELECT 1").await.is_ok() {
+            return Ok(());
+        }
+        self.server = connect(self.server.endpoint(), &self.names.database).await?;
+        let empty = || Record::new(self.record.server.clone(), self.record.database.clone());
+        self.record = Record::load(&Record::path_of(&self.names.filestore))?.unwrap_or_else(empty);
+        Ok(())
+    }
+
+    /// Refuses a target that could not be renamed, before anything is done.
+    pub(super) async fn check_target(&self) -> Result<(), RestoreError> {
+        check_movable(&self.names.filestore)?;
+        match postgres::find_database(&self.server, &self.names.database).await? {
+            Some(there) if !there.is_own => Err(RestoreError::OwnedByAnother {
+                database: self.names.database.clone(),
+                owner: there.owner,
+                role: self.server.endpoint().user.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What there is under the target's names, as the pair that it is to become.
+    pub(super) async fn look_at_target(&self, becomes: Suffix) -> Result<Pair, RestoreError> {
+        self.look(&self.names, becomes).await
+    }
+
+    /// What there is under the names with this suffix.
+    pub(super) async fn look_beside(&self, suffix: Suffix) -> Result<Pair, RestoreError> {
+        self.look(&self.names.with(&suffix), suffix).await
+    }
+
+    async fn look(&self, names: &Names, suffix: Suffix) -> Result<Pair, RestoreError> {
+        let database = postgres::find_database(&self.server, &names.database).await?;
+        Ok(Pair { suffix, oid: database.map(|found| found.oid), folder: FolderId::at(&names.filestore)? })
+    }
+}
+
+async fn connect(place: &Endpoint, database: &str) -> Result<Session, RestoreError> {
+    let server = postgres::connect_maintenance(place).await?;
+    match postgres::claim_database(&server, database).await? {
+        true => Ok(server),
+        false => Err(RestoreError::UnderWay { database: database.to_owned() }),
+    }
+}

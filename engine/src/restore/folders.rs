@@ -1,0 +1,159 @@
+//! Folders that change their names, and are known again by what they are, whatever they are called.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::RestoreError;
+use crate::filestore::FilestoreError;
+use crate::folder;
+
+/// A folder, by whatever name: its inode. Which device it is on may be counted otherwise after the machine has started anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct FolderId(u64);
+
+impl FolderId {
+    /// What is at a path, if anything is.
+    pub(super) fn at(path: &Path) -> Result<Option<Self>, FilestoreError> {
+        match path.symlink_metadata() {
+            Ok(found) => Ok(Some(Self(found.ino()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(failed("look at", path, source)),
+        }
+    }
+}
+
+fn failed(action: &'static str, path: &Path, source: io::Error) -> FilestoreError {
+    FilestoreError::Io { action, path: path.to_owned(), source }
+}
+
+/// Makes sure that the folder, if it is there, can be renamed within the one that it lies in.
+pub(crate) fn check_movable(path: &Path) -> Result<(), RestoreError> {
+    let refused = |reason| RestoreError::NotMovable { path: path.to_owned(), reason };
+    let metadata = match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found.map_err(|source| failed("look at", path, source))?,
+    };
+    if metadata.is_symlink() {
+        return Err(refused("it is a symbolic link"));
+    }
+    if !metadata.is_dir() {
+        return Err(refused("it is no folder"));
+    }
+    let above = path.parent().unwrap_or(path);
+    let above = above.metadata().map_err(|source| failed("look at", above, source))?;
+    let statx = rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE);
+    // A folder of the same file system can be mounted there, too.
+    let is_mounted = statx.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
+    if is_mounted || above.dev() != metadata.dev() {
+        return Err(refused("it is a mount point, or on another file system than the folder that it lies in"));
+    }
+    Ok(())
+}
+
+/// A folder, and the path that it is to have.
+pub(super) type Goal<'a> = (Option<FolderId>, &'a Path);
+
+/// Gives both folders their paths, whichever of `paths` they have now, and makes that survive a loss of power. All paths lie in the
+/// same folder. What is there already stays; anything else that is in the way is an error.
+pub(super) fn arrange(goals: [Goal<'_>; 2], paths: [&Path; 3]) -> Result<(), FilestoreError> {
+    for (index, (folder, path)) in goals.iter().enumerate() {
+        let Some(folder) = folder else { continue };
+        let gone = || failed("find the folder that is to become", path, io::ErrorKind::NotFound.into());
+        let from = find(*folder, paths)?.ok_or_else(gone)?;
+        let (other, way_out) = goals[1 - index];
+        match FolderId::at(path)? {
+            Some(there) if there == *folder => {}
+            None => rename_to_new(from, path)?,
+            Some(there) if other == Some(there) => {
+                // At once, so that neither name is ever free for somebody else to make a folder of.
+                match rustix::fs::renameat_with(CWD, from, CWD, *path, RenameFlags::EXCHANGE) {
+                    // Network file systems cannot.
+                    Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                        rename_to_new(path, way_out)?;
+                        rename_to_new(from, path)?;
+                    }
+                    done => done.map_err(|error| failed("rename the filestore", path, error.into()))?,
+                }
+            }
+            Some(_) => return Err(failed("rename the filestore to", path, io::ErrorKind::AlreadyExists.into())),
+        }
+    }
+    let above = paths[0].parent().unwrap_or(Path::new("/"));
+    folder::sync(above).map_err(|source| failed("write", above, source))
+}
+
+fn find(folder: FolderId, paths: [&Path; 3]) -> Result<Option<&Path>, FilestoreError> {
+    for path in paths {
+        if FolderId::at(path)? == Some(folder) {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// Renames a folder to a name that must be free. File systems that cannot promise that are asked before.
+fn rename_to_new(from: &Path, to: &Path) -> Result<(), FilestoreError> {
+    let renamed = match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) if to.symlink_metadata().is_err() => std::fs::rename(from, to),
+        other => other.map_err(io::Error::from),
+    };
+    renamed.map_err(|source| failed("rename the filestore to", to, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Where a kill can leave the folders while they change places, or change back.
+    #[test]
+    fn folders_find_their_places_from_wherever_they_are() {
+        const NAMES: [&str; 3] = ["staging", "staging_restoring", "staging_before"];
+        for (old_at, new_at) in [(Some(0), 1), (Some(2), 1), (Some(1), 0), (Some(2), 0), (None, 1), (None, 0)] {
+            for forward in [true, false] {
+                let folder = tempfile::tempdir().unwrap();
+                let paths = NAMES.map(|name| folder.path().join(name));
+                let make = |at: usize, content: &str| {
+                    fs::create_dir(&paths[at]).unwrap();
+                    fs::write(paths[at].join("what"), content).unwrap();
+                    FolderId::at(&paths[at]).unwrap()
+                };
+                let (new, old) = (make(new_at, "new"), old_at.and_then(|at| make(at, "old")));
+                let [target, incoming, outgoing] = [&*paths[0], &*paths[1], &*paths[2]];
+                let goals = if forward { [(new, target), (old, outgoing)] } else { [(old, target), (new, incoming)] };
+                for _again in 0..2 {
+                    arrange(goals, [target, incoming, outgoing]).unwrap();
+                    let is = |at: usize| fs::read_to_string(paths[at].join("what")).ok();
+                    let expected = match (forward, old_at.is_some()) {
+                        (true, true) => [Some("new"), None, Some("old")],
+                        (true, false) => [Some("new"), None, None],
+                        (false, true) => [Some("old"), Some("new"), None],
+                        (false, false) => [None, Some("new"), None],
+                    };
+                    assert_eq!([is(0), is(1), is(2)].each_ref().map(Option::as_deref), expected, "{old_at:?} {new_at}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_somebody_else_made_there_is_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["a", "b", "c"].map(|name| folder.path().join(name));
+        paths.iter().take(2).for_each(|path| fs::create_dir(path).unwrap());
+        let new = FolderId::at(&paths[1]).unwrap();
+        let all = [&*paths[0], &*paths[1], &*paths[2]];
+        let error = arrange([(new, &paths[0]), (None, &paths[2])], all).unwrap_err();
+        assert!(
+            matches!(error, FilestoreError::Io { ref source, .. } if source.kind() == io::ErrorKind::AlreadyExists)
+        );
+        assert_eq!(FolderId::at(&paths[1]).unwrap(), new);
+    }
+}

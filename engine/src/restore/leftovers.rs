@@ -1,0 +1,108 @@
+//! What restores have made that is nobody's: removed, and named.
+
+use std::io;
+use std::path::Path;
+
+use super::claim::Claim;
+use super::record::Scrap;
+use super::swap::{Settled, settle};
+use super::{RestoreError, spool};
+use crate::postgres::{self, PostgresError};
+use crate::run::Run;
+
+/// What was cleared away, and what could not be, in words.
+#[derive(Debug, Default)]
+pub(super) struct Cleared {
+    pub(super) done: Vec<String>,
+    pub(super) left: Vec<String>,
+}
+
+/// Finishes or takes back the swap of a run that was cut off, and removes what it left.
+///
+/// # Errors
+/// [`RestoreError::HalfSwapped`]. What cannot be removed is only told.
+pub(super) async fn clear(claim: &mut Claim, run: &Run) -> Result<Vec<String>, RestoreError> {
+    let settled = settle(claim).await?;
+    let Cleared { mut done, left } = remove(claim).await;
+    let name = &claim.names.database;
+    if let Some(settled) = settled {
+        done.insert(
+            0,
+            match settled {
+                Settled::Done => format!("finished the swap of {name:?} that an earlier run had begun"),
+                Settled::TakenBack => format!("took back the swap of {name:?} that an earlier run had begun"),
+            },
+        );
+    }
+    done.iter().chain(&left).for_each(|text| run.progress.warn(text));
+    Ok(done)
+}
+
+/// Removes the record's scraps. Those that cannot be removed stay in it for the next run.
+pub(super) async fn remove(claim: &mut Claim) -> Cleared {
+    let mut cleared = Cleared::default();
+    // Names that are about to change cannot be gone by.
+    if claim.record.swap.is_some() {
+        return cleared;
+    }
+    // The connection may have broken with whatever made the restore fail; and what another run works on is not ours to clear.
+    if let Err(error) = claim.hold().await {
+        let names = claim.record.scraps.iter().map(|scrap| claim.names.with(&scrap.suffix).database);
+        let names = names.collect::<Vec<_>>().join(", ");
+        cleared
+            .left
+            .push(format!("{}; the next restore clears away what is called {names}", crate::error::explain(&error)));
+        return cleared;
+    }
+    let mut kept = Vec::new();
+    for scrap in std::mem::take(&mut claim.record.scraps) {
+        let before = cleared.left.len();
+        remove_database(claim, &scrap, &mut cleared).await;
+        let folder = claim.names.with(&scrap.suffix).filestore;
+        let spool = scrap.spool.as_deref().filter(|spool| spool::is_own(spool, &scrap.suffix));
+        for folder in [Some(&*folder), spool].into_iter().flatten() {
+            remove_folder(folder, &mut cleared).await;
+        }
+        if cleared.left.len() > before {
+            kept.push(scrap);
+        }
+    }
+    claim.record.scraps = kept;
+    if let Err(error) = claim.save() {
+        cleared.left.push(format!("{}; the next restore reads it as it was", crate::error::explain(&error)));
+    }
+    cleared
+}
+
+async fn remove_database(claim: &Claim, scrap: &Scrap, cleared: &mut Cleared) {
+    let name = claim.names.with(&scrap.suffix).database;
+    let removed = async {
+        let there = postgres::database_exists(&claim.server, &name).await?;
+        postgres::drop_database(&claim.server, &name).await?;
+        Ok::<_, PostgresError>(there)
+    };
+    match removed.await {
+        Ok(true) => cleared.done.push(format!("dropped the database {name:?}")),
+        Ok(false) => {}
+        Err(error) => {
+            let why = crate::error::explain(&error);
+            cleared.left.push(format!("{why}; the next restore tries again to drop the database {name:?}"));
+        }
+    }
+}
+
+async fn remove_folder(folder: &Path, cleared: &mut Cleared) {
+    if folder.symlink_metadata().is_err() {
+        return;
+    }
+    let path = folder.to_owned();
+    let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(path)).await;
+    match removed.unwrap_or_else(|error| Err(io::Error::other(error))) {
+        Ok(()) => cleared.done.push(format!("removed the folder {}", folder.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            let folder = folder.display();
+            cleared.left.push(format!("unable to remove the folder {folder}: {error}; the next restore tries again"));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What restores of a target have made and not yet cleared away, on disk before it is made.
+//!
+//! A kill, a loss of power or a lost server can come at any moment; the next run reads here what there may be, and touches nothing
+//! else. The record lies beside the target's filestore. It names databases and folders by their suffixes alone, so that whatever
+//! is written in it can only lead to what is called like the target and made by a restore.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::RestoreError;
+use super::folders::FolderId;
+use super::names::Suffix;
+use crate::folder;
+
+/// What this version writes. It reads nothing else.
+const FORMAT: u32 = 1;
+
+/// The record of one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Record {
+    format: u32,
+    /// The server's system identifier, or its address where that is not known.
+    pub(super) server: String,
+    /// The target's database, of which the databases here have their names.
+    pub(super) database: String,
+    /// What the target was before, kept for undo.
+    pub(super) former: Option<Pair>,
+    /// Belongs to nobody, and is to be removed: what is being restored, until it is the target.
+    pub(super) scraps: Vec<Scrap>,
+    /// The swap that is under way.
+    pub(super) swap: Option<Swap>,
+}
+
+/// A database and a folder under a name of their own. One of them may not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pair {
+    /// What their names end in.
+    pub(super) suffix: Suffix,
+    /// The database.
+    pub(super) oid: Option<u32>,
+    /// The folder.
+    pub(super) folder: Option<FolderId>,
+}
+
+/// Names under which something may be that is to be removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Scrap {
+    /// What the names of the database and the folder end in.
+    pub(super) suffix: Suffix,
+    /// The folder that the dump is spooled to.
+    pub(super) spool: Option<PathBuf>,
+}
+
+impl From<&Pair> for Scrap {
+    fn from(pair: &Pair) -> Self {
+        Self { suffix: pair.suffix.clone(), spool: None }
+    }
+}
+
+/// Two pairs that change places.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Swap {
+    /// What gets the target's names.
+    pub(super) incoming: Pair,
+    /// What has them, and the suffix that it gets.
+    pub(super) outgoing: Pair,
+}
+
+impl Record {
+    pub(super) fn new(server: String, database: String) -> Self {
+        Self { format: FORMAT, server, database, former: None, scraps: Vec::new(), swap: None }
+    }
+
+    /// Where the record of a filestore is.
+    pub(super) fn path_of(filestore: &Path) -> PathBuf {
+        let mut name = std::ffi::OsString::from(".odoo-backup-");
+        name.push(filestore.file_name().unwrap_or_default());
+        name.push(".json");
+        filestore.with_file_name(name)
+    }
+
+    /// Reads the record, if there is one.
+    pub(super) fn load(path: &Path) -> Result<Option<Self>, RestoreError> {
+        let bad = |reason: String| RestoreError::BadRecord { path: path.to_owned(), reason };
+        let text = match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(|error| bad(error.to_string()))?,
+        };
+        let record: Self = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+        match record.format {
+            FORMAT => Ok(Some(record)),
+            other => Err(bad(format!("it has format {other}"))),
+        }
+    }
+
+    /// Writes the record so that it survives a loss of power, or removes it where it says nothing.
+    pub(super) fn save(&self, path: &Path) -> Result<(), RestoreError> {
+        let saved = if *self == Self::new(self.server.clone(), self.database.clone()) {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
+        } else {
+            self.write(path)
+        };
+        let synced = saved.and_then(|()| path.parent().map_or(Ok(()), folder::sync));
+        synced.map_err(|source| RestoreError::SaveRecord { path: path.to_owned(), source })
+    }
+
+    /// What is said where it is about another server or database than the target's: nothing of it is touched.
+    pub(super) fn forgotten(&self, path: &Path) -> String {
+        let names = self.former.iter().map(|pair| &pair.suffix).chain(self.scraps.iter().map(|scrap| &scrap.suffix));
+        let names: Vec<_> = names.map(|suffix| format!("…{}", suffix.as_str())).collect();
+        format!(
+            "{} is about the database {:?} of the server {}; what it names ({}) is left to you",
+            path.display(),
+            self.database,
+            self.server,
+            names.join(", ")
+        )
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let new = path.with_extension("json.new");
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        serde_json::to_writer_pretty(&mut file, self)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_saved_is_read_again_and_a_record_of_nothing_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Record::path_of(&folder.path().join("staging"));
+        assert_eq!(path, folder.path().join(".odoo-backup-staging.json"));
+        assert_eq!(Record::load(&path).unwrap(), None);
+        let empty = Record::new("7".into(), "staging".into());
+        let suffix = Suffix::restoring().unwrap();
+        let record = Record { scraps: vec![Scrap { suffix, spool: Some("/tmp/x".into()) }], ..empty.clone() };
+        record.save(&path).unwrap();
+        assert_eq!(Record::load(&path).unwrap(), Some(record));
+        empty.save(&path).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        empty.save(&path).unwrap();
+    }
+
+    #[test]
+    fn a_record_cannot_lead_to_what_no_restore_has_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record");
+        let text = |suffix: &str| {
+            format!(
+                r#"{{"format": 1, "server": "7", "database": "staging", "former": null, "swap": null,
+                     "scraps": [{{"suffix": "{suffix}", "spool": null}}]}}"#
+            )
+        };
+        fs::write(&path, text("_restoring_0123abcd")).unwrap();
+        assert_eq!(Record::load(&path).unwrap().unwrap().scraps.len(), 1);
+        for suffix in ["", "/../production", "_restoring_", "_before_2026", "_restoring_0123abcd/x", "_restoring_ÄÄÄÄ"]
+        {
+            fs::write(&path, text(suffix)).unwrap();
+            assert!(matches!(Record::load(&path), Err(RestoreError::BadRecord { .. })), "{suffix}");
+        }
+        fs::write(&path, text("_restoring_0123abcd").replace("\"format\": 1", "\"format\": 2")).unwrap();
+        assert!(Record::load(&path).unwrap_err().to_string().contains("format 2"));
+    }
+}

@@ -1,0 +1,83 @@
+//! The folder that the uncompressed dump is written to, so that several jobs can read it at once.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::names::Suffix;
+use crate::config::Target;
+use crate::error::Error;
+use crate::manifest::Manifest;
+use crate::stream::{Body, consume};
+
+/// What its folder's name begins with.
+const PREFIX: &str = ".odoo-backup";
+
+/// Where a dump can be spooled.
+#[derive(Debug, Clone)]
+pub(super) struct Spool {
+    /// A private folder, which is not made yet.
+    pub(super) folder: PathBuf,
+    /// Bytes that the dump may take there.
+    pub(super) room: u64,
+}
+
+impl Spool {
+    /// In `$TMPDIR`, or where the target's files are to be, whichever has more room once the filestore has taken its own.
+    pub(super) fn choose(target: &Target, manifest: &Manifest, suffix: &Suffix) -> Result<Self, Error> {
+        let temporary = std::env::temp_dir();
+        let data = target.filestore.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(&temporary);
+        let files = (device_of(data)?, manifest.filestore.bytes);
+        let (in_data, in_temporary) = (room_in(data, files)?, room_in(&temporary, files)?);
+        let (above, room) = if in_data > in_temporary { (data, in_data) } else { (&*temporary, in_temporary) };
+        Ok(Self { folder: above.join(format!("{PREFIX}{}", suffix.as_str())), room })
+    }
+
+    pub(super) fn create(&self) -> Result<(), Error> {
+        let made = DirBuilder::new().mode(0o700).create(&self.folder);
+        made.map_err(|source| Error::Io { action: format!("make the folder {}", self.folder.display()), source })
+    }
+
+    /// Writes the archive to a file, of which nobody reads before its digests have agreed.
+    pub(super) async fn fill(&self, archive: Body) -> Result<PathBuf, Error> {
+        let path = self.folder.join("database.dump");
+        let failed = |source| Error::Io { action: format!("spool the dump to {}", path.display()), source };
+        // Made here and not by the thread, which could make it after the folder was cleared of all that was in it.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+        let copied = consume(archive, move |mut archive| {
+            let mut file = std::io::BufWriter::with_capacity(1024 * 1024, file);
+            std::io::copy(&mut archive, &mut file)?;
+            std::io::Write::flush(&mut file)
+        });
+        copied.await.map_err(failed)?;
+        Ok(path)
+    }
+
+    /// Frees its room.
+    pub(super) fn remove(&self) -> Result<(), Error> {
+        let removed = std::fs::remove_dir_all(&self.folder);
+        removed.map_err(|source| Error::Io { action: format!("remove {}", self.folder.display()), source })
+    }
+}
+
+/// Whether a path that a record names is a spool of that suffix, and this user's: others can write in `$TMPDIR`.
+pub(super) fn is_own(path: &Path, suffix: &Suffix) -> bool {
+    let named = path.file_name().is_some_and(|name| name == &*format!("{PREFIX}{}", suffix.as_str()));
+    let metadata = path.symlink_metadata();
+    named && metadata.is_ok_and(|found| found.is_dir() && found.uid() == rustix::process::geteuid().as_raw())
+}
+
+/// Bytes free for this process, without what the filestore is going to take on its device.
+fn room_in(folder: &Path, (device, bytes): (u64, u64)) -> Result<u64, Error> {
+    let free = rustix::fs::statvfs(folder).map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+    let free = free.map_err(|error| look(folder, error.into()))?;
+    Ok(if device_of(folder)? == device { free.saturating_sub(bytes) } else { free })
+}
+
+fn device_of(folder: &Path) -> Result<u64, Error> {
+    folder.metadata().map(|found| found.dev()).map_err(|source| look(folder, source))
+}
+
+fn look(folder: &Path, source: std::io::Error) -> Error {
+    Error::Io { action: format!("look for free space in {}", folder.display()), source }
+}

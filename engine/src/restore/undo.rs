@@ -1,0 +1,53 @@
+//! `restore --undo`: what a target was before it was restored to.
+
+use std::time::{Duration, Instant};
+
+use super::claim::Claim;
+use super::swap::swap;
+use super::{Former, RestoreError, leftovers};
+use crate::config::Target;
+use crate::error::Error;
+use crate::run::Run;
+
+/// What was given back.
+#[derive(Debug, Clone)]
+pub struct Undone {
+    /// What the target was until then, which undoing again would bring back.
+    pub former: Option<Former>,
+    /// What was cleared away of earlier runs that had been cut off, in words.
+    pub cleared: Vec<String>,
+    /// What could not be, in words.
+    pub warnings: Vec<String>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Gives a target back what it was before the last restore, and keeps what it is now in its place.
+///
+/// # Errors
+/// Whatever failed first, as the cause of [`Error::Verb`]; the target is then as it was.
+pub async fn undo(target: &Target, run: &Run) -> Result<Undone, Error> {
+    let result = give_back(target, run).await;
+    result.map_err(|error| error.during(format!("undo the last restore to {}", target.name)))
+}
+
+async fn give_back(target: &Target, run: &Run) -> Result<Undone, Error> {
+    let started = Instant::now();
+    let mut claim = run.until_cancelled(Claim::take(target, run)).await?;
+    let cleared = leftovers::clear(&mut claim, run).await?;
+    claim.check_target().await?;
+    let name = || target.name.clone();
+    let kept = claim.record.former.clone().ok_or_else(|| RestoreError::NoFormer { target: name() })?;
+    let found = claim.look_beside(kept.suffix.clone()).await?;
+    let names = claim.names.with(&kept.suffix);
+    let gone = |what| Err(RestoreError::FormerGone { what, target: name() }.into());
+    if kept.oid.is_some() && found.oid.is_none() {
+        return gone(format!("the database {:?}", names.database));
+    }
+    if kept.folder.is_some() && found.folder.is_none() {
+        return gone(format!("the filestore {}", names.filestore.display()));
+    }
+    swap(&mut claim, &kept.suffix).await?;
+    let left = leftovers::remove(&mut claim).await.left;
+    Ok(Undone { former: Former::of(&claim), cleared, warnings: left, duration: started.elapsed() })
+}
