@@ -103,9 +103,11 @@ async fn pass(mut client: TcpStream, upstream: u16, state: Arc<Mutex<State>>, mu
     };
     let silence = async { silent.wait_for(|silent| *silent).await.is_ok() };
     let fell_silent = tokio::select! {
+        // Before anything else passes, and whatever the budget that the others have used up.
+        biased;
+        fell_silent = tokio::task::unconstrained(silence) => fell_silent,
         _ = requests => false,
         _ = answers => false,
-        fell_silent = silence => fell_silent,
     };
     if fell_silent {
         // The sockets stay open, and nobody reads them.

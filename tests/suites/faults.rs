@@ -8,6 +8,8 @@ mod backup;
 mod full_disk;
 #[path = "faults/locks.rs"]
 mod locks;
+#[path = "faults/replace.rs"]
+mod replace;
 #[path = "faults/restore.rs"]
 mod restore;
 #[path = "faults/s3.rs"]

@@ -10,7 +10,7 @@ use std::path::Path;
 use harness::compare::{assert_same_content, assert_same_tree};
 use harness::odoo_backup;
 use harness::postgres::{Binaries, Cluster, ClusterOptions};
-use harness::project::{Project, ProjectOptions, Source, TARGET};
+use harness::project::{Project, ProjectOptions, Source, TARGET, TARGET_KEYS};
 
 /// What there is to test with, oldest first; says on stderr which of the supported ones are not.
 fn majors() -> Vec<u32> {
@@ -34,7 +34,7 @@ fn lead(project: &Project, clients: &Path, target: &Cluster) {
     let pg_path = format!("pg_path = \"{}\"", clients.display());
     let config = format!(
         "[repository]\nurl = \"file://{}\"\n[instance.production]\nodoo_conf = \"{}\"\n{pg_path}\n[target.staging]\ndatabase = \"staging\"\n\
-         host = \"{}\"\nport = {}\nuser = \"{}\"\nfilestore = \"{}\"\n{pg_path}\n",
+         host = \"{}\"\nport = {}\nuser = \"{}\"\nfilestore = \"{}\"\n{TARGET_KEYS}\n{pg_path}\n",
         project.repository().display(),
         project.odoo_conf("production").display(),
         target.host(),

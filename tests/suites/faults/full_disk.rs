@@ -9,11 +9,11 @@ use harness::project::{Project, ProjectOptions, Source};
 use crate::{assert_failed, files, initialised};
 
 /// A file system of a few megabytes; unmounted when dropped.
-struct SmallDisk(PathBuf);
+pub(crate) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// `None`, saying so, where this user may not mount.
-    fn mount(at: &Path, size: &str) -> Option<Self> {
+    pub(crate) fn mount(at: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let option = format!("size={size},mode=0700");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &option, "tmpfs"]).arg(at).status();
@@ -58,9 +58,24 @@ async fn under_the_target() {
     let (before, target) = config.split_once("[target.staging]").unwrap();
     let target = format!("[target.staging]\nfilestore = \"{}/staging\"{target}", place.display());
     std::fs::write(project.config(), format!("{before}{target}")).unwrap();
-    let run = program.run(["restore", "--to", "staging"]).await;
-    assert!(run.stderr.contains("hint: free some space"), "{}", run.stderr);
-    assert_failed(run, "No space left on device");
-    assert!(files(&place).is_empty());
-    assert_eq!(project.cluster().databases(), ["production"]);
+    // Once where there is no target yet, and once over one that is there.
+    for existing in [false, true] {
+        if existing {
+            project.cluster().create_database("staging");
+            project.cluster().execute("staging", "CREATE TABLE mine ()");
+            std::fs::create_dir(place.join("staging")).unwrap();
+            std::fs::write(place.join("staging/mine"), "mine").unwrap();
+        }
+        let run = program.run(["restore", "--to", "staging"]).await;
+        assert!(run.stderr.contains("hint: free some space"), "{}", run.stderr);
+        assert_failed(run, "No space left on device");
+        if existing {
+            assert_eq!(files(&place), [Path::new("staging/mine")]);
+            assert_eq!(project.cluster().databases(), ["production", "staging"]);
+            project.cluster().execute("staging", "TABLE mine");
+        } else {
+            assert!(files(&place).is_empty());
+            assert_eq!(project.cluster().databases(), ["production"]);
+        }
+    }
 }

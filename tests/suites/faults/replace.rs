@@ -1,0 +1,265 @@
+//! A restore over a target that is there, and what goes wrong at each of its steps: afterwards the target is what it was, row by row
+//! and file by file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use harness::cli::{OdooBackup, Running};
+use harness::compare::{assert_same_database, assert_same_tree};
+use harness::postgres::SUPERUSER;
+use harness::project::Project;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio_postgres::Client;
+
+use crate::full_disk::SmallDisk;
+use crate::{assert_failed, children, initialised, replace_tool, until};
+
+/// A project with a backup and with a target that differs from it, of which there is a copy.
+struct Existing {
+    project: Project,
+    program: OdooBackup,
+}
+
+const COPY: &str = "copy";
+
+impl Existing {
+    async fn start() -> Self {
+        let project = Project::start().await;
+        let program = initialised(&project).await;
+        program.run(["now"]).await.success();
+        let cluster = project.cluster();
+        cluster.execute("postgres", "CREATE DATABASE staging TEMPLATE production");
+        cluster.execute("staging", "CREATE TABLE mine AS SELECT 'only here' AS what; DELETE FROM mail_message");
+        cluster.execute("postgres", &format!("CREATE DATABASE {COPY} TEMPLATE staging"));
+        let existing = Self { project, program };
+        fs::create_dir_all(existing.project.target_filestore().join("ab")).unwrap();
+        fs::write(existing.project.target_filestore().join("ab/mine"), "only here").unwrap();
+        copy_folder(&existing.project.target_filestore(), &existing.copied_files());
+        existing
+    }
+
+    fn copied_files(&self) -> PathBuf {
+        self.project.path("copy")
+    }
+
+    fn restore(&self, jobs: &str) -> Running {
+        self.program.spawn(["restore", "--to", "staging", "--jobs", jobs])
+    }
+
+    async fn assert_as_it_was(&self) {
+        let cluster = self.project.cluster();
+        assert_same_database(cluster.database(COPY), self.project.target_database()).await;
+        assert_same_tree(&self.copied_files(), &self.project.target_filestore(), &[]);
+    }
+
+    /// As it was, and nothing beside it.
+    async fn assert_untouched(&self) {
+        self.assert_as_it_was().await;
+        assert_eq!(self.project.cluster().databases(), [COPY, "production", "staging"]);
+        let data = self.project.data_dir();
+        let names = |folder: &Path| {
+            let entries = fs::read_dir(folder).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&data.join("filestore")), ["production", "staging"]);
+        assert_eq!(names(&data), ["filestore"]);
+    }
+
+    /// What the next run says when it finds what was killed: it clears that away, and there is nothing to undo.
+    async fn clear(&self) -> String {
+        let next = self.program.run(["restore", "--undo", "--to", "staging"]).await.expect_code(1);
+        assert!(next.stderr.contains("nothing is kept of what staging was before"), "{}", next.stderr);
+        next.stderr
+    }
+
+    /// A program in pg_restore's place that waits until it is killed.
+    fn hold_pg_restore(&self) -> PathBuf {
+        let waiting = self.project.path("waiting");
+        replace_tool(&self.project, "pg_restore", &format!("touch '{}'; exec sleep 600", waiting.display()));
+        waiting
+    }
+
+    /// Begins a transaction that makes the restore wait at a statement of its swap.
+    async fn hold(&self, at: &str) -> Client {
+        let client = self.project.cluster().connect_as(SUPERUSER, "postgres").await;
+        client.batch_execute(&format!("BEGIN; {at}")).await.unwrap();
+        client
+    }
+
+    async fn until_it_waits(&self) -> i32 {
+        let watcher = self.project.cluster().connect_as(SUPERUSER, "postgres").await;
+        let query =
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'odoo-backup' AND wait_event_type = 'Lock'
+            AND query ~ 'ALTER DATABASE'";
+        until("the swap waits", async || watcher.query_opt(query, &[]).await.unwrap().is_some()).await;
+        watcher.query_one(query, &[]).await.unwrap().get(0)
+    }
+}
+
+/// Waits at the first change of the target's database: who may connect.
+const AT_CLOSING: &str = "ALTER DATABASE staging CONNECTION LIMIT 50";
+/// Waits at the renaming, after the folders have changed places.
+const AT_RENAMING: &str = "COMMENT ON DATABASE staging IS 'held'";
+
+fn copy_folder(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn stopped_or_killed_while_pg_restore_runs() {
+    let existing = Existing::start().await;
+    let waiting = existing.hold_pg_restore();
+    for (signal, jobs) in [(Signal::INT, "1"), (Signal::TERM, "2"), (Signal::KILL, "1"), (Signal::KILL, "2")] {
+        let running = existing.restore(jobs);
+        until("pg_restore has begun", async || waiting.exists()).await;
+        fs::remove_file(&waiting).unwrap();
+        let orphans = children(running.pid());
+        running.signal(signal);
+        let run = running.wait().await;
+        if signal == Signal::KILL {
+            assert_eq!(run.code, None);
+            existing.assert_as_it_was().await;
+            for pid in orphans {
+                // It may be gone by itself.
+                let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
+            }
+            let next = existing.clear().await;
+            assert!(next.contains("dropped the database \"staging_restoring_"), "{next}");
+            assert_eq!(next.matches("removed the folder").count(), 2, "the files and the spool: {next}");
+        } else {
+            run.expect_code(130);
+        }
+        existing.assert_untouched().await;
+    }
+}
+
+#[tokio::test]
+async fn killed_while_names_change_it_is_taken_back() {
+    let existing = Existing::start().await;
+    for at in [AT_CLOSING, AT_RENAMING] {
+        let holder = existing.hold(at).await;
+        let running = existing.restore("2");
+        let session = existing.until_it_waits().await;
+        running.signal(Signal::KILL);
+        assert_eq!(running.wait().await.code, None);
+        // Its last statement, which the server would still carry out, is lost as well.
+        holder.execute("SELECT pg_terminate_backend($1)", &[&session]).await.unwrap();
+        holder.batch_execute("ROLLBACK").await.unwrap();
+        let next = existing.clear().await;
+        assert!(next.contains("took back the swap of \"staging\""), "{next}");
+        existing.assert_untouched().await;
+    }
+}
+
+#[tokio::test]
+async fn killed_after_its_last_word_it_is_finished() {
+    let existing = Existing::start().await;
+    let holder = existing.hold(AT_RENAMING).await;
+    let running = existing.restore("2");
+    existing.until_it_waits().await;
+    running.signal(Signal::KILL);
+    running.wait().await;
+    // The server carries out what it was told, and finds only then that nobody is there to hear of it.
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    let next = existing.program.run(["restore", "--undo", "--to", "staging"]).await.success();
+    assert!(next.stderr.contains("finished the swap of \"staging\""), "{}", next.stderr);
+    existing.assert_as_it_was().await;
+    existing.program.run(["restore", "--undo", "--to", "staging"]).await.success();
+    assert_same_database(existing.project.database(), existing.project.target_database()).await;
+    assert_same_tree(&existing.project.filestore(), &existing.project.target_filestore(), &["checklist"]);
+}
+
+#[tokio::test]
+async fn stopped_while_names_change_it_goes_on_to_the_end() {
+    let existing = Existing::start().await;
+    let holder = existing.hold(AT_RENAMING).await;
+    let running = existing.restore("2");
+    existing.until_it_waits().await;
+    running.signal(Signal::INT);
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    running.wait().await.success();
+    assert_same_database(existing.project.database(), existing.project.target_database()).await;
+    existing.program.run(["restore", "--undo", "--to", "staging"]).await.success();
+    existing.assert_as_it_was().await;
+}
+
+#[tokio::test]
+async fn the_server_goes_away_while_pg_restore_runs_or_names_change() {
+    let mut existing = Existing::start().await;
+    let holder = existing.hold(AT_RENAMING).await;
+    let running = existing.restore("2");
+    existing.until_it_waits().await;
+    existing.project.cluster_mut().kill();
+    let run = running.wait().await;
+    assert!(run.stderr.contains("hint: "), "{}", run.stderr);
+    assert_failed(run, "half swapped");
+    drop(holder);
+    existing.project.cluster_mut().restart();
+    assert!(existing.clear().await.contains("took back the swap"));
+    existing.assert_untouched().await;
+
+    let waiting = existing.project.path("waiting");
+    let go_on = existing.project.path("go_on");
+    replace_tool(
+        &existing.project,
+        "pg_restore",
+        &format!(
+            "touch '{}'; while [ ! -e '{}' ]; do sleep 0.05; done; exec \"$REAL\" \"$@\"",
+            waiting.display(),
+            go_on.display()
+        ),
+    );
+    let running = existing.restore("2");
+    until("pg_restore has begun", async || waiting.exists()).await;
+    existing.project.cluster_mut().restart();
+    fs::write(&go_on, "").unwrap();
+    assert_failed(running.wait().await, "the connection that the restore was begun with was lost");
+    existing.assert_untouched().await;
+}
+
+#[tokio::test]
+async fn pg_restore_fails_or_the_repository_does() {
+    let existing = Existing::start().await;
+    for jobs in ["1", "2"] {
+        replace_tool(
+            &existing.project,
+            "pg_restore",
+            "\"$REAL\" \"$@\"; echo 'pg_restore: error: so near' >&2; exit 1",
+        );
+        assert_failed(existing.restore(jobs).wait().await, "pg_restore: error: so near");
+        existing.assert_untouched().await;
+    }
+    replace_tool(&existing.project, "pg_restore", "exec \"$REAL\" \"$@\"");
+    let volumes = crate::files(&existing.project.repository());
+    let volume = volumes.iter().find(|path| path.to_string_lossy().ends_with(".tar.zst")).unwrap();
+    fs::remove_file(existing.project.repository().join(volume)).unwrap();
+    assert_failed(existing.restore("2").wait().await, "filestore-0001.tar.zst");
+    existing.assert_untouched().await;
+}
+
+#[tokio::test]
+async fn two_at_once() {
+    let existing = Existing::start().await;
+    let holder = existing.hold(AT_RENAMING).await;
+    let first = existing.restore("1");
+    existing.until_it_waits().await;
+    assert_failed(existing.restore("1").wait().await, "another restore to the database \"staging\" is under way");
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    first.wait().await.success();
+    assert_same_database(existing.project.database(), existing.project.target_database()).await;
+}
+
+#[tokio::test]
+async fn a_filestore_that_is_a_mount_point() {
+    let existing = Existing::start().await;
+    let filestore = existing.project.target_filestore();
+    let Some(disk) = SmallDisk::mount(&filestore, "8m") else { return };
+    fs::write(filestore.join("mine"), "on the disk").unwrap();
+    assert_failed(existing.restore("2").wait().await, "it is a mount point");
+    assert_eq!(fs::read_to_string(filestore.join("mine")).unwrap(), "on the disk");
+    drop(disk);
+    existing.assert_untouched().await;
+}
