@@ -172,6 +172,48 @@ Where the configuration exists already it is left as it is, and only the reposit
         #[arg(long)]
         read_data: bool,
     },
+    /// Remove the backups that the retention policy no longer keeps, and what interrupted runs left
+    #[command(after_help = "Examples:
+  odoo-backup prune --dry-run              what would go, and why the rest stays
+  odoo-backup prune
+  odoo-backup prune production --accept-shrunk   the data was removed on purpose: go on pruning")]
+    Prune {
+        /// Names of instances [default: all of the configuration]
+        #[arg(value_name = "INSTANCE")]
+        instances: Vec<String>,
+        /// Print the plan and do nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Accept that the newest backup holds much less than those before it; names of instances must be given
+        #[arg(long, requires = "instances")]
+        accept_shrunk: bool,
+    },
+    /// Keep a backup, whatever the policy says
+    Pin {
+        /// An id, a unique beginning of one, `latest`, or INSTANCE/ and one of these
+        backup: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// Leave a pinned backup to the policy again
+    Unpin {
+        /// An id, a unique beginning of one, `latest`, or INSTANCE/ and one of these
+        backup: String,
+    },
+    /// Remove one backup, whatever the policy says
+    #[command(after_help = "Examples:
+  odoo-backup forget 20261121T020003Z-3f9c
+  odoo-backup forget production/20261121T02 --yes
+
+The newest proven backup of an instance, and its only one, goes only where its whole id is typed out.")]
+    Forget {
+        /// An id, a unique beginning of one, `latest`, or INSTANCE/ and one of these
+        backup: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// List the locks, and remove those whose owners are gone
     #[command(after_help = "Examples:
   odoo-backup unlock --list

@@ -65,7 +65,12 @@ pub async fn check(
         let mut checker = Checker { repository, options, run, sizes: BTreeMap::new(), read: HashMap::new() };
         let mut checked = Vec::new();
         for (instance, id) in backups {
-            checked.push(checker.check(instance, id).await?);
+            let found = checker.check(instance, id).await?;
+            // One that was pruned under the check's eyes is no damage.
+            let manifest = member(&id.key(instance), MANIFEST);
+            if found.damage.is_empty() || repository.store().head(&manifest).await?.is_some() {
+                checked.push(found);
+            }
         }
         Ok(checked)
     };

@@ -79,6 +79,9 @@ pub enum Error {
         /// The backup's name.
         backup: String,
     },
+    /// A retention policy that cannot be followed.
+    #[error(transparent)]
+    Plan(retention::PlanError),
     /// A list of attachments where there is none.
     #[error("the backup {backup} has no list of attachments: its database was not Odoo's")]
     NoAttachments {
@@ -148,6 +151,7 @@ impl Error {
             Self::Differs { .. } | Self::NotAsBackedUp(_) => {
                 Some("`odoo-backup check --read-data` says what is damaged; restore another backup".into())
             }
+            Self::Plan(error) => Some(error.hint().to_owned()),
             Self::NoSuchFile { backup, .. } => Some(format!("`odoo-backup files {backup}` lists those that it holds")),
             Self::NotOdoo { .. } => Some("`--format dump` exports any database".into()),
             Self::NoAttachments { .. } | Self::Io { .. } | Self::Verb { .. } | Self::Interrupted => None,

@@ -5,6 +5,7 @@ pub mod check;
 pub mod doctor;
 pub mod export;
 pub mod fetch;
+pub mod prune;
 pub mod restore;
 pub mod verify;
 

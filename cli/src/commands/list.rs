@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use engine::error::explain;
+use engine::manifest::Manifest;
 use engine::repository::Listing;
 use serde_json::{Value, json};
 
@@ -24,6 +25,7 @@ pub(super) async fn list(config: Option<&Path>, names: &[String], output: Output
                 let of_one = repository.list(Some(name)).await?;
                 listing.backups.extend(of_one.backups);
                 listing.damaged.extend(of_one.damaged);
+                listing.pinned.extend(of_one.pinned);
             }
         }
     }
@@ -31,11 +33,21 @@ pub(super) async fn list(config: Option<&Path>, names: &[String], output: Output
         output.warning(&damaged.error.to_string());
     }
     let document = json!({
-        "backups": listing.backups.iter().map(document).collect::<Vec<_>>(),
+        "backups": listing.backups.iter().map(|backup| with_pin(backup, &listing)).collect::<Vec<_>>(),
         "damaged": listing.damaged.iter().map(damaged_document).collect::<Vec<_>>(),
     });
     let exit = if listing.damaged.is_empty() { Exit::Success } else { Exit::Damage };
     Ok(output.result(&document, || text(&listing, names), exit))
+}
+
+fn with_pin(backup: &Manifest, listing: &Listing) -> Value {
+    let mut document = document(backup);
+    document["pinned"] = json!(is_pinned(backup, listing));
+    document
+}
+
+fn is_pinned(backup: &Manifest, listing: &Listing) -> bool {
+    listing.pinned.contains(&(backup.instance.clone(), backup.id.clone()))
 }
 
 fn damaged_document(damaged: &engine::repository::Damaged) -> Value {
@@ -49,7 +61,7 @@ fn text(listing: &Listing, names: &[String]) -> String {
         (true, 0, names) => return format!("no backups of {}", names.join(", ")),
         (true, damaged, _) => return format!("no backup that can be read; {damaged} damaged"),
     }
-    let header = ["INSTANCE", "BACKUP", "CREATED", "ODOO", "DATABASE", "FILES", "FILESTORE", "STORED"];
+    let header = ["INSTANCE", "BACKUP", "CREATED", "ODOO", "DATABASE", "FILES", "FILESTORE", "STORED", ""];
     let rows = listing.backups.iter().map(|backup| {
         vec![
             backup.instance.clone(),
@@ -60,6 +72,7 @@ fn text(listing: &Listing, names: &[String]) -> String {
             count(backup.filestore.files),
             bytes(backup.filestore.bytes),
             bytes(backup.stored_bytes()),
+            if is_pinned(backup, listing) { "pinned" } else { "" }.to_owned(),
         ]
     });
     table(&header, &[4, 5, 6, 7], rows)

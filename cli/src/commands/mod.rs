@@ -5,9 +5,12 @@ mod doctor;
 mod export;
 mod fetch;
 mod files;
+mod forget;
 mod init;
 mod list;
 mod now;
+mod pin;
+mod prune;
 mod restore;
 mod show;
 mod unlock;
@@ -19,6 +22,7 @@ use clap::CommandFactory;
 use engine::config::{Config, ConfigError, UnknownName};
 use engine::error::{Error, explain};
 use engine::postgres::Tools;
+use engine::prune::PruneOptions;
 use engine::repository::{Repository, RepositoryError};
 use engine::run::Run;
 use engine::store::StoreError;
@@ -92,6 +96,12 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
             export::export(config, &backup, &to, format, &run, output).await
         }
         Command::Check { backups, read_data } => check::check(config, &backups, read_data, &run, output).await,
+        Command::Prune { instances, dry_run, accept_shrunk } => {
+            prune::prune(config, &instances, PruneOptions { dry_run, accept_shrunk }, &run, output).await
+        }
+        Command::Pin { backup, note } => pin::pin(config, &backup, note, &run, output).await,
+        Command::Unpin { backup } => pin::unpin(config, &backup, &run, output).await,
+        Command::Forget { backup, yes } => forget::forget(config, &backup, yes, &run, output).await,
         Command::Unlock { instances, list, force } => unlock::unlock(config, &instances, list, force, output).await,
         Command::Doctor => doctor::doctor(config, output).await,
         Command::Completions { shell } => {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use engine::manifest::{FilestoreContent, Manifest};
 use engine::odoo::AttachmentCounts;
+use engine::repository::Pin;
 use serde_json::{Value, json};
 
 use super::{Failure, load, only_instance, open};
@@ -14,10 +15,14 @@ use crate::table::{bytes, count, plural, table, time};
 /// Shows one backup.
 pub(super) async fn show(config: Option<&Path>, selector: &str, output: Output) -> Result<Exit, Failure> {
     let config = load(config, output)?;
-    let manifest = open(&config).await?.find(selector, only_instance(&config)).await?;
+    let repository = open(&config).await?;
+    let manifest = repository.find(selector, only_instance(&config)).await?;
+    let pin = repository.pins(&manifest.instance).await?.remove(&manifest.id);
     let mut document = document(&manifest);
     document["manifest"] = json!(manifest);
-    Ok(output.result(&document, || text(&manifest), Exit::Success))
+    document["pinned"] = json!(pin.is_some());
+    document["pin_note"] = json!(pin.as_ref().and_then(|pin| pin.note.as_ref()));
+    Ok(output.result(&document, || text(&manifest, pin.as_ref()), Exit::Success))
 }
 
 /// A backup in brief, for programs. All sizes are bytes.
@@ -92,7 +97,7 @@ fn attachments(counts: &AttachmentCounts) -> String {
     text
 }
 
-fn text(manifest: &Manifest) -> String {
+fn text(manifest: &Manifest, pin: Option<&Pin>) -> String {
     let database = &manifest.database;
     let filestore = &manifest.filestore;
     let mut text = format!(
@@ -116,6 +121,11 @@ fn text(manifest: &Manifest) -> String {
         volumes = plural(filestore.volumes.len() as u64, "volume"),
         own = count(own_volumes(manifest)),
     );
+    if let Some(pin) = pin {
+        // A note may be anybody's who can write to the repository.
+        let note = pin.note.as_deref().map(|note| format!(": {}", note.escape_debug())).unwrap_or_default();
+        text.push_str(&format!("  pinned     it stays until it is unpinned{note}\n"));
+    }
     if let Some(rows) = &database.rows {
         text.push_str(&format!("  rows       {} in {}\n", count(rows.rows), plural(rows.tables, "table")));
     }

@@ -27,6 +27,8 @@ pub struct SectionKeys {
     pub header: &'static str,
     /// Its keys; sections share groups of them.
     pub groups: &'static [&'static [Key]],
+    /// The sections inside it.
+    pub sections: &'static [Key],
 }
 
 impl SectionKeys {
@@ -35,30 +37,39 @@ impl SectionKeys {
         self.groups.iter().copied().flatten()
     }
 
-    /// Whether there is a key of this name.
+    /// Whether there is a key or a section of this name.
     pub fn knows(&self, name: &str) -> bool {
-        self.keys().any(|key| key.name == name)
+        self.all().any(|key| key.name == name)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &'static Key> + Clone + use<> {
+        self.keys().chain(self.sections)
     }
 
     /// The key that an unknown name was most likely meant to be.
     pub(super) fn nearest(&self, name: &str) -> Option<&'static str> {
-        let same_thing = self.keys().find(|key| key.also.contains(&name)).map(|key| key.name);
-        same_thing.or_else(|| nearest(name, self.keys().map(|key| key.name)))
+        let same_thing = self.all().find(|key| key.also.contains(&name)).map(|key| key.name);
+        same_thing.or_else(|| nearest(name, self.all().map(|key| key.name)))
     }
 }
 
 /// The file itself: its sections.
-pub const FILE: SectionKeys = SectionKeys { header: "", groups: &[SECTIONS] };
+pub const FILE: SectionKeys = SectionKeys { header: "", groups: &[], sections: SECTIONS };
 
 /// `[repository]`
-pub const REPOSITORY: SectionKeys = SectionKeys { header: "repository", groups: &[PLACE, S3] };
+pub const REPOSITORY: SectionKeys = SectionKeys { header: "repository", groups: &[PLACE, S3], sections: &[] };
 
 /// `[instance.NAME]`
-pub const INSTANCE: SectionKeys = SectionKeys { header: "instance.NAME", groups: &[ODOO, DATABASE, FILESTORE, BACKUP] };
+pub const INSTANCE: SectionKeys =
+    SectionKeys { header: "instance.NAME", groups: &[ODOO, DATABASE, FILESTORE, BACKUP], sections: INSIDE };
+
+/// `[instance.NAME.retention]`
+pub const RETENTION: SectionKeys =
+    SectionKeys { header: "instance.NAME.retention", groups: &[SLOTS, LIMITS], sections: &[] };
 
 /// `[target.NAME]`
 pub const TARGET: SectionKeys =
-    SectionKeys { header: "target.NAME", groups: &[ODOO, DATABASE, FILESTORE, SOURCE, NEUTRAL] };
+    SectionKeys { header: "target.NAME", groups: &[ODOO, DATABASE, FILESTORE, SOURCE, NEUTRAL], sections: &[] };
 
 const fn section(name: &'static str, about: &'static str, also: &'static [&'static str]) -> Key {
     Key { name, kind: "section", default: "", about, example: "", also }
@@ -69,6 +80,9 @@ const SECTIONS: &[Key] = &[
     section("instance", "One Odoo database and its filestore", &["instances", "source", "database", "odoo"]),
     section("target", "A place to restore to", &["targets", "restore"]),
 ];
+
+const INSIDE: &[Key] =
+    &[section("retention", "Which of its backups stay", &["keep", "policy", "prune", "rotation", "forget"])];
 
 const PLACE: &[Key] = &[Key {
     name: "url",
@@ -242,14 +256,86 @@ const FILESTORE: &[Key] = &[
     },
 ];
 
-const BACKUP: &[Key] = &[Key {
-    name: "hold_filestore_gc",
-    kind: "string",
-    default: "`auto`",
-    about: "Whether Odoo's collector of deleted files is kept out while the files are read: `auto` (from series 17.0 on, where role and server allow it), `always` (a backup fails where it cannot be), `never`",
-    example: "\"auto\"",
-    also: &["hold_gc", "lock_filestore"],
-}];
+const BACKUP: &[Key] = &[
+    Key {
+        name: "hold_filestore_gc",
+        kind: "string",
+        default: "`auto`",
+        about: "Whether Odoo's collector of deleted files is kept out while the files are read: `auto` (from series 17.0 on, where role and server allow it), `always` (a backup fails where it cannot be), `never`",
+        example: "\"auto\"",
+        also: &["hold_gc", "lock_filestore"],
+    },
+    Key {
+        name: "timezone",
+        kind: "string",
+        default: "the system's; UTC where that has no name",
+        about: "Where its days begin: a name of the IANA database",
+        example: "\"Europe/Brussels\"",
+        also: &["tz", "time_zone", "zone"],
+    },
+];
+
+const fn slots(
+    name: &'static str,
+    default: &'static str,
+    about: &'static str,
+    example: &'static str,
+    also: &'static [&'static str],
+) -> Key {
+    Key { name, kind: "integer", default, about, example, also }
+}
+
+const SLOTS: &[Key] = &[
+    slots("keep_last", "0", "The newest so many backups stay, whatever their dates", "3", &["last"]),
+    Key {
+        name: "keep_within",
+        kind: "string",
+        default: "–",
+        about: "All backups that were younger than this when the newest was made stay",
+        example: "\"36 hours\"",
+        also: &["within"],
+    },
+    slots("hourly", "0", "The last backup of each of so many hours stays", "24", &["keep_hourly", "hours"]),
+    slots("daily", "7", "The last backup of each of so many days stays", "7", &["keep_daily", "days"]),
+    slots("weekly", "4", "The last backup of each of so many weeks stays", "4", &["keep_weekly", "weeks"]),
+    slots("monthly", "3", "The last backup of each of so many months stays", "12", &["keep_monthly", "months"]),
+    slots("yearly", "0", "The last backup of each of so many years stays", "10", &["keep_yearly", "years"]),
+];
+
+const LIMITS: &[Key] = &[
+    Key {
+        name: "timezone",
+        kind: "string",
+        default: "the instance's",
+        about: "Where days begin: a name of the IANA database",
+        example: "\"Europe/Brussels\"",
+        also: &["tz", "time_zone", "zone"],
+    },
+    Key {
+        name: "stop_if_stale",
+        kind: "string",
+        default: "–",
+        about: "Nothing is removed while the newest backup is older than this",
+        example: "\"3 days\"",
+        also: &["stale"],
+    },
+    Key {
+        name: "hold_if_shrunk",
+        kind: "percentage",
+        default: "`\"30%\"`",
+        about: "Nothing is removed after rows, attachments or bytes fell by more than this, until a person accepts it; `\"100%\"` switches it off",
+        example: "\"30%\"",
+        also: &["shrunk"],
+    },
+    Key {
+        name: "grace",
+        kind: "string",
+        default: "`\"24 hours\"`",
+        about: "Objects that nothing names stay until they are older than this",
+        example: "\"24 hours\"",
+        also: &["grace_period"],
+    },
+];
 
 const SOURCE: &[Key] = &[Key {
     name: "instance",

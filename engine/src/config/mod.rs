@@ -6,6 +6,7 @@ mod load;
 mod neutral;
 mod place;
 mod repository;
+mod retention;
 mod secrets;
 mod section;
 pub mod template;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 use crate::secret::Secret;
 
+pub use self::retention::Retention;
 pub use error::{ConfigError, Problem, UnknownName};
 pub use neutral::{Neutralize, Script};
 
@@ -78,6 +80,8 @@ pub struct Instance {
     pub filestore: PathBuf,
     /// Whether Odoo's collector is kept out while the filestore is read.
     pub hold_filestore_gc: HoldCollector,
+    /// Which of its backups stay.
+    pub retention: Retention,
 }
 
 /// `hold_filestore_gc`

@@ -7,7 +7,7 @@ use super::error::{nearest, quoted};
 use super::secrets::{self, Readers, SecretKeys};
 use super::section::{Reported, Section};
 use super::value::{Raw, Refusal, Value};
-use super::{Database, HoldCollector, Instance, SslMode, Target, neutral};
+use super::{Database, HoldCollector, Instance, SslMode, Target, neutral, retention};
 use crate::odoo::conf::{OdooConf, data_dir_candidates};
 use crate::store::is_segment;
 
@@ -21,11 +21,13 @@ pub(super) const LONGEST_NAME: usize = 100;
 pub(super) fn read_instance(name: &str, section: &Section<'_>) -> Result<Instance, Reported> {
     let valid_name = check_name(name, section);
     let hold_filestore_gc = section.optional::<HoldCollector>("hold_filestore_gc");
+    let retention = retention::read(section);
     let place = read_place(section);
     valid_name?;
     let Place { database, filestore, .. } = place?;
+    let retention = retention?;
     let hold_filestore_gc = hold_filestore_gc?.unwrap_or(HoldCollector::Auto);
-    Ok(Instance { name: name.into(), database, filestore, hold_filestore_gc })
+    Ok(Instance { name: name.into(), database, filestore, hold_filestore_gc, retention })
 }
 
 /// Reads `[target.NAME]`; `instances` are the names of all instances.

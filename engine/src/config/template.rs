@@ -131,6 +131,9 @@ impl Template {
         self.data_dir(database, options);
         if !std::mem::replace(&mut self.explained, true) {
             self.unset(&keys::INSTANCE, &["odoo_conf", "database", "data_dir"]);
+            self.comment("Which of its backups `odoo-backup prune` leaves.");
+            self.line(&format!("#[instance.{}.retention]", as_key(name)));
+            self.unset(&keys::RETENTION, &[]);
         }
     }
 

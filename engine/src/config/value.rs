@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::num::NonZeroU16;
 use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
 
+use retention::{Age, Percent, SettingError, Zone};
 use toml::de::DeValue;
 
 use super::error::nearest;
@@ -141,6 +143,51 @@ impl Value for NonZeroU16 {
             .and_then(Self::new)
             .ok_or_else(|| format!("expected an integer from 1 to 65535, found {integer}").into())
     }
+}
+
+/// How many.
+impl Value for u32 {
+    const EXPECTED: &'static str = "an integer from 0 on, without quotes";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        if let Some(text) = raw.environment_text::<Self>() {
+            return text?.parse().map_err(|_| "expected an integer from 0 on in the environment".into());
+        }
+        let integer = raw.value.as_integer().ok_or_else(|| raw.refused::<Self>())?;
+        Self::from_str_radix(integer.as_str(), integer.radix())
+            .map_err(|_| format!("expected an integer from 0 to {}, found {integer}", Self::MAX).into())
+    }
+}
+
+impl Value for Age {
+    const EXPECTED: &'static str = "a length of time in quotes";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        setting(&raw.text::<Self>()?)
+    }
+}
+
+impl Value for Zone {
+    const EXPECTED: &'static str = "a time zone in quotes";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        setting(&raw.text::<Self>()?)
+    }
+}
+
+impl Value for Percent {
+    const EXPECTED: &'static str = "a percentage";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        match raw.value.as_integer() {
+            Some(integer) => setting(integer.as_str()),
+            None => setting(&raw.text::<Self>()?),
+        }
+    }
+}
+
+fn setting<T: FromStr<Err = SettingError>>(text: &str) -> Result<T, Refusal> {
+    text.parse().map_err(|error: SettingError| format!("{error}; {}", error.hint()).into())
 }
 
 impl Value for PathBuf {

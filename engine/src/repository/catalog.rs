@@ -6,12 +6,15 @@ use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 
 use super::cache::{CachedManifests, Seen};
-use super::{BackupId, Repository, RepositoryError, member};
+use super::{BackupId, Repository, RepositoryError, marks, member};
 use crate::manifest::{MANIFEST, Manifest};
 use crate::store::{Key, StoreErrorKind};
 
 /// Manifests that are read at once.
 const PARALLEL_READS: usize = 16;
+
+/// Instance and id of a backup, and what the store says of its manifest.
+type SeenBackup = (String, BackupId, Seen);
 
 /// Every backup of a repository or an instance.
 #[derive(Debug, Default)]
@@ -20,6 +23,8 @@ pub struct Listing {
     pub backups: Vec<Manifest>,
     /// Those whose manifest cannot be read.
     pub damaged: Vec<Damaged>,
+    /// Instance and id of those that a person said are to stay; also of such as are gone.
+    pub pinned: BTreeSet<(String, BackupId)>,
 }
 
 /// A backup whose manifest cannot be read.
@@ -42,14 +47,15 @@ impl Repository {
     /// listed as such.
     pub async fn list(&self, instance: Option<&str>) -> Result<Listing, RepositoryError> {
         let mut instances: BTreeMap<String, Vec<(BackupId, Seen)>> = BTreeMap::new();
-        for (instance, id, seen) in self.seen(instance).await? {
+        let (manifests, pinned) = self.seen(instance).await?;
+        for (instance, id, seen) in manifests {
             instances.entry(instance).or_default().push((id, seen));
         }
         let permits = Semaphore::new(PARALLEL_READS);
         let mut listings = futures::stream::iter(instances)
             .map(|(instance, seen)| self.list_instance(instance, seen, &permits))
             .buffer_unordered(PARALLEL_READS);
-        let mut listing = Listing::default();
+        let mut listing = Listing { pinned, ..Listing::default() };
         while let Some(of_one) = listings.next().await {
             let of_one = of_one?;
             listing.backups.extend(of_one.backups);
@@ -126,21 +132,27 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::Store`]
     pub async fn names(&self, instance: Option<&str>) -> Result<Vec<(String, BackupId)>, RepositoryError> {
-        Ok(self.seen(instance).await?.into_iter().map(|(instance, id, _)| (instance, id)).collect())
+        Ok(self.seen(instance).await?.0.into_iter().map(|(instance, id, _)| (instance, id)).collect())
     }
 
-    /// As [`Self::names`], with what the store says of each manifest.
-    async fn seen(&self, instance: Option<&str>) -> Result<Vec<(String, BackupId, Seen)>, RepositoryError> {
+    /// As [`Self::names`], with what the store says of each manifest; and those that are pinned.
+    async fn seen(
+        &self,
+        instance: Option<&str>,
+    ) -> Result<(Vec<SeenBackup>, BTreeSet<(String, BackupId)>), RepositoryError> {
         // A name that is no key's segment cannot have backups.
         let prefix = match instance.map(Key::new).transpose() {
             Ok(prefix) => prefix,
-            Err(_) => return Ok(Vec::new()),
+            Err(_) => return Ok((Vec::new(), BTreeSet::new())),
         };
-        let manifests = self.store.list(prefix.as_ref()).try_filter_map(async |object| {
+        let (mut manifests, mut pinned) = (Vec::new(), BTreeSet::new());
+        let mut objects = self.store.list(prefix.as_ref());
+        while let Some(object) = objects.try_next().await? {
             let seen = Seen { size: object.size, modified: object.modified };
-            Ok(name_of(&object.key).map(|(instance, id)| (instance, id, seen)))
-        });
-        Ok(manifests.try_collect().await?)
+            manifests.extend(name_of(&object.key).map(|(instance, id)| (instance, id, seen)));
+            pinned.extend(marks::pinned(&object.key));
+        }
+        Ok((manifests, pinned))
     }
 
     /// The backup that `selector` names: an id, a unique beginning of one, `latest`, or any of them behind `INSTANCE/`.

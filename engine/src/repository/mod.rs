@@ -8,6 +8,7 @@
 //! <instance>/<backup id>/filestore-0001.tar.zst
 //! <instance>/<backup id>/filestore-0001.files.zst
 //! <instance>/<backup id>/SHA256SUMS
+//! <instance>/pins/<backup id>.json                     what a person says of it
 //! locks/<instance>/<purpose>-<id>.json                 while something is done to it
 //! ```
 
@@ -17,6 +18,7 @@ mod draft;
 mod guide;
 mod id;
 mod lock;
+mod marks;
 
 use std::io;
 use std::path::Path;
@@ -31,6 +33,7 @@ pub use draft::Draft;
 pub use guide::store_guide;
 pub use id::{BackupId, InvalidBackupId};
 pub use lock::{Claim, Lock, LockError, Owner, Purpose, StoredClaim};
+pub use marks::{Accepted, Pin};
 
 use crate::config::RepositoryConfig;
 use crate::error::Error;
@@ -65,6 +68,24 @@ pub enum RepositoryError {
         key: Key,
         /// Where the repository is.
         location: String,
+    },
+    /// A pinned backup that was to be forgotten.
+    #[error("the backup {backup} is pinned")]
+    Pinned {
+        /// Instance and id.
+        backup: String,
+    },
+    /// The newest proven backup, or the only one, that was to be forgotten.
+    #[error("the backup {backup} is the newest proven one of its instance, or the only one")]
+    Precious {
+        /// Instance and id.
+        backup: String,
+    },
+    /// A backup appeared where the lock should have kept it out.
+    #[error("the backup {backup} appeared while others were removed, though the instance was locked")]
+    Changed {
+        /// Instance and id.
+        backup: String,
     },
     /// There is no `repository.json`.
     #[error("there is no repository in {0}")]
@@ -122,7 +143,7 @@ pub enum RepositoryError {
 
 impl RepositoryError {
     /// Whether it says something of the one object: it is damaged, or of a newer format. Others may be sound.
-    fn is_of_object(&self) -> bool {
+    pub(crate) fn is_of_object(&self) -> bool {
         match self {
             Self::Damaged { .. } | Self::NewerFormat { .. } => true,
             Self::Store(error) => error.is_of_object(),
@@ -135,6 +156,9 @@ impl RepositoryError {
         Some(match self {
             Self::Store(error) => return error.hint(),
             Self::Lock(error) => error.hint(),
+            Self::Pinned { backup } => format!("`odoo-backup unpin {backup}` first, if it may go"),
+            Self::Precious { backup } => format!("type its whole id out if it must go: `odoo-backup forget {backup}`"),
+            Self::Changed { .. } => "no object was deleted; find out what stores there without a lock".into(),
             Self::Vanished { .. } => "back up again: what is gone is then stored anew".into(),
             Self::NotARepository(_) => {
                 "`odoo-backup init` makes one; check `url` in the [repository] section if there should be one".into()

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt};
 use tokio::io::AsyncReadExt;
 
 use super::{Action, Key, LocalStore, Mode, Object, Store, StoreError, StoreErrorKind};
@@ -75,7 +75,10 @@ impl<F: Fn(Action, &Key) -> Option<Fault> + Send + Sync> Store for FaultyStore<F
     }
 
     fn list<'a>(&'a self, prefix: Option<&Key>) -> BoxStream<'a, Result<Object, StoreError>> {
-        self.inner.list(prefix)
+        match prefix.and_then(|prefix| self.refuse(Action::List, prefix).err()) {
+            Some(error) => futures::stream::iter([Err(error)]).boxed(),
+            None => self.inner.list(prefix),
+        }
     }
 
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {

@@ -199,12 +199,14 @@ fn an_instance() {
             "schedule = '0 2 * * *'\ndatabase = 'x'",
             &[
                 "c.toml:4: [instance.production] unknown key `schedule`; the keys of this section are odoo_conf, database, host, port, \
-               user, password, password_file, sslmode, sslrootcert, pg_path, data_dir, filestore, hold_filestore_gc",
+               user, password, password_file, sslmode, sslrootcert, pg_path, data_dir, filestore, hold_filestore_gc, timezone",
             ],
         ),
         (
-            "database = 'x'\n[instance.production.retention]\ndaily = 7",
-            &["c.toml:5: [instance.production] unknown section [instance.production.retention]"],
+            "database = 'x'\n[instance.production.retentoin]\ndaily = 7",
+            &[
+                "c.toml:5: [instance.production] unknown section [instance.production.retentoin]; did you mean [instance.production.retention]?",
+            ],
         ),
         ("", &["c.toml:2: [instance.production] `database` is missing, and there is no `odoo_conf` to name it"]),
         (

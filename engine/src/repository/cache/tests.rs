@@ -45,7 +45,7 @@ impl Fixture {
     /// Names of what is listed, and how many objects were read for it.
     async fn list(&self) -> (Vec<String>, usize) {
         let before = self.reads();
-        let Listing { backups, damaged } = self.repository.list(None).await.unwrap();
+        let Listing { backups, damaged, .. } = self.repository.list(None).await.unwrap();
         assert!(damaged.is_empty(), "{damaged:?}");
         (backups.iter().map(|backup| backup.id.to_string()).collect(), self.reads() - before)
     }

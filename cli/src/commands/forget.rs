@@ -1,0 +1,61 @@
+//! `odoo-backup forget`
+
+use std::io::{BufRead, IsTerminal};
+use std::path::Path;
+use std::time::Duration;
+
+use engine::error::Error;
+use engine::run::Run;
+use serde_json::json;
+
+use super::prune::{removed_document, removed_text};
+use super::{Failure, load, only_instance, open};
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// What holds for an instance that the configuration does not have.
+const GRACE: Duration = Duration::from_hours(24);
+
+/// Removes one backup, after asking.
+pub(super) async fn forget(
+    config: Option<&Path>,
+    selector: &str,
+    yes: bool,
+    run: &Run,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let config = load(config, output)?;
+    let repository = open(&config).await?;
+    let (instance, id) = repository.resolve(selector, only_instance(&config)).await?;
+    let name = format!("{instance}/{id}");
+    if !yes {
+        confirm(&name, output)?;
+    }
+    let spelt_out = selector == id.as_str() || selector == name;
+    let grace = config.instances.get(&instance).map_or(GRACE, |instance| instance.retention.grace());
+    let removed = engine::prune::forget(&repository, &instance, &id, spelt_out, grace, run).await?;
+    if !removed.in_use.is_empty() {
+        output.warning(&format!("{name} is being read and was left; try again when that has ended"));
+    }
+    let document = json!({ "instance": instance, "backup": id, "removed": removed_document(&removed) });
+    let exit = if removed.in_use.is_empty() { Exit::Success } else { Exit::Warnings };
+    Ok(output.result(&document, || removed_text(&instance, &removed), exit))
+}
+
+/// Asks on a terminal. Where there is none, `--yes` must have been said.
+fn confirm(name: &str, output: Output) -> Result<(), Failure> {
+    let refused =
+        |message: String, exit, hint: &str| Failure { error: message.into(), exit, hint: Some(hint.to_owned()) };
+    if output.is_json() || !std::io::stdin().is_terminal() {
+        let message = format!("{name} is removed only where somebody says so");
+        return Err(refused(message, Exit::Usage, "run it on a terminal, or add --yes"));
+    }
+    eprint!("remove the backup {name} for good? [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.map_err(|source| Error::Io { action: "read the answer".into(), source })?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(refused(format!("{name} was not removed"), Exit::Failed, "answer y to remove it")),
+    }
+}

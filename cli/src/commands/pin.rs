@@ -1,0 +1,40 @@
+//! `odoo-backup pin` and `unpin`
+
+use std::path::Path;
+
+use engine::run::Run;
+use serde_json::json;
+
+use super::{Failure, load, only_instance, open};
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// Keeps a backup until it is unpinned.
+pub(super) async fn pin(
+    config: Option<&Path>,
+    selector: &str,
+    note: Option<String>,
+    run: &Run,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let config = load(config, output)?;
+    let repository = open(&config).await?;
+    let (instance, id) = repository.resolve(selector, only_instance(&config)).await?;
+    let pin = repository.pin(&instance, &id, note, run).await?;
+    let document = json!({ "instance": instance, "backup": id, "pinned": true, "note": pin.note });
+    Ok(output.result(&document, || format!("{instance}/{id} is pinned"), Exit::Success))
+}
+
+/// Leaves a backup to the policy again.
+pub(super) async fn unpin(config: Option<&Path>, selector: &str, run: &Run, output: Output) -> Result<Exit, Failure> {
+    let config = load(config, output)?;
+    let repository = open(&config).await?;
+    let (instance, id) = repository.resolve(selector, only_instance(&config)).await?;
+    let was_pinned = repository.unpin(&instance, &id, run).await?;
+    let document = json!({ "instance": instance, "backup": id, "pinned": false, "was_pinned": was_pinned });
+    let text = || match was_pinned {
+        true => format!("{instance}/{id} is no longer pinned"),
+        false => format!("{instance}/{id} was not pinned"),
+    };
+    Ok(output.result(&document, text, Exit::Success))
+}

@@ -1,0 +1,79 @@
+//! `[instance.NAME.retention]`
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use retention::{Age, Percent, Policy, Zone};
+
+use super::keys;
+use super::section::{Reported, Section};
+
+/// Which backups of an instance stay, and how long what nobody needs is left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// Its `timezone` is set.
+    pub policy: Policy,
+    /// `grace`; `None`: 24 hours.
+    grace: Option<Age>,
+}
+
+impl Retention {
+    /// Objects that nothing names stay until they are older than this.
+    pub fn grace(&self) -> Duration {
+        const DEFAULT: Duration = Duration::from_hours(24);
+        let now = Timestamp::UNIX_EPOCH;
+        let length = |age: Age| age.before(now, &TimeZone::UTC).map(|then| now.duration_since(then));
+        // An age that reaches back before all time never ends.
+        self.grace.map_or(DEFAULT, |age| length(age).unwrap_or(SignedDuration::MAX).unsigned_abs())
+    }
+}
+
+/// Reads the section inside `instance`, or says what holds without it.
+pub(super) fn read(instance: &Section<'_>) -> Result<Retention, Reported> {
+    let timezone = instance.optional::<Zone>("timezone");
+    let section = instance.section("retention", &keys::RETENTION);
+    let (timezone, section) = (timezone?, section?);
+    let zone = || timezone.unwrap_or_else(system_zone);
+    let Some(section) = section else {
+        return Ok(Retention { policy: Policy { timezone: Some(zone()), ..Policy::default() }, grace: None });
+    };
+    let default = Policy::default();
+    let count = |key, default| Ok::<u32, Reported>(section.optional(key)?.unwrap_or(default));
+    // Everything is read before the first `?`, so that all that is wrong is said at once.
+    let counts = [
+        count("keep_last", default.keep_last),
+        count("hourly", default.hourly),
+        count("daily", default.daily),
+        count("weekly", default.weekly),
+        count("monthly", default.monthly),
+        count("yearly", default.yearly),
+    ];
+    let keep_within = section.optional::<Age>("keep_within");
+    let own_zone = section.optional::<Zone>("timezone");
+    let stop_if_stale = section.optional::<Age>("stop_if_stale");
+    let hold_if_shrunk = section.optional::<Percent>("hold_if_shrunk");
+    let grace = section.optional::<Age>("grace");
+    let [keep_last, hourly, daily, weekly, monthly, yearly] = counts;
+    let policy = Policy {
+        keep_last: keep_last?,
+        keep_within: keep_within?,
+        hourly: hourly?,
+        daily: daily?,
+        weekly: weekly?,
+        monthly: monthly?,
+        yearly: yearly?,
+        timezone: Some(own_zone?.unwrap_or_else(zone)),
+        stop_if_stale: stop_if_stale?,
+        hold_if_shrunk: hold_if_shrunk?.unwrap_or(default.hold_if_shrunk),
+    };
+    match policy.validate() {
+        Ok(()) => Ok(Retention { policy, grace: grace? }),
+        Err(error) => Err(section.refuse_all(format!("{error}; {}", error.hint()))),
+    }
+}
+
+fn system_zone() -> Zone {
+    let system = TimeZone::system();
+    system.iana_name().and_then(|name| name.parse().ok()).unwrap_or_else(Zone::utc)
+}

@@ -1,0 +1,200 @@
+//! `prune` and `forget`: backups that need not stay, and objects that nothing names.
+//!
+//! A manifest goes first, then what only it named: whatever interrupts this leaves whole backups and objects that nothing names,
+//! and the next run goes on with those.
+
+mod inventory;
+mod removal;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+pub use retention::{Decision, Hold, Plan, Reason, Verdict};
+use retention::{PlanError, Situation, plan};
+
+use self::inventory::Inventory;
+pub use self::removal::Removed;
+use self::removal::remove;
+use crate::config::Instance;
+use crate::error::Error;
+use crate::repository::{Accepted, BackupId, Damaged, Lock, Purpose, Repository, RepositoryError};
+use crate::run::Run;
+
+/// How an instance is pruned.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PruneOptions {
+    /// Say what would be done, and do nothing.
+    pub dry_run: bool,
+    /// A person says that the newest backup's figures are right, though they fell.
+    pub accept_shrunk: bool,
+}
+
+/// What became of an instance's backups.
+#[derive(Debug)]
+pub struct Pruned {
+    /// What the policy says of each.
+    pub plan: Plan,
+    /// The bytes that are free once a backup of the plan's removals and all older ones of them are gone.
+    pub frees: BTreeMap<BackupId, u64>,
+    /// Backups whose manifest cannot be read. Where there are any, nothing was removed: what they need is not known.
+    pub damaged: Vec<Damaged>,
+    /// The backup whose shrunken figures are accepted from now on.
+    pub accepted: Option<BackupId>,
+    /// What was removed; nothing after a dry run.
+    pub removed: Removed,
+}
+
+/// Prunes the backups of an instance by its policy.
+///
+/// # Errors
+/// As the cause of [`Error::Verb`]: the instance is locked, the store failed. What was not reached is left for the next run.
+pub async fn prune(
+    repository: &Repository,
+    instance: &Instance,
+    options: PruneOptions,
+    run: &Run,
+) -> Result<Pruned, Error> {
+    let result = if options.dry_run {
+        run.until_cancelled(survey(repository, instance, options)).await.map(|(pruned, _)| pruned)
+    } else {
+        locked(repository, instance, options, run).await
+    };
+    result.map_err(|error| error.during(format!("prune {}", instance.name)))
+}
+
+async fn locked(
+    repository: &Repository,
+    instance: &Instance,
+    options: PruneOptions,
+    run: &Run,
+) -> Result<Pruned, Error> {
+    let lock = repository.lock(&instance.name, Purpose::Prune, run).await?;
+    let work = lock.run().until_cancelled(carry_out(repository, &lock, instance, options));
+    let done = work.await;
+    lock.finish(done).await
+}
+
+async fn carry_out(
+    repository: &Repository,
+    lock: &Lock,
+    instance: &Instance,
+    options: PruneOptions,
+) -> Result<Pruned, Error> {
+    let (mut pruned, inventory) = survey(repository, instance, options).await?;
+    if let Some(newest) = &pruned.accepted {
+        let manifest = inventory.manifests.iter().find(|manifest| manifest.id == *newest);
+        if let Some(manifest) = manifest {
+            let (backup, created_at) = (newest.clone(), manifest.created_at);
+            let accepted = Accepted { backup, created_at, accepted_at: Timestamp::now() };
+            repository.accept(lock, &instance.name, &accepted).await?;
+        }
+    }
+    if pruned.damaged.is_empty() {
+        // The oldest first: what remains of an interrupted run is the younger part.
+        let doomed: Vec<BackupId> = pruned.frees.keys().cloned().collect();
+        pruned.removed =
+            remove(repository, lock, &instance.name, inventory, &doomed, instance.retention.grace()).await?;
+    }
+    Ok(pruned)
+}
+
+/// Looks at what there is and plans.
+async fn survey(
+    repository: &Repository,
+    instance: &Instance,
+    options: PruneOptions,
+) -> Result<(Pruned, Inventory), Error> {
+    let mut inventory = Inventory::take(repository, &instance.name).await?;
+    let backups = inventory.backups(repository, &instance.name).await?;
+    let mut situation = Situation::at(Timestamp::now());
+    situation.figures_accepted = repository.accepted(&instance.name).await?.map(|accepted| accepted.created_at);
+    let policy = &instance.retention.policy;
+    let planned = |situation: &Situation| plan(policy, &backups, situation).map_err(Error::from);
+    let mut accepted = None;
+    let mut made = planned(&situation)?;
+    let newest = made.holds.iter().find_map(|hold| match hold {
+        Hold::Shrunk { newest, .. } => newest.parse::<BackupId>().ok(),
+        Hold::Stale { .. } => None,
+    });
+    if let Some(newest) = newest.filter(|_| options.accept_shrunk) {
+        let created_at = inventory.manifests.iter().find(|manifest| manifest.id == newest);
+        situation.figures_accepted = created_at.map(|manifest| manifest.created_at);
+        made = planned(&situation)?;
+        accepted = Some(newest);
+    }
+    let doomed: Vec<BackupId> = made.removals().filter_map(|decision| decision.id.parse().ok()).collect();
+    let frees = inventory.frees(&doomed);
+    let damaged = std::mem::take(&mut inventory.damaged);
+    Ok((Pruned { plan: made, frees, damaged, accepted, removed: Removed::default() }, inventory))
+}
+
+/// Removes one backup because a person says so, also one whose manifest cannot be read.
+///
+/// # Errors
+/// As the cause of [`Error::Verb`]: [`RepositoryError::Pinned`], [`RepositoryError::Precious`] unless `spelt_out`; the instance is
+/// locked; the store failed.
+pub async fn forget(
+    repository: &Repository,
+    instance: &str,
+    id: &BackupId,
+    spelt_out: bool,
+    grace: Duration,
+    run: &Run,
+) -> Result<Removed, Error> {
+    let locked = async {
+        let lock = repository.lock(instance, Purpose::Forget, run).await?;
+        let work = async {
+            let inventory = Inventory::take(repository, instance).await?;
+            let backups = inventory.backups(repository, instance).await?;
+            let name = || format!("{instance}/{id}");
+            if repository.pins(instance).await?.contains_key(id) {
+                return Err(RepositoryError::Pinned { backup: name() }.into());
+            }
+            if !spelt_out && is_precious(&backups, id) {
+                return Err(RepositoryError::Precious { backup: name() }.into());
+            }
+            remove(repository, &lock, instance, inventory, std::slice::from_ref(id), grace).await
+        };
+        let done = lock.run().until_cancelled(work).await;
+        lock.finish(done).await
+    };
+    locked.await.map_err(|error| error.during(format!("forget {instance}/{id}")))
+}
+
+/// Whether it is the newest proven backup, or the only one that can be read.
+fn is_precious(backups: &[retention::Backup], id: &BackupId) -> bool {
+    let newest_proven = backups.iter().filter(|backup| backup.proven).max_by_key(|backup| backup.created_at);
+    let only = match backups {
+        [only] => Some(only),
+        _ => None,
+    };
+    newest_proven.into_iter().chain(only).any(|backup| backup.id == id.as_str())
+}
+
+/// Removes what interrupted uploads and writes left, unless it is younger than `grace`; returns its names.
+///
+/// An upload's age is counted from its beginning, so while a backup is made anywhere in the repository only what is a week old goes.
+///
+/// # Errors
+/// The store's
+pub async fn sweep(repository: &Repository, grace: Duration) -> Result<Vec<String>, Error> {
+    const LONGEST_UPLOAD: Duration = Duration::from_hours(7 * 24);
+    let now = repository.store_now().await?;
+    let claims = repository.claims(None).await?;
+    // A claim that cannot be read may be a backup's.
+    let backs_up = |purpose: Option<Purpose>| purpose.is_none_or(|purpose| purpose == Purpose::Backup);
+    let busy =
+        claims.iter().any(|claim| !claim.is_dead(now) && backs_up(claim.claim.as_ref().map(|claim| claim.purpose)));
+    let older_than = if busy { grace.max(LONGEST_UPLOAD) } else { grace };
+    Ok(repository.store().sweep(older_than).await?)
+}
+
+impl From<PlanError> for Error {
+    fn from(error: PlanError) -> Self {
+        Self::Plan(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! What there is of an instance, and which of it is needed by what.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use futures::{StreamExt, TryStreamExt};
+use retention::{Backup, Figures};
+
+use crate::error::Error;
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
+use crate::repository::{BackupId, Damaged, Repository, RepositoryError, member};
+use crate::store::{Key, Object};
+
+/// Manifests that are read at once.
+const PARALLEL_READS: usize = 16;
+
+/// All objects of an instance, and its manifests.
+pub(super) struct Inventory {
+    pub(super) objects: Vec<Object>,
+    /// Each held against its checksums: by a flipped bit a manifest would name other objects than it needs.
+    pub(super) manifests: Vec<Manifest>,
+    /// Backups whose manifest cannot be read.
+    pub(super) damaged: Vec<Damaged>,
+}
+
+impl Inventory {
+    pub(super) async fn take(repository: &Repository, instance: &str) -> Result<Self, Error> {
+        let objects = list(repository, instance).await?;
+        let ids: Vec<BackupId> = ids(&objects).collect();
+        let mut read = futures::stream::iter(ids)
+            .map(|id| async move { (repository.verified_manifest(instance, &id).await, id) })
+            .buffered(PARALLEL_READS);
+        let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
+        while let Some((manifest, id)) = read.next().await {
+            match manifest {
+                Ok(manifest) => manifests.push(manifest),
+                Err(error) if error.is_of_object() => {
+                    damaged.push(Damaged { instance: instance.to_owned(), id, error });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        drop(read);
+        Ok(Self { objects, manifests, damaged })
+    }
+
+    /// The backups that can be read, as retention sees them.
+    pub(super) async fn backups(
+        &self,
+        repository: &Repository,
+        instance: &str,
+    ) -> Result<Vec<Backup>, RepositoryError> {
+        let pins = repository.pins(instance).await?;
+        let backups = self.manifests.iter().map(|manifest| Backup {
+            id: manifest.id.to_string(),
+            instance: instance.to_owned(),
+            created_at: manifest.created_at,
+            pinned: pins.contains_key(&manifest.id),
+            proven: is_proven(manifest),
+            warned: !manifest.warnings.is_empty(),
+            figures: Figures {
+                rows: manifest.database.rows.as_ref().map(|rows| rows.rows),
+                attachments: manifest.attachments.as_ref().map(|attachments| attachments.counts.rows),
+                bytes: Some(manifest.database.object.plain.size + manifest.filestore.bytes),
+            },
+        });
+        Ok(backups.collect())
+    }
+
+    /// What each of `doomed` frees, if they go from the oldest to the newest: an object is free when the last that names it goes.
+    pub(super) fn frees(&self, doomed: &[BackupId]) -> BTreeMap<BackupId, u64> {
+        let sizes: HashMap<&Key, u64> = self.objects.iter().map(|object| (&object.key, object.size)).collect();
+        let is_doomed = |manifest: &&Manifest| doomed.contains(&manifest.id);
+        let kept = self.manifests.iter().filter(|manifest| !is_doomed(manifest));
+        let mut taken: HashSet<Key> = kept.flat_map(needed).collect();
+        let mut going: Vec<&Manifest> = self.manifests.iter().filter(is_doomed).collect();
+        going.sort_by(|a, b| b.id.cmp(&a.id));
+        let freed = going.into_iter().map(|manifest| {
+            let own = needed(manifest).filter(|key| taken.insert(key.clone()));
+            let bytes = own.filter_map(|key| sizes.get(&key)).sum();
+            (manifest.id.clone(), bytes)
+        });
+        freed.collect()
+    }
+}
+
+/// Whether a verification of it has passed. Proofs are not stored yet.
+fn is_proven(_: &Manifest) -> bool {
+    false
+}
+
+pub(super) async fn list(repository: &Repository, instance: &str) -> Result<Vec<Object>, Error> {
+    let Ok(prefix) = Key::new(instance) else { return Ok(Vec::new()) };
+    Ok(repository.store().list(Some(&prefix)).try_collect().await?)
+}
+
+/// The backups whose manifests are among `objects`.
+pub(super) fn ids(objects: &[Object]) -> impl Iterator<Item = BackupId> {
+    objects.iter().filter(|object| object.key.name() == MANIFEST).filter_map(|object| folder(&object.key))
+}
+
+/// The backup in whose folder an object lies directly.
+pub(super) fn folder(key: &Key) -> Option<BackupId> {
+    let mut segments = key.segments();
+    let (_, id, _) = (segments.next()?, segments.next()?, segments.next()?);
+    segments.next().is_none().then(|| id.parse().ok())?
+}
+
+/// Every object that a backup needs.
+pub(super) fn needed(manifest: &Manifest) -> impl Iterator<Item = Key> {
+    let own = manifest.id.key(&manifest.instance);
+    let documents = [MANIFEST, CHECKSUMS].map(|name| member(&own, name));
+    manifest.objects().map(|object| object.key.clone()).chain(documents)
+}

@@ -1,0 +1,130 @@
+//! Removing backups and what nothing names, so that no moment of it can hurt what stays.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use jiff::{SignedDuration, Timestamp};
+
+use super::inventory::{Inventory, folder, ids, list, needed};
+use crate::error::Error;
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
+use crate::repository::{BackupId, Lock, Purpose, Repository, RepositoryError, member};
+use crate::store::{Key, Object};
+
+/// Objects that are deleted before the lock is looked at again.
+const CHUNK: usize = 64;
+/// Deletes at once.
+const PARALLEL_DELETES: usize = 8;
+
+/// What was removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Backups, from the oldest to the newest.
+    pub backups: Vec<BackupId>,
+    /// Backups that were left because they are being read.
+    pub in_use: Vec<BackupId>,
+    /// Objects that were deleted behind their manifests.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Objects that nothing names and that are younger than the grace period.
+    pub young: u64,
+    /// Why no object was deleted, where that is so: some backup's needs are not known.
+    pub objects_left: Option<String>,
+}
+
+/// Removes the backups `doomed`, and whatever nothing names.
+pub(super) async fn remove(
+    repository: &Repository,
+    lock: &Lock,
+    instance: &str,
+    inventory: Inventory,
+    doomed: &[BackupId],
+    grace: Duration,
+) -> Result<Removed, Error> {
+    let mut removed = Removed::default();
+    let readers = Readers::look(repository, lock, instance).await?;
+    for id in doomed {
+        if readers.read(id) {
+            removed.in_use.push(id.clone());
+            continue;
+        }
+        lock.confirm().await?;
+        repository.store().delete(&member(&id.key(instance), MANIFEST)).await?;
+        removed.backups.push(id.clone());
+    }
+    // Who began to read before a manifest went has its claim there now.
+    let readers = Readers::look(repository, lock, instance).await?;
+    let objects = list(repository, instance).await?;
+    let (gone, kept): (Vec<Manifest>, Vec<Manifest>) =
+        inventory.manifests.into_iter().partition(|manifest| removed.backups.contains(&manifest.id));
+    let unreadable = inventory.damaged.into_iter().map(|damaged| damaged.id);
+    let unreadable: BTreeSet<BackupId> = unreadable.filter(|id| !removed.backups.contains(id)).collect();
+    let known: BTreeSet<BackupId> = kept.iter().map(|manifest| manifest.id.clone()).chain(unreadable.clone()).collect();
+    if let Some(strange) = ids(&objects).find(|id| !known.contains(id)) {
+        return Err(RepositoryError::Changed { backup: format!("{instance}/{strange}") }.into());
+    }
+    let all_known = |id: &BackupId| kept.iter().chain(&gone).any(|manifest| manifest.id == *id);
+    removed.objects_left = if let Some(id) = unreadable.first() {
+        Some(format!("what {instance}/{id} needs is not known, for its manifest cannot be read"))
+    } else if readers.of_all || !readers.ids.iter().all(all_known) {
+        Some("backups are being read of which it is not known what they need".to_owned())
+    } else {
+        None
+    };
+    if removed.objects_left.is_some() {
+        return Ok(removed);
+    }
+    let read = gone.iter().filter(|manifest| readers.read(&manifest.id));
+    let named: HashSet<Key> = kept.iter().chain(read).flat_map(needed).collect();
+    let unnamed = objects.into_iter().filter(|object| is_ours(&object.key) && !named.contains(&object.key));
+    let now = lock.now().await;
+    let (old, young): (Vec<Object>, Vec<Object>) = unnamed.partition(|object| is_older(object, now, grace));
+    removed.young = young.len() as u64;
+    for chunk in old.chunks(CHUNK) {
+        lock.confirm().await?;
+        let keys: Vec<Key> = chunk.iter().map(|object| object.key.clone()).collect();
+        let deletes = futures::stream::iter(keys).map(|key| async move { repository.store().delete(&key).await });
+        deletes.buffer_unordered(PARALLEL_DELETES).try_collect::<Vec<()>>().await?;
+        removed.objects += chunk.len() as u64;
+        removed.bytes += chunk.iter().map(|object| object.size).sum::<u64>();
+    }
+    Ok(removed)
+}
+
+/// Whether this program stores objects by such a name in a backup's folder. What else lies there is somebody's.
+fn is_ours(key: &Key) -> bool {
+    folder(key).is_some() && (key.name() == CHECKSUMS || key.name().ends_with(".zst"))
+}
+
+fn is_older(object: &Object, now: Timestamp, grace: Duration) -> bool {
+    now.duration_since(object.modified) > SignedDuration::try_from(grace).unwrap_or(SignedDuration::MAX)
+}
+
+/// Who reads backups of the instance just now.
+struct Readers {
+    ids: BTreeSet<BackupId>,
+    /// One that may read any of them.
+    of_all: bool,
+}
+
+impl Readers {
+    async fn look(repository: &Repository, lock: &Lock, instance: &str) -> Result<Self, RepositoryError> {
+        let now = lock.now().await;
+        let mut readers = Self { ids: BTreeSet::new(), of_all: false };
+        for claim in repository.claims(Some(instance)).await?.into_iter().filter(|claim| !claim.is_dead(now)) {
+            match claim.claim {
+                Some(claim) if claim.purpose != Purpose::Read => {}
+                Some(claim) if !claim.backups.is_empty() => readers.ids.extend(claim.backups),
+                // A later version's may be a reader's.
+                _ => readers.of_all = true,
+            }
+        }
+        Ok(readers)
+    }
+
+    fn read(&self, id: &BackupId) -> bool {
+        self.of_all || self.ids.contains(id)
+    }
+}

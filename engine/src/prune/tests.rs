@@ -1,0 +1,326 @@
+mod at_once;
+mod killed;
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures::TryStreamExt;
+use jiff::ToSpan;
+
+use super::*;
+use crate::check::{CheckOptions, check};
+use crate::config::Config;
+use crate::manifest::{FilestoreContent, MANIFEST, Manifest, StoredObject, Volume, made_up};
+use crate::postgres::Tools;
+use crate::progress::Task;
+use crate::repository::member;
+use crate::store::{Key, LocalStore, Mode};
+use crate::stream::{Level, body_of, encode};
+
+const INSTANCE: &str = "production";
+const DRY: PruneOptions = PruneOptions { dry_run: true, accept_shrunk: false };
+
+fn instance(retention: &str) -> Instance {
+    let text = format!(
+        "repository.url = 'file:///r'\n[instance.production]\ndatabase = 'x'\nfilestore = '/f'\ntimezone = 'UTC'\n\
+         [instance.production.retention]\n{retention}\n"
+    );
+    Config::parse(Path::new("c.toml"), &text).unwrap().instances[INSTANCE].clone()
+}
+
+/// The newest three.
+fn three() -> Instance {
+    instance("keep_last = 3\ndaily = 0\nweekly = 0\nmonthly = 0")
+}
+
+async fn at(folder: &Path) -> Repository {
+    let store = Arc::new(LocalStore::open(folder.to_owned(), false).await.unwrap());
+    match Repository::open(store.clone()).await {
+        Ok(repository) => repository,
+        Err(_) => Repository::init(store, Timestamp::now()).await.unwrap(),
+    }
+}
+
+/// What a made-up backup is to be like.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    bytes: u64,
+    warned: bool,
+}
+
+const USUAL: Shape = Shape { bytes: 1000, warned: false };
+
+/// A backup with a dump and a volume of its own, that stands on the last two volumes of `previous` as well.
+async fn store_backup(
+    repository: &Repository,
+    created_at: Timestamp,
+    previous: Option<&Manifest>,
+    shape: Shape,
+) -> Result<Manifest, Error> {
+    let draft = repository.begin(INSTANCE, created_at);
+    let add = async |name: &str| -> Result<StoredObject, Error> {
+        let content = encode(body_of(vec![7; 1000]), Level::default(), 0, Task::default());
+        Ok(draft.add(name, content).await?.0)
+    };
+    let mut object = add("database.dump.zst").await?;
+    object.plain.size = shape.bytes;
+    let own = Volume {
+        files: 0,
+        bytes: 0,
+        object: add("filestore-0001.tar.zst").await?,
+        list: add("filestore-0001.files.zst").await?,
+    };
+    let earlier = previous.map(|manifest| manifest.filestore.volumes.as_slice()).unwrap_or_default();
+    let volumes = earlier[earlier.len().saturating_sub(2)..].iter().cloned().chain([own]).collect();
+    let manifest = Manifest {
+        created_at,
+        filestore: FilestoreContent { volumes, ..FilestoreContent::default() },
+        warnings: if shape.warned { vec!["a file is missing".into()] } else { Vec::new() },
+        ..made_up::manifest(INSTANCE, draft.id(), object)
+    };
+    draft.commit(&manifest).await?;
+    Ok(manifest)
+}
+
+/// A backup on each of the last days, the oldest first, each standing on those before.
+async fn days(repository: &Repository, shapes: &[Shape]) -> Vec<Manifest> {
+    let now = Timestamp::now();
+    let mut all: Vec<Manifest> = Vec::new();
+    for (i, shape) in shapes.iter().enumerate() {
+        let ago = i64::try_from(shapes.len() - 1 - i).unwrap() * 24;
+        let created_at = now.checked_sub((ago + 1).hours()).unwrap();
+        all.push(store_backup(repository, created_at, all.last(), *shape).await.unwrap());
+    }
+    all
+}
+
+/// Makes everything two days old, by the dates that the folder gives.
+fn age(folder: &Path) {
+    let long_ago = SystemTime::now() - Duration::from_hours(48);
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        match entry.is_dir() {
+            true => age(&entry),
+            false => File::options().write(true).open(entry).unwrap().set_modified(long_ago).unwrap(),
+        }
+    }
+}
+
+async fn keys(repository: &Repository) -> Vec<String> {
+    repository.store().list(None).map_ok(|object| object.key.to_string()).try_collect().await.unwrap()
+}
+
+async fn ids(repository: &Repository) -> Vec<BackupId> {
+    repository.names(Some(INSTANCE)).await.unwrap().into_iter().map(|(_, id)| id).collect()
+}
+
+/// Every backup that there is has all that it needs.
+async fn assert_sound(repository: &Repository) {
+    let names = repository.names(None).await.unwrap();
+    let options = CheckOptions { read_data: false, tools: Tools::new(None) };
+    for checked in check(repository, &names, &options, &Run::default()).await.unwrap() {
+        assert_eq!(checked.damage, [], "{}", checked.id);
+    }
+}
+
+async fn pruned(repository: &Repository, instance: &Instance, options: PruneOptions) -> Pruned {
+    prune(repository, instance, options, &Run::default()).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_only_the_removed_needed_goes_and_what_others_share_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 6]).await;
+    let before = keys(&repository).await;
+    let planned = pruned(&repository, &three(), DRY).await;
+    assert_eq!(planned.plan.removals().count(), 3);
+    assert_eq!(keys(&repository).await, before, "a dry run changes nothing, and leaves no lock");
+
+    let young = pruned(&repository, &three(), PruneOptions::default()).await.removed;
+    assert_eq!((young.backups.len(), young.objects), (3, 0));
+    assert_eq!(ids(&repository).await, all[3..].iter().map(|manifest| manifest.id.clone()).collect::<Vec<_>>());
+    assert_sound(&repository).await;
+
+    age(folder.path());
+    let second = pruned(&repository, &three(), PruneOptions::default()).await.removed;
+    assert_eq!((second.backups.len(), second.objects, second.young), (0, young.young, 0));
+    assert_eq!(second.bytes, planned.frees.values().sum::<u64>() - manifest_bytes(&all[..3]));
+    assert_sound(&repository).await;
+    // The first that stays stands on the volumes of the two before it, which are gone but for those.
+    let left: Vec<_> = keys(&repository).await.into_iter().filter(|key| key.contains(all[1].id.as_str())).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(!keys(&repository).await.iter().any(|key| key.contains(all[0].id.as_str())));
+    let third = pruned(&repository, &three(), PruneOptions::default()).await.removed;
+    assert_eq!(third, Removed::default());
+}
+
+/// What the manifests take: they are reckoned in what a removal frees, and are no leftovers of it.
+fn manifest_bytes(gone: &[Manifest]) -> u64 {
+    gone.iter().map(|manifest| manifest.to_bytes().unwrap().len() as u64).sum()
+}
+
+#[tokio::test]
+async fn reasons_pins_and_warnings_hold_their_backups() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let warned = Shape { warned: true, ..USUAL };
+    let all = days(&repository, &[USUAL, USUAL, USUAL, warned, warned, warned]).await;
+    repository.pin(INSTANCE, &all[0].id, Some("before the upgrade".into()), &Run::default()).await.unwrap();
+    let one = instance("keep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0");
+    let kept: Vec<String> = pruned(&repository, &one, DRY)
+        .await
+        .plan
+        .kept()
+        .map(|decision| match &decision.verdict {
+            Verdict::Keep { reasons } => reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            Verdict::Remove => unreachable!(),
+        })
+        .collect();
+    assert_eq!(kept, ["newest, last", "last among those without warnings", "pinned"]);
+    pruned(&repository, &one, PruneOptions::default()).await;
+    assert_eq!(ids(&repository).await, [&all[0], &all[2], &all[5]].map(|manifest| manifest.id.clone()));
+    assert_eq!(repository.pins(INSTANCE).await.unwrap()[&all[0].id].note.as_deref(), Some("before the upgrade"));
+    let listing = repository.list(None).await.unwrap();
+    assert!(listing.pinned.contains(&(INSTANCE.to_owned(), all[0].id.clone())));
+    assert!(repository.unpin(INSTANCE, &all[0].id, &Run::default()).await.unwrap());
+    assert!(!repository.unpin(INSTANCE, &all[0].id, &Run::default()).await.unwrap());
+    assert_eq!(pruned(&repository, &one, PruneOptions::default()).await.removed.backups, [all[0].id.clone()]);
+    assert_sound(&repository).await;
+    let gone = repository.pin(INSTANCE, &all[0].id, None, &Run::default()).await.unwrap_err();
+    assert!(matches!(gone, Error::Repository(RepositoryError::NoSuchBackup { .. })), "{gone}");
+}
+
+#[tokio::test]
+async fn a_fall_of_the_figures_holds_everything_until_it_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let small = Shape { bytes: 500, ..USUAL };
+    days(&repository, &[USUAL, USUAL, USUAL, USUAL, small, small]).await;
+    let held = pruned(&repository, &three(), PruneOptions::default()).await;
+    assert!(matches!(held.plan.holds[..], [Hold::Shrunk { was: 1000, is: 500, .. }]), "{:?}", held.plan.holds);
+    assert_eq!((held.removed, ids(&repository).await.len()), (Removed::default(), 6));
+    let accept = PruneOptions { accept_shrunk: true, ..PruneOptions::default() };
+    let dry = pruned(&repository, &three(), PruneOptions { dry_run: true, ..accept }).await;
+    assert_eq!((dry.plan.removals().count(), repository.accepted(INSTANCE).await.unwrap()), (3, None));
+    assert_eq!(pruned(&repository, &three(), accept).await.removed.backups.len(), 3);
+    assert!(repository.accepted(INSTANCE).await.unwrap().is_some());
+    let later = pruned(&repository, &three(), accept).await;
+    assert_eq!((later.plan.holds.len(), later.accepted), (0, None), "settled for good");
+}
+
+#[tokio::test]
+async fn a_schedule_that_stands_still_costs_no_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    days(&repository, &[USUAL; 5]).await;
+    let strict = instance("keep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0\nstop_if_stale = '30 minutes'");
+    let held = pruned(&repository, &strict, PruneOptions::default()).await;
+    assert!(matches!(held.plan.holds[..], [Hold::Stale { .. }]));
+    assert_eq!(ids(&repository).await.len(), 5);
+}
+
+#[tokio::test]
+async fn where_a_manifest_cannot_be_read_nothing_is_removed() {
+    let spoil: [fn(&Path); 3] = [
+        |folder| fs::write(folder.join(MANIFEST), "{\"format\": 1}").unwrap(),
+        |folder| fs::write(folder.join(MANIFEST), "{\"format\": 99}").unwrap(),
+        |folder| fs::remove_file(folder.join("SHA256SUMS")).unwrap(),
+    ];
+    for spoil in spoil {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = at(folder.path()).await;
+        let all = days(&repository, &[USUAL; 6]).await;
+        spoil(&folder.path().join(all[1].id.key(INSTANCE).as_str()));
+        age(folder.path());
+        let before = keys(&repository).await;
+        let done = pruned(&repository, &three(), PruneOptions::default()).await;
+        assert_eq!((done.damaged.len(), &done.removed), (1, &Removed::default()));
+        // Another may be forgotten, but its objects may be the unreadable one's as well.
+        let grace = Duration::from_hours(24);
+        let forgotten = forget(&repository, INSTANCE, &all[0].id, false, grace, &Run::default()).await.unwrap();
+        assert!(forgotten.objects_left.unwrap().contains("cannot be read"));
+        assert_eq!(keys(&repository).await.len(), before.len() - 1);
+        forget(&repository, INSTANCE, &all[1].id, false, grace, &Run::default()).await.unwrap();
+        assert_eq!(pruned(&repository, &three(), PruneOptions::default()).await.removed.backups.len(), 1);
+        assert_sound(&repository).await;
+    }
+}
+
+#[tokio::test]
+async fn a_backup_that_is_read_stays_until_it_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 6]).await;
+    age(folder.path());
+    let run = Run::default();
+    let lock = repository.lock_to_read(INSTANCE, &all[1].id, &run).await.unwrap().unwrap();
+    let done = pruned(&repository, &three(), PruneOptions::default()).await.removed;
+    assert_eq!((done.backups.len(), &done.in_use), (2, &vec![all[1].id.clone()]));
+    assert_sound(&repository).await;
+    // A reader whose backup went before this run began: nobody knows what it needs.
+    repository.store().delete(&member(&all[1].id.key(INSTANCE), MANIFEST)).await.unwrap();
+    let done = pruned(&repository, &three(), PruneOptions::default()).await.removed;
+    assert!(done.objects_left.is_some() && done.objects == 0, "{done:?}");
+    lock.finish(Ok(())).await.unwrap();
+    assert!(pruned(&repository, &three(), PruneOptions::default()).await.removed.objects > 0);
+    assert_sound(&repository).await;
+}
+
+#[tokio::test]
+async fn what_is_not_ours_stays_and_what_a_crash_left_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 4]).await;
+    let strange = ["production/notes/why.txt", "production/20261101T000000Z-0000/README.txt", "other/readme.zst"];
+    let crashed = ["production/20261101T000000Z-0000/database.dump.zst", "production/20261101T000000Z-0000/SHA256SUMS"];
+    let own_but_unnamed = format!("{}/filestore-0009.tar.zst", all[3].id.key(INSTANCE));
+    for key in strange.iter().chain(&crashed).copied().chain([own_but_unnamed.as_str()]) {
+        repository.store().put(&Key::new(key).unwrap(), body_of("x"), Mode::CreateNew).await.unwrap();
+    }
+    let before = keys(&repository).await.len();
+    let few = instance("keep_last = 10");
+    assert_eq!(pruned(&repository, &few, PruneOptions::default()).await.removed.young, 3);
+    age(folder.path());
+    assert_eq!(pruned(&repository, &few, PruneOptions::default()).await.removed.objects, 3);
+    let left = keys(&repository).await;
+    assert!(strange.iter().all(|key| left.contains(&(*key).to_owned())) && left.len() == before - 3, "{left:?}");
+}
+
+#[tokio::test]
+async fn the_only_backup_and_a_pinned_one_are_not_forgotten_lightly() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 2]).await;
+    let run = Run::default();
+    let forget = async |id, spelt_out| forget(&repository, INSTANCE, id, spelt_out, Duration::ZERO, &run).await;
+    repository.pin(INSTANCE, &all[0].id, None, &run).await.unwrap();
+    let refused = forget(&all[0].id, true).await.unwrap_err();
+    assert!(format!("{:?}", crate::error::explain(&refused)).contains("unpin production/"), "{refused}");
+    repository.unpin(INSTANCE, &all[0].id, &run).await.unwrap();
+    assert_eq!(forget(&all[0].id, false).await.unwrap().objects, 2, "the dump and the checksums: the volume is shared");
+    assert_sound(&repository).await;
+    let refused = forget(&all[1].id, false).await.unwrap_err();
+    assert!(format!("{:?}", crate::error::explain(&refused)).contains("whole id"), "{refused}");
+    assert!(forget(&all[1].id, true).await.unwrap().objects > 0);
+    assert_eq!(keys(&repository).await, ["repository.json"]);
+}
+
+#[tokio::test]
+async fn temporary_files_of_interrupted_runs_are_swept_and_those_of_a_backup_at_work_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    days(&repository, &[USUAL]).await;
+    let temporary = folder.path().join("production/.tmp-0123456789abcdef");
+    fs::write(&temporary, "half").unwrap();
+    let day = Duration::from_hours(24);
+    assert_eq!(sweep(&repository, day).await.unwrap().len(), 0, "it is young");
+    age(folder.path());
+    let backup = repository.lock(INSTANCE, Purpose::Backup, &Run::default()).await.unwrap();
+    assert_eq!(sweep(&repository, day).await.unwrap().len(), 0, "a backup may be writing it");
+    backup.finish(Ok(())).await.unwrap();
+    assert_eq!(sweep(&repository, day).await.unwrap().len(), 1);
+    assert!(!temporary.exists());
+    assert_sound(&repository).await;
+}

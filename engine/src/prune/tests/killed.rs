@@ -1,0 +1,125 @@
+//! Every writer, killed at each of its requests in turn: no backup is lost, all are sound, and the next run finishes.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::store::StoreErrorKind;
+use crate::store::faulty::{Fault, FaultyStore};
+
+/// The repository in `folder`, whose store answers `requests` requests and then no more, as to a process that was killed.
+async fn mortal(folder: &Path, requests: usize) -> Repository {
+    let inner = LocalStore::open(folder.to_owned(), false).await.unwrap();
+    // What opens it is not counted.
+    let left = AtomicUsize::new(requests + 1);
+    let fault = move |_, _: &Key| {
+        let alive = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        (!alive).then(|| Fault::Refused(StoreErrorKind::Unavailable("killed".into())))
+    };
+    Repository::open(Arc::new(FaultyStore { inner, fault })).await.unwrap()
+}
+
+/// Lets `write` run against a copy of `pristine` that dies after each number of requests, then once more against one that lives;
+/// each time the end must be the same, and `kept` must never be missing.
+async fn killed_at_each_request(
+    pristine: &Path,
+    kept: &[BackupId],
+    write: impl AsyncFn(&Repository) -> Result<(), Error>,
+) -> usize {
+    let mut end = None;
+    for requests in 0.. {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("repository");
+        assert!(Command::new("cp").arg("-a").arg(pristine).arg(&copy).status().unwrap().success());
+        let survived = write(&mortal(&copy, requests).await).await.is_ok();
+        let repository = at(&copy).await;
+        let there = ids(&repository).await;
+        assert!(kept.iter().all(|id| there.contains(id)), "after {requests} requests: {there:?}");
+        assert_sound(&repository).await;
+        // Its process is gone, which this one, that is the same, cannot see.
+        for claim in repository.claims(None).await.unwrap() {
+            repository.remove_claim(&claim).await.unwrap();
+        }
+        let again = write(&repository).await;
+        assert!(again.is_ok(), "after {requests} requests: {again:?}");
+        assert_sound(&repository).await;
+        let left = keys(&repository).await;
+        assert_eq!(*end.get_or_insert(left.clone()), left, "after {requests} requests");
+        if survived {
+            return requests;
+        }
+    }
+    unreachable!()
+}
+
+#[tokio::test]
+async fn prune() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 6]).await;
+    age(folder.path());
+    let kept: Vec<_> = all[3..].iter().map(|manifest| manifest.id.clone()).collect();
+    let requests = killed_at_each_request(folder.path(), &kept, async |repository| {
+        super::prune(repository, &three(), PruneOptions::default(), &Run::default()).await.map(drop)
+    });
+    assert!(requests.await > 30);
+}
+
+#[tokio::test]
+async fn forget() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 4]).await;
+    age(folder.path());
+    let kept: Vec<_> = all[1..].iter().map(|manifest| manifest.id.clone()).collect();
+    let (grace, gone) = (Duration::from_hours(24), &all[0].id);
+    killed_at_each_request(folder.path(), &kept, async |repository| {
+        super::forget(repository, INSTANCE, gone, false, grace, &Run::default()).await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pin() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = days(&at(folder.path()).await, &[USUAL; 2]).await;
+    let kept: Vec<_> = all.iter().map(|manifest| manifest.id.clone()).collect();
+    killed_at_each_request(folder.path(), &kept, async |repository| {
+        repository.pin(INSTANCE, &all[0].id, None, &Run::default()).await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_backup_and_the_prune_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = days(&at(folder.path()).await, &[USUAL; 3]).await;
+    age(folder.path());
+    let kept: Vec<_> = all.iter().map(|manifest| manifest.id.clone()).collect();
+    let next = AtomicUsize::new(0);
+    let many = instance("keep_last = 10");
+    let requests = 0..;
+    for requests in requests {
+        let copy = tempfile::tempdir().unwrap();
+        let path = copy.path().join("repository");
+        assert!(Command::new("cp").arg("-a").arg(folder.path()).arg(&path).status().unwrap().success());
+        let number = i64::try_from(next.fetch_add(1, Ordering::SeqCst)).unwrap();
+        let created_at = Timestamp::now().checked_add(number.seconds()).unwrap();
+        let mortal = mortal(&path, requests).await;
+        let survived = at_once::back_up(&mortal, created_at, &Run::default()).await.is_ok();
+        let repository = at(&path).await;
+        for claim in repository.claims(None).await.unwrap() {
+            repository.remove_claim(&claim).await.unwrap();
+        }
+        age(&path);
+        pruned(&repository, &many, PruneOptions::default()).await;
+        assert!(ids(&repository).await.starts_with(&kept));
+        assert_sound(&repository).await;
+        let folders: std::collections::BTreeSet<_> =
+            keys(&repository).await.iter().filter_map(|key| key.split('/').nth(1).map(str::to_owned)).collect();
+        assert_eq!(folders.len(), ids(&repository).await.len(), "what it left was pruned: {folders:?}");
+        if survived {
+            return;
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What a person says of backups: which ones stay, and that shrunken figures are right.
+//!
+//! ```text
+//! <instance>/pins/<backup id>.json
+//! <instance>/accepted.json
+//! ```
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{BackupId, Lock, Purpose, Repository, RepositoryError, member, parse};
+use crate::error::Error;
+use crate::manifest::MANIFEST;
+use crate::run::Run;
+use crate::store::{Key, Mode, StoreErrorKind, read_document};
+use crate::stream::body_of;
+
+const PINS: &str = "pins";
+const ACCEPTED: &str = "accepted.json";
+
+/// That a backup stays until it is unpinned.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// When that was said; `None` where the object cannot be read: pinned it is all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned_at: Option<Timestamp>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// That the figures of a backup are right, though they fell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The newest backup then.
+    pub backup: BackupId,
+    /// The moment that it shows: all falls up to it are settled.
+    pub created_at: Timestamp,
+    /// When a person said so.
+    pub accepted_at: Timestamp,
+}
+
+impl Repository {
+    /// Says that a backup stays. Where this returns `Ok`, no prune removes it.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NoSuchBackup`]; those of [`Self::lock`]; the store's
+    pub async fn pin(&self, instance: &str, id: &BackupId, note: Option<String>, run: &Run) -> Result<Pin, Error> {
+        let lock = self.lock(instance, Purpose::Pin, run).await?;
+        let pin = Pin { pinned_at: Some(Timestamp::now()), note };
+        let pinned = async {
+            if self.store.head(&member(&id.key(instance), MANIFEST)).await?.is_none() {
+                let (selector, location) = (format!("{instance}/{id}"), self.store.location());
+                return Err(RepositoryError::NoSuchBackup { selector, location }.into());
+            }
+            self.write(&pin_key(instance, id), &pin).await?;
+            Ok(pin)
+        };
+        let pinned = lock.run().until_cancelled(pinned).await;
+        lock.finish(pinned).await
+    }
+
+    /// Takes that back. Returns whether it was pinned.
+    ///
+    /// # Errors
+    /// Those of [`Self::lock`]; the store's
+    pub async fn unpin(&self, instance: &str, id: &BackupId, run: &Run) -> Result<bool, Error> {
+        let lock = self.lock(instance, Purpose::Pin, run).await?;
+        let key = pin_key(instance, id);
+        let unpinned = async {
+            let was_pinned = self.store.head(&key).await?.is_some();
+            self.store.delete(&key).await?;
+            Ok(was_pinned)
+        };
+        let unpinned = lock.run().until_cancelled(unpinned).await;
+        lock.finish(unpinned).await
+    }
+
+    /// The pinned backups of an instance. A pin whose object is damaged is one all the same.
+    ///
+    /// # Errors
+    /// The store's
+    pub async fn pins(&self, instance: &str) -> Result<BTreeMap<BackupId, Pin>, RepositoryError> {
+        let Ok(folder) = Key::new(format!("{instance}/{PINS}")) else { return Ok(BTreeMap::new()) };
+        let objects: Vec<_> = self.store.list(Some(&folder)).try_collect().await?;
+        let mut pins = BTreeMap::new();
+        for key in objects.into_iter().map(|object| object.key) {
+            let Some((_, id)) = pinned(&key) else { continue };
+            let pin = match self.marked::<Pin>(&key).await {
+                Ok(Some(pin)) => pin,
+                Ok(None) => continue,
+                Err(error) if error.is_of_object() => Pin::default(),
+                Err(error) => return Err(error),
+            };
+            pins.insert(id, pin);
+        }
+        Ok(pins)
+    }
+
+    /// The latest figures that a person accepted; `None` where there are none, or they cannot be read.
+    ///
+    /// # Errors
+    /// The store's
+    pub async fn accepted(&self, instance: &str) -> Result<Option<Accepted>, RepositoryError> {
+        let Ok(key) = Key::new(format!("{instance}/{ACCEPTED}")) else { return Ok(None) };
+        match self.marked(&key).await {
+            // To hold once more is the harmless error.
+            Err(error) if error.is_of_object() => Ok(None),
+            read => read,
+        }
+    }
+
+    /// Writes down that a person accepted the figures of the newest backup, under a lock that excludes whoever removes.
+    ///
+    /// # Errors
+    /// The store's; that the lock was lost
+    pub async fn accept(&self, lock: &Lock, instance: &str, accepted: &Accepted) -> Result<(), RepositoryError> {
+        lock.confirm().await?;
+        let folder = Key::new(instance).map_err(|error| self.damaged(&super::description_key(), error.to_string()))?;
+        self.write(&member(&folder, ACCEPTED), accepted).await
+    }
+
+    async fn marked<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, RepositoryError> {
+        match read_document(&*self.store, key).await {
+            Ok(bytes) => Ok(Some(parse(&*self.store, key, &bytes)?)),
+            Err(error) if matches!(*error.kind, StoreErrorKind::NotFound) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn write(&self, key: &Key, mark: &impl Serialize) -> Result<(), RepositoryError> {
+        let mut bytes = serde_json::to_vec_pretty(mark).map_err(RepositoryError::Json)?;
+        bytes.push(b'\n');
+        self.store.put(key, body_of(bytes), Mode::Replace).await?;
+        Ok(())
+    }
+}
+
+fn pin_key(instance: &str, id: &BackupId) -> Key {
+    #[expect(clippy::expect_used, reason = "both are checked where they are made")]
+    Key::new(format!("{instance}/{PINS}/{id}.json")).expect("an id and an instance's name are segments of a key")
+}
+
+/// Instance and backup that an object pins.
+pub(super) fn pinned(key: &Key) -> Option<(String, BackupId)> {
+    let mut segments = key.segments();
+    let (instance, folder, name) = (segments.next()?, segments.next()?, segments.next()?);
+    (folder == PINS && segments.next().is_none()).then_some(())?;
+    Some((instance.to_owned(), name.strip_suffix(".json")?.parse().ok()?))
+}
