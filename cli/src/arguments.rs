@@ -26,6 +26,10 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
+    /// Repository to work with: `main`, or NAME of a [repository.NAME] [default: main; for a restore the first that has the backup sound]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) repository: Option<String>,
+
     /// Print one JSON document on stdout, errors included
     #[arg(long, global = true)]
     pub(crate) json: bool,

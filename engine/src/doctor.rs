@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::Access;
 use tokio::io::AsyncReadExt;
 
-use crate::config::{Config, Database, Instance, Target};
+use crate::config::{Config, Database, Instance, RepositoryConfig, Target};
 use crate::error::{Error, explain};
 use crate::filestore::{Batches, FilestoreError, Ledger};
 use crate::odoo::odoo_facts;
@@ -53,7 +53,11 @@ pub async fn doctor(config: &Config) -> Vec<Finding> {
         findings.add("read", Outcome::Warning, warning.clone(), None);
     }
     findings.subject = "repository".into();
-    try_repository(config, &mut findings).await;
+    try_repository(&config.repository, &mut findings).await;
+    for copy in config.copies.values() {
+        findings.subject = format!("repository {}", copy.name);
+        try_repository(&copy.place, &mut findings).await;
+    }
     for instance in config.instances.values() {
         findings.subject = format!("instance {}", instance.name);
         try_instance(instance, &mut findings).await;
@@ -95,8 +99,8 @@ impl Findings {
     }
 }
 
-async fn try_repository(config: &Config, findings: &mut Findings) {
-    let Some(store) = findings.tried("open", store::open(&config.repository, false).await) else { return };
+async fn try_repository(place: &RepositoryConfig, findings: &mut Findings) {
+    let Some(store) = findings.tried("open", store::open(place, false).await) else { return };
     if let Some(repository) = findings.tried("open", Repository::open(store.clone()).await) {
         let description = repository.description();
         let detail = format!("{}, format {}, made {:.0}", store.location(), description.format, description.created_at);

@@ -1,7 +1,6 @@
 //! `odoo-backup check`
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use engine::check::{CheckOptions, Checked};
 use engine::config::Config;
@@ -10,14 +9,14 @@ use engine::run::Run;
 use engine::store::Key;
 use serde_json::{Value, json};
 
-use super::{Failure, load, only_instance, open, tools};
+use super::{Chosen, Failure, load, only_instance, open, tools};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, plural};
 
 /// Checks the named backups, or all.
 pub(super) async fn check(
-    config: Option<&Path>,
+    config: Chosen<'_>,
     selectors: &[String],
     read_data: bool,
     run: &Run,

@@ -10,7 +10,7 @@ use engine::repository::Repository;
 use engine::run::Run;
 use serde_json::json;
 
-use super::{Failure, load, only_instance, open, tools};
+use super::{Chosen, Failure, load, only_instance, open, tools};
 use crate::arguments::ExportFormat;
 use crate::exit::Exit;
 use crate::new_file::NewFile;
@@ -36,7 +36,7 @@ impl From<ExportError> for Failure {
 /// Writes a backup as files of other programs. They appear under their names only once all of it was verified; on stdout the
 /// exit code tells.
 pub(super) async fn export(
-    config: Option<&Path>,
+    config: Chosen<'_>,
     selector: &str,
     to: &Path,
     format: ExportFormat,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{Failure, load, only_instance, open};
+use super::{Chosen, Failure, load, only_instance, open};
 use crate::exit::Exit;
 use crate::new_file::NewFile;
 use crate::output::Output;
@@ -13,7 +13,7 @@ use crate::table::bytes;
 
 /// Brings one file back. It appears under its name only once its digest was right; on stdout the exit code tells.
 pub(super) async fn fetch(
-    config: Option<&Path>,
+    config: Chosen<'_>,
     selector: &str,
     what: &str,
     to: &Path,

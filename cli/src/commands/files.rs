@@ -1,19 +1,18 @@
 //! `odoo-backup files`
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::odoo::Attachment;
 use serde_json::json;
 
-use super::{Failure, load, only_instance, open};
+use super::{Chosen, Failure, load, only_instance, open};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, table};
 
 /// Lists the attachments of a backup whose name, model or path holds a text.
 pub(super) async fn files(
-    config: Option<&Path>,
+    config: Chosen<'_>,
     selector: &str,
     like: Option<&str>,
     output: Output,

@@ -1,7 +1,6 @@
 //! `odoo-backup forget`
 
 use std::io::{BufRead, IsTerminal};
-use std::path::Path;
 use std::time::Duration;
 
 use engine::error::Error;
@@ -9,7 +8,7 @@ use engine::run::Run;
 use serde_json::json;
 
 use super::prune::{removed_document, removed_text};
-use super::{Failure, load, only_instance, open};
+use super::{Chosen, Failure, load, only_instance, open};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -18,7 +17,7 @@ const GRACE: Duration = Duration::from_hours(24);
 
 /// Removes one backup, after asking.
 pub(super) async fn forget(
-    config: Option<&Path>,
+    config: Chosen<'_>,
     selector: &str,
     yes: bool,
     run: &Run,

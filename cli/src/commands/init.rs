@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use engine::config::Config;
 use engine::config::template::{InitOptions, template};
+use engine::config::{Config, RepositoryConfig};
 use engine::odoo::conf::OdooConfError;
 use engine::repository::{Repository, RepositoryError, store_guide};
 use engine::store;
@@ -65,27 +65,43 @@ pub(super) async fn init(
     let what = if written { "wrote the configuration" } else { "using the configuration" };
     output.note(&format!("{what} {}", path.display()));
     let config = Config::load(&path)?;
-    let store = store::open(&config.repository, true).await?;
-    let location = store.location();
+    let (location, made) = make(&config.repository).await?;
+    let mut copies = Vec::new();
+    for copy in config.copies.values() {
+        let (location, made) = make(&copy.place).await?;
+        copies.push((copy.name.as_str(), location, made));
+    }
+    let instances: Vec<_> = config.instances.keys().collect();
+    let document = json!({
+        "config": { "path": path, "written": written },
+        "repository": { "location": location, "made": made },
+        "copies": copies.iter().map(|(name, location, made)| json!({ "name": name, "location": location, "made": made }))
+            .collect::<Vec<_>>(),
+        "instances": instances,
+    });
+    let text = || {
+        let verb = |made| if made { "made" } else { "found" };
+        let copies =
+            copies.iter().map(|(name, location, made)| format!("{} the copy {name} {location}\n", verb(*made)));
+        format!(
+            "{} the repository {location}\n{}next: look through the configuration, then `odoo-backup doctor` and `odoo-backup now`",
+            verb(made),
+            copies.collect::<String>()
+        )
+    };
+    Ok(output.result(&document, text, Exit::Success))
+}
+
+/// Makes a repository where there is none. Returns where it is, and whether it was made.
+async fn make(place: &RepositoryConfig) -> Result<(String, bool), Failure> {
+    let store = store::open(place, true).await?;
     let made = match Repository::init(store.clone(), Timestamp::now()).await {
         Ok(_) => true,
         Err(RepositoryError::AlreadyThere(_)) => false,
         Err(error) => return Err(error.into()),
     };
     store_guide(&*store).await?;
-    let instances: Vec<_> = config.instances.keys().collect();
-    let document = json!({
-        "config": { "path": path, "written": written },
-        "repository": { "location": location, "made": made },
-        "instances": instances,
-    });
-    let text = || {
-        let repository = if made { "made the repository" } else { "found the repository" };
-        format!(
-            "{repository} {location}\nnext: look through the configuration, then `odoo-backup doctor` and `odoo-backup now`"
-        )
-    };
-    Ok(output.result(&document, text, Exit::Success))
+    Ok((store.location(), made))
 }
 
 impl InitError {

@@ -1,20 +1,18 @@
 //! `odoo-backup list`
 
-use std::path::Path;
-
 use engine::error::explain;
 use engine::manifest::Manifest;
 use engine::repository::Listing;
 use serde_json::{Value, json};
 
 use super::show::document;
-use super::{Failure, load, open};
+use super::{Chosen, Failure, load, open};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, count, table, time};
 
 /// Lists backups, also of instances that the configuration no longer has.
-pub(super) async fn list(config: Option<&Path>, names: &[String], output: Output) -> Result<Exit, Failure> {
+pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;
     let mut listing = Listing::default();

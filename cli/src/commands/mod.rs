@@ -1,6 +1,7 @@
 //! The commands: each reads its arguments, calls the engine's verb, and prints what came of it.
 
 mod check;
+mod chosen;
 mod doctor;
 mod export;
 mod fetch;
@@ -13,21 +14,21 @@ mod pin;
 mod prune;
 mod restore;
 mod show;
+mod sources;
 mod unlock;
 mod verification;
-
-use std::path::Path;
 
 use clap::CommandFactory;
 use engine::config::{Config, ConfigError, UnknownName};
 use engine::error::{Error, explain};
 use engine::postgres::Tools;
 use engine::prune::PruneOptions;
-use engine::repository::{Repository, RepositoryError};
+use engine::repository::RepositoryError;
 use engine::run::Run;
 use engine::store::StoreError;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::chosen::{Chosen, load, open};
 use crate::arguments::{Arguments, Command};
 use crate::exit::Exit;
 use crate::output::Output;
@@ -78,9 +79,11 @@ impl From<init::InitError> for Failure {
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
     let run = Run { progress: progress(output), ..Run::default() };
     stop_on_signal(&run, output);
-    let config = arguments.config.as_deref();
+    let config = Chosen { config: arguments.config.as_deref(), repository: arguments.repository.as_deref() };
     let result = match arguments.command {
-        Command::Init { odoo_conf, repository } => init::init(config, odoo_conf.as_deref(), repository, output).await,
+        Command::Init { odoo_conf, repository } => {
+            init::init(config.config, odoo_conf.as_deref(), repository, output).await
+        }
         Command::Now { instances, reread } => now::now(config, &instances, reread, &run, output).await,
         Command::List { instances } => list::list(config, &instances, output).await,
         Command::Show { backup } => show::show(config, &backup, output).await,
@@ -103,7 +106,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
         Command::Unpin { backup } => pin::unpin(config, &backup, &run, output).await,
         Command::Forget { backup, yes } => forget::forget(config, &backup, yes, &run, output).await,
         Command::Unlock { instances, list, force } => unlock::unlock(config, &instances, list, force, output).await,
-        Command::Doctor => doctor::doctor(config, output).await,
+        Command::Doctor => doctor::doctor(config.config, output).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "odoo-backup", &mut std::io::stdout());
             Ok(Exit::Success)
@@ -135,19 +138,6 @@ fn stop_on_signal(run: &Run, output: Output) {
             cancel.cancel();
         }
     });
-}
-
-/// Finds and reads the configuration, and shows what should be mended in it.
-fn load(path: Option<&Path>, output: Output) -> Result<Config, Failure> {
-    let config = Config::load(&Config::locate(path)?)?;
-    for warning in &config.warnings {
-        output.warning(warning);
-    }
-    Ok(config)
-}
-
-async fn open(config: &Config) -> Result<Repository, Failure> {
-    Ok(Repository::at(&config.repository).await?)
 }
 
 /// The instance whose backups are meant where a command names none: the only one, if there is only one.

@@ -1,7 +1,6 @@
 //! `odoo-backup now`
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Instant;
 
 use engine::backup::{BackupOptions, backup};
@@ -12,14 +11,14 @@ use engine::run::Run;
 use serde_json::{Value, json};
 
 use super::show::{covers, document, new_files};
-use super::{Failure, load, open};
+use super::{Chosen, Failure, load, open};
 use crate::exit::Exit;
 use crate::output::{Output, error_document};
 use crate::table::{bytes, plural};
 
 /// Backs up one instance after the other. One that fails does not keep the others from being tried.
 pub(super) async fn now(
-    config: Option<&Path>,
+    config: Chosen<'_>,
     names: &[String],
     reread: bool,
     run: &Run,

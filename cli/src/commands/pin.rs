@@ -1,17 +1,15 @@
 //! `odoo-backup pin` and `unpin`
 
-use std::path::Path;
-
 use engine::run::Run;
 use serde_json::json;
 
-use super::{Failure, load, only_instance, open};
+use super::{Chosen, Failure, load, only_instance, open};
 use crate::exit::Exit;
 use crate::output::Output;
 
 /// Keeps a backup until it is unpinned.
 pub(super) async fn pin(
-    config: Option<&Path>,
+    config: Chosen<'_>,
     selector: &str,
     note: Option<String>,
     run: &Run,
@@ -26,7 +24,7 @@ pub(super) async fn pin(
 }
 
 /// Leaves a backup to the policy again.
-pub(super) async fn unpin(config: Option<&Path>, selector: &str, run: &Run, output: Output) -> Result<Exit, Failure> {
+pub(super) async fn unpin(config: Chosen<'_>, selector: &str, run: &Run, output: Output) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;
     let (instance, id) = repository.resolve(selector, only_instance(&config)).await?;

@@ -1,7 +1,6 @@
 //! `odoo-backup prune`
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use engine::config::Instance;
@@ -10,14 +9,14 @@ use engine::prune::{Decision, Hold, PruneOptions, Pruned, Removed, Verdict};
 use engine::run::Run;
 use serde_json::{Value, json};
 
-use super::{Failure, load, open};
+use super::{Chosen, Failure, load, open};
 use crate::exit::Exit;
 use crate::output::{Output, error_document};
 use crate::table::{bytes, count, plural, table, time};
 
 /// Prunes one instance after the other. One that fails does not keep the others from being pruned.
 pub(super) async fn prune(
-    config: Option<&Path>,
+    config: Chosen<'_>,
     names: &[String],
     options: PruneOptions,
     run: &Run,

@@ -1,16 +1,18 @@
 //! `odoo-backup restore`
 
 use std::num::NonZero;
-use std::path::Path;
 
+use engine::manifest::Manifest;
 use engine::odoo::{Means, Neutralized};
+use engine::repository::Repository;
 use engine::restore::{Former, RestoreOptions, Restored, Undone};
 use engine::run::Run;
 use engine::verify::Depth;
 use serde_json::{Value, json};
 
+use super::sources::{Done, with_first_sound};
 use super::verification::verified;
-use super::{Failure, load, only_instance, open};
+use super::{Chosen, Failure, load, only_instance};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, plural, time};
@@ -32,16 +34,14 @@ pub(super) struct Wanted<'a> {
 
 /// Restores a backup, or the latest, into a target.
 pub(super) async fn restore(
-    config: Option<&Path>,
+    config: Chosen<'_>,
     wanted: Wanted<'_>,
     run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let target = config.target(wanted.target)?;
-    let repository = open(&config).await?;
     let instance = target.instance.as_deref().or_else(|| only_instance(&config));
-    let manifest = repository.find(wanted.backup.unwrap_or("latest"), instance).await?;
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let jobs = wanted.jobs.unwrap_or_else(|| u32::try_from(processors).unwrap_or(MOST_JOBS).min(MOST_JOBS));
     let options = RestoreOptions {
@@ -50,14 +50,21 @@ pub(super) async fn restore(
         depth: wanted.depth,
         drop_previous: wanted.drop_previous,
     };
-    let restored = engine::restore::restore(&repository, &manifest, target, options, run).await?;
-    let Restored { database, filestore, files, bytes: size, jobs, duration, .. } = &restored;
-    let Restored { verification, neutralized, former, cleared, warnings, .. } = &restored;
+    let restore = async |repository: &Repository, manifest: &Manifest| {
+        engine::restore::restore(repository, manifest, target, options, run).await
+    };
+    let selector = wanted.backup.unwrap_or("latest");
+    let done = with_first_sound(&config, selector, instance, run, output, restore).await?;
+    let Done { manifest, repository, passed_over, result: restored } = &done;
+    let Restored { database, filestore, files, bytes: size, jobs, duration, .. } = restored;
+    let Restored { verification, neutralized, former, cleared, warnings, .. } = restored;
     let seconds = duration.as_secs_f64();
     let document = json!({
         "backup": manifest.id,
         "instance": manifest.instance,
         "created_at": manifest.created_at,
+        "repository": repository,
+        "passed_over": passed_over,
         "target": target.name,
         "database": database,
         "filestore": { "path": filestore, "files": files, "bytes": size },
@@ -91,11 +98,12 @@ pub(super) async fn restore(
             neutral = neutral(neutralized.as_ref()),
         )
     };
-    Ok(output.result(&document, text, exit(warnings, output)))
+    let exit = if passed_over.is_empty() { exit(warnings, output) } else { exit(warnings, output).max(Exit::Warnings) };
+    Ok(output.result(&document, text, exit))
 }
 
 /// Gives a target back what it was before the last restore.
-pub(super) async fn undo(config: Option<&Path>, target: &str, run: &Run, output: Output) -> Result<Exit, Failure> {
+pub(super) async fn undo(config: Chosen<'_>, target: &str, run: &Run, output: Output) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let target = config.target(target)?;
     let undone = engine::restore::undo(target, run).await?;

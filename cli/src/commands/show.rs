@@ -1,19 +1,17 @@
 //! `odoo-backup show`, and how a backup is told of by every command.
 
-use std::path::Path;
-
 use engine::manifest::{FilestoreContent, Manifest};
 use engine::odoo::AttachmentCounts;
 use engine::repository::Pin;
 use serde_json::{Value, json};
 
-use super::{Failure, load, only_instance, open};
+use super::{Chosen, Failure, load, only_instance, open};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, count, plural, table, time};
 
 /// Shows one backup.
-pub(super) async fn show(config: Option<&Path>, selector: &str, output: Output) -> Result<Exit, Failure> {
+pub(super) async fn show(config: Chosen<'_>, selector: &str, output: Output) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;
     let manifest = repository.find(selector, only_instance(&config)).await?;

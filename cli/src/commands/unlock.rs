@@ -1,19 +1,17 @@
 //! `odoo-backup unlock`
 
-use std::path::Path;
-
 use engine::repository::StoredClaim;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Failure, load, open};
+use super::{Chosen, Failure, load, open};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{plural, table};
 
 /// Shows the locks, and removes those whose owners are gone, or with `force` all of them.
 pub(super) async fn unlock(
-    config: Option<&Path>,
+    config: Chosen<'_>,
     names: &[String],
     list: bool,
     force: bool,

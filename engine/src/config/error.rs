@@ -106,7 +106,7 @@ impl fmt::Display for Problem {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no {kind} {name:?} in {}{}", file.display(), .suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
 pub struct UnknownName {
-    /// `instance` or `target`.
+    /// `instance`, `target` or `repository`.
     pub kind: &'static str,
     /// The name that was asked for.
     pub name: String,
@@ -125,6 +125,7 @@ impl UnknownName {
         Some(match known.as_slice() {
             [] => format!("the configuration has no {kind} yet; add a section [{kind}.NAME]"),
             [only] => format!("the only {kind} is `{only}`"),
+            several if *kind == "repository" => format!("the repositories are {}", quoted(several)),
             several => format!("the {kind}s are {}", quoted(several)),
         })
     }

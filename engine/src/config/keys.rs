@@ -29,6 +29,8 @@ pub struct SectionKeys {
     pub groups: &'static [&'static [Key]],
     /// The sections inside it.
     pub sections: &'static [Key],
+    /// Whether sections of any name stand inside it.
+    pub named: bool,
 }
 
 impl SectionKeys {
@@ -54,22 +56,35 @@ impl SectionKeys {
 }
 
 /// The file itself: its sections.
-pub const FILE: SectionKeys = SectionKeys { header: "", groups: &[], sections: SECTIONS };
+pub const FILE: SectionKeys = SectionKeys { header: "", groups: &[], sections: SECTIONS, named: false };
 
 /// `[repository]`
-pub const REPOSITORY: SectionKeys = SectionKeys { header: "repository", groups: &[PLACE, S3], sections: &[] };
+pub const REPOSITORY: SectionKeys =
+    SectionKeys { header: "repository", groups: &[PLACE, S3], sections: &[], named: true };
+
+/// `[repository.NAME]`
+pub const COPIES: SectionKeys =
+    SectionKeys { header: "repository.NAME", groups: &[PLACE, S3], sections: &[], named: false };
 
 /// `[instance.NAME]`
-pub const INSTANCE: SectionKeys =
-    SectionKeys { header: "instance.NAME", groups: &[ODOO, DATABASE, FILESTORE, BACKUP], sections: INSIDE };
+pub const INSTANCE: SectionKeys = SectionKeys {
+    header: "instance.NAME",
+    groups: &[ODOO, DATABASE, FILESTORE, BACKUP],
+    sections: INSIDE,
+    named: false,
+};
 
 /// `[instance.NAME.retention]`
 pub const RETENTION: SectionKeys =
-    SectionKeys { header: "instance.NAME.retention", groups: &[SLOTS, LIMITS], sections: &[] };
+    SectionKeys { header: "instance.NAME.retention", groups: &[SLOTS, LIMITS], sections: &[], named: false };
 
 /// `[target.NAME]`
-pub const TARGET: SectionKeys =
-    SectionKeys { header: "target.NAME", groups: &[ODOO, DATABASE, FILESTORE, SOURCE, NEUTRAL], sections: &[] };
+pub const TARGET: SectionKeys = SectionKeys {
+    header: "target.NAME",
+    groups: &[ODOO, DATABASE, FILESTORE, SOURCE, NEUTRAL],
+    sections: &[],
+    named: false,
+};
 
 const fn section(name: &'static str, about: &'static str, also: &'static [&'static str]) -> Key {
     Key { name, kind: "section", default: "", about, example: "", also }

@@ -1,5 +1,6 @@
 //! Finding the configuration file, and reading it.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
@@ -10,7 +11,7 @@ use toml::de::DeTable;
 use super::error::nearest;
 use super::section::{Section, Source};
 use super::value::Surroundings;
-use super::{Config, ConfigError, Instance, Target, UnknownName, keys, place, repository};
+use super::{Config, ConfigError, Instance, RepositoryConfig, Target, UnknownName, copies, keys, place};
 
 /// The environment variable that names the configuration file.
 const VARIABLE: &str = "ODOO_BACKUP_CONFIG";
@@ -77,6 +78,17 @@ impl Config {
         }
     }
 
+    /// The repository of this name; the one of `[repository]` is called [`MAIN`](super::MAIN).
+    ///
+    /// # Errors
+    /// [`UnknownName`], with the nearest name and all that there are.
+    pub fn repository(&self, name: &str) -> Result<&RepositoryConfig, UnknownName> {
+        let main = std::iter::once((copies::MAIN, &self.repository));
+        let all = main.chain(self.copies.iter().map(|(name, copy)| (name.as_str(), &copy.place)));
+        let all: BTreeMap<_, _> = all.collect();
+        self.find("repository", &all, name).copied()
+    }
+
     /// The instance of this name.
     ///
     /// # Errors
@@ -93,12 +105,18 @@ impl Config {
         self.find("target", &self.targets, name)
     }
 
-    fn find<'a, T>(&self, kind: &'static str, all: &'a BTreeMap<String, T>, name: &str) -> Result<&'a T, UnknownName> {
+    fn find<'a, K: Ord + Borrow<str>, T>(
+        &self,
+        kind: &'static str,
+        all: &'a BTreeMap<K, T>,
+        name: &str,
+    ) -> Result<&'a T, UnknownName> {
+        let known = || all.keys().map(|known| -> &str { known.borrow() });
         all.get(name).ok_or_else(|| UnknownName {
             kind,
             name: name.into(),
-            known: all.keys().cloned().collect(),
-            suggestion: nearest(name, all.keys().map(String::as_str)).map(Into::into),
+            known: known().map(Into::into).collect(),
+            suggestion: nearest(name, known()).map(Into::into),
             file: self.path.clone(),
         })
     }
@@ -106,8 +124,8 @@ impl Config {
 
 /// `None` where something is wrong and has been noted.
 fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
-    let repository = match file.section("repository", &keys::REPOSITORY) {
-        Ok(Some(section)) => repository::read(&section),
+    let repositories = match file.section("repository", &keys::REPOSITORY) {
+        Ok(Some(section)) => copies::read(&section),
         Ok(None) => Err(file.missing("repository", "the section [repository] is missing".into())),
         Err(reported) => Err(reported),
     };
@@ -120,9 +138,11 @@ fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
 
     let instances = instances.into_iter().map(|read| read.map(|instance| (instance.name.clone(), instance)));
     let targets = targets.into_iter().map(|read| read.map(|target| (target.name.clone(), target)));
+    let (repository, copies) = repositories.ok()?;
     Some(Config {
         path: path.into(),
-        repository: repository.ok()?,
+        repository,
+        copies,
         instances: instances.collect::<Result<_, _>>().ok()?,
         targets: targets.collect::<Result<_, _>>().ok()?,
         warnings: Vec::new(),

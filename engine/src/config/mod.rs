@@ -1,5 +1,6 @@
 //! The configuration file, read and checked: every value resolved, nothing left to look up later.
 
+mod copies;
 mod error;
 pub mod keys;
 mod load;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use crate::secret::Secret;
 
 pub use self::retention::Retention;
+pub use copies::{CopyRepository, MAIN};
 pub use error::{ConfigError, Problem, UnknownName};
 pub use neutral::{Neutralize, Script};
 
@@ -26,8 +28,10 @@ pub use neutral::{Neutralize, Script};
 pub struct Config {
     /// The file it was read from.
     pub path: PathBuf,
-    /// `[repository]`
+    /// `[repository]`: where backups are made to.
     pub repository: RepositoryConfig,
+    /// `[repository.NAME]`, by name: where copies of them are kept.
+    pub copies: BTreeMap<String, CopyRepository>,
     /// `[instance.NAME]`, by name.
     pub instances: BTreeMap<String, Instance>,
     /// `[target.NAME]`, by name.

@@ -114,7 +114,9 @@ impl<'a> Section<'a> {
         known: &'static SectionKeys,
     ) -> Self {
         let mut section = Self { source, name, line, table, known, misspelt: Vec::new() };
-        for (key, value) in table.iter().filter(|(key, _)| !section.known.knows(key.get_ref())) {
+        let is_named = |value: &DeValue<'_>| known.named && value.is_table();
+        let unknown = table.iter().filter(|(key, value)| !known.knows(key.get_ref()) && !is_named(value.get_ref()));
+        for (key, value) in unknown {
             let nearest = section.known.nearest(key.get_ref());
             section.misspelt.extend(nearest);
             let refusal = section.unknown(key.get_ref(), value.get_ref(), nearest);
@@ -209,6 +211,18 @@ impl<'a> Section<'a> {
                 Err(self.source.report(Some(line), self.name.as_deref(), Some(key), message.into()))
             }
         }
+    }
+
+    /// The sections inside this one that have names of their own.
+    pub(super) fn named(&self, known: &'static SectionKeys) -> Vec<(String, Self)> {
+        let tables = self.table.iter().filter(|(key, _)| !self.known.knows(key.get_ref()));
+        let sections = tables.filter_map(|(key, value)| {
+            let DeValue::Table(table) = value.get_ref() else { return None };
+            let line = self.source.line(key.span().start);
+            let section = Self::open(self.source, Some(self.header_of(key.get_ref())), Some(line), table, known);
+            Some((key.get_ref().to_string(), section))
+        });
+        sections.collect()
     }
 
     /// The sections `[key.NAME]`, by name.

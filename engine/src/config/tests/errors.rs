@@ -481,3 +481,35 @@ fn an_unknown_name_is_told_with_those_that_there_are() {
     let error = config.target("staging").unwrap_err();
     assert_eq!(error.hint().unwrap(), "the configuration has no target yet; add a section [target.NAME]");
 }
+
+#[test]
+fn further_repositories() {
+    let head = "[repository]\nurl = 'file:///r'\n";
+    let cases: &[Case<'_>] = &[
+        ("[repository.offsite]\n", &["c.toml:3: [repository.offsite] `url` is missing"]),
+        (
+            "[repository.offsite]\nurl = 's3://b'\nregin = 'x'\n",
+            &["c.toml:5: [repository.offsite] unknown key `regin`; did you mean `region`?"],
+        ),
+        (
+            "[repository.main]\nurl = 'file:///a'\n[repository.\"-x\"]\nurl = 'file:///b'\n",
+            &[
+                "c.toml:3: [repository.main] the name \"main\" is taken: it is that of [repository] itself",
+                "c.toml:5: [repository.-x] \"-x\" cannot be a name: it has at most 100 letters, digits, `-`, `_` and `.`, and begins with neither `-` nor `.`",
+            ],
+        ),
+        (
+            "[repository.offsite]\nurl = 'file:///r/'\n",
+            &["c.toml:4: [repository.offsite] `url`: the repository main is there: a copy needs a place of its own"],
+        ),
+        (
+            "[repository.a]\nurl = 's3://b/p'\n[repository.b]\nurl = 's3://b/p/'\n",
+            &["c.toml:6: [repository.b] `url`: the repository a is there: a copy needs a place of its own"],
+        ),
+        (
+            "[[repository.offsite]]\nurl = 'file:///a'\n",
+            &["c.toml:3: [repository] unknown section [repository.offsite]"],
+        ),
+    ];
+    check(&Fixture::new(), head, cases);
+}

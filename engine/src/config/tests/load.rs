@@ -247,3 +247,18 @@ fn a_target_is_neutralized_unless_it_says_otherwise() {
         ]
     );
 }
+
+#[test]
+fn further_repositories_are_known_by_their_names_and_the_first_is_main() {
+    let text = "[repository]\nurl = 'file:///r'\n[repository.offsite]\nurl = 's3://b/odoo'\n\
+                [repository.disk]\nurl = 'file:///mnt/disk'\n";
+    let config = Fixture::new().load(text);
+    let names: Vec<_> = config.copies.values().map(|copy| copy.name.as_str()).collect();
+    assert_eq!(names, ["disk", "offsite"]);
+    assert_eq!(config.repository("main").unwrap(), &config.repository);
+    assert_eq!(config.repository("disk").unwrap(), &RepositoryConfig::Local { path: "/mnt/disk".into() });
+    let unknown = config.repository("ofsite").unwrap_err();
+    assert!(unknown.to_string().contains("there is no repository \"ofsite\""), "{unknown}");
+    assert!(unknown.to_string().ends_with("did you mean `offsite`?"), "{unknown}");
+    assert_eq!(unknown.hint().unwrap(), "the repositories are `disk`, `main` and `offsite`");
+}

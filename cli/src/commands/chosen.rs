@@ -1,0 +1,62 @@
+//! What every command is told in front of its own arguments: the configuration, and with which of its repositories it works.
+
+use std::ops::Deref;
+use std::path::Path;
+
+use engine::config::{Config, MAIN};
+use engine::repository::{Repository, RepositoryError};
+
+use super::Failure;
+use crate::output::Output;
+
+/// `--config` and `--repository`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chosen<'a> {
+    pub(super) config: Option<&'a Path>,
+    /// `None`: the first, or for a restore the first that has the backup sound.
+    pub(super) repository: Option<&'a str>,
+}
+
+/// The configuration, as it was read.
+pub(super) struct Loaded<'a> {
+    config: Config,
+    repository: Option<&'a str>,
+}
+
+impl Deref for Loaded<'_> {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl Loaded<'_> {
+    /// The repositories that a backup may be taken from, in order: the one that was named, else the first and then its copies.
+    pub(super) fn sources(&self) -> Vec<&str> {
+        match self.repository {
+            Some(named) => vec![named],
+            None => std::iter::once(MAIN).chain(self.copies.keys().map(String::as_str)).collect(),
+        }
+    }
+}
+
+/// Finds and reads the configuration, and shows what should be mended in it.
+pub(super) fn load<'a>(chosen: Chosen<'a>, output: Output) -> Result<Loaded<'a>, Failure> {
+    let config = Config::load(&Config::locate(chosen.config)?)?;
+    for warning in &config.warnings {
+        output.warning(warning);
+    }
+    chosen.repository.map(|name| config.repository(name)).transpose()?;
+    Ok(Loaded { config, repository: chosen.repository })
+}
+
+/// Opens the repository that was named, else the first.
+pub(super) async fn open(config: &Loaded<'_>) -> Result<Repository, Failure> {
+    Ok(open_named(config, config.repository.unwrap_or(MAIN)).await??)
+}
+
+/// Opens a repository by its name.
+pub(super) async fn open_named(config: &Config, name: &str) -> Result<Result<Repository, RepositoryError>, Failure> {
+    Ok(Repository::at(config.repository(name)?).await)
+}

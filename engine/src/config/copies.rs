@@ -1,0 +1,71 @@
+//! `[repository.NAME]`: further repositories, which hold copies of what the main one has.
+
+use std::collections::BTreeMap;
+
+use super::place::LONGEST_NAME;
+use super::section::{Reported, Section};
+use super::{RepositoryConfig, S3Config, keys, repository};
+use crate::store::is_segment;
+
+/// What the repository of `[repository]` is called where one is named.
+pub const MAIN: &str = "main";
+
+/// `[repository.NAME]`: a place for copies of backups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyRepository {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where it is.
+    pub place: RepositoryConfig,
+}
+
+/// Reads `[repository]` and the sections inside it. All are read before the first `?`: each notes what is wrong with it.
+pub(super) fn read(section: &Section<'_>) -> Result<(RepositoryConfig, BTreeMap<String, CopyRepository>), Reported> {
+    let main = repository::read(section);
+    let sections = section.named(&keys::COPIES);
+    let copies: Vec<_> = sections.iter().map(|(name, section)| read_copy(name, section)).collect();
+    let main = main?;
+    let copies = copies.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let mut places = vec![(MAIN, &main)];
+    for (copy, (_, section)) in copies.iter().zip(&sections) {
+        if let Some((name, _)) = places.iter().find(|(_, place)| is_same_place(place, &copy.place)) {
+            return Err(
+                section.refuse("url", format!("the repository {name} is there: a copy needs a place of its own"))
+            );
+        }
+        places.push((&copy.name, &copy.place));
+    }
+    let copies = copies.iter().map(|copy| (copy.name.clone(), copy.clone())).collect();
+    Ok((main, copies))
+}
+
+fn read_copy(name: &str, section: &Section<'_>) -> Result<CopyRepository, Reported> {
+    let valid_name = check_name(name, section);
+    let place = repository::read(section);
+    valid_name?;
+    Ok(CopyRepository { name: name.into(), place: place? })
+}
+
+fn check_name(name: &str, section: &Section<'_>) -> Result<(), Reported> {
+    if name == MAIN {
+        return Err(section.refuse_all(format!("the name {name:?} is taken: it is that of [repository] itself")));
+    }
+    if !is_segment(name) || name.starts_with('-') || name.len() > LONGEST_NAME {
+        return Err(section.refuse_all(format!(
+            "{name:?} cannot be a name: it has at most {LONGEST_NAME} letters, digits, `-`, `_` and `.`, and begins with neither `-` nor `.`"
+        )));
+    }
+    Ok(())
+}
+
+/// What one wrote there would lie among the other's objects.
+fn is_same_place(one: &RepositoryConfig, other: &RepositoryConfig) -> bool {
+    match (one, other) {
+        (RepositoryConfig::Local { path: one }, RepositoryConfig::Local { path: other }) => one == other,
+        (RepositoryConfig::S3(one), RepositoryConfig::S3(other)) => {
+            let place = |s3: &S3Config| (s3.endpoint.clone(), s3.bucket.clone(), s3.prefix.clone());
+            place(one) == place(other)
+        }
+        _ => false,
+    }
+}

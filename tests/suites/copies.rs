@@ -1,0 +1,40 @@
+//! More than one repository: copies of backups, and restores that take the one that is sound.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "copies/choice.rs"]
+mod choice;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use harness::cli::OdooBackup;
+use harness::odoo_backup;
+use harness::project::Project;
+
+/// A project whose configuration has a second repository, a folder, with these lines in its section.
+async fn with_offsite(more: &str) -> (Project, OdooBackup) {
+    let project = Project::start().await;
+    let section = format!("[repository.offsite]\nurl = \"file://{}\"\n{more}\n", offsite(&project).display());
+    project.write_config(&format!("url = \"file://{}\"", project.repository().display()), &section);
+    let program = odoo_backup!(project.config());
+    program.run(["init"]).await.success();
+    (project, program)
+}
+
+/// The folder of the second repository.
+fn offsite(project: &Project) -> PathBuf {
+    project.path("offsite")
+}
+
+/// Copies a folder and all in it, over what is there.
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_folder(&entry.path(), &to),
+            false => drop(fs::copy(entry.path(), to).unwrap()),
+        }
+    }
+}

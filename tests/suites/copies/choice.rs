@@ -1,0 +1,98 @@
+//! Which repository a command works with.
+
+use std::fs;
+
+use harness::compare::{assert_same_content, assert_same_tree};
+use harness::project::{INSTANCE, Project};
+use serde_json::{Value, json};
+
+use crate::{copy_folder, offsite, with_offsite};
+
+/// Puts the instance's backups into the second repository as well.
+fn mirror(project: &Project) {
+    copy_folder(&project.repository().join(INSTANCE), &offsite(project).join(INSTANCE));
+}
+
+async fn assert_restored(project: &Project) {
+    assert_same_content(project.database(), project.target_database()).await;
+    assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
+}
+
+#[tokio::test]
+async fn a_command_works_with_the_repository_that_is_named() {
+    let (project, program) = with_offsite("").await;
+    let init = program.run(["init", "--json"]).await.success().json();
+    let location = format!("file://{}", offsite(&project).display());
+    assert_eq!(init["copies"], json!([{ "name": "offsite", "location": location, "made": false }]));
+    assert!(offsite(&project).join("RESTORE.txt").is_file());
+    let doctor = program.run(["doctor", "--json"]).await.success().json();
+    let subjects: Vec<_> = doctor["findings"].as_array().unwrap().iter().map(|finding| &finding["subject"]).collect();
+    assert!(subjects.contains(&&json!("repository offsite")), "{subjects:?}");
+
+    program.run(["now"]).await.success();
+    let count = |listed: Value| listed["backups"].as_array().unwrap().len();
+    assert_eq!(count(program.run(["list", "--json"]).await.success().json()), 1);
+    assert_eq!(count(program.run(["list", "--json", "--repository", "main"]).await.success().json()), 1);
+    assert_eq!(count(program.run(["--repository", "offsite", "list", "--json"]).await.success().json()), 0);
+    // A backup that is made there stands on nothing of the first.
+    program.run(["now", "--repository", "offsite"]).await.success();
+    let restored = program.run(["restore", "--to", "staging", "--json", "--repository", "offsite"]).await;
+    assert_eq!(restored.success().json()["repository"], "offsite");
+    assert_restored(&project).await;
+    let unknown = program.run(["list", "--repository", "ofsite"]).await.expect_code(2);
+    assert!(unknown.stderr.contains("did you mean `offsite`?"), "{}", unknown.stderr);
+}
+
+#[tokio::test]
+async fn a_restore_takes_the_first_repository_that_has_the_backup_sound() {
+    let (project, program) = with_offsite("").await;
+    program.run(["now"]).await.success();
+    mirror(&project);
+    let sound = program.run(["restore", "--to", "staging", "--json"]).await.success().json();
+    assert_eq!((&sound["repository"], &sound["passed_over"]), (&json!("main"), &json!([])));
+
+    // An object that is missing shows at once; one with a wrong byte only when it is read.
+    let id = sound["backup"].as_str().unwrap();
+    let folder = project.repository().join(INSTANCE).join(id);
+    for (name, spoil) in [("filestore-0001.tar.zst", false), ("database.dump.zst", true)] {
+        let (path, what) = (folder.join(name), name.trim_end_matches(".zst"));
+        let content = fs::read(&path).unwrap();
+        let mut spoilt = content.clone();
+        *spoilt.last_mut().unwrap() ^= 1;
+        if spoil {
+            fs::write(&path, spoilt).unwrap()
+        } else {
+            fs::remove_file(&path).unwrap()
+        }
+        let restored = program.run(["restore", "--to", "staging", "--json"]).await.expect_code(3).json();
+        assert_eq!((&restored["repository"], &restored["backup"]), (&json!("offsite"), &json!(id)));
+        let passed = restored["passed_over"][0].as_str().unwrap();
+        assert!(passed.starts_with("passed over the repository main: ") && passed.contains(what), "{passed}");
+        assert_restored(&project).await;
+        // Whoever names it gets no other.
+        let named = program.run(["restore", "--to", "staging", "--repository", "main"]).await.expect_code(1);
+        assert!(named.stderr.contains(what), "{}", named.stderr);
+        fs::write(&path, content).unwrap();
+    }
+    // Damaged in both: the first one's damage is what is told.
+    for repository in [project.repository(), offsite(&project)] {
+        fs::remove_file(repository.join(INSTANCE).join(id).join("database.dump.zst")).unwrap();
+    }
+    let failed = program.run(["restore", "--to", "staging"]).await.expect_code(1);
+    assert!(failed.stderr.contains(&format!("in file://{}", project.repository().display())), "{}", failed.stderr);
+}
+
+#[tokio::test]
+async fn a_restore_goes_on_where_the_first_repository_is_gone() {
+    let (project, program) = with_offsite("").await;
+    program.run(["now"]).await.success();
+    mirror(&project);
+    fs::rename(project.repository(), project.path("unplugged")).unwrap();
+    let restored = program.run(["restore", "--to", "staging"]).await.expect_code(3);
+    assert!(restored.stderr.contains("warning: passed over the repository main: "), "{}", restored.stderr);
+    assert_restored(&project).await;
+    // Made anew and empty, it has no backup to offer either.
+    program.run(["init"]).await.success();
+    let restored = program.run(["restore", "--to", "staging", "--json"]).await.expect_code(3).json();
+    assert_eq!(restored["repository"], "offsite");
+}
