@@ -42,3 +42,8 @@ pub(crate) fn plural(number: u64, noun: &str) -> String {
 pub(crate) fn time(time: Timestamp) -> String {
     time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
+
+/// `2026-11-21`, in the local time zone.
+pub(crate) fn day(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d").to_string()
+}

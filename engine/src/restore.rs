@@ -8,6 +8,7 @@ mod beside;
 mod claim;
 mod database;
 mod error;
+mod evidence;
 mod files;
 mod folders;
 mod leftovers;
@@ -18,19 +19,19 @@ mod swap;
 mod undo;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub use self::error::RestoreError;
 pub(crate) use self::folders::check_movable;
 pub use self::undo::{Undone, undo};
 
-use self::beside::Beside;
+use self::beside::{Beside, timed};
 use self::claim::Claim;
 use crate::config::Target;
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::odoo::{Neutralized, neutralize};
-use crate::repository::Repository;
+use crate::repository::{Occasion, ProofName, Repository, Timings};
 use crate::run::Run;
 use crate::verify::{Depth, RestoredCopy, Verification, verify};
 
@@ -68,10 +69,12 @@ pub struct Restored {
     pub former: Option<Former>,
     /// What was cleared away of earlier runs that had been cut off, in words.
     pub cleared: Vec<String>,
-    /// What could not be, in words.
+    /// What could not be, and why there is no proof, in words.
     pub warnings: Vec<String>,
-    /// From the beginning to the moment when both had their names.
-    pub duration: Duration,
+    /// How long it took until both had their names.
+    pub timings: Timings,
+    /// The proof that was stored; `None` where a warning says why not.
+    pub proof: Option<ProofName>,
 }
 
 /// What a target was before it was replaced, under the names that it has now.
@@ -114,7 +117,15 @@ pub async fn restore(
 ) -> Result<Restored, Error> {
     let result = async {
         let lock = repository.lock_to_read(&manifest.instance, &manifest.id, run).await?;
-        let result = Job { repository, manifest, target, options, run }.restore().await;
+        let job = Job { repository, manifest, target, options, run };
+        let mut result = job.restore().await;
+        match &mut result {
+            Ok(restored) => match job.prove(Occasion::Restore, &restored.verification, restored.timings).await {
+                Ok(proof) => restored.proof = Some(proof),
+                Err(unproven) => restored.warnings.push(unproven),
+            },
+            Err(error) => job.testify_against(Occasion::Restore, error).await,
+        }
         match lock {
             Some(lock) => lock.finish(result).await,
             None => result,
@@ -135,7 +146,7 @@ impl Job<'_> {
         let work = async {
             let made = beside.fill(self, &claim).await?;
             let verification = self.verify(&beside).await?;
-            let neutralized = self.neutralize(&beside).await?;
+            let neutralized = timed(self.neutralize(&beside)).await?;
             Ok((made, verification, neutralized))
         };
         let result = match run.until_cancelled(work).await {
@@ -143,9 +154,9 @@ impl Job<'_> {
             Ok(done) => swap::swap(&mut claim, &beside.suffix).await.map(|()| done).map_err(Error::from),
             Err(error) => Err(error),
         };
-        let duration = started.elapsed();
+        let total = started.elapsed();
         tracing::info!(database = target.database.name, ok = result.is_ok(), "restore ended");
-        let (made, verification, neutralized) = match result {
+        let (made, verification, (neutralized, neutralization)) = match result {
             Ok(done) => done,
             Err(error) => {
                 beside.abandon(&mut claim, run).await;
@@ -156,18 +167,20 @@ impl Job<'_> {
             let former = claim.record.former.take();
             claim.record.scraps.extend(former.as_ref().map(Into::into));
         }
+        let (database, filestore, verified) = (made.database.1, made.files.1, verification.duration);
         Ok(Restored {
             database: target.database.name.clone(),
             filestore: target.filestore.clone(),
-            files: made.files.files,
-            bytes: made.files.bytes,
-            jobs: made.database.jobs,
+            files: made.files.0.files,
+            bytes: made.files.0.bytes,
+            jobs: made.database.0.jobs,
             verification,
             neutralized,
             cleared,
             warnings: leftovers::remove(&mut claim).await.left,
             former: Former::of(&claim),
-            duration,
+            timings: Timings { total, database, filestore, verification: verified, neutralization },
+            proof: None,
         })
     }
 

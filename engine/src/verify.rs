@@ -25,7 +25,7 @@ use crate::run::Run;
 use crate::stream::decode;
 
 /// How much is read to verify a copy.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Depth {
     /// Every table, and of every file whether it is there and how long it is. What was unpacked had the digests of the backup.
@@ -33,6 +33,25 @@ pub enum Depth {
     Quick,
     /// Every file too is read back from the disk, and has the SHA-1 that Odoo named it by.
     Full,
+}
+
+impl Depth {
+    /// All of them, from the least to the most.
+    pub const ALL: [Self; 2] = [Self::Quick, Self::Full];
+
+    /// In a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl fmt::Display for Depth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// A restored pair, and the backup that it is to be a copy of.
@@ -177,9 +196,9 @@ impl Verification {
         self.checks.iter().all(|check| check.outcome != Outcome::Failed)
     }
 
-    /// Whether nothing was left out for want of something to compare with.
-    pub fn is_complete(&self) -> bool {
-        self.checks.iter().all(|check| check.outcome != Outcome::Skipped)
+    /// What was left out for want of something to compare with.
+    pub fn skipped(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| check.outcome == Outcome::Skipped)
     }
 
     /// Itself.
@@ -204,17 +223,17 @@ impl Verification {
     }
 }
 
-mod seconds {
+pub(crate) mod seconds {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         // A thousandth is as exact as is of use.
         serializer.serialize_f64((duration.as_secs_f64() * 1000.0).round() / 1000.0)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let seconds = f64::deserialize(deserializer)?;
         Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
     }

@@ -12,6 +12,8 @@ mod damage;
 mod deploy;
 #[path = "main_job/neutral.rs"]
 mod neutral;
+#[path = "main_job/proofs.rs"]
+mod proofs;
 #[path = "main_job/pruning.rs"]
 mod pruning;
 #[path = "main_job/round_trip.rs"]

@@ -2,9 +2,10 @@
 
 use engine::error::explain;
 use engine::manifest::Manifest;
-use engine::repository::Listing;
+use engine::repository::{Evidence, Listing};
 use serde_json::{Value, json};
 
+use super::proofs;
 use super::show::document;
 use super::{Chosen, Failure, load, open};
 use crate::exit::Exit;
@@ -24,6 +25,7 @@ pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -
                 listing.backups.extend(of_one.backups);
                 listing.damaged.extend(of_one.damaged);
                 listing.pinned.extend(of_one.pinned);
+                listing.evidence.extend(of_one.evidence);
             }
         }
     }
@@ -31,21 +33,28 @@ pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -
         output.warning(&damaged.error.to_string());
     }
     let document = json!({
-        "backups": listing.backups.iter().map(|backup| with_pin(backup, &listing)).collect::<Vec<_>>(),
+        "backups": listing.backups.iter().map(|backup| in_list(backup, &listing)).collect::<Vec<_>>(),
         "damaged": listing.damaged.iter().map(damaged_document).collect::<Vec<_>>(),
     });
     let exit = if listing.damaged.is_empty() { Exit::Success } else { Exit::Damage };
     Ok(output.result(&document, || text(&listing, names), exit))
 }
 
-fn with_pin(backup: &Manifest, listing: &Listing) -> Value {
+fn in_list(backup: &Manifest, listing: &Listing) -> Value {
     let mut document = document(backup);
+    let evidence = evidence(backup, listing);
     document["pinned"] = json!(is_pinned(backup, listing));
+    document["proven"] = json!(evidence.and_then(Evidence::proven).map(|proof| proof.at));
+    document["proof"] = json!(evidence.map(Evidence::name));
     document
 }
 
 fn is_pinned(backup: &Manifest, listing: &Listing) -> bool {
     listing.pinned.contains(&(backup.instance.clone(), backup.id.clone()))
+}
+
+fn evidence<'a>(backup: &Manifest, listing: &'a Listing) -> Option<&'a Evidence> {
+    listing.evidence.get(&(backup.instance.clone(), backup.id.clone()))
 }
 
 fn damaged_document(damaged: &engine::repository::Damaged) -> Value {
@@ -59,7 +68,7 @@ fn text(listing: &Listing, names: &[String]) -> String {
         (true, 0, names) => return format!("no backups of {}", names.join(", ")),
         (true, damaged, _) => return format!("no backup that can be read; {damaged} damaged"),
     }
-    let header = ["INSTANCE", "BACKUP", "CREATED", "ODOO", "DATABASE", "FILES", "FILESTORE", "STORED", ""];
+    let header = ["INSTANCE", "BACKUP", "CREATED", "ODOO", "DATABASE", "FILES", "FILESTORE", "STORED", "PROVEN", ""];
     let rows = listing.backups.iter().map(|backup| {
         vec![
             backup.instance.clone(),
@@ -70,6 +79,7 @@ fn text(listing: &Listing, names: &[String]) -> String {
             count(backup.filestore.files),
             bytes(backup.filestore.bytes),
             bytes(backup.stored_bytes()),
+            proofs::brief(evidence(backup, listing)),
             if is_pinned(backup, listing) { "pinned" } else { "" }.to_owned(),
         ]
     });

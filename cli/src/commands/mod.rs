@@ -11,6 +11,7 @@ mod init;
 mod list;
 mod now;
 mod pin;
+mod proofs;
 mod prune;
 mod restore;
 mod show;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::sources::{Done, with_first_sound};
 use super::verification::verified;
-use super::{Chosen, Failure, load, only_instance};
+use super::{Chosen, Failure, load, only_instance, proofs};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, plural, time};
@@ -56,9 +56,9 @@ pub(super) async fn restore(
     let selector = wanted.backup.unwrap_or("latest");
     let done = with_first_sound(&config, selector, instance, run, output, restore).await?;
     let Done { manifest, repository, passed_over, result: restored } = &done;
-    let Restored { database, filestore, files, bytes: size, jobs, duration, .. } = restored;
+    let Restored { database, filestore, files, bytes: size, jobs, timings, proof, .. } = restored;
     let Restored { verification, neutralized, former, cleared, warnings, .. } = restored;
-    let seconds = duration.as_secs_f64();
+    let seconds = timings.total.as_secs_f64();
     let document = json!({
         "backup": manifest.id,
         "instance": manifest.instance,
@@ -75,6 +75,8 @@ pub(super) async fn restore(
         "verification": verification,
         "neutralized": neutralized,
         "seconds": seconds,
+        "timings": timings,
+        "proof": proof,
     });
     let text = || {
         format!(
@@ -83,7 +85,8 @@ pub(super) async fn restore(
   filestore  {files} ({size}) in {filestore}
   digests    all as in the manifest
 {verified}  neutral    {neutral}
-{former}  time       {seconds:.1} s with {jobs}
+{former}  time       {took} with {jobs}
+  proof      {proof}
 ",
             target = target.name,
             instance = manifest.instance,
@@ -95,6 +98,8 @@ pub(super) async fn restore(
             verified = verified(verification),
             former = former_text(former.as_ref(), &target.name),
             jobs = plural(u64::from(*jobs), "job"),
+            took = proofs::took(timings),
+            proof = proof.as_ref().map_or("none is stored", |proof| proof.key.as_str()),
             neutral = neutral(neutralized.as_ref()),
         )
     };

@@ -5,7 +5,7 @@ use engine::odoo::AttachmentCounts;
 use engine::repository::Pin;
 use serde_json::{Value, json};
 
-use super::{Chosen, Failure, load, only_instance, open};
+use super::{Chosen, Failure, load, only_instance, open, proofs};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, count, plural, table, time};
@@ -16,11 +16,14 @@ pub(super) async fn show(config: Chosen<'_>, selector: &str, output: Output) -> 
     let repository = open(&config).await?;
     let manifest = repository.find(selector, only_instance(&config)).await?;
     let pin = repository.pins(&manifest.instance).await?.remove(&manifest.id);
+    let seen = proofs::Seen::of(&repository, &manifest).await?;
     let mut document = document(&manifest);
     document["manifest"] = json!(manifest);
     document["pinned"] = json!(pin.is_some());
     document["pin_note"] = json!(pin.as_ref().and_then(|pin| pin.note.as_ref()));
-    Ok(output.result(&document, || text(&manifest, pin.as_ref()), Exit::Success))
+    document["proven"] = json!(seen.proven());
+    document["proof"] = seen.document();
+    Ok(output.result(&document, || text(&manifest, pin.as_ref(), &seen), Exit::Success))
 }
 
 /// A backup in brief, for programs. All sizes are bytes.
@@ -95,7 +98,7 @@ fn attachments(counts: &AttachmentCounts) -> String {
     text
 }
 
-fn text(manifest: &Manifest, pin: Option<&Pin>) -> String {
+fn text(manifest: &Manifest, pin: Option<&Pin>, seen: &proofs::Seen) -> String {
     let database = &manifest.database;
     let filestore = &manifest.filestore;
     let mut text = format!(
@@ -139,6 +142,7 @@ fn text(manifest: &Manifest, pin: Option<&Pin>) -> String {
         let uuid = odoo.database_uuid.as_deref().unwrap_or("none");
         text.push_str(&format!("  odoo       {modules}, database.uuid {uuid}\n"));
     }
+    text.push_str(&seen.text());
     for warning in &manifest.warnings {
         text.push_str(&format!("  warning    {warning}\n"));
     }

@@ -6,15 +6,12 @@ use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 
 use super::cache::{CachedManifests, Seen};
-use super::{BackupId, Repository, RepositoryError, marks, member};
+use super::{BackupId, Evidence, ProofName, Repository, RepositoryError, marks, member};
 use crate::manifest::{MANIFEST, Manifest};
 use crate::store::{Key, StoreErrorKind};
 
 /// Manifests that are read at once.
 const PARALLEL_READS: usize = 16;
-
-/// Instance and id of a backup, and what the store says of its manifest.
-type SeenBackup = (String, BackupId, Seen);
 
 /// Every backup of a repository or an instance.
 #[derive(Debug, Default)]
@@ -25,6 +22,19 @@ pub struct Listing {
     pub damaged: Vec<Damaged>,
     /// Instance and id of those that a person said are to stay; also of such as are gone.
     pub pinned: BTreeSet<(String, BackupId)>,
+    /// What was seen of them by restoring them, by instance and id; also of such as are gone.
+    pub evidence: BTreeMap<(String, BackupId), Evidence>,
+}
+
+/// What the names of objects say.
+#[derive(Debug, Default)]
+struct Sight {
+    /// Instance and id of every backup, with what the store says of its manifest.
+    backups: Vec<(String, BackupId, Seen)>,
+    /// By instance and id.
+    pinned: BTreeSet<(String, BackupId)>,
+    /// By instance.
+    proofs: Vec<(String, ProofName)>,
 }
 
 /// A backup whose manifest cannot be read.
@@ -47,15 +57,16 @@ impl Repository {
     /// listed as such.
     pub async fn list(&self, instance: Option<&str>) -> Result<Listing, RepositoryError> {
         let mut instances: BTreeMap<String, Vec<(BackupId, Seen)>> = BTreeMap::new();
-        let (manifests, pinned) = self.seen(instance).await?;
-        for (instance, id, seen) in manifests {
+        let Sight { backups, pinned, proofs } = self.look(instance).await?;
+        for (instance, id, seen) in backups {
             instances.entry(instance).or_default().push((id, seen));
         }
         let permits = Semaphore::new(PARALLEL_READS);
         let mut listings = futures::stream::iter(instances)
             .map(|(instance, seen)| self.list_instance(instance, seen, &permits))
             .buffer_unordered(PARALLEL_READS);
-        let mut listing = Listing { pinned, ..Listing::default() };
+        let evidence = Evidence::by_backup(proofs);
+        let mut listing = Listing { pinned, evidence, ..Listing::default() };
         while let Some(of_one) = listings.next().await {
             let of_one = of_one?;
             listing.backups.extend(of_one.backups);
@@ -132,27 +143,22 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::Store`]
     pub async fn names(&self, instance: Option<&str>) -> Result<Vec<(String, BackupId)>, RepositoryError> {
-        Ok(self.seen(instance).await?.0.into_iter().map(|(instance, id, _)| (instance, id)).collect())
+        Ok(self.look(instance).await?.backups.into_iter().map(|(instance, id, _)| (instance, id)).collect())
     }
 
-    /// As [`Self::names`], with what the store says of each manifest; and those that are pinned.
-    async fn seen(
-        &self,
-        instance: Option<&str>,
-    ) -> Result<(Vec<SeenBackup>, BTreeSet<(String, BackupId)>), RepositoryError> {
+    /// Everything that can be told without reading an object, of one instance or of all.
+    async fn look(&self, instance: Option<&str>) -> Result<Sight, RepositoryError> {
+        let mut sight = Sight::default();
         // A name that is no key's segment cannot have backups.
-        let prefix = match instance.map(Key::new).transpose() {
-            Ok(prefix) => prefix,
-            Err(_) => return Ok((Vec::new(), BTreeSet::new())),
-        };
-        let (mut manifests, mut pinned) = (Vec::new(), BTreeSet::new());
+        let Ok(prefix) = instance.map(Key::new).transpose() else { return Ok(sight) };
         let mut objects = self.store.list(prefix.as_ref());
         while let Some(object) = objects.try_next().await? {
             let seen = Seen { size: object.size, modified: object.modified };
-            manifests.extend(name_of(&object.key).map(|(instance, id)| (instance, id, seen)));
-            pinned.extend(marks::pinned(&object.key));
+            sight.backups.extend(name_of(&object.key).map(|(instance, id)| (instance, id, seen)));
+            sight.pinned.extend(marks::pinned(&object.key));
+            sight.proofs.extend(ProofName::of(&object.key));
         }
-        Ok((manifests, pinned))
+        Ok(sight)
     }
 
     /// The backup that `selector` names: an id, a unique beginning of one, `latest`, or any of them behind `INSTANCE/`.

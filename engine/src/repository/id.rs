@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
@@ -23,10 +25,7 @@ pub struct InvalidBackupId(String);
 impl BackupId {
     /// The name of a backup that shows the moment `created_at`.
     pub fn new(created_at: Timestamp) -> Self {
-        let time = created_at.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
-        let nanoseconds = created_at.subsec_nanosecond().unsigned_abs();
-        let fraction = (u64::from(nanoseconds) << 16) / 1_000_000_000;
-        Self(format!("{time}-{fraction:04x}"))
+        Self(stamp(created_at))
     }
 
     /// The folder of its objects.
@@ -39,6 +38,25 @@ impl BackupId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The form of a second.
+const SECOND: &str = "%Y%m%dT%H%M%SZ";
+
+/// A moment as names have it.
+pub(super) fn stamp(moment: Timestamp) -> String {
+    let second = moment.to_zoned(TimeZone::UTC).strftime(SECOND).to_string();
+    let fraction = (u64::from(moment.subsec_nanosecond().unsigned_abs()) << 16) / 1_000_000_000;
+    format!("{second}-{fraction:04x}")
+}
+
+/// The first moment of which this is the [`stamp`].
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
+    let (second, fraction) = text.split_once('-')?;
+    let second = DateTime::strptime(SECOND, second).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    let fraction = u64::from(u16::from_str_radix(fraction, 16).ok()?);
+    let moment = second + Duration::from_nanos((fraction * 1_000_000_000).div_ceil(1 << 16));
+    (stamp(moment) == text).then_some(moment)
 }
 
 impl fmt::Display for BackupId {
@@ -104,6 +122,12 @@ mod tests {
         assert!(ids.is_sorted());
         for id in ids {
             assert_eq!(id.as_str().parse::<BackupId>().unwrap(), id);
+            assert_eq!(stamp(moment(id.as_str()).unwrap()), id.as_str());
+        }
+        for no_moment in
+            ["20261321T020003Z-0000", "20261121T020003Z-FFFF", "20261121T020003Z-00000", "20261121T020003Z"]
+        {
+            assert_eq!(moment(no_moment), None, "{no_moment}");
         }
     }
 

@@ -9,6 +9,7 @@
 //! <instance>/<backup id>/filestore-0001.files.zst
 //! <instance>/<backup id>/SHA256SUMS
 //! <instance>/pins/<backup id>.json                     what a person says of it
+//! <instance>/proofs/<backup id>/<time>-<depth>-<outcome>.json   what restored copies have shown
 //! locks/<instance>/<purpose>-<id>.json                 while something is done to it
 //! ```
 
@@ -19,6 +20,7 @@ mod guide;
 mod id;
 mod lock;
 mod marks;
+mod proofs;
 
 use std::io;
 use std::path::Path;
@@ -34,6 +36,7 @@ pub use guide::store_guide;
 pub use id::{BackupId, InvalidBackupId};
 pub use lock::{Claim, Lock, LockError, Owner, Purpose, StoredClaim};
 pub use marks::{Accepted, Pin};
+pub use proofs::{Evidence, Occasion, Proof, ProofName, ProofOutcome, Timings};
 
 use crate::config::RepositoryConfig;
 use crate::error::Error;

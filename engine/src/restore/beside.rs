@@ -1,6 +1,7 @@
 //! A database and a folder beside the target's, made whole before they get the target's names.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use tokio_util::task::TaskTracker;
 
@@ -31,13 +32,13 @@ pub(super) struct Beside {
     pub(super) writers: TaskTracker,
 }
 
-/// What was made there.
+/// What was made there, and how long each took.
 #[derive(Debug)]
 pub(super) struct Made {
     /// The database.
-    pub(super) database: RestoredDatabase,
+    pub(super) database: (RestoredDatabase, Duration),
     /// The files.
-    pub(super) files: Unpacked,
+    pub(super) files: (Unpacked, Duration),
 }
 
 impl Beside {
@@ -61,10 +62,10 @@ impl Beside {
     /// Makes both of the backup, side by side.
     pub(super) async fn fill(&self, job: &Job<'_>, claim: &Claim) -> Result<Made, Error> {
         let (database, files) =
-            tokio::try_join!(restore_database(job, &claim.server, self), restore_filestore(job, self))?;
-        let expected = &job.manifest.filestore;
-        same("files in the filestore", expected.files, files.files)?;
-        same("bytes in the filestore", expected.bytes, files.bytes)?;
+            tokio::try_join!(timed(restore_database(job, &claim.server, self)), timed(restore_filestore(job, self)))?;
+        let (expected, found) = (&job.manifest.filestore, &files.0);
+        same("files in the filestore", expected.files, found.files)?;
+        same("bytes in the filestore", expected.bytes, found.bytes)?;
         Ok(Made { database, files })
     }
 
@@ -75,6 +76,13 @@ impl Beside {
         self.writers.wait().await;
         leftovers::remove(claim).await.left.iter().for_each(|text| run.progress.warn(text));
     }
+}
+
+/// What was done, and how long it took.
+pub(super) async fn timed<T>(work: impl Future<Output = Result<T, Error>>) -> Result<(T, Duration), Error> {
+    let started = Instant::now();
+    let done = work.await?;
+    Ok((done, started.elapsed()))
 }
 
 fn same(what: &str, expected: u64, found: u64) -> Result<(), Error> {

@@ -44,6 +44,12 @@ async fn a_copy_that_is_not_what_was_backed_up_is_not_kept() {
     assert!(run.stderr.contains("public.ir_sequence has 2 rows, and 3 were backed up"), "{}", run.stderr);
     assert_failed(run, "the restored copy is not what was backed up: rows: ");
     assert_nothing_restored(&project);
+    let listed = program.run(["list", "--json"]).await.success().json();
+    let backup = &listed["backups"][0];
+    assert_eq!((&backup["proven"], &backup["proof"]["outcome"]), (&serde_json::Value::Null, &"failed".into()));
+    let shown = program.run(["show", "latest", "--json"]).await.success().json();
+    let failed = |check: &serde_json::Value| check["subject"] == "rows" && check["outcome"] == "failed";
+    assert!(shown["proof"]["verification"]["checks"].as_array().unwrap().iter().any(failed), "{}", shown["proof"]);
 }
 
 #[tokio::test]

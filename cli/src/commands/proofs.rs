@@ -1,0 +1,102 @@
+//! What restored copies have shown of a backup, as people and programs are told of it.
+
+use engine::manifest::Manifest;
+use engine::repository::{Evidence, Proof, ProofName, Repository, RepositoryError, Timings};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::table::{day, time};
+
+/// In a column.
+pub(super) fn brief(evidence: Option<&Evidence>) -> String {
+    match evidence {
+        None => "-".to_owned(),
+        Some(Evidence::Proven(proof)) => format!("{}, {}", day(proof.at), proof.depth),
+        Some(Evidence::Refuted(failed)) => format!("FAILED {}", day(failed.at)),
+    }
+}
+
+/// What was seen of one backup, with the object that says the last word.
+pub(super) struct Seen {
+    evidence: Option<Evidence>,
+    /// `Err`: why it cannot be read.
+    proof: Option<Result<Proof, String>>,
+}
+
+impl Seen {
+    pub(super) async fn of(repository: &Repository, manifest: &Manifest) -> Result<Self, RepositoryError> {
+        let evidence = repository.proofs(&manifest.instance).await?.remove(&manifest.id);
+        let proof = match &evidence {
+            None => None,
+            // A proof is beside the backup: one that is damaged does not keep the backup from being shown.
+            Some(evidence) => Some(repository.proof(evidence.name()).await.map_err(|error| error.to_string())),
+        };
+        Ok(Self { evidence, proof })
+    }
+
+    /// When it was proven; `None` where it is not.
+    pub(super) fn proven(&self) -> Option<Timestamp> {
+        self.evidence.as_ref().and_then(Evidence::proven).map(|proof| proof.at)
+    }
+
+    /// The object, or what its name says where it cannot be read.
+    pub(super) fn document(&self) -> Value {
+        match (&self.proof, &self.evidence) {
+            (Some(Ok(proof)), Some(evidence)) => {
+                let mut document = json!(proof);
+                document["key"] = json!(evidence.name().key);
+                document
+            }
+            (_, evidence) => json!(evidence.as_ref().map(Evidence::name)),
+        }
+    }
+
+    /// In a line or two.
+    pub(super) fn text(&self) -> String {
+        let mut text = match &self.evidence {
+            None => "  proven     no: no restored copy was verified yet\n".to_owned(),
+            Some(Evidence::Proven(name)) => format!("  proven     {}\n", self.circumstances(name)),
+            Some(Evidence::Refuted(name)) => format!("  proven     NO: a copy FAILED {}\n", self.circumstances(name)),
+        };
+        match &self.proof {
+            Some(Ok(Proof { failure: Some(failure), .. })) => {
+                text.push_str(&format!("  failed     {}\n", visible(failure)))
+            }
+            Some(Err(why)) => text.push_str(&format!("  unread     {why}\n")),
+            _ => {}
+        }
+        text
+    }
+
+    fn circumstances(&self, name: &ProofName) -> String {
+        let mut text = format!("{}, {}", time(name.at), name.depth);
+        let Some(Ok(proof)) = &self.proof else { return text };
+        text.push_str(&format!(", by a {} with {}", proof.occasion, proof.program));
+        if let Some(verification) = &proof.verification {
+            text.push_str(&format!(" on PostgreSQL {}", verification.server));
+        }
+        if let Some(timings) = &proof.seconds {
+            text.push_str(&format!("; {}", took(timings)));
+        }
+        visible(&text)
+    }
+}
+
+/// A stored text may be anybody's who can write to the repository: what could play tricks with a terminal is written out.
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_default().collect() } else { String::from(c) }).collect()
+}
+
+/// How long a copy took, with its parts.
+pub(super) fn took(timings: &Timings) -> String {
+    let Timings { total, database, filestore, verification, neutralization } = timings;
+    let parts = [
+        ("database", database),
+        ("filestore", filestore),
+        ("verification", verification),
+        ("neutralization", neutralization),
+    ];
+    let parts = parts.into_iter().filter(|(_, took)| !took.is_zero());
+    let parts: Vec<_> = parts.map(|(name, took)| format!("{name} {:.1} s", took.as_secs_f64())).collect();
+    format!("{:.1} s ({})", total.as_secs_f64(), parts.join(", "))
+}

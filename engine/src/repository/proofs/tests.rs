@@ -1,0 +1,108 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::manifest::{StoredObject, made_up};
+use crate::store::{LocalStore, Store};
+use crate::stream::Fingerprint;
+
+const BACKUP: &str = "20261121T020003Z-3f9c";
+
+fn seen(at: &str, depth: Depth, outcome: ProofOutcome) -> ProofName {
+    ProofName::new("production", &BACKUP.parse().unwrap(), at.parse().unwrap(), depth, outcome)
+}
+
+#[test]
+fn a_name_says_what_a_list_needs() {
+    let name = seen("2026-11-22T04:05:06.5Z", Depth::Full, ProofOutcome::Passed);
+    assert_eq!(name.key.as_str(), "production/proofs/20261121T020003Z-3f9c/20261122T040506Z-8000-full-passed.json");
+    assert_eq!(ProofName::of(&name.key), Some(("production".to_owned(), name)));
+    for other in [
+        "production/20261121T020003Z-3f9c/manifest.json",
+        "proofs/production/20261121T020003Z-3f9c/20261122T040506Z-8000-full-passed.json",
+        "production/proofs/20261122T040506Z-8000-full-passed.json",
+        "production/proofs/latest/20261122T040506Z-8000-full-passed.json",
+        "production/proofs/20261121T020003Z-3f9c/20261122T040506Z-8000-full-passed",
+        "production/proofs/20261121T020003Z-3f9c/20261122T040506Z-8000-deep-passed.json",
+        "production/proofs/20261121T020003Z-3f9c/20261122T040506Z-8000-full-so-so.json",
+        "production/proofs/20261121T020003Z-3f9c/20261122T250506Z-8000-full-passed.json",
+        "production/proofs/20261121T020003Z-3f9c/20261122T040506Z-8000-full-passed.json/more",
+    ] {
+        assert_eq!(ProofName::of(&Key::new(other).unwrap()), None, "{other}");
+    }
+}
+
+#[test]
+fn what_failed_counts_until_a_later_copy_passed_that_was_verified_as_deeply() {
+    use Depth::{Full, Quick};
+    use ProofOutcome::{Failed, Passed};
+    let cases = [
+        (vec![], None),
+        (vec![(Quick, Passed)], Some((true, 0))),
+        (vec![(Full, Passed), (Quick, Passed)], Some((true, 1))),
+        (vec![(Quick, Failed)], Some((false, 0))),
+        (vec![(Full, Passed), (Quick, Failed)], Some((false, 1))),
+        (vec![(Quick, Failed), (Quick, Passed)], Some((true, 1))),
+        (vec![(Full, Failed), (Quick, Passed)], Some((false, 0))),
+        (vec![(Full, Failed), (Quick, Failed), (Quick, Passed)], Some((false, 0))),
+        (vec![(Full, Failed), (Quick, Passed), (Full, Passed)], Some((true, 2))),
+    ];
+    for (told, expected) in cases {
+        let names: Vec<_> = told
+            .iter()
+            .zip(10..)
+            .map(|((depth, outcome), minute)| seen(&format!("2026-11-22T04:{minute}:00Z"), *depth, *outcome))
+            .collect();
+        let expected = expected.map(|(proven, at)| {
+            let name = names[at].clone();
+            if proven { Evidence::Proven(name) } else { Evidence::Refuted(name) }
+        });
+        let backwards = names.iter().rev().cloned().collect();
+        assert_eq!(Evidence::of(backwards), expected, "{told:?}");
+    }
+    let both = [Passed, Failed].map(|outcome| seen("2026-11-22T04:10:00Z", Quick, outcome));
+    assert_eq!(Evidence::of(both.to_vec()), Some(Evidence::Refuted(both[1].clone())));
+}
+
+#[tokio::test]
+async fn a_proof_is_stored_once_and_read_as_it_was_and_what_is_not_what_its_name_says_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(LocalStore::open(folder.path().to_owned(), false).await.unwrap());
+    let repository = Repository::init(store.clone(), Timestamp::now()).await.unwrap();
+    let id = BackupId::new(Timestamp::now());
+    let key = member(&id.key("production"), "database.dump.zst");
+    let nothing = Fingerprint::of(b"");
+    let manifest = made_up::manifest("production", &id, StoredObject { key, plain: nothing, stored: nothing });
+    let prepare = async |manifest: &Manifest| {
+        repository.prepare_proof(manifest, Occasion::Drill, ProofOutcome::Passed, Depth::Quick).await
+    };
+    assert!(prepare(&manifest).await.is_err(), "there is no such backup");
+    let bytes = manifest.to_bytes().unwrap();
+    let manifest_key = member(&id.key("production"), MANIFEST);
+    store.put(&manifest_key, body_of(bytes.clone()), Mode::CreateNew).await.unwrap();
+    let mut other = manifest.clone();
+    other.program = "another".into();
+    assert!(matches!(prepare(&other).await, Err(RepositoryError::Damaged { .. })));
+
+    let timings = Timings { total: Duration::from_millis(1500), ..Timings::default() };
+    let proof = Proof { seconds: Some(timings), ..prepare(&manifest).await.unwrap() };
+    assert_eq!(proof.manifest, Digest::of(&bytes));
+    let name = repository.store_proof(&proof).await.unwrap();
+    assert!(repository.store_proof(&proof).await.is_err(), "create-only");
+    assert_eq!(repository.proof(&name).await.unwrap(), proof);
+    let found = repository.proofs("production").await.unwrap();
+    assert_eq!(found[&id].proven().map(|found| &found.key), Some(&name.key));
+    let listed = repository.list(Some("production")).await.unwrap().evidence;
+    assert_eq!(listed[&("production".to_owned(), id.clone())], found[&id]);
+    assert!(repository.proofs("prod").await.unwrap().is_empty());
+
+    let stored = String::from_utf8(read_document(&*store, &name.key).await.unwrap()).unwrap();
+    let replace = async |from: &str, to: &str| {
+        assert!(stored.contains(from));
+        let text = stored.replace(from, to);
+        store.put(&name.key, body_of(text), Mode::Replace).await.unwrap();
+        repository.proof(&name).await
+    };
+    assert_eq!(replace("\"format\"", "\"later\": {}, \"format\"").await.unwrap(), proof);
+    assert!(matches!(replace("\"format\": 1", "\"format\": 2").await, Err(RepositoryError::NewerFormat { .. })));
+    assert!(matches!(replace("\"passed\"", "\"failed\"").await, Err(RepositoryError::Damaged { .. })));
+}

@@ -1,0 +1,62 @@
+//! What a restore has shown of its backup, written down in the repository.
+
+use super::Job;
+use crate::error::{Error, explain};
+use crate::repository::{Occasion, Proof, ProofName, ProofOutcome, Timings};
+use crate::verify::{Depth, Verification};
+
+impl Job<'_> {
+    /// Stores the proof that a copy was what had been backed up.
+    ///
+    /// # Errors
+    /// Why there is none, in a sentence: the copy is good all the same.
+    pub(super) async fn prove(
+        &self,
+        occasion: Occasion,
+        verification: &Verification,
+        timings: Timings,
+    ) -> Result<ProofName, String> {
+        let skipped: Vec<_> =
+            verification.skipped().map(|check| format!("{}: {}", check.subject, check.summary)).collect();
+        if !skipped.is_empty() {
+            return Err(format!(
+                "no proof of the backup is stored, for not all could be verified: {}",
+                skipped.join("; ")
+            ));
+        }
+        let stored = async {
+            let proof = self
+                .repository
+                .prepare_proof(self.manifest, occasion, ProofOutcome::Passed, verification.depth)
+                .await?;
+            let (verification, seconds) = (Some(verification.clone()), Some(timings));
+            self.store(Proof { verification, seconds, ..proof }).await
+        };
+        let stored = self.run.until_cancelled(stored).await;
+        stored.map_err(|error| format!("the proof of the backup could not be stored: {}", explain(&error)))
+    }
+
+    /// Stores that the backup could not be restored as it was, where `error` says so. What else was in the way is nothing that speaks against it.
+    pub(super) async fn testify_against(&self, occasion: Occasion, error: &Error) {
+        let (verification, depth) = match error {
+            Error::NotAsBackedUp(verification) => (Some((**verification).clone()), verification.depth),
+            // Every restore, however deep, meets it, and any that does not has shown that it is mended.
+            Error::Differs { .. } => (None, Depth::Quick),
+            error if error.is_damage() => (None, Depth::Quick),
+            _ => return,
+        };
+        let failure = Some(explain(error).to_string());
+        let stored = async {
+            let proof = self.repository.prepare_proof(self.manifest, occasion, ProofOutcome::Failed, depth).await?;
+            self.store(Proof { verification, failure, ..proof }).await
+        };
+        if let Err(error) = self.run.until_cancelled(stored).await {
+            let why = explain(&error);
+            self.run.progress.warn(&format!("that the backup is damaged could not be written down: {why}"));
+        }
+    }
+
+    async fn store(&self, proof: Proof) -> Result<ProofName, Error> {
+        Ok(self.repository.store_proof(&proof).await?)
+    }
+}

@@ -1,0 +1,94 @@
+//! What a verified copy has shown of its backup is known of the backup from then on.
+
+use std::fs;
+
+use harness::project::Project;
+use serde_json::Value;
+
+use crate::initialised;
+
+/// The objects that say what was seen of the only backup.
+fn proofs(project: &Project, id: &str) -> Vec<String> {
+    let Ok(folder) = fs::read_dir(project.repository().join("production/proofs").join(id)) else { return Vec::new() };
+    folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_restore_proves_its_backup_and_lists_show_it() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let id = program.run(["now", "--json"]).await.success().json()["backups"][0]["id"].as_str().unwrap().to_owned();
+    let listed = async || program.run(["list", "--json"]).await.success().json()["backups"][0].take();
+    let before = listed().await;
+    assert_eq!((&before["proven"], &before["proof"]), (&Value::Null, &Value::Null));
+    assert!(program.run(["show", "latest"]).await.success().stdout.contains("proven     no: "));
+
+    let restored = program.run(["restore", "--to", "staging", "--verify", "full", "--json"]).await.success().json();
+    let names = proofs(&project, &id);
+    assert_eq!(names.len(), 1);
+    let key = format!("production/proofs/{id}/{}", names[0]);
+    assert_eq!(restored["proof"]["key"], key.as_str());
+    let [total, database] = ["total", "database"].map(|part| restored["timings"][part].as_f64().unwrap());
+    assert!(total > database && database > 0.0, "{restored}");
+
+    let stored: Value = serde_json::from_slice(&fs::read(project.repository().join(&key)).unwrap()).unwrap();
+    assert_eq!((&stored["outcome"], &stored["depth"]), (&"passed".into(), &"full".into()), "{stored}");
+    assert_eq!(stored["verification"]["checks"], restored["verification"]["checks"]);
+    assert_eq!(stored["seconds"], restored["timings"]);
+    let sums = fs::read_to_string(project.repository().join("production").join(&id).join("SHA256SUMS")).unwrap();
+    assert!(sums.contains(&format!("{}  manifest.json", stored["manifest"].as_str().unwrap())), "{stored}");
+    let host = project.cluster().host();
+    assert!(!stored.to_string().contains(host) && !stored.to_string().contains("smtp-secret"), "{stored}");
+
+    let after = listed().await;
+    assert_eq!((&after["proof"]["key"], &after["proof"]["outcome"]), (&key.as_str().into(), &"passed".into()));
+    assert_eq!(after["proven"], after["proof"]["at"]);
+    let line = program.run(["list"]).await.success().stdout;
+    assert!(line.trim_end().ends_with(", full"), "{line}");
+    let shown = program.run(["show", "latest", "--json"]).await.success().json();
+    assert_eq!((&shown["proof"]["seconds"], &shown["proof"]["key"]), (&stored["seconds"], &key.as_str().into()));
+    assert!(program.run(["show", "latest"]).await.success().stdout.contains(", full, by a restore with "));
+
+    // Of a proof that was tampered with only the name is known.
+    fs::write(project.repository().join(&key), "{}").unwrap();
+    let shown = program.run(["show", "latest"]).await.success().stdout;
+    assert!(shown.contains("unread     ") && shown.contains("is damaged"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_proof_that_cannot_be_stored_does_not_undo_the_restore() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    // Nothing is read-only to root, as whom this may run; but a file where the folder is to be is in everybody's way.
+    fs::write(project.repository().join("production/proofs"), "").unwrap();
+    let run = program.run(["restore", "--to", "staging", "--json"]).await.expect_code(3).json();
+    assert_eq!(run["proof"], Value::Null);
+    let warning = run["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("the proof of the backup could not be stored: "), "{warning}");
+    assert!(project.cluster().databases().contains(&"staging".to_owned()));
+}
+
+#[tokio::test]
+async fn damage_takes_a_proof_back_until_a_later_copy_is_whole() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let id = program.run(["now", "--json"]).await.success().json()["backups"][0]["id"].as_str().unwrap().to_owned();
+    program.run(["restore", "--to", "staging"]).await.success();
+    let dump = project.repository().join("production").join(&id).join("database.dump.zst");
+    let sound = fs::read(&dump).unwrap();
+    let mut damaged = sound.clone();
+    damaged[sound.len() / 2] ^= 1;
+    fs::write(&dump, damaged).unwrap();
+    program.run(["restore", "--to", "staging", "--verify", "full"]).await.expect_code(1);
+    let listed = async || program.run(["list", "--json"]).await.success().json()["backups"][0].take();
+    let refuted = listed().await;
+    assert_eq!((&refuted["proven"], &refuted["proof"]["outcome"]), (&Value::Null, &"failed".into()));
+    assert!(program.run(["list"]).await.success().stdout.contains("FAILED 20"));
+    let shown = program.run(["show", "latest"]).await.success().stdout;
+    assert!(shown.contains("NO: a copy FAILED") && shown.contains("database.dump.zst"), "{shown}");
+    fs::write(&dump, sound).unwrap();
+    program.run(["restore", "--to", "staging"]).await.success();
+    assert_eq!(listed().await["proof"]["outcome"], "passed");
+    assert_eq!(proofs(&project, &id).len(), 3);
+}
