@@ -50,12 +50,13 @@ impl Inventory {
         instance: &str,
     ) -> Result<Vec<Backup>, RepositoryError> {
         let pins = repository.pins(instance).await?;
+        let proofs = repository.proofs(instance).await?;
         let backups = self.manifests.iter().map(|manifest| Backup {
             id: manifest.id.to_string(),
             instance: instance.to_owned(),
             created_at: manifest.created_at,
             pinned: pins.contains_key(&manifest.id),
-            proven: is_proven(manifest),
+            proven: proofs.get(&manifest.id).is_some_and(|evidence| evidence.proven().is_some()),
             warned: !manifest.warnings.is_empty(),
             figures: Figures {
                 rows: manifest.database.rows.as_ref().map(|rows| rows.rows),
@@ -81,11 +82,6 @@ impl Inventory {
         });
         freed.collect()
     }
-}
-
-/// Whether a verification of it has passed. Proofs are not stored yet.
-fn is_proven(_: &Manifest) -> bool {
-    false
 }
 
 pub(super) async fn list(repository: &Repository, instance: &str) -> Result<Vec<Object>, Error> {

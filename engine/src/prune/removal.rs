@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::inventory::{Inventory, folder, ids, list, needed};
 use crate::error::Error;
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
-use crate::repository::{BackupId, Lock, Purpose, Repository, RepositoryError, member};
+use crate::repository::{BackupId, Lock, ProofName, Purpose, Repository, RepositoryError, member};
 use crate::store::{Key, Object};
 
 /// Objects that are deleted before the lock is looked at again.
@@ -78,7 +78,11 @@ pub(super) async fn remove(
     }
     let read = gone.iter().filter(|manifest| readers.read(&manifest.id));
     let named: HashSet<Key> = kept.iter().chain(read).flat_map(needed).collect();
-    let unnamed = objects.into_iter().filter(|object| is_ours(&object.key) && !named.contains(&object.key));
+    let is_nobodys = |key: &Key| match ProofName::of(key) {
+        Some((_, proof)) => !known.contains(&proof.backup),
+        None => is_ours(key) && !named.contains(key),
+    };
+    let unnamed = objects.into_iter().filter(|object| is_nobodys(&object.key));
     let now = lock.now().await;
     let (old, young): (Vec<Object>, Vec<Object>) = unnamed.partition(|object| is_older(object, now, grace));
     removed.young = young.len() as u64;

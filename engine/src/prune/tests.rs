@@ -15,9 +15,10 @@ use crate::config::Config;
 use crate::manifest::{FilestoreContent, MANIFEST, Manifest, StoredObject, Volume, made_up};
 use crate::postgres::Tools;
 use crate::progress::Task;
-use crate::repository::member;
+use crate::repository::{Occasion, ProofOutcome, member};
 use crate::store::{Key, LocalStore, Mode};
 use crate::stream::{Level, body_of, encode};
+use crate::verify::Depth;
 
 const INSTANCE: &str = "production";
 const DRY: PruneOptions = PruneOptions { dry_run: true, accept_shrunk: false };
@@ -190,6 +191,32 @@ async fn reasons_pins_and_warnings_hold_their_backups() {
     assert_sound(&repository).await;
     let gone = repository.pin(INSTANCE, &all[0].id, None, &Run::default()).await.unwrap_err();
     assert!(matches!(gone, Error::Repository(RepositoryError::NoSuchBackup { .. })), "{gone}");
+}
+
+#[tokio::test]
+async fn the_newest_proven_backup_stays_and_proofs_go_with_their_backups() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 6]).await;
+    let seen = async |of: &Manifest, outcome| {
+        let proof = repository.prepare_proof(of, Occasion::Drill, outcome, Depth::Quick).await.unwrap();
+        repository.store_proof(&proof).await.unwrap();
+    };
+    for of in &all[..3] {
+        seen(of, ProofOutcome::Passed).await;
+    }
+    // It was not what it had been when another copy was made.
+    seen(&all[2], ProofOutcome::Failed).await;
+    age(folder.path());
+    let one = instance("keep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0");
+    pruned(&repository, &one, PruneOptions::default()).await;
+    assert_eq!(ids(&repository).await, [&all[1], &all[5]].map(|manifest| manifest.id.clone()));
+    let proofs = repository.proofs(INSTANCE).await.unwrap();
+    assert_eq!(proofs.keys().collect::<Vec<_>>(), [&all[1].id]);
+    seen(&all[5], ProofOutcome::Passed).await;
+    pruned(&repository, &one, PruneOptions::default()).await;
+    assert_eq!(ids(&repository).await, [all[5].id.clone()]);
+    assert_sound(&repository).await;
 }
 
 #[tokio::test]
