@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use engine::check::Sample;
 use engine::verify::Depth;
 
 const EXAMPLES: &str = "\
@@ -167,14 +168,16 @@ Where the configuration exists already it is left as it is, and only the reposit
     /// Check that every object of a backup is there, and, if asked, every byte of it
     #[command(after_help = "Examples:
   odoo-backup check                          every backup: objects, sizes, checksums' list
-  odoo-backup check latest --read-data       read all of it back, compare every digest")]
+  odoo-backup check latest --read-data       read all of it back, compare every digest
+  odoo-backup check --read-data=5%           read a twentieth, the next time the next: all of it in twenty runs
+  odoo-backup check --read-data=10GB")]
     Check {
         /// Ids, unique beginnings of them, `latest`, or INSTANCE/ and one of these [default: all]
         #[arg(value_name = "BACKUP")]
         backups: Vec<String>,
-        /// Read every byte back, compare every digest, let pg_restore read the dump's table of contents
-        #[arg(long)]
-        read_data: bool,
+        /// Read every byte back, or so many, compare every digest, let pg_restore read the dump's table of contents
+        #[arg(long, value_name = "SAMPLE", num_args = 0..=1, require_equals = true, default_missing_value = "100%")]
+        read_data: Option<Sample>,
     },
     /// Remove the backups that the retention policy no longer keeps, and what interrupted runs left
     #[command(after_help = "Examples:

@@ -2,23 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use engine::check::{CheckOptions, Checked};
+use engine::check::{CheckOptions, Checked, DamagedObject, ReadBack, Report, Sample};
 use engine::config::Config;
 use engine::repository::{BackupId, Repository};
 use engine::run::Run;
-use engine::store::Key;
 use serde_json::{Value, json};
 
 use super::{Chosen, Failure, load, only_instance, open, tools};
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::table::{bytes, plural};
+use crate::table::{bytes, count, plural, time};
 
 /// Checks the named backups, or all.
 pub(super) async fn check(
     config: Chosen<'_>,
     selectors: &[String],
-    read_data: bool,
+    read_data: Option<Sample>,
     run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -26,18 +25,12 @@ pub(super) async fn check(
     let repository = open(&config).await?;
     let backups = chosen(&config, &repository, selectors).await?;
     let options = CheckOptions { read_data, tools: tools(&config) };
-    let checked = engine::check::check(&repository, &backups, &options, run).await?;
-    let sound = checked.iter().all(|backup| backup.damage.is_empty());
-    let document = json!({
-        "sound": sound,
-        "read_data": read_data,
-        "backups": checked.iter().map(document).collect::<Vec<_>>(),
-    });
-    if checked.is_empty() {
+    let report = engine::check::check(&repository, &backups, &options, run).await?;
+    if report.backups.is_empty() {
         output.warning("there are no backups to check");
     }
-    let exit = if sound { Exit::Success } else { Exit::Damage };
-    Ok(output.result(&document, || text(&checked, read_data), exit))
+    let exit = if report.is_sound() { Exit::Success } else { Exit::Damage };
+    Ok(output.result(&document(&report, read_data), || text(&report, read_data), exit))
 }
 
 async fn chosen(
@@ -55,7 +48,33 @@ async fn chosen(
     Ok(chosen.into_iter().collect())
 }
 
-fn document(checked: &Checked) -> Value {
+fn document(report: &Report, read_data: Option<Sample>) -> Value {
+    json!({
+        "sound": report.is_sound(),
+        "read_data": read_data == Some(Sample::ALL),
+        "read": report.read.map(|read| json!({
+            "objects": read.objects,
+            "bytes": read.bytes,
+            "of_objects": read.of_objects,
+            "of_bytes": read.of_bytes,
+            "never_read": read.never_read,
+            "oldest": read.oldest,
+        })),
+        "backups": report.backups.iter().map(backup_document).collect::<Vec<_>>(),
+        "damaged": report.damaged_objects().iter().map(|damaged| json!({
+            "object": damaged.key,
+            "reasons": damaged.reasons,
+            "backups": names(damaged),
+        })).collect::<Vec<_>>(),
+        "unnamed": report.unnamed.iter().map(|unnamed| json!({
+            "instance": unnamed.instance,
+            "objects": unnamed.objects,
+            "bytes": unnamed.bytes,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn backup_document(checked: &Checked) -> Value {
     let damage = checked.damage.iter().map(|damage| json!({ "object": damage.key, "reason": damage.reason }));
     json!({
         "id": checked.id,
@@ -67,29 +86,46 @@ fn document(checked: &Checked) -> Value {
     })
 }
 
-/// An object's name, with its folder only where that is another backup's.
-fn name_in<'a>(backup: &Checked, key: &'a Key) -> &'a str {
-    if key.is_under(&backup.id.key(&backup.instance)) { key.name() } else { key.as_str() }
+fn names(damaged: &DamagedObject) -> Vec<String> {
+    damaged.backups.iter().map(|(instance, id)| format!("{instance}/{id}")).collect()
 }
 
-fn text(checked: &[Checked], read_data: bool) -> String {
+fn text(report: &Report, read_data: Option<Sample>) -> String {
+    let depth = if read_data == Some(Sample::ALL) {
+        "every byte read, every digest right"
+    } else {
+        "all there, of the right size"
+    };
     let mut text = String::new();
-    for backup in checked {
-        let (instance, id) = (&backup.instance, &backup.id);
-        if backup.damage.is_empty() {
-            let (objects, size) = (plural(backup.objects, "object"), bytes(backup.bytes));
-            let depth = if read_data { "every byte read, every digest right" } else { "all there, of the right size" };
-            text.push_str(&format!("sound    {instance}/{id}: {objects}, {size}, {depth}\n"));
-        }
-        for damage in &backup.damage {
-            text.push_str(&format!("DAMAGED  {instance}/{id}: {}: {}\n", name_in(backup, &damage.key), damage.reason));
-        }
+    for backup in report.backups.iter().filter(|backup| backup.damage.is_empty()) {
+        let (objects, size) = (plural(backup.objects, "object"), bytes(backup.bytes));
+        text.push_str(&format!("sound    {}/{}: {objects}, {size}, {depth}\n", backup.instance, backup.id));
     }
-    let damaged = checked.iter().filter(|backup| !backup.damage.is_empty()).count();
-    let all = plural(checked.len() as u64, "backup");
+    for damaged in report.damaged_objects() {
+        text.push_str(&format!("DAMAGED  {}: {}\n", damaged.key, damaged.reasons.join("; ")));
+        text.push_str(&format!("         hits {}\n", names(&damaged).join(", ")));
+    }
+    for unnamed in &report.unnamed {
+        let (objects, size) = (plural(unnamed.objects, "object"), bytes(unnamed.bytes));
+        text.push_str(&format!("unnamed  {}: {objects}, {size}, that no backup needs\n", unnamed.instance));
+    }
+    if let Some(read) = report.read.filter(|_| read_data != Some(Sample::ALL)) {
+        text.push_str(&sample_text(&read));
+    }
+    let damaged = report.backups.iter().filter(|backup| !backup.damage.is_empty()).count();
+    let all = plural(report.backups.len() as u64, "backup");
     text.push_str(&match damaged {
         0 => format!("{all} checked, no damage found\n"),
         damaged => format!("{all} checked, {damaged} damaged\n"),
     });
     text
+}
+
+fn sample_text(read: &ReadBack) -> String {
+    let (now, all) = (bytes(read.bytes), bytes(read.of_bytes));
+    let before = match (read.never_read, read.oldest) {
+        (0, Some(oldest)) => format!("all of it has been read since {}", time(oldest)),
+        (never, _) => format!("{} of {} not read yet", count(never), plural(read.of_objects, "object")),
+    };
+    format!("read     {now} of {all}, every digest compared; {before}\n")
 }

@@ -79,9 +79,9 @@ fn is_final(error: &RepositoryError) -> bool {
 
 /// Makes sure that every object of a backup is there.
 async fn look(repository: &Repository, manifest: &Manifest, config: &Loaded<'_>, run: &Run) -> Result<(), Error> {
-    let options = CheckOptions { read_data: false, tools: tools(config) };
-    let checked = check(repository, &[(manifest.instance.clone(), manifest.id.clone())], &options, run).await?;
-    match checked.into_iter().flat_map(|checked| checked.damage).next() {
+    let options = CheckOptions { read_data: None, tools: tools(config) };
+    let report = check(repository, &[(manifest.instance.clone(), manifest.id.clone())], &options, run).await?;
+    match report.backups.into_iter().flat_map(|checked| checked.damage).next() {
         None => Ok(()),
         Some(damage) => {
             let location = repository.store().location();

@@ -2,14 +2,20 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use std::io;
+use std::path::Path;
+
 use super::*;
-use crate::manifest::made_up;
+use crate::error::explain;
+use crate::manifest::{Manifest, StoredObject, made_up};
+use crate::progress::Task;
+use crate::repository::RepositoryError;
 use crate::store::faulty::{Fault, FaultyStore};
-use crate::store::{Action, LocalStore};
-use crate::stream::{Level, body_of, encode};
+use crate::store::{Action, LocalStore, StoreErrorKind};
+use crate::stream::{Digest, Fingerprint, Level, body_of, encode};
 
 /// A repository with one backup, whose dump is no archive, in a store that has the fault which `fault` names by an object.
-async fn check_with(fault: fn(&str) -> Option<Fault>) -> (Result<Vec<Checked>, Error>, Result<usize, RepositoryError>) {
+async fn check_with(fault: fn(&str) -> Option<Fault>) -> (Result<Report, Error>, Result<usize, RepositoryError>) {
     let folder = tempfile::tempdir().unwrap();
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
     let fault = move |action, key: &Key| if action == Action::Get { fault(key.name()) } else { None };
@@ -21,7 +27,7 @@ async fn check_with(fault: fn(&str) -> Option<Fault>) -> (Result<Vec<Checked>, E
     let manifest = made_up::manifest("production", draft.id(), object);
     draft.commit(&manifest).await.unwrap();
     let names = repository.names(None).await.unwrap();
-    let options = CheckOptions { read_data: true, tools: Tools::new(None) };
+    let options = CheckOptions { read_data: Some(Sample::ALL), tools: Tools::new(None) };
     let listed = repository.list(None).await.map(|listing| listing.damaged.len());
     (check(&repository, &names, &options, &Run::default()).await, listed)
 }
@@ -53,9 +59,98 @@ async fn an_object_that_is_damaged_unreadable_or_gone_is_a_finding() {
     ];
     for (i, fault) in faults.into_iter().enumerate() {
         let (checked, listed) = check_with(fault).await;
-        let damage = &checked.unwrap()[0].damage;
+        let damage = &checked.unwrap().backups[0].damage;
         let reason = &damage[0].reason;
         assert!(reason.contains("bad sector") || reason == "it is missing", "{reason}");
         assert_eq!((damage.len(), listed.unwrap()), (1, usize::from(i < 2)));
     }
+}
+
+/// A sound repository in a folder, with two backups, the second of which stands on an object of the first.
+async fn two_backups(folder: &Path) -> (Repository, [Manifest; 2]) {
+    let store = Arc::new(LocalStore::open(folder.to_owned(), false).await.unwrap());
+    let repository = Repository::init(store, Timestamp::now()).await.unwrap();
+    let first = commit(&repository, None, |_| ()).await;
+    let second = commit(&repository, first.filestore.removed.clone(), |_| ()).await;
+    (repository, [first, second])
+}
+
+async fn commit(
+    repository: &Repository,
+    removed: Option<StoredObject>,
+    change: impl FnOnce(&mut Manifest),
+) -> Manifest {
+    let draft = repository.begin("production", Timestamp::now());
+    let add = async |name: &str| {
+        let content = encode(body_of(name.as_bytes().to_vec()), Level::default(), 0, Task::default());
+        draft.add(name, content).await.unwrap().0
+    };
+    let mut manifest = made_up::manifest("production", draft.id(), add("database.dump.zst").await);
+    manifest.filestore.removed = match removed {
+        Some(earlier) => Some(earlier),
+        None => Some(add("filestore-removed.zst").await),
+    };
+    change(&mut manifest);
+    draft.commit(&manifest).await.unwrap();
+    manifest
+}
+
+async fn look(repository: &Repository) -> Report {
+    let names = repository.names(None).await.unwrap();
+    let options = CheckOptions { read_data: None, tools: Tools::new(None) };
+    check(repository, &names, &options, &Run::default()).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_object_that_two_backups_need_is_told_once_with_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let (repository, [first, second]) = two_backups(folder.path()).await;
+    let report = look(&repository).await;
+    assert!(report.is_sound() && report.unnamed.is_empty(), "{report:?}");
+    let shared = first.filestore.removed.unwrap().key;
+    repository.store().delete(&shared).await.unwrap();
+    let [damaged] = &look(&repository).await.damaged_objects()[..] else { panic!("one object") };
+    assert_eq!((&damaged.key, &damaged.reasons[..]), (&shared, &["it is missing".to_owned()][..]));
+    let name = |id| ("production".to_owned(), id);
+    assert_eq!(damaged.backups, [name(first.id), name(second.id)]);
+}
+
+#[tokio::test]
+async fn what_no_backup_needs_is_told_and_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let (repository, [first, _]) = two_backups(folder.path()).await;
+    repository.store().delete(&member(&first.id.key("production"), MANIFEST)).await.unwrap();
+    let report = look(&repository).await;
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!(
+        report.unnamed.iter().map(|unnamed| unnamed.objects).collect::<Vec<_>>(),
+        [2],
+        "the dump, the checksums"
+    );
+}
+
+#[tokio::test]
+async fn a_manifest_that_contradicts_the_one_of_the_backup_that_made_an_object_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (repository, [first, _]) = two_backups(folder.path()).await;
+    let contradicting = commit(&repository, first.filestore.removed, |manifest| {
+        manifest.filestore.removed.as_mut().unwrap().stored.sha256 = Digest::of(b"another");
+    });
+    let key = member(&contradicting.await.id.key("production"), MANIFEST);
+    let [damaged] = &look(&repository).await.damaged_objects()[..] else { panic!("one object") };
+    assert_eq!(damaged.key, key);
+    assert!(damaged.reasons[0].contains("not what the backup says that made it"), "{damaged:?}");
+}
+
+#[test]
+fn a_backup_stands_on_nothing_of_other_instances_and_of_later_backups() {
+    let own: BackupId = "20261121T000000Z-0000".parse().unwrap();
+    let stands_on = |key: &str| {
+        let fingerprint = Fingerprint::of(b"");
+        let object = StoredObject { key: Key::new(key).unwrap(), plain: fingerprint, stored: fingerprint };
+        structure::wrong_reference(&made_up::manifest("production", &own, object.clone()), &object).is_none()
+    };
+    assert!(stands_on("production/20261121T000000Z-0000/a.zst") && stands_on("production/20261120T000000Z-0000/a.zst"));
+    assert!(!stands_on("shop/20261120T000000Z-0000/a.zst") && !stands_on("production/20261122T000000Z-0000/a.zst"));
+    assert!(!stands_on("production/a.zst"));
 }

@@ -6,8 +6,9 @@ use futures::{StreamExt, TryStreamExt};
 use retention::{Backup, Figures};
 
 use crate::error::Error;
-use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
-use crate::repository::{BackupId, Damaged, Repository, RepositoryError, member};
+use crate::manifest::Manifest;
+use crate::repository::layout::{ids, needed};
+use crate::repository::{BackupId, Damaged, Repository, RepositoryError};
 use crate::store::{Key, Object};
 
 /// Manifests that are read at once.
@@ -87,23 +88,4 @@ impl Inventory {
 pub(super) async fn list(repository: &Repository, instance: &str) -> Result<Vec<Object>, Error> {
     let Ok(prefix) = Key::new(instance) else { return Ok(Vec::new()) };
     Ok(repository.store().list(Some(&prefix)).try_collect().await?)
-}
-
-/// The backups whose manifests are among `objects`.
-pub(super) fn ids(objects: &[Object]) -> impl Iterator<Item = BackupId> {
-    objects.iter().filter(|object| object.key.name() == MANIFEST).filter_map(|object| folder(&object.key))
-}
-
-/// The backup in whose folder an object lies directly.
-pub(super) fn folder(key: &Key) -> Option<BackupId> {
-    let mut segments = key.segments();
-    let (_, id, _) = (segments.next()?, segments.next()?, segments.next()?);
-    segments.next().is_none().then(|| id.parse().ok())?
-}
-
-/// Every object that a backup needs.
-pub(super) fn needed(manifest: &Manifest) -> impl Iterator<Item = Key> {
-    let own = manifest.id.key(&manifest.instance);
-    let documents = [MANIFEST, CHECKSUMS].map(|name| member(&own, name));
-    manifest.objects().map(|object| object.key.clone()).chain(documents)
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 
-use super::inventory::{Inventory, folder, ids, list, needed};
+use super::inventory::{Inventory, list};
 use crate::error::Error;
-use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
+use crate::manifest::{MANIFEST, Manifest};
+use crate::repository::layout::{ids, is_ours, needed};
 use crate::repository::{BackupId, Lock, ProofName, Purpose, Repository, RepositoryError, member};
 use crate::store::{Key, Object};
 
@@ -95,11 +96,6 @@ pub(super) async fn remove(
         removed.bytes += chunk.iter().map(|object| object.size).sum::<u64>();
     }
     Ok(removed)
-}
-
-/// Whether this program stores objects by such a name in a backup's folder. What else lies there is somebody's.
-fn is_ours(key: &Key) -> bool {
-    folder(key).is_some() && (key.name() == CHECKSUMS || key.name().ends_with(".zst"))
 }
 
 fn is_older(object: &Object, now: Timestamp, grace: Duration) -> bool {

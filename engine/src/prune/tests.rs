@@ -119,8 +119,8 @@ async fn ids(repository: &Repository) -> Vec<BackupId> {
 /// Every backup that there is has all that it needs.
 async fn assert_sound(repository: &Repository) {
     let names = repository.names(None).await.unwrap();
-    let options = CheckOptions { read_data: false, tools: Tools::new(None) };
-    for checked in check(repository, &names, &options, &Run::default()).await.unwrap() {
+    let options = CheckOptions { read_data: None, tools: Tools::new(None) };
+    for checked in check(repository, &names, &options, &Run::default()).await.unwrap().backups {
         assert_eq!(checked.damage, [], "{}", checked.id);
     }
 }

@@ -124,7 +124,7 @@ impl Repository {
         self.write(&member(&folder, ACCEPTED), accepted).await
     }
 
-    async fn marked<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, RepositoryError> {
+    pub(super) async fn marked<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, RepositoryError> {
         match read_document(&*self.store, key).await {
             Ok(bytes) => Ok(Some(parse(&*self.store, key, &bytes)?)),
             Err(error) if matches!(*error.kind, StoreErrorKind::NotFound) => Ok(None),
@@ -132,7 +132,7 @@ impl Repository {
         }
     }
 
-    async fn write(&self, key: &Key, mark: &impl Serialize) -> Result<(), RepositoryError> {
+    pub(super) async fn write(&self, key: &Key, mark: &impl Serialize) -> Result<(), RepositoryError> {
         let mut bytes = serde_json::to_vec_pretty(mark).map_err(RepositoryError::Json)?;
         bytes.push(b'\n');
         self.store.put(key, body_of(bytes), Mode::Replace).await?;

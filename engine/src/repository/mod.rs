@@ -10,6 +10,7 @@
 //! <instance>/<backup id>/SHA256SUMS
 //! <instance>/pins/<backup id>.json                     what a person says of it
 //! <instance>/proofs/<backup id>/<time>-<depth>-<outcome>.json   what restored copies have shown
+//! <instance>/check.json                                when what was last read back
 //! locks/<instance>/<purpose>-<id>.json                 while something is done to it
 //! ```
 
@@ -18,11 +19,14 @@ mod catalog;
 mod draft;
 mod guide;
 mod id;
+pub(crate) mod layout;
 mod lock;
 mod marks;
 mod proofs;
+mod read;
+mod readings;
 
-use std::io;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -37,12 +41,14 @@ pub use id::{BackupId, InvalidBackupId};
 pub use lock::{Claim, Lock, LockError, Owner, Purpose, StoredClaim};
 pub use marks::{Accepted, Pin};
 pub use proofs::{Evidence, Occasion, Proof, ProofName, ProofOutcome, Timings};
+pub use read::Damage;
+pub(crate) use read::{damage_by_store, damage_of_document};
+pub(crate) use readings::LastRead;
 
 use crate::config::RepositoryConfig;
-use crate::error::Error;
-use crate::manifest::{CHECKSUMS, FORMAT, MANIFEST, Manifest, StoredObject, read_checksums};
+use crate::manifest::{CHECKSUMS, FORMAT, MANIFEST, Manifest, read_checksums};
 use crate::store::{self, Key, Mode, Store, StoreError, StoreErrorKind, read_document};
-use crate::stream::{Body, ChunkReader, DecodeReader, Digest, body_of, consume};
+use crate::stream::{Digest, body_of};
 
 /// `repository.json`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,6 +187,9 @@ impl RepositoryError {
     }
 }
 
+/// Names and digests of `SHA256SUMS`.
+pub(crate) type Checksums = BTreeMap<String, Digest>;
+
 /// An open repository.
 #[derive(Debug, Clone)]
 pub struct Repository {
@@ -259,43 +268,6 @@ impl Repository {
         &self.store
     }
 
-    /// Lets `read` read an object's plain bytes on a thread. Where it reads to the end, that has been verified when this returns.
-    ///
-    /// # Errors
-    /// [`Error::Store`]; [`Error::Io`] where the object is not what the manifest says, or `read` fails.
-    pub async fn read<T: Send + 'static>(
-        &self,
-        object: &StoredObject,
-        read: impl FnOnce(DecodeReader<ChunkReader>) -> io::Result<T> + Send + 'static,
-    ) -> Result<T, Error> {
-        let body = self.store.get(&object.key, None).await?;
-        decoded(object, body, read).await
-    }
-
-    /// As [`Self::read`], of this machine's copy where it has one whose digest is right: for volumes' lists, which each backup reads
-    /// again. Says nothing of what lies in the repository.
-    ///
-    /// # Errors
-    /// As [`Self::read`]
-    pub async fn read_cached<T: Send + 'static>(
-        &self,
-        object: &StoredObject,
-        read: impl FnOnce(DecodeReader<ChunkReader>) -> io::Result<T> + Send + 'static,
-    ) -> Result<T, Error> {
-        let Some(cache) = self.cache.as_ref().filter(|cache| cache.takes(object.stored.size)) else {
-            return self.read(object, read).await;
-        };
-        let bytes = match cache.object(object.stored).await {
-            Some(bytes) => bytes,
-            None => {
-                let bytes = read_document(&*self.store, &object.key).await?;
-                cache.keep_object(object.stored, &bytes).await;
-                bytes
-            }
-        };
-        decoded(object, body_of(bytes), read).await
-    }
-
     /// Begins a backup that shows the moment `created_at`.
     pub fn begin(&self, instance: &str, created_at: Timestamp) -> Draft {
         Draft::new(self.store.clone(), instance, BackupId::new(created_at))
@@ -306,15 +278,24 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::Damaged`] where they do not agree; [`RepositoryError::NewerFormat`]; [`RepositoryError::Store`]
     pub async fn verified_manifest(&self, instance: &str, id: &BackupId) -> Result<Manifest, RepositoryError> {
+        Ok(self.verified_backup(instance, id).await?.0)
+    }
+
+    /// As [`Self::verified_manifest`], and the checksums.
+    pub(crate) async fn verified_backup(
+        &self,
+        instance: &str,
+        id: &BackupId,
+    ) -> Result<(Manifest, Checksums), RepositoryError> {
         let folder = id.key(instance);
         let (manifest_key, bytes) = self.document(&folder, MANIFEST).await?;
         let (sums_key, sums) = self.document(&folder, CHECKSUMS).await?;
-        let expected = read_checksums(&sums).get(MANIFEST).copied();
-        let expected = expected.ok_or_else(|| self.damaged(&sums_key, "it does not name the manifest"))?;
-        if expected != Digest::of(&bytes) {
+        let sums = read_checksums(&sums);
+        let expected = sums.get(MANIFEST).ok_or_else(|| self.damaged(&sums_key, "it does not name the manifest"))?;
+        if *expected != Digest::of(&bytes) {
             return Err(self.damaged(&manifest_key, format!("it is not the one whose digest {sums_key} holds")));
         }
-        self.manifest_of(instance, id, &manifest_key, &bytes)
+        Ok((self.manifest_of(instance, id, &manifest_key, &bytes)?, sums))
     }
 
     fn manifest_of(&self, instance: &str, id: &BackupId, key: &Key, bytes: &[u8]) -> Result<Manifest, RepositoryError> {
@@ -343,17 +324,6 @@ impl Repository {
     fn damaged(&self, key: &Key, reason: impl Into<String>) -> RepositoryError {
         RepositoryError::Damaged { key: key.clone(), location: self.store.location(), reason: reason.into() }
     }
-}
-
-/// Lets `read` read an object's plain bytes on a thread, `body` being its stored ones.
-async fn decoded<T: Send + 'static>(
-    object: &StoredObject,
-    body: Body,
-    read: impl FnOnce(DecodeReader<ChunkReader>) -> io::Result<T> + Send + 'static,
-) -> Result<T, Error> {
-    let StoredObject { key, plain, stored } = object.clone();
-    let done = consume(body, move |bytes| read(DecodeReader::new(bytes, plain, stored)?));
-    done.await.map_err(|source| Error::Io { action: format!("read {key}"), source })
 }
 
 fn description_key() -> Key {

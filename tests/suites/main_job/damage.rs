@@ -10,7 +10,9 @@ use crate::initialised;
 
 /// The files of the only backup.
 fn objects(project: &Project) -> Vec<PathBuf> {
-    let backup = fs::read_dir(project.repository().join("production")).unwrap().next().unwrap().unwrap().path();
+    let mut instance =
+        fs::read_dir(project.repository().join("production")).unwrap().map(|entry| entry.unwrap().path());
+    let backup = instance.find(|path| path.is_dir()).unwrap();
     let mut objects: Vec<_> = fs::read_dir(backup).unwrap().map(|entry| entry.unwrap().path()).collect();
     objects.sort();
     objects
@@ -81,4 +83,33 @@ async fn a_missing_or_truncated_object_is_found_by_looking() {
         fs::write(&object, sound).unwrap();
     }
     program.run(["check"]).await.success();
+}
+
+#[tokio::test]
+async fn samples_come_to_every_object_and_to_a_damaged_one_again_and_again() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    let first = program.run(["check", "--read-data=1B", "--json"]).await.success().json();
+    let all = first["read"]["of_objects"].as_u64().unwrap();
+    assert_eq!((&first["read"]["objects"], &first["read"]["never_read"]), (&1.into(), &(all - 1).into()), "{first}");
+    for _ in 1..all {
+        program.run(["check", "--read-data=1B"]).await.success();
+    }
+    let text = program.run(["check", "--read-data=0.001%"]).await.success().stdout;
+    assert!(text.contains("all of it has been read since"), "{text}");
+
+    let dump = objects(&project).into_iter().find(|object| object.ends_with("database.dump.zst")).unwrap();
+    flip_a_bit(&dump);
+    program.run(["check"]).await.success();
+    let mut runs = 0;
+    while program.run(["check", "--read-data=1B"]).await.code == Some(0) {
+        runs += 1;
+        assert!(runs < all, "all of it was read, and the damage not seen");
+    }
+    for _ in 0..2 {
+        let again = program.run(["check", "--read-data=1B"]).await.expect_code(13).stdout;
+        assert!(again.contains("DAMAGED") && again.contains("database.dump.zst"), "{again}");
+    }
+    program.run(["check", "--read-data=lots"]).await.expect_code(2);
 }

@@ -1,0 +1,208 @@
+//! Reading objects back.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+
+use super::ReadBack;
+use super::rotation::{Candidate, Rotation};
+use super::sample::Sample;
+use super::structure::Survey;
+use crate::error::Error;
+use crate::filestore::{Listed, read_files, read_list};
+use crate::manifest::{DatabaseContent, StoredObject, Volume};
+use crate::postgres::{self, PostgresError, Tools};
+use crate::progress::Task;
+use crate::repository::{Damage, Repository, damage_by_store};
+use crate::run::Run;
+use crate::store::Key;
+use crate::stream::{Digest, DigestReader, Fingerprint, decode};
+
+/// Objects that are read at once.
+const PARALLEL_READS: usize = 2;
+
+/// What was found of the objects that were read, each as what it was held against.
+#[derive(Debug, Default)]
+pub(super) struct Findings(HashMap<(Key, Digest), Vec<Damage>>);
+
+impl Findings {
+    /// What is wrong with an object by what a manifest says of it.
+    pub(super) fn of(&self, object: &StoredObject) -> &[Damage] {
+        self.0.get(&name_of(object)).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn name_of(object: &StoredObject) -> (Key, Digest) {
+    (object.key.clone(), object.stored.sha256)
+}
+
+/// What is read in one go.
+enum Unit<'a> {
+    /// A dump, and what pg_restore says of its beginning.
+    Dump(&'a DatabaseContent),
+    /// A volume, and its list, which are held against each other.
+    Volume(&'a Volume),
+    List(&'a StoredObject),
+}
+
+impl Unit<'_> {
+    /// The object that it is known by, and the one beside it.
+    fn objects(&self) -> (&StoredObject, Option<&StoredObject>) {
+        match self {
+            Self::Dump(content) => (&content.object, None),
+            Self::Volume(volume) => (&volume.object, Some(&volume.list)),
+            Self::List(object) => (object, None),
+        }
+    }
+}
+
+/// Reads a sample of what the manifests name, but for what the look at them has found damaged already.
+pub(super) async fn read_back(
+    repository: &Repository,
+    surveys: &[Survey],
+    sample: Sample,
+    tools: &Tools,
+    run: &Run,
+) -> Result<(Findings, ReadBack), Error> {
+    let candidates: Vec<_> = surveys.iter().flat_map(candidates).collect();
+    let instances = surveys.iter().map(|survey| survey.instance.as_str());
+    let mut rotation = Rotation::load(repository, instances).await?;
+    let chosen = rotation.choose(&candidates, sample);
+    let mut findings = Findings::default();
+    let mut reading = futures::stream::iter(chosen.iter().copied())
+        .map(|candidate| async move {
+            let damage = read_unit(repository, &candidate.what, tools, run).await?;
+            Ok::<_, Error>((candidate, damage))
+        })
+        .buffer_unordered(PARALLEL_READS);
+    while let Some((candidate, damage)) = reading.try_next().await? {
+        rotation.note(candidate, damage.is_empty());
+        let (first, second) = candidate.what.objects();
+        for object in std::iter::once(first).chain(second) {
+            let own = damage.iter().filter(|damage| damage.key == object.key);
+            findings.0.insert(name_of(object), own.cloned().collect());
+        }
+    }
+    drop(reading);
+    let summary = rotation.summary(&candidates, &chosen);
+    let is_there = |instance: &str, key: &Key| {
+        surveys.iter().any(|survey| survey.instance == instance && survey.objects.contains_key(key))
+    };
+    rotation.store(repository, is_there, sample, run).await;
+    Ok((findings, summary))
+}
+
+/// Everything that an instance's manifests name, once.
+fn candidates(survey: &Survey) -> impl Iterator<Item = Candidate<Unit<'_>>> {
+    let mut units: BTreeMap<(Key, String), Unit<'_>> = BTreeMap::new();
+    for backup in &survey.backups {
+        let Some(manifest) = &backup.manifest else { continue };
+        let dump = std::iter::once(Unit::Dump(&manifest.database));
+        let volumes = manifest.filestore.volumes.iter().map(Unit::Volume);
+        for unit in dump.chain(volumes).chain(manifest.lists().map(Unit::List)) {
+            let (first, second) = unit.objects();
+            // Of what is missing, or has another size, it is known that it is damaged.
+            let is_there = |object: &StoredObject| {
+                survey.objects.get(&object.key).is_some_and(|found| found.size == object.stored.size)
+            };
+            if is_there(first) && second.is_none_or(is_there) {
+                units.insert((first.key.clone(), first.stored.sha256.to_string()), unit);
+            }
+        }
+    }
+    units.into_iter().map(|((key, _), unit)| {
+        let (first, second) = unit.objects();
+        let bytes = first.stored.size + second.map_or(0, |second| second.stored.size);
+        let stored = survey.objects.get(&key).map_or(Timestamp::MIN, |object| object.modified);
+        Candidate { instance: survey.instance.clone(), key, bytes, stored, what: unit }
+    })
+}
+
+async fn read_unit(repository: &Repository, unit: &Unit<'_>, tools: &Tools, run: &Run) -> Result<Vec<Damage>, Error> {
+    let (object, _) = unit.objects();
+    let task = match unit {
+        Unit::List(_) => Task::default(),
+        Unit::Dump(_) | Unit::Volume(_) => run.progress.task(object.key.as_str(), Some(object.plain.size)),
+    };
+    match unit {
+        Unit::List(object) => Ok(read_to_end(repository, object, task).await?.into_iter().collect()),
+        Unit::Dump(content) => Ok(match read_to_end(repository, object, task).await? {
+            None => unreadable_archive(repository, content, tools).await?.into_iter().collect(),
+            Some(damage) => vec![damage],
+        }),
+        Unit::Volume(volume) => read_volume(repository, volume, task).await,
+    }
+}
+
+async fn read_to_end(repository: &Repository, object: &StoredObject, task: Task) -> Result<Option<Damage>, Error> {
+    Ok(repository.examine(object, task, |plain| io::copy(plain, &mut io::sink())).await?.err())
+}
+
+/// Lets pg_restore read the table of contents of a dump whose bytes are right.
+async fn unreadable_archive(
+    repository: &Repository,
+    content: &DatabaseContent,
+    tools: &Tools,
+) -> Result<Option<Damage>, Error> {
+    let object = &content.object;
+    let tool = tools.find("pg_restore", content.pg_dump_major()).await?;
+    let body = match repository.store().get(&object.key, None).await {
+        Ok(body) => body,
+        Err(error) => return damage_by_store(error).map(Some),
+    };
+    let archive = decode(body, object.plain, object.stored, Task::default());
+    match postgres::read_toc(&tool, archive, object.key.as_str()).await {
+        Ok(_) => Ok(None),
+        Err(error @ PostgresError::Failed { .. }) => {
+            Ok(Some(Damage { key: object.key.clone(), reason: error.to_string() }))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads a volume and its list, and holds each of the files against the list.
+async fn read_volume(repository: &Repository, volume: &Volume, task: Task) -> Result<Vec<Damage>, Error> {
+    let listed = repository.examine(&volume.list, Task::default(), |list| {
+        read_list(list).map(|listed| listed.map(fingerprint_of)).collect::<io::Result<HashMap<_, _>>>()
+    });
+    let object = &volume.object;
+    let files = match listed.await? {
+        Ok(files) => files,
+        // Whether the volume itself is sound says whether its list can be made anew.
+        Err(of_list) => {
+            let of_volume = read_to_end(repository, object, task).await?;
+            return Ok(of_volume.into_iter().chain([of_list]).collect());
+        }
+    };
+    let compared = repository.examine(object, task, |archive| compare(archive, files));
+    let wrong = match compared.await? {
+        Ok(None) => return Ok(Vec::new()),
+        Ok(Some(reason)) => Damage { key: object.key.clone(), reason },
+        Err(damage) => damage,
+    };
+    Ok(vec![wrong])
+}
+
+fn fingerprint_of(listed: Listed) -> (String, Fingerprint) {
+    (listed.path, Fingerprint { size: listed.size, sha256: listed.sha256 })
+}
+
+/// What is wrong with an archive by its list.
+fn compare(archive: impl io::Read, mut listed: HashMap<String, Fingerprint>) -> io::Result<Option<String>> {
+    let mut wrong: Vec<String> = Vec::new();
+    read_files(archive, |path, _, content| {
+        let mut content = DigestReader::new(content);
+        io::copy(&mut content, &mut io::sink())?;
+        match listed.remove(path) {
+            Some(expected) if expected == content.fingerprint() => {}
+            Some(_) => wrong.push(format!("{path} is not what the list says")),
+            None => wrong.push(format!("{path} is not in the list")),
+        }
+        Ok(())
+    })?;
+    wrong.extend(listed.into_keys().map(|path| format!("{path} is in the list only")));
+    wrong.sort();
+    Ok((!wrong.is_empty()).then(|| wrong.join("; ")))
+}

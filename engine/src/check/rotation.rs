@@ -1,0 +1,165 @@
+//! Which objects are read next, so that all are read in time.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::ReadBack;
+use super::sample::Sample;
+use crate::error::{Error, explain};
+use crate::repository::{LastRead, Repository};
+use crate::run::Run;
+use crate::store::Key;
+
+/// When the objects of each instance were last read.
+#[derive(Default)]
+pub(super) struct Rotation(BTreeMap<String, BTreeMap<Key, LastRead>>);
+
+/// Something to be read.
+pub(super) struct Candidate<T> {
+    pub(super) instance: String,
+    /// The object that it is known by.
+    pub(super) key: Key,
+    /// Its stored bytes.
+    pub(super) bytes: u64,
+    /// When it was stored.
+    pub(super) stored: Timestamp,
+    pub(super) what: T,
+}
+
+impl Rotation {
+    pub(super) async fn load(repository: &Repository, instances: impl Iterator<Item = &str>) -> Result<Self, Error> {
+        let mut all = Self::default();
+        for instance in instances {
+            all.0.insert(instance.to_owned(), repository.last_read(instance).await?);
+        }
+        Ok(all)
+    }
+
+    fn last<T>(&self, candidate: &Candidate<T>) -> Option<LastRead> {
+        self.0.get(&candidate.instance)?.get(&candidate.key).copied()
+    }
+
+    /// The candidates whose turn it is: those that were damaged when they were last read, whatever they take, and of the others those that were
+    /// read, or stored, longest ago, until they come to the sample's size.
+    pub(super) fn choose<'a, T>(&self, candidates: &'a [Candidate<T>], sample: Sample) -> Vec<&'a Candidate<T>> {
+        let is_damaged = |candidate: &Candidate<T>| self.last(candidate).is_some_and(|last| !last.sound);
+        let (mut chosen, mut queue): (Vec<_>, Vec<_>) = candidates.iter().partition(|candidate| is_damaged(candidate));
+        queue.sort_by_key(|candidate| (self.last(candidate).map_or(candidate.stored, |last| last.at), &candidate.key));
+        let mut left = sample.of(candidates.iter().map(|candidate| candidate.bytes).sum());
+        for candidate in queue {
+            if left == 0 {
+                break;
+            }
+            left = left.saturating_sub(candidate.bytes.max(1));
+            chosen.push(candidate);
+        }
+        chosen
+    }
+
+    pub(super) fn note<T>(&mut self, candidate: &Candidate<T>, sound: bool) {
+        let objects = self.0.entry(candidate.instance.clone()).or_default();
+        objects.insert(candidate.key.clone(), LastRead { at: Timestamp::now(), sound });
+    }
+
+    /// How far all of it is.
+    pub(super) fn summary<T>(&self, candidates: &[Candidate<T>], read: &[&Candidate<T>]) -> ReadBack {
+        let dates = || candidates.iter().map(|candidate| self.last(candidate).map(|last| last.at));
+        ReadBack {
+            objects: read.len() as u64,
+            bytes: read.iter().map(|candidate| candidate.bytes).sum(),
+            of_objects: candidates.len() as u64,
+            of_bytes: candidates.iter().map(|candidate| candidate.bytes).sum(),
+            never_read: dates().filter(Option::is_none).count() as u64,
+            oldest: dates().flatten().min(),
+        }
+    }
+
+    /// Writes down what was read, and forgets objects that are gone. A repository that cannot be written to can be checked all the same;
+    /// who reads all of it each time misses nothing.
+    pub(super) async fn store(
+        mut self,
+        repository: &Repository,
+        is_there: impl Fn(&str, &Key) -> bool,
+        sample: Sample,
+        run: &Run,
+    ) {
+        for (instance, mut objects) in std::mem::take(&mut self.0) {
+            objects.retain(|key, _| is_there(&instance, key));
+            if let Err(error) = repository.note_read(&instance, objects).await
+                && sample != Sample::ALL
+            {
+                let reason = explain(&error);
+                run.progress.warn(&format!(
+                    "it could not be written down what of {instance} was read, so the next check reads the same again: {reason}"
+                ));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+
+    use super::*;
+
+    /// Objects of these sizes, each stored an hour before the next.
+    fn candidates(sizes: &[u64]) -> Vec<Candidate<()>> {
+        let candidates = sizes.iter().zip(0..).map(|(bytes, number)| Candidate {
+            instance: "production".into(),
+            key: Key::new(format!("production/{number}")).unwrap(),
+            bytes: *bytes,
+            stored: Timestamp::from_second(1_000_000).unwrap().checked_add(i64::from(number).hours()).unwrap(),
+            what: (),
+        });
+        candidates.collect()
+    }
+
+    /// Reads a sample, and says which.
+    fn read(rotation: &mut Rotation, candidates: &[Candidate<()>], sample: Sample, damaged: &[usize]) -> Vec<usize> {
+        let chosen = rotation.choose(candidates, sample);
+        let numbers: Vec<usize> = chosen.iter().map(|chosen| chosen.key.name().parse().unwrap()).collect();
+        for (candidate, number) in chosen.iter().zip(&numbers) {
+            rotation.note(candidate, !damaged.contains(number));
+        }
+        numbers
+    }
+
+    #[test]
+    fn a_sample_goes_through_all_of_it_and_begins_again() {
+        let (all, mut rotation) = (candidates(&[10, 10, 10, 10, 10]), Rotation::default());
+        let sample = "40%".parse().unwrap();
+        let runs: Vec<_> = (0..5).map(|_| read(&mut rotation, &all, sample, &[])).collect();
+        assert_eq!(runs, [vec![0, 1], vec![2, 3], vec![4, 0], vec![1, 2], vec![3, 4]]);
+        assert_eq!(read(&mut rotation, &all, Sample::ALL, &[]), [0, 1, 2, 3, 4]);
+        let summary = rotation.summary(&all, &[]);
+        assert_eq!((summary.never_read, summary.of_bytes, summary.oldest.is_some()), (0, 50, true));
+    }
+
+    #[test]
+    fn one_that_is_larger_than_the_sample_has_its_turn_as_well() {
+        let (all, mut rotation) = (candidates(&[1000, 1, 1, 0]), Rotation::default());
+        let runs: Vec<_> = (0..3).map(|_| read(&mut rotation, &all, Sample::Bytes(2), &[])).collect();
+        assert_eq!(runs, [vec![0], vec![1, 2], vec![3, 0]]);
+    }
+
+    #[test]
+    fn what_was_damaged_is_read_each_time_and_takes_nothing_from_the_sample() {
+        let (all, mut rotation) = (candidates(&[10, 10, 10, 10]), Rotation::default());
+        let runs: Vec<_> = (0..3).map(|_| read(&mut rotation, &all, Sample::Bytes(10), &[0])).collect();
+        assert_eq!(runs, [vec![0], vec![0, 1], vec![0, 2]]);
+        assert_eq!(read(&mut rotation, &all, Sample::Bytes(10), &[]), [0, 3], "repaired since");
+        assert_eq!(read(&mut rotation, &all, Sample::Bytes(10), &[]), [1]);
+    }
+
+    #[test]
+    fn what_is_new_waits_behind_what_was_read_longer_ago() {
+        let (mut all, mut rotation) = (candidates(&[10, 10]), Rotation::default());
+        read(&mut rotation, &all, Sample::ALL, &[]);
+        all.extend(candidates(&[10, 10, 10]).split_off(2));
+        all[2].stored = Timestamp::now();
+        assert_eq!(read(&mut rotation, &all, Sample::Bytes(20), &[]), [0, 1]);
+        assert_eq!(read(&mut rotation, &all, Sample::Bytes(20), &[]), [2, 0]);
+    }
+}

@@ -1,0 +1,131 @@
+//! What can be known of an instance's backups by its listing, the manifests and their checksums.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use futures::{StreamExt, TryStreamExt};
+
+use super::Unnamed;
+use crate::error::Error;
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject};
+use crate::repository::{BackupId, Checksums, Damage, Repository, damage_of_document, layout, member};
+use crate::store::{Key, Object};
+
+/// Manifests that are read at once.
+const PARALLEL_READS: usize = 16;
+
+/// An instance, looked at.
+pub(super) struct Survey {
+    pub(super) instance: String,
+    pub(super) objects: HashMap<Key, Object>,
+    pub(super) backups: Vec<Surveyed>,
+    /// Whether these are all backups that the instance has.
+    is_whole: bool,
+}
+
+/// A backup, looked at.
+pub(super) struct Surveyed {
+    pub(super) id: BackupId,
+    /// `None` where it cannot be read.
+    pub(super) manifest: Option<Manifest>,
+    pub(super) damage: Vec<Damage>,
+}
+
+/// Looks at the backups `ids` of an instance.
+pub(super) async fn survey(repository: &Repository, instance: &str, ids: Vec<BackupId>) -> Result<Survey, Error> {
+    let prefix = Key::new(instance).ok();
+    let listed = repository.store().list(prefix.as_ref()).map_ok(|object| (object.key.clone(), object));
+    let objects: HashMap<Key, Object> = listed.try_collect().await?;
+    let wanted: HashSet<&BackupId> = ids.iter().collect();
+    let is_whole = layout::ids(objects.values()).all(|id| wanted.contains(&id));
+    let mut read = futures::stream::iter(ids)
+        .map(|id| async move { (repository.verified_backup(instance, &id).await, id) })
+        .buffered(PARALLEL_READS);
+    let mut backups = Vec::new();
+    while let Some((verified, id)) = read.next().await {
+        backups.push(match verified {
+            Ok((manifest, sums)) => {
+                let damage = damage_of(&manifest, &sums, &objects);
+                Surveyed { id, manifest: Some(manifest), damage }
+            }
+            Err(error) => {
+                let damage = damage_of_document(member(&id.key(instance), MANIFEST), error)?;
+                Surveyed { id, manifest: None, damage: vec![damage] }
+            }
+        });
+    }
+    drop(read);
+    let mut survey = Survey { instance: instance.to_owned(), objects, backups, is_whole };
+    survey.find_contradictions();
+    Ok(survey)
+}
+
+fn damage_of(manifest: &Manifest, sums: &Checksums, objects: &HashMap<Key, Object>) -> Vec<Damage> {
+    let sizes = manifest.objects().filter_map(|object| wrong_size(object, objects));
+    let references = manifest.objects().filter_map(|object| wrong_reference(manifest, object));
+    sizes.chain(references).chain(wrong_checksums(manifest, sums)).collect()
+}
+
+fn wrong_size(object: &StoredObject, objects: &HashMap<Key, Object>) -> Option<Damage> {
+    let expected = object.stored.size;
+    let reason = match objects.get(&object.key) {
+        None => "it is missing".to_owned(),
+        Some(found) if found.size != expected => format!("it has {} bytes, and should have {expected}", found.size),
+        Some(_) => return None,
+    };
+    Some(Damage { key: object.key.clone(), reason })
+}
+
+/// A backup stands on its own objects and on those of earlier backups of its instance: nothing else is kept for it by a prune.
+pub(super) fn wrong_reference(manifest: &Manifest, object: &StoredObject) -> Option<Damage> {
+    let instance = Key::new(manifest.instance.as_str()).ok()?;
+    let is_right = object.key.is_under(&instance) && layout::folder(&object.key).is_some_and(|id| id <= manifest.id);
+    let reason =
+        || format!("it names {}, which is no object of it or of an earlier backup of its instance", object.key);
+    let key = || member(&manifest.id.key(&manifest.instance), MANIFEST);
+    (!is_right).then(|| Damage { key: key(), reason: reason() })
+}
+
+/// `SHA256SUMS` must say of each object what the manifest says: by it people without this program verify theirs.
+fn wrong_checksums(manifest: &Manifest, sums: &Checksums) -> Option<Damage> {
+    let folder = manifest.id.key(&manifest.instance);
+    let own = manifest.objects().filter(|object| object.key.is_under(&folder));
+    let wrong: Vec<_> = own
+        .filter(|object| sums.get(object.key.name()) != Some(&object.stored.sha256))
+        .map(|object| object.key.name())
+        .collect();
+    let reason = || format!("it does not hold the manifest's digest of {}", wrong.join(", "));
+    (!wrong.is_empty()).then(|| Damage { key: member(&folder, CHECKSUMS), reason: reason() })
+}
+
+impl Survey {
+    /// What a manifest says of an object must be what the manifest of the backup says that made it.
+    fn find_contradictions(&mut self) {
+        let manifests = || self.backups.iter().filter_map(|backup| backup.manifest.as_ref());
+        let own = manifests().flat_map(|manifest| {
+            let folder = manifest.id.key(&manifest.instance);
+            manifest.objects().filter(move |object| object.key.is_under(&folder))
+        });
+        let made: HashMap<Key, StoredObject> = own.map(|object| (object.key.clone(), object.clone())).collect();
+        for backup in &mut self.backups {
+            let Some(manifest) = &backup.manifest else { continue };
+            let key = member(&manifest.id.key(&manifest.instance), MANIFEST);
+            let differs = |object: &&StoredObject| made.get(&object.key).is_some_and(|made| made != *object);
+            backup.damage.extend(manifest.objects().filter(differs).map(|object| Damage {
+                key: key.clone(),
+                reason: format!("what it says of {} is not what the backup says that made it", object.key),
+            }));
+        }
+    }
+
+    /// The objects that no backup needs, where it can be known.
+    pub(super) fn unnamed(&self) -> Option<Unnamed> {
+        let manifests: Option<Vec<&Manifest>> = self.backups.iter().map(|backup| backup.manifest.as_ref()).collect();
+        let manifests = manifests.filter(|_| self.is_whole)?;
+        let named: HashSet<Key> = manifests.into_iter().flat_map(layout::needed).collect();
+        let unnamed =
+            self.objects.values().filter(|object| layout::is_ours(&object.key) && !named.contains(&object.key));
+        let sizes: BTreeMap<&Key, u64> = unnamed.map(|object| (&object.key, object.size)).collect();
+        let (objects, bytes) = (sizes.len() as u64, sizes.values().sum());
+        (objects > 0).then(|| Unnamed { instance: self.instance.clone(), objects, bytes })
+    }
+}

@@ -1,0 +1,29 @@
+//! Which object is what, by its key alone.
+
+use super::{BackupId, member};
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
+use crate::store::{Key, Object};
+
+/// The backups whose manifests are among `objects`.
+pub(crate) fn ids<'a>(objects: impl IntoIterator<Item = &'a Object>) -> impl Iterator<Item = BackupId> {
+    objects.into_iter().filter(|object| object.key.name() == MANIFEST).filter_map(|object| folder(&object.key))
+}
+
+/// The backup in whose folder an object lies directly.
+pub(crate) fn folder(key: &Key) -> Option<BackupId> {
+    let mut segments = key.segments();
+    let (_, id, _) = (segments.next()?, segments.next()?, segments.next()?);
+    segments.next().is_none().then(|| id.parse().ok())?
+}
+
+/// Whether this program stores objects by such a name in a backup's folder. What else lies there is somebody's.
+pub(crate) fn is_ours(key: &Key) -> bool {
+    folder(key).is_some() && (key.name() == CHECKSUMS || key.name().ends_with(".zst"))
+}
+
+/// Every object that a backup needs.
+pub(crate) fn needed(manifest: &Manifest) -> impl Iterator<Item = Key> {
+    let own = manifest.id.key(&manifest.instance);
+    let documents = [MANIFEST, CHECKSUMS].map(|name| member(&own, name));
+    manifest.objects().map(|object| object.key.clone()).chain(documents)
+}

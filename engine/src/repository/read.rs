@@ -1,0 +1,129 @@
+//! Reading what a manifest names: every byte is held against its digests, by whoever reads it.
+
+use std::error::Error as StdError;
+use std::io;
+
+use super::{Repository, RepositoryError};
+use crate::error::{Error, explain};
+use crate::manifest::StoredObject;
+use crate::progress::Task;
+use crate::store::{Key, StoreError, StoreErrorKind, read_document};
+use crate::stream::{Body, ChunkReader, DecodeReader, body_of, consume};
+
+/// Something that is wrong with an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Damage {
+    /// The object.
+    pub key: Key,
+    /// What is wrong, in a sentence.
+    pub reason: String,
+}
+
+impl Repository {
+    /// Lets `read` read an object's plain bytes on a thread. Where it reads to the end, that has been verified when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; [`Error::Io`] where the object is not what the manifest says, or `read` fails.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        object: &StoredObject,
+        read: impl FnOnce(DecodeReader<ChunkReader>) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let body = self.store.get(&object.key, None).await?;
+        decoded(object, body, read).await
+    }
+
+    /// As [`Self::read`], of this machine's copy where it has one whose digest is right: for volumes' lists, which each backup reads
+    /// again. Says nothing of what lies in the repository.
+    ///
+    /// # Errors
+    /// As [`Self::read`]
+    pub async fn read_cached<T: Send + 'static>(
+        &self,
+        object: &StoredObject,
+        read: impl FnOnce(DecodeReader<ChunkReader>) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let Some(cache) = self.cache.as_ref().filter(|cache| cache.takes(object.stored.size)) else {
+            return self.read(object, read).await;
+        };
+        let bytes = match cache.object(object.stored).await {
+            Some(bytes) => bytes,
+            None => {
+                let bytes = read_document(&*self.store, &object.key).await?;
+                cache.keep_object(object.stored, &bytes).await;
+                bytes
+            }
+        };
+        decoded(object, body_of(bytes), read).await
+    }
+
+    /// As [`Self::read`], for those who want to know what is wrong with an object: that it is missing, not what the manifest says, or not
+    /// what `read` can read, is an answer. So `read` must do nothing else that can fail.
+    ///
+    /// # Errors
+    /// What keeps it from looking: the store is not available.
+    pub(crate) async fn examine<T: Send + 'static>(
+        &self,
+        object: &StoredObject,
+        task: Task,
+        read: impl FnOnce(&mut dyn io::Read) -> io::Result<T> + Send + 'static,
+    ) -> Result<Result<T, Damage>, Error> {
+        let examined = self.read(object, move |plain| {
+            let mut plain = task.reader(plain);
+            let value = read(&mut plain)?;
+            // What stopped early has not been held against the digests.
+            io::copy(&mut plain, &mut io::sink())?;
+            Ok(value)
+        });
+        match examined.await {
+            Ok(value) => Ok(Ok(value)),
+            Err(Error::Store(error)) => damage_by_store(error).map(Err),
+            Err(Error::Io { source, .. }) => damage_by_reading(&object.key, source).map(Err),
+            Err(other) => Err(other),
+        }
+    }
+}
+
+/// Lets `read` read an object's plain bytes on a thread, `body` being its stored ones.
+async fn decoded<T: Send + 'static>(
+    object: &StoredObject,
+    body: Body,
+    read: impl FnOnce(DecodeReader<ChunkReader>) -> io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    let StoredObject { key, plain, stored } = object.clone();
+    let done = consume(body, move |bytes| read(DecodeReader::new(bytes, plain, stored)?));
+    done.await.map_err(|source| Error::Io { action: format!("read {key}"), source })
+}
+
+/// What the failure to read one of a backup's documents says of it; an error where it says nothing of it.
+pub(crate) fn damage_of_document(key: Key, error: RepositoryError) -> Result<Damage, Error> {
+    match error {
+        RepositoryError::Damaged { key, reason, .. } => Ok(Damage { key, reason }),
+        RepositoryError::Store(error) => damage_by_store(error),
+        RepositoryError::NewerFormat { .. } => Ok(Damage { key, reason: error.to_string() }),
+        other => Err(other.into()),
+    }
+}
+
+/// What a store's failure says of an object; an error where it says nothing of it.
+pub(crate) fn damage_by_store(error: StoreError) -> Result<Damage, Error> {
+    match (&error.key, &*error.kind) {
+        (Some(key), StoreErrorKind::NotFound) => Ok(Damage { key: key.clone(), reason: "it is missing".into() }),
+        (Some(key), kind) if error.is_of_object() => Ok(Damage { key: key.clone(), reason: kind.to_string() }),
+        _ => Err(error.into()),
+    }
+}
+
+/// What the failure to read an object says of it; an error where it speaks of the way to it instead.
+fn damage_by_reading(key: &Key, error: io::Error) -> Result<Damage, Error> {
+    let mut cause: Option<&(dyn StdError + 'static)> = error.get_ref().map(|inner| inner as &(dyn StdError + 'static));
+    while let Some(current) = cause {
+        if current.downcast_ref::<StoreError>().is_some_and(|error| !error.is_of_object()) {
+            return Err(Error::Io { action: format!("read {key}"), source: error });
+        }
+        cause = current.source();
+    }
+    let explanation = explain(&error);
+    let reason = explanation.causes.last().unwrap_or(&explanation.message).clone();
+    Ok(Damage { key: key.clone(), reason })
+}

@@ -1,0 +1,61 @@
+//! When each object was last read back, so that checks that read a part read all of it in time.
+//!
+//! ```text
+//! <instance>/check.json
+//! ```
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Repository, RepositoryError, member};
+use crate::store::Key;
+
+const READINGS: &str = "check.json";
+
+/// The last time that an object was read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LastRead {
+    /// When, by the clock of the machine that read it.
+    pub(crate) at: Timestamp,
+    /// Whether it was what the manifests say.
+    pub(crate) sound: bool,
+}
+
+/// `check.json`
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Readings {
+    #[serde(default)]
+    objects: BTreeMap<Key, LastRead>,
+}
+
+impl Repository {
+    /// When the objects of an instance were last read back; nothing where that is not known.
+    ///
+    /// # Errors
+    /// The store's
+    pub(crate) async fn last_read(&self, instance: &str) -> Result<BTreeMap<Key, LastRead>, RepositoryError> {
+        let Ok(folder) = Key::new(instance) else { return Ok(BTreeMap::new()) };
+        match self.marked::<Readings>(&member(&folder, READINGS)).await {
+            Ok(readings) => Ok(readings.unwrap_or_default().objects),
+            // Then all counts as never read, which costs time and no more.
+            Err(error) if error.is_of_object() => Ok(BTreeMap::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes down when the objects of an instance were last read back, in the place of what was written before. Of two who do so at
+    /// the same time one is forgotten: what it read is read again.
+    ///
+    /// # Errors
+    /// The store's
+    pub(crate) async fn note_read(
+        &self,
+        instance: &str,
+        objects: BTreeMap<Key, LastRead>,
+    ) -> Result<(), RepositoryError> {
+        let Ok(folder) = Key::new(instance) else { return Ok(()) };
+        self.write(&member(&folder, READINGS), &Readings { objects }).await
+    }
+}
