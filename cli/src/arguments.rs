@@ -246,6 +246,13 @@ The newest proven backup of an instance, and its only one, goes only where its w
         /// The shell
         shell: Shell,
     },
+    /// Write the manual pages into a folder
+    #[command(after_help = "Example:
+  odoo-backup manual /usr/local/share/man/man1")]
+    Manual {
+        /// Made where it is missing
+        folder: PathBuf,
+    },
 }
 
 /// What `export` writes.

@@ -31,11 +31,12 @@ pub struct SeaweedFs {
     pub secret_key: String,
     /// A bucket that is there and empty. Others are not made by being written to.
     pub bucket: String,
+    program: PathBuf,
     server: Child,
     guard: Option<ChildStdin>,
     ports: Vec<u16>,
     /// Removed when this is dropped.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl SeaweedFs {
@@ -59,6 +60,46 @@ impl SeaweedFs {
     pub fn kill(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
+    }
+
+    /// Makes a user who may do what a policy says and nothing else. It has the access key `name` and the secret key `secret`.
+    ///
+    /// # Panics
+    /// Where the server does not take it.
+    pub fn add_user(&self, name: &str, secret: &str, policy: &str) {
+        let file = self.folder.path().join(format!("{name}.json"));
+        fs::write(&file, policy).unwrap();
+        self.shell(&format!(
+            "s3.policy -put -name={name} -file={}\ns3.user.create -name {name} -access_key {name} -secret_key {secret}\n\
+             s3.policy.attach -user {name} -policy {name}\n",
+            file.display()
+        ));
+    }
+
+    /// Keeps every version of the bucket's objects from now on.
+    ///
+    /// # Panics
+    /// Where the server does not do it.
+    pub fn keep_versions(&self) {
+        self.shell(&format!("s3.bucket.versioning -name {} -enable\n", self.bucket));
+    }
+
+    /// Runs commands of the server's own shell.
+    fn shell(&self, commands: &str) {
+        let [master, grpc, ..] = self.ports[..] else { unreachable!("there are more ports") };
+        let mut shell = Command::new(&self.program)
+            .args(["shell", &format!("-master=127.0.0.1:{master}.{grpc}")])
+            .current_dir(self.folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        shell.stdin.take().unwrap().write_all(commands.as_bytes()).unwrap();
+        let output = shell.wait_with_output().unwrap();
+        // It ends in 0 whatever its commands came to.
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(output.status.success() && !said.contains("error:"), "{commands}\n{said}");
     }
 
     fn try_start(program: &Path) -> Result<Self, String> {
@@ -114,10 +155,11 @@ impl SeaweedFs {
             access_key: access_key.into(),
             secret_key: secret_key.into(),
             bucket: bucket.into(),
+            program: program.to_owned(),
             server,
             guard: Some(guard),
             ports,
-            _folder: folder,
+            folder,
         };
         if seaweed.comes_up(&log) { Ok(seaweed) } else { Err(fs::read_to_string(&log).unwrap_or_default()) }
     }

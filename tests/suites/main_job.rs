@@ -8,8 +8,6 @@ mod commands;
 mod connections;
 #[path = "main_job/damage.rs"]
 mod damage;
-#[path = "main_job/deploy.rs"]
-mod deploy;
 #[path = "main_job/neutral.rs"]
 mod neutral;
 #[path = "main_job/proofs.rs"]

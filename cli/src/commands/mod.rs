@@ -9,6 +9,7 @@ mod files;
 mod forget;
 mod init;
 mod list;
+mod manual;
 mod now;
 mod pin;
 mod proofs;
@@ -112,6 +113,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
             clap_complete::generate(shell, &mut Arguments::command(), "odoo-backup", &mut std::io::stdout());
             Ok(Exit::Success)
         }
+        Command::Manual { folder } => manual::manual(&folder, output),
     };
     result.unwrap_or_else(|failure| {
         let mut explanation = explain(&*failure.error);

@@ -78,12 +78,15 @@ impl Draft {
         }
     }
 
-    /// Deletes an object that turned out not to be needed.
+    /// Deletes an object that turned out not to be needed. Who may only add leaves it there, for a prune to remove.
     ///
     /// # Errors
     /// [`StoreError`]
     pub async fn withdraw(&self, key: &Key) -> Result<(), StoreError> {
-        self.store.delete(key).await
+        match self.store.delete(key).await {
+            Err(error) if !matches!(*error.kind, StoreErrorKind::Denied(_)) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Deletes whatever was stored, manifest first.

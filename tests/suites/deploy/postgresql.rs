@@ -1,19 +1,13 @@
-//! The files of `deploy/` that can be tried without the system that they are for.
+//! The role that can only back up, on a real server.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use harness::postgres::{Cluster, SUPERUSER};
 use harness::project::{INSTANCE, Project, TARGET};
 
-use crate::initialised;
+use crate::{deployed, initialised};
 
 const ROLE: &str = "odoo-backup";
-
-fn deployed(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name).canonicalize().unwrap()
-}
 
 fn make_role(cluster: &Cluster) {
     let mut psql = cluster.command("psql", SUPERUSER);
@@ -57,26 +51,4 @@ async fn the_backup_role_backs_up_with_the_collector_kept_out_and_can_do_no_more
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains("permission denied") || said.contains("must be owner"), "{refused}: {said}");
     }
-}
-
-/// The figure above which systemd calls a service's exposure more than "OK".
-const EXPOSED: f64 = 2.5;
-
-#[test]
-fn the_unit_is_exposed_little() {
-    let unit = deployed("systemd/odoo-backup.service");
-    let Ok(output) =
-        Command::new("systemd-analyze").args(["security", "--offline=yes", "--no-pager"]).arg(unit).output()
-    else {
-        eprintln!("skipped: systemd-analyze is not installed");
-        return;
-    };
-    let printed = String::from_utf8_lossy(&output.stdout);
-    let Some((_, overall)) = printed.split_once("Overall exposure level for odoo-backup.service: ") else {
-        // Before systemd 250 it looks at running services alone.
-        eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr).trim());
-        return;
-    };
-    let exposure: f64 = overall.split_whitespace().next().unwrap().parse().unwrap();
-    assert!(exposure < EXPOSED, "{printed}");
 }

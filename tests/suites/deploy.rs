@@ -1,0 +1,46 @@
+//! The files of `deploy/`, tried as far as can be without the systems that they are for.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "deploy/package.rs"]
+mod package;
+#[path = "deploy/postgresql.rs"]
+mod postgresql;
+#[path = "deploy/s3.rs"]
+mod s3;
+#[path = "deploy/systemd.rs"]
+mod systemd;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use engine::config::Config;
+use harness::cli::OdooBackup;
+use harness::odoo_backup;
+use harness::project::Project;
+
+/// A file or folder of `deploy/`.
+fn deployed(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name).canonicalize().unwrap()
+}
+
+/// The program with the project's configuration, and the repository made.
+async fn initialised(project: &Project) -> OdooBackup {
+    let program = odoo_backup!(project.config());
+    program.run(["init"]).await.success();
+    program
+}
+
+/// Panics unless an example of a configuration is a right one.
+fn assert_loads(name: &str) {
+    let text = fs::read_to_string(deployed(name)).unwrap();
+    // What the environment is to hold is not in this one.
+    let text = text.replace("${", "$${");
+    let config = Config::parse(Path::new("config.toml"), &text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert!(config.instances.contains_key("production"), "{name}");
+}
+
+#[test]
+fn the_example_of_a_configuration_loads() {
+    assert_loads("odoo-backup.toml");
+}

@@ -1,0 +1,108 @@
+//! The Debian package, as cargo-deb makes it and dpkg unpacks it; and the manual pages and completions that go into it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::deployed;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_odoo-backup");
+
+fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("obdeb-").tempdir().unwrap()
+}
+
+/// The pages and completions that `deploy/debian/build` puts into the package.
+fn describe(folder: &Path) {
+    let output = Command::new(deployed("debian/describe")).arg(PROGRAM).arg(folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A program of the system, run in vain where it is not installed.
+fn run(command: &mut Command) -> Option<String> {
+    let Ok(output) = command.output() else {
+        eprintln!("skipped: {} is not installed", command.get_program().display());
+        return None;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains("warning"), "{command:?}: {said}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn each_command_has_a_page_that_man_renders() {
+    let folder = folder();
+    describe(folder.path());
+    let help = Command::new(PROGRAM).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // What a command does may go on in lines that are indented further.
+    let commands = commands.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    let commands: Vec<_> =
+        commands.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
+    assert!(commands.contains(&"restore"), "{help}");
+    let mut pages: Vec<_> = commands.iter().map(|name| format!("odoo-backup-{name}.1")).collect();
+    pages.push("odoo-backup.1".into());
+    for page in pages {
+        let page = folder.path().join("man").join(page);
+        assert!(page.is_file(), "{}", page.display());
+        let Some(text) = run(Command::new("man").args(["--warnings", "--local-file"]).arg(&page)) else { return };
+        assert!(text.contains("NAME"), "{text}");
+    }
+    for shell in ["odoo-backup", "_odoo-backup", "odoo-backup.fish"] {
+        assert!(fs::read_to_string(folder.path().join("completions").join(shell)).unwrap().contains("restore"));
+    }
+}
+
+#[test]
+fn the_package_holds_all_that_is_named_and_begins_nothing() {
+    if !Command::new("cargo-deb").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: cargo-deb is not installed");
+        return;
+    }
+    let (target, root) = (folder(), folder());
+    let release = target.path().join("release");
+    fs::create_dir(&release).unwrap();
+    describe(&release.join("package"));
+    // What the program is does not matter to the package, and a debug build is large.
+    fs::copy("/bin/true", release.join("odoo-backup")).unwrap();
+    let made = Command::new("cargo-deb")
+        .args(["deb", "--no-build", "--no-strip", "--fast", "--offline", "-p", "odoo-backup", "--output"])
+        .arg(root.path().join("made.deb"))
+        .current_dir(deployed(".."))
+        .env("CARGO_TARGET_DIR", target.path())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let unpack = |what: &str, into: &str| {
+        run(Command::new("dpkg-deb").arg(what).arg(root.path().join("made.deb")).arg(root.path().join(into)))
+    };
+    if unpack("--extract", "files").is_none() || unpack("--control", "control").is_none() {
+        return;
+    }
+    let files = root.path().join("files");
+    for file in [
+        "usr/bin/odoo-backup",
+        "usr/lib/systemd/system/odoo-backup.service",
+        "usr/lib/systemd/system/odoo-backup.timer",
+        "usr/lib/sysusers.d/odoo-backup.conf",
+        "usr/lib/tmpfiles.d/odoo-backup.conf",
+        "usr/share/man/man1/odoo-backup.1",
+        "usr/share/man/man1/odoo-backup-restore.1",
+        "usr/share/bash-completion/completions/odoo-backup",
+        "usr/share/doc/odoo-backup/examples/config.toml",
+        "usr/share/doc/odoo-backup/copyright",
+    ] {
+        assert!(files.join(file).is_file(), "{file}");
+    }
+    let installs = fs::read_to_string(root.path().join("control/postinst")).unwrap();
+    assert!(installs.contains("systemd-sysusers") && installs.contains("systemd-tmpfiles"), "{installs}");
+    assert!(!installs.contains("deb-systemd-invoke start"), "{installs}");
+    let sysusers = format!("--root={}", files.display());
+    fs::create_dir_all(files.join("etc")).unwrap();
+    if run(Command::new("systemd-sysusers").args([&sysusers, "odoo-backup.conf"])).is_some() {
+        assert!(fs::read_to_string(files.join("etc/passwd")).unwrap().starts_with("odoo:"));
+    }
+}

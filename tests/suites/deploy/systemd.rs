@@ -1,0 +1,31 @@
+//! The units, as systemd itself judges them.
+
+use std::process::Command;
+
+use crate::deployed;
+
+/// The figure above which systemd calls a service's exposure more than "OK".
+const EXPOSED: f64 = 2.5;
+
+/// How exposed a unit is, from 0 to 10; `None` where that cannot be found out here.
+fn exposure(name: &str) -> Option<f64> {
+    let unit = deployed("systemd").join(name);
+    let output = Command::new("systemd-analyze").args(["security", "--offline=yes", "--no-pager"]).arg(unit).output();
+    let Ok(output) = output else {
+        eprintln!("skipped: systemd-analyze is not installed");
+        return None;
+    };
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let Some((_, overall)) = printed.split_once(&format!("Overall exposure level for {name}: ")) else {
+        // Before systemd 250 it looks at running services alone.
+        eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr).trim());
+        return None;
+    };
+    Some(overall.split_whitespace().next().unwrap().parse().unwrap())
+}
+
+#[test]
+fn the_unit_is_exposed_little() {
+    let exposure = exposure("odoo-backup.service");
+    assert!(exposure.is_none_or(|exposure| exposure < EXPOSED), "{exposure:?}");
+}
