@@ -47,9 +47,18 @@ impl Arguments {
     /// What is logged where `$RUST_LOG` does not say. Warnings are printed as such, whatever is logged.
     pub(crate) fn log_level(&self) -> &'static str {
         match self.verbose {
-            0 => "off",
-            1 => "engine=info,odoo_backup=info",
-            _ => "engine=debug,odoo_backup=debug,warn",
+            // A daemon has no other way to say what it does.
+            0 if !matches!(self.command, Command::Daemon { .. }) => "off",
+            0 | 1 => "engine=info,daemon=info,odoo_backup=info",
+            _ => "engine=debug,daemon=debug,odoo_backup=debug,warn",
+        }
+    }
+
+    /// How the log is written.
+    pub(crate) fn log_format(&self) -> LogFormat {
+        match self.command {
+            Command::Daemon { log_format } => log_format,
+            _ => LogFormat::Human,
         }
     }
 }
@@ -237,6 +246,19 @@ The newest proven backup of an instance, and its only one, goes only where its w
         #[arg(long)]
         force: bool,
     },
+    /// Run the schedules of the instances until told to end
+    #[command(
+        after_help = "SIGTERM and SIGINT end it: nothing new begins, what runs may finish within `shutdown_grace` and is then
+stopped cleanly; a second one ends it at once. SIGHUP lets it read the configuration anew.
+
+Example:
+  odoo-backup daemon --log-format json"
+    )]
+    Daemon {
+        /// How the log on stderr is written
+        #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Human)]
+        log_format: LogFormat,
+    },
     /// Try every connection, privilege, program and folder, and say what is missing
     Doctor,
     /// Print a completion script for a shell
@@ -253,6 +275,15 @@ The newest proven backup of an instance, and its only one, goes only where its w
         /// Made where it is missing
         folder: PathBuf,
     },
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    Human,
+    /// A JSON object a line
+    Json,
 }
 
 /// What `export` writes.

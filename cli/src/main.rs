@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, LogFormat};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -23,7 +23,11 @@ fn main() -> ExitCode {
         Err(error) => return output::usage(&error),
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(arguments.log_level()));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match arguments.log_format() {
+        LogFormat::Human => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
     let output = Output::new(arguments.json);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -63,7 +63,7 @@ pub struct Entry {
 }
 
 /// A time at which a schedule fires, and the time at which its run begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Slot {
     /// When the schedule fires.
     pub time: Timestamp,

@@ -1,5 +1,27 @@
-//! The scheduler and the HTTP service. At present it knows what is due and keeps a journal, and nothing starts it: backups are made by
-//! `odoo-backup now`.
+//! The daemon: what runs the schedules, and what others are told of it.
+//!
+//! The [`agenda`] says what is due and the [`journal`] what ran; both are without a clock and without tasks. The
+//! [`Handle`] is what everything else stands on, inside of this crate and outside: it shows instances, runs and events, and takes orders.
+//! A run's life is in `run`, what it does in [`work`], the loop that begins what is due in `scheduler`.
 
 pub mod agenda;
+pub mod clock;
+mod failure;
+mod handle;
 pub mod journal;
+mod permits;
+mod progress;
+mod run;
+mod scheduler;
+mod service;
+pub mod view;
+pub mod work;
+
+pub use failure::Failure;
+pub use handle::{Handle, OpenError, RefusedStart, RunFilter};
+pub use progress::TaskState;
+pub use service::{Signal, run};
+pub use view::{Event, InstanceView, JobView, LiveRun, Phase};
+pub use work::Order;
+
+pub use crate::agenda::Job;

@@ -14,7 +14,7 @@ use crate::filestore::Limits;
 use crate::manifest::{DatabaseContent, FORMAT, Manifest, StoredObject};
 use crate::odoo::{CollectorHold, OdooFacts, hold_collector, odoo_facts};
 use crate::postgres::{self, Endpoint, PostgresError, ServerFacts, Session, Tool, Tools};
-use crate::repository::{Draft, Lock, Purpose, Repository};
+use crate::repository::{BackupId, Draft, Lock, Purpose, Repository};
 use crate::run::Run;
 use crate::stream::{Level, encode};
 
@@ -51,14 +51,60 @@ pub async fn backup(
 ) -> Result<Manifest, Error> {
     let locked = async {
         let lock = repository.lock(&instance.name, Purpose::Backup, run).await?;
-        let result = match lock.run().until_cancelled(begin(instance)).await {
-            Ok((source, hold)) => store(repository, &lock, instance, &source, hold, options).await,
+        let result = make(repository, &lock, instance, options).await;
+        lock.finish(result).await
+    };
+    let result = locked.await;
+    result.map_err(|error| error.during(format!("back up {}", instance.name)))
+}
+
+/// What came of [`backup_unless_made`].
+#[derive(Debug, Clone)]
+pub enum Made {
+    /// This backup was made.
+    Now(Box<Manifest>),
+    /// There was one already.
+    Before(BackupId),
+}
+
+/// As [`backup`], unless the repository holds a backup of the instance that shows the moment `since` or a later one. It is looked
+/// for under the instance's lock, so that of several who want it, wherever they are, one makes it.
+///
+/// # Errors
+/// As [`backup`]
+pub async fn backup_unless_made(
+    repository: &Repository,
+    instance: &Instance,
+    since: Timestamp,
+    options: BackupOptions,
+    run: &Run,
+) -> Result<Made, Error> {
+    let locked = async {
+        let lock = repository.lock(&instance.name, Purpose::Backup, run).await?;
+        let result = match lock.run().until_cancelled(latest(repository, instance)).await {
+            Ok(Some(latest)) if latest >= BackupId::new(since) => Ok(Made::Before(latest)),
+            Ok(_) => make(repository, &lock, instance, options).await.map(|made| Made::Now(Box::new(made))),
             Err(error) => Err(error),
         };
         lock.finish(result).await
     };
     let result = locked.await;
     result.map_err(|error| error.during(format!("back up {}", instance.name)))
+}
+
+async fn latest(repository: &Repository, instance: &Instance) -> Result<Option<BackupId>, Error> {
+    let names = repository.names(Some(&instance.name)).await?;
+    Ok(names.into_iter().map(|(_, id)| id).max())
+}
+
+async fn make(
+    repository: &Repository,
+    lock: &Lock,
+    instance: &Instance,
+    options: BackupOptions,
+) -> Result<Manifest, Error> {
+    let (source, hold) = lock.run().until_cancelled(begin(instance)).await?;
+    store(repository, lock, instance, &source, hold, options).await
 }
 
 /// The source as of one moment. The session's transaction holds the snapshot open for pg_dump.

@@ -7,7 +7,7 @@ use crate::config::{ConfigError, UnknownName};
 use crate::filestore::FilestoreError;
 use crate::odoo::NeutralizeError;
 use crate::postgres::PostgresError;
-use crate::repository::RepositoryError;
+use crate::repository::{LockError, RepositoryError};
 use crate::restore::RestoreError;
 use crate::store::StoreError;
 use crate::stream::Mismatch;
@@ -103,6 +103,15 @@ impl Error {
     /// Says which verb failed, on what: `back up production`.
     pub fn during(self, action: impl Into<String>) -> Self {
         Self::Verb { action: action.into(), source: Box::new(self) }
+    }
+
+    /// Whether another does at this moment what excludes it, so that it can be tried again when that is done.
+    pub fn is_held_elsewhere(&self) -> bool {
+        match self {
+            Self::Repository(RepositoryError::Lock(error)) => matches!(error, LockError::Held { .. }),
+            Self::Verb { source, .. } => source.is_held_elsewhere(),
+            _ => false,
+        }
     }
 
     /// Whether it was stopped rather than that it failed.

@@ -32,6 +32,11 @@ impl Deref for Loaded<'_> {
 }
 
 impl Loaded<'_> {
+    /// The configuration alone, for what works with all of its repositories.
+    pub(super) fn into_config(self) -> Config {
+        self.config
+    }
+
     /// The repositories that a backup may be taken from, in order: the one that was named, else the first and then its copies.
     pub(super) fn sources(&self) -> Vec<&str> {
         match self.repository {

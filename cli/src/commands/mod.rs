@@ -2,6 +2,7 @@
 
 mod check;
 mod chosen;
+mod daemon;
 mod doctor;
 mod export;
 mod fetch;
@@ -77,10 +78,20 @@ impl From<init::InitError> for Failure {
     }
 }
 
+impl From<::daemon::OpenError> for Failure {
+    fn from(error: ::daemon::OpenError) -> Self {
+        let hint = error.hint();
+        Self { error: Box::new(error), exit: Exit::Failed, hint }
+    }
+}
+
 /// Runs a command to its end.
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
     let run = Run { progress: progress(output), ..Run::default() };
-    stop_on_signal(&run, output);
+    // The daemon has an ear of its own.
+    if !matches!(arguments.command, Command::Daemon { .. }) {
+        stop_on_signal(&run, output);
+    }
     let config = Chosen { config: arguments.config.as_deref(), repository: arguments.repository.as_deref() };
     let result = match arguments.command {
         Command::Init { odoo_conf, repository } => {
@@ -108,6 +119,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
         Command::Unpin { backup } => pin::unpin(config, &backup, &run, output).await,
         Command::Forget { backup, yes } => forget::forget(config, &backup, yes, &run, output).await,
         Command::Unlock { instances, list, force } => unlock::unlock(config, &instances, list, force, output).await,
+        Command::Daemon { .. } => daemon::daemon(config, output).await,
         Command::Doctor => doctor::doctor(config.config, output).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "odoo-backup", &mut std::io::stdout());

@@ -71,12 +71,15 @@ pub(super) async fn read_back(
     let mut rotation = Rotation::load(repository, instances).await?;
     let chosen = rotation.choose(&candidates, sample);
     let mut findings = Findings::default();
-    let mut reading = futures::stream::iter(chosen.iter().copied())
-        .map(|candidate| async move {
+    // Collected first: a closure in the stream would keep the whole from being a task of its own (rust-lang/rust#102211).
+    let reads: Vec<_> = chosen
+        .iter()
+        .map(|candidate| async {
             let damage = read_unit(repository, &candidate.what, tools, run).await?;
-            Ok::<_, Error>((candidate, damage))
+            Ok::<_, Error>((*candidate, damage))
         })
-        .buffer_unordered(PARALLEL_READS);
+        .collect();
+    let mut reading = futures::stream::iter(reads).buffer_unordered(PARALLEL_READS);
     while let Some((candidate, damage)) = reading.try_next().await? {
         rotation.note(candidate, damage.is_empty());
         let (first, second) = candidate.what.objects();

@@ -69,7 +69,7 @@ pub const COPIES: SectionKeys =
 /// `[instance.NAME]`
 pub const INSTANCE: SectionKeys = SectionKeys {
     header: "instance.NAME",
-    groups: &[ODOO, DATABASE, FILESTORE, BACKUP],
+    groups: &[ODOO, DATABASE, FILESTORE, BACKUP, ROUTINE],
     sections: INSIDE,
     named: false,
 };
@@ -77,6 +77,10 @@ pub const INSTANCE: SectionKeys = SectionKeys {
 /// `[instance.NAME.retention]`
 pub const RETENTION: SectionKeys =
     SectionKeys { header: "instance.NAME.retention", groups: &[SLOTS, LIMITS], sections: &[], named: false };
+
+/// `[instance.NAME.check]`
+pub const CHECK: SectionKeys =
+    SectionKeys { header: "instance.NAME.check", groups: &[CHECK_ROUTINE], sections: &[], named: false };
 
 /// `[target.NAME]`
 pub const TARGET: SectionKeys = SectionKeys {
@@ -86,6 +90,9 @@ pub const TARGET: SectionKeys = SectionKeys {
     named: false,
 };
 
+/// `[daemon]`
+pub const DAEMON: SectionKeys = SectionKeys { header: "daemon", groups: &[SERVICE], sections: &[], named: false };
+
 const fn section(name: &'static str, about: &'static str, also: &'static [&'static str]) -> Key {
     Key { name, kind: "section", default: "", about, example: "", also }
 }
@@ -94,10 +101,13 @@ const SECTIONS: &[Key] = &[
     section("repository", "Where backups are kept", &["storage", "destination", "store", "s3"]),
     section("instance", "One Odoo database and its filestore", &["instances", "source", "database", "odoo"]),
     section("target", "A place to restore to", &["targets", "restore"]),
+    section("daemon", "The service that runs the schedules", &["service", "server", "scheduler", "http"]),
 ];
 
-const INSIDE: &[Key] =
-    &[section("retention", "Which of its backups stay", &["keep", "policy", "prune", "rotation", "forget"])];
+const INSIDE: &[Key] = &[
+    section("retention", "Which of its backups stay", &["keep", "policy", "prune", "rotation", "forget"]),
+    section("check", "When the daemon checks its backups", &["verify", "verification"]),
+];
 
 const PLACE: &[Key] = &[Key {
     name: "url",
@@ -349,6 +359,112 @@ const LIMITS: &[Key] = &[
         about: "Objects that nothing names stay until they are older than this",
         example: "\"24 hours\"",
         also: &["grace_period"],
+    },
+];
+
+/// What the daemon does with an instance by itself.
+const ROUTINE: &[Key] = &[
+    Key {
+        name: "schedule",
+        kind: "string",
+        default: "none: the daemon makes no backup by itself",
+        about: "When the daemon backs it up, in crontab(5)'s words and its own time zone",
+        example: "\"0 2 * * *\"",
+        also: &["cron", "crontab", "when", "backup_schedule"],
+    },
+    Key {
+        name: "catch_up",
+        kind: "boolean",
+        default: "`true`",
+        about: "Whether the daemon does once, late, what it missed while it was down or the machine asleep",
+        example: "true",
+        also: &["persistent", "catchup", "missed"],
+    },
+    Key {
+        name: "splay",
+        kind: "string",
+        default: "`\"0s\"`",
+        about: "Within how long after its time a run begins, always at the same place in it, so that many instances do not begin at the same second",
+        example: "\"10 minutes\"",
+        also: &["jitter", "randomized_delay", "delay"],
+    },
+    Key {
+        name: "retries",
+        kind: "integer",
+        default: "3",
+        about: "How often the daemon tries again what failed, with growing pauses, before that counts as a failure",
+        example: "3",
+        also: &["retry", "attempts", "tries"],
+    },
+    Key {
+        name: "stall_timeout",
+        kind: "string",
+        default: "`\"30 minutes\"`",
+        about: "How long nothing may advance before the daemon stops a run: no limit on the whole",
+        example: "\"30 minutes\"",
+        also: &["timeout", "stall", "hang_timeout"],
+    },
+];
+
+const CHECK_ROUTINE: &[Key] = &[
+    Key {
+        name: "schedule",
+        kind: "string",
+        default: "required",
+        about: "When the daemon checks the instance's backups, as `schedule` of the instance",
+        example: "\"30 4 * * *\"",
+        also: &["cron", "crontab", "when"],
+    },
+    Key {
+        name: "read_data",
+        kind: "string or boolean",
+        default: "`false`: nothing",
+        about: "How much of them is read back each time, a part (`\"5%\"`) or so many bytes (`\"10GB\"`), what was read longest ago first; `true`: all",
+        example: "\"5%\"",
+        also: &["read", "full", "deep"],
+    },
+];
+
+const SERVICE: &[Key] = &[
+    Key {
+        name: "listen",
+        kind: "string",
+        default: "`\"127.0.0.1:8479\"`",
+        about: "Address and port that the daemon serves; another than this machine's own needs `token_file`",
+        example: "\"127.0.0.1:8479\"",
+        also: &["address", "bind", "port", "host"],
+    },
+    Key {
+        name: "token_file",
+        kind: "path",
+        default: "–",
+        about: "File that holds the token which clients show, and nothing else",
+        example: "\"/etc/odoo-backup/token\"",
+        also: &["token", "tokenfile", "secret_file"],
+    },
+    Key {
+        name: "state_dir",
+        kind: "path",
+        default: "`$STATE_DIRECTORY`, which systemd sets; else `/var/lib/odoo-backup-state` where it is; else `$XDG_STATE_HOME/odoo-backup`; else `~/.local/state/odoo-backup`",
+        about: "Folder of the daemon's own: what ran, how it ended, and the logs of the runs",
+        example: "\"/var/lib/odoo-backup-state\"",
+        also: &["state", "statedir", "state_folder"],
+    },
+    Key {
+        name: "max_concurrent",
+        kind: "integer, 1 or more",
+        default: "2",
+        about: "How many runs go on at once",
+        example: "2",
+        also: &["concurrency", "parallel", "workers", "jobs"],
+    },
+    Key {
+        name: "shutdown_grace",
+        kind: "string",
+        default: "`\"1 minute\"`",
+        about: "How long runs may go on after the daemon was told to end; then they are stopped and leave nothing visible",
+        example: "\"1 minute\"",
+        also: &["grace", "shutdown_timeout", "stop_timeout"],
     },
 ];
 

@@ -11,7 +11,7 @@ use toml::de::DeTable;
 use super::error::nearest;
 use super::section::{Section, Source};
 use super::value::Surroundings;
-use super::{Config, ConfigError, Instance, RepositoryConfig, Target, UnknownName, copies, keys, place};
+use super::{Config, ConfigError, Instance, RepositoryConfig, Target, UnknownName, copies, daemon, keys, place};
 
 /// The environment variable that names the configuration file.
 const VARIABLE: &str = "ODOO_BACKUP_CONFIG";
@@ -136,6 +136,8 @@ fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
     let sections = file.named_sections("target", &keys::TARGET);
     let targets: Vec<_> = sections.iter().map(|(name, section)| place::read_target(name, section, &names)).collect();
 
+    let daemon = daemon::read(file);
+
     let instances = instances.into_iter().map(|read| read.map(|instance| (instance.name.clone(), instance)));
     let targets = targets.into_iter().map(|read| read.map(|target| (target.name.clone(), target)));
     let (repository, copies) = repositories.ok()?;
@@ -145,6 +147,7 @@ fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
         copies,
         instances: instances.collect::<Result<_, _>>().ok()?,
         targets: targets.collect::<Result<_, _>>().ok()?,
+        daemon: daemon.ok()?,
         warnings: Vec::new(),
     })
 }

@@ -1,6 +1,7 @@
 //! The configuration file, read and checked: every value resolved, nothing left to look up later.
 
 mod copies;
+mod daemon;
 mod error;
 pub mod keys;
 mod load;
@@ -8,6 +9,7 @@ mod neutral;
 mod place;
 mod repository;
 mod retention;
+mod routine;
 mod secrets;
 mod section;
 pub mod template;
@@ -20,8 +22,10 @@ use crate::secret::Secret;
 
 pub use self::retention::Retention;
 pub use copies::{CopyRepository, MAIN};
+pub use daemon::DaemonConfig;
 pub use error::{ConfigError, Problem, UnknownName};
 pub use neutral::{Neutralize, Script};
+pub use routine::{CheckRoutine, Routine};
 
 /// A configuration that was read without an error. What is only worth a word is in `warnings`.
 #[derive(Debug, Clone)]
@@ -36,6 +40,8 @@ pub struct Config {
     pub instances: BTreeMap<String, Instance>,
     /// `[target.NAME]`, by name.
     pub targets: BTreeMap<String, Target>,
+    /// `[daemon]`, or what holds without it.
+    pub daemon: DaemonConfig,
     /// What should be mended but does not stop the work: a secret that others can read.
     pub warnings: Vec<String>,
 }
@@ -86,6 +92,8 @@ pub struct Instance {
     pub hold_filestore_gc: HoldCollector,
     /// Which of its backups stay.
     pub retention: Retention,
+    /// What the daemon does with it by itself, and when.
+    pub routine: Routine,
 }
 
 /// `hold_filestore_gc`

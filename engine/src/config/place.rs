@@ -3,11 +3,14 @@
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
+use ::retention::Zone;
+use jiff::tz::TimeZone;
+
 use super::error::{nearest, quoted};
 use super::secrets::{self, Readers, SecretKeys};
 use super::section::{Reported, Section};
 use super::value::{Raw, Refusal, Value};
-use super::{Database, HoldCollector, Instance, SslMode, Target, neutral, retention};
+use super::{Database, HoldCollector, Instance, SslMode, Target, neutral, retention, routine};
 use crate::odoo::conf::{OdooConf, data_dir_candidates};
 use crate::store::is_segment;
 
@@ -21,13 +24,21 @@ pub(super) const LONGEST_NAME: usize = 100;
 pub(super) fn read_instance(name: &str, section: &Section<'_>) -> Result<Instance, Reported> {
     let valid_name = check_name(name, section);
     let hold_filestore_gc = section.optional::<HoldCollector>("hold_filestore_gc");
-    let retention = retention::read(section);
+    let timezone = section.optional::<Zone>("timezone").map(|zone| zone.unwrap_or_else(system_zone));
+    let retention = retention::read(section, timezone.as_ref().unwrap_or(&Zone::utc()));
+    let routine = routine::read(section);
     let place = read_place(section);
     valid_name?;
     let Place { database, filestore, .. } = place?;
     let retention = retention?;
     let hold_filestore_gc = hold_filestore_gc?.unwrap_or(HoldCollector::Auto);
-    Ok(Instance { name: name.into(), database, filestore, hold_filestore_gc, retention })
+    let routine = routine?.in_zone(&timezone?);
+    Ok(Instance { name: name.into(), database, filestore, hold_filestore_gc, retention, routine })
+}
+
+fn system_zone() -> Zone {
+    let system = TimeZone::system();
+    system.iana_name().and_then(|name| name.parse().ok()).unwrap_or_else(Zone::utc)
 }
 
 /// Reads `[target.NAME]`; `instances` are the names of all instances.

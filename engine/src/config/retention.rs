@@ -29,14 +29,12 @@ impl Retention {
     }
 }
 
-/// Reads the section inside `instance`, or says what holds without it.
-pub(super) fn read(instance: &Section<'_>) -> Result<Retention, Reported> {
-    let timezone = instance.optional::<Zone>("timezone");
+/// Reads the section inside `instance`, or says what holds without it. Where it names no zone of its own, `timezone` holds.
+pub(super) fn read(instance: &Section<'_>, timezone: &Zone) -> Result<Retention, Reported> {
     let section = instance.section("retention", &keys::RETENTION);
-    let (timezone, section) = (timezone?, section?);
-    let zone = || timezone.unwrap_or_else(system_zone);
-    let Some(section) = section else {
-        return Ok(Retention { policy: Policy { timezone: Some(zone()), ..Policy::default() }, grace: None });
+    let Some(section) = section? else {
+        let policy = Policy { timezone: Some(timezone.clone()), ..Policy::default() };
+        return Ok(Retention { policy, grace: None });
     };
     let default = Policy::default();
     let count = |key, default| Ok::<u32, Reported>(section.optional(key)?.unwrap_or(default));
@@ -63,7 +61,7 @@ pub(super) fn read(instance: &Section<'_>) -> Result<Retention, Reported> {
         weekly: weekly?,
         monthly: monthly?,
         yearly: yearly?,
-        timezone: Some(own_zone?.unwrap_or_else(zone)),
+        timezone: Some(own_zone?.unwrap_or_else(|| timezone.clone())),
         stop_if_stale: stop_if_stale?,
         hold_if_shrunk: hold_if_shrunk?.unwrap_or(default.hold_if_shrunk),
     };
@@ -71,9 +69,4 @@ pub(super) fn read(instance: &Section<'_>) -> Result<Retention, Reported> {
         Ok(()) => Ok(Retention { policy, grace: grace? }),
         Err(error) => Err(section.refuse_all(format!("{error}; {}", error.hint()))),
     }
-}
-
-fn system_zone() -> Zone {
-    let system = TimeZone::system();
-    system.iana_name().and_then(|name| name.parse().ok()).unwrap_or_else(Zone::utc)
 }

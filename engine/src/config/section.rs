@@ -135,8 +135,9 @@ impl<'a> Section<'a> {
         }
         let key = as_key(key);
         if self.name.is_none() {
-            let owner =
-                [keys::REPOSITORY, keys::INSTANCE, keys::TARGET].into_iter().find(|section| section.knows(&key));
+            let owner = [keys::REPOSITORY, keys::INSTANCE, keys::TARGET, keys::DAEMON]
+                .into_iter()
+                .find(|section| section.knows(&key));
             let owner = owner.map(|section| format!("; it belongs under [{}]", section.header)).unwrap_or_default();
             return format!("unknown key `{key}` outside of any section{owner}").into();
         }

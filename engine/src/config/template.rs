@@ -77,6 +77,11 @@ pub fn template(options: &InitOptions) -> String {
     file.line("#database = \"staging\"");
     let own = keys::TARGET.keys().filter(|key| !keys::INSTANCE.knows(key.name));
     own.for_each(|key| file.unset_key(key));
+
+    file.line("");
+    file.comment("The service that runs the schedules of the instances: `odoo-backup daemon`.");
+    file.line("#[daemon]");
+    file.unset(&keys::DAEMON, &[]);
     file.text
 }
 
@@ -134,6 +139,9 @@ impl Template {
             self.comment("Which of its backups `odoo-backup prune` leaves.");
             self.line(&format!("#[instance.{}.retention]", as_key(name)));
             self.unset(&keys::RETENTION, &[]);
+            self.comment("When the daemon checks its backups.");
+            self.line(&format!("#[instance.{}.check]", as_key(name)));
+            self.unset(&keys::CHECK, &[]);
         }
     }
 

@@ -1,15 +1,19 @@
 //! From a value of the TOML file to a Rust type, with a message where it is none.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use retention::{Age, Percent, SettingError, Zone};
 use toml::de::DeValue;
 
 use super::error::nearest;
 use super::{HoldCollector, SslMode};
+use crate::schedule::{Schedule, ScheduleError};
 use crate::secret::Secret;
 
 /// Looks an environment variable up.
@@ -188,6 +192,43 @@ impl Value for Percent {
 
 fn setting<T: FromStr<Err = SettingError>>(text: &str) -> Result<T, Refusal> {
     text.parse().map_err(|error: SettingError| format!("{error}; {}", error.hint()).into())
+}
+
+impl Value for Schedule {
+    const EXPECTED: &'static str = "a schedule in quotes";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        let text = raw.text::<Self>()?;
+        text.parse().map_err(|error: ScheduleError| format!("{error}; {}", error.hint()).into())
+    }
+}
+
+/// Exact time, which has no days: one is 23 hours long in spring.
+impl Value for Duration {
+    const EXPECTED: &'static str = "a length of time in quotes";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        let text = raw.text::<Self>()?;
+        let length = text.parse::<SignedDuration>().ok().and_then(|length| length.try_into().ok());
+        length.ok_or_else(|| {
+            format!("unable to read {text:?} as a length of time; write it as in \"90 seconds\" or \"1h 30m\"").into()
+        })
+    }
+}
+
+impl Value for SocketAddr {
+    const EXPECTED: &'static str = "an address and a port in quotes";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        let text = raw.text::<Self>()?;
+        let suggestion = || text.parse::<u16>().ok().map(|port| format!("127.0.0.1:{port}"));
+        text.parse().map_err(|_| Refusal {
+            message: format!(
+                "expected an address and a port such as \"127.0.0.1:8479\" or \"[::1]:8479\", found {text:?}"
+            ),
+            suggestion: suggestion(),
+        })
+    }
 }
 
 impl Value for PathBuf {

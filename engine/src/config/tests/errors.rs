@@ -196,10 +196,27 @@ fn an_instance() {
             &["c.toml:4: [instance.production] unknown key `SSL-Mode`; did you mean `sslmode`?"],
         ),
         (
-            "schedule = '0 2 * * *'\ndatabase = 'x'",
+            "compression = 3\ndatabase = 'x'",
             &[
-                "c.toml:4: [instance.production] unknown key `schedule`; the keys of this section are odoo_conf, database, host, port, \
-               user, password, password_file, sslmode, sslrootcert, pg_path, data_dir, filestore, hold_filestore_gc, timezone",
+                "c.toml:4: [instance.production] unknown key `compression`; the keys of this section are odoo_conf, database, host, port, \
+               user, password, password_file, sslmode, sslrootcert, pg_path, data_dir, filestore, hold_filestore_gc, timezone, \
+               schedule, catch_up, splay, retries, stall_timeout",
+            ],
+        ),
+        (
+            "database = 'x'\nschedule = '0 2 * *'\ntimezone = 'Brussels'\ncatch_up = 1\nsplay = '1 day'\nretries = -1\n\
+             stall_timeout = '0s'\n[instance.production.check]\nread_data = 'half'",
+            &[
+                "c.toml:5: [instance.production] `schedule`: unable to read the schedule \"0 2 * *\": it has 4 fields and not five; write minute, hour, \
+                 day of the month, month and day of the week, as in \"30 2 * * *\"",
+                "c.toml:6: [instance.production] `timezone`: unknown time zone \"Brussels\"; write a name of the IANA time zone database, as in \
+                 \"Europe/Brussels\" or \"UTC\"",
+                "c.toml:7: [instance.production] `catch_up`: expected true or false, without quotes, found an integer",
+                "c.toml:8: [instance.production] `splay`: unable to read \"1 day\" as a length of time; write it as in \"90 seconds\" or \"1h 30m\"",
+                "c.toml:9: [instance.production] `retries`: expected an integer from 0 to 4294967295, found -1",
+                "c.toml:10: [instance.production] `stall_timeout`: expected more than nothing",
+                "c.toml:11: [instance.production.check] `schedule` is missing",
+                "c.toml:12: [instance.production.check] `read_data`: \"half\" is neither a percentage, such as 5%, nor a size, such as 10GB or 10GiB",
             ],
         ),
         (
@@ -512,4 +529,30 @@ fn further_repositories() {
         ),
     ];
     check(&Fixture::new(), head, cases);
+}
+
+#[test]
+fn the_daemon() {
+    let cases: &[Case<'_>] = &[
+        (
+            "listen = '8479'\ntoken_file = 1\nmax_concurrent = 'two'\nshutdown_grace = '-1s'",
+            &[
+                "c.toml:3: [daemon] `listen`: expected an address and a port such as \"127.0.0.1:8479\" or \"[::1]:8479\", found \"8479\"; \
+                 did you mean `127.0.0.1:8479`?",
+                "c.toml:4: [daemon] `token_file`: expected a path in quotes, found an integer",
+                "c.toml:5: [daemon] `max_concurrent`: expected an integer from 0 on, without quotes, found a string",
+                "c.toml:6: [daemon] `shutdown_grace`: unable to read \"-1s\" as a length of time; write it as in \"90 seconds\" or \"1h 30m\"",
+            ],
+        ),
+        ("max_concurrent = 0", &["c.toml:3: [daemon] `max_concurrent`: expected 1 or more"]),
+        (
+            "listen = '0.0.0.0:8479'",
+            &["c.toml:3: [daemon] `listen`: an address that other machines reach needs `token_file`"],
+        ),
+        ("state = '/s'", &["c.toml:3: [daemon] unknown key `state`; did you mean `state_dir`?"]),
+    ];
+    for (text, expected) in cases {
+        let text = format!("repository.url = 'file:///r'\n[daemon]\n{text}\n");
+        assert_eq!(Fixture::new().errors(&text), *expected, "{text}");
+    }
 }

@@ -1,5 +1,5 @@
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Fixture;
 use crate::config::{RepositoryConfig, S3Config, Script, SslMode};
@@ -261,4 +261,37 @@ fn further_repositories_are_known_by_their_names_and_the_first_is_main() {
     assert!(unknown.to_string().contains("there is no repository \"ofsite\""), "{unknown}");
     assert!(unknown.to_string().ends_with("did you mean `offsite`?"), "{unknown}");
     assert_eq!(unknown.hint().unwrap(), "the repositories are `disk`, `main` and `offsite`");
+}
+
+#[test]
+fn without_a_daemon_section_everything_has_a_default() {
+    let fixture = Fixture::new().variable("STATE_DIRECTORY", "/state:/other");
+    let config = fixture.load("repository.url = 'file:///r'\n[instance.a]\ndatabase = 'a'\nfilestore = '/f'\n");
+    assert_eq!(config.daemon.listen.to_string(), "127.0.0.1:8479");
+    assert_eq!(config.daemon.state_dir.as_deref(), Some(Path::new("/state")));
+    assert_eq!((config.daemon.max_concurrent, config.daemon.shutdown_grace.as_secs()), (2, 60));
+    let routine = &config.instances["a"].routine;
+    assert!(routine.backup.is_none() && routine.check.is_none() && routine.catch_up);
+    assert_eq!((routine.retries, routine.stall_timeout.as_secs()), (3, 1800));
+
+    let fixture = Fixture::new();
+    let state_dir = |fixture: &Fixture| fixture.load("repository.url = 'file:///r'").daemon.state_dir;
+    assert_eq!(state_dir(&fixture), Some(fixture.path("home/.local/state/odoo-backup")));
+    let fixture = fixture.folder("var/lib/odoo-backup-state");
+    assert_eq!(state_dir(&fixture), Some(fixture.path("var/lib/odoo-backup-state")), "as systemd made it");
+}
+
+#[test]
+fn an_instances_routine() {
+    let config = Fixture::new().load(
+        "repository.url = 'file:///r'\n[instance.a]\ndatabase = 'a'\nfilestore = '/f'\nschedule = '@daily'\n\
+         timezone = 'Europe/Brussels'\ncatch_up = false\nsplay = '10 minutes'\nretries = 0\nstall_timeout = '1h 30m'\n\
+         [instance.a.check]\nschedule = '30 4 * * 0'\nread_data = '5%'\n",
+    );
+    let routine = &config.instances["a"].routine;
+    assert_eq!(routine.zone.iana_name(), Some("Europe/Brussels"));
+    assert_eq!(routine.backup.as_ref().map(ToString::to_string).as_deref(), Some("@daily"));
+    assert!(routine.check.as_ref().is_some_and(|check| check.read_data == "5%".parse().ok()));
+    assert_eq!((routine.catch_up, routine.retries), (false, 0));
+    assert_eq!((routine.splay.as_secs(), routine.stall_timeout.as_secs()), (600, 5400));
 }

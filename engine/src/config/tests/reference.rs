@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Fixture;
-use crate::config::keys::{INSTANCE, REPOSITORY, RETENTION, SectionKeys, TARGET};
+use crate::config::keys::{CHECK, DAEMON, INSTANCE, REPOSITORY, RETENTION, SectionKeys, TARGET};
 
 const PAGE: &str = include_str!("../../../../docs/configuration.md");
 
@@ -19,9 +19,8 @@ fn table(section: &SectionKeys, other: Option<&SectionKeys>) -> String {
 
 #[test]
 fn the_page_has_every_key() {
-    for table in
-        [table(&REPOSITORY, None), table(&INSTANCE, None), table(&RETENTION, None), table(&TARGET, Some(&INSTANCE))]
-    {
+    let alone = [REPOSITORY, INSTANCE, RETENTION, CHECK, DAEMON].map(|section| table(&section, None));
+    for table in alone.into_iter().chain([table(&TARGET, Some(&INSTANCE))]) {
         assert!(PAGE.contains(&table), "docs/configuration.md should have this table:\n\n{table}");
     }
 }

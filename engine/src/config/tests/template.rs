@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::Fixture;
 use crate::config::RepositoryConfig;
-use crate::config::keys::{REPOSITORY, TARGET};
+use crate::config::keys::{CHECK, DAEMON, INSTANCE, REPOSITORY, SectionKeys, TARGET};
 use crate::config::template::{InitOptions, template};
 use crate::odoo::conf::{OdooConf, data_dir_candidates};
 
@@ -92,7 +92,7 @@ fn every_commented_key_is_right() {
     let (fixture, options) = options(Fixture::new(), "[options]\ndb_name = production\ndata_dir = /d\n");
     let is_key = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
     let text = template(&options);
-    for key in REPOSITORY.keys().chain(TARGET.keys()) {
+    for key in [REPOSITORY, INSTANCE, CHECK, TARGET, DAEMON].iter().flat_map(SectionKeys::keys) {
         let is_there = |line: &str| line.trim_start_matches('#').starts_with(&format!("{} = ", key.name));
         assert!(text.lines().any(is_there), "{} in {text}", key.name);
     }

@@ -1,0 +1,73 @@
+//! Why a run did not do what it was to do.
+
+use std::time::Duration;
+
+use engine::error::{Error, Explanation, explain};
+use engine::repository::RepositoryError;
+
+/// Why one attempt of a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The engine's verb failed.
+    #[error(transparent)]
+    Engine(#[from] Error),
+    /// The repository could not be opened.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// Nothing advanced any more: pg_dump or the store hangs.
+    #[error("nothing advanced for {} seconds, and the run was stopped", .0.as_secs())]
+    Stalled(Duration),
+    /// A check found damage.
+    #[error("{damaged} of {checked} backups of {instance} are damaged: {}", .findings.join("; "))]
+    Damage {
+        /// Whose backups.
+        instance: String,
+        /// How many are damaged.
+        damaged: usize,
+        /// How many there are.
+        checked: usize,
+        /// What is wrong, in a sentence each; the first few.
+        findings: Vec<String>,
+    },
+    /// The configuration that was read anew has no such instance.
+    #[error("the configuration has no instance {0:?} any more")]
+    Gone(String),
+    /// The program has a fault.
+    #[error("the run broke off by a fault of this program: {0}")]
+    Fault(String),
+}
+
+impl Failure {
+    /// Whether it may go well when it is tried again.
+    pub(crate) fn is_worth_a_retry(&self) -> bool {
+        !matches!(self, Self::Damage { .. } | Self::Gone(_) | Self::Fault(_))
+    }
+
+    /// Whether another holds the instance's lock.
+    pub(crate) fn is_held_elsewhere(&self) -> bool {
+        matches!(self, Self::Engine(error) if error.is_held_elsewhere())
+    }
+
+    /// As people and machines are told of it.
+    pub(crate) fn explain(&self) -> Explanation {
+        let explanation = match self {
+            // Passed on as they are, so that their hints are found.
+            Self::Engine(error) => explain(error),
+            Self::Repository(error) => explain(error),
+            other => explain(other),
+        };
+        Explanation { hint: explanation.hint.or_else(|| self.hint()), ..explanation }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Stalled(_) => "see whether the database and the repository answer (`odoo-backup doctor`); what is \
+                slow by nature needs a longer `stall_timeout`"
+                .into(),
+            Self::Damage { .. } => "`odoo-backup check` says what is damaged; make a backup now, and look at the \
+                repository's disk or bucket"
+                .into(),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,421 @@
+//! The state that all of the daemon shares, and what it can be asked and told.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engine::config::{Config, ConfigError};
+use engine::error::explain;
+use engine::repository::{Repository, RepositoryError};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Notify, broadcast};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::agenda::{Due, Entry, Job};
+use crate::clock::{Clock, SystemClock};
+use crate::journal::{Journal, JournalError, Outcome, RunId, RunRecord, Trigger};
+use crate::permits::Permits;
+use crate::run::Live;
+use crate::view::{Event, InstanceView, JobView, LiveRun};
+use crate::work::{Connection, Engine, Order, Worker};
+
+/// Events that a subscriber may lag behind.
+const EVENTS: usize = 1024;
+
+/// A running daemon. Clones are the same one. Everything that serves or watches goes by this alone.
+#[derive(Clone)]
+pub struct Handle(pub(crate) Arc<Shared>);
+
+/// What a [`Handle`] stands for.
+pub(crate) struct Shared {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) worker: Arc<dyn Worker>,
+    pub(crate) permits: Permits,
+    /// Woken when what is due may have changed.
+    pub(crate) changed: Notify,
+    /// Cancelled when the daemon is to end: nothing new begins.
+    pub(crate) stopping: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    connection: Arc<Connection>,
+    settings: Mutex<Settings>,
+    journal: Arc<Mutex<Journal>>,
+    state_dir: PathBuf,
+    live: Mutex<BTreeMap<RunId, Arc<Live>>>,
+    /// One at a time takes the place of a job of an instance.
+    starting: tokio::sync::Mutex<()>,
+    events: broadcast::Sender<Event>,
+    began_at: Timestamp,
+}
+
+/// What follows from the configuration.
+#[derive(Clone)]
+struct Settings {
+    config: Arc<Config>,
+    agenda: Arc<BTreeMap<(String, Job), Entry>>,
+}
+
+/// Why a daemon cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Nothing says where its state may be.
+    #[error("unable to find a folder for the daemon's state")]
+    NoStateDir,
+    /// The journal cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+impl OpenError {
+    /// How an operator mends it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoStateDir => Some("name one by `state_dir` in the [daemon] section".into()),
+            Self::Journal(error) => error.hint().map(Into::into),
+        }
+    }
+}
+
+/// Why a run was not begun.
+#[derive(Debug, thiserror::Error)]
+pub enum RefusedStart {
+    /// The configuration has no such instance.
+    #[error("there is no instance {0:?}")]
+    NoSuchInstance(String),
+    /// The same job of the same instance goes on, or waits for its turn.
+    #[error("a {job} of {instance} goes on already: run {run}")]
+    AlreadyRunning {
+        /// The instance.
+        instance: String,
+        /// The job.
+        job: Job,
+        /// The run.
+        run: RunId,
+    },
+    /// The daemon ends.
+    #[error("the daemon is about to end")]
+    Stopping,
+    /// The journal cannot be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Which runs are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Of this instance alone.
+    pub instance: Option<String>,
+    /// Of this job alone.
+    pub job: Option<Job>,
+    /// Those that began before this one, for the next page.
+    pub before: Option<RunId>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+impl Handle {
+    /// Opens the state folder that `config` names. Nothing runs yet.
+    ///
+    /// # Errors
+    /// [`OpenError::NoStateDir`]; [`JournalError::InUse`] where another daemon has it open.
+    pub fn open(config: Config) -> Result<Self, OpenError> {
+        let connection = Arc::new(Connection::default());
+        let worker = Arc::new(Engine { connection: connection.clone() });
+        Self::open_with(config, Arc::new(SystemClock), worker, connection)
+    }
+
+    pub(crate) fn open_with(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        worker: Arc<dyn Worker>,
+        connection: Arc<Connection>,
+    ) -> Result<Self, OpenError> {
+        let state_dir = config.daemon.state_dir.clone().ok_or(OpenError::NoStateDir)?;
+        let began_at = clock.now();
+        let journal = Journal::open(&state_dir, began_at)?;
+        if let [first, ..] = journal.damaged_lines() {
+            let count = journal.damaged_lines().len();
+            tracing::warn!(first, count, folder = %state_dir.display(), "lines of the journal could not be read");
+        }
+        Ok(Self(Arc::new(Shared {
+            clock,
+            worker,
+            permits: Permits::new(config.daemon.max_concurrent),
+            changed: Notify::new(),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            connection,
+            settings: Mutex::new(Settings::new(config)),
+            journal: Arc::new(Mutex::new(journal)),
+            state_dir,
+            live: Mutex::default(),
+            starting: tokio::sync::Mutex::default(),
+            events: broadcast::channel(EVENTS).0,
+            began_at,
+        })))
+    }
+
+    /// The configuration that holds now.
+    pub fn config(&self) -> Arc<Config> {
+        self.0.settings().config
+    }
+
+    /// When the daemon began.
+    pub fn began_at(&self) -> Timestamp {
+        self.0.began_at
+    }
+
+    /// The time, by the daemon's clock.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// The folder of its state.
+    pub fn state_dir(&self) -> &std::path::Path {
+        &self.0.state_dir
+    }
+
+    /// The repository, opened once and kept.
+    ///
+    /// # Errors
+    /// Those of [`Repository::at`]
+    pub async fn repository(&self) -> Result<Repository, RepositoryError> {
+        self.0.connection.repository(&self.config().repository).await
+    }
+
+    /// Every instance of the configuration, by name, with its jobs.
+    pub fn instances(&self) -> Vec<InstanceView> {
+        let Settings { config, agenda } = self.0.settings();
+        let (now, live) = (self.now(), self.0.live().clone());
+        let journal = self.0.journal();
+        let mut latest = Latest::default();
+        journal.runs().for_each(|run| latest.see(run));
+        let view = |name: &String, job: Job| {
+            let key = (name.clone(), job);
+            let entry = agenda.get(&key);
+            let last = journal.last_slot(name, job).unwrap_or(now);
+            JobView {
+                job,
+                schedule: entry.map(|entry| entry.schedule.clone()),
+                timezone: entry.and_then(|entry| entry.zone.iana_name().map(Into::into)),
+                next: entry.and_then(|entry| match entry.due(last, now) {
+                    Due::Later(slot) => slot,
+                    Due::Now { slot, .. } => Some(slot),
+                    Due::Missed(slot) => entry.next_after(slot.time),
+                }),
+                interval_seconds: entry.map(|entry| entry.interval().as_secs()),
+                running: live.values().find(|run| run.is(name, job)).map(|run| run.id()),
+                latest: latest.any.get(&key).map(|run| (*run).clone()),
+                latest_success: latest.success.get(&key).map(|run| (*run).clone()),
+                latest_failure: latest.failure.get(&key).map(|run| (*run).clone()),
+            }
+        };
+        let jobs = |name| {
+            let views = Job::ALL.into_iter().map(|job| view(name, job));
+            views.filter(|view| view.job == Job::Backup || view.schedule.is_some() || view.latest.is_some()).collect()
+        };
+        config.instances.keys().map(|name| InstanceView { name: name.clone(), jobs: jobs(name) }).collect()
+    }
+
+    /// The runs that have not ended, oldest first.
+    pub fn live(&self) -> Vec<LiveRun> {
+        self.0.live().values().map(|run| run.view()).collect()
+    }
+
+    /// A run that has not ended.
+    pub fn live_run(&self, id: RunId) -> Option<LiveRun> {
+        self.0.live().get(&id).map(|run| run.view())
+    }
+
+    /// What the journal says of a run, ended or not.
+    pub fn run(&self, id: RunId) -> Option<RunRecord> {
+        self.0.journal().run(id).cloned()
+    }
+
+    /// Runs, newest first, ended or not.
+    pub fn runs(&self, filter: &RunFilter) -> Vec<RunRecord> {
+        let journal = self.0.journal();
+        let wanted = |run: &&RunRecord| {
+            filter.instance.as_ref().is_none_or(|name| *name == run.instance)
+                && filter.job.is_none_or(|job| job == run.job)
+                && filter.before.is_none_or(|before| run.id < before)
+        };
+        journal.runs().rev().filter(wanted).take(filter.limit.unwrap_or(usize::MAX)).cloned().collect()
+    }
+
+    /// All that happens from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.0.events.subscribe()
+    }
+
+    /// Begins a run. It waits for its turn where enough others go on.
+    ///
+    /// # Errors
+    /// [`RefusedStart`]
+    pub async fn start(&self, instance: &str, order: Order) -> Result<RunId, RefusedStart> {
+        self.begin(instance, order, Trigger::Request).await
+    }
+
+    pub(crate) async fn begin(&self, instance: &str, order: Order, trigger: Trigger) -> Result<RunId, RefusedStart> {
+        let shared = &self.0;
+        let _one_at_a_time = shared.starting.lock().await;
+        if shared.stopping.is_cancelled() {
+            return Err(RefusedStart::Stopping);
+        }
+        if !self.config().instances.contains_key(instance) {
+            return Err(RefusedStart::NoSuchInstance(instance.to_owned()));
+        }
+        let job = order.job();
+        if let Some(run) = shared.live().values().find(|run| run.is(instance, job)) {
+            return Err(RefusedStart::AlreadyRunning { instance: instance.to_owned(), job, run: run.id() });
+        }
+        let (name, now) = (instance.to_owned(), shared.clock.now());
+        let record = shared
+            .write(move |journal| {
+                let id = journal.begin(&name, job, trigger.clone(), now)?;
+                Ok(RunRecord { id, instance: name, job, trigger, began_at: now, ended_at: None, outcome: None })
+            })
+            .await?;
+        let live = Arc::new(Live::new(record.clone(), order));
+        shared.live().insert(record.id, live.clone());
+        shared.tell(Event::Began { run: record.clone() });
+        shared.tasks.spawn(crate::run::live(shared.clone(), live));
+        Ok(record.id)
+    }
+
+    /// Stops a run; returns whether there is such a run that goes on. It cleans up after itself, which takes a moment.
+    pub fn cancel(&self, id: RunId) -> bool {
+        let live = self.0.live().get(&id).cloned();
+        live.inspect(|run| run.cancel()).is_some()
+    }
+
+    /// Reads the configuration anew. What runs goes on by the former one, attempts that begin later go by the new one. `listen`, `token_file`
+    /// and `state_dir` are heeded when the daemon is started again.
+    ///
+    /// # Errors
+    /// What is wrong with it. The former configuration then holds on.
+    pub async fn reload(&self) -> Result<(), ConfigError> {
+        let path = self.config().path.clone();
+        let read_from = path.clone();
+        let read = tokio::task::spawn_blocking(move || Config::load(&read_from)).await;
+        let read = read.unwrap_or_else(|error| Err(ConfigError::Unreadable { path, source: error.into() }));
+        match read {
+            Ok(config) => {
+                for warning in &config.warnings {
+                    tracing::warn!("{warning}");
+                }
+                self.0.permits.set_limit(config.daemon.max_concurrent);
+                *self.0.lock_settings() = Settings::new(config);
+                tracing::info!("the configuration was read anew");
+                self.0.tell(Event::Reloaded);
+                self.0.changed.notify_one();
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!("the configuration was read anew and is not right, it stays as it was: {error}");
+                self.0.tell(Event::ReloadFailed { error: explain(&error) });
+                Err(error)
+            }
+        }
+    }
+
+    /// Cancelled when the daemon is about to end: what serves stops taking anything new then.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.0.stopping
+    }
+}
+
+impl Shared {
+    fn settings(&self) -> Settings {
+        self.lock_settings().clone()
+    }
+
+    fn lock_settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.settings().config
+    }
+
+    pub(crate) fn agenda(&self) -> Arc<BTreeMap<(String, Job), Entry>> {
+        self.settings().agenda
+    }
+
+    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn live(&self) -> MutexGuard<'_, BTreeMap<RunId, Arc<Live>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes to the journal on a thread: each line waits for the disk.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&mut Journal) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let journal = self.journal.clone();
+        let written =
+            tokio::task::spawn_blocking(move || write(&mut journal.lock().unwrap_or_else(PoisonError::into_inner)));
+        let path = || self.state_dir.join("journal.jsonl");
+        written
+            .await
+            .unwrap_or_else(|error| Err(JournalError::Io { action: "write", path: path(), source: error.into() }))
+    }
+
+    /// Tells whoever listens.
+    pub(crate) fn tell(&self, event: Event) {
+        // Nobody need listen.
+        let _ = self.events.send(event);
+    }
+
+    pub(crate) fn has_listeners(&self) -> bool {
+        self.events.receiver_count() > 0
+    }
+
+    /// The run has ended: its job can begin again.
+    pub(crate) fn gone(&self, id: RunId) {
+        self.live().remove(&id);
+        self.changed.notify_one();
+    }
+}
+
+impl Settings {
+    fn new(config: Config) -> Self {
+        let mut agenda = BTreeMap::new();
+        for instance in config.instances.values() {
+            let routine = &instance.routine;
+            let check = routine.check.as_ref().map(|check| &check.schedule);
+            for (job, schedule) in [(Job::Backup, routine.backup.as_ref()), (Job::Check, check)] {
+                let Some(schedule) = schedule else { continue };
+                let mut entry = Entry::new(&instance.name, job, schedule.clone(), routine.zone.clone());
+                entry.splay = SignedDuration::try_from(routine.splay).unwrap_or(SignedDuration::MAX);
+                entry.catch_up = routine.catch_up;
+                agenda.insert((instance.name.clone(), job), entry);
+            }
+        }
+        Self { config: Arc::new(config), agenda: Arc::new(agenda) }
+    }
+}
+
+/// The latest runs of each job.
+#[derive(Default)]
+struct Latest<'a> {
+    any: HashMap<(String, Job), &'a RunRecord>,
+    success: HashMap<(String, Job), &'a RunRecord>,
+    failure: HashMap<(String, Job), &'a RunRecord>,
+}
+
+impl<'a> Latest<'a> {
+    /// Takes runs from the oldest on.
+    fn see(&mut self, run: &'a RunRecord) {
+        let key = || (run.instance.clone(), run.job);
+        self.any.insert(key(), run);
+        match run.outcome {
+            Some(Outcome::Done { .. } | Outcome::Elsewhere) => _ = self.success.insert(key(), run),
+            Some(Outcome::Failed { .. } | Outcome::Lost) => _ = self.failure.insert(key(), run),
+            Some(Outcome::Cancelled) | None => {}
+        }
+    }
+}

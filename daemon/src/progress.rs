@@ -1,0 +1,115 @@
+//! How far a run is.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use engine::progress::{Counter, Observer, Task};
+use serde::Serialize;
+
+/// A part of a run that counts bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TaskState {
+    /// What it is about: `database`.
+    pub name: String,
+    /// Bytes so far.
+    pub done_bytes: u64,
+    /// Bytes in all, where that is known or can be guessed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_bytes: Option<u64>,
+}
+
+/// What the engine reports of one run.
+#[derive(Debug, Default)]
+pub(crate) struct RunProgress {
+    tasks: Mutex<Vec<(TaskState, Counter)>>,
+    /// Bytes of the tasks that have ended.
+    ended: AtomicU64,
+    /// Everything that was reported: a sign of life like a byte.
+    reports: AtomicU64,
+}
+
+impl RunProgress {
+    /// What is under way, in the order in which it began.
+    pub(crate) fn tasks(&self) -> Vec<TaskState> {
+        let tasks = self.lock();
+        tasks.iter().map(|(task, counter)| TaskState { done_bytes: counter.get(), ..task.clone() }).collect()
+    }
+
+    /// Returns when nothing has advanced for `timeout`.
+    pub(crate) async fn stalled(&self, timeout: Duration) {
+        // Ten looks: what it notices, it notices within a tenth more than the timeout.
+        let pause = timeout / 10;
+        let (mut seen, mut still) = (self.mark(), 0);
+        while still < 10 {
+            tokio::time::sleep(pause).await;
+            let mark = self.mark();
+            still = if mark == seen { still + 1 } else { 0 };
+            seen = mark;
+        }
+    }
+
+    fn mark(&self) -> (u64, u64) {
+        let tasks = self.lock();
+        let running: u64 = tasks.iter().map(|(_, counter)| counter.get()).sum();
+        (self.ended.load(Ordering::Relaxed) + running, self.reports.load(Ordering::Relaxed))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(TaskState, Counter)>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for RunProgress {
+    fn began(&self, task: &Task) {
+        self.reports.fetch_add(1, Ordering::Relaxed);
+        let state = TaskState { name: task.name().to_owned(), done_bytes: 0, total_bytes: task.total() };
+        self.lock().push((state, task.counter()));
+    }
+
+    fn ended(&self, task: &Task) {
+        self.reports.fetch_add(1, Ordering::Relaxed);
+        let mut tasks = self.lock();
+        // Several may have one name; which of them ended does not matter as long as as many bytes went with it.
+        let same = |(state, counter): &(TaskState, Counter)| state.name == task.name() && counter.get() == task.done();
+        if let Some(at) = tasks.iter().position(same) {
+            tasks.remove(at);
+            self.ended.fetch_add(task.done(), Ordering::Relaxed);
+        }
+    }
+
+    fn warned(&self, _: &str) {
+        self.reports.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use engine::progress::Progress;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_byte_or_a_task_is_a_sign_of_life_and_only_their_absence_is_a_stall() {
+        let progress = Arc::new(RunProgress::default());
+        let reported = Progress::new(progress.clone());
+        let watch = tokio::spawn({
+            let progress = progress.clone();
+            async move { progress.stalled(Duration::from_secs(60)).await }
+        });
+        let task = reported.task("database", Some(100));
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            task.advance(1);
+        }
+        assert!(!watch.is_finished());
+        assert_eq!(progress.tasks(), [TaskState { name: "database".into(), done_bytes: 10, total_bytes: Some(100) }]);
+        drop(task);
+        assert_eq!(progress.tasks(), []);
+        let before = tokio::time::Instant::now();
+        watch.await.unwrap();
+        assert!(before.elapsed() >= Duration::from_secs(54), "{:?}", before.elapsed());
+    }
+}

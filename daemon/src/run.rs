@@ -1,0 +1,275 @@
+//! The life of a run: its turn, its attempts, its end.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use engine::error::Explanation;
+use engine::progress::Progress;
+use engine::run::Run;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::agenda::Job;
+use crate::failure::Failure;
+use crate::handle::Shared;
+use crate::journal::{Outcome, RunId, RunRecord, Trigger};
+use crate::progress::RunProgress;
+use crate::view::{Event, LiveRun, Phase};
+use crate::work::{Order, Work};
+
+/// The pause before the second attempt; each further one is four times as long, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+/// Between two looks whether another, who holds the instance's lock, is done.
+const HELD_PAUSE: Duration = Duration::from_mins(1);
+/// How long what was stopped may take to clean up; the hung store that it was stopped for hangs then, too.
+const CLEANUP: Duration = Duration::from_mins(2);
+/// Between two tries to write down how a run ended.
+const JOURNAL_PAUSE: Duration = Duration::from_secs(10);
+/// Between two reports of how far a run is.
+const REPORT: Duration = Duration::from_secs(1);
+
+/// A run that has not ended.
+#[derive(Debug)]
+pub(crate) struct Live {
+    record: RunRecord,
+    order: Order,
+    cancel: CancellationToken,
+    progress: Arc<RunProgress>,
+    moment: Mutex<Moment>,
+}
+
+/// What changes while it goes on.
+#[derive(Debug)]
+struct Moment {
+    phase: Phase,
+    attempt: u32,
+    last_failure: Option<Explanation>,
+    /// Somebody wants this run to end, rather than the daemon.
+    cancelled: bool,
+}
+
+impl Live {
+    pub(crate) fn new(record: RunRecord, order: Order) -> Self {
+        Self {
+            record,
+            order,
+            cancel: CancellationToken::new(),
+            progress: Arc::default(),
+            moment: Mutex::new(Moment { phase: Phase::Waiting, attempt: 1, last_failure: None, cancelled: false }),
+        }
+    }
+
+    pub(crate) fn id(&self) -> RunId {
+        self.record.id
+    }
+
+    /// Whether it is this job of this instance.
+    pub(crate) fn is(&self, instance: &str, job: Job) -> bool {
+        self.record.instance == instance && self.record.job == job
+    }
+
+    /// Stops it, because somebody wants that.
+    pub(crate) fn cancel(&self) {
+        self.moment().cancelled = true;
+        self.cancel.cancel();
+    }
+
+    /// Stops it, because the daemon ends.
+    pub(crate) fn interrupt(&self) {
+        self.cancel.cancel();
+    }
+
+    /// What a run that was stopped ends as.
+    fn stopped(&self) -> End {
+        if self.moment().cancelled { End::Outcome(Outcome::Cancelled) } else { End::Stopping }
+    }
+
+    pub(crate) fn view(&self) -> LiveRun {
+        let moment = self.moment();
+        LiveRun {
+            record: self.record.clone(),
+            phase: moment.phase,
+            attempt: moment.attempt,
+            last_failure: moment.last_failure.clone(),
+            stopping: self.cancel.is_cancelled(),
+            tasks: self.progress.tasks(),
+        }
+    }
+
+    fn moment(&self) -> MutexGuard<'_, Moment> {
+        self.moment.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The slot that it serves.
+    fn slot(&self) -> Option<jiff::Timestamp> {
+        match self.record.trigger {
+            Trigger::Schedule { slot, .. } => Some(slot),
+            Trigger::Request => None,
+        }
+    }
+}
+
+/// What ends a run.
+enum End {
+    /// It is over.
+    Outcome(Outcome),
+    /// The daemon ends before it: its slot is not served.
+    Stopping,
+}
+
+/// Lives a run from its begin to its end, with what is written down about it.
+pub(crate) async fn live(shared: Arc<Shared>, live: Arc<Live>) {
+    let RunRecord { id, instance, job, .. } = &live.record;
+    let span = tracing::info_span!("run", %id, instance, %job);
+    let ended = {
+        let (shared, live, span) = (shared.clone(), live.clone(), span.clone());
+        // A task of its own, so that a fault in it ends this run and nothing else.
+        tokio::spawn(async move { attempts(&shared, &live).await }.instrument(span)).await
+    };
+    let end = ended.unwrap_or_else(|error| {
+        let error = Failure::Fault(error.to_string()).explain();
+        End::Outcome(Outcome::Failed { error, attempts: live.moment().attempt })
+    });
+    conclude(&shared, &live, end).instrument(span).await;
+    shared.gone(live.id());
+}
+
+async fn attempts(shared: &Shared, live: &Live) -> End {
+    let mut retried = 0;
+    loop {
+        enter(shared, live, Phase::Waiting);
+        let turn = shared.permits.acquire(live.record.job, live.id());
+        let permit = match or_stopped(shared, live, turn).await {
+            Ok(permit) => permit,
+            Err(end) => return end,
+        };
+        enter(shared, live, Phase::Working);
+        let failure = match attempt(shared, live).await {
+            Ok(outcome) => return End::Outcome(outcome),
+            // What it was stopped for says how it ended.
+            Err(_) if live.cancel.is_cancelled() => return live.stopped(),
+            Err(failure) => failure,
+        };
+        drop(permit);
+        let error = failure.explain();
+        let retries = shared.config().instances.get(&live.record.instance).map_or(0, |it| it.routine.retries);
+        let pause = if failure.is_held_elsewhere() && live.slot().is_some() {
+            // Another daemon serves the slot, or a person makes a backup: no failure, and it takes as long as it takes.
+            tracing::info!("waits for another: {error}");
+            HELD_PAUSE
+        } else if failure.is_worth_a_retry() && retried < retries {
+            retried += 1;
+            let pause = FIRST_PAUSE.saturating_mul(4_u32.saturating_pow(retried - 1)).min(LONGEST_PAUSE);
+            tracing::warn!("attempt {retried} failed, the next follows in {} seconds: {error}", pause.as_secs());
+            pause
+        } else {
+            return End::Outcome(Outcome::Failed { error, attempts: retried + 1 });
+        };
+        {
+            let mut moment = live.moment();
+            moment.attempt = retried + 1;
+            moment.last_failure = Some(error);
+        }
+        let until = shared.clock.now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
+        enter(shared, live, Phase::Pausing { until });
+        if let Err(end) = or_stopped(shared, live, tokio::time::sleep(pause)).await {
+            return end;
+        }
+    }
+}
+
+fn enter(shared: &Shared, live: &Live, phase: Phase) {
+    live.moment().phase = phase;
+    shared.tell(Event::Progress { run: live.view() });
+}
+
+/// Waits for what is no work yet, which need not be finished.
+async fn or_stopped<T>(shared: &Shared, live: &Live, wait: impl Future<Output = T>) -> Result<T, End> {
+    tokio::select! {
+        biased;
+        () = live.cancel.cancelled() => Err(live.stopped()),
+        () = shared.stopping.cancelled() => Err(End::Stopping),
+        done = wait => Ok(done),
+    }
+}
+
+/// Works once, unless nothing advances any more.
+async fn attempt(shared: &Shared, live: &Live) -> Result<Outcome, Failure> {
+    let config = shared.config();
+    let name = &live.record.instance;
+    let instance = config.instances.get(name).ok_or_else(|| Failure::Gone(name.clone()))?;
+    let timeout = instance.routine.stall_timeout;
+    let run = Run { progress: Progress::new(live.progress.clone()), cancel: live.cancel.child_token() };
+    let work = Work { config: &config, instance, order: live.order, slot: live.slot(), run: &run };
+    let mut work = shared.worker.work(work);
+    tokio::select! {
+        done = &mut work => return done,
+        () = live.progress.stalled(timeout) => {}
+        never = report(shared, live) => match never {},
+    }
+    tracing::error!("nothing advanced for {} seconds, the run is stopped", timeout.as_secs());
+    run.cancel.cancel();
+    match tokio::time::timeout(CLEANUP, work).await {
+        // It came to a good end after all.
+        Ok(Ok(outcome)) => Ok(outcome),
+        _ => Err(Failure::Stalled(timeout)),
+    }
+}
+
+/// Tells how far the run is, for ever.
+async fn report(shared: &Shared, live: &Live) -> Infallible {
+    loop {
+        tokio::time::sleep(REPORT).await;
+        if shared.has_listeners() {
+            shared.tell(Event::Progress { run: live.view() });
+        }
+    }
+}
+
+/// Writes down how a run ended, and that its slot is served or let go.
+async fn conclude(shared: &Shared, live: &Live, end: End) {
+    enter(shared, live, Phase::Ending);
+    let is_over = matches!(end, End::Outcome(_));
+    let outcome = match end {
+        End::Outcome(outcome) => outcome,
+        End::Stopping => Outcome::Cancelled,
+    };
+    tell_log(&outcome);
+    let (id, at) = (live.id(), shared.clock.now());
+    let slot = live.slot().filter(|_| is_over);
+    loop {
+        let (outcome, instance, job) = (outcome.clone(), live.record.instance.clone(), live.record.job);
+        let written = shared.write(move |journal| {
+            journal.end(id, at, outcome)?;
+            slot.map_or(Ok(()), |slot| journal.set_slot(&instance, job, slot))
+        });
+        let Err(error) = written.await else { break };
+        // Unwritten, the run would be taken for lost, and the slot be served again: no harm, but no truth either.
+        tracing::error!("unable to write down how the run ended: {}", engine::error::explain(&error));
+        tokio::select! {
+            () = tokio::time::sleep(JOURNAL_PAUSE) => {}
+            () = shared.stopping.cancelled() => break,
+        }
+    }
+    let run = RunRecord { ended_at: Some(at), outcome: Some(outcome), ..live.record.clone() };
+    shared.tell(Event::Ended { run });
+}
+
+fn tell_log(outcome: &Outcome) {
+    match outcome {
+        Outcome::Done { backup, warnings, .. } => {
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+            let backup = backup.as_ref().map(ToString::to_string);
+            tracing::info!(backup, warnings = warnings.len(), "done");
+        }
+        Outcome::Failed { error, attempts } => tracing::error!(attempts, hint = error.hint, "failed: {error}"),
+        Outcome::Cancelled => tracing::warn!("stopped"),
+        Outcome::Elsewhere => tracing::info!("served by another"),
+        Outcome::Lost => tracing::error!("lost"),
+    }
+}

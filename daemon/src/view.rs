@@ -1,0 +1,116 @@
+//! What the daemon shows of itself: copies of one moment, ready for JSON.
+
+use engine::error::Explanation;
+use engine::schedule::Schedule;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::agenda::{Job, Slot};
+use crate::journal::{RunId, RunRecord};
+use crate::progress::TaskState;
+
+/// An instance of the configuration.
+#[derive(Debug, Clone, Serialize)]
+pub struct InstanceView {
+    /// Its name.
+    pub name: String,
+    /// Each job that it has a schedule for or that ran for it; a backup always.
+    pub jobs: Vec<JobView>,
+}
+
+/// A job of an instance.
+#[derive(Debug, Clone, Serialize)]
+pub struct JobView {
+    /// Which.
+    pub job: Job,
+    /// When it is done by itself.
+    pub schedule: Option<Schedule>,
+    /// In whose time, by its IANA name.
+    pub timezone: Option<String>,
+    /// The slot that comes next; one that has begun where its run is about to begin.
+    pub next: Option<Slot>,
+    /// The longest time between two slots, in seconds, not counting changes of clocks.
+    pub interval_seconds: Option<i64>,
+    /// The run that goes on or waits for its turn.
+    pub running: Option<RunId>,
+    /// The latest run.
+    pub latest: Option<RunRecord>,
+    /// The latest that did what it was to do, or found that another daemon had done it.
+    pub latest_success: Option<RunRecord>,
+    /// The latest that failed, after all attempts, or of which no end is known.
+    pub latest_failure: Option<RunRecord>,
+}
+
+/// A run that has not ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct LiveRun {
+    /// Its entry in the journal.
+    #[serde(flatten)]
+    pub record: RunRecord,
+    /// What it does at this moment.
+    pub phase: Phase,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// Why the last attempt failed, where this is not the first.
+    pub last_failure: Option<Explanation>,
+    /// Whether it was told to stop.
+    pub stopping: bool,
+    /// What counts bytes.
+    pub tasks: Vec<TaskState>,
+}
+
+/// What a run does at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "phase")]
+pub enum Phase {
+    /// It waits for its turn.
+    Waiting,
+    /// It works.
+    Working,
+    /// It waits before it tries again.
+    Pausing {
+        /// When it tries again.
+        until: Timestamp,
+    },
+    /// It has ended, which is being written down.
+    Ending,
+}
+
+/// Something that happened. What a slow subscriber misses is told by `RecvError::Lagged`; all of it can be asked for again.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    /// A run was begun; it may yet wait for its turn.
+    Began {
+        /// It.
+        run: RunRecord,
+    },
+    /// How far a run is: at each change of its phase, and every second while it works and anybody listens.
+    Progress {
+        /// It.
+        run: LiveRun,
+    },
+    /// A run ended.
+    Ended {
+        /// It, with its outcome.
+        run: RunRecord,
+    },
+    /// A slot was missed, and its job does not catch up.
+    Missed {
+        /// Of which instance.
+        instance: String,
+        /// What should have run.
+        job: Job,
+        /// When.
+        slot: Timestamp,
+    },
+    /// The configuration was read anew.
+    Reloaded,
+    /// The configuration was read anew and is not right; it stays as it was.
+    ReloadFailed {
+        /// What is wrong.
+        error: Explanation,
+    },
+    /// No new runs begin any more: the daemon ends.
+    Stopping,
+}

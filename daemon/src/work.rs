@@ -1,0 +1,154 @@
+//! What a run does: the engine's verbs, each behind an [`Order`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use engine::backup::{BackupOptions, Made, backup, backup_unless_made};
+use engine::check::{CheckOptions, Sample, check};
+use engine::config::{Config, Instance, RepositoryConfig};
+use engine::manifest::Manifest;
+use engine::postgres::Tools;
+use engine::repository::{Repository, RepositoryError};
+use engine::run::Run;
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use crate::agenda::Job;
+use crate::failure::Failure;
+use crate::journal::Outcome;
+
+/// What is to be done to an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Back it up.
+    Backup {
+        /// Read every file, also those that earlier backups hold.
+        reread: bool,
+    },
+    /// Check its backups.
+    Check {
+        /// How much is read back. `None`: as the configuration says.
+        read_data: Option<Sample>,
+    },
+}
+
+impl Order {
+    /// The job that this is.
+    pub fn job(self) -> Job {
+        match self {
+            Self::Backup { .. } => Job::Backup,
+            Self::Check { .. } => Job::Check,
+        }
+    }
+
+    /// What a schedule orders; `None` for what this version does not do.
+    pub(crate) fn of_schedule(job: Job) -> Option<Self> {
+        match job {
+            Job::Backup => Some(Self::Backup { reread: false }),
+            Job::Check => Some(Self::Check { read_data: None }),
+            Job::Drill => None,
+        }
+    }
+}
+
+/// One attempt's work.
+#[derive(Debug)]
+pub(crate) struct Work<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) instance: &'a Instance,
+    pub(crate) order: Order,
+    /// The slot that is served; a backup that another made since then serves it as well.
+    pub(crate) slot: Option<Timestamp>,
+    pub(crate) run: &'a Run,
+}
+
+/// Does what is ordered. Tests put something else in the engine's place.
+#[async_trait]
+pub(crate) trait Worker: Send + Sync {
+    /// Does it, or stops soon after `work.run` is cancelled.
+    async fn work(&self, work: Work<'_>) -> Result<Outcome, Failure>;
+}
+
+/// The repository of a configuration, opened once.
+#[derive(Debug, Default)]
+pub(crate) struct Connection(Mutex<Option<(RepositoryConfig, Repository)>>);
+
+impl Connection {
+    /// The open repository; opened anew where the configuration names another one.
+    pub(crate) async fn repository(&self, config: &RepositoryConfig) -> Result<Repository, RepositoryError> {
+        let mut open = self.0.lock().await;
+        if let Some((_, repository)) = open.as_ref().filter(|(opened, _)| opened == config) {
+            return Ok(repository.clone());
+        }
+        let repository = Repository::at(config).await?;
+        *open = Some((config.clone(), repository.clone()));
+        Ok(repository)
+    }
+}
+
+/// Does it by the engine.
+#[derive(Debug, Default)]
+pub(crate) struct Engine {
+    pub(crate) connection: Arc<Connection>,
+}
+
+#[async_trait]
+impl Worker for Engine {
+    async fn work(&self, work: Work<'_>) -> Result<Outcome, Failure> {
+        let repository = self.connection.repository(&work.config.repository).await?;
+        match work.order {
+            Order::Backup { reread } => back_up(&repository, &work, reread).await,
+            Order::Check { read_data } => check_all(&repository, &work, read_data).await,
+        }
+    }
+}
+
+async fn back_up(repository: &Repository, work: &Work<'_>, reread: bool) -> Result<Outcome, Failure> {
+    let options = BackupOptions { reread, ..BackupOptions::default() };
+    let manifest = match work.slot {
+        None => backup(repository, work.instance, options, work.run).await?,
+        Some(slot) => match backup_unless_made(repository, work.instance, slot, options, work.run).await? {
+            Made::Now(manifest) => *manifest,
+            Made::Before(_) => return Ok(Outcome::Elsewhere),
+        },
+    };
+    Ok(Outcome::Done { figures: figures_of(&manifest), backup: Some(manifest.id), warnings: manifest.warnings })
+}
+
+fn figures_of(manifest: &Manifest) -> BTreeMap<String, u64> {
+    let figures = [
+        ("stored_bytes", manifest.stored_bytes()),
+        ("database_bytes", manifest.database.object.plain.size),
+        ("filestore_bytes", manifest.filestore.bytes),
+        ("filestore_files", manifest.filestore.files),
+    ];
+    figures.map(|(name, figure)| (name.to_owned(), figure)).into()
+}
+
+/// How many findings stand in the error itself.
+const SHOWN: usize = 5;
+
+async fn check_all(repository: &Repository, work: &Work<'_>, read_data: Option<Sample>) -> Result<Outcome, Failure> {
+    let instance = work.instance;
+    let configured = instance.routine.check.as_ref().and_then(|check| check.read_data);
+    let options =
+        CheckOptions { read_data: read_data.or(configured), tools: Tools::new(instance.database.pg_path.as_deref()) };
+    let backups = repository.names(Some(&instance.name)).await?;
+    let report = check(repository, &backups, &options, work.run).await?;
+    if !report.is_sound() {
+        let objects = report.damaged_objects();
+        let findings = objects.iter().map(|object| format!("{}: {}", object.key, object.reasons.join(", ")));
+        return Err(Failure::Damage {
+            instance: instance.name.clone(),
+            damaged: report.backups.iter().filter(|backup| !backup.damage.is_empty()).count(),
+            checked: report.backups.len(),
+            findings: findings.take(SHOWN).collect(),
+        });
+    }
+    let mut figures = BTreeMap::from([("checked_backups".to_owned(), report.backups.len() as u64)]);
+    if let Some(read) = report.read {
+        figures.insert("read_bytes".to_owned(), read.bytes);
+    }
+    Ok(Outcome::Done { backup: None, warnings: Vec::new(), figures })
+}

@@ -1,0 +1,96 @@
+//! The daemon as a process, on a real server and a real repository.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "daemon/life.rs"]
+mod life;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use harness::cli::{OdooBackup, Running};
+use harness::odoo_backup;
+use harness::project::{INSTANCE, Project};
+use serde_json::Value;
+
+/// A project with a repository, whose daemon has a state folder of its own and a port of the system's choice.
+struct Service {
+    project: Project,
+    program: OdooBackup,
+}
+
+impl Service {
+    /// With these keys of the instance, and more sections at the end.
+    async fn with(keys: &str, more: &str) -> Self {
+        let service = Self::of(Project::start().await);
+        service.configure(keys, more);
+        service.program.run(["init"]).await.success();
+        service
+    }
+
+    fn of(project: Project) -> Self {
+        let program = odoo_backup!(project.config());
+        Self { project, program }
+    }
+
+    /// Writes the configuration anew.
+    fn configure(&self, keys: &str, more: &str) {
+        let repository = format!("url = \"file://{}\"", self.project.repository().display());
+        let daemon = format!("[daemon]\nlisten = \"127.0.0.1:0\"\nstate_dir = \"{}\"\n", self.state().display());
+        self.project.write_config(&repository, &format!("{daemon}{more}"));
+        let config = fs::read_to_string(self.project.config()).unwrap();
+        let header = format!("[instance.{INSTANCE}]\n");
+        assert!(config.contains(&header));
+        fs::write(self.project.config(), config.replace(&header, &format!("{header}{keys}\n"))).unwrap();
+    }
+
+    fn state(&self) -> PathBuf {
+        self.project.path("state")
+    }
+
+    /// Lets a daemon that starts now find that it was away: the last slot that it served is long past.
+    fn was_away(&self) {
+        fs::create_dir_all(self.state()).unwrap();
+        let line =
+            format!(r#"{{"event":"slot","instance":"{INSTANCE}","job":"backup","slot":"2026-01-01T00:00:00Z"}}"#);
+        fs::write(self.state().join("journal.jsonl"), format!("{line}\n")).unwrap();
+    }
+
+    fn start(&self) -> Running {
+        self.program.spawn(["daemon"])
+    }
+
+    /// The events of the journal.
+    fn journal(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.state().join("journal.jsonl")).unwrap_or_default();
+        // The last line may be half written at this moment.
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The outcomes of the runs that have ended.
+    fn outcomes(&self) -> Vec<Value> {
+        self.journal().iter().filter(|event| event["event"] == "ended").map(|event| event["outcome"].clone()).collect()
+    }
+
+    /// Waits until so many runs have ended, and returns their outcomes.
+    async fn ended(&self, daemon: &mut Running, count: usize) -> Vec<Value> {
+        wait_for(daemon, || Some(self.outcomes()).filter(|outcomes| outcomes.len() >= count)).await
+    }
+
+    async fn backups(&self) -> Vec<Value> {
+        let listed = self.program.run(["list", "--json"]).await.success().json();
+        listed["backups"].as_array().unwrap().clone()
+    }
+}
+
+/// Asks until there is an answer, as long as the daemon lives.
+async fn wait_for<T>(daemon: &mut Running, mut answer: impl FnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(answer) = answer() {
+            return answer;
+        }
+        assert!(!daemon.has_ended(), "the daemon has ended");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,40 @@
+//! From start to end.
+
+use rustix::process::Signal;
+
+use crate::Service;
+
+#[tokio::test]
+async fn what_was_missed_is_backed_up_and_sigterm_ends_it_cleanly() {
+    let service = Service::with("schedule = \"0 2 * * *\"", "").await;
+    service.was_away();
+    let mut daemon = service.start();
+    let outcomes = service.ended(&mut daemon, 1).await;
+    assert_eq!(outcomes[0]["result"], "done", "{outcomes:?}");
+    assert!(outcomes[0]["figures"]["stored_bytes"].as_u64().unwrap() > 0, "{outcomes:?}");
+    let backups = service.backups().await;
+    assert_eq!(backups.len(), 1);
+    assert_eq!(backups[0]["id"], outcomes[0]["backup"]);
+
+    // Only one daemon has a state folder.
+    let second = service.program.run(["daemon"]).await.expect_code(1);
+    assert!(second.stderr.contains("in use by another process") && second.stderr.contains("state_dir"), "{second:?}");
+
+    daemon.signal(Signal::TERM);
+    let run = daemon.wait().await.success();
+    assert!(run.stderr.contains("the daemon has ended"), "{}", run.stderr);
+    // The slot is served, so that nothing is left to be caught up.
+    let slots: Vec<_> = service.journal().into_iter().filter(|event| event["event"] == "slot").collect();
+    assert_eq!(slots.len(), 2, "{slots:?}");
+    assert!(slots[1]["slot"].as_str() > slots[0]["slot"].as_str(), "{slots:?}");
+}
+
+#[tokio::test]
+async fn a_configuration_with_an_error_is_a_usage_error() {
+    let service = Service::with("", "").await;
+    service.configure("schedule = \"0 25 * * *\"\nretries = -1\nstall_timeout = \"0s\"", "max_concurrent = 0\n");
+    let run = service.program.run(["daemon"]).await.expect_code(2);
+    for expected in ["`schedule`: unable to read", "`retries`: expected", "`stall_timeout`", "`max_concurrent`"] {
+        assert!(run.stderr.contains(expected), "{expected}: {}", run.stderr);
+    }
+}
