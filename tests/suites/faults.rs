@@ -17,10 +17,11 @@ mod s3;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use harness::cli::{OdooBackup, Run};
+use harness::compare::file_paths;
 use harness::odoo_backup;
 use harness::project::{INSTANCE, Project};
 use tokio_postgres::Client;
@@ -86,26 +87,10 @@ fn replace_tool(project: &Project, name: &str, script: &str) {
     fs::write(project.config(), config).unwrap();
 }
 
-/// Every file under a folder, by its path in it.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    fn visit(folder: &Path, root: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            match entry.file_type().unwrap().is_dir() {
-                true => visit(&entry.path(), root, found),
-                false => found.push(entry.path().strip_prefix(root).unwrap().to_owned()),
-            }
-        }
-    }
-    let mut found = Vec::new();
-    visit(folder, folder, &mut found);
-    found.sort();
-    found
-}
-
 /// Nothing but the repository itself: neither objects nor temporary files.
 #[track_caller]
 fn assert_repository_empty(project: &Project) {
-    assert_eq!(files(&project.repository()), [Path::new("RESTORE.txt"), Path::new("repository.json")]);
+    assert_eq!(file_paths(&project.repository()), [Path::new("RESTORE.txt"), Path::new("repository.json")]);
 }
 
 /// The message names the cause, and the exit code is that of a failure.

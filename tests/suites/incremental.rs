@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use harness::cli::OdooBackup;
-use harness::compare::{assert_same_database, assert_same_tree, tree_differences};
+use harness::compare::{assert_same_database, assert_same_tree, file_paths, tree_differences};
 use harness::odoo_backup;
 use harness::project::{INSTANCE, Project, TARGET};
 use serde_json::Value;
@@ -28,16 +28,9 @@ async fn now(program: &OdooBackup, code: i32, more: &[&str]) -> Value {
 
 /// The files of a filestore that Odoo named, by their path in it.
 fn files(project: &Project) -> Vec<String> {
-    let root = project.filestore();
-    let mut files = Vec::new();
-    for folder in fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()) {
-        if folder.is_dir() && !folder.ends_with("checklist") {
-            let entries = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-            files.extend(entries.map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()));
-        }
-    }
-    files.sort();
-    files
+    let named = |path: &PathBuf| path.components().count() == 2 && !path.starts_with("checklist");
+    let files = file_paths(&project.filestore()).into_iter().filter(named);
+    files.map(|path| path.to_str().unwrap().to_owned()).collect()
 }
 
 fn copy_tree(from: &Path, to: &Path) {

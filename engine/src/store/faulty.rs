@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::stream::{BoxStream, StreamExt};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use tokio::io::AsyncReadExt;
 
 use super::{Action, Key, LocalStore, Mode, Object, Store, StoreError, StoreErrorKind};
@@ -18,6 +19,8 @@ pub(crate) enum Fault {
     Refused(StoreErrorKind),
     /// What was asked for breaks in the middle.
     Broken(StoreErrorKind),
+    /// The request has done its work, and its answer is lost.
+    Unanswered(StoreErrorKind),
 }
 
 /// Asks before each request for one object whether it is to go wrong.
@@ -33,10 +36,20 @@ impl<F> fmt::Debug for FaultyStore<F> {
 }
 
 impl<F: Fn(Action, &Key) -> Option<Fault> + Send + Sync> FaultyStore<F> {
-    fn refuse(&self, action: Action, key: &Key) -> Result<(), StoreError> {
+    /// Lets a request do its work, or not, and answers as the fault will have it.
+    async fn request<T>(
+        &self,
+        action: Action,
+        key: &Key,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         match (self.fault)(action, key) {
             Some(Fault::Refused(kind)) => Err(self.error(action, key, kind)),
-            _ => Ok(()),
+            Some(Fault::Unanswered(kind)) => {
+                work.await?;
+                Err(self.error(action, key, kind))
+            }
+            _ => work.await,
         }
     }
 
@@ -48,14 +61,13 @@ impl<F: Fn(Action, &Key) -> Option<Fault> + Send + Sync> FaultyStore<F> {
 #[async_trait]
 impl<F: Fn(Action, &Key) -> Option<Fault> + Send + Sync> Store for FaultyStore<F> {
     async fn put(&self, key: &Key, body: Body, mode: Mode) -> Result<u64, StoreError> {
-        self.refuse(Action::Put, key)?;
-        self.inner.put(key, body, mode).await
+        self.request(Action::Put, key, self.inner.put(key, body, mode)).await
     }
 
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Body, StoreError> {
         let broken = match (self.fault)(Action::Get, key) {
             None => return self.inner.get(key, range).await,
-            Some(Fault::Refused(kind)) => return Err(self.error(Action::Get, key, kind)),
+            Some(Fault::Refused(kind) | Fault::Unanswered(kind)) => return Err(self.error(Action::Get, key, kind)),
             Some(Fault::Broken(kind)) => kind,
         };
         let mut body = self.inner.get(key, range).await?;
@@ -70,20 +82,21 @@ impl<F: Fn(Action, &Key) -> Option<Fault> + Send + Sync> Store for FaultyStore<F
     }
 
     async fn head(&self, key: &Key) -> Result<Option<Object>, StoreError> {
-        self.refuse(Action::Head, key)?;
-        self.inner.head(key).await
+        self.request(Action::Head, key, self.inner.head(key)).await
     }
 
     fn list<'a>(&'a self, prefix: Option<&Key>) -> BoxStream<'a, Result<Object, StoreError>> {
-        match prefix.and_then(|prefix| self.refuse(Action::List, prefix).err()) {
-            Some(error) => futures::stream::iter([Err(error)]).boxed(),
+        // There is no key to a listing of everything.
+        match prefix.and_then(|key| Some((key, (self.fault)(Action::List, key)?))) {
+            Some((key, Fault::Refused(kind) | Fault::Broken(kind) | Fault::Unanswered(kind))) => {
+                stream::iter([Err(self.error(Action::List, key, kind))]).boxed()
+            }
             None => self.inner.list(prefix),
         }
     }
 
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
-        self.refuse(Action::Delete, key)?;
-        self.inner.delete(key).await
+        self.request(Action::Delete, key, self.inner.delete(key)).await
     }
 
     async fn settle(&self) {

@@ -4,4 +4,4 @@ mod database;
 mod tree;
 
 pub use database::{Owners, assert_same_content, assert_same_database, database_difference};
-pub use tree::{assert_same_tree, tree_differences};
+pub use tree::{assert_same_tree, file_paths, tree_differences};

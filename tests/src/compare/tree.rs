@@ -42,6 +42,11 @@ pub fn tree_differences(a: &Path, b: &Path, skip: &[&str]) -> Vec<String> {
     differences.into_iter().map(|(path, difference)| format!("{} {difference}", path.display())).collect()
 }
 
+/// Whatever is no folder under a folder, by its path in it, sorted.
+pub fn file_paths(root: &Path) -> Vec<PathBuf> {
+    files(root, &[]).into_keys().collect()
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
     File,

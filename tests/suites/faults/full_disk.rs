@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use harness::compare::file_paths;
 use harness::odoo::OdooShape;
 use harness::project::{Project, ProjectOptions, Source};
 
-use crate::{assert_failed, files, initialised};
+use crate::{assert_failed, initialised};
 
 /// A file system of a few megabytes; unmounted when dropped.
 pub(crate) struct SmallDisk(PathBuf);
@@ -44,7 +45,7 @@ async fn under_the_repository() {
     let run = program.run(["now"]).await;
     assert!(run.stderr.contains("hint: free some space"), "{}", run.stderr);
     assert_failed(run, "no space left");
-    assert_eq!(files(&project.repository()), [Path::new("RESTORE.txt"), Path::new("repository.json")]);
+    assert_eq!(file_paths(&project.repository()), [Path::new("RESTORE.txt"), Path::new("repository.json")]);
 }
 
 #[tokio::test]
@@ -70,11 +71,11 @@ async fn under_the_target() {
         assert!(run.stderr.contains("hint: free some space"), "{}", run.stderr);
         assert_failed(run, "No space left on device");
         if existing {
-            assert_eq!(files(&place), [Path::new("staging/mine")]);
+            assert_eq!(file_paths(&place), [Path::new("staging/mine")]);
             assert_eq!(project.cluster().databases(), ["production", "staging"]);
             project.cluster().execute("staging", "TABLE mine");
         } else {
-            assert!(files(&place).is_empty());
+            assert!(file_paths(&place).is_empty());
             assert_eq!(project.cluster().databases(), ["production"]);
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use harness::cli::{OdooBackup, Running};
-use harness::compare::{assert_same_database, assert_same_tree};
+use harness::compare::{assert_same_database, assert_same_tree, file_paths};
 use harness::postgres::SUPERUSER;
 use harness::project::Project;
 use rustix::process::{Pid, Signal, kill_process};
@@ -233,7 +233,7 @@ async fn pg_restore_fails_or_the_repository_does() {
         existing.assert_untouched().await;
     }
     replace_tool(&existing.project, "pg_restore", "exec \"$REAL\" \"$@\"");
-    let volumes = crate::files(&existing.project.repository());
+    let volumes = file_paths(&existing.project.repository());
     let volume = volumes.iter().find(|path| path.to_string_lossy().ends_with(".tar.zst")).unwrap();
     fs::remove_file(existing.project.repository().join(volume)).unwrap();
     assert_failed(existing.restore("2").wait().await, "filestore-0001.tar.zst");

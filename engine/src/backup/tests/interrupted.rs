@@ -1,0 +1,142 @@
+//! A backup that is interrupted at each of its requests to the store in turn, and the good one behind it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use harness::compare::file_paths;
+
+use super::*;
+use crate::check::{CheckOptions, Sample, check};
+use crate::filestore::read_list;
+use crate::store::StoreErrorKind;
+use crate::store::faulty::Fault;
+use crate::stream::Fingerprint;
+
+/// How a request goes wrong.
+#[derive(Debug, Clone, Copy)]
+enum Interruption {
+    /// It fails, and the next ones work: what was stored can be deleted again.
+    Refused,
+    /// It has done its work, but its answer is lost.
+    Unanswered,
+    /// It fails, and all behind it: what a killed process leaves, or a lost connection.
+    Ended,
+}
+
+/// Backs up, the request of this number going wrong. `None`: there were not so many requests.
+async fn interrupt(
+    project: &Project,
+    folder: &Path,
+    interruption: Interruption,
+    number: usize,
+) -> Option<Result<Manifest, Error>> {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = requests.clone();
+    let fault = move |_, _: &Key| {
+        let current = counted.fetch_add(1, Ordering::Relaxed);
+        let interrupted = || StoreErrorKind::Unavailable("interrupted".into());
+        match interruption {
+            Interruption::Refused if current == number => Some(Fault::Refused(interrupted())),
+            Interruption::Unanswered if current == number => Some(Fault::Unanswered(interrupted())),
+            Interruption::Ended if current >= number => Some(Fault::Refused(interrupted())),
+            _ => None,
+        }
+    };
+    let inner = LocalStore::open(folder.to_owned(), false).await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(FaultyStore { inner, fault });
+    let result = match Repository::open(store).await {
+        Ok(repository) => back_up(project, &repository).await,
+        Err(error) => Err(error.into()),
+    };
+    (requests.load(Ordering::Relaxed) > number).then_some(result)
+}
+
+async fn back_up(project: &Project, repository: &Repository) -> Result<Manifest, Error> {
+    let config = Config::load(&project.config()).unwrap();
+    backup(repository, config.instance(INSTANCE).unwrap(), BackupOptions::default(), &Run::default()).await
+}
+
+/// What a backup restores, by its volumes' lists; [`check`] holds the volumes against these.
+async fn contents(repository: &Repository, manifest: &Manifest) -> BTreeMap<String, (u64, String)> {
+    let mut files = BTreeMap::new();
+    for volume in &manifest.filestore.volumes {
+        let listed = repository.read(&volume.list, |list| read_list(list).collect::<io::Result<Vec<_>>>());
+        files.extend(listed.await.unwrap().into_iter().map(|file| (file.path, (file.size, file.sha256.to_string()))));
+    }
+    if let Some(removed) = &manifest.filestore.removed {
+        let paths = repository.read(removed, |mut paths| {
+            let mut text = String::new();
+            paths.read_to_string(&mut text).map(|_| text)
+        });
+        paths.await.unwrap().split_terminator('\0').for_each(|path| drop(files.remove(path)));
+    }
+    files
+}
+
+/// The same of the files on disk.
+fn on_disk(root: &Path) -> BTreeMap<String, (u64, String)> {
+    let files = file_paths(root).into_iter().filter(|path| !path.starts_with("checklist"));
+    let files = files.map(|path| {
+        let Fingerprint { size, sha256 } = Fingerprint::of(&fs::read(root.join(&path)).unwrap());
+        (path.to_str().unwrap().to_owned(), (size, sha256.to_string()))
+    });
+    files.collect()
+}
+
+async fn a_good_one_follows(interruption: Interruption) {
+    let project = Project::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(LocalStore::open(folder.path().to_owned(), false).await.unwrap());
+    let repository = Repository::init(store, Timestamp::now()).await.unwrap();
+    let mut whole = vec![back_up(&project, &repository).await.unwrap().id];
+    let mut failed = 0;
+    for number in 0.. {
+        // Something for each run to store: a new file, one with another content, and one that is gone.
+        let path = |name: String| project.filestore().join(name);
+        fs::write(path(format!("new-{number}")), number.to_string()).unwrap();
+        fs::write(path("odd".to_owned()), "!".repeat(number)).unwrap();
+        let _ = fs::remove_file(path(format!("new-{}", number.wrapping_sub(2))));
+
+        let Some(result) = interrupt(&project, folder.path(), interruption, number).await else { break };
+        failed += usize::from(result.is_err());
+        let names = repository.names(Some(INSTANCE)).await.unwrap().into_iter().map(|(_, id)| id);
+        let appeared: Vec<_> = names.filter(|id| !whole.contains(id)).collect();
+        match (&result, interruption) {
+            (Ok(manifest), _) => assert_eq!(appeared, std::slice::from_ref(&manifest.id)),
+            // A manifest whose answer was lost, and that could not be deleted, makes a backup: a whole one, by the check below.
+            (Err(_), Interruption::Ended) => assert!(appeared.len() < 2, "{number}: {appeared:?}"),
+            (Err(_), _) => assert!(appeared.is_empty(), "{number}: {appeared:?}"),
+        }
+        whole.extend(appeared);
+
+        // Of a claim that is left, this process is the owner, and lives: it would be waited for. That locks lapse has tests of its own.
+        let _ = fs::remove_dir_all(folder.path().join("locks"));
+        let good = back_up(&project, &repository).await.unwrap();
+        assert!(good.warnings.is_empty(), "{number}: {:?}", good.warnings);
+        assert!(contents(&repository, &good).await == on_disk(&project.filestore()), "{number}");
+        whole.push(good.id);
+    }
+    assert!(failed > 10, "only {failed} interruptions were of any consequence");
+    let names: Vec<_> = whole.into_iter().map(|id| (INSTANCE.to_owned(), id)).collect();
+    let options = CheckOptions { read_data: Some(Sample::ALL), tools: Tools::new(None) };
+    for backup in check(&repository, &names, &options, &Run::default()).await.unwrap().backups {
+        assert!(backup.damage.is_empty(), "{}: {:?}", backup.id, backup.damage);
+    }
+}
+
+#[tokio::test]
+async fn by_a_request_that_fails() {
+    a_good_one_follows(Interruption::Refused).await;
+}
+
+#[tokio::test]
+async fn by_a_request_whose_answer_is_lost() {
+    a_good_one_follows(Interruption::Unanswered).await;
+}
+
+#[tokio::test]
+async fn by_its_end() {
+    a_good_one_follows(Interruption::Ended).await;
+}
