@@ -1,5 +1,6 @@
 //! The half of a backup that is files: what the attachments name, what is on disk, and what has to be stored of it.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +11,7 @@ use crate::error::{Error, explain};
 use crate::filestore::{Batches, FileEntry, FilestoreError, Ledger, Names, Settled, WrittenVolume, write_volume};
 use crate::manifest::{AttachmentContent, FilestoreContent, Findings, StoredObject, Volume};
 use crate::odoo::{CollectorHold, attachments, still_named};
-use crate::postgres;
+use crate::postgres::{self, PostgresError, Session};
 use crate::progress::Task;
 use crate::repository::{Draft, Repository};
 use crate::run::Run;
@@ -55,7 +56,7 @@ pub(super) async fn store_files(
     }
     let settled = ledger.settle();
     let removed = store_removed(draft, &settled, removed, options).await?;
-    let findings = findings(source, &settled).await;
+    let findings = findings(source, &instance.filestore, &settled).await;
     warnings.extend(findings.warnings());
     let new_files = new.iter().map(|volume| volume.files).sum::<u64>();
     let new_bytes = new.iter().map(|volume| volume.bytes).sum::<u64>();
@@ -168,11 +169,11 @@ async fn store_removed(
 }
 
 /// Tells the files that the source has lost from those that were deleted since the snapshot.
-async fn findings(source: &Source, settled: &Settled) -> Findings {
+async fn findings(source: &Source, filestore: &Path, settled: &Settled) -> Findings {
     let still = match settled.missing.as_slice() {
         [] => Vec::new(),
         missing => match postgres::connect(source.session.endpoint()).await {
-            Ok(session) => still_named(&session, missing).await.unwrap_or_else(|_| missing.to_vec()),
+            Ok(session) => lost(&session, filestore, missing).await.unwrap_or_else(|_| missing.to_vec()),
             // What cannot be looked up again is called by the worse name.
             Err(_) => missing.to_vec(),
         },
@@ -190,4 +191,12 @@ async fn findings(source: &Source, settled: &Settled) -> Findings {
         unreferenced: settled.unreferenced.0,
         unreferenced_names: settled.unreferenced.1.clone(),
     }
+}
+
+/// Those of `missing` that attachments name and that are not there. One whose content was added again is back by now: a row is
+/// committed behind its file. One that is not there may have gone with its row since the rows were asked: they are asked again.
+async fn lost(session: &Session, filestore: &Path, missing: &[String]) -> Result<Vec<String>, PostgresError> {
+    let mut named = still_named(session, missing).await?;
+    named.retain(|path| !filestore.join(path).exists());
+    still_named(session, &named).await
 }

@@ -113,7 +113,7 @@ impl OdooShape {
                 let kind = [Kind::Pdf, Kind::Jpeg, Kind::Csv, Kind::Xml][number as usize % 4];
                 let size = 200 + rng.u64(..2 * average.max(1));
                 let file = files::store(filestore, kind, &files::content(kind, size, rng))?;
-                files::mark(filestore, &file)?;
+                files::mark(filestore, &file.store_fname())?;
                 Ok(file)
             })
             .collect::<std::io::Result<_>>()?;

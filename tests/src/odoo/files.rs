@@ -91,7 +91,7 @@ pub(super) fn write(filestore: &Path, count: u64, bytes: u64, rng: &mut Rng) -> 
         files.push(store(filestore, kind, &content(kind, size, rng))?);
     }
     for file in files.iter().filter(|_| rng.u8(..100) == 0) {
-        mark(filestore, file)?;
+        mark(filestore, &file.store_fname())?;
     }
     Ok(files)
 }
@@ -129,8 +129,8 @@ pub(super) fn store(filestore: &Path, kind: Kind, content: &[u8]) -> io::Result<
 }
 
 /// The empty file by which Odoo asks its collector to look whether a file is still needed.
-pub(super) fn mark(filestore: &Path, file: &StoredFile) -> io::Result<()> {
-    let marker = filestore.join("checklist").join(file.store_fname());
+pub(super) fn mark(filestore: &Path, store_fname: &str) -> io::Result<()> {
+    let marker = filestore.join("checklist").join(store_fname);
     if let Some(folder) = marker.parent() {
         fs::create_dir_all(folder)?;
     }

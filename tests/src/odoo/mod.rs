@@ -6,6 +6,7 @@
 mod activity;
 mod copy;
 mod files;
+pub mod live;
 mod rows;
 pub mod series;
 mod text;

@@ -1,0 +1,199 @@
+//! The database and the files of one moment: users add, replace and delete attachments and Odoo's collector removes files while backups are
+//! made, and in each of them every attachment has its file.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::process::Stdio;
+
+use engine::config::Config;
+use engine::fetch::attachments;
+use engine::filestore::read_files;
+use engine::manifest::{Manifest, Volume};
+use engine::repository::Repository;
+use engine::store::Key;
+use harness::cli::OdooBackup;
+use harness::odoo::OdooShape;
+use harness::odoo::live::{Live, Lived};
+use harness::odoo_backup;
+use harness::project::{INSTANCE, Project, ProjectOptions, Source, TARGET};
+use sha1::{Digest, Sha1};
+
+/// A small instance, so that a backup takes a moment and there are many in a minute.
+async fn project(hold: &str) -> (Project, OdooBackup) {
+    let shape =
+        OdooShape { messages: 40, attachments: 50, filestore_bytes: 60_000, partners: 20, ..OdooShape::default() };
+    let project = Project::with(ProjectOptions { source: Source::Shape(shape), ..ProjectOptions::default() }).await;
+    let config = fs::read_to_string(project.config()).unwrap();
+    let named = "database = \"production\"\n";
+    fs::write(project.config(), config.replacen(named, &format!("{named}hold_filestore_gc = \"{hold}\"\n"), 1))
+        .unwrap();
+    let program = odoo_backup!(project.config());
+    program.run(["init"]).await.success();
+    (project, program)
+}
+
+/// Makes backups while the instance is at work. Their ids, each behind the exit code that it ended with.
+async fn make_backups(project: &Project, program: &OdooBackup, count: usize) -> (Vec<(i32, String)>, Lived) {
+    let live = Live::start(project.cluster(), INSTANCE, &project.filestore()).await;
+    let mut made = Vec::new();
+    for _ in 0..count {
+        let run = program.run(["now", "--json"]).await;
+        let code = run.code.unwrap();
+        assert!([0, 3].contains(&code), "{code}: {}\n{}", run.stdout, run.stderr);
+        made.push((code, run.json()["backups"][0]["id"].as_str().unwrap().to_owned()));
+    }
+    (made, live.stop().await)
+}
+
+/// Reads what backups would restore, each volume once.
+struct Reader {
+    repository: Repository,
+    /// Whether each file of a volume is what its SHA-1 name says.
+    volumes: HashMap<Key, BTreeMap<String, bool>>,
+}
+
+impl Reader {
+    async fn open(project: &Project) -> Self {
+        let config = Config::load(&project.config()).unwrap();
+        Self { repository: Repository::at(&config.repository).await.unwrap(), volumes: HashMap::new() }
+    }
+
+    /// The files of a backup, and whether each is what its name says.
+    async fn files(&mut self, manifest: &Manifest) -> BTreeMap<String, bool> {
+        let mut files = BTreeMap::new();
+        for volume in &manifest.filestore.volumes {
+            files.extend(self.volume(volume).await);
+        }
+        if let Some(removed) = &manifest.filestore.removed {
+            let paths =
+                self.repository.read(removed, |paths| BufReader::new(paths).split(0).collect::<io::Result<Vec<_>>>());
+            for path in paths.await.unwrap() {
+                files.remove(std::str::from_utf8(&path).unwrap());
+            }
+        }
+        assert_eq!(files.len() as u64, manifest.filestore.files, "{}", manifest.id);
+        files
+    }
+
+    async fn volume(&mut self, volume: &Volume) -> BTreeMap<String, bool> {
+        if let Some(known) = self.volumes.get(&volume.object.key) {
+            return known.clone();
+        }
+        let read = self.repository.read(&volume.object, |archive| {
+            let mut files = BTreeMap::new();
+            read_files(archive, |path, _, content| {
+                let mut bytes = Vec::new();
+                content.read_to_end(&mut bytes)?;
+                files.insert(path.to_owned(), path.ends_with(&sha1(&bytes)));
+                Ok(())
+            })?;
+            Ok(files)
+        });
+        let files = read.await.unwrap();
+        self.volumes.insert(volume.object.key.clone(), files.clone());
+        files
+    }
+
+    /// The files that a backup's list of attachments names.
+    async fn named(&self, manifest: &Manifest) -> BTreeSet<String> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let read = attachments(&self.repository, manifest, move |attachment| {
+            attachment.path.map_or(Ok(()), |path| sender.send(path).map_err(io::Error::other))
+        });
+        read.await.unwrap();
+        receiver.iter().collect()
+    }
+
+    /// The files that the rows of `ir_attachment` name in a backup's dump.
+    async fn dumped(&self, project: &Project, manifest: &Manifest) -> BTreeSet<String> {
+        let path = project.path("database.dump");
+        let mut file = File::create(&path).unwrap();
+        let copied = self.repository.read(&manifest.database.object, move |mut dump| io::copy(&mut dump, &mut file));
+        copied.await.unwrap();
+        let mut pg_restore = project.cluster().command("pg_restore", "odoo");
+        pg_restore
+            .args(["--data-only", "--table=ir_attachment", "--file=-"])
+            .stdin(Stdio::from(File::open(path).unwrap()));
+        let rows = pg_restore.output().unwrap();
+        assert!(rows.status.success(), "{}", String::from_utf8_lossy(&rows.stderr));
+        store_fnames(&String::from_utf8(rows.stdout).unwrap())
+    }
+}
+
+/// Column `store_fname` of a `COPY … FROM stdin`.
+fn store_fnames(copy: &str) -> BTreeSet<String> {
+    let mut lines = copy.lines().skip_while(|line| !line.starts_with("COPY public.ir_attachment ("));
+    let (_, columns) = lines.next().unwrap().split_once('(').unwrap();
+    let column = columns.split([',', ')']).position(|name| name.trim() == "store_fname").unwrap();
+    let values = lines.take_while(|line| *line != "\\.").map(|line| line.split('\t').nth(column).unwrap().to_owned());
+    values.filter(|value| value.get(2..3) == Some("/")).collect()
+}
+
+fn sha1(bytes: &[u8]) -> String {
+    Sha1::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Restores a backup and looks for the file of each row, with the content that its name says.
+async fn restore_and_look(project: &Project, program: &OdooBackup, id: &str, incomplete: &[&String]) {
+    program.run(["restore", id, "--to", TARGET, "--jobs", "1"]).await.success();
+    let query = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname LIKE '__/%'";
+    let named = project.cluster().execute(TARGET, query);
+    for name in named.lines().filter(|name| !incomplete.iter().any(|incomplete| incomplete == name)) {
+        let content =
+            fs::read(project.target_filestore().join(name)).unwrap_or_else(|error| panic!("{id}: {name}: {error}"));
+        assert!(name.ends_with(&sha1(&content)), "{id}: {name} has another content");
+    }
+    project.cluster().execute("postgres", &format!("DROP DATABASE {TARGET}"));
+    fs::remove_dir_all(project.target_filestore()).unwrap();
+}
+
+/// Each backup's attachments have their files, by what it says of itself, by its dump, and by restoring it, but for those that it says
+/// were deleted. Returns how many backups have any of these.
+async fn assert_each_pair_complete(project: &Project, program: &OdooBackup, backups: &[(i32, String)]) -> usize {
+    let mut incomplete_pairs = 0;
+    let mut reader = Reader::open(project).await;
+    for (number, (code, id)) in backups.iter().enumerate() {
+        let manifest = reader.repository.find(id, Some(INSTANCE)).await.unwrap();
+        let findings = &manifest.filestore.findings;
+        assert!(findings.missing.is_empty(), "{id}: {findings:?}");
+        assert_eq!(*code == 0, manifest.warnings.is_empty(), "{id}: {:?}", manifest.warnings);
+        let files = reader.files(&manifest).await;
+        let named = reader.named(&manifest).await;
+        // What was deleted may be on its way back: half of it is there.
+        let excused: Vec<_> = [&findings.deleted, &findings.damaged, &findings.changed].into_iter().flatten().collect();
+        let (incomplete, complete): (Vec<_>, Vec<_>) = named.iter().partition(|name| files.get(*name) != Some(&true));
+        assert!(incomplete.iter().all(|name| excused.contains(name)), "{id}: {incomplete:?}, {findings:?}");
+        assert!(complete.len() > 20, "{id}: {named:?}");
+        if number % 5 == 0 {
+            assert_eq!(reader.dumped(project, &manifest).await, named, "{id}");
+        }
+        if number % 30 == 0 {
+            restore_and_look(project, program, id, &incomplete).await;
+        }
+        incomplete_pairs += usize::from(!incomplete.is_empty());
+    }
+    incomplete_pairs
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_backup_of_an_instance_at_work_is_a_complete_pair() {
+    let (project, program) = project("auto").await;
+    let (backups, lived) = make_backups(&project, &program, 100).await;
+    println!("{} backups, {lived:?}", backups.len());
+    assert!(lived.collected > 0 && lived.refused > 0 && lived.changes > 100, "{lived:?}");
+    let incomplete = assert_each_pair_complete(&project, &program, &backups).await;
+    assert_eq!(incomplete, 0, "the collector was kept out");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_collector_comes_as_it_likes_what_is_gone_is_called_deleted_and_never_missing() {
+    let (project, program) = project("never").await;
+    let (backups, lived) = make_backups(&project, &program, 40).await;
+    println!("{} backups, {lived:?}", backups.len());
+    assert!(lived.collected > 0 && lived.changes > 100, "{lived:?}");
+    let incomplete = assert_each_pair_complete(&project, &program, &backups).await;
+    println!("{incomplete} with files that were deleted before they could be read");
+}
