@@ -4,6 +4,8 @@
 
 #[path = "incremental/cache.rs"]
 mod cache;
+#[path = "incremental/standby.rs"]
+mod standby;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -48,6 +48,11 @@ pub async fn hold_collector(
     }
     let lock = async {
         let holder = connect(session.endpoint()).await?;
+        let query = "SELECT pg_is_in_recovery()";
+        let row = holder.query_one(query, &[]).await.map_err(holder.failed("lock ir_attachment"))?;
+        if row.get(0) {
+            return Err(PostgresError::Standby { server: session.endpoint().to_string() });
+        }
         let statement = format!("BEGIN; {PATIENCE}; LOCK TABLE ir_attachment IN ROW EXCLUSIVE MODE");
         holder.batch_execute(&statement).await.map_err(holder.failed("lock ir_attachment"))?;
         Ok(CollectorHold(holder))

@@ -26,6 +26,12 @@ pub enum PostgresError {
         #[source]
         source: tokio_postgres::Error,
     },
+    /// A lock that would keep nobody out: a hot standby grants it, and the primary knows nothing of it.
+    #[error("{server} is a hot standby: a lock there does not keep out a collector, which works on the primary")]
+    Standby {
+        /// [`super::Endpoint`], as text.
+        server: String,
+    },
     /// Trusted certificates could not be read, or TLS could not be set up.
     #[error("unable to set up TLS for {server}: {reason}")]
     Tls {
@@ -75,6 +81,7 @@ impl PostgresError {
             Self::NoTool { wanted, .. } => format!(
                 "install the package postgresql-client-{wanted} (or later; the PostgreSQL project's own repository has every version), or set `pg_path` to the folder of its programs"
             ),
+            Self::Standby { .. } => "back up from the primary, or set `hold_filestore_gc` to `auto`".into(),
             Self::Tls { .. } => "check `sslmode` and `sslrootcert` in the configuration".into(),
             Self::Failed { stderr, .. } if stderr.contains("permission denied") => {
                 "the role must be able to read every table: use the owner of the database, or grant it pg_read_all_data"

@@ -71,6 +71,15 @@ impl Cluster {
         cluster
     }
 
+    /// A hot standby of this cluster, one that asks for no password: it follows by streaming, and whoever may read here may read there.
+    pub fn standby(&self) -> Self {
+        assert!(!self.password, "a standby that would need a password");
+        let folder = tempfile::Builder::new().prefix("obpg-").tempdir().expect("temporary folder for a standby");
+        server::give_to_server_user(folder.path());
+        let server = Server::start_standby(self.server.binaries(), folder.path(), self.socket_dir(), self.port());
+        Self { server, folder, password: false }
+    }
+
     fn create_role(&self) {
         let password = if self.password { format!("PASSWORD {}", quote_literal(PASSWORD)) } else { String::new() };
         self.psql_as(SUPERUSER, SUPERUSER, &format!("CREATE ROLE {USER} LOGIN CREATEDB {password}"));

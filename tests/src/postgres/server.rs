@@ -41,6 +41,19 @@ impl Server {
         for (name, content) in &options.files {
             write_as_server_user(&folder.join("data").join(name), content);
         }
+        Self::run(binaries, folder)
+    }
+
+    /// Copies the cluster whose socket is in `primary` into `folder`, and starts the copy as its hot standby.
+    pub fn start_standby(binaries: &Binaries, folder: &Path, primary: &Path, port: u16) -> Self {
+        let mut copy = as_server_user(&binaries.program("pg_basebackup"));
+        copy.arg("-D").arg(folder.join("data")).args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]);
+        copy.arg("-h").arg(primary).args(["-p", &port.to_string(), "-U", SUPERUSER]);
+        run(&mut copy);
+        Self::run(binaries, folder)
+    }
+
+    fn run(binaries: &Binaries, folder: &Path) -> Self {
         let mut server = Self { binaries: binaries.clone(), folder: folder.to_owned(), port: 0, child: None };
         // Between asking for a free port and the server's listening on it, another process may take it: then try another.
         for _ in 0..10 {
