@@ -6,6 +6,8 @@
 mod backup;
 #[path = "faults/full_disk.rs"]
 mod full_disk;
+#[path = "faults/killed.rs"]
+mod killed;
 #[path = "faults/locks.rs"]
 mod locks;
 #[path = "faults/replace.rs"]
