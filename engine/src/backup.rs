@@ -23,7 +23,7 @@ use crate::stream::{Level, encode};
 pub struct BackupOptions {
     /// Compression of the dump and of the volumes.
     pub level: Level,
-    /// Threads of zstd's own for the dump.
+    /// Threads that compress the dump.
     pub dump_threads: u32,
     /// Volumes that are written at once.
     pub parallel_volumes: u32,
@@ -35,7 +35,7 @@ pub struct BackupOptions {
 
 impl Default for BackupOptions {
     fn default() -> Self {
-        Self { level: Level::default(), dump_threads: 1, parallel_volumes: 2, volume: Limits::default(), reread: false }
+        Self { level: Level::default(), dump_threads: 2, parallel_volumes: 2, volume: Limits::default(), reread: false }
     }
 }
 

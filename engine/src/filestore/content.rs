@@ -1,14 +1,14 @@
 //! A file's content, read once, and held against its name.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use sha1::{Digest as _, Sha1};
 
 use super::name::FileName;
-use crate::stream::{Digest, DigestReader};
+use crate::stream::{CHUNK, Digest, DigestWriter};
 
 /// Files up to this length are read whole before anything is said of them: what changes meanwhile cannot harm.
 pub(super) const SMALL: u64 = 4 * 1024 * 1024;
@@ -66,30 +66,21 @@ impl Content {
         Ok(Some(Self { source: Source::Small(bytes), size, mtime, changed }))
     }
 
-    /// Hands all of it to `sink`, exactly `size` bytes, and says what it is. What became shorter is filled up with zeros.
+    /// Hands all of it to `sink`, piece by piece and exactly `size` bytes, and says what it is. What became shorter is filled up
+    /// with zeros.
     ///
     /// # Errors
     /// Those of `sink`. A file that can be read no further counts as one that became shorter.
-    pub(super) fn read(self, name: &FileName, sink: impl FnOnce(&mut dyn Read) -> io::Result<()>) -> io::Result<Seen> {
-        let mut changed = self.changed;
-        let mut small;
-        let mut large;
-        let inner: &mut dyn Read = match self.source {
-            Source::Small(bytes) => {
-                small = io::Cursor::new(bytes);
-                &mut small
-            }
-            Source::Large(file) => {
-                large = Exactly { file, left: self.size, changed: &mut changed };
-                &mut large
-            }
-        };
+    pub(super) fn read(self, name: &FileName, sink: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<Seen> {
         let expected = if let FileName::Sha1(sha1) = name { Some(sha1) } else { None };
-        let sha1 = expected.map(|_| Sha1::new());
-        let mut reader = Hashing { inner: DigestReader::new(inner), sha1 };
-        sink(&mut reader)?;
-        let sha256 = reader.inner.fingerprint().sha256;
-        let as_named = match (reader.sha1, expected) {
+        let mut hashing = Hashing { sink, sha256: DigestWriter::new(io::sink()), sha1: expected.map(|_| Sha1::new()) };
+        let mut changed = self.changed;
+        match self.source {
+            Source::Small(bytes) => bytes.chunks(CHUNK).try_for_each(|piece| hashing.pass(piece))?,
+            Source::Large(file) => changed |= read_exactly(file, self.size, |piece| hashing.pass(piece))?,
+        }
+        let sha256 = hashing.sha256.finish().1.sha256;
+        let as_named = match (hashing.sha1, expected) {
             (Some(found), Some(expected)) => found.finalize().as_slice() == expected,
             _ => true,
         };
@@ -97,46 +88,38 @@ impl Content {
     }
 }
 
-/// Yields `left` bytes, whatever the file does meanwhile, and notes if it does anything.
-struct Exactly<'a> {
-    file: File,
-    left: u64,
-    changed: &'a mut bool,
-}
-
-impl Read for Exactly<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let wanted = buf.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        if wanted == 0 {
-            return Ok(0);
+/// Hands `size` bytes of a file to `pass`, whatever the file does meanwhile, and says if it did anything.
+fn read_exactly(mut file: File, size: u64, mut pass: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<bool> {
+    let mut buffer = vec![0; CHUNK];
+    let mut left = size;
+    let mut changed = false;
+    while left > 0 {
+        let wanted = CHUNK.min(usize::try_from(left).unwrap_or(CHUNK));
+        let read = if changed { 0 } else { file.read(&mut buffer[..wanted]).unwrap_or(0) };
+        let piece = if read == 0 { wanted } else { read };
+        if read == 0 {
+            changed = true;
+            buffer[..wanted].fill(0);
         }
-        let read = if *self.changed { 0 } else { self.file.read(&mut buf[..wanted]).unwrap_or(0) };
-        let read = if read == 0 {
-            *self.changed = true;
-            buf[..wanted].fill(0);
-            wanted
-        } else {
-            read
-        };
-        self.left -= read as u64;
-        if self.left == 0 && !*self.changed {
-            *self.changed = self.file.read(&mut [0; 1]).unwrap_or(1) != 0;
-        }
-        Ok(read)
+        pass(&buffer[..piece])?;
+        left -= piece as u64;
     }
+    Ok(changed || file.read(&mut buffer[..1]).unwrap_or(1) != 0)
 }
 
-struct Hashing<'a> {
-    inner: DigestReader<&'a mut dyn Read>,
+/// Fingerprints what goes to `sink`, a piece at a time, so that it is still at hand for the processor.
+struct Hashing<S> {
+    sink: S,
+    sha256: DigestWriter<io::Sink>,
     sha1: Option<Sha1>,
 }
 
-impl Read for Hashing<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buf)?;
+impl<S: FnMut(&[u8]) -> io::Result<()>> Hashing<S> {
+    fn pass(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.sha256.write_all(piece)?;
         if let Some(sha1) = &mut self.sha1 {
-            sha1.update(&buf[..read]);
+            sha1.update(piece);
         }
-        Ok(read)
+        (self.sink)(piece)
     }
 }

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::FilestoreError;
+use crate::stream::{CHUNK, copy};
 
 /// What was unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -145,14 +146,15 @@ pub fn unpack(
     wanted: impl Fn(&str) -> bool,
 ) -> io::Result<Unpacked> {
     let mut unpacked = Unpacked::default();
+    let mut buffer = vec![0; CHUNK];
     read_files(archive, |path, _, content| {
         if !wanted(path) {
-            io::copy(content, &mut io::sink())?;
+            copy(content, &mut io::sink(), &mut buffer)?;
             return Ok(());
         }
         let target = into.root.join(path);
         let mut file = into.create_file(&target)?;
-        let written = io::copy(content, &mut Writing { file: &mut file, path: &target })?;
+        let written = copy(content, &mut Writing { file: &mut file, path: &target }, &mut buffer)?;
         into.like.give(&file, &target, into.like.folder_mode & 0o666)?;
         task.advance(written);
         unpacked.files += 1;

@@ -1,6 +1,6 @@
 //! A part of a filestore as a tar archive in zstd frames, and the list of what is in it.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,6 +26,9 @@ impl Default for Limits {
         Self { bytes: 1024 * 1024 * 1024, files: 200_000 }
     }
 }
+
+/// A tar archive is made of blocks of this many bytes.
+const BLOCK: u64 = 512;
 
 /// A line of a volume's list: where a file is, so that it can be read without the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,9 +102,9 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(out: &'a mut ChunkWriter, level: Level, task: Task) -> io::Result<Self> {
-        let mut tar = tar::Builder::new(FrameWriter::new(out, level, 0)?);
+        let mut tar = tar::Builder::new(FrameWriter::new(out, level)?);
         tar.sparse(false);
-        Ok(Self { tar, list: FrameWriter::new(Vec::new(), level, 0)?, files: 0, bytes: 0, task })
+        Ok(Self { tar, list: FrameWriter::new(Vec::new(), level)?, files: 0, bytes: 0, task })
     }
 
     /// Appends a batch as one frame.
@@ -132,14 +135,18 @@ impl<'a> Writer<'a> {
         // Whoever restores by hand decides who may read it; nobody else should before that.
         header.set_mode(0o600);
         header.set_mtime(mtime);
-        let seen = content.read(&name, |content| self.tar.append_data(&mut header, &entry.path, content))?;
+        // The header alone: what follows it the archive would copy in small pieces.
+        self.tar.append_data(&mut header, &entry.path, io::empty())?;
+        let archive = self.tar.get_mut();
+        let offset = archive.position_in_frame();
+        let seen = content.read(&name, |piece| archive.write_all(piece))?;
+        let padding = size.next_multiple_of(BLOCK) - size;
+        io::copy(&mut io::repeat(0).take(padding), archive)?;
         if !seen.as_named {
             lock(batches).ledger.damaged(&entry.path, false);
         } else if seen.changed {
             lock(batches).ledger.changed(&entry.path);
         }
-        let padding = size.next_multiple_of(512) - size;
-        let offset = self.tar.get_ref().position_in_frame() - padding - size;
         self.files += 1;
         self.bytes += size;
         self.task.advance(size);
@@ -151,7 +158,7 @@ impl<'a> Writer<'a> {
     fn is_to_replace(&self, root: &Path, entry: &FileEntry, name: &FileName, batches: &Mutex<Batches>) -> bool {
         let Some(content) = open(root, entry, batches) else { return false };
         let size = content.size;
-        let seen = content.read(name, |content| io::copy(content, &mut io::sink()).map(drop));
+        let seen = content.read(name, |_| Ok(()));
         self.task.advance(size);
         lock(batches).ledger.verified(&entry.path, size, seen.is_ok_and(|seen| seen.as_named))
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -20,31 +20,46 @@ where
     T: Send + 'static,
     F: FnOnce(ChunkReader) -> io::Result<T> + Send + 'static,
 {
-    let (reader, _feeder) = feed(body);
+    let (reader, _feeder) = feed(body, CHUNK);
     tokio::task::spawn_blocking(move || work(reader)).await.map_err(io::Error::from).flatten()
 }
 
-/// Reads a body on behalf of a thread, until the handle is dropped.
+/// Reads a body on behalf of a thread, in chunks of `size` bytes, until the handle is dropped.
 ///
 /// A thread that read the body itself would be stuck with it for as long as the body is, and whatever the body holds,
 /// a running pg_dump say, could not be ended.
-pub(super) fn feed(mut body: Body) -> (ChunkReader, AbortOnDropHandle<()>) {
+pub(super) fn feed(mut body: Body, size: usize) -> (ChunkReader, AbortOnDropHandle<()>) {
     let (sender, chunks) = mpsc::channel(IN_FLIGHT);
     let feeder = tokio::spawn(async move {
         loop {
-            let mut chunk = BytesMut::with_capacity(CHUNK);
-            let message = match body.read_buf(&mut chunk).await {
-                Ok(0) => Message::End,
-                Ok(_) => Message::Chunk(chunk.freeze()),
-                Err(error) => Message::Failed(error),
-            };
-            let last = !matches!(message, Message::Chunk(_));
-            if sender.send(message).await.is_err() || last {
+            let mut chunk = BytesMut::with_capacity(size);
+            let ended = fill(&mut body, &mut chunk, size).await;
+            // What came before a failure comes before it here too.
+            if !chunk.is_empty() && sender.send(Message::Chunk(chunk.freeze())).await.is_err() {
                 return;
             }
+            let last = match ended {
+                Ok(false) => continue,
+                Ok(true) => Message::End,
+                Err(error) => Message::Failed(error),
+            };
+            // Whoever has stopped reading does not want to know.
+            let _ = sender.send(last).await;
+            return;
         }
     });
     (ChunkReader { chunks, current: Bytes::new(), ended: false }, AbortOnDropHandle::new(feeder))
+}
+
+/// Reads on until `chunk` holds `size` bytes or `body` ends, and says whether it ended: a pipe yields little at a time.
+async fn fill(body: &mut Body, chunk: &mut BytesMut, size: usize) -> io::Result<bool> {
+    while chunk.len() < size {
+        let room = size - chunk.len();
+        if body.read_buf(&mut (&mut *chunk).limit(room)).await? == 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[derive(Debug)]
@@ -63,8 +78,9 @@ pub struct ChunkReader {
     ended: bool,
 }
 
-impl Read for ChunkReader {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+impl ChunkReader {
+    /// The next bytes, without copying them: as many as the feeder reads at once, fewer only before the end. `None` at the end.
+    pub(super) fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
         while self.current.is_empty() && !self.ended {
             match self.chunks.blocking_recv() {
                 Some(Message::Chunk(chunk)) => self.current = chunk,
@@ -73,6 +89,13 @@ impl Read for ChunkReader {
                 None => return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the stream was abandoned")),
             }
         }
+        Ok(Some(std::mem::take(&mut self.current)).filter(|chunk| !chunk.is_empty()))
+    }
+}
+
+impl Read for ChunkReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.current = self.next_chunk()?.unwrap_or_default();
         let taken = self.current.len().min(buf.len());
         buf[..taken].copy_from_slice(&self.current[..taken]);
         self.current.advance(taken);

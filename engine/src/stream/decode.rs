@@ -1,10 +1,11 @@
 //! The way back: fingerprint, decompress, fingerprint, and compare before the end is reported.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read};
 
 use zstd::stream::read::Decoder;
 
-use super::{Body, CHUNK, DigestReader, Fingerprint, transform};
+use super::produce::transform;
+use super::{Body, CHUNK, DigestReader, Fingerprint, copy};
 use crate::progress::Task;
 
 /// What was read is not what was stored.
@@ -105,21 +106,11 @@ impl<R: Read> Read for DecodeReader<R> {
 ///
 /// `task` is advanced by the stored bytes that are read.
 pub fn decode(body: Body, plain: Fingerprint, stored: Fingerprint, task: Task) -> Body {
-    transform(body, move |source, out| {
+    transform(body, CHUNK, move |source, out| {
         let mut reader = DecodeReader::new(task.reader(source), plain, stored)?;
-        copy(&mut reader, out)
+        copy(&mut reader, out, &mut vec![0; CHUNK]).map(drop)
     })
     .0
-}
-
-fn copy(reader: &mut impl Read, out: &mut impl Write) -> io::Result<()> {
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        match reader.read(&mut buffer)? {
-            0 => return Ok(()),
-            read => out.write_all(&buffer[..read])?,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,15 @@
 //! The way out: fingerprint, compress, fingerprint again.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, Scope};
 
-use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation, OutBuffer};
+use bytes::Bytes;
 
 use super::digest::Running;
-use super::{Body, CHUNK, DigestWriter, Fingerprint, Outcome, transform};
+use super::frame::FrameMaker;
+use super::produce::transform;
+use super::{Body, ChunkReader, ChunkWriter, DigestWriter, Fingerprint, Outcome};
 use crate::progress::Task;
 
 /// A zstd compression level, 1 to 19. Higher ones need more memory to read than `zstd -d` allows by default.
@@ -16,6 +20,10 @@ impl Level {
     /// Checks a level.
     pub fn new(level: i32) -> Option<Self> {
         (1..=19).contains(&level).then_some(Self(level))
+    }
+
+    pub(super) fn get(self) -> i32 {
+        self.0
     }
 }
 
@@ -45,128 +53,125 @@ pub struct Packed<T = ()> {
     pub value: T,
 }
 
-/// Compresses a body into one zstd frame, with `threads` of zstd's own beside the one that feeds it (0: none).
+/// How much of a stream becomes one frame: smaller ones compress worse (by half a percent at half of it), larger ones take memory.
+const BLOCK: usize = 2 * 1024 * 1024;
+
+/// Compresses a body into a row of zstd frames, with `threads` beside the one that fingerprints (at least one).
 ///
 /// `task` is advanced by what goes in.
 pub fn encode(body: Body, level: Level, threads: u32, task: Task) -> Encoded {
-    let (body, outcome) = transform(body, move |mut plain, out| {
-        let mut frames = FrameWriter::new(out, level, threads)?;
-        let mut buffer = vec![0; CHUNK];
-        loop {
-            let read = plain.read(&mut buffer)?;
-            if read == 0 {
-                break;
-            }
-            frames.write_all(&buffer[..read])?;
-            task.advance(read as u64);
-        }
-        frames.end_frame()?;
-        Ok(frames.into_parts().1)
+    let (body, outcome) = transform(body, BLOCK, move |plain, out| {
+        thread::scope(|scope| compress(scope, plain, out, level, threads, &task))
     });
     Encoded { body, outcome }
 }
 
-/// Compresses into zstd frames that the caller ends where it likes: what was written between two ends can be read back alone.
-pub struct FrameWriter<W> {
-    encoder: Encoder<'static>,
-    plain: Running,
-    stored: DigestWriter<W>,
-    buffer: Vec<u8>,
-    /// Where the frame under way began in the stored bytes, and in the plain ones.
-    start: (u64, u64),
-}
-
-/// Where a frame lies in the stored bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Frame {
-    /// Its first byte.
-    pub offset: u64,
-    /// Its length in bytes.
-    pub length: u64,
-}
-
-impl<W: Write> FrameWriter<W> {
-    /// Begins in front of `out`, with `threads` of zstd's own beside the one that writes (0: none).
-    pub fn new(out: W, level: Level, threads: u32) -> io::Result<Self> {
-        let mut encoder = Encoder::new(level.0)?;
-        // Costs next to nothing and lets `zstd -t` find damage, for those who have nothing but a shell.
-        encoder.set_parameter(CParameter::ChecksumFlag(true))?;
-        if threads > 0 {
-            encoder.set_parameter(CParameter::NbWorkers(threads))?;
+/// Deals the blocks out to the compressors in turn, and takes the frames back in the same order.
+fn compress<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    mut blocks: ChunkReader,
+    out: &mut ChunkWriter,
+    level: Level,
+    threads: u32,
+    task: &Task,
+) -> io::Result<Packed> {
+    let compressors: Vec<_> =
+        (0..threads.max(1)).map(|_| FrameThread::start(scope, level)).collect::<io::Result<_>>()?;
+    let (mut plain, mut stored) = (Running::default(), DigestWriter::new(out));
+    let (mut dealt, mut taken) = (0, 0);
+    let turn = |count: usize| &compressors[count % compressors.len()];
+    loop {
+        let block = match blocks.next_chunk()? {
+            Some(block) => block,
+            // Of nothing there is a frame too: no bytes at all would be no zstd.
+            None if dealt == 0 => Bytes::new(),
+            None => break,
+        };
+        if dealt - taken == AHEAD * compressors.len() {
+            stored.write_all(&turn(taken).take()?)?;
+            taken += 1;
         }
-        let buffer = Vec::with_capacity(CHUNK);
-        Ok(Self { encoder, plain: Running::default(), stored: DigestWriter::new(out), buffer, start: (0, 0) })
+        let length = block.len();
+        turn(dealt).deal(block.clone())?;
+        dealt += 1;
+        plain.update(&block);
+        task.advance(length as u64);
+        if length == 0 {
+            break;
+        }
     }
-
-    /// Bytes written since the frame under way began: where in it the next byte will stand.
-    pub fn position_in_frame(&self) -> u64 {
-        self.plain.size() - self.start.1
+    while taken < dealt {
+        stored.write_all(&turn(taken).take()?)?;
+        taken += 1;
     }
+    Ok(Packed { plain: plain.fingerprint(), stored: stored.finish().1, value: () })
+}
 
-    /// Ends the frame under way, even an empty one, and says where it lies.
-    pub fn end_frame(&mut self) -> io::Result<Frame> {
-        loop {
-            self.buffer.clear();
-            let remaining = self.encoder.finish(&mut OutBuffer::around(&mut self.buffer), false)?;
-            self.stored.write_all(&self.buffer)?;
-            if remaining == 0 {
-                break;
+/// Blocks that a compressor has been dealt and that were not taken back as frames: one at work, one to go on with.
+const AHEAD: usize = 2;
+
+/// A thread that makes a frame of each block. It ends when this is dropped.
+struct FrameThread {
+    blocks: SyncSender<Bytes>,
+    frames: Receiver<io::Result<Vec<u8>>>,
+}
+
+impl FrameThread {
+    fn start<'scope>(scope: &'scope Scope<'scope, '_>, level: Level) -> io::Result<Self> {
+        let (blocks, to_do) = sync_channel::<Bytes>(AHEAD);
+        let (done, frames) = sync_channel(AHEAD);
+        let mut maker = FrameMaker::new(level)?;
+        thread::Builder::new().name("zstd".into()).spawn_scoped(scope, move || {
+            for block in to_do {
+                let mut frame = Vec::new();
+                let made = maker.make(&block, &mut frame).map(|()| frame);
+                // Freed before the frame is handed on, so that its memory is there for the next one.
+                drop(block);
+                if done.send(made).is_err() {
+                    return;
+                }
             }
-        }
-        self.encoder.reinit()?;
-        let (offset, end) = (self.start.0, self.stored.position());
-        self.start = (end, self.plain.size());
-        Ok(Frame { offset, length: end - offset })
+        })?;
+        Ok(Self { blocks, frames })
     }
 
-    /// The writer behind, and the fingerprints of the whole. The last frame must have been ended.
-    pub fn into_parts(self) -> (W, Packed) {
-        debug_assert_eq!(self.position_in_frame(), 0, "the last frame was not ended");
-        let (out, stored) = self.stored.finish();
-        (out, Packed { plain: self.plain.fingerprint(), stored, value: () })
+    fn deal(&self, block: Bytes) -> io::Result<()> {
+        self.blocks.send(block).map_err(|_| gone())
+    }
+
+    fn take(&self) -> io::Result<Vec<u8>> {
+        self.frames.recv().map_err(|_| gone())?
     }
 }
 
-impl<W: Write> Write for FrameWriter<W> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let mut input = InBuffer::around(buf);
-        while input.pos() == 0 && !buf.is_empty() {
-            self.buffer.clear();
-            self.encoder.run(&mut input, &mut OutBuffer::around(&mut self.buffer))?;
-            self.stored.write_all(&self.buffer)?;
-        }
-        self.plain.update(&buf[..input.pos()]);
-        Ok(input.pos())
-    }
-
-    /// Does nothing: flushing a compressor in between only makes its output larger.
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// A compressor that panicked; the scope it runs in panics with it.
+fn gone() -> io::Error {
+    io::Error::other("the compressor is gone")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use tokio::io::AsyncReadExt;
 
-    #[test]
-    fn each_frame_can_be_read_alone_and_all_of_them_together() {
-        let parts: [&[u8]; 3] = [&b"first ".repeat(100_000), b"", &[7; 3]];
+    use super::*;
+    use crate::stream::body_of;
+
+    async fn encoded(plain: Vec<u8>, threads: u32) -> (Vec<u8>, Packed) {
+        let Encoded { mut body, outcome } = encode(body_of(plain), Level::default(), threads, Task::default());
         let mut stored = Vec::new();
-        let mut writer = FrameWriter::new(&mut stored, Level::default(), 0).unwrap();
-        let mut frames = Vec::new();
-        for part in parts {
-            writer.write_all(part).unwrap();
-            assert_eq!(writer.position_in_frame(), part.len() as u64);
-            frames.push(writer.end_frame().unwrap());
+        body.read_to_end(&mut stored).await.unwrap();
+        (stored, outcome.get().unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_several_threads_compress_comes_in_order_and_is_the_same_as_that_of_one() {
+        for length in [0, 1, BLOCK, BLOCK + 1, 9 * BLOCK + 7] {
+            let plain: Vec<u8> = (0..length).map(|i| (i / 1000 % 251) as u8).collect();
+            let (stored, packed) = encoded(plain.clone(), 3).await;
+            assert!(zstd::decode_all(stored.as_slice()).unwrap() == plain, "{length}");
+            assert_eq!(packed.plain, Fingerprint::of(&plain));
+            assert_eq!(packed.stored, Fingerprint::of(&stored));
+            assert!(encoded(plain, 0).await.0 == stored);
         }
-        let (_, packed) = writer.into_parts();
-        assert_eq!(packed.stored, Fingerprint::of(&stored));
-        assert_eq!(packed.plain, Fingerprint::of(&parts.concat()));
-        for (frame, part) in frames.iter().zip(parts) {
-            let range = usize::try_from(frame.offset).unwrap()..usize::try_from(frame.offset + frame.length).unwrap();
-            assert_eq!(zstd::decode_all(&stored[range]).unwrap(), part);
-        }
-        assert_eq!(zstd::decode_all(stored.as_slice()).unwrap(), parts.concat());
     }
 }

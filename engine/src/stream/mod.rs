@@ -17,8 +17,10 @@ mod consume;
 mod decode;
 mod digest;
 mod encode;
+mod frame;
 mod produce;
 
+use std::io::{self, Read, Write};
 use std::pin::Pin;
 
 use tokio::io::AsyncRead;
@@ -26,8 +28,9 @@ use tokio::io::AsyncRead;
 pub use consume::{ChunkReader, consume};
 pub use decode::{DecodeReader, Mismatch, decode};
 pub use digest::{Digest, DigestReader, DigestWriter, Fingerprint};
-pub use encode::{Encoded, Frame, FrameWriter, Level, Packed, encode};
-pub use produce::{ChunkWriter, Outcome, produce, transform};
+pub use encode::{Encoded, Level, Packed, encode};
+pub use frame::{Frame, FrameWriter};
+pub use produce::{ChunkWriter, Outcome, produce};
 
 /// Bytes on their way. `Ok` end of stream means the producer succeeded; a failed producer ends the stream with `Err`.
 pub type Body = Pin<Box<dyn AsyncRead + Send>>;
@@ -41,5 +44,19 @@ const IN_FLIGHT: usize = 4;
 
 /// A body of bytes in memory.
 pub fn body_of(bytes: impl AsRef<[u8]> + Send + Unpin + 'static) -> Body {
-    Box::pin(std::io::Cursor::new(bytes))
+    Box::pin(io::Cursor::new(bytes))
+}
+
+/// Copies to the end in pieces as large as `buffer`, and returns how much it was: [`io::copy`] takes 8 KiB at a time.
+pub(crate) fn copy(from: &mut dyn Read, to: &mut dyn Write, buffer: &mut [u8]) -> io::Result<u64> {
+    let mut copied = 0;
+    loop {
+        match from.read(buffer)? {
+            0 => return Ok(copied),
+            read => {
+                to.write_all(&buffer[..read])?;
+                copied += read as u64;
+            }
+        }
+    }
 }

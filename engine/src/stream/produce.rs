@@ -27,13 +27,14 @@ where
     start(work, None)
 }
 
-/// As [`produce`], of what is read from another body. Where the resulting body is dropped, so is that one, at once.
-pub fn transform<T, F>(body: Body, work: F) -> (Body, Outcome<T>)
+/// As [`produce`], of what is read from another body in chunks of `size` bytes. Where the resulting body is dropped, so is that
+/// one, at once.
+pub(super) fn transform<T, F>(body: Body, size: usize, work: F) -> (Body, Outcome<T>)
 where
     T: Send + 'static,
     F: FnOnce(ChunkReader, &mut ChunkWriter) -> io::Result<T> + Send + 'static,
 {
-    let (reader, feeder) = feed(body);
+    let (reader, feeder) = feed(body, size);
     start(move |out| work(reader, out), Some(feeder))
 }
 
@@ -232,7 +233,7 @@ mod tests {
     #[tokio::test]
     async fn a_dropped_transformation_drops_what_it_reads_even_where_that_is_stuck() {
         let (mut never_written, stuck) = tokio::io::duplex(64);
-        let (body, _) = transform(Box::pin(stuck), |mut reader, out| io::copy(&mut reader, out));
+        let (body, _) = transform(Box::pin(stuck), CHUNK, |mut reader, out| io::copy(&mut reader, out));
         drop(body);
         assert_eq!(never_written.read(&mut [0; 8]).await.unwrap(), 0);
     }

@@ -1,0 +1,144 @@
+//! zstd frames, each compressed as a whole.
+
+use std::io::{self, Write};
+
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::{CParameter, compress_bound};
+
+use super::digest::Running;
+use super::{DigestWriter, Level, Packed};
+
+/// How much goes into one zstd frame at most.
+const LARGEST: usize = 8 * 1024 * 1024;
+
+/// Makes frames of bytes in memory.
+///
+/// Fed with pieces, as a stream, zstd copies them into a window of its own and searches across its seam, which costs up to a
+/// fifth more.
+pub(super) struct FrameMaker {
+    compressor: Compressor<'static>,
+}
+
+impl FrameMaker {
+    pub(super) fn new(level: Level) -> io::Result<Self> {
+        let mut compressor = Compressor::new(level.get())?;
+        // Costs next to nothing and lets `zstd -t` find damage, for those who have nothing but a shell.
+        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+        Ok(Self { compressor })
+    }
+
+    /// Compresses `plain` into `frame`, in place of what is there.
+    pub(super) fn make(&mut self, plain: &[u8], frame: &mut Vec<u8>) -> io::Result<()> {
+        frame.clear();
+        frame.reserve(compress_bound(plain.len()));
+        self.compressor.compress_to_buffer(plain, frame).map(drop)
+    }
+}
+
+/// Where a part of what was written lies in the stored bytes: one zstd frame, or a row of them where it was long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// Its first byte.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub length: u64,
+}
+
+/// Compresses into zstd frames that the caller ends where it likes: what was written between two ends can be read back alone.
+pub struct FrameWriter<W> {
+    maker: FrameMaker,
+    plain: Running,
+    stored: DigestWriter<W>,
+    /// Of the zstd frame under way.
+    pending: Vec<u8>,
+    frame: Vec<u8>,
+    /// Where the part under way began in the stored bytes, and in the plain ones.
+    start: (u64, u64),
+}
+
+impl<W: Write> FrameWriter<W> {
+    /// Begins in front of `out`.
+    pub fn new(out: W, level: Level) -> io::Result<Self> {
+        Ok(Self {
+            maker: FrameMaker::new(level)?,
+            plain: Running::default(),
+            stored: DigestWriter::new(out),
+            pending: Vec::new(),
+            frame: Vec::new(),
+            start: (0, 0),
+        })
+    }
+
+    /// Bytes written since the last end: where in the part under way the next byte will stand.
+    pub fn position_in_frame(&self) -> u64 {
+        self.plain.size() - self.start.1
+    }
+
+    /// Ends the part under way, even an empty one, and says where it lies.
+    pub fn end_frame(&mut self) -> io::Result<Frame> {
+        if !self.pending.is_empty() || self.position_in_frame() == 0 {
+            self.compress()?;
+        }
+        let (offset, end) = (self.start.0, self.stored.position());
+        self.start = (end, self.plain.size());
+        Ok(Frame { offset, length: end - offset })
+    }
+
+    /// The writer behind, and the fingerprints of the whole. The last frame must have been ended.
+    pub fn into_parts(self) -> (W, Packed) {
+        debug_assert_eq!(self.position_in_frame(), 0, "the last frame was not ended");
+        let (out, stored) = self.stored.finish();
+        (out, Packed { plain: self.plain.fingerprint(), stored, value: () })
+    }
+
+    fn compress(&mut self) -> io::Result<()> {
+        self.maker.make(&self.pending, &mut self.frame)?;
+        self.pending.clear();
+        self.stored.write_all(&self.frame)
+    }
+}
+
+impl<W: Write> Write for FrameWriter<W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if self.pending.len() == LARGEST {
+            self.compress()?;
+        }
+        let taken = &buf[..buf.len().min(LARGEST - self.pending.len())];
+        self.plain.update(taken);
+        self.pending.extend_from_slice(taken);
+        Ok(taken.len())
+    }
+
+    /// Does nothing: flushing a compressor in between only makes its output larger.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::Fingerprint;
+
+    #[test]
+    fn each_part_can_be_read_alone_and_all_of_them_together() {
+        let long: Vec<u8> = (0..LARGEST / 4 * 5).map(|i| (i % 251) as u8).collect();
+        let parts: [&[u8]; 5] = [&b"first ".repeat(100_000), b"", &[7; 3], &long, &long[..LARGEST]];
+        let mut stored = Vec::new();
+        let mut writer = FrameWriter::new(&mut stored, Level::default()).unwrap();
+        let mut frames = Vec::new();
+        for part in parts {
+            writer.write_all(part).unwrap();
+            assert_eq!(writer.position_in_frame(), part.len() as u64);
+            frames.push(writer.end_frame().unwrap());
+        }
+        let (_, packed) = writer.into_parts();
+        assert_eq!(packed.stored, Fingerprint::of(&stored));
+        assert_eq!(packed.plain, Fingerprint::of(&parts.concat()));
+        for (frame, part) in frames.iter().zip(parts) {
+            let range = usize::try_from(frame.offset).unwrap()..usize::try_from(frame.offset + frame.length).unwrap();
+            assert!(zstd::decode_all(&stored[range]).unwrap() == part);
+        }
+        assert!(zstd::decode_all(stored.as_slice()).unwrap() == parts.concat());
+    }
+}
