@@ -90,6 +90,10 @@ impl PostgresError {
             Self::Failed { stderr, .. } if stderr.contains("No space left on device") => {
                 "free some space where PostgreSQL keeps its data".into()
             }
+            // One job reads the dump as it is decoded, and may stumble before the digest of all of it can be compared.
+            Self::Failed { program, .. } if program == "pg_restore" => {
+                "where that does not say why: `odoo-backup check --read-data` says whether the dump is damaged".into()
+            }
             Self::Query { action, .. } if action.starts_with("end the sessions") => {
                 "end those of other roles yourself, or GRANT pg_signal_backend to the role; a superuser's only a superuser can end".into()
             }

@@ -147,5 +147,6 @@ async fn a_dump_whose_rows_cannot_be_counted_is_a_backup_with_a_warning() {
     let warning = now["backups"][0]["warnings"][0].as_str().unwrap();
     assert!(warning.ends_with("a restore cannot compare them: its data is compressed"), "{warning}");
     assert!(now["backups"][0]["database"]["rows"].is_null());
-    program.run(["restore", "--to", "staging"]).await.success();
+    let restore = program.run(["restore", "--to", "staging"]).await.expect_code(3);
+    assert!(restore.stderr.contains("no proof of the backup is stored"), "{}", restore.stderr);
 }
