@@ -1,0 +1,52 @@
+// A line over time, drawn by hand: one series, an axis from nought, a title on each point.
+
+import { h, s } from "./dom.js";
+
+const WIDTH = 640;
+const HEIGHT = 180;
+const LEFT = 74;
+const RIGHT = 12;
+const TOP = 12;
+const BOTTOM = 24;
+
+/** The least round number that is not below `value`; `base` is what the unit's powers are of. */
+function ceiling(value, base) {
+  if (value <= 0) return 1;
+  const unit = base === 1024 ? 1024 ** Math.floor(Math.log(value) / Math.log(1024)) : 10 ** Math.floor(Math.log10(value));
+  const steps = base === 1024 ? [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] : [1, 2, 5, 10];
+  return unit * (steps.find((step) => step * unit >= value) ?? base);
+}
+
+/** A chart of `points`, `{ at, value, title }` in order of time. `format` writes a value. */
+export function chart(title, points, format, base = 10) {
+  if (points.length < 2) return h("figure", { class: "chart" }, h("figcaption", {}, title), h("p", { class: "quiet" }, "Two backups make a line."));
+  const times = points.map((point) => new Date(point.at).getTime());
+  const [from, to] = [times[0], times[times.length - 1]];
+  const top = ceiling(Math.max(...points.map((point) => point.value)), base);
+  const x = (time) => LEFT + ((time - from) / Math.max(1, to - from)) * (WIDTH - LEFT - RIGHT);
+  const y = (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - TOP - BOTTOM);
+  const line = points.map((point, index) => `${x(times[index]).toFixed(1)},${y(point.value).toFixed(1)}`);
+  const date = (time) => new Date(time).toISOString().slice(0, 10);
+  const grid = [0, 0.5, 1].map((part) => [
+    s("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(part * top), y2: y(part * top), class: "grid" }),
+    s("text", { x: LEFT - 8, y: y(part * top) + 4, class: "axis end" }, format(part * top)),
+  ]);
+  const dots = points.map((point, index) =>
+    s("circle", { cx: x(times[index]), cy: y(point.value), r: 3, class: "dot" }, s("title", {}, `${point.title}: ${format(point.value)}`)),
+  );
+  const latest = points[points.length - 1];
+  return h(
+    "figure",
+    { class: "chart" },
+    h("figcaption", {}, title),
+    s(
+      "svg",
+      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: from ${format(points[0].value)} on ${date(from)} to ${format(latest.value)} on ${date(to)}` },
+      grid,
+      s("polyline", { points: line.join(" "), class: "line" }),
+      dots,
+      s("text", { x: LEFT, y: HEIGHT - 6, class: "axis" }, date(from)),
+      s("text", { x: WIDTH - RIGHT, y: HEIGHT - 6, class: "axis end" }, date(to)),
+    ),
+  );
+}
