@@ -114,11 +114,14 @@ Where the configuration exists already it is left as it is, and only the reposit
   odoo-backup restore --to staging                        the latest
   odoo-backup restore production/latest --to staging
   odoo-backup restore 20261121T020003Z-3f9c --to staging --jobs 4
-  odoo-backup restore --undo --to staging                 what it was before")]
+  odoo-backup restore --to staging --dry-run              what is in the way
+  odoo-backup restore --undo --to staging                 what it was before
+  odoo-backup restore --to production --force-production production
+                                                          disaster recovery: nothing is neutralized")]
     Restore {
         /// An id, a unique beginning of one, `latest`, or INSTANCE/ and one of these [default: latest]
         backup: Option<String>,
-        /// The [target.NAME] of the configuration to restore to
+        /// The [target.NAME] of the configuration to restore to; with --force-production also an [instance.NAME]
         #[arg(long, value_name = "TARGET")]
         to: String,
         /// Jobs of pg_restore; with one the dump is not spooled to disk [default: processors, at most 8]
@@ -131,8 +134,14 @@ Where the configuration exists already it is left as it is, and only the reposit
         #[arg(long)]
         drop_previous: bool,
         /// Give the target back what it was before the last restore; undone again, what it is now
-        #[arg(long, conflicts_with_all = ["backup", "jobs", "verify", "drop_previous"])]
+        #[arg(long, conflicts_with_all = ["backup", "jobs", "verify", "drop_previous", "dry_run"])]
         undo: bool,
+        /// Replace production itself, and neutralize nothing: the name of its database, typed out
+        #[arg(long, value_name = "DATABASE")]
+        force_production: Option<String>,
+        /// Say what is in the way of the restore, and touch nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// List the attachments of a backup, by their names in Odoo
     #[command(after_help = "Examples:

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use engine::error::{Explanation, explain};
+use engine::restore::Obstacle;
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -81,12 +82,16 @@ impl Output {
 
 /// An error as the document holds it.
 pub(crate) fn error_document(explanation: &Explanation, exit: Exit) -> Value {
-    json!({
+    let mut document = json!({
         "message": explanation.message,
         "causes": explanation.causes,
         "hint": explanation.hint,
         "exit_code": exit as u8,
-    })
+    });
+    if !explanation.obstacles.is_empty() {
+        document["obstacles"] = json!(explanation.obstacles);
+    }
+    document
 }
 
 fn error_text(explanation: &Explanation) -> String {
@@ -94,7 +99,11 @@ fn error_text(explanation: &Explanation) -> String {
     for cause in &explanation.causes {
         text.push_str(&format!("\n  because: {cause}"));
     }
-    if let Some(hint) = &explanation.hint {
+    // Each with its own hint, so that it is clear which belongs to what.
+    for Obstacle { message, hint, .. } in &explanation.obstacles {
+        text.push_str(&format!("\n  {} {message}\n    {} {hint}", label("in the way:", "1"), label("hint:", "36")));
+    }
+    if let Some(hint) = explanation.hint.as_ref().filter(|_| explanation.obstacles.is_empty()) {
         text.push_str(&format!("\n{} {hint}", label("hint:", "36")));
     }
     text
@@ -105,7 +114,8 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
         let message = error.render().to_string();
         let message = message.trim().strip_prefix("error: ").unwrap_or(message.trim());
-        let explanation = Explanation { message: message.to_owned(), causes: Vec::new(), hint: None };
+        let explanation =
+            Explanation { message: message.to_owned(), causes: Vec::new(), hint: None, obstacles: Vec::new() };
         let _ = print(
             &mut std::io::stdout().lock(),
             &format!("{:#}", json!({ "error": error_document(&explanation, Exit::Usage) })),

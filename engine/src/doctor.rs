@@ -13,7 +13,7 @@ use crate::filestore::{Batches, FilestoreError, Ledger};
 use crate::odoo::odoo_facts;
 use crate::postgres::{self, Endpoint, Session, Tools};
 use crate::repository::Repository;
-use crate::restore::check_movable;
+use crate::restore::{FORCEABLE, Identity, Obstacle, before_restore, check_movable};
 use crate::store::{self, Key, Mode, Store, StoreErrorKind};
 use crate::stream::body_of;
 
@@ -64,7 +64,7 @@ pub async fn doctor(config: &Config) -> Vec<Finding> {
     }
     for target in config.targets.values() {
         findings.subject = format!("target {}", target.name);
-        try_target(target, &mut findings).await;
+        try_target(config, target, &mut findings).await;
     }
     findings.all
 }
@@ -207,13 +207,36 @@ fn try_filestore(folder: &Path) -> Result<String, FilestoreError> {
     Ok(format!("{}, {found}", folder.display()))
 }
 
-async fn try_target(target: &Target, findings: &mut Findings) {
+async fn try_target(config: &Config, target: &Target, findings: &mut Findings) {
     let place = Endpoint::resolve(&target.database);
     if let Some(server) = findings.tried("connect", postgres::connect_maintenance(&place).await) {
         findings.ok("connect", server.endpoint().to_string());
         try_target_server(&server, target, findings).await;
+        try_guard(config, target, &server, findings).await;
     }
     try_target_folder(target, findings);
+}
+
+/// Whether what is there now may be replaced. In an hour that may be otherwise: somebody begins to work with it.
+async fn try_guard(config: &Config, target: &Target, server: &Session, findings: &mut Findings) {
+    let uuid = uuid_of_source(config, target).await;
+    let looked = before_restore(config, uuid.as_deref(), target, Identity::Copy, server).await;
+    let Some(obstacles) = findings.tried("replace", looked) else { return };
+    if obstacles.is_empty() {
+        findings.ok("replace", "nothing keeps a restore from it");
+    }
+    for Obstacle { check, message, hint } in obstacles {
+        // What can be forced may be meant.
+        let outcome = if FORCEABLE.contains(&&*check) { Outcome::Warning } else { Outcome::Failed };
+        findings.add("replace", outcome, format!("a restore would be refused: {message}"), Some(hint));
+    }
+}
+
+/// `None` where the target's instance cannot be asked, of which its own findings tell.
+async fn uuid_of_source(config: &Config, target: &Target) -> Option<String> {
+    let instance = config.instances.get(target.instance.as_deref()?)?;
+    let session = postgres::connect(&Endpoint::resolve(&instance.database)).await.ok()?;
+    odoo_facts(&session).await.ok()??.database_uuid
 }
 
 async fn try_target_server(server: &Session, target: &Target, findings: &mut Findings) {
@@ -236,9 +259,7 @@ async fn try_target_server(server: &Session, target: &Target, findings: &mut Fin
             let detail = format!("{name:?} belongs to {:?} and could not be replaced", there.owner);
             findings.failed("database", detail, format!("set `user` of the target to {:?}", there.owner));
         }
-        Some(Some(_)) => {
-            findings.ok("database", format!("{name:?} exists; a restore replaces it and keeps it for undo"))
-        }
+        Some(Some(_)) => findings.ok("database", format!("{name:?} is there; what is replaced is kept for undo")),
         Some(None) => findings.ok("database", format!("{name:?} is free")),
         None => {}
     }
@@ -249,7 +270,7 @@ fn try_target_folder(target: &Target, findings: &mut Findings) {
     if findings.tried("filestore", check_movable(folder)).is_none() {
         return;
     }
-    let found = if folder.exists() { "exists; a restore replaces it and keeps it for undo" } else { "is free" };
+    let found = if folder.exists() { "is there; what is replaced is kept for undo" } else { "is free" };
     let Some(above) = folder.ancestors().skip(1).find(|above| above.is_dir()) else { return };
     match rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK) {
         Ok(()) => findings.ok("filestore", format!("{} {found}; {} can be written", folder.display(), above.display())),

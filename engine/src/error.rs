@@ -1,5 +1,6 @@
 //! What a verb fails with, and how any error is told to a person.
 
+use std::collections::BTreeSet;
 use std::error::Error as StdError;
 use std::io;
 
@@ -8,7 +9,7 @@ use crate::filestore::FilestoreError;
 use crate::odoo::NeutralizeError;
 use crate::postgres::PostgresError;
 use crate::repository::{LockError, RepositoryError};
-use crate::restore::RestoreError;
+use crate::restore::{Obstacle, RestoreError};
 use crate::store::StoreError;
 use crate::stream::Mismatch;
 use crate::verify::Verification;
@@ -94,6 +95,12 @@ pub enum Error {
         /// The backup's name.
         backup: String,
     },
+    /// A target that must not be replaced, or cannot be.
+    #[error("the target is refused, and nothing of it was touched")]
+    Refused {
+        /// All that is in the way.
+        obstacles: Vec<Obstacle>,
+    },
     /// Stopped by whoever runs it.
     #[error("interrupted")]
     Interrupted,
@@ -163,6 +170,10 @@ impl Error {
             Self::Plan(error) => Some(error.hint().to_owned()),
             Self::NoSuchFile { backup, .. } => Some(format!("`odoo-backup files {backup}` lists those that it holds")),
             Self::NotOdoo { .. } => Some("`--format dump` exports any database".into()),
+            Self::Refused { obstacles } => {
+                let hints: BTreeSet<_> = obstacles.iter().map(|one| one.hint.as_str()).collect();
+                Some(hints.into_iter().collect::<Vec<_>>().join("; "))
+            }
             Self::NoAttachments { .. } | Self::Io { .. } | Self::Verb { .. } | Self::Interrupted => None,
         }
     }
@@ -178,13 +189,18 @@ pub struct Explanation {
     /// What to do about it, where that can be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// What is in the way of a restore, one by one; empty for other errors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obstacles: Vec<Obstacle>,
 }
 
 impl std::fmt::Display for Explanation {
     /// In a line: what failed, and why.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)?;
-        self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
+        self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))?;
+        let separators = std::iter::once(": ").chain(std::iter::repeat("; "));
+        separators.zip(&self.obstacles).try_for_each(|(separator, one)| write!(f, "{separator}{}", one.message))
     }
 }
 
@@ -194,7 +210,7 @@ const NOISE: [&str; 3] = ["db error", "error connecting to server", "the data to
 /// Walks down an error's causes. The hint nearest to the root is the most exact one.
 pub fn explain(error: &(dyn StdError + 'static)) -> Explanation {
     let mut texts: Vec<String> = Vec::new();
-    let mut hint = None;
+    let (mut hint, mut obstacles) = (None, Vec::new());
     let mut current = Some(error);
     while let Some(error) = current {
         let text = error.to_string();
@@ -204,10 +220,13 @@ pub fn explain(error: &(dyn StdError + 'static)) -> Explanation {
             texts.push(text);
         }
         hint = hint_of(error).or(hint);
+        if let Some(Error::Refused { obstacles: found }) = as_verbs(error) {
+            obstacles.clone_from(found);
+        }
         current = cause(error);
     }
     let message = texts.remove(0);
-    Explanation { message, causes: texts, hint }
+    Explanation { message, causes: texts, hint, obstacles }
 }
 
 /// The cause of an error. What travelled through a stream inside an [`io::Error`] is that error's cause.
@@ -218,9 +237,13 @@ fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 
     }
 }
 
-fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
+fn as_verbs<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
     // A boxed error is its own kind of thing to `downcast_ref`.
-    let of_verb = error.downcast_ref::<Error>().or_else(|| error.downcast_ref::<Box<Error>>().map(Box::as_ref));
+    error.downcast_ref::<Error>().or_else(|| error.downcast_ref::<Box<Error>>().map(Box::as_ref))
+}
+
+fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
+    let of_verb = as_verbs(error);
     let hints: [Option<String>; 9] = [
         of_verb.and_then(Error::hint),
         error.downcast_ref::<RepositoryError>().and_then(RepositoryError::hint),

@@ -11,8 +11,10 @@ mod error;
 mod evidence;
 mod files;
 mod folders;
+mod guard;
 mod leftovers;
 mod names;
+mod obstacle;
 mod record;
 mod spool;
 mod swap;
@@ -23,14 +25,19 @@ use std::time::Instant;
 
 pub use self::error::RestoreError;
 pub(crate) use self::folders::check_movable;
+pub use self::guard::Identity;
+pub(crate) use self::guard::{FORCEABLE, before_restore};
+pub use self::obstacle::{Examined, Obstacle};
 pub use self::undo::{Undone, undo};
 
 use self::beside::{Beside, timed};
 use self::claim::Claim;
-use crate::config::Target;
+use self::obstacle::require_none;
+use crate::config::{Config, Target};
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::odoo::{Neutralized, neutralize};
+use crate::postgres::{self, Endpoint};
 use crate::repository::{Occasion, ProofName, Repository, Timings};
 use crate::run::Run;
 use crate::verify::{Depth, RestoredCopy, Verification, verify};
@@ -46,6 +53,8 @@ pub struct RestoreOptions {
     pub depth: Depth,
     /// Whether what the target was is removed once it was replaced, rather than kept for [`undo`].
     pub drop_previous: bool,
+    /// Whether production itself is meant.
+    pub identity: Identity,
 }
 
 /// What was restored.
@@ -97,6 +106,7 @@ impl Former {
 /// What is to be restored, to where, and how.
 #[derive(Debug, Clone, Copy)]
 struct Job<'a> {
+    config: &'a Config,
     repository: &'a Repository,
     manifest: &'a Manifest,
     target: &'a Target,
@@ -107,8 +117,10 @@ struct Job<'a> {
 /// Restores a backup into a target, in the place of what it may be already.
 ///
 /// # Errors
-/// Whatever failed first, as the cause of [`Error::Verb`]; the target is then as it was.
+/// [`Error::Refused`] for a target that must not be replaced, else whatever failed first, each as the cause of [`Error::Verb`]; the
+/// target is then as it was.
 pub async fn restore(
+    config: &Config,
     repository: &Repository,
     manifest: &Manifest,
     target: &Target,
@@ -117,7 +129,7 @@ pub async fn restore(
 ) -> Result<Restored, Error> {
     let result = async {
         let lock = repository.lock_to_read(&manifest.instance, &manifest.id, run).await?;
-        let job = Job { repository, manifest, target, options, run };
+        let job = Job { config, repository, manifest, target, options, run };
         let mut result = job.restore().await;
         match &mut result {
             Ok(restored) => match job.prove(Occasion::Restore, &restored.verification, restored.timings).await {
@@ -141,12 +153,21 @@ impl Job<'_> {
         let started = Instant::now();
         let mut claim = run.until_cancelled(Claim::take(target, run)).await?;
         let cleared = leftovers::clear(&mut claim, run).await?;
-        claim.check_target().await?;
+        run.until_cancelled(self.admit(&claim)).await?;
+        if self.options.identity == Identity::Production {
+            let name = &target.database.name;
+            run.progress.warn(&format!(
+                "{name:?} is restored as production: NOTHING IS NEUTRALIZED, its mail and its scheduled actions go on"
+            ));
+        }
         let beside = Beside::begin(self, &mut claim)?;
         let work = async {
             let made = beside.fill(self, &claim).await?;
             let verification = self.verify(&beside).await?;
             let neutralized = timed(self.neutralize(&beside)).await?;
+            // Somebody may have begun to work with what is about to be replaced.
+            claim.check_connection()?;
+            self.admit(&claim).await?;
             Ok((made, verification, neutralized))
         };
         let result = match run.until_cancelled(work).await {
@@ -184,6 +205,17 @@ impl Job<'_> {
         })
     }
 
+    /// Refuses a target that must not be replaced. Of what is there nothing has been touched yet.
+    async fn admit(&self, claim: &Claim) -> Result<(), Error> {
+        let Job { config, manifest, target, options, .. } = *self;
+        let mut obstacles =
+            guard::before_restore(config, source_uuid(manifest), target, options.identity, &claim.server).await?;
+        if let Err(error) = claim.check_target().await {
+            obstacles.push(Obstacle::of("target", &error));
+        }
+        require_none(obstacles)
+    }
+
     /// Holds what was made against what was backed up.
     async fn verify(&self, beside: &Beside) -> Result<Verification, Error> {
         let Job { repository, manifest, options, run, .. } = *self;
@@ -192,18 +224,40 @@ impl Job<'_> {
         verify(&copy, options.depth, run).await?.require()
     }
 
-    /// Makes the copy harmless where the target does not say otherwise, while nobody knows its name yet.
+    /// Makes the copy harmless where the target does not say otherwise, while nobody knows its name yet. Production stays what it is.
     async fn neutralize(&self, beside: &Beside) -> Result<Option<Neutralized>, Error> {
-        let Some(settings) = &self.target.neutralize else { return Ok(None) };
+        let (Some(settings), Identity::Copy) = (&self.target.neutralize, self.options.identity) else {
+            return Ok(None);
+        };
         let _task = self.run.progress.task("neutralization", None);
-        let source = self.manifest.odoo.as_ref().and_then(|odoo| odoo.database_uuid.as_deref());
-        let neutralized = neutralize(&beside.database, settings, source).await.map_err(Error::Neutralize)?;
+        let neutralized =
+            neutralize(&beside.database, settings, source_uuid(self.manifest)).await.map_err(Error::Neutralize)?;
         match &neutralized {
             Some(report) => report.warnings.iter().for_each(|warning| self.run.progress.warn(warning)),
             None => self.run.progress.warn("the database is not Odoo's: it was restored as it is, not neutralized"),
         }
         Ok(neutralized)
     }
+}
+
+/// The identity that the source has for Odoo's own services.
+fn source_uuid(manifest: &Manifest) -> Option<&str> {
+    manifest.odoo.as_ref().and_then(|odoo| odoo.database_uuid.as_deref())
+}
+
+/// Looks at a target as a restore does before it touches anything, and touches nothing.
+///
+/// # Errors
+/// Where the target's server does not answer.
+pub async fn examine(
+    config: &Config,
+    manifest: &Manifest,
+    target: &Target,
+    identity: Identity,
+) -> Result<Examined, Error> {
+    let server = postgres::connect_maintenance(&Endpoint::resolve(&target.database)).await?;
+    let obstacles = guard::before_restore(config, source_uuid(manifest), target, identity, &server).await?;
+    Ok(Examined { obstacles, warnings: Vec::new() })
 }
 
 #[cfg(test)]

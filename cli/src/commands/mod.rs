@@ -41,7 +41,7 @@ use crate::progress::progress;
 struct Failure {
     error: Box<dyn std::error::Error>,
     exit: Exit,
-    /// What to do about an error that the engine knows nothing of.
+    /// What to do about it, where that is not for the engine to know.
     hint: Option<String>,
 }
 
@@ -66,6 +66,7 @@ macro_rules! failure {
 failure!(
     ConfigError => Exit::Usage,
     UnknownName => Exit::Usage,
+    restore::WrongName => Exit::Usage,
     RepositoryError => Exit::Failed,
     StoreError => Exit::Failed
 );
@@ -100,10 +101,13 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
         Command::Now { instances, reread } => now::now(config, &instances, reread, &run, output).await,
         Command::List { instances } => list::list(config, &instances, output).await,
         Command::Show { backup } => show::show(config, &backup, output).await,
-        Command::Restore { to, undo: true, .. } => restore::undo(config, &to, &run, output).await,
-        Command::Restore { backup, to, jobs, verify, drop_previous, undo: false } => {
-            let backup = backup.as_deref();
-            let wanted = restore::Wanted { backup, target: &to, jobs, depth: verify.into(), drop_previous };
+        Command::Restore { to, undo: true, force_production, .. } => {
+            restore::undo(config, &to, force_production.as_deref(), &run, output).await
+        }
+        Command::Restore { backup, to, jobs, verify, drop_previous, undo: false, force_production, dry_run } => {
+            let (backup, force_production) = (backup.as_deref(), force_production.as_deref());
+            let depth = verify.into();
+            let wanted = restore::Wanted { backup, target: &to, jobs, depth, drop_previous, force_production, dry_run };
             restore::restore(config, wanted, &run, output).await
         }
         Command::Files { backup, like } => files::files(config, &backup, like.as_deref(), output).await,
@@ -129,7 +133,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
     };
     result.unwrap_or_else(|failure| {
         let mut explanation = explain(&*failure.error);
-        explanation.hint = explanation.hint.or(failure.hint);
+        explanation.hint = failure.hint.or(explanation.hint);
         output.failed_with(explanation, failure.exit)
     })
 }

@@ -1,15 +1,22 @@
 //! `odoo-backup restore`
 
+mod dry_run;
+mod target;
+
 use std::num::NonZero;
 
+use engine::config::Target;
 use engine::manifest::Manifest;
 use engine::odoo::{Means, Neutralized};
 use engine::repository::Repository;
-use engine::restore::{Former, RestoreOptions, Restored, Undone};
+use engine::restore::{Former, Identity, RestoreOptions, Restored, Undone};
 use engine::run::Run;
 use engine::verify::Depth;
 use serde_json::{Value, json};
 
+pub(super) use self::target::WrongName;
+
+use self::target::find_target;
 use super::sources::{Done, with_first_sound};
 use super::verification::verified;
 use super::{Chosen, Failure, load, only_instance, proofs};
@@ -30,6 +37,9 @@ pub(super) struct Wanted<'a> {
     /// How much is read to verify the copy.
     pub(super) depth: Depth,
     pub(super) drop_previous: bool,
+    /// The name of the target's database, as a person typed it.
+    pub(super) force_production: Option<&'a str>,
+    pub(super) dry_run: bool,
 }
 
 /// Restores a backup, or the latest, into a target.
@@ -40,8 +50,16 @@ pub(super) async fn restore(
     output: Output,
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
-    let target = config.target(wanted.target)?;
+    let (target, identity) = find_target(&config, wanted.target, wanted.force_production)?;
     let instance = target.instance.as_deref().or_else(|| only_instance(&config));
+    let selector = wanted.backup.unwrap_or("latest");
+    if wanted.dry_run {
+        let examine = async |_: &Repository, manifest: &Manifest| {
+            engine::restore::examine(&config, manifest, &target, identity).await
+        };
+        let done = with_first_sound(&config, selector, instance, run, output, examine).await?;
+        return Ok(dry_run::show(&done, &target, output));
+    }
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let jobs = wanted.jobs.unwrap_or_else(|| u32::try_from(processors).unwrap_or(MOST_JOBS).min(MOST_JOBS));
     let options = RestoreOptions {
@@ -49,11 +67,11 @@ pub(super) async fn restore(
         parallel_volumes: jobs.min(MOST_JOBS),
         depth: wanted.depth,
         drop_previous: wanted.drop_previous,
+        identity,
     };
     let restore = async |repository: &Repository, manifest: &Manifest| {
-        engine::restore::restore(repository, manifest, target, options, run).await
+        engine::restore::restore(&config, repository, manifest, &target, options, run).await
     };
-    let selector = wanted.backup.unwrap_or("latest");
     let done = with_first_sound(&config, selector, instance, run, output, restore).await?;
     let Done { manifest, repository, passed_over, result: restored } = &done;
     let Restored { database, filestore, files, bytes: size, jobs, timings, proof, .. } = restored;
@@ -66,6 +84,7 @@ pub(super) async fn restore(
         "repository": repository,
         "passed_over": passed_over,
         "target": target.name,
+        "identity": identity,
         "database": database,
         "filestore": { "path": filestore, "files": files, "bytes": size },
         "former": former_document(former.as_ref()),
@@ -96,11 +115,11 @@ pub(super) async fn restore(
             size = bytes(*size),
             filestore = filestore.display(),
             verified = verified(verification),
-            former = former_text(former.as_ref(), &target.name),
+            former = former_text(former.as_ref(), &target, identity),
             jobs = plural(u64::from(*jobs), "job"),
             took = proofs::took(timings),
             proof = proof.as_ref().map_or("none is stored", |proof| proof.key.as_str()),
-            neutral = neutral(neutralized.as_ref()),
+            neutral = neutral(neutralized.as_ref(), identity),
         )
     };
     let exit = if passed_over.is_empty() { exit(warnings, output) } else { exit(warnings, output).max(Exit::Warnings) };
@@ -108,10 +127,16 @@ pub(super) async fn restore(
 }
 
 /// Gives a target back what it was before the last restore.
-pub(super) async fn undo(config: Chosen<'_>, target: &str, run: &Run, output: Output) -> Result<Exit, Failure> {
+pub(super) async fn undo(
+    config: Chosen<'_>,
+    target: &str,
+    force_production: Option<&str>,
+    run: &Run,
+    output: Output,
+) -> Result<Exit, Failure> {
     let config = load(config, output)?;
-    let target = config.target(target)?;
-    let undone = engine::restore::undo(target, run).await?;
+    let (target, identity) = find_target(&config, target, force_production)?;
+    let undone = engine::restore::undo(&config, &target, identity, run).await?;
     let Undone { former, cleared, warnings, duration } = &undone;
     let document = json!({
         "target": target.name,
@@ -122,7 +147,8 @@ pub(super) async fn undo(config: Chosen<'_>, target: &str, run: &Run, output: Ou
         "warnings": warnings,
         "seconds": duration.as_secs_f64(),
     });
-    let text = || format!("{}: is what it was before\n{}", target.name, former_text(former.as_ref(), &target.name));
+    let text =
+        || format!("{}: is what it was before\n{}", target.name, former_text(former.as_ref(), &target, identity));
     Ok(output.result(&document, text, exit(warnings, output)))
 }
 
@@ -136,17 +162,29 @@ fn former_document(former: Option<&Former>) -> Value {
     former.map_or(Value::Null, |former| json!({ "database": former.database, "filestore": former.filestore }))
 }
 
-fn former_text(former: Option<&Former>, target: &str) -> String {
+fn former_text(former: Option<&Former>, target: &Target, identity: Identity) -> String {
     let Some(Former { database, filestore }) = former else { return String::new() };
     let database = database.as_ref().map(|name| format!("{name:?}"));
     let filestore = filestore.as_ref().map(|folder| folder.display().to_string());
     let kept: Vec<_> = database.into_iter().chain(filestore).collect();
-    format!("  before     {}\n  to undo    odoo-backup restore --undo --to {target}\n", kept.join(", "))
+    let force = match identity {
+        Identity::Copy => String::new(),
+        Identity::Production => format!(" --force-production {}", target.database.name),
+    };
+    let to = &target.name;
+    format!("  before     {}\n  to undo    odoo-backup restore --undo --to {to}{force}\n", kept.join(", "))
 }
 
 /// In a line: where the SQL came from, and what was asserted.
-fn neutral(neutralized: Option<&Neutralized>) -> String {
-    let Some(report) = neutralized else { return "no: the copy is as live as its original".into() };
+fn neutral(neutralized: Option<&Neutralized>, identity: Identity) -> String {
+    let Some(report) = neutralized else {
+        return match identity {
+            Identity::Copy => "no: the copy is as live as its original".into(),
+            Identity::Production => {
+                "NO: it is production, with its identity, its mail and its scheduled actions".into()
+            }
+        };
+    };
     let means = match report.means {
         Means::OdooBin => "by Odoo's own neutralization and the program's".into(),
         Means::Modules => {

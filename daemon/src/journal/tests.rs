@@ -26,7 +26,12 @@ fn what_was_written_is_there_after_a_restart() {
     let first = journal.begin("production", Job::Backup, scheduled(), at(2)).unwrap();
     journal.end(first, at(3), done()).unwrap();
     let second = journal.begin("production", Job::Drill, Trigger::Request, at(3)).unwrap();
-    let error = engine::error::Explanation { message: "no".into(), causes: vec!["why".into()], hint: None };
+    let error = engine::error::Explanation {
+        message: "no".into(),
+        causes: vec!["why".into()],
+        hint: None,
+        obstacles: Vec::new(),
+    };
     journal.end(second, at(4), Outcome::Failed { error, attempts: 3 }).unwrap();
     assert!(first < second);
     let before: Vec<_> = journal.runs().cloned().collect();

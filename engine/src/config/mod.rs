@@ -96,6 +96,19 @@ pub struct Instance {
     pub routine: Routine,
 }
 
+impl Instance {
+    /// Its own place as a target: what is restored there is production, and not neutralized.
+    pub fn as_target(&self) -> Target {
+        Target {
+            name: self.name.clone(),
+            database: self.database.clone(),
+            filestore: self.filestore.clone(),
+            instance: Some(self.name.clone()),
+            neutralize: None,
+        }
+    }
+}
+
 /// `hold_filestore_gc`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HoldCollector {

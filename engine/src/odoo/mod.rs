@@ -1,5 +1,6 @@
 //! All that is Odoo's own: its configuration file, what its database says of itself, where its filestore lies.
 
+mod activity;
 mod attachments;
 mod collector;
 pub mod conf;
@@ -7,6 +8,7 @@ mod facts;
 mod neutralize;
 mod tables;
 
+pub use activity::{LastWrite, RECENT_MINUTES, is_neutralized, last_write, sessions};
 pub use attachments::{Attachment, AttachmentCounts, Inventory, attachments, still_named};
 pub use collector::{CollectorHold, hold_collector};
 pub use facts::{OdooFacts, odoo_facts};

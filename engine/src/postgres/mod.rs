@@ -9,6 +9,7 @@ mod databases;
 mod dump;
 mod endpoint;
 mod error;
+mod identity;
 mod passfile;
 mod process;
 mod restore;
@@ -30,6 +31,7 @@ pub use databases::{
 pub use dump::dump;
 pub use endpoint::Endpoint;
 pub use error::PostgresError;
+pub use identity::{Sameness, same_server};
 pub use restore::{ArchiveSource, restore};
 pub use script::script;
 pub use tools::{Tool, Tools};

@@ -51,6 +51,11 @@ impl Claim {
         self.record.save(&Record::path_of(&self.names.filestore))
     }
 
+    /// That the server did not restart, and lost nothing, since the target was claimed.
+    pub(super) fn check_connection(&self) -> Result<(), RestoreError> {
+        if self.server.is_closed() { Err(RestoreError::ConnectionLost) } else { Ok(()) }
+    }
+
     /// Makes sure that the target is still claimed. Where the session was lost another run may have come in between: then this claims
     /// the target anew, and the record is what the disk says.
     pub(super) async fn hold(&mut self) -> Result<(), RestoreError> {

@@ -25,7 +25,7 @@ pub(super) async fn restore_database(
     server: &Session,
     beside: &Beside,
 ) -> Result<RestoredDatabase, Error> {
-    let Job { repository, manifest, target, options, run } = *job;
+    let Job { repository, manifest, target, options, run, .. } = *job;
     let object = &manifest.database.object;
     let tools = Tools::new(target.database.pg_path.as_deref());
     let tool = tools.find("pg_restore", manifest.database.pg_dump_major()).await?;

@@ -25,9 +25,7 @@ pub(super) enum Settled {
 /// # Errors
 /// The target is then as it was, but for [`RestoreError::HalfSwapped`], which the next run sets right.
 pub(super) async fn swap(claim: &mut Claim, incoming: &Suffix) -> Result<(), RestoreError> {
-    if claim.server.is_closed() {
-        return Err(RestoreError::ConnectionLost);
-    }
+    claim.check_connection()?;
     let incoming = claim.look_beside(incoming.clone()).await?;
     let outgoing = claim.look_at_target(free_suffix(claim).await?).await?;
     claim.record.swap = Some(Swap { incoming, outgoing });

@@ -45,6 +45,12 @@ impl Place {
         Target { name: "staging".into(), database, filestore, instance: None, neutralize: None }
     }
 
+    /// Knows of no instance.
+    fn config(&self) -> Config {
+        let text = format!("[repository]\nurl = \"file://{}\"\n", self.folder.path().join("repository").display());
+        Config::parse(Path::new("odoo-backup.toml"), &text).unwrap()
+    }
+
     /// psql takes a name with an equals sign for a connection string.
     fn execute(&self, database: &str, sql: &str) -> String {
         let name = database.replace('\\', r"\\").replace('\'', r"\'");
@@ -131,7 +137,7 @@ async fn what_was_there_is_kept_closed_and_can_be_given_back_again_and_again() {
         assert_eq!((place.databases(), place.files()), (2, 3), "one former pair and the record");
     }
     for mark in ["second", "third", "second"] {
-        let undone = undo(&place.target(), &Run::default()).await.unwrap();
+        let undone = undo(&place.config(), &place.target(), Identity::Copy, &Run::default()).await.unwrap();
         assert_eq!((place.marks(), place.listed()), (both(mark), vec![NAME.to_owned()]));
         let former = undone.former.unwrap();
         assert!(former.database.unwrap().starts_with(&format!("{NAME}_before_20")));
@@ -243,11 +249,11 @@ async fn halves_are_replaced_and_given_back_as_halves() {
         leftovers::remove(&mut claim).await;
         drop(claim);
         assert_eq!(place.marks(), both("whole"));
-        undo(&place.target(), &Run::default()).await.unwrap();
+        undo(&place.config(), &place.target(), Identity::Copy, &Run::default()).await.unwrap();
         assert_eq!(place.marks(), half);
-        undo(&place.target(), &Run::default()).await.unwrap();
+        undo(&place.config(), &place.target(), Identity::Copy, &Run::default()).await.unwrap();
         assert_eq!(place.marks(), both("whole"));
-        undo(&place.target(), &Run::default()).await.unwrap();
+        undo(&place.config(), &place.target(), Identity::Copy, &Run::default()).await.unwrap();
         let claim = place.claim().await;
         let former = Former::of(&claim).unwrap().database.unwrap();
         for name in [NAME, &former] {
@@ -331,7 +337,7 @@ async fn what_runs_is_left_alone_and_what_is_not_ours_too() {
     let record = fs::read_to_string(&path).unwrap();
     let system = place.cluster.psql_as(SUPERUSER, SUPERUSER, "SELECT system_identifier FROM pg_control_system()");
     fs::write(&path, record.replace(system.trim(), "another")).unwrap();
-    let error = undo(&place.target(), &Run::default()).await.unwrap_err();
+    let error = undo(&place.config(), &place.target(), Identity::Copy, &Run::default()).await.unwrap_err();
     assert!(crate::error::explain(&error).to_string().contains("nothing is kept"), "{error:?}");
     assert_eq!(place.databases(), 3);
 }

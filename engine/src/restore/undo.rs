@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::claim::Claim;
+use super::obstacle::require_none;
 use super::swap::swap;
-use super::{Former, RestoreError, leftovers};
-use crate::config::Target;
+use super::{Former, Identity, RestoreError, guard, leftovers};
+use crate::config::{Config, Target};
 use crate::error::Error;
 use crate::run::Run;
 
@@ -25,13 +26,14 @@ pub struct Undone {
 /// Gives a target back what it was before the last restore, and keeps what it is now in its place.
 ///
 /// # Errors
-/// Whatever failed first, as the cause of [`Error::Verb`]; the target is then as it was.
-pub async fn undo(target: &Target, run: &Run) -> Result<Undone, Error> {
-    let result = give_back(target, run).await;
+/// [`Error::Refused`] where what the target is now looks like production and that was not meant, else whatever failed first, as the
+/// cause of [`Error::Verb`]; the target is then as it was.
+pub async fn undo(config: &Config, target: &Target, identity: Identity, run: &Run) -> Result<Undone, Error> {
+    let result = give_back(config, target, identity, run).await;
     result.map_err(|error| error.during(format!("undo the last restore to {}", target.name)))
 }
 
-async fn give_back(target: &Target, run: &Run) -> Result<Undone, Error> {
+async fn give_back(config: &Config, target: &Target, identity: Identity, run: &Run) -> Result<Undone, Error> {
     let started = Instant::now();
     let mut claim = run.until_cancelled(Claim::take(target, run)).await?;
     let cleared = leftovers::clear(&mut claim, run).await?;
@@ -47,6 +49,8 @@ async fn give_back(target: &Target, run: &Run) -> Result<Undone, Error> {
     if kept.folder.is_some() && found.folder.is_none() {
         return gone(format!("the filestore {}", names.filestore.display()));
     }
+    let admit = async { require_none(guard::before_undo(config, target, identity, &claim.server).await?) };
+    run.until_cancelled(admit).await?;
     swap(&mut claim, &kept.suffix).await?;
     let left = leftovers::remove(&mut claim).await.left;
     Ok(Undone { former: Former::of(&claim), cleared, warnings: left, duration: started.elapsed() })

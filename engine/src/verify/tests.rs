@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::backup::{BackupOptions, backup};
 use crate::config::Config;
-use crate::restore::{RestoreOptions, restore};
+use crate::restore::{Identity, RestoreOptions, restore};
 use crate::store::LocalStore;
 
 /// A backup, and what was restored of it.
@@ -31,8 +31,9 @@ impl Restored {
         let run = Run::default();
         let manifest = backup(&repository, instance, BackupOptions::default(), &run).await.unwrap();
         let target = config.target(TARGET).unwrap();
-        let options = RestoreOptions { jobs: 2, parallel_volumes: 2, depth: Depth::Full, drop_previous: false };
-        restore(&repository, &manifest, target, options, &run).await.unwrap();
+        let (depth, identity) = (Depth::Full, Identity::Copy);
+        let options = RestoreOptions { jobs: 2, parallel_volumes: 2, depth, drop_previous: false, identity };
+        restore(&config, &repository, &manifest, target, options, &run).await.unwrap();
         let database = Endpoint::resolve(&target.database);
         Self { project, repository, manifest, database, _folder: folder }
     }

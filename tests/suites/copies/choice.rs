@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::{copy_folder, offsite, with_offsite};
 
+/// Over and over, and as it is: what is compared with the instance must not be neutralized.
+const RESTORE: [&str; 6] = ["restore", "--to", "staging", "--json", "--force-production", "staging"];
+
 /// Puts the instance's backups into the second repository as well.
 fn mirror(project: &Project) {
     copy_folder(&project.repository().join(INSTANCE), &offsite(project).join(INSTANCE));
@@ -64,22 +67,22 @@ async fn a_restore_takes_the_first_repository_that_has_the_backup_sound() {
         } else {
             fs::remove_file(&path).unwrap()
         }
-        let restored = program.run(["restore", "--to", "staging", "--json"]).await.expect_code(3).json();
+        let restored = program.run(RESTORE).await.expect_code(3).json();
         assert_eq!((&restored["repository"], &restored["backup"]), (&json!("offsite"), &json!(id)));
         let passed = restored["passed_over"][0].as_str().unwrap();
         assert!(passed.starts_with("passed over the repository main: ") && passed.contains(what), "{passed}");
         assert_restored(&project).await;
         // Whoever names it gets no other.
-        let named = program.run(["restore", "--to", "staging", "--repository", "main"]).await.expect_code(1);
-        assert!(named.stderr.contains(what), "{}", named.stderr);
+        let named = program.run(RESTORE.iter().chain(&["--repository", "main"])).await.expect_code(1);
+        assert!(named.stdout.contains(what), "{}", named.stdout);
         fs::write(&path, content).unwrap();
     }
     // Damaged in both: the first one's damage is what is told.
     for repository in [project.repository(), offsite(&project)] {
         fs::remove_file(repository.join(INSTANCE).join(id).join("database.dump.zst")).unwrap();
     }
-    let failed = program.run(["restore", "--to", "staging"]).await.expect_code(1);
-    assert!(failed.stderr.contains(&format!("in file://{}", project.repository().display())), "{}", failed.stderr);
+    let failed = program.run(RESTORE).await.expect_code(1);
+    assert!(failed.stdout.contains(&format!("in file://{}", project.repository().display())), "{}", failed.stdout);
 }
 
 #[tokio::test]
@@ -93,6 +96,6 @@ async fn a_restore_goes_on_where_the_first_repository_is_gone() {
     assert_restored(&project).await;
     // Made anew and empty, it has no backup to offer either.
     program.run(["init"]).await.success();
-    let restored = program.run(["restore", "--to", "staging", "--json"]).await.expect_code(3).json();
+    let restored = program.run(RESTORE).await.expect_code(3).json();
     assert_eq!(restored["repository"], "offsite");
 }

@@ -32,6 +32,9 @@ impl Drop for SmallDisk {
     }
 }
 
+/// A file of the target that is replaced.
+const FILE: &str = "staging/ab/abcdef0123456789abcdef0123456789abcdef01";
+
 async fn project() -> Project {
     let shape = OdooShape { filestore_bytes: 20_000_000, ..OdooShape::default() };
     Project::with(ProjectOptions { source: Source::Shape(shape), ..ProjectOptions::default() }).await
@@ -63,17 +66,17 @@ async fn under_the_target() {
     for existing in [false, true] {
         if existing {
             project.cluster().create_database("staging");
-            project.cluster().execute("staging", "CREATE TABLE mine ()");
-            std::fs::create_dir(place.join("staging")).unwrap();
-            std::fs::write(place.join("staging/mine"), "mine").unwrap();
+            project.cluster().execute("staging", "CREATE SCHEMA mine");
+            std::fs::create_dir_all(place.join(FILE).parent().unwrap()).unwrap();
+            std::fs::write(place.join(FILE), "mine").unwrap();
         }
         let run = program.run(["restore", "--to", "staging"]).await;
         assert!(run.stderr.contains("hint: free some space"), "{}", run.stderr);
         assert_failed(run, "No space left on device");
         if existing {
-            assert_eq!(file_paths(&place), [Path::new("staging/mine")]);
+            assert_eq!(file_paths(&place), [Path::new(FILE)]);
             assert_eq!(project.cluster().databases(), ["production", "staging"]);
-            project.cluster().execute("staging", "TABLE mine");
+            project.cluster().execute("staging", "DROP SCHEMA mine");
         } else {
             assert!(file_paths(&place).is_empty());
             assert_eq!(project.cluster().databases(), ["production"]);

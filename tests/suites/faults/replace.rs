@@ -22,6 +22,8 @@ struct Existing {
 }
 
 const COPY: &str = "copy";
+/// What makes the target's folder one of Odoo's.
+const FILE: &str = "ab/abcdef0123456789abcdef0123456789abcdef01";
 
 impl Existing {
     async fn start() -> Self {
@@ -30,11 +32,15 @@ impl Existing {
         program.run(["now"]).await.success();
         let cluster = project.cluster();
         cluster.execute("postgres", "CREATE DATABASE staging TEMPLATE production");
-        cluster.execute("staging", "CREATE TABLE mine AS SELECT 'only here' AS what; DELETE FROM mail_message");
+        // A copy that may be replaced. A number of the sequence would be another one after a crash.
+        let neutral =
+            "INSERT INTO ir_config_parameter (id, key, value) VALUES (1000, 'database.is_neutralized', 'true')";
+        let mine = "CREATE TABLE mine AS SELECT 'only here' AS what; DELETE FROM mail_message";
+        cluster.execute("staging", &format!("{mine}; {neutral}"));
         cluster.execute("postgres", &format!("CREATE DATABASE {COPY} TEMPLATE staging"));
         let existing = Self { project, program };
         fs::create_dir_all(existing.project.target_filestore().join("ab")).unwrap();
-        fs::write(existing.project.target_filestore().join("ab/mine"), "only here").unwrap();
+        fs::write(existing.project.target_filestore().join(FILE), "only here").unwrap();
         copy_folder(&existing.project.target_filestore(), &existing.copied_files());
         existing
     }

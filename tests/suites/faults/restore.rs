@@ -70,6 +70,34 @@ async fn stopped_by_a_signal_it_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_target_that_somebody_begins_to_work_with_meanwhile_is_kept() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    program.run(["restore", "--to", "staging"]).await.success();
+    let other = "UPDATE ir_config_parameter SET value = 'another' WHERE key = 'database.uuid'";
+    project.cluster().execute("staging", other);
+    let (begun, go_on) = (project.path("begun"), project.path("go_on"));
+    let script = format!(
+        "touch '{}'; until [ -e '{}' ]; do sleep 0.1; done; exec \"$REAL\" \"$@\"",
+        begun.display(),
+        go_on.display()
+    );
+    replace_tool(&project, "pg_restore", &script);
+    let running = program.spawn(["restore", "--to", "staging"]);
+    until("pg_restore has begun", async || begun.exists()).await;
+    let odoo = project.cluster().connect("staging").await;
+    odoo.batch_execute("SET application_name = 'odoo-4711'").await.unwrap();
+    fs::write(&go_on, "").unwrap();
+    let run = running.wait().await;
+    assert!(run.stderr.contains("in the way: the database \"staging\" is not neutralized, and is in use by odoo-4711"));
+    assert_failed(run, "the target is refused");
+    odoo.simple_query("SELECT 1").await.unwrap();
+    assert_eq!(project.cluster().databases(), ["production", "staging"]);
+    assert_eq!(fs::read_dir(project.data_dir().join("filestore")).unwrap().count(), 2);
+}
+
+#[tokio::test]
 async fn a_role_that_may_not_create_databases() {
     let project = Project::start().await;
     let program = initialised(&project).await;

@@ -1,0 +1,84 @@
+//! What a restore must not replace: looked at before anything is made and again right before the swap, and every doubt is a refusal.
+
+mod alive;
+mod folders;
+mod instances;
+
+use super::obstacle::Obstacle;
+use crate::config::{Config, Target};
+use crate::postgres::{self, Endpoint, PostgresError, Session};
+
+/// Whose place a restored database takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Identity {
+    /// A copy beside its original: made harmless, and never in the place of what looks like production.
+    #[default]
+    Copy,
+    /// Production itself, by the will of whoever typed the name of its database: nothing is neutralized, and it keeps its identity.
+    Production,
+}
+
+/// The checks whose obstacles [`Identity::Production`] passes.
+pub(crate) const FORCEABLE: [&str; 2] = ["production", "foreign"];
+
+/// What every server needs for itself.
+const OF_THE_SERVER: [&str; 3] = ["postgres", "template0", "template1"];
+
+/// Says why the target must not be replaced by a copy of the database that has this `database.uuid`; nothing where it may be.
+///
+/// [`Identity::Production`] passes what looks like production, for that is what it is for. It does not pass what can only be a mistake
+/// in the configuration: the repository, a folder that is no filestore, or that of another instance.
+///
+/// # Errors
+/// Where the target's server does not answer. What else cannot be found out is a refusal.
+pub(crate) async fn before_restore(
+    config: &Config,
+    source_uuid: Option<&str>,
+    target: &Target,
+    identity: Identity,
+    server: &Session,
+) -> Result<Vec<Obstacle>, PostgresError> {
+    let mut obstacles = folders::of_others(config, target, identity);
+    obstacles.extend(folders::no_filestore(&target.filestore));
+    let name = &target.database.name;
+    if OF_THE_SERVER.contains(&name.as_str()) {
+        let message = format!("the database {name:?} is the server's own");
+        obstacles.push(Obstacle::new("database", message, "set `database` of the target to another name"));
+        return Ok(obstacles);
+    }
+    if identity == Identity::Copy && postgres::database_exists(server, name).await? {
+        let place = Endpoint::resolve(&target.database);
+        obstacles.extend(instances::obstacles(config, target, server).await);
+        obstacles.extend(alive::or_foreign(source_uuid, &place).await);
+    }
+    Ok(obstacles)
+}
+
+/// Says why the target must not get back what it was: it is production, or somebody has made it that since.
+///
+/// # Errors
+/// As [`before_restore`].
+pub(super) async fn before_undo(
+    config: &Config,
+    target: &Target,
+    identity: Identity,
+    server: &Session,
+) -> Result<Vec<Obstacle>, PostgresError> {
+    let mut obstacles = folders::of_others(config, target, identity);
+    if identity == Identity::Copy && postgres::database_exists(server, &target.database.name).await? {
+        obstacles.extend(instances::obstacles(config, target, server).await);
+        obstacles.extend(alive::obstacles(&Endpoint::resolve(&target.database)).await);
+    }
+    Ok(obstacles)
+}
+
+/// How a person goes on who means it.
+fn force(name: &str) -> String {
+    format!(
+        "restore to another target; or, where production itself is to be replaced, add `--force-production {name}`: then nothing is neutralized"
+    )
+}
+
+#[cfg(test)]
+mod tests;

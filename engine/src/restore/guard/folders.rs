@@ -1,0 +1,183 @@
+//! Whether the target's folder is one that a filestore may take the place of.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::{Identity, Obstacle, force};
+use crate::config::{Config, RepositoryConfig, Target};
+use crate::filestore::FileName;
+
+/// Whether it is an instance's or the repository, or within one, or around one.
+pub(super) fn of_others(config: &Config, target: &Target, identity: Identity) -> Vec<Obstacle> {
+    let folder = &target.filestore;
+    let mut obstacles = Vec::new();
+    let mut refuse = |check, message: String, hint: String| obstacles.push(Obstacle::new(check, message, hint));
+    let shown = folder.display();
+    for instance in config.instances.values() {
+        let name = &instance.name;
+        let theirs = instance.filestore.display();
+        match relation(folder, &instance.filestore) {
+            Relation::Apart => {}
+            // The name that was typed out is that of this filestore's database.
+            Relation::Same if identity == Identity::Production && instance.database.name == target.database.name => {}
+            Relation::Same if instance.database.name == target.database.name => {
+                refuse(
+                    "production",
+                    format!("the filestore {shown} is that of the instance {name}"),
+                    force(&target.database.name),
+                );
+            }
+            Relation::Same => {
+                refuse("filestore", format!("the filestore {shown} is that of the instance {name}"), another())
+            }
+            Relation::Overlap => refuse(
+                "filestore",
+                format!("the filestore {shown} and that of the instance {name}, {theirs}, are one within the other"),
+                another(),
+            ),
+        }
+    }
+    for repository in std::iter::once(&config.repository).chain(config.copies.values().map(|copy| &copy.place)) {
+        let RepositoryConfig::Local { path } = repository else { continue };
+        if relation(folder, path) != Relation::Apart {
+            let path = path.display();
+            let message = format!("the filestore {shown} and the repository {path} are one within the other");
+            refuse("filestore", message, another());
+        }
+    }
+    obstacles
+}
+
+fn another() -> String {
+    "set `filestore` or `data_dir` of the target to another folder".into()
+}
+
+/// Whether something is there that no Odoo has made.
+pub(super) fn no_filestore(folder: &Path) -> Option<Obstacle> {
+    let shown = folder.display();
+    match looks_like_a_filestore(folder) {
+        Ok(true) => None,
+        Ok(false) => {
+            let message = format!("the folder {shown} is there, and is no filestore of Odoo's");
+            Some(Obstacle::new("filestore", message, another()))
+        }
+        Err(error) => {
+            let hint = "run odoo-backup as the user that Odoo runs as, or as root";
+            Some(Obstacle::new("filestore", format!("unable to look into {shown}: {error}"), hint))
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Relation {
+    Same,
+    Overlap,
+    Apart,
+}
+
+/// What two folders are to each other, whatever links and mounts lead to them.
+fn relation(one: &Path, other: &Path) -> Relation {
+    let (one, other) = (resolved(one), resolved(other));
+    match (is_within(&one, &other), is_within(&other, &one)) {
+        (true, true) => Relation::Same,
+        (false, false) => Relation::Apart,
+        _ => Relation::Overlap,
+    }
+}
+
+/// The path without links, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let existing = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    match existing {
+        Some((above, real)) => path.strip_prefix(above).map_or_else(|_| real.clone(), |rest| real.join(rest)),
+        None => path.to_owned(),
+    }
+}
+
+/// Whether a folder is another or lies in it: by path, and, because a folder can be mounted in several places, by device and inode.
+fn is_within(folder: &Path, outer: &Path) -> bool {
+    let id = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+    let outer_id = id(outer);
+    folder.ancestors().any(|above| above == outer || outer_id.is_some() && id(above) == outer_id)
+}
+
+/// Whether nothing is lost that is no filestore: it is not there, or empty, or a file in it is named as Odoo names them.
+fn looks_like_a_filestore(folder: &Path) -> io::Result<bool> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && folder.symlink_metadata().is_err() => return Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(false),
+        entries => entries?,
+    };
+    let mut only_empty = true;
+    for entry in entries {
+        let name = entry?.file_name();
+        let Some(name) = name.to_str() else {
+            only_empty = false;
+            continue;
+        };
+        let is_sha1_folder = name.len() == 2 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if !is_sha1_folder {
+            only_empty &= name == "checklist";
+            continue;
+        }
+        for file in fs::read_dir(folder.join(name))? {
+            let path = format!("{name}/{}", file?.file_name().to_string_lossy());
+            if matches!(FileName::new(&path), FileName::Sha1(_)) {
+                return Ok(true);
+            }
+            only_empty = false;
+        }
+    }
+    Ok(only_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn folders_are_known_again_by_every_way_that_leads_to_them() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir_all(path("data/filestore/production/ab")).unwrap();
+        symlink(path("data"), path("link")).unwrap();
+        symlink(path("data/filestore/production"), path("direct")).unwrap();
+        let production = path("data/filestore/production");
+        for same in
+            ["data/filestore/production", "link/filestore/production", "direct", "link/../data/filestore/production"]
+        {
+            assert_eq!(relation(&path(same), &production), Relation::Same, "{same}");
+        }
+        for overlap in ["data", "link/filestore", "direct/ab", "direct/not/there/yet"] {
+            assert_eq!(relation(&path(overlap), &production), Relation::Overlap, "{overlap}");
+        }
+        for apart in ["data/filestore/staging", "link/filestore/production2", "elsewhere"] {
+            assert_eq!(relation(&path(apart), &production), Relation::Apart, "{apart}");
+        }
+        // Neither is there.
+        assert_eq!(relation(&path("link/new"), &path("data/new")), Relation::Same);
+    }
+
+    #[test]
+    fn only_what_odoo_may_have_made_is_a_filestore() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("folder");
+        assert!(looks_like_a_filestore(&folder).unwrap());
+        fs::create_dir_all(folder.join("checklist/ab")).unwrap();
+        fs::create_dir(folder.join("ab")).unwrap();
+        assert!(looks_like_a_filestore(&folder).unwrap());
+        fs::write(folder.join("notes.txt"), "mine").unwrap();
+        assert!(!looks_like_a_filestore(&folder).unwrap());
+        fs::write(folder.join("ab/schema.sql"), "mine").unwrap();
+        assert!(!looks_like_a_filestore(&folder).unwrap());
+        fs::write(folder.join("ab/abcdef0123456789abcdef0123456789abcdef01"), "").unwrap();
+        assert!(looks_like_a_filestore(&folder).unwrap());
+        let file = root.path().join("file");
+        fs::write(&file, "mine").unwrap();
+        assert!(!looks_like_a_filestore(&file).unwrap());
+    }
+}

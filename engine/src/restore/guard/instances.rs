@@ -1,0 +1,34 @@
+//! Whether the target's database is that of an instance, however its server's name is spelt.
+
+use super::{Obstacle, force};
+use crate::config::{Config, Target};
+use crate::error::explain;
+use crate::postgres::{self, Endpoint, Sameness, Session};
+
+/// Compares with every instance whose database has the same name: others cannot be the same database.
+pub(super) async fn obstacles(config: &Config, target: &Target, server: &Session) -> Vec<Obstacle> {
+    let name = &target.database.name;
+    let mut obstacles = Vec::new();
+    for instance in config.instances.values().filter(|instance| instance.database.name == *name) {
+        let place = Endpoint::resolve(&instance.database);
+        let compared = async {
+            let session = postgres::connect(&place).await?;
+            postgres::same_server(&session, server).await
+        };
+        let reason = match compared.await {
+            Ok(Sameness::Different) => continue,
+            Ok(Sameness::Same) => format!("the {place} is that of the instance {}", instance.name),
+            Ok(Sameness::Related) => format!(
+                "the database {name:?} may be that of the instance {}: one of their servers is a standby, perhaps of the other",
+                instance.name
+            ),
+            Err(error) => format!(
+                "the database {name:?} has the name of that of the instance {}, and whether it is the same cannot be found out: {}",
+                instance.name,
+                explain(&error)
+            ),
+        };
+        obstacles.push(Obstacle::new("production", reason, force(name)));
+    }
+    obstacles
+}
