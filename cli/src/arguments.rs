@@ -183,6 +183,24 @@ Where the configuration exists already it is left as it is, and only the reposit
         #[arg(long, value_enum, default_value_t = ExportFormat::Zip)]
         format: ExportFormat,
     },
+    /// Copy backups to another repository of the configuration
+    #[command(after_help = "Examples:
+  odoo-backup copy --to offsite                      what is newer than the newest there
+  odoo-backup copy production/latest --to offsite
+  odoo-backup copy --all --repository offsite --to main   all back, as onto a new disk
+
+Only what is missing there is copied, and each object's digest is compared on its way.")]
+    Copy {
+        /// Ids, unique beginnings of them, `latest`, or INSTANCE/ and one of these [default: all that are newer than the newest there]
+        #[arg(value_name = "BACKUP")]
+        backups: Vec<String>,
+        /// The repository to copy to: `main`, or NAME of a [repository.NAME]
+        #[arg(long, value_name = "NAME")]
+        to: String,
+        /// All that are not there, also those that are older than the newest there
+        #[arg(long, conflicts_with = "backups")]
+        all: bool,
+    },
     /// Check that every object of a backup is there, and, if asked, every byte of it
     #[command(after_help = "Examples:
   odoo-backup check                          every backup: objects, sizes, checksums' list

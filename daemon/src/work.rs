@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use engine::backup::{BackupOptions, Made, backup, backup_unless_made};
 use engine::check::{CheckOptions, Sample, check};
 use engine::config::{Config, Instance, RepositoryConfig};
+use engine::copy::after_backup;
+use engine::error::explain;
 use engine::manifest::Manifest;
 use engine::postgres::Tools;
 use engine::repository::{Repository, RepositoryError};
@@ -113,7 +115,15 @@ async fn back_up(repository: &Repository, work: &Work<'_>, reread: bool) -> Resu
             Made::Before(_) => return Ok(Outcome::Elsewhere),
         },
     };
-    Ok(Outcome::Done { figures: figures_of(&manifest), backup: Some(manifest.id), warnings: manifest.warnings })
+    let mut warnings = manifest.warnings.clone();
+    for (to, copied) in after_backup(work.config, repository, &manifest, work.run).await {
+        warnings.extend(match copied {
+            Ok(copied) => copied.damaged.iter().map(ToString::to_string).collect(),
+            // The backup is there, and the next copy makes up for it: to back up again would not help.
+            Err(error) => vec![format!("no copy in {to}: {}", explain(&error))],
+        });
+    }
+    Ok(Outcome::Done { figures: figures_of(&manifest), backup: Some(manifest.id), warnings })
 }
 
 fn figures_of(manifest: &Manifest) -> BTreeMap<String, u64> {

@@ -174,7 +174,7 @@ fn is_precious(backups: &[retention::Backup], id: &BackupId) -> bool {
 
 /// Removes what interrupted uploads and writes left, unless it is younger than `grace`; returns its names.
 ///
-/// An upload's age is counted from its beginning, so while a backup is made anywhere in the repository only what is a week old goes.
+/// An upload's age is counted from its beginning, so while a backup is made or copied anywhere in the repository only what is a week old goes.
 ///
 /// # Errors
 /// The store's
@@ -183,9 +183,10 @@ pub async fn sweep(repository: &Repository, grace: Duration) -> Result<Vec<Strin
     let now = repository.store_now().await?;
     let claims = repository.claims(None).await?;
     // A claim that cannot be read may be a backup's.
-    let backs_up = |purpose: Option<Purpose>| purpose.is_none_or(|purpose| purpose == Purpose::Backup);
+    let uploads =
+        |purpose: Option<Purpose>| purpose.is_none_or(|purpose| matches!(purpose, Purpose::Backup | Purpose::Copy));
     let busy =
-        claims.iter().any(|claim| !claim.is_dead(now) && backs_up(claim.claim.as_ref().map(|claim| claim.purpose)));
+        claims.iter().any(|claim| !claim.is_dead(now) && uploads(claim.claim.as_ref().map(|claim| claim.purpose)));
     let older_than = if busy { grace.max(LONGEST_UPLOAD) } else { grace };
     Ok(repository.store().sweep(older_than).await?)
 }
@@ -197,4 +198,4 @@ impl From<PlanError> for Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

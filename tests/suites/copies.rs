@@ -4,6 +4,8 @@
 
 #[path = "copies/choice.rs"]
 mod choice;
+#[path = "copies/copying.rs"]
+mod copying;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::path::Path;
 
-use engine::config::{Config, MAIN};
+use engine::config::{Config, Instance, MAIN};
 use engine::repository::{Repository, RepositoryError};
 
 use super::Failure;
@@ -44,6 +44,19 @@ impl Loaded<'_> {
             None => std::iter::once(MAIN).chain(self.copies.keys().map(String::as_str)).collect(),
         }
     }
+
+    /// Name of the repository that is worked with where it must be one: the one that was named, else the first.
+    pub(super) fn chosen(&self) -> &str {
+        self.repository.unwrap_or(MAIN)
+    }
+
+    /// An instance, with the retention of its backups in that repository.
+    pub(super) fn kept_there(&self, instance: &Instance) -> Instance {
+        match self.copies.get(self.chosen()) {
+            Some(copy) => copy.instance(instance),
+            None => instance.clone(),
+        }
+    }
 }
 
 /// Finds and reads the configuration, and shows what should be mended in it.
@@ -58,7 +71,7 @@ pub(super) fn load<'a>(chosen: Chosen<'a>, output: Output) -> Result<Loaded<'a>,
 
 /// Opens the repository that was named, else the first.
 pub(super) async fn open(config: &Loaded<'_>) -> Result<Repository, Failure> {
-    Ok(open_named(config, config.repository.unwrap_or(MAIN)).await??)
+    Ok(open_named(config, config.chosen()).await??)
 }
 
 /// Opens a repository by its name.

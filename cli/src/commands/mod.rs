@@ -2,6 +2,7 @@
 
 mod check;
 mod chosen;
+mod copy;
 mod daemon;
 mod doctor;
 mod export;
@@ -115,6 +116,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
         Command::Export { backup, output: to, format } => {
             export::export(config, &backup, &to, format, &run, output).await
         }
+        Command::Copy { backups, to, all } => copy::copy(config, &backups, &to, all, &run, output).await,
         Command::Check { backups, read_data } => check::check(config, &backups, read_data, &run, output).await,
         Command::Prune { instances, dry_run, accept_shrunk } => {
             prune::prune(config, &instances, PruneOptions { dry_run, accept_shrunk }, &run, output).await

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use engine::backup::{BackupOptions, backup};
-use engine::config::Instance;
+use engine::config::{Config, Instance, MAIN};
+use engine::copy::after_backup;
 use engine::error::{Error, explain};
 use engine::manifest::Manifest;
+use engine::repository::Repository;
 use engine::run::Run;
 use serde_json::{Value, json};
 
 use super::show::{covers, document, new_files};
-use super::{Chosen, Failure, load, open};
+use super::{Chosen, Failure, copy, load, open};
 use crate::exit::Exit;
 use crate::output::{Output, error_document};
 use crate::table::{bytes, plural};
@@ -47,8 +49,18 @@ pub(super) async fn now(
                 if !manifest.warnings.is_empty() && exit == Exit::Success {
                     exit = Exit::Warnings;
                 }
-                backups.push(timed_document(&manifest, seconds));
                 texts.push(text(&manifest, seconds));
+                let mut document = timed_document(&manifest, seconds);
+                if config.chosen() == MAIN {
+                    let copies = copies(&config, &repository, &manifest, run, output).await;
+                    exit = exit.max(copies.exit);
+                    document["copies"] = json!(copies.documents);
+                    texts.push(copies.text);
+                }
+                backups.push(document);
+                if exit == Exit::Interrupted {
+                    break;
+                }
             }
             Err(error) => {
                 let failed = exit_of(&error);
@@ -65,6 +77,36 @@ pub(super) async fn now(
         }
     }
     Ok(output.result(&json!({ "backups": backups, "errors": errors }), || texts.concat(), exit))
+}
+
+/// What became of the copies of a backup.
+struct Copies {
+    documents: Vec<Value>,
+    text: String,
+    exit: Exit,
+}
+
+/// Copies a backup to the repositories that want it. Where that fails, the backup is there all the same, and the next run goes on.
+async fn copies(config: &Config, from: &Repository, made: &Manifest, run: &Run, output: Output) -> Copies {
+    let mut copies = Copies { documents: Vec::new(), text: String::new(), exit: Exit::Success };
+    for (to, copied) in after_backup(config, from, made, run).await {
+        let exit = match copied {
+            Ok(copied) => {
+                copy::warn(&copied, output);
+                copies.documents.push(copy::document(&to, &copied));
+                copies.text.push_str(&copy::text(&to, &copied));
+                if copied.damaged.is_empty() { Exit::Success } else { Exit::Damage }
+            }
+            Err(error) => {
+                let why = explain(&error);
+                output.warning(&format!("{}: no copy in {to}: {why}; the next one makes up for it", made.instance));
+                copies.documents.push(copy::failed_document(&to, &error));
+                if error.is_interruption() { Exit::Interrupted } else { Exit::Warnings }
+            }
+        };
+        copies.exit = copies.exit.max(exit);
+    }
+    copies
 }
 
 fn exit_of(error: &Error) -> Exit {

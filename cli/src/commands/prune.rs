@@ -30,6 +30,7 @@ pub(super) async fn prune(
             names.into_iter().map(|name| config.instance(name)).collect::<Result<_, _>>()?
         }
     };
+    let instances: Vec<Instance> = instances.into_iter().map(|instance| config.kept_there(instance)).collect();
     let repository = open(&config).await?;
     let (mut documents, mut errors, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     let mut exit = Exit::Success;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::place::LONGEST_NAME;
 use super::section::{Reported, Section};
-use super::{RepositoryConfig, S3Config, keys, repository};
+use super::value::{Raw, Refusal, Value};
+use super::{Instance, RepositoryConfig, Retention, S3Config, keys, repository, retention};
 use crate::store::is_segment;
 
 /// What the repository of `[repository]` is called where one is named.
@@ -17,6 +18,18 @@ pub struct CopyRepository {
     pub name: String,
     /// Where it is.
     pub place: RepositoryConfig,
+    /// Whether each backup is copied there once it was made.
+    pub after_backup: bool,
+    /// `[repository.NAME.retention]`: which backups stay there, of every instance; `None`: the instance's own holds there, too.
+    pub retention: Option<Retention>,
+}
+
+impl CopyRepository {
+    /// An instance as its backups are pruned there.
+    pub fn instance(&self, instance: &Instance) -> Instance {
+        let retention = self.retention.as_ref().unwrap_or(&instance.retention).clone();
+        Instance { retention, ..instance.clone() }
+    }
 }
 
 /// Reads `[repository]` and the sections inside it. All are read before the first `?`: each notes what is wrong with it.
@@ -41,9 +54,12 @@ pub(super) fn read(section: &Section<'_>) -> Result<(RepositoryConfig, BTreeMap<
 
 fn read_copy(name: &str, section: &Section<'_>) -> Result<CopyRepository, Reported> {
     let valid_name = check_name(name, section);
+    let when = section.optional::<When>("copy");
+    let retention = retention::read_for_copies(section);
     let place = repository::read(section);
     valid_name?;
-    Ok(CopyRepository { name: name.into(), place: place? })
+    let after_backup = matches!(when?, Some(When::AfterBackup));
+    Ok(CopyRepository { name: name.into(), place: place?, after_backup, retention: retention? })
 }
 
 fn check_name(name: &str, section: &Section<'_>) -> Result<(), Reported> {
@@ -67,5 +83,24 @@ fn is_same_place(one: &RepositoryConfig, other: &RepositoryConfig) -> bool {
             place(one) == place(other)
         }
         _ => false,
+    }
+}
+
+/// `copy`
+#[derive(Debug, Clone, Copy)]
+enum When {
+    AfterBackup,
+    OnRequest,
+}
+
+impl Value for When {
+    const EXPECTED: &'static str = "a string";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        let word = |when| match when {
+            Self::AfterBackup => "after_backup",
+            Self::OnRequest => "on_request",
+        };
+        super::value::one_of(&String::read(raw)?, &[Self::AfterBackup, Self::OnRequest], word)
     }
 }

@@ -64,7 +64,7 @@ pub const REPOSITORY: SectionKeys =
 
 /// `[repository.NAME]`
 pub const COPIES: SectionKeys =
-    SectionKeys { header: "repository.NAME", groups: &[PLACE, S3], sections: &[], named: false };
+    SectionKeys { header: "repository.NAME", groups: &[PLACE, S3, COPY], sections: &[KEPT], named: false };
 
 /// `[instance.NAME]`
 pub const INSTANCE: SectionKeys = SectionKeys {
@@ -104,10 +104,9 @@ const SECTIONS: &[Key] = &[
     section("daemon", "The service that runs the schedules", &["service", "server", "scheduler", "http"]),
 ];
 
-const INSIDE: &[Key] = &[
-    section("retention", "Which of its backups stay", &["keep", "policy", "prune", "rotation", "forget"]),
-    section("check", "When the daemon checks its backups", &["verify", "verification"]),
-];
+const KEPT: Key = section("retention", "Which of its backups stay", &["keep", "policy", "prune", "rotation", "forget"]);
+
+const INSIDE: &[Key] = &[KEPT, section("check", "When the daemon checks its backups", &["verify", "verification"])];
 
 const PLACE: &[Key] = &[Key {
     name: "url",
@@ -467,6 +466,15 @@ const SERVICE: &[Key] = &[
         also: &["grace", "shutdown_timeout", "stop_timeout"],
     },
 ];
+
+const COPY: &[Key] = &[Key {
+    name: "copy",
+    kind: "string",
+    default: "`on_request`",
+    about: "When backups are copied here: `after_backup` (by `now` and the daemon, once they have made one), `on_request` (by `copy` alone)",
+    example: "\"after_backup\"",
+    also: &["auto", "when", "sync", "mirror"],
+}];
 
 const SOURCE: &[Key] = &[Key {
     name: "instance",

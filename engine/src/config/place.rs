@@ -36,7 +36,7 @@ pub(super) fn read_instance(name: &str, section: &Section<'_>) -> Result<Instanc
     Ok(Instance { name: name.into(), database, filestore, hold_filestore_gc, retention, routine })
 }
 
-fn system_zone() -> Zone {
+pub(super) fn system_zone() -> Zone {
     let system = TimeZone::system();
     system.iana_name().and_then(|name| name.parse().ok()).unwrap_or_else(Zone::utc)
 }

@@ -1,4 +1,4 @@
-//! `[instance.NAME.retention]`
+//! `[instance.NAME.retention]` and `[repository.NAME.retention]`
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use retention::{Age, Percent, Policy, Zone};
 
 use super::keys;
+use super::place::system_zone;
 use super::section::{Reported, Section};
 
 /// Which backups of an instance stay, and how long what nobody needs is left alone.
@@ -32,10 +33,22 @@ impl Retention {
 /// Reads the section inside `instance`, or says what holds without it. Where it names no zone of its own, `timezone` holds.
 pub(super) fn read(instance: &Section<'_>, timezone: &Zone) -> Result<Retention, Reported> {
     let section = instance.section("retention", &keys::RETENTION);
-    let Some(section) = section? else {
-        let policy = Policy { timezone: Some(timezone.clone()), ..Policy::default() };
-        return Ok(Retention { policy, grace: None });
-    };
+    match section? {
+        Some(section) => read_section(&section, timezone),
+        None => {
+            let policy = Policy { timezone: Some(timezone.clone()), ..Policy::default() };
+            Ok(Retention { policy, grace: None })
+        }
+    }
+}
+
+/// Reads the section inside a further repository, if there is one.
+pub(super) fn read_for_copies(repository: &Section<'_>) -> Result<Option<Retention>, Reported> {
+    let section = repository.section("retention", &keys::RETENTION)?;
+    section.map(|section| read_section(&section, &system_zone())).transpose()
+}
+
+fn read_section(section: &Section<'_>, timezone: &Zone) -> Result<Retention, Reported> {
     let default = Policy::default();
     let count = |key, default| Ok::<u32, Reported>(section.optional(key)?.unwrap_or(default));
     // Everything is read before the first `?`, so that all that is wrong is said at once.

@@ -274,7 +274,7 @@ impl Value for HoldCollector {
 }
 
 /// The value that a word stands for.
-fn one_of<T: Copy>(text: &str, all: &[T], word: impl Fn(T) -> &'static str) -> Result<T, Refusal> {
+pub(super) fn one_of<T: Copy>(text: &str, all: &[T], word: impl Fn(T) -> &'static str) -> Result<T, Refusal> {
     let words = all.iter().map(|value| word(*value));
     all.iter().copied().find(|value| word(*value) == text).ok_or_else(|| Refusal {
         message: format!("expected one of {}, found {text:?}", words.clone().collect::<Vec<_>>().join(", ")),

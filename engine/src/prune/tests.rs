@@ -1,5 +1,5 @@
 mod at_once;
-mod killed;
+pub(crate) mod killed;
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::store::{Key, LocalStore, Mode};
 use crate::stream::{Level, body_of, encode};
 use crate::verify::Depth;
 
-const INSTANCE: &str = "production";
+pub(crate) const INSTANCE: &str = "production";
 const DRY: PruneOptions = PruneOptions { dry_run: true, accept_shrunk: false };
 
 fn instance(retention: &str) -> Instance {
@@ -36,7 +36,7 @@ fn three() -> Instance {
     instance("keep_last = 3\ndaily = 0\nweekly = 0\nmonthly = 0")
 }
 
-async fn at(folder: &Path) -> Repository {
+pub(crate) async fn at(folder: &Path) -> Repository {
     let store = Arc::new(LocalStore::open(folder.to_owned(), false).await.unwrap());
     match Repository::open(store.clone()).await {
         Ok(repository) => repository,
@@ -46,15 +46,15 @@ async fn at(folder: &Path) -> Repository {
 
 /// What a made-up backup is to be like.
 #[derive(Debug, Clone, Copy)]
-struct Shape {
-    bytes: u64,
-    warned: bool,
+pub(crate) struct Shape {
+    pub(crate) bytes: u64,
+    pub(crate) warned: bool,
 }
 
-const USUAL: Shape = Shape { bytes: 1000, warned: false };
+pub(crate) const USUAL: Shape = Shape { bytes: 1000, warned: false };
 
 /// A backup with a dump and a volume of its own, that stands on the last two volumes of `previous` as well.
-async fn store_backup(
+pub(crate) async fn store_backup(
     repository: &Repository,
     created_at: Timestamp,
     previous: Option<&Manifest>,
@@ -86,7 +86,7 @@ async fn store_backup(
 }
 
 /// A backup on each of the last days, the oldest first, each standing on those before.
-async fn days(repository: &Repository, shapes: &[Shape]) -> Vec<Manifest> {
+pub(crate) async fn days(repository: &Repository, shapes: &[Shape]) -> Vec<Manifest> {
     let now = Timestamp::now();
     let mut all: Vec<Manifest> = Vec::new();
     for (i, shape) in shapes.iter().enumerate() {
@@ -98,7 +98,7 @@ async fn days(repository: &Repository, shapes: &[Shape]) -> Vec<Manifest> {
 }
 
 /// Makes everything two days old, by the dates that the folder gives.
-fn age(folder: &Path) {
+pub(crate) fn age(folder: &Path) {
     let long_ago = SystemTime::now() - Duration::from_hours(48);
     for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         match entry.is_dir() {
@@ -108,16 +108,16 @@ fn age(folder: &Path) {
     }
 }
 
-async fn keys(repository: &Repository) -> Vec<String> {
+pub(crate) async fn keys(repository: &Repository) -> Vec<String> {
     repository.store().list(None).map_ok(|object| object.key.to_string()).try_collect().await.unwrap()
 }
 
-async fn ids(repository: &Repository) -> Vec<BackupId> {
+pub(crate) async fn ids(repository: &Repository) -> Vec<BackupId> {
     repository.names(Some(INSTANCE)).await.unwrap().into_iter().map(|(_, id)| id).collect()
 }
 
 /// Every backup that there is has all that it needs.
-async fn assert_sound(repository: &Repository) {
+pub(crate) async fn assert_sound(repository: &Repository) {
     let names = repository.names(None).await.unwrap();
     let options = CheckOptions { read_data: None, tools: Tools::new(None) };
     for checked in check(repository, &names, &options, &Run::default()).await.unwrap().backups {

@@ -42,7 +42,7 @@ pub use lock::{Claim, Lock, LockError, Owner, Purpose, StoredClaim};
 pub use marks::{Accepted, Pin};
 pub use proofs::{Evidence, Occasion, Proof, ProofName, ProofOutcome, Timings};
 pub use read::Damage;
-pub(crate) use read::{damage_by_store, damage_of_document};
+pub(crate) use read::{damage_by_reading, damage_by_store, damage_of_document};
 pub(crate) use readings::LastRead;
 
 use crate::config::RepositoryConfig;
@@ -95,6 +95,14 @@ pub enum RepositoryError {
     Changed {
         /// Instance and id.
         backup: String,
+    },
+    /// A name is taken by something else than what is to be stored under it.
+    #[error("{key} in {location} is not what is to be copied there: it is damaged, or another's")]
+    Another {
+        /// The object.
+        key: Key,
+        /// Where the repository is.
+        location: String,
     },
     /// There is no `repository.json`.
     #[error("there is no repository in {0}")]
@@ -169,6 +177,9 @@ impl RepositoryError {
             Self::Precious { backup } => format!("type its whole id out if it must go: `odoo-backup forget {backup}`"),
             Self::Changed { .. } => "no object was deleted; find out what stores there without a lock".into(),
             Self::Vanished { .. } => "back up again: what is gone is then stored anew".into(),
+            Self::Another { .. } => {
+                "nothing that is there is replaced: if two servers give the same name to an instance, copy them to repositories of their own; else move the object away and copy again".into()
+            }
             Self::NotARepository(_) => {
                 "`odoo-backup init` makes one; check `url` in the [repository] section if there should be one".into()
             }
@@ -189,6 +200,15 @@ impl RepositoryError {
 
 /// Names and digests of `SHA256SUMS`.
 pub(crate) type Checksums = BTreeMap<String, Digest>;
+
+/// What makes a backup exist.
+pub(crate) struct Documents {
+    pub(crate) manifest: Manifest,
+    /// `manifest.json`
+    pub(crate) manifest_bytes: Vec<u8>,
+    /// `SHA256SUMS`
+    pub(crate) checksums: Vec<u8>,
+}
 
 /// An open repository.
 #[derive(Debug, Clone)]
@@ -278,7 +298,7 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::Damaged`] where they do not agree; [`RepositoryError::NewerFormat`]; [`RepositoryError::Store`]
     pub async fn verified_manifest(&self, instance: &str, id: &BackupId) -> Result<Manifest, RepositoryError> {
-        Ok(self.verified_backup(instance, id).await?.0)
+        Ok(self.documents(instance, id).await?.manifest)
     }
 
     /// As [`Self::verified_manifest`], and the checksums.
@@ -287,15 +307,22 @@ impl Repository {
         instance: &str,
         id: &BackupId,
     ) -> Result<(Manifest, Checksums), RepositoryError> {
+        let documents = self.documents(instance, id).await?;
+        Ok((documents.manifest, read_checksums(&documents.checksums)))
+    }
+
+    /// As [`Self::verified_manifest`], with both documents as they are stored.
+    pub(crate) async fn documents(&self, instance: &str, id: &BackupId) -> Result<Documents, RepositoryError> {
         let folder = id.key(instance);
         let (manifest_key, bytes) = self.document(&folder, MANIFEST).await?;
         let (sums_key, sums) = self.document(&folder, CHECKSUMS).await?;
-        let sums = read_checksums(&sums);
-        let expected = sums.get(MANIFEST).ok_or_else(|| self.damaged(&sums_key, "it does not name the manifest"))?;
-        if *expected != Digest::of(&bytes) {
+        let expected = read_checksums(&sums).get(MANIFEST).copied();
+        let expected = expected.ok_or_else(|| self.damaged(&sums_key, "it does not name the manifest"))?;
+        if expected != Digest::of(&bytes) {
             return Err(self.damaged(&manifest_key, format!("it is not the one whose digest {sums_key} holds")));
         }
-        Ok((self.manifest_of(instance, id, &manifest_key, &bytes)?, sums))
+        let manifest = self.manifest_of(instance, id, &manifest_key, &bytes)?;
+        Ok(Documents { manifest, manifest_bytes: bytes, checksums: sums })
     }
 
     fn manifest_of(&self, instance: &str, id: &BackupId, key: &Key, bytes: &[u8]) -> Result<Manifest, RepositoryError> {

@@ -115,7 +115,7 @@ pub(crate) fn damage_by_store(error: StoreError) -> Result<Damage, Error> {
 }
 
 /// What the failure to read an object says of it; an error where it speaks of the way to it instead.
-fn damage_by_reading(key: &Key, error: io::Error) -> Result<Damage, Error> {
+pub(crate) fn damage_by_reading(key: &Key, error: io::Error) -> Result<Damage, Error> {
     let mut cause: Option<&(dyn StdError + 'static)> = error.get_ref().map(|inner| inner as &(dyn StdError + 'static));
     while let Some(current) = cause {
         if current.downcast_ref::<StoreError>().is_some_and(|error| !error.is_of_object()) {

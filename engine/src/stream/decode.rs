@@ -113,5 +113,18 @@ pub fn decode(body: Body, plain: Fingerprint, stored: Fingerprint, task: Task) -
     .0
 }
 
+/// A stored body as it is, whose end is reported only once its fingerprint agrees. `task` is advanced by what is read.
+pub fn verified(body: Body, stored: Fingerprint, task: Task) -> Body {
+    transform(body, CHUNK, move |source, out| {
+        let mut reader = DigestReader::new(task.reader(source));
+        copy(&mut reader, out, &mut vec![0; CHUNK])?;
+        match reader.fingerprint() {
+            found if found == stored => Ok(()),
+            found => Err(invalid(Mismatch::Stored { expected: stored, found })),
+        }
+    })
+    .0
+}
+
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ use std::pin::Pin;
 use tokio::io::AsyncRead;
 
 pub use consume::{ChunkReader, consume};
-pub use decode::{DecodeReader, Mismatch, decode};
+pub use decode::{DecodeReader, Mismatch, decode, verified};
 pub use digest::{Digest, DigestReader, DigestWriter, Fingerprint};
 pub use encode::{Encoded, Level, Packed, encode};
 pub use frame::{Frame, FrameWriter};

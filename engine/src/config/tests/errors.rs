@@ -505,8 +505,12 @@ fn further_repositories() {
     let cases: &[Case<'_>] = &[
         ("[repository.offsite]\n", &["c.toml:3: [repository.offsite] `url` is missing"]),
         (
-            "[repository.offsite]\nurl = 's3://b'\nregin = 'x'\n",
-            &["c.toml:5: [repository.offsite] unknown key `regin`; did you mean `region`?"],
+            "[repository.offsite]\nurl = 's3://b'\nregin = 'x'\ncopy = 'after'\nretention.dayly = 3\n",
+            &[
+                "c.toml:5: [repository.offsite] unknown key `regin`; did you mean `region`?",
+                "c.toml:6: [repository.offsite] `copy`: expected one of after_backup, on_request, found \"after\"; did you mean `after_backup`?",
+                "c.toml:7: [repository.offsite.retention] unknown key `dayly`; did you mean `daily`?",
+            ],
         ),
         (
             "[repository.main]\nurl = 'file:///a'\n[repository.\"-x\"]\nurl = 'file:///b'\n",

@@ -295,3 +295,19 @@ fn an_instances_routine() {
     assert_eq!((routine.catch_up, routine.retries), (false, 0));
     assert_eq!((routine.splay.as_secs(), routine.stall_timeout.as_secs()), (600, 5400));
 }
+
+#[test]
+fn copies_are_made_and_kept_as_their_repository_says() {
+    let text = "[repository]\nurl = 'file:///r'\n[repository.offsite]\nurl = 's3://b'\ncopy = 'after_backup'\n\
+                [repository.offsite.retention]\nmonthly = 12\ngrace = '2 days'\n[repository.disk]\nurl = 'file:///mnt/disk'\n\
+                [instance.production]\ndatabase = 'x'\nfilestore = '/f'\nretention.monthly = 5\n";
+    let config = Fixture::new().load(text);
+    let instance = &config.instances["production"];
+    let there = |name: &str| {
+        let copy = &config.copies[name];
+        let retention = copy.instance(instance).retention;
+        (copy.after_backup, retention.policy.monthly, retention.grace().as_secs() / 3600)
+    };
+    assert_eq!(there("offsite"), (true, 12, 48));
+    assert_eq!(there("disk"), (false, 5, 24));
+}

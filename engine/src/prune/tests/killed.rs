@@ -8,7 +8,7 @@ use crate::store::StoreErrorKind;
 use crate::store::faulty::{Fault, FaultyStore};
 
 /// The repository in `folder`, whose store answers `requests` requests and then no more, as to a process that was killed.
-async fn mortal(folder: &Path, requests: usize) -> Repository {
+pub(crate) async fn mortal(folder: &Path, requests: usize) -> Repository {
     let inner = LocalStore::open(folder.to_owned(), false).await.unwrap();
     // What opens it is not counted.
     let left = AtomicUsize::new(requests + 1);

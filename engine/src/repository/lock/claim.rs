@@ -18,6 +18,8 @@ pub(super) const LOCKS: &str = "locks";
 pub enum Purpose {
     /// A backup is made.
     Backup,
+    /// Backups are copied here from another repository.
+    Copy,
     /// Backups are removed by the policy, and what nothing names.
     Prune,
     /// One backup is removed because a person says so.
@@ -29,26 +31,27 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 5] = [Self::Backup, Self::Prune, Self::Forget, Self::Pin, Self::Read];
+    const ALL: [Self; 6] = [Self::Backup, Self::Copy, Self::Prune, Self::Forget, Self::Pin, Self::Read];
 
     /// Whether the two exclude each other. Whoever reads excludes nobody: who removes looks for readers and goes around them.
     pub fn conflicts_with(self, other: Self) -> bool {
-        use Purpose::{Backup, Forget, Pin, Prune, Read};
+        use Purpose::{Backup, Copy, Forget, Pin, Prune, Read};
         match (self, other) {
-            (Read, _) | (_, Read) | (Pin, Pin | Backup) | (Backup, Pin) => false,
-            (Backup | Prune | Forget | Pin, Backup | Prune | Forget | Pin) => true,
+            (Read, _) | (_, Read) | (Pin, Pin | Backup | Copy) | (Backup | Copy, Pin) => false,
+            (Backup | Copy | Prune | Forget | Pin, Backup | Copy | Prune | Forget | Pin) => true,
         }
     }
 
     /// Whether it is over in moments, so that it is worth waiting for.
     pub(super) fn is_short(self) -> bool {
-        !matches!(self, Self::Backup)
+        !matches!(self, Self::Backup | Self::Copy)
     }
 
     /// As it stands in the names of objects.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Backup => "backup",
+            Self::Copy => "copy",
             Self::Prune => "prune",
             Self::Forget => "forget",
             Self::Pin => "pin",
@@ -62,6 +65,7 @@ impl fmt::Display for Purpose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Backup => "backed up",
+            Self::Copy => "copied to",
             Self::Prune => "pruned",
             Self::Forget => "rid of a backup",
             Self::Pin => "marked",
@@ -214,8 +218,9 @@ mod tests {
             }
         }
         let with = |purpose: Purpose| Purpose::ALL.map(|other| u8::from(purpose.conflicts_with(other)));
-        assert_eq!(with(Purpose::Backup), [1, 1, 1, 0, 0]);
-        assert_eq!(with(Purpose::Prune), [1, 1, 1, 1, 0]);
-        assert_eq!(with(Purpose::Pin), [0, 1, 1, 0, 0]);
+        assert_eq!(with(Purpose::Backup), [1, 1, 1, 1, 0, 0]);
+        assert_eq!(with(Purpose::Copy), with(Purpose::Backup));
+        assert_eq!(with(Purpose::Prune), [1, 1, 1, 1, 1, 0]);
+        assert_eq!(with(Purpose::Pin), [0, 0, 1, 1, 0, 0]);
     }
 }

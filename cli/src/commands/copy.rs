@@ -1,0 +1,98 @@
+//! `odoo-backup copy`, and how a copy is told of.
+
+use std::collections::BTreeSet;
+
+use engine::copy::{Copied, NotCopied, newer};
+use engine::error::{Error, explain};
+use engine::run::Run;
+use serde_json::{Value, json};
+
+use super::chosen::open_named;
+use super::{Chosen, Failure, load, only_instance, open};
+use crate::exit::Exit;
+use crate::output::{Output, error_document};
+use crate::table::{bytes, plural};
+
+/// What is copied to itself.
+#[derive(Debug, thiserror::Error)]
+#[error("the repository {0} is both what is copied from and what is copied to")]
+struct ToItself(String);
+
+/// Copies backups from the repository that was named, or the first, to another.
+pub(super) async fn copy(
+    config: Chosen<'_>,
+    selectors: &[String],
+    to: &str,
+    all: bool,
+    run: &Run,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let config = load(config, output)?;
+    config.repository(to)?;
+    if to == config.chosen() {
+        let hint = Some("--repository names the one to copy from, --to the one to copy to".to_owned());
+        return Err(Failure { error: Box::new(ToItself(to.to_owned())), exit: Exit::Usage, hint });
+    }
+    let from = open(&config).await?;
+    let there = open_named(&config, to).await??;
+    let backups = match selectors {
+        [] if all => from.names(None).await?,
+        [] => newer(&from, &there, None).await?,
+        selectors => {
+            let mut chosen = BTreeSet::new();
+            for selector in selectors {
+                chosen.insert(from.resolve(selector, only_instance(&config)).await?);
+            }
+            chosen.into_iter().collect()
+        }
+    };
+    let copied = engine::copy::copy(&from, &there, &backups, run).await?;
+    warn(&copied, output);
+    let exit = if copied.damaged.is_empty() { Exit::Success } else { Exit::Damage };
+    Ok(output.result(&document(to, &copied), || text(to, &copied), exit))
+}
+
+/// Names what was left out because it is damaged.
+pub(super) fn warn(copied: &Copied, output: Output) {
+    copied.damaged.iter().for_each(|left_out| output.warning(&left_out.to_string()));
+}
+
+/// What was copied, for programs.
+pub(super) fn document(to: &str, copied: &Copied) -> Value {
+    let damaged = copied.damaged.iter().map(|NotCopied { instance, id, damage }| {
+        let damage = damage.iter().map(|damage| json!({ "object": damage.key, "reason": damage.reason }));
+        json!({ "instance": instance, "id": id, "damage": damage.collect::<Vec<_>>() })
+    });
+    json!({
+        "repository": to,
+        "backups": copied.backups.iter().map(|(instance, id)| json!({ "instance": instance, "id": id })).collect::<Vec<_>>(),
+        "there": copied.there,
+        "objects": copied.objects,
+        "bytes": copied.bytes,
+        "damaged": damaged.collect::<Vec<_>>(),
+    })
+}
+
+/// A copy that failed, for programs.
+pub(super) fn failed_document(to: &str, error: &Error) -> Value {
+    json!({ "repository": to, "error": error_document(&explain(error), Exit::Warnings) })
+}
+
+/// What was copied, for people.
+pub(super) fn text(to: &str, copied: &Copied) -> String {
+    let mut text = String::new();
+    for (instance, id) in &copied.backups {
+        text.push_str(&format!("{to}: copied {instance}/{id}\n"));
+    }
+    let backups = plural(copied.backups.len() as u64, "backup");
+    let (objects, size) = (plural(copied.objects, "object"), bytes(copied.bytes));
+    text.push_str(&format!("{to}: {backups} copied, {objects} ({size}) stored"));
+    if copied.there > 0 {
+        text.push_str(&format!(", {} there already", plural(copied.there, "backup")));
+    }
+    if !copied.damaged.is_empty() {
+        text.push_str(&format!(", {} damaged and left out", plural(copied.damaged.len() as u64, "backup")));
+    }
+    text.push('\n');
+    text
+}

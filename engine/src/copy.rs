@@ -1,0 +1,236 @@
+//! `copy`: backups of one repository into another, as they are.
+//!
+//! Only objects that are missing there go, each held on its way against the digest that the manifest has of it; the manifest goes last.
+//! So whatever interrupts this leaves whole backups, and objects that nothing names yet and the next run goes on with.
+
+mod destination;
+mod objects;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+
+use self::destination::Destination;
+use self::objects::{Outcome, bring};
+use crate::config::Config;
+use crate::error::Error;
+use crate::manifest::{MANIFEST, Manifest};
+use crate::repository::{BackupId, Damage, Lock, Purpose, Repository, RepositoryError, damage_of_document, member};
+use crate::run::Run;
+use crate::store::Key;
+
+/// What was copied.
+#[derive(Debug, Default)]
+pub struct Copied {
+    /// Backups that were not there before.
+    pub backups: Vec<(String, BackupId)>,
+    /// How many were there already, and lack nothing.
+    pub there: u64,
+    /// Objects that were stored: of new backups, and those that backups there had lost.
+    pub objects: u64,
+    /// Their bytes, together.
+    pub bytes: u64,
+    /// Backups that were left out because objects of theirs are damaged where they come from.
+    pub damaged: Vec<NotCopied>,
+}
+
+/// A backup that cannot be copied.
+#[derive(Debug, Clone)]
+pub struct NotCopied {
+    /// The instance it is of.
+    pub instance: String,
+    /// Its name.
+    pub id: BackupId,
+    /// What is wrong with it.
+    pub damage: Vec<Damage>,
+}
+
+impl fmt::Display for NotCopied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} was not copied", self.instance, self.id)?;
+        self.damage.iter().try_for_each(|damage| write!(f, ": {}: {}", damage.key, damage.reason))
+    }
+}
+
+/// The backups of `from` that are newer than the newest of the same instance in `to`, the oldest first: what a copy goes on with. Older
+/// ones that `to` does not have were removed there, by a policy of its own or by a person, or left out because they are damaged.
+///
+/// # Errors
+/// The stores'
+pub async fn newer(
+    from: &Repository,
+    to: &Repository,
+    instance: Option<&str>,
+) -> Result<Vec<(String, BackupId)>, Error> {
+    let mut newest: BTreeMap<String, BackupId> = BTreeMap::new();
+    for (instance, id) in to.names(instance).await? {
+        let newest = newest.entry(instance).or_insert_with(|| id.clone());
+        if id > *newest {
+            *newest = id;
+        }
+    }
+    let mut names = from.names(instance).await?;
+    names.retain(|(instance, id)| newest.get(instance).is_none_or(|newest| id > newest));
+    names.sort();
+    Ok(names)
+}
+
+/// Copies a backup that was just made, and what earlier copies have missed, to each repository that the configuration wants it in. One
+/// that fails does not keep the others from being tried.
+pub async fn after_backup(
+    config: &Config,
+    from: &Repository,
+    made: &Manifest,
+    run: &Run,
+) -> Vec<(String, Result<Copied, Error>)> {
+    let mut done = Vec::new();
+    for copy in config.copies.values().filter(|copy| copy.after_backup) {
+        let copied = async {
+            let to = Repository::at(&copy.place).await?;
+            let mut backups = newer(from, &to, Some(&made.instance)).await?;
+            backups.push((made.instance.clone(), made.id.clone()));
+            self::copy(from, &to, &backups, run).await
+        };
+        done.push((copy.name.clone(), copied.await));
+    }
+    done
+}
+
+/// Copies backups, each by instance and id. What is damaged in `from` is left out and named; the rest is copied.
+///
+/// # Errors
+/// As the cause of [`Error::Verb`]: a store failed; an instance is locked in `to`; what is there is another backup, or damaged. What was
+/// copied until then stays.
+pub async fn copy(
+    from: &Repository,
+    to: &Repository,
+    backups: &[(String, BackupId)],
+    run: &Run,
+) -> Result<Copied, Error> {
+    let mut instances: BTreeMap<&str, BTreeSet<&BackupId>> = BTreeMap::new();
+    for (instance, id) in backups {
+        instances.entry(instance).or_default().insert(id);
+    }
+    let work = async {
+        let mut copied = Copied::default();
+        for (instance, ids) in instances {
+            copy_instance(from, to, instance, ids, run, &mut copied).await?;
+        }
+        Ok::<_, Error>(copied)
+    };
+    work.await.map_err(|error| error.during(format!("copy backups to {}", to.store().location())))
+}
+
+async fn copy_instance(
+    from: &Repository,
+    to: &Repository,
+    instance: &str,
+    ids: BTreeSet<&BackupId>,
+    run: &Run,
+    copied: &mut Copied,
+) -> Result<(), Error> {
+    let lock = to.lock(instance, Purpose::Copy, run).await?;
+    let work = async {
+        let destination = lock.run().until_cancelled(Destination::look(to, instance)).await?;
+        let mut copying = Copying { from, instance, lock: &lock, destination, broken: HashMap::new(), copied };
+        // The oldest first: what is there is then always all up to some day.
+        for id in ids {
+            copying.copy_locked(id).await?;
+        }
+        Ok(())
+    };
+    let done = work.await;
+    lock.finish(done).await
+}
+
+/// The copying of one instance's backups.
+struct Copying<'a> {
+    from: &'a Repository,
+    instance: &'a str,
+    /// On the instance, in the destination.
+    lock: &'a Lock,
+    destination: Destination<'a>,
+    /// What is damaged in the source. Other backups may stand on it, too.
+    broken: HashMap<Key, Damage>,
+    copied: &'a mut Copied,
+}
+
+impl Copying<'_> {
+    /// Copies one backup, which is kept from a prune meanwhile.
+    async fn copy_locked(&mut self, id: &BackupId) -> Result<(), Error> {
+        let run = self.lock.run().clone();
+        let reading = match self.from.lock_to_read(self.instance, id, &run).await {
+            Err(Error::Repository(RepositoryError::NoSuchBackup { selector, .. })) => {
+                run.progress.warn(&format!("{selector} was removed before it could be copied"));
+                return Ok(());
+            }
+            other => other?,
+        };
+        let done = self.copy(id).await;
+        match reading {
+            Some(reading) => reading.finish(done).await,
+            None => done,
+        }
+    }
+
+    async fn copy(&mut self, id: &BackupId) -> Result<(), Error> {
+        let documents = match self.from.documents(self.instance, id).await {
+            Ok(documents) => documents,
+            Err(error) => return self.leave_out(id, [damage_of_document(manifest_key(self.instance, id), error)?]),
+        };
+        let is_there = self.destination.has_backup(id, &documents).await?;
+        let mut missing = Vec::new();
+        for object in documents.manifest.objects() {
+            if let Some(damage) = self.broken.get(&object.key) {
+                let damage = damage.clone();
+                return self.leave_out(id, [damage]);
+            }
+            if let Some(mode) = self.lock.run().until_cancelled(self.destination.lacks(object)).await? {
+                missing.push((object.clone(), mode));
+            }
+        }
+        let name = format!("{}/{id}", self.instance);
+        tracing::info!(backup = name, objects = missing.len(), is_there, "copying");
+        let stores = (self.from.store(), self.destination.repository.store());
+        let outcomes = self.lock.run().until_cancelled(bring(stores, &name, missing, self.lock.run())).await?;
+        let mut damage = Vec::new();
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Stored(object) => {
+                    self.copied.objects += 1;
+                    self.copied.bytes += object.stored.size;
+                    self.destination.add(&object);
+                }
+                Outcome::Damaged(found) => {
+                    self.broken.insert(found.key.clone(), found.clone());
+                    damage.push(found);
+                }
+            }
+        }
+        if !damage.is_empty() {
+            return self.leave_out(id, damage);
+        }
+        if is_there {
+            self.copied.there += 1;
+            return Ok(());
+        }
+        // From here on it takes a moment and is not to be stopped halfway. Were the lock lost, a prune might have removed an object.
+        self.lock.confirm().await?;
+        self.destination.commit(id, &documents).await?;
+        self.copied.backups.push((self.instance.to_owned(), id.clone()));
+        Ok(())
+    }
+
+    fn leave_out(&mut self, id: &BackupId, damage: impl Into<Vec<Damage>>) -> Result<(), Error> {
+        let (instance, id) = (self.instance.to_owned(), id.clone());
+        self.copied.damaged.push(NotCopied { instance, id, damage: damage.into() });
+        Ok(())
+    }
+}
+
+/// The key of a backup's manifest.
+fn manifest_key(instance: &str, id: &BackupId) -> Key {
+    member(&id.key(instance), MANIFEST)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! What the other repository has of an instance already, and how much of that is known to be right.
+
+use std::collections::HashMap;
+use std::io;
+
+use futures::TryStreamExt;
+
+use super::manifest_key;
+use crate::error::Error;
+use crate::manifest::{CHECKSUMS, StoredObject};
+use crate::repository::{BackupId, Documents, Repository, RepositoryError, member};
+use crate::store::{Key, Mode, read_document};
+use crate::stream::{DigestReader, Fingerprint, body_of, consume};
+
+/// The repository that is copied to, one instance of it.
+pub(super) struct Destination<'a> {
+    pub(super) repository: &'a Repository,
+    instance: &'a str,
+    sizes: HashMap<Key, u64>,
+    /// What the backups there say of their objects: they were compared when they were stored.
+    named: HashMap<Key, Fingerprint>,
+}
+
+impl<'a> Destination<'a> {
+    pub(super) async fn look(repository: &'a Repository, instance: &'a str) -> Result<Self, Error> {
+        let sizes = list(repository, instance).await?;
+        let listing = repository.list(Some(instance)).await?;
+        let objects = listing.backups.iter().flat_map(|manifest| manifest.objects());
+        let named = objects.map(|object| (object.key.clone(), object.stored)).collect();
+        Ok(Self { repository, instance, sizes, named })
+    }
+
+    /// Whether this backup is there.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Another`] where one of the same name is.
+    pub(super) async fn has_backup(&self, id: &BackupId, documents: &Documents) -> Result<bool, Error> {
+        let key = manifest_key(self.instance, id);
+        if !self.sizes.contains_key(&key) {
+            return Ok(false);
+        }
+        match read_document(&**self.repository.store(), &key).await? == documents.manifest_bytes {
+            true => Ok(true),
+            false => Err(self.another(key)),
+        }
+    }
+
+    /// How an object is to be stored; `None` where it is there.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Another`] where something else has its name.
+    pub(super) async fn lacks(&mut self, object: &StoredObject) -> Result<Option<Mode>, Error> {
+        let (key, stored) = (&object.key, object.stored);
+        let Some(size) = self.sizes.get(key) else { return Ok(Some(Mode::CreateNew)) };
+        match self.named.get(key) {
+            Some(named) if *named != stored => Err(self.another(key.clone())),
+            Some(_) if *size == stored.size => Ok(None),
+            // What it was meant to be is known, and that is what comes.
+            Some(_) => Ok(Some(Mode::Replace)),
+            // Most likely an interrupted copy left it. To be sure, it is read.
+            None if *size == stored.size && self.holds(object).await? => {
+                self.named.insert(key.clone(), stored);
+                Ok(None)
+            }
+            None => Err(self.another(key.clone())),
+        }
+    }
+
+    async fn holds(&self, object: &StoredObject) -> Result<bool, Error> {
+        let body = self.repository.store().get(&object.key, None).await?;
+        let read = consume(body, |bytes| {
+            let mut bytes = DigestReader::new(bytes);
+            io::copy(&mut bytes, &mut io::sink())?;
+            Ok(bytes.fingerprint())
+        });
+        let found = read.await.map_err(|source| Error::Io { action: format!("read {}", object.key), source })?;
+        Ok(found == object.stored)
+    }
+
+    /// Notes that an object was stored.
+    pub(super) fn add(&mut self, object: &StoredObject) {
+        self.sizes.insert(object.key.clone(), object.stored.size);
+        self.named.insert(object.key.clone(), object.stored);
+    }
+
+    /// Makes the backup exist, if all that it stands on is there still.
+    pub(super) async fn commit(&mut self, id: &BackupId, documents: &Documents) -> Result<(), Error> {
+        self.sizes = list(self.repository, self.instance).await?;
+        let gone = documents.manifest.objects().find(|object| self.sizes.get(&object.key) != Some(&object.stored.size));
+        if let Some(gone) = gone {
+            let location = self.repository.store().location();
+            return Err(RepositoryError::Vanished { key: gone.key.clone(), location }.into());
+        }
+        let store = self.repository.store();
+        let sums = member(&id.key(self.instance), CHECKSUMS);
+        match self.sizes.contains_key(&sums) {
+            true if read_document(&**store, &sums).await? == documents.checksums => {}
+            true => return Err(self.another(sums)),
+            false => drop(store.put(&sums, body_of(documents.checksums.clone()), Mode::CreateNew).await?),
+        }
+        let key = manifest_key(self.instance, id);
+        let size = store.put(&key, body_of(documents.manifest_bytes.clone()), Mode::CreateNew).await?;
+        self.sizes.insert(key, size);
+        Ok(())
+    }
+
+    fn another(&self, key: Key) -> Error {
+        RepositoryError::Another { key, location: self.repository.store().location() }.into()
+    }
+}
+
+async fn list(repository: &Repository, instance: &str) -> Result<HashMap<Key, u64>, Error> {
+    let prefix = Key::new(instance).ok();
+    let listed = repository.store().list(prefix.as_ref()).map_ok(|object| (object.key, object.size));
+    Ok(listed.try_collect().await?)
+}
