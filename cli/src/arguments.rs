@@ -286,6 +286,50 @@ Example:
         #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Human)]
         log_format: LogFormat,
     },
+    /// Show when the daemon will do what
+    #[command(after_help = "Examples:
+  odoo-backup schedule                 the next three of everything
+  odoo-backup schedule production --count 10")]
+    Schedule {
+        /// Names of instances [default: all]
+        #[arg(value_name = "INSTANCE")]
+        instances: Vec<String>,
+        /// How many of each job
+        #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 3)]
+        count: usize,
+    },
+    /// Say what runs, what comes next, and what is wrong
+    #[command(
+        after_help = "Ends in 0 if all is well, in 3 if a person should look, in 1 if something is wrong. With --nagios as plugins
+of Nagios and Icinga do: 0 OK, 1 WARNING, 2 CRITICAL.
+
+Examples:
+  odoo-backup status
+  odoo-backup status --nagios          one line, for a plugin
+  odoo-backup status --json | jq .problems"
+    )]
+    Status {
+        /// A line and an exit code as Nagios and Icinga expect them of a plugin
+        #[arg(long)]
+        nagios: bool,
+    },
+    /// List what the daemon ran, the latest first
+    Runs {
+        /// Names of instances [default: all]
+        #[arg(value_name = "INSTANCE")]
+        instances: Vec<String>,
+        /// How many
+        #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
+        limit: usize,
+    },
+    /// Show what one of the daemon's runs said
+    #[command(after_help = "Examples:
+  odoo-backup logs latest
+  odoo-backup logs 42")]
+    Logs {
+        /// The number of a run, as `runs` lists it, or `latest`
+        run: String,
+    },
     /// Try every connection, privilege, program and folder, and say what is missing
     Doctor,
     /// Print a completion script for a shell

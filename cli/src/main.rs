@@ -11,9 +11,12 @@ mod table;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use daemon::log::RunLogs;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::arguments::{Arguments, LogFormat};
+use crate::arguments::{Arguments, Command, LogFormat};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -23,18 +26,26 @@ fn main() -> ExitCode {
         Err(error) => return output::usage(&error),
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(arguments.log_level()));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match arguments.log_format() {
-        LogFormat::Human => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
+    let logs = RunLogs::default();
+    log(&arguments, filter, &logs);
     let output = Output::new(arguments.json);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.failed(&error, Exit::Failed).into(),
     };
-    let exit = runtime.block_on(commands::run(arguments, output));
+    let exit = runtime.block_on(commands::run(arguments, logs, output));
     // Whatever still runs on a thread belongs to nobody any more.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// Logs to stderr what `filter` lets through; what a daemon's runs say goes to `logs` as well.
+fn log(arguments: &Arguments, filter: EnvFilter, logs: &RunLogs) {
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let runs = matches!(arguments.command, Command::Daemon { .. }).then(|| logs.layer());
+    let registry = tracing_subscriber::registry().with(runs);
+    match arguments.log_format() {
+        LogFormat::Human => registry.with(lines.with_filter(filter)).init(),
+        LogFormat::Json => registry.with(lines.json().with_filter(filter)).init(),
+    }
 }

@@ -3,8 +3,10 @@
 //! A **slot** is a time at which a schedule fires. Each is served at most once, and it names the run wherever daemons must
 //! agree on it. What has to be remembered between two calls is the last slot that was served or let go.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use engine::config::Config;
 use engine::schedule::Schedule;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -90,6 +92,23 @@ pub enum Due {
 /// How late a run may begin and still be on time: a loaded machine, a daemon that is being replaced.
 pub const ON_TIME: SignedDuration = SignedDuration::from_mins(5);
 
+/// Every job that a configuration has a schedule for.
+pub fn entries(config: &Config) -> BTreeMap<(String, Job), Entry> {
+    let mut entries = BTreeMap::new();
+    for instance in config.instances.values() {
+        let routine = &instance.routine;
+        let check = routine.check.as_ref().map(|check| &check.schedule);
+        for (job, schedule) in [(Job::Backup, routine.backup.as_ref()), (Job::Check, check)] {
+            let Some(schedule) = schedule else { continue };
+            let mut entry = Entry::new(&instance.name, job, schedule.clone(), routine.zone.clone());
+            entry.splay = SignedDuration::try_from(routine.splay).unwrap_or(SignedDuration::MAX);
+            entry.catch_up = routine.catch_up;
+            entries.insert((instance.name.clone(), job), entry);
+        }
+    }
+    entries
+}
+
 impl Entry {
     /// A job that begins at its slots' very seconds and catches up what it missed.
     pub fn new(instance: impl Into<String>, job: Job, schedule: Schedule, zone: TimeZone) -> Self {
@@ -113,6 +132,14 @@ impl Entry {
         let Some(slot) = self.latest_begun(last, now) else { return Due::Later(self.next_after(last)) };
         let late = now.duration_since(slot.begins) > ON_TIME;
         if late && !self.catch_up { Due::Missed(slot) } else { Due::Now { slot, late } }
+    }
+
+    /// The slot that should have been served by `now` and was not, where `newest` is when it was last served: of a backup, its
+    /// `created_at`. A quarter of the interval, at most six hours, is left for the work itself.
+    pub fn overdue(&self, newest: Option<Timestamp>, now: Timestamp) -> Option<Slot> {
+        let work = (self.interval / 4).clamp(ON_TIME, SignedDuration::from_hours(6));
+        let slot = self.latest_begun(Timestamp::MIN, now.saturating_sub(work).ok()?)?;
+        newest.is_none_or(|newest| newest < slot.time).then_some(slot)
     }
 
     /// The latest slot after `last` whose run should have begun by `now`.

@@ -1,23 +1,24 @@
 //! The state that all of the daemon shares, and what it can be asked and told.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::config::{Config, ConfigError};
 use engine::error::explain;
 use engine::repository::{Repository, RepositoryError};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::agenda::{Due, Entry, Job};
+use crate::agenda::{Entry, Job, entries};
 use crate::clock::{Clock, SystemClock};
-use crate::journal::{Journal, JournalError, Outcome, RunId, RunRecord, Trigger};
+use crate::journal::{Journal, JournalError, RunId, RunRecord, Trigger};
+use crate::log::LogLine;
 use crate::permits::Permits;
 use crate::run::Live;
-use crate::view::{Event, InstanceView, JobView, LiveRun};
+use crate::view::{Event, InstanceView, LiveRun, instances};
 use crate::work::{Connection, Engine, Order, Worker};
 
 /// Events that a subscriber may lag behind.
@@ -186,35 +187,9 @@ impl Handle {
     /// Every instance of the configuration, by name, with its jobs.
     pub fn instances(&self) -> Vec<InstanceView> {
         let Settings { config, agenda } = self.0.settings();
-        let (now, live) = (self.now(), self.0.live().clone());
-        let journal = self.0.journal();
-        let mut latest = Latest::default();
-        journal.runs().for_each(|run| latest.see(run));
-        let view = |name: &String, job: Job| {
-            let key = (name.clone(), job);
-            let entry = agenda.get(&key);
-            let last = journal.last_slot(name, job).unwrap_or(now);
-            JobView {
-                job,
-                schedule: entry.map(|entry| entry.schedule.clone()),
-                timezone: entry.and_then(|entry| entry.zone.iana_name().map(Into::into)),
-                next: entry.and_then(|entry| match entry.due(last, now) {
-                    Due::Later(slot) => slot,
-                    Due::Now { slot, .. } => Some(slot),
-                    Due::Missed(slot) => entry.next_after(slot.time),
-                }),
-                interval_seconds: entry.map(|entry| entry.interval().as_secs()),
-                running: live.values().find(|run| run.is(name, job)).map(|run| run.id()),
-                latest: latest.any.get(&key).map(|run| (*run).clone()),
-                latest_success: latest.success.get(&key).map(|run| (*run).clone()),
-                latest_failure: latest.failure.get(&key).map(|run| (*run).clone()),
-            }
-        };
-        let jobs = |name| {
-            let views = Job::ALL.into_iter().map(|job| view(name, job));
-            views.filter(|view| view.job == Job::Backup || view.schedule.is_some() || view.latest.is_some()).collect()
-        };
-        config.instances.keys().map(|name| InstanceView { name: name.clone(), jobs: jobs(name) }).collect()
+        let live = self.0.live().clone();
+        let running = |name: &str, job| live.values().find(|run| run.is(name, job)).map(|run| run.id());
+        instances(&config, &agenda, &self.0.journal(), running, self.now())
     }
 
     /// The runs that have not ended, oldest first.
@@ -241,6 +216,14 @@ impl Handle {
                 && filter.before.is_none_or(|before| run.id < before)
         };
         journal.runs().rev().filter(wanted).take(filter.limit.unwrap_or(usize::MAX)).cloned().collect()
+    }
+
+    /// The lines of a run's log, ended or not; none where it said nothing, or is long past.
+    ///
+    /// # Errors
+    /// What the operating system says of the file.
+    pub fn log(&self, id: RunId) -> std::io::Result<Vec<LogLine>> {
+        crate::log::read(&self.0.state_dir, id)
     }
 
     /// All that happens from now on.
@@ -383,39 +366,7 @@ impl Shared {
 
 impl Settings {
     fn new(config: Config) -> Self {
-        let mut agenda = BTreeMap::new();
-        for instance in config.instances.values() {
-            let routine = &instance.routine;
-            let check = routine.check.as_ref().map(|check| &check.schedule);
-            for (job, schedule) in [(Job::Backup, routine.backup.as_ref()), (Job::Check, check)] {
-                let Some(schedule) = schedule else { continue };
-                let mut entry = Entry::new(&instance.name, job, schedule.clone(), routine.zone.clone());
-                entry.splay = SignedDuration::try_from(routine.splay).unwrap_or(SignedDuration::MAX);
-                entry.catch_up = routine.catch_up;
-                agenda.insert((instance.name.clone(), job), entry);
-            }
-        }
+        let agenda = entries(&config);
         Self { config: Arc::new(config), agenda: Arc::new(agenda) }
-    }
-}
-
-/// The latest runs of each job.
-#[derive(Default)]
-struct Latest<'a> {
-    any: HashMap<(String, Job), &'a RunRecord>,
-    success: HashMap<(String, Job), &'a RunRecord>,
-    failure: HashMap<(String, Job), &'a RunRecord>,
-}
-
-impl<'a> Latest<'a> {
-    /// Takes runs from the oldest on.
-    fn see(&mut self, run: &'a RunRecord) {
-        let key = || (run.instance.clone(), run.job);
-        self.any.insert(key(), run);
-        match run.outcome {
-            Some(Outcome::Done { .. } | Outcome::Elsewhere) => _ = self.success.insert(key(), run),
-            Some(Outcome::Failed { .. } | Outcome::Lost) => _ = self.failure.insert(key(), run),
-            Some(Outcome::Cancelled) | None => {}
-        }
     }
 }

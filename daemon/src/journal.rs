@@ -9,12 +9,14 @@ mod file;
 mod record;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::error::JournalError;
 use self::file::JournalFile;
+pub use self::file::is_in_use;
 use self::record::Event;
 pub use self::record::{Outcome, RunId, RunRecord, Trigger};
 use crate::agenda::Job;
@@ -28,18 +30,26 @@ pub const KEPT_RUNS: usize = 20_000;
 #[derive(Debug)]
 pub struct Journal {
     file: JournalFile,
-    state: State,
-    /// Lines that could not be read, with their numbers; see [`Self::damaged_lines`].
-    damaged: Vec<usize>,
+    history: History,
 }
 
-/// What follows from all events.
+/// What a journal says: all that follows from its events.
 #[derive(Debug, Default)]
-struct State {
+pub struct History {
     runs: BTreeMap<RunId, RunRecord>,
     /// The last slot of each job that was served or let go, or when the job was first seen.
     slots: HashMap<(String, Job), Timestamp>,
     next: u64,
+    /// Lines that could not be read, by their numbers; see [`Self::damaged_lines`].
+    damaged: Vec<usize>,
+}
+
+impl Deref for Journal {
+    type Target = History;
+
+    fn deref(&self) -> &History {
+        &self.history
+    }
 }
 
 impl Journal {
@@ -49,44 +59,15 @@ impl Journal {
     /// [`JournalError::InUse`] where another process has it open; [`JournalError::Io`]
     pub fn open(folder: &Path, now: Timestamp) -> Result<Self, JournalError> {
         let (file, lines) = JournalFile::open(folder)?;
-        let mut state = State::default();
-        let mut damaged = Vec::new();
-        for (number, line) in (1..).zip(&lines) {
-            match serde_json::from_slice::<Event>(line) {
-                Ok(event) => state.apply(event),
-                // Each line stands for itself: what the others say still holds.
-                Err(_) => damaged.push(number),
-            }
-        }
-        let mut journal = Self { file, state, damaged };
+        let mut journal = Self { file, history: History::of(&lines) };
         let unfinished: Vec<_> = journal.runs().filter(|run| run.ended_at.is_none()).map(|run| run.id).collect();
         for id in unfinished {
             journal.end(id, now, Outcome::Lost)?;
         }
-        if journal.state.forget(now) {
-            journal.file.replace(&journal.state.events())?;
+        if journal.history.forget(now) {
+            journal.file.replace(&journal.history.events())?;
         }
         Ok(journal)
-    }
-
-    /// Numbers, from 1, of the lines that could not be read when the journal was opened. What they said is unknown.
-    pub fn damaged_lines(&self) -> &[usize] {
-        &self.damaged
-    }
-
-    /// Every run that is known, oldest first.
-    pub fn runs(&self) -> impl DoubleEndedIterator<Item = &RunRecord> {
-        self.state.runs.values()
-    }
-
-    /// A run, by its id.
-    pub fn run(&self, id: RunId) -> Option<&RunRecord> {
-        self.state.runs.get(&id)
-    }
-
-    /// The last slot of a job that was served or let go, or when it was first seen; `None` for a job that was never seen.
-    pub fn last_slot(&self, instance: &str, job: Job) -> Option<Timestamp> {
-        self.state.slots.get(&(instance.to_owned(), job)).copied()
     }
 
     /// Writes down that a slot is served or let go, or that a job is heeded from `slot` on.
@@ -102,7 +83,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Io`]; the run must then not begin.
     pub fn begin(&mut self, instance: &str, job: Job, trigger: Trigger, at: Timestamp) -> Result<RunId, JournalError> {
-        let id = RunId(self.state.next.max(1));
+        let id = RunId(self.history.next.max(1));
         self.write(Event::Began { run: id, instance: instance.to_owned(), job, trigger, at })?;
         Ok(id)
     }
@@ -117,12 +98,53 @@ impl Journal {
 
     fn write(&mut self, event: Event) -> Result<(), JournalError> {
         self.file.append(&event)?;
-        self.state.apply(event);
+        self.history.apply(event);
         Ok(())
     }
 }
 
-impl State {
+impl History {
+    /// Reads the journal in `folder` and leaves it as it is: beside a daemon that writes it, or without one. A journal that is not
+    /// there is empty.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`]
+    pub fn read(folder: &Path) -> Result<Self, JournalError> {
+        Ok(Self::of(&file::read(folder)?))
+    }
+
+    fn of(lines: &[Vec<u8>]) -> Self {
+        let mut history = Self::default();
+        for (number, line) in (1..).zip(lines) {
+            match serde_json::from_slice::<Event>(line) {
+                Ok(event) => history.apply(event),
+                // Each line stands for itself: what the others say still holds.
+                Err(_) => history.damaged.push(number),
+            }
+        }
+        history
+    }
+
+    /// Numbers, from 1, of the lines that could not be read when the journal was opened. What they said is unknown.
+    pub fn damaged_lines(&self) -> &[usize] {
+        &self.damaged
+    }
+
+    /// Every run that is known, oldest first.
+    pub fn runs(&self) -> impl DoubleEndedIterator<Item = &RunRecord> {
+        self.runs.values()
+    }
+
+    /// A run, by its id.
+    pub fn run(&self, id: RunId) -> Option<&RunRecord> {
+        self.runs.get(&id)
+    }
+
+    /// The last slot of a job that was served or let go, or when it was first seen; `None` for a job that was never seen.
+    pub fn last_slot(&self, instance: &str, job: Job) -> Option<Timestamp> {
+        self.slots.get(&(instance.to_owned(), job)).copied()
+    }
+
     fn apply(&mut self, event: Event) {
         match event {
             Event::Slot { instance, job, slot } => {

@@ -9,11 +9,13 @@ pub mod clock;
 mod failure;
 mod handle;
 pub mod journal;
+pub mod log;
 mod permits;
 mod progress;
 mod run;
 mod scheduler;
 mod service;
+mod systemd;
 pub mod view;
 pub mod work;
 

@@ -19,11 +19,16 @@ use crate::progress::RunProgress;
 use crate::view::{Event, LiveRun, Phase};
 use crate::work::{Order, Work};
 
+/// The target of the span around a run, by which its log is known.
+pub(crate) const TARGET: &str = "daemon::run";
+
 /// The pause before the second attempt; each further one is four times as long, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
-/// Between two looks whether another, who holds the instance's lock, is done.
-const HELD_PAUSE: Duration = Duration::from_mins(1);
+/// Between the first two looks whether another, who holds the instance's lock, is done; each further one is twice as long, up to
+/// [`LONGEST_HELD_PAUSE`].
+const HELD_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_HELD_PAUSE: Duration = Duration::from_mins(2);
 /// How long what was stopped may take to clean up; the hung store that it was stopped for hangs then, too.
 const CLEANUP: Duration = Duration::from_mins(2);
 /// Between two tries to write down how a run ended.
@@ -123,7 +128,7 @@ enum End {
 /// Lives a run from its begin to its end, with what is written down about it.
 pub(crate) async fn live(shared: Arc<Shared>, live: Arc<Live>) {
     let RunRecord { id, instance, job, .. } = &live.record;
-    let span = tracing::info_span!("run", %id, instance, %job);
+    let span = tracing::info_span!("run", id = id.number(), instance, %job);
     let ended = {
         let (shared, live, span) = (shared.clone(), live.clone(), span.clone());
         // A task of its own, so that a fault in it ends this run and nothing else.
@@ -138,7 +143,7 @@ pub(crate) async fn live(shared: Arc<Shared>, live: Arc<Live>) {
 }
 
 async fn attempts(shared: &Shared, live: &Live) -> End {
-    let mut retried = 0;
+    let (mut retried, mut looks) = (0, 0);
     loop {
         enter(shared, live, Phase::Waiting);
         let turn = shared.permits.acquire(live.record.job, live.id());
@@ -159,7 +164,8 @@ async fn attempts(shared: &Shared, live: &Live) -> End {
         let pause = if failure.is_held_elsewhere() && live.slot().is_some() {
             // Another daemon serves the slot, or a person makes a backup: no failure, and it takes as long as it takes.
             tracing::info!("waits for another: {error}");
-            HELD_PAUSE
+            looks += 1;
+            HELD_PAUSE.saturating_mul(2_u32.saturating_pow(looks - 1)).min(LONGEST_HELD_PAUSE)
         } else if failure.is_worth_a_retry() && retried < retries {
             retried += 1;
             let pause = FIRST_PAUSE.saturating_mul(4_u32.saturating_pow(retried - 1)).min(LONGEST_PAUSE);

@@ -3,7 +3,9 @@
 use tokio::sync::mpsc;
 
 use crate::handle::Handle;
+use crate::log::RunLogs;
 use crate::scheduler::schedule;
+use crate::systemd;
 use crate::view::Event;
 
 /// What a process is told from outside.
@@ -16,7 +18,11 @@ pub enum Signal {
 }
 
 /// Runs the daemon until it is told to stop. When this returns, nothing of it runs any more.
-pub async fn run(handle: Handle, mut signals: mpsc::Receiver<Signal>) {
+///
+/// `logs` are kept in the state folder and told to subscribers. A service manager is told of its life by systemd's protocol.
+pub async fn run(handle: Handle, logs: RunLogs, mut signals: mpsc::Receiver<Signal>) {
+    logs.connect(&handle);
+    let manager = tokio::spawn(systemd::tell(handle.clone()));
     let scheduler = tokio::spawn({
         let handle = handle.clone();
         async move { schedule(&handle).await }
@@ -29,6 +35,7 @@ pub async fn run(handle: Handle, mut signals: mpsc::Receiver<Signal>) {
     stop(&handle).await;
     // It ends by itself when the daemon is stopping.
     let _ = scheduler.await;
+    let _ = manager.await;
     tracing::info!("the daemon has ended");
 }
 

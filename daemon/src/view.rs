@@ -1,12 +1,16 @@
 //! What the daemon shows of itself: copies of one moment, ready for JSON.
 
+use std::collections::{BTreeMap, HashMap};
+
+use engine::config::Config;
 use engine::error::Explanation;
 use engine::schedule::Schedule;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::agenda::{Job, Slot};
-use crate::journal::{RunId, RunRecord};
+use crate::agenda::{Due, Entry, Job, Slot};
+use crate::journal::{History, Outcome, RunId, RunRecord};
+use crate::log::LogLine;
 use crate::progress::TaskState;
 
 /// An instance of the configuration.
@@ -95,6 +99,13 @@ pub enum Event {
         /// It, with its outcome.
         run: RunRecord,
     },
+    /// A run said something.
+    Log {
+        /// Which.
+        run: RunId,
+        /// What.
+        line: LogLine,
+    },
     /// A slot was missed, and its job does not catch up.
     Missed {
         /// Of which instance.
@@ -113,4 +124,62 @@ pub enum Event {
     },
     /// No new runs begin any more: the daemon ends.
     Stopping,
+}
+
+/// Every instance of `config` with its jobs, as of `now`; `running` says which run of a job goes on.
+pub fn instances(
+    config: &Config,
+    agenda: &BTreeMap<(String, Job), Entry>,
+    history: &History,
+    running: impl Fn(&str, Job) -> Option<RunId>,
+    now: Timestamp,
+) -> Vec<InstanceView> {
+    let mut latest = Latest::default();
+    history.runs().for_each(|run| latest.see(run));
+    let view = |name: &String, job: Job| {
+        let key = (name.clone(), job);
+        let entry = agenda.get(&key);
+        let last = history.last_slot(name, job).unwrap_or(now);
+        JobView {
+            job,
+            schedule: entry.map(|entry| entry.schedule.clone()),
+            timezone: entry.and_then(|entry| entry.zone.iana_name().map(Into::into)),
+            next: entry.and_then(|entry| match entry.due(last, now) {
+                Due::Later(slot) => slot,
+                Due::Now { slot, .. } => Some(slot),
+                Due::Missed(slot) => entry.next_after(slot.time),
+            }),
+            interval_seconds: entry.map(|entry| entry.interval().as_secs()),
+            running: running(name, job),
+            latest: latest.any.get(&key).map(|run| (*run).clone()),
+            latest_success: latest.success.get(&key).map(|run| (*run).clone()),
+            latest_failure: latest.failure.get(&key).map(|run| (*run).clone()),
+        }
+    };
+    let jobs = |name| {
+        let views = Job::ALL.into_iter().map(|job| view(name, job));
+        views.filter(|view| view.job == Job::Backup || view.schedule.is_some() || view.latest.is_some()).collect()
+    };
+    config.instances.keys().map(|name| InstanceView { name: name.clone(), jobs: jobs(name) }).collect()
+}
+
+/// The latest runs of each job.
+#[derive(Default)]
+struct Latest<'a> {
+    any: HashMap<(String, Job), &'a RunRecord>,
+    success: HashMap<(String, Job), &'a RunRecord>,
+    failure: HashMap<(String, Job), &'a RunRecord>,
+}
+
+impl<'a> Latest<'a> {
+    /// Takes runs from the oldest on.
+    fn see(&mut self, run: &'a RunRecord) {
+        let key = || (run.instance.clone(), run.job);
+        self.any.insert(key(), run);
+        match run.outcome {
+            Some(Outcome::Done { .. } | Outcome::Elsewhere) => _ = self.success.insert(key(), run),
+            Some(Outcome::Failed { .. } | Outcome::Lost) => _ = self.failure.insert(key(), run),
+            Some(Outcome::Cancelled) | None => {}
+        }
+    }
 }

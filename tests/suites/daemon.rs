@@ -2,8 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "daemon/ends.rs"]
+mod ends;
 #[path = "daemon/life.rs"]
 mod life;
+#[path = "daemon/several.rs"]
+mod several;
+#[path = "daemon/watched.rs"]
+mod watched;
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,11 +19,15 @@ use harness::cli::{OdooBackup, Running};
 use harness::odoo_backup;
 use harness::project::{INSTANCE, Project};
 use serde_json::Value;
+use tokio::net::UnixDatagram;
+use tokio_postgres::Client;
 
 /// A project with a repository, whose daemon has a state folder of its own and a port of the system's choice.
 struct Service {
     project: Project,
     program: OdooBackup,
+    /// What a daemon tells its service manager.
+    manager: UnixDatagram,
 }
 
 impl Service {
@@ -30,8 +40,10 @@ impl Service {
     }
 
     fn of(project: Project) -> Self {
-        let program = odoo_backup!(project.config());
-        Self { project, program }
+        let socket = project.path("manager");
+        let manager = UnixDatagram::bind(&socket).unwrap();
+        let program = odoo_backup!(project.config()).env("NOTIFY_SOCKET", socket.to_str().unwrap());
+        Self { project, program, manager }
     }
 
     /// Writes the configuration anew.
@@ -59,6 +71,38 @@ impl Service {
 
     fn start(&self) -> Running {
         self.program.spawn(["daemon"])
+    }
+
+    /// Waits until the daemon has told its service manager this.
+    async fn told(&self, what: &str) -> String {
+        let mut buffer = [0; 4096];
+        let heard = tokio::time::timeout(Duration::from_secs(60), async {
+            loop {
+                let length = self.manager.recv(&mut buffer).await.unwrap();
+                let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                if text.lines().any(|line| line.starts_with(what)) {
+                    return text;
+                }
+            }
+        });
+        heard.await.unwrap_or_else(|_| panic!("the daemon did not say {what}"))
+    }
+
+    /// Locks a table, so that pg_dump waits for it, and with it the backup, until this is dropped.
+    async fn hold_pg_dump(&self) -> Client {
+        let client = self.project.cluster().connect(INSTANCE).await;
+        client.batch_execute("BEGIN; LOCK TABLE mail_message IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        client
+    }
+
+    /// Waits until pg_dump waits.
+    async fn until_pg_dump_waits(&self, daemon: &mut Running) {
+        let watcher = self.project.cluster().connect("postgres").await;
+        let query = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'production' AND wait_event_type = 'Lock'";
+        while watcher.query_one(query, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+            assert!(!daemon.has_ended(), "the daemon has ended");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// The events of the journal.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use daemon::log::RunLogs;
 use daemon::{Handle, Signal};
 use engine::error::Error;
 use serde_json::json;
@@ -14,12 +15,12 @@ use crate::exit::Exit;
 use crate::output::Output;
 
 /// Runs the daemon until a signal ends it.
-pub(super) async fn daemon(chosen: Chosen<'_>, output: Output) -> Result<Exit, Failure> {
+pub(super) async fn daemon(chosen: Chosen<'_>, logs: RunLogs, output: Output) -> Result<Exit, Failure> {
     let config = load(chosen, output)?.into_config();
     // Listened to before there is anything that a signal could stop halfway.
     let signals = signals().map_err(|source| Error::Io { action: "listen to signals".into(), source })?;
     let handle = Handle::open(config)?;
-    ::daemon::run(handle, signals).await;
+    ::daemon::run(handle, logs, signals).await;
     Ok(output.result(&json!({ "ended": true }), String::new, Exit::Success))
 }
 

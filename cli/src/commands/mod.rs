@@ -17,11 +17,16 @@ mod pin;
 mod proofs;
 mod prune;
 mod restore;
+mod runs;
+mod schedule;
 mod show;
 mod sources;
+mod status;
 mod unlock;
 mod verification;
 
+use ::daemon::journal::JournalError;
+use ::daemon::log::RunLogs;
 use clap::CommandFactory;
 use engine::config::{Config, ConfigError, UnknownName};
 use engine::error::{Error, explain};
@@ -80,6 +85,13 @@ impl From<init::InitError> for Failure {
     }
 }
 
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        let hint = error.hint().map(Into::into);
+        Self { error: Box::new(error), exit: Exit::Failed, hint }
+    }
+}
+
 impl From<::daemon::OpenError> for Failure {
     fn from(error: ::daemon::OpenError) -> Self {
         let hint = error.hint();
@@ -88,7 +100,7 @@ impl From<::daemon::OpenError> for Failure {
 }
 
 /// Runs a command to its end.
-pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
+pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> Exit {
     let run = Run { progress: progress(output), ..Run::default() };
     // The daemon has an ear of its own.
     if !matches!(arguments.command, Command::Daemon { .. }) {
@@ -125,7 +137,11 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Exit {
         Command::Unpin { backup } => pin::unpin(config, &backup, &run, output).await,
         Command::Forget { backup, yes } => forget::forget(config, &backup, yes, &run, output).await,
         Command::Unlock { instances, list, force } => unlock::unlock(config, &instances, list, force, output).await,
-        Command::Daemon { .. } => daemon::daemon(config, output).await,
+        Command::Daemon { .. } => daemon::daemon(config, logs, output).await,
+        Command::Schedule { instances, count } => schedule::schedule(config, &instances, count, output),
+        Command::Status { nagios } => status::status(config, nagios, output).await,
+        Command::Runs { instances, limit } => runs::runs(config, &instances, limit, output),
+        Command::Logs { run } => runs::logs(config, &run, output),
         Command::Doctor => doctor::doctor(config.config, output).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "odoo-backup", &mut std::io::stdout());

@@ -4,11 +4,20 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::Serialize;
 
 use super::JournalError;
+
+const JOURNAL: &str = "journal.jsonl";
+const LOCK: &str = "journal.lock";
+
+/// How often, and for how long, a lock is waited for that somebody holds who only looks.
+const LOOKS: u32 = 5;
+const LOOK: Duration = Duration::from_millis(20);
 
 /// An open journal, locked.
 #[derive(Debug)]
@@ -24,24 +33,29 @@ pub(super) struct JournalFile {
 impl JournalFile {
     /// Opens the file in `folder`, makes it where it is missing, cuts off a torn last line, and returns all other lines.
     pub(super) fn open(folder: &Path) -> Result<(Self, Vec<Vec<u8>>), JournalError> {
-        let path = folder.join("journal.jsonl");
+        let path = folder.join(JOURNAL);
         let failed = |action| {
             let path = path.clone();
             move |source| JournalError::Io { action, path, source }
         };
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("make the folder of"))?;
-        let lock = private().open(folder.join("journal.lock")).map_err(failed("lock"))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(JournalError::InUse { path }),
-            Err(error) => return Err(failed("lock")(error.into())),
+        let lock = private().open(folder.join(LOCK)).map_err(failed("lock"))?;
+        let mut looks = 0;
+        loop {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                // It may be that somebody only looks: see `is_in_use`.
+                Err(Errno::WOULDBLOCK) if looks < LOOKS => std::thread::sleep(LOOK),
+                Err(Errno::WOULDBLOCK) => return Err(JournalError::InUse { path }),
+                Err(error) => return Err(failed("lock")(error.into())),
+            }
+            looks += 1;
         }
         let mut file = private().open(&path).map_err(failed("open"))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed("read"))?;
-        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-        let lines = bytes[..end].split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
-        let mut journal = Self { path: path.clone(), file, _lock: lock, end: end as u64 };
+        let (lines, end) = whole_lines(&bytes);
+        let mut journal = Self { path: path.clone(), file, _lock: lock, end };
         journal.cut().and_then(|()| sync_folder(&path)).map_err(failed("write"))?;
         Ok((journal, lines))
     }
@@ -89,6 +103,42 @@ impl JournalFile {
         self.file.set_len(self.end)?;
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.sync_all()
+    }
+}
+
+/// The whole lines, and where they end. What is behind is torn, or being written.
+fn whole_lines(bytes: &[u8]) -> (Vec<Vec<u8>>, u64) {
+    let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    let lines = bytes[..end].split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    (lines, end as u64)
+}
+
+/// The lines of the journal in `folder`; none where there is no journal.
+pub(super) fn read(folder: &Path) -> Result<Vec<Vec<u8>>, JournalError> {
+    let path = folder.join(JOURNAL);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(whole_lines(&bytes).0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(JournalError::Io { action: "read", path, source }),
+    }
+}
+
+/// Whether a daemon has the journal in `folder` open.
+///
+/// # Errors
+/// [`JournalError::Io`] where this user may not look.
+pub fn is_in_use(folder: &Path) -> Result<bool, JournalError> {
+    let path = folder.join(LOCK);
+    let failed = |source| JournalError::Io { action: "open", path: path.clone(), source };
+    let lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed(error)),
+    };
+    match flock(&lock, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(failed(error.into())),
     }
 }
 

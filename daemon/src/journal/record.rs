@@ -16,6 +16,19 @@ use crate::agenda::Job;
 #[serde(transparent)]
 pub struct RunId(pub(super) u64);
 
+impl RunId {
+    /// The number.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl From<u64> for RunId {
+    fn from(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -23,6 +23,7 @@ use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 pub use claim::{Claim, Purpose, StoredClaim};
 pub use error::LockError;
@@ -86,7 +87,7 @@ impl Lock {
         let held = Run { cancel: run.cancel.child_token(), ..run.clone() };
         let (keep, cancel) = (own.clone().keep(stop.clone()), held.cancel.clone());
         let (lost, progress) = (own.lost.clone(), run.progress.clone());
-        let keeping = tokio::spawn(async move {
+        let watch = async move {
             keep.await;
             match (lost.is_cancelled(), purpose) {
                 (false, _) => {}
@@ -94,7 +95,8 @@ impl Lock {
                 (true, Purpose::Read) => progress.warn("the lock against a prune was lost; reading goes on"),
                 (true, _) => cancel.cancel(),
             }
-        });
+        };
+        let keeping = tokio::spawn(watch.in_current_span());
         Self { own, run: held, stop, keeping: Some(keeping) }
     }
 

@@ -9,6 +9,8 @@ async fn what_was_missed_is_backed_up_and_sigterm_ends_it_cleanly() {
     let service = Service::with("schedule = \"0 2 * * *\"", "").await;
     service.was_away();
     let mut daemon = service.start();
+    let ready = service.told("READY=1").await;
+    assert!(ready.contains("STATUS="), "{ready}");
     let outcomes = service.ended(&mut daemon, 1).await;
     assert_eq!(outcomes[0]["result"], "done", "{outcomes:?}");
     assert!(outcomes[0]["figures"]["stored_bytes"].as_u64().unwrap() > 0, "{outcomes:?}");
@@ -21,6 +23,7 @@ async fn what_was_missed_is_backed_up_and_sigterm_ends_it_cleanly() {
     assert!(second.stderr.contains("in use by another process") && second.stderr.contains("state_dir"), "{second:?}");
 
     daemon.signal(Signal::TERM);
+    service.told("STOPPING=1").await;
     let run = daemon.wait().await.success();
     assert!(run.stderr.contains("the daemon has ended"), "{}", run.stderr);
     // The slot is served, so that nothing is left to be caught up.
@@ -37,4 +40,29 @@ async fn a_configuration_with_an_error_is_a_usage_error() {
     for expected in ["`schedule`: unable to read", "`retries`: expected", "`stall_timeout`", "`max_concurrent`"] {
         assert!(run.stderr.contains(expected), "{expected}: {}", run.stderr);
     }
+}
+
+#[tokio::test]
+async fn a_configuration_with_an_error_is_not_taken_and_one_without_is() {
+    let service = Service::with("", "").await;
+    service.was_away();
+    let mut daemon = service.start();
+    service.told("READY=1").await;
+    service.configure("schedul = \"0 2 * * *\"", "");
+    daemon.signal(Signal::HUP);
+    service.told("RELOADING=1").await;
+    service.told("READY=1").await;
+    service.configure("schedule = \"0 2 * * *\"", "");
+    daemon.signal(Signal::HUP);
+    service.told("RELOADING=1").await;
+    // It has a schedule now, and what it missed while it was away is made up for.
+    let outcomes = service.ended(&mut daemon, 1).await;
+    assert_eq!(outcomes[0]["result"], "done", "{outcomes:?}");
+    daemon.signal(Signal::TERM);
+    let run = daemon.wait().await.success();
+    assert!(
+        run.stderr.contains("it stays as it was") && run.stderr.contains("did you mean `schedule`"),
+        "{}",
+        run.stderr
+    );
 }

@@ -86,6 +86,7 @@ fn the_package_holds_all_that_is_named_and_begins_nothing() {
     for file in [
         "usr/bin/odoo-backup",
         "usr/lib/systemd/system/odoo-backup.service",
+        "usr/lib/systemd/system/odoo-backup-daemon.service",
         "usr/lib/systemd/system/odoo-backup.timer",
         "usr/lib/sysusers.d/odoo-backup.conf",
         "usr/lib/tmpfiles.d/odoo-backup.conf",

@@ -25,7 +25,9 @@ fn exposure(name: &str) -> Option<f64> {
 }
 
 #[test]
-fn the_unit_is_exposed_little() {
-    let exposure = exposure("odoo-backup.service");
-    assert!(exposure.is_none_or(|exposure| exposure < EXPOSED), "{exposure:?}");
+fn the_units_are_exposed_little() {
+    for unit in ["odoo-backup.service", "odoo-backup-daemon.service"] {
+        let exposure = exposure(unit);
+        assert!(exposure.is_none_or(|exposure| exposure < EXPOSED), "{unit}: {exposure:?}");
+    }
 }

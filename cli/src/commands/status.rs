@@ -1,0 +1,232 @@
+//! `odoo-backup status`: what runs, what comes next, what is wrong. From the repository and the daemon's state folder, so that it works
+//! without a daemon, too.
+
+use std::collections::BTreeMap;
+
+use daemon::agenda::{Entry, Job, entries};
+use daemon::journal::{History, Outcome, RunId, RunRecord, is_in_use};
+use daemon::{InstanceView, JobView};
+use engine::config::Config;
+use engine::error::explain;
+use engine::manifest::Manifest;
+use engine::repository::{Listing, Repository};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+
+use super::Failure;
+use super::chosen::{Chosen, load};
+use super::runs::{result, state_dir};
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::table::{plural, time};
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Severity {
+    /// A person should look.
+    Warning,
+    /// Something is not as it must be.
+    Critical,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Serialize)]
+struct Problem {
+    severity: Severity,
+    instance: Option<String>,
+    message: String,
+}
+
+/// What there is to be said.
+struct Found {
+    /// `None` where it could not be found out.
+    daemon_runs: Option<bool>,
+    instances: Vec<InstanceView>,
+    newest: BTreeMap<String, Manifest>,
+    running: Vec<RunRecord>,
+    problems: Vec<Problem>,
+}
+
+/// Says how things are.
+pub(super) async fn status(chosen: Chosen<'_>, nagios: bool, output: Output) -> Result<Exit, Failure> {
+    let config = load(chosen, output)?.into_config();
+    let found = find_out(&config).await?;
+    let worst = found.problems.iter().map(|problem| problem.severity).max();
+    let document = json!({
+        "well": worst.is_none(),
+        "daemon": { "running": found.daemon_runs, "state_dir": config.daemon.state_dir },
+        "instances": found.instances.iter().map(|instance| json!({
+            "name": instance.name,
+            "newest_backup": found.newest.get(&instance.name).map(|newest| json!({ "id": newest.id, "created_at": newest.created_at })),
+            "jobs": instance.jobs,
+        })).collect::<Vec<_>>(),
+        "running": found.running,
+        "problems": found.problems,
+    });
+    // A plugin's 1 and 2 are a warning and an error; ours are an error and wrong usage.
+    let exit = match (worst, nagios) {
+        (None, _) => Exit::Success,
+        (Some(Severity::Warning), false) => Exit::Warnings,
+        (Some(Severity::Critical), false) | (Some(Severity::Warning), true) => Exit::Failed,
+        (Some(Severity::Critical), true) => Exit::Usage,
+    };
+    Ok(output.result(&document, || if nagios { plugin_text(&found, worst) } else { text(&found) }, exit))
+}
+
+async fn find_out(config: &Config) -> Result<Found, Failure> {
+    let (now, agenda) = (Timestamp::now(), entries(config));
+    let mut problems = Vec::new();
+    let mut problem = |severity, instance: Option<&str>, message: String| {
+        problems.push(Problem { severity, instance: instance.map(Into::into), message });
+    };
+    let folder = state_dir(config)?;
+    let (history, daemon_runs) = match (History::read(folder), is_in_use(folder)) {
+        (Ok(history), Ok(in_use)) => (history, Some(in_use)),
+        (Err(error), _) | (_, Err(error)) => {
+            problem(Severity::Warning, None, format!("what the daemon did is unknown: {}", explain(&error)));
+            (History::default(), None)
+        }
+    };
+    if daemon_runs == Some(false) && !agenda.is_empty() {
+        problem(Severity::Warning, None, "the daemon does not run, and there are schedules".to_owned());
+    }
+    // What a daemon that is no more has begun has ended with it.
+    let running: Vec<_> =
+        history.runs().filter(|run| run.ended_at.is_none() && daemon_runs == Some(true)).cloned().collect();
+    let goes_on =
+        |instance: &str, job| running.iter().find(|run| run.instance == instance && run.job == job).map(|run| run.id);
+    let listing = match list(config).await {
+        Ok(listing) => Some(listing),
+        Err(error) => {
+            problem(Severity::Critical, None, explain(&error).to_string());
+            None
+        }
+    };
+    let newest = listing.as_ref().map(newest).unwrap_or_default();
+    let instances = daemon::view::instances(config, &agenda, &history, goes_on, now);
+    for instance in &instances {
+        let name = Some(instance.name.as_str());
+        for job in &instance.jobs {
+            if let Some(message) = failed(job) {
+                problem(Severity::Critical, name, message);
+            }
+        }
+        let entry = agenda.get(&(instance.name.clone(), Job::Backup));
+        let backup = newest.get(&instance.name);
+        if listing.is_some()
+            && let Some(message) = overdue(entry, backup, goes_on(&instance.name, Job::Backup), now)
+        {
+            problem(Severity::Critical, name, message);
+        }
+        if let Some(backup) = backup.filter(|backup| !backup.warnings.is_empty()) {
+            let (id, warnings) = (&backup.id, plural(backup.warnings.len() as u64, "warning"));
+            problem(
+                Severity::Warning,
+                name,
+                format!("the newest backup, {id}, was made with {warnings}: {}", backup.warnings.join("; ")),
+            );
+        }
+    }
+    for damaged in listing.iter().flat_map(|listing| &listing.damaged) {
+        problem(Severity::Critical, Some(&damaged.instance), explain(&damaged.error).to_string());
+    }
+    Ok(Found { daemon_runs, instances, newest, running, problems })
+}
+
+async fn list(config: &Config) -> Result<Listing, engine::repository::RepositoryError> {
+    Repository::at(&config.repository).await?.list(None).await
+}
+
+/// The newest backup of each instance.
+fn newest(listing: &Listing) -> BTreeMap<String, Manifest> {
+    // Oldest first, so that the last one stays.
+    listing.backups.iter().map(|backup| (backup.instance.clone(), backup.clone())).collect()
+}
+
+/// What the job's latest run failed for, unless one has gone well since.
+fn failed(job: &JobView) -> Option<String> {
+    let failure = job.latest_failure.as_ref()?;
+    let since = job.latest_success.as_ref().is_some_and(|success| success.id > failure.id);
+    let what = match failure.outcome {
+        // It is caught up.
+        Some(Outcome::Lost) if job.running.is_some() => return None,
+        _ => result(failure),
+    };
+    (!since).then(|| format!("the latest {} (run {}, {}) {what}", job.job, failure.id, time(failure.began_at)))
+}
+
+fn overdue(entry: Option<&Entry>, newest: Option<&Manifest>, running: Option<RunId>, now: Timestamp) -> Option<String> {
+    let since = newest.map(|newest| newest.created_at);
+    match (entry.and_then(|entry| entry.overdue(since, now)), running) {
+        (Some(_), Some(_)) => None,
+        (Some(slot), None) => Some(match since {
+            Some(since) => format!("no backup since {}; one was due at {}", time(since), time(slot.time)),
+            None => format!("there is no backup; one was due at {}", time(slot.time)),
+        }),
+        (None, _) if since.is_none() && running.is_none() => Some("there is no backup".to_owned()),
+        (None, _) => None,
+    }
+}
+
+fn text(found: &Found) -> String {
+    let daemon = match found.daemon_runs {
+        Some(true) => "the daemon runs",
+        Some(false) => "the daemon does not run",
+        None => "whether the daemon runs is unknown",
+    };
+    let mut text = format!("{daemon}\n");
+    for instance in &found.instances {
+        let newest = found.newest.get(&instance.name);
+        let newest = newest.map_or("none".to_owned(), |newest| format!("{} ({})", time(newest.created_at), newest.id));
+        text.push_str(&format!("{}\n  newest backup  {newest}\n", instance.name));
+        for job in instance.jobs.iter().filter(|job| job.schedule.is_some()) {
+            let next = job.next.map_or("never".to_owned(), |slot| time(slot.begins));
+            text.push_str(&format!("  next {:9} {next}\n", job.job.as_str()));
+        }
+    }
+    for run in &found.running {
+        text.push_str(&format!(
+            "running: {} of {}, run {}, since {}\n",
+            run.job,
+            run.instance,
+            run.id,
+            time(run.began_at)
+        ));
+    }
+    for problem in &found.problems {
+        text.push_str(&format!("{}\n", line(problem)));
+    }
+    if found.problems.is_empty() {
+        text.push_str("all is well\n");
+    }
+    text
+}
+
+fn line(problem: &Problem) -> String {
+    let severity = match problem.severity {
+        Severity::Warning => "warning",
+        Severity::Critical => "WRONG",
+    };
+    let instance = problem.instance.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    format!("{severity}: {instance}{}", problem.message)
+}
+
+/// As the guidelines of the Monitoring Plugins have it: the state, then in a line why.
+fn plugin_text(found: &Found, worst: Option<Severity>) -> String {
+    let state = match worst {
+        None => "OK",
+        Some(Severity::Warning) => "WARNING",
+        Some(Severity::Critical) => "CRITICAL",
+    };
+    let mut problems: Vec<_> = found.problems.iter().collect();
+    problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+    let said: Vec<_> = problems.into_iter().map(line).collect();
+    let said = match said.as_slice() {
+        [] => plural(found.instances.len() as u64, "instance") + ", all is well",
+        said => said.join("; "),
+    };
+    // What stands behind a bar would be taken for figures.
+    format!("ODOO-BACKUP {state} - {}\n", said.replace(['|', '\n'], " "))
+}

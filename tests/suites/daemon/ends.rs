@@ -1,0 +1,75 @@
+//! What becomes of a backup under way when the daemon ends, and of one that hangs.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use crate::Service;
+
+/// What lies in the repository beside what `init` and locks have put there.
+fn stored(service: &Service) -> Vec<String> {
+    let folder = service.project.repository().join("production");
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap());
+    entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn sigterm_in_the_middle_leaves_nothing_visible_and_the_next_start_makes_up_for_it() {
+    let service = Service::with("schedule = \"0 2 * * *\"", "shutdown_grace = \"0s\"\n").await;
+    service.was_away();
+    let held = service.hold_pg_dump().await;
+    let mut daemon = service.start();
+    service.until_pg_dump_waits(&mut daemon).await;
+    daemon.signal(Signal::TERM);
+    daemon.wait().await.success();
+    assert_eq!(service.outcomes()[0]["result"], "cancelled");
+    assert!(service.backups().await.is_empty());
+    assert_eq!(stored(&service), [""; 0]);
+    let locks = service.program.run(["unlock", "--list", "--json"]).await.success();
+    assert!(!locks.stdout.contains("production"), "{}", locks.stdout);
+
+    drop(held);
+    let mut daemon = service.start();
+    let outcomes = service.ended(&mut daemon, 2).await;
+    assert_eq!(outcomes[1]["result"], "done", "{outcomes:?}");
+    assert_eq!(service.backups().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_daemon_that_was_killed_has_lost_its_run_and_the_next_one_makes_up_for_it() {
+    let service = Service::with("schedule = \"0 2 * * *\"", "").await;
+    service.was_away();
+    let held = service.hold_pg_dump().await;
+    let mut daemon = service.start();
+    service.until_pg_dump_waits(&mut daemon).await;
+    daemon.signal(Signal::KILL);
+    daemon.wait().await;
+    drop(held);
+    let status = service.program.run(["status", "--json"]).await.expect_code(1).json();
+    assert_eq!(status["daemon"]["running"], false, "{status:#}");
+    assert_eq!(status["running"].as_array().unwrap().len(), 0, "{status:#}");
+    assert!(service.backups().await.is_empty());
+
+    let mut daemon = service.start();
+    let outcomes = service.ended(&mut daemon, 2).await;
+    assert_eq!((&outcomes[0]["result"], &outcomes[1]["result"]), (&"lost".into(), &"done".into()), "{outcomes:?}");
+    assert_eq!(service.backups().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_pg_dump_that_hangs_is_stopped_with_an_error_of_its_own() {
+    let service = Service::with("schedule = \"0 2 * * *\"\nretries = 0\nstall_timeout = \"2s\"", "").await;
+    service.was_away();
+    let _held = service.hold_pg_dump().await;
+    let mut daemon = service.start();
+    let outcomes = service.ended(&mut daemon, 1).await;
+    let error = &outcomes[0]["error"];
+    assert_eq!(error["message"], "nothing advanced for 2 seconds, and the run was stopped", "{outcomes:?}");
+    assert!(error["hint"].as_str().unwrap().contains("stall_timeout"), "{outcomes:?}");
+    assert!(service.backups().await.is_empty());
+    assert_eq!(stored(&service), [""; 0]);
+    let status = service.program.run(["status", "--nagios"]).await.expect_code(2);
+    assert!(status.stdout.starts_with("ODOO-BACKUP CRITICAL - "), "{}", status.stdout);
+    assert!(status.stdout.contains("nothing advanced"), "{}", status.stdout);
+    assert_eq!(status.stdout.lines().count(), 1);
+}
