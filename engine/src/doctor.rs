@@ -243,9 +243,7 @@ async fn try_target_server(server: &Session, target: &Target, findings: &mut Fin
     if let Some(facts) = findings.tried("server", postgres::server_facts(server).await) {
         try_tool("pg_restore", facts.major(), &target.database, findings).await;
     }
-    let query = "SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user";
-    let row = server.query_one(query, &[]).await.map_err(server.failed("look up the role's privileges"));
-    match findings.tried("create databases", row).map(|row| row.get::<_, bool>(0)) {
+    match findings.tried("create databases", postgres::abilities(server).await).map(|can| can.creates_databases) {
         Some(true) => findings.ok("create databases", "the role may"),
         Some(false) => {
             let role = postgres::quote(&server.endpoint().user);

@@ -7,14 +7,17 @@
 mod beside;
 mod claim;
 mod database;
+mod disk;
 mod error;
 mod evidence;
+mod examine;
 mod files;
 mod folders;
 mod guard;
 mod leftovers;
 mod names;
 mod obstacle;
+mod preflight;
 mod record;
 mod spool;
 mod swap;
@@ -24,6 +27,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 pub use self::error::RestoreError;
+pub use self::examine::examine;
 pub(crate) use self::folders::check_movable;
 pub use self::guard::Identity;
 pub(crate) use self::guard::{FORCEABLE, before_restore};
@@ -37,7 +41,6 @@ use crate::config::{Config, Target};
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::odoo::{Neutralized, neutralize};
-use crate::postgres::{self, Endpoint};
 use crate::repository::{Occasion, ProofName, Repository, Timings};
 use crate::run::Run;
 use crate::verify::{Depth, RestoredCopy, Verification, verify};
@@ -153,7 +156,7 @@ impl Job<'_> {
         let started = Instant::now();
         let mut claim = run.until_cancelled(Claim::take(target, run)).await?;
         let cleared = leftovers::clear(&mut claim, run).await?;
-        run.until_cancelled(self.admit(&claim)).await?;
+        run.until_cancelled(self.preflight(&claim)).await?;
         if self.options.identity == Identity::Production {
             let name = &target.database.name;
             run.progress.warn(&format!(
@@ -205,15 +208,20 @@ impl Job<'_> {
         })
     }
 
-    /// Refuses a target that must not be replaced. Of what is there nothing has been touched yet.
+    /// Refuses what must not be done, and what cannot be: of what is there nothing has been touched yet.
+    async fn preflight(&self, claim: &Claim) -> Result<(), Error> {
+        let Job { config, manifest, target, options, run, .. } = *self;
+        let Examined { obstacles, warnings } =
+            examine::look(config, manifest, target, options.identity, &claim.server).await?;
+        warnings.iter().for_each(|one| run.progress.warn(&format!("{}; {}", one.message, one.hint)));
+        require_none(obstacles)
+    }
+
+    /// Refuses a target that must not be replaced.
     async fn admit(&self, claim: &Claim) -> Result<(), Error> {
         let Job { config, manifest, target, options, .. } = *self;
-        let mut obstacles =
-            guard::before_restore(config, source_uuid(manifest), target, options.identity, &claim.server).await?;
-        if let Err(error) = claim.check_target().await {
-            obstacles.push(Obstacle::of("target", &error));
-        }
-        require_none(obstacles)
+        let uuid = source_uuid(manifest);
+        require_none(guard::before_restore(config, uuid, target, options.identity, &claim.server).await?)
     }
 
     /// Holds what was made against what was backed up.
@@ -243,21 +251,6 @@ impl Job<'_> {
 /// The identity that the source has for Odoo's own services.
 fn source_uuid(manifest: &Manifest) -> Option<&str> {
     manifest.odoo.as_ref().and_then(|odoo| odoo.database_uuid.as_deref())
-}
-
-/// Looks at a target as a restore does before it touches anything, and touches nothing.
-///
-/// # Errors
-/// Where the target's server does not answer.
-pub async fn examine(
-    config: &Config,
-    manifest: &Manifest,
-    target: &Target,
-    identity: Identity,
-) -> Result<Examined, Error> {
-    let server = postgres::connect_maintenance(&Endpoint::resolve(&target.database)).await?;
-    let obstacles = guard::before_restore(config, source_uuid(manifest), target, identity, &server).await?;
-    Ok(Examined { obstacles, warnings: Vec::new() })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! The only place that starts pg_dump or pg_restore, or opens a connection.
 
+mod abilities;
 mod admin;
 mod archive;
 mod client;
@@ -18,6 +19,7 @@ mod tls;
 mod tools;
 mod tuning;
 
+pub use abilities::{Abilities, Extension, abilities, data_folder, find_extensions, has_locale};
 pub use admin::{Locale, ServerFacts, server_facts, server_major, system_identifier};
 pub use archive::{
     ArchiveObjects, ArchiveToc, Misunderstood, ObjectKind, PendingRowCounts, Qualified, RowCounts, SequenceValue,

@@ -68,17 +68,9 @@ impl Claim {
         Ok(())
     }
 
-    /// Refuses a target that could not be renamed, before anything is done.
+    /// Refuses a target that could not be renamed.
     pub(super) async fn check_target(&self) -> Result<(), RestoreError> {
-        check_movable(&self.names.filestore)?;
-        match postgres::find_database(&self.server, &self.names.database).await? {
-            Some(there) if !there.is_own => Err(RestoreError::OwnedByAnother {
-                database: self.names.database.clone(),
-                owner: there.owner,
-                role: self.server.endpoint().user.clone(),
-            }),
-            _ => Ok(()),
-        }
+        check_target(&self.server, &self.names).await
     }
 
     /// What there is under the target's names, as the pair that it is to become.
@@ -94,6 +86,19 @@ impl Claim {
     async fn look(&self, names: &Names, suffix: Suffix) -> Result<Pair, RestoreError> {
         let database = postgres::find_database(&self.server, &names.database).await?;
         Ok(Pair { suffix, oid: database.map(|found| found.oid), folder: FolderId::at(&names.filestore)? })
+    }
+}
+
+/// Refuses a target that could not be renamed, before anything is done.
+pub(super) async fn check_target(server: &Session, names: &Names) -> Result<(), RestoreError> {
+    check_movable(&names.filestore)?;
+    match postgres::find_database(server, &names.database).await? {
+        Some(there) if !there.is_own => Err(RestoreError::OwnedByAnother {
+            database: names.database.clone(),
+            owner: there.owner,
+            role: server.endpoint().user.clone(),
+        }),
+        _ => Ok(()),
     }
 }
 

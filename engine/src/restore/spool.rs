@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::disk::Disk;
 use super::names::Suffix;
 use crate::config::Target;
 use crate::error::Error;
@@ -25,12 +26,13 @@ pub(super) struct Spool {
 impl Spool {
     /// In `$TMPDIR`, or where the target's files are to be, whichever has more room once the filestore has taken its own.
     pub(super) fn choose(target: &Target, manifest: &Manifest, suffix: &Suffix) -> Result<Self, Error> {
-        let temporary = std::env::temp_dir();
-        let data = target.filestore.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(&temporary);
-        let files = (device_of(data)?, manifest.filestore.bytes);
-        let (in_data, in_temporary) = (room_in(data, files)?, room_in(&temporary, files)?);
-        let (above, room) = if in_data > in_temporary { (data, in_data) } else { (&*temporary, in_temporary) };
+        let (above, room) = roomiest(target, manifest)?;
         Ok(Self { folder: above.join(format!("{PREFIX}{}", suffix.as_str())), room })
+    }
+
+    /// Bytes that a dump may take where it would be chosen to be.
+    pub(super) fn room(target: &Target, manifest: &Manifest) -> Result<u64, Error> {
+        roomiest(target, manifest).map(|(_, room)| room)
     }
 
     pub(super) fn create(&self) -> Result<(), Error> {
@@ -67,17 +69,12 @@ pub(super) fn is_own(path: &Path, suffix: &Suffix) -> bool {
     named && metadata.is_ok_and(|found| found.is_dir() && found.uid() == rustix::process::geteuid().as_raw())
 }
 
-/// Bytes free for this process, without what the filestore is going to take on its device.
-fn room_in(folder: &Path, (device, bytes): (u64, u64)) -> Result<u64, Error> {
-    let free = rustix::fs::statvfs(folder).map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-    let free = free.map_err(|error| look(folder, error.into()))?;
-    Ok(if device_of(folder)? == device { free.saturating_sub(bytes) } else { free })
-}
-
-fn device_of(folder: &Path) -> Result<u64, Error> {
-    folder.metadata().map(|found| found.dev()).map_err(|source| look(folder, source))
-}
-
-fn look(folder: &Path, source: std::io::Error) -> Error {
-    Error::Io { action: format!("look for free space in {}", folder.display()), source }
+/// The folder with the most room, and its bytes.
+fn roomiest(target: &Target, manifest: &Manifest) -> Result<(PathBuf, u64), Error> {
+    let temporary = std::env::temp_dir();
+    let data = target.filestore.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(&temporary);
+    let data_disk = Disk::of(data)?;
+    let files = [(data_disk.device, manifest.filestore.bytes)];
+    let (in_data, in_temporary) = (data_disk.left_after(&files), Disk::of(&temporary)?.left_after(&files));
+    Ok(if in_data > in_temporary { (data.to_owned(), in_data) } else { (temporary, in_temporary) })
 }

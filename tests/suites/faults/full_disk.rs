@@ -7,7 +7,7 @@ use harness::compare::file_paths;
 use harness::odoo::OdooShape;
 use harness::project::{Project, ProjectOptions, Source};
 
-use crate::{assert_failed, initialised};
+use crate::{assert_failed, initialised, replace_tool};
 
 /// A file system of a few megabytes; unmounted when dropped.
 pub(crate) struct SmallDisk(PathBuf);
@@ -30,6 +30,18 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg(&self.0).status();
     }
+}
+
+/// What takes the room.
+const FILLER: &str = "filler";
+
+/// Fills the disk when pg_restore is asked for its version, which is after the look for room.
+fn fill_after_the_look(project: &Project, filler: &Path) {
+    replace_tool(project, "pg_restore", "exec \"$REAL\" \"$@\"");
+    let (tool, filler) = (project.path("tools/pg_restore"), filler.display());
+    let script = std::fs::read_to_string(&tool).unwrap();
+    let fill = format!("\n[ -e '{filler}' ] || head -c 16777216 /dev/zero >'{filler}'\ncase");
+    std::fs::write(tool, script.replace("\ncase", &fill)).unwrap();
 }
 
 /// A file of the target that is replaced.
@@ -57,7 +69,8 @@ async fn under_the_target() {
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
     let place = project.path("small");
-    let Some(_disk) = SmallDisk::mount(&place, "8m") else { return };
+    let Some(_disk) = SmallDisk::mount(&place, "24m") else { return };
+    fill_after_the_look(&project, &place.join(FILLER));
     let config = std::fs::read_to_string(project.config()).unwrap();
     let (before, target) = config.split_once("[target.staging]").unwrap();
     let target = format!("[target.staging]\nfilestore = \"{}/staging\"{target}", place.display());
@@ -71,6 +84,7 @@ async fn under_the_target() {
             std::fs::write(place.join(FILE), "mine").unwrap();
         }
         let run = program.run(["restore", "--to", "staging"]).await;
+        std::fs::remove_file(place.join(FILLER)).unwrap();
         assert!(run.stderr.contains("hint: free some space"), "{}", run.stderr);
         assert_failed(run, "No space left on device");
         if existing {
@@ -82,4 +96,9 @@ async fn under_the_target() {
             assert_eq!(project.cluster().databases(), ["production"]);
         }
     }
+    // Where it shows before, nothing is begun.
+    std::fs::write(place.join(FILLER), vec![0; 16 << 20]).unwrap();
+    let run = program.run(["restore", "--to", "staging"]).await;
+    assert!(run.stderr.contains("in the way: the filestore takes 19.1 MiB, and there are "), "{}", run.stderr);
+    assert_failed(run, "the target is refused");
 }

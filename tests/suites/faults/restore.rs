@@ -98,17 +98,26 @@ async fn a_target_that_somebody_begins_to_work_with_meanwhile_is_kept() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_create_databases() {
+async fn a_role_that_may_not_create_databases_or_extensions() {
     let project = Project::start().await;
     let program = initialised(&project).await;
+    project.cluster().psql_as("postgres", "production", "CREATE EXTENSION dblink");
     program.run(["now"]).await.success();
     let role = project.cluster().user();
     project.cluster().psql_as("postgres", "postgres", &format!("ALTER ROLE {role} NOCREATEDB"));
     let run = program.run(["restore", "--to", "staging"]).await;
-    assert!(run.stderr.contains("hint: give the role the privilege"), "{}", run.stderr);
-    assert_failed(run, "permission denied to create database");
+    assert!(
+        run.stderr.contains("in the way: the database has the extension dblink, which on this server only a superuser")
+    );
+    assert!(run.stderr.contains("hint: ALTER ROLE \"odoo\" CREATEDB"), "{}", run.stderr);
+    assert_failed(run, "in the way: the role \"odoo\" may not create databases");
     assert_nothing_restored(&project);
     let doctor = program.run(["doctor"]).await.expect_code(1);
     assert!(doctor.stdout.contains("FAILED   create databases"), "{}", doctor.stdout);
     assert!(doctor.stdout.contains("CREATEDB"), "{}", doctor.stdout);
+    project.cluster().psql_as("postgres", "postgres", &format!("ALTER ROLE {role} CREATEDB"));
+    let run = program.run(["restore", "--to", "staging", "--json"]).await.expect_code(1).json();
+    let obstacles = run["error"]["obstacles"].as_array().unwrap();
+    assert!(obstacles.len() == 1 && obstacles[0]["check"] == "extensions", "{run}");
+    assert_nothing_restored(&project);
 }

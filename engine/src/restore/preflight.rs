@@ -1,0 +1,46 @@
+//! Whether a backup can be restored on a server and a machine: everything that can be known before anything is made, all at once.
+
+mod server;
+mod space;
+
+use rustix::fs::Access;
+
+use super::claim::check_target;
+use super::names::Names;
+use super::obstacle::{Examined, Obstacle};
+use crate::config::Target;
+use crate::error::Error;
+use crate::manifest::Manifest;
+use crate::postgres::{Session, Tools};
+
+/// Looks for all that would make the restore fail.
+///
+/// An obstacle is what surely would. What may, or may not, is a warning: nobody is to be kept from a restore by a guess.
+///
+/// # Errors
+/// Where the target's server, or the system, does not answer.
+pub(super) async fn preflight(manifest: &Manifest, target: &Target, server: &Session) -> Result<Examined, Error> {
+    let mut found = Examined::default();
+    if let Err(error) = check_target(server, &Names::of(target)).await {
+        found.obstacles.push(Obstacle::of("target", &error));
+    }
+    server::look(manifest, server, &mut found).await?;
+    found.obstacles.extend(unwritable(target));
+    space::look(manifest, target, server, &mut found).await?;
+    let tools = Tools::new(target.database.pg_path.as_deref());
+    if let Err(error) = tools.find("pg_restore", manifest.database.pg_dump_major()).await {
+        found.obstacles.push(Obstacle::of("pg_restore", &error));
+    }
+    Ok(found)
+}
+
+/// Whether the new folder cannot be made beside the target's.
+fn unwritable(target: &Target) -> Option<Obstacle> {
+    let above = target.filestore.ancestors().skip(1).find(|above| above.exists())?;
+    let error = rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK).err()?;
+    let hint = "run odoo-backup as the user that Odoo runs as, or as root";
+    Some(Obstacle::new("filestore", format!("unable to write in {}: {error}", above.display()), hint))
+}
+
+#[cfg(test)]
+mod tests;

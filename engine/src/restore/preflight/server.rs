@@ -1,0 +1,92 @@
+//! Whether the server can hold the database, and the role may make it.
+
+use super::super::obstacle::{Examined, Obstacle};
+use crate::manifest::Manifest;
+use crate::postgres::{
+    Abilities, Extension, Locale, PostgresError, Session, abilities, find_extensions, has_locale, quote,
+};
+
+pub(super) async fn look(manifest: &Manifest, server: &Session, found: &mut Examined) -> Result<(), PostgresError> {
+    let can = abilities(server).await?;
+    let role = &server.endpoint().user;
+    if can.in_recovery {
+        let hint = "restore to its primary";
+        found.obstacles.push(Obstacle::new("server", "the server is a hot standby, and takes no changes", hint));
+    }
+    if !can.creates_databases {
+        let hint = format!("ALTER ROLE {} CREATEDB", quote(role));
+        found.obstacles.push(Obstacle::new("privileges", format!("the role {role:?} may not create databases"), hint));
+    }
+    let source = manifest.server.major();
+    if can.major < source {
+        let message = format!(
+            "the server is PostgreSQL {}, older than the {source} that the backup is of: what it does not know ends the restore, and leaves things as they were",
+            can.major
+        );
+        let hint = format!("where it fails, restore into PostgreSQL {source} or later");
+        found.warnings.push(Obstacle::new("version", message, hint));
+    }
+    found.obstacles.extend(provider(&manifest.server.locale, &can));
+    found.obstacles.extend(locales(&manifest.server.locale, server).await?);
+    // Every database has it from the beginning.
+    let names = manifest.server.extensions.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "plpgsql");
+    let extensions = find_extensions(server, &names.collect::<Vec<_>>()).await?;
+    found.obstacles.extend(extensions.iter().filter_map(|one| extension(one, role, &can)));
+    Ok(())
+}
+
+/// Whether the server knows the provider of the database's locale.
+fn provider(locale: &Locale, can: &Abilities) -> Option<Obstacle> {
+    let needed = match (locale.provider.as_str(), locale.locale.as_deref()) {
+        ("builtin", Some("PG_UNICODE_FAST")) => 18,
+        ("builtin", _) => 17,
+        ("icu", _) if locale.rules.is_some() => 16,
+        ("icu", _) => 15,
+        _ => return None,
+    };
+    let Locale { provider, locale, .. } = locale;
+    let locale = locale.as_deref().unwrap_or_default();
+    if can.major < needed {
+        let message = format!(
+            "the database has the locale {locale:?} of {provider}, which PostgreSQL {} does not know",
+            can.major
+        );
+        return Some(Obstacle::new("locale", message, format!("restore into PostgreSQL {needed} or later")));
+    }
+    let message = format!("the database has the locale {locale:?} of ICU, and the server was built without ICU");
+    let hint = "restore into a server that has it, as the PostgreSQL project's own packages do";
+    (provider == "icu" && !can.has_icu).then(|| Obstacle::new("locale", message, hint))
+}
+
+/// Whether the server's system has the locales that are needed beside any provider's.
+async fn locales(locale: &Locale, server: &Session) -> Result<Vec<Obstacle>, PostgresError> {
+    let mut names = vec![&locale.collate, &locale.ctype];
+    names.dedup();
+    let mut missing = Vec::new();
+    for name in names {
+        if !has_locale(server, name).await? {
+            let message = format!("the database has the locale {name:?}, which the server's system does not have");
+            let hint =
+                "add it there (Debian: `dpkg-reconfigure locales`, or the package locales-all), and restart PostgreSQL";
+            missing.push(Obstacle::new("locale", message, hint));
+        }
+    }
+    Ok(missing)
+}
+
+fn extension(found: &Extension, role: &str, can: &Abilities) -> Option<Obstacle> {
+    let Extension { name, is_available, is_for_owners } = found;
+    if !is_available {
+        let message = format!("the database has the extension {name}, which the server does not have");
+        let hint = "install it there; most are in the package postgresql-contrib";
+        return Some(Obstacle::new("extensions", message, hint));
+    }
+    let message = format!(
+        "the database has the extension {name}, which on this server only a superuser may create, and not {role:?}"
+    );
+    let hint = format!(
+        "DROP EXTENSION {} at the source where nothing needs it; or set `trusted = true` in its control file on the server",
+        quote(name)
+    );
+    (!is_for_owners && !can.creates_extensions).then(|| Obstacle::new("extensions", message, hint))
+}

@@ -1,0 +1,58 @@
+//! Whether there is room.
+
+use std::path::Path;
+
+use super::super::disk::Disk;
+use super::super::obstacle::{Examined, Obstacle};
+use crate::config::Target;
+use crate::error::Error;
+use crate::manifest::Manifest;
+use crate::postgres::{Session, data_folder};
+
+const FREE: &str =
+    "free some space; what an earlier restore has kept for undo is in folders and databases named …_before_…";
+
+pub(super) async fn look(
+    manifest: &Manifest,
+    target: &Target,
+    server: &Session,
+    found: &mut Examined,
+) -> Result<(), Error> {
+    let files = &manifest.filestore;
+    let above = target.filestore.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+    let disk = Disk::of(above)?;
+    let mut refuse = |message: String| found.obstacles.push(Obstacle::new("space", message, FREE));
+    if files.bytes > disk.free {
+        let (needed, free) = (size(files.bytes), size(disk.free));
+        refuse(format!("the filestore takes {needed}, and there are {free} free in {}", above.display()));
+    }
+    if disk.free_files.is_some_and(|free| files.files > free) {
+        refuse(format!("the filestore has {} files, and {} has no room for so many", files.files, above.display()));
+    }
+    let Some(data) = data_folder(server).await? else { return Ok(()) };
+    let Ok(data_disk) = Disk::of(&data) else { return Ok(()) };
+    let free = data_disk.left_after(&[(disk.device, files.bytes)]);
+    let needed = manifest.server.database_size;
+    let message = format!(
+        "the database took {} at its source, and there are {} free for it in {}",
+        size(needed),
+        size(free),
+        data.display()
+    );
+    // A new copy is smaller than its original, which has rows that were deleted and half-empty pages; seldom by half.
+    if free < needed / 2 {
+        refuse(message);
+    } else if free < needed {
+        found.warnings.push(Obstacle::new("space", message, FREE));
+    }
+    Ok(())
+}
+
+fn size(bytes: u64) -> String {
+    const GIB: u64 = 1 << 30;
+    const MIB: u64 = 1 << 20;
+    // Precise enough for a person, whatever the size.
+    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+    let in_units = |unit: u64| bytes as f64 / unit as f64;
+    if bytes >= GIB { format!("{:.1} GiB", in_units(GIB)) } else { format!("{:.1} MiB", in_units(MIB)) }
+}

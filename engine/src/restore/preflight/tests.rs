@@ -1,0 +1,118 @@
+use harness::postgres::{Cluster, ClusterOptions, USER};
+
+use super::*;
+use crate::config::{Database, SslMode};
+use crate::manifest::made_up;
+use crate::postgres::{Endpoint, connect_maintenance};
+use crate::repository::BackupId;
+use crate::stream::Fingerprint;
+
+struct Place {
+    cluster: Cluster,
+    folder: tempfile::TempDir,
+    manifest: Manifest,
+}
+
+impl Place {
+    fn on(cluster: Cluster) -> Self {
+        let id: BackupId = "20261121T020003Z-3f9c".parse().unwrap();
+        let object = crate::manifest::StoredObject {
+            key: crate::store::Key::new("production/x/database.dump.zst".to_owned()).unwrap(),
+            plain: Fingerprint::of(b""),
+            stored: Fingerprint::of(b""),
+        };
+        let manifest = made_up::manifest("production", &id, object);
+        Self { cluster, folder: tempfile::tempdir().unwrap(), manifest }
+    }
+
+    fn target(&self, host: &str) -> Target {
+        let database = Database {
+            name: "staging".into(),
+            host: Some(host.into()),
+            port: Some(self.cluster.port()),
+            user: Some(USER.into()),
+            password: None,
+            sslmode: SslMode::Disable,
+            sslrootcert: None,
+            pg_path: None,
+        };
+        let filestore = self.folder.path().join("staging");
+        Target { name: "staging".into(), database, filestore, instance: None, neutralize: None }
+    }
+
+    async fn look(&self) -> Examined {
+        let target = self.target(self.cluster.socket_dir().to_str().unwrap());
+        let server = connect_maintenance(&Endpoint::resolve(&target.database)).await.unwrap();
+        preflight(&self.manifest, &target, &server).await.unwrap()
+    }
+}
+
+/// Each says one of these, in this order.
+#[track_caller]
+fn assert_says(found: &[Obstacle], expected: &[&str]) {
+    let messages: Vec<_> = found.iter().map(|one| one.message.as_str()).collect();
+    assert_eq!(messages.len(), expected.len(), "{messages:#?}");
+    for (message, expected) in messages.iter().zip(expected) {
+        assert!(message.contains(expected), "{expected:?}: {messages:#?}");
+    }
+    assert!(found.iter().all(|one| !one.hint.is_empty()));
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_is_said_at_once() {
+    let mut place = Place::on(Cluster::start());
+    assert_eq!(place.look().await, Examined::default());
+    let extension = |name: &str| (name.to_owned(), "1.0".to_owned());
+    place.manifest.server.extensions = ["plpgsql", "pg_trgm", "dblink", "nowhere"].map(extension).into();
+    place.manifest.server.locale.collate = "xx_XX.UTF-8".into();
+    place.manifest.server.version_num = 990_000;
+    place.manifest.database.pg_dump = "99.1".into();
+    place.manifest.filestore.bytes = u64::MAX / 2;
+    place.manifest.filestore.files = u64::MAX / 2;
+    place.cluster.psql_as("postgres", "postgres", &format!("ALTER ROLE {USER} NOCREATEDB"));
+    let Examined { obstacles, warnings } = place.look().await;
+    let mut expected = vec![
+        "the role \"odoo\" may not create databases",
+        "the locale \"xx_XX.UTF-8\", which the server's system does not have",
+        "the extension dblink, which on this server only a superuser may create",
+        "the extension nowhere, which the server does not have",
+        "the filestore takes 8589934592.0 GiB",
+        "has no room for so many",
+        "unable to find pg_restore of version 99",
+    ];
+    // Some file systems know no limit of files.
+    if rustix::fs::statvfs(place.folder.path()).unwrap().f_files == 0 {
+        expected.remove(5);
+    }
+    assert_says(&obstacles, &expected);
+    assert_says(&warnings, &["older than the 99 that the backup is of"]);
+}
+
+#[tokio::test]
+async fn room_for_the_database_is_looked_for_where_it_can_be_seen() {
+    let mut place = Place::on(Cluster::start());
+    place.cluster.psql_as("postgres", "postgres", &format!("GRANT pg_read_all_settings TO {USER}"));
+    let free = super::super::disk::Disk::of(place.cluster.socket_dir()).unwrap().free;
+    place.manifest.server.database_size = free + free / 2;
+    let found = place.look().await;
+    assert_says(&found.obstacles, &[]);
+    assert_says(&found.warnings, &["free for it in "]);
+    place.manifest.server.database_size = free * 3;
+    assert_says(&place.look().await.obstacles, &["the database took "]);
+}
+
+#[tokio::test]
+async fn a_provider_that_came_later_is_no_locale_of_an_older_server() {
+    let cluster = Cluster::with(&ClusterOptions::default());
+    let major = cluster.version();
+    let mut place = Place::on(cluster);
+    for (provider, locale, since) in
+        [("icu", "de-DE", 15), ("builtin", "C.UTF-8", 17), ("builtin", "PG_UNICODE_FAST", 18)]
+    {
+        place.manifest.server.locale.provider = provider.into();
+        place.manifest.server.locale.locale = Some(locale.into());
+        let expected = format!("which PostgreSQL {major} does not know");
+        let expected: &[&str] = if major < since { &[&expected] } else { &[] };
+        assert_says(&place.look().await.obstacles, expected);
+    }
+}
