@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The main job, shown: a made-up Odoo instance is backed up into a local folder, restored under another name, and checked.
+# The main job, shown: a made-up Odoo instance is backed up into a local folder, restored under another name, there restored over and
+# undone, refused in the place of production, and checked.
 # Everything is in one temporary folder and on a PostgreSQL of its own. KEEP=1 leaves both for a look around.
 set -euo pipefail
 
@@ -102,6 +103,25 @@ run "psql -At -d staging -f counts.sql"
 run "diff <(psql -At -d production -f counts.sql) <(psql -At -d staging -f counts.sql) && echo 'as many rows in every table'"
 run "find data/filestore/staging -type f | wc -l"
 run "diff -r --exclude checklist data/filestore/production data/filestore/staging && echo 'the same bytes in every file'"
+
+say "Somebody works with the copy, and it is restored anew: what it was is kept"
+run "psql -q -d staging -c \"UPDATE res_partner SET name = 'Only in staging' WHERE id = 1\""
+run "odoo-backup restore --to staging"
+run "psql -At -d staging -c 'SELECT name FROM res_partner WHERE id = 1'"
+
+say "That was still needed: undo"
+run "odoo-backup restore --undo --to staging"
+run "psql -At -d staging -c 'SELECT name FROM res_partner WHERE id = 1'"
+
+say "A target that is production by another name is refused before anything is touched"
+run "cat >>odoo-backup.toml <<'END'
+
+[target.oops]
+odoo_conf = \"$demo/production.conf\"
+database = \"production\"
+host = \"localhost\"
+END"
+run "odoo-backup restore --to oops || echo \"exit code \$?\""
 
 say "Read the backup back, and compare every digest"
 run "odoo-backup check --read-data"
