@@ -11,6 +11,7 @@ use engine::copy::after_backup;
 use engine::error::explain;
 use engine::manifest::Manifest;
 use engine::postgres::Tools;
+use engine::prune::{PruneOptions, prune};
 use engine::repository::{Repository, RepositoryError};
 use engine::run::Run;
 use jiff::Timestamp;
@@ -123,7 +124,36 @@ async fn back_up(repository: &Repository, work: &Work<'_>, reread: bool) -> Resu
             Err(error) => vec![format!("no copy in {to}: {}", explain(&error))],
         });
     }
-    Ok(Outcome::Done { figures: figures_of(&manifest), backup: Some(manifest.id), warnings })
+    let mut figures = figures_of(&manifest);
+    prune_behind(repository, work, &mut figures, &mut warnings).await;
+    Ok(Outcome::Done { figures, backup: Some(manifest.id), warnings })
+}
+
+/// Prunes an instance that says what is to stay. The backup is made: what goes wrong here is a warning, and the next one's prune does it.
+async fn prune_behind(
+    repository: &Repository,
+    work: &Work<'_>,
+    figures: &mut BTreeMap<String, u64>,
+    warnings: &mut Vec<String>,
+) {
+    let instance = work.instance;
+    if !instance.retention.is_configured {
+        return;
+    }
+    match prune(repository, instance, PruneOptions::default(), work.run).await {
+        Ok(pruned) => {
+            let held = pruned.plan.holds.iter().map(|hold| format!("nothing is removed: {hold}; {}", hold.hint()));
+            warnings.extend(held);
+            let damaged = pruned.damaged.iter().map(|damaged| {
+                let error = explain(&damaged.error);
+                format!("nothing is removed, for what {} needs is not known: {error}", damaged.id)
+            });
+            warnings.extend(damaged);
+            figures.insert("removed_backups".to_owned(), pruned.removed.backups.len() as u64);
+            figures.insert("removed_bytes".to_owned(), pruned.removed.bytes);
+        }
+        Err(error) => warnings.push(format!("the backup is made, but not pruned: {}", explain(&error))),
+    }
 }
 
 fn figures_of(manifest: &Manifest) -> BTreeMap<String, u64> {
@@ -162,3 +192,6 @@ async fn check_all(repository: &Repository, work: &Work<'_>, read_data: Option<S
     }
     Ok(Outcome::Done { backup: None, warnings: Vec::new(), figures })
 }
+
+#[cfg(test)]
+mod tests;

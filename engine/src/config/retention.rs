@@ -17,6 +17,8 @@ pub struct Retention {
     pub policy: Policy,
     /// `grace`; `None`: 24 hours.
     grace: Option<Age>,
+    /// Whether the section is there, rather than that its defaults hold.
+    pub is_configured: bool,
 }
 
 impl Retention {
@@ -37,7 +39,7 @@ pub(super) fn read(instance: &Section<'_>, timezone: &Zone) -> Result<Retention,
         Some(section) => read_section(&section, timezone),
         None => {
             let policy = Policy { timezone: Some(timezone.clone()), ..Policy::default() };
-            Ok(Retention { policy, grace: None })
+            Ok(Retention { policy, grace: None, is_configured: false })
         }
     }
 }
@@ -79,7 +81,7 @@ fn read_section(section: &Section<'_>, timezone: &Zone) -> Result<Retention, Rep
         hold_if_shrunk: hold_if_shrunk?.unwrap_or(default.hold_if_shrunk),
     };
     match policy.validate() {
-        Ok(()) => Ok(Retention { policy, grace: grace? }),
+        Ok(()) => Ok(Retention { policy, grace: grace?, is_configured: true }),
         Err(error) => Err(section.refuse_all(format!("{error}; {}", error.hint()))),
     }
 }

@@ -1,0 +1,71 @@
+//! By the engine itself, on a real server.
+
+use harness::project::{INSTANCE, Project};
+
+use engine::repository::BackupId;
+
+use super::*;
+
+/// A project with a repository, and an engine that backs it up.
+struct Fixture {
+    project: Project,
+    config: Config,
+    repository: Repository,
+    engine: Engine,
+}
+
+impl Fixture {
+    /// With this at the end of the configuration.
+    async fn with(more: &str) -> Self {
+        let project = Project::start().await;
+        project.write_config(&format!("url = \"file://{}\"", project.repository().display()), more);
+        let config = Config::load(&project.config()).unwrap();
+        let store = engine::store::open(&config.repository, true).await.unwrap();
+        let repository = Repository::init(store, Timestamp::now()).await.unwrap();
+        Self { project, config, repository, engine: Engine::default() }
+    }
+
+    async fn back_up(&self) -> (BackupId, Vec<String>, BTreeMap<String, u64>) {
+        let (instance, order) = (&self.config.instances[INSTANCE], Order::Backup { reread: false });
+        let work = Work { config: &self.config, instance, order, slot: None, run: &Run::default() };
+        match self.engine.work(work).await.unwrap() {
+            Outcome::Done { backup, warnings, figures } => (backup.unwrap(), warnings, figures),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn left(&self) -> Vec<BackupId> {
+        self.repository.names(None).await.unwrap().into_iter().map(|(_, id)| id).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_backup_is_pruned_behind_where_the_configuration_says_what_stays() {
+    let fixture =
+        Fixture::with("[instance.production.retention]\nkeep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0\n").await;
+    fixture.back_up().await;
+    let (second, warnings, figures) = fixture.back_up().await;
+    assert_eq!(fixture.left().await, [second]);
+    assert_eq!((warnings.len(), figures["removed_backups"]), (0, 1), "{warnings:?} {figures:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_removed_where_the_configuration_says_nothing() {
+    let fixture = Fixture::with("").await;
+    fixture.back_up().await;
+    let (_, _, figures) = fixture.back_up().await;
+    assert_eq!((fixture.left().await.len(), figures.get("removed_backups")), (2, None));
+}
+
+#[tokio::test]
+async fn what_keeps_a_prune_from_removing_is_a_warning_of_a_backup_that_counts() {
+    let fixture = Fixture::with(
+        "[instance.production.retention]\nkeep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0\nhold_if_shrunk = \"0%\"\n",
+    )
+    .await;
+    fixture.back_up().await;
+    fixture.project.cluster().execute(INSTANCE, "DELETE FROM mail_message");
+    let (_, warnings, _) = fixture.back_up().await;
+    assert!(warnings.iter().any(|warning| warning.starts_with("nothing is removed: ")), "{warnings:?}");
+    assert_eq!(fixture.left().await.len(), 2);
+}
