@@ -133,15 +133,41 @@ Where the configuration exists already it is left as it is, and only the reposit
         /// Remove what the target was once it is replaced, rather than keep it for --undo
         #[arg(long)]
         drop_previous: bool,
+        /// Write a report of what was done and verified: Markdown, or JSON where the name ends in `.json`
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
         /// Give the target back what it was before the last restore; undone again, what it is now
-        #[arg(long, conflicts_with_all = ["backup", "jobs", "verify", "drop_previous", "dry_run"])]
+        #[arg(long, conflicts_with_all = ["backup", "jobs", "verify", "drop_previous", "report", "dry_run"])]
         undo: bool,
         /// Replace production itself, and neutralize nothing: the name of its database, typed out
         #[arg(long, value_name = "DATABASE")]
         force_production: Option<String>,
         /// Say what is in the way of the restore, and touch nothing
-        #[arg(long)]
+        #[arg(long, conflicts_with = "report")]
         dry_run: bool,
+    },
+    /// Prove a backup: restore it to a scratch database and folder, verify the copy, and drop it
+    #[command(after_help = "Examples:
+  odoo-backup drill                               the latest, on the instance's own server
+  odoo-backup drill production/latest --to staging    on the server of a target, which stays as it is
+  odoo-backup drill --verify full --report drill.md
+
+Exit codes: 0 the backup is proven, 1 it could not be tried, 3 with warnings, 13 the copy is not what was backed up.")]
+    Drill {
+        /// An id, a unique beginning of one, `latest`, or INSTANCE/ and one of these [default: latest]
+        backup: Option<String>,
+        /// A [target.NAME] on whose server and beside whose filestore the copy is made [default: as [instance.NAME.drill] says]
+        #[arg(long, value_name = "TARGET")]
+        to: Option<String>,
+        /// Jobs of pg_restore; with one the dump is not spooled to disk [default: processors, at most 8]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+        jobs: Option<u32>,
+        /// How much is read to verify the copy [default: as [instance.NAME.drill] says]
+        #[arg(long, value_name = "DEPTH", value_enum)]
+        verify: Option<Verify>,
+        /// Write a report of what was done and verified: Markdown, or JSON where the name ends in `.json`
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
     },
     /// List the attachments of a backup, by their names in Odoo
     #[command(after_help = "Examples:
@@ -225,7 +251,7 @@ Only what is missing there is copied, and each object's digest is compared on it
         #[arg(value_name = "INSTANCE")]
         instances: Vec<String>,
         /// Print the plan and do nothing
-        #[arg(long)]
+        #[arg(long, conflicts_with = "report")]
         dry_run: bool,
         /// Accept that the newest backup holds much less than those before it; names of instances must be given
         #[arg(long, requires = "instances")]

@@ -152,6 +152,15 @@ impl Error {
         false
     }
 
+    /// Whether a copy was not what had been backed up, or could not be, rather than that something was in the way.
+    pub fn refutes_backup(&self) -> bool {
+        match self {
+            Self::Verb { source, .. } => source.refutes_backup(),
+            Self::NotAsBackedUp(_) | Self::Differs { .. } => true,
+            _ => self.is_damage(),
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Repository(error) => error.hint(),

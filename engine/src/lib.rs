@@ -10,6 +10,8 @@ pub mod prune;
 pub mod restore;
 pub mod verify;
 
+pub use restore::drill;
+
 pub mod config;
 pub mod error;
 pub mod filestore;

@@ -8,6 +8,7 @@ mod beside;
 mod claim;
 mod database;
 mod disk;
+pub mod drill;
 mod error;
 mod evidence;
 mod examine;
@@ -24,7 +25,7 @@ mod swap;
 mod undo;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use self::error::RestoreError;
 pub use self::examine::examine;
@@ -34,7 +35,7 @@ pub(crate) use self::guard::{FORCEABLE, before_restore};
 pub use self::obstacle::{Examined, Obstacle};
 pub use self::undo::{Undone, undo};
 
-use self::beside::{Beside, timed};
+use self::beside::{Beside, Made, timed};
 use self::claim::Claim;
 use self::obstacle::require_none;
 use crate::config::{Config, Target};
@@ -130,27 +131,49 @@ pub async fn restore(
     options: RestoreOptions,
     run: &Run,
 ) -> Result<Restored, Error> {
-    let result = async {
+    let job = Job { config, repository, manifest, target, options, run };
+    let result = job.locked(Occasion::Restore, job.restore());
+    let result = result.await;
+    result.map_err(|error| error.during(format!("restore {}/{} to {}", manifest.instance, manifest.id, target.name)))
+}
+
+/// A copy that was verified and made harmless, and has no name yet.
+#[derive(Debug)]
+struct MadeCopy {
+    made: Made,
+    verification: Verification,
+    neutralized: Option<Neutralized>,
+    neutralization: Duration,
+}
+
+impl MadeCopy {
+    /// How long it took, by its parts, where all of it took as long as `total`.
+    fn timings(&self, total: Duration) -> Timings {
+        Timings {
+            total,
+            database: self.made.database.1,
+            filestore: self.made.files.1,
+            verification: self.verification.duration,
+            neutralization: self.neutralization,
+        }
+    }
+}
+
+impl Job<'_> {
+    /// Does `work` while the backup is locked against a prune. Where it shows that the backup is not what it was, that is written down.
+    async fn locked<T>(&self, occasion: Occasion, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let Self { repository, manifest, run, .. } = *self;
         let lock = repository.lock_to_read(&manifest.instance, &manifest.id, run).await?;
-        let job = Job { config, repository, manifest, target, options, run };
-        let mut result = job.restore().await;
-        match &mut result {
-            Ok(restored) => match job.prove(Occasion::Restore, &restored.verification, restored.timings).await {
-                Ok(proof) => restored.proof = Some(proof),
-                Err(unproven) => restored.warnings.push(unproven),
-            },
-            Err(error) => job.testify_against(Occasion::Restore, error).await,
+        let result = work.await;
+        if let Err(error) = &result {
+            self.testify_against(occasion, error).await;
         }
         match lock {
             Some(lock) => lock.finish(result).await,
             None => result,
         }
-    };
-    let result = result.await;
-    result.map_err(|error| error.during(format!("restore {}/{} to {}", manifest.instance, manifest.id, target.name)))
-}
+    }
 
-impl Job<'_> {
     async fn restore(&self) -> Result<Restored, Error> {
         let (target, run) = (self.target, self.run);
         let started = Instant::now();
@@ -165,25 +188,23 @@ impl Job<'_> {
         }
         let beside = Beside::begin(self, &mut claim)?;
         let work = async {
-            let made = beside.fill(self, &claim).await?;
-            let verification = self.verify(&beside).await?;
-            let neutralized = timed(self.neutralize(&beside)).await?;
+            let copy = self.make(&beside, &claim).await?;
             // Somebody may have begun to work with what is about to be replaced.
             claim.check_connection()?;
             self.admit(&claim).await?;
-            Ok((made, verification, neutralized))
+            Ok(copy)
         };
         let result = match run.until_cancelled(work).await {
             // From here on it takes a moment and is not to be stopped halfway.
-            Ok(done) => swap::swap(&mut claim, &beside.suffix).await.map(|()| done).map_err(Error::from),
+            Ok(copy) => swap::swap(&mut claim, &beside.suffix).await.map(|()| copy).map_err(Error::from),
             Err(error) => Err(error),
         };
         let total = started.elapsed();
         tracing::info!(database = target.database.name, ok = result.is_ok(), "restore ended");
-        let (made, verification, (neutralized, neutralization)) = match result {
-            Ok(done) => done,
+        let copy = match result {
+            Ok(copy) => copy,
             Err(error) => {
-                beside.abandon(&mut claim, run).await;
+                beside.abandon(&mut claim).await.iter().for_each(|text| run.progress.warn(text));
                 return Err(error);
             }
         };
@@ -191,7 +212,10 @@ impl Job<'_> {
             let former = claim.record.former.take();
             claim.record.scraps.extend(former.as_ref().map(Into::into));
         }
-        let (database, filestore, verified) = (made.database.1, made.files.1, verification.duration);
+        let mut warnings = leftovers::remove(&mut claim).await.left;
+        let timings = copy.timings(total);
+        let proof = self.prove(Occasion::Restore, &copy.verification, timings, &mut warnings).await;
+        let MadeCopy { made, verification, neutralized, .. } = copy;
         Ok(Restored {
             database: target.database.name.clone(),
             filestore: target.filestore.clone(),
@@ -200,11 +224,11 @@ impl Job<'_> {
             jobs: made.database.0.jobs,
             verification,
             neutralized,
-            cleared,
-            warnings: leftovers::remove(&mut claim).await.left,
             former: Former::of(&claim),
-            timings: Timings { total, database, filestore, verification: verified, neutralization },
-            proof: None,
+            cleared,
+            warnings,
+            timings,
+            proof,
         })
     }
 
@@ -222,6 +246,14 @@ impl Job<'_> {
         let Job { config, manifest, target, options, .. } = *self;
         let uuid = source_uuid(manifest);
         require_none(guard::before_restore(config, uuid, target, options.identity, &claim.server).await?)
+    }
+
+    /// Makes a copy beside the target, verifies it, and makes it harmless.
+    async fn make(&self, beside: &Beside, claim: &Claim) -> Result<MadeCopy, Error> {
+        let made = beside.fill(self, claim).await?;
+        let verification = self.verify(beside).await?;
+        let (neutralized, neutralization) = timed(self.neutralize(beside)).await?;
+        Ok(MadeCopy { made, verification, neutralized, neutralization })
     }
 
     /// Holds what was made against what was backed up.

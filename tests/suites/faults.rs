@@ -4,6 +4,8 @@
 
 #[path = "faults/backup.rs"]
 mod backup;
+#[path = "faults/drill.rs"]
+mod drill;
 #[path = "faults/full_disk.rs"]
 mod full_disk;
 #[path = "faults/killed.rs"]

@@ -8,6 +8,8 @@ mod commands;
 mod connections;
 #[path = "main_job/damage.rs"]
 mod damage;
+#[path = "main_job/drill.rs"]
+mod drill;
 #[path = "main_job/guard.rs"]
 mod guard;
 #[path = "main_job/neutral.rs"]

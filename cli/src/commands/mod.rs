@@ -5,6 +5,7 @@ mod chosen;
 mod copy;
 mod daemon;
 mod doctor;
+mod drill;
 mod export;
 mod fetch;
 mod files;
@@ -16,6 +17,7 @@ mod now;
 mod pin;
 mod proofs;
 mod prune;
+mod report;
 mod restore;
 mod runs;
 mod schedule;
@@ -117,11 +119,33 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         Command::Restore { to, undo: true, force_production, .. } => {
             restore::undo(config, &to, force_production.as_deref(), &run, output).await
         }
-        Command::Restore { backup, to, jobs, verify, drop_previous, undo: false, force_production, dry_run } => {
-            let (backup, force_production) = (backup.as_deref(), force_production.as_deref());
-            let depth = verify.into();
-            let wanted = restore::Wanted { backup, target: &to, jobs, depth, drop_previous, force_production, dry_run };
+        Command::Restore {
+            backup,
+            to,
+            jobs,
+            verify,
+            drop_previous,
+            undo: false,
+            force_production,
+            report,
+            dry_run,
+        } => {
+            let wanted = restore::Wanted {
+                backup: backup.as_deref(),
+                target: &to,
+                jobs,
+                depth: verify.into(),
+                drop_previous,
+                force_production: force_production.as_deref(),
+                report: report.as_deref(),
+                dry_run,
+            };
             restore::restore(config, wanted, &run, output).await
+        }
+        Command::Drill { backup, to, jobs, verify, report } => {
+            let (backup, to, report) = (backup.as_deref(), to.as_deref(), report.as_deref());
+            let wanted = drill::Wanted { backup, to, jobs, depth: verify.map(Into::into), report };
+            drill::drill(config, wanted, &run, output).await
         }
         Command::Files { backup, like } => files::files(config, &backup, like.as_deref(), output).await,
         Command::Fetch { backup, what, output: to } => fetch::fetch(config, &backup, &what, &to, output).await,

@@ -87,6 +87,11 @@ fn visible(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { c.escape_default().collect() } else { String::from(c) }).collect()
 }
 
+/// Where the proof is.
+pub(super) fn stored(proof: Option<&ProofName>) -> &str {
+    proof.map_or("none is stored", |proof| proof.key.as_str())
+}
+
 /// How long a copy took, with its parts.
 pub(super) fn took(timings: &Timings) -> String {
     let Timings { total, database, filestore, verification, neutralization } = timings;

@@ -4,10 +4,12 @@ mod dry_run;
 mod target;
 
 use std::num::NonZero;
+use std::path::Path;
 
 use engine::config::Target;
 use engine::manifest::Manifest;
 use engine::odoo::{Means, Neutralized};
+use engine::postgres::Endpoint;
 use engine::repository::Repository;
 use engine::restore::{Former, Identity, RestoreOptions, Restored, Undone};
 use engine::run::Run;
@@ -17,6 +19,7 @@ use serde_json::{Value, json};
 pub(super) use self::target::WrongName;
 
 use self::target::find_target;
+use super::report::{Report, ReportFile};
 use super::sources::{Done, with_first_sound};
 use super::verification::verified;
 use super::{Chosen, Failure, load, only_instance, proofs};
@@ -39,6 +42,7 @@ pub(super) struct Wanted<'a> {
     pub(super) drop_previous: bool,
     /// The name of the target's database, as a person typed it.
     pub(super) force_production: Option<&'a str>,
+    pub(super) report: Option<&'a Path>,
     pub(super) dry_run: bool,
 }
 
@@ -60,8 +64,8 @@ pub(super) async fn restore(
         let done = with_first_sound(&config, selector, instance, run, output, examine).await?;
         return Ok(dry_run::show(&done, &target, output));
     }
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let jobs = wanted.jobs.unwrap_or_else(|| u32::try_from(processors).unwrap_or(MOST_JOBS).min(MOST_JOBS));
+    let jobs = jobs(wanted.jobs);
+    let report = ReportFile::create(wanted.report)?;
     let options = RestoreOptions {
         jobs,
         parallel_volumes: jobs.min(MOST_JOBS),
@@ -70,14 +74,16 @@ pub(super) async fn restore(
         identity,
     };
     let restore = async |repository: &Repository, manifest: &Manifest| {
-        engine::restore::restore(&config, repository, manifest, &target, options, run).await
+        let restored = engine::restore::restore(&config, repository, manifest, &target, options, run).await?;
+        Ok((restored, repository.store().location()))
     };
     let done = with_first_sound(&config, selector, instance, run, output, restore).await?;
-    let Done { manifest, repository, passed_over, result: restored } = &done;
+    let Done { manifest, repository, passed_over, result: (restored, location) } = &done;
     let Restored { database, filestore, files, bytes: size, jobs, timings, proof, .. } = restored;
-    let Restored { verification, neutralized, former, cleared, warnings, .. } = restored;
+    let Restored { verification, neutralized, former, cleared, .. } = restored;
     let seconds = timings.total.as_secs_f64();
-    let document = json!({
+    let mut warnings = restored.warnings.clone();
+    let mut document = json!({
         "backup": manifest.id,
         "instance": manifest.instance,
         "created_at": manifest.created_at,
@@ -97,6 +103,26 @@ pub(super) async fn restore(
         "timings": timings,
         "proof": proof,
     });
+    if let Some(file) = report {
+        let report = Report {
+            title: format!("Restore of {}/{} to {}", manifest.instance, manifest.id, target.name),
+            manifest,
+            location,
+            copy: vec![
+                ("Target", target.name.clone()),
+                ("Restored to", Endpoint::resolve(&target.database).to_string()),
+                ("Filestore", filestore.display().to_string()),
+                ("What was there before", kept(former.as_ref()).unwrap_or_else(|| "nothing, or it was removed".into())),
+            ],
+            verification,
+            neutralized: neutralized.as_ref(),
+            timings,
+            proof: proof.as_ref(),
+            warnings: &restored.warnings,
+        };
+        warnings.extend(file.write(&report, &document));
+    }
+    document["warnings"] = json!(warnings);
     let text = || {
         format!(
             "{target}: restored {instance}/{id} of {created}
@@ -118,12 +144,19 @@ pub(super) async fn restore(
             former = former_text(former.as_ref(), &target, identity),
             jobs = plural(u64::from(*jobs), "job"),
             took = proofs::took(timings),
-            proof = proof.as_ref().map_or("none is stored", |proof| proof.key.as_str()),
+            proof = proofs::stored(proof.as_ref()),
             neutral = neutral(neutralized.as_ref(), identity),
         )
     };
-    let exit = if passed_over.is_empty() { exit(warnings, output) } else { exit(warnings, output).max(Exit::Warnings) };
+    let exit =
+        if passed_over.is_empty() { warned(&warnings, output) } else { warned(&warnings, output).max(Exit::Warnings) };
     Ok(output.result(&document, text, exit))
+}
+
+/// As many jobs as were asked for, else as there are processors, within limits.
+pub(super) fn jobs(wanted: Option<u32>) -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    wanted.unwrap_or_else(|| u32::try_from(processors).unwrap_or(MOST_JOBS).min(MOST_JOBS))
 }
 
 /// Gives a target back what it was before the last restore.
@@ -149,11 +182,11 @@ pub(super) async fn undo(
     });
     let text =
         || format!("{}: is what it was before\n{}", target.name, former_text(former.as_ref(), &target, identity));
-    Ok(output.result(&document, text, exit(warnings, output)))
+    Ok(output.result(&document, text, warned(warnings, output)))
 }
 
 /// It was done; but what is left behind takes room, and a person should know.
-fn exit(warnings: &[String], output: Output) -> Exit {
+pub(super) fn warned(warnings: &[String], output: Output) -> Exit {
     warnings.iter().for_each(|warning| output.warning(warning));
     if warnings.is_empty() { Exit::Success } else { Exit::Warnings }
 }
@@ -163,20 +196,25 @@ fn former_document(former: Option<&Former>) -> Value {
 }
 
 fn former_text(former: Option<&Former>, target: &Target, identity: Identity) -> String {
-    let Some(Former { database, filestore }) = former else { return String::new() };
-    let database = database.as_ref().map(|name| format!("{name:?}"));
-    let filestore = filestore.as_ref().map(|folder| folder.display().to_string());
-    let kept: Vec<_> = database.into_iter().chain(filestore).collect();
+    let Some(kept) = kept(former) else { return String::new() };
     let force = match identity {
         Identity::Copy => String::new(),
         Identity::Production => format!(" --force-production {}", target.database.name),
     };
     let to = &target.name;
-    format!("  before     {}\n  to undo    odoo-backup restore --undo --to {to}{force}\n", kept.join(", "))
+    format!("  before     {kept}\n  to undo    odoo-backup restore --undo --to {to}{force}\n")
+}
+
+/// The names under which it is kept.
+fn kept(former: Option<&Former>) -> Option<String> {
+    let Former { database, filestore } = former?;
+    let database = database.as_ref().map(|name| format!("{name:?}"));
+    let filestore = filestore.as_ref().map(|folder| folder.display().to_string());
+    Some(database.into_iter().chain(filestore).collect::<Vec<_>>().join(", "))
 }
 
 /// In a line: where the SQL came from, and what was asserted.
-fn neutral(neutralized: Option<&Neutralized>, identity: Identity) -> String {
+pub(super) fn neutral(neutralized: Option<&Neutralized>, identity: Identity) -> String {
     let Some(report) = neutralized else {
         return match identity {
             Identity::Copy => "no: the copy is as live as its original".into(),

@@ -82,6 +82,10 @@ pub const RETENTION: SectionKeys =
 pub const CHECK: SectionKeys =
     SectionKeys { header: "instance.NAME.check", groups: &[CHECK_ROUTINE], sections: &[], named: false };
 
+/// `[instance.NAME.drill]`
+pub const DRILL: SectionKeys =
+    SectionKeys { header: "instance.NAME.drill", groups: &[SCRATCH], sections: &[], named: false };
+
 /// `[target.NAME]`
 pub const TARGET: SectionKeys = SectionKeys {
     header: "target.NAME",
@@ -106,7 +110,15 @@ const SECTIONS: &[Key] = &[
 
 const KEPT: Key = section("retention", "Which of its backups stay", &["keep", "policy", "prune", "rotation", "forget"]);
 
-const INSIDE: &[Key] = &[KEPT, section("check", "When the daemon checks its backups", &["verify", "verification"])];
+const INSIDE: &[Key] = &[
+    KEPT,
+    section("check", "When the daemon checks its backups", &["verify", "verification"]),
+    section(
+        "drill",
+        "Where its backups are restored to, to prove that they can be",
+        &["drills", "rehearsal", "scratch"],
+    ),
+];
 
 const PLACE: &[Key] = &[Key {
     name: "url",
@@ -475,6 +487,33 @@ const COPY: &[Key] = &[Key {
     example: "\"after_backup\"",
     also: &["auto", "when", "sync", "mirror"],
 }];
+
+const SCRATCH: &[Key] = &[
+    Key {
+        name: "target",
+        kind: "string",
+        default: "none: the instance's own server",
+        about: "Name of a target on whose server and beside whose filestore the copy is made, and made harmless as it says; the target itself is left as it is",
+        example: "\"staging\"",
+        also: &["to", "server", "host"],
+    },
+    Key {
+        name: "folder",
+        kind: "path",
+        default: "the folder that the target's, or else the instance's filestore lies in",
+        about: "Folder in which the copy's filestore is made",
+        example: "\"/mnt/scratch\"",
+        also: &["filestore", "data_dir", "directory", "path"],
+    },
+    Key {
+        name: "verify",
+        kind: "string",
+        default: "`\"quick\"`",
+        about: "How much is read to verify the copy: `quick`, or `full`, which reads every file back",
+        example: "\"full\"",
+        also: &["depth"],
+    },
+];
 
 const SOURCE: &[Key] = &[Key {
     name: "instance",

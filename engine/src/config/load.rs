@@ -129,12 +129,15 @@ fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
         Ok(None) => Err(file.missing("repository", "the section [repository] is missing".into())),
         Err(reported) => Err(reported),
     };
-    let sections = file.named_sections("instance", &keys::INSTANCE);
-    let names: Vec<_> = sections.iter().map(|(name, _)| name.clone()).collect();
+    let instances = file.named_sections("instance", &keys::INSTANCE);
+    let targets = file.named_sections("target", &keys::TARGET);
+    let [instance_names, target_names] =
+        [&instances, &targets].map(|sections| sections.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
     // All are read before the first `?`: each notes what is wrong with it.
-    let instances: Vec<_> = sections.iter().map(|(name, section)| place::read_instance(name, section)).collect();
-    let sections = file.named_sections("target", &keys::TARGET);
-    let targets: Vec<_> = sections.iter().map(|(name, section)| place::read_target(name, section, &names)).collect();
+    let instances: Vec<_> =
+        instances.iter().map(|(name, section)| place::read_instance(name, section, &target_names)).collect();
+    let targets: Vec<_> =
+        targets.iter().map(|(name, section)| place::read_target(name, section, &instance_names)).collect();
 
     let daemon = daemon::read(file);
 

@@ -2,6 +2,7 @@
 
 mod copies;
 mod daemon;
+mod drill;
 mod error;
 pub mod keys;
 mod load;
@@ -23,6 +24,7 @@ use crate::secret::Secret;
 pub use self::retention::Retention;
 pub use copies::{CopyRepository, MAIN};
 pub use daemon::DaemonConfig;
+pub use drill::Drill;
 pub use error::{ConfigError, Problem, UnknownName};
 pub use neutral::{Neutralize, Script};
 pub use routine::{CheckRoutine, Routine};
@@ -94,6 +96,8 @@ pub struct Instance {
     pub retention: Retention,
     /// What the daemon does with it by itself, and when.
     pub routine: Routine,
+    /// Where its backups are drilled, and how.
+    pub drill: Drill,
 }
 
 impl Instance {

@@ -10,7 +10,7 @@ use super::error::{nearest, quoted};
 use super::secrets::{self, Readers, SecretKeys};
 use super::section::{Reported, Section};
 use super::value::{Raw, Refusal, Value};
-use super::{Database, HoldCollector, Instance, SslMode, Target, neutral, retention, routine};
+use super::{Database, Drill, HoldCollector, Instance, SslMode, Target, drill, neutral, retention, routine};
 use crate::odoo::conf::{OdooConf, data_dir_candidates};
 use crate::store::is_segment;
 
@@ -20,20 +20,23 @@ pub(super) const RESERVED: [&str; 4] = ["locks", "proofs", "repository.json", "R
 /// A file name may have 255 bytes; this leaves room for what is put before and behind a name.
 pub(super) const LONGEST_NAME: usize = 100;
 
-/// Reads `[instance.NAME]`.
-pub(super) fn read_instance(name: &str, section: &Section<'_>) -> Result<Instance, Reported> {
+/// Reads `[instance.NAME]`; `targets` are the names of all targets.
+pub(super) fn read_instance(name: &str, section: &Section<'_>, targets: &[String]) -> Result<Instance, Reported> {
     let valid_name = check_name(name, section);
     let hold_filestore_gc = section.optional::<HoldCollector>("hold_filestore_gc");
     let timezone = section.optional::<Zone>("timezone").map(|zone| zone.unwrap_or_else(system_zone));
     let retention = retention::read(section, timezone.as_ref().unwrap_or(&Zone::utc()));
     let routine = routine::read(section);
+    let drill = drill::read(section, targets);
     let place = read_place(section);
     valid_name?;
-    let Place { database, filestore, .. } = place?;
+    let Place { database, filestore, odoo } = place?;
     let retention = retention?;
+    let drill = drill?;
+    let drill = Drill { neutralize: drill.neutralize.with_odoo(odoo.conf), ..drill };
     let hold_filestore_gc = hold_filestore_gc?.unwrap_or(HoldCollector::Auto);
     let routine = routine?.in_zone(&timezone?);
-    Ok(Instance { name: name.into(), database, filestore, hold_filestore_gc, retention, routine })
+    Ok(Instance { name: name.into(), database, filestore, hold_filestore_gc, retention, routine, drill })
 }
 
 pub(super) fn system_zone() -> Zone {

@@ -15,6 +15,7 @@ use super::error::nearest;
 use super::{HoldCollector, SslMode};
 use crate::schedule::{Schedule, ScheduleError};
 use crate::secret::Secret;
+use crate::verify::Depth;
 
 /// Looks an environment variable up.
 pub(crate) type Variables = dyn Fn(&str) -> Option<OsString>;
@@ -266,6 +267,14 @@ impl Value for SslMode {
 }
 
 impl Value for HoldCollector {
+    const EXPECTED: &'static str = "a string";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        one_of(&raw.text::<Self>()?, &Self::ALL, Self::as_str)
+    }
+}
+
+impl Value for Depth {
     const EXPECTED: &'static str = "a string";
 
     fn read(raw: Raw<'_>) -> Result<Self, Refusal> {

@@ -225,12 +225,14 @@ impl Repository {
         if self.manifest_of(instance, id, &key, &bytes)? != *manifest {
             return Err(self.damaged(&key, "it is not the one that was restored from"));
         }
+        let now = Timestamp::now();
         Ok(Proof {
             format: FORMAT,
             backup: id.clone(),
             instance: instance.to_owned(),
             manifest: Digest::of(&bytes),
-            at: Timestamp::now(),
+            // As exact as its name, so that whoever reads only that is told the same.
+            at: moment(&stamp(now)).unwrap_or(now),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             occasion,
             outcome,

@@ -15,7 +15,6 @@ use super::{Job, leftovers};
 use crate::error::Error;
 use crate::filestore::{NewFilestore, Unpacked};
 use crate::postgres::Endpoint;
-use crate::run::Run;
 
 /// Where a restore is made before it is whole.
 #[derive(Debug)]
@@ -69,12 +68,12 @@ impl Beside {
         Ok(Made { database, files })
     }
 
-    /// Removes what a restore that failed has made. What cannot be removed is named, and left to the next run.
-    pub(super) async fn abandon(self, claim: &mut Claim, run: &Run) {
+    /// Removes what was made. Returns what could not be, in words; it is left to the next run.
+    pub(super) async fn abandon(self, claim: &mut Claim) -> Vec<String> {
         // They end at their next read.
         self.writers.close();
         self.writers.wait().await;
-        leftovers::remove(claim).await.left.iter().for_each(|text| run.progress.warn(text));
+        leftovers::remove(claim).await.left
     }
 }
 

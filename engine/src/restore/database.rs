@@ -37,7 +37,7 @@ pub(super) async fn restore_database(
     let task = run.progress.task("database", Some(object.stored.size));
     let archive = open(repository, object, task).await?;
     let (source, jobs) = if options.jobs > 1 && spool.room > object.plain.size {
-        (ArchiveSource::File(spool.fill(archive).await?), options.jobs)
+        (ArchiveSource::File(spool.fill(&object.key, archive).await?), options.jobs)
     } else {
         if options.jobs > 1 {
             run.progress.warn(&format!(

@@ -6,23 +6,19 @@ use crate::repository::{Occasion, Proof, ProofName, ProofOutcome, Timings};
 use crate::verify::{Depth, Verification};
 
 impl Job<'_> {
-    /// Stores the proof that a copy was what had been backed up.
-    ///
-    /// # Errors
-    /// Why there is none, in a sentence: the copy is good all the same.
+    /// Stores the proof that a copy was what had been backed up. Where there is none, `warnings` says why: the copy is good all the same.
     pub(super) async fn prove(
         &self,
         occasion: Occasion,
         verification: &Verification,
         timings: Timings,
-    ) -> Result<ProofName, String> {
-        let skipped: Vec<_> =
-            verification.skipped().map(|check| format!("{}: {}", check.subject, check.summary)).collect();
+        warnings: &mut Vec<String>,
+    ) -> Option<ProofName> {
+        let skipped = verification.skipped().map(|check| format!("{}: {}", check.subject, check.summary));
+        let skipped = skipped.collect::<Vec<_>>().join("; ");
         if !skipped.is_empty() {
-            return Err(format!(
-                "no proof of the backup is stored, for not all could be verified: {}",
-                skipped.join("; ")
-            ));
+            warnings.push(format!("no proof of the backup is stored, for not all could be verified: {skipped}"));
+            return None;
         }
         let stored = async {
             let proof = self
@@ -32,8 +28,14 @@ impl Job<'_> {
             let (verification, seconds) = (Some(verification.clone()), Some(timings));
             self.store(Proof { verification, seconds, ..proof }).await
         };
-        let stored = self.run.until_cancelled(stored).await;
-        stored.map_err(|error| format!("the proof of the backup could not be stored: {}", explain(&error)))
+        // Not to be stopped: it takes a moment, and what it tells of is done.
+        match stored.await {
+            Ok(proof) => Some(proof),
+            Err(error) => {
+                warnings.push(format!("the proof of the backup could not be stored: {}", explain(&error)));
+                None
+            }
+        }
     }
 
     /// Stores that the backup could not be restored as it was, where `error` says so. What else was in the way is nothing that speaks against it.
@@ -41,8 +43,7 @@ impl Job<'_> {
         let (verification, depth) = match error {
             Error::NotAsBackedUp(verification) => (Some((**verification).clone()), verification.depth),
             // Every restore, however deep, meets it, and any that does not has shown that it is mended.
-            Error::Differs { .. } => (None, Depth::Quick),
-            error if error.is_damage() => (None, Depth::Quick),
+            error if error.refutes_backup() => (None, Depth::Quick),
             _ => return,
         };
         let failure = Some(explain(error).to_string());

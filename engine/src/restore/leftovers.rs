@@ -51,7 +51,7 @@ pub(super) async fn remove(claim: &mut Claim) -> Cleared {
         let names = names.collect::<Vec<_>>().join(", ");
         cleared
             .left
-            .push(format!("{}; the next restore clears away what is called {names}", crate::error::explain(&error)));
+            .push(format!("{}; the next run clears away what is called {names}", crate::error::explain(&error)));
         return cleared;
     }
     let mut kept = Vec::new();
@@ -69,7 +69,7 @@ pub(super) async fn remove(claim: &mut Claim) -> Cleared {
     }
     claim.record.scraps = kept;
     if let Err(error) = claim.save() {
-        cleared.left.push(format!("{}; the next restore reads it as it was", crate::error::explain(&error)));
+        cleared.left.push(format!("{}; the next run reads it as it was", crate::error::explain(&error)));
     }
     cleared
 }
@@ -86,7 +86,7 @@ async fn remove_database(claim: &Claim, scrap: &Scrap, cleared: &mut Cleared) {
         Ok(false) => {}
         Err(error) => {
             let why = crate::error::explain(&error);
-            cleared.left.push(format!("{why}; the next restore tries again to drop the database {name:?}"));
+            cleared.left.push(format!("{why}; the next run tries again to drop the database {name:?}"));
         }
     }
 }
@@ -102,7 +102,7 @@ async fn remove_folder(folder: &Path, cleared: &mut Cleared) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => {
             let folder = folder.display();
-            cleared.left.push(format!("unable to remove the folder {folder}: {error}; the next restore tries again"));
+            cleared.left.push(format!("unable to remove the folder {folder}: {error}; the next run tries again"));
         }
     }
 }

@@ -9,6 +9,7 @@ use super::names::Suffix;
 use crate::config::Target;
 use crate::error::Error;
 use crate::manifest::Manifest;
+use crate::store::Key;
 use crate::stream::{Body, consume};
 
 /// What its folder's name begins with.
@@ -41,9 +42,9 @@ impl Spool {
     }
 
     /// Writes the archive to a file, of which nobody reads before its digests have agreed.
-    pub(super) async fn fill(&self, archive: Body) -> Result<PathBuf, Error> {
+    pub(super) async fn fill(&self, key: &Key, archive: Body) -> Result<PathBuf, Error> {
         let path = self.folder.join("database.dump");
-        let failed = |source| Error::Io { action: format!("spool the dump to {}", path.display()), source };
+        let failed = |source| Error::Io { action: format!("spool {key} to {}", path.display()), source };
         // Made here and not by the thread, which could make it after the folder was cleared of all that was in it.
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
         let copied = consume(archive, move |mut archive| {

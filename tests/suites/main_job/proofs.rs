@@ -23,7 +23,11 @@ async fn a_restore_proves_its_backup_and_lists_show_it() {
     assert_eq!((&before["proven"], &before["proof"]), (&Value::Null, &Value::Null));
     assert!(program.run(["show", "latest"]).await.success().stdout.contains("proven     no: "));
 
-    let restored = program.run(["restore", "--to", "staging", "--verify", "full", "--json"]).await.success().json();
+    let report = project.path("report.json");
+    let arguments = ["restore", "--to", "staging", "--verify", "full", "--json", "--report", report.to_str().unwrap()];
+    let restored = program.run(arguments).await.success().json();
+    let written: Value = serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
+    assert_eq!(written, restored);
     let names = proofs(&project, &id);
     assert_eq!(names.len(), 1);
     let key = format!("production/proofs/{id}/{}", names[0]);
@@ -82,7 +86,8 @@ async fn damage_takes_a_proof_back_until_a_later_copy_is_whole() {
     let mut damaged = sound.clone();
     damaged[sound.len() / 2] ^= 1;
     fs::write(&dump, damaged).unwrap();
-    program.run(["restore", "--to", "staging", "--verify", "full"]).await.expect_code(1);
+    let failed = program.run(["restore", "--to", "staging", "--verify", "full"]).await.expect_code(1);
+    assert!(failed.stderr.contains("database.dump.zst"), "{}", failed.stderr);
     let listed = async || program.run(["list", "--json"]).await.success().json()["backups"][0].take();
     let refuted = listed().await;
     assert_eq!((&refuted["proven"], &refuted["proof"]["outcome"]), (&Value::Null, &"failed".into()));

@@ -225,6 +225,13 @@ fn an_instance() {
                 "c.toml:5: [instance.production] unknown section [instance.production.retentoin]; did you mean [instance.production.retention]?",
             ],
         ),
+        (
+            "database = 'x'\n[instance.production.drill]\ntarget = 'stagin'\nverify = 'deep'\n[target.staging]\ndatabase = 'y'\nfilestore = '/g'",
+            &[
+                "c.toml:6: [instance.production.drill] `target`: there is no section [target.stagin]; did you mean `staging`?",
+                "c.toml:7: [instance.production.drill] `verify`: expected one of quick, full, found \"deep\"",
+            ],
+        ),
         ("", &["c.toml:2: [instance.production] `database` is missing, and there is no `odoo_conf` to name it"]),
         (
             "database = 'a/b'\nport = 0\nsslmode = 'verify_ful'\nhost = 5\nuser = true\npassword = 12345\nsslrootcert = 1.5\npg_path = []",

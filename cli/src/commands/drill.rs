@@ -1,0 +1,115 @@
+//! `odoo-backup drill`
+
+use std::path::Path;
+
+use engine::drill::{DrillOptions, Drilled};
+use engine::error::Error;
+use engine::postgres::Endpoint;
+use engine::restore::Identity;
+use engine::run::Run;
+use engine::verify::Depth;
+use serde_json::json;
+
+use super::report::{Report, ReportFile};
+use super::restore::{jobs, neutral, warned};
+use super::verification::verified;
+use super::{Chosen, Failure, load, only_instance, open, proofs};
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::table::{bytes, plural, time};
+
+/// What the command line asks for.
+pub(super) struct Wanted<'a> {
+    /// A selector; `None`: the latest.
+    pub(super) backup: Option<&'a str>,
+    /// A target on whose server it is done.
+    pub(super) to: Option<&'a str>,
+    /// `None`: the number of processors, within limits.
+    pub(super) jobs: Option<u32>,
+    /// How much is read to verify the copy; `None`: what the configuration says.
+    pub(super) depth: Option<Depth>,
+    pub(super) report: Option<&'a Path>,
+}
+
+/// Restores a backup, or the latest, verifies the copy, and drops it.
+pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, output: Output) -> Result<Exit, Failure> {
+    let config = load(config, output)?;
+    let to = wanted.to.map(|name| config.target(name)).transpose()?;
+    let report = ReportFile::create(wanted.report)?;
+    let repository = open(&config).await?;
+    let instance = to.and_then(|target| target.instance.as_deref()).or_else(|| only_instance(&config));
+    let manifest = repository.find(wanted.backup.unwrap_or("latest"), instance).await;
+    let manifest = manifest.map_err(|error| failure(error.into()))?;
+    let place = engine::drill::place(&config, &manifest.instance, to)?;
+    let of_section = config.instances.get(&manifest.instance).map(|instance| instance.drill.depth);
+    let depth = wanted.depth.or(of_section).unwrap_or_default();
+    let jobs = jobs(wanted.jobs);
+    let options = DrillOptions { jobs, parallel_volumes: jobs, depth };
+    let drilled = engine::drill::drill(&config, &repository, &manifest, &place, options, run).await.map_err(failure)?;
+    let Drilled { database, filestore, files, bytes: size, jobs, verification, neutralized, .. } = &drilled;
+    let Drilled { timings, proof, cleared, .. } = &drilled;
+    let mut warnings = drilled.warnings.clone();
+    let mut document = json!({
+        "backup": manifest.id,
+        "instance": manifest.instance,
+        "created_at": manifest.created_at,
+        "database": database,
+        "filestore": { "path": filestore, "files": files, "bytes": size },
+        "cleared": cleared,
+        "warnings": warnings,
+        "jobs": jobs,
+        "verification": verification,
+        "neutralized": neutralized,
+        "seconds": timings.total.as_secs_f64(),
+        "timings": timings,
+        "proof": proof,
+    });
+    if let Some(file) = report {
+        let report = Report {
+            title: format!("Drill of {}/{}", manifest.instance, manifest.id),
+            manifest: &manifest,
+            location: &repository.store().location(),
+            copy: vec![
+                ("Restored to", Endpoint::resolve(&place.database).with_database(database).to_string()),
+                ("Filestore", filestore.display().to_string()),
+                ("What became of the copy", "it was dropped".to_owned()),
+            ],
+            verification,
+            neutralized: neutralized.as_ref(),
+            timings,
+            proof: proof.as_ref(),
+            warnings: &drilled.warnings,
+        };
+        warnings.extend(file.write(&report, &document));
+    }
+    document["warnings"] = json!(warnings);
+    let text = || {
+        format!(
+            "{instance}/{id}: a copy of {created} was restored, verified and dropped
+  filestore  {files} ({size})
+  digests    all as in the manifest
+{verified}  neutral    {neutral}
+  time       {took} with {jobs}
+  proof      {proof}
+",
+            instance = manifest.instance,
+            id = manifest.id,
+            created = time(manifest.created_at),
+            files = plural(*files, "file"),
+            size = bytes(*size),
+            verified = verified(verification),
+            neutral = neutral(neutralized.as_ref(), Identity::Copy),
+            took = proofs::took(timings),
+            jobs = plural(u64::from(*jobs), "job"),
+            proof = proofs::stored(proof.as_ref()),
+        )
+    };
+    Ok(output.result(&document, text, warned(&warnings, output)))
+}
+
+/// What speaks against the backup is damage.
+fn failure(error: Error) -> Failure {
+    let refutes = error.refutes_backup();
+    let failure = Failure::from(error);
+    if refutes { Failure { exit: Exit::Damage, ..failure } } else { failure }
+}

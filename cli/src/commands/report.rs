@@ -1,0 +1,252 @@
+//! `--report FILE`: everything that is known of a copy, to be kept or handed on.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use engine::error::{Error, explain};
+use engine::manifest::Manifest;
+use engine::odoo::{Means, Neutralized};
+use engine::repository::{ProofName, Timings};
+use engine::verify::{Check, Notes, Outcome, Verification};
+use serde_json::Value;
+
+use super::Failure;
+use super::show::covers;
+use crate::new_file::NewFile;
+use crate::table::{bytes, count, plural, time};
+
+/// The file that a report is to be written to.
+pub(super) struct ReportFile {
+    file: NewFile,
+    is_json: bool,
+}
+
+impl ReportFile {
+    /// Begins it before anything else is done: where it cannot be, that is better known at once.
+    pub(super) fn create(path: Option<&Path>) -> Result<Option<Self>, Failure> {
+        let Some(path) = path else { return Ok(None) };
+        let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+        Ok(Some(Self { file: NewFile::create(path)?, is_json }))
+    }
+
+    /// Writes it: `document` where its name ends in `.json`. Returns the warning where that fails, for what it tells of is done.
+    pub(super) fn write(self, report: &Report<'_>, document: &Value) -> Option<String> {
+        let path = self.file.path().display().to_string();
+        let text = if self.is_json { format!("{document:#}\n") } else { report.to_markdown() };
+        let write = || -> Result<(), Error> {
+            let written = self.file.sink()?.write_all(text.as_bytes());
+            written.map_err(|source| Error::Io { action: format!("write {path}"), source })?;
+            self.file.keep().map(|_| ())
+        };
+        write().err().map(|error| format!("there is no report: {}", explain(&error)))
+    }
+}
+
+/// What a report tells.
+pub(super) struct Report<'a> {
+    pub(super) title: String,
+    pub(super) manifest: &'a Manifest,
+    /// Where it was restored from.
+    pub(super) location: &'a str,
+    /// What was made of it, in rows.
+    pub(super) copy: Vec<(&'static str, String)>,
+    pub(super) verification: &'a Verification,
+    pub(super) neutralized: Option<&'a Neutralized>,
+    pub(super) timings: &'a Timings,
+    pub(super) proof: Option<&'a ProofName>,
+    pub(super) warnings: &'a [String],
+}
+
+impl Report<'_> {
+    /// As Markdown, which is read as it is, too.
+    pub(super) fn to_markdown(&self) -> String {
+        let mut page = Page { text: format!("# {}\n", escaped(&self.title)) };
+        self.summary(&mut page);
+        self.recovery(&mut page);
+        self.verification(&mut page);
+        match self.neutralized {
+            Some(neutralized) => neutralization(&mut page, neutralized),
+            None => page.section("Neutralization", "None: the copy is as live as its original."),
+        }
+        if !self.warnings.is_empty() {
+            page.section("Warnings", "");
+            self.warnings.iter().for_each(|warning| page.item(warning));
+        }
+        page.text
+    }
+
+    fn summary(&self, page: &mut Page) {
+        let Manifest { instance, id, created_at, database, filestore, .. } = self.manifest;
+        let mut rows = vec![
+            ("Backup", format!("{instance}/{id}")),
+            ("Shows the moment", time(*created_at)),
+            ("Covers", covers(self.manifest)),
+            ("Dump", bytes(database.object.plain.size)),
+            ("Files", format!("{} in {}", bytes(filestore.bytes), plural(filestore.files, "file"))),
+            ("Restored from", self.location.to_owned()),
+        ];
+        rows.extend(self.copy.iter().cloned());
+        rows.extend([
+            ("PostgreSQL of the copy", self.verification.server.clone()),
+            ("Written", time(jiff::Timestamp::now())),
+            ("By", format!("odoo-backup {}", env!("CARGO_PKG_VERSION"))),
+            ("Proof", super::proofs::stored(self.proof).to_owned()),
+        ]);
+        page.rows(["", ""], rows.into_iter().map(|(name, value)| [name.to_owned(), value]));
+    }
+
+    fn recovery(&self, page: &mut Page) {
+        let Timings { total, database, filestore, verification, neutralization } = self.timings;
+        page.section(
+            "Time to recover",
+            "From the first connection to a copy that can be used. Database and filestore are made side by side.",
+        );
+        let parts = [
+            ("Database", database),
+            ("Filestore", filestore),
+            ("Verification", verification),
+            ("Neutralization", neutralization),
+            ("All of it", total),
+        ];
+        page.rows(
+            ["part", "seconds"],
+            parts.into_iter().map(|(name, took)| [name.to_owned(), format!("{:.1}", took.as_secs_f64())]),
+        );
+    }
+
+    fn verification(&self, page: &mut Page) {
+        let depth = self.verification.depth;
+        let read = match depth {
+            engine::verify::Depth::Quick => "each file's length was compared",
+            engine::verify::Depth::Full => "each file was read back and held against the SHA-1 of its name",
+        };
+        page.section("Verification", &format!("Depth {depth}: {read}. Every object had the digests of the manifest."));
+        let word = |outcome| match outcome {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "FAILED",
+            Outcome::Skipped => "skipped",
+        };
+        let row = |check: &Check| [check.subject.to_string(), word(check.outcome).to_owned(), check.summary.clone()];
+        page.rows(["check", "outcome", "figures"], self.verification.checks.iter().map(row));
+        for check in &self.verification.checks {
+            page.notes(&format!("Not as it was backed up: {}", check.subject), &check.findings);
+            page.notes(&format!("Wrong at the source already: {}", check.subject), &check.known);
+        }
+    }
+}
+
+fn neutralization(page: &mut Page, report: &Neutralized) {
+    let means = match report.means {
+        Means::OdooBin => "By Odoo's own neutralization, then by the program's statements.".to_owned(),
+        Means::Modules => {
+            let modules = plural(report.modules.len() as u64, "module");
+            format!("By the SQL of {modules}, then by the program's statements: {}.", report.modules.join(", "))
+        }
+        Means::Own => "By the program's own statements.".to_owned(),
+    };
+    page.section("Neutralization", &means);
+    let rows = [
+        ("database.uuid", report.database_uuid.clone()),
+        ("web.base.url", report.base_url.clone()),
+        ("Password was set of", report.administrator.clone().unwrap_or_else(|| "nobody".into())),
+        ("Scripts of the operator", count(report.scripts as u64)),
+        ("Modules without SQL on this machine", list(&report.modules_not_found)),
+        ("Removed parameters", list(&report.parameters_removed)),
+    ];
+    page.rows(["", ""], rows.into_iter().map(|(name, value)| [name.to_owned(), value]));
+    if !report.applied.is_empty() {
+        page.section("What was changed", "");
+        let rows = report.applied.iter();
+        page.rows(
+            ["area", "what", "table", "rows"],
+            rows.map(|one| [one.area.into(), one.about.into(), one.table.into(), count(one.rows)]),
+        );
+    }
+    if !report.credentials.is_empty() {
+        page.section("Credentials that were taken", "");
+        let rows = report.credentials.iter();
+        page.rows(
+            ["table", "columns", "rows"],
+            rows.map(|one| [one.table.clone(), one.columns.join(", "), count(one.rows)]),
+        );
+    }
+    page.section("Assertions", "Asked of the database itself once everything was done.");
+    let holds = |applies| if applies { "holds" } else { "holds: no such tables" };
+    let rows = report.assertions.iter();
+    page.rows(["asserted", "outcome"], rows.map(|one| [one.asserted.clone(), holds(one.applies).to_owned()]));
+    report.warnings.iter().for_each(|warning| page.item(warning));
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+/// Markdown in the making.
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn section(&mut self, title: &str, text: &str) {
+        self.text.push_str(&format!("\n## {}\n", escaped(title)));
+        if !text.is_empty() {
+            self.text.push_str(&format!("\n{}\n", escaped(text)));
+        }
+    }
+
+    fn item(&mut self, text: &str) {
+        // The blank line in front makes a list of it.
+        if !self.text.ends_with("\n\n") && !self.text.lines().last().is_some_and(|line| line.starts_with("- ")) {
+            self.text.push('\n');
+        }
+        self.text.push_str(&format!("- {}\n", escaped(text)));
+    }
+
+    fn notes(&mut self, title: &str, notes: &Notes) {
+        if notes.count == 0 {
+            return;
+        }
+        self.text.push_str(&format!("\n{} ({})\n", escaped(title), count(notes.count)));
+        notes.first.iter().for_each(|note| self.item(note));
+        let more = notes.count - notes.first.len() as u64;
+        if more > 0 {
+            self.item(&format!("and {} more", count(more)));
+        }
+    }
+
+    fn rows<const N: usize>(&mut self, header: [&str; N], rows: impl Iterator<Item = [String; N]>) {
+        let line = |cells: [String; N]| format!("| {} |\n", cells.join(" | "));
+        self.text.push('\n');
+        self.text.push_str(&line(header.map(str::to_owned)));
+        self.text.push_str(&line([(); N].map(|()| "---".to_owned())));
+        rows.for_each(|row| self.text.push_str(&line(row.map(|cell| escaped(&cell)))));
+    }
+}
+
+/// Text as Markdown shows it. Names are data: none may become a column, a link, a tag or a line of its own.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '|' | '<' | '>' | '[' | ']' | '`' | '*' | '\\' => escaped.extend(['\\', c]),
+            c if c.is_control() => escaped.extend(c.escape_default()),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stays_in_its_cell() {
+        let mut page = Page { text: String::new() };
+        page.rows(["a", "b"], [["x|y\n".to_owned(), "<script>".to_owned()]].into_iter());
+        assert_eq!(page.text, "\n| a | b |\n| --- | --- |\n| x\\|y\\n | \\<script\\> |\n");
+        page.item("one");
+        page.item("two");
+        assert!(page.text.ends_with("|\n\n- one\n- two\n"));
+    }
+}
