@@ -227,6 +227,29 @@ Only what is missing there is copied, and each object's digest is compared on it
         #[arg(long, conflicts_with = "backups")]
         all: bool,
     },
+    /// Make a backup of a file that Odoo or pg_dump wrote, so that it can be restored like any other
+    #[command(after_help = "Examples:
+  odoo-backup import production.zip --as production              a zip of Odoo's database manager, `odoo-bin db dump`, Odoo.sh
+  odoo-backup import old.dump --filestore old.tar --as archive --on staging
+
+The database is loaded into a scratch database on the server of a target, and what the file says is run there with
+its role's rights.")]
+    Import {
+        /// Odoo's own zip, or an archive of pg_dump in its custom format
+        file: PathBuf,
+        /// The filestore of an archive: a tar or a folder [default: FILE with `.tar` in the place of its ending, if it is there]
+        #[arg(long, value_name = "PATH")]
+        filestore: Option<PathBuf>,
+        /// The instance whose backup it becomes; it need not be in the configuration
+        #[arg(long = "as", value_name = "INSTANCE")]
+        instance: String,
+        /// The target, or the instance, on whose server it is loaded for a while [default: the only target]
+        #[arg(long, value_name = "NAME")]
+        on: Option<String>,
+        /// Load it also by a role that may run programs on its server, as a superuser may
+        #[arg(long)]
+        trusted: bool,
+    },
     /// Check that every object of a backup is there, and, if asked, every byte of it
     #[command(after_help = "Examples:
   odoo-backup check                          every backup: objects, sizes, checksums' list

@@ -11,7 +11,7 @@ use self::rows::{StoredRows, store_rows};
 use crate::config::Instance;
 use crate::error::Error;
 use crate::filestore::Limits;
-use crate::manifest::{DatabaseContent, FORMAT, Manifest, StoredObject};
+use crate::manifest::{DatabaseContent, FORMAT, ImportedFrom, Manifest, StoredObject};
 use crate::odoo::{CollectorHold, OdooFacts, hold_collector, odoo_facts};
 use crate::postgres::{self, Endpoint, PostgresError, ServerFacts, Session, Tool, Tools};
 use crate::repository::{BackupId, Draft, Lock, Purpose, Repository};
@@ -51,7 +51,7 @@ pub async fn backup(
 ) -> Result<Manifest, Error> {
     let locked = async {
         let lock = repository.lock(&instance.name, Purpose::Backup, run).await?;
-        let result = make(repository, &lock, instance, options).await;
+        let result = make(repository, &lock, instance, None, options).await;
         lock.finish(result).await
     };
     let result = locked.await;
@@ -83,13 +83,40 @@ pub async fn backup_unless_made(
         let lock = repository.lock(&instance.name, Purpose::Backup, run).await?;
         let result = match lock.run().until_cancelled(latest(repository, instance)).await {
             Ok(Some(latest)) if latest >= BackupId::new(since) => Ok(Made::Before(latest)),
-            Ok(_) => make(repository, &lock, instance, options).await.map(|made| Made::Now(Box::new(made))),
+            Ok(_) => make(repository, &lock, instance, None, options).await.map(|made| Made::Now(Box::new(made))),
             Err(error) => Err(error),
         };
         lock.finish(result).await
     };
     let result = locked.await;
     result.map_err(|error| error.during(format!("back up {}", instance.name)))
+}
+
+/// What is known of a backup that is not made of a running instance.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// The moment that it shows.
+    pub(crate) created_at: Timestamp,
+    /// The database's name where it came from.
+    pub(crate) database: String,
+    pub(crate) imported: ImportedFrom,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// As [`backup`], of a scratch instance that was imported.
+///
+/// # Errors
+/// As [`backup`]
+pub(crate) async fn backup_imported(
+    repository: &Repository,
+    scratch: &Instance,
+    origin: Origin,
+    options: BackupOptions,
+    run: &Run,
+) -> Result<Manifest, Error> {
+    let lock = repository.lock(&scratch.name, Purpose::Backup, run).await?;
+    let result = make(repository, &lock, scratch, Some(origin), options).await;
+    lock.finish(result).await
 }
 
 async fn latest(repository: &Repository, instance: &Instance) -> Result<Option<BackupId>, Error> {
@@ -101,9 +128,10 @@ async fn make(
     repository: &Repository,
     lock: &Lock,
     instance: &Instance,
+    origin: Option<Origin>,
     options: BackupOptions,
 ) -> Result<Manifest, Error> {
-    let (source, hold) = lock.run().until_cancelled(begin(instance)).await?;
+    let (source, hold) = lock.run().until_cancelled(begin(instance, origin)).await?;
     store(repository, lock, instance, &source, hold, options).await
 }
 
@@ -115,9 +143,10 @@ struct Source {
     server: ServerFacts,
     odoo: Option<OdooFacts>,
     pg_dump: Tool,
+    origin: Option<Origin>,
 }
 
-async fn begin(instance: &Instance) -> Result<(Source, Option<CollectorHold>), Error> {
+async fn begin(instance: &Instance, origin: Option<Origin>) -> Result<(Source, Option<CollectorHold>), Error> {
     let session = postgres::connect(&Endpoint::resolve(&instance.database)).await?;
     let hold = match hold_collector(&session, instance.hold_filestore_gc).await? {
         Ok(hold) => Some(hold),
@@ -127,12 +156,13 @@ async fn begin(instance: &Instance) -> Result<(Source, Option<CollectorHold>), E
         }
     };
     let (snapshot, taken_at) = export_snapshot(&session).await?;
+    let taken_at = origin.as_ref().map_or(taken_at, |origin| origin.created_at);
     let server = postgres::server_facts(&session).await?;
     let odoo = odoo_facts(&session).await?;
     let tools = Tools::new(instance.database.pg_path.as_deref());
     let pg_dump = tools.find("pg_dump", server.major()).await?;
     tracing::info!(instance = instance.name, server = server.version, pg_dump = %pg_dump, collector_held = hold.is_some(), "snapshot taken");
-    Ok((Source { session, snapshot, taken_at, server, odoo, pg_dump }, hold))
+    Ok((Source { session, snapshot, taken_at, server, odoo, pg_dump, origin }, hold))
 }
 
 /// Opens the one transaction from which everything is read, and names its snapshot for pg_dump.
@@ -195,8 +225,10 @@ fn manifest(
 ) -> Manifest {
     let StoredFiles { attachments, filestore, mut warnings } = files;
     warnings.extend(counted.warning);
+    let origin = source.origin.as_ref();
+    warnings.extend(origin.iter().flat_map(|origin| origin.warnings.clone()));
     if source.odoo.is_none() {
-        let name = &instance.database.name;
+        let name = origin.map_or(&instance.database.name, |origin| &origin.database);
         warnings.push(format!("database {name:?} is not Odoo's: it has no ir_module_module and ir_attachment"));
     }
     Manifest {
@@ -210,12 +242,13 @@ fn manifest(
         odoo: source.odoo.clone(),
         attachments,
         database: DatabaseContent {
-            name: instance.database.name.clone(),
+            name: origin.map_or(&instance.database.name, |origin| &origin.database).clone(),
             pg_dump: source.pg_dump.version.clone(),
             object: database,
             rows: counted.content,
         },
         filestore,
+        imported: origin.map(|origin| origin.imported.clone()),
         warnings,
     }
 }

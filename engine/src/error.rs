@@ -6,6 +6,7 @@ use std::io;
 
 use crate::config::{ConfigError, UnknownName};
 use crate::filestore::FilestoreError;
+use crate::import::ImportError;
 use crate::odoo::NeutralizeError;
 use crate::postgres::PostgresError;
 use crate::repository::{LockError, RepositoryError};
@@ -35,6 +36,9 @@ pub enum Error {
     /// A target that cannot be replaced or given back.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// A file that cannot be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The operating system, while the named thing was done.
     #[error("unable to {action}")]
     Io {
@@ -169,6 +173,7 @@ impl Error {
             Self::Filestore(error) => error.hint(),
             Self::Neutralize(error) => error.hint(),
             Self::Restore(error) => error.hint(),
+            Self::Import(error) => error.hint(),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some("free some space".into()),
             Self::Exists { .. } => {
                 Some("nothing that exists is replaced: choose another name or target, or rename what is there".into())
@@ -253,7 +258,7 @@ fn as_verbs<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
 
 fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
     let of_verb = as_verbs(error);
-    let hints: [Option<String>; 9] = [
+    let hints: [Option<String>; 10] = [
         of_verb.and_then(Error::hint),
         error.downcast_ref::<RepositoryError>().and_then(RepositoryError::hint),
         error.downcast_ref::<StoreError>().and_then(StoreError::hint),
@@ -261,6 +266,7 @@ fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
         error.downcast_ref::<FilestoreError>().and_then(FilestoreError::hint),
         error.downcast_ref::<NeutralizeError>().and_then(NeutralizeError::hint),
         error.downcast_ref::<RestoreError>().and_then(RestoreError::hint),
+        error.downcast_ref::<ImportError>().and_then(ImportError::hint),
         error.downcast_ref::<ConfigError>().and_then(ConfigError::hint),
         error.downcast_ref::<UnknownName>().and_then(UnknownName::hint),
     ];

@@ -6,6 +6,7 @@ pub mod copy;
 pub mod doctor;
 pub mod export;
 pub mod fetch;
+pub mod import;
 pub mod prune;
 pub mod restore;
 pub mod verify;

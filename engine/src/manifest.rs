@@ -47,9 +47,24 @@ pub struct Manifest {
     pub database: DatabaseContent,
     /// The files.
     pub filestore: FilestoreContent,
+    /// Where it came from, where it was not made of a running instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ImportedFrom>,
     /// What a person should know about it. A backup with warnings is whole as far as its source was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// The file that a backup was made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedFrom {
+    /// Its name.
+    pub file: String,
+    /// When it was imported.
+    pub imported_at: Timestamp,
+    /// Version of the Odoo that wrote it, as it says; `None` where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub odoo: Option<String>,
 }
 
 /// The dump of a database.

@@ -10,6 +10,7 @@ mod export;
 mod fetch;
 mod files;
 mod forget;
+mod import;
 mod init;
 mod list;
 mod manual;
@@ -32,6 +33,7 @@ use ::daemon::log::RunLogs;
 use clap::CommandFactory;
 use engine::config::{Config, ConfigError, UnknownName};
 use engine::error::{Error, explain};
+use engine::import::ImportOptions;
 use engine::postgres::Tools;
 use engine::prune::PruneOptions;
 use engine::repository::RepositoryError;
@@ -151,6 +153,10 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         Command::Fetch { backup, what, output: to } => fetch::fetch(config, &backup, &what, &to, output).await,
         Command::Export { backup, output: to, format } => {
             export::export(config, &backup, &to, format, &run, output).await
+        }
+        Command::Import { file, filestore, instance, on, trusted } => {
+            let options = ImportOptions { file, filestore, trusted };
+            import::import(config, &options, &instance, on.as_deref(), &run, output).await
         }
         Command::Copy { backups, to, all } => copy::copy(config, &backups, &to, all, &run, output).await,
         Command::Check { backups, read_data } => check::check(config, &backups, read_data, &run, output).await,

@@ -52,6 +52,7 @@ pub(super) fn document(manifest: &Manifest) -> Value {
         },
         "attachments": manifest.attachments.as_ref().map(|attachments| attachments.counts),
         "stored_bytes": manifest.stored_bytes(),
+        "imported": manifest.imported,
         "warnings": manifest.warnings,
     })
 }
@@ -126,6 +127,12 @@ fn text(manifest: &Manifest, pin: Option<&Pin>, seen: &proofs::Seen) -> String {
         // A note may be anybody's who can write to the repository.
         let note = pin.note.as_deref().map(|note| format!(": {}", note.escape_debug())).unwrap_or_default();
         text.push_str(&format!("  pinned     it stays until it is unpinned{note}\n"));
+    }
+    if let Some(imported) = &manifest.imported {
+        // The file says of itself what it likes.
+        let by = imported.odoo.as_deref().map(|odoo| format!(", written by Odoo {}", odoo.escape_debug()));
+        let (file, when) = (imported.file.escape_debug(), time(imported.imported_at));
+        text.push_str(&format!("  imported   from {file}, {when}{}\n", by.unwrap_or_default()));
     }
     if let Some(rows) = &database.rows {
         text.push_str(&format!("  rows       {} in {}\n", count(rows.rows), plural(rows.tables, "table")));

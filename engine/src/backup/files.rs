@@ -36,7 +36,7 @@ pub(super) async fn store_files(
 ) -> Result<StoredFiles, Error> {
     let (attachments, named) = store_attachments(draft, source, options).await?;
     let Previous { volumes: earlier, held, suspect, removed, mut warnings } =
-        previous(repository, &instance.name).await?;
+        previous(repository, &instance.name, draft.id()).await?;
     let expected = attachments.as_ref().map_or(0, |attachments| attachments.counts.files);
     let mut ledger = Ledger::new(named, held, options.reread);
     suspect.iter().for_each(|path| ledger.suspect(path));

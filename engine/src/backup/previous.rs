@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use crate::error::{Error, explain};
 use crate::filestore::{FileName, Held, Names, read_list};
 use crate::manifest::{Findings, Manifest, StoredObject, Volume};
-use crate::repository::{Repository, RepositoryError};
+use crate::repository::{BackupId, Repository, RepositoryError};
 use crate::store::Key;
 
 /// The volumes that the next backup may stand on, and what they hold.
@@ -25,16 +25,16 @@ pub(super) struct Previous {
     pub(super) warnings: Vec<String>,
 }
 
-/// Looks into the latest backup that can be read.
+/// Looks into the latest backup that can be read, and that is earlier than `id`: one that was imported may be older than others.
 ///
 /// Nothing is trusted that cannot be seen to be there: a volume that is missing, has another size, or whose list cannot be read,
 /// is left out, and its files are stored anew.
 ///
 /// # Errors
 /// [`Error::Repository`], [`Error::Store`] where the store is not available
-pub(super) async fn previous(repository: &Repository, instance: &str) -> Result<Previous, Error> {
+pub(super) async fn previous(repository: &Repository, instance: &str, id: &BackupId) -> Result<Previous, Error> {
     let mut warnings = Vec::new();
-    let Some(manifest) = latest(repository, instance, &mut warnings).await? else {
+    let Some(manifest) = latest(repository, instance, id, &mut warnings).await? else {
         return Ok(Previous { warnings, ..Previous::default() });
     };
     let prefix = Key::new(instance).ok();
@@ -71,9 +71,11 @@ pub(super) async fn previous(repository: &Repository, instance: &str) -> Result<
 async fn latest(
     repository: &Repository,
     instance: &str,
+    id: &BackupId,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Manifest>, Error> {
     let mut names = repository.names(Some(instance)).await?;
+    names.retain(|(_, earlier)| earlier < id);
     names.sort();
     for (instance, id) in names.iter().rev() {
         match repository.verified_manifest(instance, id).await {

@@ -27,6 +27,7 @@ pub use daemon::DaemonConfig;
 pub use drill::Drill;
 pub use error::{ConfigError, Problem, UnknownName};
 pub use neutral::{Neutralize, Script};
+pub use place::is_instance_name;
 pub use routine::{CheckRoutine, Routine};
 
 /// A configuration that was read without an error. What is only worth a word is in `warnings`.
@@ -109,6 +110,18 @@ impl Instance {
             filestore: self.filestore.clone(),
             instance: Some(self.name.clone()),
             neutralize: None,
+        }
+    }
+
+    /// One that is in no configuration: what is imported, while it is backed up under that name.
+    pub(crate) fn scratch(name: &str, database: Database, filestore: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            database,
+            filestore,
+            hold_filestore_gc: HoldCollector::Never,
+            retention: Retention::default(),
+            routine: Routine::default(),
         }
     }
 }

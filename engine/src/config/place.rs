@@ -56,14 +56,23 @@ pub(super) fn read_target(name: &str, section: &Section<'_>, instances: &[String
     Ok(Target { name: name.into(), database, filestore, instance: instance?, neutralize })
 }
 
+/// Whether an instance can have this name.
+pub fn is_instance_name(name: &str) -> bool {
+    is_name(name) && !RESERVED.contains(&name)
+}
+
+fn is_name(name: &str) -> bool {
+    // A hyphen in front would make the name an option of the command line.
+    is_segment(name) && !name.starts_with('-') && name.len() <= LONGEST_NAME
+}
+
 fn check_name(name: &str, section: &Section<'_>) -> Result<(), Reported> {
     if RESERVED.contains(&name) {
         return Err(
             section.refuse_all(format!("the name {name:?} is taken: the repository keeps its own things under it"))
         );
     }
-    // A hyphen in front would make the name an option of the command line.
-    if !is_segment(name) || name.starts_with('-') || name.len() > LONGEST_NAME {
+    if !is_name(name) {
         return Err(section.refuse_all(format!(
             "{name:?} cannot be a name: it has at most {LONGEST_NAME} letters, digits, `-`, `_` and `.`, and begins with neither `-` nor `.`"
         )));

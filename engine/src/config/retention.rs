@@ -11,7 +11,7 @@ use super::place::system_zone;
 use super::section::{Reported, Section};
 
 /// Which backups of an instance stay, and how long what nobody needs is left alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retention {
     /// Its `timezone` is set.
     pub policy: Policy,

@@ -13,6 +13,7 @@ pub use error::FilestoreError;
 pub use ledger::{Held, Ledger, Settled};
 pub use look::{Wrong, look_at};
 pub use name::{FileName, Names};
+pub(crate) use unpack::check_path;
 pub use unpack::{NewFilestore, Unpacked, read_files, unpack};
 pub use volume::{Limits, Listed, WrittenVolume, read_list, write_volume};
 pub use walk::{Batches, FileEntry};

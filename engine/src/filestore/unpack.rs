@@ -76,6 +76,18 @@ impl NewFilestore {
         rustix::fs::syncfs(&folder).map_err(io::Error::from).map_err(FilestoreError::io("write", &self.root))
     }
 
+    /// Adds a file, whose path within the filestore was checked and is new, by way of `buffer`. Returns its length in bytes.
+    ///
+    /// # Errors
+    /// [`FilestoreError::Io`], as an [`io::Error`]'s source; whatever `content` fails with.
+    pub fn add(&self, path: &str, content: &mut dyn Read, buffer: &mut [u8]) -> io::Result<u64> {
+        let target = self.root.join(path);
+        let mut file = self.create_file(&target)?;
+        let written = copy(content, &mut Writing { file: &mut file, path: &target }, buffer)?;
+        self.like.give(&file, &target, self.like.folder_mode & 0o666)?;
+        Ok(written)
+    }
+
     fn create_file(&self, path: &Path) -> Result<File, FilestoreError> {
         let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = match create() {
@@ -152,10 +164,7 @@ pub fn unpack(
             copy(content, &mut io::sink(), &mut buffer)?;
             return Ok(());
         }
-        let target = into.root.join(path);
-        let mut file = into.create_file(&target)?;
-        let written = copy(content, &mut Writing { file: &mut file, path: &target }, &mut buffer)?;
-        into.like.give(&file, &target, into.like.folder_mode & 0o666)?;
+        let written = into.add(path, content, &mut buffer)?;
         task.advance(written);
         unpacked.files += 1;
         unpacked.bytes += written;
@@ -197,7 +206,7 @@ pub fn read_files(
 }
 
 /// A path in a filestore is relative, plain and UTF-8: nothing that leaves the folder.
-fn check_path(bytes: &[u8]) -> Result<&str, FilestoreError> {
+pub(crate) fn check_path(bytes: &[u8]) -> Result<&str, FilestoreError> {
     let bad = |reason| FilestoreError::BadName { path: OsStr::from_bytes(bytes).into(), reason };
     let name = std::str::from_utf8(bytes).map_err(|_| bad("it is not UTF-8"))?;
     if name.is_empty() || name.contains('\0') {

@@ -41,6 +41,7 @@ pub(crate) fn manifest(instance: &str, id: &BackupId, database: StoredObject) ->
         attachments: None,
         database: DatabaseContent { name: instance.into(), pg_dump: "0".into(), object: database, rows: None },
         filestore: FilestoreContent::default(),
+        imported: None,
         warnings: Vec::new(),
     }
 }

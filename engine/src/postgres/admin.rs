@@ -103,6 +103,28 @@ pub async fn server_major(session: &Session) -> Result<u32, PostgresError> {
     row.map(|row| row.get::<_, i32>(0).unsigned_abs()).map_err(session.failed("read the server's version"))
 }
 
+/// Whether the session's role may do more than a script of unknown origin should be able to: run programs on the server's machine, or read
+/// or write its files. A superuser may.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn is_powerful(session: &Session) -> Result<bool, PostgresError> {
+    let query = "SELECT bool_or(pg_has_role(current_user, role, 'MEMBER'))
+        FROM unnest(ARRAY['pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files']::name[]) role";
+    let row = session.query_one(query, &[]).await.map_err(session.failed("ask what the role may do"))?;
+    Ok(row.get(0))
+}
+
+/// `LC_CTYPE` of new databases.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn template_ctype(session: &Session) -> Result<String, PostgresError> {
+    let query = "SELECT datctype::text FROM pg_database WHERE datname = 'template0'";
+    let row = session.query_one(query, &[]).await.map_err(session.failed("read the locale of new databases"))?;
+    Ok(row.get(0))
+}
+
 /// What identifies the cluster for as long as it lives; `None` where the role may not ask.
 ///
 /// # Errors

@@ -7,6 +7,9 @@ mod rows;
 use std::io;
 use std::process::Stdio;
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
@@ -25,6 +28,24 @@ pub struct ArchiveToc {
 }
 
 impl ArchiveToc {
+    /// Name of the database that it is of.
+    pub fn database(&self) -> Option<&str> {
+        self.head("dbname: ")
+    }
+
+    /// When it was made. An archive holds the time of its maker's clock without its zone; it is taken for this machine's.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        // `2026-11-21 08:28:22 UTC`
+        let time = self.head("Archive created at ")?.get(..19)?;
+        let civil = DateTime::strptime("%Y-%m-%d %H:%M:%S", time).ok()?;
+        civil.to_zoned(TimeZone::system()).ok().map(|zoned| zoned.timestamp())
+    }
+
+    fn head(&self, name: &str) -> Option<&str> {
+        let mut head = self.text.lines().take_while(|line| line.starts_with(';'));
+        head.find_map(|line| line.trim_start_matches(';').trim_start().strip_prefix(name))
+    }
+
     /// How many entries it has.
     pub fn entries(&self) -> usize {
         self.text.lines().filter(|line| !line.starts_with(';')).count()
@@ -108,7 +129,7 @@ mod tests {
     #[test]
     fn leaves_out_comments_on_extensions_and_nothing_else() {
         let text = "\
-;\n; Archive created at 2026-11-21 08:28:22 UTC\n;\n\
+;\n; Archive created at 2026-11-21 08:28:22 UTC\n;     dbname: production\n;\n\
 2; 3079 51677 EXTENSION - pg_trgm \n\
 9807; 0 0 COMMENT - EXTENSION pg_trgm \n\
 9808; 0 0 COMMENT public TABLE account_account odoo\n\
@@ -116,6 +137,8 @@ mod tests {
 9; 0 59565 TABLE DATA public account_account odoo\n";
         let toc = ArchiveToc { text: text.into() };
         assert_eq!((toc.entries(), toc.tables()), (5, 1));
+        assert!(toc.created_at().is_some());
+        assert_eq!(toc.database(), Some("production"));
         assert_eq!(toc.restorable(), text.replace("9807; 0 0 COMMENT - EXTENSION pg_trgm \n", ""));
     }
 }

@@ -153,6 +153,27 @@ pub async fn drop_database(session: &Session, name: &str) -> Result<(), Postgres
     dropped.map_err(session.failed(format!("drop the database {name:?}")))
 }
 
+/// Databases of the session's role whose names are `prefix` and eight hexadecimal digits, and on which nobody works who
+/// [claimed](claim_database) them. They are hidden or closed, as those are that this program makes for itself, and from now on the session's.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn abandoned_databases(session: &Session, prefix: &str) -> Result<Vec<String>, PostgresError> {
+    let failed = || session.failed("look for databases that were left behind");
+    let query = "SELECT datname::text FROM pg_database d JOIN pg_roles r ON r.oid = datdba
+        WHERE rolname = current_user AND (datistemplate OR NOT datallowconn)
+          AND starts_with(datname::text, $1) AND substr(datname::text, length($1) + 1) ~ '^[0-9a-f]{8}$' ORDER BY 1";
+    let mut abandoned = Vec::new();
+    for row in session.query(query, &[&prefix]).await.map_err(failed())? {
+        let name: String = row.get(0);
+        let free = "SELECT pg_try_advisory_lock(hashtext('odoo-backup restore'), hashtext($1))";
+        if session.query_one(free, &[&name]).await.map_err(failed())?.get(0) {
+            abandoned.push(name);
+        }
+    }
+    Ok(abandoned)
+}
+
 /// Waits this long for a lock: a session whose client was killed first finishes what it was doing.
 const PATIENCE: &str = "10s";
 

@@ -50,6 +50,16 @@ pub enum PostgresError {
         /// Those that are there, and their versions.
         found: String,
     },
+    /// A script holds what is not run.
+    #[error("{subject}, line {line}: {reason}")]
+    Script {
+        /// What it is: `dump.sql of production.zip`.
+        subject: String,
+        /// The line, from 1.
+        line: u64,
+        /// What is not run, and why.
+        reason: String,
+    },
     /// A program could not be started, or talking to it failed.
     #[error("unable to run {}", program.display())]
     Run {

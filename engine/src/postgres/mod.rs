@@ -11,6 +11,7 @@ mod dump;
 mod endpoint;
 mod error;
 mod identity;
+mod load;
 mod passfile;
 mod process;
 mod restore;
@@ -20,20 +21,21 @@ mod tools;
 mod tuning;
 
 pub use abilities::{Abilities, Extension, abilities, data_folder, find_extensions, has_locale};
-pub use admin::{Locale, ServerFacts, server_facts, server_major, system_identifier};
+pub use admin::{Locale, ServerFacts, is_powerful, server_facts, server_major, system_identifier, template_ctype};
 pub use archive::{
     ArchiveObjects, ArchiveToc, Misunderstood, ObjectKind, PendingRowCounts, Qualified, RowCounts, SequenceValue,
     TableRows, count_rows, read_objects, read_toc,
 };
 pub use client::{Session, connect, connect_maintenance};
 pub use databases::{
-    Listed, Renaming, claim_database, close_database, create_hidden_database, database_exists, drop_database,
-    find_database, open_database, quote, rename_databases,
+    Listed, Renaming, abandoned_databases, claim_database, close_database, create_hidden_database, database_exists,
+    drop_database, find_database, open_database, quote, rename_databases,
 };
 pub use dump::dump;
 pub use endpoint::Endpoint;
 pub use error::PostgresError;
 pub use identity::{Sameness, same_server};
+pub use load::{Loaded, load_script};
 pub use restore::{ArchiveSource, restore};
 pub use script::script;
 pub use tools::{Tool, Tools};

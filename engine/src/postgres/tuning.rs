@@ -39,6 +39,11 @@ impl Tuning {
         self.jobs
     }
 
+    /// As statements of a session.
+    pub(super) fn statements(&self) -> String {
+        format!("SET synchronous_commit = off; SET maintenance_work_mem = '{}kB'", self.memory / 1024)
+    }
+
     /// As `PGOPTIONS` takes them.
     pub(super) fn options(&self) -> String {
         // Each of thousands of statements is a commit of its own. What a crash could lose of them is lost with the session that

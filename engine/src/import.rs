@@ -1,0 +1,125 @@
+//! `import`: a backup of what another program has written: the zip of Odoo's database manager, or an archive of pg_dump and a filestore.
+//!
+//! The database is restored into a scratch database, the files are unpacked into a private folder, and both are backed up as any instance
+//! is: so the backup has all that a backup has, rows counted and files held against the attachments. The scratch ones are removed, whatever
+//! comes; what a kill leaves the next import removes. What is imported may be anybody's making: nothing in it is trusted.
+
+mod error;
+mod scratch;
+mod source;
+mod zip;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+pub use self::error::ImportError;
+use self::scratch::Scratch;
+use self::source::Source;
+use crate::backup::{BackupOptions, Origin, backup_imported};
+use crate::config::{Database, Instance};
+use crate::error::Error;
+use crate::manifest::{ImportedFrom, MANIFEST, Manifest};
+use crate::postgres;
+use crate::repository::{BackupId, Repository, member};
+use crate::run::Run;
+
+/// What is imported, and how.
+#[derive(Debug, Clone)]
+pub struct ImportOptions {
+    /// A zip, or an archive of pg_dump in its custom format.
+    pub file: PathBuf,
+    /// The filestore of an archive: a tar, or a folder. `None`: the tar beside it that has its name, if there is one.
+    pub filestore: Option<PathBuf>,
+    /// Whether what it holds is trusted so far that even a role may run it that can run programs on its server.
+    pub trusted: bool,
+}
+
+/// What was imported.
+#[derive(Debug)]
+pub struct Imported {
+    /// The backup that it became.
+    pub manifest: Manifest,
+    /// What was removed of earlier imports that had been cut off, in words.
+    pub cleared: Vec<String>,
+    /// What could not be, in words.
+    pub left: Vec<String>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Makes a backup of `instance` from a file, by a scratch database on `server`, of which only the way to it is taken.
+///
+/// # Errors
+/// Whatever failed first, as the cause of [`Error::Verb`]; [`ImportError`] for what is wrong with the file. Nothing is left then.
+pub async fn import(
+    repository: &Repository,
+    instance: &str,
+    server: &Database,
+    options: &ImportOptions,
+    run: &Run,
+) -> Result<Imported, Error> {
+    let started = Instant::now();
+    let work = async {
+        let source = run.until_cancelled(Source::open(options, server)).await?;
+        let (created_at, is_known) = moment(&source, Timestamp::now());
+        let id = BackupId::new(created_at);
+        if repository.store().head(&member(&id.key(instance), MANIFEST)).await?.is_some() {
+            return Err(ImportError::Imported { backup: format!("{instance}/{id}") }.into());
+        }
+        // Not to be stopped halfway: what it makes must be known to be removed.
+        let (scratch, cleared) = Scratch::begin(server, &source, options.trusted, run).await?;
+        let made = async {
+            run.until_cancelled(fill(&scratch, &source, run)).await?;
+            let origin = origin(&source, &options.file, created_at, is_known);
+            let instance = Instance::scratch(instance, scratch.database(server), source.filestore(&scratch));
+            // It stops by itself, and cleans up, when the run is cancelled.
+            backup_imported(repository, &instance, origin, BackupOptions::default(), run).await
+        };
+        let made = made.await;
+        let left = scratch.remove().await;
+        left.iter().for_each(|text| run.progress.warn(text));
+        Ok::<_, Error>(Imported { manifest: made?, cleared, left, duration: started.elapsed() })
+    };
+    work.await.map_err(|error| error.during(format!("import {} as {instance}", options.file.display())))
+}
+
+/// The moment that the backup shows, and whether the file says it.
+fn moment(source: &Source, now: Timestamp) -> (Timestamp, bool) {
+    match source.made_at() {
+        // A clock that was wrong, or another time zone's: a date in the future would be in the way of every later backup.
+        Some(made_at) => (made_at.min(now), true),
+        None => (now, false),
+    }
+}
+
+fn origin(source: &Source, file: &Path, created_at: Timestamp, is_known: bool) -> Origin {
+    let mut warnings = source.warnings();
+    if !is_known {
+        warnings.push("the file does not say when it was made: the backup is dated as of its import".to_owned());
+    }
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let imported = ImportedFrom { file: name, imported_at: Timestamp::now(), odoo: source.odoo_version() };
+    Origin { created_at, database: source.database_name(), imported, warnings }
+}
+
+/// Database and files, side by side.
+async fn fill(scratch: &Scratch, source: &Source, run: &Run) -> Result<(), Error> {
+    let files = async {
+        let task = run.progress.task("filestore", source.filestore_bytes());
+        source.unpack(scratch, task).await
+    };
+    let database = async {
+        let task = run.progress.task("database", source.database_bytes());
+        let loaded = source.load(scratch, task).await?;
+        if let Some(postgres::Loaded { statements, left_out }) = loaded {
+            tracing::info!(statements, left_out, "dump.sql was run");
+        }
+        Ok(())
+    };
+    tokio::try_join!(files, database).map(drop)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! The database and the folder that an import works in, and what is left of those of imports that were killed.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::ImportError;
+use super::source::Source;
+use crate::config::Database;
+use crate::error::{Error, explain};
+use crate::postgres::{self, Endpoint, Locale, PostgresError, Session};
+use crate::repository::RepositoryError;
+use crate::run::Run;
+
+/// What the names of scratch databases and, behind a dot, of scratch folders begin with; eight hexadecimal digits follow.
+const PREFIX: &str = "odoo_backup_import_";
+
+/// In a scratch folder, locked by whoever works there.
+const LOCK: &str = "lock";
+
+/// A scratch database and a scratch folder. They must be [removed](Scratch::remove).
+#[derive(Debug)]
+pub(super) struct Scratch {
+    name: String,
+    folder: PathBuf,
+    /// On another database of the server. It holds the lock that says that the scratch database is in use.
+    maintenance: Session,
+    /// On the scratch database. As long as it lives nobody can copy that, which any role with CREATEDB could while it is hidden as a template.
+    session: Session,
+    /// Locked for as long as it is open.
+    _lock: File,
+    /// Threads that write to the folder.
+    writers: TaskTracker,
+    stop: Stop,
+}
+
+/// Ends threads that read a file on this machine, which nothing else would.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stop(CancellationToken);
+
+/// Fails once it is to stop.
+pub(super) struct Stoppable<R> {
+    inner: R,
+    stop: CancellationToken,
+}
+
+impl Stop {
+    pub(super) fn reader<R: Read>(&self, inner: R) -> Stoppable<R> {
+        Stoppable { inner, stop: self.0.clone() }
+    }
+}
+
+impl<R: Read> Read for Stoppable<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.stop.is_cancelled() {
+            // Not `Interrupted`, which would be tried again.
+            true => Err(io::Error::other("stopped")),
+            false => self.inner.read(buf),
+        }
+    }
+}
+
+impl Scratch {
+    /// Makes both, after what was left by others was removed. Returns beside them what that was.
+    pub(super) async fn begin(
+        server: &Database,
+        source: &Source,
+        trusted: bool,
+        run: &Run,
+    ) -> Result<(Self, Vec<String>), Error> {
+        let maintenance = postgres::connect_maintenance(&Endpoint::resolve(server)).await?;
+        if !trusted && postgres::is_powerful(&maintenance).await? {
+            return Err(ImportError::PowerfulRole { role: maintenance.endpoint().user.clone() }.into());
+        }
+        let above = std::env::temp_dir();
+        let cleared = clear(&maintenance, &above).await?;
+        cleared.iter().for_each(|text| run.progress.warn(text));
+        check_room(&above, source.filestore_bytes().unwrap_or(0))?;
+
+        let number = getrandom::u32().map_err(RepositoryError::from)?;
+        let name = format!("{PREFIX}{number:08x}");
+        if !postgres::claim_database(&maintenance, &name).await? {
+            return Err(Error::Exists { what: format!("an import by the name {name}") });
+        }
+        let folder = above.join(format!(".{name}"));
+        let lock = make_folder(&folder).map_err(|source| io_error("make", &folder, source))?;
+        let made = async {
+            let locale = as_odoo_creates(&maintenance).await?;
+            postgres::create_hidden_database(&maintenance, &name, &locale).await?;
+            postgres::connect(&maintenance.endpoint().with_database(&name)).await
+        };
+        let session = match made.await {
+            Ok(session) => session,
+            Err(error) => {
+                let _ = std::fs::remove_dir_all(&folder);
+                let _ = postgres::drop_database(&maintenance, &name).await;
+                return Err(error.into());
+            }
+        };
+        let (writers, stop) = (TaskTracker::new(), Stop::default());
+        Ok((Self { name, folder, maintenance, session, _lock: lock, writers, stop }, cleared))
+    }
+
+    /// On the scratch database.
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The scratch database, on the server of `server`.
+    pub(super) fn database(&self, server: &Database) -> Database {
+        Database { name: self.name.clone(), ..server.clone() }
+    }
+
+    /// A folder that only this user can read.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the filestore is unpacked.
+    pub(super) fn filestore(&self) -> PathBuf {
+        self.folder.join("filestore")
+    }
+
+    /// Tracks whoever writes there.
+    pub(super) fn writers(&self) -> &TaskTracker {
+        &self.writers
+    }
+
+    /// Ends whoever reads in order to write there.
+    pub(super) fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Removes both. Returns what could not be, in words.
+    pub(super) async fn remove(self) -> Vec<String> {
+        self.stop.0.cancel();
+        self.writers.close();
+        self.writers.wait().await;
+        drop(self.session);
+        let mut left = Vec::new();
+        // What made the import fail may have been the connection.
+        let dropped = match postgres::drop_database(&self.maintenance, &self.name).await {
+            Ok(()) => Ok(()),
+            Err(_) => drop_anew(self.maintenance.endpoint(), &self.name).await,
+        };
+        if let Err(error) = dropped {
+            left.push(format!("{}; the next import tries again to drop the database {:?}", explain(&error), self.name));
+        }
+        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
+            let folder = self.folder.display();
+            left.push(format!("unable to remove the folder {folder}: {error}; the next import tries again"));
+        }
+        left
+    }
+}
+
+async fn drop_anew(endpoint: &Endpoint, name: &str) -> Result<(), PostgresError> {
+    let maintenance = postgres::connect_maintenance(endpoint).await?;
+    postgres::drop_database(&maintenance, name).await
+}
+
+/// As Odoo itself creates a database that it restores a zip into (`_create_empty_database` in `odoo/service/db.py`): what the original's
+/// locale was the zip does not say.
+async fn as_odoo_creates(session: &Session) -> Result<Locale, PostgresError> {
+    let ctype = postgres::template_ctype(session).await?;
+    let (encoding, collate, provider) = ("UTF8".to_owned(), "C".to_owned(), "libc".to_owned());
+    Ok(Locale { encoding, collate, ctype, provider, locale: None, rules: None })
+}
+
+/// Makes the folder, and a file in it that is locked until it is closed.
+fn make_folder(folder: &Path) -> io::Result<File> {
+    DirBuilder::new().mode(0o700).create(folder)?;
+    let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(LOCK))?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(lock)
+}
+
+/// Removes what imports have left that run no more, and says what that was.
+async fn clear(maintenance: &Session, above: &Path) -> Result<Vec<String>, Error> {
+    let mut cleared = Vec::new();
+    for name in postgres::abandoned_databases(maintenance, PREFIX).await? {
+        postgres::drop_database(maintenance, &name).await?;
+        cleared.push(format!("dropped the database {name:?}, which an earlier import had left"));
+    }
+    let entries = std::fs::read_dir(above).map_err(|source| io_error("read", above, source))?;
+    for folder in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_abandoned(path)) {
+        std::fs::remove_dir_all(&folder).map_err(|source| io_error("remove", &folder, source))?;
+        cleared.push(format!("removed the folder {}, which an earlier import had left", folder.display()));
+    }
+    Ok(cleared)
+}
+
+/// Whether it is a scratch folder of this user's, and nobody works in it: others can write in `$TMPDIR`, too.
+fn is_abandoned(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()?.strip_prefix('.')?.strip_prefix(PREFIX));
+    let is_named = name.is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let own = |found: std::fs::Metadata| found.is_dir() && found.uid() == rustix::process::geteuid().as_raw();
+    if !is_named || !path.symlink_metadata().is_ok_and(own) {
+        return false;
+    }
+    match File::open(path.join(LOCK)) {
+        Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
+        // Killed between the one and the other; or it is just being made, which takes no second.
+        Err(_) => path
+            .metadata()
+            .and_then(|found| found.modified())
+            .is_ok_and(|time| time.elapsed().is_ok_and(|age| age > std::time::Duration::from_mins(1))),
+    }
+}
+
+fn check_room(folder: &Path, needed: u64) -> Result<(), Error> {
+    let stat = rustix::fs::statvfs(folder).map_err(|error| io_error("look for free space in", folder, error.into()))?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    match needed > free {
+        true => Err(ImportError::NoRoom { needed, free, folder: folder.to_owned() }.into()),
+        false => Ok(()),
+    }
+}
+
+fn io_error(action: &str, path: &Path, source: io::Error) -> Error {
+    Error::Io { action: format!("{action} {}", path.display()), source }
+}

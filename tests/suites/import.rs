@@ -1,0 +1,257 @@
+//! What `import` makes of files of other programs: backups that restore what was in them, or an error and nothing.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use harness::cli::OdooBackup;
+use harness::compare::{assert_same_content, assert_same_tree};
+use harness::odoo_backup;
+use harness::odoo17::Odoo17;
+use harness::postgres::SUPERUSER;
+use harness::project::{INSTANCE, Project, ProjectOptions, Source};
+use rustix::process::Signal;
+use serde_json::json;
+
+/// The program, with the repository made, and a folder of its own for temporary files.
+async fn initialised(project: &Project) -> OdooBackup {
+    fs::create_dir(project.path("tmp")).unwrap();
+    let program = odoo_backup!(project.config()).env("TMPDIR", project.path("tmp").to_str().unwrap());
+    program.run(["init"]).await.success();
+    program
+}
+
+#[track_caller]
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Writes the instance's zip as `dump_db` of `odoo/service/db.py` does: Python's `zipfile`, and pg_dump without owners but with privileges.
+/// `edit` is Python that may change what is in the folder `root` before.
+fn odoos_zip(project: &Project, edit: &str) -> PathBuf {
+    const SCRIPT: &str = r#"
+import os, sys, zipfile
+root, zip = sys.argv[1:3]
+exec(sys.argv[3])
+with zipfile.ZipFile(zip, 'w', compression=zipfile.ZIP_DEFLATED, allowZip64=True) as file:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = os.path.join(folder, name)
+            file.write(path, os.path.relpath(path, root))
+"#;
+    let root = project.path("odoos");
+    fs::create_dir(&root).unwrap();
+    let mut cp = Command::new("cp");
+    run(cp.arg("-a").arg(project.filestore()).arg(root.join("filestore")));
+    let cluster = project.cluster();
+    let mut pg_dump = cluster.command("pg_dump", cluster.user());
+    run(pg_dump.args(["--no-owner", "--dbname", INSTANCE, "--file"]).arg(root.join("dump.sql")));
+    let manifest = json!({ "odoo_dump": "1", "db_name": "shop", "version": "17.0-20240101", "modules": {} });
+    fs::write(root.join("manifest.json"), manifest.to_string()).unwrap();
+    let zip = project.path("odoos.zip");
+    run(Command::new("python3").args(["-c", SCRIPT]).arg(&root).arg(&zip).arg(edit));
+    zip
+}
+
+/// Nothing is left on the server and in the temporary folder.
+#[track_caller]
+fn assert_nothing_left(project: &Project) {
+    let databases = project.cluster().databases();
+    assert!(!databases.iter().any(|name| name.contains("import")), "{databases:?}");
+    assert_eq!(fs::read_dir(project.path("tmp")).unwrap().count(), 0);
+}
+
+async fn assert_restores(project: &Project, program: &OdooBackup, backup: &str) {
+    program.run(["restore", backup, "--to", "staging"]).await.success();
+    assert_same_content(project.database(), project.target_database()).await;
+    assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
+}
+
+#[tokio::test]
+async fn what_was_exported_comes_back_as_it_was() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let made = program.run(["now", "--json"]).await.success().json();
+    let zip = project.path("production.zip");
+    program.run(["export", "latest", "-o", zip.to_str().unwrap()]).await.success();
+    let imported = program.run(["import", zip.to_str().unwrap(), "--as", "archive", "--json"]).await.success().json();
+    assert_eq!((&imported["instance"], &imported["imported"]["file"]), (&json!("archive"), &json!("production.zip")));
+    assert_eq!(imported["database"]["name"], INSTANCE);
+    for figure in ["/database/rows", "/database/tables", "/filestore/files", "/filestore/bytes", "/attachments/rows"] {
+        assert_eq!(imported.pointer(figure), made["backups"][0].pointer(figure), "{figure}");
+    }
+    // The moment that the backup shows, to the second.
+    let second = |document: &serde_json::Value| document["created_at"].as_str().unwrap()[..19].to_owned();
+    assert_eq!(second(&imported), second(&made["backups"][0]));
+    assert_nothing_left(&project);
+    assert_restores(&project, &program, "archive/latest").await;
+    let show = program.run(["show", "archive/latest"]).await.success().stdout;
+    assert!(show.contains("  imported   from production.zip, "), "{show}");
+    program.run(["check", "--read-data"]).await.success();
+
+    let again = program.run(["import", zip.to_str().unwrap(), "--as", "archive"]).await.expect_code(1);
+    assert!(again.stderr.contains(" is there already: it shows the same moment"), "{}", again.stderr);
+    // Of the same instance it is an older backup, which stands on nothing that is newer.
+    program.run(["import", zip.to_str().unwrap(), "--as", INSTANCE]).await.success();
+    let latest = program.run(["show", "production/latest", "--json"]).await.success().json();
+    assert_eq!(latest["id"], made["backups"][0]["id"]);
+}
+
+#[tokio::test]
+async fn an_archive_and_a_tar_come_back_as_they_were() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    let base = project.path("old");
+    program.run(["export", "latest", "--format", "dump", "-o", base.to_str().unwrap()]).await.success();
+    let dump = project.path("old.dump");
+    // The tar beside it is found by its name.
+    let imported = program.run(["import", dump.to_str().unwrap(), "--as", "archive", "--json"]).await.success().json();
+    assert_eq!(imported["database"]["name"], INSTANCE);
+    assert_restores(&project, &program, "archive/latest").await;
+
+    let filestore = project.filestore();
+    let folder = ["import", dump.to_str().unwrap(), "--as", "other", "--filestore", filestore.to_str().unwrap()];
+    program.run(folder).await.success();
+    assert_restores(&project, &program, "other/latest").await;
+    assert_nothing_left(&project);
+}
+
+#[tokio::test]
+async fn a_zip_of_a_real_odoo_17_is_restored_as_it_was() {
+    let Some(odoo17) = Odoo17::find() else { return };
+    let options = ProjectOptions { source: Source::Odoo17(odoo17), ..ProjectOptions::default() };
+    let project = Project::with(options).await;
+    let program = initialised(&project).await;
+    // Odoo's dump has privileges, of roles that need not exist elsewhere.
+    project.cluster().psql_as(SUPERUSER, SUPERUSER, "CREATE ROLE reader");
+    project.cluster().execute(INSTANCE, "GRANT SELECT ON res_partner TO reader");
+    let zip = odoos_zip(&project, "");
+    project.cluster().execute(INSTANCE, "REVOKE ALL ON res_partner FROM reader");
+    project.cluster().psql_as(SUPERUSER, SUPERUSER, "DROP ROLE reader");
+    let imported = program.run(["import", zip.to_str().unwrap(), "--as", INSTANCE, "--json"]).await.success().json();
+    assert_eq!((&imported["database"]["name"], &imported["odoo_series"]), (&json!("shop"), &json!("17.0")));
+    assert_eq!(imported["imported"]["odoo"], "17.0-20240101");
+    assert_restores(&project, &program, "latest").await;
+}
+
+#[tokio::test]
+async fn what_is_missing_or_foreign_is_a_warning() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let edit = "import shutil; shutil.rmtree(root + '/filestore'); os.mkdir(root + '/sessions'); open(root + '/sessions/x', 'w')";
+    let zip = odoos_zip(&project, edit);
+    let imported = program.run(["import", zip.to_str().unwrap(), "--as", "archive"]).await.expect_code(3);
+    for warning in [
+        "there was no filestore to import",
+        "1 in the zip no part of a database",
+        "named by an attachment and not on disk",
+    ] {
+        assert!(imported.stderr.contains(warning), "{warning}: {}", imported.stderr);
+    }
+    assert_nothing_left(&project);
+    program.run(["restore", "archive/latest", "--to", "staging"]).await.success();
+    assert_same_content(project.database(), project.target_database()).await;
+}
+
+#[tokio::test]
+async fn a_dump_that_cannot_be_run_leaves_nothing() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let witness = project.path("witness");
+    let cases = [
+        ("SELECT 1 / 0;", "division by zero"),
+        ("CREATE TABLE public.res_users (id integer);", "already exists"),
+        (&format!("\\! touch {}", witness.display()), "psql's command \\!"),
+        (&format!("SELECT 1 \\g {}", witness.display()), "psql's command \\g"),
+        ("DROP DATABASE production;", "`DROP DATABASE PRODUCTION` is no statement of a dump"),
+        ("COPY public.res_users (id) FROM stdin;\nnot a number\n\\.\n", "invalid input syntax for type integer"),
+        ("COPY public.res_users (id) FROM stdin;\n1\n", "in the middle of a table's rows"),
+    ];
+    for (text, reason) in cases {
+        let edit = format!("open(root + '/dump.sql', 'a').write({:?})", format!("{text}\n"));
+        let zip = odoos_zip(&project, &edit);
+        let failed = program.run(["import", zip.to_str().unwrap(), "--as", "archive"]).await.expect_code(1);
+        assert!(failed.stderr.contains(reason), "{reason}: {}", failed.stderr);
+        assert!(failed.stderr.contains("dump.sql of odoos.zip"), "{}", failed.stderr);
+        assert_nothing_left(&project);
+        assert!(!witness.exists());
+        fs::remove_dir_all(project.path("odoos")).unwrap();
+    }
+    assert!(program.run(["list"]).await.success().stdout.contains("no backups yet"));
+    let unknown = program.run(["import", project.config().to_str().unwrap(), "--as", "archive"]).await.expect_code(1);
+    assert!(unknown.stderr.contains("is neither a zip nor an archive"), "{}", unknown.stderr);
+    let name = program.run(["import", "x.zip", "--as", "../x"]).await.expect_code(2);
+    assert!(name.stderr.contains("cannot be the name of an instance"), "{}", name.stderr);
+}
+
+#[tokio::test]
+async fn a_role_that_may_run_programs_is_refused() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let zip = odoos_zip(&project, "");
+    let user = project.cluster().user();
+    project.cluster().psql_as(SUPERUSER, SUPERUSER, &format!("GRANT pg_execute_server_program TO {user}"));
+    let refused = program.run(["import", zip.to_str().unwrap(), "--as", "archive"]).await.expect_code(1);
+    assert!(refused.stderr.contains("may run programs or read files on its server"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--trusted"), "{}", refused.stderr);
+    assert_nothing_left(&project);
+    program.run(["import", zip.to_str().unwrap(), "--as", "archive", "--trusted"]).await.success();
+}
+
+/// Starts an import that stays in the middle of its dump, and waits until it is there.
+async fn stuck(project: &Project, program: &OdooBackup) -> harness::cli::Running {
+    let zip = odoos_zip(project, "open(root + '/dump.sql', 'a').write('SELECT pg_sleep(600);\\n')");
+    let running = program.spawn(["import", zip.to_str().unwrap(), "--as", "archive"]);
+    let watcher = project.cluster().connect("postgres").await;
+    let query = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'odoo\\_backup\\_import\\_%' AND wait_event = 'PgSleep'";
+    let waited = tokio::time::timeout(Duration::from_secs(60), async {
+        while watcher.query_one(query, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    waited.await.unwrap();
+    running
+}
+
+fn scratch(project: &Project) -> Vec<String> {
+    let folders = fs::read_dir(project.path("tmp")).unwrap();
+    folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn stopped_it_leaves_nothing_and_killed_the_next_one_clears_up() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let running = stuck(&project, &program).await;
+    running.signal(Signal::INT);
+    running.wait().await.expect_code(130);
+    assert_nothing_left(&project);
+
+    fs::remove_dir_all(project.path("odoos")).unwrap();
+    let killed = stuck(&project, &program).await;
+    killed.signal(Signal::KILL);
+    killed.wait().await;
+    assert_eq!((project.cluster().databases().len(), scratch(&project).len()), (2, 1));
+    fs::remove_dir_all(project.path("odoos")).unwrap();
+    // One that is at work is left alone, and so is what is only called alike.
+    let name = "odoo_backup_import_cafe";
+    project.cluster().create_database(name);
+    fs::create_dir(project.path("tmp").join(".odoo_backup_import_notes")).unwrap();
+    let other = stuck(&project, &program).await;
+    assert_eq!(
+        (project.cluster().databases().len(), scratch(&project).len()),
+        (3, 2),
+        "only the killed one's are gone"
+    );
+    other.signal(Signal::TERM);
+    let other = other.wait().await.expect_code(130);
+    assert!(other.stderr.contains("dropped the database \"odoo_backup_import_"), "{}", other.stderr);
+    assert!(other.stderr.contains("removed the folder "), "{}", other.stderr);
+    assert_eq!(project.cluster().databases(), [name, INSTANCE]);
+    assert_eq!(scratch(&project), [".odoo_backup_import_notes"]);
+}
