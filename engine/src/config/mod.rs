@@ -122,6 +122,7 @@ impl Instance {
             hold_filestore_gc: HoldCollector::Never,
             retention: Retention::default(),
             routine: Routine::default(),
+            drill: Drill::default(),
         }
     }
 }
