@@ -23,7 +23,7 @@ majors: tools ## Go from each major version of PostgreSQL to others, installing 
 	tests/install-postgres-majors.sh
 	cargo test --locked -p odoo-backup --test majors
 
-demo: ## Show the main job on a made-up instance: init, now, list, restore, undo, a refusal, check (KEEP=1 leaves it)
+demo: ## Show the main job on a made-up instance: init, now, list, restore, undo, a refusal, a drill, check (KEEP=1 leaves it)
 	tests/install-tools.sh demo
 	tests/demo.sh
 

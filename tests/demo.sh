@@ -123,6 +123,11 @@ host = \"localhost\"
 END"
 run "odoo-backup restore --to oops || echo \"exit code \$?\""
 
+say "A drill proves the backup: all of a restore, aside, every file read back, then dropped; and a report of it"
+run "odoo-backup drill --verify full --report drill.md"
+run "cat drill.md"
+run "odoo-backup list"
+
 say "Read the backup back, and compare every digest"
 run "odoo-backup check --read-data"
 say "Done"

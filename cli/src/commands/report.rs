@@ -228,7 +228,7 @@ fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '|' | '<' | '>' | '[' | ']' | '`' | '*' | '\\' => escaped.extend(['\\', c]),
+            '|' | '<' | '>' | '[' | ']' | '*' | '\\' => escaped.extend(['\\', c]),
             c if c.is_control() => escaped.extend(c.escape_default()),
             c => escaped.push(c),
         }
