@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "deploy/docker.rs"]
+mod docker;
+#[path = "deploy/kubernetes.rs"]
+mod kubernetes;
 #[path = "deploy/package.rs"]
 mod package;
 #[path = "deploy/postgresql.rs"]
@@ -41,6 +45,10 @@ fn assert_loads(name: &str) {
 }
 
 #[test]
-fn the_example_of_a_configuration_loads() {
-    assert_loads("odoo-backup.toml");
+fn the_examples_of_a_configuration_load() {
+    for name in
+        ["odoo-backup.toml", "docker/odoo-backup.toml", "kubernetes/base/config.toml", "kubernetes/daemon/config.toml"]
+    {
+        assert_loads(name);
+    }
 }

@@ -1,0 +1,47 @@
+//! The image and what stands beside it, as far as that can be judged without a container being run.
+
+use std::fs;
+use std::process::Command;
+
+use crate::deployed;
+
+#[test]
+fn the_composition_is_understood_by_docker() {
+    let output = Command::new("docker")
+        .args(["compose", "--file"])
+        .arg(deployed("docker/compose.yml"))
+        .args(["config", "--quiet"])
+        .env("ODOO_DB_PASSWORD", "secret")
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {}
+        Ok(output) if String::from_utf8_lossy(&output.stderr).contains("unknown") => {
+            eprintln!("skipped: docker has no `compose` here");
+        }
+        Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
+        Err(_) => eprintln!("skipped: docker is not installed"),
+    }
+}
+
+/// The clients of the image are those of the versions that the tests go through.
+#[test]
+fn the_image_has_the_clients_that_are_tested() {
+    let dockerfile = fs::read_to_string(deployed("docker/Dockerfile")).unwrap();
+    let majors = dockerfile.lines().find_map(|line| line.strip_prefix("ARG PG_MAJORS=")).unwrap();
+    assert_eq!(majors, "\"14 15 16 17 18\"");
+    let installed = fs::read_to_string(deployed("../tests/install-postgres-majors.sh")).unwrap();
+    for major in majors.trim_matches('"').split(' ') {
+        assert!(installed.contains(&format!("{major}.")), "{major}");
+    }
+}
+
+#[test]
+fn what_is_built_is_let_into_the_build() {
+    let ignore = fs::read_to_string(deployed("docker/Dockerfile.dockerignore")).unwrap();
+    let workspace = fs::read_to_string(deployed("../Cargo.toml")).unwrap();
+    let members = workspace.lines().find_map(|line| line.strip_prefix("members = [")).unwrap();
+    for member in members.trim_end_matches(']').split(", ") {
+        let line = format!("!{}", member.trim_matches('"'));
+        assert!(ignore.lines().any(|let_in| let_in == line), "{line}");
+    }
+}
