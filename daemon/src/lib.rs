@@ -8,6 +8,7 @@ pub mod agenda;
 pub mod clock;
 mod failure;
 mod handle;
+mod http;
 pub mod journal;
 pub mod log;
 mod permits;
@@ -21,6 +22,7 @@ pub mod work;
 
 pub use failure::Failure;
 pub use handle::{Handle, OpenError, RefusedStart, RunFilter};
+pub use http::ListenError;
 pub use progress::TaskState;
 pub use service::{Signal, run};
 pub use view::{Event, InstanceView, JobView, LiveRun, Phase};

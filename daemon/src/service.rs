@@ -3,6 +3,7 @@
 use tokio::sync::mpsc;
 
 use crate::handle::Handle;
+use crate::http::{ListenError, Server};
 use crate::log::RunLogs;
 use crate::scheduler::schedule;
 use crate::systemd;
@@ -19,10 +20,24 @@ pub enum Signal {
 
 /// Runs the daemon until it is told to stop. When this returns, nothing of it runs any more.
 ///
-/// `logs` are kept in the state folder and told to subscribers. A service manager is told of its life by systemd's protocol.
-pub async fn run(handle: Handle, logs: RunLogs, mut signals: mpsc::Receiver<Signal>) {
+/// `logs` are kept in the state folder and told to subscribers. A service manager is told of its life by systemd's protocol, once it serves.
+///
+/// # Errors
+/// [`ListenError`], before anything has begun.
+pub async fn run(handle: Handle, logs: RunLogs, signals: mpsc::Receiver<Signal>) -> Result<(), ListenError> {
     logs.connect(&handle);
+    let server = Server::start(&handle).await?;
     let manager = tokio::spawn(systemd::tell(handle.clone()));
+    work(&handle, signals).await;
+    let _ = manager.await;
+    // Served to the last, so that the end can be watched.
+    server.end().await;
+    tracing::info!("the daemon has ended");
+    Ok(())
+}
+
+/// What it does whether or not anybody watches.
+pub(crate) async fn work(handle: &Handle, mut signals: mpsc::Receiver<Signal>) {
     let scheduler = tokio::spawn({
         let handle = handle.clone();
         async move { schedule(&handle).await }
@@ -32,11 +47,9 @@ pub async fn run(handle: Handle, logs: RunLogs, mut signals: mpsc::Receiver<Sign
         // What is wrong with it was logged, and told to whoever listens.
         let _ = handle.reload().await;
     }
-    stop(&handle).await;
+    stop(handle).await;
     // It ends by itself when the daemon is stopping.
     let _ = scheduler.await;
-    let _ = manager.await;
-    tracing::info!("the daemon has ended");
 }
 
 async fn stop(handle: &Handle) {

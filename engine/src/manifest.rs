@@ -3,6 +3,7 @@
 //! The manifest is stored last: a backup exists from that moment on. It names every object that a restore needs, with the
 //! fingerprints of what went in and of what is stored, so that nothing read back has to be believed.
 
+mod brief;
 #[cfg(test)]
 pub(crate) mod made_up;
 
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use self::brief::{Brief, DatabaseBrief, FilestoreBrief};
 
 use crate::odoo::{AttachmentCounts, OdooFacts};
 use crate::postgres::ServerFacts;

@@ -13,12 +13,12 @@ use jiff::Timestamp;
 pub use retention::{Decision, Hold, Plan, Reason, Verdict};
 use retention::{PlanError, Situation, plan};
 
-use self::inventory::Inventory;
+use self::inventory::{Inventory, as_retention_sees};
 pub use self::removal::Removed;
 use self::removal::remove;
 use crate::config::Instance;
 use crate::error::Error;
-use crate::repository::{Accepted, BackupId, Damaged, Lock, Purpose, Repository, RepositoryError};
+use crate::repository::{Accepted, BackupId, Damaged, Listing, Lock, Purpose, Repository, RepositoryError};
 use crate::run::Run;
 
 /// How an instance is pruned.
@@ -97,6 +97,24 @@ async fn carry_out(
             remove(repository, lock, &instance.name, inventory, &doomed, instance.retention.grace()).await?;
     }
     Ok(pruned)
+}
+
+/// What the policy says of the backups of an instance in a list that was read before. As nothing is removed by it, the manifests are taken
+/// as they were listed.
+///
+/// # Errors
+/// The store's; [`Error::Plan`]
+pub async fn forecast(repository: &Repository, instance: &Instance, listing: &Listing) -> Result<Plan, Error> {
+    let own = listing.backups.iter().filter(|manifest| manifest.instance == instance.name);
+    let backups: Vec<_> = own
+        .map(|manifest| {
+            let name = (manifest.instance.clone(), manifest.id.clone());
+            as_retention_sees(manifest, listing.pinned.contains(&name), listing.evidence.get(&name))
+        })
+        .collect();
+    let mut situation = Situation::at(Timestamp::now());
+    situation.figures_accepted = repository.accepted(&instance.name).await?.map(|accepted| accepted.created_at);
+    Ok(plan(&instance.retention.policy, &backups, &situation)?)
 }
 
 /// Looks at what there is and plans.

@@ -8,6 +8,7 @@
 pub mod certificates;
 pub mod cli;
 pub mod compare;
+pub mod http;
 pub mod odoo;
 pub mod odoo17;
 pub mod postgres;

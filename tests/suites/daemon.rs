@@ -4,6 +4,8 @@
 
 #[path = "daemon/ends.rs"]
 mod ends;
+#[path = "daemon/http.rs"]
+mod http;
 #[path = "daemon/life.rs"]
 mod life;
 #[path = "daemon/several.rs"]

@@ -20,7 +20,7 @@ pub(super) async fn daemon(chosen: Chosen<'_>, logs: RunLogs, output: Output) ->
     // Listened to before there is anything that a signal could stop halfway.
     let signals = signals().map_err(|source| Error::Io { action: "listen to signals".into(), source })?;
     let handle = Handle::open(config)?;
-    ::daemon::run(handle, logs, signals).await;
+    ::daemon::run(handle, logs, signals).await?;
     Ok(output.result(&json!({ "ended": true }), String::new, Exit::Success))
 }
 

@@ -24,7 +24,7 @@ pub(super) async fn files(
     let found = Arc::new(Mutex::new(Vec::new()));
     let kept = found.clone();
     let keep = move |attachment: Attachment| {
-        if matches(&attachment, &like) {
+        if attachment.is_like(&like) {
             kept.lock().unwrap_or_else(PoisonError::into_inner).push(attachment);
         }
         Ok(())
@@ -33,11 +33,6 @@ pub(super) async fn files(
     let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
     let document = json!({ "backup": manifest.id, "instance": manifest.instance, "attachments": found });
     Ok(output.result(&document, || text(&found), Exit::Success))
-}
-
-fn matches(attachment: &Attachment, like: &str) -> bool {
-    let texts = [Some(&attachment.name), attachment.model.as_ref(), attachment.path.as_ref()];
-    texts.into_iter().flatten().any(|text| text.to_lowercase().contains(like))
 }
 
 fn text(found: &[Attachment]) -> String {

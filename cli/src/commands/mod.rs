@@ -103,6 +103,15 @@ impl From<::daemon::OpenError> for Failure {
     }
 }
 
+impl From<::daemon::ListenError> for Failure {
+    fn from(error: ::daemon::ListenError) -> Self {
+        use ::daemon::ListenError::{BadToken, Token};
+        let exit = if matches!(error, Token { .. } | BadToken { .. }) { Exit::Usage } else { Exit::Failed };
+        let hint = error.hint();
+        Self { error: Box::new(error), exit, hint }
+    }
+}
+
 /// Runs a command to its end.
 pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> Exit {
     let run = Run { progress: progress(output), ..Run::default() };

@@ -1,6 +1,6 @@
 //! `odoo-backup show`, and how a backup is told of by every command.
 
-use engine::manifest::{FilestoreContent, Manifest};
+use engine::manifest::{Brief, FilestoreContent, Manifest};
 use engine::odoo::AttachmentCounts;
 use engine::repository::Pin;
 use serde_json::{Value, json};
@@ -28,33 +28,9 @@ pub(super) async fn show(config: Chosen<'_>, selector: &str, output: Output) -> 
 
 /// A backup in brief, for programs. All sizes are bytes.
 pub(super) fn document(manifest: &Manifest) -> Value {
-    json!({
-        "id": manifest.id,
-        "instance": manifest.instance,
-        "created_at": manifest.created_at,
-        "finished_at": manifest.finished_at,
-        "odoo_series": manifest.odoo.as_ref().map(|odoo| &odoo.series),
-        "database": {
-            "name": manifest.database.name,
-            "dump_bytes": manifest.database.object.plain.size,
-            "stored_bytes": manifest.database.object.stored.size,
-            "tables": manifest.database.rows.as_ref().map(|rows| rows.tables),
-            "rows": manifest.database.rows.as_ref().map(|rows| rows.rows),
-        },
-        "filestore": {
-            "files": manifest.filestore.files,
-            "bytes": manifest.filestore.bytes,
-            "new_files": manifest.filestore.new_files,
-            "new_bytes": manifest.filestore.new_bytes,
-            "volumes": manifest.filestore.volumes.len(),
-            "collector_held": manifest.filestore.collector_held,
-            "findings": manifest.filestore.findings,
-        },
-        "attachments": manifest.attachments.as_ref().map(|attachments| attachments.counts),
-        "stored_bytes": manifest.stored_bytes(),
-        "imported": manifest.imported,
-        "warnings": manifest.warnings,
-    })
+    let mut document = json!(Brief::from(manifest));
+    document["filestore"]["findings"] = json!(manifest.filestore.findings);
+    document
 }
 
 /// What a backup covers, in a line.

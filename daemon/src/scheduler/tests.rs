@@ -18,7 +18,6 @@ use tokio::task::JoinHandle;
 use crate::clock::{PausedClock, until};
 use crate::failure::Failure;
 use crate::journal::{Outcome, RunRecord, Trigger};
-use crate::log::RunLogs;
 use crate::work::{Order, Work, Worker};
 use crate::{Event, Handle, Job, Phase, RefusedStart, RunFilter, Signal};
 
@@ -133,7 +132,10 @@ impl Fixture {
         let handle =
             Handle::open_with(self.config(text), self.clock.clone(), self.worker.clone(), Arc::default()).unwrap();
         let (signals, receiver) = mpsc::channel(1);
-        let service = tokio::spawn(crate::run(handle.clone(), RunLogs::default(), receiver));
+        let service = tokio::spawn({
+            let handle = handle.clone();
+            async move { crate::service::work(&handle, receiver).await }
+        });
         Running { handle, signals, service }
     }
 

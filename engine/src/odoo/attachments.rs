@@ -36,6 +36,14 @@ pub struct Attachment {
     pub size: u64,
 }
 
+impl Attachment {
+    /// Whether its name, its model or its path holds `text`, which is in lower case.
+    pub fn is_like(&self, text: &str) -> bool {
+        let texts = [Some(&self.name), self.model.as_ref(), self.path.as_ref()];
+        texts.into_iter().flatten().any(|own| own.to_lowercase().contains(text))
+    }
+}
+
 /// How many attachments there are, and where their content is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttachmentCounts {

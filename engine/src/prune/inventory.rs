@@ -8,7 +8,7 @@ use retention::{Backup, Figures};
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::repository::layout::{ids, needed};
-use crate::repository::{BackupId, Damaged, Repository, RepositoryError};
+use crate::repository::{BackupId, Damaged, Evidence, Repository, RepositoryError};
 use crate::store::{Key, Object};
 
 /// Manifests that are read at once.
@@ -52,19 +52,10 @@ impl Inventory {
     ) -> Result<Vec<Backup>, RepositoryError> {
         let pins = repository.pins(instance).await?;
         let proofs = repository.proofs(instance).await?;
-        let backups = self.manifests.iter().map(|manifest| Backup {
-            id: manifest.id.to_string(),
-            instance: instance.to_owned(),
-            created_at: manifest.created_at,
-            pinned: pins.contains_key(&manifest.id),
-            proven: proofs.get(&manifest.id).is_some_and(|evidence| evidence.proven().is_some()),
-            warned: !manifest.warnings.is_empty(),
-            figures: Figures {
-                rows: manifest.database.rows.as_ref().map(|rows| rows.rows),
-                attachments: manifest.attachments.as_ref().map(|attachments| attachments.counts.rows),
-                bytes: Some(manifest.database.object.plain.size + manifest.filestore.bytes),
-            },
-        });
+        let backups = self
+            .manifests
+            .iter()
+            .map(|manifest| as_retention_sees(manifest, pins.contains_key(&manifest.id), proofs.get(&manifest.id)));
         Ok(backups.collect())
     }
 
@@ -82,6 +73,22 @@ impl Inventory {
             (manifest.id.clone(), bytes)
         });
         freed.collect()
+    }
+}
+
+pub(super) fn as_retention_sees(manifest: &Manifest, pinned: bool, evidence: Option<&Evidence>) -> Backup {
+    Backup {
+        id: manifest.id.to_string(),
+        instance: manifest.instance.clone(),
+        created_at: manifest.created_at,
+        pinned,
+        proven: evidence.is_some_and(|evidence| evidence.proven().is_some()),
+        warned: !manifest.warnings.is_empty(),
+        figures: Figures {
+            rows: manifest.database.rows.as_ref().map(|rows| rows.rows),
+            attachments: manifest.attachments.as_ref().map(|attachments| attachments.counts.rows),
+            bytes: Some(manifest.database.object.plain.size + manifest.filestore.bytes),
+        },
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Listing {
     pub pinned: BTreeSet<(String, BackupId)>,
     /// What was seen of them by restoring them, by instance and id; also of such as are gone.
     pub evidence: BTreeMap<(String, BackupId), Evidence>,
+    /// What all objects that were looked at take, together.
+    pub bytes: u64,
 }
 
 /// What the names of objects say.
@@ -35,6 +37,7 @@ struct Sight {
     pinned: BTreeSet<(String, BackupId)>,
     /// By instance.
     proofs: Vec<(String, ProofName)>,
+    bytes: u64,
 }
 
 /// A backup whose manifest cannot be read.
@@ -57,7 +60,7 @@ impl Repository {
     /// listed as such.
     pub async fn list(&self, instance: Option<&str>) -> Result<Listing, RepositoryError> {
         let mut instances: BTreeMap<String, Vec<(BackupId, Seen)>> = BTreeMap::new();
-        let Sight { backups, pinned, proofs } = self.look(instance).await?;
+        let Sight { backups, pinned, proofs, bytes } = self.look(instance).await?;
         for (instance, id, seen) in backups {
             instances.entry(instance).or_default().push((id, seen));
         }
@@ -66,7 +69,7 @@ impl Repository {
             .map(|(instance, seen)| self.list_instance(instance, seen, &permits))
             .buffer_unordered(PARALLEL_READS);
         let evidence = Evidence::by_backup(proofs);
-        let mut listing = Listing { pinned, evidence, ..Listing::default() };
+        let mut listing = Listing { pinned, evidence, bytes, ..Listing::default() };
         while let Some(of_one) = listings.next().await {
             let of_one = of_one?;
             listing.backups.extend(of_one.backups);
@@ -153,6 +156,7 @@ impl Repository {
         let Ok(prefix) = instance.map(Key::new).transpose() else { return Ok(sight) };
         let mut objects = self.store.list(prefix.as_ref());
         while let Some(object) = objects.try_next().await? {
+            sight.bytes += object.size;
             let seen = Seen { size: object.size, modified: object.modified };
             sight.backups.extend(name_of(&object.key).map(|(instance, id)| (instance, id, seen)));
             sight.pinned.extend(marks::pinned(&object.key));

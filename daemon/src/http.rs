@@ -1,0 +1,288 @@
+//! What the daemon serves: health, metrics, the API and the page that stands on it. `docs/http-api.md` describes it for those who use it.
+//!
+//! Nothing here asks the repository because somebody asks here, but for one backup's own page: what lists and metrics say of it are
+//! [`facts`], read after each run and every few minutes.
+
+mod access;
+mod condition;
+mod connections;
+mod events;
+mod extract;
+mod facts;
+mod health;
+mod instances;
+mod metrics;
+mod orders;
+mod page;
+mod problem;
+mod runs;
+mod token;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use self::access::Access;
+use self::events::Streams;
+use self::facts::Facts;
+use self::health::Readiness;
+use self::metrics::Counters;
+use self::problem::Problem;
+use self::token::Token;
+use crate::handle::Handle;
+
+/// No request of this API needs more.
+const LARGEST_BODY: usize = 64 * 1024;
+/// How long an answer may take, from a request's head to the answer's.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The file in the state folder that says where the daemon listens.
+const ADDRESS: &str = "address";
+
+/// What every request is answered from.
+#[derive(Clone)]
+struct Api(Arc<Served>);
+
+struct Served {
+    handle: Handle,
+    access: Access,
+    facts: Facts,
+    readiness: Readiness,
+    counters: Counters,
+    streams: Streams,
+}
+
+impl std::ops::Deref for Api {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.0
+    }
+}
+
+/// Why the daemon cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address is in use, or not this machine's.
+    #[error("unable to listen on {address}")]
+    Listen {
+        /// `listen`
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The token cannot be read.
+    #[error("unable to read the token in {}", .path.display())]
+    Token {
+        /// `token_file`
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// What the file holds is no token.
+    #[error("{} holds no token: it must be one word of {shortest} or more letters, digits and signs", .path.display())]
+    BadToken {
+        /// `token_file`
+        path: PathBuf,
+        /// How many characters are the fewest.
+        shortest: usize,
+    },
+    /// Others cannot be told where it listens.
+    #[error("unable to write {}", .path.display())]
+    Address {
+        /// The file in the state folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl ListenError {
+    /// How an operator mends it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                Some("another daemon may run already; or name another port by `listen` in the [daemon] section".into())
+            }
+            Self::Listen { .. } => Some("`listen` in the [daemon] section must be an address of this machine".into()),
+            Self::Token { path, .. } | Self::BadToken { path, .. } => {
+                let path = path.display();
+                Some(format!(
+                    "`openssl rand -hex 32 > {path}` makes one; only the daemon's user should be able to read it"
+                ))
+            }
+            Self::Address { .. } => None,
+        }
+    }
+}
+
+/// The service, listening.
+#[derive(Debug)]
+pub(crate) struct Server {
+    ended: CancellationToken,
+    task: JoinHandle<()>,
+    address_file: PathBuf,
+}
+
+impl Server {
+    /// Listens where the configuration says, and serves from then on.
+    ///
+    /// # Errors
+    /// [`ListenError`]
+    pub(crate) async fn start(handle: &Handle) -> Result<Self, ListenError> {
+        let config = handle.config();
+        let token = config.daemon.token_file.as_deref().map(Token::read).transpose()?;
+        let address = config.daemon.listen;
+        let listen = |source| ListenError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let address_file = handle.state_dir().join(ADDRESS);
+        write_address(&address_file, address)
+            .map_err(|source| ListenError::Address { path: address_file.clone(), source })?;
+        let ended = CancellationToken::new();
+        let api = Api(Arc::new(Served {
+            handle: handle.clone(),
+            access: Access::new(token),
+            facts: Facts::default(),
+            readiness: Readiness::default(),
+            counters: Counters::default(),
+            streams: Streams::new(ended.clone()),
+        }));
+        tracing::info!(%address, "listening");
+        let task = tokio::spawn({
+            let ended = ended.clone();
+            async move {
+                tokio::join!(
+                    connections::serve(listener, router(api.clone()), &ended),
+                    facts::keep(&api, &ended),
+                    metrics::count(&api, &ended),
+                );
+            }
+        });
+        Ok(Self { ended, task, address_file })
+    }
+
+    /// Takes no new requests, gives those that are being answered a moment, and ends.
+    pub(crate) async fn end(self) {
+        self.ended.cancel();
+        if let Err(fault) = self.task.await {
+            tracing::error!("the service broke off by a fault of this program: {fault}");
+        }
+        // Whoever finds it finds nobody there: that is told from a daemon.
+        let _ = std::fs::remove_file(self.address_file);
+    }
+}
+
+/// Whole or not at all: somebody may read it at any moment.
+fn write_address(path: &Path, address: SocketAddr) -> io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let new = path.with_extension("new");
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    writeln!(file, "{address}")?;
+    drop(file);
+    std::fs::rename(new, path)
+}
+
+fn router(api: Api) -> Router {
+    let open = Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/api/v1/session", get(access::show_session).post(access::sign_in).delete(access::sign_out));
+    let closed = Router::new()
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/v1/openapi.json", get(openapi))
+        .route("/api/v1/status", get(instances::status))
+        .route("/api/v1/instances", get(instances::list))
+        .route("/api/v1/instances/{name}", get(instances::show))
+        .route("/api/v1/instances/{name}/retention", get(instances::retention))
+        .route("/api/v1/instances/{name}/backups", get(instances::backups))
+        .route("/api/v1/instances/{name}/backups/{id}", get(instances::backup))
+        .route("/api/v1/instances/{name}/backups/{id}/files", get(instances::files))
+        .route("/api/v1/instances/{name}/backups/{id}/pin", put(orders::pin).delete(orders::unpin))
+        .route("/api/v1/instances/{name}/runs", post(orders::start))
+        .route("/api/v1/targets", get(instances::targets))
+        .route("/api/v1/runs", get(runs::list))
+        .route("/api/v1/runs/{id}", get(runs::show))
+        .route("/api/v1/runs/{id}/log", get(runs::log))
+        .route("/api/v1/runs/{id}/cancel", post(orders::cancel))
+        .route("/api/v1/runs/{id}/events", get(events::of_run))
+        .route("/api/v1/events", get(events::all))
+        .route("/api/v1/reload", post(orders::reload))
+        .route_layer(middleware::from_fn_with_state(api.clone(), access::require_token));
+    let not_allowed =
+        || async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this cannot be done to that") };
+    Router::new()
+        .merge(page::page())
+        .merge(open)
+        .merge(closed)
+        .fallback(|| async { Problem::not_found("such address") })
+        .method_not_allowed_fallback(not_allowed)
+        .layer(middleware::from_fn_with_state(api.clone(), access::refuse_other_sites))
+        .layer(middleware::from_fn(in_time))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn(with_headers))
+        .with_state(api)
+}
+
+/// Nobody waits for ever: neither a client for a store that hangs, nor the daemon for a client that sends its body slowly.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(PATIENCE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "the answer took too long").into_response(),
+    }
+}
+
+/// What a browser must do with none of the answers. None but the page's own files are kept anywhere.
+async fn with_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+        base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, csp),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, header::HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-store"));
+    response
+}
+
+/// `GET /api/v1/openapi.json`
+async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], include_str!("http/openapi.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    #[test]
+    fn the_manual_names_every_operation_of_the_document() {
+        let manual = include_str!("../../docs/http-api.md");
+        let document: Value = serde_json::from_str(include_str!("http/openapi.json")).unwrap();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for method in item.as_object().unwrap().keys().filter(|key| *key != "parameters") {
+                let operation = format!("`{} {path}`", method.to_uppercase());
+                assert!(manual.contains(&operation), "{operation} is not in docs/http-api.md");
+            }
+        }
+    }
+}

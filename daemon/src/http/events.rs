@@ -1,0 +1,148 @@
+//! What happens, while it happens: Server-Sent Events.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::sse::{Event as Message, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::Api;
+use super::extract::Path;
+use super::facts::Known;
+use super::problem::Problem;
+use super::runs::RunView;
+use crate::journal::RunId;
+use crate::view::Event;
+
+/// Streams that may be open at once.
+const MOST: usize = 64;
+/// Between two signs of life.
+const ALIVE: Duration = Duration::from_secs(15);
+
+/// The room that there is for streams, and their end.
+pub(super) struct Streams {
+    room: Arc<Semaphore>,
+    ended: CancellationToken,
+}
+
+impl Streams {
+    pub(super) fn new(ended: CancellationToken) -> Self {
+        Self { room: Arc::new(Semaphore::new(MOST)), ended }
+    }
+}
+
+/// One client's stream.
+struct Feed {
+    events: broadcast::Receiver<Event>,
+    facts: watch::Receiver<Arc<Known>>,
+    ended: CancellationToken,
+    /// The one run that it is about.
+    only: Option<RunId>,
+    /// What is sent before anything else.
+    first: VecDeque<Message>,
+    is_last: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+/// `GET /api/v1/events`
+pub(super) async fn all(State(api): State<Api>) -> Result<Response, Problem> {
+    Ok(Feed::open(&api, None)?.into_response())
+}
+
+/// `GET /api/v1/runs/{id}/events`
+pub(super) async fn of_run(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Response, Problem> {
+    // Opened before the run is looked at: its end is seen by one or the other.
+    let mut feed = Feed::open(&api, Some(id))?;
+    let run = api.run(id)?;
+    feed.is_last = !run.is_live();
+    let name = if run.is_live() { "progress" } else { "ended" };
+    feed.first.push_back(message(name, &json!({ "run": run })));
+    Ok(feed.into_response())
+}
+
+impl Feed {
+    fn open(api: &Api, only: Option<RunId>) -> Result<Self, Problem> {
+        let full = |_| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", format!("{MOST} event streams are open"))
+        };
+        Ok(Self {
+            _place: api.streams.room.clone().try_acquire_owned().map_err(full)?,
+            events: api.handle.subscribe(),
+            facts: api.facts.watch(),
+            ended: api.streams.ended.clone(),
+            only,
+            first: VecDeque::new(),
+            is_last: false,
+        })
+    }
+
+    fn into_response(self) -> Response {
+        let messages = stream::unfold(self, async |mut feed| Some((Ok::<_, Infallible>(feed.next().await?), feed)));
+        // A proxy that gathers before it passes on would keep what happens from those who watch.
+        let headers = [("x-accel-buffering", "no")];
+        (headers, Sse::new(messages).keep_alive(KeepAlive::new().interval(ALIVE))).into_response()
+    }
+
+    async fn next(&mut self) -> Option<Message> {
+        loop {
+            if let Some(message) = self.first.pop_front() {
+                return Some(message);
+            }
+            if self.is_last {
+                return None;
+            }
+            let wants_facts = self.only.is_none();
+            tokio::select! {
+                () = self.ended.cancelled() => return None,
+                event = self.events.recv() => match event {
+                    Ok(event) if self.wants(&event) => {
+                        self.is_last = self.only.is_some() && matches!(event, Event::Ended { .. });
+                        self.first.extend(told(event));
+                    }
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_)) => self.first.push_back(message("lagged", &json!({}))),
+                    Err(RecvError::Closed) => return None,
+                },
+                Ok(()) = self.facts.changed(), if wants_facts => {
+                    let refreshed_at = self.facts.borrow_and_update().refreshed_at;
+                    self.first.push_back(message("repository", &json!({ "refreshed_at": refreshed_at })));
+                }
+            }
+        }
+    }
+
+    fn wants(&self, event: &Event) -> bool {
+        let Some(only) = self.only else { return true };
+        match event {
+            Event::Began { run } | Event::Ended { run } => run.id == only,
+            Event::Progress { run } => run.record.id == only,
+            Event::Log { run, .. } => *run == only,
+            _ => false,
+        }
+    }
+}
+
+/// The event, with the run as the API shows it everywhere.
+fn told(event: Event) -> Option<Message> {
+    let document = match event {
+        Event::Progress { run } => return Some(message("progress", &json!({ "run": RunView::from(run) }))),
+        event => serde_json::to_value(event).ok()?,
+    };
+    let name = document["event"].as_str()?;
+    Some(message(name, &document))
+}
+
+fn message(name: &str, document: &impl Serialize) -> Message {
+    let data = serde_json::to_value(document).unwrap_or(Value::Null);
+    Message::default().event(name).data(data.to_string())
+}

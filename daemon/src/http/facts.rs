@@ -1,0 +1,241 @@
+//! What is known of the repository: read after each run and every few minutes, and shown from memory however often it is asked for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::config::{Config, Instance};
+use engine::error::{Error, Explanation, explain};
+use engine::manifest::Brief;
+use engine::prune::{Decision, Plan, Verdict, forecast};
+use engine::repository::{BackupId, Evidence, Listing, ProofName, ProofOutcome, Repository};
+use engine::verify::Depth;
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::Api;
+use crate::view::Event;
+
+/// How often all of it is read, for what others do to the repository.
+const REFRESH: Duration = Duration::from_mins(5);
+/// With many instances less often: a list costs a request each.
+const REFRESH_PER_INSTANCE: Duration = Duration::from_secs(3);
+
+/// What was last read, and those who wait for news of it.
+#[derive(Default)]
+pub(super) struct Facts {
+    known: watch::Sender<Arc<Known>>,
+    /// One reads at a time.
+    reading: Mutex<()>,
+}
+
+/// What is known of the repository.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    /// Where it is; `None` until it was opened.
+    pub(super) location: Option<String>,
+    /// When it was last read without a failure.
+    pub(super) refreshed_at: Option<Timestamp>,
+    /// Why the last attempt to read it failed.
+    pub(super) error: Option<Explanation>,
+    /// Of each instance that was read.
+    instances: BTreeMap<String, Arc<InstanceFacts>>,
+}
+
+impl Known {
+    pub(super) fn instance(&self, name: &str) -> Option<&Arc<InstanceFacts>> {
+        self.instances.get(name)
+    }
+
+    pub(super) fn instances(&self) -> impl Iterator<Item = (&str, &InstanceFacts)> {
+        self.instances.iter().map(|(name, facts)| (name.as_str(), &**facts))
+    }
+}
+
+/// What is known of an instance's backups.
+#[derive(Debug)]
+pub(super) struct InstanceFacts {
+    /// When that was read.
+    pub(super) refreshed_at: Timestamp,
+    /// Newest first.
+    pub(super) backups: Vec<BackupFacts>,
+    /// Those whose manifest cannot be read.
+    pub(super) damaged: Vec<DamagedBackup>,
+    /// What all of it takes in the repository.
+    pub(super) bytes: u64,
+    /// What retention says of them.
+    pub(super) plan: Result<Plan, Explanation>,
+}
+
+/// A backup, as lists show it.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct BackupFacts {
+    #[serde(flatten)]
+    pub(super) brief: Brief,
+    /// Files that the source has lost.
+    pub(super) missing_files: usize,
+    pub(super) pinned: bool,
+    /// What a restored copy has shown of it.
+    pub(super) proof: Option<ProofFacts>,
+    /// Whether it stays; `None` where the policy cannot be followed.
+    pub(super) keep: Option<bool>,
+    /// Why it stays.
+    pub(super) kept_by: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct ProofFacts {
+    pub(super) at: Timestamp,
+    pub(super) depth: Depth,
+    pub(super) outcome: ProofOutcome,
+    #[serde(skip)]
+    pub(super) name: ProofName,
+}
+
+/// A backup whose manifest cannot be read.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct DamagedBackup {
+    pub(super) id: BackupId,
+    pub(super) error: Explanation,
+}
+
+impl InstanceFacts {
+    pub(super) fn backup(&self, id: &str) -> Option<&BackupFacts> {
+        self.backups.iter().find(|backup| backup.brief.id.as_str() == id)
+    }
+
+    /// The newest backup of which a restored copy was what had been backed up.
+    pub(super) fn newest_proven(&self) -> Option<(&BackupFacts, &ProofFacts)> {
+        let mut proven = self.backups.iter().filter_map(|backup| Some((backup, backup.proof.as_ref()?)));
+        proven.find(|(_, proof)| proof.outcome == ProofOutcome::Passed)
+    }
+
+    async fn read(repository: &Repository, instance: &Instance, now: Timestamp) -> Result<Self, Error> {
+        let listing = repository.list(Some(&instance.name)).await?;
+        let plan = match forecast(repository, instance, &listing).await {
+            Ok(plan) => Ok(plan),
+            Err(Error::Plan(error)) => Err(explain(&Error::Plan(error))),
+            Err(error) => return Err(error),
+        };
+        let damaged = listing.damaged.iter();
+        let damaged = damaged.map(|backup| DamagedBackup { id: backup.id.clone(), error: explain(&backup.error) });
+        Ok(Self {
+            refreshed_at: now,
+            damaged: damaged.collect(),
+            bytes: listing.bytes,
+            backups: backups(listing, plan.as_ref().ok()),
+            plan,
+        })
+    }
+}
+
+fn backups(listing: Listing, plan: Option<&Plan>) -> Vec<BackupFacts> {
+    let decisions = plan.into_iter().flat_map(|plan| &plan.decisions);
+    let decisions: BTreeMap<&str, &Decision> = decisions.map(|decision| (decision.id.as_str(), decision)).collect();
+    let newest_first = listing.backups.iter().rev();
+    let backups = newest_first.map(|manifest| {
+        let name = (manifest.instance.clone(), manifest.id.clone());
+        let decision = decisions.get(manifest.id.as_str());
+        BackupFacts {
+            brief: manifest.into(),
+            missing_files: manifest.filestore.findings.missing.len(),
+            pinned: listing.pinned.contains(&name),
+            proof: listing.evidence.get(&name).map(ProofFacts::of),
+            keep: decision.map(|decision| decision.verdict != Verdict::Remove),
+            kept_by: decision.map(|decision| reasons(decision)).unwrap_or_default(),
+        }
+    });
+    backups.collect()
+}
+
+/// Why retention keeps a backup, in words; none where it does not.
+pub(super) fn reasons(decision: &Decision) -> Vec<String> {
+    match &decision.verdict {
+        Verdict::Keep { reasons } => reasons.iter().map(ToString::to_string).collect(),
+        Verdict::Remove => Vec::new(),
+    }
+}
+
+impl ProofFacts {
+    fn of(evidence: &Evidence) -> Self {
+        let name = evidence.name();
+        Self { at: name.at, depth: name.depth, outcome: name.outcome, name: name.clone() }
+    }
+}
+
+impl Facts {
+    pub(super) fn known(&self) -> Arc<Known> {
+        self.known.borrow().clone()
+    }
+
+    /// Tells of each time that something was read.
+    pub(super) fn watch(&self) -> watch::Receiver<Arc<Known>> {
+        self.known.subscribe()
+    }
+}
+
+impl Api {
+    /// Reads what there is of one instance, or of all. Where that fails, what was known stays known, with the failure beside it.
+    pub(super) async fn refresh(&self, only: Option<&str>) {
+        let facts = &self.facts;
+        let _one_at_a_time = facts.reading.lock().await;
+        let config = self.handle.config();
+        let mut known = Known::clone(&facts.known());
+        known.error = match self.read(&config, only, &mut known).await {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::warn!("unable to read what the repository holds: {error}");
+                Some(error)
+            }
+        };
+        known.instances.retain(|name, _| config.instances.contains_key(name));
+        facts.known.send_replace(Arc::new(known));
+    }
+
+    async fn read(&self, config: &Config, only: Option<&str>, known: &mut Known) -> Result<(), Explanation> {
+        let repository = self.handle.repository().await.map_err(|error| explain(&error))?;
+        known.location = Some(repository.store().location());
+        // One after the other: the manifests of one are in memory at a time.
+        for instance in config.instances.values().filter(|instance| only.is_none_or(|only| only == instance.name)) {
+            let facts = InstanceFacts::read(&repository, instance, self.handle.now()).await;
+            let facts = facts.map_err(|error| explain(&error))?;
+            known.instances.insert(instance.name.clone(), Arc::new(facts));
+        }
+        known.refreshed_at = Some(self.handle.now());
+        Ok(())
+    }
+}
+
+/// Keeps it known, until `ended`.
+pub(super) async fn keep(api: &Api, ended: &CancellationToken) {
+    let mut events = api.handle.subscribe();
+    let work = async {
+        api.refresh(None).await;
+        loop {
+            let instances = u32::try_from(api.handle.config().instances.len()).unwrap_or(u32::MAX);
+            let pause = REFRESH.max(REFRESH_PER_INSTANCE.saturating_mul(instances));
+            let event = tokio::time::timeout(pause, changed(&mut events)).await;
+            match event {
+                Ok(Some(instance)) => api.refresh(instance.as_deref()).await,
+                Ok(None) => return,
+                Err(_) => api.refresh(None).await,
+            }
+        }
+    };
+    ended.run_until_cancelled(work).await;
+}
+
+/// Waits for what may have changed the repository: an instance's name, or `None` inside where it may be any. `None` at the end of events.
+async fn changed(events: &mut tokio::sync::broadcast::Receiver<Event>) -> Option<Option<String>> {
+    loop {
+        return match events.recv().await {
+            Ok(Event::Ended { run }) => Some(Some(run.instance)),
+            Ok(Event::Reloaded) | Err(RecvError::Lagged(_)) => Some(None),
+            Err(RecvError::Closed) => None,
+            Ok(_) => continue,
+        };
+    }
+}

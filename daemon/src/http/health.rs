@@ -1,0 +1,102 @@
+//! Whether the daemon lives, and whether what it needs can be reached.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use engine::config::Instance;
+use engine::error::explain;
+use engine::postgres::{Endpoint, connect};
+use engine::repository::Repository;
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::Api;
+
+/// How long an answer holds: however often it is asked for, no more is tried.
+const HOLDS: Duration = Duration::from_secs(15);
+/// How long one trial may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Databases that are tried at once.
+const PARALLEL: usize = 16;
+
+/// The latest trials.
+#[derive(Default)]
+pub(super) struct Readiness(Mutex<Option<(Instant, Checked)>>);
+
+#[derive(Debug, Clone, Serialize)]
+struct Checked {
+    ready: bool,
+    checked_at: Timestamp,
+    /// Only for those who may ask for everything: it names hosts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<Vec<Check>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Check {
+    name: String,
+    ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// `GET /healthz`
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`
+pub(super) async fn readyz(State(api): State<Api>, headers: HeaderMap) -> (StatusCode, Json<impl Serialize>) {
+    let mut checked = api.readiness.of(&api).await;
+    // It still answers, and begins nothing any more.
+    checked.ready &= !api.handle.stopping().is_cancelled();
+    let status = if checked.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    checked.checks = checked.checks.filter(|_| api.admits(&headers));
+    (status, Json(checked))
+}
+
+impl Readiness {
+    async fn of(&self, api: &Api) -> Checked {
+        // Those who ask meanwhile wait for the same answer.
+        let mut latest = self.0.lock().await;
+        if let Some((_, checked)) = latest.as_ref().filter(|(at, _)| at.elapsed() < HOLDS) {
+            return checked.clone();
+        }
+        let config = api.handle.config();
+        let instances = stream::iter(config.instances.values()).map(instance).buffered(PARALLEL).collect::<Vec<_>>();
+        let (first, instances) = tokio::join!(repository(api), instances);
+        let checks: Vec<_> = std::iter::once(first).chain(instances).collect();
+        let ready = checks.iter().all(|check| check.ready);
+        let checked = Checked { ready, checked_at: api.handle.now(), checks: Some(checks) };
+        *latest = Some((Instant::now(), checked.clone()));
+        checked
+    }
+}
+
+async fn repository(api: &Api) -> Check {
+    let open = async {
+        let repository = api.handle.repository().await?;
+        // It may have been opened long ago.
+        Repository::open(repository.store().clone()).await
+    };
+    check("repository".to_owned(), open).await
+}
+
+async fn instance(instance: &Instance) -> Check {
+    let endpoint = Endpoint::resolve(&instance.database);
+    check(format!("instance {}", instance.name), connect(&endpoint)).await
+}
+
+async fn check<T, E: std::error::Error + 'static>(name: String, trial: impl Future<Output = Result<T, E>>) -> Check {
+    let error = match tokio::time::timeout(PATIENCE, trial).await {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(explain(&error).to_string()),
+        Err(_) => Some(format!("no answer within {} seconds", PATIENCE.as_secs())),
+    };
+    Check { name, ready: error.is_none(), error }
+}

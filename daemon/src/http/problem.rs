@@ -1,0 +1,151 @@
+//! What a request that failed is answered: `application/problem+json` (RFC 9457), with what went wrong, why, and what to do.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use engine::config::ConfigError;
+use engine::error::{Error, Explanation, explain};
+use engine::repository::RepositoryError;
+use serde::Serialize;
+
+use crate::handle::RefusedStart;
+use crate::journal::RunId;
+
+/// Why a request was not done.
+#[derive(Debug, Clone)]
+pub(super) struct Problem(Box<Said>);
+
+#[derive(Debug, Clone)]
+struct Said {
+    status: StatusCode,
+    /// A word that programs may rely on.
+    code: &'static str,
+    explanation: Explanation,
+    /// The run that it is about.
+    run: Option<RunId>,
+}
+
+/// As it is sent.
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    causes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<RunId>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        let explanation = Explanation { message: detail.into(), causes: Vec::new(), hint: None, obstacles: Vec::new() };
+        Self::explained(status, code, explanation)
+    }
+
+    fn explained(status: StatusCode, code: &'static str, explanation: Explanation) -> Self {
+        Self(Box::new(Said { status, code, explanation, run: None }))
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.explanation.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn of_run(mut self, run: RunId) -> Self {
+        self.0.run = Some(run);
+        self
+    }
+
+    pub(super) fn not_found(what: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what}"))
+    }
+
+    pub(super) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail)
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "a valid token is needed")
+            .hint("send `Authorization: Bearer TOKEN` with the content of the daemon's `token_file`")
+    }
+
+    /// Nothing is known of the repository yet, or nothing can be.
+    pub(super) fn unread(error: Option<&Explanation>) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        match error {
+            Some(error) => Self::explained(status, "not_ready", error.clone()),
+            None => Self::new(status, "not_ready", "the repository has not been read yet"),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Said { status, code, explanation, run } = *self.0;
+        let document = Document {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code,
+            detail: &explanation.message,
+            causes: &explanation.causes,
+            hint: explanation.hint.as_deref(),
+            run,
+        };
+        let mut response = (status, Json(document)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<RefusedStart> for Problem {
+    fn from(refused: RefusedStart) -> Self {
+        let explanation = explain(&refused);
+        match refused {
+            RefusedStart::NoSuchInstance(_) => Self::explained(StatusCode::NOT_FOUND, "not_found", explanation),
+            RefusedStart::AlreadyRunning { run, .. } => {
+                Self::explained(StatusCode::CONFLICT, "already_running", explanation).of_run(run)
+            }
+            RefusedStart::Stopping => Self::explained(StatusCode::SERVICE_UNAVAILABLE, "stopping", explanation),
+            RefusedStart::Journal(error) => {
+                let hint = error.hint().map(Into::into);
+                let explanation = Explanation { hint: explanation.hint.or(hint), ..explanation };
+                Self::explained(StatusCode::INTERNAL_SERVER_ERROR, "internal", explanation)
+            }
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let (status, code) = match &error {
+            error if error.is_held_elsewhere() => (StatusCode::CONFLICT, "busy"),
+            Error::Repository(RepositoryError::NoSuchBackup { .. }) => (StatusCode::NOT_FOUND, "not_found"),
+            Error::NoAttachments { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "not_odoo"),
+            Error::Interrupted => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            _ => (StatusCode::BAD_GATEWAY, "repository"),
+        };
+        Self::explained(status, code, explain(&error))
+    }
+}
+
+impl From<RepositoryError> for Problem {
+    fn from(error: RepositoryError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<ConfigError> for Problem {
+    fn from(error: ConfigError) -> Self {
+        Self::explained(StatusCode::UNPROCESSABLE_ENTITY, "configuration", explain(&error))
+    }
+}

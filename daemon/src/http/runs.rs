@@ -1,0 +1,131 @@
+//! Runs, of now and of the past.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use engine::error::Explanation;
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::extract::{Path, Query};
+use super::instances::limited;
+use super::problem::Problem;
+use crate::agenda::Job;
+use crate::handle::RunFilter;
+use crate::journal::{RunId, RunRecord};
+use crate::log::LogLine;
+use crate::progress::TaskState;
+use crate::view::{LiveRun, Phase};
+
+/// Lines of a log in one answer: the last.
+const LINES: usize = 5000;
+/// Runs of one answer, where nothing is said, and at most.
+const RUNS: (usize, usize) = (50, 500);
+
+/// A run, as the API shows it.
+#[derive(Debug, Serialize)]
+pub(super) struct RunView {
+    #[serde(flatten)]
+    record: RunRecord,
+    /// What it does at this moment; `None` where it has ended.
+    live: Option<LiveView>,
+}
+
+#[derive(Debug, Serialize)]
+struct LiveView {
+    #[serde(flatten)]
+    phase: Phase,
+    attempt: u32,
+    last_failure: Option<Explanation>,
+    stopping: bool,
+    tasks: Vec<TaskState>,
+}
+
+impl From<LiveRun> for RunView {
+    fn from(run: LiveRun) -> Self {
+        let LiveRun { record, phase, attempt, last_failure, stopping, tasks } = run;
+        Self { record, live: Some(LiveView { phase, attempt, last_failure, stopping, tasks }) }
+    }
+}
+
+impl From<RunRecord> for RunView {
+    fn from(record: RunRecord) -> Self {
+        Self { record, live: None }
+    }
+}
+
+impl RunView {
+    pub(super) fn is_live(&self) -> bool {
+        self.live.is_some()
+    }
+}
+
+impl Api {
+    /// A run, ended or not.
+    pub(super) fn run(&self, id: RunId) -> Result<RunView, Problem> {
+        // In this order: one that ends between both is seen ended.
+        let live = self.handle.live_run(id).map(RunView::from);
+        let view = live.or_else(|| self.handle.run(id).map(RunView::from));
+        view.ok_or_else(|| Problem::not_found(format!("run {id}")))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RunPage {
+    instance: Option<String>,
+    job: Option<Job>,
+    before: Option<RunId>,
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Runs {
+    runs: Vec<RunView>,
+    next: Option<RunId>,
+}
+
+/// `GET /api/v1/runs`
+pub(super) async fn list(State(api): State<Api>, Query(page): Query<RunPage>) -> Result<Json<Runs>, Problem> {
+    let limit = limited(page.limit, RUNS)?;
+    let RunPage { instance, job, before, .. } = page;
+    let mut records = api.handle.runs(&RunFilter { instance, job, before, limit: Some(limit + 1) });
+    let has_more = records.len() > limit;
+    records.truncate(limit);
+    let next = records.last().filter(|_| has_more).map(|last| last.id);
+    let live = |record: RunRecord| match record.ended_at {
+        Some(_) => record.into(),
+        None => api.handle.live_run(record.id).map_or_else(|| record.into(), RunView::from),
+    };
+    Ok(Json(Runs { runs: records.into_iter().map(live).collect(), next }))
+}
+
+/// `GET /api/v1/runs/{id}`
+pub(super) async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunView>, Problem> {
+    api.run(id).map(Json)
+}
+
+#[derive(Serialize)]
+pub(super) struct Log {
+    lines: Vec<LogLine>,
+    /// Lines before them that are left out.
+    left_off: usize,
+}
+
+/// `GET /api/v1/runs/{id}/log`
+pub(super) async fn log(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<Log>, Problem> {
+    api.run(id)?;
+    let handle = api.handle.clone();
+    let read = tokio::task::spawn_blocking(move || handle.log(id)).await;
+    let failed = |error: std::io::Error| {
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            format!("unable to read the log of run {id}: {error}"),
+        )
+    };
+    let mut lines = read.unwrap_or_else(|fault| Err(fault.into())).map_err(failed)?;
+    let left_off = lines.len().saturating_sub(LINES);
+    lines.drain(..left_off);
+    Ok(Json(Log { lines, left_off }))
+}

@@ -1,0 +1,100 @@
+//! A backup in brief: what lists and programs are told of it. All sizes are bytes.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{ImportedFrom, Manifest};
+use crate::odoo::AttachmentCounts;
+use crate::repository::BackupId;
+
+/// What a list says of a backup; small, however many files and volumes it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Brief {
+    /// Its name.
+    pub id: BackupId,
+    /// The instance it is of.
+    pub instance: String,
+    /// The moment that it shows.
+    pub created_at: Timestamp,
+    /// When its last object was stored.
+    pub finished_at: Timestamp,
+    /// `17.0`; `None` where the database is not Odoo's.
+    pub odoo_series: Option<String>,
+    /// The dump.
+    pub database: DatabaseBrief,
+    /// The files.
+    pub filestore: FilestoreBrief,
+    /// How many attachments there are; `None` where the database is not Odoo's.
+    pub attachments: Option<AttachmentCounts>,
+    /// What its own objects take in the repository: what it did not share with an earlier backup.
+    pub stored_bytes: u64,
+    /// The file that it was made of, where that was no running instance.
+    pub imported: Option<ImportedFrom>,
+    /// What a person should know about it.
+    pub warnings: Vec<String>,
+}
+
+/// A dump in brief.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DatabaseBrief {
+    /// The database's name at its source.
+    pub name: String,
+    /// The dump before compression.
+    pub dump_bytes: u64,
+    /// The dump as it is stored.
+    pub stored_bytes: u64,
+    /// Tables whose data it holds; `None` where they were not counted.
+    pub tables: Option<u64>,
+    /// Their rows, together; `None` where they were not counted.
+    pub rows: Option<u64>,
+}
+
+/// The files of a filestore in brief.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FilestoreBrief {
+    /// How many files.
+    pub files: u64,
+    /// Their length, together.
+    pub bytes: u64,
+    /// How many of them no earlier backup held.
+    pub new_files: u64,
+    /// Length of those, together.
+    pub new_bytes: u64,
+    /// How many volumes it stands on.
+    pub volumes: usize,
+    /// Whether Odoo's collector was kept out while the files were read.
+    pub collector_held: bool,
+}
+
+impl From<&Manifest> for Brief {
+    fn from(manifest: &Manifest) -> Self {
+        let (database, filestore) = (&manifest.database, &manifest.filestore);
+        let rows = database.rows.as_ref();
+        Self {
+            id: manifest.id.clone(),
+            instance: manifest.instance.clone(),
+            created_at: manifest.created_at,
+            finished_at: manifest.finished_at,
+            odoo_series: manifest.odoo.as_ref().map(|odoo| odoo.series.clone()),
+            database: DatabaseBrief {
+                name: database.name.clone(),
+                dump_bytes: database.object.plain.size,
+                stored_bytes: database.object.stored.size,
+                tables: rows.map(|rows| rows.tables),
+                rows: rows.map(|rows| rows.rows),
+            },
+            filestore: FilestoreBrief {
+                files: filestore.files,
+                bytes: filestore.bytes,
+                new_files: filestore.new_files,
+                new_bytes: filestore.new_bytes,
+                volumes: filestore.volumes.len(),
+                collector_held: filestore.collector_held,
+            },
+            attachments: manifest.attachments.as_ref().map(|attachments| attachments.counts),
+            stored_bytes: manifest.stored_bytes(),
+            imported: manifest.imported.clone(),
+            warnings: manifest.warnings.clone(),
+        }
+    }
+}

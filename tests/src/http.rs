@@ -1,0 +1,177 @@
+//! A client of the daemon, without a browser's habits: it sends what it is told to, and nothing else.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+/// No answer takes longer, however loaded the machine is.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A client of one address.
+#[derive(Debug, Clone)]
+pub struct Client {
+    address: String,
+    headers: Vec<(String, String)>,
+}
+
+/// What was answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// `200`
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Client {
+    /// A client of `127.0.0.1:8479`.
+    pub fn new(address: impl Into<String>) -> Self {
+        Self { address: address.into(), headers: Vec::new() }
+    }
+
+    /// Sends this header with each request.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Asks by `GET`.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, None).await
+    }
+
+    /// Sends JSON by `POST`.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, Some(body)).await
+    }
+
+    /// Asks by any method, with or without a body of JSON.
+    pub async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let body = body.map(Value::to_string);
+        let mut stream = self.open(method, path, body.as_deref(), "close").await;
+        let mut bytes = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
+        // A server that has said no may close before it has read all.
+        let _ = read.unwrap_or_else(|_| panic!("{method} {path} was not answered"));
+        Answer::parse(&bytes, &format!("{method} {path}"))
+    }
+
+    /// Opens a stream of events.
+    pub async fn events(&self, path: &str) -> Events {
+        let stream = self.open("GET", path, None, "keep-alive").await;
+        let mut events = Events { lines: BufReader::new(stream), path: path.to_owned() };
+        let head = events.line().await.unwrap_or_default();
+        assert!(head.contains(" 200 "), "{path}: {head}");
+        while events.line().await.is_some_and(|line| !line.is_empty()) {}
+        events
+    }
+
+    async fn open(&self, method: &str, path: &str, body: Option<&str>, connection: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).await.expect("a connection to the daemon");
+        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: {connection}\r\n");
+        let is_set = |wanted: &str| self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        if !is_set("host") {
+            head.push_str(&format!("Host: {}\r\n", self.address));
+        }
+        if let Some(body) = body {
+            if !is_set("content-type") {
+                head.push_str("Content-Type: application/json\r\n");
+            }
+            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let request = format!("{head}\r\n{}", body.unwrap_or_default());
+        // As above: what was answered says why.
+        let _ = stream.write_all(request.as_bytes()).await;
+        stream
+    }
+}
+
+impl Answer {
+    fn parse(bytes: &[u8], request: &str) -> Self {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let end = end.unwrap_or_else(|| panic!("{request}: no answer in {:?}", String::from_utf8_lossy(bytes)));
+        let head = String::from_utf8(bytes[..end].to_vec()).expect("a head of text");
+        let mut lines = head.split("\r\n");
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status");
+        let headers = lines.filter_map(|line| line.split_once(": "));
+        let headers: Vec<_> = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+        let is_chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+        let body = &bytes[end + 4..];
+        Self { status, headers, body: if is_chunked { unchunked(body) } else { body.to_vec() } }
+    }
+
+    /// A header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("a body of text")
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {}", self.text()))
+    }
+
+    /// Panics with the body unless the status is this.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
+        self
+    }
+}
+
+fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|two| two == b"\r\n").expect("a chunk's length");
+        let length = std::str::from_utf8(&rest[..end]).ok().and_then(|length| usize::from_str_radix(length, 16).ok());
+        let length = length.expect("a chunk's length");
+        if length == 0 {
+            return body;
+        }
+        body.extend(&rest[end + 2..end + 2 + length]);
+        rest = &rest[end + 4 + length..];
+    }
+}
+
+/// An open stream of events.
+#[derive(Debug)]
+pub struct Events {
+    lines: BufReader<TcpStream>,
+    path: String,
+}
+
+impl Events {
+    /// The next event's name and data; `None` at the stream's end.
+    pub async fn next(&mut self) -> Option<(String, Value)> {
+        let mut name = None;
+        loop {
+            // Lengths of chunks stand between the lines, and no event is split over two.
+            let line = self.line().await?;
+            if let Some(text) = line.strip_prefix("event: ") {
+                name = Some(text.to_owned());
+            } else if let (Some(text), Some(name)) = (line.strip_prefix("data: "), &name) {
+                return Some((name.clone(), serde_json::from_str(text).expect("data of JSON")));
+            }
+        }
+    }
+
+    async fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let read = tokio::time::timeout(PATIENCE, self.lines.read_line(&mut line)).await;
+        let read = read.unwrap_or_else(|_| panic!("{}: no event came", self.path));
+        read.ok().filter(|length| *length > 0).map(|_| line.trim_end().to_owned())
+    }
+}
