@@ -7,7 +7,7 @@ use std::io;
 use crate::config::{ConfigError, UnknownName};
 use crate::filestore::FilestoreError;
 use crate::import::ImportError;
-use crate::odoo::NeutralizeError;
+use crate::odoo::{AnonymizeError, NeutralizeError};
 use crate::postgres::PostgresError;
 use crate::repository::{LockError, RepositoryError};
 use crate::restore::{Obstacle, RestoreError};
@@ -33,6 +33,9 @@ pub enum Error {
     /// A copy could not be made harmless.
     #[error("unable to neutralize the copy")]
     Neutralize(#[source] NeutralizeError),
+    /// A copy could not be made anonymous.
+    #[error("unable to anonymize the copy")]
+    Anonymize(#[source] AnonymizeError),
     /// A target that cannot be replaced or given back.
     #[error(transparent)]
     Restore(#[from] RestoreError),
@@ -172,6 +175,7 @@ impl Error {
             Self::Postgres(error) => error.hint(),
             Self::Filestore(error) => error.hint(),
             Self::Neutralize(error) => error.hint(),
+            Self::Anonymize(error) => error.hint(),
             Self::Restore(error) => error.hint(),
             Self::Import(error) => error.hint(),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some("free some space".into()),
@@ -258,13 +262,14 @@ fn as_verbs<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
 
 fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
     let of_verb = as_verbs(error);
-    let hints: [Option<String>; 10] = [
+    let hints: [Option<String>; 11] = [
         of_verb.and_then(Error::hint),
         error.downcast_ref::<RepositoryError>().and_then(RepositoryError::hint),
         error.downcast_ref::<StoreError>().and_then(StoreError::hint),
         error.downcast_ref::<PostgresError>().and_then(PostgresError::hint),
         error.downcast_ref::<FilestoreError>().and_then(FilestoreError::hint),
         error.downcast_ref::<NeutralizeError>().and_then(NeutralizeError::hint),
+        error.downcast_ref::<AnonymizeError>().and_then(AnonymizeError::hint),
         error.downcast_ref::<RestoreError>().and_then(RestoreError::hint),
         error.downcast_ref::<ImportError>().and_then(ImportError::hint),
         error.downcast_ref::<ConfigError>().and_then(ConfigError::hint),

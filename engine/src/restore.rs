@@ -41,7 +41,7 @@ use self::obstacle::require_none;
 use crate::config::{Config, Target};
 use crate::error::Error;
 use crate::manifest::Manifest;
-use crate::odoo::{Neutralized, neutralize};
+use crate::odoo::{Anonymized, Neutralized, anonymize, neutralize};
 use crate::repository::{Occasion, ProofName, Repository, Timings};
 use crate::run::Run;
 use crate::verify::{Depth, RestoredCopy, Verification, verify};
@@ -78,6 +78,8 @@ pub struct Restored {
     pub verification: Verification,
     /// What was done to make the copy harmless; `None` where the target wants none of it, or the database is not Odoo's.
     pub neutralized: Option<Neutralized>,
+    /// What was done to make the copy anonymous; `None` where the target does not want it.
+    pub anonymized: Option<Anonymized>,
     /// What the target was before, where it was anything and that is kept.
     pub former: Option<Former>,
     /// What was cleared away of earlier runs that had been cut off, in words.
@@ -188,21 +190,22 @@ impl Job<'_> {
         }
         let beside = Beside::begin(self, &mut claim)?;
         let work = async {
-            let copy = self.make(&beside, &claim).await?;
+            let mut copy = self.make(&beside, &claim).await?;
+            let anonymized = self.anonymize(&beside, copy.neutralized.as_mut()).await?;
             // Somebody may have begun to work with what is about to be replaced.
             claim.check_connection()?;
             self.admit(&claim).await?;
-            Ok(copy)
+            Ok((copy, anonymized))
         };
         let result = match run.until_cancelled(work).await {
             // From here on it takes a moment and is not to be stopped halfway.
-            Ok(copy) => swap::swap(&mut claim, &beside.suffix).await.map(|()| copy).map_err(Error::from),
+            Ok(done) => swap::swap(&mut claim, &beside.suffix).await.map(|()| done).map_err(Error::from),
             Err(error) => Err(error),
         };
         let total = started.elapsed();
         tracing::info!(database = target.database.name, ok = result.is_ok(), "restore ended");
-        let copy = match result {
-            Ok(copy) => copy,
+        let (copy, anonymized) = match result {
+            Ok(done) => done,
             Err(error) => {
                 beside.abandon(&mut claim).await.iter().for_each(|text| run.progress.warn(text));
                 return Err(error);
@@ -224,6 +227,7 @@ impl Job<'_> {
             jobs: made.database.0.jobs,
             verification,
             neutralized,
+            anonymized,
             former: Former::of(&claim),
             cleared,
             warnings,
@@ -277,6 +281,29 @@ impl Job<'_> {
             None => self.run.progress.warn("the database is not Odoo's: it was restored as it is, not neutralized"),
         }
         Ok(neutralized)
+    }
+
+    /// Replaces the people in the copy where the target says so, and it is one. A name in the report of what was done before is one of them.
+    async fn anonymize(
+        &self,
+        beside: &Beside,
+        neutralized: Option<&mut Neutralized>,
+    ) -> Result<Option<Anonymized>, Error> {
+        let (Some(settings), Identity::Copy) = (&self.target.anonymize, self.options.identity) else {
+            return Ok(None);
+        };
+        let _task = self.run.progress.task("anonymization", None);
+        let anonymized = anonymize(&beside.database, settings, self.options.jobs).await.map_err(Error::Anonymize)?;
+        if let Some(login) = neutralized.and_then(|report| report.administrator.as_mut()) {
+            *login = anonymized.administrator.clone().unwrap_or_default();
+        }
+        if !anonymized.addresses_left.is_empty() {
+            let columns: Vec<_> = anonymized.addresses_left.iter().map(ToString::to_string).collect();
+            self.run
+                .progress
+                .warn(&format!("e-mail addresses are left in columns that are not anonymized: {}", columns.join(", ")));
+        }
+        Ok(Some(anonymized))
     }
 }
 

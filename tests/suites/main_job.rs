@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "main_job/anonymous.rs"]
+mod anonymous;
 #[path = "main_job/commands.rs"]
 mod commands;
 #[path = "main_job/connections.rs"]

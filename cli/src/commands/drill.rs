@@ -76,6 +76,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
             ],
             verification,
             neutralized: neutralized.as_ref(),
+            anonymized: None,
             timings,
             proof: proof.as_ref(),
             warnings: &drilled.warnings,

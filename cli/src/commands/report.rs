@@ -5,7 +5,7 @@ use std::path::Path;
 
 use engine::error::{Error, explain};
 use engine::manifest::Manifest;
-use engine::odoo::{Means, Neutralized};
+use engine::odoo::{Anonymized, Means, Neutralized};
 use engine::repository::{ProofName, Timings};
 use engine::verify::{Check, Notes, Outcome, Verification};
 use serde_json::Value;
@@ -52,6 +52,7 @@ pub(super) struct Report<'a> {
     pub(super) copy: Vec<(&'static str, String)>,
     pub(super) verification: &'a Verification,
     pub(super) neutralized: Option<&'a Neutralized>,
+    pub(super) anonymized: Option<&'a Anonymized>,
     pub(super) timings: &'a Timings,
     pub(super) proof: Option<&'a ProofName>,
     pub(super) warnings: &'a [String],
@@ -67,6 +68,9 @@ impl Report<'_> {
         match self.neutralized {
             Some(neutralized) => neutralization(&mut page, neutralized),
             None => page.section("Neutralization", "None: the copy is as live as its original."),
+        }
+        if let Some(anonymized) = self.anonymized {
+            anonymization(&mut page, anonymized);
         }
         if !self.warnings.is_empty() {
             page.section("Warnings", "");
@@ -133,6 +137,28 @@ impl Report<'_> {
             page.notes(&format!("Wrong at the source already: {}", check.subject), &check.known);
         }
     }
+}
+
+fn anonymization(page: &mut Page, report: &Anonymized) {
+    let key = if report.seeded { "They follow from a seed." } else { "They follow from a key that is kept nowhere." };
+    page.section("Anonymization", &format!("Values that were replaced by fakes, column by column. {key}"));
+    let columns = report.tables.iter().flat_map(|table| table.columns.iter().map(|column| (&table.table, column)));
+    page.rows(
+        ["table", "column", "kind", "values", "but"],
+        columns.map(|(table, column)| {
+            let except = column.except.unwrap_or_default().to_owned();
+            [table.clone(), column.column.clone(), column.kind.as_str().to_owned(), count(column.rows), except]
+        }),
+    );
+    let emptied: Vec<_> =
+        report.emptied.iter().map(|one| format!("{} ({})", one.table, plural(one.rows, "row"))).collect();
+    let left: Vec<_> = report.addresses_left.iter().map(ToString::to_string).collect();
+    let rows = [
+        ("Tables that were emptied", list(&emptied)),
+        ("Columns that were kept", list(&report.kept)),
+        ("E-mail addresses are left in", list(&left)),
+    ];
+    page.rows(["", ""], rows.into_iter().map(|(name, value)| [name.to_owned(), value]));
 }
 
 fn neutralization(page: &mut Page, report: &Neutralized) {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use engine::config::Target;
 use engine::manifest::Manifest;
-use engine::odoo::{Means, Neutralized};
+use engine::odoo::{Anonymized, Means, Neutralized};
 use engine::postgres::Endpoint;
 use engine::repository::Repository;
 use engine::restore::{Former, Identity, RestoreOptions, Restored, Undone};
@@ -80,7 +80,7 @@ pub(super) async fn restore(
     let done = with_first_sound(&config, selector, instance, run, output, restore).await?;
     let Done { manifest, repository, passed_over, result: (restored, location) } = &done;
     let Restored { database, filestore, files, bytes: size, jobs, timings, proof, .. } = restored;
-    let Restored { verification, neutralized, former, cleared, .. } = restored;
+    let Restored { verification, neutralized, anonymized, former, cleared, .. } = restored;
     let seconds = timings.total.as_secs_f64();
     let mut warnings = restored.warnings.clone();
     let mut document = json!({
@@ -99,6 +99,7 @@ pub(super) async fn restore(
         "jobs": jobs,
         "verification": verification,
         "neutralized": neutralized,
+        "anonymized": anonymized,
         "seconds": seconds,
         "timings": timings,
         "proof": proof,
@@ -116,6 +117,7 @@ pub(super) async fn restore(
             ],
             verification,
             neutralized: neutralized.as_ref(),
+            anonymized: anonymized.as_ref(),
             timings,
             proof: proof.as_ref(),
             warnings: &restored.warnings,
@@ -130,7 +132,7 @@ pub(super) async fn restore(
   filestore  {files} ({size}) in {filestore}
   digests    all as in the manifest
 {verified}  neutral    {neutral}
-{former}  time       {took} with {jobs}
+{anonymous}{former}  time       {took} with {jobs}
   proof      {proof}
 ",
             target = target.name,
@@ -146,6 +148,7 @@ pub(super) async fn restore(
             took = proofs::took(timings),
             proof = proofs::stored(proof.as_ref()),
             neutral = neutral(neutralized.as_ref(), identity),
+            anonymous = anonymized.as_ref().map(anonymous).unwrap_or_default(),
         )
     };
     let exit =
@@ -234,5 +237,21 @@ pub(super) fn neutral(neutralized: Option<&Neutralized>, identity: Identity) -> 
         "{means}; {} hold; database.uuid {}",
         plural(report.assertions.len() as u64, "assertion"),
         report.database_uuid
+    )
+}
+
+/// In a line: how much was replaced.
+fn anonymous(report: &Anonymized) -> String {
+    let (values, columns) = report.totals();
+    let emptied = match report.emptied.len() as u64 {
+        0 => String::new(),
+        tables => format!("; {} emptied", plural(tables, "table")),
+    };
+    format!(
+        "  anonymous  {} in {} of {}{emptied}; {:.1} s\n",
+        plural(values, "value"),
+        plural(columns as u64, "column"),
+        plural(report.tables.len() as u64, "table"),
+        report.duration.as_secs_f64(),
     )
 }

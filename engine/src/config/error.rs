@@ -141,7 +141,7 @@ pub(super) fn quoted<T: fmt::Display>(words: &[T]) -> String {
 }
 
 /// The known word that `word` was most likely meant to be: spelt alike without regard to case and to `-` for `_`, or the one it begins.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let word = plain(word);
     let spelt_alike = known

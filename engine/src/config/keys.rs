@@ -89,13 +89,17 @@ pub const DRILL: SectionKeys =
 /// `[target.NAME]`
 pub const TARGET: SectionKeys = SectionKeys {
     header: "target.NAME",
-    groups: &[ODOO, DATABASE, FILESTORE, SOURCE, NEUTRAL],
+    groups: &[ODOO, DATABASE, FILESTORE, SOURCE, NEUTRAL, ANONYMITY],
     sections: &[],
     named: false,
 };
 
 /// `[daemon]`
 pub const DAEMON: SectionKeys = SectionKeys { header: "daemon", groups: &[SERVICE], sections: &[], named: false };
+
+/// `[target.NAME.anonymize]`
+pub const ANONYMIZE: SectionKeys =
+    SectionKeys { header: "target.NAME.anonymize", groups: &[ANONYMIZATION], sections: &[], named: false };
 
 const fn section(name: &'static str, about: &'static str, also: &'static [&'static str]) -> Key {
     Key { name, kind: "section", default: "", about, example: "", also }
@@ -589,5 +593,49 @@ pub(super) const NEUTRAL: &[Key] = &[
         about: "Columns (`table.column`) and system parameters (`parameter:key`) that look like credentials and are to stay",
         example: "[\"asset.serial_secret\", \"parameter:shop.api_key\"]",
         also: &["keep", "keep_secrets"],
+    },
+];
+
+const ANONYMITY: &[Key] = &[Key {
+    name: "anonymize",
+    kind: "boolean or section",
+    default: "`false`",
+    about: "Whether the people in the copy are replaced by fakes before it gets the target's name; as a section, how",
+    example: "true",
+    also: &["anonymise", "anonymized", "anonymous", "pseudonymize"],
+}];
+
+const ANONYMIZATION: &[Key] = &[
+    Key {
+        name: "columns",
+        kind: "table of strings",
+        default: "`{}`",
+        about: "Further columns and the kinds of their fakes, or other kinds for those of the page",
+        example: "{ \"res_partner.x_passport\" = \"identifier\" }",
+        also: &["fields", "column"],
+    },
+    Key {
+        name: "keep",
+        kind: "array of strings",
+        default: "`[]`",
+        about: "Columns (`table.column`) that are left as they are",
+        example: "[\"res_partner.city\", \"res_partner.zip\"]",
+        also: &["keep_columns", "exclude", "except"],
+    },
+    Key {
+        name: "seed",
+        kind: "string",
+        default: "a random key for each restore, which is kept nowhere",
+        about: "What the fakes follow from: the same seed makes the same fakes again, and whoever knows it can try which fake a name has",
+        example: "\"${STAGING_SEED}\"",
+        also: &["key", "salt"],
+    },
+    Key {
+        name: "seed_file",
+        kind: "path",
+        default: "–",
+        about: "File that holds the seed and nothing else; instead of `seed`",
+        example: "\"/etc/odoo-backup/staging.seed\"",
+        also: &["key_file"],
     },
 ];

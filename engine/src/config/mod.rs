@@ -1,5 +1,6 @@
 //! The configuration file, read and checked: every value resolved, nothing left to look up later.
 
+mod anonymity;
 mod copies;
 mod daemon;
 mod drill;
@@ -22,9 +23,11 @@ use std::path::PathBuf;
 use crate::secret::Secret;
 
 pub use self::retention::Retention;
+pub use anonymity::Anonymize;
 pub use copies::{CopyRepository, MAIN};
 pub use daemon::DaemonConfig;
 pub use drill::Drill;
+pub(crate) use error::nearest;
 pub use error::{ConfigError, Problem, UnknownName};
 pub use neutral::{Neutralize, Script};
 pub use place::is_instance_name;
@@ -110,6 +113,7 @@ impl Instance {
             filestore: self.filestore.clone(),
             instance: Some(self.name.clone()),
             neutralize: None,
+            anonymize: None,
         }
     }
 
@@ -165,6 +169,8 @@ pub struct Target {
     pub instance: Option<String>,
     /// How the copy is made harmless; `None`: it is not.
     pub neutralize: Option<Neutralize>,
+    /// How the people in it are replaced; `None`: they are not.
+    pub anonymize: Option<Anonymize>,
 }
 
 /// A database on a server, and how to reach it. What libpq would take from the environment or a password file stays `None`.

@@ -10,7 +10,7 @@ use super::error::{nearest, quoted};
 use super::secrets::{self, Readers, SecretKeys};
 use super::section::{Reported, Section};
 use super::value::{Raw, Refusal, Value};
-use super::{Database, Drill, HoldCollector, Instance, SslMode, Target, drill, neutral, retention, routine};
+use super::{Database, Drill, HoldCollector, Instance, SslMode, Target, anonymity, drill, neutral, retention, routine};
 use crate::odoo::conf::{OdooConf, data_dir_candidates};
 use crate::store::is_segment;
 
@@ -50,10 +50,11 @@ pub(super) fn read_target(name: &str, section: &Section<'_>, instances: &[String
     let instance = source_of(section, instances);
     let place = read_place(section);
     let neutralize = neutral::read(section);
+    let anonymize = anonymity::read(section);
     valid_name?;
     let Place { database, filestore, odoo } = place?;
     let neutralize = neutralize?.map(|neutralize| neutralize.with_odoo(odoo.conf));
-    Ok(Target { name: name.into(), database, filestore, instance: instance?, neutralize })
+    Ok(Target { name: name.into(), database, filestore, instance: instance?, neutralize, anonymize: anonymize? })
 }
 
 /// Whether an instance can have this name.

@@ -160,6 +160,11 @@ impl<'a> Section<'a> {
         self.table.contains_key(key)
     }
 
+    /// Whether the key is a section of its own.
+    pub(super) fn is_section(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().is_table())
+    }
+
     /// The value of a key; `None` where it is not given.
     pub(super) fn optional<T: Value>(&self, key: &str) -> Result<Option<T>, Reported> {
         debug_assert!(self.known.knows(key), "{key} is not among the keys of [{}]", self.known.header);

@@ -1,3 +1,4 @@
+mod anonymity;
 mod errors;
 mod load;
 mod locate;

@@ -76,7 +76,7 @@ pub(super) trait Value: Sized {
 }
 
 impl Raw<'_> {
-    fn refused<T: Value>(self) -> Refusal {
+    pub(super) fn refused<T: Value>(self) -> Refusal {
         let kind = match self.value {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",

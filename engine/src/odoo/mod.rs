@@ -1,6 +1,7 @@
 //! All that is Odoo's own: its configuration file, what its database says of itself, where its filestore lies.
 
 mod activity;
+mod anonymize;
 mod attachments;
 mod collector;
 pub mod conf;
@@ -9,6 +10,9 @@ mod neutralize;
 mod tables;
 
 pub use activity::{LastWrite, RECENT_MINUTES, is_neutralized, last_write, sessions};
+pub use anonymize::{
+    AnonymizeError, Anonymized, AnonymizedColumn, AnonymizedTable, EmptiedTable, Fake, Left, anonymize,
+};
 pub use attachments::{Attachment, AttachmentCounts, Inventory, attachments, still_named};
 pub use collector::{CollectorHold, hold_collector};
 pub use facts::{OdooFacts, odoo_facts};

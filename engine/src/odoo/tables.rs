@@ -6,11 +6,11 @@ use crate::postgres::{PostgresError, Session, quote};
 
 /// Every column of the tables of the schema `public` that an UPDATE may set: one row each, `(relname, attname, type, not_null, limit, unique)`.
 ///
-/// `unique`: the column is part of a unique index. `limit`: characters of a `varchar(n)`, else 0. Generated columns are not among them; servers before 12 know
+/// `unique`: the column is part of a unique index. `limit`: characters of a `varchar(n)` or `char(n)`, else 0. Generated columns are not among them; servers before 12 know
 /// none, which is why the row is asked for it as JSON.
 pub(super) const COLUMNS: &str = "
     SELECT c.relname::text, a.attname::text, t.typname::text AS type, a.attnotnull AS not_null,
-           CASE WHEN a.atttypid = 'varchar'::regtype AND a.atttypmod > 4 THEN a.atttypmod - 4 ELSE 0 END AS limit_to,
+           CASE WHEN a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND a.atttypmod > 4 THEN a.atttypmod - 4 ELSE 0 END AS limit_to,
            EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND a.attnum = ANY(i.indkey)) AS is_unique
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
@@ -26,7 +26,7 @@ pub(super) struct Column {
     /// `pg_type.typname`: `varchar`, `text`, `jsonb`, `bytea`.
     pub(super) kind: String,
     pub(super) not_null: bool,
-    /// Characters of a `varchar(n)`.
+    /// Characters of a `varchar(n)` or `char(n)`.
     pub(super) limit: Option<u32>,
     /// Whether it is part of a unique index.
     pub(super) unique: bool,

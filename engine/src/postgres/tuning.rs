@@ -40,7 +40,7 @@ impl Tuning {
     }
 
     /// As statements of a session.
-    pub(super) fn statements(&self) -> String {
+    pub fn statements(&self) -> String {
         format!("SET synchronous_commit = off; SET maintenance_work_mem = '{}kB'", self.memory / 1024)
     }
 

@@ -82,7 +82,14 @@ pub fn place(config: &Config, instance: &str, to: Option<&Target>) -> Result<Tar
         None => filestore.with_file_name(&name),
     };
     let database = Database { name: name.clone(), ..database.clone() };
-    Ok(Target { name, database, filestore, instance: Some(instance.to_owned()), neutralize: Some(neutralize) })
+    Ok(Target {
+        name,
+        database,
+        filestore,
+        instance: Some(instance.to_owned()),
+        neutralize: Some(neutralize),
+        anonymize: None,
+    })
 }
 
 /// What would be the name of a database and its folder. Nothing ever has it.

@@ -42,7 +42,7 @@ impl Place {
             pg_path: None,
         };
         let filestore = self.folder.path().join(NAME);
-        Target { name: "staging".into(), database, filestore, instance: None, neutralize: None }
+        Target { name: "staging".into(), database, filestore, instance: None, neutralize: None, anonymize: None }
     }
 
     /// Knows of no instance.

@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use super::Fixture;
-use crate::config::keys::{CHECK, COPIES, DAEMON, DRILL, INSTANCE, REPOSITORY, RETENTION, SectionKeys, TARGET};
+use crate::config::keys::{
+    ANONYMIZE, CHECK, COPIES, DAEMON, DRILL, INSTANCE, REPOSITORY, RETENTION, SectionKeys, TARGET,
+};
 
 const PAGE: &str = include_str!("../../../../docs/configuration.md");
 
@@ -19,7 +21,7 @@ fn table(section: &SectionKeys, other: Option<&SectionKeys>) -> String {
 
 #[test]
 fn the_page_has_every_key() {
-    let alone = [REPOSITORY, INSTANCE, RETENTION, CHECK, DAEMON, DRILL].map(|section| table(&section, None));
+    let alone = [REPOSITORY, INSTANCE, RETENTION, CHECK, DAEMON, DRILL, ANONYMIZE].map(|section| table(&section, None));
     let own = [(&COPIES, &REPOSITORY), (&TARGET, &INSTANCE)].map(|(section, other)| table(section, Some(other)));
     for table in alone.into_iter().chain(own) {
         assert!(PAGE.contains(&table), "docs/configuration.md should have this table:\n\n{table}");

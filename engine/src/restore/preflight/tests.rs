@@ -37,7 +37,7 @@ impl Place {
             pg_path: None,
         };
         let filestore = self.folder.path().join("staging");
-        Target { name: "staging".into(), database, filestore, instance: None, neutralize: None }
+        Target { name: "staging".into(), database, filestore, instance: None, neutralize: None, anonymize: None }
     }
 
     async fn look(&self) -> Examined {

@@ -1,0 +1,94 @@
+//! What a target says of replacing the people in its copy.
+
+use toml::de::DeValue;
+
+use super::keys;
+use super::secrets::{self, SecretKeys};
+use super::section::{Reported, Section};
+use super::value::{Raw, Refusal, Value, one_of};
+use crate::odoo::Fake;
+use crate::secret::Secret;
+
+/// How the people in a copy are replaced by fakes: `anonymize = true`, or the section `[target.NAME.anonymize]`.
+#[derive(Debug, Clone, Default)]
+pub struct Anonymize {
+    /// `table.column`: columns beside those that the program knows, or another kind of fake for one of these.
+    pub columns: Vec<(String, Fake)>,
+    /// `table.column`: columns that stay as they are.
+    pub keep: Vec<String>,
+    /// What the fakes follow from; `None`: a random key for each restore.
+    pub seed: Option<Secret>,
+}
+
+/// Reads `anonymize`; `None` where the section does not want it.
+pub(super) fn read(section: &Section<'_>) -> Result<Option<Anonymize>, Reported> {
+    if !section.is_section("anonymize") {
+        return Ok(section.optional::<bool>("anonymize")?.unwrap_or(false).then(Anonymize::default));
+    }
+    let Some(section) = section.section("anonymize", &keys::ANONYMIZE)? else { return Ok(None) };
+    let columns = section.optional::<Columns>("columns");
+    let keep = section.optional::<Vec<ColumnName>>("keep");
+    let seed = secrets::read(&section, SecretKeys { value: "seed", file: "seed_file" });
+    let columns = columns?.unwrap_or_default().0;
+    let keep: Vec<_> = keep?.unwrap_or_default().into_iter().map(|name| name.0).collect();
+    if let Some((name, _)) = columns.iter().find(|(name, _)| keep.contains(name)) {
+        return Err(section.refuse("keep", format!("{name} is among `columns` as well; keep one of the two")));
+    }
+    Ok(Some(Anonymize { columns, keep, seed: seed? }))
+}
+
+struct ColumnName(String);
+
+impl ColumnName {
+    fn new(text: &str) -> Result<Self, Refusal> {
+        match text.split_once('.') {
+            Some((table, column)) if !table.is_empty() && !column.is_empty() && !column.contains('.') => {
+                Ok(Self(text.into()))
+            }
+            _ => Err(format!("expected `table.column`, by the names that PostgreSQL has, found {text:?}").into()),
+        }
+    }
+}
+
+impl Value for ColumnName {
+    const EXPECTED: &'static str = "a string";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        Self::new(&String::read(raw)?)
+    }
+}
+
+/// `{ "table.column" = "kind" }`. Without the quotes TOML makes a table of each table, which says the same.
+#[derive(Default)]
+struct Columns(Vec<(String, Fake)>);
+
+impl Value for Columns {
+    const EXPECTED: &'static str = "a table of columns and kinds: { \"table.column\" = \"kind\" }";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        let DeValue::Table(table) = raw.value else { return Err(raw.refused::<Self>()) };
+        let mut columns = Vec::new();
+        for (name, value) in table.iter() {
+            let name = name.get_ref();
+            match value.get_ref() {
+                DeValue::Table(table) => {
+                    for (column, value) in table.iter() {
+                        let column = format!("{name}.{}", column.get_ref());
+                        columns.push(Self::one(&column, Raw { value: value.get_ref(), ..raw })?);
+                    }
+                }
+                value => columns.push(Self::one(name, Raw { value, ..raw })?),
+            }
+        }
+        Ok(Self(columns))
+    }
+}
+
+impl Columns {
+    fn one(name: &str, raw: Raw<'_>) -> Result<(String, Fake), Refusal> {
+        let name = ColumnName::new(name)?.0;
+        let kind = String::read(raw).and_then(|word| one_of(&word, &Fake::ALL, Fake::as_str));
+        let kind = kind.map_err(|refusal| Refusal { message: format!("{name}: {}", refusal.message), ..refusal })?;
+        Ok((name, kind))
+    }
+}

@@ -1,0 +1,200 @@
+//! Making a copy anonymous: whoever works with it sees people, and none of them is anybody.
+//!
+//! Every value in a column about people is replaced in place by a fake that follows from the value and a key: the same person has the same fake everywhere, and without
+//! the key no fake leads back. One UPDATE for each table; then the table is written anew, since the space of changed rows would still hold what they were.
+
+mod error;
+mod families;
+mod former;
+mod kinds;
+mod plan;
+mod session;
+mod table;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Serialize, Serializer};
+
+pub use self::error::{AnonymizeError, Left};
+pub use self::kinds::Fake;
+
+use self::plan::Plan;
+use self::session::Key;
+use self::table::Remains;
+use super::tables::Tables;
+use crate::config::Anonymize;
+use crate::postgres::{Endpoint, PostgresError, Session, Tuning, connect};
+
+/// What was done to make a copy anonymous.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Anonymized {
+    /// Whether the configuration has a seed, so that another copy gets the same fakes.
+    pub seeded: bool,
+    /// Tables in which anything was replaced, by name.
+    pub tables: Vec<AnonymizedTable>,
+    /// Tables that were emptied, and held anything.
+    pub emptied: Vec<EmptiedTable>,
+    /// Columns that the configuration keeps.
+    pub kept: Vec<String>,
+    /// Columns that hold e-mail addresses all the same: in texts, or in columns that nobody named.
+    pub addresses_left: Vec<Left>,
+    /// The administrator's login.
+    pub administrator: Option<String>,
+    /// How long it took.
+    #[serde(rename = "seconds", serialize_with = "as_seconds")]
+    pub duration: Duration,
+}
+
+fn as_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+/// A table in which values were replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AnonymizedTable {
+    /// Its name.
+    pub table: String,
+    /// Rows that were changed.
+    pub rows: u64,
+    /// Its columns that held anything to replace.
+    pub columns: Vec<AnonymizedColumn>,
+}
+
+/// A column of which values were replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AnonymizedColumn {
+    /// Its name.
+    pub column: String,
+    /// What by.
+    pub kind: Fake,
+    /// Values that were replaced.
+    pub rows: u64,
+    /// Which stayed as they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub except: Option<&'static str>,
+}
+
+/// A table that was emptied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EmptiedTable {
+    /// Its name.
+    pub table: String,
+    /// Rows that it had.
+    pub rows: u64,
+}
+
+impl Anonymized {
+    /// How many values were replaced, in how many columns.
+    pub fn totals(&self) -> (u64, usize) {
+        let columns = self.tables.iter().flat_map(|table| &table.columns);
+        columns.fold((0, 0), |(values, columns), column| (values + column.rows, columns + 1))
+    }
+}
+
+/// Makes the database anonymous, by `jobs` sessions at once. Nobody else may be connected to it.
+///
+/// # Errors
+/// [`AnonymizeError`]; the database is then of no use any more, unless nothing was changed yet because the configuration does not fit it.
+pub async fn anonymize(database: &Endpoint, settings: &Anonymize, jobs: u32) -> Result<Anonymized, AnonymizeError> {
+    let started = Instant::now();
+    let session = connect(database).await?;
+    let tables = Tables::read(&session).await?;
+    if !tables.have("ir_module_module", &["name", "state"]) || !tables.have("res_users", &["login", "password"]) {
+        return Err(AnonymizeError::NotOdoo);
+    }
+    let plan = Plan::make(&session, settings).await?;
+    let key = Key::of(settings.seed.as_ref())?;
+    let tuning = Tuning::of(&session, jobs).await?;
+    session::prepare(&session, &key, &tuning).await?;
+    let others = (1..jobs.max(1)).map(async |_| {
+        let session = connect(database).await?;
+        session::prepare(&session, &key, &tuning).await.map(|()| session)
+    });
+    let mut sessions = futures::future::try_join_all(others).await?;
+    sessions.push(session);
+    let session = &sessions[sessions.len() - 1];
+
+    if !settings.keep.iter().any(|name| name == "res_users.login") {
+        name_administrator(session).await?;
+    }
+    let mut emptied = Vec::new();
+    for name in &plan.emptied {
+        let rows = table::empty(session, name).await?;
+        emptied.extend((rows > 0).then(|| EmptiedTable { table: (*name).to_owned(), rows }));
+    }
+    let replaced = for_each(&sessions, &plan.tables, table::replace).await?;
+    let mut tables: Vec<_> = replaced.into_iter().flatten().collect();
+    tables.sort_by(|one, other| one.table.cmp(&other.table));
+
+    // Only when all of them are changed: what is changed beside it would keep a table's former rows.
+    former::wait_until_removable(session).await?;
+    let changed: Vec<_> =
+        tables.iter().map(|table| &table.table).chain(emptied.iter().map(|table| &table.table)).collect();
+    for_each(&sessions, &changed, async |session, table| former::write_anew(session, table).await).await?;
+    former::refresh_views(session).await?;
+    former::clear_statistics(session).await?;
+
+    let mut remains = Remains::default();
+    for one in for_each(&sessions, &plan.tables, table::remains).await? {
+        remains.originals.extend(one.originals);
+        remains.addresses.extend(one.addresses);
+    }
+    if !remains.originals.is_empty() {
+        return Err(AnonymizeError::NotAnonymous(remains.originals));
+    }
+    remains.addresses.sort_by(|one, other| one.column.cmp(&other.column));
+    Ok(Anonymized {
+        seeded: settings.seed.is_some(),
+        tables,
+        emptied,
+        kept: settings.keep.clone(),
+        addresses_left: remains.addresses,
+        administrator: administrator(session).await?,
+        duration: started.elapsed(),
+    })
+}
+
+/// Does something for every item, in all sessions at once; the first items first.
+async fn for_each<T, R>(
+    sessions: &[Session],
+    items: &[T],
+    work: impl AsyncFn(&Session, &T) -> Result<R, PostgresError>,
+) -> Result<Vec<R>, PostgresError> {
+    let waiting = Mutex::new(items.iter());
+    let done = Mutex::new(Vec::new());
+    let workers = sessions.iter().map(async |session| {
+        loop {
+            let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(item) = next else { return Ok::<_, PostgresError>(()) };
+            let one = work(session, item).await?;
+            done.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+        }
+    });
+    futures::future::try_join_all(workers).await?;
+    Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// `base.user_admin`
+const ADMINISTRATOR: &str =
+    "SELECT res_id FROM ir_model_data WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users'";
+
+/// Gives the administrator the login `admin`, where nobody has it: another one would become a fake, and nobody would know who may sign in.
+async fn name_administrator(session: &Session) -> Result<(), PostgresError> {
+    let statement = format!(
+        "UPDATE res_users SET login = 'admin' WHERE id IN ({ADMINISTRATOR}) AND NOT EXISTS (SELECT FROM res_users WHERE login = 'admin')"
+    );
+    let renamed = session.execute(&statement, &[]).await;
+    renamed.map_err(session.failed("give the administrator the login `admin`")).map(|_| ())
+}
+
+async fn administrator(session: &Session) -> Result<Option<String>, PostgresError> {
+    let query = format!(
+        "SELECT login::text FROM res_users WHERE id IN ({ADMINISTRATOR}) OR login = 'admin' ORDER BY login <> 'admin' LIMIT 1"
+    );
+    let row = session.query_opt(&query, &[]).await.map_err(session.failed("look up the administrator"))?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+#[cfg(test)]
+mod tests;

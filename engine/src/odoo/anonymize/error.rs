@@ -1,0 +1,95 @@
+//! Why a copy could not be made anonymous.
+
+use std::fmt;
+
+use crate::postgres::PostgresError;
+
+/// A failure to make a copy anonymous. The copy then never gets the target's name.
+#[derive(Debug, thiserror::Error)]
+pub enum AnonymizeError {
+    /// A statement, or the connection.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// What of it is personal is not known.
+    #[error("the database is not Odoo's")]
+    NotOdoo,
+    /// The configuration names a column that is not there.
+    #[error("`{key}` names {name}, and there is no such column{}", suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
+    NoSuchColumn {
+        /// `columns` or `keep`.
+        key: &'static str,
+        /// As the configuration has it.
+        name: String,
+        /// The column whose name is nearest to it.
+        suggestion: Option<String>,
+    },
+    /// `keep` names what would not have been replaced.
+    #[error("`keep` names {name}, which would stay as it is anyway")]
+    NothingToKeep {
+        /// As the configuration has it.
+        name: String,
+    },
+    /// A column that cannot hold the fake that the configuration wants in it.
+    #[error("`columns` wants a fake of the kind `{kind}` in {name}, which is of the type {column_type}{}", if *.not_null { " and may not be NULL" } else { "" })]
+    Unsuitable {
+        /// The column.
+        name: String,
+        /// The kind's word.
+        kind: &'static str,
+        /// PostgreSQL's name of the column's type.
+        column_type: String,
+        /// Whether it may not be NULL.
+        not_null: bool,
+    },
+    /// A random number could not be had.
+    #[error("unable to make a random number: {0}")]
+    Random(getrandom::Error),
+    /// The server keeps what was replaced, for somebody who might want to see it.
+    #[error(
+        "the server still keeps the rows that were replaced: a transaction of somebody else began before that and has not ended"
+    )]
+    Held,
+    /// After all was replaced, something was found that is no fake.
+    #[error("what is left is not anonymous: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    NotAnonymous(Vec<Left>),
+}
+
+/// A column in which something was found that should not be there. The values themselves are not told.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Left {
+    /// `res_partner.email`
+    pub column: String,
+    /// Rows in which it was found.
+    pub rows: u64,
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = if self.rows == 1 { "row" } else { "rows" };
+        write!(f, "{} ({} {rows})", self.column, self.rows)
+    }
+}
+
+impl AnonymizeError {
+    /// How an operator mends it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Postgres(error) => return error.hint(),
+            Self::NotOdoo => "take `anonymize` out of the target's section to restore it as it is".into(),
+            Self::NoSuchColumn { .. } => {
+                "write it as `table.column`, by the names that PostgreSQL has: res_partner, not res.partner".into()
+            }
+            Self::NothingToKeep { .. } => "docs/anonymization.md says which columns are replaced".into(),
+            Self::Unsuitable { .. } => {
+                "`date` is for dates, `empty` for any column that may be NULL, all others for text".into()
+            }
+            Self::Random(_) => return None,
+            Self::Held => {
+                "look at pg_stat_activity, pg_prepared_xacts and pg_replication_slots for the oldest xmin; a standby with hot_standby_feedback on which a dump is running has one as well".into()
+            }
+            Self::NotAnonymous(_) => {
+                "a trigger or a rule of the database may have written it: look at those tables in the original".into()
+            }
+        })
+    }
+}

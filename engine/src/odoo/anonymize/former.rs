@@ -1,0 +1,57 @@
+//! What the values were: a changed row leaves it in the table's file and its indexes, and the planner and materialized views keep some of it.
+
+use std::time::{Duration, Instant};
+
+use super::error::AnonymizeError;
+use crate::odoo::tables::table_in_sql;
+use crate::postgres::{PostgresError, Session, quote};
+
+/// How long others are waited for. Nobody but the server itself has to do with a copy that has no name yet.
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
+
+/// Waits until the server may remove what was changed up to now. It keeps every row that a transaction somewhere could still want to see as it was, and copies
+/// such rows even when it writes a table anew.
+pub(super) async fn wait_until_removable(session: &Session) -> Result<(), AnonymizeError> {
+    let failed = || session.failed("see whether changed rows can be removed");
+    let probe = "CREATE TABLE public.odoo_backup_probe AS SELECT 1 AS row; DELETE FROM public.odoo_backup_probe";
+    session.batch_execute(probe).await.map_err(failed())?;
+    let started = Instant::now();
+    loop {
+        session.batch_execute("VACUUM FULL public.odoo_backup_probe").await.map_err(failed())?;
+        let size = session.query_one("SELECT pg_relation_size('public.odoo_backup_probe')", &[]).await;
+        if size.map_err(failed())?.get::<_, i64>(0) == 0 {
+            break;
+        }
+        if started.elapsed() > PATIENCE {
+            return Err(AnonymizeError::Held);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(session.batch_execute("DROP TABLE public.odoo_backup_probe").await.map_err(failed())?)
+}
+
+/// Writes a table and its indexes anew, without what was removed, and has the planner look at it again.
+pub(super) async fn write_anew(session: &Session, table: &str) -> Result<(), PostgresError> {
+    let statement = format!("VACUUM (FULL, ANALYZE) {}", table_in_sql(table));
+    session.batch_execute(&statement).await.map_err(session.failed(format!("write {table} anew")))
+}
+
+/// Fills materialized views again.
+pub(super) async fn refresh_views(session: &Session) -> Result<(), PostgresError> {
+    let query = "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind = 'm' AND c.relispopulated ORDER BY c.oid";
+    let views = session.query(query, &[]).await.map_err(session.failed("look for materialized views"))?;
+    for row in &views {
+        let (schema, name): (&str, &str) = (row.get(0), row.get(1));
+        let view = format!("{}.{}", quote(schema), quote(name));
+        let statement = format!("REFRESH MATERIALIZED VIEW {view}; ANALYZE {view}");
+        session.batch_execute(&statement).await.map_err(session.failed(format!("refresh the view {name}")))?;
+    }
+    Ok(())
+}
+
+/// Removes the planner's former samples of columns.
+pub(super) async fn clear_statistics(session: &Session) -> Result<(), PostgresError> {
+    let statement = "VACUUM FULL pg_catalog.pg_statistic";
+    session.batch_execute(statement).await.map_err(session.failed("clear the planner's statistics"))
+}

@@ -1,0 +1,51 @@
+//! The sessions that make fakes, and the key of these.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use futures::SinkExt;
+use sha2::{Digest, Sha256};
+
+use super::error::AnonymizeError;
+use super::kinds::FUNCTIONS;
+use crate::postgres::{PostgresError, Session, Tuning};
+use crate::secret::Secret;
+
+/// What all fakes of a copy follow from. Whoever has it can try whether a fake is that of a name he knows; so it is kept nowhere.
+pub(super) struct Key(Secret);
+
+impl Key {
+    /// That of the seed; else a random one.
+    pub(super) fn of(seed: Option<&Secret>) -> Result<Self, AnonymizeError> {
+        let mut bytes = [0; 32];
+        match seed {
+            Some(seed) => bytes.copy_from_slice(&Sha256::digest(seed.expose().as_bytes())),
+            None => getrandom::fill(&mut bytes).map_err(AnonymizeError::Random)?,
+        }
+        let digits = bytes.iter().fold(String::new(), |mut digits, byte| {
+            // A String takes whatever is written to it.
+            let _ = write!(digits, "{byte:02x}");
+            digits
+        });
+        Ok(Self(Secret::new(digits)))
+    }
+}
+
+/// Makes the functions and the key known to a session, and to no other.
+pub(super) async fn prepare(session: &Session, key: &Key, tuning: &Tuning) -> Result<(), PostgresError> {
+    let failed = || session.failed("prepare the anonymization");
+    session.batch_execute(&tuning.statements()).await.map_err(failed())?;
+    session
+        .batch_execute("SET jit = off; SET row_security = off; CREATE TEMPORARY TABLE odoo_backup_key (key text)")
+        .await
+        .map_err(failed())?;
+    // A server may log statements and their parameters. It never logs what is copied.
+    let sink = session.copy_in::<_, Bytes>("COPY pg_temp.odoo_backup_key FROM STDIN").await.map_err(failed())?;
+    futures::pin_mut!(sink);
+    sink.send(Bytes::from(format!("{}\n", key.0.expose()))).await.map_err(failed())?;
+    sink.finish().await.map_err(failed())?;
+    let take = "SELECT length(set_config('odoo_backup.key', key, false)) FROM pg_temp.odoo_backup_key;
+         DROP TABLE pg_temp.odoo_backup_key";
+    session.batch_execute(take).await.map_err(failed())?;
+    session.batch_execute(FUNCTIONS).await.map_err(failed())
+}

@@ -1,0 +1,37 @@
+//! `docs/anonymization.md` holds tables; they are made from what is done.
+
+use std::fmt::Write;
+
+use crate::odoo::anonymize::Fake;
+use crate::odoo::anonymize::families::{ANY, EMPTIED, FAMILIES};
+
+const PAGE: &str = include_str!("../../../../../docs/anonymization.md");
+
+#[track_caller]
+fn assert_on_page(text: &str) {
+    assert!(PAGE.contains(text), "docs/anonymization.md should have this:\n\n{text}");
+}
+
+#[test]
+fn the_page_has_every_pattern() {
+    let mut table = String::from("| tables | columns | kind | but |\n| --- | --- | --- | --- |\n");
+    let cell = |pattern: &str| pattern.replace('|', "\\|");
+    for family in FAMILIES {
+        let tables = if family.tables == ANY { "any".into() } else { format!("`{}`", cell(family.tables)) };
+        let (columns, kind) = (cell(family.columns), family.fake.as_str());
+        let unless = family.unless.map_or("", |unless| unless.about);
+        writeln!(table, "| {tables} | `{columns}` | `{kind}` | {unless} |").unwrap();
+    }
+    assert_on_page(&table);
+    assert_on_page(&format!("`{ANY}`"));
+}
+
+#[test]
+fn the_page_has_every_kind_and_every_table_that_is_emptied() {
+    for kind in Fake::ALL {
+        assert_on_page(&format!("\n| `{}` | ", kind.as_str()));
+    }
+    let emptied: Vec<_> = EMPTIED.iter().map(|table| format!("`{table}`")).collect();
+    assert_on_page(&emptied.join(", "));
+    assert!(EMPTIED.is_sorted());
+}
