@@ -99,9 +99,12 @@ fn error_text(explanation: &Explanation) -> String {
     for cause in &explanation.causes {
         text.push_str(&format!("\n  because: {cause}"));
     }
-    // Each with its own hint, so that it is clear which belongs to what.
-    for Obstacle { message, hint, .. } in &explanation.obstacles {
-        text.push_str(&format!("\n  {} {message}\n    {} {hint}", label("in the way:", "1"), label("hint:", "36")));
+    // Each with its own hint, so that it is clear which belongs to what; one that several share, behind the last of them.
+    for same in explanation.obstacles.chunk_by(|one, next| one.hint == next.hint) {
+        for Obstacle { message, .. } in same {
+            text.push_str(&format!("\n  {} {message}", label("in the way:", "1")));
+        }
+        text.push_str(&format!("\n    {} {}", label("hint:", "36"), same[0].hint));
     }
     if let Some(hint) = explanation.hint.as_ref().filter(|_| explanation.obstacles.is_empty()) {
         text.push_str(&format!("\n{} {hint}", label("hint:", "36")));
