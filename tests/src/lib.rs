@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a harness that cannot set up its test fails it")]
 
+pub mod browser;
 pub mod certificates;
 pub mod cli;
 pub mod compare;

@@ -14,6 +14,8 @@ mod damage;
 mod drill;
 #[path = "main_job/guard.rs"]
 mod guard;
+#[path = "main_job/manual.rs"]
+mod manual;
 #[path = "main_job/neutral.rs"]
 mod neutral;
 #[path = "main_job/proofs.rs"]

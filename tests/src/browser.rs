@@ -1,0 +1,197 @@
+//! A real browser: Chromium without a window, driven by its DevTools protocol over pipes.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+/// How long anything on a page may take, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A browser with one page. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Browser {
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    session: Option<String>,
+    last: u64,
+    complaints: Vec<String>,
+    _child: Child,
+    _profile: TempDir,
+}
+
+/// How a page is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Width of the window in pixels.
+    pub width: u32,
+    /// Height of the window in pixels.
+    pub height: u32,
+    /// Whether the reader prefers light on dark.
+    pub dark: bool,
+}
+
+impl Browser {
+    /// Starts one with an empty profile. `None`, saying so, where Chromium is not installed.
+    pub async fn start() -> Option<Self> {
+        let profile = tempfile::tempdir().unwrap();
+        // The protocol is spoken on the descriptors 3 and 4.
+        let script = "exec chromium \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
+        if !Path::new("/usr/bin/chromium").exists() {
+            eprintln!("skipped: Chromium is not installed (Debian's package chromium)");
+            return None;
+        }
+        let mut child = Command::new("sh")
+            .args(["-c", script, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let requests = child.stdin.take().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        let mut browser = Self {
+            requests,
+            answers,
+            session: None,
+            last: 0,
+            complaints: Vec::new(),
+            _child: child,
+            _profile: profile,
+        };
+        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" })).await;
+        let attach = json!({ "targetId": target["targetId"], "flatten": true });
+        let attached = browser.call("Target.attachToTarget", attach).await;
+        browser.session = attached["sessionId"].as_str().map(Into::into);
+        for domain in ["Page", "Runtime", "Log"] {
+            browser.call(&format!("{domain}.enable"), json!({})).await;
+        }
+        Some(browser)
+    }
+
+    /// Goes to an address.
+    pub async fn open(&mut self, url: &str) {
+        let opened = self.call("Page.navigate", json!({ "url": url })).await;
+        assert!(opened["errorText"].is_null(), "{url}: {opened}");
+    }
+
+    /// Sets the window's size and the reader's preference.
+    pub async fn look(&mut self, look: Look) {
+        let Look { width, height, dark } = look;
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
+        self.call("Emulation.setDeviceMetricsOverride", metrics).await;
+        let scheme = if dark { "dark" } else { "light" };
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.call("Emulation.setEmulatedMedia", media).await;
+    }
+
+    /// The value of a JavaScript expression on the page.
+    pub async fn value(&mut self, expression: &str) -> Value {
+        let ask = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
+        let answer = self.call("Runtime.evaluate", ask).await;
+        assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
+        answer["result"]["value"].clone()
+    }
+
+    /// All text that can be read on the page.
+    pub async fn text(&mut self) -> String {
+        self.value("document.body.innerText").await.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until an expression is true.
+    pub async fn until(&mut self, expression: &str) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while self.value(&format!("Boolean({expression})")).await != json!(true) {
+            if tokio::time::Instant::now() > deadline {
+                panic!("it never came about that {expression}; the page says:\n{}", self.text().await);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until the page has this text.
+    pub async fn until_text(&mut self, text: &str) {
+        self.until(&format!("document.body?.innerText.includes({})", json!(text))).await;
+    }
+
+    /// Clicks with the mouse at the middle of the first element of this CSS selector, once there is one.
+    pub async fn click(&mut self, selector: &str) {
+        let element = format!("document.querySelector({})", json!(selector));
+        self.until(&format!("{element} && !{element}.disabled")).await;
+        let place = format!(
+            "(() => {{ const e = {element}; e.scrollIntoView({{ block: 'center' }}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
+        );
+        let place = self.value(&place).await;
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 });
+            self.call("Input.dispatchMouseEvent", event).await;
+        }
+    }
+
+    /// Types a text where the focus is.
+    pub async fn type_text(&mut self, text: &str) {
+        self.call("Input.insertText", json!({ "text": text })).await;
+    }
+
+    /// Presses a key: `Enter`, `Tab`.
+    pub async fn press(&mut self, key: &str) {
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            "Tab" => (9, ""),
+            other => panic!("no such key: {other}"),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let event = json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text });
+            self.call("Input.dispatchKeyEvent", event).await;
+        }
+    }
+
+    /// The page as a PNG.
+    pub async fn screenshot(&mut self) -> Vec<u8> {
+        let shot = self.call("Page.captureScreenshot", json!({ "format": "png" })).await;
+        base64::engine::general_purpose::STANDARD.decode(shot["data"].as_str().unwrap()).unwrap()
+    }
+
+    /// What the page complained of so far: exceptions, violations of its Content-Security-Policy, failed requests.
+    pub fn complaints(&self) -> &[String] {
+        &self.complaints
+    }
+
+    async fn call(&mut self, method: &str, params: Value) -> Value {
+        self.last += 1;
+        let mut message = json!({ "id": self.last, "method": method, "params": params });
+        if let Some(session) = &self.session {
+            message["sessionId"] = json!(session);
+        }
+        let mut bytes = message.to_string().into_bytes();
+        bytes.push(0);
+        self.requests.write_all(&bytes).await.unwrap();
+        tokio::time::timeout(PATIENCE, self.answer(method)).await.unwrap_or_else(|_| panic!("{method}: no answer"))
+    }
+
+    async fn answer(&mut self, method: &str) -> Value {
+        loop {
+            let mut bytes = Vec::new();
+            self.answers.read_until(0, &mut bytes).await.unwrap();
+            assert_eq!(bytes.pop(), Some(0), "{method}: the browser is gone");
+            let message: Value = serde_json::from_slice(&bytes).unwrap();
+            if message["id"] == json!(self.last) {
+                assert!(message["error"].is_null(), "{method}: {message}");
+                return message["result"].clone();
+            }
+            match message["method"].as_str() {
+                Some("Runtime.exceptionThrown") => self.complaints.push(message["params"].to_string()),
+                Some("Log.entryAdded") if message["params"]["entry"]["level"] == "error" => {
+                    self.complaints.push(message["params"]["entry"].to_string());
+                }
+                _ => {}
+            }
+        }
+    }
+}
