@@ -35,8 +35,9 @@ clean_up() {
     if [ "${KEEP:-}" = 1 ]; then
         say "Left as it is: $demo
 #   to go on:    cd $demo && source ./env
-#   to stop it:  $target/odoo-shape cluster stop $demo/cluster && rm -r $demo"
+#   to stop it:  ${daemon:+kill $daemon; }$target/odoo-shape cluster stop $demo/cluster && rm -r $demo"
     else
+        [ -z "${daemon:-}" ] || kill "$daemon" 2>/dev/null || true
         [ ! -e "$demo/cluster/data/postmaster.pid" ] || "$target/odoo-shape" cluster stop "$demo/cluster" || true
         rm -rf "$demo"
     fi
@@ -130,4 +131,27 @@ run "odoo-backup list"
 
 say "Read the backup back, and compare every digest"
 run "odoo-backup check --read-data"
+
+say "From here on a daemon does it, every minute for the demonstration"
+run "sed -i 's|^\[instance.production\]|&\nschedule = \"* * * * *\"|' odoo-backup.toml"
+run "cat >>odoo-backup.toml <<'END'
+
+[daemon]
+listen = \"127.0.0.1:0\"
+state_dir = \"$demo/state\"
+END"
+run "odoo-backup schedule"
+# It lives on behind this script where KEEP is set.
+(unset PGHOST PGPORT PGUSER PGPASSWORD && exec setsid odoo-backup daemon) >daemon.log 2>&1 &
+daemon=$!
+# The next minute is less than a minute away.
+ended() { odoo-backup runs --json 2>/dev/null | grep -q '"result": *"done"'; }
+until ended; do
+    kill -0 "$daemon" 2>/dev/null || { cat daemon.log; exit 1; }
+    sleep 1
+done
+run "odoo-backup runs"
+run "odoo-backup status || echo \"exit code \$?\""
+say "Its dashboard: http://$(cat state/address)/"
+[ "${KEEP:-}" = 1 ] || { kill -TERM "$daemon" && wait "$daemon"; }
 say "Done"

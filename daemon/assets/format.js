@@ -17,6 +17,11 @@ export function count(value) {
   return value === null || value === undefined ? "–" : value.toLocaleString("en");
 }
 
+/** `1 file`, `2 files`. */
+export function plural(value, word) {
+  return `${count(value)} ${word}${value === 1 ? "" : "s"}`;
+}
+
 export function seconds(value) {
   if (value === null || value === undefined) return "–";
   if (value < 10) return `${value.toFixed(1)} s`;

@@ -5,7 +5,7 @@ import { get, ask, path, post } from "./api.js";
 import { calendar, HOLDS } from "./calendar.js";
 import { chart } from "./chart.js";
 import { announce, h } from "./dom.js";
-import { bytes, count, moment, seconds } from "./format.js";
+import { bytes, count, moment, plural, seconds } from "./format.js";
 import { badge, button, facts, note, runBadge, runLength, stateBadge, table, tasks, trigger, trouble, when } from "./parts.js";
 
 const YEAR = 366 * 86_400_000;
@@ -29,7 +29,7 @@ export async function instances() {
       "p",
       { class: "quiet" },
       repository.refreshed_at
-        ? [`${count(repository.backups)} backups, ${bytes(repository.bytes)} in ${repository.location}, looked at `, when(repository.refreshed_at), "."]
+        ? [`${plural(repository.backups, "backup")}, ${bytes(repository.bytes)} in ${repository.location}, looked at `, when(repository.refreshed_at), "."]
         : `${repository.location} has not been looked at yet.`,
     ),
     repository.error && trouble(repository.error),
@@ -51,7 +51,7 @@ function card(instance, live) {
       ["Newest backup", instance.newest_backup ? h("a", { href: backupHref(instance.name, instance.newest_backup.id) }, when(instance.newest_backup.created_at)) : when(null)],
       ["Newest proof", when(instance.newest_proof?.at)],
       ["Next run", backup?.next ? when(backup.next.begins) : "no schedule"],
-      ["Kept", `${count(instance.backups)}, ${bytes(instance.stored_bytes)}`],
+      ["Kept", `${plural(instance.backups, "backup")}, ${bytes(instance.stored_bytes)}`],
     ]),
     note(instance.problems),
     h(
@@ -171,7 +171,7 @@ export async function backup(name, id) {
       ["Made", [moment(backup.created_at), " (", when(backup.created_at), "), in ", seconds((new Date(backup.finished_at) - new Date(backup.created_at)) / 1000)]],
       ["Odoo", backup.odoo_series],
       ["Database", `${database.name}: ${bytes(database.dump_bytes)}${database.tables ? `, ${count(database.rows)} rows in ${count(database.tables)} tables` : ""}; PostgreSQL ${backup.server?.version ?? "?"}`],
-      ["Filestore", `${count(filestore.files)} files, ${bytes(filestore.bytes)}, in ${count(filestore.volumes)} volumes; ${count(filestore.new_files)} files (${bytes(filestore.new_bytes)}) were new`],
+      ["Filestore", `${plural(filestore.files, "file")}, ${bytes(filestore.bytes)}, in ${plural(filestore.volumes, "volume")}; new: ${plural(filestore.new_files, "file")}, ${bytes(filestore.new_bytes)}`],
       ["Attachments", attachments && `${count(attachments.rows)} rows, which name ${count(attachments.files)} files; ${count(attachments.in_database)} in the database, ${count(attachments.elsewhere)} elsewhere`],
       ["Stored anew", bytes(backup.stored_bytes)],
       ["Proof", proof(backup.proof)],
@@ -213,7 +213,7 @@ async function showFiles(into, at) {
         : table("Files", ["#Id", "Name", "Record", "#Size", "Path"], files.map((file) => [String(file.id), file.name ?? "–", file.model ? `${file.model} ${file.record ?? ""}` : "–", bytes(file.size), h("span", { class: "id" }, file.path ?? "–")])),
       h("div", { class: "actions" }, offset > 0 && button("Before", () => show(Math.max(0, offset - 50))), next !== null && next !== undefined && button("More", () => show(next))),
     );
-    announce(`${files.length} files`);
+    announce(plural(files.length, "file"));
   };
   const form = h("form", { class: "actions", submit: (event) => { event.preventDefault(); show(0).catch((error) => found.replaceChildren(trouble(error))); } }, search, h("button", {}, "Search"));
   into.replaceChildren(h("h2", {}, "Files"), form, found);
@@ -246,7 +246,7 @@ export async function run(id) {
     if (error.status === 404) return { lines: [] };
     throw error;
   });
-  const lines = h("pre", { class: "log", id: "log", tabindex: 0, role: "log", "aria-label": "Log" }, log.lines.map(logLine));
+  const lines = h("pre", { class: "log", id: "log", tabindex: 0, role: "log", "aria-label": "Log", "data-empty": "Nothing yet." }, log.lines.map(logLine));
   const state = h("div", {});
   const show = (run) => {
     const outcome = run.outcome ?? {};

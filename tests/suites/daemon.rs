@@ -8,6 +8,8 @@ mod ends;
 mod http;
 #[path = "daemon/life.rs"]
 mod life;
+#[path = "daemon/page.rs"]
+mod page;
 #[path = "daemon/several.rs"]
 mod several;
 #[path = "daemon/watched.rs"]

@@ -1,0 +1,157 @@
+//! The daemon's page, in a real browser.
+
+use std::fs;
+
+use harness::browser::{Browser, Look};
+use harness::cli::Running;
+use harness::project::{INSTANCE, Project};
+
+use crate::Service;
+
+const TOKEN: &str = "a-token-of-the-tests-0123456789abcdef";
+const DESK: Look = Look { width: 1200, height: 900, dark: false };
+const PHONE: Look = Look { width: 390, height: 844, dark: true };
+
+struct Page {
+    service: Service,
+    daemon: Running,
+    browser: Browser,
+}
+
+impl Page {
+    /// A daemon that wants the token, and a browser that has not been there yet; `None` where there is no browser.
+    async fn open() -> Option<Self> {
+        let mut browser = Browser::start().await?;
+        let service = Service::of(Project::start().await);
+        let file = service.project.path("token");
+        fs::write(&file, format!("{TOKEN}\n")).unwrap();
+        service.configure("schedule = \"0 2 * * *\"", &format!("token_file = \"{}\"\n", file.display()));
+        service.program.run(["init"]).await.success();
+        let daemon = service.start();
+        service.told("READY=1").await;
+        let address = fs::read_to_string(service.state().join("address")).unwrap();
+        browser.look(DESK).await;
+        browser.open(&format!("http://{}/", address.trim())).await;
+        browser.until_text("Sign in").await;
+        Some(Self { service, daemon, browser })
+    }
+
+    /// Writes the picture where the manual keeps it, if that is asked for.
+    async fn picture(&mut self, name: &str) {
+        if let Some(folder) = std::env::var_os("ODOO_BACKUP_PICTURES") {
+            let png = self.browser.screenshot().await;
+            fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), png).unwrap();
+        }
+    }
+
+    async fn sign_in(&mut self) {
+        self.browser.click("#token").await;
+        self.browser.type_text(TOKEN).await;
+        self.browser.press("Enter").await;
+        self.browser.until_text("Instances").await;
+        self.browser.until_text(INSTANCE).await;
+    }
+
+    /// Nothing is wider than the window, and nothing was refused but what came without the token.
+    async fn assert_sound(&mut self) {
+        let wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
+        assert_eq!(self.browser.value(wider).await, false, "it is wider than the window");
+        let complaints: Vec<_> =
+            self.browser.complaints().iter().filter(|complaint| !complaint.contains("401 (Unauthorized)")).collect();
+        assert!(complaints.is_empty(), "{complaints:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_is_begun_watched_and_looked_at() {
+    let Some(mut page) = Page::open().await else { return };
+    page.browser.click("#token").await;
+    page.browser.type_text("not the token").await;
+    page.browser.press("Enter").await;
+    page.browser.until_text("That is not the token.").await;
+    page.browser.open("about:blank").await;
+    let address = fs::read_to_string(page.service.state().join("address")).unwrap();
+    page.browser.open(&format!("http://{}/", address.trim())).await;
+    page.browser.until_text("Sign in").await;
+    page.sign_in().await;
+    page.browser.until_text("no backup yet").await;
+
+    // The run waits for the table, so that there is something to watch.
+    let holder = page.service.hold_pg_dump().await;
+    page.browser.click(&format!("#backup-{INSTANCE}")).await;
+    page.browser.until("location.hash.startsWith('#/runs/')").await;
+    page.browser.until("document.querySelector('.badge.busy') && document.querySelector('#cancel')").await;
+    page.browser.until_text(&format!("Backup of {INSTANCE}")).await;
+    page.browser
+        .until("document.querySelector('.tasks li') && document.querySelector('#log').textContent.length > 0")
+        .await;
+    page.picture("run").await;
+    page.assert_sound().await;
+    drop(holder);
+    page.browser.until("document.querySelector('.badge.good')?.textContent === 'done'").await;
+
+    page.browser.click("a[href*='/backups/']").await;
+    page.browser.until_text("Stored anew").await;
+    page.browser.until_text("database.dump.zst").await;
+    page.browser.click("#show-files").await;
+    page.browser.until("document.querySelectorAll('[aria-label=Files] tbody tr').length > 1").await;
+    page.browser.click("#pin").await;
+    page.browser.until("document.querySelector('#pin').textContent === 'Unpin'").await;
+    page.picture("backup").await;
+    page.assert_sound().await;
+
+    page.browser.value(&format!("location.hash = '#/instances/{INSTANCE}'")).await;
+    page.browser.until("document.querySelectorAll('.calendar .day.pinned').length === 1").await;
+    page.browser.until_text("The past year").await;
+    page.picture("instance-light").await;
+    page.browser.look(Look { dark: true, ..DESK }).await;
+    page.picture("instance-dark").await;
+    page.browser.look(PHONE).await;
+    page.picture("instance-narrow").await;
+    page.assert_sound().await;
+    page.browser.value("location.hash = '#/'").await;
+    page.browser.until_text("1 backup, ").await;
+    page.assert_sound().await;
+
+    page.browser.click("#sign-out").await;
+    page.browser.until_text("Sign in").await;
+    let refused = page.browser.value("fetch('/api/v1/instances').then((answer) => answer.status)").await;
+    assert_eq!(refused, 401);
+    assert_eq!(page.service.backups().await.len(), 1);
+    page.daemon.signal(rustix::process::Signal::TERM);
+    page.daemon.wait().await.success();
+}
+
+#[tokio::test]
+async fn a_run_is_cancelled_by_the_keyboard_alone() {
+    let Some(mut page) = Page::open().await else { return };
+    // The field has the focus from the beginning.
+    page.browser.type_text(TOKEN).await;
+    page.browser.press("Enter").await;
+    page.browser.until_text(INSTANCE).await;
+    let holder = page.service.hold_pg_dump().await;
+    reach(&mut page.browser, &format!("backup-{INSTANCE}")).await;
+    page.browser.press("Enter").await;
+    page.browser.until("document.querySelector('#cancel')").await;
+    page.service.until_pg_dump_waits(&mut page.daemon).await;
+    reach(&mut page.browser, "cancel").await;
+    page.browser.press("Enter").await;
+    page.browser.until("document.querySelector('.badge.warn')?.textContent === 'cancelled'").await;
+    drop(holder);
+    assert!(page.service.backups().await.is_empty());
+    page.assert_sound().await;
+}
+
+/// Goes from one thing that can have the focus to the next until it is the one with this id.
+async fn reach(browser: &mut Browser, id: &str) {
+    browser.until(&format!("document.getElementById('{id}')")).await;
+    for _ in 0..60 {
+        browser.press("Tab").await;
+        if browser.value("document.activeElement.id").await == id {
+            let outlined = "getComputedStyle(document.activeElement).outlineStyle !== 'none'";
+            assert_eq!(browser.value(outlined).await, true, "nobody sees where the focus is");
+            return;
+        }
+    }
+    panic!("{id} cannot be reached by the keyboard");
+}
