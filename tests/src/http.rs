@@ -158,8 +158,8 @@ impl Events {
     pub async fn next(&mut self) -> Option<(String, Value)> {
         let mut name = None;
         loop {
-            // Lengths of chunks stand between the lines, and no event is split over two.
-            let line = self.line().await?;
+            // Lengths of chunks stand between the lines, and no event is split over two. The last is of no length.
+            let line = self.line().await.filter(|line| line != "0")?;
             if let Some(text) = line.strip_prefix("event: ") {
                 name = Some(text.to_owned());
             } else if let (Some(text), Some(name)) = (line.strip_prefix("data: "), &name) {
