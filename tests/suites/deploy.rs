@@ -14,6 +14,8 @@ mod postgresql;
 mod s3;
 #[path = "deploy/systemd.rs"]
 mod systemd;
+#[path = "deploy/upgrade.rs"]
+mod upgrade;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -93,6 +93,7 @@ fn the_package_holds_all_that_is_named_and_begins_nothing() {
         "usr/share/man/man1/odoo-backup.1",
         "usr/share/man/man1/odoo-backup-restore.1",
         "usr/share/bash-completion/completions/odoo-backup",
+        "usr/share/doc/odoo-backup/examples/upgrade-with-rollback.sh",
         "usr/share/doc/odoo-backup/examples/config.toml",
         "usr/share/doc/odoo-backup/copyright",
     ] {
