@@ -6,10 +6,14 @@
 mod docker;
 #[path = "deploy/kubernetes.rs"]
 mod kubernetes;
+#[path = "deploy/nginx.rs"]
+mod nginx;
 #[path = "deploy/package.rs"]
 mod package;
 #[path = "deploy/postgresql.rs"]
 mod postgresql;
+#[path = "deploy/prometheus.rs"]
+mod prometheus;
 #[path = "deploy/s3.rs"]
 mod s3;
 #[path = "deploy/systemd.rs"]

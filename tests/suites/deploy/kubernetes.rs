@@ -26,7 +26,11 @@ fn kinds(rendered: &str) -> Vec<&str> {
 fn each_form_has_its_objects() {
     for (folder, expected) in [
         ("cronjob", vec!["ConfigMap", "CronJob", "ServiceAccount"]),
-        ("daemon", vec!["ConfigMap", "Deployment", "PersistentVolumeClaim", "ServiceAccount"]),
+        ("daemon", vec!["ConfigMap", "Deployment", "PersistentVolumeClaim", "Service", "ServiceAccount"]),
+        (
+            "monitored",
+            vec!["ConfigMap", "Deployment", "PersistentVolumeClaim", "Service", "ServiceAccount", "ServiceMonitor"],
+        ),
     ] {
         let Some(rendered) = rendered(folder) else { return };
         assert_eq!(kinds(&rendered), expected, "{rendered}");
@@ -39,7 +43,7 @@ fn the_pods_mount_the_configuration_by_its_digest_and_are_confined() {
     for folder in ["cronjob", "daemon"] {
         let Some(rendered) = rendered(folder) else { return };
         let named: Vec<_> = rendered.lines().filter(|line| line.trim().starts_with("name: odoo-backup-")).collect();
-        let digests = named.iter().filter(|line| !line.ends_with("-state"));
+        let digests = named.iter().filter(|line| !line.ends_with("-state") && !line.ends_with("-token"));
         let digests: Vec<_> = digests.map(|line| line.trim()).collect();
         assert_eq!(digests.len(), 2, "{named:?}");
         assert_eq!(digests[0], digests[1]);

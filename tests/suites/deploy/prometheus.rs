@@ -1,0 +1,73 @@
+//! Alerts, tried by Prometheus' own tool; and that alerts and dashboard speak of metrics that there are.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::deployed;
+
+/// Runs `promtool`, and panics with what it says unless it is content. Skipped where it is not installed.
+fn promtool(command: &mut Command) {
+    match command.output() {
+        Ok(output) => {
+            let said =
+                [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+            assert!(output.status.success(), "{said}");
+        }
+        Err(_) => eprintln!("skipped: promtool is not installed"),
+    }
+}
+
+#[test]
+fn each_alert_fires_when_it_should_and_not_before() {
+    let folder = deployed("prometheus");
+    promtool(Command::new("promtool").args(["test", "rules", "odoo-backup.test.yml"]).current_dir(folder));
+}
+
+/// The expressions of the dashboard, with its variables filled in.
+fn expressions() -> Vec<String> {
+    let dashboard: Value = serde_json::from_str(&read("grafana/odoo-backup.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
+    targets.map(|target| target["expr"].as_str().unwrap().replace("$instance", ".*")).collect()
+}
+
+#[test]
+fn the_dashboard_asks_what_prometheus_understands() {
+    let rules = expressions().into_iter().zip(0..).map(|(expression, number)| {
+        format!("      - record: panel_{number}\n        expr: {}\n", serde_json::to_string(&expression).unwrap())
+    });
+    let rules = format!("groups:\n  - name: dashboard\n    rules:\n{}", rules.collect::<String>());
+    let file = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
+    fs::write(file.path(), rules).unwrap();
+    promtool(Command::new("promtool").args(["check", "rules"]).arg(file.path()));
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(deployed(name)).unwrap()
+}
+
+/// The words of a text that are metrics.
+fn metrics(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words.filter(|word| word.starts_with("odoo_backup_")).collect()
+}
+
+#[test]
+fn alerts_and_dashboard_speak_of_metrics_that_there_are() {
+    let manual = read("../docs/metrics.md");
+    let known = metrics(&manual);
+    for name in ["prometheus/odoo-backup.rules.yml", "prometheus/odoo-backup.test.yml", "grafana/odoo-backup.json"] {
+        let text = read(name);
+        let unknown: Vec<_> = metrics(&text).difference(&known).copied().collect();
+        assert_eq!(unknown, [""; 0], "{name}");
+    }
+    // Each alert is tried.
+    let rules = read("prometheus/odoo-backup.rules.yml");
+    let tests = read("prometheus/odoo-backup.test.yml");
+    for alert in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        assert!(tests.contains(alert), "{alert}");
+    }
+}
