@@ -274,7 +274,7 @@ its role's rights.")]
         #[arg(value_name = "INSTANCE")]
         instances: Vec<String>,
         /// Print the plan and do nothing
-        #[arg(long, conflicts_with = "report")]
+        #[arg(long)]
         dry_run: bool,
         /// Accept that the newest backup holds much less than those before it; names of instances must be given
         #[arg(long, requires = "instances")]
