@@ -264,6 +264,22 @@ its role's rights.")]
         #[arg(long, value_name = "SAMPLE", num_args = 0..=1, require_equals = true, default_missing_value = "100%")]
         read_data: Option<Sample>,
     },
+    /// Make what is damaged anew where that is possible, and set aside the backups that cannot be trusted; nothing is deleted
+    #[command(after_help = "Examples:
+  odoo-backup repair --dry-run             what could be mended of what `check` has found
+  odoo-backup repair
+  odoo-backup repair production --read-data     read everything back before")]
+    Repair {
+        /// Names of instances [default: all that the repository has]
+        #[arg(value_name = "INSTANCE")]
+        instances: Vec<String>,
+        /// Read every byte back, or so many, to find damage that no check has found yet
+        #[arg(long, value_name = "SAMPLE", num_args = 0..=1, require_equals = true, default_missing_value = "100%")]
+        read_data: Option<Sample>,
+        /// Say what could be done and store nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Remove the backups that the retention policy no longer keeps, and what interrupted runs left
     #[command(after_help = "Examples:
   odoo-backup prune --dry-run              what would go, and why the rest stays

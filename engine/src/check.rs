@@ -52,6 +52,8 @@ pub struct Report {
     pub backups: Vec<Checked>,
     /// Objects that no backup needs, of the instances all of whose backups were looked at. They are no damage: `prune` comes for them.
     pub unnamed: Vec<Unnamed>,
+    /// Backups that a repair has set aside: they are not checked.
+    pub set_aside: Vec<(String, BackupId)>,
     /// How much was read back; `None` where nothing was to be.
     pub read: Option<ReadBack>,
 }
@@ -150,6 +152,7 @@ pub async fn check(
         let mut report = Report { read, ..Report::default() };
         for survey in surveys {
             report.unnamed.extend(survey.unnamed());
+            report.set_aside.extend(survey.aside.ids().map(|id| (survey.instance.clone(), id.clone())));
             report.backups.extend(conclude(repository, survey, &findings).await?);
         }
         Ok(report)

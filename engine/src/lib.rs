@@ -22,6 +22,7 @@ mod merged;
 pub mod odoo;
 pub mod postgres;
 pub mod progress;
+pub mod repair;
 pub mod repository;
 pub mod run;
 pub mod schedule;

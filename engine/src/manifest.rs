@@ -249,6 +249,8 @@ impl Manifest {
 
 /// The name of a manifest in its backup's folder.
 pub const MANIFEST: &str = "manifest.json";
+/// The name of the manifest of a backup that was set aside: it is not one until it is called [`MANIFEST`] again.
+pub const SET_ASIDE: &str = "set-aside.json";
 /// The name of the checksums in their backup's folder.
 pub const CHECKSUMS: &str = "SHA256SUMS";
 

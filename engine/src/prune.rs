@@ -20,6 +20,7 @@ use crate::config::Instance;
 use crate::error::Error;
 use crate::repository::{Accepted, BackupId, Damaged, Listing, Lock, Purpose, Repository, RepositoryError};
 use crate::run::Run;
+use crate::schedule::Schedule;
 
 /// How an instance is pruned.
 #[derive(Debug, Clone, Copy, Default)]
@@ -126,6 +127,7 @@ async fn survey(
     let mut inventory = Inventory::take(repository, &instance.name).await?;
     let backups = inventory.backups(repository, &instance.name).await?;
     let mut situation = Situation::at(Timestamp::now());
+    situation.interval = instance.routine.backup.as_ref().map(Schedule::longest_interval);
     situation.figures_accepted = repository.accepted(&instance.name).await?.map(|accepted| accepted.created_at);
     let policy = &instance.retention.policy;
     let planned = |situation: &Situation| plan(policy, &backups, situation).map_err(Error::from);

@@ -66,6 +66,7 @@ fn document(report: &Report, read_data: Option<Sample>) -> Value {
             "reasons": damaged.reasons,
             "backups": names(damaged),
         })).collect::<Vec<_>>(),
+        "set_aside": report.set_aside.iter().map(|(instance, id)| format!("{instance}/{id}")).collect::<Vec<_>>(),
         "unnamed": report.unnamed.iter().map(|unnamed| json!({
             "instance": unnamed.instance,
             "objects": unnamed.objects,
@@ -104,6 +105,9 @@ fn text(report: &Report, read_data: Option<Sample>) -> String {
     for damaged in report.damaged_objects() {
         text.push_str(&format!("DAMAGED  {}: {}\n", damaged.key, damaged.reasons.join("; ")));
         text.push_str(&format!("         hits {}\n", names(&damaged).join(", ")));
+    }
+    for (instance, id) in &report.set_aside {
+        text.push_str(&format!("aside    {instance}/{id}: set aside by a repair, and not checked\n"));
     }
     for unnamed in &report.unnamed {
         let (objects, size) = (plural(unnamed.objects, "object"), bytes(unnamed.bytes));

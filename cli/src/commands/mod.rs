@@ -18,6 +18,7 @@ mod now;
 mod pin;
 mod proofs;
 mod prune;
+mod repair;
 mod report;
 mod restore;
 mod runs;
@@ -169,6 +170,9 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         }
         Command::Copy { backups, to, all } => copy::copy(config, &backups, &to, all, &run, output).await,
         Command::Check { backups, read_data } => check::check(config, &backups, read_data, &run, output).await,
+        Command::Repair { instances, read_data, dry_run } => {
+            repair::repair(config, &instances, read_data, dry_run, &run, output).await
+        }
         Command::Prune { instances, dry_run, accept_shrunk } => {
             prune::prune(config, &instances, PruneOptions { dry_run, accept_shrunk }, &run, output).await
         }

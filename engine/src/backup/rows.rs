@@ -28,11 +28,7 @@ pub(super) async fn store_rows(
             return Ok(StoredRows { content: None, warning: Some(warning) });
         }
     };
-    let mut lines = Vec::new();
-    for table in &counts.tables {
-        serde_json::to_writer(&mut lines, table).map_err(crate::repository::RepositoryError::Json)?;
-        lines.push(b'\n');
-    }
+    let lines = counts.lines().map_err(crate::repository::RepositoryError::Json)?;
     let encoded = encode(body_of(lines), options.level, 0, Task::default());
     let (list, ()) = draft.add("tables.zst", encoded).await?;
     let content = RowContent {

@@ -34,6 +34,9 @@ impl Sample {
     /// All of it.
     pub const ALL: Self = Self::Share(WHOLE);
 
+    /// Only what was damaged when it was last read.
+    pub(crate) const DAMAGED_BEFORE: Self = Self::Bytes(0);
+
     /// The bytes that it is of `total`.
     pub(super) fn of(self, total: u64) -> u64 {
         match self {

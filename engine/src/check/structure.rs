@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::Unnamed;
 use crate::error::Error;
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject};
-use crate::repository::{BackupId, Checksums, Damage, Repository, damage_of_document, layout, member};
+use crate::repository::{BackupId, Checksums, Damage, Repository, SetAside, damage_of_document, layout, member};
 use crate::store::{Key, Object};
 
 /// Manifests that are read at once.
@@ -18,6 +18,7 @@ pub(super) struct Survey {
     pub(super) instance: String,
     pub(super) objects: HashMap<Key, Object>,
     pub(super) backups: Vec<Surveyed>,
+    pub(super) aside: SetAside,
     /// Whether these are all backups that the instance has.
     is_whole: bool,
 }
@@ -37,6 +38,7 @@ pub(super) async fn survey(repository: &Repository, instance: &str, ids: Vec<Bac
     let objects: HashMap<Key, Object> = listed.try_collect().await?;
     let wanted: HashSet<&BackupId> = ids.iter().collect();
     let is_whole = layout::ids(objects.values()).all(|id| wanted.contains(&id));
+    let aside = repository.set_aside(instance, objects.values()).await?;
     let mut read = futures::stream::iter(ids)
         .map(|id| async move { (repository.verified_backup(instance, &id).await, id) })
         .buffered(PARALLEL_READS);
@@ -54,7 +56,7 @@ pub(super) async fn survey(repository: &Repository, instance: &str, ids: Vec<Bac
         });
     }
     drop(read);
-    let mut survey = Survey { instance: instance.to_owned(), objects, backups, is_whole };
+    let mut survey = Survey { instance: instance.to_owned(), objects, backups, aside, is_whole };
     survey.find_contradictions();
     Ok(survey)
 }
@@ -122,8 +124,9 @@ impl Survey {
         let manifests: Option<Vec<&Manifest>> = self.backups.iter().map(|backup| backup.manifest.as_ref()).collect();
         let manifests = manifests.filter(|_| self.is_whole)?;
         let named: HashSet<Key> = manifests.into_iter().flat_map(layout::needed).collect();
-        let unnamed =
-            self.objects.values().filter(|object| layout::is_ours(&object.key) && !named.contains(&object.key));
+        let unnamed = self.objects.values().filter(|object| {
+            layout::is_ours(&object.key) && !named.contains(&object.key) && !self.aside.keeps(&object.key)
+        });
         let sizes: BTreeMap<&Key, u64> = unnamed.map(|object| (&object.key, object.size)).collect();
         let (objects, bytes) = (sizes.len() as u64, sizes.values().sum());
         (objects > 0).then(|| Unnamed { instance: self.instance.clone(), objects, bytes })

@@ -354,7 +354,7 @@ const LIMITS: &[Key] = &[
     Key {
         name: "stop_if_stale",
         kind: "string",
-        default: "–",
+        default: "three times the longest interval of `schedule`",
         about: "Nothing is removed while the newest backup is older than this",
         example: "\"3 days\"",
         also: &["stale"],

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::content::Content;
+use super::content::{Content, Seen};
 use super::name::FileName;
 use super::walk::{Batches, FileEntry};
 use crate::progress::Task;
@@ -116,8 +116,7 @@ impl<'a> Writer<'a> {
         let frame = self.tar.get_mut().end_frame()?;
         for mut file in listed {
             (file.frame, file.frame_length) = (frame.offset, frame.length);
-            serde_json::to_writer(&mut self.list, &file)?;
-            self.list.write_all(b"\n")?;
+            write_listed(&mut self.list, &file)?;
         }
         Ok(())
     }
@@ -130,18 +129,9 @@ impl<'a> Writer<'a> {
         }
         let Some(content) = open(root, entry, batches) else { return Ok(None) };
         let (size, mtime) = (content.size, content.mtime);
-        let mut header = tar::Header::new_gnu();
-        header.set_size(size);
-        // Whoever restores by hand decides who may read it; nobody else should before that.
-        header.set_mode(0o600);
-        header.set_mtime(mtime);
-        // The header alone: what follows it the archive would copy in small pieces.
-        self.tar.append_data(&mut header, &entry.path, io::empty())?;
-        let archive = self.tar.get_mut();
-        let offset = archive.position_in_frame();
-        let seen = content.read(&name, |piece| archive.write_all(piece))?;
+        let seen = append_file(&mut self.tar, &entry.path, content, mtime)?;
         let padding = size.next_multiple_of(BLOCK) - size;
-        io::copy(&mut io::repeat(0).take(padding), archive)?;
+        let offset = self.tar.get_ref().position_in_frame() - padding - size;
         if !seen.as_named {
             lock(batches).ledger.damaged(&entry.path, false);
         } else if seen.changed {
@@ -173,6 +163,33 @@ impl<'a> Writer<'a> {
         let Packed { plain, stored, .. } = frames.into_parts().1;
         Ok(Packed { plain, stored, value: WrittenVolume { files: self.files, bytes: self.bytes, list } })
     }
+}
+
+/// Appends a file's entry to a volume.
+pub(super) fn append_file(
+    tar: &mut tar::Builder<impl Write>,
+    path: &str,
+    content: Content,
+    mtime: u64,
+) -> io::Result<Seen> {
+    let size = content.size;
+    let mut header = tar::Header::new_gnu();
+    header.set_size(size);
+    // Whoever restores by hand decides who may read it; nobody else should before that.
+    header.set_mode(0o600);
+    header.set_mtime(mtime);
+    // The header alone: what follows it the archive would copy in small pieces.
+    tar.append_data(&mut header, path, io::empty())?;
+    let archive = tar.get_mut();
+    let seen = content.read(&FileName::new(path), |piece| archive.write_all(piece))?;
+    io::copy(&mut io::repeat(0).take(size.next_multiple_of(BLOCK) - size), archive)?;
+    Ok(seen)
+}
+
+/// Writes a line of a volume's list.
+pub(super) fn write_listed(list: &mut FrameWriter<Vec<u8>>, file: &Listed) -> io::Result<()> {
+    serde_json::to_writer(&mut *list, file)?;
+    list.write_all(b"\n")
 }
 
 /// Opens a file; `None`, and noted, where it is gone or cannot be read.

@@ -79,9 +79,10 @@ pub(super) async fn remove(
     }
     let read = gone.iter().filter(|manifest| readers.read(&manifest.id));
     let named: HashSet<Key> = kept.iter().chain(read).flat_map(needed).collect();
+    let aside = repository.set_aside(instance, &objects).await?;
     let is_nobodys = |key: &Key| match ProofName::of(key) {
-        Some((_, proof)) => !known.contains(&proof.backup),
-        None => is_ours(key) && !named.contains(key),
+        Some((_, proof)) => !known.contains(&proof.backup) && !aside.has(&proof.backup),
+        None => is_ours(key) && !named.contains(key) && !aside.keeps(key),
     };
     let unnamed = objects.into_iter().filter(|object| is_nobodys(&object.key));
     let now = lock.now().await;

@@ -242,10 +242,18 @@ async fn a_schedule_that_stands_still_costs_no_history() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     days(&repository, &[USUAL; 5]).await;
-    let strict = instance("keep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0\nstop_if_stale = '30 minutes'");
-    let held = pruned(&repository, &strict, PruneOptions::default()).await;
-    assert!(matches!(held.plan.holds[..], [Hold::Stale { .. }]));
-    assert_eq!(ids(&repository).await.len(), 5);
+    let one = "keep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0";
+    let strict = instance(&format!("{one}\nstop_if_stale = '30 minutes'"));
+    let mut scheduled = instance(one);
+    scheduled.routine.backup = Some("*/10 * * * *".parse().unwrap());
+    for held in [&strict, &scheduled] {
+        let held = pruned(&repository, held, PruneOptions::default()).await;
+        assert!(matches!(held.plan.holds[..], [Hold::Stale { .. }]));
+        assert_eq!(ids(&repository).await.len(), 5);
+    }
+    // Three times the longest time between two of its runs have not passed.
+    scheduled.routine.backup = Some("0 * * * *".parse().unwrap());
+    assert_eq!(pruned(&repository, &scheduled, PruneOptions::default()).await.removed.backups.len(), 4);
 }
 
 #[tokio::test]
@@ -292,6 +300,30 @@ async fn a_backup_that_is_read_stays_until_it_was_read() {
     assert!(done.objects_left.is_some() && done.objects == 0, "{done:?}");
     lock.finish(Ok(())).await.unwrap();
     assert!(pruned(&repository, &three(), PruneOptions::default()).await.removed.objects > 0);
+    assert_sound(&repository).await;
+}
+
+#[tokio::test]
+async fn what_a_backup_needs_that_was_set_aside_stays_until_a_person_gives_it_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 6]).await;
+    repository.put_aside(INSTANCE, &all[2].id).await.unwrap();
+    age(folder.path());
+    assert_eq!(pruned(&repository, &three(), PruneOptions::default()).await.removed.backups.len(), 2);
+    let left = keys(&repository).await;
+    assert!(all[2].objects().all(|object| left.contains(&object.key.to_string())), "{left:?}");
+    let folder_of_it = all[2].id.key(INSTANCE);
+    let (aside, manifest) = (member(&folder_of_it, "set-aside.json"), member(&folder_of_it, MANIFEST));
+    let bytes = crate::store::read_document(&**repository.store(), &aside).await.unwrap();
+    repository.store().put(&manifest, body_of(bytes), Mode::CreateNew).await.unwrap();
+    repository.store().delete(&aside).await.unwrap();
+    assert_sound(&repository).await;
+    assert!(ids(&repository).await.contains(&all[2].id), "it is one again");
+    repository.put_aside(INSTANCE, &all[2].id).await.unwrap();
+    repository.store().delete(&aside).await.unwrap();
+    assert!(pruned(&repository, &three(), PruneOptions::default()).await.removed.objects > 0);
+    assert!(!keys(&repository).await.iter().any(|key| key.ends_with(&format!("{}/database.dump.zst", all[2].id))));
     assert_sound(&repository).await;
 }
 

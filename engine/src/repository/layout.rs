@@ -1,12 +1,17 @@
 //! Which object is what, by its key alone.
 
 use super::{BackupId, member};
-use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, SET_ASIDE};
 use crate::store::{Key, Object};
 
 /// The backups whose manifests are among `objects`.
 pub(crate) fn ids<'a>(objects: impl IntoIterator<Item = &'a Object>) -> impl Iterator<Item = BackupId> {
     objects.into_iter().filter(|object| object.key.name() == MANIFEST).filter_map(|object| folder(&object.key))
+}
+
+/// The backups that were set aside.
+pub(crate) fn set_aside<'a>(objects: impl IntoIterator<Item = &'a Object>) -> impl Iterator<Item = BackupId> {
+    objects.into_iter().filter(|object| object.key.name() == SET_ASIDE).filter_map(|object| folder(&object.key))
 }
 
 /// The backup in whose folder an object lies directly.

@@ -8,12 +8,14 @@
 //! <instance>/<backup id>/filestore-0001.tar.zst
 //! <instance>/<backup id>/filestore-0001.files.zst
 //! <instance>/<backup id>/SHA256SUMS
+//! <instance>/<backup id>/set-aside.json                in the manifest's place, where the backup cannot be trusted
 //! <instance>/pins/<backup id>.json                     what a person says of it
 //! <instance>/proofs/<backup id>/<time>-<depth>-<outcome>.json   what restored copies have shown
 //! <instance>/check.json                                when what was last read back
 //! locks/<instance>/<purpose>-<id>.json                 while something is done to it
 //! ```
 
+mod aside;
 mod cache;
 mod catalog;
 mod draft;
@@ -33,6 +35,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use aside::SetAside;
 use cache::Cache;
 pub use catalog::{Damaged, Listing};
 pub use draft::Draft;
@@ -325,7 +328,13 @@ impl Repository {
         Ok(Documents { manifest, manifest_bytes: bytes, checksums: sums })
     }
 
-    fn manifest_of(&self, instance: &str, id: &BackupId, key: &Key, bytes: &[u8]) -> Result<Manifest, RepositoryError> {
+    pub(crate) fn manifest_of(
+        &self,
+        instance: &str,
+        id: &BackupId,
+        key: &Key,
+        bytes: &[u8],
+    ) -> Result<Manifest, RepositoryError> {
         /// What every format has in common.
         #[derive(Deserialize)]
         struct Head {

@@ -9,7 +9,7 @@ use super::digest::Running;
 use super::{DigestWriter, Level, Packed};
 
 /// How much goes into one zstd frame at most.
-const LARGEST: usize = 8 * 1024 * 1024;
+pub(crate) const LARGEST: usize = 8 * 1024 * 1024;
 
 /// Makes frames of bytes in memory.
 ///

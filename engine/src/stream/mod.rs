@@ -29,7 +29,9 @@ pub use consume::{ChunkReader, consume};
 pub use decode::{DecodeReader, Mismatch, decode, verified};
 pub use digest::{Digest, DigestReader, DigestWriter, Fingerprint};
 pub use encode::{Encoded, Level, Packed, encode};
+pub(crate) use frame::LARGEST as LARGEST_FRAME;
 pub use frame::{Frame, FrameWriter};
+pub(crate) use produce::transform;
 pub use produce::{ChunkWriter, Outcome, produce};
 
 /// Bytes on their way. `Ok` end of stream means the producer succeeded; a failed producer ends the stream with `Err`.

@@ -29,7 +29,7 @@ where
 
 /// As [`produce`], of what is read from another body in chunks of `size` bytes. Where the resulting body is dropped, so is that
 /// one, at once.
-pub(super) fn transform<T, F>(body: Body, size: usize, work: F) -> (Body, Outcome<T>)
+pub(crate) fn transform<T, F>(body: Body, size: usize, work: F) -> (Body, Outcome<T>)
 where
     T: Send + 'static,
     F: FnOnce(ChunkReader, &mut ChunkWriter) -> io::Result<T> + Send + 'static,

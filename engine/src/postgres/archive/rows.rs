@@ -36,6 +36,18 @@ pub struct RowCounts {
     pub large_objects: u64,
 }
 
+impl RowCounts {
+    /// The tables as they are stored: one JSON object a line.
+    pub(crate) fn lines(&self) -> serde_json::Result<Vec<u8>> {
+        let mut lines = Vec::new();
+        for table in &self.tables {
+            serde_json::to_writer(&mut lines, table)?;
+            lines.push(b'\n');
+        }
+        Ok(lines)
+    }
+}
+
 /// To be had once the dump was read to its end.
 #[derive(Debug, Clone)]
 pub struct PendingRowCounts(Arc<OnceLock<Result<RowCounts, Misunderstood>>>);

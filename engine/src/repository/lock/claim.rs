@@ -24,6 +24,8 @@ pub enum Purpose {
     Prune,
     /// One backup is removed because a person says so.
     Forget,
+    /// What is damaged is made anew, or set aside.
+    Repair,
     /// What a person says of backups is written down: which ones stay, which figures are right.
     Pin,
     /// A backup is read.
@@ -31,20 +33,20 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 6] = [Self::Backup, Self::Copy, Self::Prune, Self::Forget, Self::Pin, Self::Read];
+    const ALL: [Self; 7] = [Self::Backup, Self::Copy, Self::Prune, Self::Forget, Self::Repair, Self::Pin, Self::Read];
 
     /// Whether the two exclude each other. Whoever reads excludes nobody: who removes looks for readers and goes around them.
     pub fn conflicts_with(self, other: Self) -> bool {
-        use Purpose::{Backup, Copy, Forget, Pin, Prune, Read};
+        use Purpose::{Backup, Copy, Forget, Pin, Prune, Read, Repair};
         match (self, other) {
             (Read, _) | (_, Read) | (Pin, Pin | Backup | Copy) | (Backup | Copy, Pin) => false,
-            (Backup | Copy | Prune | Forget | Pin, Backup | Copy | Prune | Forget | Pin) => true,
+            (Backup | Copy | Prune | Forget | Repair | Pin, Backup | Copy | Prune | Forget | Repair | Pin) => true,
         }
     }
 
     /// Whether it is over in moments, so that it is worth waiting for.
     pub(super) fn is_short(self) -> bool {
-        !matches!(self, Self::Backup | Self::Copy)
+        !matches!(self, Self::Backup | Self::Copy | Self::Repair)
     }
 
     /// As it stands in the names of objects.
@@ -54,6 +56,7 @@ impl Purpose {
             Self::Copy => "copy",
             Self::Prune => "prune",
             Self::Forget => "forget",
+            Self::Repair => "repair",
             Self::Pin => "pin",
             Self::Read => "read",
         }
@@ -68,6 +71,7 @@ impl fmt::Display for Purpose {
             Self::Copy => "copied to",
             Self::Prune => "pruned",
             Self::Forget => "rid of a backup",
+            Self::Repair => "repaired",
             Self::Pin => "marked",
             Self::Read => "read",
         })
@@ -218,9 +222,9 @@ mod tests {
             }
         }
         let with = |purpose: Purpose| Purpose::ALL.map(|other| u8::from(purpose.conflicts_with(other)));
-        assert_eq!(with(Purpose::Backup), [1, 1, 1, 1, 0, 0]);
+        assert_eq!(with(Purpose::Backup), [1, 1, 1, 1, 1, 0, 0]);
         assert_eq!(with(Purpose::Copy), with(Purpose::Backup));
-        assert_eq!(with(Purpose::Prune), [1, 1, 1, 1, 1, 0]);
-        assert_eq!(with(Purpose::Pin), [0, 0, 1, 1, 0, 0]);
+        assert_eq!(with(Purpose::Prune), [1, 1, 1, 1, 1, 1, 0]);
+        assert_eq!(with(Purpose::Pin), [0, 0, 1, 1, 1, 0, 0]);
     }
 }

@@ -1,0 +1,116 @@
+//! `odoo-backup repair`
+
+use std::collections::BTreeSet;
+
+use engine::check::Sample;
+use engine::error::explain;
+use engine::repair::{Beyond, Mended, RepairOptions, Repaired};
+use engine::repository::BackupId;
+use engine::run::Run;
+use serde_json::{Value, json};
+
+use super::{Chosen, Failure, load, open, tools};
+use crate::exit::Exit;
+use crate::output::{Output, error_document};
+use crate::table::plural;
+
+/// Repairs one instance after the other. One that fails does not keep the others from being repaired.
+pub(super) async fn repair(
+    config: Chosen<'_>,
+    names: &[String],
+    read_data: Option<Sample>,
+    dry_run: bool,
+    run: &Run,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let config = load(config, output)?;
+    let repository = open(&config).await?;
+    let instances: BTreeSet<String> = match names {
+        [] => repository.names(None).await?.into_iter().map(|(instance, _)| instance).collect(),
+        names => names.iter().cloned().collect(),
+    };
+    let options = RepairOptions { dry_run, read_data, tools: tools(&config) };
+    let (mut documents, mut errors, mut text) = (Vec::new(), Vec::new(), String::new());
+    let mut exit = Exit::Success;
+    for name in &instances {
+        let filestore = config.instances.get(name).map(|instance| instance.filestore.as_path());
+        match engine::repair::repair(&repository, name, filestore, &options, run).await {
+            Ok(repaired) => {
+                if exit != Exit::Failed {
+                    exit = exit.max(exit_of(&repaired));
+                }
+                documents.push(document(name, &repaired));
+                text.push_str(&text_of(name, &repaired, dry_run));
+            }
+            Err(error) => {
+                exit = if error.is_interruption() { Exit::Interrupted } else { Exit::Failed };
+                let explanation = explain(&error);
+                output.explanation(&explanation);
+                let mut document = error_document(&explanation, exit);
+                document["instance"] = json!(name);
+                errors.push(document);
+                if exit == Exit::Interrupted {
+                    break;
+                }
+            }
+        }
+    }
+    if instances.is_empty() {
+        output.warning("there are no backups to repair");
+    }
+    let document = json!({ "dry_run": dry_run, "instances": documents, "errors": errors });
+    Ok(output.result(&document, || text, exit))
+}
+
+fn exit_of(repaired: &Repaired) -> Exit {
+    match (&repaired.left[..], &repaired.set_aside[..]) {
+        ([], []) => Exit::Success,
+        ([], _) => Exit::Warnings,
+        _ => Exit::Damage,
+    }
+}
+
+fn document(instance: &str, repaired: &Repaired) -> Value {
+    json!({
+        "instance": instance,
+        "backups": repaired.backups,
+        "mended": repaired.mended.iter().map(|Mended { key, reasons, from }| json!({
+            "object": key, "reasons": reasons, "from": from,
+        })).collect::<Vec<_>>(),
+        "beyond": repaired.beyond.iter().map(|Beyond { key, reasons, why, backups }| json!({
+            "object": key, "reasons": reasons, "why": why, "backups": backups,
+        })).collect::<Vec<_>>(),
+        "set_aside": repaired.set_aside,
+        "left": repaired.left,
+    })
+}
+
+fn text_of(instance: &str, repaired: &Repaired, dry_run: bool) -> String {
+    let mut text = String::new();
+    for Mended { key, reasons, from } in &repaired.mended {
+        let can_be = if dry_run { "can be made anew" } else { "made anew" };
+        text.push_str(&format!("mended   {key}: {}; {can_be} from {from}\n", reasons.join("; ")));
+    }
+    for Beyond { key, reasons, why, .. } in &repaired.beyond {
+        text.push_str(&format!("DAMAGED  {key}: {}; not made anew: {why}\n", reasons.join("; ")));
+    }
+    let mut each = |ids: &[BackupId], what: &str| {
+        ids.iter().for_each(|id| text.push_str(&format!("{what} {instance}/{id}\n")));
+    };
+    each(&repaired.set_aside, if dry_run { "to be set aside:" } else { "set aside:" });
+    each(&repaired.left, "left as it is:");
+    let looked_at = plural(repaired.backups, "backup");
+    let found = repaired.mended.len() + repaired.beyond.len();
+    text.push_str(&match found {
+        0 => format!("{instance}: {looked_at}, no damage found\n"),
+        _ => {
+            let mended = if dry_run { "can be mended" } else { "mended" };
+            format!(
+                "{instance}: {looked_at}, {} of {} {mended}\n",
+                repaired.mended.len(),
+                plural(found as u64, "damaged object")
+            )
+        }
+    });
+    text
+}

@@ -1,0 +1,214 @@
+//! A volume's list made again from the volume, and parts of a volume made again from the filestore: byte for byte what they were.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
+
+use zstd::stream::read::Decoder;
+
+use super::FilestoreError;
+use super::content::Content;
+use super::name::FileName;
+use super::unpack::check_path;
+use super::volume::{Listed, append_file, write_listed};
+use crate::stream::{DigestReader, Fingerprint, FrameWriter, LARGEST_FRAME, Level, Packed};
+
+/// A part of a volume that can be read alone, one zstd frame or a row of them, and the files in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ListedFrame {
+    /// Its first byte in the stored volume.
+    pub(crate) start: u64,
+    /// The first byte behind it.
+    pub(crate) end: u64,
+    pub(crate) files: Vec<Listed>,
+}
+
+/// The frames of a volume by its list; `None` where the list does not describe frames one behind the other.
+pub(crate) fn frames(list: Vec<Listed>) -> Option<Vec<ListedFrame>> {
+    let mut frames: Vec<ListedFrame> = Vec::new();
+    for file in list {
+        let end = file.frame.checked_add(file.frame_length)?;
+        let behind = frames.last().map_or(0, |last| last.end);
+        match frames.last_mut() {
+            Some(last) if (last.start, last.end) == (file.frame, end) => last.files.push(file),
+            _ if file.frame == behind && end > behind => {
+                frames.push(ListedFrame { start: file.frame, end, files: vec![file] });
+            }
+            _ => return None,
+        }
+    }
+    Some(frames)
+}
+
+/// Whether a frame's stored bytes hold the files that are listed.
+///
+/// # Errors
+/// Those of `stored`, and whatever is wrong with the frame: who reads knows them apart.
+pub(crate) fn is_intact(stored: impl Read, frame: &ListedFrame) -> io::Result<bool> {
+    let mut decoder = Decoder::new(stored)?;
+    let mut found = Vec::new();
+    read_entries(&mut decoder, |file| found.push((file.path, file.size, file.sha256)))?;
+    let listed = frame.files.iter().map(|file| (&file.path, file.size, file.sha256));
+    Ok(listed.eq(found.iter().map(|(path, size, sha256)| (path, *size, *sha256))))
+}
+
+/// The files of a frame that the filestore at `root` does not have with the content that is listed.
+///
+/// # Errors
+/// [`FilestoreError::BadName`] where the list would lead out of the filestore.
+pub(crate) fn lacking(root: &Path, frame: &ListedFrame) -> io::Result<Vec<String>> {
+    let mut lacking = Vec::new();
+    for file in &frame.files {
+        check_path(file.path.as_bytes())?;
+        let seen = Content::open(&root.join(&file.path)).and_then(|content| {
+            let Some(content) = content.filter(|content| content.size == file.size) else { return Ok(false) };
+            Ok(content.read(&FileName::new(&file.path), |_| Ok(()))?.sha256 == file.sha256)
+        });
+        if !seen.unwrap_or(false) {
+            lacking.push(file.path.clone());
+        }
+    }
+    Ok(lacking)
+}
+
+/// Writes a frame anew from the filestore at `root`.
+///
+/// # Errors
+/// Where a file is not there with the length that is listed. That the content is right, the digest of the whole volume tells.
+pub(crate) fn write_frame(out: impl Write, level: Level, root: &Path, frame: &ListedFrame) -> io::Result<()> {
+    let mut tar = tar::Builder::new(Gate { inner: FrameWriter::new(out, level)?, closed: false });
+    tar.sparse(false);
+    for file in &frame.files {
+        check_path(file.path.as_bytes())?;
+        let content = Content::open(&root.join(&file.path))?.filter(|content| content.size == file.size);
+        let gone = || FilestoreError::BadArchive(format!("{:?} has changed in the filestore meanwhile", file.path));
+        append_file(&mut tar, &file.path, content.ok_or_else(gone)?, file.mtime)?;
+    }
+    let gate = tar.get_mut();
+    gate.inner.end_frame()?;
+    gate.closed = true;
+    Ok(())
+}
+
+/// Writes the frame that ends each volume.
+///
+/// # Errors
+/// Those of `out`
+pub(crate) fn write_end(out: impl Write, level: Level) -> io::Result<()> {
+    let mut end = FrameWriter::new(out, level)?;
+    tar::Builder::new(&mut end).finish()?;
+    end.end_frame()?;
+    Ok(())
+}
+
+/// A tar archive writes its end when it is dropped, which belongs behind the last frame alone.
+struct Gate<W> {
+    inner: W,
+    closed: bool,
+}
+
+impl<W: Write> Write for Gate<W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if self.closed { Ok(buf.len()) } else { self.inner.write(buf) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Reads a stored volume, and lists what is in it. Beside it the fingerprint of what was read, which alone says whether that can be trusted.
+///
+/// # Errors
+/// Where it is no volume; those of `stored`
+pub(crate) fn list_again(stored: impl Read) -> io::Result<(Vec<Listed>, Fingerprint)> {
+    let digest = DigestReader::new(stored);
+    let mut source = Positioned { inner: BufReader::with_capacity(crate::stream::CHUNK, digest), position: 0 };
+    let mut files: Vec<Listed> = Vec::new();
+    while !source.fill_buf()?.is_empty() {
+        let (frame, first) = (source.position, files.len());
+        let mut part = Part { decoder: Some(Decoder::with_buffer(source)?.single_frame()), in_frame: 0 };
+        read_entries(&mut part, |file| files.push(Listed { frame, ..file }))?;
+        let Some(decoder) = part.decoder else { return Err(io::ErrorKind::UnexpectedEof.into()) };
+        source = decoder.finish();
+        let frame_length = source.position - frame;
+        files[first..].iter_mut().for_each(|file| file.frame_length = frame_length);
+    }
+    Ok((files, source.inner.get_ref().fingerprint()))
+}
+
+/// What a part of a volume decompresses to. Where it is a row of zstd frames, all but the last are full.
+struct Part<R: BufRead> {
+    /// Of the frame under way; `None` only where it could not be opened.
+    decoder: Option<Decoder<'static, R>>,
+    /// Bytes read of that frame.
+    in_frame: usize,
+}
+
+impl<R: BufRead> Read for Part<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(decoder) = &mut self.decoder else { return Err(io::ErrorKind::UnexpectedEof.into()) };
+            let read = decoder.read(buf)?;
+            self.in_frame += read;
+            if read > 0 || buf.is_empty() || self.in_frame != LARGEST_FRAME {
+                return Ok(read);
+            }
+            let Some(decoder) = self.decoder.take() else { return Ok(0) };
+            let mut source = decoder.finish();
+            let is_end = source.fill_buf()?.is_empty();
+            self.in_frame = if is_end { LARGEST_FRAME + 1 } else { 0 };
+            self.decoder = Some(Decoder::with_buffer(source)?.single_frame());
+        }
+    }
+}
+
+/// Reads what a frame decompresses to, to its end.
+fn read_entries(mut plain: impl Read, mut each: impl FnMut(Listed)) -> io::Result<()> {
+    let mut tar = tar::Archive::new(&mut plain);
+    for entry in tar.entries()? {
+        let mut entry = entry?;
+        let path = check_path(&entry.path_bytes())?.to_owned();
+        let (offset, mtime) = (entry.raw_file_position(), entry.header().mtime()?);
+        let mut content = DigestReader::new(&mut entry);
+        io::copy(&mut content, &mut io::sink())?;
+        let Fingerprint { size, sha256 } = content.fingerprint();
+        each(Listed { path, size, sha256, mtime, frame: 0, frame_length: 0, offset });
+    }
+    io::copy(&mut plain, &mut io::sink())?;
+    Ok(())
+}
+
+/// A volume's list as it is stored.
+///
+/// # Errors
+/// None that can be expected: it is written to memory.
+pub(crate) fn write_list(files: &[Listed], level: Level) -> io::Result<(Vec<u8>, Packed)> {
+    let mut list = FrameWriter::new(Vec::new(), level)?;
+    files.iter().try_for_each(|file| write_listed(&mut list, file))?;
+    list.end_frame()?;
+    Ok(list.into_parts())
+}
+
+struct Positioned<R> {
+    inner: R,
+    position: u64,
+}
+
+impl<R: BufRead> Read for Positioned<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buf)?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+impl<R: BufRead> BufRead for Positioned<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.position += amount as u64;
+        self.inner.consume(amount);
+    }
+}

@@ -1,0 +1,215 @@
+//! `repair`: what is damaged is made anew where that can be done byte for byte, and backups that cannot be trusted are set aside.
+//!
+//! An object is put back only with the digest that the manifests name, so that a repair can make nothing wrong and no manifest is changed. Nothing is
+//! deleted.
+
+mod documents;
+mod objects;
+mod put_back;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use self::documents::mend_checksums;
+use self::objects::{Role, make_anew, role};
+use crate::check::{CheckOptions, Report, Sample, check};
+use crate::error::{Error, explain};
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
+use crate::postgres::Tools;
+use crate::repository::{BackupId, Lock, Purpose, Repository};
+use crate::run::Run;
+use crate::store::Key;
+
+/// How an instance is repaired.
+#[derive(Debug, Clone)]
+pub struct RepairOptions {
+    /// Make everything anew that can be, and store nothing.
+    pub dry_run: bool,
+    /// How much is read back to find damage, beyond what earlier checks have found.
+    pub read_data: Option<Sample>,
+    /// Where pg_restore is looked for.
+    pub tools: Tools,
+}
+
+/// What became of an instance's damage.
+#[derive(Debug, Clone, Default)]
+pub struct Repaired {
+    /// Backups that were looked at.
+    pub backups: u64,
+    /// Objects that are sound again.
+    pub mended: Vec<Mended>,
+    /// Objects that are damaged still.
+    pub beyond: Vec<Beyond>,
+    /// Backups that were set aside, from the oldest to the newest.
+    pub set_aside: Vec<BackupId>,
+    /// Backups that are damaged and were left: only lists are lost that a restore does not need, or they could not be set aside.
+    pub left: Vec<BackupId>,
+}
+
+/// An object that was made anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mended {
+    /// The object.
+    pub key: Key,
+    /// What was wrong with it.
+    pub reasons: Vec<String>,
+    /// What it was made from, in words.
+    pub from: &'static str,
+}
+
+/// An object that could not be made anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beyond {
+    /// The object.
+    pub key: Key,
+    /// What is wrong with it.
+    pub reasons: Vec<String>,
+    /// Why it could not be.
+    pub why: String,
+    /// The backups that need it.
+    pub backups: Vec<BackupId>,
+}
+
+/// Repairs an instance. `filestore` is its live one, where it is on this machine.
+///
+/// # Errors
+/// As the cause of [`Error::Verb`]: the instance is locked, the store failed, pg_restore is missing. What was put back until then is sound.
+pub async fn repair(
+    repository: &Repository,
+    instance: &str,
+    filestore: Option<&Path>,
+    options: &RepairOptions,
+    run: &Run,
+) -> Result<Repaired, Error> {
+    let locked = async {
+        if options.dry_run {
+            return run
+                .until_cancelled(carry_out(Repair { repository, instance, filestore, options, lock: None, run }))
+                .await;
+        }
+        let lock = repository.lock(instance, Purpose::Repair, run).await?;
+        let repair = Repair { repository, instance, filestore, options, lock: Some(&lock), run: lock.run() };
+        let done = lock.run().until_cancelled(carry_out(repair)).await;
+        lock.finish(done).await
+    };
+    locked.await.map_err(|error| error.during(format!("repair {instance}")))
+}
+
+/// One repair.
+#[derive(Clone, Copy)]
+struct Repair<'a> {
+    repository: &'a Repository,
+    instance: &'a str,
+    filestore: Option<&'a Path>,
+    options: &'a RepairOptions,
+    /// `None` in a dry run.
+    lock: Option<&'a Lock>,
+    run: &'a Run,
+}
+
+impl Repair<'_> {
+    async fn check(&self, read_data: Option<Sample>) -> Result<Report, Error> {
+        let backups = self.repository.names(Some(self.instance)).await?;
+        let options = CheckOptions { read_data, tools: self.options.tools.clone() };
+        check(self.repository, &backups, &options, self.run).await
+    }
+}
+
+async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
+    let mut repaired = Repaired::default();
+    // Without its manifest nothing is known of a backup's other objects, so the documents come first.
+    let mut hopeless: BTreeMap<Key, String> = BTreeMap::new();
+    let mut mended: BTreeSet<Key> = BTreeSet::new();
+    for backup in repair.check(None).await?.backups {
+        let documents = backup.damage.iter().filter(|damage| [MANIFEST, CHECKSUMS].contains(&damage.key.name()));
+        let documents: Vec<_> = documents.collect();
+        let Some(first) = documents.first() else { continue };
+        match mend_checksums(&repair, &backup.id).await? {
+            Ok(key) => {
+                let reasons = documents.iter().map(|damage| damage.reason.clone()).collect();
+                mended.insert(key.clone());
+                repaired.mended.push(Mended { key, reasons, from: "the manifest" });
+            }
+            Err(why) => {
+                hopeless.insert(first.key.clone(), why);
+            }
+        }
+    }
+    let report = repair.check(Some(repair.options.read_data.unwrap_or(Sample::DAMAGED_BEFORE))).await?;
+    repaired.backups = report.backups.len() as u64;
+    let manifests = manifests(&repair, &report).await?;
+    let mut damaged = report.damaged_objects();
+    // A volume is made anew by its list.
+    damaged.sort_by_key(|damaged| !damaged.key.name().ends_with(".files.zst"));
+    for damaged in damaged {
+        if mended.contains(&damaged.key) {
+            continue;
+        }
+        let backups: Vec<BackupId> = damaged.backups.into_iter().map(|(_, id)| id).collect();
+        let role = backups.iter().filter_map(|id| manifests.get(id)).find_map(|manifest| role(manifest, &damaged.key));
+        let made = match (hopeless.remove(&damaged.key), &role) {
+            (Some(why), _) => Err(why),
+            (None, Some(role)) => make_anew(&repair, role).await?,
+            (None, None) => Err("nothing else says what it was".to_owned()),
+        };
+        let (key, reasons) = (damaged.key, damaged.reasons);
+        match made {
+            Ok(from) => repaired.mended.push(Mended { key, reasons, from }),
+            Err(why) => repaired.beyond.push(Beyond { key, reasons, why, backups }),
+        }
+    }
+    set_aside(&repair, &mut repaired, &manifests).await?;
+    Ok(repaired)
+}
+
+/// The manifests of the damaged backups, as far as they can be read.
+async fn manifests(repair: &Repair<'_>, report: &Report) -> Result<BTreeMap<BackupId, Manifest>, Error> {
+    let mut manifests = BTreeMap::new();
+    for backup in report.backups.iter().filter(|backup| !backup.damage.is_empty()) {
+        match repair.repository.verified_manifest(repair.instance, &backup.id).await {
+            Ok(manifest) => manifests.insert(backup.id.clone(), manifest),
+            Err(error) if error.is_of_object() => None,
+            Err(error) => return Err(error.into()),
+        };
+    }
+    Ok(manifests)
+}
+
+/// Sets the backups aside that need what could not be mended.
+async fn set_aside(
+    repair: &Repair<'_>,
+    repaired: &mut Repaired,
+    manifests: &BTreeMap<BackupId, Manifest>,
+) -> Result<(), Error> {
+    let damaged: BTreeSet<&BackupId> = repaired.beyond.iter().flat_map(|beyond| &beyond.backups).collect();
+    for id in damaged {
+        let of_it = || repaired.beyond.iter().filter(|beyond| beyond.backups.contains(id));
+        let is_dispensable = |beyond: &Beyond| {
+            let role = manifests.get(id).and_then(|manifest| role(manifest, &beyond.key));
+            matches!(role, Some(Role::Tables(_) | Role::Attachments))
+        };
+        let is_later = of_it().any(|beyond| beyond.why == documents::LATER);
+        if is_later || of_it().all(is_dispensable) {
+            repaired.left.push(id.clone());
+            continue;
+        }
+        if let Some(lock) = repair.lock {
+            lock.confirm().await?;
+            match repair.repository.put_aside(repair.instance, id).await {
+                Ok(()) => {}
+                Err(error) if error.is_of_object() => {
+                    let reason = explain(&error);
+                    repair.run.progress.warn(&format!("{}/{id} could not be set aside: {reason}", repair.instance));
+                    repaired.left.push(id.clone());
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        repaired.set_aside.push(id.clone());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

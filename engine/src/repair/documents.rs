@@ -1,0 +1,97 @@
+//! A backup's `SHA256SUMS`, made anew from its manifest where that can be trusted.
+
+use std::io;
+
+use super::Repair;
+use super::put_back::store_document;
+use crate::error::Error;
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, read_checksums, write_checksums};
+use crate::repository::{BackupId, Damage, RepositoryError, damage_by_store, damage_of_document, member};
+use crate::store::{Key, read_document};
+use crate::stream::Digest;
+
+/// Why a backup of a later version is left alone.
+pub(super) const LATER: &str = "it is of a later version of odoo-backup, which alone can say what is wrong";
+
+/// Makes a backup's checksums anew, and returns their key; or why that cannot be done.
+pub(super) async fn mend_checksums(repair: &Repair<'_>, id: &BackupId) -> Result<Result<Key, String>, Error> {
+    let folder = id.key(repair.instance);
+    let key = member(&folder, CHECKSUMS);
+    let manifest_key = member(&folder, MANIFEST);
+    let bytes = match document(repair, &manifest_key).await? {
+        Ok(bytes) => bytes,
+        Err(damage) => return Ok(Err(damage.reason)),
+    };
+    let manifest = match repair.repository.manifest_of(repair.instance, id, &manifest_key, &bytes) {
+        Ok(manifest) => manifest,
+        Err(RepositoryError::NewerFormat { .. }) => return Ok(Err(LATER.to_owned())),
+        Err(error) => return damage_of_document(manifest_key, error).map(|damage| Err(damage.reason)),
+    };
+    let own = manifest.objects().filter(|object| object.key.is_under(&folder));
+    let digests = own.map(|object| (object.key.name(), object.stored.sha256));
+    let sums = write_checksums(digests.chain([(MANIFEST, Digest::of(&bytes))]));
+    let found = document(repair, &key).await?;
+    let line = found.as_ref().ok().and_then(|found| read_checksums(found).get(MANIFEST).copied());
+    let is_right = match line {
+        Some(line) => are_near(line, Digest::of(&bytes)),
+        None => is_vouched_for(repair, id, &manifest, &bytes).await?,
+    };
+    if !is_right {
+        let why = "nothing vouches for the manifest: its digest is another, or its objects are not what it says";
+        return Ok(Err(why.to_owned()));
+    }
+    if found.is_ok_and(|found| found == sums.as_bytes()) {
+        // The checksums are not what is wrong.
+        return Ok(Err("nothing else says what it was".to_owned()));
+    }
+    store_document(repair, &key, sums.into_bytes()).await?;
+    Ok(Ok(key))
+}
+
+async fn document(repair: &Repair<'_>, key: &Key) -> Result<Result<Vec<u8>, Damage>, Error> {
+    match read_document(&**repair.repository.store(), key).await {
+        Ok(bytes) => Ok(Ok(bytes)),
+        Err(error) => damage_by_store(error).map(Err),
+    }
+}
+
+/// Whether two digests are the same but for a digit or two, as damage to the line of one makes them: by chance no two are that near.
+fn are_near(one: Digest, other: Digest) -> bool {
+    let (one, other) = (one.to_string(), other.to_string());
+    one.bytes().zip(other.bytes()).filter(|(one, other)| one != other).count() <= 2
+}
+
+/// Whether all that can be known without a digest says that a manifest is right: it is written as this program writes it, its id is that of its
+/// moment, and each object is what it says.
+async fn is_vouched_for(repair: &Repair<'_>, id: &BackupId, manifest: &Manifest, bytes: &[u8]) -> Result<bool, Error> {
+    let is_as_written = manifest.to_bytes().is_ok_and(|written| written == bytes);
+    if !is_as_written || BackupId::new(manifest.created_at) != *id {
+        return Ok(false);
+    }
+    for object in manifest.objects() {
+        let task = repair.run.progress.task(object.key.as_str(), Some(object.plain.size));
+        let read = repair.repository.examine(object, task, |plain| io::copy(plain, &mut io::sink()));
+        if read.await?.is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_near_that_differ_in_a_digit_or_two() {
+        let digest = Digest::of(b"a manifest");
+        let flipped = |places: usize| {
+            let text = digest.to_string();
+            let flip =
+                |(at, digit): (usize, char)| if at < places { if digit == '0' { '1' } else { '0' } } else { digit };
+            text.chars().enumerate().map(flip).collect::<String>().parse::<Digest>().unwrap()
+        };
+        assert!(are_near(digest, digest) && are_near(flipped(1), digest) && are_near(digest, flipped(2)));
+        assert!(!are_near(flipped(6), digest) && !are_near(Digest::of(b"another"), digest));
+    }
+}

@@ -1,0 +1,271 @@
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::TryStreamExt;
+use harness::project::{INSTANCE, Project};
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::*;
+use crate::backup::{BackupOptions, backup};
+use crate::config::Config;
+use crate::repository::member;
+use crate::store::faulty::{Fault, FaultyStore};
+use crate::store::{LocalStore, StoreErrorKind};
+
+/// Three backups, each with an object of each kind of its own.
+struct Fixture {
+    project: Project,
+    pristine: TempDir,
+    ids: Vec<BackupId>,
+}
+
+async fn open(folder: &Path) -> Repository {
+    let store = LocalStore::open(folder.to_owned(), false).await.unwrap();
+    Repository::open(Arc::new(store)).await.unwrap()
+}
+
+impl Fixture {
+    /// With a file of so many bytes in each.
+    async fn with_files_of(size: u32) -> Self {
+        let project = Project::start().await;
+        let instance = Config::load(&project.config()).unwrap().instance(INSTANCE).unwrap().clone();
+        let pristine = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(pristine.path().to_owned(), false).await.unwrap();
+        let repository = Repository::init(Arc::new(store), Timestamp::now()).await.unwrap();
+        let files = project.filestore();
+        for number in 0..3 {
+            fs::write(files.join(format!("gone-{number}")), "gone").unwrap();
+        }
+        let mut ids = Vec::new();
+        for number in 0..3_u8 {
+            let large: Vec<u8> = (0..size).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ number).collect();
+            fs::write(files.join(format!("large-{number}")), large).unwrap();
+            fs::write(files.join(format!("small-{number}")), [number; 100]).unwrap();
+            fs::remove_file(files.join(format!("gone-{number}"))).unwrap();
+            project.cluster().execute(INSTANCE, &format!("CREATE TABLE more_{number} AS SELECT {number} AS n"));
+            project.cluster().execute(INSTANCE, "UPDATE ir_attachment SET name = name || '!'");
+            let options = BackupOptions { parallel_volumes: 1, ..BackupOptions::default() };
+            ids.push(backup(&repository, &instance, options, &Run::default()).await.unwrap().id);
+        }
+        Self { project, pristine, ids }
+    }
+
+    /// A copy to be damaged.
+    async fn copy(&self) -> (TempDir, Repository) {
+        let folder = tempfile::tempdir().unwrap();
+        let copied = Command::new("cp").arg("-a").arg(self.pristine.path().join(".")).arg(folder.path()).status();
+        assert!(copied.unwrap().success());
+        let repository = open(folder.path()).await;
+        (folder, repository)
+    }
+
+    fn path(&self, folder: &TempDir, backup: usize, name: &str) -> PathBuf {
+        folder.path().join(self.ids[backup].key(INSTANCE).as_str()).join(name)
+    }
+
+    async fn repair(&self, repository: &Repository, dry_run: bool) -> Repaired {
+        let options = RepairOptions { dry_run, read_data: None, tools: Tools::new(None) };
+        let filestore = self.project.filestore();
+        repair(repository, INSTANCE, Some(&filestore), &options, &Run::default()).await.unwrap()
+    }
+}
+
+async fn checked(repository: &Repository, read_data: Option<Sample>) -> Report {
+    let names = repository.names(None).await.unwrap();
+    let options = CheckOptions { read_data, tools: Tools::new(None) };
+    check(repository, &names, &options, &Run::default()).await.unwrap()
+}
+
+async fn read_all(repository: &Repository) -> Report {
+    checked(repository, Some(Sample::ALL)).await
+}
+
+/// What was found damaged by reading is read again.
+async fn look(repository: &Repository) -> Report {
+    checked(repository, Some(Sample::DAMAGED_BEFORE)).await
+}
+
+async fn keys(repository: &Repository) -> BTreeSet<String> {
+    let listed = repository.store().list(None).map_ok(|object| object.key.to_string());
+    listed.try_filter(|key| std::future::ready(!key.ends_with("check.json"))).try_collect().await.unwrap()
+}
+
+/// Does something to an object, and to another one of its kind.
+type Damage = fn(&Path, &Path);
+
+fn truncate(path: &Path, _: &Path) {
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+}
+
+fn flip(path: &Path, _: &Path) {
+    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let (mut byte, middle) = ([0], file.metadata().unwrap().len() / 2);
+    file.read_exact_at(&mut byte, middle).unwrap();
+    file.write_all_at(&[byte[0] ^ 0x10], middle).unwrap();
+}
+
+fn delete(path: &Path, _: &Path) {
+    fs::remove_file(path).unwrap();
+}
+
+fn swap(path: &Path, other: &Path) {
+    let (one, two) = (fs::read(path).unwrap(), fs::read(other).unwrap());
+    assert_ne!(one, two, "{}", path.display());
+    fs::write(path, two).unwrap();
+    fs::write(other, one).unwrap();
+}
+
+/// What is to become of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Mended,
+    SetAside,
+    Left,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_damage_to_every_kind_of_object_is_named_and_after_a_repair_the_rest_is_sound() {
+    let fixture = Fixture::with_files_of(10_000).await;
+    let damages: [(&str, Damage); 4] =
+        [("truncated", truncate), ("flipped", flip), ("deleted", delete), ("swapped", swap)];
+    let kinds = [
+        ("database.dump.zst", End::SetAside),
+        ("tables.zst", End::Mended),
+        ("attachments.zst", End::Left),
+        ("filestore-0001.tar.zst", End::Mended),
+        ("filestore-0001.files.zst", End::Mended),
+        ("filestore-removed.zst", End::SetAside),
+        ("SHA256SUMS", End::Mended),
+        ("manifest.json", End::SetAside),
+    ];
+    for ((name, usually), (how, damage)) in kinds.into_iter().flat_map(|kind| damages.map(|damage| (kind, damage))) {
+        let case = format!("{name} {how}");
+        let (folder, repository) = fixture.copy().await;
+        damage(&fixture.path(&folder, 1, name), &fixture.path(&folder, 2, name));
+        let before = keys(&repository).await;
+        let report = read_all(&repository).await;
+        if (name, how) == ("manifest.json", "deleted") {
+            assert!(report.is_sound() && !report.unnamed.is_empty(), "{case}: such a backup does not exist");
+            continue;
+        }
+        // Of two documents that do not agree, the manifest is named.
+        let swapped_sums = (name, how) == ("SHA256SUMS", "swapped");
+        let named = if swapped_sums { "manifest.json" } else { name };
+        let key = member(&fixture.ids[1].key(INSTANCE), named);
+        let damaged = report.damaged_objects();
+        let found = damaged.iter().find(|damaged| damaged.key == key);
+        let found = found.unwrap_or_else(|| panic!("{case}: {damaged:?}"));
+        let shared = name.starts_with("filestore-0001");
+        let hit: Vec<_> = found.backups.iter().map(|(_, id)| id.clone()).collect();
+        assert_eq!(hit, fixture.ids[1..if shared { 3 } else { 2 }], "{case}");
+
+        let repaired = fixture.repair(&repository, false).await;
+        let end = if swapped_sums { End::SetAside } else { usually };
+        let is_both = how == "swapped";
+        let affected = &fixture.ids[1..if is_both { 3 } else { 2 }];
+        let after = keys(&repository).await;
+        // What was read before and not touched since is as it was.
+        let report = if end == End::Mended { read_all(&repository).await } else { look(&repository).await };
+        let sound: Vec<_> =
+            report.backups.iter().filter(|backup| backup.damage.is_empty()).map(|backup| &backup.id).collect();
+        match end {
+            End::Mended => {
+                assert_eq!(repaired.mended.len(), 1 + usize::from(is_both), "{case}: {repaired:?}");
+                assert_eq!((sound.len(), after.len()), (3, before.len() + usize::from(how == "deleted")), "{case}");
+            }
+            End::SetAside => {
+                assert_eq!(repaired.set_aside, affected, "{case}: {repaired:?}");
+                assert!(report.is_sound() && sound.contains(&&fixture.ids[0]), "{case}");
+                assert_eq!(
+                    (sound.len(), after.len()),
+                    (3 - affected.len(), before.len()),
+                    "{case}: nothing is deleted"
+                );
+                assert_eq!((report.set_aside.len(), report.unnamed.len()), (affected.len(), 0), "{case}");
+            }
+            End::Left => {
+                assert_eq!((&repaired.left[..], repaired.set_aside.len()), (affected, 0), "{case}: {repaired:?}");
+                assert_eq!(sound.len(), 3 - affected.len(), "{case}");
+            }
+        }
+        for key in &after {
+            let is_document = ["set-aside.json", "manifest.json"].iter().any(|name| key.ends_with(name));
+            assert!(is_document || before.contains(key) || how == "deleted", "{case}: {key}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_the_frame_that_is_damaged_needs_the_files_and_without_them_nothing_is_put_back() {
+    // More than one frame.
+    let fixture = Fixture::with_files_of(9 << 20).await;
+    let (folder, repository) = fixture.copy().await;
+    let volume = fixture.path(&folder, 1, "filestore-0001.tar.zst");
+    let sound = fs::read(&volume).unwrap();
+    flip(&volume, &volume);
+    read_all(&repository).await;
+    let (small, large) = (fixture.project.filestore().join("small-1"), fixture.project.filestore().join("large-1"));
+    fs::remove_file(&small).unwrap();
+    let dry = fixture.repair(&repository, true).await;
+    assert_eq!((dry.mended.len(), dry.beyond.len()), (1, 0), "{dry:?}");
+    assert_ne!(fs::read(&volume).unwrap(), sound, "a dry run stores nothing");
+    let content = fs::read(&large).unwrap();
+    fs::write(&large, content.iter().rev().copied().collect::<Vec<_>>()).unwrap();
+    let dry = fixture.repair(&repository, true).await;
+    assert!(dry.beyond[0].why.contains("1 of its files are no longer"), "{dry:?}");
+    assert_eq!(dry.set_aside, fixture.ids[1..], "it says what it would do");
+    assert_eq!(repository.names(None).await.unwrap().len(), 3);
+    fs::write(&large, content).unwrap();
+    assert_eq!(fixture.repair(&repository, false).await.mended.len(), 1);
+    assert_eq!(fs::read(&volume).unwrap(), sound);
+    assert!(read_all(&repository).await.is_sound());
+}
+
+#[tokio::test]
+async fn killed_at_each_request_it_loses_nothing_and_the_next_run_finishes() {
+    let fixture = Fixture::with_files_of(10_000).await;
+    let (damaged, repository) = fixture.copy().await;
+    delete(&fixture.path(&damaged, 1, "filestore-0001.files.zst"), Path::new(""));
+    delete(&fixture.path(&damaged, 0, "SHA256SUMS"), Path::new(""));
+    delete(&fixture.path(&damaged, 2, "database.dump.zst"), Path::new(""));
+    drop(repository);
+    for requests in 1.. {
+        let folder = tempfile::tempdir().unwrap();
+        let copied = Command::new("cp").arg("-a").arg(damaged.path().join(".")).arg(folder.path()).status();
+        assert!(copied.unwrap().success());
+        let left = AtomicUsize::new(requests);
+        let fault = move |_, _: &Key| {
+            let alive = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+            (!alive).then(|| Fault::Refused(StoreErrorKind::Unavailable("killed".into())))
+        };
+        let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
+        let options = RepairOptions { dry_run: false, read_data: None, tools: Tools::new(None) };
+        let filestore = fixture.project.filestore();
+        let survived = match Repository::open(Arc::new(FaultyStore { inner, fault })).await {
+            Ok(mortal) => repair(&mortal, INSTANCE, Some(&filestore), &options, &Run::default()).await.is_ok(),
+            Err(_) => false,
+        };
+        let repository = open(folder.path()).await;
+        for claim in repository.claims(None).await.unwrap() {
+            repository.remove_claim(&claim).await.unwrap();
+        }
+        for id in &fixture.ids {
+            let there = async |name| repository.store().head(&member(&id.key(INSTANCE), name)).await.unwrap().is_some();
+            assert!(there("manifest.json").await || there("set-aside.json").await, "after {requests} requests");
+        }
+        fixture.repair(&repository, false).await;
+        let ids: Vec<_> = repository.names(None).await.unwrap().into_iter().map(|(_, id)| id).collect();
+        assert_eq!(ids, fixture.ids[..2], "after {requests} requests");
+        assert!(look(&repository).await.is_sound());
+        if survived {
+            assert!(read_all(&repository).await.is_sound() && requests > 20);
+            return;
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Backups that were set aside, because they cannot be trusted. Nothing of them is deleted.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::{BackupId, Repository, RepositoryError, layout, member};
+use crate::manifest::{MANIFEST, Manifest, SET_ASIDE};
+use crate::store::{Key, Mode, Object, read_document};
+use crate::stream::body_of;
+
+/// The backups of an instance that were set aside, and what they keep from a prune.
+#[derive(Debug, Default)]
+pub(crate) struct SetAside {
+    ids: BTreeSet<BackupId>,
+    /// What they stand on, as far as their manifests can be read.
+    needed: HashSet<Key>,
+}
+
+impl SetAside {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &BackupId> {
+        self.ids.iter()
+    }
+
+    pub(crate) fn has(&self, id: &BackupId) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// Whether an object lies in the folder of one of them, or is needed by one.
+    pub(crate) fn keeps(&self, key: &Key) -> bool {
+        self.needed.contains(key) || layout::folder(key).is_some_and(|id| self.has(&id))
+    }
+}
+
+impl Repository {
+    /// The backups that were set aside, by a listing of their instance.
+    ///
+    /// # Errors
+    /// The store's
+    pub(crate) async fn set_aside(
+        &self,
+        instance: &str,
+        objects: impl IntoIterator<Item = &Object>,
+    ) -> Result<SetAside, RepositoryError> {
+        let ids: BTreeSet<BackupId> = layout::set_aside(objects).collect();
+        let mut needed = HashSet::new();
+        for id in &ids {
+            match read_document(&**self.store(), &member(&id.key(instance), SET_ASIDE)).await {
+                Ok(bytes) => {
+                    if let Ok(manifest) = serde_json::from_slice::<Manifest>(&bytes) {
+                        needed.extend(layout::needed(&manifest));
+                    }
+                }
+                Err(error) if error.is_of_object() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(SetAside { ids, needed })
+    }
+
+    /// Sets a backup aside: it is no backup any more until its `set-aside.json` is called `manifest.json` again. Cut off in between, it still is one.
+    ///
+    /// # Errors
+    /// The store's, also where the manifest cannot be read at all.
+    pub(crate) async fn put_aside(&self, instance: &str, id: &BackupId) -> Result<(), RepositoryError> {
+        let folder = id.key(instance);
+        let manifest = member(&folder, MANIFEST);
+        let bytes = read_document(&**self.store(), &manifest).await?;
+        self.store().put(&member(&folder, SET_ASIDE), body_of(bytes), Mode::Replace).await?;
+        self.store().delete(&manifest).await?;
+        Ok(())
+    }
+}
