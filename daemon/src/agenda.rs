@@ -98,7 +98,8 @@ pub fn entries(config: &Config) -> BTreeMap<(String, Job), Entry> {
     for instance in config.instances.values() {
         let routine = &instance.routine;
         let check = routine.check.as_ref().map(|check| &check.schedule);
-        for (job, schedule) in [(Job::Backup, routine.backup.as_ref()), (Job::Check, check)] {
+        let drill = instance.drill.schedule.as_ref();
+        for (job, schedule) in [(Job::Backup, routine.backup.as_ref()), (Job::Check, check), (Job::Drill, drill)] {
             let Some(schedule) = schedule else { continue };
             let mut entry = Entry::new(&instance.name, job, schedule.clone(), routine.zone.clone());
             entry.splay = SignedDuration::try_from(routine.splay).unwrap_or(SignedDuration::MAX);

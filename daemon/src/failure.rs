@@ -40,7 +40,12 @@ pub enum Failure {
 impl Failure {
     /// Whether it may go well when it is tried again.
     pub(crate) fn is_worth_a_retry(&self) -> bool {
-        !matches!(self, Self::Damage { .. } | Self::Gone(_) | Self::Fault(_))
+        match self {
+            // What speaks against a backup speaks against it the next time, too.
+            Self::Engine(error) => !error.refutes_backup(),
+            Self::Repository(_) | Self::Stalled(_) => true,
+            Self::Damage { .. } | Self::Gone(_) | Self::Fault(_) => false,
+        }
     }
 
     /// Whether another holds the instance's lock.

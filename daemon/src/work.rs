@@ -1,6 +1,7 @@
 //! What a run does: the engine's verbs, each behind an [`Order`].
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,6 +9,7 @@ use engine::backup::{BackupOptions, Made, backup, backup_unless_made};
 use engine::check::{CheckOptions, Sample, check};
 use engine::config::{Config, Instance, RepositoryConfig};
 use engine::copy::after_backup;
+use engine::drill::{self, DrillOptions};
 use engine::error::explain;
 use engine::manifest::Manifest;
 use engine::postgres::Tools;
@@ -15,7 +17,8 @@ use engine::prune::{PruneOptions, prune};
 use engine::repository::{Repository, RepositoryError};
 use engine::run::Run;
 use jiff::Timestamp;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
+use tracing::{Instrument, Span};
 
 use crate::agenda::Job;
 use crate::failure::Failure;
@@ -34,6 +37,8 @@ pub enum Order {
         /// How much is read back. `None`: as the configuration says.
         read_data: Option<Sample>,
     },
+    /// Restore its latest backup, verify the copy, and drop it.
+    Drill,
 }
 
 impl Order {
@@ -42,15 +47,16 @@ impl Order {
         match self {
             Self::Backup { .. } => Job::Backup,
             Self::Check { .. } => Job::Check,
+            Self::Drill => Job::Drill,
         }
     }
 
-    /// What a schedule orders; `None` for what this version does not do.
-    pub(crate) fn of_schedule(job: Job) -> Option<Self> {
+    /// What a schedule orders.
+    pub(crate) fn of_schedule(job: Job) -> Self {
         match job {
-            Job::Backup => Some(Self::Backup { reread: false }),
-            Job::Check => Some(Self::Check { read_data: None }),
-            Job::Drill => None,
+            Job::Backup => Self::Backup { reread: false },
+            Job::Check => Self::Check { read_data: None },
+            Job::Drill => Self::Drill,
         }
     }
 }
@@ -103,6 +109,7 @@ impl Worker for Engine {
         match work.order {
             Order::Backup { reread } => back_up(&repository, &work, reread).await,
             Order::Check { read_data } => check_all(&repository, &work, read_data).await,
+            Order::Drill => drill_latest(&repository, &work).await,
         }
     }
 }
@@ -191,6 +198,55 @@ async fn check_all(repository: &Repository, work: &Work<'_>, read_data: Option<S
         figures.insert("read_bytes".to_owned(), read.bytes);
     }
     Ok(Outcome::Done { backup: None, warnings: Vec::new(), figures })
+}
+
+/// More jobs than this do not make pg_restore faster on the machines that Odoo runs on, and production may run on this one.
+const MOST_JOBS: usize = 4;
+
+async fn drill_latest(repository: &Repository, work: &Work<'_>) -> Result<Outcome, Failure> {
+    let instance = work.instance;
+    let manifest = repository.find("latest", Some(&instance.name)).await?;
+    let place = drill::place(work.config, &instance.name, None).map_err(|unknown| Failure::Gone(unknown.name))?;
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let jobs = u32::try_from(processors.min(MOST_JOBS)).unwrap_or(1);
+    let options = DrillOptions { jobs, parallel_volumes: jobs, depth: instance.drill.depth };
+    let (config, repository, run) = (work.config.clone(), repository.clone(), work.run.clone());
+    let drilled = on_a_thread(async move || {
+        let drilled = drill::drill(&config, &repository, &manifest, &place, options, &run);
+        drilled.await.map_err(Failure::from)
+    });
+    let drilled = drilled.await?;
+    let milliseconds = u64::try_from(drilled.timings.total.as_millis()).unwrap_or(u64::MAX);
+    let figures = [
+        ("restored_files", drilled.files),
+        ("restored_file_bytes", drilled.bytes),
+        ("restore_milliseconds", milliseconds),
+    ];
+    Ok(Outcome::Done {
+        backup: Some(drilled.backup),
+        warnings: drilled.warnings,
+        figures: figures.map(|(name, figure)| (name.to_owned(), figure)).into(),
+    })
+}
+
+/// As much as a program's first thread has: a restore's steps are nested deeper than the two MiB of tokio's threads hold.
+const STACK: usize = 8 << 20;
+
+/// Does what cannot go from one thread to another: the compiler does not see that a restore can, because of closures in its streams
+/// (rust-lang/rust#102211). It ends by its own token; whoever waits for it no more does not stop it.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl AsyncFnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let (runtime, span) = (tokio::runtime::Handle::current(), Span::current());
+    let (sender, receiver) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("drill".into()).stack_size(STACK);
+    let begun = thread.spawn(move || {
+        let done = runtime.block_on(Box::pin(work()).instrument(span));
+        // Nobody may wait for it any more.
+        let _ = sender.send(done);
+    });
+    begun.map_err(|error| Failure::Fault(error.to_string()))?;
+    receiver.await.unwrap_or_else(|_| Err(Failure::Fault("the thread of the drill has ended".into())))
 }
 
 #[cfg(test)]

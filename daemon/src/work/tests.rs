@@ -26,7 +26,11 @@ impl Fixture {
     }
 
     async fn back_up(&self) -> (BackupId, Vec<String>, BTreeMap<String, u64>) {
-        let (instance, order) = (&self.config.instances[INSTANCE], Order::Backup { reread: false });
+        self.carry_out(Order::Backup { reread: false }).await
+    }
+
+    async fn carry_out(&self, order: Order) -> (BackupId, Vec<String>, BTreeMap<String, u64>) {
+        let instance = &self.config.instances[INSTANCE];
         let work = Work { config: &self.config, instance, order, slot: None, run: &Run::default() };
         match self.engine.work(work).await.unwrap() {
             Outcome::Done { backup, warnings, figures } => (backup.unwrap(), warnings, figures),
@@ -68,4 +72,22 @@ async fn what_keeps_a_prune_from_removing_is_a_warning_of_a_backup_that_counts()
     let (_, warnings, _) = fixture.back_up().await;
     assert!(warnings.iter().any(|warning| warning.starts_with("nothing is removed: ")), "{warnings:?}");
     assert_eq!(fixture.left().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_drill_proves_the_latest_backup_and_leaves_nothing() {
+    let fixture = Fixture::with("[instance.production.drill]\nschedule = \"0 5 * * 0\"\n").await;
+    let databases = || fixture.project.cluster().execute("postgres", "SELECT datname FROM pg_database ORDER BY 1");
+    let before = databases();
+    fixture.back_up().await;
+    let (latest, _, _) = fixture.back_up().await;
+    let (drilled, warnings, figures) = fixture.carry_out(Order::Drill).await;
+    assert_eq!((&drilled, warnings.as_slice()), (&latest, &[][..]));
+    assert!(figures["restored_files"] > 0 && figures["restored_file_bytes"] > 0, "{figures:?}");
+    assert_eq!(databases(), before);
+    let listing = fixture.repository.list(None).await.unwrap();
+    let proven = |id: &BackupId| {
+        listing.evidence.get(&(INSTANCE.to_owned(), id.clone())).is_some_and(|of| of.proven().is_some())
+    };
+    assert!(proven(&latest));
 }

@@ -6,11 +6,14 @@ use super::error::nearest;
 use super::section::{Reported, Section};
 use super::value::Refusal;
 use super::{Neutralize, keys};
+use crate::schedule::Schedule;
 use crate::verify::Depth;
 
-/// Where the backups of an instance are drilled, and how.
+/// Where the backups of an instance are drilled, how, and when.
 #[derive(Debug, Clone, Default)]
 pub struct Drill {
+    /// When the daemon drills the latest; `None`: not by itself.
+    pub schedule: Option<Schedule>,
     /// The target whose server and settings are used; `None`: the instance's own server.
     pub target: Option<String>,
     /// The folder in which the scratch filestore is made; `None`: the one that the target's, or else the instance's filestore lies in.
@@ -24,6 +27,7 @@ pub struct Drill {
 /// Reads the section inside `instance`, or says what holds without it. `targets` are the names of all targets.
 pub(super) fn read(instance: &Section<'_>, targets: &[String]) -> Result<Drill, Reported> {
     let Some(section) = instance.section("drill", &keys::DRILL)? else { return Ok(Drill::default()) };
+    let schedule = section.optional("schedule");
     let target = section.optional::<String>("target");
     let folder = section.optional("folder");
     let depth = section.optional("verify");
@@ -33,5 +37,6 @@ pub(super) fn read(instance: &Section<'_>, targets: &[String]) -> Result<Drill, 
         let suggestion = nearest(name, targets.iter().map(String::as_str)).map(Into::into);
         return Err(section.refuse("target", Refusal { message, suggestion }));
     }
-    Ok(Drill { target, folder: folder?, depth: depth?.unwrap_or_default(), neutralize: Neutralize::default() })
+    let (schedule, folder, depth) = (schedule?, folder?, depth?.unwrap_or_default());
+    Ok(Drill { schedule, target, folder, depth, neutralize: Neutralize::default() })
 }

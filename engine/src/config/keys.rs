@@ -119,7 +119,7 @@ const INSIDE: &[Key] = &[
     section("check", "When the daemon checks its backups", &["verify", "verification"]),
     section(
         "drill",
-        "Where its backups are restored to, to prove that they can be",
+        "Where its backups are restored to, to prove that they can be, and when",
         &["drills", "rehearsal", "scratch"],
     ),
 ];
@@ -493,6 +493,14 @@ const COPY: &[Key] = &[Key {
 }];
 
 const SCRATCH: &[Key] = &[
+    Key {
+        name: "schedule",
+        kind: "string",
+        default: "none: the daemon drills nothing by itself",
+        about: "When the daemon drills the instance's latest backup, as `schedule` of the instance",
+        example: "\"0 5 * * 0\"",
+        also: &["cron", "crontab", "when"],
+    },
     Key {
         name: "target",
         kind: "string",

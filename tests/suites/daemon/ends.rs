@@ -73,3 +73,18 @@ async fn a_pg_dump_that_hangs_is_stopped_with_an_error_of_its_own() {
     assert!(status.stdout.contains("nothing advanced"), "{}", status.stdout);
     assert_eq!(status.stdout.lines().count(), 1);
 }
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_the_grace() {
+    let service = Service::with("schedule = \"0 2 * * *\"", "shutdown_grace = \"1h\"\n").await;
+    service.was_away();
+    let _held = service.hold_pg_dump().await;
+    let mut daemon = service.start();
+    service.until_pg_dump_waits(&mut daemon).await;
+    daemon.signal(Signal::TERM);
+    service.told("STOPPING=1").await;
+    assert!(!daemon.has_ended());
+    daemon.signal(Signal::TERM);
+    daemon.wait().await.expect_code(130);
+    assert!(service.backups().await.is_empty());
+}
