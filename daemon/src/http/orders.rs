@@ -31,12 +31,14 @@ pub(super) enum Wanted {
         /// `5%`; where nothing is said, as the configuration says.
         read_data: Option<String>,
     },
+    Drill {},
 }
 
 impl Wanted {
     fn order(self) -> Result<Order, Problem> {
         Ok(match self {
             Self::Backup { reread } => Order::Backup { reread },
+            Self::Drill {} => Order::Drill,
             Self::Check { read_data } => {
                 let sample = read_data.map(|sample| sample.parse::<Sample>()).transpose();
                 Order::Check { read_data: sample.map_err(|error| Problem::invalid(format!("`read_data`: {error}")))? }
