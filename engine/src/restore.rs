@@ -166,7 +166,7 @@ impl Job<'_> {
     async fn locked<T>(&self, occasion: Occasion, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let Self { repository, manifest, run, .. } = *self;
         let lock = repository.lock_to_read(&manifest.instance, &manifest.id, run).await?;
-        let result = work.await;
+        let result = Box::pin(work).await;
         if let Err(error) = &result {
             self.testify_against(occasion, error).await;
         }
@@ -181,7 +181,7 @@ impl Job<'_> {
         let started = Instant::now();
         let mut claim = run.until_cancelled(Claim::take(target, run)).await?;
         let cleared = leftovers::clear(&mut claim, run).await?;
-        run.until_cancelled(self.preflight(&claim)).await?;
+        run.until_cancelled(Box::pin(self.preflight(&claim))).await?;
         if self.options.identity == Identity::Production {
             let name = &target.database.name;
             run.progress.warn(&format!(
@@ -190,8 +190,8 @@ impl Job<'_> {
         }
         let beside = Beside::begin(self, &mut claim)?;
         let work = async {
-            let mut copy = self.make(&beside, &claim).await?;
-            let anonymized = self.anonymize(&beside, copy.neutralized.as_mut()).await?;
+            let mut copy = Box::pin(self.make(&beside, &claim)).await?;
+            let anonymized = Box::pin(self.anonymize(&beside, copy.neutralized.as_mut())).await?;
             // Somebody may have begun to work with what is about to be replaced.
             claim.check_connection()?;
             self.admit(&claim).await?;
@@ -254,9 +254,10 @@ impl Job<'_> {
 
     /// Makes a copy beside the target, verifies it, and makes it harmless.
     async fn make(&self, beside: &Beside, claim: &Claim) -> Result<MadeCopy, Error> {
-        let made = beside.fill(self, claim).await?;
-        let verification = self.verify(beside).await?;
-        let (neutralized, neutralization) = timed(self.neutralize(beside)).await?;
+        // Each step waits on the heap: together they outgrow the stack of a thread.
+        let made = Box::pin(beside.fill(self, claim)).await?;
+        let verification = Box::pin(self.verify(beside)).await?;
+        let (neutralized, neutralization) = timed(Box::pin(self.neutralize(beside))).await?;
         Ok(MadeCopy { made, verification, neutralized, neutralization })
     }
 
