@@ -40,8 +40,9 @@ use self::claim::Claim;
 use self::obstacle::require_none;
 use crate::config::{Config, Target};
 use crate::error::Error;
+use crate::filestore::NewFilestore;
 use crate::manifest::Manifest;
-use crate::odoo::{Anonymized, Neutralized, anonymize, neutralize};
+use crate::odoo::{Anonymized, AnonymizedAttachments, Neutralized, anonymize, neutralize};
 use crate::repository::{Occasion, ProofName, Repository, Timings};
 use crate::run::Run;
 use crate::verify::{Depth, RestoredCopy, Verification, verify};
@@ -219,11 +220,19 @@ impl Job<'_> {
         let timings = copy.timings(total);
         let proof = self.prove(Occasion::Restore, &copy.verification, timings, &mut warnings).await;
         let MadeCopy { made, verification, neutralized, .. } = copy;
+        // What was unpacked, but for what gave way to placeholders.
+        let left = |unpacked: u64, change: fn(&AnonymizedAttachments) -> (u64, u64)| {
+            let (added, removed) = anonymized.as_ref().map_or((0, 0), |report| change(&report.attachments));
+            (unpacked + added).saturating_sub(removed)
+        };
+        let unpacked = &made.files.0;
+        let files = left(unpacked.files, |change| (change.files_added, change.files_removed));
+        let bytes = left(unpacked.bytes, |change| (change.bytes_added, change.bytes_removed));
         Ok(Restored {
             database: target.database.name.clone(),
             filestore: target.filestore.clone(),
-            files: made.files.0.files,
-            bytes: made.files.0.bytes,
+            files,
+            bytes,
             jobs: made.database.0.jobs,
             verification,
             neutralized,
@@ -294,7 +303,9 @@ impl Job<'_> {
             return Ok(None);
         };
         let _task = self.run.progress.task("anonymization", None);
-        let anonymized = anonymize(&beside.database, settings, self.options.jobs).await.map_err(Error::Anonymize)?;
+        let filestore = NewFilestore::open(&beside.filestore, &beside.writers)?;
+        let anonymized =
+            anonymize(&beside.database, filestore, settings, self.options.jobs).await.map_err(Error::Anonymize)?;
         if let Some(login) = neutralized.and_then(|report| report.administrator.as_mut()) {
             *login = anonymized.administrator.clone().unwrap_or_default();
         }

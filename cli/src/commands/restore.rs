@@ -247,11 +247,13 @@ fn anonymous(report: &Anonymized) -> String {
         0 => String::new(),
         tables => format!("; {} emptied", plural(tables, "table")),
     };
+    let attachments: u64 = report.attachments.replaced.iter().map(|of| of.rows).sum();
     format!(
-        "  anonymous  {} in {} of {}{emptied}; {:.1} s\n",
+        "  anonymous  {} in {} of {}{emptied}; {}; {:.1} s\n",
         plural(values, "value"),
         plural(columns as u64, "column"),
         plural(report.tables.len() as u64, "table"),
+        plural(attachments, "attachment"),
         report.duration.as_secs_f64(),
     )
 }

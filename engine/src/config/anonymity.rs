@@ -16,6 +16,10 @@ pub struct Anonymize {
     pub columns: Vec<(String, Fake)>,
     /// `table.column`: columns that stay as they are.
     pub keep: Vec<String>,
+    /// Models whose attachments become placeholders, beside those that the program knows.
+    pub attachments: Vec<String>,
+    /// Models whose attachments stay.
+    pub keep_attachments: Vec<String>,
     /// What the fakes follow from; `None`: a random key for each restore.
     pub seed: Option<Secret>,
 }
@@ -27,14 +31,22 @@ pub(super) fn read(section: &Section<'_>) -> Result<Option<Anonymize>, Reported>
     }
     let Some(section) = section.section("anonymize", &keys::ANONYMIZE)? else { return Ok(None) };
     let columns = section.optional::<Columns>("columns");
-    let keep = section.optional::<Vec<ColumnName>>("keep");
+    let keep = section.optional::<Vec<Kept>>("keep");
+    let attachments = section.optional::<Vec<String>>("attachments");
     let seed = secrets::read(&section, SecretKeys { value: "seed", file: "seed_file" });
     let columns = columns?.unwrap_or_default().0;
-    let keep: Vec<_> = keep?.unwrap_or_default().into_iter().map(|name| name.0).collect();
-    if let Some((name, _)) = columns.iter().find(|(name, _)| keep.contains(name)) {
+    let (mut keep_columns, mut keep_attachments) = (Vec::new(), Vec::new());
+    for kept in keep?.unwrap_or_default() {
+        match kept {
+            Kept::Column(name) => keep_columns.push(name),
+            Kept::Attachments(model) => keep_attachments.push(model),
+        }
+    }
+    if let Some((name, _)) = columns.iter().find(|(name, _)| keep_columns.contains(name)) {
         return Err(section.refuse("keep", format!("{name} is among `columns` as well; keep one of the two")));
     }
-    Ok(Some(Anonymize { columns, keep, seed: seed? }))
+    let attachments = attachments?.unwrap_or_default();
+    Ok(Some(Anonymize { columns, keep: keep_columns, attachments, keep_attachments, seed: seed? }))
 }
 
 struct ColumnName(String);
@@ -50,11 +62,21 @@ impl ColumnName {
     }
 }
 
-impl Value for ColumnName {
+/// `table.column`, or `attachments:model`.
+enum Kept {
+    Column(String),
+    Attachments(String),
+}
+
+impl Value for Kept {
     const EXPECTED: &'static str = "a string";
 
     fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
-        Self::new(&String::read(raw)?)
+        let text = String::read(raw)?;
+        match text.strip_prefix("attachments:") {
+            Some(model) if !model.is_empty() => Ok(Self::Attachments(model.into())),
+            _ => ColumnName::new(&text).map(|name| Self::Column(name.0)),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
@@ -54,6 +54,14 @@ impl NewFilestore {
         Ok(filestore)
     }
 
+    /// One that is there and has no name yet.
+    ///
+    /// # Errors
+    /// [`FilestoreError::Io`]
+    pub fn open(root: &Path, writers: &TaskTracker) -> Result<Self, FilestoreError> {
+        Ok(Self { root: root.to_owned(), like: Like::above(root)?, _writer: writers.token() })
+    }
+
     /// Creates only the folders above `root` that are missing.
     ///
     /// # Errors
@@ -86,6 +94,21 @@ impl NewFilestore {
         let written = copy(content, &mut Writing { file: &mut file, path: &target }, buffer)?;
         self.like.give(&file, &target, self.like.folder_mode & 0o666)?;
         Ok(written)
+    }
+
+    /// Adds a small file of this content. `false`: one of that name is there already.
+    ///
+    /// # Errors
+    /// [`FilestoreError::Io`]
+    pub fn add_small(&self, path: &str, content: &[u8]) -> Result<bool, FilestoreError> {
+        let target = self.root.join(path);
+        if target.is_file() {
+            return Ok(false);
+        }
+        let mut file = self.create_file(&target)?;
+        file.write_all(content).map_err(FilestoreError::io("write", &target))?;
+        self.like.give(&file, &target, self.like.folder_mode & 0o666)?;
+        Ok(true)
     }
 
     fn create_file(&self, path: &Path) -> Result<File, FilestoreError> {

@@ -3,6 +3,7 @@
 //! Every value in a column about people is replaced in place by a fake that follows from the value and a key: the same person has the same fake everywhere, and without
 //! the key no fake leads back. One UPDATE for each table; then the table is written anew, since the space of changed rows would still hold what they were.
 
+mod attachments;
 mod error;
 mod families;
 mod former;
@@ -11,11 +12,13 @@ mod plan;
 mod session;
 mod table;
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
+pub use self::attachments::{AnonymizedAttachments, AttachmentsOf};
 pub use self::error::{AnonymizeError, Left};
 pub use self::kinds::Fake;
 
@@ -24,6 +27,7 @@ use self::session::Key;
 use self::table::Remains;
 use super::tables::Tables;
 use crate::config::Anonymize;
+use crate::filestore::NewFilestore;
 use crate::postgres::{Endpoint, PostgresError, Session, Tuning, connect};
 
 /// What was done to make a copy anonymous.
@@ -35,6 +39,8 @@ pub struct Anonymized {
     pub tables: Vec<AnonymizedTable>,
     /// Tables that were emptied, and held anything.
     pub emptied: Vec<EmptiedTable>,
+    /// What was done to attachments.
+    pub attachments: AnonymizedAttachments,
     /// Columns that the configuration keeps.
     pub kept: Vec<String>,
     /// Columns that hold e-mail addresses all the same: in texts, or in columns that nobody named.
@@ -92,11 +98,16 @@ impl Anonymized {
     }
 }
 
-/// Makes the database anonymous, by `jobs` sessions at once. Nobody else may be connected to it.
+/// Makes the database and its filestore anonymous, by `jobs` sessions at once. Nobody else may be connected to it.
 ///
 /// # Errors
 /// [`AnonymizeError`]; the database is then of no use any more, unless nothing was changed yet because the configuration does not fit it.
-pub async fn anonymize(database: &Endpoint, settings: &Anonymize, jobs: u32) -> Result<Anonymized, AnonymizeError> {
+pub async fn anonymize(
+    database: &Endpoint,
+    filestore: NewFilestore,
+    settings: &Anonymize,
+    jobs: u32,
+) -> Result<Anonymized, AnonymizeError> {
     let started = Instant::now();
     let session = connect(database).await?;
     let tables = Tables::read(&session).await?;
@@ -104,6 +115,7 @@ pub async fn anonymize(database: &Endpoint, settings: &Anonymize, jobs: u32) -> 
         return Err(AnonymizeError::NotOdoo);
     }
     let plan = Plan::make(&session, settings).await?;
+    attachments::check(&session, &tables, settings).await?;
     let key = Key::of(settings.seed.as_ref())?;
     let tuning = Tuning::of(&session, jobs).await?;
     session::prepare(&session, &key, &tuning).await?;
@@ -123,14 +135,17 @@ pub async fn anonymize(database: &Endpoint, settings: &Anonymize, jobs: u32) -> 
         let rows = table::empty(session, name).await?;
         emptied.extend((rows > 0).then(|| EmptiedTable { table: (*name).to_owned(), rows }));
     }
+    let attachments = attachments::replace(session, &tables, filestore, settings).await?;
     let replaced = for_each(&sessions, &plan.tables, table::replace).await?;
     let mut tables: Vec<_> = replaced.into_iter().flatten().collect();
     tables.sort_by(|one, other| one.table.cmp(&other.table));
 
     // Only when all of them are changed: what is changed beside it would keep a table's former rows.
     former::wait_until_removable(session).await?;
-    let changed: Vec<_> =
-        tables.iter().map(|table| &table.table).chain(emptied.iter().map(|table| &table.table)).collect();
+    let mut changed: BTreeSet<&str> = tables.iter().map(|table| table.table.as_str()).collect();
+    changed.extend(emptied.iter().map(|table| table.table.as_str()));
+    changed.extend((!attachments.replaced.is_empty()).then_some("ir_attachment"));
+    let changed: Vec<_> = changed.into_iter().collect();
     for_each(&sessions, &changed, async |session, table| former::write_anew(session, table).await).await?;
     former::refresh_views(session).await?;
     former::clear_statistics(session).await?;
@@ -148,6 +163,7 @@ pub async fn anonymize(database: &Endpoint, settings: &Anonymize, jobs: u32) -> 
         seeded: settings.seed.is_some(),
         tables,
         emptied,
+        attachments,
         kept: settings.keep.clone(),
         addresses_left: remains.addresses,
         administrator: administrator(session).await?,

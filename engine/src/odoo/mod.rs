@@ -11,7 +11,8 @@ mod tables;
 
 pub use activity::{LastWrite, RECENT_MINUTES, is_neutralized, last_write, sessions};
 pub use anonymize::{
-    AnonymizeError, Anonymized, AnonymizedColumn, AnonymizedTable, EmptiedTable, Fake, Left, anonymize,
+    AnonymizeError, Anonymized, AnonymizedAttachments, AnonymizedColumn, AnonymizedTable, AttachmentsOf, EmptiedTable,
+    Fake, Left, anonymize,
 };
 pub use attachments::{Attachment, AttachmentCounts, Inventory, attachments, still_named};
 pub use collector::{CollectorHold, hold_collector};

@@ -27,6 +27,13 @@ async fn a_copy_is_anonymous_and_the_report_says_how() {
     assert_eq!(ask("SELECT count(*) FROM res_partner WHERE email <> '' AND email NOT LIKE '%@example.com'"), "0");
     let cities = "SELECT string_agg(city, ' ' ORDER BY id) FROM res_partner";
     assert_eq!(ask(cities), production(cities));
+    // What is left of the filestore is what the rows name.
+    let attachments = &report["attachments"];
+    assert!(attachments["files_removed"].as_u64().unwrap() > 0, "{attachments}");
+    let named =
+        ask("SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname <> '' AND store_fname NOT LIKE '%://%'");
+    assert!(named.lines().all(|path| project.target_filestore().join(path).is_file()));
+    assert_eq!(run.json()["filestore"]["files"], named.lines().count());
     // Who he was is told nowhere, and he can sign in.
     assert_eq!(run.json()["neutralized"]["administrator"], "admin");
     assert_eq!(ask("SELECT count(*) FROM res_users WHERE login = 'admin' AND password <> ''"), "1");

@@ -14,7 +14,7 @@ fn a_target_is_anonymized_only_where_it_says_so() {
         let settings = read(keys).unwrap();
         assert!(settings.columns.is_empty() && settings.keep.is_empty() && settings.seed.is_none(), "{keys}");
     }
-    let section = "[target.t.anonymize]\nkeep = ['res_partner.city']\nseed = '${SEED}'\n\
+    let section = "[target.t.anonymize]\nkeep = ['res_partner.city', 'attachments:account.move']\nattachments = ['x_visit']\nseed = '${SEED}'\n\
                    [target.t.anonymize.columns]\n'res_partner.x_id' = 'identifier'\nx_visit.report = 'html'\nx_visit.by = 'name'\n";
     let settings = read(section).unwrap();
     let mut columns = settings.columns.clone();
@@ -22,6 +22,8 @@ fn a_target_is_anonymized_only_where_it_says_so() {
     let expected = [("res_partner.x_id", Fake::Identifier), ("x_visit.by", Fake::Name), ("x_visit.report", Fake::Html)];
     assert_eq!(columns, expected.map(|(name, fake)| (name.to_owned(), fake)));
     assert_eq!(settings.keep, ["res_partner.city"]);
+    assert_eq!(settings.keep_attachments, ["account.move"]);
+    assert_eq!(settings.attachments, ["x_visit"]);
     assert_eq!(settings.seed.as_ref().unwrap().expose(), "hunter2");
     assert!(!format!("{settings:?}").contains("hunter2"));
 }

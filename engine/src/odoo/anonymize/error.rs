@@ -1,7 +1,9 @@
 //! Why a copy could not be made anonymous.
 
 use std::fmt;
+use std::io;
 
+use crate::filestore::FilestoreError;
 use crate::postgres::PostgresError;
 
 /// A failure to make a copy anonymous. The copy then never gets the target's name.
@@ -29,6 +31,22 @@ pub enum AnonymizeError {
         /// As the configuration has it.
         name: String,
     },
+    /// The configuration names a model that is not there.
+    #[error("`{key}` names the model {name}, and there is none{}", suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
+    NoSuchModel {
+        /// `attachments` or `keep`.
+        key: &'static str,
+        /// As the configuration has it.
+        name: String,
+        /// The model whose name is nearest to it.
+        suggestion: Option<String>,
+    },
+    /// The copy's filestore.
+    #[error(transparent)]
+    Filestore(#[from] FilestoreError),
+    /// Whoever wrote to the filestore ended before it was done.
+    #[error("unable to write placeholders")]
+    Interrupted(#[source] io::Error),
     /// A column that cannot hold the fake that the configuration wants in it.
     #[error("`columns` wants a fake of the kind `{kind}` in {name}, which is of the type {column_type}{}", if *.not_null { " and may not be NULL" } else { "" })]
     Unsuitable {
@@ -79,11 +97,13 @@ impl AnonymizeError {
             Self::NoSuchColumn { .. } => {
                 "write it as `table.column`, by the names that PostgreSQL has: res_partner, not res.partner".into()
             }
+            Self::NoSuchModel { .. } => "write it as Odoo does: res.partner, not res_partner".into(),
+            Self::Filestore(error) => return error.hint(),
             Self::NothingToKeep { .. } => "docs/anonymization.md says which columns are replaced".into(),
             Self::Unsuitable { .. } => {
                 "`date` is for dates, `empty` for any column that may be NULL, all others for text".into()
             }
-            Self::Random(_) => return None,
+            Self::Random(_) | Self::Interrupted(_) => return None,
             Self::Held => {
                 "look at pg_stat_activity, pg_prepared_xacts and pg_replication_slots for the oldest xmin; a standby with hot_standby_feedback on which a dump is running has one as well".into()
             }

@@ -47,7 +47,7 @@ const EXPRESSION: Unless = Unless { condition: r"{column} ~ '\{\{|\$\{'", about:
 
 /// Odoo finds such rows by these names.
 const TECHNICAL: Unless =
-    Unless { condition: "res_field IS NOT NULL OR url IS NOT NULL", about: "fields' files, and Odoo's own" };
+    Unless { condition: "res_field IS NOT NULL OR url !~ '^https?://'", about: "fields' files, and Odoo's own" };
 
 /// What an import names people by; the modules' own names are what Odoo finds its records by.
 const OF_A_MODULE: Unless = Unless {

@@ -1,3 +1,4 @@
+mod files;
 mod page;
 
 use std::collections::BTreeSet;
@@ -8,6 +9,8 @@ use std::sync::Arc;
 use harness::odoo::series;
 use harness::odoo17::Odoo17;
 use harness::postgres::{Cluster, ClusterOptions, SUPERUSER, USER};
+
+use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::config::SslMode;
@@ -54,7 +57,13 @@ impl Fixture {
     }
 
     async fn anonymize(&self, settings: &Anonymize) -> Result<Anonymized, AnonymizeError> {
-        anonymize(&self.endpoint(), settings, 2).await
+        let folder = tempfile::tempdir().unwrap();
+        self.anonymize_with(folder.path(), settings).await
+    }
+
+    async fn anonymize_with(&self, filestore: &Path, settings: &Anonymize) -> Result<Anonymized, AnonymizeError> {
+        let filestore = NewFilestore::open(filestore, &TaskTracker::new()).unwrap();
+        anonymize(&self.endpoint(), filestore, settings, 2).await
     }
 
     async fn report(&self, settings: &Anonymize) -> Anonymized {
