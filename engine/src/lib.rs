@@ -14,6 +14,7 @@ pub mod verify;
 pub use restore::drill;
 
 pub mod config;
+mod disk;
 pub mod error;
 pub mod filestore;
 mod folder;

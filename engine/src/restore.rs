@@ -7,7 +7,6 @@
 mod beside;
 mod claim;
 mod database;
-mod disk;
 pub mod drill;
 mod error;
 mod evidence;

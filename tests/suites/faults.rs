@@ -97,6 +97,16 @@ fn assert_repository_empty(project: &Project) {
     assert_eq!(file_paths(&project.repository()), [Path::new("RESTORE.txt"), Path::new("repository.json")]);
 }
 
+/// Neither database nor folder is there, by whatever name, and no temporary folder.
+#[track_caller]
+fn assert_nothing_restored(project: &Project) {
+    assert_eq!(project.cluster().databases(), ["production"]);
+    let data = project.data_dir();
+    for folder in [data.clone(), data.join("filestore")] {
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "something is left in {}", folder.display());
+    }
+}
+
 /// The message names the cause, and the exit code is that of a failure.
 #[track_caller]
 fn assert_failed(run: Run, cause: &str) {

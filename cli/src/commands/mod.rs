@@ -29,10 +29,12 @@ mod status;
 mod unlock;
 mod verification;
 
+use std::collections::BTreeSet;
+
 use ::daemon::journal::JournalError;
 use ::daemon::log::RunLogs;
 use clap::CommandFactory;
-use engine::config::{Config, ConfigError, UnknownName};
+use engine::config::{Config, ConfigError, Instance, UnknownName};
 use engine::error::{Error, explain};
 use engine::import::ImportOptions;
 use engine::postgres::Tools;
@@ -40,12 +42,13 @@ use engine::prune::PruneOptions;
 use engine::repository::RepositoryError;
 use engine::run::Run;
 use engine::store::StoreError;
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::chosen::{Chosen, load, open};
 use crate::arguments::{Arguments, Command};
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{Output, error_document};
 use crate::progress::progress;
 
 /// Why a command ended early, and how the program ends for that.
@@ -58,7 +61,7 @@ struct Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let exit = if error.is_interruption() { Exit::Interrupted } else { Exit::Failed };
+        let exit = exit_of(&error);
         Self { error: Box::new(error), exit, hint: None }
     }
 }
@@ -218,6 +221,32 @@ fn stop_on_signal(run: &Run, output: Output) {
             cancel.cancel();
         }
     });
+}
+
+/// The instances of these names, each once and in the order of their names; all where none is given.
+fn instances<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a Instance>, UnknownName> {
+    match names {
+        [] => Ok(config.instances.values().collect()),
+        names => {
+            let names: BTreeSet<_> = names.iter().collect();
+            names.into_iter().map(|name| config.instance(name)).collect()
+        }
+    }
+}
+
+/// A verb that failed, or was told to stop.
+fn exit_of(error: &Error) -> Exit {
+    if error.is_interruption() { Exit::Interrupted } else { Exit::Failed }
+}
+
+/// Tells at once why one of several instances failed; returns the exit code, and the same for the document at the end.
+fn failed_one(instance: &str, error: &Error, output: Output) -> (Exit, Value) {
+    let exit = exit_of(error);
+    let explanation = explain(error);
+    output.explanation(&explanation);
+    let mut document = error_document(&explanation, exit);
+    document["instance"] = json!(instance);
+    (exit, document)
 }
 
 /// The instance whose backups are meant where a command names none: the only one, if there is only one.

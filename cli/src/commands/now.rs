@@ -1,21 +1,20 @@
 //! `odoo-backup now`
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use engine::backup::{BackupOptions, backup};
-use engine::config::{Config, Instance, MAIN};
+use engine::config::{Config, MAIN};
 use engine::copy::after_backup;
-use engine::error::{Error, explain};
+use engine::error::explain;
 use engine::manifest::Manifest;
 use engine::repository::Repository;
 use engine::run::Run;
 use serde_json::{Value, json};
 
 use super::show::{covers, document, new_files};
-use super::{Chosen, Failure, copy, load, open};
+use super::{Chosen, Failure, copy, failed_one, instances, load, open};
 use crate::exit::Exit;
-use crate::output::{Output, error_document};
+use crate::output::Output;
 use crate::table::{bytes, plural};
 
 /// Backs up one instance after the other. One that fails does not keep the others from being tried.
@@ -27,13 +26,7 @@ pub(super) async fn now(
     output: Output,
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
-    let instances: Vec<&Instance> = match names {
-        [] => config.instances.values().collect(),
-        names => {
-            let names: BTreeSet<_> = names.iter().collect();
-            names.into_iter().map(|name| config.instance(name)).collect::<Result<_, _>>()?
-        }
-    };
+    let instances = instances(&config, names)?;
     let repository = open(&config).await?;
     let (mut backups, mut errors, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     let mut exit = Exit::Success;
@@ -63,14 +56,10 @@ pub(super) async fn now(
                 }
             }
             Err(error) => {
-                let failed = exit_of(&error);
-                exit = if exit == Exit::Interrupted { exit } else { failed };
-                let explanation = explain(&error);
-                output.explanation(&explanation);
-                let mut error_document = error_document(&explanation, failed);
-                error_document["instance"] = json!(instance.name);
-                errors.push(error_document);
-                if error.is_interruption() {
+                let (failed, document) = failed_one(&instance.name, &error, output);
+                exit = failed;
+                errors.push(document);
+                if exit == Exit::Interrupted {
                     break;
                 }
             }
@@ -107,10 +96,6 @@ async fn copies(config: &Config, from: &Repository, made: &Manifest, run: &Run, 
         copies.exit = copies.exit.max(exit);
     }
     copies
-}
-
-fn exit_of(error: &Error) -> Exit {
-    if error.is_interruption() { Exit::Interrupted } else { Exit::Failed }
 }
 
 fn timed_document(manifest: &Manifest, seconds: f64) -> Value {

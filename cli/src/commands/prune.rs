@@ -1,6 +1,5 @@
 //! `odoo-backup prune`
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use engine::config::Instance;
@@ -9,7 +8,7 @@ use engine::prune::{Decision, Hold, PruneOptions, Pruned, Removed, Verdict};
 use engine::run::Run;
 use serde_json::{Value, json};
 
-use super::{Chosen, Failure, load, open};
+use super::{Chosen, Failure, failed_one, instances, load, open};
 use crate::exit::Exit;
 use crate::output::{Output, error_document};
 use crate::table::{bytes, count, plural, table, time};
@@ -23,14 +22,8 @@ pub(super) async fn prune(
     output: Output,
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
-    let instances: Vec<&Instance> = match names {
-        [] => config.instances.values().collect(),
-        names => {
-            let names: BTreeSet<_> = names.iter().collect();
-            names.into_iter().map(|name| config.instance(name)).collect::<Result<_, _>>()?
-        }
-    };
-    let instances: Vec<Instance> = instances.into_iter().map(|instance| config.kept_there(instance)).collect();
+    let instances: Vec<Instance> =
+        instances(&config, names)?.into_iter().map(|instance| config.kept_there(instance)).collect();
     let repository = open(&config).await?;
     let (mut documents, mut errors, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     let mut exit = Exit::Success;
@@ -45,14 +38,10 @@ pub(super) async fn prune(
                 texts.push(text(instance, &pruned, options.dry_run));
             }
             Err(error) => {
-                let failed = if error.is_interruption() { Exit::Interrupted } else { Exit::Failed };
+                let (failed, document) = failed_one(&instance.name, &error, output);
                 exit = failed;
-                let explanation = explain(&error);
-                output.explanation(&explanation);
-                let mut error_document = error_document(&explanation, failed);
-                error_document["instance"] = json!(instance.name);
-                errors.push(error_document);
-                if failed == Exit::Interrupted {
+                errors.push(document);
+                if exit == Exit::Interrupted {
                     break;
                 }
             }

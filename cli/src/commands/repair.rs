@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 
 use engine::check::Sample;
-use engine::error::explain;
 use engine::repair::{Beyond, Mended, RepairOptions, Repaired};
 use engine::repository::BackupId;
 use engine::run::Run;
 use serde_json::{Value, json};
 
-use super::{Chosen, Failure, load, open, tools};
+use super::{Chosen, Failure, failed_one, load, open, tools};
 use crate::exit::Exit;
-use crate::output::{Output, error_document};
+use crate::output::Output;
 use crate::table::plural;
 
 /// Repairs one instance after the other. One that fails does not keep the others from being repaired.
@@ -43,11 +42,8 @@ pub(super) async fn repair(
                 text.push_str(&text_of(name, &repaired, dry_run));
             }
             Err(error) => {
-                exit = if error.is_interruption() { Exit::Interrupted } else { Exit::Failed };
-                let explanation = explain(&error);
-                output.explanation(&explanation);
-                let mut document = error_document(&explanation, exit);
-                document["instance"] = json!(name);
+                let (failed, document) = failed_one(name, &error, output);
+                exit = failed;
                 errors.push(document);
                 if exit == Exit::Interrupted {
                     break;

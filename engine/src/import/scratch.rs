@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::ImportError;
 use super::source::Source;
 use crate::config::Database;
+use crate::disk::Disk;
 use crate::error::{Error, explain};
 use crate::postgres::{self, Endpoint, Locale, PostgresError, Session};
 use crate::repository::RepositoryError;
@@ -214,8 +215,7 @@ fn is_abandoned(path: &Path) -> bool {
 }
 
 fn check_room(folder: &Path, needed: u64) -> Result<(), Error> {
-    let stat = rustix::fs::statvfs(folder).map_err(|error| io_error("look for free space in", folder, error.into()))?;
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let free = Disk::of(folder)?.free;
     match needed > free {
         true => Err(ImportError::NoRoom { needed, free, folder: folder.to_owned() }.into()),
         false => Ok(()),

@@ -4,9 +4,9 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::disk::Disk;
 use super::names::Suffix;
 use crate::config::Target;
+use crate::disk::Disk;
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::store::Key;

@@ -6,16 +6,7 @@ use harness::project::Project;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::{children, initialised, replace_tool, until};
-
-#[track_caller]
-fn assert_nothing_left(project: &Project) {
-    assert_eq!(project.cluster().databases(), ["production"]);
-    let data = project.data_dir();
-    for folder in [data.clone(), data.join("filestore")] {
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "something is left in {}", folder.display());
-    }
-}
+use crate::{assert_nothing_restored, children, initialised, replace_tool, until};
 
 #[tokio::test]
 async fn a_copy_that_differs_is_no_proof_and_ends_in_13() {
@@ -27,14 +18,14 @@ async fn a_copy_that_differs_is_no_proof_and_ends_in_13() {
     replace_tool(&project, "pg_restore", &tamper);
     let run = program.run(["drill"]).await.expect_code(13);
     assert!(run.stderr.contains("public.ir_sequence has 2 rows, and 3 were backed up"), "{}", run.stderr);
-    assert_nothing_left(&project);
+    assert_nothing_restored(&project);
     let listed = program.run(["list", "--json"]).await.success().json()["backups"][0].take();
     assert_eq!((&listed["proven"], &listed["proof"]["outcome"]), (&Value::Null, &"failed".into()));
 
     // What is only in the way says nothing of the backup.
     replace_tool(&project, "pg_restore", "echo 'pg_restore: error: so near' >&2; exit 1");
     program.run(["drill"]).await.expect_code(1);
-    assert_nothing_left(&project);
+    assert_nothing_restored(&project);
     let again = program.run(["list", "--json"]).await.success().json()["backups"][0].take();
     assert_eq!(again["proof"], listed["proof"]);
 }
@@ -55,7 +46,7 @@ async fn stopped_it_leaves_nothing_and_killed_the_next_one_clears_it_away() {
         let run = running.wait().await;
         if signal == Signal::INT {
             run.expect_code(130);
-            assert_nothing_left(&project);
+            assert_nothing_restored(&project);
             continue;
         }
         for pid in orphans {
@@ -68,5 +59,5 @@ async fn stopped_it_leaves_nothing_and_killed_the_next_one_clears_it_away() {
     let next = program.run(["drill"]).await.success();
     assert!(next.stderr.contains("dropped the database \"drill_production_restoring_"), "{}", next.stderr);
     assert_eq!(next.stderr.matches("removed the folder").count(), 2, "the files and the spool: {}", next.stderr);
-    assert_nothing_left(&project);
+    assert_nothing_restored(&project);
 }

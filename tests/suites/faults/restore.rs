@@ -5,17 +5,7 @@ use std::fs;
 use harness::project::Project;
 use rustix::process::Signal;
 
-use crate::{assert_failed, initialised, replace_tool, until};
-
-/// Neither database nor folder is there, by whatever name, and no temporary folder.
-#[track_caller]
-fn assert_nothing_restored(project: &Project) {
-    assert_eq!(project.cluster().databases(), ["production"]);
-    let data = project.data_dir();
-    for folder in [data.clone(), data.join("filestore")] {
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "something is left in {}", folder.display());
-    }
-}
+use crate::{assert_failed, assert_nothing_restored, initialised, replace_tool, until};
 
 #[tokio::test]
 async fn pg_restore_fails_or_dies() {

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::super::disk::Disk;
 use super::super::obstacle::{Examined, Obstacle};
 use crate::config::Target;
+use crate::disk::Disk;
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::postgres::{Session, data_folder};

@@ -92,7 +92,7 @@ async fn all_that_is_wrong_is_said_at_once() {
 async fn room_for_the_database_is_looked_for_where_it_can_be_seen() {
     let mut place = Place::on(Cluster::start());
     place.cluster.psql_as("postgres", "postgres", &format!("GRANT pg_read_all_settings TO {USER}"));
-    let free = super::super::disk::Disk::of(place.cluster.socket_dir()).unwrap().free;
+    let free = crate::disk::Disk::of(place.cluster.socket_dir()).unwrap().free;
     place.manifest.server.database_size = free + free / 2;
     let found = place.look().await;
     assert_says(&found.obstacles, &[]);

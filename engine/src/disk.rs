@@ -7,18 +7,18 @@ use crate::error::Error;
 
 /// A file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     /// Tells it from others.
-    pub(super) device: u64,
+    pub(crate) device: u64,
     /// Bytes free for this process.
-    pub(super) free: u64,
+    pub(crate) free: u64,
     /// Files that can still be made; `None` where it knows no such limit.
-    pub(super) free_files: Option<u64>,
+    pub(crate) free_files: Option<u64>,
 }
 
 impl Disk {
     /// That of the folder, which is there.
-    pub(super) fn of(folder: &Path) -> Result<Self, Error> {
+    pub(crate) fn of(folder: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Io { action: format!("look for free space in {}", folder.display()), source };
         let device = folder.metadata().map_err(failed)?.dev();
         let stat = rustix::fs::statvfs(folder).map_err(|error| failed(error.into()))?;
@@ -27,7 +27,7 @@ impl Disk {
     }
 
     /// Bytes that are left once these were taken of these devices.
-    pub(super) fn left_after(&self, taken: &[(u64, u64)]) -> u64 {
+    pub(crate) fn left_after(&self, taken: &[(u64, u64)]) -> u64 {
         let taken = taken.iter().filter(|(device, _)| *device == self.device);
         taken.fold(self.free, |left, (_, bytes)| left.saturating_sub(*bytes))
     }
