@@ -117,6 +117,9 @@ const ALL: [Metric; 31] = [
     FILES_MISSING,
 ];
 
+/// The label of an instance of the configuration. `instance` and `job` are Prometheus' own, for what it asked.
+const INSTANCE: &str = "odoo_instance";
+
 /// Outcomes that a run can have while the daemon lives.
 const OUTCOMES: [&str; 4] = ["done", "failed", "cancelled", "elsewhere"];
 
@@ -197,7 +200,7 @@ fn of_jobs(api: &Api, instances: &[InstanceView], text: &mut Text) {
         &REMOVED,
         instances.iter().map(|instance| {
             let count = counts.removed.get(&instance.name).copied().unwrap_or_default();
-            (vec![("instance", instance.name.as_str())], count as f64)
+            (vec![(INSTANCE, instance.name.as_str())], count as f64)
         }),
     );
     let live = api.handle.live();
@@ -230,10 +233,10 @@ fn of_repository(known: &Known, text: &mut Text) {
     text.add(&READABLE, was_tried.then(|| (vec![("repository", MAIN)], flag(known.error.is_none()))));
     text.add(
         &BYTES,
-        known.instances().map(|(name, facts)| (vec![("repository", MAIN), ("instance", name)], facts.bytes as f64)),
+        known.instances().map(|(name, facts)| (vec![("repository", MAIN), (INSTANCE, name)], facts.bytes as f64)),
     );
     let mut add = |metric: &Metric, value: &dyn Fn(&InstanceFacts) -> Option<f64>| {
-        let samples = known.instances().filter_map(|(name, facts)| Some((vec![("instance", name)], value(facts)?)));
+        let samples = known.instances().filter_map(|(name, facts)| Some((vec![(INSTANCE, name)], value(facts)?)));
         text.add(metric, samples);
     };
     let count = |facts: &InstanceFacts, is: &dyn Fn(&super::facts::BackupFacts) -> bool| {
@@ -272,7 +275,7 @@ fn of_repository(known: &Known, text: &mut Text) {
 }
 
 fn labels(instance: &str, job: Job) -> Vec<(&'static str, &str)> {
-    vec![("instance", instance), ("job", job.as_str())]
+    vec![(INSTANCE, instance), ("kind", job.as_str())]
 }
 
 fn took(run: &RunRecord) -> Option<f64> {

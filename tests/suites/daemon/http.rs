@@ -279,15 +279,17 @@ async fn metrics_are_as_prometheus_wants_them(answer: &Answer, backup: &str) {
     let text = answer.text();
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     for expected in [
-        "odoo_backup_runs_total{instance=\"production\",job=\"backup\",outcome=\"done\"} 1\n",
-        "odoo_backup_backups{instance=\"production\"} 1\n",
+        "odoo_backup_runs_total{odoo_instance=\"production\",kind=\"backup\",outcome=\"done\"} 1\n",
+        "odoo_backup_backups{odoo_instance=\"production\"} 1\n",
         "odoo_backup_repository_readable{repository=\"main\"} 1\n",
-        "odoo_backup_newest_backup_files_missing{instance=\"production\"} 0\n",
-        "odoo_backup_last_success_timestamp_seconds{instance=\"production\",job=\"backup\"} ",
-        "odoo_backup_next_run_timestamp_seconds{instance=\"production\",job=\"backup\"} ",
+        "odoo_backup_newest_backup_files_missing{odoo_instance=\"production\"} 0\n",
+        "odoo_backup_last_success_timestamp_seconds{odoo_instance=\"production\",kind=\"backup\"} ",
+        "odoo_backup_next_run_timestamp_seconds{odoo_instance=\"production\",kind=\"backup\"} ",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
     }
+    let clashes = ["{instance=", ",instance=", "{job=", ",job="];
+    assert!(!clashes.iter().any(|label| text.contains(label)), "Prometheus' own labels\n{text}");
     assert!(!text.contains(backup), "an id in a label grows without bound");
     let promtool =
         Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
