@@ -111,14 +111,14 @@ pub(super) fn body_of(running: Running) -> Result<Body, PostgresError> {
 }
 
 /// As [`body_of`], of a program whose stdin `feeder` writes: both must have succeeded, and what failed the one is the cause, whatever
-/// the program made of half its input.
-pub(super) fn body_of_fed(
+/// the program made of half its input. What `feeder` returns is kept until the program has ended, for what it reads beside its stdin.
+pub(super) fn body_of_fed<T: Send + 'static>(
     running: Running,
-    feeder: impl Future<Output = io::Result<()>> + Send + 'static,
+    feeder: impl Future<Output = io::Result<T>> + Send + 'static,
 ) -> Result<Body, PostgresError> {
     let feeder = AbortOnDropHandle::new(tokio::spawn(feeder));
     body_and_end(running, async move |running: Running| {
-        feeder.await.map_err(io::Error::from).flatten()?;
+        let _kept = feeder.await.map_err(io::Error::from).flatten()?;
         running.wait().await.map(drop).map_err(io::Error::other)
     })
 }
@@ -200,6 +200,22 @@ mod tests {
         let (bytes, result) = read(shell("echo all there; exec >&-; echo 'no, it is not' >&2; exit 3")).await;
         assert_eq!(bytes, b"all there\n");
         assert_eq!(result.unwrap_err().to_string(), "sh failed (exit status: 3) on a test: no, it is not");
+    }
+
+    #[tokio::test]
+    async fn what_the_feeder_returns_is_there_until_the_program_has_ended() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "a list").unwrap();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "cat; cat \"$0\""]).arg(file.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut running = Running::start(&mut command, "a test").unwrap();
+        let stdin = running.child.stdin.take();
+        let fed = async move {
+            drop(stdin);
+            Ok(file)
+        };
+        let (bytes, result) = read(body_of_fed(running, fed).unwrap()).await;
+        assert_eq!((bytes.as_slice(), result.unwrap()), (&b"a list"[..], 6));
     }
 
     #[tokio::test]

@@ -31,9 +31,9 @@ pub fn script(tool: &Tool, toc: &ArchiveToc, mut archive: Body, subject: &str) -
     let stdin = running.child.stdin.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
     body_of_fed(running, async move {
         feed(&mut archive, stdin).await?;
-        // pg_restore has read it long before.
-        drop(list);
         // It may need no more before the very end, which alone says that the archive was whole.
-        tokio::io::copy(&mut archive, &mut tokio::io::sink()).await.map(|_| ())
+        tokio::io::copy(&mut archive, &mut tokio::io::sink()).await?;
+        // A small archive fits into the pipe: pg_restore may not even have begun to read the list.
+        Ok(list)
     })
 }
