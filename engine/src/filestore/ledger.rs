@@ -74,7 +74,7 @@ pub struct Settled {
     pub missing: Vec<String>,
     /// Not on disk, or damaged there, but held whole by an earlier volume, which the backup stands on.
     pub rescued: Vec<String>,
-    /// Their content is not what their name says.
+    /// Their content is not what their name says: on disk, or as an earlier volume holds what is no longer there.
     pub damaged: Vec<String>,
     /// Became longer or shorter while they were read.
     pub changed: Vec<String>,
@@ -162,7 +162,8 @@ impl Ledger {
         // Not in the backup, but not to be taken for one that Odoo has removed either.
         if let Some(held) = self.held.get_mut(&FileName::new(path)) {
             held.state = State::Kept;
-            self.rescued.push(path.to_owned());
+            let names = if held.suspect { &mut self.damaged } else { &mut self.rescued };
+            names.push(path.to_owned());
         }
     }
 
@@ -209,8 +210,12 @@ impl Ledger {
         settled.removed =
             removed.filter(|(_, held)| settled.volumes.contains(&held.volume)).map(|(name, _)| name).collect();
         for (name, _) in self.named.iter().filter(|(_, seen)| !**seen) {
-            let held = self.held.get(&name).is_some();
-            let names = if held { &mut settled.rescued } else { &mut settled.missing };
+            let names = match self.held.get(&name) {
+                None => &mut settled.missing,
+                // What was damaged when it was stored rescues nothing, and is to be known as damaged by the next backup, too.
+                Some(held) if held.suspect => &mut settled.damaged,
+                Some(_) => &mut settled.rescued,
+            };
             names.push(name.to_string());
         }
         for names in [&mut settled.rescued, &mut settled.damaged, &mut settled.changed, &mut settled.unreadable] {
@@ -280,6 +285,18 @@ mod tests {
         assert_eq!(mended.see(A, 10, 1), Decision::Verify);
         assert!(mended.verified(A, 10, true));
         assert_eq!(mended.settle().kept, (0, 0));
+
+        for is_there in [false, true] {
+            let mut lost = ledger(&[A], &[(A, 10)], false);
+            lost.suspect(A);
+            if is_there {
+                lost.see(A, 10, 1);
+                lost.unreadable(A, &"it is on fire");
+            }
+            let settled = lost.settle();
+            assert_eq!((settled.damaged, settled.rescued.len()), (vec![A.to_owned()], 0), "not on disk, or unreadable");
+            assert_eq!((settled.missing.len(), settled.kept.0), (0, 1));
+        }
     }
 
     #[test]
