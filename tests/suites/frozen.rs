@@ -1,0 +1,145 @@
+//! Repositories that earlier versions made: what was written must stay readable.
+//!
+//! `tests/frozen/format-1` holds one of each format, and beside it what is in its backups, which other programs wrote down when it was made.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "frozen/content.rs"]
+mod content;
+#[path = "frozen/make.rs"]
+mod make;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use harness::cli::OdooBackup;
+use harness::odoo_backup;
+use harness::project::{INSTANCE, Project, ProjectOptions, Source, TARGET_KEYS};
+use serde_json::Value;
+
+use self::content::{Content, Expected};
+
+/// What it holds, as it was written down when it was made.
+fn expected() -> Expected {
+    serde_json::from_slice(&fs::read(frozen().join("expected.json")).unwrap()).unwrap()
+}
+
+fn frozen() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/frozen/format-1")
+}
+
+/// Copies a folder as a repository is kept: git knows neither 0600 nor 0700.
+fn copy_private(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    fs::set_permissions(to, fs::Permissions::from_mode(0o700)).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_private(&entry.path(), &to);
+        } else {
+            fs::write(&to, fs::read(entry.path()).unwrap()).unwrap();
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+}
+
+/// A project whose repository is a copy of the frozen one, with a target for each of its backups.
+async fn thawed(expected: &Expected) -> (Project, OdooBackup) {
+    let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
+    copy_private(&frozen().join("repository"), &project.repository());
+    let conf = project.odoo_conf(INSTANCE);
+    let targets = (0..expected.backups.len()).map(|number| {
+        let (name, conf) = (target(number), conf.display());
+        format!("[target.{name}]\nodoo_conf = \"{conf}\"\ndatabase = \"{name}\"\n{TARGET_KEYS}\n")
+    });
+    let url = format!("url = \"file://{}\"", project.repository().display());
+    project.write_config(&url, &targets.collect::<String>());
+    let program = odoo_backup!(project.config());
+    (project, program)
+}
+
+fn target(number: usize) -> String {
+    format!("copy_{number}")
+}
+
+/// What later versions must go on to say of a backup in a list.
+fn brief(listed: &Value) -> Value {
+    let fields = [
+        "id",
+        "instance",
+        "created_at",
+        "finished_at",
+        "odoo_series",
+        "database",
+        "filestore",
+        "attachments",
+        "stored_bytes",
+        "imported",
+        "warnings",
+        "pinned",
+        "proven",
+        "proof",
+    ];
+    fields.iter().map(|field| ((*field).to_owned(), listed[field].clone())).collect()
+}
+
+/// Whether all of `expected` is in `found`, which may hold more.
+#[track_caller]
+fn assert_holds(found: &Value, expected: &Value, at: &str) {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => {
+            for (name, expected) in expected {
+                assert_holds(found.get(name).unwrap_or(&Value::Null), expected, &format!("{at}.{name}"));
+            }
+        }
+        _ => assert_eq!(found, expected, "{at}"),
+    }
+}
+
+#[tokio::test]
+async fn it_is_listed_shown_and_checked_and_gives_single_files_back() {
+    let expected = expected();
+    let (project, program) = thawed(&expected).await;
+    let list = program.run(["list", "--json"]).await.success().json();
+    let listed = list["backups"].as_array().unwrap();
+    assert_eq!((listed.len(), &list["damaged"]), (expected.backups.len(), &serde_json::json!([])), "{list}");
+    for (listed, backup) in listed.iter().zip(&expected.backups) {
+        assert_holds(listed, &backup.listed, &backup.name());
+        let shown = program.run(["show", &backup.name(), "--json"]).await.success().json();
+        assert_holds(&shown["manifest"], &serde_json::json!({ "format": 1, "id": backup.id() }), "manifest");
+        assert_eq!(shown["pin_note"], backup.pin_note.clone().map_or(Value::Null, Value::from), "{}", backup.name());
+        assert_eq!(shown["proof"]["depth"], backup.listed["proof"]["depth"], "{}", backup.name());
+        let files = program.run(["files", &backup.name(), "--json"]).await.success().json();
+        assert_eq!(files["attachments"].as_array().unwrap().len() as u64, backup.content.rows("ir_attachment"));
+    }
+
+    let check = program.run(["check", "--read-data", "--json"]).await.success().json();
+    assert_eq!((&check["sound"], &check["unnamed"]), (&true.into(), &serde_json::json!([])), "{check}");
+    assert_eq!(check["set_aside"], serde_json::json!(expected.set_aside));
+    assert_eq!(check["backups"].as_array().unwrap().len(), expected.backups.len());
+
+    // The second version of a file overrides the first, and the first is there still.
+    for (number, backup) in expected.backups.iter().enumerate() {
+        for path in make::PATHS.iter().filter(|path| backup.content.files.contains_key(**path)) {
+            let file = project.path(&format!("fetched-{number}"));
+            program.run(["fetch", &backup.name(), path, "-o", file.to_str().unwrap()]).await.success();
+            assert_eq!(content::sha256(&file), backup.content.files[*path], "{path} of {}", backup.name());
+            fs::remove_file(file).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_backup_is_restored_as_it_was() {
+    let expected = expected();
+    let (project, program) = thawed(&expected).await;
+    for (number, backup) in expected.backups.iter().enumerate() {
+        let target = target(number);
+        program.run(["restore", &backup.name(), "--to", &target, "--verify", "full"]).await.success();
+        let filestore = project.target_filestore().with_file_name(&target);
+        let content = Content::of(project.cluster(), &target, &filestore).await;
+        assert_eq!(content.files, backup.content.files, "{}", backup.name());
+        assert_eq!(content.database, backup.content.database, "{}", backup.name());
+    }
+}
