@@ -32,6 +32,32 @@ pub(super) struct Values {
 }
 
 impl Values {
+    /// No value at all.
+    pub(super) fn none() -> Self {
+        Self { bits: 0, starts_with_star: false }
+    }
+
+    /// Those that are not greater than `last`.
+    pub(super) fn up_to(self, last: i8) -> Self {
+        Self { bits: self.bits & !(u64::MAX << (last + 1)), ..self }
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { bits: self.bits & other.bits, ..self }
+    }
+
+    pub(super) fn or(self, other: Self) -> Self {
+        Self { bits: self.bits | other.bits, ..self }
+    }
+
+    /// Days of the week as days of a month whose first day is the day of the week `begins_on`.
+    pub(super) fn through_a_month(self, begins_on: i8) -> Self {
+        // The week from that day on, five times, from day 1 on.
+        let week = (self.bits | self.bits << 7) >> begins_on & 0x7f;
+        let weeks = [0, 7, 14, 21, 28].into_iter().fold(0, |days, before| days | week << before);
+        Self { bits: weeks << 1, ..self }
+    }
+
     pub(super) fn contains(self, value: i8) -> bool {
         self.at_least(value) == Some(value)
     }

@@ -8,9 +8,10 @@ use jiff::{
 };
 
 use super::Schedule;
+use super::field::Values;
 
 /// In any forty years, each date falls on each day of the week, 29 February too, across a year like 2100.
-const LONGEST_SEARCH_IN_DAYS: usize = 41 * 366;
+const LONGEST_SEARCH_IN_MONTHS: usize = 41 * 12;
 
 impl Schedule {
     /// For schedules that give hours. Each local time stands for one moment: the time itself, the first of two, or the
@@ -65,9 +66,8 @@ impl Schedule {
             .collect();
         let within_a_day = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
         let over_night = times.first().zip(times.last()).map_or(0, |(first, last)| first - last);
-        let dates: Vec<Date> = self.dates_from(date(2000, 1, 1)).collect();
-        let days = dates.windows(2).map(|pair| (pair[1] - pair[0]).get_days()).max().unwrap_or(0);
-        SignedDuration::from_mins(within_a_day.max(i64::from(days) * 24 * 60 + over_night))
+        let days = self.longest_pause_in_days();
+        SignedDuration::from_mins(within_a_day.max(days * 24 * 60 + over_night))
     }
 
     /// The first local time from `from` on that matches.
@@ -90,17 +90,45 @@ impl Schedule {
         }
     }
 
-    /// The dates from `first` on that match, as far as one must look to know that there is none.
-    fn dates_from(&self, first: Date) -> impl Iterator<Item = Date> {
-        first.series(Span::new().days(1)).take(LONGEST_SEARCH_IN_DAYS).filter(|date| self.matches_date(*date))
+    /// The longest time from one date that matches to the next. Counts days and asks for no dates: there are thousands of them.
+    fn longest_pause_in_days(&self) -> i64 {
+        let (mut longest, mut last, mut before_month) = (0, None, 0);
+        for month in months_from(date(2000, 1, 1)) {
+            for day in self.days_in(month).iter() {
+                let day = before_month + i64::from(day);
+                longest = last.map_or(0, |last| day - last).max(longest);
+                last = Some(day);
+            }
+            before_month += i64::from(month.days_in_month());
+        }
+        longest
     }
 
-    fn matches_date(&self, date: Date) -> bool {
-        let by_month = self.days_of_month.contains(date.day());
-        let by_week = self.days_of_week.contains(date.weekday().to_sunday_zero_offset());
-        let either = !self.days_of_month.starts_with_star && !self.days_of_week.starts_with_star;
-        self.months.contains(date.month()) && if either { by_month || by_week } else { by_month && by_week }
+    /// The dates from `first` on that match, as far as one must look to know that there is none.
+    fn dates_from(&self, first: Date) -> impl Iterator<Item = Date> {
+        let dates_of = |month: Date| {
+            let days = self.days_in(month).iter();
+            days.filter_map(move |day| Date::new(month.year(), month.month(), day).ok())
+        };
+        months_from(first).flat_map(dates_of).skip_while(move |date| *date < first)
     }
+
+    /// The days of a month that match.
+    fn days_in(&self, month: Date) -> Values {
+        if !self.months.contains(month.month()) {
+            return Values::none();
+        }
+        let begins_on = month.first_of_month().weekday().to_sunday_zero_offset();
+        let by_month = self.days_of_month.up_to(month.days_in_month());
+        let by_week = self.days_of_week.through_a_month(begins_on).up_to(month.days_in_month());
+        let either = !self.days_of_month.starts_with_star && !self.days_of_week.starts_with_star;
+        if either { by_month.or(by_week) } else { by_month.and(by_week) }
+    }
+}
+
+/// The month of `first` and those after it, as their first days, as far as one must look.
+fn months_from(first: Date) -> impl Iterator<Item = Date> {
+    first.first_of_month().series(Span::new().months(1)).take(LONGEST_SEARCH_IN_MONTHS + 1)
 }
 
 fn whole_minute(local: DateTime) -> DateTime {

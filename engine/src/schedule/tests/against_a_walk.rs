@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use jiff::{
     SignedDuration, Span, Timestamp,
-    civil::DateTime,
+    civil::{DateTime, date},
     tz::{TimeZone, TimeZoneDatabase},
 };
 use proptest::prelude::*;
@@ -143,6 +143,23 @@ proptest! {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// On days only: the times of a day are in the tests above.
+    #[test]
+    fn the_longest_interval_is_that_of_a_walk_through_every_day_of_forty_years(
+        day in written(1..=31), month in written(1..=12), weekday in written(0..=7),
+    ) {
+        let once = |value: i8| Written { text: value.to_string(), values: vec![value] };
+        let fields = Fields([once(0), once(0), day, month, weekday]);
+        let Ok(schedule) = fields.text().parse::<Schedule>() else { return Ok(()) };
+        let days = date(2000, 1, 1).series(Span::new().days(1)).take_while(|day| *day < date(2041, 2, 1));
+        let (mut longest, mut last) = (0, None);
+        for (number, _) in days.enumerate().filter(|(_, day)| fields.match_local(day.at(0, 0, 0, 0))) {
+            longest = longest.max(last.map_or(0, |last| number - last));
+            last = Some(number);
+        }
+        prop_assert_eq!(schedule.longest_interval().as_hours(), longest as i64 * 24, "{}", fields.text());
+    }
 
     #[test]
     fn no_firing_comes_later_than_the_longest_interval(fields in fields()) {
