@@ -103,7 +103,8 @@ impl Feed {
             }
             let wants_facts = self.only.is_none();
             tokio::select! {
-                () = self.ended.cancelled() => return None,
+                // What has happened is told before the end.
+                biased;
                 event = self.events.recv() => match event {
                     Ok(event) if self.wants(&event) => {
                         self.is_last = self.only.is_some() && matches!(event, Event::Ended { .. });
@@ -117,6 +118,7 @@ impl Feed {
                     let refreshed_at = self.facts.borrow_and_update().refreshed_at;
                     self.first.push_back(message("repository", &json!({ "refreshed_at": refreshed_at })));
                 }
+                () = self.ended.cancelled() => return None,
             }
         }
     }
