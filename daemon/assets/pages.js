@@ -12,6 +12,7 @@ const YEAR = 366 * 86_400_000;
 const job = (instance, name) => instance.jobs.find((job) => job.job === name);
 const instanceLink = (name) => h("a", { href: `#${path("instances", name)}` }, name);
 const backupHref = (instance, id) => `#${path("instances", instance, "backups", id)}`;
+const what = (run) => `${run.job} of ${run.instance}${run.target ? ` to ${run.target}` : ""}`;
 const runLink = (run) => h("a", { href: `#/runs/${run.id}` }, `run ${run.id}`);
 
 async function start(instance, what) {
@@ -66,7 +67,7 @@ function liveCard(run) {
   return h(
     "li",
     { class: "card" },
-    h("div", { class: "top" }, h("h2", {}, h("a", { href: `#/runs/${run.id}` }, `${run.job} of ${run.instance}`)), runBadge(run)),
+    h("div", { class: "top" }, h("h2", {}, h("a", { href: `#/runs/${run.id}` }, what(run))), runBadge(run)),
     tasks(run.live),
   );
 }
@@ -154,7 +155,7 @@ function keptBy(backup) {
 
 export async function backup(name, id) {
   const at = `${path("instances", name, "backups", id)}`;
-  const backup = await get(at);
+  const [backup, { targets }] = await Promise.all([get(at), get("/targets")]);
   const findings = Object.entries(backup.findings ?? {}).filter(([, value]) => (Array.isArray(value) ? value.length > 0 : value > 0));
   const { database, filestore, attachments } = backup;
   const pin = async () => {
@@ -184,7 +185,7 @@ export async function backup(name, id) {
       button(backup.pinned ? "Unpin" : "Pin", pin, { id: "pin" }),
       attachments && button("Show its files", () => showFiles(files, at), { id: "show-files" }),
     ),
-    h("p", {}, "To restore it: ", h("code", {}, `odoo-backup restore ${name}/${id} --to TARGET`)),
+    restoreForm(name, id, targets),
     findings.length > 0 && [
       h("h2", {}, "What was found in the filestore"),
       facts(findings.map(([kind, value]) => [capital(kind), Array.isArray(value) ? h("ul", {}, value.map((each) => h("li", { class: "id" }, each))) : count(value)])),
@@ -195,6 +196,22 @@ export async function backup(name, id) {
     table("Objects", ["Object", "#Size", "SHA-256"], (backup.objects ?? []).map((object) => [h("span", { class: "id" }, object.key), bytes(object.stored_bytes), h("span", { class: "id" }, object.sha256)])),
   ];
   return { title: `${name} ${id}`, nodes, concerns: () => false };
+}
+
+/** A restore replaces what the target is, so its name is typed out. Only targets can be chosen: in production's place none is restored from here. */
+function restoreForm(name, id, targets) {
+  const command = h("p", { class: "quiet" }, "At the command line: ", h("code", {}, `odoo-backup restore ${name}/${id} --to TARGET`));
+  if (targets.length === 0) return [h("h2", {}, "Restore"), command];
+  const said = (target) => `${target.name} (database ${target.database}, ${target.neutralize ? "made harmless" : "NOT made harmless"})`;
+  const target = h("select", { id: "restore-to", "aria-label": "Target" }, targets.map((each) => h("option", { value: each.name }, said(each))));
+  const typed = h("input", { id: "restore-name", "aria-label": "The target's name, to confirm", placeholder: "the target's name, to confirm", autocomplete: "off" });
+  const begin = async () => {
+    if (typed.value !== target.value) throw new Error(`Type ${target.value} to confirm: what it is now is replaced, and kept for undo.`);
+    const run = await post(`${path("targets", target.value)}/restores`, { instance: name, backup: id });
+    announce(`restore to ${target.value} begun`);
+    location.hash = `#/runs/${run.id}`;
+  };
+  return [h("h2", {}, "Restore"), h("div", { class: "actions" }, target, typed, button("Restore", begin, { id: "restore" })), command];
 }
 
 function checks(verification) {
@@ -222,7 +239,7 @@ async function showFiles(into, at) {
 
 function runTable(runs) {
   if (runs.length === 0) return h("p", { class: "quiet" }, "There was none yet.");
-  return table("Runs", ["Run", "What", "Began", "#Took", "Why", "Outcome"], runs.map((run) => [runLink(run), [`${run.job} of `, instanceLink(run.instance)], moment(run.began_at), runLength(run), trigger(run), runBadge(run)]));
+  return table("Runs", ["Run", "What", "Began", "#Took", "Why", "Outcome"], runs.map((run) => [runLink(run), [`${run.job} of `, instanceLink(run.instance), run.target && ` to ${run.target}`], moment(run.began_at), runLength(run), trigger(run), runBadge(run)]));
 }
 
 export async function runs() {
@@ -251,7 +268,7 @@ export async function run(id) {
   const show = (run) => {
     const outcome = run.outcome ?? {};
     state.replaceChildren(
-      h("h1", {}, `${capital(run.job)} of ${run.instance} `, runBadge(run)),
+      h("h1", {}, `${capital(what(run))} `, runBadge(run)),
       facts([
         ["Began", [moment(run.began_at), " ", trigger(run)]],
         ["Took", run.ended_at ? runLength(run) : `${runLength(run)} so far`],
@@ -271,7 +288,7 @@ export async function run(id) {
       lines.append(logLine(data.line));
       if (atEnd) lines.scrollTop = lines.scrollHeight;
     }
-    if (event === "ended" && data.run.id === record.id) announce(`${record.job} of ${record.instance}: ${data.run.outcome?.result}`);
+    if (event === "ended" && data.run.id === record.id) announce(`${what(record)}: ${data.run.outcome?.result}`);
   };
   const concerns = (event, data) => event === "lagged" || (event === "ended" && data.run.id === record.id);
   const nodes = [h("p", { class: "crumbs" }, h("a", { href: "#/runs" }, "Runs"), ` / run ${id}`), state, h("h2", {}, "Log"), lines];

@@ -13,10 +13,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What a schedule starts.
+/// What a run does. Where many wait for their turn, what comes first here goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Job {
+    /// A restore into a target. No schedule starts it: somebody waits for it.
+    Restore,
     /// A backup, with what follows it: copies, prune.
     Backup,
     /// A check of the repository.
@@ -26,12 +28,13 @@ pub enum Job {
 }
 
 impl Job {
-    /// All of them, in the order in which those of one slot begin.
-    pub const ALL: [Self; 3] = [Self::Backup, Self::Check, Self::Drill];
+    /// What schedules start, in the order in which those of one slot begin.
+    pub const SCHEDULED: [Self; 3] = [Self::Backup, Self::Check, Self::Drill];
 
     /// Its word in the journal, in metrics and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Restore => "restore",
             Self::Backup => "backup",
             Self::Check => "check",
             Self::Drill => "drill",
@@ -60,7 +63,7 @@ pub struct Entry {
     pub splay: SignedDuration,
     /// Whether a slot that was missed is served late.
     pub catch_up: bool,
-    /// [`Schedule::longest_interval`], which takes a search through forty years to find.
+    /// [`Schedule::longest_interval`]: found once, for it is asked for at each look at what is due.
     interval: SignedDuration,
 }
 

@@ -32,6 +32,9 @@ pub enum Failure {
     /// The configuration that was read anew has no such instance.
     #[error("the configuration has no instance {0:?} any more")]
     Gone(String),
+    /// The configuration that was read anew has no such target.
+    #[error("the configuration has no target {0:?} any more")]
+    NoTarget(String),
     /// The program has a fault.
     #[error("the run broke off by a fault of this program: {0}")]
     Fault(String),
@@ -44,7 +47,7 @@ impl Failure {
             // What speaks against a backup speaks against it the next time, too.
             Self::Engine(error) => !error.refutes_backup(),
             Self::Repository(_) | Self::Stalled(_) => true,
-            Self::Damage { .. } | Self::Gone(_) | Self::Fault(_) => false,
+            Self::Damage { .. } | Self::Gone(_) | Self::NoTarget(_) | Self::Fault(_) => false,
         }
     }
 

@@ -83,13 +83,11 @@ pub enum RefusedStart {
     /// The configuration has no such instance.
     #[error("there is no instance {0:?}")]
     NoSuchInstance(String),
-    /// The same job of the same instance goes on, or waits for its turn.
-    #[error("a {job} of {instance} goes on already: run {run}")]
+    /// The same job of the same instance goes on, or waits for its turn; or a restore into the same target.
+    #[error("a {what} goes on already: run {run}")]
     AlreadyRunning {
-        /// The instance.
-        instance: String,
-        /// The job.
-        job: Job,
+        /// What goes on, in words.
+        what: String,
         /// The run.
         run: RunId,
     },
@@ -248,15 +246,19 @@ impl Handle {
         if !self.config().instances.contains_key(instance) {
             return Err(RefusedStart::NoSuchInstance(instance.to_owned()));
         }
-        let job = order.job();
-        if let Some(run) = shared.live().values().find(|run| run.is(instance, job)) {
-            return Err(RefusedStart::AlreadyRunning { instance: instance.to_owned(), job, run: run.id() });
+        let (job, target) = (order.job(), order.target().map(ToOwned::to_owned));
+        let is_same = |run: &&Arc<Live>| match &target {
+            Some(target) => run.restores_to(target),
+            None => run.is(instance, job),
+        };
+        if let Some(run) = shared.live().values().find(is_same) {
+            return Err(RefusedStart::AlreadyRunning { what: run.what(), run: run.id() });
         }
         let (name, now) = (instance.to_owned(), shared.clock.now());
         let record = shared
             .write(move |journal| {
-                let id = journal.begin(&name, job, trigger.clone(), now)?;
-                Ok(RunRecord { id, instance: name, job, trigger, began_at: now, ended_at: None, outcome: None })
+                let id = journal.begin(&name, job, target.as_deref(), trigger.clone(), now)?;
+                Ok(RunRecord { id, instance: name, job, target, trigger, began_at: now, ended_at: None, outcome: None })
             })
             .await?;
         let live = Arc::new(Live::new(record.clone(), order));

@@ -217,6 +217,7 @@ fn router(api: Api) -> Router {
         .route("/api/v1/instances/{name}/backups/{id}/pin", put(orders::pin).delete(orders::unpin))
         .route("/api/v1/instances/{name}/runs", post(orders::start))
         .route("/api/v1/targets", get(instances::targets))
+        .route("/api/v1/targets/{name}/restores", post(orders::restore))
         .route("/api/v1/runs", get(runs::list))
         .route("/api/v1/runs/{id}", get(runs::show))
         .route("/api/v1/runs/{id}/log", get(runs::log))

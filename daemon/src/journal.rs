@@ -78,13 +78,21 @@ impl Journal {
         self.write(Event::Slot { instance: instance.to_owned(), job, slot })
     }
 
-    /// Writes down that a run begins, and names it.
+    /// Writes down that a run begins, and names it. A restore has a target.
     ///
     /// # Errors
     /// [`JournalError::Io`]; the run must then not begin.
-    pub fn begin(&mut self, instance: &str, job: Job, trigger: Trigger, at: Timestamp) -> Result<RunId, JournalError> {
+    pub fn begin(
+        &mut self,
+        instance: &str,
+        job: Job,
+        target: Option<&str>,
+        trigger: Trigger,
+        at: Timestamp,
+    ) -> Result<RunId, JournalError> {
         let id = RunId(self.history.next.max(1));
-        self.write(Event::Began { run: id, instance: instance.to_owned(), job, trigger, at })?;
+        let (instance, target) = (instance.to_owned(), target.map(Into::into));
+        self.write(Event::Began { run: id, instance, job, target, trigger, at })?;
         Ok(id)
     }
 
@@ -150,9 +158,10 @@ impl History {
             Event::Slot { instance, job, slot } => {
                 self.slots.insert((instance, job), slot);
             }
-            Event::Began { run, instance, job, trigger, at } => {
+            Event::Began { run, instance, job, target, trigger, at } => {
                 self.next = self.next.max(run.0.saturating_add(1));
-                let record = RunRecord { id: run, instance, job, trigger, began_at: at, ended_at: None, outcome: None };
+                let record =
+                    RunRecord { id: run, instance, job, target, trigger, began_at: at, ended_at: None, outcome: None };
                 self.runs.insert(run, record);
             }
             Event::Ended { run, at, outcome } => {

@@ -76,6 +76,16 @@ impl Live {
         self.record.instance == instance && self.record.job == job
     }
 
+    /// Whether it is a restore into this target.
+    pub(crate) fn restores_to(&self, target: &str) -> bool {
+        self.record.target.as_deref() == Some(target)
+    }
+
+    /// What it does, in words.
+    pub(crate) fn what(&self) -> String {
+        self.record.what()
+    }
+
     /// Stops it, because somebody wants that.
     pub(crate) fn cancel(&self) {
         self.moment().cancelled = true;
@@ -160,7 +170,11 @@ async fn attempts(shared: &Shared, live: &Live) -> End {
         };
         drop(permit);
         let error = failure.explain();
-        let retries = shared.config().instances.get(&live.record.instance).map_or(0, |it| it.routine.retries);
+        let retries = match live.order {
+            // Somebody watches it, and what is in its way seldom goes by itself.
+            Order::Restore { .. } => 0,
+            _ => shared.config().instances.get(&live.record.instance).map_or(0, |it| it.routine.retries),
+        };
         let pause = if failure.is_held_elsewhere() && live.slot().is_some() {
             // Another daemon serves the slot, or a person makes a backup: no failure, and it takes as long as it takes.
             tracing::info!("waits for another: {error}");
@@ -209,7 +223,7 @@ async fn attempt(shared: &Shared, live: &Live) -> Result<Outcome, Failure> {
     let instance = config.instances.get(name).ok_or_else(|| Failure::Gone(name.clone()))?;
     let timeout = instance.routine.stall_timeout;
     let run = Run { progress: Progress::new(live.progress.clone()), cancel: live.cancel.child_token() };
-    let work = Work { config: &config, instance, order: live.order, slot: live.slot(), run: &run };
+    let work = Work { config: &config, instance, order: &live.order, slot: live.slot(), run: &run };
     let mut work = shared.worker.work(work);
     tokio::select! {
         done = &mut work => return done,

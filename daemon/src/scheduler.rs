@@ -54,7 +54,7 @@ async fn begin_due(handle: &Handle) -> Result<Option<Timestamp>, JournalError> {
         match entry.due(last, now) {
             Due::Later(slot) => sooner(slot.map(|slot| slot.begins)),
             Due::Now { slot, late } => {
-                let order = Order::of_schedule(job);
+                let Some(order) = Order::of_schedule(job) else { continue };
                 match handle.begin(&instance, order, Trigger::Schedule { slot: slot.time, late }).await {
                     Ok(_) => {}
                     Err(RefusedStart::Journal(error)) => return Err(error),

@@ -137,8 +137,8 @@ pub fn instances(
     let mut latest = Latest::default();
     history.runs().for_each(|run| latest.see(run));
     let view = |name: &String, job: Job| {
-        let key = (name.clone(), job);
-        let entry = agenda.get(&key);
+        let entry = agenda.get(&(name.clone(), job));
+        let key = (name.as_str(), job);
         let last = history.last_slot(name, job).unwrap_or(now);
         JobView {
             job,
@@ -157,28 +157,28 @@ pub fn instances(
         }
     };
     let jobs = |name| {
-        let views = Job::ALL.into_iter().map(|job| view(name, job));
+        let views = Job::SCHEDULED.into_iter().map(|job| view(name, job));
         views.filter(|view| view.job == Job::Backup || view.schedule.is_some() || view.latest.is_some()).collect()
     };
     config.instances.keys().map(|name| InstanceView { name: name.clone(), jobs: jobs(name) }).collect()
 }
 
-/// The latest runs of each job.
+/// The latest runs of each job, by its instance.
 #[derive(Default)]
 struct Latest<'a> {
-    any: HashMap<(String, Job), &'a RunRecord>,
-    success: HashMap<(String, Job), &'a RunRecord>,
-    failure: HashMap<(String, Job), &'a RunRecord>,
+    any: HashMap<(&'a str, Job), &'a RunRecord>,
+    success: HashMap<(&'a str, Job), &'a RunRecord>,
+    failure: HashMap<(&'a str, Job), &'a RunRecord>,
 }
 
 impl<'a> Latest<'a> {
     /// Takes runs from the oldest on.
     fn see(&mut self, run: &'a RunRecord) {
-        let key = || (run.instance.clone(), run.job);
-        self.any.insert(key(), run);
+        let key = (run.instance.as_str(), run.job);
+        self.any.insert(key, run);
         match run.outcome {
-            Some(Outcome::Done { .. } | Outcome::Elsewhere) => _ = self.success.insert(key(), run),
-            Some(Outcome::Failed { .. } | Outcome::Lost) => _ = self.failure.insert(key(), run),
+            Some(Outcome::Done { .. } | Outcome::Elsewhere) => _ = self.success.insert(key, run),
+            Some(Outcome::Failed { .. } | Outcome::Lost) => _ = self.failure.insert(key, run),
             Some(Outcome::Cancelled) | None => {}
         }
     }

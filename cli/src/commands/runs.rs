@@ -72,7 +72,7 @@ fn row(run: &RunRecord) -> Vec<String> {
         run.id.to_string(),
         time(run.began_at),
         run.instance.clone(),
-        run.job.to_string(),
+        run.target.as_ref().map_or(run.job.to_string(), |target| format!("{} to {target}", run.job)),
         why.to_owned(),
         took.unwrap_or_default(),
         result(run),

@@ -187,13 +187,7 @@ fn text(found: &Found) -> String {
         }
     }
     for run in &found.running {
-        text.push_str(&format!(
-            "running: {} of {}, run {}, since {}\n",
-            run.job,
-            run.instance,
-            run.id,
-            time(run.began_at)
-        ));
+        text.push_str(&format!("running: {}, run {}, since {}\n", run.what(), run.id, time(run.began_at)));
     }
     for problem in &found.problems {
         text.push_str(&format!("{}\n", line(problem)));

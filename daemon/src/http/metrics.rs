@@ -218,13 +218,13 @@ fn of_jobs(api: &Api, instances: &[InstanceView], text: &mut Text) {
             (vec![("phase", name)], count as f64)
         }),
     );
-    text.add(
-        &ACTIVE_BYTES,
-        live.iter().map(|run| {
-            let bytes: u64 = run.tasks.iter().map(|task| task.done_bytes).sum();
-            (labels(&run.record.instance, run.record.job), bytes as f64)
-        }),
-    );
+    // An instance may be restored to several targets at once.
+    let mut active: BTreeMap<(&str, Job), u64> = BTreeMap::new();
+    for run in &live {
+        let bytes: u64 = run.tasks.iter().map(|task| task.done_bytes).sum();
+        *active.entry((&run.record.instance, run.record.job)).or_default() += bytes;
+    }
+    text.add(&ACTIVE_BYTES, active.into_iter().map(|((name, job), bytes)| (labels(name, job), bytes as f64)));
 }
 
 fn of_repository(known: &Known, text: &mut Text) {

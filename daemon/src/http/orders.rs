@@ -57,6 +57,38 @@ pub(super) async fn start(
     accepted(&api, id)
 }
 
+/// What is to be restored into a target.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Restore {
+    /// Whose backup; where nothing is said, that whose backups the target takes.
+    instance: Option<String>,
+    /// Its id, or `latest`.
+    backup: String,
+}
+
+/// `POST /api/v1/targets/{name}/restores`
+pub(super) async fn restore(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Body(wanted): Body<Restore>,
+) -> Result<impl IntoResponse, Problem> {
+    let config = api.handle.config();
+    let target = config.targets.get(&name).ok_or_else(|| Problem::not_found(format!("target {name:?}")))?;
+    let Some(from) = wanted.instance.as_ref().or(target.instance.as_ref()) else {
+        return Err(Problem::invalid(format!("`instance` must say whose backup is to be restored to {name}")));
+    };
+    instance(&config, from)?;
+    if wanted.backup.contains('/') {
+        return Err(Problem::invalid("`backup` must be a backup's id, or `latest`"));
+    }
+    let selector = format!("{from}/{}", wanted.backup);
+    // Found now, so that whoever asks for the latest knows which that is, and one that is not there is refused at once.
+    let (from, backup) = api.handle.repository().await?.resolve(&selector, None).await?;
+    let id = api.handle.start(&from, Order::Restore { target: name, backup }).await?;
+    accepted(&api, id)
+}
+
 /// That a run goes on, or is about to end.
 fn accepted(api: &Api, id: RunId) -> Result<impl IntoResponse + use<>, Problem> {
     let location = [(header::LOCATION, format!("/api/v1/runs/{id}"))];

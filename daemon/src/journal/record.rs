@@ -105,6 +105,9 @@ pub struct RunRecord {
     pub instance: String,
     /// What it does.
     pub job: Job,
+    /// The target that it restores to, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// What made it begin.
     pub trigger: Trigger,
     /// When it began.
@@ -118,12 +121,22 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// What it does, in words: `backup of production`, `restore of production to staging`.
+    pub fn what(&self) -> String {
+        let Self { instance, job, .. } = self;
+        match &self.target {
+            Some(target) => format!("{job} of {instance} to {target}"),
+            None => format!("{job} of {instance}"),
+        }
+    }
+
     /// The events from which this record follows.
     pub(super) fn events(&self) -> impl Iterator<Item = Event> {
         let began = Event::Began {
             run: self.id,
             instance: self.instance.clone(),
             job: self.job,
+            target: self.target.clone(),
             trigger: self.trigger.clone(),
             at: self.began_at,
         };
@@ -137,7 +150,23 @@ impl RunRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub(super) enum Event {
-    Slot { instance: String, job: Job, slot: Timestamp },
-    Began { run: RunId, instance: String, job: Job, trigger: Trigger, at: Timestamp },
-    Ended { run: RunId, at: Timestamp, outcome: Outcome },
+    Slot {
+        instance: String,
+        job: Job,
+        slot: Timestamp,
+    },
+    Began {
+        run: RunId,
+        instance: String,
+        job: Job,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+        trigger: Trigger,
+        at: Timestamp,
+    },
+    Ended {
+        run: RunId,
+        at: Timestamp,
+        outcome: Outcome,
+    },
 }

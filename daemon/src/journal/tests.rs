@@ -23,9 +23,9 @@ fn what_was_written_is_there_after_a_restart() {
     let mut journal = Journal::open(&state, at(0)).unwrap();
     assert_eq!(journal.last_slot("production", Job::Backup), None);
     journal.set_slot("production", Job::Backup, at(2)).unwrap();
-    let first = journal.begin("production", Job::Backup, scheduled(), at(2)).unwrap();
+    let first = journal.begin("production", Job::Backup, None, scheduled(), at(2)).unwrap();
     journal.end(first, at(3), done()).unwrap();
-    let second = journal.begin("production", Job::Drill, Trigger::Request, at(3)).unwrap();
+    let second = journal.begin("production", Job::Drill, None, Trigger::Request, at(3)).unwrap();
     let error = engine::error::Explanation {
         message: "no".into(),
         causes: vec!["why".into()],
@@ -42,7 +42,7 @@ fn what_was_written_is_there_after_a_restart() {
     assert_eq!(journal.run(first).unwrap().outcome, Some(done()));
     assert_eq!(journal.last_slot("production", Job::Backup), Some(at(2)));
     assert_eq!(journal.last_slot("production", Job::Drill), None);
-    assert!(journal.begin("production", Job::Backup, Trigger::Request, at(5)).unwrap() > second);
+    assert!(journal.begin("production", Job::Backup, None, Trigger::Request, at(5)).unwrap() > second);
     let mode = |name: &str| fs::metadata(state.join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(""), mode("journal.jsonl")), (0o700, 0o600));
 }
@@ -51,7 +51,7 @@ fn what_was_written_is_there_after_a_restart() {
 fn a_run_without_an_end_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
-    let run = journal.begin("production", Job::Backup, scheduled(), at(2)).unwrap();
+    let run = journal.begin("production", Job::Backup, None, scheduled(), at(2)).unwrap();
     drop(journal);
     let journal = Journal::open(folder.path(), at(9)).unwrap();
     let record = journal.run(run).unwrap().clone();
@@ -65,7 +65,7 @@ fn a_run_without_an_end_is_lost() {
 fn the_first_end_of_a_run_counts() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
-    let run = journal.begin("production", Job::Backup, Trigger::Request, at(1)).unwrap();
+    let run = journal.begin("production", Job::Backup, None, Trigger::Request, at(1)).unwrap();
     journal.end(run, at(2), Outcome::Cancelled).unwrap();
     journal.end(run, at(3), done()).unwrap();
     assert_eq!(journal.run(run).unwrap().outcome, Some(Outcome::Cancelled));
@@ -76,7 +76,7 @@ fn a_torn_last_line_is_cut_off_wherever_it_is_torn() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
-    let first = journal.begin("production", Job::Backup, Trigger::Request, at(1)).unwrap();
+    let first = journal.begin("production", Job::Backup, None, Trigger::Request, at(1)).unwrap();
     journal.end(first, at(2), done()).unwrap();
     let whole = fs::metadata(&path).unwrap().len();
     journal.set_slot("production", Job::Check, at(3)).unwrap();
@@ -100,9 +100,9 @@ fn a_damaged_line_does_not_take_the_others_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
-    let first = journal.begin("production", Job::Backup, Trigger::Request, at(1)).unwrap();
+    let first = journal.begin("production", Job::Backup, None, Trigger::Request, at(1)).unwrap();
     journal.end(first, at(2), done()).unwrap();
-    let second = journal.begin("production", Job::Backup, Trigger::Request, at(3)).unwrap();
+    let second = journal.begin("production", Job::Backup, None, Trigger::Request, at(3)).unwrap();
     journal.end(second, at(4), done()).unwrap();
     drop(journal);
     let mut bytes = fs::read(&path).unwrap();
@@ -112,7 +112,7 @@ fn a_damaged_line_does_not_take_the_others_with_it() {
     assert_eq!(journal.damaged_lines(), [1]);
     assert_eq!(journal.runs().map(|run| run.id).collect::<Vec<_>>(), [second]);
     // The lost line's number is not given out again.
-    assert!(journal.begin("production", Job::Backup, Trigger::Request, at(6)).unwrap() > second);
+    assert!(journal.begin("production", Job::Backup, None, Trigger::Request, at(6)).unwrap() > second);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn what_is_old_is_forgotten_but_for_the_latest_of_each_kind() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
     let mut run = |instance, job, hours, outcome| {
-        let run = journal.begin(instance, job, Trigger::Request, at(hours)).unwrap();
+        let run = journal.begin(instance, job, None, Trigger::Request, at(hours)).unwrap();
         journal.end(run, at(hours), outcome).unwrap();
         run
     };

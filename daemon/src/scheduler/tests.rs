@@ -300,10 +300,10 @@ async fn one_is_begun_and_stopped_by_request_and_never_twice_at_once() {
     let running = fixture.start(&instance("a", ""));
     let mut events = running.handle.subscribe();
     let order = Order::Backup { reread: false };
-    let id = running.handle.start("a", order).await.unwrap();
-    let again = running.handle.start("a", order).await.unwrap_err();
+    let id = running.handle.start("a", order.clone()).await.unwrap();
+    let again = running.handle.start("a", order.clone()).await.unwrap_err();
     assert!(matches!(again, RefusedStart::AlreadyRunning { run, .. } if run == id), "{again}");
-    let other = running.handle.start("b", order).await.unwrap_err();
+    let other = running.handle.start("b", order.clone()).await.unwrap_err();
     assert!(matches!(other, RefusedStart::NoSuchInstance(_)), "{other}");
     fixture.until("2026-11-01T00:01:00Z").await;
     let live = running.handle.live_run(id).unwrap();

@@ -31,7 +31,7 @@ impl Fixture {
 
     async fn carry_out(&self, order: Order) -> (BackupId, Vec<String>, BTreeMap<String, u64>) {
         let instance = &self.config.instances[INSTANCE];
-        let work = Work { config: &self.config, instance, order, slot: None, run: &Run::default() };
+        let work = Work { config: &self.config, instance, order: &order, slot: None, run: &Run::default() };
         match self.engine.work(work).await.unwrap() {
             Outcome::Done { backup, warnings, figures } => (backup.unwrap(), warnings, figures),
             other => panic!("{other:?}"),

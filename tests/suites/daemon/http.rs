@@ -1,5 +1,7 @@
 //! What the daemon serves: who is answered, what, and how it bears those who ask too much.
 
+#[path = "http/restores.rs"]
+mod restores;
 #[path = "http/schema.rs"]
 mod schema;
 
@@ -260,8 +262,13 @@ async fn a_backup_is_begun_watched_and_shown_and_every_answer_is_as_the_document
     let (drilled, _) = watch(&client, &format!("/api/v1/runs/{}", drill["id"])).await;
     assert_eq!((&drilled["outcome"]["result"], &drilled["outcome"]["backup"]), (&"done".into(), &backup.into()));
     let missing: BTreeSet<_> = document.unchecked().into_iter().collect();
-    let elsewhere =
-        ["DELETE /api/v1/session", "POST /api/v1/reload", "POST /api/v1/runs/{id}/cancel", "POST /api/v1/session"];
+    let elsewhere = [
+        "DELETE /api/v1/session",
+        "POST /api/v1/reload",
+        "POST /api/v1/runs/{id}/cancel",
+        "POST /api/v1/session",
+        "POST /api/v1/targets/{name}/restores",
+    ];
     assert_eq!(missing, elsewhere.map(str::to_owned).into());
 
     // Whoever watches is told of the end, and the stream is closed.

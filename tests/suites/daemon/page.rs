@@ -123,6 +123,32 @@ async fn a_backup_is_begun_watched_and_looked_at() {
 }
 
 #[tokio::test]
+async fn a_backup_is_restored_to_a_target_whose_name_is_typed_out() {
+    let Some(mut page) = Page::open().await else { return };
+    page.service.program.run(["now"]).await.success();
+    let id = page.service.backups().await[0]["id"].as_str().unwrap().to_owned();
+    page.sign_in().await;
+    page.browser.click(&format!("#backup-{INSTANCE}")).await;
+    page.browser.until("document.querySelector('.badge.good')?.textContent === 'done'").await;
+    page.browser.value(&format!("location.hash = '#/instances/{INSTANCE}/backups/{id}'")).await;
+    page.browser.until_text("database staging, NOT made harmless").await;
+    page.browser.click("#restore").await;
+    page.browser.until_text("Type staging to confirm").await;
+    assert!(!page.service.project.cluster().has_database("staging"));
+    page.browser.click("#restore-name").await;
+    page.browser.type_text("staging").await;
+    page.browser.look(PHONE).await;
+    page.assert_sound().await;
+    page.browser.look(DESK).await;
+    page.browser.click("#restore").await;
+    page.browser.until_text(&format!("Restore of {INSTANCE} to staging")).await;
+    page.browser.until("document.querySelector('.badge.good')?.textContent === 'done'").await;
+    page.browser.until_text("Restored files").await;
+    assert!(page.service.project.cluster().has_database("staging"));
+    page.assert_sound().await;
+}
+
+#[tokio::test]
 async fn a_run_is_cancelled_by_the_keyboard_alone() {
     let Some(mut page) = Page::open().await else { return };
     // The field has the focus from the beginning.

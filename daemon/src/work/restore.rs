@@ -1,0 +1,121 @@
+//! What restores a backup: into a target, or for a drill.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use engine::drill::{self, DrillOptions};
+use engine::postgres::Endpoint;
+use engine::repository::{BackupId, Repository};
+use engine::restore::{Former, Identity, RestoreOptions, Restored, restore};
+use engine::verify::Depth;
+use tokio::sync::oneshot;
+use tracing::{Instrument, Span};
+
+use super::Work;
+use crate::failure::Failure;
+use crate::journal::Outcome;
+
+/// More jobs than this do not make pg_restore faster on the machines that Odoo runs on, and production may run on this one.
+const MOST_JOBS: usize = 4;
+
+/// Restores the latest backup, verifies the copy and drops it.
+pub(super) async fn drill_latest(repository: &Repository, work: &Work<'_>) -> Result<Outcome, Failure> {
+    let instance = work.instance;
+    let manifest = repository.find("latest", Some(&instance.name)).await?;
+    let place = drill::place(work.config, &instance.name, None).map_err(|unknown| Failure::Gone(unknown.name))?;
+    let jobs = jobs();
+    let options = DrillOptions { jobs, parallel_volumes: jobs, depth: instance.drill.depth };
+    let (config, repository, run) = (work.config.clone(), repository.clone(), work.run.clone());
+    let drilled = on_a_thread(async move || {
+        let drilled = drill::drill(&config, &repository, &manifest, &place, options, &run);
+        drilled.await.map_err(Failure::from)
+    });
+    let drilled = drilled.await?;
+    let figures = figures(drilled.files, drilled.bytes, drilled.timings.total);
+    Ok(Outcome::Done { backup: Some(drilled.backup), warnings: drilled.warnings, figures })
+}
+
+/// Restores a backup into a target, always as a copy: what looks like production is refused. What the target was before is kept.
+pub(super) async fn restore_to(
+    repository: &Repository,
+    work: &Work<'_>,
+    target: &str,
+    backup: &BackupId,
+) -> Result<Outcome, Failure> {
+    let target = work.config.targets.get(target).ok_or_else(|| Failure::NoTarget(target.to_owned()))?.clone();
+    let manifest = repository.verified_manifest(&work.instance.name, backup).await?;
+    let jobs = jobs();
+    let options = RestoreOptions {
+        jobs,
+        parallel_volumes: jobs,
+        depth: Depth::Quick,
+        drop_previous: false,
+        identity: Identity::Copy,
+    };
+    tracing::info!(target = target.name, database = %Endpoint::resolve(&target.database), filestore = %target.filestore.display(), "restoring {backup}");
+    let to = target.name.clone();
+    let (config, repository, run) = (work.config.clone(), repository.clone(), work.run.clone());
+    let restored = on_a_thread(async move || {
+        let restored = restore(&config, &repository, &manifest, &target, options, &run);
+        restored.await.map_err(Failure::from)
+    });
+    let restored = restored.await?;
+    tell(&to, &restored);
+    let figures = figures(restored.files, restored.bytes, restored.timings.total);
+    Ok(Outcome::Done { backup: Some(backup.clone()), warnings: restored.warnings, figures })
+}
+
+/// What a person wants to know of it afterwards stands in the run's log.
+fn tell(target: &str, restored: &Restored) {
+    for cleared in &restored.cleared {
+        tracing::info!("cleared away: {cleared}");
+    }
+    match &restored.neutralized {
+        Some(report) => {
+            tracing::info!(assertions = report.assertions.len(), database_uuid = %report.database_uuid, "made harmless");
+        }
+        None => tracing::warn!(
+            "the copy is as live as its original: the target does not want it to be made harmless, or it is not Odoo's"
+        ),
+    }
+    if let Some(Former { database, filestore }) = &restored.former {
+        let filestore = filestore.as_ref().map(|folder| folder.display().to_string());
+        tracing::info!(
+            database,
+            filestore,
+            "what {target} was before is kept; `odoo-backup restore --undo --to {target}` gives it back"
+        );
+    }
+}
+
+fn jobs() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    u32::try_from(processors.min(MOST_JOBS)).unwrap_or(1)
+}
+
+fn figures(files: u64, bytes: u64, took: Duration) -> BTreeMap<String, u64> {
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let figures = [("restored_files", files), ("restored_file_bytes", bytes), ("restore_milliseconds", milliseconds)];
+    figures.map(|(name, figure)| (name.to_owned(), figure)).into()
+}
+
+/// As much as a program's first thread has: a restore's steps are nested deeper than the two MiB of tokio's threads hold.
+const STACK: usize = 8 << 20;
+
+/// Does what cannot go from one thread to another: the compiler does not see that a restore can, because of closures in its streams
+/// (rust-lang/rust#102211). It ends by its own token; whoever waits for it no more does not stop it.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl AsyncFnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let (runtime, span) = (tokio::runtime::Handle::current(), Span::current());
+    let (sender, receiver) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("restore".into()).stack_size(STACK);
+    let begun = thread.spawn(move || {
+        let done = runtime.block_on(Box::pin(work()).instrument(span));
+        // Nobody may wait for it any more.
+        let _ = sender.send(done);
+    });
+    begun.map_err(|error| Failure::Fault(error.to_string()))?;
+    receiver.await.unwrap_or_else(|_| Err(Failure::Fault("the thread of the restore has ended".into())))
+}

@@ -1,0 +1,142 @@
+//! Restores into targets, asked for over HTTP.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use harness::project::{INSTANCE, Project, TARGET};
+use serde_json::{Value, json};
+
+use super::schema::Document;
+use super::{knowing, refused, serve, watch, with_token};
+use crate::wait_for;
+
+/// The databases, and the folders of filestores.
+fn state(project: &Project) -> (Vec<String>, Vec<PathBuf>) {
+    let folders = fs::read_dir(project.data_dir().join("filestore")).unwrap();
+    let mut folders: Vec<_> = folders.map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    (project.cluster().databases(), folders)
+}
+
+#[tokio::test]
+async fn a_backup_is_restored_to_a_target_and_to_nothing_else() {
+    let service = with_token("", "").await;
+    service.project.write_target_keys("");
+    let backup = service.program.run(["now", "--json"]).await.success().json()["backups"][0]["id"].clone();
+    let (_daemon, client) = serve(&service).await;
+    let client = knowing(&client);
+    let document = Document::new(client.get("/api/v1/openapi.json").await.expect(200).json());
+    let path = "/api/v1/targets/{name}/restores";
+    let restore = async |wanted: Value| {
+        let run = document.ask(&client, "POST", path, &[TARGET], Some(&wanted)).await;
+        assert_eq!(
+            (&run["job"], &run["target"], &run["instance"]),
+            (&"restore".into(), &TARGET.into(), &INSTANCE.into())
+        );
+        let (run, _) = watch(&client, &format!("/api/v1/runs/{}", run["id"])).await;
+        assert_eq!((&run["outcome"]["result"], &run["outcome"]["backup"]), (&"done".into(), &backup), "{run:#}");
+        assert!(run["outcome"]["figures"]["restored_files"].as_u64().unwrap() > 0, "{run:#}");
+        document.ask(&client, "GET", "/api/v1/runs/{id}/log", &[&run["id"].to_string()], None).await.to_string()
+    };
+    restore(json!({ "backup": "latest" })).await;
+    assert!(service.project.cluster().has_database(TARGET) && service.project.target_filestore().is_dir());
+    assert!(!service.backups().await[0]["proven"].is_null());
+    let neutral = "SELECT value FROM ir_config_parameter WHERE key = 'database.is_neutralized'";
+    assert_eq!(service.project.cluster().execute(TARGET, neutral).trim(), "true");
+    let log = restore(json!({ "instance": INSTANCE, "backup": backup })).await;
+    assert!(log.contains("odoo-backup restore --undo --to staging"), "{log}");
+
+    let runs = document.ask(&client, "GET", "/api/v1/runs", &[], None).await;
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 2);
+    assert!(service.program.run(["runs"]).await.success().stdout.contains("restore to staging"));
+    // It is no job of the instance that a schedule could have missed.
+    let instance = document.ask(&client, "GET", "/api/v1/instances/{name}", &[INSTANCE], None).await;
+    assert_eq!(instance["jobs"].as_array().unwrap().len(), 1, "{instance:#}");
+
+    let before = state(&service.project);
+    let latest = json!({ "backup": "latest" });
+    let to = |target: &str| format!("/api/v1/targets/{target}/restores");
+    // An instance is no target, here: in production's place only a person at the command line puts a backup.
+    for target in ["nowhere", INSTANCE] {
+        refused(client.post(&to(target), &latest).await, 404, "not_found");
+    }
+    for wanted in [json!({ "backup": "20200101T000000Z-0000" }), json!({ "instance": "none", "backup": "latest" })] {
+        refused(client.post(&to(TARGET), &wanted).await, 404, "not_found");
+    }
+    for wrong in
+        [json!({}), json!({ "backup": "production/latest" }), json!({ "backup": "latest", "force_production": TARGET })]
+    {
+        refused(client.post(&to(TARGET), &wrong).await, 422, "invalid");
+    }
+    assert_eq!(state(&service.project), before);
+}
+
+#[tokio::test]
+async fn a_target_that_is_a_production_is_refused_as_on_the_command_line() {
+    let service = with_token("", "").await;
+    let mut config = fs::read_to_string(service.project.config()).unwrap();
+    let (conf, folder) = (service.project.odoo_conf(INSTANCE), service.project.path("elsewhere"));
+    config.push_str(&format!(
+        "[target.mistake]\nodoo_conf = \"{}\"\ndatabase = \"{INSTANCE}\"\nfilestore = \"{}\"\n",
+        conf.display(),
+        folder.display()
+    ));
+    fs::write(service.project.config(), config).unwrap();
+    service.program.run(["now"]).await.success();
+    let (_daemon, client) = serve(&service).await;
+    let client = knowing(&client);
+    let oid =
+        || service.project.cluster().execute("postgres", "SELECT oid FROM pg_database WHERE datname = 'production'");
+    let before = (state(&service.project), oid());
+    let begun =
+        client.post("/api/v1/targets/mistake/restores", &json!({ "backup": "latest" })).await.expect(202).json();
+    let (run, _) = watch(&client, &format!("/api/v1/runs/{}", begun["id"])).await;
+    let outcome = &run["outcome"];
+    assert_eq!((&outcome["result"], &outcome["attempts"]), (&"failed".into(), &1.into()), "{run:#}");
+    let typed = service.program.run(["restore", "--to", "mistake", "--json"]).await.expect_code(1).json();
+    let said = |error: &Value| ["message", "causes", "obstacles"].map(|name| error[name].clone());
+    assert_eq!(said(&outcome["error"]), said(&typed["error"]));
+    assert!(outcome["error"].to_string().contains("is that of the instance production"), "{run:#}");
+    assert_eq!((state(&service.project), oid()), before);
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn a_restore_that_is_cancelled_leaves_the_target_as_it_was() {
+    let service = with_token("", "").await;
+    let (tools, waiting) = (service.project.path("tools"), service.project.path("waiting"));
+    fs::create_dir(&tools).unwrap();
+    let real = service.project.cluster().bin("pg_restore");
+    let pg_restore = |work: &str| {
+        let real = real.display();
+        let text = format!("#!/bin/sh\ncase $1 in --version|--list) exec '{real}' \"$@\";; esac\n{work}\n");
+        let text = text.replace("$REAL", &real.to_string());
+        fs::write(tools.join("pg_restore"), text).unwrap();
+        fs::set_permissions(tools.join("pg_restore"), PermissionsExt::from_mode(0o700)).unwrap();
+    };
+    service.project.write_target_keys(&format!("pg_path = \"{}\"", tools.display()));
+    pg_restore("exec '$REAL' \"$@\"");
+    service.program.run(["now"]).await.success();
+    service.program.run(["restore", "--to", TARGET]).await.success();
+    service.project.cluster().execute(TARGET, "CREATE TABLE was_here ()");
+    let before = state(&service.project);
+
+    pg_restore(&format!("touch '{}'; exec sleep 600", waiting.display()));
+    let (mut daemon, client) = serve(&service).await;
+    let client = knowing(&client);
+    let restores = format!("/api/v1/targets/{TARGET}/restores");
+    let run = client.post(&restores, &json!({ "backup": "latest" })).await.expect(202).json();
+    wait_for(&mut daemon, || waiting.exists().then_some(())).await;
+    let again = refused(client.post(&restores, &json!({ "backup": "latest" })).await, 409, "already_running");
+    assert_eq!(again["run"], run["id"]);
+    let metrics = client.get("/metrics").await.expect(200).text();
+    assert!(metrics.contains("active_run_bytes{odoo_instance=\"production\",kind=\"restore\"}"), "{metrics}");
+
+    let run = format!("/api/v1/runs/{}", run["id"]);
+    client.post(&format!("{run}/cancel"), &json!({})).await.expect(202);
+    let (ended, _) = watch(&client, &run).await;
+    assert_eq!(ended["outcome"]["result"], "cancelled", "{ended:#}");
+    assert_eq!(state(&service.project), before);
+    service.project.cluster().execute(TARGET, "SELECT FROM was_here");
+}
