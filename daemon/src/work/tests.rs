@@ -22,6 +22,10 @@ impl Fixture {
         let config = Config::load(&project.config()).unwrap();
         let store = engine::store::open(&config.repository, true).await.unwrap();
         let repository = Repository::init(store, Timestamp::now()).await.unwrap();
+        for copy in config.copies.values() {
+            let store = engine::store::open(&copy.place, true).await.unwrap();
+            Repository::init(store, Timestamp::now()).await.unwrap();
+        }
         Self { project, config, repository, engine: Engine::default() }
     }
 
@@ -41,6 +45,11 @@ impl Fixture {
     async fn left(&self) -> Vec<BackupId> {
         self.repository.names(None).await.unwrap().into_iter().map(|(_, id)| id).collect()
     }
+
+    async fn left_in(&self, copy: &str) -> Vec<BackupId> {
+        let repository = Repository::at(&self.config.copies[copy].place).await.unwrap();
+        repository.names(None).await.unwrap().into_iter().map(|(_, id)| id).collect()
+    }
 }
 
 #[tokio::test]
@@ -59,6 +68,41 @@ async fn nothing_is_removed_where_the_configuration_says_nothing() {
     fixture.back_up().await;
     let (_, _, figures) = fixture.back_up().await;
     assert_eq!((fixture.left().await.len(), figures.get("removed_backups")), (2, None));
+}
+
+#[tokio::test]
+async fn each_repository_is_pruned_by_its_own_retention() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = |name: &str, more: &str| {
+        let path = folder.path().join(name);
+        format!("[repository.{name}]\nurl = \"file://{}\"\n{more}\n", path.display())
+    };
+    let keep = |count: u32| format!("keep_last = {count}\ndaily = 0\nweekly = 0\nmonthly = 0\n");
+    let sections = [
+        format!("[instance.production.retention]\n{}", keep(2)),
+        copy("near", &format!("copy = \"after_backup\"\n[repository.near.retention]\n{}", keep(1))),
+        // By the instance's own.
+        copy("far", "copy = \"after_backup\""),
+    ];
+    let fixture = Fixture::with(&sections.concat()).await;
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        made.push(fixture.back_up().await);
+    }
+    let ids: Vec<_> = made.iter().map(|(id, ..)| id.clone()).collect();
+    assert_eq!(fixture.left().await, ids[1..]);
+    assert_eq!((fixture.left_in("near").await, fixture.left_in("far").await), (ids[2..].to_vec(), ids[1..].to_vec()));
+    let figures: Vec<_> =
+        made.iter().map(|(_, _, figures)| (figures["removed_backups"], figures["removed_copies"])).collect();
+    assert_eq!(figures, [(0, 0), (0, 1), (1, 2)]);
+    assert!(made.iter().all(|(_, warnings, _)| warnings.is_empty()), "{made:?}");
+
+    // One that cannot be reached keeps none of the others from being pruned.
+    std::fs::rename(folder.path().join("near"), folder.path().join("away")).unwrap();
+    let (last, warnings, figures) = fixture.back_up().await;
+    assert_eq!((warnings.len(), figures["removed_backups"], figures["removed_copies"]), (1, 1, 1), "{warnings:?}");
+    assert!(warnings[0].starts_with("no copy in near: "), "{warnings:?}");
+    assert_eq!(fixture.left_in("far").await.last(), Some(&last));
 }
 
 #[tokio::test]
