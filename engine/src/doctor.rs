@@ -1,5 +1,7 @@
 //! `doctor`: tries everything that a backup and a restore will need, and says what is missing and how to mend it.
 
+mod drill;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -65,6 +67,10 @@ pub async fn doctor(config: &Config) -> Vec<Finding> {
     for target in config.targets.values() {
         findings.subject = format!("target {}", target.name);
         try_target(config, target, &mut findings).await;
+    }
+    for instance in config.instances.values().filter(|instance| instance.drill.is_configured) {
+        findings.subject = format!("drill of {}", instance.name);
+        drill::try_place(config, instance, &mut findings).await;
     }
     findings.all
 }

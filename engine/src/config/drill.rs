@@ -22,6 +22,8 @@ pub struct Drill {
     pub depth: Depth,
     /// How the copy is made harmless where there is no target to say it.
     pub neutralize: Neutralize,
+    /// Whether the section is there, rather than that its defaults hold.
+    pub is_configured: bool,
 }
 
 /// Reads the section inside `instance`, or says what holds without it. `targets` are the names of all targets.
@@ -38,5 +40,5 @@ pub(super) fn read(instance: &Section<'_>, targets: &[String]) -> Result<Drill, 
         return Err(section.refuse("target", Refusal { message, suggestion }));
     }
     let (schedule, folder, depth) = (schedule?, folder?, depth?.unwrap_or_default());
-    Ok(Drill { schedule, target, folder, depth, neutralize: Neutralize::default() })
+    Ok(Drill { schedule, target, folder, depth, neutralize: Neutralize::default(), is_configured: true })
 }

@@ -25,7 +25,7 @@ fn kinds(rendered: &str) -> Vec<&str> {
 #[test]
 fn each_form_has_its_objects() {
     for (folder, expected) in [
-        ("cronjob", vec!["ConfigMap", "CronJob", "ServiceAccount"]),
+        ("cronjob", vec!["ConfigMap", "CronJob", "CronJob", "ServiceAccount"]),
         ("daemon", vec!["ConfigMap", "Deployment", "PersistentVolumeClaim", "Service", "ServiceAccount"]),
         (
             "monitored",
@@ -43,10 +43,13 @@ fn the_pods_mount_the_configuration_by_its_digest_and_are_confined() {
     for folder in ["cronjob", "daemon"] {
         let Some(rendered) = rendered(folder) else { return };
         let named: Vec<_> = rendered.lines().filter(|line| line.trim().starts_with("name: odoo-backup-")).collect();
-        let digests = named.iter().filter(|line| !line.ends_with("-state") && !line.ends_with("-token"));
+        let others = ["-state", "-token", "-drill"];
+        let digests = named.iter().filter(|line| !others.iter().any(|other| line.ends_with(other)));
         let digests: Vec<_> = digests.map(|line| line.trim()).collect();
-        assert_eq!(digests.len(), 2, "{named:?}");
-        assert_eq!(digests[0], digests[1]);
+        // Itself, and each pod.
+        let pods = kinds(&rendered).iter().filter(|kind| ["CronJob", "Deployment"].contains(kind)).count();
+        assert_eq!(digests.len(), 1 + pods, "{named:?}");
+        assert!(digests.iter().all(|digest| *digest == digests[0]), "{named:?}");
         for setting in [
             "readOnlyRootFilesystem: true",
             "allowPrivilegeEscalation: false",

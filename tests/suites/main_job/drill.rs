@@ -31,6 +31,26 @@ async fn listed(program: &OdooBackup) -> Value {
 }
 
 #[tokio::test]
+async fn doctor_says_whether_a_drill_could_be_done() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    assert!(!program.run(["doctor"]).await.success().stdout.contains("drill of"));
+    let mut config = fs::read_to_string(project.config()).unwrap();
+    config.push_str("[instance.production.drill]\nschedule = \"0 5 * * 0\"\n");
+    fs::write(project.config(), config).unwrap();
+    let before = program.run(["doctor"]).await.success().stdout;
+    assert!(before.contains("drill of production\n") && before.contains("\"drill_production\" is free"), "{before}");
+    program.run(["now"]).await.success();
+    let after = program.run(["doctor"]).await.success().stdout;
+    assert!(after.contains(" could be drilled: "), "{after}");
+    assert_only(&project, &["production"]);
+    project.cluster().psql_as("postgres", "postgres", &format!("ALTER ROLE {} NOCREATEDB", project.cluster().user()));
+    let refused = program.run(["doctor"]).await.expect_code(1).stdout;
+    let drill = refused.split("drill of production\n").nth(1).unwrap();
+    assert!(drill.contains("FAILED   restore: the role ") && drill.contains("may not create databases"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_drill_of_real_data_proves_its_backup_and_leaves_nothing() {
     let Some(odoo17) = Odoo17::find() else { return };
     let project = Project::with(ProjectOptions { source: Source::Odoo17(odoo17), ..ProjectOptions::default() }).await;

@@ -1,0 +1,41 @@
+//! Whether an instance's latest backup could be drilled where the configuration says.
+
+use super::{Findings, Outcome, try_target_folder, try_target_server};
+use crate::config::{Config, Instance};
+use crate::manifest::Manifest;
+use crate::postgres::{self, Endpoint};
+use crate::repository::Repository;
+use crate::restore::drill::place;
+use crate::restore::{Examined, Identity, Obstacle, examine};
+
+/// Looks for all that a drill would meet: privileges, extensions, pg_restore, and room for database and files.
+pub(super) async fn try_place(config: &Config, instance: &Instance, findings: &mut Findings) {
+    // Of an instance of the configuration there always is one.
+    let Ok(place) = place(config, &instance.name, None) else { return };
+    let endpoint = Endpoint::resolve(&place.database);
+    let Some(latest) = latest(config, instance).await else {
+        if let Some(server) = findings.tried("connect", postgres::connect_maintenance(&endpoint).await) {
+            findings.ok("connect", server.endpoint().to_string());
+            try_target_server(&server, &place, findings).await;
+        }
+        try_target_folder(&place, findings);
+        return;
+    };
+    let looked = examine(config, &latest, &place, Identity::Copy).await;
+    let Some(Examined { obstacles, warnings }) = findings.tried("restore", looked) else { return };
+    if obstacles.is_empty() {
+        let folder = place.filestore.display();
+        findings.ok("restore", format!("{} could be drilled: {endpoint}, and {folder}", latest.id));
+    }
+    for (outcome, found) in [(Outcome::Failed, obstacles), (Outcome::Warning, warnings)] {
+        for Obstacle { message, hint, .. } in found {
+            findings.add("restore", outcome, message, Some(hint));
+        }
+    }
+}
+
+/// `None` where there is none yet, and where the repository cannot be read, of which its own findings tell.
+async fn latest(config: &Config, instance: &Instance) -> Option<Manifest> {
+    let repository = Repository::at(&config.repository).await.ok()?;
+    repository.find("latest", Some(&instance.name)).await.ok()
+}
