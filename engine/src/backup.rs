@@ -33,6 +33,13 @@ pub struct BackupOptions {
     pub reread: bool,
 }
 
+impl BackupOptions {
+    /// What the configuration says of this instance.
+    pub fn of(instance: &Instance) -> Self {
+        Self { level: instance.compression_level, ..Self::default() }
+    }
+}
+
 impl Default for BackupOptions {
     fn default() -> Self {
         Self { level: Level::default(), dump_threads: 2, parallel_volumes: 2, volume: Limits::default(), reread: false }
@@ -265,7 +272,7 @@ async fn store_database(
     let (dump, counts) = postgres::count_rows(dump);
     let encoded = encode(dump, options.level, options.dump_threads, task);
     let (object, ()) = draft.add("database.dump.zst", encoded).await?;
-    Ok((object, store_rows(draft, counts.get(), options).await?))
+    Ok((object, store_rows(draft, counts.get()).await?))
 }
 
 #[cfg(test)]

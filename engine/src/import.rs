@@ -75,7 +75,7 @@ pub async fn import(
             let origin = origin(&source, &options.file, created_at, is_known);
             let instance = Instance::scratch(instance, scratch.database(server), source.filestore(&scratch));
             // It stops by itself, and cleans up, when the run is cancelled.
-            backup_imported(repository, &instance, origin, BackupOptions::default(), run).await
+            backup_imported(repository, &instance, origin, BackupOptions::of(&instance), run).await
         };
         let made = made.await;
         let left = scratch.remove().await;

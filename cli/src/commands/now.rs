@@ -30,8 +30,8 @@ pub(super) async fn now(
     let repository = open(&config).await?;
     let (mut backups, mut errors, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     let mut exit = Exit::Success;
-    let options = BackupOptions { reread, ..BackupOptions::default() };
     for instance in instances {
+        let options = BackupOptions { reread, ..BackupOptions::of(instance) };
         let started = Instant::now();
         match backup(&repository, instance, options, run).await {
             Ok(manifest) => {

@@ -17,7 +17,7 @@ use crate::journal::Outcome;
 
 /// Backs up, unless another has served the slot.
 pub(super) async fn back_up(repository: &Repository, work: &Work<'_>, reread: bool) -> Result<Outcome, Failure> {
-    let options = BackupOptions { reread, ..BackupOptions::default() };
+    let options = BackupOptions { reread, ..BackupOptions::of(work.instance) };
     let manifest = match work.slot {
         None => backup(repository, work.instance, options, work.run).await?,
         Some(slot) => match backup_unless_made(repository, work.instance, slot, options, work.run).await? {

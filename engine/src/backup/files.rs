@@ -15,7 +15,7 @@ use crate::postgres::{self, PostgresError, Session};
 use crate::progress::Task;
 use crate::repository::{Draft, Repository};
 use crate::run::Run;
-use crate::stream::{Fingerprint, body_of, encode};
+use crate::stream::{Fingerprint, body_of, encode_list};
 
 /// What was stored of the files, and what is to be warned of.
 pub(super) struct StoredFiles {
@@ -34,7 +34,7 @@ pub(super) async fn store_files(
     options: BackupOptions,
     run: &Run,
 ) -> Result<StoredFiles, Error> {
-    let (attachments, named) = store_attachments(draft, source, options).await?;
+    let (attachments, named) = store_attachments(draft, source).await?;
     let Previous { volumes: earlier, held, suspect, removed, mut warnings } =
         previous(repository, &instance.name, draft.id()).await?;
     let expected = attachments.as_ref().map_or(0, |attachments| attachments.counts.files);
@@ -55,7 +55,7 @@ pub(super) async fn store_files(
         hold.release().await?;
     }
     let settled = ledger.settle();
-    let removed = store_removed(draft, &settled, removed, options).await?;
+    let removed = store_removed(draft, &settled, removed).await?;
     let findings = findings(source, &instance.filestore, &settled).await;
     warnings.extend(findings.warnings());
     let new_files = new.iter().map(|volume| volume.files).sum::<u64>();
@@ -75,16 +75,12 @@ pub(super) async fn store_files(
 }
 
 /// Stores the list of attachments, and returns beside it the files that they name.
-async fn store_attachments(
-    draft: &Draft,
-    source: &Source,
-    options: BackupOptions,
-) -> Result<(Option<AttachmentContent>, Names<bool>), Error> {
+async fn store_attachments(draft: &Draft, source: &Source) -> Result<(Option<AttachmentContent>, Names<bool>), Error> {
     if source.odoo.is_none() {
         return Ok((None, Names::default()));
     }
     let (lines, inventory) = attachments(&source.session).await?;
-    let (list, ()) = draft.add("attachments.zst", encode(lines, options.level, 0, Task::default())).await?;
+    let (list, ()) = draft.add("attachments.zst", encode_list(lines)).await?;
     let (counts, named) = inventory.take();
     Ok((Some(AttachmentContent { counts, list }), named))
 }
@@ -155,7 +151,6 @@ async fn store_removed(
     draft: &Draft,
     settled: &Settled,
     earlier: Option<StoredObject>,
-    options: BackupOptions,
 ) -> Result<Option<StoredObject>, Error> {
     if settled.removed.is_empty() {
         return Ok(None);
@@ -164,8 +159,7 @@ async fn store_removed(
     if let Some(earlier) = earlier.filter(|earlier| earlier.plain == Fingerprint::of(text.as_bytes())) {
         return Ok(Some(earlier));
     }
-    let encoded = encode(body_of(text), options.level, 0, Task::default());
-    Ok(Some(draft.add("filestore-removed.zst", encoded).await?.0))
+    Ok(Some(draft.add("filestore-removed.zst", encode_list(body_of(text))).await?.0))
 }
 
 /// Tells the files that the source has lost from those that were deleted since the snapshot.

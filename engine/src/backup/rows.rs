@@ -1,12 +1,10 @@
 //! The row counts of a backup.
 
-use super::BackupOptions;
 use crate::error::Error;
 use crate::manifest::RowContent;
 use crate::postgres::{Misunderstood, RowCounts};
-use crate::progress::Task;
 use crate::repository::Draft;
-use crate::stream::{body_of, encode};
+use crate::stream::{body_of, encode_list};
 
 /// What was stored of the row counts, and what is to be warned of.
 #[derive(Default)]
@@ -16,11 +14,7 @@ pub(super) struct StoredRows {
 }
 
 /// Stores the list of tables and their rows. A dump that could not be counted is as good as any other: it is warned of.
-pub(super) async fn store_rows(
-    draft: &Draft,
-    counts: Result<RowCounts, Misunderstood>,
-    options: BackupOptions,
-) -> Result<StoredRows, Error> {
+pub(super) async fn store_rows(draft: &Draft, counts: Result<RowCounts, Misunderstood>) -> Result<StoredRows, Error> {
     let counts = match counts {
         Ok(counts) => counts,
         Err(reason) => {
@@ -29,8 +23,7 @@ pub(super) async fn store_rows(
         }
     };
     let lines = counts.lines().map_err(crate::repository::RepositoryError::Json)?;
-    let encoded = encode(body_of(lines), options.level, 0, Task::default());
-    let (list, ()) = draft.add("tables.zst", encoded).await?;
+    let (list, ()) = draft.add("tables.zst", encode_list(body_of(lines))).await?;
     let content = RowContent {
         tables: counts.tables.len() as u64,
         rows: counts.tables.iter().map(|table| table.rows).sum(),

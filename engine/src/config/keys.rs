@@ -306,6 +306,14 @@ const BACKUP: &[Key] = &[
         also: &["hold_gc", "lock_filestore"],
     },
     Key {
+        name: "compression_level",
+        kind: "integer",
+        default: "2",
+        about: "How hard dump and files are compressed by zstd: 1 (fastest) to 19 (smallest; much slower, and in need of more memory)",
+        example: "6",
+        also: &["compression", "level", "compress_level", "compress"],
+    },
+    Key {
         name: "timezone",
         kind: "string",
         default: "the system's; UTC where that has no name",

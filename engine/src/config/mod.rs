@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::secret::Secret;
+use crate::stream::Level;
 
 pub use self::retention::Retention;
 pub use anonymity::Anonymize;
@@ -96,6 +97,8 @@ pub struct Instance {
     pub filestore: PathBuf,
     /// Whether Odoo's collector is kept out while the filestore is read.
     pub hold_filestore_gc: HoldCollector,
+    /// How hard its dump and its files are compressed.
+    pub compression_level: Level,
     /// Which of its backups stay.
     pub retention: Retention,
     /// What the daemon does with it by itself, and when.
@@ -124,6 +127,7 @@ impl Instance {
             database,
             filestore,
             hold_filestore_gc: HoldCollector::Never,
+            compression_level: Level::default(),
             retention: Retention::default(),
             routine: Routine::default(),
             drill: Drill::default(),

@@ -13,6 +13,7 @@ use super::value::{Raw, Refusal, Value};
 use super::{Database, Drill, HoldCollector, Instance, SslMode, Target, anonymity, drill, neutral, retention, routine};
 use crate::odoo::conf::{OdooConf, data_dir_candidates};
 use crate::store::is_segment;
+use crate::stream::Level;
 
 /// What stands beside the instances in a repository.
 pub(super) const RESERVED: [&str; 4] = ["locks", "proofs", "repository.json", "RESTORE.txt"];
@@ -24,6 +25,7 @@ pub(super) const LONGEST_NAME: usize = 100;
 pub(super) fn read_instance(name: &str, section: &Section<'_>, targets: &[String]) -> Result<Instance, Reported> {
     let valid_name = check_name(name, section);
     let hold_filestore_gc = section.optional::<HoldCollector>("hold_filestore_gc");
+    let compression_level = section.optional::<Level>("compression_level");
     let timezone = section.optional::<Zone>("timezone").map(|zone| zone.unwrap_or_else(system_zone));
     let retention = retention::read(section, timezone.as_ref().unwrap_or(&Zone::utc()));
     let routine = routine::read(section);
@@ -35,8 +37,18 @@ pub(super) fn read_instance(name: &str, section: &Section<'_>, targets: &[String
     let drill = drill?;
     let drill = Drill { neutralize: drill.neutralize.with_odoo(odoo.conf), ..drill };
     let hold_filestore_gc = hold_filestore_gc?.unwrap_or(HoldCollector::Auto);
+    let compression_level = compression_level?.unwrap_or_default();
     let routine = routine?.in_zone(&timezone?);
-    Ok(Instance { name: name.into(), database, filestore, hold_filestore_gc, retention, routine, drill })
+    Ok(Instance {
+        name: name.into(),
+        database,
+        filestore,
+        hold_filestore_gc,
+        compression_level,
+        retention,
+        routine,
+        drill,
+    })
 }
 
 pub(super) fn system_zone() -> Zone {

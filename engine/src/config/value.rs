@@ -15,6 +15,7 @@ use super::error::nearest;
 use super::{HoldCollector, SslMode};
 use crate::schedule::{Schedule, ScheduleError};
 use crate::secret::Secret;
+use crate::stream::Level;
 use crate::verify::Depth;
 
 /// Looks an environment variable up.
@@ -161,6 +162,18 @@ impl Value for u32 {
         let integer = raw.value.as_integer().ok_or_else(|| raw.refused::<Self>())?;
         Self::from_str_radix(integer.as_str(), integer.radix())
             .map_err(|_| format!("expected an integer from 0 to {}, found {integer}", Self::MAX).into())
+    }
+}
+
+impl Value for Level {
+    const EXPECTED: &'static str = "an integer from 1 to 19, without quotes";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        let level = u32::read(raw)?;
+        i32::try_from(level)
+            .ok()
+            .and_then(Self::new)
+            .ok_or_else(|| format!("expected an integer from 1 to 19, found {level}").into())
     }
 }
 

@@ -15,7 +15,9 @@ pub use error::FilestoreError;
 pub use ledger::{Held, Ledger, Settled};
 pub use look::{Wrong, look_at};
 pub use name::{FileName, Names};
-pub(crate) use rebuild::{ListedFrame, frames, is_intact, lacking, list_again, write_end, write_frame, write_list};
+pub(crate) use rebuild::{
+    ListedFrame, frames, is_intact, lacking, list_again, possible_levels, write_end, write_frame, write_list,
+};
 pub use trim::remove_others;
 pub(crate) use unpack::check_path;
 pub use unpack::{NewFilestore, Unpacked, read_files, unpack};

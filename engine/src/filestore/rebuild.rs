@@ -10,7 +10,7 @@ use super::content::Content;
 use super::name::FileName;
 use super::unpack::check_path;
 use super::volume::{Listed, append_file, write_listed};
-use crate::stream::{DigestReader, Fingerprint, FrameWriter, LARGEST_FRAME, Level, Packed};
+use crate::stream::{DigestReader, DigestWriter, Fingerprint, FrameWriter, LARGEST_FRAME, Level, Packed};
 
 /// A part of a volume that can be read alone, one zstd frame or a row of them, and the files in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +100,37 @@ pub(crate) fn write_end(out: impl Write, level: Level) -> io::Result<()> {
     Ok(())
 }
 
+/// The levels at which a volume may have been compressed, the likeliest first, whose `frames` are to be made anew from the filestore at
+/// `root`, and the `end` bytes that end it: those at which each is as long as it was. None do where the compressor has changed since.
+///
+/// # Errors
+/// As [`write_frame`]
+pub(crate) fn possible_levels(root: Option<&Path>, frames: &[ListedFrame], end: u64) -> io::Result<Vec<Level>> {
+    let mut possible = Vec::new();
+    for level in Level::all() {
+        if fits(level, root, frames, end)? {
+            possible.push(level);
+        }
+    }
+    Ok(possible)
+}
+
+fn fits(level: Level, root: Option<&Path>, frames: &[ListedFrame], end: u64) -> io::Result<bool> {
+    for frame in frames {
+        let Some(root) = root else { return Ok(false) };
+        if length(|out| write_frame(out, level, root, frame))? != frame.end - frame.start {
+            return Ok(false);
+        }
+    }
+    Ok(length(|out| write_end(out, level))? == end)
+}
+
+/// How much `write` writes.
+fn length(write: impl FnOnce(&mut DigestWriter<io::Sink>) -> io::Result<()>) -> io::Result<u64> {
+    let mut out = DigestWriter::new(io::sink());
+    write(&mut out).map(|()| out.position())
+}
+
 /// A tar archive writes its end when it is dropped, which belongs behind the last frame alone.
 struct Gate<W> {
     inner: W,
@@ -182,8 +213,8 @@ fn read_entries(mut plain: impl Read, mut each: impl FnMut(Listed)) -> io::Resul
 ///
 /// # Errors
 /// None that can be expected: it is written to memory.
-pub(crate) fn write_list(files: &[Listed], level: Level) -> io::Result<(Vec<u8>, Packed)> {
-    let mut list = FrameWriter::new(Vec::new(), level)?;
+pub(crate) fn write_list(files: &[Listed]) -> io::Result<(Vec<u8>, Packed)> {
+    let mut list = FrameWriter::new(Vec::new(), Level::OF_LISTS)?;
     files.iter().try_for_each(|file| write_listed(&mut list, file))?;
     list.end_frame()?;
     Ok(list.into_parts())

@@ -104,7 +104,7 @@ impl<'a> Writer<'a> {
     fn new(out: &'a mut ChunkWriter, level: Level, task: Task) -> io::Result<Self> {
         let mut tar = tar::Builder::new(FrameWriter::new(out, level)?);
         tar.sparse(false);
-        Ok(Self { tar, list: FrameWriter::new(Vec::new(), level)?, files: 0, bytes: 0, task })
+        Ok(Self { tar, list: FrameWriter::new(Vec::new(), Level::OF_LISTS)?, files: 0, bytes: 0, task })
     }
 
     /// Appends a batch as one frame.

@@ -13,6 +13,7 @@ mod error;
 mod identity;
 mod load;
 mod passfile;
+mod pipe;
 mod process;
 mod restore;
 mod script;

@@ -8,11 +8,12 @@ use std::process::Stdio;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, ReadBuf};
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::PostgresError;
+use super::pipe::PipeReader;
 use crate::stream::Body;
 
 /// How much of a program's stderr is kept: the beginning names the first cause, the end the last.
@@ -130,8 +131,8 @@ where
     let Some(stdout) = running.child.stdout.take() else {
         return Err(PostgresError::Run { program: running.program.into(), source: io::ErrorKind::BrokenPipe.into() });
     };
-    // Fewer hand-overs between two processes; where the system's limit is lower, its default will do.
-    let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 1024 * 1024);
+    let stdout = PipeReader::start(stdout)
+        .map_err(|source| PostgresError::Run { program: running.program.clone().into(), source })?;
     // Not polled before the last byte was read; until then it only holds what ends when it is dropped.
     Ok(Box::pin(ProcessBody::Reading(stdout, Some(Box::pin(end(running))))))
 }
@@ -139,7 +140,7 @@ where
 type End = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
 enum ProcessBody {
-    Reading(ChildStdout, Option<End>),
+    Reading(PipeReader, Option<End>),
     Waiting(End),
     Succeeded,
     Failed,
@@ -193,6 +194,14 @@ mod tests {
     async fn a_program_that_succeeds_ends_its_stream() {
         let (bytes, result) = read(shell("echo out; echo err >&2")).await;
         assert_eq!((bytes.as_slice(), result.unwrap()), (&b"out\n"[..], 4));
+    }
+
+    #[tokio::test]
+    async fn what_a_program_writes_arrives_whole_and_in_order_however_fast_or_slow_it_is() {
+        let (bytes, result) = read(shell("seq 1 400000; for i in 1 2 3; do echo $i; sleep 0.01; done")).await;
+        let expected: String = (1..=400_000).chain(1..=3).map(|i| format!("{i}\n")).collect();
+        assert!(bytes == expected.as_bytes());
+        assert_eq!(result.unwrap(), expected.len());
     }
 
     #[tokio::test]

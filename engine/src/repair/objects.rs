@@ -11,14 +11,15 @@ use super::Repair;
 use super::put_back::{in_a_sentence, put_back};
 use crate::error::Error;
 use crate::filestore::{
-    Listed, ListedFrame, frames, is_intact, lacking, list_again, read_list, write_end, write_frame, write_list,
+    Listed, ListedFrame, frames, is_intact, lacking, list_again, possible_levels, read_list, write_end, write_frame,
+    write_list,
 };
 use crate::manifest::{DatabaseContent, Manifest, StoredObject, Volume};
 use crate::postgres::count_rows;
 use crate::progress::Task;
 use crate::repository::{Repository, damage_by_reading, damage_by_store};
 use crate::store::{Key, Store};
-use crate::stream::{Body, CHUNK, Level, body_of, consume, decode, encode, produce};
+use crate::stream::{Body, CHUNK, Level, body_of, consume, decode, encode_list, produce};
 
 /// What an object is to a backup.
 pub(super) enum Role<'a> {
@@ -55,24 +56,33 @@ pub(super) fn role<'a>(manifest: &'a Manifest, key: &Key) -> Option<Role<'a>> {
 
 /// Makes an object anew and puts it back: says what it was made from, or why that could not be done.
 pub(super) async fn make_anew(repair: &Repair<'_>, role: &Role<'_>) -> Result<Result<&'static str, String>, Error> {
-    let (object, body, from) = match role {
-        Role::List(volume) => (&volume.list, list_of(repair.repository, volume).await?, "its volume"),
+    let one = |body: Result<Body, String>| body.map(|body| vec![body]);
+    let (object, candidates, from) = match role {
+        Role::List(volume) => (&volume.list, one(list_of(repair.repository, volume).await?), "its volume"),
         Role::Tables(database) => match &database.rows {
-            Some(rows) => (&rows.list, tables_of(repair.repository, database).await?, "the dump"),
+            Some(rows) => (&rows.list, one(tables_of(repair.repository, database).await?), "the dump"),
             None => return Ok(Err("the rows were not counted".to_owned())),
         },
         Role::Volume(volume) => {
-            let body = volume_from(repair, volume).await?;
-            (&volume.object, body, "what is left of it and the instance's filestore")
+            let candidates = volume_from(repair, volume).await?;
+            (&volume.object, candidates, "what is left of it and the instance's filestore")
         }
         Role::Attachments | Role::Other => {
             return Ok(Err("only a copy in another repository could replace it".to_owned()));
         }
     };
-    match body {
-        Ok(body) => Ok(put_back(repair, object, body).await?.map(|()| from)),
-        Err(why) => Ok(Err(why)),
+    let candidates = match candidates {
+        Ok(candidates) => candidates,
+        Err(why) => return Ok(Err(why)),
+    };
+    let mut refused = "its files no longer compress to what they were".to_owned();
+    for body in candidates {
+        match put_back(repair, object, body).await? {
+            Ok(()) => return Ok(Ok(from)),
+            Err(why) => refused = why,
+        }
     }
+    Ok(Err(refused))
 }
 
 /// A volume's list, from the volume.
@@ -84,7 +94,7 @@ async fn list_of(repository: &Repository, volume: &Volume) -> Result<Result<Body
     };
     let listed = consume(stored, |stored| {
         let (files, found) = list_again(stored)?;
-        Ok((write_list(&files, Level::default())?.0, found))
+        Ok((write_list(&files)?.0, found))
     });
     match listed.await {
         Ok((list, found)) if found == object.stored => Ok(Ok(body_of(list))),
@@ -109,10 +119,11 @@ async fn tables_of(repository: &Repository, database: &DatabaseContent) -> Resul
         Err(reason) => return Ok(Err(format!("the rows of the dump cannot be counted: {reason}"))),
     };
     let lines = counts.lines().map_err(crate::repository::RepositoryError::Json)?;
-    Ok(Ok(encode(body_of(lines), Level::default(), 0, Task::default()).body))
+    Ok(Ok(encode_list(body_of(lines)).body))
 }
 
 /// A part of a volume.
+#[derive(Clone)]
 enum Part {
     /// As it is stored.
     Stored(ListedFrame),
@@ -122,8 +133,19 @@ enum Part {
     End,
 }
 
-/// A volume, from those of its frames that are whole, and from the files of the others where the filestore still has them.
-async fn volume_from(repair: &Repair<'_>, volume: &Volume) -> Result<Result<Body, String>, Error> {
+impl Part {
+    /// The first byte behind it in the volume.
+    fn end(&self) -> u64 {
+        match self {
+            Self::Stored(frame) | Self::Live(frame) => frame.end,
+            Self::End => 0,
+        }
+    }
+}
+
+/// A volume, from those of its frames that are whole, and from the files of the others where the filestore still has them: as it may have
+/// been, one of which is what it was.
+async fn volume_from(repair: &Repair<'_>, volume: &Volume) -> Result<Result<Vec<Body>, String>, Error> {
     let (repository, object) = (repair.repository, &volume.object);
     let listed =
         repository.examine(&volume.list, Task::default(), |list| read_list(list).collect::<io::Result<Vec<Listed>>>());
@@ -155,12 +177,21 @@ async fn volume_from(repair: &Repair<'_>, volume: &Volume) -> Result<Result<Body
         let (first, number) = (first.escape_debug(), missing.len());
         return Ok(Err(format!("{number} of its files are no longer in the filestore as they were: {first}, …")));
     }
-    parts.push(Part::End);
-    let (store, key) = (repository.store().clone(), object.key.clone());
     let root: Option<Arc<Path>> = repair.filestore.map(Arc::from);
-    let bodies = futures::stream::iter(parts).then(move |part| open(store.clone(), key.clone(), root.clone(), part));
-    let chunks = bodies.map_ok(|body| ReaderStream::with_capacity(body, CHUNK)).try_flatten();
-    Ok(Ok(Box::pin(StreamReader::new(chunks))))
+    let end = object.stored.size.saturating_sub(parts.last().map_or(0, Part::end));
+    let levels = match levels_of_live(root.clone(), &parts, end).await {
+        Ok(levels) => levels,
+        Err(error) => return Ok(Err(in_a_sentence(&error))),
+    };
+    parts.push(Part::End);
+    let candidates = levels.into_iter().map(|level| {
+        let (store, key, root) = (repository.store().clone(), object.key.clone(), root.clone());
+        let source = move |part| open(store.clone(), key.clone(), root.clone(), level, part);
+        let bodies = futures::stream::iter(parts.clone()).then(source);
+        let chunks = bodies.map_ok(|body| ReaderStream::with_capacity(body, CHUNK)).try_flatten();
+        Box::pin(StreamReader::new(chunks)) as Body
+    });
+    Ok(Ok(candidates.collect()))
 }
 
 async fn is_stored_intact(repository: &Repository, object: &StoredObject, frame: &ListedFrame) -> Result<bool, Error> {
@@ -175,11 +206,22 @@ async fn is_stored_intact(repository: &Repository, object: &StoredObject, frame:
     }
 }
 
-async fn open(store: Arc<dyn Store>, key: Key, root: Option<Arc<Path>>, part: Part) -> io::Result<Body> {
+/// The levels at which the parts that are made anew, and the `end` bytes behind all, may have been compressed.
+async fn levels_of_live(root: Option<Arc<Path>>, parts: &[Part], end: u64) -> io::Result<Vec<Level>> {
+    let live = parts.iter().filter_map(|part| match part {
+        Part::Live(frame) => Some(frame.clone()),
+        Part::Stored(_) | Part::End => None,
+    });
+    let live: Vec<ListedFrame> = live.collect();
+    let found = tokio::task::spawn_blocking(move || possible_levels(root.as_deref(), &live, end)).await;
+    found.map_err(io::Error::from).flatten()
+}
+
+async fn open(store: Arc<dyn Store>, key: Key, root: Option<Arc<Path>>, level: Level, part: Part) -> io::Result<Body> {
     match (part, root) {
         (Part::Stored(frame), _) => store.get(&key, Some(frame.start..frame.end)).await.map_err(io::Error::other),
-        (Part::Live(frame), Some(root)) => Ok(produce(move |out| write_frame(out, Level::default(), &root, &frame)).0),
+        (Part::Live(frame), Some(root)) => Ok(produce(move |out| write_frame(out, level, &root, &frame)).0),
         (Part::Live(_), None) => Err(io::Error::other("there is no filestore to read from")),
-        (Part::End, _) => Ok(produce(|out| write_end(out, Level::default())).0),
+        (Part::End, _) => Ok(produce(move |out| write_end(out, level)).0),
     }
 }

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::repository::member;
 use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::{LocalStore, StoreErrorKind};
+use crate::stream::Level;
 
 /// Three backups, each with an object of each kind of its own.
 struct Fixture {
@@ -49,7 +50,9 @@ impl Fixture {
             fs::remove_file(files.join(format!("gone-{number}"))).unwrap();
             project.cluster().execute(INSTANCE, &format!("CREATE TABLE more_{number} AS SELECT {number} AS n"));
             project.cluster().execute(INSTANCE, "UPDATE ir_attachment SET name = name || '!'");
-            let options = BackupOptions { parallel_volumes: 1, ..BackupOptions::default() };
+            // What is made anew has to be compressed as it was, however that is.
+            let level = Level::new(if ids.is_empty() { 7 } else { 1 }).unwrap();
+            let options = BackupOptions { parallel_volumes: 1, level, ..BackupOptions::default() };
             ids.push(backup(&repository, &instance, options, &Run::default()).await.unwrap().id);
         }
         Self { project, pristine, ids }

@@ -22,15 +22,24 @@ impl Level {
         (1..=19).contains(&level).then_some(Self(level))
     }
 
+    /// Of the lists that stand beside dump and volumes. It never changes, so that a list made anew is the one that was lost, byte for byte.
+    pub(crate) const OF_LISTS: Self = Self(3);
+
+    /// Every level, the likeliest first.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let usual = Self::default();
+        [usual].into_iter().chain((1..=19).map(Self).filter(move |level| *level != usual))
+    }
+
     pub(super) fn get(self) -> i32 {
         self.0
     }
 }
 
 impl Default for Level {
-    /// zstd's own default, 3: below it the dump grows faster than the time falls.
+    /// 2: a dump is 3 to 4 % larger than with zstd's own default, 3, for a fifth to a quarter less processor time.
     fn default() -> Self {
-        Self(3)
+        Self(2)
     }
 }
 
@@ -64,6 +73,11 @@ pub fn encode(body: Body, level: Level, threads: u32, task: Task) -> Encoded {
         thread::scope(|scope| compress(scope, plain, out, level, threads, &task))
     });
     Encoded { body, outcome }
+}
+
+/// Compresses a list that stands beside dump and volumes.
+pub fn encode_list(body: Body) -> Encoded {
+    encode(body, Level::OF_LISTS, 0, Task::default())
 }
 
 /// Deals the blocks out to the compressors in turn, and takes the frames back in the same order.

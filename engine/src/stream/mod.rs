@@ -28,7 +28,7 @@ use tokio::io::AsyncRead;
 pub use consume::{ChunkReader, consume};
 pub use decode::{DecodeReader, Mismatch, decode, verified};
 pub use digest::{Digest, DigestReader, DigestWriter, Fingerprint};
-pub use encode::{Encoded, Level, Packed, encode};
+pub use encode::{Encoded, Level, Packed, encode, encode_list};
 pub(crate) use frame::LARGEST as LARGEST_FRAME;
 pub use frame::{Frame, FrameWriter};
 pub(crate) use produce::transform;
@@ -42,7 +42,7 @@ pub type Body = Pin<Box<dyn AsyncRead + Send>>;
 pub(crate) const CHUNK: usize = 256 * 1024;
 
 /// Chunks that may wait between two threads: bounds the memory of a hand-over to about `CHUNK × (IN_FLIGHT + 2)`.
-const IN_FLIGHT: usize = 4;
+pub(crate) const IN_FLIGHT: usize = 4;
 
 /// A body of bytes in memory.
 pub fn body_of(bytes: impl AsRef<[u8]> + Send + Unpin + 'static) -> Body {

@@ -196,10 +196,10 @@ fn an_instance() {
             &["c.toml:4: [instance.production] unknown key `SSL-Mode`; did you mean `sslmode`?"],
         ),
         (
-            "compression = 3\ndatabase = 'x'",
+            "burst = 3\ndatabase = 'x'",
             &[
-                "c.toml:4: [instance.production] unknown key `compression`; the keys of this section are odoo_conf, database, host, port, \
-               user, password, password_file, sslmode, sslrootcert, pg_path, data_dir, filestore, hold_filestore_gc, timezone, \
+                "c.toml:4: [instance.production] unknown key `burst`; the keys of this section are odoo_conf, database, host, port, \
+               user, password, password_file, sslmode, sslrootcert, pg_path, data_dir, filestore, hold_filestore_gc, compression_level, timezone, \
                schedule, catch_up, splay, retries, stall_timeout",
             ],
         ),
