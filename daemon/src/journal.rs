@@ -21,10 +21,12 @@ use self::record::Event;
 pub use self::record::{Outcome, RunId, RunRecord, Trigger};
 use crate::agenda::Job;
 
-/// Runs older than this are forgotten when the journal is opened, but for the latest of each job of each instance.
+/// Runs older than this are forgotten, but for the latest of each job of each instance.
 pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(400 * 24);
 /// More runs than this are not kept, whatever their age: the oldest go first.
 pub const KEPT_RUNS: usize = 20_000;
+/// So many more may gather before they are forgotten: that writes the file anew.
+const SLACK: usize = KEPT_RUNS / 50;
 
 /// The journal of one daemon. Only one process has a state folder's journal open.
 #[derive(Debug)]
@@ -90,6 +92,10 @@ impl Journal {
         trigger: Trigger,
         at: Timestamp,
     ) -> Result<RunId, JournalError> {
+        // Else a daemon that runs for months would know more and more.
+        if self.history.runs.len() >= KEPT_RUNS + SLACK && self.history.forget(at) {
+            self.file.replace(&self.history.events())?;
+        }
         let id = RunId(self.history.next.max(1));
         let (instance, target) = (instance.to_owned(), target.map(Into::into));
         self.write(Event::Began { run: id, instance, job, target, trigger, at })?;
@@ -174,7 +180,7 @@ impl History {
     }
 
     /// Forgets what is old or too much; returns whether there was any. The latest run of each job, and the latest that
-    /// ended well, stay: what watches asks for their age.
+    /// ended well, stay: what watches asks for their age. So do those that go on.
     fn forget(&mut self, now: Timestamp) -> bool {
         let mut latest = HashMap::new();
         for run in self.runs.values() {
@@ -187,7 +193,10 @@ impl History {
         let limit = self.runs.keys().nth(newest).copied();
         let too_old = |run: &RunRecord| now.duration_since(run.began_at) > KEPT_FOR;
         let is_latest: std::collections::HashSet<_> = latest.into_values().collect();
-        self.runs.retain(|id, run| is_latest.contains(id) || (!too_old(run) && limit.is_none_or(|limit| *id >= limit)));
+        self.runs.retain(|id, run| {
+            let is_recent = !too_old(run) && limit.is_none_or(|limit| *id >= limit);
+            is_recent || is_latest.contains(id) || run.ended_at.is_none()
+        });
         self.runs.len() < before
     }
 

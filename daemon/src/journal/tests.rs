@@ -126,6 +126,41 @@ fn a_folder_has_one_journal_at_a_time() {
 }
 
 #[test]
+fn a_journal_that_stays_open_is_shortened_too_and_forgets_no_run_that_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let (mut text, kept) = (String::new(), KEPT_RUNS as u64);
+    for run in 1..=kept {
+        let (id, instance) = (RunId(run), "production".to_owned());
+        let began =
+            Event::Began { run: id, instance, job: Job::Check, target: None, trigger: Trigger::Request, at: at(1) };
+        let ended = Event::Ended { run: id, at: at(2), outcome: done() };
+        text.extend([began, ended].map(|event| serde_json::to_string(&event).unwrap() + "\n"));
+    }
+    fs::write(&path, &text).unwrap();
+    let mut journal = Journal::open(folder.path(), at(3)).unwrap();
+    let begin = |journal: &mut Journal, hours| {
+        journal.begin("production", Job::Backup, None, Trigger::Request, at(hours)).unwrap()
+    };
+    let goes_on = begin(&mut journal, 4);
+    let year = 401 * 24;
+    for _ in 0..=SLACK {
+        let run = begin(&mut journal, year);
+        journal.end(run, at(year), done()).unwrap();
+    }
+    // All but the latest of the checks were too old.
+    assert_eq!(journal.runs().filter(|run| run.job == Job::Check).count(), 1);
+    assert!(fs::metadata(&path).unwrap().len() < text.len() as u64 / 4);
+    let last = begin(&mut journal, year);
+    assert_eq!(last.number(), kept + SLACK as u64 + 3);
+    journal.end(goes_on, at(year), done()).unwrap();
+    assert_eq!(journal.run(goes_on).unwrap().ended_at, Some(at(year)));
+    drop(journal);
+    let journal = Journal::open(folder.path(), at(year)).unwrap();
+    assert_eq!(journal.run(last).unwrap().outcome, Some(Outcome::Lost));
+}
+
+#[test]
 fn what_is_old_is_forgotten_but_for_the_latest_of_each_kind() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
