@@ -260,6 +260,9 @@ its role's rights.")]
         /// Ids, unique beginnings of them, `latest`, or INSTANCE/ and one of these [default: all]
         #[arg(value_name = "BACKUP")]
         backups: Vec<String>,
+        /// All backups of this instance; may be given several times
+        #[arg(long = "instance", value_name = "INSTANCE")]
+        instances: Vec<String>,
         /// Read every byte back, or so many, compare every digest, let pg_restore read the dump's table of contents
         #[arg(long, value_name = "SAMPLE", num_args = 0..=1, require_equals = true, default_missing_value = "100%")]
         read_data: Option<Sample>,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use engine::check::{CheckOptions, Sample, check};
+use engine::check::{CheckOptions, Sample};
 use engine::config::{Config, Instance, RepositoryConfig};
 use engine::postgres::Tools;
 use engine::repository::{BackupId, Repository, RepositoryError};
@@ -137,8 +137,7 @@ async fn check_all(repository: &Repository, work: &Work<'_>, read_data: Option<S
     let configured = instance.routine.check.as_ref().and_then(|check| check.read_data);
     let options =
         CheckOptions { read_data: read_data.or(configured), tools: Tools::new(instance.database.pg_path.as_deref()) };
-    let backups = repository.names(Some(&instance.name)).await?;
-    let report = check(repository, &backups, &options, work.run).await?;
+    let report = engine::check::check_all(repository, Some(&instance.name), &options, work.run).await?;
     if !report.is_sound() {
         let objects = report.damaged_objects();
         let findings = objects.iter().map(|object| format!("{}: {}", object.key, object.reasons.join(", ")));

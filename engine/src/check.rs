@@ -7,8 +7,9 @@ mod rotation;
 mod sample;
 mod structure;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use futures::TryStreamExt;
 pub use sample::{InvalidSample, Sample};
 
 use self::data::{Findings, read_back};
@@ -17,9 +18,9 @@ use crate::error::Error;
 use crate::manifest::MANIFEST;
 use crate::postgres::Tools;
 pub use crate::repository::Damage;
-use crate::repository::{BackupId, Repository, member};
+use crate::repository::{BackupId, Repository, layout, member};
 use crate::run::Run;
-use crate::store::Key;
+use crate::store::{Key, Object};
 
 /// How deep a check goes.
 #[derive(Debug, Clone)]
@@ -138,26 +139,83 @@ pub async fn check(
         for (instance, id) in backups {
             instances.entry(instance).or_default().push(id.clone());
         }
-        let mut surveys = Vec::new();
+        let mut wanted = Vec::new();
         for (instance, ids) in instances {
-            surveys.push(survey(repository, instance, ids).await?);
+            let Some(objects) = listed(repository, Some(instance)).await?.remove(instance) else { continue };
+            wanted.push((instance.to_owned(), ids, objects));
         }
-        let (findings, read) = match options.read_data {
-            None => (Findings::default(), None),
-            Some(sample) => {
-                let (findings, read) = read_back(repository, &surveys, sample, &options.tools, run).await?;
-                (findings, Some(read))
-            }
-        };
-        let mut report = Report { read, ..Report::default() };
-        for survey in surveys {
-            report.unnamed.extend(survey.unnamed());
-            report.set_aside.extend(survey.aside.ids().map(|id| (survey.instance.clone(), id.clone())));
-            report.backups.extend(conclude(repository, survey, &findings).await?);
-        }
-        Ok(report)
+        look(repository, wanted, options, run).await
     };
     run.until_cancelled(work).await.map_err(|error| error.during(format!("check {}", repository.store().location())))
+}
+
+/// Checks all backups of one instance, or of all. What is there is listed once.
+///
+/// # Errors
+/// As [`check`]
+pub async fn check_all(
+    repository: &Repository,
+    instance: Option<&str>,
+    options: &CheckOptions,
+    run: &Run,
+) -> Result<Report, Error> {
+    let work = async {
+        let wanted = listed(repository, instance).await?.into_iter().filter_map(|(instance, objects)| {
+            let ids: BTreeSet<BackupId> = layout::ids(objects.values()).collect();
+            let is_one = !ids.is_empty() || layout::set_aside(objects.values()).next().is_some();
+            is_one.then(|| (instance, ids.into_iter().collect(), objects))
+        });
+        look(repository, wanted.collect(), options, run).await
+    };
+    run.until_cancelled(work).await.map_err(|error| error.during(format!("check {}", repository.store().location())))
+}
+
+/// Everything that lies in the folder of one instance, or of each.
+async fn listed(
+    repository: &Repository,
+    instance: Option<&str>,
+) -> Result<BTreeMap<String, HashMap<Key, Object>>, Error> {
+    let mut instances: BTreeMap<String, HashMap<Key, Object>> = BTreeMap::new();
+    // A name that is no key's segment cannot have backups.
+    let Ok(prefix) = instance.map(Key::new).transpose() else { return Ok(instances) };
+    let mut objects = repository.store().list(prefix.as_ref());
+    while let Some(object) = objects.try_next().await? {
+        let Some(instance) = object.key.segments().next() else { continue };
+        match instances.get_mut(instance) {
+            Some(of_one) => drop(of_one.insert(object.key.clone(), object)),
+            None => drop(instances.insert(instance.to_owned(), HashMap::from([(object.key.clone(), object)]))),
+        }
+    }
+    Ok(instances)
+}
+
+/// Looks at backups by what is listed of their instances, and reads of them what is to be read.
+async fn look(
+    repository: &Repository,
+    wanted: Vec<(String, Vec<BackupId>, HashMap<Key, Object>)>,
+    options: &CheckOptions,
+    run: &Run,
+) -> Result<Report, Error> {
+    // Who wants to read, reads the manifests as well.
+    let repository = if options.read_data.is_some() { &repository.without_cache() } else { repository };
+    let mut surveys = Vec::new();
+    for (instance, ids, objects) in wanted {
+        surveys.push(survey(repository, &instance, ids, objects).await?);
+    }
+    let (findings, read) = match options.read_data {
+        None => (Findings::default(), None),
+        Some(sample) => {
+            let (findings, read) = read_back(repository, &surveys, sample, &options.tools, run).await?;
+            (findings, Some(read))
+        }
+    };
+    let mut report = Report { read, ..Report::default() };
+    for survey in surveys {
+        report.unnamed.extend(survey.unnamed());
+        report.set_aside.extend(survey.aside.ids().map(|id| (survey.instance.clone(), id.clone())));
+        report.backups.extend(conclude(repository, survey, &findings).await?);
+    }
+    Ok(report)
 }
 
 /// What the look at an instance and the reading say of each backup.

@@ -124,8 +124,10 @@ async fn survey(
     instance: &Instance,
     options: PruneOptions,
 ) -> Result<(Pruned, Inventory), Error> {
-    let mut inventory = Inventory::take(repository, &instance.name).await?;
-    let backups = inventory.backups(repository, &instance.name).await?;
+    // What is deleted is decided by what the repository itself says.
+    let source = if options.dry_run { repository } else { &repository.without_cache() };
+    let mut inventory = Inventory::take(source, &instance.name).await?;
+    let backups = inventory.backups();
     let mut situation = Situation::at(Timestamp::now());
     situation.interval = instance.routine.backup.as_ref().map(Schedule::longest_interval);
     situation.figures_accepted = repository.accepted(&instance.name).await?.map(|accepted| accepted.created_at);
@@ -165,8 +167,8 @@ pub async fn forget(
     let locked = async {
         let lock = repository.lock(instance, Purpose::Forget, run).await?;
         let work = async {
-            let inventory = Inventory::take(repository, instance).await?;
-            let backups = inventory.backups(repository, instance).await?;
+            let inventory = Inventory::take(&repository.without_cache(), instance).await?;
+            let backups = inventory.backups();
             let name = || format!("{instance}/{id}");
             if repository.pins(instance).await?.contains_key(id) {
                 return Err(RepositoryError::Pinned { backup: name() }.into());

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use self::documents::mend_checksums;
 use self::objects::{Role, make_anew, role};
-use crate::check::{CheckOptions, Report, Sample, check};
+use crate::check::{CheckOptions, Report, Sample, check_all};
 use crate::error::{Error, explain};
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
 use crate::postgres::Tools;
@@ -81,6 +81,7 @@ pub async fn repair(
     options: &RepairOptions,
     run: &Run,
 ) -> Result<Repaired, Error> {
+    let repository = &repository.without_cache();
     let locked = async {
         if options.dry_run {
             return run
@@ -109,9 +110,8 @@ struct Repair<'a> {
 
 impl Repair<'_> {
     async fn check(&self, read_data: Option<Sample>) -> Result<Report, Error> {
-        let backups = self.repository.names(Some(self.instance)).await?;
         let options = CheckOptions { read_data, tools: self.options.tools.clone() };
-        check(self.repository, &backups, &options, self.run).await
+        check_all(self.repository, Some(self.instance), &options, self.run).await
     }
 }
 

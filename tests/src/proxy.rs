@@ -33,6 +33,8 @@ struct State {
     faults: VecDeque<Fault>,
     /// Bytes that passed since the first of `faults` became the first.
     passed: usize,
+    /// First lines of the HTTP requests that passed.
+    requests: Vec<String>,
 }
 
 impl Proxy {
@@ -59,6 +61,12 @@ impl Proxy {
     /// Faults that have not happened yet.
     pub fn pending(&self) -> usize {
         self.state.lock().unwrap().faults.len()
+    }
+
+    /// The first lines (`GET /bucket?list-type=2 HTTP/1.1`) of the HTTP requests that passed since this was last asked. Each is seen where it
+    /// begins what a client sends at once, as clients that wait for the answer do.
+    pub fn take_requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().unwrap().requests)
     }
 
     /// From now on connections are accepted and nothing passes: a server that hangs.
@@ -117,6 +125,10 @@ async fn pass(mut client: TcpStream, upstream: u16, state: Arc<Mutex<State>>, mu
 
 impl State {
     fn request(&mut self, bytes: &mut [u8]) {
+        let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        if line.ends_with(b" HTTP/1.1") {
+            self.requests.push(String::from_utf8_lossy(line).into_owned());
+        }
         if let Some(Fault::FlipRequest(place)) = self.faults.front() {
             let place = place - self.passed;
             if place < bytes.len() {

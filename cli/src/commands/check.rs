@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::check::{CheckOptions, Checked, DamagedObject, ReadBack, Report, Sample};
+use engine::check::{CheckOptions, Checked, DamagedObject, ReadBack, Report, Sample, check_all};
 use engine::config::Config;
 use engine::repository::{BackupId, Repository};
 use engine::run::Run;
@@ -13,19 +13,26 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, count, plural, time};
 
-/// Checks the named backups, or all.
+/// Checks the named backups, those of the named instances, or all.
 pub(super) async fn check(
     config: Chosen<'_>,
     selectors: &[String],
+    instances: &[String],
     read_data: Option<Sample>,
     run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;
-    let backups = chosen(&config, &repository, selectors).await?;
     let options = CheckOptions { read_data, tools: tools(&config) };
-    let report = engine::check::check(&repository, &backups, &options, run).await?;
+    let report = match (selectors, instances) {
+        ([], []) => check_all(&repository, None, &options, run).await?,
+        ([], [instance]) => check_all(&repository, Some(instance), &options, run).await?,
+        _ => {
+            let backups = chosen(&config, &repository, selectors, instances).await?;
+            engine::check::check(&repository, &backups, &options, run).await?
+        }
+    };
     if report.backups.is_empty() {
         output.warning("there are no backups to check");
     }
@@ -37,11 +44,12 @@ async fn chosen(
     config: &Config,
     repository: &Repository,
     selectors: &[String],
+    instances: &[String],
 ) -> Result<Vec<(String, BackupId)>, Failure> {
-    if selectors.is_empty() {
-        return Ok(repository.names(None).await?);
-    }
     let mut chosen = BTreeSet::new();
+    for instance in instances {
+        chosen.extend(repository.names(Some(instance)).await?);
+    }
     for selector in selectors {
         chosen.insert(repository.resolve(selector, only_instance(config)).await?);
     }

@@ -172,7 +172,9 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
             import::import(config, &options, &instance, on.as_deref(), &run, output).await
         }
         Command::Copy { backups, to, all } => copy::copy(config, &backups, &to, all, &run, output).await,
-        Command::Check { backups, read_data } => check::check(config, &backups, read_data, &run, output).await,
+        Command::Check { backups, instances, read_data } => {
+            check::check(config, &backups, &instances, read_data, &run, output).await
+        }
         Command::Repair { instances, read_data, dry_run } => {
             repair::repair(config, &instances, read_data, dry_run, &run, output).await
         }

@@ -2,16 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use futures::{StreamExt, TryStreamExt};
-
 use super::Unnamed;
 use crate::error::Error;
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject};
 use crate::repository::{BackupId, Checksums, Damage, Repository, SetAside, damage_of_document, layout, member};
 use crate::store::{Key, Object};
-
-/// Manifests that are read at once.
-const PARALLEL_READS: usize = 16;
 
 /// An instance, looked at.
 pub(super) struct Survey {
@@ -31,19 +26,18 @@ pub(super) struct Surveyed {
     pub(super) damage: Vec<Damage>,
 }
 
-/// Looks at the backups `ids` of an instance.
-pub(super) async fn survey(repository: &Repository, instance: &str, ids: Vec<BackupId>) -> Result<Survey, Error> {
-    let prefix = Key::new(instance).ok();
-    let listed = repository.store().list(prefix.as_ref()).map_ok(|object| (object.key.clone(), object));
-    let objects: HashMap<Key, Object> = listed.try_collect().await?;
+/// Looks at the backups `ids` of an instance, which has these objects.
+pub(super) async fn survey(
+    repository: &Repository,
+    instance: &str,
+    ids: Vec<BackupId>,
+    objects: HashMap<Key, Object>,
+) -> Result<Survey, Error> {
     let wanted: HashSet<&BackupId> = ids.iter().collect();
     let is_whole = layout::ids(objects.values()).all(|id| wanted.contains(&id));
     let aside = repository.set_aside(instance, objects.values()).await?;
-    let mut read = futures::stream::iter(ids)
-        .map(|id| async move { (repository.verified_backup(instance, &id).await, id) })
-        .buffered(PARALLEL_READS);
     let mut backups = Vec::new();
-    while let Some((verified, id)) = read.next().await {
+    for (id, verified) in repository.verified_backups(instance, ids, objects.values()).await? {
         backups.push(match verified {
             Ok((manifest, sums)) => {
                 let damage = damage_of(&manifest, &sums, &objects);
@@ -55,7 +49,6 @@ pub(super) async fn survey(repository: &Repository, instance: &str, ids: Vec<Bac
             }
         });
     }
-    drop(read);
     let mut survey = Survey { instance: instance.to_owned(), objects, backups, aside, is_whole };
     survey.find_contradictions();
     Ok(survey)

@@ -2,17 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use retention::{Backup, Figures};
 
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::repository::layout::{ids, needed};
-use crate::repository::{BackupId, Damaged, Evidence, Repository, RepositoryError};
+use crate::repository::{BackupId, Damaged, Evidence, Repository, said_of};
 use crate::store::{Key, Object};
-
-/// Manifests that are read at once.
-const PARALLEL_READS: usize = 16;
 
 /// All objects of an instance, and its manifests.
 pub(super) struct Inventory {
@@ -27,36 +24,22 @@ impl Inventory {
     pub(super) async fn take(repository: &Repository, instance: &str) -> Result<Self, Error> {
         let objects = list(repository, instance).await?;
         let ids: Vec<BackupId> = ids(&objects).collect();
-        let mut read = futures::stream::iter(ids)
-            .map(|id| async move { (repository.verified_manifest(instance, &id).await, id) })
-            .buffered(PARALLEL_READS);
         let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
-        while let Some((manifest, id)) = read.next().await {
-            match manifest {
-                Ok(manifest) => manifests.push(manifest),
-                Err(error) if error.is_of_object() => {
-                    damaged.push(Damaged { instance: instance.to_owned(), id, error });
-                }
-                Err(error) => return Err(error.into()),
+        for (id, read) in repository.verified_backups(instance, ids, &objects).await? {
+            match read {
+                Ok((manifest, _)) => manifests.push(manifest),
+                Err(error) => damaged.push(Damaged { instance: instance.to_owned(), id, error }),
             }
         }
-        drop(read);
         Ok(Self { objects, manifests, damaged })
     }
 
     /// The backups that can be read, as retention sees them.
-    pub(super) async fn backups(
-        &self,
-        repository: &Repository,
-        instance: &str,
-    ) -> Result<Vec<Backup>, RepositoryError> {
-        let pins = repository.pins(instance).await?;
-        let proofs = repository.proofs(instance).await?;
-        let backups = self
-            .manifests
-            .iter()
-            .map(|manifest| as_retention_sees(manifest, pins.contains_key(&manifest.id), proofs.get(&manifest.id)));
-        Ok(backups.collect())
+    pub(super) fn backups(&self) -> Vec<Backup> {
+        let (pinned, proofs) = said_of(&self.objects);
+        let seen =
+            |manifest: &Manifest| as_retention_sees(manifest, pinned.contains(&manifest.id), proofs.get(&manifest.id));
+        self.manifests.iter().map(seen).collect()
     }
 
     /// What each of `doomed` frees, if they go from the oldest to the newest: an object is free when the last that names it goes.

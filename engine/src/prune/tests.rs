@@ -31,6 +31,11 @@ fn instance(retention: &str) -> Instance {
     Config::parse(Path::new("c.toml"), &text).unwrap().instances[INSTANCE].clone()
 }
 
+/// The newest ten.
+pub(crate) fn few() -> Instance {
+    instance("keep_last = 10")
+}
+
 /// The newest three.
 fn three() -> Instance {
     instance("keep_last = 3\ndaily = 0\nweekly = 0\nmonthly = 0")
@@ -339,7 +344,7 @@ async fn what_is_not_ours_stays_and_what_a_crash_left_goes() {
         repository.store().put(&Key::new(key).unwrap(), body_of("x"), Mode::CreateNew).await.unwrap();
     }
     let before = keys(&repository).await.len();
-    let few = instance("keep_last = 10");
+    let few = few();
     assert_eq!(pruned(&repository, &few, PruneOptions::default()).await.removed.young, 3);
     age(folder.path());
     assert_eq!(pruned(&repository, &few, PruneOptions::default()).await.removed.objects, 3);

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::backup::{BackupOptions, backup};
+use crate::check::check;
 use crate::config::Config;
 use crate::repository::member;
 use crate::store::faulty::{Fault, FaultyStore};

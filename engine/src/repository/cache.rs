@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <cache_dir>/<repository id>/<SHA-256>.object       a volume's list, as it is stored
-//! <cache_dir>/<repository id>/<instance>.manifests   the manifests of an instance
+//! <cache_dir>/<repository id>/<instance>.manifests   the manifests of an instance, and their checksums
 //! ```
 //!
 //! It may be lost, damaged or deleted at any time: what is not here, or not what it should be, is read from the repository. Nothing
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-pub(super) use manifests::{CachedManifests, Seen};
+pub(super) use manifests::{Cached, CachedManifests, Seen};
 
 use crate::stream::{Digest, Fingerprint};
 

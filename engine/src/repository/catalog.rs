@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 
-use super::cache::{CachedManifests, Seen};
+use super::cache::{Cached, CachedManifests, Seen};
 use super::{BackupId, Evidence, ProofName, Repository, RepositoryError, marks, member};
 use crate::manifest::{MANIFEST, Manifest};
-use crate::store::{Key, StoreErrorKind};
+use crate::store::{Key, Object, StoreErrorKind};
 
 /// Manifests that are read at once.
 const PARALLEL_READS: usize = 16;
@@ -97,23 +97,23 @@ impl Repository {
                 let known = cached.take(&id, &seen);
                 async move {
                     let is_known = known.is_some();
-                    let bytes = match known {
-                        Some(bytes) => Ok(bytes),
-                        None => self.manifest_bytes(instance, &id, permits).await,
+                    let read = match known {
+                        Some(known) => Ok(known),
+                        None => self.manifest_alone(instance, &id, permits).await,
                     };
-                    (id, seen, is_known, bytes)
+                    (id, seen, is_known, read)
                 }
             })
             .buffered(PARALLEL_READS);
         let mut listing = Listing::default();
-        while let Some((id, seen, is_known, bytes)) = manifests.next().await {
+        while let Some((id, seen, is_known, read)) = manifests.next().await {
             let key = member(&id.key(instance), MANIFEST);
-            let read = bytes.and_then(|bytes| Ok((self.manifest_of(instance, &id, &key, &bytes)?, bytes)));
+            let read = read.and_then(|read| Ok((self.manifest_of(instance, &id, &key, &read.manifest)?, read)));
             match read {
-                Ok((manifest, bytes)) => {
+                Ok((manifest, read)) => {
                     listing.backups.push(manifest);
                     is_new |= !is_known;
-                    kept.keep(id, seen, bytes);
+                    kept.keep(id, seen, read);
                 }
                 // Deleted since it was seen.
                 Err(RepositoryError::Store(error)) if matches!(*error.kind, StoreErrorKind::NotFound) => {}
@@ -130,15 +130,15 @@ impl Repository {
         Ok(listing)
     }
 
-    async fn manifest_bytes(
+    async fn manifest_alone(
         &self,
         instance: &str,
         id: &BackupId,
         permits: &Semaphore,
-    ) -> Result<Vec<u8>, RepositoryError> {
+    ) -> Result<Cached, RepositoryError> {
         // Nobody closes the semaphore: there is always a permit to be had.
         let _permit = permits.acquire().await;
-        Ok(self.document(&id.key(instance), MANIFEST).await?.1)
+        Ok(Cached { manifest: self.document(&id.key(instance), MANIFEST).await?.1, checksums: None })
     }
 
     /// Instance and id of every backup that exists, of one instance or of all.
@@ -212,6 +212,13 @@ impl Repository {
             }
         }
     }
+}
+
+/// What the names of an instance's objects say of its backups: which are pinned, and what copies of them have shown.
+pub(crate) fn said_of(objects: &[Object]) -> (BTreeSet<BackupId>, BTreeMap<BackupId, Evidence>) {
+    let pinned = objects.iter().filter_map(|object| Some(marks::pinned(&object.key)?.1));
+    let evidence = Evidence::by_backup(objects.iter().filter_map(|object| ProofName::of(&object.key)));
+    (pinned.collect(), evidence.into_iter().map(|((_, id), evidence)| (id, evidence)).collect())
 }
 
 /// Instance and id of a manifest's key.

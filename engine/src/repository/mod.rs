@@ -18,6 +18,7 @@
 mod aside;
 mod cache;
 mod catalog;
+mod documents;
 mod draft;
 mod guide;
 mod id;
@@ -28,7 +29,6 @@ mod proofs;
 mod read;
 mod readings;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -37,7 +37,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use aside::SetAside;
 use cache::Cache;
+pub(crate) use catalog::said_of;
 pub use catalog::{Damaged, Listing};
+pub(crate) use documents::{Checksums, Documents};
 pub use draft::Draft;
 pub use guide::store_guide;
 pub use id::{BackupId, InvalidBackupId};
@@ -49,9 +51,9 @@ pub(crate) use read::{damage_by_reading, damage_by_store, damage_of_document};
 pub(crate) use readings::LastRead;
 
 use crate::config::RepositoryConfig;
-use crate::manifest::{CHECKSUMS, FORMAT, MANIFEST, Manifest, read_checksums};
+use crate::manifest::FORMAT;
 use crate::store::{self, Key, Mode, Store, StoreError, StoreErrorKind, read_document};
-use crate::stream::{Digest, body_of};
+use crate::stream::body_of;
 
 /// `repository.json`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,18 +203,6 @@ impl RepositoryError {
     }
 }
 
-/// Names and digests of `SHA256SUMS`.
-pub(crate) type Checksums = BTreeMap<String, Digest>;
-
-/// What makes a backup exist.
-pub(crate) struct Documents {
-    pub(crate) manifest: Manifest,
-    /// `manifest.json`
-    pub(crate) manifest_bytes: Vec<u8>,
-    /// `SHA256SUMS`
-    pub(crate) checksums: Vec<u8>,
-}
-
 /// An open repository.
 #[derive(Debug, Clone)]
 pub struct Repository {
@@ -281,6 +271,12 @@ impl Repository {
         self
     }
 
+    /// The same, of which everything is read from the repository itself: for whoever deletes or mends by what it says.
+    #[must_use]
+    pub(crate) fn without_cache(&self) -> Self {
+        Self { cache: None, ..self.clone() }
+    }
+
     /// `repository.json`
     pub fn description(&self) -> &Description {
         &self.description
@@ -294,67 +290,6 @@ impl Repository {
     /// Begins a backup that shows the moment `created_at`.
     pub fn begin(&self, instance: &str, created_at: Timestamp) -> Draft {
         Draft::new(self.store.clone(), instance, BackupId::new(created_at))
-    }
-
-    /// Reads a manifest, and holds it against the checksums that were stored beside it.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Damaged`] where they do not agree; [`RepositoryError::NewerFormat`]; [`RepositoryError::Store`]
-    pub async fn verified_manifest(&self, instance: &str, id: &BackupId) -> Result<Manifest, RepositoryError> {
-        Ok(self.documents(instance, id).await?.manifest)
-    }
-
-    /// As [`Self::verified_manifest`], and the checksums.
-    pub(crate) async fn verified_backup(
-        &self,
-        instance: &str,
-        id: &BackupId,
-    ) -> Result<(Manifest, Checksums), RepositoryError> {
-        let documents = self.documents(instance, id).await?;
-        Ok((documents.manifest, read_checksums(&documents.checksums)))
-    }
-
-    /// As [`Self::verified_manifest`], with both documents as they are stored.
-    pub(crate) async fn documents(&self, instance: &str, id: &BackupId) -> Result<Documents, RepositoryError> {
-        let folder = id.key(instance);
-        let (manifest_key, bytes) = self.document(&folder, MANIFEST).await?;
-        let (sums_key, sums) = self.document(&folder, CHECKSUMS).await?;
-        let expected = read_checksums(&sums).get(MANIFEST).copied();
-        let expected = expected.ok_or_else(|| self.damaged(&sums_key, "it does not name the manifest"))?;
-        if expected != Digest::of(&bytes) {
-            return Err(self.damaged(&manifest_key, format!("it is not the one whose digest {sums_key} holds")));
-        }
-        let manifest = self.manifest_of(instance, id, &manifest_key, &bytes)?;
-        Ok(Documents { manifest, manifest_bytes: bytes, checksums: sums })
-    }
-
-    pub(crate) fn manifest_of(
-        &self,
-        instance: &str,
-        id: &BackupId,
-        key: &Key,
-        bytes: &[u8],
-    ) -> Result<Manifest, RepositoryError> {
-        /// What every format has in common.
-        #[derive(Deserialize)]
-        struct Head {
-            format: u32,
-        }
-        let head: Head = parse(&*self.store, key, bytes)?;
-        if head.format > FORMAT {
-            return Err(RepositoryError::NewerFormat { what: format!("the backup {id}"), found: head.format });
-        }
-        let manifest: Manifest = parse(&*self.store, key, bytes)?;
-        if manifest.id != *id || manifest.instance != instance {
-            return Err(self.damaged(key, format!("it is the manifest of {}/{}", manifest.instance, manifest.id)));
-        }
-        Ok(manifest)
-    }
-
-    async fn document(&self, folder: &Key, name: &str) -> Result<(Key, Vec<u8>), RepositoryError> {
-        let key = member(folder, name);
-        let bytes = read_document(&*self.store, &key).await?;
-        Ok((key, bytes))
     }
 
     fn damaged(&self, key: &Key, reason: impl Into<String>) -> RepositoryError {

@@ -1,4 +1,4 @@
-//! The manifests of an instance in one file: ten thousand of them would be ten thousand files, and are much alike.
+//! The manifests of an instance and their checksums in one file: ten thousand of them would be ten thousand files, and are much alike.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{sealed, unsealed};
 use crate::repository::BackupId;
 
-/// What a listing says of a manifest, and what changes when something else takes its place: ids never come twice, but whoever
-/// mends or spoils a manifest by hand leaves another size or another time.
+/// What a listing says of a document, and what changes when something else takes its place: ids never come twice, but whoever
+/// mends or spoils one by hand leaves another size or another time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::repository) struct Seen {
     /// Its length in bytes.
@@ -19,16 +19,29 @@ pub(in crate::repository) struct Seen {
     pub(in crate::repository) modified: Timestamp,
 }
 
-/// Manifests as they are stored: what a later version of this program reads from them is in there, too.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::repository) struct CachedManifests(HashMap<BackupId, (Seen, Vec<u8>)>);
+/// A backup's documents as they are stored: what a later version of this program reads from them is in there, too.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::repository) struct Cached {
+    /// `manifest.json`
+    pub(in crate::repository) manifest: Vec<u8>,
+    /// `SHA256SUMS`, where it was read, too.
+    pub(in crate::repository) checksums: Option<(Seen, Vec<u8>)>,
+}
 
-/// Stands before each manifest, in a line of its own.
+/// The documents of an instance's backups, by id, each with what a listing said of its manifest.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::repository) struct CachedManifests(HashMap<BackupId, (Seen, Cached)>);
+
+/// Stands before each backup's documents, in a line of its own.
 #[derive(Serialize, Deserialize)]
 struct Header {
     id: BackupId,
+    /// Of the manifest, which comes first.
     #[serde(flatten)]
     seen: Seen,
+    /// Of the checksums behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksums: Option<Seen>,
 }
 
 impl CachedManifests {
@@ -36,15 +49,17 @@ impl CachedManifests {
         self.0.len()
     }
 
-    /// Takes out the manifest of which a listing says this.
-    pub(in crate::repository) fn take(&mut self, id: &BackupId, seen: &Seen) -> Option<Vec<u8>> {
-        self.0.remove(id).filter(|(kept, _)| kept == seen).map(|(_, bytes)| bytes)
+    /// Takes out the documents of the manifest of which a listing says this.
+    pub(in crate::repository) fn take(&mut self, id: &BackupId, seen: &Seen) -> Option<Cached> {
+        self.0.remove(id).filter(|(kept, _)| kept == seen).map(|(_, cached)| cached)
     }
 
-    /// Puts in a manifest, unless another has taken its place since the listing.
-    pub(in crate::repository) fn keep(&mut self, id: BackupId, seen: Seen, bytes: Vec<u8>) {
-        if bytes.len() as u64 == seen.size {
-            self.0.insert(id, (seen, bytes));
+    /// Puts in documents, unless others have taken their place since the listing.
+    pub(in crate::repository) fn keep(&mut self, id: BackupId, seen: Seen, cached: Cached) {
+        let Cached { manifest, checksums } = cached;
+        if manifest.len() as u64 == seen.size {
+            let checksums = checksums.filter(|(seen, bytes)| bytes.len() as u64 == seen.size);
+            self.0.insert(id, (seen, Cached { manifest, checksums }));
         }
     }
 
@@ -53,10 +68,12 @@ impl CachedManifests {
         // Those that follow each other are the most alike.
         manifests.sort_by(|(a, _), (b, _)| a.cmp(b));
         let mut packed = zstd::Encoder::new(Vec::new(), 1)?;
-        for (id, (seen, bytes)) in manifests {
-            serde_json::to_writer(&mut packed, &Header { id, seen })?;
+        for (id, (seen, Cached { manifest, checksums })) in manifests {
+            let (checksums, sums) = checksums.unzip();
+            serde_json::to_writer(&mut packed, &Header { id, seen, checksums })?;
             packed.write_all(b"\n")?;
-            packed.write_all(&bytes)?;
+            packed.write_all(&manifest)?;
+            packed.write_all(&sums.unwrap_or_default())?;
         }
         Ok(sealed(packed.finish()?))
     }
@@ -67,10 +84,17 @@ impl CachedManifests {
         let mut manifests = HashMap::new();
         let mut line = Vec::new();
         while packed.read_until(b'\n', &mut line).ok()? > 0 {
-            let Header { id, seen } = serde_json::from_slice(&line).ok()?;
-            let mut bytes = Vec::new();
-            (&mut packed).take(seen.size).read_to_end(&mut bytes).ok()?;
-            manifests.insert(id, (seen, bytes));
+            let Header { id, seen, checksums } = serde_json::from_slice(&line).ok()?;
+            let mut next = |seen: &Seen| {
+                let mut bytes = Vec::new();
+                (&mut packed).take(seen.size).read_to_end(&mut bytes).ok().map(|_| bytes)
+            };
+            let manifest = next(&seen)?;
+            let checksums = match checksums {
+                Some(seen) => next(&seen).map(|bytes| (seen, bytes)),
+                None => None,
+            };
+            manifests.insert(id, (seen, Cached { manifest, checksums }));
             line.clear();
         }
         Some(Self(manifests))

@@ -1,9 +1,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::check::{CheckOptions, Sample, check_all};
 use crate::manifest::{StoredObject, made_up};
+use crate::postgres::Tools;
 use crate::progress::Task;
+use crate::prune::{PruneOptions, prune};
 use crate::repository::{BackupId, Listing, Repository};
+use crate::run::Run;
 use crate::store::faulty::FaultyStore;
 use crate::store::{Action, Key, LocalStore};
 use crate::stream::{Level, body_of, encode};
@@ -128,6 +132,50 @@ async fn what_is_there_is_never_said_by_the_cache() {
     assert_eq!(fixture.list().await.1, 0);
     let error = fixture.repository.verified_manifest("production", &id).await.unwrap_err();
     assert!(error.to_string().contains("is damaged"), "{error}");
+}
+
+#[tokio::test]
+async fn a_check_reads_what_is_new_or_has_changed_and_whoever_reads_back_reads_all() {
+    let fixture = Fixture::new().await;
+    let first = fixture.backup("production").await.0;
+    fixture.list().await;
+    fixture.backup("production").await;
+    let check = async |read_data| {
+        let options = CheckOptions { read_data, tools: Tools::new(None) };
+        let before = fixture.reads();
+        let report = check_all(&fixture.repository, None, &options, &Run::default()).await.unwrap();
+        assert_eq!(report.backups.len(), 2);
+        (report.damaged_objects(), fixture.reads() - before)
+    };
+    assert_eq!(check(None).await, (vec![], 3), "of the first the manifest was listed");
+    assert_eq!(check(None).await, (vec![], 0));
+    assert_eq!(fixture.list().await.1, 0);
+    assert_eq!(check(None).await, (vec![], 0), "a list forgets nothing");
+    let plan = crate::prune::tests::few();
+    let before = fixture.reads();
+    let options = PruneOptions { dry_run: true, ..PruneOptions::default() };
+    prune(&fixture.repository, &plan, options, &Run::default()).await.unwrap();
+    assert_eq!(fixture.reads() - before, 1, "whether figures were accepted");
+
+    // What takes the checksums' place is read, and so is the manifest where the two do not agree.
+    let sums = fixture.store.path().join("production").join(first.as_str()).join("SHA256SUMS");
+    let sound = fs::read(&sums).unwrap();
+    fs::write(&sums, "").unwrap();
+    let (damaged, reads) = check(None).await;
+    assert_eq!((damaged.len(), damaged[0].key.name(), reads), (1, "SHA256SUMS", 3));
+    fs::write(&sums, &sound).unwrap();
+    assert_eq!(check(None).await.0, []);
+
+    // A bit that flips on a disk leaves size and time: who reads back sees it, and a prune does not go by what was there before.
+    let manifest = sums.with_file_name("manifest.json");
+    let modified = fs::metadata(&manifest).unwrap().modified().unwrap();
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text.replace("\"version\": \"0\"", "\"version\": \"1\"")).unwrap();
+    File::options().write(true).open(&manifest).unwrap().set_modified(modified).unwrap();
+    assert_eq!(check(None).await, (vec![], 0));
+    assert_eq!(check(Some(Sample::DAMAGED_BEFORE)).await.0[0].key.name(), "manifest.json");
+    let pruned = prune(&fixture.repository, &plan, PruneOptions::default(), &Run::default()).await.unwrap();
+    assert_eq!(pruned.damaged.len(), 1);
 }
 
 #[tokio::test]

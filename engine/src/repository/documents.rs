@@ -1,0 +1,173 @@
+//! A backup's manifest and its checksums, which must agree.
+
+use std::collections::{BTreeMap, HashMap};
+
+use futures::StreamExt;
+use serde::Deserialize;
+
+use super::cache::{Cached, Seen};
+use super::{BackupId, Repository, RepositoryError, member, parse};
+use crate::manifest::{CHECKSUMS, FORMAT, MANIFEST, Manifest, read_checksums};
+use crate::store::{Key, Object, read_document};
+use crate::stream::Digest;
+
+/// Backups whose documents are read at once.
+const PARALLEL_READS: usize = 16;
+
+/// Names and digests of `SHA256SUMS`.
+pub(crate) type Checksums = BTreeMap<String, Digest>;
+
+/// What makes a backup exist.
+pub(crate) struct Documents {
+    pub(crate) manifest: Manifest,
+    /// `manifest.json`
+    pub(crate) manifest_bytes: Vec<u8>,
+    /// `SHA256SUMS`
+    pub(crate) checksums: Vec<u8>,
+}
+
+impl Repository {
+    /// Reads a manifest, and holds it against the checksums that were stored beside it.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Damaged`] where they do not agree; [`RepositoryError::NewerFormat`]; [`RepositoryError::Store`]
+    pub async fn verified_manifest(&self, instance: &str, id: &BackupId) -> Result<Manifest, RepositoryError> {
+        Ok(self.documents(instance, id).await?.manifest)
+    }
+
+    /// As [`Self::verified_manifest`], with both documents as they are stored.
+    pub(crate) async fn documents(&self, instance: &str, id: &BackupId) -> Result<Documents, RepositoryError> {
+        let folder = id.key(instance);
+        let (_, manifest) = self.document(&folder, MANIFEST).await?;
+        let (_, checksums) = self.document(&folder, CHECKSUMS).await?;
+        self.verified(instance, id, manifest, checksums)
+    }
+
+    /// The documents of a backup, if they agree.
+    fn verified(
+        &self,
+        instance: &str,
+        id: &BackupId,
+        bytes: Vec<u8>,
+        sums: Vec<u8>,
+    ) -> Result<Documents, RepositoryError> {
+        let folder = id.key(instance);
+        let (manifest_key, sums_key) = (member(&folder, MANIFEST), member(&folder, CHECKSUMS));
+        let expected = read_checksums(&sums).get(MANIFEST).copied();
+        let expected = expected.ok_or_else(|| self.damaged(&sums_key, "it does not name the manifest"))?;
+        if expected != Digest::of(&bytes) {
+            return Err(self.damaged(&manifest_key, format!("it is not the one whose digest {sums_key} holds")));
+        }
+        let manifest = self.manifest_of(instance, id, &manifest_key, &bytes)?;
+        Ok(Documents { manifest, manifest_bytes: bytes, checksums: sums })
+    }
+
+    pub(crate) fn manifest_of(
+        &self,
+        instance: &str,
+        id: &BackupId,
+        key: &Key,
+        bytes: &[u8],
+    ) -> Result<Manifest, RepositoryError> {
+        /// What every format has in common.
+        #[derive(Deserialize)]
+        struct Head {
+            format: u32,
+        }
+        let head: Head = parse(&*self.store, key, bytes)?;
+        if head.format > FORMAT {
+            return Err(RepositoryError::NewerFormat { what: format!("the backup {id}"), found: head.format });
+        }
+        let manifest: Manifest = parse(&*self.store, key, bytes)?;
+        if manifest.id != *id || manifest.instance != instance {
+            return Err(self.damaged(key, format!("it is the manifest of {}/{}", manifest.instance, manifest.id)));
+        }
+        Ok(manifest)
+    }
+
+    pub(super) async fn document(&self, folder: &Key, name: &str) -> Result<(Key, Vec<u8>), RepositoryError> {
+        let key = member(folder, name);
+        let bytes = read_document(&*self.store, &key).await?;
+        Ok((key, bytes))
+    }
+
+    /// The manifests of these backups, each as [`Self::verified_manifest`] reads it or the reason why it cannot be, in their order, and their
+    /// checksums. What this machine has read before is not read again, unless `listed`, which has the objects of the instance, says that
+    /// another has taken its place.
+    ///
+    /// # Errors
+    /// Those that say nothing of a single backup: the store is not available.
+    pub(crate) async fn verified_backups<'a>(
+        &self,
+        instance: &str,
+        ids: Vec<BackupId>,
+        listed: impl IntoIterator<Item = &'a Object>,
+    ) -> Result<Vec<(BackupId, Result<(Manifest, Checksums), RepositoryError>)>, RepositoryError> {
+        let documents = listed.into_iter().filter(|object| [MANIFEST, CHECKSUMS].contains(&object.key.name()));
+        let seen: HashMap<&Key, Seen> =
+            documents.map(|object| (&object.key, Seen { size: object.size, modified: object.modified })).collect();
+        let mut cached = match &self.cache {
+            Some(cache) => cache.manifests(instance).await,
+            None => Default::default(),
+        };
+        let mut read = futures::stream::iter(ids)
+            .map(|id| {
+                let folder = id.key(instance);
+                let seen = [MANIFEST, CHECKSUMS].map(|name| seen.get(&member(&folder, name)).cloned());
+                let known = seen[0].as_ref().and_then(|seen| cached.take(&id, seen));
+                async move {
+                    let (documents, is_new) = self.documents_known(instance, &id, known, seen[1].as_ref()).await;
+                    (id, seen, documents, is_new)
+                }
+            })
+            .buffered(PARALLEL_READS);
+        let (mut backups, mut kept, mut any_new) = (Vec::new(), Vec::new(), false);
+        while let Some((id, seen, documents, is_new)) = read.next().await {
+            let documents = match documents {
+                Ok(documents) => documents,
+                Err(error) if error.is_of_object() => {
+                    backups.push((id, Err(error)));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let checksums = read_checksums(&documents.checksums);
+            if let [Some(manifest), Some(sums)] = seen {
+                let checksums = Some((sums, documents.checksums));
+                kept.push((id.clone(), manifest, Cached { manifest: documents.manifest_bytes, checksums }));
+                any_new |= is_new;
+            }
+            backups.push((id, Ok((documents.manifest, checksums))));
+        }
+        drop(read);
+        if let Some(cache) = self.cache.as_ref().filter(|_| any_new) {
+            kept.into_iter().for_each(|(id, seen, documents)| cached.keep(id, seen, documents));
+            cache.keep_manifests(instance, cached).await;
+        }
+        Ok(backups)
+    }
+
+    /// A backup's documents, as far as they are `known` and their checksums have not changed, and whether any was read.
+    async fn documents_known(
+        &self,
+        instance: &str,
+        id: &BackupId,
+        known: Option<Cached>,
+        checksums: Option<&Seen>,
+    ) -> (Result<Documents, RepositoryError>, bool) {
+        let Some(Cached { manifest, checksums: kept }) = known else {
+            return (self.documents(instance, id).await, true);
+        };
+        let kept = kept.filter(|(seen, _)| Some(seen) == checksums).map(|(_, sums)| sums);
+        let is_new = kept.is_none();
+        let sums = match kept {
+            Some(sums) => Ok(sums),
+            None => self.document(&id.key(instance), CHECKSUMS).await.map(|(_, sums)| sums),
+        };
+        match sums.and_then(|sums| self.verified(instance, id, manifest, sums)) {
+            Ok(documents) => (Ok(documents), is_new),
+            // The repository itself has the last word.
+            Err(_) => (self.documents(instance, id).await, true),
+        }
+    }
+}

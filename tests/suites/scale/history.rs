@@ -1,0 +1,99 @@
+//! Long histories of many instances, as they lie in a folder. What would be data is a few bytes that nobody reads.
+
+use std::fs;
+use std::path::Path;
+
+use engine::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject, Volume, write_checksums};
+use engine::repository::BackupId;
+use engine::store::Key;
+use engine::stream::{Digest, Fingerprint};
+use jiff::{Timestamp, ToSpan};
+
+/// How many volumes a backup stands on, at most.
+const VOLUMES: usize = 12;
+const PAYLOAD: &[u8] = b"what nobody reads";
+
+/// So many backups of so many instances, a day between them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct History {
+    pub(crate) instances: usize,
+    pub(crate) backups: usize,
+}
+
+/// The name of an instance.
+pub(crate) fn instance(number: usize) -> String {
+    format!("instance-{number:03}")
+}
+
+impl History {
+    /// Writes what of it is not in `folder` yet.
+    pub(crate) fn write(&self, folder: &Path) {
+        fs::create_dir_all(folder).unwrap();
+        // One file under many names takes no room.
+        let payload = folder.with_extension("payload");
+        fs::write(&payload, PAYLOAD).unwrap();
+        let template = template();
+        let first: Timestamp = "2026-01-01T02:00:00Z".parse().unwrap();
+        for instance in (0..self.instances).map(instance) {
+            let mut volumes: Vec<Volume> = Vec::new();
+            for day in 0..self.backups {
+                let created_at = first.checked_add((24 * i64::try_from(day).unwrap()).hours()).unwrap();
+                let manifest = manifest(&template, &instance, created_at, &mut volumes);
+                write_backup(&manifest, folder, &payload);
+            }
+        }
+    }
+}
+
+/// A manifest as the program writes it, of an instance in Odoo's shape.
+fn template() -> Manifest {
+    let frozen = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/frozen/format-1/repository/production");
+    let backup =
+        fs::read_dir(frozen).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.join(MANIFEST).exists());
+    serde_json::from_slice(&fs::read(backup.unwrap().join(MANIFEST)).unwrap()).unwrap()
+}
+
+/// A backup with a volume of its own, that stands on some of those before it.
+fn manifest(template: &Manifest, instance: &str, created_at: Timestamp, volumes: &mut Vec<Volume>) -> Manifest {
+    let id = BackupId::new(created_at);
+    let content = Fingerprint::of(PAYLOAD);
+    let object = |name: &str| {
+        let key = Key::new(format!("{instance}/{id}/{name}")).unwrap();
+        StoredObject { key, plain: content, stored: content }
+    };
+    if volumes.len() == VOLUMES {
+        volumes.remove(0);
+    }
+    let (archive, list) = (object("filestore-0001.tar.zst"), object("filestore-0001.files.zst"));
+    volumes.push(Volume { files: 1, bytes: 1, object: archive, list });
+    let mut manifest =
+        Manifest { instance: instance.to_owned(), created_at, finished_at: created_at, ..template.clone() };
+    manifest.database.object = object("database.dump.zst");
+    if let Some(rows) = &mut manifest.database.rows {
+        rows.list = object("tables.zst");
+    }
+    if let Some(attachments) = &mut manifest.attachments {
+        attachments.list = object("attachments.zst");
+    }
+    manifest.filestore.volumes.clone_from(volumes);
+    manifest.filestore.removed = None;
+    Manifest { id, ..manifest }
+}
+
+fn write_backup(manifest: &Manifest, folder: &Path, payload: &Path) {
+    let own = folder.join(&manifest.instance).join(manifest.id.as_str());
+    if own.exists() {
+        return;
+    }
+    fs::create_dir_all(&own).unwrap();
+    let prefix = Key::new(format!("{}/{}", manifest.instance, manifest.id)).unwrap();
+    let objects: Vec<_> = manifest.objects().filter(|object| object.key.is_under(&prefix)).collect();
+    for object in &objects {
+        fs::hard_link(payload, own.join(object.key.name())).unwrap();
+    }
+    let bytes = manifest.to_bytes().unwrap();
+    let digests = objects.iter().map(|object| (object.key.name(), object.stored.sha256));
+    let sums = write_checksums(digests.chain([(MANIFEST, Digest::of(&bytes))]));
+    fs::write(own.join(CHECKSUMS), sums).unwrap();
+    fs::write(own.join(MANIFEST), bytes).unwrap();
+}
