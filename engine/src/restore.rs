@@ -188,7 +188,7 @@ impl Job<'_> {
                 "{name:?} is restored as production: NOTHING IS NEUTRALIZED, its mail and its scheduled actions go on"
             ));
         }
-        let beside = Beside::begin(self, &mut claim)?;
+        let beside = run.until_cancelled(Beside::begin(self, &mut claim)).await?;
         let work = async {
             let mut copy = Box::pin(self.make(&beside, &claim)).await?;
             let anonymized = Box::pin(self.anonymize(&beside, copy.neutralized.as_mut())).await?;

@@ -4,7 +4,7 @@ BEGIN {
     title["first"] = "The first backup"
     title["again"] = "Again, nothing changed"
     title["day"] = "After a day of activity"
-    title["restore"] = "Restore, one job"
+    title["restore"] = "The restore"
     self = "odoo-backup"
 }
 {

@@ -42,11 +42,11 @@ pub(super) struct Made {
 
 impl Beside {
     /// Takes names that nothing else has, and writes them down before anything gets them.
-    pub(super) fn begin(job: &Job<'_>, claim: &mut Claim) -> Result<Self, Error> {
+    pub(super) async fn begin(job: &Job<'_>, claim: &mut Claim) -> Result<Self, Error> {
         let suffix = Suffix::restoring()?;
         let names = claim.names.with(&suffix);
         NewFilestore::create_above(&names.filestore)?;
-        let spool = Spool::choose(job.target, job.manifest, &suffix)?;
+        let spool = Spool::choose(job.target, job.manifest, &claim.server, &suffix).await?;
         claim.record.scraps.push(Scrap { suffix: suffix.clone(), spool: Some(spool.folder.clone()) });
         claim.save()?;
         Ok(Self {

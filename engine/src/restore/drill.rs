@@ -124,7 +124,7 @@ impl Job<'_> {
         let mut claim = run.until_cancelled(Claim::take(self.target, run)).await?;
         let cleared = leftovers::clear(&mut claim, run).await?;
         run.until_cancelled(self.preflight(&claim)).await?;
-        let beside = Beside::begin(self, &mut claim)?;
+        let beside = run.until_cancelled(Beside::begin(self, &mut claim)).await?;
         let (database, filestore) = (beside.database.database.clone(), beside.filestore.clone());
         let result = run.until_cancelled(self.make(&beside, &claim)).await;
         let total = started.elapsed();

@@ -22,7 +22,7 @@ pub async fn examine(
 ) -> Result<Examined, Error> {
     let server = postgres::connect_maintenance(&Endpoint::resolve(&target.database)).await?;
     let mut found = look(config, manifest, target, identity, &server).await?;
-    let room = Spool::room(target, manifest)?;
+    let room = Spool::room(target, manifest, &server).await?;
     if room <= manifest.database.object.plain.size {
         let message = "there is no room to spool the dump, and the restore would be done in one job";
         found.warnings.push(Obstacle::new("space", message, "free some space where `$TMPDIR` or the filestore is"));

@@ -9,6 +9,7 @@ use crate::config::Target;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::manifest::Manifest;
+use crate::postgres::{Session, data_folder};
 use crate::store::Key;
 use crate::stream::{Body, consume};
 
@@ -25,15 +26,20 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// In `$TMPDIR`, or where the target's files are to be, whichever has more room once the filestore has taken its own.
-    pub(super) fn choose(target: &Target, manifest: &Manifest, suffix: &Suffix) -> Result<Self, Error> {
-        let (above, room) = roomiest(target, manifest)?;
+    /// In `$TMPDIR`, or where the target's files are to be, whichever has more room once filestore and database have taken their own.
+    pub(super) async fn choose(
+        target: &Target,
+        manifest: &Manifest,
+        server: &Session,
+        suffix: &Suffix,
+    ) -> Result<Self, Error> {
+        let (above, room) = roomiest(target, manifest, server).await?;
         Ok(Self { folder: above.join(format!("{PREFIX}{}", suffix.as_str())), room })
     }
 
     /// Bytes that a dump may take where it would be chosen to be.
-    pub(super) fn room(target: &Target, manifest: &Manifest) -> Result<u64, Error> {
-        roomiest(target, manifest).map(|(_, room)| room)
+    pub(super) async fn room(target: &Target, manifest: &Manifest, server: &Session) -> Result<u64, Error> {
+        roomiest(target, manifest, server).await.map(|(_, room)| room)
     }
 
     pub(super) fn create(&self) -> Result<(), Error> {
@@ -71,11 +77,15 @@ pub(super) fn is_own(path: &Path, suffix: &Suffix) -> bool {
 }
 
 /// The folder with the most room, and its bytes.
-fn roomiest(target: &Target, manifest: &Manifest) -> Result<(PathBuf, u64), Error> {
+async fn roomiest(target: &Target, manifest: &Manifest, server: &Session) -> Result<(PathBuf, u64), Error> {
     let temporary = std::env::temp_dir();
     let data = target.filestore.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(&temporary);
     let data_disk = Disk::of(data)?;
-    let files = [(data_disk.device, manifest.filestore.bytes)];
-    let (in_data, in_temporary) = (data_disk.left_after(&files), Disk::of(&temporary)?.left_after(&files));
+    let mut taken = vec![(data_disk.device, manifest.filestore.bytes)];
+    // Where the server's data cannot be seen from here, they are not on a disk of this machine either, as far as anybody can say.
+    if let Some(Ok(disk)) = data_folder(server).await?.map(|folder| Disk::of(&folder)) {
+        taken.push((disk.device, manifest.server.database_size));
+    }
+    let (in_data, in_temporary) = (data_disk.left_after(&taken), Disk::of(&temporary)?.left_after(&taken));
     Ok(if in_data > in_temporary { (data.to_owned(), in_data) } else { (temporary, in_temporary) })
 }
