@@ -7,6 +7,8 @@ mod collector;
 pub mod conf;
 mod facts;
 mod neutralize;
+#[cfg(test)]
+mod small_database;
 mod tables;
 
 pub use activity::{LastWrite, RECENT_MINUTES, is_neutralized, last_write, sessions};

@@ -13,45 +13,11 @@ use harness::postgres::{Cluster, ClusterOptions, SUPERUSER, USER};
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::config::SslMode;
 use crate::error::explain;
+use crate::odoo::small_database::{DATABASE, SmallDatabase};
 use crate::secret::Secret;
 
-const DATABASE: &str = "copy";
-
-/// A small database of a series, on a cluster of its own or one that several share.
-struct Fixture {
-    cluster: Arc<Cluster>,
-    database: String,
-}
-
-impl Fixture {
-    fn of_series(series: &str) -> Self {
-        Self::on(&Arc::new(Cluster::start()), DATABASE, &series::small_database(series))
-    }
-
-    fn on(cluster: &Arc<Cluster>, database: &str, sql: &str) -> Self {
-        cluster.create_database(database);
-        cluster.execute(database, sql);
-        Self { cluster: Arc::clone(cluster), database: database.into() }
-    }
-
-    fn endpoint(&self) -> Endpoint {
-        Endpoint {
-            database: self.database.clone(),
-            host: self.cluster.host().into(),
-            port: self.cluster.port(),
-            user: self.cluster.user().into(),
-            password: None,
-            sslmode: SslMode::Disable,
-            sslrootcert: None,
-        }
-    }
-
-    fn sql(&self, sql: &str) -> String {
-        self.cluster.execute(&self.database, sql).trim().to_owned()
-    }
-
+impl SmallDatabase {
     fn lines(&self, sql: &str) -> BTreeSet<String> {
         self.sql(sql).lines().map(str::to_owned).collect()
     }
@@ -66,7 +32,7 @@ impl Fixture {
         anonymize(&self.endpoint(), filestore, settings, 2).await
     }
 
-    async fn report(&self, settings: &Anonymize) -> Anonymized {
+    async fn anonymized(&self, settings: &Anonymize) -> Anonymized {
         self.anonymize(settings).await.unwrap_or_else(|error| panic!("{}", explain(&error)))
     }
 
@@ -139,9 +105,9 @@ async fn nobody_of_any_series_is_left() {
     ];
     let originals: BTreeSet<String> = originals.into_iter().map(str::to_owned).collect();
     for series in series::ALL {
-        let fixture = Fixture::on(&cluster, series, &series::small_database(series));
+        let fixture = SmallDatabase::on(&cluster, series, &series::small_database(series));
         fixture.sql("ANALYZE");
-        let report = fixture.report(&seeded("seed")).await;
+        let report = fixture.anonymized(&seeded("seed")).await;
         assert_none_of(&originals, fixture.dump(&[]).as_bytes());
         assert_none_of(&originals, &fixture.files());
         assert_eq!(report.administrator.as_deref(), Some("admin"));
@@ -197,8 +163,8 @@ async fn fakes_follow_from_the_seed_and_else_from_nothing() {
         ("d", Anonymize::default()),
         ("e", Anonymize::default()),
     ] {
-        let fixture = Fixture::on(&cluster, database, &series::small_database("17.0"));
-        let report = fixture.report(&settings).await;
+        let fixture = SmallDatabase::on(&cluster, database, &series::small_database("17.0"));
+        let report = fixture.anonymized(&settings).await;
         assert_eq!(report.seeded, settings.seed.is_some());
         names.push(fixture.sql("SELECT name, email, phone, street, vat FROM res_partner WHERE id = 7"));
     }
@@ -211,7 +177,7 @@ async fn fakes_follow_from_the_seed_and_else_from_nothing() {
 
 #[tokio::test]
 async fn what_is_nearly_the_same_stays_unique() {
-    let fixture = Fixture::of_series("17.0");
+    let fixture = SmallDatabase::of_series("17.0");
     fixture.sql(
         "INSERT INTO res_users (login, password, partner_id) VALUES
              ('Foo@x.example', 'x', 7), ('foo@x.example', 'x', 7), ('FOO@x.example ', 'x', 7), ('Foo', 'x', 7), ('foo', 'x', 7), ('', 'x', 7);
@@ -223,7 +189,7 @@ async fn what_is_nearly_the_same_stays_unique() {
          INSERT INTO res_partner_bank (acc_number, sanitized_acc_number, partner_id) VALUES
              ('DE89370400440532013000', 'DE89370400440532013000', 8), ('de89 3704 0044 0532 0130 00', 'de89370400440532013000', 7)",
     );
-    fixture.report(&seeded("seed")).await;
+    fixture.anonymized(&seeded("seed")).await;
     let distinct = |table: &str, column: &str| {
         fixture.sql(&format!("SELECT count(*) - count(DISTINCT {column}) FROM {table} WHERE {column} <> ''"))
     };
@@ -241,7 +207,7 @@ async fn what_is_nearly_the_same_stays_unique() {
 
 #[tokio::test]
 async fn names_of_any_letters_become_fakes() {
-    let fixture = Fixture::of_series("18.0");
+    let fixture = SmallDatabase::of_series("18.0");
     fixture.sql(
         r#"INSERT INTO res_partner (id, name, complete_name, email, comment) VALUES
                (20, 'D''Arcy "Bob" \ O''Neil; --', NULL, '"D''Arcy, Bob" <bob@darcy.example>, other@darcy.example; "x" <third@darcy.example>', NULL),
@@ -253,7 +219,7 @@ async fn names_of_any_letters_become_fakes() {
            CREATE TABLE "Quoted ""table""" (phone varchar, partner_name text, address char(12));
            INSERT INTO "Quoted ""table""" VALUES ('0170 7654321', 'Anna Berger', 'Gartenweg 4')"#,
     );
-    fixture.report(&with_columns(&[(r#"res_company.We"ird email"#, Fake::Email)])).await;
+    fixture.anonymized(&with_columns(&[(r#"res_company.We"ird email"#, Fake::Email)])).await;
     let originals = [
         "Arcy",
         "darcy",
@@ -283,7 +249,7 @@ async fn names_of_any_letters_become_fakes() {
 
 #[tokio::test]
 async fn an_operator_adds_columns_and_keeps_others() {
-    let fixture = Fixture::of_series("16.0");
+    let fixture = SmallDatabase::of_series("16.0");
     fixture.sql(
         "ALTER TABLE res_partner ADD x_notes text, ADD x_born date, ADD x_size numeric, ADD x_who varchar;
          UPDATE res_partner SET x_notes = 'Anna''s notes', x_born = '1977-07-07', x_size = 38, x_who = 'Anna Berger' WHERE id = 7",
@@ -298,7 +264,7 @@ async fn an_operator_adds_columns_and_keeps_others() {
             ("res_partner.street", Fake::Empty),
         ])
     };
-    let report = fixture.report(&settings).await;
+    let report = fixture.anonymized(&settings).await;
     assert_eq!(report.kept, settings.keep);
     let row = "SELECT x_notes <> 'Anna''s notes', x_born BETWEEN '1950-01-01' AND '1999-12-31' AND x_born <> '1977-07-07', x_size IS NULL, x_who = name,
         street IS NULL, city FROM res_partner WHERE id = 7";
@@ -308,7 +274,7 @@ async fn an_operator_adds_columns_and_keeps_others() {
 
 #[tokio::test]
 async fn a_configuration_that_does_not_fit_changes_nothing() {
-    let fixture = Fixture::of_series("17.0");
+    let fixture = SmallDatabase::of_series("17.0");
     let before = fixture.dump(&[]);
     let cases: [(Anonymize, &str); 6] = [
         (
@@ -337,7 +303,7 @@ async fn a_configuration_that_does_not_fit_changes_nothing() {
     }
     assert_eq!(without_token(&fixture.dump(&[])), without_token(&before));
     fixture.cluster.create_database("other");
-    let other = Fixture { cluster: Arc::clone(&fixture.cluster), database: "other".into() };
+    let other = SmallDatabase { cluster: Arc::clone(&fixture.cluster), database: "other".into() };
     assert!(matches!(other.anonymize(&Anonymize::default()).await, Err(AnonymizeError::NotOdoo)));
 }
 
@@ -348,7 +314,7 @@ fn without_token(dump: &str) -> String {
 
 #[tokio::test]
 async fn triggers_write_nothing_down_and_are_as_they_were() {
-    let fixture = Fixture::of_series("17.0");
+    let fixture = SmallDatabase::of_series("17.0");
     fixture.sql(
         "CREATE TABLE x_audit (who text, was text);
          CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO x_audit VALUES (OLD.name, NEW.name); RETURN NEW; END $$;
@@ -361,7 +327,7 @@ async fn triggers_write_nothing_down_and_are_as_they_were() {
     let modes =
         "SELECT string_agg(tgname || tgenabled::text, ' ' ORDER BY tgname) FROM pg_trigger WHERE NOT tgisinternal";
     let before = fixture.sql(modes);
-    fixture.report(&seeded("seed")).await;
+    fixture.anonymized(&seeded("seed")).await;
     assert_eq!(fixture.sql("SELECT count(*) FROM x_audit"), "0");
     assert_eq!((fixture.sql(modes), before.as_str()), (before.clone(), "first'sO secondA thirdD"));
     assert_eq!(fixture.sql("SELECT count(*) FROM x_people WHERE name LIKE 'Anna%'"), "0");
@@ -369,9 +335,9 @@ async fn triggers_write_nothing_down_and_are_as_they_were() {
 
 #[tokio::test]
 async fn addresses_in_columns_that_nobody_named_are_told() {
-    let fixture = Fixture::of_series("17.0");
+    let fixture = SmallDatabase::of_series("17.0");
     fixture.sql("CREATE TABLE x_log (line text, more jsonb); INSERT INTO x_log VALUES ('mail to anna.berger@customer.example failed', '{}'), ('a@example.com', '[]')");
-    let report = fixture.report(&seeded("seed")).await;
+    let report = fixture.anonymized(&seeded("seed")).await;
     assert_eq!(report.addresses_left, [Left { column: "x_log.line".into(), rows: 1 }]);
 }
 
@@ -381,7 +347,7 @@ async fn nobody_of_the_real_database_is_left() {
     let cluster = Cluster::start();
     let folder = tempfile::tempdir().unwrap();
     odoo17.restore_into(&cluster, DATABASE, folder.path());
-    let fixture = Fixture { cluster: Arc::new(cluster), database: DATABASE.into() };
+    let fixture = SmallDatabase { cluster: Arc::new(cluster), database: DATABASE.into() };
     let people = "SELECT name FROM res_partner WHERE name LIKE '% %' UNION SELECT email FROM res_partner UNION SELECT phone FROM res_partner
         UNION SELECT mobile FROM res_partner UNION SELECT street FROM res_partner WHERE length(street) > 8 UNION SELECT vat FROM res_partner
         UNION SELECT name FROM hr_employee UNION SELECT work_email FROM hr_employee UNION SELECT private_email FROM hr_employee
@@ -395,7 +361,7 @@ async fn nobody_of_the_real_database_is_left() {
     assert!(originals.len() > 200);
     let names = "SELECT count(DISTINCT lower(btrim(name))) FROM res_partner";
     let before = fixture.sql(names);
-    fixture.report(&Anonymize::default()).await;
+    fixture.anonymized(&Anonymize::default()).await;
     assert_eq!(fixture.sql(names), before);
     assert_none_of(&originals, fixture.dump(&[]).as_bytes());
     assert_none_of(&originals, &fixture.files());
@@ -403,7 +369,7 @@ async fn nobody_of_the_real_database_is_left() {
 
 #[tokio::test]
 async fn rows_that_the_server_must_keep_fail_it() {
-    let fixture = Fixture::of_series("17.0");
+    let fixture = SmallDatabase::of_series("17.0");
     let other = fixture.cluster.connect(DATABASE).await;
     other.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").await.unwrap();
     let error = fixture.anonymize(&seeded("seed")).await.unwrap_err();

@@ -8,54 +8,16 @@ use harness::odoo17::Odoo17;
 use harness::postgres::Cluster;
 
 use super::*;
-use crate::config::SslMode;
 use crate::error::explain;
+use crate::odoo::small_database::{DATABASE, SmallDatabase};
 use crate::secret::Secret;
 
-const DATABASE: &str = "copy";
-
-/// A small database of a series, on a cluster of its own or one that several share.
-struct Fixture {
-    cluster: Arc<Cluster>,
-    database: String,
-}
-
-impl Fixture {
-    fn of_series(series: &str) -> Self {
-        Self::on(&Arc::new(Cluster::start()), DATABASE, &series::small_database(series))
-    }
-
-    fn with(sql: &str) -> Self {
-        Self::on(&Arc::new(Cluster::start()), DATABASE, sql)
-    }
-
-    fn on(cluster: &Arc<Cluster>, database: &str, sql: &str) -> Self {
-        cluster.create_database(database);
-        cluster.execute(database, sql);
-        Self { cluster: Arc::clone(cluster), database: database.into() }
-    }
-
-    fn endpoint(&self) -> Endpoint {
-        Endpoint {
-            database: self.database.clone(),
-            host: self.cluster.host().into(),
-            port: self.cluster.port(),
-            user: self.cluster.user().into(),
-            password: None,
-            sslmode: SslMode::Disable,
-            sslrootcert: None,
-        }
-    }
-
-    fn sql(&self, sql: &str) -> String {
-        self.cluster.execute(&self.database, sql).trim().to_owned()
-    }
-
+impl SmallDatabase {
     async fn neutralize(&self, settings: &Neutralize) -> Result<Option<Neutralized>, NeutralizeError> {
         neutralize(&self.endpoint(), settings, Some(series::UUID)).await
     }
 
-    async fn report(&self, settings: &Neutralize) -> Neutralized {
+    async fn neutralized(&self, settings: &Neutralize) -> Neutralized {
         self.neutralize(settings).await.unwrap_or_else(|error| panic!("{}", explain(&error))).expect("Odoo's database")
     }
 
@@ -76,8 +38,8 @@ fn with_sql(statement: &str) -> Neutralize {
 async fn every_series_is_neutral_without_its_modules_sql() {
     let cluster = Arc::new(Cluster::start());
     for series in series::ALL {
-        let fixture = Fixture::on(&cluster, series, &series::small_database(series));
-        let report = fixture.report(&Neutralize::default()).await;
+        let fixture = SmallDatabase::on(&cluster, series, &series::small_database(series));
+        let report = fixture.neutralized(&Neutralize::default()).await;
         let major: u32 = series[..2].parse().unwrap();
         assert_eq!(report.means, Means::Own);
         assert_eq!(report.warnings.len(), usize::from(major >= 16), "{series}: {:?}", report.warnings);
@@ -122,7 +84,7 @@ async fn every_series_is_neutral_without_its_modules_sql() {
             assert_eq!(fixture.sql("SELECT active, visibility_password FROM ir_ui_view ORDER BY id"), "t|\nt|hashed");
         }
         // Once more: a copy of a copy.
-        let again = fixture.report(&Neutralize::default()).await;
+        let again = fixture.neutralized(&Neutralize::default()).await;
         let changed: Vec<_> = again.applied.iter().map(|applied| applied.table).collect();
         assert_eq!((again.credentials.len(), changed.as_slice()), (0, &["iap_account"][..]), "{series}: {again:?}");
     }
@@ -130,7 +92,7 @@ async fn every_series_is_neutral_without_its_modules_sql() {
 
 #[tokio::test]
 async fn a_whole_database_is_neutral() {
-    let fixture = Fixture::with("");
+    let fixture = SmallDatabase::with("");
     let folder = tempfile::tempdir().unwrap();
     OdooShape::default().fill(&fixture.cluster.connect(DATABASE).await, folder.path()).await.unwrap();
     let settings = Neutralize {
@@ -138,7 +100,7 @@ async fn a_whole_database_is_neutral() {
         admin_password: Some(Secret::new("staging")),
         ..Neutralize::default()
     };
-    let report = fixture.report(&settings).await;
+    let report = fixture.neutralized(&settings).await;
     assert_eq!(report.administrator.as_deref(), Some("admin"));
     let admin = fixture.sql("SELECT password, totp_secret FROM res_users WHERE login = 'admin'");
     assert!(admin.starts_with("$pbkdf2-sha512$600000$") && admin.ends_with('|'), "{admin}");
@@ -158,11 +120,11 @@ async fn the_real_database_is_neutral() {
     let cluster = Cluster::start();
     let folder = tempfile::tempdir().unwrap();
     odoo17.restore_into(&cluster, DATABASE, folder.path());
-    let fixture = Fixture { cluster: Arc::new(cluster), database: DATABASE.into() };
+    let fixture = SmallDatabase { cluster: Arc::new(cluster), database: DATABASE.into() };
     let former = fixture.sql("SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'");
     let live = fixture.sql("SELECT count(*) FROM ir_cron WHERE active");
     assert_ne!(live, "1");
-    let report = fixture.report(&Neutralize::default()).await;
+    let report = fixture.neutralized(&Neutralize::default()).await;
     assert_ne!(report.database_uuid, former);
     assert_eq!(fixture.sql("SELECT cron_name FROM ir_cron WHERE active"), "Base: Auto-vacuum internal data");
     assert_eq!(fixture.sql("SELECT active FROM ir_ui_view WHERE key = 'web.neutralize_banner'"), "t");
@@ -246,7 +208,7 @@ async fn what_is_still_live_fails_and_nothing_has_changed() {
     ];
     let cluster = Arc::new(Cluster::start());
     for (number, (series, sql, expected)) in provoked.into_iter().enumerate() {
-        let fixture = Fixture::on(&cluster, &format!("copy {number}"), &series::small_database(series));
+        let fixture = SmallDatabase::on(&cluster, &format!("copy {number}"), &series::small_database(series));
         let before = fixture.content();
         let error = fixture.neutralize(&with_sql(sql)).await.expect_err(sql);
         assert!(error.to_string().contains(expected), "{sql}: {error}");
@@ -257,7 +219,7 @@ async fn what_is_still_live_fails_and_nothing_has_changed() {
 
 #[tokio::test]
 async fn sql_that_fails_or_ends_the_transaction_changes_nothing_or_is_told() {
-    let fixture = Fixture::of_series("17.0");
+    let fixture = SmallDatabase::of_series("17.0");
     let before = fixture.content();
     let error = fixture.neutralize(&with_sql("UPDATE no_such_table SET x = 1")).await.unwrap_err();
     let told = explain(&error).to_string();
@@ -275,7 +237,7 @@ async fn sql_that_fails_or_ends_the_transaction_changes_nothing_or_is_told() {
 
 #[tokio::test]
 async fn an_operators_sql_comes_last_and_what_is_to_be_kept_is_kept() {
-    let fixture = Fixture::of_series("17.0");
+    let fixture = SmallDatabase::of_series("17.0");
     fixture.sql("CREATE TABLE asset (id int, serial_secret text NOT NULL UNIQUE, api_key text NOT NULL); INSERT INTO asset VALUES (1, 'A', 'a'), (2, 'B', 'b')");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("staging.sql");
@@ -285,7 +247,7 @@ async fn an_operators_sql_comes_last_and_what_is_to_be_kept_is_kept() {
         keep_credentials: vec!["asset.serial_secret".into(), "parameter:shop.api_key".into()],
         ..Neutralize::default()
     };
-    let report = fixture.report(&settings).await;
+    let report = fixture.neutralized(&settings).await;
     assert_eq!(report.scripts, 2);
     assert_eq!(fixture.sql("SELECT name FROM res_company"), "Staging; of 'Müller'");
     assert_eq!(fixture.sql("SELECT serial_secret, api_key FROM asset ORDER BY 1"), "A|\nB|");
@@ -297,7 +259,7 @@ async fn an_operators_sql_comes_last_and_what_is_to_be_kept_is_kept() {
 
 #[tokio::test]
 async fn hostile_names_are_names() {
-    let fixture = Fixture::of_series("17.0");
+    let fixture = SmallDatabase::of_series("17.0");
     fixture.sql(r#"CREATE TABLE "x""; DROP TABLE res_users; --" (id int, "a""b'_password" varchar(3) NOT NULL, UNIQUE (id, "a""b'_password"));
         INSERT INTO "x""; DROP TABLE res_users; --" VALUES (1, 'abc');
         CREATE TABLE "Mixed Case" (id int, "User_Secret" text, user_secret bytea, options_api_key jsonb, other_password boolean);
@@ -312,7 +274,7 @@ async fn hostile_names_are_names() {
         addons_path: vec!["/nowhere".into()],
         ..Neutralize::default()
     };
-    let report = fixture.report(&settings).await;
+    let report = fixture.neutralized(&settings).await;
     assert!(report.modules_not_found.contains(&"../../etc/passwd".to_owned()));
     assert_eq!(fixture.sql("SELECT count(*) FROM res_users"), "4");
     let mixed = "SELECT user_secret IS NULL, options_api_key IS NULL, other_password FROM \"Mixed Case\"";
@@ -323,7 +285,7 @@ async fn hostile_names_are_names() {
 #[tokio::test]
 async fn another_programs_database_is_left_alone() {
     let fixture =
-        Fixture::with("CREATE TABLE ir_mail_server (smtp_pass text); INSERT INTO ir_mail_server VALUES ('x')");
+        SmallDatabase::with("CREATE TABLE ir_mail_server (smtp_pass text); INSERT INTO ir_mail_server VALUES ('x')");
     let before = fixture.content();
     assert_eq!(fixture.neutralize(&Neutralize::default()).await.unwrap(), None);
     assert_eq!(fixture.content(), before);
@@ -331,7 +293,7 @@ async fn another_programs_database_is_left_alone() {
 
 #[tokio::test]
 async fn a_password_without_an_administrator_is_refused() {
-    let fixture = Fixture::of_series("12.0");
+    let fixture = SmallDatabase::of_series("12.0");
     fixture.sql("DELETE FROM ir_model_data; UPDATE res_users SET login = 'root' WHERE login = 'admin'");
     let settings = Neutralize { admin_password: Some(Secret::new("x")), ..Neutralize::default() };
     let error = fixture.neutralize(&settings).await.unwrap_err();

@@ -6,7 +6,7 @@ use super::*;
 use crate::filestore::FileName;
 
 /// Adds an attachment with a file of its own to a copy, and returns the file's path.
-fn attach(fixture: &Fixture, filestore: &Path, model: &str, mimetype: &str, content: &str) -> String {
+fn attach(fixture: &SmallDatabase, filestore: &Path, model: &str, mimetype: &str, content: &str) -> String {
     let path = FileName::Sha1(Sha1::digest(content.as_bytes()).into()).to_string();
     let sha1 = &path[3..];
     fs::create_dir_all(filestore.join(&sha1[..2])).unwrap();
@@ -23,7 +23,7 @@ fn attach(fixture: &Fixture, filestore: &Path, model: &str, mimetype: &str, cont
 async fn peoples_attachments_become_placeholders_and_their_files_go() {
     let cluster = Arc::new(Cluster::start());
     for series in ["12.0", "19.0"] {
-        let fixture = Fixture::on(&cluster, series, &series::small_database(series));
+        let fixture = SmallDatabase::on(&cluster, series, &series::small_database(series));
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let gone = [
@@ -79,7 +79,7 @@ async fn peoples_attachments_become_placeholders_and_their_files_go() {
 
 #[tokio::test]
 async fn a_model_that_is_not_there_is_told() {
-    let fixture = Fixture::of_series("17.0");
+    let fixture = SmallDatabase::of_series("17.0");
     fixture.sql("CREATE TABLE ir_model (model varchar); INSERT INTO ir_model VALUES ('res.partner'), ('x_visit')");
     let cases = [
         (

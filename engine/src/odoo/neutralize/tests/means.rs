@@ -20,13 +20,13 @@ fn module(folder: &Path, name: &str, sql: &str) {
 
 #[tokio::test]
 async fn the_modules_own_sql_runs_first_and_the_programs_after_it() {
-    let fixture = Fixture::of_series("17.0");
+    let fixture = SmallDatabase::of_series("17.0");
     let addons = tempfile::tempdir().unwrap();
     module(addons.path(), "base", BASE);
     module(addons.path(), "payment", "UPDATE payment_provider SET state = 'disabled', code = 'seen'");
     module(addons.path(), "sale", "SELECT 1 / 0 -- is not installed");
     let settings = Neutralize { addons_path: vec![addons.path().into()], ..Neutralize::default() };
-    let report = fixture.report(&settings).await;
+    let report = fixture.neutralized(&settings).await;
     assert_eq!(report.means, Means::Modules);
     assert_eq!(report.modules, ["base", "payment"]);
     assert_eq!(report.modules_not_found, ["delivery", "mail"]);
@@ -40,7 +40,7 @@ async fn the_modules_own_sql_runs_first_and_the_programs_after_it() {
 
 #[tokio::test]
 async fn modules_of_another_series_fail_and_folders_without_base_are_told() {
-    let fixture = Fixture::of_series("17.0");
+    let fixture = SmallDatabase::of_series("17.0");
     let addons = tempfile::tempdir().unwrap();
     module(addons.path(), "payment", "UPDATE payment_provider SET a_column_of_20_0 = NULL");
     let settings = Neutralize { addons_path: vec![addons.path().into()], ..Neutralize::default() };
@@ -54,7 +54,7 @@ async fn modules_of_another_series_fail_and_folders_without_base_are_told() {
     assert!(error.hint().unwrap().contains("of the copy's series"));
     assert_eq!(fixture.content(), before);
     module(addons.path(), "payment", "");
-    let report = fixture.report(&settings).await;
+    let report = fixture.neutralized(&settings).await;
     assert!(report.warnings[0].starts_with("no base/data/neutralize.sql was found"), "{:?}", report.warnings);
 }
 
@@ -71,7 +71,7 @@ fn program(folder: &Path, prints: &str) -> PathBuf {
 
 #[tokio::test]
 async fn odoos_program_is_asked_and_gets_the_password_by_no_argument_or_file() {
-    let fixture = Fixture::of_series("17.0");
+    let fixture = SmallDatabase::of_series("17.0");
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("sql"), format!("BEGIN;\n{BASE}\nCOMMIT;\n")).unwrap();
     let odoo_bin = program(folder.path(), "cat $here/sql; echo 'a log line' >&2");
@@ -90,7 +90,7 @@ async fn odoos_program_is_asked_and_gets_the_password_by_no_argument_or_file() {
 
 #[tokio::test]
 async fn what_odoos_program_does_wrong_is_told() {
-    let fixture = Fixture::of_series("17.0");
+    let fixture = SmallDatabase::of_series("17.0");
     let before = fixture.content();
     let folder = tempfile::tempdir().unwrap();
     let cases = [
