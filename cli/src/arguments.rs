@@ -400,6 +400,11 @@ Examples:
     },
     /// Try every connection, privilege, program and folder, and say what is missing
     Doctor,
+    /// Tell those whom the configuration names
+    Notify {
+        #[command(subcommand)]
+        command: NotifyCommand,
+    },
     /// Print a completion script for a shell
     #[command(after_help = "Example:
   odoo-backup completions bash > /etc/bash_completion.d/odoo-backup")]
@@ -423,6 +428,20 @@ pub(crate) enum LogFormat {
     Human,
     /// A JSON object a line
     Json,
+}
+
+/// What there is to tell.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NotifyCommand {
+    /// Send one message of each kind, marked as a test, and say which were taken
+    #[command(after_help = "Examples:
+  odoo-backup notify test
+  odoo-backup notify test admins           one of them")]
+    Test {
+        /// Names of notifiers, as the configuration has them [default: all]
+        #[arg(value_name = "NOTIFIER")]
+        notifiers: Vec<String>,
+    },
 }
 
 /// What `export` writes.

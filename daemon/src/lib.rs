@@ -11,6 +11,7 @@ mod handle;
 mod http;
 pub mod journal;
 pub mod log;
+pub mod notify;
 mod permits;
 mod progress;
 mod run;

@@ -1,6 +1,7 @@
 //! The daemon as a whole, from its start to its end.
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::handle::Handle;
 use crate::http::{ListenError, Server};
@@ -28,7 +29,12 @@ pub async fn run(handle: Handle, logs: RunLogs, signals: mpsc::Receiver<Signal>)
     logs.connect(&handle);
     let server = Server::start(&handle).await?;
     let manager = tokio::spawn(systemd::tell(handle.clone()));
+    let told_everything = CancellationToken::new();
+    let notifications = tokio::spawn(crate::notify::serve(handle.clone(), told_everything.clone()));
     work(&handle, signals).await;
+    // Behind the last run, whose end is to be told as well.
+    told_everything.cancel();
+    let _ = notifications.await;
     let _ = manager.await;
     // Served to the last, so that the end can be watched.
     server.end().await;

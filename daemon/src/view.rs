@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use engine::config::Config;
+use engine::config::{Config, Routine};
 use engine::error::Explanation;
 use engine::schedule::Schedule;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::agenda::{Due, Entry, Job, Slot};
@@ -43,6 +43,19 @@ pub struct JobView {
     pub latest_success: Option<RunRecord>,
     /// The latest that failed, after all attempts, or of which no end is known.
     pub latest_failure: Option<RunRecord>,
+}
+
+impl JobView {
+    /// How old the newest backup may become, where this is the instance's backup: what the configuration says, else one and a half times
+    /// the longest pause of the schedule, for the run itself, its retries, and a machine that was asleep. `None` where neither is said.
+    pub fn longest_age(&self, routine: &Routine) -> Option<SignedDuration> {
+        let length = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+        let scheduled = self.interval_seconds.map(|seconds| {
+            let pause = SignedDuration::from_secs(seconds);
+            pause.saturating_add(pause / 2).saturating_add(length(routine.splay))
+        });
+        routine.stale_after.map(length).or(scheduled)
+    }
 }
 
 /// A run that has not ended.

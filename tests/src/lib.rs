@@ -15,4 +15,6 @@ pub mod odoo17;
 pub mod postgres;
 pub mod project;
 pub mod proxy;
+pub mod receiver;
 pub mod seaweed;
+pub mod smtp;

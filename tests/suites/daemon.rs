@@ -8,6 +8,8 @@ mod ends;
 mod http;
 #[path = "daemon/life.rs"]
 mod life;
+#[path = "daemon/notify.rs"]
+mod notify;
 #[path = "daemon/page.rs"]
 mod page;
 #[path = "daemon/several.rs"]

@@ -14,6 +14,7 @@ mod import;
 mod init;
 mod list;
 mod manual;
+mod notify;
 mod now;
 mod pin;
 mod proofs;
@@ -46,7 +47,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::chosen::{Chosen, load, open};
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, NotifyCommand};
 use crate::exit::Exit;
 use crate::output::{Output, error_document};
 use crate::progress::progress;
@@ -190,6 +191,9 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         Command::Status { nagios } => status::status(config, nagios, output).await,
         Command::Runs { instances, limit } => runs::runs(config, &instances, limit, output),
         Command::Logs { run } => runs::logs(config, &run, output),
+        Command::Notify { command: NotifyCommand::Test { notifiers } } => {
+            notify::test(config, &notifiers, output).await
+        }
         Command::Doctor => doctor::doctor(config.config, output).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "odoo-backup", &mut std::io::stdout());

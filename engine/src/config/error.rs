@@ -106,7 +106,7 @@ impl fmt::Display for Problem {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no {kind} {name:?} in {}{}", file.display(), .suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
 pub struct UnknownName {
-    /// `instance`, `target` or `repository`.
+    /// `instance`, `target`, `repository` or `notifier`.
     pub kind: &'static str,
     /// The name that was asked for.
     pub name: String,
@@ -123,6 +123,7 @@ impl UnknownName {
     pub fn hint(&self) -> Option<String> {
         let Self { kind, known, .. } = self;
         Some(match known.as_slice() {
+            [] if *kind == "notifier" => "the configuration has none yet; add a section [[notify]]".into(),
             [] => format!("the configuration has no {kind} yet; add a section [{kind}.NAME]"),
             [only] => format!("the only {kind} is `{only}`"),
             several if *kind == "repository" => format!("the repositories are {}", quoted(several)),

@@ -11,7 +11,10 @@ use toml::de::DeTable;
 use super::error::nearest;
 use super::section::{Section, Source};
 use super::value::Surroundings;
-use super::{Config, ConfigError, Instance, RepositoryConfig, Target, UnknownName, copies, daemon, keys, place};
+use super::{
+    Config, ConfigError, Instance, NotifyConfig, RepositoryConfig, Target, UnknownName, copies, daemon, keys, notify,
+    place,
+};
 
 /// The environment variable that names the configuration file.
 const VARIABLE: &str = "ODOO_BACKUP_CONFIG";
@@ -97,6 +100,15 @@ impl Config {
         self.find("instance", &self.instances, name)
     }
 
+    /// The `[[notify]]` of this name.
+    ///
+    /// # Errors
+    /// [`UnknownName`], with the nearest name and all that there are.
+    pub fn notifier(&self, name: &str) -> Result<&NotifyConfig, UnknownName> {
+        let all: BTreeMap<_, _> = self.notify.iter().map(|notifier| (notifier.name.as_str(), notifier)).collect();
+        self.find("notifier", &all, name).copied()
+    }
+
     /// The target of this name.
     ///
     /// # Errors
@@ -140,6 +152,7 @@ fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
         targets.iter().map(|(name, section)| place::read_target(name, section, &instance_names)).collect();
 
     let daemon = daemon::read(file);
+    let notify = notify::read(file, &instance_names);
 
     let instances = instances.into_iter().map(|read| read.map(|instance| (instance.name.clone(), instance)));
     let targets = targets.into_iter().map(|read| read.map(|target| (target.name.clone(), target)));
@@ -151,6 +164,7 @@ fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
         instances: instances.collect::<Result<_, _>>().ok()?,
         targets: targets.collect::<Result<_, _>>().ok()?,
         daemon: daemon.ok()?,
+        notify: notify.ok()?,
         warnings: Vec::new(),
     })
 }

@@ -8,6 +8,7 @@ mod error;
 pub mod keys;
 mod load;
 mod neutral;
+mod notify;
 mod place;
 mod repository;
 mod retention;
@@ -31,6 +32,7 @@ pub use drill::Drill;
 pub(crate) use error::nearest;
 pub use error::{ConfigError, Problem, UnknownName};
 pub use neutral::{Neutralize, Script};
+pub use notify::{Channel, INSTANCE_IN_URL, MailConfig, NotifyConfig, Occasion, SmtpTls, WebhookFormat};
 pub use place::is_instance_name;
 pub use routine::{CheckRoutine, Routine};
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub targets: BTreeMap<String, Target>,
     /// `[daemon]`, or what holds without it.
     pub daemon: DaemonConfig,
+    /// `[[notify]]`, in the file's order.
+    pub notify: Vec<NotifyConfig>,
     /// What should be mended but does not stop the work: a secret that others can read.
     pub warnings: Vec<String>,
 }

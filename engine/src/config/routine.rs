@@ -28,6 +28,8 @@ pub struct Routine {
     pub retries: u32,
     /// How long nothing may advance before a run is stopped.
     pub stall_timeout: Duration,
+    /// How old its newest backup may become; `None`: as its schedule allows.
+    pub stale_after: Option<Duration>,
 }
 
 /// `[instance.NAME.check]`
@@ -50,6 +52,7 @@ impl Default for Routine {
             retries: 3,
             // Longer than a backup waits for a lock that will soon be free, and than a database of many tables takes to begin.
             stall_timeout: Duration::from_mins(30),
+            stale_after: None,
         }
     }
 }
@@ -71,6 +74,7 @@ pub(super) fn read(instance: &Section<'_>) -> Result<Routine, Reported> {
         Some(Duration::ZERO) => Err(instance.refuse("stall_timeout", "expected more than nothing")),
         timeout => Ok(timeout),
     });
+    let stale_after = instance.optional("stale_after");
     let check = match instance.section("check", &keys::CHECK) {
         Ok(section) => section.map(|section| read_check(&section)).transpose(),
         Err(reported) => Err(reported),
@@ -83,6 +87,7 @@ pub(super) fn read(instance: &Section<'_>) -> Result<Routine, Reported> {
         splay: splay?.unwrap_or(default.splay),
         retries: retries?.unwrap_or(default.retries),
         stall_timeout: stall_timeout?.unwrap_or(default.stall_timeout),
+        stale_after: stale_after?,
     })
 }
 

@@ -219,6 +219,23 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The sections `[[key]]`, in their order.
+    pub(super) fn tables(&self, key: &str, known: &'static SectionKeys) -> Result<Vec<Self>, Reported> {
+        let Some((name, value)) = self.table.get_key_value(key) else { return Ok(Vec::new()) };
+        let header = self.header_of(key);
+        let refused = || {
+            let (line, message) = (self.source.line(name.span().start), format!("expected sections [[{header}]]"));
+            self.source.report(Some(line), self.name.as_deref(), Some(key), message.into())
+        };
+        let items = value.get_ref().as_array().ok_or_else(refused)?;
+        let open = |item: &'a toml::Spanned<DeValue<'a>>| {
+            let table = item.get_ref().as_table().ok_or_else(refused)?;
+            let line = self.source.line(item.span().start);
+            Ok(Self::open(self.source, Some(header.clone()), Some(line), table, known))
+        };
+        items.iter().map(open).collect()
+    }
+
     /// The sections inside this one that have names of their own.
     pub(super) fn named(&self, known: &'static SectionKeys) -> Vec<(String, Self)> {
         let tables = self.table.iter().filter(|(key, _)| !self.known.knows(key.get_ref()));

@@ -82,6 +82,13 @@ pub fn template(options: &InitOptions) -> String {
     file.comment("The service that runs the schedules of the instances: `odoo-backup daemon`.");
     file.line("#[daemon]");
     file.unset(&keys::DAEMON, &[]);
+
+    file.line("");
+    file.comment(
+        "Whom the daemon tells; as many sections as there are ways. Each has one of `webhook`, `ping` and `mail_to`.",
+    );
+    file.line("#[[notify]]");
+    file.unset(&keys::NOTIFY, &[]);
     file.text
 }
 

@@ -2,6 +2,7 @@ mod anonymity;
 mod errors;
 mod load;
 mod locate;
+mod notify;
 mod reference;
 mod template;
 

@@ -34,6 +34,11 @@ impl BackupId {
         Key::new(format!("{instance}/{}", self.0)).expect("an id and an instance's name are segments of a key")
     }
 
+    /// The moment that it shows; `None` where the id is no moment's.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        moment(&self.0)
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

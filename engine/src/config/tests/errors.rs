@@ -25,10 +25,10 @@ fn the_file_as_a_whole() {
         ("", &["c.toml: the section [repository] is missing"]),
         ("[repositry]\nurl = 'x'\n", &["c.toml:1: unknown section [repositry]; did you mean [repository]?"]),
         (
-            "repository.url = 'file:///r'\n[instnce.production]\n[[notify]]\n[foo]\n",
+            "repository.url = 'file:///r'\n[instnce.production]\n[[notifiers]]\n[foo]\n",
             &[
                 "c.toml:2: unknown section [instnce]; did you mean [instance]?",
-                "c.toml:3: unknown section [notify]",
+                "c.toml:3: unknown section [notifiers]",
                 "c.toml:4: unknown section [foo]",
             ],
         ),
@@ -200,7 +200,7 @@ fn an_instance() {
             &[
                 "c.toml:4: [instance.production] unknown key `burst`; the keys of this section are odoo_conf, database, host, port, \
                user, password, password_file, sslmode, sslrootcert, pg_path, data_dir, filestore, hold_filestore_gc, compression_level, timezone, \
-               schedule, catch_up, splay, retries, stall_timeout",
+               schedule, catch_up, splay, retries, stall_timeout, stale_after",
             ],
         ),
         (

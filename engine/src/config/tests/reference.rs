@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::Fixture;
 use crate::config::keys::{
-    ANONYMIZE, CHECK, COPIES, DAEMON, DRILL, INSTANCE, REPOSITORY, RETENTION, SectionKeys, TARGET,
+    ANONYMIZE, CHECK, COPIES, DAEMON, DRILL, INSTANCE, NOTIFY, REPOSITORY, RETENTION, SectionKeys, TARGET,
 };
 
 const PAGE: &str = include_str!("../../../../docs/configuration.md");
@@ -21,7 +21,8 @@ fn table(section: &SectionKeys, other: Option<&SectionKeys>) -> String {
 
 #[test]
 fn the_page_has_every_key() {
-    let alone = [REPOSITORY, INSTANCE, RETENTION, CHECK, DAEMON, DRILL, ANONYMIZE].map(|section| table(&section, None));
+    let alone =
+        [REPOSITORY, INSTANCE, RETENTION, CHECK, DAEMON, DRILL, ANONYMIZE, NOTIFY].map(|section| table(&section, None));
     let own = [(&COPIES, &REPOSITORY), (&TARGET, &INSTANCE)].map(|(section, other)| table(section, Some(other)));
     for table in alone.into_iter().chain(own) {
         assert!(PAGE.contains(&table), "docs/configuration.md should have this table:\n\n{table}");
@@ -34,7 +35,7 @@ fn the_pages_examples_load() {
     assert!(blocks.len() >= 3);
     for block in blocks {
         let repository = if block.contains("[repository]") { "" } else { "repository.url = 'file:///r'\n" };
-        let fixture = Fixture::new().variable("S3_ACCESS_KEY_ID", "x");
+        let fixture = Fixture::new().variable("S3_ACCESS_KEY_ID", "x").variable("PING_KEY", "x");
         let errors = fixture.try_load(&format!("{repository}{block}")).map(|_| ()).map_err(|error| error.to_string());
         // The files that the examples name are not on every machine.
         let other = errors.err().into_iter().flat_map(|errors| errors.lines().map(String::from).collect::<Vec<_>>());

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::Fixture;
 use crate::config::RepositoryConfig;
-use crate::config::keys::{CHECK, DAEMON, INSTANCE, REPOSITORY, SectionKeys, TARGET};
+use crate::config::keys::{CHECK, DAEMON, INSTANCE, NOTIFY, REPOSITORY, SectionKeys, TARGET};
 use crate::config::template::{InitOptions, template};
 use crate::odoo::conf::{OdooConf, data_dir_candidates};
 
@@ -92,7 +92,7 @@ fn every_commented_key_is_right() {
     let (fixture, options) = options(Fixture::new(), "[options]\ndb_name = production\ndata_dir = /d\n");
     let is_key = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
     let text = template(&options);
-    for key in [REPOSITORY, INSTANCE, CHECK, TARGET, DAEMON].iter().flat_map(SectionKeys::keys) {
+    for key in [REPOSITORY, INSTANCE, CHECK, TARGET, DAEMON, NOTIFY].iter().flat_map(SectionKeys::keys) {
         let is_there = |line: &str| line.trim_start_matches('#').starts_with(&format!("{} = ", key.name));
         assert!(text.lines().any(is_there), "{} in {text}", key.name);
     }
@@ -105,7 +105,12 @@ fn every_commented_key_is_right() {
         .variable("PRODUCTION_DB_PASSWORD", "x")
         .variable("STAGING_ADMIN_PASSWORD", "x");
     // All at once contradict each other and name files that are not there, and nothing else may be wrong.
-    let contradictions = ["only an S3 repository takes", "given as well", "unable to read /etc/odoo/staging.conf"];
+    let contradictions = [
+        "only an S3 repository takes",
+        "given as well",
+        "unable to read /etc/odoo/staging.conf",
+        "each need a [[notify]] of their own",
+    ];
     for error in fixture.errors(&everything) {
         assert!(contradictions.iter().any(|expected| error.contains(expected)), "{error}");
     }

@@ -1,0 +1,45 @@
+//! `odoo-backup notify`
+
+use std::collections::BTreeSet;
+
+use daemon::notify::{Tried, try_all};
+use serde_json::json;
+
+use super::Failure;
+use super::chosen::{Chosen, load};
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::table::plural;
+
+/// Sends one message of each kind to the named notifiers, or to all.
+pub(super) async fn test(chosen: Chosen<'_>, names: &[String], output: Output) -> Result<Exit, Failure> {
+    let config = load(chosen, output)?.into_config();
+    for name in names {
+        config.notifier(name)?;
+    }
+    let wanted: BTreeSet<_> = names.iter().collect();
+    let tried = try_all(&config, |notifier| wanted.is_empty() || wanted.contains(&notifier.name)).await;
+    let failed = tried.iter().filter(|tried| tried.error.is_some()).count();
+    let text = || {
+        let mut text: String = tried.iter().map(line).collect();
+        if tried.is_empty() {
+            text.push_str("there is no [[notify]] in the configuration: nobody is told anything\n");
+        } else if failed > 0 {
+            text.push_str(&format!("{} of {} not taken\n", failed, plural(tried.len() as u64, "message")));
+        }
+        text
+    };
+    let exit = if failed > 0 { Exit::Failed } else { Exit::Success };
+    Ok(output.result(&json!({ "messages": tried, "failed": failed }), text, exit))
+}
+
+fn line(tried: &Tried) -> String {
+    let Tried { notifier, channel, message, error } = tried;
+    match error {
+        None => format!("{notifier} ({channel}): {message}: taken\n"),
+        Some(error) => {
+            let hint = error.hint.as_ref().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+            format!("{notifier} ({channel}): {message}: {error}{hint}\n")
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Who is told what becomes of the backups: by webhook, by mail, and by a dead man's switch.
+//!
+//! What there is to tell is derived from the journal and the repository (`watch`), so that nothing is missed that happened while
+//! nobody listened. Each message is a letter in the `state`, which is on the disk before it is sent and until it was taken: a
+//! letter may come twice, after a crash, and is not lost. No backup waits for any of it.
+
+mod carrier;
+mod mail;
+mod notice;
+mod state;
+mod trial;
+mod watch;
+mod web;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use engine::config::Config;
+use engine::error::Explanation;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use self::carrier::{Carrier, Post};
+use self::state::{Keeper, Letter, Signal, State};
+use crate::agenda::Job;
+use crate::clock::until;
+use crate::handle::Handle;
+use crate::view::Event;
+
+pub use notice::Notice;
+pub use state::{Health, health};
+pub use trial::{Tried, try_all};
+
+/// Between two looks at how old the backups are, which costs a listing of the repository.
+const LOOK: SignedDuration = SignedDuration::from_hours(1);
+/// The pause behind a first failed delivery; it doubles, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(15);
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(30);
+/// What nobody takes for so long is given up: by then it has been told again, or is over.
+const GIVE_UP: SignedDuration = SignedDuration::from_hours(48);
+/// How long letters under way are waited for when the daemon ends.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Tells whoever wants to be told, until `stop`.
+pub(crate) async fn serve(handle: Handle, stop: CancellationToken) {
+    serve_by(handle, Arc::new(Post), stop).await;
+}
+
+async fn serve_by(handle: Handle, carrier: Arc<dyn Carrier>, stop: CancellationToken) {
+    let mut events = handle.subscribe();
+    let (sender, mut delivered) = mpsc::unbounded_channel();
+    let mut office = Office::open(&handle, carrier, sender);
+    let mut stirred = true;
+    loop {
+        if stirred {
+            office.look_after().await;
+        }
+        stirred = tokio::select! {
+            event = events.recv() => match event {
+                Ok(event) => office.heed(&event),
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    office.news = true;
+                    true
+                }
+                Err(broadcast::error::RecvError::Closed) => break,
+            },
+            Some(delivery) = delivered.recv() => {
+                office.conclude(delivery);
+                true
+            }
+            () = until(&*handle.0.clock, office.due()) => true,
+            () = stop.cancelled() => break,
+        };
+    }
+    // The last runs have ended by now.
+    office.news = true;
+    office.look_after().await;
+    let farewell = async {
+        while !office.under_way.is_empty()
+            && let Some(delivery) = delivered.recv().await
+        {
+            office.conclude(delivery);
+        }
+    };
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    office.keep();
+}
+
+/// What came of a letter.
+struct Delivery {
+    letter: u64,
+    to: String,
+    result: Result<(), Explanation>,
+}
+
+/// Where letters are written, kept and handed out.
+struct Office {
+    handle: Handle,
+    carrier: Arc<dyn Carrier>,
+    sender: mpsc::UnboundedSender<Delivery>,
+    state: State,
+    keeper: Keeper,
+    /// Whether a run has ended since the journal was looked at.
+    news: bool,
+    /// When the ages of the backups are looked at next.
+    look_at: Timestamp,
+    /// Notifiers that are being sent a letter: one at a time.
+    under_way: BTreeSet<String>,
+    /// Until when notifiers are left alone that took nothing.
+    paused: HashMap<String, Timestamp>,
+}
+
+impl Office {
+    fn open(handle: &Handle, carrier: Arc<dyn Carrier>, sender: mpsc::UnboundedSender<Delivery>) -> Self {
+        Self {
+            state: State::read(handle.state_dir()).unwrap_or_else(|| watch::begin(handle)),
+            keeper: Keeper::new(handle.state_dir()),
+            look_at: handle.now(),
+            handle: handle.clone(),
+            carrier,
+            sender,
+            news: true,
+            under_way: BTreeSet::new(),
+            paused: HashMap::new(),
+        }
+    }
+
+    /// Notes what happened; returns whether anything is to be done about it.
+    fn heed(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Began { run } if run.job == Job::Backup => {
+                let (config, now) = (self.handle.config(), self.handle.now());
+                let text = format!("{}: backup begins, run {}\n", run.instance, run.id);
+                watch::ping(&mut self.state, &config, &run.instance, Signal::Start, text, now);
+            }
+            Event::Ended { run } => {
+                self.news = true;
+                if run.job == Job::Backup {
+                    self.look_at = self.handle.now();
+                }
+            }
+            Event::Reloaded => self.look_at = self.handle.now(),
+            // Which come by the second.
+            _ => return false,
+        }
+        true
+    }
+
+    /// Writes what there is to tell, and hands out what is due.
+    async fn look_after(&mut self) {
+        let now = self.handle.now();
+        // Where nobody is told, runs are heeded all the same: who is named later is not told of all that was before.
+        let newest = if self.look_at <= now && !self.handle.config().notify.is_empty() {
+            self.look_at = now.saturating_add(LOOK).unwrap_or(Timestamp::MAX);
+            Some(watch::newest_backups(&self.handle).await)
+        } else {
+            None
+        };
+        // The runs first: what ended well is told as such, and not as a backup that somebody made.
+        if std::mem::take(&mut self.news) || newest.is_some() {
+            watch::heed_runs(&mut self.state, &self.handle);
+        }
+        if let Some(newest) = newest {
+            watch::heed_ages(&mut self.state, &self.handle, &newest);
+        }
+        self.keep();
+        self.hand_out();
+    }
+
+    fn keep(&mut self) {
+        if let Err(error) = self.keeper.keep(&self.state) {
+            tracing::error!("unable to keep what is to be told in {}: {error}", self.handle.state_dir().display());
+        }
+    }
+
+    /// Begins every delivery that is due.
+    fn hand_out(&mut self) {
+        let (config, now) = (self.handle.config(), self.handle.now());
+        self.state.letters.retain(|letter| {
+            let known = config.notify.iter().any(|notifier| notifier.name == letter.to);
+            if !known {
+                tracing::warn!(notifier = letter.to, "it is not in the configuration any more, its letter is dropped");
+            }
+            known
+        });
+        self.state.give_up(|letter| now.duration_since(letter.written_at) > GIVE_UP);
+        for notifier in &config.notify {
+            let is_paused = self.paused.get(&notifier.name).is_some_and(|until| *until > now);
+            // One that is refused again and again does not hold up the others.
+            let letters = self.state.letters.iter().filter(|letter| letter.to == notifier.name);
+            let Some(letter) = letters.min_by_key(|letter| (letter.attempts, letter.id)) else { continue };
+            if is_paused || !self.under_way.insert(notifier.name.clone()) {
+                continue;
+            }
+            let (carrier, sender) = (self.carrier.clone(), self.sender.clone());
+            let (notifier, Letter { id, to, message, .. }) = (notifier.clone(), letter.clone());
+            tokio::spawn(async move {
+                let result = carrier.carry(&notifier, &message).await;
+                // Nobody listens once the daemon has ended; the letter is kept.
+                let _ = sender.send(Delivery { letter: id, to, result });
+            });
+        }
+    }
+
+    /// When something is due next that nothing else wakes for.
+    fn due(&self) -> Option<Timestamp> {
+        let config: Arc<Config> = self.handle.config();
+        if config.notify.is_empty() {
+            return None;
+        }
+        let waiting = self.state.letters.iter().filter(|letter| !self.under_way.contains(&letter.to));
+        // Those that are not paused were handed out.
+        let due = waiting.filter_map(|letter| self.paused.get(&letter.to).copied());
+        Some(due.fold(self.look_at, Timestamp::min))
+    }
+
+    /// Notes what came of a delivery.
+    fn conclude(&mut self, Delivery { letter: id, to, result }: Delivery) {
+        self.under_way.remove(&to);
+        let now = self.handle.now();
+        let health = self.state.health.entry(to.clone()).or_default();
+        match result {
+            Ok(()) => {
+                health.delivered_at = Some(now);
+                health.failing_since = None;
+                health.error = None;
+                health.failures = 0;
+                self.paused.remove(&to);
+                self.state.letters.retain(|letter| letter.id != id);
+            }
+            Err(error) => {
+                tracing::warn!(notifier = to, hint = error.hint, "a notice was not taken: {error}");
+                health.failing_since.get_or_insert(now);
+                health.error = Some(error);
+                let pause = FIRST_PAUSE.saturating_mul(2_i32.saturating_pow(health.failures)).min(LONGEST_PAUSE);
+                health.failures = health.failures.saturating_add(1);
+                self.paused.insert(to, now.saturating_add(pause).unwrap_or(Timestamp::MAX));
+                if let Some(letter) = self.state.letters.iter_mut().find(|letter| letter.id == id) {
+                    letter.attempts += 1;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

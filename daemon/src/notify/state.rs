@@ -1,0 +1,202 @@
+//! What notifications must not forget when the daemon ends: what was heeded, who is in trouble, and what is still to be delivered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use engine::error::Explanation;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::notice::Notice;
+use crate::journal::{RunId, RunRecord};
+
+/// The file in the state folder.
+const FILE: &str = "notify.json";
+
+/// So many letters may wait for one notifier; the oldest go first.
+pub(super) const MOST_LETTERS: usize = 100;
+
+/// What is to be delivered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub(super) enum Message {
+    /// To a person.
+    Notice(Box<Notice>),
+    /// To a dead man's switch.
+    Ping {
+        /// About which instance.
+        instance: String,
+        /// What happened to its backup.
+        signal: Signal,
+        /// What the switch shows to a person.
+        text: String,
+    },
+}
+
+/// What a dead man's switch understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Signal {
+    Start,
+    Success,
+    Fail,
+}
+
+/// A message on its way to a notifier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Letter {
+    /// A number that rises.
+    pub(super) id: u64,
+    /// The name of the notifier.
+    pub(super) to: String,
+    pub(super) message: Message,
+    pub(super) written_at: Timestamp,
+    /// How often it was tried in vain.
+    #[serde(default)]
+    pub(super) attempts: u32,
+}
+
+/// How a notifier fares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// When it last took something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_at: Option<Timestamp>,
+    /// Since when it has taken nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Explanation>,
+    /// How often in a row it has taken nothing.
+    #[serde(default)]
+    pub failures: u32,
+    /// What was given up, since the beginning.
+    #[serde(default)]
+    pub dropped: u64,
+}
+
+/// A run that was heeded. Its number alone would not do: a journal that was lost begins anew at 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Heeded {
+    run: RunId,
+    began_at: Timestamp,
+}
+
+impl Heeded {
+    pub(super) fn new(run: &RunRecord) -> Self {
+        Self { run: run.id, began_at: run.began_at }
+    }
+
+    /// Whether `run`, of the same instance and job, came later.
+    pub(super) fn is_before(&self, run: &RunRecord) -> bool {
+        run.id > self.run || run.began_at > self.began_at
+    }
+}
+
+/// All of it.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct State {
+    /// The latest run that was heeded, by instance and job.
+    #[serde(default)]
+    pub(super) heeded: BTreeMap<String, Heeded>,
+    /// Instances and jobs whose latest run failed.
+    #[serde(default)]
+    pub(super) failing: BTreeSet<String>,
+    /// Since when an instance is watched for its age.
+    #[serde(default)]
+    pub(super) watched: BTreeMap<String, Timestamp>,
+    /// When it was last told that an instance is stale.
+    #[serde(default)]
+    pub(super) stale: BTreeMap<String, Timestamp>,
+    #[serde(default)]
+    pub(super) letters: Vec<Letter>,
+    #[serde(default)]
+    pub(super) health: BTreeMap<String, Health>,
+    #[serde(default)]
+    next_letter: u64,
+}
+
+impl State {
+    /// Reads the file; `None` where there is none, or none that can be understood.
+    pub(super) fn read(folder: &Path) -> Option<Self> {
+        let path = folder.join(FILE);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::error!("unable to read {}, notifications begin anew: {error}", path.display());
+                return None;
+            }
+        };
+        let read = serde_json::from_slice(&text);
+        read.inspect_err(|error| tracing::error!("{} is damaged, notifications begin anew: {error}", path.display()))
+            .ok()
+    }
+
+    /// Adds a message for a notifier. What a switch was not told yet is outdated by it.
+    pub(super) fn write(&mut self, to: &str, message: Message, now: Timestamp) {
+        if let Message::Ping { instance: about, .. } = &message {
+            self.letters.retain(|letter| {
+                let same = matches!(&letter.message, Message::Ping { instance, .. } if instance == about);
+                !(same && letter.to == to)
+            });
+        }
+        let waiting = self.letters.iter().filter(|letter| letter.to == to).count();
+        if waiting >= MOST_LETTERS {
+            let oldest = self.letters.iter().find(|letter| letter.to == to).map(|letter| letter.id);
+            tracing::error!(notifier = to, "too many notices wait for it");
+            self.give_up(|letter| Some(letter.id) == oldest);
+        }
+        let id = self.next_letter;
+        self.next_letter += 1;
+        self.letters.push(Letter { id, to: to.to_owned(), message, written_at: now, attempts: 0 });
+    }
+}
+
+impl State {
+    /// Drops letters that nobody took.
+    pub(super) fn give_up(&mut self, is_hopeless: impl Fn(&Letter) -> bool) {
+        for letter in self.letters.extract_if(.., |letter| is_hopeless(letter)) {
+            let what = match &letter.message {
+                Message::Notice(notice) => notice.summary.as_str(),
+                Message::Ping { text, .. } => text.trim_end(),
+            };
+            tracing::error!(notifier = letter.to, "nobody took a notice, it is given up: {what}");
+            self.health.entry(letter.to).or_default().dropped += 1;
+        }
+    }
+}
+
+/// The state as it is on the disk, written only when it has changed.
+pub(super) struct Keeper {
+    folder: PathBuf,
+    written: Vec<u8>,
+}
+
+impl Keeper {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), written: Vec::new() }
+    }
+
+    /// Writes the state, as a whole or not at all. It is small, and changes a few times a day.
+    pub(super) fn keep(&mut self, state: &State) -> io::Result<()> {
+        let text = serde_json::to_vec_pretty(state)?;
+        if text == self.written {
+            return Ok(());
+        }
+        let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(&self.folder)?;
+        io::Write::write_all(&mut file, &text)?;
+        file.as_file().sync_all()?;
+        file.persist(self.folder.join(FILE)).map_err(|error| error.error)?;
+        self.written = text;
+        Ok(())
+    }
+}
+
+/// How each notifier fares, by the state that a daemon keeps in this folder.
+pub fn health(state_dir: &Path) -> BTreeMap<String, Health> {
+    State::read(state_dir).map(|state| state.health).unwrap_or_default()
+}

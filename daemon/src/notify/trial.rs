@@ -1,0 +1,50 @@
+//! `odoo-backup notify test`: one message of each kind, to each who would get it.
+
+use engine::config::{Channel, Config, NotifyConfig, Occasion};
+use engine::error::Explanation;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::carrier::{Carrier, Post};
+use super::notice::Notice;
+use super::state::{Message, Signal};
+
+/// What came of a message.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tried {
+    /// The notifier.
+    pub notifier: String,
+    /// `webhook`, `ping` or `mail`.
+    pub channel: &'static str,
+    /// What it was sent: an [`Occasion`]'s word, or `start`, `success` and `fail`.
+    pub message: &'static str,
+    /// Why it was not taken.
+    pub error: Option<Explanation>,
+}
+
+/// Sends each notifier that `wanted` takes one message of each kind that it would get, marked as tests.
+pub async fn try_all(config: &Config, wanted: impl Fn(&NotifyConfig) -> bool) -> Vec<Tried> {
+    let mut all = Vec::new();
+    for notifier in config.notify.iter().filter(|notifier| wanted(notifier)) {
+        for (word, message) in messages(config, notifier) {
+            let error = Post.carry(notifier, &message).await.err();
+            let channel = notifier.channel.as_str();
+            all.push(Tried { notifier: notifier.name.clone(), channel, message: word, error });
+        }
+    }
+    all
+}
+
+fn messages(config: &Config, notifier: &NotifyConfig) -> Vec<(&'static str, Message)> {
+    let Some(instance) = config.instances.keys().find(|name| notifier.covers(name)) else { return Vec::new() };
+    if let Channel::Ping { .. } = notifier.channel {
+        // Success last, so that the switch is left quiet.
+        let signals = [("start", Signal::Start), ("fail", Signal::Fail), ("success", Signal::Success)];
+        let text = format!("{instance}: this is a test; nothing happened\n");
+        let ping = |signal| Message::Ping { instance: instance.clone(), signal, text: text.clone() };
+        return signals.into_iter().map(|(word, signal)| (word, ping(signal))).collect();
+    }
+    let occasions = Occasion::ALL.into_iter().filter(|occasion| notifier.on.contains(occasion));
+    let test = |occasion| Message::Notice(Box::new(Notice::test(occasion, instance, Timestamp::now())));
+    occasions.map(|occasion| (occasion.as_str(), test(occasion))).collect()
+}

@@ -1,0 +1,138 @@
+//! Webhooks and dead man's switches, over HTTP.
+
+use std::time::Duration;
+
+use engine::config::{INSTANCE_IN_URL, Occasion, WebhookFormat};
+use engine::secret::Secret;
+use serde_json::{Value, json};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Body, http};
+
+use super::carrier::CarryError;
+use super::notice::Notice;
+use super::state::Signal;
+
+/// How long one message may take, with all that belongs to it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a webhook is sent. `occasion` is what the notice is to this receiver.
+pub(super) fn body(notice: &Notice, occasion: Option<Occasion>, format: WebhookFormat) -> Value {
+    match format {
+        WebhookFormat::Json => json!({
+            "program": "odoo-backup",
+            "event": occasion,
+            "instance": notice.instance,
+            "job": notice.job,
+            "run": notice.run,
+            "at": notice.at,
+            "summary": notice.summary,
+            "error": notice.error,
+            "backup": notice.backup,
+            "warnings": notice.warnings,
+            "figures": notice.figures,
+            "test": notice.test,
+        }),
+        // Slack reads these three as markup, wherever they stand.
+        WebhookFormat::Slack => {
+            let text = notice.text().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            json!({ "text": text.trim_end() })
+        }
+    }
+}
+
+/// Posts JSON.
+pub(super) fn post(url: &Secret, token: Option<&Secret>, body: &Value) -> Result<(), CarryError> {
+    let mut request = agent(url.expose()).post(url.expose()).content_type("application/json");
+    if let Some(token) = token {
+        request = request.header("Authorization", format!("Bearer {}", token.expose()));
+    }
+    taken(request.send(body.to_string()), url.expose())
+}
+
+/// Tells a dead man's switch of an instance what became of its backup.
+pub(super) fn ping(url: &Secret, instance: &str, signal: Signal, text: &str) -> Result<(), CarryError> {
+    let url = url.expose().replace(INSTANCE_IN_URL, instance);
+    let url = match signal {
+        Signal::Success => url,
+        Signal::Start => below(&url, "start"),
+        Signal::Fail => below(&url, "fail"),
+    };
+    taken(agent(&url).post(&url).content_type("text/plain; charset=utf-8").send(text), &url)
+}
+
+/// The path with a segment more; what stands behind a `?` stays there.
+fn below(url: &str, segment: &str) -> String {
+    let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{}/{segment}{query}", path.trim_end_matches('/'))
+}
+
+fn taken(answer: Result<http::Response<Body>, ureq::Error>, url: &str) -> Result<(), CarryError> {
+    match answer {
+        Ok(answer) if answer.status().is_success() => Ok(()),
+        Ok(answer) => Err(CarryError::Status { host: host(url), status: answer.status().as_u16() }),
+        Err(error) => Err(CarryError::Web { host: host(url), why: reason(&error, url) }),
+    }
+}
+
+/// The part of a URL that is no secret.
+fn host(url: &str) -> String {
+    let uri = url.parse::<http::Uri>().ok();
+    let host = uri.as_ref().and_then(|uri| Some((uri.host()?, uri.port_u16())));
+    match host {
+        Some((host, Some(port))) => format!("{host}:{port}"),
+        Some((host, None)) => host.to_owned(),
+        None => "the receiver".to_owned(),
+    }
+}
+
+fn reason(error: &ureq::Error, url: &str) -> String {
+    match error {
+        // These repeat it, whole or in part.
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => "its URL is not one that can be requested".to_owned(),
+        error => error.to_string().replace(url, "***"),
+    }
+}
+
+/// A redirection is an answer: a POST would go on as a GET without its body. Authorities are the system's, as for S3.
+fn agent(url: &str) -> Agent {
+    // To read them all takes a moment, and they may change while the daemon runs.
+    let is_needed = url.starts_with("https:");
+    let certificates = if is_needed { rustls_native_certs::load_native_certs().certs } else { Vec::new() };
+    let roots: Vec<_> = certificates.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
+    let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&roots)).build();
+    Agent::config_builder()
+        .timeout_global(Some(PATIENCE))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .user_agent(concat!("odoo-backup/", env!("CARGO_PKG_VERSION")))
+        .tls_config(tls)
+        .build()
+        .new_agent()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_host_and_nothing_else_of_a_url() {
+        // Nobody listens on a port that was just free.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let refused = format!("http://user:s3cret@127.0.0.1:{port}/s3cret?key=s3cret");
+        for (url, expected) in [
+            (refused.as_str(), format!("unable to tell 127.0.0.1:{port}: ")),
+            ("http://127.0.0.1/s3cret s3cret", "unable to tell the receiver: its URL is not".to_owned()),
+        ] {
+            let error = post(&Secret::new(url), None, &json!({})).unwrap_err();
+            let said = format!("{error} {error:?} {:?}", engine::error::explain(&error));
+            assert!(said.starts_with(&expected) && !said.contains("s3cret"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_signal_is_a_segment_before_the_query() {
+        assert_eq!(below("https://e/uuid", "fail"), "https://e/uuid/fail");
+        assert_eq!(below("https://e/uuid/?rid=1", "start"), "https://e/uuid/start?rid=1");
+    }
+}

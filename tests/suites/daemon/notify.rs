@@ -1,0 +1,134 @@
+//! Notices over the network: webhooks, a dead man's switch, and mail by STARTTLS.
+
+use std::fs;
+
+use harness::certificates::Authority;
+use harness::receiver::Receiver;
+use harness::smtp::MailServer;
+use serde_json::Value;
+
+use crate::{Service, wait_for};
+
+/// What of a mail is text, where it is quoted-printable.
+fn unquoted(data: &str) -> String {
+    data.replace("=\r\n", "")
+}
+
+#[tokio::test]
+async fn each_way_takes_a_test_and_what_is_not_taken_is_said() {
+    let receiver = Receiver::start();
+    let authority = Authority::new("notify");
+    let mail = MailServer::start(Some(&authority.issue(&["localhost"])));
+    let service = Service::with("", "").await;
+    let ca = service.project.path("ca.pem");
+    fs::write(&ca, authority.certificate()).unwrap();
+    let mail_keys = |ca: &str| {
+        format!(
+            "mail_to = ['admin@example.com', 'boss@example.com']\nmail_from = 'backup@example.com'\nsmtp_host = 'localhost'\n\
+             smtp_port = {}\nsmtp_user = 'user'\nsmtp_password = 's3cret'\n{ca}\non = ['failure']\n",
+            mail.port
+        )
+    };
+    let trusted = format!("smtp_root_cert = '{}'", ca.display());
+    let more = format!(
+        "[[notify]]\nname = 'hook'\nwebhook = '{}'\ntoken = 't0ken'\n[[notify]]\nname = 'chat'\nwebhook = '{}'\nformat = 'slack'\n\
+         on = ['stale']\n[[notify]]\nname = 'switch'\nping = '{}'\n[[notify]]\nname = 'admins'\n{}",
+        receiver.url("/hook"),
+        receiver.url("/chat"),
+        receiver.url("/ping/{instance}"),
+        mail_keys(&trusted),
+    );
+    service.configure("", &more);
+    let sent = service.program.run(["notify", "test", "--json"]).await.success().json();
+    assert_eq!(sent["messages"].as_array().unwrap().len(), 4 + 1 + 3 + 1, "{sent:#}");
+
+    let requests = receiver.requests();
+    let hook: Vec<Value> = requests
+        .iter()
+        .filter(|request| request.path == "/hook")
+        .map(|request| {
+            assert_eq!((request.method.as_str(), request.header("authorization")), ("POST", Some("Bearer t0ken")));
+            serde_json::from_str(&request.body).unwrap()
+        })
+        .collect();
+    let events: Vec<_> = hook.iter().map(|body| body["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["failure", "stale", "recovered", "warning"]);
+    assert!(hook.iter().all(|body| body["test"] == true && body["instance"] == "production"), "{hook:?}");
+    let chat = requests.iter().find(|request| request.path == "/chat").unwrap();
+    assert!(chat.body.starts_with("{\"text\":\"production: "), "{}", chat.body);
+    let pings: Vec<_> = requests.iter().filter_map(|request| request.path.strip_prefix("/ping/production")).collect();
+    assert_eq!(pings, ["/start", "/fail", ""]);
+
+    let mails = mail.mails();
+    let [one] = &mails[..] else { panic!("{mails:?}") };
+    assert!(one.encrypted);
+    // NUL, user, NUL, password.
+    assert_eq!(one.auth.as_deref(), Some("AHVzZXIAczNjcmV0"));
+    assert_eq!((one.from.as_str(), one.to.len()), ("backup@example.com", 2));
+    assert!(unquoted(&one.data).contains("Subject: odoo-backup: production: this is a test of `failure`"), "{one:?}");
+
+    // Each fails in its own way, and the others are tried all the same.
+    receiver.answer(404);
+    let untrusted = MailServer::start(None);
+    let more = more.replace(&mail_keys(&trusted), &mail_keys(""));
+    let more = format!(
+        "{more}[[notify]]\nname = 'plain'\n{}",
+        mail_keys(&trusted).replace(&mail.port.to_string(), &untrusted.port.to_string())
+    );
+    service.configure("", &more);
+    let failed = service.program.run(["notify", "test"]).await.expect_code(1).stdout;
+    assert!(failed.contains("hook (webhook): failure: 127.0.0.1:"), "{failed}");
+    assert!(failed.contains(" answered with status 404\n"), "{failed}");
+    // An authority that nobody knows, and a server without STARTTLS: the password reaches neither.
+    assert!(failed.contains("admins (mail): failure: the mail server localhost did not take the mail"), "{failed}");
+    assert!(failed.contains("plain (mail): failure: the mail server localhost did not take the mail"), "{failed}");
+    assert!(mail.mails().len() == 1 && untrusted.mails().is_empty());
+    assert!(!failed.contains("s3cret") && !failed.contains("/hook"), "{failed}");
+    service.program.run(["notify", "test", "hok"]).await.expect_code(2);
+}
+
+/// A daemon whose backups fail, and then do not: what is told arrives, though the receiver was away at first.
+#[tokio::test]
+async fn a_failure_and_its_end_arrive() {
+    let receiver = Receiver::start();
+    receiver.answer(503);
+    let more = format!(
+        "[[notify]]\nname = 'hook'\nwebhook = '{}'\n[[notify]]\nping = '{}'\n",
+        receiver.url("/hook"),
+        receiver.url("/ping")
+    );
+    let service = Service::with("", "").await;
+    service.was_away();
+    service.configure("schedule = \"0 2 * * *\"\nretries = 0", &more);
+    let repository = service.project.repository();
+    let unplugged = service.project.path("unplugged");
+    fs::rename(&repository, &unplugged).unwrap();
+    let mut daemon = service.start();
+    service.ended(&mut daemon, 1).await;
+    // It was tried, and is tried again.
+    wait_for(&mut daemon, || receiver.requests().iter().any(|request| request.path == "/hook").then_some(())).await;
+    daemon.signal(rustix::process::Signal::TERM);
+    daemon.wait().await.success();
+
+    receiver.answer(200);
+    fs::rename(&unplugged, &repository).unwrap();
+    service.was_away();
+    let before = receiver.requests().len();
+    let mut daemon = service.start();
+    let recovered = wait_for(&mut daemon, || {
+        let requests = receiver.requests().split_off(before);
+        let events = requests.iter().filter(|request| request.path == "/hook");
+        let events: Vec<Value> = events.map(|request| serde_json::from_str(&request.body).unwrap()).collect();
+        let pings = requests.iter().filter(|request| request.path == "/ping").count();
+        events
+            .iter()
+            .any(|event| event["event"] == "recovered")
+            .then_some((events, pings))
+            .filter(|(_, pings)| *pings > 0)
+    });
+    let (events, _) = recovered.await;
+    assert_eq!(events[0]["event"], "failure", "{events:#?}");
+    assert!(events[0]["error"]["message"].is_string(), "{events:#?}");
+    daemon.signal(rustix::process::Signal::TERM);
+    daemon.wait().await.success();
+}
