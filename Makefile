@@ -27,7 +27,7 @@ demo: ## Show the main job on a made-up instance: init, now, list, restore, undo
 	tests/install-tools.sh demo
 	tests/demo.sh
 
-soak: tools ## Measure memory from 100 MB to 2 GB, on a folder and on S3, and with 200,000 files; and ten thousand backups
+soak: tools ## Measure memory from 100 MB to 2 GB, on a folder and on S3, and with a million files; and ten thousand backups
 	ODOO_BACKUP_TEST_SIZES_MB='100 2000' cargo test --locked --release -p odoo-backup --test memory -- \
 	    --include-ignored --nocapture --test-threads=1
 	cargo test --locked --release -p odoo-backup --test scale -- --include-ignored --nocapture --test-threads=1
