@@ -82,7 +82,7 @@ export function calendar(backups, today = new Date()) {
   );
   const legend = HOLDS.map(([name, words]) => h("li", {}, h("span", { class: `swatch ${name}` }), words));
   const scroll = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Calendar" }, picture);
-  // Where it does not fit, the newest weeks are what is looked for.
-  requestAnimationFrame(() => (scroll.scrollLeft = scroll.scrollWidth));
+  // Where it does not fit, the newest weeks are what is looked for, also once a phone was turned.
+  new ResizeObserver(() => (scroll.scrollLeft = scroll.scrollWidth)).observe(scroll);
   return h("figure", { class: "calendar" }, scroll, h("figcaption", {}, h("ul", { class: "legend" }, legend)));
 }

@@ -2,9 +2,10 @@
 
 import { h, s } from "./dom.js";
 
-const WIDTH = 640;
-const HEIGHT = 180;
-const LEFT = 74;
+// As large as it is shown, or nearly, so that its words are as large as others.
+const WIDTH = 360;
+const HEIGHT = 150;
+const LEFT = 66;
 const RIGHT = 12;
 const TOP = 12;
 const BOTTOM = 24;
@@ -32,7 +33,7 @@ export function chart(title, points, format, base = 10) {
     s("text", { x: LEFT - 8, y: y(part * top) + 4, class: "axis end" }, format(part * top)),
   ]);
   const dots = points.map((point, index) =>
-    s("circle", { cx: x(times[index]), cy: y(point.value), r: 3, class: "dot" }, s("title", {}, `${point.title}: ${format(point.value)}`)),
+    s("circle", { cx: x(times[index]), cy: y(point.value), r: 2, class: "dot" }, s("title", {}, `${point.title}: ${format(point.value)}`)),
   );
   const latest = points[points.length - 1];
   return h(

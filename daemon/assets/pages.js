@@ -204,7 +204,7 @@ function restoreForm(name, id, targets) {
   if (targets.length === 0) return [h("h2", {}, "Restore"), command];
   const said = (target) => `${target.name} (database ${target.database}, ${target.neutralize ? "made harmless" : "NOT made harmless"})`;
   const target = h("select", { id: "restore-to", "aria-label": "Target" }, targets.map((each) => h("option", { value: each.name }, said(each))));
-  const typed = h("input", { id: "restore-name", "aria-label": "The target's name, to confirm", placeholder: "the target's name, to confirm", autocomplete: "off" });
+  const typed = h("input", { id: "restore-name", "aria-label": "The target's name, to confirm", placeholder: "its name, to confirm", autocomplete: "off" });
   const begin = async () => {
     if (typed.value !== target.value) throw new Error(`Type ${target.value} to confirm: what it is now is replaced, and kept for undo.`);
     const run = await post(`${path("targets", target.value)}/restores`, { instance: name, backup: id });

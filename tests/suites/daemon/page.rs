@@ -1,5 +1,8 @@
 //! The daemon's page, in a real browser.
 
+#[path = "page/history.rs"]
+mod history;
+
 use std::fs;
 
 use harness::browser::{Browser, Look};
@@ -21,12 +24,18 @@ struct Page {
 impl Page {
     /// A daemon that wants the token, and a browser that has not been there yet; `None` where there is no browser.
     async fn open() -> Option<Self> {
+        Self::open_upon(async |_| ()).await
+    }
+
+    /// As [`Self::open`], with something done in the new repository before the daemon looks at it.
+    async fn open_upon(prepare: impl AsyncFnOnce(&Service)) -> Option<Self> {
         let mut browser = Browser::start().await?;
         let service = Service::of(Project::start().await);
         let file = service.project.path("token");
         fs::write(&file, format!("{TOKEN}\n")).unwrap();
         service.configure("schedule = \"0 2 * * *\"", &format!("token_file = \"{}\"\n", file.display()));
         service.program.run(["init"]).await.success();
+        prepare(&service).await;
         let daemon = service.start();
         service.told("READY=1").await;
         let address = fs::read_to_string(service.state().join("address")).unwrap();
@@ -102,12 +111,7 @@ async fn a_backup_is_begun_watched_and_looked_at() {
 
     page.browser.value(&format!("location.hash = '#/instances/{INSTANCE}'")).await;
     page.browser.until("document.querySelectorAll('.calendar .day.pinned').length === 1").await;
-    page.browser.until_text("The past year").await;
-    page.picture("instance-light").await;
-    page.browser.look(Look { dark: true, ..DESK }).await;
-    page.picture("instance-dark").await;
     page.browser.look(PHONE).await;
-    page.picture("instance-narrow").await;
     page.assert_sound().await;
     page.browser.value("location.hash = '#/'").await;
     page.browser.until_text("1 backup, ").await;
@@ -120,6 +124,44 @@ async fn a_backup_is_begun_watched_and_looked_at() {
     assert_eq!(page.service.backups().await.len(), 1);
     page.daemon.signal(rustix::process::Signal::TERM);
     page.daemon.wait().await.success();
+}
+
+#[tokio::test]
+async fn a_year_of_backups_is_drawn_and_every_day_leads_to_its_backup() {
+    let prepare = async |service: &Service| {
+        let config = fs::read_to_string(service.project.config()).unwrap();
+        let retention = "daily = 14\nweekly = 10\nmonthly = 12\nyearly = 1";
+        fs::write(service.project.config(), format!("{config}\n[instance.{INSTANCE}.retention]\n{retention}\n"))
+            .unwrap();
+        service.program.run(["now"]).await.success();
+        history::write(&service.project.repository());
+        service.program.run(["drill"]).await.success();
+    };
+    let Some(mut page) = Page::open_upon(prepare).await else { return };
+    page.sign_in().await;
+    page.browser.value(&format!("location.hash = '#/instances/{INSTANCE}'")).await;
+    page.browser.until_text("The past year").await;
+    let backups = history::days().len() + 1;
+    page.browser.until(&format!("document.querySelectorAll('.calendar a').length === {backups}")).await;
+    for hold in ["daily", "weekly", "monthly"] {
+        page.browser.until(&format!("document.querySelectorAll('.calendar .day.{hold}').length > 2")).await;
+    }
+    for chart in ["Size of database and files", "Stored anew", "Duration"] {
+        page.browser.until(&format!("document.querySelector('.chart svg[aria-label^=\"{chart}: from\"]')")).await;
+    }
+    let dots = "[...document.querySelectorAll('.chart')].map((chart) => chart.querySelectorAll('.dot').length).join()";
+    assert_eq!(page.browser.value(dots).await, [backups; 3].map(|dots| dots.to_string()).join(","));
+    page.picture("instance-light").await;
+    page.assert_sound().await;
+    page.browser.look(Look { dark: true, ..DESK }).await;
+    page.picture("instance-dark").await;
+    page.browser.look(PHONE).await;
+    let newest = "(({ scrollLeft, clientWidth, scrollWidth }) => scrollLeft + clientWidth > scrollWidth - 2)(document.querySelector('.calendar .scroll'))";
+    page.browser.until(newest).await;
+    page.picture("instance-narrow").await;
+    page.assert_sound().await;
+    page.browser.value("document.querySelector('.calendar a').dispatchEvent(new MouseEvent('click'))").await;
+    page.browser.until("location.hash.includes('/backups/')").await;
 }
 
 #[tokio::test]
