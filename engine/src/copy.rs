@@ -13,7 +13,7 @@ use self::destination::Destination;
 use self::objects::{Outcome, bring};
 use crate::config::Config;
 use crate::error::Error;
-use crate::manifest::{MANIFEST, Manifest};
+use crate::manifest::{MANIFEST, Manifest, SET_ASIDE};
 use crate::repository::{BackupId, Damage, Lock, Purpose, Repository, RepositoryError, damage_of_document, member};
 use crate::run::Run;
 use crate::store::Key;
@@ -31,6 +31,27 @@ pub struct Copied {
     pub bytes: u64,
     /// Backups that were left out because objects of theirs are damaged where they come from.
     pub damaged: Vec<NotCopied>,
+    /// Backups that were left out because a repair has set them aside.
+    pub set_aside: Vec<LeftAside>,
+}
+
+/// A backup that is not copied because a repair has set it aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftAside {
+    /// The instance it is of.
+    pub instance: String,
+    /// Its name.
+    pub id: BackupId,
+    /// Whether that was in the repository that is copied to, rather than in the one that it would come from.
+    pub there: bool,
+}
+
+impl fmt::Display for LeftAside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.there { "to" } else { "from" };
+        let (instance, id) = (&self.instance, &self.id);
+        write!(f, "{instance}/{id} was not copied: it is set aside in the repository that it was to be copied {place}")
+    }
 }
 
 /// A backup that cannot be copied.
@@ -52,7 +73,8 @@ impl fmt::Display for NotCopied {
 }
 
 /// The backups of `from` that are newer than the newest of the same instance in `to`, the oldest first: what a copy goes on with. Older
-/// ones that `to` does not have were removed there, by a policy of its own or by a person, or left out because they are damaged.
+/// ones that `to` does not have were removed there, by a policy of its own or by a person, or left out because they are damaged. One that was
+/// set aside is among them all the same, so that the copy can say that it is left out; in `to`, it counts as there.
 ///
 /// # Errors
 /// The stores'
@@ -62,13 +84,13 @@ pub async fn newer(
     instance: Option<&str>,
 ) -> Result<Vec<(String, BackupId)>, Error> {
     let mut newest: BTreeMap<String, BackupId> = BTreeMap::new();
-    for (instance, id) in to.names(instance).await? {
+    for (instance, id) in to.names_with_set_aside(instance).await? {
         let newest = newest.entry(instance).or_insert_with(|| id.clone());
         if id > *newest {
             *newest = id;
         }
     }
-    let mut names = from.names(instance).await?;
+    let mut names = from.names_with_set_aside(instance).await?;
     names.retain(|(instance, id)| newest.get(instance).is_none_or(|newest| id > newest));
     names.sort();
     Ok(names)
@@ -160,6 +182,11 @@ impl Copying<'_> {
         let run = self.lock.run().clone();
         let reading = match self.from.lock_to_read(self.instance, id, &run).await {
             Err(Error::Repository(RepositoryError::NoSuchBackup { selector, .. })) => {
+                let aside = member(&id.key(self.instance), SET_ASIDE);
+                if run.until_cancelled(async { Ok(self.from.store().head(&aside).await?) }).await?.is_some() {
+                    self.leave_aside(id, false);
+                    return Ok(());
+                }
                 run.progress.warn(&format!("{selector} was removed before it could be copied"));
                 return Ok(());
             }
@@ -173,6 +200,10 @@ impl Copying<'_> {
     }
 
     async fn copy(&mut self, id: &BackupId) -> Result<(), Error> {
+        if self.destination.has_set_aside(id) {
+            self.leave_aside(id, true);
+            return Ok(());
+        }
         let documents = match self.from.documents(self.instance, id).await {
             Ok(documents) => documents,
             Err(error) => return self.leave_out(id, [damage_of_document(manifest_key(self.instance, id), error)?]),
@@ -218,6 +249,11 @@ impl Copying<'_> {
         self.destination.commit(id, &documents).await?;
         self.copied.backups.push((self.instance.to_owned(), id.clone()));
         Ok(())
+    }
+
+    fn leave_aside(&mut self, id: &BackupId, there: bool) {
+        let (instance, id) = (self.instance.to_owned(), id.clone());
+        self.copied.set_aside.push(LeftAside { instance, id, there });
     }
 
     fn leave_out(&mut self, id: &BackupId, damage: impl Into<Vec<Damage>>) -> Result<(), Error> {

@@ -18,7 +18,8 @@ pub use self::removal::Removed;
 use self::removal::remove;
 use crate::config::Instance;
 use crate::error::Error;
-use crate::repository::{Accepted, BackupId, Damaged, Listing, Lock, Purpose, Repository, RepositoryError};
+use crate::manifest::SET_ASIDE;
+use crate::repository::{Accepted, BackupId, Damaged, Listing, Lock, Purpose, Repository, RepositoryError, member};
 use crate::run::Run;
 use crate::schedule::Schedule;
 
@@ -151,7 +152,7 @@ async fn survey(
     Ok((Pruned { plan: made, frees, damaged, accepted, removed: Removed::default() }, inventory))
 }
 
-/// Removes one backup because a person says so, also one whose manifest cannot be read.
+/// Removes one backup because a person says so, also one whose manifest cannot be read, or that was set aside.
 ///
 /// # Errors
 /// As the cause of [`Error::Verb`]: [`RepositoryError::Pinned`], [`RepositoryError::Precious`] unless `spelt_out`; the instance is
@@ -176,7 +177,14 @@ pub async fn forget(
             if !spelt_out && is_precious(&backups, id) {
                 return Err(RepositoryError::Precious { backup: name() }.into());
             }
-            remove(repository, &lock, instance, inventory, std::slice::from_ref(id), grace).await
+            if !inventory.has_set_aside(instance, id) {
+                return remove(repository, &lock, instance, inventory, std::slice::from_ref(id), grace).await;
+            }
+            lock.confirm().await?;
+            repository.store().delete(&member(&id.key(instance), SET_ASIDE)).await?;
+            let mut removed = remove(repository, &lock, instance, inventory, &[], grace).await?;
+            removed.backups.push(id.clone());
+            Ok(removed)
         };
         let done = lock.run().until_cancelled(work).await;
         lock.finish(done).await

@@ -5,6 +5,7 @@
 
 mod documents;
 mod objects;
+mod others;
 mod put_back;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,8 @@ pub struct RepairOptions {
     pub read_data: Option<Sample>,
     /// Where pg_restore is looked for.
     pub tools: Tools,
+    /// Further repositories that may have sound copies, by name.
+    pub others: Vec<(String, Repository)>,
 }
 
 /// What became of an instance's damage.
@@ -54,7 +57,7 @@ pub struct Mended {
     /// What was wrong with it.
     pub reasons: Vec<String>,
     /// What it was made from, in words.
-    pub from: &'static str,
+    pub from: String,
 }
 
 /// An object that could not be made anew.
@@ -124,15 +127,24 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
         let documents = backup.damage.iter().filter(|damage| [MANIFEST, CHECKSUMS].contains(&damage.key.name()));
         let documents: Vec<_> = documents.collect();
         let Some(first) = documents.first() else { continue };
-        match mend_checksums(&repair, &backup.id).await? {
-            Ok(key) => {
-                let reasons = documents.iter().map(|damage| damage.reason.clone()).collect();
-                mended.insert(key.clone());
-                repaired.mended.push(Mended { key, reasons, from: "the manifest" });
-            }
-            Err(why) => {
-                hopeless.insert(first.key.clone(), why);
-            }
+        let (keys, from) = match mend_checksums(&repair, &backup.id).await? {
+            Ok(key) => (vec![key], "the manifest".to_owned()),
+            Err(why) => match others::take_documents(&repair, &backup.id).await? {
+                Some(taken) => taken,
+                None => {
+                    hopeless.insert(first.key.clone(), why);
+                    continue;
+                }
+            },
+        };
+        mended.extend(keys.iter().cloned());
+        if repair.lock.is_none() {
+            // Nothing was stored, and of two that do not agree the other one may be named.
+            mended.extend(documents.iter().map(|damage| damage.key.clone()));
+        }
+        for key in keys {
+            let reasons = documents.iter().map(|damage| damage.reason.clone()).collect();
+            repaired.mended.push(Mended { key, reasons, from: from.clone() });
         }
     }
     let report = repair.check(Some(repair.options.read_data.unwrap_or(Sample::DAMAGED_BEFORE))).await?;
@@ -147,11 +159,17 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
         }
         let backups: Vec<BackupId> = damaged.backups.into_iter().map(|(_, id)| id).collect();
         let role = backups.iter().filter_map(|id| manifests.get(id)).find_map(|manifest| role(manifest, &damaged.key));
-        let made = match (hopeless.remove(&damaged.key), &role) {
+        let mut made = match (hopeless.remove(&damaged.key), &role) {
             (Some(why), _) => Err(why),
-            (None, Some(role)) => make_anew(&repair, role).await?,
+            (None, Some(role)) => make_anew(&repair, role).await?.map(str::to_owned),
             (None, None) => Err("nothing else says what it was".to_owned()),
         };
+        let mut named = backups.iter().filter_map(|id| manifests.get(id)).flat_map(Manifest::objects);
+        if let (Err(_), Some(object)) = (&made, named.find(|object| object.key == damaged.key))
+            && let Some(from) = others::take_object(&repair, object).await?
+        {
+            made = Ok(from);
+        }
         let (key, reasons) = (damaged.key, damaged.reasons);
         match made {
             Ok(from) => repaired.mended.push(Mended { key, reasons, from }),

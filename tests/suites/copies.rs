@@ -6,6 +6,8 @@
 mod choice;
 #[path = "copies/copying.rs"]
 mod copying;
+#[path = "copies/mending.rs"]
+mod mending;
 
 use std::fs;
 use std::path::{Path, PathBuf};

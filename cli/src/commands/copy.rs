@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::copy::{Copied, NotCopied, newer};
+use engine::copy::{Copied, LeftAside, NotCopied, newer};
 use engine::error::{Error, explain};
 use engine::run::Run;
 use serde_json::{Value, json};
@@ -36,25 +36,34 @@ pub(super) async fn copy(
     let from = open(&config).await?;
     let there = open_named(&config, to).await??;
     let backups = match selectors {
-        [] if all => from.names(None).await?,
+        [] if all => from.names_with_set_aside(None).await?,
         [] => newer(&from, &there, None).await?,
         selectors => {
             let mut chosen = BTreeSet::new();
             for selector in selectors {
-                chosen.insert(from.resolve(selector, only_instance(&config)).await?);
+                chosen.insert(from.resolve_with_set_aside(selector, only_instance(&config)).await?);
             }
             chosen.into_iter().collect()
         }
     };
     let copied = engine::copy::copy(&from, &there, &backups, run).await?;
     warn(&copied, output);
-    let exit = if copied.damaged.is_empty() { Exit::Success } else { Exit::Damage };
-    Ok(output.result(&document(to, &copied), || text(to, &copied), exit))
+    Ok(output.result(&document(to, &copied), || text(to, &copied), exit_of(&copied)))
 }
 
-/// Names what was left out because it is damaged.
+/// How a copy ends.
+pub(super) fn exit_of(copied: &Copied) -> Exit {
+    match (&copied.damaged[..], &copied.set_aside[..]) {
+        ([], []) => Exit::Success,
+        ([], _) => Exit::Warnings,
+        _ => Exit::Damage,
+    }
+}
+
+/// Names what was left out because it is damaged, or set aside.
 pub(super) fn warn(copied: &Copied, output: Output) {
     copied.damaged.iter().for_each(|left_out| output.warning(&left_out.to_string()));
+    copied.set_aside.iter().for_each(|left_aside| output.warning(&left_aside.to_string()));
 }
 
 /// What was copied, for programs.
@@ -70,6 +79,9 @@ pub(super) fn document(to: &str, copied: &Copied) -> Value {
         "objects": copied.objects,
         "bytes": copied.bytes,
         "damaged": damaged.collect::<Vec<_>>(),
+        "set_aside": copied.set_aside.iter().map(|LeftAside { instance, id, there }| json!({
+            "instance": instance, "id": id, "there": there,
+        })).collect::<Vec<_>>(),
     })
 }
 
@@ -92,6 +104,9 @@ pub(super) fn text(to: &str, copied: &Copied) -> String {
     }
     if !copied.damaged.is_empty() {
         text.push_str(&format!(", {} damaged and left out", plural(copied.damaged.len() as u64, "backup")));
+    }
+    if !copied.set_aside.is_empty() {
+        text.push_str(&format!(", {} set aside and left out", plural(copied.set_aside.len() as u64, "backup")));
     }
     text.push('\n');
     text

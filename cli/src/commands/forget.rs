@@ -25,7 +25,7 @@ pub(super) async fn forget(
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;
-    let (instance, id) = repository.resolve(selector, only_instance(&config)).await?;
+    let (instance, id) = repository.resolve_with_set_aside(selector, only_instance(&config)).await?;
     let name = format!("{instance}/{id}");
     if !yes {
         confirm(&name, output)?;

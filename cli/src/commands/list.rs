@@ -25,6 +25,7 @@ pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -
                 listing.backups.extend(of_one.backups);
                 listing.damaged.extend(of_one.damaged);
                 listing.pinned.extend(of_one.pinned);
+                listing.set_aside.extend(of_one.set_aside);
                 listing.evidence.extend(of_one.evidence);
             }
         }
@@ -35,6 +36,7 @@ pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -
     let document = json!({
         "backups": listing.backups.iter().map(|backup| in_list(backup, &listing)).collect::<Vec<_>>(),
         "damaged": listing.damaged.iter().map(damaged_document).collect::<Vec<_>>(),
+        "set_aside": listing.set_aside.iter().map(|(instance, id)| format!("{instance}/{id}")).collect::<Vec<_>>(),
     });
     let exit = if listing.damaged.is_empty() { Exit::Success } else { Exit::Damage };
     Ok(output.result(&document, || text(&listing, names), exit))
@@ -62,6 +64,17 @@ fn damaged_document(damaged: &engine::repository::Damaged) -> Value {
 }
 
 fn text(listing: &Listing, names: &[String]) -> String {
+    let mut text = backups_text(listing, names);
+    for (instance, id) in &listing.set_aside {
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(&format!("aside: {instance}/{id}, set aside by a repair, is no backup\n"));
+    }
+    text
+}
+
+fn backups_text(listing: &Listing, names: &[String]) -> String {
     match (listing.backups.is_empty(), listing.damaged.len(), names) {
         (false, ..) => {}
         (true, 0, []) => return "no backups yet; `odoo-backup now` makes one".to_owned(),

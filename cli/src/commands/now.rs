@@ -84,7 +84,7 @@ async fn copies(config: &Config, from: &Repository, made: &Manifest, run: &Run, 
                 copy::warn(&copied, output);
                 copies.documents.push(copy::document(&to, &copied));
                 copies.text.push_str(&copy::text(&to, &copied));
-                if copied.damaged.is_empty() { Exit::Success } else { Exit::Damage }
+                copy::exit_of(&copied)
             }
             Err(error) => {
                 let why = explain(&error);

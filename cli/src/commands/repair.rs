@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use engine::check::Sample;
+use engine::config::MAIN;
+use engine::error::explain;
 use engine::repair::{Beyond, Mended, RepairOptions, Repaired};
-use engine::repository::BackupId;
+use engine::repository::{BackupId, Repository};
 use engine::run::Run;
 use serde_json::{Value, json};
 
+use super::chosen::{Loaded, open_named};
 use super::{Chosen, Failure, failed_one, load, open, tools};
 use crate::exit::Exit;
 use crate::output::Output;
@@ -28,9 +31,10 @@ pub(super) async fn repair(
         [] => repository.names(None).await?.into_iter().map(|(instance, _)| instance).collect(),
         names => names.iter().cloned().collect(),
     };
-    let options = RepairOptions { dry_run, read_data, tools: tools(&config) };
+    let (others, are_all) = others(&config, output).await?;
+    let options = RepairOptions { dry_run, read_data, tools: tools(&config), others };
     let (mut documents, mut errors, mut text) = (Vec::new(), Vec::new(), String::new());
-    let mut exit = Exit::Success;
+    let mut exit = if are_all { Exit::Success } else { Exit::Warnings };
     for name in &instances {
         let filestore = config.instances.get(name).map(|instance| instance.filestore.as_path());
         match engine::repair::repair(&repository, name, filestore, &options, run).await {
@@ -56,6 +60,25 @@ pub(super) async fn repair(
     }
     let document = json!({ "dry_run": dry_run, "instances": documents, "errors": errors });
     Ok(output.result(&document, || text, exit))
+}
+
+/// The other repositories of the configuration, by name, and whether all of them could be opened. One that cannot may still hold what is set
+/// aside without it, and so is told of.
+async fn others(config: &Loaded<'_>, output: Output) -> Result<(Vec<(String, Repository)>, bool), Failure> {
+    let (mut others, mut are_all) = (Vec::new(), true);
+    for name in std::iter::once(MAIN).chain(config.copies.keys().map(String::as_str)) {
+        if name == config.chosen() {
+            continue;
+        }
+        match open_named(config, name).await? {
+            Ok(repository) => others.push((name.to_owned(), repository)),
+            Err(error) => {
+                are_all = false;
+                output.warning(&format!("nothing is taken from the repository {name}: {}", explain(&error)));
+            }
+        }
+    }
+    Ok((others, are_all))
 }
 
 fn exit_of(repaired: &Repaired) -> Exit {

@@ -31,6 +31,7 @@ pub(super) async fn back_up(repository: &Repository, work: &Work<'_>, reread: bo
         match copied {
             Ok(copied) => {
                 warnings.extend(copied.damaged.iter().map(ToString::to_string));
+                warnings.extend(copied.set_aside.iter().map(ToString::to_string));
                 copies.extend(work.config.copies.get(&to));
             }
             // The backup is there, and the next copy makes up for it: to back up again would not help.

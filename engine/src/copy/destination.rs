@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 
 use super::manifest_key;
 use crate::error::Error;
-use crate::manifest::{CHECKSUMS, StoredObject};
+use crate::manifest::{CHECKSUMS, MANIFEST, SET_ASIDE, StoredObject};
 use crate::repository::{BackupId, Documents, Repository, RepositoryError, member};
 use crate::store::{Key, Mode, read_document};
 use crate::stream::{DigestReader, Fingerprint, body_of, consume};
@@ -28,6 +28,12 @@ impl<'a> Destination<'a> {
         let objects = listing.backups.iter().flat_map(|manifest| manifest.objects());
         let named = objects.map(|object| (object.key.clone(), object.stored)).collect();
         Ok(Self { repository, instance, sizes, named })
+    }
+
+    /// Whether this backup was set aside there.
+    pub(super) fn has_set_aside(&self, id: &BackupId) -> bool {
+        let has = |name| self.sizes.contains_key(&member(&id.key(self.instance), name));
+        has(SET_ASIDE) && !has(MANIFEST)
     }
 
     /// Whether this backup is there.

@@ -248,3 +248,22 @@ async fn what_was_removed_meanwhile_is_passed_over() {
     let copied = copy(&pair.from().await, &pair.to().await, &names, &Run::default()).await.unwrap();
     assert_eq!(copied.backups, pair.names());
 }
+
+#[tokio::test]
+async fn what_was_set_aside_here_or_there_is_left_aside_and_said_so() {
+    let pair = Pair::with_days(4).await;
+    let (from, to, names) = (pair.from().await, pair.to().await, pair.names());
+    copy(&from, &to, &names[..2], &Run::default()).await.unwrap();
+    to.put_aside(INSTANCE, &names[1].1).await.unwrap();
+    from.put_aside(INSTANCE, &names[2].1).await.unwrap();
+    assert_eq!(newer(&from, &to, None).await.unwrap(), names[2..], "what was set aside there is not new");
+    let before = keys(&to).await;
+    let copied = pair.copy().await.unwrap();
+    let aside: Vec<_> = copied.set_aside.iter().map(|left| (left.id.clone(), left.there)).collect();
+    assert_eq!(aside, [(names[1].1.clone(), true), (names[2].1.clone(), false)]);
+    assert_eq!((copied.backups, copied.there, copied.damaged.len()), (names[3..].to_vec(), 1, 0));
+    let after = keys(&to).await;
+    assert!(before.iter().all(|key| after.contains(key)));
+    assert!(copied.set_aside[1].to_string().ends_with("that it was to be copied from"));
+    assert_sound(&to).await;
+}

@@ -6,9 +6,9 @@ use futures::TryStreamExt;
 use retention::{Backup, Figures};
 
 use crate::error::Error;
-use crate::manifest::Manifest;
+use crate::manifest::{MANIFEST, Manifest, SET_ASIDE};
 use crate::repository::layout::{ids, needed};
-use crate::repository::{BackupId, Damaged, Evidence, Repository, said_of};
+use crate::repository::{BackupId, Damaged, Evidence, Repository, member, said_of};
 use crate::store::{Key, Object};
 
 /// All objects of an instance, and its manifests.
@@ -40,6 +40,12 @@ impl Inventory {
         let seen =
             |manifest: &Manifest| as_retention_sees(manifest, pinned.contains(&manifest.id), proofs.get(&manifest.id));
         self.manifests.iter().map(seen).collect()
+    }
+
+    /// Whether a backup was set aside, and is none any more.
+    pub(super) fn has_set_aside(&self, instance: &str, id: &BackupId) -> bool {
+        let has = |name| self.objects.iter().any(|object| object.key == member(&id.key(instance), name));
+        has(SET_ASIDE) && !has(MANIFEST)
     }
 
     /// What each of `doomed` frees, if they go from the oldest to the newest: an object is free when the last that names it goes.

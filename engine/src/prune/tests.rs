@@ -333,6 +333,30 @@ async fn what_a_backup_needs_that_was_set_aside_stays_until_a_person_gives_it_up
 }
 
 #[tokio::test]
+async fn one_that_was_set_aside_can_be_forgotten_and_takes_only_what_it_alone_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 4]).await;
+    repository.put_aside(INSTANCE, &all[1].id).await.unwrap();
+    age(folder.path());
+    let (run, id) = (Run::default(), &all[1].id);
+    repository.pin(INSTANCE, &all[0].id, None, &run).await.unwrap();
+    let name = format!("{INSTANCE}/{id}");
+    assert!(repository.resolve(&name, None).await.is_err());
+    assert_eq!(repository.resolve_with_set_aside(&name, None).await.unwrap().1, *id);
+    assert_eq!(repository.list(None).await.unwrap().set_aside, [(INSTANCE.to_owned(), id.clone())]);
+    let removed = forget(&repository, INSTANCE, id, false, Duration::from_hours(24), &run).await.unwrap();
+    assert_eq!(
+        (removed.backups, removed.objects),
+        (vec![id.clone()], 2),
+        "the dump and the checksums: the volume is shared"
+    );
+    assert_eq!(repository.list(None).await.unwrap().set_aside, []);
+    assert_eq!(ids(&repository).await, [&all[0], &all[2], &all[3]].map(|manifest| manifest.id.clone()));
+    assert_sound(&repository).await;
+}
+
+#[tokio::test]
 async fn what_is_not_ours_stays_and_what_a_crash_left_goes() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;

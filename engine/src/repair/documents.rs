@@ -27,9 +27,7 @@ pub(super) async fn mend_checksums(repair: &Repair<'_>, id: &BackupId) -> Result
         Err(RepositoryError::NewerFormat { .. }) => return Ok(Err(LATER.to_owned())),
         Err(error) => return damage_of_document(manifest_key, error).map(|damage| Err(damage.reason)),
     };
-    let own = manifest.objects().filter(|object| object.key.is_under(&folder));
-    let digests = own.map(|object| (object.key.name(), object.stored.sha256));
-    let sums = write_checksums(digests.chain([(MANIFEST, Digest::of(&bytes))]));
+    let sums = checksums_of(&manifest, &bytes);
     let found = document(repair, &key).await?;
     let line = found.as_ref().ok().and_then(|found| read_checksums(found).get(MANIFEST).copied());
     let is_right = match line {
@@ -40,15 +38,23 @@ pub(super) async fn mend_checksums(repair: &Repair<'_>, id: &BackupId) -> Result
         let why = "nothing vouches for the manifest: its digest is another, or its objects are not what it says";
         return Ok(Err(why.to_owned()));
     }
-    if found.is_ok_and(|found| found == sums.as_bytes()) {
+    if found.is_ok_and(|found| found == sums) {
         // The checksums are not what is wrong.
         return Ok(Err("nothing else says what it was".to_owned()));
     }
-    store_document(repair, &key, sums.into_bytes()).await?;
+    store_document(repair, &key, sums).await?;
     Ok(Ok(key))
 }
 
-async fn document(repair: &Repair<'_>, key: &Key) -> Result<Result<Vec<u8>, Damage>, Error> {
+/// `SHA256SUMS` as it was written for a manifest.
+pub(super) fn checksums_of(manifest: &Manifest, bytes: &[u8]) -> Vec<u8> {
+    let folder = manifest.id.key(&manifest.instance);
+    let own = manifest.objects().filter(|object| object.key.is_under(&folder));
+    let digests = own.map(|object| (object.key.name(), object.stored.sha256));
+    write_checksums(digests.chain([(MANIFEST, Digest::of(bytes))])).into_bytes()
+}
+
+pub(super) async fn document(repair: &Repair<'_>, key: &Key) -> Result<Result<Vec<u8>, Damage>, Error> {
     match read_document(&**repair.repository.store(), key).await {
         Ok(bytes) => Ok(Ok(bytes)),
         Err(error) => damage_by_store(error).map(Err),

@@ -68,7 +68,7 @@ pub(super) async fn make_anew(repair: &Repair<'_>, role: &Role<'_>) -> Result<Re
             (&volume.object, candidates, "what is left of it and the instance's filestore")
         }
         Role::Attachments | Role::Other => {
-            return Ok(Err("only a copy in another repository could replace it".to_owned()));
+            return Ok(Err("only a sound copy in another repository could replace it".to_owned()));
         }
     };
     let candidates = match candidates {

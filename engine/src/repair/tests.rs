@@ -73,10 +73,13 @@ impl Fixture {
     }
 
     async fn repair(&self, repository: &Repository, dry_run: bool) -> Repaired {
-        let options = RepairOptions { dry_run, read_data: None, tools: Tools::new(None) };
         let filestore = self.project.filestore();
-        repair(repository, INSTANCE, Some(&filestore), &options, &Run::default()).await.unwrap()
+        repair(repository, INSTANCE, Some(&filestore), &options(dry_run), &Run::default()).await.unwrap()
     }
+}
+
+fn options(dry_run: bool) -> RepairOptions {
+    RepairOptions { dry_run, read_data: None, tools: Tools::new(None), others: Vec::new() }
 }
 
 async fn checked(repository: &Repository, read_data: Option<Sample>) -> Report {
@@ -249,10 +252,9 @@ async fn killed_at_each_request_it_loses_nothing_and_the_next_run_finishes() {
             (!alive).then(|| Fault::Refused(StoreErrorKind::Unavailable("killed".into())))
         };
         let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
-        let options = RepairOptions { dry_run: false, read_data: None, tools: Tools::new(None) };
         let filestore = fixture.project.filestore();
         let survived = match Repository::open(Arc::new(FaultyStore { inner, fault })).await {
-            Ok(mortal) => repair(&mortal, INSTANCE, Some(&filestore), &options, &Run::default()).await.is_ok(),
+            Ok(mortal) => repair(&mortal, INSTANCE, Some(&filestore), &options(false), &Run::default()).await.is_ok(),
             Err(_) => false,
         };
         let repository = open(folder.path()).await;
@@ -272,4 +274,58 @@ async fn killed_at_each_request_it_loses_nothing_and_the_next_run_finishes() {
             return;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_made_anew_is_taken_from_a_repository_that_has_it_sound() {
+    let fixture = Fixture::with_files_of(10_000).await;
+    let names = [
+        "database.dump.zst",
+        "attachments.zst",
+        "filestore-removed.zst",
+        "filestore-0001.tar.zst",
+        "SHA256SUMS",
+        "manifest.json",
+    ];
+    for (name, damage) in names.into_iter().flat_map(|name| [flip, swap].map(|damage| (name, damage))) {
+        let (folder, repository) = fixture.copy().await;
+        let (spoilt, lacking) = (fixture.copy().await, fixture.copy().await);
+        fs::remove_file(fixture.path(&lacking.0, 1, name)).unwrap();
+        flip(&fixture.path(&spoilt.0, 1, name), Path::new(""));
+        damage(&fixture.path(&folder, 1, name), &fixture.path(&folder, 2, name));
+        read_all(&repository).await;
+        // Without a filestore, and from whichever has it.
+        let repaired = async |others: &[&Repository], dry_run| {
+            let names = ["lacking", "spoilt", "sound"].map(str::to_owned);
+            let others = names.into_iter().zip(others.iter().map(|other| (*other).clone())).collect();
+            let options = RepairOptions { others, ..options(dry_run) };
+            repair(&repository, INSTANCE, None, &options, &Run::default()).await.unwrap()
+        };
+        let (sound, pristine) = fixture.copy().await;
+        let dry = repaired(&[&lacking.1, &spoilt.1, &pristine], true).await;
+        assert!(!dry.mended.is_empty() && dry.beyond.is_empty(), "{name}: {dry:?}");
+        assert!(!look(&repository).await.is_sound(), "{name}: a dry run stores nothing");
+        let done = repaired(&[&lacking.1, &spoilt.1, &pristine], false).await;
+        let from_copy = done.mended.iter().any(|mended| mended.from == "the copy in sound");
+        assert!(from_copy || name == "SHA256SUMS", "{name}: {done:?}");
+        assert_eq!((done.beyond.len(), done.set_aside.len(), done.left.len()), (0, 0, 0), "{name}: {done:?}");
+        assert!(look(&repository).await.is_sound(), "{name}");
+        let (mended, sound) = (fixture.path(&folder, 1, name), fixture.path(&sound, 1, name));
+        assert_eq!(fs::read(mended).unwrap(), fs::read(sound).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn where_no_repository_has_it_sound_or_its_documents_are_anothers_the_backup_is_set_aside() {
+    let fixture = Fixture::with_files_of(10_000).await;
+    let (folder, repository) = fixture.copy().await;
+    let (other, others) = fixture.copy().await;
+    delete(&fixture.path(&folder, 1, "database.dump.zst"), Path::new(""));
+    flip(&fixture.path(&other, 1, "database.dump.zst"), Path::new(""));
+    // Of the last backup neither document shows that the copy is one of it.
+    flip(&fixture.path(&folder, 2, "manifest.json"), Path::new(""));
+    delete(&fixture.path(&folder, 2, "SHA256SUMS"), Path::new(""));
+    let options = RepairOptions { others: vec![("other".into(), others)], ..options(false) };
+    let done = repair(&repository, INSTANCE, None, &options, &Run::default()).await.unwrap();
+    assert_eq!((done.mended.len(), &done.set_aside[..]), (0, &fixture.ids[1..]), "{done:?}");
 }

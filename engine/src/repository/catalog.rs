@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::cache::{Cached, CachedManifests, Seen};
 use super::{BackupId, Evidence, ProofName, Repository, RepositoryError, marks, member};
-use crate::manifest::{MANIFEST, Manifest};
+use crate::manifest::{MANIFEST, Manifest, SET_ASIDE};
 use crate::store::{Key, Object, StoreErrorKind};
 
 /// Manifests that are read at once.
@@ -22,6 +22,8 @@ pub struct Listing {
     pub damaged: Vec<Damaged>,
     /// Instance and id of those that a person said are to stay; also of such as are gone.
     pub pinned: BTreeSet<(String, BackupId)>,
+    /// Instance and id of those that a repair has set aside. They are no backups until a person makes them such again.
+    pub set_aside: Vec<(String, BackupId)>,
     /// What was seen of them by restoring them, by instance and id; also of such as are gone.
     pub evidence: BTreeMap<(String, BackupId), Evidence>,
     /// What all objects that were looked at take, together.
@@ -35,6 +37,8 @@ struct Sight {
     backups: Vec<(String, BackupId, Seen)>,
     /// By instance and id.
     pinned: BTreeSet<(String, BackupId)>,
+    /// Instance and id of those that have a `set-aside.json` in the place of a manifest.
+    set_aside: BTreeSet<(String, BackupId)>,
     /// By instance.
     proofs: Vec<(String, ProofName)>,
     bytes: u64,
@@ -60,7 +64,7 @@ impl Repository {
     /// listed as such.
     pub async fn list(&self, instance: Option<&str>) -> Result<Listing, RepositoryError> {
         let mut instances: BTreeMap<String, Vec<(BackupId, Seen)>> = BTreeMap::new();
-        let Sight { backups, pinned, proofs, bytes } = self.look(instance).await?;
+        let Sight { backups, pinned, set_aside, proofs, bytes } = self.look(instance).await?;
         for (instance, id, seen) in backups {
             instances.entry(instance).or_default().push((id, seen));
         }
@@ -69,7 +73,8 @@ impl Repository {
             .map(|(instance, seen)| self.list_instance(instance, seen, &permits))
             .buffer_unordered(PARALLEL_READS);
         let evidence = Evidence::by_backup(proofs);
-        let mut listing = Listing { pinned, evidence, bytes, ..Listing::default() };
+        let set_aside = set_aside.into_iter().collect();
+        let mut listing = Listing { pinned, set_aside, evidence, bytes, ..Listing::default() };
         while let Some(of_one) = listings.next().await {
             let of_one = of_one?;
             listing.backups.extend(of_one.backups);
@@ -149,6 +154,21 @@ impl Repository {
         Ok(self.look(instance).await?.backups.into_iter().map(|(instance, id, _)| (instance, id)).collect())
     }
 
+    /// As [`Self::names`], and those that were set aside, by instance and id.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Store`]
+    pub async fn names_with_set_aside(
+        &self,
+        instance: Option<&str>,
+    ) -> Result<Vec<(String, BackupId)>, RepositoryError> {
+        let sight = self.look(instance).await?;
+        let backups = sight.backups.into_iter().map(|(instance, id, _)| (instance, id));
+        let mut names: Vec<_> = backups.chain(sight.set_aside).collect();
+        names.sort();
+        Ok(names)
+    }
+
     /// Everything that can be told without reading an object, of one instance or of all.
     async fn look(&self, instance: Option<&str>) -> Result<Sight, RepositoryError> {
         let mut sight = Sight::default();
@@ -158,9 +178,14 @@ impl Repository {
         while let Some(object) = objects.try_next().await? {
             sight.bytes += object.size;
             let seen = Seen { size: object.size, modified: object.modified };
-            sight.backups.extend(name_of(&object.key).map(|(instance, id)| (instance, id, seen)));
+            sight.backups.extend(name_of(&object.key, MANIFEST).map(|(instance, id)| (instance, id, seen)));
+            sight.set_aside.extend(name_of(&object.key, SET_ASIDE));
             sight.pinned.extend(marks::pinned(&object.key));
             sight.proofs.extend(ProofName::of(&object.key));
+        }
+        // Where that was cut off, it still is a backup.
+        for (instance, id, _) in &sight.backups {
+            sight.set_aside.remove(&(instance.clone(), id.clone()));
         }
         Ok(sight)
     }
@@ -184,12 +209,36 @@ impl Repository {
         selector: &str,
         default_instance: Option<&str>,
     ) -> Result<(String, BackupId), RepositoryError> {
+        self.resolve_among(selector, default_instance, false).await
+    }
+
+    /// As [`Self::resolve`]; one that was set aside can be named as well, but is never the latest.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`]
+    pub async fn resolve_with_set_aside(
+        &self,
+        selector: &str,
+        default_instance: Option<&str>,
+    ) -> Result<(String, BackupId), RepositoryError> {
+        self.resolve_among(selector, default_instance, true).await
+    }
+
+    async fn resolve_among(
+        &self,
+        selector: &str,
+        default_instance: Option<&str>,
+        set_aside: bool,
+    ) -> Result<(String, BackupId), RepositoryError> {
         let (instance, wanted) = match selector.rsplit_once('/') {
             Some((instance, wanted)) => (Some(instance), wanted),
             None if selector == "latest" => (default_instance, selector),
             None => (None, selector),
         };
-        let mut names = self.names(instance).await?;
+        let mut names = match set_aside && wanted != "latest" {
+            true => self.names_with_set_aside(instance).await?,
+            false => self.names(instance).await?,
+        };
         names.sort_by(|a, b| a.1.cmp(&b.1));
         if wanted == "latest" {
             let instances: BTreeSet<_> = names.iter().map(|(instance, _)| instance.clone()).collect();
@@ -221,10 +270,10 @@ pub(crate) fn said_of(objects: &[Object]) -> (BTreeSet<BackupId>, BTreeMap<Backu
     (pinned.collect(), evidence.into_iter().map(|((_, id), evidence)| (id, evidence)).collect())
 }
 
-/// Instance and id of a manifest's key.
-fn name_of(key: &Key) -> Option<(String, BackupId)> {
+/// Instance and id of the backup whose document of this name has the key.
+fn name_of(key: &Key, document: &str) -> Option<(String, BackupId)> {
     let mut segments = key.segments();
     let (instance, id, name) = (segments.next()?, segments.next()?, segments.next()?);
-    (name == MANIFEST && segments.next().is_none()).then_some(())?;
+    (name == document && segments.next().is_none()).then_some(())?;
     Some((instance.to_owned(), id.parse().ok()?))
 }

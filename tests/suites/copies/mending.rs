@@ -1,0 +1,74 @@
+//! What the copies are good for when a repository comes to harm.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use harness::project::{INSTANCE, Project};
+use serde_json::json;
+
+use crate::{offsite, with_offsite};
+
+fn dump(repository: PathBuf, id: &str) -> PathBuf {
+    repository.join(INSTANCE).join(id).join("database.dump.zst")
+}
+
+fn spoil(project: &Project, id: &str) {
+    let path = dump(project.repository(), id);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.truncate(100);
+    fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_repair_takes_from_a_copy_what_it_cannot_make_anew_and_without_one_sets_aside_what_no_copy_then_takes_along()
+{
+    let (project, program) = with_offsite("").await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let now = program.run(["now", "--json"]).await.success().json();
+        ids.push(now["backups"][0]["id"].as_str().unwrap().to_owned());
+    }
+    program.run(["copy", "--to", "offsite"]).await.success();
+    spoil(&project, &ids[0]);
+    let repair = program.run(["repair"]).await.success().stdout;
+    assert!(
+        repair.contains("database.dump.zst: ") && repair.contains("made anew from the copy in offsite"),
+        "{repair}"
+    );
+    program.run(["check", "--read-data"]).await.success();
+    // And the other way about.
+    fs::remove_file(dump(offsite(&project), &ids[1])).unwrap();
+    let repair = program.run(["repair", "--repository", "offsite", "--json"]).await.success().json();
+    assert_eq!(repair["instances"][0]["mended"][0]["from"], "the copy in main");
+
+    // The copies are out of reach.
+    spoil(&project, &ids[0]);
+    fs::rename(offsite(&project), project.path("unplugged")).unwrap();
+    let repair = program.run(["repair"]).await.expect_code(3);
+    assert!(repair.stderr.contains("nothing is taken from the repository offsite: "), "{}", repair.stderr);
+    let name = format!("{INSTANCE}/{}", ids[0]);
+    assert!(repair.stdout.contains(&format!("set aside: {name}")), "{}", repair.stdout);
+    fs::rename(project.path("unplugged"), offsite(&project)).unwrap();
+    let list = program.run(["list"]).await.success().stdout;
+    assert!(list.contains(&format!("aside: {name}")), "{list}");
+    let restored = program.run(["restore", &name, "--to", "staging"]).await.expect_code(3);
+    assert!(restored.stderr.contains("passed over the repository main"), "{}", restored.stderr);
+
+    let copied = program.run(["copy", "--all", "--to", "offsite", "--json"]).await.expect_code(3).json();
+    assert_eq!(copied["set_aside"], json!([{ "instance": INSTANCE, "id": ids[0], "there": false }]), "{copied}");
+    let back = ["copy", "--all", "--repository", "offsite", "--to", "main"];
+    let copied = program.run(back).await.expect_code(3);
+    assert!(copied.stderr.contains("set aside in the repository that it was to be copied to"), "{}", copied.stderr);
+
+    // Given up here, it can come back from there, once what is left of it is older than `grace`, and gone.
+    let age = ["-exec", "touch", "--date", "2 days ago", "{}", "+"];
+    assert!(Command::new("find").arg(project.repository()).args(age).status().unwrap().success());
+    program.run(["forget", &name]).await.expect_code(2);
+    program.run(["forget", &name, "--yes"]).await.success();
+    assert!(!program.run(["list"]).await.success().stdout.contains("aside"));
+    let copied = program.run(back).await;
+    assert_eq!(copied.code, Some(0), "{}", copied.stderr);
+    program.run(["check", "--read-data"]).await.success();
+    assert_eq!(program.run(["list", "--json"]).await.success().json()["backups"].as_array().unwrap().len(), 2);
+}
