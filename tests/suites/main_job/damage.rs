@@ -18,7 +18,7 @@ fn objects(project: &Project) -> Vec<PathBuf> {
     objects
 }
 
-fn flip_a_bit(path: &Path) {
+pub(crate) fn flip_a_bit(path: &Path) {
     let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
     let middle = file.metadata().unwrap().len() / 2;
     let mut byte = [0];

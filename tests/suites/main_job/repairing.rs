@@ -1,0 +1,217 @@
+//! Damage of every kind to every kind of object, as an operator meets it: `check` names it and the backups that it hits, and after `repair`
+//! the rest is sound, nothing is deleted, and what could not be mended is set aside.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use harness::cli::OdooBackup;
+use harness::compare::file_paths;
+use harness::project::{INSTANCE, Project};
+use serde_json::{Value, json};
+
+use crate::damage::flip_a_bit;
+use crate::initialised;
+
+/// Three backups, each with an object of each kind of its own.
+struct Fixture {
+    project: Project,
+    program: OdooBackup,
+    ids: Vec<String>,
+}
+
+/// What is to become of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Mended,
+    SetAside,
+    /// Damaged still, and needed by no restore.
+    Left,
+}
+
+/// What is done to a file, in a word.
+type Damage = (&'static str, fn(&Path));
+
+/// What stands where another backup's proof should.
+const ANOTHERS: &str = "{\"format\": 1, \"backup\": \"20200101T000000Z-0000\"}";
+
+const KINDS: [(&str, End); 8] = [
+    ("database.dump.zst", End::SetAside),
+    ("tables.zst", End::Mended),
+    ("attachments.zst", End::Left),
+    ("filestore-0001.tar.zst", End::Mended),
+    ("filestore-0001.files.zst", End::Mended),
+    ("filestore-removed.zst", End::SetAside),
+    ("SHA256SUMS", End::Mended),
+    ("manifest.json", End::SetAside),
+];
+
+impl Fixture {
+    async fn new() -> Self {
+        let project = Project::start().await;
+        let program = initialised(&project).await;
+        let file = |name: &str, number: usize| project.filestore().join(format!("{name}-{number}"));
+        (0..3).for_each(|number| fs::write(file("gone", number), "gone").unwrap());
+        let mut ids = Vec::new();
+        for number in 0..3 {
+            fs::remove_file(file("gone", number)).unwrap();
+            fs::write(file("new", number), format!("{number}").repeat(100)).unwrap();
+            let sql =
+                format!("CREATE TABLE more_{number} AS SELECT 1 AS n; UPDATE ir_attachment SET name = name || '!'");
+            project.cluster().execute(INSTANCE, &sql);
+            let now = program.run(["now", "--json"]).await.success().json();
+            ids.push(now["backups"][0]["id"].as_str().unwrap().to_owned());
+        }
+        copy(&project.repository(), &project.path("pristine"));
+        Self { project, program, ids }
+    }
+
+    /// Puts the repository back as it was.
+    fn reset(&self) {
+        fs::remove_dir_all(self.project.repository()).unwrap();
+        copy(&self.project.path("pristine"), &self.project.repository());
+    }
+
+    fn path(&self, backup: usize, name: &str) -> PathBuf {
+        self.project.repository().join(INSTANCE).join(&self.ids[backup]).join(name)
+    }
+
+    fn files(&self) -> BTreeSet<PathBuf> {
+        file_paths(&self.project.repository()).into_iter().filter(|path| !path.ends_with("check.json")).collect()
+    }
+
+    fn names(&self, backups: std::ops::Range<usize>) -> Value {
+        self.ids[backups].iter().map(|id| format!("{INSTANCE}/{id}")).collect()
+    }
+
+    /// Does damage to each kind of object in turn; `hit` are the backups that it then does harm to, of those that own the object.
+    async fn damaged(&self, how: &str, damage: impl Fn(&Path, &Path), hit: std::ops::Range<usize>) {
+        for (name, end) in KINDS {
+            let case = format!("{name} {how}");
+            self.reset();
+            damage(&self.path(1, name), &self.path(2, name));
+            // Of two documents that do not agree, the manifest is named, and nothing can say which is right.
+            let (name, end) = match (name, how) {
+                ("manifest.json", "deleted") => continue,
+                ("SHA256SUMS", "swapped") => ("manifest.json", End::SetAside),
+                usual => (usual.0, end),
+            };
+            let before = self.files();
+            let check = self.program.run(["check", "--read-data", "--json"]).await.expect_code(13).json();
+            let object = format!("{INSTANCE}/{}/{name}", self.ids[1]);
+            let damaged = check["damaged"].as_array().unwrap();
+            let found = damaged.iter().find(|damaged| damaged["object"] == object.as_str());
+            let found = found.unwrap_or_else(|| panic!("{case}: {check}"));
+            // Later backups stand on a volume as well.
+            let last = if name.starts_with("filestore-0001") { 3 } else { 2 };
+            assert_eq!(found["backups"], self.names(1..last), "{case}");
+
+            let code = match end {
+                End::Mended => 0,
+                End::SetAside => 3,
+                End::Left => 13,
+            };
+            let repair = self.program.run(["repair", "--json"]).await.expect_code(code).json();
+            let of_it = &repair["instances"][0];
+            let (aside, left) = match end {
+                End::Mended => (json!([]), json!([])),
+                End::SetAside => (json!(self.ids[hit.clone()]), json!([])),
+                End::Left => (json!([]), json!(self.ids[hit.clone()])),
+            };
+            assert_eq!((&of_it["set_aside"], &of_it["left"]), (&aside, &left), "{case}: {repair}");
+            let after = self.files();
+            let aside_now = before.iter().map(|path| match path.ends_with("manifest.json") {
+                true if !after.contains(path) => path.with_file_name("set-aside.json"),
+                _ => path.clone(),
+            });
+            assert!(aside_now.into_iter().all(|path| after.contains(&path)), "{case}: nothing is deleted");
+
+            // What was found damaged is read again.
+            let again = self.program.run(["check", "--read-data=1B", "--json"]).await;
+            let again = again.expect_code(if end == End::Left { 13 } else { 0 }).json();
+            let list = self.program.run(["list", "--json"]).await.success().json();
+            let aside = if end == End::SetAside { self.names(hit.clone()) } else { json!([]) };
+            assert_eq!((&again["set_aside"], &list["set_aside"]), (&aside, &aside), "{case}");
+            let count = 3 - aside.as_array().unwrap().len();
+            assert_eq!(list["backups"].as_array().unwrap().len(), count, "{case}: {list}");
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn what_is_truncated_is_mended_or_set_aside() {
+    let truncate = |path: &Path, _: &Path| {
+        let bytes = fs::read(path).unwrap();
+        fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+    };
+    Fixture::new().await.damaged("truncated", truncate, 1..2).await;
+}
+
+#[tokio::test]
+async fn what_a_flipped_bit_has_spoiled_is_mended_or_set_aside() {
+    Fixture::new().await.damaged("flipped", |path, _| flip_a_bit(path), 1..2).await;
+}
+
+#[tokio::test]
+async fn what_is_lost_is_mended_or_its_backup_set_aside() {
+    let fixture = Fixture::new().await;
+    fixture.damaged("deleted", |path, _| fs::remove_file(path).unwrap(), 1..2).await;
+
+    // Without its manifest a backup does not exist. Its objects stay until a prune comes for them.
+    fixture.reset();
+    fs::remove_file(fixture.path(1, "manifest.json")).unwrap();
+    let before = fixture.files();
+    let check = fixture.program.run(["check", "--json"]).await.success().json();
+    assert!(check["unnamed"][0]["objects"].as_u64().unwrap() > 0, "{check}");
+    fixture.program.run(["repair"]).await.success();
+    assert_eq!(fixture.files(), before);
+}
+
+#[tokio::test]
+async fn what_lies_in_the_place_of_another_is_mended_or_set_aside() {
+    let swap = |path: &Path, other: &Path| {
+        let (one, two) = (fs::read(path).unwrap(), fs::read(other).unwrap());
+        assert_ne!(one, two, "{}", path.display());
+        fs::write(path, two).unwrap();
+        fs::write(other, one).unwrap();
+    };
+    Fixture::new().await.damaged("swapped", swap, 1..3).await;
+}
+
+#[tokio::test]
+async fn what_was_said_and_seen_of_a_backup_can_be_damaged_and_does_no_backup_harm() {
+    let fixture = Fixture::new().await;
+    let (program, id) = (&fixture.program, fixture.ids[1].as_str());
+    program.run(["pin", id, "--note", "keep it"]).await.success();
+    program.run(["restore", id, "--to", "staging"]).await.success();
+    program.run(["check", "--read-data=1B"]).await.success();
+    let instance = fixture.project.repository().join(INSTANCE);
+    let proofs = instance.join("proofs").join(id);
+    let proof = proofs.join(&file_paths(&proofs)[0]);
+    let damages: [Damage; 3] = [
+        ("flipped", flip_a_bit),
+        ("truncated", |path| fs::write(path, "{\"").unwrap()),
+        ("another's", |path| fs::write(path, ANOTHERS).unwrap()),
+    ];
+    for path in [instance.join("pins").join(format!("{id}.json")), proof, instance.join("check.json")] {
+        for (how, damage) in damages {
+            let case = format!("{} {how}", path.display());
+            let sound = fs::read(&path).unwrap();
+            damage(&path);
+            program.run(["check", "--read-data=1B"]).await.success();
+            let repair = program.run(["repair"]).await.success().stdout;
+            assert!(repair.contains("3 backups, no damage found"), "{case}: {repair}");
+            // Their names say enough to keep what they speak of.
+            let list = program.run(["list", "--json"]).await.success().json();
+            let backup = &list["backups"][1];
+            assert_eq!((&backup["pinned"], &backup["proof"]["outcome"]), (&true.into(), &"passed".into()), "{case}");
+            program.run(["show", id]).await.success();
+            fs::write(&path, sound).unwrap();
+        }
+    }
+}
