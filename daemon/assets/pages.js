@@ -34,6 +34,7 @@ export async function instances() {
         : `${repository.location} has not been looked at yet.`,
     ),
     repository.error && trouble(repository.error),
+    note(status.notifiers.map((notifier) => notifier.problem).filter(Boolean)),
     instances.length === 0 && h("p", {}, "The configuration has no instance."),
     h("ul", { class: "cards" }, instances.map((instance) => card(instance, status.runs))),
     status.runs.length > 0 && [h("h2", {}, "At work"), h("ul", { class: "cards" }, status.runs.map(liveCard))],

@@ -138,14 +138,6 @@ impl Entry {
         if late && !self.catch_up { Due::Missed(slot) } else { Due::Now { slot, late } }
     }
 
-    /// The slot that should have been served by `now` and was not, where `newest` is when it was last served: of a backup, its
-    /// `created_at`. A quarter of the interval, at most six hours, is left for the work itself.
-    pub fn overdue(&self, newest: Option<Timestamp>, now: Timestamp) -> Option<Slot> {
-        let work = (self.interval / 4).clamp(ON_TIME, SignedDuration::from_hours(6));
-        let slot = self.latest_begun(Timestamp::MIN, now.saturating_sub(work).ok()?)?;
-        newest.is_none_or(|newest| newest < slot.time).then_some(slot)
-    }
-
     /// The latest slot after `last` whose run should have begun by `now`.
     fn latest_begun(&self, last: Timestamp, now: Timestamp) -> Option<Slot> {
         // A daemon that was down for a year need not count the year's slots. Twice the longest interval holds one

@@ -16,6 +16,7 @@ use crate::agenda::{Entry, Job, entries};
 use crate::clock::{Clock, SystemClock};
 use crate::journal::{Journal, JournalError, RunId, RunRecord, Trigger};
 use crate::log::LogLine;
+use crate::notify::Standing;
 use crate::permits::Permits;
 use crate::run::Live;
 use crate::view::{Event, InstanceView, LiveRun, instances};
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     starting: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Event>,
     began_at: Timestamp,
+    notifiers: Mutex<Vec<Standing>>,
 }
 
 /// What follows from the configuration.
@@ -151,6 +153,7 @@ impl Handle {
             starting: tokio::sync::Mutex::default(),
             events: broadcast::channel(EVENTS).0,
             began_at,
+            notifiers: Mutex::default(),
         })))
     }
 
@@ -188,6 +191,11 @@ impl Handle {
         let live = self.0.live().clone();
         let running = |name: &str, job| live.values().find(|run| run.is(name, job)).map(|run| run.id());
         instances(&config, &agenda, &self.0.journal(), running, self.now())
+    }
+
+    /// Who is told what becomes of the backups, and how that fares.
+    pub fn notifiers(&self) -> Vec<Standing> {
+        self.0.notifiers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The runs that have not ended, oldest first.
@@ -325,6 +333,10 @@ impl Shared {
 
     pub(crate) fn agenda(&self) -> Arc<BTreeMap<(String, Job), Entry>> {
         self.settings().agenda
+    }
+
+    pub(crate) fn set_notifiers(&self, notifiers: Vec<Standing>) {
+        *self.notifiers.lock().unwrap_or_else(PoisonError::into_inner) = notifiers;
     }
 
     pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {

@@ -17,6 +17,7 @@ mod progress;
 mod run;
 mod scheduler;
 mod service;
+pub mod staleness;
 mod systemd;
 pub mod view;
 pub mod work;

@@ -7,6 +7,7 @@
 mod carrier;
 mod mail;
 mod notice;
+mod standing;
 mod state;
 mod trial;
 mod watch;
@@ -29,7 +30,8 @@ use crate::handle::Handle;
 use crate::view::Event;
 
 pub use notice::Notice;
-pub use state::{Health, health};
+pub use standing::{Standing, standings};
+pub use state::{Health, StateError};
 pub use trial::{Tried, try_all};
 
 /// Between two looks at how old the backups are, which costs a listing of the repository.
@@ -113,8 +115,14 @@ struct Office {
 
 impl Office {
     fn open(handle: &Handle, carrier: Arc<dyn Carrier>, sender: mpsc::UnboundedSender<Delivery>) -> Self {
+        let kept = State::read(handle.state_dir()).unwrap_or_else(|error| {
+            tracing::error!("notifications begin anew: {}", engine::error::explain(&error));
+            None
+        });
+        let state = kept.unwrap_or_else(|| watch::begin(handle));
+        handle.0.set_notifiers(standing::of(&handle.config(), &state));
         Self {
-            state: State::read(handle.state_dir()).unwrap_or_else(|| watch::begin(handle)),
+            state,
             keeper: Keeper::new(handle.state_dir()),
             look_at: handle.now(),
             handle: handle.clone(),
@@ -134,12 +142,7 @@ impl Office {
                 let text = format!("{}: backup begins, run {}\n", run.instance, run.id);
                 watch::ping(&mut self.state, &config, &run.instance, Signal::Start, text, now);
             }
-            Event::Ended { run } => {
-                self.news = true;
-                if run.job == Job::Backup {
-                    self.look_at = self.handle.now();
-                }
-            }
+            Event::Ended { .. } => self.news = true,
             Event::Reloaded => self.look_at = self.handle.now(),
             // Which come by the second.
             _ => return false,
@@ -169,6 +172,7 @@ impl Office {
     }
 
     fn keep(&mut self) {
+        self.handle.0.set_notifiers(standing::of(&self.handle.config(), &self.state));
         if let Err(error) = self.keeper.keep(&self.state) {
             tracing::error!("unable to keep what is to be told in {}: {error}", self.handle.state_dir().display());
         }
@@ -223,6 +227,7 @@ impl Office {
         match result {
             Ok(()) => {
                 health.delivered_at = Some(now);
+                health.sent += 1;
                 health.failing_since = None;
                 health.error = None;
                 health.failures = 0;
@@ -233,6 +238,7 @@ impl Office {
                 tracing::warn!(notifier = to, hint = error.hint, "a notice was not taken: {error}");
                 health.failing_since.get_or_insert(now);
                 health.error = Some(error);
+                health.failed += 1;
                 let pause = FIRST_PAUSE.saturating_mul(2_i32.saturating_pow(health.failures)).min(LONGEST_PAUSE);
                 health.failures = health.failures.saturating_add(1);
                 self.paused.insert(to, now.saturating_add(pause).unwrap_or(Timestamp::MAX));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use engine::config::{Config, Routine};
+use engine::config::{Config, Instance};
 use engine::error::Explanation;
 use engine::schedule::Schedule;
 use jiff::{SignedDuration, Timestamp};
@@ -12,12 +12,15 @@ use crate::agenda::{Due, Entry, Job, Slot};
 use crate::journal::{History, Outcome, RunId, RunRecord};
 use crate::log::LogLine;
 use crate::progress::TaskState;
+use crate::staleness::{Since, Staleness, allowed_age};
 
 /// An instance of the configuration.
 #[derive(Debug, Clone, Serialize)]
 pub struct InstanceView {
     /// Its name.
     pub name: String,
+    /// How old its newest good backup may become, in seconds; `None`: as old as it likes.
+    pub stale_after_seconds: Option<i64>,
     /// Each job that it has a schedule for or that ran for it; a backup always.
     pub jobs: Vec<JobView>,
 }
@@ -45,16 +48,10 @@ pub struct JobView {
     pub latest_failure: Option<RunRecord>,
 }
 
-impl JobView {
-    /// How old the newest backup may become, where this is the instance's backup: what the configuration says, else one and a half times
-    /// the longest pause of the schedule, for the run itself, its retries, and a machine that was asleep. `None` where neither is said.
-    pub fn longest_age(&self, routine: &Routine) -> Option<SignedDuration> {
-        let length = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
-        let scheduled = self.interval_seconds.map(|seconds| {
-            let pause = SignedDuration::from_secs(seconds);
-            pause.saturating_add(pause / 2).saturating_add(length(routine.splay))
-        });
-        routine.stale_after.map(length).or(scheduled)
+impl InstanceView {
+    /// That it has been without a good backup for longer than it may.
+    pub fn staleness(&self, since: Since, now: Timestamp) -> Option<Staleness> {
+        Staleness::of(since, SignedDuration::from_secs(self.stale_after_seconds?), now)
     }
 }
 
@@ -169,11 +166,16 @@ pub fn instances(
             latest_failure: latest.failure.get(&key).map(|run| (*run).clone()),
         }
     };
-    let jobs = |name| {
+    let jobs = |name: &String| {
         let views = Job::SCHEDULED.into_iter().map(|job| view(name, job));
         views.filter(|view| view.job == Job::Backup || view.schedule.is_some() || view.latest.is_some()).collect()
     };
-    config.instances.keys().map(|name| InstanceView { name: name.clone(), jobs: jobs(name) }).collect()
+    let instance = |(name, instance): (&String, &Instance)| {
+        let pause = agenda.get(&(name.clone(), Job::Backup)).map(Entry::interval);
+        let stale_after_seconds = allowed_age(&instance.routine, pause).map(|age| age.as_secs());
+        InstanceView { name: name.clone(), stale_after_seconds, jobs: jobs(name) }
+    };
+    config.instances.iter().map(instance).collect()
 }
 
 /// The latest runs of each job, by its instance.

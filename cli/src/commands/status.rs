@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use daemon::agenda::{Entry, Job, entries};
-use daemon::journal::{History, Outcome, RunId, RunRecord, is_in_use};
+use daemon::agenda::{Job, entries};
+use daemon::journal::{History, Outcome, RunRecord, is_in_use};
+use daemon::notify::{Standing, standings};
+use daemon::staleness::Since;
 use daemon::{InstanceView, JobView};
 use engine::config::Config;
 use engine::error::explain;
@@ -46,6 +48,7 @@ struct Found {
     instances: Vec<InstanceView>,
     newest: BTreeMap<String, Manifest>,
     running: Vec<RunRecord>,
+    notifiers: Vec<Standing>,
     problems: Vec<Problem>,
 }
 
@@ -60,9 +63,11 @@ pub(super) async fn status(chosen: Chosen<'_>, nagios: bool, output: Output) -> 
         "instances": found.instances.iter().map(|instance| json!({
             "name": instance.name,
             "newest_backup": found.newest.get(&instance.name).map(|newest| json!({ "id": newest.id, "created_at": newest.created_at })),
+            "stale_after_seconds": instance.stale_after_seconds,
             "jobs": instance.jobs,
         })).collect::<Vec<_>>(),
         "running": found.running,
+        "notifiers": found.notifiers,
         "problems": found.problems,
     });
     // A plugin's 1 and 2 are a warning and an error; ours are an error and wrong usage.
@@ -92,6 +97,13 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
     if daemon_runs == Some(false) && !agenda.is_empty() {
         problem(Severity::Warning, None, "the daemon does not run, and there are schedules".to_owned());
     }
+    let notifiers = standings(config, folder).unwrap_or_else(|error| {
+        problem(Severity::Warning, None, format!("how notifiers fare is unknown: {}", explain(&error)));
+        Vec::new()
+    });
+    for fails in notifiers.iter().filter_map(|notifier| notifier.problem.as_ref()) {
+        problem(Severity::Warning, None, fails.clone());
+    }
     // What a daemon that is no more has begun has ended with it.
     let running: Vec<_> =
         history.runs().filter(|run| run.ended_at.is_none() && daemon_runs == Some(true)).cloned().collect();
@@ -105,6 +117,7 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
         }
     };
     let newest = listing.as_ref().map(newest).unwrap_or_default();
+    let newest_good = listing.as_ref().map(Listing::newest_good).unwrap_or_default();
     let instances = daemon::view::instances(config, &agenda, &history, goes_on, now);
     for instance in &instances {
         let name = Some(instance.name.as_str());
@@ -113,12 +126,20 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
                 problem(Severity::Critical, name, message);
             }
         }
-        let entry = agenda.get(&(instance.name.clone(), Job::Backup));
         let backup = newest.get(&instance.name);
-        if listing.is_some()
-            && let Some(message) = overdue(entry, backup, goes_on(&instance.name, Job::Backup), now)
-        {
-            problem(Severity::Critical, name, message);
+        let good = newest_good.get(instance.name.as_str());
+        let is_missing = listing.is_some() && goes_on(&instance.name, Job::Backup).is_none();
+        match good {
+            Some(good) => {
+                if let Some(staleness) = instance.staleness(Since::Backup(good.created_at), now) {
+                    problem(Severity::Critical, name, staleness.to_string());
+                }
+            }
+            None if is_missing && backup.is_some() => {
+                problem(Severity::Critical, name, "none of its backups is good".to_owned());
+            }
+            None if is_missing => problem(Severity::Critical, name, "there is no backup".to_owned()),
+            None => {}
         }
         if let Some(backup) = backup.filter(|backup| !backup.warnings.is_empty()) {
             let (id, warnings) = (&backup.id, plural(backup.warnings.len() as u64, "warning"));
@@ -132,7 +153,7 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
     for damaged in listing.iter().flat_map(|listing| &listing.damaged) {
         problem(Severity::Critical, Some(&damaged.instance), explain(&damaged.error).to_string());
     }
-    Ok(Found { daemon_runs, instances, newest, running, problems })
+    Ok(Found { daemon_runs, instances, newest, running, notifiers, problems })
 }
 
 async fn list(config: &Config) -> Result<Listing, engine::repository::RepositoryError> {
@@ -155,19 +176,6 @@ fn failed(job: &JobView) -> Option<String> {
         _ => result(failure),
     };
     (!since).then(|| format!("the latest {} (run {}, {}) {what}", job.job, failure.id, time(failure.began_at)))
-}
-
-fn overdue(entry: Option<&Entry>, newest: Option<&Manifest>, running: Option<RunId>, now: Timestamp) -> Option<String> {
-    let since = newest.map(|newest| newest.created_at);
-    match (entry.and_then(|entry| entry.overdue(since, now)), running) {
-        (Some(_), Some(_)) => None,
-        (Some(slot), None) => Some(match since {
-            Some(since) => format!("no backup since {}; one was due at {}", time(since), time(slot.time)),
-            None => format!("there is no backup; one was due at {}", time(slot.time)),
-        }),
-        (None, _) if since.is_none() && running.is_none() => Some("there is no backup".to_owned()),
-        (None, _) => None,
-    }
 }
 
 fn text(found: &Found) -> String {

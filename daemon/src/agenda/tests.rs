@@ -132,16 +132,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-fn a_backup_is_overdue_when_its_slot_and_the_time_for_the_work_are_over() {
-    let entry = entry("0 2 * * *", "UTC");
-    let newest = Some(at("2026-11-20T02:00:07Z"));
-    let due = at("2026-11-21T02:00:00Z");
-    let overdue = |newest, now| entry.overdue(newest, at(now)).map(|slot| slot.time);
-    assert_eq!(overdue(newest, "2026-11-21T01:59:00Z"), None);
-    assert_eq!(overdue(newest, "2026-11-21T07:59:59Z"), None);
-    assert_eq!(overdue(newest, "2026-11-21T08:00:00Z"), Some(due));
-    assert_eq!(overdue(Some(due), "2026-11-21T08:00:00Z"), None);
-    assert_eq!(overdue(None, "2026-11-21T08:00:00Z"), Some(due));
-}

@@ -1,14 +1,14 @@
 //! How an instance is, in a word, and what is wrong, in sentences.
 
-use engine::config::Instance;
 use engine::error::Explanation;
 use engine::repository::ProofOutcome;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::facts::InstanceFacts;
 use crate::agenda::Job;
 use crate::journal::Outcome;
+use crate::staleness::Since;
 use crate::view::{InstanceView, JobView};
 
 /// How an instance is; the first that holds.
@@ -19,9 +19,9 @@ pub(super) enum State {
     Unknown,
     /// The latest backup failed.
     Failing,
-    /// There is no backup.
+    /// There is no good backup.
     Empty,
-    /// There is no backup as young as the schedule should have made.
+    /// Its newest good backup is older than it may be.
     Stale,
     /// Its newest backup is good; something else should be looked at.
     Warning,
@@ -38,7 +38,6 @@ pub(super) struct Condition {
 impl Condition {
     /// Of what the journal says, and what is known of the repository; `unread` says why that is not known.
     pub(super) fn of(
-        instance: &Instance,
         view: &InstanceView,
         facts: Option<&InstanceFacts>,
         unread: Option<&Explanation>,
@@ -58,7 +57,7 @@ impl Condition {
             }
             Some(facts) => {
                 found.extend(of_backups(facts));
-                found.extend(staleness(instance, view, facts, now).map(|text| (State::Stale, text)));
+                found.extend(staleness(view, facts, now).map(|text| (State::Stale, text)));
                 if let Some(error) = unread {
                     found.push((State::Warning, format!("the repository could not be read anew: {error}")));
                 }
@@ -101,18 +100,13 @@ fn of_backups(facts: &InstanceFacts) -> Vec<(State, String)> {
         Some(newest) => newest.brief.warnings.iter().for_each(|warning| warn(format!("the newest backup: {warning}"))),
         None => found.push((State::Empty, "there is no backup yet".to_owned())),
     }
+    if !facts.backups.is_empty() && facts.newest_good().is_none() {
+        found.push((State::Empty, "none of its backups is good".to_owned()));
+    }
     found
 }
 
-/// Whether the newest backup is older than one and a half times the longest pause of the schedule.
-fn staleness(instance: &Instance, view: &InstanceView, facts: &InstanceFacts, now: Timestamp) -> Option<String> {
-    let newest = &facts.backups.first()?.brief;
-    let backup = view.jobs.iter().find(|job| job.job == Job::Backup)?;
-    let pause = SignedDuration::from_secs(backup.interval_seconds?);
-    let splay = SignedDuration::try_from(instance.routine.splay).unwrap_or(SignedDuration::MAX);
-    let limit = pause.saturating_add(pause / 2).saturating_add(splay);
-    let age = now.duration_since(newest.created_at);
-    let hours = |duration: SignedDuration| duration.as_secs() / 3600;
-    (age > limit)
-        .then(|| format!("the newest backup is {} hours old, its schedule allows {}", hours(age), hours(limit)))
+fn staleness(view: &InstanceView, facts: &InstanceFacts, now: Timestamp) -> Option<String> {
+    let newest = facts.newest_good()?.brief.created_at;
+    view.staleness(Since::Backup(newest), now).map(|staleness| staleness.to_string())
 }

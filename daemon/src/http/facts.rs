@@ -107,6 +107,12 @@ impl InstanceFacts {
         self.backups.iter().find(|backup| backup.brief.id.as_str() == id)
     }
 
+    /// The newest good backup, as [`Listing::newest_good`] has it.
+    pub(super) fn newest_good(&self) -> Option<&BackupFacts> {
+        let is_refuted = |proof: &ProofFacts| proof.outcome == ProofOutcome::Failed;
+        self.backups.iter().find(|backup| !backup.proof.as_ref().is_some_and(is_refuted))
+    }
+
     /// The newest backup of which a restored copy was what had been backed up.
     pub(super) fn newest_proven(&self) -> Option<(&BackupFacts, &ProofFacts)> {
         let mut proven = self.backups.iter().filter_map(|backup| Some((backup, backup.proof.as_ref()?)));

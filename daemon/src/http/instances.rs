@@ -40,6 +40,7 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
         "stopping": handle.stopping().is_cancelled(),
         "max_concurrent": handle.config().daemon.max_concurrent,
         "runs": runs,
+        "notifiers": handle.notifiers(),
         "repository": {
             "location": known.location,
             "refreshed_at": known.refreshed_at,
@@ -62,13 +63,14 @@ pub(super) struct InstanceDocument {
     damaged: usize,
     stored_bytes: u64,
     retention: String,
+    stale_after_seconds: Option<i64>,
     jobs: Vec<JobView>,
 }
 
 impl InstanceDocument {
     fn new(instance: &Instance, view: InstanceView, known: &Known, now: Timestamp) -> Self {
         let facts = known.instance(&instance.name);
-        let condition = Condition::of(instance, &view, facts.map(AsRef::as_ref), known.error.as_ref(), now);
+        let condition = Condition::of(&view, facts.map(AsRef::as_ref), known.error.as_ref(), now);
         let newest_proof = facts.and_then(|facts| facts.newest_proven()).map(|(backup, proof)| {
             json!({ "backup": backup.brief.id, "created_at": backup.brief.created_at, "at": proof.at, "depth": proof.depth })
         });
@@ -82,6 +84,7 @@ impl InstanceDocument {
             damaged: facts.map_or(0, |facts| facts.damaged.len()),
             stored_bytes: facts.map_or(0, |facts| facts.bytes),
             retention: instance.retention.policy.to_string(),
+            stale_after_seconds: view.stale_after_seconds,
             jobs: view.jobs,
         }
     }

@@ -39,6 +39,8 @@ const DURATION: Metric = gauge(
 );
 const NEXT_RUN: Metric = gauge("odoo_backup_next_run_timestamp_seconds", "When the next scheduled run begins");
 const INTERVAL: Metric = gauge("odoo_backup_schedule_interval_seconds", "The longest time between two scheduled runs");
+const STALE_AFTER: Metric =
+    gauge("odoo_backup_stale_after_seconds", "How old an instance's newest good backup may become");
 const RUNNING: Metric = gauge("odoo_backup_running", "Whether a run goes on or waits for its turn");
 const RUNS: Metric =
     Metric { name: "odoo_backup_runs_total", kind: Kind::Counter, help: "Runs that ended since the daemon began" };
@@ -57,6 +59,10 @@ const PINNED: Metric = gauge("odoo_backup_pinned_backups", "Backups that stay un
 const REMOVABLE: Metric = gauge("odoo_backup_retention_removable_backups", "Backups that the next prune removes");
 const HELD: Metric = gauge("odoo_backup_retention_held", "Whether something keeps every backup from being removed");
 const NEWEST: Metric = gauge("odoo_backup_newest_backup_timestamp_seconds", "The moment that the newest backup shows");
+const NEWEST_GOOD: Metric = gauge(
+    "odoo_backup_newest_good_backup_timestamp_seconds",
+    "The moment that the newest backup shows that can be read and was not refuted",
+);
 const NEWEST_PROVEN: Metric =
     gauge("odoo_backup_newest_proven_backup_timestamp_seconds", "The moment that the newest proven backup shows");
 const NEWEST_DURATION: Metric = gauge("odoo_backup_newest_backup_duration_seconds", "How long the newest backup took");
@@ -75,6 +81,14 @@ const NEWEST_WARNINGS: Metric = gauge("odoo_backup_newest_backup_warnings", "War
 const FILES_MISSING: Metric =
     gauge("odoo_backup_newest_backup_files_missing", "Files that attachments name and the source has lost");
 
+const NOTIFIER_FAILING: Metric =
+    gauge("odoo_backup_notifier_failing", "Whether a notifier did not take what it was last sent");
+const NOTIFICATIONS: Metric = Metric {
+    name: "odoo_backup_notifications_total",
+    kind: Kind::Counter,
+    help: "Attempts to tell a notifier, and notices that were given up, since the daemon's state began",
+};
+
 const REMOVED: Metric = Metric {
     name: "odoo_backup_retention_removed_total",
     kind: Kind::Counter,
@@ -83,15 +97,18 @@ const REMOVED: Metric = Metric {
 
 /// All of them, in the order in which they are written.
 #[cfg(test)]
-const ALL: [Metric; 31] = [
+const ALL: [Metric; 35] = [
     BUILD_INFO,
     STARTED,
+    NOTIFIER_FAILING,
+    NOTIFICATIONS,
     LAST_SUCCESS,
     LAST_FAILURE,
     DURATION,
     NEXT_RUN,
     INTERVAL,
     RUNNING,
+    STALE_AFTER,
     RUNS,
     REMOVED,
     ACTIVE,
@@ -106,6 +123,7 @@ const ALL: [Metric; 31] = [
     REMOVABLE,
     HELD,
     NEWEST,
+    NEWEST_GOOD,
     NEWEST_PROVEN,
     NEWEST_DURATION,
     NEWEST_DATABASE,
@@ -173,6 +191,16 @@ pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
 fn of_daemon(api: &Api, text: &mut Text) {
     text.add(&BUILD_INFO, [(vec![("version", env!("CARGO_PKG_VERSION"))], 1.0)]);
     text.add(&STARTED, [(vec![], seconds(api.handle.began_at()))]);
+    let notifiers = api.handle.notifiers();
+    text.add(
+        &NOTIFIER_FAILING,
+        notifiers.iter().map(|it| (vec![("notifier", it.name.as_str())], flag(it.health.failing_since.is_some()))),
+    );
+    let outcomes = notifiers.iter().flat_map(|it| {
+        let counts = [("sent", it.health.sent), ("failed", it.health.failed), ("given_up", it.health.given_up)];
+        counts.map(|(outcome, count)| (vec![("notifier", it.name.as_str()), ("outcome", outcome)], count as f64))
+    });
+    text.add(&NOTIFICATIONS, outcomes);
 }
 
 fn of_jobs(api: &Api, instances: &[InstanceView], text: &mut Text) {
@@ -186,6 +214,8 @@ fn of_jobs(api: &Api, instances: &[InstanceView], text: &mut Text) {
     add(&NEXT_RUN, &|job| job.next.map(|slot| seconds(slot.begins)));
     add(&INTERVAL, &|job| job.interval_seconds.map(|seconds| seconds as f64));
     add(&RUNNING, &|job| Some(flag(job.running.is_some())));
+    let allowed = instances.iter().filter_map(|instance| Some((instance.name.as_str(), instance.stale_after_seconds?)));
+    text.add(&STALE_AFTER, allowed.map(|(name, seconds)| (vec![(INSTANCE, name)], seconds as f64)));
     let counts = api.counters.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
     // Also those that are zero: what appears at 1 has not increased.
     let ended = jobs().flat_map(|(name, job)| OUTCOMES.map(|outcome| (name, job.job, outcome)));
@@ -255,6 +285,7 @@ fn of_repository(known: &Known, text: &mut Text) {
         Some(flag(is_held || !facts.damaged.is_empty()))
     });
     add(&NEWEST, &|facts| Some(seconds(facts.backups.first()?.brief.created_at)));
+    add(&NEWEST_GOOD, &|facts| Some(seconds(facts.newest_good()?.brief.created_at)));
     add(&NEWEST_PROVEN, &|facts| Some(seconds(facts.newest_proven()?.0.brief.created_at)));
     let took = |facts: &InstanceFacts| {
         let newest = &facts.backups.first()?.brief;

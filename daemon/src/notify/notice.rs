@@ -6,11 +6,12 @@ use std::fmt::Write;
 use engine::config::{NotifyConfig, Occasion};
 use engine::error::Explanation;
 use engine::repository::BackupId;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::agenda::Job;
 use crate::journal::{Outcome, RunId, RunRecord};
+use crate::staleness::Staleness;
 
 /// Something that happened to an instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,21 +98,9 @@ impl Notice {
         }
     }
 
-    /// An instance whose newest good backup is too old. `newest` is its moment, where there is one; `watched` since when there should be.
-    pub(super) fn of_staleness(
-        instance: &str,
-        newest: Option<Timestamp>,
-        watched: Timestamp,
-        allowed: SignedDuration,
-        at: Timestamp,
-    ) -> Self {
-        let (since, what) = match newest {
-            Some(newest) => (newest, "no good backup since"),
-            None => (watched, "no backup at all, and it is watched since"),
-        };
-        let (age, allowed) = (length(at.duration_since(since)), length(allowed));
-        let summary = format!("{instance}: {what} {since:.0}, for {age}; it may be {allowed}");
-        Self::plain(Occasion::Stale, instance, at, summary)
+    /// An instance without a good backup that is young enough.
+    pub(super) fn of_staleness(instance: &str, staleness: &Staleness, at: Timestamp) -> Self {
+        Self::plain(Occasion::Stale, instance, at, format!("{instance}: {staleness}"))
     }
 
     /// An instance that is no longer stale, by a backup that no run of this daemon made.
@@ -163,10 +152,4 @@ impl Notice {
         self.run.iter().for_each(|run| line(format!("run: {run}, ended {:.0}", self.at)));
         text
     }
-}
-
-/// `36h 10m`: to the minute.
-fn length(duration: SignedDuration) -> String {
-    let minutes = SignedDuration::from_mins(duration.as_mins());
-    format!("{minutes:#}")
 }

@@ -73,9 +73,23 @@ pub struct Health {
     /// How often in a row it has taken nothing.
     #[serde(default)]
     pub failures: u32,
-    /// What was given up, since the beginning.
+    /// Messages that it took, since the state began.
     #[serde(default)]
-    pub dropped: u64,
+    pub sent: u64,
+    /// Attempts that failed, since the state began.
+    #[serde(default)]
+    pub failed: u64,
+    /// Messages that were given up, since the state began.
+    #[serde(default)]
+    pub given_up: u64,
+}
+
+/// The file in the state folder cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("unable to read {path}")]
+pub struct StateError {
+    path: PathBuf,
+    source: io::Error,
 }
 
 /// A run that was heeded. Its number alone would not do: a journal that was lost begins anew at 1.
@@ -120,20 +134,15 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Reads the file; `None` where there is none, or none that can be understood.
-    pub(super) fn read(folder: &Path) -> Option<Self> {
+    /// Reads the file; `None` where there is none.
+    pub(super) fn read(folder: &Path) -> Result<Option<Self>, StateError> {
         let path = folder.join(FILE);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-            Err(error) => {
-                tracing::error!("unable to read {}, notifications begin anew: {error}", path.display());
-                return None;
-            }
-        };
-        let read = serde_json::from_slice(&text);
-        read.inspect_err(|error| tracing::error!("{} is damaged, notifications begin anew: {error}", path.display()))
-            .ok()
+        let failed = |path, source| StateError { path, source };
+        match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| failed(path, error.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(path, error)),
+        }
     }
 
     /// Adds a message for a notifier. What a switch was not told yet is outdated by it.
@@ -165,7 +174,7 @@ impl State {
                 Message::Ping { text, .. } => text.trim_end(),
             };
             tracing::error!(notifier = letter.to, "nobody took a notice, it is given up: {what}");
-            self.health.entry(letter.to).or_default().dropped += 1;
+            self.health.entry(letter.to).or_default().given_up += 1;
         }
     }
 }
@@ -194,9 +203,4 @@ impl Keeper {
         self.written = text;
         Ok(())
     }
-}
-
-/// How each notifier fares, by the state that a daemon keeps in this folder.
-pub fn health(state_dir: &Path) -> BTreeMap<String, Health> {
-    State::read(state_dir).map(|state| state.health).unwrap_or_default()
 }

@@ -132,7 +132,8 @@ impl Fixture {
     }
 
     fn health(&self, name: &str) -> Health {
-        health(&self.folder.path().join("state")).remove(name).unwrap_or_default()
+        let state = State::read(&self.folder.path().join("state")).unwrap().unwrap();
+        state.health.get(name).cloned().unwrap_or_default()
     }
 }
 
@@ -183,6 +184,12 @@ async fn what_nobody_takes_is_tried_again_and_outlives_the_daemon() {
     assert!((10..60).contains(&tried), "with pauses that grow, and not for ever: {tried}");
     let health = fixture.health("hook");
     assert!(health.failing_since.is_some() && health.error.unwrap().message.contains("down"));
+    assert_eq!((health.sent, health.failed), (0, u64::from(tried)));
+    let [standing] = &running.handle.notifiers()[..] else { panic!("one") };
+    assert_eq!(standing.waiting, 1);
+    let problem = standing.problem.as_deref().unwrap();
+    assert!(problem.starts_with("the notifier hook (webhook) has taken nothing since 2026-11-01T02:0"), "{problem}");
+    assert!(problem.ends_with(": the network is down"), "{problem}");
     running.stop().await;
     fixture.is_down(false);
     let running = fixture.start(DAILY, HOOK);
@@ -190,6 +197,7 @@ async fn what_nobody_takes_is_tried_again_and_outlives_the_daemon() {
     assert_eq!(fixture.taken(), ["hook: failure: a: backup failed"]);
     let health = fixture.health("hook");
     assert!(health.failing_since.is_none() && health.delivered_at.is_some(), "{health:?}");
+    assert_eq!((health.sent, running.handle.notifiers()[0].problem.as_deref()), (1, None));
     running.stop().await;
 }
 
@@ -200,9 +208,9 @@ async fn a_letter_is_given_up_after_two_days() {
     fixture.plan(&[None; 24 * 4]);
     let running = fixture.start("schedule = '0 * * * *'\nstale_after = '1000 hours'", HOOK);
     fixture.until("2026-11-04T12:00:00Z").await;
-    let state = State::read(running.handle.state_dir()).unwrap();
+    let state = State::read(running.handle.state_dir()).unwrap().unwrap();
     assert!((40..60).contains(&state.letters.len()), "{}", state.letters.len());
-    assert!(fixture.health("hook").dropped > 20);
+    assert!(fixture.health("hook").given_up > 20);
     running.stop().await;
 }
 
@@ -216,7 +224,7 @@ fn no_more_than_a_hundred_wait_for_one() {
         state.write("two", Message::Notice(Box::new(notice)), now);
     }
     assert_eq!(state.letters.len(), 2 * super::state::MOST_LETTERS);
-    assert_eq!((state.health["one"].dropped, state.health["two"].dropped), (50, 50));
+    assert_eq!((state.health["one"].given_up, state.health["two"].given_up), (50, 50));
     assert!(state.letters.iter().all(|letter| letter.id >= 100), "the oldest went");
 }
 
@@ -258,7 +266,7 @@ async fn an_instance_that_never_had_a_backup_is_stale_too() {
     assert_eq!(fixture.taken(), [""; 0]);
     fixture.until("2026-11-02T14:00:00Z").await;
     let taken = fixture.taken();
-    assert!(taken.len() == 1 && taken[0].contains("no backup at all"), "{taken:?}");
+    assert!(taken.len() == 1 && taken[0].contains("no good backup at all"), "{taken:?}");
     running.stop().await;
 }
 

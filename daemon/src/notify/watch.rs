@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use engine::config::{Channel, Config};
+use engine::repository::RepositoryError;
 use jiff::{SignedDuration, Timestamp};
 
 use super::notice::Notice;
@@ -10,6 +11,7 @@ use super::state::{Heeded, Message, Signal, State};
 use crate::agenda::Job;
 use crate::handle::Handle;
 use crate::journal::{Outcome, RunRecord};
+use crate::staleness::Since;
 
 /// Between two times that it is told that an instance is stale.
 const AGAIN: SignedDuration = SignedDuration::from_hours(24);
@@ -108,20 +110,11 @@ fn tell(state: &mut State, config: &Config, notice: Notice, now: Timestamp) {
     }
 }
 
-/// The moment of each instance's newest backup. What the repository has is what counts, whoever made it; where it cannot be asked, the
+/// The moment of each instance's newest good backup. What the repository has is what counts, whoever made it; where it cannot be asked, the
 /// journal says what this daemon knows.
 pub(super) async fn newest_backups(handle: &Handle) -> HashMap<String, Timestamp> {
-    let listed = async { handle.repository().await?.names(None).await };
-    match listed.await {
-        Ok(names) => {
-            let mut newest = HashMap::new();
-            for (instance, id) in names {
-                let Some(moment) = id.created_at() else { continue };
-                let latest = newest.entry(instance).or_insert(moment);
-                *latest = moment.max(*latest);
-            }
-            newest
-        }
+    match listed(handle).await {
+        Ok(newest) => newest,
         Err(error) => {
             tracing::warn!("unable to see how old the backups are: {}", engine::error::explain(&error));
             let views = handle.instances().into_iter();
@@ -134,34 +127,42 @@ pub(super) async fn newest_backups(handle: &Handle) -> HashMap<String, Timestamp
     }
 }
 
+async fn listed(handle: &Handle) -> Result<HashMap<String, Timestamp>, RepositoryError> {
+    let (config, repository) = (handle.config(), handle.repository().await?);
+    let mut newest = HashMap::new();
+    // One after the other: the manifests of one are in memory at a time.
+    for name in config.instances.keys() {
+        let listing = repository.list(Some(name)).await?;
+        newest.extend(listing.newest_good().get(name.as_str()).map(|backup| (name.clone(), backup.created_at)));
+    }
+    Ok(newest)
+}
+
 /// Tells of instances that are stale, and of those that are so no longer.
 pub(super) fn heed_ages(state: &mut State, handle: &Handle, newest: &HashMap<String, Timestamp>) {
     let (config, now) = (handle.config(), handle.now());
     state.watched.retain(|name, _| config.instances.contains_key(name));
     state.stale.retain(|name, _| config.instances.contains_key(name));
-    for view in handle.instances() {
-        let Some(instance) = config.instances.get(&view.name) else { continue };
-        let backup = view.jobs.iter().find(|job| job.job == Job::Backup);
-        let Some(allowed) = backup.and_then(|backup| backup.longest_age(&instance.routine)) else { continue };
+    for view in handle.instances().iter().filter(|view| view.stale_after_seconds.is_some()) {
         let name = &view.name;
+        // One that was just configured has nothing yet.
         let watched = *state.watched.entry(name.clone()).or_insert(now);
         let newest = newest.get(name).copied();
-        // One that was just configured has nothing yet.
-        let stale = now.duration_since(newest.unwrap_or(watched)) > allowed;
-        match (stale, state.stale.get(name).copied()) {
-            (true, Some(told)) if now.duration_since(told) < AGAIN => {}
-            (true, _) => {
+        let staleness = view.staleness(newest.map_or(Since::Watched(watched), Since::Backup), now);
+        match (staleness, state.stale.get(name).copied()) {
+            (Some(_), Some(told)) if now.duration_since(told) < AGAIN => {}
+            (Some(staleness), _) => {
                 state.stale.insert(name.clone(), now);
-                tell(state, &config, Notice::of_staleness(name, newest, watched, allowed, now), now);
+                tell(state, &config, Notice::of_staleness(name, &staleness, now), now);
             }
-            (false, Some(_)) => {
+            (None, Some(_)) => {
                 state.stale.remove(name);
                 state.failing.remove(&key(name, Job::Backup));
                 if let Some(newest) = newest {
                     tell(state, &config, Notice::of_freshness(name, newest, now), now);
                 }
             }
-            (false, None) => {}
+            (None, None) => {}
         }
     }
 }

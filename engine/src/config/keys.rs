@@ -435,8 +435,8 @@ const ROUTINE: &[Key] = &[
     Key {
         name: "stale_after",
         kind: "string",
-        default: "one and a half times the longest pause of `schedule`; without one, never",
-        about: "How old its newest backup may become before the daemon tells that it is stale",
+        default: "half as long again as the longest pause of `schedule`, at least an hour and at most a day more; without one, never",
+        about: "How old its newest good backup may become before it is stale",
         example: "\"36 hours\"",
         also: &["stale", "max_age", "rpo"],
     },

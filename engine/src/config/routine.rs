@@ -28,7 +28,7 @@ pub struct Routine {
     pub retries: u32,
     /// How long nothing may advance before a run is stopped.
     pub stall_timeout: Duration,
-    /// How old its newest backup may become; `None`: as its schedule allows.
+    /// How old its newest good backup may become; `None`: as its schedule allows.
     pub stale_after: Option<Duration>,
 }
 

@@ -55,6 +55,19 @@ pub struct Damaged {
     pub error: RepositoryError,
 }
 
+impl Listing {
+    /// The newest good backup of each instance: one whose manifest can be read, and of which no restored copy was other than what had
+    /// been backed up.
+    pub fn newest_good(&self) -> BTreeMap<&str, &Manifest> {
+        let is_good = |backup: &&Manifest| {
+            let seen = self.evidence.get(&(backup.instance.clone(), backup.id.clone()));
+            !matches!(seen, Some(Evidence::Refuted(_)))
+        };
+        // Oldest first, so that the last one stays.
+        self.backups.iter().filter(is_good).map(|backup| (backup.instance.as_str(), backup)).collect()
+    }
+}
+
 impl Repository {
     /// Every backup of one instance, or of all. A manifest that this machine has read before is not read again, unless the store says that
     /// another has taken its place. None is held against its checksums, as [`Self::verified_manifest`] does: enough to show it.

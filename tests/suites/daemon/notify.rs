@@ -107,6 +107,15 @@ async fn a_failure_and_its_end_arrive() {
     service.ended(&mut daemon, 1).await;
     // It was tried, and is tried again.
     wait_for(&mut daemon, || receiver.requests().iter().any(|request| request.path == "/hook").then_some(())).await;
+    // It is to be seen where somebody looks, and names no URL; the backup itself counts as what it was.
+    let refused = wait_for(&mut daemon, || {
+        let kept = fs::read_to_string(service.state().join("notify.json")).ok()?;
+        kept.contains("answered with status 503").then_some(kept)
+    });
+    refused.await;
+    let status = service.program.run(["status"]).await.expect_code(1).stdout;
+    assert!(status.contains("warning: the notifier hook (webhook) has taken nothing since "), "{status}");
+    assert!(status.contains(": 127.0.0.1:") && !status.contains("/hook"), "{status}");
     daemon.signal(rustix::process::Signal::TERM);
     daemon.wait().await.success();
 

@@ -1,0 +1,93 @@
+//! When an instance has been without a good backup for too long: the one definition, by which `status`, the API, the metrics and
+//! the notices go. The manual has it in words, in `docs/daemon.md`.
+
+use std::fmt;
+
+use engine::config::Routine;
+use jiff::{SignedDuration, Timestamp};
+
+/// What is left beside the longest pause of a schedule, for the run itself, its retries, and a machine that was asleep, is half that
+/// pause; but a backup that is made every few minutes may take longer, and one that is made once a month is missed sooner.
+const LEAST_GRACE: SignedDuration = SignedDuration::from_hours(1);
+const MOST_GRACE: SignedDuration = SignedDuration::from_hours(24);
+
+/// How old the newest good backup may become: what the configuration says, else what follows from the longest pause of the schedule.
+/// `None` where neither is said.
+pub(crate) fn allowed_age(routine: &Routine, pause: Option<SignedDuration>) -> Option<SignedDuration> {
+    let length = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+    let scheduled = pause.map(|pause| {
+        let grace = (pause / 2).clamp(LEAST_GRACE, MOST_GRACE);
+        pause.saturating_add(grace).saturating_add(length(routine.splay))
+    });
+    routine.stale_after.map(length).or(scheduled)
+}
+
+/// From when on an instance is without a good backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// The moment that its newest good backup shows.
+    Backup(Timestamp),
+    /// It has none; when it was first looked for one.
+    Watched(Timestamp),
+}
+
+/// That an instance has been without a good backup for longer than it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Staleness {
+    since: Since,
+    age: SignedDuration,
+    allowed: SignedDuration,
+}
+
+impl Staleness {
+    pub(crate) fn of(since: Since, allowed: SignedDuration, now: Timestamp) -> Option<Self> {
+        let (Since::Backup(at) | Since::Watched(at)) = since;
+        let age = now.duration_since(at);
+        (age > allowed).then_some(Self { since, age, allowed })
+    }
+}
+
+impl fmt::Display for Staleness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.since {
+            Since::Backup(at) => write!(f, "no good backup since {at:.0}")?,
+            Since::Watched(at) => write!(f, "no good backup at all, and it is watched since {at:.0}")?,
+        }
+        write!(f, ", for {}; it may be {}", length(self.age), length(self.allowed))
+    }
+}
+
+/// `36h 10m`: to the minute.
+fn length(duration: SignedDuration) -> String {
+    let minutes = SignedDuration::from_mins(duration.as_mins());
+    format!("{minutes:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_allowed_follows_from_the_schedule_unless_it_is_said() {
+        let hours = SignedDuration::from_hours;
+        for (pause, allowed) in [(hours(24), hours(36)), (hours(7 * 24), hours(8 * 24)), (hours(1), hours(2))] {
+            assert_eq!(allowed_age(&Routine::default(), Some(pause)), Some(allowed));
+        }
+        let splayed = Routine { splay: std::time::Duration::from_secs(600), ..Routine::default() };
+        assert_eq!(allowed_age(&splayed, Some(hours(24))), Some(hours(36) + SignedDuration::from_mins(10)));
+        let said = Routine { stale_after: Some(std::time::Duration::from_secs(7200)), ..Routine::default() };
+        assert_eq!(allowed_age(&said, Some(hours(24))), Some(hours(2)));
+        assert_eq!(allowed_age(&said, None), Some(hours(2)));
+        assert_eq!(allowed_age(&Routine::default(), None), None);
+    }
+
+    #[test]
+    fn it_is_stale_when_it_is_older_than_it_may_be_and_says_by_how_much() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let stale = |since, now| Staleness::of(since, SignedDuration::from_hours(36), at(now)).map(|it| it.to_string());
+        let since = Since::Backup(at("2026-11-01T02:00:07Z"));
+        assert_eq!(stale(since, "2026-11-02T14:00:07Z"), None);
+        let said = "no good backup since 2026-11-01T02:00:07Z, for 36h 1m; it may be 36h";
+        assert_eq!(stale(since, "2026-11-02T14:01:07Z").as_deref(), Some(said));
+    }
+}
