@@ -60,8 +60,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError::InUse`] where another process has it open; [`JournalError::Io`]
     pub fn open(folder: &Path, now: Timestamp) -> Result<Self, JournalError> {
-        let (file, lines) = JournalFile::open(folder)?;
-        let mut journal = Self { file, history: History::of(&lines) };
+        let (file, text) = JournalFile::open(folder)?;
+        let mut journal = Self { file, history: History::of(&text) };
+        drop(text);
         let unfinished: Vec<_> = journal.runs().filter(|run| run.ended_at.is_none()).map(|run| run.id).collect();
         for id in unfinished {
             journal.end(id, now, Outcome::Lost)?;
@@ -127,9 +128,9 @@ impl History {
         Ok(Self::of(&file::read(folder)?))
     }
 
-    fn of(lines: &[Vec<u8>]) -> Self {
+    fn of(text: &[u8]) -> Self {
         let mut history = Self::default();
-        for (number, line) in (1..).zip(lines) {
+        for (number, line) in (1..).zip(text.split_inclusive(|byte| *byte == b'\n')) {
             match serde_json::from_slice::<Event>(line) {
                 Ok(event) => history.apply(event),
                 // Each line stands for itself: what the others say still holds.

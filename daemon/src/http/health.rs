@@ -19,6 +19,8 @@ use super::Api;
 
 /// How long an answer holds: however often it is asked for, no more is tried.
 const HOLDS: Duration = Duration::from_secs(15);
+/// With many instances longer: each trial is a new connection, with a password's proof on both sides.
+const HOLDS_PER_INSTANCE: Duration = Duration::from_millis(300);
 /// How long one trial may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Databases that are tried at once.
@@ -64,10 +66,12 @@ impl Readiness {
     async fn of(&self, api: &Api) -> Checked {
         // Those who ask meanwhile wait for the same answer.
         let mut latest = self.0.lock().await;
-        if let Some((_, checked)) = latest.as_ref().filter(|(at, _)| at.elapsed() < HOLDS) {
+        let config = api.handle.config();
+        let instances = u32::try_from(config.instances.len()).unwrap_or(u32::MAX);
+        let holds = HOLDS.max(HOLDS_PER_INSTANCE.saturating_mul(instances));
+        if let Some((_, checked)) = latest.as_ref().filter(|(at, _)| at.elapsed() < holds) {
             return checked.clone();
         }
-        let config = api.handle.config();
         let instances = stream::iter(config.instances.values()).map(instance).buffered(PARALLEL).collect::<Vec<_>>();
         let (first, instances) = tokio::join!(repository(api), instances);
         let checks: Vec<_> = std::iter::once(first).chain(instances).collect();

@@ -31,8 +31,8 @@ pub(super) struct JournalFile {
 }
 
 impl JournalFile {
-    /// Opens the file in `folder`, makes it where it is missing, cuts off a torn last line, and returns all other lines.
-    pub(super) fn open(folder: &Path) -> Result<(Self, Vec<Vec<u8>>), JournalError> {
+    /// Opens the file in `folder`, makes it where it is missing, cuts off a torn last line, and returns all that is before it.
+    pub(super) fn open(folder: &Path) -> Result<(Self, Vec<u8>), JournalError> {
         let path = folder.join(JOURNAL);
         let failed = |action| {
             let path = path.clone();
@@ -54,10 +54,10 @@ impl JournalFile {
         let mut file = private().open(&path).map_err(failed("open"))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed("read"))?;
-        let (lines, end) = whole_lines(&bytes);
-        let mut journal = Self { path: path.clone(), file, _lock: lock, end };
+        keep_whole_lines(&mut bytes);
+        let mut journal = Self { path: path.clone(), file, _lock: lock, end: bytes.len() as u64 };
         journal.cut().and_then(|()| sync_folder(&path)).map_err(failed("write"))?;
-        Ok((journal, lines))
+        Ok((journal, bytes))
     }
 
     /// Writes a line. When this returns `Ok` it survives a loss of power; when it does not, the line is not there.
@@ -106,18 +106,20 @@ impl JournalFile {
     }
 }
 
-/// The whole lines, and where they end. What is behind is torn, or being written.
-fn whole_lines(bytes: &[u8]) -> (Vec<Vec<u8>>, u64) {
+/// Cuts off what is behind the last whole line: it is torn, or being written.
+fn keep_whole_lines(bytes: &mut Vec<u8>) {
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-    let lines = bytes[..end].split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
-    (lines, end as u64)
+    bytes.truncate(end);
 }
 
-/// The lines of the journal in `folder`; none where there is no journal.
-pub(super) fn read(folder: &Path) -> Result<Vec<Vec<u8>>, JournalError> {
+/// The whole lines of the journal in `folder`; none where there is no journal.
+pub(super) fn read(folder: &Path) -> Result<Vec<u8>, JournalError> {
     let path = folder.join(JOURNAL);
     match std::fs::read(&path) {
-        Ok(bytes) => Ok(whole_lines(&bytes).0),
+        Ok(mut bytes) => {
+            keep_whole_lines(&mut bytes);
+            Ok(bytes)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(source) => Err(JournalError::Io { action: "read", path, source }),
     }
@@ -173,7 +175,7 @@ mod tests {
         journal.file = disk;
         journal.append(&"third").unwrap();
         drop(journal);
-        let (_, lines) = JournalFile::open(folder.path()).unwrap();
-        assert_eq!(lines, [b"\"first\"\n", b"\"third\"\n"]);
+        let (_, text) = JournalFile::open(folder.path()).unwrap();
+        assert_eq!(text, b"\"first\"\n\"third\"\n");
     }
 }
