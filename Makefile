@@ -3,10 +3,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test majors demo soak bench lint deny tools
+.PHONY: help build test majors demo soak bench bench-daemon lint deny tools
 
 help: ## Say what there is to make
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 build: ## Build the program: target/release/odoo-backup
 	cargo build --locked --release -p odoo-backup
@@ -34,6 +34,9 @@ soak: tools ## Measure memory from 100 MB to 2 GB, on a folder and on S3, and wi
 
 bench: ## Measure this program beside gzip, zstd, restic and borg (options: tests/bench/run --help)
 	tests/bench/run
+
+bench-daemon: ## Measure one daemon with 200 instances: start, memory, answers (options: tests/bench/daemon --help)
+	tests/bench/daemon
 
 lint: ## Check format, clippy and documentation
 	cargo fmt --all --check
