@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::manifest::{StoredObject, made_up};
+use crate::repository::Listing;
 use crate::store::{LocalStore, Store};
 use crate::stream::Fingerprint;
 
@@ -61,6 +62,22 @@ fn what_failed_counts_until_a_later_copy_passed_that_was_verified_as_deeply() {
     }
     let both = [Passed, Failed].map(|outcome| seen("2026-11-22T04:10:00Z", Quick, outcome));
     assert_eq!(Evidence::of(both.to_vec()), Some(Evidence::Refuted(both[1].clone())));
+}
+
+#[test]
+fn the_newest_good_backup_is_the_newest_that_was_not_refuted() {
+    let nothing = Fingerprint::of(b"");
+    let at = |text: &str| BackupId::new(text.parse().unwrap());
+    let ids = [at("2026-11-20T02:00:00Z"), at("2026-11-21T02:00:00Z")];
+    let backup = |id: &BackupId| {
+        let key = member(&id.key("production"), "database.dump.zst");
+        made_up::manifest("production", id, StoredObject { key, plain: nothing, stored: nothing })
+    };
+    let mut listing = Listing { backups: ids.iter().map(backup).collect(), ..Default::default() };
+    assert_eq!(listing.newest_good()["production"].id, ids[1]);
+    let name = seen("2026-11-22T04:10:00Z", Depth::Quick, ProofOutcome::Failed);
+    listing.evidence.insert(("production".into(), ids[1].clone()), Evidence::Refuted(name));
+    assert_eq!(listing.newest_good()["production"].id, ids[0]);
 }
 
 #[tokio::test]
