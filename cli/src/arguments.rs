@@ -287,7 +287,8 @@ its role's rights.")]
     #[command(after_help = "Examples:
   odoo-backup prune --dry-run              what would go, and why the rest stays
   odoo-backup prune
-  odoo-backup prune production --accept-shrunk   the data was removed on purpose: go on pruning")]
+  odoo-backup prune production --accept-shrunk   the data was removed on purpose: go on pruning
+  odoo-backup prune --repack --dry-run     what volumes hold that no backup needs any more")]
     Prune {
         /// Names of instances [default: all of the configuration]
         #[arg(value_name = "INSTANCE")]
@@ -298,6 +299,9 @@ its role's rights.")]
         /// Accept that the newest backup holds much less than those before it; names of instances must be given
         #[arg(long, requires = "instances")]
         accept_shrunk: bool,
+        /// Write volumes anew of which most is needed by no backup any more; `repack_below` says when
+        #[arg(long)]
+        repack: bool,
     },
     /// Keep a backup, whatever the policy says
     Pin {

@@ -13,7 +13,7 @@ use self::destination::Destination;
 use self::objects::{Outcome, bring};
 use crate::config::Config;
 use crate::error::Error;
-use crate::manifest::{MANIFEST, Manifest, SET_ASIDE};
+use crate::manifest::{MANIFEST, Manifest, SET_ASIDE, StoredObject};
 use crate::repository::{BackupId, Damage, Lock, Purpose, Repository, RepositoryError, damage_of_document, member};
 use crate::run::Run;
 use crate::store::Key;
@@ -208,9 +208,13 @@ impl Copying<'_> {
             Ok(documents) => documents,
             Err(error) => return self.leave_out(id, [damage_of_document(manifest_key(self.instance, id), error)?]),
         };
-        let is_there = self.destination.has_backup(id, &documents).await?;
+        let there = self.destination.backup(id, &documents).await?;
+        let is_there = there.is_some();
+        // What it lacks there is brought, as far as it stands on the same objects here.
+        let is_named =
+            |object: &&StoredObject| there.as_ref().is_none_or(|there| there.objects().any(|named| named == *object));
         let mut missing = Vec::new();
-        for object in documents.manifest.objects() {
+        for object in documents.manifest.objects().filter(is_named) {
             if let Some(damage) = self.broken.get(&object.key) {
                 let damage = damage.clone();
                 return self.leave_out(id, [damage]);

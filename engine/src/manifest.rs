@@ -4,21 +4,22 @@
 //! fingerprints of what went in and of what is stored, so that nothing read back has to be believed.
 
 mod brief;
+mod checksums;
 #[cfg(test)]
 pub(crate) mod made_up;
-
-use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::brief::{Brief, DatabaseBrief, FilestoreBrief};
+pub(crate) use self::checksums::{manifest_digests, write_both_checksums};
+pub use self::checksums::{read_checksums, write_checksums};
 
 use crate::odoo::{AttachmentCounts, OdooFacts};
 use crate::postgres::ServerFacts;
 use crate::repository::BackupId;
 use crate::store::Key;
-use crate::stream::{Digest, Fingerprint};
+use crate::stream::Fingerprint;
 
 /// The version of the format that this program writes, and the latest one that it reads.
 pub const FORMAT: u32 = 1;
@@ -206,6 +207,21 @@ pub struct Volume {
     pub object: StoredObject,
     /// The list of its files, one JSON object a line, in zstd; see [`crate::filestore::Listed`].
     pub list: StoredObject,
+    /// The volume whose place it took; `None` where a backup made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Replaced>,
+}
+
+/// A volume whose place another one took, which holds what was needed of it still. It stays for a while, for those who began to read
+/// before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// Its archive.
+    pub object: Key,
+    /// Its list.
+    pub list: Key,
+    /// When that was, by the store's clock.
+    pub at: Timestamp,
 }
 
 /// An object of the repository.
@@ -239,6 +255,13 @@ impl Manifest {
         self.objects().filter(|object| object.key.is_under(&own)).map(|object| object.stored.size).sum()
     }
 
+    /// Whether `other` is of the same backup, with the same content, and differs in how its files are packed at most.
+    pub(crate) fn is_same_backup(&self, other: &Self) -> bool {
+        let mut packed_alike = other.clone();
+        packed_alike.filestore.volumes.clone_from(&self.filestore.volumes);
+        *self == packed_alike
+    }
+
     /// The manifest as it is stored.
     pub fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec_pretty(self)?;
@@ -253,38 +276,3 @@ pub const MANIFEST: &str = "manifest.json";
 pub const SET_ASIDE: &str = "set-aside.json";
 /// The name of the checksums in their backup's folder.
 pub const CHECKSUMS: &str = "SHA256SUMS";
-
-/// `SHA256SUMS` of a backup: every object in its folder, for `sha256sum --check` and to know a damaged manifest.
-pub fn write_checksums<'a>(objects: impl Iterator<Item = (&'a str, Digest)>) -> String {
-    let lines: BTreeMap<_, _> = objects.collect();
-    lines.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect()
-}
-
-/// What [`write_checksums`] wrote. Lines that are none are left out: what is missing is then missed.
-pub fn read_checksums(bytes: &[u8]) -> BTreeMap<String, Digest> {
-    let text = String::from_utf8_lossy(bytes);
-    let lines = text.lines().filter_map(|line| {
-        let (digest, name) = line.split_once("  ")?;
-        Some((name.to_owned(), digest.parse().ok()?))
-    });
-    lines.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checksums_are_as_sha256sum_writes_them_and_read_back() {
-        let digest = Digest::of(b"abc");
-        let text = write_checksums([("manifest.json", digest), ("database.dump.zst", Digest::of(b""))].into_iter());
-        assert_eq!(
-            text,
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  database.dump.zst\n\
-             ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  manifest.json\n"
-        );
-        let read = read_checksums(text.as_bytes());
-        assert_eq!((read.len(), read.get("manifest.json")), (2, Some(&digest)));
-        assert!(read_checksums(b"\xff\n  \nzz  manifest.json\n").is_empty());
-    }
-}

@@ -4,7 +4,9 @@
 //! and the next run goes on with those.
 
 mod inventory;
+mod needs;
 mod removal;
+mod repack;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use retention::{PlanError, Situation, plan};
 use self::inventory::{Inventory, as_retention_sees};
 pub use self::removal::Removed;
 use self::removal::remove;
+pub use self::repack::{Repacked, RepackedVolume};
 use crate::config::Instance;
 use crate::error::Error;
 use crate::manifest::SET_ASIDE;
@@ -30,6 +33,8 @@ pub struct PruneOptions {
     pub dry_run: bool,
     /// A person says that the newest backup's figures are right, though they fell.
     pub accept_shrunk: bool,
+    /// Write volumes anew of which little is needed, also where the instance's retention does not ask for it.
+    pub repack: bool,
 }
 
 /// What became of an instance's backups.
@@ -45,6 +50,8 @@ pub struct Pruned {
     pub accepted: Option<BackupId>,
     /// What was removed; nothing after a dry run.
     pub removed: Removed,
+    /// What was or, in a dry run, would be done about volumes of which little is needed; `None` where nobody asked for that.
+    pub repacked: Option<Repacked>,
 }
 
 /// Prunes the backups of an instance by its policy.
@@ -58,7 +65,7 @@ pub async fn prune(
     run: &Run,
 ) -> Result<Pruned, Error> {
     let result = if options.dry_run {
-        run.until_cancelled(survey(repository, instance, options)).await.map(|(pruned, _)| pruned)
+        run.until_cancelled(forecast_all(repository, instance, options)).await
     } else {
         locked(repository, instance, options, run).await
     };
@@ -84,6 +91,10 @@ async fn carry_out(
     options: PruneOptions,
 ) -> Result<Pruned, Error> {
     let (mut pruned, inventory) = survey(repository, instance, options).await?;
+    // What a run that was cut off has left of changing a manifest.
+    for id in &inventory.unsettled {
+        repository.settle_checksums(lock, &instance.name, id).await?;
+    }
     if let Some(newest) = &pruned.accepted {
         let manifest = inventory.manifests.iter().find(|manifest| manifest.id == *newest);
         if let Some(manifest) = manifest {
@@ -98,7 +109,24 @@ async fn carry_out(
         pruned.removed =
             remove(repository, lock, &instance.name, inventory, &doomed, instance.retention.grace()).await?;
     }
+    if is_to_repack(instance, options) {
+        pruned.repacked = Some(repack::repack(repository, lock, instance).await?);
+    }
     Ok(pruned)
+}
+
+/// What a run would do.
+async fn forecast_all(repository: &Repository, instance: &Instance, options: PruneOptions) -> Result<Pruned, Error> {
+    let (mut pruned, inventory) = survey(repository, instance, options).await?;
+    if is_to_repack(instance, options) {
+        let doomed: Vec<BackupId> = pruned.frees.keys().cloned().collect();
+        pruned.repacked = Some(repack::plan(repository, instance, &inventory, &doomed).await?.0);
+    }
+    Ok(pruned)
+}
+
+fn is_to_repack(instance: &Instance, options: PruneOptions) -> bool {
+    options.repack || instance.retention.repack
 }
 
 /// What the policy says of the backups of an instance in a list that was read before. As nothing is removed by it, the manifests are taken
@@ -149,7 +177,7 @@ async fn survey(
     let doomed: Vec<BackupId> = made.removals().filter_map(|decision| decision.id.parse().ok()).collect();
     let frees = inventory.frees(&doomed);
     let damaged = std::mem::take(&mut inventory.damaged);
-    Ok((Pruned { plan: made, frees, damaged, accepted, removed: Removed::default() }, inventory))
+    Ok((Pruned { plan: made, frees, damaged, accepted, removed: Removed::default(), repacked: None }, inventory))
 }
 
 /// Removes one backup because a person says so, also one whose manifest cannot be read, or that was set aside.

@@ -130,6 +130,9 @@ impl fmt::Display for Age {
 pub struct Percent(u8);
 
 impl Percent {
+    /// 50 %
+    pub const HALF: Self = Self(50);
+
     /// A percentage of which it is known that it is one.
     pub(crate) const fn of(value: u8) -> Self {
         assert!(value <= 100);
@@ -139,6 +142,11 @@ impl Percent {
     /// Whether `after` is less than `before` by more than this. Exact, for all values.
     pub fn exceeded_by_fall(self, before: u64, after: u64) -> bool {
         u128::from(after) * 100 < u128::from(before) * u128::from(100 - self.0)
+    }
+
+    /// Whether `part` is less than this part of `whole`. Exact, for all values.
+    pub fn is_undercut(self, part: u64, whole: u64) -> bool {
+        u128::from(part) * 100 < u128::from(whole) * u128::from(self.0)
     }
 }
 

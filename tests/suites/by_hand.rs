@@ -101,6 +101,46 @@ async fn the_documents_commands_restore_a_backup() {
 }
 
 #[tokio::test]
+async fn the_documents_commands_restore_a_backup_whose_volumes_were_written_anew() {
+    let project = Project::start().await;
+    let odd = |name: &str| project.filestore().join(name);
+    let many: Vec<String> = (0..200).map(|number| format!("odd-{number}")).collect();
+    many.iter().for_each(|name| fs::write(odd(name), name.repeat(5000)).unwrap());
+    back_up(&project).await;
+    many[..190].iter().for_each(|name| fs::remove_file(odd(name)).unwrap());
+    fs::write(odd("odd-199"), "the newest").unwrap();
+    let backup = back_up(&project).await;
+    let program = odoo_backup!(project.config());
+    let retention =
+        "[instance.production.retention]\nkeep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0\nhold_if_shrunk = 100\n";
+    project.write_config(&format!("url = \"file://{}\"", project.repository().display()), retention);
+    let before = fs::read(backup.join("SHA256SUMS")).unwrap();
+    let done = program.run(["prune", "--repack", "--json"]).await.success().json();
+    assert_eq!(done["instances"][0]["repacked"]["backups"].as_array().unwrap().len(), 1, "{done}");
+    // What is there of the former is nobody's now, and must not be missed.
+    for former in ["filestore-0001.tar.zst", "filestore-0001.files.zst"] {
+        for folder in fs::read_dir(project.repository().join("production")).unwrap().map(|entry| entry.unwrap().path())
+        {
+            if folder != backup && folder.join(former).exists() {
+                fs::remove_file(folder.join(former)).unwrap();
+            }
+        }
+    }
+    // Also where it was cut off while it changed the manifest, which then is one of two that the checksums know.
+    let after = fs::read(backup.join("SHA256SUMS")).unwrap();
+    fs::write(backup.join("SHA256SUMS"), [after.clone(), before].concat()).unwrap();
+    let restored = assert_success(&shell(&project, &backup, &to_restore(&project)));
+    assert!(restored.contains("manifest.json: OK") && restored.contains(" files\n"), "{restored}");
+    assert_same_database(project.database(), project.target_database()).await;
+    assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
+    program.run(["check", "--read-data"]).await.success();
+    fs::write(backup.join("SHA256SUMS"), after).unwrap();
+
+    let one = assert_success(&shell(&project, &backup, commands(&project).last().unwrap()));
+    assert!(one.contains(": OK"), "{one}");
+}
+
+#[tokio::test]
 async fn the_documents_commands_restore_a_backup_without_files() {
     let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
     let backup = back_up(&project).await;

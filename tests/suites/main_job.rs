@@ -22,6 +22,8 @@ mod neutral;
 mod proofs;
 #[path = "main_job/pruning.rs"]
 mod pruning;
+#[path = "main_job/repacking.rs"]
+mod repacking;
 #[path = "main_job/repairing.rs"]
 mod repairing;
 #[path = "main_job/round_trip.rs"]

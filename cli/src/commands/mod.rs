@@ -19,6 +19,7 @@ mod now;
 mod pin;
 mod proofs;
 mod prune;
+mod repacked;
 mod repair;
 mod report;
 mod restore;
@@ -179,8 +180,8 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         Command::Repair { instances, read_data, dry_run } => {
             repair::repair(config, &instances, read_data, dry_run, &run, output).await
         }
-        Command::Prune { instances, dry_run, accept_shrunk } => {
-            prune::prune(config, &instances, PruneOptions { dry_run, accept_shrunk }, &run, output).await
+        Command::Prune { instances, dry_run, accept_shrunk, repack } => {
+            prune::prune(config, &instances, PruneOptions { dry_run, accept_shrunk, repack }, &run, output).await
         }
         Command::Pin { backup, note } => pin::pin(config, &backup, note, &run, output).await,
         Command::Unpin { backup } => pin::unpin(config, &backup, &run, output).await,

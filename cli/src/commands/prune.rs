@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use engine::config::Instance;
 use engine::error::explain;
-use engine::prune::{Decision, Hold, PruneOptions, Pruned, Removed, Verdict};
+use engine::prune::{Decision, Hold, PruneOptions, Pruned, Removed, Repacked, Verdict};
 use engine::run::Run;
 use serde_json::{Value, json};
 
+use super::repacked::{repacked_document, repacked_text};
 use super::{Chosen, Failure, failed_one, instances, load, open};
 use crate::exit::Exit;
 use crate::output::{Output, error_document};
@@ -67,11 +68,17 @@ pub(super) async fn prune(
 }
 
 fn exit_of(pruned: &Pruned) -> Exit {
-    match (&pruned.damaged[..], &pruned.plan.holds[..], &pruned.removed.in_use[..]) {
+    let of_rest = match (&pruned.damaged[..], &pruned.plan.holds[..], &pruned.removed.in_use[..]) {
         ([], [], []) => Exit::Success,
         ([], ..) => Exit::Warnings,
         _ => Exit::Damage,
-    }
+    };
+    let of_volumes = match &pruned.repacked {
+        Some(repacked) if !repacked.damage.is_empty() => Exit::Damage,
+        Some(repacked) if !repacked.unchanged.is_empty() => Exit::Warnings,
+        _ => Exit::Success,
+    };
+    of_rest.max(of_volumes)
 }
 
 fn warn(instance: &str, pruned: &Pruned, output: Output) {
@@ -93,6 +100,9 @@ fn warn(instance: &str, pruned: &Pruned, output: Output) {
     }
     for id in &pruned.removed.in_use {
         output.warning(&format!("{instance}: {id} is being read and was left for the next run"));
+    }
+    for warning in pruned.repacked.iter().flat_map(Repacked::warnings) {
+        output.warning(&format!("{instance}: {warning}"));
     }
 }
 
@@ -117,6 +127,7 @@ fn document(instance: &Instance, pruned: &Pruned) -> Value {
             "error": explain(&damaged.error),
         })).collect::<Vec<_>>(),
         "removed": removed_document(&pruned.removed),
+        "repacked": pruned.repacked.as_ref().map(repacked_document),
     })
 }
 
@@ -168,6 +179,9 @@ fn text(instance: &Instance, pruned: &Pruned, dry_run: bool) -> String {
         }
         false => removed_text(name, &pruned.removed),
     });
+    if let Some(repacked) = &pruned.repacked {
+        text.push_str(&repacked_text(repacked, dry_run));
+    }
     text
 }
 

@@ -7,7 +7,7 @@ use engine::config::{CopyRepository, Instance};
 use engine::copy::after_backup;
 use engine::error::explain;
 use engine::manifest::Manifest;
-use engine::prune::{PruneOptions, prune};
+use engine::prune::{PruneOptions, Repacked, prune};
 use engine::repository::Repository;
 use engine::run::Run;
 
@@ -73,7 +73,8 @@ async fn prune_behind(repository: &Repository, instance: &Instance, run: &Run) -
         let error = explain(&damaged.error);
         format!("nothing is removed, for what {} needs is not known: {error}", damaged.id)
     });
-    let warnings = held.chain(damaged).collect();
+    let repacked = pruned.repacked.iter().flat_map(Repacked::warnings);
+    let warnings = held.chain(damaged).chain(repacked).collect();
     Behind { removed: Some((pruned.removed.backups.len() as u64, pruned.removed.bytes)), warnings }
 }
 

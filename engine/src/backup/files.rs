@@ -131,7 +131,7 @@ async fn store_one_by_one(
             continue;
         }
         let (list, ()) = draft.add(&format!("{name}.files.zst"), list).await?;
-        volumes.push(Volume { files, bytes, object, list });
+        volumes.push(Volume { files, bytes, object, list, replaces: None });
     }
     Ok(volumes)
 }

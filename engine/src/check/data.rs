@@ -11,14 +11,14 @@ use super::rotation::{Candidate, Rotation};
 use super::sample::Sample;
 use super::structure::Survey;
 use crate::error::Error;
-use crate::filestore::{Listed, read_files, read_list};
+use crate::filestore::{Listed, compare, read_list};
 use crate::manifest::{DatabaseContent, StoredObject, Volume};
 use crate::postgres::{self, PostgresError, Tools};
 use crate::progress::Task;
 use crate::repository::{Damage, Repository, damage_by_store};
 use crate::run::Run;
 use crate::store::Key;
-use crate::stream::{Digest, DigestReader, Fingerprint, decode};
+use crate::stream::{Digest, decode};
 
 /// Objects that are read at once.
 const PARALLEL_READS: usize = 2;
@@ -168,7 +168,7 @@ async fn unreadable_archive(
 /// Reads a volume and its list, and holds each of the files against the list.
 async fn read_volume(repository: &Repository, volume: &Volume, task: Task) -> Result<Vec<Damage>, Error> {
     let listed = repository.examine(&volume.list, Task::default(), |list| {
-        read_list(list).map(|listed| listed.map(fingerprint_of)).collect::<io::Result<HashMap<_, _>>>()
+        read_list(list).map(|listed| listed.map(Listed::fingerprint)).collect::<io::Result<HashMap<_, _>>>()
     });
     let object = &volume.object;
     let files = match listed.await? {
@@ -186,26 +186,4 @@ async fn read_volume(repository: &Repository, volume: &Volume, task: Task) -> Re
         Err(damage) => damage,
     };
     Ok(vec![wrong])
-}
-
-fn fingerprint_of(listed: Listed) -> (String, Fingerprint) {
-    (listed.path, Fingerprint { size: listed.size, sha256: listed.sha256 })
-}
-
-/// What is wrong with an archive by its list.
-fn compare(archive: impl io::Read, mut listed: HashMap<String, Fingerprint>) -> io::Result<Option<String>> {
-    let mut wrong: Vec<String> = Vec::new();
-    read_files(archive, |path, _, content| {
-        let mut content = DigestReader::new(content);
-        io::copy(&mut content, &mut io::sink())?;
-        match listed.remove(path) {
-            Some(expected) if expected == content.fingerprint() => {}
-            Some(_) => wrong.push(format!("{path} is not what the list says")),
-            None => wrong.push(format!("{path} is not in the list")),
-        }
-        Ok(())
-    })?;
-    wrong.extend(listed.into_keys().map(|path| format!("{path} is in the list only")));
-    wrong.sort();
-    Ok((!wrong.is_empty()).then(|| wrong.join("; ")))
 }

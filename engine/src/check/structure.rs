@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::Unnamed;
 use crate::error::Error;
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject};
-use crate::repository::{BackupId, Checksums, Damage, Repository, SetAside, damage_of_document, layout, member};
+use crate::repository::{
+    BackupId, Checksums, Damage, Repository, SetAside, Verified, damage_of_document, layout, member,
+};
 use crate::store::{Key, Object};
 
 /// An instance, looked at.
@@ -31,15 +33,19 @@ pub(super) async fn survey(
     repository: &Repository,
     instance: &str,
     ids: Vec<BackupId>,
-    objects: HashMap<Key, Object>,
+    mut objects: HashMap<Key, Object>,
 ) -> Result<Survey, Error> {
     let wanted: HashSet<&BackupId> = ids.iter().collect();
     let is_whole = layout::ids(objects.values()).all(|id| wanted.contains(&id));
     let aside = repository.set_aside(instance, objects.values()).await?;
+    let verified = repository.verified_backups(instance, ids, objects.values()).await?;
+    let manifests =
+        verified.iter().filter_map(|(_, verified)| verified.as_ref().ok()).map(|verified| &verified.manifest);
+    find_newer(repository, manifests, &mut objects).await?;
     let mut backups = Vec::new();
-    for (id, verified) in repository.verified_backups(instance, ids, objects.values()).await? {
+    for (id, verified) in verified {
         backups.push(match verified {
-            Ok((manifest, sums)) => {
+            Ok(Verified { manifest, checksums: sums, .. }) => {
                 let damage = damage_of(&manifest, &sums, &objects);
                 Surveyed { id, manifest: Some(manifest), damage }
             }
@@ -52,6 +58,22 @@ pub(super) async fn survey(
     let mut survey = Survey { instance: instance.to_owned(), objects, backups, aside, is_whole };
     survey.find_contradictions();
     Ok(survey)
+}
+
+/// Looks once more for what manifests name and is not in the listing: a prune that writes volumes anew may have stored it since.
+async fn find_newer(
+    repository: &Repository,
+    manifests: impl Iterator<Item = &Manifest>,
+    objects: &mut HashMap<Key, Object>,
+) -> Result<(), Error> {
+    let missing = manifests.flat_map(Manifest::objects).map(|object| &object.key);
+    let missing: HashSet<&Key> = missing.filter(|key| !objects.contains_key(*key)).collect();
+    for key in missing {
+        if let Some(found) = repository.store().head(key).await? {
+            objects.insert(key.clone(), found);
+        }
+    }
+    Ok(())
 }
 
 fn damage_of(manifest: &Manifest, sums: &Checksums, objects: &HashMap<Key, Object>) -> Vec<Damage> {

@@ -388,6 +388,22 @@ const LIMITS: &[Key] = &[
         example: "\"24 hours\"",
         also: &["grace_period"],
     },
+    Key {
+        name: "repack",
+        kind: "boolean",
+        default: "`false`",
+        about: "Whether each prune also writes volumes anew most of whose content no backup needs any more, as `prune --repack` does",
+        example: "true",
+        also: &["compact"],
+    },
+    Key {
+        name: "repack_below",
+        kind: "percentage",
+        default: "`\"50%\"`",
+        about: "Such a volume is written anew where less than this part of its bytes is needed",
+        example: "\"50%\"",
+        also: &["repack_threshold", "max_unused"],
+    },
 ];
 
 /// What the daemon does with an instance by itself.

@@ -17,6 +17,10 @@ pub struct Retention {
     pub policy: Policy,
     /// `grace`; `None`: 24 hours.
     grace: Option<Age>,
+    /// Whether each prune also writes volumes anew of which little is needed.
+    pub repack: bool,
+    /// `repack_below`; `None`: half.
+    repack_below: Option<Percent>,
     /// Whether the section is there, rather than that its defaults hold.
     pub is_configured: bool,
 }
@@ -30,6 +34,11 @@ impl Retention {
         // An age that reaches back before all time never ends.
         self.grace.map_or(DEFAULT, |age| length(age).unwrap_or(SignedDuration::MAX).unsigned_abs())
     }
+
+    /// A volume is written anew where less than this part of its bytes is needed.
+    pub fn repack_below(&self) -> Percent {
+        self.repack_below.unwrap_or(Percent::HALF)
+    }
 }
 
 /// Reads the section inside `instance`, or says what holds without it. Where it names no zone of its own, `timezone` holds.
@@ -39,7 +48,7 @@ pub(super) fn read(instance: &Section<'_>, timezone: &Zone) -> Result<Retention,
         Some(section) => read_section(&section, timezone),
         None => {
             let policy = Policy { timezone: Some(timezone.clone()), ..Policy::default() };
-            Ok(Retention { policy, grace: None, is_configured: false })
+            Ok(Retention { policy, ..Retention::default() })
         }
     }
 }
@@ -67,6 +76,8 @@ fn read_section(section: &Section<'_>, timezone: &Zone) -> Result<Retention, Rep
     let stop_if_stale = section.optional::<Age>("stop_if_stale");
     let hold_if_shrunk = section.optional::<Percent>("hold_if_shrunk");
     let grace = section.optional::<Age>("grace");
+    let repack = section.optional::<bool>("repack");
+    let repack_below = section.optional::<Percent>("repack_below");
     let [keep_last, hourly, daily, weekly, monthly, yearly] = counts;
     let policy = Policy {
         keep_last: keep_last?,
@@ -81,7 +92,13 @@ fn read_section(section: &Section<'_>, timezone: &Zone) -> Result<Retention, Rep
         hold_if_shrunk: hold_if_shrunk?.unwrap_or(default.hold_if_shrunk),
     };
     match policy.validate() {
-        Ok(()) => Ok(Retention { policy, grace: grace?, is_configured: true }),
+        Ok(()) => Ok(Retention {
+            policy,
+            grace: grace?,
+            repack: repack?.unwrap_or_default(),
+            repack_below: repack_below?,
+            is_configured: true,
+        }),
         Err(error) => Err(section.refuse_all(format!("{error}; {}", error.hint()))),
     }
 }

@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 
 use super::manifest_key;
 use crate::error::Error;
-use crate::manifest::{CHECKSUMS, MANIFEST, SET_ASIDE, StoredObject};
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, SET_ASIDE, StoredObject};
 use crate::repository::{BackupId, Documents, Repository, RepositoryError, member};
 use crate::store::{Key, Mode, read_document};
 use crate::stream::{DigestReader, Fingerprint, body_of, consume};
@@ -36,18 +36,23 @@ impl<'a> Destination<'a> {
         has(SET_ASIDE) && !has(MANIFEST)
     }
 
-    /// Whether this backup is there.
+    /// The manifest of this backup, where it is there. It may stand on other volumes than its copy: a prune writes them anew in the one
+    /// repository and not in the other.
     ///
     /// # Errors
-    /// [`RepositoryError::Another`] where one of the same name is.
-    pub(super) async fn has_backup(&self, id: &BackupId, documents: &Documents) -> Result<bool, Error> {
+    /// [`RepositoryError::Another`] where another of the same name is there.
+    pub(super) async fn backup(&self, id: &BackupId, documents: &Documents) -> Result<Option<Manifest>, Error> {
         let key = manifest_key(self.instance, id);
         if !self.sizes.contains_key(&key) {
-            return Ok(false);
+            return Ok(None);
         }
-        match read_document(&**self.repository.store(), &key).await? == documents.manifest_bytes {
-            true => Ok(true),
-            false => Err(self.another(key)),
+        let bytes = read_document(&**self.repository.store(), &key).await?;
+        if bytes == documents.manifest_bytes {
+            return Ok(Some(documents.manifest.clone()));
+        }
+        match self.repository.manifest_of(self.instance, id, &key, &bytes) {
+            Ok(there) if there.is_same_backup(&documents.manifest) => Ok(Some(there)),
+            _ => Err(self.another(key)),
         }
     }
 
@@ -99,10 +104,11 @@ impl<'a> Destination<'a> {
         }
         let store = self.repository.store();
         let sums = member(&id.key(self.instance), CHECKSUMS);
+        let checksums = documents.settled_checksums();
         match self.sizes.contains_key(&sums) {
-            true if read_document(&**store, &sums).await? == documents.checksums => {}
+            true if read_document(&**store, &sums).await? == checksums => {}
             true => return Err(self.another(sums)),
-            false => drop(store.put(&sums, body_of(documents.checksums.clone()), Mode::CreateNew).await?),
+            false => drop(store.put(&sums, body_of(checksums), Mode::CreateNew).await?),
         }
         let key = manifest_key(self.instance, id);
         let size = store.put(&key, body_of(documents.manifest_bytes.clone()), Mode::CreateNew).await?;

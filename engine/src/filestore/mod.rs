@@ -4,8 +4,11 @@ mod content;
 mod error;
 mod ledger;
 mod look;
+#[cfg(test)]
+pub(crate) mod made_up;
 mod name;
 mod rebuild;
+mod reduce;
 mod trim;
 mod unpack;
 mod volume;
@@ -18,6 +21,7 @@ pub use name::{FileName, Names};
 pub(crate) use rebuild::{
     ListedFrame, frames, is_intact, lacking, list_again, possible_levels, write_end, write_frame, write_list,
 };
+pub(crate) use reduce::{compare, reduce};
 pub use trim::remove_others;
 pub(crate) use unpack::check_path;
 pub use unpack::{NewFilestore, Unpacked, read_files, unpack};

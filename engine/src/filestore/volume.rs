@@ -10,7 +10,7 @@ use super::content::{Content, Seen};
 use super::name::FileName;
 use super::walk::{Batches, FileEntry};
 use crate::progress::Task;
-use crate::stream::{ChunkWriter, Digest, Encoded, FrameWriter, Level, Outcome, Packed, body_of, produce};
+use crate::stream::{ChunkWriter, Digest, Encoded, Fingerprint, FrameWriter, Level, Outcome, Packed, body_of, produce};
 
 /// How large a volume may become before the next one is begun.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +49,13 @@ pub struct Listed {
     pub offset: u64,
 }
 
+impl Listed {
+    /// Its path, and what its content must be.
+    pub(crate) fn fingerprint(self) -> (String, Fingerprint) {
+        (self.path, Fingerprint { size: self.size, sha256: self.sha256 })
+    }
+}
+
 /// Reads a volume's list.
 pub fn read_list(list: impl io::Read) -> impl Iterator<Item = io::Result<Listed>> {
     io::BufReader::new(list).lines().map(|line| Ok(serde_json::from_str(&line?)?))
@@ -76,14 +83,14 @@ pub fn write_volume(
 ) -> Encoded<WrittenVolume> {
     let (body, outcome) = produce(move |out| {
         let root = lock(&batches).root().to_owned();
-        let mut volume = Writer::new(out, level, task)?;
+        let mut writer = Writer { volume: VolumeWriter::new(out, level)?, task };
         let mut next = Some(first);
         while let Some(batch) = next {
-            volume.append(&root, &batch, &batches)?;
-            let full = volume.bytes >= limits.bytes || volume.files >= limits.files;
+            writer.append(&root, &batch, &batches)?;
+            let full = writer.volume.bytes >= limits.bytes || writer.volume.files >= limits.files;
             next = if full { None } else { lock(&batches).next_batch()? };
         }
-        volume.finish()
+        writer.volume.finish()
     });
     Encoded { body, outcome }
 }
@@ -92,68 +99,56 @@ fn lock(batches: &Mutex<Batches>) -> std::sync::MutexGuard<'_, Batches> {
     batches.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct Writer<'a> {
-    tar: tar::Builder<FrameWriter<&'a mut ChunkWriter>>,
+/// A volume in the making: frames, and files in them.
+pub(super) struct VolumeWriter<W: Write> {
+    tar: tar::Builder<FrameWriter<W>>,
     list: FrameWriter<Vec<u8>>,
+    /// Of the frame under way.
+    pending: Vec<Listed>,
     files: u64,
     bytes: u64,
-    task: Task,
 }
 
-impl<'a> Writer<'a> {
-    fn new(out: &'a mut ChunkWriter, level: Level, task: Task) -> io::Result<Self> {
+impl<W: Write> VolumeWriter<W> {
+    pub(super) fn new(out: W, level: Level) -> io::Result<Self> {
         let mut tar = tar::Builder::new(FrameWriter::new(out, level)?);
         tar.sparse(false);
-        Ok(Self { tar, list: FrameWriter::new(Vec::new(), Level::OF_LISTS)?, files: 0, bytes: 0, task })
+        let list = FrameWriter::new(Vec::new(), Level::OF_LISTS)?;
+        Ok(Self { tar, list, pending: Vec::new(), files: 0, bytes: 0 })
     }
 
-    /// Appends a batch as one frame.
-    fn append(&mut self, root: &Path, batch: &[FileEntry], batches: &Mutex<Batches>) -> io::Result<()> {
-        let mut listed = Vec::with_capacity(batch.len());
-        for entry in batch {
-            listed.extend(self.append_file(root, entry, batches)?);
+    /// Appends a file of `size` bytes to the frame under way, which `write` writes.
+    pub(super) fn append(
+        &mut self,
+        path: &str,
+        (size, mtime): (u64, u64),
+        write: impl FnOnce(&mut FrameWriter<W>) -> io::Result<Seen>,
+    ) -> io::Result<Seen> {
+        let seen = append_entry(&mut self.tar, path, (size, mtime), write)?;
+        let padding = size.next_multiple_of(BLOCK) - size;
+        let offset = self.tar.get_ref().position_in_frame() - padding - size;
+        let (path, sha256) = (path.to_owned(), seen.sha256);
+        self.pending.push(Listed { path, size, sha256, mtime, frame: 0, frame_length: 0, offset });
+        self.files += 1;
+        self.bytes += size;
+        Ok(seen)
+    }
+
+    /// Ends the frame under way, unless nothing is in it.
+    pub(super) fn end_frame(&mut self) -> io::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
         }
         let frame = self.tar.get_mut().end_frame()?;
-        for mut file in listed {
+        for mut file in self.pending.drain(..) {
             (file.frame, file.frame_length) = (frame.offset, frame.length);
             write_listed(&mut self.list, &file)?;
         }
         Ok(())
     }
 
-    /// Appends a file; `None` where there is nothing of it to be stored. What is wrong with it is noted in the ledger.
-    fn append_file(&mut self, root: &Path, entry: &FileEntry, batches: &Mutex<Batches>) -> io::Result<Option<Listed>> {
-        let name = FileName::new(&entry.path);
-        if entry.verify && !self.is_to_replace(root, entry, &name, batches) {
-            return Ok(None);
-        }
-        let Some(content) = open(root, entry, batches) else { return Ok(None) };
-        let (size, mtime) = (content.size, content.mtime);
-        let seen = append_file(&mut self.tar, &entry.path, content, mtime)?;
-        let padding = size.next_multiple_of(BLOCK) - size;
-        let offset = self.tar.get_ref().position_in_frame() - padding - size;
-        if !seen.as_named {
-            lock(batches).ledger.damaged(&entry.path, false);
-        } else if seen.changed {
-            lock(batches).ledger.changed(&entry.path);
-        }
-        self.files += 1;
-        self.bytes += size;
-        self.task.advance(size);
-        let sha256 = seen.sha256;
-        Ok(Some(Listed { path: entry.path.clone(), size, sha256, mtime, frame: 0, frame_length: 0, offset }))
-    }
-
-    /// Reads a file of which an earlier version is held, and says whether it is to take that one's place.
-    fn is_to_replace(&self, root: &Path, entry: &FileEntry, name: &FileName, batches: &Mutex<Batches>) -> bool {
-        let Some(content) = open(root, entry, batches) else { return false };
-        let size = content.size;
-        let seen = content.read(name, |_| Ok(()));
-        self.task.advance(size);
-        lock(batches).ledger.verified(&entry.path, size, seen.is_ok_and(|seen| seen.as_named))
-    }
-
-    fn finish(mut self) -> io::Result<Packed<WrittenVolume>> {
+    pub(super) fn finish(mut self) -> io::Result<Packed<WrittenVolume>> {
+        self.end_frame()?;
         self.tar.finish()?;
         let mut frames = self.tar.into_inner()?;
         frames.end_frame()?;
@@ -165,6 +160,48 @@ impl<'a> Writer<'a> {
     }
 }
 
+struct Writer<'a> {
+    volume: VolumeWriter<&'a mut ChunkWriter>,
+    task: Task,
+}
+
+impl Writer<'_> {
+    /// Appends a batch as one frame.
+    fn append(&mut self, root: &Path, batch: &[FileEntry], batches: &Mutex<Batches>) -> io::Result<()> {
+        batch.iter().try_for_each(|entry| self.append_file(root, entry, batches))?;
+        self.volume.end_frame()
+    }
+
+    /// Appends a file, if there is anything of it to be stored. What is wrong with it is noted in the ledger.
+    fn append_file(&mut self, root: &Path, entry: &FileEntry, batches: &Mutex<Batches>) -> io::Result<()> {
+        let name = FileName::new(&entry.path);
+        if entry.verify && !self.is_to_replace(root, entry, &name, batches) {
+            return Ok(());
+        }
+        let Some(content) = open(root, entry, batches) else { return Ok(()) };
+        let (size, mtime) = (content.size, content.mtime);
+        let seen = self
+            .volume
+            .append(&entry.path, (size, mtime), |archive| content.read(&name, |piece| archive.write_all(piece)))?;
+        if !seen.as_named {
+            lock(batches).ledger.damaged(&entry.path, false);
+        } else if seen.changed {
+            lock(batches).ledger.changed(&entry.path);
+        }
+        self.task.advance(size);
+        Ok(())
+    }
+
+    /// Reads a file of which an earlier version is held, and says whether it is to take that one's place.
+    fn is_to_replace(&self, root: &Path, entry: &FileEntry, name: &FileName, batches: &Mutex<Batches>) -> bool {
+        let Some(content) = open(root, entry, batches) else { return false };
+        let size = content.size;
+        let seen = content.read(name, |_| Ok(()));
+        self.task.advance(size);
+        lock(batches).ledger.verified(&entry.path, size, seen.is_ok_and(|seen| seen.as_named))
+    }
+}
+
 /// Appends a file's entry to a volume.
 pub(super) fn append_file(
     tar: &mut tar::Builder<impl Write>,
@@ -172,7 +209,17 @@ pub(super) fn append_file(
     content: Content,
     mtime: u64,
 ) -> io::Result<Seen> {
-    let size = content.size;
+    let name = FileName::new(path);
+    append_entry(tar, path, (content.size, mtime), |archive| content.read(&name, |piece| archive.write_all(piece)))
+}
+
+/// Appends a file's entry to a volume, whose content of `size` bytes `write` writes.
+fn append_entry<W: Write>(
+    tar: &mut tar::Builder<W>,
+    path: &str,
+    (size, mtime): (u64, u64),
+    write: impl FnOnce(&mut W) -> io::Result<Seen>,
+) -> io::Result<Seen> {
     let mut header = tar::Header::new_gnu();
     header.set_size(size);
     // Whoever restores by hand decides who may read it; nobody else should before that.
@@ -181,7 +228,7 @@ pub(super) fn append_file(
     // The header alone: what follows it the archive would copy in small pieces.
     tar.append_data(&mut header, path, io::empty())?;
     let archive = tar.get_mut();
-    let seen = content.read(&FileName::new(path), |piece| archive.write_all(piece))?;
+    let seen = write(archive)?;
     io::copy(&mut io::repeat(0).take(size.next_multiple_of(BLOCK) - size), archive)?;
     Ok(seen)
 }

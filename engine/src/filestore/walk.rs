@@ -20,8 +20,8 @@ pub struct FileEntry {
 }
 
 /// How much one batch holds at most, unless a single file is larger. A batch becomes one zstd frame.
-const BATCH_BYTES: u64 = 4 * 1024 * 1024;
-const BATCH_FILES: usize = 2048;
+pub(super) const BATCH_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const BATCH_FILES: usize = 2048;
 
 /// Odoo's spool of files that its collector is to look at: not data.
 const SPOOL: &str = "checklist";

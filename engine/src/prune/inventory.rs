@@ -18,20 +18,25 @@ pub(super) struct Inventory {
     pub(super) manifests: Vec<Manifest>,
     /// Backups whose manifest cannot be read.
     pub(super) damaged: Vec<Damaged>,
+    /// Backups whose checksums are not of their manifest alone: a run was cut off where it changed it.
+    pub(super) unsettled: Vec<BackupId>,
 }
 
 impl Inventory {
     pub(super) async fn take(repository: &Repository, instance: &str) -> Result<Self, Error> {
         let objects = list(repository, instance).await?;
         let ids: Vec<BackupId> = ids(&objects).collect();
-        let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
+        let (mut manifests, mut damaged, mut unsettled) = (Vec::new(), Vec::new(), Vec::new());
         for (id, read) in repository.verified_backups(instance, ids, &objects).await? {
             match read {
-                Ok((manifest, _)) => manifests.push(manifest),
+                Ok(verified) => {
+                    unsettled.extend((!verified.are_settled).then_some(id));
+                    manifests.push(verified.manifest);
+                }
                 Err(error) => damaged.push(Damaged { instance: instance.to_owned(), id, error }),
             }
         }
-        Ok(Self { objects, manifests, damaged })
+        Ok(Self { objects, manifests, damaged, unsettled })
     }
 
     /// The backups that can be read, as retention sees them.

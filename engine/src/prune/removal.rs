@@ -77,16 +77,24 @@ pub(super) async fn remove(
     if removed.objects_left.is_some() {
         return Ok(removed);
     }
+    let now = lock.now().await;
     let read = gone.iter().filter(|manifest| readers.read(&manifest.id));
-    let named: HashSet<Key> = kept.iter().chain(read).flat_map(needed).collect();
+    let named: HashSet<Key> = kept.iter().chain(read.clone()).flat_map(needed).collect();
+    // A volume whose place another took is old by its date: its grace begins there, and who reads may have begun before.
+    let is_recent = |manifest: &Manifest, at| readers.read(&manifest.id) || !is_past(at, now, grace);
+    let replaced = kept.iter().chain(read).flat_map(|manifest| {
+        let replaced = manifest.filestore.volumes.iter().filter_map(|volume| volume.replaces.as_ref());
+        replaced.filter(move |replaced| is_recent(manifest, replaced.at))
+    });
+    let replaced: HashSet<&Key> = replaced.flat_map(|replaced| [&replaced.object, &replaced.list]).collect();
     let aside = repository.set_aside(instance, &objects).await?;
     let is_nobodys = |key: &Key| match ProofName::of(key) {
         Some((_, proof)) => !known.contains(&proof.backup) && !aside.has(&proof.backup),
         None => is_ours(key) && !named.contains(key) && !aside.keeps(key),
     };
     let unnamed = objects.into_iter().filter(|object| is_nobodys(&object.key));
-    let now = lock.now().await;
-    let (old, young): (Vec<Object>, Vec<Object>) = unnamed.partition(|object| is_older(object, now, grace));
+    let (old, young): (Vec<Object>, Vec<Object>) =
+        unnamed.partition(|object| is_past(object.modified, now, grace) && !replaced.contains(&object.key));
     removed.young = young.len() as u64;
     for chunk in old.chunks(CHUNK) {
         lock.confirm().await?;
@@ -99,8 +107,9 @@ pub(super) async fn remove(
     Ok(removed)
 }
 
-fn is_older(object: &Object, now: Timestamp, grace: Duration) -> bool {
-    now.duration_since(object.modified) > SignedDuration::try_from(grace).unwrap_or(SignedDuration::MAX)
+/// Whether the grace period is over that began at `since`.
+fn is_past(since: Timestamp, now: Timestamp, grace: Duration) -> bool {
+    now.duration_since(since) > SignedDuration::try_from(grace).unwrap_or(SignedDuration::MAX)
 }
 
 /// Who reads backups of the instance just now.

@@ -1,5 +1,6 @@
 mod at_once;
 pub(crate) mod killed;
+mod repack;
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -21,7 +22,7 @@ use crate::stream::{Level, body_of, encode};
 use crate::verify::Depth;
 
 pub(crate) const INSTANCE: &str = "production";
-const DRY: PruneOptions = PruneOptions { dry_run: true, accept_shrunk: false };
+const DRY: PruneOptions = PruneOptions { dry_run: true, accept_shrunk: false, repack: false };
 
 fn instance(retention: &str) -> Instance {
     let text = format!(
@@ -77,6 +78,7 @@ pub(crate) async fn store_backup(
         bytes: 0,
         object: add("filestore-0001.tar.zst").await?,
         list: add("filestore-0001.files.zst").await?,
+        replaces: None,
     };
     let earlier = previous.map(|manifest| manifest.filestore.volumes.as_slice()).unwrap_or_default();
     let volumes = earlier[earlier.len().saturating_sub(2)..].iter().cloned().chain([own]).collect();

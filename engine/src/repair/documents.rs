@@ -5,7 +5,7 @@ use std::io;
 use super::Repair;
 use super::put_back::store_document;
 use crate::error::Error;
-use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, read_checksums, write_checksums};
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, read_checksums};
 use crate::repository::{BackupId, Damage, RepositoryError, damage_by_store, damage_of_document, member};
 use crate::store::{Key, read_document};
 use crate::stream::Digest;
@@ -27,7 +27,7 @@ pub(super) async fn mend_checksums(repair: &Repair<'_>, id: &BackupId) -> Result
         Err(RepositoryError::NewerFormat { .. }) => return Ok(Err(LATER.to_owned())),
         Err(error) => return damage_of_document(manifest_key, error).map(|damage| Err(damage.reason)),
     };
-    let sums = checksums_of(&manifest, &bytes);
+    let sums = manifest.checksums(&bytes).into_bytes();
     let found = document(repair, &key).await?;
     let line = found.as_ref().ok().and_then(|found| read_checksums(found).get(MANIFEST).copied());
     let is_right = match line {
@@ -44,14 +44,6 @@ pub(super) async fn mend_checksums(repair: &Repair<'_>, id: &BackupId) -> Result
     }
     store_document(repair, &key, sums).await?;
     Ok(Ok(key))
-}
-
-/// `SHA256SUMS` as it was written for a manifest.
-pub(super) fn checksums_of(manifest: &Manifest, bytes: &[u8]) -> Vec<u8> {
-    let folder = manifest.id.key(&manifest.instance);
-    let own = manifest.objects().filter(|object| object.key.is_under(&folder));
-    let digests = own.map(|object| (object.key.name(), object.stored.sha256));
-    write_checksums(digests.chain([(MANIFEST, Digest::of(bytes))])).into_bytes()
 }
 
 pub(super) async fn document(repair: &Repair<'_>, key: &Key) -> Result<Result<Vec<u8>, Damage>, Error> {

@@ -1,7 +1,7 @@
 //! Sound objects of further repositories, which hold copies.
 
 use super::Repair;
-use super::documents::{checksums_of, document};
+use super::documents::document;
 use super::put_back::{put_back, store_document};
 use crate::error::Error;
 use crate::manifest::{CHECKSUMS, MANIFEST, StoredObject, read_checksums};
@@ -51,7 +51,7 @@ pub(super) async fn take_documents(repair: &Repair<'_>, id: &BackupId) -> Result
         }
         let mut taken = Vec::new();
         // Only the line of the manifest vouches for the copy's checksums: in the others there may be damage.
-        let checksums = checksums_of(&copy.manifest, &copy.manifest_bytes);
+        let checksums = copy.manifest.checksums(&copy.manifest_bytes).into_bytes();
         // They come first: what lets the manifest be trusted must be there before it.
         if sums.as_ref() != Some(&checksums) {
             store_document(repair, &sums_key, checksums).await?;

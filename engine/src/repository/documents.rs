@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::cache::{Cached, Seen};
 use super::{BackupId, Repository, RepositoryError, member, parse};
-use crate::manifest::{CHECKSUMS, FORMAT, MANIFEST, Manifest, read_checksums};
+use crate::manifest::{CHECKSUMS, FORMAT, MANIFEST, Manifest, manifest_digests, read_checksums};
 use crate::store::{Key, Object, read_document};
 use crate::stream::Digest;
 
@@ -26,6 +26,29 @@ pub(crate) struct Documents {
     pub(crate) checksums: Vec<u8>,
 }
 
+/// A manifest and what vouches for it.
+pub(crate) struct Verified {
+    pub(crate) manifest: Manifest,
+    pub(crate) checksums: Checksums,
+    /// [`Documents::are_settled`]
+    pub(crate) are_settled: bool,
+}
+
+impl Documents {
+    /// Whether the checksums are of this manifest alone. Else a prune was cut off, or is at work, where it changes the manifest.
+    pub(crate) fn are_settled(&self) -> bool {
+        manifest_digests(&self.checksums).len() == 1
+    }
+
+    /// The checksums as they are when the manifest stays as it is.
+    pub(crate) fn settled_checksums(&self) -> Vec<u8> {
+        match self.are_settled() {
+            true => self.checksums.clone(),
+            false => self.manifest.checksums(&self.manifest_bytes).into_bytes(),
+        }
+    }
+}
+
 impl Repository {
     /// Reads a manifest, and holds it against the checksums that were stored beside it.
     ///
@@ -37,6 +60,14 @@ impl Repository {
 
     /// As [`Self::verified_manifest`], with both documents as they are stored.
     pub(crate) async fn documents(&self, instance: &str, id: &BackupId) -> Result<Documents, RepositoryError> {
+        match self.read_documents(instance, id).await {
+            // A prune may have changed both, the one before it was read and the other behind.
+            Err(RepositoryError::Damaged { .. }) => self.read_documents(instance, id).await,
+            other => other,
+        }
+    }
+
+    async fn read_documents(&self, instance: &str, id: &BackupId) -> Result<Documents, RepositoryError> {
         let folder = id.key(instance);
         let (_, manifest) = self.document(&folder, MANIFEST).await?;
         let (_, checksums) = self.document(&folder, CHECKSUMS).await?;
@@ -53,9 +84,11 @@ impl Repository {
     ) -> Result<Documents, RepositoryError> {
         let folder = id.key(instance);
         let (manifest_key, sums_key) = (member(&folder, MANIFEST), member(&folder, CHECKSUMS));
-        let expected = read_checksums(&sums).get(MANIFEST).copied();
-        let expected = expected.ok_or_else(|| self.damaged(&sums_key, "it does not name the manifest"))?;
-        if expected != Digest::of(&bytes) {
+        let expected = manifest_digests(&sums);
+        if expected.is_empty() {
+            return Err(self.damaged(&sums_key, "it does not name the manifest"));
+        }
+        if !expected.contains(&Digest::of(&bytes)) {
             return Err(self.damaged(&manifest_key, format!("it is not the one whose digest {sums_key} holds")));
         }
         let manifest = self.manifest_of(instance, id, &manifest_key, &bytes)?;
@@ -102,7 +135,7 @@ impl Repository {
         instance: &str,
         ids: Vec<BackupId>,
         listed: impl IntoIterator<Item = &'a Object>,
-    ) -> Result<Vec<(BackupId, Result<(Manifest, Checksums), RepositoryError>)>, RepositoryError> {
+    ) -> Result<Vec<(BackupId, Result<Verified, RepositoryError>)>, RepositoryError> {
         let documents = listed.into_iter().filter(|object| [MANIFEST, CHECKSUMS].contains(&object.key.name()));
         let seen: HashMap<&Key, Seen> =
             documents.map(|object| (&object.key, Seen { size: object.size, modified: object.modified })).collect();
@@ -131,13 +164,13 @@ impl Repository {
                 }
                 Err(error) => return Err(error),
             };
-            let checksums = read_checksums(&documents.checksums);
+            let (checksums, are_settled) = (read_checksums(&documents.checksums), documents.are_settled());
             if let [Some(manifest), Some(sums)] = seen {
                 let checksums = Some((sums, documents.checksums));
                 kept.push((id.clone(), manifest, Cached { manifest: documents.manifest_bytes, checksums }));
                 any_new |= is_new;
             }
-            backups.push((id, Ok((documents.manifest, checksums))));
+            backups.push((id, Ok(Verified { manifest: documents.manifest, checksums, are_settled })));
         }
         drop(read);
         if let Some(cache) = self.cache.as_ref().filter(|_| any_new) {

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::TryStreamExt;
 
 use super::{BackupId, RepositoryError, member};
-use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject, write_checksums};
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject};
 use crate::store::{Key, Mode, Store, StoreError, StoreErrorKind};
-use crate::stream::{Body, Digest, Encoded, Packed, body_of};
+use crate::stream::{Body, Encoded, Packed, body_of};
 
 /// A backup in the making: objects are added, then it is committed by its manifest, or discarded with all that was stored.
 #[derive(Debug)]
@@ -52,11 +52,8 @@ impl Draft {
     /// [`RepositoryError`]; the backup then does not exist, and its objects should be discarded.
     pub async fn commit(&self, manifest: &Manifest) -> Result<(), RepositoryError> {
         self.find_shared(manifest).await?;
-        let folder = self.id.key(&self.instance);
         let bytes = manifest.to_bytes().map_err(RepositoryError::Json)?;
-        let own = manifest.objects().filter(|object| object.key.is_under(&folder));
-        let digests = own.map(|object| (object.key.name(), object.stored.sha256));
-        let sums = write_checksums(digests.chain([(MANIFEST, Digest::of(&bytes))]));
+        let sums = manifest.checksums(&bytes);
         self.put(&self.key(CHECKSUMS), body_of(sums.into_bytes())).await?;
         self.put(&self.key(MANIFEST), body_of(bytes)).await?;
         Ok(())

@@ -28,6 +28,7 @@ mod marks;
 mod proofs;
 mod read;
 mod readings;
+mod revise;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,7 +40,7 @@ pub(crate) use aside::SetAside;
 use cache::Cache;
 pub(crate) use catalog::said_of;
 pub use catalog::{Damaged, Listing};
-pub(crate) use documents::{Checksums, Documents};
+pub(crate) use documents::{Checksums, Documents, Verified};
 pub use draft::Draft;
 pub use guide::store_guide;
 pub use id::{BackupId, InvalidBackupId};
@@ -47,8 +48,9 @@ pub use lock::{Claim, Lock, LockError, Owner, Purpose, StoredClaim};
 pub use marks::{Accepted, Pin};
 pub use proofs::{Evidence, Occasion, Proof, ProofName, ProofOutcome, Timings};
 pub use read::Damage;
-pub(crate) use read::{damage_by_reading, damage_by_store, damage_of_document};
+pub(crate) use read::{damage_by_reading, damage_by_store, damage_of_document, or_damage};
 pub(crate) use readings::LastRead;
+pub(crate) use revise::Replacement;
 
 use crate::config::RepositoryConfig;
 use crate::manifest::FORMAT;
@@ -290,6 +292,11 @@ impl Repository {
     /// Begins a backup that shows the moment `created_at`.
     pub fn begin(&self, instance: &str, created_at: Timestamp) -> Draft {
         Draft::new(self.store.clone(), instance, BackupId::new(created_at))
+    }
+
+    /// Goes on in the folder of a backup, which may exist or be gone: what is added there is named by others, or by nobody yet.
+    pub(crate) fn beside(&self, instance: &str, id: BackupId) -> Draft {
+        Draft::new(self.store.clone(), instance, id)
     }
 
     fn damaged(&self, key: &Key, reason: impl Into<String>) -> RepositoryError {

@@ -222,7 +222,7 @@ impl Repository {
     ) -> Result<Proof, RepositoryError> {
         let (instance, id) = (manifest.instance.as_str(), &manifest.id);
         let (key, bytes) = self.document(&id.key(instance), MANIFEST).await?;
-        if self.manifest_of(instance, id, &key, &bytes)? != *manifest {
+        if !self.manifest_of(instance, id, &key, &bytes)?.is_same_backup(manifest) {
             return Err(self.damaged(&key, "it is not the one that was restored from"));
         }
         let now = Timestamp::now();

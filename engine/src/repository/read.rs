@@ -75,12 +75,20 @@ impl Repository {
             io::copy(&mut plain, &mut io::sink())?;
             Ok(value)
         });
-        match examined.await {
-            Ok(value) => Ok(Ok(value)),
-            Err(Error::Store(error)) => damage_by_store(error).map(Err),
-            Err(Error::Io { source, .. }) => damage_by_reading(&object.key, source).map(Err),
-            Err(other) => Err(other),
-        }
+        or_damage(&object.key, examined.await)
+    }
+}
+
+/// What an object was read for, or what the failure to read it says of it.
+///
+/// # Errors
+/// Where the failure says nothing of it.
+pub(crate) fn or_damage<T>(key: &Key, read: Result<T, Error>) -> Result<Result<T, Damage>, Error> {
+    match read {
+        Ok(value) => Ok(Ok(value)),
+        Err(Error::Store(error)) => damage_by_store(error).map(Err),
+        Err(Error::Io { source, .. }) => damage_by_reading(key, source).map(Err),
+        Err(other) => Err(other),
     }
 }
 

@@ -65,7 +65,7 @@ fn manifest(template: &Manifest, instance: &str, created_at: Timestamp, volumes:
         volumes.remove(0);
     }
     let (archive, list) = (object("filestore-0001.tar.zst"), object("filestore-0001.files.zst"));
-    volumes.push(Volume { files: 1, bytes: 1, object: archive, list });
+    volumes.push(Volume { files: 1, bytes: 1, object: archive, list, replaces: None });
     let mut manifest =
         Manifest { instance: instance.to_owned(), created_at, finished_at: created_at, ..template.clone() };
     manifest.database.object = object("database.dump.zst");

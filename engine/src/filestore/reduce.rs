@@ -1,0 +1,87 @@
+//! A volume written anew with part of its files, and whether a volume is what its list says.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::FilestoreError;
+use super::content::Seen;
+use super::unpack::read_files;
+use super::volume::{Listed, VolumeWriter, WrittenVolume};
+use super::walk::{BATCH_BYTES, BATCH_FILES};
+use crate::progress::Task;
+use crate::stream::{Body, CHUNK, DecodeReader, DigestReader, Encoded, Fingerprint, Level, copy, transform};
+
+/// Writes a volume anew with the files `wanted` alone, which it must hold as they are listed. `stored` are its bytes; that they are right its
+/// fingerprints tell before the end of the new one is reported.
+pub(crate) fn reduce(
+    stored: Body,
+    fingerprints: (Fingerprint, Fingerprint),
+    wanted: HashMap<String, Listed>,
+    level: Level,
+    task: Task,
+) -> Encoded<WrittenVolume> {
+    let (body, outcome) = transform(stored, CHUNK, move |bytes, out| {
+        let (plain, stored) = fingerprints;
+        let archive = task.reader(DecodeReader::new(bytes, plain, stored)?);
+        write_wanted(archive, wanted, VolumeWriter::new(out, level)?)?.finish()
+    });
+    Encoded { body, outcome }
+}
+
+fn write_wanted<W: io::Write>(
+    archive: impl io::Read,
+    mut wanted: HashMap<String, Listed>,
+    mut volume: VolumeWriter<W>,
+) -> io::Result<VolumeWriter<W>> {
+    let mut buffer = vec![0; CHUNK];
+    let (mut files, mut bytes) = (0, 0);
+    read_files(archive, |path, size, content| {
+        let Some(listed) = wanted.remove(path) else {
+            return copy(content, &mut io::sink(), &mut buffer).map(drop);
+        };
+        // As in a backup: what would make the frame too large begins the next one.
+        if files == BATCH_FILES || bytes + size > BATCH_BYTES {
+            volume.end_frame()?;
+            (files, bytes) = (0, 0);
+        }
+        (files, bytes) = (files + 1, bytes + size);
+        let expected = Fingerprint { size: listed.size, sha256: listed.sha256 };
+        volume.append(path, (size, listed.mtime), |archive| {
+            let mut content = DigestReader::new(content);
+            copy(&mut content, archive, &mut buffer)?;
+            match content.fingerprint() {
+                found if found == expected => Ok(Seen { sha256: found.sha256, as_named: true, changed: false }),
+                _ => Err(FilestoreError::BadArchive(format!("{path:?} is not what the list says")).into()),
+            }
+        })?;
+        Ok(())
+    })?;
+    match wanted.into_keys().min() {
+        None => Ok(volume),
+        Some(path) => Err(FilestoreError::BadArchive(format!("{path:?} is in the list only")).into()),
+    }
+}
+
+/// What is wrong with an archive by its list; `None` where it holds exactly what is listed.
+///
+/// # Errors
+/// Those of `archive`; where it is no volume.
+pub(crate) fn compare(archive: impl io::Read, mut listed: HashMap<String, Fingerprint>) -> io::Result<Option<String>> {
+    let mut wrong: Vec<String> = Vec::new();
+    read_files(archive, |path, _, content| {
+        let mut content = DigestReader::new(content);
+        io::copy(&mut content, &mut io::sink())?;
+        match listed.remove(path) {
+            Some(expected) if expected == content.fingerprint() => {}
+            Some(_) => wrong.push(format!("{path} is not what the list says")),
+            None => wrong.push(format!("{path} is not in the list")),
+        }
+        Ok(())
+    })?;
+    wrong.extend(listed.into_keys().map(|path| format!("{path} is in the list only")));
+    wrong.sort();
+    Ok((!wrong.is_empty()).then(|| wrong.join("; ")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! `SHA256SUMS` of a backup, which also vouches for its manifest.
+
+use std::collections::BTreeMap;
+
+use super::{MANIFEST, Manifest};
+use crate::stream::Digest;
+
+/// `SHA256SUMS` of a backup: every object in its folder, for `sha256sum --check` and to know a damaged manifest.
+pub fn write_checksums<'a>(objects: impl Iterator<Item = (&'a str, Digest)>) -> String {
+    let lines: BTreeMap<_, _> = objects.collect();
+    lines.iter().map(|(name, digest)| line(name, *digest)).collect()
+}
+
+fn line(name: &str, digest: Digest) -> String {
+    format!("{digest}  {name}\n")
+}
+
+impl Manifest {
+    /// What `SHA256SUMS` says beside this manifest, of which `bytes` are stored.
+    pub(crate) fn checksums(&self, bytes: &[u8]) -> String {
+        let folder = self.id.key(&self.instance);
+        let own = self.objects().filter(|object| object.key.is_under(&folder));
+        let digests = own.map(|object| (object.key.name(), object.stored.sha256));
+        write_checksums(digests.chain([(MANIFEST, Digest::of(bytes))]))
+    }
+}
+
+/// `SHA256SUMS` for as long as the manifest of a backup may be the one or the other: every line of both.
+///
+/// For the manifest there are two, that of `former` behind: who reads one alone takes the last.
+pub(crate) fn write_both_checksums(former: &str, next: &str) -> String {
+    let new = next.lines().filter(|line| !former.lines().any(|same| same == *line));
+    let mut lines: Vec<&str> = new.chain(former.lines()).collect();
+    // Stable: of one name the former stays behind.
+    lines.sort_by_key(|line| line.split_once("  ").map(|(_, name)| name));
+    lines.into_iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// What [`write_checksums`] wrote. Lines that are none are left out: what is missing is then missed.
+pub fn read_checksums(bytes: &[u8]) -> BTreeMap<String, Digest> {
+    lines(bytes).collect()
+}
+
+/// The digests that a manifest may have: two of them while it is being changed.
+pub(crate) fn manifest_digests(bytes: &[u8]) -> Vec<Digest> {
+    lines(bytes).filter(|(name, _)| name == MANIFEST).map(|(_, digest)| digest).collect()
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = (String, Digest)> {
+    let lines = bytes.split(|byte| *byte == b'\n').map(String::from_utf8_lossy);
+    lines.filter_map(|line| {
+        let (digest, name) = line.split_once("  ")?;
+        Some((name.to_owned(), digest.parse().ok()?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_are_as_sha256sum_writes_them_and_read_back() {
+        let digest = Digest::of(b"abc");
+        let text = write_checksums([("manifest.json", digest), ("database.dump.zst", Digest::of(b""))].into_iter());
+        assert_eq!(
+            text,
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  database.dump.zst\n\
+             ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  manifest.json\n"
+        );
+        let read = read_checksums(text.as_bytes());
+        assert_eq!((read.len(), read.get("manifest.json")), (2, Some(&digest)));
+        assert!(read_checksums(b"\xff\n  \nzz  manifest.json\n").is_empty());
+    }
+
+    #[test]
+    fn those_of_two_manifests_hold_each_line_once_and_what_reads_one_alone_takes_the_former() {
+        let [dump, old, new] = [&b"dump"[..], b"old", b"new"].map(Digest::of);
+        let former = write_checksums([("a.zst", dump), ("b.zst", old), (MANIFEST, old)].into_iter());
+        let next = write_checksums([("a.zst", dump), ("c.zst", new), (MANIFEST, new)].into_iter());
+        let both = write_both_checksums(&former, &next);
+        let names: Vec<&str> = both.lines().map(|line| line.split_once("  ").unwrap().1).collect();
+        assert_eq!(names, ["a.zst", "b.zst", "c.zst", MANIFEST, MANIFEST]);
+        assert_eq!(manifest_digests(both.as_bytes()), [new, old]);
+        assert_eq!(read_checksums(both.as_bytes())[MANIFEST], old);
+    }
+}

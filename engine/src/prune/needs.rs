@@ -1,0 +1,198 @@
+//! How much of a volume the backups of an instance take from it still.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{self, BufRead, BufReader};
+use std::sync::Arc;
+
+use retention::Percent;
+
+use crate::error::Error;
+use crate::filestore::{FileName, Names, read_list};
+use crate::manifest::{Manifest, StoredObject, Volume};
+use crate::repository::{Damage, Repository, or_damage};
+use crate::store::Key;
+
+/// A volume, and what is needed of it.
+#[derive(Debug, Clone)]
+pub(super) struct Need {
+    pub(super) volume: Volume,
+    /// Whether each file is needed, in the order of the volume's list.
+    pub(super) needed: Vec<bool>,
+    /// How many are.
+    pub(super) files: u64,
+    /// Their bytes, together.
+    pub(super) bytes: u64,
+}
+
+/// The volumes of which less than `below` is needed by any of `manifests`, ordered by key. A damaged list is an answer: what is needed is then
+/// not known.
+///
+/// # Errors
+/// The store's
+pub(super) async fn little_needed(
+    repository: &Repository,
+    manifests: &[Manifest],
+    below: Percent,
+) -> Result<Result<Vec<Need>, Damage>, Error> {
+    let candidates = candidates(manifests, below);
+    let is_one = |volume: &Volume| candidates.contains_key(&volume.object.key);
+    let manifests: Vec<&Manifest> =
+        manifests.iter().filter(|manifest| manifest.filestore.volumes.iter().any(is_one)).collect();
+    let mut contents = match Contents::of(repository, candidates.values()).await? {
+        Ok(contents) => contents,
+        Err(damage) => return Ok(Err(damage)),
+    };
+    let mut needs: BTreeMap<&Key, Vec<bool>> = BTreeMap::new();
+    for manifest in manifests {
+        let taken = match contents.taken_by(repository, manifest).await? {
+            Ok(taken) => taken,
+            Err(damage) => return Ok(Err(damage)),
+        };
+        for (volume, index) in manifest.filestore.volumes.iter().zip(0..) {
+            let Some((key, _)) = candidates.get_key_value(&volume.object.key) else { continue };
+            let files = contents.files(&volume.list);
+            let needed = needs.entry(key).or_insert_with(|| vec![false; files.len()]);
+            for (needed, file) in needed.iter_mut().zip(files) {
+                *needed |= taken.get(*file as usize) == Some(&Some(index));
+            }
+        }
+    }
+    let needs = needs.into_iter().filter_map(|(key, needed)| {
+        let volume = candidates.get(key)?;
+        let taken = || contents.sizes(&volume.list).iter().zip(&needed).filter(|(_, needed)| **needed);
+        let (files, bytes) = (taken().count() as u64, taken().map(|(size, _)| size).sum());
+        let need = Need { volume: (*volume).clone(), needed, files, bytes };
+        // One of which nothing is needed no backup would have named.
+        (files > 0 && below.is_undercut(need.bytes, need.volume.bytes)).then_some(need)
+    });
+    Ok(Ok(needs.collect()))
+}
+
+/// The volumes of which so little may be needed, by what the manifests say: what a backup's volumes hold beyond its files is all that it can
+/// lack of any of them. So where nothing was ever removed no list is read.
+fn candidates(manifests: &[Manifest], below: Percent) -> BTreeMap<Key, &Volume> {
+    let mut candidates: BTreeMap<Key, &Volume> = BTreeMap::new();
+    let mut others: HashSet<&Key> = HashSet::new();
+    for manifest in manifests {
+        let content = &manifest.filestore;
+        let held: u64 = content.volumes.iter().map(|volume| volume.bytes).sum();
+        let spare = held.saturating_sub(content.bytes);
+        for volume in &content.volumes {
+            let key = &volume.object.key;
+            let known = *candidates.entry(key.clone()).or_insert(volume);
+            let is_same = (&known.object, &known.list) == (&volume.object, &volume.list);
+            if !is_same || !below.is_undercut(volume.bytes.saturating_sub(spare), volume.bytes) {
+                others.insert(key);
+            }
+        }
+    }
+    candidates.retain(|key, _| !others.contains(key));
+    candidates
+}
+
+/// The files of volumes, each as a number that stands for its path. Paths that no candidate holds have none, and are left out.
+struct Contents {
+    numbers: Arc<Names<u32>>,
+    /// How many numbers there are.
+    count: usize,
+    /// By the key of the list, which may also be that of removed paths.
+    files: HashMap<Key, Vec<u32>>,
+    /// Of the candidates' files, by the key of the list.
+    sizes: HashMap<Key, Vec<u64>>,
+}
+
+impl Contents {
+    async fn of<'a>(
+        repository: &Repository,
+        candidates: impl Iterator<Item = &'a &'a Volume>,
+    ) -> Result<Result<Self, Damage>, Error> {
+        let (mut lists, mut sizes) = (Vec::new(), HashMap::new());
+        for volume in candidates {
+            let read = repository.read_cached(&volume.list, |list| {
+                let files = read_list(list).map(|file| file.map(|file| (FileName::new(&file.path), file.size)));
+                files.collect::<io::Result<(Vec<FileName>, Vec<u64>)>>()
+            });
+            let key = &volume.list.key;
+            match or_damage(key, read.await)? {
+                Ok((names, of)) => {
+                    lists.push((key.clone(), names));
+                    sizes.insert(key.clone(), of);
+                }
+                Err(damage) => return Ok(Err(damage)),
+            }
+        }
+        // A name that several lists have keeps one of the numbers; the others stand for nothing.
+        let named = lists.iter().flat_map(|(_, names)| names).cloned().zip(0_u32..);
+        let (numbers, count) = (named.collect::<Names<u32>>(), lists.iter().map(|(_, names)| names.len()).sum());
+        let number = |names: Vec<FileName>| names.iter().filter_map(|name| numbers.get(name).copied()).collect();
+        let files = lists.into_iter().map(|(key, names)| (key, number(names))).collect();
+        Ok(Ok(Self { numbers: Arc::new(numbers), count, files, sizes }))
+    }
+
+    /// From which volume a backup takes each file, by the volume's place in the manifest.
+    async fn taken_by(
+        &mut self,
+        repository: &Repository,
+        manifest: &Manifest,
+    ) -> Result<Result<Vec<Option<u32>>, Damage>, Error> {
+        let content = &manifest.filestore;
+        for volume in &content.volumes {
+            let path_of = |line: Vec<u8>| Ok(serde_json::from_slice::<Path>(&line)?.path);
+            if let Err(damage) = self.learn(repository, &volume.list, b'\n', path_of).await? {
+                return Ok(Err(damage));
+            }
+        }
+        if let Some(removed) = &content.removed {
+            let path_of = |path: Vec<u8>| Ok(String::from_utf8_lossy(&path).into_owned());
+            if let Err(damage) = self.learn(repository, removed, 0, path_of).await? {
+                return Ok(Err(damage));
+            }
+        }
+        let mut taken = vec![None; self.count];
+        let lists = content.volumes.iter().map(|volume| &volume.list).zip((0..).map(Some));
+        for (list, volume) in lists.chain(content.removed.iter().map(|removed| (removed, None))) {
+            for file in self.files(list) {
+                if let Some(taken) = taken.get_mut(*file as usize) {
+                    *taken = volume;
+                }
+            }
+        }
+        Ok(Ok(taken))
+    }
+
+    /// Reads a list of paths, unless it is known.
+    async fn learn(
+        &mut self,
+        repository: &Repository,
+        list: &StoredObject,
+        separator: u8,
+        path_of: impl Fn(Vec<u8>) -> io::Result<String> + Send + 'static,
+    ) -> Result<Result<(), Damage>, Error> {
+        if self.files.contains_key(&list.key) {
+            return Ok(Ok(()));
+        }
+        let numbers = self.numbers.clone();
+        let read = repository.read_cached(list, move |list| {
+            let numbers = BufReader::new(list).split(separator).map(|line| {
+                let path = path_of(line?)?;
+                Ok(numbers.get(&FileName::new(&path)).copied())
+            });
+            numbers.filter_map(Result::transpose).collect::<io::Result<Vec<u32>>>()
+        });
+        Ok(or_damage(&list.key, read.await)?.map(|files| drop(self.files.insert(list.key.clone(), files))))
+    }
+
+    fn files(&self, list: &StoredObject) -> &[u32] {
+        self.files.get(&list.key).map_or(&[], Vec::as_slice)
+    }
+
+    fn sizes(&self, list: &StoredObject) -> &[u64] {
+        self.sizes.get(&list.key).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What is needed here of a line of a volume's list.
+#[derive(serde::Deserialize)]
+struct Path {
+    path: String,
+}

@@ -1,0 +1,324 @@
+//! Writing volumes anew of which little is needed, so that no moment of it can hurt a backup.
+//!
+//! The new volume is stored beside the former and read back. Then one manifest after the other names it instead, each in a step of its own
+//! that a reader sees as a whole ([`crate::repository::revise`]). The former stays, and is an orphan like others once the grace period is over: whoever began to
+//! read before, or comes too late with a manifest that names it, finds it there.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+
+use futures::{StreamExt, TryStreamExt};
+
+use super::inventory::Inventory;
+use super::needs::{Need, little_needed};
+use crate::config::Instance;
+use crate::error::Error;
+use crate::filestore::{Listed, WrittenVolume, compare, read_list, reduce};
+use crate::manifest::{Manifest, Replaced, StoredObject, Volume};
+use crate::progress::Task;
+use crate::repository::{
+    BackupId, Damage, Lock, Replacement, Repository, RepositoryError, damage_by_reading, damage_by_store, layout,
+};
+use crate::store::{Key, Object, StoreErrorKind};
+use crate::stream::Fingerprint;
+
+/// Volumes that are written before the manifests are changed: of an interrupted run no more than these is lost.
+const BATCH: usize = 16;
+/// Volumes that are written at once.
+const PARALLEL: usize = 2;
+
+/// What was found of the volumes of which little is needed, and done about them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Repacked {
+    /// Those volumes, by key.
+    pub volumes: Vec<RepackedVolume>,
+    /// Backups that stand on other volumes now.
+    pub backups: Vec<BackupId>,
+    /// Backups that still stand on the former ones, because their manifests are not written as this version writes them.
+    pub unchanged: Vec<BackupId>,
+    /// Objects that turned out to be damaged; volumes that they are part of were left as they are.
+    pub damage: Vec<Damage>,
+    /// Why nothing was looked at.
+    pub left: Option<String>,
+}
+
+impl Repacked {
+    /// What a person should know, in sentences.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let damage = self.damage.iter().map(|Damage { key, reason }| {
+            format!("{key} is damaged, and was not written anew: {reason}; `odoo-backup check --read-data` says which backups it hits")
+        });
+        let unchanged = self.unchanged.iter().map(|id| {
+            format!("{id} stands on volumes as they were, for its manifest is not written as this version writes it")
+        });
+        damage.chain(unchanged)
+    }
+}
+
+/// A volume of which little is needed. Sizes are bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepackedVolume {
+    /// Its archive.
+    pub key: Key,
+    /// What it and its list take.
+    pub stored_bytes: u64,
+    /// Its files, and how many of them are needed.
+    pub files: (u64, u64),
+    /// The length of its files, and of those that are needed.
+    pub bytes: (u64, u64),
+    /// What the repository will have less of, once the former volume has gone. Where nothing took its place yet, reckoned.
+    pub saves: u64,
+    /// The volume that took its place; `None` where nothing was done.
+    pub by: Option<Key>,
+}
+
+impl RepackedVolume {
+    fn of(need: &Need) -> Self {
+        let volume = &need.volume;
+        let stored_bytes = stored(volume);
+        let needed = u128::from(stored_bytes) * u128::from(need.bytes) / u128::from(volume.bytes.max(1));
+        Self {
+            key: volume.object.key.clone(),
+            stored_bytes,
+            files: (volume.files, need.files),
+            bytes: (volume.bytes, need.bytes),
+            saves: stored_bytes.saturating_sub(u64::try_from(needed).unwrap_or(u64::MAX)),
+            by: None,
+        }
+    }
+}
+
+fn stored(volume: &Volume) -> u64 {
+    volume.object.stored.size + volume.list.stored.size
+}
+
+/// What there is to be written anew, once the backups `doomed` are gone.
+///
+/// # Errors
+/// The store's
+pub(super) async fn plan(
+    repository: &Repository,
+    instance: &Instance,
+    inventory: &Inventory,
+    doomed: &[BackupId],
+) -> Result<(Repacked, Vec<Need>), Error> {
+    if let Some(damaged) = inventory.damaged.first() {
+        let left =
+            Some(format!("what {}/{} needs is not known, for its manifest cannot be read", instance.name, damaged.id));
+        return Ok((Repacked { left, ..Repacked::default() }, Vec::new()));
+    }
+    let kept = inventory.manifests.iter().filter(|manifest| !doomed.contains(&manifest.id));
+    let kept: Vec<Manifest> = kept.cloned().collect();
+    let needs = match little_needed(repository, &kept, instance.retention.repack_below()).await? {
+        Ok(needs) => needs,
+        Err(damage) => return Ok((Repacked { damage: vec![damage], ..Repacked::default() }, Vec::new())),
+    };
+    let aside = repository.set_aside(&instance.name, &inventory.objects).await?;
+    let there: HashSet<&Key> = inventory.objects.iter().map(|object: &Object| &object.key).collect();
+    let can_be = |need: &Need| {
+        let volume = &need.volume;
+        // A backup that was set aside is not changed, and keeps what it names. Nor is a volume written anew twice before the first is gone: it alone
+        // tells how long that must stay.
+        let has_former = volume.replaces.as_ref().is_some_and(|former| there.contains(&former.object));
+        !aside.keeps(&volume.object.key) && !has_former
+    };
+    let needs: Vec<Need> = needs.into_iter().filter(can_be).collect();
+    Ok((Repacked { volumes: needs.iter().map(RepackedVolume::of).collect(), ..Repacked::default() }, needs))
+}
+
+/// Writes volumes anew of which little is needed, and lets the backups stand on them.
+///
+/// # Errors
+/// The store's; the lock was lost. What was not reached is left for the next run.
+pub(super) async fn repack(repository: &Repository, lock: &Lock, instance: &Instance) -> Result<Repacked, Error> {
+    // What is changed is decided by what the repository itself says.
+    let inventory = Inventory::take(&repository.without_cache(), &instance.name).await?;
+    let (mut repacked, needs) = plan(repository, instance, &inventory, &[]).await?;
+    for batch in needs.chunks(BATCH) {
+        let mut replacements = Vec::new();
+        for need in batch {
+            if let Some(next) = already_written(repository, &inventory.manifests, need).await? {
+                replacements.push(Replacement { former: need.volume.object.key.clone(), next });
+            }
+        }
+        let is_written = |need: &&Need| replacements.iter().any(|one| one.former == need.volume.object.key);
+        // Collected first: a closure in the stream would keep the whole from being a task of its own (rust-lang/rust#102211).
+        let writes: Vec<_> = batch
+            .iter()
+            .filter(|need| !is_written(need))
+            .map(|need| write_anew(repository, lock, instance, need))
+            .collect();
+        let written: Vec<_> = futures::stream::iter(writes).buffered(PARALLEL).try_collect().await?;
+        for outcome in written {
+            match outcome {
+                Ok(replacement) => replacements.push(replacement),
+                Err(damage) => repacked.damage.push(damage),
+            }
+        }
+        switch(repository, lock, &inventory.manifests, replacements, &mut repacked).await?;
+    }
+    repacked.backups.sort();
+    repacked.backups.dedup();
+    Ok(repacked)
+}
+
+/// Lets every backup that stands on one of the former volumes stand on what takes its place.
+async fn switch(
+    repository: &Repository,
+    lock: &Lock,
+    manifests: &[Manifest],
+    mut replacements: Vec<Replacement>,
+    repacked: &mut Repacked,
+) -> Result<(), Error> {
+    let at = lock.now().await;
+    for Replacement { next, .. } in &mut replacements {
+        next.replaces.iter_mut().for_each(|replaced| replaced.at = at);
+    }
+    let mut stay: HashSet<&Key> = HashSet::new();
+    for manifest in manifests {
+        let named: Vec<Replacement> = replacements
+            .iter()
+            .filter(|one| manifest.filestore.volumes.iter().any(|volume| volume.object.key == one.former))
+            .cloned()
+            .collect();
+        if named.is_empty() {
+            continue;
+        }
+        if repository.revise(lock, &manifest.instance, &manifest.id, &named).await? {
+            repacked.backups.push(manifest.id.clone());
+        } else {
+            repacked.unchanged.push(manifest.id.clone());
+            stay.extend(
+                replacements.iter().map(|one| &one.former).filter(|key| named.iter().any(|one| one.former == **key)),
+            );
+        }
+    }
+    for Replacement { former, next } in &replacements {
+        let Some(volume) = repacked.volumes.iter_mut().find(|volume| volume.key == *former) else { continue };
+        volume.by = Some(next.object.key.clone());
+        volume.saves = if stay.contains(former) { 0 } else { volume.stored_bytes.saturating_sub(stored(next)) };
+    }
+    Ok(())
+}
+
+/// What a run that was cut off, here or where a backup was copied from, has written in the place of a volume, if it holds all that is needed.
+async fn already_written(
+    repository: &Repository,
+    manifests: &[Manifest],
+    need: &Need,
+) -> Result<Option<Volume>, Error> {
+    let former = &need.volume.object.key;
+    let mut volumes = manifests.iter().flat_map(|manifest| &manifest.filestore.volumes);
+    let takes_its_place = |volume: &&Volume| volume.replaces.as_ref().is_some_and(|one| one.object == *former);
+    let Some(next) = volumes.find(takes_its_place) else { return Ok(None) };
+    let (Ok(wanted), Ok(held)) = (wanted(repository, need).await?, fingerprints(repository, &next.list).await?) else {
+        return Ok(None);
+    };
+    let is_held = |file: Listed| {
+        let (path, expected) = file.fingerprint();
+        held.get(&path) == Some(&expected)
+    };
+    if !wanted.into_values().all(is_held) {
+        return Ok(None);
+    }
+    Ok(read_back(repository, next, held).await?.is_none().then(|| next.clone()))
+}
+
+/// Writes what is needed of a volume into a new one beside it, and reads that back.
+async fn write_anew(
+    repository: &Repository,
+    lock: &Lock,
+    instance: &Instance,
+    need: &Need,
+) -> Result<Result<Replacement, Damage>, Error> {
+    let former = &need.volume;
+    let wanted = match wanted(repository, need).await? {
+        Ok(wanted) => wanted,
+        Err(damage) => return Ok(Err(damage)),
+    };
+    let Some(id) = layout::folder(&former.object.key) else {
+        let reason = "it does not lie in the folder of a backup".to_owned();
+        return Ok(Err(Damage { key: former.object.key.clone(), reason }));
+    };
+    lock.confirm().await?;
+    let draft = repository.beside(&instance.name, id);
+    let stored = async {
+        // Drawn, so that no two repositories that hold copies of one volume give one name to what they make of it.
+        let number = getrandom::u64().map_err(RepositoryError::Random)? % 10_u64.pow(16);
+        let name = format!("filestore-{number:016}");
+        let body = match repository.store().get(&former.object.key, None).await {
+            Ok(body) => body,
+            Err(error) => return Ok(Err(damage_by_store(error)?)),
+        };
+        let expected: HashMap<String, Fingerprint> = wanted.values().cloned().map(Listed::fingerprint).collect();
+        let task = lock.run().progress.task(former.object.key.as_str(), Some(former.object.plain.size));
+        let fingerprints_of = (former.object.plain, former.object.stored);
+        let volume = reduce(body, fingerprints_of, wanted, instance.compression_level, task);
+        let (object, WrittenVolume { files, bytes, list }) = match draft.add(&format!("{name}.tar.zst"), volume).await {
+            Ok(added) => added,
+            Err(error) => match *error.kind {
+                StoreErrorKind::Source(error) => return Ok(Err(damage_by_reading(&former.object.key, error)?)),
+                _ => return Err(error.into()),
+            },
+        };
+        let (list, ()) = draft.add(&format!("{name}.files.zst"), list).await?;
+        let replaces =
+            Replaced { object: former.object.key.clone(), list: former.list.key.clone(), at: lock.now().await };
+        let next = Volume { files, bytes, object, list, replaces: Some(replaces) };
+        let damage = match fingerprints(repository, &next.list).await? {
+            Ok(held) if held == expected => read_back(repository, &next, held).await?,
+            Ok(_) => Some(Damage { key: next.list.key.clone(), reason: "it does not list what is needed".to_owned() }),
+            Err(damage) => Some(damage),
+        };
+        match damage {
+            None => Ok(Ok(Replacement { former: former.object.key.clone(), next })),
+            // Of what was only just stored it says that the store cannot be trusted.
+            Some(Damage { key, reason }) => {
+                let location = repository.store().location();
+                Err(RepositoryError::Damaged { key, location, reason }.into())
+            }
+        }
+    };
+    let outcome = stored.await;
+    if !matches!(outcome, Ok(Ok(_))) {
+        // What cannot be deleted either is an orphan, and the failure is what counts.
+        let _ = draft.discard().await;
+    }
+    outcome
+}
+
+/// The files of a volume that are needed, by path.
+async fn wanted(repository: &Repository, need: &Need) -> Result<Result<HashMap<String, Listed>, Damage>, Error> {
+    let needed = need.needed.clone();
+    let listed = repository.examine(&need.volume.list, Task::default(), move |list| {
+        let files = read_list(list).zip(needed).filter(|(_, needed)| *needed);
+        files.map(|(file, _)| file.map(|file| (file.path.clone(), file))).collect::<io::Result<HashMap<_, _>>>()
+    });
+    listed.await
+}
+
+/// What a volume's list says of each file.
+async fn fingerprints(
+    repository: &Repository,
+    list: &StoredObject,
+) -> Result<Result<HashMap<String, Fingerprint>, Damage>, Error> {
+    let listed = repository.examine(list, Task::default(), |list| {
+        read_list(list).map(|file| file.map(Listed::fingerprint)).collect::<io::Result<HashMap<_, _>>>()
+    });
+    listed.await
+}
+
+/// Reads a volume, and says what is wrong with it by its list.
+async fn read_back(
+    repository: &Repository,
+    volume: &Volume,
+    listed: HashMap<String, Fingerprint>,
+) -> Result<Option<Damage>, Error> {
+    let object = &volume.object;
+    let compared = repository.examine(object, Task::default(), |archive| compare(archive, listed));
+    Ok(match compared.await? {
+        Ok(None) => None,
+        Ok(Some(reason)) => Some(Damage { key: object.key.clone(), reason }),
+        Err(damage) => Some(damage),
+    })
+}

@@ -1,0 +1,102 @@
+//! Changing which volumes a backup stands on: all of a manifest that ever changes.
+//!
+//! A manifest and the checksums that vouch for it are two objects, and a store replaces one at a time. So the checksums are stored with a line
+//! for either manifest first, then the manifest is replaced, then the checksums are stored for the new one alone. Whatever cuts this off, the
+//! manifest that is there is one that its checksums know, and all that it names is there.
+
+use super::{BackupId, Documents, Lock, Repository, RepositoryError, member};
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, Volume, write_both_checksums};
+use crate::store::{Key, Mode, StoreErrorKind};
+use crate::stream::body_of;
+
+/// A volume, and the one that takes its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Replacement {
+    /// The archive of the former.
+    pub(crate) former: Key,
+    pub(crate) next: Volume,
+}
+
+impl Repository {
+    /// Lets a backup stand on other volumes in the place of those that it stands on. `false`: its manifest is not written as this version
+    /// writes it, and was left alone.
+    ///
+    /// # Errors
+    /// The store's; [`RepositoryError::Lock`] where the lock was lost; those of [`Self::verified_manifest`]
+    pub(crate) async fn revise(
+        &self,
+        lock: &Lock,
+        instance: &str,
+        id: &BackupId,
+        replacements: &[Replacement],
+    ) -> Result<bool, RepositoryError> {
+        let documents = self.documents(instance, id).await?;
+        let Some((next, bytes)) = revised(&documents, replacements) else { return Ok(false) };
+        let former = documents.manifest.checksums(&documents.manifest_bytes);
+        let sums = next.checksums(&bytes);
+        self.replace_document(lock, instance, id, CHECKSUMS, write_both_checksums(&former, &sums).into_bytes()).await?;
+        self.replace_document(lock, instance, id, MANIFEST, bytes).await?;
+        self.replace_document(lock, instance, id, CHECKSUMS, sums.into_bytes()).await?;
+        Ok(true)
+    }
+
+    /// Brings to its end what a [`Self::revise`] that was cut off has begun: the checksums are those of the manifest that is there. Who may only
+    /// delete leaves it to others: a reader does not mind.
+    ///
+    /// # Errors
+    /// As [`Self::revise`]
+    pub(crate) async fn settle_checksums(
+        &self,
+        lock: &Lock,
+        instance: &str,
+        id: &BackupId,
+    ) -> Result<(), RepositoryError> {
+        let documents = self.documents(instance, id).await?;
+        if documents.are_settled() {
+            return Ok(());
+        }
+        match self.replace_document(lock, instance, id, CHECKSUMS, documents.settled_checksums()).await {
+            Err(RepositoryError::Store(error)) if matches!(*error.kind, StoreErrorKind::Denied(_)) => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn replace_document(
+        &self,
+        lock: &Lock,
+        instance: &str,
+        id: &BackupId,
+        name: &str,
+        bytes: Vec<u8>,
+    ) -> Result<(), RepositoryError> {
+        lock.confirm().await?;
+        self.store().put(&member(&id.key(instance), name), body_of(bytes), Mode::Replace).await?;
+        Ok(())
+    }
+}
+
+/// The manifest with other volumes, and its bytes. They are those of the former but for the entries of the volumes: whatever a later version
+/// has written beside what this one knows stays.
+fn revised(documents: &Documents, replacements: &[Replacement]) -> Option<(Manifest, Vec<u8>)> {
+    let mut next = documents.manifest.clone();
+    let mut text = String::from_utf8(documents.manifest_bytes.clone()).ok()?;
+    for volume in &mut next.filestore.volumes {
+        let Some(found) = replacements.iter().find(|replacement| replacement.former == volume.object.key) else {
+            continue;
+        };
+        let former = entry(volume)?;
+        if text.matches(&former).count() != 1 {
+            return None;
+        }
+        volume.clone_from(&found.next);
+        text = text.replace(&former, &entry(volume)?);
+    }
+    let is_right = serde_json::from_str::<Manifest>(&text).is_ok_and(|read| read == next);
+    is_right.then(|| (next, text.into_bytes()))
+}
+
+/// A volume as it stands in a manifest: an element of a list within a section.
+fn entry(volume: &Volume) -> Option<String> {
+    const INDENT: &str = "\n      ";
+    Some(serde_json::to_string_pretty(volume).ok()?.replace('\n', INDENT))
+}
