@@ -1,0 +1,81 @@
+//! The keys of repositories.
+
+use super::Key;
+
+pub(in crate::config) const PLACE: &[Key] = &[Key {
+    name: "url",
+    kind: "string",
+    default: "required",
+    about: "Where backups are kept: `file:///folder` or `s3://bucket/prefix`",
+    example: "\"file:///var/lib/odoo-backup\"",
+    also: &["path", "location", "bucket", "folder"],
+}];
+
+/// The keys of [`REPOSITORY`] that only an S3 repository takes.
+pub(in crate::config) const S3: &[Key] = &[
+    Key {
+        name: "endpoint",
+        kind: "string",
+        default: "AWS's own",
+        about: "URL of an S3-compatible server",
+        example: "\"https://s3.example.com\"",
+        also: &["endpoint_url", "host", "server"],
+    },
+    Key {
+        name: "region",
+        kind: "string",
+        default: "AWS's chain; with `endpoint`, `us-east-1`",
+        about: "Region of the bucket",
+        example: "\"eu-central-1\"",
+        also: &["aws_region"],
+    },
+    Key {
+        name: "path_style",
+        kind: "boolean",
+        default: "`true` with `endpoint`, else `false`",
+        about: "Whether the bucket stands in the URL's path rather than in its host name",
+        example: "true",
+        also: &["force_path_style", "use_path_style"],
+    },
+    Key {
+        name: "access_key_id",
+        kind: "string",
+        default: "AWS's chain",
+        about: "Key to sign in with; together with a secret one",
+        example: "\"${S3_ACCESS_KEY_ID}\"",
+        also: &["access_key", "aws_access_key_id", "key_id"],
+    },
+    Key {
+        name: "secret_access_key",
+        kind: "string",
+        default: "AWS's chain",
+        about: "Secret to sign in with",
+        example: "\"${S3_SECRET_ACCESS_KEY}\"",
+        also: &["secret_key", "aws_secret_access_key", "secret"],
+    },
+    Key {
+        name: "secret_access_key_file",
+        kind: "path",
+        default: "–",
+        about: "File that holds the secret and nothing else; instead of `secret_access_key`",
+        example: "\"/etc/odoo-backup/s3-secret\"",
+        also: &["secret_key_file"],
+    },
+    Key {
+        name: "cache_dir",
+        kind: "path or `false`",
+        default: "`$CACHE_DIRECTORY`, which systemd sets; else `$XDG_CACHE_HOME/odoo-backup`; else `~/.cache/odoo-backup`",
+        about: "Folder on this machine for copies of lists and manifests, which each run would download again; `false`: none are kept",
+        example: "\"/var/cache/odoo-backup\"",
+        also: &["cache", "cache_folder", "cachedir"],
+    },
+];
+
+pub(in crate::config) const COPY: &[Key] = &[Key {
+    name: "copy",
+    kind: "string",
+    default: "`on_request`",
+    about: "When backups are copied here: `after_backup` (by `now` and the daemon, once they have made one), `on_request` (by `copy` alone)",
+    example: "\"after_backup\"",
+    also: &["auto", "when", "sync", "mirror"],
+}];
