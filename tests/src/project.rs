@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -161,6 +162,15 @@ impl Project {
     /// The server, to be killed or restarted.
     pub fn cluster_mut(&mut self) -> &mut Cluster {
         &mut self.cluster
+    }
+
+    /// Writes a file into the instance's filestore as if it had lain there for long: what is new may still change within its second,
+    /// and a backup stores it once more.
+    pub fn write_settled(&self, name: &str, content: &str) {
+        let path = self.filestore().join(name);
+        fs::write(&path, content).unwrap();
+        let long_ago = SystemTime::now() - Duration::from_hours(1);
+        fs::File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
     }
 
     /// A path in the project's folder.

@@ -80,7 +80,7 @@ async fn the_documents_commands_restore_a_backup() {
     let odd = |name: &str| project.filestore().join(name);
     for (changed, more) in [("old", "gone"), ("newer", "other")] {
         fs::write(odd("odd"), changed).unwrap();
-        fs::write(odd(more), more).unwrap();
+        project.write_settled(more, more);
         back_up(&project).await;
     }
     fs::remove_file(odd("gone")).unwrap();

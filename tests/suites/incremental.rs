@@ -118,7 +118,7 @@ async fn missing_deleted_damaged_and_unreferenced_files_are_told_apart() {
     let content = fs::read(path(named[1])).unwrap();
     fs::write(path(named[1]), [&content[..content.len() - 1], b"?"].concat()).unwrap();
     fs::create_dir_all(path("zz")).unwrap();
-    fs::write(path("zz/nobody-knows-me"), "x").unwrap();
+    project.write_settled("zz/nobody-knows-me", "x");
     std::os::unix::fs::symlink("/etc/passwd", path("zz/link")).unwrap();
 
     let run = program.run(["now"]).await.expect_code(3);

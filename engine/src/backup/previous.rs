@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use crate::error::{Error, explain};
 use crate::filestore::{FileName, Held, Names, read_list};
 use crate::manifest::{Findings, Manifest, StoredObject, Volume};
-use crate::repository::{BackupId, Repository, RepositoryError};
+use crate::repository::{BackupId, Repository, RepositoryError, layout};
 use crate::store::Key;
 
 /// The volumes that the next backup may stand on, and what they hold.
@@ -65,7 +65,7 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
     // Of what was damaged, what was rescued is held whole.
     let Findings { damaged, rescued, .. } = manifest.filestore.findings;
     let suspect = damaged.into_iter().filter(|path| !rescued.contains(path)).collect();
-    Ok(Previous { volumes, held: held.into_iter().collect(), suspect, removed, warnings })
+    Ok(Previous { volumes, held: Names::of_volumes(held), suspect, removed, warnings })
 }
 
 async fn latest(
@@ -93,10 +93,12 @@ async fn read_volume_list(
     index: usize,
 ) -> Result<Vec<(FileName, Held)>, Error> {
     let index = u32::try_from(index).unwrap_or(u32::MAX);
+    let begun = layout::folder(&volume.object.key).and_then(|id| id.created_at());
+    let begun = begun.and_then(|begun| u64::try_from(begun.as_second()).ok());
     let files = repository.read_cached(&volume.list, move |list| {
         let files = read_list(list);
         files
-            .map(|file| file.map(|file| (FileName::new(&file.path), Held::new(file.size, file.mtime, index))))
+            .map(|file| file.map(|file| (FileName::new(&file.path), Held::new(file.size, file.mtime, index, begun))))
             .collect()
     });
     files.await

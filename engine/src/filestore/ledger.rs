@@ -13,6 +13,10 @@ pub struct Held {
     pub mtime: u64,
     /// Which of the earlier volumes holds it.
     pub volume: u32,
+    /// Whether its time of modification tells a later change.
+    dated: bool,
+    /// Whether an earlier volume holds another version of it.
+    overrides: bool,
     /// Whether it was damaged already when it was stored.
     suspect: bool,
     /// Whether it is still part of the backup: not overridden, and not gone.
@@ -29,10 +33,21 @@ enum State {
     Replaced,
 }
 
+/// Within so many seconds a file may change twice and have one time of modification: it is written down in seconds, and FAT has every other.
+const COARSEST_MTIME: u64 = 2;
+
 impl Held {
-    /// A file as a volume's list has it.
-    pub fn new(size: u64, mtime: u64, volume: u32) -> Self {
-        Self { size, mtime, volume, suspect: false, state: State::Unseen }
+    /// A file as the list of a volume has it that belongs to the backup which began at `begun`, in seconds since 1970, if that is known.
+    pub fn new(size: u64, mtime: u64, volume: u32, begun: Option<u64>) -> Self {
+        let dated = begun.is_some_and(|begun| mtime.saturating_add(COARSEST_MTIME) <= begun);
+        Self { size, mtime, volume, dated, overrides: false, suspect: false, state: State::Unseen }
+    }
+}
+
+impl Names<Held> {
+    /// The latest version of each file that the volumes hold, of which the lists come one behind the other.
+    pub fn of_volumes(files: impl IntoIterator<Item = (FileName, Held)>) -> Self {
+        Self::of_versions(files, |held| held.overrides = true)
     }
 }
 
@@ -86,7 +101,8 @@ pub struct Settled {
     pub unreferenced: (u64, Vec<String>),
     /// The earlier volumes that hold any of them.
     pub volumes: BTreeSet<u32>,
-    /// Held by one of those volumes, and no longer part of the backup: neither named nor on disk any more.
+    /// Held by one of those volumes, perhaps in a version that was overridden, and no longer part of the backup: neither named nor on disk
+    /// any more.
     pub removed: Vec<FileName>,
 }
 
@@ -110,7 +126,7 @@ impl Ledger {
         }
         let Some(held) = self.held.get_mut(&name) else { return Decision::Store };
         let proven_by_name = matches!(name, FileName::Sha1(_));
-        let same = held.size == size && !held.suspect && (proven_by_name || held.mtime == mtime);
+        let same = held.size == size && !held.suspect && (proven_by_name || held.dated && held.mtime == mtime);
         let decision = match (same, self.reread) {
             (true, false) => Decision::Keep,
             (true, true) if proven_by_name => Decision::Verify,
@@ -205,10 +221,10 @@ impl Ledger {
                 settled.volumes.insert(held.volume);
             }
         }
-        // What a volume holds that the backup does not stand on is not there to be removed.
-        let removed = self.held.iter().filter(|(name, held)| is_removed(name, held));
-        settled.removed =
-            removed.filter(|(_, held)| settled.volumes.contains(&held.volume)).map(|(name, _)| name).collect();
+        // What a volume holds that the backup does not stand on is not there to be removed, but for what an earlier one holds of it.
+        let may_return = |held: &Held| held.overrides || settled.volumes.contains(&held.volume);
+        let removed = self.held.iter().filter(|(name, held)| is_removed(name, held) && may_return(held));
+        settled.removed = removed.map(|(name, _)| name).collect();
         for (name, _) in self.named.iter().filter(|(_, seen)| !**seen) {
             let names = match self.held.get(&name) {
                 None => &mut settled.missing,
@@ -235,7 +251,7 @@ mod tests {
 
     fn ledger(named: &[&str], held: &[(&str, u64)], reread: bool) -> Ledger {
         let named = named.iter().map(|path| (FileName::new(path), false)).collect();
-        let held = held.iter().map(|(path, size)| (FileName::new(path), Held::new(*size, 1, 0))).collect();
+        let held = held.iter().map(|(path, size)| (FileName::new(path), Held::new(*size, 1, 0, Some(3)))).collect();
         Ledger::new(named, held, reread)
     }
 
@@ -256,6 +272,16 @@ mod tests {
         assert_eq!(ledger.see("y", 10, 2), Decision::Store);
         assert_eq!(ledger.see("z", 11, 1), Decision::Store);
         assert_eq!(ledger.settle().kept, (1, 10));
+    }
+
+    #[test]
+    fn a_time_of_modification_that_had_not_passed_when_it_was_stored_tells_nothing() {
+        for (begun, expected) in [(Some(12), Decision::Keep), (Some(11), Decision::Store), (None, Decision::Store)] {
+            let held = ["x", A].map(|path| (FileName::new(path), Held::new(5, 10, 0, begun)));
+            let mut ledger = Ledger::new(Names::default(), held.into_iter().collect(), false);
+            assert_eq!(ledger.see("x", 5, 10), expected, "{begun:?}");
+            assert_eq!(ledger.see(A, 5, 10), Decision::Keep, "its name says what it is");
+        }
     }
 
     #[test]
@@ -313,11 +339,23 @@ mod tests {
 
     #[test]
     fn a_volume_of_which_nothing_is_left_is_let_go() {
-        let held = [(FileName::new(A), Held::new(1, 1, 0)), (FileName::new(B), Held::new(2, 1, 1))];
+        let held = [(FileName::new(A), Held::new(1, 1, 0, Some(3))), (FileName::new(B), Held::new(2, 1, 1, Some(3)))];
         let mut ledger = Ledger::new(Names::default(), held.into_iter().collect(), false);
         assert_eq!(ledger.see(B, 2, 1), Decision::Keep);
         let settled = ledger.settle();
         assert_eq!((settled.volumes, settled.removed), ([1].into(), vec![]));
+    }
+
+    #[test]
+    fn a_file_whose_latest_version_goes_with_its_volume_does_not_come_back_in_an_earlier_one() {
+        for path in ["x", C] {
+            let files = [(path, 0), (A, 0), (path, 1), (B, 1)];
+            let held = files.map(|(path, volume)| (FileName::new(path), Held::new(1, 1, volume, Some(3))));
+            let mut ledger = Ledger::new(Names::default(), Names::of_volumes(held), false);
+            assert_eq!(ledger.see(A, 1, 1), Decision::Keep);
+            let settled = ledger.settle();
+            assert_eq!((settled.volumes, settled.removed), ([0].into(), vec![FileName::new(path)]));
+        }
     }
 
     #[test]

@@ -66,24 +66,40 @@ impl<V> Default for Names<V> {
 impl<V> FromIterator<(FileName, V)> for Names<V> {
     /// Of several values for a name the last one counts.
     fn from_iter<I: IntoIterator<Item = (FileName, V)>>(entries: I) -> Self {
+        Self::of_versions(entries, |_| ())
+    }
+}
+
+impl<V> Names<V> {
+    /// Of several values for a name the last one counts, and `mark` is told of it.
+    pub(super) fn of_versions(entries: impl IntoIterator<Item = (FileName, V)>, mark: impl Fn(&mut V)) -> Self {
         let mut names = Self::default();
-        for (name, value) in entries {
+        for (name, mut value) in entries {
             match name {
                 FileName::Sha1(sha1) => names.sha1.push((sha1, value)),
-                FileName::Other(path) => drop(names.other.insert(path, value)),
+                FileName::Other(path) => {
+                    if names.other.contains_key(&path) {
+                        mark(&mut value);
+                    }
+                    names.other.insert(path, value);
+                }
             }
         }
         // Stable: among equals the last comes last, and is what `dedup` must leave.
         names.sha1.sort_by_key(|(sha1, _)| *sha1);
         names.sha1.reverse();
-        names.sha1.dedup_by_key(|(sha1, _)| *sha1);
+        names.sha1.dedup_by(|(earlier, _), (last, value)| {
+            let same = earlier == last;
+            if same {
+                mark(value);
+            }
+            same
+        });
         names.sha1.reverse();
         names.sha1.shrink_to_fit();
         names
     }
-}
 
-impl<V> Names<V> {
     /// How many names there are.
     pub fn len(&self) -> usize {
         self.sha1.len() + self.other.len()
