@@ -51,12 +51,11 @@ impl Fixture {
     async fn new() -> Self {
         let project = Project::start().await;
         let program = initialised(&project).await;
-        let file = |name: &str, number: usize| project.filestore().join(format!("{name}-{number}"));
-        (0..3).for_each(|number| fs::write(file("gone", number), "gone").unwrap());
+        (0..3).for_each(|number| project.write_settled(&format!("gone-{number}"), "gone"));
         let mut ids = Vec::new();
         for number in 0..3 {
-            fs::remove_file(file("gone", number)).unwrap();
-            fs::write(file("new", number), format!("{number}").repeat(100)).unwrap();
+            fs::remove_file(project.filestore().join(format!("gone-{number}"))).unwrap();
+            project.write_settled(&format!("new-{number}"), &format!("{number}").repeat(100));
             let sql =
                 format!("CREATE TABLE more_{number} AS SELECT 1 AS n; UPDATE ir_attachment SET name = name || '!'");
             project.cluster().execute(INSTANCE, &sql);
