@@ -166,7 +166,7 @@ impl Project {
 
     /// Writes a file into the instance's filestore as if it had lain there for long: what is new may still change within its second,
     /// and a backup stores it once more.
-    pub fn write_settled(&self, name: &str, content: &str) {
+    pub fn write_settled(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.filestore().join(name);
         fs::write(&path, content).unwrap();
         let long_ago = SystemTime::now() - Duration::from_hours(1);

@@ -41,13 +41,13 @@ impl Fixture {
         let repository = Repository::init(Arc::new(store), Timestamp::now()).await.unwrap();
         let files = project.filestore();
         for number in 0..3 {
-            fs::write(files.join(format!("gone-{number}")), "gone").unwrap();
+            project.write_settled(&format!("gone-{number}"), "gone");
         }
         let mut ids = Vec::new();
         for number in 0..3_u8 {
             let large: Vec<u8> = (0..size).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ number).collect();
-            fs::write(files.join(format!("large-{number}")), large).unwrap();
-            fs::write(files.join(format!("small-{number}")), [number; 100]).unwrap();
+            project.write_settled(&format!("large-{number}"), large);
+            project.write_settled(&format!("small-{number}"), [number; 100]);
             fs::remove_file(files.join(format!("gone-{number}"))).unwrap();
             project.cluster().execute(INSTANCE, &format!("CREATE TABLE more_{number} AS SELECT {number} AS n"));
             project.cluster().execute(INSTANCE, "UPDATE ir_attachment SET name = name || '!'");

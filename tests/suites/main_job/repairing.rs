@@ -55,7 +55,7 @@ impl Fixture {
         let mut ids = Vec::new();
         for number in 0..3 {
             fs::remove_file(project.filestore().join(format!("gone-{number}"))).unwrap();
-            project.write_settled(&format!("new-{number}"), &format!("{number}").repeat(100));
+            project.write_settled(&format!("new-{number}"), format!("{number}").repeat(100));
             let sql =
                 format!("CREATE TABLE more_{number} AS SELECT 1 AS n; UPDATE ir_attachment SET name = name || '!'");
             project.cluster().execute(INSTANCE, &sql);
