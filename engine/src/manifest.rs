@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::brief::{Brief, DatabaseBrief, FilestoreBrief};
+pub use self::checksums::read_checksums;
 pub(crate) use self::checksums::{manifest_digests, write_both_checksums};
-pub use self::checksums::{read_checksums, write_checksums};
 
 use crate::odoo::{AttachmentCounts, OdooFacts};
 use crate::postgres::ServerFacts;

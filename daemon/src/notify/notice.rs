@@ -52,18 +52,10 @@ impl Notice {
     pub(super) fn of_run(run: &RunRecord, failed: bool) -> Option<Self> {
         let (instance, job) = (&run.instance, run.job);
         let at = run.ended_at?;
-        let told = |occasions: &[Occasion], summary: String| Self {
-            occasions: occasions.to_vec(),
-            instance: instance.clone(),
+        let told = |occasions: Vec<Occasion>, summary: String| Self {
             job: Some(job),
             run: Some(run.id),
-            at,
-            summary,
-            error: None,
-            backup: None,
-            warnings: Vec::new(),
-            figures: BTreeMap::new(),
-            test: false,
+            ..Self::plain(occasions, instance, at, summary)
         };
         let good = |warnings: &[String]| {
             let mut occasions = Vec::new();
@@ -80,19 +72,19 @@ impl Notice {
                     1 => ", with a warning".into(),
                     several => format!(", with {several} warnings"),
                 };
-                let notice = told(&good(warnings), format!("{instance}: {job}{again}{with}"));
+                let notice = told(good(warnings), format!("{instance}: {job}{again}{with}"));
                 let (warnings, figures) = (warnings.clone(), figures.clone());
                 Some(Self { backup: backup.clone(), warnings, figures, ..notice })
             }
-            Outcome::Elsewhere => Some(told(&good(&[]), format!("{instance}: {job}{again}, by another daemon"))),
+            Outcome::Elsewhere => Some(told(good(&[]), format!("{instance}: {job}{again}, by another daemon"))),
             Outcome::Failed { error, attempts } => {
                 let after = if *attempts > 1 { format!(" after {attempts} attempts") } else { String::new() };
-                let notice = told(&[Occasion::Failure], format!("{instance}: {job} failed{after}"));
+                let notice = told(vec![Occasion::Failure], format!("{instance}: {job} failed{after}"));
                 Some(Self { error: Some(error.clone()), ..notice })
             }
             Outcome::Lost => {
                 let summary = format!("{instance}: {job} was cut off, with the daemon or the machine");
-                Some(told(&[Occasion::Failure], summary))
+                Some(told(vec![Occasion::Failure], summary))
             }
             Outcome::Cancelled => None,
         }
@@ -100,24 +92,24 @@ impl Notice {
 
     /// An instance without a good backup that is young enough.
     pub(super) fn of_staleness(instance: &str, staleness: &Staleness, at: Timestamp) -> Self {
-        Self::plain(Occasion::Stale, instance, at, format!("{instance}: {staleness}"))
+        Self::plain(vec![Occasion::Stale], instance, at, format!("{instance}: {staleness}"))
     }
 
     /// An instance that is no longer stale, by a backup that no run of this daemon made.
     pub(super) fn of_freshness(instance: &str, newest: Timestamp, at: Timestamp) -> Self {
         let summary = format!("{instance}: there is a good backup again, of {newest:.0}");
-        Self::plain(Occasion::Recovered, instance, at, summary)
+        Self::plain(vec![Occasion::Recovered], instance, at, summary)
     }
 
     /// Something that did not happen.
     pub(super) fn test(occasion: Occasion, instance: &str, at: Timestamp) -> Self {
         let summary = format!("{instance}: this is a test of `{}`; nothing happened", occasion.as_str());
-        Self { test: true, job: Some(Job::Backup), ..Self::plain(occasion, instance, at, summary) }
+        Self { test: true, job: Some(Job::Backup), ..Self::plain(vec![occasion], instance, at, summary) }
     }
 
-    fn plain(occasion: Occasion, instance: &str, at: Timestamp, summary: String) -> Self {
+    fn plain(occasions: Vec<Occasion>, instance: &str, at: Timestamp, summary: String) -> Self {
         Self {
-            occasions: vec![occasion],
+            occasions,
             instance: instance.to_owned(),
             job: None,
             run: None,

@@ -6,7 +6,7 @@ use super::{MANIFEST, Manifest};
 use crate::stream::Digest;
 
 /// `SHA256SUMS` of a backup: every object in its folder, for `sha256sum --check` and to know a damaged manifest.
-pub fn write_checksums<'a>(objects: impl Iterator<Item = (&'a str, Digest)>) -> String {
+fn write_checksums<'a>(objects: impl Iterator<Item = (&'a str, Digest)>) -> String {
     let lines: BTreeMap<_, _> = objects.collect();
     lines.iter().map(|(name, digest)| line(name, *digest)).collect()
 }
@@ -17,7 +17,7 @@ fn line(name: &str, digest: Digest) -> String {
 
 impl Manifest {
     /// What `SHA256SUMS` says beside this manifest, of which `bytes` are stored.
-    pub(crate) fn checksums(&self, bytes: &[u8]) -> String {
+    pub fn checksums(&self, bytes: &[u8]) -> String {
         let folder = self.id.key(&self.instance);
         let own = self.objects().filter(|object| object.key.is_under(&folder));
         let digests = own.map(|object| (object.key.name(), object.stored.sha256));
@@ -36,7 +36,7 @@ pub(crate) fn write_both_checksums(former: &str, next: &str) -> String {
     lines.into_iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// What [`write_checksums`] wrote. Lines that are none are left out: what is missing is then missed.
+/// What [`Manifest::checksums`] wrote. Lines that are none are left out: what is missing is then missed.
 pub fn read_checksums(bytes: &[u8]) -> BTreeMap<String, Digest> {
     lines(bytes).collect()
 }

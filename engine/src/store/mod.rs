@@ -9,6 +9,8 @@ mod fill;
 mod key;
 mod local;
 mod s3;
+#[cfg(test)]
+pub(crate) mod seaweed;
 
 use std::fmt;
 use std::ops::Range;

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use engine::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject, Volume, write_checksums};
+use engine::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject, Volume};
 use engine::repository::BackupId;
 use engine::store::Key;
-use engine::stream::{Digest, Fingerprint};
+use engine::stream::Fingerprint;
 use jiff::{Timestamp, ToSpan};
 
 /// How many volumes a backup stands on, at most.
@@ -87,13 +87,10 @@ fn write_backup(manifest: &Manifest, folder: &Path, payload: &Path) {
     }
     fs::create_dir_all(&own).unwrap();
     let prefix = Key::new(format!("{}/{}", manifest.instance, manifest.id)).unwrap();
-    let objects: Vec<_> = manifest.objects().filter(|object| object.key.is_under(&prefix)).collect();
-    for object in &objects {
+    for object in manifest.objects().filter(|object| object.key.is_under(&prefix)) {
         fs::hard_link(payload, own.join(object.key.name())).unwrap();
     }
     let bytes = manifest.to_bytes().unwrap();
-    let digests = objects.iter().map(|object| (object.key.name(), object.stored.sha256));
-    let sums = write_checksums(digests.chain([(MANIFEST, Digest::of(&bytes))]));
-    fs::write(own.join(CHECKSUMS), sums).unwrap();
+    fs::write(own.join(CHECKSUMS), manifest.checksums(&bytes)).unwrap();
     fs::write(own.join(MANIFEST), bytes).unwrap();
 }

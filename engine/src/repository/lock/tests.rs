@@ -4,11 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use harness::seaweed::SeaweedFs;
 
 use super::*;
-use crate::config::S3Config;
 use crate::progress::{Observer, Progress, Task};
-use crate::secret::Secret;
 use crate::store::faulty::{Fault, FaultyStore};
-use crate::store::{Action, LocalStore, S3Store, Store, StoreErrorKind};
+use crate::store::{Action, LocalStore, Store, StoreErrorKind, seaweed};
 
 /// Nothing lapses, and nobody pauses for long.
 const QUICK: Times = Times { poll: Duration::from_millis(10), ..Times::DEFAULT };
@@ -44,17 +42,7 @@ async fn in_folder() -> (Repository, tempfile::TempDir) {
 
 async fn on_s3() -> (Repository, SeaweedFs) {
     let server = tokio::task::spawn_blocking(SeaweedFs::start).await.unwrap();
-    let config = S3Config {
-        bucket: server.bucket.clone(),
-        prefix: "deep/er".into(),
-        endpoint: Some(server.endpoint.clone()),
-        region: None,
-        path_style: None,
-        access_key_id: Some(server.access_key.clone()),
-        secret_access_key: Some(Secret::new(&server.secret_key)),
-        cache_dir: None,
-    };
-    let store = Arc::new(S3Store::open(&config).await.unwrap());
+    let store = seaweed::open(&server, "deep/er").await;
     (Repository::init(store, Timestamp::now()).await.unwrap(), server)
 }
 

@@ -3,10 +3,8 @@
 use harness::seaweed::SeaweedFs;
 
 use super::*;
-use crate::config::S3Config;
 use crate::repository::LockError;
-use crate::secret::Secret;
-use crate::store::S3Store;
+use crate::store::seaweed;
 
 fn is_held(error: &Error) -> bool {
     match error {
@@ -91,16 +89,6 @@ async fn in_a_folder() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_s3() {
     let server = tokio::task::spawn_blocking(SeaweedFs::start).await.unwrap();
-    let config = S3Config {
-        bucket: server.bucket.clone(),
-        prefix: "deep".into(),
-        endpoint: Some(server.endpoint.clone()),
-        region: None,
-        path_style: None,
-        access_key_id: Some(server.access_key.clone()),
-        secret_access_key: Some(Secret::new(&server.secret_key)),
-        cache_dir: None,
-    };
-    let store = Arc::new(S3Store::open(&config).await.unwrap());
+    let store = seaweed::open(&server, "deep").await;
     race(Repository::init(store, Timestamp::now()).await.unwrap()).await;
 }
