@@ -124,7 +124,7 @@ Where the configuration exists already it is left as it is, and only the reposit
         /// The [target.NAME] of the configuration to restore to; with --force-production also an [instance.NAME]
         #[arg(long, value_name = "TARGET")]
         to: String,
-        /// Jobs of pg_restore; with one the dump is not spooled to disk [default: processors, at most 8]
+        /// Sessions that load the database, and volumes that are unpacked at once [default: processors, at most 8]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
         jobs: Option<u32>,
         /// How much is read to verify the copy before the target gets it
@@ -159,7 +159,7 @@ Exit codes: 0 the backup is proven, 1 it could not be tried, 3 with warnings, 13
         /// A [target.NAME] on whose server and beside whose filestore the copy is made [default: as [instance.NAME.drill] says]
         #[arg(long, value_name = "TARGET")]
         to: Option<String>,
-        /// Jobs of pg_restore; with one the dump is not spooled to disk [default: processors, at most 8]
+        /// Sessions that load the database, and volumes that are unpacked at once [default: processors, at most 8]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
         jobs: Option<u32>,
         /// How much is read to verify the copy [default: as [instance.NAME.drill] says]

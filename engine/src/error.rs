@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::error::Error as StdError;
 use std::io;
 
+use tokio_postgres::error::DbError;
+
 use crate::config::{ConfigError, UnknownName};
 use crate::filestore::FilestoreError;
 use crate::import::ImportError;
@@ -231,7 +233,10 @@ pub fn explain(error: &(dyn StdError + 'static)) -> Explanation {
     let (mut hint, mut obstacles) = (None, Vec::new());
     let mut current = Some(error);
     while let Some(error) = current {
-        let text = error.to_string();
+        let mut text = error.to_string();
+        if error.is::<DbError>() {
+            shorten(&mut text);
+        }
         // Some libraries repeat the cause in their own text.
         let says_nothing = NOISE.contains(&text.as_str()) && cause(error).is_some();
         if !says_nothing && !texts.last().is_some_and(|last| last.ends_with(&text)) {
@@ -245,6 +250,16 @@ pub fn explain(error: &(dyn StdError + 'static)) -> Explanation {
     }
     let message = texts.remove(0);
     Explanation { message, causes: texts, hint, obstacles }
+}
+
+/// Leaves out the middle of what a server says: it may quote a row, of any size, and rows are nobody's business.
+fn shorten(text: &mut String) {
+    const BEGINNING: usize = 300;
+    const END: usize = 100;
+    if text.len() > BEGINNING + END {
+        let (beginning, end) = (text.floor_char_boundary(BEGINNING), text.ceil_char_boundary(text.len() - END));
+        text.replace_range(beginning..end, " … ");
+    }
 }
 
 /// The cause of an error. What travelled through a stream inside an [`io::Error`] is that error's cause.

@@ -19,7 +19,7 @@ mod names;
 mod obstacle;
 mod preflight;
 mod record;
-mod spool;
+mod scratch;
 mod swap;
 mod undo;
 
@@ -49,7 +49,7 @@ use crate::verify::{Depth, RestoredCopy, Verification, verify};
 /// How a backup is restored.
 #[derive(Debug, Clone, Copy)]
 pub struct RestoreOptions {
-    /// Jobs of pg_restore. More than one needs room for the uncompressed dump in a temporary folder.
+    /// Sessions that load rows, and jobs of pg_restore that build indexes and keys.
     pub jobs: u32,
     /// Volumes that are unpacked at once.
     pub parallel_volumes: u32,
@@ -72,7 +72,7 @@ pub struct Restored {
     pub files: u64,
     /// Their length in bytes, together.
     pub bytes: u64,
-    /// Jobs that pg_restore ran with.
+    /// As in [`RestoreOptions::jobs`]; one where the dump had to be streamed to pg_restore.
     pub jobs: u32,
     /// What the copy was held against before it got its names. It passed.
     pub verification: Verification,

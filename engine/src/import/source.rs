@@ -12,7 +12,7 @@ use super::{ImportError, ImportOptions};
 use crate::config::Database;
 use crate::error::Error;
 use crate::filestore::{NewFilestore, unpack};
-use crate::postgres::{self, ArchiveSource, ArchiveToc, Loaded, Tool, Tools, Tuning};
+use crate::postgres::{self, ArchiveToc, Loaded, Restoring, Section, Tool, Tools, Tuning};
 use crate::progress::Task;
 use crate::stream::{Body, CHUNK, produce};
 
@@ -176,9 +176,9 @@ impl Source {
             Self::Archive(Archive { path, tool, toc, .. }) => {
                 let jobs = std::thread::available_parallelism().map_or(1, |jobs| jobs.get().min(8) as u32);
                 let tuning = Tuning::of(scratch.session(), jobs).await?;
-                let source = ArchiveSource::File(path.clone());
                 let endpoint = scratch.session().endpoint();
-                postgres::restore(tool, endpoint, toc, source, &tuning, scratch.folder()).await?;
+                let restoring = Restoring { tool, endpoint, toc, tuning: &tuning, scratch: scratch.folder() };
+                restoring.file(path, Section::All).await?;
                 Ok(None)
             }
         }

@@ -2,7 +2,9 @@
 
 mod format;
 mod objects;
+mod parts;
 mod rows;
+mod tables;
 
 use std::io;
 use std::process::Stdio;
@@ -14,12 +16,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 use super::process::Running;
-use super::{PostgresError, Tool};
+use super::{PostgresError, Section, Tool};
 use crate::stream::Body;
 
 pub use format::Misunderstood;
 pub use objects::{ArchiveObjects, ObjectKind, Qualified, SequenceValue, read_objects};
 pub use rows::{PendingRowCounts, RowCounts, TableRows, count_rows};
+pub use tables::{ArchiveError, ArchiveTables};
+pub(super) use tables::{DumpedTable, TableData};
 
 /// What an archive holds, in pg_restore's own list format.
 #[derive(Debug, Clone)]
@@ -57,12 +61,13 @@ impl ArchiveToc {
     }
 
     /// The list to restore from (`pg_restore --use-list`): everything but comments on extensions, which only an extension's
-    /// owner may write, and which `CREATE EXTENSION` has written by itself.
-    pub(super) fn restorable(&self) -> String {
-        let kept = self
-            .text
-            .lines()
-            .filter(|line| !kind_of(line).is_some_and(|kind| kind.starts_with("COMMENT - EXTENSION ")));
+    /// owner may write, and which `CREATE EXTENSION` has written by itself; and but the rows where the section is without them.
+    pub(super) fn restorable(&self, section: Section) -> String {
+        let left_out = |kind: &str| {
+            kind.starts_with("COMMENT - EXTENSION ")
+                || section == Section::DataBesideRows && kind.starts_with("TABLE DATA ")
+        };
+        let kept = self.text.lines().filter(|line| !kind_of(line).is_some_and(left_out));
         kept.flat_map(|line| [line, "\n"]).collect()
     }
 }
@@ -112,7 +117,7 @@ mod tests {
     use std::io;
 
     use super::{ArchiveToc, read_toc};
-    use crate::postgres::{PostgresError, Tool};
+    use crate::postgres::{PostgresError, Section, Tool};
     use crate::stream::produce;
 
     #[tokio::test]
@@ -127,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_out_comments_on_extensions_and_nothing_else() {
+    fn leaves_out_comments_on_extensions_rows_if_asked_and_nothing_else() {
         let text = "\
 ;\n; Archive created at 2026-11-21 08:28:22 UTC\n;     dbname: production\n;\n\
 2; 3079 51677 EXTENSION - pg_trgm \n\
@@ -139,6 +144,9 @@ mod tests {
         assert_eq!((toc.entries(), toc.tables()), (5, 1));
         assert!(toc.created_at().is_some());
         assert_eq!(toc.database(), Some("production"));
-        assert_eq!(toc.restorable(), text.replace("9807; 0 0 COMMENT - EXTENSION pg_trgm \n", ""));
+        let restorable = text.replace("9807; 0 0 COMMENT - EXTENSION pg_trgm \n", "");
+        assert_eq!(toc.restorable(Section::All), restorable);
+        let beside_rows = restorable.replace("9; 0 59565 TABLE DATA public account_account odoo\n", "");
+        assert_eq!(toc.restorable(Section::DataBesideRows), beside_rows);
     }
 }

@@ -124,6 +124,31 @@ mod tests {
 
     use super::*;
 
+    async fn session(cluster: &Cluster) -> Session {
+        let endpoint = Endpoint {
+            database: SUPERUSER.into(),
+            host: cluster.host().into(),
+            port: cluster.port(),
+            user: USER.into(),
+            password: None,
+            sslmode: SslMode::Disable,
+            sslrootcert: None,
+        };
+        connect(&endpoint).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_a_server_quotes_is_told_in_short() {
+        let cluster = Cluster::start();
+        let session = session(&cluster).await;
+        let cast = "SELECT ('begin ' || repeat('é', 100000) || ' end')::int";
+        let error = session.batch_execute(cast).await.map_err(session.failed("cast")).unwrap_err();
+        let said = crate::error::explain(&error).to_string();
+        assert!(said.len() < 600, "{} bytes", said.len());
+        assert!(said.contains("invalid input syntax for type integer: \"begin éé"), "{said}");
+        assert!(said.ends_with("é end\""), "{said}");
+    }
+
     #[tokio::test]
     async fn time_limits_that_are_meant_for_applications_do_not_hold_here() {
         let cluster = Cluster::start();
@@ -132,17 +157,7 @@ mod tests {
         for name in names.lines() {
             cluster.psql_as(SUPERUSER, SUPERUSER, &format!("ALTER ROLE {USER} SET {name} = '1h'"));
         }
-        let session = connect(&Endpoint {
-            database: SUPERUSER.into(),
-            host: cluster.host().into(),
-            port: cluster.port(),
-            user: USER.into(),
-            password: None,
-            sslmode: SslMode::Disable,
-            sslrootcert: None,
-        })
-        .await
-        .unwrap();
+        let session = session(&cluster).await;
         let sql = "SELECT count(*) FILTER (WHERE setting = '0'), count(*) FROM pg_settings WHERE name = ANY(string_to_array($1, E'\\n'))";
         let row = session.query_one(sql, &[&names.trim()]).await.unwrap();
         assert!(row.get::<_, i64>(0) >= 3);

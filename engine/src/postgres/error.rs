@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::Misunderstood;
+
 /// A failure of PostgreSQL, of a connection to it, or of one of its programs.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
@@ -60,6 +62,14 @@ pub enum PostgresError {
         /// What is not run, and why.
         reason: String,
     },
+    /// An archive's data is not what an archive's data is.
+    #[error("unable to understand {subject}: {reason}")]
+    Archive {
+        /// What it is.
+        subject: String,
+        /// Why.
+        reason: Misunderstood,
+    },
     /// A program could not be started, or talking to it failed.
     #[error("unable to run {}", program.display())]
     Run {
@@ -92,6 +102,7 @@ impl PostgresError {
                 "install the package postgresql-client-{wanted} (or later; the PostgreSQL project's own repository has every version), or set `pg_path` to the folder of its programs"
             ),
             Self::Standby { .. } => "back up from the primary, or set `hold_filestore_gc` to `auto`".into(),
+            Self::Archive { .. } => "`odoo-backup check --read-data` says whether it is damaged; if it is not, restore it by hand, and report this".into(),
             Self::Tls { .. } => "check `sslmode` and `sslrootcert` in the configuration".into(),
             Self::Failed { stderr, .. } if stderr.contains("permission denied") => {
                 "the role must be able to read every table: use the owner of the database, or grant it pg_read_all_data"
@@ -100,7 +111,7 @@ impl PostgresError {
             Self::Failed { stderr, .. } if stderr.contains("No space left on device") => {
                 "free some space where PostgreSQL keeps its data".into()
             }
-            // One job reads the dump as it is decoded, and may stumble before the digest of all of it can be compared.
+            // It reads of the dump what was decoded, and may stumble before the digest of all of it can be compared.
             Self::Failed { program, .. } if program == "pg_restore" => {
                 "where that does not say why: `odoo-backup check --read-data` says whether the dump is damaged".into()
             }

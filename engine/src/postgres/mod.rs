@@ -16,6 +16,7 @@ mod passfile;
 mod pipe;
 mod process;
 mod restore;
+mod rows;
 mod script;
 mod tls;
 mod tools;
@@ -24,8 +25,8 @@ mod tuning;
 pub use abilities::{Abilities, Extension, abilities, data_folder, find_extensions, has_locale};
 pub use admin::{Locale, ServerFacts, is_powerful, server_facts, server_major, system_identifier, template_ctype};
 pub use archive::{
-    ArchiveObjects, ArchiveToc, Misunderstood, ObjectKind, PendingRowCounts, Qualified, RowCounts, SequenceValue,
-    TableRows, count_rows, read_objects, read_toc,
+    ArchiveError, ArchiveObjects, ArchiveTables, ArchiveToc, Misunderstood, ObjectKind, PendingRowCounts, Qualified,
+    RowCounts, SequenceValue, TableRows, count_rows, read_objects, read_toc,
 };
 pub use client::{Session, connect, connect_maintenance};
 pub use databases::{
@@ -37,7 +38,8 @@ pub use endpoint::Endpoint;
 pub use error::PostgresError;
 pub use identity::{Sameness, same_server};
 pub use load::{Loaded, load_script};
-pub use restore::{ArchiveSource, restore};
+pub use restore::{Restoring, Section};
+pub use rows::load_rows;
 pub use script::script;
 pub use tools::{Tool, Tools};
 pub use tuning::Tuning;

@@ -1,7 +1,7 @@
 //! pg_restore, from a file or a stream.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,68 +11,109 @@ use super::process::Running;
 use super::{ArchiveToc, Endpoint, PostgresError, Tool, Tuning, connect, server_major};
 use crate::stream::Body;
 
-/// Where the archive comes from.
-pub enum ArchiveSource {
-    /// A file, which several jobs can read at once.
-    File(PathBuf),
-    /// A stream, which one job reads.
-    Stream(Body),
-}
-
 /// pg_restore sets `transaction_timeout` since this major version, and servers before it know no such setting.
 const SETS_TRANSACTION_TIMEOUT: u32 = 17;
 
-/// Restores an archive into an empty database, which then belongs to the endpoint's role. The first error ends it, but where
-/// pg_restore sets what an older server does not know: there an error fails it in the end.
+/// What of an archive is restored, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// Everything.
+    All,
+    /// Tables, types, functions: what there must be before there is data.
+    PreData,
+    /// What is data but no rows of a table: where sequences stand, and large objects.
+    DataBesideRows,
+    /// Indexes, constraints, triggers, and what else is best made when the data is there.
+    PostData,
+}
+
+impl Section {
+    fn argument(self) -> Option<&'static str> {
+        match self {
+            Self::All => None,
+            Self::PreData => Some("--section=pre-data"),
+            Self::DataBesideRows => Some("--section=data"),
+            Self::PostData => Some("--section=post-data"),
+        }
+    }
+}
+
+/// An archive on its way into an empty database, which then belongs to the endpoint's role.
 ///
-/// A stream must have been read to an `Ok` end for this to return `Ok`.
-///
-/// # Errors
-/// [`PostgresError`]; the database is then in an undefined state and should be dropped.
-pub async fn restore(
-    tool: &Tool,
-    endpoint: &Endpoint,
-    toc: &ArchiveToc,
-    source: ArchiveSource,
-    tuning: &Tuning,
-    scratch: &Path,
-) -> Result<(), PostgresError> {
-    let failed = |source: io::Error| PostgresError::Run { program: tool.path.clone(), source };
-    let mut list = tempfile::Builder::new().prefix("toc-").tempfile_in(scratch).map_err(failed)?;
-    list.write_all(toc.restorable().as_bytes()).map_err(failed)?;
-    let mut command = Command::new(&tool.path);
-    command
-        .args(["--format=custom", "--no-owner", "--no-privileges", "--no-password"])
-        .arg(use_list(list.path()))
-        // A plain name would be read as a connection string where it holds an equals sign.
-        .arg(format!("--dbname=dbname='{}'", endpoint.database.replace('\\', r"\\").replace('\'', r"\'")));
-    endpoint.pass_to(&mut command);
-    command.env("PGOPTIONS", tuning.options());
-    command.stdout(Stdio::null());
-    let foreign_setting = tool.major >= SETS_TRANSACTION_TIMEOUT
-        && server_major(&connect(endpoint).await?).await? < SETS_TRANSACTION_TIMEOUT;
-    let expected = if foreign_setting { is_about_transaction_timeout } else { |_: &str| false };
-    if !foreign_setting {
+/// The first error ends it, but where pg_restore sets what an older server does not know: there an error fails it in the end. The database
+/// is then in an undefined state and should be dropped.
+pub struct Restoring<'a> {
+    /// The pg_restore.
+    pub tool: &'a Tool,
+    /// The database.
+    pub endpoint: &'a Endpoint,
+    /// What the archive holds.
+    pub toc: &'a ArchiveToc,
+    /// How the sessions are to work.
+    pub tuning: &'a Tuning,
+    /// A private folder.
+    pub scratch: &'a Path,
+}
+
+impl Restoring<'_> {
+    /// Restores from a file, which several jobs can read at once.
+    ///
+    /// # Errors
+    /// [`PostgresError`]
+    pub async fn file(&self, path: &Path, section: Section) -> Result<(), PostgresError> {
+        let (mut command, expected, _list) = self.command(section).await?;
+        command.arg(format!("--jobs={}", self.tuning.jobs())).arg(path).stdin(Stdio::null());
+        Running::start_expecting(&mut command, self.endpoint.to_string(), expected)?.wait().await.map(drop)
+    }
+
+    /// Restores everything from a stream, which one job reads. It must have been read to an `Ok` end for this to return `Ok`.
+    ///
+    /// # Errors
+    /// [`PostgresError`]
+    pub async fn stream(&self, mut body: Body) -> Result<(), PostgresError> {
+        let (mut command, expected, _list) = self.command(Section::All).await?;
+        command.stdin(Stdio::piped());
+        let mut running = Running::start_expecting(&mut command, self.endpoint.to_string(), expected)?;
+        let stdin = running.child.stdin.take().ok_or_else(|| self.failed(io::ErrorKind::BrokenPipe.into()))?;
+        // The source's failure is the cause, whatever pg_restore makes of half an archive.
+        feed(&mut body, stdin).await.map_err(|error| self.failed(error))?;
+        // Where it failed early, an hour of the rest would say nothing more.
+        running.wait().await?;
+        tokio::io::copy(&mut body, &mut tokio::io::sink()).await.map_err(|error| self.failed(error))?;
+        Ok(())
+    }
+
+    /// A command that wants to be told where the archive is, which lines of its stderr are expected, and the list that it reads.
+    async fn command(
+        &self,
+        section: Section,
+    ) -> Result<(Command, fn(&str) -> bool, tempfile::NamedTempFile), PostgresError> {
+        let Self { tool, endpoint, .. } = *self;
+        let mut list =
+            tempfile::Builder::new().prefix("toc-").tempfile_in(self.scratch).map_err(|error| self.failed(error))?;
+        list.write_all(self.toc.restorable(section).as_bytes()).map_err(|error| self.failed(error))?;
+        let mut command = Command::new(&tool.path);
+        command
+            .args(["--format=custom", "--no-owner", "--no-privileges", "--no-password"])
+            .arg(use_list(list.path()))
+            // A plain name would be read as a connection string where it holds an equals sign.
+            .arg(format!("--dbname=dbname='{}'", endpoint.database.replace('\\', r"\\").replace('\'', r"\'")));
+        command.args(section.argument());
+        endpoint.pass_to(&mut command);
+        command.env("PGOPTIONS", self.tuning.options());
+        command.stdout(Stdio::null());
+        let foreign_setting = tool.major >= SETS_TRANSACTION_TIMEOUT
+            && server_major(&connect(endpoint).await?).await? < SETS_TRANSACTION_TIMEOUT;
+        if foreign_setting {
+            return Ok((command, is_about_transaction_timeout, list));
+        }
         command.arg("--exit-on-error");
+        Ok((command, |_| false, list))
     }
-    let subject = endpoint.to_string();
-    match source {
-        ArchiveSource::File(path) => {
-            command.arg(format!("--jobs={}", tuning.jobs())).arg(path).stdin(Stdio::null());
-            Running::start_expecting(&mut command, subject, expected)?.wait().await?;
-        }
-        ArchiveSource::Stream(mut body) => {
-            command.stdin(Stdio::piped());
-            let mut running = Running::start_expecting(&mut command, subject, expected)?;
-            let stdin = running.child.stdin.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
-            // The source's failure is the cause, whatever pg_restore makes of half an archive.
-            feed(&mut body, stdin).await.map_err(failed)?;
-            // Where it failed early, an hour of the rest would say nothing more.
-            running.wait().await?;
-            tokio::io::copy(&mut body, &mut tokio::io::sink()).await.map_err(failed)?;
-        }
+
+    fn failed(&self, source: io::Error) -> PostgresError {
+        PostgresError::Run { program: self.tool.path.clone(), source }
     }
-    Ok(())
 }
 
 /// Whether a line of pg_restore's stderr says that `SET transaction_timeout = 0` failed, or how many errors there were in the end.

@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use super::process::{Running, body_of_fed};
 use super::restore::{feed, use_list};
-use super::{ArchiveToc, PostgresError, Tool};
+use super::{ArchiveToc, PostgresError, Section, Tool};
 use crate::stream::Body;
 
 /// The script that `pg_dump --no-owner --no-privileges` would have written in the archive's place, made by pg_restore while the archive
@@ -20,7 +20,7 @@ use crate::stream::Body;
 pub fn script(tool: &Tool, toc: &ArchiveToc, mut archive: Body, subject: &str) -> Result<Body, PostgresError> {
     let failed = |source: io::Error| PostgresError::Run { program: tool.path.clone(), source };
     let mut list = tempfile::Builder::new().prefix(".odoo-backup-toc-").tempfile().map_err(failed)?;
-    list.write_all(toc.restorable().as_bytes()).map_err(failed)?;
+    list.write_all(toc.restorable(Section::All).as_bytes()).map_err(failed)?;
     let mut command = Command::new(&tool.path);
     command
         .args(["--format=custom", "--file=-", "--no-owner", "--no-privileges"])

@@ -7,7 +7,7 @@ const MOST_MEMORY: u64 = 1 << 30;
 /// Less than this makes it slow, and no server is too small for it.
 const LEAST_MEMORY: u64 = 64 << 20;
 
-/// How pg_restore's sessions are to work.
+/// How the sessions that restore are to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
     jobs: u32,
@@ -34,8 +34,8 @@ impl Tuning {
         Self { jobs, memory: share.clamp(LEAST_MEMORY, MOST_MEMORY).max(configured) }
     }
 
-    /// Jobs of pg_restore.
-    pub(super) fn jobs(&self) -> u32 {
+    /// Sessions that work at once.
+    pub fn jobs(&self) -> u32 {
         self.jobs
     }
 

@@ -10,7 +10,7 @@ use super::database::{RestoredDatabase, restore_database};
 use super::files::restore_filestore;
 use super::names::Suffix;
 use super::record::Scrap;
-use super::spool::Spool;
+use super::scratch::Scratch;
 use super::{Job, leftovers};
 use crate::error::Error;
 use crate::filestore::{NewFilestore, Unpacked};
@@ -25,8 +25,8 @@ pub(super) struct Beside {
     pub(super) database: Endpoint,
     /// The new folder, beside the target's.
     pub(super) filestore: PathBuf,
-    /// Where the dump is spooled.
-    pub(super) spool: Spool,
+    /// For what of the dump pg_restore reads from a file.
+    pub(super) scratch: Scratch,
     /// Threads that still write to the folder.
     pub(super) writers: TaskTracker,
 }
@@ -46,14 +46,14 @@ impl Beside {
         let suffix = Suffix::restoring()?;
         let names = claim.names.with(&suffix);
         NewFilestore::create_above(&names.filestore)?;
-        let spool = Spool::choose(job.target, job.manifest, &claim.server, &suffix).await?;
-        claim.record.scraps.push(Scrap { suffix: suffix.clone(), spool: Some(spool.folder.clone()) });
+        let scratch = Scratch::choose(job.target, job.manifest, &claim.server, &suffix).await?;
+        claim.record.scraps.push(Scrap { suffix: suffix.clone(), scratch: Some(scratch.folder.clone()) });
         claim.save()?;
         Ok(Self {
             suffix,
             database: Endpoint::resolve(&job.target.database).with_database(names.database),
             filestore: names.filestore,
-            spool,
+            scratch,
             writers: TaskTracker::new(),
         })
     }

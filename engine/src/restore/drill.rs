@@ -20,7 +20,7 @@ use crate::verify::{Depth, Verification};
 /// How a drill is done.
 #[derive(Debug, Clone, Copy)]
 pub struct DrillOptions {
-    /// Jobs of pg_restore. More than one needs room for the uncompressed dump in a temporary folder.
+    /// As in [`RestoreOptions::jobs`](super::RestoreOptions::jobs).
     pub jobs: u32,
     /// Volumes that are unpacked at once.
     pub parallel_volumes: u32,

@@ -1,10 +1,9 @@
 //! What a restore would meet, looked at before anything is touched.
 
 use super::guard::{Identity, before_restore};
-use super::obstacle::{Examined, Obstacle};
+use super::obstacle::Examined;
 use super::preflight::preflight;
 use super::source_uuid;
-use super::spool::Spool;
 use crate::config::{Config, Target};
 use crate::error::Error;
 use crate::manifest::Manifest;
@@ -21,16 +20,10 @@ pub async fn examine(
     identity: Identity,
 ) -> Result<Examined, Error> {
     let server = postgres::connect_maintenance(&Endpoint::resolve(&target.database)).await?;
-    let mut found = look(config, manifest, target, identity, &server).await?;
-    let room = Spool::room(target, manifest, &server).await?;
-    if room <= manifest.database.object.plain.size {
-        let message = "there is no room to spool the dump, and the restore would be done in one job";
-        found.warnings.push(Obstacle::new("space", message, "free some space where `$TMPDIR` or the filestore is"));
-    }
-    Ok(found)
+    look(config, manifest, target, identity, &server).await
 }
 
-/// As [`examine`], but for what the restore itself will say.
+/// As [`examine`], over a session that there is already.
 pub(super) async fn look(
     config: &Config,
     manifest: &Manifest,

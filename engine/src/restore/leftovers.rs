@@ -6,7 +6,7 @@ use std::path::Path;
 use super::claim::Claim;
 use super::record::Scrap;
 use super::swap::{Settled, settle};
-use super::{RestoreError, spool};
+use super::{RestoreError, scratch};
 use crate::postgres::{self, PostgresError};
 use crate::run::Run;
 
@@ -59,8 +59,8 @@ pub(super) async fn remove(claim: &mut Claim) -> Cleared {
         let before = cleared.left.len();
         remove_database(claim, &scrap, &mut cleared).await;
         let folder = claim.names.with(&scrap.suffix).filestore;
-        let spool = scrap.spool.as_deref().filter(|spool| spool::is_own(spool, &scrap.suffix));
-        for folder in [Some(&*folder), spool].into_iter().flatten() {
+        let scratch = scrap.scratch.as_deref().filter(|folder| scratch::is_own(folder, &scrap.suffix));
+        for folder in [Some(&*folder), scratch].into_iter().flatten() {
             remove_folder(folder, &mut cleared).await;
         }
         if cleared.left.len() > before {

@@ -52,13 +52,13 @@ pub(super) struct Pair {
 pub(super) struct Scrap {
     /// What the names of the database and the folder end in.
     pub(super) suffix: Suffix,
-    /// The folder that the dump is spooled to.
-    pub(super) spool: Option<PathBuf>,
+    /// The folder for what of the dump is no table's data.
+    pub(super) scratch: Option<PathBuf>,
 }
 
 impl From<&Pair> for Scrap {
     fn from(pair: &Pair) -> Self {
-        Self { suffix: pair.suffix.clone(), spool: None }
+        Self { suffix: pair.suffix.clone(), scratch: None }
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(Record::load(&path).unwrap(), None);
         let empty = Record::new("7".into(), "staging".into());
         let suffix = Suffix::restoring().unwrap();
-        let record = Record { scraps: vec![Scrap { suffix, spool: Some("/tmp/x".into()) }], ..empty.clone() };
+        let record = Record { scraps: vec![Scrap { suffix, scratch: Some("/tmp/x".into()) }], ..empty.clone() };
         record.save(&path).unwrap();
         assert_eq!(Record::load(&path).unwrap(), Some(record));
         empty.save(&path).unwrap();
@@ -166,7 +166,7 @@ mod tests {
         let text = |suffix: &str| {
             format!(
                 r#"{{"format": 1, "server": "7", "database": "staging", "former": null, "swap": null,
-                     "scraps": [{{"suffix": "{suffix}", "spool": null}}]}}"#
+                     "scraps": [{{"suffix": "{suffix}", "scratch": null}}]}}"#
             )
         };
         fs::write(&path, text("_restoring_0123abcd")).unwrap();

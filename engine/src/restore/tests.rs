@@ -77,7 +77,7 @@ impl Place {
     async fn make_beside(&self, claim: &mut Claim, mark: &str) -> Suffix {
         let suffix = Suffix::restoring().unwrap();
         let names = claim.names.with(&suffix);
-        claim.record.scraps.push(Scrap { suffix: suffix.clone(), spool: None });
+        claim.record.scraps.push(Scrap { suffix: suffix.clone(), scratch: None });
         claim.save().unwrap();
         postgres::create_hidden_database(&claim.server, &names.database, &made_up::locale()).await.unwrap();
         self.execute(&names.database, &format!("CREATE TABLE {mark} ()"));

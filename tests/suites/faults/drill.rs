@@ -58,6 +58,6 @@ async fn stopped_it_leaves_nothing_and_killed_the_next_one_clears_it_away() {
     replace_tool(&project, "pg_restore", "exec \"$REAL\" \"$@\"");
     let next = program.run(["drill"]).await.success();
     assert!(next.stderr.contains("dropped the database \"drill_production_restoring_"), "{}", next.stderr);
-    assert_eq!(next.stderr.matches("removed the folder").count(), 2, "the files and the spool: {}", next.stderr);
+    assert_eq!(next.stderr.matches("removed the folder").count(), 2, "the files and the scratch: {}", next.stderr);
     assert_nothing_restored(&project);
 }

@@ -134,7 +134,7 @@ async fn stopped_or_killed_while_pg_restore_runs() {
             }
             let next = existing.clear().await;
             assert!(next.contains("dropped the database \"staging_restoring_"), "{next}");
-            assert_eq!(next.matches("removed the folder").count(), 2, "the files and the spool: {next}");
+            assert_eq!(next.matches("removed the folder").count(), 2, "the files and the scratch: {next}");
         } else {
             run.expect_code(130);
         }

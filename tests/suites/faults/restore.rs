@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use harness::compare::assert_same_database;
 use harness::project::Project;
 use rustix::process::Signal;
 
@@ -20,6 +21,20 @@ async fn pg_restore_fails_or_dies() {
     replace_tool(&project, "pg_restore", "head -c 1000 >&2; kill -9 $$");
     assert_failed(program.run(["restore", "--to", "staging", "--jobs", "1"]).await, "signal: 9 (SIGKILL)");
     assert_nothing_restored(&project);
+}
+
+#[tokio::test]
+async fn a_dump_that_is_not_understood_is_left_to_pg_restore() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    // As if a later pg_dump had made it.
+    replace_tool(&project, "pg_dump", "exec \"$REAL\" \"$@\" --compress=1");
+    program.run(["now"]).await.expect_code(3);
+    let run = program.run(["restore", "--to", "staging", "--jobs", "2"]).await.expect_code(3);
+    let warning = "restoring with one job, because of the dump: its data is compressed";
+    assert!(run.stderr.contains(warning), "{}", run.stderr);
+    assert!(run.stdout.contains(" with 1 job"), "{}", run.stdout);
+    assert_same_database(project.database(), project.target_database()).await;
 }
 
 #[tokio::test]

@@ -18,6 +18,9 @@ pub enum Misunderstood {
     /// Its data is compressed.
     #[error("its data is compressed")]
     Compressed,
+    /// Its text is not in UTF-8.
+    #[error("its text is not in UTF-8, but: {0}")]
+    Encoding(String),
     /// It ends in the middle.
     #[error("it ends in the middle of {0}")]
     Truncated(&'static str),
@@ -39,15 +42,22 @@ pub(super) struct Entry<'a> {
     pub(super) id: i64,
     /// Whether the archive has data for it.
     pub(super) has_data: bool,
+    /// Whether it says where in the archive that is, which pg_dump knows only where it can go back in what it has written.
+    pub(super) has_offset: bool,
     /// The name of what it is.
     pub(super) tag: &'a [u8],
     /// What it is: `TABLE`, `TABLE DATA`, `FK CONSTRAINT`.
     pub(super) kind: &'a [u8],
     /// The statement that makes it; empty where there is none.
     pub(super) definition: &'a [u8],
+    /// The statement that takes its data; empty where there is none.
+    pub(super) copy: &'a [u8],
     /// Its schema; empty where it is in none.
     pub(super) schema: &'a [u8],
 }
+
+/// `K_OFFSET_POS_SET`
+const OFFSET_IS_SET: u8 = 2;
 
 /// An integer's bytes: its sign and its amount, the least significant byte first.
 pub(super) const INTEGER: usize = 1 + 4;
@@ -180,9 +190,8 @@ fn entry_of<'a>(bytes: &mut &'a [u8], head: Head) -> Option<Entry<'a>> {
     let kind = take_text(bytes)?.unwrap_or_default();
     let _section = take_integer(bytes)?;
     let definition = take_text(bytes)?.unwrap_or_default();
-    for _ in ["DROP", "COPY"] {
-        take_text(bytes)?;
-    }
+    let _drop = take_text(bytes)?;
+    let copy = take_text(bytes)?.unwrap_or_default();
     let schema = take_text(bytes)?.unwrap_or_default();
     for _ in ["table space", "access method"] {
         take_text(bytes)?;
@@ -195,8 +204,9 @@ fn entry_of<'a>(bytes: &mut &'a [u8], head: Head) -> Option<Entry<'a>> {
     }
     // What it depends on.
     while take_text(bytes)?.is_some() {}
-    let _offset = take(bytes, 1 + head.offset_size)?;
-    Some(Entry { id, has_data, tag, kind, definition, schema })
+    // Where its data is: flag and offset
+    let &[offset, ..] = take(bytes, 1 + head.offset_size)? else { return None };
+    Some(Entry { id, has_data, has_offset: offset == OFFSET_IS_SET, tag, kind, definition, copy, schema })
 }
 
 fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {

@@ -183,9 +183,11 @@ mod tests {
         let entry = |definition: &'static str| Entry {
             id: 1,
             has_data: false,
+            has_offset: false,
             tag: b"t c",
             kind: b"CHECK CONSTRAINT",
             definition: definition.as_bytes(),
+            copy: b"",
             schema: b"public",
         };
         assert!(is_not_valid(&entry("ALTER TABLE public.t\n    ADD CONSTRAINT c CHECK ((x > 0)) NOT VALID;\n\n\n")));

@@ -1,10 +1,8 @@
 //! How many rows each table has, read from a dump as it streams by.
 //!
-//! After `pg_backup_custom.c`: behind the table of contents come blocks, each of a type, the number of an entry, and pieces with
-//! their lengths. A table's pieces together are what `COPY` says, a line for each row (a line break within a value is written as
-//! `\n`), and pg_dump's `\.` behind them.
+//! A table's data is what `COPY` says, a line for each row (a line break within a value is written as `\n`), and pg_dump's `\.` behind
+//! them.
 
-use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -13,7 +11,8 @@ use std::task::{Context, Poll, ready};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::format::{Contents, Entry, INTEGER, Misunderstood, integer};
+use super::Misunderstood;
+use super::parts::{Part, Parts};
 use crate::stream::Body;
 
 /// A table, and how many rows it has.
@@ -95,202 +94,34 @@ impl AsyncRead for CountedBody {
     }
 }
 
-/// `BLK_DATA` and `BLK_BLOBS`
-const TABLE_BLOCK: u8 = 1;
-const LARGE_OBJECTS_BLOCK: u8 = 3;
-
 /// Follows a dump, given in any pieces.
 #[derive(Debug, Default)]
 struct Counter {
-    state: State,
-    integer: PartialInteger,
-    /// Those of the table whose block it is.
+    parts: Parts,
+    /// Those of the table whose data it is.
     lines: Lines,
-    /// Entries that the archive announces data for, by their number. `None` are large objects.
-    announced: HashMap<i64, Option<TableRows>>,
     counts: RowCounts,
-}
-
-#[derive(Debug)]
-enum State {
-    Contents(Contents),
-    /// Between blocks: the next one's type, or the end of the archive.
-    Type,
-    /// The number of the entry that a block is of.
-    Number(u8),
-    /// How long the next piece of a table's data is; 0 behind the last.
-    TableLength,
-    /// So many bytes of a piece are still to come.
-    Table(usize),
-    /// The next large object's number; 0 behind the last.
-    LargeObject,
-    /// How long the next piece of a large object is; 0 behind the last.
-    LargeObjectLength,
-    LargeObjectBytes(usize),
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self::Contents(Contents::default())
-    }
 }
 
 impl Counter {
     fn feed(&mut self, bytes: &[u8]) -> Result<(), Misunderstood> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            self.step(&mut rest)?;
-        }
-        Ok(())
-    }
-
-    /// Goes on by one state, or as far as the bytes go.
-    fn step(&mut self, rest: &mut &[u8]) -> Result<(), Misunderstood> {
-        match &mut self.state {
-            State::Contents(contents) => {
-                let announced = &mut self.announced;
-                let left = contents.feed(rest, |entry| announce(announced, entry))?;
-                *rest = &rest[rest.len().saturating_sub(left.unwrap_or(0))..];
-                if left.is_some() {
-                    self.state = State::Type;
-                }
+        let Self { parts, lines, counts } = self;
+        parts.feed(bytes, |part| {
+            match part {
+                Part::Table { name: (schema, table), .. } => *lines = Lines::of(TableRows { schema, table, rows: 0 }),
+                Part::Rows(bytes) => lines.count(bytes),
+                Part::TableEnd => counts.tables.push(std::mem::take(lines).finish()?),
+                Part::LargeObject => counts.large_objects += 1,
+                Part::Entry(_) | Part::ContentsEnd | Part::Skeleton(_) => {}
             }
-            State::Type => {
-                let Some((kind, behind)) = rest.split_first() else { return Ok(()) };
-                *rest = behind;
-                if ![TABLE_BLOCK, LARGE_OBJECTS_BLOCK].contains(kind) {
-                    return Err(Misunderstood::Unexpected("the type of a block"));
-                }
-                self.state = State::Number(*kind);
-            }
-            State::Number(kind) => {
-                if let Some(number) = self.integer.take(rest) {
-                    self.state = match (*kind, self.announced.remove(&number)) {
-                        (TABLE_BLOCK, Some(Some(table))) => {
-                            self.lines = Lines::of(table);
-                            State::TableLength
-                        }
-                        (LARGE_OBJECTS_BLOCK, Some(None)) => State::LargeObject,
-                        _ => return Err(Misunderstood::Unexpected("the number of an entry with data")),
-                    };
-                }
-            }
-            State::TableLength => {
-                if let Some(length) = self.integer.take(rest) {
-                    self.state = match length_of(length)? {
-                        0 => {
-                            self.counts.tables.push(std::mem::take(&mut self.lines).finish()?);
-                            State::Type
-                        }
-                        length => State::Table(length),
-                    };
-                }
-            }
-            State::Table(left) => {
-                let piece = take_up_to(rest, *left);
-                self.lines.count(piece);
-                *left -= piece.len();
-                if *left == 0 {
-                    self.state = State::TableLength;
-                }
-            }
-            State::LargeObject => {
-                if let Some(number) = self.integer.take(rest) {
-                    self.state = match number {
-                        0 => State::Type,
-                        _ => {
-                            self.counts.large_objects += 1;
-                            State::LargeObjectLength
-                        }
-                    };
-                }
-            }
-            State::LargeObjectLength => {
-                if let Some(length) = self.integer.take(rest) {
-                    self.state = match length_of(length)? {
-                        0 => State::LargeObject,
-                        length => State::LargeObjectBytes(length),
-                    };
-                }
-            }
-            State::LargeObjectBytes(left) => {
-                *left -= take_up_to(rest, *left).len();
-                if *left == 0 {
-                    self.state = State::LargeObjectLength;
-                }
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn finish(mut self) -> Result<RowCounts, Misunderstood> {
-        match self.state {
-            State::Type => {}
-            State::Contents(_) => return Err(Misunderstood::Truncated("its table of contents")),
-            _ => return Err(Misunderstood::Truncated("its data")),
-        }
-        if let Some(missing) = self.announced.into_values().next() {
-            return Err(Misunderstood::NoData(match missing {
-                Some(table) => format!("{}.{}", table.schema, table.table),
-                None => "large objects".to_owned(),
-            }));
-        }
+        self.parts.finish()?;
         self.counts.tables.sort();
         Ok(self.counts)
-    }
-}
-
-/// Notes that the archive has data for this entry.
-fn announce(announced: &mut HashMap<i64, Option<TableRows>>, entry: Entry<'_>) -> Result<(), Misunderstood> {
-    if !entry.has_data {
-        return Ok(());
-    }
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| Misunderstood::Unexpected("UTF-8"));
-    let content = match entry.kind {
-        b"TABLE DATA" => Some(TableRows { schema: text(entry.schema)?, table: text(entry.tag)?, rows: 0 }),
-        b"BLOBS" => None,
-        _ => return Err(Misunderstood::Unexpected("an entry without data")),
-    };
-    match announced.insert(entry.id, content) {
-        None => Ok(()),
-        Some(_) => Err(Misunderstood::Unexpected("a new entry's number")),
-    }
-}
-
-fn length_of(integer: i64) -> Result<usize, Misunderstood> {
-    usize::try_from(integer).map_err(|_| Misunderstood::Unexpected("a length"))
-}
-
-fn take_up_to<'a>(bytes: &mut &'a [u8], most: usize) -> &'a [u8] {
-    let (taken, rest) = bytes.split_at(most.min(bytes.len()));
-    *bytes = rest;
-    taken
-}
-
-/// An integer that may come in several pieces.
-#[derive(Debug, Default)]
-struct PartialInteger {
-    bytes: [u8; INTEGER],
-    have: usize,
-}
-
-impl PartialInteger {
-    /// The integer, once its last byte was there.
-    fn take(&mut self, rest: &mut &[u8]) -> Option<i64> {
-        // Most come in one piece, and there is one for every row.
-        if self.have == 0
-            && let Some((whole, behind)) = rest.split_first_chunk()
-        {
-            *rest = behind;
-            return Some(integer(*whole));
-        }
-        let piece = take_up_to(rest, INTEGER - self.have);
-        self.bytes[self.have..self.have + piece.len()].copy_from_slice(piece);
-        self.have += piece.len();
-        (self.have == INTEGER).then(|| {
-            self.have = 0;
-            integer(self.bytes)
-        })
     }
 }
 

@@ -5,7 +5,6 @@ use crate::config::{Database, SslMode};
 use crate::manifest::made_up;
 use crate::postgres::{Endpoint, connect_maintenance};
 use crate::repository::BackupId;
-use crate::restore::spool::Spool;
 use crate::stream::Fingerprint;
 
 struct Place {
@@ -116,17 +115,4 @@ async fn a_provider_that_came_later_is_no_locale_of_an_older_server() {
         let expected: &[&str] = if major < since { &[&expected] } else { &[] };
         assert_says(&place.look().await.obstacles, expected);
     }
-}
-
-#[tokio::test]
-async fn a_dump_is_not_spooled_to_where_the_files_or_the_database_will_need_the_room() {
-    let mut place = Place::on(Cluster::start());
-    let target = place.target(place.cluster.socket_dir().to_str().unwrap());
-    let server = connect_maintenance(&Endpoint::resolve(&target.database)).await.unwrap();
-    (place.manifest.filestore.bytes, place.manifest.server.database_size) = (0, 0);
-    assert!(Spool::room(&target, &place.manifest, &server).await.unwrap() > 0);
-    place.manifest.server.database_size = u64::MAX;
-    assert_eq!(Spool::room(&target, &place.manifest, &server).await.unwrap(), 0);
-    (place.manifest.filestore.bytes, place.manifest.server.database_size) = (u64::MAX, 0);
-    assert_eq!(Spool::room(&target, &place.manifest, &server).await.unwrap(), 0);
 }

@@ -1,6 +1,6 @@
-//! The folder that the uncompressed dump is written to, so that several jobs can read it at once.
+//! The folder for what of a dump is no table's data: pg_restore wants a file, and large objects may be many.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -10,22 +10,17 @@ use crate::disk::Disk;
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::postgres::{Session, data_folder};
-use crate::store::Key;
-use crate::stream::{Body, consume};
 
 /// What its folder's name begins with.
 const PREFIX: &str = ".odoo-backup";
 
-/// Where a dump can be spooled.
+/// A private folder, which is not made yet.
 #[derive(Debug, Clone)]
-pub(super) struct Spool {
-    /// A private folder, which is not made yet.
+pub(super) struct Scratch {
     pub(super) folder: PathBuf,
-    /// Bytes that the dump may take there.
-    pub(super) room: u64,
 }
 
-impl Spool {
+impl Scratch {
     /// In `$TMPDIR`, or where the target's files are to be, whichever has more room once filestore and database have taken their own.
     pub(super) async fn choose(
         target: &Target,
@@ -33,13 +28,8 @@ impl Spool {
         server: &Session,
         suffix: &Suffix,
     ) -> Result<Self, Error> {
-        let (above, room) = roomiest(target, manifest, server).await?;
-        Ok(Self { folder: above.join(format!("{PREFIX}{}", suffix.as_str())), room })
-    }
-
-    /// Bytes that a dump may take where it would be chosen to be.
-    pub(super) async fn room(target: &Target, manifest: &Manifest, server: &Session) -> Result<u64, Error> {
-        roomiest(target, manifest, server).await.map(|(_, room)| room)
+        let above = roomiest(target, manifest, server).await?;
+        Ok(Self { folder: above.join(format!("{PREFIX}{}", suffix.as_str())) })
     }
 
     pub(super) fn create(&self) -> Result<(), Error> {
@@ -47,19 +37,12 @@ impl Spool {
         made.map_err(|source| Error::Io { action: format!("make the folder {}", self.folder.display()), source })
     }
 
-    /// Writes the archive to a file, of which nobody reads before its digests have agreed.
-    pub(super) async fn fill(&self, key: &Key, archive: Body) -> Result<PathBuf, Error> {
-        let path = self.folder.join("database.dump");
-        let failed = |source| Error::Io { action: format!("spool {key} to {}", path.display()), source };
-        // Made here and not by the thread, which could make it after the folder was cleared of all that was in it.
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
-        let copied = consume(archive, move |mut archive| {
-            let mut file = std::io::BufWriter::with_capacity(1024 * 1024, file);
-            std::io::copy(&mut archive, &mut file)?;
-            std::io::Write::flush(&mut file)
-        });
-        copied.await.map_err(failed)?;
-        Ok(path)
+    /// A new, private file in it.
+    pub(super) fn file(&self, name: &str) -> Result<(PathBuf, File), Error> {
+        let path = self.folder.join(name);
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = made.map_err(|source| Error::Io { action: format!("make the file {}", path.display()), source })?;
+        Ok((path, file))
     }
 
     /// Frees its room.
@@ -69,15 +52,15 @@ impl Spool {
     }
 }
 
-/// Whether a path that a record names is a spool of that suffix, and this user's: others can write in `$TMPDIR`.
+/// Whether a path that a record names is the scratch folder of that suffix, and this user's: others can write in `$TMPDIR`.
 pub(super) fn is_own(path: &Path, suffix: &Suffix) -> bool {
     let named = path.file_name().is_some_and(|name| name == &*format!("{PREFIX}{}", suffix.as_str()));
     let metadata = path.symlink_metadata();
     named && metadata.is_ok_and(|found| found.is_dir() && found.uid() == rustix::process::geteuid().as_raw())
 }
 
-/// The folder with the most room, and its bytes.
-async fn roomiest(target: &Target, manifest: &Manifest, server: &Session) -> Result<(PathBuf, u64), Error> {
+/// The folder with the most room.
+async fn roomiest(target: &Target, manifest: &Manifest, server: &Session) -> Result<PathBuf, Error> {
     let temporary = std::env::temp_dir();
     let data = target.filestore.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(&temporary);
     let data_disk = Disk::of(data)?;
@@ -87,5 +70,5 @@ async fn roomiest(target: &Target, manifest: &Manifest, server: &Session) -> Res
         taken.push((disk.device, manifest.server.database_size));
     }
     let (in_data, in_temporary) = (data_disk.left_after(&taken), Disk::of(&temporary)?.left_after(&taken));
-    Ok(if in_data > in_temporary { (data.to_owned(), in_data) } else { (temporary, in_temporary) })
+    Ok(if in_data > in_temporary { data.to_owned() } else { temporary })
 }

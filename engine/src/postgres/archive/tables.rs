@@ -1,0 +1,187 @@
+//! Tables' data taken out of an archive, and what is left of it.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::parts::{Part, Parts};
+use super::{Misunderstood, Qualified};
+use crate::stream::{Body, CHUNK};
+
+/// Why an archive is not read further.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// It cannot be read, or the rest of it be written; that it is damaged is among these.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It is not understood.
+    #[error(transparent)]
+    Misunderstood(#[from] Misunderstood),
+}
+
+/// A table whose data comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::postgres) struct DumpedTable {
+    /// Its schema and its name.
+    pub(in crate::postgres) name: Qualified,
+    /// The statement that takes the data, up to its options: `COPY public.res_users (id, login) FROM stdin`.
+    pub(in crate::postgres) copy: String,
+}
+
+/// The next of the tables' data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::postgres) enum TableData {
+    /// A table's data begins.
+    Begin(DumpedTable),
+    /// Lines of it. Only of a row that is larger than a batch they may be a piece; then only its last piece ends in a line break.
+    Rows(Bytes),
+    /// That was the last of it.
+    End,
+}
+
+/// An archive whose table of contents was read.
+///
+/// Everything that is no table's data goes to a file, which is an archive that pg_restore can work from as long as it does not want any.
+pub struct ArchiveTables {
+    body: Body,
+    parts: Parts,
+    skeleton: File,
+    cutter: Cutter,
+}
+
+impl ArchiveTables {
+    /// Reads an archive's table of contents from its beginning, and writes it to `skeleton`.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Misunderstood`] also for an archive of which pg_restore must read the tables' data itself.
+    pub async fn open(body: Body, skeleton: std::fs::File) -> Result<Self, ArchiveError> {
+        let skeleton = File::from_std(skeleton);
+        let mut tables = Self { body, parts: Parts::default(), skeleton, cutter: Cutter::default() };
+        while !tables.cutter.has_contents {
+            if !tables.read().await? {
+                return Err(Misunderstood::Truncated("its table of contents").into());
+            }
+        }
+        tables.skeleton.flush().await?;
+        Ok(tables)
+    }
+
+    /// What comes next; `None` at the end, when the body has ended in `Ok` and all that the table of contents announced was there.
+    pub(in crate::postgres) async fn next(&mut self) -> Result<Option<TableData>, ArchiveError> {
+        loop {
+            if let Some(next) = self.cutter.cut.pop_front() {
+                return Ok(Some(next));
+            }
+            if !self.read().await? {
+                std::mem::take(&mut self.parts).finish()?;
+                self.skeleton.flush().await?;
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads what is left of the archive, for its digest alone.
+    pub(in crate::postgres) async fn read_to_end(&mut self) -> io::Result<()> {
+        tokio::io::copy(&mut self.body, &mut tokio::io::sink()).await.map(drop)
+    }
+
+    /// Reads on by a chunk. `false`: there is no more.
+    async fn read(&mut self) -> Result<bool, ArchiveError> {
+        let mut chunk = BytesMut::with_capacity(CHUNK);
+        if self.body.read_buf(&mut chunk).await? == 0 {
+            return Ok(false);
+        }
+        let cutter = &mut self.cutter;
+        self.parts.feed(&chunk, |part| cutter.take(part))?;
+        if !cutter.skeleton.is_empty() {
+            self.skeleton.write_all(&cutter.skeleton).await?;
+            cutter.skeleton.clear();
+        }
+        Ok(true)
+    }
+}
+
+/// What pg_dump writes behind a table's last row.
+const END: &[u8] = b"\\.\n\n\n";
+
+/// So many bytes of a table make a batch: what is handed over at once should be worth it.
+const BATCH: usize = 1024 * 1024;
+
+/// Makes batches of what comes.
+#[derive(Debug, Default)]
+struct Cutter {
+    /// Whether the table of contents is complete.
+    has_contents: bool,
+    /// The `COPY` of each entry that has one.
+    copies: HashMap<i64, String>,
+    /// Of the table whose data comes, what was not handed over.
+    rows: BytesMut,
+    cut: VecDeque<TableData>,
+    skeleton: Vec<u8>,
+}
+
+impl Cutter {
+    fn take(&mut self, part: Part<'_>) -> Result<(), Misunderstood> {
+        match part {
+            Part::Entry(entry) => {
+                if entry.kind == b"ENCODING" && entry.definition.trim_ascii() != b"SET client_encoding = 'UTF8';" {
+                    let definition = String::from_utf8_lossy(entry.definition);
+                    return Err(Misunderstood::Encoding(definition.trim().escape_debug().to_string()));
+                }
+                // They would be wrong in what is left.
+                if entry.has_offset {
+                    return Err(Misunderstood::Unexpected("data without an offset"));
+                }
+                if entry.has_data && entry.kind == b"TABLE DATA" {
+                    let copy = copy_of(entry.copy).ok_or(Misunderstood::Unexpected("a COPY of a table"))?;
+                    self.copies.insert(entry.id, copy);
+                }
+            }
+            Part::ContentsEnd => self.has_contents = true,
+            Part::Table { id, name } => {
+                let copy = self.copies.remove(&id).unwrap_or_default();
+                self.cut.push_back(TableData::Begin(DumpedTable { name, copy }));
+            }
+            Part::Rows(bytes) => {
+                self.rows.extend_from_slice(bytes);
+                if self.rows.len() >= BATCH {
+                    self.cut();
+                }
+            }
+            Part::TableEnd => {
+                let rows = std::mem::take(&mut self.rows).freeze();
+                let rows = rows.strip_suffix(END).map(|rows| rows.len()).map(|length| rows.slice(..length));
+                let rows = rows.ok_or(Misunderstood::Unexpected("the end of a table's data"))?;
+                if !rows.is_empty() {
+                    self.cut.push_back(TableData::Rows(rows));
+                }
+                self.cut.push_back(TableData::End);
+            }
+            Part::Skeleton(bytes) => self.skeleton.extend_from_slice(bytes),
+            Part::LargeObject => {}
+        }
+        Ok(())
+    }
+
+    /// Cuts a batch off behind its last whole row; where there is none, before what may be the end of the data.
+    fn cut(&mut self) {
+        let surely_rows = self.rows.len() - END.len();
+        let whole = memchr::memrchr(b'\n', &self.rows[..surely_rows]).map_or(surely_rows, |at| at + 1);
+        let rest = self.rows.split_off(whole);
+        let batch = std::mem::replace(&mut self.rows, BytesMut::with_capacity(BATCH + CHUNK));
+        self.rows.extend_from_slice(&rest);
+        self.cut.push_back(TableData::Rows(batch.freeze()));
+    }
+}
+
+/// `COPY public.res_users (id, login) FROM stdin;` → without the semicolon.
+fn copy_of(statement: &[u8]) -> Option<String> {
+    let statement = std::str::from_utf8(statement).ok()?.trim_end().strip_suffix(';')?;
+    (statement.starts_with("COPY ") && statement.ends_with(" FROM stdin")).then(|| statement.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! The rows of an archive, loaded by several sessions at once.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::SinkExt;
+use futures::future::try_join_all;
+use tokio::sync::{Mutex, mpsc};
+
+use super::archive::{ArchiveError, ArchiveTables, DumpedTable, TableData};
+use super::{Endpoint, PostgresError, Qualified, Session, Tuning, connect, quote};
+use crate::error::Error;
+
+/// A table with fewer bytes is loaded by one session, while others load the next ones.
+const LARGE: usize = 4 * 1024 * 1024;
+
+/// With so many sessions a large table is split among them. With fewer, one takes all of it and [freezes](Share::frozen) it: what a second
+/// session would win while files are unpacked on the same two processors, is less than the indexes lose by rows that are not frozen.
+const SPLIT_AMONG: usize = 3;
+
+/// What several may take from.
+type Shared<T> = Arc<Mutex<mpsc::Receiver<T>>>;
+
+/// A table, or a part of one, for a session to load.
+struct Share {
+    table: DumpedTable,
+    /// Batches of its rows; whoever holds it takes the next.
+    rows: Shared<Bytes>,
+    /// Whether rows are written as if they had been there always (`COPY FREEZE`), and nobody has to look again who wrote them, nor to write that
+    /// down: not those who build indexes, nor the first vacuum. Only a session that has emptied the table in the same transaction may.
+    frozen: bool,
+}
+
+/// Loads the rows of all tables into a database that has the tables and nothing in them.
+///
+/// # Errors
+/// [`Error::Io`] where the archive of `subject` cannot be read, [`PostgresError`]; the database is then in an undefined state and should be
+/// dropped.
+pub async fn load_rows(
+    endpoint: &Endpoint,
+    tuning: &Tuning,
+    archive: &mut ArchiveTables,
+    subject: &str,
+) -> Result<(), Error> {
+    let sessions = try_join_all((0..tuning.jobs()).map(|_| begin(endpoint, tuning))).await?;
+    let Some(session) = sessions.first() else { return Ok(()) };
+    let freezable = if sessions.len() < SPLIT_AMONG { freezable(session).await? } else { HashSet::new() };
+    let (queue, shares) = mpsc::channel(1);
+    let shares = Arc::new(Mutex::new(shares));
+    let loading = try_join_all(sessions.iter().map(async |session| {
+        while let Some(share) = next(&shares).await {
+            load(session, share).await?;
+        }
+        Ok(())
+    }));
+    let handing_out = hand_out(archive, queue, &freezable, sessions.len(), subject);
+    let loaded = tokio::try_join!(handing_out, loading).map(drop);
+    match loaded {
+        // Bytes that were changed may look like anything before the digest of all of them can be compared.
+        Err(error) if may_be_damage(&error) => {
+            archive.read_to_end().await.map_err(|source| unreadable(subject, source))?;
+            Err(error)
+        }
+        other => other,
+    }
+}
+
+/// A session as pg_restore's own are.
+async fn begin(endpoint: &Endpoint, tuning: &Tuning) -> Result<Session, PostgresError> {
+    let session = connect(endpoint).await?;
+    let settings = format!(
+        "{}; SET client_encoding = 'UTF8'; SET search_path = ''; SET row_security = off; SET xmloption = content",
+        tuning.statements()
+    );
+    session.batch_execute(&settings).await.map_err(session.failed("set up the session"))?;
+    Ok(session)
+}
+
+/// Tables that may be emptied before they are filled: not what an extension has filled already. Others than ordinary ones know no `FREEZE`.
+async fn freezable(session: &Session) -> Result<HashSet<Qualified>, PostgresError> {
+    const HEAP: &str = "(0, 2)";
+    let query = format!(
+        "SELECT nspname::text, relname::text
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+         WHERE relkind = 'r' AND relam IN {HEAP} AND NOT EXISTS (
+             SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c.oid AND deptype = 'e')"
+    );
+    let rows = session.query(&query, &[]).await.map_err(session.failed("list the tables"))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// Reads the archive, and hands its tables to whoever is free.
+async fn hand_out(
+    archive: &mut ArchiveTables,
+    queue: mpsc::Sender<Share>,
+    freezable: &HashSet<Qualified>,
+    sessions: usize,
+    subject: &str,
+) -> Result<(), Error> {
+    let gone = || Error::Io { action: format!("load {subject}"), source: io::ErrorKind::BrokenPipe.into() };
+    while let Some(TableData::Begin(table)) = next_of(archive, subject).await? {
+        let mut first = Vec::new();
+        let mut size = 0;
+        while size < LARGE
+            && let Some(TableData::Rows(rows)) = next_of(archive, subject).await?
+        {
+            size += rows.len();
+            first.push(rows);
+        }
+        if first.is_empty() {
+            continue;
+        }
+        let large = size >= LARGE;
+        let frozen = large && freezable.contains(&table.name);
+        let (sender, rows) = mpsc::channel(first.len());
+        let rows = Arc::new(Mutex::new(rows));
+        for batch in first {
+            sender.send(batch).await.map_err(|_| gone())?;
+        }
+        for _ in 0..if large && !frozen { sessions } else { 1 } {
+            let share = Share { table: table.clone(), rows: rows.clone(), frozen };
+            queue.send(share).await.map_err(|_| gone())?;
+        }
+        drop(rows);
+        while large && let Some(TableData::Rows(rows)) = next_of(archive, subject).await? {
+            sender.send(rows).await.map_err(|_| gone())?;
+        }
+    }
+    Ok(())
+}
+
+async fn next_of(archive: &mut ArchiveTables, subject: &str) -> Result<Option<TableData>, Error> {
+    archive.next().await.map_err(|error| match error {
+        ArchiveError::Io(source) => unreadable(subject, source),
+        ArchiveError::Misunderstood(reason) => {
+            Error::Postgres(PostgresError::Archive { subject: subject.to_owned(), reason })
+        }
+    })
+}
+
+async fn next<T>(shared: &Shared<T>) -> Option<T> {
+    shared.lock().await.recv().await
+}
+
+async fn load(session: &Session, share: Share) -> Result<(), Error> {
+    let Share { table, rows, frozen } = share;
+    let (schema, name) = &table.name;
+    let failed = || session.failed(format!("load the rows of {schema}.{name}"));
+    let options = if frozen { " WITH (FREEZE)" } else { "" };
+    if frozen {
+        let empty = format!("BEGIN; TRUNCATE ONLY {}.{}", quote(schema), quote(name));
+        session.batch_execute(&empty).await.map_err(failed())?;
+    }
+    let sink = session.copy_in(&format!("{}{options}", table.copy)).await.map_err(failed())?;
+    let mut sink = std::pin::pin!(sink);
+    loop {
+        let mut source = rows.lock().await;
+        let Some(mut batch) = source.recv().await else { break };
+        // All pieces of a row go the same way.
+        while !batch.ends_with(b"\n")
+            && let Some(rest) = source.recv().await
+        {
+            sink.send(std::mem::replace(&mut batch, rest)).await.map_err(failed())?;
+        }
+        drop(source);
+        sink.send(batch).await.map_err(failed())?;
+    }
+    sink.finish().await.map_err(failed())?;
+    if frozen {
+        session.batch_execute("COMMIT").await.map_err(failed())?;
+    }
+    Ok(())
+}
+
+fn unreadable(subject: &str, source: io::Error) -> Error {
+    Error::Io { action: format!("read {subject}"), source }
+}
+
+/// Whether the archive may be to blame: it is not understood, or the server does not understand what it holds.
+fn may_be_damage(error: &Error) -> bool {
+    match error {
+        Error::Postgres(PostgresError::Archive { .. }) => true,
+        // Class 22: data exception
+        Error::Postgres(PostgresError::Query { source, .. }) => {
+            source.code().is_some_and(|code| code.code().starts_with("22"))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

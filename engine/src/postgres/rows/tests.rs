@@ -1,0 +1,194 @@
+use harness::compare::assert_same_database;
+use harness::postgres::{Binaries, Cluster, ClusterOptions, Database, SUPERUSER, USER};
+
+use super::*;
+use crate::config::SslMode;
+use crate::postgres::{Restoring, Section, Tool, read_toc};
+use crate::stream::{Body, body_of, produce};
+
+/// Tables of every size: of no row, of few, of more than one session takes by itself, and of rows that are larger than a batch.
+const TABLES: &str = r"
+    CREATE TABLE empty (id serial PRIMARY KEY);
+    CREATE TABLE few (id serial PRIMARY KEY, name text);
+    INSERT INTO few (name) VALUES (E'two\nlines'), ('\.'), (NULL), (E'\t\\');
+    CREATE TABLE no_columns ();
+    INSERT INTO no_columns DEFAULT VALUES;
+    CREATE TABLE many (id serial PRIMARY KEY, few_id int REFERENCES few, name text NOT NULL, half int GENERATED ALWAYS AS (few_id / 2) STORED);
+    INSERT INTO many (few_id, name) SELECT i % 4 + 1, repeat(md5(i::text), 5) FROM generate_series(1, 40000) i;
+    CREATE INDEX many_name ON many (md5(name));
+    CREATE TABLE huge (id int, content text);
+    INSERT INTO huge SELECT i, repeat(md5(i::text) || E'\n', 60000 * (i % 2) + 10) FROM generate_series(1, 9) i;
+    CREATE TABLE parted (x int, filler text) PARTITION BY RANGE (x);
+    CREATE TABLE part_a PARTITION OF parted FOR VALUES FROM (0) TO (10000);
+    CREATE TABLE part_b PARTITION OF parted FOR VALUES FROM (10000) TO (20000);
+    INSERT INTO parted SELECT i, repeat('x', 200) FROM generate_series(0, 19999) i;
+    CREATE SCHEMA other;
+    CREATE TABLE other.many AS TABLE few;
+    CREATE MATERIALIZED VIEW materialized AS SELECT count(*) FROM many;
+    SELECT lo_from_bytea(0, decode(repeat('0a', 500000), 'hex')) FROM generate_series(1, 3);
+    SELECT setval('few_id_seq', 4711);
+";
+
+fn endpoint(cluster: &Cluster, database: &str) -> Endpoint {
+    Endpoint {
+        database: database.into(),
+        host: cluster.host().into(),
+        port: cluster.port(),
+        user: USER.into(),
+        password: None,
+        sslmode: SslMode::Disable,
+        sslrootcert: None,
+    }
+}
+
+fn source(version: Option<u32>) -> Cluster {
+    let cluster = Cluster::with(&ClusterOptions { version, ..ClusterOptions::default() });
+    cluster.create_database("production");
+    cluster.execute("production", TABLES);
+    cluster
+}
+
+fn dump_of(cluster: &Cluster) -> Vec<u8> {
+    let mut pg_dump = cluster.command("pg_dump", USER);
+    pg_dump.args(["--format=custom", "--compress=0", "--encoding=UTF8", "production"]);
+    let output = pg_dump.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// Where a late row of the table `many` begins.
+fn in_many(dump: &[u8]) -> usize {
+    const ROW: &[u8] = b"39000\t1\t";
+    dump.windows(ROW.len()).position(|bytes| bytes == ROW).unwrap()
+}
+
+/// Loads a dump, of which `body` may make something else, into a new database of that name.
+async fn load_into(
+    cluster: &Cluster,
+    name: &str,
+    jobs: u32,
+    dump: &[u8],
+    body: impl FnOnce(Vec<u8>) -> Body,
+) -> Result<(), Error> {
+    let folder = tempfile::tempdir().unwrap();
+    cluster.create_database(name);
+    let endpoint = endpoint(cluster, name);
+    let tool = Tool { path: cluster.bin("pg_restore"), version: String::new(), major: cluster.version() };
+    let toc = read_toc(&tool, body_of(dump.to_vec()), "a test").await.unwrap();
+    let tuning = Tuning::of(&connect(&endpoint).await.unwrap(), jobs).await.unwrap();
+    let path = folder.path().join("skeleton");
+    let skeleton = std::fs::File::create(&path).unwrap();
+    let mut archive = ArchiveTables::open(body(dump.to_vec()), skeleton).await.unwrap();
+    let restoring = Restoring { tool: &tool, endpoint: &endpoint, toc: &toc, tuning: &tuning, scratch: folder.path() };
+    restoring.file(&path, Section::PreData).await.unwrap();
+    load_rows(&endpoint, &tuning, &mut archive, "the dump of a test").await?;
+    restoring.file(&path, Section::DataBesideRows).await.unwrap();
+    restoring.file(&path, Section::PostData).await.unwrap();
+    assert!(path.metadata().unwrap().len() < 2_000_000, "what is no row of a table");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_loaded_is_what_was_dumped_in_every_version_and_by_any_number_of_sessions() {
+    for version in Binaries::majors() {
+        let cluster = source(Some(version));
+        let dump = dump_of(&cluster);
+        for jobs in [2, 5] {
+            let name = format!("loaded_{jobs}");
+            load_into(&cluster, &name, jobs, &dump, body_of).await.unwrap();
+            let database = |name| Database { cluster: &cluster, name };
+            assert_same_database(database("production"), database(&name)).await;
+        }
+    }
+}
+
+/// Rows of a table that had to be looked at although an index has all that was asked for, to see whether they are there.
+fn looked_up(cluster: &Cluster, database: &str, table: &str) -> u64 {
+    let explain = format!(
+        "SET enable_seqscan = off; SET enable_bitmapscan = off;
+         EXPLAIN (ANALYZE, FORMAT YAML) SELECT id FROM {table} WHERE id > 0 ORDER BY id"
+    );
+    let plan = cluster.execute(database, &explain);
+    let line = plan.lines().find_map(|line| line.trim().strip_prefix("Heap Fetches: "));
+    line.unwrap_or_else(|| panic!("{plan}")).parse().unwrap()
+}
+
+#[tokio::test]
+async fn one_session_freezes_a_large_table_and_several_share_it() {
+    let cluster = source(None);
+    let dump = dump_of(&cluster);
+    for (jobs, large) in [(1, 0), (2, 0), (3, 40_000)] {
+        let name = format!("loaded_{jobs}");
+        load_into(&cluster, &name, jobs, &dump, body_of).await.unwrap();
+        // Nobody vacuums in between: with so few rows changed, not even where that is on.
+        assert_eq!(looked_up(&cluster, &name, "many"), large, "{jobs} jobs");
+    }
+}
+
+#[tokio::test]
+async fn what_an_extension_has_filled_or_is_no_ordinary_table_is_not_emptied() {
+    let cluster = source(None);
+    let sql = "CREATE TABLE of_extension (x int); ALTER EXTENSION plpgsql ADD TABLE of_extension";
+    cluster.psql_as(SUPERUSER, "production", sql);
+    let session = connect(&endpoint(&cluster, "production")).await.unwrap();
+    let freezable = freezable(&session).await.unwrap();
+    let is = |name: &str| freezable.contains(&("public".to_owned(), name.to_owned()));
+    assert!(is("many") && is("part_a") && freezable.contains(&("other".to_owned(), "many".to_owned())));
+    assert!(!is("of_extension") && !is("parted") && !is("materialized"));
+}
+
+#[tokio::test]
+async fn a_row_that_the_server_does_not_take_is_said_of_its_table_unless_the_bytes_are_damaged() {
+    let cluster = source(None);
+    let dump = dump_of(&cluster);
+    let mut spoilt = dump.clone();
+    spoilt[in_many(&dump)] = b'x';
+    for jobs in [1, 3] {
+        let name = format!("loaded_{jobs}");
+        let error = load_into(&cluster, &name, jobs, &spoilt, body_of).await.unwrap_err();
+        let said = crate::error::explain(&error).to_string();
+        assert!(said.contains("unable to load the rows of public.many on "), "{said}");
+        assert!(said.contains("invalid input syntax"), "{said}");
+    }
+    // Which shows only at their end.
+    let error = load_into(&cluster, "loaded", 2, &spoilt, |dump| {
+        let (body, _) = produce::<(), _>(move |out| {
+            std::io::Write::write_all(out, &dump)?;
+            Err(io::Error::new(io::ErrorKind::InvalidData, "not what was stored"))
+        });
+        body
+    });
+    let said = crate::error::explain(&error.await.unwrap_err()).to_string();
+    assert_eq!(said, "unable to read the dump of a test: not what was stored");
+}
+
+#[tokio::test]
+async fn a_session_that_ends_fails_the_others() {
+    let cluster = source(None);
+    let dump = dump_of(&cluster);
+    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname ~ '^loaded' AND query ~ '^COPY public.many'";
+    for jobs in [1, 3] {
+        // The rest comes only once the sessions were ended.
+        let (first, rest) = dump.split_at(in_many(&dump));
+        let (go_on, wait) = tokio::sync::oneshot::channel::<()>();
+        let (first, rest) = (first.to_vec(), rest.to_vec());
+        let name = format!("loaded_{jobs}");
+        let loading = load_into(&cluster, &name, jobs, &dump, move |_| {
+            let (body, _) = produce::<(), _>(move |out| {
+                std::io::Write::write_all(out, &first)?;
+                let _ = wait.blocking_recv();
+                std::io::Write::write_all(out, &rest)
+            });
+            body
+        });
+        let ending = async {
+            while cluster.psql_as(SUPERUSER, "production", kill).trim() == "0" {
+                tokio::task::yield_now().await;
+            }
+            go_on.send(()).unwrap();
+        };
+        let (loaded, ()) = tokio::join!(loading, ending);
+        let said = crate::error::explain(&loaded.unwrap_err()).to_string();
+        assert!(said.contains("unable to load the rows of public.many on "), "{said}");
+    }
+}
