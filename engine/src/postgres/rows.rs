@@ -13,8 +13,11 @@ use super::archive::{ArchiveError, ArchiveTables, DumpedTable, TableData};
 use super::{Endpoint, PostgresError, Qualified, Session, Tuning, connect, quote};
 use crate::error::Error;
 
-/// A table with fewer bytes is loaded by one session, while others load the next ones.
+/// A table with fewer bytes is loaded by one session, while others load the next ones. As much is in memory for each session.
 const LARGE: usize = 4 * 1024 * 1024;
+
+/// As much is in memory for all sessions together, where they are so many that each must do with less.
+const IN_MEMORY: usize = 64 * 1024 * 1024;
 
 /// With so many sessions a large table is split among them. With fewer, one takes all of it and [freezes](Share::frozen) it: what a second
 /// session would win while files are unpacked on the same two processors, is less than the indexes lose by rows that are not frozen.
@@ -99,11 +102,12 @@ async fn hand_out(
     sessions: usize,
     subject: &str,
 ) -> Result<(), Error> {
+    let least_large = LARGE.min(IN_MEMORY / sessions.max(1));
     let gone = || Error::Io { action: format!("load {subject}"), source: io::ErrorKind::BrokenPipe.into() };
     while let Some(TableData::Begin(table)) = next_of(archive, subject).await? {
         let mut first = Vec::new();
         let mut size = 0;
-        while size < LARGE
+        while size < least_large
             && let Some(TableData::Rows(rows)) = next_of(archive, subject).await?
         {
             size += rows.len();
@@ -112,14 +116,15 @@ async fn hand_out(
         if first.is_empty() {
             continue;
         }
-        let large = size >= LARGE;
+        let large = size >= least_large;
         let frozen = large && freezable.contains(&table.name);
         let (sender, rows) = mpsc::channel(first.len());
         let rows = Arc::new(Mutex::new(rows));
         for batch in first {
             sender.send(batch).await.map_err(|_| gone())?;
         }
-        for _ in 0..if large && !frozen { sessions } else { 1 } {
+        let shares = if large && !frozen { sessions } else { 1 };
+        for _ in 0..shares {
             let share = Share { table: table.clone(), rows: rows.clone(), frozen };
             queue.send(share).await.map_err(|_| gone())?;
         }
