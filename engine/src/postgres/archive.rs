@@ -82,7 +82,7 @@ fn kind_of(line: &str) -> Option<&str> {
 /// Reads the table of contents from the beginning of an archive. The body is read only as far as pg_restore reads it.
 ///
 /// # Errors
-/// [`PostgresError::Failed`] where it is no archive that this pg_restore can read; [`PostgresError::Run`] where the body failed.
+/// [`PostgresError::Failed`] where it is no archive that this pg_restore can read; [`PostgresError::Read`] where the body failed.
 pub async fn read_toc(tool: &Tool, mut archive: Body, subject: &str) -> Result<ArchiveToc, PostgresError> {
     let failed = |source: io::Error| PostgresError::Run { program: tool.path.clone(), source };
     let mut command = Command::new(&tool.path);
@@ -106,7 +106,7 @@ pub async fn read_toc(tool: &Tool, mut archive: Body, subject: &str) -> Result<A
     let (fed, listed) = tokio::join!(feed, stdout.read_to_string(&mut text));
     let ended = running.wait().await;
     // The source's failure is the cause, whatever pg_restore makes of half an archive.
-    fed.map_err(failed)?;
+    fed.map_err(|source| PostgresError::Read { subject: subject.to_owned(), source })?;
     ended?;
     listed.map_err(failed)?;
     Ok(ArchiveToc { text })
@@ -126,7 +126,7 @@ mod tests {
         let tool = Tool { path, version: String::new(), major: 0 };
         let (body, _) = produce::<(), _>(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "connection lost")));
         match read_toc(&tool, body, "a test").await.unwrap_err() {
-            PostgresError::Run { source, .. } => assert_eq!(source.to_string(), "connection lost"),
+            PostgresError::Read { source, .. } => assert_eq!(source.to_string(), "connection lost"),
             other => panic!("{other}"),
         }
     }

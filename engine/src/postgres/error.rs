@@ -62,6 +62,15 @@ pub enum PostgresError {
         /// What is not run, and why.
         reason: String,
     },
+    /// What a program was to be given could not be read.
+    #[error("unable to read {subject}")]
+    Read {
+        /// What it is.
+        subject: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// An archive's data is not what an archive's data is.
     #[error("unable to understand {subject}: {reason}")]
     Archive {

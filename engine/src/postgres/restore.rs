@@ -75,11 +75,12 @@ impl Restoring<'_> {
         command.stdin(Stdio::piped());
         let mut running = Running::start_expecting(&mut command, self.endpoint.to_string(), expected)?;
         let stdin = running.child.stdin.take().ok_or_else(|| self.failed(io::ErrorKind::BrokenPipe.into()))?;
+        let unread = |source| PostgresError::Read { subject: "the dump".to_owned(), source };
         // The source's failure is the cause, whatever pg_restore makes of half an archive.
-        feed(&mut body, stdin).await.map_err(|error| self.failed(error))?;
+        feed(&mut body, stdin).await.map_err(unread)?;
         // Where it failed early, an hour of the rest would say nothing more.
         running.wait().await?;
-        tokio::io::copy(&mut body, &mut tokio::io::sink()).await.map_err(|error| self.failed(error))?;
+        tokio::io::copy(&mut body, &mut tokio::io::sink()).await.map_err(unread)?;
         Ok(())
     }
 
