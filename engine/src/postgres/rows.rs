@@ -83,7 +83,8 @@ async fn begin(endpoint: &Endpoint, tuning: &Tuning) -> Result<Session, Postgres
 
 /// Tables that may be emptied before they are filled: not what an extension has filled already. Others than ordinary ones know no `FREEZE`.
 async fn freezable(session: &Session) -> Result<HashSet<Qualified>, PostgresError> {
-    const HEAP: &str = "(0, 2)";
+    /// PostgreSQL's own access method by its number, and what servers before 12 say, which know no other.
+    const HEAP: &str = "(2, 0)";
     let query = format!(
         "SELECT nspname::text, relname::text
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
