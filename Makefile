@@ -21,16 +21,16 @@ test: tools lint deny ## Run every check and every test, installing what they ne
 
 majors: tools ## Go from each major version of PostgreSQL to others, installing 14 to 18 into .tools
 	tests/install-postgres-majors.sh
-	cargo test --locked -p odoo-backup --test majors
+	cargo test --locked -p odoo-backup --test end_to_end majors::
 
 demo: ## Show the main job on a made-up instance: init, now, list, restore, undo, a refusal, a drill, check (KEEP=1 leaves it)
 	tests/install-tools.sh demo
 	tests/demo.sh
 
 soak: tools ## Measure memory from 100 MB to 2 GB, on a folder and on S3, and with a million files; and ten thousand backups
-	ODOO_BACKUP_TEST_SIZES_MB='100 2000' cargo test --locked --release -p odoo-backup --test memory -- \
+	ODOO_BACKUP_TEST_SIZES_MB='100 2000' cargo test --locked --release -p odoo-backup --test end_to_end memory:: -- \
 	    --include-ignored --nocapture --test-threads=1
-	cargo test --locked --release -p odoo-backup --test scale -- --include-ignored --nocapture --test-threads=1
+	cargo test --locked --release -p odoo-backup --test end_to_end scale:: -- --include-ignored --nocapture --test-threads=1
 
 bench: ## Measure this program beside gzip, zstd, restic and borg (options: tests/bench/run --help)
 	tests/bench/run

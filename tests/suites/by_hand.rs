@@ -1,7 +1,5 @@
 //! `docs/restore-by-hand.md`, which `init` puts into the repository, does what it says: its own commands, run as they stand there.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

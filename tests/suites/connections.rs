@@ -1,10 +1,6 @@
 //! Ways to a PostgreSQL server, held against libpq's: TLS, and the choice of PostgreSQL's programs.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-#[path = "connections/programs.rs"]
 mod programs;
-#[path = "connections/tls.rs"]
 mod tls;
 
 use std::fs;

@@ -1,8 +1,6 @@
 //! The database and the files of one moment: users add, replace and delete attachments and Odoo's collector removes files while backups are
 //! made, and in each of them every attachment has its file.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};

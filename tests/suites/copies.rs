@@ -1,12 +1,7 @@
 //! More than one repository: copies of backups, and restores that take the one that is sound.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-#[path = "copies/choice.rs"]
 mod choice;
-#[path = "copies/copying.rs"]
 mod copying;
-#[path = "copies/mending.rs"]
 mod mending;
 
 use std::fs;

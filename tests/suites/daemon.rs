@@ -1,20 +1,11 @@
 //! The daemon as a process, on a real server and a real repository.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-#[path = "daemon/ends.rs"]
 mod ends;
-#[path = "daemon/http.rs"]
 mod http;
-#[path = "daemon/life.rs"]
 mod life;
-#[path = "daemon/notify.rs"]
 mod notify;
-#[path = "daemon/page.rs"]
 mod page;
-#[path = "daemon/several.rs"]
 mod several;
-#[path = "daemon/watched.rs"]
 mod watched;
 
 use std::fs;

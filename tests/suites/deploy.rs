@@ -1,24 +1,13 @@
 //! The files of `deploy/`, tried as far as can be without the systems that they are for.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-#[path = "deploy/docker.rs"]
 mod docker;
-#[path = "deploy/kubernetes.rs"]
 mod kubernetes;
-#[path = "deploy/nginx.rs"]
 mod nginx;
-#[path = "deploy/package.rs"]
 mod package;
-#[path = "deploy/postgresql.rs"]
 mod postgresql;
-#[path = "deploy/prometheus.rs"]
 mod prometheus;
-#[path = "deploy/s3.rs"]
 mod s3;
-#[path = "deploy/systemd.rs"]
 mod systemd;
-#[path = "deploy/upgrade.rs"]
 mod upgrade;
 
 use std::fs;

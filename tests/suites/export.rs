@@ -1,7 +1,5 @@
 //! What `export` writes is read by other programs as their own: Odoo's way, by `unzip`, `pg_restore` and `tar`.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

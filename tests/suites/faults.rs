@@ -1,22 +1,12 @@
 //! What goes wrong in the middle: a clear error, nothing visible, nothing left behind.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-#[path = "faults/backup.rs"]
 mod backup;
-#[path = "faults/drill.rs"]
 mod drill;
-#[path = "faults/full_disk.rs"]
 mod full_disk;
-#[path = "faults/killed.rs"]
 mod killed;
-#[path = "faults/locks.rs"]
 mod locks;
-#[path = "faults/replace.rs"]
 mod replace;
-#[path = "faults/restore.rs"]
 mod restore;
-#[path = "faults/s3.rs"]
 mod s3;
 
 use std::fs;

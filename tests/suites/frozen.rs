@@ -2,11 +2,7 @@
 //!
 //! `tests/frozen/format-1` holds one of each format, and beside it what is in its backups, which other programs wrote down when it was made.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-#[path = "frozen/content.rs"]
 mod content;
-#[path = "frozen/make.rs"]
 mod make;
 
 use std::fs;

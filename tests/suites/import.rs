@@ -1,7 +1,5 @@
 //! What `import` makes of files of other programs: backups that restore what was in them, or an error and nothing.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;

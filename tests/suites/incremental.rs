@@ -1,10 +1,6 @@
 //! A daily backup costs what changed that day, and any day can be had back exactly; what is wrong with a file is said by its right name.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-#[path = "incremental/cache.rs"]
 mod cache;
-#[path = "incremental/standby.rs"]
 mod standby;
 
 use std::fs;

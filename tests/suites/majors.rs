@@ -2,8 +2,6 @@
 //!
 //! Those that are installed are used; `tests/install-postgres-majors.sh` installs 14 to 18.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use std::fs;
 use std::path::Path;
 

@@ -3,8 +3,6 @@
 //!
 //! `make test` runs sizes that take half a minute. `make soak` runs gigabytes in a release build, on S3 too, and shows the figures.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -2,9 +2,6 @@
 //!
 //! `make test` counts the requests to an S3 server. `make soak` also measures ten thousand backups in a folder.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-#[path = "scale/history.rs"]
 mod history;
 
 use std::path::Path;

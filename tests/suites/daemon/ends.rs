@@ -4,7 +4,7 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use crate::Service;
+use crate::daemon::Service;
 
 /// What lies in the repository beside what `init` and locks have put there.
 fn stored(service: &Service) -> Vec<String> {

@@ -1,8 +1,6 @@
 //! What the daemon serves: who is answered, what, and how it bears those who ask too much.
 
-#[path = "http/restores.rs"]
 mod restores;
-#[path = "http/schema.rs"]
 mod schema;
 
 use std::collections::BTreeSet;
@@ -20,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use self::schema::Document;
-use crate::{Service, wait_for};
+use crate::daemon::{Service, wait_for};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::Service;
+use crate::daemon::Service;
 
 #[tokio::test]
 async fn what_was_missed_is_backed_up_and_sigterm_ends_it_cleanly() {

@@ -7,7 +7,7 @@ use harness::receiver::Receiver;
 use harness::smtp::MailServer;
 use serde_json::Value;
 
-use crate::{Service, wait_for};
+use crate::daemon::{Service, wait_for};
 
 /// What of a mail is text, where it is quoted-printable.
 fn unquoted(data: &str) -> String {

@@ -1,6 +1,5 @@
 //! The daemon's page, in a real browser.
 
-#[path = "page/history.rs"]
 mod history;
 
 use std::fs;
@@ -9,7 +8,7 @@ use harness::browser::{Browser, Look};
 use harness::cli::Running;
 use harness::project::{INSTANCE, Project};
 
-use crate::Service;
+use crate::daemon::Service;
 
 const TOKEN: &str = "a-token-of-the-tests-0123456789abcdef";
 const DESK: Look = Look { width: 1200, height: 900, dark: false };

@@ -4,7 +4,7 @@ use std::fs;
 
 use harness::odoo_backup;
 
-use crate::{Service, wait_for};
+use crate::daemon::{Service, wait_for};
 
 #[tokio::test]
 async fn two_daemons_make_one_backup_of_a_slot() {

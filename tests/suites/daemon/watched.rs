@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use harness::project::INSTANCE;
 use rustix::process::Signal;
 
-use crate::Service;
+use crate::daemon::Service;
 
 #[tokio::test]
 async fn status_runs_logs_and_schedule_say_what_there_is_with_and_without_a_daemon() {

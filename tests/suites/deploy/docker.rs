@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::deployed;
+use crate::deploy::deployed;
 
 #[test]
 fn the_composition_is_understood_by_docker() {

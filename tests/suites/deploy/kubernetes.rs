@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::deployed;
+use crate::deploy::deployed;
 
 /// What `kubectl apply -k` would send; `None` where there is no kubectl.
 fn rendered(folder: &str) -> Option<String> {

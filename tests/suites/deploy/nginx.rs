@@ -11,7 +11,7 @@ use std::time::Duration;
 use harness::certificates::Authority;
 use tempfile::TempDir;
 
-use crate::deployed;
+use crate::deploy::deployed;
 
 /// How long is waited for what should come at once.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::deployed;
+use crate::deploy::deployed;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_odoo-backup");
 

@@ -5,7 +5,7 @@ use std::fs;
 use harness::postgres::{Cluster, SUPERUSER};
 use harness::project::{INSTANCE, Project, TARGET};
 
-use crate::{deployed, initialised};
+use crate::deploy::{deployed, initialised};
 
 const ROLE: &str = "odoo-backup";
 

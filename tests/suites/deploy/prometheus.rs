@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::deployed;
+use crate::deploy::deployed;
 
 /// Runs `promtool`, and panics with what it says unless it is content. Skipped where it is not installed.
 fn promtool(command: &mut Command) {

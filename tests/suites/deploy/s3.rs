@@ -7,7 +7,7 @@ use harness::odoo_backup;
 use harness::project::{Project, ProjectOptions, TARGET};
 use harness::seaweed::SeaweedFs;
 
-use crate::deployed;
+use crate::deploy::deployed;
 
 /// The repository lies below a prefix, as the policies' first lines of the manual have it.
 const PREFIX: &str = "company/odoo";

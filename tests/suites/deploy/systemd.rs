@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::deployed;
+use crate::deploy::deployed;
 
 /// The figure above which systemd calls a service's exposure more than "OK".
 const EXPOSED: f64 = 2.5;

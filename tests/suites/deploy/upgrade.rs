@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-use crate::deployed;
+use crate::deploy::deployed;
 
 /// What an upgrade leaves that fails in its middle: a table less, a row more, a file more.
 const BREAK: &str = r#"

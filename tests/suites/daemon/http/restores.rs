@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::schema::Document;
 use super::{knowing, refused, serve, watch, with_token};
-use crate::wait_for;
+use crate::daemon::wait_for;
 
 /// The databases, and the folders of filestores.
 fn state(project: &Project) -> (Vec<String>, Vec<PathBuf>) {

@@ -1,0 +1,19 @@
+//! Inputs that operators and testers brought, by kind. Each module names the kind; each test is one input of it.
+
+mod anonymized;
+mod defaults;
+mod dump_attacks;
+mod filestore;
+mod filesystems;
+mod identity;
+mod known_damage;
+mod listing;
+mod network;
+mod neutralized;
+mod oddities;
+mod owners;
+mod sessions;
+mod source;
+mod sql_attacks;
+mod time;
+mod trouble;

@@ -1,0 +1,1 @@
+//! Copies in which nobody may be left.

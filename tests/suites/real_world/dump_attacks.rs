@@ -1,0 +1,1 @@
+//! A dump that was written to do harm.

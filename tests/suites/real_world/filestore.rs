@@ -1,0 +1,1 @@
+//! Filestores that are missing, elsewhere, or not where they should be.

@@ -1,0 +1,1 @@
+//! File systems and disks that lack what is usual.

@@ -1,0 +1,1 @@
+//! Two databases under one instance name.

@@ -1,0 +1,1 @@
+//! Listings that lack something.

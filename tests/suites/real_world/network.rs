@@ -1,0 +1,1 @@
+//! Peers that answer slowly, without end, or too often.

@@ -1,0 +1,1 @@
+//! Copies that must not reach the outside.

@@ -1,0 +1,1 @@
+//! Oddities in Odoo's tables, encodings, and limits of PostgreSQL's programs.

@@ -1,0 +1,1 @@
+//! Other users, folders and configurations.

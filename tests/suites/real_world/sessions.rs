@@ -1,0 +1,1 @@
+//! Settings of roles, databases and poolers.

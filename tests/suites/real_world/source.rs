@@ -1,0 +1,1 @@
+//! What PostgreSQL can hold, through all verbs.

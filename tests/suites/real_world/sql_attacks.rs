@@ -1,0 +1,1 @@
+//! A database's owner against whoever backs it up.

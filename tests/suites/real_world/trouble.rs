@@ -1,0 +1,1 @@
+//! This machine's trouble is not damage.
