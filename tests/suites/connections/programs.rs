@@ -6,7 +6,7 @@ use harness::compare::{assert_same_database, assert_same_tree};
 use harness::postgres::{Binaries, ClusterOptions};
 use harness::project::{Project, ProjectOptions};
 
-use crate::{initialised, install_script};
+use crate::connections::{initialised, install_script};
 
 /// A project on a server that is newer than every client this machine has outside the tests' own tools. Where there is none,
 /// says so on stderr: then the test has looked at nothing.

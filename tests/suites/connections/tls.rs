@@ -11,7 +11,7 @@ use harness::odoo_backup;
 use harness::postgres::ClusterOptions;
 use harness::project::{INSTANCE, Project, ProjectOptions, Source};
 
-use crate::initialised;
+use crate::connections::initialised;
 
 /// The name by which the server is reached; its certificate has it, or another.
 const NAME: &str = "localhost";

@@ -6,7 +6,7 @@ use harness::compare::{assert_same_content, assert_same_tree};
 use harness::project::{INSTANCE, Project};
 use serde_json::{Value, json};
 
-use crate::{copy_folder, offsite, with_offsite};
+use crate::copies::{copy_folder, offsite, with_offsite};
 
 /// Over and over, and as it is: what is compared with the instance must not be neutralized.
 const RESTORE: [&str; 6] = ["restore", "--to", "staging", "--json", "--force-production", "staging"];

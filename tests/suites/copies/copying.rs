@@ -8,7 +8,7 @@ use harness::project::{INSTANCE, Project};
 use harness::seaweed::SeaweedFs;
 use serde_json::json;
 
-use crate::{offsite, with_offsite};
+use crate::copies::{offsite, with_offsite};
 
 #[tokio::test]
 async fn to_s3_and_back_onto_a_new_disk() {

@@ -7,7 +7,7 @@ use std::process::Command;
 use harness::project::{INSTANCE, Project};
 use serde_json::json;
 
-use crate::{offsite, with_offsite};
+use crate::copies::{offsite, with_offsite};
 
 fn dump(repository: PathBuf, id: &str) -> PathBuf {
     repository.join(INSTANCE).join(id).join("database.dump.zst")

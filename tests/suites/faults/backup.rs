@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use harness::project::Project;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::{
+use crate::faults::{
     assert_failed, assert_repository_empty, children, hold_pg_dump, initialised, replace_tool, until,
     until_pg_dump_waits,
 };

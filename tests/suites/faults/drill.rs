@@ -6,7 +6,7 @@ use harness::project::Project;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::{assert_nothing_restored, children, initialised, replace_tool, until};
+use crate::faults::{assert_nothing_restored, children, initialised, replace_tool, until};
 
 #[tokio::test]
 async fn a_copy_that_differs_is_no_proof_and_ends_in_13() {

@@ -7,7 +7,7 @@ use harness::compare::file_paths;
 use harness::odoo::OdooShape;
 use harness::project::{Project, ProjectOptions, Source};
 
-use crate::{assert_failed, initialised, replace_tool};
+use crate::faults::{assert_failed, initialised, replace_tool};
 
 /// A file system of a few megabytes; unmounted when dropped.
 pub(crate) struct SmallDisk(PathBuf);

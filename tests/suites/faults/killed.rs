@@ -7,7 +7,7 @@ use harness::compare::{assert_same_database, assert_same_tree};
 use harness::project::{INSTANCE, Project, TARGET};
 use rustix::process::Signal;
 
-use crate::initialised;
+use crate::faults::initialised;
 
 /// From the first moment of a run to behind its last.
 const MOMENTS: u32 = 12;

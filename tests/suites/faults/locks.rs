@@ -3,7 +3,7 @@
 use harness::project::Project;
 use rustix::process::Signal;
 
-use crate::{assert_failed, assert_repository_empty, hold_pg_dump, initialised, until_pg_dump_waits};
+use crate::faults::{assert_failed, assert_repository_empty, hold_pg_dump, initialised, until_pg_dump_waits};
 
 #[tokio::test]
 async fn one_instance_is_backed_up_once_at_a_time_and_a_killed_owner_is_no_hindrance() {

@@ -12,8 +12,8 @@ use harness::project::Project;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio_postgres::Client;
 
-use crate::full_disk::SmallDisk;
-use crate::{assert_failed, children, initialised, replace_tool, until};
+use crate::faults::full_disk::SmallDisk;
+use crate::faults::{assert_failed, children, initialised, replace_tool, until};
 
 /// A project with a backup and with a target that differs from it, of which there is a copy.
 struct Existing {

@@ -6,7 +6,7 @@ use harness::compare::assert_same_database;
 use harness::project::Project;
 use rustix::process::Signal;
 
-use crate::{assert_failed, assert_nothing_restored, initialised, replace_tool, until};
+use crate::faults::{assert_failed, assert_nothing_restored, initialised, replace_tool, until};
 
 #[tokio::test]
 async fn pg_restore_fails_or_dies() {

@@ -6,7 +6,7 @@ use harness::project::{Project, ProjectOptions, Source};
 use harness::proxy::Proxy;
 use harness::seaweed::SeaweedFs;
 
-use crate::{assert_failed, hold_pg_dump, initialised, until_pg_dump_waits};
+use crate::faults::{assert_failed, hold_pg_dump, initialised, until_pg_dump_waits};
 
 fn repository(server: &SeaweedFs, port: u16) -> String {
     format!(
@@ -54,9 +54,9 @@ async fn gone_in_the_middle_of_a_restore() {
     // pg_restore begins to read, then waits for the server to be gone.
     let gone = project.path("gone");
     let script = format!("while ! [ -e '{}' ]; do sleep 0.02; done; exec \"$REAL\" \"$@\"", gone.display());
-    crate::replace_tool(&project, "pg_restore", &script);
+    crate::faults::replace_tool(&project, "pg_restore", &script);
     let running = program.spawn(["restore", "--to", "staging", "--jobs", "1"]);
-    crate::until("the restore has begun", async || project.cluster().databases().len() > 1).await;
+    crate::faults::until("the restore has begun", async || project.cluster().databases().len() > 1).await;
     server.kill();
     std::fs::write(gone, "").unwrap();
     assert_failed(running.wait().await, "not available");

@@ -9,7 +9,7 @@ use harness::compare::assert_same_tree;
 use harness::project::{INSTANCE, Project, ProjectOptions, TARGET};
 use harness::seaweed::SeaweedFs;
 
-use crate::{initialised, now};
+use crate::incremental::{initialised, now};
 
 #[tokio::test]
 async fn a_daily_run_reads_the_lists_of_this_machine_and_a_check_those_of_the_repository() {

@@ -7,7 +7,7 @@ use harness::compare::{assert_same_database, assert_same_tree};
 use harness::postgres::{Cluster, SUPERUSER};
 use harness::project::{INSTANCE, Project, TARGET};
 
-use crate::{initialised, now};
+use crate::incremental::{initialised, now};
 
 /// Waits until the standby has all that the primary has by now.
 async fn until_caught_up(primary: &Cluster, standby: &Cluster) {

@@ -3,7 +3,7 @@
 use harness::odoo17::Odoo17;
 use harness::project::{Project, ProjectOptions, Source, TARGET};
 
-use crate::initialised;
+use crate::main_job::initialised;
 
 #[tokio::test]
 async fn a_copy_is_anonymous_and_the_report_says_how() {

@@ -7,7 +7,7 @@ use harness::compare::file_paths;
 use harness::odoo_backup;
 use harness::project::Project;
 
-use crate::{initialised, program};
+use crate::main_job::{initialised, program};
 
 #[tokio::test]
 async fn init_writes_a_configuration_that_works_and_makes_the_repository_once() {

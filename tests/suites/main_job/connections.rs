@@ -5,7 +5,7 @@ use std::fs;
 use harness::postgres::ClusterOptions;
 use harness::project::{INSTANCE, Project, ProjectOptions};
 
-use crate::{initialised, program};
+use crate::main_job::{initialised, program};
 
 /// Puts other connection settings in the place of odoo.conf's.
 fn connect_by(project: &Project, settings: &str) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use harness::project::Project;
 
-use crate::initialised;
+use crate::main_job::initialised;
 
 /// The files of the only backup.
 fn objects(project: &Project) -> Vec<PathBuf> {

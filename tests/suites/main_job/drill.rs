@@ -7,7 +7,7 @@ use harness::odoo17::Odoo17;
 use harness::project::{Project, ProjectOptions, Source};
 use serde_json::Value;
 
-use crate::initialised;
+use crate::main_job::initialised;
 
 /// A project with a backup.
 async fn backed_up(project: &Project) -> OdooBackup {

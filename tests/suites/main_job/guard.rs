@@ -8,7 +8,7 @@ use harness::cli::{OdooBackup, Run};
 use harness::project::{INSTANCE, Project, TARGET};
 use tokio_postgres::Client;
 
-use crate::initialised;
+use crate::main_job::initialised;
 
 const UUID: &str = "SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'";
 

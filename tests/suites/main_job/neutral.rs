@@ -2,7 +2,7 @@
 
 use harness::project::{Project, TARGET};
 
-use crate::initialised;
+use crate::main_job::initialised;
 
 #[tokio::test]
 async fn a_copy_is_harmless_and_the_report_says_how() {

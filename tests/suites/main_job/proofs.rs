@@ -5,7 +5,7 @@ use std::fs;
 use harness::project::Project;
 use serde_json::Value;
 
-use crate::initialised;
+use crate::main_job::initialised;
 
 /// The objects that say what was seen of the only backup.
 fn proofs(project: &Project, id: &str) -> Vec<String> {

@@ -8,7 +8,7 @@ use harness::cli::OdooBackup;
 use harness::project::Project;
 use serde_json::Value;
 
-use crate::initialised;
+use crate::main_job::initialised;
 
 /// A project that keeps one backup, and four backups of it, from the oldest.
 async fn with_four() -> (Project, OdooBackup, Vec<String>) {

@@ -12,7 +12,7 @@ use harness::seaweed::SeaweedFs;
 use serde_json::{Value, json};
 
 use super::round_trip::s3;
-use crate::initialised;
+use crate::main_job::initialised;
 
 const RETENTION: &str = "[instance.production.retention]\nkeep_last = 2\ndaily = 0\nweekly = 0\nmonthly = 0\n\
                          hold_if_shrunk = \"100%\"\ngrace = \"1 second\"\n";

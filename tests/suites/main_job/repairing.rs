@@ -11,8 +11,8 @@ use harness::compare::file_paths;
 use harness::project::{INSTANCE, Project};
 use serde_json::{Value, json};
 
-use crate::damage::flip_a_bit;
-use crate::initialised;
+use crate::main_job::damage::flip_a_bit;
+use crate::main_job::initialised;
 
 /// Three backups, each with an object of each kind of its own.
 struct Fixture {

@@ -7,7 +7,7 @@ use harness::postgres::ClusterOptions;
 use harness::project::{Project, ProjectOptions, Source};
 use harness::seaweed::SeaweedFs;
 
-use crate::initialised;
+use crate::main_job::initialised;
 
 /// Backs up, restores with as many jobs as given, and compares.
 async fn round_trip(project: &Project, jobs: &str) {
