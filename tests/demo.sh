@@ -52,6 +52,8 @@ cd "$demo"
 say "Starting a PostgreSQL of its own, and filling a database and a filestore in Odoo's shape"
 "$target/odoo-shape" cluster start cluster >env
 printf 'export PATH=%q:"$PATH"\n' "$target" >>env
+# A configuration that is installed on this machine is another's.
+printf 'export ODOO_BACKUP_CONFIG=%q\n' "$demo/odoo-backup.toml" >>env
 # shellcheck source=/dev/null
 source ./env
 odoo-shape fill --database production --data-dir "$demo/data" --size 30MB

@@ -90,6 +90,9 @@ Where the configuration exists already it is left as it is, and only the reposit
         /// Names of instances [default: all]
         #[arg(value_name = "INSTANCE")]
         instances: Vec<String>,
+        /// Back up all instances, as without a name
+        #[arg(long, conflicts_with = "instances", hide = true)]
+        all: bool,
         /// Read every file, also those that earlier backups hold: finds decay on the source's disk
         #[arg(long)]
         reread: bool,

@@ -113,7 +113,9 @@ fn error_text(explanation: &Explanation) -> String {
 }
 
 /// What clap says of a wrong command line, or of `--help` and `--version`.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+pub(crate) fn usage(mut error: clap::Error) -> ExitCode {
+    // It would pass an unknown option on as the name of an instance, which no instance can have.
+    error.remove(clap::error::ContextKind::Suggested);
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
         let message = error.render().to_string();
         let message = message.trim().strip_prefix("error: ").unwrap_or(message.trim());

@@ -130,7 +130,7 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         Command::Init { odoo_conf, repository } => {
             init::init(config.config, odoo_conf.as_deref(), repository, output).await
         }
-        Command::Now { instances, reread } => now::now(config, &instances, reread, &run, output).await,
+        Command::Now { instances, all: _, reread } => now::now(config, &instances, reread, &run, output).await,
         Command::List { instances } => list::list(config, &instances, output).await,
         Command::Show { backup } => show::show(config, &backup, output).await,
         Command::Restore { to, undo: true, force_production, .. } => {

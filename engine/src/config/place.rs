@@ -122,7 +122,7 @@ struct Place {
 fn read_place(section: &Section<'_>) -> Result<Place, Reported> {
     let odoo = Odoo::read(section);
     let named = section.optional::<DatabaseName>("database");
-    let host = section.optional("host");
+    let host = section.optional::<Host>("host");
     let port = section.optional::<NonZeroU16>("port");
     let user = section.optional("user");
     let password = secrets::read(section, SecretKeys { value: "password", file: "password_file" });
@@ -138,9 +138,14 @@ fn read_place(section: &Section<'_>) -> Result<Place, Reported> {
     };
     let filestore = files?.filestore(section, &odoo, &name)?;
     let conf = &odoo.conf;
+    let host = match (host?, &conf.host) {
+        (Some(host), _) => Some(host.0),
+        (None, Some(host)) => Some(Host::new(host).map_err(|message| section.refuse("odoo_conf", message))?.0),
+        (None, None) => None,
+    };
     let database = Database {
         name,
-        host: host?.or_else(|| conf.host.clone()),
+        host,
         port: port?.map(NonZeroU16::get).or(conf.port),
         user: user?.or_else(|| conf.user.clone()),
         password: password?.or_else(|| conf.password.clone()),
@@ -169,6 +174,29 @@ impl Odoo {
             section.source.warn_if_exposed(&path, "`db_password`", Readers::GROUP);
         }
         Ok(Self { path: Some(path), conf })
+    }
+}
+
+/// One server's host name, address, or socket folder.
+struct Host(String);
+
+impl Host {
+    /// libpq takes several and connects to the first that answers, which may be another one each time: a snapshot that one server
+    /// has exported is unknown to the next.
+    fn new(host: &str) -> Result<Self, String> {
+        if host.contains(',') {
+            Err("several hosts are named; set `host` to the one server that is backed up from".into())
+        } else {
+            Ok(Self(host.into()))
+        }
+    }
+}
+
+impl Value for Host {
+    const EXPECTED: &'static str = "a string";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        Ok(Self::new(&String::read(raw)?)?)
     }
 }
 

@@ -51,6 +51,9 @@ impl<'a> Source<'a> {
             message = format!("duplicate key `{key}`");
         }
         let line = span.map(|span| self.line(span.start));
+        if let Some(key) = line.and_then(|line| unquoted(self.text.lines().nth(line - 1)?)) {
+            message = format!("the value of `{key}` is text and needs quotes: {key} = \"…\"");
+        }
         // One mistake makes the parser stumble several times; only the first of a line is of use.
         let said = self.problems.borrow().iter().any(|problem| problem.line == line);
         if !said {
@@ -284,4 +287,15 @@ impl<'a> Section<'a> {
 pub(super) fn as_key(name: &str) -> String {
     let bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
     if bare { name.into() } else { format!("{name:?}") }
+}
+
+/// The key of a line whose value looks like text that is not in quotes: TOML's own message speaks of booleans then. The value itself
+/// may be a secret.
+fn unquoted(line: &str) -> Option<&str> {
+    let (key, value) = line.split_once('=')?;
+    let (key, value) = (key.trim(), value.trim_start());
+    let word = value.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    let is_text = value.starts_with(|c: char| c.is_alphabetic() || "/~.$<@*".contains(c));
+    let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+    (is_key && is_text && !["true", "false", "inf", "nan"].contains(&word)).then_some(key)
 }

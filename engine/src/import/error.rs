@@ -8,6 +8,14 @@ pub enum ImportError {
     /// Neither a zip nor an archive of pg_dump.
     #[error("{} is neither a zip nor an archive of pg_dump", .0.display())]
     Unknown(PathBuf),
+    /// A folder: an archive of pg_dump's directory format, an unpacked zip, or something else.
+    #[error("{} is a folder, and not a zip or an archive of pg_dump", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// A file in it that can be imported instead.
+        holds: Option<&'static str>,
+    },
     /// A zip that cannot be read, or holds what no backup of Odoo holds.
     #[error("the zip {} is not one of Odoo's: {reason}", path.display())]
     BadZip {
@@ -15,6 +23,14 @@ pub enum ImportError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A zip with an archive of pg_dump in it, as other backup tools write it.
+    #[error("the zip {} is not one of Odoo's: it holds {dump} instead of dump.sql", path.display())]
+    ForeignZip {
+        /// The zip.
+        path: PathBuf,
+        /// The archive's name in it, printable.
+        dump: String,
     },
     /// A filestore is named beside a zip, which has its own.
     #[error("{} is a zip, which has its filestore in itself", .0.display())]
@@ -44,11 +60,32 @@ pub enum ImportError {
 }
 
 impl ImportError {
+    /// What there is to say of a folder that was given in place of a file.
+    pub(super) fn of_folder(path: PathBuf) -> Self {
+        let holds = ["toc.dat", "db.dump"].into_iter().find(|name| path.join(name).is_file());
+        Self::Folder { path, holds }
+    }
+
     /// How an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unknown(_) => {
                 "a zip is what Odoo's database manager, `odoo-bin db dump` and Odoo.sh write; an archive is what `pg_dump --format=custom` writes".into()
+            }
+            Self::Folder { path, holds: Some(dump) } if *dump == "toc.dat" => format!(
+                "it is an archive in pg_dump's directory format: make one file of it by a restore and `pg_dump --format=custom`, and import that; {} stays as it is",
+                path.display()
+            ),
+            Self::Folder { path, holds: Some(dump) } => format!(
+                "import {} and give its files with --filestore {}",
+                path.join(dump).display(),
+                path.join("filestore").display()
+            ),
+            Self::Folder { .. } => {
+                "give the file itself: Odoo's zip, or what `pg_dump --format=custom` wrote (its files by --filestore)".into()
+            }
+            Self::ForeignZip { dump, .. } => {
+                format!("unzip it, then import {dump} and give the folder of its files with --filestore")
             }
             Self::BadZip { .. } => "nothing of it was imported; have the zip made, or copied, once more".into(),
             Self::TwoFilestores(_) => "leave --filestore out".into(),

@@ -45,6 +45,9 @@ impl Source {
     /// Opens what is to be imported, and looks through it.
     pub(super) async fn open(options: &ImportOptions, server: &Database) -> Result<Self, Error> {
         let path = std::path::absolute(&options.file).map_err(reading(&options.file))?;
+        if path.is_dir() {
+            return Err(ImportError::of_folder(path).into());
+        }
         let mut begin = [0; 5];
         let read = File::open(&path).and_then(|mut file| file.read_exact(&mut begin));
         match read {

@@ -6,6 +6,7 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use tempfile::TempDir;
 
+use super::ImportError;
 use super::zip::OdooZip;
 
 /// An entry, and what is said of it, rightly or wrongly.
@@ -221,4 +222,27 @@ fn what_is_no_zip_or_cut_off_is_refused() {
         fs::write(&path, &whole[..length]).unwrap();
         assert!(OdooZip::open(&path).is_err(), "{length}");
     }
+}
+
+#[test]
+fn zip_of_another_tool_names_its_dump() {
+    let entries = [entry("db.dump", b"PGDMP"), entry("filestore/ab/abcd", b"x")];
+    let error = read(&entries, |offset| offset).unwrap_err();
+    let explanation = crate::error::explain(&error);
+    assert!(
+        explanation.message.ends_with("is not one of Odoo's: it holds db.dump instead of dump.sql"),
+        "{explanation}"
+    );
+    assert!(explanation.hint.unwrap().contains("import db.dump"));
+}
+
+#[test]
+fn folder_names_what_can_be_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("db.dump"), "PGDMP").unwrap();
+    let error = ImportError::of_folder(folder.path().to_owned());
+    assert!(error.to_string().ends_with("is a folder, and not a zip or an archive of pg_dump"));
+    assert!(error.hint().unwrap().starts_with(&format!("import {}", folder.path().join("db.dump").display())));
+    let other = tempfile::tempdir().unwrap();
+    assert!(ImportError::of_folder(other.path().to_owned()).hint().unwrap().starts_with("give the file itself"));
 }

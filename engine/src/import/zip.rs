@@ -80,7 +80,13 @@ impl OdooZip {
             return Err(bad("its entries overlap".to_owned()));
         }
         let Some((dump, made_at)) = survey.dump else {
-            return Err(bad("it holds no dump.sql".to_owned()));
+            return Err(match survey.others.iter().find(|name| name.ends_with(".dump")) {
+                Some(dump) => io::Error::other(ImportError::ForeignZip {
+                    path: path.to_owned(),
+                    dump: dump.escape_debug().to_string(),
+                }),
+                None => bad("it holds no dump.sql".to_owned()),
+            });
         };
         let mut zip = Self {
             path: path.to_owned(),

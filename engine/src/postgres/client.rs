@@ -80,8 +80,7 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Session, PostgresError> {
         }
         other => other,
     };
-    let (client, connection) =
-        connected.map_err(|source| PostgresError::Connect { server: endpoint.to_string(), source })?;
+    let (client, connection) = connected.map_err(|source| PostgresError::connecting(endpoint, source))?;
     // Its errors come back through the client's calls as well.
     let connection = tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -147,6 +146,24 @@ mod tests {
         assert!(said.len() < 600, "{} bytes", said.len());
         assert!(said.contains("invalid input syntax for type integer: \"begin éé"), "{said}");
         assert!(said.ends_with("é end\""), "{said}");
+    }
+
+    #[tokio::test]
+    async fn missing_socket_names_those_that_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(".s.PGSQL.5433"), "").unwrap();
+        let endpoint = Endpoint {
+            database: "x".into(),
+            host: folder.path().to_str().unwrap().into(),
+            port: 5432,
+            user: USER.into(),
+            password: None,
+            sslmode: SslMode::Disable,
+            sslrootcert: None,
+        };
+        let error = connect(&endpoint).await.unwrap_err();
+        assert!(error.to_string().ends_with(&format!("there is no socket {}/.s.PGSQL.5432", endpoint.host)), "{error}");
+        assert_eq!(error.hint().unwrap(), "check `port`: the folder holds .s.PGSQL.5433");
     }
 
     #[tokio::test]

@@ -63,6 +63,11 @@ impl Endpoint {
         Self { database: name.into(), ..self.clone() }
     }
 
+    /// The path of the server's socket; `None` where it is reached by TCP.
+    pub(super) fn socket(&self) -> Option<PathBuf> {
+        self.host.starts_with('/').then(|| Path::new(&self.host).join(format!(".s.PGSQL.{}", self.port)))
+    }
+
     /// Whether the server is on this machine, as far as the address tells.
     pub fn is_local(&self) -> bool {
         let address = self.host.parse::<std::net::IpAddr>();

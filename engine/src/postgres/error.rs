@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::Misunderstood;
+use super::{Endpoint, Misunderstood};
 
 /// A failure of PostgreSQL, of a connection to it, or of one of its programs.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,16 @@ pub enum PostgresError {
         /// Why.
         #[source]
         source: tokio_postgres::Error,
+    },
+    /// There is no socket of that name.
+    #[error("unable to connect to {server}: there is no socket {}", socket.display())]
+    NoSocket {
+        /// [`super::Endpoint`], as text.
+        server: String,
+        /// The socket's path.
+        socket: PathBuf,
+        /// Sockets of other ports in the same folder, by name.
+        others: Vec<String>,
     },
     /// A statement failed.
     #[error("unable to {action} on {server}")]
@@ -103,10 +113,30 @@ pub enum PostgresError {
 }
 
 impl PostgresError {
+    /// Makes an error of a connection to `endpoint` that failed.
+    pub(super) fn connecting(endpoint: &Endpoint, source: tokio_postgres::Error) -> Self {
+        let server = endpoint.to_string();
+        let Some(socket) = endpoint.socket().filter(|socket| !socket.exists()) else {
+            return Self::Connect { server, source };
+        };
+        let names = socket.parent().and_then(|folder| folder.read_dir().ok()).into_iter().flatten().flatten();
+        let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut others: Vec<_> =
+            names.filter(|name| name.starts_with(".s.PGSQL.") && !name.ends_with(".lock")).collect();
+        others.sort();
+        Self::NoSocket { server, socket, others }
+    }
+
     /// How an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Connect { source, .. } => return hint_to_connect(source),
+            Self::NoSocket { others, .. } if others.is_empty() => {
+                "check that the server runs, and that `host` names the folder of its socket (`SHOW unix_socket_directories`)".into()
+            }
+            Self::NoSocket { others, .. } => {
+                format!("check `port`: the folder holds {}", others.join(", "))
+            }
             Self::NoTool { wanted, .. } => format!(
                 "install the package postgresql-client-{wanted} (or later; the PostgreSQL project's own repository has every version), or set `pg_path` to the folder of its programs"
             ),

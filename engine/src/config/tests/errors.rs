@@ -58,12 +58,16 @@ fn what_is_no_toml() {
     let cases: &[Case<'_>] = &[
         ("[repository\nurl = 'x'\n", &["c.toml:1: unclosed table, expected `]`"]),
         (
-            "[repository]\nurl = 'a'\nurl = 'b'\n[instance.x]\n[instance.x]\n",
-            &["c.toml:3: duplicate key `url`", "c.toml:5: duplicate key `x`"],
+            "[repository]\nurl = file:///srv/backup\n",
+            &["c.toml:2: the value of `url` is text and needs quotes: url = \"…\""],
         ),
         (
             "[repository]\nsecret_access_key = hunter2\n",
-            &["c.toml:2: string values must be quoted, expected literal string"],
+            &["c.toml:2: the value of `secret_access_key` is text and needs quotes: secret_access_key = \"…\""],
+        ),
+        (
+            "[repository]\nurl = 'a'\nurl = 'b'\n[instance.x]\n[instance.x]\n",
+            &["c.toml:3: duplicate key `url`", "c.toml:5: duplicate key `x`"],
         ),
         (
             "[repository]\nsecret_access_key = \"hunter2\nurl = 'x'\n",
@@ -276,6 +280,7 @@ fn what_odoo_conf_says() {
         .file("nodir.conf", "[options]\ndb_name = p\n")
         .file("rel.conf", "[options]\ndb_name = p\ndata_dir = data\n")
         .file("bad.conf", "[options]\ndb_password = hunter2\ndb_port = x\n")
+        .file("hosts.conf", "[options]\ndb_name = p\ndata_dir = /d\ndb_host = a,b\n")
         .file("slash.conf", "[options]\ndb_name = ../x\n");
     let cases: &[Case<'_>] = &[
         (
@@ -300,6 +305,18 @@ fn what_odoo_conf_says() {
         (
             "odoo_conf = 'none.conf'",
             &["c.toml:2: [instance.production] `database` is missing, and DIR/none.conf sets no `db_name`"],
+        ),
+        (
+            "odoo_conf = 'hosts.conf'",
+            &[
+                "c.toml:3: [instance.production] `odoo_conf`: several hosts are named; set `host` to the one server that is backed up from",
+            ],
+        ),
+        (
+            "odoo_conf = 'hosts.conf'\nhost = 'a,b'",
+            &[
+                "c.toml:4: [instance.production] `host`: several hosts are named; set `host` to the one server that is backed up from",
+            ],
         ),
         (
             "odoo_conf = 'slash.conf'",

@@ -55,6 +55,8 @@ pub(super) fn options(bytes: &[u8]) -> Result<Options, Fault> {
         let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
         Fault::at(line, "not UTF-8 text")
     })?;
+    // Editors on Windows put a mark there that nobody sees.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut parser = Parser::default();
     for (number, line) in (1..).zip(text.lines()) {
         parser.line(number, line)?;

@@ -128,3 +128,9 @@ fn looks_in_the_usual_places() {
     assert_eq!(data, expected.map(PathBuf::from));
     assert_eq!(data_dir_candidates(Path::new("/"), Some(Path::new("/var/lib/odoo"))).len(), 2);
 }
+
+#[test]
+fn byte_order_mark_is_skipped() {
+    let conf = read("\u{feff}[options]\ndb_name = production\n".as_bytes()).unwrap();
+    assert_eq!(conf.databases, ["production"]);
+}
