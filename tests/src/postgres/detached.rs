@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::server::{as_server_user, free_port, give_to_server_user, initdb};
+use super::server::{as_server_user, free_port, give_to_server_user, make_cluster};
 use super::{Binaries, SUPERUSER, USER, clear_environment, quote_literal, run};
 
 /// Makes a cluster in `folder`, which may not exist yet, and starts it on a free port of loopback. Its roles are
@@ -14,7 +14,7 @@ pub fn start(folder: &Path, password: &str) -> u16 {
     std::fs::create_dir_all(folder).unwrap_or_else(|error| panic!("creating {}: {error}", folder.display()));
     let folder = folder.canonicalize().expect("the path of a folder that exists");
     give_to_server_user(&folder);
-    initdb(&binaries, &folder, Some(password), &[]);
+    make_cluster(&binaries, &folder, Some(password), &[]);
 
     let port = free_port();
     // The socket's folder is left out, because its path may be too long for one.

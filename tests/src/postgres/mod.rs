@@ -3,6 +3,7 @@
 mod binaries;
 pub mod detached;
 mod server;
+mod template;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -53,13 +54,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the newest PostgreSQL on this machine, trusting every connection. Takes about a second.
+    /// Starts the newest PostgreSQL on this machine, trusting every connection.
     pub fn start() -> Self {
         Self::with(&ClusterOptions::default())
     }
 
-    /// Starts a cluster as asked. Every cluster is made by an `initdb` of its own (half a second), not copied from a
-    /// template: two copies would share their `system_identifier`, by which the program tells servers apart.
+    /// Starts a cluster as asked: a copy of a fresh one, with a `system_identifier` of its own, by which the program tells
+    /// servers apart.
     pub fn with(options: &ClusterOptions) -> Self {
         let binaries = Binaries::find(options.version);
         // A short name: a socket's whole path may have no more than 107 bytes.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::template::fresh_cluster;
 use super::{Binaries, ClusterOptions, PASSWORD, SUPERUSER, clear_environment, run};
 
 /// Runs the server's command line, which replaces the shell, and kills it when the harness's end of the pipe closes: so no
@@ -37,7 +38,7 @@ pub struct Server {
 impl Server {
     /// Makes a cluster in `folder`, which belongs to the user that the server runs as, and starts it on a free port.
     pub fn start(binaries: &Binaries, folder: &Path, options: &ClusterOptions) -> Self {
-        initdb(binaries, folder, options.password.then_some(PASSWORD), &options.settings);
+        make_cluster(binaries, folder, options.password.then_some(PASSWORD), &options.settings);
         for (name, content) in &options.files {
             write_as_server_user(&folder.join("data").join(name), content);
         }
@@ -150,23 +151,15 @@ impl Drop for Server {
     }
 }
 
-pub(super) fn initdb(binaries: &Binaries, folder: &Path, password: Option<&str>, more_settings: &[(String, String)]) {
+/// Makes a cluster's data folder in `folder`, with settings that suit a test.
+pub(super) fn make_cluster(
+    binaries: &Binaries,
+    folder: &Path,
+    password: Option<&str>,
+    more_settings: &[(String, String)],
+) {
     let data = folder.join("data");
-    let password_file = folder.join("password");
-    let mut initdb = as_server_user(&binaries.program("initdb"));
-    // The locale that exists everywhere. --no-sync: nothing here outlives the test.
-    initdb.arg("-D").arg(&data).args(["--no-sync", "--encoding=UTF8", "--locale=C", "-U", SUPERUSER]);
-    if let Some(password) = password {
-        std::fs::write(&password_file, password).expect("password file");
-        initdb.args(["--auth=scram-sha-256", "--pwfile"]).arg(&password_file);
-    } else {
-        initdb.arg("--auth=trust");
-    }
-    run(&mut initdb);
-    if password.is_some() {
-        std::fs::remove_file(&password_file).expect("removing the password file");
-    }
-
+    fresh_cluster(binaries, &data, password);
     let mut settings = String::from(
         "listen_addresses = '127.0.0.1'\nfsync = off\nfull_page_writes = off\n\
          max_wal_size = '4GB'\nlc_messages = 'C'\n",

@@ -1,0 +1,133 @@
+//! Clusters by copying: one `initdb` for each version and kind of authentication on this machine, and a copy of it, with a system
+//! identifier of its own, for each test. A copy costs a tenth of an `initdb`.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::server::{as_server_user, give_to_server_user};
+use super::{Binaries, PASSWORD, SUPERUSER, run};
+
+/// Fills `data` with a fresh cluster. `password` is the superuser's; without one everyone is trusted.
+pub(super) fn fresh_cluster(binaries: &Binaries, data: &Path, password: Option<&str>) {
+    match password {
+        None | Some(PASSWORD) => match template(binaries, password) {
+            Ok(template) => {
+                copy(&template, data);
+                renew_identity(binaries, data);
+            }
+            // Another user's folder of that name, or a temporary folder that is full: slower, and as good.
+            Err(_) => initdb(binaries, data, password),
+        },
+        Some(_) => initdb(binaries, data, password),
+    }
+}
+
+/// The template's folder, made if need be. Several test processes may make it at once: the first to rename its own wins.
+fn template(binaries: &Binaries, password: Option<&str>) -> io::Result<PathBuf> {
+    let me = rustix::process::geteuid().as_raw();
+    let root = std::env::temp_dir().join(format!("odoo-backup-test-clusters-{me}"));
+    match fs::DirBuilder::new().mode(0o711).create(&root) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let found = root.symlink_metadata()?;
+    if !found.is_dir() || found.uid() != me {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    // The minor version too: the catalogue of an earlier one may differ from what its programs expect.
+    let version = Command::new(binaries.program("postgres")).arg("--version").output()?.stdout;
+    let version: String = version.iter().map(|byte| char::from(*byte)).filter(char::is_ascii_alphanumeric).collect();
+    let kind = if password.is_some() { "password" } else { "trust" };
+    let template = root.join(format!("{version}-{kind}"));
+    if template.join("PG_VERSION").exists() {
+        return Ok(template);
+    }
+    let draft = tempfile::Builder::new().prefix("draft-").tempdir_in(&root)?;
+    give_to_server_user(draft.path());
+    initdb(binaries, &draft.path().join("data"), password);
+    match fs::rename(draft.path().join("data"), &template) {
+        Err(error) if !template.join("PG_VERSION").exists() => Err(error),
+        _ => Ok(template),
+    }
+}
+
+fn copy(template: &Path, data: &Path) {
+    let mut copy = Command::new("cp");
+    copy.args(["-a", "--reflink=auto"]).arg(template).arg(data);
+    run(&mut copy);
+}
+
+fn initdb(binaries: &Binaries, data: &Path, password: Option<&str>) {
+    let password_file = data.with_extension("password");
+    let mut initdb = as_server_user(&binaries.program("initdb"));
+    // The locale that exists everywhere. --no-sync: nothing here outlives the test.
+    initdb.arg("-D").arg(data).args(["--no-sync", "--encoding=UTF8", "--locale=C", "-U", SUPERUSER]);
+    if let Some(password) = password {
+        fs::write(&password_file, password).expect("password file");
+        initdb.args(["--auth=scram-sha-256", "--pwfile"]).arg(&password_file);
+    } else {
+        initdb.arg("--auth=trust");
+    }
+    run(&mut initdb);
+    if password.is_some() {
+        fs::remove_file(&password_file).expect("removing the password file");
+    }
+}
+
+/// Gives a copied cluster a system identifier of its own, by which the program tells servers apart: the first eight bytes of
+/// `pg_control`, whose checksum is behind its last field. `pg_resetwal` then writes a log that has the same identifier.
+fn renew_identity(binaries: &Binaries, data: &Path) {
+    let path = data.join("global/pg_control");
+    let mut control = fs::read(&path).expect("pg_control");
+    let checksum = (64..control.len().min(1024) - 4)
+        .find(|at| crc32c(&control[..*at]).to_ne_bytes() == control[*at..*at + 4])
+        .expect("the checksum of pg_control");
+    // As initdb makes it: the time, and the process.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
+    let identifier =
+        (now.as_secs() << 32) | u64::from(now.subsec_micros() << 12) | u64::from(std::process::id() & 0xfff);
+    let identifier = identifier ^ (u64::from(NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) << 12);
+    control[..8].copy_from_slice(&identifier.to_ne_bytes());
+    let renewed = crc32c(&control[..checksum]).to_ne_bytes();
+    control[checksum..checksum + 4].copy_from_slice(&renewed);
+    let written = fs::OpenOptions::new().write(true).mode(0o600).open(&path);
+    let written = written.and_then(|mut file| io::Write::write_all(&mut file, &control));
+    written.unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
+    let mut reset = as_server_user(&binaries.program("pg_resetwal"));
+    reset.arg("-D").arg(data);
+    run(&mut reset);
+}
+
+/// Tells apart what one process makes within a microsecond.
+static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
+/// The checksum that PostgreSQL has in its files, of a few hundred bytes.
+fn crc32c(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Cluster;
+    use super::*;
+
+    #[test]
+    fn checksum_is_the_known_one() {
+        assert_eq!(crc32c(b"123456789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn each_cluster_has_own_identifier() {
+        let clusters = [Cluster::start(), Cluster::start()];
+        let [one, two] = clusters
+            .each_ref()
+            .map(|cluster| cluster.psql_as(SUPERUSER, SUPERUSER, "SELECT system_identifier FROM pg_control_system()"));
+        assert_ne!(one, two);
+    }
+}
