@@ -85,6 +85,7 @@ Where the configuration exists already it is left as it is, and only the reposit
   odoo-backup now                  every instance of the configuration
   odoo-backup now production
   odoo-backup now --reread         read also the files that earlier backups hold
+  odoo-backup now --prune          from cron or a timer: remove what the retention policy no longer keeps
   odoo-backup now --json | jq -r '.backups[].id'")]
     Now {
         /// Names of instances [default: all]
@@ -96,6 +97,9 @@ Where the configuration exists already it is left as it is, and only the reposit
         /// Read every file, also those that earlier backups hold: finds decay on the source's disk
         #[arg(long)]
         reread: bool,
+        /// After each good backup, prune its instance by its retention policy, unless the instance says `prune = false`
+        #[arg(long)]
+        prune: bool,
     },
     /// List the backups
     List {

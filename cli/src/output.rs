@@ -34,7 +34,7 @@ impl Output {
             // Nobody reads any more (`| head`): that is no reason to fail.
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 eprintln!("error: unable to print the result\n  because: {error}");
-                exit.max(Exit::Failed)
+                exit.and(Exit::Failed)
             }
             _ => exit,
         }

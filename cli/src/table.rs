@@ -1,5 +1,7 @@
 //! Tables and figures for people.
 
+use std::time::Duration;
+
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use indicatif::{HumanBytes, HumanCount};
@@ -46,4 +48,26 @@ pub(crate) fn time(time: Timestamp) -> String {
 /// `2026-11-21`, in the local time zone.
 pub(crate) fn day(time: Timestamp) -> String {
     time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d").to_string()
+}
+
+/// `24 hours`, `1 minute`: in the largest unit that has no remainder. Two days and more are days.
+pub(crate) fn length(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds if seconds >= 2 * 86_400 && seconds % 86_400 == 0 => plural(seconds / 86_400, "day"),
+        seconds if seconds >= 3600 && seconds % 3600 == 0 => plural(seconds / 3600, "hour"),
+        seconds if seconds >= 60 && seconds % 60 == 0 => plural(seconds / 60, "minute"),
+        seconds => plural(seconds, "second"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_takes_largest_whole_unit() {
+        let said = [0, 1, 90, 60, 3600, 86_400, 172_800, 90_000].map(|seconds| length(Duration::from_secs(seconds)));
+        let expected = ["0 seconds", "1 second", "90 seconds", "1 minute", "1 hour", "24 hours", "2 days", "25 hours"];
+        assert_eq!(said, expected);
+    }
 }

@@ -19,7 +19,7 @@ export const HOLDS = [
   ["weekly", "weekly"],
   ["daily", "daily"],
   ["kept", "kept otherwise"],
-  ["remove", "to be removed"],
+  ["remove", "kept by no rule"],
 ];
 
 /** A day as its number since 1970, in the browser's time. */

@@ -89,7 +89,7 @@ export async function instance(name) {
     facts([
       ["Newest backup", instance.newest_backup ? h("a", { href: backupHref(name, instance.newest_backup.id) }, when(instance.newest_backup.created_at)) : when(null)],
       ["Newest proof", instance.newest_proof ? [when(instance.newest_proof.at), ` (${instance.newest_proof.depth})`] : when(null)],
-      ["Retention", instance.retention],
+      ["Retention", `${instance.retention}; ${instance.prunes ? "the others are removed after the next good backup" : "nothing is removed after a backup, because of prune = false"}`],
       ...instance.jobs.filter((each) => each.schedule).map((each) => [`${capital(each.job)} schedule`, [h("code", {}, each.schedule), ` ${each.timezone ?? ""}, next `, when(each.next?.begins)]]),
     ]),
     h(
@@ -150,7 +150,7 @@ function hold(backup) {
 }
 
 function keptBy(backup) {
-  if (backup.keep === false) return "to be removed";
+  if (backup.keep === false) return "no rule";
   return backup.kept_by?.length > 0 ? backup.kept_by.join(", ") : backup.pinned ? "pinned" : "–";
 }
 

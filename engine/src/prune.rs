@@ -3,6 +3,7 @@
 //! A manifest goes first, then what only it named: whatever interrupts this leaves whole backups and objects that nothing names,
 //! and the next run goes on with those.
 
+mod behind;
 mod inventory;
 mod needs;
 mod removal;
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 pub use retention::{Decision, Hold, Plan, Reason, Verdict};
 use retention::{PlanError, Situation, plan};
 
+pub use self::behind::{Behind, after_backup, after_copies};
 use self::inventory::{Inventory, as_retention_sees};
 pub use self::removal::Removed;
 use self::removal::remove;
@@ -106,8 +108,9 @@ async fn carry_out(
     if pruned.damaged.is_empty() {
         // The oldest first: what remains of an interrupted run is the younger part.
         let doomed: Vec<BackupId> = pruned.frees.keys().cloned().collect();
-        pruned.removed =
-            remove(repository, lock, &instance.name, inventory, &doomed, instance.retention.grace()).await?;
+        let why = format!("no rule keeps it ({})", instance.retention.policy);
+        let grace = instance.retention.grace();
+        pruned.removed = remove(repository, lock, &instance.name, inventory, &doomed, &why, grace).await?;
     }
     if is_to_repack(instance, options) {
         pruned.repacked = Some(repack::repack(repository, lock, instance).await?);
@@ -180,6 +183,9 @@ async fn survey(
     Ok((Pruned { plan: made, frees, damaged, accepted, removed: Removed::default(), repacked: None }, inventory))
 }
 
+/// Why a backup goes that no policy removes.
+const FORGOTTEN: &str = "the operator ran `forget`";
+
 /// Removes one backup because a person says so, also one whose manifest cannot be read, or that was set aside.
 ///
 /// # Errors
@@ -206,11 +212,13 @@ pub async fn forget(
                 return Err(RepositoryError::Precious { backup: name() }.into());
             }
             if !inventory.has_set_aside(instance, id) {
-                return remove(repository, &lock, instance, inventory, std::slice::from_ref(id), grace).await;
+                return remove(repository, &lock, instance, inventory, std::slice::from_ref(id), FORGOTTEN, grace)
+                    .await;
             }
             lock.confirm().await?;
             repository.store().delete(&member(&id.key(instance), SET_ASIDE)).await?;
-            let mut removed = remove(repository, &lock, instance, inventory, &[], grace).await?;
+            tracing::info!("removed backup {instance}/{id}: {FORGOTTEN}");
+            let mut removed = remove(repository, &lock, instance, inventory, &[], FORGOTTEN, grace).await?;
             removed.backups.push(id.clone());
             Ok(removed)
         };

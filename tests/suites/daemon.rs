@@ -20,23 +20,23 @@ use tokio::net::UnixDatagram;
 use tokio_postgres::Client;
 
 /// A project with a repository, whose daemon has a state folder of its own and a port of the system's choice.
-struct Service {
-    project: Project,
-    program: OdooBackup,
+pub(crate) struct Service {
+    pub(crate) project: Project,
+    pub(crate) program: OdooBackup,
     /// What a daemon tells its service manager.
     manager: UnixDatagram,
 }
 
 impl Service {
     /// With these keys of the instance, and more sections at the end.
-    async fn with(keys: &str, more: &str) -> Self {
+    pub(crate) async fn with(keys: &str, more: &str) -> Self {
         let service = Self::of(Project::start().await);
         service.configure(keys, more);
         service.program.run(["init"]).await.success();
         service
     }
 
-    fn of(project: Project) -> Self {
+    pub(crate) fn of(project: Project) -> Self {
         let socket = project.path("manager");
         let manager = UnixDatagram::bind(&socket).unwrap();
         let program = odoo_backup!(project.config()).env("NOTIFY_SOCKET", socket.to_str().unwrap());
@@ -44,7 +44,7 @@ impl Service {
     }
 
     /// Writes the configuration anew.
-    fn configure(&self, keys: &str, more: &str) {
+    pub(crate) fn configure(&self, keys: &str, more: &str) {
         let repository = format!("url = \"file://{}\"", self.project.repository().display());
         let daemon = format!("[daemon]\nlisten = \"127.0.0.1:0\"\nstate_dir = \"{}\"\n", self.state().display());
         self.project.write_config(&repository, &format!("{daemon}{more}"));
@@ -54,24 +54,24 @@ impl Service {
         fs::write(self.project.config(), config.replace(&header, &format!("{header}{keys}\n"))).unwrap();
     }
 
-    fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.project.path("state")
     }
 
     /// Lets a daemon that starts now find that it was away: the last slot that it served is long past.
-    fn was_away(&self) {
+    pub(crate) fn was_away(&self) {
         fs::create_dir_all(self.state()).unwrap();
         let line =
             format!(r#"{{"event":"slot","instance":"{INSTANCE}","job":"backup","slot":"2026-01-01T00:00:00Z"}}"#);
         fs::write(self.state().join("journal.jsonl"), format!("{line}\n")).unwrap();
     }
 
-    fn start(&self) -> Running {
+    pub(crate) fn start(&self) -> Running {
         self.program.spawn(["daemon"])
     }
 
     /// Waits until the daemon has told its service manager this.
-    async fn told(&self, what: &str) -> String {
+    pub(crate) async fn told(&self, what: &str) -> String {
         let mut buffer = [0; 4096];
         let heard = tokio::time::timeout(Duration::from_secs(60), async {
             loop {
@@ -86,14 +86,14 @@ impl Service {
     }
 
     /// Locks a table, so that pg_dump waits for it, and with it the backup, until this is dropped.
-    async fn hold_pg_dump(&self) -> Client {
+    pub(crate) async fn hold_pg_dump(&self) -> Client {
         let client = self.project.cluster().connect(INSTANCE).await;
         client.batch_execute("BEGIN; LOCK TABLE mail_message IN ACCESS EXCLUSIVE MODE").await.unwrap();
         client
     }
 
     /// Waits until pg_dump waits.
-    async fn until_pg_dump_waits(&self, daemon: &mut Running) {
+    pub(crate) async fn until_pg_dump_waits(&self, daemon: &mut Running) {
         let watcher = self.project.cluster().connect("postgres").await;
         let query = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'production' AND wait_event_type = 'Lock'";
         while watcher.query_one(query, &[]).await.unwrap().get::<_, i64>(0) == 0 {
@@ -103,30 +103,30 @@ impl Service {
     }
 
     /// The events of the journal.
-    fn journal(&self) -> Vec<Value> {
+    pub(crate) fn journal(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.state().join("journal.jsonl")).unwrap_or_default();
         // The last line may be half written at this moment.
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// The outcomes of the runs that have ended.
-    fn outcomes(&self) -> Vec<Value> {
+    pub(crate) fn outcomes(&self) -> Vec<Value> {
         self.journal().iter().filter(|event| event["event"] == "ended").map(|event| event["outcome"].clone()).collect()
     }
 
     /// Waits until so many runs have ended, and returns their outcomes.
-    async fn ended(&self, daemon: &mut Running, count: usize) -> Vec<Value> {
+    pub(crate) async fn ended(&self, daemon: &mut Running, count: usize) -> Vec<Value> {
         wait_for(daemon, || Some(self.outcomes()).filter(|outcomes| outcomes.len() >= count)).await
     }
 
-    async fn backups(&self) -> Vec<Value> {
+    pub(crate) async fn backups(&self) -> Vec<Value> {
         let listed = self.program.run(["list", "--json"]).await.success().json();
         listed["backups"].as_array().unwrap().clone()
     }
 }
 
 /// Asks until there is an answer, as long as the daemon lives.
-async fn wait_for<T>(daemon: &mut Running, mut answer: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn wait_for<T>(daemon: &mut Running, mut answer: impl FnMut() -> Option<T>) -> T {
     loop {
         if let Some(answer) = answer() {
             return answer;

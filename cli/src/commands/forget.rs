@@ -38,7 +38,7 @@ pub(super) async fn forget(
     }
     let document = json!({ "instance": instance, "backup": id, "removed": removed_document(&removed) });
     let exit = if removed.in_use.is_empty() { Exit::Success } else { Exit::Warnings };
-    Ok(output.result(&document, || removed_text(&instance, &removed), exit))
+    Ok(output.result(&document, || removed_text(&instance, &removed, grace), exit))
 }
 
 /// Asks on a terminal. Where there is none, `--yes` must have been said.

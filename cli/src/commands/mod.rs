@@ -48,6 +48,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::chosen::{Chosen, load, open};
+use self::now::NowOptions;
 use crate::arguments::{Arguments, Command, NotifyCommand};
 use crate::exit::Exit;
 use crate::output::{Output, error_document};
@@ -130,7 +131,9 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         Command::Init { odoo_conf, repository } => {
             init::init(config.config, odoo_conf.as_deref(), repository, output).await
         }
-        Command::Now { instances, all: _, reread } => now::now(config, &instances, reread, &run, output).await,
+        Command::Now { instances, all: _, reread, prune } => {
+            now::now(config, &instances, NowOptions { reread, prune }, &run, output).await
+        }
         Command::List { instances } => list::list(config, &instances, output).await,
         Command::Show { backup } => show::show(config, &backup, output).await,
         Command::Restore { to, undo: true, force_production, .. } => {

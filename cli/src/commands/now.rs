@@ -7,21 +7,31 @@ use engine::config::{Config, MAIN};
 use engine::copy::after_backup;
 use engine::error::explain;
 use engine::manifest::Manifest;
+use engine::prune::{Behind, after_copies};
 use engine::repository::Repository;
 use engine::run::Run;
 use serde_json::{Value, json};
 
 use super::show::{covers, document, new_files};
-use super::{Chosen, Failure, copy, failed_one, instances, load, open};
+use super::{Chosen, Failure, copy, failed_one, instances, load, open, prune};
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{Output, error_document};
 use crate::table::{bytes, plural};
+
+/// How `now` backs up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NowOptions {
+    /// Read every file, also those that earlier backups hold.
+    pub(super) reread: bool,
+    /// Prune by the policy of the instance what was backed up.
+    pub(super) prune: bool,
+}
 
 /// Backs up one instance after the other. One that fails does not keep the others from being tried.
 pub(super) async fn now(
     config: Chosen<'_>,
     names: &[String],
-    reread: bool,
+    NowOptions { reread, prune }: NowOptions,
     run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -39,16 +49,27 @@ pub(super) async fn now(
                 for warning in &manifest.warnings {
                     output.warning(&format!("{}: {warning}", instance.name));
                 }
-                if !manifest.warnings.is_empty() && exit == Exit::Success {
-                    exit = Exit::Warnings;
+                if !manifest.warnings.is_empty() {
+                    exit = exit.and(Exit::Warnings);
                 }
                 texts.push(text(&manifest, seconds));
                 let mut document = timed_document(&manifest, seconds);
+                let mut copied_to = Vec::new();
                 if config.chosen() == MAIN {
                     let copies = copies(&config, &repository, &manifest, run, output).await;
-                    exit = exit.max(copies.exit);
+                    exit = exit.and(copies.exit);
                     document["copies"] = json!(copies.documents);
                     texts.push(copies.text);
+                    copied_to = copies.to;
+                }
+                if prune && exit != Exit::Interrupted {
+                    let kept_there = config.kept_there(instance);
+                    let own = engine::prune::after_backup(&repository, config.chosen(), &kept_there, run).await;
+                    let further = after_copies(&config, &copied_to, instance, run).await;
+                    let pruned = Behinds::of(own.into_iter().chain(further).collect(), output);
+                    exit = exit.and(pruned.exit);
+                    document["pruned"] = json!(pruned.documents);
+                    texts.push(pruned.text);
                 }
                 backups.push(document);
                 if exit == Exit::Interrupted {
@@ -57,7 +78,7 @@ pub(super) async fn now(
             }
             Err(error) => {
                 let (failed, document) = failed_one(&instance.name, &error, output);
-                exit = failed;
+                exit = exit.and(failed);
                 errors.push(document);
                 if exit == Exit::Interrupted {
                     break;
@@ -70,6 +91,8 @@ pub(super) async fn now(
 
 /// What became of the copies of a backup.
 struct Copies {
+    /// Names of the repositories that have it now.
+    to: Vec<String>,
     documents: Vec<Value>,
     text: String,
     exit: Exit,
@@ -77,13 +100,14 @@ struct Copies {
 
 /// Copies a backup to the repositories that want it. Where that fails, the backup is there all the same, and the next run goes on.
 async fn copies(config: &Config, from: &Repository, made: &Manifest, run: &Run, output: Output) -> Copies {
-    let mut copies = Copies { documents: Vec::new(), text: String::new(), exit: Exit::Success };
+    let mut copies = Copies { to: Vec::new(), documents: Vec::new(), text: String::new(), exit: Exit::Success };
     for (to, copied) in after_backup(config, from, made, run).await {
         let exit = match copied {
             Ok(copied) => {
                 copy::warn(&copied, output);
                 copies.documents.push(copy::document(&to, &copied));
                 copies.text.push_str(&copy::text(&to, &copied));
+                copies.to.push(to);
                 copy::exit_of(&copied)
             }
             Err(error) => {
@@ -93,9 +117,47 @@ async fn copies(config: &Config, from: &Repository, made: &Manifest, run: &Run, 
                 if error.is_interruption() { Exit::Interrupted } else { Exit::Warnings }
             }
         };
-        copies.exit = copies.exit.max(exit);
+        copies.exit = copies.exit.and(exit);
     }
     copies
+}
+
+/// What became of the prunes that followed a backup.
+struct Behinds {
+    documents: Vec<Value>,
+    text: String,
+    exit: Exit,
+}
+
+impl Behinds {
+    /// Warns of what went wrong. The backup is there all the same, and the next prune makes up for it.
+    fn of(behinds: Vec<Behind>, output: Output) -> Self {
+        let mut all = Self { documents: Vec::new(), text: String::new(), exit: Exit::Success };
+        for behind in behinds {
+            let Behind { repository, instance, pruned, swept, .. } = &behind;
+            let place = if repository == MAIN { String::new() } else { format!(" in {repository}") };
+            for warning in behind.warnings() {
+                output.warning(&format!("{}{place}: {warning}", instance.name));
+                all.exit = all.exit.and(Exit::Warnings);
+            }
+            let mut document = match pruned {
+                Ok(pruned) => {
+                    all.text.push_str(&prune::done_text(instance, &place, pruned));
+                    prune::document(instance, pruned)
+                }
+                Err(error) => {
+                    if error.is_interruption() {
+                        all.exit = Exit::Interrupted;
+                    }
+                    json!({ "instance": instance.name, "error": error_document(&explain(error), Exit::Warnings) })
+                }
+            };
+            document["repository"] = json!(repository);
+            document["swept"] = json!(swept);
+            all.documents.push(document);
+        }
+        all
+    }
 }
 
 fn timed_document(manifest: &Manifest, seconds: f64) -> Value {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::config::Instance;
 use engine::error::explain;
-use engine::prune::{Decision, Hold, PruneOptions, Pruned, Removed, Repacked, Verdict};
+use engine::prune::{Decision, PruneOptions, Pruned, Removed, Verdict};
 use engine::run::Run;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::repacked::{repacked_document, repacked_text};
 use super::{Chosen, Failure, failed_one, instances, load, open};
 use crate::exit::Exit;
 use crate::output::{Output, error_document};
-use crate::table::{bytes, count, plural, table, time};
+use crate::table::{bytes, length, plural, table, time};
 
 /// Prunes one instance after the other. One that fails does not keep the others from being pruned.
 pub(super) async fn prune(
@@ -32,15 +32,13 @@ pub(super) async fn prune(
         match engine::prune::prune(&repository, instance, options, run).await {
             Ok(pruned) => {
                 warn(&instance.name, &pruned, output);
-                if exit != Exit::Failed {
-                    exit = exit.max(exit_of(&pruned));
-                }
+                exit = exit.and(exit_of(&pruned));
                 documents.push(document(instance, &pruned));
                 texts.push(text(instance, &pruned, options.dry_run));
             }
             Err(error) => {
                 let (failed, document) = failed_one(&instance.name, &error, output);
-                exit = failed;
+                exit = exit.and(failed);
                 errors.push(document);
                 if exit == Exit::Interrupted {
                     break;
@@ -54,9 +52,9 @@ pub(super) async fn prune(
         match engine::prune::sweep(&repository, grace).await {
             Ok(names) => swept = names,
             Err(error) => {
-                exit = Exit::Failed;
+                exit = exit.and(Exit::Failed);
                 output.explanation(&explain(&error));
-                errors.push(error_document(&explain(&error), exit));
+                errors.push(error_document(&explain(&error), Exit::Failed));
             }
         }
         if !swept.is_empty() {
@@ -78,35 +76,20 @@ fn exit_of(pruned: &Pruned) -> Exit {
         Some(repacked) if !repacked.unchanged.is_empty() => Exit::Warnings,
         _ => Exit::Success,
     };
-    of_rest.max(of_volumes)
+    of_rest.and(of_volumes)
 }
 
 fn warn(instance: &str, pruned: &Pruned, output: Output) {
-    for hold in &pruned.plan.holds {
-        let accept = match hold {
-            Hold::Shrunk { .. } => format!(" (`odoo-backup prune {instance} --accept-shrunk`)"),
-            Hold::Stale { .. } => String::new(),
-        };
-        output.warning(&format!("{instance}: nothing is removed: {hold}; {}{accept}", hold.hint()));
-    }
-    for damaged in &pruned.damaged {
-        let (id, error) = (&damaged.id, explain(&damaged.error));
-        output.warning(&format!(
-            "{instance}: nothing is removed, for what {id} needs is not known: {error}; mend it, or `odoo-backup forget {instance}/{id}`"
-        ));
-    }
-    for id in &pruned.plan.future {
-        output.warning(&format!("{instance}: {id} is dated in the future: some clock was wrong"));
+    for warning in pruned.warnings(instance) {
+        output.warning(&format!("{instance}: {warning}"));
     }
     for id in &pruned.removed.in_use {
         output.warning(&format!("{instance}: {id} is being read and was left for the next run"));
     }
-    for warning in pruned.repacked.iter().flat_map(Repacked::warnings) {
-        output.warning(&format!("{instance}: {warning}"));
-    }
 }
 
-fn document(instance: &Instance, pruned: &Pruned) -> Value {
+/// What was decided and done, for programs.
+pub(super) fn document(instance: &Instance, pruned: &Pruned) -> Value {
     let backups = pruned.plan.decisions.iter().map(|decision| {
         json!({
             "id": decision.id,
@@ -150,6 +133,7 @@ pub(super) fn removed_document(removed: &Removed) -> Value {
         "objects": removed.objects,
         "bytes": removed.bytes,
         "young_objects": removed.young,
+        "young_bytes": removed.young_bytes,
         "objects_left": removed.objects_left,
     })
 }
@@ -177,7 +161,7 @@ fn text(instance: &Instance, pruned: &Pruned, dry_run: bool) -> String {
             let bytes = bytes(pruned.frees.values().sum());
             format!("{} would be removed, freeing {bytes}\n", plural(pruned.frees.len() as u64, "backup"))
         }
-        false => removed_text(name, &pruned.removed),
+        false => removed_text(name, &pruned.removed, instance.retention.grace()),
     });
     if let Some(repacked) = &pruned.repacked {
         text.push_str(&repacked_text(repacked, dry_run));
@@ -185,8 +169,25 @@ fn text(instance: &Instance, pruned: &Pruned, dry_run: bool) -> String {
     text
 }
 
+/// What a prune behind a backup has removed and why, for people. `place` names the repository where it is not the first.
+pub(super) fn done_text(instance: &Instance, place: &str, pruned: &Pruned) -> String {
+    let name = format!("{}{place}", instance.name);
+    let mut text = String::new();
+    for id in &pruned.removed.backups {
+        text.push_str(&format!("{name}: removed {id}: no rule keeps it ({})\n", instance.retention.policy));
+    }
+    for id in &pruned.removed.in_use {
+        text.push_str(&format!("{name}: left {id}: it is being read; the next prune removes it\n"));
+    }
+    text.push_str(&removed_text(&name, &pruned.removed, instance.retention.grace()));
+    if let Some(repacked) = &pruned.repacked {
+        text.push_str(&repacked_text(repacked, false));
+    }
+    text
+}
+
 /// What was removed, for people.
-pub(super) fn removed_text(instance: &str, removed: &Removed) -> String {
+pub(super) fn removed_text(instance: &str, removed: &Removed, grace: Duration) -> String {
     let mut text = format!(
         "{instance}: {} removed, {} deleted, {} freed\n",
         plural(removed.backups.len() as u64, "backup"),
@@ -194,8 +195,11 @@ pub(super) fn removed_text(instance: &str, removed: &Removed) -> String {
         bytes(removed.bytes),
     );
     if removed.young > 0 {
-        let young = count(removed.young);
-        text.push_str(&format!("{young} more objects that nothing names are young yet; a later prune deletes them\n"));
+        let (young, size) = (plural(removed.young, "object"), bytes(removed.young_bytes));
+        let grace = length(grace);
+        text.push_str(&format!(
+            "{young} ({size}) that no backup needs stay until {grace} old (`grace`); a later prune deletes them\n"
+        ));
     }
     if let Some(why) = &removed.objects_left {
         text.push_str(&format!("no objects were deleted: {why}\n"));

@@ -39,15 +39,13 @@ pub(super) async fn repair(
         let filestore = config.instances.get(name).map(|instance| instance.filestore.as_path());
         match engine::repair::repair(&repository, name, filestore, &options, run).await {
             Ok(repaired) => {
-                if exit != Exit::Failed {
-                    exit = exit.max(exit_of(&repaired));
-                }
+                exit = exit.and(exit_of(&repaired));
                 documents.push(document(name, &repaired));
                 text.push_str(&text_of(name, &repaired, dry_run));
             }
             Err(error) => {
                 let (failed, document) = failed_one(name, &error, output);
-                exit = failed;
+                exit = exit.and(failed);
                 errors.push(document);
                 if exit == Exit::Interrupted {
                     break;

@@ -152,7 +152,7 @@ pub(super) async fn restore(
         )
     };
     let exit =
-        if passed_over.is_empty() { warned(&warnings, output) } else { warned(&warnings, output).max(Exit::Warnings) };
+        if passed_over.is_empty() { warned(&warnings, output) } else { warned(&warnings, output).and(Exit::Warnings) };
     Ok(output.result(&document, text, exit))
 }
 

@@ -63,6 +63,7 @@ pub(super) struct InstanceDocument {
     damaged: usize,
     stored_bytes: u64,
     retention: String,
+    prunes: bool,
     stale_after_seconds: Option<i64>,
     jobs: Vec<JobView>,
 }
@@ -84,6 +85,7 @@ impl InstanceDocument {
             damaged: facts.map_or(0, |facts| facts.damaged.len()),
             stored_bytes: facts.map_or(0, |facts| facts.bytes),
             retention: instance.retention.policy.to_string(),
+            prunes: instance.prune,
             stale_after_seconds: view.stale_after_seconds,
             jobs: view.jobs,
         }
@@ -282,6 +284,7 @@ pub(super) async fn retention(State(api): State<Api>, Path(name): Path<String>) 
     Ok(Json(json!({
         "instance": name,
         "policy": instance.retention.policy.to_string(),
+        "prunes": instance.prune,
         "holds": holds.collect::<Vec<_>>(),
         "backups": backups.collect::<Vec<_>>(),
         "future": plan.future,

@@ -63,11 +63,23 @@ async fn a_backup_is_pruned_behind_where_the_configuration_says_what_stays() {
 }
 
 #[tokio::test]
-async fn nothing_is_removed_where_the_configuration_says_nothing() {
+async fn default_policy_prunes_without_a_section() {
     let fixture = Fixture::with("").await;
+    let (first, _, _) = fixture.back_up().await;
+    fixture.back_up().await;
+    let (third, warnings, figures) = fixture.back_up().await;
+    // Of one day the newest stays, and the oldest of all while slots are left.
+    assert_eq!((fixture.left().await, warnings.len(), figures["removed_backups"]), (vec![first, third], 0, 1));
+}
+
+#[tokio::test]
+async fn prune_false_keeps_every_backup() {
+    let mut fixture = Fixture::with("").await;
+    fixture.config.instances.get_mut(INSTANCE).unwrap().prune = false;
+    fixture.back_up().await;
     fixture.back_up().await;
     let (_, _, figures) = fixture.back_up().await;
-    assert_eq!((fixture.left().await.len(), figures.get("removed_backups")), (2, None));
+    assert_eq!((fixture.left().await.len(), figures.get("removed_backups")), (3, None));
 }
 
 #[tokio::test]

@@ -22,13 +22,16 @@ pub struct CopyRepository {
     pub after_backup: bool,
     /// `[repository.NAME.retention]`: which backups stay there, of every instance; `None`: the instance's own holds there, too.
     pub retention: Option<Retention>,
+    /// Whether what was copied there is pruned after it; `None`: where there is a `retention`, or else as the instance says.
+    pub prune: Option<bool>,
 }
 
 impl CopyRepository {
     /// An instance as its backups are pruned there.
     pub fn instance(&self, instance: &Instance) -> Instance {
         let retention = self.retention.as_ref().unwrap_or(&instance.retention).clone();
-        Instance { retention, ..instance.clone() }
+        let prune = self.prune.unwrap_or(self.retention.is_some() || instance.prune);
+        Instance { retention, prune, ..instance.clone() }
     }
 }
 
@@ -56,10 +59,11 @@ fn read_copy(name: &str, section: &Section<'_>) -> Result<CopyRepository, Report
     let valid_name = check_name(name, section);
     let when = section.optional::<When>("copy");
     let retention = retention::read_for_copies(section);
+    let prune = section.optional::<bool>("prune");
     let place = repository::read(section);
     valid_name?;
     let after_backup = matches!(when?, Some(When::AfterBackup));
-    Ok(CopyRepository { name: name.into(), place: place?, after_backup, retention: retention? })
+    Ok(CopyRepository { name: name.into(), place: place?, after_backup, retention: retention?, prune: prune? })
 }
 
 fn check_name(name: &str, section: &Section<'_>) -> Result<(), Reported> {

@@ -105,6 +105,8 @@ pub struct Instance {
     pub compression_level: Level,
     /// Which of its backups stay.
     pub retention: Retention,
+    /// Whether they are pruned after each good backup, by the daemon and by `now --prune`.
+    pub prune: bool,
     /// What the daemon does with it by itself, and when.
     pub routine: Routine,
     /// Where its backups are drilled, and how.
@@ -133,6 +135,7 @@ impl Instance {
             hold_filestore_gc: HoldCollector::Never,
             compression_level: Level::default(),
             retention: Retention::default(),
+            prune: false,
             routine: Routine::default(),
             drill: Drill::default(),
         }

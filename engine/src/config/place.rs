@@ -28,12 +28,14 @@ pub(super) fn read_instance(name: &str, section: &Section<'_>, targets: &[String
     let compression_level = section.optional::<Level>("compression_level");
     let timezone = section.optional::<Zone>("timezone").map(|zone| zone.unwrap_or_else(system_zone));
     let retention = retention::read(section, timezone.as_ref().unwrap_or(&Zone::utc()));
+    let prune = section.optional::<bool>("prune");
     let routine = routine::read(section);
     let drill = drill::read(section, targets);
     let place = read_place(section);
     valid_name?;
     let Place { database, filestore, odoo } = place?;
     let retention = retention?;
+    let prune = prune?.unwrap_or(true);
     let drill = drill?;
     let drill = Drill { neutralize: drill.neutralize.with_odoo(odoo.conf), ..drill };
     let hold_filestore_gc = hold_filestore_gc?.unwrap_or(HoldCollector::Auto);
@@ -46,6 +48,7 @@ pub(super) fn read_instance(name: &str, section: &Section<'_>, targets: &[String
         hold_filestore_gc,
         compression_level,
         retention,
+        prune,
         routine,
         drill,
     })

@@ -21,8 +21,6 @@ pub struct Retention {
     pub repack: bool,
     /// `repack_below`; `None`: half.
     repack_below: Option<Percent>,
-    /// Whether the section is there, rather than that its defaults hold.
-    pub is_configured: bool,
 }
 
 impl Retention {
@@ -92,13 +90,9 @@ fn read_section(section: &Section<'_>, timezone: &Zone) -> Result<Retention, Rep
         hold_if_shrunk: hold_if_shrunk?.unwrap_or(default.hold_if_shrunk),
     };
     match policy.validate() {
-        Ok(()) => Ok(Retention {
-            policy,
-            grace: grace?,
-            repack: repack?.unwrap_or_default(),
-            repack_below: repack_below?,
-            is_configured: true,
-        }),
+        Ok(()) => {
+            Ok(Retention { policy, grace: grace?, repack: repack?.unwrap_or_default(), repack_below: repack_below? })
+        }
         Err(error) => Err(section.refuse_all(format!("{error}; {}", error.hint()))),
     }
 }

@@ -31,28 +31,33 @@ pub struct Removed {
     pub bytes: u64,
     /// Objects that nothing names and that are younger than the grace period.
     pub young: u64,
+    /// Their bytes.
+    pub young_bytes: u64,
     /// Why no object was deleted, where that is so: some backup's needs are not known.
     pub objects_left: Option<String>,
 }
 
-/// Removes the backups `doomed`, and whatever nothing names.
+/// Removes the backups `doomed`, which `why` says in the log, and whatever nothing names.
 pub(super) async fn remove(
     repository: &Repository,
     lock: &Lock,
     instance: &str,
     inventory: Inventory,
     doomed: &[BackupId],
+    why: &str,
     grace: Duration,
 ) -> Result<Removed, Error> {
     let mut removed = Removed::default();
     let readers = Readers::look(repository, lock, instance).await?;
     for id in doomed {
         if readers.read(id) {
+            tracing::info!("left backup {instance}/{id}: it is being read; the next prune removes it");
             removed.in_use.push(id.clone());
             continue;
         }
         lock.confirm().await?;
         repository.store().delete(&member(&id.key(instance), MANIFEST)).await?;
+        tracing::info!("removed backup {instance}/{id}: {why}");
         removed.backups.push(id.clone());
     }
     // Who began to read before a manifest went has its claim there now.
@@ -96,6 +101,7 @@ pub(super) async fn remove(
     let (old, young): (Vec<Object>, Vec<Object>) =
         unnamed.partition(|object| is_past(object.modified, now, grace) && !replaced.contains(&object.key));
     removed.young = young.len() as u64;
+    removed.young_bytes = young.iter().map(|object| object.size).sum();
     for chunk in old.chunks(CHUNK) {
         lock.confirm().await?;
         let keys: Vec<Key> = chunk.iter().map(|object| object.key.clone()).collect();
@@ -104,6 +110,8 @@ pub(super) async fn remove(
         removed.objects += chunk.len() as u64;
         removed.bytes += chunk.iter().map(|object| object.size).sum::<u64>();
     }
+    let (backups, objects, bytes) = (removed.backups.len(), removed.objects, removed.bytes);
+    tracing::info!(backups, objects, bytes, young = removed.young, "pruned {instance}");
     Ok(removed)
 }
 

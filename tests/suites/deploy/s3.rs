@@ -48,7 +48,7 @@ async fn who_backs_up_removes_nothing_and_who_prunes_adds_nothing() {
     program.run(["now", "--reread"]).await.success();
     program.run(["check", "--read-data"]).await.success();
     program.run(["restore", "--to", TARGET]).await.success();
-    let made = ids(&program).await;
+    let mut made = ids(&program).await;
     assert_eq!(made.len(), 2);
     project.write_config(&backing_up, instance);
     for refused in [vec!["forget", &made[0], "--yes"], vec!["prune"]] {
@@ -56,6 +56,11 @@ async fn who_backs_up_removes_nothing_and_who_prunes_adds_nothing() {
         assert!(said.contains("denied"), "{said}");
     }
     assert_eq!(ids(&program).await, made);
+    let said = program.run(["now", "--prune"]).await.expect_code(3).stderr;
+    assert!(said.contains("the backup was made, but not pruned"), "{said}");
+    assert!(said.contains("set `prune = false` in [instance.production]"), "{said}");
+    made = ids(&program).await;
+    assert_eq!(made.len(), 3);
     program.run(["check"]).await.success();
 
     project.write_config(&repository(&server, "prune"), instance);
@@ -64,6 +69,7 @@ async fn who_backs_up_removes_nothing_and_who_prunes_adds_nothing() {
     program.run(["pin", &made[1], "--note", "before the upgrade"]).await.success();
     program.run(["unpin", &made[1]]).await.success();
     program.run(["prune"]).await.success();
+    // The newest, and the newest proven.
     assert_eq!(ids(&program).await, made[1..]);
     let locks = program.run(["unlock", "--list", "--json"]).await.success().json();
     assert_eq!(locks["locks"].as_array().map(Vec::len), Some(0), "{locks:#}");

@@ -40,6 +40,14 @@ pub(in crate::config) const ROUTINE: &[Key] = &[
         also: &["cron", "crontab", "when", "backup_schedule"],
     },
     Key {
+        name: "prune",
+        kind: "boolean",
+        default: "`true`",
+        about: "Whether the daemon and `now --prune` prune its backups by its retention policy after each good backup; `false` where another machine prunes",
+        example: "true",
+        also: &["auto_prune", "prune_after_backup", "autoprune"],
+    },
+    Key {
         name: "catch_up",
         kind: "boolean",
         default: "`true`",

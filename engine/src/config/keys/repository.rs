@@ -71,11 +71,21 @@ pub(in crate::config) const S3: &[Key] = &[
     },
 ];
 
-pub(in crate::config) const COPY: &[Key] = &[Key {
-    name: "copy",
-    kind: "string",
-    default: "`on_request`",
-    about: "When backups are copied here: `after_backup` (by `now` and the daemon, once they have made one), `on_request` (by `copy` alone)",
-    example: "\"after_backup\"",
-    also: &["auto", "when", "sync", "mirror"],
-}];
+pub(in crate::config) const COPY: &[Key] = &[
+    Key {
+        name: "copy",
+        kind: "string",
+        default: "`on_request`",
+        about: "When backups are copied here: `after_backup` (by `now` and the daemon, once they have made one), `on_request` (by `copy` alone)",
+        example: "\"after_backup\"",
+        also: &["auto", "when", "sync", "mirror"],
+    },
+    Key {
+        name: "prune",
+        kind: "boolean",
+        default: "`true` with a `retention` section here, else the instance's",
+        about: "Whether the daemon and `now --prune` prune this repository after they have copied a backup to it",
+        example: "true",
+        also: &["auto_prune", "prune_after_backup", "autoprune"],
+    },
+];

@@ -311,3 +311,21 @@ fn copies_are_made_and_kept_as_their_repository_says() {
     assert_eq!(there("offsite"), (true, 12, 48));
     assert_eq!(there("disk"), (false, 5, 24));
 }
+
+#[test]
+fn prune_follows_backups_unless_told_otherwise() {
+    let load = |own: &str, offsite: &str| {
+        let text = format!(
+            "[repository]\nurl = 'file:///r'\n[repository.offsite]\nurl = 'file:///o'\n{offsite}\n\
+             [instance.production]\ndatabase = 'x'\nfilestore = '/f'\n{own}\n"
+        );
+        let config = Fixture::new().load(&text);
+        let instance = &config.instances["production"];
+        (instance.prune, config.copies["offsite"].instance(instance).prune)
+    };
+    assert_eq!(load("", ""), (true, true));
+    assert_eq!(load("prune = false", ""), (false, false));
+    assert_eq!(load("prune = false", "retention.daily = 3"), (false, true));
+    assert_eq!(load("prune = false", "prune = true"), (false, true));
+    assert_eq!(load("", "prune = false\nretention.daily = 3"), (true, false));
+}
