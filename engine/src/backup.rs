@@ -12,7 +12,7 @@ use crate::config::Instance;
 use crate::error::Error;
 use crate::filestore::Limits;
 use crate::manifest::{DatabaseContent, FORMAT, ImportedFrom, Manifest, StoredObject};
-use crate::odoo::{CollectorHold, OdooFacts, hold_collector, odoo_facts};
+use crate::odoo::{CollectorHold, OdooFacts, Schema, hold_collector, odoo_facts};
 use crate::postgres::{self, Endpoint, PostgresError, ServerFacts, Session, Tool, Tools};
 use crate::repository::{BackupId, Draft, Lock, Purpose, Repository};
 use crate::run::Run;
@@ -149,6 +149,8 @@ struct Source {
     taken_at: Timestamp,
     server: ServerFacts,
     odoo: Option<OdooFacts>,
+    /// Why the database is taken for none of Odoo's, where it is.
+    not_odoo: Option<String>,
     pg_dump: Tool,
     origin: Option<Origin>,
 }
@@ -166,10 +168,16 @@ async fn begin(instance: &Instance, origin: Option<Origin>) -> Result<(Source, O
     let taken_at = origin.as_ref().map_or(taken_at, |origin| origin.created_at);
     let server = postgres::server_facts(&session).await?;
     let odoo = odoo_facts(&session).await?;
+    let not_odoo = match &odoo {
+        Some(_) => None,
+        None => {
+            Some(Schema::reason_not_odoo(&session).await?.unwrap_or_else(|| "its tables are not as Odoo's are".into()))
+        }
+    };
     let tools = Tools::new(instance.database.pg_path.as_deref());
     let pg_dump = tools.find("pg_dump", server.major()).await?;
     tracing::info!(instance = instance.name, server = server.version, pg_dump = %pg_dump, collector_held = hold.is_some(), "snapshot taken");
-    Ok((Source { session, snapshot, taken_at, server, odoo, pg_dump, origin }, hold))
+    Ok((Source { session, snapshot, taken_at, server, odoo, not_odoo, pg_dump, origin }, hold))
 }
 
 /// Opens the one transaction from which everything is read, and names its snapshot for pg_dump.
@@ -234,9 +242,9 @@ fn manifest(
     warnings.extend(counted.warning);
     let origin = source.origin.as_ref();
     warnings.extend(origin.iter().flat_map(|origin| origin.warnings.clone()));
-    if source.odoo.is_none() {
+    if let Some(reason) = &source.not_odoo {
         let name = origin.map_or(&instance.database.name, |origin| &origin.database);
-        warnings.push(format!("database {name:?} is not Odoo's: it has no ir_module_module and ir_attachment"));
+        warnings.push(format!("database {name:?} is not Odoo's: {reason}"));
     }
     Manifest {
         format: FORMAT,
@@ -268,7 +276,7 @@ async fn store_database(
 ) -> Result<(StoredObject, StoredRows), Error> {
     // The server counts indexes, of which a dump holds only the definition: the dump is smaller, by how much nobody knows.
     let task = run.progress.task("database", None);
-    let dump = postgres::dump(&source.pg_dump, source.session.endpoint(), &source.snapshot)?;
+    let dump = postgres::dump(&source.pg_dump, &source.session, &source.snapshot)?;
     let (dump, counts) = postgres::count_rows(dump);
     let encoded = encode(dump, options.level, options.dump_threads, task);
     let (object, ()) = draft.add("database.dump.zst", encoded).await?;

@@ -12,7 +12,7 @@ use tokio::io::AsyncReadExt;
 use crate::config::{Config, Database, Instance, RepositoryConfig, Target};
 use crate::error::{Error, explain};
 use crate::filestore::{Batches, FilestoreError, Ledger};
-use crate::odoo::odoo_facts;
+use crate::odoo::{Schema, odoo_facts};
 use crate::postgres::{self, Endpoint, Session, Tools};
 use crate::repository::Repository;
 use crate::restore::{FORCEABLE, Identity, Obstacle, before_restore, check_movable};
@@ -171,7 +171,10 @@ async fn try_database(session: &Session, database: &Database, findings: &mut Fin
     match findings.tried("Odoo", odoo_facts(session).await) {
         Some(Some(odoo)) => findings.ok("Odoo", format!("series {}, {} modules", odoo.series, odoo.modules.len())),
         Some(None) => {
-            findings.add("Odoo", Outcome::Warning, "the database is not Odoo's".into(), Some("check `database`".into()))
+            let reason = findings.tried("Odoo", Schema::reason_not_odoo(session).await).flatten();
+            let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+            let hint = Some("check `database`".into());
+            findings.add("Odoo", Outcome::Warning, format!("the database is not Odoo's{reason}"), hint);
         }
         None => {}
     }

@@ -1,6 +1,8 @@
 //! Signs that somebody works with a database.
 
-use crate::postgres::{PostgresError, Session, quote};
+use super::Schema;
+use super::schema::unsafe_tables;
+use crate::postgres::{PostgresError, Session};
 
 /// A write counts as recent for so many minutes. An Odoo server that is up runs a scheduled action more often than that, and a
 /// user's browser that is open makes it write every minute.
@@ -14,9 +16,14 @@ const SMALL_TABLE: i64 = 1024 * 1024;
 /// # Errors
 /// [`PostgresError::Query`]
 pub async fn is_neutralized(session: &Session) -> Result<bool, PostgresError> {
-    let query =
-        "SELECT lower(value) IN ('true', 't', '1') FROM ir_config_parameter WHERE key = 'database.is_neutralized'";
-    let row = session.query_opt(query, &[]).await.map_err(session.failed("look whether it is neutralized"))?;
+    let Some(schema) = Schema::find(session).await? else { return Ok(false) };
+    let table = schema.look(session, "ir_config_parameter").await?.table();
+    let Some(table) = table.filter(|table| table.has("key") && table.has("value")) else { return Ok(false) };
+    let query = format!(
+        "SELECT lower(value::text) IN ('true', 't', '1') FROM {} WHERE key::text = 'database.is_neutralized' LIMIT 1",
+        table.sql
+    );
+    let row = session.query_opt(&query, &[]).await.map_err(session.failed("look whether it is neutralized"))?;
     Ok(row.and_then(|row| row.get::<_, Option<bool>>(0)).unwrap_or(false))
 }
 
@@ -58,22 +65,27 @@ pub struct LastWrite {
 /// [`PostgresError::Query`]
 pub async fn last_write(session: &Session) -> Result<Option<LastWrite>, PostgresError> {
     let failed = || session.failed("look for recent writes");
-    let query = "SELECT c.relname::text, w.attname::text, w.attname = 'lastcall' OR pg_relation_size(c.oid) <= $1
+    let Some(schema) = Schema::find(session).await? else { return Ok(None) };
+    let query = format!(
+        "SELECT c.relname::text, w.attname::text, w.attname = 'lastcall' OR pg_relation_size(c.oid) <= $1
         FROM pg_class c JOIN pg_attribute w ON w.attrelid = c.oid AND NOT w.attisdropped
           AND (w.attname = 'write_date' OR c.relname = 'ir_cron' AND w.attname = 'lastcall')
-        WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND w.atttypid = 'timestamp'::regtype
+        WHERE c.relkind = 'r' AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $2::text)
+          AND w.atttypid = 'timestamp'::regtype AND c.oid NOT IN (SELECT root FROM ({}) AS unsafe)
           AND has_table_privilege(c.oid, 'SELECT') AND EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid
             AND a.attname = 'id' WHERE i.indrelid = c.oid AND i.indisprimary AND i.indkey::text = a.attnum::text)
-        ORDER BY 1";
-    let tables = session.query(query, &[&SMALL_TABLE]).await.map_err(failed())?;
+        ORDER BY 1",
+        unsafe_tables("c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $2::text)")
+    );
+    let tables = session.query(&query, &[&SMALL_TABLE, &schema.name()]).await.map_err(failed())?;
     let mut last = None;
     // Not all at once: every table that is named is locked, and the server has room for some thousands of locks.
     for tables in tables.chunks(100) {
         let newest = tables.iter().map(|row| {
             let (table, column, whole) = (row.get::<_, &str>(0), row.get::<_, &str>(1), row.get::<_, bool>(2));
             let rows = match whole {
-                true => format!("public.{}", quote(table)),
-                false => format!("(SELECT {column} FROM public.{} ORDER BY id DESC LIMIT 1) AS newest", quote(table)),
+                true => schema.table(table),
+                false => format!("(SELECT {column} FROM {} ORDER BY id DESC LIMIT 1) AS newest", schema.table(table)),
             };
             format!("SELECT '{}' AS what, max({column}) AS at FROM {rows}", table.replace('\'', "''"))
         });

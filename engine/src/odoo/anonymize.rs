@@ -110,6 +110,7 @@ pub async fn anonymize(
 ) -> Result<Anonymized, AnonymizeError> {
     let started = Instant::now();
     let session = connect(database).await?;
+    session.batch_execute(session::SEARCH_PATH).await.map_err(session.failed("prepare the anonymization"))?;
     let tables = Tables::read(&session).await?;
     if !tables.have("ir_module_module", &["name", "state"]) || !tables.have("res_users", &["login", "password"]) {
         return Err(AnonymizeError::NotOdoo);

@@ -8,9 +8,10 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tokio_util::io::StreamReader;
 
+use super::{Schema, Table};
 use crate::filestore::{FileName, Names};
 use crate::postgres::{PostgresError, Session};
-use crate::stream::Body;
+use crate::stream::{Body, body_of};
 
 /// A line of a backup's list of attachments: enough to find a file by what people call it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,19 +96,20 @@ impl Inventory {
     }
 }
 
-/// Reads all attachments, in the transaction that the session is in, as a list of one [`Attachment`] a line.
+/// Reads all attachments, in the transaction that the session is in, as a list of one [`Attachment`] a line; none where the table is
+/// not to be read.
 ///
 /// # Errors
 /// [`PostgresError::Query`]; what fails later fails the body.
 pub async fn attachments(session: &Session) -> Result<(Body, Inventory), PostgresError> {
     let failed = || session.failed("read the attachments");
+    let inventory = Inventory::default();
+    let Some(table) = table(session).await? else { return Ok((body_of(""), inventory)) };
     // Older series and databases of other origin lack one or the other column.
-    let columns = "SELECT attname::text FROM pg_attribute WHERE attrelid = 'ir_attachment'::regclass AND attnum > 0 AND NOT attisdropped";
-    let columns = session.query(columns, &[]).await.map_err(failed())?;
-    let has = |name: &str| columns.iter().any(|row| row.get::<_, &str>(0) == name);
-    let or_null = |name: &str, cast: &str| if has(name) { format!("{name}::{cast}") } else { format!("NULL::{cast}") };
+    let or_null =
+        |name: &str, cast: &str| if table.has(name) { format!("{name}::{cast}") } else { format!("NULL::{cast}") };
     let query = format!(
-        "SELECT id::bigint, {}, {}, {}, {}, {}, coalesce({}, 'binary'), {}, {} FROM ir_attachment ORDER BY id",
+        "SELECT id::bigint, {}, {}, {}, {}, {}, coalesce({}, 'binary'), {}, {} FROM {} ORDER BY id",
         or_null("name", "text"),
         or_null("res_model", "text"),
         or_null("res_id", "bigint"),
@@ -115,11 +117,11 @@ pub async fn attachments(session: &Session) -> Result<(Body, Inventory), Postgre
         or_null("store_fname", "text"),
         or_null("type", "text"),
         or_null("file_size", "bigint"),
-        if has("db_datas") { "db_datas IS NOT NULL" } else { "false" },
+        if table.has("db_datas") { "db_datas IS NOT NULL" } else { "false" },
+        table.sql,
     );
     let none: [&(dyn ToSql + Sync); 0] = [];
     let rows = session.query_raw(&query, none).await.map_err(failed())?;
-    let inventory = Inventory::default();
     let gathered = inventory.clone();
     let error = Arc::new(Mutex::new(Some(session.failed("read the attachments"))));
     let lines = rows.map(move |row| match row {
@@ -156,7 +158,18 @@ fn line(row: &Row, inventory: &Inventory) -> std::io::Result<Vec<u8>> {
 /// # Errors
 /// [`PostgresError::Query`]
 pub async fn still_named(session: &Session, paths: &[String]) -> Result<Vec<String>, PostgresError> {
-    let query = "SELECT DISTINCT store_fname::text FROM ir_attachment WHERE store_fname = ANY($1)";
-    let rows = session.query(query, &[&paths]).await.map_err(session.failed("look up attachments again"))?;
+    let table = table(session).await?.filter(|table| table.has("store_fname"));
+    let Some(table) = table else { return Ok(Vec::new()) };
+    let query =
+        format!("SELECT DISTINCT store_fname::text FROM {} WHERE store_fname::text = ANY($1::text[])", table.sql);
+    let rows = session.query(&query, &[&paths]).await.map_err(session.failed("look up attachments again"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The attachments' table, where it may be read.
+async fn table(session: &Session) -> Result<Option<Table>, PostgresError> {
+    match Schema::find(session).await? {
+        Some(schema) => Ok(schema.look(session, "ir_attachment").await?.table()),
+        None => Ok(None),
+    }
 }

@@ -5,6 +5,7 @@
 //! most and tries again the next day; in older series it would wait, and the writers with it, for as long as a backup takes:
 //! there it is not kept out unless the configuration says so.
 
+use super::Schema;
 use crate::config::HoldCollector;
 use crate::postgres::{PostgresError, Session, connect};
 
@@ -48,12 +49,15 @@ pub async fn hold_collector(
     }
     let lock = async {
         let holder = connect(session.endpoint()).await?;
+        let table = Schema::find(&holder).await?.map(|schema| schema.table("ir_attachment"));
+        // Where there is none, the server says so.
+        let table = table.unwrap_or_else(|| "ir_attachment".into());
         let query = "SELECT pg_is_in_recovery()";
         let row = holder.query_one(query, &[]).await.map_err(holder.failed("lock ir_attachment"))?;
         if row.get(0) {
             return Err(PostgresError::Standby { server: session.endpoint().to_string() });
         }
-        let statement = format!("BEGIN; {PATIENCE}; LOCK TABLE ir_attachment IN ROW EXCLUSIVE MODE");
+        let statement = format!("BEGIN; {PATIENCE}; LOCK TABLE {table} IN ROW EXCLUSIVE MODE");
         holder.batch_execute(&statement).await.map_err(holder.failed("lock ir_attachment"))?;
         Ok(CollectorHold(holder))
     };
@@ -65,10 +69,13 @@ pub async fn hold_collector(
 }
 
 async fn reason_not_to(session: &Session) -> Result<Option<String>, PostgresError> {
-    let query = "SELECT pg_is_in_recovery(), to_regclass('ir_attachment') IS NOT NULL,
-                        coalesce(has_table_privilege(to_regclass('ir_attachment'), 'INSERT, UPDATE, DELETE'), false)";
-    let row =
-        session.query_one(query, &[]).await.map_err(session.failed("see whether the collector can be kept out"))?;
+    let failed = || session.failed("see whether the collector can be kept out");
+    let Some(table) = Schema::find(session).await?.map(|schema| schema.table("ir_attachment")) else {
+        return Ok(Some("the database is not Odoo's".into()));
+    };
+    let query = "SELECT pg_is_in_recovery(), to_regclass($1) IS NOT NULL,
+                        coalesce(has_table_privilege(to_regclass($1), 'INSERT, UPDATE, DELETE'), false)";
+    let row = session.query_one(query, &[&table]).await.map_err(failed())?;
     let (standby, odoo, may_lock): (bool, bool, bool) = (row.get(0), row.get(1), row.get(2));
     if !odoo {
         return Ok(Some("the database is not Odoo's".into()));

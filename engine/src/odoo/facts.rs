@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Schema;
 use crate::postgres::{PostgresError, Session};
 
 /// What a backup records of Odoo.
@@ -18,26 +19,45 @@ pub struct OdooFacts {
     pub modules: BTreeMap<String, String>,
 }
 
-/// Reads them, in the transaction that the session is in; `None` where the database is not Odoo's.
+/// Reads them, in the transaction that the session is in; `None` where the database is not Odoo's, or its tables are not to be read:
+/// [`Schema::reason_not_odoo`] says why.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
 pub async fn odoo_facts(session: &Session) -> Result<Option<OdooFacts>, PostgresError> {
     let failed = || session.failed("read what Odoo's tables say");
-    let query = "SELECT to_regclass('ir_module_module') IS NOT NULL AND to_regclass('ir_attachment') IS NOT NULL";
-    let is_odoo: bool = session.query_one(query, &[]).await.map_err(failed())?.get(0);
-    if !is_odoo {
+    refuse_views(session).await?;
+    let Some(schema) = Schema::find(session).await? else { return Ok(None) };
+    let module = schema.look(session, "ir_module_module").await?.table();
+    let (Some(module), Some(_)) = (module, schema.look(session, "ir_attachment").await?.table()) else {
+        return Ok(None);
+    };
+    if !["name", "state", "latest_version"].iter().all(|column| module.has(column)) {
         return Ok(None);
     }
-    let query = "SELECT name::text, coalesce(latest_version, '')::text FROM ir_module_module WHERE state = 'installed'";
-    let modules = session.query(query, &[]).await.map_err(failed())?;
+    let query =
+        format!("SELECT name::text, coalesce(latest_version, '')::text FROM {} WHERE state = 'installed'", module.sql);
+    let modules = session.query(&query, &[]).await.map_err(failed())?;
     let modules: BTreeMap<String, String> = modules.iter().map(|row| (row.get(0), row.get(1))).collect();
-    let query = "SELECT value::text FROM ir_config_parameter WHERE key = 'database.uuid'";
-    let uuid = session.query_opt(query, &[]).await.map_err(failed())?;
+    let parameter = schema.look(session, "ir_config_parameter").await?.table();
+    let uuid = match parameter.filter(|table| table.has("key") && table.has("value")) {
+        Some(table) => {
+            let query = format!("SELECT value::text FROM {} WHERE key = 'database.uuid'", table.sql);
+            session.query_opt(&query, &[]).await.map_err(failed())?
+        }
+        None => None,
+    };
     let base = modules.get("base").map_or("", String::as_str);
     Ok(Some(OdooFacts {
         series: base.splitn(3, '.').take(2).collect::<Vec<_>>().join("."),
         database_uuid: uuid.and_then(|row| row.get(0)),
         modules,
     }))
+}
+
+/// Lets the session read no view and no foreign table that is not the server's own, from now on, where the server can do that: what
+/// was looked at and is an ordinary table might have been replaced since.
+pub(super) async fn refuse_views(session: &Session) -> Result<(), PostgresError> {
+    let set = "SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'";
+    session.batch_execute(set).await.map_err(session.failed("prepare the session to read Odoo's tables"))
 }

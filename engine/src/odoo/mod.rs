@@ -7,6 +7,7 @@ mod collector;
 pub mod conf;
 mod facts;
 mod neutralize;
+mod schema;
 #[cfg(test)]
 mod small_database;
 mod tables;
@@ -20,3 +21,4 @@ pub use attachments::{Attachment, AttachmentCounts, Inventory, attachments, stil
 pub use collector::{CollectorHold, hold_collector};
 pub use facts::{OdooFacts, odoo_facts};
 pub use neutralize::{Applied, Assertion, Blanked, Means, NeutralizeError, Neutralized, neutralize};
+pub use schema::{Found, Schema, Table};

@@ -108,6 +108,7 @@ pub async fn neutralize(
     source_uuid: Option<&str>,
 ) -> Result<Option<Neutralized>, NeutralizeError> {
     let session = connect(database).await?;
+    session.batch_execute(SEARCH_PATH).await.map_err(session.failed("prepare the neutralization"))?;
     let tables = Tables::read(&session).await?;
     if !tables.have("ir_module_module", &["name", "state"]) || !tables.have("ir_config_parameter", &["key", "value"]) {
         return Ok(None);

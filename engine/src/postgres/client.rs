@@ -3,18 +3,25 @@
 use std::ops::Deref;
 use std::time::Duration;
 
+use tokio::process::Command;
 use tokio::task::JoinHandle;
-use tokio_postgres::Client;
 use tokio_postgres::config::SslMode as Negotiation;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::{Endpoint, PostgresError, tls};
+use super::endpoint::{KEEPALIVE, LOST_AFTER};
+use super::settings::Settings;
+use super::{Endpoint, PostgresError, backend, tls};
 use crate::config::SslMode;
+
+/// So long may take what comes before the first statement: TCP, TLS, the password.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An open connection; closed when dropped.
 #[derive(Debug)]
 pub struct Session {
     client: Client,
     endpoint: Endpoint,
+    settings: Settings,
     connection: JoinHandle<()>,
 }
 
@@ -24,10 +31,22 @@ impl Session {
         &self.endpoint
     }
 
+    /// Whether its role is a superuser.
+    pub fn is_superuser(&self) -> bool {
+        self.settings.superuser
+    }
+
     /// Makes an error of a failed statement: `action` completes "unable to …".
     pub fn failed<A: Into<String>>(&self, action: A) -> impl FnOnce(tokio_postgres::Error) -> PostgresError + use<A> {
         let (action, server) = (action.into(), self.endpoint.to_string());
         move |source| PostgresError::Query { action, server, source }
+    }
+
+    /// Tells a program that stands on libpq to connect as this session did, with `more` options beyond the settings of every session.
+    pub(super) fn pass_to(&self, command: &mut Command, more: Option<String>) {
+        self.endpoint.pass_to(command);
+        let options: Vec<_> = std::iter::once(self.settings.options()).chain(more).collect();
+        command.env("PGOPTIONS", options.join(" "));
     }
 }
 
@@ -45,19 +64,67 @@ impl Drop for Session {
     }
 }
 
-/// Connects.
+/// Connects to the server itself, with the settings that every session has. A pooler is refused: it gives each transaction another
+/// session, so that settings and locks would be lost, or would stay behind with whoever comes next.
 ///
 /// # Errors
-/// [`PostgresError::Connect`], [`PostgresError::Tls`]
+/// [`PostgresError::Connect`], [`PostgresError::NoAnswer`], [`PostgresError::Tls`], [`PostgresError::Pooler`]
 pub async fn connect(endpoint: &Endpoint) -> Result<Session, PostgresError> {
+    let no_answer = || PostgresError::NoAnswer { server: endpoint.to_string(), seconds: PATIENCE.as_secs() };
+    let connected = tokio::time::timeout(PATIENCE, async {
+        let first = open(endpoint, Settings::UNKNOWN).await?;
+        let missing = first.settings.statements_beyond(Settings::UNKNOWN);
+        match prepare(&first, &missing).await {
+            // A time limit that is not switched off yet may have ended it. Now it is known what the server knows.
+            Err(PostgresError::Query { .. }) if !missing.is_empty() => {
+                let again = open(endpoint, first.settings).await?;
+                prepare(&again, "").await.map(|()| again)
+            }
+            other => other.map(|()| first),
+        }
+    });
+    connected.await.unwrap_or_else(|_| Err(no_answer()))
+}
+
+/// Makes sure that the server itself answers, then sets what could not be sent before.
+async fn prepare(session: &Session, statements: &str) -> Result<(), PostgresError> {
+    // By the simple protocol: a prepared statement would stay behind in a pooler.
+    let asked = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('search_path')";
+    let answer = session.simple_query(asked).await.map_err(session.failed("prepare the connection"))?;
+    let row = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let pooler = |sign: &str| PostgresError::Pooler { server: session.endpoint.to_string(), sign: sign.to_owned() };
+    let column = |column| row.and_then(|row| row.get(column));
+    if column(1) != Some(Settings::SEARCH_PATH) {
+        return Err(pooler("it ignores the options of a connection"));
+    }
+    if let Some(process) = backend::process(session).await
+        && column(0) != Some(&process.to_string())
+    {
+        return Err(pooler("the session's process is another than was said when it connected"));
+    }
+    if statements.is_empty() {
+        return Ok(());
+    }
+    session.batch_execute(statements).await.map_err(session.failed("prepare the connection"))
+}
+
+/// Opens a connection with these settings, and learns what more there could be.
+async fn open(endpoint: &Endpoint, settings: Settings) -> Result<Session, PostgresError> {
     let mut config = tokio_postgres::Config::new();
     config
         .dbname(&endpoint.database)
         .user(&endpoint.user)
         .port(endpoint.port)
         .application_name("odoo-backup")
+        .options(settings.options())
         .connect_timeout(Duration::from_secs(30))
-        .keepalives_idle(Duration::from_secs(60))
+        .keepalives_idle(KEEPALIVE.idle)
+        .keepalives_interval(KEEPALIVE.interval)
+        .keepalives_retries(KEEPALIVE.count)
+        .tcp_user_timeout(LOST_AFTER)
         .ssl_mode(match endpoint.sslmode {
             SslMode::Disable => Negotiation::Disable,
             SslMode::Prefer => Negotiation::Prefer,
@@ -80,21 +147,24 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Session, PostgresError> {
         }
         other => other,
     };
-    let (client, connection) = connected.map_err(|source| PostgresError::connecting(endpoint, source))?;
+    let (client, connection) = connected.map_err(|source| {
+        let server = endpoint.to_string();
+        match source.as_db_error().filter(|error| error.message().contains("unsupported startup parameter")) {
+            Some(error) => PostgresError::Pooler { server, sign: error.message().to_owned() },
+            None => PostgresError::connecting(endpoint, source),
+        }
+    })?;
+    let version = connection.parameter("server_version").unwrap_or_default();
+    let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
+    let settings =
+        Settings { major: digits.parse().unwrap_or(0), superuser: connection.parameter("is_superuser") == Some("on") };
     // Its errors come back through the client's calls as well.
     let connection = tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "connection to PostgreSQL ended");
         }
     });
-    let session = Session { client, endpoint: endpoint.clone(), connection };
-    // Settings of a role or database that are meant for applications must not end a backup, nor a session that waits for one.
-    // Which of them there are depends on the server's version.
-    let settings = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings
-         WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout');
-         SET search_path = pg_catalog, public";
-    session.batch_execute(settings).await.map_err(session.failed("prepare the connection"))?;
-    Ok(session)
+    Ok(Session { client, endpoint: endpoint.clone(), settings, connection })
 }
 
 /// Whether the server lets no session in that comes this way (pg_hba.conf), whatever its password.
@@ -167,17 +237,82 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn time_limits_that_are_meant_for_applications_do_not_hold_here() {
+    async fn settings_of_role_and_database_do_not_hold_here() {
         let cluster = Cluster::start();
         let names = "SELECT name FROM pg_settings WHERE name LIKE '%\\_timeout' AND category ~ 'Statement Behavior'";
-        let names = cluster.psql_as(SUPERUSER, SUPERUSER, names);
-        for name in names.lines() {
+        let timeouts = cluster.psql_as(SUPERUSER, SUPERUSER, names);
+        for name in timeouts.lines() {
             cluster.psql_as(SUPERUSER, SUPERUSER, &format!("ALTER ROLE {USER} SET {name} = '1h'"));
         }
+        let others = [
+            ("search_path", "public"),
+            ("array_nulls", "off"),
+            ("datestyle", "'SQL, DMY'"),
+            ("intervalstyle", "sql_standard"),
+            ("extra_float_digits", "-15"),
+            ("bytea_output", "escape"),
+            ("xmloption", "document"),
+            ("standard_conforming_strings", "off"),
+            ("transform_null_equals", "on"),
+            ("quote_all_identifiers", "on"),
+            ("row_security", "on"),
+            ("default_transaction_isolation", "serializable"),
+            ("client_min_messages", "debug5"),
+            ("default_tablespace", "pg_default"),
+            // The last: nothing more can be changed then.
+            ("default_transaction_read_only", "on"),
+        ];
+        for (name, value) in others {
+            cluster.psql_as(
+                SUPERUSER,
+                SUPERUSER,
+                &format!("ALTER ROLE {USER} IN DATABASE postgres SET {name} = {value}"),
+            );
+            cluster.psql_as(SUPERUSER, SUPERUSER, &format!("ALTER DATABASE postgres SET {name} = {value}"));
+        }
         let session = session(&cluster).await;
-        let sql = "SELECT count(*) FILTER (WHERE setting = '0'), count(*) FROM pg_settings WHERE name = ANY(string_to_array($1, E'\\n'))";
-        let row = session.query_one(sql, &[&names.trim()]).await.unwrap();
-        assert!(row.get::<_, i64>(0) >= 3);
-        assert_eq!(row.get::<_, i64>(0), row.get::<_, i64>(1), "{names}");
+        for name in timeouts.lines() {
+            assert_eq!(show(&session, name).await, "0", "{name}");
+        }
+        for (name, value) in others {
+            assert_ne!(show(&session, name).await.to_lowercase(), value.trim_matches('\'').to_lowercase(), "{name}");
+        }
+        assert!(show(&session, "DateStyle").await.starts_with("ISO"));
+    }
+
+    async fn show(session: &Session, name: &str) -> String {
+        let row = session.query_one("SELECT current_setting($1)", &[&name]).await.unwrap();
+        row.get(0)
+    }
+
+    #[tokio::test]
+    async fn time_limits_that_end_the_first_statement_are_overcome() {
+        let cluster = Cluster::start();
+        for name in
+            ["statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout"]
+        {
+            let known = format!("SELECT count(*) FROM pg_settings WHERE name = '{name}'");
+            if cluster.psql_as(SUPERUSER, SUPERUSER, &known).trim() == "1" {
+                cluster.psql_as(SUPERUSER, SUPERUSER, &format!("ALTER ROLE {USER} SET {name} = '1ms'"));
+            }
+        }
+        for _ in 0..20 {
+            let session = session(&cluster).await;
+            session.batch_execute("SELECT pg_sleep(0.01)").await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_superusers_session_has_working_triggers() {
+        let cluster = Cluster::start();
+        cluster.psql_as(SUPERUSER, SUPERUSER, "ALTER DATABASE postgres SET session_replication_role = replica");
+        let endpoint = session(&cluster).await.endpoint().clone();
+        let powerful = connect(&Endpoint { user: SUPERUSER.into(), ..endpoint.clone() }).await.unwrap();
+        assert!(powerful.is_superuser());
+        assert_eq!(show(&powerful, "session_replication_role").await, "origin");
+        let ordinary = connect(&endpoint).await.unwrap();
+        assert!(!ordinary.is_superuser());
+        let stubborn = super::super::stubborn_settings(&ordinary).await.unwrap();
+        assert_eq!((stubborn[0].name.as_str(), stubborn[0].value.as_str()), ("session_replication_role", "replica"));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::{Locale, PostgresError, Session, server_major};
+use super::{Locale, PostgresError, Session, Stubborn, server_major, stubborn_settings};
 
 /// A database as the server lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +66,10 @@ pub async fn database_exists(session: &Session, name: &str) -> Result<bool, Post
 /// # Errors
 /// [`PostgresError::Query`]
 pub async fn create_hidden_database(session: &Session, name: &str, locale: &Locale) -> Result<(), PostgresError> {
+    // Rows that are skipped, triggers and foreign keys that do not work: a copy would not be what it seems.
+    if let Some(Stubborn { name, value }) = stubborn_settings(session).await?.into_iter().next() {
+        return Err(PostgresError::Setting { server: session.endpoint().to_string(), name, value });
+    }
     // The first version in which a database has a provider, which is else that of the template: perhaps not the source's.
     let has_providers = server_major(session).await? >= 15;
     let mut statement = format!(

@@ -5,20 +5,22 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use super::process::{Running, body_of};
-use super::{Endpoint, PostgresError, Tool};
+use super::{PostgresError, Session, Tool};
 use crate::stream::Body;
 
-/// Dumps a database in pg_dump's custom format, uncompressed (zstd does that better and faster), as of an exported snapshot.
+/// Dumps the session's database in pg_dump's custom format, uncompressed (zstd does that better and faster), as of a snapshot that the session
+/// has exported.
 ///
 /// The body ends in `Ok` only where pg_dump succeeded.
 ///
 /// # Errors
 /// [`PostgresError::Run`]; what fails later fails the body.
-pub fn dump(tool: &Tool, endpoint: &Endpoint, snapshot: &str) -> Result<Body, PostgresError> {
+pub fn dump(tool: &Tool, session: &Session, snapshot: &str) -> Result<Body, PostgresError> {
     let mut command = Command::new(&tool.path);
     command.args(["--format=custom", "--compress=0", "--no-password", "--encoding=UTF8"]);
     command.arg(format!("--snapshot={snapshot}"));
-    endpoint.pass_to(&mut command);
+    command.arg(format!("--dbname={}", session.endpoint().connection_string()));
+    session.pass_to(&mut command, None);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
-    body_of(Running::start(&mut command, endpoint.to_string())?)
+    body_of(Running::start(&mut command, session.endpoint().to_string())?)
 }

@@ -2,12 +2,30 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::process::Command;
 
 use super::passfile;
 use crate::config::{Database, SslMode};
 use crate::secret::Secret;
+
+/// A connection over which nothing comes is probed, so that a peer that is gone is noticed although nobody sends anything.
+pub(super) struct Keepalive {
+    /// Silence before the first probe.
+    pub(super) idle: Duration,
+    /// Time between two probes.
+    pub(super) interval: Duration,
+    /// Probes without an answer that end the connection.
+    pub(super) count: u32,
+}
+
+/// Two minutes, where the system's defaults are more than two hours.
+pub(super) const KEEPALIVE: Keepalive =
+    Keepalive { idle: Duration::from_secs(60), interval: Duration::from_secs(10), count: 6 };
+
+/// What was sent and is not acknowledged for so long ends the connection. Longer than a busy server takes no data in.
+pub(super) const LOST_AFTER: Duration = Duration::from_mins(10);
 
 /// Where libpq's builds for Debian, for others, and from source look for the socket.
 const SOCKET_FOLDERS: [&str; 3] = ["/var/run/postgresql", "/run/postgresql", "/tmp"];
@@ -74,7 +92,20 @@ impl Endpoint {
         self.host.starts_with('/') || self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }
 
-    /// Tells a program that stands on libpq where to connect, by its environment: arguments can be read by every user of the machine.
+    /// The database and how its connection is watched, as an argument of PostgreSQL's programs. Where it is and as whom to connect
+    /// follows from the environment that [`Self::pass_to`] sets.
+    pub(super) fn connection_string(&self) -> String {
+        let Keepalive { idle, interval, count } = KEEPALIVE;
+        format!(
+            "dbname='{}' keepalives_idle={} keepalives_interval={} keepalives_count={count} tcp_user_timeout={}",
+            self.database.replace('\\', r"\\").replace('\'', r"\'"),
+            idle.as_secs(),
+            interval.as_secs(),
+            LOST_AFTER.as_millis()
+        )
+    }
+
+    /// Tells a program that uses libpq where to connect, by its environment: arguments can be read by every user of the machine.
     pub(crate) fn pass_to(&self, command: &mut Command) {
         for name in [
             "PGSERVICE",
@@ -94,6 +125,7 @@ impl Endpoint {
             .env("PGUSER", &self.user)
             .env("PGSSLMODE", self.sslmode.as_str())
             .env("PGAPPNAME", "odoo-backup")
+            .env("PGCONNECT_TIMEOUT", "30")
             .env("PGCLIENTENCODING", "UTF8");
         if let Some(password) = &self.password {
             command.env("PGPASSWORD", password.expose());
@@ -177,6 +209,13 @@ mod tests {
         );
         assert_eq!(configured.password, Some(Secret::new("other")));
         assert_eq!(resolve(&database(), &[]).port, 5432);
+    }
+
+    #[test]
+    fn connection_strings_quote_the_database() {
+        let endpoint = resolve(&Database { name: r"it's a=b \ c".into(), ..database() }, &[]);
+        let expected = r"dbname='it\'s a=b \\ c' keepalives_idle=60 keepalives_interval=10 keepalives_count=6 ";
+        assert!(endpoint.connection_string().starts_with(expected), "{}", endpoint.connection_string());
     }
 
     #[test]

@@ -27,6 +27,32 @@ pub enum PostgresError {
         /// Sockets of other ports in the same folder, by name.
         others: Vec<String>,
     },
+    /// The server accepted a connection and then said nothing.
+    #[error("unable to connect to {server}: no answer within {seconds} s")]
+    NoAnswer {
+        /// [`super::Endpoint`], as text.
+        server: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// Something else than PostgreSQL itself answers.
+    #[error("unable to use {server}: a connection pooler answers in its place ({sign})")]
+    Pooler {
+        /// [`super::Endpoint`], as text.
+        server: String,
+        /// How it was recognised.
+        sign: String,
+    },
+    /// A setting under which rows, triggers or foreign keys would be left out, and that the role may not change.
+    #[error("unable to restore on {server}: {name} is set to {value} there")]
+    Setting {
+        /// [`super::Endpoint`], as text.
+        server: String,
+        /// The setting: `session_replication_role`.
+        name: String,
+        /// Its value: `replica`.
+        value: String,
+    },
     /// A statement failed.
     #[error("unable to {action} on {server}")]
     Query {
@@ -127,7 +153,7 @@ impl PostgresError {
         Self::NoSocket { server, socket, others }
     }
 
-    /// How an operator mends it, where that can be said.
+    /// How an operator fixes it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Connect { source, .. } => return hint_to_connect(source),
@@ -137,6 +163,11 @@ impl PostgresError {
             Self::NoSocket { others, .. } => {
                 format!("check `port`: the folder holds {}", others.join(", "))
             }
+            Self::NoAnswer { .. } => "check that the server is not stopped and that no firewall swallows packets; `psql` to the same host and port must answer".into(),
+            Self::Pooler { .. } => "set `port` (and `host`) of the database in odoo-backup's configuration to PostgreSQL's own, usually 5432, instead of those of pgbouncer or another pooler: a backup needs one session from beginning to end".into(),
+            Self::Setting { name, .. } => format!(
+                "as a superuser, remove the setting from the role, the database or postgresql.conf: ALTER ROLE … RESET {name}"
+            ),
             Self::NoTool { wanted, .. } => format!(
                 "install the package postgresql-client-{wanted} (or later; the PostgreSQL project's own repository has every version), or set `pg_path` to the folder of its programs"
             ),

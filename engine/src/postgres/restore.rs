@@ -98,13 +98,13 @@ impl Restoring<'_> {
             .args(["--format=custom", "--no-owner", "--no-privileges", "--no-password"])
             .arg(use_list(list.path()))
             // A plain name would be read as a connection string where it holds an equals sign.
-            .arg(format!("--dbname=dbname='{}'", endpoint.database.replace('\\', r"\\").replace('\'', r"\'")));
+            .arg(format!("--dbname={}", endpoint.connection_string()));
         command.args(section.argument());
-        endpoint.pass_to(&mut command);
-        command.env("PGOPTIONS", self.tuning.options());
+        let session = connect(endpoint).await?;
+        session.pass_to(&mut command, Some(self.tuning.options()));
         command.stdout(Stdio::null());
-        let foreign_setting = tool.major >= SETS_TRANSACTION_TIMEOUT
-            && server_major(&connect(endpoint).await?).await? < SETS_TRANSACTION_TIMEOUT;
+        let foreign_setting =
+            tool.major >= SETS_TRANSACTION_TIMEOUT && server_major(&session).await? < SETS_TRANSACTION_TIMEOUT;
         if foreign_setting {
             return Ok((command, is_about_transaction_timeout, list));
         }

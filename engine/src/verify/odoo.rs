@@ -6,7 +6,7 @@ use super::{Check, Notes, RestoredCopy, Subject};
 use crate::error::Error;
 use crate::manifest::{AttachmentContent, Findings};
 use crate::merged::Merged;
-use crate::odoo::{OdooFacts, attachments, odoo_facts};
+use crate::odoo::{OdooFacts, Schema, attachments, odoo_facts};
 use crate::postgres::{PostgresError, Session};
 
 /// The checks that only a database of Odoo's can have.
@@ -50,8 +50,10 @@ async fn check_modules(session: &Session, expected: &OdooFacts) -> Result<Check,
 }
 
 async fn check_users(session: &Session) -> Result<Check, PostgresError> {
-    let query = "SELECT count(*) FROM res_users WHERE active AND share IS NOT TRUE";
-    let row = session.query_one(query, &[]).await.map_err(session.failed("look for internal users"))?;
+    let schema = Schema::find(session).await?;
+    let table = schema.map_or_else(|| "res_users".into(), |schema| schema.table("res_users"));
+    let query = format!("SELECT count(*) FROM {table} WHERE active AND share IS NOT TRUE");
+    let row = session.query_one(&query, &[]).await.map_err(session.failed("look for internal users"))?;
     let users = row.get::<_, i64>(0).unsigned_abs();
     let mut findings = Notes::default();
     if users == 0 {

@@ -31,10 +31,13 @@ impl Key {
     }
 }
 
+/// Odoo's tables behind what is the server's own.
+pub(super) const SEARCH_PATH: &str = "SET search_path = pg_catalog, public";
+
 /// Makes the functions and the key known to a session, and to no other.
 pub(super) async fn prepare(session: &Session, key: &Key, tuning: &Tuning) -> Result<(), PostgresError> {
     let failed = || session.failed("prepare the anonymization");
-    session.batch_execute(&tuning.statements()).await.map_err(failed())?;
+    session.batch_execute(&format!("{}; {SEARCH_PATH}", tuning.statements())).await.map_err(failed())?;
     session
         .batch_execute("SET jit = off; SET row_security = off; CREATE TEMPORARY TABLE odoo_backup_key (key text)")
         .await
