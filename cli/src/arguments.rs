@@ -100,6 +100,9 @@ Where the configuration exists already it is left as it is, and only the reposit
         /// After each good backup, prune its instance by its retention policy, unless the instance says `prune = false`
         #[arg(long)]
         prune: bool,
+        /// Back up although more than half of the files that the attachments name are lost
+        #[arg(long)]
+        accept_missing: bool,
     },
     /// List the backups
     List {
@@ -256,6 +259,9 @@ its role's rights.")]
         /// Load it also by a role that may run programs on its server, as a superuser may
         #[arg(long)]
         trusted: bool,
+        /// Import it although more than half of the files that the attachments name are not in its filestore
+        #[arg(long)]
+        accept_missing: bool,
     },
     /// Check that every object of a backup is there, and, if asked, every byte of it
     #[command(after_help = "Examples:

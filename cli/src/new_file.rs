@@ -1,16 +1,20 @@
 //! A file that appears under its name only when it is whole.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use engine::error::Error;
+use engine::folder::{OpenFolder, flush, inherit};
 use tempfile::NamedTempFile;
 
 /// A new file in the making, with mode 0600. Dropped, nothing is left of it.
 pub(crate) struct NewFile {
     path: PathBuf,
     file: NamedTempFile,
+    /// Opened once: it may be another user's, who could put a link in its place meanwhile. Behind the file, which is removed by way of it.
+    folder: OpenFolder,
 }
 
 impl NewFile {
@@ -25,8 +29,12 @@ impl NewFile {
             return Err(Error::Exists { what: path.display().to_string() });
         }
         let folder = path.parent().unwrap_or(Path::new("/"));
-        let file = tempfile::Builder::new().prefix(".odoo-backup-").tempfile_in(folder).map_err(&failed)?;
-        Ok(Self { path, file })
+        let folder = OpenFolder::open(folder).map_err(&failed)?;
+        let opened = folder.within(OsStr::new("."));
+        let file = tempfile::Builder::new().prefix(".odoo-backup-").tempfile_in(&opened).map_err(&failed)?;
+        // A report of root's in the folder of another user is that user's.
+        inherit(file.as_file(), &opened).map_err(&failed)?;
+        Ok(Self { path, file, folder })
     }
 
     /// Where it is to be, as an absolute path.
@@ -48,11 +56,12 @@ impl NewFile {
     /// # Errors
     /// [`Error::Io`], also where the name was taken meanwhile
     pub(crate) fn keep(self) -> Result<u64, Error> {
-        let Self { path, file } = self;
+        let Self { path, folder, file } = self;
         let keep = || {
-            file.as_file().sync_all()?;
-            let file = file.persist_noclobber(&path).map_err(|error| error.error)?;
-            File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()?;
+            flush(file.as_file(), &path)?;
+            let to = folder.within(path.file_name().unwrap_or_default());
+            let file = file.persist_noclobber(&to).map_err(|error| error.error)?;
+            flush(&File::open(folder.within(OsStr::new(".")))?, folder.path())?;
             Ok(file.metadata()?.len())
         };
         keep().map_err(writing(&path))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use engine::config::{Config, ConfigError};
+use engine::config::{Config, ConfigError, ConfigFile};
 use engine::error::explain;
 use engine::repository::{Repository, RepositoryError};
 use jiff::Timestamp;
@@ -288,9 +288,10 @@ impl Handle {
     /// # Errors
     /// What is wrong with it. The former configuration then holds on.
     pub async fn reload(&self) -> Result<(), ConfigError> {
-        let path = self.config().path.clone();
-        let read_from = path.clone();
-        let read = tokio::task::spawn_blocking(move || Config::load(&read_from)).await;
+        let config = self.config();
+        let path = config.path.clone();
+        let file = ConfigFile { path: path.clone(), searched: config.searched };
+        let read = tokio::task::spawn_blocking(move || file.load()).await;
         let read = read.unwrap_or_else(|error| Err(ConfigError::Unreadable { path, source: error.into() }));
         match read {
             Ok(config) => {

@@ -194,6 +194,7 @@ fn write_address(path: &Path, address: SocketAddr) -> io::Result<()> {
     let new = path.with_extension("new");
     let mut options = std::fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    engine::folder::inherit(&file, path.parent().unwrap_or(path))?;
     writeln!(file, "{address}")?;
     drop(file);
     std::fs::rename(new, path)

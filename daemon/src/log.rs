@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use engine::folder::{inherit, make_all};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
@@ -80,7 +81,7 @@ fn path(state_dir: &Path, run: RunId) -> PathBuf {
 
 fn tidy(handle: &Handle) -> io::Result<()> {
     let folder = folder(handle.state_dir());
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    make_all(&folder, 0o700)?;
     for file in std::fs::read_dir(folder)? {
         let file = file?;
         let name = file.file_name();
@@ -111,7 +112,12 @@ impl Sink {
         let file = match open.get_mut(&run) {
             Some(file) => Some(file),
             None => {
-                let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path(handle.state_dir(), run));
+                let path = path(handle.state_dir(), run);
+                let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+                let file = file.and_then(|file| {
+                    inherit(&file, path.parent().unwrap_or(&path))?;
+                    Ok(file)
+                });
                 file.ok().map(|file| open.entry(run).or_insert(file))
             }
         };

@@ -11,7 +11,8 @@ use self::rows::{StoredRows, store_rows};
 use crate::config::Instance;
 use crate::error::Error;
 use crate::filestore::Limits;
-use crate::manifest::{DatabaseContent, FORMAT, ImportedFrom, Manifest, StoredObject};
+use crate::folder;
+use crate::manifest::{AttachmentContent, DatabaseContent, FORMAT, ImportedFrom, Manifest, StoredObject};
 use crate::odoo::{CollectorHold, OdooFacts, Schema, hold_collector, odoo_facts};
 use crate::postgres::{self, Endpoint, PostgresError, ServerFacts, Session, Tool, Tools};
 use crate::repository::{BackupId, Draft, Lock, Purpose, Repository};
@@ -31,6 +32,9 @@ pub struct BackupOptions {
     pub volume: Limits,
     /// Read every file, also those that earlier backups hold, and so find decay on the source's disk.
     pub reread: bool,
+    /// Back up although more than half of the files that the attachments name are lost. The backup names them, and the next ones do not
+    /// count them any more.
+    pub accept_missing: bool,
 }
 
 impl BackupOptions {
@@ -42,7 +46,14 @@ impl BackupOptions {
 
 impl Default for BackupOptions {
     fn default() -> Self {
-        Self { level: Level::default(), dump_threads: 2, parallel_volumes: 2, volume: Limits::default(), reread: false }
+        Self {
+            level: Level::default(),
+            dump_threads: 2,
+            parallel_volumes: 2,
+            volume: Limits::default(),
+            reread: false,
+            accept_missing: false,
+        }
     }
 }
 
@@ -108,6 +119,8 @@ pub(crate) struct Origin {
     pub(crate) database: String,
     pub(crate) imported: ImportedFrom,
     pub(crate) warnings: Vec<String>,
+    /// Whether it came without a filestore, which is one of the warnings.
+    pub(crate) without_files: bool,
 }
 
 /// As [`backup`], of a scratch instance that was imported.
@@ -127,7 +140,7 @@ pub(crate) async fn backup_imported(
 }
 
 async fn latest(repository: &Repository, instance: &Instance) -> Result<Option<BackupId>, Error> {
-    let names = repository.names(Some(&instance.name)).await?;
+    let (names, _) = repository.readable_names(Some(&instance.name)).await?;
     Ok(names.into_iter().map(|(_, id)| id).max())
 }
 
@@ -219,6 +232,7 @@ async fn store(
         }
         Err(error) => Err(error),
     };
+    folder::take_tolerated().iter().for_each(|sentence| run.progress.warn(sentence));
     match committed {
         Ok(manifest) => Ok(manifest),
         Err(error) => {
@@ -239,6 +253,7 @@ fn manifest(
     files: StoredFiles,
 ) -> Manifest {
     let StoredFiles { attachments, filestore, mut warnings } = files;
+    warnings.extend(attachments.iter().filter_map(AttachmentContent::warning));
     warnings.extend(counted.warning);
     let origin = source.origin.as_ref();
     warnings.extend(origin.iter().flat_map(|origin| origin.warnings.clone()));

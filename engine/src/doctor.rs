@@ -1,12 +1,13 @@
 //! `doctor`: tries everything that a backup and a restore will need, and says what is missing and how to mend it.
 
 mod drill;
+mod files;
+mod places;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use rustix::fs::Access;
 use tokio::io::AsyncReadExt;
 
 use crate::config::{Config, Database, Instance, RepositoryConfig, Target};
@@ -18,6 +19,8 @@ use crate::repository::Repository;
 use crate::restore::{FORCEABLE, Identity, Obstacle, before_restore, check_movable};
 use crate::store::{self, Key, Mode, Store, StoreErrorKind};
 use crate::stream::body_of;
+
+pub use self::places::{unwritable, warn_of_owner};
 
 /// How a trial went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -111,6 +114,10 @@ async fn try_repository(place: &RepositoryConfig, findings: &mut Findings) {
         let description = repository.description();
         let detail = format!("{}, format {}, made {:.0}", store.location(), description.format, description.created_at);
         findings.ok("open", detail);
+        places::try_listing(&repository, findings).await;
+    }
+    if let RepositoryConfig::Local { path } = place {
+        places::try_folder(path, findings);
     }
     let tried = try_store(&*store).await;
     if let Some(create_only) = findings.tried("write, read, delete", tried) {
@@ -149,8 +156,10 @@ async fn try_store(store: &dyn Store) -> Result<bool, Error> {
 }
 
 async fn try_instance(instance: &Instance, findings: &mut Findings) {
-    if let Some(session) = try_connection(&instance.database, findings).await {
-        try_database(&session, &instance.database, findings).await;
+    if let Some(session) = try_connection(&instance.database, findings).await
+        && try_database(&session, &instance.database, findings).await
+    {
+        files::try_attachments(&session, &instance.filestore, findings).await;
     }
     match try_filestore(&instance.filestore) {
         Ok(detail) => findings.ok("filestore", detail),
@@ -164,11 +173,14 @@ async fn try_connection(database: &Database, findings: &mut Findings) -> Option<
     Some(session)
 }
 
-async fn try_database(session: &Session, database: &Database, findings: &mut Findings) {
-    let Some(server) = findings.tried("server", postgres::server_facts(session).await) else { return };
+/// Tries what a backup reads. Returns whether the database is Odoo's.
+async fn try_database(session: &Session, database: &Database, findings: &mut Findings) -> bool {
+    let Some(server) = findings.tried("server", postgres::server_facts(session).await) else { return false };
     findings.ok("server", format!("PostgreSQL {}", server.version));
     try_tool("pg_dump", server.major(), database, findings).await;
-    match findings.tried("Odoo", odoo_facts(session).await) {
+    let odoo = findings.tried("Odoo", odoo_facts(session).await);
+    let is_odoo = matches!(odoo, Some(Some(_)));
+    match odoo {
         Some(Some(odoo)) => findings.ok("Odoo", format!("series {}, {} modules", odoo.series, odoo.modules.len())),
         Some(None) => {
             let reason = findings.tried("Odoo", Schema::reason_not_odoo(session).await).flatten();
@@ -183,7 +195,9 @@ async fn try_database(session: &Session, database: &Database, findings: &mut Fin
         WHERE c.relkind IN ('r', 'p', 'm', 'S') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
           AND NOT has_table_privilege(c.oid, 'SELECT')";
     let row = session.query_one(unreadable, &[]).await.map_err(session.failed("look for unreadable tables"));
-    let Some(tables) = findings.tried("read every table", row).map(|row| row.get::<_, String>(0)) else { return };
+    let Some(tables) = findings.tried("read every table", row).map(|row| row.get::<_, String>(0)) else {
+        return is_odoo;
+    };
     if tables.is_empty() {
         findings.ok("read every table", "the role may");
     } else {
@@ -193,6 +207,7 @@ async fn try_database(session: &Session, database: &Database, findings: &mut Fin
         );
         findings.failed("read every table", format!("the role may not read {tables}"), hint);
     }
+    is_odoo
 }
 
 async fn try_tool(program: &'static str, major: u32, database: &Database, findings: &mut Findings) {
@@ -279,11 +294,7 @@ fn try_target_folder(target: &Target, findings: &mut Findings) {
     }
     let found = if folder.exists() { "is there; what is replaced is kept for undo" } else { "is free" };
     let Some(above) = folder.ancestors().skip(1).find(|above| above.is_dir()) else { return };
-    match rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK) {
-        Ok(()) => findings.ok("filestore", format!("{} {found}; {} can be written", folder.display(), above.display())),
-        Err(error) => {
-            let hint = "run odoo-backup as the user that Odoo runs as, or as root";
-            findings.failed("filestore", format!("unable to write in {}: {error}", above.display()), hint);
-        }
+    if places::try_writing(above, findings) {
+        findings.ok("filestore", format!("{} {found}; {} can be written", folder.display(), above.display()));
     }
 }

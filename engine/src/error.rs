@@ -180,6 +180,11 @@ impl Error {
             Self::Anonymize(error) => error.hint(),
             Self::Restore(error) => error.hint(),
             Self::Import(error) => error.hint(),
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => Some(
+                "mount the file system writable; in a systemd service with `ProtectSystem=strict`, add the folder to \
+                      `ReadWritePaths=` of its unit by `systemctl edit`"
+                    .into(),
+            ),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some("free some space".into()),
             Self::Exists { .. } => {
                 Some("nothing that exists is replaced: choose another name or target, or rename what is there".into())
@@ -212,6 +217,14 @@ pub struct Explanation {
     /// What is in the way of a restore, one by one; empty for other errors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub obstacles: Vec<Obstacle>,
+}
+
+impl Explanation {
+    /// In a line, with what to do about it: for a warning, which has no other place for that.
+    pub fn with_hint(&self) -> String {
+        let hint = self.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        format!("{self}{hint}")
+    }
 }
 
 impl std::fmt::Display for Explanation {

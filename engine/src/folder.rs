@@ -1,14 +1,52 @@
-//! What local folders need beyond the standard library.
+//! What local folders need beyond the standard library: opened without following links that others have made, durable on file systems that
+//! lack an operation, and owned by whoever owns the folder around them.
+
+mod beneath;
+mod mounts;
+mod owner;
+mod place;
+mod tolerance;
+mod trouble;
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
+pub use beneath::OpenFolder;
+pub(crate) use beneath::{Found, Kind};
+pub(crate) use mounts::file_system_of;
+pub use owner::{inherit, inherit_path, make_all};
+pub(crate) use owner::{is_root, make, owner_text, user_name};
+pub(crate) use place::{Place, Relation};
+pub(crate) use tolerance::{is_refused, is_unsupported, lacks, restrict, take_tolerated, tolerate};
+pub(crate) use trouble::read_only;
+pub use trouble::{denied, hint_of};
+
 /// Makes a folder's entries, new names above all, survive a loss of power.
+///
+/// # Errors
+/// Those of the operating system. A file system that has no such operation is [tolerated](take_tolerated).
 pub(crate) fn sync(folder: &Path) -> io::Result<()> {
-    match File::open(folder)?.sync_all() {
-        // Some network file systems have no such operation and say it this way.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+    let open = File::open(folder)?;
+    flush(&open, folder)
+}
+
+/// Makes a file's content, or a folder's entries, survive a loss of power.
+///
+/// # Errors
+/// As [`sync`]
+pub fn flush(file: &File, path: &Path) -> io::Result<()> {
+    match file.sync_all() {
+        Err(error) if is_unsupported(&error) => {
+            // All of the file system, where one of its files alone cannot be flushed.
+            if rustix::fs::syncfs(file).is_err() {
+                tolerate(
+                    path,
+                    "cannot flush files and folders to the disk: a loss of power may take what was just written",
+                );
+            }
+            Ok(())
+        }
         result => result,
     }
 }

@@ -34,6 +34,8 @@ pub struct ImportOptions {
     pub filestore: Option<PathBuf>,
     /// Whether what it holds is trusted so far that even a role may run it that can run programs on its server.
     pub trusted: bool,
+    /// As [`BackupOptions::accept_missing`].
+    pub accept_missing: bool,
 }
 
 /// What was imported.
@@ -75,7 +77,8 @@ pub async fn import(
             let origin = origin(&source, &options.file, created_at, is_known);
             let instance = Instance::scratch(instance, scratch.database(server), source.filestore(&scratch));
             // It stops by itself, and cleans up, when the run is cancelled.
-            backup_imported(repository, &instance, origin, BackupOptions::of(&instance), run).await
+            let backup = BackupOptions { accept_missing: options.accept_missing, ..BackupOptions::of(&instance) };
+            backup_imported(repository, &instance, origin, backup, run).await
         };
         let made = made.await;
         let left = scratch.remove().await;
@@ -101,7 +104,8 @@ fn origin(source: &Source, file: &Path, created_at: Timestamp, is_known: bool) -
     }
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let imported = ImportedFrom { file: name, imported_at: Timestamp::now(), odoo: source.odoo_version() };
-    Origin { created_at, database: source.database_name(), imported, warnings }
+    let (database, without_files) = (source.database_name(), source.has_no_files());
+    Origin { created_at, database, imported, warnings, without_files }
 }
 
 /// Database and files, side by side.

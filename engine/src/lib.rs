@@ -17,7 +17,7 @@ pub mod config;
 mod disk;
 pub mod error;
 pub mod filestore;
-mod folder;
+pub mod folder;
 pub mod manifest;
 mod merged;
 pub mod odoo;

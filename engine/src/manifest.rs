@@ -116,6 +116,18 @@ pub struct AttachmentContent {
     pub list: StoredObject,
 }
 
+impl AttachmentContent {
+    /// What a person must know: content that a backup of database and filestore does not hold.
+    pub fn warning(&self) -> Option<String> {
+        let content = match self.counts.elsewhere {
+            0 => return None,
+            1 => "the content of 1 attachment is".to_owned(),
+            many => format!("the content of {many} attachments is"),
+        };
+        Some(format!("{content} in another storage, such as a bucket, and not in this backup"))
+    }
+}
+
 /// The files of a filestore.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilestoreContent {
@@ -247,6 +259,13 @@ impl Manifest {
         let tables = self.database.rows.as_ref().map(|rows| &rows.list);
         let attachments = self.attachments.as_ref().map(|attachments| &attachments.list);
         self.filestore.removed.iter().chain(tables).chain(attachments)
+    }
+
+    /// What a person should know about it: its warnings, and what versions that did not warn of it have only counted.
+    pub fn all_warnings(&self) -> Vec<String> {
+        let counted = self.attachments.as_ref().and_then(AttachmentContent::warning);
+        let unsaid = counted.filter(|warning| !self.warnings.contains(warning));
+        self.warnings.iter().cloned().chain(unsaid).collect()
     }
 
     /// Bytes that its own objects take in the repository: what it did not share with an earlier backup.

@@ -28,9 +28,12 @@ macro_rules! odoo_backup {
 #[derive(Debug)]
 pub struct OdooBackup {
     program: PathBuf,
-    config: PathBuf,
+    /// `None`: it is to be found.
+    config: Option<PathBuf>,
     home: TempDir,
     environment: Vec<(String, String)>,
+    folder: Option<PathBuf>,
+    user: Option<u32>,
 }
 
 impl OdooBackup {
@@ -38,10 +41,28 @@ impl OdooBackup {
     pub fn new(program: impl AsRef<Path>, config: impl AsRef<Path>) -> Self {
         Self {
             program: program.as_ref().to_owned(),
-            config: config.as_ref().to_owned(),
+            config: Some(config.as_ref().to_owned()),
             home: tempfile::Builder::new().prefix("obhome-").tempdir().expect("an empty home"),
             environment: Vec::new(),
+            folder: None,
+            user: None,
         }
+    }
+
+    /// Runs it in this folder without `--config`, so that it looks for its configuration.
+    #[must_use]
+    pub fn searching_in(mut self, folder: impl AsRef<Path>) -> Self {
+        self.config = None;
+        self.folder = Some(folder.as_ref().to_owned());
+        self
+    }
+
+    /// Runs it as another user and group of this number, which only root may. The home becomes that user's.
+    #[must_use]
+    pub fn as_user(mut self, user: u32) -> Self {
+        std::os::unix::fs::chown(self.home.path(), Some(user), Some(user)).expect("root may give a folder away");
+        self.user = Some(user);
+        self
     }
 
     /// Adds an environment variable.
@@ -63,7 +84,17 @@ impl OdooBackup {
 
     /// Starts a command and lets it run, to be killed or waited for. It is killed when dropped.
     pub fn spawn<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Running {
-        let mut command = Command::new(&self.program);
+        let mut command = match self.user {
+            // It enters the current folder before it becomes the user, as a shell with sudo does.
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                command.arg(format!("--reuid={user}")).arg(format!("--regid={user}")).arg("--clear-groups");
+                command.arg(&self.program);
+                command
+            }
+            None => Command::new(&self.program),
+        };
+        command.current_dir(self.folder.as_deref().unwrap_or(Path::new(".")));
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if ["PG", "AWS", "ODOO_BACKUP", "XDG_"].iter().any(|prefix| text.starts_with(prefix)) {
@@ -74,7 +105,8 @@ impl OdooBackup {
         // Nothing asks the link-local address of a cloud's machines who it is.
         command.env("AWS_EC2_METADATA_DISABLED", "true");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.arg("--config").arg(&self.config).args(arguments);
+        command.args(self.config.iter().flat_map(|config| [OsStr::new("--config"), config.as_os_str()]));
+        command.args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let description = format!("{:?}", command.as_std());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("starting {description}: {error}"));

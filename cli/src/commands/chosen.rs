@@ -61,7 +61,7 @@ impl Loaded<'_> {
 
 /// Finds and reads the configuration, and shows what should be mended in it.
 pub(super) fn load<'a>(chosen: Chosen<'a>, output: Output) -> Result<Loaded<'a>, Failure> {
-    let config = Config::load(&Config::locate(chosen.config)?)?;
+    let config = Config::find_and_load(chosen.config)?;
     for warning in &config.warnings {
         output.warning(warning);
     }

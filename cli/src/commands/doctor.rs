@@ -12,7 +12,7 @@ use crate::output::Output;
 
 /// Tries everything that the configuration names.
 pub(super) async fn doctor(config: Option<&Path>, output: Output) -> Result<Exit, Failure> {
-    let config = Config::load(&Config::locate(config)?)?;
+    let config = Config::find_and_load(config)?;
     let findings = engine::doctor::doctor(&config).await;
     let failed = findings.iter().any(|finding| finding.outcome == Outcome::Failed);
     let exit = if failed { Exit::Failed } else { Exit::Success };

@@ -6,7 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use engine::config::template::{InitOptions, template};
-use engine::config::{Config, RepositoryConfig};
+use engine::config::{Config, ConfigError, ConfigFile, RepositoryConfig};
+use engine::doctor::warn_of_owner;
+use engine::folder::{flush, inherit};
 use engine::odoo::conf::OdooConfError;
 use engine::repository::{Repository, RepositoryError, store_guide};
 use engine::store;
@@ -42,12 +44,16 @@ pub(super) async fn init(
     repository: Option<String>,
     output: Output,
 ) -> Result<Exit, Failure> {
-    let path = config
-        .map(Path::to_owned)
-        .or_else(|| std::env::var_os("ODOO_BACKUP_CONFIG").map(PathBuf::from))
+    let named = config.map(Path::to_owned).or_else(|| std::env::var_os("ODOO_BACKUP_CONFIG").map(PathBuf::from));
+    let (path, searched) = match named {
+        Some(path) => (path, false),
         // One that the other commands would find is the one that is meant.
-        .or_else(|| Config::locate(None).ok())
-        .unwrap_or_else(|| DEFAULT_CONFIG.into());
+        None => match Config::locate(None) {
+            Ok(found) => (found.path, found.searched),
+            Err(error @ ConfigError::Untrusted { .. }) => return Err(error.into()),
+            Err(_) => (DEFAULT_CONFIG.into(), false),
+        },
+    };
     let path = std::path::absolute(&path).unwrap_or(path);
     let asked = odoo_conf.is_some() || repository.is_some();
     let written = match path.symlink_metadata().is_ok() {
@@ -64,12 +70,19 @@ pub(super) async fn init(
     };
     let what = if written { "wrote the configuration" } else { "using the configuration" };
     output.note(&format!("{what} {}", path.display()));
-    let config = Config::load(&path)?;
+    let config = ConfigFile { path: path.clone(), searched }.load()?;
     let (location, made) = make(&config.repository).await?;
+    let repositories = std::iter::once(&config.repository).chain(config.copies.values().map(|copy| &copy.place));
     let mut copies = Vec::new();
     for copy in config.copies.values() {
         let (location, made) = make(&copy.place).await?;
         copies.push((copy.name.as_str(), location, made));
+    }
+    for place in repositories {
+        let RepositoryConfig::Local { path } = place else { continue };
+        if let Some((warning, hint)) = warn_of_owner(path) {
+            output.warning(&format!("{warning}; {hint}"));
+        }
     }
     let instances: Vec<_> = config.instances.keys().collect();
     let document = json!({
@@ -122,8 +135,9 @@ impl InitError {
 fn write(path: &Path, text: &str) -> Result<(), InitError> {
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        inherit(&file, path.parent().unwrap_or(Path::new("/")))?;
         file.write_all(text.as_bytes())?;
-        file.sync_all()
+        flush(&file, path)
     };
     write().map_err(|source| InitError::Write { path: path.to_owned(), source })
 }

@@ -10,7 +10,7 @@ use super::show::document;
 use super::{Chosen, Failure, load, open};
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::table::{bytes, count, table, time};
+use crate::table::{bytes, count, plural, table, time};
 
 /// Lists backups, also of instances that the configuration no longer has.
 pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -> Result<Exit, Failure> {
@@ -27,18 +27,28 @@ pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -
                 listing.pinned.extend(of_one.pinned);
                 listing.set_aside.extend(of_one.set_aside);
                 listing.evidence.extend(of_one.evidence);
+                listing.unreadable.extend(of_one.unreadable);
             }
         }
     }
     for damaged in &listing.damaged {
         output.warning(&damaged.error.to_string());
     }
+    for unreadable in &listing.unreadable {
+        output.warning(&explain(unreadable).with_hint());
+    }
     let document = json!({
         "backups": listing.backups.iter().map(|backup| in_list(backup, &listing)).collect::<Vec<_>>(),
         "damaged": listing.damaged.iter().map(damaged_document).collect::<Vec<_>>(),
+        "unreadable": listing.unreadable.iter().map(|error| json!(explain(error))).collect::<Vec<_>>(),
         "set_aside": listing.set_aside.iter().map(|(instance, id)| format!("{instance}/{id}")).collect::<Vec<_>>(),
     });
-    let exit = if listing.damaged.is_empty() { Exit::Success } else { Exit::Damage };
+    let exit = match (listing.damaged.is_empty(), listing.unreadable.is_empty()) {
+        (false, _) => Exit::Damage,
+        // What cannot be looked at is neither good nor damaged.
+        (true, false) => Exit::Failed,
+        (true, true) => Exit::Success,
+    };
     Ok(output.result(&document, || text(&listing, names), exit))
 }
 
@@ -53,6 +63,16 @@ fn in_list(backup: &Manifest, listing: &Listing) -> Value {
 
 fn is_pinned(backup: &Manifest, listing: &Listing) -> bool {
     listing.pinned.contains(&(backup.instance.clone(), backup.id.clone()))
+}
+
+/// What is said behind a backup: that it is pinned, and that it has warnings, which `show` prints.
+fn notes(backup: &Manifest, listing: &Listing) -> String {
+    let pinned = is_pinned(backup, listing).then(|| "pinned".to_owned());
+    let warnings = match backup.all_warnings().len() {
+        0 => None,
+        number => Some(plural(number as u64, "warning")),
+    };
+    pinned.into_iter().chain(warnings).collect::<Vec<_>>().join(", ")
 }
 
 fn evidence<'a>(backup: &Manifest, listing: &'a Listing) -> Option<&'a Evidence> {
@@ -93,7 +113,7 @@ fn backups_text(listing: &Listing, names: &[String]) -> String {
             bytes(backup.filestore.bytes),
             bytes(backup.stored_bytes()),
             proofs::brief(evidence(backup, listing)),
-            if is_pinned(backup, listing) { "pinned" } else { "" }.to_owned(),
+            notes(backup, listing),
         ]
     });
     table(&header, &[4, 5, 6, 7], rows)

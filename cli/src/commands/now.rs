@@ -23,6 +23,8 @@ use crate::table::{bytes, plural};
 pub(super) struct NowOptions {
     /// Read every file, also those that earlier backups hold.
     pub(super) reread: bool,
+    /// Back up although most of the files are lost.
+    pub(super) accept_missing: bool,
     /// Prune by the policy of the instance what was backed up.
     pub(super) prune: bool,
 }
@@ -31,7 +33,7 @@ pub(super) struct NowOptions {
 pub(super) async fn now(
     config: Chosen<'_>,
     names: &[String],
-    NowOptions { reread, prune }: NowOptions,
+    NowOptions { reread, accept_missing, prune }: NowOptions,
     run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -41,7 +43,7 @@ pub(super) async fn now(
     let (mut backups, mut errors, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     let mut exit = Exit::Success;
     for instance in instances {
-        let options = BackupOptions { reread, ..BackupOptions::of(instance) };
+        let options = BackupOptions { reread, accept_missing, ..BackupOptions::of(instance) };
         let started = Instant::now();
         match backup(&repository, instance, options, run).await {
             Ok(manifest) => {

@@ -126,7 +126,7 @@ fn text(manifest: &Manifest, pin: Option<&Pin>, seen: &proofs::Seen) -> String {
         text.push_str(&format!("  odoo       {modules}, database.uuid {uuid}\n"));
     }
     text.push_str(&seen.text());
-    for warning in &manifest.warnings {
+    for warning in &manifest.all_warnings() {
         text.push_str(&format!("  warning    {warning}\n"));
     }
     let rows = manifest

@@ -141,14 +141,19 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
             None if is_missing => problem(Severity::Critical, name, "there is no backup".to_owned()),
             None => {}
         }
-        if let Some(backup) = backup.filter(|backup| !backup.warnings.is_empty()) {
-            let (id, warnings) = (&backup.id, plural(backup.warnings.len() as u64, "warning"));
+        if let Some((backup, warnings)) = backup.map(|backup| (backup, backup.all_warnings()))
+            && !warnings.is_empty()
+        {
+            let (id, number) = (&backup.id, plural(warnings.len() as u64, "warning"));
             problem(
                 Severity::Warning,
                 name,
-                format!("the newest backup, {id}, was made with {warnings}: {}", backup.warnings.join("; ")),
+                format!("the newest backup, {id}, was made with {number}: {}", warnings.join("; ")),
             );
         }
+    }
+    for unreadable in listing.iter().flat_map(|listing| &listing.unreadable) {
+        problem(Severity::Critical, None, explain(unreadable).with_hint());
     }
     for damaged in listing.iter().flat_map(|listing| &listing.damaged) {
         problem(Severity::Critical, Some(&damaged.instance), explain(&damaged.error).to_string());

@@ -80,6 +80,10 @@ const NEWEST_RATE: Metric = gauge(
 const NEWEST_WARNINGS: Metric = gauge("odoo_backup_newest_backup_warnings", "Warnings of the newest backup");
 const FILES_MISSING: Metric =
     gauge("odoo_backup_newest_backup_files_missing", "Files that attachments name and the source has lost");
+const ELSEWHERE: Metric = gauge(
+    "odoo_backup_newest_backup_attachments_elsewhere",
+    "Attachments whose content is in another storage, and not in the newest backup",
+);
 
 const NOTIFIER_FAILING: Metric =
     gauge("odoo_backup_notifier_failing", "Whether a notifier did not take what it was last sent");
@@ -97,7 +101,7 @@ const REMOVED: Metric = Metric {
 
 /// All of them, in the order in which they are written.
 #[cfg(test)]
-const ALL: [Metric; 35] = [
+const ALL: [Metric; 36] = [
     BUILD_INFO,
     STARTED,
     NOTIFIER_FAILING,
@@ -133,6 +137,7 @@ const ALL: [Metric; 35] = [
     NEWEST_RATE,
     NEWEST_WARNINGS,
     FILES_MISSING,
+    ELSEWHERE,
 ];
 
 /// The label of an instance of the configuration. `instance` and `job` are Prometheus' own, for what it asked.
@@ -303,6 +308,7 @@ fn of_repository(known: &Known, text: &mut Text) {
     });
     add(&NEWEST_WARNINGS, &|facts| Some(facts.backups.first()?.brief.warnings.len() as f64));
     add(&FILES_MISSING, &|facts| Some(facts.backups.first()?.missing_files as f64));
+    add(&ELSEWHERE, &|facts| Some(facts.backups.first()?.brief.attachments?.elsewhere as f64));
 }
 
 fn labels(instance: &str, job: Job) -> Vec<(&'static str, &str)> {

@@ -33,6 +33,9 @@ impl JournalError {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("give `state_dir` to the user that the daemon runs as")
             }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => Some(
+                "set `state_dir` to a folder that can be written; a hardened systemd unit names it in `ReadWritePaths=` or `StateDirectory=`",
+            ),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some("free some space"),
             Self::Io { .. } => None,
         }

@@ -1,11 +1,12 @@
 //! The journal's file: lines that are durable once they are written.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::folder::{inherit, make_all};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -38,8 +39,8 @@ impl JournalFile {
             let path = path.clone();
             move |source| JournalError::Io { action, path, source }
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("make the folder of"))?;
-        let lock = private().open(folder.join(LOCK)).map_err(failed("lock"))?;
+        make_all(folder, 0o700).map_err(failed("make the folder of"))?;
+        let lock = private(&folder.join(LOCK)).map_err(failed("lock"))?;
         let mut looks = 0;
         loop {
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -51,7 +52,7 @@ impl JournalFile {
             }
             looks += 1;
         }
-        let mut file = private().open(&path).map_err(failed("open"))?;
+        let mut file = private(&path).map_err(failed("open"))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed("read"))?;
         keep_whole_lines(&mut bytes);
@@ -82,7 +83,8 @@ impl JournalFile {
     pub(super) fn replace(&mut self, events: &[impl Serialize]) -> Result<(), JournalError> {
         let beside = self.path.with_extension("jsonl.new");
         let replaced = (|| {
-            let mut file = private().truncate(true).open(&beside)?;
+            let mut file = private(&beside)?;
+            file.set_len(0)?;
             let mut bytes = Vec::new();
             for event in events {
                 bytes.extend(line(event)?);
@@ -144,10 +146,12 @@ pub fn is_in_use(folder: &Path) -> Result<bool, JournalError> {
     }
 }
 
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    options
+/// Opens a file that only its owner may read, and makes it where it is missing. As root it gets the owner of its folder, who else could not go on
+/// after root has run the daemon once.
+fn private(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    inherit(&file, path.parent().unwrap_or(path))?;
+    Ok(file)
 }
 
 fn line(event: &impl Serialize) -> io::Result<Vec<u8>> {

@@ -197,6 +197,7 @@ impl Keeper {
             return Ok(());
         }
         let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(&self.folder)?;
+        engine::folder::inherit(file.as_file(), &self.folder)?;
         io::Write::write_all(&mut file, &text)?;
         file.as_file().sync_all()?;
         file.persist(self.folder.join(FILE)).map_err(|error| error.error)?;

@@ -1,5 +1,7 @@
 //! The half of a backup that is files: what the attachments name, what is on disk, and what has to be stored of it.
 
+use std::collections::HashSet;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +10,9 @@ use super::previous::{Previous, previous};
 use super::{BackupOptions, Source};
 use crate::config::Instance;
 use crate::error::{Error, explain};
-use crate::filestore::{Batches, FileEntry, FilestoreError, Ledger, Names, Settled, WrittenVolume, write_volume};
+use crate::filestore::{
+    Batches, FileEntry, FilestoreError, Ledger, Names, Settled, WrittenVolume, check_path, write_volume,
+};
 use crate::manifest::{AttachmentContent, FilestoreContent, Findings, StoredObject, Volume};
 use crate::odoo::{CollectorHold, attachments, still_named};
 use crate::postgres::{self, PostgresError, Session};
@@ -35,19 +39,24 @@ pub(super) async fn store_files(
     run: &Run,
 ) -> Result<StoredFiles, Error> {
     let (attachments, named) = store_attachments(draft, source).await?;
-    let Previous { volumes: earlier, held, suspect, removed, mut warnings } =
+    let Previous { volumes: earlier, held, suspect, missing: known, removed, mut warnings } =
         previous(repository, &instance.name, draft.id()).await?;
     let expected = attachments.as_ref().map_or(0, |attachments| attachments.counts.files);
     let mut ledger = Ledger::new(named, held, options.reread);
     suspect.iter().for_each(|path| ledger.suspect(path));
-    let (new, ledger) = match begin(Batches::new(&instance.filestore, ledger)).await? {
-        (batches, Ok(())) => store_volumes(draft, batches, options, run).await?,
+    let location = repository.store().location();
+    let folder = location.strip_prefix("file://").map(Path::new);
+    let foreign: Vec<_> = folder.into_iter().map(|folder| (folder, "the repository")).collect();
+    let batches = Batches::new(&instance.filestore, ledger).without(&foreign);
+    let (new, ledger, unreadable) = match begin(batches).await? {
+        (batches, Ok(())) => {
+            let (new, ledger) = store_volumes(draft, batches, options, run).await?;
+            (new, ledger, None)
+        }
+        (_, Err(error @ FilestoreError::Contains { .. })) => return Err(error.into()),
+        // A database without attachments has no folder until the first one comes.
         (batches, Err(error)) => {
-            // A database without attachments has no folder until the first one comes.
-            if expected > 0 || !earlier.is_empty() {
-                warnings.push(format!("the filestore cannot be read: {}", explain(&error)));
-            }
-            (Vec::new(), batches.ledger)
+            (Vec::new(), batches.ledger, Some(error).filter(|_| expected > 0 || !earlier.is_empty()))
         }
     };
     let collector_held = hold.is_some();
@@ -55,8 +64,19 @@ pub(super) async fn store_files(
         hold.release().await?;
     }
     let settled = ledger.settle();
+    let looked = Looked { filestore: &instance.filestore, is_readable: unreadable.is_none() };
+    let findings = findings(source, looked, &settled).await;
+    let without_files = source.origin.as_ref().is_some_and(|origin| origin.without_files);
+    if !options.accept_missing && !without_files {
+        let lost = Lost { findings: &findings, known: &known, settled: &settled, unreadable: unreadable.as_ref() };
+        lost.check(expected, &instance.filestore)?;
+    }
+    warnings.extend(unreadable.map(|error| format!("unable to read the filestore: {}", explain(&error))));
+    if expected > 0 && settled.seen == 0 && !settled.rescued.is_empty() {
+        let folder = instance.filestore.display();
+        warnings.push(format!("{folder} holds none of the files that the attachments name; check that it is mounted"));
+    }
     let removed = store_removed(draft, &settled, removed).await?;
-    let findings = findings(source, &instance.filestore, &settled).await;
     warnings.extend(findings.warnings());
     let new_files = new.iter().map(|volume| volume.files).sum::<u64>();
     let new_bytes = new.iter().map(|volume| volume.bytes).sum::<u64>();
@@ -72,6 +92,43 @@ pub(super) async fn store_files(
         findings,
     };
     Ok(StoredFiles { attachments, filestore, warnings })
+}
+
+/// What tells whether a filestore is the right one, and there.
+struct Lost<'a> {
+    findings: &'a Findings,
+    /// Files that the latest backup lacks already.
+    known: &'a HashSet<String>,
+    settled: &'a Settled,
+    /// Why the filestore cannot be read at all.
+    unreadable: Option<&'a FilestoreError>,
+}
+
+impl Lost<'_> {
+    /// Refuses a backup that would lack more than half of the `expected` files at once.
+    ///
+    /// # Errors
+    /// [`FilestoreError::Lost`]
+    fn check(&self, expected: u64, folder: &Path) -> Result<(), FilestoreError> {
+        let missing = &self.findings.missing;
+        let known = missing.iter().filter(|path| self.known.contains(*path)).count() as u64;
+        let lost = missing.len() as u64 - known + self.settled.unread;
+        let named = expected.saturating_sub(known);
+        if lost <= named / 2 {
+            return Ok(());
+        }
+        let io_kind = match self.unreadable {
+            Some(FilestoreError::Io { source, .. }) => Some(source.kind()),
+            _ => None,
+        };
+        let denied = io_kind == Some(io::ErrorKind::PermissionDenied)
+            || io_kind.is_none() && !self.findings.unreadable.is_empty();
+        let why = match self.unreadable {
+            Some(error) => Some(explain(error).to_string()),
+            None => self.findings.unreadable.first().map(|first| format!("unable to read {first}")),
+        };
+        Err(FilestoreError::Lost { lost, named, folder: folder.to_owned(), why, denied })
+    }
 }
 
 /// Stores the list of attachments, and returns beside it the files that they name.
@@ -163,11 +220,11 @@ async fn store_removed(
 }
 
 /// Tells the files that the source has lost from those that were deleted since the snapshot.
-async fn findings(source: &Source, filestore: &Path, settled: &Settled) -> Findings {
+async fn findings(source: &Source, looked: Looked<'_>, settled: &Settled) -> Findings {
     let still = match settled.missing.as_slice() {
         [] => Vec::new(),
         missing => match postgres::connect(source.session.endpoint()).await {
-            Ok(session) => lost(&session, filestore, missing).await.unwrap_or_else(|_| missing.to_vec()),
+            Ok(session) => lost(&session, looked, settled).await.unwrap_or_else(|_| missing.to_vec()),
             // What cannot be looked up again is called by the worse name.
             Err(_) => missing.to_vec(),
         },
@@ -187,10 +244,31 @@ async fn findings(source: &Source, filestore: &Path, settled: &Settled) -> Findi
     }
 }
 
-/// Those of `missing` that attachments name and that are not there. One whose content was added again is back by now: a row is
+/// Where the files were looked for.
+#[derive(Clone, Copy)]
+struct Looked<'a> {
+    filestore: &'a Path,
+    /// Whether its folder could be read.
+    is_readable: bool,
+}
+
+impl Looked<'_> {
+    /// Whether a file that was not seen is there now. What a database names is data: `/etc/passwd` is no file of a filestore. A file in a folder
+    /// that cannot be listed may be there, and is in no backup.
+    fn has_now(self, path: &str, settled: &Settled) -> bool {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let is_listed = !settled.unreadable.iter().any(|unreadable| {
+            unreadable.strip_prefix(folder).is_some_and(|reason| !folder.is_empty() && reason.starts_with(": "))
+        });
+        let is_possible = check_path(path.as_bytes()).is_ok();
+        self.is_readable && is_listed && is_possible && self.filestore.join(path).is_file()
+    }
+}
+
+/// Those of the missing files that attachments name and that are not there. One whose content was added again is back by now: a row is
 /// committed behind its file. One that is not there may have gone with its row since the rows were asked: they are asked again.
-async fn lost(session: &Session, filestore: &Path, missing: &[String]) -> Result<Vec<String>, PostgresError> {
-    let mut named = still_named(session, missing).await?;
-    named.retain(|path| !filestore.join(path).exists());
+async fn lost(session: &Session, looked: Looked<'_>, settled: &Settled) -> Result<Vec<String>, PostgresError> {
+    let mut named = still_named(session, &settled.missing).await?;
+    named.retain(|path| !looked.has_now(path, settled));
     still_named(session, &named).await
 }

@@ -1,14 +1,12 @@
 //! What earlier backups of an instance hold already.
 
-use std::collections::HashMap;
-
-use futures::TryStreamExt;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, explain};
 use crate::filestore::{FileName, Held, Names, read_list};
 use crate::manifest::{Findings, Manifest, StoredObject, Volume};
 use crate::repository::{BackupId, Repository, RepositoryError, layout};
-use crate::store::Key;
+use crate::store::{Key, list_readable};
 
 /// The volumes that the next backup may stand on, and what they hold.
 #[derive(Debug, Default)]
@@ -19,6 +17,8 @@ pub(super) struct Previous {
     pub(super) held: Names<Held>,
     /// Paths whose held version was damaged already when it was stored.
     pub(super) suspect: Vec<String>,
+    /// Files that the latest backup lacks already, because its source had lost them.
+    pub(super) missing: HashSet<String>,
     /// The latest backup's list of removed paths.
     pub(super) removed: Option<StoredObject>,
     /// What is wrong with earlier backups.
@@ -38,8 +38,9 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
         return Ok(Previous { warnings, ..Previous::default() });
     };
     let prefix = Key::new(instance).ok();
-    let listed = repository.store().list(prefix.as_ref()).map_ok(|object| (object.key, object.size));
-    let sizes: HashMap<Key, u64> = listed.try_collect().await?;
+    // Of folders that may not be read, `latest` has warned.
+    let (listed, _) = list_readable(&**repository.store(), prefix.as_ref()).await?;
+    let sizes: HashMap<Key, u64> = listed.into_iter().map(|object| (object.key, object.size)).collect();
     let is_there = |object: &StoredObject| sizes.get(&object.key) == Some(&object.stored.size);
     let mut volumes = Vec::new();
     let mut held = Vec::new();
@@ -63,9 +64,10 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
     }
     let removed = manifest.filestore.removed.filter(is_there);
     // Of what was damaged, what was rescued is held whole.
-    let Findings { damaged, rescued, .. } = manifest.filestore.findings;
+    let Findings { damaged, rescued, missing, .. } = manifest.filestore.findings;
     let suspect = damaged.into_iter().filter(|path| !rescued.contains(path)).collect();
-    Ok(Previous { volumes, held: Names::of_volumes(held), suspect, removed, warnings })
+    let missing = missing.into_iter().collect();
+    Ok(Previous { volumes, held: Names::of_volumes(held), suspect, missing, removed, warnings })
 }
 
 async fn latest(
@@ -74,7 +76,8 @@ async fn latest(
     id: &BackupId,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Manifest>, Error> {
-    let mut names = repository.names(Some(instance)).await?;
+    let (mut names, unreadable) = repository.readable_names(Some(instance)).await?;
+    warnings.extend(unreadable.iter().map(|error| explain(error).with_hint()));
     names.retain(|(_, earlier)| earlier < id);
     names.sort();
     for (instance, id) in names.iter().rev() {

@@ -42,7 +42,7 @@ pub(super) fn read(file: &Section<'_>) -> Result<DaemonConfig, Reported> {
     };
     let Some(section) = file.section("daemon", &keys::DAEMON)? else { return Ok(config) };
     let listen = section.optional::<SocketAddr>("listen");
-    let token_file = section.optional("token_file");
+    let token_file = section.trusted("token_file");
     let state_dir = section.optional("state_dir");
     let max_concurrent = section.optional("max_concurrent");
     let shutdown_grace = section.optional("shutdown_grace");

@@ -10,10 +10,20 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// No file was named, and none is in the usual places.
-    #[error("no configuration file found; looked for {}", .looked_for.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "))]
+    #[error("no configuration file found; looked for {}{}", paths(.looked_for), not_entered(.denied))]
     NotFound {
         /// The places, in the order of the search.
         looked_for: Vec<PathBuf>,
+        /// Those of them in folders that this user may not enter.
+        denied: Vec<PathBuf>,
+    },
+    /// A file was found by searching, and may be a stranger's.
+    #[error("the configuration file {} is not used: {reason}", path.display())]
+    Untrusted {
+        /// The file.
+        path: PathBuf,
+        /// Who else decides what is in it.
+        reason: String,
     },
     /// A file was named, but it is not there.
     #[error("there is no configuration file {}, which {named_by} names", path.display())]
@@ -52,6 +62,11 @@ impl ConfigError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotFound { .. } => Some("`odoo-backup init` writes one; `--config FILE` names another place".into()),
+            Self::Untrusted { path, .. } => Some(format!(
+                "a configuration says which programs run: run the command as its owner, or in another folder; if you \
+                 trust the file, name it by `--config {}`",
+                path.display()
+            )),
             Self::Missing { .. } => Some("`odoo-backup init` writes a new one".into()),
             Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("run as the user who owns the file, often root".into())
@@ -59,6 +74,14 @@ impl ConfigError {
             Self::Unreadable { .. } | Self::Invalid { .. } => None,
         }
     }
+}
+
+fn paths(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn not_entered(denied: &[PathBuf]) -> String {
+    if denied.is_empty() { String::new() } else { format!(" (of which this user may not look at {})", paths(denied)) }
 }
 
 /// One thing that is wrong with a configuration file. Never holds the value of a secret.

@@ -10,10 +10,11 @@ use toml::de::DeTable;
 
 use super::error::nearest;
 use super::section::{Section, Source};
+use super::trust::distrust;
 use super::value::Surroundings;
 use super::{
-    Config, ConfigError, Instance, NotifyConfig, RepositoryConfig, Target, UnknownName, copies, daemon, keys, notify,
-    place,
+    Config, ConfigError, Instance, NotifyConfig, RepositoryConfig, Target, UnknownName, copies, daemon, keys, nesting,
+    notify, place,
 };
 
 /// The environment variable that names the configuration file.
@@ -27,22 +28,41 @@ impl Config {
     /// The configuration file: `explicit` (from `--config`), else `$ODOO_BACKUP_CONFIG`, else `./odoo-backup.toml`, else
     /// `/etc/odoo-backup/config.toml`.
     ///
+    /// One that is found by searching must belong to root or to this user, and nobody else may be able to write it.
+    ///
     /// # Errors
-    /// [`ConfigError::Missing`] where a file is named and not there, [`ConfigError::NotFound`] where none is named and none found.
-    pub fn locate(explicit: Option<&Path>) -> Result<PathBuf, ConfigError> {
+    /// [`ConfigError::Missing`] where a file is named and not there, [`ConfigError::NotFound`] where none is named and none found,
+    /// [`ConfigError::Untrusted`] where one is found that may be a stranger's.
+    pub fn locate(explicit: Option<&Path>) -> Result<ConfigFile, ConfigError> {
         Self::locate_in(explicit, &Surroundings::of_process())
     }
 
-    pub(super) fn locate_in(explicit: Option<&Path>, surroundings: &Surroundings) -> Result<PathBuf, ConfigError> {
+    pub(super) fn locate_in(explicit: Option<&Path>, surroundings: &Surroundings) -> Result<ConfigFile, ConfigError> {
         let variable = (surroundings.variable)(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
         let named = explicit.map(|path| (path.to_path_buf(), "--config"));
         if let Some((path, named_by)) = named.or_else(|| variable.map(|path| (path, "$ODOO_BACKUP_CONFIG"))) {
             let there = exists(&surroundings.folder.join(&path));
-            return if there { Ok(path) } else { Err(ConfigError::Missing { path, named_by }) };
+            return match there {
+                true => Ok(ConfigFile { path, searched: false }),
+                false => Err(ConfigError::Missing { path, named_by }),
+            };
         }
         let usual = [surroundings.folder.join(HERE), surroundings.root.join(SYSTEM)];
-        let found = usual.iter().find(|path| exists(path)).cloned();
-        found.ok_or_else(|| ConfigError::NotFound { looked_for: usual.into() })
+        let mut denied = Vec::new();
+        for path in &usual {
+            match fs::metadata(path) {
+                Ok(_) => {
+                    return match distrust(path) {
+                        Some(reason) => Err(ConfigError::Untrusted { path: path.clone(), reason }),
+                        None => Ok(ConfigFile { path: path.clone(), searched: true }),
+                    };
+                }
+                // A folder that may not be entered has no configuration for this user.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => denied.push(path.clone()),
+                Err(_) => {}
+            }
+        }
+        Err(ConfigError::NotFound { looked_for: usual.into(), denied })
     }
 
     /// Reads the configuration file at `path`, and what it refers to: odoo.conf, files with secrets, the environment.
@@ -53,21 +73,28 @@ impl Config {
         Self::load_in(path, &Surroundings::of_process())
     }
 
+    /// Finds the configuration file, as [`Self::locate`] does, and reads it.
+    ///
+    /// # Errors
+    /// Those of both
+    pub fn find_and_load(explicit: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::locate(explicit)?.load()
+    }
+
     /// As [`Self::load`], of a text that is to become the file `path`.
     ///
     /// # Errors
     /// [`ConfigError::Invalid`]
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        Self::parse_in(path, text, &Surroundings::of_process())
+        Self::parse_in(path, text, false, &Surroundings::of_process())
     }
 
     pub(super) fn load_in(path: &Path, surroundings: &Surroundings) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
-        Self::parse_in(path, &text, surroundings)
+        ConfigFile { path: path.into(), searched: false }.load_in(surroundings)
     }
 
-    fn parse_in(path: &Path, text: &str, surroundings: &Surroundings) -> Result<Self, ConfigError> {
-        let source = Source::new(path, text, surroundings);
+    fn parse_in(path: &Path, text: &str, searched: bool, surroundings: &Surroundings) -> Result<Self, ConfigError> {
+        let source = Source::new(path, text, searched, surroundings);
         let (document, errors) = DeTable::parse_recoverable(text);
         let config = if errors.is_empty() {
             read(&Section::file(&source, document.get_ref()), path)
@@ -76,7 +103,14 @@ impl Config {
             None
         };
         match (config, source.finish()) {
-            (Some(config), (problems, warnings)) if problems.is_empty() => Ok(Self { warnings, ..config }),
+            (Some(config), (problems, mut warnings)) if problems.is_empty() => {
+                let (nested, unknown) = nesting::problems(&config);
+                if !nested.is_empty() {
+                    return Err(ConfigError::Invalid { problems: nested });
+                }
+                warnings.extend(unknown);
+                Ok(Self { searched, warnings, ..config })
+            }
             (_, (problems, _)) => Err(ConfigError::Invalid { problems }),
         }
     }
@@ -134,6 +168,32 @@ impl Config {
     }
 }
 
+/// A configuration file, and how it came to be meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it was found by searching rather than named.
+    pub searched: bool,
+}
+
+impl ConfigFile {
+    /// Reads the file. Of one that was found by searching, the files that it names must be trusted as it is itself.
+    ///
+    /// # Errors
+    /// Those of [`Config::load`]
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        self.load_in(&Surroundings::of_process())
+    }
+
+    pub(super) fn load_in(&self, surroundings: &Surroundings) -> Result<Config, ConfigError> {
+        let Self { path, searched } = self;
+        let read = fs::read_to_string(path);
+        let text = read.map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+        Config::parse_in(path, &text, *searched, surroundings)
+    }
+}
+
 /// `None` where something is wrong and has been noted.
 fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
     let repositories = match file.section("repository", &keys::REPOSITORY) {
@@ -159,6 +219,7 @@ fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
     let (repository, copies) = repositories.ok()?;
     Some(Config {
         path: path.into(),
+        searched: false,
         repository,
         copies,
         instances: instances.collect::<Result<_, _>>().ok()?,

@@ -7,6 +7,7 @@ mod drill;
 mod error;
 pub mod keys;
 mod load;
+mod nesting;
 mod neutral;
 mod notify;
 mod place;
@@ -16,6 +17,7 @@ mod routine;
 mod secrets;
 mod section;
 pub mod template;
+mod trust;
 mod value;
 
 use std::collections::BTreeMap;
@@ -31,6 +33,7 @@ pub use daemon::DaemonConfig;
 pub use drill::Drill;
 pub(crate) use error::nearest;
 pub use error::{ConfigError, Problem, UnknownName};
+pub use load::ConfigFile;
 pub use neutral::{Neutralize, Script};
 pub use notify::{Channel, INSTANCE_IN_URL, MailConfig, NotifyConfig, Occasion, SmtpTls, WebhookFormat};
 pub use place::is_instance_name;
@@ -41,6 +44,8 @@ pub use routine::{CheckRoutine, Routine};
 pub struct Config {
     /// The file it was read from.
     pub path: PathBuf,
+    /// Whether that was found by searching rather than named, so that what it names had to be this user's or root's.
+    pub searched: bool,
     /// `[repository]`: where backups are made to.
     pub repository: RepositoryConfig,
     /// `[repository.NAME]`, by name: where copies of them are kept.

@@ -47,11 +47,11 @@ impl Value for Script {
 /// Reads the keys of [`keys::NEUTRAL`]; `None` where the section wants no neutralization.
 pub(super) fn read(section: &Section<'_>) -> Result<Option<Neutralize>, Reported> {
     let wanted = section.optional::<bool>("neutralize");
-    let odoo_bin = section.optional("odoo_bin");
+    let odoo_bin = section.trusted("odoo_bin");
     let addons_path = section.optional::<Vec<PathBuf>>("addons_path");
     let base_url = section.optional::<BaseUrl>("base_url");
     let admin_password = secrets::read(section, SecretKeys { value: "admin_password", file: "admin_password_file" });
-    let sql = section.optional::<Vec<Script>>("sql");
+    let sql = read_scripts(section);
     let keep_credentials = section.optional::<Vec<Credential>>("keep_credentials");
     if !wanted?.unwrap_or(true) {
         // Whoever wants some of it wants neutralization; to pass over it in silence would leave a live copy.
@@ -69,6 +69,19 @@ pub(super) fn read(section: &Section<'_>) -> Result<Option<Neutralize>, Reported
         sql: sql?.unwrap_or_default(),
         keep_credentials: keep_credentials?.unwrap_or_default().into_iter().map(|credential| credential.0).collect(),
     }))
+}
+
+fn read_scripts(section: &Section<'_>) -> Result<Option<Vec<Script>>, Reported> {
+    let scripts = section.optional::<Vec<Script>>("sql")?;
+    let files = scripts.iter().flatten().filter_map(|script| match script {
+        Script::File(path) => Some(path),
+        Script::Text(_) => None,
+    });
+    let mut reasons = files.filter_map(|path| section.source.distrust(path));
+    match reasons.next() {
+        Some(reason) => Err(section.refuse("sql", reason)),
+        None => Ok(scripts),
+    }
 }
 
 impl Neutralize {

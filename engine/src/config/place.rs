@@ -131,7 +131,7 @@ fn read_place(section: &Section<'_>) -> Result<Place, Reported> {
     let password = secrets::read(section, SecretKeys { value: "password", file: "password_file" });
     let sslmode = section.optional("sslmode");
     let sslrootcert = section.optional("sslrootcert");
-    let pg_path = section.optional("pg_path");
+    let pg_path = section.trusted("pg_path");
     let files = Files::read(section);
 
     let odoo = odoo?;
@@ -173,6 +173,20 @@ impl Odoo {
         let home = section.source.surroundings.home.as_deref();
         let conf =
             OdooConf::read_with_home(&path, home).map_err(|error| section.refuse("odoo_conf", error.to_string()))?;
+        if let Some(reason) = section.source.distrust(&path) {
+            // Odoo's own package leaves odoo.conf to Odoo's user. What is data in it, an administrator has asked for; not so its programs.
+            if !section.source.is_system() {
+                return Err(section.refuse("odoo_conf", reason));
+            }
+            if conf.pg_path.is_some() {
+                let message = format!("its `pg_path` names programs to run: {reason}; or set `pg_path` here");
+                return Err(section.refuse("odoo_conf", message));
+            }
+        }
+        let named = conf.pg_path.as_deref().filter(|_| !section.has("pg_path"));
+        if let Some(reason) = named.and_then(|folder| section.source.distrust(folder)) {
+            return Err(section.refuse("odoo_conf", format!("its `pg_path`: {reason}")));
+        }
         if conf.password.is_some() {
             section.source.warn_if_exposed(&path, "`db_password`", Readers::GROUP);
         }

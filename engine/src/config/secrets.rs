@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::section::{Reported, Section};
 use crate::secret::Secret;
@@ -24,7 +24,7 @@ pub(super) fn read(section: &Section<'_>, keys: SecretKeys) -> Result<Option<Sec
         section.source.warn_if_exposed(section.source.file, &what, Readers::OWNER);
     }
     let value = section.optional(keys.value)?;
-    let Some(path) = section.optional::<PathBuf>(keys.file)? else { return Ok(value) };
+    let Some(path) = section.trusted(keys.file)? else { return Ok(value) };
     let secret = from_file(&path).map_err(|message| section.refuse(keys.file, message))?;
     section.source.warn_if_exposed(&path, "a secret", Readers::OWNER);
     Ok(Some(secret))

@@ -8,6 +8,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::error::Problem;
 use super::keys::{self, SectionKeys};
 use super::secrets::{self, Readers};
+use super::trust::distrust;
 use super::value::{Raw, Refusal, Surroundings, Value, is_only_a_variable};
 
 /// A sign that something is wrong and has been noted: `?` on it drops what cannot be built, and says nothing twice.
@@ -21,21 +22,38 @@ pub(super) struct Source<'a> {
     /// The file's folder, absolute.
     pub(super) folder: PathBuf,
     pub(super) surroundings: &'a Surroundings,
+    /// Whether the file was found by searching.
+    searched: bool,
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<String>>,
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(file: &'a Path, text: &'a str, surroundings: &'a Surroundings) -> Self {
+    pub(super) fn new(file: &'a Path, text: &'a str, searched: bool, surroundings: &'a Surroundings) -> Self {
         let file_path = surroundings.folder.join(file);
         Self {
             file,
             text,
             folder: file_path.parent().map_or_else(|| surroundings.folder.clone(), Path::to_path_buf),
             surroundings,
+            searched,
             problems: RefCell::default(),
             warnings: RefCell::default(),
         }
+    }
+
+    /// Whether the file is the system's own, in which an administrator names odoo.conf, which is often that of Odoo's user.
+    pub(super) fn is_system(&self) -> bool {
+        self.folder == self.surroundings.root.join("etc/odoo-backup")
+    }
+
+    /// Why `path` is not to be obeyed: the configuration was found by searching, and others decide what is in it.
+    pub(super) fn distrust(&self, path: &Path) -> Option<String> {
+        let reason = if self.searched { distrust(path) } else { None }?;
+        let (file, config) = (path.display(), self.file.display());
+        Some(format!(
+            "{file} is not used, as {config} was found by searching, and {reason}; name it by `--config {config}` if that is as it should be"
+        ))
     }
 
     /// The line of a byte of the text, from 1.
@@ -174,6 +192,15 @@ impl<'a> Section<'a> {
         let Some(value) = self.table.get(key) else { return Ok(None) };
         let raw = Raw { value: value.get_ref(), surroundings: self.source.surroundings, folder: &self.source.folder };
         T::read(raw).map(Some).map_err(|refusal| self.refuse(key, refusal))
+    }
+
+    /// The path of a key that names a program, a secret, SQL or another configuration: one that this user may obey.
+    pub(super) fn trusted(&self, key: &str) -> Result<Option<PathBuf>, Reported> {
+        let Some(path) = self.optional::<PathBuf>(key)? else { return Ok(None) };
+        match self.source.distrust(&path) {
+            Some(reason) => Err(self.refuse(key, reason)),
+            None => Ok(Some(path)),
+        }
     }
 
     /// The value of a key that must be given.

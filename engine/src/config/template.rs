@@ -5,7 +5,6 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::keys::{self, Key, SectionKeys};
-use super::load::exists;
 use super::place::{LONGEST_NAME, RESERVED, find_data_dir, is_database_name};
 use super::section::as_key;
 use crate::odoo::conf::{OdooConf, OdooConfError, data_dir_candidates, default_odoo_conf_candidates};
@@ -40,7 +39,8 @@ impl InitOptions {
         let odoo_conf = match odoo_conf {
             Some(path) => Some(read(path)?),
             None => {
-                default_odoo_conf_candidates().iter().find(|path| exists(path)).map(|path| read(path)).transpose()?
+                // One in a folder that may not be entered, such as another user's home, is not there.
+                default_odoo_conf_candidates().iter().find(|path| path.exists()).map(|path| read(path)).transpose()?
             }
         };
         let data_dirs = data_dir_candidates(Path::new("/"), std::env::home_dir().as_deref());

@@ -1,13 +1,13 @@
 //! A file's content, read once, and held against its name.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
 
 use sha1::{Digest as _, Sha1};
 
 use super::name::FileName;
+use crate::folder::OpenFolder;
 use crate::stream::{CHUNK, Digest, DigestWriter};
 
 /// Files up to this length are read whole before anything is said of them: what changes meanwhile cannot harm.
@@ -40,10 +40,9 @@ pub(super) struct Seen {
 }
 
 impl Content {
-    /// Opens a file. `None` where it is no longer there.
-    pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        let mut file = match OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
+    /// Opens a file of a filestore. `None` where it is no longer there.
+    pub(super) fn open(root: &OpenFolder, path: &str) -> io::Result<Option<Self>> {
+        let mut file = match root.read_file(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),

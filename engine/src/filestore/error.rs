@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::folder;
+
 /// A failure to read or write a filestore.
 #[derive(Debug, thiserror::Error)]
 pub enum FilestoreError {
@@ -25,6 +27,28 @@ pub enum FilestoreError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// More than half of the files that the attachments name cannot be backed up, and no earlier backup holds them.
+    #[error("{lost} of the {named} files that the attachments name are neither in {} nor in an earlier backup{}", folder.display(), because(.why))]
+    Lost {
+        /// Number of files that would not be in the backup, without those that the latest backup lacks already.
+        lost: u64,
+        /// Number of files that the attachments name, without those that the latest backup lacks already.
+        named: u64,
+        /// The filestore.
+        folder: PathBuf,
+        /// Why, where one thing explains it.
+        why: Option<String>,
+        /// Whether the files are there and may not be read.
+        denied: bool,
+    },
+    /// A folder in the filestore is no part of it.
+    #[error("{} in the filestore is {what}", folder.display())]
+    Contains {
+        /// The folder.
+        folder: PathBuf,
+        /// `the repository`
+        what: String,
+    },
     /// An archive holds something other than plain files, twice the same name, or another number of files than its list.
     #[error("the archive is not one of a filestore: {0}")]
     BadArchive(String),
@@ -39,21 +63,44 @@ impl FilestoreError {
     /// How an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Io { source, .. } => match source.kind() {
+            Self::Io { action: "change the owner of", path, .. } => {
+                let name = path.parent().and_then(folder::file_system_of).unwrap_or_else(|| "unknown".into());
+                format!(
+                    "the file system ({name}) gives files to nobody: mount it with the user that Odoo runs as (`uid=`), \
+                     or restore as that user"
+                )
+            }
+            Self::Io { source, path, .. } => match source.kind() {
+                // Not the operating system's: a link that root does not follow.
+                io::ErrorKind::PermissionDenied if source.raw_os_error().is_none() => {
+                    "make the link root's own by `sudo chown -h root`, or write the real path into the configuration".into()
+                }
                 io::ErrorKind::PermissionDenied => "run odoo-backup as the user that Odoo runs as, or as root".into(),
                 io::ErrorKind::NotFound => {
                     "check `data_dir` or `filestore` in the configuration, and `data_dir` in odoo.conf".into()
                 }
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    "free some space; nothing was left behind".into()
-                }
                 io::ErrorKind::AlreadyExists => "move it away first, or restore to another target".into(),
-                _ => return None,
+                _ => return folder::hint_of(source, path),
             },
+            Self::Lost { denied: true, .. } => {
+                "run odoo-backup as the user that Odoo runs as, or as root; `--accept-missing` backs up what can be read"
+                    .into()
+            }
+            Self::Lost { .. } => {
+                "check `data_dir` or `filestore` in the configuration, and `data_dir` in odoo.conf: the folder may be \
+                 another database's, or its disk may not be mounted; if the files are lost, `--accept-missing` backs \
+                 up what is there"
+                    .into()
+            }
+            Self::Contains { .. } => "move it out of the filestore, and set its key in the configuration to the new place".into(),
             Self::BadName { .. } => "move it out of the filestore: Odoo did not make it".into(),
             Self::BadArchive(_) => return None,
         })
     }
+}
+
+fn because(why: &Option<String>) -> String {
+    why.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
 }
 
 impl From<FilestoreError> for io::Error {

@@ -75,6 +75,8 @@ pub struct Ledger {
     changed: Vec<String>,
     unreadable: Vec<String>,
     skipped: Vec<String>,
+    /// How many files of the snapshot are on disk, could not be read, and are held by no earlier volume.
+    unread: u64,
 }
 
 /// How many names are written down where there may be any number and each is harmless.
@@ -97,6 +99,10 @@ pub struct Settled {
     pub unreadable: Vec<String>,
     /// On disk, and neither file nor folder.
     pub skipped: Vec<String>,
+    /// How many files that the snapshot names were seen on disk.
+    pub seen: u64,
+    /// How many of those could not be read, and are held whole by no earlier volume.
+    pub unread: u64,
     /// On disk, and not named by the snapshot: how many, and the first of them.
     pub unreferenced: (u64, Vec<String>),
     /// The earlier volumes that hold any of them.
@@ -175,8 +181,13 @@ impl Ledger {
     /// Notes that a file is there and cannot be read.
     pub fn unreadable(&mut self, path: &str, reason: &dyn std::fmt::Display) {
         self.unreadable.push(format!("{path}: {reason}"));
+        let name = FileName::new(path);
+        let held = self.held.get_mut(&name);
+        if self.named.get(&name).is_some() && held.as_ref().is_none_or(|held| held.suspect) {
+            self.unread += 1;
+        }
         // Not in the backup, but not to be taken for one that Odoo has removed either.
-        if let Some(held) = self.held.get_mut(&FileName::new(path)) {
+        if let Some(held) = held {
             held.state = State::Kept;
             let names = if held.suspect { &mut self.damaged } else { &mut self.rescued };
             names.push(path.to_owned());
@@ -210,6 +221,8 @@ impl Ledger {
             changed: self.changed,
             unreadable: self.unreadable,
             skipped: self.skipped,
+            seen: self.named.iter().filter(|(_, seen)| **seen).count() as u64,
+            unread: self.unread,
             ..Settled::default()
         };
         let gone = |name: &FileName| self.named.get(name).is_none();
@@ -261,7 +274,7 @@ mod tests {
         assert_eq!(ledger.see(A, 10, 999), Decision::Keep);
         assert_eq!(ledger.see(B, 20, 1), Decision::Store);
         let settled = ledger.settle();
-        assert_eq!(settled, Settled { kept: (1, 10), volumes: [0].into(), ..Settled::default() });
+        assert_eq!(settled, Settled { kept: (1, 10), seen: 2, volumes: [0].into(), ..Settled::default() });
     }
 
     #[test]
@@ -356,6 +369,18 @@ mod tests {
             let settled = ledger.settle();
             assert_eq!((settled.volumes, settled.removed), ([0].into(), vec![FileName::new(path)]));
         }
+    }
+
+    #[test]
+    fn unread_counts_named_files_without_a_copy() {
+        let mut ledger = ledger(&[A, B], &[(B, 10)], false);
+        for (path, size) in [(A, 10), (B, 11), ("x", 1)] {
+            ledger.see(path, size, 1);
+            ledger.unreadable(path, &"permission denied");
+        }
+        let settled = ledger.settle();
+        assert_eq!((settled.seen, settled.unread), (2, 1), "B is held, and no attachment names x");
+        assert_eq!(settled.rescued, [B]);
     }
 
     #[test]

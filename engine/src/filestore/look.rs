@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
 
 use super::content::Content;
 use super::name::FileName;
+use crate::folder::{Kind, OpenFolder};
 
 /// What is wrong with a file.
 #[derive(Debug)]
@@ -44,18 +44,20 @@ impl fmt::Display for Wrong {
 ///
 /// # Errors
 /// [`Wrong`]
-pub fn look_at(root: &Path, name: &FileName, size: u64, read: bool) -> Result<(), Wrong> {
-    let path = root.join(name.to_string());
+pub fn look_at(root: &OpenFolder, name: &FileName, size: u64, read: bool) -> Result<(), Wrong> {
+    let path = name.to_string();
     if !read {
-        return match path.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Wrong::Missing),
+        return match root.look(&path) {
+            Ok(None) => Err(Wrong::Missing),
             Err(error) => Err(Wrong::Unreadable(error)),
-            Ok(metadata) if !metadata.is_file() => Err(Wrong::Unreadable(io::Error::other("it is no plain file"))),
-            Ok(metadata) if metadata.len() != size => Err(Wrong::Size(metadata.len(), size)),
-            Ok(_) => Ok(()),
+            Ok(Some(found)) if found.kind != Kind::File => {
+                Err(Wrong::Unreadable(io::Error::other("it is no plain file")))
+            }
+            Ok(Some(found)) if found.size != size => Err(Wrong::Size(found.size, size)),
+            Ok(Some(_)) => Ok(()),
         };
     }
-    let content = Content::open(&path).map_err(Wrong::Unreadable)?.ok_or(Wrong::Missing)?;
+    let content = Content::open(root, &path).map_err(Wrong::Unreadable)?.ok_or(Wrong::Missing)?;
     if content.size != size {
         return Err(Wrong::Size(content.size, size));
     }

@@ -10,6 +10,7 @@ use super::content::Content;
 use super::name::FileName;
 use super::unpack::check_path;
 use super::volume::{Listed, append_file, write_listed};
+use crate::folder::OpenFolder;
 use crate::stream::{DigestReader, DigestWriter, Fingerprint, FrameWriter, LARGEST_FRAME, Level, Packed};
 
 /// A part of a volume that can be read alone, one zstd frame or a row of them, and the files in it.
@@ -51,15 +52,22 @@ pub(crate) fn is_intact(stored: impl Read, frame: &ListedFrame) -> io::Result<bo
     Ok(listed.eq(found.iter().map(|(path, size, sha256)| (path, *size, *sha256))))
 }
 
+/// The instance's filestore, as a backup reads it; `None` where it is not there.
+fn open_source(root: &Path) -> Option<OpenFolder> {
+    OpenFolder::open(root).ok().map(OpenFolder::following_folders)
+}
+
 /// The files of a frame that the filestore at `root` does not have with the content that is listed.
 ///
 /// # Errors
 /// [`FilestoreError::BadName`] where the list would lead out of the filestore.
 pub(crate) fn lacking(root: &Path, frame: &ListedFrame) -> io::Result<Vec<String>> {
+    let root = open_source(root);
     let mut lacking = Vec::new();
     for file in &frame.files {
         check_path(file.path.as_bytes())?;
-        let seen = Content::open(&root.join(&file.path)).and_then(|content| {
+        let content = root.as_ref().map_or(Ok(None), |root| Content::open(root, &file.path));
+        let seen = content.and_then(|content| {
             let Some(content) = content.filter(|content| content.size == file.size) else { return Ok(false) };
             Ok(content.read(&FileName::new(&file.path), |_| Ok(()))?.sha256 == file.sha256)
         });
@@ -77,9 +85,10 @@ pub(crate) fn lacking(root: &Path, frame: &ListedFrame) -> io::Result<Vec<String
 pub(crate) fn write_frame(out: impl Write, level: Level, root: &Path, frame: &ListedFrame) -> io::Result<()> {
     let mut tar = tar::Builder::new(Gate { inner: FrameWriter::new(out, level)?, closed: false });
     tar.sparse(false);
+    let root = OpenFolder::open(root)?.following_folders();
     for file in &frame.files {
         check_path(file.path.as_bytes())?;
-        let content = Content::open(&root.join(&file.path))?.filter(|content| content.size == file.size);
+        let content = Content::open(&root, &file.path)?.filter(|content| content.size == file.size);
         let gone = || FilestoreError::BadArchive(format!("{:?} has changed in the filestore meanwhile", file.path));
         append_file(&mut tar, &file.path, content.ok_or_else(gone)?, file.mtime)?;
     }

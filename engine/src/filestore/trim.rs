@@ -1,39 +1,38 @@
 //! A filestore that is made to hold what is named, and nothing else.
 
-use std::fs;
-use std::path::Path;
-
 use tokio_util::sync::CancellationToken;
 
 use super::{FileName, FilestoreError, Names, Unpacked};
+use crate::folder::{Kind, OpenFolder};
 
 /// Removes every file that is not named, and returns how many these were. Ends early, and without an error, once `stop` is cancelled.
 ///
 /// # Errors
 /// [`FilestoreError::Io`]
-pub fn remove_others(root: &Path, named: &Names<bool>, stop: &CancellationToken) -> Result<Unpacked, FilestoreError> {
+pub fn remove_others(
+    root: &OpenFolder,
+    named: &Names<bool>,
+    stop: &CancellationToken,
+) -> Result<Unpacked, FilestoreError> {
     let mut removed = Unpacked::default();
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {
-        let path = root.join(&folder);
-        for entry in fs::read_dir(&path).map_err(FilestoreError::io("read", &path))? {
+        let path = root.path().join(&folder);
+        for (name, kind) in root.list(&folder).map_err(FilestoreError::io("read", &path))? {
             if stop.is_cancelled() {
                 return Ok(removed);
             }
-            let entry = entry.map_err(FilestoreError::io("read", &path))?;
-            let metadata = entry.metadata().map_err(FilestoreError::io("look at", entry.path()))?;
-            let name = entry.file_name();
-            let name = if folder.is_empty() {
-                name.to_string_lossy().into_owned()
-            } else {
-                format!("{folder}/{}", name.to_string_lossy())
+            let Some(name) = name.to_str() else {
+                return Err(FilestoreError::BadName { path: path.join(name), reason: "it is not UTF-8" });
             };
-            if metadata.is_dir() {
+            let name = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+            if kind == Kind::Folder {
                 folders.push(name);
             } else if named.get(&FileName::new(&name)).is_none() {
-                fs::remove_file(entry.path()).map_err(FilestoreError::io("remove", entry.path()))?;
+                let size = root.look(&name).map_err(FilestoreError::io("look at", root.path().join(&name)))?;
+                root.remove_file(&name).map_err(FilestoreError::io("remove", root.path().join(&name)))?;
                 removed.files += 1;
-                removed.bytes += metadata.len();
+                removed.bytes += size.map_or(0, |found| found.size);
             }
         }
     }
@@ -42,6 +41,8 @@ pub fn remove_others(root: &Path, named: &Names<bool>, stop: &CancellationToken)
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -53,13 +54,14 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "x").unwrap();
         }
+        let open = OpenFolder::open(folder.path()).unwrap();
         let named = [sha1, "own/other", "nowhere"].map(|path| (FileName::new(path), true)).into_iter().collect();
-        let removed = remove_others(folder.path(), &named, &CancellationToken::new()).unwrap();
+        let removed = remove_others(&open, &named, &CancellationToken::new()).unwrap();
         assert_eq!((removed.files, removed.bytes), (3, 3));
         let there = |path: &str| folder.path().join(path).exists();
         assert!(there(sha1) && there("own/other") && !there("da/dada") && !there("own/deep/file") && !there("top"));
         let stopped = CancellationToken::new();
         stopped.cancel();
-        assert_eq!(remove_others(folder.path(), &Names::default(), &stopped).unwrap().files, 0);
+        assert_eq!(remove_others(&open, &Names::default(), &stopped).unwrap().files, 0);
     }
 }

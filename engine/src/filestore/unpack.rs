@@ -1,16 +1,17 @@
 //! A volume back into a folder of files.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path};
 
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::FilestoreError;
+use crate::folder::{self, Kind, OpenFolder};
 use crate::stream::{CHUNK, copy};
 
 /// What was unpacked.
@@ -25,10 +26,11 @@ pub struct Unpacked {
 /// A new, empty folder that becomes a filestore.
 ///
 /// Its files and folders, and those above it that are missing, get the owner and the permissions of the folder that they lie in, where this process may give them
-/// away: a filestore restored by root must be Odoo's again.
+/// away: a filestore restored by root must be Odoo's again. It is Odoo's from the beginning, so no name in it is trusted: what is made there is reached from
+/// the open folder, and never through a link.
 #[derive(Debug, Clone)]
 pub struct NewFilestore {
-    root: PathBuf,
+    root: OpenFolder,
     like: Like,
     /// Held for as long as somebody may still write.
     _writer: TaskTrackerToken,
@@ -47,11 +49,13 @@ impl NewFilestore {
     /// # Errors
     /// [`FilestoreError::Io`], also where it exists.
     pub fn create(root: &Path, writers: &TaskTracker) -> Result<Self, FilestoreError> {
-        let filestore = Self { root: root.to_owned(), like: Like::above(root)?, _writer: writers.token() };
-        filestore.like.create_folders(root.parent().unwrap_or(root))?;
-        DirBuilder::new().mode(0o700).create(root).map_err(FilestoreError::io("create", root))?;
-        filestore.like.give_folder(root)?;
-        Ok(filestore)
+        let (above, like) = make_above(root)?;
+        let name = root.file_name().and_then(OsStr::to_str).ok_or_else(|| no_name(root))?;
+        let made = above.create_folder(name).map_err(FilestoreError::io("create", root))?;
+        let made = made.ok_or_else(|| FilestoreError::io("create", root)(io::ErrorKind::AlreadyExists.into()))?;
+        like.give(&made, root, like.folder_mode)?;
+        let root = above.subfolder(name).map_err(FilestoreError::io("open", root))?;
+        Ok(Self { root, like, _writer: writers.token() })
     }
 
     /// One that is there and has no name yet.
@@ -59,7 +63,10 @@ impl NewFilestore {
     /// # Errors
     /// [`FilestoreError::Io`]
     pub fn open(root: &Path, writers: &TaskTracker) -> Result<Self, FilestoreError> {
-        Ok(Self { root: root.to_owned(), like: Like::above(root)?, _writer: writers.token() })
+        let (above, like) = make_above(root)?;
+        let name = root.file_name().and_then(OsStr::to_str).ok_or_else(|| no_name(root))?;
+        let root = above.subfolder(name).map_err(FilestoreError::io("open", root))?;
+        Ok(Self { root, like, _writer: writers.token() })
     }
 
     /// Creates only the folders above `root` that are missing.
@@ -67,11 +74,16 @@ impl NewFilestore {
     /// # Errors
     /// [`FilestoreError::Io`]
     pub fn create_above(root: &Path) -> Result<(), FilestoreError> {
-        Like::above(root)?.create_folders(root.parent().unwrap_or(root))
+        make_above(root).map(drop)
     }
 
     /// Where it is.
     pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// The open folder.
+    pub(crate) fn folder(&self) -> &OpenFolder {
         &self.root
     }
 
@@ -80,8 +92,17 @@ impl NewFilestore {
     /// # Errors
     /// [`FilestoreError::Io`]
     pub fn sync(&self) -> Result<(), FilestoreError> {
-        let folder = File::open(&self.root).map_err(FilestoreError::io("open", &self.root))?;
-        rustix::fs::syncfs(&folder).map_err(io::Error::from).map_err(FilestoreError::io("write", &self.root))
+        let folder = File::open(self.root()).map_err(FilestoreError::io("open", self.root()))?;
+        match rustix::fs::syncfs(&folder).map_err(io::Error::from) {
+            Err(error) if folder::is_unsupported(&error) => {
+                folder::tolerate(
+                    self.root(),
+                    "cannot be flushed to the disk: a loss of power may take what was restored",
+                );
+                Ok(())
+            }
+            other => other.map_err(FilestoreError::io("write", self.root())),
+        }
     }
 
     /// Adds a file, whose path within the filestore was checked and is new, by way of `buffer`. Returns its length in bytes.
@@ -89,8 +110,8 @@ impl NewFilestore {
     /// # Errors
     /// [`FilestoreError::Io`], as an [`io::Error`]'s source; whatever `content` fails with.
     pub fn add(&self, path: &str, content: &mut dyn Read, buffer: &mut [u8]) -> io::Result<u64> {
-        let target = self.root.join(path);
-        let mut file = self.create_file(&target)?;
+        let target = self.root().join(path);
+        let mut file = self.create_file(path, &target)?;
         let written = copy(content, &mut Writing { file: &mut file, path: &target }, buffer)?;
         self.like.give(&file, &target, self.like.folder_mode & 0o666)?;
         Ok(written)
@@ -101,71 +122,82 @@ impl NewFilestore {
     /// # Errors
     /// [`FilestoreError::Io`]
     pub fn add_small(&self, path: &str, content: &[u8]) -> Result<bool, FilestoreError> {
-        let target = self.root.join(path);
-        if target.is_file() {
+        let target = self.root().join(path);
+        if matches!(self.root.look(path), Ok(Some(found)) if found.kind == Kind::File) {
             return Ok(false);
         }
-        let mut file = self.create_file(&target)?;
+        let mut file = self.create_file(path, &target)?;
         file.write_all(content).map_err(FilestoreError::io("write", &target))?;
         self.like.give(&file, &target, self.like.folder_mode & 0o666)?;
         Ok(true)
     }
 
-    fn create_file(&self, path: &Path) -> Result<File, FilestoreError> {
-        let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        let file = match create() {
+    fn create_file(&self, path: &str, target: &Path) -> Result<File, FilestoreError> {
+        let file = match self.root.create_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                path.parent().map_or(Ok(()), |folder| self.like.create_folders(folder))?;
-                create()
+                self.create_folders(path)?;
+                self.root.create_file(path)
             }
             other => other,
         };
-        file.map_err(FilestoreError::io("create", path))
+        file.map_err(FilestoreError::io("create", target))
+    }
+
+    /// Creates the folders of a file's path.
+    fn create_folders(&self, path: &str) -> Result<(), FilestoreError> {
+        for (end, _) in path.match_indices('/') {
+            let (folder, target) = (&path[..end], self.root().join(&path[..end]));
+            // Another volume may be unpacked in parallel.
+            if let Some(made) = self.root.create_folder(folder).map_err(FilestoreError::io("create", &target))? {
+                self.like.give(&made, &target, self.like.folder_mode)?;
+            }
+        }
+        Ok(())
     }
 }
 
+fn no_name(root: &Path) -> FilestoreError {
+    FilestoreError::BadName { path: root.to_owned(), reason: "a filestore's folder needs a name in UTF-8" }
+}
+
+/// Opens the folder that `root` is to be in, after those that are missing were made, and what is made there is to be like.
+fn make_above(root: &Path) -> Result<(OpenFolder, Like), FilestoreError> {
+    let parent = root.parent().unwrap_or(root);
+    let existing = parent.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+    let mut folder = OpenFolder::open(existing).map_err(FilestoreError::io("open", existing))?;
+    let like = Like::of(&folder).map_err(FilestoreError::io("look at", existing))?;
+    for name in parent.strip_prefix(existing).unwrap_or(Path::new("")) {
+        let path = folder.path().join(name);
+        let name = name.to_str().ok_or_else(|| no_name(&path))?;
+        // Another restore may make it at the same time.
+        if let Some(made) = folder.create_folder(name).map_err(FilestoreError::io("create", &path))? {
+            like.give(&made, &path, like.folder_mode)?;
+        }
+        folder = folder.subfolder(name).map_err(FilestoreError::io("open", &path))?;
+    }
+    Ok((folder, like))
+}
+
 impl Like {
-    /// Like the lowest folder above `root` that is there.
-    fn above(root: &Path) -> Result<Self, FilestoreError> {
-        let above = root.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("/"));
-        let metadata = fs::metadata(above).map_err(FilestoreError::io("look at", above))?;
-        let is_root = rustix::process::geteuid().is_root();
+    fn of(folder: &OpenFolder) -> io::Result<Self> {
+        let found = folder.found()?;
         Ok(Self {
-            owner: is_root.then_some((metadata.uid(), metadata.gid())),
+            owner: folder::is_root().then_some(found.owner),
             // Not a sticky or set-user-id bit, and always usable by its owner.
-            folder_mode: metadata.mode() & 0o2777 | 0o700,
+            folder_mode: found.mode & 0o2777 | 0o700,
         })
-    }
-
-    fn create_folders(&self, path: &Path) -> Result<(), FilestoreError> {
-        if path.is_dir() {
-            return Ok(());
-        }
-        if let Some(parent) = path.parent() {
-            self.create_folders(parent)?;
-        }
-        match DirBuilder::new().mode(0o700).create(path) {
-            Ok(()) => self.give_folder(path),
-            // Another volume is being unpacked beside this one.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-            Err(error) => Err(FilestoreError::io("create", path)(error)),
-        }
-    }
-
-    fn give_folder(&self, path: &Path) -> Result<(), FilestoreError> {
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::DIRECTORY;
-        let folder = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
-        self.give(&folder.map_err(FilestoreError::io("open", path))?, path, self.folder_mode)
     }
 
     /// Gives away what is open, not what is called so: whoever owns the folder could have put a link to another's file there.
     fn give(&self, file: &File, path: &Path, mode: u32) -> Result<(), FilestoreError> {
         if let Some((user, group)) = self.owner {
-            std::os::unix::fs::fchown(file, Some(user), Some(group))
-                .map_err(FilestoreError::io("change the owner of", path))?;
+            let found = file.metadata().map_err(FilestoreError::io("look at", path))?;
+            if (found.uid(), found.gid()) != (user, group) {
+                std::os::unix::fs::fchown(file, Some(user), Some(group))
+                    .map_err(FilestoreError::io("change the owner of", path))?;
+            }
         }
-        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
-        file.set_permissions(permissions).map_err(FilestoreError::io("change the permissions of", path))
+        folder::restrict(file, path, mode).map_err(FilestoreError::io("change the permissions of", path))
     }
 }
 

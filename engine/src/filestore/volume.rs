@@ -1,7 +1,6 @@
 //! A part of a filestore as a tar archive in zstd frames, and the list of what is in it.
 
 use std::io::{self, BufRead, Read, Write};
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::content::{Content, Seen};
 use super::name::FileName;
 use super::walk::{Batches, FileEntry};
+use crate::folder::OpenFolder;
 use crate::progress::Task;
 use crate::stream::{ChunkWriter, Digest, Encoded, Fingerprint, FrameWriter, Level, Outcome, Packed, body_of, produce};
 
@@ -82,7 +82,7 @@ pub fn write_volume(
     task: Task,
 ) -> Encoded<WrittenVolume> {
     let (body, outcome) = produce(move |out| {
-        let root = lock(&batches).root().to_owned();
+        let root = lock(&batches).root()?.clone();
         let mut writer = Writer { volume: VolumeWriter::new(out, level)?, task };
         let mut next = Some(first);
         while let Some(batch) = next {
@@ -167,13 +167,13 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     /// Appends a batch as one frame.
-    fn append(&mut self, root: &Path, batch: &[FileEntry], batches: &Mutex<Batches>) -> io::Result<()> {
+    fn append(&mut self, root: &OpenFolder, batch: &[FileEntry], batches: &Mutex<Batches>) -> io::Result<()> {
         batch.iter().try_for_each(|entry| self.append_file(root, entry, batches))?;
         self.volume.end_frame()
     }
 
     /// Appends a file, if there is anything of it to be stored. What is wrong with it is noted in the ledger.
-    fn append_file(&mut self, root: &Path, entry: &FileEntry, batches: &Mutex<Batches>) -> io::Result<()> {
+    fn append_file(&mut self, root: &OpenFolder, entry: &FileEntry, batches: &Mutex<Batches>) -> io::Result<()> {
         let name = FileName::new(&entry.path);
         if entry.verify && !self.is_to_replace(root, entry, &name, batches) {
             return Ok(());
@@ -193,7 +193,7 @@ impl Writer<'_> {
     }
 
     /// Reads a file of which an earlier version is held, and says whether it is to take that one's place.
-    fn is_to_replace(&self, root: &Path, entry: &FileEntry, name: &FileName, batches: &Mutex<Batches>) -> bool {
+    fn is_to_replace(&self, root: &OpenFolder, entry: &FileEntry, name: &FileName, batches: &Mutex<Batches>) -> bool {
         let Some(content) = open(root, entry, batches) else { return false };
         let size = content.size;
         let seen = content.read(name, |_| Ok(()));
@@ -240,8 +240,8 @@ pub(super) fn write_listed(list: &mut FrameWriter<Vec<u8>>, file: &Listed) -> io
 }
 
 /// Opens a file; `None`, and noted, where it is gone or cannot be read.
-fn open(root: &Path, entry: &FileEntry, batches: &Mutex<Batches>) -> Option<Content> {
-    match Content::open(&root.join(&entry.path)) {
+fn open(root: &OpenFolder, entry: &FileEntry, batches: &Mutex<Batches>) -> Option<Content> {
+    match Content::open(root, &entry.path) {
         Ok(Some(content)) => Some(content),
         Ok(None) => {
             lock(batches).ledger.vanished(&entry.path);

@@ -1,12 +1,12 @@
 //! Which files a filestore has, in batches, without ever holding the list of all.
 
 use std::collections::VecDeque;
-use std::fs::{self, DirEntry, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::FilestoreError;
 use super::ledger::{Decision, Ledger};
+use crate::folder::{Found, Kind, OpenFolder};
 
 /// A file of a filestore.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,11 @@ const SPOOL: &str = "checklist";
 /// The files of a filestore, folder by folder and by name, a batch at a time.
 #[derive(Debug)]
 pub struct Batches {
-    root: PathBuf,
+    path: PathBuf,
+    /// Opened when it begins.
+    root: Option<OpenFolder>,
+    /// Folders that are no part of it although they lie in it, by device and inode, with what each is.
+    foreign: Vec<((u64, u64), String)>,
     /// Folders yet to be read, as paths within the root, last first.
     folders: Vec<String>,
     /// Files of folders that were read.
@@ -41,20 +45,41 @@ pub struct Batches {
 impl Batches {
     /// The files under `root` that the ledger wants.
     pub fn new(root: &Path, ledger: Ledger) -> Self {
-        Self { root: root.to_owned(), folders: Vec::new(), files: VecDeque::new(), ledger }
+        Self {
+            path: root.to_owned(),
+            root: None,
+            foreign: Vec::new(),
+            folders: Vec::new(),
+            files: VecDeque::new(),
+            ledger,
+        }
     }
 
-    /// Reads the root folder, which must come before the first batch.
+    /// Refuses to go on where it meets one of these folders: the repository itself, by whatever mount it got there.
+    #[must_use]
+    pub fn without(mut self, foreign: &[(&Path, &str)]) -> Self {
+        let id = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+        self.foreign = foreign.iter().filter_map(|(path, what)| Some((id(path)?, (*what).to_owned()))).collect();
+        self
+    }
+
+    /// Opens and reads the root folder, which must come before the first batch.
     ///
     /// # Errors
     /// [`FilestoreError::Io`] where it cannot be read.
     pub fn begin(&mut self) -> Result<(), FilestoreError> {
+        let opened = OpenFolder::open(&self.path).map_err(FilestoreError::io("read", &self.path))?;
+        self.root = Some(opened.following_folders());
         self.read_folder("")
     }
 
-    /// Where it began.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// The open folder.
+    ///
+    /// # Errors
+    /// [`FilestoreError::Io`] where it was not begun.
+    pub fn root(&self) -> Result<&OpenFolder, FilestoreError> {
+        let not_begun = || FilestoreError::io("read", &self.path)(std::io::ErrorKind::NotFound.into());
+        self.root.as_ref().ok_or_else(not_begun)
     }
 
     /// The next files, or `None` at the end.
@@ -93,18 +118,19 @@ impl Batches {
     }
 
     fn read_folder(&mut self, folder: &str) -> Result<(), FilestoreError> {
-        let path = if folder.is_empty() { self.root.clone() } else { self.root.join(folder) };
-        let read = FilestoreError::io("read", &path);
-        let mut entries = match fs::read_dir(&path).and_then(Iterator::collect::<Result<Vec<DirEntry>, _>>) {
-            Ok(entries) => entries,
+        let path = if folder.is_empty() { self.path.clone() } else { self.path.join(folder) };
+        let root = self.root()?;
+        // Opened once: there are hundreds of files in a folder.
+        let opened = if folder.is_empty() { Ok(root.clone()) } else { root.subfolder(folder) };
+        let (here, mut entries) = match opened.and_then(|here| Ok((here.clone(), here.list("")?))) {
+            Ok(listed) => listed,
             // Odoo's collector removes no folders, but whoever does has emptied it first.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !folder.is_empty() => return Ok(()),
-            Err(error) => return Err(read(error)),
+            Err(error) => return Err(FilestoreError::io("read", &path)(error)),
         };
-        entries.sort_by_cached_key(DirEntry::file_name);
+        entries.sort();
         let mut folders = Vec::new();
-        for entry in entries {
-            let name = entry.file_name();
+        for (name, kind) in entries {
             let Some(name) = name.to_str() else {
                 self.ledger.skipped(&format!("{folder}/{}", name.to_string_lossy()));
                 continue;
@@ -113,27 +139,43 @@ impl Batches {
                 continue;
             }
             let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-            let kind = entry.file_type().map_err(FilestoreError::io("look at", entry.path()))?;
-            if kind.is_dir() {
-                folders.push(path);
-            } else if kind.is_file() {
-                match entry.metadata() {
-                    Ok(metadata) => self.see(path, &metadata),
-                    // Collected since the folder was read.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                    Err(error) => self.ledger.unreadable(&path, &error),
+            match kind {
+                Kind::Folder => {
+                    self.refuse_foreign(&here, name, &path)?;
+                    folders.push(path);
                 }
-            } else {
-                self.ledger.skipped(&path);
+                Kind::File => match here.look(name) {
+                    Ok(Some(found)) => self.see(path, found),
+                    // Collected since the folder was read.
+                    Ok(None) => {}
+                    Err(error) => self.ledger.unreadable(&path, &error),
+                },
+                Kind::Link if folder.is_empty() => match here.leads_to_folder(name) {
+                    Ok(()) => folders.push(path),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => self.ledger.skipped(&path),
+                    Err(error) => self.ledger.skipped(&format!("{path} (a symbolic link: {error})")),
+                },
+                Kind::Link | Kind::Other => self.ledger.skipped(&path),
             }
         }
         self.folders.extend(folders.into_iter().rev());
         Ok(())
     }
 
-    fn see(&mut self, path: String, metadata: &Metadata) {
-        let size = metadata.len();
-        let mtime = u64::try_from(metadata.mtime()).unwrap_or(0);
+    /// Fails where a folder is one of those that are no part of the filestore.
+    fn refuse_foreign(&self, here: &OpenFolder, name: &str, path: &str) -> Result<(), FilestoreError> {
+        if self.foreign.is_empty() {
+            return Ok(());
+        }
+        let found = here.look(name).ok().flatten();
+        match self.foreign.iter().find(|(id, _)| found.is_some_and(|found| found.id == *id)) {
+            Some((_, what)) => Err(FilestoreError::Contains { folder: self.path.join(path), what: what.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn see(&mut self, path: String, found: Found) {
+        let Found { size, mtime, .. } = found;
         let verify = match self.ledger.see(&path, size, mtime) {
             Decision::Keep => return,
             Decision::Store => false,
@@ -145,6 +187,7 @@ impl Batches {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -168,6 +211,34 @@ mod tests {
         let settled = batches.ledger.settle();
         assert_eq!(settled.skipped, ["a/link"]);
         assert_eq!(settled.unreferenced.0, 6);
+    }
+
+    #[test]
+    fn two_letter_folder_behind_link_is_read() {
+        let (root, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(other.path().join("file"), "x").unwrap();
+        symlink(other.path(), root.path().join("ab")).unwrap();
+        symlink(".", root.path().join("cd")).unwrap();
+        symlink("/nowhere", root.path().join("ef")).unwrap();
+        symlink(other.path().join("file"), root.path().join("gh")).unwrap();
+        let mut batches = Batches::new(root.path(), Ledger::default());
+        batches.begin().unwrap();
+        let batch = batches.next_batch().unwrap().unwrap();
+        assert_eq!(batch.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["ab/file"]);
+        let skipped = batches.ledger.settle().skipped;
+        assert_eq!(skipped.len(), 3, "{skipped:?}");
+        assert_eq!(skipped[0], "cd (a symbolic link: it leads back to the folder that it is in)");
+    }
+
+    #[test]
+    fn repository_within_filestore_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let repository = root.path().join("ab/backups");
+        fs::create_dir_all(&repository).unwrap();
+        let mut batches = Batches::new(root.path(), Ledger::default()).without(&[(&repository, "the repository")]);
+        batches.begin().unwrap();
+        let error = batches.next_batch().unwrap_err().to_string();
+        assert!(error.ends_with("ab/backups in the filestore is the repository"), "{error}");
     }
 
     #[test]

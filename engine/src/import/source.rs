@@ -112,15 +112,23 @@ impl Source {
         }
     }
 
+    /// Whether it comes without a filestore.
+    pub(super) fn has_no_files(&self) -> bool {
+        match self {
+            Self::Zip(zip, _) => zip.filestore().0 == 0,
+            Self::Archive(archive) => archive.filestore.is_none(),
+        }
+    }
+
     /// What a person should know of it.
     pub(super) fn warnings(&self) -> Vec<String> {
         const SHOWN: usize = 3;
         let mut warnings = Vec::new();
-        let (no_files, others) = match self {
-            Self::Zip(zip, _) => (zip.filestore().0 == 0, zip.others.as_slice()),
-            Self::Archive(archive) => (archive.filestore.is_none(), [].as_slice()),
+        let others = match self {
+            Self::Zip(zip, _) => zip.others.as_slice(),
+            Self::Archive(_) => &[],
         };
-        if no_files {
+        if self.has_no_files() {
             warnings.push("there was no filestore to import".to_owned());
         }
         if !others.is_empty() {

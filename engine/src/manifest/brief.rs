@@ -94,7 +94,7 @@ impl From<&Manifest> for Brief {
             attachments: manifest.attachments.as_ref().map(|attachments| attachments.counts),
             stored_bytes: manifest.stored_bytes(),
             imported: manifest.imported.clone(),
-            warnings: manifest.warnings.clone(),
+            warnings: manifest.all_warnings(),
         }
     }
 }

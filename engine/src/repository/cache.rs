@@ -11,15 +11,18 @@
 
 mod manifests;
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub(super) use manifests::{Cached, CachedManifests, Seen};
 
+use rustix::fs::OFlags;
+
+use crate::folder;
 use crate::stream::{Digest, Fingerprint};
 
 /// Larger objects are not kept: they pass through memory. The list of a full volume has some 15 MB.
@@ -106,7 +109,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Option<T> + Send + '
 
 /// Reads an entry of at most `size` bytes, and notes that it was used.
 fn read(path: &Path, size: u64) -> Option<Vec<u8>> {
-    let file = File::open(path).ok()?;
+    // Whoever owns the folder may have put a named pipe there, which would be waited for.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path).ok()?;
     let metadata = file.metadata().ok().filter(|metadata| metadata.is_file() && metadata.len() <= size)?;
     let now = SystemTime::now();
     if age(&metadata, now).is_none_or(|age| age > SAME_USE) {
@@ -119,10 +124,11 @@ fn read(path: &Path, size: u64) -> Option<Vec<u8>> {
 }
 
 /// Writes an entry for its owner alone. Another process may write it at the same time.
-fn write(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+fn write(around: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    folder::make_all(around, 0o700)?;
     let permissions = Permissions::from_mode(0o600);
-    let mut file = tempfile::Builder::new().prefix(TEMPORARY).permissions(permissions).tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).permissions(permissions).tempfile_in(around)?;
+    folder::inherit(file.as_file(), around)?;
     file.write_all(bytes)?;
     file.persist(path)?;
     Ok(())

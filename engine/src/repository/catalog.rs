@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use tokio::sync::Semaphore;
 
 use super::cache::{Cached, CachedManifests, Seen};
 use super::{BackupId, Evidence, ProofName, Repository, RepositoryError, marks, member};
 use crate::manifest::{MANIFEST, Manifest, SET_ASIDE};
-use crate::store::{Key, Object, StoreErrorKind};
+use crate::store::{Key, Object, StoreError, StoreErrorKind};
 
 /// Manifests that are read at once.
 const PARALLEL_READS: usize = 16;
@@ -28,6 +28,8 @@ pub struct Listing {
     pub evidence: BTreeMap<(String, BackupId), Evidence>,
     /// What all objects that were looked at take, together.
     pub bytes: u64,
+    /// Folders of the repository that may not be read, of which the rest is without.
+    pub unreadable: Vec<StoreError>,
 }
 
 /// What the names of objects say.
@@ -42,6 +44,8 @@ struct Sight {
     /// By instance.
     proofs: Vec<(String, ProofName)>,
     bytes: u64,
+    /// Folders that were passed over.
+    unreadable: Vec<StoreError>,
 }
 
 /// A backup whose manifest cannot be read.
@@ -77,7 +81,7 @@ impl Repository {
     /// listed as such.
     pub async fn list(&self, instance: Option<&str>) -> Result<Listing, RepositoryError> {
         let mut instances: BTreeMap<String, Vec<(BackupId, Seen)>> = BTreeMap::new();
-        let Sight { backups, pinned, set_aside, proofs, bytes } = self.look(instance).await?;
+        let Sight { backups, pinned, set_aside, proofs, bytes, unreadable } = self.look(instance).await?;
         for (instance, id, seen) in backups {
             instances.entry(instance).or_default().push((id, seen));
         }
@@ -87,7 +91,7 @@ impl Repository {
             .buffer_unordered(PARALLEL_READS);
         let evidence = Evidence::by_backup(proofs);
         let set_aside = set_aside.into_iter().collect();
-        let mut listing = Listing { pinned, set_aside, evidence, bytes, ..Listing::default() };
+        let mut listing = Listing { pinned, set_aside, evidence, bytes, unreadable, ..Listing::default() };
         while let Some(of_one) = listings.next().await {
             let of_one = of_one?;
             listing.backups.extend(of_one.backups);
@@ -164,7 +168,23 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::Store`]
     pub async fn names(&self, instance: Option<&str>) -> Result<Vec<(String, BackupId)>, RepositoryError> {
-        Ok(self.look(instance).await?.backups.into_iter().map(|(instance, id, _)| (instance, id)).collect())
+        let (names, unreadable) = self.readable_names(instance).await?;
+        match unreadable.into_iter().next() {
+            Some(unreadable) => Err(unreadable.into()),
+            None => Ok(names),
+        }
+    }
+
+    /// As [`Self::names`], without those in folders that may not be read, which stand next to them.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Store`]
+    pub async fn readable_names(
+        &self,
+        instance: Option<&str>,
+    ) -> Result<(Vec<(String, BackupId)>, Vec<StoreError>), RepositoryError> {
+        let Sight { backups, unreadable, .. } = self.look(instance).await?;
+        Ok((backups.into_iter().map(|(instance, id, _)| (instance, id)).collect(), unreadable))
     }
 
     /// As [`Self::names`], and those that were set aside, by instance and id.
@@ -176,6 +196,9 @@ impl Repository {
         instance: Option<&str>,
     ) -> Result<Vec<(String, BackupId)>, RepositoryError> {
         let sight = self.look(instance).await?;
+        if let Some(unreadable) = sight.unreadable.into_iter().next() {
+            return Err(unreadable.into());
+        }
         let backups = sight.backups.into_iter().map(|(instance, id, _)| (instance, id));
         let mut names: Vec<_> = backups.chain(sight.set_aside).collect();
         names.sort();
@@ -188,7 +211,15 @@ impl Repository {
         // A name that is no key's segment cannot have backups.
         let Ok(prefix) = instance.map(Key::new).transpose() else { return Ok(sight) };
         let mut objects = self.store.list(prefix.as_ref());
-        while let Some(object) = objects.try_next().await? {
+        while let Some(object) = objects.next().await {
+            let object = match object {
+                Ok(object) => object,
+                Err(error) if error.is_of_folder() => {
+                    sight.unreadable.push(error);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             sight.bytes += object.size;
             let seen = Seen { size: object.size, modified: object.modified };
             sight.backups.extend(name_of(&object.key, MANIFEST).map(|(instance, id)| (instance, id, seen)));
@@ -250,7 +281,16 @@ impl Repository {
         };
         let mut names = match set_aside && wanted != "latest" {
             true => self.names_with_set_aside(instance).await?,
-            false => self.names(instance).await?,
+            // The latest may be in a folder that may not be read; another one can be told apart from what can be read.
+            false if wanted == "latest" => self.names(instance).await?,
+            false => {
+                let (names, unreadable) = self.readable_names(instance).await?;
+                let is_named = names.iter().any(|(_, id)| id.as_str() == wanted);
+                match unreadable.into_iter().next().filter(|_| !is_named) {
+                    Some(unreadable) => return Err(unreadable.into()),
+                    None => names,
+                }
+            }
         };
         names.sort_by(|a, b| a.1.cmp(&b.1));
         if wanted == "latest" {

@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::TryStreamExt;
-
 use super::{BackupId, RepositoryError, member};
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject};
-use crate::store::{Key, Mode, Store, StoreError, StoreErrorKind};
+use crate::store::{Key, Mode, Store, StoreError, StoreErrorKind, list_readable};
 use crate::stream::{Body, Encoded, Packed, body_of};
 
 /// A backup in the making: objects are added, then it is committed by its manifest, or discarded with all that was stored.
@@ -67,8 +65,8 @@ impl Draft {
             return Ok(());
         }
         let prefix = Key::new(self.instance.as_str()).ok();
-        let listed = self.store.list(prefix.as_ref()).map_ok(|object| (object.key, object.size));
-        let sizes: HashMap<_, _> = listed.try_collect().await?;
+        let (listed, _) = list_readable(&*self.store, prefix.as_ref()).await?;
+        let sizes: HashMap<_, _> = listed.into_iter().map(|object| (object.key, object.size)).collect();
         match shared.into_iter().find(|object| sizes.get(&object.key) != Some(&object.stored.size)) {
             None => Ok(()),
             Some(gone) => Err(RepositoryError::Vanished { key: gone.key.clone(), location: self.store.location() }),
@@ -81,7 +79,7 @@ impl Draft {
     /// [`StoreError`]
     pub async fn withdraw(&self, key: &Key) -> Result<(), StoreError> {
         match self.store.delete(key).await {
-            Err(error) if !matches!(*error.kind, StoreErrorKind::Denied(_)) => Err(error),
+            Err(error) if !error.is_denied() => Err(error),
             _ => Ok(()),
         }
     }

@@ -6,7 +6,7 @@
 
 use super::{BackupId, Documents, Lock, Repository, RepositoryError, member};
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, Volume, write_both_checksums};
-use crate::store::{Key, Mode, StoreErrorKind};
+use crate::store::{Key, Mode};
 use crate::stream::body_of;
 
 /// A volume, and the one that takes its place.
@@ -56,7 +56,7 @@ impl Repository {
             return Ok(());
         }
         match self.replace_document(lock, instance, id, CHECKSUMS, documents.settled_checksums()).await {
-            Err(RepositoryError::Store(error)) if matches!(*error.kind, StoreErrorKind::Denied(_)) => Ok(()),
+            Err(RepositoryError::Store(error)) if error.is_denied() => Ok(()),
             other => other,
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::filestore::FilestoreError;
+use crate::folder;
 use crate::postgres::PostgresError;
 
 /// What keeps a target from being replaced, or given back.
@@ -54,6 +55,8 @@ pub enum RestoreError {
         path: PathBuf,
         /// Why.
         reason: String,
+        /// Whether this user may not read it.
+        denied: bool,
     },
     /// It cannot be written.
     #[error("unable to write {}, the record of what restores have made here", path.display())]
@@ -109,6 +112,9 @@ impl RestoreError {
             Self::OwnedByAnother { owner, .. } => format!("set `user` of the target to {owner:?}"),
             Self::NoFormer { .. } => "restore a backup; `odoo-backup list` lists them".into(),
             Self::FormerGone { .. } => "restore a backup, or rename by hand what there is".into(),
+            Self::BadRecord { path, denied: true, .. } => {
+                format!("{}, or run odoo-backup as root", folder::denied(path, path.parent().unwrap_or(path)))
+            }
             Self::BadRecord { path, .. } => format!(
                 "run odoo-backup as the user who restored before; if the file is damaged, look for databases and folders named …_restoring_… and …_before_…, and remove {}",
                 path.display()
@@ -116,14 +122,13 @@ impl RestoreError {
             Self::SaveRecord { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "run odoo-backup as the user that Odoo runs as, or as root".into()
             }
-            Self::SaveRecord { source, .. } if source.kind() == io::ErrorKind::StorageFull => "free some space".into(),
+            Self::SaveRecord { path, source } => return folder::hint_of(source, path),
             Self::ForeignSwap { .. } => "set the target to that server and run the command again, or put the folders right by hand and remove the record".into(),
             Self::HalfSwapped { .. } => "mend the cause, then run the command again, or `odoo-backup restore --undo`: either first finishes or takes back what was cut off".into(),
             Self::ConnectionLost => "see the server's log, and run the command again".into(),
             Self::Filestore(error) => return error.hint(),
             Self::Postgres(error) => return error.hint(),
             Self::Changed { .. } => "rename or drop the database that has the name now, and run the command again".into(),
-            Self::SaveRecord { .. } => return None,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Folders that change their names, and are known again by what they are, whatever they are called.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RestoreError;
 use crate::filestore::FilestoreError;
-use crate::folder;
+use crate::folder::{self, OpenFolder};
 
 /// A folder, by whatever name: its inode. Which device it is on may be counted otherwise after the machine has started anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,23 +61,32 @@ pub(crate) fn check_movable(path: &Path) -> Result<(), RestoreError> {
 pub(super) type Goal<'a> = (Option<FolderId>, &'a Path);
 
 /// Gives both folders their paths, whichever of `paths` they have now, and makes that survive a loss of power. All paths lie in the
-/// same folder. What is there already stays; anything else that is in the way is an error.
+/// same folder, which is opened once: whoever owns one above it could put another in its place meanwhile. What is there already stays;
+/// anything else that is in the way is an error.
 pub(super) fn arrange(goals: [Goal<'_>; 2], paths: [&Path; 3]) -> Result<(), FilestoreError> {
+    let above = paths[0].parent().unwrap_or(Path::new("/"));
+    let around = match OpenFolder::open(above) {
+        // There is no filestore, and none is to be.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && goals.iter().all(|(folder, _)| folder.is_none()) => {
+            return Ok(());
+        }
+        opened => opened.map_err(|source| failed("open", above, source))?,
+    };
     for (index, (folder, path)) in goals.iter().enumerate() {
         let Some(folder) = folder else { continue };
         let gone = || failed("find the folder that is to become", path, io::ErrorKind::NotFound.into());
-        let from = find(*folder, paths)?.ok_or_else(gone)?;
+        let from = find(&around, *folder, paths)?.ok_or_else(gone)?;
         let (other, way_out) = goals[1 - index];
-        match FolderId::at(path)? {
+        match id_in(&around, path)? {
             Some(there) if there == *folder => {}
-            None => rename_to_new(from, path)?,
+            None => rename_to_new(&around, from, path)?,
             Some(there) if other == Some(there) => {
                 // At once, so that neither name is ever free for somebody else to make a folder of.
-                match rustix::fs::renameat_with(CWD, from, CWD, *path, RenameFlags::EXCHANGE) {
+                match around.rename(name(from), name(path), RenameFlags::EXCHANGE) {
                     // Network file systems cannot.
                     Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                        rename_to_new(path, way_out)?;
-                        rename_to_new(from, path)?;
+                        rename_to_new(&around, path, way_out)?;
+                        rename_to_new(&around, from, path)?;
                     }
                     done => done.map_err(|error| failed("rename the filestore", path, error.into()))?,
                 }
@@ -84,26 +94,37 @@ pub(super) fn arrange(goals: [Goal<'_>; 2], paths: [&Path; 3]) -> Result<(), Fil
             Some(_) => return Err(failed("rename the filestore to", path, io::ErrorKind::AlreadyExists.into())),
         }
     }
-    let above = paths[0].parent().unwrap_or(Path::new("/"));
     folder::sync(above).map_err(|source| failed("write", above, source))
 }
 
-fn find(folder: FolderId, paths: [&Path; 3]) -> Result<Option<&Path>, FilestoreError> {
+fn name(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
+}
+
+fn find<'a>(around: &OpenFolder, folder: FolderId, paths: [&'a Path; 3]) -> Result<Option<&'a Path>, FilestoreError> {
     for path in paths {
-        if FolderId::at(path)? == Some(folder) {
+        if id_in(around, path)? == Some(folder) {
             return Ok(Some(path));
         }
     }
     Ok(None)
 }
 
+/// What has the last name of a path in the open folder.
+fn id_in(around: &OpenFolder, path: &Path) -> Result<Option<FolderId>, FilestoreError> {
+    let found = name(path).to_str().map_or(Ok(None), |name| around.look(name));
+    Ok(found.map_err(|source| failed("look at", path, source))?.map(|found| FolderId(found.id.1)))
+}
+
 /// Renames a folder to a name that must be free. File systems that cannot promise that are asked before.
-fn rename_to_new(from: &Path, to: &Path) -> Result<(), FilestoreError> {
-    let renamed = match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS) if to.symlink_metadata().is_err() => std::fs::rename(from, to),
-        other => other.map_err(io::Error::from),
+fn rename_to_new(around: &OpenFolder, from: &Path, to: &Path) -> Result<(), FilestoreError> {
+    let renamed = match around.rename(name(from), name(to), RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if id_in(around, to)?.is_none() => {
+            around.rename(name(from), name(to), RenameFlags::empty())
+        }
+        other => other,
     };
-    renamed.map_err(|source| failed("rename the filestore to", to, source))
+    renamed.map_err(|error| failed("rename the filestore to", to, error.into()))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::claim::Claim;
 use super::record::Scrap;
 use super::swap::{Settled, settle};
 use super::{RestoreError, scratch};
+use crate::folder::OpenFolder;
 use crate::postgres::{self, PostgresError};
 use crate::run::Run;
 
@@ -96,7 +97,12 @@ async fn remove_folder(folder: &Path, cleared: &mut Cleared) {
         return;
     }
     let path = folder.to_owned();
-    let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(path)).await;
+    let removed = tokio::task::spawn_blocking(move || {
+        // The folder around it is that of Odoo's user, who may put a link in the place of one above it.
+        let around = OpenFolder::open(path.parent().unwrap_or(&path))?;
+        std::fs::remove_dir_all(around.within(path.file_name().unwrap_or_default()))
+    });
+    let removed = removed.await;
     match removed.unwrap_or_else(|error| Err(io::Error::other(error))) {
         Ok(()) => cleared.done.push(format!("removed the folder {}", folder.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -37,8 +37,9 @@ pub(super) async fn preflight(manifest: &Manifest, target: &Target, server: &Ses
 /// Whether the new folder cannot be made beside the target's.
 fn unwritable(target: &Target) -> Option<Obstacle> {
     let above = target.filestore.ancestors().skip(1).find(|above| above.exists())?;
-    let error = rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK).err()?;
-    let hint = "run odoo-backup as the user that Odoo runs as, or as root";
+    let error = std::io::Error::from(rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK).err()?);
+    let as_odoo = || "run odoo-backup as the user that Odoo runs as, or as root".into();
+    let hint = crate::folder::hint_of(&error, above).unwrap_or_else(as_odoo);
     Some(Obstacle::new("filestore", format!("unable to write in {}: {error}", above.display()), hint))
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::RestoreError;
 use super::folders::FolderId;
 use super::names::Suffix;
-use crate::folder;
+use crate::folder::{self, OpenFolder};
 
 /// What this version writes. It reads nothing else.
 const FORMAT: u32 = 1;
@@ -86,10 +86,14 @@ impl Record {
 
     /// Reads the record, if there is one.
     pub(super) fn load(path: &Path) -> Result<Option<Self>, RestoreError> {
-        let bad = |reason: String| RestoreError::BadRecord { path: path.to_owned(), reason };
+        let bad = |reason: String| RestoreError::BadRecord { path: path.to_owned(), reason, denied: false };
         let text = match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read.map_err(|error| bad(error.to_string()))?,
+            read => read.map_err(|error| RestoreError::BadRecord {
+                path: path.to_owned(),
+                reason: error.to_string(),
+                denied: error.kind() == io::ErrorKind::PermissionDenied,
+            })?,
         };
         let record: Self = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
         match record.format {
@@ -102,8 +106,9 @@ impl Record {
     pub(super) fn save(&self, path: &Path) -> Result<(), RestoreError> {
         let saved = if *self == Self::new(self.server.clone(), self.database.clone()) {
             match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
+                // Nor need there be the folder.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                removed => removed,
             }
         } else {
             self.write(path)
@@ -126,15 +131,20 @@ impl Record {
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
+        // The folder is that of Odoo's user, who may put a link in the place of one above it.
+        let folder = OpenFolder::open(path.parent().unwrap_or(path))?;
+        let path = &folder.within(path.file_name().unwrap_or_default());
         let new = path.with_extension("json.new");
         match fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        // As root: else whoever restores next, as the user that Odoo runs as, could neither read nor replace it.
+        folder::inherit(&file, path.parent().unwrap_or(path))?;
         serde_json::to_writer_pretty(&mut file, self)?;
         file.write_all(b"\n")?;
-        file.sync_all()?;
+        folder::flush(&file, path)?;
         fs::rename(&new, path)
     }
 }

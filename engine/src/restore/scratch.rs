@@ -8,6 +8,7 @@ use super::names::Suffix;
 use crate::config::Target;
 use crate::disk::Disk;
 use crate::error::Error;
+use crate::folder;
 use crate::manifest::Manifest;
 use crate::postgres::{Session, data_folder};
 
@@ -34,6 +35,8 @@ impl Scratch {
 
     pub(super) fn create(&self) -> Result<(), Error> {
         let made = DirBuilder::new().mode(0o700).create(&self.folder);
+        // As root: else the next restore, as the user that Odoo runs as, could not remove what a kill left there.
+        let made = made.and_then(|()| folder::inherit_path(&self.folder));
         made.map_err(|source| Error::Io { action: format!("make the folder {}", self.folder.display()), source })
     }
 
@@ -56,7 +59,11 @@ impl Scratch {
 pub(super) fn is_own(path: &Path, suffix: &Suffix) -> bool {
     let named = path.file_name().is_some_and(|name| name == &*format!("{PREFIX}{}", suffix.as_str()));
     let metadata = path.symlink_metadata();
-    named && metadata.is_ok_and(|found| found.is_dir() && found.uid() == rustix::process::geteuid().as_raw())
+    let own = rustix::process::geteuid().as_raw();
+    // Root gives it to whoever owns the folder around it.
+    let around = path.parent().and_then(|above| above.metadata().ok()).map(|above| above.uid());
+    let is_ours = |user| user == own || own == 0 && Some(user) == around;
+    named && metadata.is_ok_and(|found| found.is_dir() && is_ours(found.uid()))
 }
 
 /// The folder with the most room.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 use tokio::io::AsyncReadExt;
@@ -27,6 +28,7 @@ pub use local::LocalStore;
 pub use s3::{S3Settings, S3Store};
 
 use crate::config::RepositoryConfig;
+use crate::folder;
 use crate::stream::Body;
 
 /// Opens the store that `config` names. With `create`, a local folder is made where it is missing; a bucket never is.
@@ -124,6 +126,26 @@ pub async fn read_document(store: &dyn Store, key: &Key) -> Result<Vec<u8>, Stor
     Ok(bytes)
 }
 
+/// Everything under a prefix that may be read, and the folders that may not: for whoever only adds. Whoever deletes needs to see all.
+///
+/// # Errors
+/// Those of [`Store::list`]
+pub(crate) async fn list_readable(
+    store: &dyn Store,
+    prefix: Option<&Key>,
+) -> Result<(Vec<Object>, Vec<StoreError>), StoreError> {
+    let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
+    let mut listed = store.list(prefix);
+    while let Some(item) = listed.next().await {
+        match item {
+            Ok(object) => objects.push(object),
+            Err(error) if error.is_of_folder() => unreadable.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((objects, unreadable))
+}
+
 /// What was being done to a store when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -187,6 +209,9 @@ pub enum StoreErrorKind {
     /// Credentials missing, wrong, or without the privilege.
     #[error("access denied: {0}")]
     Denied(String),
+    /// The file system takes no changes.
+    #[error("{}: the file system is read-only for this process", .0.display())]
+    ReadOnly(std::path::PathBuf),
     /// Disk full, or quota exceeded.
     #[error("no space left: {0}")]
     Full(String),
@@ -228,8 +253,18 @@ impl StoreError {
 
     /// Whether the store failed as a whole.
     pub fn is_outage(&self) -> bool {
-        use StoreErrorKind::{Denied, NoSuchPlace, Unavailable};
-        matches!(*self.kind, Unavailable(_) | Denied(_) | NoSuchPlace(_))
+        use StoreErrorKind::{Denied, NoSuchPlace, ReadOnly, Unavailable};
+        matches!(*self.kind, Unavailable(_) | Denied(_) | ReadOnly(_) | NoSuchPlace(_))
+    }
+
+    /// Whether what was tried is not allowed here, to this user or to anybody.
+    pub fn is_denied(&self) -> bool {
+        matches!(*self.kind, StoreErrorKind::Denied(_) | StoreErrorKind::ReadOnly(_))
+    }
+
+    /// Whether it is about one folder that a [list](Store::list) passed over: what else there is follows behind it.
+    pub fn is_of_folder(&self) -> bool {
+        self.action == Action::List && self.key.is_some() && matches!(*self.kind, StoreErrorKind::Denied(_))
     }
 
     /// How an operator mends it, where that can be said.
@@ -242,7 +277,17 @@ impl StoreError {
             StoreErrorKind::NoSuchPlace(_) => {
                 "create the bucket first, or correct `url` in the [repository] section".into()
             }
-            StoreErrorKind::Denied(_) if local => "run as the user who owns the folder, or give it to this one".into(),
+            StoreErrorKind::Denied(text) if local => {
+                let root = std::path::Path::new(self.location.trim_start_matches("file://"));
+                // The text is the path, and what the operating system says of it.
+                let path = text.rsplit_once(": ").map_or(root, |(path, _)| std::path::Path::new(path));
+                folder::denied(path, root)
+            }
+            StoreErrorKind::ReadOnly(path) => folder::read_only(path),
+            StoreErrorKind::Io(error) if local => {
+                let root = std::path::Path::new(self.location.trim_start_matches("file://"));
+                return folder::hint_of(error, root);
+            }
             StoreErrorKind::Denied(_) => {
                 "check the credentials and their privileges; `odoo-backup doctor` tries each of them".into()
             }

@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Check, Depth, Notes, RestoredCopy, Subject};
 use crate::error::Error;
-use crate::filestore::look_at;
+use crate::filestore::{Wrong, look_at};
+use crate::folder::OpenFolder;
 use crate::merged::Merged;
 
 /// Looks at every file of the backup; returns beside the check what they are.
@@ -14,7 +15,13 @@ pub(super) async fn check(copy: &RestoredCopy<'_>, depth: Depth) -> Result<(Chec
     let expected = Merged::of(copy.repository, copy.manifest).await?;
     let findings = &copy.manifest.filestore.findings;
     let spoilt: HashSet<String> = findings.damaged.iter().chain(&findings.changed).cloned().collect();
-    let root = copy.filestore.to_owned();
+    let root = match copy.filestore.exists() {
+        true => Some(
+            OpenFolder::open(copy.filestore)
+                .map_err(|source| Error::Io { action: format!("open {}", copy.filestore.display()), source })?,
+        ),
+        false => None,
+    };
     // The thread ends soon after whoever waits for it is gone.
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
@@ -27,7 +34,11 @@ pub(super) async fn check(copy: &RestoredCopy<'_>, depth: Depth) -> Result<(Chec
             }
             files += 1;
             bytes += located.size;
-            if let Err(wrong) = look_at(&root, &name, located.size, depth == Depth::Full) {
+            let looked = match &root {
+                Some(root) => look_at(root, &name, located.size, depth == Depth::Full),
+                None => Err(Wrong::Missing),
+            };
+            if let Err(wrong) = looked {
                 let name = name.to_string();
                 let notes = if wrong.is_content() && spoilt.contains(&name) { &mut known } else { &mut findings };
                 notes.add(format!("{name} {wrong}"));

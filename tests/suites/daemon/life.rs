@@ -1,5 +1,8 @@
 //! From start to end.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use rustix::process::Signal;
 
 use crate::daemon::Service;
@@ -65,4 +68,31 @@ async fn a_configuration_with_an_error_is_not_taken_and_one_without_is() {
         "{}",
         run.stderr
     );
+}
+
+/// A read-only file system over a folder; unmounted when dropped.
+struct ReadOnly(PathBuf);
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn unwritable_target_is_logged_at_start() {
+    let service = Service::with("", "").await;
+    let folder = service.project.data_dir();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "ro", "tmpfs"]).arg(&folder).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: this user may not mount");
+        return;
+    }
+    let _mounted = ReadOnly(folder.clone());
+    let daemon = service.start();
+    service.told("READY=1").await;
+    daemon.signal(Signal::TERM);
+    let run = daemon.wait().await.success();
+    let said = format!("target staging: unable to write in {}", folder.display());
+    assert!(run.stderr.contains(&said) && run.stderr.contains("ReadWritePaths="), "{}", run.stderr);
 }

@@ -1,3 +1,4 @@
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::{Arc, Mutex};
 
@@ -214,6 +215,21 @@ fn a_link_that_was_put_in_the_way_is_not_followed() {
     symlink(&outside, target.root().join("file")).unwrap();
     unpack(tar_of(b"file", tar::EntryType::Regular, "").as_slice(), &target, &Task::default(), |_| true).unwrap_err();
     assert!(!outside.exists());
+}
+
+#[test]
+fn planted_folder_link_is_not_followed() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = NewFilestore::create(&parent.path().join("staging"), &TaskTracker::new()).unwrap();
+    let outside = parent.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    symlink(&outside, target.root().join("zz")).unwrap();
+    for name in [&b"zz/file"[..], b"zz/deeper/file"] {
+        let tar = tar_of(name, tar::EntryType::Regular, "");
+        unpack(tar.as_slice(), &target, &Task::default(), |_| true).unwrap_err();
+    }
+    target.add_small("zz/small", b"x").unwrap_err();
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
 }
 
 #[tokio::test]

@@ -141,7 +141,7 @@ pub(super) async fn replace(
                 done.bytes_added += content.len() as u64;
             }
         }
-        let removed = remove_others(filestore.root(), &named, &stop)?;
+        let removed = remove_others(filestore.folder(), &named, &stop)?;
         filestore.sync()?;
         (done.files_removed, done.bytes_removed) = (removed.files, removed.bytes);
         Ok::<_, FilestoreError>(done)

@@ -143,7 +143,7 @@ impl Wish<'_> {
         self.run.progress.warn(&format!("took over a lock whose owner is gone: {}: {why}", other.describe()));
         match self.store.delete(&other.object.key).await {
             // Who may not delete leaves it there: dead it is all the same.
-            Err(error) if !matches!(*error.kind, StoreErrorKind::Denied(_)) => Err(error.into()),
+            Err(error) if !error.is_denied() => Err(error.into()),
             _ => Ok(()),
         }
     }

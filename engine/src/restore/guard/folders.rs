@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Identity, Obstacle, force};
 use crate::config::{Config, RepositoryConfig, Target};
 use crate::filestore::FileName;
+use crate::folder::{self, Place};
 
 /// Whether it is an instance's or the repository, or within one, or around one.
 pub(super) fn of_others(config: &Config, target: &Target, identity: Identity) -> Vec<Obstacle> {
@@ -79,28 +79,11 @@ enum Relation {
 
 /// What two folders are to each other, whatever links and mounts lead to them.
 fn relation(one: &Path, other: &Path) -> Relation {
-    let (one, other) = (resolved(one), resolved(other));
-    match (is_within(&one, &other), is_within(&other, &one)) {
-        (true, true) => Relation::Same,
-        (false, false) => Relation::Apart,
-        _ => Relation::Overlap,
+    match Place::of(one).relation(&Place::of(other)) {
+        folder::Relation::Same => Relation::Same,
+        folder::Relation::Within | folder::Relation::Around => Relation::Overlap,
+        folder::Relation::Apart => Relation::Apart,
     }
-}
-
-/// The path without links, as far as it exists.
-fn resolved(path: &Path) -> PathBuf {
-    let existing = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
-    match existing {
-        Some((above, real)) => path.strip_prefix(above).map_or_else(|_| real.clone(), |rest| real.join(rest)),
-        None => path.to_owned(),
-    }
-}
-
-/// Whether a folder is another or lies in it: by path, and, because a folder can be mounted in several places, by device and inode.
-fn is_within(folder: &Path, outer: &Path) -> bool {
-    let id = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
-    let outer_id = id(outer);
-    folder.ancestors().any(|above| above == outer || outer_id.is_some() && id(above) == outer_id)
 }
 
 /// Whether nothing is lost that is no filestore: it is not there, or empty, or a file in it is named as Odoo names them.

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use self::consent::Caller;
-use self::walk::Walk;
+use self::walk::{Stopped, Walk};
 use self::write::Piece;
 use super::fill::fill;
 use super::{Action, Key, Mode, Object, Store, StoreError, StoreErrorKind};
@@ -126,11 +126,13 @@ impl Store for LocalStore {
         stream::try_unfold(walk, move |mut walk| async move {
             let (page, walk) = self
                 .blocking(Action::List, None, move || {
-                    let page = walk.by_ref().take(PAGE).collect::<Result<Vec<_>, _>>()?;
+                    let page: Vec<_> = walk.by_ref().take(PAGE).collect();
                     Ok((page, walk))
                 })
                 .await?;
-            Ok::<_, StoreError>((!page.is_empty()).then(|| (stream::iter(page.into_iter().map(Ok)), walk)))
+            let named = |stopped: Stopped| self.error(Action::List, stopped.folder.as_ref(), stopped.kind);
+            let page: Vec<_> = page.into_iter().map(|item| item.map_err(named)).collect();
+            Ok::<_, StoreError>((!page.is_empty()).then(|| (stream::iter(page), walk)))
         })
         .try_flatten()
         .boxed()

@@ -10,12 +10,25 @@ use jiff::Timestamp;
 use super::{is_absent, present, write};
 use crate::store::{Key, Object, StoreErrorKind, is_segment};
 
-/// Objects under a prefix, ordered by key. Links, devices and names that no [`Key`] can have are passed over.
+/// Objects under a prefix, ordered by key. A folder that may not be read is an error among them, behind which the others follow. Links, devices and names that no [`Key`] can have are passed over.
 pub(super) struct Walk {
     root: PathBuf,
     start: Option<Option<Key>>,
     /// What is left of each folder from the root to the current one.
     levels: Vec<vec::IntoIter<String>>,
+}
+
+/// Why a walk does not go on, or not into one folder.
+pub(super) struct Stopped {
+    /// The folder that was passed over; `None` where the walk is at its end.
+    pub(super) folder: Option<Key>,
+    pub(super) kind: StoreErrorKind,
+}
+
+impl From<StoreErrorKind> for Stopped {
+    fn from(kind: StoreErrorKind) -> Self {
+        Self { folder: None, kind }
+    }
 }
 
 impl Walk {
@@ -72,7 +85,7 @@ impl Walk {
         Ok(())
     }
 
-    fn step(&mut self) -> Result<Option<Object>, StoreErrorKind> {
+    fn step(&mut self) -> Result<Option<Object>, Stopped> {
         if let Some(prefix) = self.start.take() {
             self.begin(prefix)?;
         }
@@ -82,7 +95,8 @@ impl Walk {
                 continue;
             };
             if name.ends_with('/') {
-                self.enter(&name)?;
+                self.enter(&name)
+                    .map_err(|kind| Stopped { folder: Key::new(name.trim_end_matches('/')).ok(), kind })?;
                 continue;
             }
             let path = self.root.join(&name);
@@ -94,7 +108,7 @@ impl Walk {
                     }
                 }
                 Err(error) if is_absent(&error) => {}
-                Err(error) => return Err(write::kind(&path, error)),
+                Err(error) => return Err(write::kind(&path, error).into()),
             }
         }
         Ok(None)
@@ -102,7 +116,7 @@ impl Walk {
 }
 
 impl Iterator for Walk {
-    type Item = Result<Object, StoreErrorKind>;
+    type Item = Result<Object, Stopped>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.step().transpose()

@@ -1,8 +1,8 @@
 //! Everything that changes the folder: temporary files, renames, and what makes them last.
 
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::consent::Consent;
 use super::{is_absent, present};
-use crate::folder::sync;
+use crate::folder::{self, sync};
 use crate::store::{Mode, StoreErrorKind};
 
 /// What temporary files begin with, and so what [`sweep`] removes.
@@ -73,13 +73,13 @@ fn write_file(
             None => return Err(abandoned()),
         }
     }
-    file.as_file().sync_all().map_err(failed)?;
+    folder::flush(file.as_file(), path).map_err(failed)?;
     let persisted = consent.commit(|| match mode {
-        Mode::Replace => file.persist(path),
-        Mode::CreateNew => file.persist_noclobber(path),
+        Mode::Replace => file.persist(path).map(drop),
+        Mode::CreateNew => persist_new(file, path),
     });
     match persisted.ok_or_else(abandoned)? {
-        Ok(_) => {}
+        Ok(()) => {}
         Err(refused) if mode == Mode::CreateNew && refused.error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(StoreErrorKind::AlreadyExists);
         }
@@ -158,7 +158,7 @@ pub(super) fn sweep(root: &Path, older_than: Duration) -> Result<Vec<String>, St
 pub(super) fn create_root(root: &Path) -> io::Result<()> {
     let missing: Vec<_> = root.ancestors().take_while(|folder| !folder.exists()).collect();
     for folder in missing.into_iter().rev() {
-        create_folder(folder)?;
+        folder::make(folder, FOLDER_MODE)?;
         // The parent of a relative path's first segment is spelt "".
         let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
         sync(parent.unwrap_or(Path::new(".")))?;
@@ -174,17 +174,20 @@ fn create_temporary(root: &Path, folder: &Path) -> Result<NamedTempFile, StoreEr
         present(root)?;
         attempt += 1;
         let created =
-            folders(root, folder).iter().skip(1).try_for_each(|folder| create_folder(folder)).and_then(|()| {
-                tempfile::Builder::new()
-                    .prefix(TEMPORARY)
-                    .permissions(Permissions::from_mode(FILE_MODE))
-                    .tempfile_in(folder)
-            });
+            folders(root, folder).iter().skip(1).try_for_each(|folder| folder::make(folder, FOLDER_MODE)).and_then(
+                |()| {
+                    tempfile::Builder::new()
+                        .prefix(TEMPORARY)
+                        .permissions(Permissions::from_mode(FILE_MODE))
+                        .tempfile_in(folder)
+                },
+            );
         match created {
             Ok(file) => {
                 // The umask may have taken away from what was asked for.
-                let permissions = Permissions::from_mode(FILE_MODE);
-                file.as_file().set_permissions(permissions).map_err(|error| kind(file.path(), error))?;
+                folder::restrict(file.as_file(), file.path(), FILE_MODE)
+                    .and_then(|()| folder::inherit(file.as_file(), folder))
+                    .map_err(|error| kind(file.path(), error))?;
                 return Ok(file);
             }
             // A delete at the same time found the folder empty. A file in it keeps it from the next.
@@ -194,12 +197,21 @@ fn create_temporary(root: &Path, folder: &Path) -> Result<NamedTempFile, StoreEr
     }
 }
 
-fn create_folder(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
-        Ok(()) => fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+/// Gives a temporary file its name, if nothing has that.
+fn persist_new(file: NamedTempFile, path: &Path) -> Result<(), tempfile::PersistError> {
+    let refused = match file.persist_noclobber(path) {
+        Ok(_) => return Ok(()),
+        Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => return Err(refused),
+        Err(refused) => refused,
+    };
+    // Neither a rename that replaces nothing nor a hard link: all that is left is to look first. Locks do not rely on it.
+    let lacks_both = folder::is_refused(&refused.error)
+        && path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if !lacks_both {
+        return Err(refused);
     }
+    folder::tolerate(path, "cannot create a file without replacing another: let one odoo-backup write there at a time");
+    refused.file.persist(path).map(drop)
 }
 
 /// The folders from `root` to `folder`, both included.
@@ -215,7 +227,8 @@ pub(super) fn kind(path: &Path, error: io::Error) -> StoreErrorKind {
     let text = || format!("{}: {error}", path.display());
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreErrorKind::Full(text()),
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::Denied(text()),
+        io::ErrorKind::PermissionDenied => StoreErrorKind::Denied(text()),
+        io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::ReadOnly(path.to_owned()),
         _ => StoreErrorKind::Io(error),
     }
 }

@@ -1,0 +1,131 @@
+//! The folders that the program writes in: whose they are, whether it may, and what their file systems lack.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Access;
+
+use super::{Finding, Findings, Outcome};
+use crate::config::{Config, RepositoryConfig};
+use crate::error::{Error, explain};
+use crate::folder;
+use crate::repository::Repository;
+
+/// Entries of a repository that are looked at.
+const MOST_ENTRIES: usize = 100_000;
+
+/// Lists what there is: a folder that may not be read hides backups.
+pub(super) async fn try_listing(repository: &Repository, findings: &mut Findings) {
+    let Some(listing) = findings.tried("list", repository.list(None).await) else { return };
+    for unreadable in &listing.unreadable {
+        let explanation = explain(unreadable);
+        let text = explanation.to_string();
+        findings.add("list", Outcome::Failed, text, explanation.hint);
+    }
+    if listing.unreadable.is_empty() {
+        findings.ok("list", format!("{} backups", listing.backups.len()));
+    }
+}
+
+/// Looks whose a repository's folder is, and what is in it, and what its file system lacks.
+pub(super) fn try_folder(root: &Path, findings: &mut Findings) {
+    warn_of_owner(root).into_iter().for_each(|(text, hint)| findings.add("owner", Outcome::Warning, text, Some(hint)));
+    let mut foreign = None;
+    if let Ok(found) = root.metadata() {
+        foreign = find_foreign(root, found.uid());
+        if let Some(path) = &foreign {
+            let owner = folder::owner_text(found.uid(), found.gid());
+            let text = format!("{} is not {}'s, as the repository is", path.display(), folder::user_name(found.uid()));
+            let hint = format!("give it back by `sudo chown -R {owner} {}`", root.display());
+            findings.add("owner", Outcome::Failed, text, Some(hint));
+        }
+    }
+    if foreign.is_none() {
+        findings.ok("owner", "all of it is of one user");
+    }
+    match folder::lacks(root) {
+        Ok(lacks) if lacks.is_empty() => findings.ok("file system", "has all that is needed"),
+        Ok(lacks) => lacks.into_iter().for_each(|text| {
+            let hint = "a file system of Linux, such as ext4 or XFS, has all that is needed".to_owned();
+            findings.add("file system", Outcome::Warning, text, Some(hint));
+        }),
+        Err(source) => drop(
+            findings
+                .tried::<()>("file system", Err(Error::Io { action: format!("write in {}", root.display()), source })),
+        ),
+    }
+}
+
+/// What is to be said of a repository's folder that another user owns, or may write to.
+pub fn warn_of_owner(root: &Path) -> Option<(String, String)> {
+    let found = root.metadata().ok()?;
+    let own = rustix::process::geteuid().as_raw();
+    let shown = root.display();
+    if ![0, own].contains(&found.uid()) {
+        let owner = folder::user_name(found.uid());
+        let text = format!("{shown} belongs to {owner}, who can change every backup in it");
+        return Some((text, format!("run odoo-backup as {owner}, or give the folder to the user who runs it")));
+    }
+    (found.mode() & 0o022 != 0).then(|| {
+        let text = format!(
+            "other users may write to {shown} (mode {:04o}), and so change every backup",
+            found.mode() & 0o7777
+        );
+        (text, format!("`chmod go-w {shown}`"))
+    })
+}
+
+/// The first file or folder in a repository that another user owns.
+fn find_foreign(root: &Path, owner: u32) -> Option<PathBuf> {
+    let mut folders = vec![root.to_owned()];
+    let mut looked = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).ok()?.flatten() {
+            looked += 1;
+            if looked > MOST_ENTRIES {
+                return None;
+            }
+            let Ok(found) = entry.metadata() else { continue };
+            if found.uid() != owner {
+                return Some(entry.path());
+            }
+            if found.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    None
+}
+
+/// What the daemon will not be able to write to, as the one who runs it: repositories in folders, its state, and the folders that it restores and
+/// drills in. A hardened service is let into few.
+pub fn unwritable(config: &Config) -> Vec<Finding> {
+    let mut findings = Findings { subject: String::new(), all: Vec::new() };
+    let repositories = std::iter::once(("repository".to_owned(), &config.repository))
+        .chain(config.copies.values().map(|copy| (format!("repository {}", copy.name), &copy.place)));
+    for (subject, place) in repositories {
+        findings.subject = subject;
+        if let RepositoryConfig::Local { path } = place {
+            try_writing(path, &mut findings);
+        }
+    }
+    for target in config.targets.values() {
+        findings.subject = format!("target {}", target.name);
+        if let Some(above) = target.filestore.parent() {
+            try_writing(above, &mut findings);
+        }
+    }
+    findings.all
+}
+
+/// Whether files can be made in a folder, or in the nearest above it that is there.
+pub(super) fn try_writing(folder: &Path, findings: &mut Findings) -> bool {
+    let Some(there) = folder.ancestors().find(|above| above.is_dir()) else { return true };
+    let Err(error) = rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK) else { return true };
+    let error = io::Error::from(error);
+    let hint = folder::hint_of(&error, there)
+        .unwrap_or_else(|| "run odoo-backup as the user that Odoo runs as, or as root".into());
+    findings.failed("write", format!("unable to write in {}: {error}", there.display()), hint);
+    false
+}

@@ -1,0 +1,76 @@
+//! What to do about what an operating system refuses.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::{file_system_of, owner_text, user_name};
+
+/// What to do about an error of reading or writing `path`, where that follows from the error alone.
+pub fn hint_of(error: &io::Error, path: &Path) -> Option<String> {
+    Some(match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => read_only(path),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space; nothing was left behind".into(),
+        io::ErrorKind::FileTooLarge => {
+            let name = existing(path).and_then(file_system_of).unwrap_or_else(|| "there".into());
+            format!(
+                "the file system ({name}) or a limit of the process (`ulimit -f`) forbids files of this size: use another one"
+            )
+        }
+        _ => return None,
+    })
+}
+
+/// What to do where nothing can be written to the file system.
+pub(crate) fn read_only(path: &Path) -> String {
+    let folder = existing(path).unwrap_or(path);
+    format!(
+        "mount the file system writable; a systemd service with `ProtectSystem=strict` writes only where its unit says \
+         `ReadWritePaths={}`: add that by `systemctl edit`",
+        folder.display()
+    )
+}
+
+/// What to do where this user may not read or write `path`, which belongs to the things of `root`: the repository, the state.
+pub fn denied(path: &Path, root: &Path) -> String {
+    let own = rustix::process::geteuid().as_raw();
+    let Ok(around) = root.metadata() else { return "run as the user who may enter the folder".into() };
+    let folder = root.display();
+    if own == 0 {
+        return format!(
+            "root may not write in {folder}: a server of network folders may take root for nobody; run as {}",
+            user_name(around.uid())
+        );
+    }
+    let owner = owner_text(around.uid(), around.gid());
+    if around.uid() == own {
+        let by = existing(path).and_then(|path| path.symlink_metadata().ok()).map(|found| found.uid());
+        let by = by.filter(|user| *user != own).map(|user| format!(" of {}", user_name(user))).unwrap_or_default();
+        return format!(
+            "something in {folder} is another user's{by}: give it back by `sudo chown -R {owner} {folder}`"
+        );
+    }
+    let this = owner_text(own, rustix::process::getegid().as_raw());
+    format!(
+        "run as {}, who owns {folder}, or give it to this user: `sudo chown -R {this} {folder}`",
+        user_name(around.uid())
+    )
+}
+
+/// The lowest of the path and those above it that is there.
+fn existing(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|path| path.symlink_metadata().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn read_only_hint_names_path() {
+        let error = io::Error::from(io::ErrorKind::ReadOnlyFilesystem);
+        let hint = hint_of(&error, Path::new("/proc/nothing/there")).unwrap();
+        assert!(hint.contains("ReadWritePaths=/proc`"), "{hint}");
+        assert_eq!(hint_of(&io::ErrorKind::NotFound.into(), Path::new("/")), None);
+    }
+}
