@@ -14,7 +14,7 @@ use crate::filestore::Limits;
 use crate::folder;
 use crate::manifest::{AttachmentContent, DatabaseContent, FORMAT, ImportedFrom, Manifest, StoredObject};
 use crate::odoo::{CollectorHold, OdooFacts, Schema, hold_collector, odoo_facts};
-use crate::postgres::{self, Endpoint, PostgresError, ServerFacts, Session, Tool, Tools};
+use crate::postgres::{self, Endpoint, PostgresError, ServerFacts, Session, SourceFacts, Tool, Tools};
 use crate::repository::{BackupId, Draft, Lock, Purpose, Repository};
 use crate::run::Run;
 use crate::stream::{Level, encode};
@@ -161,6 +161,7 @@ struct Source {
     snapshot: String,
     taken_at: Timestamp,
     server: ServerFacts,
+    facts: SourceFacts,
     odoo: Option<OdooFacts>,
     /// Why the database is taken for none of Odoo's, where it is.
     not_odoo: Option<String>,
@@ -180,6 +181,7 @@ async fn begin(instance: &Instance, origin: Option<Origin>) -> Result<(Source, O
     let (snapshot, taken_at) = export_snapshot(&session).await?;
     let taken_at = origin.as_ref().map_or(taken_at, |origin| origin.created_at);
     let server = postgres::server_facts(&session).await?;
+    let facts = postgres::source_facts(&session).await?;
     let odoo = odoo_facts(&session).await?;
     let not_odoo = match &odoo {
         Some(_) => None,
@@ -190,7 +192,7 @@ async fn begin(instance: &Instance, origin: Option<Origin>) -> Result<(Source, O
     let tools = Tools::new(instance.database.pg_path.as_deref());
     let pg_dump = tools.find("pg_dump", server.major()).await?;
     tracing::info!(instance = instance.name, server = server.version, pg_dump = %pg_dump, collector_held = hold.is_some(), "snapshot taken");
-    Ok((Source { session, snapshot, taken_at, server, odoo, not_odoo, pg_dump, origin }, hold))
+    Ok((Source { session, snapshot, taken_at, server, facts, odoo, not_odoo, pg_dump, origin }, hold))
 }
 
 /// Opens the one transaction from which everything is read, and names its snapshot for pg_dump.
@@ -255,6 +257,12 @@ fn manifest(
     let StoredFiles { attachments, filestore, mut warnings } = files;
     warnings.extend(attachments.iter().filter_map(AttachmentContent::warning));
     warnings.extend(counted.warning);
+    let unlogged = &source.facts.unlogged;
+    if source.server.in_recovery && !unlogged.is_none() {
+        warnings.push(format!(
+            "rows of unlogged tables are not in the backup, because the server is a hot standby, which has none of them: {unlogged}; back up from the primary to have them"
+        ));
+    }
     let origin = source.origin.as_ref();
     warnings.extend(origin.iter().flat_map(|origin| origin.warnings.clone()));
     if let Some(reason) = &source.not_odoo {
@@ -269,6 +277,7 @@ fn manifest(
         finished_at: Timestamp::now(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         server: source.server.clone(),
+        source: Some(source.facts.clone()),
         odoo: source.odoo.clone(),
         attachments,
         database: DatabaseContent {

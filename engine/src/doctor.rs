@@ -16,7 +16,7 @@ use crate::filestore::{Batches, FilestoreError, Ledger};
 use crate::odoo::{Schema, odoo_facts};
 use crate::postgres::{self, Endpoint, Session, Tools};
 use crate::repository::Repository;
-use crate::restore::{FORCEABLE, Identity, Obstacle, before_restore, check_movable};
+use crate::restore::{FORCEABLE, Identity, Obstacle, altered_members, before_restore, check_movable};
 use crate::store::{self, Key, Mode, Store, StoreErrorKind};
 use crate::stream::body_of;
 
@@ -237,8 +237,23 @@ async fn try_target(config: &Config, target: &Target, findings: &mut Findings) {
         findings.ok("connect", server.endpoint().to_string());
         try_target_server(&server, target, findings).await;
         try_guard(config, target, &server, findings).await;
+        try_members(config, target, &server, findings).await;
     }
     try_target_folder(target, findings);
+}
+
+/// Whether the target's role may make the functions of extensions what they are in the target's instance, where that can be asked.
+async fn try_members(config: &Config, target: &Target, server: &Session, findings: &mut Findings) {
+    let Some(instance) = target.instance.as_deref().and_then(|name| config.instances.get(name)) else { return };
+    let looked = async {
+        let session = postgres::connect(&Endpoint::resolve(&instance.database)).await.ok()?;
+        let members = postgres::read_members(&session, &[], usize::MAX).await.ok()?;
+        let can = postgres::abilities(server).await.ok()?;
+        altered_members(&members, &server.endpoint().user, &can)
+    };
+    if let Some(Obstacle { message, hint, .. }) = looked.await {
+        findings.add("extensions", Outcome::Warning, message, Some(hint));
+    }
 }
 
 /// Whether what is there now may be replaced. In an hour that may be otherwise: somebody begins to work with it.

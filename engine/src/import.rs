@@ -21,7 +21,6 @@ use crate::backup::{BackupOptions, Origin, backup_imported};
 use crate::config::{Database, Instance};
 use crate::error::Error;
 use crate::manifest::{ImportedFrom, MANIFEST, Manifest};
-use crate::postgres;
 use crate::repository::{BackupId, Repository, member};
 use crate::run::Run;
 
@@ -73,8 +72,9 @@ pub async fn import(
         // Not to be stopped halfway: what it makes must be known to be removed.
         let (scratch, cleared) = Scratch::begin(server, &source, options.trusted, run).await?;
         let made = async {
-            run.until_cancelled(fill(&scratch, &source, run)).await?;
-            let origin = origin(&source, &options.file, created_at, is_known);
+            let unmade = run.until_cancelled(fill(&scratch, &source, run)).await?;
+            let mut origin = origin(&source, &options.file, created_at, is_known);
+            origin.warnings.extend(unmade);
             let instance = Instance::scratch(instance, scratch.database(server), source.filestore(&scratch));
             // It stops by itself, and cleans up, when the run is cancelled.
             let backup = BackupOptions { accept_missing: options.accept_missing, ..BackupOptions::of(&instance) };
@@ -109,20 +109,16 @@ fn origin(source: &Source, file: &Path, created_at: Timestamp, is_known: bool) -
 }
 
 /// Database and files, side by side.
-async fn fill(scratch: &Scratch, source: &Source, run: &Run) -> Result<(), Error> {
+async fn fill(scratch: &Scratch, source: &Source, run: &Run) -> Result<Vec<String>, Error> {
     let files = async {
         let task = run.progress.task("filestore", source.filestore_bytes());
         source.unpack(scratch, task).await
     };
     let database = async {
         let task = run.progress.task("database", source.database_bytes());
-        let loaded = source.load(scratch, task).await?;
-        if let Some(postgres::Loaded { statements, left_out }) = loaded {
-            tracing::info!(statements, left_out, "dump.sql was run");
-        }
-        Ok(())
+        source.load(scratch, task).await
     };
-    tokio::try_join!(files, database).map(drop)
+    tokio::try_join!(files, database).map(|((), unmade)| unmade)
 }
 
 #[cfg(test)]

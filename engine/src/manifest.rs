@@ -16,7 +16,7 @@ pub use self::checksums::read_checksums;
 pub(crate) use self::checksums::{manifest_digests, write_both_checksums};
 
 use crate::odoo::{AttachmentCounts, OdooFacts};
-use crate::postgres::ServerFacts;
+use crate::postgres::{ServerFacts, SourceFacts};
 use crate::repository::BackupId;
 use crate::store::Key;
 use crate::stream::Fingerprint;
@@ -41,6 +41,9 @@ pub struct Manifest {
     pub program: String,
     /// The server it came from.
     pub server: ServerFacts,
+    /// What its database is like, as far as a copy must know; `None` in backups of versions that did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceFacts>,
     /// What Odoo's own tables say; `None` where the database is not Odoo's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub odoo: Option<OdooFacts>,

@@ -17,6 +17,7 @@ mod guard;
 mod leftovers;
 mod names;
 mod obstacle;
+mod omissions;
 mod preflight;
 mod record;
 mod scratch;
@@ -32,6 +33,7 @@ pub(crate) use self::folders::check_movable;
 pub use self::guard::Identity;
 pub(crate) use self::guard::{FORCEABLE, before_restore};
 pub use self::obstacle::{Examined, Obstacle};
+pub(crate) use self::preflight::altered_members;
 pub use self::undo::{Undone, undo};
 
 use self::beside::{Beside, Made, timed};
@@ -42,6 +44,7 @@ use crate::error::Error;
 use crate::filestore::NewFilestore;
 use crate::manifest::Manifest;
 use crate::odoo::{Anonymized, AnonymizedAttachments, Neutralized, anonymize, neutralize};
+use crate::postgres::LeftOut;
 use crate::repository::{Occasion, ProofName, Repository, Timings};
 use crate::run::Run;
 use crate::verify::{Depth, RestoredCopy, Verification, verify};
@@ -192,6 +195,7 @@ impl Job<'_> {
         let work = async {
             let mut copy = Box::pin(self.make(&beside, &claim)).await?;
             let anonymized = Box::pin(self.anonymize(&beside, copy.neutralized.as_mut())).await?;
+            copy.made.database.0.hide_rows_again().await?;
             // Somebody may have begun to work with what is about to be replaced.
             claim.check_connection()?;
             self.admit(&claim).await?;
@@ -219,6 +223,7 @@ impl Job<'_> {
         let timings = copy.timings(total);
         let proof = self.prove(Occasion::Restore, &copy.verification, timings, &mut warnings).await;
         let MadeCopy { made, verification, neutralized, .. } = copy;
+        warnings.extend(made.database.0.warnings.iter().cloned());
         // What was unpacked, but for what gave way to placeholders.
         let left = |unpacked: u64, change: fn(&AnonymizedAttachments) -> (u64, u64)| {
             let (added, removed) = anonymized.as_ref().map_or((0, 0), |report| change(&report.attachments));
@@ -263,17 +268,18 @@ impl Job<'_> {
     /// Makes a copy beside the target, verifies it, and makes it harmless.
     async fn make(&self, beside: &Beside, claim: &Claim) -> Result<MadeCopy, Error> {
         // Each step waits on the heap: together they outgrow the stack of a thread.
-        let made = Box::pin(beside.fill(self, claim)).await?;
-        let verification = Box::pin(self.verify(beside)).await?;
+        let mut made = Box::pin(beside.fill(self, claim)).await?;
+        made.database.0.show_all_rows().await?;
+        let verification = Box::pin(self.verify(beside, &made.database.0.left_out)).await?;
         let (neutralized, neutralization) = timed(Box::pin(self.neutralize(beside))).await?;
         Ok(MadeCopy { made, verification, neutralized, neutralization })
     }
 
     /// Holds what was made against what was backed up.
-    async fn verify(&self, beside: &Beside) -> Result<Verification, Error> {
+    async fn verify(&self, beside: &Beside, left_out: &[LeftOut]) -> Result<Verification, Error> {
         let Job { repository, manifest, options, run, .. } = *self;
         let (database, filestore) = (&beside.database, beside.filestore.as_path());
-        let copy = RestoredCopy { repository, manifest, database, filestore, sessions: options.jobs };
+        let copy = RestoredCopy { repository, manifest, database, filestore, sessions: options.jobs, left_out };
         verify(&copy, options.depth, run).await?.require()
     }
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::manifest::Manifest;
-use crate::postgres::{self, ArchiveObjects, Endpoint, Misunderstood};
+use crate::postgres::{self, ArchiveObjects, Endpoint, LeftOut, Misunderstood};
 use crate::progress::Task;
 use crate::repository::Repository;
 use crate::run::Run;
@@ -67,6 +67,8 @@ pub struct RestoredCopy<'a> {
     pub filestore: &'a Path,
     /// Sessions that count rows at once.
     pub sessions: u32,
+    /// What of the dump the restore left out.
+    pub left_out: &'a [LeftOut],
 }
 
 /// What was looked at.
@@ -256,7 +258,7 @@ pub async fn verify(copy: &RestoredCopy<'_>, depth: Depth, run: &Run) -> Result<
         let mut checks = vec![rows::check(copy, &session).await?];
         match objects {
             Ok(objects) => {
-                checks.push(objects::check_number(&session, &objects).await?);
+                checks.push(objects::check_number(&session, &objects, copy.left_out).await?);
                 checks.push(objects::check_constraints(&session, &objects).await?);
                 checks.push(sequences::check(&session, &objects).await?);
             }
@@ -281,7 +283,9 @@ pub async fn verify(copy: &RestoredCopy<'_>, depth: Depth, run: &Run) -> Result<
 async fn objects_of_dump(copy: &RestoredCopy<'_>) -> Result<Result<ArchiveObjects, Misunderstood>, Error> {
     let object = &copy.manifest.database.object;
     let body = copy.repository.store().get(&object.key, None).await?;
-    let read = postgres::read_objects(decode(body, object.plain, object.stored, Task::default())).await;
+    let left_out = copy.left_out.iter().map(|one| one.id).collect();
+    let body = decode(body, object.plain, object.stored, Task::default());
+    let read = postgres::read_objects(body, &left_out).await;
     read.map_err(|source| Error::Io { action: format!("read {}", object.key), source })
 }
 

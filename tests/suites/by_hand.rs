@@ -169,3 +169,63 @@ async fn the_documents_commands_stop_at_damage() {
         fs::write(&object, sound).unwrap();
     }
 }
+
+#[tokio::test]
+async fn triggers_functions_and_special_objects_survive_by_hand() {
+    let project = Project::start().await;
+    let cluster = project.cluster();
+    cluster.psql_as("postgres", "postgres", "ALTER ROLE odoo SUPERUSER");
+    cluster.execute(
+        "production",
+        "CREATE EXTENSION IF NOT EXISTS unaccent; ALTER FUNCTION unaccent(text) IMMUTABLE;
+         CREATE TABLE accents (name text, plain text GENERATED ALWAYS AS (unaccent(name)) STORED);
+         INSERT INTO accents VALUES ('été'); CREATE INDEX ON accents (upper(unaccent(name)));
+         CREATE TABLE \"x COMMENT - EXTENSION y\" (id int); CREATE TABLE \"SUBSCRIPTION - z\" (id int);
+         CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'never'; END $$;
+         CREATE TABLE parted (k int) PARTITION BY LIST (k); CREATE TABLE part_1 PARTITION OF parted FOR VALUES IN (1);
+         INSERT INTO parted SELECT 1 FROM generate_series(1, 200000);
+         CREATE TRIGGER fires AFTER INSERT ON parted FOR EACH ROW EXECUTE FUNCTION never()",
+    );
+    let before = back_up(&project).await;
+    let restored = assert_success(&shell(&project, &before, &to_restore(&project)));
+    assert!(restored.contains("manifest.json: OK"), "{restored}");
+    assert_same_database(project.database(), project.target_database()).await;
+
+    // What a copy must not have, and one that is made by hand is such a copy.
+    cluster.psql_as("postgres", "postgres", "DROP DATABASE staging");
+    fs::remove_dir_all(project.target_filestore()).unwrap();
+    cluster.execute(
+        "production",
+        "CREATE FUNCTION nothing() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+         CREATE EVENT TRIGGER watcher ON ddl_command_end EXECUTE FUNCTION nothing(); COMMENT ON EVENT TRIGGER watcher IS 'w';
+         CREATE PUBLICATION one_table FOR TABLE accents; COMMENT ON PUBLICATION one_table IS 'p';
+         CREATE SUBSCRIPTION follower CONNECTION 'host=nowhere.invalid dbname=x' PUBLICATION p WITH (connect = false)",
+    );
+    let backup = back_up(&project).await;
+    assert_success(&shell(&project, &backup, &to_restore(&project)));
+    let left = "SELECT (SELECT count(*) FROM pg_event_trigger), (SELECT count(*) FROM pg_publication),
+        (SELECT count(*) FROM pg_subscription JOIN pg_database d ON d.oid = subdbid WHERE datname = 'staging')";
+    assert_eq!(cluster.execute(TARGET, left).trim(), "0|0|0");
+}
+
+#[tokio::test]
+async fn locale_provider_survives_by_hand() {
+    let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
+    let cluster = project.cluster();
+    let has_icu = cluster.psql_as(
+        "postgres",
+        "postgres",
+        "SELECT EXISTS (SELECT FROM pg_collation WHERE collname LIKE '%-x-icu')",
+    );
+    if cluster.version() < 15 || has_icu.trim() != "t" {
+        eprintln!("skipped: the server has no databases with a locale of ICU");
+        return;
+    }
+    let create = "CREATE DATABASE production TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'de-DE' LC_COLLATE 'C' LC_CTYPE 'C'";
+    cluster.execute("postgres", "DROP DATABASE production");
+    cluster.execute("postgres", create);
+    let backup = back_up(&project).await;
+    assert_success(&shell(&project, &backup, &to_restore(&project)));
+    let provider = "SELECT datlocprovider, coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale') FROM pg_database d WHERE datname = current_database()";
+    assert_eq!(cluster.execute(TARGET, provider).trim(), "i|de-DE");
+}

@@ -47,13 +47,15 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
     let options = DrillOptions { jobs, parallel_volumes: jobs, depth };
     let drilled = engine::drill::drill(&config, &repository, &manifest, &place, options, run).await.map_err(failure)?;
     let Drilled { database, filestore, files, bytes: size, jobs, verification, neutralized, .. } = &drilled;
-    let Drilled { timings, proof, cleared, .. } = &drilled;
+    let Drilled { timings, proof, cleared, removed, .. } = &drilled;
+    let became = if *removed { "dropped" } else { "NOT dropped, which a warning explains" };
     let mut warnings = drilled.warnings.clone();
     let mut document = json!({
         "backup": manifest.id,
         "instance": manifest.instance,
         "created_at": manifest.created_at,
         "database": database,
+        "removed": removed,
         "filestore": { "path": filestore, "files": files, "bytes": size },
         "cleared": cleared,
         "warnings": warnings,
@@ -72,7 +74,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
             copy: vec![
                 ("Restored to", Endpoint::resolve(&place.database).with_database(database).to_string()),
                 ("Filestore", filestore.display().to_string()),
-                ("What became of the copy", "it was dropped".to_owned()),
+                ("What became of the copy", format!("it was {became}")),
             ],
             verification,
             neutralized: neutralized.as_ref(),
@@ -86,7 +88,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
     document["warnings"] = json!(warnings);
     let text = || {
         format!(
-            "{instance}/{id}: a copy of {created} was restored, verified and dropped
+            "{instance}/{id}: a copy of {created} was restored, verified and {became}
   filestore  {files} ({size})
   digests    all as in the manifest
 {verified}  neutral    {neutral}

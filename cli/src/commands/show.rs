@@ -2,6 +2,7 @@
 
 use engine::manifest::{Brief, FilestoreContent, Manifest};
 use engine::odoo::AttachmentCounts;
+use engine::postgres::SourceFacts;
 use engine::repository::Pin;
 use serde_json::{Value, json};
 
@@ -124,6 +125,9 @@ fn text(manifest: &Manifest, pin: Option<&Pin>, seen: &proofs::Seen) -> String {
         let modules = plural(odoo.modules.len() as u64, "installed module");
         let uuid = odoo.database_uuid.as_deref().unwrap_or("none");
         text.push_str(&format!("  odoo       {modules}, database.uuid {uuid}\n"));
+    }
+    for special in manifest.source.iter().flat_map(SourceFacts::described) {
+        text.push_str(&format!("  also has   {special}\n"));
     }
     text.push_str(&seen.text());
     for warning in &manifest.all_warnings() {

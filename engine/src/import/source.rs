@@ -12,7 +12,7 @@ use super::{ImportError, ImportOptions};
 use crate::config::Database;
 use crate::error::Error;
 use crate::filestore::{NewFilestore, unpack};
-use crate::postgres::{self, ArchiveToc, Loaded, Restoring, Section, Tool, Tools, Tuning};
+use crate::postgres::{self, ArchiveToc, LeftOut, Loaded, Original, Restoring, Section, Tool, Tools, Tuning};
 use crate::progress::Task;
 use crate::stream::{Body, CHUNK, produce};
 
@@ -174,23 +174,44 @@ impl Source {
         done.await.map_err(io::Error::from).flatten().map_err(reading(path))
     }
 
-    /// Loads the dump into the scratch database. What was done, where it was a script.
-    pub(super) async fn load(&self, scratch: &Scratch, task: Task) -> Result<Option<Loaded>, Error> {
+    /// Loads the dump into the scratch database. Returns what could not be made of it, in sentences.
+    pub(super) async fn load(&self, scratch: &Scratch, task: Task) -> Result<Vec<String>, Error> {
         match self {
             Self::Zip(zip, path) => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 let subject = format!("dump.sql of {}", name.escape_debug());
                 let dump = zip.dump();
                 let (script, _) = produce(move |out| dump(&mut Counting { out, task }));
-                postgres::load_script(scratch.session(), script, &subject).await.map(Some)
+                let Loaded { statements, left_out, unmade } =
+                    postgres::load_script(scratch.session(), script, &subject).await?;
+                tracing::info!(statements, left_out, "dump.sql was run");
+                Ok(unmade)
             }
             Self::Archive(Archive { path, tool, toc, .. }) => {
                 let jobs = std::thread::available_parallelism().map_or(1, |jobs| jobs.get().min(8) as u32);
                 let tuning = Tuning::of(scratch.session(), jobs).await?;
                 let endpoint = scratch.session().endpoint();
-                let restoring = Restoring { tool, endpoint, toc, tuning: &tuning, scratch: scratch.folder() };
-                restoring.file(path, Section::All).await?;
-                Ok(None)
+                let (tuning, scratch_folder) = (&tuning, scratch.folder());
+                let mut toc = toc.clone();
+                let mut unmade = Vec::new();
+                // One section after the other: with several jobs, a trigger could be there before the rows that it must not see.
+                for section in [Section::Extensions, Section::PreData, Section::Data, Section::PostData] {
+                    let restoring = Restoring {
+                        tool,
+                        endpoint,
+                        toc: &toc,
+                        tuning,
+                        scratch: scratch_folder,
+                        without_tablespaces: true,
+                    };
+                    restoring.file(path, section).await?;
+                    if section == Section::Extensions {
+                        let left_out = align(scratch, path).await?;
+                        toc.leave_out(left_out.iter().map(|one| one.id));
+                        unmade.extend(left_out.iter().map(LeftOut::to_string));
+                    }
+                }
+                Ok(unmade)
             }
         }
     }
@@ -217,6 +238,18 @@ impl Archive {
         });
         Ok(Self { path, tool, toc, filestore: filestore.transpose()? })
     }
+}
+
+/// Makes functions of extensions immutable that the archive's indexes call: they were so where it was made. Returns what cannot be made
+/// because the role may not.
+async fn align(scratch: &Scratch, archive: &Path) -> Result<Vec<LeftOut>, Error> {
+    let file = tokio::fs::File::open(archive).await.map_err(reading(archive))?;
+    let entries = postgres::read_entries(Box::pin(file)).await.map_err(reading(archive))?;
+    // Of an older archive nothing is known; then pg_restore says what is missing.
+    let entries = entries.unwrap_or_default();
+    let original = Original { members: None, extensions: &[], major: 0 };
+    let aligned = postgres::align_members(scratch.session(), original, &entries).await?;
+    Ok(LeftOut::of(&entries, aligned.left_out))
 }
 
 /// Counts what is written.

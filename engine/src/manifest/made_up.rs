@@ -37,6 +37,7 @@ pub(crate) fn manifest(instance: &str, id: &BackupId, database: StoredObject) ->
         finished_at: Timestamp::now(),
         program: String::new(),
         server,
+        source: None,
         odoo: None,
         attachments: None,
         database: DatabaseContent { name: instance.into(), pg_dump: "0".into(), object: database, rows: None },

@@ -1,5 +1,6 @@
 //! What a server can do, and what a role may do on it: asked before anything is made.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::{PostgresError, Session};
@@ -11,6 +12,8 @@ pub struct Abilities {
     pub major: u32,
     /// Whether it is a hot standby, which takes no changes.
     pub in_recovery: bool,
+    /// Whether the role is a superuser.
+    pub is_superuser: bool,
     /// Whether the role may create databases.
     pub creates_databases: bool,
     /// Whether it may create any extension. Providers of servers let roles of their own create some that else only a superuser may,
@@ -25,11 +28,12 @@ pub struct Abilities {
 /// # Errors
 /// [`PostgresError::Query`]
 pub async fn abilities(session: &Session) -> Result<Abilities, PostgresError> {
+    // A server without ICU has collations of it as well since PostgreSQL 16, but none that it took from ICU.
     let query =
         "SELECT current_setting('server_version_num')::int / 10000, pg_is_in_recovery(), rolsuper OR rolcreatedb,
             rolsuper OR EXISTS (SELECT FROM pg_roles p WHERE pg_has_role(current_user, p.oid, 'MEMBER')
                 AND p.rolname IN ('rds_superuser', 'cloudsqlsuperuser', 'alloydbsuperuser', 'azure_pg_admin')),
-            EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i')
+            EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i' AND collname LIKE '%-x-icu'), rolsuper
         FROM pg_roles WHERE rolname = current_user";
     let row = session.query_one(query, &[]).await.map_err(session.failed("look up the role's privileges"))?;
     Ok(Abilities {
@@ -38,7 +42,40 @@ pub async fn abilities(session: &Session) -> Result<Abilities, PostgresError> {
         creates_databases: row.get(2),
         creates_extensions: row.get(3),
         has_icu: row.get(4),
+        is_superuser: row.get(5),
     })
+}
+
+/// Which of these roles the server has.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn known_roles(
+    session: &Session,
+    names: &[impl AsRef<str> + Sync],
+) -> Result<HashSet<String>, PostgresError> {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    if names.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let query = "SELECT rolname::pg_catalog.text FROM pg_catalog.pg_roles WHERE rolname::pg_catalog.text = ANY ($1::pg_catalog.text[])";
+    let rows = session.query(query, &[&names]).await.map_err(session.failed("look for roles"))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Which of these tablespaces the server does not have, or the role may not use.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn unusable_tablespaces(session: &Session, names: &[&str]) -> Result<Vec<String>, PostgresError> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = "SELECT wanted.name FROM pg_catalog.unnest($1::pg_catalog.text[]) AS wanted(name)
+        LEFT JOIN pg_catalog.pg_tablespace s ON s.spcname::pg_catalog.text = wanted.name
+        WHERE s.oid IS NULL OR NOT pg_catalog.has_tablespace_privilege(s.oid, 'CREATE') ORDER BY 1";
+    let rows = session.query(query, &[&names]).await.map_err(session.failed("look for tablespaces"))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Whether the server's system has a locale of that name, as `CREATE DATABASE` would ask for it. `pg_collation` does not tell: it has

@@ -1,11 +1,13 @@
 //! pg_dump's archives: their table of contents as pg_restore lists it, and what can be read of one as it streams by.
 
+mod entries;
 mod format;
 mod objects;
 mod parts;
 mod rows;
 mod tables;
 
+use std::collections::HashSet;
 use std::io;
 use std::process::Stdio;
 
@@ -19,6 +21,7 @@ use super::process::Running;
 use super::{PostgresError, Section, Tool};
 use crate::stream::Body;
 
+pub use entries::{ArchiveEntry, LeftOut, read_entries, with_dependents};
 pub use format::Misunderstood;
 pub use objects::{ArchiveObjects, ObjectKind, Qualified, SequenceValue, read_objects};
 pub use rows::{PendingRowCounts, RowCounts, TableRows, count_rows};
@@ -29,6 +32,7 @@ pub(super) use tables::{DumpedTable, TableData};
 #[derive(Debug, Clone)]
 pub struct ArchiveToc {
     text: String,
+    left_out: HashSet<i64>,
 }
 
 impl ArchiveToc {
@@ -60,16 +64,44 @@ impl ArchiveToc {
         self.text.lines().filter(|line| kind_of(line).is_some_and(|kind| kind.starts_with("TABLE DATA "))).count()
     }
 
-    /// The list to restore from (`pg_restore --use-list`): everything but comments on extensions, which only an extension's
-    /// owner may write, and which `CREATE EXTENSION` has written by itself; and but the rows where the section is without them.
-    pub(super) fn restorable(&self, section: Section) -> String {
-        let left_out = |kind: &str| {
-            kind.starts_with("COMMENT - EXTENSION ")
-                || section == Section::DataBesideRows && kind.starts_with("TABLE DATA ")
-        };
-        let kept = self.text.lines().filter(|line| !kind_of(line).is_some_and(left_out));
-        kept.flat_map(|line| [line, "\n"]).collect()
+    /// Leaves out the entries of these numbers from now on.
+    pub fn leave_out(&mut self, entries: impl IntoIterator<Item = i64>) {
+        self.left_out.extend(entries);
     }
+
+    /// Whether it creates any extension.
+    pub fn has_extensions(&self) -> bool {
+        self.text.lines().any(is_extension)
+    }
+
+    /// The list to restore from (`pg_restore --use-list`): everything but what was [left out](Self::leave_out) and comments on
+    /// extensions, which only an extension's owner may write, and which `CREATE EXTENSION` has written by itself; and but what is not of the
+    /// section.
+    pub(super) fn restorable(&self, section: Section) -> String {
+        let left_out = |line: &str| {
+            kind_of(line).is_some_and(|kind| {
+                kind.starts_with("COMMENT - EXTENSION ")
+                    || section == Section::DataBesideRows && kind.starts_with("TABLE DATA ")
+            }) || number_of(line).is_some_and(|number| self.left_out.contains(&number))
+        };
+        let lines: Vec<_> = self.text.lines().collect();
+        let behind_extensions = lines.iter().rposition(|line| is_extension(line)).map_or(0, |last| last + 1);
+        let lines = match section {
+            Section::Extensions => &lines[..behind_extensions],
+            Section::BehindExtensions | Section::PreData => &lines[behind_extensions..],
+            Section::All | Section::Data | Section::DataBesideRows | Section::PostData => &lines,
+        };
+        lines.iter().filter(|line| !left_out(line)).flat_map(|line| [line, "\n"]).collect()
+    }
+}
+
+fn is_extension(line: &str) -> bool {
+    kind_of(line).is_some_and(|kind| kind.starts_with("EXTENSION - "))
+}
+
+/// The number of an entry: `9807; 0 0 COMMENT - EXTENSION pg_trgm ` → 9807.
+fn number_of(line: &str) -> Option<i64> {
+    line.split_once("; ")?.0.parse().ok()
 }
 
 /// What follows the numbers: `9807; 0 0 COMMENT - EXTENSION pg_trgm ` → `COMMENT - EXTENSION pg_trgm `.
@@ -109,11 +141,12 @@ pub async fn read_toc(tool: &Tool, mut archive: Body, subject: &str) -> Result<A
     fed.map_err(|source| PostgresError::Read { subject: subject.to_owned(), source })?;
     ended?;
     listed.map_err(failed)?;
-    Ok(ArchiveToc { text })
+    Ok(ArchiveToc { text, left_out: HashSet::new() })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::io;
 
     use super::{ArchiveToc, read_toc};
@@ -140,7 +173,7 @@ mod tests {
 9808; 0 0 COMMENT public TABLE account_account odoo\n\
 754; 1259 59565 TABLE public account_account odoo\n\
 9; 0 59565 TABLE DATA public account_account odoo\n";
-        let toc = ArchiveToc { text: text.into() };
+        let mut toc = ArchiveToc { text: text.into(), left_out: HashSet::new() };
         assert_eq!((toc.entries(), toc.tables()), (5, 1));
         assert!(toc.created_at().is_some());
         assert_eq!(toc.database(), Some("production"));
@@ -148,5 +181,11 @@ mod tests {
         assert_eq!(toc.restorable(Section::All), restorable);
         let beside_rows = restorable.replace("9; 0 59565 TABLE DATA public account_account odoo\n", "");
         assert_eq!(toc.restorable(Section::DataBesideRows), beside_rows);
+        let extensions = restorable.find("9808; ").unwrap();
+        assert_eq!(toc.restorable(Section::Extensions), restorable[..extensions]);
+        assert_eq!(toc.restorable(Section::PreData), restorable[extensions..]);
+        assert!(toc.has_extensions());
+        toc.leave_out([9808, 9]);
+        assert!(toc.restorable(Section::BehindExtensions).starts_with("754; ") && toc.entries() == 5);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::{Locale, PostgresError, Session, Stubborn, server_major, stubborn_settings};
+use super::{Endpoint, Locale, PostgresError, Session, Stubborn, connect, server_major, stubborn_settings};
 
 /// A database as the server lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,6 +155,28 @@ pub async fn drop_database(session: &Session, name: &str) -> Result<(), Postgres
     close_database(session, name).await?;
     let dropped = session.batch_execute(&format!("DROP DATABASE IF EXISTS {}", quote(name))).await;
     dropped.map_err(session.failed(format!("drop the database {name:?}")))
+}
+
+/// Drops the subscriptions of a database that a restore has made, without telling the publisher, which does not know of them. With one a
+/// database cannot be dropped.
+///
+/// # Errors
+/// [`PostgresError`]
+pub async fn drop_subscriptions(endpoint: &Endpoint) -> Result<(), PostgresError> {
+    let session = connect(endpoint).await?;
+    let query = "SELECT s.subname::pg_catalog.text FROM pg_catalog.pg_subscription s
+        JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = pg_catalog.current_database()";
+    let rows = session.query(query, &[]).await.map_err(session.failed("list the subscriptions"))?;
+    for row in &rows {
+        let name = quote(row.get(0));
+        for drop in
+            ["ALTER SUBSCRIPTION {} DISABLE", "ALTER SUBSCRIPTION {} SET (slot_name = NONE)", "DROP SUBSCRIPTION {}"]
+        {
+            let done = session.batch_execute(&drop.replace("{}", &name)).await;
+            done.map_err(session.failed(format!("drop the subscription {name}")))?;
+        }
+    }
+    Ok(())
 }
 
 /// Databases of the session's role whose names are `prefix` and eight hexadecimal digits, and on which nobody works who

@@ -174,9 +174,14 @@ impl PostgresError {
             Self::Standby { .. } => "back up from the primary, or set `hold_filestore_gc` to `auto`".into(),
             Self::Archive { .. } => "`odoo-backup check --read-data` says whether it is damaged; if it is not, restore it by hand, and report this".into(),
             Self::Tls { .. } => "check `sslmode` and `sslrootcert` in the configuration".into(),
-            Self::Failed { stderr, .. } if stderr.contains("permission denied") => {
+            Self::Failed { program, stderr, .. } if program == "pg_dump" && stderr.contains("permission denied") => {
                 "the role must be able to read every table: use the owner of the database, or grant it pg_read_all_data"
                     .into()
+            }
+            Self::Failed { stderr, .. }
+                if stderr.contains("must be marked IMMUTABLE") || stderr.contains("expression is not immutable") =>
+            {
+                "the source altered a function so that it is immutable, and the copy's is not: restore as a superuser, who may alter it".into()
             }
             Self::Failed { stderr, .. } if stderr.contains("No space left on device") => {
                 "free some space where PostgreSQL keeps its data".into()
@@ -184,6 +189,13 @@ impl PostgresError {
             // It reads of the dump what was decoded, and may stumble before the digest of all of it can be compared.
             Self::Failed { program, .. } if program == "pg_restore" => {
                 "where that does not say why: `odoo-backup check --read-data` says whether the dump is damaged".into()
+            }
+            Self::Query { action, source, .. }
+                if action.starts_with("drop the database")
+                    && source.code() == Some(&tokio_postgres::error::SqlState::OBJECT_IN_USE)
+                    && crate::error::explain(source).to_string().contains("subscription") =>
+            {
+                "connect to it, and for each subscription: ALTER SUBSCRIPTION … DISABLE; ALTER SUBSCRIPTION … SET (slot_name = NONE); DROP SUBSCRIPTION …; its slot stays on the publisher".into()
             }
             Self::Query { action, .. } if action.starts_with("end the sessions") => {
                 "end those of other roles yourself, or GRANT pg_signal_backend to the role; a superuser's only a superuser can end".into()

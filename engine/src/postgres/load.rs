@@ -13,20 +13,23 @@ use bytes::{Bytes, BytesMut};
 use futures::SinkExt;
 use tokio::io::AsyncReadExt;
 use tokio_postgres::CopyInSink;
+use tokio_postgres::error::SqlState;
 
 use self::splitter::{Piece, Splitter};
 use self::statement::{Run, Statement};
-use super::{PostgresError, Session, Tuning, server_major};
+use super::{PostgresError, Session, Tuning, make_immutable, server_major};
 use crate::error::Error;
 use crate::stream::{Body, CHUNK};
 
 /// What a script did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// Statements that were run.
     pub statements: u64,
     /// Statements that were left out: of owners, privileges, comments on extensions, and settings that the server does not know.
     pub left_out: u64,
+    /// Indexes that could not be created because the role may not do what they need, in sentences.
+    pub unmade: Vec<String>,
 }
 
 /// Runs a plain dump in an empty database, which then belongs to the session's role. The first error ends it. Owners and privileges are left
@@ -101,7 +104,9 @@ impl Loading<'_> {
         let text = std::str::from_utf8(&statement.text).map_err(|_| self.refused(line, "it is not UTF-8".into()))?;
         match run {
             Run::Statement => {
-                self.session.batch_execute(text).await.map_err(self.session.failed(at(self.subject, line)))?;
+                if let Err(error) = self.session.batch_execute(text).await {
+                    self.run_again(text, line, error).await?;
+                }
             }
             Run::CopyIn => {
                 let sink = self.session.copy_in(text).await.map_err(self.session.failed(at(self.subject, line)))?;
@@ -114,6 +119,36 @@ impl Loading<'_> {
         }
         self.loaded.statements += 1;
         Ok(run == Run::CopyIn)
+    }
+
+    /// Runs a statement that failed once more where a function of an extension must be altered first, as it was where the script was made.
+    async fn run_again(&mut self, text: &str, line: u64, error: tokio_postgres::Error) -> Result<(), PostgresError> {
+        let code = error.code();
+        let of_index = ["COMMENT ON INDEX ", "ALTER INDEX ", " CLUSTER ON ", " REPLICA IDENTITY USING INDEX "];
+        let is_missing = code == Some(&SqlState::UNDEFINED_TABLE) || code == Some(&SqlState::UNDEFINED_OBJECT);
+        if is_missing && !self.loaded.unmade.is_empty() && of_index.iter().any(|words| text.contains(words)) {
+            self.loaded.left_out += 1;
+            return Ok(());
+        }
+        // 42P17, with which indexes and generated columns refuse functions that are not immutable.
+        if code != Some(&SqlState::INVALID_OBJECT_DEFINITION) {
+            return Err(self.session.failed(at(self.subject, line))(error));
+        }
+        match make_immutable(self.session, text).await {
+            Ok(true) => {
+                let done = self.session.batch_execute(text).await;
+                done.map_err(self.session.failed(at(self.subject, line)))
+            }
+            Err(PostgresError::Query { source, .. })
+                if source.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) && text.contains(" INDEX ") =>
+            {
+                let why = crate::error::explain(&error);
+                let text: String = text.trim().chars().take(200).collect();
+                self.loaded.unmade.push(format!("`{}` was left out: {why}", text.escape_debug()));
+                Ok(())
+            }
+            _ => Err(self.session.failed(at(self.subject, line))(error)),
+        }
     }
 
     fn refused(&self, line: u64, reason: String) -> PostgresError {

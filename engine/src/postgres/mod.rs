@@ -13,36 +13,45 @@ mod endpoint;
 mod error;
 mod identity;
 mod load;
+mod members;
 mod passfile;
 mod pipe;
 mod process;
 mod restore;
 mod rows;
 mod script;
+mod security;
 mod settings;
+mod source;
 mod tls;
 mod tools;
 mod tuning;
 
-pub use abilities::{Abilities, Extension, abilities, data_folder, find_extensions, has_locale};
+pub use abilities::{
+    Abilities, Extension, abilities, data_folder, find_extensions, has_locale, known_roles, unusable_tablespaces,
+};
 pub use admin::{Locale, ServerFacts, is_powerful, server_facts, server_major, system_identifier, template_ctype};
 pub use archive::{
-    ArchiveError, ArchiveObjects, ArchiveTables, ArchiveToc, Misunderstood, ObjectKind, PendingRowCounts, Qualified,
-    RowCounts, SequenceValue, TableRows, count_rows, read_objects, read_toc,
+    ArchiveEntry, ArchiveError, ArchiveObjects, ArchiveTables, ArchiveToc, LeftOut, Misunderstood, ObjectKind,
+    PendingRowCounts, Qualified, RowCounts, SequenceValue, TableRows, count_rows, read_entries, read_objects, read_toc,
+    with_dependents,
 };
 pub use client::{Session, connect, connect_maintenance};
 pub use databases::{
     Listed, Renaming, abandoned_databases, claim_database, close_database, create_hidden_database, database_exists,
-    drop_database, find_database, open_database, quote, rename_databases,
+    drop_database, drop_subscriptions, find_database, open_database, quote, rename_databases,
 };
 pub use dump::dump;
 pub use endpoint::Endpoint;
 pub use error::PostgresError;
 pub use identity::{Sameness, same_server};
 pub use load::{Loaded, load_script};
+pub use members::{Aligned, Member, Members, Original, align_members, make_immutable, read_members};
 pub use restore::{Restoring, Section};
 pub use rows::load_rows;
 pub use script::script;
+pub use security::{ForcedTable, resume_row_security, suspend_row_security};
 pub use settings::{Stubborn, stubborn_settings};
+pub use source::{Names, SourceFacts, Special, SpecialKind, source_facts};
 pub use tools::{Tool, Tools};
 pub use tuning::Tuning;

@@ -19,8 +19,14 @@ const SETS_TRANSACTION_TIMEOUT: u32 = 17;
 pub enum Section {
     /// Everything.
     All,
-    /// Tables, types, functions: what there must be before there is data.
+    /// Extensions, and what has to be there before them.
+    Extensions,
+    /// Everything but that.
+    BehindExtensions,
+    /// Tables, types, functions: what else there must be before there is data.
     PreData,
+    /// All data.
+    Data,
     /// What is data but no rows of a table: where sequences stand, and large objects.
     DataBesideRows,
     /// Indexes, constraints, triggers, and what else is best made when the data is there.
@@ -30,9 +36,9 @@ pub enum Section {
 impl Section {
     fn argument(self) -> Option<&'static str> {
         match self {
-            Self::All => None,
-            Self::PreData => Some("--section=pre-data"),
-            Self::DataBesideRows => Some("--section=data"),
+            Self::All | Self::BehindExtensions => None,
+            Self::Extensions | Self::PreData => Some("--section=pre-data"),
+            Self::Data | Self::DataBesideRows => Some("--section=data"),
             Self::PostData => Some("--section=post-data"),
         }
     }
@@ -53,6 +59,8 @@ pub struct Restoring<'a> {
     pub tuning: &'a Tuning,
     /// A private folder.
     pub scratch: &'a Path,
+    /// Whether everything goes to the database's own tablespace, wherever it was.
+    pub without_tablespaces: bool,
 }
 
 impl Restoring<'_> {
@@ -66,12 +74,13 @@ impl Restoring<'_> {
         Running::start_expecting(&mut command, self.endpoint.to_string(), expected)?.wait().await.map(drop)
     }
 
-    /// Restores everything from a stream, which one job reads. It must have been read to an `Ok` end for this to return `Ok`.
+    /// Restores from a stream, which one job reads. It must have been read to an `Ok` end for this to return `Ok`, but for
+    /// [`Section::Extensions`], for which its beginning is enough.
     ///
     /// # Errors
     /// [`PostgresError`]
-    pub async fn stream(&self, mut body: Body) -> Result<(), PostgresError> {
-        let (mut command, expected, _list) = self.command(Section::All).await?;
+    pub async fn stream(&self, mut body: Body, section: Section) -> Result<(), PostgresError> {
+        let (mut command, expected, _list) = self.command(section).await?;
         command.stdin(Stdio::piped());
         let mut running = Running::start_expecting(&mut command, self.endpoint.to_string(), expected)?;
         let stdin = running.child.stdin.take().ok_or_else(|| self.failed(io::ErrorKind::BrokenPipe.into()))?;
@@ -80,6 +89,9 @@ impl Restoring<'_> {
         feed(&mut body, stdin).await.map_err(unread)?;
         // Where it failed early, an hour of the rest would say nothing more.
         running.wait().await?;
+        if section == Section::Extensions {
+            return Ok(());
+        }
         tokio::io::copy(&mut body, &mut tokio::io::sink()).await.map_err(unread)?;
         Ok(())
     }
@@ -100,6 +112,7 @@ impl Restoring<'_> {
             // A plain name would be read as a connection string where it holds an equals sign.
             .arg(format!("--dbname={}", endpoint.connection_string()));
         command.args(section.argument());
+        command.args(self.without_tablespaces.then_some("--no-tablespaces"));
         let session = connect(endpoint).await?;
         session.pass_to(&mut command, Some(self.tuning.options()));
         command.stdout(Stdio::null());

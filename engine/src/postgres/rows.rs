@@ -118,7 +118,8 @@ async fn hand_out(
             continue;
         }
         let large = size >= least_large;
-        let frozen = large && freezable.contains(&table.name);
+        // Only a session that loads the entry's own table may empty it: what is loaded by way of a partitioned table goes to others too.
+        let frozen = large && freezable.contains(&table.name) && loaded_by(&table.copy).as_ref() == Some(&table.name);
         let (sender, rows) = mpsc::channel(first.len());
         let rows = Arc::new(Mutex::new(rows));
         for batch in first {
@@ -178,6 +179,34 @@ async fn load(session: &Session, share: Share) -> Result<(), Error> {
         session.batch_execute("COMMIT").await.map_err(failed())?;
     }
     Ok(())
+}
+
+/// The table that a `COPY` names. It is not always the one that an entry of a dump is of: pg_dump loads partitions by way of their
+/// partitioned table where rows may belong to another partition in another database.
+fn loaded_by(copy: &str) -> Option<Qualified> {
+    let (schema, rest) = identifier(copy.strip_prefix("COPY ")?)?;
+    let (name, _) = identifier(rest.strip_prefix('.')?)?;
+    Some((schema, name))
+}
+
+/// The identifier that a text begins with, and what follows it.
+fn identifier(text: &str) -> Option<(String, &str)> {
+    let Some(mut rest) = text.strip_prefix('"') else {
+        let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(text.len());
+        return (end > 0).then(|| (text[..end].to_owned(), &text[end..]));
+    };
+    let mut name = String::new();
+    loop {
+        let (part, behind) = rest.split_once('"')?;
+        name.push_str(part);
+        match behind.strip_prefix('"') {
+            Some(more) => {
+                name.push('"');
+                rest = more;
+            }
+            None => return Some((name, behind)),
+        }
+    }
 }
 
 fn unreadable(subject: &str, source: io::Error) -> Error {

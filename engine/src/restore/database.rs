@@ -2,9 +2,13 @@
 
 use super::Job;
 use super::beside::Beside;
+use super::omissions::{is_copy, omissions};
 use crate::error::Error;
 use crate::manifest::StoredObject;
-use crate::postgres::{self, ArchiveError, ArchiveTables, Restoring, Section, Session, Tools, Tuning};
+use crate::postgres::{
+    self, Aligned, ArchiveEntry, ArchiveError, ArchiveTables, ForcedTable, LeftOut, Original, Restoring, Section,
+    Session, Tools, Tuning,
+};
 use crate::progress::Task;
 use crate::repository::Repository;
 use crate::stream::{Body, decode};
@@ -14,9 +18,29 @@ use crate::stream::{Body, decode};
 pub(super) struct RestoredDatabase {
     /// Jobs that it was done with.
     pub(super) jobs: u32,
+    /// What of the dump was left out.
+    pub(super) left_out: Vec<LeftOut>,
+    /// What a person should know of it.
+    pub(super) warnings: Vec<String>,
+    /// Tables whose policies do not hold for their owner for the time being.
+    forced: Vec<ForcedTable>,
     /// Keeps others from copying it, which any role with CREATEDB may as long as it is hidden as a template, and nobody can while
     /// somebody is connected.
-    pub(super) _occupied: Session,
+    occupied: Session,
+}
+
+impl RestoredDatabase {
+    /// Lets its owner see rows that policies hide, to verify and to change all of them.
+    pub(super) async fn show_all_rows(&mut self) -> Result<(), Error> {
+        self.forced = postgres::suspend_row_security(&self.occupied).await?;
+        Ok(())
+    }
+
+    /// Undoes that.
+    pub(super) async fn hide_rows_again(&mut self) -> Result<(), Error> {
+        postgres::resume_row_security(&self.occupied, &std::mem::take(&mut self.forced)).await?;
+        Ok(())
+    }
 }
 
 /// Restores the dump into a new, hidden database.
@@ -29,7 +53,11 @@ pub(super) async fn restore_database(
     let object = &manifest.database.object;
     let tools = Tools::new(target.database.pg_path.as_deref());
     let tool = tools.find("pg_restore", manifest.database.pg_dump_major()).await?;
-    let toc = postgres::read_toc(&tool, open(repository, object, Task::default()).await?, object.key.as_str()).await?;
+    let mut toc =
+        postgres::read_toc(&tool, open(repository, object, Task::default()).await?, object.key.as_str()).await?;
+    let entries = entries(repository, object).await?;
+    let omitted = omissions(server, &entries, is_copy(target, options.identity)).await?;
+    let without_tablespaces = omitted.without_tablespaces;
     let Beside { database: endpoint, scratch, .. } = beside;
     postgres::create_hidden_database(server, &endpoint.database, &manifest.server.locale).await?;
     let occupied = postgres::connect(endpoint).await?;
@@ -43,7 +71,34 @@ pub(super) async fn restore_database(
         tuning = Tuning::of(&occupied, 1).await?;
     }
     tracing::info!(tool = %tool, tables = toc.tables(), ?tuning, "the restore of the database begins");
-    let restoring = Restoring { tool: &tool, endpoint, toc: &toc, tuning: &tuning, scratch: &scratch.folder };
+    let mut aligned = Aligned::default();
+    if toc.has_extensions() {
+        let restoring = Restoring {
+            tool: &tool,
+            endpoint,
+            toc: &toc,
+            tuning: &tuning,
+            scratch: &scratch.folder,
+            without_tablespaces,
+        };
+        match &archive {
+            Ok(_) => restoring.file(&skeleton, Section::Extensions).await?,
+            Err(_) => {
+                let archive = open(repository, object, Task::default()).await?;
+                restoring.stream(archive, Section::Extensions).await?;
+            }
+        }
+        let members = manifest.source.as_ref().map(|source| &source.members);
+        let (extensions, major) = (manifest.server.extensions.as_slice(), manifest.server.major());
+        aligned = postgres::align_members(&occupied, Original { members, extensions, major }, &entries).await?;
+    }
+    let (mut left_out, mut warnings) = told(aligned, &entries);
+    warnings.extend(omitted.warnings);
+    let known: Vec<_> = left_out.iter().map(|one: &LeftOut| one.id).collect();
+    left_out.extend(omitted.left_out.into_iter().filter(|one| !known.contains(&one.id)));
+    toc.leave_out(left_out.iter().map(|one| one.id));
+    let restoring =
+        Restoring { tool: &tool, endpoint, toc: &toc, tuning: &tuning, scratch: &scratch.folder, without_tablespaces };
     match archive {
         Ok(mut archive) => {
             restoring.file(&skeleton, Section::PreData).await?;
@@ -54,13 +109,37 @@ pub(super) async fn restore_database(
             restoring.file(&skeleton, Section::DataBesideRows).await?;
             restoring.file(&skeleton, Section::PostData).await?;
         }
-        Err(ArchiveError::Misunderstood(_)) => restoring.stream(open(repository, object, task).await?).await?,
+        Err(ArchiveError::Misunderstood(_)) => {
+            restoring.stream(open(repository, object, task).await?, Section::BehindExtensions).await?;
+        }
         Err(ArchiveError::Io(source)) => {
             return Err(Error::Io { action: format!("read {}", object.key), source });
         }
     }
     scratch.remove()?;
-    Ok(RestoredDatabase { jobs: tuning.jobs(), _occupied: occupied })
+    Ok(RestoredDatabase { jobs: tuning.jobs(), left_out, warnings, forced: Vec::new(), occupied })
+}
+
+/// What of the dump is left out, and what a person is told.
+fn told(aligned: Aligned, entries: &[ArchiveEntry]) -> (Vec<LeftOut>, Vec<String>) {
+    if !aligned.altered.is_empty() {
+        tracing::info!(functions = ?aligned.altered, "altered functions of extensions as they were at the source");
+    }
+    let mut warnings = aligned.refused;
+    let left_out = LeftOut::of(entries, aligned.left_out);
+    warnings.extend(left_out.iter().map(LeftOut::to_string));
+    (left_out, warnings)
+}
+
+/// The entries of a dump's table of contents; none where it is not understood.
+async fn entries(repository: &Repository, object: &StoredObject) -> Result<Vec<ArchiveEntry>, Error> {
+    let archive = open(repository, object, Task::default()).await?;
+    let read = postgres::read_entries(archive).await;
+    let read = read.map_err(|source| Error::Io { action: format!("read {}", object.key), source })?;
+    Ok(read.unwrap_or_else(|reason| {
+        tracing::warn!(%reason, "the dump's table of contents is not understood");
+        Vec::new()
+    }))
 }
 
 /// An object's plain bytes, whose end is its proof.

@@ -35,10 +35,12 @@ pub struct Drilled {
     pub backup: BackupId,
     /// The instance that it is of.
     pub instance: String,
-    /// The database that was made; it is dropped.
+    /// The database that was made.
     pub database: String,
-    /// The folder that was made; it is removed.
+    /// The folder that was made.
     pub filestore: PathBuf,
+    /// Whether both were removed; else a warning says what is left, and the next drill tries again.
+    pub removed: bool,
     /// Files that were in it.
     pub files: u64,
     /// Their length in bytes, together.
@@ -130,6 +132,7 @@ impl Job<'_> {
         let total = started.elapsed();
         tracing::info!(database, ok = result.is_ok(), "drill ended");
         let mut warnings = beside.abandon(&mut claim).await;
+        let removed = warnings.is_empty();
         let copy = match result {
             Ok(copy) => copy,
             Err(error) => {
@@ -140,11 +143,13 @@ impl Job<'_> {
         let timings = copy.timings(total);
         let proof = self.prove(Occasion::Drill, &copy.verification, timings, &mut warnings).await;
         let MadeCopy { made, verification, neutralized, .. } = copy;
+        warnings.extend(made.database.0.warnings.iter().cloned());
         Ok(Drilled {
             backup: self.manifest.id.clone(),
             instance: self.manifest.instance.clone(),
             database,
             filestore,
+            removed,
             files: made.files.0.files,
             bytes: made.files.0.bytes,
             jobs: made.database.0.jobs,

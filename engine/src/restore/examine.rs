@@ -32,7 +32,7 @@ pub(super) async fn look(
     server: &Session,
 ) -> Result<Examined, Error> {
     let mut obstacles = before_restore(config, source_uuid(manifest), target, identity, server).await?;
-    let Examined { obstacles: others, warnings } = preflight(manifest, target, server).await?;
+    let Examined { obstacles: others, warnings } = preflight(manifest, target, identity, server).await?;
     obstacles.extend(others);
     Ok(Examined { obstacles, warnings })
 }

@@ -79,6 +79,13 @@ async fn remove_database(claim: &Claim, scrap: &Scrap, cleared: &mut Cleared) {
     let name = claim.names.with(&scrap.suffix).database;
     let removed = async {
         let there = postgres::database_exists(&claim.server, &name).await?;
+        // Of what this program has made. What was the target before may follow a publisher, which keeps a slot for it.
+        if there && scrap.suffix.is_restoring() {
+            let dropped = postgres::drop_subscriptions(&claim.server.endpoint().with_database(&name)).await;
+            if let Err(error) = dropped {
+                tracing::debug!(database = name, %error, "looked for subscriptions in vain");
+            }
+        }
         postgres::drop_database(&claim.server, &name).await?;
         Ok::<_, PostgresError>(there)
     };
@@ -87,7 +94,8 @@ async fn remove_database(claim: &Claim, scrap: &Scrap, cleared: &mut Cleared) {
         Ok(false) => {}
         Err(error) => {
             let why = crate::error::explain(&error);
-            cleared.left.push(format!("{why}; the next run tries again to drop the database {name:?}"));
+            let hint = why.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            cleared.left.push(format!("{why}{hint}; the next run tries again to drop the database {name:?}"));
         }
     }
 }

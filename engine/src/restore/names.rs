@@ -27,6 +27,11 @@ impl Suffix {
         Self(time.strftime("_before_%Y%m%d_%H%M%S").to_string())
     }
 
+    /// Whether it is of what is, or was, being restored.
+    pub(super) fn is_restoring(&self) -> bool {
+        self.0.starts_with("_restoring_")
+    }
+
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }

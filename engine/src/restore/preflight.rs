@@ -5,9 +5,13 @@ mod space;
 
 use rustix::fs::Access;
 
+pub(crate) use self::server::altered_members;
+
+use super::Identity;
 use super::claim::check_target;
 use super::names::Names;
 use super::obstacle::{Examined, Obstacle};
+use super::omissions::{is_copy, preview};
 use crate::config::Target;
 use crate::error::Error;
 use crate::manifest::Manifest;
@@ -19,12 +23,22 @@ use crate::postgres::{Session, Tools};
 ///
 /// # Errors
 /// Where the target's server, or the system, does not answer.
-pub(super) async fn preflight(manifest: &Manifest, target: &Target, server: &Session) -> Result<Examined, Error> {
+pub(super) async fn preflight(
+    manifest: &Manifest,
+    target: &Target,
+    identity: Identity,
+    server: &Session,
+) -> Result<Examined, Error> {
     let mut found = Examined::default();
     if let Err(error) = check_target(server, &Names::of(target)).await {
         found.obstacles.push(Obstacle::of("target", &error));
     }
     server::look(manifest, server, &mut found).await?;
+    if let Some(source) = &manifest.source {
+        let (obstacles, warnings) = preview(server, source, is_copy(target, identity)).await?;
+        found.obstacles.extend(obstacles);
+        found.warnings.extend(warnings);
+    }
     found.obstacles.extend(unwritable(target));
     space::look(manifest, target, server, &mut found).await?;
     let tools = Tools::new(target.database.pg_path.as_deref());

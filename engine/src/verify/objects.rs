@@ -1,10 +1,14 @@
 //! The objects of a copy: whether they are all there, and whether they are valid.
 
 use super::{Check, Notes, Subject, is_own};
-use crate::postgres::{ArchiveObjects, ObjectKind, PostgresError, Qualified, Session};
+use crate::postgres::{ArchiveObjects, LeftOut, ObjectKind, PostgresError, Qualified, Session};
 
-/// Holds the number of objects of each kind against what the dump makes.
-pub(super) async fn check_number(session: &Session, dump: &ArchiveObjects) -> Result<Check, PostgresError> {
+/// Holds the number of objects of each kind against what the dump makes, but for what the restore left out, which is known.
+pub(super) async fn check_number(
+    session: &Session,
+    dump: &ArchiveObjects,
+    left_out: &[LeftOut],
+) -> Result<Check, PostgresError> {
     let (mut findings, mut total, mut parts) = (Notes::default(), 0, Vec::new());
     for kind in ObjectKind::ALL {
         let row = session.query_one(&number_of(kind), &[]).await;
@@ -19,7 +23,11 @@ pub(super) async fn check_number(session: &Session, dump: &ArchiveObjects) -> Re
         total += found;
     }
     let summary = if parts.is_empty() { "none".to_owned() } else { parts.join(", ") };
-    Ok(Check::of(Subject::Objects, total, summary, findings, Notes::default()))
+    let mut known = Notes::default();
+    for one in left_out {
+        known.add(one.to_string());
+    }
+    Ok(Check::of(Subject::Objects, total, summary, findings, known))
 }
 
 fn number_of(kind: ObjectKind) -> String {
@@ -69,23 +77,38 @@ fn number_of(kind: ObjectKind) -> String {
     }
 }
 
-/// Looks for constraints that are not validated and were so at the source.
+/// Looks for constraints that are not validated and were so at the source. The dump says it of the one that it makes: children
+/// inherit that constraint, and are not mentioned.
 pub(super) async fn check_constraints(session: &Session, dump: &ArchiveObjects) -> Result<Check, PostgresError> {
-    let query = "SELECT n.nspname::text, coalesce(c.relname, t.typname)::text || ' ' || conname, convalidated
-         FROM pg_constraint x JOIN pg_namespace n ON n.oid = connamespace
-         LEFT JOIN pg_class c ON c.oid = conrelid LEFT JOIN pg_type t ON t.oid = contypid
+    let number = "SELECT count(*) FROM pg_constraint x JOIN pg_namespace n ON n.oid = connamespace
          WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-               AND (convalidated OR coalesce(to_jsonb(x)->>'conenforced', 'true') = 'true')
-         ORDER BY 1, 2";
-    let rows = session.query(query, &[]).await.map_err(session.failed("look at the constraints"))?;
+               AND (convalidated OR coalesce(to_jsonb(x)->>'conenforced', 'true') = 'true')";
+    let number = session.query_one(number, &[]).await.map_err(session.failed("count the constraints"))?;
+    let number = number.get::<_, i64>(0).unsigned_abs();
+    // A constraint and all that it was inherited from. A child's NOT NULL may have a name of its own.
+    let lines = "WITH RECURSIVE line(oid, above) AS (
+             SELECT oid, oid FROM pg_constraint x
+             WHERE NOT convalidated AND coalesce(to_jsonb(x)->>'conenforced', 'true') = 'true'
+             UNION
+             SELECT line.oid, p.oid FROM line JOIN pg_constraint x ON x.oid = above AND coninhcount > 0
+             JOIN pg_inherits ON inhrelid = x.conrelid JOIN pg_constraint p ON p.conrelid = inhparent
+                  AND p.contype = x.contype AND (p.oid = x.conparentid OR p.conname = x.conname OR x.contype = 'n' AND
+                      (SELECT attname FROM pg_attribute WHERE attrelid = p.conrelid AND attnum = p.conkey[1]) =
+                      (SELECT attname FROM pg_attribute WHERE attrelid = x.conrelid AND attnum = x.conkey[1])))
+         SELECT line.oid, n.nspname::text, coalesce(c.relname, t.typname)::text || ' ' || conname
+         FROM line JOIN pg_constraint x ON x.oid = line.above JOIN pg_namespace n ON n.oid = connamespace
+         LEFT JOIN pg_class c ON c.oid = conrelid LEFT JOIN pg_type t ON t.oid = contypid
+         WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY line.oid, x.oid <> line.oid, 2, 3";
+    let rows = session.query(lines, &[]).await.map_err(session.failed("look at the constraints"))?;
     let (mut findings, mut known) = (Notes::default(), Notes::default());
-    for row in rows.iter().filter(|row| !row.get::<_, bool>(2)) {
-        let name: Qualified = (row.get(0), row.get(1));
-        let notes = if dump.not_valid.contains(&name) { &mut known } else { &mut findings };
-        notes.add(format!("{}.{} is not validated", name.0, name.1));
+    for line in rows.chunk_by(|a, b| a.get::<_, u32>(0) == b.get::<_, u32>(0)) {
+        let names: Vec<Qualified> = line.iter().map(|row| (row.get(1), row.get(2))).collect();
+        let Some((schema, name)) = names.first() else { continue };
+        let notes = if names.iter().any(|name| dump.not_valid.contains(name)) { &mut known } else { &mut findings };
+        notes.add(format!("{schema}.{name} is not validated"));
     }
-    let summary = format!("{} constraints, validated", rows.len() as u64 - known.count);
-    Ok(Check::of(Subject::Constraints, rows.len() as u64, summary, findings, known))
+    let summary = format!("{} constraints, validated", number.saturating_sub(known.count));
+    Ok(Check::of(Subject::Constraints, number, summary, findings, known))
 }
 
 /// Looks for indexes that are not valid. None was at the source, because pg_dump leaves out those that are not; but a partitioned

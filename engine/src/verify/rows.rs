@@ -17,6 +17,8 @@ struct Table {
     whole: Qualified,
     /// Of an extension, which fills it before the dump does.
     of_extension: bool,
+    /// Unlogged. On a hot standby such a table has no rows to dump.
+    unlogged: bool,
 }
 
 /// What is compared.
@@ -25,6 +27,7 @@ struct Compared {
     expected: Option<u64>,
     found: Option<u64>,
     of_extension: bool,
+    unlogged: bool,
 }
 
 /// Counts every table, and holds the numbers against those of the backup.
@@ -53,12 +56,18 @@ pub(super) async fn check(copy: &RestoredCopy<'_>, session: &Session) -> Result<
         let one = compared.entry(&table.whole).or_default();
         *one.found.get_or_insert(0) += rows;
         one.of_extension |= table.of_extension;
+        one.unlogged |= table.unlogged;
     }
-    let mut findings = Notes::default();
+    let (mut findings, mut known) = (Notes::default(), Notes::default());
     for ((schema, name), one) in &compared {
         match (one.expected, one.found) {
             (Some(expected), Some(found)) if found == expected || (one.of_extension && found > expected) => {}
             (None, Some(_)) if one.of_extension => {}
+            (None, Some(0)) if one.unlogged => {
+                known.add(format!(
+                    "{schema}.{name} is unlogged, and the dump has no rows of it: it was made on a hot standby"
+                ));
+            }
             (Some(expected), Some(found)) => {
                 findings.add(format!("{schema}.{name} has {found} rows, and {expected} were backed up"));
             }
@@ -75,7 +84,7 @@ pub(super) async fn check(copy: &RestoredCopy<'_>, session: &Session) -> Result<
         findings.add(format!("there are {large_objects} large objects, and {expected} were backed up"));
     }
     let summary = format!("{} rows in {} tables", counted.iter().sum::<u64>(), tables.len());
-    Ok(Check::of(Subject::Rows, tables.len() as u64, summary, findings, Notes::default()))
+    Ok(Check::of(Subject::Rows, tables.len() as u64, summary, findings, known))
 }
 
 async fn expected(copy: &RestoredCopy<'_>, content: &RowContent) -> Result<Vec<(Qualified, u64)>, Error> {
@@ -92,7 +101,8 @@ async fn expected(copy: &RestoredCopy<'_>, content: &RowContent) -> Result<Vec<(
 /// Every table that can hold rows, the largest first.
 async fn tables(session: &Session) -> Result<Vec<Table>, PostgresError> {
     let query = "SELECT n.nspname::text, c.relname::text, wn.nspname::text, w.relname::text,
-                EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+                EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e'),
+                c.relpersistence = 'u'
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          JOIN pg_class w ON w.oid = CASE WHEN c.relispartition THEN pg_partition_root(c.oid) ELSE c.oid END
          JOIN pg_namespace wn ON wn.oid = w.relnamespace
@@ -103,6 +113,7 @@ async fn tables(session: &Session) -> Result<Vec<Table>, PostgresError> {
         name: (row.get(0), row.get(1)),
         whole: (row.get(2), row.get(3)),
         of_extension: row.get(4),
+        unlogged: row.get(5),
     });
     Ok(tables.collect())
 }

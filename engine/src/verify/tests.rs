@@ -41,7 +41,7 @@ impl Restored {
     async fn verify_as(&self, manifest: &Manifest, depth: Depth) -> Verification {
         let filestore = self.project.target_filestore();
         let (repository, database) = (&self.repository, &self.database);
-        let copy = RestoredCopy { repository, manifest, database, filestore: &filestore, sessions: 2 };
+        let copy = RestoredCopy { repository, manifest, database, filestore: &filestore, sessions: 2, left_out: &[] };
         verify(&copy, depth, &Run::default()).await.unwrap()
     }
 
@@ -86,6 +86,8 @@ const AT_SOURCE: &str = "
     CREATE TABLE unruly (id serial PRIMARY KEY, x int, r int4range);
     INSERT INTO unruly (id, x) VALUES (50, -1);
     ALTER TABLE unruly ADD CONSTRAINT positive CHECK (x > 0) NOT VALID;
+    CREATE TABLE heir (y int) INHERITS (unruly);
+    CREATE TABLE heir_of_heir () INHERITS (heir);
     CREATE TABLE parted (x int PRIMARY KEY, y int REFERENCES unruly) PARTITION BY HASH (x);
     CREATE TABLE part_a PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 0);
     CREATE TABLE part_b PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 1);
@@ -111,7 +113,7 @@ async fn each_check_finds_what_is_for_it_to_find() {
         let check = whole.checks.iter().find(|check: &&Check| check.subject == subject).unwrap();
         (check.known.count, check.known.first.first().cloned().unwrap_or_default())
     };
-    assert_eq!(known(Subject::Constraints), (1, "public.unruly positive is not validated".to_owned()));
+    assert_eq!(known(Subject::Constraints).0, 3, "{whole:#?}");
     let (_, behind) = known(Subject::Sequences);
     assert!(behind.contains("would hand out") && behind.contains("already"), "{behind}");
 
@@ -163,6 +165,12 @@ async fn each_check_finds_what_is_for_it_to_find() {
             "ALTER TABLE unruly ADD CONSTRAINT other CHECK (x > 0) NOT VALID",
             "public.unruly other is not validated",
             "ALTER TABLE unruly DROP CONSTRAINT other",
+        ),
+        (
+            Subject::Constraints,
+            "ALTER TABLE heir ADD CONSTRAINT own CHECK (y > 0) NOT VALID",
+            "public.heir_of_heir own is not validated",
+            "ALTER TABLE heir DROP CONSTRAINT own",
         ),
         (
             Subject::Indexes,

@@ -76,8 +76,9 @@ pub async fn database_difference(a: Database<'_>, b: Database<'_>, owners: Owner
 const PROPERTIES: &str =
     "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = current_database()";
 
+/// A partitioned table as a whole: rows that are distributed by hash may be in other partitions in another database.
 const TABLES: &str = "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
     ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"";
 
 /// Only whether they have been filled: their rows are made again by a restore, not copied.

@@ -54,6 +54,19 @@ pub(super) struct Entry<'a> {
     pub(super) copy: &'a [u8],
     /// Its schema; empty where it is in none.
     pub(super) schema: &'a [u8],
+    /// The tablespace that it was in; empty where that is the database's own.
+    pub(super) tablespace: &'a [u8],
+    /// The numbers of the entries that it depends on, as they stand in the archive.
+    pub(super) depends: &'a [u8],
+}
+
+impl Entry<'_> {
+    /// The numbers of the entries that it depends on.
+    pub(super) fn depends(&self) -> impl Iterator<Item = i64> {
+        let mut rest = self.depends;
+        std::iter::from_fn(move || take_text(&mut rest)?)
+            .filter_map(|number| std::str::from_utf8(number).ok()?.parse().ok())
+    }
 }
 
 /// `K_OFFSET_POS_SET`
@@ -80,6 +93,8 @@ pub(super) struct Contents {
     head: Option<Head>,
     /// Entries still to come.
     remaining: i64,
+    /// Whether the data behind it may be compressed, because nobody reads it.
+    without_data: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +104,11 @@ struct Head {
 }
 
 impl Contents {
+    /// For who reads the table of contents alone.
+    pub(super) fn without_data() -> Self {
+        Self { without_data: true, ..Self::default() }
+    }
+
     /// Reads further bytes and hands each entry that is complete to `each`. Once the last one was there, returns how many bytes at
     /// the end of `bytes` stand behind it.
     pub(super) fn feed(
@@ -101,7 +121,7 @@ impl Contents {
         let mut rest = pending.as_slice();
         let head = match self.head {
             Some(head) => head,
-            None => match head_of(&mut rest)? {
+            None => match head_of(&mut rest, self.without_data)? {
                 Some((head, entries)) => {
                     self.remaining = entries;
                     *self.head.insert(head)
@@ -136,7 +156,7 @@ impl Contents {
 }
 
 /// The header, and how many entries follow; `None` where more bytes are needed.
-fn head_of(bytes: &mut &[u8]) -> Result<Option<(Head, i64)>, Misunderstood> {
+fn head_of(bytes: &mut &[u8], may_be_compressed: bool) -> Result<Option<(Head, i64)>, Misunderstood> {
     const MAGIC: &[u8] = b"PGDMP";
     /// `archCustom`
     const CUSTOM: u8 = 1;
@@ -156,7 +176,7 @@ fn head_of(bytes: &mut &[u8]) -> Result<Option<(Head, i64)>, Misunderstood> {
         return Err(Misunderstood::NoArchive);
     }
     let Some((compression, entries)) = rest_of_head(&mut rest, minor) else { return Ok(None) };
-    if compression != 0 {
+    if compression != 0 && !may_be_compressed {
         return Err(Misunderstood::Compressed);
     }
     if entries < 0 {
@@ -193,20 +213,21 @@ fn entry_of<'a>(bytes: &mut &'a [u8], head: Head) -> Option<Entry<'a>> {
     let _drop = take_text(bytes)?;
     let copy = take_text(bytes)?.unwrap_or_default();
     let schema = take_text(bytes)?.unwrap_or_default();
-    for _ in ["table space", "access method"] {
-        take_text(bytes)?;
-    }
+    let tablespace = take_text(bytes)?.unwrap_or_default();
+    let _access_method = take_text(bytes)?;
     if head.minor >= 16 {
         let _relation_kind = take_integer(bytes)?;
     }
     for _ in ["owner", "with oids"] {
         take_text(bytes)?;
     }
-    // What it depends on.
+    let depends = *bytes;
     while take_text(bytes)?.is_some() {}
+    let depends = &depends[..depends.len() - bytes.len()];
     // Where its data is: flag and offset
     let &[offset, ..] = take(bytes, 1 + head.offset_size)? else { return None };
-    Some(Entry { id, has_data, has_offset: offset == OFFSET_IS_SET, tag, kind, definition, copy, schema })
+    let has_offset = offset == OFFSET_IS_SET;
+    Some(Entry { id, has_data, has_offset, tag, kind, definition, copy, schema, tablespace, depends })
 }
 
 fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {

@@ -1,6 +1,6 @@
 //! Which objects a dump makes, read from its table of contents: what a restored database can be held against.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 
 use serde::{Deserialize, Serialize};
@@ -144,11 +144,14 @@ fn value_of(definition: &[u8]) -> Option<SequenceValue> {
     Some(SequenceValue { last: last.parse().ok()?, called: called.parse().ok()? })
 }
 
-/// Reads the table of contents from the beginning of an archive, and no more.
+/// Reads the table of contents from the beginning of an archive, and no more. What was left out of a restore does not count.
 ///
 /// # Errors
 /// [`io::Error`] where the body failed. That the archive is not understood stands in what is returned.
-pub async fn read_objects(mut archive: Body) -> io::Result<Result<ArchiveObjects, Misunderstood>> {
+pub async fn read_objects(
+    mut archive: Body,
+    left_out: &HashSet<i64>,
+) -> io::Result<Result<ArchiveObjects, Misunderstood>> {
     let mut contents = Contents::default();
     let mut objects = ArchiveObjects::default();
     let mut buffer = vec![0; 64 * 1024];
@@ -157,7 +160,12 @@ pub async fn read_objects(mut archive: Body) -> io::Result<Result<ArchiveObjects
         if read == 0 {
             return Ok(Err(Misunderstood::Truncated("its table of contents")));
         }
-        match contents.feed(&buffer[..read], |entry| objects.note(&entry)) {
+        match contents.feed(
+            &buffer[..read],
+            |entry| {
+                if left_out.contains(&entry.id) { Ok(()) } else { objects.note(&entry) }
+            },
+        ) {
             Ok(None) => {}
             Ok(Some(_)) => return Ok(Ok(objects)),
             Err(reason) => return Ok(Err(reason)),
@@ -189,6 +197,8 @@ mod tests {
             definition: definition.as_bytes(),
             copy: b"",
             schema: b"public",
+            tablespace: b"",
+            depends: b"",
         };
         assert!(is_not_valid(&entry("ALTER TABLE public.t\n    ADD CONSTRAINT c CHECK ((x > 0)) NOT VALID;\n\n\n")));
         assert!(!is_not_valid(&entry("ALTER TABLE public.t ADD CONSTRAINT c CHECK ((x <> 'NOT VALID;'::text));")));

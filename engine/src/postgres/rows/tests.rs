@@ -7,7 +7,7 @@ use crate::postgres::{Restoring, Section, Tool, read_toc};
 use crate::stream::{Body, body_of, produce};
 
 /// Tables of every size: of no row, of few, of more than one session takes by itself, and of rows that are larger than a batch.
-const TABLES: &str = r"
+const TABLES: &str = r#"
     CREATE TABLE empty (id serial PRIMARY KEY);
     CREATE TABLE few (id serial PRIMARY KEY, name text);
     INSERT INTO few (name) VALUES (E'two\nlines'), ('\.'), (NULL), (E'\t\\');
@@ -22,12 +22,17 @@ const TABLES: &str = r"
     CREATE TABLE part_a PARTITION OF parted FOR VALUES FROM (0) TO (10000);
     CREATE TABLE part_b PARTITION OF parted FOR VALUES FROM (10000) TO (20000);
     INSERT INTO parted SELECT i, repeat('x', 200) FROM generate_series(0, 19999) i;
+    CREATE TYPE mood AS ENUM ('a', 'b', 'c');
+    CREATE TABLE "hashed ""by"" enum" (k mood, v text) PARTITION BY HASH (k);
+    CREATE TABLE hash_0 PARTITION OF "hashed ""by"" enum" FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+    CREATE TABLE hash_1 PARTITION OF "hashed ""by"" enum" FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+    INSERT INTO "hashed ""by"" enum" SELECT (ARRAY['a', 'b', 'c'])[1 + i % 3]::mood, repeat('x', 200) FROM generate_series(1, 90000) i;
     CREATE SCHEMA other;
     CREATE TABLE other.many AS TABLE few;
     CREATE MATERIALIZED VIEW materialized AS SELECT count(*) FROM many;
     SELECT lo_from_bytea(0, decode(repeat('0a', 500000), 'hex')) FROM generate_series(1, 3);
     SELECT setval('few_id_seq', 4711);
-";
+"#;
 
 fn endpoint(cluster: &Cluster, database: &str) -> Endpoint {
     Endpoint {
@@ -79,7 +84,14 @@ async fn load_into(
     let path = folder.path().join("skeleton");
     let skeleton = std::fs::File::create(&path).unwrap();
     let mut archive = ArchiveTables::open(body(dump.to_vec()), skeleton).await.unwrap();
-    let restoring = Restoring { tool: &tool, endpoint: &endpoint, toc: &toc, tuning: &tuning, scratch: folder.path() };
+    let restoring = Restoring {
+        tool: &tool,
+        endpoint: &endpoint,
+        toc: &toc,
+        tuning: &tuning,
+        scratch: folder.path(),
+        without_tablespaces: false,
+    };
     restoring.file(&path, Section::PreData).await.unwrap();
     load_rows(&endpoint, &tuning, &mut archive, "the dump of a test").await?;
     restoring.file(&path, Section::DataBesideRows).await.unwrap();
@@ -191,4 +203,13 @@ async fn a_session_that_ends_fails_the_others() {
         let said = crate::error::explain(&loaded.unwrap_err()).to_string();
         assert!(said.contains("unable to load the rows of public.many on "), "{said}");
     }
+}
+
+#[test]
+fn copy_statement_names_its_table() {
+    let named = |copy: &str| loaded_by(copy).map(|(schema, name)| format!("{schema}|{name}"));
+    assert_eq!(named("COPY public.res_users (id) FROM stdin").as_deref(), Some("public|res_users"));
+    assert_eq!(named(r#"COPY "a ""b""."."c" FROM stdin"#).as_deref(), Some(r#"a "b".|c"#));
+    assert_eq!(named("COPY public FROM stdin"), None);
+    assert_eq!(named(r#"COPY public."x"#), None);
 }

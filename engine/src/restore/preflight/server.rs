@@ -3,7 +3,8 @@
 use super::super::obstacle::{Examined, Obstacle};
 use crate::manifest::Manifest;
 use crate::postgres::{
-    Abilities, Extension, Locale, PostgresError, Session, abilities, find_extensions, has_locale, quote,
+    Abilities, Extension, Locale, Member, Members, PostgresError, Session, abilities, find_extensions, has_locale,
+    quote,
 };
 
 pub(super) async fn look(manifest: &Manifest, server: &Session, found: &mut Examined) -> Result<(), PostgresError> {
@@ -32,7 +33,36 @@ pub(super) async fn look(manifest: &Manifest, server: &Session, found: &mut Exam
     let names = manifest.server.extensions.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "plpgsql");
     let extensions = find_extensions(server, &names.collect::<Vec<_>>()).await?;
     found.obstacles.extend(extensions.iter().filter_map(|one| extension(one, role, &can)));
+    if let Some(source) = &manifest.source {
+        found.warnings.extend(altered_members(&source.members, role, &can));
+        found.obstacles.extend(needed_members(&source.members, role, &can));
+    }
     Ok(())
+}
+
+/// What a role may not make as it was at the source: functions of extensions that were altered there for an index.
+pub(crate) fn altered_members(members: &Members, role: &str, can: &Abilities) -> Option<Obstacle> {
+    // Who calls PostgreSQL's own functions is written down nowhere.
+    let matters = |one: &&Member| one.used || one.extension.is_none();
+    let altered = members.functions.iter().filter(|one| one.altered && one.is_immutable()).filter(matters);
+    let names: Vec<_> = altered.map(|one| one.function.escape_debug().to_string()).collect();
+    let message = format!(
+        "functions of extensions were altered at the source, which only a superuser may do here, and not {role:?}: {}; indexes that call them are left out where they need it",
+        names.join(", ")
+    );
+    let hint = "restore as a superuser; or create the indexes that are named as left out by hand afterwards";
+    (!names.is_empty() && !can.is_superuser).then(|| Obstacle::new("extensions", message, hint))
+}
+
+/// What a role may not make as it was at the source, and without which tables cannot be made.
+fn needed_members(members: &Members, role: &str, can: &Abilities) -> Option<Obstacle> {
+    let needed = members.functions.iter().filter(|one| one.altered && one.needed && one.is_immutable());
+    let names: Vec<_> = needed.map(|one| one.function.escape_debug().to_string()).collect();
+    let message = format!(
+        "generated columns or partition keys call functions of extensions that were altered at the source, which only a superuser may do here, and not {role:?}: {}",
+        names.join(", ")
+    );
+    (!names.is_empty() && !can.is_superuser).then(|| Obstacle::new("extensions", message, "restore as a superuser"))
 }
 
 /// Whether the server knows the provider of the database's locale.

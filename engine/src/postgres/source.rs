@@ -1,0 +1,282 @@
+//! What a source is like, as far as a copy of it must know.
+//!
+//! It is read once, in the backup's snapshot, and recorded in the manifest. Its size is bounded, whatever the database holds.
+
+mod specials;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::specials::{Special, SpecialKind};
+use super::{Members, PostgresError, Session, read_members};
+
+/// What a database has that its dump does not say, or that not every server and role can take.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SourceFacts {
+    /// Functions of its extensions.
+    pub members: Members,
+    /// Publications, subscriptions, event triggers, policies and the like: those that concern more than the database.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub specials: Vec<Special>,
+    /// How many more of them there are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_specials: u64,
+    /// Objects of extensions' making left aside, what only a superuser may create: operator classes, functions in C.
+    #[serde(skip_serializing_if = "Names::is_none")]
+    pub superuser_only: Names,
+    /// Collations of ICU that it has, or that its columns have.
+    #[serde(skip_serializing_if = "Names::is_none")]
+    pub icu_collations: Names,
+    /// Locales of the server's system that its collations have, and those of its columns.
+    #[serde(skip_serializing_if = "Names::is_none")]
+    pub locales: Names,
+    /// Tablespaces that its tables and indexes are in, but its own.
+    #[serde(skip_serializing_if = "Names::is_none")]
+    pub tablespaces: Names,
+    /// Unlogged tables. A dump that is made on a hot standby has no rows of them.
+    #[serde(skip_serializing_if = "Names::is_none")]
+    pub unlogged: Names,
+    /// Constraints that are not validated, those that children inherit among them.
+    #[serde(skip_serializing_if = "Names::is_none")]
+    pub not_valid: Names,
+    /// Tables whose policies hold for their owner, too.
+    #[serde(skip_serializing_if = "Names::is_none")]
+    pub forced_row_security: Names,
+    /// Foreign servers.
+    #[serde(skip_serializing_if = "Names::is_none")]
+    pub foreign_servers: Names,
+    /// Schemas but `public`.
+    #[serde(skip_serializing_if = "Names::is_none")]
+    pub schemas: Names,
+    /// Roles that own something in it. A copy belongs to the role that restored it.
+    #[serde(skip_serializing_if = "Names::is_none")]
+    pub owners: Names,
+    /// Settings of the database itself, and of roles in it. A dump does not have them.
+    #[serde(skip_serializing_if = "Names::is_none")]
+    pub settings: Names,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl SourceFacts {
+    /// What is special about it, in words for a person: what it is called, and how many and which.
+    pub fn described(&self) -> Vec<String> {
+        let lists = [
+            ("tablespace", &self.tablespaces),
+            ("unlogged table", &self.unlogged),
+            ("constraint that is not validated", &self.not_valid),
+            ("table with forced row security", &self.forced_row_security),
+            ("foreign server", &self.foreign_servers),
+            ("object that only a superuser may create", &self.superuser_only),
+            ("schema but public", &self.schemas),
+            ("setting of the database", &self.settings),
+        ];
+        let mut found: Vec<String> = Vec::new();
+        let kinds = self.specials.chunk_by(|a, b| a.kind == b.kind);
+        for kind in kinds {
+            let names = Names { count: kind.len() as u64, first: kind.iter().map(|one| one.name.clone()).collect() };
+            found.extend(kind.first().map(|one| names.described(one.kind.name())));
+        }
+        let altered = self.members.functions.iter().filter(|one| one.altered && one.used);
+        let altered = Names::of(altered.map(|one| one.function.clone()));
+        let lists = lists.into_iter().chain([("altered function of an extension", &altered)]);
+        found.extend(lists.filter(|(_, names)| !names.is_none()).map(|(what, names)| names.described(what)));
+        found
+    }
+}
+
+/// Some names, of which the first are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them.
+    pub first: Vec<String>,
+}
+
+impl Names {
+    /// Names that are kept of each kind.
+    const KEPT: usize = 100;
+
+    fn of(names: impl Iterator<Item = String>) -> Self {
+        let first: Vec<_> = names.collect();
+        Self { count: first.len() as u64, first }
+    }
+
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        self.count == 0
+    }
+
+    /// `2 publications: a, b`
+    fn described(&self, what: &str) -> String {
+        let what = match (self.count, what.split_once(' ')) {
+            (1, _) => what.to_owned(),
+            // Only the first noun has a plural: `tables with …`, `objects that …`.
+            (_, Some((noun, rest)))
+                if rest.starts_with("with ")
+                    || rest.starts_with("that ")
+                    || rest.starts_with("of ")
+                    || rest.starts_with("but ") =>
+            {
+                format!("{noun}s {rest}")
+            }
+            _ if what.ends_with("policy") => "policies".to_owned(),
+            _ => format!("{what}s"),
+        };
+        format!("{} {what}: {self}", self.count)
+    }
+}
+
+impl std::fmt::Display for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const SHOWN: usize = 5;
+        // A name is data: what could play tricks with a terminal or a log is written out.
+        let shown: Vec<_> = self.first.iter().take(SHOWN).map(|name| name.escape_debug().to_string()).collect();
+        let more = if self.count > shown.len() as u64 { ", …" } else { "" };
+        write!(f, "{}{more}", shown.join(", "))
+    }
+}
+
+/// Functions of extensions that are recorded.
+const MEMBERS: usize = 500;
+
+/// Reads what the session's database is like, in the transaction that the session is in.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn source_facts(session: &Session) -> Result<SourceFacts, PostgresError> {
+    let (count, specials) = specials::read_specials(session).await?;
+    Ok(SourceFacts {
+        members: read_members(session, &[], MEMBERS).await?,
+        more_specials: count.saturating_sub(specials.len() as u64),
+        specials,
+        superuser_only: names(session, "objects that only a superuser may create", SUPERUSER_ONLY).await?,
+        icu_collations: names(session, "collations of ICU", ICU_COLLATIONS).await?,
+        locales: names(session, "locales of collations", LOCALES).await?,
+        tablespaces: names(session, "tablespaces", TABLESPACES).await?,
+        unlogged: names(session, "unlogged tables", UNLOGGED).await?,
+        not_valid: names(session, "constraints that are not validated", NOT_VALID).await?,
+        forced_row_security: names(session, "tables with forced row security", FORCED).await?,
+        foreign_servers: names(session, "foreign servers", SERVERS).await?,
+        schemas: names(session, "schemas", SCHEMAS).await?,
+        owners: names(session, "owners", OWNERS).await?,
+        settings: names(session, "settings of the database", SETTINGS).await?,
+    })
+}
+
+const ICU_COLLATIONS: &str = "SELECT n.nspname::pg_catalog.text || '.' || l.collname::pg_catalog.text
+    FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace
+    WHERE l.collprovider = 'i' AND (l.oid >= 16384 AND n.nspname <> 'pg_catalog'
+        OR l.oid IN (SELECT a.attcollation FROM pg_catalog.pg_attribute a WHERE a.attrelid >= 16384)) ORDER BY 1";
+
+const LOCALES: &str =
+    "SELECT DISTINCT v.locale FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace
+    CROSS JOIN LATERAL (VALUES (l.collcollate::pg_catalog.text), (l.collctype::pg_catalog.text)) AS v(locale)
+    WHERE l.collprovider = 'c' AND v.locale NOT IN ('C', 'POSIX') AND (l.oid >= 16384 AND n.nspname <> 'pg_catalog'
+        OR l.oid IN (SELECT a.attcollation FROM pg_catalog.pg_attribute a WHERE a.attrelid >= 16384)) ORDER BY 1";
+
+const UNLOGGED: &str = "SELECT n.nspname::pg_catalog.text || '.' || c.relname::pg_catalog.text
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relpersistence = 'u' AND c.relkind IN ('r', 'p') ORDER BY 1";
+
+const FORCED: &str = "SELECT n.nspname::pg_catalog.text || '.' || c.relname::pg_catalog.text
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relrowsecurity AND c.relforcerowsecurity ORDER BY 1";
+
+const NOT_VALID: &str =
+    "SELECT n.nspname::pg_catalog.text || '.' || coalesce(c.relname, t.typname)::pg_catalog.text || ' '
+        || x.conname::pg_catalog.text
+    FROM pg_catalog.pg_constraint x JOIN pg_catalog.pg_namespace n ON n.oid = x.connamespace
+    LEFT JOIN pg_catalog.pg_class c ON c.oid = x.conrelid LEFT JOIN pg_catalog.pg_type t ON t.oid = x.contypid
+    WHERE NOT x.convalidated ORDER BY 1";
+
+const TABLESPACES: &str = "SELECT s.spcname::pg_catalog.text FROM pg_catalog.pg_tablespace s
+    WHERE s.oid IN (SELECT c.reltablespace FROM pg_catalog.pg_class c) AND s.spcname NOT IN ('pg_default', 'pg_global') ORDER BY 1";
+
+const SERVERS: &str = "SELECT s.srvname::pg_catalog.text FROM pg_catalog.pg_foreign_server s ORDER BY 1";
+
+const SCHEMAS: &str = "SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_namespace n
+    WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'public') ORDER BY 1";
+
+const OWNERS: &str = "SELECT DISTINCT pg_catalog.pg_get_userbyid(c.relowner)::pg_catalog.text
+    FROM pg_catalog.pg_class c WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') ORDER BY 1";
+
+/// Their names, not what they are set to: that may be a secret.
+const SETTINGS: &str =
+    "SELECT CASE WHEN s.setrole = 0 THEN '' ELSE pg_catalog.pg_get_userbyid(s.setrole)::pg_catalog.text || ': ' END
+        || pg_catalog.split_part(c.setting, '=', 1)
+    FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+    CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS c(setting)
+    WHERE d.datname = pg_catalog.current_database() ORDER BY 1";
+
+/// What CREATE refuses to everybody but a superuser, but what extensions have made. The constructors of a range type are in the server's
+/// own language, and come with the type.
+const SUPERUSER_ONLY: &str = "
+    SELECT found.what FROM (
+        SELECT 'pg_catalog.pg_opclass'::pg_catalog.regclass, o.oid, 'operator class ' || n.nspname::pg_catalog.text || '.' || o.opcname::pg_catalog.text
+        FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_namespace n ON n.oid = o.opcnamespace
+        UNION ALL
+        SELECT 'pg_catalog.pg_opfamily'::pg_catalog.regclass, o.oid, 'operator family ' || n.nspname::pg_catalog.text || '.' || o.opfname::pg_catalog.text
+        FROM pg_catalog.pg_opfamily o JOIN pg_catalog.pg_namespace n ON n.oid = o.opfnamespace
+        UNION ALL
+        SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid, 'base type ' || n.nspname::pg_catalog.text || '.' || t.typname::pg_catalog.text
+        FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+        WHERE t.typtype = 'b' AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = t.oid)
+        UNION ALL
+        SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 'function ' || n.nspname::pg_catalog.text || '.' || p.proname::pg_catalog.text
+        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+        WHERE p.prokind <> 'a' AND (NOT l.lanpltrusted AND l.lanname <> 'sql' OR p.proleakproof OR EXISTS (
+            SELECT FROM pg_catalog.unnest(p.proconfig) AS c(setting) JOIN pg_catalog.pg_settings s
+                ON s.name = pg_catalog.split_part(c.setting, '=', 1) WHERE s.context IN ('superuser', 'superuser-backend')))
+        UNION ALL
+        SELECT 'pg_catalog.pg_language'::pg_catalog.regclass, l.oid, 'language ' || l.lanname::pg_catalog.text FROM pg_catalog.pg_language l
+        UNION ALL
+        SELECT 'pg_catalog.pg_am'::pg_catalog.regclass, a.oid, 'access method ' || a.amname::pg_catalog.text FROM pg_catalog.pg_am a
+        UNION ALL
+        SELECT 'pg_catalog.pg_cast'::pg_catalog.regclass, c.oid, 'cast of ' || pg_catalog.format_type(c.castsource, NULL)
+        FROM pg_catalog.pg_cast c WHERE c.castmethod = 'b'
+        UNION ALL
+        SELECT 'pg_catalog.pg_ts_parser'::pg_catalog.regclass, t.oid, 'text search parser ' || t.prsname::pg_catalog.text FROM pg_catalog.pg_ts_parser t
+        UNION ALL
+        SELECT 'pg_catalog.pg_ts_template'::pg_catalog.regclass, t.oid, 'text search template ' || t.tmplname::pg_catalog.text FROM pg_catalog.pg_ts_template t
+        UNION ALL
+        SELECT 'pg_catalog.pg_foreign_data_wrapper'::pg_catalog.regclass, w.oid, 'foreign-data wrapper ' || w.fdwname::pg_catalog.text
+        FROM pg_catalog.pg_foreign_data_wrapper w
+        UNION ALL
+        SELECT 'pg_catalog.pg_foreign_server'::pg_catalog.regclass, s.oid, 'foreign server ' || s.srvname::pg_catalog.text
+        FROM pg_catalog.pg_foreign_server s
+    ) AS found(catalog, id, what)
+    WHERE found.id >= 16384 AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_depend d WHERE d.classid = found.catalog AND d.objid = found.id AND d.deptype IN ('e', 'i'))
+    ORDER BY 1";
+
+/// The names that a query lists, all of which are counted.
+async fn names(session: &Session, what: &str, query: &str) -> Result<Names, PostgresError> {
+    let query =
+        format!("SELECT pg_catalog.count(*) OVER (), listed.name FROM ({query}) AS listed(name) LIMIT {}", Names::KEPT);
+    let rows = session.query(&query, &[]).await.map_err(session.failed(format!("list the {what}")))?;
+    let count = rows.first().map_or(0, |row| row.get::<_, i64>(0).unsigned_abs());
+    Ok(Names { count, first: rows.iter().map(|row| row.get(1)).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_names_read_as_sentences() {
+        let names = |count, first: &[&str]| Names { count, first: first.iter().map(|&name| name.to_owned()).collect() };
+        assert_eq!(names(1, &["a"]).described("policy"), "1 policy: a");
+        assert_eq!(names(2, &["a", "b\n"]).described("policy"), "2 policies: a, b\\n");
+        assert_eq!(
+            names(200, &["a"]).described("table with forced row security"),
+            "200 tables with forced row security: a, …"
+        );
+        assert_eq!(names(2, &["a", "b"]).described("unlogged table"), "2 unlogged tables: a, b");
+    }
+}
