@@ -8,10 +8,13 @@ mod output;
 mod progress;
 mod table;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
 use daemon::log::RunLogs;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -41,11 +44,29 @@ fn main() -> ExitCode {
 
 /// Logs to stderr what `filter` lets through; what a daemon's runs say goes to `logs` as well.
 fn log(arguments: &Arguments, filter: EnvFilter, logs: &RunLogs) {
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+    let filter = filter.and(filter_fn(keeps_secrets));
     let runs = matches!(arguments.command, Command::Daemon { .. }).then(|| logs.layer());
     let registry = tracing_subscriber::registry().with(runs);
     match arguments.log_format() {
         LogFormat::Human => registry.with(lines.with_filter(filter)).init(),
         LogFormat::Json => registry.with(lines.json().with_filter(filter)).init(),
+    }
+}
+
+/// Libraries whose debug log has whole addresses and messages, in which tokens and passwords stand.
+const TALKATIVE: [&str; 6] = ["ureq", "ureq_proto", "lettre", "hyper", "hyper_util", "rustls"];
+/// Libraries whose trace log has requests with their headers.
+const CHATTY: [&str; 5] =
+    ["aws_sigv4", "aws_runtime", "aws_smithy_runtime", "aws_smithy_http_client", "tokio_postgres"];
+
+/// Whether what is logged there holds no secret, whatever `RUST_LOG` asks for.
+fn keeps_secrets(metadata: &Metadata<'_>) -> bool {
+    let library = metadata.target().split("::").next().unwrap_or_default();
+    match *metadata.level() {
+        Level::TRACE => !TALKATIVE.contains(&library) && !CHATTY.contains(&library),
+        Level::DEBUG => !TALKATIVE.contains(&library),
+        _ => true,
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn progress(output: Output) -> Progress {
     if std::io::stderr().is_terminal() {
         return Progress::new(Arc::new(Bars { bars: MultiProgress::new(), shown: Mutex::default(), output }));
     }
-    Progress::new(Arc::new(Lines { started: Instant::now(), output }))
+    Progress::new(Arc::new(Lines { began: Mutex::default(), output }))
 }
 
 /// A bar for each task, redrawn a few times a second from the task's own counter.
@@ -76,24 +76,34 @@ impl Bars {
 
 /// A line when a task has ended: enough for a log.
 struct Lines {
-    started: Instant,
+    /// When each task began, by its name.
+    began: Mutex<HashMap<String, Instant>>,
     output: Output,
 }
 
 impl Observer for Lines {
-    fn began(&self, _: &Task) {}
+    fn began(&self, task: &Task) {
+        self.lock().insert(task.name().to_owned(), Instant::now());
+    }
 
     fn ended(&self, task: &Task) {
+        let began = self.lock().remove(task.name());
         // Nothing came of it: what there is to be said is the error's.
         if task.done() == 0 {
             return;
         }
-        let seconds = self.started.elapsed().as_secs_f64();
+        let seconds = began.map_or(0.0, |began| began.elapsed().as_secs_f64());
         eprintln!("{}: {} after {seconds:.1} s", last_segment(task.name()), HumanBytes(task.done()));
     }
 
     fn warned(&self, message: &str) {
         self.output.warning(message);
+    }
+}
+
+impl Lines {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {
+        self.began.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

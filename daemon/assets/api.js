@@ -32,13 +32,70 @@ export const post = (path, body = {}) => ask("POST", path, body);
 /** A path of segments that come from data. */
 export const path = (...segments) => `/${segments.map((segment) => encodeURIComponent(segment)).join("/")}`;
 
+/** Between two signs of life of a tab. */
+const ALIVE = 30_000;
+
+/**
+ * Listens to what happens. `heard(name, data)` is called for each event, `changed(connected)` when the line breaks or is there again.
+ * All tabs share one line where the browser can do that.
+ */
+export function listen(url, heard, changed = () => {}) {
+  const line = { address: `/api/v1${url}`, heard, changed, close: () => {} };
+  if (typeof SharedWorker === "function") share(line);
+  else hold(line);
+  return { close: () => line.close() };
+}
+
+function share(line) {
+  const worker = new SharedWorker("/events.js");
+  const { port } = worker;
+  const say = (message) => port.postMessage(message);
+  const alive = setInterval(() => say({ url: line.address }), ALIVE);
+  const leave = () => {
+    clearInterval(alive);
+    window.removeEventListener("pagehide", leave);
+    say({ bye: true });
+    port.close();
+  };
+  port.onmessage = ({ data }) => {
+    if (data.name) line.heard(data.name, JSON.parse(data.data));
+    else line.changed(data.connected);
+  };
+  // The script could not be had, or has a fault.
+  worker.onerror = () => {
+    leave();
+    hold(line);
+  };
+  window.addEventListener("pagehide", leave);
+  // A page that the browser kept comes back as it was.
+  window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+  line.close = leave;
+  say({ url: line.address });
+}
+
 const NAMES = ["began", "progress", "log", "ended", "missed", "reloaded", "reload_failed", "stopping", "repository", "lagged"];
 
-/** Listens to what happens. `heard(name, data)` is called for each event, `changed(connected)` when the line breaks or is there again. */
-export function listen(url, heard, changed = () => {}) {
-  const source = new EventSource(`/api/v1${url}`);
-  source.addEventListener("open", () => changed(true));
-  source.addEventListener("error", () => changed(false));
-  for (const name of NAMES) source.addEventListener(name, (event) => heard(name, JSON.parse(event.data)));
-  return source;
+/** A line of this tab's own, while somebody sees it. */
+function hold(line) {
+  let source = null;
+  const turn = () => {
+    if (document.visibilityState !== "visible") {
+      source?.close();
+      source = null;
+      return;
+    }
+    if (source) return;
+    source = new EventSource(line.address);
+    source.addEventListener("open", () => line.changed(true));
+    source.addEventListener("error", () => line.changed(false));
+    for (const name of NAMES) source.addEventListener(name, (event) => line.heard(name, JSON.parse(event.data)));
+    // What happened meanwhile was not heard.
+    line.heard("lagged", {});
+  };
+  document.addEventListener("visibilitychange", turn);
+  line.close = () => {
+    document.removeEventListener("visibilitychange", turn);
+    source?.close();
+  };
+  turn();
 }

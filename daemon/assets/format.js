@@ -31,6 +31,14 @@ export function seconds(value) {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
+/** A figure of a run, whose name ends in its unit: what it is, and how much. */
+export function figure(name, value) {
+  const units = [["_milliseconds", (number) => seconds(number / 1000)], ["_seconds", seconds], ["_bytes", bytes]];
+  const [unit, format] = units.find(([unit]) => name.endsWith(unit)) ?? ["", count];
+  const words = name.slice(0, name.length - unit.length).replaceAll("_", " ");
+  return [words[0].toUpperCase() + words.slice(1), format(value)];
+}
+
 /** `2026-11-21 02:00`, in the browser's time. */
 export function moment(text) {
   if (!text) return "–";

@@ -5,7 +5,7 @@ import { get, ask, path, post } from "./api.js";
 import { calendar, HOLDS } from "./calendar.js";
 import { chart } from "./chart.js";
 import { announce, h } from "./dom.js";
-import { bytes, count, moment, plural, seconds } from "./format.js";
+import { bytes, count, figure, moment, plural, seconds } from "./format.js";
 import { badge, button, facts, note, runBadge, runLength, stateBadge, table, tasks, trigger, trouble, when } from "./parts.js";
 
 const YEAR = 366 * 86_400_000;
@@ -34,6 +34,7 @@ export async function instances() {
         : `${repository.location} has not been looked at yet.`,
     ),
     repository.error && trouble(repository.error),
+    status.state_error && trouble(status.state_error),
     note(status.notifiers.map((notifier) => notifier.problem).filter(Boolean)),
     instances.length === 0 && h("p", {}, "The configuration has no instance."),
     h("ul", { class: "cards" }, instances.map((instance) => card(instance, status.runs))),
@@ -275,7 +276,7 @@ export async function run(id) {
         ["Took", run.ended_at ? runLength(run) : `${runLength(run)} so far`],
         ["Attempt", run.live?.attempt > 1 ? String(run.live.attempt) : null],
         ["Backup", outcome.backup && h("a", { href: backupHref(run.instance, outcome.backup) }, outcome.backup)],
-        ...Object.entries(outcome.figures ?? {}).map(([name, value]) => [capital(name.replaceAll("_", " ")), name.endsWith("bytes") ? bytes(value) : name.endsWith("seconds") ? seconds(value) : count(value)]),
+        ...Object.entries(outcome.figures ?? {}).map(([name, value]) => figure(name, value)),
       ].filter((pair) => pair)),
       ...[note(outcome.warnings), outcome.error && trouble(outcome.error), run.live?.last_failure && trouble(run.live.last_failure), tasks(run.live)].filter(Boolean),
       ...(run.live && !run.live.stopping ? [h("div", { class: "actions" }, button("Cancel", () => post(`${path("runs", id)}/cancel`), { id: "cancel" }))] : []),

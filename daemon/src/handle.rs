@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::config::{Config, ConfigError, ConfigFile};
-use engine::error::explain;
+use engine::error::{Explanation, explain};
 use engine::repository::{Repository, RepositoryError};
 use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast};
@@ -224,6 +224,15 @@ impl Handle {
         journal.runs().rev().filter(wanted).take(filter.limit.unwrap_or(usize::MAX)).cloned().collect()
     }
 
+    /// Why the daemon's state is not on the disk, where that is so; looked at anew. What runs goes on all the same.
+    pub async fn state_trouble(&self) -> Option<Explanation> {
+        let looked = self.0.write(|journal| {
+            journal.settle();
+            journal.trouble().map(JournalError::explain)
+        });
+        looked.await.unwrap_or_else(|error| Some(error.explain()))
+    }
+
     /// The lines of a run's log, ended or not; none where it said nothing, or is long past.
     ///
     /// # Errors
@@ -265,8 +274,8 @@ impl Handle {
         let (name, now) = (instance.to_owned(), shared.clock.now());
         let record = shared
             .write(move |journal| {
-                let id = journal.begin(&name, job, target.as_deref(), trigger.clone(), now)?;
-                Ok(RunRecord { id, instance: name, job, target, trigger, began_at: now, ended_at: None, outcome: None })
+                let id = journal.begin(&name, job, target.as_deref(), trigger.clone(), now);
+                RunRecord { id, instance: name, job, target, trigger, began_at: now, ended_at: None, outcome: None }
             })
             .await?;
         let live = Arc::new(Live::new(record.clone(), order));
@@ -349,17 +358,18 @@ impl Shared {
     }
 
     /// Writes to the journal on a thread: each line waits for the disk.
+    ///
+    /// # Errors
+    /// A fault of this program on that thread
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        write: impl FnOnce(&mut Journal) -> Result<T, JournalError> + Send + 'static,
+        write: impl FnOnce(&mut Journal) -> T + Send + 'static,
     ) -> Result<T, JournalError> {
         let journal = self.journal.clone();
         let written =
             tokio::task::spawn_blocking(move || write(&mut journal.lock().unwrap_or_else(PoisonError::into_inner)));
         let path = || self.state_dir.join("journal.jsonl");
-        written
-            .await
-            .unwrap_or_else(|error| Err(JournalError::Io { action: "write", path: path(), source: error.into() }))
+        written.await.map_err(|error| JournalError::Io { action: "write", path: path(), source: error.into() })
     }
 
     /// Tells whoever listens.

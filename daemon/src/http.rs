@@ -9,6 +9,7 @@ mod connections;
 mod events;
 mod extract;
 mod facts;
+mod guesses;
 mod health;
 mod instances;
 mod metrics;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
@@ -35,6 +37,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::access::Access;
+use self::connections::Guest;
 use self::events::Streams;
 use self::facts::Facts;
 use self::health::Readiness;
@@ -47,6 +50,10 @@ use crate::handle::Handle;
 const LARGEST_BODY: usize = 64 * 1024;
 /// How long an answer may take, from a request's head to the answer's.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a request's body may take.
+const BODY: Duration = Duration::from_secs(10);
+/// Between two looks whether that file is there.
+const LOOK: Duration = Duration::from_secs(10);
 /// The file in the state folder that says where the daemon listens.
 const ADDRESS: &str = "address";
 
@@ -151,8 +158,14 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let address_file = handle.state_dir().join(ADDRESS);
-        write_address(&address_file, address)
-            .map_err(|source| ListenError::Address { path: address_file.clone(), source })?;
+        match write_address(&address_file, address) {
+            // The commands next to the daemon do not find it then; what it does goes on.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                tracing::warn!("unable to write {}: {error}", address_file.display());
+            }
+            Err(source) => return Err(ListenError::Address { path: address_file, source }),
+            Ok(()) => {}
+        }
         let ended = CancellationToken::new();
         let api = Api(Arc::new(Served {
             handle: handle.clone(),
@@ -164,9 +177,10 @@ impl Server {
         }));
         tracing::info!(%address, "listening");
         let task = tokio::spawn({
-            let ended = ended.clone();
+            let (ended, address_file) = (ended.clone(), address_file.clone());
             async move {
                 tokio::join!(
+                    keep_address(&address_file, address, &ended),
                     connections::serve(listener, router(api.clone()), &ended),
                     facts::keep(&api, &ended),
                     metrics::count(&api, &ended),
@@ -184,6 +198,15 @@ impl Server {
         }
         // Whoever finds it finds nobody there: that is told from a daemon.
         let _ = std::fs::remove_file(self.address_file);
+    }
+}
+
+/// Writes the file again where it is missing: it could not be written before, or its folder was away.
+async fn keep_address(path: &Path, address: SocketAddr, ended: &CancellationToken) {
+    while ended.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
+        if !path.exists() && write_address(path, address).is_ok() {
+            tracing::info!("wrote {}", path.display());
+        }
     }
 }
 
@@ -238,11 +261,34 @@ fn router(api: Api) -> Router {
         .layer(middleware::from_fn_with_state(api.clone(), access::refuse_other_sites))
         .layer(middleware::from_fn(in_time))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn(with_body))
         .layer(middleware::from_fn(with_headers))
         .with_state(api)
 }
 
-/// Nobody waits for ever: neither a client for a store that hangs, nor the daemon for a client that sends its body slowly.
+/// Reads the body before anything is done because of it. Until it is there, the connection may have to give way to another one.
+async fn with_body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let bytes = match tokio::time::timeout(BODY, to_bytes(body, LARGEST_BODY)).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(_)) => {
+            let detail = format!("the body is too large, or broke off; {LARGEST_BODY} bytes are the most");
+            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).into_response();
+        }
+        Err(_) => {
+            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body came too slowly");
+            return ([(header::CONNECTION, "close")], problem).into_response();
+        }
+    };
+    let busy = parts.extensions.get::<Arc<Guest>>().map(Guest::busy);
+    let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+    match busy {
+        Some(busy) => response.map(|body| busy.until_sent(body)),
+        None => response,
+    }
+}
+
+/// Nobody waits for ever for a store that hangs.
 async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(PATIENCE, next.run(request)).await {
         Ok(response) => response,

@@ -1,22 +1,25 @@
 //! What ran, and how it ended: a file that survives restarts.
 //!
 //! `journal.jsonl` in the state folder has an event a line, each written and flushed before anything is done because of it. What
-//! a crash tears is the last line alone, and that is cut off when the file is opened. A run that began and of which
+//! a crash tears is the last line alone, and that is cut off when the file is opened. Where the file cannot be written, the daemon
+//! goes on with what is in memory: a backup must not wait for the disk of the daemon's own state. [`Journal::trouble`] says so, and
+//! what is unwritten is written as soon as that is possible. A run that began and of which
 //! no end is known then is [`Outcome::Lost`]: whoever asks learns that it did not end well, rather than that it still goes on.
 
 mod error;
 mod file;
 mod record;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use engine::error::explain;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::error::JournalError;
-use self::file::JournalFile;
 pub use self::file::is_in_use;
+use self::file::{JournalFile, is_full};
 use self::record::Event;
 pub use self::record::{Outcome, RunId, RunRecord, Trigger};
 use crate::agenda::Job;
@@ -31,8 +34,14 @@ const SLACK: usize = KEPT_RUNS / 50;
 /// The journal of one daemon. Only one process has a state folder's journal open.
 #[derive(Debug)]
 pub struct Journal {
-    file: JournalFile,
+    /// `None`: the disk was full when it was to be made.
+    file: Option<JournalFile>,
+    folder: PathBuf,
     history: History,
+    /// Events that are not on the disk, the oldest first.
+    unwritten: VecDeque<Event>,
+    /// Why the last attempt to write failed; `None` where all is written.
+    trouble: Option<JournalError>,
 }
 
 /// What a journal says: all that follows from its events.
@@ -58,63 +67,99 @@ impl Journal {
     /// Opens the journal in `folder`, which is made where it is missing, and writes down the runs that were lost.
     ///
     /// # Errors
-    /// [`JournalError::InUse`] where another process has it open; [`JournalError::Io`]
+    /// [`JournalError::InUse`] where another process has it open; [`JournalError::Io`], but not where the disk is full: then it is in
+    /// memory, see [`Self::trouble`].
     pub fn open(folder: &Path, now: Timestamp) -> Result<Self, JournalError> {
-        let (file, text) = JournalFile::open(folder)?;
-        let mut journal = Self { file, history: History::of(&text) };
+        let (file, text, trouble) = match JournalFile::open(folder) {
+            Ok((file, text)) => (Some(file), text, None),
+            Err(JournalError::Io { action, path, source }) if is_full(&source) => {
+                (None, Vec::new(), Some(JournalError::Io { action, path, source }))
+            }
+            Err(error) => return Err(error),
+        };
+        let (folder, history, unwritten) = (folder.to_owned(), History::of(&text), VecDeque::new());
+        let mut journal = Self { file, folder, history, unwritten, trouble };
         drop(text);
         let unfinished: Vec<_> = journal.runs().filter(|run| run.ended_at.is_none()).map(|run| run.id).collect();
         for id in unfinished {
-            journal.end(id, now, Outcome::Lost)?;
+            journal.end(id, now, Outcome::Lost);
         }
         if journal.history.forget(now) {
-            journal.file.replace(&journal.history.events())?;
+            journal.shorten();
         }
         Ok(journal)
     }
 
     /// Writes down that a slot is served or let go, or that a job is heeded from `slot` on.
-    ///
-    /// # Errors
-    /// [`JournalError::Io`]; nothing is then taken to be written.
-    pub fn set_slot(&mut self, instance: &str, job: Job, slot: Timestamp) -> Result<(), JournalError> {
-        self.write(Event::Slot { instance: instance.to_owned(), job, slot })
+    pub fn set_slot(&mut self, instance: &str, job: Job, slot: Timestamp) {
+        self.write(Event::Slot { instance: instance.to_owned(), job, slot });
     }
 
     /// Writes down that a run begins, and names it. A restore has a target.
-    ///
-    /// # Errors
-    /// [`JournalError::Io`]; the run must then not begin.
-    pub fn begin(
-        &mut self,
-        instance: &str,
-        job: Job,
-        target: Option<&str>,
-        trigger: Trigger,
-        at: Timestamp,
-    ) -> Result<RunId, JournalError> {
+    pub fn begin(&mut self, instance: &str, job: Job, target: Option<&str>, trigger: Trigger, at: Timestamp) -> RunId {
         // Else a daemon that runs for months would know more and more.
         if self.history.runs.len() >= KEPT_RUNS + SLACK && self.history.forget(at) {
-            self.file.replace(&self.history.events())?;
+            self.shorten();
         }
         let id = RunId(self.history.next.max(1));
         let (instance, target) = (instance.to_owned(), target.map(Into::into));
-        self.write(Event::Began { run: id, instance, job, target, trigger, at })?;
-        Ok(id)
+        self.write(Event::Began { run: id, instance, job, target, trigger, at });
+        id
     }
 
     /// Writes down how a run ended. One that ended before keeps its first end.
-    ///
-    /// # Errors
-    /// [`JournalError::Io`]
-    pub fn end(&mut self, run: RunId, at: Timestamp, outcome: Outcome) -> Result<(), JournalError> {
-        self.write(Event::Ended { run, at, outcome })
+    pub fn end(&mut self, run: RunId, at: Timestamp, outcome: Outcome) {
+        self.write(Event::Ended { run, at, outcome });
     }
 
-    fn write(&mut self, event: Event) -> Result<(), JournalError> {
-        self.file.append(&event)?;
+    /// Returns why the journal on the disk is not what this one says; `None` where it is.
+    pub fn trouble(&self) -> Option<&JournalError> {
+        self.trouble.as_ref()
+    }
+
+    /// Writes what is not on the disk yet, if that is possible now, and looks whether the file is where it was.
+    pub fn settle(&mut self) {
+        let had_trouble = self.trouble.is_some();
+        self.trouble = self.write_all().and_then(|()| self.check_place()).err();
+        match &self.trouble {
+            Some(error) if !had_trouble => {
+                tracing::error!(hint = error.hint(), "the daemon's state is kept in memory alone: {}", explain(error));
+            }
+            None if had_trouble => tracing::info!("the daemon's state is on the disk again"),
+            _ => {}
+        }
+    }
+
+    fn check_place(&self) -> Result<(), JournalError> {
+        self.file.as_ref().map_or(Ok(()), JournalFile::check_place)
+    }
+
+    fn write(&mut self, event: Event) {
+        self.unwritten.push_back(event.clone());
         self.history.apply(event);
+        self.settle();
+    }
+
+    fn write_all(&mut self) -> Result<(), JournalError> {
+        if self.file.is_none() {
+            self.file = Some(JournalFile::open(&self.folder)?.0);
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        while let Some(event) = self.unwritten.front() {
+            file.append(event)?;
+            self.unwritten.pop_front();
+        }
         Ok(())
+    }
+
+    /// Writes the file anew, without what was forgotten. Where that fails the file stays longer than it need be.
+    fn shorten(&mut self) {
+        let Some(file) = &mut self.file else { return };
+        match file.replace(&self.history.events()) {
+            // All that was not written yet is in it.
+            Ok(()) => self.unwritten.clear(),
+            Err(error) => tracing::warn!("the journal was not shortened: {}", explain(&error)),
+        }
     }
 }
 

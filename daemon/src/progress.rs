@@ -7,6 +7,9 @@ use std::time::Duration;
 use engine::progress::{Counter, Observer, Task};
 use serde::Serialize;
 
+/// More warnings of one attempt are in its log alone.
+const MOST_WARNINGS: usize = 100;
+
 /// A part of a run that counts bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TaskState {
@@ -27,6 +30,7 @@ pub(crate) struct RunProgress {
     ended: AtomicU64,
     /// Everything that was reported: a sign of life like a byte.
     reports: AtomicU64,
+    warnings: Mutex<Vec<String>>,
 }
 
 impl RunProgress {
@@ -34,6 +38,11 @@ impl RunProgress {
     pub(crate) fn tasks(&self) -> Vec<TaskState> {
         let tasks = self.lock();
         tasks.iter().map(|(task, counter)| TaskState { done_bytes: counter.get(), ..task.clone() }).collect()
+    }
+
+    /// Takes the warnings that were reported since this was last asked.
+    pub(crate) fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Returns when nothing has advanced for `timeout`.
@@ -78,8 +87,12 @@ impl Observer for RunProgress {
         }
     }
 
-    fn warned(&self, _: &str) {
+    fn warned(&self, message: &str) {
         self.reports.fetch_add(1, Ordering::Relaxed);
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.len() < MOST_WARNINGS {
+            warnings.push(message.to_owned());
+        }
     }
 }
 

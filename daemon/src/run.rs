@@ -224,9 +224,11 @@ async fn attempt(shared: &Shared, live: &Live) -> Result<Outcome, Failure> {
     let timeout = instance.routine.stall_timeout;
     let run = Run { progress: Progress::new(live.progress.clone()), cancel: live.cancel.child_token() };
     let work = Work { config: &config, instance, order: &live.order, slot: live.slot(), run: &run };
+    // What an attempt before this one warned of is not this one's.
+    live.progress.take_warnings();
     let mut work = shared.worker.work(work);
     tokio::select! {
-        done = &mut work => return done,
+        done = &mut work => return done.map(|outcome| with_warnings(outcome, live.progress.take_warnings())),
         () = live.progress.stalled(timeout) => {}
         never = report(shared, live) => match never {},
     }
@@ -234,8 +236,23 @@ async fn attempt(shared: &Shared, live: &Live) -> Result<Outcome, Failure> {
     run.cancel.cancel();
     match tokio::time::timeout(CLEANUP, work).await {
         // It came to a good end after all.
-        Ok(Ok(outcome)) => Ok(outcome),
+        Ok(Ok(outcome)) => Ok(with_warnings(outcome, live.progress.take_warnings())),
         _ => Err(Failure::Stalled(timeout)),
+    }
+}
+
+/// The outcome, with the warnings that were reported on the way: they are no less true when the end does not repeat them.
+fn with_warnings(outcome: Outcome, reported: Vec<String>) -> Outcome {
+    match outcome {
+        Outcome::Done { backup, mut warnings, figures } => {
+            for warning in reported {
+                if !warnings.contains(&warning) {
+                    warnings.push(warning);
+                }
+            }
+            Outcome::Done { backup, warnings, figures }
+        }
+        outcome => outcome,
     }
 }
 
@@ -263,8 +280,10 @@ async fn conclude(shared: &Shared, live: &Live, end: End) {
     loop {
         let (outcome, instance, job) = (outcome.clone(), live.record.instance.clone(), live.record.job);
         let written = shared.write(move |journal| {
-            journal.end(id, at, outcome)?;
-            slot.map_or(Ok(()), |slot| journal.set_slot(&instance, job, slot))
+            journal.end(id, at, outcome);
+            if let Some(slot) = slot {
+                journal.set_slot(&instance, job, slot);
+            }
         });
         let Err(error) = written.await else { break };
         // Unwritten, the run would be taken for lost, and the slot be served again: no harm, but no truth either.

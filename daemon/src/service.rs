@@ -1,5 +1,7 @@
 //! The daemon as a whole, from its start to its end.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +31,7 @@ pub async fn run(handle: Handle, logs: RunLogs, signals: mpsc::Receiver<Signal>)
     logs.connect(&handle);
     let server = Server::start(&handle).await?;
     let manager = tokio::spawn(systemd::tell(handle.clone()));
+    let settling = tokio::spawn(settle_state(handle.clone()));
     let told_everything = CancellationToken::new();
     let notifications = tokio::spawn(crate::notify::serve(handle.clone(), told_everything.clone()));
     work(&handle, signals).await;
@@ -36,10 +39,22 @@ pub async fn run(handle: Handle, logs: RunLogs, signals: mpsc::Receiver<Signal>)
     told_everything.cancel();
     let _ = notifications.await;
     let _ = manager.await;
+    settling.abort();
     // Served to the last, so that the end can be watched.
     server.end().await;
     tracing::info!("the daemon has ended");
     Ok(())
+}
+
+/// Between two looks whether the state is on the disk, and where it belongs.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Writes what could not be written before, as soon as that is possible, for ever.
+async fn settle_state(handle: Handle) {
+    loop {
+        handle.state_trouble().await;
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// What it does whether or not anybody watches.

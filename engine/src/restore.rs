@@ -149,6 +149,7 @@ struct MadeCopy {
     verification: Verification,
     neutralized: Option<Neutralized>,
     neutralization: Duration,
+    anonymization: Duration,
 }
 
 impl MadeCopy {
@@ -160,6 +161,7 @@ impl MadeCopy {
             filestore: self.made.files.1,
             verification: self.verification.duration,
             neutralization: self.neutralization,
+            anonymization: self.anonymization,
         }
     }
 }
@@ -194,7 +196,8 @@ impl Job<'_> {
         let beside = run.until_cancelled(Beside::begin(self, &mut claim)).await?;
         let work = async {
             let mut copy = Box::pin(self.make(&beside, &claim)).await?;
-            let anonymized = Box::pin(self.anonymize(&beside, copy.neutralized.as_mut())).await?;
+            let (anonymized, took) = timed(Box::pin(self.anonymize(&beside, copy.neutralized.as_mut()))).await?;
+            copy.anonymization = took;
             copy.made.database.0.hide_rows_again().await?;
             // Somebody may have begun to work with what is about to be replaced.
             claim.check_connection()?;
@@ -272,7 +275,7 @@ impl Job<'_> {
         made.database.0.show_all_rows().await?;
         let verification = Box::pin(self.verify(beside, &made.database.0.left_out)).await?;
         let (neutralized, neutralization) = timed(Box::pin(self.neutralize(beside))).await?;
-        Ok(MadeCopy { made, verification, neutralized, neutralization })
+        Ok(MadeCopy { made, verification, neutralized, neutralization, anonymization: Duration::ZERO })
     }
 
     /// Holds what was made against what was backed up.

@@ -65,14 +65,21 @@ impl Browser {
             _child: child,
             _profile: profile,
         };
-        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" })).await;
-        let attach = json!({ "targetId": target["targetId"], "flatten": true });
-        let attached = browser.call("Target.attachToTarget", attach).await;
-        browser.session = attached["sessionId"].as_str().map(Into::into);
-        for domain in ["Page", "Runtime", "Log"] {
-            browser.call(&format!("{domain}.enable"), json!({})).await;
-        }
+        browser.open_tab().await;
         Some(browser)
+    }
+
+    /// Opens a tab. All that follows is done in it; those before stay open.
+    pub async fn open_tab(&mut self) {
+        // These are the browser's own, and no tab's.
+        self.session = None;
+        let target = self.call("Target.createTarget", json!({ "url": "about:blank" })).await;
+        let attach = json!({ "targetId": target["targetId"], "flatten": true });
+        let attached = self.call("Target.attachToTarget", attach).await;
+        self.session = attached["sessionId"].as_str().map(Into::into);
+        for domain in ["Page", "Runtime", "Log"] {
+            self.call(&format!("{domain}.enable"), json!({})).await;
+        }
     }
 
     /// Goes to an address.

@@ -119,6 +119,12 @@ impl Service {
         wait_for(daemon, || Some(self.outcomes()).filter(|outcomes| outcomes.len() >= count)).await
     }
 
+    /// Waits until the daemon has its journal on the disk.
+    pub(crate) async fn until_state_is_written(&self, daemon: &mut Running) {
+        let journal = self.state().join("journal.jsonl");
+        wait_for(daemon, || journal.exists().then_some(())).await;
+    }
+
     pub(crate) async fn backups(&self) -> Vec<Value> {
         let listed = self.program.run(["list", "--json"]).await.success().json();
         listed["backups"].as_array().unwrap().clone()

@@ -2,7 +2,7 @@
 
 mod backup;
 mod drill;
-mod full_disk;
+pub(crate) mod full_disk;
 mod killed;
 mod locks;
 mod replace;

@@ -196,7 +196,7 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         Command::Runs { instances, limit } => runs::runs(config, &instances, limit, output),
         Command::Logs { run } => runs::logs(config, &run, output),
         Command::Notify { command: NotifyCommand::Test { notifiers } } => {
-            notify::test(config, &notifiers, output).await
+            notify::test(config, &notifiers, &run, output).await
         }
         Command::Doctor => doctor::doctor(config.config, output).await,
         Command::Completions { shell } => {

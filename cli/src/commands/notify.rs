@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use daemon::notify::{Tried, try_all};
+use engine::error::Error;
+use engine::run::Run;
 use serde_json::json;
 
 use super::Failure;
@@ -12,13 +14,14 @@ use crate::output::Output;
 use crate::table::plural;
 
 /// Sends one message of each kind to the named notifiers, or to all.
-pub(super) async fn test(chosen: Chosen<'_>, names: &[String], output: Output) -> Result<Exit, Failure> {
+pub(super) async fn test(chosen: Chosen<'_>, names: &[String], run: &Run, output: Output) -> Result<Exit, Failure> {
     let config = load(chosen, output)?.into_config();
     for name in names {
         config.notifier(name)?;
     }
     let wanted: BTreeSet<_> = names.iter().collect();
-    let tried = try_all(&config, |notifier| wanted.is_empty() || wanted.contains(&notifier.name)).await;
+    let trial = try_all(&config, |notifier| wanted.is_empty() || wanted.contains(&notifier.name));
+    let Some(tried) = run.cancel.run_until_cancelled(trial).await else { return Err(Error::Interrupted.into()) };
     let failed = tried.iter().filter(|tried| tried.error.is_some()).count();
     let text = || {
         let mut text: String = tried.iter().map(line).collect();

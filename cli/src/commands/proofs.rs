@@ -94,12 +94,13 @@ pub(super) fn stored(proof: Option<&ProofName>) -> &str {
 
 /// How long a copy took, with its parts.
 pub(super) fn took(timings: &Timings) -> String {
-    let Timings { total, database, filestore, verification, neutralization } = timings;
+    let Timings { total, database, filestore, verification, neutralization, anonymization } = timings;
     let parts = [
         ("database", database),
         ("filestore", filestore),
         ("verification", verification),
         ("neutralization", neutralization),
+        ("anonymization", anonymization),
     ];
     let parts = parts.into_iter().filter(|(_, took)| !took.is_zero());
     let parts: Vec<_> = parts.map(|(name, took)| format!("{name} {:.1} s", took.as_secs_f64())).collect();

@@ -100,7 +100,7 @@ impl Report<'_> {
     }
 
     fn recovery(&self, page: &mut Page) {
-        let Timings { total, database, filestore, verification, neutralization } = self.timings;
+        let Timings { total, database, filestore, verification, neutralization, anonymization } = self.timings;
         page.section(
             "Time to recover",
             "From the first connection to a copy that can be used. Database and filestore are made side by side.",
@@ -110,6 +110,7 @@ impl Report<'_> {
             ("Filestore", filestore),
             ("Verification", verification),
             ("Neutralization", neutralization),
+            ("Anonymization", anonymization),
             ("All of it", total),
         ];
         page.rows(

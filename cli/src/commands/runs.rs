@@ -18,11 +18,16 @@ use crate::table::{table, time};
 /// Lists runs, the latest first.
 pub(super) fn runs(chosen: Chosen<'_>, names: &[String], limit: usize, output: Output) -> Result<Exit, Failure> {
     let config = load(chosen, output)?;
-    let history = History::read(state_dir(&config)?)?;
+    let folder = state_dir(&config)?;
+    let history = History::read(folder)?;
     let wanted = |run: &&RunRecord| names.is_empty() || names.contains(&run.instance);
     let runs: Vec<_> = history.runs().rev().filter(wanted).take(limit).collect();
     let header = ["RUN", "BEGAN", "INSTANCE", "JOB", "WHY", "TOOK", "RESULT"];
     let text = || match runs.as_slice() {
+        [] if !folder.exists() => format!(
+            "nothing yet is known: the state folder {} does not exist; no daemon has run here, or it was moved away\n",
+            folder.display()
+        ),
         [] => "the daemon has run nothing yet\n".to_owned(),
         runs => table(&header, &[0, 5], runs.iter().map(|run| row(run))),
     };
@@ -39,7 +44,10 @@ pub(super) fn logs(chosen: Chosen<'_>, wanted: &str, output: Output) -> Result<E
         number => number.parse().ok().and_then(|id| history.run(id)),
     };
     let Some(run) = run else {
-        let error = format!("there is no run {wanted:?} in {}", folder.display());
+        let error = match folder.exists() {
+            true => format!("there is no run {wanted:?} in {}", folder.display()),
+            false => format!("unable to look for run {wanted:?}: the state folder {} does not exist", folder.display()),
+        };
         let hint = Some("`odoo-backup runs` lists those that there are".to_owned());
         return Err(Failure { error: error.into(), exit: Exit::Failed, hint });
     };

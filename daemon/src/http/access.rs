@@ -9,42 +9,78 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::extract::Body;
+use super::guesses::{Guesses, Who};
 use super::problem::Problem;
 use super::token::{SESSION, Sessions, Token};
 
+/// Wrong sign-ins of an address in a minute.
+const MOST_SIGN_INS: u32 = 10;
+/// Requests of an address with a wrong token in a minute. A program whose token is out of date keeps asking.
+const MOST_BEARERS: u32 = 120;
 const COOKIE: &str = "odoo_backup_session";
 
 /// The token, where one is needed, and who has shown it.
 pub(super) struct Access {
     token: Option<Token>,
     sessions: Sessions,
+    /// Tokens that were shown at the sign-in.
+    sign_ins: Guesses,
+    /// Tokens that were shown with requests.
+    bearers: Guesses,
 }
 
 impl Access {
     pub(super) fn new(token: Option<Token>) -> Self {
-        Self { token, sessions: Sessions::default() }
+        Self {
+            token,
+            sessions: Sessions::default(),
+            sign_ins: Guesses::new(MOST_SIGN_INS),
+            bearers: Guesses::new(MOST_BEARERS),
+        }
     }
 }
 
 impl Api {
     /// Whether whoever sent these headers may ask for everything.
-    pub(super) fn admits(&self, headers: &HeaderMap) -> bool {
-        let access = &self.access;
+    pub(super) fn admits(&self, headers: &HeaderMap, Who(who): Who) -> bool {
+        let (access, now) = (&self.access, self.handle.now());
         let Some(token) = &access.token else { return true };
         match bearer(headers) {
-            Some(shown) => token.is(shown),
-            None => session(headers).is_some_and(|id| access.sessions.has(id, self.handle.now())),
+            Some(_) if access.bearers.pause(who, now).is_some() => false,
+            Some(shown) => {
+                let is_right = token.is(shown);
+                if !is_right {
+                    access.bearers.wrong(who, now);
+                }
+                is_right
+            }
+            None => session(headers).is_some_and(|id| access.sessions.has(id, now)),
         }
     }
 }
 
 /// Lets only those pass who may ask for everything.
-pub(super) async fn require_token(State(api): State<Api>, request: Request, next: Next) -> Response {
-    if api.admits(request.headers()) { next.run(request).await } else { Problem::unauthorized().into_response() }
+pub(super) async fn require_token(State(api): State<Api>, who: Who, request: Request, next: Next) -> Response {
+    if api.admits(request.headers(), who) {
+        return next.run(request).await;
+    }
+    match api.access.bearers.pause(who.0, api.handle.now()).filter(|_| bearer(request.headers()).is_some()) {
+        Some(pause) => too_many(pause),
+        None => Problem::unauthorized().into_response(),
+    }
+}
+
+/// Nothing is compared meanwhile, so that guesses take their time.
+fn too_many(pause: SignedDuration) -> Response {
+    let seconds = pause.as_secs().max(1);
+    let detail = format!("too many wrong tokens: try again in {seconds} seconds");
+    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail);
+    ([(header::RETRY_AFTER, seconds.to_string())], problem).into_response()
 }
 
 /// Refuses what a page of another site makes a browser send.
@@ -110,8 +146,8 @@ pub(super) struct SessionView {
 }
 
 /// `GET /api/v1/session`
-pub(super) async fn show_session(State(api): State<Api>, headers: HeaderMap) -> axum::Json<SessionView> {
-    axum::Json(SessionView { required: api.access.token.is_some(), valid: api.admits(&headers) })
+pub(super) async fn show_session(State(api): State<Api>, who: Who, headers: HeaderMap) -> axum::Json<SessionView> {
+    axum::Json(SessionView { required: api.access.token.is_some(), valid: api.admits(&headers, who) })
 }
 
 #[derive(Deserialize)]
@@ -123,12 +159,18 @@ pub(super) struct SignIn {
 /// `POST /api/v1/session`
 pub(super) async fn sign_in(
     State(api): State<Api>,
+    Who(who): Who,
     headers: HeaderMap,
     Body(shown): Body<SignIn>,
 ) -> Result<Response, Problem> {
     let Some(token) = &api.access.token else { return Ok(StatusCode::NO_CONTENT.into_response()) };
+    let now = api.handle.now();
+    if let Some(pause) = api.access.sign_ins.pause(who, now) {
+        return Ok(too_many(pause));
+    }
     if !token.is(&shown.token) {
-        tracing::warn!("a sign-in with a wrong token was refused");
+        api.access.sign_ins.wrong(who, now);
+        tracing::warn!(from = %who, "a sign-in with a wrong token was refused");
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "that is not the token")
             .hint("it is the content of the daemon's `token_file`"));
     }

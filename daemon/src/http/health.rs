@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::Api;
+use super::guesses::Who;
 
 /// How long an answer holds: however often it is asked for, no more is tried.
 const HOLDS: Duration = Duration::from_secs(15);
@@ -53,12 +54,18 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 /// `GET /readyz`
-pub(super) async fn readyz(State(api): State<Api>, headers: HeaderMap) -> (StatusCode, Json<impl Serialize>) {
+pub(super) async fn readyz(State(api): State<Api>, who: Who, headers: HeaderMap) -> (StatusCode, Json<impl Serialize>) {
     let mut checked = api.readiness.of(&api).await;
+    // Cheap, and so looked at each time.
+    if let Some(trouble) = api.handle.state_trouble().await {
+        checked.ready = false;
+        let check = Check { name: "state".to_owned(), ready: false, error: Some(trouble.to_string()) };
+        checked.checks.get_or_insert_default().push(check);
+    }
     // It still answers, and begins nothing any more.
     checked.ready &= !api.handle.stopping().is_cancelled();
     let status = if checked.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    checked.checks = checked.checks.filter(|_| api.admits(&headers));
+    checked.checks = checked.checks.filter(|_| api.admits(&headers, who));
     (status, Json(checked))
 }
 

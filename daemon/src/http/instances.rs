@@ -31,6 +31,7 @@ const FINDINGS: usize = 100;
 
 /// `GET /api/v1/status`
 pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
+    let state_error = api.handle.state_trouble().await;
     let (handle, known) = (&api.handle, api.facts.known());
     let runs: Vec<_> = handle.live().into_iter().map(RunView::from).collect();
     Json(json!({
@@ -41,6 +42,7 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
         "max_concurrent": handle.config().daemon.max_concurrent,
         "runs": runs,
         "notifiers": handle.notifiers(),
+        "state_error": state_error,
         "repository": {
             "location": known.location,
             "refreshed_at": known.refreshed_at,

@@ -24,7 +24,7 @@ struct File {
     bytes: &'static [u8],
 }
 
-const FILES: [File; 11] = [
+const FILES: [File; 12] = [
     file!("/", "index.html", HTML),
     file!("/style.css", "style.css", CSS),
     file!("/icon.svg", "icon.svg", SVG),
@@ -33,6 +33,7 @@ const FILES: [File; 11] = [
     file!("/calendar.js", "calendar.js", JAVASCRIPT),
     file!("/chart.js", "chart.js", JAVASCRIPT),
     file!("/dom.js", "dom.js", JAVASCRIPT),
+    file!("/events.js", "events.js", JAVASCRIPT),
     file!("/format.js", "format.js", JAVASCRIPT),
     file!("/pages.js", "pages.js", JAVASCRIPT),
     file!("/parts.js", "parts.js", JAVASCRIPT),

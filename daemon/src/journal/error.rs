@@ -3,6 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use engine::error::{Explanation, explain};
+
+use super::file::is_full;
+
+const MOVED: &str = "move `state_dir` back, or restart the daemon to begin a new journal there";
+
 /// Why the journal cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -10,6 +16,12 @@ pub enum JournalError {
     #[error("the journal {} is in use by another process", path.display())]
     InUse {
         /// The file.
+        path: PathBuf,
+    },
+    /// Another file is where it was.
+    #[error("{} is not the file that this daemon writes: its folder was moved or replaced", path.display())]
+    Replaced {
+        /// Where it was.
         path: PathBuf,
     },
     /// The operating system.
@@ -26,17 +38,24 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// Returns it with its causes and its hint.
+    pub fn explain(&self) -> Explanation {
+        Explanation { hint: self.hint().map(Into::into), ..explain(self) }
+    }
+
     /// How an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::InUse { .. } => Some("one daemon runs already: stop it, or give this one another `state_dir`"),
+            Self::Replaced { .. } => Some(MOVED),
+            Self::Io { action: "find", source, .. } if source.kind() == io::ErrorKind::NotFound => Some(MOVED),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("give `state_dir` to the user that the daemon runs as")
             }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => Some(
                 "set `state_dir` to a folder that can be written; a hardened systemd unit names it in `ReadWritePaths=` or `StateDirectory=`",
             ),
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some("free some space"),
+            Self::Io { source, .. } if is_full(source) => Some("free some space"),
             Self::Io { .. } => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub(super) struct JournalFile {
     _lock: File,
     /// Up to where whole lines reach.
     end: u64,
+    /// Whether something may stand behind them that could not be cut off.
+    torn: bool,
 }
 
 impl JournalFile {
@@ -56,20 +58,30 @@ impl JournalFile {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed("read"))?;
         keep_whole_lines(&mut bytes);
-        let mut journal = Self { path: path.clone(), file, _lock: lock, end: bytes.len() as u64 };
-        journal.cut().and_then(|()| sync_folder(&path)).map_err(failed("write"))?;
-        Ok((journal, bytes))
+        let mut journal = Self { path: path.clone(), file, _lock: lock, end: bytes.len() as u64, torn: true };
+        // On a full disk it is cut before the next line is written.
+        match journal.cut().and_then(|()| sync_folder(&path)) {
+            Err(error) if !is_full(&error) => Err(failed("write")(error)),
+            _ => Ok((journal, bytes)),
+        }
     }
 
     /// Writes a line. When this returns `Ok` it survives a loss of power; when it does not, the line is not there.
     pub(super) fn append(&mut self, event: &impl Serialize) -> Result<(), JournalError> {
         let written = line(event).and_then(|line| {
+            if self.torn {
+                self.cut()?;
+            }
+            self.torn = true;
             self.file.write_all(&line)?;
             self.file.sync_data()?;
             Ok(line.len() as u64)
         });
         match written {
-            Ok(length) => self.end += length,
+            Ok(length) => {
+                self.end += length;
+                self.torn = false;
+            }
             Err(source) => {
                 // Half a line would swallow the next one. Where it cannot be cut off now, it is when the file is next opened.
                 let _ = self.cut();
@@ -97,14 +109,28 @@ impl JournalFile {
         })();
         let (file, end) =
             replaced.map_err(|source| JournalError::Io { action: "shorten", path: self.path.clone(), source })?;
-        (self.file, self.end) = (file, end);
+        (self.file, self.end, self.torn) = (file, end, false);
         Ok(())
     }
 
     fn cut(&mut self) -> io::Result<()> {
         self.file.set_len(self.end)?;
         self.file.seek(SeekFrom::Start(self.end))?;
-        self.file.sync_all()
+        self.file.sync_all()?;
+        self.torn = false;
+        Ok(())
+    }
+
+    /// Looks whether the file is still where it was opened: somebody may have moved the folder away, or mounted another one over it.
+    pub(super) fn check_place(&self) -> Result<(), JournalError> {
+        let failed = |source| JournalError::Io { action: "find", path: self.path.clone(), source };
+        let there = std::fs::metadata(&self.path).map_err(failed)?;
+        let open = self.file.metadata().map_err(failed)?;
+        if (there.dev(), there.ino()) == (open.dev(), open.ino()) {
+            Ok(())
+        } else {
+            Err(JournalError::Replaced { path: self.path.clone() })
+        }
     }
 }
 
@@ -144,6 +170,11 @@ pub fn is_in_use(folder: &Path) -> Result<bool, JournalError> {
         Err(Errno::WOULDBLOCK) => Ok(true),
         Err(error) => Err(failed(error.into())),
     }
+}
+
+/// Whether the disk, or the user's share of it, is full.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Opens a file that only its owner may read, and makes it where it is missing. As root it gets the owner of its folder, who else could not go on

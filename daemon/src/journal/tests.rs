@@ -22,17 +22,17 @@ fn what_was_written_is_there_after_a_restart() {
     let state = folder.path().join("state");
     let mut journal = Journal::open(&state, at(0)).unwrap();
     assert_eq!(journal.last_slot("production", Job::Backup), None);
-    journal.set_slot("production", Job::Backup, at(2)).unwrap();
-    let first = journal.begin("production", Job::Backup, None, scheduled(), at(2)).unwrap();
-    journal.end(first, at(3), done()).unwrap();
-    let second = journal.begin("production", Job::Drill, None, Trigger::Request, at(3)).unwrap();
+    journal.set_slot("production", Job::Backup, at(2));
+    let first = journal.begin("production", Job::Backup, None, scheduled(), at(2));
+    journal.end(first, at(3), done());
+    let second = journal.begin("production", Job::Drill, None, Trigger::Request, at(3));
     let error = engine::error::Explanation {
         message: "no".into(),
         causes: vec!["why".into()],
         hint: None,
         obstacles: Vec::new(),
     };
-    journal.end(second, at(4), Outcome::Failed { error, attempts: 3 }).unwrap();
+    journal.end(second, at(4), Outcome::Failed { error, attempts: 3 });
     assert!(first < second);
     let before: Vec<_> = journal.runs().cloned().collect();
     drop(journal);
@@ -42,7 +42,7 @@ fn what_was_written_is_there_after_a_restart() {
     assert_eq!(journal.run(first).unwrap().outcome, Some(done()));
     assert_eq!(journal.last_slot("production", Job::Backup), Some(at(2)));
     assert_eq!(journal.last_slot("production", Job::Drill), None);
-    assert!(journal.begin("production", Job::Backup, None, Trigger::Request, at(5)).unwrap() > second);
+    assert!(journal.begin("production", Job::Backup, None, Trigger::Request, at(5)) > second);
     let mode = |name: &str| fs::metadata(state.join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(""), mode("journal.jsonl")), (0o700, 0o600));
 }
@@ -51,7 +51,7 @@ fn what_was_written_is_there_after_a_restart() {
 fn a_run_without_an_end_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
-    let run = journal.begin("production", Job::Backup, None, scheduled(), at(2)).unwrap();
+    let run = journal.begin("production", Job::Backup, None, scheduled(), at(2));
     drop(journal);
     let journal = Journal::open(folder.path(), at(9)).unwrap();
     let record = journal.run(run).unwrap().clone();
@@ -65,9 +65,9 @@ fn a_run_without_an_end_is_lost() {
 fn the_first_end_of_a_run_counts() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
-    let run = journal.begin("production", Job::Backup, None, Trigger::Request, at(1)).unwrap();
-    journal.end(run, at(2), Outcome::Cancelled).unwrap();
-    journal.end(run, at(3), done()).unwrap();
+    let run = journal.begin("production", Job::Backup, None, Trigger::Request, at(1));
+    journal.end(run, at(2), Outcome::Cancelled);
+    journal.end(run, at(3), done());
     assert_eq!(journal.run(run).unwrap().outcome, Some(Outcome::Cancelled));
 }
 
@@ -76,10 +76,10 @@ fn a_torn_last_line_is_cut_off_wherever_it_is_torn() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
-    let first = journal.begin("production", Job::Backup, None, Trigger::Request, at(1)).unwrap();
-    journal.end(first, at(2), done()).unwrap();
+    let first = journal.begin("production", Job::Backup, None, Trigger::Request, at(1));
+    journal.end(first, at(2), done());
     let whole = fs::metadata(&path).unwrap().len();
-    journal.set_slot("production", Job::Check, at(3)).unwrap();
+    journal.set_slot("production", Job::Check, at(3));
     drop(journal);
     let bytes = fs::read(&path).unwrap();
     for torn in usize::try_from(whole).unwrap()..bytes.len() {
@@ -87,7 +87,7 @@ fn a_torn_last_line_is_cut_off_wherever_it_is_torn() {
         let mut journal = Journal::open(folder.path(), at(4)).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().len(), whole);
         assert_eq!((journal.runs().count(), journal.last_slot("production", Job::Check)), (1, None));
-        journal.set_slot("production", Job::Check, at(5)).unwrap();
+        journal.set_slot("production", Job::Check, at(5));
         drop(journal);
         let journal = Journal::open(folder.path(), at(6)).unwrap();
         assert_eq!(journal.last_slot("production", Job::Check), Some(at(5)));
@@ -100,10 +100,10 @@ fn a_damaged_line_does_not_take_the_others_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
-    let first = journal.begin("production", Job::Backup, None, Trigger::Request, at(1)).unwrap();
-    journal.end(first, at(2), done()).unwrap();
-    let second = journal.begin("production", Job::Backup, None, Trigger::Request, at(3)).unwrap();
-    journal.end(second, at(4), done()).unwrap();
+    let first = journal.begin("production", Job::Backup, None, Trigger::Request, at(1));
+    journal.end(first, at(2), done());
+    let second = journal.begin("production", Job::Backup, None, Trigger::Request, at(3));
+    journal.end(second, at(4), done());
     drop(journal);
     let mut bytes = fs::read(&path).unwrap();
     bytes[5] ^= 0xff;
@@ -112,7 +112,7 @@ fn a_damaged_line_does_not_take_the_others_with_it() {
     assert_eq!(journal.damaged_lines(), [1]);
     assert_eq!(journal.runs().map(|run| run.id).collect::<Vec<_>>(), [second]);
     // The lost line's number is not given out again.
-    assert!(journal.begin("production", Job::Backup, None, Trigger::Request, at(6)).unwrap() > second);
+    assert!(journal.begin("production", Job::Backup, None, Trigger::Request, at(6)) > second);
 }
 
 #[test]
@@ -139,21 +139,20 @@ fn a_journal_that_stays_open_is_shortened_too_and_forgets_no_run_that_goes_on() 
     }
     fs::write(&path, &text).unwrap();
     let mut journal = Journal::open(folder.path(), at(3)).unwrap();
-    let begin = |journal: &mut Journal, hours| {
-        journal.begin("production", Job::Backup, None, Trigger::Request, at(hours)).unwrap()
-    };
+    let begin =
+        |journal: &mut Journal, hours| journal.begin("production", Job::Backup, None, Trigger::Request, at(hours));
     let goes_on = begin(&mut journal, 4);
     let year = 401 * 24;
     for _ in 0..=SLACK {
         let run = begin(&mut journal, year);
-        journal.end(run, at(year), done()).unwrap();
+        journal.end(run, at(year), done());
     }
     // All but the latest of the checks were too old.
     assert_eq!(journal.runs().filter(|run| run.job == Job::Check).count(), 1);
     assert!(fs::metadata(&path).unwrap().len() < text.len() as u64 / 4);
     let last = begin(&mut journal, year);
     assert_eq!(last.number(), kept + SLACK as u64 + 3);
-    journal.end(goes_on, at(year), done()).unwrap();
+    journal.end(goes_on, at(year), done());
     assert_eq!(journal.run(goes_on).unwrap().ended_at, Some(at(year)));
     drop(journal);
     let journal = Journal::open(folder.path(), at(year)).unwrap();
@@ -165,8 +164,8 @@ fn what_is_old_is_forgotten_but_for_the_latest_of_each_kind() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
     let mut run = |instance, job, hours, outcome| {
-        let run = journal.begin(instance, job, None, Trigger::Request, at(hours)).unwrap();
-        journal.end(run, at(hours), outcome).unwrap();
+        let run = journal.begin(instance, job, None, Trigger::Request, at(hours));
+        journal.end(run, at(hours), outcome);
         run
     };
     run("production", Job::Backup, 0, done());
@@ -175,7 +174,7 @@ fn what_is_old_is_forgotten_but_for_the_latest_of_each_kind() {
     let last = run("production", Job::Backup, 3, Outcome::Cancelled);
     let only_drill = run("production", Job::Drill, 0, done());
     let other = run("other", Job::Backup, 0, done());
-    journal.set_slot("production", Job::Backup, at(3)).unwrap();
+    journal.set_slot("production", Job::Backup, at(3));
     drop(journal);
     let length = || fs::metadata(folder.path().join("journal.jsonl")).unwrap().len();
     let before = length();

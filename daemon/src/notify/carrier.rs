@@ -49,7 +49,15 @@ pub(super) enum CarryError {
         host: String,
         /// What it said.
         #[source]
-        source: Box<lettre::transport::smtp::Error>,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server was reached and took too long.
+    #[error("the mail server {host} did not take the mail within {seconds} seconds")]
+    Slow {
+        /// The server.
+        host: String,
+        /// How long it was given.
+        seconds: u64,
     },
     /// The addresses do not make a mail.
     #[error("unable to write a mail to {to}")]
@@ -81,6 +89,7 @@ impl CarryError {
                 "see whether this machine may connect there, directly or by the proxy of its environment"
             }
             Self::RootCert { .. } => "set `smtp_root_cert` to a PEM file that the daemon may read",
+            Self::Slow { .. } => "see whether the server is overloaded, or lets this machine wait on purpose",
             Self::Smtp { .. } => "see `smtp_host`, `smtp_port`, `smtp_tls` and `smtp_user`",
             Self::Mail { .. } => "see `mail_to` and `mail_from`",
         })
@@ -94,10 +103,15 @@ pub(super) struct Post;
 #[async_trait]
 impl Carrier for Post {
     async fn carry(&self, notifier: &NotifyConfig, message: &Message) -> Result<(), Explanation> {
-        let (notifier, message) = (notifier.clone(), message.clone());
-        // Both libraries block; each limits how long.
-        let sent = tokio::task::spawn_blocking(move || send(&notifier, &message)).await;
-        let sent = sent.unwrap_or_else(|fault| Err(CarryError::Fault(fault.to_string())));
+        let sent = match (&notifier.channel, message) {
+            (Channel::Mail(mail), Message::Notice(notice)) => mail::send(mail, notice).await,
+            _ => {
+                let (notifier, message) = (notifier.clone(), message.clone());
+                // The library blocks, and limits how long.
+                let sent = tokio::task::spawn_blocking(move || send(&notifier, &message)).await;
+                sent.unwrap_or_else(|fault| Err(CarryError::Fault(fault.to_string())))
+            }
+        };
         sent.map_err(|error| {
             let explanation = explain(&error);
             Explanation { hint: explanation.hint.or_else(|| error.hint().map(Into::into)), ..explanation }
@@ -111,7 +125,6 @@ fn send(notifier: &NotifyConfig, message: &Message) -> Result<(), CarryError> {
             web::post(url, token.as_ref(), &web::body(notice, notice.occasion_for(notifier), *format))
         }
         (Channel::Ping { url }, Message::Ping { instance, signal, text }) => web::ping(url, instance, *signal, text),
-        (Channel::Mail(mail), Message::Notice(notice)) => mail::send(mail, notice),
         (channel, _) => Err(CarryError::Misdirected(channel.as_str())),
     }
 }

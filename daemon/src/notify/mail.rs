@@ -1,26 +1,59 @@
 //! Mail, over SMTP.
+//!
+//! The library reads a line of the server to its end, however long it is. So it is given a connection that ends after as many bytes
+//! as no honest server sends, and the whole delivery has one time limit.
+
+use std::error::Error as StdError;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use engine::config::{MailConfig, SmtpTls};
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, MessageBuilder};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
-use lettre::{Address, Message, SmtpTransport, Transport};
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, AsyncTokioStream, Certificate, CertificateStore, TlsParameters,
+};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{Address, Message};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use super::carrier::CarryError;
 use super::notice::Notice;
-use super::web::PATIENCE;
+
+/// How long one mail may take, from the look-up of the server's name to its last answer. A server may let strangers wait for half a
+/// minute before it greets them.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// How long one address of the server may take to be reached.
+const REACH: Duration = Duration::from_secs(15);
+/// How long the farewell may take, once the mail was taken.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// What a server may send in all, in bytes: some lines, and its certificates.
+const MOST_ANSWERS: u64 = 256 << 10;
+
+type Cause = Box<dyn StdError + Send + Sync>;
 
 /// Hands a notice to the mail server.
-pub(super) fn send(config: &MailConfig, notice: &Notice) -> Result<(), CarryError> {
+pub(super) async fn send(config: &MailConfig, notice: &Notice) -> Result<(), CarryError> {
     let message = write(config, notice)?;
-    let refused = |source| CarryError::Smtp { host: config.host.clone(), source: Box::new(source) };
-    transport(config)?.send(&message).map(|_| ()).map_err(refused)
+    match timeout(PATIENCE, deliver(config, &message)).await {
+        Ok(delivered) => delivered,
+        Err(_) => Err(CarryError::Slow { host: config.host.clone(), seconds: PATIENCE.as_secs() }),
+    }
 }
 
 fn write(config: &MailConfig, notice: &Notice) -> Result<Message, CarryError> {
-    let failed =
-        |source: Box<dyn std::error::Error + Send + Sync>| CarryError::Mail { to: config.to.join(", "), source };
+    let failed = |source: Cause| CarryError::Mail { to: config.to.join(", "), source };
     let address = |text: &String| text.parse::<Address>().map(|address| Mailbox::new(None, address));
     let mut message: MessageBuilder =
         Message::builder().from(address(&config.from).map_err(|error| failed(error.into()))?);
@@ -34,35 +67,163 @@ fn write(config: &MailConfig, notice: &Notice) -> Result<Message, CarryError> {
         .map_err(|error| failed(error.into()))
 }
 
-fn transport(config: &MailConfig) -> Result<SmtpTransport, CarryError> {
-    let (tls, port) = match config.tls {
-        SmtpTls::Tls => (Tls::Wrapper(parameters(config)?), 465),
-        SmtpTls::StartTls => (Tls::Required(parameters(config)?), 587),
-        SmtpTls::None => (Tls::None, 25),
+async fn deliver(config: &MailConfig, message: &Message) -> Result<(), CarryError> {
+    let refused = |source: Cause| CarryError::Smtp { host: config.host.clone(), source };
+    let smtp = |error: lettre::transport::smtp::Error| refused(error.into());
+    let port = match config.tls {
+        SmtpTls::Tls => 465,
+        SmtpTls::StartTls => 587,
+        SmtpTls::None => 25,
     };
-    let transport = SmtpTransport::builder_dangerous(&config.host)
-        .port(config.port.unwrap_or(port))
-        .tls(tls)
-        .timeout(Some(PATIENCE));
-    let login = config.login.as_ref();
-    let login = login.map(|(user, password)| Credentials::new(user.clone(), password.expose().to_owned()));
-    Ok(match login {
-        Some(login) => transport.credentials(login).build(),
-        None => transport.build(),
-    })
+    let tcp = reach(&config.host, config.port.unwrap_or(port)).await.map_err(|error| refused(error.into()))?;
+    let peer = tcp.peer_addr().map_err(|error| refused(error.into()))?;
+    let tcp = Bounded { stream: tcp, left: MOST_ANSWERS };
+    let stream: Box<dyn AsyncTokioStream> = match config.tls {
+        SmtpTls::Tls => {
+            let name = ServerName::try_from(config.host.clone()).map_err(|error| refused(error.into()))?;
+            let connector = TlsConnector::from(Arc::new(wrapping(config)?));
+            let stream = connector.connect(name, tcp).await.map_err(|error| refused(error.into()))?;
+            Box::new(Line { stream, peer })
+        }
+        SmtpTls::StartTls | SmtpTls::None => Box::new(Line { stream: tcp, peer }),
+    };
+    let name = ClientId::default();
+    let mut connection = AsyncSmtpConnection::connect_with_transport(stream, &name).await.map_err(smtp)?;
+    if matches!(config.tls, SmtpTls::StartTls) {
+        connection.starttls(parameters(config)?, &name).await.map_err(smtp)?;
+    }
+    if let Some((user, password)) = &config.login {
+        let credentials = Credentials::new(user.clone(), password.expose().to_owned());
+        connection.auth(DEFAULT_MECHANISMS, &credentials).await.map_err(smtp)?;
+    }
+    connection.send(message.envelope(), &message.formatted()).await.map_err(smtp)?;
+    // It was taken, however the server says goodbye.
+    let _ = timeout(FAREWELL, connection.quit()).await;
+    Ok(())
 }
 
+/// Connects to the first address of the server that answers.
+async fn reach(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
+    for address in tokio::net::lookup_host((host, port)).await? {
+        match timeout(REACH, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => {
+                let text = format!("{address} did not answer within {} seconds", REACH.as_secs());
+                last = io::Error::new(io::ErrorKind::TimedOut, text);
+            }
+        }
+    }
+    Err(last)
+}
+
+/// TLS from the first byte on.
+fn wrapping(config: &MailConfig) -> Result<ClientConfig, CarryError> {
+    let refused = |source: Cause| CarryError::Smtp { host: config.host.clone(), source };
+    let mut roots = RootCertStore::empty();
+    match authorities(config)? {
+        Some(pem) => {
+            for authority in CertificateDer::pem_slice_iter(&pem) {
+                let authority = authority.map_err(|error| unreadable(config, error.into()))?;
+                roots.add(authority).map_err(|error| unreadable(config, error.into()))?;
+            }
+        }
+        // One that cannot be read keeps none of the others from being taken.
+        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(builder.map_err(|error| refused(error.into()))?.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// TLS that is asked for by `STARTTLS`.
 fn parameters(config: &MailConfig) -> Result<TlsParameters, CarryError> {
     let mut parameters = TlsParameters::builder(config.host.clone());
-    if let Some(path) = &config.root_cert {
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| CarryError::RootCert {
-            path: path.display().to_string(),
-            source,
-        };
-        let pem = std::fs::read(path).map_err(|error| failed(error.into()))?;
-        let authorities = Certificate::from_pem(&pem).map_err(|error| failed(error.into()))?;
+    if let Some(pem) = authorities(config)? {
+        let authorities = Certificate::from_pem(&pem).map_err(|error| unreadable(config, error.into()))?;
         parameters = parameters.certificate_store(CertificateStore::None).add_root_certificate(authorities);
     }
-    let refused = |source| CarryError::Smtp { host: config.host.clone(), source: Box::new(source) };
+    let refused =
+        |error: lettre::transport::smtp::Error| CarryError::Smtp { host: config.host.clone(), source: error.into() };
     parameters.build_rustls().map_err(refused)
+}
+
+/// The content of `smtp_root_cert`.
+fn authorities(config: &MailConfig) -> Result<Option<Vec<u8>>, CarryError> {
+    let read = config.root_cert.as_ref().map(std::fs::read).transpose();
+    read.map_err(|error| unreadable(config, error.into()))
+}
+
+fn unreadable(config: &MailConfig, source: Cause) -> CarryError {
+    let path = config.root_cert.as_ref().map(|path| path.display().to_string());
+    CarryError::RootCert { path: path.unwrap_or_default(), source }
+}
+
+/// A connection of which no more than so many bytes are read.
+#[derive(Debug)]
+struct Bounded<S> {
+    stream: S,
+    left: u64,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.left == 0 {
+            let text = format!("it sent more than {} KiB of answers", MOST_ANSWERS >> 10);
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        this.left = this.left.saturating_sub((buffer.filled().len() - before) as u64);
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
+
+/// A connection as the library takes one.
+#[derive(Debug)]
+struct Line<S> {
+    stream: S,
+    peer: SocketAddr,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin + std::fmt::Debug> AsyncTokioStream for Line<S> {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.peer)
+    }
 }

@@ -13,7 +13,7 @@ use super::notice::Notice;
 use super::state::Signal;
 
 /// How long one message may take, with all that belongs to it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a webhook is sent. `occasion` is what the notice is to this receiver.
 pub(super) fn body(notice: &Notice, occasion: Option<Occasion>, format: WebhookFormat) -> Value {
@@ -102,6 +102,7 @@ fn agent(url: &str) -> Agent {
     let roots: Vec<_> = certificates.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
     let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&roots)).build();
     Agent::config_builder()
+        // The body of an answer is not read, and its head no further than the library's 64 KiB.
         .timeout_global(Some(PATIENCE))
         .http_status_as_error(false)
         .max_redirects(0)

@@ -34,6 +34,11 @@ impl Tuning {
         Self { jobs, memory: share.clamp(LEAST_MEMORY, MOST_MEMORY).max(configured) }
     }
 
+    /// Returns how much memory each session may take to build an index or to check a key, in bytes.
+    pub fn memory(&self) -> u64 {
+        self.memory
+    }
+
     /// Sessions that work at once.
     pub fn jobs(&self) -> u32 {
         self.jobs

@@ -84,6 +84,9 @@ pub struct Timings {
     /// The neutralization; zero where there was none.
     #[serde(with = "seconds")]
     pub neutralization: Duration,
+    /// The anonymization; zero where there was none, as in a drill.
+    #[serde(with = "seconds", skip_serializing_if = "Duration::is_zero")]
+    pub anonymization: Duration,
 }
 
 /// What a copy has shown of a backup, as it is stored.

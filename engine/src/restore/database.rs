@@ -70,7 +70,7 @@ pub(super) async fn restore_database(
         run.progress.warn(&format!("restoring with one job, because of the dump: {reason}"));
         tuning = Tuning::of(&occupied, 1).await?;
     }
-    tracing::info!(tool = %tool, tables = toc.tables(), ?tuning, "the restore of the database begins");
+    tracing::info!(tool = %tool, tables = toc.tables(), jobs = tuning.jobs(), memory_per_job = tuning.memory(), "the restore of the database begins");
     let mut aligned = Aligned::default();
     if toc.has_extensions() {
         let restoring = Restoring {

@@ -222,3 +222,43 @@ async fn reach(browser: &mut Browser, id: &str) {
     }
     panic!("{id} cannot be reached by the keyboard");
 }
+
+#[tokio::test]
+async fn run_page_shows_milliseconds_as_seconds() {
+    let prepare = async |service: &Service| {
+        fs::create_dir_all(service.state()).unwrap();
+        let began = format!(
+            r#"{{"event":"began","run":1,"instance":"{INSTANCE}","job":"drill","trigger":{{"by":"request"}},"at":"2026-11-21T02:00:00Z"}}"#
+        );
+        let ended = r#"{"event":"ended","run":1,"at":"2026-11-21T02:01:08Z","outcome":{"result":"done","figures":{"restore_milliseconds":67412}}}"#;
+        fs::write(service.state().join("journal.jsonl"), format!("{began}\n{ended}\n")).unwrap();
+    };
+    let Some(mut page) = Page::open_upon(prepare).await else { return };
+    page.sign_in().await;
+    let address = fs::read_to_string(page.service.state().join("address")).unwrap();
+    page.browser.open(&format!("http://{}/#/runs/1", address.trim())).await;
+    page.browser.until_text("Drill of").await;
+    page.browser.until_text("1 min 7 s").await;
+    assert!(!page.browser.text().await.contains("18 h"));
+}
+
+#[tokio::test]
+async fn failing_notifier_is_shown() {
+    let Some(mut browser) = Browser::start().await else { return };
+    // Nobody listens on a port that was just free.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let hook =
+        format!("[[notify]]\nname = \"hook\"\nwebhook = \"http://127.0.0.1:{port}/s3cret\"\non = [\"success\"]\n");
+    let service = Service::with("", &hook).await;
+    let mut daemon = service.start();
+    service.told("READY=1").await;
+    let address = fs::read_to_string(service.state().join("address")).unwrap();
+    browser.open(&format!("http://{}/", address.trim())).await;
+    browser.until_text(INSTANCE).await;
+    browser.click(&format!("#backup-{INSTANCE}")).await;
+    service.ended(&mut daemon, 1).await;
+    browser.until("location.hash.startsWith('#/runs/')").await;
+    browser.open(&format!("http://{}/#/", address.trim())).await;
+    browser.until_text(&format!("127.0.0.1:{port}")).await;
+    assert!(!browser.text().await.contains("s3cret"));
+}

@@ -1,5 +1,7 @@
 //! File systems that lack an operation, that take no changes, and folders that lie one within the other.
 
+mod state_folder;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
