@@ -207,7 +207,21 @@ async fn try_database(session: &Session, database: &Database, findings: &mut Fin
         );
         findings.failed("read every table", format!("the role may not read {tables}"), hint);
     }
+    try_row_security(session, findings).await;
     is_odoo
+}
+
+/// Whether policies hide rows from the role. pg_dump then fails rather than leave them out.
+async fn try_row_security(session: &Session, findings: &mut Findings) {
+    let hidden = "SELECT coalesce(pg_catalog.string_agg(c.oid::pg_catalog.regclass::pg_catalog.text, ', '), '')
+        FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p') AND pg_catalog.row_security_active(c.oid)";
+    let row = session.query_one(hidden, &[]).await.map_err(session.failed("look for row level security"));
+    let Some(tables) = findings.tried("read every row", row).map(|row| row.get::<_, String>(0)) else { return };
+    if !tables.is_empty() {
+        let role = postgres::quote(&session.endpoint().user);
+        let hint = format!("ALTER ROLE {role} BYPASSRLS, or back up as the owner of the tables or a superuser");
+        findings.failed("read every row", format!("row level security hides rows of {tables} from the role"), hint);
+    }
 }
 
 async fn try_tool(program: &'static str, major: u32, database: &Database, findings: &mut Findings) {

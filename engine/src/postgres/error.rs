@@ -174,6 +174,9 @@ impl PostgresError {
             Self::Standby { .. } => "back up from the primary, or set `hold_filestore_gc` to `auto`".into(),
             Self::Archive { .. } => "`odoo-backup check --read-data` says whether it is damaged; if it is not, restore it by hand, and report this".into(),
             Self::Tls { .. } => "check `sslmode` and `sslrootcert` in the configuration".into(),
+            Self::Failed { program, stderr, .. } if program == "pg_dump" && stderr.contains("row-level security") => {
+                "ALTER ROLE … BYPASSRLS, or back up as the owner of the table or a superuser".into()
+            }
             Self::Failed { program, stderr, .. } if program == "pg_dump" && stderr.contains("permission denied") => {
                 "the role must be able to read every table: use the owner of the database, or grant it pg_read_all_data"
                     .into()

@@ -1,6 +1,7 @@
 //! What a database can be like, and a copy must be like as well.
 
 mod exotic;
+mod generated;
 mod objects;
 
 use harness::cli::OdooBackup;

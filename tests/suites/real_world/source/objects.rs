@@ -154,6 +154,20 @@ async fn superusers_objects_are_named_before_restore() {
 }
 
 #[tokio::test]
+async fn forced_row_security_is_found_before_backup() {
+    let project = Project::start().await;
+    project.cluster().execute(
+        INSTANCE,
+        "CREATE TABLE secret (id int); ALTER TABLE secret ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+    );
+    let program = initialised(&project).await;
+    let doctor = program.run(["doctor"]).await.expect_code(1).stdout;
+    assert!(doctor.contains("row level security hides rows of public.secret from the role"), "{doctor}");
+    let failed = program.run(["now"]).await.expect_code(1);
+    assert!(failed.stderr.contains("hint: ALTER ROLE … BYPASSRLS"), "{}", failed.stderr);
+}
+
+#[tokio::test]
 async fn backup_without_record_leaves_out_the_same() {
     let (project, _) = backed_up().await;
     super::forget_source(&project);
