@@ -17,7 +17,7 @@
 #     --check COMMAND    says by its status whether the upgrade succeeded. Odoo may end in 0 though a module could not be upgraded:
 #                        psql -d production -Atc "SELECT 1/(count(*)=0)::int FROM ir_module_module WHERE state LIKE 'to %'"
 #     --program PATH     odoo-backup         [odoo-backup]
-#     --config FILE      its configuration   [where it finds one]
+#     --config FILE      its configuration   [where it finds one; root has to name one that is not root's own]
 #
 # Run it as the user that odoo-backup runs as (root will do); its role must be one that may restore. Ends in
 #     0   the upgrade is done, Odoo runs

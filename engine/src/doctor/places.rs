@@ -24,7 +24,8 @@ pub(super) async fn try_listing(repository: &Repository, findings: &mut Findings
         findings.add("list", Outcome::Failed, text, explanation.hint);
     }
     if listing.unreadable.is_empty() {
-        findings.ok("list", format!("{} backups", listing.backups.len()));
+        let number = listing.backups.len();
+        findings.ok("list", format!("{number} {}", if number == 1 { "backup" } else { "backups" }));
     }
 }
 
