@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 /// Logs to stderr what `filter` lets through; what a daemon's runs say goes to `logs` as well.
 fn log(arguments: &Arguments, filter: EnvFilter, logs: &RunLogs) {
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(|| output::LogLines(std::io::stderr()));
     let filter = filter.and(filter_fn(keeps_secrets));
     let runs = matches!(arguments.command, Command::Daemon { .. }).then(|| logs.layer());
     let registry = tracing_subscriber::registry().with(runs);

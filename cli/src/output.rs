@@ -1,4 +1,8 @@
 //! What is printed: results on stdout, everything else on stderr, or one JSON document.
+//!
+//! All of it goes through [`engine::text`]: what came from outside cannot steer the terminal. A
+//! value that may hold line ends goes through [`engine::text::one_line`] where it is put into a
+//! line, as those of tables do.
 
 use std::error::Error as StdError;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -30,6 +34,7 @@ impl Output {
     /// half a document must not look like success.
     pub(crate) fn result(self, document: &Value, text: impl FnOnce() -> String, exit: Exit) -> Exit {
         let text = if self.json { format!("{document:#}") } else { text() };
+        let text = if self.json { engine::text::json(&text) } else { engine::text::page(&text) };
         match print(&mut std::io::stdout().lock(), &text) {
             // Nobody reads any more (`| head`): that is no reason to fail.
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -43,14 +48,17 @@ impl Output {
     /// Prints a line for people before the result is there.
     pub(crate) fn note(self, text: &str) {
         if !self.json {
-            let _ = print(&mut std::io::stdout().lock(), text);
+            let _ = print(&mut std::io::stdout().lock(), &engine::text::page(text));
         }
     }
 
     /// Prints a warning for people. Programs find warnings in the document.
     pub(crate) fn warning(self, text: &str) {
         if !self.json {
-            let _ = print(&mut std::io::stderr().lock(), &format!("{} {text}", label("warning:", "33")));
+            let _ = print(
+                &mut std::io::stderr().lock(),
+                &format!("{} {}", label("warning:", "33"), engine::text::lines(text)),
+            );
         }
     }
 
@@ -62,10 +70,8 @@ impl Output {
     /// As [`Self::failed`], of an error that was explained already.
     pub(crate) fn failed_with(self, explanation: Explanation, exit: Exit) -> Exit {
         if self.json {
-            let _ = print(
-                &mut std::io::stdout().lock(),
-                &format!("{:#}", json!({ "error": error_document(&explanation, exit) })),
-            );
+            let document = format!("{:#}", json!({ "error": error_document(&explanation, exit) }));
+            let _ = print(&mut std::io::stdout().lock(), &engine::text::json(&document));
         } else {
             self.explanation(&explanation);
         }
@@ -95,19 +101,19 @@ pub(crate) fn error_document(explanation: &Explanation, exit: Exit) -> Value {
 }
 
 fn error_text(explanation: &Explanation) -> String {
-    let mut text = format!("{} {}", label("error:", "1;31"), explanation.message);
+    let mut text = format!("{} {}", label("error:", "1;31"), engine::text::lines(&explanation.message));
     for cause in &explanation.causes {
-        text.push_str(&format!("\n  because: {cause}"));
+        text.push_str(&format!("\n  because: {}", engine::text::lines(cause)));
     }
     // Each with its own hint, so that it is clear which belongs to what; one that several share, behind the last of them.
     for same in explanation.obstacles.chunk_by(|one, next| one.hint == next.hint) {
         for Obstacle { message, .. } in same {
-            text.push_str(&format!("\n  {} {message}", label("in the way:", "1")));
+            text.push_str(&format!("\n  {} {}", label("in the way:", "1"), engine::text::lines(message)));
         }
-        text.push_str(&format!("\n    {} {}", label("hint:", "36"), same[0].hint));
+        text.push_str(&format!("\n    {} {}", label("hint:", "36"), engine::text::lines(&same[0].hint)));
     }
     if let Some(hint) = explanation.hint.as_ref().filter(|_| explanation.obstacles.is_empty()) {
-        text.push_str(&format!("\n{} {hint}", label("hint:", "36")));
+        text.push_str(&format!("\n{} {}", label("hint:", "36"), engine::text::lines(hint)));
     }
     text
 }
@@ -145,5 +151,45 @@ fn print(to: &mut dyn Write, text: &str) -> std::io::Result<()> {
     match text.trim_end() {
         "" => Ok(()),
         text => writeln!(to, "{text}").and_then(|()| to.flush()),
+    }
+}
+
+/// Writes each event of the log as one line, whatever it quotes. Escape sequences are the log's
+/// own, which writes out all others.
+pub(crate) struct LogLines<W>(pub(crate) W);
+
+impl<W: Write> Write for LogLines<W> {
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        let (line, end) = match event.strip_suffix(b"\n") {
+            Some(line) => (line, &b"\n"[..]),
+            None => (event, &b""[..]),
+        };
+        let line = line.split(|byte| matches!(byte, b'\n' | b'\r')).collect::<Vec<_>>().join(&br"\n"[..]);
+        self.0.write_all(&[&line, end].concat())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_event_is_one_line() {
+        let mut out = LogLines(Vec::new());
+        out.write_all(b"INFO a\nERROR b\r\n").unwrap();
+        assert_eq!(out.0, b"INFO a\\nERROR b\\n\n");
+    }
+
+    #[test]
+    fn error_text_obeys_nothing_it_quotes() {
+        let quoted = "x\u{1b}[2J\nerror: all is well\u{202e}";
+        let (message, hint) = (quoted.to_owned(), Some(quoted.to_owned()));
+        let said = error_text(&Explanation { message, causes: vec![quoted.to_owned()], hint, obstacles: Vec::new() });
+        assert!(!said.contains('\u{1b}') && !said.contains('\u{202e}') && !said.contains("\nerror: all"), "{said}");
     }
 }

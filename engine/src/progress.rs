@@ -5,6 +5,8 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::text::one_line;
+
 /// Told of what goes on. Called from any thread and often: it must not block.
 pub trait Observer: Send + Sync {
     /// A task began. Its counter can be read at any time.
@@ -42,9 +44,11 @@ impl Progress {
 
     /// Reports something that a person should know, and logs it.
     pub fn warn(&self, message: &str) {
+        // What it quotes may have come from anywhere.
+        let message = one_line(message);
         tracing::warn!("{message}");
         if let Some(observer) = &self.0 {
-            observer.warned(message);
+            observer.warned(&message);
         }
     }
 }

@@ -6,6 +6,7 @@ use engine::check::{CheckOptions, Checked, DamagedObject, ReadBack, Report, Samp
 use engine::config::Config;
 use engine::repository::{BackupId, Repository};
 use engine::run::Run;
+use engine::text::one_line;
 use serde_json::{Value, json};
 
 use super::{Chosen, Failure, load, only_instance, open, tools};
@@ -111,7 +112,7 @@ fn text(report: &Report, read_data: Option<Sample>) -> String {
         text.push_str(&format!("sound    {}/{}: {objects}, {size}, {depth}\n", backup.instance, backup.id));
     }
     for damaged in report.damaged_objects() {
-        text.push_str(&format!("DAMAGED  {}: {}\n", damaged.key, damaged.reasons.join("; ")));
+        text.push_str(&format!("DAMAGED  {}: {}\n", damaged.key, one_line(&damaged.reasons.join("; "))));
         text.push_str(&format!("         hits {}\n", names(&damaged).join(", ")));
     }
     for (instance, id) in &report.set_aside {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use engine::config::Config;
 use engine::doctor::{Finding, Outcome};
+use engine::text::{lines, one_line};
 use serde_json::json;
 
 use super::Failure;
@@ -25,16 +26,16 @@ fn text(findings: &[Finding]) -> String {
     for finding in findings {
         if finding.subject != subject {
             subject = &finding.subject;
-            text.push_str(&format!("{subject}\n"));
+            text.push_str(&format!("{}\n", one_line(subject)));
         }
         let outcome = match finding.outcome {
             Outcome::Ok => "ok     ",
             Outcome::Warning => "warning",
             Outcome::Failed => "FAILED ",
         };
-        text.push_str(&format!("  {outcome}  {}: {}\n", finding.trial, finding.detail));
+        text.push_str(&format!("  {outcome}  {}: {}\n", one_line(finding.trial), lines(&finding.detail)));
         if let Some(hint) = &finding.hint {
-            text.push_str(&format!("           hint: {hint}\n"));
+            text.push_str(&format!("           hint: {}\n", lines(hint)));
         }
     }
     let number = |outcome| findings.iter().filter(|finding| finding.outcome == outcome).count();

@@ -2,6 +2,7 @@
 
 use engine::manifest::Manifest;
 use engine::repository::{Evidence, Proof, ProofName, Repository, RepositoryError, Timings};
+use engine::text::one_line;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -60,9 +61,9 @@ impl Seen {
         };
         match &self.proof {
             Some(Ok(Proof { failure: Some(failure), .. })) => {
-                text.push_str(&format!("  failed     {}\n", visible(failure)))
+                text.push_str(&format!("  failed     {}\n", one_line(failure)))
             }
-            Some(Err(why)) => text.push_str(&format!("  unread     {why}\n")),
+            Some(Err(why)) => text.push_str(&format!("  unread     {}\n", one_line(why))),
             _ => {}
         }
         text
@@ -78,13 +79,9 @@ impl Seen {
         if let Some(timings) = &proof.seconds {
             text.push_str(&format!("; {}", took(timings)));
         }
-        visible(&text)
+        // A stored text may be anybody's who can write to the repository.
+        one_line(&text).into_owned()
     }
-}
-
-/// A stored text may be anybody's who can write to the repository: what could play tricks with a terminal is written out.
-fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { c.escape_default().collect() } else { String::from(c) }).collect()
 }
 
 /// Where the proof is.

@@ -8,6 +8,7 @@ use engine::error::explain;
 use engine::repair::{Beyond, Mended, RepairOptions, Repaired};
 use engine::repository::{BackupId, Repository};
 use engine::run::Run;
+use engine::text::one_line;
 use serde_json::{Value, json};
 
 use super::chosen::{Loaded, open_named};
@@ -106,10 +107,14 @@ fn text_of(instance: &str, repaired: &Repaired, dry_run: bool) -> String {
     let mut text = String::new();
     for Mended { key, reasons, from } in &repaired.mended {
         let can_be = if dry_run { "can be made anew" } else { "made anew" };
-        text.push_str(&format!("mended   {key}: {}; {can_be} from {from}\n", reasons.join("; ")));
+        text.push_str(&format!("mended   {key}: {}; {can_be} from {from}\n", one_line(&reasons.join("; "))));
     }
     for Beyond { key, reasons, why, .. } in &repaired.beyond {
-        text.push_str(&format!("DAMAGED  {key}: {}; not made anew: {why}\n", reasons.join("; ")));
+        text.push_str(&format!(
+            "DAMAGED  {key}: {}; not made anew: {}\n",
+            one_line(&reasons.join("; ")),
+            one_line(why)
+        ));
     }
     let mut each = |ids: &[BackupId], what: &str| {
         ids.iter().for_each(|id| text.push_str(&format!("{what} {instance}/{id}\n")));

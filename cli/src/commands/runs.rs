@@ -7,6 +7,7 @@ use daemon::journal::{History, Outcome, RunRecord, Trigger};
 use daemon::log::LogLine;
 use engine::config::Config;
 use engine::error::Error;
+use engine::text::one_line;
 use serde_json::json;
 
 use super::Failure;
@@ -66,7 +67,7 @@ pub(super) fn state_dir(config: &Config) -> Result<&Path, Failure> {
 }
 
 fn line(line: &LogLine) -> String {
-    format!("{}  {:5}  {}\n", time(line.at), line.level, line.message)
+    format!("{}  {:5}  {}\n", time(line.at), one_line(&line.level), one_line(&line.message))
 }
 
 fn row(run: &RunRecord) -> Vec<String> {

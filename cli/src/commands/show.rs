@@ -4,6 +4,7 @@ use engine::manifest::{Brief, FilestoreContent, Manifest};
 use engine::odoo::AttachmentCounts;
 use engine::postgres::SourceFacts;
 use engine::repository::Pin;
+use engine::text::one_line;
 use serde_json::{Value, json};
 
 use super::{Chosen, Failure, load, only_instance, open, proofs};
@@ -38,11 +39,12 @@ pub(super) fn document(manifest: &Manifest) -> Value {
 pub(super) fn covers(manifest: &Manifest) -> String {
     let odoo = match (&manifest.odoo, &manifest.attachments) {
         (Some(odoo), Some(attachments)) => {
-            format!("Odoo {}, {}", odoo.series, plural(attachments.counts.rows, "attachment"))
+            format!("Odoo {}, {}", one_line(&odoo.series), plural(attachments.counts.rows, "attachment"))
         }
         _ => "not Odoo's".to_owned(),
     };
     let server = manifest.server.version.split(' ').next().unwrap_or_default();
+    let server = one_line(server);
     format!("database {:?} (PostgreSQL {server}, {odoo}) and its filestore", manifest.database.name)
 }
 
@@ -92,7 +94,7 @@ fn text(manifest: &Manifest, pin: Option<&Pin>, seen: &proofs::Seen) -> String {
         finished = time(manifest.finished_at),
         covers = covers(manifest),
         plain = bytes(database.object.plain.size),
-        pg_dump = database.pg_dump,
+        pg_dump = one_line(&database.pg_dump),
         stored = bytes(database.object.stored.size),
         size = bytes(filestore.bytes),
         files = plural(filestore.files, "file"),
@@ -123,7 +125,7 @@ fn text(manifest: &Manifest, pin: Option<&Pin>, seen: &proofs::Seen) -> String {
     }
     if let Some(odoo) = &manifest.odoo {
         let modules = plural(odoo.modules.len() as u64, "installed module");
-        let uuid = odoo.database_uuid.as_deref().unwrap_or("none");
+        let uuid = one_line(odoo.database_uuid.as_deref().unwrap_or("none"));
         text.push_str(&format!("  odoo       {modules}, database.uuid {uuid}\n"));
     }
     for special in manifest.source.iter().flat_map(SourceFacts::described) {
@@ -131,7 +133,7 @@ fn text(manifest: &Manifest, pin: Option<&Pin>, seen: &proofs::Seen) -> String {
     }
     text.push_str(&seen.text());
     for warning in &manifest.all_warnings() {
-        text.push_str(&format!("  warning    {warning}\n"));
+        text.push_str(&format!("  warning    {}\n", one_line(warning)));
     }
     let rows = manifest
         .objects()

@@ -12,6 +12,7 @@ use engine::config::Config;
 use engine::error::explain;
 use engine::manifest::Manifest;
 use engine::repository::{Listing, Repository};
+use engine::text::one_line;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -217,7 +218,7 @@ fn line(problem: &Problem) -> String {
         Severity::Critical => "WRONG",
     };
     let instance = problem.instance.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-    format!("{severity}: {instance}{}", problem.message)
+    format!("{severity}: {instance}{}", one_line(&problem.message))
 }
 
 /// As the guidelines of the Monitoring Plugins have it: the state, then in a line why.

@@ -1,0 +1,99 @@
+//! Text from outside, made printable: what manifests, databases and servers say must not play
+//! tricks with a terminal or a log.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// The text as one line: line ends, escape sequences and everything else that a terminal obeys are
+/// written out, `\n` or `\u{1b}`.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    visible(text, false)
+}
+
+/// As [`one_line`], of a text that may have lines. What follows the first is moved in by four
+/// places, so that no line of it can be taken for one of the program's own.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    match visible(text, true) {
+        visible if visible.contains('\n') => Cow::Owned(visible.replace('\n', "\n    ")),
+        visible => visible,
+    }
+}
+
+/// As [`one_line`], of a page that the program has laid out: its line ends and tabs stay.
+pub fn page(text: &str) -> Cow<'_, str> {
+    visible(text, true)
+}
+
+/// A JSON document whose strings hold nothing that a terminal obeys; JSON itself escapes only some
+/// of it. It means the same.
+pub fn json(document: &str) -> Cow<'_, str> {
+    if !document.chars().any(is_obeyed) {
+        return Cow::Borrowed(document);
+    }
+    let mut safe = String::with_capacity(document.len());
+    for c in document.chars() {
+        match c {
+            '\n' | '\t' => safe.push(c),
+            // Only strings can hold one.
+            c if is_obeyed(c) => {
+                let mut units = [0; 2];
+                c.encode_utf16(&mut units).iter().for_each(|unit| _ = write!(safe, "\\u{unit:04x}"));
+            }
+            c => safe.push(c),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+fn visible(text: &str, keep_lines: bool) -> Cow<'_, str> {
+    let kept = |c: char| keep_lines && (c == '\n' || c == '\t');
+    if !text.chars().any(|c| is_obeyed(c) && !kept(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut visible = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_obeyed(c) && !kept(c) {
+            true => visible.extend(c.escape_default()),
+            false => visible.push(c),
+        }
+    }
+    Cow::Owned(visible)
+}
+
+/// Whether a terminal may obey a character rather than show it: controls, line ends of Unicode, and
+/// what turns the direction of text.
+fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str = "a\u{1b}[2Jb\nc\r\td\u{9b}e\u{202e}f\u{2028}g\u{7f}";
+
+    #[test]
+    fn one_line_obeys_nothing() {
+        assert_eq!(one_line(HOSTILE), r"a\u{1b}[2Jb\nc\r\td\u{9b}e\u{202e}f\u{2028}g\u{7f}");
+        for harmless in ["", "Zürich – \"größer\" 漢字 c:\\temp it's", "👩‍👩‍👧"] {
+            assert!(matches!(one_line(harmless), Cow::Borrowed(text) if text == harmless));
+        }
+    }
+
+    #[test]
+    fn lines_stay_behind_the_first() {
+        assert_eq!(lines("first\nsecond\x1b"), "first\n    second\\u{1b}");
+        assert_eq!(page("first\nsecond\n"), "first\nsecond\n");
+    }
+
+    #[test]
+    fn json_means_the_same() {
+        let value = serde_json::json!({ "a": HOSTILE, "b": "\u{e0041}" });
+        let document = format!("{value:#}");
+        let safe = json(&document);
+        assert!(!safe.chars().any(|c| is_obeyed(c) && c != '\n'));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
+    }
+}
