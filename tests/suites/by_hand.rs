@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use harness::compare::{assert_same_database, assert_same_tree};
 use harness::odoo_backup;
-use harness::project::{Project, ProjectOptions, Source, TARGET};
+use harness::project::{INSTANCE, Project, ProjectOptions, Source, TARGET};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/restore-by-hand.md");
 
@@ -83,11 +83,20 @@ async fn the_documents_commands_restore_a_backup() {
     }
     fs::remove_file(odd("gone")).unwrap();
     fs::write(odd("odd"), "the newest").unwrap();
+    // Names that end lists and patterns where they should not.
+    fs::create_dir(odd("new\nfolder")).unwrap();
+    for name in ["new\nfolder/x", "a \"quote\" \\ and \\n", "tab\t bell\u{7} é", "-rf", "  two"] {
+        project.write_settled(name, name);
+    }
+    let tables = r#"CREATE TABLE "x COMMENT - EXTENSION y" AS SELECT 7 AS id"#;
+    project.cluster().execute(INSTANCE, tables);
     let backup = back_up(&project).await;
     assert!(backup.join("filestore-removed.zst").exists());
     let restored = assert_success(&shell(&project, &backup, &to_restore(&project)));
     assert!(restored.contains("manifest.json: OK") && restored.contains(" files\n"), "{restored}");
     assert_same_database(project.database(), project.target_database()).await;
+    let rows = project.cluster().execute(TARGET, r#"SELECT id FROM "x COMMENT - EXTENSION y""#);
+    assert_eq!(rows.trim(), "7");
     assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
     assert_eq!(fs::read_dir(project.path("temporary")).unwrap().count(), 0);
 
@@ -145,6 +154,35 @@ async fn the_documents_commands_restore_a_backup_without_files() {
     let restored = assert_success(&shell(&project, &backup, &to_restore(&project)));
     assert!(restored.contains("0 of 0 files"), "{restored}");
     assert_same_database(project.database(), project.target_database()).await;
+}
+
+/// As [`to_restore`], where each file of the copy that is changed before it is compared.
+fn to_restore_changed(project: &Project, change: &str) -> String {
+    let commands = to_restore(project);
+    let (fill, compare) = commands.split_once("unescape=").unwrap();
+    format!("{fill}\n{change}\nunescape={compare}")
+}
+
+#[tokio::test]
+async fn the_documents_commands_find_what_is_not_as_listed() {
+    let project = Project::start().await;
+    project.write_settled("a\nb", "x");
+    let backup = back_up(&project).await;
+    for change in [
+        r#"printf y > "$filestore/$(printf 'a\nb')""#,
+        r#"mv "$filestore/$(printf 'a\nb')" "$filestore/$(printf 'a\nc')""#,
+        r#"printf more > "$filestore/more""#,
+        r#"rm "$filestore/$(printf 'a\nb')""#,
+    ] {
+        let stopped = shell(&project, &backup, &to_restore_changed(&project, change));
+        assert!(!stopped.status.success(), "{change}: {stopped:?}");
+        let cluster = project.cluster();
+        cluster.execute("postgres", "DROP DATABASE staging");
+        fs::remove_dir_all(project.target_filestore()).unwrap();
+        fs::remove_dir_all(project.path("temporary")).unwrap();
+    }
+    // The same without a change is right.
+    assert_success(&shell(&project, &backup, &to_restore_changed(&project, ":")));
 }
 
 #[tokio::test]
