@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test majors demo soak bench bench-daemon lint deny tools
+.PHONY: help build test majors demo soak fuzz bench bench-daemon lint deny tools
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -31,6 +31,17 @@ soak: tools ## Measure memory from 100 MB to 2 GB, on a folder and on S3, and wi
 	ODOO_BACKUP_TEST_SIZES_MB='100 2000' cargo test --locked --release -p odoo-backup --test end_to_end memory:: -- \
 	    --include-ignored --nocapture --test-threads=1
 	cargo test --locked --release -p odoo-backup --test end_to_end scale:: -- --include-ignored --nocapture --test-threads=1
+
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= manifest lists tar archive splitter odoo_conf config
+
+fuzz: ## Fuzz each parser for FUZZ_SECONDS (600); FUZZ_TARGETS names some of them
+	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	for target in $(FUZZ_TARGETS); do \
+	    mkdir -p fuzz/corpus/$$target; \
+	    RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target fuzz/found/$$target -- \
+	        -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=20 -max_len=65536; \
+	done
 
 bench: ## Measure this program beside gzip, zstd, restic and borg (options: tests/bench/run --help)
 	tests/bench/run

@@ -303,7 +303,7 @@ async fn store_database(
     let dump = postgres::dump(&source.pg_dump, &source.session, &source.snapshot)?;
     let (dump, counts) = postgres::count_rows(dump);
     let encoded = encode(dump, options.level, options.dump_threads, task);
-    let (object, ()) = draft.add("database.dump.zst", encoded).await?;
+    let (object, ()) = draft.add_sized("database.dump.zst", encoded, source.server.database_size).await?;
     Ok((object, store_rows(draft, counts.get()).await?))
 }
 

@@ -14,7 +14,7 @@ use crate::postgres::PostgresError;
 use crate::repository::{LockError, RepositoryError};
 use crate::restore::{Obstacle, RestoreError};
 use crate::store::StoreError;
-use crate::stream::Mismatch;
+use crate::stream::{Malformed, Mismatch};
 use crate::verify::Verification;
 
 /// A verb's failure.
@@ -141,13 +141,26 @@ impl Error {
 
     /// Whether an object of the repository is missing or not what it was, rather than that something was in the way.
     pub fn is_damage(&self) -> bool {
+        self.first_in_causes(says_damaged).unwrap_or(false)
+    }
+
+    /// Whether what it says of an object may be another the next time: its bytes came wrong, or not
+    /// at all. What they hold stays the same.
+    pub(crate) fn is_of_one_reading(&self) -> bool {
+        let of_reading = |error: &(dyn StdError + 'static)| {
+            let of_content = error.is::<Malformed>() || error.is::<FilestoreError>();
+            let of_bytes = error.is::<Mismatch>() || error.is::<StoreError>();
+            (of_content || of_bytes).then_some(of_bytes)
+        };
+        self.is_damage() && self.first_in_causes(of_reading).unwrap_or(false)
+    }
+
+    /// What the first in the row of causes says that says anything.
+    fn first_in_causes<T>(&self, says: impl Fn(&(dyn StdError + 'static)) -> Option<T>) -> Option<T> {
         let mut current: Option<&(dyn StdError + 'static)> = Some(self);
         while let Some(error) = current {
-            if let Some(store) = error.downcast_ref::<StoreError>() {
-                return store.is_of_object();
-            }
-            if error.is::<Mismatch>() || matches!(error.downcast_ref(), Some(RepositoryError::Damaged { .. })) {
-                return true;
+            if let Some(said) = says(error) {
+                return Some(said);
             }
             current = match error.downcast_ref::<Self>() {
                 // These pass on what their cause says, and are not found by way of it.
@@ -158,7 +171,7 @@ impl Error {
                 _ => cause(error),
             };
         }
-        false
+        None
     }
 
     /// Whether a copy was not what had been backed up, or could not be, rather than that something was in the way.
@@ -202,6 +215,34 @@ impl Error {
             Self::NoAttachments { .. } | Self::Io { .. } | Self::Verb { .. } | Self::Interrupted => None,
         }
     }
+}
+
+/// Whether a failure to read an object, or any of its causes, says that the object is not what it
+/// was. Trouble of this machine or of the way to the object says nothing of it.
+pub(crate) fn speaks_of_object(error: &(dyn StdError + 'static)) -> bool {
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if let Some(says) = says_damaged(error) {
+            return says;
+        }
+        current = cause(error);
+    }
+    false
+}
+
+/// What one error in a row of causes says of the object that was read; `None` where its cause has
+/// to be asked.
+fn says_damaged(error: &(dyn StdError + 'static)) -> Option<bool> {
+    if let Some(store) = error.downcast_ref::<StoreError>() {
+        return Some(store.is_of_object());
+    }
+    if let Some(filestore) = error.downcast_ref::<FilestoreError>() {
+        return Some(!matches!(filestore, FilestoreError::Io { .. }));
+    }
+    let is_damage = error.is::<Mismatch>()
+        || error.is::<Malformed>()
+        || matches!(error.downcast_ref(), Some(RepositoryError::Damaged { .. }));
+    is_damage.then_some(true)
 }
 
 /// An error as people and machines are told of it.
@@ -340,6 +381,32 @@ mod tests {
         assert!(Error::from(store(StoreErrorKind::NotFound)).is_damage());
         assert!(Error::from(RepositoryError::from(store(StoreErrorKind::NotFound))).is_damage());
         assert!(!Error::Interrupted.during("restore").is_damage());
+    }
+
+    #[test]
+    fn trouble_of_this_machine_is_no_damage() {
+        use rustix::io::Errno;
+        let store = |error: io::Error| StoreError {
+            action: Action::Get,
+            key: None,
+            location: String::new(),
+            kind: Box::new(StoreErrorKind::Io(error)),
+        };
+        for errno in [Errno::STALE, Errno::MFILE, Errno::NFILE, Errno::NOTCONN, Errno::INTR, Errno::NOMEM, Errno::AGAIN]
+        {
+            let error = || store(errno.into());
+            assert!(!Error::from(error()).is_damage(), "{errno}");
+            assert!(!speaks_of_object(&io::Error::other(error())), "{errno}");
+            assert!(!speaks_of_object(&io::Error::from(errno)), "{errno}");
+        }
+        for errno in [Errno::IO, Errno::UCLEAN, Errno::BADMSG] {
+            assert!(speaks_of_object(&io::Error::other(store(errno.into()))), "{errno}");
+        }
+        assert!(speaks_of_object(&io::Error::from(Malformed("no list".into()))));
+        assert!(!speaks_of_object(&io::Error::other("a thread died")));
+        let full =
+            FilestoreError::Io { action: "write", path: "/data".into(), source: io::ErrorKind::StorageFull.into() };
+        assert!(!speaks_of_object(&full));
     }
 
     #[test]

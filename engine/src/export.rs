@@ -160,7 +160,7 @@ async fn for_each_file<T: Send + 'static>(
         let (merged, task, each) = (merged.clone(), task.clone(), each.clone());
         let read = repository.read(&volume.object, move |archive| {
             read_files(archive, |path, size, content| {
-                if !merged.takes(path, index) {
+                if !merged.takes(path, index, size)? {
                     io::copy(content, &mut io::sink())?;
                     return Ok(());
                 }

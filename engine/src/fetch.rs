@@ -4,10 +4,13 @@ use std::io::{self, Read, Write};
 
 use crate::error::Error;
 use crate::filestore::{Listed, read_list};
-use crate::manifest::{Manifest, StoredObject};
+use crate::manifest::{Manifest, StoredObject, removed_paths};
 use crate::odoo::Attachment;
 use crate::repository::Repository;
-use crate::stream::{DigestReader, consume};
+use crate::stream::{DigestReader, Malformed, Plain, consume, records};
+
+/// An attachment's name can be of any length; one that is longer than this cannot be listed.
+const LONGEST_ATTACHMENT: usize = 16 * 1024 * 1024;
 
 /// Hands the attachments of a backup to `each`, in the order of their ids.
 ///
@@ -22,8 +25,8 @@ pub async fn attachments(
     let list = &content.ok_or_else(|| Error::NoAttachments { backup: manifest.id.to_string() })?.list;
     repository
         .read(list, move |lines| {
-            for line in io::BufRead::lines(io::BufReader::new(lines)) {
-                each(serde_json::from_str(&line?)?)?;
+            for line in records(lines, b'\n', LONGEST_ATTACHMENT) {
+                each(serde_json::from_slice(&line?).map_err(|error| Malformed(error.to_string()))?)?;
             }
             Ok(())
         })
@@ -61,7 +64,11 @@ pub async fn fetch(
     sink: impl Write + Send + 'static,
 ) -> Result<u64, Error> {
     let (volume, file) = find(repository, manifest, path).await?;
-    let range = file.frame..file.frame + file.frame_length;
+    let range = file.frame..file.frame.saturating_add(file.frame_length);
+    if range.end > volume.stored.size || file.offset.saturating_add(file.size) > volume.plain.size {
+        let source = Malformed("its list says that it is where the volume has ended".to_owned()).into();
+        return Err(Error::Io { action: format!("read {path} from {}", volume.key), source });
+    }
     let frame = repository.store().get(&volume.key, Some(range)).await?;
     let action = format!("read {path} from {}", volume.key);
     let size = file.size;
@@ -76,10 +83,7 @@ async fn find(repository: &Repository, manifest: &Manifest, path: &str) -> Resul
         let wanted = path.to_owned();
         let is_removed = repository.read(removed, move |paths| {
             // Read to its end, which alone says that it is whole.
-            let paths = io::BufRead::split(io::BufReader::new(paths), 0);
-            paths
-                .map(|removed| removed.map(|removed| removed == wanted.as_bytes()))
-                .try_fold(false, |any, one| Ok(any | one?))
+            removed_paths(paths).try_fold(false, |any, removed| Ok(any | (removed? == wanted)))
         });
         if is_removed.await? {
             return Err(no_such_file(manifest, path));
@@ -87,8 +91,9 @@ async fn find(repository: &Repository, manifest: &Manifest, path: &str) -> Resul
     }
     for volume in manifest.filestore.volumes.iter().rev() {
         let wanted = path.to_owned();
+        let bounds = volume.bounds();
         let found = repository.read_cached(&volume.list, move |list| {
-            read_list(list).try_fold(None, |found, file| {
+            read_list(list, bounds).try_fold(None, |found, file| {
                 let file = file?;
                 Ok(if file.path == wanted { Some(file) } else { found })
             })
@@ -105,14 +110,14 @@ fn no_such_file(manifest: &Manifest, what: &str) -> Error {
 }
 
 fn copy(frame: impl Read, file: &Listed, mut sink: impl Write) -> io::Result<()> {
-    let mut plain = zstd::stream::read::Decoder::new(frame)?;
+    let mut plain = Plain::new(frame)?;
     io::copy(&mut (&mut plain).take(file.offset), &mut io::sink())?;
     let mut content = DigestReader::new(plain.take(file.size));
     io::copy(&mut content, &mut sink)?;
     sink.flush()?;
     let found = content.fingerprint();
     if (found.size, found.sha256) != (file.size, file.sha256) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "its content is damaged: it is not what the list says"));
+        return Err(Malformed("its content is damaged: it is not what the list says".to_owned()).into());
     }
     Ok(())
 }

@@ -18,6 +18,9 @@ mod disk;
 pub mod error;
 pub mod filestore;
 pub mod folder;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod manifest;
 mod merged;
 pub mod odoo;
@@ -28,5 +31,7 @@ pub mod repository;
 pub mod run;
 pub mod schedule;
 pub mod secret;
+mod small_file;
 pub mod store;
 pub mod stream;
+pub mod text;

@@ -5,8 +5,10 @@
 
 mod brief;
 mod checksums;
+mod lists;
 #[cfg(test)]
 pub(crate) mod made_up;
+mod reasonable;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,9 @@ use serde::{Deserialize, Serialize};
 pub use self::brief::{Brief, DatabaseBrief, FilestoreBrief};
 pub use self::checksums::read_checksums;
 pub(crate) use self::checksums::{manifest_digests, write_both_checksums};
+pub(crate) use self::lists::{removed_paths, table_rows};
 
+use crate::filestore::Bounds;
 use crate::odoo::{AttachmentCounts, OdooFacts};
 use crate::postgres::{ServerFacts, SourceFacts};
 use crate::repository::BackupId;
@@ -58,7 +62,7 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<ImportedFrom>,
     /// What a person should know about it. A backup with warnings is whole as far as its source was.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub warnings: Vec<String>,
 }
 
@@ -159,30 +163,30 @@ pub struct FilestoreContent {
 #[serde(default)]
 pub struct Findings {
     /// Named by an attachment, not on disk, and not in the backup: the source has lost them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub missing: Vec<String>,
     /// Named by the snapshot's attachments and deleted with them before they were read.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub deleted: Vec<String>,
     /// On disk, and their content is not what their name says.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub damaged: Vec<String>,
     /// Became longer or shorter while they were read.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub changed: Vec<String>,
     /// On disk, and could not be read; with the reason.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub unreadable: Vec<String>,
     /// Missing, damaged or unreadable at the source, and in the backup all the same: an earlier backup held them whole.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub rescued: Vec<String>,
     /// Neither file nor folder (links, sockets, devices), and not in the backup.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub skipped: Vec<String>,
     /// How many files no attachment names. They are in the backup.
     pub unreferenced: u64,
     /// The first thousand of them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub unreferenced_names: Vec<String>,
 }
 
@@ -227,6 +231,13 @@ pub struct Volume {
     pub replaces: Option<Replaced>,
 }
 
+impl Volume {
+    /// What its list can hold at the most.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { files: self.files, bytes: self.bytes }
+    }
+}
+
 /// A volume whose place another one took, which holds what was needed of it still. It stays for a while, for those who began to read
 /// before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -269,6 +280,15 @@ impl Manifest {
         let counted = self.attachments.as_ref().and_then(AttachmentContent::warning);
         let unsaid = counted.filter(|warning| !self.warnings.contains(warning));
         self.warnings.iter().cloned().chain(unsaid).collect()
+    }
+
+    /// How many names and sentences its lists have.
+    pub(crate) fn names(&self) -> usize {
+        let Findings { missing, deleted, damaged, changed, unreadable, rescued, skipped, unreferenced_names, .. } =
+            &self.filestore.findings;
+        let lists =
+            [missing, deleted, damaged, changed, unreadable, rescued, skipped, unreferenced_names, &self.warnings];
+        lists.into_iter().map(Vec::len).sum()
     }
 
     /// Bytes that its own objects take in the repository: what it did not share with an earlier backup.

@@ -1,10 +1,10 @@
 //! The filestore of a backup, which is several volumes one above the other, as one.
 
-use std::io::{BufRead, BufReader};
+use std::io;
 
 use crate::error::Error;
-use crate::filestore::{FileName, Names, read_list};
-use crate::manifest::Manifest;
+use crate::filestore::{Allowance, FileName, FilestoreError, Names, read_list, reserve};
+use crate::manifest::{Manifest, StoredObject, removed_paths};
 use crate::repository::Repository;
 
 /// Where each path is to be taken from: the latest volume that holds it, unless it was removed since.
@@ -24,34 +24,54 @@ impl Merged {
     /// Reads the lists of all volumes, and that of the removed paths.
     ///
     /// # Errors
-    /// Those of [`Repository::read`]
+    /// Those of [`Repository::read`]; [`Error::Differs`] where they come to another filestore than
+    /// the manifest says.
     pub(crate) async fn of(repository: &Repository, manifest: &Manifest) -> Result<Self, Error> {
+        let content = &manifest.filestore;
         let mut entries = Vec::new();
-        for (volume, index) in manifest.filestore.volumes.iter().zip(0..) {
+        let mut allowance = Allowance::default();
+        for (volume, index) in content.volumes.iter().zip(0..) {
+            let bounds = volume.bounds();
             let files = repository.read_cached(&volume.list, move |list| {
-                let files = read_list(list).map(|file| {
+                reserve(&mut entries, bounds.files)?;
+                for file in read_list(list, bounds) {
                     let file = file?;
-                    Ok((FileName::new(&file.path), Some(Located { volume: index, size: file.size })))
-                });
-                files.collect::<Result<Vec<_>, _>>()
+                    let name = FileName::new(&file.path);
+                    allowance.take(&name)?;
+                    entries.push((name, Some(Located { volume: index, size: file.size })));
+                }
+                Ok((entries, allowance))
             });
-            entries.extend(files.await?);
+            (entries, allowance) = files.await?;
         }
-        if let Some(removed) = &manifest.filestore.removed {
-            let removed = repository.read(removed, |list| {
-                let paths = BufReader::new(list).split(0);
-                paths
-                    .map(|path| Ok((FileName::new(&String::from_utf8_lossy(&path?)), None)))
-                    .collect::<Result<Vec<_>, _>>()
-            });
-            entries.extend(removed.await?);
+        if let Some(removed) = &content.removed {
+            entries = with_removed(repository, removed, entries, allowance).await?;
         }
-        Ok(Self(entries.into_iter().collect()))
+        let action = || "merge the lists of the volumes".to_owned();
+        let merged = Self(Names::of_entries(entries).map_err(|source| Error::Io { action: action(), source })?);
+        // Before anything is written: what the lists say is what will be.
+        let (files, bytes) = merged.files().fold((0, 0), |(files, bytes), (_, file)| (files + 1, bytes + file.size));
+        for (what, expected, found) in [("files", content.files, files), ("bytes", content.bytes, bytes)] {
+            if expected != found {
+                return Err(Error::Differs { what: format!("{what} in the filestore"), expected, found });
+            }
+        }
+        Ok(merged)
     }
 
-    /// Whether `path` is to be taken from the volume of this index in the manifest.
-    pub(crate) fn takes(&self, path: &str, volume: u32) -> bool {
-        self.get(&FileName::new(path)).is_some_and(|file| file.volume == volume)
+    /// Whether `path` is to be taken from the volume of this index in the manifest, which has
+    /// `size` bytes of it.
+    ///
+    /// # Errors
+    /// [`FilestoreError::BadArchive`] where that is not as long as the list says.
+    pub(crate) fn takes(&self, path: &str, volume: u32, size: u64) -> io::Result<bool> {
+        match self.get(&FileName::new(path)) {
+            Some(file) if file.volume == volume && file.size != size => {
+                let reason = format!("{path:?} has {size} bytes, and {} by its list", file.size);
+                Err(FilestoreError::BadArchive(reason).into())
+            }
+            file => Ok(file.is_some_and(|file| file.volume == volume)),
+        }
     }
 
     /// Where a file is; `None` where the filestore has none of this name.
@@ -63,4 +83,24 @@ impl Merged {
     pub(crate) fn files(&self) -> impl Iterator<Item = (FileName, Located)> {
         self.0.iter().filter_map(|(name, file)| Some((name, (*file)?)))
     }
+}
+
+type Entries = Vec<(FileName, Option<Located>)>;
+
+async fn with_removed(
+    repository: &Repository,
+    removed: &StoredObject,
+    mut entries: Entries,
+    mut allowance: Allowance,
+) -> Result<Entries, Error> {
+    let removed = repository.read(removed, move |list| {
+        for path in removed_paths(list) {
+            let name = FileName::new(&path?);
+            allowance.take(&name)?;
+            reserve(&mut entries, 1)?;
+            entries.push((name, None));
+        }
+        Ok(entries)
+    });
+    removed.await
 }

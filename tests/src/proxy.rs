@@ -25,6 +25,8 @@ pub struct Proxy {
     pub port: u16,
     state: Arc<Mutex<State>>,
     silent: watch::Sender<bool>,
+    /// The most bytes of an answer that pass at once, a hundred times a second.
+    slow: Arc<Mutex<Option<usize>>>,
     accepting: AbortHandle,
 }
 
@@ -44,13 +46,14 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State::default()));
         let (silent, heard) = watch::channel(false);
-        let shared = state.clone();
+        let slow = Arc::new(Mutex::new(None));
+        let (shared, pace) = (state.clone(), slow.clone());
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass(client, upstream, shared.clone(), heard.clone()));
+                tokio::spawn(pass(client, upstream, shared.clone(), heard.clone(), pace.clone()));
             }
         });
-        Self { port, state, silent, accepting: accepting.abort_handle() }
+        Self { port, state, silent, slow, accepting: accepting.abort_handle() }
     }
 
     /// Adds a fault behind those that have not happened yet.
@@ -69,6 +72,12 @@ impl Proxy {
         std::mem::take(&mut self.state.lock().unwrap().requests)
     }
 
+    /// From now on so many bytes of each answer pass at once, a hundred times a second; `None`: all
+    /// of them.
+    pub fn slow_down(&self, bytes: Option<usize>) {
+        *self.slow.lock().unwrap() = bytes;
+    }
+
     /// From now on connections are accepted and nothing passes: a server that hangs.
     pub fn fall_silent(&self) {
         self.silent.send_replace(true);
@@ -81,7 +90,13 @@ impl Drop for Proxy {
     }
 }
 
-async fn pass(mut client: TcpStream, upstream: u16, state: Arc<Mutex<State>>, mut silent: watch::Receiver<bool>) {
+async fn pass(
+    mut client: TcpStream,
+    upstream: u16,
+    state: Arc<Mutex<State>>,
+    mut silent: watch::Receiver<bool>,
+    slow: Arc<Mutex<Option<usize>>>,
+) {
     let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream)).await else {
         return;
     };
@@ -103,7 +118,16 @@ async fn pass(mut client: TcpStream, upstream: u16, state: Arc<Mutex<State>>, mu
         loop {
             let read = from_server.read(&mut buffer).await?;
             let passed = state.lock().unwrap().answer(read);
-            to_client.write_all(&buffer[..passed]).await?;
+            let mut rest = &buffer[..passed];
+            while !rest.is_empty() {
+                let pace = *slow.lock().unwrap();
+                let (now, later) = rest.split_at(pace.unwrap_or(rest.len()).min(rest.len()));
+                to_client.write_all(now).await?;
+                rest = later;
+                if pace.is_some() {
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                }
+            }
             if read == 0 || passed < read {
                 return Ok::<(), std::io::Error>(());
             }

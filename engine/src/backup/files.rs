@@ -180,8 +180,10 @@ async fn store_one_by_one(
     let mut volumes = Vec::new();
     while let Some(first) = next_batch(batches).await? {
         let name = format!("filestore-{:04}", numbers.fetch_add(1, Ordering::Relaxed));
+        let expected = options.volume.bytes.max(first.iter().map(|file| file.size).sum());
         let volume = write_volume(first, batches.clone(), options.volume, options.level, task.clone());
-        let (object, WrittenVolume { files, bytes, list }) = draft.add(&format!("{name}.tar.zst"), volume).await?;
+        let stored = draft.add_sized(&format!("{name}.tar.zst"), volume, expected).await?;
+        let (object, WrittenVolume { files, bytes, list }) = stored;
         if files == 0 {
             // All of its files were only verified, or had gone meanwhile.
             draft.withdraw(&object.key).await?;

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, explain};
-use crate::filestore::{FileName, Held, Names, read_list};
+use crate::filestore::{Allowance, FileName, Held, Names, read_list, reserve};
 use crate::manifest::{Findings, Manifest, StoredObject, Volume};
-use crate::repository::{BackupId, Repository, RepositoryError, layout};
+use crate::repository::{BackupId, Repository, layout};
 use crate::store::{Key, list_readable};
 
 /// The volumes that the next backup may stand on, and what they hold.
@@ -44,16 +44,19 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
     let is_there = |object: &StoredObject| sizes.get(&object.key) == Some(&object.stored.size);
     let mut volumes = Vec::new();
     let mut held = Vec::new();
+    let mut allowance = Allowance::default();
     for volume in manifest.filestore.volumes {
         let reason = match is_there(&volume.object) && is_there(&volume.list) {
-            true => match read_volume_list(repository, &volume, volumes.len()).await {
+            true => match read_volume_list(repository, &volume, volumes.len(), &mut allowance).await {
                 Ok(files) => {
+                    reserve(&mut held, files.len() as u64).map_err(out_of_memory)?;
                     held.extend(files);
                     volumes.push(volume);
                     continue;
                 }
-                Err(Error::Store(error)) if error.is_outage() => return Err(error.into()),
-                Err(error) => explain(&error).to_string(),
+                Err(error) if error.is_damage() => explain(&error).to_string(),
+                // What it holds is not known: to store all of it anew would be no answer.
+                Err(error) => return Err(error),
             },
             false => "it is missing, or not of the size that it should have".to_owned(),
         };
@@ -83,7 +86,7 @@ async fn latest(
     for (instance, id) in names.iter().rev() {
         match repository.verified_manifest(instance, id).await {
             Ok(manifest) => return Ok(Some(manifest)),
-            Err(RepositoryError::Store(error)) if error.is_outage() => return Err(error.into()),
+            Err(error) if !error.is_of_object() => return Err(error.into()),
             Err(error) => warnings.push(format!("{instance}/{id} cannot be built upon: {error}")),
         }
     }
@@ -94,15 +97,29 @@ async fn read_volume_list(
     repository: &Repository,
     volume: &Volume,
     index: usize,
+    allowance: &mut Allowance,
 ) -> Result<Vec<(FileName, Held)>, Error> {
     let index = u32::try_from(index).unwrap_or(u32::MAX);
     let begun = layout::folder(&volume.object.key).and_then(|id| id.created_at());
     let begun = begun.and_then(|begun| u64::try_from(begun.as_second()).ok());
+    let bounds = volume.bounds();
+    let mut left = std::mem::take(allowance);
     let files = repository.read_cached(&volume.list, move |list| {
-        let files = read_list(list);
-        files
-            .map(|file| file.map(|file| (FileName::new(&file.path), Held::new(file.size, file.mtime, index, begun))))
-            .collect()
+        let mut files = Vec::new();
+        reserve(&mut files, bounds.files)?;
+        for file in read_list(list, bounds) {
+            let file = file?;
+            let name = FileName::new(&file.path);
+            left.take(&name)?;
+            files.push((name, Held::new(file.size, file.mtime, index, begun)));
+        }
+        Ok((files, left))
     });
-    files.await
+    let (files, left) = files.await?;
+    *allowance = left;
+    Ok(files)
+}
+
+fn out_of_memory(source: std::io::Error) -> Error {
+    Error::Io { action: "merge the lists of the volumes".to_owned(), source }
 }

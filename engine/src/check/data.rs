@@ -10,15 +10,15 @@ use super::ReadBack;
 use super::rotation::{Candidate, Rotation};
 use super::sample::Sample;
 use super::structure::Survey;
-use crate::error::Error;
-use crate::filestore::{Listed, compare, read_list};
+use crate::error::{Error, explain, speaks_of_object};
+use crate::filestore::{compare, read_list};
 use crate::manifest::{DatabaseContent, StoredObject, Volume};
-use crate::postgres::{self, PostgresError, Tools};
+use crate::postgres::{self, Tools};
 use crate::progress::Task;
 use crate::repository::{Damage, Repository, damage_by_store};
 use crate::run::Run;
 use crate::store::Key;
-use crate::stream::{Digest, decode};
+use crate::stream::{Digest, Malformed, decode};
 
 /// Objects that are read at once.
 const PARALLEL_READS: usize = 2;
@@ -75,7 +75,13 @@ pub(super) async fn read_back(
     let reads: Vec<_> = chosen
         .iter()
         .map(|candidate| async {
-            let damage = read_unit(repository, &candidate.what, tools, run).await?;
+            let mut damage = read_unit(repository, &candidate.what, tools, run).await?;
+            if let Some(Damage { key, reason }) = damage.first() {
+                // Memory, a cable or a server may have been at fault: a backup is not given up by
+                // one reading.
+                tracing::warn!(%key, reason, "this does not look right; reading it once more");
+                damage = read_unit(repository, &candidate.what, tools, run).await?;
+            }
             Ok::<_, Error>((*candidate, damage))
         })
         .collect();
@@ -158,8 +164,8 @@ async fn unreadable_archive(
     let archive = decode(body, object.plain, object.stored, Task::default());
     match postgres::read_toc(&tool, archive, object.key.as_str()).await {
         Ok(_) => Ok(None),
-        Err(error @ PostgresError::Failed { .. }) => {
-            Ok(Some(Damage { key: object.key.clone(), reason: error.to_string() }))
+        Err(error) if error.is_verdict() || speaks_of_object(&error) => {
+            Ok(Some(Damage { key: object.key.clone(), reason: explain(&error).to_string() }))
         }
         Err(error) => Err(error.into()),
     }
@@ -167,8 +173,16 @@ async fn unreadable_archive(
 
 /// Reads a volume and its list, and holds each of the files against the list.
 async fn read_volume(repository: &Repository, volume: &Volume, task: Task) -> Result<Vec<Damage>, Error> {
-    let listed = repository.examine(&volume.list, Task::default(), |list| {
-        read_list(list).map(|listed| listed.map(Listed::fingerprint)).collect::<io::Result<HashMap<_, _>>>()
+    let bounds = volume.bounds();
+    let listed = repository.examine(&volume.list, Task::default(), move |list| {
+        let mut files = HashMap::new();
+        for listed in read_list(list, bounds) {
+            let (path, fingerprint) = listed?.fingerprint();
+            if files.insert(path, fingerprint).is_some() {
+                return Err(Malformed("it lists a file twice".to_owned()).into());
+            }
+        }
+        Ok(files)
     });
     let object = &volume.object;
     let files = match listed.await? {

@@ -60,26 +60,28 @@ pub(super) async fn survey(
     Ok(survey)
 }
 
-/// Looks once more for what manifests name and is not in the listing: a prune that writes volumes anew may have stored it since.
+/// Looks once more for what manifests name and the listing does not have, or has with another size:
+/// a prune that writes volumes anew may have stored it since, and a listing may be wrong.
 async fn find_newer(
     repository: &Repository,
     manifests: impl Iterator<Item = &Manifest>,
     objects: &mut HashMap<Key, Object>,
 ) -> Result<(), Error> {
-    let missing = manifests.flat_map(Manifest::objects).map(|object| &object.key);
-    let missing: HashSet<&Key> = missing.filter(|key| !objects.contains_key(*key)).collect();
-    for key in missing {
-        if let Some(found) = repository.store().head(key).await? {
-            objects.insert(key.clone(), found);
-        }
+    let is_wrong = |object: &&StoredObject| wrong_size(object, objects).is_some();
+    let wrong: HashSet<&Key> =
+        manifests.flat_map(Manifest::objects).filter(is_wrong).map(|object| &object.key).collect();
+    for key in wrong {
+        match repository.store().head(key).await? {
+            Some(found) => objects.insert(key.clone(), found),
+            None => objects.remove(key),
+        };
     }
     Ok(())
 }
 
 fn damage_of(manifest: &Manifest, sums: &Checksums, objects: &HashMap<Key, Object>) -> Vec<Damage> {
     let sizes = manifest.objects().filter_map(|object| wrong_size(object, objects));
-    let references = manifest.objects().filter_map(|object| wrong_reference(manifest, object));
-    sizes.chain(references).chain(wrong_checksums(manifest, sums)).collect()
+    sizes.chain(wrong_checksums(manifest, sums)).collect()
 }
 
 fn wrong_size(object: &StoredObject, objects: &HashMap<Key, Object>) -> Option<Damage> {
@@ -90,16 +92,6 @@ fn wrong_size(object: &StoredObject, objects: &HashMap<Key, Object>) -> Option<D
         Some(_) => return None,
     };
     Some(Damage { key: object.key.clone(), reason })
-}
-
-/// A backup stands on its own objects and on those of earlier backups of its instance: nothing else is kept for it by a prune.
-pub(super) fn wrong_reference(manifest: &Manifest, object: &StoredObject) -> Option<Damage> {
-    let instance = Key::new(manifest.instance.as_str()).ok()?;
-    let is_right = object.key.is_under(&instance) && layout::folder(&object.key).is_some_and(|id| id <= manifest.id);
-    let reason =
-        || format!("it names {}, which is no object of it or of an earlier backup of its instance", object.key);
-    let key = || member(&manifest.id.key(&manifest.instance), MANIFEST);
-    (!is_right).then(|| Damage { key: key(), reason: reason() })
 }
 
 /// `SHA256SUMS` must say of each object what the manifest says: by it people without this program verify theirs.

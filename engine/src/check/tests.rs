@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::*;
 use crate::error::explain;
-use crate::manifest::{Manifest, StoredObject, made_up};
+use crate::manifest::{CHECKSUMS, Manifest, StoredObject, made_up};
 use crate::progress::Task;
 use crate::repository::RepositoryError;
 use crate::store::faulty::{Fault, FaultyStore};
@@ -50,20 +50,56 @@ async fn an_outage_is_an_error_wherever_it_comes() {
 #[tokio::test]
 async fn an_object_that_is_damaged_unreadable_or_gone_is_a_finding() {
     let faults: [fn(&str) -> Option<Fault>; 6] = [
-        |name| (name == MANIFEST).then(|| Fault::Refused(StoreErrorKind::Io(io::Error::other("bad sector")))),
+        |name| (name == MANIFEST).then(|| Fault::Refused(StoreErrorKind::Io(bad_sector()))),
         |name| (name == MANIFEST).then(|| Fault::Broken(StoreErrorKind::Corrupt("bad sector".into()))),
         |name| (name == MANIFEST).then_some(Fault::Refused(StoreErrorKind::NotFound)),
         |name| name.starts_with("database").then_some(Fault::Refused(StoreErrorKind::NotFound)),
-        |name| name.starts_with("database").then(|| Fault::Refused(StoreErrorKind::Io(io::Error::other("bad sector")))),
-        |name| name.starts_with("database").then(|| Fault::Broken(StoreErrorKind::Io(io::Error::other("bad sector")))),
+        |name| name.starts_with("database").then(|| Fault::Refused(StoreErrorKind::Io(bad_sector()))),
+        |name| name.starts_with("database").then(|| Fault::Broken(StoreErrorKind::Io(bad_sector()))),
     ];
     for (i, fault) in faults.into_iter().enumerate() {
         let (checked, listed) = check_with(fault).await;
         let damage = &checked.unwrap().backups[0].damage;
         let reason = &damage[0].reason;
-        assert!(reason.contains("bad sector") || reason == "it is missing", "{reason}");
+        let said = ["bad sector", "Input/output error", "it is missing"];
+        assert!(said.iter().any(|said| reason.contains(said)), "{reason}");
         assert_eq!((damage.len(), listed.unwrap()), (1, usize::from(i < 2)));
     }
+}
+
+fn bad_sector() -> io::Error {
+    io::Error::from(rustix::io::Errno::IO)
+}
+
+#[tokio::test]
+async fn trouble_of_this_machine_is_an_error() {
+    use rustix::io::Errno;
+    let faults: [fn(&str) -> Option<Fault>; 4] = [
+        |name| (name == MANIFEST).then(|| Fault::Refused(StoreErrorKind::Io(Errno::STALE.into()))),
+        |name| (name == CHECKSUMS).then(|| Fault::Broken(StoreErrorKind::Io(Errno::NOTCONN.into()))),
+        |name| name.starts_with("database").then(|| Fault::Refused(StoreErrorKind::Io(Errno::MFILE.into()))),
+        |name| name.starts_with("database").then(|| Fault::Broken(StoreErrorKind::Io(Errno::NOMEM.into()))),
+    ];
+    for (i, fault) in faults.into_iter().enumerate() {
+        let (checked, listed) = check_with(fault).await;
+        let error = checked.unwrap_err();
+        assert!(!error.is_damage() && !error.refutes_backup(), "{error:?}");
+        assert_eq!(listed.is_err(), i == 0);
+    }
+}
+
+#[tokio::test]
+async fn damage_that_one_reading_shows_is_none() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static READINGS: AtomicU32 = AtomicU32::new(0);
+    let (checked, _) = check_with(|name| {
+        let first = name.starts_with("database") && READINGS.fetch_add(1, Ordering::SeqCst) == 0;
+        first.then(|| Fault::Broken(StoreErrorKind::Corrupt("a bit fell over".into())))
+    })
+    .await;
+    let damage = &checked.unwrap().backups[0].damage;
+    // Its bytes are right, and no archive.
+    assert!(damage[0].reason.contains("pg_restore") && READINGS.load(Ordering::SeqCst) > 2, "{damage:?}");
 }
 
 /// A sound repository in a folder, with two backups, the second of which stands on an object of the first.
@@ -148,7 +184,7 @@ fn a_backup_stands_on_nothing_of_other_instances_and_of_later_backups() {
     let stands_on = |key: &str| {
         let fingerprint = Fingerprint::of(b"");
         let object = StoredObject { key: Key::new(key).unwrap(), plain: fingerprint, stored: fingerprint };
-        structure::wrong_reference(&made_up::manifest("production", &own, object.clone()), &object).is_none()
+        made_up::manifest("production", &own, object).unreasonable().is_none()
     };
     assert!(stands_on("production/20261121T000000Z-0000/a.zst") && stands_on("production/20261120T000000Z-0000/a.zst"));
     assert!(!stands_on("shop/20261120T000000Z-0000/a.zst") && !stands_on("production/20261122T000000Z-0000/a.zst"));

@@ -16,6 +16,7 @@ use super::{
     Config, ConfigError, Instance, NotifyConfig, RepositoryConfig, Target, UnknownName, copies, daemon, keys, nesting,
     notify, place,
 };
+use crate::small_file;
 
 /// The environment variable that names the configuration file.
 const VARIABLE: &str = "ODOO_BACKUP_CONFIG";
@@ -188,7 +189,7 @@ impl ConfigFile {
 
     pub(super) fn load_in(&self, surroundings: &Surroundings) -> Result<Config, ConfigError> {
         let Self { path, searched } = self;
-        let read = fs::read_to_string(path);
+        let read = small_file::read_to_string(path);
         let text = read.map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
         Config::parse_in(path, &text, *searched, surroundings)
     }

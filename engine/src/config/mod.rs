@@ -93,6 +93,8 @@ pub struct S3Config {
     pub secret_access_key: Option<Secret>,
     /// Folder on this machine for copies of what each run would read again; `None`: there are none.
     pub cache_dir: Option<PathBuf>,
+    /// Bytes of each part of an upload; unset: chosen by what an object is expected to have.
+    pub part_size: Option<usize>,
 }
 
 /// `[instance.NAME]`: one Odoo database and its filestore.

@@ -12,6 +12,7 @@ use super::secrets::{self, SecretKeys};
 use super::section::{Reported, Section};
 use super::value::{Raw, Refusal, Surroundings, Value};
 use super::{RepositoryConfig, S3Config};
+use crate::check::Sample;
 use crate::store::{Key, is_segment};
 
 const SECRET: SecretKeys = SecretKeys { value: "secret_access_key", file: "secret_access_key_file" };
@@ -44,6 +45,7 @@ fn read_s3(section: &Section<'_>, bucket: String, prefix: String) -> Result<S3Co
     let access_key_id = section.optional::<String>("access_key_id");
     let secret_access_key = secrets::read(section, SECRET);
     let cache_dir = section.optional::<CacheDir>("cache_dir");
+    let part_size = section.optional::<PartSize>("part_size");
     let both_or_neither = match (section.has("access_key_id"), section.has(SECRET.value) || section.has(SECRET.file)) {
         (true, false) => {
             Err(section.missing(SECRET.value, "`secret_access_key` is missing: `access_key_id` needs it".into()))
@@ -66,6 +68,7 @@ fn read_s3(section: &Section<'_>, bucket: String, prefix: String) -> Result<S3Co
             Some(CacheDir(folder)) => folder,
             None => default_cache_dir(section.source.surroundings),
         },
+        part_size: part_size?.map(|size| size.0),
     })
 }
 
@@ -94,6 +97,21 @@ impl Value for CacheDir {
             Some(false) => Ok(Self(None)),
             Some(true) => Err(format!("expected {}", Self::EXPECTED).into()),
             None => PathBuf::read(raw).map(|folder| Self(Some(folder))),
+        }
+    }
+}
+
+/// Bytes of a part.
+struct PartSize(usize);
+
+impl Value for PartSize {
+    const EXPECTED: &'static str = "a size in quotes, from \"5MiB\" to \"4GiB\"";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        const SIZES: std::ops::RangeInclusive<u64> = 5 << 20..=4 << 30;
+        match String::read(raw)?.parse() {
+            Ok(Sample::Bytes(size)) if SIZES.contains(&size) => Ok(Self(usize::try_from(size).unwrap_or(usize::MAX))),
+            _ => Err(format!("expected {}", Self::EXPECTED).into()),
         }
     }
 }

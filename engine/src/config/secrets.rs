@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::section::{Reported, Section};
 use crate::secret::Secret;
+use crate::small_file;
 
 /// The two keys that give one secret.
 #[derive(Clone, Copy)]
@@ -32,7 +33,7 @@ pub(super) fn read(section: &Section<'_>, keys: SecretKeys) -> Result<Option<Sec
 
 /// The content without its line end. More than one line is refused: it is a file of another kind, such as libpq's.
 fn from_file(path: &Path) -> Result<Secret, String> {
-    let content = fs::read(path).map_err(|error| format!("unable to read {}: {error}", path.display()))?;
+    let content = small_file::read(path).map_err(|error| format!("unable to read {}: {error}", path.display()))?;
     let content = String::from_utf8(content).map_err(|_| format!("{} is not UTF-8 text", path.display()))?;
     let secret = content.trim_end_matches(['\r', '\n']);
     if secret.is_empty() {

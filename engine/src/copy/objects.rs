@@ -52,7 +52,7 @@ async fn bring_one(
         Ok(body) => body,
         Err(error) => return damage_by_store(error).map(Outcome::Damaged),
     };
-    match to.put(&object.key, verified(body, object.stored, task), mode).await {
+    match to.put_sized(&object.key, verified(body, object.stored, task), mode, object.stored.size).await {
         Ok(size) if size == object.stored.size => Ok(Outcome::Stored(object)),
         Ok(size) => {
             let reason = format!("{size} bytes arrived of {}", object.stored.size);

@@ -1,5 +1,6 @@
 //! The filestore: a folder of files named by their content, and the volumes it is kept in.
 
+mod archive;
 mod content;
 mod error;
 mod ledger;
@@ -17,6 +18,7 @@ mod walk;
 pub use error::FilestoreError;
 pub use ledger::{Held, Ledger, Settled};
 pub use look::{Wrong, look_at};
+pub(crate) use name::{Allowance, reserve};
 pub use name::{FileName, Names};
 pub(crate) use rebuild::{
     ListedFrame, frames, is_intact, lacking, list_again, possible_levels, write_end, write_frame, write_list,
@@ -25,5 +27,5 @@ pub(crate) use reduce::{compare, reduce};
 pub use trim::remove_others;
 pub(crate) use unpack::check_path;
 pub use unpack::{NewFilestore, Unpacked, read_files, unpack};
-pub use volume::{Limits, Listed, WrittenVolume, read_list, write_volume};
+pub use volume::{Bounds, Limits, Listed, WrittenVolume, read_list, write_volume};
 pub use walk::{Batches, FileEntry};

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
+
+use crate::stream::Malformed;
 
 /// A file's path within a filestore.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +52,44 @@ impl fmt::Display for FileName {
     }
 }
 
+/// How many names of files a backup may bring into memory, whatever its lists say.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    names: u64,
+    /// Of names that are not Odoo's, which take as much memory as they are long.
+    bytes: u64,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { names: 16 << 20, bytes: 256 << 20 }
+    }
+}
+
+impl Allowance {
+    /// Counts a name.
+    ///
+    /// # Errors
+    /// [`Malformed`] where there are more than any filestore has.
+    pub(crate) fn take(&mut self, name: &FileName) -> Result<(), Malformed> {
+        let bytes = if let FileName::Other(path) = name { path.len() as u64 } else { 0 };
+        let left = self.names.checked_sub(1).zip(self.bytes.checked_sub(bytes));
+        let (names, bytes) = left.ok_or_else(|| Malformed("it lists more files than a backup can have".to_owned()))?;
+        *self = Self { names, bytes };
+        Ok(())
+    }
+}
+
+/// Makes room for `more` entries.
+///
+/// # Errors
+/// [`io::ErrorKind::OutOfMemory`]
+pub(crate) fn reserve<T>(entries: &mut Vec<T>, more: u64) -> io::Result<()> {
+    let more = usize::try_from(more).unwrap_or(usize::MAX);
+    let reserved = entries.try_reserve(more);
+    reserved.map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, format!("no memory for {more} names: {error}")))
+}
+
 /// A map by file name: 20 bytes and the value for each of Odoo's names.
 #[derive(Debug, Clone)]
 pub struct Names<V> {
@@ -71,9 +112,23 @@ impl<V> FromIterator<(FileName, V)> for Names<V> {
 }
 
 impl<V> Names<V> {
+    /// Of several values for a name the last one counts.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::OutOfMemory`]
+    pub(crate) fn of_entries(entries: Vec<(FileName, V)>) -> io::Result<Self> {
+        let mut names = Self::default();
+        reserve(&mut names.sha1, entries.len() as u64)?;
+        Ok(names.with_versions(entries, |_| ()))
+    }
+
     /// Of several values for a name the last one counts, and `mark` is told of it.
     pub(super) fn of_versions(entries: impl IntoIterator<Item = (FileName, V)>, mark: impl Fn(&mut V)) -> Self {
-        let mut names = Self::default();
+        Self::default().with_versions(entries, mark)
+    }
+
+    fn with_versions(self, entries: impl IntoIterator<Item = (FileName, V)>, mark: impl Fn(&mut V)) -> Self {
+        let mut names = self;
         for (name, mut value) in entries {
             match name {
                 FileName::Sha1(sha1) => names.sha1.push((sha1, value)),
@@ -161,6 +216,16 @@ mod tests {
             assert_eq!(FileName::new(path).to_string(), path);
         }
         assert_eq!(FileName::new(SHA1).to_string(), SHA1);
+    }
+
+    #[test]
+    fn allowance_ends_with_its_names_and_bytes() {
+        let sha1 = FileName::new(SHA1);
+        let mut names = Allowance { names: 2, bytes: 0 };
+        assert!(names.take(&sha1).is_ok() && names.take(&sha1).is_ok() && names.take(&sha1).is_err());
+        let mut bytes = Allowance { names: 9, bytes: 3 };
+        assert!(bytes.take(&FileName::new("ab")).is_ok() && bytes.take(&sha1).is_ok());
+        assert!(bytes.take(&FileName::new("ab")).is_err());
     }
 
     #[test]

@@ -3,15 +3,16 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
-use zstd::stream::read::Decoder;
-
 use super::FilestoreError;
+use super::archive::read_members;
 use super::content::Content;
 use super::name::FileName;
 use super::unpack::check_path;
-use super::volume::{Listed, append_file, write_listed};
+use super::volume::{Bounds, Listed, append_file, write_listed};
 use crate::folder::OpenFolder;
-use crate::stream::{DigestReader, DigestWriter, Fingerprint, FrameWriter, LARGEST_FRAME, Level, Packed};
+use crate::stream::{
+    DigestReader, DigestWriter, Fingerprint, FrameWriter, LARGEST_FRAME, Level, Malformed, Packed, Plain,
+};
 
 /// A part of a volume that can be read alone, one zstd frame or a row of them, and the files in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,11 +46,16 @@ pub(crate) fn frames(list: Vec<Listed>) -> Option<Vec<ListedFrame>> {
 /// # Errors
 /// Those of `stored`, and whatever is wrong with the frame: who reads knows them apart.
 pub(crate) fn is_intact(stored: impl Read, frame: &ListedFrame) -> io::Result<bool> {
-    let mut decoder = Decoder::new(stored)?;
-    let mut found = Vec::new();
-    read_entries(&mut decoder, |file| found.push((file.path, file.size, file.sha256)))?;
-    let listed = frame.files.iter().map(|file| (&file.path, file.size, file.sha256));
-    Ok(listed.eq(found.iter().map(|(path, size, sha256)| (path, *size, *sha256))))
+    let mut listed = frame.files.iter();
+    let mut as_listed = true;
+    read_entries(Plain::new(stored)?, |file| {
+        let expected = listed.next();
+        as_listed &= expected
+            .is_some_and(|listed| (&listed.path, listed.size, listed.sha256) == (&file.path, file.size, file.sha256));
+        // What goes on behind the first difference need not be read.
+        if as_listed { Ok(()) } else { Err(Malformed("it does not hold what is listed".to_owned()).into()) }
+    })?;
+    Ok(as_listed && listed.next().is_none())
 }
 
 /// The instance's filestore, as a backup reads it; `None` where it is not there.
@@ -156,20 +162,29 @@ impl<W: Write> Write for Gate<W> {
     }
 }
 
-/// Reads a stored volume, and lists what is in it. Beside it the fingerprint of what was read, which alone says whether that can be trusted.
+/// Reads a stored volume that holds no more than `bounds`, and lists what is in it. Beside it the
+/// fingerprint of what was read, which alone says whether that can be trusted.
 ///
 /// # Errors
 /// Where it is no volume; those of `stored`
-pub(crate) fn list_again(stored: impl Read) -> io::Result<(Vec<Listed>, Fingerprint)> {
+pub(crate) fn list_again(stored: impl Read, bounds: Bounds) -> io::Result<(Vec<Listed>, Fingerprint)> {
     let digest = DigestReader::new(stored);
     let mut source = Positioned { inner: BufReader::with_capacity(crate::stream::CHUNK, digest), position: 0 };
     let mut files: Vec<Listed> = Vec::new();
+    let mut left = bounds;
     while !source.fill_buf()?.is_empty() {
         let (frame, first) = (source.position, files.len());
-        let mut part = Part { decoder: Some(Decoder::with_buffer(source)?.single_frame()), in_frame: 0 };
-        read_entries(&mut part, |file| files.push(Listed { frame, ..file }))?;
+        let mut part = Part { decoder: Some(Plain::buffered(source)?.single_frame()), in_frame: 0 };
+        read_entries(&mut part, |file| {
+            let counted = left.files.checked_sub(1).zip(left.bytes.checked_sub(file.size));
+            let (files_left, bytes) =
+                counted.ok_or_else(|| Malformed("it holds more than its manifest says".to_owned()))?;
+            left = Bounds { files: files_left, bytes };
+            files.push(Listed { frame, ..file });
+            Ok(())
+        })?;
         let Some(decoder) = part.decoder else { return Err(io::ErrorKind::UnexpectedEof.into()) };
-        source = decoder.finish();
+        source = decoder.into_source();
         let frame_length = source.position - frame;
         files[first..].iter_mut().for_each(|file| file.frame_length = frame_length);
     }
@@ -179,7 +194,7 @@ pub(crate) fn list_again(stored: impl Read) -> io::Result<(Vec<Listed>, Fingerpr
 /// What a part of a volume decompresses to. Where it is a row of zstd frames, all but the last are full.
 struct Part<R: BufRead> {
     /// Of the frame under way; `None` only where it could not be opened.
-    decoder: Option<Decoder<'static, R>>,
+    decoder: Option<Plain<R>>,
     /// Bytes read of that frame.
     in_frame: usize,
 }
@@ -194,28 +209,23 @@ impl<R: BufRead> Read for Part<R> {
                 return Ok(read);
             }
             let Some(decoder) = self.decoder.take() else { return Ok(0) };
-            let mut source = decoder.finish();
+            let mut source = decoder.into_source();
             let is_end = source.fill_buf()?.is_empty();
             self.in_frame = if is_end { LARGEST_FRAME + 1 } else { 0 };
-            self.decoder = Some(Decoder::with_buffer(source)?.single_frame());
+            self.decoder = Some(Plain::buffered(source)?.single_frame());
         }
     }
 }
 
 /// Reads what a frame decompresses to, to its end.
-fn read_entries(mut plain: impl Read, mut each: impl FnMut(Listed)) -> io::Result<()> {
-    let mut tar = tar::Archive::new(&mut plain);
-    for entry in tar.entries()? {
-        let mut entry = entry?;
-        let path = check_path(&entry.path_bytes())?.to_owned();
-        let (offset, mtime) = (entry.raw_file_position(), entry.header().mtime()?);
-        let mut content = DigestReader::new(&mut entry);
+fn read_entries(plain: impl Read, mut each: impl FnMut(Listed) -> io::Result<()>) -> io::Result<()> {
+    read_members(plain, |member, content| {
+        let mut content = DigestReader::new(content);
         io::copy(&mut content, &mut io::sink())?;
         let Fingerprint { size, sha256 } = content.fingerprint();
-        each(Listed { path, size, sha256, mtime, frame: 0, frame_length: 0, offset });
-    }
-    io::copy(&mut plain, &mut io::sink())?;
-    Ok(())
+        let (path, mtime, offset) = (member.path.clone(), member.mtime, member.offset);
+        each(Listed { path, size, sha256, mtime, frame: 0, frame_length: 0, offset })
+    })
 }
 
 /// A volume's list as it is stored.

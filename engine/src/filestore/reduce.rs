@@ -67,20 +67,49 @@ fn write_wanted<W: io::Write>(
 /// # Errors
 /// Those of `archive`; where it is no volume.
 pub(crate) fn compare(archive: impl io::Read, mut listed: HashMap<String, Fingerprint>) -> io::Result<Option<String>> {
-    let mut wrong: Vec<String> = Vec::new();
+    let mut wrong = Wrong::default();
     read_files(archive, |path, _, content| {
         let mut content = DigestReader::new(content);
         io::copy(&mut content, &mut io::sink())?;
         match listed.remove(path) {
             Some(expected) if expected == content.fingerprint() => {}
-            Some(_) => wrong.push(format!("{path} is not what the list says")),
-            None => wrong.push(format!("{path} is not in the list")),
+            Some(_) => wrong.add(path, "is not what the list says"),
+            None => wrong.add(path, "is not in the list"),
         }
         Ok(())
     })?;
-    wrong.extend(listed.into_keys().map(|path| format!("{path} is in the list only")));
-    wrong.sort();
-    Ok((!wrong.is_empty()).then(|| wrong.join("; ")))
+    let mut only_listed: Vec<_> = listed.into_keys().collect();
+    only_listed.sort();
+    only_listed.iter().for_each(|path| wrong.add(path, "is in the list only"));
+    Ok(wrong.in_a_sentence())
+}
+
+/// What is wrong with files, of which there may be very many.
+#[derive(Default)]
+struct Wrong {
+    first: Vec<String>,
+    number: usize,
+}
+
+impl Wrong {
+    fn add(&mut self, path: &str, what: &str) {
+        const SHOWN: usize = 10;
+        self.number += 1;
+        if self.first.len() < SHOWN {
+            self.first.push(format!("{} {what}", path.escape_debug()));
+        }
+    }
+
+    fn in_a_sentence(mut self) -> Option<String> {
+        self.first.sort();
+        let more = self.number - self.first.len();
+        let first = self.first.join("; ");
+        match (self.number, more) {
+            (0, _) => None,
+            (_, 0) => Some(first),
+            (_, more) => Some(format!("{first}; and {more} more")),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::FilestoreError;
+use super::archive::read_members;
 use crate::folder::{self, Kind, OpenFolder};
 use crate::stream::{CHUNK, copy};
 
@@ -201,21 +202,22 @@ impl Like {
     }
 }
 
-/// Unpacks the wanted files of a volume's tar archive, and reads `archive` to its end, so that its own end has been verified when
-/// this returns.
+/// Unpacks the wanted files of a volume's tar archive, and reads `archive` to its end, so that its
+/// own end has been verified when this returns. `wanted` is asked by a file's path and its length
+/// in bytes, before anything of it is written.
 ///
 /// # Errors
-/// [`FilestoreError`], as an [`io::Error`]'s source; whatever `archive` fails with.
+/// [`FilestoreError`], as an [`io::Error`]'s source; whatever `archive` and `wanted` fail with.
 pub fn unpack(
     archive: impl Read,
     into: &NewFilestore,
     task: &crate::progress::Task,
-    wanted: impl Fn(&str) -> bool,
+    wanted: impl Fn(&str, u64) -> io::Result<bool>,
 ) -> io::Result<Unpacked> {
     let mut unpacked = Unpacked::default();
     let mut buffer = vec![0; CHUNK];
-    read_files(archive, |path, _, content| {
-        if !wanted(path) {
+    read_files(archive, |path, size, content| {
+        if !wanted(path, size)? {
             copy(content, &mut io::sink(), &mut buffer)?;
             return Ok(());
         }
@@ -233,37 +235,25 @@ pub fn unpack(
 /// # Errors
 /// [`FilestoreError::BadArchive`] and [`FilestoreError::BadName`] where it holds what no filestore holds.
 pub fn read_files(
-    mut archive: impl Read,
+    archive: impl Read,
     mut each: impl FnMut(&str, u64, &mut dyn Read) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut tar = tar::Archive::new(&mut archive);
-    for entry in tar.entries()? {
-        let mut entry = entry?;
-        let bytes = entry.path_bytes().into_owned();
-        let name = String::from_utf8_lossy(&bytes);
-        if !entry.header().entry_type().is_file() {
-            let kind = entry.header().entry_type();
-            return Err(FilestoreError::BadArchive(format!("{name:?} is no plain file but {kind:?}")).into());
-        }
-        let name = check_path(&bytes)?;
-        let size = entry.size();
-        let mut counted = Counted { inner: &mut entry, count: 0 };
-        each(name, size, &mut counted)?;
-        if counted.count != size {
-            return Err(
-                FilestoreError::BadArchive(format!("{name:?} ends after {} of {size} bytes", counted.count)).into()
-            );
-        }
-    }
-    // The archive ends before its stream does; only the stream's end says that the whole of it was right.
-    io::copy(&mut archive, &mut io::sink())?;
-    Ok(())
+    read_members(archive, |member, content| each(&member.path, member.size, content))
 }
+
+/// The longest path that Linux takes, in bytes.
+pub(super) const LONGEST_PATH: usize = 4096;
 
 /// A path in a filestore is relative, plain and UTF-8: nothing that leaves the folder.
 pub(crate) fn check_path(bytes: &[u8]) -> Result<&str, FilestoreError> {
     let bad = |reason| FilestoreError::BadName { path: OsStr::from_bytes(bytes).into(), reason };
     let name = std::str::from_utf8(bytes).map_err(|_| bad("it is not UTF-8"))?;
+    if name.len() > LONGEST_PATH {
+        return Err(FilestoreError::BadName {
+            path: name[..name.floor_char_boundary(100)].into(),
+            reason: "it begins a path that is longer than 4096 bytes",
+        });
+    }
     if name.is_empty() || name.contains('\0') {
         return Err(bad("it is empty or holds a zero byte"));
     }
@@ -271,19 +261,6 @@ pub(crate) fn check_path(bytes: &[u8]) -> Result<&str, FilestoreError> {
         return Err(bad("it leads out of the folder"));
     }
     Ok(name)
-}
-
-struct Counted<R> {
-    inner: R,
-    count: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buf)?;
-        self.count += read as u64;
-        Ok(read)
-    }
 }
 
 /// Names the file in an error of writing it, so that it is not taken for one of reading the archive.

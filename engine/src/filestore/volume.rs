@@ -1,16 +1,20 @@
 //! A part of a filestore as a tar archive in zstd frames, and the list of what is in it.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::content::{Content, Seen};
 use super::name::FileName;
+use super::unpack::{LONGEST_PATH, check_path};
 use super::walk::{Batches, FileEntry};
 use crate::folder::OpenFolder;
 use crate::progress::Task;
-use crate::stream::{ChunkWriter, Digest, Encoded, Fingerprint, FrameWriter, Level, Outcome, Packed, body_of, produce};
+use crate::stream::{
+    ChunkWriter, Digest, Encoded, Fingerprint, FrameWriter, Level, Malformed, Outcome, Packed, body_of, produce,
+    records,
+};
 
 /// How large a volume may become before the next one is begun.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +30,10 @@ impl Default for Limits {
         Self { bytes: 1024 * 1024 * 1024, files: 200_000 }
     }
 }
+
+/// Bytes of a list that make a volume full as well: whoever reads it holds it in memory, and takes
+/// twice as much at the most.
+const FULL_LIST: u64 = 128 * 1024 * 1024;
 
 /// A tar archive is made of blocks of this many bytes.
 const BLOCK: u64 = 512;
@@ -56,9 +64,43 @@ impl Listed {
     }
 }
 
-/// Reads a volume's list.
-pub fn read_list(list: impl io::Read) -> impl Iterator<Item = io::Result<Listed>> {
-    io::BufReader::new(list).lines().map(|line| Ok(serde_json::from_str(&line?)?))
+/// What a volume holds at the most, by what its manifest says of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Number of files.
+    pub files: u64,
+    /// Their length in bytes, together.
+    pub bytes: u64,
+}
+
+/// Longer than any line of a list: a path that has nothing but bytes that must be escaped, and some
+/// numbers.
+const LONGEST_LINE: usize = 6 * LONGEST_PATH + 1024;
+
+/// Reads the list of a volume that holds no more than this.
+///
+/// Each item may be an error: that of `list`, or [`Malformed`] where it is no such list.
+pub fn read_list(list: impl io::Read, bounds: Bounds) -> impl Iterator<Item = io::Result<Listed>> {
+    let mut left = bounds;
+    records(list, b'\n', LONGEST_LINE).map(move |line| {
+        let file = listed(&line?)?;
+        let counted = left.files.checked_sub(1).zip(left.bytes.checked_sub(file.size));
+        let (files, bytes) = counted.ok_or_else(|| {
+            let Bounds { files, bytes } = bounds;
+            Malformed(format!("it lists more than its volume holds, which is {files} files of {bytes} bytes"))
+        })?;
+        left = Bounds { files, bytes };
+        Ok(file)
+    })
+}
+
+fn listed(line: &[u8]) -> Result<Listed, Malformed> {
+    let file: Listed = serde_json::from_slice(line).map_err(|error| Malformed(error.to_string()))?;
+    check_path(file.path.as_bytes()).map_err(|error| Malformed(error.to_string()))?;
+    if file.frame.checked_add(file.frame_length).is_none() || file.offset.checked_add(file.size).is_none() {
+        return Err(Malformed("it lists a file at a place that no volume has".to_owned()));
+    }
+    Ok(file)
 }
 
 /// What came of a volume.
@@ -87,7 +129,9 @@ pub fn write_volume(
         let mut next = Some(first);
         while let Some(batch) = next {
             writer.append(&root, &batch, &batches)?;
-            let full = writer.volume.bytes >= limits.bytes || writer.volume.files >= limits.files;
+            let listed = writer.volume.list.position_in_frame();
+            let full =
+                writer.volume.bytes >= limits.bytes || writer.volume.files >= limits.files || listed >= FULL_LIST;
             next = if full { None } else { lock(&batches).next_batch()? };
         }
         writer.volume.finish()

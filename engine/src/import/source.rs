@@ -165,7 +165,7 @@ impl Source {
             }
             Self::Archive(Archive { filestore: Some(Files::Tar(path, _)), .. }) => {
                 let tar = File::open(path).map_err(reading(path))?;
-                let unpack = move || unpack(stop.reader(tar), &into, &task, |_| true).map(drop);
+                let unpack = move || unpack(stop.reader(tar), &into, &task, |_, _| Ok(true)).map(drop);
                 (path, tokio::task::spawn_blocking(unpack))
             }
             Self::Archive(_) => return Ok(()),

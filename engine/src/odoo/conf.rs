@@ -5,12 +5,12 @@
 
 mod ini;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::SslMode;
 use crate::secret::Secret;
+use crate::small_file;
 
 /// Odoo's options as far as a backup needs them. What is `False`, `None`, empty or not there is `None`, or an empty list.
 #[derive(Debug, Clone, Default)]
@@ -84,10 +84,15 @@ impl OdooConf {
 
     /// As [`OdooConf::read`], with another folder for `~/`.
     pub(crate) fn read_with_home(path: &Path, home: Option<&Path>) -> Result<Self, OdooConfError> {
-        let bytes = fs::read(path).map_err(|source| OdooConfError::Unreadable { path: path.into(), source })?;
+        let bytes = small_file::read(path).map_err(|source| OdooConfError::Unreadable { path: path.into(), source })?;
+        Self::parse(path, &bytes, home)
+    }
+
+    /// As [`OdooConf::read_with_home`], of the content of `path`.
+    pub(crate) fn parse(path: &Path, bytes: &[u8], home: Option<&Path>) -> Result<Self, OdooConfError> {
         let invalid =
             |fault: ini::Fault| OdooConfError::Invalid { path: path.into(), line: fault.line, message: fault.message };
-        let options = ini::options(&bytes).map_err(invalid)?;
+        let options = ini::options(bytes).map_err(invalid)?;
         Self::from_options(&options, home).map_err(invalid)
     }
 

@@ -13,7 +13,6 @@ mod odoo_bin;
 mod statements;
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use serde::Serialize;
 
@@ -28,6 +27,7 @@ use self::statements::STATEMENTS;
 use super::tables::Tables;
 use crate::config::{Neutralize, Script};
 use crate::postgres::{Endpoint, PostgresError, Session, connect};
+use crate::small_file;
 
 /// The first series whose modules say themselves how they are made harmless.
 const FIRST_SERIES: u32 = 16;
@@ -171,8 +171,8 @@ fn read(script: &Script, number: usize) -> Result<Sql, NeutralizeError> {
     let (origin, text) = match script {
         Script::Text(text) => (format!("statement {number} of `sql`"), text.clone()),
         Script::File(path) => {
-            let text =
-                fs::read_to_string(path).map_err(|source| NeutralizeError::Read { path: path.clone(), source })?;
+            let text = small_file::read_to_string(path)
+                .map_err(|source| NeutralizeError::Read { path: path.clone(), source })?;
             (path.display().to_string(), text)
         }
     };

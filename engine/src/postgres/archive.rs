@@ -19,7 +19,7 @@ use tokio::process::Command;
 
 use super::process::Running;
 use super::{PostgresError, Section, Tool};
-use crate::stream::Body;
+use crate::stream::{Body, Malformed};
 
 pub use entries::{ArchiveEntry, LeftOut, read_entries, with_dependents};
 pub use format::Misunderstood;
@@ -111,6 +111,10 @@ fn kind_of(line: &str) -> Option<&str> {
     rest.splitn(3, ' ').nth(2)
 }
 
+/// pg_restore holds a table of contents in memory. That of a database with a hundred thousand
+/// tables has some 50 MiB.
+const LARGEST_CONTENTS: usize = 256 * 1024 * 1024;
+
 /// Reads the table of contents from the beginning of an archive. The body is read only as far as pg_restore reads it.
 ///
 /// # Errors
@@ -126,8 +130,15 @@ pub async fn read_toc(tool: &Tool, mut archive: Body, subject: &str) -> Result<A
     let mut text = String::new();
     let feed = async {
         let mut buffer = vec![0; 64 * 1024];
+        let mut fed = 0;
         loop {
             let read = archive.read(&mut buffer).await?;
+            fed += read;
+            if fed > LARGEST_CONTENTS {
+                drop(stdin);
+                let reason = format!("its table of contents is larger than {} MiB", LARGEST_CONTENTS >> 20);
+                return Err(Malformed(reason).into());
+            }
             // It stops reading where the table of contents ends.
             if read == 0 || stdin.write_all(&buffer[..read]).await.is_err() {
                 drop(stdin);
@@ -142,6 +153,14 @@ pub async fn read_toc(tool: &Tool, mut archive: Body, subject: &str) -> Result<A
     ended?;
     listed.map_err(failed)?;
     Ok(ArchiveToc { text, left_out: HashSet::new() })
+}
+
+/// Gives an archive in pieces to everything that follows one.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz(bytes: &[u8], piece: usize) {
+    rows::fuzz(bytes, piece);
+    tables::fuzz(bytes, piece);
+    objects::fuzz(bytes, piece);
 }
 
 #[cfg(test)]

@@ -153,6 +153,26 @@ impl PostgresError {
         Self::NoSocket { server, socket, others }
     }
 
+    /// Whether a program says that it does not understand what it was given, rather than that it
+    /// could not do its work: it was not killed, and had the memory, files and disk that it wanted.
+    pub(crate) fn is_verdict(&self) -> bool {
+        const TROUBLE: [&str; 9] = [
+            "out of memory",
+            "Cannot allocate memory",
+            "Too many open files",
+            "No space left on device",
+            "Stale file handle",
+            "Input/output error",
+            "Resource temporarily unavailable",
+            "error while loading shared libraries",
+            "Permission denied",
+        ];
+        let Self::Failed { status, stderr, .. } = self else { return false };
+        status == "exit status: 1"
+            && stderr.contains("error:")
+            && !TROUBLE.iter().any(|trouble| stderr.contains(trouble))
+    }
+
     /// How an operator fixes it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         Some(match self {

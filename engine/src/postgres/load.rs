@@ -160,5 +160,28 @@ fn at(subject: &str, line: u64) -> String {
     format!("run the statement that begins in line {line} of {subject}")
 }
 
+/// Gives a script in pieces to the splitter, and asks of each statement what would be done with it.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz(bytes: &[u8], piece: usize) {
+    let mut splitter = Splitter::default();
+    let mut pieces = bytes.chunks(piece);
+    loop {
+        let next = pieces.next();
+        match next {
+            Some(piece) => splitter.feed(Bytes::copy_from_slice(piece)),
+            None => splitter.end(),
+        }
+        while let Ok(Some(piece)) = splitter.piece() {
+            let Piece::Statement(statement) = piece else { continue };
+            if statement.run(17) == Ok(Run::CopyIn) && splitter.begin_rows().is_err() {
+                return;
+            }
+        }
+        if next.is_none() {
+            return;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

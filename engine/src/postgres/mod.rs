@@ -31,6 +31,8 @@ pub use abilities::{
     Abilities, Extension, abilities, data_folder, find_extensions, has_locale, known_roles, unusable_tablespaces,
 };
 pub use admin::{Locale, ServerFacts, is_powerful, server_facts, server_major, system_identifier, template_ctype};
+#[cfg(feature = "fuzzing")]
+pub(crate) use archive::fuzz as fuzz_archive;
 pub use archive::{
     ArchiveEntry, ArchiveError, ArchiveObjects, ArchiveTables, ArchiveToc, LeftOut, Misunderstood, ObjectKind,
     PendingRowCounts, Qualified, RowCounts, SequenceValue, TableRows, count_rows, read_entries, read_objects, read_toc,
@@ -45,6 +47,8 @@ pub use dump::dump;
 pub use endpoint::Endpoint;
 pub use error::PostgresError;
 pub use identity::{Sameness, same_server};
+#[cfg(feature = "fuzzing")]
+pub(crate) use load::fuzz as fuzz_script;
 pub use load::{Loaded, load_script};
 pub use members::{Aligned, Member, Members, Original, align_members, make_immutable, read_members};
 pub use restore::{Restoring, Section};

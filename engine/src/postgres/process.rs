@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::process::Stdio;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, ReadBuf};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader, ReadBuf};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
@@ -18,6 +18,9 @@ use crate::stream::Body;
 
 /// How much of a program's stderr is kept: the beginning names the first cause, the end the last.
 const STDERR_LINES: usize = 20;
+
+/// Bytes of a line of it; what follows counts as the next.
+const LONGEST_LINE: u64 = 16 * 1024;
 
 /// A program that was started; killed when dropped.
 pub(super) struct Running {
@@ -86,7 +89,8 @@ async fn last_lines(stderr: ChildStderr, is_expected: fn(&str) -> bool) -> Said 
     let mut first = Vec::new();
     let mut last = VecDeque::new();
     let mut line = Vec::new();
-    while let Ok(1..) = reader.read_until(b'\n', &mut line).await {
+    // What it quotes may have no line end.
+    while let Ok(1..) = (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line).await {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         line.clear();
         if is_expected(&text) {

@@ -1,16 +1,17 @@
 //! How much of a volume the backups of an instance take from it still.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::sync::Arc;
 
 use retention::Percent;
 
 use crate::error::Error;
 use crate::filestore::{FileName, Names, read_list};
-use crate::manifest::{Manifest, StoredObject, Volume};
+use crate::manifest::{Manifest, StoredObject, Volume, removed_paths};
 use crate::repository::{Damage, Repository, or_damage};
 use crate::store::Key;
+use crate::stream::{ChunkReader, DecodeReader};
 
 /// A volume, and what is needed of it.
 #[derive(Debug, Clone)]
@@ -108,8 +109,9 @@ impl Contents {
     ) -> Result<Result<Self, Damage>, Error> {
         let (mut lists, mut sizes) = (Vec::new(), HashMap::new());
         for volume in candidates {
-            let read = repository.read_cached(&volume.list, |list| {
-                let files = read_list(list).map(|file| file.map(|file| (FileName::new(&file.path), file.size)));
+            let bounds = volume.bounds();
+            let read = repository.read_cached(&volume.list, move |list| {
+                let files = read_list(list, bounds).map(|file| file.map(|file| (FileName::new(&file.path), file.size)));
                 files.collect::<io::Result<(Vec<FileName>, Vec<u64>)>>()
             });
             let key = &volume.list.key;
@@ -137,16 +139,16 @@ impl Contents {
     ) -> Result<Result<Vec<Option<u32>>, Damage>, Error> {
         let content = &manifest.filestore;
         for volume in &content.volumes {
-            let path_of = |line: Vec<u8>| Ok(serde_json::from_slice::<Path>(&line)?.path);
-            if let Err(damage) = self.learn(repository, &volume.list, b'\n', path_of).await? {
+            let bounds = volume.bounds();
+            let paths = move |list| read_list(list, bounds).map(|file| Ok(file?.path));
+            if let Err(damage) = self.learn(repository, &volume.list, paths).await? {
                 return Ok(Err(damage));
             }
         }
-        if let Some(removed) = &content.removed {
-            let path_of = |path: Vec<u8>| Ok(String::from_utf8_lossy(&path).into_owned());
-            if let Err(damage) = self.learn(repository, removed, 0, path_of).await? {
-                return Ok(Err(damage));
-            }
+        if let Some(removed) = &content.removed
+            && let Err(damage) = self.learn(repository, removed, removed_paths).await?
+        {
+            return Ok(Err(damage));
         }
         let mut taken = vec![None; self.count];
         let lists = content.volumes.iter().map(|volume| &volume.list).zip((0..).map(Some));
@@ -161,22 +163,18 @@ impl Contents {
     }
 
     /// Reads a list of paths, unless it is known.
-    async fn learn(
+    async fn learn<P: Iterator<Item = io::Result<String>>>(
         &mut self,
         repository: &Repository,
         list: &StoredObject,
-        separator: u8,
-        path_of: impl Fn(Vec<u8>) -> io::Result<String> + Send + 'static,
+        paths: impl FnOnce(DecodeReader<ChunkReader>) -> P + Send + 'static,
     ) -> Result<Result<(), Damage>, Error> {
         if self.files.contains_key(&list.key) {
             return Ok(Ok(()));
         }
         let numbers = self.numbers.clone();
         let read = repository.read_cached(list, move |list| {
-            let numbers = BufReader::new(list).split(separator).map(|line| {
-                let path = path_of(line?)?;
-                Ok(numbers.get(&FileName::new(&path)).copied())
-            });
+            let numbers = paths(list).map(|path| Ok(numbers.get(&FileName::new(&path?)).copied()));
             numbers.filter_map(Result::transpose).collect::<io::Result<Vec<u32>>>()
         });
         Ok(or_damage(&list.key, read.await)?.map(|files| drop(self.files.insert(list.key.clone(), files))))
@@ -189,10 +187,4 @@ impl Contents {
     fn sizes(&self, list: &StoredObject) -> &[u64] {
         self.sizes.get(&list.key).map_or(&[], Vec::as_slice)
     }
-}
-
-/// What is needed here of a line of a volume's list.
-#[derive(serde::Deserialize)]
-struct Path {
-    path: String,
 }

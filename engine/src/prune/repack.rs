@@ -14,7 +14,7 @@ use super::needs::{Need, little_needed};
 use crate::config::Instance;
 use crate::error::Error;
 use crate::filestore::{Listed, WrittenVolume, compare, read_list, reduce};
-use crate::manifest::{Manifest, Replaced, StoredObject, Volume};
+use crate::manifest::{Manifest, Replaced, Volume};
 use crate::progress::Task;
 use crate::repository::{
     BackupId, Damage, Lock, Replacement, Repository, RepositoryError, damage_by_reading, damage_by_store, layout,
@@ -211,7 +211,7 @@ async fn already_written(
     let mut volumes = manifests.iter().flat_map(|manifest| &manifest.filestore.volumes);
     let takes_its_place = |volume: &&Volume| volume.replaces.as_ref().is_some_and(|one| one.object == *former);
     let Some(next) = volumes.find(takes_its_place) else { return Ok(None) };
-    let (Ok(wanted), Ok(held)) = (wanted(repository, need).await?, fingerprints(repository, &next.list).await?) else {
+    let (Ok(wanted), Ok(held)) = (wanted(repository, need).await?, fingerprints(repository, next).await?) else {
         return Ok(None);
     };
     let is_held = |file: Listed| {
@@ -265,7 +265,7 @@ async fn write_anew(
         let replaces =
             Replaced { object: former.object.key.clone(), list: former.list.key.clone(), at: lock.now().await };
         let next = Volume { files, bytes, object, list, replaces: Some(replaces) };
-        let damage = match fingerprints(repository, &next.list).await? {
+        let damage = match fingerprints(repository, &next).await? {
             Ok(held) if held == expected => read_back(repository, &next, held).await?,
             Ok(_) => Some(Damage { key: next.list.key.clone(), reason: "it does not list what is needed".to_owned() }),
             Err(damage) => Some(damage),
@@ -289,9 +289,9 @@ async fn write_anew(
 
 /// The files of a volume that are needed, by path.
 async fn wanted(repository: &Repository, need: &Need) -> Result<Result<HashMap<String, Listed>, Damage>, Error> {
-    let needed = need.needed.clone();
+    let (needed, bounds) = (need.needed.clone(), need.volume.bounds());
     let listed = repository.examine(&need.volume.list, Task::default(), move |list| {
-        let files = read_list(list).zip(needed).filter(|(_, needed)| *needed);
+        let files = read_list(list, bounds).zip(needed).filter(|(_, needed)| *needed);
         files.map(|(file, _)| file.map(|file| (file.path.clone(), file))).collect::<io::Result<HashMap<_, _>>>()
     });
     listed.await
@@ -300,10 +300,11 @@ async fn wanted(repository: &Repository, need: &Need) -> Result<Result<HashMap<S
 /// What a volume's list says of each file.
 async fn fingerprints(
     repository: &Repository,
-    list: &StoredObject,
+    volume: &Volume,
 ) -> Result<Result<HashMap<String, Fingerprint>, Damage>, Error> {
-    let listed = repository.examine(list, Task::default(), |list| {
-        read_list(list).map(|file| file.map(Listed::fingerprint)).collect::<io::Result<HashMap<_, _>>>()
+    let bounds = volume.bounds();
+    let listed = repository.examine(&volume.list, Task::default(), move |list| {
+        read_list(list, bounds).map(|file| file.map(Listed::fingerprint)).collect::<io::Result<HashMap<_, _>>>()
     });
     listed.await
 }

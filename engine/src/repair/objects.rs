@@ -92,8 +92,9 @@ async fn list_of(repository: &Repository, volume: &Volume) -> Result<Result<Body
         Ok(stored) => stored,
         Err(error) => return damage_by_store(error).map(|damage| Err(format!("its volume: {}", damage.reason))),
     };
-    let listed = consume(stored, |stored| {
-        let (files, found) = list_again(stored)?;
+    let bounds = volume.bounds();
+    let listed = consume(stored, move |stored| {
+        let (files, found) = list_again(stored, bounds)?;
         Ok((write_list(&files)?.0, found))
     });
     match listed.await {
@@ -147,8 +148,10 @@ impl Part {
 /// been, one of which is what it was.
 async fn volume_from(repair: &Repair<'_>, volume: &Volume) -> Result<Result<Vec<Body>, String>, Error> {
     let (repository, object) = (repair.repository, &volume.object);
-    let listed =
-        repository.examine(&volume.list, Task::default(), |list| read_list(list).collect::<io::Result<Vec<Listed>>>());
+    let bounds = volume.bounds();
+    let listed = repository.examine(&volume.list, Task::default(), move |list| {
+        read_list(list, bounds).collect::<io::Result<Vec<Listed>>>()
+    });
     let frames = match listed.await? {
         Ok(listed) => frames(listed),
         Err(damage) => return Ok(Err(format!("its list: {}", damage.reason))),

@@ -29,7 +29,7 @@ pub(super) async fn put_back(
         None => tokio::io::copy(&mut body, &mut tokio::io::sink()).await.map(drop),
         Some(lock) => {
             lock.confirm().await?;
-            match repair.repository.store().put(&object.key, body, Mode::Replace).await {
+            match repair.repository.store().put_sized(&object.key, body, Mode::Replace, expected.size).await {
                 Ok(_) => Ok(()),
                 Err(StoreError { kind, .. }) if matches!(*kind, StoreErrorKind::Source(_)) => match *kind {
                     StoreErrorKind::Source(error) => Err(error),

@@ -27,6 +27,8 @@ use crate::stream::{Digest, Fingerprint};
 
 /// Larger objects are not kept: they pass through memory. The list of a full volume has some 15 MB.
 const LARGEST_OBJECT: u64 = 64 * 1024 * 1024;
+/// What the manifests of an instance take, packed, at the most.
+const LARGEST_MANIFESTS: u64 = 256 * 1024 * 1024;
 /// What nobody has used for so long is removed when something is added.
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How old a use may look before it is noted anew.
@@ -71,7 +73,7 @@ impl Cache {
     /// The manifests of an instance that were kept; none where there are none.
     pub(super) async fn manifests(&self, instance: &str) -> CachedManifests {
         let path = self.manifests_path(instance);
-        blocking(move || CachedManifests::unpack(&read(&path, u64::MAX)?)).await.unwrap_or_default()
+        blocking(move || CachedManifests::unpack(&read(&path, LARGEST_MANIFESTS)?)).await.unwrap_or_default()
     }
 
     /// Keeps the manifests of an instance in place of those that were kept before.

@@ -1,11 +1,12 @@
 //! Which backups there are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use futures::StreamExt;
-use tokio::sync::Semaphore;
 
 use super::cache::{Cached, CachedManifests, Seen};
+use super::room::{Room, Weight};
 use super::{BackupId, Evidence, ProofName, Repository, RepositoryError, marks, member};
 use crate::manifest::{MANIFEST, Manifest, SET_ASIDE};
 use crate::store::{Key, Object, StoreError, StoreErrorKind};
@@ -85,9 +86,10 @@ impl Repository {
         for (instance, id, seen) in backups {
             instances.entry(instance).or_default().push((id, seen));
         }
-        let permits = Semaphore::new(PARALLEL_READS);
+        let room = Room::default();
+        let weight = Mutex::new(Weight::default());
         let mut listings = futures::stream::iter(instances)
-            .map(|(instance, seen)| self.list_instance(instance, seen, &permits))
+            .map(|(instance, seen)| self.list_instance(instance, seen, &room, &weight))
             .buffer_unordered(PARALLEL_READS);
         let evidence = Evidence::by_backup(proofs);
         let set_aside = set_aside.into_iter().collect();
@@ -106,7 +108,8 @@ impl Repository {
         &self,
         instance: String,
         seen: Vec<(BackupId, Seen)>,
-        permits: &Semaphore,
+        room: &Room,
+        weight: &Mutex<Weight>,
     ) -> Result<Listing, RepositoryError> {
         let instance = instance.as_str();
         let mut cached = match &self.cache {
@@ -121,7 +124,7 @@ impl Repository {
                     let is_known = known.is_some();
                     let read = match known {
                         Some(known) => Ok(known),
-                        None => self.manifest_alone(instance, &id, permits).await,
+                        None => self.manifest_alone(instance, &id, seen.size, room).await,
                     };
                     (id, seen, is_known, read)
                 }
@@ -130,7 +133,14 @@ impl Repository {
         let mut listing = Listing::default();
         while let Some((id, seen, is_known, read)) = manifests.next().await {
             let key = member(&id.key(instance), MANIFEST);
-            let read = read.and_then(|read| Ok((self.manifest_of(instance, &id, &key, &read.manifest)?, read)));
+            let read = read.and_then(|read| {
+                let manifest = self.manifest_of(instance, &id, &key, &read.manifest)?;
+                let mut weight = weight.lock().unwrap_or_else(PoisonError::into_inner);
+                match weight.takes(&manifest, read.manifest.len()) {
+                    true => Ok((manifest, read)),
+                    false => Err(self.too_heavy(instance, &id)),
+                }
+            });
             match read {
                 Ok((manifest, read)) => {
                     listing.backups.push(manifest);
@@ -156,10 +166,10 @@ impl Repository {
         &self,
         instance: &str,
         id: &BackupId,
-        permits: &Semaphore,
+        size: u64,
+        room: &Room,
     ) -> Result<Cached, RepositoryError> {
-        // Nobody closes the semaphore: there is always a permit to be had.
-        let _permit = permits.acquire().await;
+        let _permit = room.take(size).await;
         Ok(Cached { manifest: self.document(&id.key(instance), MANIFEST).await?.1, checksums: None })
     }
 

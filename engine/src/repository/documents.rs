@@ -6,6 +6,7 @@ use futures::StreamExt;
 use serde::Deserialize;
 
 use super::cache::{Cached, Seen};
+use super::room::{Room, Weight};
 use super::{BackupId, Repository, RepositoryError, member, parse};
 use crate::manifest::{CHECKSUMS, FORMAT, MANIFEST, Manifest, manifest_digests, read_checksums};
 use crate::store::{Key, Object, read_document};
@@ -61,8 +62,9 @@ impl Repository {
     /// As [`Self::verified_manifest`], with both documents as they are stored.
     pub(crate) async fn documents(&self, instance: &str, id: &BackupId) -> Result<Documents, RepositoryError> {
         match self.read_documents(instance, id).await {
-            // A prune may have changed both, the one before it was read and the other behind.
-            Err(RepositoryError::Damaged { .. }) => self.read_documents(instance, id).await,
+            // A prune may have changed both, the one before it was read and the other behind; and
+            // nothing is called damaged by one look.
+            Err(error) if error.is_of_object() => self.read_documents(instance, id).await,
             other => other,
         }
     }
@@ -113,9 +115,13 @@ impl Repository {
         }
         let manifest: Manifest = parse(&*self.store, key, bytes)?;
         if manifest.id != *id || manifest.instance != instance {
-            return Err(self.damaged(key, format!("it is the manifest of {}/{}", manifest.instance, manifest.id)));
+            let found = manifest.instance.escape_debug();
+            return Err(self.damaged(key, format!("it is the manifest of {found:.100}/{}", manifest.id)));
         }
-        Ok(manifest)
+        match manifest.unreasonable() {
+            Some(reason) => Err(self.damaged(key, reason)),
+            None => Ok(manifest),
+        }
     }
 
     pub(super) async fn document(&self, folder: &Key, name: &str) -> Result<(Key, Vec<u8>), RepositoryError> {
@@ -143,20 +149,30 @@ impl Repository {
             Some(cache) => cache.manifests(instance).await,
             None => Default::default(),
         };
+        let room = Room::default();
         let mut read = futures::stream::iter(ids)
             .map(|id| {
                 let folder = id.key(instance);
                 let seen = [MANIFEST, CHECKSUMS].map(|name| seen.get(&member(&folder, name)).cloned());
                 let known = seen[0].as_ref().and_then(|seen| cached.take(&id, seen));
+                let room = &room;
                 async move {
+                    let size = seen[0].as_ref().map_or(0, |seen| seen.size);
+                    let _permit = room.take(size).await;
                     let (documents, is_new) = self.documents_known(instance, &id, known, seen[1].as_ref()).await;
                     (id, seen, documents, is_new)
                 }
             })
             .buffered(PARALLEL_READS);
         let (mut backups, mut kept, mut any_new) = (Vec::new(), Vec::new(), false);
+        let mut weight = Weight::default();
         while let Some((id, seen, documents, is_new)) = read.next().await {
-            let documents = match documents {
+            let is_light =
+                |documents: Documents| match weight.takes(&documents.manifest, documents.manifest_bytes.len()) {
+                    true => Ok(documents),
+                    false => Err(self.too_heavy(instance, &id)),
+                };
+            let documents = match documents.and_then(is_light) {
                 Ok(documents) => documents,
                 Err(error) if error.is_of_object() => {
                     backups.push((id, Err(error)));

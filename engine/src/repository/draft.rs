@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::{BackupId, RepositoryError, member};
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject};
-use crate::store::{Key, Mode, Store, StoreError, StoreErrorKind, list_readable};
+use crate::store::{Action, Key, Mode, Store, StoreError, StoreErrorKind, list_readable};
 use crate::stream::{Body, Encoded, Packed, body_of};
+
+/// How long a request for clearing away may take: an ordinary one takes a moment.
+const LONGEST_REQUEST: Duration = Duration::from_secs(15);
 
 /// A backup in the making: objects are added, then it is committed by its manifest, or discarded with all that was stored.
 #[derive(Debug)]
@@ -33,8 +37,21 @@ impl Draft {
     /// # Errors
     /// [`StoreError`]; where the data could not be produced its cause is in there.
     pub async fn add<T>(&self, name: &str, encoded: Encoded<T>) -> Result<(StoredObject, T), StoreError> {
+        self.add_sized(name, encoded, 0).await
+    }
+
+    /// As [`Self::add`], of an object that is going to have about `expected` bytes.
+    ///
+    /// # Errors
+    /// As [`Self::add`]
+    pub async fn add_sized<T>(
+        &self,
+        name: &str,
+        encoded: Encoded<T>,
+        expected: u64,
+    ) -> Result<(StoredObject, T), StoreError> {
         let key = self.key(name);
-        let size = self.put(&key, encoded.body).await?;
+        let size = self.put(&key, encoded.body, expected).await?;
         let failed = |kind| self.failed(&key, kind);
         let Packed { plain, stored, value } =
             encoded.outcome.get().map_err(|error| failed(StoreErrorKind::Source(error)))?;
@@ -52,8 +69,8 @@ impl Draft {
         self.find_shared(manifest).await?;
         let bytes = manifest.to_bytes().map_err(RepositoryError::Json)?;
         let sums = manifest.checksums(&bytes);
-        self.put(&self.key(CHECKSUMS), body_of(sums.into_bytes())).await?;
-        self.put(&self.key(MANIFEST), body_of(bytes)).await?;
+        self.put(&self.key(CHECKSUMS), body_of(sums.into_bytes()), 0).await?;
+        self.put(&self.key(MANIFEST), body_of(bytes), 0).await?;
         Ok(())
     }
 
@@ -91,11 +108,19 @@ impl Draft {
     /// store is not available, and not behind a manifest that may still be there: a backup without its objects is worse than
     /// a whole one that was reported as failed.
     pub async fn discard(&self) -> Result<(), StoreError> {
-        self.store.settle().await;
+        // Whoever stopped the program waits for its end: a store that does not answer must not make
+        // that minutes.
+        let settled = tokio::time::timeout(LONGEST_REQUEST, self.store.settle()).await;
         let begun = std::mem::take(&mut *self.begun());
         let mut result = Ok(());
+        if settled.is_err()
+            && let Some(last) = begun.last()
+        {
+            return Err(self.no_answer(last));
+        }
         for key in begun.iter().rev() {
-            let deleted = self.store.delete(key).await;
+            let deleted = tokio::time::timeout(LONGEST_REQUEST, self.store.delete(key)).await;
+            let deleted = deleted.unwrap_or_else(|_| Err(self.no_answer(key)));
             let stop = deleted.as_ref().is_err_and(|error| key.name() == MANIFEST || error.is_outage());
             result = result.and(deleted);
             if stop {
@@ -106,13 +131,20 @@ impl Draft {
     }
 
     /// Stores an object, which is ours to discard from now on unless another's is there.
-    async fn put(&self, key: &Key, body: Body) -> Result<u64, StoreError> {
+    async fn put(&self, key: &Key, body: Body, expected: u64) -> Result<u64, StoreError> {
         self.begun().push(key.clone());
-        let stored = self.store.put(key, body, Mode::CreateNew).await;
+        let stored = self.store.put_sized(key, body, Mode::CreateNew, expected).await;
         if stored.as_ref().is_err_and(|error| matches!(*error.kind, StoreErrorKind::AlreadyExists)) {
             self.begun().retain(|begun| begun != key);
         }
         stored
+    }
+
+    fn no_answer(&self, key: &Key) -> StoreError {
+        let seconds = LONGEST_REQUEST.as_secs();
+        let kind = StoreErrorKind::Unavailable(format!("no answer came within {seconds} seconds"));
+        let (key, location, kind) = (Some(key.clone()), self.store.location(), Box::new(kind));
+        StoreError { action: Action::Delete, key, location, kind }
     }
 
     fn key(&self, name: &str) -> Key {
@@ -125,7 +157,7 @@ impl Draft {
 
     fn failed(&self, key: &Key, kind: StoreErrorKind) -> StoreError {
         StoreError {
-            action: crate::store::Action::Put,
+            action: Action::Put,
             key: Some(key.clone()),
             location: self.store.location(),
             kind: Box::new(kind),

@@ -43,6 +43,9 @@ use crate::stream::body_of;
 /// together with its machine makes anybody wait.
 const LEASE: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long a lock may take to be given back.
+const LONGEST_RELEASE: Duration = Duration::from_secs(15);
+
 /// The times that locks go by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
@@ -123,7 +126,7 @@ impl Lock {
     /// # Errors
     /// The outcome's.
     pub async fn finish<T>(self, outcome: Result<T, Error>) -> Result<T, Error> {
-        let lost = self.own.lost().await;
+        let lost = tokio::time::timeout(LONGEST_RELEASE, self.own.lost()).await.ok().flatten();
         self.release().await;
         match (outcome, lost) {
             (Err(error), Some(lost)) if error.is_interruption() => Err(RepositoryError::from(lost).into()),
@@ -131,13 +134,18 @@ impl Lock {
         }
     }
 
-    /// Removes the claim. A renewal under way is waited for: it would bring the claim back.
+    /// Removes the claim. A renewal under way is waited for, as it would bring the claim back, but
+    /// not for long: what does not answer must not keep a program that was stopped.
     async fn release(mut self) {
         self.stop.cancel();
-        if let Some(keeping) = self.keeping.take() {
-            let _ = keeping.await;
-        }
-        if let Err(error) = self.own.remove().await {
+        let removed = async {
+            if let Some(keeping) = self.keeping.take() {
+                let _ = keeping.await;
+            }
+            self.own.remove().await.map_err(|error| error.to_string())
+        };
+        let removed = tokio::time::timeout(LONGEST_RELEASE, removed).await;
+        if let Err(error) = removed.unwrap_or_else(|_| Err("the store does not answer".to_owned())) {
             self.run.progress.warn(&format!("unable to give a lock back, which now lapses by itself: {error}"));
         }
     }

@@ -29,6 +29,7 @@ mod proofs;
 mod read;
 mod readings;
 mod revise;
+mod room;
 
 use std::path::Path;
 use std::sync::Arc;

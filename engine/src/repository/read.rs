@@ -1,10 +1,9 @@
 //! Reading what a manifest names: every byte is held against its digests, by whoever reads it.
 
-use std::error::Error as StdError;
 use std::io;
 
 use super::{Repository, RepositoryError};
-use crate::error::{Error, explain};
+use crate::error::{Error, explain, speaks_of_object};
 use crate::manifest::StoredObject;
 use crate::progress::Task;
 use crate::store::{Key, StoreError, StoreErrorKind, read_document};
@@ -122,14 +121,11 @@ pub(crate) fn damage_by_store(error: StoreError) -> Result<Damage, Error> {
     }
 }
 
-/// What the failure to read an object says of it; an error where it speaks of the way to it instead.
+/// What the failure to read an object says of it; an error where it speaks of this machine, or of
+/// the way to it, instead.
 pub(crate) fn damage_by_reading(key: &Key, error: io::Error) -> Result<Damage, Error> {
-    let mut cause: Option<&(dyn StdError + 'static)> = error.get_ref().map(|inner| inner as &(dyn StdError + 'static));
-    while let Some(current) = cause {
-        if current.downcast_ref::<StoreError>().is_some_and(|error| !error.is_of_object()) {
-            return Err(Error::Io { action: format!("read {key}"), source: error });
-        }
-        cause = current.source();
+    if !speaks_of_object(&error) {
+        return Err(Error::Io { action: format!("read {key}"), source: error });
     }
     let explanation = explain(&error);
     let reason = explanation.causes.last().unwrap_or(&explanation.message).clone();

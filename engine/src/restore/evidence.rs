@@ -48,13 +48,32 @@ impl Job<'_> {
         };
         let failure = Some(explain(error).to_string());
         let stored = async {
+            if error.is_of_one_reading() && self.reads_well(failure.as_deref().unwrap_or_default()).await? {
+                let said = "an object looked damaged, and is intact when it is read again: no failed proof is stored";
+                self.run.progress.warn(said);
+                return Ok(());
+            }
             let proof = self.repository.prepare_proof(self.manifest, occasion, ProofOutcome::Failed, depth).await?;
-            self.store(Proof { verification, failure, ..proof }).await
+            self.store(Proof { verification, failure, ..proof }).await.map(drop)
         };
         if let Err(error) = self.run.until_cancelled(stored).await {
             let why = explain(&error);
             self.run.progress.warn(&format!("that the backup is damaged could not be written down: {why}"));
         }
+    }
+
+    /// Whether the objects that a failure names are right when they are read once more. `false`
+    /// where it names none.
+    async fn reads_well(&self, failure: &str) -> Result<bool, Error> {
+        let named: Vec<_> = self.manifest.objects().filter(|object| failure.contains(object.key.as_str())).collect();
+        for object in &named {
+            let task = self.run.progress.task(object.key.as_str(), Some(object.plain.size));
+            let read = self.repository.examine(object, task, |plain| std::io::copy(plain, &mut std::io::sink()));
+            if read.await?.is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(!named.is_empty())
     }
 
     async fn store(&self, proof: Proof) -> Result<ProofName, Error> {

@@ -42,7 +42,8 @@ async fn restore_volume(
     task: &Task,
 ) -> Result<Unpacked, Error> {
     let (merged, into, task) = (merged.clone(), into.clone(), task.clone());
-    let unpacked =
-        repository.read(&volume.object, move |archive| unpack(archive, &into, &task, |path| merged.takes(path, index)));
+    let unpacked = repository.read(&volume.object, move |archive| {
+        unpack(archive, &into, &task, |path, size| merged.takes(path, index, size))
+    });
     unpacked.await
 }

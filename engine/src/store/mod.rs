@@ -13,6 +13,7 @@ mod s3;
 pub(crate) mod seaweed;
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
+use rustix::io::Errno;
 use tokio::io::AsyncReadExt;
 
 pub use key::{InvalidKey, Key, is_segment};
@@ -73,6 +75,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// future is dropped, though a part of an upload may then wait to be swept; see [`Store::settle`].
     async fn put(&self, key: &Key, body: Body, mode: Mode) -> Result<u64, StoreError>;
 
+    /// As [`Self::put`], of a body that is going to have about `expected` bytes: a store that sends
+    /// objects in parts chooses their size by it.
+    async fn put_sized(&self, key: &Key, body: Body, mode: Mode, expected: u64) -> Result<u64, StoreError> {
+        let _ = expected;
+        self.put(key, body, mode).await
+    }
+
     /// Opens an object, or the bytes `range` of it. A range must not be empty and must lie within the object.
     ///
     /// A connection that breaks while the body is read ends the body in an error or is resumed; it never looks like the end.
@@ -102,13 +111,45 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn location(&self) -> String;
 }
 
-/// A document larger than this is none of ours.
-const LARGEST_DOCUMENT: u64 = 256 * 1024 * 1024;
+/// What to do about trouble of this machine.
+fn hint_of_system(error: &io::Error) -> Option<String> {
+    let says = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
+    Some(match () {
+        () if says(Errno::MFILE) || says(Errno::NFILE) => {
+            "raise the limit of open files: `ulimit -n`, or `LimitNOFILE=` of the service".into()
+        }
+        () if [Errno::STALE, Errno::NOTCONN, Errno::HOSTDOWN, Errno::TIMEDOUT].into_iter().any(says) => {
+            "the network file system under the repository went away: look at its mount, then try again".into()
+        }
+        () if says(Errno::NOMEM) => "free some memory, then try again".into(),
+        () if says(Errno::IO) => "look at the disk (`dmesg`), then run `odoo-backup check --read-data`".into(),
+        () => return None,
+    })
+}
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// The bytes that a document can have, by its name. What is larger is none of ours, and is not
+/// read.
+///
+/// A manifest holds a name of some 60 bytes for each file that its source had lost; `check.json` a
+/// line for each object; a list that is kept on this machine is not larger than its cache takes.
+fn largest_document(key: &Key) -> u64 {
+    match key.name() {
+        "manifest.json" | "set-aside.json" => 32 * MIB,
+        "SHA256SUMS" => 8 * MIB,
+        "check.json" => 64 * MIB,
+        name if name.ends_with(".zst") => 64 * MIB,
+        _ if key.segments().nth(1) == Some("proofs") => 16 * MIB,
+        _ => MIB,
+    }
+}
 
 /// Reads a whole object that is small: a manifest, a list of checksums.
 ///
 /// # Errors
-/// [`StoreError`], also where it is not small at all.
+/// [`StoreError`], also where it is larger than an object of its name can be.
 pub async fn read_document(store: &dyn Store, key: &Key) -> Result<Vec<u8>, StoreError> {
     let failed = |kind| StoreError {
         action: Action::Get,
@@ -118,10 +159,12 @@ pub async fn read_document(store: &dyn Store, key: &Key) -> Result<Vec<u8>, Stor
     };
     let mut bytes = Vec::new();
     let body = store.get(key, None).await?;
-    let read = body.take(LARGEST_DOCUMENT + 1).read_to_end(&mut bytes).await;
+    let largest = largest_document(key);
+    let read = body.take(largest + 1).read_to_end(&mut bytes).await;
     read.map_err(|error| error.downcast().unwrap_or_else(|error| failed(StoreErrorKind::Io(error))))?;
-    if bytes.len() as u64 > LARGEST_DOCUMENT {
-        return Err(failed(StoreErrorKind::Corrupt("it is far larger than such an object can be".into())));
+    if bytes.len() as u64 > largest {
+        let reason = format!("it is larger than {} MiB, as no such object is", largest / MIB);
+        return Err(failed(StoreErrorKind::Corrupt(reason)));
     }
     Ok(bytes)
 }
@@ -218,6 +261,12 @@ pub enum StoreErrorKind {
     /// Unreachable, timed out, or failing on its side, after all retries.
     #[error("not available: {0}")]
     Unavailable(String),
+    /// The server refuses requests because of the time that this machine shows.
+    #[error("the clocks differ: {0}")]
+    Clock(String),
+    /// The object is in an archive, from which it must be brought back before it can be read.
+    #[error("the object is archived: {0}")]
+    Archived(String),
     /// What came back is not what was asked for: wrong length, checksum, or form.
     #[error("damaged in transit or at rest: {0}")]
     Corrupt(String),
@@ -230,6 +279,13 @@ pub enum StoreErrorKind {
     /// Anything else the server answered.
     #[error("{0}")]
     Other(String),
+}
+
+/// Whether the disk, or the file system on it, says that it has not kept a file.
+fn is_of_medium(error: &io::Error) -> bool {
+    let of_medium = [Errno::IO, Errno::UCLEAN, Errno::BADMSG];
+    let says = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
+    error.kind() == io::ErrorKind::UnexpectedEof || of_medium.into_iter().any(says)
 }
 
 impl StoreError {
@@ -247,8 +303,15 @@ impl StoreError {
     }
 
     /// Whether it says something of the one object: it is gone, damaged, or the disk cannot read it. Others may be sound.
+    ///
+    /// Everything else that the operating system says (no more open files, a network file system
+    /// that went away, a signal) is trouble of this machine: what it was to read is not known.
     pub fn is_of_object(&self) -> bool {
-        matches!(*self.kind, StoreErrorKind::NotFound | StoreErrorKind::Corrupt(_) | StoreErrorKind::Io(_))
+        match &*self.kind {
+            StoreErrorKind::NotFound | StoreErrorKind::Corrupt(_) => true,
+            StoreErrorKind::Io(error) => is_of_medium(error),
+            _ => false,
+        }
     }
 
     /// Whether the store failed as a whole.
@@ -297,6 +360,13 @@ impl StoreError {
                 "check that the server runs and that `endpoint` and `region` are right, then try again".into()
             }
             StoreErrorKind::Corrupt(_) => "`odoo-backup check --read-data` says what else is affected".into(),
+            StoreErrorKind::Clock(_) => {
+                "set this machine's clock, by NTP or `timedatectl`: S3 refuses requests that are dated a quarter of an hour off".into()
+            }
+            StoreErrorKind::Archived(_) => {
+                "restore the object to the bucket from its archive first (S3 Glacier), and keep lifecycle rules away from the repository".into()
+            }
+            StoreErrorKind::Io(error) => return hint_of_system(error),
             _ => return None,
         })
     }

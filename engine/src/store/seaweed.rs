@@ -19,6 +19,7 @@ pub(crate) async fn open(server: &SeaweedFs, prefix: &str) -> Arc<S3Store> {
         access_key_id: Some(server.access_key.clone()),
         secret_access_key: Some(Secret::new(&server.secret_key)),
         cache_dir: None,
+        part_size: None,
     };
     Arc::new(S3Store::open(&config).await.unwrap())
 }

@@ -2,10 +2,8 @@
 
 use std::io::{self, BufReader, Read};
 
-use zstd::stream::read::Decoder;
-
 use super::produce::transform;
-use super::{Body, CHUNK, DigestReader, Fingerprint, copy};
+use super::{Body, CHUNK, DigestReader, Fingerprint, Plain, copy};
 use crate::progress::Task;
 
 /// What was read is not what was stored.
@@ -19,6 +17,12 @@ pub enum Mismatch {
         /// What was read.
         found: Fingerprint,
     },
+    /// There are more stored bytes than there should be. They were not read further.
+    #[error("the stored object is damaged: it is longer than the {expected} bytes that it should have")]
+    StoredLonger {
+        /// Bytes, by the manifest.
+        expected: u64,
+    },
     /// The stored bytes are right, what they decompress to is not.
     #[error("the decompressed data is not what was backed up: expected {expected}, got {found}")]
     Plain {
@@ -27,10 +31,21 @@ pub enum Mismatch {
         /// What came out.
         found: Fingerprint,
     },
+    /// The stored bytes are right, and decompress to more than they should. No more than that was
+    /// handed out.
+    #[error(
+        "the decompressed data is not what was backed up: it is longer than the {expected} bytes that it should have"
+    )]
+    PlainLonger {
+        /// Bytes, by the manifest.
+        expected: u64,
+    },
 }
 
-/// Reads the plain bytes of a stored zstd object. Its end is reported only once both fingerprints agree; otherwise the last
-/// read fails with [`io::ErrorKind::InvalidData`] and a [`Mismatch`] inside. Behind a failure every further read fails.
+/// Reads the plain bytes of a stored zstd object, and never more of them, nor of the stored ones,
+/// than the fingerprints say. Its end is reported only once both fingerprints agree; otherwise the
+/// last read fails with [`io::ErrorKind::InvalidData`] and a [`Mismatch`] inside. Behind a failure
+/// every further read fails.
 pub struct DecodeReader<R: Read> {
     state: State<R>,
     plain: Fingerprint,
@@ -44,23 +59,25 @@ enum State<R: Read> {
     Failed,
 }
 
-type Decoding<R> = DigestReader<Decoder<'static, BufReader<DigestReader<R>>>>;
+type Decoding<R> = DigestReader<Plain<BufReader<DigestReader<Limited<R>>>>>;
 
 impl<R: Read> DecodeReader<R> {
     /// Begins behind `stored_bytes`, with the fingerprints of what is to be read and of what is stored.
     pub fn new(stored_bytes: R, plain: Fingerprint, stored: Fingerprint) -> io::Result<Self> {
-        let decoder = Decoder::with_buffer(BufReader::with_capacity(CHUNK, DigestReader::new(stored_bytes)))?;
+        let decoder = Plain::new(DigestReader::new(Limited::new(stored_bytes, stored.size)))?;
         Ok(Self { state: State::Reading(Box::new(DigestReader::new(decoder))), plain, stored })
     }
 
     /// Reads what is left of the stored bytes, and says what of all of them differs.
-    fn compare(&self, reader: Decoding<R>) -> io::Result<Option<Mismatch>> {
+    fn compare(&self, reader: Decoding<R>, goes_on: bool) -> io::Result<Option<Mismatch>> {
         let found = reader.fingerprint();
-        let mut source = reader.into_inner().finish();
+        let mut source = reader.into_inner().into_source();
         io::copy(&mut source, &mut io::sink())?;
         let found_stored = source.get_ref().fingerprint();
         Ok(if found_stored != self.stored {
             Some(Mismatch::Stored { expected: self.stored, found: found_stored })
+        } else if goes_on {
+            Some(Mismatch::PlainLonger { expected: self.plain.size })
         } else if found != self.plain {
             Some(Mismatch::Plain { expected: self.plain, found })
         } else {
@@ -84,21 +101,60 @@ impl<R: Read> Read for DecodeReader<R> {
         if buf.is_empty() {
             return Ok(0);
         }
-        let result = match decoder.read(buf) {
-            Ok(read @ 1..) => return Ok(read),
-            other => other,
+        let left = usize::try_from(self.plain.size - decoder.position()).unwrap_or(usize::MAX);
+        let room = buf.len().min(left);
+        // Where all of it was handed out, a byte more is enough to know that it goes on.
+        let result = if room == 0 { decoder.read(&mut [0]) } else { decoder.read(&mut buf[..room]) };
+        let goes_on = match result {
+            Ok(read @ 1..) if room > 0 => return Ok(read),
+            Ok(read) => read > 0,
+            Err(_) => false,
         };
         let State::Reading(decoder) = std::mem::replace(&mut self.state, State::Failed) else { return result };
-        match (self.compare(*decoder), result) {
+        if decoder.get_ref().source_failed() {
+            // A source that broke is told by its own error, not by what it says when asked again.
+            return result.map(|_| 0);
+        }
+        match (self.compare(*decoder, goes_on), result) {
+            // The stored bytes are right: why they could not be decompressed says more than that
+            // little came of them.
+            (Ok(Some(Mismatch::Plain { .. })), Err(error)) => Err(error),
             // Where zstd stumbles the bytes are damaged; to say which object and how, the digest of the whole is better evidence.
             (Ok(Some(mismatch)), _) => Err(invalid(mismatch)),
-            // Also where the rest cannot be read: a source that broke is told by its own error, not by what it says when asked again.
-            (_, Err(error)) | (Err(error), Ok(_)) => Err(error),
+            (Err(error), _) | (Ok(None), Err(error)) => Err(error),
             (Ok(None), Ok(_)) => {
                 self.state = State::Ended;
                 Ok(0)
             }
         }
+    }
+}
+
+/// Stored bytes, of which there may be so many and no more.
+struct Limited<R> {
+    inner: R,
+    expected: u64,
+    left: u64,
+}
+
+impl<R> Limited<R> {
+    fn new(inner: R, expected: u64) -> Self {
+        Self { inner, expected, left: expected }
+    }
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 && !buf.is_empty() {
+            return match self.inner.read(&mut [0])? {
+                0 => Ok(0),
+                _ => Err(invalid(Mismatch::StoredLonger { expected: self.expected })),
+            };
+        }
+        let room = buf.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let read = self.inner.read(&mut buf[..room])?;
+        self.left -= read as u64;
+        Ok(read)
     }
 }
 
@@ -113,10 +169,11 @@ pub fn decode(body: Body, plain: Fingerprint, stored: Fingerprint, task: Task) -
     .0
 }
 
-/// A stored body as it is, whose end is reported only once its fingerprint agrees. `task` is advanced by what is read.
+/// A stored body as it is, and no more of it than its fingerprint says. Its end is reported only
+/// once that agrees. `task` is advanced by what is read.
 pub fn verified(body: Body, stored: Fingerprint, task: Task) -> Body {
     transform(body, CHUNK, move |source, out| {
-        let mut reader = DigestReader::new(task.reader(source));
+        let mut reader = DigestReader::new(Limited::new(task.reader(source), stored.size));
         copy(&mut reader, out, &mut vec![0; CHUNK])?;
         match reader.fingerprint() {
             found if found == stored => Ok(()),

@@ -169,6 +169,11 @@ impl<R: Read> DigestReader<R> {
         self.inner
     }
 
+    /// Bytes read so far.
+    pub fn position(&self) -> u64 {
+        self.seen.size
+    }
+
     /// The fingerprint of everything that was read so far.
     pub fn fingerprint(&self) -> Fingerprint {
         self.seen.clone().fingerprint()

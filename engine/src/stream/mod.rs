@@ -18,7 +18,9 @@ mod decode;
 mod digest;
 mod encode;
 mod frame;
+mod plain;
 mod produce;
+mod records;
 
 use std::io::{self, Read, Write};
 use std::pin::Pin;
@@ -31,8 +33,10 @@ pub use digest::{Digest, DigestReader, DigestWriter, Fingerprint};
 pub use encode::{Encoded, Level, Packed, encode, encode_list};
 pub(crate) use frame::LARGEST as LARGEST_FRAME;
 pub use frame::{Frame, FrameWriter};
+pub(crate) use plain::Plain;
 pub(crate) use produce::transform;
 pub use produce::{ChunkWriter, Outcome, produce};
+pub use records::{Malformed, records};
 
 /// Bytes on their way. `Ok` end of stream means the producer succeeded; a failed producer ends the stream with `Err`.
 pub type Body = Pin<Box<dyn AsyncRead + Send>>;

@@ -1,12 +1,11 @@
 //! The rows of a copy's tables.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Check, Notes, RestoredCopy, Subject};
 use crate::error::Error;
-use crate::manifest::RowContent;
+use crate::manifest::{RowContent, table_rows};
 use crate::postgres::{self, PostgresError, Qualified, Session, TableRows, quote};
 
 /// A table of the copy.
@@ -88,12 +87,11 @@ pub(super) async fn check(copy: &RestoredCopy<'_>, session: &Session) -> Result<
 }
 
 async fn expected(copy: &RestoredCopy<'_>, content: &RowContent) -> Result<Vec<(Qualified, u64)>, Error> {
-    let lines = copy.repository.read(&content.list, |list| {
-        let lines = std::io::BufReader::new(list).lines().map(|line| {
-            let table: TableRows = serde_json::from_str(&line?)?;
-            Ok(((table.schema, table.table), table.rows))
-        });
-        lines.collect()
+    let tables = content.tables;
+    let lines = copy.repository.read(&content.list, move |list| {
+        table_rows(list, tables)
+            .map(|table| table.map(|TableRows { schema, table, rows }| ((schema, table), rows)))
+            .collect()
     });
     lines.await
 }

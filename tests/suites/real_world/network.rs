@@ -1,4 +1,4 @@
-//! Peers that are slow, talk without end, or ask too much: clients of the daemon, mail servers, webhooks.
+//! Peers that are slow, talk without end, or ask too much: clients of the daemon, mail servers, webhooks, stores.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 use harness::browser::Browser;
 use harness::cli::Running;
 use harness::http::Client;
-use harness::project::Project;
+use harness::odoo_backup;
+use harness::project::{Project, ProjectOptions};
+use harness::proxy::Proxy;
+use harness::seaweed::SeaweedFs;
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
@@ -228,4 +231,33 @@ async fn ninth_tab_is_shown() {
     Client::new(address.trim()).post("/api/v1/instances/production/runs", &json!({ "job": "check" })).await.expect(202);
     browser.until("document.querySelector('.card dd a')?.getAttribute('href').includes('/backups/')").await;
     assert!(browser.complaints().is_empty(), "{:#?}", browser.complaints());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stalled_store_does_not_outlive_sigterm_for_long() {
+    let server = SeaweedFs::start();
+    let proxy = Proxy::start(server.port).await;
+    let repository = format!(
+        "url = \"s3://{}/stalled\"\nendpoint = \"http://127.0.0.1:{}\"\naccess_key_id = \"{}\"\nsecret_access_key = \"{}\"\ncache_dir = false",
+        server.bucket, proxy.port, server.access_key, server.secret_key
+    );
+    let project = Project::with(ProjectOptions { repository: Some(repository), ..ProjectOptions::default() }).await;
+    let program = odoo_backup!(project.config());
+    program.run(["init"]).await.success();
+    // The dump waits for the lock, so that the store falls silent under a backup in the making.
+    let client = project.cluster().connect("production").await;
+    client.batch_execute("BEGIN; LOCK TABLE mail_message IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let watcher = project.cluster().connect("postgres").await;
+    let mut now = program.spawn(["now"]);
+    let query = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'production' AND wait_event_type = 'Lock'";
+    while watcher.query_one(query, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(!now.has_ended(), "the backup has ended");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    proxy.fall_silent();
+    now.signal(Signal::TERM);
+    let began = Instant::now();
+    let ended = tokio::time::timeout(Duration::from_secs(90), now.wait()).await.expect("it outlives SIGTERM");
+    assert!(ended.code.is_some_and(|code| code != 0), "{}", ended.stderr);
+    assert!(began.elapsed() < Duration::from_secs(75), "{:?}", began.elapsed());
 }

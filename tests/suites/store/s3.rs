@@ -31,6 +31,7 @@ fn config(server: &SeaweedFs) -> S3Config {
         access_key_id: Some(server.access_key.clone()),
         secret_access_key: Some(Secret::new(&server.secret_key)),
         cache_dir: None,
+        part_size: None,
     }
 }
 
@@ -344,5 +345,64 @@ async fn an_address_where_nobody_answers_is_unavailable() {
         for failure in bounded(every_failure(store)).await {
             assert!(is_unavailable(&failure), "{failure}");
         }
+    }
+}
+
+/// A store whose least rate is far above what the slowed proxy lets through.
+async fn demanding() -> (Proxy, Arc<dyn Store>) {
+    let settings = S3Settings { patience: Duration::from_secs(1), least: 1 << 20, ..settings() };
+    let (proxy, store, _) = behind(settings).await;
+    (proxy, store)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_get_that_trickles_is_given_up() {
+    let (proxy, store) = demanding().await;
+    store.put(&key("object"), body(content(6 * PART, 8)), Mode::Replace).await.unwrap();
+    proxy.slow_down(Some(1000));
+    let failed = bounded(drain(store.get(&key("object"), None).await.unwrap())).await.unwrap_err();
+    let failed = StoreError::from_body(&failed).unwrap();
+    assert!(is_unavailable(failed) && failed.to_string().contains("bytes came in"), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_get_that_trickled_goes_on_over_another_connection() {
+    let (proxy, store) = demanding().await;
+    let content = content(6 * PART, 9);
+    store.put(&key("object"), body(content.clone()), Mode::Replace).await.unwrap();
+    proxy.take_requests();
+    proxy.slow_down(Some(1000));
+    let got = store.get(&key("object"), None).await.unwrap();
+    let reading = tokio::spawn(drain(got));
+    let again = async {
+        let mut gets = 0;
+        while gets < 2 {
+            gets += proxy.take_requests().iter().filter(|request| request.starts_with("GET")).count();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    bounded(again).await;
+    proxy.slow_down(None);
+    assert!(bounded(reading).await.unwrap().unwrap() == content);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_clock_and_archive_have_hints_of_their_own() {
+    for (code, hint) in [("RequestTimeTooSkewed", "clock"), ("InvalidObjectState", "archive")] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let xml = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>no</Message></Error>");
+        let answer =
+            format!("HTTP/1.1 403 Forbidden\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{xml}", xml.len());
+        let server = tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let _ = client.read(&mut [0; 16 * 1024]).await;
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut client, answer.as_bytes()).await;
+            }
+        });
+        let store = open_with(&S3Config { endpoint: Some(endpoint), ..config(&SERVER) }, settings()).await;
+        let failed = bounded(store.get(&key("object"), None)).await.err().unwrap();
+        assert!(failed.hint().unwrap().contains(hint) && !failed.is_of_object(), "{failed}: {:?}", failed.hint());
+        server.abort();
     }
 }

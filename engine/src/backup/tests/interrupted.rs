@@ -62,7 +62,8 @@ async fn back_up(project: &Project, repository: &Repository) -> Result<Manifest,
 async fn contents(repository: &Repository, manifest: &Manifest) -> BTreeMap<String, (u64, String)> {
     let mut files = BTreeMap::new();
     for volume in &manifest.filestore.volumes {
-        let listed = repository.read(&volume.list, |list| read_list(list).collect::<io::Result<Vec<_>>>());
+        let bounds = volume.bounds();
+        let listed = repository.read(&volume.list, move |list| read_list(list, bounds).collect::<io::Result<Vec<_>>>());
         files.extend(listed.await.unwrap().into_iter().map(|file| (file.path, (file.size, file.sha256.to_string()))));
     }
     if let Some(removed) = &manifest.filestore.removed {

@@ -69,6 +69,14 @@ pub(in crate::config) const S3: &[Key] = &[
         example: "\"/var/cache/odoo-backup\"",
         also: &["cache", "cache_folder", "cachedir"],
     },
+    Key {
+        name: "part_size",
+        kind: "size",
+        default: "8 MiB, or as much as it takes to store a database in 900 parts",
+        about: "Size of each part of an upload, from `5MiB` to `4GiB`; all parts but the last have it. Two of them may be in memory",
+        example: "\"64MiB\"",
+        also: &["multipart_chunk_size", "multipart_chunksize", "chunk_size"],
+    },
 ];
 
 pub(in crate::config) const COPY: &[Key] = &[

@@ -90,6 +90,7 @@ fn an_s3_repository() {
         access_key_id: None,
         secret_access_key: None,
         cache_dir: Some(fixture.path("home/.cache/odoo-backup")),
+        part_size: None,
     };
     assert_eq!(s3(""), bare);
     let full = s3(

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use tokio::io::AsyncReadExt;
 
 use super::*;
-use crate::filestore::{frames, list_again, made_up, read_list};
+use crate::filestore::{Bounds, frames, list_again, made_up, read_list};
 use crate::stream::{Packed, body_of};
 
 const MIB: usize = 1024 * 1024;
@@ -22,7 +22,9 @@ async fn written(volume: Encoded<WrittenVolume>) -> io::Result<Made> {
     let Packed { plain, stored, mut value } = outcome.get()?;
     let mut list = Vec::new();
     value.list.body.read_to_end(&mut list).await?;
-    let listed = read_list(zstd::decode_all(list.as_slice())?.as_slice()).collect::<io::Result<Vec<Listed>>>()?;
+    let bounds = Bounds { files: value.files, bytes: value.bytes };
+    let listed =
+        read_list(zstd::decode_all(list.as_slice())?.as_slice(), bounds).collect::<io::Result<Vec<Listed>>>()?;
     assert_eq!((value.files, value.bytes), (listed.len() as u64, listed.iter().map(|file| file.size).sum()));
     Ok(Made { bytes, fingerprints: (plain, stored), listed })
 }
@@ -64,8 +66,12 @@ async fn what_is_wanted_comes_whole_and_nothing_else_and_its_list_says_where_it_
     // As a backup batches them: four small ones, then those that are too large to share a frame, and the last.
     let sizes: Vec<_> = frames(small.listed.clone()).unwrap().iter().map(|frame| frame.files.len()).collect();
     assert_eq!(sizes, [4, 1, 1, 2]);
-    let again = list_again(small.bytes.as_slice()).unwrap();
+    let bounds = Bounds { files: 8, bytes: small.listed.iter().map(|file| file.size).sum() };
+    let again = list_again(small.bytes.as_slice(), bounds).unwrap();
     assert_eq!((again.0, again.1), (small.listed.clone(), small.fingerprints.1));
+    for less in [Bounds { files: 7, ..bounds }, Bounds { bytes: bounds.bytes - 1, ..bounds }] {
+        assert!(list_again(small.bytes.as_slice(), less).is_err(), "{less:?}");
+    }
     let plain = zstd::decode_all(small.bytes.as_slice()).unwrap();
     let listed: HashMap<_, _> = small.listed.into_iter().map(Listed::fingerprint).collect();
     assert_eq!(compare(plain.as_slice(), listed.clone()).unwrap(), None);

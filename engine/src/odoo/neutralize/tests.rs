@@ -1,6 +1,7 @@
 mod means;
 mod page;
 
+use std::fs;
 use std::sync::Arc;
 
 use harness::odoo::{OdooShape, series};

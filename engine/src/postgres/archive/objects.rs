@@ -173,6 +173,12 @@ pub async fn read_objects(
     }
 }
 
+#[cfg(feature = "fuzzing")]
+pub(super) fn fuzz(bytes: &[u8], piece: usize) {
+    let (mut contents, mut objects) = (Contents::default(), ArchiveObjects::default());
+    let _ = bytes.chunks(piece).try_for_each(|piece| contents.feed(piece, |entry| objects.note(&entry)).map(drop));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -161,5 +161,13 @@ impl Lines {
     }
 }
 
+#[cfg(feature = "fuzzing")]
+pub(super) fn fuzz(bytes: &[u8], piece: usize) {
+    let mut counter = Counter::default();
+    if bytes.chunks(piece).all(|piece| counter.feed(piece).is_ok()) {
+        let _ = counter.finish();
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -183,5 +183,13 @@ fn copy_of(statement: &[u8]) -> Option<String> {
     (statement.starts_with("COPY ") && statement.ends_with(" FROM stdin")).then(|| statement.to_owned())
 }
 
+#[cfg(feature = "fuzzing")]
+pub(super) fn fuzz(bytes: &[u8], piece: usize) {
+    let (mut parts, mut cutter) = (Parts::default(), Cutter::default());
+    if bytes.chunks(piece).all(|piece| parts.feed(piece, |part| cutter.take(part)).is_ok()) {
+        let _ = parts.finish();
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -45,10 +45,10 @@ pub(super) async fn contents(repository: &Repository, manifest: &Manifest) -> Fi
         let merged = merged.clone();
         let files = repository.read(&volume.object, move |archive| {
             let mut files = Files::new();
-            read_files(archive, |path, _, content| {
+            read_files(archive, |path, size, content| {
                 let mut bytes = Vec::new();
                 content.read_to_end(&mut bytes)?;
-                if merged.takes(path, index) {
+                if merged.takes(path, index, size)? {
                     files.insert(path.to_owned(), bytes);
                 }
                 Ok(())

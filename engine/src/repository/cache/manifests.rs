@@ -32,6 +32,10 @@ pub(in crate::repository) struct Cached {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::repository) struct CachedManifests(HashMap<BackupId, (Seen, Cached)>);
 
+/// What the documents of an instance take at the most.
+const LARGEST: u64 = 512 * 1024 * 1024;
+const LONGEST_HEADER: u64 = 4096;
+
 /// Stands before each backup's documents, in a line of its own.
 #[derive(Serialize, Deserialize)]
 struct Header {
@@ -80,10 +84,11 @@ impl CachedManifests {
 
     /// `None` where any of it is damaged.
     pub(super) fn unpack(packed: &[u8]) -> Option<Self> {
-        let mut packed = BufReader::new(zstd::Decoder::with_buffer(unsealed(packed)?).ok()?);
+        let packed = zstd::Decoder::with_buffer(unsealed(packed)?).ok()?;
+        let mut packed = BufReader::new(packed.take(LARGEST));
         let mut manifests = HashMap::new();
         let mut line = Vec::new();
-        while packed.read_until(b'\n', &mut line).ok()? > 0 {
+        while (&mut packed).take(LONGEST_HEADER).read_until(b'\n', &mut line).ok()? > 0 {
             let Header { id, seen, checksums } = serde_json::from_slice(&line).ok()?;
             let mut next = |seen: &Seen| {
                 let mut bytes = Vec::new();

@@ -38,7 +38,7 @@ async fn behind_a_manifest_that_cannot_be_deleted_its_objects_stay() {
         for name in ["a", "b"] {
             draft.add(name, content()).await.unwrap();
         }
-        draft.put(&draft.key(MANIFEST), body_of("{}")).await.unwrap();
+        draft.put(&draft.key(MANIFEST), body_of("{}"), 0).await.unwrap();
         draft.discard().await.unwrap_err();
         assert_eq!(names(&*store).await, left);
     }

@@ -107,8 +107,9 @@ impl Inner {
 
     /// Overrides for clearing away after a failure: the failure is not to wait long for it, and there is [`sweep`](super::sweep).
     pub(super) fn clearing(&self) -> Builder {
+        let patience = self.settings.patience.min(Duration::from_secs(10));
         Builder::new()
-            .timeout_config(timeouts(self.settings.patience.min(Duration::from_secs(10))).build())
+            .timeout_config(timeouts(patience).operation_timeout(patience).build())
             .retry_config(retries(&self.settings, 2))
     }
 }

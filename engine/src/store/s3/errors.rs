@@ -52,6 +52,8 @@ impl Inner {
             "NoSuchKey" => return StoreErrorKind::NotFound,
             "PreconditionFailed" | "ConditionalRequestConflict" => return StoreErrorKind::AlreadyExists,
             "BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest" => return StoreErrorKind::Corrupt(text),
+            "RequestTimeTooSkewed" | "RequestExpired" => return StoreErrorKind::Clock(text),
+            "InvalidObjectState" => return StoreErrorKind::Archived(text),
             "ExpiredToken"
             | "InvalidToken"
             | "TokenRefreshRequired"

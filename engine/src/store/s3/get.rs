@@ -3,14 +3,16 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
 use bytes::Bytes;
 use futures::stream;
+use tokio::time::Instant;
 use tokio_util::io::StreamReader;
 
 use super::list::length;
-use super::{Inner, errors};
+use super::{Inner, S3Settings, errors};
 use crate::store::{Action, Key, StoreErrorKind};
 use crate::stream::Body;
 
@@ -26,6 +28,34 @@ struct Reading {
     etag: Option<String>,
     /// Breaks since the last byte arrived.
     breaks: u32,
+    rate: Rate,
+}
+
+/// How fast bytes come, a window of waiting after the other: any byte is a sign of life, and one a
+/// second would keep a reader for ever.
+#[derive(Debug, Default)]
+struct Rate {
+    waited: Duration,
+    bytes: u64,
+    /// Windows in a row that were too slow.
+    slow: u32,
+}
+
+impl Rate {
+    /// Notes a wait and what it brought. `Some`: a window is over in which too little came.
+    fn note(&mut self, waited: Duration, bytes: usize, settings: &S3Settings) -> Option<String> {
+        self.waited += waited;
+        self.bytes += bytes as u64;
+        if self.waited < settings.patience {
+            return None;
+        }
+        let Self { waited, bytes, slow } = std::mem::take(self);
+        if bytes as f64 >= settings.least as f64 * waited.as_secs_f64() {
+            return None;
+        }
+        self.slow = slow + 1;
+        Some(format!("only {bytes} bytes came in {} seconds", waited.as_secs()))
+    }
 }
 
 pub(super) async fn open(store: &Arc<Inner>, key: &Key, range: Option<Range<u64>>) -> Result<Body, StoreErrorKind> {
@@ -56,6 +86,7 @@ pub(super) async fn open(store: &Arc<Inner>, key: &Key, range: Option<Range<u64>
         end: range.end,
         etag: answer.etag,
         breaks: 0,
+        rate: Rate::default(),
     };
     let pieces = stream::try_unfold(reading, |mut reading| async move {
         match reading.next().await {
@@ -71,6 +102,7 @@ impl Reading {
     async fn next(&mut self) -> Result<Option<Bytes>, StoreErrorKind> {
         while self.at < self.end {
             // Only the wait for the server counts: a consumer that takes its time is none of this.
+            let began = Instant::now();
             let next = tokio::time::timeout(self.store.settings.patience, self.content.next()).await;
             let why = match next.unwrap_or_else(|_| Some(Err(stalled()))) {
                 Some(Ok(piece)) if piece.is_empty() => continue,
@@ -78,7 +110,14 @@ impl Reading {
                     self.at += piece.len() as u64;
                     self.breaks = 0;
                     if self.at > self.end {
-                        return Err(StoreErrorKind::Corrupt("the server sent more than it had announced".into()));
+                        return Err(StoreErrorKind::Unavailable("the server sent more than it had announced".into()));
+                    }
+                    let slow = self.rate.note(began.elapsed(), piece.len(), &self.store.settings);
+                    if let Some(why) = slow.filter(|_| self.at < self.end) {
+                        self.give_up_slow(&why)?;
+                        // Another connection may lead to a server that is well, and what came is
+                        // not lost.
+                        self.resume(why).await?;
                     }
                     return Ok(Some(piece));
                 }
@@ -88,6 +127,16 @@ impl Reading {
             self.resume(why).await?;
         }
         Ok(None)
+    }
+
+    fn give_up_slow(&self, why: &str) -> Result<(), StoreErrorKind> {
+        if self.rate.slow < self.store.settings.persistent_attempts {
+            return Ok(());
+        }
+        let connections = self.rate.slow;
+        Err(StoreErrorKind::Unavailable(format!(
+            "{why}, and no more over {connections} connections one after the other"
+        )))
     }
 
     /// Goes on where the bytes stopped coming, in the same version of the object.
@@ -111,7 +160,7 @@ impl Reading {
             return Err(replaced());
         }
         if answer.length != self.end - self.at {
-            return Err(StoreErrorKind::Corrupt(format!(
+            return Err(StoreErrorKind::Unavailable(format!(
                 "{} bytes are missing, the server sends {}",
                 self.end - self.at,
                 answer.length
@@ -151,5 +200,22 @@ impl Inner {
             .await
             .map_err(|error| self.kind(error))?;
         Ok(Answer { length: length(answer.content_length)?, content: answer.body, etag: answer.e_tag })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trickle_is_slow_and_a_pause_before_much_is_not() {
+        let settings = S3Settings { patience: Duration::from_secs(30), least: 1000, ..S3Settings::default() };
+        let second = Duration::from_secs(1);
+        let mut rate = Rate::default();
+        let slow = (0..90).filter(|_| rate.note(second, 1, &settings).is_some()).count();
+        assert_eq!((slow, rate.slow), (3, 3));
+        assert_eq!(rate.note(29 * second, 1_000_000, &settings), None);
+        assert_eq!(rate.note(second, 1, &settings), None);
+        assert_eq!(rate.slow, 0, "a window that was fast enough forgives those before");
     }
 }

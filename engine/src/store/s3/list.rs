@@ -117,7 +117,7 @@ impl Listing<'_> {
             (true, Some(next)) if token.as_deref() != Some(next) => Next::Page(Some(next.to_owned())),
             // To stop here would look like the end, and to ask again would not end.
             (true, _) => {
-                return Err(StoreErrorKind::Corrupt("the listing goes on but does not say where".into()));
+                return Err(StoreErrorKind::Other("the listing goes on but does not say where".into()));
             }
         };
         if matches!(self.next, Next::Nothing) {
@@ -131,11 +131,11 @@ impl Listing<'_> {
 pub(super) fn length(reported: Option<i64>) -> Result<u64, StoreErrorKind> {
     reported
         .and_then(|length| u64::try_from(length).ok())
-        .ok_or_else(|| StoreErrorKind::Corrupt("the server does not say how long the object is".into()))
+        .ok_or_else(|| StoreErrorKind::Other("the server does not say how long the object is".into()))
 }
 
 fn time(reported: Option<&DateTime>) -> Result<Timestamp, StoreErrorKind> {
     reported
         .and_then(|time| Timestamp::new(time.secs(), time.subsec_nanos().try_into().ok()?).ok())
-        .ok_or_else(|| StoreErrorKind::Corrupt("the server does not say when the object was written".into()))
+        .ok_or_else(|| StoreErrorKind::Other("the server does not say when the object was written".into()))
 }

@@ -28,8 +28,12 @@ use crate::stream::Body;
 /// How objects travel to and from S3. The default suits servers from a disk in the next room to AWS.
 #[derive(Debug, Clone)]
 pub struct S3Settings {
-    /// Bytes of an upload's first parts; later ones are larger, so that 10,000 of them hold 5 TiB. At least 5 MiB for AWS.
+    /// Bytes of an upload's parts, unless it is expected to have more than 900 of them: then they
+    /// are larger. At least 5 MiB for AWS.
     pub part_size: usize,
+    /// Whether parts are never larger than `part_size`, even if there are then more of them than
+    /// the server takes.
+    pub part_size_is_fixed: bool,
     /// Parts of one upload that are sent at a time.
     pub parallel: usize,
     /// Bytes that parts on their way may hold in memory. Large parts lower `parallel` rather than exceed it, down to one part.
@@ -44,12 +48,17 @@ pub struct S3Settings {
     pub patience: Duration,
     /// Bytes per second below which sending counts as stalled.
     pub slowest: u64,
+    /// Bytes per second that must come while an object is read, over as long as `patience`: a
+    /// reading that is slower goes on over another connection, and fails after
+    /// `persistent_attempts` of them. Low, since several objects may share a slow line.
+    pub least: u64,
 }
 
 impl Default for S3Settings {
     fn default() -> Self {
         Self {
             part_size: 8 * 1024 * 1024,
+            part_size_is_fixed: false,
             parallel: 4,
             in_flight: 64 * 1024 * 1024,
             attempts: 5,
@@ -57,6 +66,7 @@ impl Default for S3Settings {
             backoff: Duration::from_secs(1),
             patience: Duration::from_secs(30),
             slowest: 32 * 1024,
+            least: 4 * 1024,
         }
     }
 }
@@ -65,9 +75,9 @@ const KIB: usize = 1024;
 
 /// A bucket, or what lies under a prefix in it, as a store.
 ///
-/// With the default settings all [`Store::put`]s together have at most 64 MiB on the way, or one part where that is larger, and each
-/// of them fills a part beside it: 8 MiB for an object up to 7.8 GiB, 16 MiB up to 23 GiB, and so on. Reading holds what the connection
-/// has buffered.
+/// With the default settings all [`Store::put`]s together have at most 64 MiB on the way, or one
+/// part where that is larger, and each of them fills a part beside it: 8 MiB, or a nine-hundredth
+/// of what a larger object is expected to have. Reading holds what the connection has buffered.
 ///
 /// [`Mode::CreateNew`] refuses what is there on every server. Among several who create at the same moment it lets exactly one
 /// succeed where the server does: for bodies that fit into one part, AWS, SeaweedFS and Ceph RGW do and Garage does not; for
@@ -101,7 +111,11 @@ impl S3Store {
     /// # Errors
     /// [`StoreErrorKind::Other`] where no region is known.
     pub async fn open(config: &S3Config) -> Result<Self, StoreError> {
-        Self::open_with(config, S3Settings::default()).await
+        let settings = match config.part_size {
+            Some(part_size) => S3Settings { part_size, part_size_is_fixed: true, ..S3Settings::default() },
+            None => S3Settings::default(),
+        };
+        Self::open_with(config, settings).await
     }
 
     /// As [`S3Store::open`], with other settings.
@@ -163,7 +177,11 @@ impl Inner {
 #[async_trait]
 impl Store for S3Store {
     async fn put(&self, key: &Key, body: Body, mode: Mode) -> Result<u64, StoreError> {
-        let put = self.inner.put(key, body, mode).await;
+        self.put_sized(key, body, mode, 0).await
+    }
+
+    async fn put_sized(&self, key: &Key, body: Body, mode: Mode, expected: u64) -> Result<u64, StoreError> {
+        let put = self.inner.put(key, body, mode, expected).await;
         put.map_err(|kind| self.inner.error(Action::Put, Some(key), kind))
     }
 

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use md5::{Digest, Md5};
 use std::sync::Arc;
 
-use super::schedule::part_size;
+use super::schedule::Parts;
 use super::upload::Upload;
 use super::{Inner, errors};
 use crate::store::fill::fill;
@@ -68,7 +68,13 @@ pub(super) enum Standing {
 }
 
 impl Inner {
-    pub(super) async fn put(self: &Arc<Self>, key: &Key, mut body: Body, mode: Mode) -> Result<u64, StoreErrorKind> {
+    pub(super) async fn put(
+        self: &Arc<Self>,
+        key: &Key,
+        mut body: Body,
+        mode: Mode,
+        expected: u64,
+    ) -> Result<u64, StoreErrorKind> {
         // Spares the producer's work, and is all that Garage and other servers leave of "create only": they ignore the condition.
         if mode == Mode::CreateNew && self.look(key).await?.is_some() {
             return Err(StoreErrorKind::AlreadyExists);
@@ -76,14 +82,15 @@ impl Inner {
         let attempt = Attempt::new(key, mode)?;
         let mut first = BytesMut::new();
         let mut second = BytesMut::new();
-        let mut ended = self.part(&mut body, &mut first, 1).await?;
+        let parts = Parts::new(&self.settings, expected);
+        let mut ended = part(&mut body, &mut first, parts.size(1)).await?;
         if !ended {
-            ended = self.part(&mut body, &mut second, 2).await?;
+            ended = part(&mut body, &mut second, parts.size(2)).await?;
         }
         if second.is_empty() {
             return self.put_whole(&attempt, first.freeze()).await;
         }
-        let mut upload = Upload::begin(self, attempt).await?;
+        let mut upload = Upload::begin(self, attempt, parts).await?;
         match upload.send(first.freeze(), second, ended, &mut body).await {
             Ok(size) => Ok(size),
             Err(kind) => {
@@ -91,11 +98,6 @@ impl Inner {
                 Err(kind)
             }
         }
-    }
-
-    async fn part(&self, body: &mut Body, buffer: &mut BytesMut, number: i32) -> Result<bool, StoreErrorKind> {
-        let size = part_size(number, self.settings.part_size);
-        fill(body, buffer, size).await.map_err(StoreErrorKind::Source)
     }
 
     async fn put_whole(&self, attempt: &Attempt, content: Bytes) -> Result<u64, StoreErrorKind> {
@@ -153,6 +155,10 @@ impl Inner {
             Some(_) => Err(sizes_differ(size, stored)),
         }
     }
+}
+
+async fn part(body: &mut Body, buffer: &mut BytesMut, size: usize) -> Result<bool, StoreErrorKind> {
+    fill(body, buffer, size).await.map_err(StoreErrorKind::Source)
 }
 
 pub(super) fn sizes_differ(sent: u64, stored: u64) -> StoreErrorKind {

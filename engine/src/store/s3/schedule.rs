@@ -1,20 +1,46 @@
 //! How large the parts of an upload are.
 
+use super::S3Settings;
+
 /// The most parts that S3 takes.
 pub(super) const MOST_PARTS: i32 = 10_000;
-/// The size of a part doubles after so many.
-const STEP: i32 = 1000;
+/// The most parts of one size. Some servers take 1,000 (Scaleway), and some want all but the last
+/// to be equal (Cloudflare R2).
+const EQUAL_PARTS: i32 = 900;
 /// S3 takes up to 5 GiB in one part.
 const LARGEST: usize = 4 * 1024 * 1024 * 1024;
+const MIB: u64 = 1024 * 1024;
 
-/// Bytes of the part with this number, counted from 1, where the first has `first` bytes.
-///
-/// The length is not known before the end, and small parts keep memory low; so they grow with what was sent already: with
-/// parts of 8 MiB the sizes double at 8, 23, 55, 117 and 242 GiB, and 10,000 parts hold 8 TiB, of which S3 takes 5.
-/// All parts are of one size up to the first step, as Cloudflare R2 demands.
-pub(super) fn part_size(number: i32, first: usize) -> usize {
-    let doublings = (number.clamp(1, MOST_PARTS) - 1) / STEP;
-    (first << doublings).min(LARGEST)
+/// The parts of one upload.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts {
+    first: usize,
+    is_fixed: bool,
+}
+
+impl Parts {
+    /// Those of an upload of about so many bytes: as large as the settings say, or as it takes to
+    /// have no more than 900 of them.
+    pub(super) fn new(settings: &S3Settings, expected: u64) -> Self {
+        let is_fixed = settings.part_size_is_fixed;
+        let needed = expected.div_ceil(EQUAL_PARTS as u64).div_ceil(MIB).saturating_mul(MIB);
+        let needed = usize::try_from(needed).unwrap_or(LARGEST).min(LARGEST);
+        let first = if is_fixed { settings.part_size } else { settings.part_size.max(needed) };
+        Self { first, is_fixed }
+    }
+
+    /// Bytes of the part with this number, counted from 1.
+    ///
+    /// All are of one size, unless there are more than was expected: then they grow with what was
+    /// sent already, so that an upload does not end for want of parts where the server takes 10,000
+    /// of any size.
+    pub(super) fn size(self, number: i32) -> usize {
+        if self.is_fixed {
+            return self.first;
+        }
+        let doublings = (number.clamp(1, MOST_PARTS) - 1) / EQUAL_PARTS;
+        self.first.saturating_mul(1 << doublings).min(LARGEST)
+    }
 }
 
 /// How many parts of this size are sent at a time, where `in_flight` bytes may be on their way and one always may.
@@ -24,22 +50,50 @@ pub(super) fn parallel(part_size: usize, parallel: usize, in_flight: usize) -> u
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_PARTS, parallel, part_size};
+    use super::*;
 
     const MIB: usize = 1024 * 1024;
-    const TIB: usize = MIB * MIB;
+    const GIB: u64 = 1024 * 1024 * 1024;
 
-    #[test]
-    fn ten_thousand_parts_hold_five_tebibytes() {
-        let held: usize = (1..=MOST_PARTS).map(|number| part_size(number, 8 * MIB)).sum();
-        assert!(held >= 5 * TIB, "{held}");
+    fn parts(expected: u64) -> Parts {
+        Parts::new(&S3Settings::default(), expected)
+    }
+
+    /// How many parts an upload of so many bytes has, and whether all but the last are equal.
+    fn sent(parts: Parts, bytes: u64) -> (i32, bool) {
+        let (mut left, mut number, mut equal) = (bytes, 0, true);
+        while left > 0 {
+            number += 1;
+            equal &= parts.size(number) == parts.size(1);
+            left = left.saturating_sub(parts.size(number) as u64);
+        }
+        (number, equal)
     }
 
     #[test]
-    fn no_part_is_smaller_than_the_one_before_or_larger_than_s3_takes() {
-        let sizes: Vec<_> = (1..=MOST_PARTS).map(|number| part_size(number, 8 * MIB)).collect();
+    fn parts_of_expected_size_are_equal_and_few() {
+        for gib in [0, 1, 7, 8, 23, 100, 1024, 3000] {
+            let (number, equal) = sent(parts(gib * GIB), gib * GIB);
+            assert!(number <= EQUAL_PARTS && equal, "{gib} GiB: {number}");
+        }
+        assert_eq!(parts(7 * GIB).size(1), 8 * MIB);
+        assert_eq!(parts(100 * GIB).size(1), 114 * MIB);
+    }
+
+    #[test]
+    fn unexpected_bytes_still_have_parts() {
+        let held: usize = (1..=MOST_PARTS).map(|number| parts(0).size(number)).sum();
+        assert!(held >= 5 * 1024 * 1024 * MIB, "{held}");
+        let sizes: Vec<_> = (1..=MOST_PARTS).map(|number| parts(50 * GIB).size(number)).collect();
         assert!(sizes.is_sorted());
         assert!(sizes.iter().all(|size| (5 * MIB..=5 * 1024 * MIB).contains(size)));
+    }
+
+    #[test]
+    fn configured_size_is_kept() {
+        let settings = S3Settings { part_size: 64 * MIB, part_size_is_fixed: true, ..S3Settings::default() };
+        let parts = Parts::new(&settings, 3000 * GIB);
+        assert!((1..=MOST_PARTS).all(|number| parts.size(number) == 64 * MIB));
     }
 
     #[test]

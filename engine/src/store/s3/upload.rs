@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinSet};
 
 use super::put::{Attempt, Standing, content_md5, sizes_differ};
-use super::schedule::{MOST_PARTS, parallel, part_size};
+use super::schedule::{MOST_PARTS, Parts, parallel};
 use super::{Inner, errors};
 use crate::store::fill::fill;
 use crate::store::{Mode, StoreErrorKind};
@@ -23,6 +23,7 @@ type PartResult = Result<CompletedPart, StoreErrorKind>;
 pub(super) struct Upload {
     store: Arc<Inner>,
     attempt: Attempt,
+    parts: Parts,
     id: String,
     open: bool,
     /// Parts on their way. They must end before the upload is aborted: one that arrives later would stay on the server.
@@ -32,7 +33,7 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    pub(super) async fn begin(store: &Arc<Inner>, attempt: Attempt) -> Result<Self, StoreErrorKind> {
+    pub(super) async fn begin(store: &Arc<Inner>, attempt: Attempt, parts: Parts) -> Result<Self, StoreErrorKind> {
         let begun = store
             .client
             .create_multipart_upload()
@@ -45,7 +46,8 @@ impl Upload {
         let id = begun
             .upload_id
             .ok_or_else(|| StoreErrorKind::Corrupt("the server began an upload without a name".into()))?;
-        Ok(Self { store: store.clone(), attempt, id, open: true, sending: JoinSet::new(), sent: Vec::new(), size: 0 })
+        let (store, sending) = (store.clone(), JoinSet::new());
+        Ok(Self { store, attempt, parts, id, open: true, sending, sent: Vec::new(), size: 0 })
     }
 
     /// Sends `first`, `next` and, unless the body has `ended`, what follows, and completes the upload. Returns the object's size.
@@ -78,7 +80,7 @@ impl Upload {
 
     /// Reads the next part, and meanwhile notices parts that failed: the producer may be slow, and its work in vain.
     async fn fill_part(&mut self, body: &mut Body, buffer: &mut BytesMut, number: i32) -> Result<bool, StoreErrorKind> {
-        let size = part_size(number, self.store.settings.part_size);
+        let size = self.parts.size(number);
         loop {
             tokio::select! {
                 ended = fill(body, buffer, size) => return ended.map_err(StoreErrorKind::Source),

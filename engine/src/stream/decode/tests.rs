@@ -55,14 +55,69 @@ async fn every_flipped_bit_and_every_truncation_is_damage_of_what_is_stored() {
 async fn another_object_in_its_place_is_damage() {
     let (_, plain, stored) = encoded(b"mine").await;
     let (other, ..) = encoded(b"theirs").await;
-    assert!(matches!(mismatch(read(&other, plain, stored)), Mismatch::Stored { .. }));
+    let found = mismatch(read(&other, plain, stored));
+    assert!(matches!(found, Mismatch::Stored { .. } | Mismatch::StoredLonger { .. }), "{found}");
 }
 
 #[tokio::test]
 async fn trailing_bytes_are_damage() {
     let (mut bytes, plain, stored) = encoded(b"mine").await;
     bytes.extend_from_slice(b"?");
-    assert!(matches!(mismatch(read(&bytes, plain, stored)), Mismatch::Stored { .. }));
+    assert!(matches!(mismatch(read(&bytes, plain, stored)), Mismatch::StoredLonger { .. }));
+    let error = verified(body_of(bytes), stored, Task::default()).read_to_end(&mut Vec::new()).await.unwrap_err();
+    assert!(matches!(mismatch(Err(error)), Mismatch::StoredLonger { .. }));
+}
+
+/// A quarter of a gigabyte of zeros, which takes some kilobytes.
+fn bomb() -> Vec<u8> {
+    let mut out = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    io::copy(&mut io::repeat(0).take(256 << 20), &mut out).unwrap();
+    out.finish().unwrap()
+}
+
+#[test]
+fn plain_bytes_stop_at_their_size() {
+    let bytes = bomb();
+    let (plain, stored) = (Fingerprint::of(&[0; 1000]), Fingerprint::of(&bytes));
+    let mut reader = DecodeReader::new(bytes.as_slice(), plain, stored).unwrap();
+    let mut out = Vec::new();
+    let error = reader.read_to_end(&mut out).unwrap_err();
+    assert_eq!(out.len(), 1000);
+    assert_eq!(mismatch(Err(error)), Mismatch::PlainLonger { expected: 1000 });
+}
+
+#[test]
+fn stored_bytes_stop_at_their_size() {
+    struct Endless(u64);
+    impl Read for Endless {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            self.0 += buf.len() as u64;
+            assert!(self.0 < 10_000_000, "it is read on and on");
+            Ok(buf.len())
+        }
+    }
+    let (plain, stored) = (Fingerprint::of(b""), Fingerprint::of(&[0; 1000]));
+    let error = DecodeReader::new(Endless(0), plain, stored).unwrap().read(&mut [0; 8]).unwrap_err();
+    assert!(matches!(mismatch(Err(error)), Mismatch::StoredLonger { expected: 1000 } | Mismatch::Stored { .. }));
+}
+
+#[test]
+fn stored_garbage_with_a_right_digest_is_malformed() {
+    let bytes = b"no zstd at all".as_slice();
+    let error = DecodeReader::new(bytes, Fingerprint::of(b""), Fingerprint::of(bytes)).unwrap().read(&mut [0; 8]);
+    assert!(error.unwrap_err().get_ref().unwrap().is::<super::super::Malformed>());
+}
+
+#[test]
+fn frame_with_a_huge_window_is_refused() {
+    let mut out = zstd::Encoder::new(Vec::new(), 19).unwrap();
+    out.window_log(27).unwrap();
+    out.include_contentsize(false).unwrap();
+    io::copy(&mut io::repeat(7).take(1000), &mut out).unwrap();
+    let bytes = out.finish().unwrap();
+    let (plain, stored) = (Fingerprint::of(&[7; 1000]), Fingerprint::of(&bytes));
+    let error = DecodeReader::new(bytes.as_slice(), plain, stored).unwrap().read(&mut [0; 8]).unwrap_err();
+    assert!(error.get_ref().unwrap().is::<super::super::Malformed>(), "{error}");
 }
 
 #[tokio::test]

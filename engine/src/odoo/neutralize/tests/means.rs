@@ -1,5 +1,6 @@
 //! Where the SQL of Odoo's modules comes from.
 
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 

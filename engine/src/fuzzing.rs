@@ -1,0 +1,80 @@
+//! The parsers of what comes from outside, for `fuzz/` alone: each takes any bytes, and must
+//! neither panic nor take more memory than its bounds say.
+
+use std::path::Path;
+
+use crate::config::Config;
+use crate::filestore::{Bounds, list_again, read_files, read_list};
+use crate::manifest::{Manifest, manifest_digests, read_checksums, removed_paths, table_rows};
+use crate::odoo::Attachment;
+use crate::odoo::conf::OdooConf;
+use crate::stream::records;
+
+/// A manifest, and all that is reckoned from one that is accepted.
+pub fn manifest(bytes: &[u8]) {
+    let Ok(manifest) = serde_json::from_slice::<Manifest>(bytes) else { return };
+    if manifest.unreasonable().is_some() {
+        return;
+    }
+    let _ = (manifest.stored_bytes(), manifest.names(), manifest.filestore.findings.warnings());
+    let Ok(written) = manifest.to_bytes() else { return };
+    let sums = manifest.checksums(&written);
+    assert_eq!(manifest_digests(sums.as_bytes()).len(), 1);
+    assert!(!read_checksums(sums.as_bytes()).is_empty());
+    assert_eq!(serde_json::from_slice::<Manifest>(&written).ok().as_ref(), Some(&manifest));
+}
+
+/// The lists that stand next to a dump and volumes; the first byte says which.
+pub fn lists(bytes: &[u8]) {
+    let Some((kind, bytes)) = bytes.split_first() else { return };
+    let bounds = Bounds { files: 1000, bytes: 1 << 20 };
+    let read = match kind % 4 {
+        0 => read_list(bytes, bounds).take_while(Result::is_ok).count(),
+        1 => table_rows(bytes, 1000).take_while(Result::is_ok).count(),
+        2 => removed_paths(bytes).take_while(Result::is_ok).count(),
+        _ => records(bytes, b'\n', 1000)
+            .flatten()
+            .filter_map(|line| serde_json::from_slice::<Attachment>(&line).ok())
+            .count(),
+    };
+    assert!(read <= bytes.len());
+}
+
+/// A volume's tar archive, plain and as it is stored.
+pub fn tar(bytes: &[u8]) {
+    let mut total = 0;
+    let _ = read_files(bytes, |path, size, content| {
+        assert!(!path.starts_with('/') && !path.split('/').any(|part| part == ".."));
+        let read = std::io::copy(content, &mut std::io::sink())?;
+        assert!(read <= size);
+        total += read;
+        Ok(())
+    });
+    assert!(total <= bytes.len() as u64);
+    let _ = list_again(bytes, Bounds { files: 1000, bytes: 1 << 24 });
+}
+
+/// A dump in pg_dump's custom format, given in pieces; the first byte says how long they are.
+pub fn archive(bytes: &[u8]) {
+    let Some((piece, bytes)) = bytes.split_first() else { return };
+    crate::postgres::fuzz_archive(bytes, usize::from(*piece) + 1);
+}
+
+/// A plain dump, given in pieces; the first byte says how long they are.
+pub fn splitter(bytes: &[u8]) {
+    let Some((piece, bytes)) = bytes.split_first() else { return };
+    crate::postgres::fuzz_script(bytes, usize::from(*piece) + 1);
+}
+
+/// An odoo.conf.
+pub fn odoo_conf(bytes: &[u8]) {
+    let _ = OdooConf::parse(Path::new("/etc/odoo.conf"), bytes, None);
+}
+
+/// A configuration. It may name files, which are none.
+pub fn config(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Err(error) = Config::parse(Path::new("/nowhere/odoo-backup.toml"), text) {
+        assert!(!error.to_string().is_empty());
+    }
+}

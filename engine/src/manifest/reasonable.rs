@@ -1,0 +1,189 @@
+//! What no manifest says, however it came into the repository: it is refused before anything is
+//! done by it.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{Error, SeqAccess, Visitor};
+
+use super::Manifest;
+use crate::repository::layout;
+use crate::store::Key;
+
+/// As much as any number of a manifest can be: 8 PiB, which every reader of JSON takes exactly.
+const LARGEST: u64 = 1 << 53;
+
+/// As many names as one list of a manifest can have. Those that a manifest of the greatest length
+/// has room for are not more.
+const MOST_NAMES: usize = 500_000;
+
+/// From so many names on they must have the length of names: else a short manifest would take a lot
+/// of memory.
+const FEW_NAMES: usize = 10_000;
+const SHORTEST_AVERAGE: usize = 16;
+
+/// The tar archive of a volume has a header, names and padding for each file, and an end.
+const LARGEST_OVERHEAD: u64 = 16 * 1024;
+const LARGEST_END: u64 = 1024 * 1024;
+
+/// A line of a volume's list is not shorter, in bytes.
+const SHORTEST_LINE: u64 = 120;
+
+/// What the list of a volume has at the most, which is held in memory, and what the others do,
+/// which are not: in bytes.
+const LARGEST_VOLUME_LIST: u64 = 256 * 1024 * 1024;
+const LARGEST_LIST: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Reads a list of names, of no more memory than the names of a real one take.
+pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Names;
+    impl<'de> Visitor<'de> for Names {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of names")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<String>, A::Error> {
+            let (mut names, mut bytes) = (Vec::new(), 0);
+            while let Some(name) = seq.next_element::<String>()? {
+                bytes += name.len();
+                names.push(name);
+                if names.len() > MOST_NAMES || names.len() > FEW_NAMES && bytes < names.len() * SHORTEST_AVERAGE {
+                    return Err(A::Error::custom("a list of names is longer than it can be"));
+                }
+            }
+            Ok(names)
+        }
+    }
+    deserializer.deserialize_seq(Names)
+}
+
+impl Manifest {
+    /// What is wrong with a manifest that could be read, if anything is: no backup of this
+    /// program's is like that.
+    pub(crate) fn unreasonable(&self) -> Option<String> {
+        self.too_large().or_else(|| self.named_twice()).or_else(|| self.contradiction()).or_else(|| self.elsewhere())
+    }
+
+    /// A number that is none, or that would overflow where it is added to others.
+    fn too_large(&self) -> Option<String> {
+        let content = &self.filestore;
+        let sizes = self.objects().flat_map(|object| [object.plain.size, object.stored.size]);
+        let volumes = content.volumes.iter().flat_map(|volume| [volume.files, volume.bytes]);
+        let files = [content.files, content.bytes, content.new_files, content.new_bytes, content.findings.unreferenced];
+        let rows = self.database.rows.iter().flat_map(|rows| [rows.tables, rows.rows, rows.large_objects]);
+        let all = sizes.chain(volumes).chain(files).chain(rows).try_fold(0_u64, |sum, number| sum.checked_add(number));
+        let mut volumes = content.volumes.iter().map(|volume| &volume.list);
+        let of_volume = volumes.find(|list| list.plain.size > LARGEST_VOLUME_LIST);
+        if let Some(list) = of_volume.or_else(|| self.lists().find(|list| list.plain.size > LARGEST_LIST)) {
+            return Some(format!("the list {} is larger than any backup's can be", list.key));
+        }
+        match all {
+            Some(sum) if sum <= LARGEST => None,
+            _ => Some("it states sizes that are larger than any backup has".to_owned()),
+        }
+    }
+
+    fn named_twice(&self) -> Option<String> {
+        let mut seen: HashSet<&Key> = HashSet::new();
+        let twice = self.objects().find(|object| !seen.insert(&object.key))?;
+        Some(format!("it names {} twice", twice.key))
+    }
+
+    /// Figures of a volume that do not go together.
+    fn contradiction(&self) -> Option<String> {
+        let wrong = self.filestore.volumes.iter().find(|volume| {
+            let archive = volume.files.saturating_mul(LARGEST_OVERHEAD).saturating_add(volume.bytes + LARGEST_END);
+            volume.object.plain.size > archive || volume.files > volume.list.plain.size / SHORTEST_LINE
+        })?;
+        let (files, bytes) = (wrong.files, wrong.bytes);
+        Some(format!("the sizes that it has of {} are not those of {files} files of {bytes} bytes", wrong.object.key))
+    }
+
+    /// A backup stands on its own objects and on those of earlier backups of its instance: nothing
+    /// else is kept for it by a prune.
+    fn elsewhere(&self) -> Option<String> {
+        let instance = Key::new(self.instance.as_str()).ok()?;
+        let is_right = |key: &Key| key.is_under(&instance) && layout::folder(key).is_some_and(|id| id <= self.id);
+        let wrong = self.objects().find(|object| !is_right(&object.key))?;
+        Some(format!("it names {}, which is no object of it or of an earlier backup of its instance", wrong.key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{FilestoreContent, Findings, StoredObject, Volume, made_up};
+    use crate::repository::BackupId;
+    use crate::stream::Fingerprint;
+
+    fn id() -> BackupId {
+        "20261121T020003Z-3f9c".parse().unwrap()
+    }
+
+    fn object(key: &str, size: u64) -> StoredObject {
+        let fingerprint = Fingerprint { size, ..Fingerprint::of(b"") };
+        StoredObject { key: Key::new(key).unwrap(), plain: fingerprint, stored: fingerprint }
+    }
+
+    fn volume(number: u32) -> Volume {
+        let key = |kind: &str| format!("shop/{}/filestore-{number:04}.{kind}.zst", id());
+        let (object, list) = (object(&key("tar"), 4096), object(&key("files"), 400));
+        Volume { files: 2, bytes: 100, object, list, replaces: None }
+    }
+
+    fn manifest(volumes: Vec<Volume>) -> Manifest {
+        let mut manifest = made_up::manifest("shop", &id(), object(&format!("shop/{}/database.dump.zst", id()), 7));
+        manifest.filestore = FilestoreContent { volumes, ..FilestoreContent::default() };
+        manifest
+    }
+
+    #[test]
+    fn ordinary_manifest_is_reasonable() {
+        assert_eq!(manifest(vec![volume(1), volume(2)]).unreasonable(), None);
+    }
+
+    #[test]
+    fn forged_figures_and_names_are_not() {
+        let [mut size, mut sum, mut files, mut archive, mut later, mut other, mut list] =
+            std::array::from_fn(|_| manifest(vec![volume(1), volume(2)]));
+        size.filestore.volumes[0].object.plain.size = u64::MAX;
+        sum.filestore.bytes = LARGEST;
+        files.filestore.volumes[0].files = 4;
+        archive.filestore.volumes[1].object.plain.size = 2 << 20;
+        later.filestore.volumes[0].object.key = Key::new("shop/20261121T020004Z-0000/x.tar.zst").unwrap();
+        other.database.object.key = Key::new(format!("else/{}/database.dump.zst", id())).unwrap();
+        list.filestore.volumes[1].list.plain.size = LARGEST_VOLUME_LIST + 1;
+        let twice = manifest(vec![volume(1), volume(1)]);
+        let said =
+            [size, sum, files, archive, later, other, list, twice].map(|manifest| manifest.unreasonable().unwrap());
+        let parts = [
+            "larger than",
+            "larger than",
+            "are not those",
+            "are not those",
+            "no object of",
+            "no object of",
+            "larger than",
+            "twice",
+        ];
+        for (said, part) in said.iter().zip(parts) {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+
+    #[test]
+    fn very_many_short_names_are_refused() {
+        let read = |name: &str, count: usize| {
+            let names = vec![format!("{name:?}"); count].join(",");
+            serde_json::from_str::<Findings>(&format!("{{\"missing\": [{names}]}}"))
+        };
+        assert_eq!(read("a", FEW_NAMES).unwrap().missing.len(), FEW_NAMES);
+        assert!(read("a", FEW_NAMES + 1).is_err());
+        let long = "da/da39a3ee5e6b4b0d3255bfef95601890afd80709";
+        assert_eq!(read(long, FEW_NAMES * 2).unwrap().missing.len(), FEW_NAMES * 2);
+        assert!(read(long, MOST_NAMES + 1).is_err());
+    }
+}

@@ -1,0 +1,5 @@
+CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; END;
+COPY public.a (b) FROM stdin;
+1\n
+\.
+SELECT $x$;$x$, E'\'';

@@ -1,0 +1,110 @@
+//! Lists and dumps: what is compressed, and may decompress to anything.
+
+use engine::stream::Fingerprint;
+
+use super::forge::{Forge, GIB, claimed, compressed, compressed_often};
+
+const READ: &[&str] = &["check", "--read-data"];
+const NOW: &[&str] = &["now"];
+const RESTORE: &[&str] = &["restore", "--to", "staging"];
+const REPAIR: &[&str] = &["repair", "--dry-run"];
+const FILES: &[&str] = &["files", "latest"];
+const FETCH: &[&str] = &["fetch", "latest", "ab/abcdef", "-"];
+const EXPORT: &[&str] = &["export", "latest", "-"];
+const REPACK: &[&str] = &["prune", "--repack", "--dry-run"];
+
+/// Where a manifest names what is compressed, and the commands that read it, the first of which
+/// must fail.
+const OBJECTS: [(&str, &[&[&str]]); 5] = [
+    ("/filestore/volumes/0/list", &[READ, NOW, FETCH, RESTORE, EXPORT, REPAIR, REPACK]),
+    ("/filestore/volumes/0/object", &[READ, RESTORE, EXPORT, REPAIR]),
+    ("/attachments/list", &[READ, FILES]),
+    ("/database/rows/list", &[READ, RESTORE]),
+    ("/database/object", &[READ, RESTORE, EXPORT]),
+];
+
+async fn every_object(name: &str, stored: &[u8], plain: Fingerprint) {
+    let forge = Forge::start().await;
+    for (pointer, commands) in OBJECTS {
+        // A dump may have any size, and the time that it takes to read it.
+        if pointer == "/database/object" && plain.size > GIB {
+            continue;
+        }
+        forge.renew();
+        forge.put_object(pointer, stored, plain);
+        forge.try_case(&format!("{pointer} is {name}"), "", commands).await;
+        let checked = forge.run(name, READ).await;
+        assert_eq!(checked.code, Some(13), "{pointer} is {name}: {}{}", checked.stdout, checked.stderr);
+    }
+}
+
+#[tokio::test]
+async fn sixteen_gigabytes_of_zeros() {
+    let (stored, plain) = compressed_often(&vec![0; 8 << 20], 2048).await;
+    every_object("16 GiB of zeros", &stored, plain).await;
+}
+
+#[tokio::test]
+async fn as_many_zeros_as_a_list_may_have() {
+    let (stored, plain) = compressed_often(&vec![0; 8 << 20], 30).await;
+    every_object("240 MiB of zeros", &stored, plain).await;
+}
+
+#[tokio::test]
+async fn sixteen_gigabytes_where_ten_bytes_are_stated() {
+    let (stored, _) = compressed_often(&vec![b'a'; 8 << 20], 2048).await;
+    every_object("more than stated", &stored, claimed(10)).await;
+}
+
+#[tokio::test]
+async fn endless_lines() {
+    let lines = "{\"a\":0}\n".repeat(1 << 20);
+    for times in [1024, 24] {
+        let (stored, plain) = compressed_often(lines.as_bytes(), times).await;
+        every_object("endless lines", &stored, plain).await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_is_compressed() {
+    for bytes in [&b""[..], b"no zstd", &[0x28, 0xb5, 0x2f, 0xfd], &[0x28, 0xb5, 0x2f, 0xfd, 0x64, 0xff, 0xff, 0xff]] {
+        every_object("no zstd", bytes, claimed(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn json_a_million_deep() {
+    let plain = "[".repeat(1_000_000);
+    let stored = compressed(plain.as_bytes()).await;
+    every_object("deep JSON", &stored, Fingerprint::of(plain.as_bytes())).await;
+}
+
+#[tokio::test]
+async fn archive_with_a_table_of_contents_without_end() {
+    // The head of a dump that announces two thousand million entries, and entries of nothing.
+    let mut head = b"PGDMP\x01\x0e\x00\x04\x08\x01".to_vec();
+    let integer = |value: u32| [&[0][..], &value.to_le_bytes()].concat();
+    let none = [&[1][..], &1_u32.to_le_bytes()].concat();
+    head.extend(integer(0).repeat(8));
+    head.extend(none.repeat(3));
+    head.extend(integer(0x7fff_ffff));
+    let text = |text: &str| [integer(text.len() as u32), text.as_bytes().to_vec()].concat();
+    let entry = [
+        integer(7),
+        integer(0),
+        none.repeat(2),
+        text("tag"),
+        text("COMMENT"),
+        integer(2),
+        none.repeat(8),
+        none.clone(),
+        vec![0; 9],
+    ]
+    .concat();
+    let frame = compressed(&entry.repeat((8 << 20) / entry.len())).await;
+    let stored = [compressed(&head).await, frame.repeat(512)].concat();
+    let forge = Forge::start().await;
+    forge.renew();
+    forge.put_object("/database/object", &stored, claimed(4 << 30));
+    forge.try_case("a table of contents of 4 GiB", "", &[READ, RESTORE, EXPORT]).await;
+}

@@ -1,0 +1,309 @@
+//! Documents: what is JSON or text in a repository.
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+
+use harness::project::INSTANCE;
+use serde_json::json;
+
+use super::forge::{Forge, GIB, MIB};
+
+const LIST: &[&str] = &["list"];
+const SHOW: &[&str] = &["show", "latest"];
+const CHECK: &[&str] = &["check"];
+const READ: &[&str] = &["check", "--read-data"];
+const STATUS: &[&str] = &["status"];
+const PRUNE: &[&str] = &["prune", "--dry-run"];
+const REPAIR: &[&str] = &["repair", "--dry-run"];
+const NOW: &[&str] = &["now"];
+const RESTORE: &[&str] = &["restore", "--to", "staging"];
+const LOCKS: &[&str] = &["unlock", "--list"];
+const PIN: &[&str] = &["pin", "latest"];
+
+/// Every way in which a document can be forged whatever is in it.
+enum Form {
+    /// A gigabyte of zeros, which takes no disk.
+    Huge,
+    /// Brackets, a million deep.
+    Deep,
+    /// JSON of another type, and no JSON.
+    Text(&'static str),
+    Bytes(&'static [u8]),
+    /// A folder, a pipe, or a link in its place.
+    Folder,
+    Pipe,
+    Link(&'static str),
+}
+
+const FORMS: [(&str, Form); 13] = [
+    ("huge", Form::Huge),
+    ("deep", Form::Deep),
+    ("a list", Form::Text("[1, 2, 3]")),
+    ("null", Form::Text("null")),
+    ("an empty object", Form::Text("{}")),
+    ("twice the same key", Form::Text(r#"{"format": 1, "format": 1, "id": "x", "id": "y"}"#)),
+    ("numbers beyond all bounds", Form::Text(r#"{"format": 99999999999999999999999, "objects": 1e400}"#)),
+    ("nothing", Form::Text("")),
+    ("no text", Form::Bytes(b"\xff\xfe\x00\x1b[2J")),
+    ("a folder", Form::Folder),
+    ("a pipe", Form::Pipe),
+    ("a link to a device", Form::Link("/dev/zero")),
+    ("a link to itself", Form::Link("manifest.json")),
+];
+
+/// Puts a document of this form there.
+fn put(forge: &Forge, key: &str, form: &Form) {
+    let path = forge.path(key);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let _ = fs::remove_file(&path);
+    match form {
+        Form::Huge => File::create(&path).unwrap().set_len(GIB).unwrap(),
+        Form::Deep => fs::write(&path, "[".repeat(1_000_000)).unwrap(),
+        Form::Text(text) => fs::write(&path, text).unwrap(),
+        Form::Bytes(bytes) => fs::write(&path, bytes).unwrap(),
+        Form::Folder => fs::create_dir(&path).unwrap(),
+        Form::Pipe => {
+            let mode = rustix::fs::Mode::from_raw_mode(0o600);
+            rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        }
+        Form::Link(to) => symlink(to, &path).unwrap(),
+    }
+}
+
+/// Each form in the place of one document, tried by the commands that read it. `fails`: the first
+/// of them cannot do without it.
+async fn every_form(key: impl Fn(&Forge) -> String, fails: bool, commands: &[&[&str]]) {
+    let forge = Forge::start().await;
+    let key = key(&forge);
+    for (name, form) in FORMS {
+        forge.renew();
+        put(&forge, &key, &form);
+        let case = format!("{key} is {name}");
+        for (number, arguments) in commands.iter().enumerate() {
+            let run = forge.run(&case, arguments).await;
+            // A manifest that is no file is no backup; then there is none to fail.
+            let is_file = !matches!(form, Form::Folder | Form::Pipe | Form::Link(_));
+            if number == 0 && fails && is_file {
+                assert!(run.code != Some(0), "{case}: {arguments:?} passes\n{}", run.stdout);
+                let said = format!("{}{}", run.stdout, run.stderr);
+                assert!(
+                    said.contains(key.rsplit('/').next().unwrap()),
+                    "{case}: {arguments:?} does not name it: {said}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn repository_json_of_any_form() {
+    every_form(|_| "repository.json".into(), true, &[LIST, NOW, RESTORE]).await;
+}
+
+#[tokio::test]
+async fn manifest_of_any_form() {
+    every_form(|forge| forge.key("manifest.json"), true, &[CHECK, LIST, SHOW, STATUS, PRUNE, REPAIR, RESTORE]).await;
+}
+
+#[tokio::test]
+async fn checksums_of_any_form() {
+    every_form(|forge| forge.key("SHA256SUMS"), true, &[CHECK, LIST, PRUNE, REPAIR, RESTORE]).await;
+}
+
+#[tokio::test]
+async fn quarantined_manifest_of_any_form() {
+    every_form(|forge| forge.key("set-aside.json"), false, &[CHECK, LIST, PRUNE, REPAIR]).await;
+}
+
+#[tokio::test]
+async fn readings_of_any_form() {
+    every_form(|_| format!("{INSTANCE}/check.json"), false, &[READ, LIST, STATUS]).await;
+}
+
+#[tokio::test]
+async fn pin_of_any_form() {
+    every_form(|forge| format!("{INSTANCE}/pins/{}.json", forge.id), false, &[SHOW, LIST, PRUNE, PIN]).await;
+}
+
+#[tokio::test]
+async fn proof_of_any_form() {
+    let key = |forge: &Forge| format!("{INSTANCE}/proofs/{}/20261121T020003Z-3f9c-quick-passed.json", forge.id);
+    every_form(key, false, &[SHOW, LIST, STATUS]).await;
+}
+
+#[tokio::test]
+async fn accepted_figures_of_any_form() {
+    every_form(|_| format!("{INSTANCE}/accepted.json"), false, &[PRUNE, STATUS, LIST]).await;
+}
+
+#[tokio::test]
+async fn claim_of_any_form() {
+    every_form(|_| format!("locks/{INSTANCE}/read-0123456789abcdef.json"), false, &[LOCKS, LIST, PRUNE]).await;
+}
+
+#[tokio::test]
+async fn foreign_objects_are_passed_over() {
+    let forge = Forge::start().await;
+    forge.renew();
+    for key in ["stranger/manifest.json", "production/notes/todo.txt", "locks/x", "proofs/y/z.json", "a/b/c/d/e/f/g"] {
+        forge.put(key, b"\x1b[31mboo");
+    }
+    forge.put(&format!("{INSTANCE}/99991231T235959Z-ffff/database.dump.zst"), b"x");
+    for commands in [LIST, CHECK, STATUS, PRUNE, NOW, LOCKS] {
+        let run = forge.run("foreign objects", commands).await;
+        assert!(!run.stdout.contains('\x1b') && !run.stderr.contains('\x1b'), "{commands:?}");
+    }
+}
+
+#[tokio::test]
+async fn manifest_with_very_many_names_is_refused() {
+    let forge = Forge::start().await;
+    for (list, name) in [("missing", "a"), ("unreadable", ""), ("rescued", "ab/abcdef")] {
+        forge.renew();
+        // Thirty megabytes.
+        let names: Vec<&str> = vec![name; 30_000_000 / (name.len() + 3)];
+        let mut manifest = forge.manifest();
+        manifest["filestore"]["findings"] = json!({"unreferenced": 0});
+        let text = serde_json::to_string(&manifest).unwrap();
+        let names = serde_json::to_string(&names).unwrap();
+        let text = text.replace(r#""unreferenced":0"#, &format!(r#""unreferenced":0,"{list}":{names}"#));
+        forge.put_manifest_bytes(text.as_bytes());
+        let commands = [CHECK, LIST, SHOW, STATUS, NOW, PRUNE, RESTORE];
+        forge.try_case(&format!("30 MB of {list}"), "a list of names is longer than it can be", &commands).await;
+    }
+}
+
+#[tokio::test]
+async fn manifest_beyond_its_limit_is_refused() {
+    let forge = Forge::start().await;
+    forge.renew();
+    let mut text = serde_json::to_string(&forge.manifest()).unwrap();
+    text.push_str(&" ".repeat(33 * MIB as usize));
+    forge.put_manifest_bytes(text.as_bytes());
+    let commands = [CHECK, LIST, SHOW, STATUS, NOW, PRUNE, REPAIR, RESTORE];
+    forge.try_case("a manifest of 33 MiB", "it is larger than 32 MiB", &commands).await;
+}
+
+#[tokio::test]
+async fn manifest_with_impossible_figures_is_refused() {
+    let forge = Forge::start().await;
+    for pointer in [
+        "/database/object/plain/size",
+        "/database/object/stored/size",
+        "/filestore/bytes",
+        "/filestore/volumes/0/bytes",
+        "/filestore/volumes/0/files",
+        "/filestore/volumes/0/list/plain/size",
+        "/database/rows/rows",
+    ] {
+        for value in [u64::MAX, 1 << 60] {
+            forge.renew();
+            forge.change(|manifest| *manifest.pointer_mut(pointer).unwrap() = json!(value));
+            let commands = [CHECK, LIST, SHOW, STATUS, NOW, PRUNE, RESTORE];
+            forge.try_case(&format!("{pointer} is {value}"), "larger than any backup", &commands).await;
+        }
+        for value in [json!(-1), json!(0.5), json!("7"), json!([])] {
+            forge.renew();
+            forge.change(|manifest| *manifest.pointer_mut(pointer).unwrap() = value.clone());
+            forge.try_case(&format!("{pointer} is {value}"), "manifest.json", &[CHECK]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn manifest_that_leads_elsewhere_is_refused() {
+    let forge = Forge::start().await;
+    for key in
+        ["../../../etc/passwd", "/etc/passwd", "production/../escaped", "production/.hidden/x", "", "other/x/y.zst"]
+    {
+        for pointer in ["/database/object/key", "/filestore/volumes/0/object/key", "/filestore/volumes/0/list/key"] {
+            forge.renew();
+            forge.change(|manifest| *manifest.pointer_mut(pointer).unwrap() = json!(key));
+            forge.try_case(&format!("{pointer} is {key:?}"), "manifest.json", &[CHECK, LIST, NOW, PRUNE]).await;
+        }
+    }
+    for (pointer, value) in [
+        ("/instance", "../escaped"),
+        ("/instance", "other"),
+        ("/id", "99991231T235959Z-ffff"),
+        ("/id", "../../escaped"),
+        ("/created_at", "not a time"),
+        ("/created_at", "99999-01-01T00:00:00Z"),
+    ] {
+        forge.renew();
+        forge.change(|manifest| *manifest.pointer_mut(pointer).unwrap() = json!(value));
+        forge.try_case(&format!("{pointer} is {value:?}"), "manifest.json", &[CHECK, LIST, SHOW, RESTORE]).await;
+    }
+}
+
+#[tokio::test]
+async fn manifest_of_the_far_future_or_past_breaks_nothing() {
+    let forge = Forge::start().await;
+    for time in ["9999-12-30T22:00:00Z", "-009999-01-02T01:59:59Z", "1970-01-01T00:00:00Z"] {
+        forge.renew();
+        forge.change(|manifest| {
+            manifest["created_at"] = json!(time);
+            manifest["finished_at"] = json!(time);
+        });
+        for arguments in [LIST, SHOW, STATUS, CHECK, PRUNE, NOW] {
+            forge.run(&format!("created at {time}"), arguments).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn volume_named_very_often_is_refused() {
+    let forge = Forge::start().await;
+    forge.renew();
+    forge.change(|manifest| {
+        let volumes = manifest["filestore"]["volumes"].as_array_mut().unwrap();
+        *volumes = vec![volumes[0].clone(); 20_000];
+    });
+    forge.try_case("20,000 times one volume", "twice", &[CHECK, NOW, PRUNE, RESTORE, READ, REPAIR]).await;
+}
+
+#[tokio::test]
+async fn very_many_claims_proofs_and_pins_are_read() {
+    let forge = Forge::start().await;
+    forge.renew();
+    for number in 0..2000 {
+        forge.put(&format!("locks/{INSTANCE}/read-{number:016x}.json"), b"[[[[");
+        forge.put(&format!("{INSTANCE}/pins/20261121T020003Z-{number:04x}.json"), b"{\"pinned_at\": 7}");
+        let name = format!("{INSTANCE}/proofs/{}/20261121T020003Z-{number:04x}-quick-passed.json", forge.id);
+        forge.put(&name, b"{}");
+    }
+    for arguments in [LIST, SHOW, STATUS, PRUNE, LOCKS, NOW] {
+        forge.run("thousands of small documents", arguments).await;
+    }
+}
+
+#[tokio::test]
+async fn text_of_manifests_obeys_nothing() {
+    let forge = Forge::start().await;
+    let hostile = "\u{1b}[2J\u{1b}]0;owned\u{7}\nODOO-BACKUP OK - all is well\r\u{9b}31m\u{202e}";
+    for pointer in
+        ["/database/name", "/database/pg_dump", "/program", "/server/version", "/odoo/series", "/odoo/database_uuid"]
+    {
+        forge.renew();
+        forge.change(|manifest| {
+            *manifest.pointer_mut(pointer).unwrap() = json!(hostile);
+            manifest["warnings"] = json!([hostile]);
+            manifest["filestore"]["findings"]["unreadable"] = json!([hostile]);
+            manifest["imported"] = json!({"file": hostile, "imported_at": "2026-11-21T02:00:03Z", "odoo": hostile});
+        });
+        let pin = json!({"note": hostile, "pinned_at": "2026-11-21T02:00:03Z"}).to_string();
+        forge.put(&format!("{INSTANCE}/pins/{}.json", forge.id), pin.as_bytes());
+        let commands = [LIST, SHOW, CHECK, STATUS, PRUNE, NOW, &["-v", "restore", "--to", "staging", "--dry-run"]];
+        for arguments in commands.into_iter().chain([&["show", "latest", "--json"][..], &["status", "--nagios"]]) {
+            let run = forge.run(pointer, arguments).await;
+            for text in [&run.stdout, &run.stderr] {
+                let obeyed = ['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}', '\r'];
+                assert!(!text.contains(obeyed), "{pointer}: {arguments:?}: {text:?}");
+                assert!(
+                    !text.lines().any(|line| line.starts_with("ODOO-BACKUP OK - all is well")),
+                    "{arguments:?}: {text}"
+                );
+            }
+        }
+    }
+}
