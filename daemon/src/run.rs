@@ -228,7 +228,7 @@ async fn attempt(shared: &Shared, live: &Live) -> Result<Outcome, Failure> {
     live.progress.take_warnings();
     let mut work = shared.worker.work(work);
     tokio::select! {
-        done = &mut work => return done.map(|outcome| with_warnings(outcome, live.progress.take_warnings())),
+        done = &mut work => return done,
         () = live.progress.stalled(timeout) => {}
         never = report(shared, live) => match never {},
     }
@@ -236,23 +236,8 @@ async fn attempt(shared: &Shared, live: &Live) -> Result<Outcome, Failure> {
     run.cancel.cancel();
     match tokio::time::timeout(CLEANUP, work).await {
         // It came to a good end after all.
-        Ok(Ok(outcome)) => Ok(with_warnings(outcome, live.progress.take_warnings())),
+        Ok(Ok(outcome)) => Ok(outcome),
         _ => Err(Failure::Stalled(timeout)),
-    }
-}
-
-/// The outcome, with the warnings that were reported on the way: they are no less true when the end does not repeat them.
-fn with_warnings(outcome: Outcome, reported: Vec<String>) -> Outcome {
-    match outcome {
-        Outcome::Done { backup, mut warnings, figures } => {
-            for warning in reported {
-                if !warnings.contains(&warning) {
-                    warnings.push(warning);
-                }
-            }
-            Outcome::Done { backup, warnings, figures }
-        }
-        outcome => outcome,
     }
 }
 
@@ -274,7 +259,7 @@ async fn conclude(shared: &Shared, live: &Live, end: End) {
         End::Outcome(outcome) => outcome,
         End::Stopping => Outcome::Cancelled,
     };
-    tell_log(&outcome);
+    tell_log(&outcome, &live.progress.take_warnings());
     let (id, at) = (live.id(), shared.clock.now());
     let slot = live.slot().filter(|_| is_over);
     loop {
@@ -297,14 +282,16 @@ async fn conclude(shared: &Shared, live: &Live, end: End) {
     shared.tell(Event::Ended { run });
 }
 
-fn tell_log(outcome: &Outcome) {
+/// `reported` was warned of while it ran, and is in the log already.
+fn tell_log(outcome: &Outcome, reported: &[String]) {
     match outcome {
         Outcome::Done { backup, warnings, .. } => {
             for warning in warnings {
                 tracing::warn!("{warning}");
             }
             let backup = backup.as_ref().map(ToString::to_string);
-            tracing::info!(backup, warnings = warnings.len(), "done");
+            let reported = reported.iter().filter(|warning| !warnings.contains(warning)).count();
+            tracing::info!(backup, warnings = warnings.len() + reported, "done");
         }
         Outcome::Failed { error, attempts } => tracing::error!(attempts, hint = error.hint, "failed: {error}"),
         Outcome::Cancelled => tracing::warn!("stopped"),

@@ -3,9 +3,11 @@
 mod history;
 
 use std::fs;
+use std::time::Duration;
 
 use harness::browser::{Browser, Look};
 use harness::cli::Running;
+use harness::http::Client;
 use harness::project::{INSTANCE, Project};
 
 use crate::daemon::Service;
@@ -258,6 +260,10 @@ async fn failing_notifier_is_shown() {
     browser.click(&format!("#backup-{INSTANCE}")).await;
     service.ended(&mut daemon, 1).await;
     browser.until("location.hash.startsWith('#/runs/')").await;
+    let client = Client::new(address.trim());
+    while client.get("/api/v1/status").await.expect(200).json()["notifiers"][0]["problem"].is_null() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     browser.open(&format!("http://{}/#/", address.trim())).await;
     browser.until_text(&format!("127.0.0.1:{port}")).await;
     assert!(!browser.text().await.contains("s3cret"));
