@@ -103,7 +103,8 @@ async fn read_volume_list(
     let begun = layout::folder(&volume.object.key).and_then(|id| id.created_at());
     let begun = begun.and_then(|begun| u64::try_from(begun.as_second()).ok());
     let bounds = volume.bounds();
-    let mut left = std::mem::take(allowance);
+    // A list that turns out to be damaged gives nothing back, and takes nothing either.
+    let mut left = allowance.clone();
     let files = repository.read_cached(&volume.list, move |list| {
         let mut files = Vec::new();
         reserve(&mut files, bounds.files)?;

@@ -53,7 +53,7 @@ impl fmt::Display for FileName {
 }
 
 /// How many names of files a backup may bring into memory, whatever its lists say.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Allowance {
     names: u64,
     /// Of names that are not Odoo's, which take as much memory as they are long.

@@ -134,7 +134,7 @@ async fn member_larger_than_stated_does_not_fill_the_disk() {
 
 /// Bytes that are free where the filestore is restored to.
 fn free(forge: &Forge) -> u64 {
-    let found = rustix::fs::statvfs(&forge.project.data_dir()).unwrap();
+    let found = rustix::fs::statvfs(forge.project.data_dir()).unwrap();
     found.f_bavail * found.f_frsize
 }
 
