@@ -152,6 +152,9 @@ Where the configuration exists already it is left as it is, and only the reposit
         /// Replace production itself, and neutralize nothing: the name of its database, typed out
         #[arg(long, value_name = "DATABASE")]
         force_production: Option<String>,
+        /// Wait up to SECONDS, before the swap, for the end of sessions on the target that the role may not end
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        wait: Option<u64>,
         /// Say what is in the way of the restore, and touch nothing
         #[arg(long, conflicts_with = "report")]
         dry_run: bool,

@@ -329,9 +329,12 @@ fn as_verbs<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
     error.downcast_ref::<Error>().or_else(|| error.downcast_ref::<Box<Error>>().map(Box::as_ref))
 }
 
+/// What can be done where an object is not what was stored.
+const DAMAGED: &str = "`odoo-backup check --read-data` says what is damaged; `odoo-backup repair` fixes it where another repository has it intact; else restore an earlier backup (`odoo-backup list`)";
+
 fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
     let of_verb = as_verbs(error);
-    let hints: [Option<String>; 11] = [
+    let hints: [Option<String>; 12] = [
         of_verb.and_then(Error::hint),
         error.downcast_ref::<RepositoryError>().and_then(RepositoryError::hint),
         error.downcast_ref::<StoreError>().and_then(StoreError::hint),
@@ -343,6 +346,7 @@ fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
         error.downcast_ref::<ImportError>().and_then(ImportError::hint),
         error.downcast_ref::<ConfigError>().and_then(ConfigError::hint),
         error.downcast_ref::<UnknownName>().and_then(UnknownName::hint),
+        error.is::<Mismatch>().then(|| DAMAGED.into()),
     ];
     hints.into_iter().flatten().next()
 }

@@ -39,11 +39,12 @@ pub use self::undo::{Undone, undo};
 use self::beside::{Beside, Made, timed};
 use self::claim::Claim;
 use self::obstacle::require_none;
+use self::undo::wait_for_sessions;
 use crate::config::{Config, Target};
 use crate::error::Error;
 use crate::filestore::NewFilestore;
 use crate::manifest::Manifest;
-use crate::odoo::{Anonymized, AnonymizedAttachments, Neutralized, anonymize, neutralize};
+use crate::odoo::{Anonymized, AnonymizedAttachments, Neutralized, anonymize, assert_still_neutral, neutralize};
 use crate::postgres::LeftOut;
 use crate::repository::{Occasion, ProofName, Repository, Timings};
 use crate::run::Run;
@@ -62,6 +63,9 @@ pub struct RestoreOptions {
     pub drop_previous: bool,
     /// Whether production itself is meant.
     pub identity: Identity,
+    /// How long the end of sessions on the target is waited for that the role may not end; `None`: where there are any at the
+    /// beginning, nothing is begun.
+    pub wait: Option<Duration>,
 }
 
 /// What was restored.
@@ -198,9 +202,13 @@ impl Job<'_> {
             let mut copy = Box::pin(self.make(&beside, &claim)).await?;
             let (anonymized, took) = timed(Box::pin(self.anonymize(&beside, copy.neutralized.as_mut()))).await?;
             copy.anonymization = took;
+            if anonymized.is_some() {
+                self.assert_neutral(&beside, copy.neutralized.as_ref()).await?;
+            }
             copy.made.database.0.hide_rows_again().await?;
             // Somebody may have begun to work with what is about to be replaced.
             claim.check_connection()?;
+            wait_for_sessions(&claim, self.options.wait, run).await?;
             self.admit(&claim).await?;
             Ok((copy, anonymized))
         };
@@ -223,6 +231,7 @@ impl Job<'_> {
             claim.record.scraps.extend(former.as_ref().map(Into::into));
         }
         let mut warnings = leftovers::remove(&mut claim).await.left;
+        warnings.extend(anonymized.iter().flat_map(Anonymized::warnings));
         let timings = copy.timings(total);
         let proof = self.prove(Occasion::Restore, &copy.verification, timings, &mut warnings).await;
         let MadeCopy { made, verification, neutralized, .. } = copy;
@@ -256,7 +265,7 @@ impl Job<'_> {
     async fn preflight(&self, claim: &Claim) -> Result<(), Error> {
         let Job { config, manifest, target, options, run, .. } = *self;
         let Examined { obstacles, warnings } =
-            examine::look(config, manifest, target, options.identity, &claim.server).await?;
+            examine::look(config, manifest, target, (options.identity, options.wait), &claim.server).await?;
         warnings.iter().for_each(|one| run.progress.warn(&format!("{}; {}", one.message, one.hint)));
         require_none(obstacles)
     }
@@ -292,13 +301,20 @@ impl Job<'_> {
             return Ok(None);
         };
         let _task = self.run.progress.task("neutralization", None);
-        let neutralized =
-            neutralize(&beside.database, settings, source_uuid(self.manifest)).await.map_err(Error::Neutralize)?;
+        let source = self.manifest.odoo.as_ref();
+        let neutralized = neutralize(&beside.database, settings, source).await.map_err(Error::Neutralize)?;
+        self.assert_neutral(beside, neutralized.as_ref()).await?;
         match &neutralized {
             Some(report) => report.warnings.iter().for_each(|warning| self.run.progress.warn(warning)),
             None => self.run.progress.warn("the database is not Odoo's: it was restored as it is, not neutralized"),
         }
         Ok(neutralized)
+    }
+
+    /// Asserts of a copy that was neutralized that it still is.
+    async fn assert_neutral(&self, beside: &Beside, neutralized: Option<&Neutralized>) -> Result<(), Error> {
+        let (Some(settings), Some(done)) = (&self.target.neutralize, neutralized) else { return Ok(()) };
+        assert_still_neutral(&beside.database, settings, done).await.map_err(Error::Neutralize)
     }
 
     /// Replaces the people in the copy where the target says so, and it is one. A name in the report of what was done before is one of them.
@@ -319,9 +335,10 @@ impl Job<'_> {
         }
         if !anonymized.addresses_left.is_empty() {
             let columns: Vec<_> = anonymized.addresses_left.iter().map(ToString::to_string).collect();
-            self.run
-                .progress
-                .warn(&format!("e-mail addresses are left in columns that are not anonymized: {}", columns.join(", ")));
+            self.run.progress.warn(&format!(
+                "e-mail addresses of others are left in columns that are not anonymized: {}",
+                columns.join(", ")
+            ));
         }
         Ok(Some(anonymized))
     }

@@ -32,6 +32,7 @@ mod unlock;
 mod verification;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use ::daemon::journal::JournalError;
 use ::daemon::log::RunLogs;
@@ -136,8 +137,9 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         }
         Command::List { instances } => list::list(config, &instances, output).await,
         Command::Show { backup } => show::show(config, &backup, output).await,
-        Command::Restore { to, undo: true, force_production, .. } => {
-            restore::undo(config, &to, force_production.as_deref(), &run, output).await
+        Command::Restore { to, undo: true, force_production, wait, .. } => {
+            let wait = wait.map(Duration::from_secs);
+            restore::undo(config, &to, force_production.as_deref(), wait, &run, output).await
         }
         Command::Restore {
             backup,
@@ -148,6 +150,7 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
             undo: false,
             force_production,
             report,
+            wait,
             dry_run,
         } => {
             let wanted = restore::Wanted {
@@ -158,6 +161,7 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
                 drop_previous,
                 force_production: force_production.as_deref(),
                 report: report.as_deref(),
+                wait: wait.map(Duration::from_secs),
                 dry_run,
             };
             restore::restore(config, wanted, &run, output).await

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use engine::error::{Error, explain};
 use engine::manifest::Manifest;
-use engine::odoo::{Anonymized, Means, Neutralized};
+use engine::odoo::{Anonymized, Left, Means, Neutralized};
 use engine::repository::{ProofName, Timings};
 use engine::verify::{Check, Notes, Outcome, Verification};
 use serde_json::Value;
@@ -154,10 +154,17 @@ fn anonymization(page: &mut Page, report: &Anonymized) {
     let emptied: Vec<_> =
         report.emptied.iter().map(|one| format!("{} ({})", one.table, plural(one.rows, "row"))).collect();
     let left: Vec<_> = report.addresses_left.iter().map(ToString::to_string).collect();
+    let in_columns = |columns: &[Left]| list(&columns.iter().map(ToString::to_string).collect::<Vec<_>>());
     let rows = [
         ("Tables that were emptied", list(&emptied)),
         ("Columns that were kept", list(&report.kept)),
-        ("E-mail addresses are left in", list(&left)),
+        ("Names, addresses and numbers sought in all other columns", count(report.net.sought)),
+        ("Too short or too common to be sought", count(report.net.not_sought)),
+        ("Found and replaced in", in_columns(&report.net.replaced)),
+        ("Found and left in", in_columns(&report.net.left)),
+        ("Not searched", list(&report.net.not_searched)),
+        ("E-mail addresses of others are left in", list(&left)),
+        ("Removed roles and passwords for other servers", list(&report.user_mappings_removed)),
     ];
     page.rows(["", ""], rows.into_iter().map(|(name, value)| [name.to_owned(), value]));
 }
@@ -179,6 +186,7 @@ fn neutralization(page: &mut Page, report: &Neutralized) {
         ("Scripts of the operator", count(report.scripts as u64)),
         ("Modules without SQL on this machine", list(&report.modules_not_found)),
         ("Removed parameters", list(&report.parameters_removed)),
+        ("Removed roles and passwords for other servers", list(&report.user_mappings_removed)),
     ];
     page.rows(["", ""], rows.into_iter().map(|(name, value)| [name.to_owned(), value]));
     if !report.applied.is_empty() {
@@ -198,7 +206,7 @@ fn neutralization(page: &mut Page, report: &Neutralized) {
         );
     }
     page.section("Assertions", "Asked of the database itself once everything was done.");
-    let holds = |applies| if applies { "holds" } else { "holds: no such tables" };
+    let holds = |applies| if applies { "holds" } else { "does not apply: no such tables or columns" };
     let rows = report.assertions.iter();
     page.rows(["asserted", "outcome"], rows.map(|one| [one.asserted.clone(), holds(one.applies).to_owned()]));
     report.warnings.iter().for_each(|warning| page.item(warning));

@@ -5,6 +5,7 @@ mod target;
 
 use std::num::NonZero;
 use std::path::Path;
+use std::time::Duration;
 
 use engine::config::Target;
 use engine::manifest::Manifest;
@@ -43,6 +44,8 @@ pub(super) struct Wanted<'a> {
     /// The name of the target's database, as a person typed it.
     pub(super) force_production: Option<&'a str>,
     pub(super) report: Option<&'a Path>,
+    /// How long the end of sessions is waited for that the role may not end.
+    pub(super) wait: Option<Duration>,
     pub(super) dry_run: bool,
 }
 
@@ -53,26 +56,28 @@ pub(super) async fn restore(
     run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
+    let named = config.config;
     let config = load(config, output)?;
     let (target, identity) = find_target(&config, wanted.target, wanted.force_production)?;
     let instance = target.instance.as_deref().or_else(|| only_instance(&config));
     let selector = wanted.backup.unwrap_or("latest");
-    if wanted.dry_run {
-        let examine = async |_: &Repository, manifest: &Manifest| {
-            engine::restore::examine(&config, manifest, &target, identity).await
-        };
-        let done = with_first_sound(&config, selector, instance, run, output, examine).await?;
-        return Ok(dry_run::show(&done, &target, output));
-    }
     let jobs = jobs(wanted.jobs);
-    let report = ReportFile::create(wanted.report)?;
     let options = RestoreOptions {
         jobs,
         parallel_volumes: jobs.min(MOST_JOBS),
         depth: wanted.depth,
         drop_previous: wanted.drop_previous,
         identity,
+        wait: wanted.wait,
     };
+    if wanted.dry_run {
+        let examine = async |_: &Repository, manifest: &Manifest| {
+            engine::restore::examine(&config, manifest, &target, identity, wanted.wait).await
+        };
+        let done = with_first_sound(&config, selector, instance, run, output, examine).await?;
+        return Ok(dry_run::show(&done, &target, output));
+    }
+    let report = ReportFile::create(wanted.report)?;
     let restore = async |repository: &Repository, manifest: &Manifest| {
         let restored = engine::restore::restore(&config, repository, manifest, &target, options, run).await?;
         Ok((restored, repository.store().location()))
@@ -143,7 +148,7 @@ pub(super) async fn restore(
             size = bytes(*size),
             filestore = filestore.display(),
             verified = verified(verification),
-            former = former_text(former.as_ref(), &target, identity),
+            former = former_text(former.as_ref(), &target, identity, named),
             jobs = plural(u64::from(*jobs), "job"),
             took = proofs::took(timings),
             proof = proofs::stored(proof.as_ref()),
@@ -167,12 +172,14 @@ pub(super) async fn undo(
     config: Chosen<'_>,
     target: &str,
     force_production: Option<&str>,
+    wait: Option<Duration>,
     run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
+    let named = config.config;
     let config = load(config, output)?;
     let (target, identity) = find_target(&config, target, force_production)?;
-    let undone = engine::restore::undo(&config, &target, identity, run).await?;
+    let undone = engine::restore::undo(&config, &target, identity, wait, run).await?;
     let Undone { former, cleared, warnings, duration } = &undone;
     let document = json!({
         "target": target.name,
@@ -183,8 +190,9 @@ pub(super) async fn undo(
         "warnings": warnings,
         "seconds": duration.as_secs_f64(),
     });
-    let text =
-        || format!("{}: is what it was before\n{}", target.name, former_text(former.as_ref(), &target, identity));
+    let text = || {
+        format!("{}: is what it was before\n{}", target.name, former_text(former.as_ref(), &target, identity, named))
+    };
     Ok(output.result(&document, text, warned(warnings, output)))
 }
 
@@ -198,14 +206,23 @@ fn former_document(former: Option<&Former>) -> Value {
     former.map_or(Value::Null, |former| json!({ "database": former.database, "filestore": former.filestore }))
 }
 
-fn former_text(former: Option<&Former>, target: &Target, identity: Identity) -> String {
+/// `named`: the configuration that the command line names.
+fn former_text(former: Option<&Former>, target: &Target, identity: Identity, named: Option<&Path>) -> String {
     let Some(kept) = kept(former) else { return String::new() };
     let force = match identity {
         Identity::Copy => String::new(),
         Identity::Production => format!(" --force-production {}", target.database.name),
     };
     let to = &target.name;
-    format!("  before     {kept}\n  to undo    odoo-backup restore --undo --to {to}{force}\n")
+    let config = named.map(|path| format!(" --config {}", in_shell(path))).unwrap_or_default();
+    format!("  before     {kept}\n  to undo    odoo-backup{config} restore --undo --to {to}{force}\n")
+}
+
+/// A path as a shell takes it.
+fn in_shell(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 /// The names under which it is kept.
@@ -233,11 +250,14 @@ pub(super) fn neutral(neutralized: Option<&Neutralized>, identity: Identity) -> 
         }
         Means::Own => "by the program's own statements".into(),
     };
-    format!(
-        "{means}; {} hold; database.uuid {}",
-        plural(report.assertions.len() as u64, "assertion"),
-        report.database_uuid
-    )
+    let (holding, others) = report.asserted();
+    let verb = if holding == 1 { "holds" } else { "hold" };
+    let others = match others {
+        0 => String::new(),
+        1 => ", 1 does not apply".into(),
+        others => format!(", {others} do not apply"),
+    };
+    format!("{means}; {} {verb}{others}; database.uuid {}", plural(holding as u64, "assertion"), report.database_uuid)
 }
 
 /// In a line: how much was replaced.
@@ -247,9 +267,14 @@ fn anonymous(report: &Anonymized) -> String {
         0 => String::new(),
         tables => format!("; {} emptied", plural(tables, "table")),
     };
+    let found: u64 = report.net.replaced.iter().map(|one| one.rows).sum();
+    let others = match report.net.replaced.len() as u64 {
+        0 => String::new(),
+        columns => format!("; {} in {}", plural(found, "row"), plural(columns, "other column")),
+    };
     let attachments: u64 = report.attachments.replaced.iter().map(|of| of.rows).sum();
     format!(
-        "  anonymous  {} in {} of {}{emptied}; {}; {:.1} s\n",
+        "  anonymous  {} in {} of {}{others}{emptied}; {}; {:.1} s\n",
         plural(values, "value"),
         plural(columns as u64, "column"),
         plural(report.tables.len() as u64, "table"),

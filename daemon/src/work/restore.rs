@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::time::Duration;
 
 use engine::drill::{self, DrillOptions};
@@ -52,6 +53,7 @@ pub(super) async fn restore_to(
         depth: Depth::Quick,
         drop_previous: false,
         identity: Identity::Copy,
+        wait: None,
     };
     tracing::info!(target = target.name, database = %Endpoint::resolve(&target.database), filestore = %target.filestore.display(), "restoring {backup}");
     let to = target.name.clone();
@@ -61,13 +63,13 @@ pub(super) async fn restore_to(
         restored.await.map_err(Failure::from)
     });
     let restored = restored.await?;
-    tell(&to, &restored);
+    tell(&to, &work.config.path, &restored);
     let figures = figures(restored.files, restored.bytes, restored.timings.total);
     Ok(Outcome::Done { backup: Some(backup.clone()), warnings: restored.warnings, figures })
 }
 
 /// What a person wants to know of it afterwards stands in the run's log.
-fn tell(target: &str, restored: &Restored) {
+fn tell(target: &str, config: &Path, restored: &Restored) {
     for cleared in &restored.cleared {
         tracing::info!("cleared away: {cleared}");
     }
@@ -84,7 +86,8 @@ fn tell(target: &str, restored: &Restored) {
         tracing::info!(
             database,
             filestore,
-            "what {target} was before is kept; `odoo-backup restore --undo --to {target}` gives it back"
+            "what {target} was before is kept; `odoo-backup --config {} restore --undo --to {target}` gives it back",
+            config.display()
         );
     }
 }

@@ -54,7 +54,12 @@ struct ColumnName(String);
 impl ColumnName {
     fn new(text: &str) -> Result<Self, Refusal> {
         match text.split_once('.') {
-            Some((table, column)) if !table.is_empty() && !column.is_empty() && !column.contains('.') => {
+            // One more dot: a schema of its own.
+            Some((table, column))
+                if !table.is_empty()
+                    && column.split('.').all(|part| !part.is_empty())
+                    && column.matches('.').count() <= 1 =>
+            {
                 Ok(Self(text.into()))
             }
             _ => Err(format!("expected `table.column`, by the names that PostgreSQL has, found {text:?}").into()),

@@ -22,6 +22,9 @@ pub struct Neutralize {
     pub admin_password: Option<Secret>,
     /// The operator's own SQL, in its order.
     pub sql: Vec<Script>,
+    /// Whether the section says so itself, by `neutralize = true` or by any key of it: a copy that could not be neutralized is then an error,
+    /// whatever else the database may be of.
+    pub required: bool,
     /// `table.column` and `parameter:key`: what looks like a credential and is to stay.
     pub keep_credentials: Vec<String>,
 }
@@ -62,6 +65,7 @@ pub(super) fn read(section: &Section<'_>) -> Result<Option<Neutralize>, Reported
         return refused.first().map_or(Ok(None), |reported| Err(*reported));
     }
     Ok(Some(Neutralize {
+        required: keys::NEUTRAL.iter().any(|key| section.has(key.name)),
         odoo_bin: odoo_bin?,
         addons_path: addons_path?.unwrap_or_default(),
         base_url: base_url?.map(|url| url.0),

@@ -21,7 +21,7 @@ pub(super) async fn try_place(config: &Config, instance: &Instance, findings: &m
         try_target_folder(&place, findings);
         return;
     };
-    let looked = examine(config, &latest, &place, Identity::Copy).await;
+    let looked = examine(config, &latest, &place, Identity::Copy, None).await;
     let Some(Examined { obstacles, warnings }) = findings.tried("restore", looked) else { return };
     if obstacles.is_empty() {
         let folder = place.filestore.display();

@@ -4,10 +4,12 @@
 //! the key no fake leads back. One UPDATE for each table; then the table is written anew, since the space of changed rows would still hold what they were.
 
 mod attachments;
+mod columns;
 mod error;
 mod families;
 mod former;
 mod kinds;
+mod net;
 mod plan;
 mod session;
 mod table;
@@ -21,10 +23,14 @@ use serde::{Serialize, Serializer};
 pub use self::attachments::{AnonymizedAttachments, AttachmentsOf};
 pub use self::error::{AnonymizeError, Left};
 pub use self::kinds::Fake;
+pub use self::net::NetReport;
 
+use self::columns::TableName;
 use self::plan::Plan;
 use self::session::Key;
-use self::table::Remains;
+use super::Schema;
+use super::neutralize::outside;
+use super::row_security;
 use super::tables::Tables;
 use crate::config::Anonymize;
 use crate::filestore::NewFilestore;
@@ -43,8 +49,12 @@ pub struct Anonymized {
     pub attachments: AnonymizedAttachments,
     /// Columns that the configuration keeps.
     pub kept: Vec<String>,
-    /// Columns that hold e-mail addresses all the same: in texts, or in columns that nobody named.
+    /// Whom all other columns were searched for, and what came of it.
+    pub net: NetReport,
+    /// Columns that hold e-mail addresses all the same, of people who are in no column about people.
     pub addresses_left: Vec<Left>,
+    /// Mappings to roles of other servers that were removed, with their passwords: `odoo@warehouse`.
+    pub user_mappings_removed: Vec<String>,
     /// The administrator's login.
     pub administrator: Option<String>,
     /// How long it took.
@@ -91,6 +101,23 @@ pub struct EmptiedTable {
 }
 
 impl Anonymized {
+    /// What a person should know, in sentences: whom it could not replace, and where it could not look.
+    pub fn warnings(&self) -> Vec<String> {
+        let left: Vec<_> = self.net.left.iter().map(ToString::to_string).collect();
+        let mut warnings = Vec::new();
+        if !left.is_empty() {
+            warnings.push(format!(
+                "people of the original are left in values that could not be changed: {}",
+                left.join(", ")
+            ));
+        }
+        if !self.net.not_searched.is_empty() {
+            let places = self.net.not_searched.join(", ");
+            warnings.push(format!("these could not be searched for people of the original: {places}"));
+        }
+        warnings
+    }
+
     /// How many values were replaced, in how many columns.
     pub fn totals(&self) -> (u64, usize) {
         let columns = self.tables.iter().flat_map(|table| &table.columns);
@@ -110,16 +137,18 @@ pub async fn anonymize(
 ) -> Result<Anonymized, AnonymizeError> {
     let started = Instant::now();
     let session = connect(database).await?;
-    session.batch_execute(session::SEARCH_PATH).await.map_err(session.failed("prepare the anonymization"))?;
-    let tables = Tables::read(&session).await?;
+    let schema = Schema::find(&session).await?.ok_or(AnonymizeError::NotOdoo)?;
+    let odoo = schema.name();
+    let tables = Tables::read(&session, &schema).await?;
     if !tables.have("ir_module_module", &["name", "state"]) || !tables.have("res_users", &["login", "password"]) {
         return Err(AnonymizeError::NotOdoo);
     }
-    let plan = Plan::make(&session, settings).await?;
-    attachments::check(&session, &tables, settings).await?;
+    let plan = Plan::make(&session, settings, odoo).await?;
+    attachments::check(&session, &tables, settings, odoo).await?;
     let key = Key::of(settings.seed.as_ref())?;
     let tuning = Tuning::of(&session, jobs).await?;
     session::prepare(&session, &key, &tuning).await?;
+    let hiding = row_security::see_every_row(&session).await?;
     let others = (1..jobs.max(1)).map(async |_| {
         let session = connect(database).await?;
         session::prepare(&session, &key, &tuning).await.map(|()| session)
@@ -128,46 +157,53 @@ pub async fn anonymize(
     sessions.push(session);
     let session = &sessions[sessions.len() - 1];
 
+    let mappings = outside::mappings(session).await?;
+    outside::remove(session, &mappings).await?;
     if !settings.keep.iter().any(|name| name == "res_users.login") {
-        name_administrator(session).await?;
+        name_administrator(session, &schema).await?;
     }
     let mut emptied = Vec::new();
     for name in &plan.emptied {
         let rows = table::empty(session, name).await?;
-        emptied.extend((rows > 0).then(|| EmptiedTable { table: (*name).to_owned(), rows }));
+        emptied.extend((rows > 0).then_some((name, rows)));
     }
-    let attachments = attachments::replace(session, &tables, filestore, settings).await?;
-    let replaced = for_each(&sessions, &plan.tables, table::replace).await?;
-    let mut tables: Vec<_> = replaced.into_iter().flatten().collect();
-    tables.sort_by(|one, other| one.table.cmp(&other.table));
+    // It seeks whom the columns about people still name.
+    let catch = net::cast(&sessions, &plan, &tables, odoo).await?;
+    let attachments = attachments::replace(session, &tables, filestore, settings, odoo).await?;
+    let replaced = for_each(&sessions, &plan.tables, async |session, table| {
+        Ok(table::replace(session, table).await?.map(|done| (table.name.clone(), done)))
+    });
+    let replaced: Vec<_> = replaced.await?.into_iter().flatten().collect();
 
     // Only when all of them are changed: what is changed beside it would keep a table's former rows.
-    former::wait_until_removable(session).await?;
-    let mut changed: BTreeSet<&str> = tables.iter().map(|table| table.table.as_str()).collect();
-    changed.extend(emptied.iter().map(|table| table.table.as_str()));
-    changed.extend((!attachments.replaced.is_empty()).then_some("ir_attachment"));
+    former::wait_until_removable(session, odoo).await?;
+    let mut changed: BTreeSet<TableName> = catch.changed;
+    changed.extend(replaced.iter().map(|(name, _)| name.clone()));
+    changed.extend(emptied.iter().map(|(name, _)| (*name).clone()));
+    let attachment = TableName { schema: odoo.into(), name: "ir_attachment".into(), is_odoos: true };
+    changed.extend((!attachments.replaced.is_empty()).then_some(attachment));
     let changed: Vec<_> = changed.into_iter().collect();
     for_each(&sessions, &changed, async |session, table| former::write_anew(session, table).await).await?;
     former::refresh_views(session).await?;
     former::clear_statistics(session).await?;
 
-    let mut remains = Remains::default();
-    for one in for_each(&sessions, &plan.tables, table::remains).await? {
-        remains.originals.extend(one.originals);
-        remains.addresses.extend(one.addresses);
+    let originals: Vec<Left> = for_each(&sessions, &plan.tables, table::remains).await?.into_iter().flatten().collect();
+    if !originals.is_empty() {
+        return Err(AnonymizeError::NotAnonymous(originals));
     }
-    if !remains.originals.is_empty() {
-        return Err(AnonymizeError::NotAnonymous(remains.originals));
-    }
-    remains.addresses.sort_by(|one, other| one.column.cmp(&other.column));
+    row_security::hide_rows_again(session, &hiding).await?;
+    let mut tables: Vec<_> = replaced.into_iter().map(|(_, done)| done).collect();
+    tables.sort_by(|one, other| one.table.cmp(&other.table));
     Ok(Anonymized {
         seeded: settings.seed.is_some(),
         tables,
-        emptied,
+        emptied: emptied.into_iter().map(|(name, rows)| EmptiedTable { table: name.to_string(), rows }).collect(),
         attachments,
         kept: settings.keep.clone(),
-        addresses_left: remains.addresses,
-        administrator: administrator(session).await?,
+        net: catch.report,
+        addresses_left: catch.addresses,
+        user_mappings_removed: mappings.iter().map(outside::Mapping::name).collect(),
+        administrator: administrator(session, &schema).await?,
         duration: started.elapsed(),
     })
 }
@@ -193,21 +229,25 @@ async fn for_each<T, R>(
 }
 
 /// `base.user_admin`
-const ADMINISTRATOR: &str =
-    "SELECT res_id FROM ir_model_data WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users'";
+fn user_admin(schema: &Schema) -> String {
+    let names = schema.table("ir_model_data");
+    format!("SELECT res_id FROM {names} WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users'")
+}
 
 /// Gives the administrator the login `admin`, where nobody has it: another one would become a fake, and nobody would know who may sign in.
-async fn name_administrator(session: &Session) -> Result<(), PostgresError> {
+async fn name_administrator(session: &Session, schema: &Schema) -> Result<(), PostgresError> {
+    let (users, admin) = (schema.table("res_users"), user_admin(schema));
     let statement = format!(
-        "UPDATE res_users SET login = 'admin' WHERE id IN ({ADMINISTRATOR}) AND NOT EXISTS (SELECT FROM res_users WHERE login = 'admin')"
+        "UPDATE {users} SET login = 'admin' WHERE id IN ({admin}) AND NOT EXISTS (SELECT FROM {users} WHERE login = 'admin')"
     );
     let renamed = session.execute(&statement, &[]).await;
     renamed.map_err(session.failed("give the administrator the login `admin`")).map(|_| ())
 }
 
-async fn administrator(session: &Session) -> Result<Option<String>, PostgresError> {
+async fn administrator(session: &Session, schema: &Schema) -> Result<Option<String>, PostgresError> {
+    let (users, admin) = (schema.table("res_users"), user_admin(schema));
     let query = format!(
-        "SELECT login::text FROM res_users WHERE id IN ({ADMINISTRATOR}) OR login = 'admin' ORDER BY login <> 'admin' LIMIT 1"
+        "SELECT login::text FROM {users} WHERE id IN ({admin}) OR login = 'admin' ORDER BY login <> 'admin' LIMIT 1"
     );
     let row = session.query_opt(&query, &[]).await.map_err(session.failed("look up the administrator"))?;
     Ok(row.map(|row| row.get(0)))

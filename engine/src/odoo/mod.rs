@@ -7,6 +7,7 @@ mod collector;
 pub mod conf;
 mod facts;
 mod neutralize;
+mod row_security;
 mod schema;
 #[cfg(test)]
 mod small_database;
@@ -15,10 +16,13 @@ mod tables;
 pub use activity::{LastWrite, RECENT_MINUTES, is_neutralized, last_write, sessions};
 pub use anonymize::{
     AnonymizeError, Anonymized, AnonymizedAttachments, AnonymizedColumn, AnonymizedTable, AttachmentsOf, EmptiedTable,
-    Fake, Left, anonymize,
+    Fake, Left, NetReport, anonymize,
 };
 pub use attachments::{Attachment, AttachmentCounts, Inventory, attachments, still_named};
 pub use collector::{CollectorHold, hold_collector};
 pub use facts::{OdooFacts, odoo_facts};
-pub use neutralize::{Applied, Assertion, Blanked, Means, NeutralizeError, Neutralized, neutralize};
+pub use neutralize::{
+    Applied, Assertion, Blanked, Means, NeutralizeError, Neutralized, assert_still_neutral, check_neutralization,
+    neutralize,
+};
 pub use schema::{Found, Schema, Table};

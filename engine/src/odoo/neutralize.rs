@@ -5,12 +5,16 @@
 
 mod assertions;
 mod credentials;
+mod dummy;
 mod einvoicing;
 mod error;
 mod identity;
 mod modules;
 mod odoo_bin;
+pub(super) mod outside;
+mod relations;
 mod statements;
+mod transaction;
 
 use std::collections::BTreeSet;
 
@@ -22,8 +26,14 @@ pub use self::error::NeutralizeError;
 
 use self::assertions::{Expected, assert_neutral, parameter};
 use self::credentials::Credentials;
-use self::modules::FoundModules;
+use self::dummy::Dummy;
+use self::modules::{FoundModules, Usual, usual_place};
+use self::relations::Relations;
 use self::statements::STATEMENTS;
+use self::transaction::Transaction;
+use super::Schema;
+use super::facts::OdooFacts;
+use super::row_security::{hide_rows_again, see_every_row};
 use super::tables::Tables;
 use crate::config::{Neutralize, Script};
 use crate::postgres::{Endpoint, PostgresError, Session, connect};
@@ -31,9 +41,6 @@ use crate::small_file;
 
 /// The first series whose modules say themselves how they are made harmless.
 const FIRST_SERIES: u32 = 16;
-
-/// As Odoo's own connections have it, but for the role's schema: `pg_catalog` is searched first all the same, and what is created is not created there.
-const SEARCH_PATH: &str = "SET search_path = public";
 
 /// Where the SQL came from that Odoo's modules have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -60,7 +67,7 @@ pub struct Applied {
     pub rows: u64,
 }
 
-/// What was done to make a copy harmless. Every assertion in it holds.
+/// What was done to make a copy harmless. No assertion in it fails.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Neutralized {
     /// Where the SQL of Odoo's modules came from.
@@ -75,6 +82,8 @@ pub struct Neutralized {
     pub credentials: Vec<Blanked>,
     /// System parameters that held credentials, and were removed.
     pub parameters_removed: Vec<String>,
+    /// Mappings to roles of other servers that were removed, with their passwords: `odoo@warehouse`.
+    pub user_mappings_removed: Vec<String>,
     /// The copy's `database.uuid`.
     pub database_uuid: String,
     /// The copy's `web.base.url`.
@@ -87,6 +96,16 @@ pub struct Neutralized {
     pub assertions: Vec<Assertion>,
     /// What a person should know, in sentences.
     pub warnings: Vec<String>,
+    #[serde(skip)]
+    expected: Expected,
+}
+
+impl Neutralized {
+    /// How many assertions hold, and how many do not apply to the database.
+    pub fn asserted(&self) -> (usize, usize) {
+        let holding = self.assertions.iter().filter(|assertion| assertion.holds()).count();
+        (holding, self.assertions.len() - holding)
+    }
 }
 
 /// SQL that is not the program's own.
@@ -98,59 +117,74 @@ struct Sql {
     text: String,
 }
 
-/// Makes the database harmless: all of it, or nothing. `None` where it is not Odoo's. `source_uuid` is the original's identity.
+/// Makes the database harmless: all of it, or nothing. `None` where it certainly is not Odoo's.
 ///
 /// # Errors
 /// [`NeutralizeError`]; the database is then as it was.
 pub async fn neutralize(
     database: &Endpoint,
     settings: &Neutralize,
-    source_uuid: Option<&str>,
+    source: Option<&OdooFacts>,
 ) -> Result<Option<Neutralized>, NeutralizeError> {
     let session = connect(database).await?;
-    session.batch_execute(SEARCH_PATH).await.map_err(session.failed("prepare the neutralization"))?;
-    let tables = Tables::read(&session).await?;
+    let Some(schema) = Schema::find(&session).await? else {
+        require_foreign(&session, source).await?;
+        return if settings.required { Err(NeutralizeError::NotOdoo) } else { Ok(None) };
+    };
+    let tables = Tables::read(&session, &schema).await?;
     if !tables.have("ir_module_module", &["name", "state"]) || !tables.have("ir_config_parameter", &["key", "value"]) {
-        return Ok(None);
+        let what = format!("{} or {}", schema.table("ir_module_module"), schema.table("ir_config_parameter"));
+        return Err(NeutralizeError::CouldNotTell(format!("{what} is no ordinary table with Odoo's columns")));
     }
     // Read before the first change, so that a missing file is found before anything was waited for.
     let scripts =
         settings.sql.iter().zip(1..).map(|(script, number)| read(script, number)).collect::<Result<Vec<_>, _>>()?;
-    let odoo = OdooSql::gather(&session, settings).await?;
-    let mut former_uuids: Vec<String> = source_uuid.map(Into::into).into_iter().collect();
-    former_uuids.extend(parameter(&session, "database.uuid").await?);
+    let odoo = OdooSql::gather(&session, &schema, settings).await?;
+    let mut warnings = odoo.warnings;
+    let mut former_uuids: Vec<String> = source.and_then(|odoo| odoo.database_uuid.clone()).into_iter().collect();
+    former_uuids.extend(parameter(&session, &schema, "database.uuid").await?);
 
-    let transaction = Transaction::begin(&session).await?;
+    let transaction = Transaction::begin(&session, &schema).await?;
+    let hiding = see_every_row(&session).await?;
+    let mappings = outside::mappings(&session).await?;
+    outside::remove(&session, &mappings).await?;
     for script in &odoo.scripts {
-        transaction.run(script).await?;
+        warnings.extend(transaction.run_modules(script).await?);
     }
     // What they did to the tables is not to be guessed.
-    let tables = Tables::read(&session).await?;
-    let applied = apply_own(&session, &tables).await?;
-    let credentials = Credentials::find(&session, &settings.keep_credentials).await?;
+    let tables = Tables::read(&session, &schema).await?;
+    Relations::read(&session, &schema).await?.require_understood()?;
+    let mut applied = apply_own(&session, &tables).await?;
+    match dummy::add(&session, &tables).await? {
+        Dummy::Added(added) => applied.push(added),
+        Dummy::NotNeeded => {}
+        Dummy::Impossible(why) => warnings.push(why),
+    }
+    applied.extend(outside::stop_jobs(&session).await?);
+    let credentials = Credentials::find(&session, &schema, &settings.keep_credentials).await?;
     let blanked = credentials.blank(&session).await?;
     let parameters_removed = credentials.remove_parameters(&session).await?;
     let typed = tables.have("ir_config_parameter", &["type"]);
-    let identity = identity::renew(&session, settings.base_url.as_deref(), typed).await?;
+    let identity = identity::renew(&session, &schema, settings.base_url.as_deref(), typed).await?;
     let administrator = match &settings.admin_password {
         Some(password) => {
             let second_factor = tables.have("res_users", &["totp_secret"]);
-            Some(identity::reset_administrator(&session, password, second_factor).await?)
+            Some(identity::reset_administrator(&session, &schema, password, second_factor).await?)
         }
         None => None,
     };
     for script in &scripts {
         transaction.run(script).await?;
     }
-    let tables = Tables::read(&session).await?;
-    let credentials = Credentials::find(&session, &settings.keep_credentials).await?;
-    let expected = Expected { former_uuids: &former_uuids, base_url: &identity.base_url };
-    let assertions = assert_neutral(&session, &tables, &credentials, &expected).await?;
-    if !assertions.iter().all(Assertion::holds) {
-        let failed = assertions.into_iter().filter(|assertion| !assertion.holds()).collect();
-        return Err(NeutralizeError::NotNeutral(failed));
-    }
+    transaction.fire_deferred().await?;
+    transaction.distrust().await?;
+    let former_mappings = mappings.iter().map(|mapping| mapping.number).collect();
+    let expected = Expected { former_uuids, base_url: identity.base_url.clone(), former_mappings };
+    let assertions = require_neutral(&session, &schema, settings, &expected).await?;
+    hide_rows_again(&session, &hiding).await?;
     transaction.commit().await?;
+    warnings.extend(outside::warnings(&session).await?);
+    warnings.extend(other_schemas(&session, &schema).await?);
     Ok(Some(Neutralized {
         means: odoo.means,
         modules: odoo.modules,
@@ -158,13 +192,100 @@ pub async fn neutralize(
         applied,
         credentials: blanked,
         parameters_removed,
+        user_mappings_removed: mappings.iter().map(outside::Mapping::name).collect(),
         database_uuid: identity.uuid,
         base_url: identity.base_url,
         administrator,
         scripts: scripts.len(),
         assertions,
-        warnings: odoo.warnings,
+        warnings,
+        expected,
     }))
+}
+
+/// Looks for what would keep a copy from being neutralized, before anything is restored: a program that does not run, SQL that cannot be read.
+pub async fn check_neutralization(settings: &Neutralize, source: &OdooFacts) -> Vec<NeutralizeError> {
+    let read = settings.sql.iter().zip(1..).filter_map(|(script, number)| read(script, number).err());
+    let mut unusable: Vec<_> = read.collect();
+    if let Some(program) = &settings.odoo_bin {
+        unusable.extend(odoo_bin::check(program, source).await.err());
+    }
+    unusable
+}
+
+/// Asserts once more that a copy which was neutralized is neutral, over a connection of its own: what the database does at a commit, or when somebody
+/// connects, shows only now.
+///
+/// # Errors
+/// [`NeutralizeError::NotNeutral`]
+pub async fn assert_still_neutral(
+    database: &Endpoint,
+    settings: &Neutralize,
+    done: &Neutralized,
+) -> Result<(), NeutralizeError> {
+    let session = connect(database).await?;
+    let schema = Schema::find(&session).await?;
+    let schema = schema.ok_or_else(|| NeutralizeError::CouldNotTell("its tables are not there any more".into()))?;
+    let transaction = Transaction::begin(&session, &schema).await?;
+    see_every_row(&session).await?;
+    transaction.distrust().await?;
+    require_neutral(&session, &schema, settings, &done.expected).await?;
+    // Nothing is left of what it took to see all rows.
+    transaction.roll_back().await?;
+    Ok(())
+}
+
+async fn require_neutral(
+    session: &Session,
+    schema: &Schema,
+    settings: &Neutralize,
+    expected: &Expected,
+) -> Result<Vec<Assertion>, NeutralizeError> {
+    let credentials = Credentials::find(session, schema, &settings.keep_credentials).await?;
+    let assertions = assert_neutral(session, schema, &credentials, expected).await?;
+    if !assertions.iter().any(Assertion::fails) {
+        return Ok(assertions);
+    }
+    Err(NeutralizeError::NotNeutral(assertions.into_iter().filter(Assertion::fails).collect()))
+}
+
+/// Tables of every series. A database that has one of them may be Odoo's; one that has none is not.
+const OF_ODOO: [&str; 6] =
+    ["ir_attachment", "ir_config_parameter", "ir_cron", "ir_model", "ir_module_module", "ir_ui_view"];
+
+/// What a person should know of other schemas with tables of such names: another Odoo may go by them.
+async fn other_schemas(session: &Session, schema: &Schema) -> Result<Option<String>, PostgresError> {
+    let query = "SELECT pg_catalog.string_agg(DISTINCT n.nspname::text, ', ') FROM pg_catalog.pg_class c
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname IN ('ir_cron', 'ir_mail_server', 'ir_config_parameter') AND n.nspname <> $1::text";
+    let row = session.query_one(query, &[&schema.name()]).await.map_err(session.failed("look for other schemas"))?;
+    let others: Option<String> = row.get(0);
+    Ok(others.map(|others| {
+        format!(
+            "tables of Odoo's are in other schemas as well ({others}): only those in {} were neutralized",
+            schema.name()
+        )
+    }))
+}
+
+/// Refuses a database that may be Odoo's though its tables are not understood.
+async fn require_foreign(session: &Session, source: Option<&OdooFacts>) -> Result<(), NeutralizeError> {
+    let query = "SELECT n.nspname::text || '.' || c.relname::text FROM pg_catalog.pg_class c
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname = ANY($1::text[]) ORDER BY 1";
+    let rows = session.query(query, &[&OF_ODOO.as_slice()]).await;
+    let rows = rows.map_err(session.failed("look for Odoo's tables"))?;
+    let found: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    if !found.is_empty() {
+        let found = found.join(", ");
+        return Err(NeutralizeError::CouldNotTell(format!("there is {found}, and not all of Odoo's tables beside it")));
+    }
+    if source.is_some() {
+        return Err(NeutralizeError::CouldNotTell(
+            "the backup is of a database of Odoo's, and the copy has none of its tables".into(),
+        ));
+    }
+    Ok(())
 }
 
 fn read(script: &Script, number: usize) -> Result<Sql, NeutralizeError> {
@@ -182,12 +303,11 @@ fn read(script: &Script, number: usize) -> Result<Sql, NeutralizeError> {
 async fn apply_own(session: &Session, tables: &Tables) -> Result<Vec<Applied>, PostgresError> {
     let mut applied = Vec::new();
     for statement in STATEMENTS {
-        let also = statement.also.is_none_or(|(table, columns)| tables.have(table, columns));
-        if !also || !tables.have(statement.table, statement.columns) {
+        if !tables.have(statement.table, statement.columns) {
             continue;
         }
         let rows = session.execute(statement.sql, &[]).await;
-        let rows = rows.map_err(session.failed(format!("make {} harmless ({})", statement.table, statement.about)))?;
+        let rows = rows.map_err(session.failed(format!("neutralize {} ({})", statement.table, statement.about)))?;
         applied.extend((rows > 0).then_some(Applied {
             area: statement.area,
             about: statement.about,
@@ -195,7 +315,7 @@ async fn apply_own(session: &Session, tables: &Tables) -> Result<Vec<Applied>, P
             rows,
         }));
     }
-    let rows = einvoicing::to_test_systems(session).await?;
+    let rows = einvoicing::to_test_systems(session, &tables.schema).await?;
     applied.extend((rows > 0).then_some(Applied {
         area: "e-invoicing",
         about: "switches of the countries' modules to their test systems",
@@ -216,26 +336,43 @@ struct OdooSql {
 }
 
 impl OdooSql {
-    async fn gather(session: &Session, settings: &Neutralize) -> Result<Self, NeutralizeError> {
-        let query = "SELECT name::text, latest_version::text FROM ir_module_module
-             WHERE state IN ('installed', 'to upgrade', 'to remove')";
-        let rows = session.query(query, &[]).await.map_err(session.failed("read which modules are installed"))?;
+    async fn gather(session: &Session, schema: &Schema, settings: &Neutralize) -> Result<Self, NeutralizeError> {
+        let query = format!(
+            "SELECT name::text, latest_version::text FROM {} WHERE state IN ('installed', 'to upgrade', 'to remove')",
+            schema.table("ir_module_module")
+        );
+        let rows = session.query(&query, &[]).await.map_err(session.failed("read which modules are installed"))?;
         let modules: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
         let base =
             rows.iter().find(|row| row.get::<_, &str>(0) == "base").and_then(|row| row.get::<_, Option<String>>(1));
         let series = base.as_deref().and_then(|version| version.split('.').next()).and_then(|major| major.parse().ok());
         let series: u32 = series.unwrap_or(0);
+        let whole_series = base.as_deref().unwrap_or_default().splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
         if let Some(program) = &settings.odoo_bin {
             let sql = odoo_bin::ask(program, settings, session.endpoint()).await?;
             return Ok(Self { means: Means::OdooBin, scripts: vec![sql], ..Self::none() });
         }
         let of_a_series_with_sql = series >= FIRST_SERIES;
-        if settings.addons_path.is_empty() {
-            let warning = "neither `odoo_bin` nor `addons_path` says where Odoo's modules are: the copy was neutralized by the program's own statements alone, and not by what the modules say of themselves";
-            let warnings = of_a_series_with_sql.then(|| warning.to_owned()).into_iter().collect();
+        let usual = match settings.addons_path.is_empty() {
+            true => usual_place(&whole_series),
+            false => Usual::Nothing,
+        };
+        let addons_path = match &usual {
+            Usual::Addons(folder) => std::slice::from_ref(folder),
+            _ => &settings.addons_path,
+        };
+        if addons_path.is_empty() {
+            let other = match usual {
+                Usual::OtherSeries(series) => format!(" (Odoo's packages here are of the series {series})"),
+                _ => String::new(),
+            };
+            let warning = format!(
+                "neither `odoo_bin` nor `addons_path` says where Odoo's modules are{other}: the copy was neutralized by the program's own statements alone, and not by what the modules say of themselves"
+            );
+            let warnings = of_a_series_with_sql.then_some(warning).into_iter().collect();
             return Ok(Self { warnings, ..Self::none() });
         }
-        let found = FoundModules::look_for(&modules, &settings.addons_path)?;
+        let found = FoundModules::look_for(&modules, addons_path)?;
         let mut warnings = Vec::new();
         let names = found.names();
         if of_a_series_with_sql && !names.iter().any(|name| name == "base") {
@@ -261,38 +398,6 @@ impl OdooSql {
             modules_not_found: Vec::new(),
             warnings: Vec::new(),
         }
-    }
-}
-
-/// The one transaction. It is rolled back with the session unless it is committed.
-struct Transaction<'a> {
-    session: &'a Session,
-    id: i64,
-}
-
-impl<'a> Transaction<'a> {
-    async fn begin(session: &'a Session) -> Result<Self, PostgresError> {
-        let failed = || session.failed("begin the neutralization");
-        session.batch_execute(&format!("BEGIN; {SEARCH_PATH}")).await.map_err(failed())?;
-        let id = session.query_one("SELECT txid_current()", &[]).await.map_err(failed())?.get(0);
-        Ok(Self { session, id })
-    }
-
-    /// Runs SQL that is not ours. What ends the transaction in it would let half of everything take effect.
-    async fn run(&self, sql: &Sql) -> Result<(), NeutralizeError> {
-        let failed = |source| NeutralizeError::Script {
-            script: sql.origin.clone(),
-            source: self.session.failed(format!("neutralize by {}", sql.name))(source),
-        };
-        self.session.batch_execute(&sql.text).await.map_err(failed)?;
-        // Names in what follows mean what they meant before, whatever the SQL set.
-        self.session.batch_execute(SEARCH_PATH).await.map_err(failed)?;
-        let id: i64 = self.session.query_one("SELECT txid_current()", &[]).await.map_err(failed)?.get(0);
-        if id == self.id { Ok(()) } else { Err(NeutralizeError::OwnTransaction { script: sql.origin.clone() }) }
-    }
-
-    async fn commit(self) -> Result<(), PostgresError> {
-        self.session.batch_execute("COMMIT").await.map_err(self.session.failed("commit the neutralization"))
     }
 }
 

@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use crate::postgres::{PostgresError, Session, quote};
+use super::Schema;
+use crate::postgres::{PostgresError, Session};
 
-/// Every column of the tables of the schema `public` that an UPDATE may set: one row each, `(relname, attname, type, not_null, limit, unique)`.
+/// A query for every column of a schema's tables that an UPDATE may set: one row each, `(relname, attname, type, not_null, limit, unique)`.
 ///
 /// `unique`: the column is part of a unique index. `limit`: characters of a `varchar(n)` or `char(n)`, else 0. Generated columns are not among them; servers before 12 know
 /// none, which is why the row is asked for it as JSON.
-pub(super) const COLUMNS: &str = "
+pub(super) fn columns_of(schema: &Schema) -> String {
+    COLUMNS.replace("{schema}", &schema.name().replace('\'', "''"))
+}
+
+const COLUMNS: &str = "
     SELECT c.relname::text, a.attname::text, t.typname::text AS type, a.attnotnull AS not_null,
            CASE WHEN a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND a.atttypmod > 4 THEN a.atttypmod - 4 ELSE 0 END AS limit_to,
            EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND a.attnum = ANY(i.indkey)) AS is_unique
     FROM pg_class c
-    JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+    JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = '{schema}'
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_type t ON t.oid = a.atttypid
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND coalesce(to_jsonb(a) ->> 'attgenerated', '') = ''";
@@ -33,7 +38,7 @@ pub(super) struct Column {
 }
 
 impl Column {
-    /// From a row of [`COLUMNS`].
+    /// From a row of [`columns_of`].
     pub(super) fn of(row: &tokio_postgres::Row) -> Self {
         Self {
             table: row.get(0),
@@ -51,31 +56,31 @@ impl Column {
     }
 }
 
-/// A table's name in SQL: never one of `pg_catalog` or of a temporary schema.
-pub(super) fn table_in_sql(name: &str) -> String {
-    format!("public.{}", quote(name))
-}
-
 /// The tables and columns of a database.
-#[derive(Debug, Default)]
-pub(super) struct Tables(BTreeMap<String, BTreeMap<String, Column>>);
+#[derive(Debug)]
+pub(super) struct Tables {
+    /// The schema that they are in.
+    pub(super) schema: Schema,
+    columns: BTreeMap<String, BTreeMap<String, Column>>,
+}
 
 impl Tables {
     /// Reads them.
     ///
     /// # Errors
     /// [`PostgresError::Query`]
-    pub(super) async fn read(session: &Session) -> Result<Self, PostgresError> {
-        let rows = session.query(COLUMNS, &[]).await.map_err(session.failed("read which tables there are"))?;
-        let mut tables = Self::default();
+    pub(super) async fn read(session: &Session, schema: &Schema) -> Result<Self, PostgresError> {
+        let rows =
+            session.query(&columns_of(schema), &[]).await.map_err(session.failed("read which tables there are"))?;
+        let mut tables = Self { schema: schema.clone(), columns: BTreeMap::new() };
         for column in rows.iter().map(Column::of) {
-            tables.0.entry(column.table.clone()).or_default().insert(column.name.clone(), column);
+            tables.columns.entry(column.table.clone()).or_default().insert(column.name.clone(), column);
         }
         Ok(tables)
     }
 
     /// Whether the table is there, with all of these columns.
     pub(super) fn have(&self, table: &str, columns: &[&str]) -> bool {
-        self.0.get(table).is_some_and(|known| columns.iter().all(|column| known.contains_key(*column)))
+        self.columns.get(table).is_some_and(|known| columns.iter().all(|column| known.contains_key(*column)))
     }
 }

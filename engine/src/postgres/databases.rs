@@ -17,6 +17,19 @@ pub struct Listed {
     pub owner: String,
     /// Whether that is the session's role itself.
     pub is_own: bool,
+    /// Whether it is a superuser.
+    pub is_superusers: bool,
+}
+
+/// A session on a database that the role of another may not end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignSession {
+    /// The process on the server that serves it.
+    pub pid: i32,
+    /// Whose it is.
+    pub role: String,
+    /// Whether only a superuser could end it.
+    pub is_superusers: bool,
 }
 
 /// A database's new name, and whether it can be connected to from then on.
@@ -44,11 +57,11 @@ fn literal(text: &str) -> String {
 /// # Errors
 /// [`PostgresError::Query`]
 pub async fn find_database(session: &Session, name: &str) -> Result<Option<Listed>, PostgresError> {
-    let query = "SELECT d.oid, pg_get_userbyid(datdba)::text, r.rolname IS NOT NULL
-        FROM pg_database d LEFT JOIN pg_roles r ON r.oid = datdba AND r.rolname = current_user WHERE datname = $1";
+    let query = "SELECT d.oid, pg_get_userbyid(datdba)::text, coalesce(r.rolname = current_user, false), coalesce(r.rolsuper, false)
+        FROM pg_catalog.pg_database d LEFT JOIN pg_catalog.pg_roles r ON r.oid = datdba WHERE datname = $1";
     let row = session.query_opt(query, &[&name]).await;
     let row = row.map_err(session.failed(format!("look for the database {name:?}")))?;
-    Ok(row.map(|row| Listed { oid: row.get(0), owner: row.get(1), is_own: row.get(2) }))
+    Ok(row.map(|row| Listed { oid: row.get(0), owner: row.get(1), is_own: row.get(2), is_superusers: row.get(3) }))
 }
 
 /// Whether the server has a database of that name.
@@ -103,16 +116,38 @@ pub async fn close_database(session: &Session, name: &str) -> Result<(), Postgre
         format!("ALTER DATABASE {0} ALLOW_CONNECTIONS false; ALTER DATABASE {0} IS_TEMPLATE false", quote(name));
     session.batch_execute(&close).await.map_err(session.failed(format!("close the database {name:?}")))?;
     // Autovacuum is nobody's, and the server ends it by itself. What kind of session another role's is, not everybody may see.
-    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usesysid IS NOT NULL";
-    // A session ends in its own time, and one that had been let in before may show only now.
+    let end = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+        WHERE datname = $1 AND usesysid IS NOT NULL AND NOT pid = ANY ($2)";
+    // A session ends in its own time, and one that had been let in before may show only now. Those that only others may end are
+    // given a while to end by themselves.
+    let failed = || session.failed(format!("end the sessions on the database {name:?}"));
     for _ in 0..200 {
-        let ended = session.execute(end, &[&name]).await;
-        if ended.map_err(session.failed(format!("end the sessions on the database {name:?}")))? == 0 {
-            break;
+        let foreign: Vec<i32> = foreign_sessions(session, name).await?.iter().map(|one| one.pid).collect();
+        let ended = session.execute(end, &[&name, &foreign]).await.map_err(failed())?;
+        if ended == 0 && foreign.is_empty() {
+            return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
-    Ok(())
+    let none: &[i32] = &[];
+    session.execute(end, &[&name, &none]).await.map(|_| ()).map_err(failed())
+}
+
+/// The sessions on a database that the session's role may not end.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn foreign_sessions(session: &Session, name: &str) -> Result<Vec<ForeignSession>, PostgresError> {
+    let query = "SELECT a.pid, r.rolname::text, r.rolsuper FROM pg_catalog.pg_stat_activity a
+             JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid JOIN pg_catalog.pg_roles me ON me.rolname = current_user
+         WHERE a.datname = $1 AND NOT me.rolsuper AND (r.rolsuper
+             OR NOT pg_catalog.pg_has_role(r.oid, 'USAGE') AND NOT pg_catalog.pg_has_role('pg_signal_backend', 'USAGE'))
+         ORDER BY 1";
+    let rows = session.query(query, &[&name]).await;
+    let rows = rows.map_err(session.failed(format!("look for sessions on the database {name:?}")))?;
+    let foreign =
+        |row: &tokio_postgres::Row| ForeignSession { pid: row.get(0), role: row.get(1), is_superusers: row.get(2) };
+    Ok(rows.iter().map(foreign).collect())
 }
 
 /// Lets connections in again.

@@ -32,6 +32,45 @@ pub struct Loaded {
     pub unmade: Vec<String>,
 }
 
+/// A statement of a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptStatement {
+    /// With its semicolon.
+    pub text: String,
+    /// Its words in upper case, without those in quotes.
+    words: Vec<String>,
+}
+
+impl ScriptStatement {
+    /// The table that it changes, where that is said by an ordinary name.
+    pub fn table(&self) -> Option<String> {
+        let words: Vec<_> = self.words.iter().map(String::as_str).filter(|word| *word != "ONLY").collect();
+        match words.as_slice() {
+            ["UPDATE", table, ..] | ["INSERT", "INTO", table, ..] | ["DELETE", "FROM", table, ..] => {
+                Some(table.to_lowercase())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Takes a script apart; `None` where psql would run commands of its own in it, or it is not whole.
+pub fn script_statements(sql: &str) -> Option<Vec<ScriptStatement>> {
+    let mut splitter = Splitter::default();
+    // The last statement of a script may end without its semicolon, as psql has it.
+    splitter.feed(Bytes::from(format!("{sql}\n;\n")));
+    splitter.end();
+    let mut statements = Vec::new();
+    while let Some(piece) = splitter.piece().ok()? {
+        let Piece::Statement(Statement { text, words, .. }) = piece else { return None };
+        let text = String::from_utf8(text).ok()?;
+        if !words.is_empty() {
+            statements.push(ScriptStatement { text, words });
+        }
+    }
+    Some(statements)
+}
+
 /// Runs a plain dump in an empty database, which then belongs to the session's role. The first error ends it. Owners and privileges are left
 /// out, as in a restore; what a dump of one database does not hold, psql's own commands above all, is refused.
 ///

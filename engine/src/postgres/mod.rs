@@ -40,8 +40,9 @@ pub use archive::{
 };
 pub use client::{Session, connect, connect_maintenance};
 pub use databases::{
-    Listed, Renaming, abandoned_databases, claim_database, close_database, create_hidden_database, database_exists,
-    drop_database, drop_subscriptions, find_database, open_database, quote, rename_databases,
+    ForeignSession, Listed, Renaming, abandoned_databases, claim_database, close_database, create_hidden_database,
+    database_exists, drop_database, drop_subscriptions, find_database, foreign_sessions, open_database, quote,
+    rename_databases,
 };
 pub use dump::dump;
 pub use endpoint::Endpoint;
@@ -49,7 +50,7 @@ pub use error::PostgresError;
 pub use identity::{Sameness, same_server};
 #[cfg(feature = "fuzzing")]
 pub(crate) use load::fuzz as fuzz_script;
-pub use load::{Loaded, load_script};
+pub use load::{Loaded, ScriptStatement, load_script, script_statements};
 pub use members::{Aligned, Member, Members, Original, align_members, make_immutable, read_members};
 pub use restore::{Restoring, Section};
 pub use rows::load_rows;

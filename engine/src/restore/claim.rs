@@ -6,7 +6,7 @@ use super::names::{Names, Suffix};
 use super::record::{Pair, Record};
 use crate::config::Target;
 use crate::error::Error;
-use crate::postgres::{self, Endpoint, Session};
+use crate::postgres::{self, Endpoint, Listed, Session};
 use crate::run::Run;
 
 /// Keeps every other restore and undo from the target for as long as its session lives: a lock that the server lets go of when
@@ -93,12 +93,18 @@ impl Claim {
 pub(super) async fn check_target(server: &Session, names: &Names) -> Result<(), RestoreError> {
     check_movable(&names.filestore)?;
     match postgres::find_database(server, &names.database).await? {
-        Some(there) if !there.is_own => Err(RestoreError::OwnedByAnother {
-            database: names.database.clone(),
-            owner: there.owner,
-            role: server.endpoint().user.clone(),
-        }),
+        Some(there) if !there.is_own => Err(owned_by_another(server, &names.database, there)),
         _ => Ok(()),
+    }
+}
+
+/// That a database belongs to another role than the session's.
+pub(super) fn owned_by_another(server: &Session, database: &str, there: Listed) -> RestoreError {
+    RestoreError::OwnedByAnother {
+        database: database.to_owned(),
+        owner: there.owner,
+        is_superuser: there.is_superusers,
+        role: server.endpoint().user.clone(),
     }
 }
 

@@ -113,7 +113,8 @@ pub async fn drill(
     run: &Run,
 ) -> Result<Drilled, Error> {
     let DrillOptions { jobs, parallel_volumes, depth } = options;
-    let options = RestoreOptions { jobs, parallel_volumes, depth, drop_previous: false, identity: Identity::Copy };
+    let options =
+        RestoreOptions { jobs, parallel_volumes, depth, drop_previous: false, identity: Identity::Copy, wait: None };
     let job = Job { config, repository, manifest, target: place, options, run };
     let drilled = job.locked(Occasion::Drill, job.drill()).await;
     drilled.map_err(|error| error.during(format!("drill {}/{}", manifest.instance, manifest.id)))

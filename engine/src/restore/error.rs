@@ -3,9 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::guard::sessions;
 use crate::filestore::FilestoreError;
 use crate::folder;
-use crate::postgres::PostgresError;
+use crate::postgres::{ForeignSession, PostgresError, quote};
 
 /// What keeps a target from being replaced, or given back.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +32,18 @@ pub enum RestoreError {
         database: String,
         /// Whom it belongs to.
         owner: String,
+        /// Whether that is a superuser.
+        is_superuser: bool,
         /// The role of the target.
         role: String,
+    },
+    /// Others are connected to what is to be replaced, and the role may not end their sessions.
+    #[error("the database {database:?} is in use by sessions that the role may not end: {}", sessions::described(.sessions))]
+    InUse {
+        /// The target's database.
+        database: String,
+        /// The sessions.
+        sessions: Vec<ForeignSession>,
     },
     /// There is nothing that undo could bring back.
     #[error("nothing is kept of what {target} was before")]
@@ -109,7 +120,17 @@ impl RestoreError {
             Self::NotMovable { .. } => {
                 "set `filestore` to the folder that it leads to, or to one within the file system that is mounted".into()
             }
-            Self::OwnedByAnother { owner, .. } => format!("set `user` of the target to {owner:?}"),
+            // A superuser's is no role for Odoo, nor for a restore.
+            Self::OwnedByAnother { database, owner, role, is_superuser } => {
+                let give = format!("`ALTER DATABASE {} OWNER TO {}`", quote(database), quote(role));
+                match is_superuser {
+                    true => format!("run {give} as a superuser, or set another `database` for the target"),
+                    false => format!(
+                        "set `user` of the target to {owner:?} where Odoo connects as that role; else run {give} as a superuser, or set another `database`"
+                    ),
+                }
+            }
+            Self::InUse { sessions, .. } => sessions::hint(sessions, None),
             Self::NoFormer { .. } => "restore a backup; `odoo-backup list` lists them".into(),
             Self::FormerGone { .. } => "restore a backup, or rename by hand what there is".into(),
             Self::BadRecord { path, denied: true, .. } => {

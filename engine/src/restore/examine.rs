@@ -1,12 +1,15 @@
 //! What a restore would meet, looked at before anything is touched.
 
-use super::guard::{Identity, before_restore};
-use super::obstacle::Examined;
+use std::time::Duration;
+
+use super::guard::{Identity, before_restore, sessions};
+use super::obstacle::{Examined, Obstacle};
 use super::preflight::preflight;
 use super::source_uuid;
 use crate::config::{Config, Target};
 use crate::error::Error;
 use crate::manifest::Manifest;
+use crate::odoo;
 use crate::postgres::{self, Endpoint, Session};
 
 /// Looks at a target as a restore does before it begins, and touches nothing.
@@ -18,9 +21,10 @@ pub async fn examine(
     manifest: &Manifest,
     target: &Target,
     identity: Identity,
+    wait: Option<Duration>,
 ) -> Result<Examined, Error> {
     let server = postgres::connect_maintenance(&Endpoint::resolve(&target.database)).await?;
-    look(config, manifest, target, identity, &server).await
+    look(config, manifest, target, (identity, wait), &server).await
 }
 
 /// As [`examine`], over a session that there is already.
@@ -28,11 +32,21 @@ pub(super) async fn look(
     config: &Config,
     manifest: &Manifest,
     target: &Target,
-    identity: Identity,
+    (identity, wait): (Identity, Option<Duration>),
     server: &Session,
 ) -> Result<Examined, Error> {
     let mut obstacles = before_restore(config, source_uuid(manifest), target, identity, server).await?;
-    let Examined { obstacles: others, warnings } = preflight(manifest, target, identity, server).await?;
+    let Examined { obstacles: others, mut warnings } = preflight(manifest, target, identity, server).await?;
     obstacles.extend(others);
+    let sessions = sessions::of_others(server, &target.database.name, wait).await?;
+    if wait.is_some() {
+        warnings.extend(sessions)
+    } else {
+        obstacles.extend(sessions)
+    }
+    if let (Some(settings), Some(facts), Identity::Copy) = (&target.neutralize, &manifest.odoo, identity) {
+        let unusable = odoo::check_neutralization(settings, facts).await;
+        obstacles.extend(unusable.iter().map(|error| Obstacle::of("neutralization", error)));
+    }
     Ok(Examined { obstacles, warnings })
 }

@@ -3,7 +3,9 @@
 mod alive;
 mod folders;
 mod instances;
+pub(super) mod sessions;
 
+use super::claim::owned_by_another;
 use super::obstacle::Obstacle;
 use crate::config::{Config, Target};
 use crate::postgres::{self, Endpoint, PostgresError, Session};
@@ -47,10 +49,18 @@ pub(crate) async fn before_restore(
         obstacles.push(Obstacle::new("database", message, "set `database` of the target to another name"));
         return Ok(obstacles);
     }
-    if identity == Identity::Copy && postgres::database_exists(server, name).await? {
+    if identity == Identity::Production {
+        return Ok(obstacles);
+    }
+    if let Some(there) = postgres::find_database(server, name).await? {
         let place = Endpoint::resolve(&target.database);
         obstacles.extend(instances::obstacles(config, target, server).await);
-        obstacles.extend(alive::or_foreign(source_uuid, &place).await);
+        // To force it would not help: another's database is not replaced.
+        let hint = match there.is_own {
+            true => force(name),
+            false => owned_by_another(server, name, there).hint().unwrap_or_default(),
+        };
+        obstacles.extend(alive::or_foreign(source_uuid, &place, hint).await);
     }
     Ok(obstacles)
 }
@@ -68,7 +78,7 @@ pub(super) async fn before_undo(
     let mut obstacles = folders::of_others(config, target, identity);
     if identity == Identity::Copy && postgres::database_exists(server, &target.database.name).await? {
         obstacles.extend(instances::obstacles(config, target, server).await);
-        obstacles.extend(alive::obstacles(&Endpoint::resolve(&target.database)).await);
+        obstacles.extend(alive::obstacles(&Endpoint::resolve(&target.database), force(&target.database.name)).await);
     }
     Ok(obstacles)
 }

@@ -104,7 +104,12 @@ impl Record {
 
     /// Writes the record so that it survives a loss of power, or removes it where it says nothing.
     pub(super) fn save(&self, path: &Path) -> Result<(), RestoreError> {
-        let saved = if *self == Self::new(self.server.clone(), self.database.clone()) {
+        let is_empty = *self == Self::new(self.server.clone(), self.database.clone());
+        // Nothing was ever restored there.
+        if is_empty && path.parent().is_some_and(|folder| !folder.exists()) {
+            return Ok(());
+        }
+        let saved = if is_empty {
             match fs::remove_file(path) {
                 // Nor need there be the folder.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -167,6 +172,7 @@ mod tests {
         empty.save(&path).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         empty.save(&path).unwrap();
+        empty.save(&folder.path().join("not/there/yet")).unwrap();
     }
 
     #[test]

@@ -4,9 +4,12 @@
 //! while nobody can connect, and a swap that was cut off is finished or taken back by which of the databases has the target's
 //! name. That commit also makes sure of what pg_restore wrote without waiting for the disk: the server's log is one stream.
 
+use std::time::Duration;
+
 use super::RestoreError;
 use super::claim::Claim;
 use super::folders::{FolderId, arrange};
+use super::guard::sessions;
 use super::names::Suffix;
 use super::record::{Pair, Swap};
 use crate::postgres::{self, Renaming};
@@ -20,12 +23,21 @@ pub(super) enum Settled {
     TakenBack,
 }
 
+/// How long the end of sessions is waited for that have come after the look before all of the work.
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
+
 /// Gives the pair of this suffix the target's names. What had them is the record's former pair from then on. Not to be dropped halfway.
 ///
 /// # Errors
 /// The target is then as it was, but for [`RestoreError::HalfSwapped`], which the next run sets right.
 pub(super) async fn swap(claim: &mut Claim, incoming: &Suffix) -> Result<(), RestoreError> {
     claim.check_connection()?;
+    // While the target is still open, so that nobody else has to wait as well.
+    let database = &claim.names.database;
+    let sessions = sessions::wait_for_end(&claim.server, database, PATIENCE).await?;
+    if !sessions.is_empty() {
+        return Err(RestoreError::InUse { database: database.clone(), sessions });
+    }
     let incoming = claim.look_beside(incoming.clone()).await?;
     let outgoing = claim.look_at_target(free_suffix(claim).await?).await?;
     claim.record.swap = Some(Swap { incoming, outgoing });

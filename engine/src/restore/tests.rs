@@ -137,7 +137,7 @@ async fn what_was_there_is_kept_closed_and_can_be_given_back_again_and_again() {
         assert_eq!((place.databases(), place.files()), (2, 3), "one former pair and the record");
     }
     for mark in ["second", "third", "second"] {
-        let undone = undo(&place.config(), &place.target(), Identity::Copy, &Run::default()).await.unwrap();
+        let undone = undo(&place.config(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
         assert_eq!((place.marks(), place.listed()), (both(mark), vec![NAME.to_owned()]));
         let former = undone.former.unwrap();
         assert!(former.database.unwrap().starts_with(&format!("{NAME}_before_20")));
@@ -249,11 +249,11 @@ async fn halves_are_replaced_and_given_back_as_halves() {
         leftovers::remove(&mut claim).await;
         drop(claim);
         assert_eq!(place.marks(), both("whole"));
-        undo(&place.config(), &place.target(), Identity::Copy, &Run::default()).await.unwrap();
+        undo(&place.config(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
         assert_eq!(place.marks(), half);
-        undo(&place.config(), &place.target(), Identity::Copy, &Run::default()).await.unwrap();
+        undo(&place.config(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
         assert_eq!(place.marks(), both("whole"));
-        undo(&place.config(), &place.target(), Identity::Copy, &Run::default()).await.unwrap();
+        undo(&place.config(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
         let claim = place.claim().await;
         let former = Former::of(&claim).unwrap().database.unwrap();
         for name in [NAME, &former] {
@@ -273,7 +273,10 @@ async fn a_session_that_may_not_be_ended_keeps_the_target_as_it_was() {
     let superuser = place.cluster.connect_as(SUPERUSER, NAME).await;
     let error = swap(&mut claim, &suffix).await.unwrap_err();
     let explained = crate::error::explain(&error);
-    assert!(explained.hint.as_ref().is_some_and(|hint| hint.contains("pg_signal_backend")), "{explained:?}");
+    assert!(
+        explained.hint.as_ref().is_some_and(|hint| hint.contains("pg_terminate_backend") && hint.contains("--wait")),
+        "{explained:?}"
+    );
     assert_eq!((place.marks(), place.listed()), (both("old"), vec![NAME.to_owned()]));
     superuser.simple_query("SELECT 1").await.unwrap();
     assert_eq!(claim.record.swap, None);
@@ -337,7 +340,7 @@ async fn what_runs_is_left_alone_and_what_is_not_ours_too() {
     let record = fs::read_to_string(&path).unwrap();
     let system = place.cluster.psql_as(SUPERUSER, SUPERUSER, "SELECT system_identifier FROM pg_control_system()");
     fs::write(&path, record.replace(system.trim(), "another")).unwrap();
-    let error = undo(&place.config(), &place.target(), Identity::Copy, &Run::default()).await.unwrap_err();
+    let error = undo(&place.config(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap_err();
     assert!(crate::error::explain(&error).to_string().contains("nothing is kept"), "{error:?}");
     assert_eq!(place.databases(), 3);
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::claim::Claim;
+use super::guard::sessions;
 use super::obstacle::require_none;
 use super::swap::swap;
 use super::{Former, Identity, RestoreError, guard, leftovers};
@@ -23,17 +24,41 @@ pub struct Undone {
     pub duration: Duration,
 }
 
+/// Waits for the end of sessions that the role may not end, where that is wanted.
+pub(super) async fn wait_for_sessions(claim: &Claim, wait: Option<Duration>, run: &Run) -> Result<(), RestoreError> {
+    let (Some(wait), database) = (wait, &claim.names.database) else { return Ok(()) };
+    let sessions = sessions::wait_for_end(&claim.server, database, Duration::ZERO).await?;
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    let who = sessions::described(&sessions);
+    run.progress.warn(&format!("waiting up to {} s for the end of sessions on {database:?}: {who}", wait.as_secs()));
+    sessions::wait_for_end(&claim.server, database, wait).await.map(|_| ()).map_err(RestoreError::from)
+}
+
 /// Gives a target back what it was before the last restore, and keeps what it is now in its place.
 ///
 /// # Errors
 /// [`Error::Refused`] where what the target is now looks like production and that was not meant, else whatever failed first, as the
-/// cause of [`Error::Verb`]; the target is then as it was.
-pub async fn undo(config: &Config, target: &Target, identity: Identity, run: &Run) -> Result<Undone, Error> {
-    let result = give_back(config, target, identity, run).await;
+/// cause of [`Error::Verb`]; the target is then as it was. `wait`: how long the end of sessions is waited for that the role may not end.
+pub async fn undo(
+    config: &Config,
+    target: &Target,
+    identity: Identity,
+    wait: Option<Duration>,
+    run: &Run,
+) -> Result<Undone, Error> {
+    let result = give_back(config, target, identity, wait, run).await;
     result.map_err(|error| error.during(format!("undo the last restore to {}", target.name)))
 }
 
-async fn give_back(config: &Config, target: &Target, identity: Identity, run: &Run) -> Result<Undone, Error> {
+async fn give_back(
+    config: &Config,
+    target: &Target,
+    identity: Identity,
+    wait: Option<Duration>,
+    run: &Run,
+) -> Result<Undone, Error> {
     let started = Instant::now();
     let mut claim = run.until_cancelled(Claim::take(target, run)).await?;
     let cleared = leftovers::clear(&mut claim, run).await?;
@@ -51,6 +76,7 @@ async fn give_back(config: &Config, target: &Target, identity: Identity, run: &R
     }
     let admit = async { require_none(guard::before_undo(config, target, identity, &claim.server).await?) };
     run.until_cancelled(admit).await?;
+    run.until_cancelled(async { Ok(wait_for_sessions(&claim, wait, run).await?) }).await?;
     swap(&mut claim, &kept.suffix).await?;
     let left = leftovers::remove(&mut claim).await.left;
     Ok(Undone { former: Former::of(&claim), cleared, warnings: left, duration: started.elapsed() })

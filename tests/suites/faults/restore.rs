@@ -114,7 +114,7 @@ async fn a_role_that_may_not_create_databases_or_extensions() {
     assert!(
         run.stderr.contains("in the way: the database has the extension dblink, which on this server only a superuser")
     );
-    assert!(run.stderr.contains("hint: ALTER ROLE \"odoo\" CREATEDB"), "{}", run.stderr);
+    assert!(run.stderr.contains("run `ALTER ROLE \"odoo\" CREATEDB"), "{}", run.stderr);
     assert_failed(run, "in the way: the role \"odoo\" may not create databases");
     assert_nothing_restored(&project);
     let doctor = program.run(["doctor"]).await.expect_code(1);

@@ -32,7 +32,7 @@ pub(in crate::config) const NEUTRAL: &[Key] = &[
     Key {
         name: "addons_path",
         kind: "array of paths",
-        default: "`addons_path` of odoo.conf",
+        default: "`addons_path` of odoo.conf, else the place of Odoo's own packages",
         about: "Folders with Odoo's modules, whose `data/neutralize.sql` are run where there is no `odoo_bin`",
         example: "[\"/usr/lib/python3/dist-packages/odoo/addons\"]",
         also: &["addons", "modules"],

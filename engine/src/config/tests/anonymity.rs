@@ -39,7 +39,7 @@ fn what_cannot_be_meant_is_told() {
     assert_eq!(
         section("columns = { 'res_partner.x' = 'naem' }"),
         [
-            "c.toml:6: [target.t.anonymize] `columns`: res_partner.x: expected one of name, email, login, phone, street, city, zip, account, tax_number, identifier, url, ip, message_id, file_name, text, html, value, date, empty, found \"naem\"; did you mean `name`?"
+            "c.toml:6: [target.t.anonymize] `columns`: res_partner.x: expected one of name, email, login, phone, street, city, zip, account, tax_number, identifier, url, ip, message_id, file_name, text, html, value, date, domain, empty, found \"naem\"; did you mean `name`?"
         ]
     );
     assert_eq!(

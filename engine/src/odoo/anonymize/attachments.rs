@@ -4,14 +4,19 @@ use serde::Serialize;
 use sha1::{Digest as _, Sha1};
 use tokio_util::sync::CancellationToken;
 
+use super::columns::TableName;
 use super::error::AnonymizeError;
+use super::table::WithoutTriggers;
 use crate::config::{Anonymize, nearest};
 use crate::filestore::{FileName, FilestoreError, Names, NewFilestore, remove_others};
 use crate::odoo::tables::Tables;
-use crate::postgres::{PostgresError, Session};
+use crate::postgres::{PostgresError, Session, quote};
 
 /// Models whose attachments are replaced, as one of PostgreSQL's regular expressions.
 pub(super) const MODELS: &str = r"^(res\.(partner|users|partner\.bank)|hr\..*|crm\.lead|account\.(move|invoice|payment|bank\.statement|bank\.statement\.line)|sale\.order|purchase\.order|stock\.picking|pos\.order|mail\.(?!template).*|discuss\..*|whatsapp\.message|snailmail\.letter|calendar\.event|project\.(project|task|update)|helpdesk\.ticket|repair\.order|fleet\..*|sign\..*|documents\.document|knowledge\.article|note\.note|event\.registration|survey\.user_input.*|payment\.(transaction|token)|approval\.request|base_import\.import)$";
+
+/// Models of which what people uploaded is replaced, and their own pictures stay.
+pub(super) const UPLOADS_OF: &str = r"^product\.(template|product|document)$";
 
 /// What a content is replaced by.
 struct Placeholder {
@@ -65,7 +70,12 @@ pub struct AttachmentsOf {
 }
 
 /// Holds the models that the configuration adds and keeps against those that there are.
-pub(super) async fn check(session: &Session, tables: &Tables, settings: &Anonymize) -> Result<(), AnonymizeError> {
+pub(super) async fn check(
+    session: &Session,
+    tables: &Tables,
+    settings: &Anonymize,
+    odoo: &str,
+) -> Result<(), AnonymizeError> {
     let added = settings.attachments.iter().map(|name| ("attachments", name));
     let kept = settings.keep_attachments.iter().map(|name| ("keep", name));
     let named: Vec<_> = added.chain(kept).collect();
@@ -75,7 +85,7 @@ pub(super) async fn check(session: &Session, tables: &Tables, settings: &Anonymi
     let mut models = Vec::new();
     for (table, column) in [("ir_model", "model"), ("ir_attachment", "res_model")] {
         if tables.have(table, &[column]) {
-            let query = format!("SELECT DISTINCT {column}::text FROM public.{table} WHERE {column} <> ''");
+            let query = format!("SELECT DISTINCT {column}::text FROM {}.{table} WHERE {column} <> ''", quote(odoo));
             let rows = session.query(&query, &[]).await.map_err(session.failed("read which models there are"))?;
             models.extend(rows.iter().map(|row| row.get::<_, String>(0)));
         }
@@ -95,8 +105,11 @@ pub(super) async fn replace(
     tables: &Tables,
     filestore: NewFilestore,
     settings: &Anonymize,
+    odoo: &str,
 ) -> Result<AnonymizedAttachments, AnonymizeError> {
-    let columns = ["res_model", "type", "url", "db_datas", "store_fname", "checksum", "file_size", "mimetype"];
+    let table = format!("{}.ir_attachment", quote(odoo));
+    let columns =
+        ["res_model", "res_field", "type", "url", "db_datas", "store_fname", "checksum", "file_size", "mimetype"];
     if !tables.have("ir_attachment", &columns) {
         return Ok(AnonymizedAttachments::default());
     }
@@ -107,7 +120,7 @@ pub(super) async fn replace(
     let sizes: Vec<_> = placeholders.iter().map(|(one, _)| one.content.len() as i64).collect();
     // What lies in somebody's bucket is read from there no more; a link leads nowhere.
     let statement = format!(
-        "UPDATE ir_attachment a SET
+        "UPDATE {table} a SET
              store_fname = CASE WHEN a.type = 'url' THEN a.store_fname ELSE left(p.sha1, 2) || '/' || p.sha1 END,
              checksum = CASE WHEN a.type = 'url' THEN a.checksum ELSE p.sha1 END,
              file_size = CASE WHEN a.type = 'url' THEN a.file_size ELSE p.size END,
@@ -115,17 +128,20 @@ pub(super) async fn replace(
              url = CASE WHEN a.type = 'url' THEN pg_temp.fake_url(a.url) WHEN a.type = 'binary' THEN a.url END,
              type = CASE WHEN a.type = 'url' THEN 'url' ELSE 'binary' END,
              db_datas = NULL
-         FROM unnest($4::text[], $5::text[], $6::text[], $7::bigint[]) WITH ORDINALITY AS p (types, mimetype, sha1, size, number)
+         FROM unnest($5::text[], $6::text[], $7::text[], $8::bigint[]) WITH ORDINALITY AS p (types, mimetype, sha1, size, number)
          WHERE {CHOSEN} AND p.number = (
-             SELECT min(number) FROM unnest($4::text[]) WITH ORDINALITY AS t (types, number) WHERE coalesce(a.mimetype, '') ~ t.types)"
+             SELECT min(number) FROM unnest($5::text[]) WITH ORDINALITY AS t (types, number) WHERE coalesce(a.mimetype, '') ~ t.types)"
     );
-    let (replaced, left) = counts(session, settings).await?;
+    let (replaced, left) = counts(session, settings, &table).await?;
     let failed = || session.failed("replace attachments by placeholders");
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
-        [&MODELS, &settings.attachments, &settings.keep_attachments, &types, &mimetypes, &sha1s, &sizes];
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 8] =
+        [&MODELS, &settings.attachments, &settings.keep_attachments, &UPLOADS_OF, &types, &mimetypes, &sha1s, &sizes];
+    let name = TableName { schema: odoo.into(), name: "ir_attachment".into(), is_odoos: true };
+    let quiet = WithoutTriggers::begin(session, &name).await?;
     session.execute(&statement, &parameters).await.map_err(failed())?;
+    quiet.commit().await?;
     let named =
-        session.query("SELECT DISTINCT store_fname::text FROM ir_attachment WHERE store_fname <> ''", &[]).await;
+        session.query(&format!("SELECT DISTINCT store_fname::text FROM {table} WHERE store_fname <> ''"), &[]).await;
     let named: Names<bool> = named.map_err(failed())?.iter().map(|row| (FileName::new(row.get(0)), true)).collect();
 
     let contents: Vec<_> =
@@ -150,11 +166,11 @@ pub(super) async fn replace(
     Ok(AnonymizedAttachments { replaced, left, ..done })
 }
 
-/// Which rows: `$1` is the pattern, `$2` what is added to it, `$3` what is taken from it. Uploads that belong to no record yet are somebody's all the same;
+/// Which rows: `$1` is the pattern, `$2` what is added to it, `$3` what is taken from it, `$4` the pattern of models of which only uploads count. Uploads that belong to no record yet are somebody's all the same;
 /// Odoo's own files, which belong to none either, have an address.
 const CHOSEN: &str = "NOT coalesce(a.res_model = ANY($3::text[]), false) AND CASE
     WHEN coalesce(a.res_model, '') IN ('', '0') THEN coalesce(a.url, '') = '' OR a.type = 'url' AND a.url ~ '^https?://'
-    ELSE a.res_model ~ $1 OR a.res_model = ANY($2::text[]) END";
+    ELSE a.res_model ~ $1 OR a.res_model = ANY($2::text[]) OR a.res_model ~ $4 AND a.res_field IS NULL END";
 
 fn sha1(content: &[u8]) -> String {
     FileName::Sha1(Sha1::digest(content).into()).to_string().split_off(3)
@@ -164,10 +180,10 @@ fn sha1(content: &[u8]) -> String {
 async fn counts(
     session: &Session,
     settings: &Anonymize,
+    table: &str,
 ) -> Result<(Vec<AttachmentsOf>, Vec<AttachmentsOf>), PostgresError> {
-    let query =
-        format!("SELECT coalesce(a.res_model, ''), count(*), {CHOSEN} FROM ir_attachment a GROUP BY 1, 3 ORDER BY 1");
-    let rows = session.query(&query, &[&MODELS, &settings.attachments, &settings.keep_attachments]).await;
+    let query = format!("SELECT coalesce(a.res_model, ''), count(*), {CHOSEN} FROM {table} a GROUP BY 1, 3 ORDER BY 1");
+    let rows = session.query(&query, &[&MODELS, &settings.attachments, &settings.keep_attachments, &UPLOADS_OF]).await;
     let rows = rows.map_err(session.failed("count attachments"))?;
     let (mut replaced, mut left) = (Vec::new(), Vec::new());
     for row in &rows {

@@ -144,6 +144,10 @@ CREATE FUNCTION pg_temp.fake_html(value text) RETURNS text LANGUAGE sql STABLE A
     SELECT '<p>Anonymized</p>'
 $$;
 
+CREATE FUNCTION pg_temp.fake_domain(value text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT '[]'
+$$;
+
 -- Its ending says what it is, and not whose.
 CREATE FUNCTION pg_temp.fake_file_name(value text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE

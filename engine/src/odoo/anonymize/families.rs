@@ -13,23 +13,30 @@ pub(super) struct Family {
     pub(super) fake: Fake,
     /// Rows that stay as they are.
     pub(super) unless: Option<&'static Unless>,
+    /// Whether what the columns hold is a person's or a company's own, to be sought in every other column: not the name of a
+    /// record that may be anything.
+    pub(super) is_sought: bool,
 }
 
 /// A condition on a row.
 #[derive(Debug)]
 pub(super) struct Unless {
-    /// SQL; `{column}` is the column.
+    /// SQL; `{column}` is the column, `{odoo}` the schema of Odoo's tables.
     pub(super) condition: &'static str,
     /// What it is about, in the documentation's words.
     pub(super) about: &'static str,
 }
 
 const fn all(tables: &'static str, columns: &'static str, fake: Fake) -> Family {
-    Family { tables, columns, fake, unless: None }
+    Family { tables, columns, fake, unless: None, is_sought: true }
+}
+
+const fn quiet(tables: &'static str, columns: &'static str, fake: Fake) -> Family {
+    Family { tables, columns, fake, unless: None, is_sought: false }
 }
 
 const fn some(tables: &'static str, columns: &'static str, fake: Fake, unless: &'static Unless) -> Family {
-    Family { tables, columns, fake, unless: Some(unless) }
+    Family { tables, columns, fake, unless: Some(unless), is_sought: true }
 }
 
 /// Logins that every database has and that name nobody.
@@ -39,7 +46,7 @@ const ODOOS_OWN: Unless = Unless {
 };
 
 const ADMINISTRATOR: Unless = Unless {
-    condition: "login = 'admin' OR id IN (SELECT res_id FROM public.ir_model_data WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users')",
+    condition: "login = 'admin' OR id IN (SELECT res_id FROM {odoo}.ir_model_data WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users')",
     about: "the administrator",
 };
 
@@ -53,6 +60,11 @@ const TECHNICAL: Unless =
 const OF_A_MODULE: Unless = Unless {
     condition: r"module IN (SELECT name FROM public.ir_module_module) OR model !~ '^(res\.(partner|users)|hr\.|crm\.)'",
     about: "those of modules, or of other models than people's",
+};
+
+const FILTER_OF_A_MODULE: Unless = Unless {
+    condition: "id IN (SELECT res_id FROM {odoo}.ir_model_data WHERE model = 'ir.filters' AND module IN (SELECT name FROM {odoo}.ir_module_module))",
+    about: "those of modules",
 };
 
 /// Any table but those of Odoo's own machinery, of geography, and of templates.
@@ -72,7 +84,10 @@ pub(super) const FAMILIES: &[Family] = &[
     some("^res_users$", "^(password|password_crypt|totp_secret)$", Fake::Empty, &ADMINISTRATOR),
     all("^res_users$", "^signature$", Fake::Html),
     all("^res_users$", "^oauth_uid$", Fake::Identifier),
-    all("^(res_company|stock_warehouse|resource_resource|website)$", "^name$", Fake::Name),
+    all("^res_company$", "^name$", Fake::Name),
+    quiet("^(stock_warehouse|resource_resource|website)$", "^name$", Fake::Name),
+    all("^res_partner$", "^function$", Fake::Text),
+    all("^res_partner_category$", "^name$", Fake::Text),
     all("^res_company$", "^(company_details|report_header|report_footer)$", Fake::Html),
     // Employees and applicants.
     all(
@@ -107,11 +122,17 @@ pub(super) const FAMILIES: &[Family] = &[
         Fake::Html,
     ),
     all("^crm_lead$", "^email_domain_criterion$", Fake::Email),
+    all("^crm_lead$", "^function$", Fake::Text),
+    all("^project_tags$", "^name$", Fake::Text),
+    all("^mailing_list$", "^name$", Fake::Text),
+    all("^mailing_(mailing|trace)$", "^(subject|preview|sms_subject|body_plaintext)$", Fake::Text),
+    all("^mailing_mailing$", "^(body_html|body_arch)$", Fake::Html),
+    all("^mailing_mailing$", "^mailing_domain$", Fake::Domain),
     all("^calendar_event$", "^(name|location)$", Fake::Text),
     all("^calendar_event$", "^videocall_location$", Fake::Url),
     all("^calendar_attendee$", "^common_name$", Fake::Name),
     all("^(rating_rating)$", "^(feedback|publisher_comment)$", Fake::Text),
-    all("^(rating_rating)$", "^(res_name|parent_res_name)$", Fake::Name),
+    quiet("^(rating_rating)$", "^(res_name|parent_res_name)$", Fake::Name),
     all(
         "^(mailing_contact|mail_mass_mailing_contact|event_registration|website_visitor|mail_guest)$",
         "^name$",
@@ -137,6 +158,8 @@ pub(super) const FAMILIES: &[Family] = &[
         Fake::Html,
     ),
     all("^(sale_order|purchase_order)$", "^(client_order_ref|partner_ref)$", Fake::Text),
+    all("^(sale_order_line|purchase_order_line)$", "^name$", Fake::Text),
+    all("^pos_order_line$", "^(customer_note|note)$", Fake::Text),
     all("^payment_transaction$", "^(provider_reference|acquirer_reference)$", Fake::Identifier),
     all("^payment_transaction$", "^(state_message|html_3ds|callback_res_name)$", Fake::Text),
     all("^payment_token$", "^(name|payment_details|provider_ref|acquirer_ref)$", Fake::Identifier),
@@ -144,7 +167,7 @@ pub(super) const FAMILIES: &[Family] = &[
     // Messages.
     all("^(mail_message|mail_message_translation|mail_scheduled_message)$", "^body$", Fake::Html),
     all("^(mail_message|mail_mail|mail_scheduled_message)$", "^subject$", Fake::Text),
-    all("^mail_message$", "^record_name$", Fake::Name),
+    quiet("^mail_message$", "^record_name$", Fake::Name),
     all("^(mail_message|mail_mail)$", "^(message_id|references)$", Fake::MessageId),
     all("^mail_mail$", "^body_html$", Fake::Html),
     all("^mail_mail$", "^headers$", Fake::Empty),
@@ -152,8 +175,8 @@ pub(super) const FAMILIES: &[Family] = &[
     all("^mail_tracking_value$", "^(old|new)_value_(char|text)$", Fake::Value),
     all("^mail_activity$", "^summary$", Fake::Text),
     all("^mail_activity$", "^(note|feedback)$", Fake::Html),
-    all("^mail_activity$", "^res_name$", Fake::Name),
-    all("^(mail_channel|discuss_channel)$", "^(name|anonymous_name)$", Fake::Name),
+    quiet("^mail_activity$", "^res_name$", Fake::Name),
+    quiet("^(mail_channel|discuss_channel)$", "^(name|anonymous_name)$", Fake::Name),
     all("^(mail_channel|discuss_channel)$", "^description$", Fake::Text),
     all("^mail_alias$", "^(alias_name|alias_full_name)$", Fake::Login),
     some("^mail_template$", "^(email_from|email_to|email_cc|reply_to)$", Fake::Email, &EXPRESSION),
@@ -164,14 +187,17 @@ pub(super) const FAMILIES: &[Family] = &[
     some("^ir_attachment$", "^name$", Fake::FileName, &TECHNICAL),
     all("^ir_attachment$", "^(description|index_content)$", Fake::Empty),
     some("^ir_model_data$", "^name$", Fake::Identifier, &OF_A_MODULE),
+    some("^ir_filters$", "^name$", Fake::Text, &FILTER_OF_A_MODULE),
+    some("^ir_filters$", "^domain$", Fake::Domain, &FILTER_OF_A_MODULE),
     // Any module's.
     all(ANY, "(^|_)ip(_address)?$", Fake::Ip),
+    all(ANY, "(^|_)(message_id|in_reply_to)$", Fake::MessageId),
     all(
         ANY,
         "(^|_)e?mail_(from|to|cc|bcc)$|(^|_)email(_(normalized|formatted|sanitized|address|account|[0-9]))?$|^reply_to$",
         Fake::Email,
     ),
-    all(ANY, "(^|_)(phone|telephone|mobile|fax)(_number)?(_(sanitized|formatted|[0-9]))?$", Fake::Phone),
+    all(ANY, "(^|_)(phone|telephone|mobile|fax)(_number)?(_(sanitized|formatted|[0-9]))?$|^sms_number$", Fake::Phone),
     all(
         ANY,
         "(^|_)(street[0-9]?|street_?(name|number[0-9]?)|address|contact_address(_complete|_inline)?|house_number)$",
@@ -184,7 +210,7 @@ pub(super) const FAMILIES: &[Family] = &[
     all(ANY, "(^|_)(vat|tin|tax_id|company_registry|fiscal_code|codice_fiscale|siret|siren)$", Fake::TaxNumber),
     all(
         ANY,
-        "(^|_)((acc_holder|partner|contact|customer|author|signer|recipient|guest|visitor|driver|employee|first|last|middle|family)_name|(first|last|middle|sur|nick)name[0-9]?|signed_by|emergency_contact)$",
+        "(^|_)((acc_holder|partner|contact|customer|company|author|signer|recipient|guest|visitor|driver|employee|first|last|middle|family)_name|(first|last|middle|sur|nick)name[0-9]?|signed_by|emergency_contact)$",
         Fake::Name,
     ),
     all(

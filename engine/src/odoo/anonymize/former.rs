@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::columns::TableName;
 use super::error::AnonymizeError;
-use crate::odoo::tables::table_in_sql;
 use crate::postgres::{PostgresError, Session, quote};
 
 /// How long others are waited for. Nobody but the server itself has to do with a copy that has no name yet.
@@ -11,14 +11,17 @@ const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
 
 /// Waits until the server may remove what was changed up to now. It keeps every row that a transaction somewhere could still want to see as it was, and copies
 /// such rows even when it writes a table anew.
-pub(super) async fn wait_until_removable(session: &Session) -> Result<(), AnonymizeError> {
+pub(super) async fn wait_until_removable(session: &Session, odoo: &str) -> Result<(), AnonymizeError> {
     let failed = || session.failed("see whether changed rows can be removed");
-    let probe = "CREATE TABLE public.odoo_backup_probe AS SELECT 1 AS row; DELETE FROM public.odoo_backup_probe";
-    session.batch_execute(probe).await.map_err(failed())?;
+    let probe = format!("{}.odoo_backup_probe", quote(odoo));
+    session
+        .batch_execute(&format!("CREATE TABLE {probe} AS SELECT 1 AS row; DELETE FROM {probe}"))
+        .await
+        .map_err(failed())?;
     let started = Instant::now();
     loop {
-        session.batch_execute("VACUUM FULL public.odoo_backup_probe").await.map_err(failed())?;
-        let size = session.query_one("SELECT pg_relation_size('public.odoo_backup_probe')", &[]).await;
+        session.batch_execute(&format!("VACUUM FULL {probe}")).await.map_err(failed())?;
+        let size = session.query_one("SELECT pg_catalog.pg_relation_size(pg_catalog.to_regclass($1))", &[&probe]).await;
         if size.map_err(failed())?.get::<_, i64>(0) == 0 {
             break;
         }
@@ -27,12 +30,12 @@ pub(super) async fn wait_until_removable(session: &Session) -> Result<(), Anonym
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    Ok(session.batch_execute("DROP TABLE public.odoo_backup_probe").await.map_err(failed())?)
+    Ok(session.batch_execute(&format!("DROP TABLE {probe}")).await.map_err(failed())?)
 }
 
 /// Writes a table and its indexes anew, without what was removed, and has the planner look at it again.
-pub(super) async fn write_anew(session: &Session, table: &str) -> Result<(), PostgresError> {
-    let statement = format!("VACUUM (FULL, ANALYZE) {}", table_in_sql(table));
+pub(super) async fn write_anew(session: &Session, table: &TableName) -> Result<(), PostgresError> {
+    let statement = format!("VACUUM (FULL, ANALYZE) {}", table.sql());
     session.batch_execute(&statement).await.map_err(session.failed(format!("write {table} anew")))
 }
 

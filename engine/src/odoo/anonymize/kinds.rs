@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::odoo::tables::Column;
+use super::columns::Column;
 use crate::postgres::quote;
 
 /// The functions that make them.
@@ -48,6 +48,8 @@ pub enum Fake {
     Value,
     /// A day between 1950 and 1999.
     Date,
+    /// A condition of a filter: `[]`, which is true of everything.
+    Domain,
     /// Nothing.
     Empty,
 }
@@ -57,7 +59,7 @@ const WORD: &str = "([bdfghklmnprstvwz][aeio]){3}";
 
 impl Fake {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Name,
         Self::Email,
         Self::Login,
@@ -76,6 +78,7 @@ impl Fake {
         Self::Html,
         Self::Value,
         Self::Date,
+        Self::Domain,
         Self::Empty,
     ];
 
@@ -100,6 +103,7 @@ impl Fake {
             Self::Html => "html",
             Self::Value => "value",
             Self::Date => "date",
+            Self::Domain => "domain",
             Self::Empty => "empty",
         }
     }
@@ -136,7 +140,9 @@ impl Fake {
                 (true, false) => "''".into(),
             },
             _ if is_json(column) => {
-                let fake = self.call("value #>> '{}'");
+                // Two that differ in their case would be the same in every language, and the column holds each but once.
+                let exact = |value: &str| if column.unique { format!("md5({value})") } else { value.to_owned() };
+                let fake = self.call(&exact("value #>> '{}'"));
                 // Translations, or the values of several companies.
                 format!(
                     "(CASE jsonb_typeof({name}::jsonb)
@@ -146,7 +152,7 @@ impl Fake {
                                  WHEN 'boolean' THEN value ELSE 'null' END)
                              FROM jsonb_each({name}::jsonb))
                          WHEN 'string' THEN to_jsonb({string}) ELSE 'null' END)::{kind}",
-                    string = self.call(&format!("{name}::jsonb #>> '{{}}'")),
+                    string = self.call(&exact(&format!("{name}::jsonb #>> '{{}}'"))),
                 )
             }
             _ => {
@@ -223,6 +229,7 @@ impl Fake {
             Self::FileName => format!(r"{WORD}-({WORD}){{2}}(\.[a-z0-9]{{1,5}})?"),
             Self::Text => format!("[BDFGHKLMNPRSTVWZ][aeio]([bdfghklmnprstvwz][aeio]){{2}}( {WORD}){{2}}"),
             Self::Html => "<p>Anonymized</p>".into(),
+            Self::Domain => r"\[\]".into(),
             Self::Value => format!("({email}|{phone}|{name})"),
             Self::Date | Self::Empty => return None,
         };
@@ -239,7 +246,7 @@ impl Fake {
 }
 
 pub(super) fn is_text(column: &Column) -> bool {
-    ["varchar", "text", "bpchar"].contains(&column.kind.as_str())
+    ["varchar", "text", "bpchar", "citext"].contains(&column.kind.as_str())
 }
 
 pub(super) fn is_json(column: &Column) -> bool {

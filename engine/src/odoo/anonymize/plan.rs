@@ -1,10 +1,10 @@
 //! Which columns of a database get which fakes: those of the families, and what the operator says.
 
+use super::columns::{COLUMNS, Column, TableName};
 use super::error::AnonymizeError;
-use super::families::{EMPTIED, FAMILIES, Unless};
-use super::kinds::{Fake, is_json, is_text};
+use super::families::{EMPTIED, FAMILIES, Family, Unless};
+use super::kinds::Fake;
 use crate::config::{Anonymize, nearest};
-use crate::odoo::tables::{COLUMNS, Column};
 use crate::postgres::{PostgresError, Session, quote};
 
 /// A column whose values are replaced.
@@ -13,18 +13,17 @@ pub(super) struct Planned {
     pub(super) column: Column,
     pub(super) fake: Fake,
     /// Rows that stay as they are, and the condition on them.
-    pub(super) unless: Option<&'static Unless>,
+    pub(super) unless: Option<(&'static Unless, String)>,
+    /// Whether what it holds is sought in all other columns.
+    pub(super) is_sought: bool,
 }
 
 impl Planned {
     /// The condition on rows whose value is replaced.
     pub(super) fn condition(&self) -> String {
         let present = self.fake.present(&self.column);
-        match self.unless {
-            Some(unless) => {
-                let unless = unless.condition.replace("{column}", &quote(&self.column.name));
-                format!("({present} AND ({unless}) IS NOT TRUE)")
-            }
+        match &self.unless {
+            Some((_, unless)) => format!("({present} AND ({unless}) IS NOT TRUE)"),
             None => format!("({present})"),
         }
     }
@@ -47,11 +46,9 @@ impl Planned {
 /// A table, and what is done to it.
 #[derive(Debug)]
 pub(super) struct Table {
-    pub(super) name: String,
+    pub(super) name: TableName,
     /// Columns that are replaced.
     pub(super) planned: Vec<Planned>,
-    /// Columns of text that are not.
-    pub(super) others: Vec<Column>,
 }
 
 /// What is done to a database.
@@ -60,13 +57,15 @@ pub(super) struct Plan {
     /// The largest first.
     pub(super) tables: Vec<Table>,
     /// Tables that are emptied.
-    pub(super) emptied: Vec<&'static str>,
+    pub(super) emptied: Vec<TableName>,
+    /// Columns that the configuration keeps, and that are searched for nobody.
+    pub(super) kept: Vec<Column>,
 }
 
 impl Plan {
     /// Holds the families and the configuration against the columns that there are.
-    pub(super) async fn make(session: &Session, settings: &Anonymize) -> Result<Self, AnonymizeError> {
-        let found = find(session).await?;
+    pub(super) async fn make(session: &Session, settings: &Anonymize, odoo: &str) -> Result<Self, AnonymizeError> {
+        let found = find(session, odoo).await?;
         let named = |name: &str| found.iter().find(|(column, _)| column.full_name() == name).map(|(column, _)| column);
         let unknown = |key, name: &str| {
             let names: Vec<_> = found.iter().map(|(column, _)| column.full_name()).collect();
@@ -92,57 +91,45 @@ impl Plan {
                 return Err(AnonymizeError::NothingToKeep { name: name.clone() });
             }
         }
-        let emptied: Vec<_> =
-            EMPTIED.iter().copied().filter(|name| found.iter().any(|(column, _)| column.table == *name)).collect();
         let mut tables: Vec<Table> = Vec::new();
+        let mut kept = Vec::new();
         for (column, families) in found {
             if tables.last().is_none_or(|table| table.name != column.table) {
-                tables.push(Table { name: column.table.clone(), planned: Vec::new(), others: Vec::new() });
+                tables.push(Table { name: column.table.clone(), planned: Vec::new() });
             }
             let Some(table) = tables.last_mut() else { continue };
             let name = column.full_name();
             let wanted = settings.columns.iter().find(|(one, _)| *one == name).map(|(_, fake)| *fake);
-            let planned = match wanted {
-                Some(fake) => Some((fake, None)),
-                None if settings.keep.contains(&name) => None,
-                None => of_family(&column, &families),
-            };
-            match planned {
-                Some((fake, unless)) => table.planned.push(Planned { column, fake, unless }),
-                None if (is_text(&column) || is_json(&column)) && !is_shipped(&column) => table.others.push(column),
-                None => {}
+            if let Some(fake) = wanted {
+                table.planned.push(Planned { column, fake, unless: None, is_sought: true });
+            } else if settings.keep.contains(&name) {
+                kept.push(column);
+            } else if let Some(family) = of_family(&column, &families) {
+                let condition = |unless: &Unless| {
+                    unless.condition.replace("{column}", &quote(&column.name)).replace("{odoo}", &quote(odoo))
+                };
+                let unless = family.unless.map(|unless| (unless, condition(unless)));
+                table.planned.push(Planned { fake: family.fake, unless, is_sought: family.is_sought, column });
             }
         }
-        tables.retain(|table| !emptied.contains(&table.name.as_str()));
-        Ok(Self { tables, emptied })
+        let is_emptied = |table: &Table| EMPTIED.contains(&table.name.name.as_str());
+        let emptied = tables.iter().filter(|table| is_emptied(table)).map(|table| table.name.clone()).collect();
+        tables.retain(|table| !is_emptied(table));
+        Ok(Self { tables, emptied, kept })
     }
 }
 
 /// The first of these families whose fake the column can hold.
-fn of_family(column: &Column, families: &[i64]) -> Option<(Fake, Option<&'static Unless>)> {
-    let families = families.iter().filter_map(|number| FAMILIES.get(usize::try_from(*number - 1).ok()?));
-    let family = families.into_iter().find(|family| family.fake.fits(column))?;
-    Some((family.fake, family.unless))
-}
-
-/// Whether it holds what modules bring along, whose texts are full of addresses that are nobody's.
-fn is_shipped(column: &Column) -> bool {
-    ["ir_model", "ir_module", "ir_ui"].iter().any(|prefix| column.table.starts_with(prefix))
-        || column.table.contains("template")
+fn of_family(column: &Column, families: &[i64]) -> Option<&'static Family> {
+    let mut families = families.iter().filter_map(|number| FAMILIES.get(usize::try_from(*number - 1).ok()?));
+    families.find(|family| family.fake.fits(column))
 }
 
 /// Every column, those of the largest table first, with the numbers of the families that it is of.
-async fn find(session: &Session) -> Result<Vec<(Column, Vec<i64>)>, PostgresError> {
-    let query = format!(
-        "SELECT c.*, ARRAY(
-             SELECT number FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS family (tables, columns, number)
-             WHERE c.relname ~ family.tables AND c.attname ~ family.columns ORDER BY number)
-         FROM ({COLUMNS}) c
-         ORDER BY pg_relation_size(to_regclass(format('public.%I', c.relname))) DESC, c.relname, c.attname"
-    );
+async fn find(session: &Session, odoo: &str) -> Result<Vec<(Column, Vec<i64>)>, PostgresError> {
     let tables: Vec<_> = FAMILIES.iter().map(|family| family.tables).collect();
     let columns: Vec<_> = FAMILIES.iter().map(|family| family.columns).collect();
-    let rows = session.query(&query, &[&tables, &columns]).await;
+    let rows = session.query(COLUMNS, &[&tables, &columns, &odoo]).await;
     let rows = rows.map_err(session.failed("look for columns about people"))?;
-    Ok(rows.iter().map(|row| (Column::of(row), row.get(6))).collect())
+    Ok(rows.iter().map(|row| (Column::of(row), row.get(8))).collect())
 }

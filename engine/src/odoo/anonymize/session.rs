@@ -31,8 +31,8 @@ impl Key {
     }
 }
 
-/// Odoo's tables behind what is the server's own.
-pub(super) const SEARCH_PATH: &str = "SET search_path = pg_catalog, public";
+/// All else is named in full: no operator and no function of the database's own is taken for one of the server's.
+const SEARCH_PATH: &str = "SET search_path = pg_catalog";
 
 /// Makes the functions and the key known to a session, and to no other.
 pub(super) async fn prepare(session: &Session, key: &Key, tuning: &Tuning) -> Result<(), PostgresError> {

@@ -1,22 +1,10 @@
 //! What is done to one table.
 
+use super::columns::TableName;
 use super::error::Left;
 use super::plan::{Planned, Table};
 use super::{AnonymizedColumn, AnonymizedTable};
-use crate::odoo::tables::{Column, table_in_sql};
 use crate::postgres::{PostgresError, Session, quote};
-
-/// An e-mail address that is no fake.
-const ADDRESS: &str = r"[A-Za-z0-9._%+-]@(?!example\.com\M)([A-Za-z0-9-]+\.)+[A-Za-z]{2,}";
-
-/// What a table still holds.
-#[derive(Debug, Default)]
-pub(super) struct Remains {
-    /// Columns that hold what is no fake and should be one.
-    pub(super) originals: Vec<Left>,
-    /// Other columns that hold e-mail addresses.
-    pub(super) addresses: Vec<Left>,
-}
 
 /// Replaces what is to be replaced in a table; `None` where that is nothing.
 pub(super) async fn replace(session: &Session, table: &Table) -> Result<Option<AnonymizedTable>, PostgresError> {
@@ -32,30 +20,23 @@ pub(super) async fn replace(session: &Session, table: &Table) -> Result<Option<A
         column: planned.column.name.clone(),
         kind: planned.fake,
         rows: *rows,
-        except: planned.unless.map(|unless| unless.about),
+        except: planned.unless.as_ref().map(|(unless, _)| unless.about),
     });
-    Ok(Some(AnonymizedTable { table: table.name.clone(), rows, columns: columns.collect() }))
+    Ok(Some(AnonymizedTable { table: table.name.to_string(), rows, columns: columns.collect() }))
 }
 
-/// Looks at what a table holds now.
-pub(super) async fn remains(session: &Session, table: &Table) -> Result<Remains, PostgresError> {
+/// Looks for what is no fake in a table and should be one.
+pub(super) async fn remains(session: &Session, table: &Table) -> Result<Vec<Left>, PostgresError> {
     let originals = table.planned.iter().filter_map(|planned| Some((&planned.column, planned.still_original()?)));
-    let mut conditions: Vec<(&Column, String)> = originals.collect();
-    let of_planned = conditions.len();
-    conditions.extend(table.others.iter().map(|column| {
-        let text = format!("{}::text", quote(&column.name));
-        (column, format!("strpos({text}, '@') > 0 AND {text} ~ '{ADDRESS}'"))
-    }));
-    let (columns, conditions): (Vec<_>, Vec<_>) = conditions.into_iter().unzip();
+    let (columns, conditions): (Vec<_>, Vec<_>) = originals.unzip();
     let counts = count(session, table, &conditions, "look for what is left in").await?;
-    let mut left = columns.iter().zip(counts).map(|(column, rows)| Left { column: column.full_name(), rows });
-    let originals = left.by_ref().take(of_planned).filter(|left| left.rows > 0).collect();
-    Ok(Remains { originals, addresses: left.filter(|left| left.rows > 0).collect() })
+    let left = columns.iter().zip(counts).map(|(column, rows)| Left { column: column.full_name(), rows });
+    Ok(left.filter(|left| left.rows > 0).collect())
 }
 
 /// Removes every row of a table, and returns how many there were.
-pub(super) async fn empty(session: &Session, table: &str) -> Result<u64, PostgresError> {
-    let statement = format!("DELETE FROM {}", table_in_sql(table));
+pub(super) async fn empty(session: &Session, table: &TableName) -> Result<u64, PostgresError> {
+    let statement = format!("DELETE FROM {}", table.sql());
     session.execute(&statement, &[]).await.map_err(session.failed(format!("empty {table}")))
 }
 
@@ -70,33 +51,56 @@ async fn count(
         return Ok(Vec::new());
     }
     let counts: Vec<_> = conditions.iter().map(|condition| format!("count(*) FILTER (WHERE {condition})")).collect();
-    let query = format!("SELECT ARRAY[{}] FROM {}", counts.join(", "), table_in_sql(&table.name));
+    let query = format!("SELECT ARRAY[{}] FROM {}", counts.join(", "), table.name.sql());
     let row = session.query_one(&query, &[]).await;
     let row = row.map_err(session.failed(format!("{action} {}", table.name)))?;
     let counts: Vec<i64> = row.get(0);
     Ok(counts.into_iter().map(i64::unsigned_abs).collect())
 }
 
-/// Replaces all columns at once. The database's own triggers do not run: what they would write down somewhere is what is to be forgotten.
-async fn update(session: &Session, table: &str, columns: &[&Planned]) -> Result<u64, PostgresError> {
-    let failed = || session.failed(format!("anonymize {table}"));
-    let name = table_in_sql(table);
-    let query = "SELECT tgname::text, CASE tgenabled WHEN 'A' THEN 'ALWAYS ' WHEN 'R' THEN 'REPLICA ' ELSE '' END
-         FROM pg_trigger WHERE tgrelid = to_regclass($1) AND NOT tgisinternal AND tgenabled <> 'D'";
-    let triggers = session.query(query, &[&name]).await.map_err(failed())?;
-    let triggers: Vec<(String, String)> =
-        triggers.iter().map(|row| (quote(row.get::<_, &str>(0)), row.get(1))).collect();
-    session.batch_execute("BEGIN").await.map_err(failed())?;
-    for (trigger, _) in &triggers {
-        session.batch_execute(&format!("ALTER TABLE {name} DISABLE TRIGGER {trigger}")).await.map_err(failed())?;
-    }
+/// Replaces all columns at once.
+async fn update(session: &Session, table: &TableName, columns: &[&Planned]) -> Result<u64, PostgresError> {
+    let name = table.sql();
     let assignments: Vec<_> = columns.iter().map(|planned| planned.assignment(&name)).collect();
     let conditions: Vec<_> = columns.iter().map(|planned| planned.condition()).collect();
     let statement = format!("UPDATE {name} SET {} WHERE {}", assignments.join(", "), conditions.join(" OR "));
-    let rows = session.execute(&statement, &[]).await.map_err(failed())?;
-    for (trigger, mode) in &triggers {
-        session.batch_execute(&format!("ALTER TABLE {name} ENABLE {mode}TRIGGER {trigger}")).await.map_err(failed())?;
-    }
-    session.batch_execute("COMMIT").await.map_err(failed())?;
+    let quiet = WithoutTriggers::begin(session, table).await?;
+    let rows = session.execute(&statement, &[]).await.map_err(session.failed(format!("anonymize {table}")))?;
+    quiet.commit().await?;
     Ok(rows)
+}
+
+/// A transaction in which the database's own triggers on a table do not run: what they would write down somewhere is what is to be forgotten.
+pub(super) struct WithoutTriggers<'a> {
+    session: &'a Session,
+    table: TableName,
+    /// Names and modes of those that are switched off.
+    triggers: Vec<(String, String)>,
+}
+
+impl<'a> WithoutTriggers<'a> {
+    pub(super) async fn begin(session: &'a Session, table: &TableName) -> Result<Self, PostgresError> {
+        let failed = || session.failed(format!("anonymize {table}"));
+        let name = table.sql();
+        let query = "SELECT tgname::text, CASE tgenabled WHEN 'A' THEN 'ALWAYS ' WHEN 'R' THEN 'REPLICA ' ELSE '' END
+             FROM pg_catalog.pg_trigger WHERE tgrelid = pg_catalog.to_regclass($1) AND NOT tgisinternal AND tgenabled <> 'D'";
+        let triggers = session.query(query, &[&name]).await.map_err(failed())?;
+        let triggers: Vec<(String, String)> =
+            triggers.iter().map(|row| (quote(row.get::<_, &str>(0)), row.get(1))).collect();
+        session.batch_execute("BEGIN; SET CONSTRAINTS ALL IMMEDIATE").await.map_err(failed())?;
+        for (trigger, _) in &triggers {
+            session.batch_execute(&format!("ALTER TABLE {name} DISABLE TRIGGER {trigger}")).await.map_err(failed())?;
+        }
+        Ok(Self { session, table: table.clone(), triggers })
+    }
+
+    pub(super) async fn commit(self) -> Result<(), PostgresError> {
+        let (session, name) = (self.session, self.table.sql());
+        let failed = || session.failed(format!("anonymize {}", self.table));
+        for (trigger, mode) in &self.triggers {
+            let enable = format!("ALTER TABLE {name} ENABLE {mode}TRIGGER {trigger}");
+            session.batch_execute(&enable).await.map_err(failed())?;
+        }
+        session.batch_execute("COMMIT").await.map_err(failed())
+    }
 }

@@ -1,4 +1,5 @@
 mod files;
+mod net;
 mod page;
 
 use std::collections::BTreeSet;
@@ -334,14 +335,6 @@ async fn triggers_write_nothing_down_and_are_as_they_were() {
 }
 
 #[tokio::test]
-async fn addresses_in_columns_that_nobody_named_are_told() {
-    let fixture = SmallDatabase::of_series("17.0");
-    fixture.sql("CREATE TABLE x_log (line text, more jsonb); INSERT INTO x_log VALUES ('mail to anna.berger@customer.example failed', '{}'), ('a@example.com', '[]')");
-    let report = fixture.anonymized(&seeded("seed")).await;
-    assert_eq!(report.addresses_left, [Left { column: "x_log.line".into(), rows: 1 }]);
-}
-
-#[tokio::test]
 async fn nobody_of_the_real_database_is_left() {
     let Some(odoo17) = Odoo17::find() else { return };
     let cluster = Cluster::start();
@@ -361,7 +354,8 @@ async fn nobody_of_the_real_database_is_left() {
     assert!(originals.len() > 200);
     let names = "SELECT count(DISTINCT lower(btrim(name))) FROM res_partner";
     let before = fixture.sql(names);
-    fixture.anonymized(&Anonymize::default()).await;
+    let report = fixture.anonymized(&Anonymize::default()).await;
+    assert!(report.warnings().is_empty(), "{:?}", report.warnings());
     assert_eq!(fixture.sql(names), before);
     assert_none_of(&originals, fixture.dump(&[]).as_bytes());
     assert_none_of(&originals, &fixture.files());

@@ -3,9 +3,11 @@
 use serde::Serialize;
 
 use super::credentials::Credentials;
-use super::einvoicing;
-use super::statements::CHECKS;
-use crate::odoo::tables::Tables;
+use super::error::NeutralizeError;
+use super::relations::Relations;
+use super::statements::{CHECKS, in_schema};
+use super::{einvoicing, outside};
+use crate::odoo::Schema;
 use crate::postgres::{PostgresError, Session};
 
 /// How many of what was found are named.
@@ -16,7 +18,7 @@ const EXAMPLES: usize = 5;
 pub struct Assertion {
     /// What must be so: `no active mail server but the dummy`.
     pub asserted: String,
-    /// Whether the database has the tables that it is about; `false` holds as well.
+    /// Whether the database has the tables that it is about; `false`: nothing was asked.
     pub applies: bool,
     /// How many things are otherwise; none is what it should be.
     pub found: u64,
@@ -26,38 +28,54 @@ pub struct Assertion {
 }
 
 impl Assertion {
-    fn of(asserted: impl Into<String>, mut examples: Vec<String>) -> Self {
+    pub(super) fn of(asserted: impl Into<String>, mut examples: Vec<String>) -> Self {
         let found = examples.len() as u64;
         examples.truncate(EXAMPLES);
         Self { asserted: asserted.into(), applies: true, found, examples }
     }
 
-    /// Whether it is as it should be.
+    /// Whether the database was asked, and is as it should be.
     pub fn holds(&self) -> bool {
-        self.found == 0
+        self.applies && self.found == 0
+    }
+
+    /// Whether the database is otherwise.
+    pub fn fails(&self) -> bool {
+        self.found > 0
     }
 }
 
 /// What the database had, and what it is to have instead.
-pub(super) struct Expected<'a> {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Expected {
     /// Every identity that the copy must not have.
-    pub(super) former_uuids: &'a [String],
+    pub(super) former_uuids: Vec<String>,
     /// The address that it must have.
-    pub(super) base_url: &'a str,
+    pub(super) base_url: String,
+    /// The mappings to roles of other servers that the original had, by their numbers.
+    pub(super) former_mappings: Vec<u32>,
 }
 
 /// Every assertion, in the order of the report.
+///
+/// # Errors
+/// [`NeutralizeError::CouldNotTell`] where what matters most cannot be asked.
 pub(super) async fn assert_neutral(
     session: &Session,
-    tables: &Tables,
+    schema: &Schema,
     credentials: &Credentials,
-    expected: &Expected<'_>,
-) -> Result<Vec<Assertion>, PostgresError> {
+    expected: &Expected,
+) -> Result<Vec<Assertion>, NeutralizeError> {
+    let relations = Relations::read(session, schema).await?;
+    relations.require_understood()?;
     let mut assertions: Vec<Assertion> = Vec::new();
     for check in CHECKS {
         let asserted = format!("no {}", check.none);
-        let applies = tables.have(check.table, check.columns);
-        let (found, examples) = if applies { ask(session, check.sql).await? } else { (0, Vec::new()) };
+        let applies = relations.can_read(check.table, check.columns);
+        let (found, examples) = match applies {
+            true => ask(session, &in_schema(check.sql, schema), &asserted).await?,
+            false => (0, Vec::new()),
+        };
         match assertions.iter_mut().find(|one| one.asserted == asserted) {
             Some(same) => {
                 same.applies |= applies;
@@ -68,19 +86,24 @@ pub(super) async fn assert_neutral(
             None => assertions.push(Assertion { asserted, applies, found, examples }),
         }
     }
-    assertions.push(Assertion::of("no switch of e-invoicing that means production", einvoicing::live(session).await?));
+    assertions.push(Assertion::of(
+        "no switch of e-invoicing that means production",
+        einvoicing::live(session, schema).await?,
+    ));
     assertions.push(Assertion::of("no credential or token left", credentials.left(session).await?));
-    let uuid = parameter(session, "database.uuid").await?;
+    assertions.push(outside::no_former_mappings(session, &expected.former_mappings).await?);
+    assertions.push(outside::no_active_jobs(session).await?);
+    let uuid = parameter(session, schema, "database.uuid").await?;
     let same = uuid.iter().filter(|uuid| expected.former_uuids.contains(uuid)).cloned().collect();
     assertions.push(Assertion::of("another `database.uuid` than the original's", missing_or(uuid.is_some(), same)));
-    let flag = parameter(session, "database.is_neutralized").await?;
+    let flag = parameter(session, schema, "database.is_neutralized").await?;
     let otherwise = flag.as_deref().filter(|flag| !flag.eq_ignore_ascii_case("true")).map(String::from);
     assertions.push(Assertion::of(
         "`database.is_neutralized` says so",
         missing_or(flag.is_some(), otherwise.into_iter().collect()),
     ));
-    let address = parameter(session, "web.base.url").await?;
-    let otherwise = address.iter().filter(|address| *address != expected.base_url).cloned().collect();
+    let address = parameter(session, schema, "web.base.url").await?;
+    let otherwise = address.iter().filter(|address| **address != expected.base_url).cloned().collect();
     assertions.push(Assertion::of("the copy's own `web.base.url`", missing_or(address.is_some(), otherwise)));
     Ok(assertions)
 }
@@ -89,20 +112,21 @@ fn missing_or(there: bool, otherwise: Vec<String>) -> Vec<String> {
     if there { otherwise } else { vec!["it is missing".into()] }
 }
 
-async fn ask(session: &Session, check: &str) -> Result<(u64, Vec<String>), PostgresError> {
+async fn ask(session: &Session, check: &str, asserted: &str) -> Result<(u64, Vec<String>), PostgresError> {
     let query = format!(
         "SELECT count(*), coalesce((array_agg(label::text ORDER BY label::text))[1:{EXAMPLES}], '{{}}') FROM ({check}) AS found (label)"
     );
-    let row = session.query_one(&query, &[]).await.map_err(session.failed("see whether the copy is harmless"))?;
+    let row = session.query_one(&query, &[]).await.map_err(session.failed(format!("assert {asserted:?}")))?;
     let examples: Vec<Option<String>> = row.get(1);
     let examples = examples.into_iter().map(|example| example.unwrap_or_else(|| "one without a name".into()));
     Ok((row.get::<_, i64>(0).unsigned_abs(), examples.collect()))
 }
 
 /// A system parameter's value.
-pub(super) async fn parameter(session: &Session, key: &str) -> Result<Option<String>, PostgresError> {
-    let query = "SELECT value FROM ir_config_parameter WHERE key = $1 ORDER BY id LIMIT 1";
-    let row = session.query_opt(query, &[&key]).await;
+pub(super) async fn parameter(session: &Session, schema: &Schema, key: &str) -> Result<Option<String>, PostgresError> {
+    let table = schema.table("ir_config_parameter");
+    let query = format!("SELECT value::text FROM {table} WHERE key::text = $1 ORDER BY id LIMIT 1");
+    let row = session.query_opt(&query, &[&key]).await;
     let row = row.map_err(session.failed(format!("read the system parameter {key}")))?;
     Ok(row.and_then(|row| row.get(0)))
 }

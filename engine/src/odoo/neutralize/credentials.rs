@@ -6,7 +6,8 @@
 use serde::Serialize;
 
 use super::error::NeutralizeError;
-use crate::odoo::tables::{COLUMNS, Column, table_in_sql};
+use crate::odoo::Schema;
+use crate::odoo::tables::{Column, columns_of};
 use crate::postgres::{PostgresError, Session, quote};
 
 /// Where credentials are: a pattern of tables, and one of their columns.
@@ -82,19 +83,21 @@ pub struct Blanked {
 /// The columns that may hold credentials, by table.
 #[derive(Debug)]
 pub(super) struct Credentials {
+    schema: Schema,
     columns: Vec<Column>,
     kept_parameters: Vec<String>,
 }
 
 impl Credentials {
     /// Looks for them in the catalog. Each of `keep` must be there to be kept: a misspelt one would have been meant to protect something.
-    pub(super) async fn find(session: &Session, keep: &[String]) -> Result<Self, NeutralizeError> {
+    pub(super) async fn find(session: &Session, schema: &Schema, keep: &[String]) -> Result<Self, NeutralizeError> {
         let kept_parameters = keep.iter().filter_map(|name| name.strip_prefix("parameter:")).map(Into::into).collect();
         let query = format!(
-            "SELECT DISTINCT c.* FROM ({COLUMNS}) c, unnest($1::text[], $2::text[]) AS family (tables, columns)
+            "SELECT DISTINCT c.* FROM ({}) c, unnest($1::text[], $2::text[]) AS family (tables, columns)
              WHERE c.relname ~ family.tables AND c.attname ~ family.columns
                AND c.type IN ('varchar', 'text', 'bpchar', 'bytea', 'json', 'jsonb')
-             ORDER BY 1, 2"
+             ORDER BY 1, 2",
+            columns_of(schema)
         );
         let tables: Vec<_> = FAMILIES.iter().map(|family| family.tables).collect();
         let columns: Vec<_> = FAMILIES.iter().map(|family| family.columns).collect();
@@ -110,7 +113,7 @@ impl Credentials {
             let name = column.full_name();
             !STAY.contains(&name.as_str()) && !keep.contains(&name)
         });
-        Ok(Self { columns, kept_parameters })
+        Ok(Self { schema: schema.clone(), columns, kept_parameters })
     }
 
     fn by_table(&self) -> impl Iterator<Item = &[Column]> {
@@ -126,7 +129,7 @@ impl Credentials {
                 columns.iter().map(|column| format!("{} = {}", quote(&column.name), blank_of(column))).collect();
             let any: Vec<_> = columns.iter().map(|column| format!("({})", holds_some(column))).collect();
             let statement =
-                format!("UPDATE {} SET {} WHERE {}", table_in_sql(table), values.join(", "), any.join(" OR "));
+                format!("UPDATE {} SET {} WHERE {}", self.schema.table(table), values.join(", "), any.join(" OR "));
             let rows = session.execute(&statement, &[]).await;
             let rows = rows.map_err(session.failed(format!("blank the credentials in {table}")))?;
             if rows > 0 {
@@ -139,7 +142,10 @@ impl Credentials {
 
     /// Removes parameters that hold credentials, and returns their keys.
     pub(super) async fn remove_parameters(&self, session: &Session) -> Result<Vec<String>, PostgresError> {
-        let statement = format!("DELETE FROM ir_config_parameter WHERE {HOLDS_CREDENTIAL} RETURNING key::text");
+        let statement = format!(
+            "DELETE FROM {} WHERE {HOLDS_CREDENTIAL} RETURNING key::text",
+            self.schema.table("ir_config_parameter")
+        );
         let rows = session.query(&statement, &[&PARAMETERS, &PARAMETERS_STAY, &self.kept_parameters]).await;
         let rows = rows.map_err(session.failed("remove system parameters that hold credentials"))?;
         let mut keys: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
@@ -154,7 +160,7 @@ impl Credentials {
             let table = &columns[0].table;
             let counts: Vec<_> =
                 columns.iter().map(|column| format!("count(*) FILTER (WHERE {})", holds_some(column))).collect();
-            let query = format!("SELECT {} FROM {}", counts.join(", "), table_in_sql(table));
+            let query = format!("SELECT {} FROM {}", counts.join(", "), self.schema.table(table));
             let row = session.query_one(&query, &[]).await;
             let row = row.map_err(session.failed(format!("look for credentials in {table}")))?;
             for (index, column) in columns.iter().enumerate() {
@@ -165,7 +171,10 @@ impl Credentials {
                 }
             }
         }
-        let query = format!("SELECT key::text FROM ir_config_parameter WHERE {HOLDS_CREDENTIAL} ORDER BY 1");
+        let query = format!(
+            "SELECT key::text FROM {} WHERE {HOLDS_CREDENTIAL} ORDER BY 1",
+            self.schema.table("ir_config_parameter")
+        );
         let rows = session.query(&query, &[&PARAMETERS, &PARAMETERS_STAY, &self.kept_parameters]).await;
         let rows = rows.map_err(session.failed("look for system parameters that hold credentials"))?;
         left.extend(rows.iter().map(|row| format!("parameter:{}", row.get::<_, String>(0))));
@@ -173,8 +182,8 @@ impl Credentials {
     }
 }
 
-const HOLDS_CREDENTIAL: &str = "key ~* $1 AND key !~ $2 AND NOT key = ANY($3::text[])
-    AND length(value) >= 8 AND value !~* '^(true|false|[0-9.]+)$'";
+const HOLDS_CREDENTIAL: &str = "key::text ~* $1 AND key::text !~ $2 AND NOT key::text = ANY($3::text[])
+    AND length(value::text) >= 8 AND value::text !~* '^(true|false|[0-9.]+)$'";
 
 /// Nothing, in the column's type. What may be neither NULL nor the same twice gets a value that says what it is.
 fn blank_of(column: &Column) -> &'static str {

@@ -2,7 +2,8 @@
 
 use tokio_postgres::Row;
 
-use crate::odoo::tables::{COLUMNS, Column, table_in_sql};
+use crate::odoo::Schema;
+use crate::odoo::tables::{Column, columns_of};
 use crate::postgres::{PostgresError, Session, quote};
 
 /// Tables that hold such switches; the newest series have tables of their own for them.
@@ -32,13 +33,14 @@ struct Switch {
     live: String,
 }
 
-async fn switches(session: &Session) -> Result<Vec<Switch>, PostgresError> {
+async fn switches(session: &Session, schema: &Schema) -> Result<Vec<Switch>, PostgresError> {
     let selections: Vec<_> = SELECTIONS.iter().map(|(name, ..)| *name).collect();
     let query = format!(
-        "SELECT c.*, attname ~ $2 FROM ({COLUMNS}) c
+        "SELECT c.*, attname ~ $2 FROM ({}) c
          WHERE relname ~ $1
            AND (type = 'bool' AND (attname ~ $2 OR attname ~ $3) OR type IN ('varchar', 'text') AND attname = ANY($4::text[]))
-         ORDER BY 1, 2"
+         ORDER BY 1, 2",
+        columns_of(schema)
     );
     let rows = session.query(&query, &[&TABLES, &TEST, &PRODUCTION, &selections]).await;
     let rows = rows.map_err(session.failed("look for switches of e-invoicing"))?;
@@ -46,7 +48,7 @@ async fn switches(session: &Session) -> Result<Vec<Switch>, PostgresError> {
         let column = Column::of(row);
         let name = quote(&column.name);
         let (test, live) = match SELECTIONS.iter().find(|(selection, ..)| *selection == column.name) {
-            Some((_, production, test)) => (format!("'{test}'"), format!("{name} = '{production}'")),
+            Some((_, production, test)) => (format!("'{test}'"), format!("{name}::text = '{production}'")),
             None if row.get(6) => ("true".into(), format!("{name} IS DISTINCT FROM true")),
             None => ("false".into(), name),
         };
@@ -56,10 +58,10 @@ async fn switches(session: &Session) -> Result<Vec<Switch>, PostgresError> {
 }
 
 /// Turns every switch to the test system, and returns how many rows that changed.
-pub(super) async fn to_test_systems(session: &Session) -> Result<u64, PostgresError> {
+pub(super) async fn to_test_systems(session: &Session, schema: &Schema) -> Result<u64, PostgresError> {
     let mut changed = 0;
-    for Switch { column, test, live } in switches(session).await? {
-        let (table, name) = (table_in_sql(&column.table), quote(&column.name));
+    for Switch { column, test, live } in switches(session, schema).await? {
+        let (table, name) = (schema.table(&column.table), quote(&column.name));
         let updated = session.execute(&format!("UPDATE {table} SET {name} = {test} WHERE {live}"), &[]).await;
         changed += updated.map_err(session.failed(format!("turn {} to its test system", column.full_name())))?;
     }
@@ -67,10 +69,10 @@ pub(super) async fn to_test_systems(session: &Session) -> Result<u64, PostgresEr
 }
 
 /// The switches that mean the tax office in some row: `res_company.l10n_eg_production_env (2 rows)`.
-pub(super) async fn live(session: &Session) -> Result<Vec<String>, PostgresError> {
+pub(super) async fn live(session: &Session, schema: &Schema) -> Result<Vec<String>, PostgresError> {
     let mut found = Vec::new();
-    for Switch { column, live, .. } in switches(session).await? {
-        let query = format!("SELECT count(*) FROM {} WHERE {live}", table_in_sql(&column.table));
+    for Switch { column, live, .. } in switches(session, schema).await? {
+        let query = format!("SELECT count(*) FROM {} WHERE {live}", schema.table(&column.table));
         let row = session.query_one(&query, &[]).await;
         let rows: i64 = row.map_err(session.failed(format!("read {}", column.full_name())))?.get(0);
         if rows > 0 {

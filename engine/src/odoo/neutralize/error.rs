@@ -69,8 +69,14 @@ pub enum NeutralizeError {
     /// A random number could not be had.
     #[error("unable to make a random number: {0}")]
     Random(getrandom::Error),
+    /// The target wants neutralization, and there is nothing of Odoo's in the database.
+    #[error("the copy is not neutralized: its database has none of Odoo's tables")]
+    NotOdoo,
+    /// What matters cannot be found out.
+    #[error("unable to tell whether the copy is neutralized: {0}")]
+    CouldNotTell(String),
     /// What was asserted is not true.
-    #[error("the copy would not be harmless: {}", described(.0))]
+    #[error("the copy would not be neutralized: {}", described(.0))]
     NotNeutral(Vec<Assertion>),
 }
 
@@ -99,8 +105,12 @@ impl NeutralizeError {
             Self::NothingToKeep { .. } => "docs/neutralization.md says which columns those are".into(),
             Self::NoAdministrator => "leave `admin_password` out, and set a user's password by `sql`".into(),
             Self::Random(_) => return None,
+            Self::NotOdoo => "set `neutralize = false` in the target's section to restore another program's database as it is".into(),
+            Self::CouldNotTell(_) => {
+                "only Odoo's ordinary tables are understood; with `neutralize = false` in the target's section the copy is restored as it is, as live as its original".into()
+            }
             Self::NotNeutral(_) => {
-                "mend it by `sql` in the target's section, which is run before this is looked at; what is no credential is named in `keep_credentials`".into()
+                "fix it by `sql` in the target's section, which runs before the assertions; a trigger or a rule of the database may change it back; what is no credential is named in `keep_credentials`".into()
             }
         })
     }

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 use ring::pbkdf2;
 
 use super::error::NeutralizeError;
+use crate::odoo::Schema;
 use crate::postgres::{PostgresError, Session};
 use crate::secret::Secret;
 
@@ -31,37 +32,43 @@ pub(super) struct Identity {
 }
 
 /// Gives the database an identity and an address of its own.
-pub(super) async fn renew(session: &Session, base_url: Option<&str>, typed: bool) -> Result<Identity, NeutralizeError> {
+pub(super) async fn renew(
+    session: &Session,
+    schema: &Schema,
+    base_url: Option<&str>,
+    typed: bool,
+) -> Result<Identity, NeutralizeError> {
+    let table = &schema.table("ir_config_parameter");
     let identity = Identity { uuid: uuid()?, base_url: base_url.unwrap_or(NO_ADDRESS).to_owned() };
-    set(session, "database.uuid", &identity.uuid, typed).await?;
-    set(session, "database.secret", &uuid()?, typed).await?;
-    set(session, "database.is_neutralized", "true", typed).await?;
-    set(session, "web.base.url", &identity.base_url, typed).await?;
+    set(session, table, "database.uuid", &identity.uuid, typed).await?;
+    set(session, table, "database.secret", &uuid()?, typed).await?;
+    set(session, table, "database.is_neutralized", "true", typed).await?;
+    set(session, table, "web.base.url", &identity.base_url, typed).await?;
     match base_url {
-        Some(_) => set(session, "web.base.url.freeze", "True", typed).await?,
-        None => remove(session, "web.base.url.freeze").await?,
+        Some(_) => set(session, table, "web.base.url.freeze", "True", typed).await?,
+        None => remove(session, table, "web.base.url.freeze").await?,
     }
     // wkhtmltopdf would fetch style sheets and images from the original.
-    remove(session, "report.url").await?;
+    remove(session, table, "report.url").await?;
     Ok(identity)
 }
 
 /// The newest series give a parameter a type.
-async fn set(session: &Session, key: &str, value: &str, typed: bool) -> Result<(), PostgresError> {
+async fn set(session: &Session, table: &str, key: &str, value: &str, typed: bool) -> Result<(), PostgresError> {
     let failed = || session.failed(format!("set the system parameter {key}"));
-    let updated = session.execute("UPDATE ir_config_parameter SET value = $2 WHERE key = $1", &[&key, &value]).await;
+    let updated = session.execute(&format!("UPDATE {table} SET value = $2 WHERE key = $1"), &[&key, &value]).await;
     if updated.map_err(failed())? == 0 {
         let insert = match typed {
-            true => "INSERT INTO ir_config_parameter (key, value, type) VALUES ($1, $2, 'str')",
-            false => "INSERT INTO ir_config_parameter (key, value) VALUES ($1, $2)",
+            true => format!("INSERT INTO {table} (key, value, type) VALUES ($1, $2, 'str')"),
+            false => format!("INSERT INTO {table} (key, value) VALUES ($1, $2)"),
         };
-        session.execute(insert, &[&key, &value]).await.map_err(failed())?;
+        session.execute(&insert, &[&key, &value]).await.map_err(failed())?;
     }
     Ok(())
 }
 
-async fn remove(session: &Session, key: &str) -> Result<(), PostgresError> {
-    let deleted = session.execute("DELETE FROM ir_config_parameter WHERE key = $1", &[&key]).await;
+async fn remove(session: &Session, table: &str, key: &str) -> Result<(), PostgresError> {
+    let deleted = session.execute(&format!("DELETE FROM {table} WHERE key = $1"), &[&key]).await;
     deleted.map(|_| ()).map_err(session.failed(format!("remove the system parameter {key}")))
 }
 
@@ -75,23 +82,27 @@ fn uuid() -> Result<String, NeutralizeError> {
 /// Gives the administrator this password, and returns the login. A second factor would ask for somebody else's telephone.
 pub(super) async fn reset_administrator(
     session: &Session,
+    schema: &Schema,
     password: &Secret,
     second_factor: bool,
 ) -> Result<String, NeutralizeError> {
     let failed = || session.failed("set the administrator's password");
-    let query = "SELECT id, login::text FROM res_users
-         WHERE id IN (SELECT res_id FROM ir_model_data WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users')
+    let (users, names) = (schema.table("res_users"), schema.table("ir_model_data"));
+    let query = format!(
+        "SELECT id, login::text FROM {users}
+         WHERE id IN (SELECT res_id FROM {names} WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users')
             OR login = 'admin'
-         ORDER BY login = 'admin', id LIMIT 1";
-    let found = session.query_opt(query, &[]).await.map_err(failed())?;
+         ORDER BY login = 'admin', id LIMIT 1"
+    );
+    let found = session.query_opt(&query, &[]).await.map_err(failed())?;
     let Some(found) = found else { return Err(NeutralizeError::NoAdministrator) };
     let (id, login): (i32, String) = (found.get(0), found.get(1));
     let hash = hash(password).map_err(NeutralizeError::Random)?;
     let update = match second_factor {
-        true => "UPDATE res_users SET password = $2, active = true, totp_secret = NULL WHERE id = $1",
-        false => "UPDATE res_users SET password = $2, active = true WHERE id = $1",
+        true => format!("UPDATE {users} SET password = $2, active = true, totp_secret = NULL WHERE id = $1"),
+        false => format!("UPDATE {users} SET password = $2, active = true WHERE id = $1"),
     };
-    session.execute(update, &[&id, &hash]).await.map_err(failed())?;
+    session.execute(&update, &[&id, &hash]).await.map_err(failed())?;
     Ok(login)
 }
 

@@ -8,6 +8,39 @@ use std::path::{Path, PathBuf};
 use super::Sql;
 use super::error::NeutralizeError;
 
+/// Where Odoo's own packages for Debian and Ubuntu put it, and so its images for Docker.
+const USUAL_PLACE: &str = "/usr/lib/python3/dist-packages/odoo";
+
+/// Odoo where its packages put it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Usual {
+    /// Of the copy's series.
+    Addons(PathBuf),
+    /// Of another: its modules have other tables.
+    OtherSeries(String),
+    Nothing,
+}
+
+/// Looks there for Odoo of this series (`17.0`).
+pub(super) fn usual_place(series: &str) -> Usual {
+    usual(Path::new(USUAL_PLACE), series)
+}
+
+fn usual(odoo: &Path, series: &str) -> Usual {
+    let Ok(release) = fs::read_to_string(odoo.join("release.py")) else { return Usual::Nothing };
+    // `version_info = (17, 0, 0, FINAL, 0, '')`
+    let numbers = release.lines().find_map(|line| line.strip_prefix("version_info = ("));
+    let Some(numbers) = numbers else { return Usual::Nothing };
+    let numbers: Vec<_> = numbers.split(',').take(2).map(|number| number.trim().trim_matches('\'')).collect();
+    let found = numbers.join(".");
+    let addons = odoo.join("addons");
+    match addons.join("base/__manifest__.py").is_file() {
+        true if found == series => Usual::Addons(addons),
+        true => Usual::OtherSeries(found),
+        false => Usual::Nothing,
+    }
+}
+
 /// What was found of the installed modules below the folders of modules.
 #[derive(Debug, Default)]
 pub(super) struct FoundModules {
@@ -89,6 +122,17 @@ mod tests {
         assert_eq!(texts, ["-- base", "-- own"]);
         assert_eq!(found.names(), ["base", "payment"]);
         assert_eq!(found.not_found, ["../own/payment", "no_module", "studio_customization"]);
+    }
+
+    #[test]
+    fn odoo_of_the_series_is_found_in_its_usual_place() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(usual(root.path(), "17.0"), Usual::Nothing);
+        module(&root.path().join("addons"), "base", None);
+        fs::write(root.path().join("release.py"), "RELEASE_LEVELS = []\nversion_info = (17, 0, 0, FINAL, 0, '')\n")
+            .unwrap();
+        assert_eq!(usual(root.path(), "17.0"), Usual::Addons(root.path().join("addons")));
+        assert_eq!(usual(root.path(), "16.0"), Usual::OtherSeries("17.0".into()));
     }
 
     #[test]

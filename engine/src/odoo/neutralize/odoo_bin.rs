@@ -1,14 +1,16 @@
 //! Odoo's own program, asked what it would run: `odoo-bin neutralize --stdout`, so that its SQL runs in the one transaction with ours.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::Sql;
 use super::error::NeutralizeError;
+use super::{FIRST_SERIES, Sql};
 use crate::config::Neutralize;
+use crate::odoo::facts::OdooFacts;
 use crate::postgres::Endpoint;
 
 /// What Odoo prints in front of its SQL and behind it. Without both it printed half of it, or something else.
@@ -17,6 +19,48 @@ const COMMIT: &str = "COMMIT;";
 
 /// How much of its stderr is shown.
 const LINES: usize = 15;
+
+/// How long it may take to say what it is.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether the program runs at all, and knows how to neutralize.
+pub(super) async fn check(program: &Path, source: &OdooFacts) -> Result<(), NeutralizeError> {
+    let failed = |source| NeutralizeError::Run { program: program.into(), source };
+    let mut command = Command::new(program);
+    command.arg("--version").env_remove("ODOO_RC").env_remove("OPENERP_SERVER");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let output = match tokio::time::timeout(PATIENCE, command.output()).await {
+        Ok(output) => output.map_err(failed)?,
+        Err(_) => return Err(failed(io::ErrorKind::TimedOut.into())),
+    };
+    let refused =
+        |what: String| NeutralizeError::OdooFailed { program: program.into(), what, said: said(&output.stderr) };
+    if !output.status.success() {
+        return Err(refused(format!("--version failed ({})", output.status)));
+    }
+    // `Odoo Server 17.0`. A wrapper of somebody's own may print anything.
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let Some(version) = printed.trim().strip_prefix("Odoo Server ") else { return Ok(()) };
+    let version = version.split(['-', '+']).next().unwrap_or_default();
+    let major: Option<u32> = version.split('.').next().and_then(|major| major.parse().ok());
+    match major {
+        Some(major) if major < FIRST_SERIES => {
+            Err(refused(format!("is Odoo {version}, which does not know `neutralize`")))
+        }
+        Some(_) if version != source.series => {
+            Err(refused(format!("is Odoo {version}, and the backup is of {}", source.series)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The end of what it wrote.
+fn said(stderr: &[u8]) -> String {
+    let stderr = String::from_utf8_lossy(stderr);
+    let lines: Vec<_> = stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let said = lines[lines.len().saturating_sub(LINES)..].join("; ");
+    if said.is_empty() { "it said nothing".into() } else { said }
+}
 
 /// The SQL that Odoo would run on the database.
 pub(super) async fn ask(program: &Path, settings: &Neutralize, endpoint: &Endpoint) -> Result<Sql, NeutralizeError> {
@@ -39,13 +83,8 @@ pub(super) async fn ask(program: &Path, settings: &Neutralize, endpoint: &Endpoi
     command.env_remove("ODOO_RC").env_remove("OPENERP_SERVER");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let output = command.output().await.map_err(failed)?;
-    let refused = |what: String| {
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        let lines: Vec<_> = stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-        let said = lines[lines.len().saturating_sub(LINES)..].join("; ");
-        let said = if said.is_empty() { "it said nothing".into() } else { said };
-        NeutralizeError::OdooFailed { program: program.into(), what, said }
-    };
+    let refused =
+        |what: String| NeutralizeError::OdooFailed { program: program.into(), what, said: said(&output.stderr) };
     if !output.status.success() {
         return Err(refused(format!("failed ({})", output.status)));
     }

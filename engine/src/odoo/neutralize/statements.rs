@@ -3,6 +3,22 @@
 //!
 //! Facts: the `data/neutralize.sql` files of 16.0 to 19.0, and the models of 12.0 to 15.0, which have none.
 
+use crate::odoo::Schema;
+
+/// A check with its tables' names in full, so that it means the same whatever is in the database: `= FROM ir_cron WHERE`.
+pub(super) fn in_schema(sql: &str, schema: &Schema) -> String {
+    let (mut words, mut before): (Vec<String>, [&str; 2]) = (Vec::new(), ["", ""]);
+    for word in sql.split(' ') {
+        let (name, rest) =
+            word.split_at(word.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(word.len()));
+        // `IS DISTINCT FROM false` names no table.
+        let is_table = before[1].trim_start_matches('(') == "FROM" && before[0] != "DISTINCT" && !name.is_empty();
+        words.push(if is_table { format!("{}{rest}", schema.table(name)) } else { word.to_owned() });
+        before = [before[1], word];
+    }
+    words.join(" ")
+}
+
 /// One thing that is made harmless.
 #[derive(Debug)]
 pub(super) struct Statement {
@@ -11,10 +27,9 @@ pub(super) struct Statement {
     /// What it does, in a few words.
     pub(super) about: &'static str,
     pub(super) table: &'static str,
-    /// The columns without which it is not run.
+    /// The columns that it writes: it runs where all of them exist, so there are as few as possible. What else it looks
+    /// at may be missing (`to_jsonb(row) ->> 'column'`).
     pub(super) columns: &'static [&'static str],
-    /// A second table, that it reads.
-    pub(super) also: Option<(&'static str, &'static [&'static str])>,
     pub(super) sql: &'static str,
 }
 
@@ -25,48 +40,27 @@ const fn on(
     about: &'static str,
     sql: &'static str,
 ) -> Statement {
-    Statement { area, about, table, columns, also: None, sql }
-}
-
-const fn on_both(
-    area: &'static str,
-    table: &'static str,
-    columns: &'static [&'static str],
-    also: (&'static str, &'static [&'static str]),
-    about: &'static str,
-    sql: &'static str,
-) -> Statement {
-    Statement { area, about, table, columns, also: Some(also), sql }
+    Statement { area, about, table, columns, sql }
 }
 
 /// See the module.
 pub(super) const STATEMENTS: &[Statement] = &[
+    // The column `active` alone decides. Modules that keep the others elsewhere (`mail_environment`) remove them.
+    on(
+        "outgoing mail",
+        "ir_mail_server",
+        &["active"],
+        "every server inactive but one whose host is `invalid`",
+        "UPDATE ir_mail_server s SET active = false
+         WHERE active IS DISTINCT FROM false AND coalesce(to_jsonb(s) ->> 'smtp_host', '') <> 'invalid'",
+    ),
     // Code that names an archived server sends by it all the same, and a relay inside the company may ask for no password.
     on(
         "outgoing mail",
         "ir_mail_server",
-        &["active", "smtp_host"],
-        "every server inactive, its host `invalid`",
-        "UPDATE ir_mail_server SET active = false, smtp_host = 'invalid' WHERE smtp_host IS DISTINCT FROM 'invalid'",
-    ),
-    // From 15.0 on.
-    on(
-        "outgoing mail",
-        "ir_mail_server",
-        &["smtp_authentication"],
-        "a dummy server, so that none of the command line is used",
-        "INSERT INTO ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, smtp_authentication, active)
-         SELECT 'neutralization - disable emails', 'invalid', 1025, 'none', 'login', true
-         WHERE NOT EXISTS (SELECT FROM ir_mail_server WHERE active)",
-    ),
-    on(
-        "outgoing mail",
-        "ir_mail_server",
-        &["active", "smtp_host", "smtp_port", "smtp_encryption"],
-        "the same, in series without `smtp_authentication`",
-        "INSERT INTO ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, active)
-         SELECT 'neutralization - disable emails', 'invalid', 1025, 'none', true
-         WHERE NOT EXISTS (SELECT FROM ir_mail_server WHERE active)",
+        &["smtp_host"],
+        "the host of every server `invalid`",
+        "UPDATE ir_mail_server SET smtp_host = 'invalid' WHERE smtp_host IS DISTINCT FROM 'invalid'",
     ),
     on(
         "outgoing mail",
@@ -99,9 +93,16 @@ pub(super) const STATEMENTS: &[Statement] = &[
     on(
         "incoming mail",
         "fetchmail_server",
-        &["active", "state"],
-        "every server inactive and unconfirmed",
-        "UPDATE fetchmail_server SET active = false, state = 'draft' WHERE active IS DISTINCT FROM false OR state <> 'draft'",
+        &["active"],
+        "every server inactive",
+        "UPDATE fetchmail_server SET active = false WHERE active IS DISTINCT FROM false",
+    ),
+    on(
+        "incoming mail",
+        "fetchmail_server",
+        &["state"],
+        "every server unconfirmed",
+        "UPDATE fetchmail_server SET state = 'draft' WHERE state IS DISTINCT FROM 'draft'",
     ),
     on(
         "SMS and letters",
@@ -131,13 +132,12 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "scheduled posts back to draft",
         "UPDATE social_post SET state = 'draft' WHERE state IN ('scheduled', 'posting')",
     ),
-    on_both(
+    on(
         "scheduled actions",
         "ir_cron",
         &["active"],
-        ("ir_model_data", &["module", "name", "model", "res_id"]),
         "every one inactive but Odoo's own autovacuum",
-        "UPDATE ir_cron SET active = false WHERE active AND id NOT IN (SELECT res_id FROM ir_model_data
+        "UPDATE ir_cron SET active = false WHERE active IS DISTINCT FROM false AND id NOT IN (SELECT res_id FROM ir_model_data
          WHERE module = 'base' AND name = 'autovacuum_job' AND model = 'ir.cron' AND res_id IS NOT NULL)",
     ),
     on("scheduled actions", "ir_cron_trigger", &["cron_id"], "no run asked for", "DELETE FROM ir_cron_trigger"),
@@ -152,7 +152,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
     on(
         "webhooks",
         "ir_act_server",
-        &["state", "webhook_url"],
+        &["webhook_url"],
         "addresses of server actions replaced",
         "UPDATE ir_act_server SET webhook_url = 'neutralization - disable webhook'
          WHERE webhook_url <> '' AND webhook_url <> 'neutralization - disable webhook'",
@@ -162,7 +162,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "payment_provider",
         &["state"],
         "providers disabled, but those in test mode",
-        "UPDATE payment_provider SET state = 'disabled' WHERE state NOT IN ('test', 'disabled')",
+        "UPDATE payment_provider SET state = 'disabled' WHERE coalesce(state, '') NOT IN ('test', 'disabled')",
     ),
     on(
         "payments",
@@ -176,22 +176,28 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "payment_acquirer",
         &["state"],
         "the same, 13.0 to 15.0",
-        "UPDATE payment_acquirer SET state = 'disabled' WHERE state NOT IN ('test', 'disabled')",
+        "UPDATE payment_acquirer SET state = 'disabled' WHERE coalesce(state, '') NOT IN ('test', 'disabled')",
     ),
     on(
         "payments",
         "payment_acquirer",
-        &["environment", "website_published"],
-        "the same, 12.0",
-        "UPDATE payment_acquirer SET environment = 'test', website_published = false
-         WHERE environment <> 'test' OR website_published",
+        &["environment"],
+        "in the test environment, 12.0",
+        "UPDATE payment_acquirer SET environment = 'test' WHERE environment <> 'test'",
+    ),
+    on(
+        "payments",
+        "payment_acquirer",
+        &["website_published"],
+        "not published, 12.0",
+        "UPDATE payment_acquirer SET website_published = false WHERE website_published",
     ),
     on(
         "payments",
         "payment_token",
         &["active"],
         "saved cards inactive",
-        "UPDATE payment_token SET active = false WHERE active",
+        "UPDATE payment_token SET active = false WHERE active IS DISTINCT FROM false",
     ),
     on(
         "payments",
@@ -203,9 +209,10 @@ pub(super) const STATEMENTS: &[Statement] = &[
     on(
         "deliveries",
         "delivery_carrier",
-        &["active", "delivery_type"],
+        &["active"],
         "carriers inactive, but those that only compute",
-        "UPDATE delivery_carrier SET active = false WHERE active AND delivery_type NOT IN ('fixed', 'base_on_rule')",
+        "UPDATE delivery_carrier c SET active = false
+         WHERE active AND coalesce(to_jsonb(c) ->> 'delivery_type', '') NOT IN ('fixed', 'base_on_rule')",
     ),
     on(
         "deliveries",
@@ -375,10 +382,9 @@ pub(super) const STATEMENTS: &[Statement] = &[
     on(
         "websites",
         "website",
-        &["plausible_shared_key", "plausible_site"],
+        &["plausible_shared_key"],
         "the same for Plausible",
-        "UPDATE website SET plausible_shared_key = NULL, plausible_site = NULL
-         WHERE plausible_shared_key IS NOT NULL OR plausible_site IS NOT NULL",
+        "UPDATE website SET plausible_shared_key = NULL WHERE plausible_shared_key IS NOT NULL",
     ),
     on(
         "banner",
@@ -389,12 +395,23 @@ pub(super) const STATEMENTS: &[Statement] = &[
     ),
 ];
 
+/// A mail server that leads nowhere: without an active one Odoo sends by that of its command line or odoo.conf.
+pub(super) const DUMMY: Statement = on(
+    "outgoing mail",
+    "ir_mail_server",
+    &["active", "smtp_host"],
+    "a dummy server where none is active, so that none of the command line is used",
+    // Which columns it needs differs from series to series.
+    "",
+);
+
 /// One thing that must be true of a neutral database.
 #[derive(Debug)]
 pub(super) struct Check {
     /// What there must be none of, in the report's words.
     pub(super) none: &'static str,
     pub(super) table: &'static str,
+    /// What it cannot be asked without. Where they are missing it does not apply, but for [`ESSENTIAL`].
     pub(super) columns: &'static [&'static str],
     /// Selects one column of text: what there is all the same.
     pub(super) sql: &'static str,
@@ -409,19 +426,25 @@ const fn none_of(
     Check { none, table, columns, sql }
 }
 
+/// Columns that every series has where it has the table: a database without them is not understood. The tables that
+/// every database of Odoo's has come with `true`.
+pub(super) const ESSENTIAL: &[(&str, &str, bool)] =
+    &[("ir_cron", "active", true), ("ir_mail_server", "active", true), ("fetchmail_server", "active", false)];
+
 /// Asked after everything else, an operator's own SQL included. Several may have the same name: the series differ in where a thing is.
 pub(super) const CHECKS: &[Check] = &[
     none_of(
         "active mail server but the dummy",
         "ir_mail_server",
-        &["active", "smtp_host"],
-        "SELECT name || ' (' || coalesce(smtp_host, 'no host') || ')' FROM ir_mail_server WHERE active AND smtp_host IS DISTINCT FROM 'invalid'",
+        &["active"],
+        "SELECT coalesce(to_jsonb(s) ->> 'name', 'mail server ' || id) || ' (' || coalesce(to_jsonb(s) ->> 'smtp_host', 'no host') || ')' FROM ir_mail_server s
+         WHERE active IS DISTINCT FROM false AND coalesce(to_jsonb(s) ->> 'smtp_host', '') <> 'invalid'",
     ),
     none_of(
         "active incoming mail server",
         "fetchmail_server",
         &["active"],
-        "SELECT name::text FROM fetchmail_server WHERE active",
+        "SELECT coalesce(to_jsonb(s) ->> 'name', 'server ' || id) FROM fetchmail_server s WHERE active IS DISTINCT FROM false",
     ),
     none_of(
         "template with a mail server of its own",
@@ -439,7 +462,7 @@ pub(super) const CHECKS: &[Check] = &[
         "mail or job that waits",
         "sms_sms",
         &["state"],
-        "SELECT 'SMS ' || id FROM sms_sms WHERE state = 'outgoing'",
+        "SELECT 'SMS ' || id FROM sms_sms WHERE state IN ('outgoing', 'process')",
     ),
     none_of(
         "mail or job that waits",
@@ -451,32 +474,32 @@ pub(super) const CHECKS: &[Check] = &[
         "active scheduled action but autovacuum",
         "ir_cron",
         &["active"],
-        "SELECT 'scheduled action ' || id FROM ir_cron WHERE active AND id NOT IN (SELECT res_id FROM ir_model_data
+        "SELECT 'scheduled action ' || id FROM ir_cron WHERE active IS DISTINCT FROM false AND id NOT IN (SELECT res_id FROM ir_model_data
          WHERE module = 'base' AND name = 'autovacuum_job' AND model = 'ir.cron' AND res_id IS NOT NULL)",
     ),
     none_of(
         "enabled payment provider",
         "payment_provider",
         &["state"],
-        "SELECT coalesce(code::text, '') || ' ' || id FROM payment_provider WHERE state NOT IN ('test', 'disabled')",
+        "SELECT coalesce(to_jsonb(p) ->> 'code', 'provider') || ' ' || id FROM payment_provider p WHERE coalesce(state, '') NOT IN ('test', 'disabled')",
     ),
     none_of(
         "enabled payment provider",
         "payment_provider",
         &["is_live"],
-        "SELECT coalesce(code::text, '') || ' ' || id FROM payment_provider WHERE is_live",
+        "SELECT coalesce(to_jsonb(p) ->> 'code', 'provider') || ' ' || id FROM payment_provider p WHERE is_live",
     ),
     none_of(
         "enabled payment provider",
         "payment_acquirer",
         &["state"],
-        "SELECT provider || ' ' || id FROM payment_acquirer WHERE state NOT IN ('test', 'disabled')",
+        "SELECT coalesce(to_jsonb(p) ->> 'provider', 'provider') || ' ' || id FROM payment_acquirer p WHERE coalesce(state, '') NOT IN ('test', 'disabled')",
     ),
     none_of(
         "enabled payment provider",
         "payment_acquirer",
         &["environment"],
-        "SELECT provider || ' ' || id FROM payment_acquirer WHERE environment <> 'test'",
+        "SELECT coalesce(to_jsonb(p) ->> 'provider', 'provider') || ' ' || id FROM payment_acquirer p WHERE environment <> 'test'",
     ),
     none_of(
         "webhook",
@@ -487,20 +510,21 @@ pub(super) const CHECKS: &[Check] = &[
     none_of(
         "carrier in production",
         "delivery_carrier",
-        &["active", "delivery_type"],
-        "SELECT delivery_type || ' ' || id FROM delivery_carrier WHERE active AND delivery_type NOT IN ('fixed', 'base_on_rule')",
+        &["active"],
+        "SELECT coalesce(to_jsonb(c) ->> 'delivery_type', 'carrier') || ' ' || id FROM delivery_carrier c
+         WHERE active AND coalesce(to_jsonb(c) ->> 'delivery_type', '') NOT IN ('fixed', 'base_on_rule')",
     ),
     none_of(
         "carrier in production",
         "delivery_carrier",
-        &["prod_environment", "delivery_type"],
-        "SELECT delivery_type || ' ' || id FROM delivery_carrier WHERE prod_environment",
+        &["prod_environment"],
+        "SELECT coalesce(to_jsonb(c) ->> 'delivery_type', 'carrier') || ' ' || id FROM delivery_carrier c WHERE prod_environment",
     ),
     none_of(
         "user of an e-invoicing proxy in production",
         "account_edi_proxy_client_user",
-        &["active", "edi_mode"],
-        "SELECT 'user ' || id FROM account_edi_proxy_client_user WHERE active AND edi_mode = 'prod'",
+        &["active"],
+        "SELECT 'user ' || id FROM account_edi_proxy_client_user u WHERE active AND coalesce(to_jsonb(u) ->> 'edi_mode', 'prod') = 'prod'",
     ),
     none_of("browser registered for push", "mail_push_device", &["id"], "SELECT 'device ' || id FROM mail_push_device"),
     none_of(

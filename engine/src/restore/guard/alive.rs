@@ -7,30 +7,31 @@ use crate::postgres::{self, Endpoint, PostgresError, Session};
 
 /// Why a database must not be replaced by a copy of the one with this `database.uuid`. A neutralized copy may be, whoever looks at it;
 /// nothing that looks like production may, and nothing that is another program's.
-pub(super) async fn or_foreign(source_uuid: Option<&str>, place: &Endpoint) -> Vec<Obstacle> {
+pub(super) async fn or_foreign(source_uuid: Option<&str>, place: &Endpoint, hint: String) -> Vec<Obstacle> {
     let look = async |session: &Session| {
         Ok(match odoo_facts(session).await? {
             Some(facts) => signs_of_life(session, &facts, source_uuid).await?,
             None => foreign(session).await?,
         })
     };
-    or_unknown(place, look).await
+    or_unknown(place, hint, look).await
 }
 
 /// Why a database must not be put aside for what it was before.
-pub(super) async fn obstacles(place: &Endpoint) -> Vec<Obstacle> {
+pub(super) async fn obstacles(place: &Endpoint, hint: String) -> Vec<Obstacle> {
     let look = async |session: &Session| {
         Ok(match odoo_facts(session).await? {
             Some(facts) => signs_of_life(session, &facts, None).await?,
             None => Vec::new(),
         })
     };
-    or_unknown(place, look).await
+    or_unknown(place, hint, look).await
 }
 
 /// What cannot be looked into may be anything.
 async fn or_unknown(
     place: &Endpoint,
+    hint: String,
     look: impl AsyncFnOnce(&Session) -> Result<Vec<Obstacle>, PostgresError>,
 ) -> Vec<Obstacle> {
     let looked = async {
@@ -45,7 +46,7 @@ async fn or_unknown(
     looked.await.unwrap_or_else(|error: PostgresError| {
         let (name, why) = (&place.database, explain(&error));
         let message = format!("the database {name:?} is there, and what it is cannot be found out: {why}");
-        vec![Obstacle::new("production", message, force(name))]
+        vec![Obstacle::new("production", message, hint)]
     })
 }
 

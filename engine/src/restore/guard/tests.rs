@@ -39,7 +39,7 @@ async fn a_server_is_known_again_by_every_name_and_another_is_not_taken_for_it()
 
 /// What is said of the database `acme`, of which no backup has the uuid.
 async fn said(cluster: &Cluster) -> Vec<String> {
-    let found = alive::or_foreign(None, &place("127.0.0.1", cluster, "acme")).await;
+    let found = alive::or_foreign(None, &place("127.0.0.1", cluster, "acme"), force("acme")).await;
     found.into_iter().map(|one| one.message).collect()
 }
 

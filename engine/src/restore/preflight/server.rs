@@ -15,7 +15,11 @@ pub(super) async fn look(manifest: &Manifest, server: &Session, found: &mut Exam
         found.obstacles.push(Obstacle::new("server", "the server is a hot standby, and takes no changes", hint));
     }
     if !can.creates_databases {
-        let hint = format!("ALTER ROLE {} CREATEDB", quote(role));
+        // That of backups alone would own what it restores, and Odoo could not use it.
+        let hint = format!(
+            "a copy belongs to the role that restores it: set `user` of the target to the role that Odoo connects as; where that is {role:?}, run `ALTER ROLE {} CREATEDB` as a superuser",
+            quote(role)
+        );
         found.obstacles.push(Obstacle::new("privileges", format!("the role {role:?} may not create databases"), hint));
     }
     let source = manifest.server.major();

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::odoo::anonymize::Fake;
-use crate::odoo::anonymize::attachments::MODELS;
+use crate::odoo::anonymize::attachments::{MODELS, UPLOADS_OF};
 use crate::odoo::anonymize::families::{ANY, EMPTIED, FAMILIES};
 
 const PAGE: &str = include_str!("../../../../../docs/anonymization.md");
@@ -36,4 +36,5 @@ fn the_page_has_every_kind_and_every_table_that_is_emptied() {
     assert_on_page(&emptied.join(", "));
     assert!(EMPTIED.is_sorted());
     assert_on_page(&format!("\n{MODELS}\n"));
+    assert_on_page(&format!("`{UPLOADS_OF}`"));
 }

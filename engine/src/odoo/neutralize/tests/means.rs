@@ -40,10 +40,15 @@ async fn the_modules_own_sql_runs_first_and_the_programs_after_it() {
 }
 
 #[tokio::test]
-async fn modules_of_another_series_fail_and_folders_without_base_are_told() {
+async fn modules_sql_that_fails_elsewhere_fails_it() {
     let fixture = SmallDatabase::of_series("17.0");
+    fixture.sql("CREATE TABLE x_gateway (id integer, live boolean)");
     let addons = tempfile::tempdir().unwrap();
-    module(addons.path(), "payment", "UPDATE payment_provider SET a_column_of_20_0 = NULL");
+    module(
+        addons.path(),
+        "payment",
+        "UPDATE payment_provider SET code = 'seen';\nUPDATE x_gateway SET a_column_of_20_0 = NULL",
+    );
     let settings = Neutralize { addons_path: vec![addons.path().into()], ..Neutralize::default() };
     let before = fixture.content();
     let error = fixture.neutralize(&settings).await.unwrap_err();
@@ -57,6 +62,30 @@ async fn modules_of_another_series_fail_and_folders_without_base_are_told() {
     module(addons.path(), "payment", "");
     let report = fixture.neutralized(&settings).await;
     assert!(report.warnings[0].starts_with("no base/data/neutralize.sql was found"), "{:?}", report.warnings);
+}
+
+#[tokio::test]
+async fn half_removed_modules_sql_is_passed_over() {
+    let fixture = SmallDatabase::of_series("17.0");
+    fixture.sql("ALTER TABLE ir_mail_server DROP COLUMN smtp_port");
+    let addons = tempfile::tempdir().unwrap();
+    module(addons.path(), "base", BASE);
+    let payment = "UPDATE payment_provider SET state = 'disabled', gone_key = NULL; -- and a table; that is gone\n\
+                   DELETE FROM payment_of_a_removed_module;\nUPDATE payment_provider SET code = 'a;b'";
+    module(addons.path(), "payment", payment);
+    let settings = Neutralize { addons_path: vec![addons.path().into()], ..Neutralize::default() };
+    let report = fixture.neutralized(&settings).await;
+    let passed_over: Vec<_> = report.warnings.iter().filter(|warning| warning.contains("was passed over: ")).collect();
+    assert_eq!(passed_over.len(), 3, "{:?}", report.warnings);
+    assert!(
+        passed_over[0].contains("base/data/neutralize.sql") && passed_over[0].contains("smtp_port"),
+        "{passed_over:?}"
+    );
+    assert_eq!(fixture.sql("SELECT code, state FROM payment_provider"), "a;b|disabled");
+    assert_eq!(fixture.sql("SELECT count(*) FROM ir_mail_server WHERE active AND smtp_host = 'invalid'"), "1");
+    module(addons.path(), "payment", "UPDATE payment_provider SET code = 'x'; COMMIT; BEGIN");
+    let error = fixture.neutralize(&settings).await.unwrap_err();
+    assert!(matches!(error, NeutralizeError::OwnTransaction { .. }), "{error}");
 }
 
 /// A shell script in the place of Odoo's program, which leaves what it was given beside itself.

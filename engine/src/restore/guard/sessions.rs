@@ -1,0 +1,66 @@
+//! Sessions on what is to be replaced that the role may not end, for example those of a superuser's monitoring.
+
+use std::time::{Duration, Instant};
+
+use super::Obstacle;
+use crate::postgres::{self, ForeignSession, PostgresError, Session};
+
+/// How often is looked whether they have ended.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What to do about sessions of others on a database, if there are any.
+pub(in super::super) async fn of_others(
+    server: &Session,
+    database: &str,
+    wait: Option<Duration>,
+) -> Result<Option<Obstacle>, PostgresError> {
+    let sessions = postgres::foreign_sessions(server, database).await?;
+    if sessions.is_empty() {
+        return Ok(None);
+    }
+    let role = &server.endpoint().user;
+    let message =
+        format!("the database {database:?} has sessions that the role {role:?} may not end: {}", described(&sessions));
+    Ok(Some(Obstacle::new("sessions", message, hint(&sessions, wait))))
+}
+
+/// Waits until they have ended, at most this long. Returns those that have not.
+pub(in super::super) async fn wait_for_end(
+    server: &Session,
+    database: &str,
+    patience: Duration,
+) -> Result<Vec<ForeignSession>, PostgresError> {
+    let started = Instant::now();
+    loop {
+        let sessions = postgres::foreign_sessions(server, database).await?;
+        if sessions.is_empty() || started.elapsed() >= patience {
+            return Ok(sessions);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// `postgres (superuser, pid 4711)`
+pub(in super::super) fn described(sessions: &[ForeignSession]) -> String {
+    let one = |session: &ForeignSession| {
+        let rank = if session.is_superusers { "superuser, " } else { "" };
+        format!("{} ({rank}pid {})", session.role, session.pid)
+    };
+    sessions.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// How they can be ended.
+pub(in super::super) fn hint(sessions: &[ForeignSession], wait: Option<Duration>) -> String {
+    if let Some(wait) = wait {
+        return format!("the restore waits up to {} s for their end before the swap", wait.as_secs());
+    }
+    let pids: Vec<_> = sessions.iter().map(|session| session.pid.to_string()).collect();
+    let grant = match sessions.iter().any(|session| session.is_superusers) {
+        true => "",
+        false => ", or GRANT pg_signal_backend to the role",
+    };
+    format!(
+        "end them as a superuser (`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid IN ({})`){grant}, or add `--wait SECONDS` to wait for their end before the swap",
+        pids.join(", ")
+    )
+}
