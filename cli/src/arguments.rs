@@ -86,6 +86,7 @@ Where the configuration exists already it is left as it is, and only the reposit
   odoo-backup now production
   odoo-backup now --reread         read also the files that earlier backups hold
   odoo-backup now --prune          from cron or a timer: remove what the retention policy no longer keeps
+  odoo-backup now production --accept-new-identity   another database takes the place of production's
   odoo-backup now --json | jq -r '.backups[].id'")]
     Now {
         /// Names of instances [default: all]
@@ -103,6 +104,9 @@ Where the configuration exists already it is left as it is, and only the reposit
         /// Back up although more than half of the files that the attachments name are lost
         #[arg(long)]
         accept_missing: bool,
+        /// Go on though the database is another one than that of the latest backup; names of instances must be given
+        #[arg(long, requires = "instances")]
+        accept_new_identity: bool,
     },
     /// List the backups
     List {
@@ -265,6 +269,9 @@ its role's rights.")]
         /// Import it although more than half of the files that the attachments name are not in its filestore
         #[arg(long)]
         accept_missing: bool,
+        /// Go on though the file is of another database than the latest backup of the instance
+        #[arg(long)]
+        accept_new_identity: bool,
     },
     /// Check that every object of a backup is there, and, if asked, every byte of it
     #[command(after_help = "Examples:

@@ -122,7 +122,7 @@ export async function instance(name) {
             bytes(backup.database.dump_bytes),
             count(backup.filestore.files),
             bytes(backup.stored_bytes),
-            proof(backup.proof),
+            proof(backup),
             keptBy(backup),
           ]),
         ),
@@ -137,7 +137,9 @@ export async function instance(name) {
 const capital = (word) => word[0].toUpperCase() + word.slice(1);
 const point = (backup, value) => ({ at: backup.created_at, value, title: moment(backup.created_at) });
 
-function proof(proof) {
+/** What a restored copy has shown. A backup that is known not to be good is not shown as a proven one. */
+function proof({ proof, flaws }) {
+  if (flaws.length > 0) return badge("not good", "bad");
   if (!proof) return "–";
   return proof.outcome === "passed" ? [badge("proven", "good"), " ", when(proof.at)] : badge("failed", "bad");
 }
@@ -168,8 +170,8 @@ export async function backup(name, id) {
   const files = h("div", {});
   const nodes = [
     h("p", { class: "crumbs" }, h("a", { href: "#/" }, "Instances"), " / ", instanceLink(name), " / ", id),
-    h("h1", {}, h("span", { class: "id" }, id), " ", backup.pinned && badge("pinned", "warn"), " ", backup.warnings.length > 0 ? badge("with warnings", "warn") : badge("whole", "good")),
-    note(backup.warnings),
+    h("h1", {}, h("span", { class: "id" }, id), " ", backup.pinned && badge("pinned", "warn"), " ", backup.flaws.length > 0 ? badge("not good", "bad") : backup.warnings.length > 0 ? badge("with warnings", "warn") : badge("whole", "good")),
+    note([...backup.flaws, ...backup.warnings]),
     facts([
       ["Made", [moment(backup.created_at), " (", when(backup.created_at), "), in ", seconds((new Date(backup.finished_at) - new Date(backup.created_at)) / 1000)]],
       ["Odoo", backup.odoo_series],
@@ -177,7 +179,7 @@ export async function backup(name, id) {
       ["Filestore", `${plural(filestore.files, "file")}, ${bytes(filestore.bytes)}, in ${plural(filestore.volumes, "volume")}; new: ${plural(filestore.new_files, "file")}, ${bytes(filestore.new_bytes)}`],
       ["Attachments", attachments && `${count(attachments.rows)} rows, which name ${count(attachments.files)} files; ${count(attachments.in_database)} in the database, ${count(attachments.elsewhere)} elsewhere`],
       ["Stored anew", bytes(backup.stored_bytes)],
-      ["Proof", proof(backup.proof)],
+      ["Proof", proof(backup)],
       ["Kept by", keptBy(backup)],
       ["Pinned", backup.pin && `${moment(backup.pin.pinned_at)}${backup.pin.note ? `: ${backup.pin.note}` : ""}`],
     ]),

@@ -24,14 +24,17 @@ impl Clock for SystemClock {
 /// Timers stand still while a machine sleeps, and know nothing of a clock that is set: no longer than this goes by between two looks at it.
 const LOOK: Duration = Duration::from_mins(1);
 
-/// Returns when `clock` shows `moment`; never for `None`.
+/// Returns when `clock` shows `moment`, or was set back: what is due next may have changed then. Never for `None`, unless it is set back.
 pub(crate) async fn until(clock: &dyn Clock, moment: Option<Timestamp>) {
-    let Some(moment) = moment else { return std::future::pending().await };
     loop {
-        let left = moment.duration_since(clock.now());
-        match Duration::try_from(left) {
-            Ok(left) if !left.is_zero() => tokio::time::sleep(left.min(LOOK)).await,
-            _ => return,
+        let before = clock.now();
+        let left = moment.map_or(LOOK, |moment| moment.duration_since(before).try_into().unwrap_or_default());
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(LOOK)).await;
+        if clock.now() < before {
+            return;
         }
     }
 }
@@ -40,20 +43,25 @@ pub(crate) async fn until(clock: &dyn Clock, moment: Option<Timestamp>) {
 #[cfg(test)]
 #[derive(Debug)]
 pub(crate) struct PausedClock {
-    began_at: Timestamp,
+    began_at: std::sync::Mutex<Timestamp>,
     began: tokio::time::Instant,
 }
 
 #[cfg(test)]
 impl PausedClock {
     pub(crate) fn at(began_at: Timestamp) -> Self {
-        Self { began_at, began: tokio::time::Instant::now() }
+        Self { began_at: std::sync::Mutex::new(began_at), began: tokio::time::Instant::now() }
+    }
+
+    /// Sets the clock, while time passes as before.
+    pub(crate) fn step(&self, by: jiff::SignedDuration) {
+        *self.began_at.lock().unwrap() += by;
     }
 }
 
 #[cfg(test)]
 impl Clock for PausedClock {
     fn now(&self) -> Timestamp {
-        self.began_at + self.began.elapsed()
+        *self.began_at.lock().unwrap() + self.began.elapsed()
     }
 }

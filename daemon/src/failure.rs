@@ -29,6 +29,14 @@ pub enum Failure {
         /// What is wrong, in a sentence each; the first few.
         findings: Vec<String>,
     },
+    /// A check found no damage, but what must not be.
+    #[error("the backups of {instance} are not all as they should be: {}", .wrong.join("; "))]
+    Suspect {
+        /// Whose backups.
+        instance: String,
+        /// What is wrong, in a sentence each.
+        wrong: Vec<String>,
+    },
     /// The configuration that was read anew has no such instance.
     #[error("the configuration has no instance {0:?} any more")]
     Gone(String),
@@ -45,9 +53,9 @@ impl Failure {
     pub(crate) fn is_worth_a_retry(&self) -> bool {
         match self {
             // What speaks against a backup speaks against it the next time, too.
-            Self::Engine(error) => !error.refutes_backup(),
+            Self::Engine(error) => !error.refutes_backup() && !error.is_other_database(),
             Self::Repository(_) | Self::Stalled(_) => true,
-            Self::Damage { .. } | Self::Gone(_) | Self::NoTarget(_) | Self::Fault(_) => false,
+            Self::Damage { .. } | Self::Suspect { .. } | Self::Gone(_) | Self::NoTarget(_) | Self::Fault(_) => false,
         }
     }
 

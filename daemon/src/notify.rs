@@ -153,8 +153,11 @@ impl Office {
     /// Writes what there is to tell, and hands out what is due.
     async fn look_after(&mut self) {
         let now = self.handle.now();
+        // A time that is further away than a look ever is was set by a clock that was wrong.
         // Where nobody is told, runs are heeded all the same: who is named later is not told of all that was before.
-        let newest = if self.look_at <= now && !self.handle.config().notify.is_empty() {
+        let newest = if (self.look_at <= now || self.look_at.duration_since(now) > LOOK)
+            && !self.handle.config().notify.is_empty()
+        {
             self.look_at = now.saturating_add(LOOK).unwrap_or(Timestamp::MAX);
             Some(watch::newest_backups(&self.handle).await)
         } else {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engine::repository::is_future;
 use jiff::Timestamp;
 
 use crate::agenda::{Due, Job};
@@ -47,6 +48,11 @@ async fn begin_due(handle: &Handle) -> Result<Option<Timestamp>, JournalError> {
         let (instance, job, now) = (entry.instance.clone(), entry.job, shared.clock.now());
         let seen = shared.journal().last_slot(&instance, job);
         let last = match seen {
+            // The clock was ahead when it was served, and was set back since. Heeded, it would let nothing begin until then.
+            Some(last) if is_future(last, now) => {
+                tracing::warn!(instance, %job, slot = %last, "the last slot is in the future, so the clock was wrong; slots from now on are heeded");
+                let_go(handle, &instance, job, now).await?
+            }
             Some(last) => last,
             // What came before the daemon first saw the job was not for it.
             None => let_go(handle, &instance, job, now).await?,

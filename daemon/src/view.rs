@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use engine::config::{Config, Instance};
 use engine::error::Explanation;
+use engine::repository::is_future;
 use engine::schedule::Schedule;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -149,7 +150,8 @@ pub fn instances(
     let view = |name: &String, job: Job| {
         let entry = agenda.get(&(name.clone(), job));
         let key = (name.as_str(), job);
-        let last = history.last_slot(name, job).unwrap_or(now);
+        // The scheduler heeds none that lies in the future.
+        let last = history.last_slot(name, job).filter(|last| !is_future(*last, now)).unwrap_or(now);
         JobView {
             job,
             schedule: entry.map(|entry| entry.schedule.clone()),

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use engine::check::{CheckOptions, Sample};
 use engine::config::{Config, Instance, RepositoryConfig};
 use engine::postgres::Tools;
-use engine::repository::{BackupId, Repository, RepositoryError};
+use engine::repository::{BackupId, Flaw, Repository, RepositoryError};
 use engine::run::Run;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
@@ -147,6 +147,11 @@ async fn check_all(repository: &Repository, work: &Work<'_>, read_data: Option<S
             checked: report.backups.len(),
             findings: findings.take(SHOWN).collect(),
         });
+    }
+    let future = report.future.iter().map(|(_, id)| format!("{id}: {}", Flaw::Future));
+    let wrong: Vec<String> = report.alarms.iter().cloned().chain(future).collect();
+    if !wrong.is_empty() {
+        return Err(Failure::Suspect { instance: instance.name.clone(), wrong });
     }
     let mut figures = BTreeMap::from([("checked_backups".to_owned(), report.backups.len() as u64)]);
     if let Some(read) = report.read {

@@ -1,12 +1,17 @@
 //! `now`: an instance's database and filestore into the repository.
 
 mod files;
+mod identity;
 mod previous;
 mod rows;
+mod served;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use self::files::{StoredFiles, store_files};
+use self::identity::Identity;
+pub use self::identity::OtherDatabase;
+pub(crate) use self::identity::tell_apart;
 use self::rows::{StoredRows, store_rows};
 use crate::config::Instance;
 use crate::error::Error;
@@ -15,7 +20,7 @@ use crate::folder;
 use crate::manifest::{AttachmentContent, DatabaseContent, FORMAT, ImportedFrom, Manifest, StoredObject};
 use crate::odoo::{CollectorHold, OdooFacts, Schema, hold_collector, odoo_facts};
 use crate::postgres::{self, Endpoint, PostgresError, ServerFacts, Session, SourceFacts, Tool, Tools};
-use crate::repository::{BackupId, Draft, Lock, Purpose, Repository};
+use crate::repository::{BackupId, Clocks, Draft, Lock, Purpose, Repository};
 use crate::run::Run;
 use crate::stream::{Level, encode};
 
@@ -35,6 +40,8 @@ pub struct BackupOptions {
     /// Back up although more than half of the files that the attachments name are lost. The backup names them, and the next ones do not
     /// count them any more.
     pub accept_missing: bool,
+    /// Go on where the database is another one than that of the latest backup: a person says that it takes its place.
+    pub accept_new_identity: bool,
 }
 
 impl BackupOptions {
@@ -53,6 +60,7 @@ impl Default for BackupOptions {
             volume: Limits::default(),
             reread: false,
             accept_missing: false,
+            accept_new_identity: false,
         }
     }
 }
@@ -85,8 +93,8 @@ pub enum Made {
     Before(BackupId),
 }
 
-/// As [`backup`], unless the repository holds a backup of the instance that shows the moment `since` or a later one. It is looked
-/// for under the instance's lock, so that of several who want it, wherever they are, one makes it.
+/// As [`backup`], unless the repository holds a good backup of the instance's database that shows the moment `since`, by this machine's
+/// clock, or a later one. It is looked for under the instance's lock, so that of several who want it, wherever they are, one makes it.
 ///
 /// # Errors
 /// As [`backup`]
@@ -99,15 +107,24 @@ pub async fn backup_unless_made(
 ) -> Result<Made, Error> {
     let locked = async {
         let lock = repository.lock(&instance.name, Purpose::Backup, run).await?;
-        let result = match lock.run().until_cancelled(latest(repository, instance)).await {
-            Ok(Some(latest)) if latest >= BackupId::new(since) => Ok(Made::Before(latest)),
-            Ok(_) => make(repository, &lock, instance, None, options).await.map(|made| Made::Now(Box::new(made))),
+        let result = match lock.run().until_cancelled(served::by(repository, instance, since)).await {
+            Ok(Some(there)) => Ok(Made::Before(there)),
+            Ok(None) => make(repository, &lock, instance, None, options).await.map(|made| Made::Now(Box::new(made))),
             Err(error) => Err(error),
         };
         lock.finish(result).await
     };
     let result = locked.await;
     result.map_err(|error| error.during(format!("back up {}", instance.name)))
+}
+
+/// Compares the database of an instance with that of its latest backup, as [`backup`] does. Returns what a person should know.
+///
+/// # Errors
+/// [`Error::OtherDatabase`]; the server's and the repository's
+pub(crate) async fn compare_identity(repository: &Repository, instance: &Instance) -> Result<Vec<String>, Error> {
+    let own = Identity::ask(instance).await?;
+    identity::compare_with_latest(repository, &instance.name, &own, false).await
 }
 
 /// What is known of a backup that is not made of a running instance.
@@ -139,11 +156,6 @@ pub(crate) async fn backup_imported(
     lock.finish(result).await
 }
 
-async fn latest(repository: &Repository, instance: &Instance) -> Result<Option<BackupId>, Error> {
-    let (names, _) = repository.readable_names(Some(&instance.name)).await?;
-    Ok(names.into_iter().map(|(_, id)| id).max())
-}
-
 async fn make(
     repository: &Repository,
     lock: &Lock,
@@ -151,7 +163,16 @@ async fn make(
     origin: Option<Origin>,
     options: BackupOptions,
 ) -> Result<Manifest, Error> {
-    let (source, hold) = lock.run().until_cancelled(begin(instance, origin)).await?;
+    let begun = async {
+        let (mut source, hold) = begin(instance, origin).await?;
+        source.set_right(repository.clocks().await);
+        let (name, accept) = (&instance.name, options.accept_new_identity);
+        source
+            .remarks
+            .extend(identity::compare_with_latest(repository, name, &source.identity(instance), accept).await?);
+        Ok((source, hold))
+    };
+    let (source, hold) = lock.run().until_cancelled(begun).await?;
     store(repository, lock, instance, &source, hold, options).await
 }
 
@@ -167,6 +188,38 @@ struct Source {
     not_odoo: Option<String>,
     pg_dump: Tool,
     origin: Option<Origin>,
+    /// How far this machine's clock is behind.
+    behind: SignedDuration,
+    /// What a person should know of it.
+    remarks: Vec<String>,
+}
+
+impl Source {
+    /// Dates it by the repository's clock where this machine's is behind: else older backups would seem to be newer. Where it is ahead,
+    /// nobody knows which of the two is right, and the backup counts for nothing until its date has come.
+    fn set_right(&mut self, clocks: Clocks) {
+        let Some(disagreement) = clocks.disagreement().filter(|_| self.origin.is_none()) else { return };
+        let ahead = clocks.ahead();
+        if ahead.is_negative() {
+            self.behind = ahead.abs();
+            self.taken_at = self.right(self.taken_at);
+            self.remarks.push(format!("{disagreement}, by which the backup is dated; set the clock"));
+        } else {
+            self.remarks.push(format!(
+                "{disagreement}: the backup is dated in the future, and does not count until then; set the clock, and back up again"
+            ));
+        }
+    }
+
+    /// A time by this machine's clock, set right.
+    fn right(&self, time: Timestamp) -> Timestamp {
+        time.checked_add(self.behind).unwrap_or(time)
+    }
+
+    fn identity(&self, instance: &Instance) -> Identity {
+        let database = self.origin.as_ref().map_or(&instance.database.name, |origin| &origin.database);
+        Identity::new(database, &self.server, self.odoo.as_ref(), self.origin.is_some())
+    }
 }
 
 async fn begin(instance: &Instance, origin: Option<Origin>) -> Result<(Source, Option<CollectorHold>), Error> {
@@ -192,7 +245,10 @@ async fn begin(instance: &Instance, origin: Option<Origin>) -> Result<(Source, O
     let tools = Tools::new(instance.database.pg_path.as_deref());
     let pg_dump = tools.find("pg_dump", server.major()).await?;
     tracing::info!(instance = instance.name, server = server.version, pg_dump = %pg_dump, collector_held = hold.is_some(), "snapshot taken");
-    Ok((Source { session, snapshot, taken_at, server, facts, odoo, not_odoo, pg_dump, origin }, hold))
+    let (behind, remarks) = (SignedDuration::ZERO, Vec::new());
+    let source =
+        Source { session, snapshot, taken_at, server, facts, odoo, not_odoo, pg_dump, origin, behind, remarks };
+    Ok((source, hold))
 }
 
 /// Opens the one transaction from which everything is read, and names its snapshot for pg_dump.
@@ -256,6 +312,7 @@ fn manifest(
 ) -> Manifest {
     let StoredFiles { attachments, filestore, mut warnings } = files;
     warnings.extend(attachments.iter().filter_map(AttachmentContent::warning));
+    warnings.extend(source.remarks.iter().cloned());
     warnings.extend(counted.warning);
     let unlogged = &source.facts.unlogged;
     if source.server.in_recovery && !unlogged.is_none() {
@@ -274,7 +331,7 @@ fn manifest(
         id: draft.id().clone(),
         instance: instance.name.clone(),
         created_at: source.taken_at,
-        finished_at: Timestamp::now(),
+        finished_at: source.right(Timestamp::now()),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         server: source.server.clone(),
         source: Some(source.facts.clone()),

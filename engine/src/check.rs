@@ -3,6 +3,7 @@
 //! Damage is a finding, not an error: the check goes on and names all of it. An error is what keeps it from looking.
 
 mod data;
+mod known;
 mod rotation;
 mod sample;
 mod structure;
@@ -55,6 +56,10 @@ pub struct Report {
     pub unnamed: Vec<Unnamed>,
     /// Backups that a repair has set aside: they are not checked.
     pub set_aside: Vec<(String, BackupId)>,
+    /// Backups that are dated in the future. They are checked like others.
+    pub future: Vec<(String, BackupId)>,
+    /// What is wrong with the repository as a whole, or with what it shows: backups may be missing from this report.
+    pub alarms: Vec<String>,
     /// How much was read back; `None` where nothing was to be.
     pub read: Option<ReadBack>,
 }
@@ -142,7 +147,8 @@ pub async fn check(
         let mut wanted = Vec::new();
         for (instance, ids) in instances {
             let Some(objects) = listed(repository, Some(instance)).await?.remove(instance) else { continue };
-            wanted.push((instance.to_owned(), ids, objects));
+            let (instance, lost, alarms) = (instance.to_owned(), Vec::new(), Vec::new());
+            wanted.push(Wanted { instance, ids, lost, objects, alarms });
         }
         look(repository, wanted, options, run).await
     };
@@ -160,12 +166,30 @@ pub async fn check_all(
     run: &Run,
 ) -> Result<Report, Error> {
     let work = async {
-        let wanted = listed(repository, instance).await?.into_iter().filter_map(|(instance, objects)| {
+        let (mut wanted, mut marked) = (Vec::new(), BTreeSet::new());
+        for (instance, mut objects) in listed(repository, instance).await? {
+            let gaps = repository.gaps(objects.values(), false).await?;
+            let unlisted: Vec<Object> = gaps.unlisted.iter().map(|unlisted| unlisted.object.clone()).collect();
+            let mut alarms: Vec<String> = Vec::new();
+            for object in unlisted {
+                alarms.push(format!("a listing left out {}, which is there", object.key));
+                objects.insert(object.key.clone(), object);
+            }
             let ids: BTreeSet<BackupId> = layout::ids(objects.values()).collect();
             let is_one = !ids.is_empty() || layout::set_aside(objects.values()).next().is_some();
-            is_one.then(|| (instance, ids.into_iter().collect(), objects))
-        });
-        look(repository, wanted.collect(), options, run).await
+            let lost: Vec<BackupId> = gaps.lost.into_iter().map(|(_, id)| id).collect();
+            if objects.keys().any(layout::is_trace) {
+                marked.insert(instance.clone());
+            }
+            if is_one || !lost.is_empty() {
+                wanted.push(Wanted { instance, ids: ids.into_iter().collect(), lost, objects, alarms });
+            }
+        }
+        let shown: BTreeSet<String> = wanted.iter().map(|wanted| wanted.instance.clone()).collect();
+        let vanished = repository.vanished(instance, &shown, &marked).await?;
+        let mut report = look(repository, wanted, options, run).await?;
+        report.alarms.extend(vanished.into_iter().map(|alarm| format!("{}: {}", alarm.instance, alarm.message)));
+        Ok(report)
     };
     run.until_cancelled(work).await.map_err(|error| error.during(format!("check {}", repository.store().location())))
 }
@@ -189,18 +213,30 @@ async fn listed(
     Ok(instances)
 }
 
+/// What is to be looked at of an instance.
+struct Wanted {
+    instance: String,
+    ids: Vec<BackupId>,
+    /// Backups whose manifest was lost.
+    lost: Vec<BackupId>,
+    /// Everything that lies in its folder.
+    objects: HashMap<Key, Object>,
+    /// What is wrong with the listing.
+    alarms: Vec<String>,
+}
+
 /// Looks at backups by what is listed of their instances, and reads of them what is to be read.
 async fn look(
     repository: &Repository,
-    wanted: Vec<(String, Vec<BackupId>, HashMap<Key, Object>)>,
+    wanted: Vec<Wanted>,
     options: &CheckOptions,
     run: &Run,
 ) -> Result<Report, Error> {
     // Who wants to read, reads the manifests as well.
     let repository = if options.read_data.is_some() { &repository.without_cache() } else { repository };
     let mut surveys = Vec::new();
-    for (instance, ids, objects) in wanted {
-        surveys.push(survey(repository, &instance, ids, objects).await?);
+    for wanted in wanted {
+        surveys.push(survey(repository, wanted).await?);
     }
     let (findings, read) = match options.read_data {
         None => (Findings::default(), None),
@@ -210,20 +246,30 @@ async fn look(
         }
     };
     let mut report = Report { read, ..Report::default() };
+    let clocks = repository.clocks().await;
+    report.alarms.extend(clocks.disagreement());
     for survey in surveys {
         report.unnamed.extend(survey.unnamed());
         report.set_aside.extend(survey.aside.ids().map(|id| (survey.instance.clone(), id.clone())));
-        report.backups.extend(conclude(repository, survey, &findings).await?);
+        let future = survey.backups.iter().filter(|backup| backup.is_future(clocks.now()));
+        report.future.extend(future.map(|backup| (survey.instance.clone(), backup.id.clone())));
+        report.alarms.extend(survey.alarms.iter().cloned());
+        let mut checked = conclude(repository, &survey, &findings).await?;
+        if !known::conclude(repository, &survey, &findings, options.read_data, &mut checked, run).await? {
+            let hint = "`odoo-backup check --read-data` finds out again";
+            report.alarms.push(format!("{}: what damage was found before is not known; {hint}", survey.instance));
+        }
+        report.backups.extend(checked);
     }
     Ok(report)
 }
 
 /// What the look at an instance and the reading say of each backup.
-async fn conclude(repository: &Repository, survey: Survey, findings: &Findings) -> Result<Vec<Checked>, Error> {
+async fn conclude(repository: &Repository, survey: &Survey, findings: &Findings) -> Result<Vec<Checked>, Error> {
     let mut all = Vec::new();
-    for backup in survey.backups {
-        let mut checked =
-            Checked { instance: survey.instance.clone(), id: backup.id, objects: 0, bytes: 0, damage: backup.damage };
+    for backup in &survey.backups {
+        let (instance, id, damage) = (survey.instance.clone(), backup.id.clone(), backup.damage.clone());
+        let mut checked = Checked { instance, id, objects: 0, bytes: 0, damage };
         if let Some(manifest) = &backup.manifest {
             checked.objects = manifest.objects().count() as u64;
             checked.bytes = manifest.objects().map(|object| object.stored.size).sum();
@@ -233,7 +279,9 @@ async fn conclude(repository: &Repository, survey: Survey, findings: &Findings) 
         checked.damage.dedup();
         // One that was pruned under the check's eyes is no damage.
         let manifest = member(&checked.id.key(&survey.instance), MANIFEST);
-        if checked.damage.is_empty() || repository.store().head(&manifest).await?.is_some() {
+        let is_there =
+            backup.is_lost || checked.damage.is_empty() || repository.store().head(&manifest).await?.is_some();
+        if is_there {
             all.push(checked);
         }
     }

@@ -84,7 +84,10 @@ pub async fn newer(
     instance: Option<&str>,
 ) -> Result<Vec<(String, BackupId)>, Error> {
     let mut newest: BTreeMap<String, BackupId> = BTreeMap::new();
-    for (instance, id) in to.names_with_set_aside(instance).await? {
+    let names = to.names_with_set_aside(instance).await?;
+    let now = to.clocks().await.now();
+    // One that is dated in the future would keep all others out until then.
+    for (instance, id) in names.into_iter().filter(|(_, id)| !id.is_future(now)) {
         let newest = newest.entry(instance).or_insert_with(|| id.clone());
         if id > *newest {
             *newest = id;
@@ -153,7 +156,8 @@ async fn copy_instance(
     let lock = to.lock(instance, Purpose::Copy, run).await?;
     let work = async {
         let destination = lock.run().until_cancelled(Destination::look(to, instance)).await?;
-        let mut copying = Copying { from, instance, lock: &lock, destination, broken: HashMap::new(), copied };
+        let mut copying =
+            Copying { from, instance, lock: &lock, destination, broken: HashMap::new(), is_compared: false, copied };
         // The oldest first: what is there is then always all up to some day.
         for id in ids {
             copying.copy_locked(id).await?;
@@ -173,6 +177,8 @@ struct Copying<'a> {
     destination: Destination<'a>,
     /// What is damaged in the source. Other backups may stand on it, too.
     broken: HashMap<Key, Damage>,
+    /// Whether the databases were compared of which the backups are.
+    is_compared: bool,
     copied: &'a mut Copied,
 }
 
@@ -208,6 +214,12 @@ impl Copying<'_> {
             Ok(documents) => documents,
             Err(error) => return self.leave_out(id, [damage_of_document(manifest_key(self.instance, id), error)?]),
         };
+        if !self.is_compared {
+            self.is_compared = true;
+            if let Some(warning) = self.destination.is_of_another(self.from, &documents.manifest).await? {
+                self.lock.run().progress.warn(&warning);
+            }
+        }
         let there = self.destination.backup(id, &documents).await?;
         let is_there = there.is_some();
         // What it lacks there is brought, as far as it stands on the same objects here.

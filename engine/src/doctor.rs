@@ -65,7 +65,9 @@ pub async fn doctor(config: &Config) -> Vec<Finding> {
     }
     for instance in config.instances.values() {
         findings.subject = format!("instance {}", instance.name);
-        try_instance(instance, &mut findings).await;
+        if try_instance(instance, &mut findings).await {
+            try_identity(config, instance, &mut findings).await;
+        }
     }
     for target in config.targets.values() {
         findings.subject = format!("target {}", target.name);
@@ -114,7 +116,7 @@ async fn try_repository(place: &RepositoryConfig, findings: &mut Findings) {
         let description = repository.description();
         let detail = format!("{}, format {}, made {:.0}", store.location(), description.format, description.created_at);
         findings.ok("open", detail);
-        places::try_listing(&repository, findings).await;
+        try_backups(&repository, findings).await;
     }
     if let RepositoryConfig::Local { path } = place {
         places::try_folder(path, findings);
@@ -127,6 +129,55 @@ async fn try_repository(place: &RepositoryConfig, findings: &mut Findings) {
             let hint = "this does no harm as long as only one odoo-backup writes to the repository at a time";
             findings.add("create-only", Outcome::Warning, detail.into(), Some(hint.into()));
         }
+    }
+}
+
+/// Lists the backups, and says what speaks against them, or against the list.
+async fn try_backups(repository: &Repository, findings: &mut Findings) {
+    let Some(listing) = findings.tried("list", repository.list(None).await) else { return };
+    places::report_unreadable(&listing, findings);
+    let mut wrong: Vec<String> =
+        listing.alarms.iter().map(|alarm| format!("{}: {}", alarm.instance, alarm.message)).collect();
+    let damaged = listing.damaged.iter().map(|damaged| explain(&damaged.error).to_string());
+    wrong.extend(damaged);
+    let named = |backup: &crate::manifest::Manifest| format!("{}/{}", backup.instance, backup.id);
+    for backup in &listing.backups {
+        wrong.extend(listing.flaws(backup).into_iter().map(|flaw| format!("{}: {flaw}", named(backup))));
+    }
+    if let Some(disagreement) = listing.clocks.disagreement() {
+        findings.failed(
+            "clock",
+            disagreement,
+            "set the clock of this machine, or that of the repository's server; let NTP keep it",
+        );
+    }
+    match wrong.as_slice() {
+        [] if !listing.unreadable.is_empty() => {}
+        [] => {
+            let number = listing.backups.len();
+            findings.ok("list", format!("{number} {}", if number == 1 { "backup" } else { "backups" }));
+        }
+        wrong => {
+            const SHOWN: usize = 5;
+            let more = wrong.len().saturating_sub(SHOWN);
+            let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+            let shown = wrong.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+            let hint = "`odoo-backup check` says more; `odoo-backup repair` repairs damage; `odoo-backup forget` removes a backup";
+            findings.failed("list", format!("{shown}{more}"), hint);
+        }
+    }
+}
+
+/// Compares an instance's database with that of its latest backup.
+async fn try_identity(config: &Config, instance: &Instance, findings: &mut Findings) {
+    // Of a repository that cannot be opened its own findings tell.
+    let Ok(repository) = Repository::at(&config.repository).await else { return };
+    let Some(warnings) = findings.tried("database", crate::backup::compare_identity(&repository, instance).await)
+    else {
+        return;
+    };
+    for warning in warnings {
+        findings.add("database", Outcome::Warning, warning, None);
     }
 }
 
@@ -155,16 +206,19 @@ async fn try_store(store: &dyn Store) -> Result<bool, Error> {
     result
 }
 
-async fn try_instance(instance: &Instance, findings: &mut Findings) {
-    if let Some(session) = try_connection(&instance.database, findings).await
-        && try_database(&session, &instance.database, findings).await
+/// Returns whether its database can be asked.
+async fn try_instance(instance: &Instance, findings: &mut Findings) -> bool {
+    let session = try_connection(&instance.database, findings).await;
+    if let Some(session) = &session
+        && try_database(session, &instance.database, findings).await
     {
-        files::try_attachments(&session, &instance.filestore, findings).await;
+        files::try_attachments(session, &instance.filestore, findings).await;
     }
     match try_filestore(&instance.filestore) {
         Ok(detail) => findings.ok("filestore", detail),
         Err(error) => drop(findings.tried::<()>("filestore", Err(error))),
     }
+    session.is_some()
 }
 
 async fn try_connection(database: &Database, findings: &mut Findings) -> Option<Session> {

@@ -6,6 +6,7 @@ use std::io;
 
 use tokio_postgres::error::DbError;
 
+use crate::backup::OtherDatabase;
 use crate::config::{ConfigError, UnknownName};
 use crate::filestore::FilestoreError;
 use crate::import::ImportError;
@@ -110,6 +111,9 @@ pub enum Error {
         /// All that is in the way.
         obstacles: Vec<Obstacle>,
     },
+    /// Another database than that of the latest backup of the same name.
+    #[error("{0}")]
+    OtherDatabase(Box<OtherDatabase>),
     /// Stopped by whoever runs it.
     #[error("interrupted")]
     Interrupted,
@@ -126,6 +130,15 @@ impl Error {
         match self {
             Self::Repository(RepositoryError::Lock(error)) => matches!(error, LockError::Held { .. }),
             Self::Verb { source, .. } => source.is_held_elsewhere(),
+            _ => false,
+        }
+    }
+
+    /// Whether the database is another one than that of the latest backup.
+    pub fn is_other_database(&self) -> bool {
+        match self {
+            Self::OtherDatabase(_) => true,
+            Self::Verb { source, .. } => source.is_other_database(),
             _ => false,
         }
     }
@@ -212,6 +225,7 @@ impl Error {
                 let hints: BTreeSet<_> = obstacles.iter().map(|one| one.hint.as_str()).collect();
                 Some(hints.into_iter().collect::<Vec<_>>().join("; "))
             }
+            Self::OtherDatabase(other) => Some(other.hint()),
             Self::NoAttachments { .. } | Self::Io { .. } | Self::Verb { .. } | Self::Interrupted => None,
         }
     }

@@ -35,6 +35,8 @@ pub struct ImportOptions {
     pub trusted: bool,
     /// As [`BackupOptions::accept_missing`].
     pub accept_missing: bool,
+    /// Go on where it is of another database than the latest backup of the instance.
+    pub accept_new_identity: bool,
 }
 
 /// What was imported.
@@ -64,7 +66,7 @@ pub async fn import(
     let started = Instant::now();
     let work = async {
         let source = run.until_cancelled(Source::open(options, server)).await?;
-        let (created_at, is_known) = moment(&source, Timestamp::now());
+        let (created_at, is_known) = moment(&source, repository.clocks().await.earlier());
         let id = BackupId::new(created_at);
         if repository.store().head(&member(&id.key(instance), MANIFEST)).await?.is_some() {
             return Err(ImportError::Imported { backup: format!("{instance}/{id}") }.into());
@@ -77,7 +79,8 @@ pub async fn import(
             origin.warnings.extend(unmade);
             let instance = Instance::scratch(instance, scratch.database(server), source.filestore(&scratch));
             // It stops by itself, and cleans up, when the run is cancelled.
-            let backup = BackupOptions { accept_missing: options.accept_missing, ..BackupOptions::of(&instance) };
+            let ImportOptions { accept_missing, accept_new_identity, .. } = *options;
+            let backup = BackupOptions { accept_missing, accept_new_identity, ..BackupOptions::of(&instance) };
             backup_imported(repository, &instance, origin, backup, run).await
         };
         let made = made.await;

@@ -24,7 +24,9 @@ pub use self::repack::{Repacked, RepackedVolume};
 use crate::config::Instance;
 use crate::error::Error;
 use crate::manifest::SET_ASIDE;
-use crate::repository::{Accepted, BackupId, Damaged, Listing, Lock, Purpose, Repository, RepositoryError, member};
+use crate::repository::{
+    Accepted, BackupId, Clocks, Damaged, Listing, Lock, Purpose, Repository, RepositoryError, is_future, member,
+};
 use crate::run::Run;
 use crate::schedule::Schedule;
 
@@ -142,12 +144,21 @@ pub async fn forecast(repository: &Repository, instance: &Instance, listing: &Li
     let backups: Vec<_> = own
         .map(|manifest| {
             let name = (manifest.instance.clone(), manifest.id.clone());
-            as_retention_sees(manifest, listing.pinned.contains(&name), listing.evidence.get(&name))
+            let is_damaged = listing.damage.contains_key(&name);
+            as_retention_sees(manifest, listing.pinned.contains(&name), listing.evidence.get(&name), is_damaged)
         })
         .collect();
-    let mut situation = Situation::at(Timestamp::now());
-    situation.figures_accepted = repository.accepted(&instance.name).await?.map(|accepted| accepted.created_at);
+    let situation = situation(repository, &instance.name, listing.clocks).await?;
     Ok(plan(&instance.retention.policy, &backups, &situation)?)
+}
+
+/// The time, and what a person accepted until then.
+async fn situation(repository: &Repository, instance: &str, clocks: Clocks) -> Result<Situation, Error> {
+    let mut situation = Situation::at(clocks.earlier());
+    let accepted = repository.accepted(instance).await?.map(|accepted| accepted.created_at);
+    // One of the future would settle every fall until then.
+    situation.figures_accepted = accepted.filter(|date| !is_future(*date, clocks.now()));
+    Ok(situation)
 }
 
 /// Looks at what there is and plans.
@@ -158,11 +169,10 @@ async fn survey(
 ) -> Result<(Pruned, Inventory), Error> {
     // What is deleted is decided by what the repository itself says.
     let source = if options.dry_run { repository } else { &repository.without_cache() };
-    let mut inventory = Inventory::take(source, &instance.name).await?;
+    let mut inventory = Inventory::take(source, &instance.name, !options.dry_run).await?;
     let backups = inventory.backups();
-    let mut situation = Situation::at(Timestamp::now());
+    let mut situation = situation(repository, &instance.name, inventory.clocks).await?;
     situation.interval = instance.routine.backup.as_ref().map(Schedule::longest_interval);
-    situation.figures_accepted = repository.accepted(&instance.name).await?.map(|accepted| accepted.created_at);
     let policy = &instance.retention.policy;
     let planned = |situation: &Situation| plan(policy, &backups, situation).map_err(Error::from);
     let mut accepted = None;
@@ -202,7 +212,7 @@ pub async fn forget(
     let locked = async {
         let lock = repository.lock(instance, Purpose::Forget, run).await?;
         let work = async {
-            let inventory = Inventory::take(&repository.without_cache(), instance).await?;
+            let inventory = Inventory::take(&repository.without_cache(), instance, true).await?;
             let backups = inventory.backups();
             let name = || format!("{instance}/{id}");
             if repository.pins(instance).await?.contains_key(id) {
@@ -211,15 +221,21 @@ pub async fn forget(
             if !spelt_out && is_precious(&backups, id) {
                 return Err(RepositoryError::Precious { backup: name() }.into());
             }
-            if !inventory.has_set_aside(instance, id) {
-                return remove(repository, &lock, instance, inventory, std::slice::from_ref(id), FORGOTTEN, grace)
-                    .await;
+            let is_last = inventory.has_no_other(id);
+            let removed = if inventory.has_set_aside(instance, id) {
+                lock.confirm().await?;
+                repository.store().delete(&member(&id.key(instance), SET_ASIDE)).await?;
+                tracing::info!("removed backup {instance}/{id}: {FORGOTTEN}");
+                let mut removed = remove(repository, &lock, instance, inventory, &[], FORGOTTEN, grace).await?;
+                removed.backups.push(id.clone());
+                removed
+            } else {
+                let doomed = std::slice::from_ref(id);
+                remove(repository, &lock, instance, inventory, doomed, FORGOTTEN, grace).await?
+            };
+            if is_last && removed.backups.contains(id) {
+                repository.forget_traces(instance).await?;
             }
-            lock.confirm().await?;
-            repository.store().delete(&member(&id.key(instance), SET_ASIDE)).await?;
-            tracing::info!("removed backup {instance}/{id}: {FORGOTTEN}");
-            let mut removed = remove(repository, &lock, instance, inventory, &[], FORGOTTEN, grace).await?;
-            removed.backups.push(id.clone());
             Ok(removed)
         };
         let done = lock.run().until_cancelled(work).await;

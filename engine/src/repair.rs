@@ -177,6 +177,22 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
         }
     }
     set_aside(&repair, &mut repaired, &manifests).await?;
+    if repair.lock.is_some() {
+        // What was put back was compared on its way.
+        let noted = repair.repository.note_damage(repair.instance, false, |known| {
+            known.retain(|key, _| !repaired.mended.iter().any(|mended| mended.key == *key));
+            // What only backups need that are no backups any more hits nobody.
+            let is_open = |beyond: &Beyond| beyond.backups.iter().any(|id| !repaired.set_aside.contains(id));
+            known.retain(|key, _| repaired.beyond.iter().filter(|beyond| beyond.key == *key).all(is_open));
+        });
+        if let Err(error) = noted.await {
+            let reason = explain(&error);
+            repair
+                .run
+                .progress
+                .warn(&format!("unable to note what is repaired, so that a check must find it: {reason}"));
+        }
+    }
     Ok(repaired)
 }
 

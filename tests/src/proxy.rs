@@ -37,6 +37,8 @@ struct State {
     passed: usize,
     /// First lines of the HTTP requests that passed.
     requests: Vec<String>,
+    /// Keys that listings do not show, as they stand in an answer.
+    hidden: Vec<Vec<u8>>,
 }
 
 impl Proxy {
@@ -78,6 +80,11 @@ impl Proxy {
         *self.slow.lock().unwrap() = bytes;
     }
 
+    /// Leaves an object out of listings of S3 from now on, in whose place they show one of another name. By its name it is there as ever.
+    pub fn hide(&self, key: &str) {
+        self.state.lock().unwrap().hidden.push(format!("{key}</Key>").into_bytes());
+    }
+
     /// From now on connections are accepted and nothing passes: a server that hangs.
     pub fn fall_silent(&self) {
         self.silent.send_replace(true);
@@ -114,11 +121,13 @@ async fn pass(
         }
     };
     let answers = async {
-        let mut buffer = vec![0; 16 * 1024];
+        let (mut buffer, mut kept) = (vec![0; 16 * 1024], Vec::new());
         loop {
             let read = from_server.read(&mut buffer).await?;
-            let passed = state.lock().unwrap().answer(read);
-            let mut rest = &buffer[..passed];
+            kept.extend_from_slice(&buffer[..read]);
+            let ready = if read == 0 { kept.len() } else { state.lock().unwrap().hide(&mut kept) };
+            let passed = state.lock().unwrap().answer(ready);
+            let mut rest = &kept[..passed];
             while !rest.is_empty() {
                 let pace = *slow.lock().unwrap();
                 let (now, later) = rest.split_at(pace.unwrap_or(rest.len()).min(rest.len()));
@@ -128,7 +137,8 @@ async fn pass(
                     tokio::time::sleep(std::time::Duration::from_millis(10)).await;
                 }
             }
-            if read == 0 || passed < read {
+            kept.drain(..passed);
+            if read == 0 || passed < ready {
                 return Ok::<(), std::io::Error>(());
             }
         }
@@ -176,6 +186,18 @@ impl State {
         }
         self.passed += bytes;
         bytes
+    }
+
+    /// Changes the names of hidden objects; how many of the bytes can pass, for the end may be the beginning of such a name.
+    fn hide(&self, bytes: &mut [u8]) -> usize {
+        let mut ready = bytes.len();
+        for key in &self.hidden {
+            let found: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(key)).collect();
+            found.into_iter().for_each(|at| bytes[at] = b'_');
+            let begun = (1..key.len()).rev().find(|length| bytes.ends_with(&key[..*length]));
+            ready = ready.min(bytes.len() - begun.unwrap_or(0));
+        }
+        ready
     }
 
     fn done(&mut self) {

@@ -3,7 +3,7 @@
 mod anonymous;
 mod commands;
 mod connections;
-mod damage;
+pub(crate) mod damage;
 mod drill;
 mod guard;
 mod manual;

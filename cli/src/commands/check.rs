@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use engine::check::{CheckOptions, Checked, DamagedObject, ReadBack, Report, Sample, check_all};
 use engine::config::Config;
-use engine::repository::{BackupId, Repository};
+use engine::repository::{BackupId, Flaw, Repository};
 use engine::run::Run;
 use engine::text::one_line;
 use serde_json::{Value, json};
 
+use super::missing::by_journal;
 use super::{Chosen, Failure, load, only_instance, open, tools};
 use crate::exit::Exit;
 use crate::output::Output;
@@ -34,10 +35,27 @@ pub(super) async fn check(
             engine::check::check(&repository, &backups, &options, run).await?
         }
     };
+    let mut report = report;
+    if selectors.is_empty() {
+        let shows = |name: &str| {
+            let backups = report.backups.iter().map(|backup| &backup.instance);
+            backups.chain(report.set_aside.iter().map(|(instance, _)| instance)).any(|instance| instance == name)
+        };
+        let is_wanted = |name: &str| instances.is_empty() || instances.iter().any(|wanted| wanted == name);
+        // Where the repository itself tells, it was told.
+        if report.alarms.is_empty() {
+            let missing = by_journal(&config, &repository, is_wanted, shows);
+            report.alarms.extend(missing.into_iter().map(|alarm| format!("{}: {}", alarm.instance, alarm.message)));
+        }
+    }
     if report.backups.is_empty() {
         output.warning("there are no backups to check");
     }
-    let exit = if report.is_sound() { Exit::Success } else { Exit::Damage };
+    let exit = match (report.is_sound(), report.alarms.is_empty() && report.future.is_empty()) {
+        (false, _) => Exit::Damage,
+        (true, false) => Exit::Failed,
+        (true, true) => Exit::Success,
+    };
     Ok(output.result(&document(&report, read_data), || text(&report, read_data), exit))
 }
 
@@ -75,6 +93,8 @@ fn document(report: &Report, read_data: Option<Sample>) -> Value {
             "reasons": damaged.reasons,
             "backups": names(damaged),
         })).collect::<Vec<_>>(),
+        "future": report.future.iter().map(|(instance, id)| format!("{instance}/{id}")).collect::<Vec<_>>(),
+        "alarms": report.alarms,
         "set_aside": report.set_aside.iter().map(|(instance, id)| format!("{instance}/{id}")).collect::<Vec<_>>(),
         "unnamed": report.unnamed.iter().map(|unnamed| json!({
             "instance": unnamed.instance,
@@ -114,6 +134,12 @@ fn text(report: &Report, read_data: Option<Sample>) -> String {
     for damaged in report.damaged_objects() {
         text.push_str(&format!("DAMAGED  {}: {}\n", damaged.key, one_line(&damaged.reasons.join("; "))));
         text.push_str(&format!("         hits {}\n", names(&damaged).join(", ")));
+    }
+    for (instance, id) in &report.future {
+        text.push_str(&format!("FUTURE   {instance}/{id}: {}\n", Flaw::Future));
+    }
+    for alarm in &report.alarms {
+        text.push_str(&format!("WRONG    {alarm}\n"));
     }
     for (instance, id) in &report.set_aside {
         text.push_str(&format!("aside    {instance}/{id}: set aside by a repair, and not checked\n"));

@@ -10,6 +10,7 @@ use engine::run::Run;
 use engine::verify::Depth;
 use serde_json::json;
 
+use super::latest::find_of;
 use super::report::{Report, ReportFile};
 use super::restore::{jobs, neutral, warned};
 use super::verification::verified;
@@ -38,7 +39,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
     let report = ReportFile::create(wanted.report)?;
     let repository = open(&config).await?;
     let instance = to.and_then(|target| target.instance.as_deref()).or_else(|| only_instance(&config));
-    let manifest = repository.find(wanted.backup.unwrap_or("latest"), instance).await;
+    let manifest = find_of(&repository, wanted.backup.unwrap_or("latest"), instance, output).await;
     let manifest = manifest.map_err(|error| failure(error.into()))?;
     let place = engine::drill::place(&config, &manifest.instance, to)?;
     let of_section = config.instances.get(&manifest.instance).map(|instance| instance.drill.depth);

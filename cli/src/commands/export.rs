@@ -10,7 +10,8 @@ use engine::repository::Repository;
 use engine::run::Run;
 use serde_json::json;
 
-use super::{Chosen, Failure, load, only_instance, open, tools};
+use super::latest::find;
+use super::{Chosen, Failure, load, open, tools};
 use crate::arguments::ExportFormat;
 use crate::exit::Exit;
 use crate::new_file::NewFile;
@@ -51,7 +52,7 @@ pub(super) async fn export(
     }
     let config = load(config, output)?;
     let repository = open(&config).await?;
-    let manifest = repository.find(selector, only_instance(&config)).await?;
+    let manifest = find(&repository, selector, &config, output).await?;
     let tools = tools(&config);
     if to_stdout {
         engine::export::zip(&repository, &manifest, &tools, io::stdout(), run).await?;

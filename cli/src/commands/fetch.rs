@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{Chosen, Failure, load, only_instance, open};
+use super::latest::find;
+use super::{Chosen, Failure, load, open};
 use crate::exit::Exit;
 use crate::new_file::NewFile;
 use crate::output::Output;
@@ -21,7 +22,7 @@ pub(super) async fn fetch(
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;
-    let manifest = repository.find(selector, only_instance(&config)).await?;
+    let manifest = find(&repository, selector, &config, output).await?;
     let path = engine::fetch::resolve(&repository, &manifest, what).await?;
     if to == Path::new("-") {
         engine::fetch::fetch(&repository, &manifest, &path, io::stdout()).await?;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use engine::odoo::Attachment;
 use serde_json::json;
 
-use super::{Chosen, Failure, load, only_instance, open};
+use super::latest::find;
+use super::{Chosen, Failure, load, open};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, table};
@@ -19,7 +20,7 @@ pub(super) async fn files(
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;
-    let manifest = repository.find(selector, only_instance(&config)).await?;
+    let manifest = find(&repository, selector, &config, output).await?;
     let like = like.unwrap_or_default().to_lowercase();
     let found = Arc::new(Mutex::new(Vec::new()));
     let kept = found.clone();

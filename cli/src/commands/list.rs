@@ -2,9 +2,10 @@
 
 use engine::error::explain;
 use engine::manifest::Manifest;
-use engine::repository::{Evidence, Listing};
+use engine::repository::{Evidence, Flaw, Listing};
 use serde_json::{Value, json};
 
+use super::missing::by_journal;
 use super::proofs;
 use super::show::document;
 use super::{Chosen, Failure, load, open};
@@ -21,14 +22,27 @@ pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -
         [] => listing = repository.list(None).await?,
         names => {
             for name in names {
-                let of_one = repository.list(Some(name)).await?;
-                listing.backups.extend(of_one.backups);
-                listing.damaged.extend(of_one.damaged);
-                listing.pinned.extend(of_one.pinned);
-                listing.set_aside.extend(of_one.set_aside);
-                listing.evidence.extend(of_one.evidence);
-                listing.unreadable.extend(of_one.unreadable);
+                listing.extend(repository.list(Some(name)).await?);
             }
+        }
+    }
+    let shows = |name: &str| {
+        let alarms = listing.alarms.iter().map(|alarm| &alarm.instance);
+        let damaged = listing.damaged.iter().map(|damaged| &damaged.instance);
+        let set_aside = listing.set_aside.iter().map(|(instance, _)| instance);
+        let backups = listing.backups.iter().map(|backup| &backup.instance);
+        backups.chain(damaged).chain(set_aside).chain(alarms).any(|instance| instance == name)
+    };
+    let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let missing = by_journal(&config, &repository, is_wanted, shows);
+    listing.alarms.extend(missing);
+    for alarm in &listing.alarms {
+        output.warning(&format!("{}: {}", alarm.instance, alarm.message));
+    }
+    listing.clocks.disagreement().iter().for_each(|text| output.warning(text));
+    for backup in &listing.backups {
+        for flaw in listing.flaws(backup).iter().filter(|flaw| **flaw != Flaw::Refuted) {
+            output.warning(&format!("{}/{}: {flaw}", backup.instance, backup.id));
         }
     }
     for damaged in &listing.damaged {
@@ -40,10 +54,12 @@ pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -
     let document = json!({
         "backups": listing.backups.iter().map(|backup| in_list(backup, &listing)).collect::<Vec<_>>(),
         "damaged": listing.damaged.iter().map(damaged_document).collect::<Vec<_>>(),
+        "alarms": listing.alarms.iter().map(|alarm| format!("{}: {}", alarm.instance, alarm.message)).collect::<Vec<_>>(),
         "unreadable": listing.unreadable.iter().map(|error| json!(explain(error))).collect::<Vec<_>>(),
         "set_aside": listing.set_aside.iter().map(|(instance, id)| format!("{instance}/{id}")).collect::<Vec<_>>(),
     });
-    let exit = match (listing.damaged.is_empty(), listing.unreadable.is_empty()) {
+    let is_damaged = !listing.damaged.is_empty() || !listing.damage.is_empty();
+    let exit = match (!is_damaged, listing.alarms.is_empty() && listing.unreadable.is_empty()) {
         (false, _) => Exit::Damage,
         // What cannot be looked at is neither good nor damaged.
         (true, false) => Exit::Failed,
@@ -56,9 +72,25 @@ fn in_list(backup: &Manifest, listing: &Listing) -> Value {
     let mut document = document(backup);
     let evidence = evidence(backup, listing);
     document["pinned"] = json!(is_pinned(backup, listing));
-    document["proven"] = json!(evidence.and_then(Evidence::proven).map(|proof| proof.at));
+    let flaws = listing.flaws(backup);
+    let proven = evidence.and_then(Evidence::proven).filter(|_| flaws.is_empty());
+    document["proven"] = json!(proven.map(|proof| proof.at));
+    document["future"] = json!(flaws.contains(&Flaw::Future));
+    document["flaws"] = json!(flaws.iter().map(ToString::to_string).collect::<Vec<_>>());
     document["proof"] = json!(evidence.map(Evidence::name));
     document
+}
+
+/// What restores have shown, unless more is known by now.
+fn proven(backup: &Manifest, listing: &Listing) -> String {
+    let flaws = listing.flaws(backup);
+    if flaws.iter().any(|flaw| matches!(flaw, Flaw::Damaged(_))) {
+        "DAMAGED".to_owned()
+    } else if flaws.contains(&Flaw::Future) {
+        "FUTURE".to_owned()
+    } else {
+        proofs::brief(evidence(backup, listing))
+    }
 }
 
 fn is_pinned(backup: &Manifest, listing: &Listing) -> bool {
@@ -97,6 +129,7 @@ fn text(listing: &Listing, names: &[String]) -> String {
 fn backups_text(listing: &Listing, names: &[String]) -> String {
     match (listing.backups.is_empty(), listing.damaged.len(), names) {
         (false, ..) => {}
+        (true, 0, _) if !listing.alarms.is_empty() => return "no backups, though there were some".to_owned(),
         (true, 0, []) => return "no backups yet; `odoo-backup now` makes one".to_owned(),
         (true, 0, names) => return format!("no backups of {}", names.join(", ")),
         (true, damaged, _) => return format!("no backup that can be read; {damaged} damaged"),
@@ -112,7 +145,7 @@ fn backups_text(listing: &Listing, names: &[String]) -> String {
             count(backup.filestore.files),
             bytes(backup.filestore.bytes),
             bytes(backup.stored_bytes()),
-            proofs::brief(evidence(backup, listing)),
+            proven(backup, listing),
             notes(backup, listing),
         ]
     });

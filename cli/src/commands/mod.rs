@@ -12,8 +12,10 @@ mod files;
 mod forget;
 mod import;
 mod init;
+mod latest;
 mod list;
 mod manual;
+mod missing;
 mod notify;
 mod now;
 mod pin;
@@ -132,8 +134,9 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         Command::Init { odoo_conf, repository } => {
             init::init(config.config, odoo_conf.as_deref(), repository, output).await
         }
-        Command::Now { instances, all: _, reread, accept_missing, prune } => {
-            now::now(config, &instances, NowOptions { reread, accept_missing, prune }, &run, output).await
+        Command::Now { instances, all: _, reread, accept_missing, prune, accept_new_identity } => {
+            let options = NowOptions { reread, accept_missing, prune, accept_new_identity };
+            now::now(config, &instances, options, &run, output).await
         }
         Command::List { instances } => list::list(config, &instances, output).await,
         Command::Show { backup } => show::show(config, &backup, output).await,
@@ -176,8 +179,8 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         Command::Export { backup, output: to, format } => {
             export::export(config, &backup, &to, format, &run, output).await
         }
-        Command::Import { file, filestore, instance, on, trusted, accept_missing } => {
-            let options = ImportOptions { file, filestore, trusted, accept_missing };
+        Command::Import { file, filestore, instance, on, trusted, accept_missing, accept_new_identity } => {
+            let options = ImportOptions { file, filestore, trusted, accept_missing, accept_new_identity };
             import::import(config, &options, &instance, on.as_deref(), &run, output).await
         }
         Command::Copy { backups, to, all } => copy::copy(config, &backups, &to, all, &run, output).await,

@@ -27,13 +27,15 @@ pub(super) struct NowOptions {
     pub(super) accept_missing: bool,
     /// Prune by the policy of the instance what was backed up.
     pub(super) prune: bool,
+    /// Go on where the database is another one than that of the latest backup.
+    pub(super) accept_new_identity: bool,
 }
 
 /// Backs up one instance after the other. One that fails does not keep the others from being tried.
 pub(super) async fn now(
     config: Chosen<'_>,
     names: &[String],
-    NowOptions { reread, accept_missing, prune }: NowOptions,
+    NowOptions { reread, accept_missing, prune, accept_new_identity }: NowOptions,
     run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -43,7 +45,7 @@ pub(super) async fn now(
     let (mut backups, mut errors, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     let mut exit = Exit::Success;
     for instance in instances {
-        let options = BackupOptions { reread, accept_missing, ..BackupOptions::of(instance) };
+        let options = BackupOptions { reread, accept_missing, accept_new_identity, ..BackupOptions::of(instance) };
         let started = Instant::now();
         match backup(&repository, instance, options, run).await {
             Ok(manifest) => {

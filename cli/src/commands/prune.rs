@@ -67,7 +67,7 @@ pub(super) async fn prune(
 
 fn exit_of(pruned: &Pruned) -> Exit {
     let of_rest = match (&pruned.damaged[..], &pruned.plan.holds[..], &pruned.removed.in_use[..]) {
-        ([], [], []) => Exit::Success,
+        ([], [], []) if pruned.removed.doubtful.is_empty() => Exit::Success,
         ([], ..) => Exit::Warnings,
         _ => Exit::Damage,
     };
@@ -82,6 +82,9 @@ fn exit_of(pruned: &Pruned) -> Exit {
 fn warn(instance: &str, pruned: &Pruned, output: Output) {
     for warning in pruned.warnings(instance) {
         output.warning(&format!("{instance}: {warning}"));
+    }
+    for (id, doubt) in &pruned.removed.doubtful {
+        output.warning(&format!("{instance}: {id} was left: {doubt}"));
     }
     for id in &pruned.removed.in_use {
         output.warning(&format!("{instance}: {id} is being read and was left for the next run"));

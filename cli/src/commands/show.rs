@@ -7,7 +7,8 @@ use engine::repository::Pin;
 use engine::text::one_line;
 use serde_json::{Value, json};
 
-use super::{Chosen, Failure, load, only_instance, open, proofs};
+use super::latest::find;
+use super::{Chosen, Failure, load, open, proofs};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, count, plural, table, time};
@@ -16,7 +17,7 @@ use crate::table::{bytes, count, plural, table, time};
 pub(super) async fn show(config: Chosen<'_>, selector: &str, output: Output) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;
-    let manifest = repository.find(selector, only_instance(&config)).await?;
+    let manifest = find(&repository, selector, &config, output).await?;
     let pin = repository.pins(&manifest.instance).await?.remove(&manifest.id);
     let seen = proofs::Seen::of(&repository, &manifest).await?;
     let mut document = document(&manifest);
@@ -25,6 +26,12 @@ pub(super) async fn show(config: Chosen<'_>, selector: &str, output: Output) -> 
     document["pin_note"] = json!(pin.as_ref().and_then(|pin| pin.note.as_ref()));
     document["proven"] = json!(seen.proven());
     document["proof"] = seen.document();
+    let flaws = repository.flaws(&manifest).await?;
+    if !flaws.is_empty() {
+        document["proven"] = json!(null);
+    }
+    document["flaws"] = json!(flaws.iter().map(ToString::to_string).collect::<Vec<_>>());
+    flaws.iter().for_each(|flaw| output.warning(&format!("{}/{}: {flaw}", manifest.instance, manifest.id)));
     Ok(output.result(&document, || text(&manifest, pin.as_ref(), &seen), Exit::Success))
 }
 

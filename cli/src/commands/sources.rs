@@ -21,7 +21,8 @@ pub(super) struct Done<T> {
 }
 
 /// Does `work` with a backup of the first repository that can be read and has it whole. Where the work itself meets damage it is done again
-/// with the next one, and always of the same backup, once it is known which that is.
+/// with the next one, and always of the same backup, once it is known which that is. Where no repository has the latest backup whole, it is
+/// the latest that one of them has.
 pub(super) async fn with_first_sound<T>(
     config: &Loaded<'_>,
     selector: &str,
@@ -29,6 +30,35 @@ pub(super) async fn with_first_sound<T>(
     run: &Run,
     output: Output,
     work: impl AsyncFn(&Repository, &Manifest) -> Result<T, Error>,
+) -> Result<Done<T>, Failure> {
+    let wanted = Wanted { selector, instance };
+    if !selector.ends_with("latest") || config.sources().len() == 1 {
+        return try_each(config, wanted, false, run, output, &work).await;
+    }
+    match try_each(config, wanted, true, run, output, &work).await {
+        Err(failure) if failure.error.downcast_ref::<Error>().is_some_and(Error::is_damage) => {
+            output.warning("no repository has the latest backup undamaged; trying earlier ones");
+            // What failed first is nearer to what was asked for.
+            try_each(config, wanted, false, run, output, &work).await.map_err(|_| failure)
+        }
+        other => other,
+    }
+}
+
+/// The backup that is asked for.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    selector: &'a str,
+    instance: Option<&'a str>,
+}
+
+async fn try_each<T>(
+    config: &Loaded<'_>,
+    Wanted { selector, instance }: Wanted<'_>,
+    damaged_too: bool,
+    run: &Run,
+    output: Output,
+    work: &impl AsyncFn(&Repository, &Manifest) -> Result<T, Error>,
 ) -> Result<Done<T>, Failure> {
     let sources = config.sources();
     let mut selector = selector.to_owned();
@@ -38,7 +68,10 @@ pub(super) async fn with_first_sound<T>(
         let is_last = index + 1 == sources.len();
         let repository = open_named(config, name).await?;
         let found = match repository {
-            Ok(repository) => repository.find(&selector, instance).await.map(|manifest| (repository, manifest)),
+            Ok(repository) => {
+                let found = find(&repository, &selector, instance, damaged_too, output, &mut passed_over).await;
+                found.map(|manifest| (repository, manifest))
+            }
             Err(error) => Err(error),
         };
         let failure: Error = match found {
@@ -70,6 +103,25 @@ pub(super) async fn with_first_sound<T>(
     }
     // There is always one source, and each either returned or failed.
     Err(first_failure.unwrap_or_else(|| Error::Interrupted.into()))
+}
+
+async fn find(
+    repository: &Repository,
+    selector: &str,
+    instance: Option<&str>,
+    damaged_too: bool,
+    output: Output,
+    passed_over: &mut Vec<String>,
+) -> Result<Manifest, RepositoryError> {
+    let selected = match damaged_too {
+        true => repository.select_damaged_too(selector, instance).await?,
+        false => repository.select(selector, instance).await?,
+    };
+    for warning in selected.warnings {
+        output.warning(&warning);
+        passed_over.push(warning);
+    }
+    repository.verified_manifest(&selected.instance, &selected.id).await
 }
 
 /// Whether it says that the question was wrong, rather than that the repository has no answer.

@@ -11,7 +11,7 @@ use daemon::{InstanceView, JobView};
 use engine::config::Config;
 use engine::error::explain;
 use engine::manifest::Manifest;
-use engine::repository::{Listing, Repository};
+use engine::repository::{Flaw, Listing, Repository};
 use engine::text::one_line;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -117,6 +117,11 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
             None
         }
     };
+    // By the repository's clock where this machine's is wrong: set back, it would make a backup young again.
+    let today = listing.as_ref().map_or(now, |listing| listing.clocks.now());
+    for (instance, message) in listing.as_ref().map(wrongs).unwrap_or_default() {
+        problem(Severity::Critical, instance.as_deref(), message);
+    }
     let newest = listing.as_ref().map(newest).unwrap_or_default();
     let newest_good = listing.as_ref().map(Listing::newest_good).unwrap_or_default();
     let instances = daemon::view::instances(config, &agenda, &history, goes_on, now);
@@ -132,7 +137,7 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
         let is_missing = listing.is_some() && goes_on(&instance.name, Job::Backup).is_none();
         match good {
             Some(good) => {
-                if let Some(staleness) = instance.staleness(Since::Backup(good.created_at), now) {
+                if let Some(staleness) = instance.staleness(Since::Backup(good.created_at), today) {
                     problem(Severity::Critical, name, staleness.to_string());
                 }
             }
@@ -160,6 +165,28 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
         problem(Severity::Critical, Some(&damaged.instance), explain(&damaged.error).to_string());
     }
     Ok(Found { daemon_runs, instances, newest, running, notifiers, problems })
+}
+
+/// Backups of an instance that are named one by one.
+const NAMED: usize = 3;
+
+/// What is wrong with what the repository shows, by instance. What restores have shown is said by the runs that restored.
+fn wrongs(listing: &Listing) -> Vec<(Option<String>, String)> {
+    let mut wrongs: Vec<_> = listing.clocks.disagreement().map(|text| (None, text)).into_iter().collect();
+    wrongs.extend(listing.alarms.iter().map(|alarm| (Some(alarm.instance.clone()), alarm.message.clone())));
+    let mut flawed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for backup in listing.backups.iter().rev() {
+        for flaw in listing.flaws(backup).iter().filter(|flaw| **flaw != Flaw::Refuted) {
+            flawed.entry(&backup.instance).or_default().push(format!("{}: {flaw}", backup.id));
+        }
+    }
+    for (instance, flaws) in flawed {
+        let more = flaws.len().saturating_sub(NAMED);
+        let named = flaws.into_iter().take(NAMED);
+        let more = (more > 0).then(|| format!("{more} more of its backups are not good"));
+        wrongs.extend(named.chain(more).map(|message| (Some(instance.to_owned()), message)));
+    }
+    wrongs
 }
 
 async fn list(config: &Config) -> Result<Listing, engine::repository::RepositoryError> {

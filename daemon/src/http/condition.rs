@@ -83,6 +83,17 @@ fn lasting_failure(job: &JobView) -> Option<String> {
 
 fn of_backups(facts: &InstanceFacts) -> Vec<(State, String)> {
     let mut found = Vec::new();
+    let flawed = facts.backups.iter().filter(|backup| backup.is_future || backup.is_damaged);
+    let flawed: Vec<_> = flawed.collect();
+    if let [first, rest @ ..] = flawed.as_slice() {
+        // Of a newest backup that is no good one it must not be said that all is well.
+        let is_newest = facts.backups.first().is_some_and(|newest| newest.brief.id == first.brief.id);
+        let state = if is_newest { State::Failing } else { State::Warning };
+        let more = if rest.is_empty() { String::new() } else { format!("; and {} more are not good", rest.len()) };
+        found.push((state, format!("{}: {}{more}", first.brief.id, first.flaws.join("; "))));
+    }
+    found.extend(facts.alarms.iter().map(|alarm| (State::Failing, alarm.clone())));
+    found.extend(facts.clocks.disagreement().map(|text| (State::Warning, text)));
     let mut warn = |text: String| found.push((State::Warning, text));
     if let [first, ..] = facts.damaged.as_slice() {
         let count = facts.damaged.len();
@@ -108,5 +119,7 @@ fn of_backups(facts: &InstanceFacts) -> Vec<(State, String)> {
 
 fn staleness(view: &InstanceView, facts: &InstanceFacts, now: Timestamp) -> Option<String> {
     let newest = facts.newest_good()?.brief.created_at;
+    // By the repository's clock where this machine's is wrong: set back, it would make a backup young again.
+    let now = now.checked_sub(facts.clocks.ahead()).unwrap_or(now);
     view.staleness(Since::Backup(newest), now).map(|staleness| staleness.to_string())
 }

@@ -8,7 +8,7 @@ use engine::config::{Config, Instance};
 use engine::error::{Error, Explanation, explain};
 use engine::manifest::Brief;
 use engine::prune::{Decision, Plan, Verdict, forecast};
-use engine::repository::{BackupId, Evidence, Listing, ProofName, ProofOutcome, Repository};
+use engine::repository::{BackupId, Clocks, Evidence, Flaw, Listing, ProofName, ProofOutcome, Repository};
 use engine::verify::Depth;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -68,6 +68,10 @@ pub(super) struct InstanceFacts {
     pub(super) bytes: u64,
     /// What retention says of them.
     pub(super) plan: Result<Plan, Explanation>,
+    /// What is wrong with what the repository shows of them.
+    pub(super) alarms: Vec<String>,
+    /// When that was listed.
+    pub(super) clocks: Clocks,
 }
 
 /// A backup, as lists show it.
@@ -80,6 +84,14 @@ pub(super) struct BackupFacts {
     pub(super) pinned: bool,
     /// What a restored copy has shown of it.
     pub(super) proof: Option<ProofFacts>,
+    /// What speaks against it, in sentences; none where it is good.
+    pub(super) flaws: Vec<String>,
+    /// Whether it is dated in the future.
+    #[serde(skip)]
+    pub(super) is_future: bool,
+    /// Whether what it needs is known to be damaged.
+    #[serde(skip)]
+    pub(super) is_damaged: bool,
     /// Whether it stays; `None` where the policy cannot be followed.
     pub(super) keep: Option<bool>,
     /// Why it stays.
@@ -109,13 +121,13 @@ impl InstanceFacts {
 
     /// The newest good backup, as [`Listing::newest_good`] has it.
     pub(super) fn newest_good(&self) -> Option<&BackupFacts> {
-        let is_refuted = |proof: &ProofFacts| proof.outcome == ProofOutcome::Failed;
-        self.backups.iter().find(|backup| !backup.proof.as_ref().is_some_and(is_refuted))
+        self.backups.iter().find(|backup| backup.flaws.is_empty())
     }
 
     /// The newest backup of which a restored copy was what had been backed up.
     pub(super) fn newest_proven(&self) -> Option<(&BackupFacts, &ProofFacts)> {
-        let mut proven = self.backups.iter().filter_map(|backup| Some((backup, backup.proof.as_ref()?)));
+        let good = self.backups.iter().filter(|backup| backup.flaws.is_empty());
+        let mut proven = good.filter_map(|backup| Some((backup, backup.proof.as_ref()?)));
         proven.find(|(_, proof)| proof.outcome == ProofOutcome::Passed)
     }
 
@@ -128,8 +140,11 @@ impl InstanceFacts {
         };
         let damaged = listing.damaged.iter();
         let damaged = damaged.map(|backup| DamagedBackup { id: backup.id.clone(), error: explain(&backup.error) });
+        let alarms = listing.alarms.iter().map(|alarm| alarm.message.clone()).collect();
         Ok(Self {
             refreshed_at: now,
+            alarms,
+            clocks: listing.clocks,
             damaged: damaged.collect(),
             bytes: listing.bytes,
             backups: backups(listing, plan.as_ref().ok()),
@@ -145,7 +160,11 @@ fn backups(listing: Listing, plan: Option<&Plan>) -> Vec<BackupFacts> {
     let backups = newest_first.map(|manifest| {
         let name = (manifest.instance.clone(), manifest.id.clone());
         let decision = decisions.get(manifest.id.as_str());
+        let flaws = listing.flaws(manifest);
         BackupFacts {
+            is_future: flaws.contains(&Flaw::Future),
+            is_damaged: flaws.iter().any(|flaw| matches!(flaw, Flaw::Damaged(_))),
+            flaws: flaws.iter().map(ToString::to_string).collect(),
             brief: manifest.into(),
             missing_files: manifest.filestore.findings.missing.len(),
             pinned: listing.pinned.contains(&name),

@@ -55,13 +55,24 @@ const BACKUPS: Metric = gauge("odoo_backup_backups", "Backups in the repository"
 const DAMAGED: Metric = gauge("odoo_backup_damaged_backups", "Backups whose manifest cannot be read");
 const REFUTED: Metric =
     gauge("odoo_backup_refuted_backups", "Backups of which a restored copy was not what had been backed up");
+const FUTURE: Metric = gauge("odoo_backup_future_backups", "Backups that are dated in the future");
+const KNOWN_DAMAGED: Metric =
+    gauge("odoo_backup_known_damaged_backups", "Backups that need objects in which a check found damage");
+const ALARMS: Metric = gauge(
+    "odoo_backup_repository_alarms",
+    "What is wrong with what the repository shows: backups that are gone, listings that leave something out",
+);
+const CLOCK: Metric = gauge(
+    "odoo_backup_clock_ahead_seconds",
+    "How far the daemon's clock is ahead of the repository's, negative where it is behind, zero within five minutes",
+);
 const PINNED: Metric = gauge("odoo_backup_pinned_backups", "Backups that stay until they are unpinned");
 const REMOVABLE: Metric = gauge("odoo_backup_retention_removable_backups", "Backups that the next prune removes");
 const HELD: Metric = gauge("odoo_backup_retention_held", "Whether something keeps every backup from being removed");
 const NEWEST: Metric = gauge("odoo_backup_newest_backup_timestamp_seconds", "The moment that the newest backup shows");
 const NEWEST_GOOD: Metric = gauge(
     "odoo_backup_newest_good_backup_timestamp_seconds",
-    "The moment that the newest backup shows that can be read and was not refuted",
+    "The moment that the newest backup shows that can be read, is not dated in the future, not known to be damaged and was not refuted",
 );
 const NEWEST_PROVEN: Metric =
     gauge("odoo_backup_newest_proven_backup_timestamp_seconds", "The moment that the newest proven backup shows");
@@ -101,7 +112,7 @@ const REMOVED: Metric = Metric {
 
 /// All of them, in the order in which they are written.
 #[cfg(test)]
-const ALL: [Metric; 36] = [
+const ALL: [Metric; 40] = [
     BUILD_INFO,
     STARTED,
     NOTIFIER_FAILING,
@@ -123,6 +134,10 @@ const ALL: [Metric; 36] = [
     BACKUPS,
     DAMAGED,
     REFUTED,
+    KNOWN_DAMAGED,
+    FUTURE,
+    ALARMS,
+    CLOCK,
     PINNED,
     REMOVABLE,
     HELD,
@@ -283,6 +298,10 @@ fn of_repository(known: &Known, text: &mut Text) {
     add(&REFUTED, &|facts| {
         count(facts, &|backup| backup.proof.as_ref().is_some_and(|proof| is_refuted(proof.outcome)))
     });
+    add(&KNOWN_DAMAGED, &|facts| count(facts, &|backup| backup.is_damaged));
+    add(&FUTURE, &|facts| count(facts, &|backup| backup.is_future));
+    add(&ALARMS, &|facts| Some(facts.alarms.len() as f64));
+    add(&CLOCK, &|facts| Some(facts.clocks.ahead().as_secs_f64()));
     add(&PINNED, &|facts| count(facts, &|backup| backup.pinned));
     add(&REMOVABLE, &|facts| count(facts, &|backup| backup.keep == Some(false)));
     add(&HELD, &|facts| {

@@ -95,6 +95,11 @@ impl Notice {
         Self::plain(vec![Occasion::Stale], instance, at, format!("{instance}: {staleness}"))
     }
 
+    /// Something that is wrong with an instance's backups, rather than with a run.
+    pub(super) fn of_alarm(instance: &str, wrong: &str, at: Timestamp) -> Self {
+        Self::plain(vec![Occasion::Failure], instance, at, format!("{instance}: {wrong}"))
+    }
+
     /// An instance that is no longer stale, by a backup that no run of this daemon made.
     pub(super) fn of_freshness(instance: &str, newest: Timestamp, at: Timestamp) -> Self {
         let summary = format!("{instance}: there is a good backup again, of {newest:.0}");

@@ -125,6 +125,9 @@ pub(super) struct State {
     /// When it was last told that an instance is stale.
     #[serde(default)]
     pub(super) stale: BTreeMap<String, Timestamp>,
+    /// When it was last told that something is wrong with an instance's backups.
+    #[serde(default)]
+    pub(super) alarmed: BTreeMap<String, Timestamp>,
     #[serde(default)]
     pub(super) letters: Vec<Letter>,
     #[serde(default)]

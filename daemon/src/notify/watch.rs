@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use engine::config::{Channel, Config};
-use engine::repository::RepositoryError;
+use engine::repository::{Flaw, Listing, RepositoryError, is_future};
 use jiff::{SignedDuration, Timestamp};
 
 use super::notice::Notice;
@@ -112,45 +112,100 @@ fn tell(state: &mut State, config: &Config, notice: Notice, now: Timestamp) {
 
 /// The moment of each instance's newest good backup. What the repository has is what counts, whoever made it; where it cannot be asked, the
 /// journal says what this daemon knows.
-pub(super) async fn newest_backups(handle: &Handle) -> HashMap<String, Timestamp> {
+pub(super) async fn newest_backups(handle: &Handle) -> HashMap<String, Seen> {
     match listed(handle).await {
-        Ok(newest) => newest,
+        Ok(seen) => seen,
         Err(error) => {
             tracing::warn!("unable to see how old the backups are: {}", engine::error::explain(&error));
             let views = handle.instances().into_iter();
             let latest = views.filter_map(|view| {
                 let backup = view.jobs.into_iter().find(|job| job.job == Job::Backup)?;
-                Some((view.name, backup.latest_success?.began_at))
+                let newest = Some(backup.latest_success?.began_at);
+                Some((view.name, Seen { newest, ..Seen::default() }))
             });
             latest.collect()
         }
     }
 }
 
-async fn listed(handle: &Handle) -> Result<HashMap<String, Timestamp>, RepositoryError> {
+async fn listed(handle: &Handle) -> Result<HashMap<String, Seen>, RepositoryError> {
     let (config, repository) = (handle.config(), handle.repository().await?);
-    let mut newest = HashMap::new();
+    let mut seen = HashMap::new();
     // One after the other: the manifests of one are in memory at a time.
     for name in config.instances.keys() {
-        let listing = repository.list(Some(name)).await?;
-        newest.extend(listing.newest_good().get(name.as_str()).map(|backup| (name.clone(), backup.created_at)));
+        seen.insert(name.clone(), Seen::of(&repository.list(Some(name)).await?));
     }
-    Ok(newest)
+    Ok(seen)
+}
+
+/// What the repository shows of an instance.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    /// The moment of its newest good backup.
+    pub(super) newest: Option<Timestamp>,
+    /// How far this machine's clock is ahead of the repository's.
+    ahead: SignedDuration,
+    /// What is wrong with its backups, in sentences; what restores have shown is told by the runs that restored.
+    wrong: Vec<String>,
+}
+
+impl Seen {
+    fn of(listing: &Listing) -> Self {
+        let newest = listing.newest_good().into_values().next().map(|backup| backup.created_at);
+        let flaws = listing.backups.iter().flat_map(|backup| {
+            let flaws = listing.flaws(backup).into_iter().filter(|flaw| *flaw != Flaw::Refuted);
+            flaws.map(move |flaw| format!("{}: {flaw}", backup.id))
+        });
+        let alarms = listing.alarms.iter().map(|alarm| alarm.message.clone());
+        let clock = listing.clocks.disagreement();
+        Self { newest, ahead: listing.clocks.ahead(), wrong: alarms.chain(clock).chain(flaws).collect() }
+    }
+}
+
+/// Tells of what is wrong with an instance's backups, once a day while it is.
+fn heed_wrongs(state: &mut State, config: &Config, name: &str, seen: &Seen, now: Timestamp) {
+    let [first, rest @ ..] = seen.wrong.as_slice() else {
+        state.alarmed.remove(name);
+        return;
+    };
+    if state.alarmed.get(name).is_some_and(|told| was_lately(*told, now)) {
+        return;
+    }
+    state.alarmed.insert(name.to_owned(), now);
+    let more = if rest.is_empty() { String::new() } else { format!("; and {} more", rest.len()) };
+    tell(state, config, Notice::of_alarm(name, &format!("{first}{more}"), now), now);
+}
+
+/// Whether it was told so short a time ago that it need not be told again. What was told in the future was told by a clock that was wrong.
+fn was_lately(told: Timestamp, now: Timestamp) -> bool {
+    !is_future(told, now) && now.duration_since(told) < AGAIN
 }
 
 /// Tells of instances that are stale, and of those that are so no longer.
-pub(super) fn heed_ages(state: &mut State, handle: &Handle, newest: &HashMap<String, Timestamp>) {
+pub(super) fn heed_ages(state: &mut State, handle: &Handle, seen: &HashMap<String, Seen>) {
     let (config, now) = (handle.config(), handle.now());
     state.watched.retain(|name, _| config.instances.contains_key(name));
     state.stale.retain(|name, _| config.instances.contains_key(name));
+    state.alarmed.retain(|name, _| config.instances.contains_key(name));
+    for (name, seen) in seen.iter().filter(|(name, _)| config.instances.contains_key(*name)) {
+        heed_wrongs(state, &config, name, seen, now);
+    }
     for view in handle.instances().iter().filter(|view| view.stale_after_seconds.is_some()) {
         let name = &view.name;
         // One that was just configured has nothing yet.
-        let watched = *state.watched.entry(name.clone()).or_insert(now);
-        let newest = newest.get(name).copied();
-        let staleness = view.staleness(newest.map_or(Since::Watched(watched), Since::Backup), now);
+        let watched = state.watched.entry(name.clone()).or_insert(now);
+        *watched = (*watched).min(now);
+        let watched = *watched;
+        let newest = seen.get(name).and_then(|seen| seen.newest);
+        // By the repository's clock where this machine's is wrong.
+        let ahead = seen.get(name).map_or(SignedDuration::ZERO, |seen| seen.ahead);
+        let today = now.checked_sub(ahead).unwrap_or(now);
+        let staleness = match newest {
+            Some(newest) => view.staleness(Since::Backup(newest), today),
+            None => view.staleness(Since::Watched(watched), now),
+        };
         match (staleness, state.stale.get(name).copied()) {
-            (Some(_), Some(told)) if now.duration_since(told) < AGAIN => {}
+            (Some(_), Some(told)) if was_lately(told, now) => {}
             (Some(staleness), _) => {
                 state.stale.insert(name.clone(), now);
                 tell(state, &config, Notice::of_staleness(name, &staleness, now), now);

@@ -373,3 +373,31 @@ async fn a_reload_takes_what_is_right_and_keeps_what_was_where_it_is_not() {
     assert_eq!(running.runs().iter().map(|run| run.instance.as_str()).collect::<Vec<_>>(), ["b"]);
     running.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn clock_set_back_lets_slots_begin_again() {
+    let fixture = Fixture::at("2027-06-01T09:59:00Z");
+    let running = fixture.start(&instance("a", "schedule = '0 * * * *'"));
+    fixture.until("2027-06-01T10:30:00Z").await;
+    fixture.clock.step(jiff::SignedDuration::from_hours(-2));
+    fixture.until("2027-06-01T10:30:00Z").await;
+    let served = slots(&running.runs()).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(served, ["2027-06-01T10:00:00Z", "2027-06-01T09:00:00Z", "2027-06-01T10:00:00Z"]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn clock_ahead_for_a_slot_costs_none_after() {
+    let fixture = Fixture::at("2027-06-01T09:59:00Z");
+    let running = fixture.start(&instance("a", "schedule = '0 * * * *'"));
+    fixture.clock.step(jiff::SignedDuration::from_hours(3));
+    fixture.until("2027-06-01T13:30:00Z").await;
+    fixture.clock.step(jiff::SignedDuration::from_hours(-3));
+    running.stop().await;
+    // A restart finds the slot in the journal.
+    let running = fixture.start(&instance("a", "schedule = '0 * * * *'"));
+    fixture.until("2027-06-01T12:30:00Z").await;
+    let served = slots(&running.runs()).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(served, ["2027-06-01T13:00:00Z", "2027-06-01T11:00:00Z", "2027-06-01T12:00:00Z"]);
+    running.stop().await;
+}

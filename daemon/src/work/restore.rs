@@ -23,7 +23,8 @@ const MOST_JOBS: usize = 4;
 /// Restores the latest backup, verifies the copy and drops it.
 pub(super) async fn drill_latest(repository: &Repository, work: &Work<'_>) -> Result<Outcome, Failure> {
     let instance = work.instance;
-    let manifest = repository.find("latest", Some(&instance.name)).await?;
+    let selected = repository.select("latest", Some(&instance.name)).await?;
+    let manifest = repository.verified_manifest(&selected.instance, &selected.id).await?;
     let place = drill::place(work.config, &instance.name, None).map_err(|unknown| Failure::Gone(unknown.name))?;
     let jobs = jobs();
     let options = DrillOptions { jobs, parallel_volumes: jobs, depth: instance.drill.depth };
@@ -34,7 +35,8 @@ pub(super) async fn drill_latest(repository: &Repository, work: &Work<'_>) -> Re
     });
     let drilled = drilled.await?;
     let figures = figures(drilled.files, drilled.bytes, drilled.timings.total);
-    Ok(Outcome::Done { backup: Some(drilled.backup), warnings: drilled.warnings, figures })
+    let warnings = [selected.warnings, drilled.warnings].concat();
+    Ok(Outcome::Done { backup: Some(drilled.backup), warnings, figures })
 }
 
 /// Restores a backup into a target, always as a copy: what looks like production is refused. What the target was before is kept.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::error::{Error, explain};
 use crate::filestore::{Allowance, FileName, Held, Names, read_list, reserve};
 use crate::manifest::{Findings, Manifest, StoredObject, Volume};
-use crate::repository::{BackupId, Repository, layout};
+use crate::repository::{BackupId, DAMAGE, KnownDamage, Repository, layout};
 use crate::store::{Key, list_readable};
 
 /// The volumes that the next backup may stand on, and what they hold.
@@ -42,11 +42,21 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
     let (listed, _) = list_readable(&**repository.store(), prefix.as_ref()).await?;
     let sizes: HashMap<Key, u64> = listed.into_iter().map(|object| (object.key, object.size)).collect();
     let is_there = |object: &StoredObject| sizes.get(&object.key) == Some(&object.stored.size);
+    let is_noted = sizes.keys().any(|key| layout::is_mark(key, DAMAGE));
+    let known = match if is_noted { repository.known_damage(instance).await } else { Ok(KnownDamage::new()) } {
+        Err(error) if error.is_of_object() => {
+            warnings.push(format!("which objects are damaged is not known: {error}"));
+            KnownDamage::new()
+        }
+        known => known?,
+    };
     let mut volumes = Vec::new();
     let mut held = Vec::new();
     let mut allowance = Allowance::default();
     for volume in manifest.filestore.volumes {
+        let damage = [&volume.object.key, &volume.list.key].into_iter().find_map(|key| known.get(key));
         let reason = match is_there(&volume.object) && is_there(&volume.list) {
+            _ if let Some(found) = damage => found.reasons.join("; "),
             true => match read_volume_list(repository, &volume, volumes.len(), &mut allowance).await {
                 Ok(files) => {
                     reserve(&mut held, files.len() as u64).map_err(out_of_memory)?;

@@ -7,6 +7,7 @@ use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use super::ReadBack;
+use super::known::remember;
 use super::rotation::{Candidate, Rotation};
 use super::sample::Sample;
 use super::structure::Survey;
@@ -31,6 +32,11 @@ impl Findings {
     /// What is wrong with an object by what a manifest says of it.
     pub(super) fn of(&self, object: &StoredObject) -> &[Damage] {
         self.0.get(&name_of(object)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether an object was read.
+    pub(super) fn have_read(&self, key: &Key) -> bool {
+        self.0.keys().any(|(read, _)| read == key)
     }
 }
 
@@ -88,6 +94,9 @@ pub(super) async fn read_back(
     let mut reading = futures::stream::iter(reads).buffer_unordered(PARALLEL_READS);
     while let Some((candidate, damage)) = reading.try_next().await? {
         rotation.note(candidate, damage.is_empty());
+        if !damage.is_empty() {
+            remember(repository, &candidate.instance, &damage, run).await;
+        }
         let (first, second) = candidate.what.objects();
         for object in std::iter::once(first).chain(second) {
             let own = damage.iter().filter(|damage| damage.key == object.key);
@@ -125,7 +134,8 @@ fn candidates(survey: &Survey) -> impl Iterator<Item = Candidate<Unit<'_>>> {
         let (first, second) = unit.objects();
         let bytes = first.stored.size + second.map_or(0, |second| second.stored.size);
         let stored = survey.objects.get(&key).map_or(Timestamp::MIN, |object| object.modified);
-        Candidate { instance: survey.instance.clone(), key, bytes, stored, what: unit }
+        let beside = second.map(|second| second.key.clone());
+        Candidate { instance: survey.instance.clone(), key, beside, bytes, stored, what: unit }
     })
 }
 

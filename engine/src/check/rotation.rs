@@ -7,19 +7,26 @@ use jiff::Timestamp;
 use super::ReadBack;
 use super::sample::Sample;
 use crate::error::{Error, explain};
-use crate::repository::{LastRead, Repository};
+use crate::repository::{Clocks, KnownDamage, LastRead, Repository, is_future};
 use crate::run::Run;
 use crate::store::Key;
 
 /// When the objects of each instance were last read.
 #[derive(Default)]
-pub(super) struct Rotation(BTreeMap<String, BTreeMap<Key, LastRead>>);
+pub(super) struct Rotation {
+    read: BTreeMap<String, BTreeMap<Key, LastRead>>,
+    /// Damage that is known, by instance.
+    damage: BTreeMap<String, KnownDamage>,
+    clocks: Clocks,
+}
 
 /// Something to be read.
 pub(super) struct Candidate<T> {
     pub(super) instance: String,
     /// The object that it is known by.
     pub(super) key: Key,
+    /// The one that is read together with it.
+    pub(super) beside: Option<Key>,
     /// Its stored bytes.
     pub(super) bytes: u64,
     /// When it was stored.
@@ -29,23 +36,45 @@ pub(super) struct Candidate<T> {
 
 impl Rotation {
     pub(super) async fn load(repository: &Repository, instances: impl Iterator<Item = &str>) -> Result<Self, Error> {
-        let mut all = Self::default();
+        let mut all = Self { clocks: repository.clocks().await, ..Self::default() };
         for instance in instances {
-            all.0.insert(instance.to_owned(), repository.last_read(instance).await?);
+            all.read.insert(instance.to_owned(), repository.last_read(instance).await?);
+            let damage = match repository.known_damage(instance).await {
+                Err(error) if error.is_of_object() => KnownDamage::new(),
+                damage => damage?,
+            };
+            all.damage.insert(instance.to_owned(), damage);
         }
         Ok(all)
     }
 
+    /// What was read in the future was read by a clock that was wrong: nobody knows when.
     fn last<T>(&self, candidate: &Candidate<T>) -> Option<LastRead> {
-        self.0.get(&candidate.instance)?.get(&candidate.key).copied()
+        let last = self.read.get(&candidate.instance)?.get(&candidate.key).copied();
+        last.filter(|last| !is_future(last.at, self.clocks.now()))
+    }
+
+    /// When it was read, else stored. What seems to come from the future must not wait until then.
+    fn date<T>(&self, candidate: &Candidate<T>) -> Timestamp {
+        let date = self.last(candidate).map_or(candidate.stored, |last| last.at);
+        if is_future(date, self.clocks.now()) { Timestamp::MIN } else { date }
+    }
+
+    fn is_damaged<T>(&self, candidate: &Candidate<T>) -> bool {
+        let read = self.read.get(&candidate.instance).and_then(|read| read.get(&candidate.key));
+        let damage = self.damage.get(&candidate.instance);
+        let is_known = |key: &Key| damage.is_some_and(|damage| damage.contains_key(key));
+        read.is_some_and(|last| !last.sound)
+            || is_known(&candidate.key)
+            || candidate.beside.as_ref().is_some_and(is_known)
     }
 
     /// The candidates whose turn it is: those that were damaged when they were last read, whatever they take, and of the others those that were
     /// read, or stored, longest ago, until they come to the sample's size.
     pub(super) fn choose<'a, T>(&self, candidates: &'a [Candidate<T>], sample: Sample) -> Vec<&'a Candidate<T>> {
-        let is_damaged = |candidate: &Candidate<T>| self.last(candidate).is_some_and(|last| !last.sound);
-        let (mut chosen, mut queue): (Vec<_>, Vec<_>) = candidates.iter().partition(|candidate| is_damaged(candidate));
-        queue.sort_by_key(|candidate| (self.last(candidate).map_or(candidate.stored, |last| last.at), &candidate.key));
+        let (mut chosen, mut queue): (Vec<_>, Vec<_>) =
+            candidates.iter().partition(|candidate| self.is_damaged(candidate));
+        queue.sort_by_key(|candidate| (self.date(candidate), &candidate.key));
         let mut left = sample.of(candidates.iter().map(|candidate| candidate.bytes).sum());
         for candidate in queue {
             if left == 0 {
@@ -58,8 +87,11 @@ impl Rotation {
     }
 
     pub(super) fn note<T>(&mut self, candidate: &Candidate<T>, sound: bool) {
-        let objects = self.0.entry(candidate.instance.clone()).or_default();
-        objects.insert(candidate.key.clone(), LastRead { at: Timestamp::now(), sound });
+        let objects = self.read.entry(candidate.instance.clone()).or_default();
+        let at = Timestamp::now();
+        // By the repository's clock where this machine's is wrong.
+        let at = at.checked_sub(self.clocks.ahead()).unwrap_or(at);
+        objects.insert(candidate.key.clone(), LastRead { at, sound });
     }
 
     /// How far all of it is.
@@ -84,7 +116,7 @@ impl Rotation {
         sample: Sample,
         run: &Run,
     ) {
-        for (instance, mut objects) in std::mem::take(&mut self.0) {
+        for (instance, mut objects) in std::mem::take(&mut self.read) {
             objects.retain(|key, _| is_there(&instance, key));
             if let Err(error) = repository.note_read(&instance, objects).await
                 && sample != Sample::ALL
@@ -109,6 +141,7 @@ mod tests {
         let candidates = sizes.iter().zip(0..).map(|(bytes, number)| Candidate {
             instance: "production".into(),
             key: Key::new(format!("production/{number}")).unwrap(),
+            beside: None,
             bytes: *bytes,
             stored: Timestamp::from_second(1_000_000).unwrap().checked_add(i64::from(number).hours()).unwrap(),
             what: (),
@@ -151,6 +184,21 @@ mod tests {
         assert_eq!(runs, [vec![0], vec![0, 1], vec![0, 2]]);
         assert_eq!(read(&mut rotation, &all, Sample::Bytes(10), &[]), [0, 3], "repaired since");
         assert_eq!(read(&mut rotation, &all, Sample::Bytes(10), &[]), [1]);
+    }
+
+    #[test]
+    fn object_dated_in_future_is_read_first() {
+        let (mut all, mut rotation) = (candidates(&[10, 10, 10]), Rotation::default());
+        let in_ten_years = Timestamp::now().checked_add((10 * 365 * 24).hours()).unwrap();
+        read(&mut rotation, &all, Sample::ALL, &[]);
+        all[2].stored = in_ten_years;
+        for (number, at) in [(0, Timestamp::now()), (1, in_ten_years), (2, in_ten_years)] {
+            let key = all[number].key.clone();
+            rotation.read.get_mut("production").unwrap().insert(key, LastRead { at, sound: true });
+        }
+        assert_eq!(read(&mut rotation, &all, Sample::Bytes(10), &[]), [2], "nobody knows when it was stored or read");
+        assert_eq!(read(&mut rotation, &all, Sample::Bytes(10), &[]), [1]);
+        assert_eq!(read(&mut rotation, &all, Sample::Bytes(10), &[]), [0]);
     }
 
     #[test]

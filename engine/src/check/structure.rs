@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::Unnamed;
+use jiff::Timestamp;
+
+use super::{Unnamed, Wanted};
 use crate::error::Error;
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject};
 use crate::repository::{
@@ -16,8 +18,10 @@ pub(super) struct Survey {
     pub(super) objects: HashMap<Key, Object>,
     pub(super) backups: Vec<Surveyed>,
     pub(super) aside: SetAside,
+    /// What is wrong with the listing.
+    pub(super) alarms: Vec<String>,
     /// Whether these are all backups that the instance has.
-    is_whole: bool,
+    pub(super) is_whole: bool,
 }
 
 /// A backup, looked at.
@@ -25,16 +29,22 @@ pub(super) struct Surveyed {
     pub(super) id: BackupId,
     /// `None` where it cannot be read.
     pub(super) manifest: Option<Manifest>,
+    /// Whether its manifest is not there, though all else may be.
+    pub(super) is_lost: bool,
     pub(super) damage: Vec<Damage>,
 }
 
-/// Looks at the backups `ids` of an instance, which has these objects.
-pub(super) async fn survey(
-    repository: &Repository,
-    instance: &str,
-    ids: Vec<BackupId>,
-    mut objects: HashMap<Key, Object>,
-) -> Result<Survey, Error> {
+impl Surveyed {
+    /// Whether it is dated later than now.
+    pub(super) fn is_future(&self, now: Timestamp) -> bool {
+        self.manifest.as_ref().map_or_else(|| self.id.is_future(now), |manifest| manifest.is_future(now))
+    }
+}
+
+/// Looks at backups of an instance.
+pub(super) async fn survey(repository: &Repository, wanted: Wanted) -> Result<Survey, Error> {
+    let Wanted { instance, ids, lost, mut objects, alarms } = wanted;
+    let instance = instance.as_str();
     let wanted: HashSet<&BackupId> = ids.iter().collect();
     let is_whole = layout::ids(objects.values()).all(|id| wanted.contains(&id));
     let aside = repository.set_aside(instance, objects.values()).await?;
@@ -47,15 +57,21 @@ pub(super) async fn survey(
         backups.push(match verified {
             Ok(Verified { manifest, checksums: sums, .. }) => {
                 let damage = damage_of(&manifest, &sums, &objects);
-                Surveyed { id, manifest: Some(manifest), damage }
+                Surveyed { id, manifest: Some(manifest), is_lost: false, damage }
             }
             Err(error) => {
                 let damage = damage_of_document(member(&id.key(instance), MANIFEST), error)?;
-                Surveyed { id, manifest: None, damage: vec![damage] }
+                Surveyed { id, manifest: None, is_lost: false, damage: vec![damage] }
             }
         });
     }
-    let mut survey = Survey { instance: instance.to_owned(), objects, backups, aside, is_whole };
+    for id in lost {
+        let key = member(&id.key(instance), MANIFEST);
+        let damage = Damage { key, reason: "it is missing, though the backup's SHA256SUMS is there".to_owned() };
+        backups.push(Surveyed { id, manifest: None, is_lost: true, damage: vec![damage] });
+    }
+    backups.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut survey = Survey { instance: instance.to_owned(), objects, backups, aside, alarms, is_whole };
     survey.find_contradictions();
     Ok(survey)
 }
@@ -107,6 +123,11 @@ fn wrong_checksums(manifest: &Manifest, sums: &Checksums) -> Option<Damage> {
 }
 
 impl Survey {
+    /// Those that can be read.
+    pub(super) fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.backups.iter().filter_map(|backup| backup.manifest.as_ref())
+    }
+
     /// What a manifest says of an object must be what the manifest of the backup says that made it.
     fn find_contradictions(&mut self) {
         let manifests = || self.backups.iter().filter_map(|backup| backup.manifest.as_ref());

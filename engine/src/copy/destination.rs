@@ -6,6 +6,7 @@ use std::io;
 use futures::TryStreamExt;
 
 use super::manifest_key;
+use crate::backup::tell_apart;
 use crate::error::Error;
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, SET_ASIDE, StoredObject};
 use crate::repository::{BackupId, Documents, Repository, RepositoryError, member};
@@ -19,6 +20,8 @@ pub(super) struct Destination<'a> {
     sizes: HashMap<Key, u64>,
     /// What the backups there say of their objects: they were compared when they were stored.
     named: HashMap<Key, Fingerprint>,
+    /// Its newest backup that is not dated in the future.
+    newest: Option<Manifest>,
 }
 
 impl<'a> Destination<'a> {
@@ -27,7 +30,24 @@ impl<'a> Destination<'a> {
         let listing = repository.list(Some(instance)).await?;
         let objects = listing.backups.iter().flat_map(|manifest| manifest.objects());
         let named = objects.map(|object| (object.key.clone(), object.stored)).collect();
-        Ok(Self { repository, instance, sizes, named })
+        let now = listing.clocks.now();
+        let newest = listing.backups.into_iter().rfind(|manifest| !manifest.is_future(now));
+        Ok(Self { repository, instance, sizes, named, newest })
+    }
+
+    /// Says that the backups there are of another database than `manifest`, which is about to be copied from `from`. Where both have the newest
+    /// backup there, the database has changed in the one as in the other.
+    pub(super) async fn is_of_another(&self, from: &Repository, manifest: &Manifest) -> Result<Option<String>, Error> {
+        let Some(newest) = self.newest.as_ref().filter(|newest| newest.id != manifest.id) else { return Ok(None) };
+        let Some(why) = tell_apart(newest, manifest) else { return Ok(None) };
+        let is_shared = from.store().head(&manifest_key(self.instance, &newest.id)).await?.is_some();
+        Ok((!is_shared).then(|| {
+            let (instance, location) = (self.instance, self.repository.store().location());
+            format!(
+                "the backups of {instance} in {location} are of another database than {}: {why}; give one of the two instances another name",
+                manifest.id
+            )
+        }))
     }
 
     /// Whether this backup was set aside there.
@@ -97,12 +117,15 @@ impl<'a> Destination<'a> {
     /// Makes the backup exist, if all that it stands on is there still.
     pub(super) async fn commit(&mut self, id: &BackupId, documents: &Documents) -> Result<(), Error> {
         self.sizes = list(self.repository, self.instance).await?;
-        let gone = documents.manifest.objects().find(|object| self.sizes.get(&object.key) != Some(&object.stored.size));
-        if let Some(gone) = gone {
-            let location = self.repository.store().location();
-            return Err(RepositoryError::Vanished { key: gone.key.clone(), location }.into());
-        }
         let store = self.repository.store();
+        let listed = |object: &&StoredObject| self.sizes.get(&object.key) == Some(&object.stored.size);
+        for object in documents.manifest.objects().filter(|object| !listed(object)) {
+            // A listing may leave it out.
+            let found = store.head(&object.key).await?;
+            if found.is_none_or(|found| found.size != object.stored.size) {
+                return Err(RepositoryError::Vanished { key: object.key.clone(), location: store.location() }.into());
+            }
+        }
         let sums = member(&id.key(self.instance), CHECKSUMS);
         let checksums = documents.settled_checksums();
         match self.sizes.contains_key(&sums) {

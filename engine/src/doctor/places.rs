@@ -10,22 +10,17 @@ use super::{Finding, Findings, Outcome};
 use crate::config::{Config, RepositoryConfig};
 use crate::error::{Error, explain};
 use crate::folder;
-use crate::repository::Repository;
+use crate::repository::Listing;
 
 /// Entries of a repository that are looked at.
 const MOST_ENTRIES: usize = 100_000;
 
-/// Lists what there is: a folder that may not be read hides backups.
-pub(super) async fn try_listing(repository: &Repository, findings: &mut Findings) {
-    let Some(listing) = findings.tried("list", repository.list(None).await) else { return };
+/// Reports folders that may not be read: they hide backups.
+pub(super) fn report_unreadable(listing: &Listing, findings: &mut Findings) {
     for unreadable in &listing.unreadable {
         let explanation = explain(unreadable);
         let text = explanation.to_string();
         findings.add("list", Outcome::Failed, text, explanation.hint);
-    }
-    if listing.unreadable.is_empty() {
-        let number = listing.backups.len();
-        findings.ok("list", format!("{number} {}", if number == 1 { "backup" } else { "backups" }));
     }
 }
 

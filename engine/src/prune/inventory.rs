@@ -7,8 +7,11 @@ use retention::{Backup, Figures};
 
 use crate::error::Error;
 use crate::manifest::{MANIFEST, Manifest, SET_ASIDE};
-use crate::repository::layout::{ids, needed};
-use crate::repository::{BackupId, Damaged, Evidence, Repository, member, said_of};
+use crate::repository::layout::{ids, needed, set_aside};
+use crate::repository::{
+    BackupId, Clocks, Damaged, Evidence, KnownDamage, Repository, RepositoryError, damage_of, has_known_damage, member,
+    said_of,
+};
 use crate::store::{Key, Object};
 
 /// All objects of an instance, and its manifests.
@@ -20,11 +23,30 @@ pub(super) struct Inventory {
     pub(super) damaged: Vec<Damaged>,
     /// Backups whose checksums are not of their manifest alone: a run was cut off where it changed it.
     pub(super) unsettled: Vec<BackupId>,
+    /// When that was listed.
+    pub(super) clocks: Clocks,
+    /// Damage that is known.
+    known_damage: KnownDamage,
 }
 
 impl Inventory {
-    pub(super) async fn take(repository: &Repository, instance: &str) -> Result<Self, Error> {
+    /// Lists an instance. `is_locked`: under a lock that keeps out whoever makes or removes backups.
+    ///
+    /// # Errors
+    /// The store's; [`RepositoryError::Incomplete`]
+    pub(super) async fn take(repository: &Repository, instance: &str, is_locked: bool) -> Result<Self, Error> {
         let objects = list(repository, instance).await?;
+        let clocks = repository.clocks().await;
+        let gaps = repository.gaps(&objects, is_locked).await?;
+        // What else it leaves out cannot be known, so nothing is concluded from it.
+        if let Some(unlisted) = gaps.unlisted.first() {
+            let (key, location) = (unlisted.object.key.clone(), repository.store().location());
+            return Err(RepositoryError::Incomplete { key, location }.into());
+        }
+        let known_damage = match has_known_damage(&objects) {
+            true => repository.known_damage(instance).await?,
+            false => KnownDamage::new(),
+        };
         let ids: Vec<BackupId> = ids(&objects).collect();
         let (mut manifests, mut damaged, mut unsettled) = (Vec::new(), Vec::new(), Vec::new());
         for (id, read) in repository.verified_backups(instance, ids, &objects).await? {
@@ -36,14 +58,17 @@ impl Inventory {
                 Err(error) => damaged.push(Damaged { instance: instance.to_owned(), id, error }),
             }
         }
-        Ok(Self { objects, manifests, damaged, unsettled })
+        damaged.extend(repository.lost(&gaps));
+        Ok(Self { objects, manifests, damaged, unsettled, clocks, known_damage })
     }
 
     /// The backups that can be read, as retention sees them.
     pub(super) fn backups(&self) -> Vec<Backup> {
-        let (pinned, proofs) = said_of(&self.objects);
-        let seen =
-            |manifest: &Manifest| as_retention_sees(manifest, pinned.contains(&manifest.id), proofs.get(&manifest.id));
+        let (pinned, proofs) = said_of(&self.objects, self.clocks);
+        let seen = |manifest: &Manifest| {
+            let is_damaged = !damage_of(manifest, &self.known_damage).is_empty();
+            as_retention_sees(manifest, pinned.contains(&manifest.id), proofs.get(&manifest.id), is_damaged)
+        };
         self.manifests.iter().map(seen).collect()
     }
 
@@ -51,6 +76,13 @@ impl Inventory {
     pub(super) fn has_set_aside(&self, instance: &str, id: &BackupId) -> bool {
         let has = |name| self.objects.iter().any(|object| object.key == member(&id.key(instance), name));
         has(SET_ASIDE) && !has(MANIFEST)
+    }
+
+    /// Whether there is no backup but this one, nor any that was set aside.
+    pub(super) fn has_no_other(&self, id: &BackupId) -> bool {
+        let manifests = self.manifests.iter().map(|manifest| &manifest.id);
+        let mut backups = manifests.chain(self.damaged.iter().map(|damaged| &damaged.id));
+        backups.all(|other| other == id) && set_aside(&self.objects).all(|other| other == *id)
     }
 
     /// What each of `doomed` frees, if they go from the oldest to the newest: an object is free when the last that names it goes.
@@ -70,14 +102,21 @@ impl Inventory {
     }
 }
 
-pub(super) fn as_retention_sees(manifest: &Manifest, pinned: bool, evidence: Option<&Evidence>) -> Backup {
+/// A damaged or refuted backup is no proven one, and takes no place that one without warnings could have.
+pub(super) fn as_retention_sees(
+    manifest: &Manifest,
+    pinned: bool,
+    evidence: Option<&Evidence>,
+    is_damaged: bool,
+) -> Backup {
+    let is_refuted = matches!(evidence, Some(Evidence::Refuted(_)));
     Backup {
         id: manifest.id.to_string(),
         instance: manifest.instance.clone(),
-        created_at: manifest.created_at,
+        created_at: manifest.latest_date(),
         pinned,
-        proven: evidence.is_some_and(|evidence| evidence.proven().is_some()),
-        warned: !manifest.warnings.is_empty(),
+        proven: !is_damaged && evidence.is_some_and(|evidence| evidence.proven().is_some()),
+        warned: is_damaged || is_refuted || !manifest.warnings.is_empty(),
         figures: Figures {
             rows: manifest.database.rows.as_ref().map(|rows| rows.rows),
             attachments: manifest.attachments.as_ref().map(|attachments| attachments.counts.rows),

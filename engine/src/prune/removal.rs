@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::inventory::{Inventory, list};
 use crate::error::Error;
-use crate::manifest::{MANIFEST, Manifest};
-use crate::repository::layout::{ids, is_ours, needed};
-use crate::repository::{BackupId, Lock, ProofName, Purpose, Repository, RepositoryError, member};
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
+use crate::repository::layout::{folder, ids, is_ours, needed};
+use crate::repository::{BackupId, Lock, ProofName, Purpose, Repository, RepositoryError, member, pin_key, proofs_of};
 use crate::store::{Key, Object};
 
 /// Objects that are deleted before the lock is looked at again.
@@ -35,6 +35,8 @@ pub struct Removed {
     pub young_bytes: u64,
     /// Why no object was deleted, where that is so: some backup's needs are not known.
     pub objects_left: Option<String>,
+    /// Backups that were left because the listing left out what speaks for them, each with the reason.
+    pub doubtful: Vec<(BackupId, String)>,
 }
 
 /// Removes the backups `doomed`, which `why` says in the log, and whatever nothing names.
@@ -56,7 +58,18 @@ pub(super) async fn remove(
             continue;
         }
         lock.confirm().await?;
+        if let Some(doubt) = doubt(repository, instance, id, &inventory).await? {
+            removed.doubtful.push((id.clone(), doubt));
+            continue;
+        }
         repository.store().delete(&member(&id.key(instance), MANIFEST)).await?;
+        // At once, because checksums without a manifest say that a manifest was lost.
+        let checksums = member(&id.key(instance), CHECKSUMS);
+        if let Some(object) = inventory.objects.iter().find(|object| object.key == checksums) {
+            repository.store().delete(&checksums).await?;
+            removed.objects += 1;
+            removed.bytes += object.size;
+        }
         tracing::info!("removed backup {instance}/{id}: {why}");
         removed.backups.push(id.clone());
     }
@@ -102,6 +115,7 @@ pub(super) async fn remove(
         unnamed.partition(|object| is_past(object.modified, now, grace) && !replaced.contains(&object.key));
     removed.young = young.len() as u64;
     removed.young_bytes = young.iter().map(|object| object.size).sum();
+    confirm_gone(repository, instance, old.iter().map(|object| &object.key), &known).await?;
     for chunk in old.chunks(CHUNK) {
         lock.confirm().await?;
         let keys: Vec<Key> = chunk.iter().map(|object| object.key.clone()).collect();
@@ -113,6 +127,47 @@ pub(super) async fn remove(
     let (backups, objects, bytes) = (removed.backups.len(), removed.objects, removed.bytes);
     tracing::info!(backups, objects, bytes, young = removed.young, "pruned {instance}");
     Ok(removed)
+}
+
+/// Why a backup is to stay, that the listing did not show: who pinned it, or restored and proved it, may have been left out of it.
+async fn doubt(
+    repository: &Repository,
+    instance: &str,
+    id: &BackupId,
+    inventory: &Inventory,
+) -> Result<Option<String>, Error> {
+    let is_listed = |key: &Key| inventory.objects.iter().any(|object| object.key == *key);
+    let pin = pin_key(instance, id);
+    if !is_listed(&pin) && repository.store().head(&pin).await?.is_some() {
+        return Ok(Some(format!("{pin} is there, and the listing left it out")));
+    }
+    let mut proofs = repository.store().list(Some(&proofs_of(instance, id)));
+    while let Some(proof) = proofs.try_next().await? {
+        if !is_listed(&proof.key) {
+            return Ok(Some(format!("{} is there, and the listing left it out", proof.key)));
+        }
+    }
+    Ok(None)
+}
+
+/// Makes sure that the folders from which `keys` are to be deleted have no manifest, nor one that was set aside, unless the backup is known:
+/// a listing may leave it out. Only a certain "not found" counts.
+async fn confirm_gone(
+    repository: &Repository,
+    instance: &str,
+    keys: impl Iterator<Item = &Key>,
+    known: &BTreeSet<BackupId>,
+) -> Result<(), Error> {
+    let folders: BTreeSet<BackupId> = keys.filter_map(folder).filter(|id| !known.contains(id)).collect();
+    let looks = folders.into_iter().map(|id| async move { repository.document_of(&(instance.to_owned(), id)).await });
+    let found: Vec<Option<Object>> =
+        futures::stream::iter(looks).buffer_unordered(PARALLEL_DELETES).try_collect().await?;
+    match found.into_iter().flatten().next() {
+        None => Ok(()),
+        Some(object) => {
+            Err(RepositoryError::Incomplete { key: object.key, location: repository.store().location() }.into())
+        }
+    }
 }
 
 /// Whether the grace period is over that began at `since`.

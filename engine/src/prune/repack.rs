@@ -132,7 +132,7 @@ pub(super) async fn plan(
 /// The store's; the lock was lost. What was not reached is left for the next run.
 pub(super) async fn repack(repository: &Repository, lock: &Lock, instance: &Instance) -> Result<Repacked, Error> {
     // What is changed is decided by what the repository itself says.
-    let inventory = Inventory::take(&repository.without_cache(), &instance.name).await?;
+    let inventory = Inventory::take(&repository.without_cache(), &instance.name, true).await?;
     let (mut repacked, needs) = plan(repository, instance, &inventory, &[]).await?;
     for batch in needs.chunks(BATCH) {
         let mut replacements = Vec::new();

@@ -1,5 +1,6 @@
 mod at_once;
 pub(crate) mod killed;
+mod listing;
 mod repack;
 
 use std::fs::{self, File};
@@ -13,7 +14,7 @@ use jiff::ToSpan;
 use super::*;
 use crate::check::{CheckOptions, check};
 use crate::config::Config;
-use crate::manifest::{FilestoreContent, MANIFEST, Manifest, StoredObject, Volume, made_up};
+use crate::manifest::{CHECKSUMS, FilestoreContent, MANIFEST, Manifest, StoredObject, Volume, made_up};
 use crate::postgres::Tools;
 use crate::progress::Task;
 use crate::repository::{Occasion, ProofOutcome, member};
@@ -147,14 +148,14 @@ async fn what_only_the_removed_needed_goes_and_what_others_share_stays() {
     assert_eq!(keys(&repository).await, before, "a dry run changes nothing, and leaves no lock");
 
     let young = pruned(&repository, &three(), PruneOptions::default()).await.removed;
-    assert_eq!((young.backups.len(), young.objects), (3, 0));
+    assert_eq!((young.backups.len(), young.objects), (3, 3), "the checksums go with the manifests");
     assert_eq!(ids(&repository).await, all[3..].iter().map(|manifest| manifest.id.clone()).collect::<Vec<_>>());
     assert_sound(&repository).await;
 
     age(folder.path());
     let second = pruned(&repository, &three(), PruneOptions::default()).await.removed;
     assert_eq!((second.backups.len(), second.objects, second.young), (0, young.young, 0));
-    assert_eq!(second.bytes, planned.frees.values().sum::<u64>() - manifest_bytes(&all[..3]));
+    assert_eq!(second.bytes + young.bytes, planned.frees.values().sum::<u64>() - manifest_bytes(&all[..3]));
     assert_sound(&repository).await;
     // The first that stays stands on the volumes of the two before it, which are gone but for those.
     let left: Vec<_> = keys(&repository).await.into_iter().filter(|key| key.contains(all[1].id.as_str())).collect();
@@ -283,7 +284,7 @@ async fn where_a_manifest_cannot_be_read_nothing_is_removed() {
         let grace = Duration::from_hours(24);
         let forgotten = forget(&repository, INSTANCE, &all[0].id, false, grace, &Run::default()).await.unwrap();
         assert!(forgotten.objects_left.unwrap().contains("cannot be read"));
-        assert_eq!(keys(&repository).await.len(), before.len() - 1);
+        assert_eq!(keys(&repository).await.len(), before.len() - 2, "the manifest and its checksums");
         forget(&repository, INSTANCE, &all[1].id, false, grace, &Run::default()).await.unwrap();
         assert_eq!(pruned(&repository, &three(), PruneOptions::default()).await.removed.backups.len(), 1);
         assert_sound(&repository).await;
@@ -302,7 +303,9 @@ async fn a_backup_that_is_read_stays_until_it_was_read() {
     assert_eq!((done.backups.len(), &done.in_use), (2, &vec![all[1].id.clone()]));
     assert_sound(&repository).await;
     // A reader whose backup went before this run began: nobody knows what it needs.
-    repository.store().delete(&member(&all[1].id.key(INSTANCE), MANIFEST)).await.unwrap();
+    for name in [MANIFEST, CHECKSUMS] {
+        repository.store().delete(&member(&all[1].id.key(INSTANCE), name)).await.unwrap();
+    }
     let done = pruned(&repository, &three(), PruneOptions::default()).await.removed;
     assert!(done.objects_left.is_some() && done.objects == 0, "{done:?}");
     lock.finish(Ok(())).await.unwrap();
@@ -328,7 +331,9 @@ async fn what_a_backup_needs_that_was_set_aside_stays_until_a_person_gives_it_up
     assert_sound(&repository).await;
     assert!(ids(&repository).await.contains(&all[2].id), "it is one again");
     repository.put_aside(INSTANCE, &all[2].id).await.unwrap();
-    repository.store().delete(&aside).await.unwrap();
+    for key in [aside, member(&folder_of_it, CHECKSUMS)] {
+        repository.store().delete(&key).await.unwrap();
+    }
     assert!(pruned(&repository, &three(), PruneOptions::default()).await.removed.objects > 0);
     assert!(!keys(&repository).await.iter().any(|key| key.ends_with(&format!("{}/database.dump.zst", all[2].id))));
     assert_sound(&repository).await;
@@ -364,9 +369,11 @@ async fn what_is_not_ours_stays_and_what_a_crash_left_goes() {
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 4]).await;
     let strange = ["production/notes/why.txt", "production/20261101T000000Z-0000/README.txt", "other/readme.zst"];
-    let crashed = ["production/20261101T000000Z-0000/database.dump.zst", "production/20261101T000000Z-0000/SHA256SUMS"];
+    let crashed =
+        ["database.dump.zst", "filestore-0001.tar.zst"].map(|name| format!("production/20261101T000000Z-0000/{name}"));
     let own_but_unnamed = format!("{}/filestore-0009.tar.zst", all[3].id.key(INSTANCE));
-    for key in strange.iter().chain(&crashed).copied().chain([own_but_unnamed.as_str()]) {
+    let crashed = crashed.iter().map(String::as_str);
+    for key in strange.iter().copied().chain(crashed).chain([own_but_unnamed.as_str()]) {
         repository.store().put(&Key::new(key).unwrap(), body_of("x"), Mode::CreateNew).await.unwrap();
     }
     let before = keys(&repository).await.len();

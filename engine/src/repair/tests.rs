@@ -99,7 +99,9 @@ async fn look(repository: &Repository) -> Report {
 
 async fn keys(repository: &Repository) -> BTreeSet<String> {
     let listed = repository.store().list(None).map_ok(|object| object.key.to_string());
-    listed.try_filter(|key| std::future::ready(!key.ends_with("check.json"))).try_collect().await.unwrap()
+    // What checks have noted stays, or goes with the damage.
+    let is_noted = |key: &String| key.ends_with("check.json") || key.ends_with("damage.json");
+    listed.try_filter(move |key| std::future::ready(!is_noted(key))).try_collect().await.unwrap()
 }
 
 /// Does something to an object, and to another one of its kind.

@@ -76,6 +76,23 @@ impl Cache {
         blocking(move || CachedManifests::unpack(&read(&path, LARGEST_MANIFESTS)?)).await.unwrap_or_default()
     }
 
+    /// The instances of which manifests were kept.
+    pub(super) async fn instances(&self) -> Vec<String> {
+        let folder = self.folder.clone();
+        let names = blocking(move || {
+            let entries = fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+            let suffix = format!(".{MANIFESTS}");
+            Some(entries.filter_map(|name| name.strip_suffix(&suffix).map(str::to_owned)).collect())
+        });
+        names.await.unwrap_or_default()
+    }
+
+    /// Forgets the manifests of an instance.
+    pub(super) async fn forget_manifests(&self, instance: &str) {
+        let path = self.manifests_path(instance);
+        blocking(move || fs::remove_file(path).ok()).await;
+    }
+
     /// Keeps the manifests of an instance in place of those that were kept before.
     pub(super) async fn keep_manifests(&self, instance: &str, manifests: CachedManifests) {
         let packed = blocking(move || manifests.pack().ok()).await;

@@ -1,15 +1,19 @@
 //! Which backups there are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use futures::StreamExt;
 
 use super::cache::{Cached, CachedManifests, Seen};
+use super::damage::{DAMAGE, KnownDamage, damage_of};
+use super::proofs::seen_in;
 use super::room::{Room, Weight};
-use super::{BackupId, Evidence, ProofName, Repository, RepositoryError, marks, member};
-use crate::manifest::{MANIFEST, Manifest, SET_ASIDE};
-use crate::store::{Key, Object, StoreError, StoreErrorKind};
+use super::sight::{Gaps, Sight};
+use super::{BackupId, Clocks, Damage, Evidence, Repository, RepositoryError, marks, member};
+use crate::manifest::{MANIFEST, Manifest};
+use crate::store::{Object, StoreError, StoreErrorKind};
 
 /// Manifests that are read at once.
 const PARALLEL_READS: usize = 16;
@@ -27,26 +31,25 @@ pub struct Listing {
     pub set_aside: Vec<(String, BackupId)>,
     /// What was seen of them by restoring them, by instance and id; also of such as are gone.
     pub evidence: BTreeMap<(String, BackupId), Evidence>,
+    /// What is known to be damaged of what they need, by instance and id.
+    pub damage: BTreeMap<(String, BackupId), Vec<Damage>>,
+    /// What is wrong with the listing itself, so that not all that is there may be in it.
+    pub alarms: Vec<Alarm>,
+    /// When it was listed.
+    pub clocks: Clocks,
     /// What all objects that were looked at take, together.
     pub bytes: u64,
     /// Folders of the repository that may not be read, of which the rest is without.
     pub unreadable: Vec<StoreError>,
 }
 
-/// What the names of objects say.
-#[derive(Debug, Default)]
-struct Sight {
-    /// Instance and id of every backup, with what the store says of its manifest.
-    backups: Vec<(String, BackupId, Seen)>,
-    /// By instance and id.
-    pinned: BTreeSet<(String, BackupId)>,
-    /// Instance and id of those that have a `set-aside.json` in the place of a manifest.
-    set_aside: BTreeSet<(String, BackupId)>,
-    /// By instance.
-    proofs: Vec<(String, ProofName)>,
-    bytes: u64,
-    /// Folders that were passed over.
-    unreadable: Vec<StoreError>,
+/// Something that is wrong with what the repository shows of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// The instance.
+    pub instance: String,
+    /// What is wrong, in a sentence.
+    pub message: String,
 }
 
 /// A backup whose manifest cannot be read.
@@ -60,16 +63,65 @@ pub struct Damaged {
     pub error: RepositoryError,
 }
 
+/// What keeps a backup from being a good one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Flaw {
+    /// It is dated later than now.
+    Future,
+    /// Objects that it needs are known to be damaged.
+    Damaged(Vec<Damage>),
+    /// A restored copy of it was not what had been backed up.
+    Refuted,
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Future => f.write_str("it is dated in the future: the clock of the machine that made it was wrong"),
+            Self::Refuted => f.write_str("a restored copy of it was not what had been backed up"),
+            Self::Damaged(damage) => {
+                f.write_str("it is known to be damaged")?;
+                damage.iter().take(1).try_for_each(|one| write!(f, ": {}: {}", one.key, one.reason))?;
+                match damage.len() {
+                    0 | 1 => Ok(()),
+                    several => write!(f, ", and {} more", several - 1),
+                }
+            }
+        }
+    }
+}
+
 impl Listing {
-    /// The newest good backup of each instance: one whose manifest can be read, and of which no restored copy was other than what had
-    /// been backed up.
+    /// Returns what speaks against a backup of this list, the worst first; nothing where it is good.
+    pub fn flaws(&self, backup: &Manifest) -> Vec<Flaw> {
+        let name = (backup.instance.clone(), backup.id.clone());
+        let mut flaws = Vec::new();
+        flaws.extend(self.damage.get(&name).map(|damage| Flaw::Damaged(damage.clone())));
+        flaws.extend(backup.is_future(self.clocks.now()).then_some(Flaw::Future));
+        flaws.extend(matches!(self.evidence.get(&name), Some(Evidence::Refuted(_))).then_some(Flaw::Refuted));
+        flaws
+    }
+
+    /// The newest good backup of each instance: one whose manifest can be read, that is not dated in the future, of which no damage is
+    /// known, and of which no restored copy was other than what had been backed up.
     pub fn newest_good(&self) -> BTreeMap<&str, &Manifest> {
-        let is_good = |backup: &&Manifest| {
-            let seen = self.evidence.get(&(backup.instance.clone(), backup.id.clone()));
-            !matches!(seen, Some(Evidence::Refuted(_)))
-        };
+        let good = self.backups.iter().filter(|backup| self.flaws(backup).is_empty());
         // Oldest first, so that the last one stays.
-        self.backups.iter().filter(is_good).map(|backup| (backup.instance.as_str(), backup)).collect()
+        good.map(|backup| (backup.instance.as_str(), backup)).collect()
+    }
+
+    /// Takes in what was listed of another instance.
+    pub fn extend(&mut self, other: Self) {
+        self.backups.extend(other.backups);
+        self.damaged.extend(other.damaged);
+        self.pinned.extend(other.pinned);
+        self.set_aside.extend(other.set_aside);
+        self.evidence.extend(other.evidence);
+        self.damage.extend(other.damage);
+        self.alarms.extend(other.alarms);
+        self.unreadable.extend(other.unreadable);
+        self.clocks = other.clocks;
+        self.bytes += other.bytes;
     }
 }
 
@@ -82,7 +134,9 @@ impl Repository {
     /// listed as such.
     pub async fn list(&self, instance: Option<&str>) -> Result<Listing, RepositoryError> {
         let mut instances: BTreeMap<String, Vec<(BackupId, Seen)>> = BTreeMap::new();
-        let Sight { backups, pinned, set_aside, proofs, bytes, unreadable } = self.look(instance).await?;
+        let sight = self.look(instance).await?;
+        let alarms = self.alarms(instance, &sight).await?;
+        let Sight { clocks, backups, pinned, set_aside, proofs, with_damage, gaps, bytes, unreadable, .. } = sight;
         for (instance, id, seen) in backups {
             instances.entry(instance).or_default().push((id, seen));
         }
@@ -91,17 +145,109 @@ impl Repository {
         let mut listings = futures::stream::iter(instances)
             .map(|(instance, seen)| self.list_instance(instance, seen, &room, &weight))
             .buffer_unordered(PARALLEL_READS);
-        let evidence = Evidence::by_backup(proofs);
+        let evidence = Evidence::by_backup(proofs, clocks.now());
         let set_aside = set_aside.into_iter().collect();
-        let mut listing = Listing { pinned, set_aside, evidence, bytes, unreadable, ..Listing::default() };
+        let mut listing =
+            Listing { pinned, set_aside, evidence, alarms, clocks, bytes, unreadable, ..Listing::default() };
         while let Some(of_one) = listings.next().await {
             let of_one = of_one?;
             listing.backups.extend(of_one.backups);
             listing.damaged.extend(of_one.damaged);
         }
+        drop(listings);
+        listing.damaged.extend(self.lost(&gaps));
         listing.backups.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         listing.damaged.sort_by(|a, b| (&a.id, &a.instance).cmp(&(&b.id, &b.instance)));
+        for instance in with_damage {
+            self.find_known_damage(&instance, &mut listing).await?;
+        }
         Ok(listing)
+    }
+
+    /// Which of the backups of an instance are known to be damaged.
+    async fn find_known_damage(&self, instance: &str, listing: &mut Listing) -> Result<(), RepositoryError> {
+        let known = match self.known_damage(instance).await {
+            Ok(known) => known,
+            Err(error) if error.is_of_object() => {
+                let message = format!("which of its backups are damaged is not known: {error}");
+                listing.alarms.push(Alarm { instance: instance.to_owned(), message });
+                KnownDamage::new()
+            }
+            Err(error) => return Err(error),
+        };
+        for backup in listing.backups.iter().filter(|backup| backup.instance == instance) {
+            let damage = damage_of(backup, &known);
+            if !damage.is_empty() {
+                listing.damage.insert((instance.to_owned(), backup.id.clone()), damage);
+            }
+        }
+        Ok(())
+    }
+
+    /// Backups whose manifest was lost, as damaged ones.
+    pub(crate) fn lost(&self, gaps: &Gaps) -> Vec<Damaged> {
+        let damaged = gaps.lost.iter().map(|(instance, id)| {
+            let key = member(&id.key(instance), MANIFEST);
+            let reason = "it is missing, though the backup's SHA256SUMS is there";
+            Damaged { instance: instance.clone(), id: id.clone(), error: self.damaged(&key, reason) }
+        });
+        damaged.collect()
+    }
+
+    /// What is wrong with a listing: what it leaves out, and instances of which it shows no backup, though there were some.
+    async fn alarms(&self, instance: Option<&str>, sight: &Sight) -> Result<Vec<Alarm>, RepositoryError> {
+        let mut alarms: Vec<Alarm> = sight
+            .gaps
+            .unlisted
+            .iter()
+            .map(|unlisted| Alarm {
+                instance: unlisted.name.0.clone(),
+                message: format!("a listing left out {}, which is there", unlisted.object.key),
+            })
+            .collect();
+        let shown = sight.backups.iter().map(|(instance, ..)| instance);
+        let shown = shown.chain(sight.set_aside.iter().chain(&sight.gaps.lost).map(|(instance, _)| instance));
+        let mut shown: BTreeSet<String> = shown.cloned().collect();
+        // What may not be read is told of as such.
+        let hidden = sight.unreadable.iter().filter_map(|error| error.key.as_ref()?.segments().next());
+        shown.extend(hidden.map(str::to_owned));
+        alarms.extend(self.vanished(instance, &shown, &sight.marked).await?);
+        Ok(alarms)
+    }
+
+    /// Instances of which a listing has `shown` no backup, though there were some: it shows that something was `marked` of them, or this
+    /// machine has read manifests of theirs.
+    ///
+    /// # Errors
+    /// The store's
+    pub(crate) async fn vanished(
+        &self,
+        instance: Option<&str>,
+        shown: &BTreeSet<String>,
+        marked: &BTreeSet<String>,
+    ) -> Result<Vec<Alarm>, RepositoryError> {
+        let mut known: BTreeMap<String, String> = BTreeMap::new();
+        for name in marked.difference(shown) {
+            known.insert(name.clone(), "what was noted of them is still there".to_owned());
+        }
+        if let Some(cache) = &self.cache {
+            let cached = cache.instances().await.into_iter();
+            let wanted = |name: &String| instance.is_none_or(|instance| instance == name) && !shown.contains(name);
+            for name in cached.filter(wanted) {
+                let newest = cache.manifests(&name).await.newest();
+                let Some(newest) = newest.map(|id| (name.clone(), id)) else { continue };
+                let why = match self.document_of(&newest).await? {
+                    Some(object) => format!("the listing leaves out {}, which is there", object.key),
+                    None => format!("this machine has read the manifest of {}", newest.1),
+                };
+                known.insert(name, why);
+            }
+        }
+        let alarms = known.into_iter().map(|(instance, why)| Alarm {
+            instance,
+            message: format!("the repository shows no backup of it, and there were some: {why}"),
+        });
+        Ok(alarms.collect())
     }
 
     async fn list_instance(
@@ -172,171 +318,16 @@ impl Repository {
         let _permit = room.take(size).await;
         Ok(Cached { manifest: self.document(&id.key(instance), MANIFEST).await?.1, checksums: None })
     }
-
-    /// Instance and id of every backup that exists, of one instance or of all.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Store`]
-    pub async fn names(&self, instance: Option<&str>) -> Result<Vec<(String, BackupId)>, RepositoryError> {
-        let (names, unreadable) = self.readable_names(instance).await?;
-        match unreadable.into_iter().next() {
-            Some(unreadable) => Err(unreadable.into()),
-            None => Ok(names),
-        }
-    }
-
-    /// As [`Self::names`], without those in folders that may not be read, which stand next to them.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Store`]
-    pub async fn readable_names(
-        &self,
-        instance: Option<&str>,
-    ) -> Result<(Vec<(String, BackupId)>, Vec<StoreError>), RepositoryError> {
-        let Sight { backups, unreadable, .. } = self.look(instance).await?;
-        Ok((backups.into_iter().map(|(instance, id, _)| (instance, id)).collect(), unreadable))
-    }
-
-    /// As [`Self::names`], and those that were set aside, by instance and id.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Store`]
-    pub async fn names_with_set_aside(
-        &self,
-        instance: Option<&str>,
-    ) -> Result<Vec<(String, BackupId)>, RepositoryError> {
-        let sight = self.look(instance).await?;
-        if let Some(unreadable) = sight.unreadable.into_iter().next() {
-            return Err(unreadable.into());
-        }
-        let backups = sight.backups.into_iter().map(|(instance, id, _)| (instance, id));
-        let mut names: Vec<_> = backups.chain(sight.set_aside).collect();
-        names.sort();
-        Ok(names)
-    }
-
-    /// Everything that can be told without reading an object, of one instance or of all.
-    async fn look(&self, instance: Option<&str>) -> Result<Sight, RepositoryError> {
-        let mut sight = Sight::default();
-        // A name that is no key's segment cannot have backups.
-        let Ok(prefix) = instance.map(Key::new).transpose() else { return Ok(sight) };
-        let mut objects = self.store.list(prefix.as_ref());
-        while let Some(object) = objects.next().await {
-            let object = match object {
-                Ok(object) => object,
-                Err(error) if error.is_of_folder() => {
-                    sight.unreadable.push(error);
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            sight.bytes += object.size;
-            let seen = Seen { size: object.size, modified: object.modified };
-            sight.backups.extend(name_of(&object.key, MANIFEST).map(|(instance, id)| (instance, id, seen)));
-            sight.set_aside.extend(name_of(&object.key, SET_ASIDE));
-            sight.pinned.extend(marks::pinned(&object.key));
-            sight.proofs.extend(ProofName::of(&object.key));
-        }
-        // Where that was cut off, it still is a backup.
-        for (instance, id, _) in &sight.backups {
-            sight.set_aside.remove(&(instance.clone(), id.clone()));
-        }
-        Ok(sight)
-    }
-
-    /// The backup that `selector` names: an id, a unique beginning of one, `latest`, or any of them behind `INSTANCE/`.
-    /// `latest` alone is the latest of `default_instance`, or of the repository's only instance.
-    ///
-    /// # Errors
-    /// [`RepositoryError::NoSuchBackup`], [`RepositoryError::Ambiguous`], [`RepositoryError::WhichInstance`]; those of [`Self::verified_manifest`].
-    pub async fn find(&self, selector: &str, default_instance: Option<&str>) -> Result<Manifest, RepositoryError> {
-        let (instance, id) = self.resolve(selector, default_instance).await?;
-        self.verified_manifest(&instance, &id).await
-    }
-
-    /// As [`Self::find`], without reading the manifest.
-    ///
-    /// # Errors
-    /// As [`Self::find`], but for those of the manifest
-    pub async fn resolve(
-        &self,
-        selector: &str,
-        default_instance: Option<&str>,
-    ) -> Result<(String, BackupId), RepositoryError> {
-        self.resolve_among(selector, default_instance, false).await
-    }
-
-    /// As [`Self::resolve`]; one that was set aside can be named as well, but is never the latest.
-    ///
-    /// # Errors
-    /// As [`Self::resolve`]
-    pub async fn resolve_with_set_aside(
-        &self,
-        selector: &str,
-        default_instance: Option<&str>,
-    ) -> Result<(String, BackupId), RepositoryError> {
-        self.resolve_among(selector, default_instance, true).await
-    }
-
-    async fn resolve_among(
-        &self,
-        selector: &str,
-        default_instance: Option<&str>,
-        set_aside: bool,
-    ) -> Result<(String, BackupId), RepositoryError> {
-        let (instance, wanted) = match selector.rsplit_once('/') {
-            Some((instance, wanted)) => (Some(instance), wanted),
-            None if selector == "latest" => (default_instance, selector),
-            None => (None, selector),
-        };
-        let mut names = match set_aside && wanted != "latest" {
-            true => self.names_with_set_aside(instance).await?,
-            // The latest may be in a folder that may not be read; another one can be told apart from what can be read.
-            false if wanted == "latest" => self.names(instance).await?,
-            false => {
-                let (names, unreadable) = self.readable_names(instance).await?;
-                let is_named = names.iter().any(|(_, id)| id.as_str() == wanted);
-                match unreadable.into_iter().next().filter(|_| !is_named) {
-                    Some(unreadable) => return Err(unreadable.into()),
-                    None => names,
-                }
-            }
-        };
-        names.sort_by(|a, b| a.1.cmp(&b.1));
-        if wanted == "latest" {
-            let instances: BTreeSet<_> = names.iter().map(|(instance, _)| instance.clone()).collect();
-            if instances.len() > 1 {
-                return Err(RepositoryError::WhichInstance { instances: instances.into_iter().collect() });
-            }
-            names.drain(..names.len().saturating_sub(1));
-        } else {
-            names.retain(|(_, id)| !wanted.is_empty() && id.as_str().starts_with(wanted));
-        }
-        match names.as_slice() {
-            [] => {
-                let selector = selector.to_owned();
-                Err(RepositoryError::NoSuchBackup { selector, location: self.store.location() })
-            }
-            [only] => Ok(only.clone()),
-            several => {
-                let ids = several.iter().map(|(instance, id)| format!("{instance}/{id}")).collect();
-                Err(RepositoryError::Ambiguous { selector: selector.to_owned(), ids })
-            }
-        }
-    }
 }
 
 /// What the names of an instance's objects say of its backups: which are pinned, and what copies of them have shown.
-pub(crate) fn said_of(objects: &[Object]) -> (BTreeSet<BackupId>, BTreeMap<BackupId, Evidence>) {
+pub(crate) fn said_of(objects: &[Object], clocks: Clocks) -> (BTreeSet<BackupId>, BTreeMap<BackupId, Evidence>) {
     let pinned = objects.iter().filter_map(|object| Some(marks::pinned(&object.key)?.1));
-    let evidence = Evidence::by_backup(objects.iter().filter_map(|object| ProofName::of(&object.key)));
+    let evidence = Evidence::by_backup(objects.iter().filter_map(seen_in), clocks.now());
     (pinned.collect(), evidence.into_iter().map(|((_, id), evidence)| (id, evidence)).collect())
 }
 
-/// Instance and id of the backup whose document of this name has the key.
-fn name_of(key: &Key, document: &str) -> Option<(String, BackupId)> {
-    let mut segments = key.segments();
-    let (instance, id, name) = (segments.next()?, segments.next()?, segments.next()?);
-    (name == document && segments.next().is_none()).then_some(())?;
-    Some((instance.to_owned(), id.parse().ok()?))
+/// Whether a listing shows that damage of the instance is known.
+pub(crate) fn has_known_damage<'a>(objects: impl IntoIterator<Item = &'a Object>) -> bool {
+    objects.into_iter().any(|object| super::layout::is_mark(&object.key, DAMAGE))
 }

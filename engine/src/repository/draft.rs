@@ -84,10 +84,14 @@ impl Draft {
         let prefix = Key::new(self.instance.as_str()).ok();
         let (listed, _) = list_readable(&*self.store, prefix.as_ref()).await?;
         let sizes: HashMap<_, _> = listed.into_iter().map(|object| (object.key, object.size)).collect();
-        match shared.into_iter().find(|object| sizes.get(&object.key) != Some(&object.stored.size)) {
-            None => Ok(()),
-            Some(gone) => Err(RepositoryError::Vanished { key: gone.key.clone(), location: self.store.location() }),
+        for object in shared.into_iter().filter(|object| sizes.get(&object.key) != Some(&object.stored.size)) {
+            // A listing may leave it out.
+            let found = self.store.head(&object.key).await?;
+            if found.is_none_or(|found| found.size != object.stored.size) {
+                return Err(RepositoryError::Vanished { key: object.key.clone(), location: self.store.location() });
+            }
         }
+        Ok(())
     }
 
     /// Deletes an object that turned out not to be needed. Who may only add leaves it there, for a prune to remove.

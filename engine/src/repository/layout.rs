@@ -26,6 +26,34 @@ pub(crate) fn is_ours(key: &Key) -> bool {
     folder(key).is_some() && (key.name() == CHECKSUMS || key.name().ends_with(".zst"))
 }
 
+/// Whether an object in a backup's folder is somebody's, rather than this program's.
+pub(super) fn is_foreign(key: &Key) -> bool {
+    folder(key).is_some() && !is_ours(key)
+}
+
+/// Whether an object is one of this name that says something of a whole instance.
+pub(crate) fn is_mark(key: &Key, name: &str) -> bool {
+    key.name() == name && key.segments().count() == 2
+}
+
+/// What is stored for an instance beside its backups' folders.
+const TRACES: [&str; 3] = ["check.json", "accepted.json", "damage.json"];
+const FOLDERS: [&str; 2] = ["proofs", "pins"];
+const LOCKS: &str = "locks";
+
+/// Whether an object tells only that an instance was there, and serves nothing once no backup is.
+pub(crate) fn is_trace(key: &Key) -> bool {
+    let mut segments = key.segments();
+    if segments.next() == Some(LOCKS) {
+        return false;
+    }
+    match (segments.next(), segments.next()) {
+        (Some(name), None) => TRACES.contains(&name),
+        (Some(name), Some(_)) => FOLDERS.contains(&name),
+        _ => false,
+    }
+}
+
 /// Every object that a backup needs.
 pub(crate) fn needed(manifest: &Manifest) -> impl Iterator<Item = Key> {
     let own = manifest.id.key(&manifest.instance);

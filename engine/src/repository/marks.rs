@@ -124,6 +124,22 @@ impl Repository {
         self.write(&member(&folder, ACCEPTED), accepted).await
     }
 
+    /// Removes what was noted of an instance of which no backup is left: by it, the next listing would miss them.
+    ///
+    /// # Errors
+    /// The store's
+    pub(crate) async fn forget_traces(&self, instance: &str) -> Result<(), RepositoryError> {
+        let Ok(folder) = Key::new(instance) else { return Ok(()) };
+        let objects: Vec<_> = self.store.list(Some(&folder)).try_collect().await?;
+        for object in objects.into_iter().filter(|object| super::layout::is_trace(&object.key)) {
+            self.store.delete(&object.key).await?;
+        }
+        if let Some(cache) = &self.cache {
+            cache.forget_manifests(instance).await;
+        }
+        Ok(())
+    }
+
     pub(super) async fn marked<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, RepositoryError> {
         match read_document(&*self.store, key).await {
             Ok(bytes) => Ok(Some(parse(&*self.store, key, &bytes)?)),
@@ -140,7 +156,8 @@ impl Repository {
     }
 }
 
-fn pin_key(instance: &str, id: &BackupId) -> Key {
+/// The object that pins a backup.
+pub(crate) fn pin_key(instance: &str, id: &BackupId) -> Key {
     #[expect(clippy::expect_used, reason = "both are checked where they are made")]
     Key::new(format!("{instance}/{PINS}/{id}.json")).expect("an id and an instance's name are segments of a key")
 }

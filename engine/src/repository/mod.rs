@@ -12,16 +12,20 @@
 //! <instance>/pins/<backup id>.json                     what a person says of it
 //! <instance>/proofs/<backup id>/<time>-<depth>-<outcome>.json   what restored copies have shown
 //! <instance>/check.json                                when what was last read back
+//! <instance>/damage.json                               damage that was found and is not repaired, while there is any
 //! locks/<instance>/<purpose>-<id>.json                 while something is done to it
 //! ```
 
 mod aside;
 mod cache;
 mod catalog;
+mod damage;
+mod dates;
 mod documents;
 mod draft;
 mod guide;
 mod id;
+mod latest;
 pub(crate) mod layout;
 mod lock;
 mod marks;
@@ -30,6 +34,7 @@ mod read;
 mod readings;
 mod revise;
 mod room;
+mod sight;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,14 +44,19 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use aside::SetAside;
 use cache::Cache;
-pub(crate) use catalog::said_of;
-pub use catalog::{Damaged, Listing};
+pub use catalog::{Alarm, Damaged, Flaw, Listing};
+pub(crate) use catalog::{has_known_damage, said_of};
+pub(crate) use damage::{DAMAGE, Found, KnownDamage, damage_of};
+pub use dates::{CLOCK_TOLERANCE, Clocks, is_future};
 pub(crate) use documents::{Checksums, Documents, Verified};
 pub use draft::Draft;
 pub use guide::store_guide;
 pub use id::{BackupId, InvalidBackupId};
+pub use latest::Selected;
 pub use lock::{Claim, Lock, LockError, Owner, Purpose, StoredClaim};
+pub(crate) use marks::pin_key;
 pub use marks::{Accepted, Pin};
+pub(crate) use proofs::of_backup as proofs_of;
 pub use proofs::{Evidence, Occasion, Proof, ProofName, ProofOutcome, Timings};
 pub use read::Damage;
 pub(crate) use read::{damage_by_reading, damage_by_store, damage_of_document, or_damage};
@@ -158,6 +168,14 @@ pub enum RepositoryError {
         /// Their names.
         instances: Vec<String>,
     },
+    /// A listing that leaves out what is there.
+    #[error("the listing of {location} leaves out {key}, which is there")]
+    Incomplete {
+        /// The object.
+        key: Key,
+        /// Where the repository is.
+        location: String,
+    },
     /// The system has no random numbers.
     #[error("unable to draw a random number: {0}")]
     Random(#[from] getrandom::Error),
@@ -198,6 +216,9 @@ impl RepositoryError {
             }
             Self::NoSuchBackup { .. } => "`odoo-backup list` shows those that exist".into(),
             Self::Ambiguous { .. } => "give more of the id".into(),
+            Self::Incomplete { .. } => {
+                "nothing was deleted; find out what answers for the store with incomplete listings: a proxy, a gateway, a damaged index".into()
+            }
             Self::WhichInstance { instances } => {
                 format!("say which: {}/latest", instances.first().map_or("", String::as_str))
             }

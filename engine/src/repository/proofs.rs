@@ -15,9 +15,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::id::{moment, stamp};
-use super::{BackupId, Repository, RepositoryError, member, parse};
+use super::{BackupId, Repository, RepositoryError, is_future, member, parse};
 use crate::manifest::{FORMAT, MANIFEST, Manifest};
-use crate::store::{Key, Mode, read_document};
+use crate::store::{Key, Mode, Object, read_document};
 use crate::stream::{Digest, body_of};
 use crate::verify::{Depth, Verification, seconds};
 
@@ -100,7 +100,7 @@ pub struct Proof {
     pub instance: String,
     /// SHA-256 of the backup's `manifest.json`.
     pub manifest: Digest,
-    /// When that was seen, by the clock of the machine that saw it.
+    /// When that was seen, by the clock of the machine that saw it, or the repository's where that one was wrong.
     pub at: Timestamp,
     /// Version of odoo-backup that saw it.
     pub program: String,
@@ -141,6 +141,16 @@ impl ProofName {
     fn new(instance: &str, backup: &BackupId, at: Timestamp, depth: Depth, outcome: ProofOutcome) -> Self {
         let name = format!("{backup}/{}-{depth}-{}{EXTENSION}", stamp(at), outcome.as_str());
         Self { key: member(&folder(instance), &name), backup: backup.clone(), at, depth, outcome }
+    }
+
+    /// The same, dated as it can be. A proof dated in the future proves nothing, for it would outweigh all that is found until then; a
+    /// failure dated so was seen when it was stored.
+    fn dated_by(self, stored: Timestamp, now: Timestamp) -> Option<Self> {
+        match (is_future(self.at, now), self.outcome) {
+            (false, _) => Some(self),
+            (true, ProofOutcome::Passed) => None,
+            (true, ProofOutcome::Failed) => Some(Self { at: stored.min(now), ..self }),
+        }
     }
 
     /// Instance and name of the proof that an object is, if it is one that this version understands.
@@ -186,11 +196,16 @@ impl Evidence {
         }
     }
 
-    /// Of each backup, by instance.
-    pub(super) fn by_backup(seen: impl IntoIterator<Item = (String, ProofName)>) -> BTreeMap<(String, BackupId), Self> {
+    /// Of each backup, by instance; each proof comes with the time at which the store got it.
+    pub(super) fn by_backup(
+        seen: impl IntoIterator<Item = (String, ProofName, Timestamp)>,
+        now: Timestamp,
+    ) -> BTreeMap<(String, BackupId), Self> {
         let mut of: BTreeMap<(String, BackupId), Vec<ProofName>> = BTreeMap::new();
-        for (instance, name) in seen {
-            of.entry((instance, name.backup.clone())).or_default().push(name);
+        for (instance, name, stored) in seen {
+            if let Some(name) = name.dated_by(stored, now) {
+                of.entry((instance, name.backup.clone())).or_default().push(name);
+            }
         }
         of.into_iter().filter_map(|(backup, seen)| Some((backup, Self::of(seen)?))).collect()
     }
@@ -228,7 +243,9 @@ impl Repository {
         if !self.manifest_of(instance, id, &key, &bytes)?.is_same_backup(manifest) {
             return Err(self.damaged(&key, "it is not the one that was restored from"));
         }
-        let now = Timestamp::now();
+        let clocks = self.clocks().await;
+        // By the repository's clock where this machine's is wrong: dated in the future, a proof would not count.
+        let now = clocks.own.checked_sub(clocks.ahead()).unwrap_or(clocks.own);
         Ok(Proof {
             format: FORMAT,
             backup: id.clone(),
@@ -268,8 +285,9 @@ impl Repository {
             return Ok(BTreeMap::new());
         }
         let objects: Vec<_> = self.store.list(Some(&folder(instance))).try_collect().await?;
-        let seen = objects.iter().filter_map(|object| ProofName::of(&object.key));
-        Ok(Evidence::by_backup(seen).into_iter().map(|((_, id), evidence)| (id, evidence)).collect())
+        let seen = objects.iter().filter_map(seen_in);
+        let now = self.clocks().await.now();
+        Ok(Evidence::by_backup(seen, now).into_iter().map(|((_, id), evidence)| (id, evidence)).collect())
     }
 
     /// Reads a proof.
@@ -290,6 +308,16 @@ impl Repository {
         let same = ProofName::new(&proof.instance, &proof.backup, proof.at, proof.depth, proof.outcome);
         if same.key == name.key { Ok(proof) } else { Err(self.damaged(&name.key, format!("it is {}", same.key))) }
     }
+}
+
+/// The proof that an object is, with the time at which the store got it.
+pub(super) fn seen_in(object: &Object) -> Option<(String, ProofName, Timestamp)> {
+    ProofName::of(&object.key).map(|(instance, name)| (instance, name, object.modified))
+}
+
+/// The folder of the proofs of a backup.
+pub(crate) fn of_backup(instance: &str, id: &BackupId) -> Key {
+    member(&folder(instance), id.as_str())
 }
 
 fn folder(instance: &str) -> Key {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use jiff::Timestamp;
 use tokio::io::AsyncReadExt;
 
 use super::{Action, Key, LocalStore, Mode, Object, Store, StoreError, StoreErrorKind};
@@ -105,6 +106,10 @@ impl<F: Fn(Action, &Key) -> Option<Fault> + Send + Sync> Store for FaultyStore<F
 
     async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreError> {
         self.inner.sweep(older_than).await
+    }
+
+    async fn clock(&self) -> Option<Timestamp> {
+        self.inner.clock().await
     }
 
     fn location(&self) -> String {

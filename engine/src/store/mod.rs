@@ -6,6 +6,8 @@
 #[cfg(test)]
 pub(crate) mod faulty;
 mod fill;
+#[cfg(test)]
+pub(crate) mod hiding;
 mod key;
 mod local;
 mod s3;
@@ -106,6 +108,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Removes what interrupted [`Store::put`]s left behind and nobody has touched for `older_than`: temporary files of the
     /// local store, unfinished uploads of S3 (by their start: `older_than` must exceed the longest upload). Returns their names.
     async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreError>;
+
+    /// What the store's clock shows, as far as it can be told without storing anything; `None` where it cannot.
+    async fn clock(&self) -> Option<Timestamp> {
+        None
+    }
 
     /// The store as an operator would write it, for messages: `s3://bucket/prefix`, `file:///var/lib/odoo-backup`. Never a secret.
     fn location(&self) -> String;

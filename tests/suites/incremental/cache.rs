@@ -47,5 +47,6 @@ async fn a_daily_run_reads_the_lists_of_this_machine_and_a_check_those_of_the_re
     assert!(run.stderr.contains("filestore-0001.tar.zst is damaged"), "{}", run.stderr);
     program.run(["check", "--read-data", "latest"]).await.success();
     assert_eq!(now(&program, 0, &[]).await["filestore"]["new_files"], 0);
-    program.run(["list"]).await.success();
+    let listed = program.run(["list"]).await.expect_code(13);
+    assert!(listed.stderr.contains(id), "what the check has found stays known: {}", listed.stderr);
 }

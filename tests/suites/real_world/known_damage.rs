@@ -1,1 +1,148 @@
 //! Damage that was found stays known.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use harness::cli::OdooBackup;
+use harness::odoo_backup;
+use harness::project::Project;
+
+use crate::main_job::damage::flip_a_bit;
+
+async fn initialised(project: &Project) -> OdooBackup {
+    let program = odoo_backup!(project.config());
+    program.run(["init"]).await.success();
+    program
+}
+
+async fn back_up(program: &OdooBackup) -> String {
+    let now = program.run(["now", "--json"]).await.success().json();
+    now["backups"][0]["id"].as_str().unwrap().to_owned()
+}
+
+fn object(project: &Project, id: &str, name: &str) -> PathBuf {
+    project.repository().join("production").join(id).join(name)
+}
+
+/// Everything that tells of the backups says that they are not good.
+async fn assert_known(program: &OdooBackup, id: &str) {
+    let check = program.run(["check"]).await.expect_code(13).stdout;
+    assert!(check.contains("DAMAGED"), "{check}");
+    let list = program.run(["list"]).await.expect_code(13);
+    assert!(list.stdout.contains("DAMAGED") && list.stderr.contains(id), "{list:?}");
+    let listed = program.run(["list", "--json"]).await.expect_code(13).json();
+    assert!(listed["backups"][0]["proven"].is_null(), "{listed}");
+    assert_eq!(listed["backups"][0]["flaws"].as_array().unwrap().len(), 1, "{listed}");
+    let status = program.run(["status", "--nagios"]).await.expect_code(2).stdout;
+    assert!(status.contains(id) && status.contains("damaged"), "{status}");
+    let show = program.run(["show", id, "--json"]).await.success().json();
+    assert!(show["proven"].is_null() && show["flaws"].as_array().unwrap().len() == 1, "{show}");
+    let doctor = program.run(["doctor"]).await.expect_code(1).stdout;
+    assert!(doctor.contains("known to be damaged"), "{doctor}");
+}
+
+#[tokio::test]
+async fn damage_is_known_until_read_again() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let id = back_up(&program).await;
+    program.run(["restore", "--to", "staging"]).await.success();
+    let listed = program.run(["list", "--json"]).await.success().json();
+    assert!(listed["backups"][0]["proven"].is_string(), "{listed}");
+
+    let volume = object(&project, &id, "filestore-0001.tar.zst");
+    let sound = fs::read(&volume).unwrap();
+    flip_a_bit(&volume);
+    program.run(["check"]).await.success();
+    program.run(["check", "--read-data"]).await.expect_code(13);
+    assert_known(&program, &id).await;
+    // To be whole again is not to be known as whole.
+    fs::write(&volume, sound).unwrap();
+    assert_known(&program, &id).await;
+    program.run(["check", "--read-data"]).await.success();
+    program.run(["check"]).await.success();
+    let listed = program.run(["list", "--json"]).await.success().json();
+    assert!(listed["backups"][0]["proven"].is_string(), "{listed}");
+    let left: Vec<_> = fs::read_dir(project.repository().join("production")).unwrap().collect();
+    assert!(!left.iter().any(|entry| entry.as_ref().unwrap().file_name() == "damage.json"), "{left:?}");
+}
+
+#[tokio::test]
+async fn damage_is_known_until_repaired() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let id = back_up(&program).await;
+    let list = object(&project, &id, "filestore-0001.files.zst");
+    flip_a_bit(&list);
+    program.run(["check", "--read-data"]).await.expect_code(13);
+    assert_known(&program, &id).await;
+    program.run(["repair"]).await.success();
+    program.run(["check"]).await.success();
+    program.run(["list"]).await.success();
+}
+
+#[tokio::test]
+async fn missing_object_is_known_until_it_is_there() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let id = back_up(&program).await;
+    let dump = object(&project, &id, "database.dump.zst");
+    let away = project.path("away");
+    fs::rename(&dump, &away).unwrap();
+    program.run(["check"]).await.expect_code(13);
+    assert_known(&program, &id).await;
+    fs::rename(&away, &dump).unwrap();
+    program.run(["check"]).await.success();
+    program.run(["list"]).await.success();
+}
+
+#[tokio::test]
+async fn latest_passes_over_damaged_backup() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let first = back_up(&program).await;
+    let second = back_up(&program).await;
+    flip_a_bit(&object(&project, &second, "database.dump.zst"));
+    program.run(["check", "--read-data"]).await.expect_code(13);
+    let restored = program.run(["restore", "--to", "staging"]).await.expect_code(3);
+    let told = format!("passed over production/{second}: it is known to be damaged");
+    assert!(restored.stdout.contains(&first) && restored.stderr.contains(&told), "{restored:?}");
+    // A person may want it all the same.
+    program.run(["restore", &second, "--to", "staging"]).await.expect_code(1);
+}
+
+#[tokio::test]
+async fn latest_is_taken_from_copy_without_damage() {
+    let project = Project::start().await;
+    let url = format!("url = \"file://{}\"", project.repository().display());
+    let copy = project.path("copy");
+
+    project.write_config(&url, &format!("[repository.near]\nurl = \"file://{}\"\n", copy.display()));
+    let program = initialised(&project).await;
+    back_up(&program).await;
+    let second = back_up(&program).await;
+    program.run(["copy", "--to", "near"]).await.success();
+    flip_a_bit(&object(&project, &second, "database.dump.zst"));
+    program.run(["check", "--read-data"]).await.expect_code(13);
+    let restored = program.run(["restore", "--to", "staging", "--json"]).await.expect_code(3).json();
+    assert_eq!((&restored["backup"], &restored["repository"]), (&second.as_str().into(), &"near".into()), "{restored}");
+}
+
+#[tokio::test]
+async fn next_backup_is_not_based_on_damage() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    let first = back_up(&program).await;
+    for volume in volumes(&project.repository().join("production").join(&first)) {
+        flip_a_bit(&volume);
+    }
+    program.run(["check", "--read-data"]).await.expect_code(13);
+    let now = program.run(["now", "--json"]).await.expect_code(3).json();
+    let second = now["backups"][0]["id"].as_str().unwrap();
+    program.run(["check", second, "--read-data"]).await.success();
+}
+
+fn volumes(folder: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.to_str().unwrap().ends_with(".tar.zst")).collect()
+}

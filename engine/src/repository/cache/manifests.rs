@@ -53,6 +53,11 @@ impl CachedManifests {
         self.0.len()
     }
 
+    /// The newest backup of which there are any.
+    pub(in crate::repository) fn newest(&self) -> Option<BackupId> {
+        self.0.keys().max().cloned()
+    }
+
     /// Takes out the documents of the manifest of which a listing says this.
     pub(in crate::repository) fn take(&mut self, id: &BackupId, seen: &Seen) -> Option<Cached> {
         self.0.remove(id).filter(|(kept, _)| kept == seen).map(|(_, cached)| cached)

@@ -125,7 +125,9 @@ impl Wish<'_> {
                 // It will see this claim and get out of the way.
             } else if waits {
                 return Ok(Step::Withdraw);
-            } else if (!short && !other.has_lapsed(now)) || watch.began.elapsed() > self.times.patience {
+            } else if (!short && !other.has_lapsed(now) && !other.is_from_the_future(now))
+                || watch.began.elapsed() > self.times.patience
+            {
                 return Ok(Step::Refuse(refused()));
             } else if !std::mem::replace(&mut watch.told, true) {
                 self.run.progress.warn(&format!("waiting, for {}", other.describe()));
@@ -138,6 +140,7 @@ impl Wish<'_> {
     async fn take_over(&self, other: &StoredClaim, now: Timestamp) -> Result<(), RepositoryError> {
         let why = match other.has_ended() {
             true => "that process has ended".to_owned(),
+            false if other.is_from_the_future(now) => "it is dated in the future, and was not renewed".to_owned(),
             false => format!("it was not renewed for {} seconds", other.age(now).as_secs()),
         };
         self.run.progress.warn(&format!("took over a lock whose owner is gone: {}: {why}", other.describe()));
@@ -163,8 +166,8 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// Whether a claim's owner is gone: it has ended here; or, by the store's clock, the lease is over, and not even one renewal came
-    /// while this process looked on. The second keeps a live owner its lock where the store's own clocks do not agree.
+    /// Whether a claim's owner is gone: it has ended here; or, by the store's clock, the lease is over, or would not be for ever because
+    /// its date is wrong, and not even one renewal came while this process looked on. The second keeps a live owner its lock where the store's own clocks do not agree.
     fn is_dead(&mut self, other: &StoredClaim, now: Timestamp, times: Times) -> bool {
         let modified = other.object.modified;
         let seen = self.unchanged.entry(other.object.key.clone()).or_insert((modified, Instant::now()));
@@ -172,7 +175,8 @@ impl Watch {
             *seen = (modified, Instant::now());
         }
         let watched: Duration = times.watch(other.lease());
-        other.has_ended() || (other.has_lapsed(now) && seen.1.elapsed() > watched)
+        let is_over = other.has_lapsed(now) || other.is_from_the_future(now);
+        other.has_ended() || (is_over && seen.1.elapsed() > watched)
     }
 }
 

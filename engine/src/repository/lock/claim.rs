@@ -180,6 +180,11 @@ impl StoredClaim {
         self.age(now) > self.lease()
     }
 
+    /// Whether it is dated further in the future than a renewal lasts: by that date it would never lapse.
+    pub(super) fn is_from_the_future(&self, now: Timestamp) -> bool {
+        self.age(now) < -self.lease()
+    }
+
     pub(super) fn lease(&self) -> SignedDuration {
         // A lease that somebody wrote there must not hold for ever.
         const LONGEST: SignedDuration = SignedDuration::from_hours(1);

@@ -133,6 +133,21 @@ async fn a_lock_is_taken_over_once_it_lapsed(repository: Repository) {
     lock.finish(Ok(())).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lock_from_the_future_is_taken_over_unless_renewed() {
+    let (repository, folder) = in_folder().await;
+    let dead = repository.lock_with("production", Purpose::Backup, SHORT, &Run::default()).await.unwrap();
+    let path = folder.path().join(dead.own.key.as_str());
+    die_elsewhere(&repository, dead).await;
+    let in_ten_years = std::time::SystemTime::now() + Duration::from_hours(10 * 365 * 24);
+    std::fs::File::options().write(true).open(path).unwrap().set_modified(in_ten_years).unwrap();
+    let (run, heard) = listening();
+    let lock = repository.lock_with("production", Purpose::Backup, SHORT, &run).await.unwrap();
+    let heard = heard.0.lock().unwrap().join("\n");
+    assert!(heard.contains("it is dated in the future, and was not renewed"), "{heard}");
+    lock.finish(Ok(())).await.unwrap();
+}
+
 macro_rules! on_both {
     ($($case:ident),*) => {
         mod folder {

@@ -3,6 +3,7 @@
 //! An object is written to a temporary file beside its place, flushed to the disk, and renamed; then the folders are flushed,
 //! so that the name survives the loss of power as well. Names that begin with a dot are temporary files, never objects.
 
+mod clock;
 mod consent;
 mod read;
 mod walk;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::BytesMut;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
@@ -150,6 +152,11 @@ impl Store for LocalStore {
     async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreError> {
         let root = self.root.clone();
         self.blocking(Action::Sweep, None, move || write::sweep(&root, older_than)).await
+    }
+
+    async fn clock(&self) -> Option<Timestamp> {
+        let root = self.root.clone();
+        tokio::task::spawn_blocking(move || clock::clock(&root)).await.ok().flatten()
     }
 
     fn location(&self) -> String {

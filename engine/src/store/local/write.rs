@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 
+use super::clock::clock;
 use super::consent::Consent;
 use super::{is_absent, present};
 use crate::folder::{self, sync};
@@ -118,6 +119,8 @@ fn remove_empty(root: &Path, folder: &Path) -> PathBuf {
 /// Removes temporary files that were last written `older_than` ago or before, and names them.
 pub(super) fn sweep(root: &Path, older_than: Duration) -> Result<Vec<String>, StoreErrorKind> {
     present(root)?;
+    // By the earlier clock: one that is ahead would make what is being written old.
+    let now = clock(root).map_or_else(SystemTime::now, |now| SystemTime::from(now).min(SystemTime::now()));
     let mut removed = Vec::new();
     let mut waiting = vec![root.to_owned()];
     while let Some(folder) = waiting.pop() {
@@ -141,7 +144,7 @@ pub(super) fn sweep(root: &Path, older_than: Duration) -> Result<Vec<String>, St
             let temporary =
                 metadata.is_file() && entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes());
             // A file from the future, by a clock that was wrong, counts as new.
-            let age = metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+            let age = metadata.modified().ok().and_then(|time| now.duration_since(time).ok());
             if temporary && age.is_some_and(|age| age >= older_than) {
                 match fs::remove_file(&path) {
                     Err(error) if !is_absent(&error) => return Err(kind(&path, error)),

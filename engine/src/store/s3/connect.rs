@@ -18,6 +18,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConn
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 
+use super::clock::ServerClock;
 use super::{Inner, S3Settings};
 use crate::config::S3Config;
 use crate::store::StoreErrorKind;
@@ -28,7 +29,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 const REGION: &str = "us-east-1";
 
 /// Makes the client. What `config` leaves open comes from AWS's own chain.
-pub(super) async fn client(config: &S3Config, settings: &S3Settings) -> Result<Client, StoreErrorKind> {
+pub(super) async fn client(
+    config: &S3Config,
+    settings: &S3Settings,
+    clock: ServerClock,
+) -> Result<Client, StoreErrorKind> {
     let mut shared = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
     if let Some(region) = config.region.clone().or(config.endpoint.as_ref().map(|_| REGION.into())) {
         shared = shared.region(Region::new(region));
@@ -54,6 +59,7 @@ pub(super) async fn client(config: &S3Config, settings: &S3Settings) -> Result<C
         .timeout_config(timeouts(settings.patience).build())
         .retry_config(retries(settings, settings.attempts))
         .retry_classifier(DamagedOrThrottled)
+        .interceptor(clock)
         // A part on its way is one piece of memory whose progress cannot be seen from here, and a body has a limit in `get`.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();

@@ -1,5 +1,6 @@
 //! Objects in an S3-compatible bucket. Only this folder knows the AWS SDK.
 
+mod clock;
 mod connect;
 mod errors;
 mod get;
@@ -18,9 +19,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use futures::stream::{BoxStream, StreamExt};
+use jiff::Timestamp;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::task::TaskTracker;
 
+use self::clock::ServerClock;
 use super::{Action, Key, Mode, Object, Store, StoreError, StoreErrorKind};
 use crate::config::S3Config;
 use crate::stream::Body;
@@ -103,6 +106,7 @@ struct Inner {
     bucket_seen: OnceCell<()>,
     /// Uploads that are being aborted in the background. Closed from the beginning: it can be waited for at any time.
     aborting: TaskTracker,
+    clock: ServerClock,
 }
 
 impl S3Store {
@@ -128,7 +132,8 @@ impl S3Store {
             prefix => format!("{prefix}/"),
         };
         let bucket = config.bucket.clone();
-        let client = match connect::client(config, &settings).await {
+        let clock = ServerClock::default();
+        let client = match connect::client(config, &settings, clock.clone()).await {
             Ok(client) => client,
             Err(kind) => {
                 return Err(StoreError {
@@ -144,7 +149,7 @@ impl S3Store {
         aborting.close();
         let budget = Arc::new(Semaphore::new(settings.in_flight.div_ceil(KIB)));
         let inner =
-            Inner { client, bucket, prefix, endpoint, settings, budget, bucket_seen: OnceCell::new(), aborting };
+            Inner { client, bucket, prefix, endpoint, settings, budget, bucket_seen: OnceCell::new(), aborting, clock };
         Ok(Self { inner: Arc::new(inner) })
     }
 }
@@ -213,6 +218,10 @@ impl Store for S3Store {
     async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreError> {
         let swept = self.inner.sweep(older_than).await;
         swept.map_err(|kind| self.inner.error(Action::Sweep, None, kind))
+    }
+
+    async fn clock(&self) -> Option<Timestamp> {
+        self.inner.clock.now()
     }
 
     fn location(&self) -> String {

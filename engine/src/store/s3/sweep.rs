@@ -10,7 +10,10 @@ impl Inner {
     ///
     /// A server that cannot list uploads (s3s-fs; old gateways) has none as far as can be known.
     pub(super) async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreErrorKind> {
-        let limit = SystemTime::now().checked_sub(older_than);
+        // By the earlier clock: one that is ahead would make what is being uploaded old.
+        let now = SystemTime::now();
+        let now = self.clock.now().map_or(now, |server| SystemTime::from(server).min(now));
+        let limit = now.checked_sub(older_than);
         let limit = limit.and_then(|limit| limit.duration_since(SystemTime::UNIX_EPOCH).ok());
         let Some(limit) = limit.map(|limit| limit.as_secs_f64()) else {
             return Ok(Vec::new());

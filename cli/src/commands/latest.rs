@@ -1,0 +1,30 @@
+//! Finding the backup that a command is about, with a word on what `latest` passed over.
+
+use engine::config::Config;
+use engine::manifest::Manifest;
+use engine::repository::{Repository, RepositoryError};
+
+use super::only_instance;
+use crate::output::Output;
+
+/// The manifest of the backup that `selector` names.
+pub(super) async fn find(
+    repository: &Repository,
+    selector: &str,
+    config: &Config,
+    output: Output,
+) -> Result<Manifest, RepositoryError> {
+    find_of(repository, selector, only_instance(config), output).await
+}
+
+/// As [`find`], where the instance may be known.
+pub(super) async fn find_of(
+    repository: &Repository,
+    selector: &str,
+    instance: Option<&str>,
+    output: Output,
+) -> Result<Manifest, RepositoryError> {
+    let selected = repository.select(selector, instance).await?;
+    selected.warnings.iter().for_each(|warning| output.warning(warning));
+    repository.verified_manifest(&selected.instance, &selected.id).await
+}

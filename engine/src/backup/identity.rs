@@ -1,0 +1,275 @@
+//! Whether a database is the one of which an instance's earlier backups are. Two hosts may give one name to two databases, and each
+//! would then take the other's backups for its own.
+
+use std::fmt;
+
+use crate::config::Instance;
+use crate::error::{Error, explain};
+use crate::manifest::Manifest;
+use crate::odoo::{OdooFacts, odoo_facts};
+use crate::postgres::{self, Endpoint, ServerFacts};
+use crate::repository::{BackupId, Repository};
+
+/// Backups that are looked through for one of the same server.
+const LOOKED_AT: usize = 10;
+
+/// What tells one database from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// `database.uuid`; `None` where there is none.
+    uuid: Option<String>,
+    /// The server's `system_identifier`; `None` where it is not known, or says nothing.
+    server: Option<String>,
+    /// The database's name.
+    database: String,
+    /// Whether it came from a file: then only the uuid says anything.
+    is_imported: bool,
+}
+
+/// That the database of an instance is another one than that of its latest backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherDatabase {
+    /// The instance.
+    pub instance: String,
+    /// The latest backup.
+    pub latest: BackupId,
+    /// By what it is told.
+    pub why: String,
+}
+
+impl fmt::Display for OtherDatabase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { instance, latest, why } = self;
+        write!(f, "this is not the database of which {instance}/{latest} is a backup: {why}")
+    }
+}
+
+impl OtherDatabase {
+    /// Says what the operator can do about it.
+    pub fn hint(&self) -> String {
+        let instance = &self.instance;
+        format!(
+            "if both are in use, give this one another name in the configuration than [instance.{instance}]; if it takes the other's place, \
+             run it once with `--accept-new-identity`: `odoo-backup now {instance} --accept-new-identity`"
+        )
+    }
+}
+
+/// What two databases are to each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Sameness {
+    /// One and the same, as far as anything tells.
+    Same,
+    /// Nothing speaks against it, but what told them apart before is gone, in a sentence.
+    Unclear(String),
+    /// Two, and by what that is told.
+    Other(String),
+}
+
+impl Identity {
+    pub(super) fn new(database: &str, server: &ServerFacts, odoo: Option<&OdooFacts>, is_imported: bool) -> Self {
+        let uuid = odoo.and_then(|odoo| odoo.database_uuid.as_deref()).map(str::trim).filter(|uuid| !uuid.is_empty());
+        Self {
+            uuid: uuid.map(str::to_owned),
+            server: server.system_identifier.clone().filter(|_| !is_imported),
+            database: database.to_owned(),
+            is_imported,
+        }
+    }
+
+    pub(super) fn of(manifest: &Manifest) -> Self {
+        let database = &manifest.database.name;
+        Self::new(database, &manifest.server, manifest.odoo.as_ref(), manifest.imported.is_some())
+    }
+
+    /// Asks the instance's database who it is.
+    pub(super) async fn ask(instance: &Instance) -> Result<Self, Error> {
+        let session = postgres::connect(&Endpoint::resolve(&instance.database)).await?;
+        let server = postgres::server_facts(&session).await?;
+        let odoo = odoo_facts(&session).await?;
+        Ok(Self::new(&instance.database.name, &server, odoo.as_ref(), false))
+    }
+
+    /// Compares it with that of an earlier backup.
+    pub(super) fn compare(&self, earlier: &Self) -> Sameness {
+        match (&self.uuid, &earlier.uuid) {
+            (Some(uuid), Some(before)) if uuid == before => return Sameness::Same,
+            (Some(uuid), Some(before)) => {
+                return Sameness::Other(format!("its database.uuid is {}, and not {}", shown(uuid), shown(before)));
+            }
+            _ if self.is_imported || earlier.is_imported => return Sameness::Same,
+            _ => {}
+        }
+        match (&self.server, &earlier.server) {
+            (Some(server), Some(before)) if server != before => {
+                return Sameness::Other(format!(
+                    "it has no database.uuid to compare, and it is on the server {}, and not on {}",
+                    shown(server),
+                    shown(before)
+                ));
+            }
+            _ if self.database != earlier.database => {
+                return Sameness::Other(format!(
+                    "it has no database.uuid to compare, and its name is {:?}, and not {:?}",
+                    self.database, earlier.database
+                ));
+            }
+            _ => {}
+        }
+        match (&self.uuid, &earlier.uuid) {
+            (None, Some(before)) => Sameness::Unclear(format!(
+                "the database has no database.uuid any more, which was {}: that it is the same is told by its name alone, and by its server \
+                 where that is known",
+                shown(before)
+            )),
+            _ => Sameness::Same,
+        }
+    }
+}
+
+/// Says by what two backups are seen to be of two databases; `None` where nothing tells.
+pub(crate) fn tell_apart(earlier: &Manifest, later: &Manifest) -> Option<String> {
+    match Identity::of(later).compare(&Identity::of(earlier)) {
+        Sameness::Other(why) => Some(why),
+        Sameness::Same | Sameness::Unclear(_) => None,
+    }
+}
+
+/// What came from a database, for a sentence.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 64;
+    text.chars().take(LONGEST).collect::<String>().escape_debug().to_string()
+}
+
+/// Compares a database with that of the latest backup under its name. Returns what a person should know.
+///
+/// # Errors
+/// [`Error::OtherDatabase`] unless `accept`; the repository's
+pub(super) async fn compare_with_latest(
+    repository: &Repository,
+    instance: &str,
+    own: &Identity,
+    accept: bool,
+) -> Result<Vec<String>, Error> {
+    let mut ids = present(repository, instance).await?.into_iter();
+    let mut latest = None;
+    for id in ids.by_ref() {
+        latest = readable(repository, instance, &id).await?;
+        if latest.is_some() {
+            break;
+        }
+    }
+    let Some(latest) = latest else { return Ok(Vec::new()) };
+    let earlier = Identity::of(&latest);
+    let why = match own.compare(&earlier) {
+        Sameness::Same => match changes_server(own, &earlier) {
+            true => return takes_turns(repository, instance, own, ids.take(LOOKED_AT)).await,
+            false => return Ok(Vec::new()),
+        },
+        Sameness::Unclear(warning) => return Ok(vec![warning]),
+        Sameness::Other(why) => why,
+    };
+    let other = OtherDatabase { instance: instance.to_owned(), latest: latest.id, why };
+    match accept {
+        true => Ok(vec![format!("accepted as the new database of {instance}: {other}")]),
+        false => Err(Error::OtherDatabase(Box::new(other))),
+    }
+}
+
+/// The backups that are not dated in the future, the newest first.
+async fn present(repository: &Repository, instance: &str) -> Result<Vec<BackupId>, Error> {
+    let now = repository.clocks().await.now();
+    // Of folders that may not be read, the run warns.
+    let (names, _) = repository.readable_names(Some(instance)).await?;
+    let mut ids: Vec<BackupId> = names.into_iter().map(|(_, id)| id).filter(|id| !id.is_future(now)).collect();
+    ids.sort_by(|a, b| b.cmp(a));
+    Ok(ids)
+}
+
+/// A manifest; `None` where it cannot be read.
+pub(super) async fn readable(
+    repository: &Repository,
+    instance: &str,
+    id: &BackupId,
+) -> Result<Option<Manifest>, Error> {
+    match repository.verified_manifest(instance, id).await {
+        Ok(manifest) => Ok(Some(manifest)),
+        Err(error) if error.is_of_object() => {
+            tracing::warn!("{instance}/{id} says nothing of its database: {}", explain(&error));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn changes_server(own: &Identity, earlier: &Identity) -> bool {
+    matches!((&own.server, &earlier.server), (Some(own), Some(earlier)) if own != earlier)
+}
+
+/// A database that was restored on another server goes on under its name. Where the former server has it, too, they take turns.
+async fn takes_turns(
+    repository: &Repository,
+    instance: &str,
+    own: &Identity,
+    ids: impl Iterator<Item = BackupId>,
+) -> Result<Vec<String>, Error> {
+    for id in ids {
+        let Some(manifest) = readable(repository, instance, &id).await? else { continue };
+        if own.server.is_some() && Identity::of(&manifest).server == own.server {
+            return Ok(vec![format!(
+                "the latest backup of {instance} is of a copy of this database on another server: if both are in use, give one of them \
+                 another name, and another database.uuid"
+            )]);
+        }
+    }
+    tracing::info!(instance, "the database is on another server than at its latest backup");
+    Ok(Vec::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(uuid: Option<&str>, server: Option<&str>, name: &str) -> Identity {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        Identity { uuid: own(uuid), server: own(server), database: name.to_owned(), is_imported: false }
+    }
+
+    #[test]
+    fn databases_are_told_apart_by_what_is_known() {
+        let earlier = database(Some("a"), Some("1"), "production");
+        let anonymous = database(None, Some("1"), "production");
+        let unknown = database(None, None, "production");
+        for (own, earlier, expected) in [
+            (database(Some("a"), Some("1"), "production"), &earlier, "same"),
+            (database(Some("a"), Some("2"), "restored"), &earlier, "same"),
+            (database(Some("b"), Some("1"), "production"), &earlier, "other"),
+            (database(Some("b"), Some("1"), "production"), &anonymous, "same"),
+            (database(None, Some("1"), "production"), &earlier, "unclear"),
+            (database(None, None, "production"), &earlier, "unclear"),
+            (database(None, Some("2"), "production"), &earlier, "other"),
+            (database(None, Some("1"), "production"), &anonymous, "same"),
+            (database(None, Some("2"), "production"), &anonymous, "other"),
+            (database(None, Some("1"), "wiki"), &anonymous, "other"),
+            (database(None, None, "production"), &unknown, "same"),
+            (database(None, None, "wiki"), &unknown, "other"),
+        ] {
+            let found = match own.compare(earlier) {
+                Sameness::Same => "same",
+                Sameness::Unclear(_) => "unclear",
+                Sameness::Other(_) => "other",
+            };
+            assert_eq!(found, expected, "{own:?} {earlier:?}");
+        }
+    }
+
+    #[test]
+    fn import_is_compared_by_uuid_alone() {
+        let earlier = database(Some("a"), Some("1"), "production");
+        let import = |uuid| Identity { is_imported: true, server: None, ..database(uuid, None, "dump") };
+        assert_eq!(import(Some("a")).compare(&earlier), Sameness::Same);
+        assert_eq!(import(None).compare(&earlier), Sameness::Same);
+        assert!(matches!(import(Some("b")).compare(&earlier), Sameness::Other(_)));
+        assert_eq!(earlier.compare(&import(None)), Sameness::Same);
+    }
+}

@@ -1,0 +1,42 @@
+//! Whether a backup that is due was made already, by whoever it was.
+
+use jiff::Timestamp;
+
+use super::identity::{Identity, Sameness, readable};
+use crate::config::Instance;
+use crate::error::Error;
+use crate::repository::{BackupId, Repository};
+
+/// The newest good backup of the instance's database that shows the moment `since`, by this machine's clock, or a later one.
+///
+/// What is dated in the future serves nothing; nor does what the store got before `since`, whatever its date: a clock was ahead then. Nor does
+/// a backup of another database, one that was imported, or one of which damage is known.
+pub(super) async fn by(
+    repository: &Repository,
+    instance: &Instance,
+    since: Timestamp,
+) -> Result<Option<BackupId>, Error> {
+    let dated = repository.dated(&instance.name).await?;
+    let clocks = dated.clocks;
+    // As exact as the names of backups are.
+    let since = BackupId::new(since.checked_sub(clocks.ahead()).unwrap_or(since)).created_at().unwrap_or(since);
+    let serves = |id: &BackupId, stored: Timestamp| {
+        !id.is_future(clocks.now()) && id.created_at().is_some_and(|date| date.min(stored) >= since)
+    };
+    let mut candidates: Vec<BackupId> =
+        dated.backups.into_iter().filter(|(id, stored)| serves(id, *stored)).map(|(id, _)| id).collect();
+    if candidates.is_empty() {
+        return Ok(None);
+    }
+    candidates.sort_by(|a, b| b.cmp(a));
+    let own = Identity::ask(instance).await?;
+    for id in candidates {
+        let Some(manifest) = readable(repository, &instance.name, &id).await? else { continue };
+        let is_same =
+            manifest.imported.is_none() && !matches!(own.compare(&Identity::of(&manifest)), Sameness::Other(_));
+        if is_same && !repository.is_known_damaged(&manifest).await? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}

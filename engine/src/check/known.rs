@@ -1,0 +1,102 @@
+//! What checks have found stays known until it was looked at again in the same way and is right, or was repaired.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use jiff::Timestamp;
+
+use super::data::Findings;
+use super::structure::Survey;
+use super::{Checked, Sample};
+use crate::error::{Error, explain};
+use crate::repository::{Damage, Found, KnownDamage, Repository, damage_of, has_known_damage, layout};
+use crate::run::Run;
+use crate::store::Key;
+
+/// Writes down damage that was found by reading, as soon as it was found: what stops the check must not make it forgotten.
+pub(super) async fn remember(repository: &Repository, instance: &str, damage: &[Damage], run: &Run) {
+    let found = by_object(damage.iter(), |_| true);
+    let noted = repository.note_damage(instance, false, |known| merge(known, found));
+    warn(noted.await, run);
+}
+
+/// Brings up to date what is known of an instance, and adds to its backups what is still open. Returns whether that could be read.
+pub(super) async fn conclude(
+    repository: &Repository,
+    survey: &Survey,
+    findings: &Findings,
+    read: Option<Sample>,
+    checked: &mut [Checked],
+    run: &Run,
+) -> Result<bool, Error> {
+    let instance = survey.instance.as_str();
+    let by_look: BTreeSet<&Key> =
+        survey.backups.iter().flat_map(|backup| &backup.damage).map(|damage| &damage.key).collect();
+    let damage = checked.iter().flat_map(|checked| &checked.damage);
+    let fresh = by_object(damage, |key| !by_look.contains(key));
+    let is_listed = has_known_damage(survey.objects.values());
+    if fresh.is_empty() && !is_listed {
+        return Ok(true);
+    }
+    let known = match if is_listed { repository.known_damage(instance).await } else { Ok(KnownDamage::new()) } {
+        Err(error) if error.is_of_object() => {
+            run.progress.warn(&format!("what damage of {instance} was found before is not known: {error}"));
+            None
+        }
+        known => Some(known?),
+    };
+    let needed: HashSet<Key> = survey.manifests().flat_map(layout::needed).collect();
+    let are_all_known = survey.is_whole && survey.manifests().count() == survey.backups.len();
+    let is_settled = |key: &Key, found: &Found| {
+        let is_needed = needed.contains(key) || survey.aside.keeps(key);
+        let looked_at = findings.have_read(key) || (!found.by_reading && needed.contains(key));
+        !fresh.contains_key(key) && (looked_at || (are_all_known && !is_needed))
+    };
+    let mut open = known.clone().unwrap_or_default();
+    open.retain(|key, found| !fresh.contains_key(key) && !is_settled(key, found));
+    for checked in checked {
+        if let Some(manifest) = survey.manifests().find(|manifest| manifest.id == checked.id) {
+            checked.damage.extend(damage_of(manifest, &open));
+            checked.damage.sort();
+        }
+    }
+    // Only who has read all of it can say what a list held that cannot be read.
+    let may_replace = known.is_some() || read == Some(Sample::ALL);
+    let noted = repository.note_damage(instance, may_replace, |known| {
+        known.retain(|key, found| !is_settled(key, found));
+        merge(known, fresh.clone());
+    });
+    let noted = noted.await;
+    if known.is_some() {
+        warn(noted, run);
+    }
+    Ok(known.is_some() || read == Some(Sample::ALL))
+}
+
+fn by_object<'a>(damage: impl Iterator<Item = &'a Damage>, by_reading: impl Fn(&Key) -> bool) -> KnownDamage {
+    let mut found: BTreeMap<Key, Found> = BTreeMap::new();
+    for Damage { key, reason } in damage {
+        let new = || Found { reasons: Vec::new(), found_at: Timestamp::now(), by_reading: by_reading(key) };
+        let found = found.entry(key.clone()).or_insert_with(new);
+        if !found.reasons.contains(reason) {
+            found.reasons.push(reason.clone());
+        }
+    }
+    found
+}
+
+fn merge(known: &mut KnownDamage, fresh: KnownDamage) {
+    for (key, found) in fresh {
+        let before = known.get(&key);
+        let found_at = before.map_or(found.found_at, |before| before.found_at);
+        let by_reading = found.by_reading || before.is_some_and(|before| before.by_reading);
+        known.insert(key, Found { found_at, by_reading, ..found });
+    }
+}
+
+fn warn(noted: Result<(), crate::repository::RepositoryError>, run: &Run) {
+    if let Err(error) = noted {
+        let reason = explain(&error);
+        run.progress
+            .warn(&format!("unable to note the damage, so that only a check that reads the data finds it: {reason}"));
+    }
+}

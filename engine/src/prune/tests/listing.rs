@@ -1,0 +1,166 @@
+//! Listings that leave something out: nothing is concluded from them.
+
+use super::*;
+use crate::check::check_all;
+use crate::manifest::SET_ASIDE;
+use crate::repository::Flaw;
+use crate::store::hiding::HidingStore;
+
+/// The repository in `folder`, whose listings leave these keys out.
+async fn hiding(folder: &Path, hidden: Vec<Key>) -> Repository {
+    let inner = LocalStore::open(folder.to_owned(), false).await.unwrap();
+    Repository::open(Arc::new(HidingStore { inner, hides: move |key: &Key| hidden.contains(key) })).await.unwrap()
+}
+
+fn document(manifest: &Manifest, name: &str) -> Key {
+    member(&manifest.id.key(INSTANCE), name)
+}
+
+fn looked() -> CheckOptions {
+    CheckOptions { read_data: None, tools: Tools::new(None) }
+}
+
+#[tokio::test]
+async fn prune_with_hidden_manifest_deletes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = days(&at(folder.path()).await, &[USUAL; 3]).await;
+    age(folder.path());
+    let before = keys(&at(folder.path()).await).await;
+    for (hidden, what) in [
+        (document(&all[0], MANIFEST), "the oldest, whose volumes others share"),
+        (document(&all[2], MANIFEST), "the newest, which stands on the volumes of others"),
+    ] {
+        let repository = hiding(folder.path(), vec![hidden.clone()]).await;
+        let refused = super::prune(&repository, &three(), PruneOptions::default(), &Run::default()).await.unwrap_err();
+        let told = format!("{:?}", crate::error::explain(&refused));
+        assert!(told.contains(hidden.as_str()) && told.contains("nothing was deleted"), "{what}: {told}");
+        let forgotten = forget(&repository, INSTANCE, &all[1].id, true, Duration::ZERO, &Run::default()).await;
+        assert!(forgotten.is_err(), "{what}");
+        assert_eq!(keys(&at(folder.path()).await).await, before, "{what}");
+        let listing = repository.list(None).await.unwrap();
+        assert_eq!((listing.backups.len(), listing.alarms.len()), (3, 1), "{what}");
+        let report = check_all(&repository, None, &looked(), &Run::default()).await.unwrap();
+        assert_eq!((report.backups.len(), report.alarms.len(), report.is_sound()), (3, 1, true), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn prune_with_hidden_folder_deletes_nothing_it_is_based_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 4]).await;
+    repository.pin(INSTANCE, &all[3].id, None, &Run::default()).await.unwrap();
+    age(folder.path());
+    let before = keys(&repository).await;
+    // Only the pin is left to tell of it.
+    let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
+    let newest = all[3].id.key(INSTANCE);
+    let hides = move |key: &Key| key.is_under(&newest);
+    let repository = Repository::open(Arc::new(HidingStore { inner, hides })).await.unwrap();
+    assert!(super::prune(&repository, &three(), PruneOptions::default(), &Run::default()).await.is_err());
+    assert_eq!(keys(&at(folder.path()).await).await, before);
+}
+
+#[tokio::test]
+async fn prune_keeps_backup_with_hidden_pin_or_proof() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 5]).await;
+    repository.pin(INSTANCE, &all[0].id, None, &Run::default()).await.unwrap();
+    let proof = repository.prepare_proof(&all[1], Occasion::Drill, ProofOutcome::Passed, Depth::Quick).await.unwrap();
+    repository.store_proof(&proof).await.unwrap();
+    age(folder.path());
+    let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
+    let listed = std::sync::atomic::AtomicUsize::new(0);
+    let proofs = crate::repository::proofs_of(INSTANCE, &all[1].id);
+    // A gateway that is wrong about the one listing and right about the next.
+    let hides = move |key: &Key| {
+        let first = key.is_under(&proofs) && listed.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        first || key.segments().nth(1) == Some("pins")
+    };
+    let repository = Repository::open(Arc::new(HidingStore { inner, hides })).await.unwrap();
+    let removed = pruned(&repository, &three(), PruneOptions::default()).await.removed;
+    let doubtful: Vec<_> = removed.doubtful.iter().map(|(id, _)| id.clone()).collect();
+    assert_eq!((removed.backups.len(), doubtful), (0, vec![all[0].id.clone(), all[1].id.clone()]), "{removed:?}");
+    assert_eq!(ids(&at(folder.path()).await).await.len(), 5);
+}
+
+#[tokio::test]
+async fn prune_with_hidden_set_aside_deletes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 4]).await;
+    repository.put_aside(INSTANCE, &all[1].id).await.unwrap();
+    age(folder.path());
+    let before = keys(&repository).await;
+    let repository = hiding(folder.path(), vec![document(&all[1], SET_ASIDE)]).await;
+    assert!(super::prune(&repository, &three(), PruneOptions::default(), &Run::default()).await.is_err());
+    assert_eq!(keys(&at(folder.path()).await).await, before);
+}
+
+#[tokio::test]
+async fn lost_manifest_is_reported_and_kept_until_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 4]).await;
+    age(folder.path());
+    repository.store().delete(&document(&all[3], MANIFEST)).await.unwrap();
+    let before = keys(&repository).await;
+    let done = pruned(&repository, &three(), PruneOptions::default()).await;
+    assert_eq!((done.damaged.len(), &done.damaged[0].id, done.removed.backups.len()), (1, &all[3].id, 0));
+    assert_eq!(keys(&repository).await, before);
+    assert_eq!(repository.list(None).await.unwrap().damaged.len(), 1);
+    let report = check_all(&repository, None, &looked(), &Run::default()).await.unwrap();
+    assert_eq!(report.backups.iter().filter(|backup| !backup.damage.is_empty()).count(), 1, "{report:?}");
+
+    // While a backup is being made, it may be that one.
+    let lock = repository.lock(INSTANCE, Purpose::Backup, &Run::default()).await.unwrap();
+    assert_eq!(repository.list(None).await.unwrap().damaged.len(), 0);
+    lock.finish(Ok(())).await.unwrap();
+
+    let name = format!("{INSTANCE}/{}", all[3].id);
+    let (_, id) = repository.resolve_with_set_aside(&name, None).await.unwrap();
+    let grace = Duration::from_hours(24);
+    assert!(forget(&repository, INSTANCE, &id, true, grace, &Run::default()).await.unwrap().objects > 0);
+    assert!(!keys(&repository).await.iter().any(|key| key.contains(id.as_str())));
+    assert_sound(&repository).await;
+}
+
+#[tokio::test]
+async fn empty_listing_of_known_instance_is_alarm() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    assert_eq!(repository.list(None).await.unwrap().alarms, [], "there never was one");
+    let all = days(&repository, &[USUAL; 2]).await;
+    repository.pin(INSTANCE, &all[0].id, None, &Run::default()).await.unwrap();
+    fs::remove_dir_all(folder.path().join(all[0].id.key(INSTANCE).as_str())).unwrap();
+    fs::remove_dir_all(folder.path().join(all[1].id.key(INSTANCE).as_str())).unwrap();
+    let listing = repository.list(None).await.unwrap();
+    assert_eq!((listing.alarms.len(), &*listing.alarms[0].instance), (1, INSTANCE), "{:?}", listing.alarms);
+    let report = check_all(&repository, None, &looked(), &Run::default()).await.unwrap();
+    assert_eq!(report.alarms.len(), 1, "{report:?}");
+}
+
+#[tokio::test]
+async fn backup_dated_in_future_pushes_none_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 3]).await;
+    let future = Timestamp::now().checked_add((16 * 365 * 24).hours()).unwrap();
+    let wrong = store_backup(&repository, future, None, USUAL).await.unwrap();
+    age(folder.path());
+    let removed = pruned(&repository, &three(), PruneOptions::default()).await.removed;
+    assert_eq!(removed.backups, []);
+    let listing = repository.list(None).await.unwrap();
+    assert_eq!(listing.flaws(&wrong), [Flaw::Future]);
+    assert_eq!(listing.newest_good()[INSTANCE].id, all[2].id);
+    let selected = repository.select("latest", None).await.unwrap();
+    assert_eq!(selected.id, all[2].id);
+    assert!(selected.warnings[0].contains(wrong.id.as_str()), "{selected:?}");
+    let report = check_all(&repository, None, &looked(), &Run::default()).await.unwrap();
+    assert_eq!(report.future, [(INSTANCE.to_owned(), wrong.id.clone())]);
+    // It can be named all the same.
+    assert_eq!(repository.resolve(wrong.id.as_str(), None).await.unwrap().1, wrong.id);
+    let checksums = document(&wrong, CHECKSUMS);
+    assert!(repository.store().head(&checksums).await.unwrap().is_some());
+}

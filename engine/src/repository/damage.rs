@@ -1,0 +1,93 @@
+//! Damage that was found and is not repaired yet, so that whoever does not read the objects knows of it as well.
+//!
+//! ```text
+//! <instance>/damage.json
+//! ```
+//!
+//! It is there only while there is damage: a listing that lacks it says that none is known.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Damage, Repository, RepositoryError, layout, member};
+use crate::manifest::Manifest;
+use crate::store::Key;
+
+/// The name of the object.
+pub(crate) const DAMAGE: &str = "damage.json";
+
+/// What is wrong with an object, as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Found {
+    /// In sentences.
+    pub(crate) reasons: Vec<String>,
+    /// When that was found first, by the clock of the machine that found it.
+    pub(crate) found_at: Timestamp,
+    /// Whether the object was read: then only reading it shows that it is right again.
+    #[serde(default)]
+    pub(crate) by_reading: bool,
+}
+
+/// Damaged objects of an instance.
+pub(crate) type KnownDamage = BTreeMap<Key, Found>;
+
+/// `damage.json`
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Document {
+    #[serde(default)]
+    objects: KnownDamage,
+}
+
+/// What is known to be wrong with the objects that a backup needs.
+pub(crate) fn damage_of(manifest: &Manifest, known: &KnownDamage) -> Vec<Damage> {
+    if known.is_empty() {
+        return Vec::new();
+    }
+    let hit = layout::needed(manifest).filter_map(|key| known.get_key_value(&key));
+    let hit = hit.map(|(key, found)| Damage {
+        key: key.clone(),
+        reason: format!("{} (found {:.0}, not read since)", found.reasons.join("; "), found.found_at),
+    });
+    hit.collect()
+}
+
+impl Repository {
+    /// Returns the damage of an instance that was found and not repaired.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Damaged`] where the object that says so is damaged itself; the store's
+    pub(crate) async fn known_damage(&self, instance: &str) -> Result<KnownDamage, RepositoryError> {
+        let Ok(folder) = Key::new(instance) else { return Ok(KnownDamage::new()) };
+        let document = self.marked::<Document>(&member(&folder, DAMAGE)).await?;
+        Ok(document.unwrap_or_default().objects)
+    }
+
+    /// Changes what is known, and writes it down where that changed anything. It is read again first: another check may have found
+    /// something meanwhile. What cannot be read is replaced only with `may_replace`.
+    ///
+    /// # Errors
+    /// As [`Self::known_damage`]
+    pub(crate) async fn note_damage(
+        &self,
+        instance: &str,
+        may_replace: bool,
+        change: impl FnOnce(&mut KnownDamage),
+    ) -> Result<(), RepositoryError> {
+        let Ok(folder) = Key::new(instance) else { return Ok(()) };
+        let key = member(&folder, DAMAGE);
+        let before = match self.known_damage(instance).await {
+            // What it said is lost. It is written again as far as it is known.
+            Err(error) if may_replace && error.is_of_object() => None,
+            known => Some(known?),
+        };
+        let mut objects = before.clone().unwrap_or_default();
+        change(&mut objects);
+        match (objects.is_empty(), before) {
+            (_, Some(before)) if before == objects => Ok(()),
+            (true, _) => Ok(self.store.delete(&key).await?),
+            (false, _) => self.write(&key, &Document { objects }).await,
+        }
+    }
+}

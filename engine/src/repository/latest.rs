@@ -1,0 +1,292 @@
+//! Which backup a person means: by a name, or by `latest`.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::damage::{DAMAGE, KnownDamage, damage_of};
+use super::sight::Sight;
+use super::{BackupId, Clocks, Evidence, Flaw, Repository, RepositoryError};
+use crate::manifest::Manifest;
+use crate::store::{Key, StoreError};
+
+/// A backup that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// The instance it is of.
+    pub instance: String,
+    /// Its name.
+    pub id: BackupId,
+    /// Newer ones that `latest` passed over, and why, in sentences. Where none of all is good, why this one was taken all the same.
+    pub warnings: Vec<String>,
+}
+
+impl Repository {
+    /// Instance and id of every backup that exists, of one instance or of all.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Store`]
+    pub async fn names(&self, instance: Option<&str>) -> Result<Vec<(String, BackupId)>, RepositoryError> {
+        let (names, unreadable) = self.readable_names(instance).await?;
+        match unreadable.into_iter().next() {
+            Some(unreadable) => Err(unreadable.into()),
+            None => Ok(names),
+        }
+    }
+
+    /// As [`Self::names`], without those in folders that may not be read, which stand next to them.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Store`]
+    pub async fn readable_names(
+        &self,
+        instance: Option<&str>,
+    ) -> Result<(Vec<(String, BackupId)>, Vec<StoreError>), RepositoryError> {
+        let mut sight = self.look(instance).await?;
+        let unreadable = std::mem::take(&mut sight.unreadable);
+        Ok((sight.into_names(), unreadable))
+    }
+
+    /// The backups of an instance, each with the time at which the store got its manifest.
+    pub(crate) async fn dated(&self, instance: &str) -> Result<Dated, RepositoryError> {
+        let Sight { clocks, backups, .. } = self.look(Some(instance)).await?;
+        Ok(Dated { clocks, backups: backups.into_iter().map(|(_, id, seen)| (id, seen.modified)).collect() })
+    }
+
+    /// What speaks against a backup, as [`Listing::flaws`](super::Listing::flaws) says it.
+    ///
+    /// # Errors
+    /// The store's
+    pub async fn flaws(&self, manifest: &Manifest) -> Result<Vec<Flaw>, RepositoryError> {
+        let mut flaws = Vec::new();
+        match self.known_damage(&manifest.instance).await {
+            Err(error) if error.is_of_object() => {
+                tracing::warn!("which backups of {} are damaged is not known: {error}", manifest.instance);
+            }
+            known => {
+                let damage = damage_of(manifest, &known?);
+                flaws.extend((!damage.is_empty()).then_some(Flaw::Damaged(damage)));
+            }
+        }
+        flaws.extend(manifest.is_future(self.clocks().await.now()).then_some(Flaw::Future));
+        let evidence = self.proofs(&manifest.instance).await?;
+        flaws.extend(matches!(evidence.get(&manifest.id), Some(Evidence::Refuted(_))).then_some(Flaw::Refuted));
+        Ok(flaws)
+    }
+
+    /// Whether damage is known of what a backup needs.
+    pub(crate) async fn is_known_damaged(&self, manifest: &Manifest) -> Result<bool, RepositoryError> {
+        match self.known_damage(&manifest.instance).await {
+            Ok(known) => Ok(!damage_of(manifest, &known).is_empty()),
+            // Nobody can say that it is not.
+            Err(error) if error.is_of_object() => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// As [`Self::names`], and those that were set aside, by instance and id.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Store`]
+    pub async fn names_with_set_aside(
+        &self,
+        instance: Option<&str>,
+    ) -> Result<Vec<(String, BackupId)>, RepositoryError> {
+        let mut sight = self.look(instance).await?;
+        if let Some(unreadable) = sight.unreadable.pop() {
+            return Err(unreadable.into());
+        }
+        let set_aside = std::mem::take(&mut sight.set_aside);
+        let mut names: Vec<_> = sight.into_names().into_iter().chain(set_aside).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The backup that `selector` names: an id, a unique beginning of one, `latest`, or any of them behind `INSTANCE/`.
+    /// `latest` alone is the latest of `default_instance`, or of the repository's only instance. It is never one that is dated in the future,
+    /// nor one that is known to be damaged, as long as there is another.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NoSuchBackup`], [`RepositoryError::Ambiguous`], [`RepositoryError::WhichInstance`]; those of [`Self::verified_manifest`].
+    pub async fn find(&self, selector: &str, default_instance: Option<&str>) -> Result<Manifest, RepositoryError> {
+        let (instance, id) = self.resolve(selector, default_instance).await?;
+        self.verified_manifest(&instance, &id).await
+    }
+
+    /// As [`Self::find`], without reading the manifest. What is passed over is logged.
+    ///
+    /// # Errors
+    /// As [`Self::find`], but for those of the manifest
+    pub async fn resolve(
+        &self,
+        selector: &str,
+        default_instance: Option<&str>,
+    ) -> Result<(String, BackupId), RepositoryError> {
+        let Selected { instance, id, warnings } = self.select(selector, default_instance).await?;
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        Ok((instance, id))
+    }
+
+    /// As [`Self::resolve`], for those who tell people what was passed over.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`]
+    pub async fn select(&self, selector: &str, default_instance: Option<&str>) -> Result<Selected, RepositoryError> {
+        self.select_among(selector, default_instance, Among::Backups).await
+    }
+
+    /// As [`Self::select`], but `latest` may be one of which damage is known here: for whoever looks for another copy of it.
+    ///
+    /// # Errors
+    /// As [`Self::select`]
+    pub async fn select_damaged_too(
+        &self,
+        selector: &str,
+        default_instance: Option<&str>,
+    ) -> Result<Selected, RepositoryError> {
+        self.select_among(selector, default_instance, Among::DamagedToo).await
+    }
+
+    /// As [`Self::resolve`]; one that was set aside, or has lost its manifest, can be named as well, but is never the latest.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`]
+    pub async fn resolve_with_set_aside(
+        &self,
+        selector: &str,
+        default_instance: Option<&str>,
+    ) -> Result<(String, BackupId), RepositoryError> {
+        let Selected { instance, id, .. } = self.select_among(selector, default_instance, Among::Remains).await?;
+        Ok((instance, id))
+    }
+
+    async fn select_among(
+        &self,
+        selector: &str,
+        default_instance: Option<&str>,
+        among: Among,
+    ) -> Result<Selected, RepositoryError> {
+        let (instance, wanted) = match selector.rsplit_once('/') {
+            Some((instance, wanted)) => (Some(instance), wanted),
+            None if selector == "latest" => (default_instance, selector),
+            None => (None, selector),
+        };
+        let mut sight = self.look(instance).await?;
+        // The latest may be in a folder that may not be read; one that is named in full can be told apart from what can be read.
+        let is_named = sight.backups.iter().any(|(_, id, _)| id.as_str() == wanted);
+        if let Some(unreadable) = sight.unreadable.pop().filter(|_| !is_named || among == Among::Remains) {
+            return Err(unreadable.into());
+        }
+        if wanted == "latest" {
+            return match self.latest(sight, among).await? {
+                Some(selected) => Ok(selected),
+                None => Err(self.no_such(selector)),
+            };
+        }
+        let remains: Vec<_> = match among {
+            Among::Remains => {
+                std::mem::take(&mut sight.set_aside).into_iter().chain(sight.gaps.lost.drain(..)).collect()
+            }
+            Among::Backups | Among::DamagedToo => Vec::new(),
+        };
+        let mut names: Vec<_> = sight.into_names().into_iter().chain(remains).collect();
+        names.sort_by(|a, b| a.1.cmp(&b.1));
+        names.retain(|(_, id)| !wanted.is_empty() && id.as_str().starts_with(wanted));
+        match names.as_slice() {
+            [] => Err(self.no_such(selector)),
+            [(instance, id)] => Ok(Selected { instance: instance.clone(), id: id.clone(), warnings: Vec::new() }),
+            several => {
+                let ids = several.iter().map(|(instance, id)| format!("{instance}/{id}")).collect();
+                Err(RepositoryError::Ambiguous { selector: selector.to_owned(), ids })
+            }
+        }
+    }
+
+    fn no_such(&self, selector: &str) -> RepositoryError {
+        RepositoryError::NoSuchBackup { selector: selector.to_owned(), location: self.store.location() }
+    }
+
+    /// The newest backup that is good as far as that is known; where none is, the newest damaged one, and at last one of the future.
+    async fn latest(&self, sight: Sight, among: Among) -> Result<Option<Selected>, RepositoryError> {
+        let instances: BTreeSet<_> = sight.backups.iter().map(|(instance, ..)| instance.clone()).collect();
+        if instances.len() > 1 {
+            return Err(RepositoryError::WhichInstance { instances: instances.into_iter().collect() });
+        }
+        let Some(instance) = instances.into_iter().next() else { return Ok(None) };
+        let now = sight.clocks.now();
+        let known = match sight.with_damage.contains(&instance) && among == Among::Backups {
+            true => self.known_damage(&instance).await,
+            false => Ok(KnownDamage::new()),
+        };
+        let mut warnings = Vec::new();
+        let known = match known {
+            Err(error) if error.is_of_object() => {
+                warnings.push(format!("which backups of {instance} are damaged is not known: {error}"));
+                KnownDamage::new()
+            }
+            known => known?,
+        };
+        let mut ids: Vec<BackupId> = sight.backups.into_iter().map(|(_, id, _)| id).collect();
+        ids.sort();
+        let (future, present): (Vec<_>, Vec<_>) = ids.into_iter().rev().partition(|id| id.is_future(now));
+        for id in &future {
+            warnings.push(format!("passed over {instance}/{id}: {}", Flaw::Future));
+        }
+        let mut damaged = None;
+        for id in present {
+            match self.damage_in_the_way(&instance, &id, &known).await? {
+                None => return Ok(Some(Selected { instance, id, warnings })),
+                Some(flaw) => {
+                    warnings.push(format!("passed over {instance}/{id}: {flaw}"));
+                    damaged.get_or_insert(id);
+                }
+            }
+        }
+        let Some(id) = damaged.or_else(|| future.into_iter().next()) else { return Ok(None) };
+        warnings.push(format!("took {instance}/{id} all the same, for no other backup is better"));
+        Ok(Some(Selected { instance, id, warnings }))
+    }
+
+    /// Known damage that a restore would meet; `None` where there is none, and where the manifest says for itself that it cannot be read.
+    async fn damage_in_the_way(
+        &self,
+        instance: &str,
+        id: &BackupId,
+        known: &KnownDamage,
+    ) -> Result<Option<Flaw>, RepositoryError> {
+        if known.is_empty() {
+            return Ok(None);
+        }
+        let manifest = match self.verified_manifest(instance, id).await {
+            Ok(manifest) => manifest,
+            Err(error) if error.is_of_object() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut damage = damage_of(&manifest, known);
+        damage.retain(|damage| manifest.is_restored_from(&damage.key));
+        Ok((!damage.is_empty()).then_some(Flaw::Damaged(damage)))
+    }
+}
+
+/// Backups by their dates.
+pub(crate) struct Dated {
+    pub(crate) clocks: Clocks,
+    pub(crate) backups: Vec<(BackupId, Timestamp)>,
+}
+
+/// What a selector may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Among {
+    Backups,
+    DamagedToo,
+    Remains,
+}
+
+impl Manifest {
+    /// Whether a restore reads the object: it does without the lists of tables and attachments.
+    fn is_restored_from(&self, key: &Key) -> bool {
+        let tables = self.database.rows.as_ref().map(|rows| &rows.list.key);
+        let attachments = self.attachments.as_ref().map(|attachments| &attachments.list.key);
+        tables != Some(key) && attachments != Some(key) && key.name() != DAMAGE
+    }
+}

@@ -1,0 +1,255 @@
+//! What a listing shows of backups, and what it leaves out.
+//!
+//! A listing may be incomplete: a proxy or a gateway answers for the store, or a server lost part of its index. So a backup's folder
+//! without a manifest is looked into by name before anything is concluded from that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+
+use super::cache::Seen;
+use super::damage::DAMAGE;
+use super::{BackupId, Clocks, ProofName, Repository, RepositoryError, layout, marks, member};
+use crate::manifest::{CHECKSUMS, MANIFEST, SET_ASIDE};
+use crate::repository::lock::Purpose;
+use crate::store::{Key, Object, StoreError};
+
+/// Objects that are asked for at once.
+const PARALLEL_LOOKS: usize = 16;
+
+/// Instance and id of a backup.
+pub(super) type Name = (String, BackupId);
+
+/// What the names of objects say.
+#[derive(Debug, Default)]
+pub(super) struct Sight {
+    /// As of the listing.
+    pub(super) clocks: Clocks,
+    /// Instance and id of every backup, with what the store says of its manifest.
+    pub(super) backups: Vec<(String, BackupId, Seen)>,
+    /// By instance and id.
+    pub(super) pinned: BTreeSet<Name>,
+    /// Instance and id of those that have a `set-aside.json` in the place of a manifest.
+    pub(super) set_aside: BTreeSet<Name>,
+    /// By instance, with the time at which the store got them.
+    pub(super) proofs: Vec<(String, ProofName, Timestamp)>,
+    /// Instances with damage that was found and not repaired.
+    pub(super) with_damage: BTreeSet<String>,
+    /// Folders that may not be read, of which the rest is without.
+    pub(super) unreadable: Vec<StoreError>,
+    /// What the listing leaves out, or lacks.
+    pub(super) gaps: Gaps,
+    /// Instances of which something is there that is stored only where a backup is.
+    pub(super) marked: BTreeSet<String>,
+    pub(super) bytes: u64,
+}
+
+/// What is wrong with the folders of a listing that show no manifest.
+#[derive(Debug, Default)]
+pub(crate) struct Gaps {
+    /// The manifest, or what was set aside, is there when it is asked for by name: the listing is not to be trusted.
+    pub(crate) unlisted: Vec<Unlisted>,
+    /// The checksums are there, the manifest is not, and nobody is about to store it: it was lost, or a run was cut off at that very moment.
+    pub(crate) lost: Vec<Name>,
+}
+
+/// A document that a listing leaves out.
+#[derive(Debug)]
+pub(crate) struct Unlisted {
+    pub(crate) name: Name,
+    pub(crate) object: Object,
+}
+
+/// Folders of backups, by what a listing shows in them.
+#[derive(Debug, Default)]
+struct Folders {
+    /// Those with a manifest, or what was set aside.
+    settled: BTreeSet<Name>,
+    /// Those with anything that this program stores, or that a pin or a proof names.
+    seen: BTreeMap<Name, Shown>,
+}
+
+/// What a listing shows in a folder without a manifest.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shown {
+    objects: bool,
+    checksums: bool,
+}
+
+impl Folders {
+    fn see(&mut self, key: &Key) {
+        let Some(instance) = key.segments().next() else { return };
+        let named = match layout::folder(key) {
+            Some(id) => Some((id, key.name() == CHECKSUMS, [MANIFEST, SET_ASIDE].contains(&key.name()))),
+            None => {
+                let of = marks::pinned(key).or_else(|| ProofName::of(key).map(|(of, proof)| (of, proof.backup)));
+                of.map(|(_, id)| (id, false, false))
+            }
+        };
+        let Some((id, is_checksums, is_document)) = named else { return };
+        let name = (instance.to_owned(), id);
+        if is_document {
+            self.settled.insert(name);
+        } else if is_checksums || !layout::is_foreign(key) {
+            let shown = self.seen.entry(name).or_default();
+            shown.checksums |= is_checksums;
+            shown.objects |= layout::folder(key).is_some();
+        }
+    }
+
+    /// Those of which it must be found out whether their manifest is there.
+    ///
+    /// Of a folder with objects and without checksums, a run was cut off. That it has a manifest all the same, so that a listing leaves out two
+    /// objects of it, is looked for only where something is to be removed: many such folders may wait for a prune.
+    fn suspects(self, is_thorough: bool) -> Vec<(Name, Shown)> {
+        let Self { settled, seen } = self;
+        let is_suspect = |shown: &Shown| is_thorough || shown.checksums || !shown.objects;
+        seen.into_iter().filter(|(name, shown)| !settled.contains(name) && is_suspect(shown)).collect()
+    }
+}
+
+impl Repository {
+    /// Finds out what a listing leaves out of the backups' folders. `is_alone`: a lock is held that keeps out whoever makes or removes backups,
+    /// and something is to be removed.
+    ///
+    /// # Errors
+    /// The store's: whether a document is there could not be told.
+    pub(crate) async fn gaps<'a>(
+        &self,
+        listed: impl IntoIterator<Item = &'a Object>,
+        is_alone: bool,
+    ) -> Result<Gaps, RepositoryError> {
+        let mut folders = Folders::default();
+        listed.into_iter().for_each(|object| folders.see(&object.key));
+        self.gaps_of(folders, is_alone).await
+    }
+
+    async fn gaps_of(&self, folders: Folders, is_alone: bool) -> Result<Gaps, RepositoryError> {
+        let (mut gaps, suspects) = (Gaps::default(), folders.suspects(is_alone));
+        if suspects.is_empty() {
+            return Ok(gaps);
+        }
+        // Before the manifests are asked for: whoever stores one gives its lock back only then.
+        let mut busy: BTreeSet<String> = BTreeSet::new();
+        let incomplete: BTreeSet<&String> =
+            suspects.iter().filter(|(_, shown)| shown.checksums).map(|((instance, _), _)| instance).collect();
+        for instance in incomplete {
+            if !is_alone && self.is_being_changed(instance).await? {
+                busy.insert(instance.clone());
+            }
+        }
+        // Collected first: a closure in the stream would keep the whole from being a task of its own (rust-lang/rust#102211).
+        let looks: Vec<_> = suspects
+            .into_iter()
+            .map(|(name, shown)| async move { Ok::<_, RepositoryError>((self.document_of(&name).await?, name, shown)) })
+            .collect();
+        let mut looking = futures::stream::iter(looks).buffered(PARALLEL_LOOKS);
+        while let Some((found, name, shown)) = looking.try_next().await? {
+            match found {
+                Some(object) => gaps.unlisted.push(Unlisted { name, object }),
+                None if shown.checksums && !busy.contains(&name.0) => gaps.lost.push(name),
+                None => {}
+            }
+        }
+        Ok(gaps)
+    }
+
+    /// The manifest of a backup, or what was set aside of it, asked for by name.
+    pub(crate) async fn document_of(&self, (instance, id): &Name) -> Result<Option<Object>, RepositoryError> {
+        for document in [MANIFEST, SET_ASIDE] {
+            if let Some(object) = self.store.head(&member(&id.key(instance), document)).await? {
+                return Ok(Some(object));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether somebody makes, copies or removes a backup of the instance, who may be between its manifest and its checksums.
+    async fn is_being_changed(&self, instance: &str) -> Result<bool, RepositoryError> {
+        let now = self.clocks().await.now();
+        // A claim that cannot be read may be of any of these.
+        let stores = |purpose: Option<Purpose>| {
+            use Purpose::{Backup, Copy, Forget, Prune};
+            purpose.is_none_or(|purpose| matches!(purpose, Backup | Copy | Prune | Forget))
+        };
+        let claims = self.claims(Some(instance)).await?;
+        Ok(claims.iter().any(|claim| !claim.is_dead(now) && stores(claim.claim.as_ref().map(|claim| claim.purpose))))
+    }
+
+    /// Everything that can be told without reading an object, of one instance or of all.
+    pub(super) async fn look(&self, instance: Option<&str>) -> Result<Sight, RepositoryError> {
+        let mut sight = Sight::default();
+        // A name that is no key's segment cannot have backups.
+        let Ok(prefix) = instance.map(Key::new).transpose() else { return Ok(sight) };
+        let mut folders = Folders::default();
+        let mut objects = self.store.list(prefix.as_ref());
+        while let Some(object) = objects.next().await {
+            let object = match object {
+                Ok(object) => object,
+                Err(error) if error.is_of_folder() => {
+                    sight.unreadable.push(error);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            sight.see(&object);
+            folders.see(&object.key);
+        }
+        drop(objects);
+        // What lies there cannot be asked for by name either.
+        let hidden: Vec<&Key> = sight.unreadable.iter().filter_map(|error| error.key.as_ref()).collect();
+        folders.seen.retain(|(instance, id), _| {
+            let folder = id.key(instance);
+            !hidden.iter().any(|hidden| folder == **hidden || folder.is_under(hidden))
+        });
+        sight.clocks = self.clocks().await;
+        sight.gaps = self.gaps_of(folders, false).await?;
+        for Unlisted { name: (instance, id), object } in &sight.gaps.unlisted {
+            let seen = Seen { size: object.size, modified: object.modified };
+            match object.key.name() {
+                MANIFEST => sight.backups.push((instance.clone(), id.clone(), seen)),
+                _ => drop(sight.set_aside.insert((instance.clone(), id.clone()))),
+            }
+        }
+        // Where that was cut off, it still is a backup.
+        for (instance, id, _) in &sight.backups {
+            sight.set_aside.remove(&(instance.clone(), id.clone()));
+        }
+        Ok(sight)
+    }
+}
+
+impl Sight {
+    pub(super) fn into_names(self) -> Vec<Name> {
+        self.backups.into_iter().map(|(instance, id, _)| (instance, id)).collect()
+    }
+
+    fn see(&mut self, object: &Object) {
+        self.bytes += object.size;
+        let seen = Seen { size: object.size, modified: object.modified };
+        self.backups.extend(name_of(&object.key, MANIFEST).map(|(instance, id)| (instance, id, seen)));
+        self.set_aside.extend(name_of(&object.key, SET_ASIDE));
+        self.pinned.extend(marks::pinned(&object.key));
+        self.proofs.extend(ProofName::of(&object.key).map(|(instance, proof)| (instance, proof, object.modified)));
+        if layout::is_trace(&object.key)
+            && let Some(instance) = object.key.segments().next().filter(|instance| !self.marked.contains(*instance))
+        {
+            self.marked.insert(instance.to_owned());
+        }
+        if layout::is_mark(&object.key, DAMAGE) {
+            self.with_damage.extend(object.key.segments().next().map(str::to_owned));
+        }
+    }
+}
+
+/// Instance and id of the backup whose document of this name has the key.
+fn name_of(key: &Key, document: &str) -> Option<Name> {
+    if key.name() != document {
+        return None;
+    }
+    let mut segments = key.segments();
+    let (instance, id, _) = (segments.next()?, segments.next()?, segments.next()?);
+    segments.next().is_none().then_some(())?;
+    Some((instance.to_owned(), id.parse().ok()?))
+}
