@@ -15,6 +15,9 @@
 
 BEGIN;
 
+-- Names are the server's own: the settings of the database, which its owner may change, must not say what a superuser runs.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 SELECT NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') AS is_new \gset
 \if :is_new
     CREATE ROLE :"role" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
@@ -28,9 +31,8 @@ GRANT pg_read_all_data TO :"role";
 -- The lock that keeps Odoo's collector of deleted files out while the filestore is read needs a privilege to write the table.
 -- INSERT is the least that PostgreSQL takes. Without it backups are made all the same, and what is collected meanwhile
 -- is reported as `deleted`.
-SELECT to_regclass('public.ir_attachment') IS NOT NULL AS is_odoo \gset
-\if :is_odoo
-    GRANT INSERT ON public.ir_attachment TO :"role";
-\endif
+SELECT format('GRANT INSERT ON %I.%I TO %I', n.nspname, c.relname, :'role')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = 'ir_attachment' AND c.relkind IN ('r', 'p') \gexec
 
 COMMIT;

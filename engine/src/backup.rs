@@ -19,7 +19,7 @@ use crate::filestore::Limits;
 use crate::folder;
 use crate::manifest::{AttachmentContent, DatabaseContent, FORMAT, ImportedFrom, Manifest, StoredObject};
 use crate::odoo::{CollectorHold, OdooFacts, Schema, hold_collector, odoo_facts};
-use crate::postgres::{self, Endpoint, PostgresError, ServerFacts, Session, SourceFacts, Tool, Tools};
+use crate::postgres::{self, Endpoint, PostgresError, ServerFacts, Session, SourceFacts, Stubborn, Tool, Tools};
 use crate::repository::{BackupId, Clocks, Draft, Lock, Purpose, Repository};
 use crate::run::Run;
 use crate::stream::{Level, encode};
@@ -173,6 +173,10 @@ async fn make(
         Ok((source, hold))
     };
     let (source, hold) = lock.run().until_cancelled(begun).await?;
+    if source.session.is_superuser() {
+        let role = &source.session.endpoint().user;
+        lock.run().progress.warn(&format!("the role {role:?} is a superuser: a backup needs no such rights"));
+    }
     store(repository, lock, instance, &source, hold, options).await
 }
 
@@ -184,6 +188,8 @@ struct Source {
     server: ServerFacts,
     facts: SourceFacts,
     odoo: Option<OdooFacts>,
+    /// Settings under which the dump may lack rows.
+    lossy: Vec<Stubborn>,
     /// Why the database is taken for none of Odoo's, where it is.
     not_odoo: Option<String>,
     pg_dump: Tool,
@@ -235,6 +241,9 @@ async fn begin(instance: &Instance, origin: Option<Origin>) -> Result<(Source, O
     let taken_at = origin.as_ref().map_or(taken_at, |origin| origin.created_at);
     let server = postgres::server_facts(&session).await?;
     let facts = postgres::source_facts(&session).await?;
+    let mut lossy = postgres::stubborn_settings(&session).await?;
+    // What is only read has no triggers.
+    lossy.retain(|setting| setting.name != "session_replication_role");
     let odoo = odoo_facts(&session).await?;
     let not_odoo = match &odoo {
         Some(_) => None,
@@ -247,7 +256,7 @@ async fn begin(instance: &Instance, origin: Option<Origin>) -> Result<(Source, O
     tracing::info!(instance = instance.name, server = server.version, pg_dump = %pg_dump, collector_held = hold.is_some(), "snapshot taken");
     let (behind, remarks) = (SignedDuration::ZERO, Vec::new());
     let source =
-        Source { session, snapshot, taken_at, server, facts, odoo, not_odoo, pg_dump, origin, behind, remarks };
+        Source { session, snapshot, taken_at, server, facts, lossy, odoo, not_odoo, pg_dump, origin, behind, remarks };
     Ok((source, hold))
 }
 
@@ -322,6 +331,9 @@ fn manifest(
     }
     let origin = source.origin.as_ref();
     warnings.extend(origin.iter().flat_map(|origin| origin.warnings.clone()));
+    warnings.extend(source.lossy.iter().map(|Stubborn { name, value }| {
+        format!("{name} is set to {value}: the server passes over damaged rows, which the dump then lacks")
+    }));
     if let Some(reason) = &source.not_odoo {
         let name = origin.map_or(&instance.database.name, |origin| &origin.database);
         warnings.push(format!("database {name:?} is not Odoo's: {reason}"));

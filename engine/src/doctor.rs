@@ -227,8 +227,18 @@ async fn try_connection(database: &Database, findings: &mut Findings) -> Option<
     Some(session)
 }
 
+/// A superuser may do everything on the server's machine, and so may whoever makes one run code.
+fn try_role(session: &Session, findings: &mut Findings) {
+    if session.is_superuser() {
+        let hint = "let Odoo and the backup connect as the role that owns the database, or use the one of deploy/postgresql/backup-role.sql";
+        let detail = format!("{:?} is a superuser: a backup needs no such rights", session.endpoint().user);
+        findings.add("role", Outcome::Warning, detail, Some(hint.into()));
+    }
+}
+
 /// Tries what a backup reads. Returns whether the database is Odoo's.
 async fn try_database(session: &Session, database: &Database, findings: &mut Findings) -> bool {
+    try_role(session, findings);
     let Some(server) = findings.tried("server", postgres::server_facts(session).await) else { return false };
     findings.ok("server", format!("PostgreSQL {}", server.version));
     try_tool("pg_dump", server.major(), database, findings).await;

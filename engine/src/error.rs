@@ -114,6 +114,12 @@ pub enum Error {
     /// Another database than that of the latest backup of the same name.
     #[error("{0}")]
     OtherDatabase(Box<OtherDatabase>),
+    /// Nothing advanced any more.
+    #[error("nothing advanced for {seconds} seconds, and the run was stopped")]
+    Stalled {
+        /// How long.
+        seconds: u64,
+    },
     /// Stopped by whoever runs it.
     #[error("interrupted")]
     Interrupted,
@@ -220,6 +226,10 @@ impl Error {
             }
             Self::Plan(error) => Some(error.hint().to_owned()),
             Self::NoSuchFile { backup, .. } => Some(format!("`odoo-backup files {backup}` lists those that it holds")),
+            Self::Stalled { .. } => Some(
+                "see whether the database and the repository answer (`odoo-backup doctor`); what is slow by nature needs a longer `stall_timeout`"
+                    .into(),
+            ),
             Self::NotOdoo { .. } => Some("`--format dump` exports any database".into()),
             Self::Refused { obstacles } => {
                 let hints: BTreeSet<_> = obstacles.iter().map(|one| one.hint.as_str()).collect();

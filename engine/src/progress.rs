@@ -1,10 +1,13 @@
 //! What a long operation says of itself while it runs. The engine counts; whoever watches draws.
 
+mod alive;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub(crate) use self::alive::Alive;
 use crate::text::one_line;
 
 /// Told of what goes on. Called from any thread and often: it must not block.

@@ -1,11 +1,16 @@
 //! What every verb is given: whom it reports to, and how it is stopped.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
-use crate::progress::Progress;
+use crate::progress::{Alive, Progress};
+
+/// So long may a run that was stopped clean up after itself: it may have stalled there, too.
+const CLEANUP: Duration = Duration::from_mins(2);
 
 /// One run of a verb.
 #[derive(Debug, Clone, Default)]
@@ -17,11 +22,77 @@ pub struct Run {
 }
 
 impl Run {
+    /// Does `work`, and stops it when nothing advances for `timeout`: no byte, and no task that begins or ends.
+    ///
+    /// # Errors
+    /// [`Error::Stalled`], and whatever the work fails with.
+    pub async fn unless_stalled<T>(
+        &self,
+        timeout: Duration,
+        work: impl AsyncFnOnce(&Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let alive = Arc::new(Alive::over(self.progress.clone()));
+        let run = Self { progress: Progress::new(alive.clone()), cancel: self.cancel.child_token() };
+        let mut work = std::pin::pin!(work(&run));
+        tokio::select! {
+            done = &mut work => return done,
+            () = alive.stalled(timeout) => {}
+        }
+        run.cancel.cancel();
+        match tokio::time::timeout(CLEANUP, work).await {
+            // It came to a good end after all.
+            Ok(Ok(done)) => Ok(done),
+            _ => Err(Error::Stalled { seconds: timeout.as_secs() }),
+        }
+    }
+
     /// Does `work` until it is done or the run is stopped. What it had begun is dropped; what outlives that is for the caller to clean up.
     pub(crate) async fn until_cancelled<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         match self.cancel.run_until_cancelled(work).await {
             Some(result) => result,
             None => Err(Error::Interrupted),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_mins(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_advances_is_not_stopped() {
+        let run = Run::default();
+        let done = run.unless_stalled(TIMEOUT, async |run| {
+            let task = run.progress.task("database", None);
+            for _ in 0..10 {
+                tokio::time::sleep(TIMEOUT - Duration::from_secs(7)).await;
+                task.advance(1);
+            }
+            Ok(())
+        });
+        done.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_stalls_is_cancelled_and_cleans_up() {
+        let mut cleaned = false;
+        let run = Run::default();
+        let stalled = run.unless_stalled(TIMEOUT, async |run| {
+            let never = run.until_cancelled(std::future::pending::<Result<(), Error>>()).await;
+            cleaned = true;
+            never
+        });
+        let error = stalled.await.unwrap_err();
+        assert_eq!(error.to_string(), "nothing advanced for 60 seconds, and the run was stopped");
+        assert!(cleaned);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_cannot_clean_up_is_left() {
+        let run = Run::default();
+        let stalled = run.unless_stalled(TIMEOUT, async |_| std::future::pending::<Result<(), Error>>().await);
+        assert!(matches!(stalled.await, Err(Error::Stalled { seconds: 60 })));
     }
 }

@@ -47,7 +47,9 @@ pub(super) async fn now(
     for instance in instances {
         let options = BackupOptions { reread, accept_missing, accept_new_identity, ..BackupOptions::of(instance) };
         let started = Instant::now();
-        match backup(&repository, instance, options, run).await {
+        let timeout = instance.routine.stall_timeout;
+        let made = run.unless_stalled(timeout, async |run| backup(&repository, instance, options, run).await);
+        match made.await {
             Ok(manifest) => {
                 let seconds = started.elapsed().as_secs_f64();
                 for warning in &manifest.warnings {

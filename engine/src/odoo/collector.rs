@@ -86,7 +86,9 @@ async fn reason_not_to(session: &Session) -> Result<Option<String>, PostgresErro
     if !may_lock {
         return Ok(Some("the role may not write ir_attachment, which the lock needs".into()));
     }
-    let series = super::odoo_facts(session).await?.map(|facts| facts.series).unwrap_or_default();
+    let Some(series) = super::odoo_facts(session).await?.map(|facts| facts.series) else {
+        return Ok(Some("the database is not Odoo's, or its tables are not read".into()));
+    };
     let major: u32 = series.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
     let too_old =
         format!("in series {series} a waiting collector would make writers wait for as long as the backup takes");

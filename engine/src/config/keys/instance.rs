@@ -75,7 +75,7 @@ pub(in crate::config) const ROUTINE: &[Key] = &[
         name: "stall_timeout",
         kind: "string",
         default: "`\"30 minutes\"`",
-        about: "How long nothing may advance before the daemon stops a run: no limit on the whole",
+        about: "How long nothing may advance before a run of the daemon, or `now`, is stopped: no limit on the whole",
         example: "\"30 minutes\"",
         also: &["timeout", "stall", "hang_timeout"],
     },

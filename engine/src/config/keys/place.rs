@@ -32,7 +32,7 @@ pub(in crate::config) const DATABASE: &[Key] = &[
         name: "port",
         kind: "integer, 1 to 65535",
         default: "`db_port`; else `$PGPORT`; else 5432",
-        about: "Port of PostgreSQL",
+        about: "Port of PostgreSQL itself, not of a pooler",
         example: "5432",
         also: &["db_port"],
     },
