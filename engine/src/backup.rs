@@ -19,7 +19,9 @@ use crate::filestore::Limits;
 use crate::folder;
 use crate::manifest::{AttachmentContent, DatabaseContent, FORMAT, ImportedFrom, Manifest, StoredObject};
 use crate::odoo::{CollectorHold, OdooFacts, Schema, hold_collector, odoo_facts};
-use crate::postgres::{self, Endpoint, PostgresError, ServerFacts, Session, SourceFacts, Stubborn, Tool, Tools};
+use crate::postgres::{
+    self, Endpoint, PostgresError, ServerFacts, Session, SourceFacts, SpecialKind, Stubborn, Tool, Tools,
+};
 use crate::repository::{BackupId, Clocks, Draft, Lock, Purpose, Repository};
 use crate::run::Run;
 use crate::stream::{Level, encode};
@@ -327,6 +329,12 @@ fn manifest(
     if source.server.in_recovery && !unlogged.is_none() {
         warnings.push(format!(
             "rows of unlogged tables are not in the backup, because the server is a hot standby, which has none of them: {unlogged}; back up from the primary to have them"
+        ));
+    }
+    let subscriptions = source.facts.names_of(SpecialKind::Subscription);
+    if !source.session.is_superuser() && !subscriptions.is_none() {
+        warnings.push(format!(
+            "subscriptions are not in the backup, because only a superuser can dump them: {subscriptions}"
         ));
     }
     let origin = source.origin.as_ref();

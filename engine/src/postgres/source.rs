@@ -62,6 +62,11 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl SourceFacts {
+    /// The names of those of one kind that are recorded.
+    pub fn names_of(&self, kind: SpecialKind) -> Names {
+        Names::of(self.specials.iter().filter(|one| one.kind == kind).map(|one| one.name.clone()))
+    }
+
     /// What is special about it, in words for a person: what it is called, and how many and which.
     pub fn described(&self) -> Vec<String> {
         let lists = [

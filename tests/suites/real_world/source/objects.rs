@@ -154,6 +154,18 @@ async fn superusers_objects_are_named_before_restore() {
 }
 
 #[tokio::test]
+async fn subscription_that_is_not_dumped_is_warned_of() {
+    let project = Project::start().await;
+    let create =
+        "CREATE SUBSCRIPTION follower CONNECTION 'host=nowhere.invalid dbname=x' PUBLICATION p WITH (connect = false)";
+    project.cluster().psql_as(SUPERUSER, INSTANCE, create);
+    let program = initialised(&project).await;
+    let made = program.run(["now", "--json"]).await.expect_code(3).json();
+    let warnings = made["backups"][0]["warnings"].to_string();
+    assert!(warnings.contains("subscriptions are not in the backup") && warnings.contains("follower"), "{warnings}");
+}
+
+#[tokio::test]
 async fn forced_row_security_is_found_before_backup() {
     let project = Project::start().await;
     project.cluster().execute(
