@@ -151,14 +151,20 @@ Where the configuration exists already it is left as it is, and only the reposit
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
         /// Give the target back what it was before the last restore; undone again, what it is now
-        #[arg(long, conflicts_with_all = ["backup", "jobs", "verify", "drop_previous", "report", "dry_run"])]
+        #[arg(long, conflicts_with_all = ["backup", "jobs", "verify", "drop_previous", "report", "dry_run", "trusted", "skip_failed_post_data"])]
         undo: bool,
+        /// Leave out indexes, constraints and triggers that cannot be made, and list them, rather than fail
+        #[arg(long)]
+        skip_failed_post_data: bool,
         /// Replace production itself, and neutralize nothing: the name of its database, typed out
         #[arg(long, value_name = "DATABASE")]
         force_production: Option<String>,
         /// Wait up to SECONDS, before the swap, for the end of sessions on the target that the role may not end
         #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
         wait: Option<u64>,
+        /// Restore also by a role that may run programs on its server, as a superuser may, and run also what pg_dump does not write
+        #[arg(long)]
+        trusted: bool,
         /// Say what is in the way of the restore, and touch nothing
         #[arg(long, conflicts_with = "report")]
         dry_run: bool,
@@ -179,6 +185,9 @@ Exit codes: 0 the backup is proven, 1 it could not be tried, 3 with warnings, 13
         /// Sessions that load the database, and volumes that are unpacked at once [default: processors, at most 8]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
         jobs: Option<u32>,
+        /// Restore also by a role that may run programs on its server, as a superuser may, and run also what pg_dump does not write
+        #[arg(long)]
+        trusted: bool,
         /// How much is read to verify the copy [default: as [instance.NAME.drill] says]
         #[arg(long, value_name = "DEPTH", value_enum)]
         verify: Option<Verify>,
@@ -263,7 +272,7 @@ its role's rights.")]
         /// The target, or the instance, on whose server it is loaded for a while [default: the only target]
         #[arg(long, value_name = "NAME")]
         on: Option<String>,
-        /// Load it also by a role that may run programs on its server, as a superuser may
+        /// Load it also by a role that may run programs on its server, as a superuser may, and run also what pg_dump does not write
         #[arg(long)]
         trusted: bool,
         /// Import it although more than half of the files that the attachments name are not in its filestore

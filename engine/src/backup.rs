@@ -342,6 +342,7 @@ fn manifest(
     warnings.extend(source.lossy.iter().map(|Stubborn { name, value }| {
         format!("{name} is set to {value}: the server passes over damaged rows, which the dump then lacks")
     }));
+    warnings.extend(source.odoo.iter().flat_map(|odoo| odoo.oddities.clone()));
     if let Some(reason) = &source.not_odoo {
         let name = origin.map_or(&instance.database.name, |origin| &origin.database);
         warnings.push(format!("database {name:?} is not Odoo's: {reason}"));
@@ -377,10 +378,19 @@ async fn store_database(
 ) -> Result<(StoredObject, StoredRows), Error> {
     // The server counts indexes, of which a dump holds only the definition: the dump is smaller, by how much nobody knows.
     let task = run.progress.task("database", None);
-    let dump = postgres::dump(&source.pg_dump, &source.session, &source.snapshot)?;
+    let encoding = &source.server.locale.encoding;
+    let dump = postgres::dump(&source.pg_dump, &source.session, &source.snapshot, encoding)?;
     let (dump, counts) = postgres::count_rows(dump);
     let encoded = encode(dump, options.level, options.dump_threads, task);
-    let (object, ()) = draft.add_sized("database.dump.zst", encoded, source.server.database_size).await?;
+    let added = draft.add_sized("database.dump.zst", encoded, source.server.database_size).await;
+    let (object, ()) = match added.map_err(Error::from) {
+        Ok(added) => added,
+        Err(error) => {
+            // pg_dump names the table alone. What cannot be found out changes nothing of the failure.
+            let looked = async { postgres::too_large_rows(&source.session, error.of_postgres()?).await.ok()? };
+            return Err(looked.await.map_or(error, Error::from));
+        }
+    };
     Ok((object, store_rows(draft, counts.get()).await?))
 }
 

@@ -193,6 +193,24 @@ impl Error {
         None
     }
 
+    /// What of PostgreSQL's it comes from, however deep.
+    pub(crate) fn of_postgres(&self) -> Option<&PostgresError> {
+        let mut current: Option<&(dyn StdError + 'static)> = Some(self);
+        while let Some(error) = current {
+            if let Some(found) = error.downcast_ref::<PostgresError>() {
+                return Some(found);
+            }
+            current = match error.downcast_ref::<Self>() {
+                Some(Self::Postgres(error)) => return Some(error),
+                Some(Self::Repository(RepositoryError::Store(error)) | Self::Store(error)) => Some(error),
+                Some(Self::Repository(error)) => Some(error),
+                Some(Self::Verb { source, .. }) => Some(&**source),
+                _ => cause(error),
+            };
+        }
+        None
+    }
+
     /// Whether a copy was not what had been backed up, or could not be, rather than that something was in the way.
     pub fn refutes_backup(&self) -> bool {
         match self {

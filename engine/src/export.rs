@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::filestore::{Unpacked, read_files};
 use crate::manifest::Manifest;
 use crate::merged::Merged;
-use crate::postgres::{self, Tools};
+use crate::postgres::{self, GuardedFor, Tools};
 use crate::progress::Task;
 use crate::repository::Repository;
 use crate::run::Run;
@@ -33,6 +33,9 @@ pub async fn zip(
 ) -> Result<Unpacked, Error> {
     let work = async {
         let odoo = odoo_manifest::of(manifest)?;
+        if manifest.odoo.as_ref().is_some_and(|odoo| odoo.series.is_empty()) {
+            run.progress.warn("the series of Odoo is not known: `version` in the zip's manifest.json is empty, and Odoo.sh may refuse it");
+        }
         let sql = script(repository, manifest, tools, run).await?;
         let mut zip = Zip::new(sink, manifest.created_at);
         let zip = consume(sql, move |sql| {
@@ -142,7 +145,9 @@ async fn script(repository: &Repository, manifest: &Manifest, tools: &Tools, run
     let tool = tools.find("pg_restore", manifest.database.pg_dump_major()).await?;
     let toc = postgres::read_toc(&tool, open(Task::default()).await?, object.key.as_str()).await?;
     let task = run.progress.task("database", Some(object.stored.size));
-    Ok(postgres::script(&tool, &toc, open(task).await?, object.key.as_str())?)
+    // psql runs the script, to which a line of rows could be a command on the machine of whoever loads it.
+    let dump = postgres::guarded(open(task).await?, object.key.as_str(), GuardedFor::Script);
+    Ok(postgres::script(&tool, &toc, dump, object.key.as_str())?)
 }
 
 /// Hands every file of the merged filestore to `each`, volume by volume, together with `into`, which it gives back.

@@ -66,6 +66,8 @@ pub struct RestoreOptions {
     /// How long the end of sessions on the target is waited for that the role may not end; `None`: where there are any at the
     /// beginning, nothing is begun.
     pub wait: Option<Duration>,
+    /// Whether indexes, constraints and whatever else comes after the rows are left out where they cannot be made.
+    pub skip_failed_post_data: bool,
 }
 
 /// What was restored.
@@ -83,6 +85,8 @@ pub struct Restored {
     pub jobs: u32,
     /// What the copy was held against before it got its names. It passed.
     pub verification: Verification,
+    /// What of the dump was left out.
+    pub left_out: Vec<LeftOut>,
     /// What was done to make the copy harmless; `None` where the target wants none of it, or the database is not Odoo's.
     pub neutralized: Option<Neutralized>,
     /// What was done to make the copy anonymous; `None` where the target does not want it.
@@ -251,6 +255,7 @@ impl Job<'_> {
             bytes,
             jobs: made.database.0.jobs,
             verification,
+            left_out: made.database.0.left_out,
             neutralized,
             anonymized,
             former: Former::of(&claim),

@@ -164,7 +164,15 @@ async fn a_dump_that_cannot_be_run_leaves_nothing() {
     let program = initialised(&project).await;
     let witness = project.path("witness");
     let cases = [
-        ("SELECT 1 / 0;", "division by zero"),
+        ("CREATE MATERIALIZED VIEW public.m AS SELECT 1 / 0;", "division by zero"),
+        ("SELECT 1 / 0;", "`SELECT` is no statement of a dump"),
+        ("SELECT pg_catalog.setval('a', 1, true), pg_sleep(1);", "is no statement of a dump"),
+        ("COMMENT ON DATABASE production IS 'x';", "`COMMENT ON DATABASE` is no statement of a dump"),
+        ("COPY (SELECT 1) TO PROGRAM 'sh';", "is no statement of a dump"),
+        (
+            "CREATE FUNCTION public.begin() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER DATABASE production RENAME TO x; SELECT 1 END;",
+            "`ALTER DATABASE PRODUCTION` is no statement of a dump",
+        ),
         ("CREATE TABLE public.res_users (id integer);", "already exists"),
         (&format!("\\! touch {}", witness.display()), "psql's command \\!"),
         (&format!("SELECT 1 \\g {}", witness.display()), "psql's command \\g"),
@@ -205,7 +213,10 @@ async fn a_role_that_may_run_programs_is_refused() {
 
 /// Starts an import that stays in the middle of its dump, and waits until it is there.
 async fn stuck(project: &Project, program: &OdooBackup) -> harness::cli::Running {
-    let zip = odoos_zip(project, "open(root + '/dump.sql', 'a').write('SELECT pg_sleep(600);\\n')");
+    let zip = odoos_zip(
+        project,
+        "open(root + '/dump.sql', 'a').write('CREATE MATERIALIZED VIEW public.slow AS SELECT pg_sleep(600) IS NULL AS slept;\\n')",
+    );
     let running = program.spawn(["import", zip.to_str().unwrap(), "--as", "archive"]);
     let watcher = project.cluster().connect("postgres").await;
     let query = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'odoo\\_backup\\_import\\_%' AND wait_event = 'PgSleep'";

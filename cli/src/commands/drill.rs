@@ -27,6 +27,8 @@ pub(super) struct Wanted<'a> {
     pub(super) to: Option<&'a str>,
     /// `None`: the number of processors, within limits.
     pub(super) jobs: Option<u32>,
+    /// Whether whoever can write to the repository is trusted with the server.
+    pub(super) trusted: bool,
     /// How much is read to verify the copy; `None`: what the configuration says.
     pub(super) depth: Option<Depth>,
     pub(super) report: Option<&'a Path>,
@@ -41,7 +43,8 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
     let instance = to.and_then(|target| target.instance.as_deref()).or_else(|| only_instance(&config));
     let manifest = find_of(&repository, wanted.backup.unwrap_or("latest"), instance, output).await;
     let manifest = manifest.map_err(|error| failure(error.into()))?;
-    let place = engine::drill::place(&config, &manifest.instance, to)?;
+    let mut place = engine::drill::place(&config, &manifest.instance, to)?;
+    place.trusted |= wanted.trusted;
     let of_section = config.instances.get(&manifest.instance).map(|instance| instance.drill.depth);
     let depth = wanted.depth.or(of_section).unwrap_or_default();
     let jobs = jobs(wanted.jobs);

@@ -140,7 +140,11 @@ fn backups_text(listing: &Listing, names: &[String]) -> String {
             backup.instance.clone(),
             backup.id.to_string(),
             time(backup.created_at),
-            backup.odoo.as_ref().map_or("-", |odoo| odoo.series.as_str()).to_owned(),
+            backup
+                .odoo
+                .as_ref()
+                .map_or("-", |odoo| if odoo.series.is_empty() { "?" } else { odoo.series.as_str() })
+                .to_owned(),
             bytes(backup.database.object.plain.size),
             count(backup.filestore.files),
             bytes(backup.filestore.bytes),

@@ -154,9 +154,13 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
             force_production,
             report,
             wait,
+            trusted,
+            skip_failed_post_data,
             dry_run,
         } => {
             let wanted = restore::Wanted {
+                trusted,
+                skip_failed_post_data,
                 backup: backup.as_deref(),
                 target: &to,
                 jobs,
@@ -169,9 +173,9 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
             };
             restore::restore(config, wanted, &run, output).await
         }
-        Command::Drill { backup, to, jobs, verify, report } => {
+        Command::Drill { backup, to, jobs, trusted, verify, report } => {
             let (backup, to, report) = (backup.as_deref(), to.as_deref(), report.as_deref());
-            let wanted = drill::Wanted { backup, to, jobs, depth: verify.map(Into::into), report };
+            let wanted = drill::Wanted { backup, to, jobs, trusted, depth: verify.map(Into::into), report };
             drill::drill(config, wanted, &run, output).await
         }
         Command::Files { backup, like } => files::files(config, &backup, like.as_deref(), output).await,

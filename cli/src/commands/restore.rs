@@ -46,6 +46,10 @@ pub(super) struct Wanted<'a> {
     pub(super) report: Option<&'a Path>,
     /// How long the end of sessions is waited for that the role may not end.
     pub(super) wait: Option<Duration>,
+    /// Whether whoever can write to the repository is trusted with the target's server.
+    pub(super) trusted: bool,
+    /// Whether what cannot be made after the rows is left out.
+    pub(super) skip_failed_post_data: bool,
     pub(super) dry_run: bool,
 }
 
@@ -58,7 +62,8 @@ pub(super) async fn restore(
 ) -> Result<Exit, Failure> {
     let named = config.config;
     let config = load(config, output)?;
-    let (target, identity) = find_target(&config, wanted.target, wanted.force_production)?;
+    let (mut target, identity) = find_target(&config, wanted.target, wanted.force_production)?;
+    target.trusted |= wanted.trusted;
     let instance = target.instance.as_deref().or_else(|| only_instance(&config));
     let selector = wanted.backup.unwrap_or("latest");
     let jobs = jobs(wanted.jobs);
@@ -69,6 +74,7 @@ pub(super) async fn restore(
         drop_previous: wanted.drop_previous,
         identity,
         wait: wanted.wait,
+        skip_failed_post_data: wanted.skip_failed_post_data,
     };
     if wanted.dry_run {
         let examine = async |_: &Repository, manifest: &Manifest| {
@@ -103,6 +109,7 @@ pub(super) async fn restore(
         "warnings": warnings,
         "jobs": jobs,
         "verification": verification,
+        "left_out": restored.left_out,
         "neutralized": neutralized,
         "anonymized": anonymized,
         "seconds": seconds,

@@ -46,7 +46,8 @@ pub(super) fn document(manifest: &Manifest) -> Value {
 pub(super) fn covers(manifest: &Manifest) -> String {
     let odoo = match (&manifest.odoo, &manifest.attachments) {
         (Some(odoo), Some(attachments)) => {
-            format!("Odoo {}, {}", one_line(&odoo.series), plural(attachments.counts.rows, "attachment"))
+            let series = if odoo.series.is_empty() { "of an unknown series" } else { &odoo.series };
+            format!("Odoo {}, {}", one_line(series), plural(attachments.counts.rows, "attachment"))
         }
         _ => "not Odoo's".to_owned(),
     };

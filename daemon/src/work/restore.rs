@@ -56,6 +56,7 @@ pub(super) async fn restore_to(
         drop_previous: false,
         identity: Identity::Copy,
         wait: None,
+        skip_failed_post_data: false,
     };
     tracing::info!(target = target.name, database = %Endpoint::resolve(&target.database), filestore = %target.filestore.display(), "restoring {backup}");
     let to = target.name.clone();

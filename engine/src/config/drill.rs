@@ -22,6 +22,8 @@ pub struct Drill {
     pub depth: Depth,
     /// How the copy is made harmless where there is no target to say it.
     pub neutralize: Neutralize,
+    /// Whether whoever can write to the repository may run anything on the server of the drill, with all rights of the role.
+    pub trusted: bool,
     /// Whether the section is there, rather than that its defaults hold.
     pub is_configured: bool,
 }
@@ -33,6 +35,7 @@ pub(super) fn read(instance: &Section<'_>, targets: &[String]) -> Result<Drill, 
     let target = section.optional::<String>("target");
     let folder = section.optional("folder");
     let depth = section.optional("verify");
+    let trusted = section.optional("trusted");
     let target = target?;
     if let Some(name) = target.as_ref().filter(|name| !targets.contains(name)) {
         let message = format!("there is no section [target.{}]", super::section::as_key(name));
@@ -40,5 +43,6 @@ pub(super) fn read(instance: &Section<'_>, targets: &[String]) -> Result<Drill, 
         return Err(section.refuse("target", Refusal { message, suggestion }));
     }
     let (schedule, folder, depth) = (schedule?, folder?, depth?.unwrap_or_default());
-    Ok(Drill { schedule, target, folder, depth, neutralize: Neutralize::default(), is_configured: true })
+    let trusted = trusted?.unwrap_or_default();
+    Ok(Drill { schedule, target, folder, depth, neutralize: Neutralize::default(), trusted, is_configured: true })
 }

@@ -17,7 +17,7 @@ pub(super) use self::repository::S3;
 use self::repository::{COPY, PLACE};
 use self::retention::{LIMITS, SLOTS};
 pub(super) use self::target::NEUTRAL;
-use self::target::{ANONYMITY, ANONYMIZATION, SOURCE};
+use self::target::{ANONYMITY, ANONYMIZATION, SOURCE, TRUST};
 use super::error::nearest;
 
 /// One key of a section.
@@ -106,7 +106,7 @@ pub const DRILL: SectionKeys =
 /// `[target.NAME]`
 pub const TARGET: SectionKeys = SectionKeys {
     header: "target.NAME",
-    groups: &[ODOO, DATABASE, FILESTORE, SOURCE, NEUTRAL, ANONYMITY],
+    groups: &[ODOO, DATABASE, FILESTORE, SOURCE, NEUTRAL, ANONYMITY, TRUST],
     sections: &[],
     named: false,
 };

@@ -130,6 +130,7 @@ impl Instance {
             instance: Some(self.name.clone()),
             neutralize: None,
             anonymize: None,
+            trusted: false,
         }
     }
 
@@ -189,6 +190,8 @@ pub struct Target {
     pub neutralize: Option<Neutralize>,
     /// How the people in it are replaced; `None`: they are not.
     pub anonymize: Option<Anonymize>,
+    /// Whether whoever can write to the repository may run anything on the server, with all rights of the role.
+    pub trusted: bool,
 }
 
 /// A database on a server, and how to reach it. What libpq would take from the environment or a password file stays `None`.

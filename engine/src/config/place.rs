@@ -66,10 +66,12 @@ pub(super) fn read_target(name: &str, section: &Section<'_>, instances: &[String
     let place = read_place(section);
     let neutralize = neutral::read(section);
     let anonymize = anonymity::read(section);
+    let trusted = section.optional("trusted");
     valid_name?;
     let Place { database, filestore, odoo } = place?;
     let neutralize = neutralize?.map(|neutralize| neutralize.with_odoo(odoo.conf));
-    Ok(Target { name: name.into(), database, filestore, instance: instance?, neutralize, anonymize: anonymize? })
+    let (instance, anonymize, trusted) = (instance?, anonymize?, trusted?.unwrap_or_default());
+    Ok(Target { name: name.into(), database, filestore, instance, neutralize, anonymize, trusted })
 }
 
 /// Whether an instance can have this name.

@@ -15,7 +15,7 @@ struct OdooManifest<'a> {
     version_info: (Part<'a>, Part<'a>, u32, &'static str, u32, &'static str),
     major_version: &'a str,
     pg_version: String,
-    modules: &'a BTreeMap<String, String>,
+    modules: BTreeMap<&'a str, &'a str>,
 }
 
 /// `17` is a number, `saas~17` is not.
@@ -32,7 +32,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Odoo's manifest of a backup. `version` and `version_info` are those of the series' final release: which one the server
+/// Odoo's manifest of a backup, whose series is empty where the database did not say it. `version` and `version_info` are those of the series' final release: which one the server
 /// ran is not in its database.
 ///
 /// # Errors
@@ -50,7 +50,7 @@ pub(super) fn of(manifest: &Manifest) -> Result<Vec<u8>, Error> {
         major_version: series,
         // 150018 → 15.0, as Odoo reckons it.
         pg_version: format!("{}.{}", server / 10_000, server / 100 % 100),
-        modules: &odoo.modules,
+        modules: odoo.installed(),
     };
     serde_json::to_vec_pretty(&document)
         .map_err(|error| Error::Io { action: "write manifest.json".into(), source: error.into() })

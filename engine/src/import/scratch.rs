@@ -91,7 +91,7 @@ impl Scratch {
         let folder = above.join(format!(".{name}"));
         let lock = make_folder(&folder).map_err(|source| io_error("make", &folder, source))?;
         let made = async {
-            let locale = as_odoo_creates(&maintenance).await?;
+            let locale = as_odoo_creates(&maintenance, source).await?;
             postgres::create_hidden_database(&maintenance, &name, &locale).await?;
             postgres::connect(&maintenance.endpoint().with_database(&name)).await
         };
@@ -167,9 +167,13 @@ async fn drop_anew(endpoint: &Endpoint, name: &str) -> Result<(), PostgresError>
 
 /// As Odoo itself creates a database that it restores a zip into (`_create_empty_database` in `odoo/service/db.py`): what the original's
 /// locale was the zip does not say.
-async fn as_odoo_creates(session: &Session) -> Result<Locale, PostgresError> {
-    let ctype = postgres::template_ctype(session).await?;
-    let (encoding, collate, provider) = ("UTF8".to_owned(), "C".to_owned(), "libc".to_owned());
+async fn as_odoo_creates(session: &Session, source: &Source) -> Result<Locale, PostgresError> {
+    let (encoding, ctype) = match source.is_of_any_bytes() {
+        // Any other locale would have to know what the bytes mean.
+        true => ("SQL_ASCII".to_owned(), "C".to_owned()),
+        false => ("UTF8".to_owned(), postgres::template_ctype(session).await?),
+    };
+    let (collate, provider) = ("C".to_owned(), "libc".to_owned());
     Ok(Locale { encoding, collate, ctype, provider, locale: None, rules: None })
 }
 

@@ -12,7 +12,9 @@ use super::{ImportError, ImportOptions};
 use crate::config::Database;
 use crate::error::Error;
 use crate::filestore::{NewFilestore, unpack};
-use crate::postgres::{self, ArchiveToc, LeftOut, Loaded, Original, Restoring, Section, Tool, Tools, Tuning};
+use crate::postgres::{
+    self, ArchiveToc, GuardedFor, LeftOut, Loaded, Original, Restoring, Section, Tool, Tools, Tuning,
+};
 use crate::progress::Task;
 use crate::stream::{Body, CHUNK, produce};
 
@@ -32,6 +34,10 @@ pub(super) struct Archive {
     tool: Tool,
     toc: ArchiveToc,
     filestore: Option<Files>,
+    /// Whether it may hold what pg_dump does not write.
+    trusted: bool,
+    /// The encoding that its database had, where that is known.
+    encoding: Option<&'static str>,
 }
 
 /// A filestore beside an archive.
@@ -93,6 +99,11 @@ impl Source {
             Self::Zip(zip, _) => zip.manifest.version.clone(),
             Self::Archive(_) => None,
         }
+    }
+
+    /// Whether its text may be any bytes: then it fits into no database that wants to know what they mean.
+    pub(super) fn is_of_any_bytes(&self) -> bool {
+        matches!(self, Self::Archive(archive) if archive.encoding == Some("SQL_ASCII"))
     }
 
     /// Bytes of the database's dump.
@@ -187,7 +198,7 @@ impl Source {
                 tracing::info!(statements, left_out, "dump.sql was run");
                 Ok(unmade)
             }
-            Self::Archive(Archive { path, tool, toc, .. }) => {
+            Self::Archive(Archive { path, tool, toc, trusted, .. }) => {
                 let jobs = std::thread::available_parallelism().map_or(1, |jobs| jobs.get().min(8) as u32);
                 let tuning = Tuning::of(scratch.session(), jobs).await?;
                 let endpoint = scratch.session().endpoint();
@@ -204,7 +215,15 @@ impl Source {
                         scratch: scratch_folder,
                         without_tablespaces: true,
                     };
-                    restoring.file(path, section).await?;
+                    // The first reads all of the table of contents. The rows go as a stream, so that nothing in the archive can lead
+                    // pg_restore to another place than what was checked.
+                    if !trusted && [Section::Extensions, Section::Data].contains(&section) {
+                        let dump: Body = Box::pin(tokio::fs::File::open(path).await.map_err(reading(path))?);
+                        let dump = postgres::guarded(dump, &path.display().to_string(), GuardedFor::Restore);
+                        restoring.stream(dump, section).await?;
+                    } else {
+                        restoring.file(path, section).await?;
+                    }
                     if section == Section::Extensions {
                         let left_out = align(scratch, path).await?;
                         toc.leave_out(left_out.iter().map(|one| one.id));
@@ -226,8 +245,9 @@ impl Archive {
             Some(newest) => newest,
             None => tools.find("pg_restore", 1).await?,
         };
-        let file = tokio::fs::File::open(&path).await.map_err(reading(&path))?;
-        let body: Body = Box::pin(file);
+        let body: Body = Box::pin(tokio::fs::File::open(&path).await.map_err(reading(&path))?);
+        let encoding = postgres::read_encoding(body).await.map_err(reading(&path))?;
+        let body: Body = Box::pin(tokio::fs::File::open(&path).await.map_err(reading(&path))?);
         let toc = postgres::read_toc(&tool, body, &path.display().to_string()).await?;
         let beside = path.with_extension("tar");
         let filestore = options.filestore.clone().or_else(|| beside.is_file().then_some(beside));
@@ -236,7 +256,7 @@ impl Archive {
             let absolute = std::path::absolute(filestore).map_err(reading(filestore))?;
             Ok::<_, Error>(if found.is_dir() { Files::Folder(absolute) } else { Files::Tar(absolute, found.len()) })
         });
-        Ok(Self { path, tool, toc, filestore: filestore.transpose()? })
+        Ok(Self { path, tool, toc, filestore: filestore.transpose()?, trusted: options.trusted, encoding })
     }
 }
 

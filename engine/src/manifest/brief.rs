@@ -75,7 +75,7 @@ impl From<&Manifest> for Brief {
             instance: manifest.instance.clone(),
             created_at: manifest.created_at,
             finished_at: manifest.finished_at,
-            odoo_series: manifest.odoo.as_ref().map(|odoo| odoo.series.clone()),
+            odoo_series: manifest.odoo.as_ref().map(|odoo| odoo.series.clone()).filter(|series| !series.is_empty()),
             database: DatabaseBrief {
                 name: database.name.clone(),
                 dump_bytes: database.object.plain.size,

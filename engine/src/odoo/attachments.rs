@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tokio_util::io::StreamReader;
 
-use super::{Schema, Table};
+use super::readable::{Readable, text_of};
 use crate::filestore::{FileName, Names};
 use crate::postgres::{PostgresError, Session};
 use crate::stream::{Body, body_of};
@@ -96,6 +96,9 @@ impl Inventory {
     }
 }
 
+/// The columns that are read as text.
+const TEXTS: [&str; 5] = ["name", "res_model", "res_field", "store_fname", "type"];
+
 /// Reads all attachments, in the transaction that the session is in, as a list of one [`Attachment`] a line; none where the table is
 /// not to be read.
 ///
@@ -104,19 +107,16 @@ impl Inventory {
 pub async fn attachments(session: &Session) -> Result<(Body, Inventory), PostgresError> {
     let failed = || session.failed("read the attachments");
     let inventory = Inventory::default();
-    let Some(table) = table(session).await? else { return Ok((body_of(""), inventory)) };
-    // Older series and databases of other origin lack one or the other column.
-    let or_null =
-        |name: &str, cast: &str| if table.has(name) { format!("{name}::{cast}") } else { format!("NULL::{cast}") };
+    let Some(mut table) = Readable::find(session, "ir_attachment").await? else {
+        return Ok((body_of(""), inventory));
+    };
+    table.prefer_utf8(session, &TEXTS).await?;
+    let [name, model, field, path, kind] = TEXTS.map(|column| table.bytes(column));
     let query = format!(
-        "SELECT id::bigint, {}, {}, {}, {}, {}, coalesce({}, 'binary'), {}, {} FROM {} ORDER BY id",
-        or_null("name", "text"),
-        or_null("res_model", "text"),
-        or_null("res_id", "bigint"),
-        or_null("res_field", "text"),
-        or_null("store_fname", "text"),
-        or_null("type", "text"),
-        or_null("file_size", "bigint"),
+        "SELECT coalesce({}, 0), {name}, {model}, {}, {field}, {path}, {kind}, {}, {} FROM {} ORDER BY 1",
+        table.integer("id"),
+        table.integer("res_id"),
+        table.integer("file_size"),
         if table.has("db_datas") { "db_datas IS NOT NULL" } else { "false" },
         table.sql,
     );
@@ -140,14 +140,15 @@ pub async fn attachments(session: &Session) -> Result<(Body, Inventory), Postgre
 fn line(row: &Row, inventory: &Inventory) -> std::io::Result<Vec<u8>> {
     let mut attachment = Attachment {
         id: row.get(0),
-        name: row.get::<_, Option<String>>(1).unwrap_or_default(),
-        model: row.get(2),
+        name: text_of(row, 1).unwrap_or_default(),
+        model: text_of(row, 2),
         record: row.get(3),
-        field: row.get(4),
+        field: text_of(row, 4),
         path: None,
-        size: row.get::<_, Option<i64>>(7).unwrap_or(0).unsigned_abs(),
+        size: row.get::<_, Option<i64>>(7).and_then(|size| size.try_into().ok()).unwrap_or(0),
     };
-    inventory.note(row.get(6), row.get(8), &mut attachment, row.get(5));
+    let kind = text_of(row, 6).unwrap_or_else(|| "binary".to_owned());
+    inventory.note(&kind, row.get(8), &mut attachment, text_of(row, 5));
     let mut line = serde_json::to_vec(&attachment)?;
     line.push(b'\n');
     Ok(line)
@@ -158,18 +159,9 @@ fn line(row: &Row, inventory: &Inventory) -> std::io::Result<Vec<u8>> {
 /// # Errors
 /// [`PostgresError::Query`]
 pub async fn still_named(session: &Session, paths: &[String]) -> Result<Vec<String>, PostgresError> {
-    let table = table(session).await?.filter(|table| table.has("store_fname"));
-    let Some(table) = table else { return Ok(Vec::new()) };
-    let query =
-        format!("SELECT DISTINCT store_fname::text FROM {} WHERE store_fname::text = ANY($1::text[])", table.sql);
+    let Some(table) = Readable::find(session, "ir_attachment").await? else { return Ok(Vec::new()) };
+    let path = table.text("store_fname");
+    let query = format!("SELECT DISTINCT {path} FROM {} WHERE {path} = ANY($1::text[])", table.sql);
     let rows = session.query(&query, &[&paths]).await.map_err(session.failed("look up attachments again"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-/// The attachments' table, where it may be read.
-async fn table(session: &Session) -> Result<Option<Table>, PostgresError> {
-    match Schema::find(session).await? {
-        Some(schema) => Ok(schema.look(session, "ir_attachment").await?.table()),
-        None => Ok(None),
-    }
 }

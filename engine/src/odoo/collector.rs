@@ -90,7 +90,11 @@ async fn reason_not_to(session: &Session) -> Result<Option<String>, PostgresErro
         return Ok(Some("the database is not Odoo's, or its tables are not read".into()));
     };
     let major: u32 = series.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
-    let too_old =
-        format!("in series {series} a waiting collector would make writers wait for as long as the backup takes");
+    let too_old = match series.is_empty() {
+        true => "the series of Odoo is not known: its collector may make writers wait".to_owned(),
+        false => {
+            format!("in series {series} a waiting collector would make writers wait for as long as the backup takes")
+        }
+    };
     Ok((major < FIRST_PATIENT_SERIES).then_some(too_old))
 }

@@ -7,6 +7,7 @@ mod collector;
 pub mod conf;
 mod facts;
 mod neutralize;
+mod readable;
 mod row_security;
 mod schema;
 #[cfg(test)]
@@ -20,7 +21,8 @@ pub use anonymize::{
 };
 pub use attachments::{Attachment, AttachmentCounts, Inventory, attachments, still_named};
 pub use collector::{CollectorHold, hold_collector};
-pub use facts::{OdooFacts, odoo_facts};
+pub(crate) use facts::is_series;
+pub use facts::{OdooFacts, PendingModule, odoo_facts};
 pub use neutralize::{
     Applied, Assertion, Blanked, Means, NeutralizeError, Neutralized, assert_still_neutral, check_neutralization,
     neutralize,

@@ -1,7 +1,11 @@
 //! pg_dump's archives: their table of contents as pg_restore lists it, and what can be read of one as it streams by.
 
+mod allowed;
 mod entries;
+#[cfg(test)]
+mod forged;
 mod format;
+mod guard;
 mod objects;
 mod parts;
 mod rows;
@@ -23,7 +27,8 @@ use crate::stream::{Body, Malformed};
 
 pub use entries::{ArchiveEntry, LeftOut, read_entries, with_dependents};
 pub use format::Misunderstood;
-pub use objects::{ArchiveObjects, ObjectKind, Qualified, SequenceValue, read_objects};
+pub use guard::{GuardedFor, guarded};
+pub use objects::{ArchiveObjects, ObjectKind, Qualified, SequenceValue, read_encoding, read_objects};
 pub use rows::{PendingRowCounts, RowCounts, TableRows, count_rows};
 pub use tables::{ArchiveError, ArchiveTables};
 pub(super) use tables::{DumpedTable, TableData};
@@ -127,7 +132,7 @@ pub async fn read_toc(tool: &Tool, mut archive: Body, subject: &str) -> Result<A
     let (Some(mut stdin), Some(mut stdout)) = (running.child.stdin.take(), running.child.stdout.take()) else {
         return Err(failed(io::ErrorKind::BrokenPipe.into()));
     };
-    let mut text = String::new();
+    let mut text = Vec::new();
     let feed = async {
         let mut buffer = vec![0; 64 * 1024];
         let mut fed = 0;
@@ -146,13 +151,14 @@ pub async fn read_toc(tool: &Tool, mut archive: Body, subject: &str) -> Result<A
             }
         }
     };
-    let (fed, listed) = tokio::join!(feed, stdout.read_to_string(&mut text));
+    let (fed, listed) = tokio::join!(feed, stdout.read_to_end(&mut text));
     let ended = running.wait().await;
     // The source's failure is the cause, whatever pg_restore makes of half an archive.
     fed.map_err(|source| PostgresError::Read { subject: subject.to_owned(), source })?;
     ended?;
     listed.map_err(failed)?;
-    Ok(ArchiveToc { text, left_out: HashSet::new() })
+    // Names are in the dump's encoding. pg_restore goes by the numbers.
+    Ok(ArchiveToc { text: String::from_utf8_lossy(&text).into_owned(), left_out: HashSet::new() })
 }
 
 /// Gives an archive in pieces to everything that follows one.

@@ -11,13 +11,17 @@ use crate::stream::Body;
 /// Dumps the session's database in pg_dump's custom format, uncompressed (zstd does that better and faster), as of a snapshot that the session
 /// has exported.
 ///
+/// `encoding` is the database's own: nothing is converted then, and what could not be is no reason to have no backup. A database in
+/// `SQL_ASCII` takes any bytes for text, and other encodings have bytes that stand for nothing in UTF-8.
+///
 /// The body ends in `Ok` only where pg_dump succeeded.
 ///
 /// # Errors
 /// [`PostgresError::Run`]; what fails later fails the body.
-pub fn dump(tool: &Tool, session: &Session, snapshot: &str) -> Result<Body, PostgresError> {
+pub fn dump(tool: &Tool, session: &Session, snapshot: &str, encoding: &str) -> Result<Body, PostgresError> {
     let mut command = Command::new(&tool.path);
-    command.args(["--format=custom", "--compress=0", "--no-password", "--encoding=UTF8"]);
+    command.args(["--format=custom", "--compress=0", "--no-password"]);
+    command.arg(format!("--encoding={encoding}"));
     command.arg(format!("--snapshot={snapshot}"));
     command.arg(format!("--dbname={}", session.endpoint().connection_string()));
     session.pass_to(&mut command, None);

@@ -115,6 +115,24 @@ pub enum PostgresError {
         /// Why.
         reason: Misunderstood,
     },
+    /// A table has rows that the server cannot write out.
+    #[error(
+        "pg_dump cannot dump {table}: PostgreSQL writes a row as less than 1 GiB of text, and these have more: {rows}"
+    )]
+    LargeRows {
+        /// Its schema and its name.
+        table: String,
+        /// Their keys and sizes.
+        rows: String,
+    },
+    /// A dump holds what pg_dump does not write. Nothing of it was run.
+    #[error("refused to run {subject}: {reason}")]
+    Refused {
+        /// What it is.
+        subject: String,
+        /// What it holds.
+        reason: String,
+    },
     /// A program could not be started, or talking to it failed.
     #[error("unable to run {}", program.display())]
     Run {
@@ -193,6 +211,8 @@ impl PostgresError {
             ),
             Self::Standby { .. } => "back up from the primary, or set `hold_filestore_gc` to `auto`".into(),
             Self::Archive { .. } => "`odoo-backup check --read-data` says whether it is damaged; if it is not, restore it by hand, and report this".into(),
+            Self::LargeRows { .. } => "move the values into files and empty them, or delete the rows; the manual (troubleshooting) says how to back up all the rest before".into(),
+            Self::Refused { .. } => "nothing of it was run. Somebody else than odoo-backup may have written it: find out who can write there, and restore another backup; if you trust whoever did, add --trusted".into(),
             Self::Tls { .. } => "check `sslmode` and `sslrootcert` in the configuration".into(),
             Self::Failed { program, stderr, .. } if program == "pg_dump" && stderr.contains("row-level security") => {
                 "ALTER ROLE … BYPASSRLS, or back up as the owner of the table or a superuser".into()
@@ -208,6 +228,9 @@ impl PostgresError {
             }
             Self::Failed { stderr, .. } if stderr.contains("No space left on device") => {
                 "free some space where PostgreSQL keeps its data".into()
+            }
+            Self::Failed { program, stderr, .. } if program == "pg_restore" && is_of_post_data(stderr) => {
+                "add --skip-failed-post-data to restore all but what cannot be made".into()
             }
             // It reads of the dump what was decoded, and may stumble before the digest of all of it can be compared.
             Self::Failed { program, .. } if program == "pg_restore" => {
@@ -231,6 +254,22 @@ impl PostgresError {
             _ => return None,
         })
     }
+}
+
+/// Whether pg_restore failed with an index, a constraint, a trigger or the like.
+fn is_of_post_data(stderr: &str) -> bool {
+    const MADE_LAST: [&str; 7] = [
+        "CREATE INDEX",
+        "CREATE UNIQUE INDEX",
+        "CREATE TRIGGER",
+        "CREATE CONSTRAINT TRIGGER",
+        "CREATE POLICY",
+        "CREATE STATISTICS",
+        "REFRESH MATERIALIZED VIEW",
+    ];
+    let Some((_, command)) = stderr.split_once("Command was: ") else { return false };
+    let adds_constraint = command.starts_with("ALTER TABLE") && command.contains("ADD CONSTRAINT");
+    adds_constraint || MADE_LAST.iter().any(|begin| command.starts_with(begin))
 }
 
 fn hint_to_connect(source: &tokio_postgres::Error) -> Option<String> {

@@ -4,6 +4,7 @@
 //! came from elsewhere must not say what this machine does. Here there are only statements and rows, and the server runs the ones and
 //! takes the others, with the rights of the role.
 
+mod copy;
 mod splitter;
 mod statement;
 
@@ -15,8 +16,11 @@ use tokio::io::AsyncReadExt;
 use tokio_postgres::CopyInSink;
 use tokio_postgres::error::SqlState;
 
+pub(super) use self::copy::{is_copy_from_stdin, table_of_copy};
 use self::splitter::{Piece, Splitter};
-use self::statement::{Run, Statement};
+use self::statement::Run;
+pub(super) use self::statement::Statement;
+use super::encoding::Encoding;
 use super::{PostgresError, Session, Tuning, make_immutable, server_major};
 use crate::error::Error;
 use crate::stream::{Body, CHUNK};
@@ -82,8 +86,8 @@ pub fn script_statements(sql: &str) -> Option<Vec<ScriptStatement>> {
 pub async fn load_script(session: &Session, mut script: Body, subject: &str) -> Result<Loaded, Error> {
     let tuning = Tuning::of(session, 1).await?;
     session.batch_execute(&tuning.statements()).await.map_err(session.failed("set up the session"))?;
-    let mut loading =
-        Loading { session, subject, server: server_major(session).await?, rows: None, loaded: Loaded::default() };
+    let (server, encoding) = (server_major(session).await?, Encoding::default());
+    let mut loading = Loading { session, subject, server, encoding, rows: None, loaded: Loaded::default() };
     let mut splitter = Splitter::default();
     let mut chunk = BytesMut::new();
     loop {
@@ -111,6 +115,8 @@ struct Loading<'a> {
     subject: &'a str,
     /// The server's major version.
     server: u32,
+    /// That of the script, as it says itself.
+    encoding: Encoding,
     /// The rows that a `COPY` takes, and its line.
     rows: Option<(Pin<Box<CopyInSink<Bytes>>>, u64)>,
     loaded: Loaded,
@@ -140,7 +146,20 @@ impl Loading<'_> {
     async fn run(&mut self, statement: Statement) -> Result<bool, PostgresError> {
         let line = statement.line;
         let run = statement.run(self.server).map_err(|reason| self.refused(line, reason))?;
-        let text = std::str::from_utf8(&statement.text).map_err(|_| self.refused(line, "it is not UTF-8".into()))?;
+        // Statements go over in UTF-8, and rows as they are.
+        if let Some(encoding) = Encoding::of(&statement.text) {
+            self.encoding = encoding;
+            self.loaded.statements += 1;
+            return Ok(false);
+        }
+        let text = self.encoding.decode(&statement.text);
+        let mut text = text.ok_or_else(|| self.refused(line, format!("it is not text in {}", self.encoding.name())))?;
+        if run == Run::CopyIn
+            && let Some(option) = self.encoding.copy_option()
+        {
+            text = format!("{} WITH ({option})", text.trim_end().trim_end_matches(';'));
+        }
+        let text = text.as_str();
         match run {
             Run::Statement => {
                 if let Err(error) = self.session.batch_execute(text).await {
@@ -193,6 +212,75 @@ impl Loading<'_> {
     fn refused(&self, line: u64, reason: String) -> PostgresError {
         PostgresError::Script { subject: self.subject.to_owned(), line, reason }
     }
+}
+
+/// The statements of a text that has no rows, taken apart as the server does.
+///
+/// # Errors
+/// In words, what no dump holds.
+pub(super) fn statements_of(text: &[u8]) -> Result<Vec<Statement>, String> {
+    let mut splitter = Splitter::default();
+    splitter.feed(Bytes::copy_from_slice(text));
+    // A comment in the last line would swallow what is put behind it.
+    splitter.feed(Bytes::from_static(b"\n"));
+    splitter.end();
+    let mut statements = Vec::new();
+    while let Some(piece) = splitter.piece().map_err(|refused| refused.reason)? {
+        match piece {
+            Piece::Statement(statement) => statements.push(statement),
+            Piece::Rows(_) | Piece::EndOfRows => return Err("it holds rows".to_owned()),
+        }
+    }
+    Ok(statements)
+}
+
+/// The statements of a text as a server takes it apart where `standard_conforming_strings` is off: code that a dump holds can switch
+/// that while it is restored. `None`: to such a server it is no SQL, and nothing of it runs.
+pub(super) fn statements_if_escaped(text: &[u8]) -> Option<Vec<Statement>> {
+    let mut splitter = Splitter::escaping();
+    splitter.feed(Bytes::copy_from_slice(text));
+    // The last statement needs no end of its own.
+    splitter.feed(Bytes::from_static(b"\n;"));
+    splitter.end();
+    let mut statements = Vec::new();
+    loop {
+        match splitter.piece() {
+            Ok(Some(Piece::Statement(statement))) => statements.push(statement),
+            Ok(_) => return Some(statements),
+            Err(_) if splitter.is_in_body() => {
+                statements.push(Statement::hidden());
+                return Some(statements);
+            }
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Whether a quote might be read in two ways: a backslash before it escapes or not, and with some encodings belongs to the byte before.
+pub(super) fn has_doubtful_quotes(text: &[u8]) -> Doubt {
+    let mut doubt = Doubt::None;
+    for at in memchr::memchr_iter(b'\'', text) {
+        let backslashes = text[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
+        if backslashes > 0 {
+            doubt = Doubt::Escape;
+            let before = at.checked_sub(backslashes + 1).and_then(|at| text.get(at));
+            if before.is_some_and(|byte| *byte >= 0x80) {
+                return Doubt::Encoding;
+            }
+        }
+    }
+    doubt
+}
+
+/// What of [`has_doubtful_quotes`] holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// Each quote can be read in one way.
+    None,
+    /// By the setting for backslashes.
+    Escape,
+    /// By the encoding as well.
+    Encoding,
 }
 
 fn at(subject: &str, line: u64) -> String {

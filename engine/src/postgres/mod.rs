@@ -9,9 +9,11 @@ mod backend;
 mod client;
 mod databases;
 mod dump;
+mod encoding;
 mod endpoint;
 mod error;
 mod identity;
+mod large_rows;
 mod load;
 mod members;
 mod passfile;
@@ -22,6 +24,7 @@ mod rows;
 mod script;
 mod security;
 mod settings;
+mod skipping;
 mod source;
 mod tls;
 mod tools;
@@ -34,9 +37,9 @@ pub use admin::{Locale, ServerFacts, is_powerful, server_facts, server_major, sy
 #[cfg(feature = "fuzzing")]
 pub(crate) use archive::fuzz as fuzz_archive;
 pub use archive::{
-    ArchiveEntry, ArchiveError, ArchiveObjects, ArchiveTables, ArchiveToc, LeftOut, Misunderstood, ObjectKind,
-    PendingRowCounts, Qualified, RowCounts, SequenceValue, TableRows, count_rows, read_entries, read_objects, read_toc,
-    with_dependents,
+    ArchiveEntry, ArchiveError, ArchiveObjects, ArchiveTables, ArchiveToc, GuardedFor, LeftOut, Misunderstood,
+    ObjectKind, PendingRowCounts, Qualified, RowCounts, SequenceValue, TableRows, count_rows, guarded, read_encoding,
+    read_entries, read_objects, read_toc, with_dependents,
 };
 pub use client::{Session, connect, connect_maintenance};
 pub use databases::{
@@ -48,6 +51,7 @@ pub use dump::dump;
 pub use endpoint::Endpoint;
 pub use error::PostgresError;
 pub use identity::{Sameness, same_server};
+pub use large_rows::too_large_rows;
 #[cfg(feature = "fuzzing")]
 pub(crate) use load::fuzz as fuzz_script;
 pub use load::{Loaded, ScriptStatement, load_script, script_statements};

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, Command};
 
 use super::process::Running;
-use super::{ArchiveToc, Endpoint, PostgresError, Tool, Tuning, connect, server_major};
+use super::{ArchiveToc, Endpoint, PostgresError, Session, Tool, Tuning, connect, server_major};
 use crate::stream::Body;
 
 /// pg_restore sets `transaction_timeout` since this major version, and servers before it know no such setting.
@@ -34,12 +34,12 @@ pub enum Section {
 }
 
 impl Section {
-    fn argument(self) -> Option<&'static str> {
+    fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::All | Self::BehindExtensions => None,
-            Self::Extensions | Self::PreData => Some("--section=pre-data"),
-            Self::Data | Self::DataBesideRows => Some("--section=data"),
-            Self::PostData => Some("--section=post-data"),
+            Self::All | Self::BehindExtensions => &[],
+            Self::Extensions | Self::PreData => &["--section=pre-data"],
+            Self::Data | Self::DataBesideRows => &["--section=data"],
+            Self::PostData => &["--section=post-data"],
         }
     }
 }
@@ -101,6 +101,21 @@ impl Restoring<'_> {
         &self,
         section: Section,
     ) -> Result<(Command, fn(&str) -> bool, tempfile::NamedTempFile), PostgresError> {
+        let (mut command, list, session) = self.lenient_command(section).await?;
+        let foreign_setting =
+            self.tool.major >= SETS_TRANSACTION_TIMEOUT && server_major(&session).await? < SETS_TRANSACTION_TIMEOUT;
+        if foreign_setting {
+            return Ok((command, is_about_transaction_timeout, list));
+        }
+        command.arg("--exit-on-error");
+        Ok((command, |_| false, list))
+    }
+
+    /// As [`Self::command`], of one that goes on after an error.
+    pub(super) async fn lenient_command(
+        &self,
+        section: Section,
+    ) -> Result<(Command, tempfile::NamedTempFile, Session), PostgresError> {
         let Self { tool, endpoint, .. } = *self;
         let mut list =
             tempfile::Builder::new().prefix("toc-").tempfile_in(self.scratch).map_err(|error| self.failed(error))?;
@@ -111,18 +126,12 @@ impl Restoring<'_> {
             .arg(use_list(list.path()))
             // A plain name would be read as a connection string where it holds an equals sign.
             .arg(format!("--dbname={}", endpoint.connection_string()));
-        command.args(section.argument());
+        command.args(section.arguments());
         command.args(self.without_tablespaces.then_some("--no-tablespaces"));
         let session = connect(endpoint).await?;
         session.pass_to(&mut command, Some(self.tuning.options()));
         command.stdout(Stdio::null());
-        let foreign_setting =
-            tool.major >= SETS_TRANSACTION_TIMEOUT && server_major(&session).await? < SETS_TRANSACTION_TIMEOUT;
-        if foreign_setting {
-            return Ok((command, is_about_transaction_timeout, list));
-        }
-        command.arg("--exit-on-error");
-        Ok((command, |_| false, list))
+        Ok((command, list, session))
     }
 
     fn failed(&self, source: io::Error) -> PostgresError {

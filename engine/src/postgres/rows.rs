@@ -155,12 +155,11 @@ async fn load(session: &Session, share: Share) -> Result<(), Error> {
     let Share { table, rows, frozen } = share;
     let (schema, name) = &table.name;
     let failed = || session.failed(format!("load the rows of {schema}.{name}"));
-    let options = if frozen { " WITH (FREEZE)" } else { "" };
     if frozen {
         let empty = format!("BEGIN; TRUNCATE ONLY {}.{}", quote(schema), quote(name));
         session.batch_execute(&empty).await.map_err(failed())?;
     }
-    let sink = session.copy_in(&format!("{}{options}", table.copy)).await.map_err(failed())?;
+    let sink = session.copy_in(&table.copy_statement(frozen)).await.map_err(failed())?;
     let mut sink = std::pin::pin!(sink);
     loop {
         let mut source = rows.lock().await;

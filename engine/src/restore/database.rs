@@ -6,8 +6,8 @@ use super::omissions::{is_copy, omissions};
 use crate::error::Error;
 use crate::manifest::StoredObject;
 use crate::postgres::{
-    self, Aligned, ArchiveEntry, ArchiveError, ArchiveTables, ForcedTable, LeftOut, Original, Restoring, Section,
-    Session, Tools, Tuning,
+    self, Aligned, ArchiveEntry, ArchiveError, ArchiveTables, ForcedTable, GuardedFor, LeftOut, Original,
+    PostgresError, Restoring, Section, Session, Tools, Tuning,
 };
 use crate::progress::Task;
 use crate::repository::Repository;
@@ -65,11 +65,21 @@ pub(super) async fn restore_database(
     let mut tuning = Tuning::of(&occupied, options.jobs).await?;
     let task = run.progress.task("database", Some(object.stored.size));
     let (skeleton, file) = scratch.file("skeleton.dump")?;
-    let archive = ArchiveTables::open(open(repository, object, task.clone()).await?, file).await;
+    // Whoever can write to the repository could have put statements of their own into the dump.
+    let guarded = |dump| match target.trusted {
+        true => dump,
+        false => postgres::guarded(dump, object.key.as_str(), GuardedFor::Restore),
+    };
+    let archive = ArchiveTables::open(guarded(open(repository, object, task.clone()).await?), file).await;
     if let Err(ArchiveError::Misunderstood(reason)) = &archive {
         run.progress.warn(&format!("restoring with one job, because of the dump: {reason}"));
         tuning = Tuning::of(&occupied, 1).await?;
     }
+    // Nothing of a dump that is refused or damaged is run.
+    let archive = match archive {
+        Err(ArchiveError::Io(source)) => return Err(unreadable(object, source)),
+        other => other,
+    };
     tracing::info!(tool = %tool, tables = toc.tables(), jobs = tuning.jobs(), memory_per_job = tuning.memory(), "the restore of the database begins");
     let mut aligned = Aligned::default();
     if toc.has_extensions() {
@@ -84,7 +94,7 @@ pub(super) async fn restore_database(
         match &archive {
             Ok(_) => restoring.file(&skeleton, Section::Extensions).await?,
             Err(_) => {
-                let archive = open(repository, object, Task::default()).await?;
+                let archive = guarded(open(repository, object, Task::default()).await?);
                 restoring.stream(archive, Section::Extensions).await?;
             }
         }
@@ -107,17 +117,30 @@ pub(super) async fn restore_database(
             // It counts nothing: indexes and keys take most of its time.
             let _task = run.progress.task("pg_restore", None);
             restoring.file(&skeleton, Section::DataBesideRows).await?;
-            restoring.file(&skeleton, Section::PostData).await?;
+            match options.skip_failed_post_data {
+                true => {
+                    let failed = LeftOut::of(&entries, restoring.post_data_skipping(&skeleton).await?);
+                    warnings.extend(failed.iter().map(LeftOut::to_string));
+                    left_out.extend(failed);
+                }
+                false => restoring.file(&skeleton, Section::PostData).await?,
+            }
         }
         Err(ArchiveError::Misunderstood(_)) => {
-            restoring.stream(open(repository, object, task).await?, Section::BehindExtensions).await?;
+            restoring.stream(guarded(open(repository, object, task).await?), Section::BehindExtensions).await?;
         }
-        Err(ArchiveError::Io(source)) => {
-            return Err(Error::Io { action: format!("read {}", object.key), source });
-        }
+        Err(ArchiveError::Io(source)) => return Err(unreadable(object, source)),
     }
     scratch.remove()?;
     Ok(RestoredDatabase { jobs: tuning.jobs(), left_out, warnings, forced: Vec::new(), occupied })
+}
+
+/// The refusal of a dump, where it was that, rather than that it could not be read.
+fn unreadable(object: &StoredObject, source: std::io::Error) -> Error {
+    match source.downcast::<PostgresError>() {
+        Ok(refused) => refused.into(),
+        Err(source) => Error::Io { action: format!("read {}", object.key), source },
+    }
 }
 
 /// What of the dump is left out, and what a person is told.

@@ -78,6 +78,7 @@ pub fn place(config: &Config, instance: &str, to: Option<&Target>) -> Result<Tar
             (&own.database, &own.filestore, own.drill.neutralize.clone())
         }
     };
+    let trusted = to.or(of_section).is_some_and(|target| target.trusted) || drill.is_some_and(|drill| drill.trusted);
     let name = name_of(instance);
     let filestore = match drill.and_then(|drill| drill.folder.as_deref()) {
         Some(folder) => folder.join(&name),
@@ -91,6 +92,7 @@ pub fn place(config: &Config, instance: &str, to: Option<&Target>) -> Result<Tar
         instance: Some(instance.to_owned()),
         neutralize: Some(neutralize),
         anonymize: None,
+        trusted,
     })
 }
 
@@ -113,8 +115,15 @@ pub async fn drill(
     run: &Run,
 ) -> Result<Drilled, Error> {
     let DrillOptions { jobs, parallel_volumes, depth } = options;
-    let options =
-        RestoreOptions { jobs, parallel_volumes, depth, drop_previous: false, identity: Identity::Copy, wait: None };
+    let options = RestoreOptions {
+        jobs,
+        parallel_volumes,
+        depth,
+        drop_previous: false,
+        identity: Identity::Copy,
+        wait: None,
+        skip_failed_post_data: false,
+    };
     let job = Job { config, repository, manifest, target: place, options, run };
     let drilled = job.locked(Occasion::Drill, job.drill()).await;
     drilled.map_err(|error| error.during(format!("drill {}/{}", manifest.instance, manifest.id)))

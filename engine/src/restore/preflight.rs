@@ -2,6 +2,7 @@
 
 mod server;
 mod space;
+mod trust;
 
 use rustix::fs::Access;
 
@@ -33,6 +34,7 @@ pub(super) async fn preflight(
     if let Err(error) = check_target(server, &Names::of(target)).await {
         found.obstacles.push(Obstacle::of("target", &error));
     }
+    trust::look(target, server, &mut found).await?;
     server::look(manifest, server, &mut found).await?;
     if let Some(source) = &manifest.source {
         let (obstacles, warnings) = preview(server, source, is_copy(target, identity)).await?;

@@ -42,7 +42,8 @@ impl Place {
             pg_path: None,
         };
         let filestore = self.folder.path().join(NAME);
-        Target { name: "staging".into(), database, filestore, instance: None, neutralize: None, anonymize: None }
+        let (name, instance, neutralize, anonymize) = ("staging".into(), None, None, None);
+        Target { name, database, filestore, instance, neutralize, anonymize, trusted: false }
     }
 
     /// Knows of no instance.

@@ -6,15 +6,16 @@ use super::{Check, Notes, RestoredCopy, Subject};
 use crate::error::Error;
 use crate::manifest::{AttachmentContent, Findings};
 use crate::merged::Merged;
-use crate::odoo::{OdooFacts, Schema, attachments, odoo_facts};
-use crate::postgres::{PostgresError, Session};
+use crate::odoo::{OdooFacts, attachments, is_series, odoo_facts};
+use crate::postgres::Session;
 
 /// The checks that only a database of Odoo's can have.
 pub(super) async fn check(copy: &RestoredCopy<'_>, session: &Session, files: &Merged) -> Result<Vec<Check>, Error> {
     let mut checks = Vec::new();
     if let Some(odoo) = &copy.manifest.odoo {
-        checks.push(check_modules(session, odoo).await?);
-        checks.push(check_users(session).await?);
+        let found = odoo_facts(session).await?;
+        checks.push(check_modules(found.as_ref(), odoo));
+        checks.push(check_users(found.as_ref().and_then(|found| found.internal_users), odoo.internal_users));
     }
     if let Some(content) = &copy.manifest.attachments {
         checks.push(check_attachments(session, content, files, &copy.manifest.filestore.findings).await?);
@@ -22,13 +23,14 @@ pub(super) async fn check(copy: &RestoredCopy<'_>, session: &Session, files: &Me
     Ok(checks)
 }
 
-async fn check_modules(session: &Session, expected: &OdooFacts) -> Result<Check, PostgresError> {
-    let mut findings = Notes::default();
-    let Some(found) = odoo_facts(session).await? else {
+fn check_modules(found: Option<&OdooFacts>, expected: &OdooFacts) -> Check {
+    let (mut findings, mut known) = (Notes::default(), Notes::default());
+    let Some(found) = found else {
         findings.add("it has no ir_module_module and ir_attachment");
-        return Ok(Check::of(Subject::Modules, 0, "not Odoo's".into(), findings, Notes::default()));
+        return Check::of(Subject::Modules, 0, "not Odoo's".into(), findings, known);
     };
-    if found.series != expected.series {
+    // Where the source did not say its series, there is none to compare.
+    if is_series(&expected.series) && found.series != expected.series {
         findings.add(format!("its series is {:?}, and {:?} was backed up", found.series, expected.series));
     }
     if found.database_uuid != expected.database_uuid {
@@ -44,22 +46,37 @@ async fn check_modules(session: &Session, expected: &OdooFacts) -> Result<Check,
     for name in found.modules.keys().filter(|name| !expected.modules.contains_key(*name)) {
         findings.add(format!("{name} is installed, and was not when it was backed up"));
     }
+    // Backups of earlier versions of this program do not say what was pending.
+    for (name, module) in &found.pending {
+        let state = &module.state;
+        match expected.pending.get(name) {
+            Some(expected) if expected.state != *state => {
+                findings.add(format!("{name} is {state:?}, and was {:?} when it was backed up", expected.state));
+            }
+            _ => known.add(format!("{name} is {state:?}")),
+        }
+    }
+    for name in expected.pending.keys().filter(|name| !found.pending.contains_key(*name)) {
+        findings.add(format!("{name} was to be installed, upgraded or removed, and is not"));
+    }
     let number = expected.modules.len() as u64;
-    let summary = format!("Odoo {}, {number} installed modules", expected.series);
-    Ok(Check::of(Subject::Modules, number, summary, findings, Notes::default()))
+    let series = if expected.series.is_empty() { "of an unknown series" } else { &expected.series };
+    Check::of(Subject::Modules, number, format!("Odoo {series}, {number} installed modules"), findings, known)
 }
 
-async fn check_users(session: &Session) -> Result<Check, PostgresError> {
-    let schema = Schema::find(session).await?;
-    let table = schema.map_or_else(|| "res_users".into(), |schema| schema.table("res_users"));
-    let query = format!("SELECT count(*) FROM {table} WHERE active AND share IS NOT TRUE");
-    let row = session.query_one(&query, &[]).await.map_err(session.failed("look for internal users"))?;
-    let users = row.get::<_, i64>(0).unsigned_abs();
-    let mut findings = Notes::default();
-    if users == 0 {
-        findings.add("there is no active internal user, so that nobody could log in");
+/// Nobody to sign in is a fault of the copy only where there was somebody at the source.
+fn check_users(found: Option<u64>, expected: Option<u64>) -> Check {
+    let (mut findings, mut known) = (Notes::default(), Notes::default());
+    let nobody = "there is no active internal user, so that nobody could sign in";
+    match (found, expected) {
+        (Some(0), Some(1..)) => findings.add(nobody),
+        (Some(0), Some(0) | None) => known.add(format!("{nobody}, as at the source")),
+        (None, Some(_)) => findings.add("its res_users cannot be read, and could when it was backed up"),
+        (None, None) => known.add("there is no res_users that could be read, as at the source"),
+        (Some(_), _) => {}
     }
-    Ok(Check::of(Subject::Users, users, format!("{users} active internal users"), findings, Notes::default()))
+    let users = found.unwrap_or(0);
+    Check::of(Subject::Users, users, format!("{users} active internal users"), findings, known)
 }
 
 async fn check_attachments(

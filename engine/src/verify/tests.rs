@@ -32,8 +32,15 @@ impl Restored {
         let manifest = backup(&repository, instance, BackupOptions::default(), &run).await.unwrap();
         let target = config.target(TARGET).unwrap();
         let (depth, identity) = (Depth::Full, Identity::Copy);
-        let options =
-            RestoreOptions { jobs: 2, parallel_volumes: 2, depth, drop_previous: false, identity, wait: None };
+        let options = RestoreOptions {
+            jobs: 2,
+            parallel_volumes: 2,
+            depth,
+            drop_previous: false,
+            identity,
+            wait: None,
+            skip_failed_post_data: false,
+        };
         restore(&config, &repository, &manifest, target, options, &run).await.unwrap();
         let database = Endpoint::resolve(&target.database);
         Self { project, repository, manifest, database, _folder: folder }

@@ -1,1 +1,265 @@
-//! Oddities in Odoo's tables, encodings, and limits of PostgreSQL's programs.
+//! Databases whose content is odd, but legal: each is backed up whole, and restores to what it was.
+
+use std::fs;
+
+use harness::cli::OdooBackup;
+use harness::odoo::{OdooShape, series};
+use harness::odoo_backup;
+use harness::postgres::SUPERUSER;
+use harness::project::{Project, ProjectOptions, Source};
+use serde_json::Value;
+
+const INSTANCE: &str = "production";
+
+async fn initialised(project: &Project) -> OdooBackup {
+    let program = odoo_backup!(project.config());
+    program.run(["init"]).await.success();
+    program
+}
+
+/// A project whose database has this encoding, and nothing in it yet.
+async fn empty_project(encoding: &str) -> Project {
+    let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
+    project.cluster().execute("postgres", "DROP DATABASE production");
+    let create =
+        format!("CREATE DATABASE production TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'");
+    project.cluster().execute("postgres", &create);
+    project
+}
+
+fn ask(project: &Project, database: &str, sql: &str) -> String {
+    project.cluster().execute(database, sql).trim().to_owned()
+}
+
+/// The project of an ordinary instance, changed by a superuser.
+async fn odd_project(sql: &str) -> (Project, OdooBackup) {
+    let project = Project::start().await;
+    project.cluster().psql_as(SUPERUSER, INSTANCE, sql);
+    let program = initialised(&project).await;
+    (project, program)
+}
+
+/// Backs up with a warning that holds `warning`, and restores and drills what was backed up: nothing refutes it.
+async fn assert_backed_up_and_restored(project: &Project, program: &OdooBackup, warning: &str) -> Value {
+    let made = program.run(["now", "--json"]).await.expect_code(3).json();
+    let warnings = made["backups"][0]["warnings"].to_string();
+    assert!(warnings.contains(warning), "{warnings}");
+    assert_restored(project, program).await;
+    made["backups"][0].clone()
+}
+
+async fn assert_restored(project: &Project, program: &OdooBackup) {
+    let restored = program.run(["restore", "--to", "staging", "--json"]).await.success().json();
+    assert!(restored["proof"]["outcome"] == "passed", "{restored}");
+    for sql in ["SELECT count(*) FROM ir_attachment", "SELECT count(*) FROM res_partner"] {
+        assert_eq!(ask(project, INSTANCE, sql), ask(project, "staging", sql), "{sql}");
+    }
+    program.run(["drill"]).await.success();
+    let list = program.run(["list", "--json"]).await.success().stdout;
+    assert!(!list.contains("\"failed\""), "{list}");
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_survive() {
+    let project = empty_project("SQL_ASCII").await;
+    let client = project.cluster().connect(INSTANCE).await;
+    OdooShape::default().fill(&client, &project.filestore()).await.unwrap();
+    drop(client);
+    let odd = "UPDATE res_partner SET street = E'Caf\\xe9', name = E'Ren\\xe9' WHERE id = 3;
+        UPDATE ir_attachment SET name = E'fa\\xe7ade.pdf', res_model = E'x\\xe9' WHERE id = 1";
+    project.cluster().psql_as(SUPERUSER, INSTANCE, odd);
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    let files = program.run(["files", "latest", "--like", "ade.pdf", "--json"]).await.success().json();
+    assert_eq!(files["attachments"][0]["name"], "fa\u{fffd}ade.pdf", "{files}");
+    assert_restored(&project, &program).await;
+    let street = "SELECT encode(convert_to(street, 'SQL_ASCII'), 'hex') FROM res_partner WHERE id = 3";
+    assert_eq!(ask(&project, "staging", street), "436166e9");
+    let encoding = "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'staging'";
+    assert_eq!(ask(&project, "postgres", encoding), "SQL_ASCII");
+    program.run(["check", "--read-data"]).await.success();
+
+    let base = project.path("old");
+    program.run(["export", "latest", "--format", "dump", "-o", base.to_str().unwrap()]).await.success();
+    let dump = project.path("old.dump");
+    program.run(["import", dump.to_str().unwrap(), "--as", "archive"]).await.success();
+    let zip = project.path("x.zip");
+    program.run(["export", "latest", "-o", zip.to_str().unwrap()]).await.success();
+}
+
+#[tokio::test]
+async fn other_encodings_survive() {
+    // Of the last one, one byte stands for nothing in UTF-8.
+    for (encoding, hex) in [("LATIN1", "436166e9"), ("EUC_JP", "a4a2"), ("WIN1252", "8141")] {
+        let project = empty_project(encoding).await;
+        project.cluster().execute(INSTANCE, &series::small_database("17.0"));
+        let odd = format!(
+            "CREATE TABLE odd (id int PRIMARY KEY, t text); INSERT INTO odd VALUES (1, convert_from('\\x{hex}', '{encoding}'));
+             INSERT INTO odd SELECT i, 'x' FROM generate_series(2, 5000) i"
+        );
+        project.cluster().execute(INSTANCE, &odd);
+        let named = format!("UPDATE ir_attachment SET name = convert_from('\\x{hex}', '{encoding}')");
+        project.cluster().execute(INSTANCE, &named);
+        fs::create_dir_all(project.filestore()).unwrap();
+        let program = initialised(&project).await;
+        let now = program.run(["now"]).await;
+        assert!([Some(0), Some(3)].contains(&now.code), "{encoding}: {}", now.stderr);
+        let restored = program.run(["restore", "--to", "staging", "--json"]).await.success().json();
+        assert!(restored["proof"]["outcome"] == "passed", "{encoding}: {restored}");
+        let text = format!("SELECT encode(convert_to(t, '{encoding}'), 'hex') FROM odd WHERE id = 1");
+        assert_eq!(ask(&project, "staging", &text), hex);
+    }
+}
+
+#[tokio::test]
+async fn latin_names_of_tables_are_verified() {
+    let project = empty_project("LATIN1").await;
+    let sql = "CREATE TABLE \"caf\u{e9}\" (\"\u{e9}t\u{e9}\" serial, t text); INSERT INTO \"caf\u{e9}\" (t) SELECT 'x' FROM generate_series(1, 100)";
+    let client = project.cluster().connect(INSTANCE).await;
+    client.batch_execute(sql).await.unwrap();
+    drop(client);
+    fs::create_dir_all(project.filestore()).unwrap();
+    let program = initialised(&project).await;
+    let now = program.run(["now"]).await.expect_code(3);
+    assert!(!now.stderr.contains("were not counted"), "{}", now.stderr);
+    let restored = program.run(["restore", "--to", "staging", "--json"]).await.success().json();
+    assert!(restored["proof"]["outcome"] == "passed", "{restored}");
+}
+
+#[tokio::test]
+async fn identity_that_is_there_twice_is_a_warning() {
+    let sql = "ALTER TABLE ir_config_parameter DROP CONSTRAINT ir_config_parameter_key_uniq;
+        INSERT INTO ir_config_parameter (key, value) VALUES ('database.uuid', 'zzz'), ('database.uuid', 'aaa')";
+    let (project, program) = odd_project(sql).await;
+    assert_backed_up_and_restored(&project, &program, "database.uuid is there 3 times").await;
+}
+
+#[tokio::test]
+async fn database_without_active_users_is_a_warning() {
+    let (project, program) = odd_project("UPDATE res_users SET active = false").await;
+    assert_backed_up_and_restored(&project, &program, "there is no active internal user").await;
+}
+
+#[tokio::test]
+async fn modules_under_way_are_a_warning() {
+    let sql = "UPDATE ir_module_module SET state = 'to upgrade' WHERE name IN ('base', 'sale');
+        UPDATE ir_module_module SET state = 'to remove' WHERE name = 'sms';
+        UPDATE ir_module_module SET state = 'to install' WHERE name = 'l10n_be'";
+    let (project, program) = odd_project(sql).await;
+    let made =
+        assert_backed_up_and_restored(&project, &program, "4 modules are to be installed, upgraded or removed").await;
+    assert_eq!(made["odoo_series"], "17.0");
+    let show = program.run(["show", "latest", "--json"]).await.success().json();
+    assert_eq!(show["manifest"]["filestore"]["collector_held"], true, "the series is known");
+}
+
+#[tokio::test]
+async fn versions_that_are_none_do_not_stop_a_backup() {
+    for (version, series) in [("NULL", "17.0"), ("''", "17.0"), ("'garbage'", "17.0")] {
+        let sql = format!("UPDATE ir_module_module SET latest_version = {version} WHERE name = 'base'");
+        let (project, program) = odd_project(&sql).await;
+        let made = assert_backed_up_and_restored(&project, &program, "the module base has no version").await;
+        // As the other modules say.
+        assert_eq!(made["odoo_series"], series);
+        let zip = project.path("x.zip");
+        program.run(["export", "latest", "-o", zip.to_str().unwrap()]).await.success();
+    }
+}
+
+#[tokio::test]
+async fn series_that_nothing_says_is_a_warning() {
+    let (project, program) = odd_project("UPDATE ir_module_module SET latest_version = NULL").await;
+    assert_backed_up_and_restored(&project, &program, "the series of Odoo is not known").await;
+    let zip = project.path("x.zip");
+    let exported = program.run(["export", "latest", "-o", zip.to_str().unwrap()]).await.success();
+    assert!(exported.stderr.contains("the series of Odoo is not known"), "{}", exported.stderr);
+}
+
+#[tokio::test]
+async fn columns_of_other_types_are_read() {
+    let sql = "ALTER TABLE ir_attachment ALTER COLUMN name DROP NOT NULL, ALTER COLUMN type DROP NOT NULL,
+            ALTER COLUMN name TYPE jsonb USING jsonb_build_object('en_US', name), ALTER COLUMN file_size TYPE numeric,
+            ALTER COLUMN res_id TYPE text, DROP CONSTRAINT ir_attachment_pkey CASCADE, ALTER COLUMN id DROP NOT NULL;
+        UPDATE ir_attachment SET file_size = 1e30 WHERE id = 1; UPDATE ir_attachment SET file_size = -5 WHERE id = 2;
+        UPDATE ir_attachment SET res_id = 'none' WHERE id = 3; UPDATE ir_attachment SET name = NULL WHERE id = 4;
+        UPDATE ir_attachment SET id = NULL WHERE id = 5; UPDATE ir_attachment SET id = 6 WHERE id = 7;
+        ALTER TABLE res_users DROP COLUMN share;
+        ALTER TABLE ir_module_module ALTER COLUMN latest_version TYPE jsonb USING to_jsonb(latest_version)";
+    let (_project, program) = odd_project(sql).await;
+    let now = program.run(["now"]).await;
+    assert!([Some(0), Some(3)].contains(&now.code), "{}", now.stderr);
+    let files = program.run(["files", "latest", "--json"]).await.success().json();
+    let attachments = files["attachments"].as_array().unwrap();
+    assert_eq!(attachments.len(), 120);
+    let find = |id: u64| attachments.iter().find(|one| one["id"] == id).unwrap();
+    assert!(!find(8)["name"].as_str().unwrap().contains("en_US"), "{}", find(8));
+    assert_eq!((&find(1)["size"], &find(2)["size"], &find(4)["name"]), (&0.into(), &0.into(), &"".into()));
+    let restored = program.run(["restore", "--to", "staging", "--json"]).await.success().json();
+    assert!(restored["proof"]["outcome"] == "passed", "{restored}");
+}
+
+#[tokio::test]
+async fn missing_columns_and_tables_do_not_stop_a_backup() {
+    let sql = "ALTER TABLE ir_module_module DROP COLUMN latest_version; ALTER TABLE ir_attachment DROP COLUMN type, DROP COLUMN file_size;
+        DROP TABLE ir_config_parameter CASCADE; ALTER TABLE res_users DROP COLUMN active";
+    let (_project, program) = odd_project(sql).await;
+    let now = program.run(["now"]).await.expect_code(3);
+    assert!(now.stderr.contains("the series of Odoo is not known"), "{}", now.stderr);
+    let restored = program.run(["restore", "--to", "staging", "--json"]).await.success().json();
+    assert!(restored["proof"]["outcome"] == "passed", "{restored}");
+}
+
+/// Makes the row with this number one of two, as an index that does not match its system's collations any more lets it.
+const DUPLICATE: &str = "CREATE TABLE odd (id int, t text, CONSTRAINT odd_pkey PRIMARY KEY (id)); INSERT INTO odd VALUES (1, 'a'), (2, 'b');
+    CREATE TABLE refers (id int REFERENCES odd); INSERT INTO refers VALUES (1);
+    ALTER TABLE odd OWNER TO odoo; ALTER TABLE refers OWNER TO odoo;
+    UPDATE pg_index SET indisready = false, indisvalid = true WHERE indexrelid = 'odd_pkey'::regclass";
+
+#[tokio::test]
+async fn what_cannot_be_made_is_left_out_if_asked() {
+    let (project, program) = odd_project(DUPLICATE).await;
+    project.cluster().psql_as(SUPERUSER, INSTANCE, "INSERT INTO odd VALUES (1, 'again'); UPDATE pg_index SET indisready = true WHERE indexrelid = 'odd_pkey'::regclass");
+    let unqualified = "CREATE SCHEMA other AUTHORIZATION odoo; SET ROLE odoo; CREATE TABLE other.rates (x int); INSERT INTO other.rates VALUES (2);
+        CREATE FUNCTION rate(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT max(x) FROM rates) * $1; END';
+        SET search_path = public, other; CREATE INDEX odd_rate ON odd (rate(id))";
+    project.cluster().psql_as(SUPERUSER, INSTANCE, unqualified);
+    program.run(["now"]).await.success();
+    let failed = program.run(["restore", "--to", "staging", "--jobs", "1"]).await.expect_code(1);
+    assert!(failed.stderr.contains("odd_"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("--skip-failed-post-data"), "{}", failed.stderr);
+    let report = project.path("report.md");
+    let skip =
+        ["restore", "--to", "staging", "--skip-failed-post-data", "--json", "--report", report.to_str().unwrap()];
+    let restored = program.run(skip).await.expect_code(3).json();
+    let left_out = restored["left_out"].as_array().unwrap();
+    let entries: Vec<_> = left_out.iter().map(|one| one["what"].as_str().unwrap()).collect();
+    for entry in [
+        "the constraint public.odd odd_pkey",
+        "the fk constraint public.refers refers_id_fkey",
+        "the index public.odd_rate",
+    ] {
+        assert!(entries.contains(&entry), "{entries:?}");
+    }
+    assert_eq!(entries.len(), 3);
+    assert!(
+        left_out[0].to_string().contains("Key (id)=(1) is duplicated")
+            || left_out[1].to_string().contains("duplicated"),
+        "{left_out:?}"
+    );
+    assert!(fs::read_to_string(report).unwrap().contains("odd_pkey"));
+    assert_eq!(ask(&project, "staging", "SELECT count(*) FROM odd"), "3");
+    assert!(restored["proof"]["outcome"] == "passed", "{restored}");
+}
+
+#[tokio::test]
+async fn value_too_large_for_pg_dump_is_named() {
+    // The server holds it compressed, in some kilobytes; as text it has more than a gigabyte.
+    let sql = "CREATE TABLE big (id int PRIMARY KEY, data bytea);
+        INSERT INTO big VALUES (7, convert_to(repeat('x', 540000000), 'UTF8')), (8, 'small')";
+    let project = Project::start().await;
+    project.cluster().execute(INSTANCE, sql);
+    let program = initialised(&project).await;
+    let failed = program.run(["now"]).await.expect_code(1);
+    assert!(failed.stderr.contains("public.big"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("id = 7"), "{}", failed.stderr);
+}

@@ -108,9 +108,12 @@ const UNACCENT: &str = "CREATE EXTENSION IF NOT EXISTS unaccent; CREATE EXTENSIO
 const FUNCTIONS: &str = "SELECT string_agg(format('%s %s%s%s', oid::regprocedure, provolatile, proparallel, procost), ', ' ORDER BY oid::regprocedure::text)
     FROM pg_proc WHERE proname = 'unaccent'";
 
-/// Makes the role a superuser, as many an Odoo's is.
+/// Makes the role a superuser, as many an Odoo's is, and trusts the repository with it.
 fn make_superuser(project: &Project) {
     project.cluster().psql_as(SUPERUSER, SUPERUSER, "ALTER ROLE odoo SUPERUSER");
+    let config = std::fs::read_to_string(project.config()).unwrap();
+    let trusted = config.replace("neutralize = false", "neutralize = false\ntrusted = true");
+    std::fs::write(project.config(), format!("{trusted}\n[instance.{INSTANCE}.drill]\ntrusted = true\n")).unwrap();
 }
 
 #[tokio::test]

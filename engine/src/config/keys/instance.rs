@@ -141,4 +141,12 @@ pub(in crate::config) const SCRATCH: &[Key] = &[
         example: "\"full\"",
         also: &["depth"],
     },
+    Key {
+        name: "trusted",
+        kind: "boolean",
+        default: "`false`",
+        about: "Whether whoever can write to the repository is trusted with the server of the drill: a role that may run programs on its server, as a superuser may, is not refused, and what pg_dump does not write is run",
+        example: "true",
+        also: &["trust", "trusted_repository"],
+    },
 ];

@@ -11,6 +11,15 @@ pub(in crate::config) const SOURCE: &[Key] = &[Key {
     also: &["source", "from"],
 }];
 
+pub(in crate::config) const TRUST: &[Key] = &[Key {
+    name: "trusted",
+    kind: "boolean",
+    default: "`false`",
+    about: "Whether whoever can write to the repository is trusted with the target's server: a role that may run programs on its server, as a superuser may, is not refused, and what pg_dump does not write is run",
+    example: "true",
+    also: &["trust", "trusted_repository"],
+}];
+
 /// What [`TARGET`] says of making the copy harmless.
 pub(in crate::config) const NEUTRAL: &[Key] = &[
     Key {

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
 
+use serde::Serialize;
 use tokio::io::AsyncReadExt;
 
 use super::format::{Contents, Entry, Misunderstood};
@@ -55,9 +56,10 @@ impl ArchiveEntry {
 }
 
 /// An entry that a restore leaves out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
     /// The entry's number.
+    #[serde(skip)]
     pub id: i64,
     /// What it is, as messages name it: `the index public.res_partner_name`.
     pub what: String,

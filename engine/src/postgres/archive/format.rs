@@ -1,6 +1,6 @@
 //! The bytes of pg_dump's custom format: its header and its table of contents, in pieces as they pass by.
 //!
-//! After `WriteHead` and `WriteToc` of PostgreSQL's `pg_backup_archiver.c`, versions 1.14 (pg_dump 12) to 1.16 (pg_dump 17 and 18).
+//! After `WriteHead` and `WriteToc` of PostgreSQL's `pg_backup_archiver.c`, versions 1.12 (pg_dump 9.0) to 1.16 (pg_dump 17 and 18).
 //! Nothing here can fail but by [`Misunderstood`], whatever the bytes are.
 
 /// What keeps an archive from being understood.
@@ -9,8 +9,8 @@ pub enum Misunderstood {
     /// It does not begin as one.
     #[error("it is no archive in pg_dump's custom format")]
     NoArchive,
-    /// pg_dump older than 12, or later than those that are known.
-    #[error("its format has version {0}.{1}, and those from 1.14 to 1.16 are known")]
+    /// pg_dump older than 9.0, or later than those that are known.
+    #[error("its format has version {0}.{1}, and those from 1.12 to 1.16 are known")]
     Version(u8, u8),
     /// The sizes of its integers are none that pg_dump has ever written.
     #[error("its integers have {0} bytes and its offsets {1}")]
@@ -18,8 +18,8 @@ pub enum Misunderstood {
     /// Its data is compressed.
     #[error("its data is compressed")]
     Compressed,
-    /// Its text is not in UTF-8.
-    #[error("its text is not in UTF-8, but: {0}")]
+    /// A name that is not understood in the dump's encoding.
+    #[error("it has a name that is not text in its encoding: {0}")]
     Encoding(String),
     /// It ends in the middle.
     #[error("it ends in the middle of {0}")]
@@ -58,6 +58,12 @@ pub(super) struct Entry<'a> {
     pub(super) tablespace: &'a [u8],
     /// The numbers of the entries that it depends on, as they stand in the archive.
     pub(super) depends: &'a [u8],
+    /// The part of a restore in which it is made: 2 before the data, [`DATA`], [`POST_DATA`], or another number for none of them.
+    pub(super) section: i64,
+    /// The statement that drops it, which only `--clean` runs.
+    pub(super) drop: &'a [u8],
+    /// Names that pg_restore quotes: of its table space, its access method and its owner.
+    pub(super) names: [&'a [u8]; 3],
 }
 
 impl Entry<'_> {
@@ -68,6 +74,10 @@ impl Entry<'_> {
             .filter_map(|number| std::str::from_utf8(number).ok()?.parse().ok())
     }
 }
+
+/// `SECTION_DATA` and `SECTION_POST_DATA`
+pub(super) const DATA: i64 = 3;
+pub(super) const POST_DATA: i64 = 4;
 
 /// `K_OFFSET_POS_SET`
 const OFFSET_IS_SET: u8 = 2;
@@ -166,7 +176,7 @@ fn head_of(bytes: &mut &[u8], may_be_compressed: bool) -> Result<Option<(Head, i
     }
     let fixed = take(&mut rest, MAGIC.len() + 6);
     let Some(&[.., major, minor, _revision, int_size, offset_size, format]) = fixed else { return Ok(None) };
-    if major != 1 || !(14..=16).contains(&minor) {
+    if major != 1 || !(12..=16).contains(&minor) {
         return Err(Misunderstood::Version(major, minor));
     }
     if usize::from(int_size) + 1 != INTEGER || !(1..=8).contains(&offset_size) {
@@ -208,26 +218,40 @@ fn entry_of<'a>(bytes: &mut &'a [u8], head: Head) -> Option<Entry<'a>> {
     }
     let tag = take_text(bytes)?.unwrap_or_default();
     let kind = take_text(bytes)?.unwrap_or_default();
-    let _section = take_integer(bytes)?;
+    let section = take_integer(bytes)?;
     let definition = take_text(bytes)?.unwrap_or_default();
-    let _drop = take_text(bytes)?;
+    let drop = take_text(bytes)?.unwrap_or_default();
     let copy = take_text(bytes)?.unwrap_or_default();
     let schema = take_text(bytes)?.unwrap_or_default();
     let tablespace = take_text(bytes)?.unwrap_or_default();
-    let _access_method = take_text(bytes)?;
+    let access_method = if head.minor >= 14 { take_text(bytes)?.unwrap_or_default() } else { b"" };
     if head.minor >= 16 {
         let _relation_kind = take_integer(bytes)?;
     }
-    for _ in ["owner", "with oids"] {
-        take_text(bytes)?;
-    }
+    let owner = take_text(bytes)?.unwrap_or_default();
+    let _with_oids = take_text(bytes)?;
     let depends = *bytes;
     while take_text(bytes)?.is_some() {}
     let depends = &depends[..depends.len() - bytes.len()];
     // Where its data is: flag and offset
     let &[offset, ..] = take(bytes, 1 + head.offset_size)? else { return None };
+    let names = [tablespace, access_method, owner];
     let has_offset = offset == OFFSET_IS_SET;
-    Some(Entry { id, has_data, has_offset, tag, kind, definition, copy, schema, tablespace, depends })
+    Some(Entry {
+        id,
+        has_data,
+        has_offset,
+        tag,
+        kind,
+        definition,
+        copy,
+        schema,
+        tablespace,
+        depends,
+        section,
+        drop,
+        names,
+    })
 }
 
 fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {

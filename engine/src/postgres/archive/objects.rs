@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 
 use super::format::{Contents, Entry, Misunderstood};
+use super::parts::{name_in, note_encoding};
+use crate::postgres::encoding::Encoding;
 use crate::stream::Body;
 
 /// Kinds of objects whose number in a database is that of their entries in its dump.
@@ -110,24 +112,20 @@ pub struct ArchiveObjects {
 }
 
 impl ArchiveObjects {
-    fn note(&mut self, entry: &Entry<'_>) -> Result<(), Misunderstood> {
+    fn note(&mut self, entry: &Entry<'_>, encoding: Encoding) -> Result<(), Misunderstood> {
         if let Some(kind) = ObjectKind::of(entry) {
             *self.kinds.entry(kind).or_default() += 1;
         }
-        let name = || (text(entry.schema), text(entry.tag));
+        let name = || Ok((name_in(encoding, entry.schema)?, name_in(encoding, entry.tag)?));
         if entry.kind.ends_with(b"CONSTRAINT") && is_not_valid(entry) {
-            self.not_valid.insert(name());
+            self.not_valid.insert(name()?);
         }
         if entry.kind == b"SEQUENCE SET" {
             let value = value_of(entry.definition).ok_or(Misunderstood::Unexpected("a sequence's value"))?;
-            self.sequences.insert(name(), value);
+            self.sequences.insert(name()?, value);
         }
         Ok(())
     }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// `NOT ENFORCED` (PostgreSQL 18) is never validated either.
@@ -138,7 +136,8 @@ fn is_not_valid(entry: &Entry<'_>) -> bool {
 
 /// `SELECT pg_catalog.setval('public.res_users_id_seq', 7, true);`
 fn value_of(definition: &[u8]) -> Option<SequenceValue> {
-    let text = std::str::from_utf8(definition).ok()?.trim_end().strip_suffix(");")?;
+    let text = String::from_utf8_lossy(definition);
+    let text = text.trim_end().strip_suffix(");")?;
     let (rest, called) = text.rsplit_once(", ")?;
     let (_, last) = rest.rsplit_once(", ")?;
     Some(SequenceValue { last: last.parse().ok()?, called: called.parse().ok()? })
@@ -154,18 +153,18 @@ pub async fn read_objects(
 ) -> io::Result<Result<ArchiveObjects, Misunderstood>> {
     let mut contents = Contents::default();
     let mut objects = ArchiveObjects::default();
+    let mut encoding = Encoding::default();
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = archive.read(&mut buffer).await?;
         if read == 0 {
             return Ok(Err(Misunderstood::Truncated("its table of contents")));
         }
-        match contents.feed(
-            &buffer[..read],
-            |entry| {
-                if left_out.contains(&entry.id) { Ok(()) } else { objects.note(&entry) }
-            },
-        ) {
+        let fed = contents.feed(&buffer[..read], |entry| {
+            note_encoding(&mut encoding, &entry);
+            if left_out.contains(&entry.id) { Ok(()) } else { objects.note(&entry, encoding) }
+        });
+        match fed {
             Ok(None) => {}
             Ok(Some(_)) => return Ok(Ok(objects)),
             Err(reason) => return Ok(Err(reason)),
@@ -173,10 +172,34 @@ pub async fn read_objects(
     }
 }
 
+/// Reads which encoding an archive has from its beginning, and no more; `None` where it is not understood.
+///
+/// # Errors
+/// [`io::Error`] where the body failed.
+pub async fn read_encoding(mut archive: Body) -> io::Result<Option<&'static str>> {
+    let mut contents = Contents::without_data();
+    let mut encoding = Encoding::default();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = archive.read(&mut buffer).await?;
+        let fed = contents.feed(&buffer[..read], |entry| {
+            note_encoding(&mut encoding, &entry);
+            Ok(())
+        });
+        match fed {
+            Ok(None) if read > 0 => {}
+            Ok(Some(_)) => return Ok(Some(encoding.name())),
+            Ok(None) | Err(_) => return Ok(None),
+        }
+    }
+}
+
 #[cfg(feature = "fuzzing")]
 pub(super) fn fuzz(bytes: &[u8], piece: usize) {
     let (mut contents, mut objects) = (Contents::default(), ArchiveObjects::default());
-    let _ = bytes.chunks(piece).try_for_each(|piece| contents.feed(piece, |entry| objects.note(&entry)).map(drop));
+    let _ = bytes
+        .chunks(piece)
+        .try_for_each(|piece| contents.feed(piece, |entry| objects.note(&entry, Encoding::default())).map(drop));
 }
 
 #[cfg(test)]
@@ -205,6 +228,9 @@ mod tests {
             schema: b"public",
             tablespace: b"",
             depends: b"",
+            section: 4,
+            drop: b"",
+            names: [b""; 3],
         };
         assert!(is_not_valid(&entry("ALTER TABLE public.t\n    ADD CONSTRAINT c CHECK ((x > 0)) NOT VALID;\n\n\n")));
         assert!(!is_not_valid(&entry("ALTER TABLE public.t ADD CONSTRAINT c CHECK ((x <> 'NOT VALID;'::text));")));

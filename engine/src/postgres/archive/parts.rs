@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::Qualified;
 use super::format::{Contents, Entry, INTEGER, Misunderstood, integer};
+use crate::postgres::encoding::Encoding;
 
 /// The next of an archive, in its order.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub(super) struct Parts {
     integer: PartialInteger,
     /// Entries that the archive announces data for, by their number. `None` are large objects.
     announced: HashMap<i64, Option<Qualified>>,
+    /// That of its names.
+    encoding: Encoding,
 }
 
 #[derive(Debug)]
@@ -77,6 +80,11 @@ impl Default for State {
 }
 
 impl Parts {
+    /// Of an archive whose data is not looked at, and may be compressed.
+    pub(super) fn of_any_data() -> Self {
+        Self { state: State::Contents(Contents::without_data()), ..Self::default() }
+    }
+
     /// Goes on by these bytes, and hands each part to `each`.
     pub(super) fn feed(
         &mut self,
@@ -98,9 +106,10 @@ impl Parts {
     ) -> Result<(), Misunderstood> {
         match &mut self.state {
             State::Contents(contents) => {
-                let announced = &mut self.announced;
+                let (announced, encoding) = (&mut self.announced, &mut self.encoding);
                 let left = contents.feed(rest, |entry| {
-                    announce(announced, &entry)?;
+                    note_encoding(encoding, &entry);
+                    announce(announced, *encoding, &entry)?;
                     each(Part::Entry(entry))
                 })?;
                 each(Part::Skeleton(take_up_to(rest, rest.len() - left.unwrap_or(0))))?;
@@ -207,12 +216,29 @@ impl LargeObjects {
     }
 }
 
+/// Notes which encoding an archive says that it has, which it does before it names anything.
+pub(super) fn note_encoding(encoding: &mut Encoding, entry: &Entry<'_>) {
+    if entry.kind == b"ENCODING" {
+        *encoding = Encoding::of(entry.definition).unwrap_or(*encoding);
+    }
+}
+
+/// A name as text.
+pub(super) fn name_in(encoding: Encoding, bytes: &[u8]) -> Result<String, Misunderstood> {
+    let shown = || String::from_utf8_lossy(bytes).escape_debug().to_string();
+    encoding.decode(bytes).ok_or_else(|| Misunderstood::Encoding(shown()))
+}
+
 /// Notes that the archive has data for this entry.
-fn announce(announced: &mut HashMap<i64, Option<Qualified>>, entry: &Entry<'_>) -> Result<(), Misunderstood> {
+fn announce(
+    announced: &mut HashMap<i64, Option<Qualified>>,
+    encoding: Encoding,
+    entry: &Entry<'_>,
+) -> Result<(), Misunderstood> {
     if !entry.has_data {
         return Ok(());
     }
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| Misunderstood::Unexpected("UTF-8"));
+    let text = |bytes| name_in(encoding, bytes);
     let content = match entry.kind {
         b"TABLE DATA" => Some((text(entry.schema)?, text(entry.tag)?)),
         b"BLOBS" => None,

@@ -7,8 +7,9 @@ use bytes::{Bytes, BytesMut};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::parts::{Part, Parts};
+use super::parts::{Part, Parts, name_in, note_encoding};
 use super::{Misunderstood, Qualified};
+use crate::postgres::encoding::Encoding;
 use crate::stream::{Body, CHUNK};
 
 /// Why an archive is not read further.
@@ -29,6 +30,20 @@ pub(in crate::postgres) struct DumpedTable {
     pub(in crate::postgres) name: Qualified,
     /// The statement that takes the data, up to its options: `COPY public.res_users (id, login) FROM stdin`.
     pub(in crate::postgres) copy: String,
+    /// That of the rows.
+    pub(in crate::postgres) encoding: Encoding,
+}
+
+impl DumpedTable {
+    /// The whole statement; `frozen` where the table was emptied in the same transaction.
+    pub(in crate::postgres) fn copy_statement(&self, frozen: bool) -> String {
+        let options: Vec<String> =
+            frozen.then(|| "FREEZE".to_owned()).into_iter().chain(self.encoding.copy_option()).collect();
+        match options.is_empty() {
+            true => self.copy.clone(),
+            false => format!("{} WITH ({})", self.copy, options.join(", ")),
+        }
+    }
 }
 
 /// The next of the tables' data.
@@ -115,6 +130,8 @@ const BATCH: usize = 1024 * 1024;
 struct Cutter {
     /// Whether the table of contents is complete.
     has_contents: bool,
+    /// What it says of its encoding.
+    encoding: Encoding,
     /// The `COPY` of each entry that has one.
     copies: HashMap<i64, String>,
     /// Of the table whose data comes, what was not handed over.
@@ -127,23 +144,22 @@ impl Cutter {
     fn take(&mut self, part: Part<'_>) -> Result<(), Misunderstood> {
         match part {
             Part::Entry(entry) => {
-                if entry.kind == b"ENCODING" && entry.definition.trim_ascii() != b"SET client_encoding = 'UTF8';" {
-                    let definition = String::from_utf8_lossy(entry.definition);
-                    return Err(Misunderstood::Encoding(definition.trim().escape_debug().to_string()));
-                }
+                note_encoding(&mut self.encoding, &entry);
                 // They would be wrong in what is left.
                 if entry.has_offset {
                     return Err(Misunderstood::Unexpected("data without an offset"));
                 }
                 if entry.has_data && entry.kind == b"TABLE DATA" {
-                    let copy = copy_of(entry.copy).ok_or(Misunderstood::Unexpected("a COPY of a table"))?;
+                    let copy = copy_of(&name_in(self.encoding, entry.copy)?);
+                    let copy = copy.ok_or(Misunderstood::Unexpected("a COPY of a table"))?;
                     self.copies.insert(entry.id, copy);
                 }
             }
             Part::ContentsEnd => self.has_contents = true,
             Part::Table { id, name } => {
                 let copy = self.copies.remove(&id).unwrap_or_default();
-                self.cut.push_back(TableData::Begin(DumpedTable { name, copy }));
+                let encoding = self.encoding;
+                self.cut.push_back(TableData::Begin(DumpedTable { name, copy, encoding }));
             }
             Part::Rows(bytes) => {
                 self.rows.extend_from_slice(bytes);
@@ -178,8 +194,8 @@ impl Cutter {
 }
 
 /// `COPY public.res_users (id, login) FROM stdin;` → without the semicolon.
-fn copy_of(statement: &[u8]) -> Option<String> {
-    let statement = std::str::from_utf8(statement).ok()?.trim_end().strip_suffix(';')?;
+fn copy_of(statement: &str) -> Option<String> {
+    let statement = statement.trim_end().strip_suffix(';')?;
     (statement.starts_with("COPY ") && statement.ends_with(" FROM stdin")).then(|| statement.to_owned())
 }
 

@@ -25,9 +25,9 @@ pub(super) enum Piece {
 
 /// What no dump holds.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refused {
+pub(in crate::postgres) struct Refused {
     pub(super) line: u64,
-    pub(super) reason: String,
+    pub(in crate::postgres) reason: String,
 }
 
 /// Takes a script in any portions and gives out its pieces.
@@ -47,6 +47,16 @@ pub(super) struct Splitter {
 }
 
 impl Splitter {
+    /// One that reads as a server does where `standard_conforming_strings` is off.
+    pub(super) fn escaping() -> Self {
+        Self { scan: Scan { escaping: true, ..Scan::default() }, ..Self::default() }
+    }
+
+    /// Whether it ended in what looks like a routine's body.
+    pub(super) fn is_in_body(&self) -> bool {
+        self.scan.within == Within::Code && self.scan.blocks > 0
+    }
+
     pub(super) fn feed(&mut self, bytes: Bytes) {
         self.fed.push_back(bytes);
     }
@@ -194,8 +204,20 @@ struct Scan {
     /// Its unquoted words in upper case, as far as anybody asks for them.
     words: Vec<String>,
     parentheses: u32,
-    /// `BEGIN … END` in the body of a function.
+    /// Opening parentheses so far.
+    calls: u32,
+    /// `BEGIN ATOMIC … END` in the body of a routine.
     blocks: u32,
+    /// The last unquoted word, while nothing but white space and comments follow it.
+    last_word: String,
+    /// How each statement in such a body begins.
+    inner: Vec<String>,
+    /// Whether the next token begins one.
+    inner_begins: bool,
+    /// Whether a backslash escapes in every text, as where `standard_conforming_strings` is off.
+    escaping: bool,
+    /// Whether `E'…'` has just ended: a further quote continues it, with its escapes.
+    escapes_continue: bool,
 }
 
 /// Words that are kept of a statement; only lists of columns are longer.
@@ -220,9 +242,11 @@ impl Scan {
                 Within::Code => {
                     if self.code(line, &mut i)? {
                         let text = std::mem::take(&mut self.text);
-                        let words = std::mem::take(&mut self.words);
-                        ready.push_back(Statement { text, line: self.line, words });
-                        (self.parentheses, self.blocks) = (0, 0);
+                        let (words, inner) = (std::mem::take(&mut self.words), std::mem::take(&mut self.inner));
+                        ready.push_back(Statement { text, line: self.line, words, calls: self.calls, inner });
+                        (self.parentheses, self.blocks, self.calls) = (0, 0, 0);
+                        (self.inner_begins, self.escapes_continue) = (false, false);
+                        self.last_word.clear();
                     }
                     continue;
                 }
@@ -230,6 +254,7 @@ impl Scan {
                     b'\\' if *escapes => i += 2,
                     b'\'' if line.get(i + 1) == Some(&b'\'') => i += 2,
                     b'\'' => {
+                        self.escapes_continue = *escapes;
                         self.within = Within::Code;
                         i += 1;
                     }
@@ -282,9 +307,9 @@ impl Scan {
         let rest = &line[*i..];
         let byte = rest[0];
         if rest.starts_with(b"--") {
-            // What stands on both sides of it must not grow together.
+            // What stands on both sides of it must not grow together. To the server it ends at a carriage return too.
             self.push(b"\n");
-            *i = line.len();
+            *i = memchr::memchr2(b'\n', b'\r', &line[*i..]).map_or(line.len(), |at| *i + at + 1);
             return Ok(false);
         }
         if rest.starts_with(b"/*") {
@@ -299,6 +324,12 @@ impl Scan {
                 false
             });
         }
+        if byte.is_ascii_whitespace() || byte == b'\x0b' {
+            self.push(&rest[..1]);
+            *i += 1;
+            return Ok(false);
+        }
+        let escapes_continue = std::mem::take(&mut self.escapes_continue);
         if is_word_start(byte) {
             let length = rest.iter().position(|byte| !is_word(*byte)).unwrap_or(rest.len());
             let (word, behind) = rest.split_at(length);
@@ -306,6 +337,8 @@ impl Scan {
             *i += length;
             let is_escape = word.eq_ignore_ascii_case(b"E") && behind.first() == Some(&b'\'');
             if is_escape {
+                self.begin_inner("'");
+                self.last_word.clear();
                 self.text.push(b'\'');
                 self.within = Within::Text(true);
                 *i += 1;
@@ -314,6 +347,8 @@ impl Scan {
             }
             return Ok(false);
         }
+        self.last_word.clear();
+        self.begin_inner(if byte == b'(' { "(" } else { "'" });
         if byte == b'$'
             && let Some(tag) = dollar_tag(rest)
         {
@@ -325,11 +360,14 @@ impl Scan {
         self.push(&rest[..1]);
         *i += 1;
         match byte {
-            b'\'' => self.within = Within::Text(false),
+            b'\'' => self.within = Within::Text(escapes_continue || self.escaping),
             b'"' => self.within = Within::Name,
-            b'(' => self.parentheses += 1,
+            b'(' => (self.parentheses, self.calls) = (self.parentheses + 1, self.calls + 1),
             b')' => self.parentheses = self.parentheses.saturating_sub(1),
-            b';' => return Ok(self.parentheses == 0 && self.blocks == 0 && !self.text.is_empty()),
+            b';' => {
+                self.inner_begins = self.blocks > 0;
+                return Ok(self.parentheses == 0 && self.blocks == 0 && !self.text.is_empty());
+            }
             // `$1` and `1a` are one thing each: what follows a digit is no new word.
             b'0'..=b'9' | b'$' => {
                 let length = line[*i..].iter().position(|byte| !is_word(*byte)).unwrap_or(line.len() - *i);
@@ -366,7 +404,8 @@ impl Scan {
 
     fn word(&mut self, word: &[u8]) {
         let word = String::from_utf8_lossy(word).to_ascii_uppercase();
-        // As psql does: only in the body of a function does BEGIN open a block, and CASE in it has an END of its own.
+        self.begin_inner(&word);
+        // Only `BEGIN ATOMIC` in a routine opens a block: one may be called `begin`. CASE in it has an END of its own.
         let is_routine = match self.words.as_slice() {
             [create, routine, ..] if create == "CREATE" && is_kind_of_routine(routine) => true,
             [create, or, replace, routine, ..] => {
@@ -375,13 +414,23 @@ impl Scan {
             _ => false,
         };
         match word.as_str() {
-            "BEGIN" if is_routine => self.blocks += 1,
-            "CASE" if is_routine && self.blocks > 0 => self.blocks += 1,
-            "END" if is_routine => self.blocks = self.blocks.saturating_sub(1),
+            "ATOMIC" if is_routine && self.blocks == 0 && self.last_word == "BEGIN" => {
+                (self.blocks, self.inner_begins) = (1, true);
+            }
+            "CASE" if self.blocks > 0 => self.blocks += 1,
+            "END" => self.blocks = self.blocks.saturating_sub(1),
             _ => {}
         }
+        self.last_word.clone_from(&word);
         if self.words.len() < MOST_WORDS {
             self.words.push(word);
+        }
+    }
+
+    /// Notes how a statement in a routine's body begins, if this token begins one.
+    fn begin_inner(&mut self, token: &str) {
+        if std::mem::take(&mut self.inner_begins) {
+            self.inner.push(token.to_owned());
         }
     }
 }

@@ -37,7 +37,8 @@ impl Place {
             pg_path: None,
         };
         let filestore = self.folder.path().join("staging");
-        Target { name: "staging".into(), database, filestore, instance: None, neutralize: None, anonymize: None }
+        let (name, instance, neutralize, anonymize) = ("staging".into(), None, None, None);
+        Target { name, database, filestore, instance, neutralize, anonymize, trusted: false }
     }
 
     async fn look(&self) -> Examined {

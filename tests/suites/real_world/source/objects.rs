@@ -95,7 +95,7 @@ async fn superuser_restores_production_with_all_it_can() {
     let target = Cluster::start();
     target.psql_as(SUPERUSER, SUPERUSER, "ALTER ROLE odoo SUPERUSER; CREATE ROLE reader");
     create_tablespace(&target);
-    lead_elsewhere(&project, &target, TARGET_KEYS);
+    lead_elsewhere(&project, &target, &format!("{TARGET_KEYS}\ntrusted = true"));
     let restored = program.run(["restore", "--to", TARGET, "--json"]).await.expect_code(3).json();
     let warnings = restored["warnings"].as_array().unwrap();
     assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().contains("restored disabled"), "{warnings:#?}");

@@ -169,7 +169,7 @@ async fn database_of_which_cannot_be_told_is_an_error() {
     let told = refusal(&fixture).await;
     assert!(told.starts_with("unable to tell whether the copy is neutralized: there is app.ir_cron"), "{told}");
     let fixture = SmallDatabase::with("CREATE TABLE invoice ()");
-    let facts = OdooFacts { series: "17.0".into(), database_uuid: None, modules: [].into() };
+    let facts = OdooFacts { series: "17.0".into(), ..OdooFacts::default() };
     let error = neutralize(&fixture.endpoint(), &Neutralize::default(), Some(&facts)).await.unwrap_err();
     assert!(matches!(error, NeutralizeError::CouldNotTell(_)), "{error}");
     assert_eq!(fixture.neutralize(&Neutralize::default()).await.unwrap(), None);

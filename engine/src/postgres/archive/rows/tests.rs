@@ -147,7 +147,7 @@ fn what_it_does_not_know_it_says() {
         count([bytes.as_slice()]).unwrap_err()
     };
     assert_eq!(head(17, 4, 1, 0), Misunderstood::Version(1, 17));
-    assert_eq!(head(13, 4, 1, 0), Misunderstood::Version(1, 13));
+    assert_eq!(head(11, 4, 1, 0), Misunderstood::Version(1, 11));
     assert_eq!(head(16, 8, 1, 0), Misunderstood::Sizes(8, 8));
     assert_eq!(head(16, 4, 3, 0), Misunderstood::NoArchive);
     assert_eq!(head(16, 4, 1, 1), Misunderstood::Compressed);

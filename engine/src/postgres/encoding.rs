@@ -1,0 +1,97 @@
+//! The encoding of a dump: that of its database.
+
+/// Encodings in which every byte of ASCII stands for itself alone, so that quotes are where they seem to be: all that a database
+/// can have, and none that only clients can.
+const KNOWN: [&str; 35] = [
+    "UTF8",
+    "SQL_ASCII",
+    "EUC_JP",
+    "EUC_CN",
+    "EUC_KR",
+    "EUC_TW",
+    "EUC_JIS_2004",
+    "MULE_INTERNAL",
+    "LATIN1",
+    "LATIN2",
+    "LATIN3",
+    "LATIN4",
+    "LATIN5",
+    "LATIN6",
+    "LATIN7",
+    "LATIN8",
+    "LATIN9",
+    "LATIN10",
+    "WIN1250",
+    "WIN1251",
+    "WIN1252",
+    "WIN1253",
+    "WIN1254",
+    "WIN1255",
+    "WIN1256",
+    "WIN1257",
+    "WIN1258",
+    "WIN866",
+    "WIN874",
+    "KOI8R",
+    "KOI8U",
+    "ISO_8859_5",
+    "ISO_8859_6",
+    "ISO_8859_7",
+    "ISO_8859_8",
+];
+
+/// The encoding of a dump's texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Encoding(&'static str);
+
+impl Default for Encoding {
+    fn default() -> Self {
+        Self("UTF8")
+    }
+}
+
+impl Encoding {
+    /// What `SET client_encoding = '…';` says, where it is one that a database can have.
+    pub(super) fn of(statement: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(statement).ok()?.trim();
+        let name = text.strip_prefix("SET client_encoding = '")?.strip_suffix("';")?;
+        KNOWN.into_iter().find(|known| *known == name).map(Self)
+    }
+
+    /// Its name, as the server calls it.
+    pub(super) fn name(self) -> &'static str {
+        self.0
+    }
+
+    /// The option of `COPY` for rows in it; `None` where they need none.
+    pub(super) fn copy_option(self) -> Option<String> {
+        (self != Self::default()).then(|| format!("ENCODING '{}'", self.0))
+    }
+
+    /// A name or a statement as text; `None` where that cannot be said. Nearly all are in ASCII, whatever the encoding is.
+    pub(super) fn decode(self, bytes: &[u8]) -> Option<String> {
+        match self.0 {
+            "LATIN1" => Some(bytes.iter().copied().map(char::from).collect()),
+            "UTF8" | "SQL_ASCII" => std::str::from_utf8(bytes).ok().map(str::to_owned),
+            _ => bytes.is_ascii().then(|| bytes.iter().copied().map(char::from).collect()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Encoding;
+
+    #[test]
+    fn names_are_read_in_the_dumps_encoding() {
+        let of = |name: &str| Encoding::of(format!("SET client_encoding = '{name}';\n").as_bytes());
+        assert_eq!(of("UTF8"), Some(Encoding::default()));
+        assert_eq!(of("SJIS"), None, "a quote may be half a character");
+        let decode = |name, bytes: &[u8]| of(name).unwrap().decode(bytes);
+        assert_eq!(decode("LATIN1", b"caf\xe9").as_deref(), Some("café"));
+        assert_eq!(decode("SQL_ASCII", "café".as_bytes()).as_deref(), Some("café"));
+        assert_eq!(decode("SQL_ASCII", b"caf\xe9"), None);
+        assert_eq!(decode("EUC_JP", b"table").as_deref(), Some("table"));
+        assert_eq!(decode("EUC_JP", b"\xa4\xa2"), None);
+    }
+}

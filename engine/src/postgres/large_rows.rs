@@ -1,0 +1,64 @@
+//! Rows that are larger than PostgreSQL can write out.
+
+use super::load::table_of_copy;
+use super::{PostgresError, Session, quote};
+
+/// A row becomes one text, of less than a gibibyte, and a byte of `bytea` two of it. From half of that on, rows are suspected.
+const SUSPECT: i64 = 512 * 1024 * 1024;
+
+/// Numbers below are types of the server's own.
+const FIRST_OF_USERS: u32 = 16_384;
+
+/// Where pg_dump failed with a table's rows, says which of them are too large, by their keys; `None` where none is, or it is not known
+/// which table it was. The sizes are read in the session's transaction, and not the values.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub async fn too_large_rows(session: &Session, failed: &PostgresError) -> Result<Option<PostgresError>, PostgresError> {
+    let PostgresError::Failed { stderr, .. } = failed else { return Ok(None) };
+    let Some(name) = stderr.find("COPY ").and_then(|at| table_of_copy(&stderr.as_bytes()[at..])) else {
+        return Ok(None);
+    };
+    let reading = || session.failed("look for rows that are too large");
+    let Ok(name) = std::str::from_utf8(name) else { return Ok(None) };
+    let query = "SELECT n.nspname::text, c.relname::text, a.attname::text, a.atttypid,
+            EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid OPERATOR(pg_catalog.=) c.oid AND i.indisprimary
+                    AND a.attnum OPERATOR(pg_catalog.=) ANY (i.indkey))
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+        JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) c.oid
+        WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::text)::oid AND c.relkind OPERATOR(pg_catalog.=) 'r'
+              AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped ORDER BY a.attnum";
+    let columns = session.query(query, &[&name]).await.map_err(reading())?;
+    let Some(first) = columns.first() else { return Ok(None) };
+    let (schema, table): (String, String) = (first.get(0), first.get(1));
+    let (mut sizes, mut key) = (Vec::new(), Vec::new());
+    for column in &columns {
+        let (name, kind): (String, u32) = (column.get(2), column.get(3));
+        let sql = quote(&name);
+        let size = match kind {
+            17 => format!("pg_catalog.octet_length({sql})::bigint * 2"),
+            25 | 1043 => format!("pg_catalog.octet_length({sql}::text)::bigint"),
+            _ => format!("pg_catalog.pg_column_size({sql})::bigint"),
+        };
+        sizes.push(format!("coalesce({size}, 0)"));
+        if column.get(4) && kind < FIRST_OF_USERS {
+            key.push(format!("'{} = ' || coalesce({sql}::text, 'NULL')", name.replace('\'', "''")));
+        }
+    }
+    let key = if key.is_empty() { "'ctid = ' || ctid::text".to_owned() } else { key.join(" || ', ' || ") };
+    let query = format!(
+        "SELECT {key}, size FROM (SELECT *, ctid, {} AS size FROM ONLY {}.{}) AS sized
+         WHERE size OPERATOR(pg_catalog.>=) {SUSPECT}::bigint ORDER BY size DESC LIMIT 3",
+        sizes.join(" + "),
+        quote(&schema),
+        quote(&table)
+    );
+    let rows = session.query(&query, &[]).await.map_err(reading())?;
+    let row = |row: &tokio_postgres::Row| {
+        let (key, size): (String, i64) = (row.get(0), row.get(1));
+        format!("{key} ({} MiB)", size / 1024 / 1024)
+    };
+    let rows: Vec<String> = rows.iter().map(row).collect();
+    let rows = rows.join("; ").escape_debug().to_string();
+    Ok((!rows.is_empty()).then(|| PostgresError::LargeRows { table: format!("{schema}.{table}"), rows }))
+}

@@ -1,0 +1,19 @@
+//! Whether the role could do more than whoever can write to the repository may be trusted with.
+
+use super::super::obstacle::{Examined, Obstacle};
+use crate::config::Target;
+use crate::postgres::{PostgresError, Session, is_powerful};
+
+/// A dump runs code while it is restored. A role that may run programs on its server, or read its files, lends that to the code.
+pub(super) async fn look(target: &Target, server: &Session, found: &mut Examined) -> Result<(), PostgresError> {
+    if target.trusted || !is_powerful(server).await? {
+        return Ok(());
+    }
+    let role = &server.endpoint().user;
+    let message = format!(
+        "the role {role:?} may run programs or read files on its server, and so might whoever can write to the repository"
+    );
+    let hint = "set `user` to a role that is no superuser, or, if you trust whoever can write to the repository, add --trusted, or set `trusted = true` for the daemon";
+    found.obstacles.push(Obstacle::new("trust", message, hint));
+    Ok(())
+}
