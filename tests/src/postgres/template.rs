@@ -11,6 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::server::{as_server_user, give_to_server_user};
 use super::{Binaries, PASSWORD, SUPERUSER, run};
 
+/// Smaller than usual: a segment of the log is copied, and written again when the identifier changes.
+const LOG_SEGMENT_MB: u32 = 4;
+
 /// Fills `data` with a fresh cluster. `password` is the superuser's; without one everyone is trusted.
 pub(super) fn fresh_cluster(binaries: &Binaries, data: &Path, password: Option<&str>) {
     match password {
@@ -42,7 +45,7 @@ fn template(binaries: &Binaries, password: Option<&str>) -> io::Result<PathBuf> 
     let version = Command::new(binaries.program("postgres")).arg("--version").output()?.stdout;
     let version: String = version.iter().map(|byte| char::from(*byte)).filter(char::is_ascii_alphanumeric).collect();
     let kind = if password.is_some() { "password" } else { "trust" };
-    let template = root.join(format!("{version}-{kind}"));
+    let template = root.join(format!("{version}-{kind}-{LOG_SEGMENT_MB}"));
     if template.join("PG_VERSION").exists() {
         return Ok(template);
     }
@@ -66,6 +69,7 @@ fn initdb(binaries: &Binaries, data: &Path, password: Option<&str>) {
     let mut initdb = as_server_user(&binaries.program("initdb"));
     // The locale that exists everywhere. --no-sync: nothing here outlives the test.
     initdb.arg("-D").arg(data).args(["--no-sync", "--encoding=UTF8", "--locale=C", "-U", SUPERUSER]);
+    initdb.arg(format!("--wal-segsize={LOG_SEGMENT_MB}"));
     if let Some(password) = password {
         fs::write(&password_file, password).expect("password file");
         initdb.args(["--auth=scram-sha-256", "--pwfile"]).arg(&password_file);
