@@ -24,7 +24,7 @@ pub(in crate::config) const DATABASE: &[Key] = &[
         name: "host",
         kind: "string",
         default: "`db_host`; else `$PGHOST`; else the local socket",
-        about: "Host name or address of PostgreSQL, or the folder of its socket where it begins with `/`",
+        about: "Host name or address of PostgreSQL, or the folder of its socket where it begins with `/`; one server, not a list",
         example: "\"db.example.com\"",
         also: &["db_host", "hostname", "server", "socket"],
     },
