@@ -45,7 +45,7 @@ async fn a_backup_is_restored_to_a_target_and_to_nothing_else() {
     let neutral = "SELECT value FROM ir_config_parameter WHERE key = 'database.is_neutralized'";
     assert_eq!(service.project.cluster().execute(TARGET, neutral).trim(), "true");
     let log = restore(json!({ "instance": INSTANCE, "backup": backup })).await;
-    assert!(log.contains("odoo-backup restore --undo --to staging"), "{log}");
+    assert!(log.contains("odoo-backup.toml restore --undo --to staging"), "{log}");
 
     let runs = document.ask(&client, "GET", "/api/v1/runs", &[], None).await;
     assert_eq!(runs["runs"].as_array().unwrap().len(), 2);
