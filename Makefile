@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# Many tests wait: for a server to start, for a lock, for a time limit.
+TEST_THREADS ?= $(shell echo $$(( 2 * $$(nproc) )))
 .PHONY: help build test majors demo soak fuzz bench bench-daemon lint deny tools
 
 help: ## Say what there is to make
@@ -14,9 +16,9 @@ build: ## Build the program: target/release/odoo-backup
 test: tools lint deny ## Run every check and every test, installing what they need
 	cargo test --locked --workspace --doc
 	if cargo nextest --version >/dev/null 2>&1; then \
-	    cargo nextest run --locked --workspace; \
+	    tests/in-memory cargo nextest run --locked --workspace --test-threads $(TEST_THREADS); \
 	else \
-	    cargo test --locked --workspace --all-targets; \
+	    tests/in-memory cargo test --locked --workspace --all-targets; \
 	fi
 
 majors: tools ## Go from each major version of PostgreSQL to others, installing 14 to 18 into .tools

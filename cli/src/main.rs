@@ -9,6 +9,7 @@ mod progress;
 mod table;
 
 use std::io::IsTerminal;
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -24,6 +25,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 
 fn main() -> ExitCode {
+    spare_address_space();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return output::usage(error),
@@ -40,6 +42,23 @@ fn main() -> ExitCode {
     // Whatever still runs on a thread belongs to nobody any more.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// Starts the program again with few arenas where its address space is limited (`ulimit -v`, systemd's `LimitAS`).
+///
+/// glibc reserves 64 MiB of address space for the allocations of each thread, up to eight times the number of processors. The
+/// program has dozens of threads; under a limit of 1 GiB the reservations alone would use it up.
+fn spare_address_space() {
+    const ARENAS: &str = "MALLOC_ARENA_MAX";
+    const AMPLE: u64 = 8 << 30;
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    if limit.is_some_and(|limit| limit < AMPLE)
+        && std::env::var_os(ARENAS).is_none()
+        && let Ok(program) = std::env::current_exe()
+    {
+        // It returns only where it fails, and then the program runs as it is.
+        let _ = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(ARENAS, "2").exec();
+    }
 }
 
 /// Logs to stderr what `filter` lets through; what a daemon's runs say goes to `logs` as well.

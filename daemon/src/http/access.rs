@@ -66,11 +66,10 @@ impl Api {
 
 /// Lets only those pass who may ask for everything.
 pub(super) async fn require_token(State(api): State<Api>, who: Who, request: Request, next: Next) -> Response {
-    if api.admits(request.headers(), who) {
-        return next.run(request).await;
-    }
-    match api.access.bearers.pause(who.0, api.handle.now()).filter(|_| bearer(request.headers()).is_some()) {
+    let pause = api.access.bearers.pause(who.0, api.handle.now());
+    match pause.filter(|_| bearer(request.headers()).is_some()) {
         Some(pause) => too_many(pause),
+        None if api.admits(request.headers(), who) => next.run(request).await,
         None => Problem::unauthorized().into_response(),
     }
 }

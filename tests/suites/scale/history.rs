@@ -11,7 +11,8 @@ use jiff::{Timestamp, ToSpan};
 
 /// How many volumes a backup stands on, at most.
 const VOLUMES: usize = 12;
-const PAYLOAD: &[u8] = b"what nobody reads";
+/// As long as the line of a file in a list is, at least.
+const PAYLOAD: &[u8] = &[b'.'; 200];
 
 /// So many backups of so many instances, a day between them.
 #[derive(Debug, Clone, Copy)]

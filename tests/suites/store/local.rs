@@ -217,7 +217,7 @@ async fn a_read_only_disk_is_denied() {
     let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(disk.0.path()).status().unwrap();
     assert!(remounted.success());
     let denied = store.put(&key("object"), body("x"), Mode::Replace).await.unwrap_err();
-    assert!(matches!(*denied.kind, StoreErrorKind::Denied(_)), "{denied}");
+    assert!(matches!(*denied.kind, StoreErrorKind::ReadOnly(_)), "{denied}");
 }
 
 #[tokio::test]

@@ -476,7 +476,7 @@ fn a_file_that_cannot_be_read() {
     );
     assert_eq!(
         message("folder.toml"),
-        "unable to read the configuration file DIR/folder.toml: Is a directory (os error 21)"
+        "unable to read the configuration file DIR/folder.toml: is a directory"
     );
     assert_eq!(
         message("latin1.toml"),

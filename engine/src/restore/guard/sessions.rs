@@ -14,7 +14,8 @@ pub(in super::super) async fn of_others(
     database: &str,
     wait: Option<Duration>,
 ) -> Result<Option<Obstacle>, PostgresError> {
-    let sessions = postgres::foreign_sessions(server, database).await?;
+    // One that its client has just closed is listed for a moment more.
+    let sessions = wait_for_end(server, database, Duration::from_secs(2)).await?;
     if sessions.is_empty() {
         return Ok(None);
     }
