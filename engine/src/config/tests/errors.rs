@@ -474,10 +474,7 @@ fn a_file_that_cannot_be_read() {
         message("absent.toml"),
         "unable to read the configuration file DIR/absent.toml: No such file or directory (os error 2)"
     );
-    assert_eq!(
-        message("folder.toml"),
-        "unable to read the configuration file DIR/folder.toml: is a directory"
-    );
+    assert_eq!(message("folder.toml"), "unable to read the configuration file DIR/folder.toml: is a directory");
     assert_eq!(
         message("latin1.toml"),
         "unable to read the configuration file DIR/latin1.toml: stream did not contain valid UTF-8"
