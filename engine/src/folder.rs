@@ -34,7 +34,7 @@ pub(crate) fn sync(folder: &Path) -> io::Result<()> {
 /// Makes a file's content, or a folder's entries, survive a loss of power.
 ///
 /// # Errors
-/// As [`sync`]
+/// As `sync`
 pub fn flush(file: &File, path: &Path) -> io::Result<()> {
     match file.sync_all() {
         Err(error) if is_unsupported(&error) => {

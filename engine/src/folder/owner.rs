@@ -50,10 +50,10 @@ pub fn inherit_path(path: &Path) -> io::Result<()> {
     inherit(&made, folder.unwrap_or(Path::new(".")))
 }
 
-/// As [`make`], and makes those above it that are missing, too.
+/// As `make`, and makes those above it that are missing, too.
 ///
 /// # Errors
-/// As [`make`]
+/// As `make`
 pub fn make_all(folder: &Path, mode: u32) -> io::Result<()> {
     match make(folder, mode) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match folder.parent() {

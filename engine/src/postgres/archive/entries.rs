@@ -23,7 +23,7 @@ pub struct ArchiveEntry {
     pub name: String,
     /// The tablespace that it was in; empty where that is the database's own.
     pub tablespace: String,
-    /// The statement that makes it, where it is of [`ArchiveEntry::DEFINED`]; else empty.
+    /// The statement that makes it, where it is of `ArchiveEntry::DEFINED`; else empty.
     pub definition: String,
     /// Numbers of the entries that it depends on.
     pub depends: Vec<i64>,
