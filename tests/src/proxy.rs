@@ -193,7 +193,9 @@ impl State {
         let mut ready = bytes.len();
         for key in &self.hidden {
             let found: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(key)).collect();
-            found.into_iter().for_each(|at| bytes[at] = b'_');
+            // The object's own name, so that it lies in the same folder.
+            let name = key[..key.len() - b"</Key>".len()].iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+            found.into_iter().for_each(|at| bytes[at + name] = b'_');
             let begun = (1..key.len()).rev().find(|length| bytes.ends_with(&key[..*length]));
             ready = ready.min(bytes.len() - begun.unwrap_or(0));
         }
