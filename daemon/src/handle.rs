@@ -224,7 +224,7 @@ impl Handle {
         journal.runs().rev().filter(wanted).take(filter.limit.unwrap_or(usize::MAX)).cloned().collect()
     }
 
-    /// Why the daemon's state is not on the disk, where that is so; looked at anew. What runs goes on all the same.
+    /// Looks again and returns why the daemon's state is not on the disk; `None` where it is. Runs continue either way.
     pub async fn state_trouble(&self) -> Option<Explanation> {
         let looked = self.0.write(|journal| {
             journal.settle();

@@ -27,7 +27,7 @@ pub(super) struct Wanted<'a> {
     pub(super) to: Option<&'a str>,
     /// `None`: the number of processors, within limits.
     pub(super) jobs: Option<u32>,
-    /// Whether whoever can write to the repository is trusted with the server.
+    /// Whether those who can write to the repository are trusted with the server.
     pub(super) trusted: bool,
     /// How much is read to verify the copy; `None`: what the configuration says.
     pub(super) depth: Option<Depth>,

@@ -46,7 +46,7 @@ pub(super) struct Wanted<'a> {
     pub(super) report: Option<&'a Path>,
     /// How long the end of sessions is waited for that the role may not end.
     pub(super) wait: Option<Duration>,
-    /// Whether whoever can write to the repository is trusted with the target's server.
+    /// Whether those who can write to the repository are trusted with the target's server.
     pub(super) trusted: bool,
     /// Whether what cannot be made after the rows is left out.
     pub(super) skip_failed_post_data: bool,

@@ -2,7 +2,7 @@
 //!
 //! A connection either waits for its client, to send a request or the rest of one, or it is busy with an answer. When there are as
 //! many as there may be, the one that has waited for the longest gives way to a new one, unless its wait has only begun: clients that
-//! are slow on purpose keep nobody else out.
+//! are slow on purpose do not block others.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

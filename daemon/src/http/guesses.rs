@@ -39,7 +39,7 @@ impl Guesses {
     pub(super) fn pause(&self, who: IpAddr, now: Timestamp) -> Option<SignedDuration> {
         let count = *self.lock().get(&who)?;
         let left = WINDOW.saturating_sub(now.duration_since(count.since));
-        // A clock that was set back must lock nobody out for longer.
+        // A clock that was set back must not lock an address out for longer.
         Some(left.min(WINDOW)).filter(|left| count.wrong >= self.most && left.is_positive())
     }
 
