@@ -1,62 +1,25 @@
-//! The state that all of the daemon shares, and what it can be asked and told.
+//! What the daemon can be asked and told.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use engine::config::{Config, ConfigError, ConfigFile};
 use engine::error::{Explanation, explain};
 use engine::repository::{Repository, RepositoryError};
 use jiff::Timestamp;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::agenda::{Entry, Job, entries};
+use crate::agenda::Job;
 use crate::clock::{Clock, SystemClock};
 use crate::journal::{Journal, JournalError, RunId, RunRecord, Trigger};
-use crate::log::LogLine;
-use crate::notify::Standing;
-use crate::permits::Permits;
-use crate::run::Live;
-use crate::view::{Event, InstanceView, LiveRun, instances};
+use crate::live::Live;
+use crate::shared::{Settings, Shared};
+use crate::view::{Event, InstanceView, LiveRun, LogLine, Standing, instances};
 use crate::work::{Connection, Engine, Order, Worker};
-
-/// Events that a subscriber may lag behind.
-const EVENTS: usize = 1024;
 
 /// A running daemon. Clones are the same one. Everything that serves or watches goes by this alone.
 #[derive(Clone)]
 pub struct Handle(pub(crate) Arc<Shared>);
-
-/// What a [`Handle`] stands for.
-pub(crate) struct Shared {
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) worker: Arc<dyn Worker>,
-    pub(crate) permits: Permits,
-    /// Woken when what is due may have changed.
-    pub(crate) changed: Notify,
-    /// Cancelled when the daemon is to end: nothing new begins.
-    pub(crate) stopping: CancellationToken,
-    pub(crate) tasks: TaskTracker,
-    connection: Arc<Connection>,
-    settings: Mutex<Settings>,
-    journal: Arc<Mutex<Journal>>,
-    state_dir: PathBuf,
-    live: Mutex<BTreeMap<RunId, Arc<Live>>>,
-    /// One at a time takes the place of a job of an instance.
-    starting: tokio::sync::Mutex<()>,
-    events: broadcast::Sender<Event>,
-    began_at: Timestamp,
-    notifiers: Mutex<Vec<Standing>>,
-}
-
-/// What follows from the configuration.
-#[derive(Clone)]
-struct Settings {
-    config: Arc<Config>,
-    agenda: Arc<BTreeMap<(String, Job), Entry>>,
-}
 
 /// Why a daemon cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -132,29 +95,12 @@ impl Handle {
         connection: Arc<Connection>,
     ) -> Result<Self, OpenError> {
         let state_dir = config.daemon.state_dir.clone().ok_or(OpenError::NoStateDir)?;
-        let began_at = clock.now();
-        let journal = Journal::open(&state_dir, began_at)?;
+        let journal = Journal::open(&state_dir, clock.now())?;
         if let [first, ..] = journal.damaged_lines() {
             let count = journal.damaged_lines().len();
             tracing::warn!(first, count, folder = %state_dir.display(), "lines of the journal could not be read");
         }
-        Ok(Self(Arc::new(Shared {
-            clock,
-            worker,
-            permits: Permits::new(config.daemon.max_concurrent),
-            changed: Notify::new(),
-            stopping: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-            connection,
-            settings: Mutex::new(Settings::new(config)),
-            journal: Arc::new(Mutex::new(journal)),
-            state_dir,
-            live: Mutex::default(),
-            starting: tokio::sync::Mutex::default(),
-            events: broadcast::channel(EVENTS).0,
-            began_at,
-            notifiers: Mutex::default(),
-        })))
+        Ok(Self(Arc::new(Shared::new(config, clock, worker, connection, state_dir, journal))))
     }
 
     /// The configuration that holds now.
@@ -195,7 +141,7 @@ impl Handle {
 
     /// Who is told what becomes of the backups, and how that fares.
     pub fn notifiers(&self) -> Vec<Standing> {
-        self.0.notifiers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.notifiers()
     }
 
     /// The runs that have not ended, oldest first.
@@ -325,73 +271,5 @@ impl Handle {
     /// Cancelled when the daemon is about to end: what serves stops taking anything new then.
     pub fn stopping(&self) -> &CancellationToken {
         &self.0.stopping
-    }
-}
-
-impl Shared {
-    fn settings(&self) -> Settings {
-        self.lock_settings().clone()
-    }
-
-    fn lock_settings(&self) -> MutexGuard<'_, Settings> {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn config(&self) -> Arc<Config> {
-        self.settings().config
-    }
-
-    pub(crate) fn agenda(&self) -> Arc<BTreeMap<(String, Job), Entry>> {
-        self.settings().agenda
-    }
-
-    pub(crate) fn set_notifiers(&self, notifiers: Vec<Standing>) {
-        *self.notifiers.lock().unwrap_or_else(PoisonError::into_inner) = notifiers;
-    }
-
-    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn live(&self) -> MutexGuard<'_, BTreeMap<RunId, Arc<Live>>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Writes to the journal on a thread: each line waits for the disk.
-    ///
-    /// # Errors
-    /// A fault of this program on that thread
-    pub(crate) async fn write<T: Send + 'static>(
-        &self,
-        write: impl FnOnce(&mut Journal) -> T + Send + 'static,
-    ) -> Result<T, JournalError> {
-        let journal = self.journal.clone();
-        let written =
-            tokio::task::spawn_blocking(move || write(&mut journal.lock().unwrap_or_else(PoisonError::into_inner)));
-        let path = || self.state_dir.join("journal.jsonl");
-        written.await.map_err(|error| JournalError::Io { action: "write", path: path(), source: error.into() })
-    }
-
-    /// Tells whoever listens.
-    pub(crate) fn tell(&self, event: Event) {
-        // Nobody need listen.
-        let _ = self.events.send(event);
-    }
-
-    pub(crate) fn has_listeners(&self) -> bool {
-        self.events.receiver_count() > 0
-    }
-
-    /// The run has ended: its job can begin again.
-    pub(crate) fn gone(&self, id: RunId) {
-        self.live().remove(&id);
-        self.changed.notify_one();
-    }
-}
-
-impl Settings {
-    fn new(config: Config) -> Self {
-        let agenda = entries(&config);
-        Self { config: Arc::new(config), agenda: Arc::new(agenda) }
     }
 }

@@ -1,8 +1,9 @@
 //! The daemon: what runs the schedules, and what others are told of it.
 //!
-//! The [`agenda`] says what is due and the [`journal`] what ran; both are without a clock and without tasks. The
-//! [`Handle`] is what everything else stands on, inside of this crate and outside: it shows instances, runs and events, and takes orders.
-//! A run's life is in `run`, what it does in [`work`], the loop that begins what is due in `scheduler`.
+//! The [`agenda`] says what is due and the [`journal`] what ran; both are without a clock and without tasks. The [`Handle`] is what
+//! everything above it uses, in this crate and outside: it shows instances, runs and events ([`view`]), and takes orders. The state
+//! that all of it shares is in `shared`. A run's life is in `run`, what it does in [`work`], the loop that begins what is due in
+//! `scheduler`.
 
 pub mod agenda;
 pub mod clock;
@@ -10,6 +11,7 @@ mod failure;
 mod handle;
 mod http;
 pub mod journal;
+mod live;
 pub mod log;
 pub mod notify;
 mod permits;
@@ -17,6 +19,7 @@ mod progress;
 mod run;
 mod scheduler;
 mod service;
+mod shared;
 pub mod staleness;
 mod systemd;
 pub mod view;

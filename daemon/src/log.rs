@@ -13,28 +13,26 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use engine::folder::{inherit, make_all};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Span, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::handle::Handle;
-use crate::journal::RunId;
-use crate::view;
+use crate::journal::{RunId, RunRecord};
+use crate::shared::Shared;
+use crate::view::{self, LogLine};
 
-/// Something that a run said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogLine {
-    /// When.
-    pub at: Timestamp,
-    /// `error`, `warn`, `info`
-    pub level: String,
-    /// What, with its fields as `name=value` behind it.
-    pub message: String,
+/// The name and the target of the span around a run, by which its log is known.
+const SPAN: &str = "run";
+const TARGET: &str = "daemon::run";
+
+/// Returns the span around a run: what is logged in it belongs to the run's log.
+pub(crate) fn span(run: &RunRecord) -> Span {
+    let RunRecord { id, instance, job, .. } = run;
+    tracing::info_span!(target: TARGET, SPAN, id = id.number(), instance, %job)
 }
 
 /// Takes the runs' lines out of all that is logged. Clones are the same.
@@ -50,7 +48,7 @@ impl fmt::Debug for RunLogs {
 #[derive(Default)]
 struct Sink {
     /// Nothing is kept before there is a daemon.
-    handle: OnceLock<Handle>,
+    daemon: OnceLock<Arc<Shared>>,
     open: Mutex<HashMap<RunId, File>>,
 }
 
@@ -62,12 +60,12 @@ impl RunLogs {
     }
 
     /// Keeps the lines in the daemon's folder from now on, and removes the logs of runs that the journal has forgotten.
-    pub(crate) fn connect(&self, handle: &Handle) {
-        if let Err(error) = tidy(handle) {
+    pub(crate) fn connect(&self, daemon: &Arc<Shared>) {
+        if let Err(error) = tidy(daemon) {
             tracing::warn!("unable to remove old logs: {error}");
         }
         // Only the first daemon of a process is logged.
-        let _ = self.0.handle.set(handle.clone());
+        let _ = self.0.daemon.set(daemon.clone());
     }
 }
 
@@ -79,14 +77,14 @@ fn path(state_dir: &Path, run: RunId) -> PathBuf {
     folder(state_dir).join(format!("{run}.jsonl"))
 }
 
-fn tidy(handle: &Handle) -> io::Result<()> {
-    let folder = folder(handle.state_dir());
+fn tidy(daemon: &Shared) -> io::Result<()> {
+    let folder = folder(&daemon.state_dir);
     make_all(&folder, 0o700)?;
     for file in std::fs::read_dir(folder)? {
         let file = file?;
         let name = file.file_name();
         let run: Option<RunId> = name.to_str().and_then(|name| name.strip_suffix(".jsonl")?.parse().ok());
-        if run.is_some_and(|run| handle.run(run).is_none()) {
+        if run.is_some_and(|run| daemon.journal().run(run).is_none()) {
             std::fs::remove_file(file.path())?;
         }
     }
@@ -107,12 +105,12 @@ pub fn read(state_dir: &Path, run: RunId) -> io::Result<Vec<LogLine>> {
 
 impl Sink {
     fn take(&self, run: RunId, line: LogLine) {
-        let Some(handle) = self.handle.get() else { return };
+        let Some(daemon) = self.daemon.get() else { return };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let file = match open.get_mut(&run) {
             Some(file) => Some(file),
             None => {
-                let path = path(handle.state_dir(), run);
+                let path = path(&daemon.state_dir, run);
                 let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
                 let file = file.and_then(|file| {
                     inherit(&file, path.parent().unwrap_or(&path))?;
@@ -127,17 +125,17 @@ impl Sink {
             let _ = file.write_all(&bytes);
         }
         drop(open);
-        handle.0.tell(view::Event::Log { run, line });
+        daemon.tell(view::Event::Log { run, line });
     }
 }
 
-/// Looks for the run that an event belongs to: the span of `crate::run` around it.
+/// Looks for the run that an event belongs to: the [`span`] around it.
 struct RunLayer(Arc<Sink>);
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for RunLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let metadata = attributes.metadata();
-        if metadata.name() != "run" || metadata.target() != crate::run::TARGET {
+        if metadata.name() != SPAN || metadata.target() != TARGET {
             return;
         }
         let mut number = RunNumber(None);

@@ -5,6 +5,7 @@
 //! letter may come twice, after a crash, and is not lost. No backup waits for any of it.
 
 mod carrier;
+mod error;
 mod mail;
 mod notice;
 mod standing;
@@ -30,8 +31,8 @@ use crate::handle::Handle;
 use crate::view::Event;
 
 pub use notice::Notice;
-pub use standing::{Standing, standings};
-pub use state::{Health, StateError};
+pub use standing::standings;
+pub use state::StateError;
 pub use trial::{Tried, try_all};
 
 /// Between two looks at how old the backups are, which costs a listing of the repository.

@@ -2,25 +2,20 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use engine::error::Explanation;
 use engine::progress::Progress;
 use engine::run::Run;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::agenda::Job;
 use crate::failure::Failure;
-use crate::handle::Shared;
-use crate::journal::{Outcome, RunId, RunRecord, Trigger};
-use crate::progress::RunProgress;
-use crate::view::{Event, LiveRun, Phase};
+use crate::journal::{Outcome, RunRecord};
+use crate::live::{End, Live};
+use crate::log;
+use crate::shared::Shared;
+use crate::view::{Event, Phase};
 use crate::work::{Order, Work};
-
-/// The target of the span around a run, by which its log is known.
-pub(crate) const TARGET: &str = "daemon::run";
 
 /// The pause before the second attempt; each further one is four times as long, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
@@ -36,109 +31,9 @@ const JOURNAL_PAUSE: Duration = Duration::from_secs(10);
 /// Between two reports of how far a run is.
 const REPORT: Duration = Duration::from_secs(1);
 
-/// A run that has not ended.
-#[derive(Debug)]
-pub(crate) struct Live {
-    record: RunRecord,
-    order: Order,
-    cancel: CancellationToken,
-    progress: Arc<RunProgress>,
-    moment: Mutex<Moment>,
-}
-
-/// What changes while it goes on.
-#[derive(Debug)]
-struct Moment {
-    phase: Phase,
-    attempt: u32,
-    last_failure: Option<Explanation>,
-    /// Somebody wants this run to end, rather than the daemon.
-    cancelled: bool,
-}
-
-impl Live {
-    pub(crate) fn new(record: RunRecord, order: Order) -> Self {
-        Self {
-            record,
-            order,
-            cancel: CancellationToken::new(),
-            progress: Arc::default(),
-            moment: Mutex::new(Moment { phase: Phase::Waiting, attempt: 1, last_failure: None, cancelled: false }),
-        }
-    }
-
-    pub(crate) fn id(&self) -> RunId {
-        self.record.id
-    }
-
-    /// Whether it is this job of this instance.
-    pub(crate) fn is(&self, instance: &str, job: Job) -> bool {
-        self.record.instance == instance && self.record.job == job
-    }
-
-    /// Whether it is a restore into this target.
-    pub(crate) fn restores_to(&self, target: &str) -> bool {
-        self.record.target.as_deref() == Some(target)
-    }
-
-    /// What it does, in words.
-    pub(crate) fn what(&self) -> String {
-        self.record.what()
-    }
-
-    /// Stops it, because somebody wants that.
-    pub(crate) fn cancel(&self) {
-        self.moment().cancelled = true;
-        self.cancel.cancel();
-    }
-
-    /// Stops it, because the daemon ends.
-    pub(crate) fn interrupt(&self) {
-        self.cancel.cancel();
-    }
-
-    /// What a run that was stopped ends as.
-    fn stopped(&self) -> End {
-        if self.moment().cancelled { End::Outcome(Outcome::Cancelled) } else { End::Stopping }
-    }
-
-    pub(crate) fn view(&self) -> LiveRun {
-        let moment = self.moment();
-        LiveRun {
-            record: self.record.clone(),
-            phase: moment.phase,
-            attempt: moment.attempt,
-            last_failure: moment.last_failure.clone(),
-            stopping: self.cancel.is_cancelled(),
-            tasks: self.progress.tasks(),
-        }
-    }
-
-    fn moment(&self) -> MutexGuard<'_, Moment> {
-        self.moment.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The slot that it serves.
-    fn slot(&self) -> Option<jiff::Timestamp> {
-        match self.record.trigger {
-            Trigger::Schedule { slot, .. } => Some(slot),
-            Trigger::Request => None,
-        }
-    }
-}
-
-/// What ends a run.
-enum End {
-    /// It is over.
-    Outcome(Outcome),
-    /// The daemon ends before it: its slot is not served.
-    Stopping,
-}
-
 /// Lives a run from its begin to its end, with what is written down about it.
 pub(crate) async fn live(shared: Arc<Shared>, live: Arc<Live>) {
-    let RunRecord { id, instance, job, .. } = &live.record;
-    let span = tracing::info_span!("run", id = id.number(), instance, %job);
+    let span = log::span(&live.record);
     let ended = {
         let (shared, live, span) = (shared.clone(), live.clone(), span.clone());
         // A task of its own, so that a fault in it ends this run and nothing else.
@@ -146,7 +41,7 @@ pub(crate) async fn live(shared: Arc<Shared>, live: Arc<Live>) {
     };
     let end = ended.unwrap_or_else(|error| {
         let error = Failure::Fault(error.to_string()).explain();
-        End::Outcome(Outcome::Failed { error, attempts: live.moment().attempt })
+        End::Outcome(Outcome::Failed { error, attempts: live.attempt() })
     });
     conclude(&shared, &live, end).instrument(span).await;
     shared.gone(live.id());
@@ -188,11 +83,7 @@ async fn attempts(shared: &Shared, live: &Live) -> End {
         } else {
             return End::Outcome(Outcome::Failed { error, attempts: retried + 1 });
         };
-        {
-            let mut moment = live.moment();
-            moment.attempt = retried + 1;
-            moment.last_failure = Some(error);
-        }
+        live.try_again(retried + 1, error);
         let until = shared.clock.now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
         enter(shared, live, Phase::Pausing { until });
         if let Err(end) = or_stopped(shared, live, tokio::time::sleep(pause)).await {
@@ -202,7 +93,7 @@ async fn attempts(shared: &Shared, live: &Live) -> End {
 }
 
 fn enter(shared: &Shared, live: &Live, phase: Phase) {
-    live.moment().phase = phase;
+    live.enter(phase);
     shared.tell(Event::Progress { run: live.view() });
 }
 

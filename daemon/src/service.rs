@@ -28,7 +28,7 @@ pub enum Signal {
 /// # Errors
 /// [`ListenError`], before anything has begun.
 pub async fn run(handle: Handle, logs: RunLogs, signals: mpsc::Receiver<Signal>) -> Result<(), ListenError> {
-    logs.connect(&handle);
+    logs.connect(&handle.0);
     let server = Server::start(&handle).await?;
     let manager = tokio::spawn(systemd::tell(handle.clone()));
     let settling = tokio::spawn(settle_state(handle.clone()));

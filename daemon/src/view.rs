@@ -7,11 +7,10 @@ use engine::error::Explanation;
 use engine::repository::is_future;
 use engine::schedule::Schedule;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::agenda::{Due, Entry, Job, Slot};
 use crate::journal::{History, Outcome, RunId, RunRecord};
-use crate::log::LogLine;
 use crate::progress::TaskState;
 use crate::staleness::{Since, Staleness, allowed_age};
 
@@ -89,6 +88,59 @@ pub enum Phase {
     },
     /// It has ended, which is being written down.
     Ending,
+}
+
+/// Something that a run said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When.
+    pub at: Timestamp,
+    /// `error`, `warn`, `info`
+    pub level: String,
+    /// What, with its fields as `name=value` behind it.
+    pub message: String,
+}
+
+/// A notifier of the configuration.
+#[derive(Debug, Clone, Serialize)]
+pub struct Standing {
+    /// Its name.
+    pub name: String,
+    /// `webhook`, `ping` or `mail`.
+    pub channel: &'static str,
+    /// Messages that wait for it.
+    pub waiting: usize,
+    /// What is wrong with it, in a sentence.
+    pub problem: Option<String>,
+    /// How it fares.
+    #[serde(flatten)]
+    pub health: Health,
+}
+
+/// How a notifier fares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// When it last took something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_at: Option<Timestamp>,
+    /// Since when it has taken nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Explanation>,
+    /// How often in a row it has taken nothing.
+    #[serde(default)]
+    pub failures: u32,
+    /// Messages that it took, since the state began.
+    #[serde(default)]
+    pub sent: u64,
+    /// Attempts that failed, since the state began.
+    #[serde(default)]
+    pub failed: u64,
+    /// Messages that were given up, since the state began.
+    #[serde(default)]
+    pub given_up: u64,
 }
 
 /// Something that happened. What a slow subscriber misses is told by `RecvError::Lagged`; all of it can be asked for again.

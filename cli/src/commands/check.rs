@@ -9,8 +9,9 @@ use engine::run::Run;
 use engine::text::one_line;
 use serde_json::{Value, json};
 
+use super::chosen::{Chosen, load, only_instance, open, tools};
+use super::failure::Failure;
 use super::missing::by_journal;
-use super::{Chosen, Failure, load, only_instance, open, tools};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, count, plural, time};

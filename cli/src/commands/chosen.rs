@@ -1,12 +1,14 @@
 //! What every command is told in front of its own arguments: the configuration, and with which of its repositories it works.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::Path;
 
-use engine::config::{Config, Instance, MAIN};
+use engine::config::{Config, Instance, MAIN, UnknownName};
+use engine::postgres::Tools;
 use engine::repository::{Repository, RepositoryError};
 
-use super::Failure;
+use super::failure::Failure;
 use crate::output::Output;
 
 /// `--config` and `--repository`.
@@ -77,4 +79,28 @@ pub(super) async fn open(config: &Loaded<'_>) -> Result<Repository, Failure> {
 /// Opens a repository by its name.
 pub(super) async fn open_named(config: &Config, name: &str) -> Result<Result<Repository, RepositoryError>, Failure> {
     Ok(Repository::at(config.repository(name)?).await)
+}
+
+/// The instances of these names, each once and in the order of their names; all where none is given.
+pub(super) fn instances<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a Instance>, UnknownName> {
+    match names {
+        [] => Ok(config.instances.values().collect()),
+        names => {
+            let names: BTreeSet<_> = names.iter().collect();
+            names.into_iter().map(|name| config.instance(name)).collect()
+        }
+    }
+}
+
+/// The instance whose backups are meant where a command names none: the only one, if there is only one.
+pub(super) fn only_instance(config: &Config) -> Option<&str> {
+    let mut names = config.instances.keys();
+    names.next().filter(|_| names.next().is_none()).map(String::as_str)
+}
+
+/// Any pg_restore will do that is new enough: those that an instance's or target's `pg_path` names come first.
+pub(super) fn tools(config: &Config) -> Tools {
+    let databases = config.instances.values().map(|instance| &instance.database);
+    let mut databases = databases.chain(config.targets.values().map(|target| &target.database));
+    Tools::new(databases.find_map(|database| database.pg_path.as_deref()))
 }

@@ -7,8 +7,8 @@ use engine::error::{Error, explain};
 use engine::run::Run;
 use serde_json::{Value, json};
 
-use super::chosen::open_named;
-use super::{Chosen, Failure, load, only_instance, open};
+use super::chosen::{Chosen, load, only_instance, open, open_named};
+use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::{Output, error_document};
 use crate::table::{bytes, plural};

@@ -9,8 +9,8 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::Failure;
 use super::chosen::{Chosen, load};
+use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
 

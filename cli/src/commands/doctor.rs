@@ -7,7 +7,7 @@ use engine::doctor::{Finding, Outcome};
 use engine::text::{lines, one_line};
 use serde_json::json;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
 

@@ -10,11 +10,13 @@ use engine::run::Run;
 use engine::verify::Depth;
 use serde_json::json;
 
+use super::chosen::{Chosen, load, only_instance, open};
+use super::failure::Failure;
 use super::latest::find_of;
+use super::proofs;
 use super::report::{Report, ReportFile};
 use super::restore::{jobs, neutral, warned};
 use super::verification::verified;
-use super::{Chosen, Failure, load, only_instance, open, proofs};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, plural, time};

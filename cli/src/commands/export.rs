@@ -10,8 +10,9 @@ use engine::repository::Repository;
 use engine::run::Run;
 use serde_json::json;
 
+use super::chosen::{Chosen, load, open, tools};
+use super::failure::Failure;
 use super::latest::find;
-use super::{Chosen, Failure, load, open, tools};
 use crate::arguments::ExportFormat;
 use crate::exit::Exit;
 use crate::new_file::NewFile;

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::chosen::{Chosen, load, open};
+use super::failure::Failure;
 use super::latest::find;
-use super::{Chosen, Failure, load, open};
 use crate::exit::Exit;
 use crate::new_file::NewFile;
 use crate::output::Output;

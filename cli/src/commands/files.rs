@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use engine::odoo::Attachment;
 use serde_json::json;
 
+use super::chosen::{Chosen, load, open};
+use super::failure::Failure;
 use super::latest::find;
-use super::{Chosen, Failure, load, open};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, table};

@@ -7,8 +7,9 @@ use engine::error::Error;
 use engine::run::Run;
 use serde_json::json;
 
+use super::chosen::{Chosen, load, only_instance, open};
+use super::failure::Failure;
 use super::prune::{removed_document, removed_text};
-use super::{Chosen, Failure, load, only_instance, open};
 use crate::exit::Exit;
 use crate::output::Output;
 

@@ -5,8 +5,9 @@ use engine::import::{ImportOptions, Imported};
 use engine::run::Run;
 use serde_json::json;
 
+use super::chosen::{Chosen, load, open};
+use super::failure::Failure;
 use super::show::{covers, document};
-use super::{Chosen, Failure, load, open};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, plural, time};

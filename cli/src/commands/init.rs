@@ -15,7 +15,7 @@ use engine::store;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -35,6 +35,14 @@ pub(super) enum InitError {
     },
     #[error("the configuration {} exists already: --odoo-conf and --repository are only for a new one", .0.display())]
     Exists(PathBuf),
+}
+
+impl From<InitError> for Failure {
+    fn from(error: InitError) -> Self {
+        let exit = if matches!(error, InitError::Write { .. }) { Exit::Failed } else { Exit::Usage };
+        let hint = error.hint();
+        Self { error: Box::new(error), exit, hint }
+    }
 }
 
 /// Writes a configuration where there is none, and makes the repository where there is none.

@@ -4,7 +4,7 @@ use engine::config::Config;
 use engine::manifest::Manifest;
 use engine::repository::{Repository, RepositoryError};
 
-use super::only_instance;
+use super::chosen::only_instance;
 use crate::output::Output;
 
 /// The manifest of the backup that `selector` names.

@@ -5,10 +5,11 @@ use engine::manifest::Manifest;
 use engine::repository::{Evidence, Flaw, Listing};
 use serde_json::{Value, json};
 
+use super::chosen::{Chosen, load, open};
+use super::failure::Failure;
 use super::missing::by_journal;
 use super::proofs;
 use super::show::document;
-use super::{Chosen, Failure, load, open};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, count, plural, table, time};

@@ -8,7 +8,7 @@ use clap::CommandFactory;
 use engine::error::Error;
 use serde_json::json;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::output::Output;

@@ -7,6 +7,7 @@ mod daemon;
 mod doctor;
 mod drill;
 mod export;
+mod failure;
 mod fetch;
 mod files;
 mod forget;
@@ -33,94 +34,22 @@ mod status;
 mod unlock;
 mod verification;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ::daemon::journal::JournalError;
 use ::daemon::log::RunLogs;
 use clap::CommandFactory;
-use engine::config::{Config, ConfigError, Instance, UnknownName};
-use engine::error::{Error, explain};
+use engine::error::explain;
 use engine::import::ImportOptions;
-use engine::postgres::Tools;
 use engine::prune::PruneOptions;
-use engine::repository::RepositoryError;
 use engine::run::Run;
-use engine::store::StoreError;
-use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::chosen::{Chosen, load, open};
+use self::chosen::Chosen;
 use self::now::NowOptions;
 use crate::arguments::{Arguments, Command, NotifyCommand};
 use crate::exit::Exit;
-use crate::output::{Output, error_document};
+use crate::output::Output;
 use crate::progress::progress;
-
-/// Why a command ended early, and how the program ends for that.
-struct Failure {
-    error: Box<dyn std::error::Error>,
-    exit: Exit,
-    /// What to do about it, where that is not for the engine to know.
-    hint: Option<String>,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let exit = exit_of(&error);
-        Self { error: Box::new(error), exit, hint: None }
-    }
-}
-
-/// Implements `From` of errors that always end the program in the same way.
-macro_rules! failure {
-    ($($error:ty => $exit:expr),*) => {
-        $(impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                Self { error: Box::new(error), exit: $exit, hint: None }
-            }
-        })*
-    };
-}
-
-failure!(
-    ConfigError => Exit::Usage,
-    UnknownName => Exit::Usage,
-    restore::WrongName => Exit::Usage,
-    RepositoryError => Exit::Failed,
-    StoreError => Exit::Failed
-);
-
-impl From<init::InitError> for Failure {
-    fn from(error: init::InitError) -> Self {
-        let exit = if matches!(error, init::InitError::Write { .. }) { Exit::Failed } else { Exit::Usage };
-        let hint = error.hint();
-        Self { error: Box::new(error), exit, hint }
-    }
-}
-
-impl From<JournalError> for Failure {
-    fn from(error: JournalError) -> Self {
-        let hint = error.hint().map(Into::into);
-        Self { error: Box::new(error), exit: Exit::Failed, hint }
-    }
-}
-
-impl From<::daemon::OpenError> for Failure {
-    fn from(error: ::daemon::OpenError) -> Self {
-        let hint = error.hint();
-        Self { error: Box::new(error), exit: Exit::Failed, hint }
-    }
-}
-
-impl From<::daemon::ListenError> for Failure {
-    fn from(error: ::daemon::ListenError) -> Self {
-        use ::daemon::ListenError::{BadToken, Token};
-        let exit = if matches!(error, Token { .. } | BadToken { .. }) { Exit::Usage } else { Exit::Failed };
-        let hint = error.hint();
-        Self { error: Box::new(error), exit, hint }
-    }
-}
 
 /// Runs a command to its end.
 pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> Exit {
@@ -242,43 +171,4 @@ fn stop_on_signal(run: &Run, output: Output) {
             cancel.cancel();
         }
     });
-}
-
-/// The instances of these names, each once and in the order of their names; all where none is given.
-fn instances<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a Instance>, UnknownName> {
-    match names {
-        [] => Ok(config.instances.values().collect()),
-        names => {
-            let names: BTreeSet<_> = names.iter().collect();
-            names.into_iter().map(|name| config.instance(name)).collect()
-        }
-    }
-}
-
-/// A verb that failed, or was told to stop.
-fn exit_of(error: &Error) -> Exit {
-    if error.is_interruption() { Exit::Interrupted } else { Exit::Failed }
-}
-
-/// Tells at once why one of several instances failed; returns the exit code, and the same for the document at the end.
-fn failed_one(instance: &str, error: &Error, output: Output) -> (Exit, Value) {
-    let exit = exit_of(error);
-    let explanation = explain(error);
-    output.explanation(&explanation);
-    let mut document = error_document(&explanation, exit);
-    document["instance"] = json!(instance);
-    (exit, document)
-}
-
-/// The instance whose backups are meant where a command names none: the only one, if there is only one.
-fn only_instance(config: &Config) -> Option<&str> {
-    let mut names = config.instances.keys();
-    names.next().filter(|_| names.next().is_none()).map(String::as_str)
-}
-
-/// Any pg_restore will do that is new enough: those that an instance's or target's `pg_path` names come first.
-fn tools(config: &Config) -> Tools {
-    let databases = config.instances.values().map(|instance| &instance.database);
-    let mut databases = databases.chain(config.targets.values().map(|target| &target.database));
-    Tools::new(databases.find_map(|database| database.pg_path.as_deref()))
 }

@@ -7,8 +7,8 @@ use engine::error::Error;
 use engine::run::Run;
 use serde_json::json;
 
-use super::Failure;
 use super::chosen::{Chosen, load};
+use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::plural;

@@ -12,8 +12,10 @@ use engine::repository::Repository;
 use engine::run::Run;
 use serde_json::{Value, json};
 
+use super::chosen::{Chosen, instances, load, open};
+use super::failure::{Failure, failed_one};
 use super::show::{covers, document, new_files};
-use super::{Chosen, Failure, copy, failed_one, instances, load, open, prune};
+use super::{copy, prune};
 use crate::exit::Exit;
 use crate::output::{Output, error_document};
 use crate::table::{bytes, plural};

@@ -3,7 +3,8 @@
 use engine::run::Run;
 use serde_json::json;
 
-use super::{Chosen, Failure, load, only_instance, open};
+use super::chosen::{Chosen, load, only_instance, open};
+use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
 

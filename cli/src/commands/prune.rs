@@ -8,8 +8,9 @@ use engine::prune::{Decision, PruneOptions, Pruned, Removed, Verdict};
 use engine::run::Run;
 use serde_json::{Value, json};
 
+use super::chosen::{Chosen, instances, load, open};
+use super::failure::{Failure, failed_one};
 use super::repacked::{repacked_document, repacked_text};
-use super::{Chosen, Failure, failed_one, instances, load, open};
 use crate::exit::Exit;
 use crate::output::{Output, error_document};
 use crate::table::{bytes, length, plural, table, time};

@@ -11,8 +11,8 @@ use engine::run::Run;
 use engine::text::one_line;
 use serde_json::{Value, json};
 
-use super::chosen::{Loaded, open_named};
-use super::{Chosen, Failure, failed_one, load, open, tools};
+use super::chosen::{Chosen, Loaded, load, open, open_named, tools};
+use super::failure::{Failure, failed_one};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::plural;

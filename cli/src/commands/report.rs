@@ -10,7 +10,7 @@ use engine::repository::{ProofName, Timings};
 use engine::verify::{Check, Notes, Outcome, Verification};
 use serde_json::Value;
 
-use super::Failure;
+use super::failure::Failure;
 use super::show::covers;
 use crate::new_file::NewFile;
 use crate::table::{bytes, count, plural, time};

@@ -17,13 +17,13 @@ use engine::run::Run;
 use engine::verify::Depth;
 use serde_json::{Value, json};
 
-pub(super) use self::target::WrongName;
-
 use self::target::find_target;
+use super::chosen::{Chosen, load, only_instance};
+use super::failure::Failure;
+use super::proofs;
 use super::report::{Report, ReportFile};
 use super::sources::{Done, with_first_sound};
 use super::verification::verified;
-use super::{Chosen, Failure, load, only_instance, proofs};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, plural, time};

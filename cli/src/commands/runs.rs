@@ -4,14 +4,14 @@ use std::path::Path;
 
 use daemon::OpenError;
 use daemon::journal::{History, Outcome, RunRecord, Trigger};
-use daemon::log::LogLine;
+use daemon::view::LogLine;
 use engine::config::Config;
 use engine::error::Error;
 use engine::text::one_line;
 use serde_json::json;
 
-use super::Failure;
 use super::chosen::{Chosen, load};
+use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{table, time};

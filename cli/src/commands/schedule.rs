@@ -4,8 +4,8 @@ use daemon::agenda::{Entry, Slot, entries};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Failure;
 use super::chosen::{Chosen, load};
+use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::table;

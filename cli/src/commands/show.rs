@@ -7,8 +7,10 @@ use engine::repository::Pin;
 use engine::text::one_line;
 use serde_json::{Value, json};
 
+use super::chosen::{Chosen, load, open};
+use super::failure::Failure;
 use super::latest::find;
-use super::{Chosen, Failure, load, open, proofs};
+use super::proofs;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, count, plural, table, time};

@@ -6,8 +6,8 @@ use engine::manifest::Manifest;
 use engine::repository::{Repository, RepositoryError};
 use engine::run::Run;
 
-use super::chosen::{Loaded, open_named};
-use super::{Failure, tools};
+use super::chosen::{Loaded, open_named, tools};
+use super::failure::Failure;
 use crate::output::Output;
 
 /// What was done with a backup, and from where.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use daemon::agenda::{Job, entries};
 use daemon::journal::{History, Outcome, RunRecord, is_in_use};
-use daemon::notify::{Standing, standings};
+use daemon::notify::standings;
 use daemon::staleness::Since;
+use daemon::view::Standing;
 use daemon::{InstanceView, JobView};
 use engine::config::Config;
 use engine::error::explain;
@@ -17,8 +18,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-use super::Failure;
 use super::chosen::{Chosen, load};
+use super::failure::Failure;
 use super::runs::{result, state_dir};
 use crate::exit::Exit;
 use crate::output::Output;

@@ -4,7 +4,8 @@ use engine::repository::StoredClaim;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Chosen, Failure, load, open};
+use super::chosen::{Chosen, load, open};
+use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{plural, table};

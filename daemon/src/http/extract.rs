@@ -57,3 +57,14 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
         path.map(|path| Self(path.0)).map_err(|_| Problem::not_found("such thing"))
     }
 }
+
+/// Returns how many items a page has: what was asked for, or `default` where nothing was.
+///
+/// # Errors
+/// [`Problem::invalid`] for none, and for more than `most`.
+pub(super) fn limited(asked: Option<usize>, (default, most): (usize, usize)) -> Result<usize, Problem> {
+    match asked.unwrap_or(default) {
+        limit if (1..=most).contains(&limit) => Ok(limit),
+        _ => Err(Problem::invalid(format!("`limit` must be from 1 to {most}"))),
+    }
+}

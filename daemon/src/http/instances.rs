@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::Api;
 use super::condition::{self, Condition};
-use super::extract::{Path, Query};
+use super::extract::{Path, Query, limited};
 use super::facts::{BackupFacts, DamagedBackup, InstanceFacts, Known, reasons};
 use super::problem::Problem;
 use super::runs::RunView;
@@ -165,14 +165,6 @@ pub(super) async fn backups(
         damaged: facts.damaged.clone(),
         refreshed_at: facts.refreshed_at,
     }))
-}
-
-/// What was asked for, or what holds where nothing was.
-pub(super) fn limited(asked: Option<usize>, (default, most): (usize, usize)) -> Result<usize, Problem> {
-    match asked.unwrap_or(default) {
-        limit if (1..=most).contains(&limit) => Ok(limit),
-        _ => Err(Problem::invalid(format!("`limit` must be from 1 to {most}"))),
-    }
 }
 
 /// What is known of a backup, and its manifest, held against its checksums.

@@ -7,15 +7,13 @@ use engine::error::Explanation;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::extract::{Path, Query};
-use super::instances::limited;
+use super::extract::{Path, Query, limited};
 use super::problem::Problem;
 use crate::agenda::Job;
 use crate::handle::RunFilter;
 use crate::journal::{RunId, RunRecord};
-use crate::log::LogLine;
 use crate::progress::TaskState;
-use crate::view::{LiveRun, Phase};
+use crate::view::{LiveRun, LogLine, Phase};
 
 /// Lines of a log in one answer: the last.
 const LINES: usize = 5000;

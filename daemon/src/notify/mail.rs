@@ -28,7 +28,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::carrier::CarryError;
+use super::error::CarryError;
 use super::notice::Notice;
 
 /// How long one mail may take, from the look-up of the server's name to its last answer. A server may let strangers wait for half a

@@ -3,25 +3,9 @@
 use std::path::Path;
 
 use engine::config::Config;
-use serde::Serialize;
 
-use super::state::{Health, State, StateError};
-
-/// A notifier of the configuration.
-#[derive(Debug, Clone, Serialize)]
-pub struct Standing {
-    /// Its name.
-    pub name: String,
-    /// `webhook`, `ping` or `mail`.
-    pub channel: &'static str,
-    /// Messages that wait for it.
-    pub waiting: usize,
-    /// What is wrong with it, in a sentence.
-    pub problem: Option<String>,
-    /// How it fares.
-    #[serde(flatten)]
-    pub health: Health,
-}
+use super::state::{State, StateError};
+use crate::view::Standing;
 
 /// Every notifier of `config`, by the state that a daemon keeps in this folder; beside that daemon, or without one.
 ///

@@ -5,12 +5,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use engine::error::Explanation;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::notice::Notice;
 use crate::journal::{RunId, RunRecord};
+use crate::view::Health;
 
 /// The file in the state folder.
 const FILE: &str = "notify.json";
@@ -56,32 +56,6 @@ pub(super) struct Letter {
     /// How often it was tried in vain.
     #[serde(default)]
     pub(super) attempts: u32,
-}
-
-/// How a notifier fares.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Health {
-    /// When it last took something.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delivered_at: Option<Timestamp>,
-    /// Since when it has taken nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failing_since: Option<Timestamp>,
-    /// Why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Explanation>,
-    /// How often in a row it has taken nothing.
-    #[serde(default)]
-    pub failures: u32,
-    /// Messages that it took, since the state began.
-    #[serde(default)]
-    pub sent: u64,
-    /// Attempts that failed, since the state began.
-    #[serde(default)]
-    pub failed: u64,
-    /// Messages that were given up, since the state began.
-    #[serde(default)]
-    pub given_up: u64,
 }
 
 /// The file in the state folder cannot be read.

@@ -16,6 +16,7 @@ use crate::clock::PausedClock;
 use crate::failure::Failure;
 use crate::journal::Outcome;
 use crate::scheduler::schedule;
+use crate::view::Health;
 use crate::work::{Work, Worker};
 use engine::config::NotifyConfig;
 

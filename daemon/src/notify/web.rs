@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, http};
 
-use super::carrier::CarryError;
+use super::error::CarryError;
 use super::notice::Notice;
 use super::state::Signal;
 

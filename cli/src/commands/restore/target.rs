@@ -3,15 +3,22 @@
 use engine::config::{Config, Target, UnknownName};
 use engine::restore::Identity;
 
-use super::Failure;
+use super::super::failure::Failure;
+use crate::exit::Exit;
 
 /// What was typed out is not the name of what would be replaced.
 #[derive(Debug, thiserror::Error)]
 #[error("--force-production {typed:?}: the database of {target} is {database:?}")]
-pub(in super::super) struct WrongName {
+pub(super) struct WrongName {
     typed: String,
     target: String,
     database: String,
+}
+
+impl From<WrongName> for Failure {
+    fn from(error: WrongName) -> Self {
+        Self { error: Box::new(error), exit: Exit::Usage, hint: None }
+    }
 }
 
 /// The target, and whether production is meant: by its name, so that it cannot be a slip of the hand. Who types it out may name the

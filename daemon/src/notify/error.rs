@@ -1,0 +1,84 @@
+//! Why a message was not taken.
+
+/// Why a message was not taken. Of a URL no more than the host stands in it, for whoever knows all of it may post there.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CarryError {
+    /// It was reached and said no.
+    #[error("{host} answered with status {status}")]
+    Status {
+        /// The receiver.
+        host: String,
+        /// Its answer.
+        status: u16,
+    },
+    /// It was not reached, or broke off.
+    #[error("unable to tell {host}: {why}")]
+    Web {
+        /// The receiver.
+        host: String,
+        /// Why.
+        why: String,
+    },
+    /// The file with the authorities.
+    #[error("unable to read the authorities in {path}")]
+    RootCert {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server was not reached, or refused the mail.
+    #[error("the mail server {host} did not take the mail")]
+    Smtp {
+        /// The server.
+        host: String,
+        /// What it said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server was reached and took too long.
+    #[error("the mail server {host} did not take the mail within {seconds} seconds")]
+    Slow {
+        /// The server.
+        host: String,
+        /// How long it was given.
+        seconds: u64,
+    },
+    /// The addresses do not make a mail.
+    #[error("unable to write a mail to {to}")]
+    Mail {
+        /// The addresses.
+        to: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The message is for another kind of channel.
+    #[error("a {0} takes no such message")]
+    Misdirected(&'static str),
+    /// A fault of this program.
+    #[error("the delivery broke off by a fault of this program: {0}")]
+    Fault(String),
+}
+
+impl CarryError {
+    /// What the operator can do about it, where that can be said.
+    pub(super) fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Status { status: 401 | 403, .. } => {
+                "see whether the URL and `token` are those that the receiver gave out"
+            }
+            Self::Status { status: 404 | 410, .. } => "see whether the URL is right, and still in use",
+            Self::Status { status: 300..=399, .. } => "write the URL that it redirects to",
+            Self::Status { .. } | Self::Misdirected(_) | Self::Fault(_) => return None,
+            Self::Web { .. } => {
+                "see whether this machine may connect there, directly or by the proxy of its environment"
+            }
+            Self::RootCert { .. } => "set `smtp_root_cert` to a PEM file that the daemon may read",
+            Self::Slow { .. } => "see whether the server is overloaded, or lets this machine wait on purpose",
+            Self::Smtp { .. } => "see `smtp_host`, `smtp_port`, `smtp_tls` and `smtp_user`",
+            Self::Mail { .. } => "see `mail_to` and `mail_from`",
+        })
+    }
+}
