@@ -4,7 +4,6 @@
 //! [`facts`], read after each run and every few minutes.
 
 mod access;
-mod condition;
 mod connections;
 mod events;
 mod extract;

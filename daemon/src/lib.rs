@@ -7,6 +7,7 @@
 
 pub mod agenda;
 pub mod clock;
+pub mod condition;
 mod failure;
 mod handle;
 mod http;

@@ -156,20 +156,20 @@ impl Office {
         let now = self.handle.now();
         // A time that is further away than a look ever is was set by a clock that was wrong.
         // Where nobody is told, runs are heeded all the same: who is named later is not told of all that was before.
-        let newest = if (self.look_at <= now || self.look_at.duration_since(now) > LOOK)
+        let seen = if (self.look_at <= now || self.look_at.duration_since(now) > LOOK)
             && !self.handle.config().notify.is_empty()
         {
             self.look_at = now.saturating_add(LOOK).unwrap_or(Timestamp::MAX);
-            Some(watch::newest_backups(&self.handle).await)
+            Some(watch::look(&self.handle).await)
         } else {
             None
         };
         // The runs first: what ended well is told as such, and not as a backup that somebody made.
-        if std::mem::take(&mut self.news) || newest.is_some() {
+        if std::mem::take(&mut self.news) || seen.is_some() {
             watch::heed_runs(&mut self.state, &self.handle);
         }
-        if let Some(newest) = newest {
-            watch::heed_ages(&mut self.state, &self.handle, &newest);
+        if let Some(seen) = seen {
+            watch::heed_conditions(&mut self.state, &self.handle, &seen);
         }
         self.keep();
         self.hand_out();

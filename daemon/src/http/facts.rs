@@ -8,7 +8,7 @@ use engine::config::{Config, Instance};
 use engine::error::{Error, Explanation, explain};
 use engine::manifest::Brief;
 use engine::prune::{Decision, Plan, Verdict, forecast};
-use engine::repository::{BackupId, Clocks, Evidence, Flaw, Listing, ProofName, ProofOutcome, Repository};
+use engine::repository::{BackupId, Evidence, Flaw, Listing, ProofName, ProofOutcome, Repository};
 use engine::verify::Depth;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,7 +17,8 @@ use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Api;
-use crate::view::Event;
+use crate::condition::{Backups, Condition};
+use crate::view::{Event, InstanceView};
 
 /// How often all of it is read, for what others do to the repository.
 const REFRESH: Duration = Duration::from_mins(5);
@@ -50,6 +51,12 @@ impl Known {
         self.instances.get(name)
     }
 
+    /// Returns how an instance is, by its runs and by what is known here.
+    pub(super) fn condition(&self, view: &InstanceView, now: Timestamp) -> Condition {
+        let shown = self.instance(&view.name).map(|facts| &facts.shown);
+        Condition::of(view, shown, self.error.as_ref(), now)
+    }
+
     pub(super) fn instances(&self) -> impl Iterator<Item = (&str, &InstanceFacts)> {
         self.instances.iter().map(|(name, facts)| (name.as_str(), &**facts))
     }
@@ -68,10 +75,8 @@ pub(super) struct InstanceFacts {
     pub(super) bytes: u64,
     /// What retention says of them.
     pub(super) plan: Result<Plan, Explanation>,
-    /// What is wrong with what the repository shows of them.
-    pub(super) alarms: Vec<String>,
-    /// When that was listed.
-    pub(super) clocks: Clocks,
+    /// What is shown of them as far as the instance's condition goes by it.
+    pub(super) shown: Backups,
 }
 
 /// A backup, as lists show it.
@@ -119,11 +124,6 @@ impl InstanceFacts {
         self.backups.iter().find(|backup| backup.brief.id.as_str() == id)
     }
 
-    /// The newest good backup, as [`Listing::newest_good`] has it.
-    pub(super) fn newest_good(&self) -> Option<&BackupFacts> {
-        self.backups.iter().find(|backup| backup.flaws.is_empty())
-    }
-
     /// The newest backup of which a restored copy was what had been backed up.
     pub(super) fn newest_proven(&self) -> Option<(&BackupFacts, &ProofFacts)> {
         let good = self.backups.iter().filter(|backup| backup.flaws.is_empty());
@@ -140,11 +140,10 @@ impl InstanceFacts {
         };
         let damaged = listing.damaged.iter();
         let damaged = damaged.map(|backup| DamagedBackup { id: backup.id.clone(), error: explain(&backup.error) });
-        let alarms = listing.alarms.iter().map(|alarm| alarm.message.clone()).collect();
+        let shown = Backups::of(&instance.name, &listing).with_plan(plan.as_ref());
         Ok(Self {
             refreshed_at: now,
-            alarms,
-            clocks: listing.clocks,
+            shown,
             damaged: damaged.collect(),
             bytes: listing.bytes,
             backups: backups(listing, plan.as_ref().ok()),

@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Api;
-use super::condition::{self, Condition};
 use super::extract::{Path, Query, limited};
 use super::facts::{BackupFacts, DamagedBackup, InstanceFacts, Known, reasons};
 use super::problem::Problem;
 use super::runs::RunView;
+use crate::condition::{Condition, InstanceState};
 use crate::view::{InstanceView, JobView};
 
 /// Backups of one answer, where nothing is said, and at most.
@@ -57,7 +57,8 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
 #[derive(Serialize)]
 pub(super) struct InstanceDocument {
     name: String,
-    state: condition::State,
+    state: InstanceState,
+    condition: Condition,
     problems: Vec<String>,
     newest_backup: Option<BackupFacts>,
     newest_proof: Option<Value>,
@@ -73,14 +74,15 @@ pub(super) struct InstanceDocument {
 impl InstanceDocument {
     fn new(instance: &Instance, view: InstanceView, known: &Known, now: Timestamp) -> Self {
         let facts = known.instance(&instance.name);
-        let condition = Condition::of(&view, facts.map(AsRef::as_ref), known.error.as_ref(), now);
+        let condition = known.condition(&view, now);
         let newest_proof = facts.and_then(|facts| facts.newest_proven()).map(|(backup, proof)| {
             json!({ "backup": backup.brief.id, "created_at": backup.brief.created_at, "at": proof.at, "depth": proof.depth })
         });
         Self {
             name: view.name,
-            state: condition.state,
-            problems: condition.problems,
+            state: condition.state(),
+            problems: condition.reasons.iter().map(|reason| reason.message.clone()).collect(),
+            condition,
             newest_backup: facts.and_then(|facts| facts.backups.first().cloned()),
             newest_proof,
             backups: facts.map_or(0, |facts| facts.backups.len()),

@@ -20,6 +20,7 @@ use self::text::{Kind, Metric, Text};
 use super::Api;
 use super::facts::{InstanceFacts, Known};
 use crate::agenda::Job;
+use crate::condition::Severity;
 use crate::journal::{Outcome, RunRecord};
 use crate::view::{Event, InstanceView, JobView, Phase};
 
@@ -39,6 +40,8 @@ const DURATION: Metric = gauge(
 );
 const NEXT_RUN: Metric = gauge("odoo_backup_next_run_timestamp_seconds", "When the next scheduled run begins");
 const INTERVAL: Metric = gauge("odoo_backup_schedule_interval_seconds", "The longest time between two scheduled runs");
+const CONDITION: Metric =
+    gauge("odoo_backup_instance_condition", "How an instance is doing: 0 ok, 1 warning, 2 failed");
 const STALE_AFTER: Metric =
     gauge("odoo_backup_stale_after_seconds", "How old an instance's newest good backup may become");
 const RUNNING: Metric = gauge("odoo_backup_running", "Whether a run goes on or waits for its turn");
@@ -112,7 +115,7 @@ const REMOVED: Metric = Metric {
 
 /// All of them, in the order in which they are written.
 #[cfg(test)]
-const ALL: [Metric; 40] = [
+const ALL: [Metric; 41] = [
     BUILD_INFO,
     STARTED,
     NOTIFIER_FAILING,
@@ -123,6 +126,7 @@ const ALL: [Metric; 40] = [
     NEXT_RUN,
     INTERVAL,
     RUNNING,
+    CONDITION,
     STALE_AFTER,
     RUNS,
     REMOVED,
@@ -203,8 +207,9 @@ pub(super) async fn count(api: &Api, ended: &CancellationToken) {
 pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     let mut text = Text::default();
     of_daemon(&api, &mut text);
-    of_jobs(&api, &api.handle.instances(), &mut text);
-    of_repository(&api.facts.known(), &mut text);
+    let (instances, known) = (api.handle.instances(), api.facts.known());
+    of_jobs(&api, &instances, &known, &mut text);
+    of_repository(&known, &mut text);
     ([(header::CONTENT_TYPE, text::CONTENT_TYPE)], text.into_string())
 }
 
@@ -223,7 +228,7 @@ fn of_daemon(api: &Api, text: &mut Text) {
     text.add(&NOTIFICATIONS, outcomes);
 }
 
-fn of_jobs(api: &Api, instances: &[InstanceView], text: &mut Text) {
+fn of_jobs(api: &Api, instances: &[InstanceView], known: &Known, text: &mut Text) {
     let jobs = || instances.iter().flat_map(|instance| instance.jobs.iter().map(|job| (instance.name.as_str(), job)));
     let mut add = |metric: &Metric, value: &dyn Fn(&JobView) -> Option<f64>| {
         text.add(metric, jobs().filter_map(|(name, job)| Some((labels(name, job.job), value(job)?))));
@@ -234,6 +239,16 @@ fn of_jobs(api: &Api, instances: &[InstanceView], text: &mut Text) {
     add(&NEXT_RUN, &|job| job.next.map(|slot| seconds(slot.begins)));
     add(&INTERVAL, &|job| job.interval_seconds.map(|seconds| seconds as f64));
     add(&RUNNING, &|job| Some(flag(job.running.is_some())));
+    let now = api.handle.now();
+    let conditions = instances.iter().map(|view| {
+        let severity = match known.condition(view, now).severity() {
+            Severity::Ok => 0.0,
+            Severity::Warning => 1.0,
+            Severity::Failed => 2.0,
+        };
+        (vec![(INSTANCE, view.name.as_str())], severity)
+    });
+    text.add(&CONDITION, conditions);
     let allowed = instances.iter().filter_map(|instance| Some((instance.name.as_str(), instance.stale_after_seconds?)));
     text.add(&STALE_AFTER, allowed.map(|(name, seconds)| (vec![(INSTANCE, name)], seconds as f64)));
     let counts = api.counters.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -300,8 +315,8 @@ fn of_repository(known: &Known, text: &mut Text) {
     });
     add(&KNOWN_DAMAGED, &|facts| count(facts, &|backup| backup.is_damaged));
     add(&FUTURE, &|facts| count(facts, &|backup| backup.is_future));
-    add(&ALARMS, &|facts| Some(facts.alarms.len() as f64));
-    add(&CLOCK, &|facts| Some(facts.clocks.ahead().as_secs_f64()));
+    add(&ALARMS, &|facts| Some(facts.shown.alarms.len() as f64));
+    add(&CLOCK, &|facts| Some(facts.shown.clocks.ahead().as_secs_f64()));
     add(&PINNED, &|facts| count(facts, &|backup| backup.pinned));
     add(&REMOVABLE, &|facts| count(facts, &|backup| backup.keep == Some(false)));
     add(&HELD, &|facts| {
@@ -309,7 +324,7 @@ fn of_repository(known: &Known, text: &mut Text) {
         Some(flag(is_held || !facts.damaged.is_empty()))
     });
     add(&NEWEST, &|facts| Some(seconds(facts.backups.first()?.brief.created_at)));
-    add(&NEWEST_GOOD, &|facts| Some(seconds(facts.newest_good()?.brief.created_at)));
+    add(&NEWEST_GOOD, &|facts| facts.shown.newest_good.map(seconds));
     add(&NEWEST_PROVEN, &|facts| Some(seconds(facts.newest_proven()?.0.brief.created_at)));
     let took = |facts: &InstanceFacts| {
         let newest = &facts.backups.first()?.brief;

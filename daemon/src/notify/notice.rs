@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::agenda::Job;
 use crate::journal::{Outcome, RunId, RunRecord};
-use crate::staleness::Staleness;
 
 /// Something that happened to an instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,7 +90,7 @@ impl Notice {
     }
 
     /// An instance without a good backup that is young enough.
-    pub(super) fn of_staleness(instance: &str, staleness: &Staleness, at: Timestamp) -> Self {
+    pub(super) fn of_staleness(instance: &str, staleness: &str, at: Timestamp) -> Self {
         Self::plain(vec![Occasion::Stale], instance, at, format!("{instance}: {staleness}"))
     }
 

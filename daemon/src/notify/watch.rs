@@ -3,15 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use engine::config::{Channel, Config};
-use engine::repository::{Flaw, Listing, RepositoryError, is_future};
+use engine::repository::{RepositoryError, is_future};
 use jiff::{SignedDuration, Timestamp};
 
 use super::notice::Notice;
 use super::state::{Heeded, Message, Signal, State};
 use crate::agenda::Job;
+use crate::condition::{Backups, Condition, Kind};
 use crate::handle::Handle;
 use crate::journal::{Outcome, RunRecord};
 use crate::staleness::Since;
+use crate::view::InstanceView;
 
 /// Between two times that it is told that an instance is stale.
 const AGAIN: SignedDuration = SignedDuration::from_hours(24);
@@ -110,61 +112,38 @@ fn tell(state: &mut State, config: &Config, notice: Notice, now: Timestamp) {
     }
 }
 
-/// The moment of each instance's newest good backup. What the repository has is what counts, whoever made it; where it cannot be asked, the
+/// What is known of each instance's backups. What the repository has is what counts, whoever made it; where it cannot be asked, the
 /// journal says what this daemon knows.
-pub(super) async fn newest_backups(handle: &Handle) -> HashMap<String, Seen> {
+pub(super) async fn look(handle: &Handle) -> HashMap<String, Backups> {
     match listed(handle).await {
         Ok(seen) => seen,
         Err(error) => {
             tracing::warn!("unable to see how old the backups are: {}", engine::error::explain(&error));
-            let views = handle.instances().into_iter();
-            let latest = views.filter_map(|view| {
-                let backup = view.jobs.into_iter().find(|job| job.job == Job::Backup)?;
-                let newest = Some(backup.latest_success?.began_at);
-                Some((view.name, Seen { newest, ..Seen::default() }))
-            });
-            latest.collect()
+            let made = |view: InstanceView| {
+                let backup = view.jobs.into_iter().find(|job| job.job == Job::Backup);
+                let newest_good = backup.and_then(|job| job.latest_success).map(|run| run.began_at);
+                (view.name, Backups { newest_good, ..Backups::default() })
+            };
+            handle.instances().into_iter().map(made).collect()
         }
     }
 }
 
-async fn listed(handle: &Handle) -> Result<HashMap<String, Seen>, RepositoryError> {
+async fn listed(handle: &Handle) -> Result<HashMap<String, Backups>, RepositoryError> {
     let (config, repository) = (handle.config(), handle.repository().await?);
     let mut seen = HashMap::new();
     // One after the other: the manifests of one are in memory at a time.
     for name in config.instances.keys() {
-        seen.insert(name.clone(), Seen::of(&repository.list(Some(name)).await?));
+        seen.insert(name.clone(), Backups::of(name, &repository.list(Some(name)).await?));
     }
     Ok(seen)
 }
 
-/// What the repository shows of an instance.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Seen {
-    /// The moment of its newest good backup.
-    pub(super) newest: Option<Timestamp>,
-    /// How far this machine's clock is ahead of the repository's.
-    ahead: SignedDuration,
-    /// What is wrong with its backups, in sentences; what restores have shown is told by the runs that restored.
-    wrong: Vec<String>,
-}
-
-impl Seen {
-    fn of(listing: &Listing) -> Self {
-        let newest = listing.newest_good().into_values().next().map(|backup| backup.created_at);
-        let flaws = listing.backups.iter().flat_map(|backup| {
-            let flaws = listing.flaws(backup).into_iter().filter(|flaw| *flaw != Flaw::Refuted);
-            flaws.map(move |flaw| format!("{}: {flaw}", backup.id))
-        });
-        let alarms = listing.alarms.iter().map(|alarm| alarm.message.clone());
-        let clock = listing.clocks.disagreement();
-        Self { newest, ahead: listing.clocks.ahead(), wrong: alarms.chain(clock).chain(flaws).collect() }
-    }
-}
-
 /// Tells of what is wrong with an instance's backups, once a day while it is.
-fn heed_wrongs(state: &mut State, config: &Config, name: &str, seen: &Seen, now: Timestamp) {
-    let [first, rest @ ..] = seen.wrong.as_slice() else {
+fn heed_wrongs(state: &mut State, config: &Config, name: &str, condition: &Condition, now: Timestamp) {
+    let alarms = condition.reasons.iter().filter(|reason| reason.kind.is_alarm());
+    let alarms: Vec<_> = alarms.map(|reason| reason.message.as_str()).collect();
+    let [first, rest @ ..] = alarms.as_slice() else {
         state.alarmed.remove(name);
         return;
     };
@@ -181,28 +160,28 @@ fn was_lately(told: Timestamp, now: Timestamp) -> bool {
     !is_future(told, now) && now.duration_since(told) < AGAIN
 }
 
-/// Tells of instances that are stale, and of those that are so no longer.
-pub(super) fn heed_ages(state: &mut State, handle: &Handle, seen: &HashMap<String, Seen>) {
+/// Tells of instances that something is wrong with or that are stale, and of those that are stale no longer.
+pub(super) fn heed_conditions(state: &mut State, handle: &Handle, seen: &HashMap<String, Backups>) {
     let (config, now) = (handle.config(), handle.now());
     state.watched.retain(|name, _| config.instances.contains_key(name));
     state.stale.retain(|name, _| config.instances.contains_key(name));
     state.alarmed.retain(|name, _| config.instances.contains_key(name));
-    for (name, seen) in seen.iter().filter(|(name, _)| config.instances.contains_key(*name)) {
-        heed_wrongs(state, &config, name, seen, now);
-    }
-    for view in handle.instances().iter().filter(|view| view.stale_after_seconds.is_some()) {
+    for view in handle.instances() {
         let name = &view.name;
+        let Some(backups) = seen.get(name) else { continue };
+        let condition = Condition::of(&view, Some(backups), None, now);
+        heed_wrongs(state, &config, name, &condition, now);
+        if view.stale_after_seconds.is_none() {
+            continue;
+        }
         // One that was just configured has nothing yet.
         let watched = state.watched.entry(name.clone()).or_insert(now);
         *watched = (*watched).min(now);
         let watched = *watched;
-        let newest = seen.get(name).and_then(|seen| seen.newest);
-        // By the repository's clock where this machine's is wrong.
-        let ahead = seen.get(name).map_or(SignedDuration::ZERO, |seen| seen.ahead);
-        let today = now.checked_sub(ahead).unwrap_or(now);
+        let newest = backups.newest_good;
         let staleness = match newest {
-            Some(newest) => view.staleness(Since::Backup(newest), today),
-            None => view.staleness(Since::Watched(watched), now),
+            Some(_) => condition.message(Kind::Stale).map(ToOwned::to_owned),
+            None => view.staleness(Since::Watched(watched), now).map(|staleness| staleness.to_string()),
         };
         match (staleness, state.stale.get(name).copied()) {
             (Some(_), Some(told)) if was_lately(told, now) => {}

@@ -285,6 +285,7 @@ async fn metrics_are_as_prometheus_wants_them(answer: &Answer, backup: &str) {
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     for expected in [
         "odoo_backup_runs_total{odoo_instance=\"production\",kind=\"backup\",outcome=\"done\"} 1\n",
+        "odoo_backup_instance_condition{odoo_instance=\"production\"} 0\n",
         "odoo_backup_backups{odoo_instance=\"production\"} 1\n",
         "odoo_backup_repository_readable{repository=\"main\"} 1\n",
         "odoo_backup_newest_backup_files_missing{odoo_instance=\"production\"} 0\n",

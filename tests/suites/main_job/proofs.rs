@@ -94,8 +94,12 @@ async fn damage_takes_a_proof_back_until_a_later_copy_is_whole() {
     assert!(program.run(["list"]).await.success().stdout.contains("FAILED 20"));
     let shown = program.run(["show", "latest"]).await.success().stdout;
     assert!(shown.contains("NO: a copy FAILED") && shown.contains("database.dump.zst"), "{shown}");
+    let status = program.run(["status", "--json"]).await.expect_code(1).json();
+    let reasons = status["instances"][0]["condition"]["reasons"].as_array().unwrap();
+    assert!(reasons.iter().any(|reason| reason["reason"] == "backup_refuted"), "{status:#}");
     fs::write(&dump, sound).unwrap();
     program.run(["restore", "--to", "staging"]).await.success();
+    program.run(["status"]).await.success();
     assert_eq!(listed().await["proof"]["outcome"], "passed");
     assert_eq!(proofs(&project, &id).len(), 3);
 }

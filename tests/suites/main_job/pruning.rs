@@ -107,6 +107,8 @@ async fn a_fall_of_the_figures_is_told_and_ends_when_a_person_accepts_it() {
     assert!(held.stderr.contains("production: nothing is removed: "), "{}", held.stderr);
     assert!(held.stderr.contains("`odoo-backup prune production --accept-shrunk`"), "{}", held.stderr);
     assert_eq!(ids(&program).await.len(), all.len() + 1);
+    let status = program.run(["status"]).await.expect_code(3).stdout;
+    assert!(status.contains("warning: production: no backup is removed: "), "{status}");
     program.run(["prune", "--accept-shrunk"]).await.expect_code(2);
     program.run(["prune", "production", "--accept-shrunk"]).await.success();
     assert_eq!(ids(&program).await.len(), 1);

@@ -1,0 +1,95 @@
+//! How an instance is doing: ok, warning or failed, and why.
+//!
+//! [`Kind`] is the one table of what can be wrong and how bad it is. `odoo-backup status`, the dashboard, the API, the metrics and the
+//! notices all go by it. `docs/condition.md` has it in words, and a test compares the two.
+
+mod backups;
+mod reason;
+
+use engine::error::Explanation;
+use jiff::Timestamp;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+pub use self::backups::{Backups, of_repository};
+pub(crate) use self::reason::InstanceState;
+pub use self::reason::{Kind, Reason, Severity};
+use crate::journal::Outcome;
+use crate::view::{InstanceView, JobView};
+
+/// How an instance is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// What is wrong, the worst first; nothing where all is as it should be.
+    pub reasons: Vec<Reason>,
+}
+
+impl Condition {
+    /// Returns how an instance is, by its runs and by what is known of its backups. `unread` says why the repository cannot be read,
+    /// where it cannot.
+    pub fn of(view: &InstanceView, backups: Option<&Backups>, unread: Option<&Explanation>, now: Timestamp) -> Self {
+        let mut reasons: Vec<_> = view.jobs.iter().filter_map(lasting_failure).collect();
+        match (backups, unread) {
+            (None, None) => reasons.push(Reason::new(Kind::RepositoryNotRead, "the repository has not been read yet")),
+            (None, Some(error)) => reasons.push(Reason::new(Kind::RepositoryUnread, error.to_string())),
+            (Some(backups), unread) => {
+                reasons.extend(backups.reasons());
+                reasons.extend(backups.lack(view, now));
+                reasons.extend(backups.warnings());
+                let outdated =
+                    |error| Reason::new(Kind::RepositoryOutdated, format!("the repository cannot be read: {error}"));
+                reasons.extend(unread.map(outdated));
+            }
+        }
+        Self::from(reasons)
+    }
+
+    /// Returns the severity of the worst reason.
+    pub fn severity(&self) -> Severity {
+        self.reasons.iter().map(Reason::severity).max().unwrap_or(Severity::Ok)
+    }
+
+    /// Returns the word of the API.
+    pub(crate) fn state(&self) -> InstanceState {
+        self.reasons.iter().map(|reason| reason.kind.state()).min().unwrap_or(InstanceState::Ok)
+    }
+
+    /// Returns the sentence of a kind that there is at most once.
+    pub(crate) fn message(&self, kind: Kind) -> Option<&str> {
+        self.reasons.iter().find(|reason| reason.kind == kind).map(|reason| reason.message.as_str())
+    }
+}
+
+impl Serialize for Condition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut document = serializer.serialize_struct("Condition", 2)?;
+        document.serialize_field("severity", &self.severity())?;
+        document.serialize_field("reasons", &self.reasons)?;
+        document.end()
+    }
+}
+
+impl From<Vec<Reason>> for Condition {
+    fn from(mut reasons: Vec<Reason>) -> Self {
+        reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.severity()), reason.kind.state()));
+        Self { reasons }
+    }
+}
+
+/// Returns how the job failed, where it did not go well since.
+fn lasting_failure(job: &JobView) -> Option<Reason> {
+    let failure = job.latest_failure.as_ref()?;
+    if job.latest_success.as_ref().is_some_and(|success| success.id > failure.id) {
+        return None;
+    }
+    let run = format!("the latest {} (run {}, {:.0})", job.job, failure.id, failure.began_at);
+    match &failure.outcome {
+        Some(Outcome::Failed { error, .. }) => Some(Reason::new(Kind::RunFailed, format!("{run} failed: {error}"))),
+        // It is caught up.
+        _ if job.running.is_some() => None,
+        _ => Some(Reason::new(Kind::RunLost, format!("{run} broke off: the daemon ended while it ran"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! What the repository shows of an instance, as far as its condition goes by it.
+
+use std::collections::BTreeMap;
+
+use engine::error::{Explanation, explain};
+use engine::prune::Plan;
+use engine::repository::{BackupId, Clocks, Flaw, Listing};
+use engine::store::StoreError;
+use jiff::Timestamp;
+
+use super::reason::{Kind, Reason};
+use crate::agenda::Job;
+use crate::staleness::Since;
+use crate::view::InstanceView;
+
+/// Backups of an instance that are named one by one.
+const NAMED: usize = 3;
+
+/// What the repository shows of an instance's backups.
+#[derive(Debug, Clone, Default)]
+pub struct Backups {
+    /// The newest one that can be read, and its warnings.
+    pub newest: Option<(BackupId, Vec<String>)>,
+    /// The moment that the newest good one shows.
+    pub newest_good: Option<Timestamp>,
+    /// What speaks against backups, newest first.
+    pub flaws: Vec<(BackupId, Flaw)>,
+    /// Why manifests cannot be read.
+    pub unreadable: Vec<Explanation>,
+    /// Folders that cannot be read, and why.
+    pub unreadable_folders: Vec<String>,
+    /// What is wrong with the listing.
+    pub alarms: Vec<String>,
+    /// When it was listed.
+    pub clocks: Clocks,
+    /// Why retention removes nothing, in sentences.
+    pub holds: Vec<String>,
+}
+
+impl Backups {
+    /// Returns what a listing shows of each instance of which it shows anything, whether or not the configuration has it.
+    pub fn by_instance(listing: &Listing) -> BTreeMap<String, Self> {
+        fn entry<'a>(all: &'a mut BTreeMap<String, Backups>, instance: &str) -> &'a mut Backups {
+            all.entry(instance.to_owned()).or_default()
+        }
+        let mut all = BTreeMap::new();
+        for (instance, newest) in listing.newest_good() {
+            entry(&mut all, instance).newest_good = Some(newest.created_at);
+        }
+        for backup in listing.backups.iter().rev() {
+            let own = entry(&mut all, &backup.instance);
+            own.newest.get_or_insert_with(|| (backup.id.clone(), backup.all_warnings()));
+            own.flaws.extend(listing.flaws(backup).into_iter().map(|flaw| (backup.id.clone(), flaw)));
+        }
+        for damaged in &listing.damaged {
+            entry(&mut all, &damaged.instance).unreadable.push(explain(&damaged.error));
+        }
+        for (instance, error) in listing.unreadable.iter().filter_map(|error| Some((instance_of(error)?, error))) {
+            entry(&mut all, instance).unreadable_folders.push(explain(error).with_hint());
+        }
+        for alarm in &listing.alarms {
+            entry(&mut all, &alarm.instance).alarms.push(alarm.message.clone());
+        }
+        all.values_mut().for_each(|own| own.clocks = listing.clocks);
+        all
+    }
+
+    /// Returns what a listing shows of one instance.
+    pub fn of(instance: &str, listing: &Listing) -> Self {
+        let own = Self::by_instance(listing).remove(instance);
+        own.unwrap_or_else(|| Self { clocks: listing.clocks, ..Self::default() })
+    }
+
+    /// Adds what retention says: its plan, or why it cannot make one.
+    pub fn with_plan(mut self, plan: Result<&Plan, &Explanation>) -> Self {
+        self.holds = match plan {
+            Ok(plan) => plan.holds.iter().map(ToString::to_string).collect(),
+            Err(error) => vec![error.to_string()],
+        };
+        self
+    }
+
+    /// Returns what is wrong with the backups that are there.
+    pub fn reasons(&self) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        let mut add = |kind, messages: Vec<String>, others: &str| {
+            let more = messages.len().saturating_sub(NAMED);
+            reasons.extend(messages.into_iter().take(NAMED).map(|message| Reason::new(kind, message)));
+            reasons.extend((more > 0).then(|| Reason::new(kind, format!("{more} more of {others}"))));
+        };
+        add(Kind::Listing, self.alarms.clone(), "what the repository shows cannot be right");
+        add(Kind::Clock, self.clocks.disagreement().into_iter().collect(), "");
+        add(Kind::FolderUnreadable, self.unreadable_folders.clone(), "its folders cannot be read");
+        for kind in [Kind::BackupDamaged, Kind::BackupFuture, Kind::BackupRefuted] {
+            let flaws = self.flaws.iter().filter(|(_, flaw)| kind_of(flaw) == kind);
+            let others = match kind {
+                Kind::BackupDamaged => "its backups are damaged",
+                Kind::BackupFuture => "its backups are dated in the future",
+                _ => "its backups did not restore to what had been backed up",
+            };
+            add(kind, flaws.map(|(id, flaw)| format!("{id}: {flaw}")).collect(), others);
+        }
+        add(
+            Kind::ManifestUnreadable,
+            self.unreadable.iter().map(ToString::to_string).collect(),
+            "its manifests cannot be read",
+        );
+        let holds = self.holds.iter().map(|hold| format!("no backup is removed: {hold}"));
+        reasons.extend(holds.map(|message| Reason::new(Kind::RetentionHeld, message)));
+        reasons
+    }
+
+    /// Returns what the newest backup warned of.
+    pub(super) fn warnings(&self) -> Option<Reason> {
+        let (id, warnings) = self.newest.as_ref().filter(|(_, warnings)| !warnings.is_empty())?;
+        let number = match warnings.len() {
+            1 => "1 warning".to_owned(),
+            several => format!("{several} warnings"),
+        };
+        let text = format!("the newest backup, {id}, was made with {number}: {}", warnings.join("; "));
+        Some(Reason::new(Kind::BackupWarnings, text))
+    }
+
+    /// Returns that there is no good backup, or none that is young enough.
+    pub(super) fn lack(&self, view: &InstanceView, now: Timestamp) -> Option<Reason> {
+        if let Some(newest) = self.newest_good {
+            // By the repository's clock where this machine's is wrong: set back, it would make a backup young again.
+            let now = now.checked_sub(self.clocks.ahead()).unwrap_or(now);
+            let staleness = view.staleness(Since::Backup(newest), now);
+            return staleness.map(|staleness| Reason::new(Kind::Stale, staleness.to_string()));
+        }
+        let is_made = view.jobs.iter().any(|job| job.job == Job::Backup && job.running.is_some());
+        match (is_made, &self.newest) {
+            (true, _) => None,
+            (false, None) => Some(Reason::new(Kind::NoBackup, "there is no backup")),
+            (false, Some(_)) => Some(Reason::new(Kind::NoGoodBackup, "none of its backups is good")),
+        }
+    }
+}
+
+fn kind_of(flaw: &Flaw) -> Kind {
+    match flaw {
+        Flaw::Damaged(_) => Kind::BackupDamaged,
+        Flaw::Future => Kind::BackupFuture,
+        Flaw::Refuted => Kind::BackupRefuted,
+    }
+}
+
+/// Returns the instance in whose folder something cannot be read.
+fn instance_of(error: &StoreError) -> Option<&str> {
+    error.key.as_ref()?.segments().next()
+}
+
+/// Returns what is wrong with the repository as a whole, by a listing of all of it.
+pub fn of_repository(listing: &Listing) -> Vec<Reason> {
+    let clock = listing.clocks.disagreement().map(|message| Reason::new(Kind::Clock, message));
+    let folders = listing.unreadable.iter().filter(|error| instance_of(error).is_none());
+    let folders = folders.map(|error| Reason::new(Kind::FolderUnreadable, explain(error).with_hint()));
+    clock.into_iter().chain(folders).collect()
+}

@@ -1,0 +1,310 @@
+//! What is wrong, how bad that is, and who says so.
+
+use std::collections::BTreeSet;
+
+use engine::repository::{BackupId, Clocks, Damage, Flaw};
+use engine::store::Key;
+use jiff::SignedDuration;
+
+use super::*;
+use crate::agenda::Job;
+use crate::journal::{RunId, RunRecord, Trigger};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn now() -> Timestamp {
+    at("2026-11-02T12:00:00Z")
+}
+
+fn newest() -> BackupId {
+    "20261102T020007Z-3f9a".parse().unwrap()
+}
+
+fn error(message: &str) -> Explanation {
+    Explanation { message: message.to_owned(), causes: Vec::new(), hint: None, obstacles: Vec::new() }
+}
+
+/// What the condition of an instance follows from.
+struct Situation {
+    view: InstanceView,
+    backups: Option<Backups>,
+    unread: Option<Explanation>,
+}
+
+impl Situation {
+    /// An instance of which all is well.
+    fn well() -> Self {
+        let job = |job| JobView {
+            job,
+            schedule: None,
+            timezone: None,
+            next: None,
+            interval_seconds: None,
+            running: None,
+            latest: None,
+            latest_success: None,
+            latest_failure: None,
+        };
+        Self {
+            view: InstanceView {
+                name: "production".to_owned(),
+                stale_after_seconds: Some(36 * 3600),
+                jobs: Job::SCHEDULED.map(job).into(),
+            },
+            backups: Some(Backups {
+                newest: Some((newest(), Vec::new())),
+                newest_good: Some(at("2026-11-02T02:00:07Z")),
+                clocks: Clocks { own: now(), store: Some(now()) },
+                ..Backups::default()
+            }),
+            unread: None,
+        }
+    }
+
+    fn backups(&mut self) -> &mut Backups {
+        self.backups.as_mut().unwrap()
+    }
+
+    /// Says that the latest run of a job ended like this.
+    fn ended(&mut self, job: Job, outcome: Outcome) {
+        let view = self.view.jobs.iter_mut().find(|view| view.job == job).unwrap();
+        view.latest_failure = Some(RunRecord {
+            id: RunId::from(7),
+            instance: "production".to_owned(),
+            job,
+            target: None,
+            trigger: Trigger::Request,
+            began_at: at("2026-11-02T04:00:00Z"),
+            ended_at: Some(at("2026-11-02T04:10:00Z")),
+            outcome: Some(outcome),
+        });
+    }
+
+    fn condition(&self) -> Condition {
+        Condition::of(&self.view, self.backups.as_ref(), self.unread.as_ref(), now())
+    }
+}
+
+fn failed() -> Outcome {
+    Outcome::Failed { error: error("the disk is full"), attempts: 1 }
+}
+
+fn flaw(situation: &mut Situation, flaw: Flaw) {
+    // An older one; the newest is good.
+    situation.backups().flaws.push(("20261101T020007Z-0001".parse().unwrap(), flaw));
+}
+
+use InstanceState::{Empty, Failing, Stale, Unknown, Warning as LookAtIt};
+use Severity::{Failed, Warning};
+
+/// Each reason once, with how bad it is, the word of the API, what makes it, and a part of its sentence. Those without are found by
+/// `status` alone.
+type Row = (Kind, Severity, InstanceState, Option<(fn(&mut Situation), &'static str)>);
+
+fn table() -> [Row; 20] {
+    [
+        (
+            Kind::RepositoryUnread,
+            Failed,
+            Unknown,
+            Some((
+                |it| {
+                    it.backups = None;
+                    it.unread = Some(error("access denied"));
+                },
+                "access denied",
+            )),
+        ),
+        (Kind::RepositoryNotRead, Warning, Unknown, Some((|it| it.backups = None, "not been read yet"))),
+        (
+            Kind::RepositoryOutdated,
+            Failed,
+            Failing,
+            Some((|it| it.unread = Some(error("access denied")), "the repository cannot be read: access denied")),
+        ),
+        (
+            Kind::FolderUnreadable,
+            Failed,
+            Failing,
+            Some((|it| it.backups().unreadable_folders.push("permission denied".into()), "permission denied")),
+        ),
+        (
+            Kind::Clock,
+            Failed,
+            Failing,
+            Some((|it| it.backups().clocks.store = Some(now() - SignedDuration::from_hours(2)), "2h ahead of")),
+        ),
+        (Kind::Listing, Failed, Failing, Some((|it| it.backups().alarms.push("it left out x".into()), "left out x"))),
+        (
+            Kind::ManifestUnreadable,
+            Failed,
+            Failing,
+            Some((|it| it.backups().unreadable.push(error("it is missing")), "it is missing")),
+        ),
+        (
+            Kind::BackupDamaged,
+            Failed,
+            Failing,
+            Some((
+                |it| {
+                    let damage = Damage { key: Key::new("production/x").unwrap(), reason: "it is gone".into() };
+                    flaw(it, Flaw::Damaged(vec![damage]));
+                },
+                "20261101T020007Z-0001: it is known to be damaged: production/x: it is gone",
+            )),
+        ),
+        (Kind::BackupFuture, Failed, Failing, Some((|it| flaw(it, Flaw::Future), "is dated in the future"))),
+        (Kind::BackupRefuted, Failed, Failing, Some((|it| flaw(it, Flaw::Refuted), "was not what had been backed up"))),
+        (Kind::NoBackup, Failed, Empty, Some((|it| *it.backups() = Backups::default(), "there is no backup"))),
+        (
+            Kind::NoGoodBackup,
+            Failed,
+            Empty,
+            Some((|it| it.backups().newest_good = None, "none of its backups is good")),
+        ),
+        (
+            Kind::Stale,
+            Failed,
+            Stale,
+            Some((
+                |it| it.backups().newest_good = Some(at("2026-10-30T02:00:07Z")),
+                "no good backup since 2026-10-30T02:00:07Z",
+            )),
+        ),
+        (
+            Kind::RunFailed,
+            Failed,
+            Failing,
+            Some((
+                |it| it.ended(Job::Drill, failed()),
+                "the latest drill (run 7, 2026-11-02T04:00:00Z) failed: the disk is full",
+            )),
+        ),
+        (
+            Kind::RunLost,
+            Failed,
+            Failing,
+            Some((|it| it.ended(Job::Backup, Outcome::Lost), "broke off: the daemon ended while it ran")),
+        ),
+        (
+            Kind::BackupWarnings,
+            Warning,
+            LookAtIt,
+            Some((
+                |it| it.backups().newest = Some((newest(), vec!["a file is missing".into()])),
+                "the newest backup, 20261102T020007Z-3f9a, was made with 1 warning: a file is missing",
+            )),
+        ),
+        (
+            Kind::RetentionHeld,
+            Warning,
+            LookAtIt,
+            Some((|it| it.backups().holds.push("it is too old".into()), "no backup is removed: it is too old")),
+        ),
+        (Kind::DaemonDown, Warning, LookAtIt, None),
+        (Kind::StateUnreadable, Warning, LookAtIt, None),
+        (Kind::NotifierFailing, Warning, LookAtIt, None),
+    ]
+}
+
+#[test]
+fn each_reason_has_its_severity() {
+    assert_eq!(Situation::well().condition(), Condition::default());
+    let kinds: Vec<_> = table().iter().map(|(kind, ..)| *kind).collect();
+    assert_eq!(kinds, Kind::ALL, "each once");
+    for (kind, severity, state, made) in table() {
+        assert_eq!((kind.severity(), kind.state()), (severity, state), "{kind:?}");
+        let Some((make, says)) = made else { continue };
+        let mut situation = Situation::well();
+        make(&mut situation);
+        let condition = situation.condition();
+        let [reason] = condition.reasons.as_slice() else { panic!("{kind:?}: {condition:?}") };
+        assert_eq!((reason.kind, condition.severity(), condition.state()), (kind, severity, state), "{condition:?}");
+        assert!(reason.message.contains(says), "{kind:?}: {}", reason.message);
+    }
+}
+
+#[test]
+fn manual_has_each_reason_once() {
+    let manual = include_str!("../../../docs/condition.md");
+    let rows = manual.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let rows: Vec<_> = rows.map(|(kind, row)| (kind, row.split(" |").next().unwrap_or_default())).collect();
+    let expected: Vec<_> = Kind::ALL.iter().map(|kind| (kind.as_str(), kind.severity().as_str())).collect();
+    assert_eq!(rows, expected);
+    assert_eq!(rows.iter().map(|(kind, _)| kind).collect::<BTreeSet<_>>().len(), rows.len());
+}
+
+#[test]
+fn condition_is_that_of_worst_reason() {
+    let mut situation = Situation::well();
+    situation.backups().holds.push("it is too old".into());
+    situation.backups().newest = Some((newest(), vec!["a file is missing".into()]));
+    assert_eq!(situation.condition().severity(), Warning);
+    situation.ended(Job::Check, failed());
+    let condition = situation.condition();
+    assert_eq!(
+        (condition.severity(), condition.reasons[0].kind, condition.reasons.len()),
+        (Failed, Kind::RunFailed, 3)
+    );
+}
+
+#[test]
+fn failure_made_up_for_is_none() {
+    let mut situation = Situation::well();
+    situation.ended(Job::Backup, Outcome::Lost);
+    let backup = &mut situation.view.jobs[0];
+    backup.running = Some(RunId::from(8));
+    assert_eq!(situation.condition(), Condition::default(), "it is caught up");
+    situation.ended(Job::Backup, failed());
+    assert_eq!(situation.condition().reasons.len(), 1, "it runs, and has not ended well yet");
+    let backup = &mut situation.view.jobs[0];
+    let succeeded = backup.latest_failure.clone().map(|run| RunRecord { id: RunId::from(9), ..run });
+    backup.latest_success = succeeded;
+    assert_eq!(situation.condition(), Condition::default());
+}
+
+#[test]
+fn first_backup_under_way_is_no_failure() {
+    let mut situation = Situation::well();
+    *situation.backups() = Backups::default();
+    situation.view.jobs[0].running = Some(RunId::from(8));
+    assert_eq!(situation.condition(), Condition::default());
+}
+
+#[test]
+fn age_goes_by_the_repository_clock() {
+    let mut situation = Situation::well();
+    // By this machine's clock, two days behind, the backup is an hour old.
+    let behind = SignedDuration::from_hours(48);
+    situation.backups().clocks = Clocks { own: now(), store: Some(now() + behind) };
+    situation.backups().newest_good = Some(now() - SignedDuration::from_hours(1));
+    let kinds: Vec<_> = situation.condition().reasons.iter().map(|reason| reason.kind).collect();
+    assert_eq!(kinds, [Kind::Clock, Kind::Stale]);
+}
+
+#[test]
+fn many_of_a_kind_are_counted() {
+    let mut situation = Situation::well();
+    for _ in 0..9 {
+        flaw(&mut situation, Flaw::Future);
+    }
+    let reasons = situation.condition().reasons;
+    assert_eq!((reasons.len(), reasons[3].message.as_str()), (4, "6 more of its backups are dated in the future"));
+}
+
+#[test]
+fn words_of_json_stay() {
+    let mut situation = Situation::well();
+    situation.backups().holds.push("it is too old".into());
+    let expected = serde_json::json!({
+        "severity": "warning",
+        "reasons": [{
+            "reason": "retention_held",
+            "severity": "warning",
+            "message": "no backup is removed: it is too old",
+        }],
+    });
+    assert_eq!(serde_json::json!(situation.condition()), expected);
+}
