@@ -19,3 +19,4 @@ mod majors;
 mod memory;
 mod real_world;
 mod scale;
+mod snapshots;

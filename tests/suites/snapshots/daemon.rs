@@ -1,0 +1,214 @@
+//! What the daemon serves and writes.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use harness::cli::Running;
+use harness::http::Client;
+use harness::project::{INSTANCE, TARGET};
+use harness::receiver::Receiver;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::book::{Book, assert_unchanged};
+use super::{add_names, document, lines};
+use crate::daemon::Service;
+use crate::main_job::damage::flip_a_bit;
+
+/// A daemon that serves, and what it answered.
+struct Served {
+    service: Service,
+    daemon: Running,
+    client: Client,
+    answers: Book,
+}
+
+impl Served {
+    /// Sends a request, which must be answered so, and notes the answer under the pattern of its address.
+    async fn ask(&mut self, method: &str, pattern: &str, names: &[&str], body: Option<Value>, status: u16) -> Value {
+        let mut path = pattern.to_owned();
+        for name in names {
+            let (from, to) = (path.find('{').unwrap(), path.find('}').unwrap());
+            path.replace_range(from..=to, name);
+        }
+        let answer = self.client.send(method, &path, body.as_ref()).await.expect(status);
+        if answer.body.is_empty() {
+            self.answers.lines(&format!("{method} {pattern} {status}"), ["no content".to_owned()]);
+            return Value::Null;
+        }
+        let mut value = answer.json();
+        if status == 202 && value["live"].is_object() {
+            // Whether it has begun with any by then depends on the moment.
+            value["live"]["tasks"] = json!([]);
+        }
+        self.answers.add(&format!("{method} {pattern} {status}"), &value);
+        value
+    }
+
+    async fn get(&mut self, pattern: &str, names: &[&str]) -> Value {
+        self.ask("GET", pattern, names, None, 200).await
+    }
+
+    /// Begins a run, waits for its end and returns it.
+    async fn run(&mut self, pattern: &str, name: &str, wanted: Value) -> Value {
+        let begun = self.ask("POST", pattern, &[name], Some(wanted), 202).await;
+        self.ended(begun["id"].as_u64().unwrap()).await
+    }
+
+    async fn ended(&mut self, run: u64) -> Value {
+        let path = format!("/api/v1/runs/{run}");
+        while self.client.get(&path).await.expect(200).json()["outcome"].is_null() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.get("/api/v1/runs/{id}", &[&run.to_string()]).await
+    }
+}
+
+/// The metrics of an answer: names, labels and types.
+fn metrics(text: &str) -> BTreeSet<String> {
+    let kind = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("# TYPE {name} ")));
+        line.unwrap_or_else(|| panic!("{name} has no type")).to_owned()
+    };
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    samples
+        .map(|line| {
+            let (name, rest) = line.split_at(line.find(['{', ' ']).unwrap());
+            let labels = rest.strip_prefix('{').map_or("", |rest| rest.split_once('}').unwrap().0);
+            let labels = labels.split(',').filter_map(|label| Some(label.split_once('=')?.0));
+            format!("{name}{{{}}} {}", labels.collect::<Vec<_>>().join(", "), kind(name))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn daemon_keeps_answers_metrics_and_files() {
+    let receiver = Receiver::start();
+    let more = format!("[[notify]]\nname = 'hook'\nwebhook = '{}'\n", receiver.url("/hook"));
+    let service = Service::with("schedule = \"0 2 * * *\"\ntimezone = \"Europe/Brussels\"", &more).await;
+    service.project.write_target_keys("");
+    let daemon = service.program.spawn(["daemon", "--json", "--log-format", "json"]);
+    service.told("READY=1").await;
+    let address = fs::read_to_string(service.state().join("address")).unwrap();
+    let client = Client::new(address.trim());
+    let mut events = client.events("/api/v1/events").await;
+    let mut it = Served { service, daemon, client, answers: Book::new("http") };
+    let mut commands = Book::new("daemon-commands");
+    let (mut seen, mut told) = (BTreeSet::new(), BTreeSet::new());
+
+    let runs = "/api/v1/instances/{name}/runs";
+    let backup = it.run(runs, INSTANCE, json!({ "job": "backup" })).await;
+    let backup = backup["outcome"]["backup"].as_str().unwrap().to_owned();
+
+    // While a run is under way.
+    let held = it.service.hold_pg_dump().await;
+    let begun = it.ask("POST", runs, &[INSTANCE], Some(json!({ "job": "backup" })), 202).await;
+    it.service.until_pg_dump_waits(&mut it.daemon).await;
+    let id = begun["id"].to_string();
+    while it.client.get(&format!("/api/v1/runs/{id}")).await.json()["live"]["tasks"][0].is_null() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    it.get("/api/v1/runs/{id}", &[&id]).await;
+    it.get("/api/v1/status", &[]).await;
+    it.ask("POST", runs, &[INSTANCE], Some(json!({ "job": "backup" })), 409).await;
+    seen.extend(metrics(&it.client.get("/metrics").await.expect(200).text()));
+    for arguments in [["status", "--json"], ["runs", "--json"]] {
+        let run = it.service.program.run(arguments).await;
+        commands.add(arguments[0], &run.json());
+    }
+    it.ask("POST", "/api/v1/runs/{id}/cancel", &[&id], None, 202).await;
+    drop(held);
+    it.ended(id.parse().unwrap()).await;
+
+    it.run("/api/v1/targets/{name}/restores", TARGET, json!({ "backup": "latest" })).await;
+    it.run(runs, INSTANCE, json!({ "job": "drill" })).await;
+    let proven = loop {
+        let text = it.client.get("/metrics").await.expect(200).text();
+        if text.contains("newest_proven") {
+            break text;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    seen.extend(metrics(&proven));
+    let repository = it.service.project.repository();
+    flip_a_bit(&repository.join(INSTANCE).join(&backup).join("tables.zst"));
+    let checked = it.run(runs, INSTANCE, json!({ "job": "check", "read_data": "100%" })).await;
+    assert_eq!(checked["outcome"]["result"], "failed", "{checked:#}");
+    let checked = checked["id"].as_u64().unwrap();
+
+    // What is known of the repository is read anew behind each run.
+    let mut has_ended = false;
+    loop {
+        let (name, data) = events.next().await.expect("an event");
+        told.insert(event(&name, &data));
+        has_ended |= name == "ended" && data["run"]["id"] == checked;
+        if has_ended && name == "repository" {
+            break;
+        }
+    }
+    everything_is_asked(&mut it, &backup, &checked.to_string()).await;
+    seen.extend(metrics(&it.client.get("/metrics").await.expect(200).text()));
+    for arguments in [&["status", "--json"][..], &["runs", "--json"], &["logs", "latest", "--json"]] {
+        commands.add(arguments[0], &it.service.program.run(arguments).await.json());
+    }
+
+    let mut stored = Book::new("daemon-files");
+    it.daemon.signal(Signal::TERM);
+    while let Some((name, data)) = events.next().await {
+        told.insert(event(&name, &data));
+    }
+    it.answers.lines("events", told);
+    let run = it.daemon.wait().await.expect_code(0);
+    commands.add("daemon", &run.json());
+    for line in run.stderr.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let keys = ["timestamp", "level", "target"].map(|key| (key.to_owned(), line[key].clone()));
+        stored.add("a line of the log", &Value::Object(keys.into_iter().collect()));
+    }
+    let state = it.service.state();
+    for event in it.service.journal() {
+        stored.add(&format!("journal.jsonl, {}", event["event"].as_str().unwrap()), &event);
+    }
+    stored.add("notify.json", &document(&state.join("notify.json")));
+    lines(&state.join(format!("logs/{checked}.jsonl"))).iter().for_each(|line| stored.add("logs/<run>.jsonl", line));
+    add_names(&mut stored, "names in the state folder", &state);
+    let mut names = Book::new("metrics");
+    names.lines("/metrics", seen);
+    assert_unchanged(&[it.answers, commands, stored, names]);
+}
+
+/// An event's name and keys. Those of a run depend on the moment; `GET /api/v1/runs/{id}` shows them all.
+fn event(name: &str, data: &Value) -> String {
+    let keys: Vec<_> = data.as_object().unwrap().keys().map(String::as_str).collect();
+    format!("{name}: {}", keys.join(", "))
+}
+
+async fn everything_is_asked(it: &mut Served, backup: &str, run: &str) {
+    it.get("/readyz", &[]).await;
+    it.get("/api/v1/session", &[]).await;
+    for pattern in ["status", "instances", "targets", "runs"] {
+        it.get(&format!("/api/v1/{pattern}"), &[]).await;
+    }
+    for pattern in ["", "/backups", "/retention"] {
+        it.get(&format!("/api/v1/instances/{{name}}{pattern}"), &[INSTANCE]).await;
+    }
+    let one = "/api/v1/instances/{name}/backups/{id}";
+    let pin = format!("{one}/pin");
+    it.ask("PUT", &pin, &[INSTANCE, backup], Some(json!({ "note": "before the upgrade" })), 200).await;
+    it.get(one, &[INSTANCE, backup]).await;
+    it.get(&format!("{one}/files"), &[INSTANCE, backup]).await;
+    it.ask("DELETE", &pin, &[INSTANCE, backup], None, 200).await;
+    it.get("/api/v1/runs/{id}/log", &[run]).await;
+    it.ask("POST", "/api/v1/reload", &[], Some(json!({})), 204).await;
+    it.ask("GET", "/api/v1/runs/{id}", &["99"], None, 404).await;
+    let openapi = it.client.get("/api/v1/openapi.json").await.expect(200).json();
+    let operations = openapi["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().iter().filter(|(key, _)| *key != "parameters");
+        methods.map(move |(method, operation)| {
+            let answers: Vec<_> = operation["responses"].as_object().unwrap().keys().cloned().collect();
+            format!("{} {path}: {}", method.to_uppercase(), answers.join(" "))
+        })
+    });
+    it.answers.lines("operations of openapi.json", operations);
+}
