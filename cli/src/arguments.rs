@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Repository to work with: `main`, or NAME of a [repository.NAME] [default: main; for a restore the first that has the backup sound]
+    /// Repository to work with: `main`, or NAME of a [repository.NAME] [default: main; for a restore or a drill the first that has an intact copy of the backup]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) repository: Option<String>,
 

@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agenda::Job;
 use crate::clock::{Clock, SystemClock};
+use crate::connection::Connection;
 use crate::journal::{Journal, JournalError, RunId, RunRecord, Trigger};
 use crate::live::Live;
 use crate::shared::{Settings, Shared};
 use crate::view::{Event, InstanceView, LiveRun, LogLine, Standing, instances};
-use crate::work::{Connection, Engine, Order, Worker};
+use crate::work::{Engine, Order, Worker};
 
 /// A running daemon. Clones are the same one. Everything that serves or watches goes by this alone.
 #[derive(Clone)]

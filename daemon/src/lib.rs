@@ -8,6 +8,7 @@
 pub mod agenda;
 pub mod clock;
 pub mod condition;
+mod connection;
 mod failure;
 mod handle;
 mod http;
@@ -21,6 +22,7 @@ mod run;
 mod scheduler;
 mod service;
 mod shared;
+pub mod sources;
 pub mod staleness;
 mod systemd;
 pub mod view;

@@ -12,11 +12,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::agenda::{Entry, Job, entries};
 use crate::clock::Clock;
+use crate::connection::Connection;
 use crate::journal::{Journal, JournalError, RunId};
 use crate::live::Live;
 use crate::permits::Permits;
 use crate::view::{Event, Standing};
-use crate::work::{Connection, Worker};
+use crate::work::Worker;
 
 /// Events that a subscriber may lag behind.
 const EVENTS: usize = 1024;

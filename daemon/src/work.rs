@@ -8,18 +8,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use engine::check::{CheckOptions, Sample};
-use engine::config::{Config, Instance, RepositoryConfig};
+use engine::config::{Config, Instance};
 use engine::postgres::Tools;
-use engine::repository::{BackupId, Flaw, Repository, RepositoryError};
+use engine::repository::{BackupId, Flaw, Repository};
 use engine::run::Run;
 use jiff::Timestamp;
-use tokio::sync::Mutex;
 
 use self::backup::back_up;
 use self::restore::{drill_latest, restore_to};
 use crate::agenda::Job;
+use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::journal::Outcome;
+use crate::sources::Sources;
 
 /// What is to be done to an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,23 +94,6 @@ pub(crate) trait Worker: Send + Sync {
     async fn work(&self, work: Work<'_>) -> Result<Outcome, Failure>;
 }
 
-/// The repository of a configuration, opened once.
-#[derive(Debug, Default)]
-pub(crate) struct Connection(Mutex<Option<(RepositoryConfig, Repository)>>);
-
-impl Connection {
-    /// The open repository; opened anew where the configuration names another one.
-    pub(crate) async fn repository(&self, config: &RepositoryConfig) -> Result<Repository, RepositoryError> {
-        let mut open = self.0.lock().await;
-        if let Some((_, repository)) = open.as_ref().filter(|(opened, _)| opened == config) {
-            return Ok(repository.clone());
-        }
-        let repository = Repository::at(config).await?;
-        *open = Some((config.clone(), repository.clone()));
-        Ok(repository)
-    }
-}
-
 /// Does it by the engine.
 #[derive(Debug, Default)]
 pub(crate) struct Engine {
@@ -119,12 +103,19 @@ pub(crate) struct Engine {
 #[async_trait]
 impl Worker for Engine {
     async fn work(&self, work: Work<'_>) -> Result<Outcome, Failure> {
-        let repository = self.connection.repository(&work.config.repository).await?;
+        // What reads goes by the first repository that has an intact copy, which need not be this one.
+        let sources = Sources::of(work.config).with_connection(&self.connection);
         match work.order {
-            Order::Backup { reread } => back_up(&repository, &work, *reread).await,
-            Order::Check { read_data } => check_all(&repository, &work, *read_data).await,
-            Order::Drill => drill_latest(&repository, &work).await,
-            Order::Restore { target, backup } => restore_to(&repository, &work, target, backup).await,
+            Order::Backup { reread } => {
+                let repository = self.connection.repository(&work.config.repository).await?;
+                back_up(&repository, &work, *reread).await
+            }
+            Order::Check { read_data } => {
+                let repository = self.connection.repository(&work.config.repository).await?;
+                check_all(&repository, &work, *read_data).await
+            }
+            Order::Drill => drill_latest(&sources, &work).await,
+            Order::Restore { target, backup } => restore_to(&sources, &work, target, backup).await,
         }
     }
 }

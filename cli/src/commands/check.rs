@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use daemon::sources::tools;
 use engine::check::{CheckOptions, Checked, DamagedObject, ReadBack, Report, Sample, check_all};
 use engine::config::Config;
 use engine::repository::{BackupId, Flaw, Repository};
@@ -9,7 +10,7 @@ use engine::run::Run;
 use engine::text::one_line;
 use serde_json::{Value, json};
 
-use super::chosen::{Chosen, load, only_instance, open, tools};
+use super::chosen::{Chosen, load, only_instance, open};
 use super::failure::Failure;
 use super::missing::by_journal;
 use crate::exit::Exit;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::Path;
 
+use daemon::sources::Sources;
 use engine::config::{Config, Instance, MAIN, UnknownName};
-use engine::postgres::Tools;
 use engine::repository::{Repository, RepositoryError};
 
 use super::failure::Failure;
@@ -15,7 +15,7 @@ use crate::output::Output;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chosen<'a> {
     pub(super) config: Option<&'a Path>,
-    /// `None`: the first, or for a restore the first that has the backup sound.
+    /// `None`: the first, or for a restore or a drill the first that has an intact copy of the backup.
     pub(super) repository: Option<&'a str>,
 }
 
@@ -39,11 +39,14 @@ impl Loaded<'_> {
         self.config
     }
 
-    /// The repositories that a backup may be taken from, in order: the one that was named, else the first and then its copies.
-    pub(super) fn sources(&self) -> Vec<&str> {
+    /// The repositories that a backup may be read from: the one that was named, else the first and then its copies.
+    ///
+    /// # Errors
+    /// Where the configuration has none of that name
+    pub(super) fn sources(&self) -> Result<Sources<'_>, UnknownName> {
         match self.repository {
-            Some(named) => vec![named],
-            None => std::iter::once(MAIN).chain(self.copies.keys().map(String::as_str)).collect(),
+            Some(named) => Sources::named(&self.config, named),
+            None => Ok(Sources::of(&self.config)),
         }
     }
 
@@ -96,11 +99,4 @@ pub(super) fn instances<'a>(config: &'a Config, names: &[String]) -> Result<Vec<
 pub(super) fn only_instance(config: &Config) -> Option<&str> {
     let mut names = config.instances.keys();
     names.next().filter(|_| names.next().is_none()).map(String::as_str)
-}
-
-/// Any pg_restore will do that is new enough: those that an instance's or target's `pg_path` names come first.
-pub(super) fn tools(config: &Config) -> Tools {
-    let databases = config.instances.values().map(|instance| &instance.database);
-    let mut databases = databases.chain(config.targets.values().map(|target| &target.database));
-    Tools::new(databases.find_map(|database| database.pg_path.as_deref()))
 }

@@ -2,17 +2,19 @@
 
 use std::path::Path;
 
+use daemon::sources::{Done, Wanted as Backup};
 use engine::drill::{DrillOptions, Drilled};
 use engine::error::Error;
+use engine::manifest::Manifest;
 use engine::postgres::Endpoint;
+use engine::repository::Repository;
 use engine::restore::Identity;
 use engine::run::Run;
 use engine::verify::Depth;
 use serde_json::json;
 
-use super::chosen::{Chosen, load, only_instance, open};
+use super::chosen::{Chosen, load, only_instance};
 use super::failure::Failure;
-use super::latest::find_of;
 use super::proofs;
 use super::report::{Report, ReportFile};
 use super::restore::{jobs, neutral, warned};
@@ -41,17 +43,26 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
     let config = load(config, output)?;
     let to = wanted.to.map(|name| config.target(name)).transpose()?;
     let report = ReportFile::create(wanted.report)?;
-    let repository = open(&config).await?;
     let instance = to.and_then(|target| target.instance.as_deref()).or_else(|| only_instance(&config));
-    let manifest = find_of(&repository, wanted.backup.unwrap_or("latest"), instance, output).await;
-    let manifest = manifest.map_err(|error| failure(error.into()))?;
-    let mut place = engine::drill::place(&config, &manifest.instance, to)?;
-    place.trusted |= wanted.trusted;
-    let of_section = config.instances.get(&manifest.instance).map(|instance| instance.drill.depth);
-    let depth = wanted.depth.or(of_section).unwrap_or_default();
+    let backup = Backup { selector: wanted.backup.unwrap_or("latest"), instance };
     let jobs = jobs(wanted.jobs);
-    let options = DrillOptions { jobs, parallel_volumes: jobs, depth };
-    let drilled = engine::drill::drill(&config, &repository, &manifest, &place, options, run).await.map_err(failure)?;
+    let drill = async |repository: Repository, manifest: Manifest| {
+        // Neither a defect of the backup nor of the repository.
+        let mut place = match engine::drill::place(&config, &manifest.instance, to) {
+            Ok(place) => place,
+            Err(unknown) => return Ok(Err(unknown)),
+        };
+        place.trusted |= wanted.trusted;
+        let of_section = config.instances.get(&manifest.instance).map(|instance| instance.drill.depth);
+        let depth = wanted.depth.or(of_section).unwrap_or_default();
+        let options = DrillOptions { jobs, parallel_volumes: jobs, depth };
+        let drilled = engine::drill::drill(&config, &repository, &manifest, &place, options, run).await?;
+        Ok(Ok((drilled, place, repository.store().location())))
+    };
+    let tell = |text: &str| output.warning(text);
+    let done = config.sources()?.with_first_intact(backup, run, &tell, drill).await.map_err(failure)?;
+    let Done { manifest, repository, passed_over, result } = done;
+    let (drilled, place, location) = result?;
     let Drilled { database, filestore, files, bytes: size, jobs, verification, neutralized, .. } = &drilled;
     let Drilled { timings, proof, cleared, removed, .. } = &drilled;
     let became = if *removed { "dropped" } else { "NOT dropped, which a warning explains" };
@@ -60,6 +71,8 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
         "backup": manifest.id,
         "instance": manifest.instance,
         "created_at": manifest.created_at,
+        "repository": repository,
+        "passed_over": passed_over,
         "database": database,
         "removed": removed,
         "filestore": { "path": filestore, "files": files, "bytes": size },
@@ -76,7 +89,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
         let report = Report {
             title: format!("Drill of {}/{}", manifest.instance, manifest.id),
             manifest: &manifest,
-            location: &repository.store().location(),
+            location: &location,
             copy: vec![
                 ("Restored to", Endpoint::resolve(&place.database).with_database(database).to_string()),
                 ("Filestore", filestore.display().to_string()),
@@ -113,7 +126,8 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
             proof = proofs::stored(proof.as_ref()),
         )
     };
-    Ok(output.result(&document, text, warned(&warnings, output)))
+    let exit = if passed_over.is_empty() { Exit::Success } else { Exit::Warnings };
+    Ok(output.result(&document, text, warned(&warnings, output).and(exit)))
 }
 
 /// What speaks against the backup is damage.

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use daemon::sources::tools;
 use engine::error::Error;
 use engine::filestore::Unpacked;
 use engine::manifest::Manifest;
@@ -10,7 +11,7 @@ use engine::repository::Repository;
 use engine::run::Run;
 use serde_json::json;
 
-use super::chosen::{Chosen, load, open, tools};
+use super::chosen::{Chosen, load, open};
 use super::failure::Failure;
 use super::latest::find;
 use crate::arguments::ExportFormat;

@@ -14,17 +14,7 @@ pub(super) async fn find(
     config: &Config,
     output: Output,
 ) -> Result<Manifest, RepositoryError> {
-    find_of(repository, selector, only_instance(config), output).await
-}
-
-/// As [`find`], where the instance may be known.
-pub(super) async fn find_of(
-    repository: &Repository,
-    selector: &str,
-    instance: Option<&str>,
-    output: Output,
-) -> Result<Manifest, RepositoryError> {
-    let selected = repository.select(selector, instance).await?;
+    let selected = repository.select(selector, only_instance(config)).await?;
     selected.warnings.iter().for_each(|warning| output.warning(warning));
     repository.verified_manifest(&selected.instance, &selected.id).await
 }

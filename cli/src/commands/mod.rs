@@ -29,7 +29,6 @@ mod restore;
 mod runs;
 mod schedule;
 mod show;
-mod sources;
 mod status;
 mod unlock;
 mod verification;

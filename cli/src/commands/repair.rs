@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use daemon::sources::tools;
 use engine::check::Sample;
 use engine::config::MAIN;
 use engine::error::explain;
@@ -11,7 +12,7 @@ use engine::run::Run;
 use engine::text::one_line;
 use serde_json::{Value, json};
 
-use super::chosen::{Chosen, Loaded, load, open, open_named, tools};
+use super::chosen::{Chosen, Loaded, load, open, open_named};
 use super::failure::{Failure, failed_one};
 use crate::exit::Exit;
 use crate::output::Output;

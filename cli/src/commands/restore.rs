@@ -7,6 +7,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::time::Duration;
 
+use daemon::sources::{Done, Wanted as Backup};
 use engine::config::Target;
 use engine::manifest::Manifest;
 use engine::odoo::{Anonymized, Means, Neutralized};
@@ -22,7 +23,6 @@ use super::chosen::{Chosen, load, only_instance};
 use super::failure::Failure;
 use super::proofs;
 use super::report::{Report, ReportFile};
-use super::sources::{Done, with_first_sound};
 use super::verification::verified;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -65,7 +65,8 @@ pub(super) async fn restore(
     let (mut target, identity) = find_target(&config, wanted.target, wanted.force_production)?;
     target.trusted |= wanted.trusted;
     let instance = target.instance.as_deref().or_else(|| only_instance(&config));
-    let selector = wanted.backup.unwrap_or("latest");
+    let backup = Backup { selector: wanted.backup.unwrap_or("latest"), instance };
+    let tell = |text: &str| output.warning(text);
     let jobs = jobs(wanted.jobs);
     let options = RestoreOptions {
         jobs,
@@ -77,18 +78,18 @@ pub(super) async fn restore(
         skip_failed_post_data: wanted.skip_failed_post_data,
     };
     if wanted.dry_run {
-        let examine = async |_: &Repository, manifest: &Manifest| {
-            engine::restore::examine(&config, manifest, &target, identity, wanted.wait).await
+        let examine = async |_: Repository, manifest: Manifest| {
+            engine::restore::examine(&config, &manifest, &target, identity, wanted.wait).await
         };
-        let done = with_first_sound(&config, selector, instance, run, output, examine).await?;
+        let done = config.sources()?.with_first_intact(backup, run, &tell, examine).await?;
         return Ok(dry_run::show(&done, &target, output));
     }
     let report = ReportFile::create(wanted.report)?;
-    let restore = async |repository: &Repository, manifest: &Manifest| {
-        let restored = engine::restore::restore(&config, repository, manifest, &target, options, run).await?;
+    let restore = async |repository: Repository, manifest: Manifest| {
+        let restored = engine::restore::restore(&config, &repository, &manifest, &target, options, run).await?;
         Ok((restored, repository.store().location()))
     };
-    let done = with_first_sound(&config, selector, instance, run, output, restore).await?;
+    let done = config.sources()?.with_first_intact(backup, run, &tell, restore).await?;
     let Done { manifest, repository, passed_over, result: (restored, location) } = &done;
     let Restored { database, filestore, files, bytes: size, jobs, timings, proof, .. } = restored;
     let Restored { verification, neutralized, anonymized, former, cleared, .. } = restored;
@@ -163,9 +164,8 @@ pub(super) async fn restore(
             anonymous = anonymized.as_ref().map(anonymous).unwrap_or_default(),
         )
     };
-    let exit =
-        if passed_over.is_empty() { warned(&warnings, output) } else { warned(&warnings, output).and(Exit::Warnings) };
-    Ok(output.result(&document, text, exit))
+    let exit = if passed_over.is_empty() { Exit::Success } else { Exit::Warnings };
+    Ok(output.result(&document, text, warned(&warnings, output).and(exit)))
 }
 
 /// As many jobs as were asked for, else as there are processors, within limits.

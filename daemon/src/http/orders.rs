@@ -17,6 +17,7 @@ use super::extract::{Body, Path};
 use super::instances::instance;
 use super::problem::Problem;
 use crate::journal::RunId;
+use crate::sources::{Sources, Wanted as Backup};
 use crate::work::Order;
 
 /// What is to be done to an instance.
@@ -84,7 +85,8 @@ pub(super) async fn restore(
     }
     let selector = format!("{from}/{}", wanted.backup);
     // Found now, so that whoever asks for the latest knows which that is, and one that is not there is refused at once.
-    let (from, backup) = api.handle.repository().await?.resolve(&selector, None).await?;
+    let sources = Sources::of(&config).with_connection(&api.handle.0.connection);
+    let (from, backup) = sources.resolve(Backup { selector: &selector, instance: None }).await?;
     let id = api.handle.start(&from, Order::Restore { target: name, backup }).await?;
     accepted(&api, id)
 }

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use engine::drill::{self, DrillOptions};
+use engine::error::Error;
+use engine::manifest::Manifest;
 use engine::postgres::Endpoint;
 use engine::repository::{BackupId, Repository};
 use engine::restore::{Former, Identity, RestoreOptions, Restored, restore};
@@ -16,38 +18,37 @@ use tracing::{Instrument, Span};
 use super::Work;
 use crate::failure::Failure;
 use crate::journal::Outcome;
+use crate::sources::{Sources, Wanted};
 
 /// More jobs than this do not make pg_restore faster on the machines that Odoo runs on, and production may run on this one.
 const MOST_JOBS: usize = 4;
 
 /// Restores the latest backup, verifies the copy and drops it.
-pub(super) async fn drill_latest(repository: &Repository, work: &Work<'_>) -> Result<Outcome, Failure> {
+pub(super) async fn drill_latest(sources: &Sources<'_>, work: &Work<'_>) -> Result<Outcome, Failure> {
     let instance = work.instance;
-    let selected = repository.select("latest", Some(&instance.name)).await?;
-    let manifest = repository.verified_manifest(&selected.instance, &selected.id).await?;
     let place = drill::place(work.config, &instance.name, None).map_err(|unknown| Failure::Gone(unknown.name))?;
     let jobs = jobs();
     let options = DrillOptions { jobs, parallel_volumes: jobs, depth: instance.drill.depth };
-    let (config, repository, run) = (work.config.clone(), repository.clone(), work.run.clone());
-    let drilled = on_a_thread(async move || {
-        let drilled = drill::drill(&config, &repository, &manifest, &place, options, &run);
-        drilled.await.map_err(Failure::from)
-    });
-    let drilled = drilled.await?;
+    let wanted = Wanted { selector: "latest", instance: Some(&instance.name) };
+    let drill = |repository: Repository, manifest: Manifest| {
+        let (config, run, place) = (work.config.clone(), work.run.clone(), place.clone());
+        on_a_thread(async move || drill::drill(&config, &repository, &manifest, &place, options, &run).await)
+    };
+    let done = sources.with_first_intact(wanted, work.run, &warn, drill).await?;
+    let drilled = done.result?;
     let figures = figures(drilled.files, drilled.bytes, drilled.timings.total);
-    let warnings = [selected.warnings, drilled.warnings].concat();
+    let warnings = [done.passed_over, drilled.warnings].concat();
     Ok(Outcome::Done { backup: Some(drilled.backup), warnings, figures })
 }
 
 /// Restores a backup into a target, always as a copy: what looks like production is refused. What the target was before is kept.
 pub(super) async fn restore_to(
-    repository: &Repository,
+    sources: &Sources<'_>,
     work: &Work<'_>,
     target: &str,
     backup: &BackupId,
 ) -> Result<Outcome, Failure> {
-    let target = work.config.targets.get(target).ok_or_else(|| Failure::NoTarget(target.to_owned()))?.clone();
-    let manifest = repository.verified_manifest(&work.instance.name, backup).await?;
+    let target = work.config.targets.get(target).ok_or_else(|| Failure::NoTarget(target.to_owned()))?;
     let jobs = jobs();
     let options = RestoreOptions {
         jobs,
@@ -59,16 +60,23 @@ pub(super) async fn restore_to(
         skip_failed_post_data: false,
     };
     tracing::info!(target = target.name, database = %Endpoint::resolve(&target.database), filestore = %target.filestore.display(), "restoring {backup}");
-    let to = target.name.clone();
-    let (config, repository, run) = (work.config.clone(), repository.clone(), work.run.clone());
-    let restored = on_a_thread(async move || {
-        let restored = restore(&config, &repository, &manifest, &target, options, &run);
-        restored.await.map_err(Failure::from)
-    });
-    let restored = restored.await?;
-    tell(&to, &work.config.path, &restored);
+    let selector = format!("{}/{backup}", work.instance.name);
+    let wanted = Wanted { selector: &selector, instance: None };
+    let restore = |repository: Repository, manifest: Manifest| {
+        let (config, run, target) = (work.config.clone(), work.run.clone(), target.clone());
+        on_a_thread(async move || restore(&config, &repository, &manifest, &target, options, &run).await)
+    };
+    let done = sources.with_first_intact(wanted, work.run, &warn, restore).await?;
+    let restored = done.result?;
+    tell(&target.name, &work.config.path, &restored);
     let figures = figures(restored.files, restored.bytes, restored.timings.total);
-    Ok(Outcome::Done { backup: Some(backup.clone()), warnings: restored.warnings, figures })
+    let warnings = [done.passed_over, restored.warnings].concat();
+    Ok(Outcome::Done { backup: Some(backup.clone()), warnings, figures })
+}
+
+/// The run's log has what was passed over as soon as it is known; the outcome has it as warnings.
+fn warn(text: &str) {
+    tracing::warn!("{text}");
 }
 
 /// What a person wants to know of it afterwards stands in the run's log.
@@ -110,10 +118,11 @@ fn figures(files: u64, bytes: u64, took: Duration) -> BTreeMap<String, u64> {
 const STACK: usize = 8 << 20;
 
 /// Does what cannot go from one thread to another: the compiler does not see that a restore can, because of closures in its streams
-/// (rust-lang/rust#102211). It ends by its own token; whoever waits for it no more does not stop it.
+/// (rust-lang/rust#102211). It ends by its own token; whoever waits for it no more does not stop it. A thread that failed speaks for no
+/// backup and no repository, and so is part of the result.
 async fn on_a_thread<T: Send + 'static>(
-    work: impl AsyncFnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
+    work: impl AsyncFnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<Result<T, Failure>, Error> {
     let (runtime, span) = (tokio::runtime::Handle::current(), Span::current());
     let (sender, receiver) = oneshot::channel();
     let thread = std::thread::Builder::new().name("restore".into()).stack_size(STACK);
@@ -122,6 +131,11 @@ async fn on_a_thread<T: Send + 'static>(
         // Nobody may wait for it any more.
         let _ = sender.send(done);
     });
-    begun.map_err(|error| Failure::Fault(error.to_string()))?;
-    receiver.await.unwrap_or_else(|_| Err(Failure::Fault("the thread of the restore has ended".into())))
+    if let Err(error) = begun {
+        return Ok(Err(Failure::Fault(error.to_string())));
+    }
+    match receiver.await {
+        Ok(done) => done.map(Ok),
+        Err(_) => Ok(Err(Failure::Fault("the thread of the restore has ended".into()))),
+    }
 }

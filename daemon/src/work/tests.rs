@@ -1,10 +1,11 @@
 //! By the engine itself, on a real server.
 
-use harness::project::{INSTANCE, Project};
+use harness::project::{INSTANCE, Project, TARGET};
 
 use engine::repository::BackupId;
 
 use super::*;
+use crate::sources::Wanted;
 
 /// A project with a repository, and an engine that backs it up.
 struct Fixture {
@@ -146,4 +147,74 @@ async fn a_drill_proves_the_latest_backup_and_leaves_nothing() {
         listing.evidence.get(&(INSTANCE.to_owned(), id.clone())).is_some_and(|of| of.proven().is_some())
     };
     assert!(proven(&latest));
+}
+
+/// A second repository, with a copy of each backup.
+struct Copied {
+    fixture: Fixture,
+    folder: tempfile::TempDir,
+}
+
+impl Copied {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = folder.path().join("near").display().to_string();
+        let near = format!("[repository.near]\nurl = \"file://{url}\"\ncopy = \"after_backup\"\n");
+        Self { fixture: Fixture::with(&near).await, folder }
+    }
+
+    /// Removes an object of a backup from the first repository.
+    fn damage(&self, id: &BackupId) {
+        let folder = self.fixture.project.repository().join(INSTANCE).join(id.as_str());
+        std::fs::remove_file(folder.join("database.dump.zst")).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn drill_of_damaged_backup_reads_copy() {
+    let copied = Copied::new().await;
+    let (id, ..) = copied.fixture.back_up().await;
+    copied.damage(&id);
+    let (drilled, warnings, _) = copied.fixture.carry_out(Order::Drill).await;
+    assert_eq!((&drilled, warnings.len()), (&id, 1), "{warnings:?}");
+    assert!(warnings[0].starts_with("passed over the repository main: "), "{warnings:?}");
+    let near = Repository::at(&copied.fixture.config.copies["near"].place).await.unwrap();
+    let evidence = near.list(None).await.unwrap().evidence;
+    assert!(evidence[&(INSTANCE.to_owned(), id)].proven().is_some(), "the proof is where the copy is");
+}
+
+#[tokio::test]
+async fn restore_without_first_repository_reads_copy() {
+    let copied = Copied::new().await;
+    let (id, ..) = copied.fixture.back_up().await;
+    std::fs::rename(copied.fixture.project.repository(), copied.folder.path().join("unplugged")).unwrap();
+    let order = Order::Restore { target: TARGET.to_owned(), backup: id.clone() };
+    let (restored, warnings, figures) = copied.fixture.carry_out(order).await;
+    assert_eq!((&restored, warnings.len()), (&id, 1), "{warnings:?}");
+    assert!(warnings[0].starts_with("passed over the repository main: "), "{warnings:?}");
+    assert!(figures["restored_files"] > 0 && copied.fixture.project.cluster().has_database(TARGET));
+}
+
+#[tokio::test]
+async fn latest_known_damaged_is_found_in_copy() {
+    let copied = Copied::new().await;
+    let fixture = &copied.fixture;
+    let (first, ..) = fixture.back_up().await;
+    let (second, ..) = fixture.back_up().await;
+    let wanted = Wanted { selector: "latest", instance: Some(INSTANCE) };
+    let resolve = async |config: &Config| Sources::of(config).resolve(wanted).await.unwrap().1;
+    assert_eq!(resolve(&fixture.config).await, second);
+    copied.damage(&second);
+    // A check writes down what is damaged.
+    let check = Order::Check { read_data: Some(Sample::ALL) };
+    let instance = &fixture.config.instances[INSTANCE];
+    let work = Work { config: &fixture.config, instance, order: &check, slot: None, run: &Run::default() };
+    assert!(matches!(fixture.engine.work(work).await, Err(Failure::Damage { .. })));
+    assert_eq!(resolve(&fixture.config).await, second);
+    let alone = Config { copies: BTreeMap::new(), ..fixture.config.clone() };
+    assert_eq!(resolve(&alone).await, first);
+    // What the first repository alone cannot say, it need not say.
+    std::fs::rename(fixture.project.repository(), copied.folder.path().join("unplugged")).unwrap();
+    assert_eq!(resolve(&fixture.config).await, second);
+    assert!(Sources::of(&alone).resolve(wanted).await.is_err());
 }

@@ -99,3 +99,20 @@ async fn a_restore_goes_on_where_the_first_repository_is_gone() {
     let restored = program.run(RESTORE).await.expect_code(3).json();
     assert_eq!(restored["repository"], "offsite");
 }
+
+#[tokio::test]
+async fn drill_takes_first_intact_repository() {
+    let (project, program) = with_offsite("").await;
+    program.run(["now"]).await.success();
+    mirror(&project);
+    let drilled = program.run(["drill", "--json"]).await.success().json();
+    assert_eq!((&drilled["repository"], &drilled["passed_over"]), (&json!("main"), &json!([])));
+    let id = drilled["backup"].as_str().unwrap();
+    fs::remove_file(project.repository().join(INSTANCE).join(id).join("database.dump.zst")).unwrap();
+    let drilled = program.run(["drill", "--json"]).await.expect_code(3).json();
+    assert_eq!((&drilled["repository"], &drilled["backup"]), (&json!("offsite"), &json!(id)));
+    let passed = drilled["passed_over"][0].as_str().unwrap();
+    assert!(passed.starts_with("passed over the repository main: "), "{passed}");
+    // Whoever names it gets no other.
+    program.run(["drill", "--repository", "main"]).await.expect_code(13);
+}

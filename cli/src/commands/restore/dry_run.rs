@@ -1,10 +1,10 @@
 //! `restore --dry-run`: what a restore would meet.
 
+use daemon::sources::Done;
 use engine::config::Target;
 use engine::restore::{Examined, Obstacle};
 use serde_json::json;
 
-use super::super::sources::Done;
 use crate::exit::Exit;
 use crate::output::Output;
 

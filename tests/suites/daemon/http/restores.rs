@@ -140,3 +140,27 @@ async fn a_restore_that_is_cancelled_leaves_the_target_as_it_was() {
     assert_eq!(state(&service.project), before);
     service.project.cluster().execute(TARGET, "SELECT FROM was_here");
 }
+
+#[tokio::test]
+async fn restore_reads_copy_where_first_is_gone() {
+    let service = with_token("", "").await;
+    let copy = service.project.path("near");
+    service.project.write_target_keys("");
+    let mut config = fs::read_to_string(service.project.config()).unwrap();
+    config.push_str(&format!("[repository.near]\nurl = \"file://{}\"\ncopy = \"after_backup\"\n", copy.display()));
+    fs::write(service.project.config(), config).unwrap();
+    service.program.run(["init"]).await.success();
+    let backup = service.program.run(["now", "--json"]).await.success().json()["backups"][0]["id"].clone();
+    let (_daemon, client) = serve(&service).await;
+    let client = knowing(&client);
+    let (repository, unplugged) = (service.project.repository(), service.project.path("unplugged"));
+    fs::rename(&repository, &unplugged).unwrap();
+    let path = format!("/api/v1/targets/{TARGET}/restores");
+    let begun = client.post(&path, &json!({ "backup": "latest" })).await.expect(202).json();
+    let (run, _) = watch(&client, &format!("/api/v1/runs/{}", begun["id"])).await;
+    let outcome = &run["outcome"];
+    assert_eq!((&outcome["result"], &outcome["backup"]), (&"done".into(), &backup), "{run:#}");
+    let warning = outcome["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("passed over the repository main: "), "{run:#}");
+    assert!(service.project.cluster().has_database(TARGET));
+}

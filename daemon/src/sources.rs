@@ -1,0 +1,238 @@
+//! Which repository a restore or a drill reads from: the first that can be read and has an intact copy of the backup.
+
+use engine::check::{CheckOptions, check};
+use engine::config::{Config, MAIN, UnknownName};
+use engine::error::{Error, explain};
+use engine::manifest::Manifest;
+use engine::postgres::Tools;
+use engine::repository::{BackupId, Repository, RepositoryError, Selected};
+use engine::run::Run;
+
+use crate::connection::Connection;
+
+/// The repositories that a backup may be read from, in order.
+#[derive(Debug)]
+pub struct Sources<'a> {
+    config: &'a Config,
+    names: Vec<&'a str>,
+    /// The first repository, where somebody keeps it open.
+    connection: Option<&'a Connection>,
+}
+
+/// The backup that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// An id, a beginning of one, or `latest`, as [`Repository::find`] takes it.
+    pub selector: &'a str,
+    /// Whose, where the selector does not say.
+    pub instance: Option<&'a str>,
+}
+
+/// What was done with a backup, and from where.
+#[derive(Debug)]
+pub struct Done<T> {
+    /// The backup.
+    pub manifest: Manifest,
+    /// The name of the repository.
+    pub repository: String,
+    /// Why repositories before it and newer backups were passed over, in sentences.
+    pub passed_over: Vec<String>,
+    /// What came of it.
+    pub result: T,
+}
+
+impl<'a> Sources<'a> {
+    /// Returns every repository of the configuration: the first, then its copies.
+    pub fn of(config: &'a Config) -> Self {
+        let names = std::iter::once(MAIN).chain(config.copies.keys().map(String::as_str)).collect();
+        Self { config, names, connection: None }
+    }
+
+    /// Returns the one repository of this name.
+    ///
+    /// # Errors
+    /// [`UnknownName`]
+    pub fn named(config: &'a Config, name: &'a str) -> Result<Self, UnknownName> {
+        config.repository(name)?;
+        Ok(Self { config, names: vec![name], connection: None })
+    }
+
+    /// Takes the first repository from where it is kept open.
+    pub(crate) fn with_connection(self, connection: &'a Connection) -> Self {
+        Self { connection: Some(connection), ..self }
+    }
+
+    /// Does `work` with a backup of the first repository that can be read and has it intact. Where the work itself meets damage it is
+    /// done again with the next one, and always of the same backup, once it is known which that is. Where no repository has the latest
+    /// backup intact, it is the latest that one of them has. `tell` is told at once what is passed over.
+    ///
+    /// # Errors
+    /// Those of the work, but for damage while another repository is left; else what kept the first from being read.
+    pub async fn with_first_intact<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        wanted: Wanted<'_>,
+        run: &Run,
+        tell: &(dyn Fn(&str) + Sync),
+        work: impl Fn(Repository, Manifest) -> F,
+    ) -> Result<Done<T>, Error> {
+        if !wanted.selector.ends_with("latest") || self.names.len() == 1 {
+            return self.try_each(wanted, false, run, tell, &work).await;
+        }
+        match self.try_each(wanted, true, run, tell, &work).await {
+            Err(failure) if failure.is_damage() => {
+                tell("no repository has the latest backup undamaged; trying earlier ones");
+                // What failed first is nearer to what was asked for.
+                self.try_each(wanted, false, run, tell, &work).await.map_err(|_| failure)
+            }
+            other => other,
+        }
+    }
+
+    async fn try_each<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        wanted: Wanted<'_>,
+        damaged_too: bool,
+        run: &Run,
+        tell: &(dyn Fn(&str) + Sync),
+        work: &impl Fn(Repository, Manifest) -> F,
+    ) -> Result<Done<T>, Error> {
+        let mut selector = wanted.selector.to_owned();
+        let mut passed_over = Vec::new();
+        let mut first_failure: Option<Error> = None;
+        for (index, name) in self.names.iter().enumerate() {
+            let is_last = index + 1 == self.names.len();
+            let found = match self.open(name).await {
+                Ok(repository) => {
+                    let wanted = Wanted { selector: &selector, ..wanted };
+                    let found = find(&repository, wanted, damaged_too, tell, &mut passed_over).await;
+                    found.map(|manifest| (repository, manifest))
+                }
+                Err(error) => Err(error),
+            };
+            let failure: Error = match found {
+                Ok((repository, manifest)) => {
+                    selector = format!("{}/{}", manifest.instance, manifest.id);
+                    let worked = match is_last {
+                        // Nothing better will come: where it is damaged, the work says so.
+                        true => work(repository, manifest.clone()).await,
+                        false => match self.look(&repository, &manifest, run).await {
+                            Ok(()) => work(repository, manifest.clone()).await,
+                            Err(error) => Err(error),
+                        },
+                    };
+                    match worked {
+                        Ok(result) => {
+                            return Ok(Done { manifest, repository: (*name).to_owned(), passed_over, result });
+                        }
+                        Err(error) if error.is_damage() => error,
+                        Err(error) => return Err(error),
+                    }
+                }
+                Err(error) if is_final(&error) => return Err(error.into()),
+                Err(error) => error.into(),
+            };
+            if !is_last {
+                let passed = format!("passed over the repository {name}: {}", explain(&failure));
+                tell(&passed);
+                passed_over.push(passed);
+            }
+            first_failure.get_or_insert(failure);
+        }
+        // There is always one source, and each either returned or failed.
+        Err(first_failure.unwrap_or(Error::Interrupted))
+    }
+
+    /// Finds which backup is meant, without reading it: in the first repository that can be asked. Where its `latest` has to pass over
+    /// newer ones, a later repository may have one of those intact.
+    ///
+    /// # Errors
+    /// What kept the first repository from answering, where none answers.
+    pub async fn resolve(&self, wanted: Wanted<'_>) -> Result<(String, BackupId), RepositoryError> {
+        let mut best: Option<Selected> = None;
+        let mut first_failure = None;
+        for name in &self.names {
+            let selected = match self.open(name).await {
+                Ok(repository) => repository.select(wanted.selector, wanted.instance).await,
+                Err(error) => Err(error),
+            };
+            match selected {
+                Ok(selected) => {
+                    selected.warnings.iter().for_each(|warning| tracing::warn!(repository = name, "{warning}"));
+                    let is_newest = selected.warnings.is_empty();
+                    if best.as_ref().is_none_or(|best| best.id < selected.id) {
+                        best = Some(selected);
+                    }
+                    if is_newest {
+                        break;
+                    }
+                }
+                Err(error) if is_final(&error) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(repository = name, "unable to look for the backup: {}", explain(&error));
+                    first_failure.get_or_insert(error);
+                }
+            }
+        }
+        match (best, first_failure) {
+            (Some(Selected { instance, id, .. }), _) => Ok((instance, id)),
+            (None, Some(failure)) => Err(failure),
+            // There is always one source.
+            (None, None) => Err(RepositoryError::WhichInstance { instances: Vec::new() }),
+        }
+    }
+
+    async fn open(&self, name: &str) -> Result<Repository, RepositoryError> {
+        let place = match self.config.copies.get(name) {
+            Some(copy) => &copy.place,
+            None => &self.config.repository,
+        };
+        match self.connection.filter(|_| name == MAIN) {
+            Some(connection) => connection.repository(place).await,
+            None => Repository::at(place).await,
+        }
+    }
+
+    /// Makes sure that every object of a backup is there.
+    async fn look(&self, repository: &Repository, manifest: &Manifest, run: &Run) -> Result<(), Error> {
+        let options = CheckOptions { read_data: None, tools: tools(self.config) };
+        let report = check(repository, &[(manifest.instance.clone(), manifest.id.clone())], &options, run).await?;
+        match report.backups.into_iter().flat_map(|checked| checked.damage).next() {
+            None => Ok(()),
+            Some(damage) => {
+                let location = repository.store().location();
+                Err(RepositoryError::Damaged { key: damage.key, location, reason: damage.reason }.into())
+            }
+        }
+    }
+}
+
+async fn find(
+    repository: &Repository,
+    Wanted { selector, instance }: Wanted<'_>,
+    damaged_too: bool,
+    tell: &(dyn Fn(&str) + Sync),
+    passed_over: &mut Vec<String>,
+) -> Result<Manifest, RepositoryError> {
+    let selected = match damaged_too {
+        true => repository.select_damaged_too(selector, instance).await?,
+        false => repository.select(selector, instance).await?,
+    };
+    for warning in selected.warnings {
+        tell(&warning);
+        passed_over.push(warning);
+    }
+    repository.verified_manifest(&selected.instance, &selected.id).await
+}
+
+/// Whether it says that the question was wrong, rather than that the repository has no answer.
+fn is_final(error: &RepositoryError) -> bool {
+    matches!(error, RepositoryError::Ambiguous { .. } | RepositoryError::WhichInstance { .. })
+}
+
+/// Returns PostgreSQL's programs. Any pg_restore will do that is new enough: those that an instance's or target's `pg_path` names come
+/// first.
+pub fn tools(config: &Config) -> Tools {
+    let databases = config.instances.values().map(|instance| &instance.database);
+    let mut databases = databases.chain(config.targets.values().map(|target| &target.database));
+    Tools::new(databases.find_map(|database| database.pg_path.as_deref()))
+}
