@@ -8,7 +8,8 @@ use std::error::Error as StdError;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use engine::error::{Explanation, explain};
+use config::explain;
+use engine::error::Explanation;
 use engine::restore::Obstacle;
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use engine::config::Config;
+use config::Config;
 use engine::schedule::Schedule;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -104,10 +104,10 @@ pub fn entries(config: &Config) -> BTreeMap<(String, Job), Entry> {
         let drill = instance.drill.schedule.as_ref();
         for (job, schedule) in [(Job::Backup, routine.backup.as_ref()), (Job::Check, check), (Job::Drill, drill)] {
             let Some(schedule) = schedule else { continue };
-            let mut entry = Entry::new(&instance.name, job, schedule.clone(), routine.zone.clone());
+            let mut entry = Entry::new(&instance.instance.name, job, schedule.clone(), routine.zone.clone());
             entry.splay = SignedDuration::try_from(routine.splay).unwrap_or(SignedDuration::MAX);
             entry.catch_up = routine.catch_up;
-            entries.insert((instance.name.clone(), job), entry);
+            entries.insert((instance.instance.name.clone(), job), entry);
         }
     }
     entries

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use engine::error::{Error, Explanation, explain};
+use config::explain;
+use engine::error::{Error, Explanation};
 use engine::repository::RepositoryError;
 
 /// Why one attempt of a run failed.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use engine::config::{Config, ConfigError, ConfigFile};
-use engine::error::{Explanation, explain};
+use config::{Config, ConfigError, ConfigFile, explain};
+use engine::error::Explanation;
 use engine::repository::{Repository, RepositoryError};
 use jiff::Timestamp;
 use tokio::sync::broadcast;

@@ -14,14 +14,15 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use engine::error::explain;
+use config::explain;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::error::JournalError;
 pub use self::file::is_in_use;
+pub use self::record::{Outcome, RunId, RunRecord, Trigger};
+
 use self::file::{JournalFile, is_full};
 use self::record::Event;
-pub use self::record::{Outcome, RunId, RunRecord, Trigger};
 use crate::agenda::Job;
 
 /// Runs older than this are forgotten, but for the latest of each job of each instance.

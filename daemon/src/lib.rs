@@ -10,6 +10,7 @@ pub mod clock;
 pub mod condition;
 mod connection;
 mod failure;
+pub mod follow;
 mod handle;
 mod http;
 pub mod journal;
@@ -28,6 +29,7 @@ mod systemd;
 pub mod view;
 pub mod work;
 
+pub use crate::agenda::Job;
 pub use failure::Failure;
 pub use handle::{Handle, OpenError, RefusedStart, RunFilter};
 pub use http::ListenError;
@@ -35,5 +37,3 @@ pub use progress::TaskState;
 pub use service::{Signal, run};
 pub use view::{Event, InstanceView, JobView, LiveRun, Phase};
 pub use work::Order;
-
-pub use crate::agenda::Job;

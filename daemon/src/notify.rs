@@ -17,11 +17,16 @@ mod web;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use engine::config::Config;
+use config::Config;
 use engine::error::Explanation;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
+
+pub use notice::Notice;
+pub use standing::standings;
+pub use state::StateError;
+pub use trial::{Tried, try_all};
 
 use self::carrier::{Carrier, Post};
 use self::state::{Keeper, Letter, Signal, State};
@@ -29,11 +34,6 @@ use crate::agenda::Job;
 use crate::clock::until;
 use crate::handle::Handle;
 use crate::view::Event;
-
-pub use notice::Notice;
-pub use standing::standings;
-pub use state::StateError;
-pub use trial::{Tried, try_all};
 
 /// Between two looks at how old the backups are, which costs a listing of the repository.
 const LOOK: SignedDuration = SignedDuration::from_hours(1);
@@ -117,7 +117,7 @@ struct Office {
 impl Office {
     fn open(handle: &Handle, carrier: Arc<dyn Carrier>, sender: mpsc::UnboundedSender<Delivery>) -> Self {
         let kept = State::read(handle.state_dir()).unwrap_or_else(|error| {
-            tracing::error!("notifications begin anew: {}", engine::error::explain(&error));
+            tracing::error!("notifications begin anew: {}", config::explain(&error));
             None
         });
         let state = kept.unwrap_or_else(|| watch::begin(handle));

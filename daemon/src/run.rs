@@ -163,7 +163,7 @@ async fn conclude(shared: &Shared, live: &Live, end: End) {
         });
         let Err(error) = written.await else { break };
         // Unwritten, the run would be taken for lost, and the slot be served again: no harm, but no truth either.
-        tracing::error!("unable to write down how the run ended: {}", engine::error::explain(&error));
+        tracing::error!("unable to write down how the run ended: {}", config::explain(&error));
         tokio::select! {
             () = tokio::time::sleep(JOURNAL_PAUSE) => {}
             () = shared.stopping.cancelled() => break,

@@ -22,7 +22,7 @@ pub(crate) async fn schedule(handle: &Handle) {
         let next = match begin_due(handle).await {
             Ok(next) => next,
             Err(error) => {
-                tracing::error!("unable to begin what is due: {}", engine::error::explain(&error));
+                tracing::error!("unable to begin what is due: {}", config::explain(&error));
                 shared.clock.now().checked_add(PAUSE).ok()
             }
         };

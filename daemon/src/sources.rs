@@ -1,8 +1,8 @@
 //! Which repository a restore or a drill reads from: the first that can be read and has an intact copy of the backup.
 
+use config::{Config, MAIN, UnknownName, explain};
 use engine::check::{CheckOptions, check};
-use engine::config::{Config, MAIN, UnknownName};
-use engine::error::{Error, explain};
+use engine::error::Error;
 use engine::manifest::Manifest;
 use engine::postgres::Tools;
 use engine::repository::{BackupId, Repository, RepositoryError, Selected};
@@ -232,7 +232,7 @@ fn is_final(error: &RepositoryError) -> bool {
 /// Returns PostgreSQL's programs. Any pg_restore will do that is new enough: those that an instance's or target's `pg_path` names come
 /// first.
 pub fn tools(config: &Config) -> Tools {
-    let databases = config.instances.values().map(|instance| &instance.database);
+    let databases = config.instances.values().map(|instance| &instance.instance.database);
     let mut databases = databases.chain(config.targets.values().map(|target| &target.database));
     Tools::new(databases.find_map(|database| database.pg_path.as_deref()))
 }

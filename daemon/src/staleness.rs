@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use engine::config::Routine;
+use config::Routine;
 use jiff::{SignedDuration, Timestamp};
 
 /// What is left beside the longest pause of a schedule, for the run itself, its retries, and a machine that was asleep, is half that

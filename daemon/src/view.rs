@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use engine::config::{Config, Instance};
+use config::{Config, InstanceConfig};
 use engine::error::Explanation;
 use engine::repository::is_future;
 use engine::schedule::Schedule;
@@ -224,7 +224,7 @@ pub fn instances(
         let views = Job::SCHEDULED.into_iter().map(|job| view(name, job));
         views.filter(|view| view.job == Job::Backup || view.schedule.is_some() || view.latest.is_some()).collect()
     };
-    let instance = |(name, instance): (&String, &Instance)| {
+    let instance = |(name, instance): (&String, &InstanceConfig)| {
         let pause = agenda.get(&(name.clone(), Job::Backup)).map(Entry::interval);
         let stale_after_seconds = allowed_age(&instance.routine, pause).map(|age| age.as_secs());
         InstanceView { name: name.clone(), stale_after_seconds, jobs: jobs(name) }

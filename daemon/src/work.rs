@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use config::{Config, InstanceConfig};
 use engine::check::{CheckOptions, Sample};
-use engine::config::{Config, Instance};
 use engine::postgres::Tools;
 use engine::repository::{BackupId, Flaw, Repository};
 use engine::run::Run;
@@ -80,7 +80,7 @@ impl Order {
 #[derive(Debug)]
 pub(crate) struct Work<'a> {
     pub(crate) config: &'a Config,
-    pub(crate) instance: &'a Instance,
+    pub(crate) instance: &'a InstanceConfig,
     pub(crate) order: &'a Order,
     /// The slot that is served; a backup that another made since then serves it as well.
     pub(crate) slot: Option<Timestamp>,
@@ -126,14 +126,16 @@ const SHOWN: usize = 5;
 async fn check_all(repository: &Repository, work: &Work<'_>, read_data: Option<Sample>) -> Result<Outcome, Failure> {
     let instance = work.instance;
     let configured = instance.routine.check.as_ref().and_then(|check| check.read_data);
-    let options =
-        CheckOptions { read_data: read_data.or(configured), tools: Tools::new(instance.database.pg_path.as_deref()) };
-    let report = engine::check::check_all(repository, Some(&instance.name), &options, work.run).await?;
+    let options = CheckOptions {
+        read_data: read_data.or(configured),
+        tools: Tools::new(instance.instance.database.pg_path.as_deref()),
+    };
+    let report = engine::check::check_all(repository, Some(&instance.instance.name), &options, work.run).await?;
     if !report.is_sound() {
         let objects = report.damaged_objects();
         let findings = objects.iter().map(|object| format!("{}: {}", object.key, object.reasons.join(", ")));
         return Err(Failure::Damage {
-            instance: instance.name.clone(),
+            instance: instance.instance.name.clone(),
             damaged: report.backups.iter().filter(|backup| !backup.damage.is_empty()).count(),
             checked: report.backups.len(),
             findings: findings.take(SHOWN).collect(),
@@ -142,7 +144,7 @@ async fn check_all(repository: &Repository, work: &Work<'_>, read_data: Option<S
     let future = report.future.iter().map(|(_, id)| format!("{id}: {}", Flaw::Future));
     let wrong: Vec<String> = report.alarms.iter().cloned().chain(future).collect();
     if !wrong.is_empty() {
-        return Err(Failure::Suspect { instance: instance.name.clone(), wrong });
+        return Err(Failure::Suspect { instance: instance.instance.name.clone(), wrong });
     }
     let mut figures = BTreeMap::from([("checked_backups".to_owned(), report.backups.len() as u64)]);
     if let Some(read) = report.read {

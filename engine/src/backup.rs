@@ -8,15 +8,16 @@ mod served;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub(crate) use self::identity::tell_apart;
+pub use crate::error::OtherDatabase;
+
 use self::files::{StoredFiles, store_files};
 use self::identity::Identity;
-pub use self::identity::OtherDatabase;
-pub(crate) use self::identity::tell_apart;
 use self::rows::{StoredRows, store_rows};
-use crate::config::Instance;
 use crate::error::Error;
 use crate::filestore::Limits;
 use crate::folder;
+use crate::instance::Instance;
 use crate::manifest::{AttachmentContent, DatabaseContent, FORMAT, ImportedFrom, Manifest, StoredObject};
 use crate::odoo::{CollectorHold, OdooFacts, Schema, hold_collector, odoo_facts};
 use crate::postgres::{
@@ -172,7 +173,7 @@ async fn make(
         source
             .remarks
             .extend(identity::compare_with_latest(repository, name, &source.identity(instance), accept).await?);
-        Ok((source, hold))
+        Ok::<_, Error>((source, hold))
     };
     let (source, hold) = lock.run().until_cancelled(begun).await?;
     if source.session.is_superuser() {

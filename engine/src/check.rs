@@ -11,6 +11,8 @@ mod structure;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::TryStreamExt;
+
+pub use crate::repository::Damage;
 pub use sample::{InvalidSample, Sample};
 
 use self::data::{Findings, read_back};
@@ -18,7 +20,6 @@ use self::structure::{Survey, survey};
 use crate::error::Error;
 use crate::manifest::MANIFEST;
 use crate::postgres::Tools;
-pub use crate::repository::Damage;
 use crate::repository::{BackupId, Repository, layout, member};
 use crate::run::Run;
 use crate::store::{Key, Object};
@@ -189,7 +190,7 @@ pub async fn check_all(
         let vanished = repository.vanished(instance, &shown, &marked).await?;
         let mut report = look(repository, wanted, options, run).await?;
         report.alarms.extend(vanished.into_iter().map(|alarm| format!("{}: {}", alarm.instance, alarm.message)));
-        Ok(report)
+        Ok::<_, Error>(report)
     };
     run.until_cancelled(work).await.map_err(|error| error.during(format!("check {}", repository.store().location())))
 }

@@ -11,9 +11,8 @@ use std::fmt;
 
 use self::destination::Destination;
 use self::objects::{Outcome, bring};
-use crate::config::Config;
 use crate::error::Error;
-use crate::manifest::{MANIFEST, Manifest, SET_ASIDE, StoredObject};
+use crate::manifest::{MANIFEST, SET_ASIDE, StoredObject};
 use crate::repository::{BackupId, Damage, Lock, Purpose, Repository, RepositoryError, damage_of_document, member};
 use crate::run::Run;
 use crate::store::Key;
@@ -99,27 +98,6 @@ pub async fn newer(
     Ok(names)
 }
 
-/// Copies a backup that was just made, and what earlier copies have missed, to each repository that the configuration wants it in. One
-/// that fails does not keep the others from being tried.
-pub async fn after_backup(
-    config: &Config,
-    from: &Repository,
-    made: &Manifest,
-    run: &Run,
-) -> Vec<(String, Result<Copied, Error>)> {
-    let mut done = Vec::new();
-    for copy in config.copies.values().filter(|copy| copy.after_backup) {
-        let copied = async {
-            let to = Repository::at(&copy.place).await?;
-            let mut backups = newer(from, &to, Some(&made.instance)).await?;
-            backups.push((made.instance.clone(), made.id.clone()));
-            self::copy(from, &to, &backups, run).await
-        };
-        done.push((copy.name.clone(), copied.await));
-    }
-    done
-}
-
 /// Copies backups, each by instance and id. What is damaged in `from` is left out and named; the rest is copied.
 ///
 /// # Errors
@@ -187,9 +165,10 @@ impl Copying<'_> {
     async fn copy_locked(&mut self, id: &BackupId) -> Result<(), Error> {
         let run = self.lock.run().clone();
         let reading = match self.from.lock_to_read(self.instance, id, &run).await {
-            Err(Error::Repository(RepositoryError::NoSuchBackup { selector, .. })) => {
+            Err(RepositoryError::NoSuchBackup { selector, .. }) => {
                 let aside = member(&id.key(self.instance), SET_ASIDE);
-                if run.until_cancelled(async { Ok(self.from.store().head(&aside).await?) }).await?.is_some() {
+                if run.until_cancelled(async { Ok::<_, Error>(self.from.store().head(&aside).await?) }).await?.is_some()
+                {
                     self.leave_aside(id, false);
                     return Ok(());
                 }
@@ -212,7 +191,9 @@ impl Copying<'_> {
         }
         let documents = match self.from.documents(self.instance, id).await {
             Ok(documents) => documents,
-            Err(error) => return self.leave_out(id, [damage_of_document(manifest_key(self.instance, id), error)?]),
+            Err(error) => {
+                return self.leave_out(id, [damage_of_document::<Error>(manifest_key(self.instance, id), error)?]);
+            }
         };
         if !self.is_compared {
             self.is_compared = true;

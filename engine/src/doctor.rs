@@ -3,6 +3,7 @@
 mod drill;
 mod files;
 mod places;
+mod subjects;
 
 use std::fs::File;
 use std::io::Read;
@@ -10,17 +11,18 @@ use std::path::Path;
 
 use tokio::io::AsyncReadExt;
 
-use crate::config::{Config, Database, Instance, RepositoryConfig, Target};
+pub use self::places::{unwritable, warn_of_owner};
+pub use self::subjects::Subjects;
+
 use crate::error::{Error, explain};
 use crate::filestore::{Batches, FilestoreError, Ledger};
+use crate::instance::Instance;
 use crate::odoo::{Schema, odoo_facts};
-use crate::postgres::{self, Endpoint, Session, Tools};
+use crate::postgres::{self, Database, Endpoint, Session, Tools};
 use crate::repository::Repository;
-use crate::restore::{FORCEABLE, Identity, Obstacle, altered_members, before_restore, check_movable};
-use crate::store::{self, Key, Mode, Store, StoreErrorKind};
+use crate::restore::{FORCEABLE, Identity, Obstacle, Target, altered_members, before_restore, check_movable};
+use crate::store::{self, Key, Mode, Store, StoreConfig, StoreErrorKind};
 use crate::stream::body_of;
-
-pub use self::places::{unwritable, warn_of_owner};
 
 /// How a trial went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -51,31 +53,29 @@ pub struct Finding {
 }
 
 /// Tries everything that a configuration names.
-pub async fn doctor(config: &Config) -> Vec<Finding> {
+pub async fn doctor(subjects: &Subjects) -> Vec<Finding> {
     let mut findings = Findings { subject: "configuration".into(), all: Vec::new() };
-    findings.ok("read", config.path.display().to_string());
-    for warning in &config.warnings {
+    findings.ok("read", subjects.configuration.display().to_string());
+    for warning in &subjects.warnings {
         findings.add("read", Outcome::Warning, warning.clone(), None);
     }
-    findings.subject = "repository".into();
-    try_repository(&config.repository, &mut findings).await;
-    for copy in config.copies.values() {
-        findings.subject = format!("repository {}", copy.name);
-        try_repository(&copy.place, &mut findings).await;
+    for (subject, place) in &subjects.repositories {
+        findings.subject.clone_from(subject);
+        try_repository(place, &mut findings).await;
     }
-    for instance in config.instances.values() {
+    for instance in &subjects.instances {
         findings.subject = format!("instance {}", instance.name);
         if try_instance(instance, &mut findings).await {
-            try_identity(config, instance, &mut findings).await;
+            try_identity(subjects, instance, &mut findings).await;
         }
     }
-    for target in config.targets.values() {
+    for target in &subjects.targets {
         findings.subject = format!("target {}", target.name);
-        try_target(config, target, &mut findings).await;
+        try_target(subjects, target, &mut findings).await;
     }
-    for instance in config.instances.values().filter(|instance| instance.drill.is_configured) {
-        findings.subject = format!("drill of {}", instance.name);
-        drill::try_place(config, instance, &mut findings).await;
+    for (instance, place) in &subjects.drills {
+        findings.subject = format!("drill of {instance}");
+        drill::try_place(subjects, instance, place, &mut findings).await;
     }
     findings.all
 }
@@ -110,7 +110,7 @@ impl Findings {
     }
 }
 
-async fn try_repository(place: &RepositoryConfig, findings: &mut Findings) {
+async fn try_repository(place: &StoreConfig, findings: &mut Findings) {
     let Some(store) = findings.tried("open", store::open(place, false).await) else { return };
     if let Some(repository) = findings.tried("open", Repository::open(store.clone()).await) {
         let description = repository.description();
@@ -118,7 +118,7 @@ async fn try_repository(place: &RepositoryConfig, findings: &mut Findings) {
         findings.ok("open", detail);
         try_backups(&repository, findings).await;
     }
-    if let RepositoryConfig::Local { path } = place {
+    if let StoreConfig::Local { path } = place {
         places::try_folder(path, findings);
     }
     let tried = try_store(&*store).await;
@@ -169,9 +169,9 @@ async fn try_backups(repository: &Repository, findings: &mut Findings) {
 }
 
 /// Compares an instance's database with that of its latest backup.
-async fn try_identity(config: &Config, instance: &Instance, findings: &mut Findings) {
+async fn try_identity(subjects: &Subjects, instance: &Instance, findings: &mut Findings) {
     // Of a repository that cannot be opened its own findings tell.
-    let Ok(repository) = Repository::at(&config.repository).await else { return };
+    let Some(Ok(repository)) = subjects.open_main().await else { return };
     let Some(warnings) = findings.tried("database", crate::backup::compare_identity(&repository, instance).await)
     else {
         return;
@@ -309,20 +309,20 @@ fn try_filestore(folder: &Path) -> Result<String, FilestoreError> {
     Ok(format!("{}, {found}", folder.display()))
 }
 
-async fn try_target(config: &Config, target: &Target, findings: &mut Findings) {
+async fn try_target(subjects: &Subjects, target: &Target, findings: &mut Findings) {
     let place = Endpoint::resolve(&target.database);
     if let Some(server) = findings.tried("connect", postgres::connect_maintenance(&place).await) {
         findings.ok("connect", server.endpoint().to_string());
         try_target_server(&server, target, findings).await;
-        try_guard(config, target, &server, findings).await;
-        try_members(config, target, &server, findings).await;
+        try_guard(subjects, target, &server, findings).await;
+        try_members(subjects, target, &server, findings).await;
     }
     try_target_folder(target, findings);
 }
 
 /// Whether the target's role may make the functions of extensions what they are in the target's instance, where that can be asked.
-async fn try_members(config: &Config, target: &Target, server: &Session, findings: &mut Findings) {
-    let Some(instance) = target.instance.as_deref().and_then(|name| config.instances.get(name)) else { return };
+async fn try_members(subjects: &Subjects, target: &Target, server: &Session, findings: &mut Findings) {
+    let Some(instance) = target.instance.as_deref().and_then(|name| subjects.instance(name)) else { return };
     let looked = async {
         let session = postgres::connect(&Endpoint::resolve(&instance.database)).await.ok()?;
         let members = postgres::read_members(&session, &[], usize::MAX).await.ok()?;
@@ -335,9 +335,9 @@ async fn try_members(config: &Config, target: &Target, server: &Session, finding
 }
 
 /// Whether what is there now may be replaced. In an hour that may be otherwise: somebody begins to work with it.
-async fn try_guard(config: &Config, target: &Target, server: &Session, findings: &mut Findings) {
-    let uuid = uuid_of_source(config, target).await;
-    let looked = before_restore(config, uuid.as_deref(), target, Identity::Copy, server).await;
+async fn try_guard(subjects: &Subjects, target: &Target, server: &Session, findings: &mut Findings) {
+    let uuid = uuid_of_source(subjects, target).await;
+    let looked = before_restore(&subjects.protected(), uuid.as_deref(), target, Identity::Copy, server).await;
     let Some(obstacles) = findings.tried("replace", looked) else { return };
     if obstacles.is_empty() {
         findings.ok("replace", "nothing keeps a restore from it");
@@ -350,8 +350,8 @@ async fn try_guard(config: &Config, target: &Target, server: &Session, findings:
 }
 
 /// `None` where the target's instance cannot be asked, of which its own findings tell.
-async fn uuid_of_source(config: &Config, target: &Target) -> Option<String> {
-    let instance = config.instances.get(target.instance.as_deref()?)?;
+async fn uuid_of_source(subjects: &Subjects, target: &Target) -> Option<String> {
+    let instance = subjects.instance(target.instance.as_deref()?)?;
     let session = postgres::connect(&Endpoint::resolve(&instance.database)).await.ok()?;
     odoo_facts(&session).await.ok()??.database_uuid
 }

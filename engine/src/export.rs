@@ -70,12 +70,11 @@ pub async fn dump(
     let work = async {
         let object = &manifest.database.object;
         let task = run.progress.task("database", Some(object.plain.size));
-        repository
-            .read(object, move |archive| {
-                let copied = io::copy(&mut task.reader(archive), &mut sink)?;
-                sink.flush().map(|()| copied)
-            })
-            .await
+        let copied = repository.read(object, move |archive| {
+            let copied = io::copy(&mut task.reader(archive), &mut sink)?;
+            sink.flush().map(|()| copied)
+        });
+        Ok(copied.await?)
     };
     read_locked(repository, manifest, run, work).await
 }

@@ -23,14 +23,13 @@ pub async fn attachments(
 ) -> Result<(), Error> {
     let content = manifest.attachments.as_ref();
     let list = &content.ok_or_else(|| Error::NoAttachments { backup: manifest.id.to_string() })?.list;
-    repository
-        .read(list, move |lines| {
-            for line in records(lines, b'\n', LONGEST_ATTACHMENT) {
-                each(serde_json::from_slice(&line?).map_err(|error| Malformed(error.to_string()))?)?;
-            }
-            Ok(())
-        })
-        .await
+    let read = repository.read(list, move |lines| {
+        for line in records(lines, b'\n', LONGEST_ATTACHMENT) {
+            each(serde_json::from_slice(&line?).map_err(|error| Malformed(error.to_string()))?)?;
+        }
+        Ok(())
+    });
+    Ok(read.await?)
 }
 
 /// The path of what a person names: an attachment's id, or the path itself.

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use crate::config::Config;
 use crate::filestore::{Bounds, list_again, read_files, read_list};
 use crate::manifest::{Manifest, manifest_digests, read_checksums, removed_paths, table_rows};
 use crate::odoo::Attachment;
@@ -69,12 +68,4 @@ pub fn splitter(bytes: &[u8]) {
 /// An odoo.conf.
 pub fn odoo_conf(bytes: &[u8]) {
     let _ = OdooConf::parse(Path::new("/etc/odoo.conf"), bytes, None);
-}
-
-/// A configuration. It may name files, which are none.
-pub fn config(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
-    if let Err(error) = Config::parse(Path::new("/nowhere/odoo-backup.toml"), text) {
-        assert!(!error.to_string().is_empty());
-    }
 }

@@ -4,7 +4,6 @@
 //! is: so the backup has all that a backup has, rows counted and files held against the attachments. The scratch ones are removed, whatever
 //! comes; what a kill leaves the next import removes. What is imported may be anybody's making: nothing in it is trusted.
 
-mod error;
 mod scratch;
 mod source;
 mod zip;
@@ -14,13 +13,15 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-pub use self::error::ImportError;
+pub use crate::error::ImportError;
+
 use self::scratch::Scratch;
 use self::source::Source;
 use crate::backup::{BackupOptions, Origin, backup_imported};
-use crate::config::{Database, Instance};
 use crate::error::Error;
+use crate::instance::Instance;
 use crate::manifest::{ImportedFrom, MANIFEST, Manifest};
+use crate::postgres::Database;
 use crate::repository::{BackupId, Repository, member};
 use crate::run::Run;
 
@@ -77,7 +78,7 @@ pub async fn import(
             let unmade = run.until_cancelled(fill(&scratch, &source, run)).await?;
             let mut origin = origin(&source, &options.file, created_at, is_known);
             origin.warnings.extend(unmade);
-            let instance = Instance::scratch(instance, scratch.database(server), source.filestore(&scratch));
+            let instance = Instance::new(instance, scratch.database(server), source.filestore(&scratch));
             // It stops by itself, and cleans up, when the run is cancelled.
             let ImportOptions { accept_missing, accept_new_identity, .. } = *options;
             let backup = BackupOptions { accept_missing, accept_new_identity, ..BackupOptions::of(&instance) };

@@ -13,7 +13,7 @@ pub mod verify;
 
 pub use restore::drill;
 
-pub mod config;
+mod cause;
 mod disk;
 pub mod error;
 pub mod filestore;
@@ -21,6 +21,7 @@ pub mod folder;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod instance;
 pub mod manifest;
 mod merged;
 pub mod odoo;
@@ -31,7 +32,7 @@ pub mod repository;
 pub mod run;
 pub mod schedule;
 pub mod secret;
-mod small_file;
+pub mod small_file;
 pub mod store;
 pub mod stream;
 pub mod text;

@@ -5,10 +5,12 @@
 
 mod brief;
 mod checksums;
+mod id;
 mod lists;
 #[cfg(test)]
 pub(crate) mod made_up;
 mod reasonable;
+mod verification;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,12 +18,15 @@ use serde::{Deserialize, Serialize};
 pub use self::brief::{Brief, DatabaseBrief, FilestoreBrief};
 pub use self::checksums::read_checksums;
 pub(crate) use self::checksums::{manifest_digests, write_both_checksums};
+pub use self::id::{BackupId, InvalidBackupId};
+pub(crate) use self::id::{moment, stamp};
 pub(crate) use self::lists::{removed_paths, table_rows};
+pub(crate) use self::verification::seconds;
+pub use self::verification::{Check, Depth, Notes, Outcome, Subject, Verification};
 
 use crate::filestore::Bounds;
 use crate::odoo::{AttachmentCounts, OdooFacts};
 use crate::postgres::{ServerFacts, SourceFacts};
-use crate::repository::BackupId;
 use crate::store::Key;
 use crate::stream::Fingerprint;
 

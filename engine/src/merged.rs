@@ -102,5 +102,5 @@ async fn with_removed(
         }
         Ok(entries)
     });
-    removed.await
+    Ok(removed.await?)
 }

@@ -3,32 +3,31 @@
 //! A manifest goes first, then what only it named: whatever interrupts this leaves whole backups and objects that nothing names,
 //! and the next run goes on with those.
 
-mod behind;
 mod inventory;
 mod needs;
 mod removal;
 mod repack;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-pub use retention::{Decision, Hold, Plan, Reason, Verdict};
 use retention::{PlanError, Situation, plan};
 
-pub use self::behind::{Behind, after_backup, after_copies};
-use self::inventory::{Inventory, as_retention_sees};
 pub use self::removal::Removed;
-use self::removal::remove;
 pub use self::repack::{Repacked, RepackedVolume};
-use crate::config::Instance;
+pub use retention::{Decision, Hold, Plan, Reason, Verdict};
+
+use self::inventory::{Inventory, as_retention_sees};
+use self::removal::remove;
 use crate::error::Error;
+use crate::instance::Instance;
 use crate::manifest::SET_ASIDE;
 use crate::repository::{
     Accepted, BackupId, Clocks, Damaged, Listing, Lock, Purpose, Repository, RepositoryError, is_future, member,
 };
 use crate::run::Run;
-use crate::schedule::Schedule;
 
 /// How an instance is pruned.
 #[derive(Debug, Clone, Copy, Default)]
@@ -172,7 +171,7 @@ async fn survey(
     let mut inventory = Inventory::take(source, &instance.name, !options.dry_run).await?;
     let backups = inventory.backups();
     let mut situation = situation(repository, &instance.name, inventory.clocks).await?;
-    situation.interval = instance.routine.backup.as_ref().map(Schedule::longest_interval);
+    situation.interval = instance.interval;
     let policy = &instance.retention.policy;
     let planned = |situation: &Situation| plan(policy, &backups, situation).map_err(Error::from);
     let mut accepted = None;
@@ -236,7 +235,7 @@ pub async fn forget(
             if is_last && removed.backups.contains(id) {
                 repository.forget_traces(instance).await?;
             }
-            Ok(removed)
+            Ok::<_, Error>(removed)
         };
         let done = lock.run().until_cancelled(work).await;
         lock.finish(done).await

@@ -8,7 +8,6 @@ mod beside;
 mod claim;
 mod database;
 pub mod drill;
-mod error;
 mod evidence;
 mod examine;
 mod files;
@@ -22,25 +21,26 @@ mod preflight;
 mod record;
 mod scratch;
 mod swap;
+mod target;
 mod undo;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-pub use self::error::RestoreError;
 pub use self::examine::examine;
 pub(crate) use self::folders::check_movable;
 pub use self::guard::Identity;
 pub(crate) use self::guard::{FORCEABLE, before_restore};
-pub use self::obstacle::{Examined, Obstacle};
+pub use self::obstacle::Examined;
 pub(crate) use self::preflight::altered_members;
+pub use self::target::{Protected, Target};
 pub use self::undo::{Undone, undo};
+pub use crate::error::{Obstacle, RestoreError};
 
 use self::beside::{Beside, Made, timed};
 use self::claim::Claim;
 use self::obstacle::require_none;
 use self::undo::wait_for_sessions;
-use crate::config::{Config, Target};
 use crate::error::Error;
 use crate::filestore::NewFilestore;
 use crate::manifest::Manifest;
@@ -123,10 +123,10 @@ impl Former {
 /// What is to be restored, to where, and how.
 #[derive(Debug, Clone, Copy)]
 struct Job<'a> {
-    config: &'a Config,
     repository: &'a Repository,
     manifest: &'a Manifest,
     target: &'a Target,
+    protected: &'a Protected,
     options: RestoreOptions,
     run: &'a Run,
 }
@@ -134,17 +134,17 @@ struct Job<'a> {
 /// Restores a backup into a target, in the place of what it may be already.
 ///
 /// # Errors
-/// [`Error::Refused`] for a target that must not be replaced, else whatever failed first, each as the cause of [`Error::Verb`]; the
+/// [`Error::Refused`] for a target that must not be replaced, above all one of the `protected` places, else whatever failed first, each as the cause of [`Error::Verb`]; the
 /// target is then as it was.
 pub async fn restore(
-    config: &Config,
     repository: &Repository,
     manifest: &Manifest,
     target: &Target,
+    protected: &Protected,
     options: RestoreOptions,
     run: &Run,
 ) -> Result<Restored, Error> {
-    let job = Job { config, repository, manifest, target, options, run };
+    let job = Job { repository, manifest, target, protected, options, run };
     let result = job.locked(Occasion::Restore, job.restore());
     let result = result.await;
     result.map_err(|error| error.during(format!("restore {}/{} to {}", manifest.instance, manifest.id, target.name)))
@@ -268,18 +268,18 @@ impl Job<'_> {
 
     /// Refuses what must not be done, and what cannot be: of what is there nothing has been touched yet.
     async fn preflight(&self, claim: &Claim) -> Result<(), Error> {
-        let Job { config, manifest, target, options, run, .. } = *self;
+        let Job { manifest, target, protected, options, run, .. } = *self;
         let Examined { obstacles, warnings } =
-            examine::look(config, manifest, target, (options.identity, options.wait), &claim.server).await?;
+            examine::look(protected, manifest, target, (options.identity, options.wait), &claim.server).await?;
         warnings.iter().for_each(|one| run.progress.warn(&format!("{}; {}", one.message, one.hint)));
         require_none(obstacles)
     }
 
     /// Refuses a target that must not be replaced.
     async fn admit(&self, claim: &Claim) -> Result<(), Error> {
-        let Job { config, manifest, target, options, .. } = *self;
+        let Job { manifest, target, protected, options, .. } = *self;
         let uuid = source_uuid(manifest);
-        require_none(guard::before_restore(config, uuid, target, options.identity, &claim.server).await?)
+        require_none(guard::before_restore(protected, uuid, target, options.identity, &claim.server).await?)
     }
 
     /// Makes a copy beside the target, verifies it, and makes it harmless.

@@ -6,18 +6,36 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Error;
 use crate::progress::{Alive, Progress};
 
 /// So long may a run that was stopped clean up after itself: it may have stalled there, too.
 const CLEANUP: Duration = Duration::from_mins(2);
+
+/// A run was stopped by whoever runs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
+/// Nothing advanced any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("nothing advanced for {seconds} seconds, and the run was stopped")]
+pub struct Stalled {
+    /// How long.
+    pub seconds: u64,
+}
+
+/// An error that can be an interruption.
+pub trait Interruptible: From<Interrupted> {
+    /// Whether it was stopped rather than that it failed.
+    fn is_interruption(&self) -> bool;
+}
 
 /// One run of a verb.
 #[derive(Debug, Clone, Default)]
 pub struct Run {
     /// Whom it reports to.
     pub progress: Progress,
-    /// Cancelled to stop it. It then cleans up after itself and returns [`Error::Interrupted`].
+    /// Cancelled to stop it. It then cleans up after itself and fails with [`Interrupted`].
     pub cancel: CancellationToken,
 }
 
@@ -25,12 +43,12 @@ impl Run {
     /// Does `work`, and stops it when nothing advances for `timeout`: no byte, and no task that begins or ends.
     ///
     /// # Errors
-    /// [`Error::Stalled`], and whatever the work fails with.
-    pub async fn unless_stalled<T>(
+    /// [`Stalled`], and whatever the work fails with.
+    pub async fn unless_stalled<T, E: From<Stalled>>(
         &self,
         timeout: Duration,
-        work: impl AsyncFnOnce(&Self) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+        work: impl AsyncFnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
         let alive = Arc::new(Alive::over(self.progress.clone()));
         let run = Self { progress: Progress::new(alive.clone()), cancel: self.cancel.child_token() };
         let mut work = std::pin::pin!(work(&run));
@@ -42,15 +60,18 @@ impl Run {
         match tokio::time::timeout(CLEANUP, work).await {
             // It came to a good end after all.
             Ok(Ok(done)) => Ok(done),
-            _ => Err(Error::Stalled { seconds: timeout.as_secs() }),
+            _ => Err(Stalled { seconds: timeout.as_secs() }.into()),
         }
     }
 
     /// Does `work` until it is done or the run is stopped. What it had begun is dropped; what outlives that is for the caller to clean up.
-    pub(crate) async fn until_cancelled<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    pub(crate) async fn until_cancelled<T, E: From<Interrupted>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         match self.cancel.run_until_cancelled(work).await {
             Some(result) => result,
-            None => Err(Error::Interrupted),
+            None => Err(Interrupted.into()),
         }
     }
 }
@@ -58,6 +79,7 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
     const TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -70,7 +92,7 @@ mod tests {
                 tokio::time::sleep(TIMEOUT - Duration::from_secs(7)).await;
                 task.advance(1);
             }
-            Ok(())
+            Ok::<_, Error>(())
         });
         done.await.unwrap();
     }

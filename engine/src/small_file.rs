@@ -15,7 +15,7 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 ///
 /// # Errors
 /// Those of the operating system; [`io::ErrorKind::InvalidInput`] where it is none.
-pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let is_handed_over = ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder));
     let flags = if is_handed_over { OFlags::empty() } else { OFlags::NONBLOCK };
     let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
@@ -38,7 +38,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`read`]; [`io::ErrorKind::InvalidData`] where it is not UTF-8.
-pub(crate) fn read_to_string(path: &Path) -> io::Result<String> {
+pub fn read_to_string(path: &Path) -> io::Result<String> {
     let not_utf8 = |_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");
     String::from_utf8(read(path)?).map_err(not_utf8)
 }

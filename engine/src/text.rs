@@ -68,6 +68,19 @@ fn is_obeyed(c: char) -> bool {
         || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// The known word that `word` was most likely meant to be: spelt alike without regard to case and to `-` for `_`, or the one it begins.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace('-', "_");
+    let word = plain(word);
+    let spelt_alike = known
+        .clone()
+        .map(|known| (strsim::damerau_levenshtein(&word, &plain(known)), known))
+        .filter(|(distance, known)| *distance <= (word.len().max(known.len()) / 3).clamp(1, 3))
+        .min_by_key(|(distance, _)| *distance);
+    let mut begun = known.filter(|known| word.len() >= 3 && plain(known).starts_with(&word));
+    spelt_alike.map(|(_, known)| known).or_else(|| begun.next())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,49 +10,18 @@ mod odoo;
 mod rows;
 mod sequences;
 
-use std::fmt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
+pub use crate::manifest::{Depth, Verification};
 
 use crate::error::Error;
-use crate::manifest::Manifest;
+use crate::manifest::{Check, Manifest, Subject};
 use crate::postgres::{self, ArchiveObjects, Endpoint, LeftOut, Misunderstood};
 use crate::progress::Task;
 use crate::repository::Repository;
 use crate::run::Run;
 use crate::stream::decode;
-
-/// How much is read to verify a copy.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Depth {
-    /// Every table, and of every file whether it is there and how long it is. What was unpacked had the digests of the backup.
-    #[default]
-    Quick,
-    /// Every file too is read back from the disk, and has the SHA-1 that Odoo named it by.
-    Full,
-}
-
-impl Depth {
-    /// All of them, from the least to the most.
-    pub const ALL: [Self; 2] = [Self::Quick, Self::Full];
-
-    /// In a word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Quick => "quick",
-            Self::Full => "full",
-        }
-    }
-}
-
-impl fmt::Display for Depth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
 
 /// A restored pair, and the backup that it is to be a copy of.
 #[derive(Debug, Clone, Copy)]
@@ -69,176 +38,6 @@ pub struct RestoredCopy<'a> {
     pub sessions: u32,
     /// What of the dump the restore left out.
     pub left_out: &'a [LeftOut],
-}
-
-/// What was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Subject {
-    /// Each file of the backup is there with its length and, in [`Depth::Full`], its SHA-1.
-    Files,
-    /// Each file that the restored attachments name is one of the backup.
-    Attachments,
-    /// Each table has as many rows as the dump, and there are as many large objects.
-    Rows,
-    /// There are as many tables, views, indexes, keys, triggers and functions as the dump makes.
-    Objects,
-    /// Constraints are validated.
-    Constraints,
-    /// Indexes are valid.
-    Indexes,
-    /// Sequences stand where the dump says, and not behind their columns.
-    Sequences,
-    /// Odoo's series, identity and modules are those of the backup.
-    Modules,
-    /// Somebody can log in: there is an active internal user.
-    Users,
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Files => "files",
-            Self::Attachments => "attachments",
-            Self::Rows => "rows",
-            Self::Objects => "objects",
-            Self::Constraints => "constraints",
-            Self::Indexes => "indexes",
-            Self::Sequences => "sequences",
-            Self::Modules => "modules",
-            Self::Users => "users",
-        })
-    }
-}
-
-/// What came of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It is as it was backed up.
-    Passed,
-    /// It is not.
-    Failed,
-    /// There was nothing to compare with.
-    Skipped,
-}
-
-/// Some sentences, of which the first are kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notes {
-    /// How many there are.
-    pub count: u64,
-    /// The first hundred.
-    pub first: Vec<String>,
-}
-
-impl Notes {
-    fn add(&mut self, text: impl Into<String>) {
-        self.count += 1;
-        if self.first.len() < 100 {
-            // A name is data: what could play tricks with a terminal or a log is written out.
-            let visible = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
-            self.first.push(text.into().chars().map(visible).collect());
-        }
-    }
-
-    fn is_none(&self) -> bool {
-        self.count == 0
-    }
-}
-
-/// One check of a copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
-    /// What was looked at.
-    pub subject: Subject,
-    /// What came of it.
-    pub outcome: Outcome,
-    /// How many were looked at: files, tables, sequences.
-    pub looked_at: u64,
-    /// The figures, or why there are none, in a line.
-    pub summary: String,
-    /// What is not as it was backed up.
-    #[serde(default, skip_serializing_if = "Notes::is_none")]
-    pub findings: Notes,
-    /// What is wrong, and was so at the source.
-    #[serde(default, skip_serializing_if = "Notes::is_none")]
-    pub known: Notes,
-}
-
-impl Check {
-    fn of(subject: Subject, looked_at: u64, summary: String, findings: Notes, known: Notes) -> Self {
-        let outcome = if findings.is_none() { Outcome::Passed } else { Outcome::Failed };
-        Self { subject, outcome, looked_at, summary, findings, known }
-    }
-
-    fn skipped(subject: Subject, why: impl Into<String>) -> Self {
-        let (findings, known) = Default::default();
-        Self { subject, outcome: Outcome::Skipped, looked_at: 0, summary: why.into(), findings, known }
-    }
-}
-
-/// What was found of a copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verification {
-    /// How much was read.
-    pub depth: Depth,
-    /// Version of the server that the copy was restored into: `15.18`.
-    pub server: String,
-    /// The checks. Those of Odoo's tables are left out where the database is not Odoo's.
-    pub checks: Vec<Check>,
-    /// How long it took.
-    #[serde(with = "seconds", rename = "seconds")]
-    pub duration: Duration,
-}
-
-impl Verification {
-    /// Whether nothing was found that is not as it was backed up.
-    pub fn passed(&self) -> bool {
-        self.checks.iter().all(|check| check.outcome != Outcome::Failed)
-    }
-
-    /// What was left out for want of something to compare with.
-    pub fn skipped(&self) -> impl Iterator<Item = &Check> {
-        self.checks.iter().filter(|check| check.outcome == Outcome::Skipped)
-    }
-
-    /// Itself.
-    ///
-    /// # Errors
-    /// [`Error::NotAsBackedUp`] where a check failed.
-    pub fn require(self) -> Result<Self, Error> {
-        if self.passed() { Ok(self) } else { Err(Error::NotAsBackedUp(Box::new(self))) }
-    }
-
-    /// What failed, in a sentence.
-    pub fn failures(&self) -> String {
-        let failed = self.checks.iter().filter(|check| check.outcome == Outcome::Failed);
-        let texts = failed.map(|check| {
-            const SHOWN: usize = 3;
-            let shown = check.findings.first.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-            let more = check.findings.count.saturating_sub(SHOWN as u64);
-            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-            format!("{}: {shown}{more}", check.subject)
-        });
-        texts.collect::<Vec<_>>().join("; ")
-    }
-}
-
-pub(crate) mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        // A thousandth is as exact as is of use.
-        serializer.serialize_f64((duration.as_secs_f64() * 1000.0).round() / 1000.0)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        let seconds = f64::deserialize(deserializer)?;
-        Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
-    }
 }
 
 /// Verifies a copy. That something differs is in what is returned.

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::process::Stdio;
 
-use engine::config::Config;
+use config::Config;
 use engine::fetch::attachments;
 use engine::filestore::read_files;
 use engine::manifest::{Manifest, Volume};

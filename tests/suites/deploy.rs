@@ -13,7 +13,7 @@ mod upgrade;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use engine::config::Config;
+use config::Config;
 use harness::cli::OdooBackup;
 use harness::odoo_backup;
 use harness::project::Project;

@@ -7,7 +7,7 @@ mod history;
 use std::path::Path;
 use std::time::Instant;
 
-use engine::config::Config;
+use config::Config;
 use engine::repository::Repository;
 use engine::store::{Key, Mode};
 use engine::stream::body_of;

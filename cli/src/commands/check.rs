@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use config::Config;
 use daemon::sources::tools;
 use engine::check::{CheckOptions, Checked, DamagedObject, ReadBack, Report, Sample, check_all};
-use engine::config::Config;
 use engine::repository::{BackupId, Flaw, Repository};
 use engine::run::Run;
 use engine::text::one_line;

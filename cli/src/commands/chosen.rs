@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::Path;
 
+use config::{Config, InstanceConfig, MAIN, UnknownName};
 use daemon::sources::Sources;
-use engine::config::{Config, Instance, MAIN, UnknownName};
 use engine::repository::{Repository, RepositoryError};
 
 use super::failure::Failure;
@@ -56,7 +56,7 @@ impl Loaded<'_> {
     }
 
     /// An instance, with the retention of its backups in that repository.
-    pub(super) fn kept_there(&self, instance: &Instance) -> Instance {
+    pub(super) fn kept_there(&self, instance: &InstanceConfig) -> InstanceConfig {
         match self.copies.get(self.chosen()) {
             Some(copy) => copy.instance(instance),
             None => instance.clone(),
@@ -85,7 +85,7 @@ pub(super) async fn open_named(config: &Config, name: &str) -> Result<Result<Rep
 }
 
 /// The instances of these names, each once and in the order of their names; all where none is given.
-pub(super) fn instances<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a Instance>, UnknownName> {
+pub(super) fn instances<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a InstanceConfig>, UnknownName> {
     match names {
         [] => Ok(config.instances.values().collect()),
         names => {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use config::explain;
 use engine::copy::{Copied, LeftAside, NotCopied, newer};
-use engine::error::{Error, explain};
+use engine::error::Error;
 use engine::run::Run;
 use serde_json::{Value, json};
 

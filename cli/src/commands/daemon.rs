@@ -20,7 +20,7 @@ pub(super) async fn daemon(chosen: Chosen<'_>, logs: RunLogs, output: Output) ->
     // Listened to before there is anything that a signal could stop halfway.
     let signals = signals().map_err(|source| Error::Io { action: "listen to signals".into(), source })?;
     // Better known now than when a restore or a drill fails: a hardened service may write in few folders.
-    for finding in engine::doctor::unwritable(&config) {
+    for finding in engine::doctor::unwritable(&config.subjects()) {
         let hint = finding.hint.unwrap_or_default();
         tracing::warn!(hint, "{}: {}", finding.subject, finding.detail);
     }

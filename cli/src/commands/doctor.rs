@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::config::Config;
+use config::Config;
 use engine::doctor::{Finding, Outcome};
 use engine::text::{lines, one_line};
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::output::Output;
 /// Tries everything that the configuration names.
 pub(super) async fn doctor(config: Option<&Path>, output: Output) -> Result<Exit, Failure> {
     let config = Config::find_and_load(config)?;
-    let findings = engine::doctor::doctor(&config).await;
+    let findings = engine::doctor::doctor(&config.subjects()).await;
     let failed = findings.iter().any(|finding| finding.outcome == Outcome::Failed);
     let exit = if failed { Exit::Failed } else { Exit::Success };
     Ok(output.result(&json!({ "healthy": !failed, "findings": findings }), || text(&findings), exit))

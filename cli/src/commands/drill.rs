@@ -48,7 +48,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
     let jobs = jobs(wanted.jobs);
     let drill = async |repository: Repository, manifest: Manifest| {
         // Neither a defect of the backup nor of the repository.
-        let mut place = match engine::drill::place(&config, &manifest.instance, to) {
+        let mut place = match config::drill_place(&config, &manifest.instance, to) {
             Ok(place) => place,
             Err(unknown) => return Ok(Err(unknown)),
         };
@@ -56,7 +56,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
         let of_section = config.instances.get(&manifest.instance).map(|instance| instance.drill.depth);
         let depth = wanted.depth.or(of_section).unwrap_or_default();
         let options = DrillOptions { jobs, parallel_volumes: jobs, depth };
-        let drilled = engine::drill::drill(&config, &repository, &manifest, &place, options, run).await?;
+        let drilled = engine::drill::drill(&repository, &manifest, &place, &config.protected(), options, run).await?;
         Ok(Ok((drilled, place, repository.store().location())))
     };
     let tell = |text: &str| output.warning(text);

@@ -1,8 +1,8 @@
 //! Why a command ends early, and how the program ends for that.
 
+use config::{ConfigError, UnknownName, explain};
 use daemon::journal::JournalError;
-use engine::config::{ConfigError, UnknownName};
-use engine::error::{Error, explain};
+use engine::error::Error;
 use engine::repository::RepositoryError;
 use engine::store::StoreError;
 use serde_json::{Value, json};

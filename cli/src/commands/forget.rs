@@ -32,7 +32,10 @@ pub(super) async fn forget(
         confirm(&name, output)?;
     }
     let spelt_out = selector == id.as_str() || selector == name;
-    let grace = config.instances.get(&instance).map_or(GRACE, |instance| config.kept_there(instance).retention.grace());
+    let grace = config
+        .instances
+        .get(&instance)
+        .map_or(GRACE, |instance| config.kept_there(instance).instance.retention.grace());
     let removed = engine::prune::forget(&repository, &instance, &id, spelt_out, grace, run).await?;
     if !removed.in_use.is_empty() {
         output.warning(&format!("{name} is being read and was left; try again when that has ended"));

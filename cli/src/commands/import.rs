@@ -1,7 +1,8 @@
 //! `odoo-backup import`
 
-use engine::config::{Config, Database, is_instance_name};
+use config::{Config, is_instance_name};
 use engine::import::{ImportOptions, Imported};
+use engine::postgres::Database;
 use engine::run::Run;
 use serde_json::json;
 
@@ -83,7 +84,7 @@ pub(super) async fn import(
 /// On whose server it is loaded: what is run there is never run on an instance's by default.
 fn server<'a>(config: &'a Config, on: Option<&str>) -> Result<&'a Database, Failure> {
     match on {
-        Some(name) if config.instances.contains_key(name) => Ok(&config.instance(name)?.database),
+        Some(name) if config.instances.contains_key(name) => Ok(&config.instance(name)?.instance.database),
         Some(name) => Ok(&config.target(name)?.database),
         None => {
             let mut targets = config.targets.values();

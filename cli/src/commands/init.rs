@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use engine::config::template::{InitOptions, template};
-use engine::config::{Config, ConfigError, ConfigFile, RepositoryConfig};
+use config::template::{InitOptions, template};
+use config::{Config, ConfigError, ConfigFile};
 use engine::doctor::warn_of_owner;
 use engine::folder::{flush, inherit};
 use engine::odoo::conf::OdooConfError;
 use engine::repository::{Repository, RepositoryError, store_guide};
-use engine::store;
+use engine::store::{self, StoreConfig};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -87,7 +87,7 @@ pub(super) async fn init(
         copies.push((copy.name.as_str(), location, made));
     }
     for place in repositories {
-        let RepositoryConfig::Local { path } = place else { continue };
+        let StoreConfig::Local { path } = place else { continue };
         if let Some((warning, hint)) = warn_of_owner(path) {
             output.warning(&format!("{warning}; {hint}"));
         }
@@ -114,7 +114,7 @@ pub(super) async fn init(
 }
 
 /// Makes a repository where there is none. Returns where it is, and whether it was made.
-async fn make(place: &RepositoryConfig) -> Result<(String, bool), Failure> {
+async fn make(place: &StoreConfig) -> Result<(String, bool), Failure> {
     let store = store::open(place, true).await?;
     let made = match Repository::init(store.clone(), Timestamp::now()).await {
         Ok(_) => true,

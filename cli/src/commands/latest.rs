@@ -1,6 +1,6 @@
 //! Finding the backup that a command is about, with a word on what `latest` passed over.
 
-use engine::config::Config;
+use config::Config;
 use engine::manifest::Manifest;
 use engine::repository::{Repository, RepositoryError};
 

@@ -1,6 +1,6 @@
 //! `odoo-backup list`
 
-use engine::error::explain;
+use config::explain;
 use engine::manifest::Manifest;
 use engine::repository::{Evidence, Flaw, Listing};
 use serde_json::{Value, json};

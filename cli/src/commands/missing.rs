@@ -1,8 +1,8 @@
 //! Instances of which the repository shows no backup, though the daemon has made some.
 
+use config::{Config, MAIN};
 use daemon::agenda::Job;
 use daemon::journal::{History, Outcome};
-use engine::config::{Config, MAIN};
 use engine::repository::{Alarm, Repository};
 
 use super::chosen::Loaded;

@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use ::daemon::log::RunLogs;
 use clap::CommandFactory;
-use engine::error::explain;
+use config::explain;
 use engine::import::ImportOptions;
 use engine::prune::PruneOptions;
 use engine::run::Run;

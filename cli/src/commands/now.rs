@@ -2,13 +2,12 @@
 
 use std::time::Instant;
 
+use config::{MAIN, explain};
+use daemon::follow::{PruneIn, Stored, follow};
 use engine::backup::{BackupOptions, backup};
-use engine::config::{Config, MAIN};
-use engine::copy::after_backup;
-use engine::error::explain;
+use engine::copy::Copied;
+use engine::error::Error;
 use engine::manifest::Manifest;
-use engine::prune::{Behind, after_copies};
-use engine::repository::Repository;
 use engine::run::Run;
 use serde_json::{Value, json};
 
@@ -47,34 +46,32 @@ pub(super) async fn now(
     let (mut backups, mut errors, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     let mut exit = Exit::Success;
     for instance in instances {
-        let options = BackupOptions { reread, accept_missing, accept_new_identity, ..BackupOptions::of(instance) };
+        let options =
+            BackupOptions { reread, accept_missing, accept_new_identity, ..BackupOptions::of(&instance.instance) };
         let started = Instant::now();
         let timeout = instance.routine.stall_timeout;
-        let made = run.unless_stalled(timeout, async |run| backup(&repository, instance, options, run).await);
+        let made = run.unless_stalled(timeout, async |run| backup(&repository, &instance.instance, options, run).await);
         match made.await {
             Ok(manifest) => {
                 let seconds = started.elapsed().as_secs_f64();
                 for warning in &manifest.warnings {
-                    output.warning(&format!("{}: {warning}", instance.name));
+                    output.warning(&format!("{}: {warning}", instance.instance.name));
                 }
                 if !manifest.warnings.is_empty() {
                     exit = exit.and(Exit::Warnings);
                 }
                 texts.push(text(&manifest, seconds));
                 let mut document = timed_document(&manifest, seconds);
-                let mut copied_to = Vec::new();
+                let stored = Stored { repository: &repository, name: config.chosen(), manifest: &manifest };
+                let followed = follow(&config, stored, instance, prune, run).await;
                 if config.chosen() == MAIN {
-                    let copies = copies(&config, &repository, &manifest, run, output).await;
+                    let copies = Copies::of(&manifest, followed.copies, output);
                     exit = exit.and(copies.exit);
                     document["copies"] = json!(copies.documents);
                     texts.push(copies.text);
-                    copied_to = copies.to;
                 }
                 if prune && exit != Exit::Interrupted {
-                    let kept_there = config.kept_there(instance);
-                    let own = engine::prune::after_backup(&repository, config.chosen(), &kept_there, run).await;
-                    let further = after_copies(&config, &copied_to, instance, run).await;
-                    let pruned = Behinds::of(own.into_iter().chain(further).collect(), output);
+                    let pruned = Prunes::of(followed.prunes, output);
                     exit = exit.and(pruned.exit);
                     document["pruned"] = json!(pruned.documents);
                     texts.push(pruned.text);
@@ -85,7 +82,7 @@ pub(super) async fn now(
                 }
             }
             Err(error) => {
-                let (failed, document) = failed_one(&instance.name, &error, output);
+                let (failed, document) = failed_one(&instance.instance.name, &error, output);
                 exit = exit.and(failed);
                 errors.push(document);
                 if exit == Exit::Interrupted {
@@ -99,53 +96,52 @@ pub(super) async fn now(
 
 /// What became of the copies of a backup.
 struct Copies {
-    /// Names of the repositories that have it now.
-    to: Vec<String>,
     documents: Vec<Value>,
     text: String,
     exit: Exit,
 }
 
-/// Copies a backup to the repositories that want it. Where that fails, the backup is there all the same, and the next run goes on.
-async fn copies(config: &Config, from: &Repository, made: &Manifest, run: &Run, output: Output) -> Copies {
-    let mut copies = Copies { to: Vec::new(), documents: Vec::new(), text: String::new(), exit: Exit::Success };
-    for (to, copied) in after_backup(config, from, made, run).await {
-        let exit = match copied {
-            Ok(copied) => {
-                copy::warn(&copied, output);
-                copies.documents.push(copy::document(&to, &copied));
-                copies.text.push_str(&copy::text(&to, &copied));
-                copies.to.push(to);
-                copy::exit_of(&copied)
-            }
-            Err(error) => {
-                let why = explain(&error);
-                output.warning(&format!("{}: no copy in {to}: {why}; the next one makes up for it", made.instance));
-                copies.documents.push(copy::failed_document(&to, &error));
-                if error.is_interruption() { Exit::Interrupted } else { Exit::Warnings }
-            }
-        };
-        copies.exit = copies.exit.and(exit);
+impl Copies {
+    /// Warns of what went wrong.
+    fn of(made: &Manifest, done: Vec<(String, Result<Copied, Error>)>, output: Output) -> Self {
+        let mut copies = Self { documents: Vec::new(), text: String::new(), exit: Exit::Success };
+        for (to, copied) in done {
+            let exit = match copied {
+                Ok(copied) => {
+                    copy::warn(&copied, output);
+                    copies.documents.push(copy::document(&to, &copied));
+                    copies.text.push_str(&copy::text(&to, &copied));
+                    copy::exit_of(&copied)
+                }
+                Err(error) => {
+                    let why = explain(&error);
+                    output.warning(&format!("{}: no copy in {to}: {why}; the next one makes up for it", made.instance));
+                    copies.documents.push(copy::failed_document(&to, &error));
+                    if error.is_interruption() { Exit::Interrupted } else { Exit::Warnings }
+                }
+            };
+            copies.exit = copies.exit.and(exit);
+        }
+        copies
     }
-    copies
 }
 
 /// What became of the prunes that followed a backup.
-struct Behinds {
+struct Prunes {
     documents: Vec<Value>,
     text: String,
     exit: Exit,
 }
 
-impl Behinds {
+impl Prunes {
     /// Warns of what went wrong. The backup is there all the same, and the next prune makes up for it.
-    fn of(behinds: Vec<Behind>, output: Output) -> Self {
+    fn of(done: Vec<PruneIn>, output: Output) -> Self {
         let mut all = Self { documents: Vec::new(), text: String::new(), exit: Exit::Success };
-        for behind in behinds {
-            let Behind { repository, instance, pruned, swept, .. } = &behind;
+        for one in done {
+            let PruneIn { repository, instance, pruned, swept, .. } = &one;
             let place = if repository == MAIN { String::new() } else { format!(" in {repository}") };
-            for warning in behind.warnings() {
-                output.warning(&format!("{}{place}: {warning}", instance.name));
+            for warning in one.warnings() {
+                output.warning(&format!("{}{place}: {warning}", instance.instance.name));
                 all.exit = all.exit.and(Exit::Warnings);
             }
             let mut document = match pruned {
@@ -157,7 +153,7 @@ impl Behinds {
                     if error.is_interruption() {
                         all.exit = Exit::Interrupted;
                     }
-                    json!({ "instance": instance.name, "error": error_document(&explain(error), Exit::Warnings) })
+                    json!({ "instance": instance.instance.name, "error": error_document(&explain(error), Exit::Warnings) })
                 }
             };
             document["repository"] = json!(repository);

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use engine::config::Instance;
-use engine::error::explain;
+use config::{InstanceConfig, explain};
 use engine::prune::{Decision, PruneOptions, Pruned, Removed, Verdict};
 use engine::run::Run;
 use serde_json::{Value, json};
@@ -24,21 +23,21 @@ pub(super) async fn prune(
     output: Output,
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
-    let instances: Vec<Instance> =
+    let instances: Vec<InstanceConfig> =
         instances(&config, names)?.into_iter().map(|instance| config.kept_there(instance)).collect();
     let repository = open(&config).await?;
     let (mut documents, mut errors, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     let mut exit = Exit::Success;
     for instance in &instances {
-        match engine::prune::prune(&repository, instance, options, run).await {
+        match engine::prune::prune(&repository, &instance.instance, options, run).await {
             Ok(pruned) => {
-                warn(&instance.name, &pruned, output);
+                warn(&instance.instance.name, &pruned, output);
                 exit = exit.and(exit_of(&pruned));
                 documents.push(document(instance, &pruned));
                 texts.push(text(instance, &pruned, options.dry_run));
             }
             Err(error) => {
-                let (failed, document) = failed_one(&instance.name, &error, output);
+                let (failed, document) = failed_one(&instance.instance.name, &error, output);
                 exit = exit.and(failed);
                 errors.push(document);
                 if exit == Exit::Interrupted {
@@ -49,7 +48,7 @@ pub(super) async fn prune(
     }
     let mut swept = Vec::new();
     if !options.dry_run && exit != Exit::Interrupted {
-        let grace = instances.iter().map(|instance| instance.retention.grace()).max().unwrap_or(Duration::MAX);
+        let grace = instances.iter().map(|instance| instance.instance.retention.grace()).max().unwrap_or(Duration::MAX);
         match engine::prune::sweep(&repository, grace).await {
             Ok(names) => swept = names,
             Err(error) => {
@@ -93,7 +92,7 @@ fn warn(instance: &str, pruned: &Pruned, output: Output) {
 }
 
 /// What was decided and done, for programs.
-pub(super) fn document(instance: &Instance, pruned: &Pruned) -> Value {
+pub(super) fn document(instance: &InstanceConfig, pruned: &Pruned) -> Value {
     let backups = pruned.plan.decisions.iter().map(|decision| {
         json!({
             "id": decision.id,
@@ -104,8 +103,8 @@ pub(super) fn document(instance: &Instance, pruned: &Pruned) -> Value {
         })
     });
     json!({
-        "instance": instance.name,
-        "policy": instance.retention.policy.to_string(),
+        "instance": instance.instance.name,
+        "policy": instance.instance.retention.policy.to_string(),
         "holds": pruned.plan.holds.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "accepted": pruned.accepted,
         "backups": backups.collect::<Vec<_>>(),
@@ -142,9 +141,9 @@ pub(super) fn removed_document(removed: &Removed) -> Value {
     })
 }
 
-fn text(instance: &Instance, pruned: &Pruned, dry_run: bool) -> String {
-    let name = &instance.name;
-    let mut text = format!("{name}: {}\n", instance.retention.policy);
+fn text(instance: &InstanceConfig, pruned: &Pruned, dry_run: bool) -> String {
+    let name = &instance.instance.name;
+    let mut text = format!("{name}: {}\n", instance.instance.retention.policy);
     let rows = pruned.plan.decisions.iter().map(|decision| {
         let (verdict, why) = match &decision.verdict {
             Verdict::Keep { .. } => ("keep", reasons(decision).join(", ")),
@@ -165,7 +164,7 @@ fn text(instance: &Instance, pruned: &Pruned, dry_run: bool) -> String {
             let bytes = bytes(pruned.frees.values().sum());
             format!("{} would be removed, freeing {bytes}\n", plural(pruned.frees.len() as u64, "backup"))
         }
-        false => removed_text(name, &pruned.removed, instance.retention.grace()),
+        false => removed_text(name, &pruned.removed, instance.instance.retention.grace()),
     });
     if let Some(repacked) = &pruned.repacked {
         text.push_str(&repacked_text(repacked, dry_run));
@@ -174,16 +173,16 @@ fn text(instance: &Instance, pruned: &Pruned, dry_run: bool) -> String {
 }
 
 /// What a prune behind a backup has removed and why, for people. `place` names the repository where it is not the first.
-pub(super) fn done_text(instance: &Instance, place: &str, pruned: &Pruned) -> String {
-    let name = format!("{}{place}", instance.name);
+pub(super) fn done_text(instance: &InstanceConfig, place: &str, pruned: &Pruned) -> String {
+    let name = format!("{}{place}", instance.instance.name);
     let mut text = String::new();
     for id in &pruned.removed.backups {
-        text.push_str(&format!("{name}: removed {id}: no rule keeps it ({})\n", instance.retention.policy));
+        text.push_str(&format!("{name}: removed {id}: no rule keeps it ({})\n", instance.instance.retention.policy));
     }
     for id in &pruned.removed.in_use {
         text.push_str(&format!("{name}: left {id}: it is being read; the next prune removes it\n"));
     }
-    text.push_str(&removed_text(&name, &pruned.removed, instance.retention.grace()));
+    text.push_str(&removed_text(&name, &pruned.removed, instance.instance.retention.grace()));
     if let Some(repacked) = &pruned.repacked {
         text.push_str(&repacked_text(repacked, false));
     }

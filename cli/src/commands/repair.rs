@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use config::{MAIN, explain};
 use daemon::sources::tools;
 use engine::check::Sample;
-use engine::config::MAIN;
-use engine::error::explain;
 use engine::repair::{Beyond, Mended, RepairOptions, Repaired};
 use engine::repository::{BackupId, Repository};
 use engine::run::Run;
@@ -38,7 +37,7 @@ pub(super) async fn repair(
     let (mut documents, mut errors, mut text) = (Vec::new(), Vec::new(), String::new());
     let mut exit = if are_all { Exit::Success } else { Exit::Warnings };
     for name in &instances {
-        let filestore = config.instances.get(name).map(|instance| instance.filestore.as_path());
+        let filestore = config.instances.get(name).map(|instance| instance.instance.filestore.as_path());
         match engine::repair::repair(&repository, name, filestore, &options, run).await {
             Ok(repaired) => {
                 exit = exit.and(exit_of(&repaired));

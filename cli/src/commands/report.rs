@@ -3,11 +3,12 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use engine::error::{Error, explain};
+use config::explain;
+use engine::error::Error;
 use engine::manifest::Manifest;
+use engine::manifest::{Check, Notes, Outcome, Verification};
 use engine::odoo::{Anonymized, Left, Means, Neutralized};
 use engine::repository::{ProofName, Timings};
-use engine::verify::{Check, Notes, Outcome, Verification};
 use serde_json::Value;
 
 use super::failure::Failure;

@@ -8,12 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use daemon::sources::{Done, Wanted as Backup};
-use engine::config::Target;
 use engine::manifest::Manifest;
 use engine::odoo::{Anonymized, Means, Neutralized};
 use engine::postgres::Endpoint;
 use engine::repository::Repository;
-use engine::restore::{Former, Identity, RestoreOptions, Restored, Undone};
+use engine::restore::{Former, Identity, RestoreOptions, Restored, Target, Undone};
 use engine::run::Run;
 use engine::verify::Depth;
 use serde_json::{Value, json};
@@ -62,6 +61,7 @@ pub(super) async fn restore(
 ) -> Result<Exit, Failure> {
     let named = config.config;
     let config = load(config, output)?;
+    let protected = config.protected();
     let (mut target, identity) = find_target(&config, wanted.target, wanted.force_production)?;
     target.trusted |= wanted.trusted;
     let instance = target.instance.as_deref().or_else(|| only_instance(&config));
@@ -79,14 +79,14 @@ pub(super) async fn restore(
     };
     if wanted.dry_run {
         let examine = async |_: Repository, manifest: Manifest| {
-            engine::restore::examine(&config, &manifest, &target, identity, wanted.wait).await
+            engine::restore::examine(&protected, &manifest, &target, identity, wanted.wait).await
         };
         let done = config.sources()?.with_first_intact(backup, run, &tell, examine).await?;
         return Ok(dry_run::show(&done, &target, output));
     }
     let report = ReportFile::create(wanted.report)?;
     let restore = async |repository: Repository, manifest: Manifest| {
-        let restored = engine::restore::restore(&config, &repository, &manifest, &target, options, run).await?;
+        let restored = engine::restore::restore(&repository, &manifest, &target, &protected, options, run).await?;
         Ok((restored, repository.store().location()))
     };
     let done = config.sources()?.with_first_intact(backup, run, &tell, restore).await?;
@@ -186,7 +186,7 @@ pub(super) async fn undo(
     let named = config.config;
     let config = load(config, output)?;
     let (target, identity) = find_target(&config, target, force_production)?;
-    let undone = engine::restore::undo(&config, &target, identity, wait, run).await?;
+    let undone = engine::restore::undo(&config.protected(), &target, identity, wait, run).await?;
     let Undone { former, cleared, warnings, duration } = &undone;
     let document = json!({
         "target": target.name,

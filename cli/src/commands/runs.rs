@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use config::Config;
 use daemon::OpenError;
 use daemon::journal::{History, Outcome, RunRecord, Trigger};
 use daemon::view::LogLine;
-use engine::config::Config;
 use engine::error::Error;
 use engine::text::one_line;
 use serde_json::json;

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use config::{Config, explain};
 use daemon::InstanceView;
 use daemon::agenda::entries;
 use daemon::condition::{Backups, Condition, Kind, Reason, Severity, of_repository};
 use daemon::journal::{History, RunRecord, is_in_use};
 use daemon::notify::standings;
 use daemon::view::Standing;
-use engine::config::Config;
-use engine::error::{Explanation, explain};
+use engine::error::Explanation;
 use engine::manifest::Manifest;
 use engine::prune::forecast;
 use engine::repository::{Listing, Repository, RepositoryError};
@@ -138,7 +138,7 @@ async fn look(config: &Config) -> Result<(Listing, BTreeMap<String, Backups>), E
     let mut shown = Backups::by_instance(&listing);
     for (name, instance) in &config.instances {
         let own = shown.remove(name).unwrap_or_else(|| Backups::of(name, &listing));
-        let plan = forecast(&repository, instance, &listing).await.map_err(|error| explain(&error));
+        let plan = forecast(&repository, &instance.instance, &listing).await.map_err(|error| explain(&error));
         shown.insert(name.clone(), own.with_plan(plan.as_ref()));
     }
     Ok((listing, shown))

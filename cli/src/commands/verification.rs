@@ -1,6 +1,6 @@
 //! What was verified of a copy, as people are told of it.
 
-use engine::verify::{Check, Outcome, Verification};
+use engine::manifest::{Check, Outcome, Verification};
 
 use crate::table::plural;
 

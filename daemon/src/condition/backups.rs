@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use engine::error::{Explanation, explain};
+use config::explain;
+use engine::error::Explanation;
 use engine::prune::Plan;
 use engine::repository::{BackupId, Clocks, Flaw, Listing};
 use engine::store::StoreError;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::config::{Config, Instance};
-use engine::error::{Error, Explanation, explain};
+use config::{Config, InstanceConfig, explain};
+use engine::error::{Error, Explanation};
 use engine::manifest::Brief;
 use engine::prune::{Decision, Plan, Verdict, forecast};
 use engine::repository::{BackupId, Evidence, Flaw, Listing, ProofName, ProofOutcome, Repository};
@@ -131,16 +131,16 @@ impl InstanceFacts {
         proven.find(|(_, proof)| proof.outcome == ProofOutcome::Passed)
     }
 
-    async fn read(repository: &Repository, instance: &Instance, now: Timestamp) -> Result<Self, Error> {
-        let listing = repository.list(Some(&instance.name)).await?;
-        let plan = match forecast(repository, instance, &listing).await {
+    async fn read(repository: &Repository, instance: &InstanceConfig, now: Timestamp) -> Result<Self, Error> {
+        let listing = repository.list(Some(&instance.instance.name)).await?;
+        let plan = match forecast(repository, &instance.instance, &listing).await {
             Ok(plan) => Ok(plan),
             Err(Error::Plan(error)) => Err(explain(&Error::Plan(error))),
             Err(error) => return Err(error),
         };
         let damaged = listing.damaged.iter();
         let damaged = damaged.map(|backup| DamagedBackup { id: backup.id.clone(), error: explain(&backup.error) });
-        let shown = Backups::of(&instance.name, &listing).with_plan(plan.as_ref());
+        let shown = Backups::of(&instance.instance.name, &listing).with_plan(plan.as_ref());
         Ok(Self {
             refreshed_at: now,
             shown,
@@ -223,10 +223,12 @@ impl Api {
         let repository = self.handle.repository().await.map_err(|error| explain(&error))?;
         known.location = Some(repository.store().location());
         // One after the other: the manifests of one are in memory at a time.
-        for instance in config.instances.values().filter(|instance| only.is_none_or(|only| only == instance.name)) {
+        for instance in
+            config.instances.values().filter(|instance| only.is_none_or(|only| only == instance.instance.name))
+        {
             let facts = InstanceFacts::read(&repository, instance, self.handle.now()).await;
             let facts = facts.map_err(|error| explain(&error))?;
-            known.instances.insert(instance.name.clone(), Arc::new(facts));
+            known.instances.insert(instance.instance.name.clone(), Arc::new(facts));
         }
         known.refreshed_at = Some(self.handle.now());
         Ok(())

@@ -5,8 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use engine::config::Instance;
-use engine::error::explain;
+use config::{InstanceConfig, explain};
 use engine::postgres::{Endpoint, connect};
 use engine::repository::Repository;
 use futures::{StreamExt, stream};
@@ -98,9 +97,9 @@ async fn repository(api: &Api) -> Check {
     check("repository".to_owned(), open).await
 }
 
-async fn instance(instance: &Instance) -> Check {
-    let endpoint = Endpoint::resolve(&instance.database);
-    check(format!("instance {}", instance.name), connect(&endpoint)).await
+async fn instance(instance: &InstanceConfig) -> Check {
+    let endpoint = Endpoint::resolve(&instance.instance.database);
+    check(format!("instance {}", instance.instance.name), connect(&endpoint)).await
 }
 
 async fn check<T, E: std::error::Error + 'static>(name: String, trial: impl Future<Output = Result<T, E>>) -> Check {

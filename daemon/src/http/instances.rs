@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
-use engine::config::{Config, Instance};
+use config::{Config, InstanceConfig};
 use engine::manifest::Manifest;
 use engine::odoo::Attachment;
 use engine::prune::Verdict;
@@ -72,8 +72,8 @@ pub(super) struct InstanceDocument {
 }
 
 impl InstanceDocument {
-    fn new(instance: &Instance, view: InstanceView, known: &Known, now: Timestamp) -> Self {
-        let facts = known.instance(&instance.name);
+    fn new(instance: &InstanceConfig, view: InstanceView, known: &Known, now: Timestamp) -> Self {
+        let facts = known.instance(&instance.instance.name);
         let condition = known.condition(&view, now);
         let newest_proof = facts.and_then(|facts| facts.newest_proven()).map(|(backup, proof)| {
             json!({ "backup": backup.brief.id, "created_at": backup.brief.created_at, "at": proof.at, "depth": proof.depth })
@@ -88,7 +88,7 @@ impl InstanceDocument {
             backups: facts.map_or(0, |facts| facts.backups.len()),
             damaged: facts.map_or(0, |facts| facts.damaged.len()),
             stored_bytes: facts.map_or(0, |facts| facts.bytes),
-            retention: instance.retention.policy.to_string(),
+            retention: instance.instance.retention.policy.to_string(),
             prunes: instance.prune,
             stale_after_seconds: view.stale_after_seconds,
             jobs: view.jobs,
@@ -117,7 +117,7 @@ pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Re
 }
 
 /// The instance of this name.
-pub(super) fn instance<'a>(config: &'a Config, name: &str) -> Result<&'a Instance, Problem> {
+pub(super) fn instance<'a>(config: &'a Config, name: &str) -> Result<&'a InstanceConfig, Problem> {
     config.instances.get(name).ok_or_else(|| no_instance(name))
 }
 
@@ -279,7 +279,7 @@ pub(super) async fn retention(State(api): State<Api>, Path(name): Path<String>) 
     });
     Ok(Json(json!({
         "instance": name,
-        "policy": instance.retention.policy.to_string(),
+        "policy": instance.instance.retention.policy.to_string(),
         "prunes": instance.prune,
         "holds": holds.collect::<Vec<_>>(),
         "backups": backups.collect::<Vec<_>>(),

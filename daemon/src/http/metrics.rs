@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use engine::config::MAIN;
+use config::MAIN;
 use engine::repository::ProofOutcome;
 use jiff::Timestamp;
 use tokio::sync::broadcast::error::RecvError;

@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use engine::check::Sample;
 use engine::repository::{BackupId, Pin};
+use engine::run::Interruptible;
 use engine::run::Run;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use engine::config::ConfigError;
-use engine::error::{Error, Explanation, explain};
+use config::{ConfigError, explain};
+use engine::error::{Error, Explanation};
 use engine::repository::RepositoryError;
 use serde::Serialize;
 

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use engine::error::{Explanation, explain};
+use config::explain;
+use engine::error::Explanation;
 
 use super::file::is_full;
 

@@ -1,8 +1,8 @@
 //! How a message gets to whom it is for.
 
 use async_trait::async_trait;
-use engine::config::{Channel, NotifyConfig};
-use engine::error::{Explanation, explain};
+use config::{Channel, NotifyConfig, explain};
+use engine::error::Explanation;
 
 use super::error::CarryError;
 use super::state::Message;

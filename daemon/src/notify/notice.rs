@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use engine::config::{NotifyConfig, Occasion};
+use config::{NotifyConfig, Occasion};
 use engine::error::Explanation;
 use engine::repository::BackupId;
 use jiff::Timestamp;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::config::Config;
+use config::Config;
 
 use super::state::{State, StateError};
 use crate::view::Standing;
@@ -16,7 +16,7 @@ pub fn standings(config: &Config, state_dir: &Path) -> Result<Vec<Standing>, Sta
 }
 
 pub(super) fn of(config: &Config, state: &State) -> Vec<Standing> {
-    let standing = |notifier: &engine::config::NotifyConfig| {
+    let standing = |notifier: &config::NotifyConfig| {
         let (name, channel) = (notifier.name.clone(), notifier.channel.as_str());
         let health = state.health.get(&name).cloned().unwrap_or_default();
         let waiting = state.letters.iter().filter(|letter| letter.to == name).count();

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use config::NotifyConfig;
 use engine::error::Error;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -18,7 +19,6 @@ use crate::journal::Outcome;
 use crate::scheduler::schedule;
 use crate::view::Health;
 use crate::work::{Work, Worker};
-use engine::config::NotifyConfig;
 
 /// Succeeds with these warnings, or fails; succeeds without where nothing is planned.
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! `odoo-backup notify test`: one message of each kind, to each who would get it.
 
-use engine::config::{Channel, Config, NotifyConfig, Occasion};
+use config::{Channel, Config, NotifyConfig, Occasion};
 use engine::error::Explanation;
 use jiff::Timestamp;
 use serde::Serialize;

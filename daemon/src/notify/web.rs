@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::config::{INSTANCE_IN_URL, Occasion, WebhookFormat};
+use config::{INSTANCE_IN_URL, Occasion, WebhookFormat};
 use engine::secret::Secret;
 use serde_json::{Value, json};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -126,7 +126,7 @@ mod tests {
             ("http://127.0.0.1/s3cret s3cret", "unable to tell the receiver: its URL is not".to_owned()),
         ] {
             let error = post(&Secret::new(url), None, &json!({})).unwrap_err();
-            let said = format!("{error} {error:?} {:?}", engine::error::explain(&error));
+            let said = format!("{error} {error:?} {:?}", config::explain(&error));
             assert!(said.starts_with(&expected) && !said.contains("s3cret"), "{said}");
         }
     }

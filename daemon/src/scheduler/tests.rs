@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use engine::config::Config;
+use config::Config;
 use engine::error::Error;
 use jiff::Timestamp;
 use jiff::civil::date;
@@ -53,7 +53,7 @@ impl Planned {
 #[async_trait]
 impl Worker for Planned {
     async fn work(&self, work: Work<'_>) -> Result<Outcome, Failure> {
-        let act = self.plans.lock().unwrap().get_mut(&work.instance.name).and_then(VecDeque::pop_front);
+        let act = self.plans.lock().unwrap().get_mut(&work.instance.instance.name).and_then(VecDeque::pop_front);
         let _one_of_them = Counted::new(&self.most);
         let done = Outcome::Done { backup: None, warnings: Vec::new(), figures: BTreeMap::new() };
         match act.unwrap_or(Act::Work(Duration::from_secs(30))) {

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
+use config::drill_place;
 use engine::drill::{self, DrillOptions};
 use engine::error::Error;
 use engine::manifest::Manifest;
@@ -26,13 +27,14 @@ const MOST_JOBS: usize = 4;
 /// Restores the latest backup, verifies the copy and drops it.
 pub(super) async fn drill_latest(sources: &Sources<'_>, work: &Work<'_>) -> Result<Outcome, Failure> {
     let instance = work.instance;
-    let place = drill::place(work.config, &instance.name, None).map_err(|unknown| Failure::Gone(unknown.name))?;
+    let place =
+        drill_place(work.config, &instance.instance.name, None).map_err(|unknown| Failure::Gone(unknown.name))?;
     let jobs = jobs();
     let options = DrillOptions { jobs, parallel_volumes: jobs, depth: instance.drill.depth };
-    let wanted = Wanted { selector: "latest", instance: Some(&instance.name) };
+    let wanted = Wanted { selector: "latest", instance: Some(&instance.instance.name) };
     let drill = |repository: Repository, manifest: Manifest| {
-        let (config, run, place) = (work.config.clone(), work.run.clone(), place.clone());
-        on_a_thread(async move || drill::drill(&config, &repository, &manifest, &place, options, &run).await)
+        let (protected, run, place) = (work.config.protected(), work.run.clone(), place.clone());
+        on_a_thread(async move || drill::drill(&repository, &manifest, &place, &protected, options, &run).await)
     };
     let done = sources.with_first_intact(wanted, work.run, &warn, drill).await?;
     let drilled = done.result?;
@@ -60,11 +62,11 @@ pub(super) async fn restore_to(
         skip_failed_post_data: false,
     };
     tracing::info!(target = target.name, database = %Endpoint::resolve(&target.database), filestore = %target.filestore.display(), "restoring {backup}");
-    let selector = format!("{}/{backup}", work.instance.name);
+    let selector = format!("{}/{backup}", work.instance.instance.name);
     let wanted = Wanted { selector: &selector, instance: None };
     let restore = |repository: Repository, manifest: Manifest| {
-        let (config, run, target) = (work.config.clone(), work.run.clone(), target.clone());
-        on_a_thread(async move || restore(&config, &repository, &manifest, &target, options, &run).await)
+        let (protected, run, target) = (work.config.protected(), work.run.clone(), target.clone());
+        on_a_thread(async move || restore(&repository, &manifest, &target, &protected, options, &run).await)
     };
     let done = sources.with_first_intact(wanted, work.run, &warn, restore).await?;
     let restored = done.result?;

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::previous::{Previous, previous};
 use super::{BackupOptions, Source};
-use crate::config::Instance;
 use crate::error::{Error, explain};
 use crate::filestore::{
     Batches, FileEntry, FilestoreError, Ledger, Names, Settled, WrittenVolume, check_path, write_volume,
 };
+use crate::instance::Instance;
 use crate::manifest::{AttachmentContent, FilestoreContent, Findings, StoredObject, Volume};
 use crate::odoo::{CollectorHold, attachments, still_named};
 use crate::postgres::{self, PostgresError, Session};

@@ -1,10 +1,8 @@
 //! Whether a database is the one of which an instance's earlier backups are. Two hosts may give one name to two databases, and each
 //! would then take the other's backups for its own.
 
-use std::fmt;
-
-use crate::config::Instance;
-use crate::error::{Error, explain};
+use crate::error::{Error, OtherDatabase, explain};
+use crate::instance::Instance;
 use crate::manifest::Manifest;
 use crate::odoo::{OdooFacts, odoo_facts};
 use crate::postgres::{self, Endpoint, ServerFacts};
@@ -24,35 +22,6 @@ pub(super) struct Identity {
     database: String,
     /// Whether it came from a file: then only the uuid says anything.
     is_imported: bool,
-}
-
-/// That the database of an instance is another one than that of its latest backup.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OtherDatabase {
-    /// The instance.
-    pub instance: String,
-    /// The latest backup.
-    pub latest: BackupId,
-    /// By what it is told.
-    pub why: String,
-}
-
-impl fmt::Display for OtherDatabase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { instance, latest, why } = self;
-        write!(f, "this is not the database of which {instance}/{latest} is a backup: {why}")
-    }
-}
-
-impl OtherDatabase {
-    /// Says what the operator can do about it.
-    pub fn hint(&self) -> String {
-        let instance = &self.instance;
-        format!(
-            "if both are in use, give this one another name in the configuration than [instance.{instance}]; if it takes the other's place, \
-             run it once with `--accept-new-identity`: `odoo-backup now {instance} --accept-new-identity`"
-        )
-    }
 }
 
 /// What two databases are to each other.

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::identity::{Identity, Sameness, readable};
-use crate::config::Instance;
 use crate::error::Error;
+use crate::instance::Instance;
 use crate::repository::{BackupId, Repository};
 
 /// The newest good backup of the instance's database that shows the moment `since`, by this machine's clock, or a later one.

@@ -2,14 +2,13 @@ mod interrupted;
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
 
 use futures::TryStreamExt;
 use harness::project::{INSTANCE, Project};
 
-use std::sync::Arc;
-
 use super::*;
-use crate::config::Config;
+use crate::instance::made_up;
 use crate::manifest::MANIFEST;
 use crate::store::faulty::FaultyStore;
 use crate::store::{Action, Key, LocalStore, Store};
@@ -17,7 +16,6 @@ use crate::store::{Action, Key, LocalStore, Store};
 /// Backs up a made-up instance, and stops that when the object of this name is about to be stored. Returns what came of it
 /// and what the repository then holds beside its description.
 async fn stopped_at(project: &Project, name: &'static str) -> (Result<Manifest, Error>, Vec<String>) {
-    let config = Config::load(&project.config()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
     let run = Run::default();
@@ -30,7 +28,7 @@ async fn stopped_at(project: &Project, name: &'static str) -> (Result<Manifest, 
     };
     let store: Arc<dyn Store> = Arc::new(FaultyStore { inner, fault });
     let repository = Repository::init(store.clone(), Timestamp::now()).await.unwrap();
-    let result = backup(&repository, config.instance(INSTANCE).unwrap(), BackupOptions::default(), &run).await;
+    let result = backup(&repository, &made_up::instance(project), BackupOptions::default(), &run).await;
     let keys = store.list(None).map_ok(|object| object.key.name().to_owned());
     let mut left: Vec<_> = keys.try_collect().await.unwrap();
     left.retain(|name| name != "repository.json");

@@ -60,7 +60,7 @@ pub(super) async fn survey(repository: &Repository, wanted: Wanted) -> Result<Su
                 Surveyed { id, manifest: Some(manifest), is_lost: false, damage }
             }
             Err(error) => {
-                let damage = damage_of_document(member(&id.key(instance), MANIFEST), error)?;
+                let damage = damage_of_document::<Error>(member(&id.key(instance), MANIFEST), error)?;
                 Surveyed { id, manifest: None, is_lost: false, damage: vec![damage] }
             }
         });

@@ -6,6 +6,7 @@ use jiff::{Timestamp, ToSpan};
 use tempfile::TempDir;
 
 use super::*;
+use crate::manifest::Manifest;
 use crate::prune::tests::killed::mortal;
 use crate::prune::tests::{INSTANCE, USUAL, assert_sound, at, days, ids, keys, store_backup};
 use crate::repository::LockError;
@@ -188,7 +189,7 @@ async fn an_instance_is_copied_to_once_at_a_time() {
             }
             other => panic!("{other}"),
         }
-        lock.finish(Ok(())).await.unwrap();
+        lock.finish(Ok::<_, RepositoryError>(())).await.unwrap();
     }
     // Of two at once, one copies, and the other is refused or finds it done.
     let (one, other) = tokio::join!(pair.copy(), pair.copy());

@@ -1,27 +1,22 @@
 //! Whether an instance's latest backup could be drilled where the configuration says.
 
-use super::{Findings, Outcome, try_target_folder, try_target_server};
-use crate::config::{Config, Instance};
+use super::{Findings, Outcome, Subjects, try_target_folder, try_target_server};
 use crate::manifest::Manifest;
 use crate::postgres::{self, Endpoint};
-use crate::repository::Repository;
-use crate::restore::drill::place;
-use crate::restore::{Examined, Identity, Obstacle, examine};
+use crate::restore::{Examined, Identity, Obstacle, Target, examine};
 
 /// Looks for all that a drill would meet: privileges, extensions, pg_restore, and room for database and files.
-pub(super) async fn try_place(config: &Config, instance: &Instance, findings: &mut Findings) {
-    // Of an instance of the configuration there always is one.
-    let Ok(place) = place(config, &instance.name, None) else { return };
+pub(super) async fn try_place(subjects: &Subjects, instance: &str, place: &Target, findings: &mut Findings) {
     let endpoint = Endpoint::resolve(&place.database);
-    let Some(latest) = latest(config, instance).await else {
+    let Some(latest) = latest(subjects, instance).await else {
         if let Some(server) = findings.tried("connect", postgres::connect_maintenance(&endpoint).await) {
             findings.ok("connect", server.endpoint().to_string());
-            try_target_server(&server, &place, findings).await;
+            try_target_server(&server, place, findings).await;
         }
-        try_target_folder(&place, findings);
+        try_target_folder(place, findings);
         return;
     };
-    let looked = examine(config, &latest, &place, Identity::Copy, None).await;
+    let looked = examine(&subjects.protected(), &latest, place, Identity::Copy, None).await;
     let Some(Examined { obstacles, warnings }) = findings.tried("restore", looked) else { return };
     if obstacles.is_empty() {
         let folder = place.filestore.display();
@@ -35,7 +30,7 @@ pub(super) async fn try_place(config: &Config, instance: &Instance, findings: &m
 }
 
 /// `None` where there is none yet, and where the repository cannot be read, of which its own findings tell.
-async fn latest(config: &Config, instance: &Instance) -> Option<Manifest> {
-    let repository = Repository::at(&config.repository).await.ok()?;
-    repository.find("latest", Some(&instance.name)).await.ok()
+async fn latest(subjects: &Subjects, instance: &str) -> Option<Manifest> {
+    let repository = subjects.open_main().await?.ok()?;
+    repository.find("latest", Some(instance)).await.ok()
 }

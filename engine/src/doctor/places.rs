@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 
-use super::{Finding, Findings, Outcome};
-use crate::config::{Config, RepositoryConfig};
+use super::{Finding, Findings, Outcome, Subjects};
 use crate::error::{Error, explain};
 use crate::folder;
 use crate::repository::Listing;
+use crate::store::StoreConfig;
 
 /// Entries of a repository that are looked at.
 const MOST_ENTRIES: usize = 100_000;
@@ -96,17 +96,15 @@ fn find_foreign(root: &Path, owner: u32) -> Option<PathBuf> {
 
 /// What the daemon will not be able to write to, as the one who runs it: repositories in folders, its state, and the folders that it restores and
 /// drills in. A hardened service is let into few.
-pub fn unwritable(config: &Config) -> Vec<Finding> {
+pub fn unwritable(subjects: &Subjects) -> Vec<Finding> {
     let mut findings = Findings { subject: String::new(), all: Vec::new() };
-    let repositories = std::iter::once(("repository".to_owned(), &config.repository))
-        .chain(config.copies.values().map(|copy| (format!("repository {}", copy.name), &copy.place)));
-    for (subject, place) in repositories {
-        findings.subject = subject;
-        if let RepositoryConfig::Local { path } = place {
+    for (subject, place) in &subjects.repositories {
+        findings.subject.clone_from(subject);
+        if let StoreConfig::Local { path } = place {
             try_writing(path, &mut findings);
         }
     }
-    for target in config.targets.values() {
+    for target in &subjects.targets {
         findings.subject = format!("target {}", target.name);
         if let Some(above) = target.filestore.parent() {
             try_writing(above, &mut findings);

@@ -94,7 +94,7 @@ pub(crate) fn make(folder: &Path, mode: u32) -> io::Result<()> {
 }
 
 /// Name of a user, or the number where it has none.
-pub(crate) fn user_name(user: u32) -> String {
+pub fn user_name(user: u32) -> String {
     name_in("/etc/passwd", user)
 }
 

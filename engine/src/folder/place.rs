@@ -7,7 +7,7 @@ use super::mounts::{mount_of, mounts};
 
 /// Where a folder is, which need not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub struct Place {
     /// Without links, as far as it exists.
     real: PathBuf,
     /// The file system, and the path in it: a folder that is mounted in a second place has the same.
@@ -20,7 +20,7 @@ pub(crate) struct Place {
 
 /// What two folders are to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Relation {
+pub enum Relation {
     /// They are one.
     Same,
     /// The first is in the second.
@@ -33,7 +33,7 @@ pub(crate) enum Relation {
 
 impl Place {
     /// Looks where a folder is.
-    pub(crate) fn of(path: &Path) -> Self {
+    pub fn of(path: &Path) -> Self {
         let real = resolved(path);
         let mounts = mounts();
         let mount = mount_of(&mounts, &real);
@@ -48,7 +48,7 @@ impl Place {
     }
 
     /// What this is to another.
-    pub(crate) fn relation(&self, other: &Self) -> Relation {
+    pub fn relation(&self, other: &Self) -> Relation {
         match (self.is_within(other), other.is_within(self)) {
             (true, true) => Relation::Same,
             (true, false) => Relation::Within,

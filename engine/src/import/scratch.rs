@@ -11,10 +11,9 @@ use tokio_util::task::TaskTracker;
 
 use super::ImportError;
 use super::source::Source;
-use crate::config::Database;
 use crate::disk::Disk;
 use crate::error::{Error, explain};
-use crate::postgres::{self, Endpoint, Locale, PostgresError, Session};
+use crate::postgres::{self, Database, Endpoint, Locale, PostgresError, Session};
 use crate::repository::RepositoryError;
 use crate::run::Run;
 

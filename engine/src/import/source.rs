@@ -9,11 +9,10 @@ use jiff::Timestamp;
 use super::scratch::Scratch;
 use super::zip::OdooZip;
 use super::{ImportError, ImportOptions};
-use crate::config::Database;
 use crate::error::Error;
 use crate::filestore::{NewFilestore, unpack};
 use crate::postgres::{
-    self, ArchiveToc, GuardedFor, LeftOut, Loaded, Original, Restoring, Section, Tool, Tools, Tuning,
+    self, ArchiveToc, Database, GuardedFor, LeftOut, Loaded, Original, Restoring, Section, Tool, Tools, Tuning,
 };
 use crate::progress::Task;
 use crate::stream::{Body, CHUNK, produce};

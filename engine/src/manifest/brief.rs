@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::BackupId;
 use super::{ImportedFrom, Manifest};
 use crate::odoo::AttachmentCounts;
-use crate::repository::BackupId;
 
 /// What a list says of a backup; small, however many files and volumes it has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

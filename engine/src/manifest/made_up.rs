@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::BackupId;
 use super::{DatabaseContent, FORMAT, FilestoreContent, Manifest, StoredObject};
 use crate::postgres::{Locale, ServerFacts};
-use crate::repository::BackupId;
 
 /// The locale that exists everywhere.
 pub(crate) fn locale() -> Locale {

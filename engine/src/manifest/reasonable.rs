@@ -9,7 +9,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 
 use super::Manifest;
 use crate::repository::layout;
-use crate::store::Key;
+use crate::store::{Key, is_segment};
 
 /// As much as any number of a manifest can be: 8 PiB, which every reader of JSON takes exactly.
 const LARGEST: u64 = 1 << 53;
@@ -64,7 +64,16 @@ impl Manifest {
     /// What is wrong with a manifest that could be read, if anything is: no backup of this
     /// program's is like that.
     pub(crate) fn unreasonable(&self) -> Option<String> {
-        self.too_large().or_else(|| self.named_twice()).or_else(|| self.contradiction()).or_else(|| self.elsewhere())
+        self.nameless()
+            .or_else(|| self.too_large())
+            .or_else(|| self.named_twice())
+            .or_else(|| self.contradiction())
+            .or_else(|| self.elsewhere())
+    }
+
+    /// An instance's name that is no folder of a repository.
+    fn nameless(&self) -> Option<String> {
+        (!is_segment(&self.instance)).then(|| format!("{:?} cannot be the name of an instance", self.instance))
     }
 
     /// A number that is none, or that would overflow where it is added to others.
@@ -115,8 +124,8 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::BackupId;
     use crate::manifest::{FilestoreContent, Findings, StoredObject, Volume, made_up};
-    use crate::repository::BackupId;
     use crate::stream::Fingerprint;
 
     fn id() -> BackupId {
@@ -147,7 +156,7 @@ mod tests {
 
     #[test]
     fn forged_figures_and_names_are_not() {
-        let [mut size, mut sum, mut files, mut archive, mut later, mut other, mut list] =
+        let [mut size, mut sum, mut files, mut archive, mut later, mut other, mut list, mut name] =
             std::array::from_fn(|_| manifest(vec![volume(1), volume(2)]));
         size.filestore.volumes[0].object.plain.size = u64::MAX;
         sum.filestore.bytes = LARGEST;
@@ -156,9 +165,10 @@ mod tests {
         later.filestore.volumes[0].object.key = Key::new("shop/20261121T020004Z-0000/x.tar.zst").unwrap();
         other.database.object.key = Key::new(format!("else/{}/database.dump.zst", id())).unwrap();
         list.filestore.volumes[1].list.plain.size = LARGEST_VOLUME_LIST + 1;
+        name.instance = "shop~".into();
         let twice = manifest(vec![volume(1), volume(1)]);
-        let said =
-            [size, sum, files, archive, later, other, list, twice].map(|manifest| manifest.unreasonable().unwrap());
+        let said = [size, sum, files, archive, later, other, list, twice, name]
+            .map(|manifest| manifest.unreasonable().unwrap());
         let parts = [
             "larger than",
             "larger than",
@@ -168,6 +178,7 @@ mod tests {
             "no object of",
             "larger than",
             "twice",
+            "cannot be the name",
         ];
         for (said, part) in said.iter().zip(parts) {
             assert!(said.contains(part), "{said}");

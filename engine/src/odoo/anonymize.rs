@@ -12,6 +12,7 @@ mod kinds;
 mod net;
 mod plan;
 mod session;
+mod settings;
 mod table;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ pub use self::attachments::{AnonymizedAttachments, AttachmentsOf};
 pub use self::error::{AnonymizeError, Left};
 pub use self::kinds::Fake;
 pub use self::net::NetReport;
+pub use self::settings::Anonymize;
 
 use self::columns::TableName;
 use self::plan::Plan;
@@ -32,7 +34,6 @@ use super::Schema;
 use super::neutralize::outside;
 use super::row_security;
 use super::tables::Tables;
-use crate::config::Anonymize;
 use crate::filestore::NewFilestore;
 use crate::postgres::{Endpoint, PostgresError, Session, Tuning, connect};
 

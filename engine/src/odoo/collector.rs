@@ -6,7 +6,6 @@
 //! there it is not kept out unless the configuration says so.
 
 use super::Schema;
-use crate::config::HoldCollector;
 use crate::postgres::{PostgresError, Session, connect};
 
 /// The first series whose collector is known to give up waiting.
@@ -14,6 +13,31 @@ const FIRST_PATIENT_SERIES: u32 = 17;
 
 /// How long to wait for a collector that is at work when the backup begins.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '30s'";
+
+/// Whether Odoo's collector of unneeded files is kept out during a backup (`hold_filestore_gc`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldCollector {
+    /// Where it harms nobody: the series, the role and the server allow it.
+    Auto,
+    /// A backup that cannot keep it out fails.
+    Always,
+    /// It comes and goes as it likes.
+    Never,
+}
+
+impl HoldCollector {
+    /// Every setting, in the order of the reference.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
+
+    /// Its word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+}
 
 /// The lock, for as long as this lives.
 #[derive(Debug)]
@@ -64,7 +88,7 @@ pub async fn hold_collector(
     match lock.await {
         Ok(hold) => Ok(Ok(hold)),
         Err(error) if setting == HoldCollector::Always => Err(error),
-        Err(error) => Ok(Err(crate::error::explain(&error).to_string())),
+        Err(error) => Ok(Err(crate::cause::line(&error))),
     }
 }
 

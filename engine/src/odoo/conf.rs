@@ -8,7 +8,7 @@ mod ini;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::SslMode;
+use crate::postgres::SslMode;
 use crate::secret::Secret;
 use crate::small_file;
 
@@ -83,13 +83,13 @@ impl OdooConf {
     }
 
     /// As [`OdooConf::read`], with another folder for `~/`.
-    pub(crate) fn read_with_home(path: &Path, home: Option<&Path>) -> Result<Self, OdooConfError> {
+    pub fn read_with_home(path: &Path, home: Option<&Path>) -> Result<Self, OdooConfError> {
         let bytes = small_file::read(path).map_err(|source| OdooConfError::Unreadable { path: path.into(), source })?;
         Self::parse(path, &bytes, home)
     }
 
     /// As [`OdooConf::read_with_home`], of the content of `path`.
-    pub(crate) fn parse(path: &Path, bytes: &[u8], home: Option<&Path>) -> Result<Self, OdooConfError> {
+    pub fn parse(path: &Path, bytes: &[u8], home: Option<&Path>) -> Result<Self, OdooConfError> {
         let invalid =
             |fault: ini::Fault| OdooConfError::Invalid { path: path.into(), line: fault.line, message: fault.message };
         let options = ini::options(bytes).map_err(invalid)?;
@@ -156,7 +156,7 @@ pub(crate) fn conf_candidates(root: &Path, home: Option<&Path>) -> Vec<PathBuf> 
 
 /// Where Odoo keeps its data when `data_dir` is not set: below the home of its user, which is `/var/lib/odoo` in Debian's package, or in
 /// `/var/lib/odoo` itself, as in the Docker image and for a user without a home; or below `home`, for who runs Odoo from their own account.
-pub(crate) fn data_dir_candidates(root: &Path, home: Option<&Path>) -> Vec<PathBuf> {
+pub fn data_dir_candidates(root: &Path, home: Option<&Path>) -> Vec<PathBuf> {
     let packaged = root.join("var/lib/odoo");
     let mut candidates = vec![packaged.join(".local/share/Odoo"), packaged];
     if let Some(own) = home.map(|home| home.join(".local/share/Odoo"))

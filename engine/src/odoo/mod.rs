@@ -16,15 +16,15 @@ mod tables;
 
 pub use activity::{LastWrite, RECENT_MINUTES, is_neutralized, last_write, sessions};
 pub use anonymize::{
-    AnonymizeError, Anonymized, AnonymizedAttachments, AnonymizedColumn, AnonymizedTable, AttachmentsOf, EmptiedTable,
-    Fake, Left, NetReport, anonymize,
+    Anonymize, AnonymizeError, Anonymized, AnonymizedAttachments, AnonymizedColumn, AnonymizedTable, AttachmentsOf,
+    EmptiedTable, Fake, Left, NetReport, anonymize,
 };
 pub use attachments::{Attachment, AttachmentCounts, Inventory, attachments, still_named};
-pub use collector::{CollectorHold, hold_collector};
+pub use collector::{CollectorHold, HoldCollector, hold_collector};
 pub(crate) use facts::is_series;
 pub use facts::{OdooFacts, PendingModule, odoo_facts};
 pub use neutralize::{
-    Applied, Assertion, Blanked, Means, NeutralizeError, Neutralized, assert_still_neutral, check_neutralization,
-    neutralize,
+    Applied, Assertion, Blanked, Means, Neutralize, NeutralizeError, Neutralized, Script, assert_still_neutral,
+    check_neutralization, neutralize,
 };
 pub use schema::{Found, Schema, Table};

@@ -13,6 +13,7 @@ mod modules;
 mod odoo_bin;
 pub(super) mod outside;
 mod relations;
+mod settings;
 mod statements;
 mod transaction;
 
@@ -23,6 +24,7 @@ use serde::Serialize;
 pub use self::assertions::Assertion;
 pub use self::credentials::Blanked;
 pub use self::error::NeutralizeError;
+pub use self::settings::{Neutralize, Script};
 
 use self::assertions::{Expected, assert_neutral, parameter};
 use self::credentials::Credentials;
@@ -35,7 +37,6 @@ use super::Schema;
 use super::facts::OdooFacts;
 use super::row_security::{hide_rows_again, see_every_row};
 use super::tables::Tables;
-use crate::config::{Neutralize, Script};
 use crate::postgres::{Endpoint, PostgresError, Session, connect};
 use crate::small_file;
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use harness::odoo::series;
 use harness::postgres::Cluster;
 
-use crate::config::SslMode;
-use crate::postgres::Endpoint;
+use crate::postgres::{Endpoint, SslMode};
 
 /// Its name, where it has a cluster of its own.
 pub(super) const DATABASE: &str = "copy";

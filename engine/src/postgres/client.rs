@@ -11,7 +11,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use super::endpoint::{KEEPALIVE, LOST_AFTER};
 use super::settings::Settings;
 use super::{Endpoint, PostgresError, backend, tls};
-use crate::config::SslMode;
+use crate::postgres::SslMode;
 
 /// So long may take what comes before the first statement: TCP, TLS, the password.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -212,7 +212,7 @@ mod tests {
         let session = session(&cluster).await;
         let cast = "SELECT ('begin ' || repeat('é', 100000) || ' end')::int";
         let error = session.batch_execute(cast).await.map_err(session.failed("cast")).unwrap_err();
-        let said = crate::error::explain(&error).to_string();
+        let said = crate::cause::line(&error);
         assert!(said.len() < 600, "{} bytes", said.len());
         assert!(said.contains("invalid input syntax for type integer: \"begin éé"), "{said}");
         assert!(said.ends_with("é end\""), "{said}");

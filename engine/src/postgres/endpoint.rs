@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use super::passfile;
-use crate::config::{Database, SslMode};
+use crate::postgres::{Database, SslMode};
 use crate::secret::Secret;
 
 /// A connection over which nothing comes is probed, so that a peer that is gone is noticed although nobody sends anything.

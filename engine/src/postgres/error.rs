@@ -239,7 +239,7 @@ impl PostgresError {
             Self::Query { action, source, .. }
                 if action.starts_with("drop the database")
                     && source.code() == Some(&tokio_postgres::error::SqlState::OBJECT_IN_USE)
-                    && crate::error::explain(source).to_string().contains("subscription") =>
+                    && crate::cause::line(source).contains("subscription") =>
             {
                 "connect to it, and for each subscription: ALTER SUBSCRIPTION … DISABLE; ALTER SUBSCRIPTION … SET (slot_name = NONE); DROP SUBSCRIPTION …; its slot stays on the publisher".into()
             }
@@ -273,7 +273,7 @@ fn is_of_post_data(stderr: &str) -> bool {
 }
 
 fn hint_to_connect(source: &tokio_postgres::Error) -> Option<String> {
-    let text = crate::error::explain(source).to_string();
+    let text = crate::cause::line(source);
     Some(match source.code().map(tokio_postgres::error::SqlState::code) {
         Some("28000") if text.contains("Peer authentication") => {
             "the socket wants an operating system's user of the role's name: run as that user (`sudo -u odoo …`), or set `host` and `password`".into()

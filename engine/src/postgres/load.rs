@@ -200,7 +200,7 @@ impl Loading<'_> {
             Err(PostgresError::Query { source, .. })
                 if source.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) && text.contains(" INDEX ") =>
             {
-                let why = crate::error::explain(&error);
+                let why = crate::cause::line(&error);
                 let text: String = text.trim().chars().take(200).collect();
                 self.loaded.unmade.push(format!("`{}` was left out: {why}", text.escape_debug()));
                 Ok(())

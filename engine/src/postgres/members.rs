@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::error::SqlState;
 
-use self::calls::{Call, list_of_identifiers};
 pub use self::read::{Members, read_members};
+
+use self::calls::{Call, list_of_identifiers};
 use super::{ArchiveEntry, PostgresError, Session, quote, server_major, with_dependents};
 
 /// A function of an extension, or one of PostgreSQL's own.
@@ -245,7 +246,7 @@ async fn apply(session: &Session, member: &Member, changes: &Changes) -> Result<
         match session.batch_execute(&statement).await {
             Ok(()) => {}
             Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-                return Ok(Some(crate::error::explain(&error).to_string()));
+                return Ok(Some(crate::cause::line(&error)));
             }
             Err(error) => return Err(session.failed(format!("alter the function {function}"))(error)),
         }

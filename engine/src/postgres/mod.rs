@@ -7,6 +7,7 @@ mod admin;
 mod archive;
 mod backend;
 mod client;
+mod database;
 mod databases;
 mod dump;
 mod encoding;
@@ -23,6 +24,7 @@ mod restore;
 mod rows;
 mod script;
 mod security;
+mod sessions;
 mod settings;
 mod skipping;
 mod source;
@@ -42,6 +44,7 @@ pub use archive::{
     read_entries, read_objects, read_toc, with_dependents,
 };
 pub use client::{Session, connect, connect_maintenance};
+pub use database::{Database, SslMode};
 pub use databases::{
     ForeignSession, Listed, Renaming, abandoned_databases, claim_database, close_database, create_hidden_database,
     database_exists, drop_database, drop_subscriptions, find_database, foreign_sessions, open_database, quote,
@@ -60,6 +63,7 @@ pub use restore::{Restoring, Section};
 pub use rows::load_rows;
 pub use script::script;
 pub use security::{ForcedTable, resume_row_security, suspend_row_security};
+pub(crate) use sessions::{ending_of_sessions, sessions_text};
 pub use settings::{Stubborn, stubborn_settings};
 pub use source::{Names, SourceFacts, Special, SpecialKind, source_facts};
 pub use tools::{Tool, Tools};

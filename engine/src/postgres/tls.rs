@@ -14,7 +14,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{Endpoint, PostgresError};
-use crate::config::SslMode;
+use crate::postgres::SslMode;
 
 /// A connector that verifies as far as the endpoint's `sslmode` says.
 pub(super) fn connector(endpoint: &Endpoint) -> Result<MakeRustlsConnect, PostgresError> {

@@ -11,9 +11,9 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::inventory::Inventory;
 use super::needs::{Need, little_needed};
-use crate::config::Instance;
 use crate::error::Error;
 use crate::filestore::{Listed, WrittenVolume, compare, read_list, reduce};
+use crate::instance::Instance;
 use crate::manifest::{Manifest, Replaced, Volume};
 use crate::progress::Task;
 use crate::repository::{
@@ -248,7 +248,7 @@ async fn write_anew(
         let name = format!("filestore-{number:016}");
         let body = match repository.store().get(&former.object.key, None).await {
             Ok(body) => body,
-            Err(error) => return Ok(Err(damage_by_store(error)?)),
+            Err(error) => return Ok(Err(damage_by_store::<Error>(error)?)),
         };
         let expected: HashMap<String, Fingerprint> = wanted.values().cloned().map(Listed::fingerprint).collect();
         let task = lock.run().progress.task(former.object.key.as_str(), Some(former.object.plain.size));
@@ -257,7 +257,9 @@ async fn write_anew(
         let (object, WrittenVolume { files, bytes, list }) = match draft.add(&format!("{name}.tar.zst"), volume).await {
             Ok(added) => added,
             Err(error) => match *error.kind {
-                StoreErrorKind::Source(error) => return Ok(Err(damage_by_reading(&former.object.key, error)?)),
+                StoreErrorKind::Source(error) => {
+                    return Ok(Err(damage_by_reading::<Error>(&former.object.key, error)?));
+                }
                 _ => return Err(error.into()),
             },
         };
@@ -294,7 +296,7 @@ async fn wanted(repository: &Repository, need: &Need) -> Result<Result<HashMap<S
         let files = read_list(list, bounds).zip(needed).filter(|(_, needed)| *needed);
         files.map(|(file, _)| file.map(|file| (file.path.clone(), file))).collect::<io::Result<HashMap<_, _>>>()
     });
-    listed.await
+    Ok(listed.await?)
 }
 
 /// What a volume's list says of each file.
@@ -306,7 +308,7 @@ async fn fingerprints(
     let listed = repository.examine(&volume.list, Task::default(), move |list| {
         read_list(list, bounds).map(|file| file.map(Listed::fingerprint)).collect::<io::Result<HashMap<_, _>>>()
     });
-    listed.await
+    Ok(listed.await?)
 }
 
 /// Reads a volume, and says what is wrong with it by its list.

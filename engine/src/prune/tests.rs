@@ -8,14 +8,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use ::retention::Zone;
 use futures::TryStreamExt;
-use jiff::ToSpan;
+use jiff::{SignedDuration, ToSpan};
 
 use super::*;
 use crate::check::{CheckOptions, check};
-use crate::config::Config;
+use crate::instance::Retention;
 use crate::manifest::{CHECKSUMS, FilestoreContent, MANIFEST, Manifest, StoredObject, Volume, made_up};
-use crate::postgres::Tools;
+use crate::postgres::{Database, Tools};
 use crate::progress::Task;
 use crate::repository::{Occasion, ProofOutcome, member};
 use crate::store::{Key, LocalStore, Mode};
@@ -25,12 +26,28 @@ use crate::verify::Depth;
 pub(crate) const INSTANCE: &str = "production";
 const DRY: PruneOptions = PruneOptions { dry_run: true, accept_shrunk: false, repack: false };
 
+/// An instance with this retention, written as in a configuration.
 fn instance(retention: &str) -> Instance {
-    let text = format!(
-        "repository.url = 'file:///r'\n[instance.production]\ndatabase = 'x'\nfilestore = '/f'\ntimezone = 'UTC'\n\
-         [instance.production.retention]\n{retention}\n"
-    );
-    Config::parse(Path::new("c.toml"), &text).unwrap().instances[INSTANCE].clone()
+    let mut instance = Instance::new(INSTANCE, Database::named("x"), "/f".into());
+    let Retention { policy, grace_period, repack, repack_limit } = &mut instance.retention;
+    policy.timezone = Some(Zone::utc());
+    for line in retention.lines().filter(|line| !line.is_empty()) {
+        let (key, value) = line.split_once(" = ").unwrap();
+        let value = value.trim_matches('\'');
+        match key {
+            "keep_last" => policy.keep_last = value.parse().unwrap(),
+            "daily" => policy.daily = value.parse().unwrap(),
+            "weekly" => policy.weekly = value.parse().unwrap(),
+            "monthly" => policy.monthly = value.parse().unwrap(),
+            "stop_if_stale" => policy.stop_if_stale = Some(value.parse().unwrap()),
+            "hold_if_shrunk" => policy.hold_if_shrunk = value.parse().unwrap(),
+            "grace" => *grace_period = Some(value.parse().unwrap()),
+            "repack" => *repack = value.parse().unwrap(),
+            "repack_below" => *repack_limit = Some(value.parse().unwrap()),
+            other => panic!("the tests set no {other}"),
+        }
+    }
+    instance
 }
 
 /// The newest ten.
@@ -198,7 +215,7 @@ async fn reasons_pins_and_warnings_hold_their_backups() {
     assert_eq!(pruned(&repository, &one, PruneOptions::default()).await.removed.backups, [all[0].id.clone()]);
     assert_sound(&repository).await;
     let gone = repository.pin(INSTANCE, &all[0].id, None, &Run::default()).await.unwrap_err();
-    assert!(matches!(gone, Error::Repository(RepositoryError::NoSuchBackup { .. })), "{gone}");
+    assert!(matches!(gone, RepositoryError::NoSuchBackup { .. }), "{gone}");
 }
 
 #[tokio::test]
@@ -253,14 +270,14 @@ async fn a_schedule_that_stands_still_costs_no_history() {
     let one = "keep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0";
     let strict = instance(&format!("{one}\nstop_if_stale = '30 minutes'"));
     let mut scheduled = instance(one);
-    scheduled.routine.backup = Some("*/10 * * * *".parse().unwrap());
+    scheduled.interval = Some(SignedDuration::from_mins(10));
     for held in [&strict, &scheduled] {
         let held = pruned(&repository, held, PruneOptions::default()).await;
         assert!(matches!(held.plan.holds[..], [Hold::Stale { .. }]));
         assert_eq!(ids(&repository).await.len(), 5);
     }
     // Three times the longest time between two of its runs have not passed.
-    scheduled.routine.backup = Some("0 * * * *".parse().unwrap());
+    scheduled.interval = Some(SignedDuration::from_hours(1));
     assert_eq!(pruned(&repository, &scheduled, PruneOptions::default()).await.removed.backups.len(), 4);
 }
 
@@ -308,7 +325,7 @@ async fn a_backup_that_is_read_stays_until_it_was_read() {
     }
     let done = pruned(&repository, &three(), PruneOptions::default()).await.removed;
     assert!(done.objects_left.is_some() && done.objects == 0, "{done:?}");
-    lock.finish(Ok(())).await.unwrap();
+    lock.finish(Ok::<_, RepositoryError>(())).await.unwrap();
     assert!(pruned(&repository, &three(), PruneOptions::default()).await.removed.objects > 0);
     assert_sound(&repository).await;
 }
@@ -416,7 +433,7 @@ async fn temporary_files_of_interrupted_runs_are_swept_and_those_of_a_backup_at_
     age(folder.path());
     let backup = repository.lock(INSTANCE, Purpose::Backup, &Run::default()).await.unwrap();
     assert_eq!(sweep(&repository, day).await.unwrap().len(), 0, "a backup may be writing it");
-    backup.finish(Ok(())).await.unwrap();
+    backup.finish(Ok::<_, RepositoryError>(())).await.unwrap();
     assert_eq!(sweep(&repository, day).await.unwrap().len(), 1);
     assert!(!temporary.exists());
     assert_sound(&repository).await;

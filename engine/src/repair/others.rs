@@ -19,7 +19,7 @@ pub(super) async fn take_object(repair: &Repair<'_>, object: &StoredObject) -> R
         let body = match other.store().get(&object.key, None).await {
             Ok(body) => body,
             Err(error) => {
-                damage_by_store(error)?;
+                damage_by_store::<Error>(error)?;
                 continue;
             }
         };

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::backup::{BackupOptions, backup};
 use crate::check::check;
-use crate::config::Config;
+use crate::instance::made_up;
 use crate::repository::member;
 use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::{LocalStore, StoreErrorKind};
@@ -35,7 +35,7 @@ impl Fixture {
     /// With a file of so many bytes in each.
     async fn with_files_of(size: u32) -> Self {
         let project = Project::start().await;
-        let instance = Config::load(&project.config()).unwrap().instance(INSTANCE).unwrap().clone();
+        let instance = made_up::instance(&project);
         let pristine = tempfile::tempdir().unwrap();
         let store = LocalStore::open(pristine.path().to_owned(), false).await.unwrap();
         let repository = Repository::init(Arc::new(store), Timestamp::now()).await.unwrap();

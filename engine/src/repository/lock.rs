@@ -33,9 +33,8 @@ use self::acquire::Wish;
 use self::claim::{LOCKS, folder};
 use self::renewal::OwnClaim;
 use super::{BackupId, Repository, RepositoryError};
-use crate::error::Error;
 use crate::manifest::MANIFEST;
-use crate::run::Run;
+use crate::run::{Interruptible, Run};
 use crate::store::{Key, Mode, Object, StoreError};
 use crate::stream::body_of;
 
@@ -125,7 +124,10 @@ impl Lock {
     ///
     /// # Errors
     /// The outcome's.
-    pub async fn finish<T>(self, outcome: Result<T, Error>) -> Result<T, Error> {
+    pub async fn finish<T, E>(self, outcome: Result<T, E>) -> Result<T, E>
+    where
+        E: From<RepositoryError> + Interruptible,
+    {
         let lost = tokio::time::timeout(LONGEST_RELEASE, self.own.lost()).await.ok().flatten();
         self.release().await;
         match (outcome, lost) {
@@ -162,7 +164,7 @@ impl Repository {
     ///
     /// # Errors
     /// [`LockError::Held`]; the store's; [`Error::Interrupted`]
-    pub async fn lock(&self, instance: &str, purpose: Purpose, run: &Run) -> Result<Lock, Error> {
+    pub async fn lock(&self, instance: &str, purpose: Purpose, run: &Run) -> Result<Lock, RepositoryError> {
         self.lock_with(instance, purpose, Times::DEFAULT, run).await
     }
 
@@ -172,7 +174,7 @@ impl Repository {
         purpose: Purpose,
         times: Times,
         run: &Run,
-    ) -> Result<Lock, Error> {
+    ) -> Result<Lock, RepositoryError> {
         Wish { store: &self.store, instance, purpose, backups: &[], times, run }.fulfil().await
     }
 
@@ -181,13 +183,18 @@ impl Repository {
     ///
     /// # Errors
     /// [`RepositoryError::NoSuchBackup`] where it was removed before it was locked; the store's.
-    pub async fn lock_to_read(&self, instance: &str, id: &BackupId, run: &Run) -> Result<Option<Lock>, Error> {
+    pub async fn lock_to_read(
+        &self,
+        instance: &str,
+        id: &BackupId,
+        run: &Run,
+    ) -> Result<Option<Lock>, RepositoryError> {
         let backups = std::slice::from_ref(id);
         let wish = Wish { store: &self.store, instance, purpose: Purpose::Read, backups, times: Times::DEFAULT, run };
         let lock = match wish.fulfil().await {
             Ok(lock) => Some(lock),
             Err(error) => {
-                let reason = crate::error::explain(&error);
+                let reason = crate::cause::line(&error);
                 run.progress.warn(&format!("read without a lock, so that a prune elsewhere may disturb it: {reason}"));
                 None
             }
@@ -203,7 +210,7 @@ impl Repository {
         }
         there?;
         let (selector, location) = (format!("{instance}/{id}"), self.store.location());
-        Err(RepositoryError::NoSuchBackup { selector, location }.into())
+        Err(RepositoryError::NoSuchBackup { selector, location })
     }
 
     /// The claims of an instance, or of all.

@@ -13,7 +13,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{BackupId, Lock, Purpose, Repository, RepositoryError, member, parse};
-use crate::error::Error;
 use crate::manifest::MANIFEST;
 use crate::run::Run;
 use crate::store::{Key, Mode, StoreErrorKind, read_document};
@@ -49,13 +48,19 @@ impl Repository {
     ///
     /// # Errors
     /// [`RepositoryError::NoSuchBackup`]; those of [`Self::lock`]; the store's
-    pub async fn pin(&self, instance: &str, id: &BackupId, note: Option<String>, run: &Run) -> Result<Pin, Error> {
+    pub async fn pin(
+        &self,
+        instance: &str,
+        id: &BackupId,
+        note: Option<String>,
+        run: &Run,
+    ) -> Result<Pin, RepositoryError> {
         let lock = self.lock(instance, Purpose::Pin, run).await?;
         let pin = Pin { pinned_at: Some(Timestamp::now()), note };
         let pinned = async {
             if self.store.head(&member(&id.key(instance), MANIFEST)).await?.is_none() {
                 let (selector, location) = (format!("{instance}/{id}"), self.store.location());
-                return Err(RepositoryError::NoSuchBackup { selector, location }.into());
+                return Err(RepositoryError::NoSuchBackup { selector, location });
             }
             self.write(&pin_key(instance, id), &pin).await?;
             Ok(pin)
@@ -68,7 +73,7 @@ impl Repository {
     ///
     /// # Errors
     /// Those of [`Self::lock`]; the store's
-    pub async fn unpin(&self, instance: &str, id: &BackupId, run: &Run) -> Result<bool, Error> {
+    pub async fn unpin(&self, instance: &str, id: &BackupId, run: &Run) -> Result<bool, RepositoryError> {
         let lock = self.lock(instance, Purpose::Pin, run).await?;
         let key = pin_key(instance, id);
         let unpinned = async {

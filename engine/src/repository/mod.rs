@@ -24,7 +24,6 @@ mod dates;
 mod documents;
 mod draft;
 mod guide;
-mod id;
 mod latest;
 pub(crate) mod layout;
 mod lock;
@@ -35,15 +34,18 @@ mod readings;
 mod revise;
 mod room;
 mod sight;
+mod speaks;
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use cache::Cache;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use crate::manifest::{BackupId, InvalidBackupId};
 pub(crate) use aside::SetAside;
-use cache::Cache;
 pub use catalog::{Alarm, Damaged, Flaw, Listing};
 pub(crate) use catalog::{has_known_damage, said_of};
 pub(crate) use damage::{DAMAGE, Found, KnownDamage, damage_of};
@@ -51,7 +53,6 @@ pub use dates::{CLOCK_TOLERANCE, Clocks, is_future};
 pub(crate) use documents::{Checksums, Documents, Verified};
 pub use draft::Draft;
 pub use guide::store_guide;
-pub use id::{BackupId, InvalidBackupId};
 pub use latest::Selected;
 pub use lock::{Claim, Lock, LockError, Owner, Purpose, StoredClaim};
 pub(crate) use marks::pin_key;
@@ -62,10 +63,11 @@ pub use read::Damage;
 pub(crate) use read::{damage_by_reading, damage_by_store, damage_of_document, or_damage};
 pub(crate) use readings::LastRead;
 pub(crate) use revise::Replacement;
+pub(crate) use speaks::{says_damaged, speaks_of_object};
 
-use crate::config::RepositoryConfig;
 use crate::manifest::FORMAT;
-use crate::store::{self, Key, Mode, Store, StoreError, StoreErrorKind, read_document};
+use crate::run::{Interrupted, Interruptible};
+use crate::store::{self, Key, Mode, Store, StoreConfig, StoreError, StoreErrorKind, read_document};
 use crate::stream::body_of;
 
 /// `repository.json`
@@ -88,6 +90,18 @@ pub enum RepositoryError {
     /// A lock that was refused or lost.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// Stopped while it waited.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// An object could not be read to its end.
+    #[error("unable to read {key}")]
+    Read {
+        /// The object.
+        key: Key,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// An object of an earlier backup went away while one was made that stands on it.
     #[error("{key} in {location}, on which the backup was to stand, is gone")]
     Vanished {
@@ -237,6 +251,12 @@ pub struct Repository {
 }
 
 const DESCRIPTION: &str = "repository.json";
+impl Interruptible for RepositoryError {
+    fn is_interruption(&self) -> bool {
+        matches!(self, Self::Interrupted(_))
+    }
+}
+
 impl Repository {
     /// Makes a repository in an empty place.
     ///
@@ -260,12 +280,12 @@ impl Repository {
     ///
     /// # Errors
     /// Those of [`store::open`] and of [`Self::open`]
-    pub async fn at(config: &RepositoryConfig) -> Result<Self, RepositoryError> {
+    pub async fn at(config: &StoreConfig) -> Result<Self, RepositoryError> {
         let repository = Self::open(store::open(config, false).await?).await?;
         Ok(match config {
             // A folder is read as quickly as a copy of what is in it.
-            RepositoryConfig::Local { .. } => repository,
-            RepositoryConfig::S3(s3) => repository.with_cache(s3.cache_dir.as_deref()),
+            StoreConfig::Local { .. } => repository,
+            StoreConfig::S3(s3) => repository.with_cache(s3.cache_dir.as_deref()),
         })
     }
 

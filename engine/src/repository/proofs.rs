@@ -14,12 +14,12 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::id::{moment, stamp};
 use super::{BackupId, Repository, RepositoryError, is_future, member, parse};
+use crate::manifest::{Depth, Verification, seconds};
 use crate::manifest::{FORMAT, MANIFEST, Manifest};
+use crate::manifest::{moment, stamp};
 use crate::store::{Key, Mode, Object, read_document};
 use crate::stream::{Digest, body_of};
-use crate::verify::{Depth, Verification, seconds};
 
 const PROOFS: &str = "proofs";
 const EXTENSION: &str = ".json";

@@ -2,8 +2,9 @@
 
 use std::io;
 
+use super::speaks::speaks_of_object;
 use super::{Repository, RepositoryError};
-use crate::error::{Error, explain, speaks_of_object};
+use crate::cause;
 use crate::manifest::StoredObject;
 use crate::progress::Task;
 use crate::store::{Key, StoreError, StoreErrorKind, read_document};
@@ -27,7 +28,7 @@ impl Repository {
         &self,
         object: &StoredObject,
         read: impl FnOnce(DecodeReader<ChunkReader>) -> io::Result<T> + Send + 'static,
-    ) -> Result<T, Error> {
+    ) -> Result<T, RepositoryError> {
         let body = self.store.get(&object.key, None).await?;
         decoded(object, body, read).await
     }
@@ -41,7 +42,7 @@ impl Repository {
         &self,
         object: &StoredObject,
         read: impl FnOnce(DecodeReader<ChunkReader>) -> io::Result<T> + Send + 'static,
-    ) -> Result<T, Error> {
+    ) -> Result<T, RepositoryError> {
         let Some(cache) = self.cache.as_ref().filter(|cache| cache.takes(object.stored.size)) else {
             return self.read(object, read).await;
         };
@@ -66,7 +67,7 @@ impl Repository {
         object: &StoredObject,
         task: Task,
         read: impl FnOnce(&mut dyn io::Read) -> io::Result<T> + Send + 'static,
-    ) -> Result<Result<T, Damage>, Error> {
+    ) -> Result<Result<T, Damage>, RepositoryError> {
         let examined = self.read(object, move |plain| {
             let mut plain = task.reader(plain);
             let value = read(&mut plain)?;
@@ -82,11 +83,11 @@ impl Repository {
 ///
 /// # Errors
 /// Where the failure says nothing of it.
-pub(crate) fn or_damage<T>(key: &Key, read: Result<T, Error>) -> Result<Result<T, Damage>, Error> {
+pub(crate) fn or_damage<T>(key: &Key, read: Result<T, RepositoryError>) -> Result<Result<T, Damage>, RepositoryError> {
     match read {
         Ok(value) => Ok(Ok(value)),
-        Err(Error::Store(error)) => damage_by_store(error).map(Err),
-        Err(Error::Io { source, .. }) => damage_by_reading(key, source).map(Err),
+        Err(RepositoryError::Store(error)) => damage_by_store(error).map(Err),
+        Err(RepositoryError::Read { source, .. }) => damage_by_reading(key, source).map(Err),
         Err(other) => Err(other),
     }
 }
@@ -96,14 +97,14 @@ async fn decoded<T: Send + 'static>(
     object: &StoredObject,
     body: Body,
     read: impl FnOnce(DecodeReader<ChunkReader>) -> io::Result<T> + Send + 'static,
-) -> Result<T, Error> {
+) -> Result<T, RepositoryError> {
     let StoredObject { key, plain, stored } = object.clone();
     let done = consume(body, move |bytes| read(DecodeReader::new(bytes, plain, stored)?));
-    done.await.map_err(|source| Error::Io { action: format!("read {key}"), source })
+    done.await.map_err(|source| RepositoryError::Read { key, source })
 }
 
 /// What the failure to read one of a backup's documents says of it; an error where it says nothing of it.
-pub(crate) fn damage_of_document(key: Key, error: RepositoryError) -> Result<Damage, Error> {
+pub(crate) fn damage_of_document<E: From<RepositoryError>>(key: Key, error: RepositoryError) -> Result<Damage, E> {
     match error {
         RepositoryError::Damaged { key, reason, .. } => Ok(Damage { key, reason }),
         RepositoryError::Store(error) => damage_by_store(error),
@@ -113,21 +114,20 @@ pub(crate) fn damage_of_document(key: Key, error: RepositoryError) -> Result<Dam
 }
 
 /// What a store's failure says of an object; an error where it says nothing of it.
-pub(crate) fn damage_by_store(error: StoreError) -> Result<Damage, Error> {
+pub(crate) fn damage_by_store<E: From<RepositoryError>>(error: StoreError) -> Result<Damage, E> {
     match (&error.key, &*error.kind) {
         (Some(key), StoreErrorKind::NotFound) => Ok(Damage { key: key.clone(), reason: "it is missing".into() }),
         (Some(key), kind) if error.is_of_object() => Ok(Damage { key: key.clone(), reason: kind.to_string() }),
-        _ => Err(error.into()),
+        _ => Err(RepositoryError::from(error).into()),
     }
 }
 
 /// What the failure to read an object says of it; an error where it speaks of this machine, or of
 /// the way to it, instead.
-pub(crate) fn damage_by_reading(key: &Key, error: io::Error) -> Result<Damage, Error> {
+pub(crate) fn damage_by_reading<E: From<RepositoryError>>(key: &Key, error: io::Error) -> Result<Damage, E> {
     if !speaks_of_object(&error) {
-        return Err(Error::Io { action: format!("read {key}"), source: error });
+        return Err(RepositoryError::Read { key: key.clone(), source: error }.into());
     }
-    let explanation = explain(&error);
-    let reason = explanation.causes.last().unwrap_or(&explanation.message).clone();
+    let reason = cause::texts(&error).pop().unwrap_or_default();
     Ok(Damage { key: key.clone(), reason })
 }

@@ -4,7 +4,7 @@ use super::RestoreError;
 use super::folders::{FolderId, check_movable};
 use super::names::{Names, Suffix};
 use super::record::{Pair, Record};
-use crate::config::Target;
+use super::target::Target;
 use crate::error::Error;
 use crate::postgres::{self, Endpoint, Listed, Session};
 use crate::run::Run;

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use super::beside::Beside;
 use super::claim::Claim;
+use super::target::{Protected, Target};
 use super::{Identity, Job, MadeCopy, RestoreOptions, leftovers};
-use crate::config::{Config, Database, Target, UnknownName};
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::odoo::Neutralized;
@@ -61,56 +61,16 @@ pub struct Drilled {
     pub warnings: Vec<String>,
 }
 
-/// Where the backups of an instance are drilled: at `to`, which is left as it is, else where the instance's section says, else on its
-/// own server and beside its filestore.
-///
-/// # Errors
-/// Where nothing is said, and the configuration has no such instance.
-pub fn place(config: &Config, instance: &str, to: Option<&Target>) -> Result<Target, UnknownName> {
-    let own = config.instance(instance);
-    let drill = own.as_ref().ok().map(|own| &own.drill);
-    let of_section = drill.and_then(|drill| config.targets.get(drill.target.as_deref()?));
-    let (database, filestore, neutralize) = match to.or(of_section) {
-        // A drill's copy is made harmless wherever it lies.
-        Some(target) => (&target.database, &target.filestore, target.neutralize.clone().unwrap_or_default()),
-        None => {
-            let own = own?;
-            (&own.database, &own.filestore, own.drill.neutralize.clone())
-        }
-    };
-    let trusted = to.or(of_section).is_some_and(|target| target.trusted) || drill.is_some_and(|drill| drill.trusted);
-    let name = name_of(instance);
-    let filestore = match drill.and_then(|drill| drill.folder.as_deref()) {
-        Some(folder) => folder.join(&name),
-        None => filestore.with_file_name(&name),
-    };
-    let database = Database { name: name.clone(), ..database.clone() };
-    Ok(Target {
-        name,
-        database,
-        filestore,
-        instance: Some(instance.to_owned()),
-        neutralize: Some(neutralize),
-        anonymize: None,
-        trusted,
-    })
-}
-
-/// What would be the name of a database and its folder. Nothing ever has it.
-fn name_of(instance: &str) -> String {
-    format!("drill_{instance}")
-}
-
-/// Restores a backup, verifies the copy, makes it harmless, drops it, and stores the proof. `place` is what [`place`] says.
+/// Restores a backup, verifies the copy, makes it harmless, drops it, and stores the proof. `place` has a name that nothing else has: it is never made.
 ///
 /// # Errors
 /// Whatever failed first, as the cause of [`Error::Verb`]; [`Error::refutes_backup`] tells what speaks against the backup from what was in
 /// the way. Nothing of the copy is left.
 pub async fn drill(
-    config: &Config,
     repository: &Repository,
     manifest: &Manifest,
     place: &Target,
+    protected: &Protected,
     options: DrillOptions,
     run: &Run,
 ) -> Result<Drilled, Error> {
@@ -124,7 +84,7 @@ pub async fn drill(
         wait: None,
         skip_failed_post_data: false,
     };
-    let job = Job { config, repository, manifest, target: place, options, run };
+    let job = Job { repository, manifest, target: place, protected, options, run };
     let drilled = job.locked(Occasion::Drill, job.drill()).await;
     drilled.map_err(|error| error.during(format!("drill {}/{}", manifest.instance, manifest.id)))
 }
@@ -170,43 +130,5 @@ impl Job<'_> {
             cleared,
             warnings,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    fn config(more: &str) -> Config {
-        let text = format!(
-            "repository.url = 'file:///r'\n[instance.production]\ndatabase = 'x'\nhost = 'here'\nfilestore = '/f/x'\n\
-             [target.staging]\ndatabase = 'y'\nhost = 'there'\nfilestore = '/g/y'\nneutralize = false\n{more}"
-        );
-        Config::parse(Path::new("c.toml"), &text).unwrap()
-    }
-
-    #[test]
-    fn no_place_is_a_targets_or_an_instances_and_every_copy_is_made_harmless() {
-        let own = config("");
-        let section = config("[instance.production.drill]\ntarget = 'staging'\nfolder = '/s'\n");
-        let staging = own.target("staging").unwrap();
-        for (config, to, host, filestore) in [
-            (&own, None, "here", "/f/drill_production"),
-            (&own, Some(staging), "there", "/g/drill_production"),
-            (&section, None, "there", "/s/drill_production"),
-            (&section, Some(staging), "there", "/s/drill_production"),
-        ] {
-            let place = place(config, "production", to).unwrap();
-            assert_eq!(
-                (place.database.name.as_str(), place.database.host.as_deref()),
-                ("drill_production", Some(host))
-            );
-            assert_eq!(place.filestore, Path::new(filestore));
-            assert!(place.neutralize.is_some());
-        }
-        assert!(place(&own, "gone", None).is_err(), "a backup of another configuration's instance");
-        assert!(place(&own, "gone", Some(staging)).is_ok());
     }
 }

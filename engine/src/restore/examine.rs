@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::guard::{Identity, before_restore, sessions};
-use super::obstacle::{Examined, Obstacle};
+use super::obstacle::Examined;
 use super::preflight::preflight;
 use super::source_uuid;
-use crate::config::{Config, Target};
+use super::target::Protected;
+use super::target::Target;
 use crate::error::Error;
+use crate::error::Obstacle;
 use crate::manifest::Manifest;
 use crate::odoo;
 use crate::postgres::{self, Endpoint, Session};
@@ -17,25 +19,25 @@ use crate::postgres::{self, Endpoint, Session};
 /// # Errors
 /// Where the target's server, or the system, does not answer.
 pub async fn examine(
-    config: &Config,
+    protected: &Protected,
     manifest: &Manifest,
     target: &Target,
     identity: Identity,
     wait: Option<Duration>,
 ) -> Result<Examined, Error> {
     let server = postgres::connect_maintenance(&Endpoint::resolve(&target.database)).await?;
-    look(config, manifest, target, (identity, wait), &server).await
+    look(protected, manifest, target, (identity, wait), &server).await
 }
 
 /// As [`examine`], over a session that there is already.
 pub(super) async fn look(
-    config: &Config,
+    protected: &Protected,
     manifest: &Manifest,
     target: &Target,
     (identity, wait): (Identity, Option<Duration>),
     server: &Session,
 ) -> Result<Examined, Error> {
-    let mut obstacles = before_restore(config, source_uuid(manifest), target, identity, server).await?;
+    let mut obstacles = before_restore(protected, source_uuid(manifest), target, identity, server).await?;
     let Examined { obstacles: others, mut warnings } = preflight(manifest, target, identity, server).await?;
     obstacles.extend(others);
     let sessions = sessions::of_others(server, &target.database.name, wait).await?;

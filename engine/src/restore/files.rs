@@ -45,5 +45,5 @@ async fn restore_volume(
     let unpacked = repository.read(&volume.object, move |archive| {
         unpack(archive, &into, &task, |path, size| merged.takes(path, index, size))
     });
-    unpacked.await
+    Ok(unpacked.await?)
 }

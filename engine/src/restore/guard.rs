@@ -6,8 +6,9 @@ mod instances;
 pub(super) mod sessions;
 
 use super::claim::owned_by_another;
-use super::obstacle::Obstacle;
-use crate::config::{Config, Target};
+use super::target::Protected;
+use super::target::Target;
+use crate::error::Obstacle;
 use crate::postgres::{self, Endpoint, PostgresError, Session};
 
 /// Whose place a restored database takes.
@@ -35,13 +36,13 @@ const OF_THE_SERVER: [&str; 3] = ["postgres", "template0", "template1"];
 /// # Errors
 /// Where the target's server does not answer. What else cannot be found out is a refusal.
 pub(crate) async fn before_restore(
-    config: &Config,
+    protected: &Protected,
     source_uuid: Option<&str>,
     target: &Target,
     identity: Identity,
     server: &Session,
 ) -> Result<Vec<Obstacle>, PostgresError> {
-    let mut obstacles = folders::of_others(config, target, identity);
+    let mut obstacles = folders::of_others(protected, target, identity);
     obstacles.extend(folders::no_filestore(&target.filestore));
     let name = &target.database.name;
     if OF_THE_SERVER.contains(&name.as_str()) {
@@ -54,7 +55,7 @@ pub(crate) async fn before_restore(
     }
     if let Some(there) = postgres::find_database(server, name).await? {
         let place = Endpoint::resolve(&target.database);
-        obstacles.extend(instances::obstacles(config, target, server).await);
+        obstacles.extend(instances::obstacles(protected, target, server).await);
         // To force it would not help: another's database is not replaced.
         let hint = match there.is_own {
             true => force(name),
@@ -70,14 +71,14 @@ pub(crate) async fn before_restore(
 /// # Errors
 /// As [`before_restore`].
 pub(super) async fn before_undo(
-    config: &Config,
+    protected: &Protected,
     target: &Target,
     identity: Identity,
     server: &Session,
 ) -> Result<Vec<Obstacle>, PostgresError> {
-    let mut obstacles = folders::of_others(config, target, identity);
+    let mut obstacles = folders::of_others(protected, target, identity);
     if identity == Identity::Copy && postgres::database_exists(server, &target.database.name).await? {
-        obstacles.extend(instances::obstacles(config, target, server).await);
+        obstacles.extend(instances::obstacles(protected, target, server).await);
         obstacles.extend(alive::obstacles(&Endpoint::resolve(&target.database), force(&target.database.name)).await);
     }
     Ok(obstacles)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Target;
+use super::target::Target;
 use crate::error::Error;
 
 /// PostgreSQL cuts longer names.

@@ -1,38 +1,8 @@
-//! What is in the way of a restore, and what to do about it.
+//! What is in the way of a restore.
 
-use std::borrow::Cow;
+use serde::Serialize;
 
-use serde::{Deserialize, Serialize};
-
-use crate::error::{Error, explain};
-
-/// One thing that is in the way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Obstacle {
-    /// What it is about, in a word that scripts may rely on: `production`, `filestore`, `space`.
-    pub check: Cow<'static, str>,
-    /// What was found.
-    pub message: String,
-    /// What to do about it.
-    pub hint: String,
-}
-
-impl Obstacle {
-    pub(super) fn new(check: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { check: check.into(), message: message.into(), hint: hint.into() }
-    }
-
-    /// What would be an error later on.
-    pub(super) fn of(check: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
-        let explanation = explain(error);
-        let message = explanation.to_string();
-        Self::new(
-            check,
-            message,
-            explanation.hint.unwrap_or_else(|| "`odoo-backup doctor` tries what a restore needs".into()),
-        )
-    }
-}
+use crate::error::{Error, Obstacle};
 
 /// What was found of a target before anything is touched.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

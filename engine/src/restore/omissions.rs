@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::Identity;
-use super::obstacle::Obstacle;
-use crate::config::Target;
+use super::target::Target;
+use crate::error::Obstacle;
 use crate::postgres::{
     self, Abilities, ArchiveEntry, LeftOut, PostgresError, Session, SourceFacts, Special, SpecialKind, with_dependents,
 };

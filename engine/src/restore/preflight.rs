@@ -11,10 +11,11 @@ pub(crate) use self::server::altered_members;
 use super::Identity;
 use super::claim::check_target;
 use super::names::Names;
-use super::obstacle::{Examined, Obstacle};
+use super::obstacle::Examined;
 use super::omissions::{is_copy, preview};
-use crate::config::Target;
+use super::target::Target;
 use crate::error::Error;
+use crate::error::Obstacle;
 use crate::manifest::Manifest;
 use crate::postgres::{Session, Tools};
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::names::Suffix;
-use crate::config::Target;
+use super::target::Target;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::folder;

@@ -13,9 +13,8 @@ use super::names::Suffix;
 use super::record::{Record, Scrap, Swap};
 use super::swap::swap;
 use super::*;
-use crate::config::{Database, SslMode};
 use crate::manifest::made_up;
-use crate::postgres::{self, Renaming};
+use crate::postgres::{self, Database, Renaming, SslMode};
 
 /// A name that needs quoting wherever it goes.
 const NAME: &str = r#"Stage's "é" \=x"#;
@@ -44,12 +43,6 @@ impl Place {
         let filestore = self.folder.path().join(NAME);
         let (name, instance, neutralize, anonymize) = ("staging".into(), None, None, None);
         Target { name, database, filestore, instance, neutralize, anonymize, trusted: false }
-    }
-
-    /// Knows of no instance.
-    fn config(&self) -> Config {
-        let text = format!("[repository]\nurl = \"file://{}\"\n", self.folder.path().join("repository").display());
-        Config::parse(Path::new("odoo-backup.toml"), &text).unwrap()
     }
 
     /// psql takes a name with an equals sign for a connection string.
@@ -138,7 +131,7 @@ async fn what_was_there_is_kept_closed_and_can_be_given_back_again_and_again() {
         assert_eq!((place.databases(), place.files()), (2, 3), "one former pair and the record");
     }
     for mark in ["second", "third", "second"] {
-        let undone = undo(&place.config(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
+        let undone = undo(&Protected::default(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
         assert_eq!((place.marks(), place.listed()), (both(mark), vec![NAME.to_owned()]));
         let former = undone.former.unwrap();
         assert!(former.database.unwrap().starts_with(&format!("{NAME}_before_20")));
@@ -250,11 +243,11 @@ async fn halves_are_replaced_and_given_back_as_halves() {
         leftovers::remove(&mut claim).await;
         drop(claim);
         assert_eq!(place.marks(), both("whole"));
-        undo(&place.config(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
+        undo(&Protected::default(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
         assert_eq!(place.marks(), half);
-        undo(&place.config(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
+        undo(&Protected::default(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
         assert_eq!(place.marks(), both("whole"));
-        undo(&place.config(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
+        undo(&Protected::default(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
         let claim = place.claim().await;
         let former = Former::of(&claim).unwrap().database.unwrap();
         for name in [NAME, &former] {
@@ -341,7 +334,7 @@ async fn what_runs_is_left_alone_and_what_is_not_ours_too() {
     let record = fs::read_to_string(&path).unwrap();
     let system = place.cluster.psql_as(SUPERUSER, SUPERUSER, "SELECT system_identifier FROM pg_control_system()");
     fs::write(&path, record.replace(system.trim(), "another")).unwrap();
-    let error = undo(&place.config(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap_err();
+    let error = undo(&Protected::default(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap_err();
     assert!(crate::error::explain(&error).to_string().contains("nothing is kept"), "{error:?}");
     assert_eq!(place.databases(), 3);
 }

@@ -6,9 +6,11 @@ use super::claim::Claim;
 use super::guard::sessions;
 use super::obstacle::require_none;
 use super::swap::swap;
+use super::target::Protected;
+use super::target::Target;
 use super::{Former, Identity, RestoreError, guard, leftovers};
-use crate::config::{Config, Target};
 use crate::error::Error;
+use crate::postgres::sessions_text;
 use crate::run::Run;
 
 /// What was given back.
@@ -31,7 +33,7 @@ pub(super) async fn wait_for_sessions(claim: &Claim, wait: Option<Duration>, run
     if sessions.is_empty() {
         return Ok(());
     }
-    let who = sessions::described(&sessions);
+    let who = sessions_text(&sessions);
     run.progress.warn(&format!("waiting up to {} s for the end of sessions on {database:?}: {who}", wait.as_secs()));
     sessions::wait_for_end(&claim.server, database, wait).await.map(|_| ()).map_err(RestoreError::from)
 }
@@ -42,18 +44,18 @@ pub(super) async fn wait_for_sessions(claim: &Claim, wait: Option<Duration>, run
 /// [`Error::Refused`] where what the target is now looks like production and that was not meant, else whatever failed first, as the
 /// cause of [`Error::Verb`]; the target is then as it was. `wait`: how long the end of sessions is waited for that the role may not end.
 pub async fn undo(
-    config: &Config,
+    protected: &Protected,
     target: &Target,
     identity: Identity,
     wait: Option<Duration>,
     run: &Run,
 ) -> Result<Undone, Error> {
-    let result = give_back(config, target, identity, wait, run).await;
+    let result = give_back(protected, target, identity, wait, run).await;
     result.map_err(|error| error.during(format!("undo the last restore to {}", target.name)))
 }
 
 async fn give_back(
-    config: &Config,
+    protected: &Protected,
     target: &Target,
     identity: Identity,
     wait: Option<Duration>,
@@ -74,9 +76,9 @@ async fn give_back(
     if kept.folder.is_some() && found.folder.is_none() {
         return gone(format!("the filestore {}", names.filestore.display()));
     }
-    let admit = async { require_none(guard::before_undo(config, target, identity, &claim.server).await?) };
+    let admit = async { require_none(guard::before_undo(protected, target, identity, &claim.server).await?) };
     run.until_cancelled(admit).await?;
-    run.until_cancelled(async { Ok(wait_for_sessions(&claim, wait, run).await?) }).await?;
+    run.until_cancelled(async { Ok::<_, Error>(wait_for_sessions(&claim, wait, run).await?) }).await?;
     swap(&mut claim, &kept.suffix).await?;
     let left = leftovers::remove(&mut claim).await.left;
     Ok(Undone { former: Former::of(&claim), cleared, warnings: left, duration: started.elapsed() })

@@ -13,6 +13,7 @@ mod local;
 mod s3;
 #[cfg(test)]
 pub(crate) mod seaweed;
+mod settings;
 
 use std::fmt;
 use std::io;
@@ -30,8 +31,8 @@ use tokio::io::AsyncReadExt;
 pub use key::{InvalidKey, Key, is_segment};
 pub use local::LocalStore;
 pub use s3::{S3Settings, S3Store};
+pub use settings::{S3Config, StoreConfig};
 
-use crate::config::RepositoryConfig;
 use crate::folder;
 use crate::stream::Body;
 
@@ -40,10 +41,10 @@ use crate::stream::Body;
 /// # Errors
 /// [`StoreErrorKind::NoSuchPlace`] where the local folder is missing, [`StoreErrorKind::Denied`] where it cannot be entered.
 /// S3 is not contacted: a wrong bucket or secret shows with the first request.
-pub async fn open(config: &RepositoryConfig, create: bool) -> Result<Arc<dyn Store>, StoreError> {
+pub async fn open(config: &StoreConfig, create: bool) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match config {
-        RepositoryConfig::Local { path } => Arc::new(LocalStore::open(path.clone(), create).await?),
-        RepositoryConfig::S3(config) => Arc::new(S3Store::open(config).await?),
+        StoreConfig::Local { path } => Arc::new(LocalStore::open(path.clone(), create).await?),
+        StoreConfig::S3(config) => Arc::new(S3Store::open(config).await?),
     })
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use harness::seaweed::SeaweedFs;
 
 use super::S3Store;
-use crate::config::S3Config;
 use crate::secret::Secret;
+use crate::store::S3Config;
 
 /// The part of the server's bucket under `prefix`.
 pub(crate) async fn open(server: &SeaweedFs, prefix: &str) -> Arc<S3Store> {

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Check, Depth, Notes, RestoredCopy, Subject};
+use super::RestoredCopy;
 use crate::error::Error;
 use crate::filestore::{Wrong, look_at};
 use crate::folder::OpenFolder;
+use crate::manifest::{Check, Depth, Notes, Subject};
 use crate::merged::Merged;
 
 /// Looks at every file of the backup; returns beside the check what they are.

@@ -1,6 +1,7 @@
 //! The objects of a copy: whether they are all there, and whether they are valid.
 
-use super::{Check, Notes, Subject, is_own};
+use super::is_own;
+use crate::manifest::{Check, Notes, Subject};
 use crate::postgres::{ArchiveObjects, LeftOut, ObjectKind, PostgresError, Qualified, Session};
 
 /// Holds the number of objects of each kind against what the dump makes, but for what the restore left out, which is known.

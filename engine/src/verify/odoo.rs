@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::{Check, Notes, RestoredCopy, Subject};
+use super::RestoredCopy;
 use crate::error::Error;
 use crate::manifest::{AttachmentContent, Findings};
+use crate::manifest::{Check, Notes, Subject};
 use crate::merged::Merged;
 use crate::odoo::{OdooFacts, attachments, is_series, odoo_facts};
 use crate::postgres::Session;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Check, Notes, RestoredCopy, Subject};
+use super::RestoredCopy;
 use crate::error::Error;
+use crate::manifest::{Check, Notes, Subject};
 use crate::manifest::{RowContent, table_rows};
 use crate::postgres::{self, PostgresError, Qualified, Session, TableRows, quote};
 
@@ -93,7 +94,7 @@ async fn expected(copy: &RestoredCopy<'_>, content: &RowContent) -> Result<Vec<(
             .map(|table| table.map(|TableRows { schema, table, rows }| ((schema, table), rows)))
             .collect()
     });
-    lines.await
+    Ok(lines.await?)
 }
 
 /// Every table that can hold rows, the largest first.

@@ -2,7 +2,8 @@
 
 use futures::{StreamExt, TryStreamExt};
 
-use super::{Check, Notes, Subject, is_own};
+use super::is_own;
+use crate::manifest::{Check, Notes, Subject};
 use crate::postgres::{ArchiveObjects, PostgresError, Qualified, SequenceValue, Session, quote};
 
 /// Questions that are on their way at once.

@@ -7,8 +7,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::backup::{BackupOptions, backup};
-use crate::config::Config;
-use crate::restore::{Identity, RestoreOptions, restore};
+use crate::instance::made_up;
+use crate::manifest::Outcome;
+use crate::restore::{Identity, Protected, RestoreOptions, restore};
 use crate::store::LocalStore;
 
 /// A backup, and what was restored of it.
@@ -23,14 +24,13 @@ struct Restored {
 impl Restored {
     async fn of(project: Project, more_sql: &str) -> Self {
         project.cluster().psql_as("postgres", INSTANCE, more_sql);
-        let config = Config::load(&project.config()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let store = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
         let repository = Repository::init(std::sync::Arc::new(store), Timestamp::now()).await.unwrap();
-        let instance = config.instance(INSTANCE).unwrap();
+        let instance = &made_up::instance(&project);
         let run = Run::default();
         let manifest = backup(&repository, instance, BackupOptions::default(), &run).await.unwrap();
-        let target = config.target(TARGET).unwrap();
+        let target = &made_up::target(&project);
         let (depth, identity) = (Depth::Full, Identity::Copy);
         let options = RestoreOptions {
             jobs: 2,
@@ -41,7 +41,7 @@ impl Restored {
             wait: None,
             skip_failed_post_data: false,
         };
-        restore(&config, &repository, &manifest, target, options, &run).await.unwrap();
+        restore(&repository, &manifest, target, &Protected::default(), options, &run).await.unwrap();
         let database = Endpoint::resolve(&target.database);
         Self { project, repository, manifest, database, _folder: folder }
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use engine::config::Config;
+use config::Config;
 use engine::store::{Key, Mode};
 use engine::stream::body_of;
 use harness::compare::assert_same_tree;

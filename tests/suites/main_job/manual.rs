@@ -21,7 +21,7 @@ fn sources(folder: &Path, into: &mut String) {
 #[test]
 fn what_is_explained_is_what_the_program_says() {
     let mut code = String::new();
-    for package in ["engine", "cli", "daemon"] {
+    for package in ["engine", "config", "daemon", "cli"] {
         sources(&root().join(package).join("src"), &mut code);
     }
     let manual = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();

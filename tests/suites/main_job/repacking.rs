@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use engine::config::Config;
+use config::Config;
 use engine::store::Key;
 use harness::cli::OdooBackup;
 use harness::compare::{assert_same_database, assert_same_tree};

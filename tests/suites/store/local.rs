@@ -7,8 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use engine::config::RepositoryConfig;
-use engine::store::{LocalStore, Mode, Store, StoreErrorKind};
+use engine::store::{LocalStore, Mode, Store, StoreConfig, StoreErrorKind};
 use tempfile::TempDir;
 
 use crate::body::{body, content, failing, fed};
@@ -18,7 +17,7 @@ const MIB: usize = 1024 * 1024;
 
 pub(crate) async fn open() -> (Arc<dyn Store>, TempDir) {
     let folder = TempDir::new().unwrap();
-    let config = RepositoryConfig::Local { path: folder.path().join("new/repository") };
+    let config = StoreConfig::Local { path: folder.path().join("new/repository") };
     (engine::store::open(&config, true).await.unwrap(), folder)
 }
 

@@ -5,9 +5,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
-use engine::config::{RepositoryConfig, S3Config};
 use engine::secret::Secret;
-use engine::store::{Mode, S3Settings, S3Store, Store, StoreError, StoreErrorKind};
+use engine::store::{Mode, S3Config, S3Settings, S3Store, Store, StoreConfig, StoreError, StoreErrorKind};
 use futures::TryStreamExt;
 use harness::proxy::{Fault, Proxy};
 use harness::seaweed::SeaweedFs;
@@ -86,7 +85,7 @@ async fn bounded<T>(work: impl Future<Output = T>) -> T {
 #[tokio::test]
 async fn opens_from_the_configuration_and_says_where_it_is() {
     let config = S3Config { prefix: "backups/odoo".into(), ..config(&SERVER) };
-    let store = engine::store::open(&RepositoryConfig::S3(config), false).await.unwrap();
+    let store = engine::store::open(&StoreConfig::S3(config), false).await.unwrap();
     store.put(&key("object"), body("x"), Mode::CreateNew).await.unwrap();
     assert_eq!(store.location(), "s3://test/backups/odoo");
     assert!(!format!("{store:?}").contains("SKtest"));

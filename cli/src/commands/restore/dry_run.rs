@@ -1,8 +1,7 @@
 //! `restore --dry-run`: what a restore would meet.
 
 use daemon::sources::Done;
-use engine::config::Target;
-use engine::restore::{Examined, Obstacle};
+use engine::restore::{Examined, Obstacle, Target};
 use serde_json::json;
 
 use crate::exit::Exit;

@@ -1,7 +1,7 @@
 //! Where a restore leads, and whether production is meant.
 
-use engine::config::{Config, Target, UnknownName};
-use engine::restore::Identity;
+use config::{Config, UnknownName};
+use engine::restore::{Identity, Target};
 
 use super::super::failure::Failure;
 use crate::exit::Exit;
@@ -37,7 +37,7 @@ pub(super) fn find_target(config: &Config, name: &str, typed: Option<&str>) -> R
         return Ok((config.target(name).map_err(unknown)?.clone(), Identity::Copy));
     };
     let target = match config.instances.get(name) {
-        Some(instance) if !config.targets.contains_key(name) => instance.as_target(),
+        Some(instance) if !config.targets.contains_key(name) => Target::of(&instance.instance),
         _ => config.target(name)?.clone(),
     };
     let database = &target.database.name;

@@ -55,8 +55,7 @@ async fn interrupt(
 }
 
 async fn back_up(project: &Project, repository: &Repository) -> Result<Manifest, Error> {
-    let config = Config::load(&project.config()).unwrap();
-    backup(repository, config.instance(INSTANCE).unwrap(), BackupOptions::default(), &Run::default()).await
+    backup(repository, &made_up::instance(project), BackupOptions::default(), &Run::default()).await
 }
 
 /// What a backup restores, by its volumes' lists; [`check`] holds the volumes against these.

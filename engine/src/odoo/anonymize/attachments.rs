@@ -7,10 +7,11 @@ use tokio_util::sync::CancellationToken;
 use super::columns::TableName;
 use super::error::AnonymizeError;
 use super::table::WithoutTriggers;
-use crate::config::{Anonymize, nearest};
 use crate::filestore::{FileName, FilestoreError, Names, NewFilestore, remove_others};
+use crate::odoo::Anonymize;
 use crate::odoo::tables::Tables;
 use crate::postgres::{PostgresError, Session, quote};
+use crate::text::nearest;
 
 /// Models whose attachments are replaced, as one of PostgreSQL's regular expressions.
 pub(super) const MODELS: &str = r"^(res\.(partner|users|partner\.bank)|hr\..*|crm\.lead|account\.(move|invoice|payment|bank\.statement|bank\.statement\.line)|sale\.order|purchase\.order|stock\.picking|pos\.order|mail\.(?!template).*|discuss\..*|whatsapp\.message|snailmail\.letter|calendar\.event|project\.(project|task|update)|helpdesk\.ticket|repair\.order|fleet\..*|sign\..*|documents\.document|knowledge\.article|note\.note|event\.registration|survey\.user_input.*|payment\.(transaction|token)|approval\.request|base_import\.import)$";

@@ -4,8 +4,9 @@ use super::columns::{COLUMNS, Column, TableName};
 use super::error::AnonymizeError;
 use super::families::{EMPTIED, FAMILIES, Family, Unless};
 use super::kinds::Fake;
-use crate::config::{Anonymize, nearest};
+use crate::odoo::Anonymize;
 use crate::postgres::{PostgresError, Session, quote};
+use crate::text::nearest;
 
 /// A column whose values are replaced.
 #[derive(Debug)]

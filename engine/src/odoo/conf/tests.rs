@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{OdooConf, conf_candidates, data_dir_candidates};
-use crate::config::SslMode;
+use crate::postgres::SslMode;
 
 fn read(text: &[u8]) -> Result<OdooConf, String> {
     let folder = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use super::error::NeutralizeError;
 use super::{FIRST_SERIES, Sql};
-use crate::config::Neutralize;
+use crate::odoo::Neutralize;
 use crate::odoo::facts::OdooFacts;
 use crate::postgres::Endpoint;
 

@@ -2,8 +2,7 @@ use harness::compare::assert_same_database;
 use harness::postgres::{Binaries, Cluster, ClusterOptions, Database, SUPERUSER, USER};
 
 use super::*;
-use crate::config::SslMode;
-use crate::postgres::{Restoring, Section, Tool, read_toc};
+use crate::postgres::{Restoring, Section, SslMode, Tool, read_toc};
 use crate::stream::{Body, body_of, produce};
 
 /// Tables of every size: of no row, of few, of more than one session takes by itself, and of rows that are larger than a batch.

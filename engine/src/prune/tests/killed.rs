@@ -94,7 +94,7 @@ async fn pin() {
     let all = days(&at(folder.path()).await, &[USUAL; 2]).await;
     let kept: Vec<_> = all.iter().map(|manifest| manifest.id.clone()).collect();
     killed_at_each_request(folder.path(), &kept, async |repository| {
-        repository.pin(INSTANCE, &all[0].id, None, &Run::default()).await.map(drop)
+        Ok(repository.pin(INSTANCE, &all[0].id, None, &Run::default()).await.map(drop)?)
     })
     .await;
 }

@@ -116,7 +116,7 @@ async fn lost_manifest_is_reported_and_kept_until_forgotten() {
     // While a backup is being made, it may be that one.
     let lock = repository.lock(INSTANCE, Purpose::Backup, &Run::default()).await.unwrap();
     assert_eq!(repository.list(None).await.unwrap().damaged.len(), 0);
-    lock.finish(Ok(())).await.unwrap();
+    lock.finish(Ok::<_, RepositoryError>(())).await.unwrap();
 
     let name = format!("{INSTANCE}/{}", all[3].id);
     let (_, id) = repository.resolve_with_set_aside(&name, None).await.unwrap();

@@ -295,7 +295,7 @@ async fn who_reads_finds_the_former_volume_for_as_long_as_that_takes() {
     // And what it has seen is a proof of the backup.
     let proof = repository.prepare_proof(before, Occasion::Drill, ProofOutcome::Passed, Depth::Quick).await.unwrap();
     repository.store_proof(&proof).await.unwrap();
-    lock.finish(Ok(())).await.unwrap();
+    lock.finish(Ok::<_, RepositoryError>(())).await.unwrap();
     prune_until_clear(&repository).await;
     assert!(!keys(&repository).await.contains(&before.filestore.volumes[0].object.key.to_string()));
     assert_as_before(&repository, &all).await;

@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use super::claim::{Claim, Name, StoredClaim, folder};
 use super::renewal::OwnClaim;
 use super::{Lock, LockError, Owner, Purpose, Times};
-use crate::error::Error;
 use crate::repository::{BackupId, RepositoryError};
 use crate::run::Run;
 use crate::store::{Key, Object, Store, StoreErrorKind, read_document};
@@ -38,7 +37,7 @@ enum Step {
 }
 
 impl Wish<'_> {
-    pub(super) async fn fulfil(&self) -> Result<Lock, Error> {
+    pub(super) async fn fulfil(&self) -> Result<Lock, RepositoryError> {
         let mut watch = Watch::default();
         loop {
             let lock = self.claim().await?;
@@ -57,7 +56,7 @@ impl Wish<'_> {
             let pause = self.times.poll.mul_f64(1.0 + f64::from(part) / f64::from(u32::MAX));
             let paused = async {
                 tokio::time::sleep(pause).await;
-                Ok(())
+                Ok::<_, RepositoryError>(())
             };
             self.run.until_cancelled(paused).await?;
         }
@@ -79,7 +78,7 @@ impl Wish<'_> {
     }
 
     /// Whether the claim became the lock; else it must be withdrawn and made anew.
-    async fn until_alone(&self, lock: &Lock, watch: &mut Watch) -> Result<bool, Error> {
+    async fn until_alone(&self, lock: &Lock, watch: &mut Watch) -> Result<bool, RepositoryError> {
         loop {
             match self.look(lock, watch).await? {
                 Step::Hold => {
@@ -87,7 +86,7 @@ impl Wish<'_> {
                     return Ok(true);
                 }
                 Step::Withdraw => return Ok(false),
-                Step::Refuse(error) => return Err(RepositoryError::from(error).into()),
+                Step::Refuse(error) => return Err(RepositoryError::from(error)),
                 Step::Wait => tokio::time::sleep(self.times.poll).await,
             }
         }

@@ -50,8 +50,8 @@ async fn claims(repository: &Repository) -> usize {
     repository.claims(None).await.unwrap().len()
 }
 
-fn is_held(error: &Error) -> bool {
-    matches!(error, Error::Repository(RepositoryError::Lock(LockError::Held { .. })))
+fn is_held(error: &RepositoryError) -> bool {
+    matches!(error, RepositoryError::Lock(LockError::Held { .. }))
 }
 
 /// Leaves the lock as one whose machine went away would.
@@ -85,8 +85,8 @@ async fn one_backup_of_many_at_once(repository: Repository) {
         }
         assert_eq!((won.len(), claims(&repository).await), (1, 1));
         let other = repository.lock_with("shop", Purpose::Backup, QUICK, &Run::default()).await.unwrap();
-        other.finish(Ok(())).await.unwrap();
-        won.remove(0).finish(Ok(())).await.unwrap();
+        other.finish(Ok::<_, RepositoryError>(())).await.unwrap();
+        won.remove(0).finish(Ok::<_, RepositoryError>(())).await.unwrap();
         assert_eq!(claims(&repository).await, 0);
     }
 }
@@ -100,7 +100,7 @@ async fn prunes_wait_for_each_other(repository: Repository) {
             assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
             lock.confirm().await.unwrap();
             assert_eq!(inside.fetch_sub(1, Ordering::SeqCst), 1);
-            lock.finish(Ok(())).await.unwrap();
+            lock.finish(Ok::<_, RepositoryError>(())).await.unwrap();
         })
     });
     for racer in racers.collect::<Vec<_>>() {
@@ -130,7 +130,7 @@ async fn a_lock_is_taken_over_once_it_lapsed(repository: Repository) {
     assert!(heard.contains("took over a lock whose owner is gone: production is being backed up by "), "{heard}");
     assert!(heard.contains("it was not renewed for "), "{heard}");
     assert_eq!(claims(&repository).await, 1);
-    lock.finish(Ok(())).await.unwrap();
+    lock.finish(Ok::<_, RepositoryError>(())).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,7 +145,7 @@ async fn lock_from_the_future_is_taken_over_unless_renewed() {
     let lock = repository.lock_with("production", Purpose::Backup, SHORT, &run).await.unwrap();
     let heard = heard.0.lock().unwrap().join("\n");
     assert!(heard.contains("it is dated in the future, and was not renewed"), "{heard}");
-    lock.finish(Ok(())).await.unwrap();
+    lock.finish(Ok::<_, RepositoryError>(())).await.unwrap();
 }
 
 macro_rules! on_both {
@@ -182,7 +182,7 @@ async fn the_lock_of_a_process_that_ended_here_is_taken_over_at_once() {
     let (run, heard) = listening();
     let lock = repository.lock_with("production", Purpose::Backup, QUICK, &run).await.unwrap();
     assert!(heard.0.lock().unwrap()[0].ends_with("that process has ended"));
-    lock.finish(Ok(())).await.unwrap();
+    lock.finish(Ok::<_, RepositoryError>(())).await.unwrap();
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn a_live_lock_outlasts_a_date_that_lies() {
     let error = repository.lock_with("production", Purpose::Prune, impatient, &Run::default()).await.unwrap_err();
     assert!(is_held(&error));
     lock.confirm().await.unwrap();
-    lock.finish(Ok(())).await.unwrap();
+    lock.finish(Ok::<_, RepositoryError>(())).await.unwrap();
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn who_marks_or_reads_does_not_wait_for_a_backup() {
     let read = repository.lock_with("production", Purpose::Read, QUICK, &run).await.unwrap();
     assert_eq!(claims(&repository).await, 3);
     for lock in [backup, pin, read] {
-        lock.finish(Ok(())).await.unwrap();
+        lock.finish(Ok::<_, RepositoryError>(())).await.unwrap();
     }
 }
 
@@ -220,7 +220,7 @@ async fn whoever_loses_the_lock_is_stopped_and_told() {
     for claim in repository.claims(None).await.unwrap() {
         repository.remove_claim(&claim).await.unwrap();
     }
-    let work = lock.run().until_cancelled(std::future::pending::<Result<(), Error>>());
+    let work = lock.run().until_cancelled(std::future::pending::<Result<(), RepositoryError>>());
     let stopped = work.await;
     assert!(lock.confirm().await.is_err());
     let error = lock.finish(stopped).await.unwrap_err();
@@ -246,7 +246,7 @@ async fn a_store_that_is_gone_costs_the_lock_before_its_lease_is_over() {
     lock.run().cancel.cancelled().await;
     let claim = repository.claims(None).await.unwrap().remove(0);
     assert!(!claim.is_dead(Timestamp::now()), "it stopped {:?} after the last renewal", began.elapsed());
-    let error = lock.finish(Err::<(), _>(Error::Interrupted)).await.unwrap_err();
+    let error = lock.finish(Err::<(), RepositoryError>(crate::run::Interrupted.into())).await.unwrap_err();
     assert!(error.to_string().contains("not available: gone"), "{error}");
 }
 
@@ -266,5 +266,5 @@ async fn what_cannot_be_written_to_can_be_read() {
     assert!(heard.0.lock().unwrap()[0].starts_with("read without a lock"));
     let gone = "20261120T020003Z-3f9c".parse().unwrap();
     let error = repository.lock_to_read("production", &gone, &run).await.unwrap_err();
-    assert!(matches!(error, Error::Repository(RepositoryError::NoSuchBackup { .. })), "{error}");
+    assert!(matches!(error, RepositoryError::NoSuchBackup { .. }), "{error}");
 }

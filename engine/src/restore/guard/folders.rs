@@ -5,17 +5,18 @@ use std::io;
 use std::path::Path;
 
 use super::{Identity, Obstacle, force};
-use crate::config::{Config, RepositoryConfig, Target};
 use crate::filestore::FileName;
 use crate::folder::{self, Place};
+use crate::restore::Protected;
+use crate::restore::Target;
 
 /// Whether it is an instance's or the repository, or within one, or around one.
-pub(super) fn of_others(config: &Config, target: &Target, identity: Identity) -> Vec<Obstacle> {
+pub(super) fn of_others(protected: &Protected, target: &Target, identity: Identity) -> Vec<Obstacle> {
     let folder = &target.filestore;
     let mut obstacles = Vec::new();
     let mut refuse = |check, message: String, hint: String| obstacles.push(Obstacle::new(check, message, hint));
     let shown = folder.display();
-    for instance in config.instances.values() {
+    for instance in protected.instances.iter() {
         let name = &instance.name;
         let theirs = instance.filestore.display();
         match relation(folder, &instance.filestore) {
@@ -39,8 +40,7 @@ pub(super) fn of_others(config: &Config, target: &Target, identity: Identity) ->
             ),
         }
     }
-    for repository in std::iter::once(&config.repository).chain(config.copies.values().map(|copy| &copy.place)) {
-        let RepositoryConfig::Local { path } = repository else { continue };
+    for path in &protected.repositories {
         if relation(folder, path) != Relation::Apart {
             let path = path.display();
             let message = format!("the filestore {shown} and the repository {path} are one within the other");

@@ -1,15 +1,16 @@
 //! Whether the target's database is that of an instance, however its server's name is spelt.
 
 use super::{Obstacle, force};
-use crate::config::{Config, Target};
 use crate::error::explain;
 use crate::postgres::{self, Endpoint, Sameness, Session};
+use crate::restore::Protected;
+use crate::restore::Target;
 
 /// Compares with every instance whose database has the same name: others cannot be the same database.
-pub(super) async fn obstacles(config: &Config, target: &Target, server: &Session) -> Vec<Obstacle> {
+pub(super) async fn obstacles(protected: &Protected, target: &Target, server: &Session) -> Vec<Obstacle> {
     let name = &target.database.name;
     let mut obstacles = Vec::new();
-    for instance in config.instances.values().filter(|instance| instance.database.name == *name) {
+    for instance in protected.instances.iter().filter(|instance| instance.database.name == *name) {
         let place = Endpoint::resolve(&instance.database);
         let compared = async {
             let session = postgres::connect(&place).await?;

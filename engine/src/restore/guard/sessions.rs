@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Obstacle;
-use crate::postgres::{self, ForeignSession, PostgresError, Session};
+use crate::postgres::{self, ForeignSession, PostgresError, Session, ending_of_sessions, sessions_text};
 
 /// How often is looked whether they have ended.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -20,9 +20,11 @@ pub(in super::super) async fn of_others(
         return Ok(None);
     }
     let role = &server.endpoint().user;
-    let message =
-        format!("the database {database:?} has sessions that the role {role:?} may not end: {}", described(&sessions));
-    Ok(Some(Obstacle::new("sessions", message, hint(&sessions, wait))))
+    let message = format!(
+        "the database {database:?} has sessions that the role {role:?} may not end: {}",
+        sessions_text(&sessions)
+    );
+    Ok(Some(Obstacle::new("sessions", message, ending_of_sessions(&sessions, wait))))
 }
 
 /// Waits until they have ended, at most this long. Returns those that have not.
@@ -39,29 +41,4 @@ pub(in super::super) async fn wait_for_end(
         }
         tokio::time::sleep(PAUSE).await;
     }
-}
-
-/// `postgres (superuser, pid 4711)`
-pub(in super::super) fn described(sessions: &[ForeignSession]) -> String {
-    let one = |session: &ForeignSession| {
-        let rank = if session.is_superusers { "superuser, " } else { "" };
-        format!("{} ({rank}pid {})", session.role, session.pid)
-    };
-    sessions.iter().map(one).collect::<Vec<_>>().join(", ")
-}
-
-/// How they can be ended.
-pub(in super::super) fn hint(sessions: &[ForeignSession], wait: Option<Duration>) -> String {
-    if let Some(wait) = wait {
-        return format!("the restore waits up to {} s for their end before the swap", wait.as_secs());
-    }
-    let pids: Vec<_> = sessions.iter().map(|session| session.pid.to_string()).collect();
-    let grant = match sessions.iter().any(|session| session.is_superusers) {
-        true => "",
-        false => ", or GRANT pg_signal_backend to the role",
-    };
-    format!(
-        "end them as a superuser (`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid IN ({})`){grant}, or add `--wait SECONDS` to wait for their end before the swap",
-        pids.join(", ")
-    )
 }

@@ -2,8 +2,7 @@ use harness::odoo::OdooShape;
 use harness::postgres::{Cluster, USER};
 
 use super::*;
-use crate::config::{Database, SslMode};
-use crate::postgres::{Sameness, connect, same_server};
+use crate::postgres::{Database, Sameness, SslMode, connect, same_server};
 
 fn place(host: &str, cluster: &Cluster, database: &str) -> Endpoint {
     Endpoint::resolve(&Database {

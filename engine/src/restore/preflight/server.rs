@@ -1,6 +1,7 @@
 //! Whether the server can hold the database, and the role may make it.
 
-use super::super::obstacle::{Examined, Obstacle};
+use super::super::obstacle::Examined;
+use crate::error::Obstacle;
 use crate::manifest::Manifest;
 use crate::postgres::{
     Abilities, Extension, Locale, Member, Members, PostgresError, Session, abilities, find_extensions, has_locale,

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use super::super::obstacle::{Examined, Obstacle};
-use crate::config::Target;
+use super::super::obstacle::Examined;
 use crate::disk::Disk;
 use crate::error::Error;
+use crate::error::Obstacle;
 use crate::manifest::Manifest;
 use crate::postgres::{Session, data_folder};
+use crate::restore::Target;
 
 const FREE: &str =
     "free some space; what an earlier restore has kept for undo is in folders and databases named …_before_…";

@@ -1,9 +1,8 @@
 use harness::postgres::{Cluster, ClusterOptions, USER};
 
 use super::*;
-use crate::config::{Database, SslMode};
 use crate::manifest::made_up;
-use crate::postgres::{Endpoint, connect_maintenance};
+use crate::postgres::{Database, Endpoint, SslMode, connect_maintenance};
 use crate::repository::BackupId;
 use crate::stream::Fingerprint;
 

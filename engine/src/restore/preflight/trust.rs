@@ -1,8 +1,9 @@
 //! Whether the role could do more than whoever can write to the repository may be trusted with.
 
-use super::super::obstacle::{Examined, Obstacle};
-use crate::config::Target;
+use super::super::obstacle::Examined;
+use crate::error::Obstacle;
 use crate::postgres::{PostgresError, Session, is_powerful};
+use crate::restore::Target;
 
 /// A dump runs code while it is restored. A role that may run programs on its server, or read its files, lends that to the code.
 pub(super) async fn look(target: &Target, server: &Session, found: &mut Examined) -> Result<(), PostgresError> {

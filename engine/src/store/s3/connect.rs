@@ -20,8 +20,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryA
 
 use super::clock::ServerClock;
 use super::{Inner, S3Settings};
-use crate::config::S3Config;
-use crate::store::StoreErrorKind;
+use crate::store::{S3Config, StoreErrorKind};
 
 const CONNECT: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);

@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use self::clock::ServerClock;
 use super::{Action, Key, Mode, Object, Store, StoreError, StoreErrorKind};
-use crate::config::S3Config;
+use crate::store::S3Config;
 use crate::stream::Body;
 
 /// How objects travel to and from S3. The default suits servers from a disk in the next room to AWS.

@@ -1,0 +1,67 @@
+//! The configuration file, read and checked: every value resolved, nothing left to look up later.
+
+mod anonymity;
+mod copies;
+mod daemon;
+mod drill;
+mod error;
+mod explain;
+mod instance;
+pub mod keys;
+mod load;
+mod nesting;
+mod neutral;
+mod notify;
+mod place;
+mod repository;
+mod retention;
+mod routine;
+mod secrets;
+mod section;
+pub mod template;
+mod trust;
+mod value;
+mod verbs;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use engine::restore::Target;
+use engine::store::StoreConfig;
+
+pub use copies::{CopyRepository, MAIN};
+pub use daemon::DaemonConfig;
+pub use drill::{Drill, drill_place};
+pub use error::{ConfigError, Problem, UnknownName};
+pub use explain::explain;
+pub use instance::InstanceConfig;
+pub use load::ConfigFile;
+pub use notify::{Channel, INSTANCE_IN_URL, MailConfig, NotifyConfig, Occasion, SmtpTls, WebhookFormat};
+pub use place::is_instance_name;
+pub use routine::{CheckRoutine, Routine};
+
+/// A configuration that was read without an error. What is only worth a word is in `warnings`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// Whether that was found by searching rather than named, so that what it names had to be this user's or root's.
+    pub searched: bool,
+    /// `[repository]`: where backups are made to.
+    pub repository: StoreConfig,
+    /// `[repository.NAME]`, by name: where copies of them are kept.
+    pub copies: BTreeMap<String, CopyRepository>,
+    /// `[instance.NAME]`, by name.
+    pub instances: BTreeMap<String, InstanceConfig>,
+    /// `[target.NAME]`, by name.
+    pub targets: BTreeMap<String, Target>,
+    /// `[daemon]`, or what holds without it.
+    pub daemon: DaemonConfig,
+    /// `[[notify]]`, in the file's order.
+    pub notify: Vec<NotifyConfig>,
+    /// What should be mended but does not stop the work: a secret that others can read.
+    pub warnings: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! `[[notify]]`: what is read, and what is refused.
+
+use std::collections::BTreeSet;
+
+use super::Fixture;
+use crate::{Channel, MailConfig, NotifyConfig, Occasion, SmtpTls};
+
+const INSTANCES: &str = "repository.url = 'file:///r'\n[instance.one]\ndatabase = 'one'\ndata_dir = '/d'\n\
+    [instance.two]\ndatabase = 'two'\ndata_dir = '/d'\n";
+
+fn load(text: &str) -> Result<Vec<NotifyConfig>, String> {
+    let loaded = Fixture::new().file("p", "s3cret\n").try_load(&format!("{INSTANCES}{text}"));
+    loaded.map(|config| config.notify).map_err(|error| error.to_string())
+}
+
+#[test]
+fn each_way_is_read_with_its_defaults() {
+    let all = load(
+        "[[notify]]\nwebhook = 'https://example.com/hook'\n[[notify]]\nname = 'switch'\nping = 'https://example.com/{instance}'\n\
+         [[notify]]\nmail_to = ['a@example.com']\nmail_from = 'b@example.com'\nsmtp_host = 'mail'\nsmtp_user = 'u'\n\
+         smtp_password_file = 'p'\ninstances = ['two']\non = ['stale', 'success']\n",
+    )
+    .unwrap();
+    let [webhook, ping, mail] = &all[..] else { panic!("{all:?}") };
+    assert_eq!((webhook.name.as_str(), ping.name.as_str(), mail.name.as_str()), ("webhook-1", "switch", "mail-3"));
+    assert_eq!(webhook.on, Occasion::ALL.into_iter().filter(|on| *on != Occasion::Success).collect());
+    assert!(webhook.covers("one") && !mail.covers("one") && mail.covers("two"));
+    assert_eq!(mail.on, BTreeSet::from([Occasion::Stale, Occasion::Success]));
+    let Channel::Mail(MailConfig { tls, port, login, .. }) = &mail.channel else { panic!("{mail:?}") };
+    assert_eq!((*tls, *port), (SmtpTls::StartTls, None));
+    assert_eq!(login.as_ref().map(|(user, password)| (user.as_str(), password.expose())), Some(("u", "s3cret")));
+    assert!(!format!("{all:?}").contains("example.com/hook"), "{all:?}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let mail = "mail_to = ['a@b']\nmail_from = 'a@b'\nsmtp_host = 'h'\n";
+    for (text, expected) in [
+        ("", "one of `webhook`, `ping` and `mail_to` is missing"),
+        ("webhook = 'https://e'\nping = 'https://e'\n", "each need a [[notify]] of their own"),
+        ("webhook = 'ftp://e/s3cret'\n", "expected a URL"),
+        ("webhook = 'https://e'\nsmtp_host = 'h'\n", "it does not go with `webhook`"),
+        ("webhook = 'https://e'\non = ['failures']\n", "did you mean `failure`"),
+        ("webhook = 'https://e'\ninstances = ['tow']\n", "did you mean `two`"),
+        ("ping = 'https://e/x'\n", "would hide that one of them fails"),
+        ("ping = 'https://e/{instance}'\non = ['failure']\n", "told of every backup"),
+        ("mail_to = ['A <a@b>']\n", "expected an address"),
+        (&format!("{mail}smtp_user = 'u'\n"), "`smtp_user` needs `smtp_password`"),
+        (&format!("{mail}smtp_user = 'u'\nsmtp_password = 'p'\nsmtp_tls = 'none'\n"), "not sent without encryption"),
+    ] {
+        let error = load(&format!("[[notify]]\n{text}")).unwrap_err();
+        assert!(error.contains(expected) && !error.contains("s3cret"), "{text}: {error}");
+    }
+    let twice = "[[notify]]\nname = 'a'\nwebhook = 'https://e'\n";
+    assert!(load(&format!("{twice}{twice}")).unwrap_err().contains("another [[notify]]"));
+    assert!(load("[notify]\nwebhook = 'https://e'\n").unwrap_err().contains("[[notify]]"));
+}

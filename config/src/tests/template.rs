@@ -1,0 +1,132 @@
+use std::path::PathBuf;
+
+use engine::odoo::conf::{OdooConf, data_dir_candidates};
+use engine::store::StoreConfig;
+
+use super::Fixture;
+use crate::keys::{CHECK, DAEMON, INSTANCE, NOTIFY, REPOSITORY, SectionKeys, TARGET};
+use crate::template::{InitOptions, template};
+
+/// Options as `init` gathers them, with `conf` as the fixture's odoo.conf.
+fn options(fixture: Fixture, conf: &str) -> (Fixture, InitOptions) {
+    let fixture = fixture.file("odoo.conf", conf);
+    let path = fixture.path("odoo.conf");
+    let read = OdooConf::read(&path).unwrap();
+    let data_dirs = data_dir_candidates(fixture.folder.path(), None);
+    (fixture, InitOptions { odoo_conf: Some((path, read)), repository_url: None, data_dirs })
+}
+
+#[test]
+fn a_usual_odoo_conf() {
+    let (fixture, options) =
+        options(Fixture::new(), "[options]\ndb_name = production\ndata_dir = /srv/odoo\ndb_user = odoo\n");
+    let text = template(&options);
+    let config = fixture.load(&text);
+    assert_eq!(config.repository, StoreConfig::Local { path: "/var/lib/odoo-backup".into() });
+    let production = config.instance("production").unwrap();
+    assert_eq!(production.instance.database.name, "production");
+    assert_eq!(production.instance.database.user.as_deref(), Some("odoo"));
+    assert_eq!(production.instance.filestore, PathBuf::from("/srv/odoo/filestore/production"));
+    assert!(config.targets.is_empty());
+    assert!(config.warnings.is_empty());
+    assert!(text.contains("\n#data_dir = \"/srv/odoo\"\n"), "{text}");
+}
+
+#[test]
+fn an_instance_for_each_database() {
+    let (fixture, options) =
+        options(Fixture::new(), "[options]\ndb_name = a, b.c, ä é, locks, ../x, ö, café\ndata_dir = /d\n");
+    let config = fixture.load(&template(&options));
+    let names: Vec<_> =
+        config.instances.iter().map(|(name, it)| (name.as_str(), it.instance.database.name.as_str())).collect();
+    let expected = [
+        ("a", "a"),
+        ("b.c", "b.c"),
+        ("caf-", "café"),
+        ("locks-2", "locks"),
+        ("production", "ä é"),
+        ("production-2", "ö"),
+    ];
+    assert_eq!(names, expected, "and none of ../x, which is no database's name");
+}
+
+#[test]
+fn nothing_found() {
+    let text = template(&InitOptions::default());
+    let config = Fixture::new().load(&text);
+    let production = config.instance("production").unwrap();
+    assert_eq!(production.instance.filestore, PathBuf::from("/var/lib/odoo/filestore/production"));
+}
+
+#[test]
+fn a_data_dir_found_where_it_usually_is() {
+    let fixture = Fixture::new().folder("var/lib/odoo/filestore/live");
+    let (fixture, options) = options(fixture, "[options]\ndb_name = live\n");
+    let text = template(&options);
+    let found = fixture.path("var/lib/odoo");
+    assert!(text.contains(&format!("\ndata_dir = \"{}\"\n", found.display())), "{text}");
+    assert_eq!(fixture.load(&text).instances["live"].instance.filestore, found.join("filestore/live"));
+}
+
+#[test]
+fn text_that_toml_would_misread_comes_back_as_it_was() {
+    for database in
+        ["a\"b", "a\\b", "'''", "\"\"\"", "a#b", "a]b", "${HOME}", "$${x", "a\nb", "a\u{7f}b\u{1}", "[x]", "é"]
+    {
+        let odoo_conf =
+            OdooConf { databases: vec![database.into()], data_dir: Some("/d".into()), ..OdooConf::default() };
+        let fixture = Fixture::new().file("a \"quoted\" ${x}.conf", "[options]\ndata_dir = /d\n");
+        let options = InitOptions {
+            odoo_conf: Some((fixture.path("a \"quoted\" ${x}.conf"), odoo_conf)),
+            repository_url: Some("file:///my \"disk\"/${x}".into()),
+            data_dirs: Vec::new(),
+        };
+        let config = fixture.load(&template(&options));
+        let instance = config.instances.values().next().unwrap();
+        assert_eq!(instance.instance.database.name, database);
+        assert_eq!(config.repository, StoreConfig::Local { path: "/my \"disk\"/${x}".into() });
+    }
+}
+
+/// What is commented out must work when the comment sign is taken away: every key is known and its example of the right type.
+#[test]
+fn every_commented_key_is_right() {
+    let (fixture, options) = options(Fixture::new(), "[options]\ndb_name = production\ndata_dir = /d\n");
+    let is_key = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
+    let text = template(&options);
+    for key in [REPOSITORY, INSTANCE, CHECK, TARGET, DAEMON, NOTIFY].iter().flat_map(SectionKeys::keys) {
+        let is_there = |line: &str| line.trim_start_matches('#').starts_with(&format!("{} = ", key.name));
+        assert!(text.lines().any(is_there), "{} in {text}", key.name);
+    }
+
+    let everything: String =
+        text.lines().map(|line| format!("{}\n", if is_key(&line) { &line[1..] } else { line })).collect();
+    let fixture = fixture
+        .variable("S3_ACCESS_KEY_ID", "x")
+        .variable("S3_SECRET_ACCESS_KEY", "x")
+        .variable("PRODUCTION_DB_PASSWORD", "x")
+        .variable("STAGING_ADMIN_PASSWORD", "x");
+    // All at once contradict each other and name files that are not there, and nothing else may be wrong.
+    let contradictions = [
+        "only an S3 repository takes",
+        "given as well",
+        "unable to read /etc/odoo/staging.conf",
+        "each need a [[notify]] of their own",
+    ];
+    for error in fixture.errors(&everything) {
+        assert!(contradictions.iter().any(|expected| error.contains(expected)), "{error}");
+    }
+    let s3 = everything.replace("file:///var/lib/odoo-backup", "s3://bucket");
+    assert!(!fixture.errors(&s3).concat().contains("only an S3 repository"));
+}
+
+#[test]
+fn init_reads_the_odoo_conf_that_it_is_given() {
+    let fixture = Fixture::new().file("odoo.conf", "[options]\ndb_name = a, b\n");
+    let options = InitOptions::gather(Some(&fixture.path("odoo.conf")), Some("s3://bucket".into())).unwrap();
+    let (path, conf) = options.odoo_conf.unwrap();
+    assert_eq!(path, fixture.path("odoo.conf"));
+    assert_eq!(conf.databases, ["a", "b"]);
+    assert_eq!(options.repository_url.as_deref(), Some("s3://bucket"));
+    assert!(InitOptions::gather(Some(&fixture.path("absent.conf")), None).is_err());
+}

@@ -1,0 +1,54 @@
+//! Walks an error and its causes, whatever they are: the ground on which every module explains its errors.
+
+use std::error::Error;
+use std::io;
+
+use tokio_postgres::error::DbError;
+
+/// Texts of libraries that only say that a cause follows.
+const NOISE: [&str; 3] = ["db error", "error connecting to server", "the data to be stored could not be produced"];
+
+/// Returns the cause of an error. What travelled through a stream inside an [`io::Error`] is that error's cause.
+pub(crate) fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner as &(dyn Error + 'static)),
+        None => error.source(),
+    }
+}
+
+/// Returns an error and its causes, the nearest first.
+pub(crate) fn row<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| of(*error))
+}
+
+/// Returns what each of an error and its causes says, without what says nothing and what is said twice. There is at least one.
+pub(crate) fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    for error in row(error) {
+        let mut text = error.to_string();
+        if error.is::<DbError>() {
+            shorten(&mut text);
+        }
+        // Some libraries repeat the cause in their own text.
+        let says_nothing = NOISE.contains(&text.as_str()) && of(error).is_some();
+        if !says_nothing && !texts.last().is_some_and(|last| last.ends_with(&text)) {
+            texts.push(text);
+        }
+    }
+    texts
+}
+
+/// Returns what failed and why, in a line.
+pub(crate) fn line(error: &(dyn Error + 'static)) -> String {
+    texts(error).join(": ")
+}
+
+/// Leaves out the middle of what a server says: it may quote a row, of any size, and rows are confidential.
+fn shorten(text: &mut String) {
+    const BEGINNING: usize = 300;
+    const END: usize = 100;
+    if text.len() > BEGINNING + END {
+        let (beginning, end) = (text.floor_char_boundary(BEGINNING), text.ceil_char_boundary(text.len() - END));
+        text.replace_range(beginning..end, " … ");
+    }
+}

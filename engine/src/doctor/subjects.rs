@@ -1,0 +1,44 @@
+//! What `doctor` examines.
+
+use std::path::PathBuf;
+
+use crate::instance::Instance;
+use crate::repository::{Repository, RepositoryError};
+use crate::restore::{Protected, Target};
+use crate::store::StoreConfig;
+
+/// All that a configuration names.
+#[derive(Debug, Clone)]
+pub struct Subjects {
+    /// The configuration file.
+    pub configuration: PathBuf,
+    /// What is to be said of the configuration itself.
+    pub warnings: Vec<String>,
+    /// Repositories, each by what it is called in a finding; the first is the one that backups are made to.
+    pub repositories: Vec<(String, StoreConfig)>,
+    /// Instances that are backed up.
+    pub instances: Vec<Instance>,
+    /// Targets that are restored to.
+    pub targets: Vec<Target>,
+    /// Places where backups are drilled, each with the name of the instance.
+    pub drills: Vec<(String, Target)>,
+}
+
+impl Subjects {
+    /// Returns the places that no restore may overwrite.
+    pub fn protected(&self) -> Protected {
+        let places = self.repositories.iter().map(|(_, place)| place);
+        Protected::new(self.instances.clone(), places)
+    }
+
+    /// Returns the instance of this name.
+    pub(super) fn instance(&self, name: &str) -> Option<&Instance> {
+        self.instances.iter().find(|instance| instance.name == name)
+    }
+
+    /// Opens the repository that backups are made to.
+    pub(super) async fn open_main(&self) -> Option<Result<Repository, RepositoryError>> {
+        let (_, place) = self.repositories.first()?;
+        Some(Repository::at(place).await)
+    }
+}

@@ -1,0 +1,92 @@
+//! Errors as people and machines read them, with what to do about them.
+
+use std::error::Error as StdError;
+
+use super::{Error, ImportError, Obstacle, RestoreError};
+use crate::cause;
+use crate::filestore::FilestoreError;
+use crate::odoo::{AnonymizeError, NeutralizeError};
+use crate::postgres::PostgresError;
+use crate::repository::RepositoryError;
+use crate::store::StoreError;
+use crate::stream::Mismatch;
+
+/// An error as people and machines are told of it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Explanation {
+    /// What failed.
+    pub message: String,
+    /// Why, from the nearest cause to the root.
+    pub causes: Vec<String>,
+    /// What to do about it, where that can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// What is in the way of a restore, one by one; empty for other errors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obstacles: Vec<Obstacle>,
+}
+
+impl Explanation {
+    /// In a line, with what to do about it: for a warning, which has no other place for that.
+    pub fn with_hint(&self) -> String {
+        let hint = self.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        format!("{self}{hint}")
+    }
+}
+
+impl std::fmt::Display for Explanation {
+    /// In a line: what failed, and why.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))?;
+        let separators = std::iter::once(": ").chain(std::iter::repeat("; "));
+        separators.zip(&self.obstacles).try_for_each(|(separator, one)| write!(f, "{separator}{}", one.message))
+    }
+}
+
+/// Walks down an error's causes. The hint nearest to the root is the most exact one.
+pub fn explain(error: &(dyn StdError + 'static)) -> Explanation {
+    explain_with(error, |_| None)
+}
+
+/// Explains an error as [`explain`] does; `further` knows the hints of errors that are defined above this crate.
+pub fn explain_with(
+    error: &(dyn StdError + 'static),
+    further: impl Fn(&(dyn StdError + 'static)) -> Option<String>,
+) -> Explanation {
+    let (mut hint, mut obstacles) = (None, Vec::new());
+    for error in cause::row(error) {
+        hint = hint_of(error).or_else(|| further(error)).or(hint);
+        if let Some(Error::Refused { obstacles: found }) = as_verbs(error) {
+            obstacles.clone_from(found);
+        }
+    }
+    let mut texts = cause::texts(error);
+    let message = texts.remove(0);
+    Explanation { message, causes: texts, hint, obstacles }
+}
+
+fn as_verbs<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
+    // A boxed error is its own kind of thing to `downcast_ref`.
+    error.downcast_ref::<Error>().or_else(|| error.downcast_ref::<Box<Error>>().map(Box::as_ref))
+}
+
+/// What can be done where an object is not what was stored.
+const DAMAGED: &str = "`odoo-backup check --read-data` says what is damaged; `odoo-backup repair` fixes it where another repository has it intact; else restore an earlier backup (`odoo-backup list`)";
+
+fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
+    let of_verb = as_verbs(error);
+    let hints: [Option<String>; 10] = [
+        of_verb.and_then(Error::hint),
+        error.downcast_ref::<RepositoryError>().and_then(RepositoryError::hint),
+        error.downcast_ref::<StoreError>().and_then(StoreError::hint),
+        error.downcast_ref::<PostgresError>().and_then(PostgresError::hint),
+        error.downcast_ref::<FilestoreError>().and_then(FilestoreError::hint),
+        error.downcast_ref::<NeutralizeError>().and_then(NeutralizeError::hint),
+        error.downcast_ref::<AnonymizeError>().and_then(AnonymizeError::hint),
+        error.downcast_ref::<RestoreError>().and_then(RestoreError::hint),
+        error.downcast_ref::<ImportError>().and_then(ImportError::hint),
+        error.is::<Mismatch>().then(|| DAMAGED.into()),
+    ];
+    hints.into_iter().flatten().next()
+}

@@ -1,0 +1,34 @@
+//! A database that is another one than that of the earlier backups.
+
+use std::fmt;
+
+use crate::manifest::BackupId;
+
+/// That the database of an instance is another one than that of its latest backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherDatabase {
+    /// The instance.
+    pub instance: String,
+    /// The latest backup.
+    pub latest: BackupId,
+    /// By what it is told.
+    pub why: String,
+}
+
+impl fmt::Display for OtherDatabase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { instance, latest, why } = self;
+        write!(f, "this is not the database of which {instance}/{latest} is a backup: {why}")
+    }
+}
+
+impl OtherDatabase {
+    /// Says what the operator can do about it.
+    pub fn hint(&self) -> String {
+        let instance = &self.instance;
+        format!(
+            "if both are in use, give this one another name in the configuration than [instance.{instance}]; if it takes the other's place, \
+             run it once with `--accept-new-identity`: `odoo-backup now {instance} --accept-new-identity`"
+        )
+    }
+}

@@ -1,0 +1,99 @@
+//! Why a file is not imported.
+
+use std::path::PathBuf;
+
+/// What is wrong with a file that is to be imported, or with where it is to be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Neither a zip nor an archive of pg_dump.
+    #[error("{} is neither a zip nor an archive of pg_dump", .0.display())]
+    Unknown(PathBuf),
+    /// A folder: an archive of pg_dump's directory format, an unpacked zip, or something else.
+    #[error("{} is a folder, and not a zip or an archive of pg_dump", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// A file in it that can be imported instead.
+        holds: Option<&'static str>,
+    },
+    /// A zip that cannot be read, or holds what no backup of Odoo holds.
+    #[error("the zip {} is not one of Odoo's: {reason}", path.display())]
+    BadZip {
+        /// The zip.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A zip with an archive of pg_dump in it, as other backup tools write it.
+    #[error("the zip {} is not one of Odoo's: it holds {dump} instead of dump.sql", path.display())]
+    ForeignZip {
+        /// The zip.
+        path: PathBuf,
+        /// The archive's name in it, printable.
+        dump: String,
+    },
+    /// A filestore is named beside a zip, which has its own.
+    #[error("{} is a zip, which has its filestore in itself", .0.display())]
+    TwoFilestores(PathBuf),
+    /// What is unpacked would not fit.
+    #[error("the files take {needed} bytes unpacked, and {} has {free} left", folder.display())]
+    NoRoom {
+        /// Bytes that are needed.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+        /// Where they were to be unpacked.
+        folder: PathBuf,
+    },
+    /// The role could do more to its server than a script of unknown origin may.
+    #[error("the role {role:?} may run programs or read files on its server, and so might what is imported")]
+    PowerfulRole {
+        /// The role.
+        role: String,
+    },
+    /// There is a backup of that moment already.
+    #[error("the backup {backup} is there already: it shows the same moment as the file")]
+    Imported {
+        /// Instance and id.
+        backup: String,
+    },
+}
+
+impl ImportError {
+    /// What there is to say of a folder that was given in place of a file.
+    pub(crate) fn of_folder(path: PathBuf) -> Self {
+        let holds = ["toc.dat", "db.dump"].into_iter().find(|name| path.join(name).is_file());
+        Self::Folder { path, holds }
+    }
+
+    /// How an operator mends it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unknown(_) => {
+                "a zip is what Odoo's database manager, `odoo-bin db dump` and Odoo.sh write; an archive is what `pg_dump --format=custom` writes".into()
+            }
+            Self::Folder { path, holds: Some(dump) } if *dump == "toc.dat" => format!(
+                "it is an archive in pg_dump's directory format: make one file of it by a restore and `pg_dump --format=custom`, and import that; {} stays as it is",
+                path.display()
+            ),
+            Self::Folder { path, holds: Some(dump) } => format!(
+                "import {} and give its files with --filestore {}",
+                path.join(dump).display(),
+                path.join("filestore").display()
+            ),
+            Self::Folder { .. } => {
+                "give the file itself: Odoo's zip, or what `pg_dump --format=custom` wrote (its files by --filestore)".into()
+            }
+            Self::ForeignZip { dump, .. } => {
+                format!("unzip it, then import {dump} and give the folder of its files with --filestore")
+            }
+            Self::BadZip { .. } => "nothing of it was imported; have the zip made, or copied, once more".into(),
+            Self::TwoFilestores(_) => "leave --filestore out".into(),
+            Self::NoRoom { .. } => "set $TMPDIR to a folder with more room".into(),
+            Self::PowerfulRole { .. } => {
+                "import by a server's role that is no superuser (--on TARGET), or, if you trust who made the file, add --trusted".into()
+            }
+            Self::Imported { .. } => "`odoo-backup show` tells where it comes from; restore that one".into(),
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! What is in the way of a restore, and what to do about it.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::explain;
+
+/// One thing that is in the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Obstacle {
+    /// What it is about, in a word that scripts may rely on: `production`, `filestore`, `space`.
+    pub check: Cow<'static, str>,
+    /// What was found.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Obstacle {
+    pub(crate) fn new(check: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { check: check.into(), message: message.into(), hint: hint.into() }
+    }
+
+    /// What would be an error later on.
+    pub(crate) fn of(check: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
+        let explanation = explain(error);
+        let message = explanation.to_string();
+        Self::new(
+            check,
+            message,
+            explanation.hint.unwrap_or_else(|| "`odoo-backup doctor` tries what a restore needs".into()),
+        )
+    }
+}

@@ -1,0 +1,154 @@
+//! Why a restore is not begun, or not brought to its end.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::filestore::FilestoreError;
+use crate::folder;
+use crate::postgres::{ForeignSession, PostgresError, ending_of_sessions, quote, sessions_text};
+
+/// What keeps a target from being replaced, or given back.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// Another process restores to the same target.
+    #[error("another restore to the database {database:?} is under way")]
+    UnderWay {
+        /// The target's database.
+        database: String,
+    },
+    /// The target's folder cannot be renamed.
+    #[error("the filestore {} cannot be replaced by renaming: {reason}", path.display())]
+    NotMovable {
+        /// The target's filestore.
+        path: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The target's database belongs to somebody else.
+    #[error("the database {database:?} belongs to the role {owner:?}, and what {role:?} restores would not")]
+    OwnedByAnother {
+        /// The target's database.
+        database: String,
+        /// Whom it belongs to.
+        owner: String,
+        /// Whether that is a superuser.
+        is_superuser: bool,
+        /// The role of the target.
+        role: String,
+    },
+    /// Others are connected to what is to be replaced, and the role may not end their sessions.
+    #[error("the database {database:?} is in use by sessions that the role may not end: {}", sessions_text(.sessions))]
+    InUse {
+        /// The target's database.
+        database: String,
+        /// The sessions.
+        sessions: Vec<ForeignSession>,
+    },
+    /// There is nothing that undo could bring back.
+    #[error("nothing is kept of what {target} was before")]
+    NoFormer {
+        /// The target's name in the configuration.
+        target: String,
+    },
+    /// What undo would bring back is not there any more.
+    #[error("{what}, which {target} was before, is not there any more")]
+    FormerGone {
+        /// `the database "staging_before_20261121_142143"`
+        what: String,
+        /// The target's name in the configuration.
+        target: String,
+    },
+    /// The record of what restores have made cannot be read.
+    #[error("unable to read {}, the record of what restores have made here: {reason}", path.display())]
+    BadRecord {
+        /// The record.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+        /// Whether this user may not read it.
+        denied: bool,
+    },
+    /// It cannot be written.
+    #[error("unable to write {}, the record of what restores have made here", path.display())]
+    SaveRecord {
+        /// The record.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A swap was cut off, on another server than the target's.
+    #[error("{} says that the filestore was being swapped together with the database {database:?} of another server", path.display())]
+    ForeignSwap {
+        /// The record.
+        path: PathBuf,
+        /// The database, as the record has it.
+        database: String,
+    },
+    /// A swap was neither finished nor taken back.
+    #[error("the database {database:?} and its filestore are half swapped, and could not be set right")]
+    HalfSwapped {
+        /// The target's database.
+        database: String,
+        /// Why not.
+        #[source]
+        source: Box<RestoreError>,
+    },
+    /// Somebody else gave the target's name to a database of their own meanwhile.
+    #[error("the database {database:?} is neither the one that was to be replaced nor the one that was to replace it")]
+    Changed {
+        /// The target's database.
+        database: String,
+    },
+    /// The session that made sure of the server throughout is gone.
+    #[error("the connection that the restore was begun with was lost: the server restarted, or ended it")]
+    ConnectionLost,
+    /// The filestore's folder.
+    #[error(transparent)]
+    Filestore(#[from] FilestoreError),
+    /// The target's server.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+}
+
+impl RestoreError {
+    /// How an operator mends it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::UnderWay { .. } => "wait for its end, or stop it".into(),
+            Self::NotMovable { .. } => {
+                "set `filestore` to the folder that it leads to, or to one within the file system that is mounted".into()
+            }
+            // A superuser's is no role for Odoo, nor for a restore.
+            Self::OwnedByAnother { database, owner, role, is_superuser } => {
+                let give = format!("`ALTER DATABASE {} OWNER TO {}`", quote(database), quote(role));
+                match is_superuser {
+                    true => format!("run {give} as a superuser, or set another `database` for the target"),
+                    false => format!(
+                        "set `user` of the target to {owner:?} where Odoo connects as that role; else run {give} as a superuser, or set another `database`"
+                    ),
+                }
+            }
+            Self::InUse { sessions, .. } => ending_of_sessions(sessions, None),
+            Self::NoFormer { .. } => "restore a backup; `odoo-backup list` lists them".into(),
+            Self::FormerGone { .. } => "restore a backup, or rename by hand what there is".into(),
+            Self::BadRecord { path, denied: true, .. } => {
+                format!("{}, or run odoo-backup as root", folder::denied(path, path.parent().unwrap_or(path)))
+            }
+            Self::BadRecord { path, .. } => format!(
+                "run odoo-backup as the user who restored before; if the file is damaged, look for databases and folders named …_restoring_… and …_before_…, and remove {}",
+                path.display()
+            ),
+            Self::SaveRecord { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "run odoo-backup as the user that Odoo runs as, or as root".into()
+            }
+            Self::SaveRecord { path, source } => return folder::hint_of(source, path),
+            Self::ForeignSwap { .. } => "set the target to that server and run the command again, or put the folders right by hand and remove the record".into(),
+            Self::HalfSwapped { .. } => "mend the cause, then run the command again, or `odoo-backup restore --undo`: either first finishes or takes back what was cut off".into(),
+            Self::ConnectionLost => "see the server's log, and run the command again".into(),
+            Self::Filestore(error) => return error.hint(),
+            Self::Postgres(error) => return error.hint(),
+            Self::Changed { .. } => "rename or drop the database that has the name now, and run the command again".into(),
+        })
+    }
+}

@@ -1,0 +1,69 @@
+use super::*;
+use crate::repository::speaks_of_object;
+use crate::store::{Action, StoreErrorKind};
+use crate::stream::Fingerprint;
+
+#[test]
+fn finds_the_root_and_its_hint_through_a_stream() {
+    let source = io::ErrorKind::NotFound.into();
+    let changed = FilestoreError::Io { action: "read", path: "/data/filestore".into(), source };
+    let store = StoreError {
+        action: Action::Put,
+        key: None,
+        location: "file:///backups".into(),
+        kind: Box::new(StoreErrorKind::Source(changed.into())),
+    };
+    let explanation = explain(&Error::from(store).during("back up production"));
+    assert_eq!(explanation.message, "unable to back up production");
+    assert_eq!(explanation.causes.last().unwrap(), "entity not found");
+    assert!(explanation.hint.unwrap().contains("check `data_dir`"));
+}
+
+#[test]
+fn damage_is_told_from_an_outage_however_deep_it_is() {
+    let store = |kind| StoreError { action: Action::Get, key: None, location: String::new(), kind: Box::new(kind) };
+    let mismatch = Mismatch::Plain { expected: Fingerprint::of(b"a"), found: Fingerprint::of(b"b") };
+    let read = |error: io::Error| Error::Io { action: "read it".into(), source: error }.during("restore");
+    assert!(read(io::Error::other(mismatch)).is_damage());
+    assert!(read(io::Error::other(store(StoreErrorKind::Corrupt("x".into())))).is_damage());
+    assert!(!read(io::Error::other(store(StoreErrorKind::Unavailable("x".into())))).is_damage());
+    assert!(!read(io::ErrorKind::StorageFull.into()).is_damage());
+    assert!(Error::from(store(StoreErrorKind::NotFound)).is_damage());
+    assert!(Error::from(RepositoryError::from(store(StoreErrorKind::NotFound))).is_damage());
+    assert!(!Error::Interrupted.during("restore").is_damage());
+}
+
+#[test]
+fn trouble_of_this_machine_is_no_damage() {
+    use rustix::io::Errno;
+    let store = |error: io::Error| StoreError {
+        action: Action::Get,
+        key: None,
+        location: String::new(),
+        kind: Box::new(StoreErrorKind::Io(error)),
+    };
+    for errno in [Errno::STALE, Errno::MFILE, Errno::NFILE, Errno::NOTCONN, Errno::INTR, Errno::NOMEM, Errno::AGAIN] {
+        let error = || store(errno.into());
+        assert!(!Error::from(error()).is_damage(), "{errno}");
+        assert!(!speaks_of_object(&io::Error::other(error())), "{errno}");
+        assert!(!speaks_of_object(&io::Error::from(errno)), "{errno}");
+    }
+    for errno in [Errno::IO, Errno::UCLEAN, Errno::BADMSG] {
+        assert!(speaks_of_object(&io::Error::other(store(errno.into()))), "{errno}");
+    }
+    assert!(speaks_of_object(&io::Error::from(Malformed("no list".into()))));
+    assert!(!speaks_of_object(&io::Error::other("a thread died")));
+    let full = FilestoreError::Io { action: "write", path: "/data".into(), source: io::ErrorKind::StorageFull.into() };
+    assert!(!speaks_of_object(&full));
+}
+
+#[test]
+fn a_hint_is_found_wherever_its_error_stands() {
+    let exists = || Error::Exists { what: "the database".into() };
+    let wrapped = exists().during("restore");
+    for error in [&exists() as &(dyn StdError + 'static), &wrapped, &io::Error::other(exists())] {
+        assert!(explain(error).hint.unwrap().contains("or target"), "{error}");
+    }
+    let repository = Error::from(RepositoryError::NotARepository("file:///backups".into())).during("list");
+    assert!(explain(&repository).hint.unwrap().contains("odoo-backup init"));
+}

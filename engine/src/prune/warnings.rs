@@ -1,0 +1,26 @@
+//! What a prune has to say to the operator.
+
+use super::{Hold, Pruned, Repacked};
+use crate::error::explain;
+
+impl Pruned {
+    /// Returns what kept backups from being removed that were to go, and what a person must know of the rest.
+    pub fn warnings(&self, instance: &str) -> Vec<String> {
+        let held = self.plan.holds.iter().map(|hold| {
+            let accept = match hold {
+                Hold::Shrunk { .. } => format!(" (`odoo-backup prune {instance} --accept-shrunk`)"),
+                Hold::Stale { .. } => String::new(),
+            };
+            format!("nothing is removed: {hold}; {}{accept}", hold.hint())
+        });
+        let damaged = self.damaged.iter().map(|damaged| {
+            let (id, error) = (&damaged.id, explain(&damaged.error));
+            format!(
+                "nothing is removed: unable to say which objects {id} needs: {error}; repair it, or run `odoo-backup forget {instance}/{id}`"
+            )
+        });
+        let future =
+            self.plan.future.iter().map(|id| format!("{id} is dated in the future: some clock was wrong, it is kept"));
+        held.chain(damaged).chain(future).chain(self.repacked.iter().flat_map(Repacked::warnings)).collect()
+    }
+}
