@@ -24,12 +24,13 @@
 //! cron counts a minute that begins with `*` among the second kind too. Here it does not: `*/30 2 * * *` would run not
 //! at all in the night in which clocks go forward, and a backup must not be missed for that.
 //!
-//! # Why not the `cron` crate
-//! `cron` 0.17 has another language: a field of seconds, Sunday as 1 and no 0, `5/15` for a range to the end. It joins
-//! the two day fields by *and*, leaves out the times that are skipped, and works on chrono's types, while all else here
-//! uses jiff. Of its parser one could use the reading of four fields, without telling `*` from `1-31` or which part is
-//! wrong: less than would have to be undone.
+//! # What the `cron` crate does, and what it does not
+//! `cron` holds the fields and finds the next date (`calendar`). It has another language: seconds, Sunday as 1 and no 0, `5/15` for
+//! a range to the end, `?`, a year. So each field is read here first, which also says what is wrong with it (`field`), and
+//! given to `cron` as a list of values. It joins the two day fields by *and*, so where either is to fire there are two schedules. It leaves
+//! out times that are skipped, so it is asked about the calendar, and jiff about the zone (`next`). It ends with the year 2100.
 
+mod calendar;
 mod field;
 mod next;
 
@@ -38,7 +39,7 @@ use std::{fmt, str::FromStr};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use field::Values;
+use calendar::Calendar;
 pub use field::{Field, Problem};
 
 /// A schedule of crontab(5). See the [module](self) for its language.
@@ -46,23 +47,17 @@ pub use field::{Field, Problem};
 #[serde(try_from = "String", into = "String")]
 pub struct Schedule {
     source: String,
-    minutes: Values,
-    hours: Values,
-    days_of_month: Values,
-    months: Values,
-    days_of_week: Values,
+    calendar: Calendar,
+    /// Whether the hour begins with `*`.
+    follows_clock: bool,
 }
 
 impl Schedule {
     /// The first firing after `after`, with the fields read in `zone`. Always a whole minute.
     ///
-    /// `None` only at the end of the calendar, in the year 9999.
+    /// `None` only after the year 2100.
     pub fn next_after(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
-        if self.hours.starts_with_star {
-            self.next_on_the_clock(after, zone)
-        } else {
-            self.next_of_the_day(after, zone)
-        }
+        if self.follows_clock { self.next_on_the_clock(after, zone) } else { self.next_of_the_day(after, zone) }
     }
 
     /// All firings after `after`, in order.
@@ -73,7 +68,7 @@ impl Schedule {
     /// The longest time between two firings, not counting changes of clocks: three days for `0 2 * * 1-5`. What is
     /// older than this by a good deal was missed.
     pub fn longest_interval(&self) -> SignedDuration {
-        self.longest_gap()
+        self.calendar.longest_gap()
     }
 }
 
@@ -82,32 +77,40 @@ impl FromStr for Schedule {
 
     fn from_str(source: &str) -> Result<Self, Self::Err> {
         let written = source.trim();
-        let fields = if written.starts_with('@') {
-            named(written).ok_or_else(|| ScheduleError::UnknownName { schedule: source.to_owned() })?
-        } else {
-            written
+        let fields = match written {
+            "@reboot" => return Err(ScheduleError::AtStart { schedule: source.to_owned() }),
+            name if name.starts_with('@') => {
+                named(name).ok_or_else(|| ScheduleError::UnknownName { schedule: source.to_owned() })?
+            }
+            fields => fields,
         };
         let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
         let [minute, hour, day_of_month, month, day_of_week] = fields[..] else {
             return Err(ScheduleError::FieldCount { schedule: source.to_owned(), count: fields.len() });
         };
         let read = |field: Field, text: &str| {
-            field.read(text).map_err(|(part, problem)| ScheduleError::Field {
+            field.translate(text).map_err(|(part, problem)| ScheduleError::Field {
                 schedule: source.to_owned(),
                 field,
                 part,
                 problem,
             })
         };
-        let schedule = Schedule {
+        let translated = [
+            read(Field::Minute, minute)?,
+            read(Field::Hour, hour)?,
+            read(Field::DayOfMonth, day_of_month)?,
+            read(Field::Month, month)?,
+            read(Field::DayOfWeek, day_of_week)?,
+        ];
+        let both_days_restrict = ![day_of_month, day_of_week].iter().any(|field| field.starts_with('*'));
+        let calendar = Calendar::new(translated.each_ref().map(String::as_str), both_days_restrict);
+        let never = || ScheduleError::Never { schedule: source.to_owned() };
+        Ok(Schedule {
             source: written.to_owned(),
-            minutes: read(Field::Minute, minute)?,
-            hours: read(Field::Hour, hour)?,
-            days_of_month: read(Field::DayOfMonth, day_of_month)?,
-            months: read(Field::Month, month)?,
-            days_of_week: read(Field::DayOfWeek, day_of_week)?,
-        };
-        if schedule.ever_fires() { Ok(schedule) } else { Err(ScheduleError::Never { schedule: source.to_owned() }) }
+            calendar: calendar.filter(Calendar::ever_fires).ok_or_else(never)?,
+            follows_clock: hour.starts_with('*'),
+        })
     }
 }
 
@@ -173,6 +176,12 @@ pub enum ScheduleError {
         /// What was written.
         schedule: String,
     },
+    /// crontab(5)'s name for the start of the machine.
+    #[error("unable to read the schedule {schedule:?}: the start of the machine is not a time")]
+    AtStart {
+        /// What was written.
+        schedule: String,
+    },
     /// Can be read, but there is no such date.
     #[error("the schedule {schedule:?} never fires: none of its months has such a day")]
     Never {
@@ -191,6 +200,9 @@ impl ScheduleError {
             ScheduleError::Field { field, .. } => field.allowed(),
             ScheduleError::UnknownName { .. } => {
                 "the names are @hourly, @daily, @midnight, @weekly, @monthly, @yearly and @annually"
+            }
+            ScheduleError::AtStart { .. } => {
+                "write times, as in \"30 2 * * *\"; a time that was missed is made up for when the daemon starts"
             }
             ScheduleError::Never { .. } => "look at the day of the month and the month",
         }

@@ -1,5 +1,6 @@
-//! One field of a schedule: which values it stands for.
+//! One field of a schedule: what crontab(5) lets stand in it, in the words of the `cron` crate.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The five fields.
@@ -21,58 +22,6 @@ const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "au
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 const SUNDAY: u8 = 0;
 const ALSO_SUNDAY: u8 = 7;
-
-/// The values that a field stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Values {
-    /// Bit n is set if n is among them.
-    bits: u64,
-    /// Whether the field begins with `*`: crontab(5) takes such a field for one that does not restrict.
-    pub(super) starts_with_star: bool,
-}
-
-impl Values {
-    /// No value at all.
-    pub(super) fn none() -> Self {
-        Self { bits: 0, starts_with_star: false }
-    }
-
-    /// Those that are not greater than `last`.
-    pub(super) fn up_to(self, last: i8) -> Self {
-        Self { bits: self.bits & !(u64::MAX << (last + 1)), ..self }
-    }
-
-    pub(super) fn and(self, other: Self) -> Self {
-        Self { bits: self.bits & other.bits, ..self }
-    }
-
-    pub(super) fn or(self, other: Self) -> Self {
-        Self { bits: self.bits | other.bits, ..self }
-    }
-
-    /// Days of the week as days of a month whose first day is the day of the week `begins_on`.
-    pub(super) fn through_a_month(self, begins_on: i8) -> Self {
-        // The week from that day on, five times, from day 1 on.
-        let week = (self.bits | self.bits << 7) >> begins_on & 0x7f;
-        let weeks = [0, 7, 14, 21, 28].into_iter().fold(0, |days, before| days | week << before);
-        Self { bits: weeks << 1, ..self }
-    }
-
-    pub(super) fn contains(self, value: i8) -> bool {
-        self.at_least(value) == Some(value)
-    }
-
-    /// The smallest of them that is not less than `value`.
-    pub(super) fn at_least(self, value: i8) -> Option<i8> {
-        let rest = self.bits.checked_shr(value.try_into().ok()?)?;
-        (rest != 0).then(|| value + rest.trailing_zeros() as i8)
-    }
-
-    /// In rising order.
-    pub(super) fn iter(self) -> impl Iterator<Item = i8> {
-        std::iter::successors(self.at_least(0), move |&value| self.at_least(value + 1))
-    }
-}
 
 /// What is wrong with a part of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,19 +82,24 @@ impl Field {
         }
     }
 
-    /// Reads the whole field. An error names the part of the list that is wrong.
-    pub(super) fn read(self, text: &str) -> Result<Values, (String, Problem)> {
-        let mut bits = 0;
+    /// Returns the field as the `cron` crate writes it: `*`, or a list of values, of which Sunday is 1.
+    ///
+    /// # Errors
+    /// The part of the list that is wrong, and what is wrong with it.
+    pub(super) fn translate(self, text: &str) -> Result<String, (String, Problem)> {
+        if text == "*" {
+            return Ok(text.to_owned());
+        }
+        let mut values = BTreeSet::new();
         for part in text.split(',') {
-            bits |= self.read_part(part).map_err(|problem| (part.to_owned(), problem))?;
+            values.extend(self.read_part(part).map_err(|problem| (part.to_owned(), problem))?);
         }
-        if self == Field::DayOfWeek && bits & (1 << ALSO_SUNDAY) != 0 {
-            bits = bits & !(1 << ALSO_SUNDAY) | 1 << SUNDAY;
-        }
-        Ok(Values { bits, starts_with_star: text.starts_with('*') })
+        let number = |value: u8| if self == Self::DayOfWeek { value % ALSO_SUNDAY + 1 } else { value };
+        Ok(values.into_iter().map(|value| number(value).to_string()).collect::<Vec<_>>().join(","))
     }
 
-    fn read_part(self, part: &str) -> Result<u64, Problem> {
+    /// The values of one part, on which `cron` would not always agree: it takes `5/15` for a range to the end, and knows no Sunday but 1.
+    fn read_part(self, part: &str) -> Result<impl Iterator<Item = u8>, Problem> {
         let (range, step) = match part.split_once('/') {
             Some((range, step)) => (range, Some(step)),
             None => (part, None),
@@ -166,7 +120,7 @@ impl Field {
             return Err(Problem::Backwards);
         }
         let step = step.map_or(Ok(1), |step| self.read_step(step))?;
-        Ok((first..=last).step_by(step).fold(0, |bits, value| bits | 1 << value))
+        Ok((first..=last).step_by(step))
     }
 
     fn read_value(self, text: &str) -> Result<u8, Problem> {
