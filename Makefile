@@ -51,8 +51,9 @@ bench: ## Measure this program beside gzip, zstd, restic and borg (options: test
 bench-daemon: ## Measure one daemon with 200 instances: start, memory, answers (options: tests/bench/daemon --help)
 	tests/bench/daemon
 
-lint: ## Check format, clippy and documentation
+lint: ## Check format, imports, clippy and documentation
 	cargo fmt --all --check
+	mkdir -p target/lint && rustc --edition 2024 -o target/lint/imports tests/imports.rs && target/lint/imports
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::keys;
-use super::load::exists;
 use super::section::{Reported, Section};
-use super::value::Surroundings;
+use super::surroundings::Surroundings;
+use super::surroundings::exists;
 
 /// Where the daemon listens where nothing is said.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8479);

@@ -13,8 +13,8 @@ use engine::text::nearest;
 use toml::de::DeTable;
 
 use super::section::{Section, Source};
+use super::surroundings::{Surroundings, exists};
 use super::trust::distrust;
-use super::value::Surroundings;
 use super::{
     Config, ConfigError, InstanceConfig, NotifyConfig, UnknownName, copies, daemon, keys, nesting, notify, place,
 };
@@ -230,10 +230,4 @@ fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
         notify: notify.ok()?,
         warnings: Vec::new(),
     })
-}
-
-/// Whether something is at `path`. What cannot be looked at is there: reading it then says why not.
-pub(super) fn exists(path: &Path) -> bool {
-    let absent = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory);
-    !fs::metadata(path).is_err_and(|error| absent(error.kind()))
 }

@@ -13,11 +13,12 @@ use engine::schedule::Schedule;
 use engine::store::is_segment;
 use engine::stream::Level;
 use engine::text::nearest;
-use jiff::tz::TimeZone;
 
 use super::error::quoted;
-use super::secrets::{self, Readers, SecretKeys};
+use super::exposure::Readers;
+use super::secrets::{self, SecretKeys};
 use super::section::{Reported, Section};
+use super::surroundings::system_zone;
 use super::value::{Raw, Refusal, Value};
 use super::{Drill, InstanceConfig, anonymity, drill, neutral, retention, routine};
 
@@ -51,11 +52,6 @@ pub(super) fn read_instance(name: &str, section: &Section<'_>, targets: &[String
     let name = name.into();
     let instance = Instance { name, database, filestore, hold_filestore_gc, compression_level, retention, interval };
     Ok(InstanceConfig { instance, prune, routine, drill })
-}
-
-pub(super) fn system_zone() -> Zone {
-    let system = TimeZone::system();
-    system.iana_name().and_then(|name| name.parse().ok()).unwrap_or_else(Zone::utc)
 }
 
 /// Reads `[target.NAME]`; `instances` are the names of all instances.

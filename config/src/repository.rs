@@ -12,7 +12,8 @@ use url::Url;
 use super::keys;
 use super::secrets::{self, SecretKeys};
 use super::section::{Reported, Section};
-use super::value::{Raw, Refusal, Surroundings, Value};
+use super::surroundings::Surroundings;
+use super::value::{Raw, Refusal, Value};
 
 const SECRET: SecretKeys = SecretKeys { value: "secret_access_key", file: "secret_access_key_file" };
 

@@ -4,8 +4,8 @@ use ::retention::{Age, Percent, Policy, Zone};
 use engine::instance::Retention;
 
 use super::keys;
-use super::place::system_zone;
 use super::section::{Reported, Section};
+use super::surroundings::system_zone;
 
 /// Reads the section inside `instance`, or says what holds without it. Where it names no zone of its own, `timezone` holds.
 pub(super) fn read(instance: &Section<'_>, timezone: &Zone) -> Result<Retention, Reported> {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::error::Problem;
+use super::exposure::{Readers, exposed};
 use super::keys::{self, SectionKeys};
-use super::secrets::{self, Readers};
+use super::surroundings::Surroundings;
 use super::trust::distrust;
-use super::value::{Raw, Refusal, Surroundings, Value, is_only_a_variable};
+use super::value::{Raw, Refusal, Value, is_only_a_variable};
 
 /// A sign that something is wrong and has been noted: `?` on it drops what cannot be built, and says nothing twice.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +82,7 @@ impl<'a> Source<'a> {
 
     /// Notes a warning, once, where others than `readers` may read `path`, which holds `what`.
     pub(super) fn warn_if_exposed(&self, path: &Path, what: &str, readers: Readers) {
-        let Some(warning) = secrets::exposed(path, what, readers) else { return };
+        let Some(warning) = exposed(path, what, readers) else { return };
         let mut warnings = self.warnings.borrow_mut();
         if !warnings.contains(&warning) {
             warnings.push(warning);

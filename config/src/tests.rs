@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::value::Surroundings;
+use super::surroundings::Surroundings;
 use super::{Config, ConfigError};
 
 /// A folder that is the current one, the root and, in `home`, the home; nothing of the machine that the tests run on is seen.

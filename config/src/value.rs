@@ -1,6 +1,5 @@
 //! From a value of the TOML file to a Rust type, with a message where it is none.
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::{Component, Path, PathBuf};
@@ -18,32 +17,7 @@ use jiff::SignedDuration;
 use retention::{Age, Percent, SettingError, Zone};
 use toml::de::DeValue;
 
-/// Looks an environment variable up.
-pub(crate) type Variables = dyn Fn(&str) -> Option<OsString>;
-
-/// What lies around a configuration file: given by the process, or by a test.
-pub(crate) struct Surroundings {
-    /// Environment variables.
-    pub(crate) variable: Box<Variables>,
-    /// The current folder.
-    pub(crate) folder: PathBuf,
-    /// The root of the system's own paths: `/`.
-    pub(crate) root: PathBuf,
-    /// What `~/` stands for.
-    pub(crate) home: Option<PathBuf>,
-}
-
-impl Surroundings {
-    /// Those of this process.
-    pub(crate) fn of_process() -> Self {
-        Self {
-            variable: Box::new(|name| std::env::var_os(name)),
-            folder: std::env::current_dir().unwrap_or_else(|_| "/".into()),
-            root: "/".into(),
-            home: std::env::home_dir(),
-        }
-    }
-}
+use super::surroundings::{Surroundings, Variables};
 
 /// Why a value is refused: a [`Problem`](super::Problem) without the place.
 #[derive(Debug)]

@@ -110,7 +110,7 @@ async fn read_volume_list(
     allowance: &mut Allowance,
 ) -> Result<Vec<(FileName, Held)>, Error> {
     let index = u32::try_from(index).unwrap_or(u32::MAX);
-    let begun = layout::folder(&volume.object.key).and_then(|id| id.created_at());
+    let begun = BackupId::of_object(&volume.object.key).and_then(|id| id.created_at());
     let begun = begun.and_then(|begun| u64::try_from(begun.as_second()).ok());
     let bounds = volume.bounds();
     // A list that turns out to be damaged gives nothing back, and takes nothing either.

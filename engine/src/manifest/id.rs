@@ -34,6 +34,13 @@ impl BackupId {
         Key::new(format!("{instance}/{}", self.0)).expect("an id and an instance's name are segments of a key")
     }
 
+    /// Returns the backup in whose folder an object lies directly.
+    pub(crate) fn of_object(key: &Key) -> Option<Self> {
+        let mut segments = key.segments();
+        let (_, id, _) = (segments.next()?, segments.next()?, segments.next()?);
+        segments.next().is_none().then(|| id.parse().ok())?
+    }
+
     /// The moment that it shows; `None` where the id is no moment's.
     pub fn created_at(&self) -> Option<Timestamp> {
         moment(&self.0)

@@ -22,7 +22,6 @@ use self::statement::Run;
 pub(super) use self::statement::Statement;
 use super::encoding::Encoding;
 use super::{PostgresError, Session, Tuning, make_immutable, server_major};
-use crate::error::Error;
 use crate::stream::{Body, CHUNK};
 
 /// What a script did.
@@ -81,9 +80,9 @@ pub fn script_statements(sql: &str) -> Option<Vec<ScriptStatement>> {
 /// The script must have been read to an `Ok` end for this to return `Ok`.
 ///
 /// # Errors
-/// [`PostgresError::Query`] with the line of the statement that failed, [`PostgresError::Script`] for what is refused; [`Error::Io`] where the
+/// [`PostgresError::Query`] with the line of the statement that failed, [`PostgresError::Script`] for what is refused; [`PostgresError::Read`] where the
 /// script cannot be read. The database is then in an undefined state and should be dropped.
-pub async fn load_script(session: &Session, mut script: Body, subject: &str) -> Result<Loaded, Error> {
+pub async fn load_script(session: &Session, mut script: Body, subject: &str) -> Result<Loaded, PostgresError> {
     let tuning = Tuning::of(session, 1).await?;
     session.batch_execute(&tuning.statements()).await.map_err(session.failed("set up the session"))?;
     let (server, encoding) = (server_major(session).await?, Encoding::default());
@@ -93,7 +92,7 @@ pub async fn load_script(session: &Session, mut script: Body, subject: &str) -> 
     loop {
         chunk.reserve(CHUNK);
         let read = script.read_buf(&mut chunk).await;
-        let read = read.map_err(|source| Error::Io { action: format!("read {subject}"), source })?;
+        let read = read.map_err(|source| PostgresError::Read { subject: subject.to_owned(), source })?;
         match read {
             0 => splitter.end(),
             _ => splitter.feed(chunk.split().freeze()),

@@ -11,7 +11,6 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::archive::{ArchiveError, ArchiveTables, DumpedTable, TableData};
 use super::{Endpoint, PostgresError, Qualified, Session, Tuning, connect, quote};
-use crate::error::Error;
 
 /// A table with fewer bytes is loaded by one session, while others load the next ones. As much is in memory for each session.
 const LARGE: usize = 4 * 1024 * 1024;
@@ -39,14 +38,14 @@ struct Share {
 /// Loads the rows of all tables into a database that has the tables and nothing in them.
 ///
 /// # Errors
-/// [`Error::Io`] where the archive of `subject` cannot be read, [`PostgresError`]; the database is then in an undefined state and should be
+/// [`PostgresError`], [`PostgresError::Read`] where the archive of `subject` cannot be read; the database is then in an undefined state and should be
 /// dropped.
 pub async fn load_rows(
     endpoint: &Endpoint,
     tuning: &Tuning,
     archive: &mut ArchiveTables,
     subject: &str,
-) -> Result<(), Error> {
+) -> Result<(), PostgresError> {
     let sessions = try_join_all((0..tuning.jobs()).map(|_| begin(endpoint, tuning))).await?;
     let Some(session) = sessions.first() else { return Ok(()) };
     let freezable = if sessions.len() < SPLIT_AMONG { freezable(session).await? } else { HashSet::new() };
@@ -102,9 +101,9 @@ async fn hand_out(
     freezable: &HashSet<Qualified>,
     sessions: usize,
     subject: &str,
-) -> Result<(), Error> {
+) -> Result<(), PostgresError> {
     let least_large = LARGE.min(IN_MEMORY / sessions.max(1));
-    let gone = || Error::Io { action: format!("load {subject}"), source: io::ErrorKind::BrokenPipe.into() };
+    let gone = || unreadable(subject, io::ErrorKind::BrokenPipe.into());
     while let Some(TableData::Begin(table)) = next_of(archive, subject).await? {
         let mut first = Vec::new();
         let mut size = 0;
@@ -138,12 +137,10 @@ async fn hand_out(
     Ok(())
 }
 
-async fn next_of(archive: &mut ArchiveTables, subject: &str) -> Result<Option<TableData>, Error> {
+async fn next_of(archive: &mut ArchiveTables, subject: &str) -> Result<Option<TableData>, PostgresError> {
     archive.next().await.map_err(|error| match error {
         ArchiveError::Io(source) => unreadable(subject, source),
-        ArchiveError::Misunderstood(reason) => {
-            Error::Postgres(PostgresError::Archive { subject: subject.to_owned(), reason })
-        }
+        ArchiveError::Misunderstood(reason) => PostgresError::Archive { subject: subject.to_owned(), reason },
     })
 }
 
@@ -151,7 +148,7 @@ async fn next<T>(shared: &Shared<T>) -> Option<T> {
     shared.lock().await.recv().await
 }
 
-async fn load(session: &Session, share: Share) -> Result<(), Error> {
+async fn load(session: &Session, share: Share) -> Result<(), PostgresError> {
     let Share { table, rows, frozen } = share;
     let (schema, name) = &table.name;
     let failed = || session.failed(format!("load the rows of {schema}.{name}"));
@@ -208,18 +205,16 @@ fn identifier(text: &str) -> Option<(String, &str)> {
     }
 }
 
-fn unreadable(subject: &str, source: io::Error) -> Error {
-    Error::Io { action: format!("read {subject}"), source }
+fn unreadable(subject: &str, source: io::Error) -> PostgresError {
+    PostgresError::Read { subject: subject.to_owned(), source }
 }
 
 /// Whether the archive may be to blame: it is not understood, or the server does not understand what it holds.
-fn may_be_damage(error: &Error) -> bool {
+fn may_be_damage(error: &PostgresError) -> bool {
     match error {
-        Error::Postgres(PostgresError::Archive { .. }) => true,
+        PostgresError::Archive { .. } => true,
         // Class 22: data exception
-        Error::Postgres(PostgresError::Query { source, .. }) => {
-            source.code().is_some_and(|code| code.code().starts_with("22"))
-        }
+        PostgresError::Query { source, .. } => source.code().is_some_and(|code| code.code().starts_with("22")),
         _ => false,
     }
 }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::inventory::{Inventory, list};
 use crate::error::Error;
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
-use crate::repository::layout::{folder, ids, is_ours, needed};
+use crate::repository::layout::{ids, is_ours, needed};
 use crate::repository::{BackupId, Lock, ProofName, Purpose, Repository, RepositoryError, member, pin_key, proofs_of};
 use crate::store::{Key, Object};
 
@@ -158,7 +158,7 @@ async fn confirm_gone(
     keys: impl Iterator<Item = &Key>,
     known: &BTreeSet<BackupId>,
 ) -> Result<(), Error> {
-    let folders: BTreeSet<BackupId> = keys.filter_map(folder).filter(|id| !known.contains(id)).collect();
+    let folders: BTreeSet<BackupId> = keys.filter_map(BackupId::of_object).filter(|id| !known.contains(id)).collect();
     let looks = folders.into_iter().map(|id| async move { repository.document_of(&(instance.to_owned(), id)).await });
     let found: Vec<Option<Object>> =
         futures::stream::iter(looks).buffer_unordered(PARALLEL_DELETES).try_collect().await?;

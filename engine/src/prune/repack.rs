@@ -17,7 +17,7 @@ use crate::instance::Instance;
 use crate::manifest::{Manifest, Replaced, Volume};
 use crate::progress::Task;
 use crate::repository::{
-    BackupId, Damage, Lock, Replacement, Repository, RepositoryError, damage_by_reading, damage_by_store, layout,
+    BackupId, Damage, Lock, Replacement, Repository, RepositoryError, damage_by_reading, damage_by_store,
 };
 use crate::store::{Key, Object, StoreErrorKind};
 use crate::stream::Fingerprint;
@@ -236,7 +236,7 @@ async fn write_anew(
         Ok(wanted) => wanted,
         Err(damage) => return Ok(Err(damage)),
     };
-    let Some(id) = layout::folder(&former.object.key) else {
+    let Some(id) = BackupId::of_object(&former.object.key) else {
         let reason = "it does not lie in the folder of a backup".to_owned();
         return Ok(Err(Damage { key: former.object.key.clone(), reason }));
     };

@@ -26,7 +26,7 @@ impl SetAside {
 
     /// Whether an object lies in the folder of one of them, or is needed by one.
     pub(crate) fn keeps(&self, key: &Key) -> bool {
-        self.needed.contains(key) || layout::folder(key).is_some_and(|id| self.has(&id))
+        self.needed.contains(key) || BackupId::of_object(key).is_some_and(|id| self.has(&id))
     }
 }
 

@@ -6,29 +6,28 @@ use crate::store::{Key, Object};
 
 /// The backups whose manifests are among `objects`.
 pub(crate) fn ids<'a>(objects: impl IntoIterator<Item = &'a Object>) -> impl Iterator<Item = BackupId> {
-    objects.into_iter().filter(|object| object.key.name() == MANIFEST).filter_map(|object| folder(&object.key))
+    objects
+        .into_iter()
+        .filter(|object| object.key.name() == MANIFEST)
+        .filter_map(|object| BackupId::of_object(&object.key))
 }
 
 /// The backups that were set aside.
 pub(crate) fn set_aside<'a>(objects: impl IntoIterator<Item = &'a Object>) -> impl Iterator<Item = BackupId> {
-    objects.into_iter().filter(|object| object.key.name() == SET_ASIDE).filter_map(|object| folder(&object.key))
-}
-
-/// The backup in whose folder an object lies directly.
-pub(crate) fn folder(key: &Key) -> Option<BackupId> {
-    let mut segments = key.segments();
-    let (_, id, _) = (segments.next()?, segments.next()?, segments.next()?);
-    segments.next().is_none().then(|| id.parse().ok())?
+    objects
+        .into_iter()
+        .filter(|object| object.key.name() == SET_ASIDE)
+        .filter_map(|object| BackupId::of_object(&object.key))
 }
 
 /// Whether this program stores objects by such a name in a backup's folder. What else lies there is somebody's.
 pub(crate) fn is_ours(key: &Key) -> bool {
-    folder(key).is_some() && (key.name() == CHECKSUMS || key.name().ends_with(".zst"))
+    BackupId::of_object(key).is_some() && (key.name() == CHECKSUMS || key.name().ends_with(".zst"))
 }
 
 /// Whether an object in a backup's folder is somebody's, rather than this program's.
 pub(super) fn is_foreign(key: &Key) -> bool {
-    folder(key).is_some() && !is_ours(key)
+    BackupId::of_object(key).is_some() && !is_ours(key)
 }
 
 /// Whether an object is one of this name that says something of a whole instance.

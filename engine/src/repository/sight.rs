@@ -80,7 +80,7 @@ struct Shown {
 impl Folders {
     fn see(&mut self, key: &Key) {
         let Some(instance) = key.segments().next() else { return };
-        let named = match layout::folder(key) {
+        let named = match BackupId::of_object(key) {
             Some(id) => Some((id, key.name() == CHECKSUMS, [MANIFEST, SET_ASIDE].contains(&key.name()))),
             None => {
                 let of = marks::pinned(key).or_else(|| ProofName::of(key).map(|(of, proof)| (of, proof.backup)));
@@ -94,7 +94,7 @@ impl Folders {
         } else if is_checksums || !layout::is_foreign(key) {
             let shown = self.seen.entry(name).or_default();
             shown.checksums |= is_checksums;
-            shown.objects |= layout::folder(key).is_some();
+            shown.objects |= BackupId::of_object(key).is_some();
         }
     }
 

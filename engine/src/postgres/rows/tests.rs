@@ -73,7 +73,7 @@ async fn load_into(
     jobs: u32,
     dump: &[u8],
     body: impl FnOnce(Vec<u8>) -> Body,
-) -> Result<(), Error> {
+) -> Result<(), PostgresError> {
     let folder = tempfile::tempdir().unwrap();
     cluster.create_database(name);
     let endpoint = endpoint(cluster, name);

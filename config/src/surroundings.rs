@@ -1,0 +1,48 @@
+//! What lies around a configuration file.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+use retention::Zone;
+
+/// Looks an environment variable up.
+pub(crate) type Variables = dyn Fn(&str) -> Option<OsString>;
+
+/// What lies around a configuration file: given by the process, or by a test.
+pub(crate) struct Surroundings {
+    /// Environment variables.
+    pub(crate) variable: Box<Variables>,
+    /// The current folder.
+    pub(crate) folder: PathBuf,
+    /// The root of the system's own paths: `/`.
+    pub(crate) root: PathBuf,
+    /// What `~/` stands for.
+    pub(crate) home: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub(crate) fn of_process() -> Self {
+        Self {
+            variable: Box::new(|name| std::env::var_os(name)),
+            folder: std::env::current_dir().unwrap_or_else(|_| "/".into()),
+            root: "/".into(),
+            home: std::env::home_dir(),
+        }
+    }
+}
+
+/// Whether something is at `path`. What cannot be looked at is there: reading it then says why not.
+pub(super) fn exists(path: &Path) -> bool {
+    let absent = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory);
+    !fs::metadata(path).is_err_and(|error| absent(error.kind()))
+}
+
+/// The zone of this machine, where it has a name; else UTC.
+pub(super) fn system_zone() -> Zone {
+    let system = TimeZone::system();
+    system.iana_name().and_then(|name| name.parse().ok()).unwrap_or_else(Zone::utc)
+}
