@@ -83,11 +83,12 @@ fn lasting_failure(job: &JobView) -> Option<Reason> {
         return None;
     }
     let run = format!("the latest {} (run {}, {:.0})", job.job, failure.id, failure.began_at);
-    match &failure.outcome {
-        Some(Outcome::Failed { error, .. }) => Some(Reason::new(Kind::RunFailed, format!("{run} failed: {error}"))),
+    let outcome = failure.outcome.as_ref()?;
+    match outcome {
+        Outcome::Failed { .. } => Some(Reason::new(Kind::RunFailed, format!("{run} {outcome}"))),
         // It is caught up.
         _ if job.running.is_some() => None,
-        _ => Some(Reason::new(Kind::RunLost, format!("{run} broke off: the daemon ended while it ran"))),
+        _ => Some(Reason::new(Kind::RunLost, format!("{run} {outcome}"))),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use config::explain;
+use config::{UnknownName, explain};
 use engine::error::{Error, Explanation};
 use engine::repository::RepositoryError;
 
@@ -38,12 +38,9 @@ pub enum Failure {
         /// What is wrong, in a sentence each.
         wrong: Vec<String>,
     },
-    /// The configuration that was read anew has no such instance.
-    #[error("the configuration has no instance {0:?} any more")]
-    Gone(String),
-    /// The configuration that was read anew has no such target.
-    #[error("the configuration has no target {0:?} any more")]
-    NoTarget(String),
+    /// The configuration that was read anew has no such instance or target.
+    #[error(transparent)]
+    Gone(#[from] UnknownName),
     /// The program has a fault.
     #[error("the run broke off by a fault of this program: {0}")]
     Fault(String),
@@ -56,7 +53,7 @@ impl Failure {
             // What speaks against a backup speaks against it the next time, too.
             Self::Engine(error) => !error.refutes_backup() && !error.is_other_database(),
             Self::Repository(_) | Self::Stalled(_) => true,
-            Self::Damage { .. } | Self::Suspect { .. } | Self::Gone(_) | Self::NoTarget(_) | Self::Fault(_) => false,
+            Self::Damage { .. } | Self::Suspect { .. } | Self::Gone(_) | Self::Fault(_) => false,
         }
     }
 
@@ -71,6 +68,7 @@ impl Failure {
             // Passed on as they are, so that their hints are found.
             Self::Engine(error) => explain(error),
             Self::Repository(error) => explain(error),
+            Self::Gone(unknown) => explain(unknown),
             other => explain(other),
         };
         Explanation { hint: explanation.hint.or_else(|| self.hint()), ..explanation }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use config::{Config, ConfigError, ConfigFile, explain};
+use config::{Config, ConfigError, ConfigFile, UnknownName, explain};
 use engine::error::Explanation;
 use engine::repository::{Repository, RepositoryError};
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::connection::Connection;
 use crate::journal::{Journal, JournalError, RunId, RunRecord, Trigger};
 use crate::live::Live;
+use crate::log::LogError;
 use crate::shared::{Settings, Shared};
 use crate::view::{Event, InstanceView, LiveRun, LogLine, Standing, instances};
 use crate::work::{Engine, Order, Worker};
@@ -47,8 +48,8 @@ impl OpenError {
 #[derive(Debug, thiserror::Error)]
 pub enum RefusedStart {
     /// The configuration has no such instance.
-    #[error("there is no instance {0:?}")]
-    NoSuchInstance(String),
+    #[error(transparent)]
+    NoSuchInstance(#[from] UnknownName),
     /// The same job of the same instance goes on, or waits for its turn; or a restore into the same target.
     #[error("a {what} goes on already: run {run}")]
     AlreadyRunning {
@@ -183,8 +184,8 @@ impl Handle {
     /// The lines of a run's log, ended or not; none where it said nothing, or is long past.
     ///
     /// # Errors
-    /// What the operating system says of the file.
-    pub fn log(&self, id: RunId) -> std::io::Result<Vec<LogLine>> {
+    /// [`LogError`]
+    pub fn log(&self, id: RunId) -> Result<Vec<LogLine>, LogError> {
         crate::log::read(&self.0.state_dir, id)
     }
 
@@ -207,9 +208,7 @@ impl Handle {
         if shared.stopping.is_cancelled() {
             return Err(RefusedStart::Stopping);
         }
-        if !self.config().instances.contains_key(instance) {
-            return Err(RefusedStart::NoSuchInstance(instance.to_owned()));
-        }
+        self.config().instance(instance)?;
         let (job, target) = (order.job(), order.target().map(ToOwned::to_owned));
         let is_same = |run: &&Arc<Live>| match &target {
             Some(target) => run.restores_to(target),

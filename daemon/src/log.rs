@@ -94,13 +94,23 @@ fn tidy(daemon: &Shared) -> io::Result<()> {
 /// The lines of a run's log in a daemon's state folder. A half line at its end is left out; one that cannot be understood, too.
 ///
 /// # Errors
-/// What the operating system says of the file; one that is not there is empty.
-pub fn read(state_dir: &Path, run: RunId) -> io::Result<Vec<LogLine>> {
-    match std::fs::read_to_string(path(state_dir, run)) {
+/// [`LogError`]; a file that is not there is empty.
+pub fn read(state_dir: &Path, run: RunId) -> Result<Vec<LogLine>, LogError> {
+    let path = path(state_dir, run);
+    match std::fs::read_to_string(&path) {
         Ok(text) => Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
+        Err(source) => Err(LogError { run, path, source }),
     }
+}
+
+/// The log of a run cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("unable to read the log of run {run}, {}", path.display())]
+pub struct LogError {
+    run: RunId,
+    path: PathBuf,
+    source: io::Error,
 }
 
 impl Sink {

@@ -111,7 +111,7 @@ async fn or_stopped<T>(shared: &Shared, live: &Live, wait: impl Future<Output = 
 async fn attempt(shared: &Shared, live: &Live) -> Result<Outcome, Failure> {
     let config = shared.config();
     let name = &live.record.instance;
-    let instance = config.instances.get(name).ok_or_else(|| Failure::Gone(name.clone()))?;
+    let instance = config.instance(name)?;
     let timeout = instance.routine.stall_timeout;
     let run = Run { progress: Progress::new(live.progress.clone()), cancel: live.cancel.child_token() };
     let work = Work { config: &config, instance, order: &live.order, slot: live.slot(), run: &run };
@@ -184,9 +184,9 @@ fn tell_log(outcome: &Outcome, reported: &[String]) {
             let reported = reported.iter().filter(|warning| !warnings.contains(warning)).count();
             tracing::info!(backup, warnings = warnings.len() + reported, "done");
         }
-        Outcome::Failed { error, attempts } => tracing::error!(attempts, hint = error.hint, "failed: {error}"),
-        Outcome::Cancelled => tracing::warn!("stopped"),
-        Outcome::Elsewhere => tracing::info!("served by another"),
-        Outcome::Lost => tracing::error!("lost"),
+        Outcome::Failed { error, attempts } => tracing::error!(attempts, hint = error.hint, "{outcome}"),
+        Outcome::Cancelled => tracing::warn!("{outcome}"),
+        Outcome::Elsewhere => tracing::info!("{outcome}"),
+        Outcome::Lost => tracing::error!("{outcome}"),
     }
 }

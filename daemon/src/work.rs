@@ -15,6 +15,7 @@ use engine::run::Run;
 use jiff::Timestamp;
 
 use self::backup::back_up;
+pub use self::restore::Jobs;
 use self::restore::{drill_latest, restore_to};
 use crate::agenda::Job;
 use crate::connection::Connection;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use daemon::sources::{Done, Wanted as Backup};
+use daemon::work::Jobs;
 use engine::drill::{DrillOptions, Drilled};
 use engine::error::Error;
 use engine::manifest::Manifest;
@@ -17,7 +18,7 @@ use super::chosen::{Chosen, load, only_instance};
 use super::failure::Failure;
 use super::proofs;
 use super::report::{Report, ReportFile};
-use super::restore::{jobs, neutral, warned};
+use super::restore::{neutral, warned};
 use super::verification::verified;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -29,7 +30,7 @@ pub(super) struct Wanted<'a> {
     pub(super) backup: Option<&'a str>,
     /// A target on whose server it is done.
     pub(super) to: Option<&'a str>,
-    /// `None`: the number of processors, within limits.
+    /// As [`Jobs::of`] takes it.
     pub(super) jobs: Option<u32>,
     /// Whether those who can write to the repository are trusted with the server.
     pub(super) trusted: bool,
@@ -45,7 +46,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
     let report = ReportFile::create(wanted.report)?;
     let instance = to.and_then(|target| target.instance.as_deref()).or_else(|| only_instance(&config));
     let backup = Backup { selector: wanted.backup.unwrap_or("latest"), instance };
-    let jobs = jobs(wanted.jobs);
+    let Jobs { database: jobs, volumes: parallel_volumes } = Jobs::of(wanted.jobs);
     let drill = async |repository: Repository, manifest: Manifest| {
         // Neither a defect of the backup nor of the repository.
         let mut place = match config::drill_place(&config, &manifest.instance, to) {
@@ -55,7 +56,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
         place.trusted |= wanted.trusted;
         let of_section = config.instances.get(&manifest.instance).map(|instance| instance.drill.depth);
         let depth = wanted.depth.or(of_section).unwrap_or_default();
-        let options = DrillOptions { jobs, parallel_volumes: jobs, depth };
+        let options = DrillOptions { jobs, parallel_volumes, depth };
         let drilled = engine::drill::drill(&repository, &manifest, &place, &config.protected(), options, run).await?;
         Ok(Ok((drilled, place, repository.store().location())))
     };

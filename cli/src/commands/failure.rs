@@ -2,6 +2,7 @@
 
 use config::{ConfigError, UnknownName, explain};
 use daemon::journal::JournalError;
+use daemon::log::LogError;
 use engine::error::Error;
 use engine::repository::RepositoryError;
 use engine::store::StoreError;
@@ -39,6 +40,7 @@ macro_rules! failure {
 failure!(
     ConfigError => Exit::Usage,
     UnknownName => Exit::Usage,
+    LogError => Exit::Failed,
     RepositoryError => Exit::Failed,
     StoreError => Exit::Failed
 );

@@ -3,11 +3,11 @@
 mod dry_run;
 mod target;
 
-use std::num::NonZero;
 use std::path::Path;
 use std::time::Duration;
 
 use daemon::sources::{Done, Wanted as Backup};
+use daemon::work::Jobs;
 use engine::manifest::Manifest;
 use engine::odoo::{Anonymized, Means, Neutralized};
 use engine::postgres::Endpoint;
@@ -27,15 +27,12 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, plural, time};
 
-/// More jobs than this do not make pg_restore faster on the machines that Odoo runs on.
-const MOST_JOBS: u32 = 8;
-
 /// What the command line asks for.
 pub(super) struct Wanted<'a> {
     /// A selector; `None`: the latest.
     pub(super) backup: Option<&'a str>,
     pub(super) target: &'a str,
-    /// `None`: the number of processors, at most [`MOST_JOBS`].
+    /// As [`Jobs::of`] takes it.
     pub(super) jobs: Option<u32>,
     /// How much is read to verify the copy.
     pub(super) depth: Depth,
@@ -67,10 +64,10 @@ pub(super) async fn restore(
     let instance = target.instance.as_deref().or_else(|| only_instance(&config));
     let backup = Backup { selector: wanted.backup.unwrap_or("latest"), instance };
     let tell = |text: &str| output.warning(text);
-    let jobs = jobs(wanted.jobs);
+    let Jobs { database: jobs, volumes: parallel_volumes } = Jobs::of(wanted.jobs);
     let options = RestoreOptions {
         jobs,
-        parallel_volumes: jobs.min(MOST_JOBS),
+        parallel_volumes,
         depth: wanted.depth,
         drop_previous: wanted.drop_previous,
         identity,
@@ -166,12 +163,6 @@ pub(super) async fn restore(
     };
     let exit = if passed_over.is_empty() { Exit::Success } else { Exit::Warnings };
     Ok(output.result(&document, text, warned(&warnings, output).and(exit)))
-}
-
-/// As many jobs as were asked for, else as there are processors, within limits.
-pub(super) fn jobs(wanted: Option<u32>) -> u32 {
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    wanted.unwrap_or_else(|| u32::try_from(processors).unwrap_or(MOST_JOBS).min(MOST_JOBS))
 }
 
 /// Gives a target back what it was before the last restore.

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use config::Config;
 use daemon::OpenError;
-use daemon::journal::{History, Outcome, RunRecord, Trigger};
+use daemon::journal::{History, RunRecord, Trigger};
 use daemon::view::LogLine;
-use engine::error::Error;
 use engine::text::one_line;
 use serde_json::json;
 
@@ -52,8 +51,7 @@ pub(super) fn logs(chosen: Chosen<'_>, wanted: &str, output: Output) -> Result<E
         let hint = Some("`odoo-backup runs` lists those that there are".to_owned());
         return Err(Failure { error: error.into(), exit: Exit::Failed, hint });
     };
-    let lines = daemon::log::read(folder, run.id)
-        .map_err(|source| Error::Io { action: format!("read the log of run {}", run.id), source })?;
+    let lines = daemon::log::read(folder, run.id)?;
     let text = || match lines.as_slice() {
         [] => "the run said nothing\n".to_owned(),
         lines => lines.iter().map(line).collect(),
@@ -89,17 +87,6 @@ fn row(run: &RunRecord) -> Vec<String> {
 }
 
 /// How a run ended, in a few words.
-pub(super) fn result(run: &RunRecord) -> String {
-    match &run.outcome {
-        None => "goes on".to_owned(),
-        Some(Outcome::Done { backup, warnings, .. }) => {
-            let backup = backup.as_ref().map(|id| format!(": {id}")).unwrap_or_default();
-            let warned = if warnings.is_empty() { "" } else { ", with warnings" };
-            format!("done{backup}{warned}")
-        }
-        Some(Outcome::Failed { error, .. }) => format!("failed: {error}"),
-        Some(Outcome::Cancelled) => "stopped".to_owned(),
-        Some(Outcome::Elsewhere) => "served by another".to_owned(),
-        Some(Outcome::Lost) => "lost: the daemon ended without a word".to_owned(),
-    }
+fn result(run: &RunRecord) -> String {
+    run.outcome.as_ref().map_or_else(|| "running".to_owned(), ToString::to_string)
 }

@@ -186,7 +186,7 @@ fn table() -> [Row; 20] {
             Kind::RunLost,
             Failed,
             Failing,
-            Some((|it| it.ended(Job::Backup, Outcome::Lost), "broke off: the daemon ended while it ran")),
+            Some((|it| it.ended(Job::Backup, Outcome::Lost), "was cut off: the daemon ended while it ran")),
         ),
         (
             Kind::BackupWarnings,

@@ -112,17 +112,16 @@ pub(super) async fn list(State(api): State<Api>) -> Json<Value> {
 
 /// `GET /api/v1/instances/{name}`
 pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<InstanceDocument>, Problem> {
+    instance(&api.handle.config(), &name)?;
     let mut documents = documents(&api);
-    documents.find(|document| document.name == name).map(Json).ok_or_else(|| no_instance(&name))
+    // Taken out of the configuration at this moment.
+    let gone = || Problem::not_found(format!("instance {name:?}"));
+    documents.find(|document| document.name == name).map(Json).ok_or_else(gone)
 }
 
 /// The instance of this name.
 pub(super) fn instance<'a>(config: &'a Config, name: &str) -> Result<&'a InstanceConfig, Problem> {
-    config.instances.get(name).ok_or_else(|| no_instance(name))
-}
-
-fn no_instance(name: &str) -> Problem {
-    Problem::not_found(format!("instance {name:?}"))
+    Ok(config.instance(name)?)
 }
 
 /// What is known of an instance's backups.

@@ -76,7 +76,7 @@ pub(super) async fn restore(
     Body(wanted): Body<Restore>,
 ) -> Result<impl IntoResponse, Problem> {
     let config = api.handle.config();
-    let target = config.targets.get(&name).ok_or_else(|| Problem::not_found(format!("target {name:?}")))?;
+    let target = config.target(&name)?;
     let Some(from) = wanted.instance.as_ref().or(target.instance.as_ref()) else {
         return Err(Problem::invalid(format!("`instance` must say whose backup is to be restored to {name}")));
     };

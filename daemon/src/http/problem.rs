@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use config::{ConfigError, explain};
+use config::{ConfigError, UnknownName, explain};
 use engine::error::{Error, Explanation};
 use engine::repository::RepositoryError;
 use serde::Serialize;
@@ -47,7 +47,7 @@ impl Problem {
         Self::explained(status, code, explanation)
     }
 
-    fn explained(status: StatusCode, code: &'static str, explanation: Explanation) -> Self {
+    pub(super) fn explained(status: StatusCode, code: &'static str, explanation: Explanation) -> Self {
         Self(Box::new(Said { status, code, explanation, run: None }))
     }
 
@@ -111,7 +111,7 @@ impl From<RefusedStart> for Problem {
     fn from(refused: RefusedStart) -> Self {
         let explanation = explain(&refused);
         match refused {
-            RefusedStart::NoSuchInstance(_) => Self::explained(StatusCode::NOT_FOUND, "not_found", explanation),
+            RefusedStart::NoSuchInstance(unknown) => unknown.into(),
             RefusedStart::AlreadyRunning { run, .. } => {
                 Self::explained(StatusCode::CONFLICT, "already_running", explanation).of_run(run)
             }
@@ -142,6 +142,12 @@ impl From<Error> for Problem {
 impl From<RepositoryError> for Problem {
     fn from(error: RepositoryError) -> Self {
         Error::from(error).into()
+    }
+}
+
+impl From<UnknownName> for Problem {
+    fn from(error: UnknownName) -> Self {
+        Self::explained(StatusCode::NOT_FOUND, "not_found", explain(&error))
     }
 }
 

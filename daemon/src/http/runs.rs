@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use engine::error::Explanation;
+use engine::error::{Explanation, explain};
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -115,14 +115,10 @@ pub(super) async fn log(State(api): State<Api>, Path(id): Path<RunId>) -> Result
     api.run(id)?;
     let handle = api.handle.clone();
     let read = tokio::task::spawn_blocking(move || handle.log(id)).await;
-    let failed = |error: std::io::Error| {
-        Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            format!("unable to read the log of run {id}: {error}"),
-        )
+    let failed = |error: &(dyn std::error::Error + 'static)| {
+        Problem::explained(StatusCode::INTERNAL_SERVER_ERROR, "internal", explain(error))
     };
-    let mut lines = read.unwrap_or_else(|fault| Err(fault.into())).map_err(failed)?;
+    let mut lines = read.map_err(|fault| failed(&fault))?.map_err(|error| failed(&error))?;
     let left_off = lines.len().saturating_sub(LINES);
     lines.drain(..left_off);
     Ok(Json(Log { lines, left_off }))

@@ -96,6 +96,23 @@ impl Outcome {
     }
 }
 
+impl fmt::Display for Outcome {
+    /// How the run ended, in a few words behind its name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done { backup, warnings, .. } => {
+                f.write_str("done")?;
+                backup.iter().try_for_each(|id| write!(f, ": {id}"))?;
+                f.write_str(if warnings.is_empty() { "" } else { ", with warnings" })
+            }
+            Self::Failed { error, .. } => write!(f, "failed: {error}"),
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::Elsewhere => f.write_str("served by another daemon"),
+            Self::Lost => f.write_str("was cut off: the daemon ended while it ran"),
+        }
+    }
+}
+
 /// One run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunRecord {

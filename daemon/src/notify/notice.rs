@@ -81,10 +81,7 @@ impl Notice {
                 let notice = told(vec![Occasion::Failure], format!("{instance}: {job} failed{after}"));
                 Some(Self { error: Some(error.clone()), ..notice })
             }
-            Outcome::Lost => {
-                let summary = format!("{instance}: {job} was cut off, with the daemon or the machine");
-                Some(told(vec![Occasion::Failure], summary))
-            }
+            lost @ Outcome::Lost => Some(told(vec![Occasion::Failure], format!("{instance}: {job} {lost}"))),
             Outcome::Cancelled => None,
         }
     }

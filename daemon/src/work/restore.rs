@@ -21,16 +21,38 @@ use crate::failure::Failure;
 use crate::journal::Outcome;
 use crate::sources::{Sources, Wanted};
 
-/// More jobs than this do not make pg_restore faster on the machines that Odoo runs on, and production may run on this one.
-const MOST_JOBS: usize = 4;
+/// More do not make a restore faster on the machines that Odoo runs on.
+const MOST_JOBS: u32 = 8;
+
+/// How much of a restore or a drill is done at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Jobs {
+    /// Sessions that load the database, and jobs of pg_restore.
+    pub database: u32,
+    /// Volumes that are unpacked at once.
+    pub volumes: u32,
+}
+
+impl Jobs {
+    /// Returns as many as were asked for, else as many as there are processors, at most eight. Never more volumes than that are
+    /// unpacked at once.
+    pub fn of(wanted: Option<u32>) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self::on(processors, wanted)
+    }
+
+    fn on(processors: usize, wanted: Option<u32>) -> Self {
+        let database = wanted.unwrap_or_else(|| u32::try_from(processors).unwrap_or(MOST_JOBS).min(MOST_JOBS));
+        Self { database, volumes: database.min(MOST_JOBS) }
+    }
+}
 
 /// Restores the latest backup, verifies the copy and drops it.
 pub(super) async fn drill_latest(sources: &Sources<'_>, work: &Work<'_>) -> Result<Outcome, Failure> {
     let instance = work.instance;
-    let place =
-        drill_place(work.config, &instance.instance.name, None).map_err(|unknown| Failure::Gone(unknown.name))?;
-    let jobs = jobs();
-    let options = DrillOptions { jobs, parallel_volumes: jobs, depth: instance.drill.depth };
+    let place = drill_place(work.config, &instance.instance.name, None)?;
+    let Jobs { database: jobs, volumes: parallel_volumes } = Jobs::of(None);
+    let options = DrillOptions { jobs, parallel_volumes, depth: instance.drill.depth };
     let wanted = Wanted { selector: "latest", instance: Some(&instance.instance.name) };
     let drill = |repository: Repository, manifest: Manifest| {
         let (protected, run, place) = (work.config.protected(), work.run.clone(), place.clone());
@@ -50,11 +72,11 @@ pub(super) async fn restore_to(
     target: &str,
     backup: &BackupId,
 ) -> Result<Outcome, Failure> {
-    let target = work.config.targets.get(target).ok_or_else(|| Failure::NoTarget(target.to_owned()))?;
-    let jobs = jobs();
+    let target = work.config.target(target)?;
+    let Jobs { database: jobs, volumes: parallel_volumes } = Jobs::of(None);
     let options = RestoreOptions {
         jobs,
-        parallel_volumes: jobs,
+        parallel_volumes,
         depth: Depth::Quick,
         drop_previous: false,
         identity: Identity::Copy,
@@ -105,11 +127,6 @@ fn tell(target: &str, config: &Path, restored: &Restored) {
     }
 }
 
-fn jobs() -> u32 {
-    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    u32::try_from(processors.min(MOST_JOBS)).unwrap_or(1)
-}
-
 fn figures(files: u64, bytes: u64, took: Duration) -> BTreeMap<String, u64> {
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let figures = [("restored_files", files), ("restored_file_bytes", bytes), ("restore_milliseconds", milliseconds)];
@@ -139,5 +156,19 @@ async fn on_a_thread<T: Send + 'static>(
     match receiver.await {
         Ok(done) => done.map(Ok),
         Err(_) => Ok(Err(Failure::Fault("the thread of the restore has ended".into()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Jobs;
+
+    #[test]
+    fn jobs_follow_processors_up_to_eight() {
+        for (processors, wanted, database, volumes) in
+            [(1, None, 1, 1), (6, None, 6, 6), (64, None, 8, 8), (64, Some(2), 2, 2), (2, Some(64), 64, 8)]
+        {
+            assert_eq!(Jobs::on(processors, wanted), Jobs { database, volumes }, "{processors}, {wanted:?}");
+        }
     }
 }
