@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::schedule::Schedule;
 use engine::odoo::Neutralize;
 use engine::postgres::Database;
 use engine::restore::Target;
-use engine::schedule::Schedule;
 use engine::text::nearest;
 use engine::verify::Depth;
 

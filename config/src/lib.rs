@@ -17,6 +17,7 @@ mod place;
 mod repository;
 mod retention;
 mod routine;
+pub mod schedule;
 mod secrets;
 mod section;
 mod surroundings;

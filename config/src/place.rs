@@ -3,13 +3,13 @@
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
+use crate::schedule::Schedule;
 use ::retention::Zone;
 use engine::instance::Instance;
 use engine::odoo::HoldCollector;
 use engine::odoo::conf::{OdooConf, data_dir_candidates};
 use engine::postgres::{Database, SslMode};
 use engine::restore::Target;
-use engine::schedule::Schedule;
 use engine::store::is_segment;
 use engine::stream::Level;
 use engine::text::nearest;

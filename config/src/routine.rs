@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::schedule::Schedule;
 use engine::check::{InvalidSample, Sample};
-use engine::schedule::Schedule;
 use jiff::tz::TimeZone;
 use retention::Zone;
 

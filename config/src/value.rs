@@ -6,9 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::schedule::{Schedule, ScheduleError};
 use engine::odoo::HoldCollector;
 use engine::postgres::SslMode;
-use engine::schedule::{Schedule, ScheduleError};
 use engine::secret::Secret;
 use engine::stream::Level;
 use engine::text::nearest;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use config::Config;
-use engine::schedule::Schedule;
+use config::schedule::Schedule;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use config::schedule::Schedule;
 use config::{Config, InstanceConfig};
 use engine::error::Explanation;
 use engine::repository::is_future;
-use engine::schedule::Schedule;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 

@@ -30,7 +30,6 @@ pub mod progress;
 pub mod repair;
 pub mod repository;
 pub mod run;
-pub mod schedule;
 pub mod secret;
 pub mod small_file;
 pub mod store;
