@@ -1,6 +1,6 @@
 //! `[instance.NAME.retention]` and `[repository.NAME.retention]`
 
-use ::retention::{Age, Percent, Policy, Zone};
+use ::retention::{Age, Percent, Policy, PolicyError, Zone};
 use engine::instance::Retention;
 
 use super::keys;
@@ -64,6 +64,10 @@ fn read_section(section: &Section<'_>, timezone: &Zone) -> Result<Retention, Rep
             repack: repack?.unwrap_or_default(),
             repack_limit: repack_below?,
         }),
-        Err(error) => Err(section.refuse_all(format!("{error}; {}", error.hint()))),
+        Err(error) => Err(refuse(section, &error)),
     }
+}
+
+fn refuse(section: &Section<'_>, error: &PolicyError) -> Reported {
+    section.refuse_all(format!("{error}; {}", error.hint()))
 }

@@ -67,3 +67,56 @@ fn slug(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
+
+/// Types that carry hints, and who shows these. A new one belongs here, and where its hint is shown.
+const HINTS: [(&str, &str, &str); 25] = [
+    ("retention", "Hold", "engine/src/prune/warnings.rs"),
+    ("retention", "PlanError", "engine/src/error.rs"),
+    ("retention", "PolicyError", "config/src/retention.rs"),
+    ("retention", "SettingError", "config/src/value.rs"),
+    ("engine", "Error", "engine/src/error/explain.rs"),
+    ("engine", "RepositoryError", "engine/src/error/explain.rs"),
+    ("engine", "StoreError", "engine/src/error/explain.rs"),
+    ("engine", "PostgresError", "engine/src/error/explain.rs"),
+    ("engine", "FilestoreError", "engine/src/error/explain.rs"),
+    ("engine", "NeutralizeError", "engine/src/error/explain.rs"),
+    ("engine", "AnonymizeError", "engine/src/error/explain.rs"),
+    ("engine", "RestoreError", "engine/src/error/explain.rs"),
+    ("engine", "ImportError", "engine/src/error/explain.rs"),
+    ("engine", "LockError", "engine/src/repository/mod.rs"),
+    ("engine", "OtherDatabase", "engine/src/error.rs"),
+    ("engine", "OdooConfError", "cli/src/commands/init.rs"),
+    ("config", "ConfigError", "config/src/explain.rs"),
+    ("config", "UnknownName", "config/src/explain.rs"),
+    ("config", "ScheduleError", "config/src/value.rs"),
+    ("daemon", "JournalError", "daemon/src/handle.rs"),
+    ("daemon", "CarryError", "daemon/src/notify/carrier.rs"),
+    ("daemon", "Failure", "daemon/src/failure.rs"),
+    ("daemon", "ListenError", "cli/src/commands/failure.rs"),
+    ("daemon", "OpenError", "cli/src/commands/failure.rs"),
+    ("cli", "InitError", "cli/src/commands/init.rs"),
+];
+
+#[test]
+fn every_hint_is_shown_somewhere() {
+    let mut found = Vec::new();
+    for package in ["retention", "engine", "config", "daemon", "cli"] {
+        let mut code = String::new();
+        sources(&root().join(package).join("src"), &mut code);
+        let mut of = String::new();
+        for line in code.lines() {
+            if let Some(name) = line.strip_prefix("impl ").and_then(|rest| rest.strip_suffix(" {")) {
+                of = name.to_owned();
+            } else if line.trim_start().contains("fn hint(&self)") {
+                found.push((package.to_owned(), of.clone()));
+            }
+        }
+    }
+    let known = |package: &str, name: &str| HINTS.iter().find(|(of, known, _)| (*of, *known) == (package, name));
+    for (package, name) in &found {
+        let Some((_, _, shown)) = known(package, name) else { panic!("{package}: nothing shows the hint of {name}") };
+        let text = fs::read_to_string(root().join(shown)).unwrap();
+        assert!(text.contains(name) && text.contains("hint"), "{shown} does not show the hint of {name}");
+    }
+    assert_eq!(found.len(), HINTS.len());
+}
