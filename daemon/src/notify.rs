@@ -1,13 +1,13 @@
 //! Who is told what becomes of the backups: by webhook, by mail, and by a dead man's switch.
 //!
 //! What there is to tell is derived from the journal and the repository (`watch`), so that nothing is missed that happened while
-//! nobody listened. Each message is a letter in the `state`, which is on the disk before it is sent and until it was taken: a
-//! letter may come twice, after a crash, and is not lost. No backup waits for any of it.
+//! nobody listened. Each message is a delivery in the `state`, which is on the disk before it is sent and until it was taken: a
+//! delivery may come twice, after a crash, and is not lost. No backup waits for any of it.
 
-mod carrier;
 mod error;
 mod mail;
 mod notice;
+mod sender;
 mod standing;
 mod state;
 mod trial;
@@ -28,8 +28,8 @@ pub use standing::standings;
 pub use state::StateError;
 pub use trial::{Tried, try_all};
 
-use self::carrier::{Carrier, Post};
-use self::state::{Keeper, Letter, Signal, State};
+use self::sender::{Network, Sender};
+use self::state::{Delivery, Keeper, Signal, State};
 use crate::agenda::Job;
 use crate::clock::until;
 use crate::handle::Handle;
@@ -42,80 +42,80 @@ const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(15);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(30);
 /// What nobody takes for so long is given up: by then it has been told again, or is over.
 const GIVE_UP: SignedDuration = SignedDuration::from_hours(48);
-/// How long letters under way are waited for when the daemon ends.
+/// How long deliveries under way are waited for when the daemon ends.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Tells whoever wants to be told, until `stop`.
 pub(crate) async fn serve(handle: Handle, stop: CancellationToken) {
-    serve_by(handle, Arc::new(Post), stop).await;
+    serve_by(handle, Arc::new(Network), stop).await;
 }
 
-async fn serve_by(handle: Handle, carrier: Arc<dyn Carrier>, stop: CancellationToken) {
+async fn serve_by(handle: Handle, sender: Arc<dyn Sender>, stop: CancellationToken) {
     let mut events = handle.subscribe();
-    let (sender, mut delivered) = mpsc::unbounded_channel();
-    let mut office = Office::open(&handle, carrier, sender);
+    let (attempts, mut attempted) = mpsc::unbounded_channel();
+    let mut notifier = Notifier::open(&handle, sender, attempts);
     let mut stirred = true;
     loop {
         if stirred {
-            office.look_after().await;
+            notifier.look_after().await;
         }
         stirred = tokio::select! {
             event = events.recv() => match event {
-                Ok(event) => office.heed(&event),
+                Ok(event) => notifier.heed(&event),
                 Err(broadcast::error::RecvError::Lagged(_)) => {
-                    office.news = true;
+                    notifier.news = true;
                     true
                 }
                 Err(broadcast::error::RecvError::Closed) => break,
             },
-            Some(delivery) = delivered.recv() => {
-                office.conclude(delivery);
+            Some(attempt) = attempted.recv() => {
+                notifier.conclude(attempt);
                 true
             }
-            () = until(&*handle.0.clock, office.due()) => true,
+            () = until(&*handle.0.clock, notifier.due()) => true,
             () = stop.cancelled() => break,
         };
     }
     // The last runs have ended by now.
-    office.news = true;
-    office.look_after().await;
+    notifier.news = true;
+    notifier.look_after().await;
     let farewell = async {
-        while !office.under_way.is_empty()
-            && let Some(delivery) = delivered.recv().await
+        while !notifier.under_way.is_empty()
+            && let Some(attempt) = attempted.recv().await
         {
-            office.conclude(delivery);
+            notifier.conclude(attempt);
         }
     };
     let _ = tokio::time::timeout(FAREWELL, farewell).await;
-    office.keep();
+    notifier.keep();
 }
 
-/// What came of a letter.
-struct Delivery {
-    letter: u64,
+/// What came of an attempt to deliver.
+struct Attempt {
+    delivery: u64,
     to: String,
     result: Result<(), Explanation>,
 }
 
-/// Where letters are written, kept and handed out.
-struct Office {
+/// Writes deliveries, keeps them, and hands them out.
+struct Notifier {
     handle: Handle,
-    carrier: Arc<dyn Carrier>,
-    sender: mpsc::UnboundedSender<Delivery>,
+    sender: Arc<dyn Sender>,
+    attempts: mpsc::UnboundedSender<Attempt>,
     state: State,
     keeper: Keeper,
     /// Whether a run has ended since the journal was looked at.
     news: bool,
     /// When the ages of the backups are looked at next.
     look_at: Timestamp,
-    /// Notifiers that are being sent a letter: one at a time.
+    /// Receivers that are being sent something: one delivery at a time.
     under_way: BTreeSet<String>,
-    /// Until when notifiers are left alone that took nothing.
+    /// Until when receivers are left alone that took nothing.
     paused: HashMap<String, Timestamp>,
 }
 
-impl Office {
-    fn open(handle: &Handle, carrier: Arc<dyn Carrier>, sender: mpsc::UnboundedSender<Delivery>) -> Self {
+impl Notifier {
+    fn open(handle: &Handle, sender: Arc<dyn Sender>, attempts: mpsc::UnboundedSender<Attempt>) -> Self {
         let kept = State::read(handle.state_dir()).unwrap_or_else(|error| {
             tracing::error!("notifications begin anew: {}", config::explain(&error));
             None
@@ -127,8 +127,8 @@ impl Office {
             keeper: Keeper::new(handle.state_dir()),
             look_at: handle.now(),
             handle: handle.clone(),
-            carrier,
             sender,
+            attempts,
             news: true,
             under_way: BTreeSet::new(),
             paused: HashMap::new(),
@@ -185,28 +185,31 @@ impl Office {
     /// Begins every delivery that is due.
     fn hand_out(&mut self) {
         let (config, now) = (self.handle.config(), self.handle.now());
-        self.state.letters.retain(|letter| {
-            let known = config.notify.iter().any(|notifier| notifier.name == letter.to);
+        self.state.deliveries.retain(|delivery| {
+            let known = config.notify.iter().any(|notifier| notifier.name == delivery.to);
             if !known {
-                tracing::warn!(notifier = letter.to, "it is not in the configuration any more, its letter is dropped");
+                tracing::warn!(
+                    notifier = delivery.to,
+                    "it is not in the configuration any more, its delivery is dropped"
+                );
             }
             known
         });
-        self.state.give_up(|letter| now.duration_since(letter.written_at) > GIVE_UP);
+        self.state.give_up(|delivery| now.duration_since(delivery.written_at) > GIVE_UP);
         for notifier in &config.notify {
             let is_paused = self.paused.get(&notifier.name).is_some_and(|until| *until > now);
             // One that is refused again and again does not hold up the others.
-            let letters = self.state.letters.iter().filter(|letter| letter.to == notifier.name);
-            let Some(letter) = letters.min_by_key(|letter| (letter.attempts, letter.id)) else { continue };
+            let deliveries = self.state.deliveries.iter().filter(|delivery| delivery.to == notifier.name);
+            let Some(delivery) = deliveries.min_by_key(|delivery| (delivery.attempts, delivery.id)) else { continue };
             if is_paused || !self.under_way.insert(notifier.name.clone()) {
                 continue;
             }
-            let (carrier, sender) = (self.carrier.clone(), self.sender.clone());
-            let (notifier, Letter { id, to, message, .. }) = (notifier.clone(), letter.clone());
+            let (sender, attempts) = (self.sender.clone(), self.attempts.clone());
+            let (notifier, Delivery { id, to, message, .. }) = (notifier.clone(), delivery.clone());
             tokio::spawn(async move {
-                let result = carrier.carry(&notifier, &message).await;
-                // Nobody listens once the daemon has ended; the letter is kept.
-                let _ = sender.send(Delivery { letter: id, to, result });
+                let result = sender.send(&notifier, &message).await;
+                // Nobody listens once the daemon has ended; the delivery is kept.
+                let _ = attempts.send(Attempt { delivery: id, to, result });
             });
         }
     }
@@ -217,14 +220,14 @@ impl Office {
         if config.notify.is_empty() {
             return None;
         }
-        let waiting = self.state.letters.iter().filter(|letter| !self.under_way.contains(&letter.to));
+        let waiting = self.state.deliveries.iter().filter(|delivery| !self.under_way.contains(&delivery.to));
         // Those that are not paused were handed out.
-        let due = waiting.filter_map(|letter| self.paused.get(&letter.to).copied());
+        let due = waiting.filter_map(|delivery| self.paused.get(&delivery.to).copied());
         Some(due.fold(self.look_at, Timestamp::min))
     }
 
-    /// Notes what came of a delivery.
-    fn conclude(&mut self, Delivery { letter: id, to, result }: Delivery) {
+    /// Notes what came of an attempt.
+    fn conclude(&mut self, Attempt { delivery: id, to, result }: Attempt) {
         self.under_way.remove(&to);
         let now = self.handle.now();
         let health = self.state.health.entry(to.clone()).or_default();
@@ -236,7 +239,7 @@ impl Office {
                 health.error = None;
                 health.failures = 0;
                 self.paused.remove(&to);
-                self.state.letters.retain(|letter| letter.id != id);
+                self.state.deliveries.retain(|delivery| delivery.id != id);
             }
             Err(error) => {
                 tracing::warn!(notifier = to, hint = error.hint, "a notice was not taken: {error}");
@@ -246,8 +249,8 @@ impl Office {
                 let pause = FIRST_PAUSE.saturating_mul(2_i32.saturating_pow(health.failures)).min(LONGEST_PAUSE);
                 health.failures = health.failures.saturating_add(1);
                 self.paused.insert(to, now.saturating_add(pause).unwrap_or(Timestamp::MAX));
-                if let Some(letter) = self.state.letters.iter_mut().find(|letter| letter.id == id) {
-                    letter.attempts += 1;
+                if let Some(delivery) = self.state.deliveries.iter_mut().find(|delivery| delivery.id == id) {
+                    delivery.attempts += 1;
                 }
             }
         }

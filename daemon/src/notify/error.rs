@@ -2,7 +2,7 @@
 
 /// Why a message was not taken. Of a URL no more than the host stands in it, for whoever knows all of it may post there.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CarryError {
+pub(super) enum SendError {
     /// It was reached and said no.
     #[error("{host} answered with status {status}")]
     Status {
@@ -62,7 +62,7 @@ pub(super) enum CarryError {
     Fault(String),
 }
 
-impl CarryError {
+impl SendError {
     /// What the operator can do about it, where that can be said.
     pub(super) fn hint(&self) -> Option<&'static str> {
         Some(match self {

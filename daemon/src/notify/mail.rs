@@ -28,7 +28,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::error::CarryError;
+use super::error::SendError;
 use super::notice::Notice;
 
 /// How long one mail may take, from the look-up of the server's name to its last answer. A server may let strangers wait for half a
@@ -44,16 +44,16 @@ const MOST_ANSWERS: u64 = 256 << 10;
 type Cause = Box<dyn StdError + Send + Sync>;
 
 /// Hands a notice to the mail server.
-pub(super) async fn send(config: &MailConfig, notice: &Notice) -> Result<(), CarryError> {
+pub(super) async fn send(config: &MailConfig, notice: &Notice) -> Result<(), SendError> {
     let message = write(config, notice)?;
     match timeout(PATIENCE, deliver(config, &message)).await {
         Ok(delivered) => delivered,
-        Err(_) => Err(CarryError::Slow { host: config.host.clone(), seconds: PATIENCE.as_secs() }),
+        Err(_) => Err(SendError::Slow { host: config.host.clone(), seconds: PATIENCE.as_secs() }),
     }
 }
 
-fn write(config: &MailConfig, notice: &Notice) -> Result<Message, CarryError> {
-    let failed = |source: Cause| CarryError::Mail { to: config.to.join(", "), source };
+fn write(config: &MailConfig, notice: &Notice) -> Result<Message, SendError> {
+    let failed = |source: Cause| SendError::Mail { to: config.to.join(", "), source };
     let address = |text: &String| text.parse::<Address>().map(|address| Mailbox::new(None, address));
     let mut message: MessageBuilder =
         Message::builder().from(address(&config.from).map_err(|error| failed(error.into()))?);
@@ -67,8 +67,8 @@ fn write(config: &MailConfig, notice: &Notice) -> Result<Message, CarryError> {
         .map_err(|error| failed(error.into()))
 }
 
-async fn deliver(config: &MailConfig, message: &Message) -> Result<(), CarryError> {
-    let refused = |source: Cause| CarryError::Smtp { host: config.host.clone(), source };
+async fn deliver(config: &MailConfig, message: &Message) -> Result<(), SendError> {
+    let refused = |source: Cause| SendError::Smtp { host: config.host.clone(), source };
     let smtp = |error: lettre::transport::smtp::Error| refused(error.into());
     let port = match config.tls {
         SmtpTls::Tls => 465,
@@ -119,8 +119,8 @@ async fn reach(host: &str, port: u16) -> io::Result<TcpStream> {
 }
 
 /// TLS from the first byte on.
-fn wrapping(config: &MailConfig) -> Result<ClientConfig, CarryError> {
-    let refused = |source: Cause| CarryError::Smtp { host: config.host.clone(), source };
+fn wrapping(config: &MailConfig) -> Result<ClientConfig, SendError> {
+    let refused = |source: Cause| SendError::Smtp { host: config.host.clone(), source };
     let mut roots = RootCertStore::empty();
     match authorities(config)? {
         Some(pem) => {
@@ -138,26 +138,26 @@ fn wrapping(config: &MailConfig) -> Result<ClientConfig, CarryError> {
 }
 
 /// TLS that is asked for by `STARTTLS`.
-fn parameters(config: &MailConfig) -> Result<TlsParameters, CarryError> {
+fn parameters(config: &MailConfig) -> Result<TlsParameters, SendError> {
     let mut parameters = TlsParameters::builder(config.host.clone());
     if let Some(pem) = authorities(config)? {
         let authorities = Certificate::from_pem(&pem).map_err(|error| unreadable(config, error.into()))?;
         parameters = parameters.certificate_store(CertificateStore::None).add_root_certificate(authorities);
     }
     let refused =
-        |error: lettre::transport::smtp::Error| CarryError::Smtp { host: config.host.clone(), source: error.into() };
+        |error: lettre::transport::smtp::Error| SendError::Smtp { host: config.host.clone(), source: error.into() };
     parameters.build_rustls().map_err(refused)
 }
 
 /// The content of `smtp_root_cert`.
-fn authorities(config: &MailConfig) -> Result<Option<Vec<u8>>, CarryError> {
+fn authorities(config: &MailConfig) -> Result<Option<Vec<u8>>, SendError> {
     let read = config.root_cert.as_ref().map(std::fs::read).transpose();
     read.map_err(|error| unreadable(config, error.into()))
 }
 
-fn unreadable(config: &MailConfig, source: Cause) -> CarryError {
+fn unreadable(config: &MailConfig, source: Cause) -> SendError {
     let path = config.root_cert.as_ref().map(|path| path.display().to_string());
-    CarryError::RootCert { path: path.unwrap_or_default(), source }
+    SendError::RootCert { path: path.unwrap_or_default(), source }
 }
 
 /// A connection of which no more than so many bytes are read.

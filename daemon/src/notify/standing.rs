@@ -19,7 +19,7 @@ pub(super) fn of(config: &Config, state: &State) -> Vec<Standing> {
     let standing = |notifier: &config::NotifyConfig| {
         let (name, channel) = (notifier.name.clone(), notifier.channel.as_str());
         let health = state.health.get(&name).cloned().unwrap_or_default();
-        let waiting = state.letters.iter().filter(|letter| letter.to == name).count();
+        let waiting = state.deliveries.iter().filter(|delivery| delivery.to == name).count();
         let problem = health.failing_since.map(|since| {
             let why = health.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
             format!("the notifier {name} ({channel}) has taken nothing since {since:.0}{why}")

@@ -15,8 +15,8 @@ use crate::view::Health;
 /// The file in the state folder.
 const FILE: &str = "notify.json";
 
-/// So many letters may wait for one notifier; the oldest go first.
-pub(super) const MOST_LETTERS: usize = 100;
+/// So many deliveries may wait for one receiver; the oldest go first.
+pub(super) const MOST_DELIVERIES: usize = 100;
 
 /// What is to be delivered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ pub(super) enum Signal {
 
 /// A message on its way to a notifier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Letter {
+pub(super) struct Delivery {
     /// A number that rises.
     pub(super) id: u64,
     /// The name of the notifier.
@@ -102,12 +102,12 @@ pub(super) struct State {
     /// When it was last told that something is wrong with an instance's backups.
     #[serde(default)]
     pub(super) alarmed: BTreeMap<String, Timestamp>,
-    #[serde(default)]
-    pub(super) letters: Vec<Letter>,
+    #[serde(default, rename = "letters")]
+    pub(super) deliveries: Vec<Delivery>,
     #[serde(default)]
     pub(super) health: BTreeMap<String, Health>,
-    #[serde(default)]
-    next_letter: u64,
+    #[serde(default, rename = "next_letter")]
+    next_delivery: u64,
 }
 
 impl State {
@@ -125,33 +125,33 @@ impl State {
     /// Adds a message for a notifier. What a switch was not told yet is outdated by it.
     pub(super) fn write(&mut self, to: &str, message: Message, now: Timestamp) {
         if let Message::Ping { instance: about, .. } = &message {
-            self.letters.retain(|letter| {
-                let same = matches!(&letter.message, Message::Ping { instance, .. } if instance == about);
-                !(same && letter.to == to)
+            self.deliveries.retain(|delivery| {
+                let same = matches!(&delivery.message, Message::Ping { instance, .. } if instance == about);
+                !(same && delivery.to == to)
             });
         }
-        let waiting = self.letters.iter().filter(|letter| letter.to == to).count();
-        if waiting >= MOST_LETTERS {
-            let oldest = self.letters.iter().find(|letter| letter.to == to).map(|letter| letter.id);
+        let waiting = self.deliveries.iter().filter(|delivery| delivery.to == to).count();
+        if waiting >= MOST_DELIVERIES {
+            let oldest = self.deliveries.iter().find(|delivery| delivery.to == to).map(|delivery| delivery.id);
             tracing::error!(notifier = to, "too many notices wait for it");
-            self.give_up(|letter| Some(letter.id) == oldest);
+            self.give_up(|delivery| Some(delivery.id) == oldest);
         }
-        let id = self.next_letter;
-        self.next_letter += 1;
-        self.letters.push(Letter { id, to: to.to_owned(), message, written_at: now, attempts: 0 });
+        let id = self.next_delivery;
+        self.next_delivery += 1;
+        self.deliveries.push(Delivery { id, to: to.to_owned(), message, written_at: now, attempts: 0 });
     }
 }
 
 impl State {
-    /// Drops letters that nobody took.
-    pub(super) fn give_up(&mut self, is_hopeless: impl Fn(&Letter) -> bool) {
-        for letter in self.letters.extract_if(.., |letter| is_hopeless(letter)) {
-            let what = match &letter.message {
+    /// Drops deliveries that nobody took.
+    pub(super) fn give_up(&mut self, is_hopeless: impl Fn(&Delivery) -> bool) {
+        for delivery in self.deliveries.extract_if(.., |delivery| is_hopeless(delivery)) {
+            let what = match &delivery.message {
                 Message::Notice(notice) => notice.summary.as_str(),
                 Message::Ping { text, .. } => text.trim_end(),
             };
-            tracing::error!(notifier = letter.to, "nobody took a notice, it is given up: {what}");
-            self.health.entry(letter.to).or_default().given_up += 1;
+            tracing::error!(notifier = delivery.to, "nobody took a notice, it is given up: {what}");
+            self.health.entry(delivery.to).or_default().given_up += 1;
         }
     }
 }

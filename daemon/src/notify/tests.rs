@@ -38,15 +38,15 @@ impl Worker for Planned {
 
 /// Takes every message, or none.
 #[derive(Default)]
-struct Network {
+struct FakeNetwork {
     taken: Mutex<Vec<String>>,
     down: Mutex<bool>,
     tried: Mutex<u32>,
 }
 
 #[async_trait]
-impl Carrier for Network {
-    async fn carry(&self, notifier: &NotifyConfig, message: &Message) -> Result<(), Explanation> {
+impl Sender for FakeNetwork {
+    async fn send(&self, notifier: &NotifyConfig, message: &Message) -> Result<(), Explanation> {
         *self.tried.lock().unwrap() += 1;
         if *self.down.lock().unwrap() {
             let message = "the network is down".into();
@@ -68,7 +68,7 @@ struct Fixture {
     folder: TempDir,
     clock: Arc<PausedClock>,
     worker: Arc<Planned>,
-    network: Arc<Network>,
+    network: Arc<FakeNetwork>,
 }
 
 struct Running {
@@ -203,14 +203,14 @@ async fn what_nobody_takes_is_tried_again_and_outlives_the_daemon() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_letter_is_given_up_after_two_days() {
+async fn delivery_is_given_up_after_two_days() {
     let fixture = Fixture::new();
     fixture.is_down(true);
     fixture.plan(&[None; 24 * 4]);
     let running = fixture.start("schedule = '0 * * * *'\nstale_after = '1000 hours'", HOOK);
     fixture.until("2026-11-04T12:00:00Z").await;
     let state = State::read(running.handle.state_dir()).unwrap().unwrap();
-    assert!((40..60).contains(&state.letters.len()), "{}", state.letters.len());
+    assert!((40..60).contains(&state.deliveries.len()), "{}", state.deliveries.len());
     assert!(fixture.health("hook").given_up > 20);
     running.stop().await;
 }
@@ -224,9 +224,9 @@ fn no_more_than_a_hundred_wait_for_one() {
         state.write("one", Message::Notice(Box::new(notice.clone())), now);
         state.write("two", Message::Notice(Box::new(notice)), now);
     }
-    assert_eq!(state.letters.len(), 2 * super::state::MOST_LETTERS);
+    assert_eq!(state.deliveries.len(), 2 * super::state::MOST_DELIVERIES);
     assert_eq!((state.health["one"].given_up, state.health["two"].given_up), (50, 50));
-    assert!(state.letters.iter().all(|letter| letter.id >= 100), "the oldest went");
+    assert!(state.deliveries.iter().all(|delivery| delivery.id >= 100), "the oldest went");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,8 @@ use engine::error::Explanation;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::carrier::{Carrier, Post};
 use super::notice::Notice;
+use super::sender::{Network, Sender};
 use super::state::{Message, Signal};
 
 /// What came of a message.
@@ -27,7 +27,7 @@ pub async fn try_all(config: &Config, wanted: impl Fn(&NotifyConfig) -> bool) ->
     let mut all = Vec::new();
     for notifier in config.notify.iter().filter(|notifier| wanted(notifier)) {
         for (word, message) in messages(config, notifier) {
-            let error = Post.carry(notifier, &message).await.err();
+            let error = Network.send(notifier, &message).await.err();
             let channel = notifier.channel.as_str();
             all.push(Tried { notifier: notifier.name.clone(), channel, message: word, error });
         }

@@ -102,7 +102,7 @@ pub(super) fn ping(state: &mut State, config: &Config, instance: &str, signal: S
     }
 }
 
-/// Writes a letter to each who wants to be told.
+/// Adds a delivery for each receiver that wants to be told.
 fn tell(state: &mut State, config: &Config, notice: Notice, now: Timestamp) {
     for notifier in &config.notify {
         if matches!(notifier.channel, Channel::Ping { .. }) || notice.occasion_for(notifier).is_none() {

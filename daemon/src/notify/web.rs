@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, http};
 
-use super::error::CarryError;
+use super::error::SendError;
 use super::notice::Notice;
 use super::state::Signal;
 
@@ -41,7 +41,7 @@ pub(super) fn body(notice: &Notice, occasion: Option<Occasion>, format: WebhookF
 }
 
 /// Posts JSON.
-pub(super) fn post(url: &Secret, token: Option<&Secret>, body: &Value) -> Result<(), CarryError> {
+pub(super) fn post(url: &Secret, token: Option<&Secret>, body: &Value) -> Result<(), SendError> {
     let mut request = agent(url.expose()).post(url.expose()).content_type("application/json");
     if let Some(token) = token {
         request = request.header("Authorization", format!("Bearer {}", token.expose()));
@@ -50,7 +50,7 @@ pub(super) fn post(url: &Secret, token: Option<&Secret>, body: &Value) -> Result
 }
 
 /// Tells a dead man's switch of an instance what became of its backup.
-pub(super) fn ping(url: &Secret, instance: &str, signal: Signal, text: &str) -> Result<(), CarryError> {
+pub(super) fn ping(url: &Secret, instance: &str, signal: Signal, text: &str) -> Result<(), SendError> {
     let url = url.expose().replace(INSTANCE_IN_URL, instance);
     let url = match signal {
         Signal::Success => url,
@@ -67,11 +67,11 @@ fn below(url: &str, segment: &str) -> String {
     format!("{}/{segment}{query}", path.trim_end_matches('/'))
 }
 
-fn taken(answer: Result<http::Response<Body>, ureq::Error>, url: &str) -> Result<(), CarryError> {
+fn taken(answer: Result<http::Response<Body>, ureq::Error>, url: &str) -> Result<(), SendError> {
     match answer {
         Ok(answer) if answer.status().is_success() => Ok(()),
-        Ok(answer) => Err(CarryError::Status { host: host(url), status: answer.status().as_u16() }),
-        Err(error) => Err(CarryError::Web { host: host(url), why: reason(&error, url) }),
+        Ok(answer) => Err(SendError::Status { host: host(url), status: answer.status().as_u16() }),
+        Err(error) => Err(SendError::Web { host: host(url), why: reason(&error, url) }),
     }
 }
 

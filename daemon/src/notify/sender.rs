@@ -1,34 +1,37 @@
-//! How a message gets to whom it is for.
+//! How a message gets to its receiver.
 
 use async_trait::async_trait;
 use config::{Channel, NotifyConfig, explain};
 use engine::error::Explanation;
 
-use super::error::CarryError;
+use super::error::SendError;
 use super::state::Message;
 use super::{mail, web};
 
-/// Carries one message. Tests put something else in the network's place.
+/// Sends one message. Tests put something else in the network's place.
 #[async_trait]
-pub(super) trait Carrier: Send + Sync {
+pub(super) trait Sender: Send + Sync {
     /// Returns when it was taken.
-    async fn carry(&self, notifier: &NotifyConfig, message: &Message) -> Result<(), Explanation>;
+    ///
+    /// # Errors
+    /// Why it was not taken
+    async fn send(&self, notifier: &NotifyConfig, message: &Message) -> Result<(), Explanation>;
 }
 
 /// The network.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Post;
+pub(super) struct Network;
 
 #[async_trait]
-impl Carrier for Post {
-    async fn carry(&self, notifier: &NotifyConfig, message: &Message) -> Result<(), Explanation> {
+impl Sender for Network {
+    async fn send(&self, notifier: &NotifyConfig, message: &Message) -> Result<(), Explanation> {
         let sent = match (&notifier.channel, message) {
             (Channel::Mail(mail), Message::Notice(notice)) => mail::send(mail, notice).await,
             _ => {
                 let (notifier, message) = (notifier.clone(), message.clone());
                 // The library blocks, and limits how long.
-                let sent = tokio::task::spawn_blocking(move || send(&notifier, &message)).await;
-                sent.unwrap_or_else(|fault| Err(CarryError::Fault(fault.to_string())))
+                let sent = tokio::task::spawn_blocking(move || send_blocking(&notifier, &message)).await;
+                sent.unwrap_or_else(|fault| Err(SendError::Fault(fault.to_string())))
             }
         };
         sent.map_err(|error| {
@@ -38,12 +41,12 @@ impl Carrier for Post {
     }
 }
 
-fn send(notifier: &NotifyConfig, message: &Message) -> Result<(), CarryError> {
+fn send_blocking(notifier: &NotifyConfig, message: &Message) -> Result<(), SendError> {
     match (&notifier.channel, message) {
         (Channel::Webhook { url, format, token }, Message::Notice(notice)) => {
             web::post(url, token.as_ref(), &web::body(notice, notice.occasion_for(notifier), *format))
         }
         (Channel::Ping { url }, Message::Ping { instance, signal, text }) => web::ping(url, instance, *signal, text),
-        (channel, _) => Err(CarryError::Misdirected(channel.as_str())),
+        (channel, _) => Err(SendError::Misdirected(channel.as_str())),
     }
 }
