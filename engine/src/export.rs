@@ -10,10 +10,10 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use self::zip::Zip;
+use crate::backup_files::BackupFiles;
 use crate::error::Error;
 use crate::filestore::{Unpacked, read_files};
 use crate::manifest::Manifest;
-use crate::merged::Merged;
 use crate::postgres::{self, GuardedFor, Tools};
 use crate::progress::Task;
 use crate::repository::Repository;
@@ -157,7 +157,7 @@ async fn for_each_file<T: Send + 'static>(
     mut into: T,
     each: impl Fn(&mut T, &str, &mut dyn io::Read, u64) -> io::Result<()> + Clone + Send + 'static,
 ) -> Result<(T, Unpacked), Error> {
-    let merged = Arc::new(Merged::of(repository, manifest).await?);
+    let merged = Arc::new(BackupFiles::of(repository, manifest).await?);
     let task = run.progress.task("filestore", Some(manifest.filestore.bytes));
     let mut sum = Unpacked::default();
     for (volume, index) in manifest.filestore.volumes.iter().zip(0..) {

@@ -13,6 +13,7 @@ pub mod verify;
 
 pub use restore::drill;
 
+mod backup_files;
 mod cause;
 mod disk;
 pub mod error;
@@ -23,7 +24,6 @@ pub mod folder;
 pub mod fuzzing;
 pub mod instance;
 pub mod manifest;
-mod merged;
 pub mod odoo;
 pub mod postgres;
 pub mod progress;

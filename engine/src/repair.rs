@@ -229,7 +229,7 @@ async fn set_aside(
         }
         if let Some(lock) = repair.lock {
             lock.confirm().await?;
-            match repair.repository.put_aside(repair.instance, id).await {
+            match repair.repository.quarantine(repair.instance, id).await {
                 Ok(()) => {}
                 Err(error) if error.is_of_object() => {
                     let reason = explain(&error);

@@ -4,22 +4,12 @@
 //! digest agreed, and the copy was verified and made harmless. What the target was until then is kept, and can be given back. What
 //! fails or is stopped before that leaves the target as it was, and nothing behind; what is killed is cleared away by the next run.
 
-mod beside;
-mod claim;
-mod database;
 pub mod drill;
-mod evidence;
-mod examine;
-mod files;
-mod folders;
 mod guard;
-mod leftovers;
-mod names;
-mod obstacle;
-mod omissions;
 mod preflight;
+mod prove;
 mod record;
-mod scratch;
+mod staging;
 mod swap;
 mod target;
 mod undo;
@@ -27,19 +17,20 @@ mod undo;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-pub use self::examine::examine;
-pub(crate) use self::folders::check_movable;
 pub use self::guard::Identity;
 pub(crate) use self::guard::{FORCEABLE, before_restore};
-pub use self::obstacle::Examined;
+pub use self::preflight::Examined;
 pub(crate) use self::preflight::altered_members;
+pub use self::preflight::examine::examine;
+pub(crate) use self::record::folders::check_movable;
 pub use self::target::{Protected, Target};
 pub use self::undo::{Undone, undo};
 pub use crate::error::{Obstacle, RestoreError};
 
-use self::beside::{Beside, Made, timed};
-use self::claim::Claim;
-use self::obstacle::require_none;
+use self::preflight::require_none;
+use self::record::claim::Claim;
+use self::record::leftovers;
+use self::staging::{Made, Staging, timed};
 use self::undo::wait_for_sessions;
 use crate::error::Error;
 use crate::filestore::NewFilestore;
@@ -201,13 +192,13 @@ impl Job<'_> {
                 "{name:?} is restored as production: NOTHING IS NEUTRALIZED, its mail and its scheduled actions go on"
             ));
         }
-        let beside = run.until_cancelled(Beside::begin(self, &mut claim)).await?;
+        let staging = run.until_cancelled(Staging::begin(self, &mut claim)).await?;
         let work = async {
-            let mut copy = Box::pin(self.make(&beside, &claim)).await?;
-            let (anonymized, took) = timed(Box::pin(self.anonymize(&beside, copy.neutralized.as_mut()))).await?;
+            let mut copy = Box::pin(self.make(&staging, &claim)).await?;
+            let (anonymized, took) = timed(Box::pin(self.anonymize(&staging, copy.neutralized.as_mut()))).await?;
             copy.anonymization = took;
             if anonymized.is_some() {
-                self.assert_neutral(&beside, copy.neutralized.as_ref()).await?;
+                self.assert_neutral(&staging, copy.neutralized.as_ref()).await?;
             }
             copy.made.database.0.hide_rows_again().await?;
             // Somebody may have begun to work with what is about to be replaced.
@@ -218,7 +209,7 @@ impl Job<'_> {
         };
         let result = match run.until_cancelled(work).await {
             // From here on it takes a moment and is not to be stopped halfway.
-            Ok(done) => swap::swap(&mut claim, &beside.suffix).await.map(|()| done).map_err(Error::from),
+            Ok(done) => swap::swap(&mut claim, &staging.suffix).await.map(|()| done).map_err(Error::from),
             Err(error) => Err(error),
         };
         let total = started.elapsed();
@@ -226,7 +217,7 @@ impl Job<'_> {
         let (copy, anonymized) = match result {
             Ok(done) => done,
             Err(error) => {
-                beside.abandon(&mut claim).await.iter().for_each(|text| run.progress.warn(text));
+                staging.abandon(&mut claim).await.iter().for_each(|text| run.progress.warn(text));
                 return Err(error);
             }
         };
@@ -270,7 +261,8 @@ impl Job<'_> {
     async fn preflight(&self, claim: &Claim) -> Result<(), Error> {
         let Job { manifest, target, protected, options, run, .. } = *self;
         let Examined { obstacles, warnings } =
-            examine::look(protected, manifest, target, (options.identity, options.wait), &claim.server).await?;
+            preflight::examine::look(protected, manifest, target, (options.identity, options.wait), &claim.server)
+                .await?;
         warnings.iter().for_each(|one| run.progress.warn(&format!("{}; {}", one.message, one.hint)));
         require_none(obstacles)
     }
@@ -283,32 +275,32 @@ impl Job<'_> {
     }
 
     /// Makes a copy beside the target, verifies it, and makes it harmless.
-    async fn make(&self, beside: &Beside, claim: &Claim) -> Result<MadeCopy, Error> {
+    async fn make(&self, staging: &Staging, claim: &Claim) -> Result<MadeCopy, Error> {
         // Each step waits on the heap: together they outgrow the stack of a thread.
-        let mut made = Box::pin(beside.fill(self, claim)).await?;
+        let mut made = Box::pin(staging.fill(self, claim)).await?;
         made.database.0.show_all_rows().await?;
-        let verification = Box::pin(self.verify(beside, &made.database.0.left_out)).await?;
-        let (neutralized, neutralization) = timed(Box::pin(self.neutralize(beside))).await?;
+        let verification = Box::pin(self.verify(staging, &made.database.0.left_out)).await?;
+        let (neutralized, neutralization) = timed(Box::pin(self.neutralize(staging))).await?;
         Ok(MadeCopy { made, verification, neutralized, neutralization, anonymization: Duration::ZERO })
     }
 
     /// Holds what was made against what was backed up.
-    async fn verify(&self, beside: &Beside, left_out: &[LeftOut]) -> Result<Verification, Error> {
+    async fn verify(&self, staging: &Staging, left_out: &[LeftOut]) -> Result<Verification, Error> {
         let Job { repository, manifest, options, run, .. } = *self;
-        let (database, filestore) = (&beside.database, beside.filestore.as_path());
+        let (database, filestore) = (&staging.database, staging.filestore.as_path());
         let copy = RestoredCopy { repository, manifest, database, filestore, sessions: options.jobs, left_out };
         verify(&copy, options.depth, run).await?.require()
     }
 
     /// Makes the copy harmless where the target does not say otherwise, while nobody knows its name yet. Production stays what it is.
-    async fn neutralize(&self, beside: &Beside) -> Result<Option<Neutralized>, Error> {
+    async fn neutralize(&self, staging: &Staging) -> Result<Option<Neutralized>, Error> {
         let (Some(settings), Identity::Copy) = (&self.target.neutralize, self.options.identity) else {
             return Ok(None);
         };
         let _task = self.run.progress.task("neutralization", None);
         let source = self.manifest.odoo.as_ref();
-        let neutralized = neutralize(&beside.database, settings, source).await.map_err(Error::Neutralize)?;
-        self.assert_neutral(beside, neutralized.as_ref()).await?;
+        let neutralized = neutralize(&staging.database, settings, source).await.map_err(Error::Neutralize)?;
+        self.assert_neutral(staging, neutralized.as_ref()).await?;
         match &neutralized {
             Some(report) => report.warnings.iter().for_each(|warning| self.run.progress.warn(warning)),
             None => self.run.progress.warn("the database is not Odoo's: it was restored as it is, not neutralized"),
@@ -317,24 +309,24 @@ impl Job<'_> {
     }
 
     /// Asserts of a copy that was neutralized that it still is.
-    async fn assert_neutral(&self, beside: &Beside, neutralized: Option<&Neutralized>) -> Result<(), Error> {
+    async fn assert_neutral(&self, staging: &Staging, neutralized: Option<&Neutralized>) -> Result<(), Error> {
         let (Some(settings), Some(done)) = (&self.target.neutralize, neutralized) else { return Ok(()) };
-        assert_still_neutral(&beside.database, settings, done).await.map_err(Error::Neutralize)
+        assert_still_neutral(&staging.database, settings, done).await.map_err(Error::Neutralize)
     }
 
     /// Replaces the people in the copy where the target says so, and it is one. A name in the report of what was done before is one of them.
     async fn anonymize(
         &self,
-        beside: &Beside,
+        staging: &Staging,
         neutralized: Option<&mut Neutralized>,
     ) -> Result<Option<Anonymized>, Error> {
         let (Some(settings), Identity::Copy) = (&self.target.anonymize, self.options.identity) else {
             return Ok(None);
         };
         let _task = self.run.progress.task("anonymization", None);
-        let filestore = NewFilestore::open(&beside.filestore, &beside.writers)?;
+        let filestore = NewFilestore::open(&staging.filestore, &staging.writers)?;
         let anonymized =
-            anonymize(&beside.database, filestore, settings, self.options.jobs).await.map_err(Error::Anonymize)?;
+            anonymize(&staging.database, filestore, settings, self.options.jobs).await.map_err(Error::Anonymize)?;
         if let Some(login) = neutralized.and_then(|report| report.administrator.as_mut()) {
             *login = anonymized.administrator.clone().unwrap_or_default();
         }

@@ -8,7 +8,7 @@ use super::{Unnamed, Wanted};
 use crate::error::Error;
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject};
 use crate::repository::{
-    BackupId, Checksums, Damage, Repository, SetAside, Verified, damage_of_document, layout, member,
+    BackupId, Checksums, Damage, Quarantined, Repository, Verified, damage_of_document, layout, member,
 };
 use crate::store::{Key, Object};
 
@@ -17,7 +17,7 @@ pub(super) struct Survey {
     pub(super) instance: String,
     pub(super) objects: HashMap<Key, Object>,
     pub(super) backups: Vec<Surveyed>,
-    pub(super) aside: SetAside,
+    pub(super) aside: Quarantined,
     /// What is wrong with the listing.
     pub(super) alarms: Vec<String>,
     /// Whether these are all backups that the instance has.

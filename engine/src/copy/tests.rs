@@ -255,8 +255,8 @@ async fn what_was_set_aside_here_or_there_is_left_aside_and_said_so() {
     let pair = Pair::with_days(4).await;
     let (from, to, names) = (pair.from().await, pair.to().await, pair.names());
     copy(&from, &to, &names[..2], &Run::default()).await.unwrap();
-    to.put_aside(INSTANCE, &names[1].1).await.unwrap();
-    from.put_aside(INSTANCE, &names[2].1).await.unwrap();
+    to.quarantine(INSTANCE, &names[1].1).await.unwrap();
+    from.quarantine(INSTANCE, &names[2].1).await.unwrap();
     assert_eq!(newer(&from, &to, None).await.unwrap(), names[2..], "what was set aside there is not new");
     let before = keys(&to).await;
     let copied = pair.copy().await.unwrap();

@@ -335,7 +335,7 @@ async fn what_a_backup_needs_that_was_set_aside_stays_until_a_person_gives_it_up
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 6]).await;
-    repository.put_aside(INSTANCE, &all[2].id).await.unwrap();
+    repository.quarantine(INSTANCE, &all[2].id).await.unwrap();
     age(folder.path());
     assert_eq!(pruned(&repository, &three(), PruneOptions::default()).await.removed.backups.len(), 2);
     let left = keys(&repository).await;
@@ -347,7 +347,7 @@ async fn what_a_backup_needs_that_was_set_aside_stays_until_a_person_gives_it_up
     repository.store().delete(&aside).await.unwrap();
     assert_sound(&repository).await;
     assert!(ids(&repository).await.contains(&all[2].id), "it is one again");
-    repository.put_aside(INSTANCE, &all[2].id).await.unwrap();
+    repository.quarantine(INSTANCE, &all[2].id).await.unwrap();
     for key in [aside, member(&folder_of_it, CHECKSUMS)] {
         repository.store().delete(&key).await.unwrap();
     }
@@ -361,7 +361,7 @@ async fn one_that_was_set_aside_can_be_forgotten_and_takes_only_what_it_alone_ne
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 4]).await;
-    repository.put_aside(INSTANCE, &all[1].id).await.unwrap();
+    repository.quarantine(INSTANCE, &all[1].id).await.unwrap();
     age(folder.path());
     let (run, id) = (Run::default(), &all[1].id);
     repository.pin(INSTANCE, &all[0].id, None, &run).await.unwrap();

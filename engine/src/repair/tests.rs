@@ -134,7 +134,7 @@ fn swap(path: &Path, other: &Path) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Mended,
-    SetAside,
+    Quarantined,
     Left,
 }
 
@@ -144,14 +144,14 @@ async fn every_damage_to_every_kind_of_object_is_named_and_after_a_repair_the_re
     let damages: [(&str, Damage); 4] =
         [("truncated", truncate), ("flipped", flip), ("deleted", delete), ("swapped", swap)];
     let kinds = [
-        ("database.dump.zst", End::SetAside),
+        ("database.dump.zst", End::Quarantined),
         ("tables.zst", End::Mended),
         ("attachments.zst", End::Left),
         ("filestore-0001.tar.zst", End::Mended),
         ("filestore-0001.files.zst", End::Mended),
-        ("filestore-removed.zst", End::SetAside),
+        ("filestore-removed.zst", End::Quarantined),
         ("SHA256SUMS", End::Mended),
-        ("manifest.json", End::SetAside),
+        ("manifest.json", End::Quarantined),
     ];
     for ((name, usually), (how, damage)) in kinds.into_iter().flat_map(|kind| damages.map(|damage| (kind, damage))) {
         let case = format!("{name} {how}");
@@ -175,7 +175,7 @@ async fn every_damage_to_every_kind_of_object_is_named_and_after_a_repair_the_re
         assert_eq!(hit, fixture.ids[1..if shared { 3 } else { 2 }], "{case}");
 
         let repaired = fixture.repair(&repository, false).await;
-        let end = if swapped_sums { End::SetAside } else { usually };
+        let end = if swapped_sums { End::Quarantined } else { usually };
         let is_both = how == "swapped";
         let affected = &fixture.ids[1..if is_both { 3 } else { 2 }];
         let after = keys(&repository).await;
@@ -188,7 +188,7 @@ async fn every_damage_to_every_kind_of_object_is_named_and_after_a_repair_the_re
                 assert_eq!(repaired.mended.len(), 1 + usize::from(is_both), "{case}: {repaired:?}");
                 assert_eq!((sound.len(), after.len()), (3, before.len() + usize::from(how == "deleted")), "{case}");
             }
-            End::SetAside => {
+            End::Quarantined => {
                 assert_eq!(repaired.set_aside, affected, "{case}: {repaired:?}");
                 assert!(report.is_sound() && sound.contains(&&fixture.ids[0]), "{case}");
                 assert_eq!(

@@ -16,7 +16,6 @@
 //! locks/<instance>/<purpose>-<id>.json                 while something is done to it
 //! ```
 
-mod aside;
 mod cache;
 mod catalog;
 mod damage;
@@ -29,6 +28,7 @@ pub(crate) mod layout;
 mod lock;
 mod marks;
 mod proofs;
+mod quarantine;
 mod read;
 mod readings;
 mod revise;
@@ -45,7 +45,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use crate::manifest::{BackupId, InvalidBackupId};
-pub(crate) use aside::SetAside;
 pub use catalog::{Alarm, Damaged, Flaw, Listing};
 pub(crate) use catalog::{has_known_damage, said_of};
 pub(crate) use damage::{DAMAGE, Found, KnownDamage, damage_of};
@@ -59,6 +58,7 @@ pub(crate) use marks::pin_key;
 pub use marks::{Accepted, Pin};
 pub(crate) use proofs::of_backup as proofs_of;
 pub use proofs::{Evidence, Occasion, Proof, ProofName, ProofOutcome, Timings};
+pub(crate) use quarantine::Quarantined;
 pub use read::Damage;
 pub(crate) use read::{damage_by_reading, damage_by_store, damage_of_document, or_damage};
 pub(crate) use readings::LastRead;

@@ -6,10 +6,14 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::beside::Beside;
-use super::claim::Claim;
+use super::Identity;
+use super::Job;
+use super::MadeCopy;
+use super::RestoreOptions;
+use super::record::claim::Claim;
+use super::record::leftovers;
+use super::staging::Staging;
 use super::target::{Protected, Target};
-use super::{Identity, Job, MadeCopy, RestoreOptions, leftovers};
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::odoo::Neutralized;
@@ -96,12 +100,12 @@ impl Job<'_> {
         let mut claim = run.until_cancelled(Claim::take(self.target, run)).await?;
         let cleared = leftovers::clear(&mut claim, run).await?;
         run.until_cancelled(self.preflight(&claim)).await?;
-        let beside = run.until_cancelled(Beside::begin(self, &mut claim)).await?;
-        let (database, filestore) = (beside.database.database.clone(), beside.filestore.clone());
-        let result = run.until_cancelled(self.make(&beside, &claim)).await;
+        let staging = run.until_cancelled(Staging::begin(self, &mut claim)).await?;
+        let (database, filestore) = (staging.database.database.clone(), staging.filestore.clone());
+        let result = run.until_cancelled(self.make(&staging, &claim)).await;
         let total = started.elapsed();
         tracing::info!(database, ok = result.is_ok(), "drill ended");
-        let mut warnings = beside.abandon(&mut claim).await;
+        let mut warnings = staging.abandon(&mut claim).await;
         let removed = warnings.is_empty();
         let copy = match result {
             Ok(copy) => copy,

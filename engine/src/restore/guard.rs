@@ -3,11 +3,10 @@
 mod alive;
 mod folders;
 mod instances;
-pub(super) mod sessions;
+pub(in crate::restore) mod sessions;
 
-use super::claim::owned_by_another;
-use super::target::Protected;
-use super::target::Target;
+use super::record::claim::owned_by_another;
+use super::target::{Protected, Target};
 use crate::error::Obstacle;
 use crate::postgres::{self, Endpoint, PostgresError, Session};
 
@@ -70,7 +69,7 @@ pub(crate) async fn before_restore(
 ///
 /// # Errors
 /// As [`before_restore`].
-pub(super) async fn before_undo(
+pub(in crate::restore) async fn before_undo(
     protected: &Protected,
     target: &Target,
     identity: Identity,

@@ -1,23 +1,39 @@
 //! Whether a backup can be restored on a server and a machine: everything that can be known before anything is made, all at once.
 
+pub(in crate::restore) mod examine;
+pub(in crate::restore) mod omissions;
 mod server;
 mod space;
 mod trust;
 
 use rustix::fs::Access;
+use serde::Serialize;
 
 pub(crate) use self::server::altered_members;
 
+use self::omissions::{is_copy, preview};
 use super::Identity;
-use super::claim::check_target;
-use super::names::Names;
-use super::obstacle::Examined;
-use super::omissions::{is_copy, preview};
+use super::record::claim::check_target;
+use super::record::names::Names;
 use super::target::Target;
 use crate::error::Error;
 use crate::error::Obstacle;
 use crate::manifest::Manifest;
 use crate::postgres::{Session, Tools};
+
+/// What was found of a target before anything is touched.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Examined {
+    /// Each of them keeps the restore from being begun.
+    pub obstacles: Vec<Obstacle>,
+    /// It will work, as far as can be known, and a person should look.
+    pub warnings: Vec<Obstacle>,
+}
+
+/// Lets pass what has nothing in its way.
+pub(in crate::restore) fn require_none(obstacles: Vec<Obstacle>) -> Result<(), Error> {
+    if obstacles.is_empty() { Ok(()) } else { Err(Error::Refused { obstacles }) }
+}
 
 /// Looks for all that would make the restore fail.
 ///
@@ -25,7 +41,7 @@ use crate::postgres::{Session, Tools};
 ///
 /// # Errors
 /// Where the target's server, or the system, does not answer.
-pub(super) async fn preflight(
+pub(in crate::restore) async fn preflight(
     manifest: &Manifest,
     target: &Target,
     identity: Identity,

@@ -4,6 +4,11 @@
 //! else. The record lies beside the target's filestore. It names databases and folders by their suffixes alone, so that whatever
 //! is written in it can only lead to what is called like the target and made by a restore.
 
+pub(in crate::restore) mod claim;
+pub(in crate::restore) mod folders;
+pub(in crate::restore) mod leftovers;
+pub(in crate::restore) mod names;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,9 +16,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use self::folders::FolderId;
+use self::names::Suffix;
 use super::RestoreError;
-use super::folders::FolderId;
-use super::names::Suffix;
 use crate::folder::{self, OpenFolder};
 
 /// What this version writes. It reads nothing else.
@@ -22,38 +27,38 @@ const FORMAT: u32 = 1;
 /// The record of one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Record {
+pub(in crate::restore) struct Record {
     format: u32,
     /// The server's system identifier, or its address where that is not known.
-    pub(super) server: String,
+    pub(in crate::restore) server: String,
     /// The target's database, of which the databases here have their names.
-    pub(super) database: String,
+    pub(in crate::restore) database: String,
     /// What the target was before, kept for undo.
-    pub(super) former: Option<Pair>,
+    pub(in crate::restore) former: Option<Pair>,
     /// Belongs to nobody, and is to be removed: what is being restored, until it is the target.
-    pub(super) scraps: Vec<Scrap>,
+    pub(in crate::restore) scraps: Vec<Scrap>,
     /// The swap that is under way.
-    pub(super) swap: Option<Swap>,
+    pub(in crate::restore) swap: Option<Swap>,
 }
 
 /// A database and a folder under a name of their own. One of them may not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Pair {
+pub(in crate::restore) struct Pair {
     /// What their names end in.
-    pub(super) suffix: Suffix,
+    pub(in crate::restore) suffix: Suffix,
     /// The database.
-    pub(super) oid: Option<u32>,
+    pub(in crate::restore) oid: Option<u32>,
     /// The folder.
-    pub(super) folder: Option<FolderId>,
+    pub(in crate::restore) folder: Option<FolderId>,
 }
 
 /// Names under which something may be that is to be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Scrap {
+pub(in crate::restore) struct Scrap {
     /// What the names of the database and the folder end in.
-    pub(super) suffix: Suffix,
+    pub(in crate::restore) suffix: Suffix,
     /// The folder for what of the dump is no table's data.
-    pub(super) scratch: Option<PathBuf>,
+    pub(in crate::restore) scratch: Option<PathBuf>,
 }
 
 impl From<&Pair> for Scrap {
@@ -64,20 +69,20 @@ impl From<&Pair> for Scrap {
 
 /// Two pairs that change places.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Swap {
+pub(in crate::restore) struct Swap {
     /// What gets the target's names.
-    pub(super) incoming: Pair,
+    pub(in crate::restore) incoming: Pair,
     /// What has them, and the suffix that it gets.
-    pub(super) outgoing: Pair,
+    pub(in crate::restore) outgoing: Pair,
 }
 
 impl Record {
-    pub(super) fn new(server: String, database: String) -> Self {
+    pub(in crate::restore) fn new(server: String, database: String) -> Self {
         Self { format: FORMAT, server, database, former: None, scraps: Vec::new(), swap: None }
     }
 
     /// Where the record of a filestore is.
-    pub(super) fn path_of(filestore: &Path) -> PathBuf {
+    pub(in crate::restore) fn path_of(filestore: &Path) -> PathBuf {
         let mut name = std::ffi::OsString::from(".odoo-backup-");
         name.push(filestore.file_name().unwrap_or_default());
         name.push(".json");
@@ -85,7 +90,7 @@ impl Record {
     }
 
     /// Reads the record, if there is one.
-    pub(super) fn load(path: &Path) -> Result<Option<Self>, RestoreError> {
+    pub(in crate::restore) fn load(path: &Path) -> Result<Option<Self>, RestoreError> {
         let bad = |reason: String| RestoreError::BadRecord { path: path.to_owned(), reason, denied: false };
         let text = match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -103,7 +108,7 @@ impl Record {
     }
 
     /// Writes the record so that it survives a loss of power, or removes it where it says nothing.
-    pub(super) fn save(&self, path: &Path) -> Result<(), RestoreError> {
+    pub(in crate::restore) fn save(&self, path: &Path) -> Result<(), RestoreError> {
         let is_empty = *self == Self::new(self.server.clone(), self.database.clone());
         // Nothing was ever restored there.
         if is_empty && path.parent().is_some_and(|folder| !folder.exists()) {
@@ -123,7 +128,7 @@ impl Record {
     }
 
     /// What is said where it is about another server or database than the target's: nothing of it is touched.
-    pub(super) fn forgotten(&self, path: &Path) -> String {
+    pub(in crate::restore) fn forgotten(&self, path: &Path) -> String {
         let names = self.former.iter().map(|pair| &pair.suffix).chain(self.scraps.iter().map(|scrap| &scrap.suffix));
         let names: Vec<_> = names.map(|suffix| format!("…{}", suffix.as_str())).collect();
         format!(

@@ -7,16 +7,16 @@
 use std::time::Duration;
 
 use super::RestoreError;
-use super::claim::Claim;
-use super::folders::{FolderId, arrange};
 use super::guard::sessions;
-use super::names::Suffix;
+use super::record::claim::Claim;
+use super::record::folders::{FolderId, arrange};
+use super::record::names::Suffix;
 use super::record::{Pair, Swap};
 use crate::postgres::{self, Renaming};
 
 /// How a swap ended that had been cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Settled {
+pub(in crate::restore) enum Settled {
     /// What was to come has the target's names.
     Done,
     /// What had them has them again.
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 ///
 /// # Errors
 /// The target is then as it was, but for [`RestoreError::HalfSwapped`], which the next run sets right.
-pub(super) async fn swap(claim: &mut Claim, incoming: &Suffix) -> Result<(), RestoreError> {
+pub(in crate::restore) async fn swap(claim: &mut Claim, incoming: &Suffix) -> Result<(), RestoreError> {
     claim.check_connection()?;
     // While the target is still open, so that nobody else has to wait as well.
     let database = &claim.names.database;
@@ -92,7 +92,7 @@ async fn change_names(claim: &Claim) -> Result<(), RestoreError> {
 ///
 /// # Errors
 /// [`RestoreError::HalfSwapped`]
-pub(super) async fn settle(claim: &mut Claim) -> Result<Option<Settled>, RestoreError> {
+pub(in crate::restore) async fn settle(claim: &mut Claim) -> Result<Option<Settled>, RestoreError> {
     if claim.record.swap.is_none() {
         return Ok(None);
     }

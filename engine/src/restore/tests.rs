@@ -6,10 +6,10 @@ use std::path::Path;
 use harness::postgres::{Cluster, SUPERUSER, USER, quote_identifier};
 use tempfile::{TempDir, tempdir};
 
-use super::claim::Claim;
-use super::folders::arrange;
-use super::leftovers::{self, Cleared};
-use super::names::Suffix;
+use super::record::claim::Claim;
+use super::record::folders::arrange;
+use super::record::leftovers::{self, Cleared};
+use super::record::names::Suffix;
 use super::record::{Record, Scrap, Swap};
 use super::swap::swap;
 use super::*;

@@ -2,13 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use super::claim::Claim;
+use super::Former;
+use super::Identity;
+use super::RestoreError;
+use super::guard;
 use super::guard::sessions;
-use super::obstacle::require_none;
+use super::preflight::require_none;
+use super::record::claim::Claim;
+use super::record::leftovers;
 use super::swap::swap;
-use super::target::Protected;
-use super::target::Target;
-use super::{Former, Identity, RestoreError, guard, leftovers};
+use super::target::{Protected, Target};
 use crate::error::Error;
 use crate::postgres::sessions_text;
 use crate::run::Run;
@@ -27,7 +30,11 @@ pub struct Undone {
 }
 
 /// Waits for the end of sessions that the role may not end, where that is wanted.
-pub(super) async fn wait_for_sessions(claim: &Claim, wait: Option<Duration>, run: &Run) -> Result<(), RestoreError> {
+pub(in crate::restore) async fn wait_for_sessions(
+    claim: &Claim,
+    wait: Option<Duration>,
+    run: &Run,
+) -> Result<(), RestoreError> {
     let (Some(wait), database) = (wait, &claim.names.database) else { return Ok(()) };
     let sessions = sessions::wait_for_end(&claim.server, database, Duration::ZERO).await?;
     if sessions.is_empty() {

@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use tokio_util::sync::CancellationToken;
 
 use super::RestoredCopy;
+use crate::backup_files::BackupFiles;
 use crate::error::Error;
 use crate::filestore::{Wrong, look_at};
 use crate::folder::OpenFolder;
 use crate::manifest::{Check, Depth, Notes, Subject};
-use crate::merged::Merged;
 
 /// Looks at every file of the backup; returns beside the check what they are.
-pub(super) async fn check(copy: &RestoredCopy<'_>, depth: Depth) -> Result<(Check, Merged), Error> {
-    let expected = Merged::of(copy.repository, copy.manifest).await?;
+pub(super) async fn check(copy: &RestoredCopy<'_>, depth: Depth) -> Result<(Check, BackupFiles), Error> {
+    let expected = BackupFiles::of(copy.repository, copy.manifest).await?;
     let findings = &copy.manifest.filestore.findings;
     let spoilt: HashSet<String> = findings.damaged.iter().chain(&findings.changed).cloned().collect();
     let root = match copy.filestore.exists() {

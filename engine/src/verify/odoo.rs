@@ -3,15 +3,19 @@
 use std::collections::HashSet;
 
 use super::RestoredCopy;
+use crate::backup_files::BackupFiles;
 use crate::error::Error;
 use crate::manifest::{AttachmentContent, Findings};
 use crate::manifest::{Check, Notes, Subject};
-use crate::merged::Merged;
 use crate::odoo::{OdooFacts, attachments, is_series, odoo_facts};
 use crate::postgres::Session;
 
 /// The checks that only a database of Odoo's can have.
-pub(super) async fn check(copy: &RestoredCopy<'_>, session: &Session, files: &Merged) -> Result<Vec<Check>, Error> {
+pub(super) async fn check(
+    copy: &RestoredCopy<'_>,
+    session: &Session,
+    files: &BackupFiles,
+) -> Result<Vec<Check>, Error> {
     let mut checks = Vec::new();
     if let Some(odoo) = &copy.manifest.odoo {
         let found = odoo_facts(session).await?;
@@ -83,7 +87,7 @@ fn check_users(found: Option<u64>, expected: Option<u64>) -> Check {
 async fn check_attachments(
     session: &Session,
     expected: &AttachmentContent,
-    files: &Merged,
+    files: &BackupFiles,
     at_source: &Findings,
 ) -> Result<Check, Error> {
     let (mut lines, inventory) = attachments(session).await?;

@@ -90,7 +90,7 @@ async fn prune_with_hidden_set_aside_deletes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 4]).await;
-    repository.put_aside(INSTANCE, &all[1].id).await.unwrap();
+    repository.quarantine(INSTANCE, &all[1].id).await.unwrap();
     age(folder.path());
     let before = keys(&repository).await;
     let repository = hiding(folder.path(), vec![document(&all[1], SET_ASIDE)]).await;

@@ -7,9 +7,9 @@ mod interrupted;
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::backup_files::BackupFiles;
 use crate::filestore::{made_up, read_files};
-use crate::merged::Merged;
-use crate::repository::SetAside;
+use crate::repository::Quarantined;
 
 /// The files of a filestore by path.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
@@ -39,7 +39,7 @@ pub(super) fn files(day: usize) -> Files {
 
 /// Every file of a backup, as a restore takes them together.
 pub(super) async fn contents(repository: &Repository, manifest: &Manifest) -> Files {
-    let merged = Arc::new(Merged::of(repository, manifest).await.unwrap());
+    let merged = Arc::new(BackupFiles::of(repository, manifest).await.unwrap());
     let mut all = Files::new();
     for (volume, index) in manifest.filestore.volumes.iter().zip(0..) {
         let merged = merged.clone();
@@ -271,9 +271,9 @@ async fn what_a_backup_or_one_that_was_set_aside_needs_is_needed() {
     let pinned = pruned(&repository, &two(), REPACK).await.repacked.unwrap();
     assert_eq!(pinned, Repacked::default(), "the first needs all of its volume");
     repository.unpin(INSTANCE, &all[0].0.id, &Run::default()).await.unwrap();
-    repository.put_aside(INSTANCE, &all[0].0.id).await.unwrap();
+    repository.quarantine(INSTANCE, &all[0].0.id).await.unwrap();
     let objects: Vec<_> = repository.store().list(None).try_collect().await.unwrap();
-    let aside: SetAside = repository.set_aside(INSTANCE, &objects).await.unwrap();
+    let aside: Quarantined = repository.set_aside(INSTANCE, &objects).await.unwrap();
     assert!(aside.keeps(&all[0].0.filestore.volumes[0].object.key));
     assert_eq!(pruned(&repository, &two(), REPACK).await.repacked.unwrap(), Repacked::default());
     assert_as_before(&repository, &all).await;

@@ -7,7 +7,7 @@ use crate::postgres::{self, Endpoint, PostgresError, Session};
 
 /// Why a database must not be replaced by a copy of the one with this `database.uuid`. A neutralized copy may be, whoever looks at it;
 /// nothing that looks like production may, and nothing that is another program's.
-pub(super) async fn or_foreign(source_uuid: Option<&str>, place: &Endpoint, hint: String) -> Vec<Obstacle> {
+pub(in crate::restore) async fn or_foreign(source_uuid: Option<&str>, place: &Endpoint, hint: String) -> Vec<Obstacle> {
     let look = async |session: &Session| {
         Ok(match odoo_facts(session).await? {
             Some(facts) => signs_of_life(session, &facts, source_uuid).await?,
@@ -18,7 +18,7 @@ pub(super) async fn or_foreign(source_uuid: Option<&str>, place: &Endpoint, hint
 }
 
 /// Why a database must not be put aside for what it was before.
-pub(super) async fn obstacles(place: &Endpoint, hint: String) -> Vec<Obstacle> {
+pub(in crate::restore) async fn obstacles(place: &Endpoint, hint: String) -> Vec<Obstacle> {
     let look = async |session: &Session| {
         Ok(match odoo_facts(session).await? {
             Some(facts) => signs_of_life(session, &facts, None).await?,

@@ -11,7 +11,7 @@ use crate::restore::Protected;
 use crate::restore::Target;
 
 /// Whether it is an instance's or the repository, or within one, or around one.
-pub(super) fn of_others(protected: &Protected, target: &Target, identity: Identity) -> Vec<Obstacle> {
+pub(in crate::restore) fn of_others(protected: &Protected, target: &Target, identity: Identity) -> Vec<Obstacle> {
     let folder = &target.filestore;
     let mut obstacles = Vec::new();
     let mut refuse = |check, message: String, hint: String| obstacles.push(Obstacle::new(check, message, hint));
@@ -55,7 +55,7 @@ fn another() -> String {
 }
 
 /// Whether something is there that no Odoo has made.
-pub(super) fn no_filestore(folder: &Path) -> Option<Obstacle> {
+pub(in crate::restore) fn no_filestore(folder: &Path) -> Option<Obstacle> {
     let shown = folder.display();
     match looks_like_a_filestore(folder) {
         Ok(true) => None,

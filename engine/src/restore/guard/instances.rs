@@ -7,7 +7,7 @@ use crate::restore::Protected;
 use crate::restore::Target;
 
 /// Compares with every instance whose database has the same name: others cannot be the same database.
-pub(super) async fn obstacles(protected: &Protected, target: &Target, server: &Session) -> Vec<Obstacle> {
+pub(in crate::restore) async fn obstacles(protected: &Protected, target: &Target, server: &Session) -> Vec<Obstacle> {
     let name = &target.database.name;
     let mut obstacles = Vec::new();
     for instance in protected.instances.iter().filter(|instance| instance.database.name == *name) {

@@ -9,7 +9,7 @@ use crate::postgres::{self, ForeignSession, PostgresError, Session, ending_of_se
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// What to do about sessions of others on a database, if there are any.
-pub(in super::super) async fn of_others(
+pub(in crate::restore) async fn of_others(
     server: &Session,
     database: &str,
     wait: Option<Duration>,
@@ -28,7 +28,7 @@ pub(in super::super) async fn of_others(
 }
 
 /// Waits until they have ended, at most this long. Returns those that have not.
-pub(in super::super) async fn wait_for_end(
+pub(in crate::restore) async fn wait_for_end(
     server: &Session,
     database: &str,
     patience: Duration,

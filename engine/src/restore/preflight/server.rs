@@ -1,6 +1,6 @@
 //! Whether the server can hold the database, and the role may make it.
 
-use super::super::obstacle::Examined;
+use super::Examined;
 use crate::error::Obstacle;
 use crate::manifest::Manifest;
 use crate::postgres::{
@@ -8,7 +8,11 @@ use crate::postgres::{
     quote,
 };
 
-pub(super) async fn look(manifest: &Manifest, server: &Session, found: &mut Examined) -> Result<(), PostgresError> {
+pub(in crate::restore) async fn look(
+    manifest: &Manifest,
+    server: &Session,
+    found: &mut Examined,
+) -> Result<(), PostgresError> {
     let can = abilities(server).await?;
     let role = &server.endpoint().user;
     if can.in_recovery {

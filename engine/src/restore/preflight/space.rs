@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::obstacle::Examined;
+use super::Examined;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::error::Obstacle;
@@ -13,7 +13,7 @@ use crate::restore::Target;
 const FREE: &str =
     "free some space; what an earlier restore has kept for undo is in folders and databases named …_before_…";
 
-pub(super) async fn look(
+pub(in crate::restore) async fn look(
     manifest: &Manifest,
     target: &Target,
     server: &Session,

@@ -1,12 +1,16 @@
 //! Whether the role could do more than whoever can write to the repository may be trusted with.
 
-use super::super::obstacle::Examined;
+use super::Examined;
 use crate::error::Obstacle;
 use crate::postgres::{PostgresError, Session, is_powerful};
 use crate::restore::Target;
 
 /// A dump runs code while it is restored. A role that may run programs on its server, or read its files, lends that to the code.
-pub(super) async fn look(target: &Target, server: &Session, found: &mut Examined) -> Result<(), PostgresError> {
+pub(in crate::restore) async fn look(
+    target: &Target,
+    server: &Session,
+    found: &mut Examined,
+) -> Result<(), PostgresError> {
     if target.trusted || !is_powerful(server).await? {
         return Ok(());
     }

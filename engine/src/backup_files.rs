@@ -9,7 +9,7 @@ use crate::repository::Repository;
 
 /// Where each path is to be taken from: the latest volume that holds it, unless it was removed since.
 #[derive(Debug)]
-pub(crate) struct Merged(Names<Option<Located>>);
+pub(crate) struct BackupFiles(Names<Option<Located>>);
 
 /// Where a file's content is.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ pub(crate) struct Located {
     pub(crate) size: u64,
 }
 
-impl Merged {
+impl BackupFiles {
     /// Reads the lists of all volumes, and that of the removed paths.
     ///
     /// # Errors

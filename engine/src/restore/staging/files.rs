@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 
-use super::Job;
-use super::beside::Beside;
+use super::Staging;
+use crate::backup_files::BackupFiles;
 use crate::error::Error;
 use crate::filestore::{NewFilestore, Unpacked, unpack};
 use crate::manifest::Volume;
-use crate::merged::Merged;
 use crate::progress::Task;
 use crate::repository::Repository;
+use crate::restore::Job;
 
 /// Unpacks every file of a backup into a new folder.
-pub(super) async fn restore_filestore(job: &Job<'_>, beside: &Beside) -> Result<Unpacked, Error> {
+pub(in crate::restore) async fn restore_filestore(job: &Job<'_>, staging: &Staging) -> Result<Unpacked, Error> {
     let Job { repository, manifest, options, run, .. } = *job;
-    let merged = Arc::new(Merged::of(repository, manifest).await?);
-    let into = NewFilestore::create(&beside.filestore, &beside.writers)?;
+    let merged = Arc::new(BackupFiles::of(repository, manifest).await?);
+    let into = NewFilestore::create(&staging.filestore, &staging.writers)?;
     let task = run.progress.task("filestore", Some(manifest.filestore.bytes));
     let volumes = manifest.filestore.volumes.iter().zip(0..);
     let unpacked = futures::stream::iter(volumes)
@@ -37,7 +37,7 @@ async fn restore_volume(
     repository: &Repository,
     volume: &Volume,
     index: u32,
-    merged: &Arc<Merged>,
+    merged: &Arc<BackupFiles>,
     into: &NewFilestore,
     task: &Task,
 ) -> Result<Unpacked, Error> {

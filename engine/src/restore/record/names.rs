@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::target::Target;
 use crate::error::Error;
+use crate::restore::target::Target;
 
 /// PostgreSQL cuts longer names.
 const LONGEST_DATABASE_NAME: usize = 63;
@@ -13,26 +13,26 @@ const LONGEST_DATABASE_NAME: usize = 63;
 /// What a database's and a folder's name end in, beside the target: `_restoring_1a2b3c4d`, `_before_20261121_142143`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(super) struct Suffix(String);
+pub(in crate::restore) struct Suffix(String);
 
 impl Suffix {
     /// For what is being restored: nothing else has it.
-    pub(super) fn restoring() -> Result<Self, Error> {
+    pub(in crate::restore) fn restoring() -> Result<Self, Error> {
         let number = getrandom::u32().map_err(crate::repository::RepositoryError::from)?;
         Ok(Self(format!("_restoring_{number:08x}")))
     }
 
     /// For what was the target until this second, UTC. They sort by time.
-    pub(super) fn before(time: jiff::Timestamp) -> Self {
+    pub(in crate::restore) fn before(time: jiff::Timestamp) -> Self {
         Self(time.strftime("_before_%Y%m%d_%H%M%S").to_string())
     }
 
     /// Whether it is of what is, or was, being restored.
-    pub(super) fn is_restoring(&self) -> bool {
+    pub(in crate::restore) fn is_restoring(&self) -> bool {
         self.0.starts_with("_restoring_")
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(in crate::restore) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -61,19 +61,19 @@ impl TryFrom<String> for Suffix {
 
 /// The names of a database and a folder that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Names {
-    pub(super) database: String,
-    pub(super) filestore: PathBuf,
+pub(in crate::restore) struct Names {
+    pub(in crate::restore) database: String,
+    pub(in crate::restore) filestore: PathBuf,
 }
 
 impl Names {
     /// The target's own.
-    pub(super) fn of(target: &Target) -> Self {
+    pub(in crate::restore) fn of(target: &Target) -> Self {
         Self { database: target.database.name.clone(), filestore: target.filestore.clone() }
     }
 
     /// These with a suffix.
-    pub(super) fn with(&self, suffix: &Suffix) -> Self {
+    pub(in crate::restore) fn with(&self, suffix: &Suffix) -> Self {
         let mut folder = self.filestore.file_name().unwrap_or_default().to_owned();
         folder.push(&suffix.0);
         Self { database: shortened(&self.database, &suffix.0), filestore: self.filestore.with_file_name(folder) }

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::guard::{Identity, before_restore, sessions};
-use super::obstacle::Examined;
-use super::preflight::preflight;
-use super::source_uuid;
-use super::target::Protected;
-use super::target::Target;
+use super::Examined;
+use super::preflight;
 use crate::error::Error;
 use crate::error::Obstacle;
 use crate::manifest::Manifest;
 use crate::odoo;
 use crate::postgres::{self, Endpoint, Session};
+use crate::restore::guard::{Identity, before_restore, sessions};
+use crate::restore::source_uuid;
+use crate::restore::target::Protected;
+use crate::restore::target::Target;
 
 /// Looks at a target as a restore does before it begins, and touches nothing.
 ///
@@ -30,7 +30,7 @@ pub async fn examine(
 }
 
 /// As [`examine`], over a session that there is already.
-pub(super) async fn look(
+pub(in crate::restore) async fn look(
     protected: &Protected,
     manifest: &Manifest,
     target: &Target,

@@ -3,26 +3,27 @@
 use std::io;
 use std::path::Path;
 
+use super::Scrap;
 use super::claim::Claim;
-use super::record::Scrap;
-use super::swap::{Settled, settle};
-use super::{RestoreError, scratch};
 use crate::folder::OpenFolder;
 use crate::postgres::{self, PostgresError};
+use crate::restore::RestoreError;
+use crate::restore::staging::scratch;
+use crate::restore::swap::{Settled, settle};
 use crate::run::Run;
 
 /// What was cleared away, and what could not be, in words.
 #[derive(Debug, Default)]
-pub(super) struct Cleared {
-    pub(super) done: Vec<String>,
-    pub(super) left: Vec<String>,
+pub(in crate::restore) struct Cleared {
+    pub(in crate::restore) done: Vec<String>,
+    pub(in crate::restore) left: Vec<String>,
 }
 
 /// Finishes or takes back the swap of a run that was cut off, and removes what it left.
 ///
 /// # Errors
 /// [`RestoreError::HalfSwapped`]. What cannot be removed is only told.
-pub(super) async fn clear(claim: &mut Claim, run: &Run) -> Result<Vec<String>, RestoreError> {
+pub(in crate::restore) async fn clear(claim: &mut Claim, run: &Run) -> Result<Vec<String>, RestoreError> {
     let settled = settle(claim).await?;
     let Cleared { mut done, left } = remove(claim).await;
     let name = &claim.names.database;
@@ -40,7 +41,7 @@ pub(super) async fn clear(claim: &mut Claim, run: &Run) -> Result<Vec<String>, R
 }
 
 /// Removes the record's scraps. Those that cannot be removed stay in it for the next run.
-pub(super) async fn remove(claim: &mut Claim) -> Cleared {
+pub(in crate::restore) async fn remove(claim: &mut Claim) -> Cleared {
     let mut cleared = Cleared::default();
     // Names that are about to change cannot be gone by.
     if claim.record.swap.is_some() {

@@ -4,26 +4,26 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::names::Suffix;
-use super::target::Target;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::folder;
 use crate::manifest::Manifest;
 use crate::postgres::{Session, data_folder};
+use crate::restore::record::names::Suffix;
+use crate::restore::target::Target;
 
 /// What its folder's name begins with.
 const PREFIX: &str = ".odoo-backup";
 
 /// A private folder, which is not made yet.
 #[derive(Debug, Clone)]
-pub(super) struct Scratch {
-    pub(super) folder: PathBuf,
+pub(in crate::restore) struct Scratch {
+    pub(in crate::restore) folder: PathBuf,
 }
 
 impl Scratch {
     /// In `$TMPDIR`, or where the target's files are to be, whichever has more room once filestore and database have taken their own.
-    pub(super) async fn choose(
+    pub(in crate::restore) async fn choose(
         target: &Target,
         manifest: &Manifest,
         server: &Session,
@@ -33,7 +33,7 @@ impl Scratch {
         Ok(Self { folder: above.join(format!("{PREFIX}{}", suffix.as_str())) })
     }
 
-    pub(super) fn create(&self) -> Result<(), Error> {
+    pub(in crate::restore) fn create(&self) -> Result<(), Error> {
         let made = DirBuilder::new().mode(0o700).create(&self.folder);
         // As root: else the next restore, as the user that Odoo runs as, could not remove what a kill left there.
         let made = made.and_then(|()| folder::inherit_path(&self.folder));
@@ -41,7 +41,7 @@ impl Scratch {
     }
 
     /// A new, private file in it.
-    pub(super) fn file(&self, name: &str) -> Result<(PathBuf, File), Error> {
+    pub(in crate::restore) fn file(&self, name: &str) -> Result<(PathBuf, File), Error> {
         let path = self.folder.join(name);
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = made.map_err(|source| Error::Io { action: format!("make the file {}", path.display()), source })?;
@@ -49,14 +49,14 @@ impl Scratch {
     }
 
     /// Frees its room.
-    pub(super) fn remove(&self) -> Result<(), Error> {
+    pub(in crate::restore) fn remove(&self) -> Result<(), Error> {
         let removed = std::fs::remove_dir_all(&self.folder);
         removed.map_err(|source| Error::Io { action: format!("remove {}", self.folder.display()), source })
     }
 }
 
 /// Whether a path that a record names is the scratch folder of that suffix, and this user's: others can write in `$TMPDIR`.
-pub(super) fn is_own(path: &Path, suffix: &Suffix) -> bool {
+pub(in crate::restore) fn is_own(path: &Path, suffix: &Suffix) -> bool {
     let named = path.file_name().is_some_and(|name| name == &*format!("{PREFIX}{}", suffix.as_str()));
     let metadata = path.symlink_metadata();
     let own = rustix::process::geteuid().as_raw();

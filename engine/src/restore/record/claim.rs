@@ -1,30 +1,30 @@
 //! A target that only this run works on.
 
-use super::RestoreError;
 use super::folders::{FolderId, check_movable};
 use super::names::{Names, Suffix};
-use super::record::{Pair, Record};
-use super::target::Target;
+use super::{Pair, Record};
 use crate::error::Error;
 use crate::postgres::{self, Endpoint, Listed, Session};
+use crate::restore::RestoreError;
+use crate::restore::target::Target;
 use crate::run::Run;
 
 /// Keeps every other restore and undo from the target for as long as its session lives: a lock that the server lets go of when
 /// this process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(in crate::restore) struct Claim {
     /// The session that has the lock. The same from the beginning to the swap: that it is still there proves that the server did not
     /// restart, and lost nothing, in between.
-    pub(super) server: Session,
+    pub(in crate::restore) server: Session,
     /// The target's names.
-    pub(super) names: Names,
+    pub(in crate::restore) names: Names,
     /// What restores of this target have made.
-    pub(super) record: Record,
+    pub(in crate::restore) record: Record,
 }
 
 impl Claim {
     /// Claims the target and reads its record.
-    pub(super) async fn take(target: &Target, run: &Run) -> Result<Self, Error> {
+    pub(in crate::restore) async fn take(target: &Target, run: &Run) -> Result<Self, Error> {
         let names = Names::of(target);
         let server = connect(&Endpoint::resolve(&target.database), &names.database).await?;
         let place = server.endpoint();
@@ -47,18 +47,18 @@ impl Claim {
     }
 
     /// Writes the record.
-    pub(super) fn save(&self) -> Result<(), RestoreError> {
+    pub(in crate::restore) fn save(&self) -> Result<(), RestoreError> {
         self.record.save(&Record::path_of(&self.names.filestore))
     }
 
     /// That the server did not restart, and lost nothing, since the target was claimed.
-    pub(super) fn check_connection(&self) -> Result<(), RestoreError> {
+    pub(in crate::restore) fn check_connection(&self) -> Result<(), RestoreError> {
         if self.server.is_closed() { Err(RestoreError::ConnectionLost) } else { Ok(()) }
     }
 
     /// Makes sure that the target is still claimed. Where the session was lost another run may have come in between: then this claims
     /// the target anew, and the record is what the disk says.
-    pub(super) async fn hold(&mut self) -> Result<(), RestoreError> {
+    pub(in crate::restore) async fn hold(&mut self) -> Result<(), RestoreError> {
         if self.server.batch_execute("SELECT 1").await.is_ok() {
             return Ok(());
         }
@@ -69,17 +69,17 @@ impl Claim {
     }
 
     /// Refuses a target that could not be renamed.
-    pub(super) async fn check_target(&self) -> Result<(), RestoreError> {
+    pub(in crate::restore) async fn check_target(&self) -> Result<(), RestoreError> {
         check_target(&self.server, &self.names).await
     }
 
     /// What there is under the target's names, as the pair that it is to become.
-    pub(super) async fn look_at_target(&self, becomes: Suffix) -> Result<Pair, RestoreError> {
+    pub(in crate::restore) async fn look_at_target(&self, becomes: Suffix) -> Result<Pair, RestoreError> {
         self.look(&self.names, becomes).await
     }
 
     /// What there is under the names with this suffix.
-    pub(super) async fn look_beside(&self, suffix: Suffix) -> Result<Pair, RestoreError> {
+    pub(in crate::restore) async fn look_beside(&self, suffix: Suffix) -> Result<Pair, RestoreError> {
         self.look(&self.names.with(&suffix), suffix).await
     }
 
@@ -90,7 +90,7 @@ impl Claim {
 }
 
 /// Refuses a target that could not be renamed, before anything is done.
-pub(super) async fn check_target(server: &Session, names: &Names) -> Result<(), RestoreError> {
+pub(in crate::restore) async fn check_target(server: &Session, names: &Names) -> Result<(), RestoreError> {
     check_movable(&names.filestore)?;
     match postgres::find_database(server, &names.database).await? {
         Some(there) if !there.is_own => Err(owned_by_another(server, &names.database, there)),
@@ -99,7 +99,7 @@ pub(super) async fn check_target(server: &Session, names: &Names) -> Result<(), 
 }
 
 /// That a database belongs to another role than the session's.
-pub(super) fn owned_by_another(server: &Session, database: &str, there: Listed) -> RestoreError {
+pub(in crate::restore) fn owned_by_another(server: &Session, database: &str, there: Listed) -> RestoreError {
     RestoreError::OwnedByAnother {
         database: database.to_owned(),
         owner: there.owner,

@@ -7,7 +7,7 @@ use crate::verify::{Depth, Verification};
 
 impl Job<'_> {
     /// Stores the proof that a copy was what had been backed up. Where there is none, `warnings` says why: the copy is good all the same.
-    pub(super) async fn prove(
+    pub(in crate::restore) async fn prove(
         &self,
         occasion: Occasion,
         verification: &Verification,
@@ -39,7 +39,7 @@ impl Job<'_> {
     }
 
     /// Stores that the backup could not be restored as it was, where `error` says so. What else was in the way is nothing that speaks against it.
-    pub(super) async fn testify_against(&self, occasion: Occasion, error: &Error) {
+    pub(in crate::restore) async fn testify_against(&self, occasion: Occasion, error: &Error) {
         let (verification, depth) = match error {
             Error::NotAsBackedUp(verification) => (Some((**verification).clone()), verification.depth),
             // Every restore, however deep, meets it, and any that does not has shown that it is mended.

@@ -1,8 +1,6 @@
 //! The half of a restore that is the database.
 
-use super::Job;
-use super::beside::Beside;
-use super::omissions::{is_copy, omissions};
+use super::Staging;
 use crate::error::Error;
 use crate::manifest::StoredObject;
 use crate::postgres::{
@@ -11,17 +9,19 @@ use crate::postgres::{
 };
 use crate::progress::Task;
 use crate::repository::Repository;
+use crate::restore::Job;
+use crate::restore::preflight::omissions::{is_copy, omissions};
 use crate::stream::{Body, decode};
 
 /// A database that a dump was restored into.
 #[derive(Debug)]
-pub(super) struct RestoredDatabase {
+pub(in crate::restore) struct RestoredDatabase {
     /// Jobs that it was done with.
-    pub(super) jobs: u32,
+    pub(in crate::restore) jobs: u32,
     /// What of the dump was left out.
-    pub(super) left_out: Vec<LeftOut>,
+    pub(in crate::restore) left_out: Vec<LeftOut>,
     /// What a person should know of it.
-    pub(super) warnings: Vec<String>,
+    pub(in crate::restore) warnings: Vec<String>,
     /// Tables whose policies do not hold for their owner for the time being.
     forced: Vec<ForcedTable>,
     /// Keeps others from copying it, which any role with CREATEDB may as long as it is hidden as a template, and nobody can while
@@ -31,23 +31,23 @@ pub(super) struct RestoredDatabase {
 
 impl RestoredDatabase {
     /// Lets its owner see rows that policies hide, to verify and to change all of them.
-    pub(super) async fn show_all_rows(&mut self) -> Result<(), Error> {
+    pub(in crate::restore) async fn show_all_rows(&mut self) -> Result<(), Error> {
         self.forced = postgres::suspend_row_security(&self.occupied).await?;
         Ok(())
     }
 
     /// Undoes that.
-    pub(super) async fn hide_rows_again(&mut self) -> Result<(), Error> {
+    pub(in crate::restore) async fn hide_rows_again(&mut self) -> Result<(), Error> {
         postgres::resume_row_security(&self.occupied, &std::mem::take(&mut self.forced)).await?;
         Ok(())
     }
 }
 
 /// Restores the dump into a new, hidden database.
-pub(super) async fn restore_database(
+pub(in crate::restore) async fn restore_database(
     job: &Job<'_>,
     server: &Session,
-    beside: &Beside,
+    staging: &Staging,
 ) -> Result<RestoredDatabase, Error> {
     let Job { repository, manifest, target, options, run, .. } = *job;
     let object = &manifest.database.object;
@@ -58,7 +58,7 @@ pub(super) async fn restore_database(
     let entries = entries(repository, object).await?;
     let omitted = omissions(server, &entries, is_copy(target, options.identity)).await?;
     let without_tablespaces = omitted.without_tablespaces;
-    let Beside { database: endpoint, scratch, .. } = beside;
+    let Staging { database: endpoint, scratch, .. } = staging;
     postgres::create_hidden_database(server, &endpoint.database, &manifest.server.locale).await?;
     let occupied = postgres::connect(endpoint).await?;
     scratch.create()?;

@@ -9,18 +9,18 @@ use rustix::fs::{AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::RestoreError;
 use crate::filestore::FilestoreError;
 use crate::folder::{self, OpenFolder};
+use crate::restore::RestoreError;
 
 /// A folder, by whatever name: its inode. Which device it is on may be counted otherwise after the machine has started anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct FolderId(u64);
+pub(in crate::restore) struct FolderId(u64);
 
 impl FolderId {
     /// What is at a path, if anything is.
-    pub(super) fn at(path: &Path) -> Result<Option<Self>, FilestoreError> {
+    pub(in crate::restore) fn at(path: &Path) -> Result<Option<Self>, FilestoreError> {
         match path.symlink_metadata() {
             Ok(found) => Ok(Some(Self(found.ino()))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -58,12 +58,12 @@ pub(crate) fn check_movable(path: &Path) -> Result<(), RestoreError> {
 }
 
 /// A folder, and the path that it is to have.
-pub(super) type Goal<'a> = (Option<FolderId>, &'a Path);
+pub(in crate::restore) type Goal<'a> = (Option<FolderId>, &'a Path);
 
 /// Gives both folders their paths, whichever of `paths` they have now, and makes that survive a loss of power. All paths lie in the
 /// same folder, which is opened once: whoever owns one above it could put another in its place meanwhile. What is there already stays;
 /// anything else that is in the way is an error.
-pub(super) fn arrange(goals: [Goal<'_>; 2], paths: [&Path; 3]) -> Result<(), FilestoreError> {
+pub(in crate::restore) fn arrange(goals: [Goal<'_>; 2], paths: [&Path; 3]) -> Result<(), FilestoreError> {
     let above = paths[0].parent().unwrap_or(Path::new("/"));
     let around = match OpenFolder::open(above) {
         // There is no filestore, and none is to be.

@@ -2,21 +2,21 @@
 
 use std::collections::HashSet;
 
-use super::Identity;
-use super::target::Target;
 use crate::error::Obstacle;
 use crate::postgres::{
     self, Abilities, ArchiveEntry, LeftOut, PostgresError, Session, SourceFacts, Special, SpecialKind, with_dependents,
 };
+use crate::restore::Identity;
+use crate::restore::target::Target;
 
 /// Whether a restore makes a copy that lives next to its original. Such a copy is neutralized.
-pub(super) fn is_copy(target: &Target, identity: Identity) -> bool {
+pub(in crate::restore) fn is_copy(target: &Target, identity: Identity) -> bool {
     identity == Identity::Copy && target.neutralize.is_some()
 }
 
 /// A server and a role, and what they are asked to take.
 #[derive(Debug)]
-pub(super) struct Taker {
+pub(in crate::restore) struct Taker {
     can: Abilities,
     role: String,
     /// Roles that the server has, of those that are needed.
@@ -27,15 +27,19 @@ pub(super) struct Taker {
 
 /// Why something is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reason {
-    pub(super) why: String,
+pub(in crate::restore) struct Reason {
+    pub(in crate::restore) why: String,
     /// Whether a person should hear of it. What a copy never has is nothing to be warned of.
-    pub(super) warns: bool,
+    pub(in crate::restore) warns: bool,
 }
 
 impl Taker {
     /// Asks the server.
-    pub(super) async fn ask(server: &Session, specials: &[Special], is_copy: bool) -> Result<Self, PostgresError> {
+    pub(in crate::restore) async fn ask(
+        server: &Session,
+        specials: &[Special],
+        is_copy: bool,
+    ) -> Result<Self, PostgresError> {
         let can = postgres::abilities(server).await?;
         let wanted: Vec<&String> = specials.iter().flat_map(|special| &special.roles).collect();
         let roles = postgres::known_roles(server, &wanted).await?;
@@ -43,7 +47,7 @@ impl Taker {
     }
 
     /// Why it is left out; `None`: it is restored.
-    pub(super) fn leaves_out(&self, special: &Special) -> Option<Reason> {
+    pub(in crate::restore) fn leaves_out(&self, special: &Special) -> Option<Reason> {
         use SpecialKind::{EventTrigger, Publication, SecurityLabel, Subscription};
         let warns = |why: String| Some(Reason { why, warns: true });
         if self.is_copy && matches!(special.kind, Publication | Subscription | EventTrigger | SecurityLabel) {
@@ -67,15 +71,15 @@ impl Taker {
 
 /// What of a dump is left out, and what a person should hear of it.
 #[derive(Debug, Default)]
-pub(super) struct Omissions {
-    pub(super) left_out: Vec<LeftOut>,
-    pub(super) warnings: Vec<String>,
+pub(in crate::restore) struct Omissions {
+    pub(in crate::restore) left_out: Vec<LeftOut>,
+    pub(in crate::restore) warnings: Vec<String>,
     /// Whether everything goes to the database's own tablespace.
-    pub(super) without_tablespaces: bool,
+    pub(in crate::restore) without_tablespaces: bool,
 }
 
 /// Decides what of a dump is left out.
-pub(super) async fn omissions(
+pub(in crate::restore) async fn omissions(
     server: &Session,
     entries: &[ArchiveEntry],
     is_copy: bool,
@@ -135,7 +139,7 @@ async fn unusable_tablespaces(server: &Session, names: &[&str]) -> Result<Option
 }
 
 /// What a restore will meet of what the source has, before anything is made.
-pub(super) async fn preview(
+pub(in crate::restore) async fn preview(
     server: &Session,
     source: &SourceFacts,
     is_copy: bool,

@@ -9,13 +9,13 @@ use crate::stream::body_of;
 
 /// The backups of an instance that were set aside, and what they keep from a prune.
 #[derive(Debug, Default)]
-pub(crate) struct SetAside {
+pub(crate) struct Quarantined {
     ids: BTreeSet<BackupId>,
     /// What they stand on, as far as their manifests can be read.
     needed: HashSet<Key>,
 }
 
-impl SetAside {
+impl Quarantined {
     pub(crate) fn ids(&self) -> impl Iterator<Item = &BackupId> {
         self.ids.iter()
     }
@@ -39,7 +39,7 @@ impl Repository {
         &self,
         instance: &str,
         objects: impl IntoIterator<Item = &Object>,
-    ) -> Result<SetAside, RepositoryError> {
+    ) -> Result<Quarantined, RepositoryError> {
         let ids: BTreeSet<BackupId> = layout::set_aside(objects).collect();
         let mut needed = HashSet::new();
         for id in &ids {
@@ -53,14 +53,14 @@ impl Repository {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(SetAside { ids, needed })
+        Ok(Quarantined { ids, needed })
     }
 
     /// Sets a backup aside: it is no backup any more until its `set-aside.json` is called `manifest.json` again. Cut off in between, it still is one.
     ///
     /// # Errors
     /// The store's, also where the manifest cannot be read at all.
-    pub(crate) async fn put_aside(&self, instance: &str, id: &BackupId) -> Result<(), RepositoryError> {
+    pub(crate) async fn quarantine(&self, instance: &str, id: &BackupId) -> Result<(), RepositoryError> {
         let folder = id.key(instance);
         let manifest = member(&folder, MANIFEST);
         let bytes = read_document(&**self.store(), &manifest).await?;

@@ -1,48 +1,53 @@
 //! A database and a folder beside the target's, made whole before they get the target's names.
 
+pub(in crate::restore) mod database;
+pub(in crate::restore) mod files;
+pub(in crate::restore) mod scratch;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio_util::task::TaskTracker;
 
-use super::claim::Claim;
-use super::database::{RestoredDatabase, restore_database};
-use super::files::restore_filestore;
-use super::names::Suffix;
+use self::database::{RestoredDatabase, restore_database};
+use self::files::restore_filestore;
+use self::scratch::Scratch;
+use super::Job;
 use super::record::Scrap;
-use super::scratch::Scratch;
-use super::{Job, leftovers};
+use super::record::claim::Claim;
+use super::record::leftovers;
+use super::record::names::Suffix;
 use crate::error::Error;
 use crate::filestore::{NewFilestore, Unpacked};
 use crate::postgres::Endpoint;
 
 /// Where a restore is made before it is whole.
 #[derive(Debug)]
-pub(super) struct Beside {
+pub(in crate::restore) struct Staging {
     /// What both names end in.
-    pub(super) suffix: Suffix,
+    pub(in crate::restore) suffix: Suffix,
     /// The new database, on the target's server.
-    pub(super) database: Endpoint,
+    pub(in crate::restore) database: Endpoint,
     /// The new folder, beside the target's.
-    pub(super) filestore: PathBuf,
+    pub(in crate::restore) filestore: PathBuf,
     /// For what of the dump pg_restore reads from a file.
-    pub(super) scratch: Scratch,
+    pub(in crate::restore) scratch: Scratch,
     /// Threads that still write to the folder.
-    pub(super) writers: TaskTracker,
+    pub(in crate::restore) writers: TaskTracker,
 }
 
 /// What was made there, and how long each took.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(in crate::restore) struct Made {
     /// The database.
-    pub(super) database: (RestoredDatabase, Duration),
+    pub(in crate::restore) database: (RestoredDatabase, Duration),
     /// The files.
-    pub(super) files: (Unpacked, Duration),
+    pub(in crate::restore) files: (Unpacked, Duration),
 }
 
-impl Beside {
+impl Staging {
     /// Takes names that nothing else has, and writes them down before anything gets them.
-    pub(super) async fn begin(job: &Job<'_>, claim: &mut Claim) -> Result<Self, Error> {
+    pub(in crate::restore) async fn begin(job: &Job<'_>, claim: &mut Claim) -> Result<Self, Error> {
         let suffix = Suffix::restoring()?;
         let names = claim.names.with(&suffix);
         NewFilestore::create_above(&names.filestore)?;
@@ -59,7 +64,7 @@ impl Beside {
     }
 
     /// Makes both of the backup, side by side.
-    pub(super) async fn fill(&self, job: &Job<'_>, claim: &Claim) -> Result<Made, Error> {
+    pub(in crate::restore) async fn fill(&self, job: &Job<'_>, claim: &Claim) -> Result<Made, Error> {
         let (database, files) =
             tokio::try_join!(timed(restore_database(job, &claim.server, self)), timed(restore_filestore(job, self)))?;
         let (expected, found) = (&job.manifest.filestore, &files.0);
@@ -69,7 +74,7 @@ impl Beside {
     }
 
     /// Removes what was made. Returns what could not be, in words; it is left to the next run.
-    pub(super) async fn abandon(self, claim: &mut Claim) -> Vec<String> {
+    pub(in crate::restore) async fn abandon(self, claim: &mut Claim) -> Vec<String> {
         // They end at their next read.
         self.writers.close();
         self.writers.wait().await;
@@ -78,7 +83,7 @@ impl Beside {
 }
 
 /// What was done, and how long it took.
-pub(super) async fn timed<T>(work: impl Future<Output = Result<T, Error>>) -> Result<(T, Duration), Error> {
+pub(in crate::restore) async fn timed<T>(work: impl Future<Output = Result<T, Error>>) -> Result<(T, Duration), Error> {
     let started = Instant::now();
     let done = work.await?;
     Ok((done, started.elapsed()))
