@@ -4,6 +4,7 @@
 
 mod data;
 mod known;
+mod met;
 mod rotation;
 mod sample;
 mod structure;
@@ -16,6 +17,7 @@ pub use crate::repository::Damage;
 pub use sample::{InvalidSample, Sample};
 
 use self::data::{Findings, read_back};
+pub(crate) use self::met::{look_again, settle, take_note, warn_of_unwritten, write_down};
 use self::structure::{Survey, survey};
 use crate::error::Error;
 use crate::manifest::MANIFEST;

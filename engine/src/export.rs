@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use self::zip::Zip;
 use crate::backup_files::BackupFiles;
+use crate::check::take_note;
 use crate::error::Error;
 use crate::filestore::{Unpacked, read_files};
 use crate::manifest::Manifest;
@@ -116,6 +117,9 @@ async fn read_locked<T>(
     let locked = async {
         let lock = repository.lock_to_read(&manifest.instance, &manifest.id, run).await?;
         let result = run.until_cancelled(work).await;
+        if let Err(error) = &result {
+            take_note(repository, manifest, error, run).await;
+        }
         match lock {
             Some(lock) => lock.finish(result).await,
             None => result,

@@ -2,17 +2,19 @@
 
 use std::io::{self, Read, Write};
 
+use crate::check::take_note;
 use crate::error::Error;
 use crate::filestore::{Listed, read_list};
 use crate::manifest::{Manifest, StoredObject, removed_paths};
 use crate::odoo::Attachment;
 use crate::repository::Repository;
+use crate::run::Run;
 use crate::stream::{DigestReader, Malformed, Plain, consume, records};
 
 /// An attachment's name can be of any length; one that is longer than this cannot be listed.
 const LONGEST_ATTACHMENT: usize = 16 * 1024 * 1024;
 
-/// Hands the attachments of a backup to `each`, in the order of their ids.
+/// Hands the attachments of a backup to `each`, in the order of their ids. Damage that this meets is written down.
 ///
 /// # Errors
 /// [`Error::NoAttachments`] where the database was not Odoo's; the store's; what `each` fails with.
@@ -20,6 +22,7 @@ pub async fn attachments(
     repository: &Repository,
     manifest: &Manifest,
     mut each: impl FnMut(Attachment) -> io::Result<()> + Send + 'static,
+    run: &Run,
 ) -> Result<(), Error> {
     let content = manifest.attachments.as_ref();
     let list = &content.ok_or_else(|| Error::NoAttachments { backup: manifest.id.to_string() })?.list;
@@ -29,34 +32,59 @@ pub async fn attachments(
         }
         Ok(())
     });
-    Ok(read.await?)
+    noting(repository, manifest, run, async { Ok(read.await?) }).await
+}
+
+/// Writes down the damage that `work` meets.
+async fn noting<T>(
+    repository: &Repository,
+    manifest: &Manifest,
+    run: &Run,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let result = work.await;
+    if let Err(error) = &result {
+        take_note(repository, manifest, error, run).await;
+    }
+    result
 }
 
 /// The path of what a person names: an attachment's id, or the path itself.
 ///
 /// # Errors
 /// [`Error::NoSuchFile`] where no attachment of that id has a file; those of [`attachments`].
-pub async fn resolve(repository: &Repository, manifest: &Manifest, what: &str) -> Result<String, Error> {
+pub async fn resolve(repository: &Repository, manifest: &Manifest, what: &str, run: &Run) -> Result<String, Error> {
     let Ok(id) = what.parse::<i64>() else { return Ok(what.to_owned()) };
     let found = std::sync::Arc::new(std::sync::Mutex::new(None));
     let seen = found.clone();
-    attachments(repository, manifest, move |attachment| {
+    let keep = move |attachment: Attachment| {
         if attachment.id == id {
             *seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = attachment.path;
         }
         Ok(())
-    })
-    .await?;
+    };
+    attachments(repository, manifest, keep, run).await?;
     let path = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
     path.ok_or_else(|| no_such_file(manifest, what))
 }
 
-/// Writes one file of a backup to `sink`, by reading only the lists and the frame that it is in. Returns its length in bytes.
+/// Writes one file of a backup to `sink`, by reading only the lists and the frame that it is in. Returns its length in bytes. Damage that
+/// this meets is written down.
 ///
 /// # Errors
 /// [`Error::NoSuchFile`]; the store's; [`Error::Io`] where the content is not what its list says, or `sink` fails. `sink` has then got
 /// what must not be used.
 pub async fn fetch(
+    repository: &Repository,
+    manifest: &Manifest,
+    path: &str,
+    sink: impl Write + Send + 'static,
+    run: &Run,
+) -> Result<u64, Error> {
+    noting(repository, manifest, run, bring(repository, manifest, path, sink)).await
+}
+
+async fn bring(
     repository: &Repository,
     manifest: &Manifest,
     path: &str,

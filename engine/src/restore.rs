@@ -166,13 +166,14 @@ impl MadeCopy {
 }
 
 impl Job<'_> {
-    /// Does `work` while the backup is locked against a prune. Where it shows that the backup is not what it was, that is written down.
+    /// Does `work`, which makes a copy, while the backup is locked against a prune. What it shows of the backup is written down.
     async fn locked<T>(&self, occasion: Occasion, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let Self { repository, manifest, run, .. } = *self;
         let lock = repository.lock_to_read(&manifest.instance, &manifest.id, run).await?;
         let result = Box::pin(work).await;
-        if let Err(error) = &result {
-            self.testify_against(occasion, error).await;
+        match &result {
+            Ok(_) => self.settle().await,
+            Err(error) => self.testify_against(occasion, error).await,
         }
         match lock {
             Some(lock) => lock.finish(result).await,

@@ -10,7 +10,9 @@ use config::Config;
 use engine::fetch::attachments;
 use engine::filestore::read_files;
 use engine::manifest::{Manifest, Volume};
+use engine::odoo::Attachment;
 use engine::repository::Repository;
+use engine::run::Run;
 use engine::store::Key;
 use harness::cli::OdooBackup;
 use harness::odoo::OdooShape;
@@ -98,9 +100,11 @@ impl Reader {
     /// The files that a backup's list of attachments names.
     async fn named(&self, manifest: &Manifest) -> BTreeSet<String> {
         let (sender, receiver) = std::sync::mpsc::channel();
-        let read = attachments(&self.repository, manifest, move |attachment| {
+        let send = move |attachment: Attachment| {
             attachment.path.map_or(Ok(()), |path| sender.send(path).map_err(io::Error::other))
-        });
+        };
+        let run = Run::default();
+        let read = attachments(&self.repository, manifest, send, &run);
         read.await.unwrap();
         receiver.iter().collect()
     }

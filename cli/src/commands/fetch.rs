@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use engine::run::Run;
 use serde_json::json;
 
 use super::chosen::{Chosen, load, open};
@@ -19,19 +20,20 @@ pub(super) async fn fetch(
     selector: &str,
     what: &str,
     to: &Path,
+    run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;
     let manifest = find(&repository, selector, &config, output).await?;
-    let path = engine::fetch::resolve(&repository, &manifest, what).await?;
+    let path = engine::fetch::resolve(&repository, &manifest, what, run).await?;
     if to == Path::new("-") {
-        engine::fetch::fetch(&repository, &manifest, &path, io::stdout()).await?;
+        engine::fetch::fetch(&repository, &manifest, &path, io::stdout(), run).await?;
         return Ok(Exit::Success);
     }
     let file = NewFile::create(to)?;
     let to = file.path().to_owned();
-    let size = engine::fetch::fetch(&repository, &manifest, &path, file.sink()?).await?;
+    let size = engine::fetch::fetch(&repository, &manifest, &path, file.sink()?, run).await?;
     file.keep()?;
     let document = json!({ "backup": manifest.id, "path": path, "file": to, "bytes": size });
     Ok(output.result(&document, || format!("{}: {} of {path}", to.display(), bytes(size)), Exit::Success))

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::odoo::Attachment;
+use engine::run::Run;
 use serde_json::json;
 
 use super::chosen::{Chosen, load, open};
@@ -17,6 +18,7 @@ pub(super) async fn files(
     config: Chosen<'_>,
     selector: &str,
     like: Option<&str>,
+    run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
@@ -31,7 +33,7 @@ pub(super) async fn files(
         }
         Ok(())
     };
-    engine::fetch::attachments(&repository, &manifest, keep).await?;
+    engine::fetch::attachments(&repository, &manifest, keep, run).await?;
     let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
     let document = json!({ "backup": manifest.id, "instance": manifest.instance, "attachments": found });
     Ok(output.result(&document, || text(&found), Exit::Success))

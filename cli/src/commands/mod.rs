@@ -106,8 +106,8 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
             let wanted = drill::Wanted { backup, to, jobs, trusted, depth: verify.map(Into::into), report };
             drill::drill(config, wanted, &run, output).await
         }
-        Command::Files { backup, like } => files::files(config, &backup, like.as_deref(), output).await,
-        Command::Fetch { backup, what, output: to } => fetch::fetch(config, &backup, &what, &to, output).await,
+        Command::Files { backup, like } => files::files(config, &backup, like.as_deref(), &run, output).await,
+        Command::Fetch { backup, what, output: to } => fetch::fetch(config, &backup, &what, &to, &run, output).await,
         Command::Export { backup, output: to, format } => {
             export::export(config, &backup, &to, format, &run, output).await
         }

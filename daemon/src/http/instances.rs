@@ -10,6 +10,7 @@ use engine::manifest::Manifest;
 use engine::odoo::Attachment;
 use engine::prune::Verdict;
 use engine::repository::{BackupId, Repository};
+use engine::run::Run;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -254,7 +255,7 @@ pub(super) async fn files(
         }
         Ok(())
     };
-    engine::fetch::attachments(&repository, &manifest, keep).await?;
+    engine::fetch::attachments(&repository, &manifest, keep, &Run::default()).await?;
     let (count, files) = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
     let next = Some(offset.saturating_add(files.len())).filter(|next| *next < count);
     Ok(Json(json!({ "files": files, "count": count, "next": next })))

@@ -182,7 +182,7 @@ async fn unreadable_archive(
 }
 
 /// Reads a volume and its list, and holds each of the files against the list.
-async fn read_volume(repository: &Repository, volume: &Volume, task: Task) -> Result<Vec<Damage>, Error> {
+pub(super) async fn read_volume(repository: &Repository, volume: &Volume, task: Task) -> Result<Vec<Damage>, Error> {
     let bounds = volume.bounds();
     let listed = repository.examine(&volume.list, Task::default(), move |list| {
         let mut files = HashMap::new();

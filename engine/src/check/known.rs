@@ -8,15 +8,27 @@ use super::data::Findings;
 use super::structure::Survey;
 use super::{Checked, Sample};
 use crate::error::{Error, explain};
-use crate::repository::{Damage, Found, KnownDamage, Repository, damage_of, has_known_damage, layout};
+use crate::repository::{Damage, Found, KnownDamage, Repository, RepositoryError, damage_of, has_known_damage, layout};
 use crate::run::Run;
 use crate::store::Key;
 
 /// Writes down damage that was found by reading, as soon as it was found: what stops the check must not make it forgotten.
 pub(super) async fn remember(repository: &Repository, instance: &str, damage: &[Damage], run: &Run) {
-    let found = by_object(damage.iter(), |_| true);
-    let noted = repository.note_damage(instance, false, |known| merge(known, found));
-    warn(noted.await, run);
+    warn(note(repository, instance, damage, |_| true).await, run);
+}
+
+/// Writes down damage that was found; `by_reading` says of which objects only reading shows that they are right again.
+///
+/// # Errors
+/// Where it cannot be written down
+pub(super) async fn note(
+    repository: &Repository,
+    instance: &str,
+    damage: &[Damage],
+    by_reading: impl Fn(&Key) -> bool,
+) -> Result<(), RepositoryError> {
+    let found = by_object(damage.iter(), by_reading);
+    repository.note_damage(instance, false, |known| merge(known, found)).await
 }
 
 /// Brings up to date what is known of an instance, and adds to its backups what is still open. Returns whether that could be read.
@@ -93,7 +105,7 @@ fn merge(known: &mut KnownDamage, fresh: KnownDamage) {
     }
 }
 
-fn warn(noted: Result<(), crate::repository::RepositoryError>, run: &Run) {
+fn warn(noted: Result<(), RepositoryError>, run: &Run) {
     if let Err(error) = noted {
         let reason = explain(&error);
         run.progress

@@ -102,6 +102,34 @@ async fn damage_that_one_reading_shows_is_none() {
     assert!(damage[0].reason.contains("pg_restore") && READINGS.load(Ordering::SeqCst) > 2, "{damage:?}");
 }
 
+/// Exports the dump of a backup from a store of which this many readings of it fail, and returns what is known of its damage then.
+async fn known_after_export(failing: u32) -> usize {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    let folder = tempfile::tempdir().unwrap();
+    let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
+    let readings = AtomicU32::new(0);
+    let fault = move |action, key: &Key| {
+        let fails = action == Action::Get && key.name().starts_with("database");
+        let fails = fails && readings.fetch_add(1, Ordering::SeqCst) < failing;
+        fails.then(|| Fault::Broken(StoreErrorKind::Corrupt("a bit fell over".into())))
+    };
+    let repository = Repository::init(Arc::new(FaultyStore { inner, fault }), Timestamp::now()).await.unwrap();
+    let manifest = commit(&repository, None, |_| ()).await;
+    let exported = crate::export::dump(&repository, &manifest, io::sink(), &Run::default()).await;
+    assert!(exported.unwrap_err().is_damage());
+    repository.known_damage("production").await.unwrap().len()
+}
+
+#[tokio::test]
+async fn damage_met_by_one_reading_is_not_noted() {
+    assert_eq!(known_after_export(1).await, 0);
+}
+
+#[tokio::test]
+async fn damage_met_by_two_readings_is_noted() {
+    assert_eq!(known_after_export(2).await, 1);
+}
+
 /// A sound repository in a folder, with two backups, the second of which stands on an object of the first.
 async fn two_backups(folder: &Path) -> (Repository, [Manifest; 2]) {
     let store = Arc::new(LocalStore::open(folder.to_owned(), false).await.unwrap());

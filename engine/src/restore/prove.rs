@@ -1,6 +1,7 @@
 //! What a restore has shown of its backup, written down in the repository.
 
 use super::Job;
+use crate::check::{look_again, settle, warn_of_unwritten, write_down};
 use crate::error::{Error, explain};
 use crate::repository::{Occasion, Proof, ProofName, ProofOutcome, Timings};
 use crate::verify::{Depth, Verification};
@@ -46,34 +47,36 @@ impl Job<'_> {
             error if error.refutes_backup() => (None, Depth::Quick),
             _ => return,
         };
-        let failure = Some(explain(error).to_string());
-        let stored = async {
-            if error.is_of_one_reading() && self.reads_well(failure.as_deref().unwrap_or_default()).await? {
+        let recorded = async {
+            let looked = match error.is_damage() {
+                true => look_again(self.repository, self.manifest, error, self.run).await?,
+                false => None,
+            };
+            if error.is_of_one_reading() && looked.as_ref().is_some_and(Vec::is_empty) {
                 let said = "an object looked damaged, and is intact when it is read again: no failed proof is stored";
                 self.run.progress.warn(said);
                 return Ok(());
             }
+            // Other backups may need the object, too.
+            let noted = write_down(self.repository, self.manifest, &looked.unwrap_or_default()).await;
+            let failure = Some(explain(error).to_string());
             let proof = self.repository.prepare_proof(self.manifest, occasion, ProofOutcome::Failed, depth).await?;
-            self.store(Proof { verification, failure, ..proof }).await.map(drop)
+            let stored = self.store(Proof { verification, failure, ..proof }).await;
+            noted.and(stored.map(drop))
         };
-        if let Err(error) = self.run.until_cancelled(stored).await {
-            let why = explain(&error);
-            self.run.progress.warn(&format!("that the backup is damaged could not be written down: {why}"));
+        if let Err(error) = self.run.until_cancelled(recorded).await {
+            warn_of_unwritten(&error, self.run);
         }
     }
 
-    /// Whether the objects that a failure names are right when they are read once more. `false`
-    /// where it names none.
-    async fn reads_well(&self, failure: &str) -> Result<bool, Error> {
-        let named: Vec<_> = self.manifest.objects().filter(|object| failure.contains(object.key.as_str())).collect();
-        for object in &named {
-            let task = self.run.progress.task(object.key.as_str(), Some(object.plain.size));
-            let read = self.repository.examine(object, task, |plain| std::io::copy(plain, &mut std::io::sink()));
-            if read.await?.is_err() {
-                return Ok(false);
-            }
+    /// Forgets damage that was known of what a copy was made of: all of that was read, and its digests were right.
+    pub(super) async fn settle(&self) {
+        let volumes = self.manifest.filestore.volumes.iter().map(|volume| &volume.object.key);
+        let read = volumes.chain([&self.manifest.database.object.key]);
+        if let Err(error) = settle(self.repository, &self.manifest.instance, read).await {
+            let why = explain(&error);
+            self.run.progress.warn(&format!("which objects of the backup are intact could not be written down: {why}"));
         }
-        Ok(!named.is_empty())
     }
 
     async fn store(&self, proof: Proof) -> Result<ProofName, Error> {

@@ -132,7 +132,8 @@ async fn damage_ends_in_13_names_the_object_and_takes_the_proof_back() {
     assert!(run.stderr.contains(&format!("unable to drill production/{id}")), "{}", run.stderr);
     assert!(run.stderr.contains(&format!("{id}/filestore-0001.tar.zst")), "{}", run.stderr);
     assert_only(&project, &["production"]);
-    let after = listed(&program).await;
+    // It is known from then on.
+    let after = program.run(["list", "--json"]).await.expect_code(13).json()["backups"][0].take();
     assert_eq!((&after["proven"], &after["proof"]["outcome"]), (&Value::Null, &"failed".into()));
     fs::remove_file(&volume).unwrap();
     let error = program.run(["drill", "--json"]).await.expect_code(13).json();

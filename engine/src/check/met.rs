@@ -1,0 +1,110 @@
+//! Damage that those meet who read a backup to use it: a restore, a drill, an export, a fetch.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use super::data::read_volume;
+use super::known::note;
+use crate::error::{Error, explain};
+use crate::manifest::{MANIFEST, Manifest, StoredObject};
+use crate::repository::{Damage, Repository, RepositoryError, member};
+use crate::run::Run;
+use crate::store::Key;
+
+/// Reads once more what `failure` says is damaged of a backup. Returns what is; nothing where all
+/// of it is intact, and `None` where the failure names no object.
+///
+/// # Errors
+/// What keeps it from looking
+pub(crate) async fn look_again(
+    repository: &Repository,
+    manifest: &Manifest,
+    failure: &Error,
+    run: &Run,
+) -> Result<Option<Vec<Damage>>, Error> {
+    let said = explain(failure).to_string();
+    let named: Vec<_> = manifest.objects().filter(|object| said.contains(object.key.as_str())).collect();
+    let mut damage = BTreeSet::new();
+    for object in &named {
+        damage.extend(read_again(repository, manifest, object, run).await?);
+    }
+    Ok((!named.is_empty()).then(|| damage.into_iter().collect()))
+}
+
+/// Writes down what was found of a backup by a second look, so that listings, checks and the next
+/// backup go by it.
+///
+/// # Errors
+/// What keeps it from being written
+pub(crate) async fn write_down(repository: &Repository, manifest: &Manifest, damage: &[Damage]) -> Result<(), Error> {
+    let manifest_key = member(&manifest.id.key(&manifest.instance), MANIFEST);
+    // One that was pruned meanwhile is not damaged.
+    if damage.is_empty() || repository.store().head(&manifest_key).await?.is_none() {
+        return Ok(());
+    }
+    let mut listed = BTreeSet::new();
+    for Damage { key, .. } in damage {
+        if is_listed(repository, manifest, key).await? {
+            listed.insert(key);
+        }
+    }
+    Ok(note(repository, &manifest.instance, damage, |key| !listed.contains(key)).await?)
+}
+
+/// Writes down the damage that a failure speaks of, where it is still there at a second look. For
+/// those who report the failure itself: whatever comes of this is at most a warning.
+pub(crate) async fn take_note(repository: &Repository, manifest: &Manifest, failure: &Error, run: &Run) {
+    if !failure.is_damage() {
+        return;
+    }
+    let noted = async {
+        let damage = look_again(repository, manifest, failure, run).await?;
+        if damage.as_ref().is_some_and(Vec::is_empty) {
+            run.progress.warn("an object looked damaged, and is intact when it is read again");
+        }
+        write_down(repository, manifest, &damage.unwrap_or_default()).await
+    };
+    if let Err(error) = run.until_cancelled(noted).await {
+        warn_of_unwritten(&error, run);
+    }
+}
+
+/// Warns that what was found is known to nobody else.
+pub(crate) fn warn_of_unwritten(error: &Error, run: &Run) {
+    run.progress.warn(&format!("that the backup is damaged could not be written down: {}", explain(error)));
+}
+
+/// Writes down of objects of an instance that each was read to its end, and is right.
+///
+/// # Errors
+/// What keeps it from being written
+pub(crate) async fn settle(
+    repository: &Repository,
+    instance: &str,
+    read: impl IntoIterator<Item = &Key>,
+) -> Result<(), RepositoryError> {
+    repository.note_damage(instance, false, |known| read.into_iter().for_each(|key| drop(known.remove(key)))).await
+}
+
+async fn read_again(
+    repository: &Repository,
+    manifest: &Manifest,
+    object: &StoredObject,
+    run: &Run,
+) -> Result<Vec<Damage>, Error> {
+    let task = run.progress.task(object.key.as_str(), Some(object.plain.size));
+    match manifest.filestore.volumes.iter().find(|volume| volume.object.key == object.key) {
+        Some(volume) => read_volume(repository, volume, task).await,
+        None => {
+            let read = repository.examine(object, task, |plain| io::copy(plain, &mut io::sink())).await?;
+            Ok(read.err().into_iter().collect())
+        }
+    }
+}
+
+/// Whether a listing shows the damage: the object is missing, or of another size.
+async fn is_listed(repository: &Repository, manifest: &Manifest, key: &Key) -> Result<bool, Error> {
+    let found = repository.store().head(key).await?;
+    let size = manifest.objects().find(|object| object.key == *key).map(|object| object.stored.size);
+    Ok(found.map(|found| found.size) != size)
+}
