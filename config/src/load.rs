@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use engine::restore::Target;
 use engine::small_file;
@@ -16,7 +17,8 @@ use super::section::{Section, Source};
 use super::surroundings::{Surroundings, exists};
 use super::trust::distrust;
 use super::{
-    Config, ConfigError, InstanceConfig, NotifyConfig, UnknownName, copies, daemon, keys, nesting, notify, place,
+    Config, ConfigError, InstanceConfig, NotifyConfig, Routine, UnknownName, copies, daemon, keys, nesting, notify,
+    place,
 };
 
 /// The environment variable that names the configuration file.
@@ -151,6 +153,12 @@ impl Config {
     /// [`UnknownName`], with the nearest name and all that there are.
     pub fn target(&self, name: &str) -> Result<&Target, UnknownName> {
         self.find("target", &self.targets, name)
+    }
+
+    /// How long nothing may advance in what is done with backups of this instance; the default where the configuration has none of the name.
+    pub fn stall_timeout(&self, instance: Option<&str>) -> Duration {
+        let instance = instance.and_then(|name| self.instances.get(name));
+        instance.map_or_else(|| Routine::default().stall_timeout, |instance| instance.routine.stall_timeout)
     }
 
     fn find<'a, K: Ord + Borrow<str>, T>(

@@ -34,6 +34,7 @@ impl Config {
             drills: drilled
                 .filter_map(|config| Some((config.name().to_owned(), drill_place(self, config.name(), None).ok()?)))
                 .collect(),
+            patience: self.instances.keys().map(|name| (name.clone(), self.stall_timeout(Some(name)))).collect(),
         }
     }
 

@@ -94,6 +94,10 @@ impl Observer for RunProgress {
             warnings.push(message.to_owned());
         }
     }
+
+    fn beat(&self) {
+        self.reports.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod drill;
 mod files;
+mod findings;
 mod places;
 mod subjects;
 
@@ -14,6 +15,7 @@ use tokio::io::AsyncReadExt;
 pub use self::places::{unwritable, warn_of_owner};
 pub use self::subjects::Subjects;
 
+use self::findings::{Findings, PATIENCE};
 use crate::error::{Error, explain};
 use crate::filestore::{Batches, FilestoreError, Ledger};
 use crate::instance::Instance;
@@ -52,67 +54,38 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
-/// Tries everything that a configuration names.
+/// Tries everything that a configuration names. What does not answer is a finding, and whatever else would ask the same is left out.
 pub async fn doctor(subjects: &Subjects) -> Vec<Finding> {
-    let mut findings = Findings { subject: "configuration".into(), all: Vec::new() };
+    let mut findings = Findings::default();
+    findings.begin("configuration", PATIENCE);
     findings.ok("read", subjects.configuration.display().to_string());
     for warning in &subjects.warnings {
         findings.add("read", Outcome::Warning, warning.clone(), None);
     }
     for (subject, place) in &subjects.repositories {
-        findings.subject.clone_from(subject);
+        findings.begin(subject, PATIENCE);
         try_repository(place, &mut findings).await;
     }
     for instance in &subjects.instances {
-        findings.subject = format!("instance {}", instance.name);
+        findings.begin(format!("instance {}", instance.name), subjects.patience(Some(&instance.name)));
         if try_instance(instance, &mut findings).await {
             try_identity(subjects, instance, &mut findings).await;
         }
     }
     for target in &subjects.targets {
-        findings.subject = format!("target {}", target.name);
+        findings.begin(format!("target {}", target.name), subjects.patience(target.instance.as_deref()));
         try_target(subjects, target, &mut findings).await;
     }
     for (instance, place) in &subjects.drills {
-        findings.subject = format!("drill of {instance}");
+        findings.begin(format!("drill of {instance}"), subjects.patience(Some(instance)));
         drill::try_place(subjects, instance, place, &mut findings).await;
     }
     findings.all
 }
 
-struct Findings {
-    subject: String,
-    all: Vec<Finding>,
-}
-
-impl Findings {
-    fn add(&mut self, trial: &'static str, outcome: Outcome, detail: String, hint: Option<String>) {
-        self.all.push(Finding { subject: self.subject.clone(), trial, outcome, detail, hint });
-    }
-
-    fn ok(&mut self, trial: &'static str, detail: impl Into<String>) {
-        self.add(trial, Outcome::Ok, detail.into(), None);
-    }
-
-    fn failed(&mut self, trial: &'static str, detail: impl Into<String>, hint: impl Into<String>) {
-        self.add(trial, Outcome::Failed, detail.into(), Some(hint.into()));
-    }
-
-    /// Reports a failure, or hands on what came of a success.
-    fn tried<T>(&mut self, trial: &'static str, result: Result<T, impl Into<Error>>) -> Option<T> {
-        result
-            .map_err(|error| {
-                let explanation = explain(&error.into());
-                let texts = [vec![explanation.message], explanation.causes].concat();
-                self.add(trial, Outcome::Failed, texts.join(": "), explanation.hint);
-            })
-            .ok()
-    }
-}
-
 async fn try_repository(place: &StoreConfig, findings: &mut Findings) {
-    let Some(store) = findings.tried("open", store::open(place, false).await) else { return };
-    if let Some(repository) = findings.tried("open", Repository::open(store.clone()).await) {
+    let Some(store) = findings.attempt("open", store::open(place, false)).await else { return };
+    if let Some(repository) = findings.attempt("open", Repository::open(store.clone())).await {
         let description = repository.description();
         let detail = format!("{}, format {}, made {:.0}", store.location(), description.format, description.created_at);
         findings.ok("open", detail);
@@ -121,8 +94,7 @@ async fn try_repository(place: &StoreConfig, findings: &mut Findings) {
     if let StoreConfig::Local { path } = place {
         places::try_folder(path, findings);
     }
-    let tried = try_store(&*store).await;
-    if let Some(create_only) = findings.tried("write, read, delete", tried) {
+    if let Some(create_only) = findings.attempt("write, read, delete", try_store(&*store)).await {
         findings.ok("write, read, delete", "all three work");
         if !create_only {
             let detail = "the server ignores If-None-Match: it would let one writer overwrite another's object";
@@ -134,7 +106,7 @@ async fn try_repository(place: &StoreConfig, findings: &mut Findings) {
 
 /// Lists the backups, and says what speaks against them, or against the list.
 async fn try_backups(repository: &Repository, findings: &mut Findings) {
-    let Some(listing) = findings.tried("list", repository.list(None).await) else { return };
+    let Some(listing) = findings.attempt("list", repository.list(None)).await else { return };
     places::report_unreadable(&listing, findings);
     let mut wrong: Vec<String> =
         listing.alarms.iter().map(|alarm| format!("{}: {}", alarm.instance, alarm.message)).collect();
@@ -171,11 +143,9 @@ async fn try_backups(repository: &Repository, findings: &mut Findings) {
 /// Compares an instance's database with that of its latest backup.
 async fn try_identity(subjects: &Subjects, instance: &Instance, findings: &mut Findings) {
     // Of a repository that cannot be opened its own findings tell.
-    let Some(Ok(repository)) = subjects.open_main().await else { return };
-    let Some(warnings) = findings.tried("database", crate::backup::compare_identity(&repository, instance).await)
-    else {
-        return;
-    };
+    let Some(Ok(repository)) = findings.quietly(subjects.open_main()).await else { return };
+    let compared = crate::backup::compare_identity(&repository, instance);
+    let Some(warnings) = findings.attempt("database", compared).await else { return };
     for warning in warnings {
         findings.add("database", Outcome::Warning, warning, None);
     }
@@ -222,7 +192,7 @@ async fn try_instance(instance: &Instance, findings: &mut Findings) -> bool {
 }
 
 async fn try_connection(database: &Database, findings: &mut Findings) -> Option<Session> {
-    let session = findings.tried("connect", postgres::connect(&Endpoint::resolve(database)).await)?;
+    let session = findings.attempt("connect", postgres::connect(&Endpoint::resolve(database))).await?;
     findings.ok("connect", session.endpoint().to_string());
     Some(session)
 }
@@ -239,15 +209,15 @@ fn try_role(session: &Session, findings: &mut Findings) {
 /// Tries what a backup reads. Returns whether the database is Odoo's.
 async fn try_database(session: &Session, database: &Database, findings: &mut Findings) -> bool {
     try_role(session, findings);
-    let Some(server) = findings.tried("server", postgres::server_facts(session).await) else { return false };
+    let Some(server) = findings.attempt("server", postgres::server_facts(session)).await else { return false };
     findings.ok("server", format!("PostgreSQL {}", server.version));
     try_tool("pg_dump", server.major(), database, findings).await;
-    let odoo = findings.tried("Odoo", odoo_facts(session).await);
+    let odoo = findings.attempt("Odoo", odoo_facts(session)).await;
     let is_odoo = matches!(odoo, Some(Some(_)));
     match odoo {
         Some(Some(odoo)) => findings.ok("Odoo", format!("series {}, {} modules", odoo.series, odoo.modules.len())),
         Some(None) => {
-            let reason = findings.tried("Odoo", Schema::reason_not_odoo(session).await).flatten();
+            let reason = findings.attempt("Odoo", Schema::reason_not_odoo(session)).await.flatten();
             let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
             let hint = Some("check `database`".into());
             findings.add("Odoo", Outcome::Warning, format!("the database is not Odoo's{reason}"), hint);
@@ -258,10 +228,9 @@ async fn try_database(session: &Session, database: &Database, findings: &mut Fin
         JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p', 'm', 'S') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
           AND NOT has_table_privilege(c.oid, 'SELECT')";
-    let row = session.query_one(unreadable, &[]).await.map_err(session.failed("look for unreadable tables"));
-    let Some(tables) = findings.tried("read every table", row).map(|row| row.get::<_, String>(0)) else {
-        return is_odoo;
-    };
+    let row = async { session.query_one(unreadable, &[]).await.map_err(session.failed("look for unreadable tables")) };
+    let Some(row) = findings.attempt("read every table", row).await else { return is_odoo };
+    let tables: String = row.get(0);
     if tables.is_empty() {
         findings.ok("read every table", "the role may");
     } else {
@@ -279,8 +248,9 @@ async fn try_database(session: &Session, database: &Database, findings: &mut Fin
 async fn try_row_security(session: &Session, findings: &mut Findings) {
     let hidden = "SELECT coalesce(pg_catalog.string_agg(c.oid::pg_catalog.regclass::pg_catalog.text, ', '), '')
         FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p') AND pg_catalog.row_security_active(c.oid)";
-    let row = session.query_one(hidden, &[]).await.map_err(session.failed("look for row level security"));
-    let Some(tables) = findings.tried("read every row", row).map(|row| row.get::<_, String>(0)) else { return };
+    let row = async { session.query_one(hidden, &[]).await.map_err(session.failed("look for row level security")) };
+    let Some(row) = findings.attempt("read every row", row).await else { return };
+    let tables: String = row.get(0);
     if !tables.is_empty() {
         let role = postgres::quote(&session.endpoint().user);
         let hint = format!("ALTER ROLE {role} BYPASSRLS, or back up as the owner of the tables or a superuser");
@@ -290,7 +260,7 @@ async fn try_row_security(session: &Session, findings: &mut Findings) {
 
 async fn try_tool(program: &'static str, major: u32, database: &Database, findings: &mut Findings) {
     let tools = Tools::new(database.pg_path.as_deref());
-    if let Some(tool) = findings.tried(program, tools.find(program, major).await) {
+    if let Some(tool) = findings.attempt(program, tools.find(program, major)).await {
         findings.ok(program, tool.to_string());
     }
 }
@@ -311,7 +281,7 @@ fn try_filestore(folder: &Path) -> Result<String, FilestoreError> {
 
 async fn try_target(subjects: &Subjects, target: &Target, findings: &mut Findings) {
     let place = Endpoint::resolve(&target.database);
-    if let Some(server) = findings.tried("connect", postgres::connect_maintenance(&place).await) {
+    if let Some(server) = findings.attempt("connect", postgres::connect_maintenance(&place)).await {
         findings.ok("connect", server.endpoint().to_string());
         try_target_server(&server, target, findings).await;
         try_guard(subjects, target, &server, findings).await;
@@ -329,16 +299,17 @@ async fn try_members(subjects: &Subjects, target: &Target, server: &Session, fin
         let can = postgres::abilities(server).await.ok()?;
         altered_members(&members, &server.endpoint().user, &can)
     };
-    if let Some(Obstacle { message, hint, .. }) = looked.await {
+    if let Some(Obstacle { message, hint, .. }) = findings.quietly(looked).await {
         findings.add("extensions", Outcome::Warning, message, Some(hint));
     }
 }
 
 /// Whether what is there now may be replaced. In an hour that may be otherwise: somebody begins to work with it.
 async fn try_guard(subjects: &Subjects, target: &Target, server: &Session, findings: &mut Findings) {
-    let uuid = uuid_of_source(subjects, target).await;
-    let looked = before_restore(&subjects.protected(), uuid.as_deref(), target, Identity::Copy, server).await;
-    let Some(obstacles) = findings.tried("replace", looked) else { return };
+    let uuid = findings.quietly(uuid_of_source(subjects, target)).await;
+    let protected = subjects.protected();
+    let looked = before_restore(&protected, uuid.as_deref(), target, Identity::Copy, server);
+    let Some(obstacles) = findings.attempt("replace", looked).await else { return };
     if obstacles.is_empty() {
         findings.ok("replace", "nothing keeps a restore from it");
     }
@@ -357,10 +328,10 @@ async fn uuid_of_source(subjects: &Subjects, target: &Target) -> Option<String> 
 }
 
 async fn try_target_server(server: &Session, target: &Target, findings: &mut Findings) {
-    if let Some(facts) = findings.tried("server", postgres::server_facts(server).await) {
+    if let Some(facts) = findings.attempt("server", postgres::server_facts(server)).await {
         try_tool("pg_restore", facts.major(), &target.database, findings).await;
     }
-    match findings.tried("create databases", postgres::abilities(server).await).map(|can| can.creates_databases) {
+    match findings.attempt("create databases", postgres::abilities(server)).await.map(|can| can.creates_databases) {
         Some(true) => findings.ok("create databases", "the role may"),
         Some(false) => {
             let role = postgres::quote(&server.endpoint().user);
@@ -369,7 +340,7 @@ async fn try_target_server(server: &Session, target: &Target, findings: &mut Fin
         None => {}
     }
     let name = &target.database.name;
-    match findings.tried("database", postgres::find_database(server, name).await) {
+    match findings.attempt("database", postgres::find_database(server, name)).await {
         Some(Some(there)) if !there.is_own => {
             let detail = format!("{name:?} belongs to {:?} and could not be replaced", there.owner);
             findings.failed("database", detail, format!("set `user` of the target to {:?}", there.owner));

@@ -75,7 +75,7 @@ pub async fn import(
         // Not to be stopped halfway: what it makes must be known to be removed.
         let (scratch, cleared) = Scratch::begin(server, &source, options.trusted, run).await?;
         let made = async {
-            let unmade = run.until_cancelled(fill(&scratch, &source, run)).await?;
+            let unmade = run.until_cancelled(scratch.with_pulse(run, fill(&scratch, &source, run))).await?;
             let mut origin = origin(&source, &options.file, created_at, is_known);
             origin.warnings.extend(unmade);
             let instance = Instance::new(instance, scratch.database(server), source.filestore(&scratch));

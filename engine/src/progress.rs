@@ -18,6 +18,8 @@ pub trait Observer: Send + Sync {
     fn ended(&self, task: &Task);
     /// Something that a person should know, in one sentence.
     fn warned(&self, message: &str);
+    /// Something goes on that counts nothing.
+    fn beat(&self) {}
 }
 
 /// Where a verb reports to. The default reports to nobody.
@@ -43,6 +45,13 @@ impl Progress {
             observer.began(&task);
         }
         task
+    }
+
+    /// Reports that something goes on that counts nothing.
+    pub fn beat(&self) {
+        if let Some(observer) = &self.0 {
+            observer.beat();
+        }
     }
 
     /// Reports something that a person should know, and logs it.

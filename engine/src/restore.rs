@@ -36,7 +36,7 @@ use crate::error::Error;
 use crate::filestore::NewFilestore;
 use crate::manifest::Manifest;
 use crate::odoo::{Anonymized, AnonymizedAttachments, Neutralized, anonymize, assert_still_neutral, neutralize};
-use crate::postgres::LeftOut;
+use crate::postgres::{LeftOut, with_pulse};
 use crate::repository::{Occasion, ProofName, Repository, Timings};
 use crate::run::Run;
 use crate::verify::{Depth, RestoredCopy, Verification, verify};
@@ -208,6 +208,8 @@ impl Job<'_> {
             self.admit(&claim).await?;
             Ok((copy, anonymized))
         };
+        let database = staging.database.database.as_str();
+        let work = with_pulse(&claim.server, Some(database), &run.progress, Box::pin(work));
         let result = match run.until_cancelled(work).await {
             // From here on it takes a moment and is not to be stopped halfway.
             Ok(done) => swap::swap(&mut claim, &staging.suffix).await.map(|()| done).map_err(Error::from),

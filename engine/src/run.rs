@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::progress::{Alive, Progress};
 
-/// So long may a run that was stopped clean up after itself: it may have stalled there, too.
+/// So long may a run that was stopped clean up after itself: it may have stalled there, too. Less where less patience was asked for.
 const CLEANUP: Duration = Duration::from_mins(2);
 
 /// A run was stopped by whoever runs it.
@@ -40,7 +40,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Does `work`, and stops it when nothing advances for `timeout`: no byte, and no task that begins or ends.
+    /// Does `work`, and stops it when nothing advances for `timeout`: no byte, no task that begins or ends, and no other sign of life.
     ///
     /// # Errors
     /// [`Stalled`], and whatever the work fails with.
@@ -57,7 +57,7 @@ impl Run {
             () = alive.stalled(timeout) => {}
         }
         run.cancel.cancel();
-        match tokio::time::timeout(CLEANUP, work).await {
+        match tokio::time::timeout(CLEANUP.min(timeout.saturating_mul(10)), work).await {
             // It came to a good end after all.
             Ok(Ok(done)) => Ok(done),
             _ => Err(Stalled { seconds: timeout.as_secs() }.into()),

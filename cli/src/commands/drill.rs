@@ -57,7 +57,10 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
         let of_section = config.instances.get(&manifest.instance).map(|instance| instance.drill.depth);
         let depth = wanted.depth.or(of_section).unwrap_or_default();
         let options = DrillOptions { jobs, parallel_volumes, depth };
-        let drilled = engine::drill::drill(&repository, &manifest, &place, &config.protected(), options, run).await?;
+        let protected = config.protected();
+        let drill =
+            async |run: &Run| engine::drill::drill(&repository, &manifest, &place, &protected, options, run).await;
+        let drilled = run.unless_stalled(config.stall_timeout(Some(&manifest.instance)), drill).await?;
         Ok(Ok((drilled, place, repository.store().location())))
     };
     let tell = |text: &str| output.warning(text);

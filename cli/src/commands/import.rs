@@ -49,7 +49,8 @@ pub(super) async fn import(
     }
     let server = server(&config, on)?;
     let repository = open(&config).await?;
-    let imported = engine::import::import(&repository, instance, server, options, run).await?;
+    let import = async |run: &Run| engine::import::import(&repository, instance, server, options, run).await;
+    let imported = run.unless_stalled(config.stall_timeout(Some(instance)), import).await?;
     let Imported { manifest, cleared, left, duration } = &imported;
     manifest.warnings.iter().for_each(|warning| output.warning(warning));
     let exit = if manifest.warnings.is_empty() && left.is_empty() { Exit::Success } else { Exit::Warnings };

@@ -76,14 +76,18 @@ pub(super) async fn restore(
     };
     if wanted.dry_run {
         let examine = async |_: Repository, manifest: Manifest| {
-            engine::restore::examine(&protected, &manifest, &target, identity, wanted.wait).await
+            let examine =
+                async |_: &Run| engine::restore::examine(&protected, &manifest, &target, identity, wanted.wait).await;
+            run.unless_stalled(config.stall_timeout(Some(&manifest.instance)), examine).await
         };
         let done = config.sources()?.with_first_intact(backup, run, &tell, examine).await?;
         return Ok(dry_run::show(&done, &target, output));
     }
     let report = ReportFile::create(wanted.report)?;
     let restore = async |repository: Repository, manifest: Manifest| {
-        let restored = engine::restore::restore(&repository, &manifest, &target, &protected, options, run).await?;
+        let restore =
+            async |run: &Run| engine::restore::restore(&repository, &manifest, &target, &protected, options, run).await;
+        let restored = run.unless_stalled(config.stall_timeout(Some(&manifest.instance)), restore).await?;
         Ok((restored, repository.store().location()))
     };
     let done = config.sources()?.with_first_intact(backup, run, &tell, restore).await?;
@@ -177,7 +181,9 @@ pub(super) async fn undo(
     let named = config.config;
     let config = load(config, output)?;
     let (target, identity) = find_target(&config, target, force_production)?;
-    let undone = engine::restore::undo(&config.protected(), &target, identity, wait, run).await?;
+    let protected = config.protected();
+    let undo = async |run: &Run| engine::restore::undo(&protected, &target, identity, wait, run).await;
+    let undone = run.unless_stalled(config.stall_timeout(target.instance.as_deref()), undo).await?;
     let Undone { former, cleared, warnings, duration } = &undone;
     let document = json!({
         "target": target.name,

@@ -75,7 +75,7 @@ pub(crate) const ROUTINE: &[Key] = &[
         name: "stall_timeout",
         kind: "string",
         default: "`\"30 minutes\"`",
-        about: "How long nothing may advance before a run of the daemon, or `now`, is stopped: no limit on the whole",
+        about: "How long nothing may advance before a run of the daemon, or `now`, `restore`, `drill` or `import`, is stopped: no limit on the whole. No check of `doctor` takes longer, nor than two minutes",
         example: "\"30 minutes\"",
         also: &["timeout", "stall", "hang_timeout"],
     },

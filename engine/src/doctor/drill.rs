@@ -8,16 +8,17 @@ use crate::restore::{Examined, Identity, Obstacle, Target, examine};
 /// Looks for all that a drill would meet: privileges, extensions, pg_restore, and room for database and files.
 pub(super) async fn try_place(subjects: &Subjects, instance: &str, place: &Target, findings: &mut Findings) {
     let endpoint = Endpoint::resolve(&place.database);
-    let Some(latest) = latest(subjects, instance).await else {
-        if let Some(server) = findings.tried("connect", postgres::connect_maintenance(&endpoint).await) {
+    let Some(latest) = findings.quietly(latest(subjects, instance)).await else {
+        if let Some(server) = findings.attempt("connect", postgres::connect_maintenance(&endpoint)).await {
             findings.ok("connect", server.endpoint().to_string());
             try_target_server(&server, place, findings).await;
         }
         try_target_folder(place, findings);
         return;
     };
-    let looked = examine(&subjects.protected(), &latest, place, Identity::Copy, None).await;
-    let Some(Examined { obstacles, warnings }) = findings.tried("restore", looked) else { return };
+    let protected = subjects.protected();
+    let looked = examine(&protected, &latest, place, Identity::Copy, None);
+    let Some(Examined { obstacles, warnings }) = findings.attempt("restore", looked).await else { return };
     if obstacles.is_empty() {
         let folder = place.filestore.display();
         findings.ok("restore", format!("{} could be drilled: {endpoint}, and {folder}", latest.id));

@@ -13,7 +13,7 @@ const SAMPLE: usize = 1000;
 
 /// Looks for the files that the attachments name, and for content that is in no filestore.
 pub(super) async fn try_attachments(session: &Session, filestore: &Path, findings: &mut Findings) {
-    let Some((counts, named)) = findings.tried("attachments", read(session).await) else { return };
+    let Some((counts, named)) = findings.attempt("attachments", read(session)).await else { return };
     if counts.elsewhere > 0 {
         let detail = match counts.elsewhere {
             1 => "the content of 1 attachment is in another storage, such as a bucket: no backup has it".to_owned(),

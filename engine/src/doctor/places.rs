@@ -97,7 +97,7 @@ fn find_foreign(root: &Path, owner: u32) -> Option<PathBuf> {
 /// What the daemon will not be able to write to, as the one who runs it: repositories in folders, its state, and the folders that it restores and
 /// drills in. A hardened service is let into few.
 pub fn unwritable(subjects: &Subjects) -> Vec<Finding> {
-    let mut findings = Findings { subject: String::new(), all: Vec::new() };
+    let mut findings = Findings::default();
     for (subject, place) in &subjects.repositories {
         findings.subject.clone_from(subject);
         if let StoreConfig::Local { path } = place {

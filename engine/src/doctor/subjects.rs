@@ -1,7 +1,10 @@
 //! What `doctor` examines.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::findings::PATIENCE;
 use crate::instance::Instance;
 use crate::repository::{Repository, RepositoryError};
 use crate::restore::{Protected, Target};
@@ -22,6 +25,9 @@ pub struct Subjects {
     pub targets: Vec<Target>,
     /// Places where backups are drilled, each with the name of the instance.
     pub drills: Vec<(String, Target)>,
+    /// How long one check of an instance, or of what its backups are restored to, may take, by the instance's name. No check takes longer
+    /// than two minutes.
+    pub patience: BTreeMap<String, Duration>,
 }
 
 impl Subjects {
@@ -34,6 +40,11 @@ impl Subjects {
     /// Returns the instance of this name.
     pub(super) fn instance(&self, name: &str) -> Option<&Instance> {
         self.instances.iter().find(|instance| instance.name == name)
+    }
+
+    /// Returns how long a check of this instance may take.
+    pub(super) fn patience(&self, instance: Option<&str>) -> Duration {
+        instance.and_then(|name| self.patience.get(name)).map_or(PATIENCE, |patience| PATIENCE.min(*patience))
     }
 
     /// Opens the repository that backups are made to.

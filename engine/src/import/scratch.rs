@@ -111,6 +111,11 @@ impl Scratch {
         &self.session
     }
 
+    /// Does `work`, and reports that it lives as long as the server works in the scratch database.
+    pub(super) async fn with_pulse<T>(&self, run: &Run, work: impl Future<Output = T>) -> T {
+        postgres::with_pulse(&self.maintenance, Some(&self.name), &run.progress, work).await
+    }
+
     /// The scratch database, on the server of `server`.
     pub(super) fn database(&self, server: &Database) -> Database {
         Database { name: self.name.clone(), ..server.clone() }

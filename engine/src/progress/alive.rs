@@ -54,4 +54,9 @@ impl Observer for Alive {
         self.reports.fetch_add(1, Ordering::Relaxed);
         self.inner.0.iter().for_each(|inner| inner.warned(message));
     }
+
+    fn beat(&self) {
+        self.reports.fetch_add(1, Ordering::Relaxed);
+        self.inner.0.iter().for_each(|inner| inner.beat());
+    }
 }

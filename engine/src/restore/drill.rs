@@ -17,6 +17,7 @@ use super::target::{Protected, Target};
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::odoo::Neutralized;
+use crate::postgres::with_pulse;
 use crate::repository::{BackupId, Occasion, ProofName, Repository, Timings};
 use crate::run::Run;
 use crate::verify::{Depth, Verification};
@@ -102,7 +103,8 @@ impl Job<'_> {
         run.until_cancelled(self.preflight(&claim)).await?;
         let staging = run.until_cancelled(Staging::begin(self, &mut claim)).await?;
         let (database, filestore) = (staging.database.database.clone(), staging.filestore.clone());
-        let result = run.until_cancelled(self.make(&staging, &claim)).await;
+        let work = with_pulse(&claim.server, Some(&database), &run.progress, Box::pin(self.make(&staging, &claim)));
+        let result = run.until_cancelled(work).await;
         let total = started.elapsed();
         tracing::info!(database, ok = result.is_ok(), "drill ended");
         let mut warnings = staging.abandon(&mut claim).await;

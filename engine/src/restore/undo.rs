@@ -13,7 +13,7 @@ use super::record::leftovers;
 use super::swap::swap;
 use super::target::{Protected, Target};
 use crate::error::Error;
-use crate::postgres::sessions_text;
+use crate::postgres::{sessions_text, with_pulse};
 use crate::run::Run;
 
 /// What was given back.
@@ -42,7 +42,8 @@ pub(in crate::restore) async fn wait_for_sessions(
     }
     let who = sessions_text(&sessions);
     run.progress.warn(&format!("waiting up to {} s for the end of sessions on {database:?}: {who}", wait.as_secs()));
-    sessions::wait_for_end(&claim.server, database, wait).await.map(|_| ()).map_err(RestoreError::from)
+    let waiting = sessions::wait_for_end(&claim.server, database, wait);
+    with_pulse(&claim.server, None, &run.progress, waiting).await.map(|_| ()).map_err(RestoreError::from)
 }
 
 /// Gives a target back what it was before the last restore, and keeps what it is now in its place.

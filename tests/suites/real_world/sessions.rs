@@ -245,6 +245,65 @@ async fn a_server_that_falls_silent_ends_the_backup() {
     program.run(["now"]).await.success();
 }
 
+/// A project whose target is behind a proxy, and whose copies are neutralized by a statement that takes `seconds`.
+async fn restoring_slowly(seconds: u32) -> (Project, Proxy, OdooBackup) {
+    let project = Project::start().await;
+    let proxy = Proxy::start(project.cluster().port()).await;
+    connect_by(&project, project.cluster().port(), "stall_timeout = \"3s\"\n");
+    let sql = project.path("slow.sql");
+    fs::write(&sql, format!("SELECT pg_catalog.pg_sleep({seconds});\n")).unwrap();
+    fs::set_permissions(&sql, PermissionsExt::from_mode(0o600)).unwrap();
+    project.write_target_keys(&format!("sql = [\"{}\"]", sql.display()));
+    let config = fs::read_to_string(project.config()).unwrap();
+    let target = format!("[target.{TARGET}]\n");
+    assert!(config.contains(&target), "{config}");
+    let through = config.replacen(&target, &format!("{target}port = {}\n", proxy.port), 1);
+    fs::write(project.config(), through).unwrap();
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    (project, proxy, program)
+}
+
+#[tokio::test]
+async fn silent_server_ends_restore() {
+    let (project, proxy, program) = restoring_slowly(600).await;
+    let running = program.spawn(["restore", "--to", TARGET]);
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    while project.cluster().psql_as(SUPERUSER, SUPERUSER, waits).trim() == "0" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    proxy.fall_silent();
+    let ended = tokio::time::timeout(Duration::from_secs(120), running.wait()).await.expect("an end").expect_code(1);
+    assert!(ended.stderr.contains("nothing advanced for 3 s"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("stall_timeout"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn busy_server_ends_no_restore() {
+    let (_project, _proxy, program) = restoring_slowly(10).await;
+    program.run(["restore", "--to", TARGET]).await.success();
+    program.run(["drill", "--to", TARGET]).await.success();
+}
+
+#[tokio::test]
+async fn silent_server_is_a_finding_of_doctor() {
+    let project = Project::start().await;
+    let proxy = Proxy::start(project.cluster().port()).await;
+    connect_by(&project, proxy.port, "stall_timeout = \"3s\"\n");
+    let program = initialised(&project).await;
+    // What doctor reads is locked, so that it is there when the packets begin to be swallowed.
+    let holder = project.cluster().connect(INSTANCE).await;
+    holder.batch_execute("BEGIN; LOCK TABLE ir_module_module IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let running = program.spawn(["doctor"]);
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+    while project.cluster().psql_as(SUPERUSER, SUPERUSER, waits).trim() == "0" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    proxy.fall_silent();
+    let ended = tokio::time::timeout(Duration::from_secs(240), running.wait()).await.expect("an end").expect_code(1);
+    assert!(ended.stdout.contains("no answer for 3 s"), "{}", ended.stdout);
+}
+
 #[tokio::test]
 async fn tables_in_another_schema_are_backed_up_as_odoos() {
     let project = Project::start().await;
