@@ -5,9 +5,8 @@ use std::fmt;
 use std::io;
 
 use serde::Serialize;
-use tokio::io::AsyncReadExt;
 
-use super::format::{Contents, Entry, Misunderstood};
+use super::format::{Contents, Entry, Misunderstood, read_contents};
 use crate::stream::Body;
 
 /// An entry of a dump's table of contents.
@@ -92,30 +91,18 @@ const MOST_TEXT: usize = 256 * 1024 * 1024;
 ///
 /// # Errors
 /// [`io::Error`] where the body failed. That the archive is not understood stands in what is returned.
-pub async fn read_entries(mut archive: Body) -> io::Result<Result<Vec<ArchiveEntry>, Misunderstood>> {
-    let mut contents = Contents::without_data();
+pub async fn read_entries(archive: Body) -> io::Result<Result<Vec<ArchiveEntry>, Misunderstood>> {
     let (mut entries, mut size) = (Vec::new(), 0);
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = archive.read(&mut buffer).await?;
-        if read == 0 {
-            return Ok(Err(Misunderstood::Truncated("its table of contents")));
+    let read = read_contents(Contents::without_data(), archive, |entry| {
+        let entry = ArchiveEntry::of(&entry);
+        size += entry.definition.len() + size_of::<ArchiveEntry>();
+        if size > MOST_TEXT {
+            return Err(Misunderstood::Unexpected("an end of the table of contents"));
         }
-        let fed = contents.feed(&buffer[..read], |entry| {
-            let entry = ArchiveEntry::of(&entry);
-            size += entry.definition.len() + size_of::<ArchiveEntry>();
-            if size > MOST_TEXT {
-                return Err(Misunderstood::Unexpected("an end of the table of contents"));
-            }
-            entries.push(entry);
-            Ok(())
-        });
-        match fed {
-            Ok(None) => {}
-            Ok(Some(_)) => return Ok(Ok(entries)),
-            Err(reason) => return Ok(Err(reason)),
-        }
-    }
+        entries.push(entry);
+        Ok(())
+    });
+    Ok(read.await?.map(|()| entries))
 }
 
 /// The numbers of these entries and of all that depend on one of them.

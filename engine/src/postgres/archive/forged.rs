@@ -12,12 +12,13 @@ pub(super) struct ForgedEntry<'a> {
     pub(super) drop: &'a str,
     pub(super) copy: &'a str,
     pub(super) owner: &'a str,
+    pub(super) depends: &'a [i32],
 }
 
 impl Default for ForgedEntry<'_> {
     fn default() -> Self {
         let (tag, kind, definition, drop, copy, owner) = ("x", "TABLE", "", "", "", "odoo");
-        Self { id: 1, has_data: false, tag, kind, section: 2, definition, drop, copy, owner }
+        Self { id: 1, has_data: false, tag, kind, section: 2, definition, drop, copy, owner, depends: &[] }
     }
 }
 
@@ -52,7 +53,10 @@ pub(super) fn archive(entries: &[ForgedEntry<'_>], data: &[u8]) -> Vec<u8> {
         for value in [entry.definition, entry.drop, entry.copy, "public", "", "", entry.owner, "false"] {
             text(&mut bytes, value);
         }
-        // No dependencies, and no offset.
+        for number in entry.depends {
+            text(&mut bytes, &number.to_string());
+        }
+        // No further dependency, and no offset.
         integer(&mut bytes, -1);
         bytes.push(1);
         bytes.extend([0; 8]);

@@ -3,6 +3,12 @@
 //! After `WriteHead` and `WriteToc` of PostgreSQL's `pg_backup_archiver.c`, versions 1.12 (pg_dump 9.0) to 1.16 (pg_dump 17 and 18).
 //! Nothing here can fail but by [`Misunderstood`], whatever the bytes are.
 
+use std::io;
+
+use tokio::io::AsyncReadExt;
+
+use crate::stream::Body;
+
 /// What keeps an archive from being understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Misunderstood {
@@ -95,11 +101,14 @@ pub(super) fn integer(bytes: [u8; INTEGER]) -> i64 {
 /// Larger than any function, view or list of dependencies; what is larger is no table of contents.
 const LONGEST_ENTRY: usize = 64 * 1024 * 1024;
 
-/// Reads header and table of contents, given in any pieces.
+/// Reads header and table of contents, given in any pieces. Each byte is looked at once, however large an entry is and however small the
+/// pieces are.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     /// What was given and not yet understood: part of the header, or of an entry.
     pending: Vec<u8>,
+    /// How far the entry at its beginning was looked through.
+    ahead: Ahead,
     head: Option<Head>,
     /// Entries still to come.
     remaining: i64,
@@ -111,6 +120,71 @@ pub(super) struct Contents {
 struct Head {
     minor: u8,
     offset_size: usize,
+}
+
+/// A part of an entry.
+#[derive(Debug, Clone, Copy)]
+enum Field {
+    Integer,
+    Text,
+    /// Texts, behind which stands one that is none.
+    Texts,
+    /// Where its data is: flag and offset.
+    Offset,
+}
+
+impl Head {
+    /// The parts of an entry, in order; see [`entry_of`].
+    fn field(self, index: usize) -> Option<Field> {
+        use Field::{Integer, Offset, Text, Texts};
+        const BEGIN: [Field; 12] = [Integer, Integer, Text, Text, Text, Text, Integer, Text, Text, Text, Text, Text];
+        const END: [Field; 4] = [Text, Text, Texts, Offset];
+        let access_method = (self.minor >= 14).then_some(Text);
+        let relation_kind = (self.minor >= 16).then_some(Integer);
+        BEGIN.into_iter().chain(access_method).chain(relation_kind).chain(END).nth(index)
+    }
+}
+
+/// The search for the end of an entry, which goes on where it stopped.
+#[derive(Debug, Default)]
+struct Ahead {
+    /// How many fields were passed.
+    fields: usize,
+    /// Where the next one, or the next of its texts, begins: perhaps behind what has come.
+    at: usize,
+    /// How often a field was looked at.
+    #[cfg(test)]
+    looks: usize,
+}
+
+impl Ahead {
+    /// Where the entry ends that `bytes` begins with; `None` where more of it is needed.
+    fn find_end(&mut self, bytes: &[u8], head: Head) -> Option<usize> {
+        while let Some(field) = head.field(self.fields) {
+            #[cfg(test)]
+            {
+                self.looks += 1;
+            }
+            let mut rest = bytes.get(self.at..)?;
+            let (length, is_last) = match field {
+                Field::Integer => (0, true),
+                Field::Offset => (1 + head.offset_size, true),
+                Field::Text | Field::Texts => {
+                    let length = usize::try_from(take_integer(&mut rest)?);
+                    (length.unwrap_or(0), matches!(field, Field::Text) || length.is_err())
+                }
+            };
+            let number = if matches!(field, Field::Offset) { 0 } else { INTEGER };
+            self.at = self.at.saturating_add(number).saturating_add(length);
+            self.fields += usize::from(is_last);
+        }
+        (self.at <= bytes.len()).then_some(self.at)
+    }
+
+    /// Goes on with the next entry.
+    fn pass(&mut self) {
+        (self.fields, self.at) = (0, 0);
+    }
 }
 
 impl Contents {
@@ -140,16 +214,15 @@ impl Contents {
             },
         };
         while self.remaining > 0 {
-            let mut ahead = rest;
-            let Some(entry) = entry_of(&mut ahead, head) else {
+            let Some(end) = self.ahead.find_end(rest, head) else {
                 let used = pending.len() - rest.len();
                 return self.wait_for_more(pending, used);
             };
-            if entry.kind.is_empty() {
-                return Err(Misunderstood::Unexpected("the kind of an entry"));
-            }
-            each(entry)?;
-            rest = ahead;
+            let (mut whole, behind) = rest.split_at(end);
+            let entry = entry_of(&mut whole, head).filter(|entry| !entry.kind.is_empty());
+            each(entry.ok_or(Misunderstood::Unexpected("the kind of an entry"))?)?;
+            self.ahead.pass();
+            rest = behind;
             self.remaining -= 1;
         }
         Ok(Some(rest.len()))
@@ -157,11 +230,34 @@ impl Contents {
 
     fn wait_for_more(&mut self, mut pending: Vec<u8>, used: usize) -> Result<Option<usize>, Misunderstood> {
         pending.drain(..used);
-        if pending.len() > LONGEST_ENTRY {
+        if pending.len().max(self.ahead.at) > LONGEST_ENTRY {
             return Err(Misunderstood::Unexpected("an entry of the table of contents"));
         }
         self.pending = pending;
         Ok(None)
+    }
+}
+
+/// Reads header and table of contents from the beginning of an archive, and no more, and hands each entry to `each`.
+///
+/// # Errors
+/// [`io::Error`] where the body failed. That the archive is not understood stands in what is returned.
+pub(super) async fn read_contents(
+    mut contents: Contents,
+    mut archive: Body,
+    mut each: impl FnMut(Entry<'_>) -> Result<(), Misunderstood>,
+) -> io::Result<Result<(), Misunderstood>> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = archive.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok(Err(Misunderstood::Truncated("its table of contents")));
+        }
+        match contents.feed(&buffer[..read], &mut each) {
+            Ok(None) => {}
+            Ok(Some(_)) => return Ok(Ok(())),
+            Err(reason) => return Ok(Err(reason)),
+        }
     }
 }
 
@@ -209,7 +305,7 @@ fn rest_of_head(rest: &mut &[u8], minor: u8) -> Option<(i64, i64)> {
     Some((compression, take_integer(rest)?))
 }
 
-/// The next entry; `None` where more bytes are needed.
+/// The entry that the bytes begin with; `None` where they are fewer.
 fn entry_of<'a>(bytes: &mut &'a [u8], head: Head) -> Option<Entry<'a>> {
     let id = take_integer(bytes)?;
     let has_data = take_integer(bytes)? != 0;
@@ -271,5 +367,42 @@ fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     match usize::try_from(take_integer(bytes)?) {
         Ok(length) => take(bytes, length).map(Some),
         Err(_) => Some(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::forged::{ForgedEntry, archive};
+    use super::*;
+
+    #[test]
+    fn no_field_is_looked_at_twice() {
+        let depends: Vec<i32> = (0..100_000).collect();
+        let entry = ForgedEntry { depends: &depends, ..ForgedEntry::default() };
+        let bytes = archive(&[entry, ForgedEntry::default()], b"");
+        let (mut contents, mut found) = (Contents::default(), Vec::new());
+        let mut pieces = 0;
+        for piece in bytes.chunks(100) {
+            pieces += 1;
+            let each = |entry: Entry<'_>| {
+                found.push(entry.depends().count());
+                Ok(())
+            };
+            contents.feed(piece, each).unwrap();
+        }
+        assert_eq!(found, [depends.len(), 0]);
+        // Where a piece ends, the field in its middle is looked at again.
+        let fields = depends.len() + 2 * 17;
+        assert!(contents.ahead.looks <= fields + pieces, "{} of {fields} in {pieces}", contents.ahead.looks);
+    }
+
+    #[test]
+    fn entry_without_end_is_refused_early() {
+        let mut bytes = archive(&[ForgedEntry::default()], b"");
+        // The length of its first text, behind its number and whether it has data.
+        let length = archive(&[], b"").len() + 2 * INTEGER + 1;
+        bytes[length..][..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        let refused = Contents::default().feed(&bytes, |_| Ok(()));
+        assert_eq!(refused, Err(Misunderstood::Unexpected("an entry of the table of contents")));
     }
 }

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt;
 
-use super::format::{Contents, Entry, Misunderstood};
+use super::format::{Contents, Entry, Misunderstood, read_contents};
 use super::parts::{name_in, note_encoding};
 use crate::postgres::encoding::Encoding;
 use crate::stream::Body;
@@ -147,51 +146,26 @@ fn value_of(definition: &[u8]) -> Option<SequenceValue> {
 ///
 /// # Errors
 /// [`io::Error`] where the body failed. That the archive is not understood stands in what is returned.
-pub async fn read_objects(
-    mut archive: Body,
-    left_out: &HashSet<i64>,
-) -> io::Result<Result<ArchiveObjects, Misunderstood>> {
-    let mut contents = Contents::default();
-    let mut objects = ArchiveObjects::default();
-    let mut encoding = Encoding::default();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = archive.read(&mut buffer).await?;
-        if read == 0 {
-            return Ok(Err(Misunderstood::Truncated("its table of contents")));
-        }
-        let fed = contents.feed(&buffer[..read], |entry| {
-            note_encoding(&mut encoding, &entry);
-            if left_out.contains(&entry.id) { Ok(()) } else { objects.note(&entry, encoding) }
-        });
-        match fed {
-            Ok(None) => {}
-            Ok(Some(_)) => return Ok(Ok(objects)),
-            Err(reason) => return Ok(Err(reason)),
-        }
-    }
+pub async fn read_objects(archive: Body, left_out: &HashSet<i64>) -> io::Result<Result<ArchiveObjects, Misunderstood>> {
+    let (mut objects, mut encoding) = (ArchiveObjects::default(), Encoding::default());
+    let read = read_contents(Contents::default(), archive, |entry| {
+        note_encoding(&mut encoding, &entry);
+        if left_out.contains(&entry.id) { Ok(()) } else { objects.note(&entry, encoding) }
+    });
+    Ok(read.await?.map(|()| objects))
 }
 
 /// Reads which encoding an archive has from its beginning, and no more; `None` where it is not understood.
 ///
 /// # Errors
 /// [`io::Error`] where the body failed.
-pub async fn read_encoding(mut archive: Body) -> io::Result<Option<&'static str>> {
-    let mut contents = Contents::without_data();
+pub async fn read_encoding(archive: Body) -> io::Result<Option<&'static str>> {
     let mut encoding = Encoding::default();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = archive.read(&mut buffer).await?;
-        let fed = contents.feed(&buffer[..read], |entry| {
-            note_encoding(&mut encoding, &entry);
-            Ok(())
-        });
-        match fed {
-            Ok(None) if read > 0 => {}
-            Ok(Some(_)) => return Ok(Some(encoding.name())),
-            Ok(None) | Err(_) => return Ok(None),
-        }
-    }
+    let read = read_contents(Contents::without_data(), archive, |entry| {
+        note_encoding(&mut encoding, &entry);
+        Ok(())
+    });
+    Ok(read.await?.ok().map(|()| encoding.name()))
 }
 
 #[cfg(feature = "fuzzing")]

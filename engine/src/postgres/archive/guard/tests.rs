@@ -24,6 +24,7 @@ const TABLE: ForgedEntry<'_> = ForgedEntry {
     drop: "",
     copy: "COPY public.t (a) FROM stdin;\n",
     owner: "odoo",
+    depends: &[],
 };
 
 #[tokio::test]
