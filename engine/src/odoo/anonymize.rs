@@ -32,10 +32,9 @@ use self::plan::Plan;
 use self::session::Key;
 use super::Schema;
 use super::neutralize::outside;
-use super::row_security;
 use super::tables::Tables;
 use crate::filestore::NewFilestore;
-use crate::postgres::{Endpoint, PostgresError, Session, Tuning, connect};
+use crate::postgres::{self, Endpoint, PostgresError, Session, Tuning, connect};
 
 /// What was done to make a copy anonymous.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -149,7 +148,7 @@ pub async fn anonymize(
     let key = Key::of(settings.seed.as_ref())?;
     let tuning = Tuning::of(&session, jobs).await?;
     session::prepare(&session, &key, &tuning).await?;
-    let hiding = row_security::see_every_row(&session).await?;
+    let hiding = postgres::suspend_row_security(&session).await?;
     let others = (1..jobs.max(1)).map(async |_| {
         let session = connect(database).await?;
         session::prepare(&session, &key, &tuning).await.map(|()| session)
@@ -192,7 +191,7 @@ pub async fn anonymize(
     if !originals.is_empty() {
         return Err(AnonymizeError::NotAnonymous(originals));
     }
-    row_security::hide_rows_again(session, &hiding).await?;
+    postgres::resume_row_security(session, &hiding).await?;
     let mut tables: Vec<_> = replaced.into_iter().map(|(_, done)| done).collect();
     tables.sort_by(|one, other| one.table.cmp(&other.table));
     Ok(Anonymized {

@@ -8,7 +8,6 @@ pub mod conf;
 mod facts;
 mod neutralize;
 mod readable;
-mod row_security;
 mod schema;
 #[cfg(test)]
 mod small_database;

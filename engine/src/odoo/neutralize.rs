@@ -35,9 +35,8 @@ use self::statements::STATEMENTS;
 use self::transaction::Transaction;
 use super::Schema;
 use super::facts::OdooFacts;
-use super::row_security::{hide_rows_again, see_every_row};
 use super::tables::Tables;
-use crate::postgres::{Endpoint, PostgresError, Session, connect};
+use crate::postgres::{Endpoint, PostgresError, Session, connect, resume_row_security, suspend_row_security};
 use crate::small_file;
 
 /// The first series whose modules say themselves how they are made harmless.
@@ -146,7 +145,7 @@ pub async fn neutralize(
     former_uuids.extend(parameter(&session, &schema, "database.uuid").await?);
 
     let transaction = Transaction::begin(&session, &schema).await?;
-    let hiding = see_every_row(&session).await?;
+    let hiding = suspend_row_security(&session).await?;
     let mappings = outside::mappings(&session).await?;
     outside::remove(&session, &mappings).await?;
     for script in &odoo.scripts {
@@ -182,7 +181,7 @@ pub async fn neutralize(
     let former_mappings = mappings.iter().map(|mapping| mapping.number).collect();
     let expected = Expected { former_uuids, base_url: identity.base_url.clone(), former_mappings };
     let assertions = require_neutral(&session, &schema, settings, &expected).await?;
-    hide_rows_again(&session, &hiding).await?;
+    resume_row_security(&session, &hiding).await?;
     transaction.commit().await?;
     warnings.extend(outside::warnings(&session).await?);
     warnings.extend(other_schemas(&session, &schema).await?);
@@ -228,7 +227,7 @@ pub async fn assert_still_neutral(
     let schema = Schema::find(&session).await?;
     let schema = schema.ok_or_else(|| NeutralizeError::CouldNotTell("its tables are not there any more".into()))?;
     let transaction = Transaction::begin(&session, &schema).await?;
-    see_every_row(&session).await?;
+    suspend_row_security(&session).await?;
     transaction.distrust().await?;
     require_neutral(&session, &schema, settings, &done.expected).await?;
     // Nothing is left of what it took to see all rows.

@@ -15,16 +15,22 @@ impl ForcedTable {
     }
 }
 
-/// Lets the owner see all rows of its tables: what a copy is verified by, and neutralized, must not miss any. Returns the tables for which
-/// that was changed. A role that sees all rows anyway changes nothing.
+/// Lets the session see all rows of the tables that its role owns, or a role whose rights it has:
+/// what a copy is verified by, neutralized and anonymized, must not miss any. Returns the tables
+/// for which that was changed. A role that sees all rows anyway changes nothing. With `row_security
+/// = off`, a query that would still not see all fails, rather than to find nothing wrong in the
+/// rest.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
 pub async fn suspend_row_security(session: &Session) -> Result<Vec<ForcedTable>, PostgresError> {
+    let off = session.batch_execute("SET row_security = off").await;
+    off.map_err(session.failed("see the rows that row level security hides"))?;
     let query = "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relforcerowsecurity AND c.relkind IN ('r', 'p') AND NOT EXISTS (
-            SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = current_user AND (r.rolsuper OR r.rolbypassrls))";
+        WHERE c.relforcerowsecurity AND c.relkind IN ('r', 'p') AND pg_catalog.pg_has_role(c.relowner, 'USAGE') AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = current_user AND (r.rolsuper OR r.rolbypassrls))
+        ORDER BY 1, 2";
     let rows = session.query(query, &[]).await.map_err(session.failed("look for row level security"))?;
     let tables: Vec<_> = rows.iter().map(|row| ForcedTable { schema: row.get(0), name: row.get(1) }).collect();
     change(session, &tables, "NO FORCE").await?;
