@@ -18,7 +18,7 @@ use config::explain;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::error::JournalError;
-pub use self::file::is_in_use;
+pub use self::file::{is_in_use, obstacle};
 pub use self::record::{Outcome, RunId, RunRecord, Trigger};
 
 use self::file::{JournalFile, is_full};

@@ -170,6 +170,7 @@ impl Notifier {
         }
         if let Some(seen) = seen {
             watch::heed_conditions(&mut self.state, &self.handle, &seen);
+            watch::heed_state(&mut self.state, &self.handle).await;
         }
         self.keep();
         self.hand_out();

@@ -197,8 +197,8 @@ impl Job<'_> {
         let work = async {
             let mut copy = Box::pin(self.make(&staging, &claim)).await?;
             let (anonymized, took) = timed(Box::pin(self.anonymize(&staging, copy.neutralized.as_mut()))).await?;
-            copy.anonymization = took;
             if anonymized.is_some() {
+                copy.anonymization = took;
                 self.assert_neutral(&staging, copy.neutralized.as_ref()).await?;
             }
             copy.made.database.0.hide_rows_again().await?;
@@ -283,7 +283,8 @@ impl Job<'_> {
         let mut made = Box::pin(staging.fill(self, claim)).await?;
         made.database.0.show_all_rows().await?;
         let verification = Box::pin(self.verify(staging, &made.database.0.left_out)).await?;
-        let (neutralized, neutralization) = timed(Box::pin(self.neutralize(staging))).await?;
+        let (neutralized, took) = timed(Box::pin(self.neutralize(staging))).await?;
+        let neutralization = if neutralized.is_some() { took } else { Duration::ZERO };
         Ok(MadeCopy { made, verification, neutralized, neutralization, anonymization: Duration::ZERO })
     }
 

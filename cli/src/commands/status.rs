@@ -7,7 +7,7 @@ use config::{Config, explain};
 use daemon::InstanceView;
 use daemon::agenda::entries;
 use daemon::condition::{Backups, Condition, Kind, Reason, Severity, of_repository};
-use daemon::journal::{History, RunRecord, is_in_use};
+use daemon::journal::{History, RunRecord, is_in_use, obstacle};
 use daemon::notify::standings;
 use daemon::view::Standing;
 use engine::error::Explanation;
@@ -94,7 +94,18 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
         }
     };
     if daemon_runs == Some(false) && !agenda.is_empty() {
-        problem(Kind::DaemonDown, "the daemon does not run, and there are schedules".to_owned());
+        // A daemon whose folder was moved away runs, and cannot be seen.
+        let why = match folder.exists() {
+            true => String::new(),
+            false => format!(
+                ": the state folder {} does not exist; no daemon has run here, or it was moved away",
+                folder.display()
+            ),
+        };
+        problem(Kind::DaemonDown, format!("the daemon does not run, and there are schedules{why}"));
+    }
+    if let Some(obstacle) = obstacle(folder) {
+        problem(Kind::StateUnwritable, obstacle);
     }
     let notifiers = standings(config, folder).unwrap_or_else(|error| {
         problem(Kind::StateUnreadable, format!("how notifiers fare is unknown: {}", explain(&error)));

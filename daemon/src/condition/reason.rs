@@ -67,13 +67,15 @@ pub enum Kind {
     DaemonDown,
     /// What the daemon did, or how its notifiers fare, cannot be read.
     StateUnreadable,
+    /// What the daemon does cannot be written down.
+    StateUnwritable,
     /// A notifier takes nothing.
     NotifierFailing,
 }
 
 impl Kind {
     /// All of them, in the order of the manual.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::RepositoryUnread,
         Self::RepositoryNotRead,
         Self::RepositoryOutdated,
@@ -93,6 +95,7 @@ impl Kind {
         Self::RetentionHeld,
         Self::DaemonDown,
         Self::StateUnreadable,
+        Self::StateUnwritable,
         Self::NotifierFailing,
     ];
 
@@ -118,6 +121,7 @@ impl Kind {
             | Self::RetentionHeld
             | Self::DaemonDown
             | Self::StateUnreadable
+            | Self::StateUnwritable
             | Self::NotifierFailing => Severity::Warning,
         }
     }
@@ -144,6 +148,7 @@ impl Kind {
             Self::RetentionHeld => "retention_held",
             Self::DaemonDown => "daemon_down",
             Self::StateUnreadable => "state_unreadable",
+            Self::StateUnwritable => "state_unwritable",
             Self::NotifierFailing => "notifier_failing",
         }
     }

@@ -103,7 +103,7 @@ use Severity::{Failed, Warning};
 /// `status` alone.
 type Row = (Kind, Severity, InstanceState, Option<(fn(&mut Situation), &'static str)>);
 
-fn table() -> [Row; 20] {
+fn table() -> [Row; 21] {
     [
         (
             Kind::RepositoryUnread,
@@ -205,6 +205,7 @@ fn table() -> [Row; 20] {
         ),
         (Kind::DaemonDown, Warning, LookAtIt, None),
         (Kind::StateUnreadable, Warning, LookAtIt, None),
+        (Kind::StateUnwritable, Warning, LookAtIt, None),
         (Kind::NotifierFailing, Warning, LookAtIt, None),
     ]
 }

@@ -172,6 +172,18 @@ pub fn is_in_use(folder: &Path) -> Result<bool, JournalError> {
     }
 }
 
+/// Returns why nothing can be written in a state folder that is there, as far as that shows without writing; `None` where nothing does.
+pub fn obstacle(folder: &Path) -> Option<String> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    let shown = folder.display();
+    // Some file systems have no fixed number of files.
+    if found.f_bavail == 0 || (found.f_files > 0 && found.f_favail == 0) {
+        return Some(format!("the disk of the state folder {shown} is full"));
+    }
+    let is_read_only = found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+    is_read_only.then(|| format!("the file system of the state folder {shown} is read-only"))
+}
+
 /// Whether the disk, or the user's share of it, is full.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)

@@ -96,6 +96,12 @@ impl Notice {
         Self::plain(vec![Occasion::Failure], instance, at, format!("{instance}: {wrong}"))
     }
 
+    /// The daemon's own state that is not on the disk. It is about no instance; `instance` is one of those that somebody is told of.
+    pub(super) fn of_state(instance: &str, trouble: &Explanation, at: Timestamp) -> Self {
+        let summary = format!("the daemon's state is kept in memory alone: {}", trouble.message);
+        Self { error: Some(trouble.clone()), ..Self::plain(vec![Occasion::Failure], instance, at, summary) }
+    }
+
     /// An instance that is no longer stale, by a backup that no run of this daemon made.
     pub(super) fn of_freshness(instance: &str, newest: Timestamp, at: Timestamp) -> Self {
         let summary = format!("{instance}: there is a good backup again, of {newest:.0}");

@@ -102,6 +102,9 @@ pub(super) struct State {
     /// When it was last told that something is wrong with an instance's backups.
     #[serde(default)]
     pub(super) alarmed: BTreeMap<String, Timestamp>,
+    /// When it was last told that the daemon's own state is not on the disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) state_alarmed: Option<Timestamp>,
     #[serde(default, rename = "letters")]
     pub(super) deliveries: Vec<Delivery>,
     #[serde(default)]

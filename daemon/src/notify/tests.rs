@@ -259,6 +259,29 @@ async fn an_instance_without_a_good_backup_is_told_of_once_a_day_across_restarts
 }
 
 #[tokio::test(start_paused = true)]
+async fn moved_state_folder_is_told_daily() {
+    let fixture = Fixture::new();
+    let others = "[instance.b]\ndatabase = 'b'\nfilestore = '/g'\n";
+    let running = fixture.start("", &format!("{others}{HOOK}"));
+    fixture.until("2026-11-01T01:00:00Z").await;
+    assert_eq!(fixture.taken(), [""; 0]);
+    let (state, away) = (fixture.folder.path().join("state"), fixture.folder.path().join("away"));
+    std::fs::rename(&state, &away).unwrap();
+    fixture.until("2026-11-01T03:00:00Z").await;
+    let taken = fixture.taken();
+    assert!(taken.len() == 1 && taken[0].contains("the daemon's state is kept in memory alone: "), "{taken:?}");
+    fixture.until("2026-11-01T20:00:00Z").await;
+    assert_eq!(fixture.taken(), [""; 0]);
+    fixture.until("2026-11-02T04:00:00Z").await;
+    assert_eq!(fixture.taken().len(), 1);
+    let _ = std::fs::remove_dir_all(&state);
+    std::fs::rename(&away, &state).unwrap();
+    fixture.until("2026-11-03T04:00:00Z").await;
+    assert_eq!(fixture.taken(), [""; 0]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_instance_that_never_had_a_backup_is_stale_too() {
     let fixture = Fixture::new();
     fixture.plan(&[None; 3]);

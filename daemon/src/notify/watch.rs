@@ -155,6 +155,27 @@ fn heed_wrongs(state: &mut State, config: &Config, name: &str, condition: &Condi
     tell(state, config, Notice::of_alarm(name, &format!("{first}{more}"), now), now);
 }
 
+/// Tells of the daemon's own state that is not on the disk, once a day while it is not.
+pub(super) async fn heed_state(state: &mut State, handle: &Handle) {
+    let Some(trouble) = handle.state_trouble().await else {
+        state.state_alarmed = None;
+        return;
+    };
+    let (config, now) = (handle.config(), handle.now());
+    if state.state_alarmed.is_some_and(|told| was_lately(told, now)) {
+        return;
+    }
+    state.state_alarmed = Some(now);
+    // Each is told once, whatever the number of instances.
+    for notifier in config.notify.iter().filter(|notifier| !matches!(notifier.channel, Channel::Ping { .. })) {
+        let Some(instance) = config.instances.keys().find(|name| notifier.covers(name)) else { continue };
+        let notice = Notice::of_state(instance, &trouble, now);
+        if notice.occasion_for(notifier).is_some() {
+            state.write(&notifier.name, Message::Notice(Box::new(notice)), now);
+        }
+    }
+}
+
 /// Whether it was told so short a time ago that it need not be told again. What was told in the future was told by a clock that was wrong.
 fn was_lately(told: Timestamp, now: Timestamp) -> bool {
     !is_future(told, now) && now.duration_since(told) < AGAIN

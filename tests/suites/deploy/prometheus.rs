@@ -71,3 +71,12 @@ fn alerts_and_dashboard_speak_of_metrics_that_there_are() {
         assert!(tests.contains(alert), "{alert}");
     }
 }
+
+/// What no backup has is said by alerts and dashboard.
+#[test]
+fn content_in_no_backup_raises_alert() {
+    for name in ["prometheus/odoo-backup.rules.yml", "grafana/odoo-backup.json"] {
+        let text = read(name);
+        assert!(metrics(&text).contains("odoo_backup_newest_backup_attachments_elsewhere"), "{name}");
+    }
+}

@@ -104,3 +104,19 @@ async fn damage_takes_a_proof_back_until_a_later_copy_is_whole() {
     assert_eq!(listed["proof"]["outcome"], "passed");
     assert_eq!(proofs(&project, &id).len(), 3);
 }
+
+#[tokio::test]
+async fn time_names_only_what_was_done() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    // Neither neutralized nor anonymized.
+    let text = program.run(["restore", "--to", "staging"]).await.success().stdout;
+    let time = text.lines().find(|line| line.starts_with("  time ")).unwrap();
+    assert!(
+        time.contains("verification ") && !time.contains("neutralization") && !time.contains("anonymization"),
+        "{time}"
+    );
+    let drilled = program.run(["drill"]).await.success().stdout;
+    assert!(drilled.contains(" neutralization "), "{drilled}");
+}

@@ -82,6 +82,8 @@ async fn full_state_disk_stops_no_backup() {
     assert!(why.contains("journal.jsonl") && why.contains("No space left"), "{why}");
     let status = client.get("/api/v1/status").await.expect(200).json();
     assert_eq!(status["state_error"]["hint"], "free some space", "{status:#}");
+    let status = service.program.run(["status"]).await.stdout;
+    assert!(status.contains("warning: the disk of the state folder ") && status.contains(" is full"), "{status}");
 
     free(&service.state());
     assert_eq!(unready(&client).await, None);
@@ -113,7 +115,7 @@ async fn daemon_starts_on_full_state_disk() {
 
 #[tokio::test]
 async fn moved_state_folder_is_reported() {
-    let service = Service::with("", "").await;
+    let service = Service::with("schedule = \"0 2 1 1 *\"", "").await;
     let mut daemon = service.start();
     service.told("READY=1").await;
     let client = client(&service);
@@ -125,6 +127,9 @@ async fn moved_state_folder_is_reported() {
     assert!(why.contains("state/journal.jsonl"), "{why}");
     let runs = service.program.run(["runs"]).await.success().stdout;
     assert!(runs.contains("does not exist") && !runs.contains("has run nothing"), "{runs}");
+    let status = service.program.run(["status", "--json"]).await.json();
+    let problems = status["problems"].to_string();
+    assert!(problems.contains("the state folder") && problems.contains("does not exist"), "{status:#}");
     let second = begin(&client).await;
     until_done(&client, &second).await;
 
