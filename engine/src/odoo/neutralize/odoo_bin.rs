@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal};
 use tokio::process::Command;
 
 use super::error::NeutralizeError;
@@ -23,16 +24,15 @@ const LINES: usize = 15;
 /// How long it may take to say what it is.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long it may take to print its SQL, for which it reads files and asks which modules are installed.
+const LIMIT: Duration = Duration::from_mins(10);
+
 /// Whether the program runs at all, and knows how to neutralize.
 pub(super) async fn check(program: &Path, source: &OdooFacts) -> Result<(), NeutralizeError> {
     let failed = |source| NeutralizeError::Run { program: program.into(), source };
     let mut command = Command::new(program);
     command.arg("--version").env_remove("ODOO_RC").env_remove("OPENERP_SERVER");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let output = match tokio::time::timeout(PATIENCE, command.output()).await {
-        Ok(output) => output.map_err(failed)?,
-        Err(_) => return Err(failed(io::ErrorKind::TimedOut.into())),
-    };
+    let output = run(command, PATIENCE).await.map_err(failed)?;
     let refused =
         |what: String| NeutralizeError::OdooFailed { program: program.into(), what, said: said(&output.stderr) };
     if !output.status.success() {
@@ -51,6 +51,45 @@ pub(super) async fn check(program: &Path, source: &OdooFacts) -> Result<(), Neut
             Err(refused(format!("is Odoo {version}, and the backup is of {}", source.series)))
         }
         _ => Ok(()),
+    }
+}
+
+/// Runs a program to its end, with all that it starts, and returns what it wrote.
+///
+/// # Errors
+/// [`io::ErrorKind::TimedOut`] where it takes longer than `limit`. All of it is then killed, as where this is dropped.
+async fn run(mut command: Command, limit: Duration) -> io::Result<Output> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).process_group(0);
+    let child = command.spawn()?;
+    let id = child.id();
+    let mut work = std::pin::pin!(child.wait_with_output());
+    // Dropped before the child, whose number is its own as long as nobody has waited for it.
+    let group = Group(id.and_then(|id| Pid::from_raw(id.try_into().ok()?)));
+    let output = tokio::time::timeout(limit, &mut work).await.map_err(|_| too_long(limit))??;
+    group.leave();
+    Ok(output)
+}
+
+fn too_long(limit: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("it did not end within {} s", limit.as_secs()))
+}
+
+/// A group of processes, which is killed when this is dropped.
+struct Group(Option<Pid>);
+
+impl Group {
+    /// Leaves alone what lives on by itself.
+    fn leave(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // It may have ended by itself.
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        }
     }
 }
 
@@ -81,8 +120,7 @@ pub(super) async fn ask(program: &Path, settings: &Neutralize, endpoint: &Endpoi
     command.arg("neutralize").arg("-c").arg(conf.path()).arg("-d").arg(&endpoint.database).arg("--stdout");
     endpoint.pass_to(&mut command);
     command.env_remove("ODOO_RC").env_remove("OPENERP_SERVER");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let output = command.output().await.map_err(failed)?;
+    let output = run(command, LIMIT).await.map_err(failed)?;
     let refused =
         |what: String| NeutralizeError::OdooFailed { program: program.into(), what, said: said(&output.stderr) };
     if !output.status.success() {
@@ -92,4 +130,27 @@ pub(super) async fn ask(program: &Path, settings: &Neutralize, endpoint: &Endpoi
     let between = printed.trim().strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(COMMIT));
     let text = between.ok_or_else(|| refused("printed something else than its neutralization".into()))?;
     Ok(Sql { name: "odoo_bin".into(), origin: format!("what {} printed", program.display()), text: text.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn program_that_takes_too_long_is_killed() {
+        let mut command = Command::new("sh");
+        // The child holds stdout as well, so that there is no end to what is written.
+        command.args(["-c", "sleep 600 & echo begun; wait"]);
+        let error = run(command, Duration::from_secs(1)).await.unwrap_err();
+        assert_eq!(error.to_string(), "it did not end within 1 s");
+    }
+
+    #[tokio::test]
+    async fn program_that_ends_is_heard() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo SQL; echo log >&2; exit 3"]);
+        let output = run(command, LIMIT).await.unwrap();
+        let said = (&*output.stdout, &*output.stderr, output.status.code());
+        assert_eq!(said, (&b"SQL\n"[..], &b"log\n"[..], Some(3)));
+    }
 }

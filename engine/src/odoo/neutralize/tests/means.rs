@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::*;
 
@@ -141,4 +142,28 @@ async fn what_odoos_program_does_wrong_is_told() {
     let error = fixture.neutralize(&settings).await.unwrap_err();
     assert!(error.to_string().starts_with("unable to run ") && error.hint().unwrap().contains("`odoo_bin`"), "{error}");
     assert_eq!(fixture.content(), before);
+}
+
+#[tokio::test]
+async fn odoos_program_ends_with_its_children() {
+    let fixture = SmallDatabase::of_series("17.0");
+    let folder = tempfile::tempdir().unwrap();
+    // A shell that waits for a child, as a wrapper around Odoo does.
+    let odoo_bin =
+        program(folder.path(), "sleep 600 & echo $! > $here/unfinished; mv $here/unfinished $here/child; wait");
+    let settings = Neutralize { odoo_bin: Some(odoo_bin), ..Neutralize::default() };
+    let child = folder.path().join("child");
+    tokio::select! {
+        done = fixture.neutralize(&settings) => panic!("{done:?}"),
+        () = async { while !child.exists() { tokio::time::sleep(Duration::from_millis(20)).await } } => {}
+    }
+    let pid = fs::read_to_string(child).unwrap().trim().to_owned();
+    let lives = || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    for _ in 0..500 {
+        if !lives() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the child {pid} lives on");
 }
