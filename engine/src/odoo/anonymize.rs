@@ -14,6 +14,7 @@ mod plan;
 mod session;
 mod settings;
 mod table;
+mod utf8;
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -149,6 +150,7 @@ pub async fn anonymize(
     let tuning = Tuning::of(&session, jobs).await?;
     session::prepare(&session, &key, &tuning).await?;
     let hiding = postgres::suspend_row_security(&session).await?;
+    utf8::require(&session, odoo).await?;
     let others = (1..jobs.max(1)).map(async |_| {
         let session = connect(database).await?;
         session::prepare(&session, &key, &tuning).await.map(|()| session)

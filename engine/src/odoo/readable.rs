@@ -109,7 +109,8 @@ impl Readable {
     }
 }
 
-fn is_of_text(error: &tokio_postgres::Error) -> bool {
+/// Whether it says that bytes are no text, or none that UTF-8 has.
+pub(super) fn is_of_text(error: &tokio_postgres::Error) -> bool {
     let codes = [SqlState::UNTRANSLATABLE_CHARACTER, SqlState::CHARACTER_NOT_IN_REPERTOIRE];
     error.code().is_some_and(|code| codes.contains(code))
 }

@@ -16,6 +16,7 @@ mod error;
 mod identity;
 mod large_rows;
 mod load;
+mod lossy;
 mod members;
 mod passfile;
 mod pipe;
@@ -59,6 +60,7 @@ pub use large_rows::too_large_rows;
 #[cfg(feature = "fuzzing")]
 pub(crate) use load::fuzz as fuzz_script;
 pub use load::{Loaded, ScriptStatement, load_script, script_statements};
+pub use lossy::{Lossy, lossy};
 pub use members::{Aligned, Member, Members, Original, align_members, make_immutable, read_members};
 pub use pulse::with_pulse;
 pub use restore::{Restoring, Section};

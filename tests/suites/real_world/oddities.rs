@@ -1,6 +1,7 @@
 //! Databases whose content is odd, but legal: each is backed up whole, and restores to what it was.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use harness::cli::OdooBackup;
 use harness::odoo::{OdooShape, series};
@@ -85,6 +86,88 @@ async fn bytes_that_are_no_text_survive() {
     program.run(["import", dump.to_str().unwrap(), "--as", "archive"]).await.success();
     let zip = project.path("x.zip");
     program.run(["export", "latest", "-o", zip.to_str().unwrap()]).await.success();
+}
+
+/// A project whose database takes any bytes for text, with people in it whose names and addresses are no UTF-8.
+async fn project_of_any_bytes() -> (Project, OdooBackup) {
+    let project = empty_project("SQL_ASCII").await;
+    let client = project.cluster().connect(INSTANCE).await;
+    OdooShape::default().fill(&client, &project.filestore()).await.unwrap();
+    drop(client);
+    let odd = "UPDATE res_partner SET street = E'Caf\\xe9 de la Gare', name = E'Ren\\xe9 Lef\\xe8vre', email = E'ren\\xe9@example.org',
+            phone = '+33 1 23 45 67 89' WHERE id = 3;
+        UPDATE res_users SET login = E'ren\\xe9' WHERE login = 'admin';
+        UPDATE ir_attachment SET name = E'fa\\xe7ade.pdf' WHERE id = 1;
+        INSERT INTO ir_config_parameter (key, value) VALUES (E'cl\\xe9_secret_token', 'a value of that');
+        UPDATE ir_mail_server SET smtp_host = E'serveur-\\xe9', smtp_pass = E'cl\\xe9';
+        CREATE TABLE x_log (line text);
+        ALTER TABLE x_log OWNER TO odoo;
+        INSERT INTO x_log SELECT E'Ren\\xe9 Lef\\xe8vre called' FROM generate_series(1, 10)";
+    project.cluster().psql_as(SUPERUSER, INSTANCE, odd);
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    (project, program)
+}
+
+#[tokio::test]
+async fn copy_of_any_bytes_is_neutralized() {
+    let (project, program) = project_of_any_bytes().await;
+    project.write_target_keys("admin_password = \"training\"");
+    let restored = program.run(["restore", "--to", "staging", "--json"]).await;
+    assert!([Some(0), Some(3)].contains(&restored.code), "{}", restored.stderr);
+    let neutralized = &restored.json()["neutralized"];
+    assert_eq!(neutralized["administrator"], "ren\u{fffd}", "{neutralized:#}");
+    assert!(neutralized["parameters_removed"].to_string().contains("cl\u{fffd}_secret_token"), "{neutralized:#}");
+    let street = "SELECT encode(convert_to(street, 'SQL_ASCII'), 'hex') FROM res_partner WHERE id = 3";
+    for (sql, expected) in [
+        ("SELECT count(*) FROM ir_mail_server WHERE active AND smtp_host <> 'invalid'", "0"),
+        (street, "436166e9206465206c612047617265"),
+    ] {
+        assert_eq!(ask(&project, "staging", sql), expected, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn copy_of_any_bytes_is_not_anonymized() {
+    let (project, program) = project_of_any_bytes().await;
+    let anonymize = "[target.staging.anonymize]\nseed = \"a seed that is a secret\"";
+    project.write_target_keys(anonymize);
+    let failed = program.run(["restore", "--to", "staging"]).await.expect_code(1).stderr;
+    assert!(failed.contains("text that is not UTF-8, which cannot be searched for people: "), "{failed}");
+    assert!(failed.contains("res_partner.name") && failed.contains("x_log.line"), "{failed}");
+    assert!(failed.contains("hint: let `sql` in the target's section change it"), "{failed}");
+    assert!(!project.cluster().databases().iter().any(|name| name.starts_with("staging")));
+
+    // As the hint says.
+    let changed = |table: &str, column: &str| {
+        format!(
+            "UPDATE {table} SET {column} = convert_from(convert(convert_to({column}, 'SQL_ASCII'), 'LATIN1', 'UTF8'), 'SQL_ASCII')
+             WHERE {column} ~ E'[^\\x01-\\x7f]';\n"
+        )
+    };
+    let columns = [
+        ("res_partner", "name"),
+        ("res_partner", "street"),
+        ("res_partner", "email"),
+        ("res_users", "login"),
+        ("ir_attachment", "name"),
+        ("x_log", "line"),
+    ];
+    let sql = project.path("to-utf8.sql");
+    fs::write(&sql, columns.map(|(table, column)| changed(table, column)).concat()).unwrap();
+    fs::set_permissions(&sql, PermissionsExt::from_mode(0o600)).unwrap();
+    let config = fs::read_to_string(project.config()).unwrap();
+    let keys = format!("sql = [\"{}\"]\n{anonymize}", sql.display());
+    fs::write(project.config(), config.replace(anonymize, &keys)).unwrap();
+    let restored = program.run(["restore", "--to", "staging"]).await;
+    assert!([Some(0), Some(3)].contains(&restored.code), "{}", restored.stderr);
+    for sql in [
+        "SELECT count(*) FROM res_partner WHERE name ~ E'^Ren(\\xc3\\xa9|\\xe9) Lef' OR street ~ E'^Caf(\\xc3\\xa9|\\xe9) de'",
+        "SELECT count(*) FROM res_users WHERE login ~ E'^ren(\\xc3\\xa9|\\xe9)'",
+        "SELECT count(*) FROM x_log WHERE line LIKE '%vre called'",
+    ] {
+        assert_eq!(ask(&project, "staging", sql), "0", "{sql}");
+    }
 }
 
 #[tokio::test]

@@ -67,6 +67,9 @@ pub enum AnonymizeError {
         "the server still keeps the rows that were replaced: a transaction of somebody else began before that and has not ended"
     )]
     Held,
+    /// Text that is not what the database's encoding, or UTF-8, takes for text.
+    #[error("the copy holds text that is not UTF-8, which cannot be searched for people: {}", .0.join(", "))]
+    NotUtf8(Vec<String>),
     /// After all was replaced, something was found that is no fake.
     #[error("what is left is not anonymous: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     NotAnonymous(Vec<Left>),
@@ -106,6 +109,9 @@ impl AnonymizeError {
             Self::Random(_) | Self::Interrupted(_) => return None,
             Self::Held => {
                 "look at pg_stat_activity, pg_prepared_xacts and pg_replication_slots for the oldest xmin; a standby with hot_standby_feedback on which a dump is running has one as well".into()
+            }
+            Self::NotUtf8(_) => {
+                "let `sql` in the target's section change it, or change it at the source, for example by `UPDATE res_partner SET name = convert_from(convert(convert_to(name, 'SQL_ASCII'), 'LATIN1', 'UTF8'), 'SQL_ASCII')` for the rows that are in Latin-1; else restore without `anonymize`".into()
             }
             Self::NotAnonymous(_) => {
                 "a trigger or a rule of the database may have written it: look at those tables in the original".into()

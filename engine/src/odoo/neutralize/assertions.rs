@@ -8,7 +8,7 @@ use super::relations::Relations;
 use super::statements::{CHECKS, in_schema};
 use super::{einvoicing, outside};
 use crate::odoo::Schema;
-use crate::postgres::{PostgresError, Session};
+use crate::postgres::{Lossy, PostgresError, Session, lossy};
 
 /// How many of what was found are named.
 const EXAMPLES: usize = 5;
@@ -114,19 +114,22 @@ fn missing_or(there: bool, otherwise: Vec<String>) -> Vec<String> {
 
 async fn ask(session: &Session, check: &str, asserted: &str) -> Result<(u64, Vec<String>), PostgresError> {
     let query = format!(
-        "SELECT count(*), coalesce((array_agg(label::text ORDER BY label::text))[1:{EXAMPLES}], '{{}}') FROM ({check}) AS found (label)"
+        "SELECT count(*), coalesce((array_agg({} ORDER BY label::text))[1:{EXAMPLES}], '{{}}') FROM ({check}) AS found (label)",
+        lossy("label")
     );
     let row = session.query_one(&query, &[]).await.map_err(session.failed(format!("assert {asserted:?}")))?;
-    let examples: Vec<Option<String>> = row.get(1);
-    let examples = examples.into_iter().map(|example| example.unwrap_or_else(|| "one without a name".into()));
+    let examples: Vec<Option<Lossy>> = row.get(1);
+    let examples =
+        examples.into_iter().map(|example| example.map_or_else(|| "one without a name".into(), |Lossy(name)| name));
     Ok((row.get::<_, i64>(0).unsigned_abs(), examples.collect()))
 }
 
 /// A system parameter's value.
 pub(super) async fn parameter(session: &Session, schema: &Schema, key: &str) -> Result<Option<String>, PostgresError> {
     let table = schema.table("ir_config_parameter");
-    let query = format!("SELECT value::text FROM {table} WHERE key::text = $1 ORDER BY id LIMIT 1");
+    let value = lossy("value");
+    let query = format!("SELECT {value} FROM {table} WHERE key::text = $1 ORDER BY id LIMIT 1");
     let row = session.query_opt(&query, &[&key]).await;
     let row = row.map_err(session.failed(format!("read the system parameter {key}")))?;
-    Ok(row.and_then(|row| row.get(0)))
+    Ok(row.and_then(|row| Some(row.get::<_, Option<Lossy>>(0)?.0)))
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::error::NeutralizeError;
 use crate::odoo::Schema;
 use crate::odoo::tables::{Column, columns_of};
-use crate::postgres::{PostgresError, Session, quote};
+use crate::postgres::{Lossy, PostgresError, Session, lossy, quote};
 
 /// Where credentials are: a pattern of tables, and one of their columns.
 #[derive(Debug)]
@@ -143,12 +143,13 @@ impl Credentials {
     /// Removes parameters that hold credentials, and returns their keys.
     pub(super) async fn remove_parameters(&self, session: &Session) -> Result<Vec<String>, PostgresError> {
         let statement = format!(
-            "DELETE FROM {} WHERE {HOLDS_CREDENTIAL} RETURNING key::text",
-            self.schema.table("ir_config_parameter")
+            "DELETE FROM {} WHERE {HOLDS_CREDENTIAL} RETURNING {}",
+            self.schema.table("ir_config_parameter"),
+            lossy("key")
         );
         let rows = session.query(&statement, &[&PARAMETERS, &PARAMETERS_STAY, &self.kept_parameters]).await;
         let rows = rows.map_err(session.failed("remove system parameters that hold credentials"))?;
-        let mut keys: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let mut keys: Vec<String> = rows.iter().map(|row| row.get::<_, Lossy>(0).0).collect();
         keys.sort();
         Ok(keys)
     }
@@ -172,12 +173,13 @@ impl Credentials {
             }
         }
         let query = format!(
-            "SELECT key::text FROM {} WHERE {HOLDS_CREDENTIAL} ORDER BY 1",
+            "SELECT {} FROM {} WHERE {HOLDS_CREDENTIAL} ORDER BY 1",
+            lossy("key"),
             self.schema.table("ir_config_parameter")
         );
         let rows = session.query(&query, &[&PARAMETERS, &PARAMETERS_STAY, &self.kept_parameters]).await;
         let rows = rows.map_err(session.failed("look for system parameters that hold credentials"))?;
-        left.extend(rows.iter().map(|row| format!("parameter:{}", row.get::<_, String>(0))));
+        left.extend(rows.iter().map(|row| format!("parameter:{}", row.get::<_, Lossy>(0).0)));
         Ok(left)
     }
 }

@@ -10,7 +10,7 @@ use ring::pbkdf2;
 
 use super::error::NeutralizeError;
 use crate::odoo::Schema;
-use crate::postgres::{PostgresError, Session};
+use crate::postgres::{Lossy, PostgresError, Session, lossy};
 use crate::secret::Secret;
 
 /// What Odoo has before anybody signs in. It takes the address of the next administrator who does.
@@ -89,14 +89,15 @@ pub(super) async fn reset_administrator(
     let failed = || session.failed("set the administrator's password");
     let (users, names) = (schema.table("res_users"), schema.table("ir_model_data"));
     let query = format!(
-        "SELECT id, login::text FROM {users}
+        "SELECT id, {} FROM {users}
          WHERE id IN (SELECT res_id FROM {names} WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users')
             OR login = 'admin'
-         ORDER BY login = 'admin', id LIMIT 1"
+         ORDER BY login = 'admin', id LIMIT 1",
+        lossy("login")
     );
     let found = session.query_opt(&query, &[]).await.map_err(failed())?;
     let Some(found) = found else { return Err(NeutralizeError::NoAdministrator) };
-    let (id, login): (i32, String) = (found.get(0), found.get(1));
+    let (id, Lossy(login)): (i32, Lossy) = (found.get(0), found.get(1));
     let hash = hash(password).map_err(NeutralizeError::Random)?;
     let update = match second_factor {
         true => format!("UPDATE {users} SET password = $2, active = true, totp_secret = NULL WHERE id = $1"),
