@@ -238,6 +238,17 @@ fn manual_has_each_reason_once() {
 }
 
 #[test]
+fn manual_names_reasons_of_notices() {
+    let manual = include_str!("../../../docs/condition.md");
+    let (_, notices) = manual.split_once("**Notices.**").unwrap();
+    let (notices, _) = notices.split_once("\n\n").unwrap();
+    let named: BTreeSet<_> = notices.split('`').skip(1).step_by(2).collect();
+    let expected = Kind::ALL.into_iter().filter(|kind| kind.is_alarm()).map(Kind::as_str);
+    // Besides the word of the occasion.
+    assert_eq!(named, expected.chain(["failure"]).collect());
+}
+
+#[test]
 fn condition_is_that_of_worst_reason() {
     let mut situation = Situation::well();
     situation.backups().holds.push("it is too old".into());
