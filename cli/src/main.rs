@@ -24,6 +24,9 @@ use crate::arguments::{Arguments, Command, LogFormat};
 use crate::exit::Exit;
 use crate::output::Output;
 
+/// The stack of the daemon's threads in bytes: as much as a program's first thread has.
+const STACK: usize = 8 << 20;
+
 fn main() -> ExitCode {
     spare_address_space();
     let arguments = match Arguments::try_parse() {
@@ -34,7 +37,12 @@ fn main() -> ExitCode {
     let logs = RunLogs::default();
     log(&arguments, filter, &logs);
     let output = Output::new(arguments.json);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if matches!(arguments.command, Command::Daemon { .. }) {
+        // A restore's steps are nested deeper than the two MiB of tokio's threads hold; a command's run on the first thread.
+        runtime.thread_stack_size(STACK);
+    }
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.failed(&error, Exit::Failed).into(),
     };

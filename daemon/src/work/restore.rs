@@ -13,7 +13,6 @@ use engine::postgres::Endpoint;
 use engine::repository::{BackupId, Repository};
 use engine::restore::{Former, Identity, RestoreOptions, Restored, restore};
 use engine::verify::Depth;
-use tokio::sync::oneshot;
 use tracing::{Instrument, Span};
 
 use super::Work;
@@ -56,7 +55,7 @@ pub(super) async fn drill_latest(sources: &Sources<'_>, work: &Work<'_>) -> Resu
     let wanted = Wanted { selector: "latest", instance: Some(&instance.instance.name) };
     let drill = |repository: Repository, manifest: Manifest| {
         let (protected, run, place) = (work.config.protected(), work.run.clone(), place.clone());
-        on_a_thread(async move || drill::drill(&repository, &manifest, &place, &protected, options, &run).await)
+        in_a_task(async move { drill::drill(&repository, &manifest, &place, &protected, options, &run).await })
     };
     let done = sources.with_first_intact(wanted, work.run, &warn, drill).await?;
     let drilled = done.result?;
@@ -88,7 +87,7 @@ pub(super) async fn restore_to(
     let wanted = Wanted { selector: &selector, instance: None };
     let restore = |repository: Repository, manifest: Manifest| {
         let (protected, run, target) = (work.config.protected(), work.run.clone(), target.clone());
-        on_a_thread(async move || restore(&repository, &manifest, &target, &protected, options, &run).await)
+        in_a_task(async move { restore(&repository, &manifest, &target, &protected, options, &run).await })
     };
     let done = sources.with_first_intact(wanted, work.run, &warn, restore).await?;
     let restored = done.result?;
@@ -133,29 +132,15 @@ fn figures(files: u64, bytes: u64, took: Duration) -> BTreeMap<String, u64> {
     figures.map(|(name, figure)| (name.to_owned(), figure)).into()
 }
 
-/// As much as a program's first thread has: a restore's steps are nested deeper than the two MiB of tokio's threads hold.
-const STACK: usize = 8 << 20;
-
-/// Does what cannot go from one thread to another: the compiler does not see that a restore can, because of closures in its streams
-/// (rust-lang/rust#102211). It ends by its own token; whoever waits for it no more does not stop it. A thread that failed speaks for no
-/// backup and no repository, and so is part of the result.
-async fn on_a_thread<T: Send + 'static>(
-    work: impl AsyncFnOnce() -> Result<T, Error> + Send + 'static,
+/// Does `work` in a task of its own, which ends by its own token: dropping this future does not stop it. A task that panicked says
+/// nothing about the backup and the repository, and so is part of the result.
+async fn in_a_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<Result<T, Failure>, Error> {
-    let (runtime, span) = (tokio::runtime::Handle::current(), Span::current());
-    let (sender, receiver) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("restore".into()).stack_size(STACK);
-    let begun = thread.spawn(move || {
-        let done = runtime.block_on(Box::pin(work()).instrument(span));
-        // Nobody may wait for it any more.
-        let _ = sender.send(done);
-    });
-    if let Err(error) = begun {
-        return Ok(Err(Failure::Fault(error.to_string())));
-    }
-    match receiver.await {
+    // On the heap: in a debug build it outgrows the stack of a worker.
+    match tokio::spawn(Box::pin(work).instrument(Span::current())).await {
         Ok(done) => done.map(Ok),
-        Err(_) => Ok(Err(Failure::Fault("the thread of the restore has ended".into()))),
+        Err(error) => Ok(Err(Failure::Fault(error.to_string()))),
     }
 }
 

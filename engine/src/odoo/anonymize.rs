@@ -20,6 +20,8 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde::{Serialize, Serializer};
 
 pub use self::attachments::{AnonymizedAttachments, AttachmentsOf};
@@ -172,8 +174,8 @@ pub async fn anonymize(
     // It seeks whom the columns about people still name.
     let catch = net::cast(&sessions, &plan, &tables, odoo).await?;
     let attachments = attachments::replace(session, &tables, filestore, settings, odoo).await?;
-    let replaced = for_each(&sessions, &plan.tables, async |session, table| {
-        Ok(table::replace(session, table).await?.map(|done| (table.name.clone(), done)))
+    let replaced = for_each(&sessions, &plan.tables, |session, table| {
+        async move { Ok(table::replace(session, table).await?.map(|done| (table.name.clone(), done))) }.boxed()
     });
     let replaced: Vec<_> = replaced.await?.into_iter().flatten().collect();
 
@@ -185,11 +187,16 @@ pub async fn anonymize(
     let attachment = TableName { schema: odoo.into(), name: "ir_attachment".into(), is_odoos: true };
     changed.extend((!attachments.replaced.is_empty()).then_some(attachment));
     let changed: Vec<_> = changed.into_iter().collect();
-    for_each(&sessions, &changed, async |session, table| former::write_anew(session, table).await).await?;
+    for_each(&sessions, &changed, |session, table| former::write_anew(session, table).boxed()).await?;
     former::refresh_views(session).await?;
     former::clear_statistics(session).await?;
 
-    let originals: Vec<Left> = for_each(&sessions, &plan.tables, table::remains).await?.into_iter().flatten().collect();
+    let originals: Vec<Left> =
+        for_each(&sessions, &plan.tables, |session, table| table::remains(session, table).boxed())
+            .await?
+            .into_iter()
+            .flatten()
+            .collect();
     if !originals.is_empty() {
         return Err(AnonymizeError::NotAnonymous(originals));
     }
@@ -211,22 +218,22 @@ pub async fn anonymize(
 }
 
 /// Does something for every item, in all sessions at once; the first items first.
-async fn for_each<T, R>(
-    sessions: &[Session],
-    items: &[T],
-    work: impl AsyncFn(&Session, &T) -> Result<R, PostgresError>,
+async fn for_each<'a, T, R>(
+    sessions: &'a [Session],
+    items: &'a [T],
+    work: impl Fn(&'a Session, &'a T) -> BoxFuture<'a, Result<R, PostgresError>>,
 ) -> Result<Vec<R>, PostgresError> {
     let waiting = Mutex::new(items.iter());
     let done = Mutex::new(Vec::new());
-    let workers = sessions.iter().map(async |session| {
+    let worker = async |session| {
         loop {
             let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some(item) = next else { return Ok::<_, PostgresError>(()) };
             let one = work(session, item).await?;
             done.lock().unwrap_or_else(PoisonError::into_inner).push(one);
         }
-    });
-    futures::future::try_join_all(workers).await?;
+    };
+    futures::future::try_join_all(sessions.iter().map(worker)).await?;
     Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 

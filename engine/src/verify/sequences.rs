@@ -21,7 +21,9 @@ struct Sequence {
 /// source is known.
 pub(super) async fn check(session: &Session, dump: &ArchiveObjects) -> Result<Check, PostgresError> {
     let sequences = sequences(session).await?;
-    let values = futures::stream::iter(&sequences).map(|sequence| value(session, sequence)).buffered(IN_FLIGHT);
+    // Collected, so that the compiler sees that the whole can go from one thread to another (rust-lang/rust#102211).
+    let values: Vec<_> = sequences.iter().map(|sequence| value(session, sequence)).collect();
+    let values = futures::stream::iter(values).buffered(IN_FLIGHT);
     let values: Vec<(SequenceValue, Option<i64>)> = values.try_collect().await?;
     let (mut findings, mut known) = (Notes::default(), Notes::default());
     for (Sequence { name, increment, column }, (value, highest)) in sequences.iter().zip(values) {

@@ -90,7 +90,7 @@ const HINTS: [(&str, &str, &str); 25] = [
     ("config", "UnknownName", "config/src/explain.rs"),
     ("config", "ScheduleError", "config/src/value.rs"),
     ("daemon", "JournalError", "daemon/src/handle.rs"),
-    ("daemon", "CarryError", "daemon/src/notify/carrier.rs"),
+    ("daemon", "SendError", "daemon/src/notify/sender.rs"),
     ("daemon", "Failure", "daemon/src/failure.rs"),
     ("daemon", "ListenError", "cli/src/commands/failure.rs"),
     ("daemon", "OpenError", "cli/src/commands/failure.rs"),

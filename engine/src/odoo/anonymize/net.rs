@@ -12,6 +12,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::FutureExt;
 use serde::Serialize;
 
 use self::gather::{Part, common, gather};
@@ -107,6 +108,20 @@ struct Counted {
     too_long: BTreeMap<TableName, u64>,
 }
 
+/// Searches one table, and again what was replaced in it.
+async fn look(
+    session: &Session,
+    table: &SearchedTable,
+    people: &People,
+) -> Result<(SearchedTable, FoundIn, Option<FoundIn>), PostgresError> {
+    let first = search(session, table, people, true).await?;
+    let second = match first.found.iter().any(|rows| *rows > 0) {
+        true => Some(search(session, table, people, false).await?),
+        false => None,
+    };
+    Ok((table.clone(), first, second))
+}
+
 impl Counted {
     async fn search(
         &mut self,
@@ -114,17 +129,10 @@ impl Counted {
         everything: &Everything,
         people: &People,
     ) -> Result<(), PostgresError> {
-        let look = async |session: &Session, table: &SearchedTable| {
-            let first = search(session, table, people, true).await?;
-            let second = match first.found.iter().any(|rows| *rows > 0) {
-                true => Some(search(session, table, people, false).await?),
-                false => None,
-            };
-            Ok((table.clone(), first, second))
-        };
         // An address that one part does not know is another's: what the last part sees counts.
         self.addresses.clear();
-        for (table, first, second) in for_each(sessions, &everything.tables, look).await? {
+        let looks = for_each(sessions, &everything.tables, |session, table| look(session, table, people).boxed());
+        for (table, first, second) in looks.await? {
             let last: &FoundIn = second.as_ref().unwrap_or(&first);
             if last.too_long > 0 {
                 self.too_long.insert(table.name.clone(), last.too_long);
