@@ -78,13 +78,10 @@ pub async fn backup(
     options: BackupOptions,
     run: &Run,
 ) -> Result<Manifest, Error> {
-    let locked = async {
-        let lock = repository.lock(&instance.name, Purpose::Backup, run).await?;
-        let result = make(repository, &lock, instance, None, options).await;
-        lock.finish(result).await
-    };
-    let result = locked.await;
-    result.map_err(|error| error.during(format!("back up {}", instance.name)))
+    let made = repository.locked(&instance.name, Purpose::Backup, run, async |lock| {
+        make(repository, lock, instance, None, options).await
+    });
+    made.await.map_err(|error| error.during(format!("back up {}", instance.name)))
 }
 
 /// What came of [`backup_unless_made`].
@@ -108,17 +105,13 @@ pub async fn backup_unless_made(
     options: BackupOptions,
     run: &Run,
 ) -> Result<Made, Error> {
-    let locked = async {
-        let lock = repository.lock(&instance.name, Purpose::Backup, run).await?;
-        let result = match lock.run().until_cancelled(served::by(repository, instance, since)).await {
-            Ok(Some(there)) => Ok(Made::Before(there)),
-            Ok(None) => make(repository, &lock, instance, None, options).await.map(|made| Made::Now(Box::new(made))),
-            Err(error) => Err(error),
-        };
-        lock.finish(result).await
-    };
-    let result = locked.await;
-    result.map_err(|error| error.during(format!("back up {}", instance.name)))
+    let made = repository.locked(&instance.name, Purpose::Backup, run, async |lock| {
+        match lock.run().until_cancelled(served::by(repository, instance, since)).await? {
+            Some(there) => Ok(Made::Before(there)),
+            None => make(repository, lock, instance, None, options).await.map(|made| Made::Now(Box::new(made))),
+        }
+    });
+    made.await.map_err(|error| error.during(format!("back up {}", instance.name)))
 }
 
 /// Compares the database of an instance with that of its latest backup, as [`backup`] does. Returns what a person should know.
@@ -154,9 +147,10 @@ pub(crate) async fn backup_imported(
     options: BackupOptions,
     run: &Run,
 ) -> Result<Manifest, Error> {
-    let lock = repository.lock(&scratch.name, Purpose::Backup, run).await?;
-    let result = make(repository, &lock, scratch, Some(origin), options).await;
-    lock.finish(result).await
+    let made = repository.locked(&scratch.name, Purpose::Backup, run, async |lock| {
+        make(repository, lock, scratch, Some(origin), options).await
+    });
+    made.await
 }
 
 async fn make(

@@ -131,19 +131,17 @@ async fn copy_instance(
     run: &Run,
     copied: &mut Copied,
 ) -> Result<(), Error> {
-    let lock = to.lock(instance, Purpose::Copy, run).await?;
-    let work = async {
+    let copying = to.locked(instance, Purpose::Copy, run, async |lock| {
         let destination = lock.run().until_cancelled(Destination::look(to, instance)).await?;
         let mut copying =
-            Copying { from, instance, lock: &lock, destination, broken: HashMap::new(), is_compared: false, copied };
+            Copying { from, instance, lock, destination, broken: HashMap::new(), is_compared: false, copied };
         // The oldest first: what is there is then always all up to some day.
         for id in ids {
             copying.copy_locked(id).await?;
         }
         Ok(())
-    };
-    let done = work.await;
-    lock.finish(done).await
+    });
+    copying.await
 }
 
 /// The copying of one instance's backups.

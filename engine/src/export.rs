@@ -114,17 +114,14 @@ async fn read_locked<T>(
     run: &Run,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let locked = async {
-        let lock = repository.lock_to_read(&manifest.instance, &manifest.id, run).await?;
+    let work = async {
         let result = run.until_cancelled(work).await;
         if let Err(error) = &result {
             take_note(repository, manifest, error, run).await;
         }
-        match lock {
-            Some(lock) => lock.finish(result).await,
-            None => result,
-        }
+        result
     };
+    let locked = repository.locked_to_read(&manifest.instance, &manifest.id, run, work);
     locked.await.map_err(|error| error.during(format!("export {}/{}", manifest.instance, manifest.id)))
 }
 

@@ -81,10 +81,10 @@ async fn locked(
     options: PruneOptions,
     run: &Run,
 ) -> Result<Pruned, Error> {
-    let lock = repository.lock(&instance.name, Purpose::Prune, run).await?;
-    let work = lock.run().until_cancelled(carry_out(repository, &lock, instance, options));
-    let done = work.await;
-    lock.finish(done).await
+    let pruned = repository.locked_until_cancelled(&instance.name, Purpose::Prune, run, async |lock| {
+        carry_out(repository, lock, instance, options).await
+    });
+    pruned.await
 }
 
 async fn carry_out(
@@ -208,39 +208,34 @@ pub async fn forget(
     grace: Duration,
     run: &Run,
 ) -> Result<Removed, Error> {
-    let locked = async {
-        let lock = repository.lock(instance, Purpose::Forget, run).await?;
-        let work = async {
-            let inventory = Inventory::take(&repository.without_cache(), instance, true).await?;
-            let backups = inventory.backups();
-            let name = || format!("{instance}/{id}");
-            if repository.pins(instance).await?.contains_key(id) {
-                return Err(RepositoryError::Pinned { backup: name() }.into());
-            }
-            if !spelt_out && is_precious(&backups, id) {
-                return Err(RepositoryError::Precious { backup: name() }.into());
-            }
-            let is_last = inventory.has_no_other(id);
-            let removed = if inventory.has_set_aside(instance, id) {
-                lock.confirm().await?;
-                repository.store().delete(&member(&id.key(instance), SET_ASIDE)).await?;
-                tracing::info!("removed backup {instance}/{id}: {FORGOTTEN}");
-                let mut removed = remove(repository, &lock, instance, inventory, &[], FORGOTTEN, grace).await?;
-                removed.backups.push(id.clone());
-                removed
-            } else {
-                let doomed = std::slice::from_ref(id);
-                remove(repository, &lock, instance, inventory, doomed, FORGOTTEN, grace).await?
-            };
-            if is_last && removed.backups.contains(id) {
-                repository.forget_traces(instance).await?;
-            }
-            Ok::<_, Error>(removed)
+    let forgotten = repository.locked_until_cancelled(instance, Purpose::Forget, run, async |lock| {
+        let inventory = Inventory::take(&repository.without_cache(), instance, true).await?;
+        let backups = inventory.backups();
+        let name = || format!("{instance}/{id}");
+        if repository.pins(instance).await?.contains_key(id) {
+            return Err(RepositoryError::Pinned { backup: name() }.into());
+        }
+        if !spelt_out && is_precious(&backups, id) {
+            return Err(RepositoryError::Precious { backup: name() }.into());
+        }
+        let is_last = inventory.has_no_other(id);
+        let removed = if inventory.has_set_aside(instance, id) {
+            lock.confirm().await?;
+            repository.store().delete(&member(&id.key(instance), SET_ASIDE)).await?;
+            tracing::info!("removed backup {instance}/{id}: {FORGOTTEN}");
+            let mut removed = remove(repository, lock, instance, inventory, &[], FORGOTTEN, grace).await?;
+            removed.backups.push(id.clone());
+            removed
+        } else {
+            let doomed = std::slice::from_ref(id);
+            remove(repository, lock, instance, inventory, doomed, FORGOTTEN, grace).await?
         };
-        let done = lock.run().until_cancelled(work).await;
-        lock.finish(done).await
-    };
-    locked.await.map_err(|error| error.during(format!("forget {instance}/{id}")))
+        if is_last && removed.backups.contains(id) {
+            repository.forget_traces(instance).await?;
+        }
+        Ok::<_, Error>(removed)
+    });
+    forgotten.await.map_err(|error| error.during(format!("forget {instance}/{id}")))
 }
 
 /// Whether it is the newest proven backup, or the only one that can be read.

@@ -91,10 +91,10 @@ pub async fn repair(
                 .until_cancelled(carry_out(Repair { repository, instance, filestore, options, lock: None, run }))
                 .await;
         }
-        let lock = repository.lock(instance, Purpose::Repair, run).await?;
-        let repair = Repair { repository, instance, filestore, options, lock: Some(&lock), run: lock.run() };
-        let done = lock.run().until_cancelled(carry_out(repair)).await;
-        lock.finish(done).await
+        let repaired = repository.locked_until_cancelled(instance, Purpose::Repair, run, async |lock| {
+            carry_out(Repair { repository, instance, filestore, options, lock: Some(lock), run: lock.run() }).await
+        });
+        repaired.await
     };
     locked.await.map_err(|error| error.during(format!("repair {instance}")))
 }

@@ -169,16 +169,15 @@ impl Job<'_> {
     /// Does `work`, which makes a copy, while the backup is locked against a prune. What it shows of the backup is written down.
     async fn locked<T>(&self, occasion: Occasion, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let Self { repository, manifest, run, .. } = *self;
-        let lock = repository.lock_to_read(&manifest.instance, &manifest.id, run).await?;
-        let result = Box::pin(work).await;
-        match &result {
-            Ok(_) => self.settle().await,
-            Err(error) => self.testify_against(occasion, error).await,
-        }
-        match lock {
-            Some(lock) => lock.finish(result).await,
-            None => result,
-        }
+        let work = async {
+            let result = Box::pin(work).await;
+            match &result {
+                Ok(_) => self.settle().await,
+                Err(error) => self.testify_against(occasion, error).await,
+            }
+            result
+        };
+        repository.locked_to_read(&manifest.instance, &manifest.id, run, work).await
     }
 
     async fn restore(&self) -> Result<Restored, Error> {

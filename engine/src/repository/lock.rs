@@ -160,6 +160,66 @@ impl Drop for Lock {
 }
 
 impl Repository {
+    /// Does `work` while an instance is locked. The work stops by itself, and cleans up, when the lock's run is cancelled.
+    ///
+    /// # Errors
+    /// Those of [`Self::lock`]; that the lock was lost, where the work was stopped for it; the work's.
+    pub(crate) async fn locked<T, E>(
+        &self,
+        instance: &str,
+        purpose: Purpose,
+        run: &Run,
+        work: impl AsyncFnOnce(&Lock) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<RepositoryError> + Interruptible,
+    {
+        let lock = self.lock(instance, purpose, run).await?;
+        let done = work(&lock).await;
+        lock.finish(done).await
+    }
+
+    /// Does `work` while an instance is locked. The work is dropped when the lock's run is cancelled.
+    ///
+    /// # Errors
+    /// As [`Self::locked`]
+    pub(crate) async fn locked_until_cancelled<T, E>(
+        &self,
+        instance: &str,
+        purpose: Purpose,
+        run: &Run,
+        work: impl AsyncFnOnce(&Lock) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<RepositoryError> + Interruptible,
+    {
+        let lock = self.lock(instance, purpose, run).await?;
+        let done = lock.run().until_cancelled(work(&lock)).await;
+        lock.finish(done).await
+    }
+
+    /// Does `work` while a backup is kept from a prune, as far as the repository can be written to.
+    ///
+    /// # Errors
+    /// Those of [`Self::lock_to_read`]; the work's.
+    pub(crate) async fn locked_to_read<T, E>(
+        &self,
+        instance: &str,
+        id: &BackupId,
+        run: &Run,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E>
+    where
+        E: From<RepositoryError> + Interruptible,
+    {
+        let lock = self.lock_to_read(instance, id, run).await?;
+        let done = work.await;
+        match lock {
+            Some(lock) => lock.finish(done).await,
+            None => done,
+        }
+    }
+
     /// Locks an instance. What is over soon is waited for; behind a backup in the making nobody waits.
     ///
     /// # Errors

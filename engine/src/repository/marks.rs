@@ -55,18 +55,16 @@ impl Repository {
         note: Option<String>,
         run: &Run,
     ) -> Result<Pin, RepositoryError> {
-        let lock = self.lock(instance, Purpose::Pin, run).await?;
         let pin = Pin { pinned_at: Some(Timestamp::now()), note };
-        let pinned = async {
+        let pinned = self.locked_until_cancelled(instance, Purpose::Pin, run, async |_| {
             if self.store.head(&member(&id.key(instance), MANIFEST)).await?.is_none() {
                 let (selector, location) = (format!("{instance}/{id}"), self.store.location());
                 return Err(RepositoryError::NoSuchBackup { selector, location });
             }
             self.write(&pin_key(instance, id), &pin).await?;
             Ok(pin)
-        };
-        let pinned = lock.run().until_cancelled(pinned).await;
-        lock.finish(pinned).await
+        });
+        pinned.await
     }
 
     /// Takes that back. Returns whether it was pinned.
@@ -74,15 +72,13 @@ impl Repository {
     /// # Errors
     /// Those of [`Self::lock`]; the store's
     pub async fn unpin(&self, instance: &str, id: &BackupId, run: &Run) -> Result<bool, RepositoryError> {
-        let lock = self.lock(instance, Purpose::Pin, run).await?;
         let key = pin_key(instance, id);
-        let unpinned = async {
+        let unpinned = self.locked_until_cancelled(instance, Purpose::Pin, run, async |_| {
             let was_pinned = self.store.head(&key).await?.is_some();
             self.store.delete(&key).await?;
             Ok(was_pinned)
-        };
-        let unpinned = lock.run().until_cancelled(unpinned).await;
-        lock.finish(unpinned).await
+        });
+        unpinned.await
     }
 
     /// The pinned backups of an instance. A pin whose object is damaged is one all the same.
