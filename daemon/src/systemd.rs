@@ -1,54 +1,55 @@
 //! What a service manager is told: systemd's notification protocol, sd_notify(3). Where there is none, nothing is done.
 
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+use sd_notify::NotifyState;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::handle::Handle;
 use crate::view::{Event, Phase};
 
 /// How often the status is looked at where there is no watchdog.
 const STATUS: Duration = Duration::from_mins(1);
+/// How long the manager may take for a message before others are left out.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Tells of the daemon's life until it is about to end.
 pub(crate) async fn tell(handle: Handle) {
-    let Some(manager) = Manager::of_process() else { return };
+    if std::env::var_os("NOTIFY_SOCKET").is_none_or(|name| name.is_empty()) {
+        return;
+    }
+    // Half of the time after which it would take the daemon for dead.
+    let watchdog = sd_notify::watchdog_enabled().map(|time| time / 2).filter(|time| !time.is_zero());
+    let mut manager = Manager { sending: None };
     let mut events = handle.subscribe();
-    manager.send(&format!("READY=1\nSTATUS={}", status(&handle)));
-    let mut ticks = tokio::time::interval(manager.watchdog.unwrap_or(STATUS));
+    manager.send(vec![NotifyState::Ready], Some(status(&handle))).await;
+    let mut ticks = tokio::time::interval(watchdog.unwrap_or(STATUS));
     loop {
         // Whoever gets here has found the locks free and the tasks alive: what the watchdog is for.
-        let state = tokio::select! {
+        let states = tokio::select! {
             () = handle.stopping().cancelled() => break,
-            _ = ticks.tick() => format!("WATCHDOG=1\nSTATUS={}", status(&handle)),
+            _ = ticks.tick() => vec![NotifyState::Watchdog],
             event = events.recv() => match event {
                 Ok(Event::Reloaded | Event::ReloadFailed { .. }) => {
-                    manager.send(&reloading());
-                    format!("READY=1\nSTATUS={}", status(&handle))
+                    let mut reloading = vec![NotifyState::Reloading];
+                    reloading.extend(NotifyState::monotonic_usec_now());
+                    manager.send(reloading, None).await;
+                    vec![NotifyState::Ready]
                 }
-                Ok(Event::Began { .. } | Event::Ended { .. }) | Err(RecvError::Lagged(_)) => {
-                    format!("STATUS={}", status(&handle))
-                }
+                Ok(Event::Began { .. } | Event::Ended { .. }) | Err(RecvError::Lagged(_)) => Vec::new(),
                 Ok(_) => continue,
                 Err(RecvError::Closed) => break,
             },
         };
-        manager.send(&state);
+        manager.send(states, Some(status(&handle))).await;
     }
-    manager.send("STOPPING=1\nSTATUS=ends when its runs have");
+    manager.send(vec![NotifyState::Stopping], Some("ends when its runs have".to_owned())).await;
     // A long end is no hang.
-    while manager.watchdog.is_some() && !handle.live().is_empty() {
+    while watchdog.is_some() && !handle.live().is_empty() {
         ticks.tick().await;
-        manager.send("WATCHDOG=1");
+        manager.send(vec![NotifyState::Watchdog], None).await;
     }
-}
-
-fn reloading() -> String {
-    let now = clock_gettime(ClockId::Monotonic);
-    format!("RELOADING=1\nMONOTONIC_USEC={}", now.tv_sec * 1_000_000 + now.tv_nsec / 1_000)
 }
 
 /// In a line: what runs, and what comes next.
@@ -70,30 +71,31 @@ fn status(handle: &Handle) -> String {
 }
 
 struct Manager {
-    socket: UnixDatagram,
-    address: SocketAddr,
-    /// How often it wants to hear of the daemon, at half of the time after which it would take it for dead.
-    watchdog: Option<Duration>,
+    /// The message that it has not taken yet.
+    sending: Option<JoinHandle<()>>,
 }
 
 impl Manager {
-    fn of_process() -> Option<Self> {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let name = variable("NOTIFY_SOCKET")?;
-        let address = match name.strip_prefix('@') {
-            Some(name) => SocketAddr::from_abstract_name(name),
-            None => SocketAddr::from_pathname(&name),
-        };
-        let for_us = variable("WATCHDOG_PID").is_none_or(|pid| pid == std::process::id().to_string());
-        let watchdog = variable("WATCHDOG_USEC").filter(|_| for_us).and_then(|microseconds| microseconds.parse().ok());
-        let watchdog = watchdog.filter(|microseconds| *microseconds > 1).map(|time| Duration::from_micros(time) / 2);
-        let socket = UnixDatagram::unbound().ok()?;
-        socket.set_nonblocking(true).ok()?;
-        Some(Self { socket, address: address.ok()?, watchdog })
+    /// Sends a message, unless the manager does not even take the one before. That is no reason to do anything else.
+    async fn send(&mut self, states: Vec<NotifyState<'static>>, status: Option<String>) {
+        if !self.has_taken_all().await {
+            return;
+        }
+        // On a thread, because a manager that does not read lets the sender wait.
+        self.sending = Some(spawn_blocking(move || {
+            let mut message: Vec<NotifyState<'_>> = states;
+            message.extend(status.as_deref().map(NotifyState::Status));
+            let _ = sd_notify::notify(&message);
+        }));
+        self.has_taken_all().await;
     }
 
-    fn send(&self, state: &str) {
-        // A manager that does not listen is no reason to do anything else.
-        let _ = self.socket.send_to_addr(state.as_bytes(), &self.address);
+    async fn has_taken_all(&mut self) -> bool {
+        let Some(sending) = &mut self.sending else { return true };
+        let has_taken = tokio::time::timeout(PATIENCE, sending).await.is_ok();
+        if has_taken {
+            self.sending = None;
+        }
+        has_taken
     }
 }

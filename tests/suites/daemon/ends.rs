@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use harness::http::Client;
 use rustix::process::Signal;
+use serde_json::json;
 
-use crate::daemon::Service;
+use crate::daemon::{Service, wait_for};
 
 /// What lies in the repository beside what `init` and locks have put there.
 fn stored(service: &Service) -> Vec<String> {
@@ -87,4 +89,20 @@ async fn a_second_signal_does_not_wait_for_the_grace() {
     daemon.signal(Signal::TERM);
     daemon.wait().await.expect_code(130);
     assert!(service.backups().await.is_empty());
+}
+
+#[tokio::test]
+async fn manager_that_does_not_read_holds_nothing_up() {
+    let service = Service::with("", "").await;
+    let mut daemon = service.start();
+    let address = wait_for(&mut daemon, || fs::read_to_string(service.state().join("address")).ok()).await;
+    let client = Client::new(address.trim());
+    // Each is told in two messages, and the socket holds few.
+    let room: usize = fs::read_to_string("/proc/sys/net/unix/max_dgram_qlen").unwrap().trim().parse().unwrap();
+    for _ in 0..room.min(600) {
+        client.post("/api/v1/reload", &json!({})).await.expect(204);
+    }
+    daemon.signal(Signal::TERM);
+    daemon.wait().await.success();
+    service.told("READY=1").await;
 }
