@@ -6,13 +6,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use engine::error::Error;
-use engine::folder::{OpenFolder, flush, inherit};
-use tempfile::NamedTempFile;
+use engine::folder::{Durability, OpenFolder, Taken, Unnamed};
 
 /// A new file in the making, with mode 0600. Dropped, nothing is left of it.
 pub(crate) struct NewFile {
     path: PathBuf,
-    file: NamedTempFile,
+    file: Unnamed,
     /// Opened once: it may be another user's, who could put a link in its place meanwhile. Behind the file, which is removed by way of it.
     folder: OpenFolder,
 }
@@ -30,10 +29,7 @@ impl NewFile {
         }
         let folder = path.parent().unwrap_or(Path::new("/"));
         let folder = OpenFolder::open(folder).map_err(&failed)?;
-        let opened = folder.within(OsStr::new("."));
-        let file = tempfile::Builder::new().prefix(".odoo-backup-").tempfile_in(&opened).map_err(&failed)?;
-        // A report of root's in the folder of another user is that user's.
-        inherit(file.as_file(), &opened).map_err(&failed)?;
+        let file = Unnamed::begin(&folder.within(OsStr::new(".")), ".odoo-backup-").map_err(&failed)?;
         Ok(Self { path, file, folder })
     }
 
@@ -58,11 +54,8 @@ impl NewFile {
     pub(crate) fn keep(self) -> Result<u64, Error> {
         let Self { path, folder, file } = self;
         let keep = || {
-            flush(file.as_file(), &path)?;
             let to = folder.within(path.file_name().unwrap_or_default());
-            let file = file.persist_noclobber(&to).map_err(|error| error.error)?;
-            flush(&File::open(folder.within(OsStr::new(".")))?, folder.path())?;
-            Ok(file.metadata()?.len())
+            Ok(file.keep(&to, Taken::Refuse, Durability::Flushed)?.metadata()?.len())
         };
         keep().map_err(writing(&path))
     }

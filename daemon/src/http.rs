@@ -31,6 +31,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+use engine::folder::{Durability, write_atomically};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -212,14 +213,8 @@ async fn keep_address(path: &Path, address: SocketAddr, ended: &CancellationToke
 /// Whole or not at all: somebody may read it at any moment.
 fn write_address(path: &Path, address: SocketAddr) -> io::Result<()> {
     use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let new = path.with_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    engine::folder::inherit(&file, path.parent().unwrap_or(path))?;
-    writeln!(file, "{address}")?;
-    drop(file);
-    std::fs::rename(new, path)
+    // Of another start of the machine it says nothing.
+    write_atomically(path, Durability::Unflushed, |file| writeln!(file, "{address}")).map(drop)
 }
 
 fn router(api: Api) -> Router {

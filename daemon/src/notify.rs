@@ -16,8 +16,10 @@ mod web;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::Config;
+use engine::backoff::Backoff;
 use engine::error::Explanation;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{broadcast, mpsc};
@@ -37,9 +39,8 @@ use crate::view::Event;
 
 /// Between two looks at how old the backups are, which costs a listing of the repository.
 const LOOK: SignedDuration = SignedDuration::from_hours(1);
-/// The pause behind a first failed delivery; it doubles, up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(15);
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(30);
+/// The pauses behind failed deliveries.
+const AFTER_FAILURE: Backoff = Backoff::new(Duration::from_secs(15), 2, Duration::from_mins(30));
 /// What nobody takes for so long is given up: by then it has been told again, or is over.
 const GIVE_UP: SignedDuration = SignedDuration::from_hours(48);
 /// How long deliveries under way are waited for when the daemon ends.
@@ -247,9 +248,9 @@ impl Notifier {
                 health.failing_since.get_or_insert(now);
                 health.error = Some(error);
                 health.failed += 1;
-                let pause = FIRST_PAUSE.saturating_mul(2_i32.saturating_pow(health.failures)).min(LONGEST_PAUSE);
                 health.failures = health.failures.saturating_add(1);
-                self.paused.insert(to, now.saturating_add(pause).unwrap_or(Timestamp::MAX));
+                let until = now.checked_add(AFTER_FAILURE.after(health.failures)).unwrap_or(Timestamp::MAX);
+                self.paused.insert(to, until);
                 if let Some(delivery) = self.state.deliveries.iter_mut().find(|delivery| delivery.id == id) {
                     delivery.attempts += 1;
                 }

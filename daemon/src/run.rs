@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::backoff::Backoff;
 use engine::progress::Progress;
 use engine::run::Run;
 use tracing::Instrument;
@@ -17,13 +18,10 @@ use crate::shared::Shared;
 use crate::view::{Event, Phase};
 use crate::work::{Order, Work};
 
-/// The pause before the second attempt; each further one is four times as long, up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_secs(30);
-const LONGEST_PAUSE: Duration = Duration::from_hours(1);
-/// Between the first two looks whether another, who holds the instance's lock, is done; each further one is twice as long, up to
-/// [`LONGEST_HELD_PAUSE`].
-const HELD_PAUSE: Duration = Duration::from_secs(5);
-const LONGEST_HELD_PAUSE: Duration = Duration::from_mins(2);
+/// Between two attempts.
+const AFTER_FAILURE: Backoff = Backoff::new(Duration::from_secs(30), 4, Duration::from_hours(1));
+/// Between two looks whether another, who holds the instance's lock, is done.
+const WHILE_HELD: Backoff = Backoff::new(Duration::from_secs(5), 2, Duration::from_mins(2));
 /// How long what was stopped may take to clean up; the hung store that it was stopped for hangs then, too.
 const CLEANUP: Duration = Duration::from_mins(2);
 /// Between two tries to write down how a run ended.
@@ -74,10 +72,10 @@ async fn attempts(shared: &Shared, live: &Live) -> End {
             // Another daemon serves the slot, or a person makes a backup: no failure, and it takes as long as it takes.
             tracing::info!("waits for another: {error}");
             looks += 1;
-            HELD_PAUSE.saturating_mul(2_u32.saturating_pow(looks - 1)).min(LONGEST_HELD_PAUSE)
+            WHILE_HELD.after(looks)
         } else if failure.is_worth_a_retry() && retried < retries {
             retried += 1;
-            let pause = FIRST_PAUSE.saturating_mul(4_u32.saturating_pow(retried - 1)).min(LONGEST_PAUSE);
+            let pause = AFTER_FAILURE.after(retried);
             tracing::warn!("attempt {retried} failed, the next follows in {} seconds: {error}", pause.as_secs());
             pause
         } else {

@@ -1,6 +1,7 @@
 //! What local folders need beyond the standard library: opened without following links that others have made, durable on file systems that
 //! lack an operation, and owned by whoever owns the folder around them.
 
+mod atomic;
 mod beneath;
 mod mounts;
 mod owner;
@@ -12,6 +13,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+pub use atomic::{Durability, Taken, Unnamed, write_atomically};
 pub use beneath::OpenFolder;
 pub(crate) use beneath::{Found, Kind};
 pub(crate) use mounts::file_system_of;

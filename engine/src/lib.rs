@@ -13,6 +13,7 @@ pub mod verify;
 
 pub use restore::drill;
 
+pub mod backoff;
 mod backup_files;
 mod cause;
 mod disk;

@@ -1,14 +1,12 @@
 //! `odoo-backup init`
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use config::template::{InitOptions, template};
 use config::{Config, ConfigError, ConfigFile};
 use engine::doctor::warn_of_owner;
-use engine::folder::{flush, inherit};
+use engine::folder::{Durability, Taken, Unnamed};
 use engine::odoo::conf::OdooConfError;
 use engine::repository::{Repository, RepositoryError, store_guide};
 use engine::store::{self, StoreConfig};
@@ -142,10 +140,10 @@ impl InitError {
 /// Writes a new file that only its owner can read: passwords may come into it.
 fn write(path: &Path, text: &str) -> Result<(), InitError> {
     let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        inherit(&file, path.parent().unwrap_or(Path::new("/")))?;
-        file.write_all(text.as_bytes())?;
-        flush(&file, path)
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut file = Unnamed::begin(folder.unwrap_or(Path::new(".")), ".odoo-backup-")?;
+        file.file().write_all(text.as_bytes())?;
+        file.keep(path, Taken::Refuse, Durability::Flushed).map(drop)
     };
     write().map_err(|source| InitError::Write { path: path.to_owned(), source })
 }

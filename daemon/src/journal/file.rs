@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::folder::{inherit, make_all};
+use engine::folder::{Durability, inherit, make_all, write_atomically};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -93,22 +93,16 @@ impl JournalFile {
 
     /// Puts other lines in place of all, in one step.
     pub(super) fn replace(&mut self, events: &[impl Serialize]) -> Result<(), JournalError> {
-        let beside = self.path.with_extension("jsonl.new");
-        let replaced = (|| {
-            let mut file = private(&beside)?;
-            file.set_len(0)?;
-            let mut bytes = Vec::new();
-            for event in events {
-                bytes.extend(line(event)?);
-            }
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&beside, &self.path)?;
-            sync_folder(&self.path)?;
-            Ok((file, bytes.len() as u64))
-        })();
-        let (file, end) =
+        let mut bytes = Vec::new();
+        let replaced = events.iter().try_for_each(|event| {
+            bytes.extend(line(event)?);
+            Ok(())
+        });
+        let replaced = replaced
+            .and_then(|()| write_atomically(&self.path, Durability::Flushed, |file: &mut File| file.write_all(&bytes)));
+        let file =
             replaced.map_err(|source| JournalError::Io { action: "shorten", path: self.path.clone(), source })?;
+        let end = bytes.len() as u64;
         (self.file, self.end, self.torn) = (file, end, false);
         Ok(())
     }

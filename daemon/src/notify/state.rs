@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use engine::folder::{Durability, write_atomically};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -176,11 +177,8 @@ impl Keeper {
         if text == self.written {
             return Ok(());
         }
-        let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(&self.folder)?;
-        engine::folder::inherit(file.as_file(), &self.folder)?;
-        io::Write::write_all(&mut file, &text)?;
-        file.as_file().sync_all()?;
-        file.persist(self.folder.join(FILE)).map_err(|error| error.error)?;
+        // After a loss of power, nothing is sent a second time that was taken, and nothing that waits is lost.
+        write_atomically(&self.folder.join(FILE), Durability::Flushed, |file| file.write_all(&text))?;
         self.written = text;
         Ok(())
     }

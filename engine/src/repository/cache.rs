@@ -11,9 +11,9 @@
 
 mod manifests;
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -22,7 +22,7 @@ pub(super) use manifests::{Cached, CachedManifests, Seen};
 
 use rustix::fs::OFlags;
 
-use crate::folder;
+use crate::folder::{self, Durability, Taken, Unnamed};
 use crate::stream::{Digest, Fingerprint};
 
 /// Larger objects are not kept: they pass through memory. The list of a full volume has some 15 MB.
@@ -145,12 +145,10 @@ fn read(path: &Path, size: u64) -> Option<Vec<u8>> {
 /// Writes an entry for its owner alone. Another process may write it at the same time.
 fn write(around: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     folder::make_all(around, 0o700)?;
-    let permissions = Permissions::from_mode(0o600);
-    let mut file = tempfile::Builder::new().prefix(TEMPORARY).permissions(permissions).tempfile_in(around)?;
-    folder::inherit(file.as_file(), around)?;
-    file.write_all(bytes)?;
-    file.persist(path)?;
-    Ok(())
+    let mut file = Unnamed::begin(around, TEMPORARY)?;
+    file.file().write_all(bytes)?;
+    // It is compared with its digest at each use.
+    file.keep(path, Taken::Replace, Durability::Unflushed).map(drop)
 }
 
 /// Removes entries that were not used for long, and what a killed process left. Nothing that has another form of name.

@@ -9,9 +9,8 @@ pub(in crate::restore) mod folders;
 pub(in crate::restore) mod leftovers;
 pub(in crate::restore) mod names;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use self::folders::FolderId;
 use self::names::Suffix;
 use super::RestoreError;
-use crate::folder::{self, OpenFolder};
+use crate::folder::{self, Durability, OpenFolder};
 
 /// What this version writes. It reads nothing else.
 const FORMAT: u32 = 1;
@@ -114,17 +113,8 @@ impl Record {
         if is_empty && path.parent().is_some_and(|folder| !folder.exists()) {
             return Ok(());
         }
-        let saved = if is_empty {
-            match fs::remove_file(path) {
-                // Nor need there be the folder.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                removed => removed,
-            }
-        } else {
-            self.write(path)
-        };
-        let synced = saved.and_then(|()| path.parent().map_or(Ok(()), folder::sync));
-        synced.map_err(|source| RestoreError::SaveRecord { path: path.to_owned(), source })
+        let saved = if is_empty { remove(path) } else { self.write(path) };
+        saved.map_err(|source| RestoreError::SaveRecord { path: path.to_owned(), source })
     }
 
     /// What is said where it is about another server or database than the target's: nothing of it is touched.
@@ -144,18 +134,21 @@ impl Record {
         // The folder is that of Odoo's user, who may put a link in the place of one above it.
         let folder = OpenFolder::open(path.parent().unwrap_or(path))?;
         let path = &folder.within(path.file_name().unwrap_or_default());
-        let new = path.with_extension("json.new");
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        // As root: else whoever restores next, as the user that Odoo runs as, could neither read nor replace it.
-        folder::inherit(&file, path.parent().unwrap_or(path))?;
-        serde_json::to_writer_pretty(&mut file, self)?;
-        file.write_all(b"\n")?;
-        folder::flush(&file, path)?;
-        fs::rename(&new, path)
+        // What it names is made and removed once it is written.
+        folder::write_atomically(path, Durability::Flushed, |file| {
+            serde_json::to_writer_pretty(&mut *file, self)?;
+            file.write_all(b"\n")
+        })?;
+        Ok(())
+    }
+}
+
+/// Removes a record for good.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        // Nor need there be the folder.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| path.parent().map_or(Ok(()), folder::sync)),
     }
 }
 

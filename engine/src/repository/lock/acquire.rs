@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::claim::{Claim, Name, StoredClaim, folder};
 use super::renewal::OwnClaim;
 use super::{Lock, LockError, Owner, Purpose, Times};
+use crate::backoff::Backoff;
 use crate::repository::{BackupId, RepositoryError};
 use crate::run::Run;
 use crate::store::{Key, Object, Store, StoreErrorKind, read_document};
@@ -53,7 +54,7 @@ impl Wish<'_> {
             outcome?;
             // Not all that met may come back at the same moment.
             let part = getrandom::u32().map_err(RepositoryError::Random)?;
-            let pause = self.times.poll.mul_f64(1.0 + f64::from(part) / f64::from(u32::MAX));
+            let pause = Backoff::constant(self.times.poll).spread(1, part);
             let paused = async {
                 tokio::time::sleep(pause).await;
                 Ok::<_, RepositoryError>(())

@@ -1,25 +1,22 @@
 //! Everything that changes the folder: temporary files, renames, and what makes them last.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 
 use super::clock::clock;
 use super::consent::Consent;
 use super::{is_absent, present};
-use crate::folder::{self, sync};
+use crate::folder::{self, Taken, Unnamed, sync};
 use crate::store::{Mode, StoreErrorKind};
 
 /// What temporary files begin with, and so what [`sweep`] removes.
 const TEMPORARY: &str = ".tmp-";
 const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
 /// How often a folder may be removed under a new file by deletes at the same time before that counts as an error.
 const ATTEMPTS: usize = 100;
 
@@ -67,24 +64,21 @@ fn write_file(
     loop {
         match pieces.blocking_recv() {
             Some(Piece::Data(data)) => {
-                file.write_all(&data).map_err(failed)?;
+                file.file().write_all(&data).map_err(failed)?;
                 size += data.len() as u64;
             }
             Some(Piece::End) => break,
             None => return Err(abandoned()),
         }
     }
-    folder::flush(file.as_file(), path).map_err(failed)?;
-    let persisted = consent.commit(|| match mode {
-        Mode::Replace => file.persist(path).map(drop),
-        Mode::CreateNew => persist_new(file, path),
-    });
-    match persisted.ok_or_else(abandoned)? {
-        Ok(()) => {}
-        Err(refused) if mode == Mode::CreateNew && refused.error.kind() == io::ErrorKind::AlreadyExists => {
+    file.flush(path).map_err(failed)?;
+    let taken = if mode == Mode::Replace { Taken::Replace } else { Taken::Refuse };
+    match consent.commit(|| file.rename(path, taken)).ok_or_else(abandoned)? {
+        Ok(_) => {}
+        Err(refused) if mode == Mode::CreateNew && refused.kind() == io::ErrorKind::AlreadyExists => {
             return Err(StoreErrorKind::AlreadyExists);
         }
-        Err(refused) => return Err(kind(path, refused.error)),
+        Err(refused) => return Err(kind(path, refused)),
     }
     // All of them, even where this call made none: another may have made one a moment ago and not have flushed it yet.
     for folder in folders(root, folder).into_iter().rev() {
@@ -170,51 +164,21 @@ pub(super) fn create_root(root: &Path) -> io::Result<()> {
 }
 
 /// A temporary file in `folder`, which is made where it is missing. It vanishes when it is dropped.
-fn create_temporary(root: &Path, folder: &Path) -> Result<NamedTempFile, StoreErrorKind> {
+fn create_temporary(root: &Path, folder: &Path) -> Result<Unnamed, StoreErrorKind> {
     let mut attempt = 0;
     loop {
         // The root itself is never made here: where a disk is not mounted, the backup must not go to the one beneath.
         present(root)?;
         attempt += 1;
-        let created =
-            folders(root, folder).iter().skip(1).try_for_each(|folder| folder::make(folder, FOLDER_MODE)).and_then(
-                |()| {
-                    tempfile::Builder::new()
-                        .prefix(TEMPORARY)
-                        .permissions(Permissions::from_mode(FILE_MODE))
-                        .tempfile_in(folder)
-                },
-            );
-        match created {
-            Ok(file) => {
-                // The umask may have taken away from what was asked for.
-                folder::restrict(file.as_file(), file.path(), FILE_MODE)
-                    .and_then(|()| folder::inherit(file.as_file(), folder))
-                    .map_err(|error| kind(file.path(), error))?;
-                return Ok(file);
-            }
+        let mut missing = folders(root, folder).into_iter().skip(1);
+        let made = missing.try_for_each(|folder| folder::make(&folder, FOLDER_MODE));
+        match made.and_then(|()| Unnamed::begin(folder, TEMPORARY)) {
+            Ok(file) => return Ok(file),
             // A delete at the same time found the folder empty. A file in it keeps it from the next.
             Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS => {}
             Err(error) => return Err(kind(folder, error)),
         }
     }
-}
-
-/// Gives a temporary file its name, if nothing has that.
-fn persist_new(file: NamedTempFile, path: &Path) -> Result<(), tempfile::PersistError> {
-    let refused = match file.persist_noclobber(path) {
-        Ok(_) => return Ok(()),
-        Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => return Err(refused),
-        Err(refused) => refused,
-    };
-    // Neither a rename that replaces nothing nor a hard link: all that is left is to look first. Locks do not rely on it.
-    let lacks_both = folder::is_refused(&refused.error)
-        && path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-    if !lacks_both {
-        return Err(refused);
-    }
-    folder::tolerate(path, "cannot create a file without replacing another: let one odoo-backup write there at a time");
-    refused.file.persist(path).map(drop)
 }
 
 /// The folders from `root` to `folder`, both included.

@@ -23,7 +23,6 @@ use super::{Inner, S3Settings};
 use crate::store::{S3Config, StoreErrorKind};
 
 const CONNECT: Duration = Duration::from_secs(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// Where an endpoint is given and no region: what servers other than AWS's own take by default.
 const REGION: &str = "us-east-1";
 
@@ -88,7 +87,7 @@ fn retries(settings: &S3Settings, attempts: u32) -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(attempts)
         .with_initial_backoff(settings.backoff)
-        .with_max_backoff(LONGEST_PAUSE)
+        .with_max_backoff(super::LONGEST_PAUSE)
 }
 
 impl Inner {

@@ -149,7 +149,7 @@ impl Reading {
             return Err(StoreErrorKind::Unavailable(format!("{why}; gave up after {} attempts", self.breaks)));
         }
         tracing::debug!(key = %self.key, at = self.at, why, "the connection broke; reading on");
-        tokio::time::sleep(self.store.settings.backoff * (self.breaks - 1)).await;
+        tokio::time::sleep(self.store.settings.pauses().after(self.breaks - 1)).await;
         let answer = self.store.request(&self.key, Some(self.at..self.end), Some(etag)).await;
         let answer = match answer {
             Err(StoreErrorKind::AlreadyExists) => return Err(replaced()),

@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use self::clock::ServerClock;
 use super::{Action, Key, Mode, Object, Store, StoreError, StoreErrorKind};
+use crate::backoff::Backoff;
 use crate::store::S3Config;
 use crate::stream::Body;
 
@@ -55,6 +56,16 @@ pub struct S3Settings {
     /// reading that is slower goes on over another connection, and fails after
     /// `persistent_attempts` of them. Low, since several objects may share a slow line.
     pub least: u64,
+}
+
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+impl S3Settings {
+    /// Returns the pauses between attempts that the SDK does not see to.
+    fn pauses(&self) -> Backoff {
+        Backoff::new(self.backoff, 2, LONGEST_PAUSE)
+    }
 }
 
 impl Default for S3Settings {
