@@ -8,7 +8,7 @@ use super::Session;
 use crate::progress::Progress;
 
 /// How often the server is asked.
-const EVERY: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_secs(1);
 
 /// What waits for a lock, or for what we send, does not work.
 const WORKS: &str = "SELECT $1::text IS NULL OR EXISTS (SELECT FROM pg_catalog.pg_stat_activity
