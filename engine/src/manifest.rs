@@ -15,10 +15,12 @@ mod verification;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::brief::{Brief, DatabaseBrief, FilestoreBrief};
-pub use self::checksums::read_checksums;
+pub use self::brief::Brief;
+pub use self::brief::{DatabaseBrief, FilestoreBrief};
+pub(crate) use self::checksums::read_checksums;
 pub(crate) use self::checksums::{manifest_digests, write_both_checksums};
-pub use self::id::{BackupId, InvalidBackupId};
+pub use self::id::BackupId;
+pub use self::id::InvalidBackupId;
 pub(crate) use self::id::{moment, stamp};
 pub(crate) use self::lists::{removed_paths, table_rows};
 pub(crate) use self::verification::seconds;
@@ -106,7 +108,7 @@ pub struct RowContent {
     pub rows: u64,
     /// Large objects.
     pub large_objects: u64,
-    /// The tables, one JSON object a line, in zstd; see [`crate::postgres::TableRows`].
+    /// The tables, one JSON object a line, in zstd; see `crate::postgres::TableRows`.
     pub list: StoredObject,
 }
 
@@ -229,7 +231,7 @@ pub struct Volume {
     pub bytes: u64,
     /// The tar archive in zstd frames.
     pub object: StoredObject,
-    /// The list of its files, one JSON object a line, in zstd; see [`crate::filestore::Listed`].
+    /// The list of its files, one JSON object a line, in zstd; see `crate::filestore::Listed`.
     pub list: StoredObject,
     /// The volume whose place it took; `None` where a backup made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -53,7 +53,7 @@ impl Names<Held> {
 
 /// Whether a file that is on disk must be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// It is held already.
     Keep,
     /// It is not held, or not as it is now.
@@ -64,7 +64,7 @@ pub enum Decision {
 
 /// The names of one backup's files. Fed by the walk, and asked once that is over.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     /// What the snapshot's attachments name, and whether it was seen on disk.
     named: Names<bool>,
     held: Names<Held>,
@@ -84,7 +84,7 @@ const NAMES_WRITTEN_DOWN: usize = 1000;
 
 /// What came of the walk, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// Files held earlier that are part of the backup, and their length in bytes.
     pub kept: (u64, u64),
     /// Named by the snapshot, not on disk, and held by no earlier volume.
@@ -114,12 +114,12 @@ pub struct Settled {
 
 impl Ledger {
     /// Begins with the names of the snapshot's attachments and what earlier volumes hold.
-    pub fn new(named: Names<bool>, held: Names<Held>, reread: bool) -> Self {
+    pub(crate) fn new(named: Names<bool>, held: Names<Held>, reread: bool) -> Self {
         Self { named, held, reread, ..Self::default() }
     }
 
     /// Notes a file that is on disk and says what to do with it.
-    pub fn see(&mut self, path: &str, size: u64, mtime: u64) -> Decision {
+    pub(crate) fn see(&mut self, path: &str, size: u64, mtime: u64) -> Decision {
         let name = FileName::new(path);
         match self.named.get_mut(&name) {
             Some(seen) => *seen = true,
@@ -147,7 +147,7 @@ impl Ledger {
     }
 
     /// Notes that an earlier volume holds a file as it was when it was damaged already.
-    pub fn suspect(&mut self, path: &str) {
+    pub(crate) fn suspect(&mut self, path: &str) {
         if let Some(held) = self.held.get_mut(&FileName::new(path)) {
             held.suspect = true;
         }
@@ -155,7 +155,7 @@ impl Ledger {
 
     /// Notes what was found on verifying a file of which an earlier version is held, and says whether it is to take that one's place:
     /// only if it is what its name says, and the earlier one is not.
-    pub fn verified(&mut self, path: &str, size: u64, as_named: bool) -> bool {
+    pub(crate) fn verified(&mut self, path: &str, size: u64, as_named: bool) -> bool {
         let Some(held) = self.held.get_mut(&FileName::new(path)) else { return as_named };
         let held_is_sound = !held.suspect && (!as_named || held.size == size);
         if as_named && !held_is_sound {
@@ -168,7 +168,7 @@ impl Ledger {
     }
 
     /// Notes that a file that was seen was gone when it was to be read.
-    pub fn vanished(&mut self, path: &str) {
+    pub(crate) fn vanished(&mut self, path: &str) {
         let name = FileName::new(path);
         if let Some(seen) = self.named.get_mut(&name) {
             *seen = false;
@@ -179,7 +179,7 @@ impl Ledger {
     }
 
     /// Notes that a file is there and cannot be read.
-    pub fn unreadable(&mut self, path: &str, reason: &dyn std::fmt::Display) {
+    pub(crate) fn unreadable(&mut self, path: &str, reason: &dyn std::fmt::Display) {
         self.unreadable.push(format!("{path}: {reason}"));
         let name = FileName::new(path);
         let held = self.held.get_mut(&name);
@@ -195,7 +195,7 @@ impl Ledger {
     }
 
     /// Notes that a file's content is not what its name says. `rescued`: an earlier version is held, and stays.
-    pub fn damaged(&mut self, path: &str, rescued: bool) {
+    pub(crate) fn damaged(&mut self, path: &str, rescued: bool) {
         self.damaged.push(path.to_owned());
         if rescued {
             self.rescued.push(path.to_owned());
@@ -203,17 +203,17 @@ impl Ledger {
     }
 
     /// Notes that a file became longer or shorter while it was read.
-    pub fn changed(&mut self, path: &str) {
+    pub(crate) fn changed(&mut self, path: &str) {
         self.changed.push(path.to_owned());
     }
 
     /// Notes something that is neither file nor folder.
-    pub fn skipped(&mut self, path: &str) {
+    pub(crate) fn skipped(&mut self, path: &str) {
         self.skipped.push(path.to_owned());
     }
 
     /// What came of it, once the walk is over and everything was stored.
-    pub fn settle(self) -> Settled {
+    pub(crate) fn settle(self) -> Settled {
         let mut settled = Settled {
             unreferenced: self.unreferenced,
             damaged: self.damaged,

@@ -16,16 +16,18 @@ mod volume;
 mod walk;
 
 pub use error::FilestoreError;
-pub use ledger::{Held, Ledger, Settled};
+pub(crate) use ledger::{Held, Ledger, Settled};
 pub use look::{Wrong, look_at};
+pub(crate) use name::FileName;
+pub use name::Names;
 pub(crate) use name::{Allowance, reserve};
-pub use name::{FileName, Names};
 pub(crate) use rebuild::{
     ListedFrame, frames, is_intact, lacking, list_again, possible_levels, write_end, write_frame, write_list,
 };
 pub(crate) use reduce::{compare, reduce};
-pub use trim::remove_others;
+pub(crate) use trim::remove_others;
+pub(crate) use unpack::NewFilestore;
 pub(crate) use unpack::check_path;
-pub use unpack::{NewFilestore, Unpacked, read_files, unpack};
-pub use volume::{Bounds, Limits, Listed, WrittenVolume, read_list, write_volume};
-pub use walk::{Batches, FileEntry};
+pub use unpack::{Unpacked, read_files, unpack};
+pub(crate) use volume::{Bounds, Limits, Listed, WrittenVolume, read_list, write_volume};
+pub(crate) use walk::{Batches, FileEntry};

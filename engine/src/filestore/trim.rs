@@ -9,7 +9,7 @@ use crate::folder::{Kind, OpenFolder};
 ///
 /// # Errors
 /// [`FilestoreError::Io`]
-pub fn remove_others(
+pub(crate) fn remove_others(
     root: &OpenFolder,
     named: &Names<bool>,
     stop: &CancellationToken,

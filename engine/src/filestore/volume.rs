@@ -40,7 +40,7 @@ const BLOCK: u64 = 512;
 
 /// A line of a volume's list: where a file is, so that it can be read without the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Its path within the filestore.
     pub path: String,
     /// Its length in bytes.
@@ -80,7 +80,7 @@ const LONGEST_LINE: usize = 6 * LONGEST_PATH + 1024;
 /// Reads the list of a volume that holds no more than this.
 ///
 /// Each item may be an error: that of `list`, or [`Malformed`] where it is no such list.
-pub fn read_list(list: impl io::Read, bounds: Bounds) -> impl Iterator<Item = io::Result<Listed>> {
+pub(crate) fn read_list(list: impl io::Read, bounds: Bounds) -> impl Iterator<Item = io::Result<Listed>> {
     let mut left = bounds;
     records(list, b'\n', LONGEST_LINE).map(move |line| {
         let file = listed(&line?)?;
@@ -104,7 +104,7 @@ fn listed(line: &[u8]) -> Result<Listed, Malformed> {
 }
 
 /// What came of a volume.
-pub struct WrittenVolume {
+pub(crate) struct WrittenVolume {
     /// Number of files.
     pub files: u64,
     /// Their length in bytes, together.
@@ -116,7 +116,7 @@ pub struct WrittenVolume {
 /// Writes batches into a volume until there are none left or a limit is reached, beginning with `first`.
 ///
 /// Several volumes may draw from the same batches at once.
-pub fn write_volume(
+pub(crate) fn write_volume(
     first: Vec<FileEntry>,
     batches: Arc<Mutex<Batches>>,
     limits: Limits,

@@ -10,7 +10,7 @@ use crate::folder::{Found, Kind, OpenFolder};
 
 /// A file of a filestore.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileEntry {
+pub(crate) struct FileEntry {
     /// Its path within the filestore, with `/`: `ab/abcdef…`.
     pub path: String,
     /// Its length in bytes when it was seen.
@@ -28,7 +28,7 @@ const SPOOL: &str = "checklist";
 
 /// The files of a filestore, folder by folder and by name, a batch at a time.
 #[derive(Debug)]
-pub struct Batches {
+pub(crate) struct Batches {
     path: PathBuf,
     /// Opened when it begins.
     root: Option<OpenFolder>,
@@ -44,7 +44,7 @@ pub struct Batches {
 
 impl Batches {
     /// The files under `root` that the ledger wants.
-    pub fn new(root: &Path, ledger: Ledger) -> Self {
+    pub(crate) fn new(root: &Path, ledger: Ledger) -> Self {
         Self {
             path: root.to_owned(),
             root: None,
@@ -57,7 +57,7 @@ impl Batches {
 
     /// Refuses to go on where it meets one of these folders: the repository itself, by whatever mount it got there.
     #[must_use]
-    pub fn without(mut self, foreign: &[(&Path, &str)]) -> Self {
+    pub(crate) fn without(mut self, foreign: &[(&Path, &str)]) -> Self {
         let id = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
         self.foreign = foreign.iter().filter_map(|(path, what)| Some((id(path)?, (*what).to_owned()))).collect();
         self
@@ -67,7 +67,7 @@ impl Batches {
     ///
     /// # Errors
     /// [`FilestoreError::Io`] where it cannot be read.
-    pub fn begin(&mut self) -> Result<(), FilestoreError> {
+    pub(crate) fn begin(&mut self) -> Result<(), FilestoreError> {
         let opened = OpenFolder::open(&self.path).map_err(FilestoreError::io("read", &self.path))?;
         self.root = Some(opened.following_folders());
         self.read_folder("")
@@ -77,7 +77,7 @@ impl Batches {
     ///
     /// # Errors
     /// [`FilestoreError::Io`] where it was not begun.
-    pub fn root(&self) -> Result<&OpenFolder, FilestoreError> {
+    pub(crate) fn root(&self) -> Result<&OpenFolder, FilestoreError> {
         let not_begun = || FilestoreError::io("read", &self.path)(std::io::ErrorKind::NotFound.into());
         self.root.as_ref().ok_or_else(not_begun)
     }
@@ -86,7 +86,7 @@ impl Batches {
     ///
     /// # Errors
     /// [`FilestoreError::Io`], [`FilestoreError::BadName`]
-    pub fn next_batch(&mut self) -> Result<Option<Vec<FileEntry>>, FilestoreError> {
+    pub(crate) fn next_batch(&mut self) -> Result<Option<Vec<FileEntry>>, FilestoreError> {
         let mut batch = Vec::new();
         let mut bytes = 0;
         while batch.len() < BATCH_FILES {

@@ -39,7 +39,7 @@ pub fn inherit(made: &File, folder: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// As [`inherit`]
-pub fn inherit_path(path: &Path) -> io::Result<()> {
+pub(crate) fn inherit_path(path: &Path) -> io::Result<()> {
     if !is_root() {
         return Ok(());
     }

@@ -37,7 +37,7 @@ pub(crate) fn write_both_checksums(former: &str, next: &str) -> String {
 }
 
 /// What [`Manifest::checksums`] wrote. Lines that are none are left out: what is missing is then missed.
-pub fn read_checksums(bytes: &[u8]) -> BTreeMap<String, Digest> {
+pub(crate) fn read_checksums(bytes: &[u8]) -> BTreeMap<String, Digest> {
     lines(bytes).collect()
 }
 

@@ -47,7 +47,7 @@ pub async fn sessions(session: &Session) -> Result<Vec<String>, PostgresError> {
 
 /// The last write that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastWrite {
+pub(crate) struct LastWrite {
     /// Where.
     pub table: String,
     /// When, by the server's clock.
@@ -63,7 +63,7 @@ pub struct LastWrite {
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn last_write(session: &Session) -> Result<Option<LastWrite>, PostgresError> {
+pub(crate) async fn last_write(session: &Session) -> Result<Option<LastWrite>, PostgresError> {
     let failed = || session.failed("look for recent writes");
     let Some(schema) = Schema::find(session).await? else { return Ok(None) };
     let query = format!(

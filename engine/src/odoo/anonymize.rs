@@ -24,7 +24,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde::{Serialize, Serializer};
 
-pub use self::attachments::{AnonymizedAttachments, AttachmentsOf};
+pub(crate) use self::attachments::AnonymizedAttachments;
+pub use self::attachments::AttachmentsOf;
 pub use self::error::{AnonymizeError, Left};
 pub use self::kinds::Fake;
 pub use self::net::NetReport;

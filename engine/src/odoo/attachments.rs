@@ -158,7 +158,7 @@ fn line(row: &Row, inventory: &Inventory) -> std::io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn still_named(session: &Session, paths: &[String]) -> Result<Vec<String>, PostgresError> {
+pub(crate) async fn still_named(session: &Session, paths: &[String]) -> Result<Vec<String>, PostgresError> {
     let Some(table) = Readable::find(session, "ir_attachment").await? else { return Ok(Vec::new()) };
     let path = table.text("store_fname");
     let query = format!("SELECT DISTINCT {path} FROM {} WHERE {path} = ANY($1::text[])", table.sql);

@@ -41,14 +41,14 @@ impl HoldCollector {
 
 /// The lock, for as long as this lives.
 #[derive(Debug)]
-pub struct CollectorHold(Session);
+pub(crate) struct CollectorHold(Session);
 
 impl CollectorHold {
     /// Lets the collector in again.
     ///
     /// # Errors
     /// [`PostgresError::Query`]: the connection was lost, and the lock with it, who knows when.
-    pub async fn release(self) -> Result<(), PostgresError> {
+    pub(crate) async fn release(self) -> Result<(), PostgresError> {
         self.0.batch_execute("ROLLBACK").await.map_err(self.0.failed("let go of the lock on ir_attachment"))
     }
 }
@@ -59,7 +59,7 @@ impl CollectorHold {
 ///
 /// # Errors
 /// [`PostgresError`] where the setting insists on it.
-pub async fn hold_collector(
+pub(crate) async fn hold_collector(
     session: &Session,
     setting: HoldCollector,
 ) -> Result<Result<CollectorHold, String>, PostgresError> {

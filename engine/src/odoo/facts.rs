@@ -54,7 +54,7 @@ const PENDING: [&str; 3] = ["to upgrade", TO_INSTALL, "to remove"];
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn odoo_facts(session: &Session) -> Result<Option<OdooFacts>, PostgresError> {
+pub(crate) async fn odoo_facts(session: &Session) -> Result<Option<OdooFacts>, PostgresError> {
     refuse_views(session).await?;
     let (Some(table), Some(_)) =
         (Readable::find(session, "ir_module_module").await?, Readable::find(session, "ir_attachment").await?)

@@ -13,17 +13,21 @@ mod schema;
 mod small_database;
 mod tables;
 
-pub use activity::{LastWrite, RECENT_MINUTES, is_neutralized, last_write, sessions};
-pub use anonymize::{
-    Anonymize, AnonymizeError, Anonymized, AnonymizedAttachments, AnonymizedColumn, AnonymizedTable, AttachmentsOf,
-    EmptiedTable, Fake, Left, NetReport, anonymize,
-};
-pub use attachments::{Attachment, AttachmentCounts, Inventory, attachments, still_named};
-pub use collector::{CollectorHold, HoldCollector, hold_collector};
+pub use activity::RECENT_MINUTES;
+pub(crate) use activity::{LastWrite, last_write};
+pub use activity::{is_neutralized, sessions};
+pub(crate) use anonymize::AnonymizedAttachments;
+pub use anonymize::{Anonymize, AnonymizeError, Anonymized, Fake, Left, anonymize};
+pub use anonymize::{AnonymizedColumn, AnonymizedTable, AttachmentsOf, EmptiedTable, NetReport};
+pub use attachments::Inventory;
+pub(crate) use attachments::still_named;
+pub use attachments::{Attachment, AttachmentCounts, attachments};
+pub use collector::HoldCollector;
+pub(crate) use collector::{CollectorHold, hold_collector};
+pub use facts::PendingModule;
 pub(crate) use facts::is_series;
-pub use facts::{OdooFacts, PendingModule, odoo_facts};
-pub use neutralize::{
-    Applied, Assertion, Blanked, Means, Neutralize, NeutralizeError, Neutralized, Script, assert_still_neutral,
-    check_neutralization, neutralize,
-};
+pub(crate) use facts::{OdooFacts, odoo_facts};
+pub use neutralize::{Applied, Assertion, Blanked};
+pub use neutralize::{Means, Neutralize, NeutralizeError, Neutralized, Script, neutralize};
+pub(crate) use neutralize::{assert_still_neutral, check_neutralization};
 pub use schema::{Found, Schema, Table};

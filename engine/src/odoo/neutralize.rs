@@ -204,7 +204,7 @@ pub async fn neutralize(
 }
 
 /// Looks for what would keep a copy from being neutralized, before anything is restored: a program that does not run, SQL that cannot be read.
-pub async fn check_neutralization(settings: &Neutralize, source: &OdooFacts) -> Vec<NeutralizeError> {
+pub(crate) async fn check_neutralization(settings: &Neutralize, source: &OdooFacts) -> Vec<NeutralizeError> {
     let read = settings.sql.iter().zip(1..).filter_map(|(script, number)| read(script, number).err());
     let mut unusable: Vec<_> = read.collect();
     if let Some(program) = &settings.odoo_bin {
@@ -218,7 +218,7 @@ pub async fn check_neutralization(settings: &Neutralize, source: &OdooFacts) -> 
 ///
 /// # Errors
 /// [`NeutralizeError::NotNeutral`]
-pub async fn assert_still_neutral(
+pub(crate) async fn assert_still_neutral(
     database: &Endpoint,
     settings: &Neutralize,
     done: &Neutralized,

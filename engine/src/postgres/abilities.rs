@@ -7,7 +7,7 @@ use super::{PostgresError, Session};
 
 /// A server and the session's role on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Abilities {
+pub(crate) struct Abilities {
     /// The server's major version.
     pub major: u32,
     /// Whether it is a hot standby, which takes no changes.
@@ -27,7 +27,7 @@ pub struct Abilities {
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn abilities(session: &Session) -> Result<Abilities, PostgresError> {
+pub(crate) async fn abilities(session: &Session) -> Result<Abilities, PostgresError> {
     // A server without ICU has collations of it as well since PostgreSQL 16, but none that it took from ICU.
     let query =
         "SELECT current_setting('server_version_num')::int / 10000, pg_is_in_recovery(), rolsuper OR rolcreatedb,
@@ -50,7 +50,7 @@ pub async fn abilities(session: &Session) -> Result<Abilities, PostgresError> {
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn known_roles(
+pub(crate) async fn known_roles(
     session: &Session,
     names: &[impl AsRef<str> + Sync],
 ) -> Result<HashSet<String>, PostgresError> {
@@ -67,7 +67,7 @@ pub async fn known_roles(
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn unusable_tablespaces(session: &Session, names: &[&str]) -> Result<Vec<String>, PostgresError> {
+pub(crate) async fn unusable_tablespaces(session: &Session, names: &[&str]) -> Result<Vec<String>, PostgresError> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
@@ -83,7 +83,7 @@ pub async fn unusable_tablespaces(session: &Session, names: &[&str]) -> Result<V
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn has_locale(session: &Session, name: &str) -> Result<bool, PostgresError> {
+pub(crate) async fn has_locale(session: &Session, name: &str) -> Result<bool, PostgresError> {
     // For this one statement; the name is checked by the same function.
     match session.query_one("SELECT set_config('lc_numeric', $1, true)", &[&name]).await {
         Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::INVALID_PARAMETER_VALUE) => Ok(false),
@@ -93,7 +93,7 @@ pub async fn has_locale(session: &Session, name: &str) -> Result<bool, PostgresE
 
 /// An extension, as a server has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Extension {
+pub(crate) struct Extension {
     /// Its name.
     pub name: String,
     /// Whether the server's system has its files.
@@ -106,7 +106,7 @@ pub struct Extension {
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn find_extensions(session: &Session, names: &[&str]) -> Result<Vec<Extension>, PostgresError> {
+pub(crate) async fn find_extensions(session: &Session, names: &[&str]) -> Result<Vec<Extension>, PostgresError> {
     // Servers before 13 know no `trusted`.
     let query =
         "SELECT wanted.name, a.name IS NOT NULL, coalesce(NOT v.superuser OR (to_jsonb(v)->>'trusted')::boolean, false)
@@ -122,7 +122,7 @@ pub async fn find_extensions(session: &Session, names: &[&str]) -> Result<Vec<Ex
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn data_folder(session: &Session) -> Result<Option<PathBuf>, PostgresError> {
+pub(crate) async fn data_folder(session: &Session) -> Result<Option<PathBuf>, PostgresError> {
     let query = "SELECT pg_backend_pid(), CASE WHEN pg_has_role(current_user, 'pg_read_all_settings', 'MEMBER')
         THEN current_setting('data_directory') END";
     let row = session.query_one(query, &[]).await.map_err(session.failed("ask where the server's data are"))?;

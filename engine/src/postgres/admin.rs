@@ -54,7 +54,7 @@ impl ServerFacts {
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn server_facts(session: &Session) -> Result<ServerFacts, PostgresError> {
+pub(crate) async fn server_facts(session: &Session) -> Result<ServerFacts, PostgresError> {
     let failed = || session.failed("read what the server says of itself");
     let row = session
         .query_one(
@@ -98,7 +98,7 @@ pub async fn server_facts(session: &Session) -> Result<ServerFacts, PostgresErro
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn server_major(session: &Session) -> Result<u32, PostgresError> {
+pub(crate) async fn server_major(session: &Session) -> Result<u32, PostgresError> {
     let row = session.query_one("SELECT current_setting('server_version_num')::int / 10000", &[]).await;
     row.map(|row| row.get::<_, i32>(0).unsigned_abs()).map_err(session.failed("read the server's version"))
 }
@@ -108,7 +108,7 @@ pub async fn server_major(session: &Session) -> Result<u32, PostgresError> {
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn is_powerful(session: &Session) -> Result<bool, PostgresError> {
+pub(crate) async fn is_powerful(session: &Session) -> Result<bool, PostgresError> {
     let query = "SELECT bool_or(pg_has_role(current_user, role, 'MEMBER'))
         FROM unnest(ARRAY['pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files']::name[]) role";
     let row = session.query_one(query, &[]).await.map_err(session.failed("ask what the role may do"))?;
@@ -119,7 +119,7 @@ pub async fn is_powerful(session: &Session) -> Result<bool, PostgresError> {
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn template_ctype(session: &Session) -> Result<String, PostgresError> {
+pub(crate) async fn template_ctype(session: &Session) -> Result<String, PostgresError> {
     let query = "SELECT datctype::text FROM pg_database WHERE datname = 'template0'";
     let row = session.query_one(query, &[]).await.map_err(session.failed("read the locale of new databases"))?;
     Ok(row.get(0))

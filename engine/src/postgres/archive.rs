@@ -25,12 +25,12 @@ use super::process::Running;
 use super::{PostgresError, Section, Tool};
 use crate::stream::{Body, Malformed};
 
-pub use entries::{ArchiveEntry, LeftOut, read_entries, with_dependents};
-pub use format::Misunderstood;
-pub use guard::{GuardedFor, guarded};
-pub use objects::{ArchiveObjects, ObjectKind, Qualified, SequenceValue, read_encoding, read_objects};
-pub use rows::{PendingRowCounts, RowCounts, TableRows, count_rows};
-pub use tables::{ArchiveError, ArchiveTables};
+pub(crate) use entries::{ArchiveEntry, LeftOut, read_entries, with_dependents};
+pub(crate) use format::Misunderstood;
+pub(crate) use guard::{GuardedFor, guarded};
+pub(crate) use objects::{ArchiveObjects, ObjectKind, Qualified, SequenceValue, read_encoding, read_objects};
+pub(crate) use rows::{RowCounts, TableRows, count_rows};
+pub(crate) use tables::{ArchiveError, ArchiveTables};
 pub(super) use tables::{DumpedTable, TableData};
 
 /// What an archive holds, in pg_restore's own list format.
@@ -124,7 +124,7 @@ const LARGEST_CONTENTS: usize = 256 * 1024 * 1024;
 ///
 /// # Errors
 /// [`PostgresError::Failed`] where it is no archive that this pg_restore can read; [`PostgresError::Read`] where the body failed.
-pub async fn read_toc(tool: &Tool, mut archive: Body, subject: &str) -> Result<ArchiveToc, PostgresError> {
+pub(crate) async fn read_toc(tool: &Tool, mut archive: Body, subject: &str) -> Result<ArchiveToc, PostgresError> {
     let failed = |source: io::Error| PostgresError::Run { program: tool.path.clone(), source };
     let mut command = Command::new(&tool.path);
     command.args(["--list", "--format=custom"]).stdin(Stdio::piped()).stdout(Stdio::piped());

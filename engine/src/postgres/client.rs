@@ -176,7 +176,7 @@ fn is_refused(error: &tokio_postgres::Error) -> bool {
 ///
 /// # Errors
 /// As [`connect`]
-pub async fn connect_maintenance(endpoint: &Endpoint) -> Result<Session, PostgresError> {
+pub(crate) async fn connect_maintenance(endpoint: &Endpoint) -> Result<Session, PostgresError> {
     match connect(&endpoint.with_database("postgres")).await {
         Err(PostgresError::Connect { source, .. })
             if source.code() == Some(&tokio_postgres::error::SqlState::UNDEFINED_DATABASE) =>

@@ -10,7 +10,7 @@ use super::{Endpoint, Locale, PostgresError, Session, Stubborn, connect, server_
 
 /// A database as the server lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Stays the same when it is renamed, and is no other database's.
     pub oid: u32,
     /// The role that it belongs to.
@@ -34,7 +34,7 @@ pub struct ForeignSession {
 
 /// A database's new name, and whether it can be connected to from then on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Renaming {
+pub(crate) struct Renaming {
     /// The name that it has.
     pub from: String,
     /// The name that it gets.
@@ -56,7 +56,7 @@ fn literal(text: &str) -> String {
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn find_database(session: &Session, name: &str) -> Result<Option<Listed>, PostgresError> {
+pub(crate) async fn find_database(session: &Session, name: &str) -> Result<Option<Listed>, PostgresError> {
     let query = "SELECT d.oid, pg_get_userbyid(datdba)::text, coalesce(r.rolname = current_user, false), coalesce(r.rolsuper, false)
         FROM pg_catalog.pg_database d LEFT JOIN pg_catalog.pg_roles r ON r.oid = datdba WHERE datname = $1";
     let row = session.query_opt(query, &[&name]).await;
@@ -68,7 +68,7 @@ pub async fn find_database(session: &Session, name: &str) -> Result<Option<Liste
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn database_exists(session: &Session, name: &str) -> Result<bool, PostgresError> {
+pub(crate) async fn database_exists(session: &Session, name: &str) -> Result<bool, PostgresError> {
     Ok(find_database(session, name).await?.is_some())
 }
 
@@ -78,7 +78,11 @@ pub async fn database_exists(session: &Session, name: &str) -> Result<bool, Post
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn create_hidden_database(session: &Session, name: &str, locale: &Locale) -> Result<(), PostgresError> {
+pub(crate) async fn create_hidden_database(
+    session: &Session,
+    name: &str,
+    locale: &Locale,
+) -> Result<(), PostgresError> {
     // Rows that are skipped, triggers and foreign keys that do not work: a copy would not be what it seems.
     if let Some(Stubborn { name, value }) = stubborn_settings(session).await?.into_iter().next() {
         return Err(PostgresError::Setting { server: session.endpoint().to_string(), name, value });
@@ -111,7 +115,7 @@ pub async fn create_hidden_database(session: &Session, name: &str, locale: &Loca
 ///
 /// # Errors
 /// [`PostgresError::Query`], also where a session is another role's that the session's may not end. It may be closed all the same.
-pub async fn close_database(session: &Session, name: &str) -> Result<(), PostgresError> {
+pub(crate) async fn close_database(session: &Session, name: &str) -> Result<(), PostgresError> {
     let close =
         format!("ALTER DATABASE {0} ALLOW_CONNECTIONS false; ALTER DATABASE {0} IS_TEMPLATE false", quote(name));
     session.batch_execute(&close).await.map_err(session.failed(format!("close the database {name:?}")))?;
@@ -137,7 +141,7 @@ pub async fn close_database(session: &Session, name: &str) -> Result<(), Postgre
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn foreign_sessions(session: &Session, name: &str) -> Result<Vec<ForeignSession>, PostgresError> {
+pub(crate) async fn foreign_sessions(session: &Session, name: &str) -> Result<Vec<ForeignSession>, PostgresError> {
     let query = "SELECT a.pid, r.rolname::text, r.rolsuper FROM pg_catalog.pg_stat_activity a
              JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid JOIN pg_catalog.pg_roles me ON me.rolname = current_user
          WHERE a.datname = $1 AND NOT me.rolsuper AND (r.rolsuper
@@ -154,7 +158,7 @@ pub async fn foreign_sessions(session: &Session, name: &str) -> Result<Vec<Forei
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn open_database(session: &Session, name: &str) -> Result<(), PostgresError> {
+pub(crate) async fn open_database(session: &Session, name: &str) -> Result<(), PostgresError> {
     let open = format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", quote(name));
     session.batch_execute(&open).await.map_err(session.failed(format!("open the database {name:?}")))
 }
@@ -163,7 +167,7 @@ pub async fn open_database(session: &Session, name: &str) -> Result<(), Postgres
 ///
 /// # Errors
 /// [`PostgresError::Query`]; where the connection broke it may have been done all the same.
-pub async fn rename_databases(session: &Session, renamings: &[Renaming]) -> Result<(), PostgresError> {
+pub(crate) async fn rename_databases(session: &Session, renamings: &[Renaming]) -> Result<(), PostgresError> {
     let statements = renamings.iter().map(|Renaming { from, to, open }| {
         let (from, to) = (quote(from), quote(to));
         format!("ALTER DATABASE {from} RENAME TO {to}; ALTER DATABASE {to} ALLOW_CONNECTIONS {open};")
@@ -182,7 +186,7 @@ pub async fn rename_databases(session: &Session, renamings: &[Renaming]) -> Resu
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn drop_database(session: &Session, name: &str) -> Result<(), PostgresError> {
+pub(crate) async fn drop_database(session: &Session, name: &str) -> Result<(), PostgresError> {
     if !database_exists(session, name).await? {
         return Ok(());
     }
@@ -197,7 +201,7 @@ pub async fn drop_database(session: &Session, name: &str) -> Result<(), Postgres
 ///
 /// # Errors
 /// [`PostgresError`]
-pub async fn drop_subscriptions(endpoint: &Endpoint) -> Result<(), PostgresError> {
+pub(crate) async fn drop_subscriptions(endpoint: &Endpoint) -> Result<(), PostgresError> {
     let session = connect(endpoint).await?;
     let query = "SELECT s.subname::pg_catalog.text FROM pg_catalog.pg_subscription s
         JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = pg_catalog.current_database()";
@@ -219,7 +223,7 @@ pub async fn drop_subscriptions(endpoint: &Endpoint) -> Result<(), PostgresError
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn abandoned_databases(session: &Session, prefix: &str) -> Result<Vec<String>, PostgresError> {
+pub(crate) async fn abandoned_databases(session: &Session, prefix: &str) -> Result<Vec<String>, PostgresError> {
     let failed = || session.failed("look for databases that were left behind");
     let query = "SELECT datname::text FROM pg_database d JOIN pg_roles r ON r.oid = datdba
         WHERE rolname = current_user AND (datistemplate OR NOT datallowconn)
@@ -242,7 +246,7 @@ const PATIENCE: &str = "10s";
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn claim_database(session: &Session, name: &str) -> Result<bool, PostgresError> {
+pub(crate) async fn claim_database(session: &Session, name: &str) -> Result<bool, PostgresError> {
     let claim = format!(
         "SET lock_timeout = '{PATIENCE}'; SELECT pg_advisory_lock(hashtext('odoo-backup restore'), hashtext({})); SET lock_timeout = 0",
         literal(name)

@@ -4,7 +4,7 @@ use super::{PostgresError, Session};
 
 /// What two servers are to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sameness {
+pub(crate) enum Sameness {
     /// One and the same.
     Same,
     /// Not the same, but one may be a standby of the other.
@@ -19,7 +19,7 @@ pub enum Sameness {
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn same_server(one: &Session, other: &Session) -> Result<Sameness, PostgresError> {
+pub(crate) async fn same_server(one: &Session, other: &Session) -> Result<Sameness, PostgresError> {
     let failed = |session: &Session| session.failed("find out which server it is");
     let query = "SELECT floor(random() * 9e15)::bigint";
     let key: i64 = one.query_one(query, &[]).await.map_err(failed(one))?.get(0);

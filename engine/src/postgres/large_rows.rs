@@ -14,7 +14,10 @@ const FIRST_OF_USERS: u32 = 16_384;
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn too_large_rows(session: &Session, failed: &PostgresError) -> Result<Option<PostgresError>, PostgresError> {
+pub(crate) async fn too_large_rows(
+    session: &Session,
+    failed: &PostgresError,
+) -> Result<Option<PostgresError>, PostgresError> {
     let PostgresError::Failed { stderr, .. } = failed else { return Ok(None) };
     let Some(name) = stderr.find("COPY ").and_then(|at| table_of_copy(&stderr.as_bytes()[at..])) else {
         return Ok(None);

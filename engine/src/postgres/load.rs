@@ -37,7 +37,7 @@ pub struct Loaded {
 
 /// A statement of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScriptStatement {
+pub(crate) struct ScriptStatement {
     /// With its semicolon.
     pub text: String,
     /// Its words in upper case, without those in quotes.
@@ -46,7 +46,7 @@ pub struct ScriptStatement {
 
 impl ScriptStatement {
     /// The table that it changes, where that is said by an ordinary name.
-    pub fn table(&self) -> Option<String> {
+    pub(crate) fn table(&self) -> Option<String> {
         let words: Vec<_> = self.words.iter().map(String::as_str).filter(|word| *word != "ONLY").collect();
         match words.as_slice() {
             ["UPDATE", table, ..] | ["INSERT", "INTO", table, ..] | ["DELETE", "FROM", table, ..] => {
@@ -58,7 +58,7 @@ impl ScriptStatement {
 }
 
 /// Takes a script apart; `None` where psql would run commands of its own in it, or it is not whole.
-pub fn script_statements(sql: &str) -> Option<Vec<ScriptStatement>> {
+pub(crate) fn script_statements(sql: &str) -> Option<Vec<ScriptStatement>> {
     let mut splitter = Splitter::default();
     // The last statement of a script may end without its semicolon, as psql has it.
     splitter.feed(Bytes::from(format!("{sql}\n;\n")));
@@ -82,7 +82,7 @@ pub fn script_statements(sql: &str) -> Option<Vec<ScriptStatement>> {
 /// # Errors
 /// [`PostgresError::Query`] with the line of the statement that failed, [`PostgresError::Script`] for what is refused; [`PostgresError::Read`] where the
 /// script cannot be read. The database is then in an undefined state and should be dropped.
-pub async fn load_script(session: &Session, mut script: Body, subject: &str) -> Result<Loaded, PostgresError> {
+pub(crate) async fn load_script(session: &Session, mut script: Body, subject: &str) -> Result<Loaded, PostgresError> {
     let tuning = Tuning::of(session, 1).await?;
     session.batch_execute(&tuning.statements()).await.map_err(session.failed("set up the session"))?;
     let (server, encoding) = (server_major(session).await?, Encoding::default());

@@ -8,10 +8,10 @@ use tokio_postgres::types::{FromSql, Type};
 /// Text as far as it is UTF-8, with `�` for the rest, of a column that [`lossy`] makes. For what
 /// people are shown; what is compared stays in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lossy(pub String);
+pub(crate) struct Lossy(pub String);
 
 /// In SQL, what [`Lossy`] reads of an expression that is text.
-pub fn lossy(text: &str) -> String {
+pub(crate) fn lossy(text: &str) -> String {
     format!(
         "pg_catalog.convert_to(({text})::text, CASE pg_catalog.getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END)"
     )

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::error::SqlState;
 
-pub use self::read::{Members, read_members};
+pub(crate) use self::read::{Members, read_members};
 
 use self::calls::{Call, list_of_identifiers};
 use super::{ArchiveEntry, PostgresError, Session, quote, server_major, with_dependents};
@@ -58,7 +58,7 @@ const IMMUTABLE: &str = "IMMUTABLE";
 
 /// What there is to hold the functions of a copy against.
 #[derive(Debug, Clone, Copy)]
-pub struct Original<'a> {
+pub(crate) struct Original<'a> {
     /// What the backup says of them; `None` where it says nothing.
     pub members: Option<&'a Members>,
     /// The source's extensions and their versions.
@@ -69,7 +69,7 @@ pub struct Original<'a> {
 
 /// What was done to the functions of a copy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Aligned {
+pub(crate) struct Aligned {
     /// Functions that are now as they were at the source.
     pub altered: Vec<String>,
     /// Functions that are not, in sentences: the role may not alter them.
@@ -85,7 +85,7 @@ pub struct Aligned {
 ///
 /// # Errors
 /// [`PostgresError::Query`] for anything but a role that may not.
-pub async fn align_members(
+pub(crate) async fn align_members(
     session: &Session,
     original: Original<'_>,
     entries: &[ArchiveEntry],
@@ -152,7 +152,7 @@ pub async fn align_members(
 ///
 /// # Errors
 /// [`PostgresError::Query`], also where the role may not.
-pub async fn make_immutable(session: &Session, statement: &str) -> Result<bool, PostgresError> {
+pub(crate) async fn make_immutable(session: &Session, statement: &str) -> Result<bool, PostgresError> {
     let mut changed = false;
     for member in read_members(session, &[], usize::MAX).await?.functions {
         let is_called = || Call::of(&member.function).is_some_and(|call| call.is_in(statement));

@@ -34,41 +34,50 @@ mod tls;
 mod tools;
 mod tuning;
 
-pub use abilities::{
+pub(crate) use abilities::{
     Abilities, Extension, abilities, data_folder, find_extensions, has_locale, known_roles, unusable_tablespaces,
 };
-pub use admin::{Locale, ServerFacts, is_powerful, server_facts, server_major, system_identifier, template_ctype};
+pub use admin::system_identifier;
+pub(crate) use admin::{Locale, ServerFacts, is_powerful, server_facts, server_major, template_ctype};
 #[cfg(feature = "fuzzing")]
 pub(crate) use archive::fuzz as fuzz_archive;
-pub use archive::{
+pub(crate) use archive::guarded;
+pub(crate) use archive::{
     ArchiveEntry, ArchiveError, ArchiveObjects, ArchiveTables, ArchiveToc, GuardedFor, LeftOut, Misunderstood,
-    ObjectKind, PendingRowCounts, Qualified, RowCounts, SequenceValue, TableRows, count_rows, guarded, read_encoding,
-    read_entries, read_objects, read_toc, with_dependents,
+    ObjectKind, Qualified, RowCounts, SequenceValue, TableRows, count_rows, read_encoding, read_entries, read_objects,
+    read_toc, with_dependents,
 };
-pub use client::{Session, connect, connect_maintenance};
+pub use client::connect;
+pub(crate) use client::{Session, connect_maintenance};
 pub use database::{Database, SslMode};
-pub use databases::{
+pub use databases::quote;
+pub(crate) use databases::{
     ForeignSession, Listed, Renaming, abandoned_databases, claim_database, close_database, create_hidden_database,
-    database_exists, drop_database, drop_subscriptions, find_database, foreign_sessions, open_database, quote,
+    database_exists, drop_database, drop_subscriptions, find_database, foreign_sessions, open_database,
     rename_databases,
 };
 pub use dump::dump;
 pub use endpoint::Endpoint;
 pub use error::PostgresError;
-pub use identity::{Sameness, same_server};
-pub use large_rows::too_large_rows;
+pub(crate) use identity::{Sameness, same_server};
+pub(crate) use large_rows::too_large_rows;
+pub use load::Loaded;
 #[cfg(feature = "fuzzing")]
 pub(crate) use load::fuzz as fuzz_script;
-pub use load::{Loaded, ScriptStatement, load_script, script_statements};
-pub use lossy::{Lossy, lossy};
-pub use members::{Aligned, Member, Members, Original, align_members, make_immutable, read_members};
-pub use pulse::with_pulse;
-pub use restore::{Restoring, Section};
-pub use rows::load_rows;
+pub(crate) use load::{ScriptStatement, load_script, script_statements};
+pub(crate) use lossy::{Lossy, lossy};
+pub(crate) use members::{Aligned, Member, Members, Original, align_members, make_immutable, read_members};
+pub(crate) use pulse::with_pulse;
+pub(crate) use restore::Restoring;
+pub use restore::Section;
+pub(crate) use rows::load_rows;
 pub use script::script;
-pub use security::{ForcedTable, resume_row_security, suspend_row_security};
+pub(crate) use security::{ForcedTable, resume_row_security, suspend_row_security};
 pub(crate) use sessions::{ending_of_sessions, sessions_text};
-pub use settings::{Stubborn, stubborn_settings};
-pub use source::{Names, SourceFacts, Special, SpecialKind, source_facts};
-pub use tools::{Tool, Tools};
-pub use tuning::Tuning;
+pub(crate) use settings::{Stubborn, stubborn_settings};
+pub(crate) use source::Special;
+pub use source::{Names, SourceFacts};
+pub(crate) use source::{SpecialKind, source_facts};
+pub(crate) use tools::Tool;
+pub use tools::Tools;
+pub(crate) use tuning::Tuning;

@@ -17,7 +17,7 @@ const WORKS: &str = "SELECT $1::text IS NULL OR EXISTS (SELECT FROM pg_catalog.p
 /// Does `work`, and reports that it lives each time that the server of `session`, which must be
 /// free to be asked, says that a session works in `database`; where that is `None`, each time that
 /// it answers.
-pub async fn with_pulse<T>(
+pub(crate) async fn with_pulse<T>(
     session: &Session,
     database: Option<&str>,
     progress: &Progress,

@@ -48,7 +48,7 @@ impl Section {
 ///
 /// The first error ends it, but where pg_restore sets what an older server does not know: there an error fails it in the end. The database
 /// is then in an undefined state and should be dropped.
-pub struct Restoring<'a> {
+pub(crate) struct Restoring<'a> {
     /// The pg_restore.
     pub tool: &'a Tool,
     /// The database.
@@ -68,7 +68,7 @@ impl Restoring<'_> {
     ///
     /// # Errors
     /// [`PostgresError`]
-    pub async fn file(&self, path: &Path, section: Section) -> Result<(), PostgresError> {
+    pub(crate) async fn file(&self, path: &Path, section: Section) -> Result<(), PostgresError> {
         let (mut command, expected, _list) = self.command(section).await?;
         command.arg(format!("--jobs={}", self.tuning.jobs())).arg(path).stdin(Stdio::null());
         Running::start_expecting(&mut command, self.endpoint.to_string(), expected)?.wait().await.map(drop)
@@ -79,7 +79,7 @@ impl Restoring<'_> {
     ///
     /// # Errors
     /// [`PostgresError`]
-    pub async fn stream(&self, mut body: Body, section: Section) -> Result<(), PostgresError> {
+    pub(crate) async fn stream(&self, mut body: Body, section: Section) -> Result<(), PostgresError> {
         let (mut command, expected, _list) = self.command(section).await?;
         command.stdin(Stdio::piped());
         let mut running = Running::start_expecting(&mut command, self.endpoint.to_string(), expected)?;

@@ -40,7 +40,7 @@ struct Share {
 /// # Errors
 /// [`PostgresError`], [`PostgresError::Read`] where the archive of `subject` cannot be read; the database is then in an undefined state and should be
 /// dropped.
-pub async fn load_rows(
+pub(crate) async fn load_rows(
     endpoint: &Endpoint,
     tuning: &Tuning,
     archive: &mut ArchiveTables,

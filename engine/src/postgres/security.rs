@@ -4,7 +4,7 @@ use super::{PostgresError, Session, quote};
 
 /// A table whose policies hold for its owner, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ForcedTable {
+pub(crate) struct ForcedTable {
     schema: String,
     name: String,
 }
@@ -23,7 +23,7 @@ impl ForcedTable {
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn suspend_row_security(session: &Session) -> Result<Vec<ForcedTable>, PostgresError> {
+pub(crate) async fn suspend_row_security(session: &Session) -> Result<Vec<ForcedTable>, PostgresError> {
     let off = session.batch_execute("SET row_security = off").await;
     off.map_err(session.failed("see the rows that row level security hides"))?;
     let query = "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text
@@ -41,7 +41,7 @@ pub async fn suspend_row_security(session: &Session) -> Result<Vec<ForcedTable>,
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn resume_row_security(session: &Session, tables: &[ForcedTable]) -> Result<(), PostgresError> {
+pub(crate) async fn resume_row_security(session: &Session, tables: &[ForcedTable]) -> Result<(), PostgresError> {
     change(session, tables, "FORCE").await
 }
 

@@ -82,7 +82,7 @@ impl Settings {
 
 /// A setting that is not as it should be, and that the session's role may not change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stubborn {
+pub(crate) struct Stubborn {
     /// Its name: `session_replication_role`.
     pub name: String,
     /// Its value: `replica`.
@@ -93,7 +93,7 @@ pub struct Stubborn {
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn stubborn_settings(session: &Session) -> Result<Vec<Stubborn>, PostgresError> {
+pub(crate) async fn stubborn_settings(session: &Session) -> Result<Vec<Stubborn>, PostgresError> {
     let (names, values): (Vec<_>, Vec<_>) = OF_SUPERUSERS.iter().copied().unzip();
     let query = "SELECT s.name, s.setting FROM pg_catalog.pg_settings s
         JOIN unnest($1::text[], $2::text[]) AS wanted (name, value) ON wanted.name = s.name AND wanted.value <> s.setting

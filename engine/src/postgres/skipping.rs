@@ -29,7 +29,7 @@ impl Restoring<'_> {
     ///
     /// # Errors
     /// [`PostgresError`] also where what failed is not an entry.
-    pub async fn post_data_skipping(&self, path: &Path) -> Result<Vec<(i64, String)>, PostgresError> {
+    pub(crate) async fn post_data_skipping(&self, path: &Path) -> Result<Vec<(i64, String)>, PostgresError> {
         let failed = |source| PostgresError::Run { program: self.tool.path.clone(), source };
         let (mut command, _list, session) = self.lenient_command(Section::PostData).await?;
         drop(session);

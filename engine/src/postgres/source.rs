@@ -6,7 +6,7 @@ mod specials;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::specials::{Special, SpecialKind};
+pub(crate) use self::specials::{Special, SpecialKind};
 use super::{Members, PostgresError, Session, read_members};
 
 /// What a database has that its dump does not say, or that not every server and role can take.
@@ -153,7 +153,7 @@ const MEMBERS: usize = 500;
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn source_facts(session: &Session) -> Result<SourceFacts, PostgresError> {
+pub(crate) async fn source_facts(session: &Session) -> Result<SourceFacts, PostgresError> {
     let (count, specials) = specials::read_specials(session).await?;
     Ok(SourceFacts {
         members: read_members(session, &[], MEMBERS).await?,

@@ -9,7 +9,7 @@ const LEAST_MEMORY: u64 = 64 << 20;
 
 /// How the sessions that restore are to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tuning {
+pub(crate) struct Tuning {
     jobs: u32,
     /// `maintenance_work_mem` in bytes: what each job may take to build an index or to check a key.
     memory: u64,
@@ -20,7 +20,7 @@ impl Tuning {
     ///
     /// # Errors
     /// [`PostgresError::Query`]
-    pub async fn of(session: &Session, jobs: u32) -> Result<Self, PostgresError> {
+    pub(crate) async fn of(session: &Session, jobs: u32) -> Result<Self, PostgresError> {
         let query = "SELECT pg_size_bytes(current_setting('maintenance_work_mem')), pg_size_bytes(current_setting('shared_buffers'))";
         let row = session.query_one(query, &[]).await.map_err(session.failed("read the server's settings"))?;
         let [configured, buffers] = [0, 1].map(|column| row.get::<_, i64>(column).unsigned_abs());
@@ -35,17 +35,17 @@ impl Tuning {
     }
 
     /// Returns how much memory each session may take to build an index or to check a key, in bytes.
-    pub fn memory(&self) -> u64 {
+    pub(crate) fn memory(&self) -> u64 {
         self.memory
     }
 
     /// Sessions that work at once.
-    pub fn jobs(&self) -> u32 {
+    pub(crate) fn jobs(&self) -> u32 {
         self.jobs
     }
 
     /// As statements of a session.
-    pub fn statements(&self) -> String {
+    pub(crate) fn statements(&self) -> String {
         format!("SET synchronous_commit = off; SET maintenance_work_mem = '{}kB'", self.memory / 1024)
     }
 

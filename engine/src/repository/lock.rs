@@ -25,7 +25,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-pub use claim::{Claim, Purpose, StoredClaim};
+pub(crate) use claim::Purpose;
+pub use claim::{Claim, StoredClaim};
 pub use error::LockError;
 pub use owner::Owner;
 
@@ -223,7 +224,7 @@ impl Repository {
     /// Locks an instance. What is over soon is waited for; behind a backup in the making nobody waits.
     ///
     /// # Errors
-    /// [`LockError::Held`]; the store's; [`Error::Interrupted`]
+    /// [`LockError::Held`]; the store's; [`RepositoryError::Interrupted`]
     pub async fn lock(&self, instance: &str, purpose: Purpose, run: &Run) -> Result<Lock, RepositoryError> {
         self.lock_with(instance, purpose, Times::DEFAULT, run).await
     }

@@ -23,7 +23,7 @@ impl Repository {
     /// Lets `read` read an object's plain bytes on a thread. Where it reads to the end, that has been verified when this returns.
     ///
     /// # Errors
-    /// [`Error::Store`]; [`Error::Io`] where the object is not what the manifest says, or `read` fails.
+    /// [`RepositoryError::Store`]; [`RepositoryError::Read`] where the object is not what the manifest says, or `read` fails.
     pub async fn read<T: Send + 'static>(
         &self,
         object: &StoredObject,

@@ -28,7 +28,8 @@ use jiff::Timestamp;
 use rustix::io::Errno;
 use tokio::io::AsyncReadExt;
 
-pub use key::{InvalidKey, Key, is_segment};
+pub use key::InvalidKey;
+pub use key::{Key, is_segment};
 pub use local::LocalStore;
 pub use s3::{S3Settings, S3Store};
 pub use settings::{S3Config, StoreConfig};

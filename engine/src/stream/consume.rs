@@ -15,7 +15,7 @@ use super::{Body, CHUNK, IN_FLIGHT};
 ///
 /// # Errors
 /// What `work` fails with; a panic of it.
-pub async fn consume<T, F>(body: Body, work: F) -> io::Result<T>
+pub(crate) async fn consume<T, F>(body: Body, work: F) -> io::Result<T>
 where
     T: Send + 'static,
     F: FnOnce(ChunkReader) -> io::Result<T> + Send + 'static,

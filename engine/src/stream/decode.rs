@@ -8,7 +8,7 @@ use crate::progress::Task;
 
 /// What was read is not what was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Mismatch {
+pub(crate) enum Mismatch {
     /// The stored bytes differ.
     #[error("the stored object is damaged: expected {expected}, read {found}")]
     Stored {

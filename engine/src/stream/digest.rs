@@ -113,24 +113,24 @@ impl Running {
 }
 
 /// Passes writes on and fingerprints them.
-pub struct DigestWriter<W> {
+pub(crate) struct DigestWriter<W> {
     inner: W,
     seen: Running,
 }
 
 impl<W: Write> DigestWriter<W> {
     /// Begins in front of `inner`.
-    pub fn new(inner: W) -> Self {
+    pub(crate) fn new(inner: W) -> Self {
         Self { inner, seen: Running::default() }
     }
 
     /// Bytes written so far.
-    pub fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.seen.size
     }
 
     /// The writer behind, and the fingerprint of everything that was written.
-    pub fn finish(self) -> (W, Fingerprint) {
+    pub(crate) fn finish(self) -> (W, Fingerprint) {
         (self.inner, self.seen.fingerprint())
     }
 }
@@ -148,34 +148,34 @@ impl<W: Write> Write for DigestWriter<W> {
 }
 
 /// Passes reads on and fingerprints them.
-pub struct DigestReader<R> {
+pub(crate) struct DigestReader<R> {
     inner: R,
     seen: Running,
 }
 
 impl<R: Read> DigestReader<R> {
     /// Begins behind `inner`.
-    pub fn new(inner: R) -> Self {
+    pub(crate) fn new(inner: R) -> Self {
         Self { inner, seen: Running::default() }
     }
 
     /// The reader behind this one.
-    pub fn get_ref(&self) -> &R {
+    pub(crate) fn get_ref(&self) -> &R {
         &self.inner
     }
 
     /// The reader behind this one, without this one.
-    pub fn into_inner(self) -> R {
+    pub(crate) fn into_inner(self) -> R {
         self.inner
     }
 
     /// Bytes read so far.
-    pub fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.seen.size
     }
 
     /// The fingerprint of everything that was read so far.
-    pub fn fingerprint(&self) -> Fingerprint {
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.seen.clone().fingerprint()
     }
 }

@@ -45,7 +45,7 @@ pub struct Frame {
 }
 
 /// Compresses into zstd frames that the caller ends where it likes: what was written between two ends can be read back alone.
-pub struct FrameWriter<W> {
+pub(crate) struct FrameWriter<W> {
     maker: FrameMaker,
     plain: Running,
     stored: DigestWriter<W>,
@@ -58,7 +58,7 @@ pub struct FrameWriter<W> {
 
 impl<W: Write> FrameWriter<W> {
     /// Begins in front of `out`.
-    pub fn new(out: W, level: Level) -> io::Result<Self> {
+    pub(crate) fn new(out: W, level: Level) -> io::Result<Self> {
         Ok(Self {
             maker: FrameMaker::new(level)?,
             plain: Running::default(),
@@ -70,12 +70,12 @@ impl<W: Write> FrameWriter<W> {
     }
 
     /// Bytes written since the last end: where in the part under way the next byte will stand.
-    pub fn position_in_frame(&self) -> u64 {
+    pub(crate) fn position_in_frame(&self) -> u64 {
         self.plain.size() - self.start.1
     }
 
     /// Ends the part under way, even an empty one, and says where it lies.
-    pub fn end_frame(&mut self) -> io::Result<Frame> {
+    pub(crate) fn end_frame(&mut self) -> io::Result<Frame> {
         if !self.pending.is_empty() || self.position_in_frame() == 0 {
             self.compress()?;
         }
@@ -85,7 +85,7 @@ impl<W: Write> FrameWriter<W> {
     }
 
     /// The writer behind, and the fingerprints of the whole. The last frame must have been ended.
-    pub fn into_parts(self) -> (W, Packed) {
+    pub(crate) fn into_parts(self) -> (W, Packed) {
         debug_assert_eq!(self.position_in_frame(), 0, "the last frame was not ended");
         let (out, stored) = self.stored.finish();
         (out, Packed { plain: self.plain.fingerprint(), stored, value: () })

@@ -27,16 +27,22 @@ use std::pin::Pin;
 
 use tokio::io::AsyncRead;
 
-pub use consume::{ChunkReader, consume};
-pub use decode::{DecodeReader, Mismatch, decode, verified};
-pub use digest::{Digest, DigestReader, DigestWriter, Fingerprint};
-pub use encode::{Encoded, Level, Packed, encode, encode_list};
+pub(crate) use consume::{ChunkReader, consume};
+pub(crate) use decode::{DecodeReader, Mismatch};
+pub use decode::{decode, verified};
+pub use digest::{Digest, Fingerprint};
+pub(crate) use digest::{DigestReader, DigestWriter};
+pub(crate) use encode::{Encoded, Packed};
+pub use encode::{Level, encode, encode_list};
+pub use frame::Frame;
+pub(crate) use frame::FrameWriter;
 pub(crate) use frame::LARGEST as LARGEST_FRAME;
-pub use frame::{Frame, FrameWriter};
 pub(crate) use plain::Plain;
+pub use produce::Outcome;
 pub(crate) use produce::transform;
-pub use produce::{ChunkWriter, Outcome, produce};
-pub use records::{Malformed, records};
+pub(crate) use produce::{ChunkWriter, produce};
+pub(crate) use records::Malformed;
+pub use records::records;
 
 /// Bytes on their way. `Ok` end of stream means the producer succeeded; a failed producer ends the stream with `Err`.
 pub type Body = Pin<Box<dyn AsyncRead + Send>>;

@@ -19,7 +19,7 @@ use super::{Body, CHUNK, IN_FLIGHT};
 /// body is dropped, the next write of `work` fails with [`io::ErrorKind::BrokenPipe`].
 ///
 /// Must be called within a tokio runtime.
-pub fn produce<T, F>(work: F) -> (Body, Outcome<T>)
+pub(crate) fn produce<T, F>(work: F) -> (Body, Outcome<T>)
 where
     T: Send + 'static,
     F: FnOnce(&mut ChunkWriter) -> io::Result<T> + Send + 'static,
@@ -79,7 +79,7 @@ impl<T> Outcome<T> {
 
 /// What a producer writes into: collects small writes into chunks and hands them over, waiting where the reader is slower.
 #[derive(Debug)]
-pub struct ChunkWriter {
+pub(crate) struct ChunkWriter {
     chunks: mpsc::Sender<Bytes>,
     pending: BytesMut,
 }

@@ -16,7 +16,7 @@ impl From<Malformed> for io::Error {
 }
 
 /// Splits what `source` yields into records, each without the `end` that it stands before. One that
-/// is longer than `longest` bytes is an error, [`Malformed`], and so is everything behind it.
+/// is longer than `longest` bytes is an error, `Malformed`, and so is everything behind it.
 pub fn records(source: impl Read, end: u8, longest: usize) -> impl Iterator<Item = io::Result<Vec<u8>>> {
     let mut source = BufReader::new(source);
     let mut failed = false;

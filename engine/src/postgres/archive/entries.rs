@@ -91,7 +91,7 @@ const MOST_TEXT: usize = 256 * 1024 * 1024;
 ///
 /// # Errors
 /// [`io::Error`] where the body failed. That the archive is not understood stands in what is returned.
-pub async fn read_entries(archive: Body) -> io::Result<Result<Vec<ArchiveEntry>, Misunderstood>> {
+pub(crate) async fn read_entries(archive: Body) -> io::Result<Result<Vec<ArchiveEntry>, Misunderstood>> {
     let (mut entries, mut size) = (Vec::new(), 0);
     let read = read_contents(Contents::without_data(), archive, |entry| {
         let entry = ArchiveEntry::of(&entry);
@@ -106,7 +106,7 @@ pub async fn read_entries(archive: Body) -> io::Result<Result<Vec<ArchiveEntry>,
 }
 
 /// The numbers of these entries and of all that depend on one of them.
-pub fn with_dependents(entries: &[ArchiveEntry], of: impl IntoIterator<Item = i64>) -> HashSet<i64> {
+pub(crate) fn with_dependents(entries: &[ArchiveEntry], of: impl IntoIterator<Item = i64>) -> HashSet<i64> {
     let mut found: HashSet<i64> = of.into_iter().collect();
     // An entry stands behind those that it depends on, but for the few that are made in two steps.
     while !found.is_empty() {

@@ -15,7 +15,7 @@ use crate::stream::Body;
 
 /// What is to be made of a dump, besides that it is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GuardedFor {
+pub(crate) enum GuardedFor {
     /// pg_restore or this program hands its rows to a server.
     Restore,
     /// A script is made of it, in which a line of rows could end them.
@@ -27,7 +27,7 @@ pub enum GuardedFor {
 /// reader has to have the whole table of contents first.
 ///
 /// Where the dump's own end would be an error, that is the error: bytes that were damaged may look like anything.
-pub fn guarded(dump: Body, subject: &str, purpose: GuardedFor) -> Body {
+pub(crate) fn guarded(dump: Body, subject: &str, purpose: GuardedFor) -> Body {
     let inner = match purpose {
         GuardedFor::Restore => Guard { parts: Parts::of_any_data(), lines: None },
         GuardedFor::Script => Guard { parts: Parts::default(), lines: Some(Lines::default()) },

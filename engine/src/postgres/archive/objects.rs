@@ -13,7 +13,7 @@ use crate::stream::Body;
 /// Kinds of objects whose number in a database is that of their entries in its dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ObjectKind {
+pub(crate) enum ObjectKind {
     /// Tables, partitioned ones and partitions among them.
     Tables,
     /// Views.
@@ -38,7 +38,7 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Tables,
         Self::Views,
         Self::MaterializedViews,
@@ -52,7 +52,7 @@ impl ObjectKind {
     ];
 
     /// As a person calls them: `foreign keys`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Tables => "tables",
             Self::Views => "views",
@@ -88,11 +88,11 @@ impl ObjectKind {
 }
 
 /// A schema, and a name in it.
-pub type Qualified = (String, String);
+pub(crate) type Qualified = (String, String);
 
 /// Where a sequence stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SequenceValue {
+pub(crate) struct SequenceValue {
     /// Its last number.
     pub last: i64,
     /// Whether that was handed out, so that the next one follows it.
@@ -101,7 +101,7 @@ pub struct SequenceValue {
 
 /// What a dump makes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ArchiveObjects {
+pub(crate) struct ArchiveObjects {
     /// How many there are of each kind.
     pub kinds: BTreeMap<ObjectKind, u64>,
     /// Constraints that were not validated at the source, by their schema, and by the name of what they are of, a space, and theirs.
@@ -146,7 +146,10 @@ fn value_of(definition: &[u8]) -> Option<SequenceValue> {
 ///
 /// # Errors
 /// [`io::Error`] where the body failed. That the archive is not understood stands in what is returned.
-pub async fn read_objects(archive: Body, left_out: &HashSet<i64>) -> io::Result<Result<ArchiveObjects, Misunderstood>> {
+pub(crate) async fn read_objects(
+    archive: Body,
+    left_out: &HashSet<i64>,
+) -> io::Result<Result<ArchiveObjects, Misunderstood>> {
     let (mut objects, mut encoding) = (ArchiveObjects::default(), Encoding::default());
     let read = read_contents(Contents::default(), archive, |entry| {
         note_encoding(&mut encoding, &entry);
@@ -159,7 +162,7 @@ pub async fn read_objects(archive: Body, left_out: &HashSet<i64>) -> io::Result<
 ///
 /// # Errors
 /// [`io::Error`] where the body failed.
-pub async fn read_encoding(archive: Body) -> io::Result<Option<&'static str>> {
+pub(crate) async fn read_encoding(archive: Body) -> io::Result<Option<&'static str>> {
     let mut encoding = Encoding::default();
     let read = read_contents(Contents::without_data(), archive, |entry| {
         note_encoding(&mut encoding, &entry);

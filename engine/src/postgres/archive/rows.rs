@@ -17,7 +17,7 @@ use crate::stream::Body;
 
 /// A table, and how many rows it has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct TableRows {
+pub(crate) struct TableRows {
     /// Its schema.
     pub schema: String,
     /// Its name.
@@ -28,7 +28,7 @@ pub struct TableRows {
 
 /// What the data of a dump comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RowCounts {
+pub(crate) struct RowCounts {
     /// Every table whose data the dump holds, sorted.
     pub tables: Vec<TableRows>,
     /// Number of large objects.
@@ -49,20 +49,20 @@ impl RowCounts {
 
 /// To be had once the dump was read to its end.
 #[derive(Debug, Clone)]
-pub struct PendingRowCounts(Arc<OnceLock<Result<RowCounts, Misunderstood>>>);
+pub(crate) struct PendingRowCounts(Arc<OnceLock<Result<RowCounts, Misunderstood>>>);
 
 impl PendingRowCounts {
     /// The counts.
     ///
     /// # Errors
     /// [`Misunderstood`]: they are not known. The dump may be right all the same.
-    pub fn get(&self) -> Result<RowCounts, Misunderstood> {
+    pub(crate) fn get(&self) -> Result<RowCounts, Misunderstood> {
         self.0.get().cloned().unwrap_or(Err(Misunderstood::Unread))
     }
 }
 
 /// Counts the rows of a dump in pg_dump's uncompressed custom format while it passes, as it is, through the returned body.
-pub fn count_rows(dump: Body) -> (Body, PendingRowCounts) {
+pub(crate) fn count_rows(dump: Body) -> (Body, PendingRowCounts) {
     let counts = Arc::new(OnceLock::new());
     let body = CountedBody { inner: dump, counter: Ok(Counter::default()), counts: counts.clone() };
     (Box::pin(body), PendingRowCounts(counts))

@@ -14,7 +14,7 @@ use crate::stream::{Body, CHUNK};
 
 /// Why an archive is not read further.
 #[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
+pub(crate) enum ArchiveError {
     /// It cannot be read, or the rest of it be written; that it is damaged is among these.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -60,7 +60,7 @@ pub(in crate::postgres) enum TableData {
 /// An archive whose table of contents was read.
 ///
 /// Everything that is no table's data goes to a file, which is an archive that pg_restore can work from as long as it does not want any.
-pub struct ArchiveTables {
+pub(crate) struct ArchiveTables {
     body: Body,
     parts: Parts,
     skeleton: File,
@@ -72,7 +72,7 @@ impl ArchiveTables {
     ///
     /// # Errors
     /// [`ArchiveError::Misunderstood`] also for an archive of which pg_restore must read the tables' data itself.
-    pub async fn open(body: Body, skeleton: std::fs::File) -> Result<Self, ArchiveError> {
+    pub(crate) async fn open(body: Body, skeleton: std::fs::File) -> Result<Self, ArchiveError> {
         let skeleton = File::from_std(skeleton);
         let mut tables = Self { body, parts: Parts::default(), skeleton, cutter: Cutter::default() };
         while !tables.cutter.has_contents {

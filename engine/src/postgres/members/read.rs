@@ -86,7 +86,7 @@ WHERE p.prokind IN ('f', 'w') ORDER BY 9 DESC, 8 DESC, 1 NULLS LAST, 3";
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub async fn read_members(session: &Session, own: &[&str], most: usize) -> Result<Members, PostgresError> {
+pub(crate) async fn read_members(session: &Session, own: &[&str], most: usize) -> Result<Members, PostgresError> {
     let rows = session.query(QUERY, &[&own]).await.map_err(session.failed("look at the functions of extensions"))?;
     let mut members = Members { more: rows.len().saturating_sub(most) as u64, ..Members::default() };
     for row in rows.iter().take(most) {
