@@ -61,9 +61,13 @@ impl RunView {
 impl Api {
     /// A run, ended or not.
     pub(super) fn run(&self, id: RunId) -> Result<RunView, Problem> {
-        // In this order: one that ends between both is seen ended.
+        // In this order: one that ends between both is seen ended. Its end is written down and told a moment before it is gone.
         let live = self.handle.live_run(id).map(RunView::from);
-        let view = live.or_else(|| self.handle.run(id).map(RunView::from));
+        let record = self.handle.run(id);
+        let view = match record {
+            Some(record) if record.ended_at.is_some() => Some(record.into()),
+            record => live.or(record.map(RunView::from)),
+        };
         view.ok_or_else(|| Problem::not_found(format!("run {id}")))
     }
 }

@@ -57,11 +57,11 @@ impl Served {
     }
 
     async fn ended(&mut self, run: u64) -> Value {
-        let path = format!("/api/v1/runs/{run}");
-        while self.client.get(&path).await.expect(200).json()["outcome"].is_null() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        self.get("/api/v1/runs/{id}", &[&run.to_string()]).await
+        let mut events = self.client.events(&format!("/api/v1/runs/{run}/events")).await;
+        while events.next().await.is_some() {}
+        let run = self.get("/api/v1/runs/{id}", &[&run.to_string()]).await;
+        assert!(run["outcome"].is_object() && run["live"].is_null(), "its end was told: {run:#}");
+        run
     }
 }
 
