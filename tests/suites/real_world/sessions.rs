@@ -286,6 +286,45 @@ async fn busy_server_ends_no_restore() {
 }
 
 #[tokio::test]
+async fn silent_server_ends_import() {
+    let project = Project::start().await;
+    let cluster = project.cluster();
+    connect_by(&project, cluster.port(), "stall_timeout = \"3s\"\n");
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    let zip = project.path("production.zip");
+    let zip = zip.to_str().unwrap();
+    program.run(["export", "latest", "--output", zip]).await.success();
+    let proxy = Proxy::start(cluster.port()).await;
+    let config = fs::read_to_string(project.config()).unwrap();
+    let target = format!("[target.{TARGET}]\n");
+    let through = config.replacen(&target, &format!("{target}port = {}\n", proxy.port), 1);
+    fs::write(project.config(), through).unwrap();
+    // CREATE DATABASE waits for it while the packets begin to be swallowed.
+    let mut holder = cluster.command("psql", SUPERUSER);
+    let hold = "BEGIN; COMMENT ON DATABASE template0 IS 'held'; SELECT pg_sleep(600)";
+    let mut holder = holder.args(["--dbname", "postgres", "--command", hold]).spawn().unwrap();
+    let count = |condition: &str| {
+        let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE {condition}");
+        cluster.psql_as(SUPERUSER, SUPERUSER, &sql).trim().to_owned()
+    };
+    while count("wait_event = 'PgSleep'") == "0" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut running = program.spawn(["import", zip, "--as", INSTANCE]);
+    while count("query LIKE 'CREATE DATABASE%' AND wait_event_type = 'Lock'") == "0" {
+        assert!(!running.has_ended(), "the import has ended");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    proxy.fall_silent();
+    let ended = tokio::time::timeout(Duration::from_secs(120), running.wait()).await;
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let ended = ended.expect("an end").expect_code(1);
+    assert!(ended.stderr.contains("nothing advanced for 3 s"), "{}", ended.stderr);
+}
+
+#[tokio::test]
 async fn silent_server_is_a_finding_of_doctor() {
     let project = Project::start().await;
     let proxy = Proxy::start(project.cluster().port()).await;
