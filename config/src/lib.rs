@@ -1,4 +1,23 @@
 //! The configuration file, read and checked: every value resolved, nothing left to look up later.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use config::Config;
+//!
+//! let text = "
+//!     repository.url = 'file:///var/lib/odoo-backup'
+//!     [instance.production]
+//!     database = 'production'
+//!     filestore = '/var/lib/odoo/filestore/production'
+//!     schedule = '0 2 * * *'
+//! ";
+//! let config = Config::parse(Path::new("odoo-backup.toml"), text)?;
+//! assert!(config.instance("production").is_ok());
+//! let problems = Config::parse(Path::new("odoo-backup.toml"), "[repositry]").unwrap_err();
+//! assert!(problems.to_string().contains("did you mean"));
+//! # Ok::<(), config::ConfigError>(())
+//! ```
 
 mod anonymity;
 mod copies;

@@ -4,6 +4,23 @@
 //! everything above it uses, in this crate and outside: it shows instances, runs and events ([`view`]), and takes orders. The state
 //! that all of it shares is in `shared`. A run's life is in `run`, what it does in [`work`], the loop that begins what is due in
 //! `scheduler`.
+//!
+//! ```no_run
+//! use config::Config;
+//! use daemon::{Handle, log::RunLogs};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let handle = Handle::open(Config::find_and_load(None)?)?;
+//! let (signals, received) = tokio::sync::mpsc::channel(1);
+//! let service = tokio::spawn(daemon::run(handle.clone(), RunLogs::default(), received));
+//! for instance in handle.instances() {
+//!     println!("{}", instance.name);
+//! }
+//! signals.send(daemon::Signal::Stop).await?;
+//! service.await??;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod agenda;
 pub mod clock;

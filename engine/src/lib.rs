@@ -1,4 +1,22 @@
-//! What odoo-backup does, as a library: the verbs first, then what they stand on.
+//! What odoo-backup does, as a library: the verbs first, then what they are built on.
+//!
+//! ```no_run
+//! use engine::backup::{BackupOptions, backup};
+//! use engine::instance::Instance;
+//! use engine::postgres::Database;
+//! use engine::repository::Repository;
+//! use engine::run::Run;
+//! use engine::store::StoreConfig;
+//!
+//! # async fn example() -> Result<(), engine::error::Error> {
+//! let repository = Repository::at(&StoreConfig::Local { path: "/var/lib/odoo-backup".into() }).await?;
+//! let files = "/var/lib/odoo/filestore/production";
+//! let instance = Instance::new("production", Database::named("production"), files.into());
+//! let manifest = backup(&repository, &instance, BackupOptions::of(&instance), &Run::default()).await?;
+//! println!("{}: {} files", manifest.id, manifest.filestore.files);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod backup;
 pub mod check;
