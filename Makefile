@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Many tests wait: for a server to start, for a lock, for a time limit.
 TEST_THREADS ?= $(shell echo $$(( 2 * $$(nproc) )))
-.PHONY: help build test majors demo soak fuzz bench bench-daemon lint deny tools
+.PHONY: help build test majors demo soak fuzz mutants bench bench-daemon lint deny tools
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -44,6 +44,12 @@ fuzz: ## Fuzz each parser for FUZZ_SECONDS (600); FUZZ_TARGETS names some of the
 	    RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target fuzz/found/$$target -- \
 	        -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=20 -max_len=65536; \
 	done
+
+mutants: ## Change the code of retention, the ledger and the lock in small ways, and list what no test notices
+	cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants
+	cargo mutants --package odoo-backup-retention --test-package odoo-backup-retention --output target/mutants/retention
+	cargo mutants --package odoo-backup-engine --file 'engine/src/filestore/ledger.rs' --file 'engine/src/repository/lock/*.rs' \
+	    --output target/mutants/engine -- --lib ledger lock
 
 bench: ## Measure this program beside gzip, zstd, restic and borg (options: tests/bench/run --help)
 	tests/bench/run
