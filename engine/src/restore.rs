@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use self::guard::Identity;
 pub(crate) use self::guard::{FORCEABLE, before_restore};
-pub use self::preflight::Examined;
+pub use self::preflight::Preflight;
 pub(crate) use self::preflight::altered_members;
 pub use self::preflight::examine::examine;
 pub(crate) use self::record::folders::check_movable;
@@ -125,8 +125,8 @@ struct Job<'a> {
 /// Restores a backup into a target, in the place of what it may be already.
 ///
 /// # Errors
-/// [`Error::Refused`] for a target that must not be replaced, above all one of the `protected` places, else whatever failed first, each as the cause of [`Error::Verb`]; the
-/// target is then as it was.
+/// [`Error::Refused`] for a target that must not be replaced, above all one of the `protected` places, else whatever failed
+/// first, each as the cause of [`Error::Verb`]; the target is then as it was.
 pub async fn restore(
     repository: &Repository,
     manifest: &Manifest,
@@ -136,8 +136,7 @@ pub async fn restore(
     run: &Run,
 ) -> Result<Restored, Error> {
     let job = Job { repository, manifest, target, protected, options, run };
-    let result = job.locked(Occasion::Restore, job.restore());
-    let result = result.await;
+    let result = Box::pin(job.locked(Occasion::Restore, Box::pin(job.restore()))).await;
     result.map_err(|error| error.during(format!("restore {}/{} to {}", manifest.instance, manifest.id, target.name)))
 }
 
@@ -173,7 +172,7 @@ impl Job<'_> {
             let result = Box::pin(work).await;
             match &result {
                 Ok(_) => self.settle().await,
-                Err(error) => self.testify_against(occasion, error).await,
+                Err(error) => Box::pin(self.testify_against(occasion, error)).await,
             }
             result
         };
@@ -183,8 +182,8 @@ impl Job<'_> {
     async fn restore(&self) -> Result<Restored, Error> {
         let (target, run) = (self.target, self.run);
         let started = Instant::now();
-        let mut claim = run.until_cancelled(Claim::take(target, run)).await?;
-        let cleared = leftovers::clear(&mut claim, run).await?;
+        let mut claim = run.until_cancelled(Box::pin(Claim::take(target, run))).await?;
+        let cleared = Box::pin(leftovers::clear(&mut claim, run)).await?;
         run.until_cancelled(Box::pin(self.preflight(&claim))).await?;
         if self.options.identity == Identity::Production {
             let name = &target.database.name;
@@ -192,7 +191,7 @@ impl Job<'_> {
                 "{name:?} is restored as production: NOTHING IS NEUTRALIZED, its mail and its scheduled actions go on"
             ));
         }
-        let staging = run.until_cancelled(Staging::begin(self, &mut claim)).await?;
+        let staging = run.until_cancelled(Box::pin(Staging::begin(self, &mut claim))).await?;
         let work = async {
             let mut copy = Box::pin(self.make(&staging, &claim)).await?;
             let (anonymized, took) = timed(Box::pin(self.anonymize(&staging, copy.neutralized.as_mut()))).await?;
@@ -209,9 +208,9 @@ impl Job<'_> {
         };
         let database = staging.database.database.as_str();
         let work = with_pulse(&claim.server, Some(database), &run.progress, Box::pin(work));
-        let result = match run.until_cancelled(work).await {
+        let result = match run.until_cancelled(Box::pin(work)).await {
             // From here on it takes a moment and is not to be stopped halfway.
-            Ok(done) => swap::swap(&mut claim, &staging.suffix).await.map(|()| done).map_err(Error::from),
+            Ok(done) => Box::pin(swap::swap(&mut claim, &staging.suffix)).await.map(|()| done).map_err(Error::from),
             Err(error) => Err(error),
         };
         let total = started.elapsed();
@@ -219,7 +218,7 @@ impl Job<'_> {
         let (copy, anonymized) = match result {
             Ok(done) => done,
             Err(error) => {
-                staging.abandon(&mut claim).await.iter().for_each(|text| run.progress.warn(text));
+                Box::pin(staging.abandon(&mut claim)).await.iter().for_each(|text| run.progress.warn(text));
                 return Err(error);
             }
         };
@@ -227,10 +226,10 @@ impl Job<'_> {
             let former = claim.record.former.take();
             claim.record.scraps.extend(former.as_ref().map(Into::into));
         }
-        let mut warnings = leftovers::remove(&mut claim).await.left;
+        let mut warnings = Box::pin(leftovers::remove(&mut claim)).await.left;
         warnings.extend(anonymized.iter().flat_map(Anonymized::warnings));
         let timings = copy.timings(total);
-        let proof = self.prove(Occasion::Restore, &copy.verification, timings, &mut warnings).await;
+        let proof = Box::pin(self.prove(Occasion::Restore, &copy.verification, timings, &mut warnings)).await;
         let MadeCopy { made, verification, neutralized, .. } = copy;
         warnings.extend(made.database.0.warnings.iter().cloned());
         // What was unpacked, but for what gave way to placeholders.
@@ -262,7 +261,7 @@ impl Job<'_> {
     /// Refuses what must not be done, and what cannot be: of what is there nothing has been touched yet.
     async fn preflight(&self, claim: &Claim) -> Result<(), Error> {
         let Job { manifest, target, protected, options, run, .. } = *self;
-        let Examined { obstacles, warnings } =
+        let Preflight { obstacles, warnings } =
             preflight::examine::look(protected, manifest, target, (options.identity, options.wait), &claim.server)
                 .await?;
         warnings.iter().for_each(|one| run.progress.warn(&format!("{}; {}", one.message, one.hint)));
@@ -292,7 +291,7 @@ impl Job<'_> {
         let Job { repository, manifest, options, run, .. } = *self;
         let (database, filestore) = (&staging.database, staging.filestore.as_path());
         let copy = RestoredCopy { repository, manifest, database, filestore, sessions: options.jobs, left_out };
-        verify(&copy, options.depth, run).await?.require()
+        Box::pin(verify(&copy, options.depth, run)).await?.require()
     }
 
     /// Makes the copy harmless where the target does not say otherwise, while nobody knows its name yet. Production stays what it is.
@@ -302,7 +301,7 @@ impl Job<'_> {
         };
         let _task = self.run.progress.task("neutralization", None);
         let source = self.manifest.odoo.as_ref();
-        let neutralized = neutralize(&staging.database, settings, source).await.map_err(Error::Neutralize)?;
+        let neutralized = Box::pin(neutralize(&staging.database, settings, source)).await.map_err(Error::Neutralize)?;
         self.assert_neutral(staging, neutralized.as_ref()).await?;
         match &neutralized {
             Some(report) => report.warnings.iter().for_each(|warning| self.run.progress.warn(warning)),
@@ -328,8 +327,9 @@ impl Job<'_> {
         };
         let _task = self.run.progress.task("anonymization", None);
         let filestore = NewFilestore::open(&staging.filestore, &staging.writers)?;
-        let anonymized =
-            anonymize(&staging.database, filestore, settings, self.options.jobs).await.map_err(Error::Anonymize)?;
+        let anonymized = Box::pin(anonymize(&staging.database, filestore, settings, self.options.jobs))
+            .await
+            .map_err(Error::Anonymize)?;
         if let Some(login) = neutralized.and_then(|report| report.administrator.as_mut()) {
             *login = anonymized.administrator.clone().unwrap_or_default();
         }

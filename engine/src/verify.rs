@@ -70,9 +70,9 @@ pub async fn verify(copy: &RestoredCopy<'_>, depth: Depth, run: &Run) -> Result<
         checks.push(objects::check_indexes(&session).await?);
         Ok(checks)
     };
-    let ((files, expected), mut checks) = tokio::try_join!(files::check(copy, depth), database)?;
+    let ((files, expected), mut checks) = tokio::try_join!(Box::pin(files::check(copy, depth)), Box::pin(database))?;
     checks.push(files);
-    checks.extend(odoo::check(copy, &session, &expected).await?);
+    checks.extend(Box::pin(odoo::check(copy, &session, &expected)).await?);
     checks.sort_by_key(|check| check.subject);
     drop(task);
     Ok(Verification { depth, server, checks, duration: started.elapsed() })

@@ -16,7 +16,7 @@ use crate::filestore::{compare, read_list};
 use crate::manifest::{DatabaseContent, StoredObject, Volume};
 use crate::postgres::{self, Tools};
 use crate::progress::Task;
-use crate::repository::{Damage, Repository, damage_by_store, speaks_of_object};
+use crate::repository::{Damage, Examined, Repository, damage_by_store, speaks_of_object};
 use crate::run::Run;
 use crate::store::Key;
 use crate::stream::{Digest, Malformed, decode};
@@ -156,7 +156,7 @@ async fn read_unit(repository: &Repository, unit: &Unit<'_>, tools: &Tools, run:
 }
 
 async fn read_to_end(repository: &Repository, object: &StoredObject, task: Task) -> Result<Option<Damage>, Error> {
-    Ok(repository.examine(object, task, |plain| io::copy(plain, &mut io::sink())).await?.err())
+    Ok(repository.examine(object, task, |plain| io::copy(plain, &mut io::sink())).await?.damage())
 }
 
 /// Lets pg_restore read the table of contents of a dump whose bytes are right.
@@ -196,18 +196,18 @@ pub(super) async fn read_volume(repository: &Repository, volume: &Volume, task: 
     });
     let object = &volume.object;
     let files = match listed.await? {
-        Ok(files) => files,
+        Examined::Intact(files) => files,
         // Whether the volume itself is sound says whether its list can be made anew.
-        Err(of_list) => {
+        Examined::Damaged(of_list) => {
             let of_volume = read_to_end(repository, object, task).await?;
             return Ok(of_volume.into_iter().chain([of_list]).collect());
         }
     };
     let compared = repository.examine(object, task, |archive| compare(archive, files));
     let wrong = match compared.await? {
-        Ok(None) => return Ok(Vec::new()),
-        Ok(Some(reason)) => Damage { key: object.key.clone(), reason },
-        Err(damage) => damage,
+        Examined::Intact(None) => return Ok(Vec::new()),
+        Examined::Intact(Some(reason)) => Damage { key: object.key.clone(), reason },
+        Examined::Damaged(damage) => damage,
     };
     Ok(vec![wrong])
 }

@@ -97,7 +97,7 @@ async fn read_again(
         Some(volume) => read_volume(repository, volume, task).await,
         None => {
             let read = repository.examine(object, task, |plain| io::copy(plain, &mut io::sink())).await?;
-            Ok(read.err().into_iter().collect())
+            Ok(read.damage().into_iter().collect())
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Findings, Outcome, Subjects, try_target_folder, try_target_server};
 use crate::manifest::Manifest;
 use crate::postgres::{self, Endpoint};
-use crate::restore::{Examined, Identity, Obstacle, Target, examine};
+use crate::restore::{Identity, Obstacle, Preflight, Target, examine};
 
 /// Looks for all that a drill would meet: privileges, extensions, pg_restore, and room for database and files.
 pub(super) async fn try_place(subjects: &Subjects, instance: &str, place: &Target, findings: &mut Findings) {
@@ -18,7 +18,7 @@ pub(super) async fn try_place(subjects: &Subjects, instance: &str, place: &Targe
     };
     let protected = subjects.protected();
     let looked = examine(&protected, &latest, place, Identity::Copy, None);
-    let Some(Examined { obstacles, warnings }) = findings.attempt("restore", looked).await else { return };
+    let Some(Preflight { obstacles, warnings }) = findings.attempt("restore", looked).await else { return };
     if obstacles.is_empty() {
         let folder = place.filestore.display();
         findings.ok("restore", format!("{} could be drilled: {endpoint}, and {folder}", latest.id));

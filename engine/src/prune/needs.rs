@@ -9,7 +9,7 @@ use retention::Percent;
 use crate::error::Error;
 use crate::filestore::{FileName, Names, read_list};
 use crate::manifest::{Manifest, StoredObject, Volume, removed_paths};
-use crate::repository::{Damage, Repository, or_damage};
+use crate::repository::{Examined, Repository, or_damage};
 use crate::store::Key;
 use crate::stream::{ChunkReader, DecodeReader};
 
@@ -34,20 +34,20 @@ pub(super) async fn little_needed(
     repository: &Repository,
     manifests: &[Manifest],
     below: Percent,
-) -> Result<Result<Vec<Need>, Damage>, Error> {
+) -> Result<Examined<Vec<Need>>, Error> {
     let candidates = candidates(manifests, below);
     let is_one = |volume: &Volume| candidates.contains_key(&volume.object.key);
     let manifests: Vec<&Manifest> =
         manifests.iter().filter(|manifest| manifest.filestore.volumes.iter().any(is_one)).collect();
     let mut contents = match Contents::of(repository, candidates.values()).await? {
-        Ok(contents) => contents,
-        Err(damage) => return Ok(Err(damage)),
+        Examined::Intact(contents) => contents,
+        Examined::Damaged(damage) => return Ok(Examined::Damaged(damage)),
     };
     let mut needs: BTreeMap<&Key, Vec<bool>> = BTreeMap::new();
     for manifest in manifests {
         let taken = match contents.taken_by(repository, manifest).await? {
-            Ok(taken) => taken,
-            Err(damage) => return Ok(Err(damage)),
+            Examined::Intact(taken) => taken,
+            Examined::Damaged(damage) => return Ok(Examined::Damaged(damage)),
         };
         for (volume, index) in manifest.filestore.volumes.iter().zip(0..) {
             let Some((key, _)) = candidates.get_key_value(&volume.object.key) else { continue };
@@ -66,7 +66,7 @@ pub(super) async fn little_needed(
         // One of which nothing is needed no backup would have named.
         (files > 0 && below.is_undercut(need.bytes, need.volume.bytes)).then_some(need)
     });
-    Ok(Ok(needs.collect()))
+    Ok(Examined::Intact(needs.collect()))
 }
 
 /// The volumes of which so little may be needed, by what the manifests say: what a backup's volumes hold beyond its files is all that it can
@@ -106,7 +106,7 @@ impl Contents {
     async fn of<'a>(
         repository: &Repository,
         candidates: impl Iterator<Item = &'a &'a Volume>,
-    ) -> Result<Result<Self, Damage>, Error> {
+    ) -> Result<Examined<Self>, Error> {
         let (mut lists, mut sizes) = (Vec::new(), HashMap::new());
         for volume in candidates {
             let bounds = volume.bounds();
@@ -116,11 +116,11 @@ impl Contents {
             });
             let key = &volume.list.key;
             match or_damage(key, read.await)? {
-                Ok((names, of)) => {
+                Examined::Intact((names, of)) => {
                     lists.push((key.clone(), names));
                     sizes.insert(key.clone(), of);
                 }
-                Err(damage) => return Ok(Err(damage)),
+                Examined::Damaged(damage) => return Ok(Examined::Damaged(damage)),
             }
         }
         // A name that several lists have keeps one of the numbers; the others stand for nothing.
@@ -128,7 +128,7 @@ impl Contents {
         let (numbers, count) = (named.collect::<Names<u32>>(), lists.iter().map(|(_, names)| names.len()).sum());
         let number = |names: Vec<FileName>| names.iter().filter_map(|name| numbers.get(name).copied()).collect();
         let files = lists.into_iter().map(|(key, names)| (key, number(names))).collect();
-        Ok(Ok(Self { numbers: Arc::new(numbers), count, files, sizes }))
+        Ok(Examined::Intact(Self { numbers: Arc::new(numbers), count, files, sizes }))
     }
 
     /// From which volume a backup takes each file, by the volume's place in the manifest.
@@ -136,19 +136,19 @@ impl Contents {
         &mut self,
         repository: &Repository,
         manifest: &Manifest,
-    ) -> Result<Result<Vec<Option<u32>>, Damage>, Error> {
+    ) -> Result<Examined<Vec<Option<u32>>>, Error> {
         let content = &manifest.filestore;
         for volume in &content.volumes {
             let bounds = volume.bounds();
             let paths = move |list| read_list(list, bounds).map(|file| Ok(file?.path));
-            if let Err(damage) = self.learn(repository, &volume.list, paths).await? {
-                return Ok(Err(damage));
+            if let Examined::Damaged(damage) = self.learn(repository, &volume.list, paths).await? {
+                return Ok(Examined::Damaged(damage));
             }
         }
         if let Some(removed) = &content.removed
-            && let Err(damage) = self.learn(repository, removed, removed_paths).await?
+            && let Examined::Damaged(damage) = self.learn(repository, removed, removed_paths).await?
         {
-            return Ok(Err(damage));
+            return Ok(Examined::Damaged(damage));
         }
         let mut taken = vec![None; self.count];
         let lists = content.volumes.iter().map(|volume| &volume.list).zip((0..).map(Some));
@@ -159,7 +159,7 @@ impl Contents {
                 }
             }
         }
-        Ok(Ok(taken))
+        Ok(Examined::Intact(taken))
     }
 
     /// Reads a list of paths, unless it is known.
@@ -168,16 +168,20 @@ impl Contents {
         repository: &Repository,
         list: &StoredObject,
         paths: impl FnOnce(DecodeReader<ChunkReader>) -> P + Send + 'static,
-    ) -> Result<Result<(), Damage>, Error> {
+    ) -> Result<Examined<()>, Error> {
         if self.files.contains_key(&list.key) {
-            return Ok(Ok(()));
+            return Ok(Examined::Intact(()));
         }
         let numbers = self.numbers.clone();
         let read = repository.read_cached(list, move |list| {
             let numbers = paths(list).map(|path| Ok(numbers.get(&FileName::new(&path?)).copied()));
             numbers.filter_map(Result::transpose).collect::<io::Result<Vec<u32>>>()
         });
-        Ok(or_damage(&list.key, read.await)?.map(|files| drop(self.files.insert(list.key.clone(), files))))
+        match or_damage(&list.key, read.await)? {
+            Examined::Intact(files) => self.files.insert(list.key.clone(), files),
+            Examined::Damaged(damage) => return Ok(Examined::Damaged(damage)),
+        };
+        Ok(Examined::Intact(()))
     }
 
     fn files(&self, list: &StoredObject) -> &[u32] {

@@ -17,7 +17,7 @@ use crate::instance::Instance;
 use crate::manifest::{Manifest, Replaced, Volume};
 use crate::progress::Task;
 use crate::repository::{
-    BackupId, Damage, Lock, Replacement, Repository, RepositoryError, damage_by_reading, damage_by_store,
+    BackupId, Damage, Examined, Lock, Replacement, Repository, RepositoryError, damage_by_reading, damage_by_store,
 };
 use crate::store::{Key, Object, StoreErrorKind};
 use crate::stream::Fingerprint;
@@ -110,8 +110,8 @@ pub(super) async fn plan(
     let kept = inventory.manifests.iter().filter(|manifest| !doomed.contains(&manifest.id));
     let kept: Vec<Manifest> = kept.cloned().collect();
     let needs = match little_needed(repository, &kept, instance.retention.repack_below()).await? {
-        Ok(needs) => needs,
-        Err(damage) => return Ok((Repacked { damage: vec![damage], ..Repacked::default() }, Vec::new())),
+        Examined::Intact(needs) => needs,
+        Examined::Damaged(damage) => return Ok((Repacked { damage: vec![damage], ..Repacked::default() }, Vec::new())),
     };
     let aside = repository.set_aside(&instance.name, &inventory.objects).await?;
     let there: HashSet<&Key> = inventory.objects.iter().map(|object: &Object| &object.key).collect();
@@ -151,8 +151,8 @@ pub(super) async fn repack(repository: &Repository, lock: &Lock, instance: &Inst
         let written: Vec<_> = futures::stream::iter(writes).buffered(PARALLEL).try_collect().await?;
         for outcome in written {
             match outcome {
-                Ok(replacement) => replacements.push(replacement),
-                Err(damage) => repacked.damage.push(damage),
+                Examined::Intact(replacement) => replacements.push(replacement),
+                Examined::Damaged(damage) => repacked.damage.push(damage),
             }
         }
         switch(repository, lock, &inventory.manifests, replacements, &mut repacked).await?;
@@ -211,7 +211,9 @@ async fn already_written(
     let mut volumes = manifests.iter().flat_map(|manifest| &manifest.filestore.volumes);
     let takes_its_place = |volume: &&Volume| volume.replaces.as_ref().is_some_and(|one| one.object == *former);
     let Some(next) = volumes.find(takes_its_place) else { return Ok(None) };
-    let (Ok(wanted), Ok(held)) = (wanted(repository, need).await?, fingerprints(repository, next).await?) else {
+    let (Examined::Intact(wanted), Examined::Intact(held)) =
+        (wanted(repository, need).await?, fingerprints(repository, next).await?)
+    else {
         return Ok(None);
     };
     let is_held = |file: Listed| {
@@ -230,15 +232,15 @@ async fn write_anew(
     lock: &Lock,
     instance: &Instance,
     need: &Need,
-) -> Result<Result<Replacement, Damage>, Error> {
+) -> Result<Examined<Replacement>, Error> {
     let former = &need.volume;
     let wanted = match wanted(repository, need).await? {
-        Ok(wanted) => wanted,
-        Err(damage) => return Ok(Err(damage)),
+        Examined::Intact(wanted) => wanted,
+        Examined::Damaged(damage) => return Ok(Examined::Damaged(damage)),
     };
     let Some(id) = BackupId::of_object(&former.object.key) else {
         let reason = "it does not lie in the folder of a backup".to_owned();
-        return Ok(Err(Damage { key: former.object.key.clone(), reason }));
+        return Ok(Examined::Damaged(Damage { key: former.object.key.clone(), reason }));
     };
     lock.confirm().await?;
     let draft = repository.beside(&instance.name, id);
@@ -248,7 +250,7 @@ async fn write_anew(
         let name = format!("filestore-{number:016}");
         let body = match repository.store().get(&former.object.key, None).await {
             Ok(body) => body,
-            Err(error) => return Ok(Err(damage_by_store::<Error>(error)?)),
+            Err(error) => return Ok(Examined::Damaged(damage_by_store::<Error>(error)?)),
         };
         let expected: HashMap<String, Fingerprint> = wanted.values().cloned().map(Listed::fingerprint).collect();
         let task = lock.run().progress.task(former.object.key.as_str(), Some(former.object.plain.size));
@@ -258,7 +260,7 @@ async fn write_anew(
             Ok(added) => added,
             Err(error) => match *error.kind {
                 StoreErrorKind::Source(error) => {
-                    return Ok(Err(damage_by_reading::<Error>(&former.object.key, error)?));
+                    return Ok(Examined::Damaged(damage_by_reading::<Error>(&former.object.key, error)?));
                 }
                 _ => return Err(error.into()),
             },
@@ -268,12 +270,14 @@ async fn write_anew(
             Replaced { object: former.object.key.clone(), list: former.list.key.clone(), at: lock.now().await };
         let next = Volume { files, bytes, object, list, replaces: Some(replaces) };
         let damage = match fingerprints(repository, &next).await? {
-            Ok(held) if held == expected => read_back(repository, &next, held).await?,
-            Ok(_) => Some(Damage { key: next.list.key.clone(), reason: "it does not list what is needed".to_owned() }),
-            Err(damage) => Some(damage),
+            Examined::Intact(held) if held == expected => read_back(repository, &next, held).await?,
+            Examined::Intact(_) => {
+                Some(Damage { key: next.list.key.clone(), reason: "it does not list what is needed".to_owned() })
+            }
+            Examined::Damaged(damage) => Some(damage),
         };
         match damage {
-            None => Ok(Ok(Replacement { former: former.object.key.clone(), next })),
+            None => Ok(Examined::Intact(Replacement { former: former.object.key.clone(), next })),
             // Of what was only just stored it says that the store cannot be trusted.
             Some(Damage { key, reason }) => {
                 let location = repository.store().location();
@@ -282,7 +286,7 @@ async fn write_anew(
         }
     };
     let outcome = stored.await;
-    if !matches!(outcome, Ok(Ok(_))) {
+    if !matches!(outcome, Ok(Examined::Intact(_))) {
         // What cannot be deleted either is an orphan, and the failure is what counts.
         let _ = draft.discard().await;
     }
@@ -290,7 +294,7 @@ async fn write_anew(
 }
 
 /// The files of a volume that are needed, by path.
-async fn wanted(repository: &Repository, need: &Need) -> Result<Result<HashMap<String, Listed>, Damage>, Error> {
+async fn wanted(repository: &Repository, need: &Need) -> Result<Examined<HashMap<String, Listed>>, Error> {
     let (needed, bounds) = (need.needed.clone(), need.volume.bounds());
     let listed = repository.examine(&need.volume.list, Task::default(), move |list| {
         let files = read_list(list, bounds).zip(needed).filter(|(_, needed)| *needed);
@@ -303,7 +307,7 @@ async fn wanted(repository: &Repository, need: &Need) -> Result<Result<HashMap<S
 async fn fingerprints(
     repository: &Repository,
     volume: &Volume,
-) -> Result<Result<HashMap<String, Fingerprint>, Damage>, Error> {
+) -> Result<Examined<HashMap<String, Fingerprint>>, Error> {
     let bounds = volume.bounds();
     let listed = repository.examine(&volume.list, Task::default(), move |list| {
         read_list(list, bounds).map(|file| file.map(Listed::fingerprint)).collect::<io::Result<HashMap<_, _>>>()
@@ -320,8 +324,8 @@ async fn read_back(
     let object = &volume.object;
     let compared = repository.examine(object, Task::default(), |archive| compare(archive, listed));
     Ok(match compared.await? {
-        Ok(None) => None,
-        Ok(Some(reason)) => Some(Damage { key: object.key.clone(), reason }),
-        Err(damage) => Some(damage),
+        Examined::Intact(None) => None,
+        Examined::Intact(Some(reason)) => Some(Damage { key: object.key.clone(), reason }),
+        Examined::Damaged(damage) => Some(damage),
     })
 }

@@ -6,7 +6,7 @@ use super::Repair;
 use super::put_back::store_document;
 use crate::error::Error;
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, read_checksums};
-use crate::repository::{BackupId, Damage, RepositoryError, damage_by_store, damage_of_document, member};
+use crate::repository::{BackupId, Examined, RepositoryError, damage_by_store, damage_of_document, member};
 use crate::store::{Key, read_document};
 use crate::stream::Digest;
 
@@ -19,8 +19,8 @@ pub(super) async fn mend_checksums(repair: &Repair<'_>, id: &BackupId) -> Result
     let key = member(&folder, CHECKSUMS);
     let manifest_key = member(&folder, MANIFEST);
     let bytes = match document(repair, &manifest_key).await? {
-        Ok(bytes) => bytes,
-        Err(damage) => return Ok(Err(damage.reason)),
+        Examined::Intact(bytes) => bytes,
+        Examined::Damaged(damage) => return Ok(Err(damage.reason)),
     };
     let manifest = match repair.repository.manifest_of(repair.instance, id, &manifest_key, &bytes) {
         Ok(manifest) => manifest,
@@ -28,8 +28,8 @@ pub(super) async fn mend_checksums(repair: &Repair<'_>, id: &BackupId) -> Result
         Err(error) => return damage_of_document(manifest_key, error).map(|damage| Err(damage.reason)),
     };
     let sums = manifest.checksums(&bytes).into_bytes();
-    let found = document(repair, &key).await?;
-    let line = found.as_ref().ok().and_then(|found| read_checksums(found).get(MANIFEST).copied());
+    let found = document(repair, &key).await?.intact();
+    let line = found.as_ref().and_then(|found| read_checksums(found).get(MANIFEST).copied());
     let is_right = match line {
         Some(line) => are_near(line, Digest::of(&bytes)),
         None => is_vouched_for(repair, id, &manifest, &bytes).await?,
@@ -38,7 +38,7 @@ pub(super) async fn mend_checksums(repair: &Repair<'_>, id: &BackupId) -> Result
         let why = "nothing vouches for the manifest: its digest is another, or its objects are not what it says";
         return Ok(Err(why.to_owned()));
     }
-    if found.is_ok_and(|found| found == sums) {
+    if found.is_some_and(|found| found == sums) {
         // The checksums are not what is wrong.
         return Ok(Err("nothing else says what it was".to_owned()));
     }
@@ -46,10 +46,10 @@ pub(super) async fn mend_checksums(repair: &Repair<'_>, id: &BackupId) -> Result
     Ok(Ok(key))
 }
 
-pub(super) async fn document(repair: &Repair<'_>, key: &Key) -> Result<Result<Vec<u8>, Damage>, Error> {
+pub(super) async fn document(repair: &Repair<'_>, key: &Key) -> Result<Examined<Vec<u8>>, Error> {
     match read_document(&**repair.repository.store(), key).await {
-        Ok(bytes) => Ok(Ok(bytes)),
-        Err(error) => damage_by_store(error).map(Err),
+        Ok(bytes) => Ok(Examined::Intact(bytes)),
+        Err(error) => damage_by_store(error).map(Examined::Damaged),
     }
 }
 
@@ -69,7 +69,7 @@ async fn is_vouched_for(repair: &Repair<'_>, id: &BackupId, manifest: &Manifest,
     for object in manifest.objects() {
         let task = repair.run.progress.task(object.key.as_str(), Some(object.plain.size));
         let read = repair.repository.examine(object, task, |plain| io::copy(plain, &mut io::sink()));
-        if read.await?.is_err() {
+        if !read.await?.is_intact() {
             return Ok(false);
         }
     }

@@ -17,7 +17,7 @@ use crate::filestore::{
 use crate::manifest::{DatabaseContent, Manifest, StoredObject, Volume};
 use crate::postgres::count_rows;
 use crate::progress::Task;
-use crate::repository::{Repository, damage_by_reading, damage_by_store};
+use crate::repository::{Examined, Repository, damage_by_reading, damage_by_store};
 use crate::store::{Key, Store};
 use crate::stream::{Body, CHUNK, Level, body_of, consume, decode, encode_list, produce};
 
@@ -153,8 +153,8 @@ async fn volume_from(repair: &Repair<'_>, volume: &Volume) -> Result<Result<Vec<
         read_list(list, bounds).collect::<io::Result<Vec<Listed>>>()
     });
     let frames = match listed.await? {
-        Ok(listed) => frames(listed),
-        Err(damage) => return Ok(Err(format!("its list: {}", damage.reason))),
+        Examined::Intact(listed) => frames(listed),
+        Examined::Damaged(damage) => return Ok(Err(format!("its list: {}", damage.reason))),
     };
     let Some(frames) = frames else { return Ok(Err("its list does not describe it".to_owned())) };
     let size = repository.store().head(&object.key).await?.map_or(0, |found| found.size);

@@ -35,8 +35,8 @@ pub(super) async fn take_object(repair: &Repair<'_>, object: &StoredObject) -> R
 pub(super) async fn take_documents(repair: &Repair<'_>, id: &BackupId) -> Result<Option<(Vec<Key>, String)>, Error> {
     let folder = id.key(repair.instance);
     let (manifest_key, sums_key) = (member(&folder, MANIFEST), member(&folder, CHECKSUMS));
-    let manifest = document(repair, &manifest_key).await?.ok();
-    let sums = document(repair, &sums_key).await?.ok();
+    let manifest = document(repair, &manifest_key).await?.intact();
+    let sums = document(repair, &sums_key).await?.intact();
     for (name, other) in &repair.options.others {
         let copy = match other.documents(repair.instance, id).await {
             Ok(copy) => copy,

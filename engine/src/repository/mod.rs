@@ -64,7 +64,7 @@ pub(crate) use proofs::of_backup as proofs_of;
 pub use proofs::{Evidence, Occasion, Proof, ProofName, ProofOutcome, Timings};
 pub(crate) use quarantine::Quarantined;
 pub use read::Damage;
-pub(crate) use read::{damage_by_reading, damage_by_store, damage_of_document, or_damage};
+pub(crate) use read::{Examined, damage_by_reading, damage_by_store, damage_of_document, or_damage};
 pub(crate) use readings::LastRead;
 pub(crate) use revise::Replacement;
 pub(crate) use speaks::{says_damaged, speaks_of_object};

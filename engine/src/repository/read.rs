@@ -19,6 +19,38 @@ pub struct Damage {
     pub reason: String,
 }
 
+/// What came of looking at an object. That it could not be looked at is an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Examined<T> {
+    /// It is what the manifest says; what was read of it.
+    Intact(T),
+    /// It is missing, or another than the manifest says.
+    Damaged(Damage),
+}
+
+impl<T> Examined<T> {
+    /// Returns what was read of an intact object.
+    pub(crate) fn intact(self) -> Option<T> {
+        match self {
+            Self::Intact(value) => Some(value),
+            Self::Damaged(_) => None,
+        }
+    }
+
+    /// Returns what is wrong with a damaged object.
+    pub(crate) fn damage(self) -> Option<Damage> {
+        match self {
+            Self::Intact(_) => None,
+            Self::Damaged(damage) => Some(damage),
+        }
+    }
+
+    /// Whether the object is intact.
+    pub(crate) fn is_intact(&self) -> bool {
+        matches!(self, Self::Intact(_))
+    }
+}
+
 impl Repository {
     /// Lets `read` read an object's plain bytes on a thread. Where it reads to the end, that has been verified when this returns.
     ///
@@ -67,7 +99,7 @@ impl Repository {
         object: &StoredObject,
         task: Task,
         read: impl FnOnce(&mut dyn io::Read) -> io::Result<T> + Send + 'static,
-    ) -> Result<Result<T, Damage>, RepositoryError> {
+    ) -> Result<Examined<T>, RepositoryError> {
         let examined = self.read(object, move |plain| {
             let mut plain = task.reader(plain);
             let value = read(&mut plain)?;
@@ -83,11 +115,11 @@ impl Repository {
 ///
 /// # Errors
 /// Where the failure says nothing of it.
-pub(crate) fn or_damage<T>(key: &Key, read: Result<T, RepositoryError>) -> Result<Result<T, Damage>, RepositoryError> {
+pub(crate) fn or_damage<T>(key: &Key, read: Result<T, RepositoryError>) -> Result<Examined<T>, RepositoryError> {
     match read {
-        Ok(value) => Ok(Ok(value)),
-        Err(RepositoryError::Store(error)) => damage_by_store(error).map(Err),
-        Err(RepositoryError::Read { source, .. }) => damage_by_reading(key, source).map(Err),
+        Ok(value) => Ok(Examined::Intact(value)),
+        Err(RepositoryError::Store(error)) => damage_by_store(error).map(Examined::Damaged),
+        Err(RepositoryError::Read { source, .. }) => damage_by_reading(key, source).map(Examined::Damaged),
         Err(other) => Err(other),
     }
 }

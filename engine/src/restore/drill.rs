@@ -90,7 +90,7 @@ pub async fn drill(
         skip_failed_post_data: false,
     };
     let job = Job { repository, manifest, target: place, protected, options, run };
-    let drilled = job.locked(Occasion::Drill, job.drill()).await;
+    let drilled = Box::pin(job.locked(Occasion::Drill, Box::pin(job.drill()))).await;
     drilled.map_err(|error| error.during(format!("drill {}/{}", manifest.instance, manifest.id)))
 }
 
@@ -98,16 +98,16 @@ impl Job<'_> {
     async fn drill(&self) -> Result<Drilled, Error> {
         let run = self.run;
         let started = Instant::now();
-        let mut claim = run.until_cancelled(Claim::take(self.target, run)).await?;
-        let cleared = leftovers::clear(&mut claim, run).await?;
-        run.until_cancelled(self.preflight(&claim)).await?;
-        let staging = run.until_cancelled(Staging::begin(self, &mut claim)).await?;
+        let mut claim = run.until_cancelled(Box::pin(Claim::take(self.target, run))).await?;
+        let cleared = Box::pin(leftovers::clear(&mut claim, run)).await?;
+        run.until_cancelled(Box::pin(self.preflight(&claim))).await?;
+        let staging = run.until_cancelled(Box::pin(Staging::begin(self, &mut claim))).await?;
         let (database, filestore) = (staging.database.database.clone(), staging.filestore.clone());
         let work = with_pulse(&claim.server, Some(&database), &run.progress, Box::pin(self.make(&staging, &claim)));
-        let result = run.until_cancelled(work).await;
+        let result = run.until_cancelled(Box::pin(work)).await;
         let total = started.elapsed();
         tracing::info!(database, ok = result.is_ok(), "drill ended");
-        let mut warnings = staging.abandon(&mut claim).await;
+        let mut warnings = Box::pin(staging.abandon(&mut claim)).await;
         let removed = warnings.is_empty();
         let copy = match result {
             Ok(copy) => copy,
@@ -117,7 +117,7 @@ impl Job<'_> {
             }
         };
         let timings = copy.timings(total);
-        let proof = self.prove(Occasion::Drill, &copy.verification, timings, &mut warnings).await;
+        let proof = Box::pin(self.prove(Occasion::Drill, &copy.verification, timings, &mut warnings)).await;
         let MadeCopy { made, verification, neutralized, .. } = copy;
         warnings.extend(made.database.0.warnings.iter().cloned());
         Ok(Drilled {

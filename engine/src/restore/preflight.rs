@@ -23,7 +23,7 @@ use crate::postgres::{Session, Tools};
 
 /// What was found of a target before anything is touched.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Examined {
+pub struct Preflight {
     /// Each of them keeps the restore from being begun.
     pub obstacles: Vec<Obstacle>,
     /// It will work, as far as can be known, and a person should look.
@@ -46,8 +46,8 @@ pub(in crate::restore) async fn preflight(
     target: &Target,
     identity: Identity,
     server: &Session,
-) -> Result<Examined, Error> {
-    let mut found = Examined::default();
+) -> Result<Preflight, Error> {
+    let mut found = Preflight::default();
     if let Err(error) = check_target(server, &Names::of(target)).await {
         found.obstacles.push(Obstacle::of("target", &error));
     }

@@ -65,8 +65,10 @@ impl Staging {
 
     /// Makes both of the backup, side by side.
     pub(in crate::restore) async fn fill(&self, job: &Job<'_>, claim: &Claim) -> Result<Made, Error> {
-        let (database, files) =
-            tokio::try_join!(timed(restore_database(job, &claim.server, self)), timed(restore_filestore(job, self)))?;
+        let (database, files) = tokio::try_join!(
+            timed(Box::pin(restore_database(job, &claim.server, self))),
+            timed(Box::pin(restore_filestore(job, self)))
+        )?;
         let (expected, found) = (&job.manifest.filestore, &files.0);
         same("files in the filestore", expected.files, found.files)?;
         same("bytes in the filestore", expected.bytes, found.bytes)?;

@@ -1,15 +1,15 @@
 //! `restore --dry-run`: what a restore would meet.
 
 use daemon::sources::Done;
-use engine::restore::{Examined, Obstacle, Target};
+use engine::restore::{Obstacle, Preflight, Target};
 use serde_json::json;
 
 use crate::exit::Exit;
 use crate::output::Output;
 
 /// Prints it; a restore that would be refused is a failure.
-pub(super) fn show(done: &Done<Examined>, target: &Target, output: Output) -> Exit {
-    let Done { manifest, repository, passed_over, result: Examined { obstacles, warnings } } = done;
+pub(super) fn show(done: &Done<Preflight>, target: &Target, output: Output) -> Exit {
+    let Done { manifest, repository, passed_over, result: Preflight { obstacles, warnings } } = done;
     let document = json!({
         "backup": manifest.id,
         "instance": manifest.instance,

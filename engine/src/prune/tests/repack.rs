@@ -174,7 +174,7 @@ pub(super) async fn assert_whole(repository: &Repository) {
         let manifest = manifest(repository, &id).await;
         for object in manifest.objects() {
             let read = repository.examine(object, Task::default(), |plain| std::io::copy(plain, &mut std::io::sink()));
-            assert_eq!(read.await.unwrap().err(), None);
+            assert_eq!(read.await.unwrap().damage(), None);
         }
     }
 }

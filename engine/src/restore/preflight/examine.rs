@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Examined;
+use super::Preflight;
 use super::preflight;
 use crate::error::Error;
 use crate::error::Obstacle;
@@ -24,7 +24,7 @@ pub async fn examine(
     target: &Target,
     identity: Identity,
     wait: Option<Duration>,
-) -> Result<Examined, Error> {
+) -> Result<Preflight, Error> {
     let server = postgres::connect_maintenance(&Endpoint::resolve(&target.database)).await?;
     look(protected, manifest, target, (identity, wait), &server).await
 }
@@ -36,9 +36,9 @@ pub(in crate::restore) async fn look(
     target: &Target,
     (identity, wait): (Identity, Option<Duration>),
     server: &Session,
-) -> Result<Examined, Error> {
+) -> Result<Preflight, Error> {
     let mut obstacles = before_restore(protected, source_uuid(manifest), target, identity, server).await?;
-    let Examined { obstacles: others, mut warnings } = preflight(manifest, target, identity, server).await?;
+    let Preflight { obstacles: others, mut warnings } = preflight(manifest, target, identity, server).await?;
     obstacles.extend(others);
     let sessions = sessions::of_others(server, &target.database.name, wait).await?;
     if wait.is_some() {
@@ -50,5 +50,5 @@ pub(in crate::restore) async fn look(
         let unusable = odoo::check_neutralization(settings, facts).await;
         obstacles.extend(unusable.iter().map(|error| Obstacle::of("neutralization", error)));
     }
-    Ok(Examined { obstacles, warnings })
+    Ok(Preflight { obstacles, warnings })
 }

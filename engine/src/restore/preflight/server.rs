@@ -1,6 +1,6 @@
 //! Whether the server can hold the database, and the role may make it.
 
-use super::Examined;
+use super::Preflight;
 use crate::error::Obstacle;
 use crate::manifest::Manifest;
 use crate::postgres::{
@@ -11,7 +11,7 @@ use crate::postgres::{
 pub(in crate::restore) async fn look(
     manifest: &Manifest,
     server: &Session,
-    found: &mut Examined,
+    found: &mut Preflight,
 ) -> Result<(), PostgresError> {
     let can = abilities(server).await?;
     let role = &server.endpoint().user;

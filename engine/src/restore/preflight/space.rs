@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Examined;
+use super::Preflight;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::error::Obstacle;
@@ -17,7 +17,7 @@ pub(in crate::restore) async fn look(
     manifest: &Manifest,
     target: &Target,
     server: &Session,
-    found: &mut Examined,
+    found: &mut Preflight,
 ) -> Result<(), Error> {
     let files = &manifest.filestore;
     let above = target.filestore.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));

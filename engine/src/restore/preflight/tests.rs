@@ -40,7 +40,7 @@ impl Place {
         Target { name, database, filestore, instance, neutralize, anonymize, trusted: false }
     }
 
-    async fn look(&self) -> Examined {
+    async fn look(&self) -> Preflight {
         let target = self.target(self.cluster.socket_dir().to_str().unwrap());
         let server = connect_maintenance(&Endpoint::resolve(&target.database)).await.unwrap();
         preflight(&self.manifest, &target, Identity::Copy, &server).await.unwrap()
@@ -61,7 +61,7 @@ fn assert_says(found: &[Obstacle], expected: &[&str]) {
 #[tokio::test]
 async fn all_that_is_wrong_is_said_at_once() {
     let mut place = Place::on(Cluster::start());
-    assert_eq!(place.look().await, Examined::default());
+    assert_eq!(place.look().await, Preflight::default());
     let extension = |name: &str| (name.to_owned(), "1.0".to_owned());
     place.manifest.server.extensions = ["plpgsql", "pg_trgm", "dblink", "nowhere"].map(extension).into();
     place.manifest.server.locale.collate = "xx_XX.UTF-8".into();
@@ -70,7 +70,7 @@ async fn all_that_is_wrong_is_said_at_once() {
     place.manifest.filestore.bytes = u64::MAX / 2;
     place.manifest.filestore.files = u64::MAX / 2;
     place.cluster.psql_as("postgres", "postgres", &format!("ALTER ROLE {USER} NOCREATEDB"));
-    let Examined { obstacles, warnings } = place.look().await;
+    let Preflight { obstacles, warnings } = place.look().await;
     let mut expected = vec![
         "the role \"odoo\" may not create databases",
         "the locale \"xx_XX.UTF-8\", which the server's system does not have",

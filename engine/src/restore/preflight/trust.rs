@@ -1,6 +1,6 @@
 //! Whether the role could do more than whoever can write to the repository may be trusted with.
 
-use super::Examined;
+use super::Preflight;
 use crate::error::Obstacle;
 use crate::postgres::{PostgresError, Session, is_powerful};
 use crate::restore::Target;
@@ -9,7 +9,7 @@ use crate::restore::Target;
 pub(in crate::restore) async fn look(
     target: &Target,
     server: &Session,
-    found: &mut Examined,
+    found: &mut Preflight,
 ) -> Result<(), PostgresError> {
     if target.trusted || !is_powerful(server).await? {
         return Ok(());
