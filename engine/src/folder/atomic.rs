@@ -31,7 +31,7 @@ const MODE: u32 = 0o600;
 /// What the temporary file of [`write_atomically`] ends in.
 const NEW: &str = ".new";
 
-/// What is left after a loss of power, see the [module](self).
+/// What is left after a loss of power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     /// Once it is written, it stays written. Until then the former file stays.
