@@ -194,9 +194,7 @@ impl Repository {
     where
         E: From<RepositoryError> + Interruptible,
     {
-        let lock = self.lock(instance, purpose, run).await?;
-        let done = lock.run().until_cancelled(work(&lock)).await;
-        lock.finish(done).await
+        self.locked(instance, purpose, run, async |lock| lock.run().until_cancelled(work(lock)).await).await
     }
 
     /// Does `work` while a backup is kept from a prune, as far as the repository can be written to.
