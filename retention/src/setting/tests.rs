@@ -67,6 +67,17 @@ fn a_fall_is_measured_exactly() {
 }
 
 #[test]
+fn part_is_compared_exactly() {
+    let third: Percent = "30%".parse().unwrap();
+    assert!(third.is_undercut(299, 1000));
+    assert!(!third.is_undercut(300, 1000), "as much is not less");
+    assert!(!third.is_undercut(301, 1000));
+    assert!(!third.is_undercut(0, 0));
+    assert!(third.is_undercut(u64::MAX / 4, u64::MAX));
+    assert!(!Percent::of(0).is_undercut(0, u64::MAX), "0 switches it off");
+}
+
+#[test]
 fn zones_are_known_by_their_iana_names_alone() {
     for name in ["Europe/Brussels", "UTC", "Australia/Lord_Howe", "US/Eastern"] {
         assert_eq!(name.parse::<Zone>().unwrap().to_string(), name);
