@@ -5,7 +5,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-target=${CARGO_TARGET_DIR:-$root/target}/release
+target=${CARGO_TARGET_DIR:-$root/target}/demo
 
 # Bold only where somebody looks.
 bold='' plain=''
@@ -24,7 +24,7 @@ run() {
 }
 
 say "Building odoo-backup, and the generator of the demonstration's data"
-cargo build --manifest-path "$root/Cargo.toml" --locked --release -p odoo-backup -p odoo-backup-harness
+cargo build --manifest-path "$root/Cargo.toml" --locked --profile demo -p odoo-backup -p odoo-backup-harness
 
 demo=$(mktemp -d "${TMPDIR:-/tmp}/odoo-backup-demo.XXXXXX")
 # PostgreSQL does not run as root; its own user has to reach its folder in here.
