@@ -24,9 +24,9 @@ pub struct Drill {
     pub folder: Option<PathBuf>,
     /// How much is read to verify the copy.
     pub depth: Depth,
-    /// How the copy is made harmless where there is no target to say it.
+    /// How the copy is neutralized where no target says it.
     pub neutralize: Neutralize,
-    /// Whether whoever can write to the repository may run anything on the server of the drill, with all rights of the role.
+    /// Whether the repository's writers may run anything on the server of the drill, with all rights of the role.
     pub trusted: bool,
     /// Whether the section is there, rather than that its defaults hold.
     pub is_configured: bool,
@@ -61,7 +61,7 @@ pub fn drill_place(config: &Config, instance: &str, to: Option<&Target>) -> Resu
     let drill = own.as_ref().ok().map(|own| &own.drill);
     let of_section = drill.and_then(|drill| config.targets.get(drill.target.as_deref()?));
     let (database, filestore, neutralize) = match to.or(of_section) {
-        // A drill's copy is made harmless wherever it lies.
+        // A drill's copy is always neutralized.
         Some(target) => (&target.database, &target.filestore, target.neutralize.clone().unwrap_or_default()),
         None => {
             let own = own?;

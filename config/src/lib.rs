@@ -81,7 +81,7 @@ pub struct Config {
     pub daemon: DaemonConfig,
     /// `[[notify]]`, in the file's order.
     pub notify: Vec<NotifyConfig>,
-    /// What should be mended but does not stop the work: a secret that others can read.
+    /// What should be fixed but does not stop the work: a secret that others can read.
     pub warnings: Vec<String>,
 }
 

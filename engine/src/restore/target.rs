@@ -18,11 +18,11 @@ pub struct Target {
     pub filestore: PathBuf,
     /// Whose backups it takes where none is named; `None` where the configuration has several instances and this target names none.
     pub instance: Option<String>,
-    /// How the copy is made harmless; `None`: it is not.
+    /// How the copy is neutralized; `None`: it is not.
     pub neutralize: Option<Neutralize>,
     /// How the people in it are replaced; `None`: they are not.
     pub anonymize: Option<Anonymize>,
-    /// Whether whoever can write to the repository may run anything on the server, with all rights of the role.
+    /// Whether the repository's writers may run anything on the server, with all rights of the role.
     pub trusted: bool,
 }
 

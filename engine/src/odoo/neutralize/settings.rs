@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::secret::Secret;
 
-/// How a copy is made harmless: the keys of `[target.NAME]` that say so.
+/// How a copy is neutralized: the keys of `[target.NAME]` that say so.
 #[derive(Debug, Clone, Default)]
 pub struct Neutralize {
     /// Odoo's own program, which is asked for its neutralization.
