@@ -58,7 +58,7 @@ pub use error::{ConfigError, Problem, UnknownName};
 pub use explain::explain;
 pub use instance::InstanceConfig;
 pub use load::ConfigFile;
-pub use notify::{Channel, INSTANCE_IN_URL, MailConfig, NotifyConfig, Occasion, SmtpTls, WebhookFormat};
+pub use notify::{Channel, INSTANCE_IN_URL, MailConfig, NotifyConfig, NotifyOccasion, SmtpTls, WebhookFormat};
 pub use place::is_instance_name;
 pub use routine::{CheckRoutine, Routine};
 

@@ -19,7 +19,7 @@ pub const INSTANCE_IN_URL: &str = "{instance}";
 /// Something that somebody may want to be told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Occasion {
+pub enum NotifyOccasion {
     /// A run failed, after all attempts.
     Failure,
     /// An instance has had no good backup for longer than it may.
@@ -32,7 +32,7 @@ pub enum Occasion {
     Success,
 }
 
-impl Occasion {
+impl NotifyOccasion {
     /// All of them, the most urgent first.
     pub const ALL: [Self; 5] = [Self::Failure, Self::Stale, Self::Recovered, Self::Warning, Self::Success];
     const DEFAULT: [Self; 4] = [Self::Failure, Self::Stale, Self::Recovered, Self::Warning];
@@ -49,7 +49,7 @@ impl Occasion {
     }
 }
 
-impl Value for Occasion {
+impl Value for NotifyOccasion {
     const EXPECTED: &'static str = "a string";
 
     fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
@@ -63,7 +63,7 @@ pub struct NotifyConfig {
     /// What it is called in logs and in `status`; no other is called so.
     pub name: String,
     /// What is told. A ping is told of every backup, whatever stands here.
-    pub on: BTreeSet<Occasion>,
+    pub on: BTreeSet<NotifyOccasion>,
     /// Of which instances; `None`: of all.
     pub instances: Option<BTreeSet<String>>,
     /// How.
@@ -229,7 +229,7 @@ pub(super) fn read(file: &Section<'_>, known: &[String]) -> Result<Vec<NotifyCon
 
 fn read_one(section: &Section<'_>, number: usize, known: &[String]) -> Result<NotifyConfig, Reported> {
     let name = section.optional::<String>("name");
-    let on = section.optional::<Vec<Occasion>>("on");
+    let on = section.optional::<Vec<NotifyOccasion>>("on");
     let instances = read_instances(section, known);
     let channel = read_channel(section);
     let (name, on, instances, channel) = (name?, on?, instances?, channel?);
@@ -246,7 +246,7 @@ fn read_one(section: &Section<'_>, number: usize, known: &[String]) -> Result<No
     }
     Ok(NotifyConfig {
         name: name.unwrap_or_else(|| format!("{}-{number}", channel.as_str())),
-        on: on.map_or_else(|| Occasion::DEFAULT.into(), |on| on.into_iter().collect()),
+        on: on.map_or_else(|| NotifyOccasion::DEFAULT.into(), |on| on.into_iter().collect()),
         instances,
         channel,
     })

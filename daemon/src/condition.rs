@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 pub use self::backups::{Backups, of_repository};
 pub(crate) use self::reason::InstanceState;
 pub use self::reason::{Kind, Reason, Severity};
-use crate::journal::Outcome;
+use crate::journal::RunOutcome;
 use crate::view::{InstanceView, JobView};
 
 /// How an instance is doing.
@@ -85,7 +85,7 @@ fn lasting_failure(job: &JobView) -> Option<Reason> {
     let run = format!("the latest {} (run {}, {:.0})", job.job, failure.id, failure.began_at);
     let outcome = failure.outcome.as_ref()?;
     match outcome {
-        Outcome::Failed { .. } => Some(Reason::new(Kind::RunFailed, format!("{run} {outcome}"))),
+        RunOutcome::Failed { .. } => Some(Reason::new(Kind::RunFailed, format!("{run} {outcome}"))),
         // It is caught up.
         _ if job.running.is_some() => None,
         _ => Some(Reason::new(Kind::RunLost, format!("{run} {outcome}"))),

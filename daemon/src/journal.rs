@@ -4,7 +4,7 @@
 //! a crash tears is the last line alone, and that is cut off when the file is opened. Where the file cannot be written, the daemon
 //! goes on with what is in memory: a backup must not wait for the disk of the daemon's own state. [`Journal::trouble`] says so, and
 //! what is unwritten is written as soon as that is possible. A run that began and of which
-//! no end is known then is [`Outcome::Lost`]: whoever asks learns that it did not end well, rather than that it still goes on.
+//! no end is known then is [`RunOutcome::Lost`]: whoever asks learns that it did not end well, rather than that it still goes on.
 
 mod error;
 mod file;
@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use self::error::JournalError;
 pub use self::file::{is_in_use, obstacle};
-pub use self::record::{Outcome, RunId, RunRecord, Trigger};
+pub use self::record::{RunId, RunOutcome, RunRecord, Trigger};
 
 use self::file::{JournalFile, is_full};
 use self::record::Event;
@@ -83,7 +83,7 @@ impl Journal {
         drop(text);
         let unfinished: Vec<_> = journal.runs().filter(|run| run.ended_at.is_none()).map(|run| run.id).collect();
         for id in unfinished {
-            journal.end(id, now, Outcome::Lost);
+            journal.end(id, now, RunOutcome::Lost);
         }
         if journal.history.forget(now) {
             journal.shorten();
@@ -109,7 +109,7 @@ impl Journal {
     }
 
     /// Writes down how a run ended. One that ended before keeps its first end.
-    pub fn end(&mut self, run: RunId, at: Timestamp, outcome: Outcome) {
+    pub fn end(&mut self, run: RunId, at: Timestamp, outcome: RunOutcome) {
         self.write(Event::Ended { run, at, outcome });
     }
 
@@ -231,7 +231,7 @@ impl History {
     fn forget(&mut self, now: Timestamp) -> bool {
         let mut latest = HashMap::new();
         for run in self.runs.values() {
-            for well in [false, run.outcome.as_ref().is_some_and(Outcome::is_success)] {
+            for well in [false, run.outcome.as_ref().is_some_and(RunOutcome::is_success)] {
                 latest.insert((run.instance.clone(), run.job, well), run.id);
             }
         }

@@ -6,7 +6,7 @@ use engine::error::Explanation;
 use tokio_util::sync::CancellationToken;
 
 use crate::agenda::Job;
-use crate::journal::{Outcome, RunId, RunRecord, Trigger};
+use crate::journal::{RunId, RunOutcome, RunRecord, Trigger};
 use crate::progress::RunProgress;
 use crate::view::{LiveRun, Phase};
 use crate::work::Order;
@@ -74,7 +74,7 @@ impl Live {
 
     /// What a run that was stopped ends as.
     pub(crate) fn stopped(&self) -> End {
-        if self.moment().cancelled { End::Outcome(Outcome::Cancelled) } else { End::Stopping }
+        if self.moment().cancelled { End::RunOutcome(RunOutcome::Cancelled) } else { End::Stopping }
     }
 
     pub(crate) fn view(&self) -> LiveRun {
@@ -123,7 +123,7 @@ impl Live {
 #[derive(Debug)]
 pub(crate) enum End {
     /// It is over.
-    Outcome(Outcome),
+    RunOutcome(RunOutcome),
     /// The daemon ends before it: its slot is not served.
     Stopping,
 }

@@ -11,7 +11,7 @@ use engine::run::Run;
 use tracing::Instrument;
 
 use crate::failure::Failure;
-use crate::journal::{Outcome, RunRecord};
+use crate::journal::{RunOutcome, RunRecord};
 use crate::live::{End, Live};
 use crate::log;
 use crate::shared::Shared;
@@ -39,7 +39,7 @@ pub(crate) async fn live(shared: Arc<Shared>, live: Arc<Live>) {
     };
     let end = ended.unwrap_or_else(|error| {
         let error = Failure::Fault(error.to_string()).explain();
-        End::Outcome(Outcome::Failed { error, attempts: live.attempt() })
+        End::RunOutcome(RunOutcome::Failed { error, attempts: live.attempt() })
     });
     conclude(&shared, &live, end).instrument(span).await;
     shared.gone(live.id());
@@ -56,7 +56,7 @@ async fn attempts(shared: &Shared, live: &Live) -> End {
         };
         enter(shared, live, Phase::Working);
         let failure = match attempt(shared, live).await {
-            Ok(outcome) => return End::Outcome(outcome),
+            Ok(outcome) => return End::RunOutcome(outcome),
             // What it was stopped for says how it ended.
             Err(_) if live.cancel.is_cancelled() => return live.stopped(),
             Err(failure) => failure,
@@ -79,7 +79,7 @@ async fn attempts(shared: &Shared, live: &Live) -> End {
             tracing::warn!("attempt {retried} failed, the next follows in {} seconds: {error}", pause.as_secs());
             pause
         } else {
-            return End::Outcome(Outcome::Failed { error, attempts: retried + 1 });
+            return End::RunOutcome(RunOutcome::Failed { error, attempts: retried + 1 });
         };
         live.try_again(retried + 1, error);
         let until = shared.clock.now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
@@ -106,7 +106,7 @@ async fn or_stopped<T>(shared: &Shared, live: &Live, wait: impl Future<Output = 
 }
 
 /// Works once, unless nothing advances any more.
-async fn attempt(shared: &Shared, live: &Live) -> Result<Outcome, Failure> {
+async fn attempt(shared: &Shared, live: &Live) -> Result<RunOutcome, Failure> {
     let config = shared.config();
     let name = &live.record.instance;
     let instance = config.instance(name)?;
@@ -143,10 +143,10 @@ async fn report(shared: &Shared, live: &Live) -> Infallible {
 /// Writes down how a run ended, and that its slot is served or let go.
 async fn conclude(shared: &Shared, live: &Live, end: End) {
     enter(shared, live, Phase::Ending);
-    let is_over = matches!(end, End::Outcome(_));
+    let is_over = matches!(end, End::RunOutcome(_));
     let outcome = match end {
-        End::Outcome(outcome) => outcome,
-        End::Stopping => Outcome::Cancelled,
+        End::RunOutcome(outcome) => outcome,
+        End::Stopping => RunOutcome::Cancelled,
     };
     tell_log(&outcome, &live.progress.take_warnings());
     let (id, at) = (live.id(), shared.clock.now());
@@ -172,9 +172,9 @@ async fn conclude(shared: &Shared, live: &Live, end: End) {
 }
 
 /// `reported` was warned of while it ran, and is in the log already.
-fn tell_log(outcome: &Outcome, reported: &[String]) {
+fn tell_log(outcome: &RunOutcome, reported: &[String]) {
     match outcome {
-        Outcome::Done { backup, warnings, .. } => {
+        RunOutcome::Done { backup, warnings, .. } => {
             for warning in warnings {
                 tracing::warn!("{warning}");
             }
@@ -182,9 +182,9 @@ fn tell_log(outcome: &Outcome, reported: &[String]) {
             let reported = reported.iter().filter(|warning| !warnings.contains(warning)).count();
             tracing::info!(backup, warnings = warnings.len() + reported, "done");
         }
-        Outcome::Failed { error, attempts } => tracing::error!(attempts, hint = error.hint, "{outcome}"),
-        Outcome::Cancelled => tracing::warn!("{outcome}"),
-        Outcome::Elsewhere => tracing::info!("{outcome}"),
-        Outcome::Lost => tracing::error!("{outcome}"),
+        RunOutcome::Failed { error, attempts } => tracing::error!(attempts, hint = error.hint, "{outcome}"),
+        RunOutcome::Cancelled => tracing::warn!("{outcome}"),
+        RunOutcome::Elsewhere => tracing::info!("{outcome}"),
+        RunOutcome::Lost => tracing::error!("{outcome}"),
     }
 }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::agenda::{Due, Entry, Job, Slot};
-use crate::journal::{History, Outcome, RunId, RunRecord};
+use crate::journal::{History, RunId, RunOutcome, RunRecord};
 use crate::progress::TaskState;
 use crate::staleness::{Since, Staleness, allowed_age};
 
@@ -246,9 +246,9 @@ impl<'a> Latest<'a> {
         let key = (run.instance.as_str(), run.job);
         self.any.insert(key, run);
         match run.outcome {
-            Some(Outcome::Done { .. } | Outcome::Elsewhere) => _ = self.success.insert(key, run),
-            Some(Outcome::Failed { .. } | Outcome::Lost) => _ = self.failure.insert(key, run),
-            Some(Outcome::Cancelled) | None => {}
+            Some(RunOutcome::Done { .. } | RunOutcome::Elsewhere) => _ = self.success.insert(key, run),
+            Some(RunOutcome::Failed { .. } | RunOutcome::Lost) => _ = self.failure.insert(key, run),
+            Some(RunOutcome::Cancelled) | None => {}
         }
     }
 }

@@ -20,7 +20,7 @@ use self::restore::{drill_latest, restore_to};
 use crate::agenda::Job;
 use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::journal::Outcome;
+use crate::journal::RunOutcome;
 use crate::sources::Sources;
 
 /// What is to be done to an instance.
@@ -92,7 +92,7 @@ pub(crate) struct Work<'a> {
 #[async_trait]
 pub(crate) trait Worker: Send + Sync {
     /// Does it, or stops soon after `work.run` is cancelled.
-    async fn work(&self, work: Work<'_>) -> Result<Outcome, Failure>;
+    async fn work(&self, work: Work<'_>) -> Result<RunOutcome, Failure>;
 }
 
 /// Does it by the engine.
@@ -103,7 +103,7 @@ pub(crate) struct Engine {
 
 #[async_trait]
 impl Worker for Engine {
-    async fn work(&self, work: Work<'_>) -> Result<Outcome, Failure> {
+    async fn work(&self, work: Work<'_>) -> Result<RunOutcome, Failure> {
         // What reads goes by the first repository that has an intact copy, which need not be this one.
         let sources = Sources::of(work.config).with_connection(&self.connection);
         match work.order {
@@ -124,7 +124,7 @@ impl Worker for Engine {
 /// How many findings stand in the error itself.
 const SHOWN: usize = 5;
 
-async fn check_all(repository: &Repository, work: &Work<'_>, read_data: Option<Sample>) -> Result<Outcome, Failure> {
+async fn check_all(repository: &Repository, work: &Work<'_>, read_data: Option<Sample>) -> Result<RunOutcome, Failure> {
     let instance = work.instance;
     let configured = instance.routine.check.as_ref().and_then(|check| check.read_data);
     let options = CheckOptions {
@@ -151,7 +151,7 @@ async fn check_all(repository: &Repository, work: &Work<'_>, read_data: Option<S
     if let Some(read) = report.read {
         figures.insert("read_bytes".to_owned(), read.bytes);
     }
-    Ok(Outcome::Done { backup: None, warnings: Vec::new(), figures })
+    Ok(RunOutcome::Done { backup: None, warnings: Vec::new(), figures })
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use crate::stream::body_of;
 /// How a trial went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum TrialOutcome {
     /// As it should be.
     Ok,
     /// It works, and should be looked at.
@@ -46,7 +46,7 @@ pub struct Finding {
     /// What was tried: `connect`.
     pub trial: &'static str,
     /// How it went.
-    pub outcome: Outcome,
+    pub outcome: TrialOutcome,
     /// What was found, or why it failed.
     pub detail: String,
     /// What to do about it.
@@ -60,7 +60,7 @@ pub async fn doctor(subjects: &Subjects) -> Vec<Finding> {
     findings.begin("configuration", PATIENCE);
     findings.ok("read", subjects.configuration.display().to_string());
     for warning in &subjects.warnings {
-        findings.add("read", Outcome::Warning, warning.clone(), None);
+        findings.add("read", TrialOutcome::Warning, warning.clone(), None);
     }
     for (subject, place) in &subjects.repositories {
         findings.begin(subject, PATIENCE);
@@ -99,7 +99,7 @@ async fn try_repository(place: &StoreConfig, findings: &mut Findings) {
         if !create_only {
             let detail = "the server ignores If-None-Match: it would let one writer overwrite another's object";
             let hint = "this does no harm as long as only one odoo-backup writes to the repository at a time";
-            findings.add("create-only", Outcome::Warning, detail.into(), Some(hint.into()));
+            findings.add("create-only", TrialOutcome::Warning, detail.into(), Some(hint.into()));
         }
     }
 }
@@ -147,7 +147,7 @@ async fn try_identity(subjects: &Subjects, instance: &Instance, findings: &mut F
     let compared = crate::backup::compare_identity(&repository, instance);
     let Some(warnings) = findings.attempt("database", compared).await else { return };
     for warning in warnings {
-        findings.add("database", Outcome::Warning, warning, None);
+        findings.add("database", TrialOutcome::Warning, warning, None);
     }
 }
 
@@ -202,7 +202,7 @@ fn try_role(session: &Session, findings: &mut Findings) {
     if session.is_superuser() {
         let hint = "let Odoo and the backup connect as the role that owns the database, or use the one of deploy/postgresql/backup-role.sql";
         let detail = format!("{:?} is a superuser: a backup needs no such rights", session.endpoint().user);
-        findings.add("role", Outcome::Warning, detail, Some(hint.into()));
+        findings.add("role", TrialOutcome::Warning, detail, Some(hint.into()));
     }
 }
 
@@ -220,7 +220,7 @@ async fn try_database(session: &Session, database: &Database, findings: &mut Fin
             let reason = findings.attempt("Odoo", Schema::reason_not_odoo(session)).await.flatten();
             let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
             let hint = Some("check `database`".into());
-            findings.add("Odoo", Outcome::Warning, format!("the database is not Odoo's{reason}"), hint);
+            findings.add("Odoo", TrialOutcome::Warning, format!("the database is not Odoo's{reason}"), hint);
         }
         None => {}
     }
@@ -300,7 +300,7 @@ async fn try_members(subjects: &Subjects, target: &Target, server: &Session, fin
         altered_members(&members, &server.endpoint().user, &can)
     };
     if let Some(Obstacle { message, hint, .. }) = findings.quietly(looked).await {
-        findings.add("extensions", Outcome::Warning, message, Some(hint));
+        findings.add("extensions", TrialOutcome::Warning, message, Some(hint));
     }
 }
 
@@ -315,7 +315,7 @@ async fn try_guard(subjects: &Subjects, target: &Target, server: &Session, findi
     }
     for Obstacle { check, message, hint } in obstacles {
         // What can be forced may be meant.
-        let outcome = if FORCEABLE.contains(&&*check) { Outcome::Warning } else { Outcome::Failed };
+        let outcome = if FORCEABLE.contains(&&*check) { TrialOutcome::Warning } else { TrialOutcome::Failed };
         findings.add("replace", outcome, format!("a restore would be refused: {message}"), Some(hint));
     }
 }

@@ -24,7 +24,7 @@ pub use self::id::InvalidBackupId;
 pub(crate) use self::id::{moment, stamp};
 pub(crate) use self::lists::{removed_paths, table_rows};
 pub(crate) use self::verification::seconds;
-pub use self::verification::{Check, Depth, Notes, Outcome, Subject, Verification};
+pub use self::verification::{Check, CheckOutcome, Depth, Notes, Subject, Verification};
 
 use crate::filestore::Bounds;
 use crate::odoo::{AttachmentCounts, OdooFacts};

@@ -28,7 +28,7 @@ pub use self::undo::{Undone, undo};
 pub use crate::error::{Obstacle, RestoreError};
 
 use self::preflight::require_none;
-use self::record::claim::Claim;
+use self::record::claim::TargetClaim;
 use self::record::leftovers;
 use self::staging::{Made, Staging, timed};
 use self::undo::wait_for_sessions;
@@ -37,7 +37,7 @@ use crate::filestore::NewFilestore;
 use crate::manifest::Manifest;
 use crate::odoo::{Anonymized, AnonymizedAttachments, Neutralized, anonymize, assert_still_neutral, neutralize};
 use crate::postgres::{LeftOut, with_pulse};
-use crate::repository::{Occasion, ProofName, Repository, Timings};
+use crate::repository::{ProofName, ProofOccasion, Repository, Timings};
 use crate::run::Run;
 use crate::verify::{Depth, RestoredCopy, Verification, verify};
 
@@ -104,7 +104,7 @@ pub struct Former {
 }
 
 impl Former {
-    fn of(claim: &Claim) -> Option<Self> {
+    fn of(claim: &TargetClaim) -> Option<Self> {
         let kept = claim.record.former.as_ref()?;
         let names = claim.names.with(&kept.suffix);
         Some(Self { database: kept.oid.map(|_| names.database), filestore: kept.folder.map(|_| names.filestore) })
@@ -136,7 +136,7 @@ pub async fn restore(
     run: &Run,
 ) -> Result<Restored, Error> {
     let job = Job { repository, manifest, target, protected, options, run };
-    let result = Box::pin(job.locked(Occasion::Restore, Box::pin(job.restore()))).await;
+    let result = Box::pin(job.locked(ProofOccasion::Restore, Box::pin(job.restore()))).await;
     result.map_err(|error| error.during(format!("restore {}/{} to {}", manifest.instance, manifest.id, target.name)))
 }
 
@@ -166,7 +166,11 @@ impl MadeCopy {
 
 impl Job<'_> {
     /// Does `work`, which makes a copy, while the backup is locked against a prune. What it shows of the backup is written down.
-    async fn locked<T>(&self, occasion: Occasion, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    async fn locked<T>(
+        &self,
+        occasion: ProofOccasion,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         let Self { repository, manifest, run, .. } = *self;
         let work = async {
             let result = Box::pin(work).await;
@@ -182,7 +186,7 @@ impl Job<'_> {
     async fn restore(&self) -> Result<Restored, Error> {
         let (target, run) = (self.target, self.run);
         let started = Instant::now();
-        let mut claim = run.until_cancelled(Box::pin(Claim::take(target, run))).await?;
+        let mut claim = run.until_cancelled(Box::pin(TargetClaim::take(target, run))).await?;
         let cleared = Box::pin(leftovers::clear(&mut claim, run)).await?;
         run.until_cancelled(Box::pin(self.preflight(&claim))).await?;
         if self.options.identity == Identity::Production {
@@ -229,7 +233,7 @@ impl Job<'_> {
         let mut warnings = Box::pin(leftovers::remove(&mut claim)).await.left;
         warnings.extend(anonymized.iter().flat_map(Anonymized::warnings));
         let timings = copy.timings(total);
-        let proof = Box::pin(self.prove(Occasion::Restore, &copy.verification, timings, &mut warnings)).await;
+        let proof = Box::pin(self.prove(ProofOccasion::Restore, &copy.verification, timings, &mut warnings)).await;
         let MadeCopy { made, verification, neutralized, .. } = copy;
         warnings.extend(made.database.0.warnings.iter().cloned());
         // What was unpacked, but for what gave way to placeholders.
@@ -259,7 +263,7 @@ impl Job<'_> {
     }
 
     /// Refuses what must not be done, and what cannot be: of what is there nothing has been touched yet.
-    async fn preflight(&self, claim: &Claim) -> Result<(), Error> {
+    async fn preflight(&self, claim: &TargetClaim) -> Result<(), Error> {
         let Job { manifest, target, protected, options, run, .. } = *self;
         let Preflight { obstacles, warnings } =
             preflight::examine::look(protected, manifest, target, (options.identity, options.wait), &claim.server)
@@ -269,14 +273,14 @@ impl Job<'_> {
     }
 
     /// Refuses a target that must not be replaced.
-    async fn admit(&self, claim: &Claim) -> Result<(), Error> {
+    async fn admit(&self, claim: &TargetClaim) -> Result<(), Error> {
         let Job { manifest, target, protected, options, .. } = *self;
         let uuid = source_uuid(manifest);
         require_none(guard::before_restore(protected, uuid, target, options.identity, &claim.server).await?)
     }
 
     /// Makes a copy beside the target, verifies it, and makes it harmless.
-    async fn make(&self, staging: &Staging, claim: &Claim) -> Result<MadeCopy, Error> {
+    async fn make(&self, staging: &Staging, claim: &TargetClaim) -> Result<MadeCopy, Error> {
         // Each step waits on the heap: together they outgrow the stack of a thread.
         let mut made = Box::pin(staging.fill(self, claim)).await?;
         made.database.0.show_all_rows().await?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use config::Config;
-use engine::doctor::{Finding, Outcome};
+use engine::doctor::{Finding, TrialOutcome};
 use engine::text::{lines, one_line};
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::output::Output;
 pub(super) async fn doctor(config: Option<&Path>, output: Output) -> Result<Exit, Failure> {
     let config = Config::find_and_load(config)?;
     let findings = engine::doctor::doctor(&config.subjects()).await;
-    let failed = findings.iter().any(|finding| finding.outcome == Outcome::Failed);
+    let failed = findings.iter().any(|finding| finding.outcome == TrialOutcome::Failed);
     let exit = if failed { Exit::Failed } else { Exit::Success };
     Ok(output.result(&json!({ "healthy": !failed, "findings": findings }), || text(&findings), exit))
 }
@@ -29,9 +29,9 @@ fn text(findings: &[Finding]) -> String {
             text.push_str(&format!("{}\n", one_line(subject)));
         }
         let outcome = match finding.outcome {
-            Outcome::Ok => "ok     ",
-            Outcome::Warning => "warning",
-            Outcome::Failed => "FAILED ",
+            TrialOutcome::Ok => "ok     ",
+            TrialOutcome::Warning => "warning",
+            TrialOutcome::Failed => "FAILED ",
         };
         text.push_str(&format!("  {outcome}  {}: {}\n", one_line(finding.trial), lines(&finding.detail)));
         if let Some(hint) = &finding.hint {
@@ -39,7 +39,7 @@ fn text(findings: &[Finding]) -> String {
         }
     }
     let number = |outcome| findings.iter().filter(|finding| finding.outcome == outcome).count();
-    text.push_str(&match (number(Outcome::Failed), number(Outcome::Warning)) {
+    text.push_str(&match (number(TrialOutcome::Failed), number(TrialOutcome::Warning)) {
         (0, 0) => "everything is as it should be\n".to_owned(),
         (0, 1) => "it will work; 1 thing to look at\n".to_owned(),
         (0, warnings) => format!("it will work; {warnings} things to look at\n"),

@@ -2,7 +2,7 @@
 
 use config::{Config, MAIN};
 use daemon::agenda::Job;
-use daemon::journal::{History, Outcome};
+use daemon::journal::{History, RunOutcome};
 use engine::repository::{Alarm, Repository};
 
 use super::chosen::Loaded;
@@ -35,7 +35,7 @@ fn of(
     let alarms = missing.filter_map(|name| {
         let mut runs = history.runs().rev().filter(|run| run.instance == *name && run.job == Job::Backup);
         let made = runs.find_map(|run| match (&run.outcome, run.ended_at) {
-            (Some(Outcome::Done { backup: Some(id), .. }), Some(at)) if at > since => Some((id, run.id)),
+            (Some(RunOutcome::Done { backup: Some(id), .. }), Some(at)) if at > since => Some((id, run.id)),
             _ => None,
         });
         let (id, run) = made?;

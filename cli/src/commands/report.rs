@@ -6,7 +6,7 @@ use std::path::Path;
 use config::explain;
 use engine::error::Error;
 use engine::manifest::Manifest;
-use engine::manifest::{Check, Notes, Outcome, Verification};
+use engine::manifest::{Check, CheckOutcome, Notes, Verification};
 use engine::odoo::{Anonymized, Left, Means, Neutralized};
 use engine::repository::{ProofName, Timings};
 use serde_json::Value;
@@ -128,9 +128,9 @@ impl Report<'_> {
         };
         page.section("Verification", &format!("Depth {depth}: {read}. Every object had the digests of the manifest."));
         let word = |outcome| match outcome {
-            Outcome::Passed => "passed",
-            Outcome::Failed => "FAILED",
-            Outcome::Skipped => "skipped",
+            CheckOutcome::Passed => "passed",
+            CheckOutcome::Failed => "FAILED",
+            CheckOutcome::Skipped => "skipped",
         };
         let row = |check: &Check| [check.subject.to_string(), word(check.outcome).to_owned(), check.summary.clone()];
         page.rows(["check", "outcome", "figures"], self.verification.checks.iter().map(row));

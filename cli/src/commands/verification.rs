@@ -1,6 +1,6 @@
 //! What was verified of a copy, as people are told of it.
 
-use engine::manifest::{Check, Outcome, Verification};
+use engine::manifest::{Check, CheckOutcome, Verification};
 
 use crate::table::plural;
 
@@ -11,9 +11,9 @@ pub(super) fn verified(verification: &Verification) -> String {
 
 fn line(check: &Check) -> String {
     let outcome = match check.outcome {
-        Outcome::Passed => "verified",
-        Outcome::Failed => "FAILED",
-        Outcome::Skipped => "skipped",
+        CheckOutcome::Passed => "verified",
+        CheckOutcome::Failed => "FAILED",
+        CheckOutcome::Skipped => "skipped",
     };
     let mut text = format!("  {outcome:<9}  {:<11}  {}\n", check.subject, check.summary);
     if check.known.count > 0 {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Fixture;
-use crate::{Channel, MailConfig, NotifyConfig, Occasion, SmtpTls};
+use crate::{Channel, MailConfig, NotifyConfig, NotifyOccasion, SmtpTls};
 
 const INSTANCES: &str = "repository.url = 'file:///r'\n[instance.one]\ndatabase = 'one'\ndata_dir = '/d'\n\
     [instance.two]\ndatabase = 'two'\ndata_dir = '/d'\n";
@@ -23,9 +23,9 @@ fn each_way_is_read_with_its_defaults() {
     .unwrap();
     let [webhook, ping, mail] = &all[..] else { panic!("{all:?}") };
     assert_eq!((webhook.name.as_str(), ping.name.as_str(), mail.name.as_str()), ("webhook-1", "switch", "mail-3"));
-    assert_eq!(webhook.on, Occasion::ALL.into_iter().filter(|on| *on != Occasion::Success).collect());
+    assert_eq!(webhook.on, NotifyOccasion::ALL.into_iter().filter(|on| *on != NotifyOccasion::Success).collect());
     assert!(webhook.covers("one") && !mail.covers("one") && mail.covers("two"));
-    assert_eq!(mail.on, BTreeSet::from([Occasion::Stale, Occasion::Success]));
+    assert_eq!(mail.on, BTreeSet::from([NotifyOccasion::Stale, NotifyOccasion::Success]));
     let Channel::Mail(MailConfig { tls, port, login, .. }) = &mail.channel else { panic!("{mail:?}") };
     assert_eq!((*tls, *port), (SmtpTls::StartTls, None));
     assert_eq!(login.as_ref().map(|(user, password)| (user.as_str(), password.expose())), Some(("u", "s3cret")));

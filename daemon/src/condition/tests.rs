@@ -68,7 +68,7 @@ impl Situation {
     }
 
     /// Says that the latest run of a job ended like this.
-    fn ended(&mut self, job: Job, outcome: Outcome) {
+    fn ended(&mut self, job: Job, outcome: RunOutcome) {
         let view = self.view.jobs.iter_mut().find(|view| view.job == job).unwrap();
         view.latest_failure = Some(RunRecord {
             id: RunId::from(7),
@@ -87,8 +87,8 @@ impl Situation {
     }
 }
 
-fn failed() -> Outcome {
-    Outcome::Failed { error: error("the disk is full"), attempts: 1 }
+fn failed() -> RunOutcome {
+    RunOutcome::Failed { error: error("the disk is full"), attempts: 1 }
 }
 
 fn flaw(situation: &mut Situation, flaw: Flaw) {
@@ -186,7 +186,7 @@ fn table() -> [Row; 21] {
             Kind::RunLost,
             Failed,
             Failing,
-            Some((|it| it.ended(Job::Backup, Outcome::Lost), "was cut off: the daemon ended while it ran")),
+            Some((|it| it.ended(Job::Backup, RunOutcome::Lost), "was cut off: the daemon ended while it ran")),
         ),
         (
             Kind::BackupWarnings,
@@ -265,7 +265,7 @@ fn condition_is_that_of_worst_reason() {
 #[test]
 fn failure_made_up_for_is_none() {
     let mut situation = Situation::well();
-    situation.ended(Job::Backup, Outcome::Lost);
+    situation.ended(Job::Backup, RunOutcome::Lost);
     let backup = &mut situation.view.jobs[0];
     backup.running = Some(RunId::from(8));
     assert_eq!(situation.condition(), Condition::default(), "it is caught up");

@@ -21,7 +21,7 @@ use super::Api;
 use super::facts::{InstanceFacts, Known};
 use crate::agenda::Job;
 use crate::condition::Severity;
-use crate::journal::{Outcome, RunRecord};
+use crate::journal::{RunOutcome, RunRecord};
 use crate::view::{Event, InstanceView, JobView, Phase};
 
 const fn gauge(name: &'static str, help: &'static str) -> Metric {
@@ -188,16 +188,16 @@ pub(super) async fn count(api: &Api, ended: &CancellationToken) {
             Err(RecvError::Closed) => return,
         };
         let mut counts = api.counters.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Outcome::Done { figures, .. }) = &run.outcome {
+        if let Some(RunOutcome::Done { figures, .. }) = &run.outcome {
             let removed = figures.get("removed_backups").copied().unwrap_or_default();
             *counts.removed.entry(run.instance.clone()).or_default() += removed;
         }
         let outcome = match run.outcome {
-            Some(Outcome::Done { .. }) => "done",
-            Some(Outcome::Failed { .. }) => "failed",
-            Some(Outcome::Cancelled) => "cancelled",
-            Some(Outcome::Elsewhere) => "elsewhere",
-            Some(Outcome::Lost) | None => continue,
+            Some(RunOutcome::Done { .. }) => "done",
+            Some(RunOutcome::Failed { .. }) => "failed",
+            Some(RunOutcome::Cancelled) => "cancelled",
+            Some(RunOutcome::Elsewhere) => "elsewhere",
+            Some(RunOutcome::Lost) | None => continue,
         };
         *counts.runs.entry((run.instance, run.job, outcome)).or_default() += 1;
     }

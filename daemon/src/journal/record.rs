@@ -61,7 +61,7 @@ pub enum Trigger {
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "result")]
-pub enum Outcome {
+pub enum RunOutcome {
     /// It did what it was to do.
     Done {
         /// The backup that it made, checked or restored, where it is about one.
@@ -89,14 +89,14 @@ pub enum Outcome {
     Lost,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// Whether what was to be done is done, with or without warnings.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Done { .. })
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for RunOutcome {
     /// How the run ended, in a few words behind its name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -134,7 +134,7 @@ pub struct RunRecord {
     pub ended_at: Option<Timestamp>,
     /// How it ended; `None` while it goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<RunOutcome>,
 }
 
 impl RunRecord {
@@ -184,6 +184,6 @@ pub(super) enum Event {
     Ended {
         run: RunId,
         at: Timestamp,
-        outcome: Outcome,
+        outcome: RunOutcome,
     },
 }

@@ -7,9 +7,9 @@ fn at(hours: i64) -> Timestamp {
     "2026-11-21T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(hours)
 }
 
-fn done() -> Outcome {
+fn done() -> RunOutcome {
     let figures = [("stored_bytes".to_owned(), 4711)].into();
-    Outcome::Done { backup: Some("20261121T020003Z-3f9c".parse().unwrap()), warnings: vec!["one".into()], figures }
+    RunOutcome::Done { backup: Some("20261121T020003Z-3f9c".parse().unwrap()), warnings: vec!["one".into()], figures }
 }
 
 fn scheduled() -> Trigger {
@@ -32,7 +32,7 @@ fn what_was_written_is_there_after_a_restart() {
         hint: None,
         obstacles: Vec::new(),
     };
-    journal.end(second, at(4), Outcome::Failed { error, attempts: 3 });
+    journal.end(second, at(4), RunOutcome::Failed { error, attempts: 3 });
     assert!(first < second);
     let before: Vec<_> = journal.runs().cloned().collect();
     drop(journal);
@@ -55,7 +55,7 @@ fn a_run_without_an_end_is_lost() {
     drop(journal);
     let journal = Journal::open(folder.path(), at(9)).unwrap();
     let record = journal.run(run).unwrap().clone();
-    assert_eq!((record.ended_at, record.outcome), (Some(at(9)), Some(Outcome::Lost)));
+    assert_eq!((record.ended_at, record.outcome), (Some(at(9)), Some(RunOutcome::Lost)));
     drop(journal);
     // It was written down: a later start does not say it again, with another time.
     assert_eq!(Journal::open(folder.path(), at(20)).unwrap().run(run).unwrap().ended_at, Some(at(9)));
@@ -66,9 +66,9 @@ fn the_first_end_of_a_run_counts() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
     let run = journal.begin("production", Job::Backup, None, Trigger::Request, at(1));
-    journal.end(run, at(2), Outcome::Cancelled);
+    journal.end(run, at(2), RunOutcome::Cancelled);
     journal.end(run, at(3), done());
-    assert_eq!(journal.run(run).unwrap().outcome, Some(Outcome::Cancelled));
+    assert_eq!(journal.run(run).unwrap().outcome, Some(RunOutcome::Cancelled));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_journal_that_stays_open_is_shortened_too_and_forgets_no_run_that_goes_on() 
     assert_eq!(journal.run(goes_on).unwrap().ended_at, Some(at(year)));
     drop(journal);
     let journal = Journal::open(folder.path(), at(year)).unwrap();
-    assert_eq!(journal.run(last).unwrap().outcome, Some(Outcome::Lost));
+    assert_eq!(journal.run(last).unwrap().outcome, Some(RunOutcome::Lost));
 }
 
 #[test]
@@ -170,8 +170,8 @@ fn what_is_old_is_forgotten_but_for_the_latest_of_each_kind() {
     };
     run("production", Job::Backup, 0, done());
     let last_good = run("production", Job::Backup, 1, done());
-    run("production", Job::Backup, 2, Outcome::Cancelled);
-    let last = run("production", Job::Backup, 3, Outcome::Cancelled);
+    run("production", Job::Backup, 2, RunOutcome::Cancelled);
+    let last = run("production", Job::Backup, 3, RunOutcome::Cancelled);
     let only_drill = run("production", Job::Drill, 0, done());
     let other = run("other", Job::Backup, 0, done());
     journal.set_slot("production", Job::Backup, at(3));

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use config::{NotifyConfig, Occasion};
+use config::{NotifyConfig, NotifyOccasion};
 use engine::error::Explanation;
 use engine::repository::BackupId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::agenda::Job;
-use crate::journal::{Outcome, RunId, RunRecord};
+use crate::journal::{RunId, RunOutcome, RunRecord};
 
 /// Something that happened to an instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
     /// What it is, the most urgent first: a recovery is a success as well.
-    pub occasions: Vec<Occasion>,
+    pub occasions: Vec<NotifyOccasion>,
     /// Of which instance.
     pub instance: String,
     /// What was done; a staleness is about no run.
@@ -51,21 +51,21 @@ impl Notice {
     pub(super) fn of_run(run: &RunRecord, failed: bool) -> Option<Self> {
         let (instance, job) = (&run.instance, run.job);
         let at = run.ended_at?;
-        let told = |occasions: Vec<Occasion>, summary: String| Self {
+        let told = |occasions: Vec<NotifyOccasion>, summary: String| Self {
             job: Some(job),
             run: Some(run.id),
             ..Self::plain(occasions, instance, at, summary)
         };
         let good = |warnings: &[String]| {
             let mut occasions = Vec::new();
-            occasions.extend(failed.then_some(Occasion::Recovered));
-            occasions.extend((!warnings.is_empty()).then_some(Occasion::Warning));
-            occasions.push(Occasion::Success);
+            occasions.extend(failed.then_some(NotifyOccasion::Recovered));
+            occasions.extend((!warnings.is_empty()).then_some(NotifyOccasion::Warning));
+            occasions.push(NotifyOccasion::Success);
             occasions
         };
         let again = if failed { " works again" } else { " done" };
         match run.outcome.as_ref()? {
-            Outcome::Done { backup, warnings, figures } => {
+            RunOutcome::Done { backup, warnings, figures } => {
                 let with = match warnings.len() {
                     0 => String::new(),
                     1 => ", with a warning".into(),
@@ -75,46 +75,46 @@ impl Notice {
                 let (warnings, figures) = (warnings.clone(), figures.clone());
                 Some(Self { backup: backup.clone(), warnings, figures, ..notice })
             }
-            Outcome::Elsewhere => Some(told(good(&[]), format!("{instance}: {job}{again}, by another daemon"))),
-            Outcome::Failed { error, attempts } => {
+            RunOutcome::Elsewhere => Some(told(good(&[]), format!("{instance}: {job}{again}, by another daemon"))),
+            RunOutcome::Failed { error, attempts } => {
                 let after = if *attempts > 1 { format!(" after {attempts} attempts") } else { String::new() };
-                let notice = told(vec![Occasion::Failure], format!("{instance}: {job} failed{after}"));
+                let notice = told(vec![NotifyOccasion::Failure], format!("{instance}: {job} failed{after}"));
                 Some(Self { error: Some(error.clone()), ..notice })
             }
-            lost @ Outcome::Lost => Some(told(vec![Occasion::Failure], format!("{instance}: {job} {lost}"))),
-            Outcome::Cancelled => None,
+            lost @ RunOutcome::Lost => Some(told(vec![NotifyOccasion::Failure], format!("{instance}: {job} {lost}"))),
+            RunOutcome::Cancelled => None,
         }
     }
 
     /// An instance without a good backup that is young enough.
     pub(super) fn of_staleness(instance: &str, staleness: &str, at: Timestamp) -> Self {
-        Self::plain(vec![Occasion::Stale], instance, at, format!("{instance}: {staleness}"))
+        Self::plain(vec![NotifyOccasion::Stale], instance, at, format!("{instance}: {staleness}"))
     }
 
     /// Something that is wrong with an instance's backups, rather than with a run.
     pub(super) fn of_alarm(instance: &str, wrong: &str, at: Timestamp) -> Self {
-        Self::plain(vec![Occasion::Failure], instance, at, format!("{instance}: {wrong}"))
+        Self::plain(vec![NotifyOccasion::Failure], instance, at, format!("{instance}: {wrong}"))
     }
 
     /// The daemon's own state that is not on the disk. It is about no instance; `instance` is one of those that somebody is told of.
     pub(super) fn of_state(instance: &str, trouble: &Explanation, at: Timestamp) -> Self {
         let summary = format!("the daemon's state is kept in memory alone: {}", trouble.message);
-        Self { error: Some(trouble.clone()), ..Self::plain(vec![Occasion::Failure], instance, at, summary) }
+        Self { error: Some(trouble.clone()), ..Self::plain(vec![NotifyOccasion::Failure], instance, at, summary) }
     }
 
     /// An instance that is no longer stale, by a backup that no run of this daemon made.
     pub(super) fn of_freshness(instance: &str, newest: Timestamp, at: Timestamp) -> Self {
         let summary = format!("{instance}: there is a good backup again, of {newest:.0}");
-        Self::plain(vec![Occasion::Recovered], instance, at, summary)
+        Self::plain(vec![NotifyOccasion::Recovered], instance, at, summary)
     }
 
     /// Something that did not happen.
-    pub(super) fn test(occasion: Occasion, instance: &str, at: Timestamp) -> Self {
+    pub(super) fn test(occasion: NotifyOccasion, instance: &str, at: Timestamp) -> Self {
         let summary = format!("{instance}: this is a test of `{}`; nothing happened", occasion.as_str());
         Self { test: true, job: Some(Job::Backup), ..Self::plain(vec![occasion], instance, at, summary) }
     }
 
-    fn plain(occasions: Vec<Occasion>, instance: &str, at: Timestamp, summary: String) -> Self {
+    fn plain(occasions: Vec<NotifyOccasion>, instance: &str, at: Timestamp, summary: String) -> Self {
         Self {
             occasions,
             instance: instance.to_owned(),
@@ -131,7 +131,7 @@ impl Notice {
     }
 
     /// What it is to somebody: the most urgent of what they want to be told; `None` where they want none of it.
-    pub(super) fn occasion_for(&self, notifier: &NotifyConfig) -> Option<Occasion> {
+    pub(super) fn occasion_for(&self, notifier: &NotifyConfig) -> Option<NotifyOccasion> {
         let wanted = self.occasions.iter().copied().find(|occasion| notifier.on.contains(occasion));
         wanted.filter(|_| notifier.covers(&self.instance))
     }

@@ -15,7 +15,7 @@ use super::state::Message;
 use super::*;
 use crate::clock::PausedClock;
 use crate::failure::Failure;
-use crate::journal::Outcome;
+use crate::journal::RunOutcome;
 use crate::scheduler::schedule;
 use crate::view::Health;
 use crate::work::{Work, Worker};
@@ -26,11 +26,11 @@ struct Planned(Mutex<VecDeque<Option<Vec<String>>>>);
 
 #[async_trait]
 impl Worker for Planned {
-    async fn work(&self, _: Work<'_>) -> Result<Outcome, Failure> {
+    async fn work(&self, _: Work<'_>) -> Result<RunOutcome, Failure> {
         let act = self.0.lock().unwrap().pop_front().unwrap_or_else(|| Some(Vec::new()));
         tokio::time::sleep(Duration::from_secs(30)).await;
         match act {
-            Some(warnings) => Ok(Outcome::Done { backup: None, warnings, figures: BTreeMap::new() }),
+            Some(warnings) => Ok(RunOutcome::Done { backup: None, warnings, figures: BTreeMap::new() }),
             None => Err(Error::Exists { what: "what must not be".into() }.into()),
         }
     }

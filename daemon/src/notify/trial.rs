@@ -1,6 +1,6 @@
 //! `odoo-backup notify test`: one message of each kind, to each who would get it.
 
-use config::{Channel, Config, NotifyConfig, Occasion};
+use config::{Channel, Config, NotifyConfig, NotifyOccasion};
 use engine::error::Explanation;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,7 +16,7 @@ pub struct Tried {
     pub notifier: String,
     /// `webhook`, `ping` or `mail`.
     pub channel: &'static str,
-    /// What it was sent: an [`Occasion`]'s word, or `start`, `success` and `fail`.
+    /// What it was sent: an [`NotifyOccasion`]'s word, or `start`, `success` and `fail`.
     pub message: &'static str,
     /// Why it was not taken.
     pub error: Option<Explanation>,
@@ -44,7 +44,7 @@ fn messages(config: &Config, notifier: &NotifyConfig) -> Vec<(&'static str, Mess
         let ping = |signal| Message::Ping { instance: instance.clone(), signal, text: text.clone() };
         return signals.into_iter().map(|(word, signal)| (word, ping(signal))).collect();
     }
-    let occasions = Occasion::ALL.into_iter().filter(|occasion| notifier.on.contains(occasion));
+    let occasions = NotifyOccasion::ALL.into_iter().filter(|occasion| notifier.on.contains(occasion));
     let test = |occasion| Message::Notice(Box::new(Notice::test(occasion, instance, Timestamp::now())));
     occasions.map(|occasion| (occasion.as_str(), test(occasion))).collect()
 }

@@ -11,7 +11,7 @@ use super::state::{Heeded, Message, Signal, State};
 use crate::agenda::Job;
 use crate::condition::{Backups, Condition, Kind};
 use crate::handle::Handle;
-use crate::journal::{Outcome, RunRecord};
+use crate::journal::{RunOutcome, RunRecord};
 use crate::staleness::Since;
 use crate::view::InstanceView;
 
@@ -72,7 +72,7 @@ fn news(state: &State, handle: &Handle) -> Vec<RunRecord> {
 }
 
 fn is_failure(run: &RunRecord) -> bool {
-    matches!(run.outcome, Some(Outcome::Failed { .. } | Outcome::Lost))
+    matches!(run.outcome, Some(RunOutcome::Failed { .. } | RunOutcome::Lost))
 }
 
 /// Notes what became of a run; returns what there is to tell of it.
@@ -80,15 +80,15 @@ fn heed(state: &mut State, run: &RunRecord) -> Option<Notice> {
     let key = key(&run.instance, run.job);
     state.heeded.insert(key.clone(), Heeded::new(run));
     let had_failed = match run.outcome.as_ref()? {
-        Outcome::Failed { .. } | Outcome::Lost => {
+        RunOutcome::Failed { .. } | RunOutcome::Lost => {
             state.failing.insert(key);
             false
         }
-        Outcome::Done { .. } | Outcome::Elsewhere => {
+        RunOutcome::Done { .. } | RunOutcome::Elsewhere => {
             let was_stale = run.job == Job::Backup && state.stale.remove(&run.instance).is_some();
             state.failing.remove(&key) || was_stale
         }
-        Outcome::Cancelled => false,
+        RunOutcome::Cancelled => false,
     };
     Notice::of_run(run, had_failed)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use config::{INSTANCE_IN_URL, Occasion, WebhookFormat};
+use config::{INSTANCE_IN_URL, NotifyOccasion, WebhookFormat};
 use engine::secret::Secret;
 use serde_json::{Value, json};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -16,7 +16,7 @@ use super::state::Signal;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a webhook is sent. `occasion` is what the notice is to this receiver.
-pub(super) fn body(notice: &Notice, occasion: Option<Occasion>, format: WebhookFormat) -> Value {
+pub(super) fn body(notice: &Notice, occasion: Option<NotifyOccasion>, format: WebhookFormat) -> Value {
     match format {
         WebhookFormat::Json => json!({
             "program": "odoo-backup",

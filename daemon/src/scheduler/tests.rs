@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{PausedClock, until};
 use crate::failure::Failure;
-use crate::journal::{Outcome, RunRecord, Trigger};
+use crate::journal::{RunOutcome, RunRecord, Trigger};
 use crate::work::{Order, Work, Worker};
 use crate::{Event, Handle, Job, Phase, RefusedStart, RunFilter, Signal};
 
@@ -52,10 +52,10 @@ impl Planned {
 
 #[async_trait]
 impl Worker for Planned {
-    async fn work(&self, work: Work<'_>) -> Result<Outcome, Failure> {
+    async fn work(&self, work: Work<'_>) -> Result<RunOutcome, Failure> {
         let act = self.plans.lock().unwrap().get_mut(&work.instance.instance.name).and_then(VecDeque::pop_front);
         let _one_of_them = Counted::new(&self.most);
-        let done = Outcome::Done { backup: None, warnings: Vec::new(), figures: BTreeMap::new() };
+        let done = RunOutcome::Done { backup: None, warnings: Vec::new(), figures: BTreeMap::new() };
         match act.unwrap_or(Act::Work(Duration::from_secs(30))) {
             Act::Work(length) => {
                 let task = work.run.progress.task("database", None);
@@ -75,7 +75,7 @@ impl Worker for Planned {
                 work.run.cancel.cancelled().await;
                 Err(Error::Interrupted.into())
             }
-            Act::Elsewhere => Ok(Outcome::Elsewhere),
+            Act::Elsewhere => Ok(RunOutcome::Elsewhere),
             Act::Panic => panic!("a fault that the test wants"),
         }
     }
@@ -156,7 +156,7 @@ impl Running {
         runs
     }
 
-    fn outcomes(&self) -> Vec<Option<Outcome>> {
+    fn outcomes(&self) -> Vec<Option<RunOutcome>> {
         self.runs().into_iter().map(|run| run.outcome).collect()
     }
 }
@@ -173,8 +173,8 @@ fn slots(runs: &[RunRecord]) -> Vec<Timestamp> {
     runs.iter().map(slot).collect()
 }
 
-fn is_done(outcome: &Option<Outcome>) -> bool {
-    matches!(outcome, Some(Outcome::Done { .. }))
+fn is_done(outcome: &Option<RunOutcome>) -> bool {
+    matches!(outcome, Some(RunOutcome::Done { .. }))
 }
 
 #[tokio::test(start_paused = true)]
@@ -240,7 +240,7 @@ async fn a_failure_is_retried_with_growing_pauses_before_it_counts() {
     fixture.worker.plan("a", &[Act::Fail, Act::Fail, Act::Fail, Act::Fail, Act::Fail]);
     fixture.until("2026-11-02T12:00:00Z").await;
     let run = running.runs().remove(1);
-    let Some(Outcome::Failed { error, attempts: 4 }) = run.outcome else { panic!("{run:?}") };
+    let Some(RunOutcome::Failed { error, attempts: 4 }) = run.outcome else { panic!("{run:?}") };
     assert!(error.message.contains("exists already"));
     let view = running.handle.instances().remove(0);
     let job = &view.jobs[0];
@@ -262,7 +262,7 @@ async fn what_hangs_is_stopped_and_what_is_slow_is_not() {
     for run in running.runs() {
         match (run.instance.as_str(), &run.outcome) {
             ("slow", outcome) => assert!(is_done(outcome), "{run:?}"),
-            (_, Some(Outcome::Failed { error, attempts: 1 })) => {
+            (_, Some(RunOutcome::Failed { error, attempts: 1 })) => {
                 assert_eq!(error.message, "nothing advanced for 600 seconds, and the run was stopped");
                 assert!(error.hint.as_ref().unwrap().contains("stall_timeout"));
             }
@@ -285,11 +285,11 @@ async fn no_more_go_on_at_once_than_allowed_and_a_fault_ends_one_run_alone() {
     let outcomes = running.outcomes();
     assert_eq!(outcomes.iter().filter(|outcome| is_done(outcome)).count(), 18);
     let fault = outcomes.iter().flatten().find_map(|outcome| match outcome {
-        Outcome::Failed { error, .. } => Some(error.message.clone()),
+        RunOutcome::Failed { error, .. } => Some(error.message.clone()),
         _ => None,
     });
     assert!(fault.unwrap().contains("fault of this program"));
-    assert!(outcomes.contains(&Some(Outcome::Elsewhere)));
+    assert!(outcomes.contains(&Some(RunOutcome::Elsewhere)));
     running.stop().await;
 }
 
@@ -319,7 +319,7 @@ async fn one_is_begun_and_stopped_by_request_and_never_twice_at_once() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(ended, Some(Outcome::Cancelled));
+    assert_eq!(ended, Some(RunOutcome::Cancelled));
     assert!(progress > 50, "{progress}");
     while running.handle.cancel(id) {
         tokio::task::yield_now().await;
@@ -350,7 +350,7 @@ async fn a_stop_gives_grace_then_stops_and_the_slot_is_served_at_the_next_start(
         running.runs().into_iter().filter(|run| is_done(&run.outcome)).map(|run| run.instance).collect();
     served.sort();
     assert_eq!(served, ["a", "b", "c"]);
-    assert_eq!(running.outcomes().iter().filter(|outcome| **outcome == Some(Outcome::Cancelled)).count(), 2);
+    assert_eq!(running.outcomes().iter().filter(|outcome| **outcome == Some(RunOutcome::Cancelled)).count(), 2);
     running.stop().await;
 }
 

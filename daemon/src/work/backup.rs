@@ -10,16 +10,16 @@ use engine::repository::Repository;
 use super::Work;
 use crate::failure::Failure;
 use crate::follow::{PruneIn, Stored, follow};
-use crate::journal::Outcome;
+use crate::journal::RunOutcome;
 
 /// Backs up, unless another has served the slot.
-pub(super) async fn back_up(repository: &Repository, work: &Work<'_>, reread: bool) -> Result<Outcome, Failure> {
+pub(super) async fn back_up(repository: &Repository, work: &Work<'_>, reread: bool) -> Result<RunOutcome, Failure> {
     let options = BackupOptions { reread, ..BackupOptions::of(&work.instance.instance) };
     let manifest = match work.slot {
         None => backup(repository, &work.instance.instance, options, work.run).await?,
         Some(slot) => match backup_unless_made(repository, &work.instance.instance, slot, options, work.run).await? {
             Made::Now(manifest) => *manifest,
-            Made::Before(_) => return Ok(Outcome::Elsewhere),
+            Made::Before(_) => return Ok(RunOutcome::Elsewhere),
         },
     };
     let mut warnings = manifest.warnings.clone();
@@ -43,7 +43,7 @@ pub(super) async fn back_up(repository: &Repository, work: &Work<'_>, reread: bo
         warnings.extend(prune.warnings().into_iter().map(|warning| format!("in {}: {warning}", prune.repository)));
     }
     figures.extend(named(["removed_copies", "removed_copies_bytes"], removed(&further)));
-    Ok(Outcome::Done { figures, backup: Some(manifest.id), warnings })
+    Ok(RunOutcome::Done { figures, backup: Some(manifest.id), warnings })
 }
 
 /// How many backups were removed, and what that freed, in bytes; `None` where no prune ended well.

@@ -17,7 +17,7 @@ use tracing::{Instrument, Span};
 
 use super::Work;
 use crate::failure::Failure;
-use crate::journal::Outcome;
+use crate::journal::RunOutcome;
 use crate::sources::{Sources, Wanted};
 
 /// More do not make a restore faster on the machines that Odoo runs on.
@@ -47,7 +47,7 @@ impl Jobs {
 }
 
 /// Restores the latest backup, verifies the copy and drops it.
-pub(super) async fn drill_latest(sources: &Sources<'_>, work: &Work<'_>) -> Result<Outcome, Failure> {
+pub(super) async fn drill_latest(sources: &Sources<'_>, work: &Work<'_>) -> Result<RunOutcome, Failure> {
     let instance = work.instance;
     let place = drill_place(work.config, &instance.instance.name, None)?;
     let Jobs { database: jobs, volumes: parallel_volumes } = Jobs::of(None);
@@ -61,7 +61,7 @@ pub(super) async fn drill_latest(sources: &Sources<'_>, work: &Work<'_>) -> Resu
     let drilled = done.result?;
     let figures = figures(drilled.files, drilled.bytes, drilled.timings.total);
     let warnings = [done.passed_over, drilled.warnings].concat();
-    Ok(Outcome::Done { backup: Some(drilled.backup), warnings, figures })
+    Ok(RunOutcome::Done { backup: Some(drilled.backup), warnings, figures })
 }
 
 /// Restores a backup into a target, always as a copy: what looks like production is refused. What the target was before is kept.
@@ -70,7 +70,7 @@ pub(super) async fn restore_to(
     work: &Work<'_>,
     target: &str,
     backup: &BackupId,
-) -> Result<Outcome, Failure> {
+) -> Result<RunOutcome, Failure> {
     let target = work.config.target(target)?;
     let Jobs { database: jobs, volumes: parallel_volumes } = Jobs::of(None);
     let options = RestoreOptions {
@@ -94,7 +94,7 @@ pub(super) async fn restore_to(
     tell(&target.name, &work.config.path, &restored);
     let figures = figures(restored.files, restored.bytes, restored.timings.total);
     let warnings = [done.passed_over, restored.warnings].concat();
-    Ok(Outcome::Done { backup: Some(backup.clone()), warnings, figures })
+    Ok(RunOutcome::Done { backup: Some(backup.clone()), warnings, figures })
 }
 
 /// The run's log has what was passed over as soon as it is known; the outcome has it as warnings.

@@ -1,6 +1,6 @@
 //! Whether an instance's latest backup could be drilled where the configuration says.
 
-use super::{Findings, Outcome, Subjects, try_target_folder, try_target_server};
+use super::{Findings, Subjects, TrialOutcome, try_target_folder, try_target_server};
 use crate::manifest::Manifest;
 use crate::postgres::{self, Endpoint};
 use crate::restore::{Identity, Obstacle, Preflight, Target, examine};
@@ -23,7 +23,7 @@ pub(super) async fn try_place(subjects: &Subjects, instance: &str, place: &Targe
         let folder = place.filestore.display();
         findings.ok("restore", format!("{} could be drilled: {endpoint}, and {folder}", latest.id));
     }
-    for (outcome, found) in [(Outcome::Failed, obstacles), (Outcome::Warning, warnings)] {
+    for (outcome, found) in [(TrialOutcome::Failed, obstacles), (TrialOutcome::Warning, warnings)] {
         for Obstacle { message, hint, .. } in found {
             findings.add("restore", outcome, message, Some(hint));
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Findings, Outcome};
+use super::{Findings, TrialOutcome};
 use crate::error::Error;
 use crate::filestore::{Names, check_path};
 use crate::odoo::{AttachmentCounts, attachments};
@@ -22,7 +22,7 @@ pub(super) async fn try_attachments(session: &Session, filestore: &Path, finding
             }
         };
         let hint = "back up that storage by itself, or move the attachments to the filestore".to_owned();
-        findings.add("attachments", Outcome::Warning, detail, Some(hint));
+        findings.add("attachments", TrialOutcome::Warning, detail, Some(hint));
     }
     let names: Vec<_> = named.iter().step_by(named.len().div_ceil(SAMPLE).max(1)).map(|(name, _)| name).collect();
     let missing = names.iter().filter(|name| !is_there(filestore, &name.to_string())).count();
@@ -39,7 +39,7 @@ pub(super) async fn try_attachments(session: &Session, filestore: &Path, finding
         }
         missing => {
             let detail = format!("{missing} of {looked} files that the attachments name are not in {folder}");
-            findings.add("attachments", Outcome::Warning, detail, Some(hint.to_owned()));
+            findings.add("attachments", TrialOutcome::Warning, detail, Some(hint.to_owned()));
         }
     }
 }

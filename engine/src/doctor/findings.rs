@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Finding, Outcome};
+use super::{Finding, TrialOutcome};
 use crate::error::{Error, explain};
 
 /// How long one check may take, where no `stall_timeout` is shorter.
@@ -54,16 +54,16 @@ impl Findings {
         tokio::time::timeout(self.patience, work).await.ok().flatten()
     }
 
-    pub(super) fn add(&mut self, trial: &'static str, outcome: Outcome, detail: String, hint: Option<String>) {
+    pub(super) fn add(&mut self, trial: &'static str, outcome: TrialOutcome, detail: String, hint: Option<String>) {
         self.all.push(Finding { subject: self.subject.clone(), trial, outcome, detail, hint });
     }
 
     pub(super) fn ok(&mut self, trial: &'static str, detail: impl Into<String>) {
-        self.add(trial, Outcome::Ok, detail.into(), None);
+        self.add(trial, TrialOutcome::Ok, detail.into(), None);
     }
 
     pub(super) fn failed(&mut self, trial: &'static str, detail: impl Into<String>, hint: impl Into<String>) {
-        self.add(trial, Outcome::Failed, detail.into(), Some(hint.into()));
+        self.add(trial, TrialOutcome::Failed, detail.into(), Some(hint.into()));
     }
 
     /// Reports a failure, or hands on what came of a success.
@@ -72,7 +72,7 @@ impl Findings {
             .map_err(|error| {
                 let explanation = explain(&error.into());
                 let texts = [vec![explanation.message], explanation.causes].concat();
-                self.add(trial, Outcome::Failed, texts.join(": "), explanation.hint);
+                self.add(trial, TrialOutcome::Failed, texts.join(": "), explanation.hint);
             })
             .ok()
     }

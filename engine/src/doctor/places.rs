@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 
-use super::{Finding, Findings, Outcome, Subjects};
+use super::{Finding, Findings, Subjects, TrialOutcome};
 use crate::error::{Error, explain};
 use crate::folder;
 use crate::repository::Listing;
@@ -20,13 +20,15 @@ pub(super) fn report_unreadable(listing: &Listing, findings: &mut Findings) {
     for unreadable in &listing.unreadable {
         let explanation = explain(unreadable);
         let text = explanation.to_string();
-        findings.add("list", Outcome::Failed, text, explanation.hint);
+        findings.add("list", TrialOutcome::Failed, text, explanation.hint);
     }
 }
 
 /// Looks whose a repository's folder is, and what is in it, and what its file system lacks.
 pub(super) fn try_folder(root: &Path, findings: &mut Findings) {
-    warn_of_owner(root).into_iter().for_each(|(text, hint)| findings.add("owner", Outcome::Warning, text, Some(hint)));
+    warn_of_owner(root)
+        .into_iter()
+        .for_each(|(text, hint)| findings.add("owner", TrialOutcome::Warning, text, Some(hint)));
     let mut foreign = None;
     if let Ok(found) = root.metadata() {
         foreign = find_foreign(root, found.uid());
@@ -34,7 +36,7 @@ pub(super) fn try_folder(root: &Path, findings: &mut Findings) {
             let owner = folder::owner_text(found.uid(), found.gid());
             let text = format!("{} is not {}'s, as the repository is", path.display(), folder::user_name(found.uid()));
             let hint = format!("give it back by `sudo chown -R {owner} {}`", root.display());
-            findings.add("owner", Outcome::Failed, text, Some(hint));
+            findings.add("owner", TrialOutcome::Failed, text, Some(hint));
         }
     }
     if foreign.is_none() {
@@ -44,7 +46,7 @@ pub(super) fn try_folder(root: &Path, findings: &mut Findings) {
         Ok(lacks) if lacks.is_empty() => findings.ok("file system", "has all that is needed"),
         Ok(lacks) => lacks.into_iter().for_each(|text| {
             let hint = "a file system of Linux, such as ext4 or XFS, has all that is needed".to_owned();
-            findings.add("file system", Outcome::Warning, text, Some(hint));
+            findings.add("file system", TrialOutcome::Warning, text, Some(hint));
         }),
         Err(source) => drop(
             findings

@@ -78,7 +78,7 @@ impl fmt::Display for Subject {
 /// What came of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum CheckOutcome {
     /// It is as it was backed up.
     Passed,
     /// It is not.
@@ -117,7 +117,7 @@ pub struct Check {
     /// What was looked at.
     pub subject: Subject,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: CheckOutcome,
     /// How many were looked at: files, tables, sequences.
     pub looked_at: u64,
     /// The figures, or why there are none, in a line.
@@ -132,13 +132,13 @@ pub struct Check {
 
 impl Check {
     pub(crate) fn of(subject: Subject, looked_at: u64, summary: String, findings: Notes, known: Notes) -> Self {
-        let outcome = if findings.is_none() { Outcome::Passed } else { Outcome::Failed };
+        let outcome = if findings.is_none() { CheckOutcome::Passed } else { CheckOutcome::Failed };
         Self { subject, outcome, looked_at, summary, findings, known }
     }
 
     pub(crate) fn skipped(subject: Subject, why: impl Into<String>) -> Self {
         let (findings, known) = Default::default();
-        Self { subject, outcome: Outcome::Skipped, looked_at: 0, summary: why.into(), findings, known }
+        Self { subject, outcome: CheckOutcome::Skipped, looked_at: 0, summary: why.into(), findings, known }
     }
 }
 
@@ -159,17 +159,17 @@ pub struct Verification {
 impl Verification {
     /// Whether nothing was found that is not as it was backed up.
     pub fn passed(&self) -> bool {
-        self.checks.iter().all(|check| check.outcome != Outcome::Failed)
+        self.checks.iter().all(|check| check.outcome != CheckOutcome::Failed)
     }
 
     /// What was left out for want of something to compare with.
     pub fn skipped(&self) -> impl Iterator<Item = &Check> {
-        self.checks.iter().filter(|check| check.outcome == Outcome::Skipped)
+        self.checks.iter().filter(|check| check.outcome == CheckOutcome::Skipped)
     }
 
     /// What failed, in a sentence.
     pub fn failures(&self) -> String {
-        let failed = self.checks.iter().filter(|check| check.outcome == Outcome::Failed);
+        let failed = self.checks.iter().filter(|check| check.outcome == CheckOutcome::Failed);
         let texts = failed.map(|check| {
             const SHOWN: usize = 3;
             let shown = check.findings.first.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");

@@ -18,7 +18,7 @@ use crate::instance::Retention;
 use crate::manifest::{CHECKSUMS, FilestoreContent, MANIFEST, Manifest, StoredObject, Volume, made_up};
 use crate::postgres::{Database, Tools};
 use crate::progress::Task;
-use crate::repository::{Occasion, ProofOutcome, member};
+use crate::repository::{ProofOccasion, ProofOutcome, member};
 use crate::store::{Key, LocalStore, Mode};
 use crate::stream::{Level, body_of, encode};
 use crate::verify::Depth;
@@ -224,7 +224,7 @@ async fn the_newest_proven_backup_stays_and_proofs_go_with_their_backups() {
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 6]).await;
     let seen = async |of: &Manifest, outcome| {
-        let proof = repository.prepare_proof(of, Occasion::Drill, outcome, Depth::Quick).await.unwrap();
+        let proof = repository.prepare_proof(of, ProofOccasion::Drill, outcome, Depth::Quick).await.unwrap();
         repository.store_proof(&proof).await.unwrap();
     };
     for of in &all[..3] {

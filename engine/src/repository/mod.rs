@@ -61,7 +61,7 @@ pub(crate) use marks::Accepted;
 pub use marks::Pin;
 pub(crate) use marks::pin_key;
 pub(crate) use proofs::of_backup as proofs_of;
-pub use proofs::{Evidence, Occasion, Proof, ProofName, ProofOutcome, Timings};
+pub use proofs::{Evidence, Proof, ProofName, ProofOccasion, ProofOutcome, Timings};
 pub(crate) use quarantine::Quarantined;
 pub use read::Damage;
 pub(crate) use read::{Examined, damage_by_reading, damage_by_store, damage_of_document, or_damage};

@@ -49,14 +49,14 @@ impl ProofOutcome {
 /// What a copy was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Occasion {
+pub enum ProofOccasion {
     /// To be a target.
     Restore,
     /// To be verified, and dropped.
     Drill,
 }
 
-impl fmt::Display for Occasion {
+impl fmt::Display for ProofOccasion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Restore => "restore",
@@ -110,7 +110,7 @@ pub struct Proof {
     /// Version of odoo-backup that saw it.
     pub program: String,
     /// What the copy was made for.
-    pub occasion: Occasion,
+    pub occasion: ProofOccasion,
     /// What it has shown.
     pub outcome: ProofOutcome,
     /// How much was read.
@@ -239,7 +239,7 @@ impl Repository {
     pub(crate) async fn prepare_proof(
         &self,
         manifest: &Manifest,
-        occasion: Occasion,
+        occasion: ProofOccasion,
         outcome: ProofOutcome,
         depth: Depth,
     ) -> Result<Proof, RepositoryError> {

@@ -10,7 +10,7 @@ use super::Identity;
 use super::Job;
 use super::MadeCopy;
 use super::RestoreOptions;
-use super::record::claim::Claim;
+use super::record::claim::TargetClaim;
 use super::record::leftovers;
 use super::staging::Staging;
 use super::target::{Protected, Target};
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::odoo::Neutralized;
 use crate::postgres::with_pulse;
-use crate::repository::{BackupId, Occasion, ProofName, Repository, Timings};
+use crate::repository::{BackupId, ProofName, ProofOccasion, Repository, Timings};
 use crate::run::Run;
 use crate::verify::{Depth, Verification};
 
@@ -90,7 +90,7 @@ pub async fn drill(
         skip_failed_post_data: false,
     };
     let job = Job { repository, manifest, target: place, protected, options, run };
-    let drilled = Box::pin(job.locked(Occasion::Drill, Box::pin(job.drill()))).await;
+    let drilled = Box::pin(job.locked(ProofOccasion::Drill, Box::pin(job.drill()))).await;
     drilled.map_err(|error| error.during(format!("drill {}/{}", manifest.instance, manifest.id)))
 }
 
@@ -98,7 +98,7 @@ impl Job<'_> {
     async fn drill(&self) -> Result<Drilled, Error> {
         let run = self.run;
         let started = Instant::now();
-        let mut claim = run.until_cancelled(Box::pin(Claim::take(self.target, run))).await?;
+        let mut claim = run.until_cancelled(Box::pin(TargetClaim::take(self.target, run))).await?;
         let cleared = Box::pin(leftovers::clear(&mut claim, run)).await?;
         run.until_cancelled(Box::pin(self.preflight(&claim))).await?;
         let staging = run.until_cancelled(Box::pin(Staging::begin(self, &mut claim))).await?;
@@ -117,7 +117,7 @@ impl Job<'_> {
             }
         };
         let timings = copy.timings(total);
-        let proof = Box::pin(self.prove(Occasion::Drill, &copy.verification, timings, &mut warnings)).await;
+        let proof = Box::pin(self.prove(ProofOccasion::Drill, &copy.verification, timings, &mut warnings)).await;
         let MadeCopy { made, verification, neutralized, .. } = copy;
         warnings.extend(made.database.0.warnings.iter().cloned());
         Ok(Drilled {

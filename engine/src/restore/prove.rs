@@ -3,14 +3,14 @@
 use super::Job;
 use crate::check::{look_again, settle, warn_of_unwritten, write_down};
 use crate::error::{Error, explain};
-use crate::repository::{Occasion, Proof, ProofName, ProofOutcome, Timings};
+use crate::repository::{Proof, ProofName, ProofOccasion, ProofOutcome, Timings};
 use crate::verify::{Depth, Verification};
 
 impl Job<'_> {
     /// Stores the proof that a copy was what had been backed up. Where there is none, `warnings` says why: the copy is good all the same.
     pub(in crate::restore) async fn prove(
         &self,
-        occasion: Occasion,
+        occasion: ProofOccasion,
         verification: &Verification,
         timings: Timings,
         warnings: &mut Vec<String>,
@@ -40,7 +40,7 @@ impl Job<'_> {
     }
 
     /// Stores that the backup could not be restored as it was, where `error` says so. What else was in the way is nothing that speaks against it.
-    pub(in crate::restore) async fn testify_against(&self, occasion: Occasion, error: &Error) {
+    pub(in crate::restore) async fn testify_against(&self, occasion: ProofOccasion, error: &Error) {
         let (verification, depth) = match error {
             Error::NotAsBackedUp(verification) => (Some((**verification).clone()), verification.depth),
             // Every restore, however deep, meets it, and any that does not has shown that it is mended.

@@ -14,7 +14,7 @@ use self::files::restore_filestore;
 use self::scratch::Scratch;
 use super::Job;
 use super::record::Scrap;
-use super::record::claim::Claim;
+use super::record::claim::TargetClaim;
 use super::record::leftovers;
 use super::record::names::Suffix;
 use crate::error::Error;
@@ -47,7 +47,7 @@ pub(in crate::restore) struct Made {
 
 impl Staging {
     /// Takes names that nothing else has, and writes them down before anything gets them.
-    pub(in crate::restore) async fn begin(job: &Job<'_>, claim: &mut Claim) -> Result<Self, Error> {
+    pub(in crate::restore) async fn begin(job: &Job<'_>, claim: &mut TargetClaim) -> Result<Self, Error> {
         let suffix = Suffix::restoring()?;
         let names = claim.names.with(&suffix);
         NewFilestore::create_above(&names.filestore)?;
@@ -64,7 +64,7 @@ impl Staging {
     }
 
     /// Makes both of the backup, side by side.
-    pub(in crate::restore) async fn fill(&self, job: &Job<'_>, claim: &Claim) -> Result<Made, Error> {
+    pub(in crate::restore) async fn fill(&self, job: &Job<'_>, claim: &TargetClaim) -> Result<Made, Error> {
         let (database, files) = tokio::try_join!(
             timed(Box::pin(restore_database(job, &claim.server, self))),
             timed(Box::pin(restore_filestore(job, self)))
@@ -76,7 +76,7 @@ impl Staging {
     }
 
     /// Removes what was made. Returns what could not be, in words; it is left to the next run.
-    pub(in crate::restore) async fn abandon(self, claim: &mut Claim) -> Vec<String> {
+    pub(in crate::restore) async fn abandon(self, claim: &mut TargetClaim) -> Vec<String> {
         // They end at their next read.
         self.writers.close();
         self.writers.wait().await;

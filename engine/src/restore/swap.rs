@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::RestoreError;
 use super::guard::sessions;
-use super::record::claim::Claim;
+use super::record::claim::TargetClaim;
 use super::record::folders::{FolderId, arrange};
 use super::record::names::Suffix;
 use super::record::{Pair, Swap};
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 ///
 /// # Errors
 /// The target is then as it was, but for [`RestoreError::HalfSwapped`], which the next run sets right.
-pub(in crate::restore) async fn swap(claim: &mut Claim, incoming: &Suffix) -> Result<(), RestoreError> {
+pub(in crate::restore) async fn swap(claim: &mut TargetClaim, incoming: &Suffix) -> Result<(), RestoreError> {
     claim.check_connection()?;
     // While the target is still open, so that nobody else has to wait as well.
     let database = &claim.names.database;
@@ -60,7 +60,7 @@ pub(in crate::restore) async fn swap(claim: &mut Claim, incoming: &Suffix) -> Re
 }
 
 /// The suffix of this second, or of the next that is free.
-async fn free_suffix(claim: &Claim) -> Result<Suffix, RestoreError> {
+async fn free_suffix(claim: &TargetClaim) -> Result<Suffix, RestoreError> {
     let mut time = jiff::Timestamp::now();
     loop {
         let pair = claim.look_beside(Suffix::before(time)).await?;
@@ -71,7 +71,7 @@ async fn free_suffix(claim: &Claim) -> Result<Suffix, RestoreError> {
     }
 }
 
-async fn change_names(claim: &Claim) -> Result<(), RestoreError> {
+async fn change_names(claim: &TargetClaim) -> Result<(), RestoreError> {
     let Some(Swap { incoming, outgoing }) = &claim.record.swap else { return Ok(()) };
     let (target, new, old) = (&claim.names, claim.names.with(&incoming.suffix), claim.names.with(&outgoing.suffix));
     let mut renamings = Vec::new();
@@ -92,7 +92,7 @@ async fn change_names(claim: &Claim) -> Result<(), RestoreError> {
 ///
 /// # Errors
 /// [`RestoreError::HalfSwapped`]
-pub(in crate::restore) async fn settle(claim: &mut Claim) -> Result<Option<Settled>, RestoreError> {
+pub(in crate::restore) async fn settle(claim: &mut TargetClaim) -> Result<Option<Settled>, RestoreError> {
     if claim.record.swap.is_none() {
         return Ok(None);
     }
@@ -101,7 +101,7 @@ pub(in crate::restore) async fn settle(claim: &mut Claim) -> Result<Option<Settl
     settled.map(Some).map_err(half)
 }
 
-async fn try_to_settle(claim: &mut Claim) -> Result<Settled, RestoreError> {
+async fn try_to_settle(claim: &mut TargetClaim) -> Result<Settled, RestoreError> {
     let Some(Swap { incoming, outgoing }) = claim.record.swap.clone() else { return Ok(Settled::TakenBack) };
     claim.hold().await?;
     let name = claim.names.database.clone();
@@ -124,7 +124,7 @@ async fn try_to_settle(claim: &mut Claim) -> Result<Settled, RestoreError> {
     Ok(settled)
 }
 
-fn arrange_folders(claim: &Claim, settled: Settled) -> Result<(), RestoreError> {
+fn arrange_folders(claim: &TargetClaim, settled: Settled) -> Result<(), RestoreError> {
     let Some(Swap { incoming, outgoing }) = &claim.record.swap else { return Ok(()) };
     let path = |pair: &Pair| claim.names.with(&pair.suffix).filestore;
     let (target, new, old) = (&*claim.names.filestore, path(incoming), path(outgoing));
@@ -136,7 +136,7 @@ fn arrange_folders(claim: &Claim, settled: Settled) -> Result<(), RestoreError> 
 }
 
 /// How it ended. What was kept before is kept no longer.
-fn conclude(claim: &mut Claim, settled: Settled) {
+fn conclude(claim: &mut TargetClaim, settled: Settled) {
     let Some(Swap { incoming, outgoing }) = claim.record.swap.take() else { return };
     if settled == Settled::Done {
         let kept = (outgoing.oid.is_some() || outgoing.folder.is_some()).then_some(outgoing);

@@ -6,7 +6,7 @@ use std::path::Path;
 use harness::postgres::{Cluster, SUPERUSER, USER, quote_identifier};
 use tempfile::{TempDir, tempdir};
 
-use super::record::claim::Claim;
+use super::record::claim::TargetClaim;
 use super::record::folders::arrange;
 use super::record::leftovers::{self, Cleared};
 use super::record::names::Suffix;
@@ -51,8 +51,8 @@ impl Place {
         self.cluster.execute(&format!("dbname='{name}'"), sql)
     }
 
-    async fn claim(&self) -> Claim {
-        Claim::take(&self.target(), &Run::default()).await.unwrap()
+    async fn claim(&self) -> TargetClaim {
+        TargetClaim::take(&self.target(), &Run::default()).await.unwrap()
     }
 
     /// A target that is there, with a mark in both of its halves.
@@ -68,7 +68,7 @@ impl Place {
     }
 
     /// What a restore has made just before the end.
-    async fn make_beside(&self, claim: &mut Claim, mark: &str) -> Suffix {
+    async fn make_beside(&self, claim: &mut TargetClaim, mark: &str) -> Suffix {
         let suffix = Suffix::restoring().unwrap();
         let names = claim.names.with(&suffix);
         claim.record.scraps.push(Scrap { suffix: suffix.clone(), scratch: None });
@@ -318,7 +318,7 @@ async fn what_runs_is_left_alone_and_what_is_not_ours_too() {
     place.make_target("old");
     let mut running = place.claim().await;
     let suffix = place.make_beside(&mut running, "new").await;
-    let busy = Claim::take(&place.target(), &Run::default()).await.unwrap_err();
+    let busy = TargetClaim::take(&place.target(), &Run::default()).await.unwrap_err();
     assert!(busy.to_string().ends_with("is under way"), "{busy}");
     assert_eq!(place.databases(), 2);
     swap(&mut running, &suffix).await.unwrap();

@@ -8,7 +8,7 @@ use super::RestoreError;
 use super::guard;
 use super::guard::sessions;
 use super::preflight::require_none;
-use super::record::claim::Claim;
+use super::record::claim::TargetClaim;
 use super::record::leftovers;
 use super::swap::swap;
 use super::target::{Protected, Target};
@@ -31,7 +31,7 @@ pub struct Undone {
 
 /// Waits for the end of sessions that the role may not end, where that is wanted.
 pub(in crate::restore) async fn wait_for_sessions(
-    claim: &Claim,
+    claim: &TargetClaim,
     wait: Option<Duration>,
     run: &Run,
 ) -> Result<(), RestoreError> {
@@ -70,7 +70,7 @@ async fn give_back(
     run: &Run,
 ) -> Result<Undone, Error> {
     let started = Instant::now();
-    let mut claim = run.until_cancelled(Claim::take(target, run)).await?;
+    let mut claim = run.until_cancelled(TargetClaim::take(target, run)).await?;
     let cleared = leftovers::clear(&mut claim, run).await?;
     claim.check_target().await?;
     let name = || target.name.clone();

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::backup::{BackupOptions, backup};
 use crate::instance::made_up;
-use crate::manifest::Outcome;
+use crate::manifest::CheckOutcome;
 use crate::restore::{Identity, Protected, RestoreOptions, restore};
 use crate::store::LocalStore;
 
@@ -74,7 +74,7 @@ impl Restored {
 /// Exactly this subject failed, and its findings say so.
 #[track_caller]
 fn assert_failed(verification: &Verification, subject: Subject, says: &str) {
-    let failed: Vec<_> = verification.checks.iter().filter(|check| check.outcome == Outcome::Failed).collect();
+    let failed: Vec<_> = verification.checks.iter().filter(|check| check.outcome == CheckOutcome::Failed).collect();
     let subjects: Vec<_> = failed.iter().map(|check| check.subject).collect();
     assert!(subjects.contains(&subject), "{says:?}: {verification:#?}");
     let texts = failed.iter().find(|check| check.subject == subject).unwrap().findings.first.join("\n");
@@ -85,7 +85,7 @@ fn assert_failed(verification: &Verification, subject: Subject, says: &str) {
 #[track_caller]
 fn assert_passed(verification: &Verification) {
     assert!(verification.passed(), "{}", verification.failures());
-    assert!(verification.checks.iter().all(|check| check.outcome == Outcome::Passed), "{verification:#?}");
+    assert!(verification.checks.iter().all(|check| check.outcome == CheckOutcome::Passed), "{verification:#?}");
 }
 
 /// What was wrong at the source already, or looks as if it were wrong.
@@ -265,7 +265,7 @@ async fn what_the_source_had_lost_is_known_and_a_backup_without_counts_is_verifi
     let verification = copy.verify_as(&older, Depth::Quick).await;
     assert!(verification.passed());
     let rows = verification.checks.iter().find(|check| check.subject == Subject::Rows).unwrap();
-    assert_eq!((rows.outcome, rows.looked_at), (Outcome::Skipped, 0));
+    assert_eq!((rows.outcome, rows.looked_at), (CheckOutcome::Skipped, 0));
 }
 
 #[tokio::test]

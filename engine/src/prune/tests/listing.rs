@@ -67,7 +67,8 @@ async fn prune_keeps_backup_with_hidden_pin_or_proof() {
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 5]).await;
     repository.pin(INSTANCE, &all[0].id, None, &Run::default()).await.unwrap();
-    let proof = repository.prepare_proof(&all[1], Occasion::Drill, ProofOutcome::Passed, Depth::Quick).await.unwrap();
+    let proof =
+        repository.prepare_proof(&all[1], ProofOccasion::Drill, ProofOutcome::Passed, Depth::Quick).await.unwrap();
     repository.store_proof(&proof).await.unwrap();
     age(folder.path());
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();

@@ -293,7 +293,8 @@ async fn who_reads_finds_the_former_volume_for_as_long_as_that_takes() {
     pruned(&repository, &two(), PruneOptions::default()).await;
     assert!(contents(&repository, before).await == *files);
     // And what it has seen is a proof of the backup.
-    let proof = repository.prepare_proof(before, Occasion::Drill, ProofOutcome::Passed, Depth::Quick).await.unwrap();
+    let proof =
+        repository.prepare_proof(before, ProofOccasion::Drill, ProofOutcome::Passed, Depth::Quick).await.unwrap();
     repository.store_proof(&proof).await.unwrap();
     lock.finish(Ok::<_, RepositoryError>(())).await.unwrap();
     prune_until_clear(&repository).await;

@@ -90,7 +90,7 @@ async fn a_proof_is_stored_once_and_read_as_it_was_and_what_is_not_what_its_name
     let nothing = Fingerprint::of(b"");
     let manifest = made_up::manifest("production", &id, StoredObject { key, plain: nothing, stored: nothing });
     let prepare = async |manifest: &Manifest| {
-        repository.prepare_proof(manifest, Occasion::Drill, ProofOutcome::Passed, Depth::Quick).await
+        repository.prepare_proof(manifest, ProofOccasion::Drill, ProofOutcome::Passed, Depth::Quick).await
     };
     assert!(prepare(&manifest).await.is_err(), "there is no such backup");
     let bytes = manifest.to_bytes().unwrap();

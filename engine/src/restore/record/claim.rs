@@ -12,7 +12,7 @@ use crate::run::Run;
 /// Keeps every other restore and undo from the target for as long as its session lives: a lock that the server lets go of when
 /// this process ends, however it ends.
 #[derive(Debug)]
-pub(in crate::restore) struct Claim {
+pub(in crate::restore) struct TargetClaim {
     /// The session that has the lock. The same from the beginning to the swap: that it is still there proves that the server did not
     /// restart, and lost nothing, in between.
     pub(in crate::restore) server: Session,
@@ -22,7 +22,7 @@ pub(in crate::restore) struct Claim {
     pub(in crate::restore) record: Record,
 }
 
-impl Claim {
+impl TargetClaim {
     /// Claims the target and reads its record.
     pub(in crate::restore) async fn take(target: &Target, run: &Run) -> Result<Self, Error> {
         let names = Names::of(target);

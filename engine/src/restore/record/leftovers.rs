@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::Scrap;
-use super::claim::Claim;
+use super::claim::TargetClaim;
 use crate::folder::OpenFolder;
 use crate::postgres::{self, PostgresError};
 use crate::restore::RestoreError;
@@ -23,7 +23,7 @@ pub(in crate::restore) struct Cleared {
 ///
 /// # Errors
 /// [`RestoreError::HalfSwapped`]. What cannot be removed is only told.
-pub(in crate::restore) async fn clear(claim: &mut Claim, run: &Run) -> Result<Vec<String>, RestoreError> {
+pub(in crate::restore) async fn clear(claim: &mut TargetClaim, run: &Run) -> Result<Vec<String>, RestoreError> {
     let settled = settle(claim).await?;
     let Cleared { mut done, left } = remove(claim).await;
     let name = &claim.names.database;
@@ -41,7 +41,7 @@ pub(in crate::restore) async fn clear(claim: &mut Claim, run: &Run) -> Result<Ve
 }
 
 /// Removes the record's scraps. Those that cannot be removed stay in it for the next run.
-pub(in crate::restore) async fn remove(claim: &mut Claim) -> Cleared {
+pub(in crate::restore) async fn remove(claim: &mut TargetClaim) -> Cleared {
     let mut cleared = Cleared::default();
     // Names that are about to change cannot be gone by.
     if claim.record.swap.is_some() {
@@ -76,7 +76,7 @@ pub(in crate::restore) async fn remove(claim: &mut Claim) -> Cleared {
     cleared
 }
 
-async fn remove_database(claim: &Claim, scrap: &Scrap, cleared: &mut Cleared) {
+async fn remove_database(claim: &TargetClaim, scrap: &Scrap, cleared: &mut Cleared) {
     let name = claim.names.with(&scrap.suffix).database;
     let removed = async {
         let there = postgres::database_exists(&claim.server, &name).await?;
