@@ -38,7 +38,7 @@ pub enum Failure {
         /// What is wrong, in a sentence each.
         wrong: Vec<String>,
     },
-    /// The configuration that was read anew has no such instance or target.
+    /// The configuration that was read again has no such instance or target.
     #[error(transparent)]
     Gone(#[from] UnknownName),
     /// The program has a fault.

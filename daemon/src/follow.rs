@@ -78,13 +78,12 @@ pub async fn follow(
     let copies = if stored.name == MAIN { copy_all(config, stored, run).await } else { Vec::new() };
     let mut prunes = Vec::new();
     if prune_too && !run.cancel.is_cancelled() {
-        prunes.extend(
-            prune_in(Ok(stored.repository.clone()), stored.name, config.kept_in(stored.name, instance), run).await,
-        );
+        let kept_there = config.kept_in(stored.name, instance);
+        prunes.extend(prune_in(async { Ok(stored.repository.clone()) }, stored.name, kept_there, run).await);
         for (name, _) in copies.iter().filter(|(_, copied)| copied.is_ok()) {
             let Some(copy) = config.copies.get(name) else { continue };
-            let opened = Repository::at(&copy.place).await;
-            prunes.extend(prune_in(opened.map_err(Error::from), name, copy.instance(instance), run).await);
+            let opened = async { Ok(Repository::at(&copy.place).await?) };
+            prunes.extend(prune_in(opened, name, copy.instance(instance), run).await);
         }
     }
     Followed { copies, prunes }
@@ -106,9 +105,9 @@ async fn copy_all(config: &Config, stored: Stored<'_>, run: &Run) -> Vec<(String
     done
 }
 
-/// Prunes an instance in one repository, where its configuration says so.
+/// Prunes an instance in one repository, which is opened only where the configuration wants the prune.
 async fn prune_in(
-    repository: Result<Repository, Error>,
+    repository: impl Future<Output = Result<Repository, Error>>,
     name: &str,
     instance: InstanceConfig,
     run: &Run,
@@ -117,7 +116,7 @@ async fn prune_in(
         return None;
     }
     let (mut swept, mut sweep_failed) = (Vec::new(), None);
-    let pruned = match repository {
+    let pruned = match repository.await {
         Ok(repository) => {
             let pruned = prune(&repository, &instance.instance, PruneOptions::default(), run).await;
             if pruned.is_ok() {

@@ -57,14 +57,11 @@ impl Loaded<'_> {
 
     /// An instance, with the retention of its backups in that repository.
     pub(super) fn kept_there(&self, instance: &InstanceConfig) -> InstanceConfig {
-        match self.copies.get(self.chosen()) {
-            Some(copy) => copy.instance(instance),
-            None => instance.clone(),
-        }
+        self.kept_in(self.chosen(), instance)
     }
 }
 
-/// Finds and reads the configuration, and shows what should be mended in it.
+/// Finds and reads the configuration, and shows what should be fixed in it.
 pub(super) fn load<'a>(chosen: Chosen<'a>, output: Output) -> Result<Loaded<'a>, Failure> {
     let config = Config::find_and_load(chosen.config)?;
     for warning in &config.warnings {

@@ -173,16 +173,7 @@ mod tests {
     use super::*;
 
     fn database() -> Database {
-        Database {
-            name: "production".into(),
-            host: None,
-            port: None,
-            user: None,
-            password: None,
-            sslmode: SslMode::Prefer,
-            sslrootcert: None,
-            pg_path: None,
-        }
+        Database::named("production")
     }
 
     fn resolve(database: &Database, env: &[(&str, &str)]) -> Endpoint {
