@@ -12,6 +12,12 @@ fn assert_on_page(text: &str) {
     assert!(PAGE.contains(text), "docs/neutralization.md should have this:\n\n{text}");
 }
 
+/// Asserts that the page has this text, on one line or on several.
+fn assert_on_page_wrapped(text: &str) {
+    let page = PAGE.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(page.contains(text), "docs/neutralization.md should have this:\n\n{text}");
+}
+
 #[test]
 fn the_page_has_every_statement() {
     let mut table = String::from("| area | table | what is done |\n| --- | --- | --- |\n");
@@ -30,7 +36,7 @@ fn the_page_has_every_pattern() {
     }
     assert_on_page(&table);
     let stay: Vec<_> = STAY.iter().map(|name| format!("`{name}`")).collect();
-    assert_on_page(&stay.join(", "));
+    assert_on_page_wrapped(&stay.join(", "));
     for pattern in [PARAMETERS, PARAMETERS_STAY, einvoicing::TABLES, einvoicing::TEST, einvoicing::PRODUCTION] {
         assert_on_page(&format!("`{pattern}`"));
     }
