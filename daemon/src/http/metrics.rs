@@ -29,14 +29,14 @@ const fn gauge(name: &'static str, help: &'static str) -> Metric {
 }
 
 const BUILD_INFO: Metric = gauge("odoo_backup_build_info", "1, labelled with the program's version");
-const STARTED: Metric = gauge("odoo_backup_start_timestamp_seconds", "When the daemon began");
+const STARTED: Metric = gauge("odoo_backup_start_timestamp_seconds", "When the daemon started");
 const LAST_SUCCESS: Metric =
-    gauge("odoo_backup_last_success_timestamp_seconds", "When the latest run that did what it was to do ended");
+    gauge("odoo_backup_last_success_timestamp_seconds", "When the latest successful run ended");
 const LAST_FAILURE: Metric =
     gauge("odoo_backup_last_failure_timestamp_seconds", "When the latest run that failed after all attempts ended");
 const DURATION: Metric = gauge(
     "odoo_backup_last_success_duration_seconds",
-    "How long the latest run that did what it was to do took, its wait for its turn included",
+    "How long the latest successful run took, including its time in the queue",
 );
 const NEXT_RUN: Metric = gauge("odoo_backup_next_run_timestamp_seconds", "When the next scheduled run begins");
 const INTERVAL: Metric = gauge("odoo_backup_schedule_interval_seconds", "The longest time between two scheduled runs");
@@ -44,52 +44,53 @@ const CONDITION: Metric =
     gauge("odoo_backup_instance_condition", "How an instance is doing: 0 ok, 1 warning, 2 failed");
 const STALE_AFTER: Metric =
     gauge("odoo_backup_stale_after_seconds", "How old an instance's newest good backup may become");
-const RUNNING: Metric = gauge("odoo_backup_running", "Whether a run goes on or waits for its turn");
+const RUNNING: Metric = gauge("odoo_backup_running", "Whether a run is running or queued");
 const RUNS: Metric =
-    Metric { name: "odoo_backup_runs_total", kind: Kind::Counter, help: "Runs that ended since the daemon began" };
-const ACTIVE: Metric = gauge("odoo_backup_active_runs", "Runs that have not ended, by what they do at this moment");
-const ACTIVE_BYTES: Metric =
-    gauge("odoo_backup_active_run_bytes", "Bytes that the parts of runs under way have got through");
+    Metric { name: "odoo_backup_runs_total", kind: Kind::Counter, help: "Runs that ended since the daemon started" };
+const ACTIVE: Metric = gauge("odoo_backup_active_runs", "Runs that have not ended, by what they are doing");
+const ACTIVE_BYTES: Metric = gauge("odoo_backup_active_run_bytes", "Bytes that the active runs have processed");
 const READ: Metric = gauge("odoo_backup_repository_read_timestamp_seconds", "When the repository was last read");
 const READABLE: Metric =
-    gauge("odoo_backup_repository_readable", "Whether the last attempt to read the repository went well");
-const BYTES: Metric = gauge("odoo_backup_repository_bytes", "What an instance takes in the repository");
+    gauge("odoo_backup_repository_readable", "Whether the last attempt to read the repository succeeded");
+const BYTES: Metric = gauge("odoo_backup_repository_bytes", "Bytes that an instance takes in the repository");
 const BACKUPS: Metric = gauge("odoo_backup_backups", "Backups in the repository");
 const DAMAGED: Metric = gauge("odoo_backup_damaged_backups", "Backups whose manifest cannot be read");
 const REFUTED: Metric =
-    gauge("odoo_backup_refuted_backups", "Backups of which a restored copy was not what had been backed up");
+    gauge("odoo_backup_refuted_backups", "Backups of which a restored copy differed from what had been backed up");
 const FUTURE: Metric = gauge("odoo_backup_future_backups", "Backups that are dated in the future");
 const KNOWN_DAMAGED: Metric =
-    gauge("odoo_backup_known_damaged_backups", "Backups that need objects in which a check found damage");
+    gauge("odoo_backup_known_damaged_backups", "Backups that need objects that are known to be damaged");
 const ALARMS: Metric = gauge(
     "odoo_backup_repository_alarms",
-    "What is wrong with what the repository shows: backups that are gone, listings that leave something out",
+    "Things that are wrong with what the repository lists: backups that are gone, listings that lack something",
 );
 const CLOCK: Metric = gauge(
     "odoo_backup_clock_ahead_seconds",
-    "How far the daemon's clock is ahead of the repository's, negative where it is behind, zero within five minutes",
+    "How far the daemon's clock is ahead of the repository's; negative if behind, 0 within five minutes",
 );
 const PINNED: Metric = gauge("odoo_backup_pinned_backups", "Backups that stay until they are unpinned");
 const REMOVABLE: Metric = gauge("odoo_backup_retention_removable_backups", "Backups that the next prune removes");
-const HELD: Metric = gauge("odoo_backup_retention_held", "Whether something keeps every backup from being removed");
-const NEWEST: Metric = gauge("odoo_backup_newest_backup_timestamp_seconds", "The moment that the newest backup shows");
+const HELD: Metric = gauge("odoo_backup_retention_held", "Whether something keeps retention from removing any backup");
+const NEWEST: Metric = gauge("odoo_backup_newest_backup_timestamp_seconds", "The time that the newest backup shows");
 const NEWEST_GOOD: Metric = gauge(
     "odoo_backup_newest_good_backup_timestamp_seconds",
-    "The moment that the newest backup shows that can be read, is not dated in the future, not known to be damaged and was not refuted",
+    "The time that the newest good backup shows: readable, not dated in the future, not known to be damaged, not refuted",
 );
 const NEWEST_PROVEN: Metric =
-    gauge("odoo_backup_newest_proven_backup_timestamp_seconds", "The moment that the newest proven backup shows");
+    gauge("odoo_backup_newest_proven_backup_timestamp_seconds", "The time that the newest proven backup shows");
 const NEWEST_DURATION: Metric = gauge("odoo_backup_newest_backup_duration_seconds", "How long the newest backup took");
 const NEWEST_DATABASE: Metric =
-    gauge("odoo_backup_newest_backup_database_bytes", "The newest backup's dump before compression");
+    gauge("odoo_backup_newest_backup_database_bytes", "Size of the newest backup's dump before compression");
 const NEWEST_FILESTORE: Metric =
-    gauge("odoo_backup_newest_backup_filestore_bytes", "The files of the newest backup, before compression");
-const NEWEST_FILES: Metric = gauge("odoo_backup_newest_backup_files", "Files of the newest backup");
-const NEWEST_STORED: Metric =
-    gauge("odoo_backup_newest_backup_stored_bytes", "What the newest backup's own objects take in the repository");
+    gauge("odoo_backup_newest_backup_filestore_bytes", "Size of the newest backup's files before compression");
+const NEWEST_FILES: Metric = gauge("odoo_backup_newest_backup_files", "Files in the newest backup");
+const NEWEST_STORED: Metric = gauge(
+    "odoo_backup_newest_backup_stored_bytes",
+    "Bytes that the newest backup's own objects take in the repository",
+);
 const NEWEST_RATE: Metric = gauge(
     "odoo_backup_newest_backup_bytes_per_second",
-    "How fast the newest backup got through what was new in it: the dump and new files",
+    "How fast the newest backup processed what was new in it: the dump and new files",
 );
 const NEWEST_WARNINGS: Metric = gauge("odoo_backup_newest_backup_warnings", "Warnings of the newest backup");
 const FILES_MISSING: Metric =
@@ -100,17 +101,17 @@ const ELSEWHERE: Metric = gauge(
 );
 
 const NOTIFIER_FAILING: Metric =
-    gauge("odoo_backup_notifier_failing", "Whether a notifier did not take what it was last sent");
+    gauge("odoo_backup_notifier_failing", "Whether a notifier did not accept what it was last sent");
 const NOTIFICATIONS: Metric = Metric {
     name: "odoo_backup_notifications_total",
     kind: Kind::Counter,
-    help: "Attempts to tell a notifier, and notices that were given up, since the daemon's state began",
+    help: "Attempts to send to a notifier, and notices that were given up, since the daemon's state began",
 };
 
 const REMOVED: Metric = Metric {
     name: "odoo_backup_retention_removed_total",
     kind: Kind::Counter,
-    help: "Backups that retention removed since the daemon began",
+    help: "Backups that retention removed since the daemon started",
 };
 
 /// All of them, in the order in which they are written.
