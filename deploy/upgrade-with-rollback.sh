@@ -1,30 +1,34 @@
 #!/bin/sh
-# Upgrades an Odoo database, and takes all of it back by itself where that fails.
+# Upgrades an Odoo database, and restores the backup that it made before if the upgrade fails.
 #
 #     upgrade-with-rollback.sh [OPTION…] INSTANCE -- COMMAND…
 #
-# INSTANCE is one of odoo-backup's configuration, COMMAND what upgrades it:
+# INSTANCE is an instance of odoo-backup's configuration, COMMAND upgrades it:
 #
 #     upgrade-with-rollback.sh production -- \
 #         sudo -u odoo odoo -c /etc/odoo/odoo.conf -d production -u all --stop-after-init --no-http
 #
-# Odoo is stopped and backed up. Before anything is upgraded it is found out whether the backup could be restored in production's place.
-# If COMMAND then fails, or is stopped, or the check behind it fails, the backup is restored and Odoo started again. What the failed
-# upgrade had made of the database is kept beside it, to be looked into.
+# The script stops Odoo, backs up, and asks whether the backup could be restored over production.
+# Only then it runs COMMAND. If that fails, is stopped, or does not pass the check, the script
+# restores the backup and starts Odoo. It keeps what the failed upgrade made, to be looked into.
 #
 #     --stop COMMAND     stops Odoo          [systemctl stop odoo]
 #     --start COMMAND    starts it again     [systemctl start odoo]
-#     --check COMMAND    says by its status whether the upgrade succeeded. Odoo may end in 0 though a module could not be upgraded:
-#                        psql -d production -Atc "SELECT 1/(count(*)=0)::int FROM ir_module_module WHERE state LIKE 'to %'"
+#     --check COMMAND    ends in 0 if the upgrade succeeded. Odoo may end in 0 although a module
+#                        could not be upgraded, which this finds: psql -d production -Atc
+#                        "SELECT 1/(count(*)=0)::int FROM ir_module_module WHERE state LIKE 'to %'"
 #     --program PATH     odoo-backup         [odoo-backup]
-#     --config FILE      its configuration   [where it finds one; root has to name one that is not root's own]
+#     --config FILE      its configuration   [where odoo-backup finds one; as root, required for a
+#                        file of another user]
 #
-# Run it as the user that odoo-backup runs as (root will do); its role must be one that may restore. Ends in
+# Run it as the user that odoo-backup runs as, or as root. The role must be one that may restore.
+# Exit codes:
 #     0   the upgrade is done, Odoo runs
-#     1   nothing was upgraded: Odoo could not be stopped or backed up, or the backup could not be restored here
+#     1   nothing was upgraded: Odoo could not be stopped or backed up, or the backup could not be
+#         restored here
 #     2   wrong usage
-#     10  the upgrade failed, and all is as it was before
-#     11  a person is needed: what was printed last says for what
+#     10  the upgrade failed, and everything is as before
+#     11  a person is needed; the last message says for what
 set -u
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
@@ -52,7 +56,7 @@ while [ $# -gt 0 ]; do
         *) break ;;
     esac
 done
-[ $# -ge 3 ] && [ "$2" = -- ] || usage 'an instance, -- and the command that upgrades it are needed'
+[ $# -ge 3 ] && [ "$2" = -- ] || usage 'name an instance, then --, then the command that upgrades it'
 instance=$1
 shift 2
 
@@ -71,7 +75,7 @@ unchanged() {
     exit 1
 }
 
-# A signal is heeded between two steps; it stops the upgrade itself at once.
+# Stops the upgrade itself at once; other steps end first.
 upgrade='' interrupted=''
 # shellcheck disable=SC2329 # a trap calls it
 interrupt() {
@@ -88,32 +92,32 @@ sh -c "$stop" || {
 
 made=$(odoo_backup now "$instance" --json)
 case $? in
-    # 3: there is a backup, and a warning in it that was there before the upgrade, too.
+    # 3: the backup was made, with a warning that does not come from the upgrade.
     0 | 3) ;;
     *)
         printf '%s\n' "$made" >&2
         unchanged 'the backup failed'
         ;;
 esac
-# Whatever runs Odoo has Python. The id, not `latest`: the daemon may make another backup meanwhile.
+# A machine that runs Odoo has Python. The id, not `latest`: the daemon may make another backup.
 field() { printf '%s' "$made" | python3 -c "import json, sys; print(json.load(sys.stdin)['backups'][0]$1)"; }
 backup=$instance/$(field '["id"]') && database=$(field '["database"]["name"]') || unchanged 'the backup has no id'
 say "backed up: $backup"
 
-# 3: done, and something that a person should know.
+# 3: done, with a warning.
 restore() {
     odoo_backup restore "$backup" --to "$instance" --force-production "$database" "$@" >&2 || [ $? = 3 ]
 }
-restore --dry-run || unchanged 'the backup could not be restored here, so that there would be no way back'
+restore --dry-run || unchanged 'the backup could not be restored here, so there would be no way back'
 odoo_backup pin "$backup" --note 'before an upgrade' >&2 || unchanged 'the backup could not be pinned'
 by_hand="$program${config:+ --config $config} restore $backup --to $instance --force-production $database"
-say "should this be cut off: $by_hand"
+say "if this script is killed, restore by hand: $by_hand"
 
 [ -z "$interrupted" ] || unchanged 'it was stopped'
 "$@" &
 upgrade=$!
 [ -z "$interrupted" ] || interrupt
-# A signal ends the wait, not the command.
+# A signal ends `wait`, not the command.
 while :; do
     wait "$upgrade"
     status=$?
@@ -127,20 +131,20 @@ if [ -n "$interrupted" ]; then
 elif [ "$status" != 0 ]; then
     why="it ended in $status"
 elif [ -n "$check" ] && ! sh -c "$check" >&2; then
-    why="not so, says: $check"
+    why="the check failed: $check"
 fi
 if [ -z "$why" ]; then
     say 'the upgrade is done'
     started
-    say "the backup before it stays until: $program${config:+ --config $config} unpin $backup"
+    say "the backup before it is pinned; release it with: $program${config:+ --config $config} unpin $backup"
     exit 0
 fi
 
 say "the upgrade failed: $why; restoring $backup"
 if restore; then
     started
-    say 'all is as it was before the upgrade'
+    say 'everything is as it was before the upgrade'
     exit 10
 fi
-say "the backup could not be restored. Odoo is stopped. Once what is said above is mended: $by_hand"
+say "the backup could not be restored, and Odoo is stopped. Fix the error above, then run: $by_hand"
 exit 11
