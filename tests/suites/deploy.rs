@@ -1,4 +1,4 @@
-//! The files of `deploy/`, tried as far as can be without the systems that they are for.
+//! Tries the files of `deploy/`, as far as that is possible without the systems that they are for.
 
 mod docker;
 mod kubernetes;
@@ -18,29 +18,29 @@ use harness::cli::OdooBackup;
 use harness::odoo_backup;
 use harness::project::Project;
 
-/// A file or folder of `deploy/`.
+/// Returns the path of a file or folder of `deploy/`.
 fn deployed(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name).canonicalize().unwrap()
 }
 
-/// The program with the project's configuration, and the repository made.
+/// Returns the program with the project's configuration, and creates the repository.
 async fn initialised(project: &Project) -> OdooBackup {
     let program = odoo_backup!(project.config());
     program.run(["init"]).await.success();
     program
 }
 
-/// Panics unless an example of a configuration is a right one.
+/// Panics unless an example configuration loads.
 fn assert_loads(name: &str) {
     let text = fs::read_to_string(deployed(name)).unwrap();
-    // What the environment is to hold is not in this one.
+    // The test's environment lacks the variables.
     let text = text.replace("${", "$${");
     let config = Config::parse(Path::new("config.toml"), &text).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert!(config.instances.contains_key("production"), "{name}");
 }
 
 #[test]
-fn the_examples_of_a_configuration_load() {
+fn example_configurations_load() {
     for name in
         ["odoo-backup.toml", "docker/odoo-backup.toml", "kubernetes/base/config.toml", "kubernetes/daemon/config.toml"]
     {

@@ -1,4 +1,4 @@
-//! The image and what stands beside it, as far as that can be judged without a container being run.
+//! Checks the image and the composition, as far as that is possible without running a container.
 
 use std::fs;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::deploy::deployed;
 
 #[test]
-fn the_composition_is_understood_by_docker() {
+fn composition_is_valid() {
     let output = Command::new("docker")
         .args(["compose", "--file"])
         .arg(deployed("docker/compose.yml"))
@@ -23,9 +23,8 @@ fn the_composition_is_understood_by_docker() {
     }
 }
 
-/// The clients of the image are those of the versions that the tests go through.
 #[test]
-fn the_image_has_the_clients_that_are_tested() {
+fn image_has_clients_of_tested_majors() {
     let dockerfile = fs::read_to_string(deployed("docker/Dockerfile")).unwrap();
     let majors = dockerfile.lines().find_map(|line| line.strip_prefix("ARG PG_MAJORS=")).unwrap();
     assert_eq!(majors, "\"14 15 16 17 18\"");
@@ -36,7 +35,7 @@ fn the_image_has_the_clients_that_are_tested() {
 }
 
 #[test]
-fn what_is_built_is_let_into_the_build() {
+fn build_context_has_every_member() {
     let ignore = fs::read_to_string(deployed("docker/Dockerfile.dockerignore")).unwrap();
     let workspace = fs::read_to_string(deployed("../Cargo.toml")).unwrap();
     let members = workspace.lines().find_map(|line| line.strip_prefix("members = [")).unwrap();

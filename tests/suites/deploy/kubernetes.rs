@@ -1,10 +1,10 @@
-//! The manifests, as kustomize renders them.
+//! Checks the manifests, as kustomize renders them.
 
 use std::process::Command;
 
 use crate::deploy::deployed;
 
-/// What `kubectl apply -k` would send; `None` where there is no kubectl.
+/// Returns what `kubectl apply -k` would send; `None` if kubectl is not installed.
 fn rendered(folder: &str) -> Option<String> {
     let output = Command::new("kubectl").arg("kustomize").arg(deployed(&format!("kubernetes/{folder}"))).output();
     let Ok(output) = output else {
@@ -15,7 +15,7 @@ fn rendered(folder: &str) -> Option<String> {
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
-/// The kinds of the objects, in order.
+/// Returns the kinds of the objects, sorted.
 fn kinds(rendered: &str) -> Vec<&str> {
     let mut kinds: Vec<_> = rendered.lines().filter_map(|line| line.strip_prefix("kind: ")).collect();
     kinds.sort_unstable();
@@ -23,7 +23,7 @@ fn kinds(rendered: &str) -> Vec<&str> {
 }
 
 #[test]
-fn each_form_has_its_objects() {
+fn each_form_renders_its_objects() {
     for (folder, expected) in [
         ("cronjob", vec!["ConfigMap", "CronJob", "CronJob", "ServiceAccount"]),
         ("daemon", vec!["ConfigMap", "Deployment", "PersistentVolumeClaim", "Service", "ServiceAccount"]),
@@ -37,19 +37,27 @@ fn each_form_has_its_objects() {
     }
 }
 
-/// A change of the configuration starts the pod anew: its name holds a digest, and the pod mounts it by that name.
+/// The ConfigMap's name holds a digest, and each pod mounts it by that name, so that a changed
+/// configuration starts new pods.
 #[test]
-fn the_pods_mount_the_configuration_by_its_digest_and_are_confined() {
+fn pods_mount_configuration_by_digest() {
     for folder in ["cronjob", "daemon"] {
         let Some(rendered) = rendered(folder) else { return };
         let named: Vec<_> = rendered.lines().filter(|line| line.trim().starts_with("name: odoo-backup-")).collect();
         let others = ["-state", "-token", "-drill"];
         let digests = named.iter().filter(|line| !others.iter().any(|other| line.ends_with(other)));
         let digests: Vec<_> = digests.map(|line| line.trim()).collect();
-        // Itself, and each pod.
+        // The ConfigMap itself, and each pod.
         let pods = kinds(&rendered).iter().filter(|kind| ["CronJob", "Deployment"].contains(kind)).count();
         assert_eq!(digests.len(), 1 + pods, "{named:?}");
         assert!(digests.iter().all(|digest| *digest == digests[0]), "{named:?}");
+    }
+}
+
+#[test]
+fn pods_are_confined() {
+    for folder in ["cronjob", "daemon"] {
+        let Some(rendered) = rendered(folder) else { return };
         for setting in [
             "readOnlyRootFilesystem: true",
             "allowPrivilegeEscalation: false",

@@ -1,4 +1,4 @@
-//! nginx in front: the real program, in a folder of its own, before a server that answers as the daemon does.
+//! Runs the real nginx in front of a stand-in for the daemon.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,10 +13,10 @@ use tempfile::TempDir;
 
 use crate::deploy::deployed;
 
-/// How long is waited for what should come at once.
+/// How long to wait for an answer that should come at once.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// nginx, killed when this is dropped.
+/// A running nginx, killed when dropped.
 struct Nginx {
     process: Child,
     port: u16,
@@ -31,13 +31,14 @@ impl Drop for Nginx {
 }
 
 impl Nginx {
-    /// nginx with the deployed server in front of `backend`; `None` where it is not installed.
+    /// Starts nginx with the deployed configuration in front of `backend`; `None` if it is not
+    /// installed.
     fn start(backend: u16) -> Option<Self> {
         let folder = tempfile::Builder::new().prefix("obnginx-").tempdir().unwrap();
         let identity = Authority::new("deploy").issue(&["backup.example.com"]);
         fs::write(folder.path().join("certificate"), identity.certificate).unwrap();
         fs::write(folder.path().join("key"), identity.key).unwrap();
-        // Another process may take the port in between.
+        // Another process may take the port before nginx does.
         for _ in 0..5 {
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
             write_configuration(folder.path(), port, backend);
@@ -58,7 +59,7 @@ impl Nginx {
         panic!("nginx did not come up");
     }
 
-    /// A request by curl, which speaks TLS; its output comes as it arrives.
+    /// Sends a request by curl, which speaks TLS. Its output can be read as it arrives.
     fn ask(&self, path: &str) -> Child {
         let port = self.port;
         Command::new("curl")
@@ -92,7 +93,7 @@ fn write_configuration(folder: &Path, port: u16, backend: u16) {
     fs::write(folder.join("nginx.conf"), conf).unwrap();
 }
 
-/// The head of a request, up to the empty line.
+/// Reads the head of a request, up to the empty line.
 fn head(connection: &TcpStream) -> String {
     let lines = BufReader::new(connection).lines().map(Result::unwrap);
     lines.take_while(|line| !line.is_empty()).map(|line| line + "\n").collect()
@@ -109,7 +110,7 @@ fn read_until(output: &mut impl Read, wanted: &str) -> String {
 }
 
 #[test]
-fn events_pass_at_once_and_the_metrics_do_not() {
+fn events_pass_at_once_metrics_do_not() {
     let backend = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let Some(nginx) = Nginx::start(backend.local_addr().unwrap().port()) else { return };
 
@@ -124,7 +125,7 @@ fn events_pass_at_once_and_the_metrics_do_not() {
         assert!(head.contains(header), "{header:?} in {head}");
     }
     connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: first\n\n").unwrap();
-    // Before the second is sent, the first has arrived.
+    // The first event arrives before the second is sent.
     let begun = read_until(&mut arrived, "data: first\n\n");
     assert!(begun.contains("Strict-Transport-Security: max-age="), "{begun}");
     connection.write_all(b"data: second\n\n").unwrap();

@@ -1,4 +1,5 @@
-//! The Debian package, as cargo-deb makes it and dpkg unpacks it; and the manual pages and completions that go into it.
+//! Builds the Debian package with cargo-deb, unpacks it with dpkg, and checks manual pages and
+//! completions.
 
 use std::fs;
 use std::path::Path;
@@ -14,13 +15,13 @@ fn folder() -> TempDir {
     tempfile::Builder::new().prefix("obdeb-").tempdir().unwrap()
 }
 
-/// The pages and completions that `deploy/debian/build` puts into the package.
+/// Writes the pages and completions that `deploy/debian/build` puts into the package.
 fn describe(folder: &Path) {
     let output = Command::new(deployed("debian/describe")).arg(PROGRAM).arg(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A program of the system, run in vain where it is not installed.
+/// Returns what a program of the system prints; `None` if it is not installed.
 fn run(command: &mut Command) -> Option<String> {
     let Ok(output) = command.output() else {
         eprintln!("skipped: {} is not installed", command.get_program().display());
@@ -32,13 +33,13 @@ fn run(command: &mut Command) -> Option<String> {
 }
 
 #[test]
-fn each_command_has_a_page_that_man_renders() {
+fn man_renders_page_of_each_command() {
     let folder = folder();
     describe(folder.path());
     let help = Command::new(PROGRAM).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    // What a command does may go on in lines that are indented further.
+    // Continuation lines are indented further.
     let commands = commands.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
     let commands: Vec<_> =
         commands.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
@@ -57,7 +58,7 @@ fn each_command_has_a_page_that_man_renders() {
 }
 
 #[test]
-fn the_package_holds_all_that_is_named_and_begins_nothing() {
+fn package_has_files_and_starts_nothing() {
     if !Command::new("cargo-deb").arg("--version").output().is_ok_and(|output| output.status.success()) {
         eprintln!("skipped: cargo-deb is not installed");
         return;
@@ -66,7 +67,7 @@ fn the_package_holds_all_that_is_named_and_begins_nothing() {
     let release = target.path().join("release");
     fs::create_dir(&release).unwrap();
     describe(&release.join("package"));
-    // What the program is does not matter to the package, and a debug build is large.
+    // The package does not depend on the program, and a debug build is large.
     fs::copy("/bin/true", release.join("odoo-backup")).unwrap();
     let made = Command::new("cargo-deb")
         .args(["deb", "--no-build", "--no-strip", "--fast", "--offline", "-p", "odoo-backup", "--output"])

@@ -1,4 +1,4 @@
-//! The role that can only back up, on a real server.
+//! Tries the role of `backup-role.sql` on a real server.
 
 use std::fs;
 
@@ -17,13 +17,13 @@ fn make_role(cluster: &Cluster) {
 }
 
 #[tokio::test]
-async fn the_backup_role_backs_up_with_the_collector_kept_out_and_can_do_no_more() {
+async fn backup_role_backs_up_with_collector_held() {
     let project = Project::start().await;
     let cluster = project.cluster();
     make_role(cluster);
-    // Once more changes nothing: an operator does not remember where it was run.
+    // A second time changes nothing: an operator does not remember where it was run.
     make_role(cluster);
-    // What a module adds later is covered as well.
+    // Tables that a module adds later are covered.
     cluster.execute(INSTANCE, "CREATE TABLE added_later (id serial); INSERT INTO added_later DEFAULT VALUES");
 
     let config = fs::read_to_string(project.config()).unwrap();
@@ -38,7 +38,18 @@ async fn the_backup_role_backs_up_with_the_collector_kept_out_and_can_do_no_more
     assert_eq!(shown["filestore"]["collector_held"], true, "{shown:#}");
     program.run(["restore", "--to", TARGET]).await.success();
     assert_eq!(cluster.execute(TARGET, "SELECT count(*) FROM added_later"), "1\n");
+}
 
+#[tokio::test]
+async fn backup_role_has_one_right_to_write() {
+    let project = Project::start().await;
+    let cluster = project.cluster();
+    make_role(cluster);
+    let writable = format!(
+        "SELECT c.relname, p FROM pg_class c, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) p
+         WHERE c.relkind IN ('r', 'p') AND has_table_privilege('{ROLE}', c.oid, p)"
+    );
+    assert_eq!(cluster.execute(INSTANCE, &writable), "ir_attachment|INSERT\n");
     for refused in [
         "DELETE FROM ir_attachment",
         "UPDATE res_users SET login = 'thief'",

@@ -1,4 +1,4 @@
-//! Alerts, tried by Prometheus' own tool; and that alerts and dashboard speak of metrics that there are.
+//! Tries the alerts with promtool, and checks that alerts and dashboard use metrics that exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::deploy::deployed;
 
-/// Runs `promtool`, and panics with what it says unless it is content. Skipped where it is not installed.
+/// Runs `promtool`, and panics with its output if it fails. Skipped if it is not installed.
 fn promtool(command: &mut Command) {
     match command.output() {
         Ok(output) => {
@@ -21,12 +21,12 @@ fn promtool(command: &mut Command) {
 }
 
 #[test]
-fn each_alert_fires_when_it_should_and_not_before() {
+fn alerts_fire_when_they_should() {
     let folder = deployed("prometheus");
     promtool(Command::new("promtool").args(["test", "rules", "odoo-backup.test.yml"]).current_dir(folder));
 }
 
-/// The expressions of the dashboard, with its variables filled in.
+/// Returns the expressions of the dashboard, with its variables replaced.
 fn expressions() -> Vec<String> {
     let dashboard: Value = serde_json::from_str(&read("grafana/odoo-backup.json")).unwrap();
     let panels = dashboard["panels"].as_array().unwrap().iter();
@@ -35,7 +35,7 @@ fn expressions() -> Vec<String> {
 }
 
 #[test]
-fn the_dashboard_asks_what_prometheus_understands() {
+fn dashboard_queries_are_valid() {
     let rules = expressions().into_iter().zip(0..).map(|(expression, number)| {
         format!("      - record: panel_{number}\n        expr: {}\n", serde_json::to_string(&expression).unwrap())
     });
@@ -49,14 +49,14 @@ fn read(name: &str) -> String {
     fs::read_to_string(deployed(name)).unwrap()
 }
 
-/// The words of a text that are metrics.
+/// Returns the names of metrics in a text.
 fn metrics(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     words.filter(|word| word.starts_with("odoo_backup_")).collect()
 }
 
 #[test]
-fn alerts_and_dashboard_speak_of_metrics_that_there_are() {
+fn alerts_and_dashboard_use_known_metrics() {
     let manual = read("../docs/metrics.md");
     let known = metrics(&manual);
     for name in ["prometheus/odoo-backup.rules.yml", "prometheus/odoo-backup.test.yml", "grafana/odoo-backup.json"] {
@@ -64,7 +64,7 @@ fn alerts_and_dashboard_speak_of_metrics_that_there_are() {
         let unknown: Vec<_> = metrics(&text).difference(&known).copied().collect();
         assert_eq!(unknown, [""; 0], "{name}");
     }
-    // Each alert is tried.
+    // Every alert has a test.
     let rules = read("prometheus/odoo-backup.rules.yml");
     let tests = read("prometheus/odoo-backup.test.yml");
     for alert in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
@@ -72,7 +72,7 @@ fn alerts_and_dashboard_speak_of_metrics_that_there_are() {
     }
 }
 
-/// What no backup has is said by alerts and dashboard.
+/// Content that no backup has is in the alerts and on the dashboard.
 #[test]
 fn content_in_no_backup_raises_alert() {
     for name in ["prometheus/odoo-backup.rules.yml", "grafana/odoo-backup.json"] {

@@ -1,4 +1,5 @@
-//! The policies of a bucket, enforced by a real server: one who backs up can remove nothing, one who prunes can add no backup.
+//! Tries the policies of a bucket on a real server: one identity backs up and deletes nothing, the
+//! other prunes and adds no backup.
 
 use std::fs;
 
@@ -9,7 +10,7 @@ use harness::seaweed::SeaweedFs;
 
 use crate::deploy::deployed;
 
-/// The repository lies below a prefix, as the policies' first lines of the manual have it.
+/// The repository is below a prefix, as in the manual.
 const PREFIX: &str = "company/odoo";
 
 fn policy(name: &str, server: &SeaweedFs) -> String {
@@ -30,7 +31,7 @@ async fn ids(program: &OdooBackup) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn who_backs_up_removes_nothing_and_who_prunes_adds_nothing() {
+async fn policies_keep_backup_and_prune_apart() {
     let server = SeaweedFs::start();
     server.keep_versions();
     for name in ["backup-only", "prune"] {
@@ -44,7 +45,8 @@ async fn who_backs_up_removes_nothing_and_who_prunes_adds_nothing() {
     program.run(["init"]).await.success();
     program.run(["doctor"]).await.success();
     program.run(["now"]).await.success();
-    // All that is read turns out to be held already: what was begun for it is not needed, and may not be deleted.
+    // Every file is stored already: the volume that was begun is not needed, and may not be
+    // deleted.
     program.run(["now", "--reread"]).await.success();
     program.run(["check", "--read-data"]).await.success();
     program.run(["restore", "--to", TARGET]).await.success();
@@ -69,7 +71,7 @@ async fn who_backs_up_removes_nothing_and_who_prunes_adds_nothing() {
     program.run(["pin", &made[1], "--note", "before the upgrade"]).await.success();
     program.run(["unpin", &made[1]]).await.success();
     program.run(["prune"]).await.success();
-    // The newest, and the newest proven.
+    // The newest backup stays, and the newest proven one.
     assert_eq!(ids(&program).await, made[1..]);
     let locks = program.run(["unlock", "--list", "--json"]).await.success().json();
     assert_eq!(locks["locks"].as_array().map(Vec::len), Some(0), "{locks:#}");

@@ -1,13 +1,13 @@
-//! The units, as systemd itself judges them.
+//! Lets systemd judge the units.
 
 use std::process::Command;
 
 use crate::deploy::deployed;
 
-/// The figure above which systemd calls a service's exposure more than "OK".
+/// The figure above which systemd calls an exposure worse than "OK".
 const EXPOSED: f64 = 2.5;
 
-/// How exposed a unit is, from 0 to 10; `None` where that cannot be found out here.
+/// Returns how exposed a unit is, from 0 to 10; `None` if systemd cannot tell here.
 fn exposure(name: &str) -> Option<f64> {
     let unit = deployed("systemd").join(name);
     let output = Command::new("systemd-analyze").args(["security", "--offline=yes", "--no-pager"]).arg(unit).output();
@@ -17,7 +17,7 @@ fn exposure(name: &str) -> Option<f64> {
     };
     let printed = String::from_utf8_lossy(&output.stdout);
     let Some((_, overall)) = printed.split_once(&format!("Overall exposure level for {name}: ")) else {
-        // Before systemd 250 it looks at running services alone.
+        // Before version 250 systemd looks only at running services.
         eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr).trim());
         return None;
     };
@@ -25,7 +25,7 @@ fn exposure(name: &str) -> Option<f64> {
 }
 
 #[test]
-fn the_units_are_exposed_little() {
+fn units_have_low_exposure() {
     for unit in ["odoo-backup.service", "odoo-backup-daemon.service"] {
         let exposure = exposure(unit);
         assert!(exposure.is_none_or(|exposure| exposure < EXPOSED), "{unit}: {exposure:?}");

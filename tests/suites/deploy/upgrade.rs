@@ -1,4 +1,4 @@
-//! An upgrade that is taken back by itself, with stand-ins for Odoo on a real server.
+//! Runs `upgrade-with-rollback.sh` on a real server, with stand-ins for Odoo.
 
 use std::fs;
 use std::process::{Output, Stdio};
@@ -12,13 +12,13 @@ use tokio::process::Command;
 
 use crate::deploy::deployed;
 
-/// What an upgrade leaves that fails in its middle: a table less, a row more, a file more.
+/// What an upgrade leaves that fails halfway: a table less, other rows, a file more.
 const BREAK: &str = r#"
     $PSQL -c "DROP TABLE mail_message CASCADE" -c "UPDATE res_partner SET name = 'half upgraded'"
     echo half > "$FILESTORE/half-upgraded"
 "#;
 
-/// An instance, and the script with all that it needs to upgrade it.
+/// An instance with a repository, ready for the script.
 struct Upgrade {
     project: Project,
 }
@@ -30,7 +30,7 @@ impl Upgrade {
         Self { project }
     }
 
-    /// The script, with a shell's text in the place of Odoo.
+    /// Returns the script, with a shell's text instead of Odoo.
     fn script(&self, options: &[&str], odoo: &str) -> Command {
         let psql = self.project.cluster().command("psql", SUPERUSER);
         let psql_line = format!("{} -X -q -v ON_ERROR_STOP=1 -d {INSTANCE}", psql.get_program().display());
@@ -45,7 +45,7 @@ impl Upgrade {
         command
     }
 
-    /// What was done to Odoo.
+    /// Returns what the script did to Odoo.
     fn odoo_was(&self) -> String {
         fs::read_to_string(self.project.path("odoo.log")).unwrap_or_default().replace('\n', " ")
     }
@@ -54,7 +54,7 @@ impl Upgrade {
         self.project.cluster().execute(INSTANCE, "SELECT name FROM res_partner ORDER BY id")
     }
 
-    /// Panics unless database and filestore are what they were.
+    /// Panics unless database and filestore are as before.
     fn assert_as_before(&self, names: &str, output: &Output) {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(self.names(), names, "{said}");
@@ -64,7 +64,7 @@ impl Upgrade {
 }
 
 #[tokio::test]
-async fn an_upgrade_that_succeeds_stays_and_leaves_a_pinned_backup() {
+async fn upgrade_success_leaves_pinned_backup() {
     let upgrade = Upgrade::new().await;
     let odoo = "$PSQL -c \"UPDATE res_partner SET name = 'upgraded'\"; echo upgrade >> odoo.log";
     let output = upgrade.script(&["--check", "echo check >> odoo.log"], odoo).output().await.unwrap();
@@ -76,12 +76,12 @@ async fn an_upgrade_that_succeeds_stays_and_leaves_a_pinned_backup() {
 }
 
 #[tokio::test]
-async fn an_upgrade_that_fails_is_taken_back() {
+async fn upgrade_failure_restores_backup() {
     let upgrade = Upgrade::new().await;
     let before = upgrade.names();
     for (options, odoo) in [
         (vec![], format!("{BREAK} exit 1")),
-        // Odoo may end in 0 though a module could not be upgraded.
+        // Odoo may end in 0 although a module could not be upgraded.
         (vec!["--check", "false"], BREAK.to_owned()),
     ] {
         fs::remove_file(upgrade.project.path("odoo.log")).ok();
@@ -93,7 +93,7 @@ async fn an_upgrade_that_fails_is_taken_back() {
 }
 
 #[tokio::test]
-async fn an_upgrade_that_is_stopped_is_taken_back() {
+async fn upgrade_stopped_restores_backup() {
     let upgrade = Upgrade::new().await;
     let before = upgrade.names();
     let odoo = format!("{BREAK} echo broken; exec sleep 1000");
@@ -109,7 +109,7 @@ async fn an_upgrade_that_is_stopped_is_taken_back() {
 }
 
 #[tokio::test]
-async fn without_a_backup_nothing_is_upgraded() {
+async fn upgrade_without_backup_changes_nothing() {
     let upgrade = Upgrade::new().await;
     let before = upgrade.names();
     fs::rename(upgrade.project.repository(), upgrade.project.path("unplugged")).unwrap();
