@@ -3,7 +3,9 @@
 //! - `words`: a refused phrase in any text file. Single refused words are in `typos.toml`.
 //! - `width`: a line of Markdown over 100 columns, outside tables and code.
 //! - `comments`: a comment in Rust over 100 columns.
-//! - `links`: a link of a document, or a mention of `docs/PAGE.md` anywhere, that leads nowhere.
+//! - `links`: a link of a document, or a mention of `docs/PAGE.md` anywhere, that leads nowhere;
+//!   and a source file that `docs/architecture.md` or a decision record names and that does not
+//!   exist.
 //!
 //! `make lint` builds this file by `rustc` and runs it in the root of the repository. It reads text
 //! alone and needs nothing but the standard library.
@@ -114,7 +116,12 @@ fn check(path: &str, text: &str, texts: &BTreeMap<String, String>, faults: &mut 
                 add("links", line, format!("{link} {why}: correct the link"));
             }
         }
-    } else if !EXAMPLES.contains(&path) {
+        for (line, source) in if describes_sources(path) { sources(text) } else { Vec::new() } {
+            if ["", "engine/src/"].iter().all(|folder| !Path::new(folder).join(&source).exists()) {
+                add("links", line, format!("{source} does not exist: name the file that took its place"));
+            }
+        }
+    } else if !EXAMPLES.contains(&path) && path != UNCHECKED {
         for (line, page) in mentions(text) {
             if let Some(why) = leads_nowhere("", &page, texts) {
                 add("links", line, format!("{page} {why}: correct the mention"));
@@ -123,7 +130,7 @@ fn check(path: &str, text: &str, texts: &BTreeMap<String, String>, faults: &mut 
     }
 }
 
-/// The refused phrases of a text: their line, what stands there, and what to write instead.
+/// Finds the refused phrases of a text: their line, their words, and what to write instead.
 fn refused(text: &str, is_markdown: bool) -> Vec<(usize, String, &'static str)> {
     let words = words_of(text, is_markdown);
     let mut found = Vec::new();
@@ -160,6 +167,7 @@ struct Word {
     line: usize,
 }
 
+/// Splits a text into words. A phrase may go over line ends, but not over punctuation or code.
 fn words_of(text: &str, is_markdown: bool) -> Vec<Word> {
     let mut words = Vec::new();
     let mut fenced = false;
@@ -199,7 +207,7 @@ fn words_of(text: &str, is_markdown: bool) -> Vec<Word> {
     words
 }
 
-/// A line whose code between backticks is replaced by one character, which ends a phrase.
+/// Replaces the code between backticks by one character, which ends a phrase.
 fn without_code(line: &str) -> String {
     let mut plain = String::new();
     let mut parts = line.split('`');
@@ -216,7 +224,7 @@ fn without_code(line: &str) -> String {
     plain
 }
 
-/// The lines of Markdown that are too wide, with their width.
+/// Finds the lines of Markdown that are too wide, with their width.
 fn wide_lines(text: &str) -> Vec<(usize, usize)> {
     let mut fenced = false;
     let mut wide = Vec::new();
@@ -232,6 +240,7 @@ fn wide_lines(text: &str) -> Vec<(usize, usize)> {
     wide
 }
 
+/// Finds the comments of Rust that are too wide, with their width.
 fn wide_comments(text: &str) -> Vec<(usize, usize)> {
     let comments = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("//"));
     comments.filter_map(|(index, line)| Some((index + 1, too_wide(line)?))).collect()
@@ -245,7 +254,7 @@ fn too_wide(line: &str) -> Option<usize> {
     (width > COLUMNS && can_wrap).then_some(width)
 }
 
-/// The targets of the links of a document.
+/// Finds the targets of the links of a document.
 fn links(text: &str) -> Vec<(usize, String)> {
     let mut fenced = false;
     let mut found = Vec::new();
@@ -268,7 +277,22 @@ fn links(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// The pages of `docs/` that a text mentions by their path.
+/// Returns whether a document names source files between backticks, from the root or `engine/src/`.
+fn describes_sources(path: &str) -> bool {
+    path == "docs/architecture.md" || path.starts_with("docs/decisions/")
+}
+
+/// Finds the source files that a document names.
+fn sources(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let code = line.split('`').skip(1).step_by(2).filter(|code| code.ends_with(".rs"));
+        found.extend(code.map(|code| (index + 1, code.to_owned())));
+    }
+    found
+}
+
+/// Finds the pages of `docs/` that a text mentions by their path.
 fn mentions(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -301,7 +325,7 @@ fn leads_nowhere(document: &str, link: &str, texts: &BTreeMap<String, String>) -
     (!anchors(headings).contains(anchor)).then_some("names no heading")
 }
 
-/// A path without `.` and `..`.
+/// Returns a path without `.` and `..`.
 fn resolved(path: &Path) -> String {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -314,7 +338,7 @@ fn resolved(path: &Path) -> String {
     plain.to_string_lossy().into_owned()
 }
 
-/// The anchors of a document's headings, as the hosts of repositories make them.
+/// Returns the anchors of a document's headings, as the hosts of repositories make them.
 fn anchors(text: &str) -> BTreeSet<String> {
     let (mut fenced, mut anchors) = (false, BTreeSet::new());
     for line in text.lines() {
@@ -375,6 +399,7 @@ mod tests {
             ["links 2", "links 3", "links 4"]
         );
         assert_eq!(found("README.md", "[a](docs/page.md) [b](page.md)"), ["links 1"]);
+        assert_eq!(found("docs/architecture.md", "`tests/prose.rs`, `lib.rs` and\n`none.rs`"), ["links 2"]);
         assert_eq!(found("a.rs", "// docs/page.md, docs/page.md#none\n// docs/none.md."), ["links 1", "links 2"]);
     }
 }
