@@ -97,7 +97,7 @@ async fn copy_all(config: &Config, stored: Stored<'_>, run: &Run) -> Vec<(String
         let copied = async {
             let to = Repository::at(&place.place).await?;
             let mut backups = newer(from, &to, Some(&made.instance)).await?;
-            backups.push((made.instance.clone(), made.id.clone()));
+            backups.push(made.backup());
             copy(from, &to, &backups, run).await
         };
         done.push((place.name.clone(), copied.await));

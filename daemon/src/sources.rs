@@ -5,7 +5,7 @@ use engine::check::{CheckOptions, check};
 use engine::error::Error;
 use engine::manifest::Manifest;
 use engine::postgres::Tools;
-use engine::repository::{BackupId, Repository, RepositoryError, Selected};
+use engine::repository::{BackupRef, Repository, RepositoryError, Selected};
 use engine::run::Run;
 
 use crate::connection::Connection;
@@ -147,7 +147,7 @@ impl<'a> Sources<'a> {
     ///
     /// # Errors
     /// What kept the first repository from answering, where none answers.
-    pub async fn resolve(&self, wanted: Wanted<'_>) -> Result<(String, BackupId), RepositoryError> {
+    pub async fn resolve(&self, wanted: Wanted<'_>) -> Result<BackupRef, RepositoryError> {
         let mut best: Option<Selected> = None;
         let mut first_failure = None;
         for name in &self.names {
@@ -159,7 +159,7 @@ impl<'a> Sources<'a> {
                 Ok(selected) => {
                     selected.warnings.iter().for_each(|warning| tracing::warn!(repository = name, "{warning}"));
                     let is_newest = selected.warnings.is_empty();
-                    if best.as_ref().is_none_or(|best| best.id < selected.id) {
+                    if best.as_ref().is_none_or(|best| best.backup.id < selected.backup.id) {
                         best = Some(selected);
                     }
                     if is_newest {
@@ -174,7 +174,7 @@ impl<'a> Sources<'a> {
             }
         }
         match (best, first_failure) {
-            (Some(Selected { instance, id, .. }), _) => Ok((instance, id)),
+            (Some(Selected { backup, .. }), _) => Ok(backup),
             (None, Some(failure)) => Err(failure),
             // There is always one source.
             (None, None) => Err(RepositoryError::WhichInstance { instances: Vec::new() }),
@@ -195,7 +195,7 @@ impl<'a> Sources<'a> {
     /// Makes sure that every object of a backup is there.
     async fn look(&self, repository: &Repository, manifest: &Manifest, run: &Run) -> Result<(), Error> {
         let options = CheckOptions { read_data: None, tools: tools(self.config) };
-        let report = check(repository, &[(manifest.instance.clone(), manifest.id.clone())], &options, run).await?;
+        let report = check(repository, &[manifest.backup()], &options, run).await?;
         match report.backups.into_iter().flat_map(|checked| checked.damage).next() {
             None => Ok(()),
             Some(damage) => {
@@ -221,7 +221,7 @@ async fn find(
         tell(&warning);
         passed_over.push(warning);
     }
-    repository.verified_manifest(&selected.instance, &selected.id).await
+    repository.verified_manifest(&selected.backup).await
 }
 
 /// Whether it says that the question was wrong, rather than that the repository has no answer.

@@ -142,7 +142,7 @@ async fn check_all(repository: &Repository, work: &Work<'_>, read_data: Option<S
             findings: findings.take(SHOWN).collect(),
         });
     }
-    let future = report.future.iter().map(|(_, id)| format!("{id}: {}", Flaw::Future));
+    let future = report.future.iter().map(|backup| format!("{}: {}", backup.id, Flaw::Future));
     let wrong: Vec<String> = report.alarms.iter().cloned().chain(future).collect();
     if !wrong.is_empty() {
         return Err(Failure::Suspect { instance: instance.instance.name.clone(), wrong });

@@ -20,9 +20,8 @@ use self::data::{Findings, read_back};
 pub(crate) use self::met::{look_again, settle, take_note, warn_of_unwritten, write_down};
 use self::structure::{Survey, survey};
 use crate::error::Error;
-use crate::manifest::MANIFEST;
 use crate::postgres::Tools;
-use crate::repository::{BackupId, Repository, layout, member};
+use crate::repository::{BackupId, BackupRef, Repository, layout};
 use crate::run::Run;
 use crate::store::{Key, Object};
 
@@ -38,10 +37,8 @@ pub struct CheckOptions {
 /// What was found of one backup.
 #[derive(Debug, Clone)]
 pub struct Checked {
-    /// The instance it is of.
-    pub instance: String,
-    /// Its name.
-    pub id: BackupId,
+    /// The backup.
+    pub backup: BackupRef,
     /// Objects that it stands on, those of earlier backups included.
     pub objects: u64,
     /// Their stored size in bytes, together.
@@ -58,9 +55,9 @@ pub struct Report {
     /// Objects that no backup needs, of the instances all of whose backups were looked at. They are no damage: `prune` comes for them.
     pub unnamed: Vec<Unnamed>,
     /// Backups that a repair has set aside: they are not checked.
-    pub set_aside: Vec<(String, BackupId)>,
+    pub set_aside: Vec<BackupRef>,
     /// Backups that are dated in the future. They are checked like others.
-    pub future: Vec<(String, BackupId)>,
+    pub future: Vec<BackupRef>,
     /// What is wrong with the repository as a whole, or with what it shows: backups may be missing from this report.
     pub alarms: Vec<String>,
     /// How much was read back; `None` where nothing was to be.
@@ -102,8 +99,8 @@ pub struct DamagedObject {
     pub key: Key,
     /// What is wrong with it, in sentences.
     pub reasons: Vec<String>,
-    /// The backups that need it, by instance and id.
-    pub backups: Vec<(String, BackupId)>,
+    /// The backups that need it.
+    pub backups: Vec<BackupRef>,
 }
 
 impl Report {
@@ -116,15 +113,14 @@ impl Report {
     pub fn damaged_objects(&self) -> Vec<DamagedObject> {
         let mut objects: BTreeMap<&Key, DamagedObject> = BTreeMap::new();
         for backup in &self.backups {
-            let name = (backup.instance.clone(), backup.id.clone());
             for Damage { key, reason } in &backup.damage {
                 let new = || DamagedObject { key: key.clone(), reasons: Vec::new(), backups: Vec::new() };
                 let object = objects.entry(key).or_insert_with(new);
                 if !object.reasons.contains(reason) {
                     object.reasons.push(reason.clone());
                 }
-                if object.backups.last() != Some(&name) {
-                    object.backups.push(name.clone());
+                if object.backups.last() != Some(&backup.backup) {
+                    object.backups.push(backup.backup.clone());
                 }
             }
         }
@@ -132,19 +128,19 @@ impl Report {
     }
 }
 
-/// Checks backups, each by instance and id. An object that several of them stand on is read once.
+/// Checks backups. An object that several of them stand on is read once.
 ///
 /// # Errors
 /// As the cause of [`Error::Verb`], what kept it from looking: the store is not available, pg_restore is missing.
 pub async fn check(
     repository: &Repository,
-    backups: &[(String, BackupId)],
+    backups: &[BackupRef],
     options: &CheckOptions,
     run: &Run,
 ) -> Result<Report, Error> {
     let work = async {
         let mut instances: BTreeMap<&str, Vec<BackupId>> = BTreeMap::new();
-        for (instance, id) in backups {
+        for BackupRef { instance, id } in backups {
             instances.entry(instance).or_default().push(id.clone());
         }
         let mut wanted = Vec::new();
@@ -180,7 +176,7 @@ pub async fn check_all(
             }
             let ids: BTreeSet<BackupId> = layout::ids(objects.values()).collect();
             let is_one = !ids.is_empty() || layout::set_aside(objects.values()).next().is_some();
-            let lost: Vec<BackupId> = gaps.lost.into_iter().map(|(_, id)| id).collect();
+            let lost: Vec<BackupId> = gaps.lost.into_iter().map(|backup| backup.id).collect();
             if objects.keys().any(layout::is_trace) {
                 marked.insert(instance.clone());
             }
@@ -253,9 +249,9 @@ async fn look(
     report.alarms.extend(clocks.disagreement());
     for survey in surveys {
         report.unnamed.extend(survey.unnamed());
-        report.set_aside.extend(survey.aside.ids().map(|id| (survey.instance.clone(), id.clone())));
+        report.set_aside.extend(survey.aside.ids().map(|id| BackupRef::new(survey.instance.as_str(), id.clone())));
         let future = survey.backups.iter().filter(|backup| backup.is_future(clocks.now()));
-        report.future.extend(future.map(|backup| (survey.instance.clone(), backup.id.clone())));
+        report.future.extend(future.map(|backup| backup.backup.clone()));
         report.alarms.extend(survey.alarms.iter().cloned());
         let mut checked = conclude(repository, &survey, &findings).await?;
         if !known::conclude(repository, &survey, &findings, options.read_data, &mut checked, run).await? {
@@ -271,8 +267,8 @@ async fn look(
 async fn conclude(repository: &Repository, survey: &Survey, findings: &Findings) -> Result<Vec<Checked>, Error> {
     let mut all = Vec::new();
     for backup in &survey.backups {
-        let (instance, id, damage) = (survey.instance.clone(), backup.id.clone(), backup.damage.clone());
-        let mut checked = Checked { instance, id, objects: 0, bytes: 0, damage };
+        let (name, damage) = (backup.backup.clone(), backup.damage.clone());
+        let mut checked = Checked { backup: name, objects: 0, bytes: 0, damage };
         if let Some(manifest) = &backup.manifest {
             checked.objects = manifest.objects().count() as u64;
             checked.bytes = manifest.objects().map(|object| object.stored.size).sum();
@@ -281,7 +277,7 @@ async fn conclude(repository: &Repository, survey: &Survey, findings: &Findings)
         checked.damage.sort();
         checked.damage.dedup();
         // One that was pruned under the check's eyes is no damage.
-        let manifest = member(&checked.id.key(&survey.instance), MANIFEST);
+        let manifest = checked.backup.manifest();
         let is_there =
             backup.is_lost || checked.damage.is_empty() || repository.store().head(&manifest).await?.is_some();
         if is_there {

@@ -12,8 +12,8 @@ use std::fmt;
 use self::destination::Destination;
 use self::objects::{Outcome, bring};
 use crate::error::Error;
-use crate::manifest::{MANIFEST, SET_ASIDE, StoredObject};
-use crate::repository::{BackupId, Damage, Lock, Purpose, Repository, RepositoryError, damage_of_document, member};
+use crate::manifest::StoredObject;
+use crate::repository::{BackupId, BackupRef, Damage, Lock, Purpose, Repository, RepositoryError, damage_of_document};
 use crate::run::Run;
 use crate::store::Key;
 
@@ -21,7 +21,7 @@ use crate::store::Key;
 #[derive(Debug, Default)]
 pub struct Copied {
     /// Backups that were not there before.
-    pub backups: Vec<(String, BackupId)>,
+    pub backups: Vec<BackupRef>,
     /// How many were there already, and lack nothing.
     pub there: u64,
     /// Objects that were stored: of new backups, and those that backups there had lost.
@@ -37,10 +37,8 @@ pub struct Copied {
 /// A backup that is not copied because a repair has set it aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftAside {
-    /// The instance it is of.
-    pub instance: String,
-    /// Its name.
-    pub id: BackupId,
+    /// The backup.
+    pub backup: BackupRef,
     /// Whether that was in the repository that is copied to, rather than in the one that it would come from.
     pub there: bool,
 }
@@ -48,25 +46,23 @@ pub struct LeftAside {
 impl fmt::Display for LeftAside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = if self.there { "to" } else { "from" };
-        let (instance, id) = (&self.instance, &self.id);
-        write!(f, "{instance}/{id} was not copied: it is set aside in the repository that it was to be copied {place}")
+        let backup = &self.backup;
+        write!(f, "{backup} was not copied: it is set aside in the repository that it was to be copied {place}")
     }
 }
 
 /// A backup that cannot be copied.
 #[derive(Debug, Clone)]
 pub struct NotCopied {
-    /// The instance it is of.
-    pub instance: String,
-    /// Its name.
-    pub id: BackupId,
+    /// The backup.
+    pub backup: BackupRef,
     /// What is wrong with it.
     pub damage: Vec<Damage>,
 }
 
 impl fmt::Display for NotCopied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{} was not copied", self.instance, self.id)?;
+        write!(f, "{} was not copied", self.backup)?;
         self.damage.iter().try_for_each(|damage| write!(f, ": {}: {}", damage.key, damage.reason))
     }
 }
@@ -77,46 +73,37 @@ impl fmt::Display for NotCopied {
 ///
 /// # Errors
 /// The stores'
-pub async fn newer(
-    from: &Repository,
-    to: &Repository,
-    instance: Option<&str>,
-) -> Result<Vec<(String, BackupId)>, Error> {
+pub async fn newer(from: &Repository, to: &Repository, instance: Option<&str>) -> Result<Vec<BackupRef>, Error> {
     let mut newest: BTreeMap<String, BackupId> = BTreeMap::new();
     let names = to.names_with_set_aside(instance).await?;
     let now = to.clocks().await.now();
     // One that is dated in the future would keep all others out until then.
-    for (instance, id) in names.into_iter().filter(|(_, id)| !id.is_future(now)) {
+    for BackupRef { instance, id } in names.into_iter().filter(|backup| !backup.id.is_future(now)) {
         let newest = newest.entry(instance).or_insert_with(|| id.clone());
         if id > *newest {
             *newest = id;
         }
     }
     let mut names = from.names_with_set_aside(instance).await?;
-    names.retain(|(instance, id)| newest.get(instance).is_none_or(|newest| id > newest));
+    names.retain(|backup| newest.get(&backup.instance).is_none_or(|newest| backup.id > *newest));
     names.sort();
     Ok(names)
 }
 
-/// Copies backups, each by instance and id. What is damaged in `from` is left out and named; the rest is copied.
+/// Copies backups. What is damaged in `from` is left out and named; the rest is copied.
 ///
 /// # Errors
 /// As the cause of [`Error::Verb`]: a store failed; an instance is locked in `to`; what is there is another backup, or damaged. What was
 /// copied until then stays.
-pub async fn copy(
-    from: &Repository,
-    to: &Repository,
-    backups: &[(String, BackupId)],
-    run: &Run,
-) -> Result<Copied, Error> {
-    let mut instances: BTreeMap<&str, BTreeSet<&BackupId>> = BTreeMap::new();
-    for (instance, id) in backups {
-        instances.entry(instance).or_default().insert(id);
+pub async fn copy(from: &Repository, to: &Repository, backups: &[BackupRef], run: &Run) -> Result<Copied, Error> {
+    let mut instances: BTreeMap<&str, BTreeSet<&BackupRef>> = BTreeMap::new();
+    for backup in backups {
+        instances.entry(&backup.instance).or_default().insert(backup);
     }
     let work = async {
         let mut copied = Copied::default();
-        for (instance, ids) in instances {
-            copy_instance(from, to, instance, ids, run, &mut copied).await?;
+        for (instance, backups) in instances {
+            copy_instance(from, to, instance, backups, run, &mut copied).await?;
         }
         Ok::<_, Error>(copied)
     };
@@ -127,17 +114,16 @@ async fn copy_instance(
     from: &Repository,
     to: &Repository,
     instance: &str,
-    ids: BTreeSet<&BackupId>,
+    backups: BTreeSet<&BackupRef>,
     run: &Run,
     copied: &mut Copied,
 ) -> Result<(), Error> {
     let copying = to.locked(instance, Purpose::Copy, run, async |lock| {
         let destination = lock.run().until_cancelled(Destination::look(to, instance)).await?;
-        let mut copying =
-            Copying { from, instance, lock, destination, broken: HashMap::new(), is_compared: false, copied };
+        let mut copying = Copying { from, lock, destination, broken: HashMap::new(), is_compared: false, copied };
         // The oldest first: what is there is then always all up to some day.
-        for id in ids {
-            copying.copy_locked(id).await?;
+        for backup in backups {
+            copying.copy_locked(backup).await?;
         }
         Ok(())
     });
@@ -147,7 +133,6 @@ async fn copy_instance(
 /// The copying of one instance's backups.
 struct Copying<'a> {
     from: &'a Repository,
-    instance: &'a str,
     /// On the instance, in the destination.
     lock: &'a Lock,
     destination: Destination<'a>,
@@ -160,14 +145,14 @@ struct Copying<'a> {
 
 impl Copying<'_> {
     /// Copies one backup, which is kept from a prune meanwhile.
-    async fn copy_locked(&mut self, id: &BackupId) -> Result<(), Error> {
+    async fn copy_locked(&mut self, backup: &BackupRef) -> Result<(), Error> {
         let run = self.lock.run().clone();
-        let reading = match self.from.lock_to_read(self.instance, id, &run).await {
+        let reading = match self.from.lock_to_read(backup, &run).await {
             Err(RepositoryError::NoSuchBackup { selector, .. }) => {
-                let aside = member(&id.key(self.instance), SET_ASIDE);
+                let aside = backup.quarantined_manifest();
                 if run.until_cancelled(async { Ok::<_, Error>(self.from.store().head(&aside).await?) }).await?.is_some()
                 {
-                    self.leave_aside(id, false);
+                    self.leave_aside(backup, false);
                     return Ok(());
                 }
                 run.progress.warn(&format!("{selector} was removed before it could be copied"));
@@ -175,22 +160,22 @@ impl Copying<'_> {
             }
             other => other?,
         };
-        let done = self.copy(id).await;
+        let done = self.copy(backup).await;
         match reading {
             Some(reading) => reading.finish(done).await,
             None => done,
         }
     }
 
-    async fn copy(&mut self, id: &BackupId) -> Result<(), Error> {
-        if self.destination.has_set_aside(id) {
-            self.leave_aside(id, true);
+    async fn copy(&mut self, backup: &BackupRef) -> Result<(), Error> {
+        if self.destination.has_set_aside(backup) {
+            self.leave_aside(backup, true);
             return Ok(());
         }
-        let documents = match self.from.documents(self.instance, id).await {
+        let documents = match self.from.documents(backup).await {
             Ok(documents) => documents,
             Err(error) => {
-                return self.leave_out(id, [damage_of_document::<Error>(manifest_key(self.instance, id), error)?]);
+                return self.leave_out(backup, [damage_of_document::<Error>(backup.manifest(), error)?]);
             }
         };
         if !self.is_compared {
@@ -199,7 +184,7 @@ impl Copying<'_> {
                 self.lock.run().progress.warn(&warning);
             }
         }
-        let there = self.destination.backup(id, &documents).await?;
+        let there = self.destination.backup(backup, &documents).await?;
         let is_there = there.is_some();
         // What it lacks there is brought, as far as it stands on the same objects here.
         let is_named =
@@ -208,13 +193,13 @@ impl Copying<'_> {
         for object in documents.manifest.objects().filter(is_named) {
             if let Some(damage) = self.broken.get(&object.key) {
                 let damage = damage.clone();
-                return self.leave_out(id, [damage]);
+                return self.leave_out(backup, [damage]);
             }
             if let Some(mode) = self.lock.run().until_cancelled(self.destination.lacks(object)).await? {
                 missing.push((object.clone(), mode));
             }
         }
-        let name = format!("{}/{id}", self.instance);
+        let name = backup.to_string();
         tracing::info!(backup = name, objects = missing.len(), is_there, "copying");
         let stores = (self.from.store(), self.destination.repository.store());
         let outcomes = self.lock.run().until_cancelled(bring(stores, &name, missing, self.lock.run())).await?;
@@ -233,7 +218,7 @@ impl Copying<'_> {
             }
         }
         if !damage.is_empty() {
-            return self.leave_out(id, damage);
+            return self.leave_out(backup, damage);
         }
         if is_there {
             self.copied.there += 1;
@@ -241,26 +226,19 @@ impl Copying<'_> {
         }
         // From here on it takes a moment and is not to be stopped halfway. Were the lock lost, a prune might have removed an object.
         self.lock.confirm().await?;
-        self.destination.commit(id, &documents).await?;
-        self.copied.backups.push((self.instance.to_owned(), id.clone()));
+        self.destination.commit(backup, &documents).await?;
+        self.copied.backups.push(backup.clone());
         Ok(())
     }
 
-    fn leave_aside(&mut self, id: &BackupId, there: bool) {
-        let (instance, id) = (self.instance.to_owned(), id.clone());
-        self.copied.set_aside.push(LeftAside { instance, id, there });
+    fn leave_aside(&mut self, backup: &BackupRef, there: bool) {
+        self.copied.set_aside.push(LeftAside { backup: backup.clone(), there });
     }
 
-    fn leave_out(&mut self, id: &BackupId, damage: impl Into<Vec<Damage>>) -> Result<(), Error> {
-        let (instance, id) = (self.instance.to_owned(), id.clone());
-        self.copied.damaged.push(NotCopied { instance, id, damage: damage.into() });
+    fn leave_out(&mut self, backup: &BackupRef, damage: impl Into<Vec<Damage>>) -> Result<(), Error> {
+        self.copied.damaged.push(NotCopied { backup: backup.clone(), damage: damage.into() });
         Ok(())
     }
-}
-
-/// The key of a backup's manifest.
-fn manifest_key(instance: &str, id: &BackupId) -> Key {
-    member(&id.key(instance), MANIFEST)
 }
 
 #[cfg(test)]

@@ -121,8 +121,9 @@ async fn read_locked<T>(
         }
         result
     };
-    let locked = repository.locked_to_read(&manifest.instance, &manifest.id, run, work);
-    locked.await.map_err(|error| error.during(format!("export {}/{}", manifest.instance, manifest.id)))
+    let backup = manifest.backup();
+    let locked = repository.locked_to_read(&backup, run, work);
+    locked.await.map_err(|error| error.during(format!("export {backup}")))
 }
 
 fn writing(what: &'static str) -> impl FnOnce(io::Error) -> Error {

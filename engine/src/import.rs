@@ -20,9 +20,9 @@ use self::source::Source;
 use crate::backup::{BackupOptions, Origin, backup_imported};
 use crate::error::Error;
 use crate::instance::Instance;
-use crate::manifest::{ImportedFrom, MANIFEST, Manifest};
+use crate::manifest::{ImportedFrom, Manifest};
 use crate::postgres::Database;
-use crate::repository::{BackupId, Repository, member};
+use crate::repository::{BackupId, BackupRef, Repository};
 use crate::run::Run;
 
 /// What is imported, and how.
@@ -68,9 +68,9 @@ pub async fn import(
     let work = async {
         let source = run.until_cancelled(Source::open(options, server)).await?;
         let (created_at, is_known) = moment(&source, repository.clocks().await.earlier());
-        let id = BackupId::new(created_at);
-        if repository.store().head(&member(&id.key(instance), MANIFEST)).await?.is_some() {
-            return Err(ImportError::Imported { backup: format!("{instance}/{id}") }.into());
+        let backup = BackupRef::new(instance, BackupId::new(created_at));
+        if repository.store().head(&backup.manifest()).await?.is_some() {
+            return Err(ImportError::Imported { backup: backup.to_string() }.into());
         }
         // Not to be stopped halfway: what it makes must be known to be removed.
         let (scratch, cleared) = Scratch::begin(server, &source, options.trusted, run).await?;

@@ -3,6 +3,7 @@
 //! The manifest is stored last: a backup exists from that moment on. It names every object that a restore needs, with the
 //! fingerprints of what went in and of what is stored, so that nothing read back has to be believed.
 
+mod backup;
 mod brief;
 mod checksums;
 mod id;
@@ -15,6 +16,7 @@ mod verification;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::backup::BackupRef;
 pub use self::brief::Brief;
 pub use self::brief::{DatabaseBrief, FilestoreBrief};
 pub(crate) use self::checksums::read_checksums;
@@ -300,7 +302,7 @@ impl Manifest {
 
     /// Bytes that its own objects take in the repository: what it did not share with an earlier backup.
     pub fn stored_bytes(&self) -> u64 {
-        let own = self.id.key(&self.instance);
+        let own = self.backup().folder();
         self.objects().filter(|object| object.key.is_under(&own)).map(|object| object.stored.size).sum()
     }
 

@@ -23,9 +23,8 @@ use self::inventory::{Inventory, as_retention_sees};
 use self::removal::remove;
 use crate::error::Error;
 use crate::instance::Instance;
-use crate::manifest::SET_ASIDE;
 use crate::repository::{
-    Accepted, BackupId, Clocks, Damaged, Listing, Lock, Purpose, Repository, RepositoryError, is_future, member,
+    Accepted, BackupId, BackupRef, Clocks, Damaged, Listing, Lock, Purpose, Repository, RepositoryError, is_future,
 };
 use crate::run::Run;
 
@@ -96,7 +95,7 @@ async fn carry_out(
     let (mut pruned, inventory) = survey(repository, instance, options).await?;
     // What a run that was cut off has left of changing a manifest.
     for id in &inventory.unsettled {
-        repository.settle_checksums(lock, &instance.name, id).await?;
+        repository.settle_checksums(lock, &BackupRef::new(instance.name.as_str(), id.clone())).await?;
     }
     if let Some(newest) = &pruned.accepted {
         let manifest = inventory.manifests.iter().find(|manifest| manifest.id == *newest);
@@ -142,7 +141,7 @@ pub async fn forecast(repository: &Repository, instance: &Instance, listing: &Li
     let own = listing.backups.iter().filter(|manifest| manifest.instance == instance.name);
     let backups: Vec<_> = own
         .map(|manifest| {
-            let name = (manifest.instance.clone(), manifest.id.clone());
+            let name = manifest.backup();
             let is_damaged = listing.damage.contains_key(&name);
             as_retention_sees(manifest, listing.pinned.contains(&name), listing.evidence.get(&name), is_damaged)
         })
@@ -202,27 +201,26 @@ const FORGOTTEN: &str = "the operator ran `forget`";
 /// locked; the store failed.
 pub async fn forget(
     repository: &Repository,
-    instance: &str,
-    id: &BackupId,
+    backup: &BackupRef,
     spelt_out: bool,
     grace: Duration,
     run: &Run,
 ) -> Result<Removed, Error> {
+    let BackupRef { instance, id } = backup;
     let forgotten = repository.locked_until_cancelled(instance, Purpose::Forget, run, async |lock| {
         let inventory = Inventory::take(&repository.without_cache(), instance, true).await?;
         let backups = inventory.backups();
-        let name = || format!("{instance}/{id}");
         if repository.pins(instance).await?.contains_key(id) {
-            return Err(RepositoryError::Pinned { backup: name() }.into());
+            return Err(RepositoryError::Pinned { backup: backup.to_string() }.into());
         }
         if !spelt_out && is_precious(&backups, id) {
-            return Err(RepositoryError::Precious { backup: name() }.into());
+            return Err(RepositoryError::Precious { backup: backup.to_string() }.into());
         }
         let is_last = inventory.has_no_other(id);
-        let removed = if inventory.has_set_aside(instance, id) {
+        let removed = if inventory.has_set_aside(backup) {
             lock.confirm().await?;
-            repository.store().delete(&member(&id.key(instance), SET_ASIDE)).await?;
-            tracing::info!("removed backup {instance}/{id}: {FORGOTTEN}");
+            repository.store().delete(&backup.quarantined_manifest()).await?;
+            tracing::info!("removed backup {backup}: {FORGOTTEN}");
             let mut removed = remove(repository, lock, instance, inventory, &[], FORGOTTEN, grace).await?;
             removed.backups.push(id.clone());
             removed
@@ -235,7 +233,7 @@ pub async fn forget(
         }
         Ok::<_, Error>(removed)
     });
-    forgotten.await.map_err(|error| error.during(format!("forget {instance}/{id}")))
+    forgotten.await.map_err(|error| error.during(format!("forget {backup}")))
 }
 
 /// Whether it is the newest proven backup, or the only one that can be read.

@@ -17,7 +17,7 @@ use crate::check::{CheckOptions, Report, Sample, check_all};
 use crate::error::{Error, explain};
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
 use crate::postgres::Tools;
-use crate::repository::{BackupId, Lock, Purpose, Repository};
+use crate::repository::{BackupId, BackupRef, Lock, Purpose, Repository};
 use crate::run::Run;
 use crate::store::Key;
 
@@ -127,9 +127,9 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
         let documents = backup.damage.iter().filter(|damage| [MANIFEST, CHECKSUMS].contains(&damage.key.name()));
         let documents: Vec<_> = documents.collect();
         let Some(first) = documents.first() else { continue };
-        let (keys, from) = match mend_checksums(&repair, &backup.id).await? {
+        let (keys, from) = match mend_checksums(&repair, &backup.backup).await? {
             Ok(key) => (vec![key], "the manifest".to_owned()),
-            Err(why) => match others::take_documents(&repair, &backup.id).await? {
+            Err(why) => match others::take_documents(&repair, &backup.backup).await? {
                 Some(taken) => taken,
                 None => {
                     hopeless.insert(first.key.clone(), why);
@@ -157,7 +157,7 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
         if mended.contains(&damaged.key) {
             continue;
         }
-        let backups: Vec<BackupId> = damaged.backups.into_iter().map(|(_, id)| id).collect();
+        let backups: Vec<BackupId> = damaged.backups.into_iter().map(|backup| backup.id).collect();
         let role = backups.iter().filter_map(|id| manifests.get(id)).find_map(|manifest| role(manifest, &damaged.key));
         let mut made = match (hopeless.remove(&damaged.key), &role) {
             (Some(why), _) => Err(why),
@@ -200,8 +200,8 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
 async fn manifests(repair: &Repair<'_>, report: &Report) -> Result<BTreeMap<BackupId, Manifest>, Error> {
     let mut manifests = BTreeMap::new();
     for backup in report.backups.iter().filter(|backup| !backup.damage.is_empty()) {
-        match repair.repository.verified_manifest(repair.instance, &backup.id).await {
-            Ok(manifest) => manifests.insert(backup.id.clone(), manifest),
+        match repair.repository.verified_manifest(&backup.backup).await {
+            Ok(manifest) => manifests.insert(backup.backup.id.clone(), manifest),
             Err(error) if error.is_of_object() => None,
             Err(error) => return Err(error.into()),
         };
@@ -229,11 +229,12 @@ async fn set_aside(
         }
         if let Some(lock) = repair.lock {
             lock.confirm().await?;
-            match repair.repository.quarantine(repair.instance, id).await {
+            let backup = BackupRef::new(repair.instance, id.clone());
+            match repair.repository.quarantine(&backup).await {
                 Ok(()) => {}
                 Err(error) if error.is_of_object() => {
                     let reason = explain(&error);
-                    repair.run.progress.warn(&format!("{}/{id} could not be set aside: {reason}", repair.instance));
+                    repair.run.progress.warn(&format!("{backup} could not be set aside: {reason}"));
                     repaired.left.push(id.clone());
                     continue;
                 }

@@ -180,7 +180,7 @@ impl Job<'_> {
             }
             result
         };
-        repository.locked_to_read(&manifest.instance, &manifest.id, run, work).await
+        repository.locked_to_read(&manifest.backup(), run, work).await
     }
 
     async fn restore(&self) -> Result<Restored, Error> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use config::Config;
 use daemon::sources::tools;
 use engine::check::{CheckOptions, Checked, DamagedObject, ReadBack, Report, Sample, check_all};
-use engine::repository::{BackupId, Flaw, Repository};
+use engine::repository::{BackupRef, Flaw, Repository};
 use engine::run::Run;
 use engine::text::one_line;
 use serde_json::{Value, json};
@@ -40,8 +40,8 @@ pub(super) async fn check(
     let mut report = report;
     if selectors.is_empty() {
         let shows = |name: &str| {
-            let backups = report.backups.iter().map(|backup| &backup.instance);
-            backups.chain(report.set_aside.iter().map(|(instance, _)| instance)).any(|instance| instance == name)
+            let backups = report.backups.iter().map(|checked| &checked.backup.instance);
+            backups.chain(report.set_aside.iter().map(|backup| &backup.instance)).any(|instance| instance == name)
         };
         let is_wanted = |name: &str| instances.is_empty() || instances.iter().any(|wanted| wanted == name);
         // Where the repository itself tells, it was told.
@@ -66,7 +66,7 @@ async fn chosen(
     repository: &Repository,
     selectors: &[String],
     instances: &[String],
-) -> Result<Vec<(String, BackupId)>, Failure> {
+) -> Result<Vec<BackupRef>, Failure> {
     let mut chosen = BTreeSet::new();
     for instance in instances {
         chosen.extend(repository.names(Some(instance)).await?);
@@ -95,9 +95,9 @@ fn document(report: &Report, read_data: Option<Sample>) -> Value {
             "reasons": damaged.reasons,
             "backups": names(damaged),
         })).collect::<Vec<_>>(),
-        "future": report.future.iter().map(|(instance, id)| format!("{instance}/{id}")).collect::<Vec<_>>(),
+        "future": report.future.iter().map(BackupRef::to_string).collect::<Vec<_>>(),
         "alarms": report.alarms,
-        "set_aside": report.set_aside.iter().map(|(instance, id)| format!("{instance}/{id}")).collect::<Vec<_>>(),
+        "set_aside": report.set_aside.iter().map(BackupRef::to_string).collect::<Vec<_>>(),
         "unnamed": report.unnamed.iter().map(|unnamed| json!({
             "instance": unnamed.instance,
             "objects": unnamed.objects,
@@ -109,8 +109,8 @@ fn document(report: &Report, read_data: Option<Sample>) -> Value {
 fn backup_document(checked: &Checked) -> Value {
     let damage = checked.damage.iter().map(|damage| json!({ "object": damage.key, "reason": damage.reason }));
     json!({
-        "id": checked.id,
-        "instance": checked.instance,
+        "id": checked.backup.id,
+        "instance": checked.backup.instance,
         "objects": checked.objects,
         "bytes": checked.bytes,
         "sound": checked.damage.is_empty(),
@@ -119,7 +119,7 @@ fn backup_document(checked: &Checked) -> Value {
 }
 
 fn names(damaged: &DamagedObject) -> Vec<String> {
-    damaged.backups.iter().map(|(instance, id)| format!("{instance}/{id}")).collect()
+    damaged.backups.iter().map(BackupRef::to_string).collect()
 }
 
 fn text(report: &Report, read_data: Option<Sample>) -> String {
@@ -129,21 +129,21 @@ fn text(report: &Report, read_data: Option<Sample>) -> String {
         "all there, of the right size"
     };
     let mut text = String::new();
-    for backup in report.backups.iter().filter(|backup| backup.damage.is_empty()) {
-        let (objects, size) = (plural(backup.objects, "object"), bytes(backup.bytes));
-        text.push_str(&format!("sound    {}/{}: {objects}, {size}, {depth}\n", backup.instance, backup.id));
+    for checked in report.backups.iter().filter(|checked| checked.damage.is_empty()) {
+        let (objects, size) = (plural(checked.objects, "object"), bytes(checked.bytes));
+        text.push_str(&format!("sound    {}: {objects}, {size}, {depth}\n", checked.backup));
     }
     for damaged in report.damaged_objects() {
         text.push_str(&format!("DAMAGED  {}: {}\n", damaged.key, one_line(&damaged.reasons.join("; "))));
         text.push_str(&format!("         hits {}\n", names(&damaged).join(", ")));
     }
-    for (instance, id) in &report.future {
+    for BackupRef { instance, id } in &report.future {
         text.push_str(&format!("FUTURE   {instance}/{id}: {}\n", Flaw::Future));
     }
     for alarm in &report.alarms {
         text.push_str(&format!("WRONG    {alarm}\n"));
     }
-    for (instance, id) in &report.set_aside {
+    for BackupRef { instance, id } in &report.set_aside {
         text.push_str(&format!("aside    {instance}/{id}: set aside by a repair, and not checked\n"));
     }
     for unnamed in &report.unnamed {

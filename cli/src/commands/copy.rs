@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use config::explain;
 use engine::copy::{Copied, LeftAside, NotCopied, newer};
 use engine::error::Error;
+use engine::repository::BackupRef;
 use engine::run::Run;
 use serde_json::{Value, json};
 
@@ -69,18 +70,18 @@ pub(super) fn warn(copied: &Copied, output: Output) {
 
 /// What was copied, for programs.
 pub(super) fn document(to: &str, copied: &Copied) -> Value {
-    let damaged = copied.damaged.iter().map(|NotCopied { instance, id, damage }| {
+    let damaged = copied.damaged.iter().map(|NotCopied { backup: BackupRef { instance, id }, damage }| {
         let damage = damage.iter().map(|damage| json!({ "object": damage.key, "reason": damage.reason }));
         json!({ "instance": instance, "id": id, "damage": damage.collect::<Vec<_>>() })
     });
     json!({
         "repository": to,
-        "backups": copied.backups.iter().map(|(instance, id)| json!({ "instance": instance, "id": id })).collect::<Vec<_>>(),
+        "backups": copied.backups,
         "there": copied.there,
         "objects": copied.objects,
         "bytes": copied.bytes,
         "damaged": damaged.collect::<Vec<_>>(),
-        "set_aside": copied.set_aside.iter().map(|LeftAside { instance, id, there }| json!({
+        "set_aside": copied.set_aside.iter().map(|LeftAside { backup: BackupRef { instance, id }, there }| json!({
             "instance": instance, "id": id, "there": there,
         })).collect::<Vec<_>>(),
     })
@@ -94,7 +95,7 @@ pub(super) fn failed_document(to: &str, error: &Error) -> Value {
 /// What was copied, for people.
 pub(super) fn text(to: &str, copied: &Copied) -> String {
     let mut text = String::new();
-    for (instance, id) in &copied.backups {
+    for BackupRef { instance, id } in &copied.backups {
         text.push_str(&format!("{to}: copied {instance}/{id}\n"));
     }
     let backups = plural(copied.backups.len() as u64, "backup");

@@ -26,23 +26,23 @@ pub(super) async fn forget(
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;
-    let (instance, id) = repository.resolve_with_set_aside(selector, only_instance(&config)).await?;
-    let name = format!("{instance}/{id}");
+    let backup = repository.resolve_with_set_aside(selector, only_instance(&config)).await?;
+    let name = backup.to_string();
     if !yes {
         confirm(&name, output)?;
     }
-    let spelt_out = selector == id.as_str() || selector == name;
+    let spelt_out = selector == backup.id.as_str() || selector == name;
     let grace = config
         .instances
-        .get(&instance)
+        .get(&backup.instance)
         .map_or(GRACE, |instance| config.kept_there(instance).instance.retention.grace());
-    let removed = engine::prune::forget(&repository, &instance, &id, spelt_out, grace, run).await?;
+    let removed = engine::prune::forget(&repository, &backup, spelt_out, grace, run).await?;
     if !removed.in_use.is_empty() {
         output.warning(&format!("{name} is being read and was left; try again when that has ended"));
     }
-    let document = json!({ "instance": instance, "backup": id, "removed": removed_document(&removed) });
+    let document = json!({ "instance": backup.instance, "backup": backup.id, "removed": removed_document(&removed) });
     let exit = if removed.in_use.is_empty() { Exit::Success } else { Exit::Warnings };
-    Ok(output.result(&document, || removed_text(&instance, &removed, grace), exit))
+    Ok(output.result(&document, || removed_text(&backup.instance, &removed, grace), exit))
 }
 
 /// Asks on a terminal. Where there is none, `--yes` must have been said.

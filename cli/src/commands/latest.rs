@@ -16,5 +16,5 @@ pub(super) async fn find(
 ) -> Result<Manifest, RepositoryError> {
     let selected = repository.select(selector, only_instance(config)).await?;
     selected.warnings.iter().for_each(|warning| output.warning(warning));
-    repository.verified_manifest(&selected.instance, &selected.id).await
+    repository.verified_manifest(&selected.backup).await
 }

@@ -2,7 +2,7 @@
 
 use config::explain;
 use engine::manifest::Manifest;
-use engine::repository::{Evidence, Flaw, Listing};
+use engine::repository::{BackupRef, Evidence, Flaw, Listing};
 use serde_json::{Value, json};
 
 use super::chosen::{Chosen, load, open};
@@ -29,8 +29,8 @@ pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -
     }
     let shows = |name: &str| {
         let alarms = listing.alarms.iter().map(|alarm| &alarm.instance);
-        let damaged = listing.damaged.iter().map(|damaged| &damaged.instance);
-        let set_aside = listing.set_aside.iter().map(|(instance, _)| instance);
+        let damaged = listing.damaged.iter().map(|damaged| &damaged.backup.instance);
+        let set_aside = listing.set_aside.iter().map(|backup| &backup.instance);
         let backups = listing.backups.iter().map(|backup| &backup.instance);
         backups.chain(damaged).chain(set_aside).chain(alarms).any(|instance| instance == name)
     };
@@ -57,7 +57,7 @@ pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -
         "damaged": listing.damaged.iter().map(damaged_document).collect::<Vec<_>>(),
         "alarms": listing.alarms.iter().map(|alarm| format!("{}: {}", alarm.instance, alarm.message)).collect::<Vec<_>>(),
         "unreadable": listing.unreadable.iter().map(|error| json!(explain(error))).collect::<Vec<_>>(),
-        "set_aside": listing.set_aside.iter().map(|(instance, id)| format!("{instance}/{id}")).collect::<Vec<_>>(),
+        "set_aside": listing.set_aside.iter().map(BackupRef::to_string).collect::<Vec<_>>(),
     });
     let is_damaged = !listing.damaged.is_empty() || !listing.damage.is_empty();
     let exit = match (!is_damaged, listing.alarms.is_empty() && listing.unreadable.is_empty()) {
@@ -95,7 +95,7 @@ fn proven(backup: &Manifest, listing: &Listing) -> String {
 }
 
 fn is_pinned(backup: &Manifest, listing: &Listing) -> bool {
-    listing.pinned.contains(&(backup.instance.clone(), backup.id.clone()))
+    listing.pinned.contains(&backup.backup())
 }
 
 /// What is said behind a backup: that it is pinned, and that it has warnings, which `show` prints.
@@ -109,16 +109,16 @@ fn notes(backup: &Manifest, listing: &Listing) -> String {
 }
 
 fn evidence<'a>(backup: &Manifest, listing: &'a Listing) -> Option<&'a Evidence> {
-    listing.evidence.get(&(backup.instance.clone(), backup.id.clone()))
+    listing.evidence.get(&backup.backup())
 }
 
 fn damaged_document(damaged: &engine::repository::Damaged) -> Value {
-    json!({ "instance": damaged.instance, "id": damaged.id, "error": explain(&damaged.error) })
+    json!({ "instance": damaged.backup.instance, "id": damaged.backup.id, "error": explain(&damaged.error) })
 }
 
 fn text(listing: &Listing, names: &[String]) -> String {
     let mut text = backups_text(listing, names);
-    for (instance, id) in &listing.set_aside {
+    for BackupRef { instance, id } in &listing.set_aside {
         if !text.ends_with('\n') {
             text.push('\n');
         }

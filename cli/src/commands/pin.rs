@@ -18,22 +18,23 @@ pub(super) async fn pin(
 ) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;
-    let (instance, id) = repository.resolve(selector, only_instance(&config)).await?;
-    let pin = repository.pin(&instance, &id, note, run).await?;
-    let document = json!({ "instance": instance, "backup": id, "pinned": true, "note": pin.note });
-    Ok(output.result(&document, || format!("{instance}/{id} is pinned"), Exit::Success))
+    let backup = repository.resolve(selector, only_instance(&config)).await?;
+    let pin = repository.pin(&backup, note, run).await?;
+    let document = json!({ "instance": backup.instance, "backup": backup.id, "pinned": true, "note": pin.note });
+    Ok(output.result(&document, || format!("{backup} is pinned"), Exit::Success))
 }
 
 /// Leaves a backup to the policy again.
 pub(super) async fn unpin(config: Chosen<'_>, selector: &str, run: &Run, output: Output) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;
-    let (instance, id) = repository.resolve(selector, only_instance(&config)).await?;
-    let was_pinned = repository.unpin(&instance, &id, run).await?;
-    let document = json!({ "instance": instance, "backup": id, "pinned": false, "was_pinned": was_pinned });
+    let backup = repository.resolve(selector, only_instance(&config)).await?;
+    let was_pinned = repository.unpin(&backup, run).await?;
+    let document =
+        json!({ "instance": backup.instance, "backup": backup.id, "pinned": false, "was_pinned": was_pinned });
     let text = || match was_pinned {
-        true => format!("{instance}/{id} is no longer pinned"),
-        false => format!("{instance}/{id} was not pinned"),
+        true => format!("{backup} is no longer pinned"),
+        false => format!("{backup} was not pinned"),
     };
     Ok(output.result(&document, text, Exit::Success))
 }

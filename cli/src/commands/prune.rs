@@ -109,7 +109,7 @@ pub(super) fn document(instance: &InstanceConfig, pruned: &Pruned) -> Value {
         "accepted": pruned.accepted,
         "backups": backups.collect::<Vec<_>>(),
         "damaged": pruned.damaged.iter().map(|damaged| json!({
-            "id": damaged.id,
+            "id": damaged.backup.id,
             "error": explain(&damaged.error),
         })).collect::<Vec<_>>(),
         "removed": removed_document(&pruned.removed),

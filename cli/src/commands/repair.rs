@@ -29,7 +29,7 @@ pub(super) async fn repair(
     let config = load(config, output)?;
     let repository = open(&config).await?;
     let instances: BTreeSet<String> = match names {
-        [] => repository.names(None).await?.into_iter().map(|(instance, _)| instance).collect(),
+        [] => repository.names(None).await?.into_iter().map(|backup| backup.instance).collect(),
         names => names.iter().cloned().collect(),
     };
     let (others, are_all) = others(&config, output).await?;

@@ -69,7 +69,7 @@ pub(super) fn new_files(filestore: &FilestoreContent) -> String {
 
 /// How many of the volumes that a backup stands on were written for it.
 fn own_volumes(manifest: &Manifest) -> u64 {
-    let own = manifest.id.key(&manifest.instance);
+    let own = manifest.backup().folder();
     manifest.filestore.volumes.iter().filter(|volume| volume.object.key.is_under(&own)).count() as u64
 }
 

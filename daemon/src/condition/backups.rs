@@ -54,7 +54,7 @@ impl Backups {
             own.flaws.extend(listing.flaws(backup).into_iter().map(|flaw| (backup.id.clone(), flaw)));
         }
         for damaged in &listing.damaged {
-            entry(&mut all, &damaged.instance).unreadable.push(explain(&damaged.error));
+            entry(&mut all, &damaged.backup.instance).unreadable.push(explain(&damaged.error));
         }
         for (instance, error) in listing.unreadable.iter().filter_map(|error| Some((instance_of(error)?, error))) {
             entry(&mut all, instance).unreadable_folders.push(explain(error).with_hint());

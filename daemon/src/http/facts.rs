@@ -139,7 +139,8 @@ impl InstanceFacts {
             Err(error) => return Err(error),
         };
         let damaged = listing.damaged.iter();
-        let damaged = damaged.map(|backup| DamagedBackup { id: backup.id.clone(), error: explain(&backup.error) });
+        let damaged =
+            damaged.map(|damaged| DamagedBackup { id: damaged.backup.id.clone(), error: explain(&damaged.error) });
         let shown = Backups::of(&instance.instance.name, &listing).with_plan(plan.as_ref());
         Ok(Self {
             refreshed_at: now,
@@ -157,7 +158,7 @@ fn backups(listing: Listing, plan: Option<&Plan>) -> Vec<BackupFacts> {
     let decisions: BTreeMap<&str, &Decision> = decisions.map(|decision| (decision.id.as_str(), decision)).collect();
     let newest_first = listing.backups.iter().rev();
     let backups = newest_first.map(|manifest| {
-        let name = (manifest.instance.clone(), manifest.id.clone());
+        let name = manifest.backup();
         let decision = decisions.get(manifest.id.as_str());
         let flaws = listing.flaws(manifest);
         BackupFacts {

@@ -9,7 +9,7 @@ use config::{Config, InstanceConfig};
 use engine::manifest::Manifest;
 use engine::odoo::Attachment;
 use engine::prune::Verdict;
-use engine::repository::{BackupId, Repository};
+use engine::repository::{BackupId, BackupRef, Repository};
 use engine::run::Run;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -174,7 +174,7 @@ async fn look_up(api: &Api, name: &str, id: &str) -> Result<(BackupFacts, Reposi
     let facts = facts(api, name)?;
     let listed = facts.backup(id).ok_or_else(|| Problem::not_found(format!("backup {name}/{id} that can be read")))?;
     let repository = api.handle.repository().await?;
-    let manifest = repository.verified_manifest(name, &listed.brief.id).await?;
+    let manifest = repository.verified_manifest(&BackupRef::new(name, listed.brief.id.clone())).await?;
     Ok((listed.clone(), repository, manifest))
 }
 

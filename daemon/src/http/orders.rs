@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use engine::check::Sample;
-use engine::repository::{BackupId, Pin};
+use engine::repository::{BackupId, BackupRef, Pin};
 use engine::run::Interruptible;
 use engine::run::Run;
 use serde::Deserialize;
@@ -87,7 +87,8 @@ pub(super) async fn restore(
     let selector = format!("{from}/{}", wanted.backup);
     // Found now, so that whoever asks for the latest knows which that is, and one that is not there is refused at once.
     let sources = Sources::of(&config).with_connection(&api.handle.0.connection);
-    let (from, backup) = sources.resolve(Backup { selector: &selector, instance: None }).await?;
+    let BackupRef { instance: from, id: backup } =
+        sources.resolve(Backup { selector: &selector, instance: None }).await?;
     let id = api.handle.start(&from, Order::Restore { target: name, backup }).await?;
     accepted(&api, id)
 }
@@ -154,13 +155,13 @@ async fn mark(api: &Api, name: &str, id: &str, mark: Mark) -> Result<Option<Pin>
     let repository = api.handle.repository().await?;
     // A task of its own: the lock that it holds is released whether or not somebody still waits for the answer.
     let task = api.handle.0.tasks.spawn({
-        let (api, name) = (api.clone(), name.to_owned());
+        let (api, backup) = (api.clone(), BackupRef::new(name, id));
         async move {
             let run = Run::default();
             let work = async {
                 match mark {
-                    Mark::Pin(note) => repository.pin(&name, &id, note, &run).await.map(Some),
-                    Mark::Unpin => repository.unpin(&name, &id, &run).await.map(|_| None),
+                    Mark::Pin(note) => repository.pin(&backup, note, &run).await.map(Some),
+                    Mark::Unpin => repository.unpin(&backup, &run).await.map(|_| None),
                 }
             };
             let limit = async {
@@ -172,7 +173,7 @@ async fn mark(api: &Api, name: &str, id: &str, mark: Mark) -> Result<Option<Pin>
                 done = work => done,
                 never = limit => never,
             };
-            api.refresh(Some(&name)).await;
+            api.refresh(Some(&backup.instance)).await;
             done
         }
     });

@@ -2,7 +2,7 @@
 
 use harness::project::{INSTANCE, Project, TARGET};
 
-use engine::repository::BackupId;
+use engine::repository::{BackupId, BackupRef};
 
 use super::*;
 use crate::sources::Wanted;
@@ -44,12 +44,12 @@ impl Fixture {
     }
 
     async fn left(&self) -> Vec<BackupId> {
-        self.repository.names(None).await.unwrap().into_iter().map(|(_, id)| id).collect()
+        self.repository.names(None).await.unwrap().into_iter().map(|backup| backup.id).collect()
     }
 
     async fn left_in(&self, copy: &str) -> Vec<BackupId> {
         let repository = Repository::at(&self.config.copies[copy].place).await.unwrap();
-        repository.names(None).await.unwrap().into_iter().map(|(_, id)| id).collect()
+        repository.names(None).await.unwrap().into_iter().map(|backup| backup.id).collect()
     }
 }
 
@@ -144,7 +144,7 @@ async fn a_drill_proves_the_latest_backup_and_leaves_nothing() {
     assert_eq!(databases(), before);
     let listing = fixture.repository.list(None).await.unwrap();
     let proven = |id: &BackupId| {
-        listing.evidence.get(&(INSTANCE.to_owned(), id.clone())).is_some_and(|of| of.proven().is_some())
+        listing.evidence.get(&BackupRef::new(INSTANCE, id.clone())).is_some_and(|of| of.proven().is_some())
     };
     assert!(proven(&latest));
 }
@@ -180,7 +180,7 @@ async fn drill_of_damaged_backup_reads_copy() {
     assert!(warnings[0].starts_with("passed over the repository main: "), "{warnings:?}");
     let near = Repository::at(&copied.fixture.config.copies["near"].place).await.unwrap();
     let evidence = near.list(None).await.unwrap().evidence;
-    assert!(evidence[&(INSTANCE.to_owned(), id)].proven().is_some(), "the proof is where the copy is");
+    assert!(evidence[&BackupRef::new(INSTANCE, id)].proven().is_some(), "the proof is where the copy is");
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn latest_known_damaged_is_found_in_copy() {
     let (first, ..) = fixture.back_up().await;
     let (second, ..) = fixture.back_up().await;
     let wanted = Wanted { selector: "latest", instance: Some(INSTANCE) };
-    let resolve = async |config: &Config| Sources::of(config).resolve(wanted).await.unwrap().1;
+    let resolve = async |config: &Config| Sources::of(config).resolve(wanted).await.unwrap().id;
     assert_eq!(resolve(&fixture.config).await, second);
     copied.damage(&second);
     // A check writes down what is damaged.

@@ -6,7 +6,7 @@ use crate::instance::Instance;
 use crate::manifest::Manifest;
 use crate::odoo::{OdooFacts, odoo_facts};
 use crate::postgres::{self, Endpoint, ServerFacts};
-use crate::repository::{BackupId, Repository};
+use crate::repository::{BackupRef, Repository};
 
 /// Backups that are looked through for one of the same server.
 const LOOKED_AT: usize = 10;
@@ -120,10 +120,10 @@ pub(super) async fn compare_with_latest(
     own: &Identity,
     accept: bool,
 ) -> Result<Vec<String>, Error> {
-    let mut ids = present(repository, instance).await?.into_iter();
+    let mut backups = present(repository, instance).await?.into_iter();
     let mut latest = None;
-    for id in ids.by_ref() {
-        latest = readable(repository, instance, &id).await?;
+    for backup in backups.by_ref() {
+        latest = readable(repository, &backup).await?;
         if latest.is_some() {
             break;
         }
@@ -132,7 +132,7 @@ pub(super) async fn compare_with_latest(
     let earlier = Identity::of(&latest);
     let why = match own.compare(&earlier) {
         Sameness::Same => match changes_server(own, &earlier) {
-            true => return takes_turns(repository, instance, own, ids.take(LOOKED_AT)).await,
+            true => return takes_turns(repository, instance, own, backups.take(LOOKED_AT)).await,
             false => return Ok(Vec::new()),
         },
         Sameness::Unclear(warning) => return Ok(vec![warning]),
@@ -146,25 +146,21 @@ pub(super) async fn compare_with_latest(
 }
 
 /// The backups that are not dated in the future, the newest first.
-async fn present(repository: &Repository, instance: &str) -> Result<Vec<BackupId>, Error> {
+async fn present(repository: &Repository, instance: &str) -> Result<Vec<BackupRef>, Error> {
     let now = repository.clocks().await.now();
     // Of folders that may not be read, the run warns.
-    let (names, _) = repository.readable_names(Some(instance)).await?;
-    let mut ids: Vec<BackupId> = names.into_iter().map(|(_, id)| id).filter(|id| !id.is_future(now)).collect();
-    ids.sort_by(|a, b| b.cmp(a));
-    Ok(ids)
+    let (mut backups, _) = repository.readable_names(Some(instance)).await?;
+    backups.retain(|backup| !backup.id.is_future(now));
+    backups.sort_by(|a, b| b.cmp(a));
+    Ok(backups)
 }
 
 /// A manifest; `None` where it cannot be read.
-pub(super) async fn readable(
-    repository: &Repository,
-    instance: &str,
-    id: &BackupId,
-) -> Result<Option<Manifest>, Error> {
-    match repository.verified_manifest(instance, id).await {
+pub(super) async fn readable(repository: &Repository, backup: &BackupRef) -> Result<Option<Manifest>, Error> {
+    match repository.verified_manifest(backup).await {
         Ok(manifest) => Ok(Some(manifest)),
         Err(error) if error.is_of_object() => {
-            tracing::warn!("{instance}/{id} says nothing of its database: {}", explain(&error));
+            tracing::warn!("{backup} says nothing of its database: {}", explain(&error));
             Ok(None)
         }
         Err(error) => Err(error.into()),
@@ -180,10 +176,10 @@ async fn takes_turns(
     repository: &Repository,
     instance: &str,
     own: &Identity,
-    ids: impl Iterator<Item = BackupId>,
+    earlier: impl Iterator<Item = BackupRef>,
 ) -> Result<Vec<String>, Error> {
-    for id in ids {
-        let Some(manifest) = readable(repository, instance, &id).await? else { continue };
+    for backup in earlier {
+        let Some(manifest) = readable(repository, &backup).await? else { continue };
         if own.server.is_some() && Identity::of(&manifest).server == own.server {
             return Ok(vec![format!(
                 "the latest backup of {instance} is of a copy of this database on another server: if both are in use, give one of them \

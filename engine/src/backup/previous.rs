@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::error::{Error, explain};
 use crate::filestore::{Allowance, FileName, Held, Names, read_list, reserve};
 use crate::manifest::{Findings, Manifest, StoredObject, Volume};
-use crate::repository::{BackupId, DAMAGE, KnownDamage, Repository, layout};
+use crate::repository::{BackupId, BackupRef, DAMAGE, KnownDamage, Repository, layout};
 use crate::store::{Key, list_readable};
 
 /// The volumes that the next backup may stand on, and what they hold.
@@ -91,13 +91,13 @@ async fn latest(
 ) -> Result<Option<Manifest>, Error> {
     let (mut names, unreadable) = repository.readable_names(Some(instance)).await?;
     warnings.extend(unreadable.iter().map(|error| explain(error).with_hint()));
-    names.retain(|(_, earlier)| earlier < id);
+    names.retain(|earlier| earlier.id < *id);
     names.sort();
-    for (instance, id) in names.iter().rev() {
-        match repository.verified_manifest(instance, id).await {
+    for backup in names.iter().rev() {
+        match repository.verified_manifest(backup).await {
             Ok(manifest) => return Ok(Some(manifest)),
             Err(error) if !error.is_of_object() => return Err(error.into()),
-            Err(error) => warnings.push(format!("{instance}/{id} cannot be built upon: {error}")),
+            Err(error) => warnings.push(format!("{backup} cannot be built upon: {error}")),
         }
     }
     Ok(None)
@@ -110,7 +110,7 @@ async fn read_volume_list(
     allowance: &mut Allowance,
 ) -> Result<Vec<(FileName, Held)>, Error> {
     let index = u32::try_from(index).unwrap_or(u32::MAX);
-    let begun = BackupId::of_object(&volume.object.key).and_then(|id| id.created_at());
+    let begun = BackupRef::of_object(&volume.object.key).and_then(|backup| backup.id.created_at());
     let begun = begun.and_then(|begun| u64::try_from(begun.as_second()).ok());
     let bounds = volume.bounds();
     // A list that turns out to be damaged gives nothing back, and takes nothing either.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::identity::{Identity, Sameness, readable};
 use crate::error::Error;
 use crate::instance::Instance;
-use crate::repository::{BackupId, Repository};
+use crate::repository::{BackupId, BackupRef, Repository};
 
 /// The newest good backup of the instance's database that shows the moment `since`, by this machine's clock, or a later one.
 ///
@@ -31,11 +31,12 @@ pub(super) async fn by(
     candidates.sort_by(|a, b| b.cmp(a));
     let own = Identity::ask(instance).await?;
     for id in candidates {
-        let Some(manifest) = readable(repository, &instance.name, &id).await? else { continue };
+        let backup = BackupRef::new(instance.name.as_str(), id);
+        let Some(manifest) = readable(repository, &backup).await? else { continue };
         let is_same =
             manifest.imported.is_none() && !matches!(own.compare(&Identity::of(&manifest)), Sameness::Other(_));
         if is_same && !repository.is_known_damaged(&manifest).await? {
-            return Ok(Some(id));
+            return Ok(Some(backup.id));
         }
     }
     Ok(None)

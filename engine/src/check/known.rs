@@ -66,7 +66,7 @@ pub(super) async fn conclude(
     let mut open = known.clone().unwrap_or_default();
     open.retain(|key, found| !fresh.contains_key(key) && !is_settled(key, found));
     for checked in checked {
-        if let Some(manifest) = survey.manifests().find(|manifest| manifest.id == checked.id) {
+        if let Some(manifest) = survey.manifests().find(|manifest| manifest.id == checked.backup.id) {
             checked.damage.extend(damage_of(manifest, &open));
             checked.damage.sort();
         }

@@ -6,8 +6,8 @@ use std::io;
 use super::data::read_volume;
 use super::known::note;
 use crate::error::{Error, explain};
-use crate::manifest::{MANIFEST, Manifest, StoredObject};
-use crate::repository::{Damage, Repository, RepositoryError, member};
+use crate::manifest::{Manifest, StoredObject};
+use crate::repository::{Damage, Repository, RepositoryError};
 use crate::run::Run;
 use crate::store::Key;
 
@@ -37,7 +37,7 @@ pub(crate) async fn look_again(
 /// # Errors
 /// What keeps it from being written
 pub(crate) async fn write_down(repository: &Repository, manifest: &Manifest, damage: &[Damage]) -> Result<(), Error> {
-    let manifest_key = member(&manifest.id.key(&manifest.instance), MANIFEST);
+    let manifest_key = manifest.backup().manifest();
     // One that was pruned meanwhile is not damaged.
     if damage.is_empty() || repository.store().head(&manifest_key).await?.is_none() {
         return Ok(());

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::{Unnamed, Wanted};
 use crate::error::Error;
-use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject};
+use crate::manifest::{Manifest, StoredObject};
 use crate::repository::{
-    BackupId, Checksums, Damage, Quarantined, Repository, Verified, damage_of_document, layout, member,
+    BackupId, BackupRef, Checksums, Damage, Quarantined, Repository, Verified, damage_of_document, layout,
 };
 use crate::store::{Key, Object};
 
@@ -26,7 +26,7 @@ pub(super) struct Survey {
 
 /// A backup, looked at.
 pub(super) struct Surveyed {
-    pub(super) id: BackupId,
+    pub(super) backup: BackupRef,
     /// `None` where it cannot be read.
     pub(super) manifest: Option<Manifest>,
     /// Whether its manifest is not there, though all else may be.
@@ -37,7 +37,7 @@ pub(super) struct Surveyed {
 impl Surveyed {
     /// Whether it is dated later than now.
     pub(super) fn is_future(&self, now: Timestamp) -> bool {
-        self.manifest.as_ref().map_or_else(|| self.id.is_future(now), |manifest| manifest.is_future(now))
+        self.manifest.as_ref().map_or_else(|| self.backup.id.is_future(now), |manifest| manifest.is_future(now))
     }
 }
 
@@ -53,24 +53,25 @@ pub(super) async fn survey(repository: &Repository, wanted: Wanted) -> Result<Su
         verified.iter().filter_map(|(_, verified)| verified.as_ref().ok()).map(|verified| &verified.manifest);
     find_newer(repository, manifests, &mut objects).await?;
     let mut backups = Vec::new();
-    for (id, verified) in verified {
+    for (backup, verified) in verified {
         backups.push(match verified {
             Ok(Verified { manifest, checksums: sums, .. }) => {
                 let damage = damage_of(&manifest, &sums, &objects);
-                Surveyed { id, manifest: Some(manifest), is_lost: false, damage }
+                Surveyed { backup, manifest: Some(manifest), is_lost: false, damage }
             }
             Err(error) => {
-                let damage = damage_of_document::<Error>(member(&id.key(instance), MANIFEST), error)?;
-                Surveyed { id, manifest: None, is_lost: false, damage: vec![damage] }
+                let damage = damage_of_document::<Error>(backup.manifest(), error)?;
+                Surveyed { backup, manifest: None, is_lost: false, damage: vec![damage] }
             }
         });
     }
     for id in lost {
-        let key = member(&id.key(instance), MANIFEST);
+        let backup = BackupRef::new(instance, id);
+        let key = backup.manifest();
         let damage = Damage { key, reason: "it is missing, though the backup's SHA256SUMS is there".to_owned() };
-        backups.push(Surveyed { id, manifest: None, is_lost: true, damage: vec![damage] });
+        backups.push(Surveyed { backup, manifest: None, is_lost: true, damage: vec![damage] });
     }
-    backups.sort_by(|a, b| a.id.cmp(&b.id));
+    backups.sort_by(|a, b| a.backup.cmp(&b.backup));
     let mut survey = Survey { instance: instance.to_owned(), objects, backups, aside, alarms, is_whole };
     survey.find_contradictions();
     Ok(survey)
@@ -112,14 +113,15 @@ fn wrong_size(object: &StoredObject, objects: &HashMap<Key, Object>) -> Option<D
 
 /// `SHA256SUMS` must say of each object what the manifest says: by it people without this program verify theirs.
 fn wrong_checksums(manifest: &Manifest, sums: &Checksums) -> Option<Damage> {
-    let folder = manifest.id.key(&manifest.instance);
+    let backup = manifest.backup();
+    let folder = backup.folder();
     let own = manifest.objects().filter(|object| object.key.is_under(&folder));
     let wrong: Vec<_> = own
         .filter(|object| sums.get(object.key.name()) != Some(&object.stored.sha256))
         .map(|object| object.key.name())
         .collect();
     let reason = || format!("it does not hold the manifest's digest of {}", wrong.join(", "));
-    (!wrong.is_empty()).then(|| Damage { key: member(&folder, CHECKSUMS), reason: reason() })
+    (!wrong.is_empty()).then(|| Damage { key: backup.checksums(), reason: reason() })
 }
 
 impl Survey {
@@ -132,13 +134,13 @@ impl Survey {
     fn find_contradictions(&mut self) {
         let manifests = || self.backups.iter().filter_map(|backup| backup.manifest.as_ref());
         let own = manifests().flat_map(|manifest| {
-            let folder = manifest.id.key(&manifest.instance);
+            let folder = manifest.backup().folder();
             manifest.objects().filter(move |object| object.key.is_under(&folder))
         });
         let made: HashMap<Key, StoredObject> = own.map(|object| (object.key.clone(), object.clone())).collect();
         for backup in &mut self.backups {
             let Some(manifest) = &backup.manifest else { continue };
-            let key = member(&manifest.id.key(&manifest.instance), MANIFEST);
+            let key = manifest.backup().manifest();
             let differs = |object: &&StoredObject| made.get(&object.key).is_some_and(|made| made != *object);
             backup.damage.extend(manifest.objects().filter(differs).map(|object| Damage {
                 key: key.clone(),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::*;
 use crate::error::explain;
-use crate::manifest::{CHECKSUMS, Manifest, StoredObject, made_up};
+use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject, made_up};
 use crate::progress::Task;
 use crate::repository::RepositoryError;
 use crate::store::faulty::{Fault, FaultyStore};
@@ -175,7 +175,7 @@ async fn an_object_that_two_backups_need_is_told_once_with_both() {
     repository.store().delete(&shared).await.unwrap();
     let [damaged] = &look(&repository).await.damaged_objects()[..] else { panic!("one object") };
     assert_eq!((&damaged.key, &damaged.reasons[..]), (&shared, &["it is missing".to_owned()][..]));
-    let name = |id| ("production".to_owned(), id);
+    let name = |id| BackupRef::new("production", id);
     assert_eq!(damaged.backups, [name(first.id), name(second.id)]);
 }
 
@@ -183,7 +183,7 @@ async fn an_object_that_two_backups_need_is_told_once_with_both() {
 async fn what_no_backup_needs_is_told_and_no_damage() {
     let folder = tempfile::tempdir().unwrap();
     let (repository, [first, _]) = two_backups(folder.path()).await;
-    repository.store().delete(&member(&first.id.key("production"), MANIFEST)).await.unwrap();
+    repository.store().delete(&first.backup().manifest()).await.unwrap();
     let report = look(&repository).await;
     assert!(report.is_sound(), "{report:?}");
     assert_eq!(
@@ -200,7 +200,7 @@ async fn a_manifest_that_contradicts_the_one_of_the_backup_that_made_an_object_i
     let contradicting = commit(&repository, first.filestore.removed, |manifest| {
         manifest.filestore.removed.as_mut().unwrap().stored.sha256 = Digest::of(b"another");
     });
-    let key = member(&contradicting.await.id.key("production"), MANIFEST);
+    let key = contradicting.await.backup().manifest();
     let [damaged] = &look(&repository).await.damaged_objects()[..] else { panic!("one object") };
     assert_eq!(damaged.key, key);
     assert!(damaged.reasons[0].contains("not what the backup says that made it"), "{damaged:?}");

@@ -5,11 +5,10 @@ use std::io;
 
 use futures::TryStreamExt;
 
-use super::manifest_key;
 use crate::backup::tell_apart;
 use crate::error::Error;
-use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, SET_ASIDE, StoredObject};
-use crate::repository::{BackupId, Documents, Repository, RepositoryError, member};
+use crate::manifest::{Manifest, StoredObject};
+use crate::repository::{BackupRef, Documents, Repository, RepositoryError};
 use crate::store::{Key, Mode, read_document};
 use crate::stream::{DigestReader, Fingerprint, body_of, consume};
 
@@ -40,7 +39,7 @@ impl<'a> Destination<'a> {
     pub(super) async fn is_of_another(&self, from: &Repository, manifest: &Manifest) -> Result<Option<String>, Error> {
         let Some(newest) = self.newest.as_ref().filter(|newest| newest.id != manifest.id) else { return Ok(None) };
         let Some(why) = tell_apart(newest, manifest) else { return Ok(None) };
-        let is_shared = from.store().head(&manifest_key(self.instance, &newest.id)).await?.is_some();
+        let is_shared = from.store().head(&newest.backup().manifest()).await?.is_some();
         Ok((!is_shared).then(|| {
             let (instance, location) = (self.instance, self.repository.store().location());
             format!(
@@ -51,9 +50,8 @@ impl<'a> Destination<'a> {
     }
 
     /// Whether this backup was set aside there.
-    pub(super) fn has_set_aside(&self, id: &BackupId) -> bool {
-        let has = |name| self.sizes.contains_key(&member(&id.key(self.instance), name));
-        has(SET_ASIDE) && !has(MANIFEST)
+    pub(super) fn has_set_aside(&self, backup: &BackupRef) -> bool {
+        self.sizes.contains_key(&backup.quarantined_manifest()) && !self.sizes.contains_key(&backup.manifest())
     }
 
     /// The manifest of this backup, where it is there. It may stand on other volumes than its copy: a prune writes them anew in the one
@@ -61,8 +59,8 @@ impl<'a> Destination<'a> {
     ///
     /// # Errors
     /// [`RepositoryError::Another`] where another of the same name is there.
-    pub(super) async fn backup(&self, id: &BackupId, documents: &Documents) -> Result<Option<Manifest>, Error> {
-        let key = manifest_key(self.instance, id);
+    pub(super) async fn backup(&self, backup: &BackupRef, documents: &Documents) -> Result<Option<Manifest>, Error> {
+        let key = backup.manifest();
         if !self.sizes.contains_key(&key) {
             return Ok(None);
         }
@@ -70,7 +68,7 @@ impl<'a> Destination<'a> {
         if bytes == documents.manifest_bytes {
             return Ok(Some(documents.manifest.clone()));
         }
-        match self.repository.manifest_of(self.instance, id, &key, &bytes) {
+        match self.repository.manifest_of(backup, &key, &bytes) {
             Ok(there) if there.is_same_backup(&documents.manifest) => Ok(Some(there)),
             _ => Err(self.another(key)),
         }
@@ -115,7 +113,7 @@ impl<'a> Destination<'a> {
     }
 
     /// Makes the backup exist, if all that it stands on is there still.
-    pub(super) async fn commit(&mut self, id: &BackupId, documents: &Documents) -> Result<(), Error> {
+    pub(super) async fn commit(&mut self, backup: &BackupRef, documents: &Documents) -> Result<(), Error> {
         self.sizes = list(self.repository, self.instance).await?;
         let store = self.repository.store();
         let listed = |object: &&StoredObject| self.sizes.get(&object.key) == Some(&object.stored.size);
@@ -126,14 +124,14 @@ impl<'a> Destination<'a> {
                 return Err(RepositoryError::Vanished { key: object.key.clone(), location: store.location() }.into());
             }
         }
-        let sums = member(&id.key(self.instance), CHECKSUMS);
+        let sums = backup.checksums();
         let checksums = documents.settled_checksums();
         match self.sizes.contains_key(&sums) {
             true if read_document(&**store, &sums).await? == checksums => {}
             true => return Err(self.another(sums)),
             false => drop(store.put(&sums, body_of(checksums), Mode::CreateNew).await?),
         }
-        let key = manifest_key(self.instance, id);
+        let key = backup.manifest();
         let size = store.put(&key, body_of(documents.manifest_bytes.clone()), Mode::CreateNew).await?;
         self.sizes.insert(key, size);
         Ok(())

@@ -40,8 +40,8 @@ impl Pair {
         at(&self.path("to")).await
     }
 
-    fn names(&self) -> Vec<(String, BackupId)> {
-        self.backups.iter().map(|manifest| (INSTANCE.to_owned(), manifest.id.clone())).collect()
+    fn names(&self) -> Vec<BackupRef> {
+        self.backups.iter().map(Manifest::backup).collect()
     }
 
     async fn copy(&self) -> Result<Copied, Error> {
@@ -89,7 +89,7 @@ async fn only_what_is_missing_goes_and_shared_volumes_go_once() {
     assert_eq!(keys(&pair.from().await).await, keys(&pair.to().await).await, "also no locks are left");
     assert_sound(&pair.to().await).await;
     for manifest in &pair.backups {
-        let copy = pair.to().await.verified_manifest(INSTANCE, &manifest.id).await.unwrap();
+        let copy = pair.to().await.verified_manifest(&manifest.backup()).await.unwrap();
         assert_eq!(copy, *manifest);
     }
 
@@ -128,7 +128,10 @@ async fn killed_at_each_request_it_leaves_whole_backups_and_the_next_one_finishe
             let survived = copy(&from, &to, &pair.names(), &Run::default()).await.is_ok();
             let (from, to) = (at(&path("from")).await, at(&path("to")).await);
             let there = ids(&to).await;
-            assert!(pair.names().iter().map(|(_, id)| id).zip(&there).all(|(a, b)| a == b), "{dying} {requests}");
+            assert!(
+                pair.names().iter().map(|backup| &backup.id).zip(&there).all(|(a, b)| a == b),
+                "{dying} {requests}"
+            );
             assert_sound(&to).await;
             for repository in [&from, &to] {
                 for claim in repository.claims(None).await.unwrap() {
@@ -157,8 +160,8 @@ async fn what_is_damaged_is_left_out_and_named_and_the_rest_is_copied() {
     let copied = pair.copy().await.unwrap();
     let names = pair.names();
     assert_eq!(copied.backups, [names[0].clone(), names[4].clone()]);
-    let left_out: Vec<_> = copied.damaged.iter().map(|left| left.id.clone()).collect();
-    assert_eq!(left_out, names[1..4].iter().map(|(_, id)| id.clone()).collect::<Vec<_>>());
+    let left_out: Vec<_> = copied.damaged.iter().map(|left| left.backup.clone()).collect();
+    assert_eq!(left_out, names[1..4]);
     for left in &copied.damaged {
         assert!(volume.ends_with(left.damage[0].key.as_str()), "{:?}", left.damage);
         assert!(left.damage[0].reason.contains("damaged"), "{:?}", left.damage);
@@ -245,7 +248,7 @@ async fn what_a_backup_there_has_lost_comes_again() {
 async fn what_was_removed_meanwhile_is_passed_over() {
     let pair = Pair::with_days(1).await;
     let later = pair.backups[0].created_at.checked_add(1.minute()).unwrap();
-    let names = [pair.names(), vec![(INSTANCE.to_owned(), BackupId::new(later))]].concat();
+    let names = [pair.names(), vec![BackupRef::new(INSTANCE, BackupId::new(later))]].concat();
     let copied = copy(&pair.from().await, &pair.to().await, &names, &Run::default()).await.unwrap();
     assert_eq!(copied.backups, pair.names());
 }
@@ -255,13 +258,13 @@ async fn what_was_set_aside_here_or_there_is_left_aside_and_said_so() {
     let pair = Pair::with_days(4).await;
     let (from, to, names) = (pair.from().await, pair.to().await, pair.names());
     copy(&from, &to, &names[..2], &Run::default()).await.unwrap();
-    to.quarantine(INSTANCE, &names[1].1).await.unwrap();
-    from.quarantine(INSTANCE, &names[2].1).await.unwrap();
+    to.quarantine(&names[1]).await.unwrap();
+    from.quarantine(&names[2]).await.unwrap();
     assert_eq!(newer(&from, &to, None).await.unwrap(), names[2..], "what was set aside there is not new");
     let before = keys(&to).await;
     let copied = pair.copy().await.unwrap();
-    let aside: Vec<_> = copied.set_aside.iter().map(|left| (left.id.clone(), left.there)).collect();
-    assert_eq!(aside, [(names[1].1.clone(), true), (names[2].1.clone(), false)]);
+    let aside: Vec<_> = copied.set_aside.iter().map(|left| (left.backup.clone(), left.there)).collect();
+    assert_eq!(aside, [(names[1].clone(), true), (names[2].clone(), false)]);
     assert_eq!((copied.backups, copied.there, copied.damaged.len()), (names[3..].to_vec(), 1, 0));
     let after = keys(&to).await;
     assert!(before.iter().all(|key| after.contains(key)));

@@ -18,7 +18,7 @@ fn line(name: &str, digest: Digest) -> String {
 impl Manifest {
     /// What `SHA256SUMS` says beside this manifest, of which `bytes` are stored.
     pub fn checksums(&self, bytes: &[u8]) -> String {
-        let folder = self.id.key(&self.instance);
+        let folder = self.backup().folder();
         let own = self.objects().filter(|object| object.key.is_under(&folder));
         let digests = own.map(|object| (object.key.name(), object.stored.sha256));
         write_checksums(digests.chain([(MANIFEST, Digest::of(bytes))]))

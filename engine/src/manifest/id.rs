@@ -9,7 +9,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Key, is_segment};
+use crate::store::is_segment;
 
 /// `20261121T020003Z-3f9c`: sorts by time, safe in a path and in an object key. The second part is the fraction of the second
 /// in 65,536ths: it sorts as well. Should two ever fall into the same fraction, the store's create-only writes refuse the later.
@@ -26,19 +26,6 @@ impl BackupId {
     /// The name of a backup that shows the moment `created_at`.
     pub fn new(created_at: Timestamp) -> Self {
         Self(stamp(created_at))
-    }
-
-    /// The folder of its objects.
-    pub fn key(&self, instance: &str) -> Key {
-        #[expect(clippy::expect_used, reason = "both are checked where they are made")]
-        Key::new(format!("{instance}/{}", self.0)).expect("an id and an instance's name are segments of a key")
-    }
-
-    /// Returns the backup in whose folder an object lies directly.
-    pub(crate) fn of_object(key: &Key) -> Option<Self> {
-        let mut segments = key.segments();
-        let (_, id, _) = (segments.next()?, segments.next()?, segments.next()?);
-        segments.next().is_none().then(|| id.parse().ok())?
     }
 
     /// The moment that it shows; `None` where the id is no moment's.

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::{Error, SeqAccess, Visitor};
 
-use super::{BackupId, Manifest};
+use super::{BackupRef, Manifest};
 use crate::store::{Key, is_segment};
 
 /// As much as any number of a manifest can be: 8 PiB, which every reader of JSON takes exactly.
@@ -114,7 +114,8 @@ impl Manifest {
     /// else is kept for it by a prune.
     fn elsewhere(&self) -> Option<String> {
         let instance = Key::new(self.instance.as_str()).ok()?;
-        let is_right = |key: &Key| key.is_under(&instance) && BackupId::of_object(key).is_some_and(|id| id <= self.id);
+        let is_right =
+            |key: &Key| key.is_under(&instance) && BackupRef::of_object(key).is_some_and(|backup| backup.id <= self.id);
         let wrong = self.objects().find(|object| !is_right(&object.key))?;
         Some(format!("it names {}, which is no object of it or of an earlier backup of its instance", wrong.key))
     }

@@ -6,11 +6,11 @@ use futures::TryStreamExt;
 use retention::{Backup, Figures};
 
 use crate::error::Error;
-use crate::manifest::{MANIFEST, Manifest, SET_ASIDE};
+use crate::manifest::Manifest;
 use crate::repository::layout::{ids, needed, set_aside};
 use crate::repository::{
-    BackupId, Clocks, Damaged, Evidence, KnownDamage, Repository, RepositoryError, damage_of, has_known_damage, member,
-    said_of,
+    BackupId, BackupRef, Clocks, Damaged, Evidence, KnownDamage, Repository, RepositoryError, damage_of,
+    has_known_damage, said_of,
 };
 use crate::store::{Key, Object};
 
@@ -49,13 +49,13 @@ impl Inventory {
         };
         let ids: Vec<BackupId> = ids(&objects).collect();
         let (mut manifests, mut damaged, mut unsettled) = (Vec::new(), Vec::new(), Vec::new());
-        for (id, read) in repository.verified_backups(instance, ids, &objects).await? {
+        for (backup, read) in repository.verified_backups(instance, ids, &objects).await? {
             match read {
                 Ok(verified) => {
-                    unsettled.extend((!verified.are_settled).then_some(id));
+                    unsettled.extend((!verified.are_settled).then_some(backup.id));
                     manifests.push(verified.manifest);
                 }
-                Err(error) => damaged.push(Damaged { instance: instance.to_owned(), id, error }),
+                Err(error) => damaged.push(Damaged { backup, error }),
             }
         }
         damaged.extend(repository.lost(&gaps));
@@ -73,15 +73,15 @@ impl Inventory {
     }
 
     /// Whether a backup was set aside, and is none any more.
-    pub(super) fn has_set_aside(&self, instance: &str, id: &BackupId) -> bool {
-        let has = |name| self.objects.iter().any(|object| object.key == member(&id.key(instance), name));
-        has(SET_ASIDE) && !has(MANIFEST)
+    pub(super) fn has_set_aside(&self, backup: &BackupRef) -> bool {
+        let has = |key| self.objects.iter().any(|object| object.key == key);
+        has(backup.quarantined_manifest()) && !has(backup.manifest())
     }
 
     /// Whether there is no backup but this one, nor any that was set aside.
     pub(super) fn has_no_other(&self, id: &BackupId) -> bool {
         let manifests = self.manifests.iter().map(|manifest| &manifest.id);
-        let mut backups = manifests.chain(self.damaged.iter().map(|damaged| &damaged.id));
+        let mut backups = manifests.chain(self.damaged.iter().map(|damaged| &damaged.backup.id));
         backups.all(|other| other == id) && set_aside(&self.objects).all(|other| other == *id)
     }
 

@@ -8,9 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::inventory::{Inventory, list};
 use crate::error::Error;
-use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
+use crate::manifest::Manifest;
 use crate::repository::layout::{ids, is_ours, needed};
-use crate::repository::{BackupId, Lock, ProofName, Purpose, Repository, RepositoryError, member, pin_key, proofs_of};
+use crate::repository::{
+    BackupId, BackupRef, Lock, ProofName, Purpose, Repository, RepositoryError, pin_key, proofs_of,
+};
 use crate::store::{Key, Object};
 
 /// Objects that are deleted before the lock is looked at again.
@@ -52,25 +54,26 @@ pub(super) async fn remove(
     let mut removed = Removed::default();
     let readers = Readers::look(repository, lock, instance).await?;
     for id in doomed {
+        let backup = BackupRef::new(instance, id.clone());
         if readers.read(id) {
-            tracing::info!("left backup {instance}/{id}: it is being read; the next prune removes it");
+            tracing::info!("left backup {backup}: it is being read; the next prune removes it");
             removed.in_use.push(id.clone());
             continue;
         }
         lock.confirm().await?;
-        if let Some(doubt) = doubt(repository, instance, id, &inventory).await? {
+        if let Some(doubt) = doubt(repository, &backup, &inventory).await? {
             removed.doubtful.push((id.clone(), doubt));
             continue;
         }
-        repository.store().delete(&member(&id.key(instance), MANIFEST)).await?;
+        repository.store().delete(&backup.manifest()).await?;
         // At once, because checksums without a manifest say that a manifest was lost.
-        let checksums = member(&id.key(instance), CHECKSUMS);
+        let checksums = backup.checksums();
         if let Some(object) = inventory.objects.iter().find(|object| object.key == checksums) {
             repository.store().delete(&checksums).await?;
             removed.objects += 1;
             removed.bytes += object.size;
         }
-        tracing::info!("removed backup {instance}/{id}: {why}");
+        tracing::info!("removed backup {backup}: {why}");
         removed.backups.push(id.clone());
     }
     // Who began to read before a manifest went has its claim there now.
@@ -78,7 +81,7 @@ pub(super) async fn remove(
     let objects = list(repository, instance).await?;
     let (gone, kept): (Vec<Manifest>, Vec<Manifest>) =
         inventory.manifests.into_iter().partition(|manifest| removed.backups.contains(&manifest.id));
-    let unreadable = inventory.damaged.into_iter().map(|damaged| damaged.id);
+    let unreadable = inventory.damaged.into_iter().map(|damaged| damaged.backup.id);
     let unreadable: BTreeSet<BackupId> = unreadable.filter(|id| !removed.backups.contains(id)).collect();
     let known: BTreeSet<BackupId> = kept.iter().map(|manifest| manifest.id.clone()).chain(unreadable.clone()).collect();
     if let Some(strange) = ids(&objects).find(|id| !known.contains(id)) {
@@ -107,7 +110,7 @@ pub(super) async fn remove(
     let replaced: HashSet<&Key> = replaced.flat_map(|replaced| [&replaced.object, &replaced.list]).collect();
     let aside = repository.set_aside(instance, &objects).await?;
     let is_nobodys = |key: &Key| match ProofName::of(key) {
-        Some((_, proof)) => !known.contains(&proof.backup) && !aside.has(&proof.backup),
+        Some(proof) => !known.contains(&proof.backup.id) && !aside.has(&proof.backup.id),
         None => is_ours(key) && !named.contains(key) && !aside.keeps(key),
     };
     let unnamed = objects.into_iter().filter(|object| is_nobodys(&object.key));
@@ -115,7 +118,7 @@ pub(super) async fn remove(
         unnamed.partition(|object| is_past(object.modified, now, grace) && !replaced.contains(&object.key));
     removed.young = young.len() as u64;
     removed.young_bytes = young.iter().map(|object| object.size).sum();
-    confirm_gone(repository, instance, old.iter().map(|object| &object.key), &known).await?;
+    confirm_gone(repository, old.iter().map(|object| &object.key), &known).await?;
     for chunk in old.chunks(CHUNK) {
         lock.confirm().await?;
         let keys: Vec<Key> = chunk.iter().map(|object| object.key.clone()).collect();
@@ -130,18 +133,13 @@ pub(super) async fn remove(
 }
 
 /// Why a backup is to stay, that the listing did not show: who pinned it, or restored and proved it, may have been left out of it.
-async fn doubt(
-    repository: &Repository,
-    instance: &str,
-    id: &BackupId,
-    inventory: &Inventory,
-) -> Result<Option<String>, Error> {
+async fn doubt(repository: &Repository, backup: &BackupRef, inventory: &Inventory) -> Result<Option<String>, Error> {
     let is_listed = |key: &Key| inventory.objects.iter().any(|object| object.key == *key);
-    let pin = pin_key(instance, id);
+    let pin = pin_key(backup);
     if !is_listed(&pin) && repository.store().head(&pin).await?.is_some() {
         return Ok(Some(format!("{pin} is there, and the listing left it out")));
     }
-    let mut proofs = repository.store().list(Some(&proofs_of(instance, id)));
+    let mut proofs = repository.store().list(Some(&proofs_of(backup)));
     while let Some(proof) = proofs.try_next().await? {
         if !is_listed(&proof.key) {
             return Ok(Some(format!("{} is there, and the listing left it out", proof.key)));
@@ -154,12 +152,12 @@ async fn doubt(
 /// a listing may leave it out. Only a certain "not found" counts.
 async fn confirm_gone(
     repository: &Repository,
-    instance: &str,
     keys: impl Iterator<Item = &Key>,
     known: &BTreeSet<BackupId>,
 ) -> Result<(), Error> {
-    let folders: BTreeSet<BackupId> = keys.filter_map(BackupId::of_object).filter(|id| !known.contains(id)).collect();
-    let looks = folders.into_iter().map(|id| async move { repository.document_of(&(instance.to_owned(), id)).await });
+    let folders: BTreeSet<BackupRef> =
+        keys.filter_map(BackupRef::of_object).filter(|backup| !known.contains(&backup.id)).collect();
+    let looks = folders.into_iter().map(|backup| async move { repository.document_of(&backup).await });
     let found: Vec<Option<Object>> =
         futures::stream::iter(looks).buffer_unordered(PARALLEL_DELETES).try_collect().await?;
     match found.into_iter().flatten().next() {

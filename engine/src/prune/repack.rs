@@ -17,7 +17,8 @@ use crate::instance::Instance;
 use crate::manifest::{Manifest, Replaced, Volume};
 use crate::progress::Task;
 use crate::repository::{
-    BackupId, Damage, Examined, Lock, Replacement, Repository, RepositoryError, damage_by_reading, damage_by_store,
+    BackupId, BackupRef, Damage, Examined, Lock, Replacement, Repository, RepositoryError, damage_by_reading,
+    damage_by_store,
 };
 use crate::store::{Key, Object, StoreErrorKind};
 use crate::stream::Fingerprint;
@@ -103,8 +104,7 @@ pub(super) async fn plan(
     doomed: &[BackupId],
 ) -> Result<(Repacked, Vec<Need>), Error> {
     if let Some(damaged) = inventory.damaged.first() {
-        let left =
-            Some(format!("what {}/{} needs is not known, for its manifest cannot be read", instance.name, damaged.id));
+        let left = Some(format!("what {} needs is not known, for its manifest cannot be read", damaged.backup));
         return Ok((Repacked { left, ..Repacked::default() }, Vec::new()));
     }
     let kept = inventory.manifests.iter().filter(|manifest| !doomed.contains(&manifest.id));
@@ -184,7 +184,7 @@ async fn switch(
         if named.is_empty() {
             continue;
         }
-        if repository.revise(lock, &manifest.instance, &manifest.id, &named).await? {
+        if repository.revise(lock, &manifest.backup(), &named).await? {
             repacked.backups.push(manifest.id.clone());
         } else {
             repacked.unchanged.push(manifest.id.clone());
@@ -238,12 +238,12 @@ async fn write_anew(
         Examined::Intact(wanted) => wanted,
         Examined::Damaged(damage) => return Ok(Examined::Damaged(damage)),
     };
-    let Some(id) = BackupId::of_object(&former.object.key) else {
+    let Some(backup) = BackupRef::of_object(&former.object.key) else {
         let reason = "it does not lie in the folder of a backup".to_owned();
         return Ok(Examined::Damaged(Damage { key: former.object.key.clone(), reason }));
     };
     lock.confirm().await?;
-    let draft = repository.beside(&instance.name, id);
+    let draft = repository.draft_in(backup);
     let stored = async {
         // Drawn, so that no two repositories that hold copies of one volume give one name to what they make of it.
         let number = getrandom::u64().map_err(RepositoryError::Random)? % 10_u64.pow(16);

@@ -138,7 +138,7 @@ pub(crate) async fn keys(repository: &Repository) -> Vec<String> {
 }
 
 pub(crate) async fn ids(repository: &Repository) -> Vec<BackupId> {
-    repository.names(Some(INSTANCE)).await.unwrap().into_iter().map(|(_, id)| id).collect()
+    repository.names(Some(INSTANCE)).await.unwrap().into_iter().map(|backup| backup.id).collect()
 }
 
 /// Every backup that there is has all that it needs.
@@ -146,7 +146,7 @@ pub(crate) async fn assert_sound(repository: &Repository) {
     let names = repository.names(None).await.unwrap();
     let options = CheckOptions { read_data: None, tools: Tools::new(None) };
     for checked in check(repository, &names, &options, &Run::default()).await.unwrap().backups {
-        assert_eq!(checked.damage, [], "{}", checked.id);
+        assert_eq!(checked.damage, [], "{}", checked.backup);
     }
 }
 
@@ -193,7 +193,7 @@ async fn reasons_pins_and_warnings_hold_their_backups() {
     let repository = at(folder.path()).await;
     let warned = Shape { warned: true, ..USUAL };
     let all = days(&repository, &[USUAL, USUAL, USUAL, warned, warned, warned]).await;
-    repository.pin(INSTANCE, &all[0].id, Some("before the upgrade".into()), &Run::default()).await.unwrap();
+    repository.pin(&all[0].backup(), Some("before the upgrade".into()), &Run::default()).await.unwrap();
     let one = instance("keep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0");
     let kept: Vec<String> = pruned(&repository, &one, DRY)
         .await
@@ -209,12 +209,12 @@ async fn reasons_pins_and_warnings_hold_their_backups() {
     assert_eq!(ids(&repository).await, [&all[0], &all[2], &all[5]].map(|manifest| manifest.id.clone()));
     assert_eq!(repository.pins(INSTANCE).await.unwrap()[&all[0].id].note.as_deref(), Some("before the upgrade"));
     let listing = repository.list(None).await.unwrap();
-    assert!(listing.pinned.contains(&(INSTANCE.to_owned(), all[0].id.clone())));
-    assert!(repository.unpin(INSTANCE, &all[0].id, &Run::default()).await.unwrap());
-    assert!(!repository.unpin(INSTANCE, &all[0].id, &Run::default()).await.unwrap());
+    assert!(listing.pinned.contains(&all[0].backup()));
+    assert!(repository.unpin(&all[0].backup(), &Run::default()).await.unwrap());
+    assert!(!repository.unpin(&all[0].backup(), &Run::default()).await.unwrap());
     assert_eq!(pruned(&repository, &one, PruneOptions::default()).await.removed.backups, [all[0].id.clone()]);
     assert_sound(&repository).await;
-    let gone = repository.pin(INSTANCE, &all[0].id, None, &Run::default()).await.unwrap_err();
+    let gone = repository.pin(&all[0].backup(), None, &Run::default()).await.unwrap_err();
     assert!(matches!(gone, RepositoryError::NoSuchBackup { .. }), "{gone}");
 }
 
@@ -292,17 +292,17 @@ async fn where_a_manifest_cannot_be_read_nothing_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let repository = at(folder.path()).await;
         let all = days(&repository, &[USUAL; 6]).await;
-        spoil(&folder.path().join(all[1].id.key(INSTANCE).as_str()));
+        spoil(&folder.path().join(all[1].backup().folder().as_str()));
         age(folder.path());
         let before = keys(&repository).await;
         let done = pruned(&repository, &three(), PruneOptions::default()).await;
         assert_eq!((done.damaged.len(), &done.removed), (1, &Removed::default()));
         // Another may be forgotten, but its objects may be the unreadable one's as well.
         let grace = Duration::from_hours(24);
-        let forgotten = forget(&repository, INSTANCE, &all[0].id, false, grace, &Run::default()).await.unwrap();
+        let forgotten = forget(&repository, &all[0].backup(), false, grace, &Run::default()).await.unwrap();
         assert!(forgotten.objects_left.unwrap().contains("cannot be read"));
         assert_eq!(keys(&repository).await.len(), before.len() - 2, "the manifest and its checksums");
-        forget(&repository, INSTANCE, &all[1].id, false, grace, &Run::default()).await.unwrap();
+        forget(&repository, &all[1].backup(), false, grace, &Run::default()).await.unwrap();
         assert_eq!(pruned(&repository, &three(), PruneOptions::default()).await.removed.backups.len(), 1);
         assert_sound(&repository).await;
     }
@@ -315,13 +315,13 @@ async fn a_backup_that_is_read_stays_until_it_was_read() {
     let all = days(&repository, &[USUAL; 6]).await;
     age(folder.path());
     let run = Run::default();
-    let lock = repository.lock_to_read(INSTANCE, &all[1].id, &run).await.unwrap().unwrap();
+    let lock = repository.lock_to_read(&all[1].backup(), &run).await.unwrap().unwrap();
     let done = pruned(&repository, &three(), PruneOptions::default()).await.removed;
     assert_eq!((done.backups.len(), &done.in_use), (2, &vec![all[1].id.clone()]));
     assert_sound(&repository).await;
     // A reader whose backup went before this run began: nobody knows what it needs.
     for name in [MANIFEST, CHECKSUMS] {
-        repository.store().delete(&member(&all[1].id.key(INSTANCE), name)).await.unwrap();
+        repository.store().delete(&all[1].backup().object(name)).await.unwrap();
     }
     let done = pruned(&repository, &three(), PruneOptions::default()).await.removed;
     assert!(done.objects_left.is_some() && done.objects == 0, "{done:?}");
@@ -335,19 +335,19 @@ async fn what_a_backup_needs_that_was_set_aside_stays_until_a_person_gives_it_up
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 6]).await;
-    repository.quarantine(INSTANCE, &all[2].id).await.unwrap();
+    repository.quarantine(&all[2].backup()).await.unwrap();
     age(folder.path());
     assert_eq!(pruned(&repository, &three(), PruneOptions::default()).await.removed.backups.len(), 2);
     let left = keys(&repository).await;
     assert!(all[2].objects().all(|object| left.contains(&object.key.to_string())), "{left:?}");
-    let folder_of_it = all[2].id.key(INSTANCE);
+    let folder_of_it = all[2].backup().folder();
     let (aside, manifest) = (member(&folder_of_it, "set-aside.json"), member(&folder_of_it, MANIFEST));
     let bytes = crate::store::read_document(&**repository.store(), &aside).await.unwrap();
     repository.store().put(&manifest, body_of(bytes), Mode::CreateNew).await.unwrap();
     repository.store().delete(&aside).await.unwrap();
     assert_sound(&repository).await;
     assert!(ids(&repository).await.contains(&all[2].id), "it is one again");
-    repository.quarantine(INSTANCE, &all[2].id).await.unwrap();
+    repository.quarantine(&all[2].backup()).await.unwrap();
     for key in [aside, member(&folder_of_it, CHECKSUMS)] {
         repository.store().delete(&key).await.unwrap();
     }
@@ -361,15 +361,15 @@ async fn one_that_was_set_aside_can_be_forgotten_and_takes_only_what_it_alone_ne
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 4]).await;
-    repository.quarantine(INSTANCE, &all[1].id).await.unwrap();
+    repository.quarantine(&all[1].backup()).await.unwrap();
     age(folder.path());
     let (run, id) = (Run::default(), &all[1].id);
-    repository.pin(INSTANCE, &all[0].id, None, &run).await.unwrap();
+    repository.pin(&all[0].backup(), None, &run).await.unwrap();
     let name = format!("{INSTANCE}/{id}");
     assert!(repository.resolve(&name, None).await.is_err());
-    assert_eq!(repository.resolve_with_set_aside(&name, None).await.unwrap().1, *id);
-    assert_eq!(repository.list(None).await.unwrap().set_aside, [(INSTANCE.to_owned(), id.clone())]);
-    let removed = forget(&repository, INSTANCE, id, false, Duration::from_hours(24), &run).await.unwrap();
+    assert_eq!(repository.resolve_with_set_aside(&name, None).await.unwrap().id, *id);
+    assert_eq!(repository.list(None).await.unwrap().set_aside, [all[1].backup()]);
+    let removed = forget(&repository, &all[1].backup(), false, Duration::from_hours(24), &run).await.unwrap();
     assert_eq!(
         (removed.backups, removed.objects),
         (vec![id.clone()], 2),
@@ -388,7 +388,7 @@ async fn what_is_not_ours_stays_and_what_a_crash_left_goes() {
     let strange = ["production/notes/why.txt", "production/20261101T000000Z-0000/README.txt", "other/readme.zst"];
     let crashed =
         ["database.dump.zst", "filestore-0001.tar.zst"].map(|name| format!("production/20261101T000000Z-0000/{name}"));
-    let own_but_unnamed = format!("{}/filestore-0009.tar.zst", all[3].id.key(INSTANCE));
+    let own_but_unnamed = format!("{}/filestore-0009.tar.zst", all[3].backup().folder());
     let crashed = crashed.iter().map(String::as_str);
     for key in strange.iter().copied().chain(crashed).chain([own_but_unnamed.as_str()]) {
         repository.store().put(&Key::new(key).unwrap(), body_of("x"), Mode::CreateNew).await.unwrap();
@@ -408,16 +408,18 @@ async fn the_only_backup_and_a_pinned_one_are_not_forgotten_lightly() {
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 2]).await;
     let run = Run::default();
-    let forget = async |id, spelt_out| forget(&repository, INSTANCE, id, spelt_out, Duration::ZERO, &run).await;
-    repository.pin(INSTANCE, &all[0].id, None, &run).await.unwrap();
-    let refused = forget(&all[0].id, true).await.unwrap_err();
+    let forget = async |manifest: &Manifest, spelt_out| {
+        forget(&repository, &manifest.backup(), spelt_out, Duration::ZERO, &run).await
+    };
+    repository.pin(&all[0].backup(), None, &run).await.unwrap();
+    let refused = forget(&all[0], true).await.unwrap_err();
     assert!(format!("{:?}", crate::error::explain(&refused)).contains("unpin production/"), "{refused}");
-    repository.unpin(INSTANCE, &all[0].id, &run).await.unwrap();
-    assert_eq!(forget(&all[0].id, false).await.unwrap().objects, 2, "the dump and the checksums: the volume is shared");
+    repository.unpin(&all[0].backup(), &run).await.unwrap();
+    assert_eq!(forget(&all[0], false).await.unwrap().objects, 2, "the dump and the checksums: the volume is shared");
     assert_sound(&repository).await;
-    let refused = forget(&all[1].id, false).await.unwrap_err();
+    let refused = forget(&all[1], false).await.unwrap_err();
     assert!(format!("{:?}", crate::error::explain(&refused)).contains("whole id"), "{refused}");
-    assert!(forget(&all[1].id, true).await.unwrap().objects > 0);
+    assert!(forget(&all[1], true).await.unwrap().objects > 0);
     assert_eq!(keys(&repository).await, ["repository.json"]);
 }
 

@@ -14,7 +14,7 @@ impl Pruned {
             format!("nothing is removed: {hold}; {}{accept}", hold.hint())
         });
         let damaged = self.damaged.iter().map(|damaged| {
-            let (id, error) = (&damaged.id, explain(&damaged.error));
+            let (id, error) = (&damaged.backup.id, explain(&damaged.error));
             format!(
                 "nothing is removed: unable to say which objects {id} needs: {error}; repair it, or run `odoo-backup forget {instance}/{id}`"
             )

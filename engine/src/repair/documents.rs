@@ -5,8 +5,8 @@ use std::io;
 use super::Repair;
 use super::put_back::store_document;
 use crate::error::Error;
-use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, read_checksums};
-use crate::repository::{BackupId, Examined, RepositoryError, damage_by_store, damage_of_document, member};
+use crate::manifest::{MANIFEST, Manifest, read_checksums};
+use crate::repository::{BackupId, BackupRef, Examined, RepositoryError, damage_by_store, damage_of_document};
 use crate::store::{Key, read_document};
 use crate::stream::Digest;
 
@@ -14,15 +14,13 @@ use crate::stream::Digest;
 pub(super) const LATER: &str = "it is of a later version of odoo-backup, which alone can say what is wrong";
 
 /// Makes a backup's checksums anew, and returns their key; or why that cannot be done.
-pub(super) async fn mend_checksums(repair: &Repair<'_>, id: &BackupId) -> Result<Result<Key, String>, Error> {
-    let folder = id.key(repair.instance);
-    let key = member(&folder, CHECKSUMS);
-    let manifest_key = member(&folder, MANIFEST);
+pub(super) async fn mend_checksums(repair: &Repair<'_>, backup: &BackupRef) -> Result<Result<Key, String>, Error> {
+    let (key, manifest_key) = (backup.checksums(), backup.manifest());
     let bytes = match document(repair, &manifest_key).await? {
         Examined::Intact(bytes) => bytes,
         Examined::Damaged(damage) => return Ok(Err(damage.reason)),
     };
-    let manifest = match repair.repository.manifest_of(repair.instance, id, &manifest_key, &bytes) {
+    let manifest = match repair.repository.manifest_of(backup, &manifest_key, &bytes) {
         Ok(manifest) => manifest,
         Err(RepositoryError::NewerFormat { .. }) => return Ok(Err(LATER.to_owned())),
         Err(error) => return damage_of_document(manifest_key, error).map(|damage| Err(damage.reason)),
@@ -32,7 +30,7 @@ pub(super) async fn mend_checksums(repair: &Repair<'_>, id: &BackupId) -> Result
     let line = found.as_ref().and_then(|found| read_checksums(found).get(MANIFEST).copied());
     let is_right = match line {
         Some(line) => are_near(line, Digest::of(&bytes)),
-        None => is_vouched_for(repair, id, &manifest, &bytes).await?,
+        None => is_vouched_for(repair, &backup.id, &manifest, &bytes).await?,
     };
     if !is_right {
         let why = "nothing vouches for the manifest: its digest is another, or its objects are not what it says";

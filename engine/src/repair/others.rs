@@ -4,8 +4,8 @@ use super::Repair;
 use super::documents::document;
 use super::put_back::{put_back, store_document};
 use crate::error::Error;
-use crate::manifest::{CHECKSUMS, MANIFEST, StoredObject, read_checksums};
-use crate::repository::{BackupId, damage_by_store, member};
+use crate::manifest::{MANIFEST, StoredObject, read_checksums};
+use crate::repository::{BackupRef, damage_by_store};
 use crate::store::Key;
 use crate::stream::Digest;
 
@@ -32,13 +32,15 @@ pub(super) async fn take_object(repair: &Repair<'_>, object: &StoredObject) -> R
 
 /// Puts back those of a backup's documents that are not as in a copy of it, and says which they are and where the copy is. That it is one of
 /// this very backup must be shown by the other document: it is the same, or has the digest of the copy's manifest.
-pub(super) async fn take_documents(repair: &Repair<'_>, id: &BackupId) -> Result<Option<(Vec<Key>, String)>, Error> {
-    let folder = id.key(repair.instance);
-    let (manifest_key, sums_key) = (member(&folder, MANIFEST), member(&folder, CHECKSUMS));
+pub(super) async fn take_documents(
+    repair: &Repair<'_>,
+    backup: &BackupRef,
+) -> Result<Option<(Vec<Key>, String)>, Error> {
+    let (manifest_key, sums_key) = (backup.manifest(), backup.checksums());
     let manifest = document(repair, &manifest_key).await?.intact();
     let sums = document(repair, &sums_key).await?.intact();
     for (name, other) in &repair.options.others {
-        let copy = match other.documents(repair.instance, id).await {
+        let copy = match other.documents(backup).await {
             Ok(copy) => copy,
             Err(error) if error.is_of_object() => continue,
             Err(error) => return Err(error.into()),

@@ -14,7 +14,6 @@ use super::*;
 use crate::backup::{BackupOptions, backup};
 use crate::check::check;
 use crate::instance::made_up;
-use crate::repository::member;
 use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::{LocalStore, StoreErrorKind};
 use crate::stream::Level;
@@ -69,7 +68,11 @@ impl Fixture {
     }
 
     fn path(&self, folder: &TempDir, backup: usize, name: &str) -> PathBuf {
-        folder.path().join(self.ids[backup].key(INSTANCE).as_str()).join(name)
+        folder.path().join(self.backup(backup).folder().as_str()).join(name)
+    }
+
+    fn backup(&self, index: usize) -> BackupRef {
+        BackupRef::new(INSTANCE, self.ids[index].clone())
     }
 
     async fn repair(&self, repository: &Repository, dry_run: bool) -> Repaired {
@@ -166,12 +169,12 @@ async fn every_damage_to_every_kind_of_object_is_named_and_after_a_repair_the_re
         // Of two documents that do not agree, the manifest is named.
         let swapped_sums = (name, how) == ("SHA256SUMS", "swapped");
         let named = if swapped_sums { "manifest.json" } else { name };
-        let key = member(&fixture.ids[1].key(INSTANCE), named);
+        let key = fixture.backup(1).object(named);
         let damaged = report.damaged_objects();
         let found = damaged.iter().find(|damaged| damaged.key == key);
         let found = found.unwrap_or_else(|| panic!("{case}: {damaged:?}"));
         let shared = name.starts_with("filestore-0001");
-        let hit: Vec<_> = found.backups.iter().map(|(_, id)| id.clone()).collect();
+        let hit: Vec<_> = found.backups.iter().map(|backup| backup.id.clone()).collect();
         assert_eq!(hit, fixture.ids[1..if shared { 3 } else { 2 }], "{case}");
 
         let repaired = fixture.repair(&repository, false).await;
@@ -182,7 +185,7 @@ async fn every_damage_to_every_kind_of_object_is_named_and_after_a_repair_the_re
         // What was read before and not touched since is as it was.
         let report = if end == End::Mended { read_all(&repository).await } else { look(&repository).await };
         let sound: Vec<_> =
-            report.backups.iter().filter(|backup| backup.damage.is_empty()).map(|backup| &backup.id).collect();
+            report.backups.iter().filter(|backup| backup.damage.is_empty()).map(|backup| &backup.backup.id).collect();
         match end {
             End::Mended => {
                 assert_eq!(repaired.mended.len(), 1 + usize::from(is_both), "{case}: {repaired:?}");
@@ -264,11 +267,13 @@ async fn killed_at_each_request_it_loses_nothing_and_the_next_run_finishes() {
             repository.remove_claim(&claim).await.unwrap();
         }
         for id in &fixture.ids {
-            let there = async |name| repository.store().head(&member(&id.key(INSTANCE), name)).await.unwrap().is_some();
+            let there = async |name| {
+                repository.store().head(&BackupRef::new(INSTANCE, id.clone()).object(name)).await.unwrap().is_some()
+            };
             assert!(there("manifest.json").await || there("set-aside.json").await, "after {requests} requests");
         }
         fixture.repair(&repository, false).await;
-        let ids: Vec<_> = repository.names(None).await.unwrap().into_iter().map(|(_, id)| id).collect();
+        let ids: Vec<_> = repository.names(None).await.unwrap().into_iter().map(|backup| backup.id).collect();
         assert_eq!(ids, fixture.ids[..2], "after {requests} requests");
         assert!(look(&repository).await.is_sound());
         if survived {

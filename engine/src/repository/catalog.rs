@@ -11,9 +11,9 @@ use super::damage::{DAMAGE, KnownDamage, damage_of};
 use super::proofs::seen_in;
 use super::room::{Room, Weight};
 use super::sight::{Gaps, Sight};
-use super::{BackupId, Clocks, Damage, Evidence, Repository, RepositoryError, marks, member};
-use crate::manifest::{MANIFEST, Manifest};
-use crate::store::{Object, StoreError, StoreErrorKind};
+use super::{BackupId, BackupRef, Clocks, Damage, Evidence, Repository, RepositoryError, marks};
+use crate::manifest::Manifest;
+use crate::store::{Object, StoreError, StoreErrorKind, read_document};
 
 /// Manifests that are read at once.
 const PARALLEL_READS: usize = 16;
@@ -25,14 +25,14 @@ pub struct Listing {
     pub backups: Vec<Manifest>,
     /// Those whose manifest cannot be read.
     pub damaged: Vec<Damaged>,
-    /// Instance and id of those that a person said are to stay; also of such as are gone.
-    pub pinned: BTreeSet<(String, BackupId)>,
-    /// Instance and id of those that a repair has set aside. They are no backups until a person makes them such again.
-    pub set_aside: Vec<(String, BackupId)>,
-    /// What was seen of them by restoring them, by instance and id; also of such as are gone.
-    pub evidence: BTreeMap<(String, BackupId), Evidence>,
-    /// What is known to be damaged of what they need, by instance and id.
-    pub damage: BTreeMap<(String, BackupId), Vec<Damage>>,
+    /// Those that a person said are to stay; also of such as are gone.
+    pub pinned: BTreeSet<BackupRef>,
+    /// Those that a repair has set aside. They are no backups until a person makes them such again.
+    pub set_aside: Vec<BackupRef>,
+    /// What was seen of them by restoring them; also of such as are gone.
+    pub evidence: BTreeMap<BackupRef, Evidence>,
+    /// What is known to be damaged of what they need.
+    pub damage: BTreeMap<BackupRef, Vec<Damage>>,
     /// What is wrong with the listing itself, so that not all that is there may be in it.
     pub alarms: Vec<Alarm>,
     /// When it was listed.
@@ -55,10 +55,8 @@ pub struct Alarm {
 /// A backup whose manifest cannot be read.
 #[derive(Debug)]
 pub struct Damaged {
-    /// The instance it is of.
-    pub instance: String,
-    /// Its name.
-    pub id: BackupId,
+    /// The backup.
+    pub backup: BackupRef,
     /// Why.
     pub error: RepositoryError,
 }
@@ -94,7 +92,7 @@ impl fmt::Display for Flaw {
 impl Listing {
     /// Returns what speaks against a backup of this list, the worst first; nothing where it is good.
     pub fn flaws(&self, backup: &Manifest) -> Vec<Flaw> {
-        let name = (backup.instance.clone(), backup.id.clone());
+        let name = backup.backup();
         let mut flaws = Vec::new();
         flaws.extend(self.damage.get(&name).map(|damage| Flaw::Damaged(damage.clone())));
         flaws.extend(backup.is_future(self.clocks.now()).then_some(Flaw::Future));
@@ -137,7 +135,7 @@ impl Repository {
         let sight = self.look(instance).await?;
         let alarms = self.alarms(instance, &sight).await?;
         let Sight { clocks, backups, pinned, set_aside, proofs, with_damage, gaps, bytes, unreadable, .. } = sight;
-        for (instance, id, seen) in backups {
+        for (BackupRef { instance, id }, seen) in backups {
             instances.entry(instance).or_default().push((id, seen));
         }
         let room = Room::default();
@@ -157,7 +155,9 @@ impl Repository {
         drop(listings);
         listing.damaged.extend(self.lost(&gaps));
         listing.backups.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-        listing.damaged.sort_by(|a, b| (&a.id, &a.instance).cmp(&(&b.id, &b.instance)));
+        listing.damaged.sort_by(|Damaged { backup: a, .. }, Damaged { backup: b, .. }| {
+            (&a.id, &a.instance).cmp(&(&b.id, &b.instance))
+        });
         for instance in with_damage {
             self.find_known_damage(&instance, &mut listing).await?;
         }
@@ -178,7 +178,7 @@ impl Repository {
         for backup in listing.backups.iter().filter(|backup| backup.instance == instance) {
             let damage = damage_of(backup, &known);
             if !damage.is_empty() {
-                listing.damage.insert((instance.to_owned(), backup.id.clone()), damage);
+                listing.damage.insert(backup.backup(), damage);
             }
         }
         Ok(())
@@ -186,10 +186,9 @@ impl Repository {
 
     /// Backups whose manifest was lost, as damaged ones.
     pub(crate) fn lost(&self, gaps: &Gaps) -> Vec<Damaged> {
-        let damaged = gaps.lost.iter().map(|(instance, id)| {
-            let key = member(&id.key(instance), MANIFEST);
+        let damaged = gaps.lost.iter().map(|backup| {
             let reason = "it is missing, though the backup's SHA256SUMS is there";
-            Damaged { instance: instance.clone(), id: id.clone(), error: self.damaged(&key, reason) }
+            Damaged { backup: backup.clone(), error: self.damaged(&backup.manifest(), reason) }
         });
         damaged.collect()
     }
@@ -201,13 +200,13 @@ impl Repository {
             .unlisted
             .iter()
             .map(|unlisted| Alarm {
-                instance: unlisted.name.0.clone(),
+                instance: unlisted.backup.instance.clone(),
                 message: format!("a listing left out {}, which is there", unlisted.object.key),
             })
             .collect();
-        let shown = sight.backups.iter().map(|(instance, ..)| instance);
-        let shown = shown.chain(sight.set_aside.iter().chain(&sight.gaps.lost).map(|(instance, _)| instance));
-        let mut shown: BTreeSet<String> = shown.cloned().collect();
+        let shown = sight.backups.iter().map(|(backup, _)| backup);
+        let shown = shown.chain(&sight.set_aside).chain(&sight.gaps.lost);
+        let mut shown: BTreeSet<String> = shown.map(|backup| backup.instance.clone()).collect();
         // What may not be read is told of as such.
         let hidden = sight.unreadable.iter().filter_map(|error| error.key.as_ref()?.segments().next());
         shown.extend(hidden.map(str::to_owned));
@@ -235,10 +234,10 @@ impl Repository {
             let wanted = |name: &String| instance.is_none_or(|instance| instance == name) && !shown.contains(name);
             for name in cached.filter(wanted) {
                 let newest = cache.manifests(&name).await.newest();
-                let Some(newest) = newest.map(|id| (name.clone(), id)) else { continue };
+                let Some(newest) = newest.map(|id| BackupRef::new(name.as_str(), id)) else { continue };
                 let why = match self.document_of(&newest).await? {
                     Some(object) => format!("the listing leaves out {}, which is there", object.key),
-                    None => format!("this machine has read the manifest of {}", newest.1),
+                    None => format!("this machine has read the manifest of {}", newest.id),
                 };
                 known.insert(name, why);
             }
@@ -266,37 +265,37 @@ impl Repository {
         let mut manifests = futures::stream::iter(seen)
             .map(|(id, seen)| {
                 let known = cached.take(&id, &seen);
+                let backup = BackupRef::new(instance, id);
                 async move {
                     let is_known = known.is_some();
                     let read = match known {
                         Some(known) => Ok(known),
-                        None => self.manifest_alone(instance, &id, seen.size, room).await,
+                        None => self.manifest_alone(&backup, seen.size, room).await,
                     };
-                    (id, seen, is_known, read)
+                    (backup, seen, is_known, read)
                 }
             })
             .buffered(PARALLEL_READS);
         let mut listing = Listing::default();
-        while let Some((id, seen, is_known, read)) = manifests.next().await {
-            let key = member(&id.key(instance), MANIFEST);
+        while let Some((backup, seen, is_known, read)) = manifests.next().await {
             let read = read.and_then(|read| {
-                let manifest = self.manifest_of(instance, &id, &key, &read.manifest)?;
+                let manifest = self.manifest_of(&backup, &backup.manifest(), &read.manifest)?;
                 let mut weight = weight.lock().unwrap_or_else(PoisonError::into_inner);
                 match weight.takes(&manifest, read.manifest.len()) {
                     true => Ok((manifest, read)),
-                    false => Err(self.too_heavy(instance, &id)),
+                    false => Err(self.too_heavy(&backup)),
                 }
             });
             match read {
                 Ok((manifest, read)) => {
                     listing.backups.push(manifest);
                     is_new |= !is_known;
-                    kept.keep(id, seen, read);
+                    kept.keep(backup.id, seen, read);
                 }
                 // Deleted since it was seen.
                 Err(RepositoryError::Store(error)) if matches!(*error.kind, StoreErrorKind::NotFound) => {}
                 Err(error) if error.is_of_object() => {
-                    listing.damaged.push(Damaged { instance: instance.to_owned(), id, error });
+                    listing.damaged.push(Damaged { backup, error });
                 }
                 Err(error) => return Err(error),
             }
@@ -308,23 +307,17 @@ impl Repository {
         Ok(listing)
     }
 
-    async fn manifest_alone(
-        &self,
-        instance: &str,
-        id: &BackupId,
-        size: u64,
-        room: &Room,
-    ) -> Result<Cached, RepositoryError> {
+    async fn manifest_alone(&self, backup: &BackupRef, size: u64, room: &Room) -> Result<Cached, RepositoryError> {
         let _permit = room.take(size).await;
-        Ok(Cached { manifest: self.document(&id.key(instance), MANIFEST).await?.1, checksums: None })
+        Ok(Cached { manifest: read_document(&*self.store, &backup.manifest()).await?, checksums: None })
     }
 }
 
 /// What the names of an instance's objects say of its backups: which are pinned, and what copies of them have shown.
 pub(crate) fn said_of(objects: &[Object], clocks: Clocks) -> (BTreeSet<BackupId>, BTreeMap<BackupId, Evidence>) {
-    let pinned = objects.iter().filter_map(|object| Some(marks::pinned(&object.key)?.1));
+    let pinned = objects.iter().filter_map(|object| Some(marks::pinned(&object.key)?.id));
     let evidence = Evidence::by_backup(objects.iter().filter_map(seen_in), clocks.now());
-    (pinned.collect(), evidence.into_iter().map(|((_, id), evidence)| (id, evidence)).collect())
+    (pinned.collect(), evidence.into_iter().map(|(backup, evidence)| (backup.id, evidence)).collect())
 }
 
 /// Whether a listing shows that damage of the instance is known.

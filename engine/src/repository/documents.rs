@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::cache::{Cached, Seen};
 use super::room::{Room, Weight};
-use super::{BackupId, Repository, RepositoryError, member, parse};
+use super::{BackupId, BackupRef, Repository, RepositoryError, parse};
 use crate::manifest::{CHECKSUMS, FORMAT, MANIFEST, Manifest, manifest_digests, read_checksums};
 use crate::store::{Key, Object, read_document};
 use crate::stream::Digest;
@@ -55,37 +55,29 @@ impl Repository {
     ///
     /// # Errors
     /// [`RepositoryError::Damaged`] where they do not agree; [`RepositoryError::NewerFormat`]; [`RepositoryError::Store`]
-    pub async fn verified_manifest(&self, instance: &str, id: &BackupId) -> Result<Manifest, RepositoryError> {
-        Ok(self.documents(instance, id).await?.manifest)
+    pub async fn verified_manifest(&self, backup: &BackupRef) -> Result<Manifest, RepositoryError> {
+        Ok(self.documents(backup).await?.manifest)
     }
 
     /// As [`Self::verified_manifest`], with both documents as they are stored.
-    pub(crate) async fn documents(&self, instance: &str, id: &BackupId) -> Result<Documents, RepositoryError> {
-        match self.read_documents(instance, id).await {
+    pub(crate) async fn documents(&self, backup: &BackupRef) -> Result<Documents, RepositoryError> {
+        match self.read_documents(backup).await {
             // A prune may have changed both, the one before it was read and the other behind; and
             // nothing is called damaged by one look.
-            Err(error) if error.is_of_object() => self.read_documents(instance, id).await,
+            Err(error) if error.is_of_object() => self.read_documents(backup).await,
             other => other,
         }
     }
 
-    async fn read_documents(&self, instance: &str, id: &BackupId) -> Result<Documents, RepositoryError> {
-        let folder = id.key(instance);
-        let (_, manifest) = self.document(&folder, MANIFEST).await?;
-        let (_, checksums) = self.document(&folder, CHECKSUMS).await?;
-        self.verified(instance, id, manifest, checksums)
+    async fn read_documents(&self, backup: &BackupRef) -> Result<Documents, RepositoryError> {
+        let manifest = read_document(&*self.store, &backup.manifest()).await?;
+        let checksums = read_document(&*self.store, &backup.checksums()).await?;
+        self.verified(backup, manifest, checksums)
     }
 
     /// The documents of a backup, if they agree.
-    fn verified(
-        &self,
-        instance: &str,
-        id: &BackupId,
-        bytes: Vec<u8>,
-        sums: Vec<u8>,
-    ) -> Result<Documents, RepositoryError> {
-        let folder = id.key(instance);
-        let (manifest_key, sums_key) = (member(&folder, MANIFEST), member(&folder, CHECKSUMS));
+    fn verified(&self, backup: &BackupRef, bytes: Vec<u8>, sums: Vec<u8>) -> Result<Documents, RepositoryError> {
+        let (manifest_key, sums_key) = (backup.manifest(), backup.checksums());
         let expected = manifest_digests(&sums);
         if expected.is_empty() {
             return Err(self.damaged(&sums_key, "it does not name the manifest"));
@@ -93,17 +85,15 @@ impl Repository {
         if !expected.contains(&Digest::of(&bytes)) {
             return Err(self.damaged(&manifest_key, format!("it is not the one whose digest {sums_key} holds")));
         }
-        let manifest = self.manifest_of(instance, id, &manifest_key, &bytes)?;
+        let manifest = self.manifest_of(backup, &manifest_key, &bytes)?;
         Ok(Documents { manifest, manifest_bytes: bytes, checksums: sums })
     }
 
-    pub(crate) fn manifest_of(
-        &self,
-        instance: &str,
-        id: &BackupId,
-        key: &Key,
-        bytes: &[u8],
-    ) -> Result<Manifest, RepositoryError> {
+    /// Parses the manifest of a backup, which was read from `key`.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Damaged`] where it is not one of this backup; [`RepositoryError::NewerFormat`]
+    pub(crate) fn manifest_of(&self, backup: &BackupRef, key: &Key, bytes: &[u8]) -> Result<Manifest, RepositoryError> {
         /// What every format has in common.
         #[derive(Deserialize)]
         struct Head {
@@ -111,10 +101,10 @@ impl Repository {
         }
         let head: Head = parse(&*self.store, key, bytes)?;
         if head.format > FORMAT {
-            return Err(RepositoryError::NewerFormat { what: format!("the backup {id}"), found: head.format });
+            return Err(RepositoryError::NewerFormat { what: format!("the backup {}", backup.id), found: head.format });
         }
         let manifest: Manifest = parse(&*self.store, key, bytes)?;
-        if manifest.id != *id || manifest.instance != instance {
+        if manifest.id != backup.id || manifest.instance != backup.instance {
             let found = manifest.instance.escape_debug();
             return Err(self.damaged(key, format!("it is the manifest of {found:.100}/{}", manifest.id)));
         }
@@ -122,12 +112,6 @@ impl Repository {
             Some(reason) => Err(self.damaged(key, reason)),
             None => Ok(manifest),
         }
-    }
-
-    pub(super) async fn document(&self, folder: &Key, name: &str) -> Result<(Key, Vec<u8>), RepositoryError> {
-        let key = member(folder, name);
-        let bytes = read_document(&*self.store, &key).await?;
-        Ok((key, bytes))
     }
 
     /// The manifests of these backups, each as [`Self::verified_manifest`] reads it or the reason why it cannot be, in their order, and their
@@ -141,7 +125,7 @@ impl Repository {
         instance: &str,
         ids: Vec<BackupId>,
         listed: impl IntoIterator<Item = &'a Object>,
-    ) -> Result<Vec<(BackupId, Result<Verified, RepositoryError>)>, RepositoryError> {
+    ) -> Result<Vec<(BackupRef, Result<Verified, RepositoryError>)>, RepositoryError> {
         let documents = listed.into_iter().filter(|object| [MANIFEST, CHECKSUMS].contains(&object.key.name()));
         let seen: HashMap<&Key, Seen> =
             documents.map(|object| (&object.key, Seen { size: object.size, modified: object.modified })).collect();
@@ -152,30 +136,30 @@ impl Repository {
         let room = Room::default();
         let mut read = futures::stream::iter(ids)
             .map(|id| {
-                let folder = id.key(instance);
-                let seen = [MANIFEST, CHECKSUMS].map(|name| seen.get(&member(&folder, name)).cloned());
+                let backup = BackupRef::new(instance, id.clone());
+                let seen = [backup.manifest(), backup.checksums()].map(|key| seen.get(&key).cloned());
                 let known = seen[0].as_ref().and_then(|seen| cached.take(&id, seen));
                 let room = &room;
                 async move {
                     let size = seen[0].as_ref().map_or(0, |seen| seen.size);
                     let _permit = room.take(size).await;
-                    let (documents, is_new) = self.documents_known(instance, &id, known, seen[1].as_ref()).await;
-                    (id, seen, documents, is_new)
+                    let (documents, is_new) = self.documents_known(&backup, known, seen[1].as_ref()).await;
+                    (backup, seen, documents, is_new)
                 }
             })
             .buffered(PARALLEL_READS);
         let (mut backups, mut kept, mut any_new) = (Vec::new(), Vec::new(), false);
         let mut weight = Weight::default();
-        while let Some((id, seen, documents, is_new)) = read.next().await {
+        while let Some((backup, seen, documents, is_new)) = read.next().await {
             let is_light =
                 |documents: Documents| match weight.takes(&documents.manifest, documents.manifest_bytes.len()) {
                     true => Ok(documents),
-                    false => Err(self.too_heavy(instance, &id)),
+                    false => Err(self.too_heavy(&backup)),
                 };
             let documents = match documents.and_then(is_light) {
                 Ok(documents) => documents,
                 Err(error) if error.is_of_object() => {
-                    backups.push((id, Err(error)));
+                    backups.push((backup, Err(error)));
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -183,10 +167,10 @@ impl Repository {
             let (checksums, are_settled) = (read_checksums(&documents.checksums), documents.are_settled());
             if let [Some(manifest), Some(sums)] = seen {
                 let checksums = Some((sums, documents.checksums));
-                kept.push((id.clone(), manifest, Cached { manifest: documents.manifest_bytes, checksums }));
+                kept.push((backup.id.clone(), manifest, Cached { manifest: documents.manifest_bytes, checksums }));
                 any_new |= is_new;
             }
-            backups.push((id, Ok(Verified { manifest: documents.manifest, checksums, are_settled })));
+            backups.push((backup, Ok(Verified { manifest: documents.manifest, checksums, are_settled })));
         }
         drop(read);
         if let Some(cache) = self.cache.as_ref().filter(|_| any_new) {
@@ -199,24 +183,23 @@ impl Repository {
     /// A backup's documents, as far as they are `known` and their checksums have not changed, and whether any was read.
     async fn documents_known(
         &self,
-        instance: &str,
-        id: &BackupId,
+        backup: &BackupRef,
         known: Option<Cached>,
         checksums: Option<&Seen>,
     ) -> (Result<Documents, RepositoryError>, bool) {
         let Some(Cached { manifest, checksums: kept }) = known else {
-            return (self.documents(instance, id).await, true);
+            return (self.documents(backup).await, true);
         };
         let kept = kept.filter(|(seen, _)| Some(seen) == checksums).map(|(_, sums)| sums);
         let is_new = kept.is_none();
         let sums = match kept {
             Some(sums) => Ok(sums),
-            None => self.document(&id.key(instance), CHECKSUMS).await.map(|(_, sums)| sums),
+            None => read_document(&*self.store, &backup.checksums()).await.map_err(RepositoryError::from),
         };
-        match sums.and_then(|sums| self.verified(instance, id, manifest, sums)) {
+        match sums.and_then(|sums| self.verified(backup, manifest, sums)) {
             Ok(documents) => (Ok(documents), is_new),
             // The repository itself has the last word.
-            Err(_) => (self.documents(instance, id).await, true),
+            Err(_) => (self.documents(backup).await, true),
         }
     }
 }

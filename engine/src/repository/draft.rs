@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{BackupId, RepositoryError, member};
-use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, StoredObject};
+use super::{BackupId, BackupRef, RepositoryError};
+use crate::manifest::{MANIFEST, Manifest, StoredObject};
 use crate::store::{Action, Key, Mode, Store, StoreError, StoreErrorKind, list_readable};
 use crate::stream::{Body, Encoded, Packed, body_of};
 
@@ -16,20 +16,19 @@ const LONGEST_REQUEST: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub struct Draft {
     store: Arc<dyn Store>,
-    instance: String,
-    id: BackupId,
+    backup: BackupRef,
     /// Keys that were begun: their objects may be there.
     begun: Mutex<Vec<Key>>,
 }
 
 impl Draft {
-    pub(super) fn new(store: Arc<dyn Store>, instance: &str, id: BackupId) -> Self {
-        Self { store, instance: instance.to_owned(), id, begun: Mutex::default() }
+    pub(super) fn new(store: Arc<dyn Store>, backup: BackupRef) -> Self {
+        Self { store, backup, begun: Mutex::default() }
     }
 
     /// The name that the backup will have.
     pub fn id(&self) -> &BackupId {
-        &self.id
+        &self.backup.id
     }
 
     /// Stores an object of the backup under `name` and returns what the manifest must say of it, and what its producer found out.
@@ -50,7 +49,7 @@ impl Draft {
         encoded: Encoded<T>,
         expected: u64,
     ) -> Result<(StoredObject, T), StoreError> {
-        let key = self.key(name);
+        let key = self.backup.object(name);
         let size = self.put(&key, encoded.body, expected).await?;
         let failed = |kind| self.failed(&key, kind);
         let Packed { plain, stored, value } =
@@ -69,19 +68,19 @@ impl Draft {
         self.find_shared(manifest).await?;
         let bytes = manifest.to_bytes().map_err(RepositoryError::Json)?;
         let sums = manifest.checksums(&bytes);
-        self.put(&self.key(CHECKSUMS), body_of(sums.into_bytes()), 0).await?;
-        self.put(&self.key(MANIFEST), body_of(bytes), 0).await?;
+        self.put(&self.backup.checksums(), body_of(sums.into_bytes()), 0).await?;
+        self.put(&self.backup.manifest(), body_of(bytes), 0).await?;
         Ok(())
     }
 
     /// Looks whether what earlier backups share with this one is there still: hours may have passed since it was chosen.
     async fn find_shared(&self, manifest: &Manifest) -> Result<(), RepositoryError> {
-        let own = self.id.key(&self.instance);
+        let own = self.backup.folder();
         let shared: Vec<_> = manifest.objects().filter(|object| !object.key.is_under(&own)).collect();
         if shared.is_empty() {
             return Ok(());
         }
-        let prefix = Key::new(self.instance.as_str()).ok();
+        let prefix = Key::new(self.backup.instance.as_str()).ok();
         let (listed, _) = list_readable(&*self.store, prefix.as_ref()).await?;
         let sizes: HashMap<_, _> = listed.into_iter().map(|object| (object.key, object.size)).collect();
         for object in shared.into_iter().filter(|object| sizes.get(&object.key) != Some(&object.stored.size)) {
@@ -149,10 +148,6 @@ impl Draft {
         let kind = StoreErrorKind::Unavailable(format!("no answer came within {seconds} seconds"));
         let (key, location, kind) = (Some(key.clone()), self.store.location(), Box::new(kind));
         StoreError { action: Action::Delete, key, location, kind }
-    }
-
-    fn key(&self, name: &str) -> Key {
-        member(&self.id.key(&self.instance), name)
     }
 
     fn begun(&self) -> MutexGuard<'_, Vec<Key>> {

@@ -6,27 +6,25 @@ use jiff::Timestamp;
 
 use super::damage::{DAMAGE, KnownDamage, damage_of};
 use super::sight::Sight;
-use super::{BackupId, Clocks, Evidence, Flaw, Repository, RepositoryError};
+use super::{BackupId, BackupRef, Clocks, Evidence, Flaw, Repository, RepositoryError};
 use crate::manifest::Manifest;
 use crate::store::{Key, StoreError};
 
 /// A backup that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
-    /// The instance it is of.
-    pub instance: String,
-    /// Its name.
-    pub id: BackupId,
+    /// The backup.
+    pub backup: BackupRef,
     /// Newer ones that `latest` passed over, and why, in sentences. Where none of all is good, why this one was taken all the same.
     pub warnings: Vec<String>,
 }
 
 impl Repository {
-    /// Instance and id of every backup that exists, of one instance or of all.
+    /// Every backup that exists, of one instance or of all.
     ///
     /// # Errors
     /// [`RepositoryError::Store`]
-    pub async fn names(&self, instance: Option<&str>) -> Result<Vec<(String, BackupId)>, RepositoryError> {
+    pub async fn names(&self, instance: Option<&str>) -> Result<Vec<BackupRef>, RepositoryError> {
         let (names, unreadable) = self.readable_names(instance).await?;
         match unreadable.into_iter().next() {
             Some(unreadable) => Err(unreadable.into()),
@@ -41,7 +39,7 @@ impl Repository {
     pub async fn readable_names(
         &self,
         instance: Option<&str>,
-    ) -> Result<(Vec<(String, BackupId)>, Vec<StoreError>), RepositoryError> {
+    ) -> Result<(Vec<BackupRef>, Vec<StoreError>), RepositoryError> {
         let mut sight = self.look(instance).await?;
         let unreadable = std::mem::take(&mut sight.unreadable);
         Ok((sight.into_names(), unreadable))
@@ -50,7 +48,7 @@ impl Repository {
     /// The backups of an instance, each with the time at which the store got its manifest.
     pub(crate) async fn dated(&self, instance: &str) -> Result<Dated, RepositoryError> {
         let Sight { clocks, backups, .. } = self.look(Some(instance)).await?;
-        Ok(Dated { clocks, backups: backups.into_iter().map(|(_, id, seen)| (id, seen.modified)).collect() })
+        Ok(Dated { clocks, backups: backups.into_iter().map(|(backup, seen)| (backup.id, seen.modified)).collect() })
     }
 
     /// What speaks against a backup, as [`Listing::flaws`](super::Listing::flaws) says it.
@@ -88,10 +86,7 @@ impl Repository {
     ///
     /// # Errors
     /// [`RepositoryError::Store`]
-    pub async fn names_with_set_aside(
-        &self,
-        instance: Option<&str>,
-    ) -> Result<Vec<(String, BackupId)>, RepositoryError> {
+    pub async fn names_with_set_aside(&self, instance: Option<&str>) -> Result<Vec<BackupRef>, RepositoryError> {
         let mut sight = self.look(instance).await?;
         if let Some(unreadable) = sight.unreadable.pop() {
             return Err(unreadable.into());
@@ -109,22 +104,17 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::NoSuchBackup`], [`RepositoryError::Ambiguous`], [`RepositoryError::WhichInstance`]; those of [`Self::verified_manifest`].
     pub async fn find(&self, selector: &str, default_instance: Option<&str>) -> Result<Manifest, RepositoryError> {
-        let (instance, id) = self.resolve(selector, default_instance).await?;
-        self.verified_manifest(&instance, &id).await
+        self.verified_manifest(&self.resolve(selector, default_instance).await?).await
     }
 
     /// As [`Self::find`], without reading the manifest. What is passed over is logged.
     ///
     /// # Errors
     /// As [`Self::find`], but for those of the manifest
-    pub async fn resolve(
-        &self,
-        selector: &str,
-        default_instance: Option<&str>,
-    ) -> Result<(String, BackupId), RepositoryError> {
-        let Selected { instance, id, warnings } = self.select(selector, default_instance).await?;
+    pub async fn resolve(&self, selector: &str, default_instance: Option<&str>) -> Result<BackupRef, RepositoryError> {
+        let Selected { backup, warnings } = self.select(selector, default_instance).await?;
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        Ok((instance, id))
+        Ok(backup)
     }
 
     /// As [`Self::resolve`], for those who tell people what was passed over.
@@ -155,9 +145,8 @@ impl Repository {
         &self,
         selector: &str,
         default_instance: Option<&str>,
-    ) -> Result<(String, BackupId), RepositoryError> {
-        let Selected { instance, id, .. } = self.select_among(selector, default_instance, Among::Remains).await?;
-        Ok((instance, id))
+    ) -> Result<BackupRef, RepositoryError> {
+        Ok(self.select_among(selector, default_instance, Among::Remains).await?.backup)
     }
 
     async fn select_among(
@@ -173,7 +162,7 @@ impl Repository {
         };
         let mut sight = self.look(instance).await?;
         // The latest may be in a folder that may not be read; one that is named in full can be told apart from what can be read.
-        let is_named = sight.backups.iter().any(|(_, id, _)| id.as_str() == wanted);
+        let is_named = sight.backups.iter().any(|(backup, _)| backup.id.as_str() == wanted);
         if let Some(unreadable) = sight.unreadable.pop().filter(|_| !is_named || among == Among::Remains) {
             return Err(unreadable.into());
         }
@@ -190,13 +179,13 @@ impl Repository {
             Among::Backups | Among::DamagedToo => Vec::new(),
         };
         let mut names: Vec<_> = sight.into_names().into_iter().chain(remains).collect();
-        names.sort_by(|a, b| a.1.cmp(&b.1));
-        names.retain(|(_, id)| !wanted.is_empty() && id.as_str().starts_with(wanted));
+        names.sort_by(|a, b| a.id.cmp(&b.id));
+        names.retain(|backup| !wanted.is_empty() && backup.id.as_str().starts_with(wanted));
         match names.as_slice() {
             [] => Err(self.no_such(selector)),
-            [(instance, id)] => Ok(Selected { instance: instance.clone(), id: id.clone(), warnings: Vec::new() }),
+            [backup] => Ok(Selected { backup: backup.clone(), warnings: Vec::new() }),
             several => {
-                let ids = several.iter().map(|(instance, id)| format!("{instance}/{id}")).collect();
+                let ids = several.iter().map(BackupRef::to_string).collect();
                 Err(RepositoryError::Ambiguous { selector: selector.to_owned(), ids })
             }
         }
@@ -208,7 +197,7 @@ impl Repository {
 
     /// The newest backup that is good as far as that is known; where none is, the newest damaged one, and at last one of the future.
     async fn latest(&self, sight: Sight, among: Among) -> Result<Option<Selected>, RepositoryError> {
-        let instances: BTreeSet<_> = sight.backups.iter().map(|(instance, ..)| instance.clone()).collect();
+        let instances: BTreeSet<_> = sight.backups.iter().map(|(backup, _)| backup.instance.clone()).collect();
         if instances.len() > 1 {
             return Err(RepositoryError::WhichInstance { instances: instances.into_iter().collect() });
         }
@@ -226,38 +215,38 @@ impl Repository {
             }
             known => known?,
         };
-        let mut ids: Vec<BackupId> = sight.backups.into_iter().map(|(_, id, _)| id).collect();
-        ids.sort();
-        let (future, present): (Vec<_>, Vec<_>) = ids.into_iter().rev().partition(|id| id.is_future(now));
-        for id in &future {
-            warnings.push(format!("passed over {instance}/{id}: {}", Flaw::Future));
+        let mut backups = sight.into_names();
+        backups.sort();
+        let (future, present): (Vec<_>, Vec<_>) =
+            backups.into_iter().rev().partition(|backup| backup.id.is_future(now));
+        for backup in &future {
+            warnings.push(format!("passed over {backup}: {}", Flaw::Future));
         }
         let mut damaged = None;
-        for id in present {
-            match self.damage_in_the_way(&instance, &id, &known).await? {
-                None => return Ok(Some(Selected { instance, id, warnings })),
+        for backup in present {
+            match self.damage_in_the_way(&backup, &known).await? {
+                None => return Ok(Some(Selected { backup, warnings })),
                 Some(flaw) => {
-                    warnings.push(format!("passed over {instance}/{id}: {flaw}"));
-                    damaged.get_or_insert(id);
+                    warnings.push(format!("passed over {backup}: {flaw}"));
+                    damaged.get_or_insert(backup);
                 }
             }
         }
-        let Some(id) = damaged.or_else(|| future.into_iter().next()) else { return Ok(None) };
-        warnings.push(format!("took {instance}/{id} all the same, for no other backup is better"));
-        Ok(Some(Selected { instance, id, warnings }))
+        let Some(backup) = damaged.or_else(|| future.into_iter().next()) else { return Ok(None) };
+        warnings.push(format!("took {backup} all the same, for no other backup is better"));
+        Ok(Some(Selected { backup, warnings }))
     }
 
     /// Known damage that a restore would meet; `None` where there is none, and where the manifest says for itself that it cannot be read.
     async fn damage_in_the_way(
         &self,
-        instance: &str,
-        id: &BackupId,
+        backup: &BackupRef,
         known: &KnownDamage,
     ) -> Result<Option<Flaw>, RepositoryError> {
         if known.is_empty() {
             return Ok(None);
         }
-        let manifest = match self.verified_manifest(instance, id).await {
+        let manifest = match self.verified_manifest(backup).await {
             Ok(manifest) => manifest,
             Err(error) if error.is_of_object() => return Ok(None),
             Err(error) => return Err(error),

@@ -1,6 +1,6 @@
 //! Which object is what, by its key alone.
 
-use super::{BackupId, member};
+use super::{BackupId, BackupRef};
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, SET_ASIDE};
 use crate::store::{Key, Object};
 
@@ -9,7 +9,7 @@ pub(crate) fn ids<'a>(objects: impl IntoIterator<Item = &'a Object>) -> impl Ite
     objects
         .into_iter()
         .filter(|object| object.key.name() == MANIFEST)
-        .filter_map(|object| BackupId::of_object(&object.key))
+        .filter_map(|object| Some(BackupRef::of_object(&object.key)?.id))
 }
 
 /// The backups that were set aside.
@@ -17,17 +17,17 @@ pub(crate) fn set_aside<'a>(objects: impl IntoIterator<Item = &'a Object>) -> im
     objects
         .into_iter()
         .filter(|object| object.key.name() == SET_ASIDE)
-        .filter_map(|object| BackupId::of_object(&object.key))
+        .filter_map(|object| Some(BackupRef::of_object(&object.key)?.id))
 }
 
 /// Whether this program stores objects by such a name in a backup's folder. What else lies there is somebody's.
 pub(crate) fn is_ours(key: &Key) -> bool {
-    BackupId::of_object(key).is_some() && (key.name() == CHECKSUMS || key.name().ends_with(".zst"))
+    BackupRef::of_object(key).is_some() && (key.name() == CHECKSUMS || key.name().ends_with(".zst"))
 }
 
 /// Whether an object in a backup's folder is somebody's, rather than this program's.
 pub(super) fn is_foreign(key: &Key) -> bool {
-    BackupId::of_object(key).is_some() && !is_ours(key)
+    BackupRef::of_object(key).is_some() && !is_ours(key)
 }
 
 /// Whether an object is one of this name that says something of a whole instance.
@@ -55,7 +55,7 @@ pub(crate) fn is_trace(key: &Key) -> bool {
 
 /// Every object that a backup needs.
 pub(crate) fn needed(manifest: &Manifest) -> impl Iterator<Item = Key> {
-    let own = manifest.id.key(&manifest.instance);
-    let documents = [MANIFEST, CHECKSUMS].map(|name| member(&own, name));
+    let backup = manifest.backup();
+    let documents = [backup.manifest(), backup.checksums()];
     manifest.objects().map(|object| object.key.clone()).chain(documents)
 }

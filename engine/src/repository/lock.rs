@@ -33,8 +33,7 @@ pub use owner::Owner;
 use self::acquire::Wish;
 use self::claim::{LOCKS, folder};
 use self::renewal::OwnClaim;
-use super::{BackupId, Repository, RepositoryError};
-use crate::manifest::MANIFEST;
+use super::{BackupRef, Repository, RepositoryError};
 use crate::run::{Interruptible, Run};
 use crate::store::{Key, Mode, Object, StoreError};
 use crate::stream::body_of;
@@ -203,15 +202,14 @@ impl Repository {
     /// Those of [`Self::lock_to_read`]; the work's.
     pub(crate) async fn locked_to_read<T, E>(
         &self,
-        instance: &str,
-        id: &BackupId,
+        backup: &BackupRef,
         run: &Run,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E>
     where
         E: From<RepositoryError> + Interruptible,
     {
-        let lock = self.lock_to_read(instance, id, run).await?;
+        let lock = self.lock_to_read(backup, run).await?;
         let done = work.await;
         match lock {
             Some(lock) => lock.finish(done).await,
@@ -242,13 +240,8 @@ impl Repository {
     ///
     /// # Errors
     /// [`RepositoryError::NoSuchBackup`] where it was removed before it was locked; the store's.
-    pub async fn lock_to_read(
-        &self,
-        instance: &str,
-        id: &BackupId,
-        run: &Run,
-    ) -> Result<Option<Lock>, RepositoryError> {
-        let backups = std::slice::from_ref(id);
+    pub async fn lock_to_read(&self, backup: &BackupRef, run: &Run) -> Result<Option<Lock>, RepositoryError> {
+        let (instance, backups) = (backup.instance.as_str(), std::slice::from_ref(&backup.id));
         let wish = Wish { store: &self.store, instance, purpose: Purpose::Read, backups, times: Times::DEFAULT, run };
         let lock = match wish.fulfil().await {
             Ok(lock) => Some(lock),
@@ -259,8 +252,7 @@ impl Repository {
             }
         };
         // Behind the claim: a prune that did not see it has deleted the manifest by now, or will look again.
-        let manifest = super::member(&id.key(instance), MANIFEST);
-        let there = self.store.head(&manifest).await;
+        let there = self.store.head(&backup.manifest()).await;
         if matches!(there, Ok(Some(_))) {
             return Ok(lock);
         }
@@ -268,7 +260,7 @@ impl Repository {
             lock.release().await;
         }
         there?;
-        let (selector, location) = (format!("{instance}/{id}"), self.store.location());
+        let (selector, location) = (backup.to_string(), self.store.location());
         Err(RepositoryError::NoSuchBackup { selector, location })
     }
 

@@ -12,8 +12,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{BackupId, Lock, Purpose, Repository, RepositoryError, member, parse};
-use crate::manifest::MANIFEST;
+use super::{BackupId, BackupRef, Lock, Purpose, Repository, RepositoryError, member, parse};
 use crate::run::Run;
 use crate::store::{Key, Mode, StoreErrorKind, read_document};
 use crate::stream::body_of;
@@ -48,20 +47,14 @@ impl Repository {
     ///
     /// # Errors
     /// [`RepositoryError::NoSuchBackup`]; those of [`Self::lock`]; the store's
-    pub async fn pin(
-        &self,
-        instance: &str,
-        id: &BackupId,
-        note: Option<String>,
-        run: &Run,
-    ) -> Result<Pin, RepositoryError> {
+    pub async fn pin(&self, backup: &BackupRef, note: Option<String>, run: &Run) -> Result<Pin, RepositoryError> {
         let pin = Pin { pinned_at: Some(Timestamp::now()), note };
-        let pinned = self.locked_until_cancelled(instance, Purpose::Pin, run, async |_| {
-            if self.store.head(&member(&id.key(instance), MANIFEST)).await?.is_none() {
-                let (selector, location) = (format!("{instance}/{id}"), self.store.location());
+        let pinned = self.locked_until_cancelled(&backup.instance, Purpose::Pin, run, async |_| {
+            if self.store.head(&backup.manifest()).await?.is_none() {
+                let (selector, location) = (backup.to_string(), self.store.location());
                 return Err(RepositoryError::NoSuchBackup { selector, location });
             }
-            self.write(&pin_key(instance, id), &pin).await?;
+            self.write(&pin_key(backup), &pin).await?;
             Ok(pin)
         });
         pinned.await
@@ -71,9 +64,9 @@ impl Repository {
     ///
     /// # Errors
     /// Those of [`Self::lock`]; the store's
-    pub async fn unpin(&self, instance: &str, id: &BackupId, run: &Run) -> Result<bool, RepositoryError> {
-        let key = pin_key(instance, id);
-        let unpinned = self.locked_until_cancelled(instance, Purpose::Pin, run, async |_| {
+    pub async fn unpin(&self, backup: &BackupRef, run: &Run) -> Result<bool, RepositoryError> {
+        let key = pin_key(backup);
+        let unpinned = self.locked_until_cancelled(&backup.instance, Purpose::Pin, run, async |_| {
             let was_pinned = self.store.head(&key).await?.is_some();
             self.store.delete(&key).await?;
             Ok(was_pinned)
@@ -90,7 +83,7 @@ impl Repository {
         let objects: Vec<_> = self.store.list(Some(&folder)).try_collect().await?;
         let mut pins = BTreeMap::new();
         for key in objects.into_iter().map(|object| object.key) {
-            let Some((_, id)) = pinned(&key) else { continue };
+            let Some(BackupRef { id, .. }) = pinned(&key) else { continue };
             let pin = match self.marked::<Pin>(&key).await {
                 Ok(Some(pin)) => pin,
                 Ok(None) => continue,
@@ -158,15 +151,15 @@ impl Repository {
 }
 
 /// The object that pins a backup.
-pub(crate) fn pin_key(instance: &str, id: &BackupId) -> Key {
+pub(crate) fn pin_key(BackupRef { instance, id }: &BackupRef) -> Key {
     #[expect(clippy::expect_used, reason = "both are checked where they are made")]
     Key::new(format!("{instance}/{PINS}/{id}.json")).expect("an id and an instance's name are segments of a key")
 }
 
-/// Instance and backup that an object pins.
-pub(super) fn pinned(key: &Key) -> Option<(String, BackupId)> {
+/// Returns the backup that an object pins.
+pub(super) fn pinned(key: &Key) -> Option<BackupRef> {
     let mut segments = key.segments();
     let (instance, folder, name) = (segments.next()?, segments.next()?, segments.next()?);
     (folder == PINS && segments.next().is_none()).then_some(())?;
-    Some((instance.to_owned(), name.strip_suffix(".json")?.parse().ok()?))
+    Some(BackupRef::new(instance, name.strip_suffix(".json")?.parse().ok()?))
 }

@@ -44,7 +44,7 @@ use cache::Cache;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use crate::manifest::BackupId;
+pub use crate::manifest::{BackupId, BackupRef};
 pub use catalog::{Alarm, Damaged, Flaw, Listing};
 pub(crate) use catalog::{has_known_damage, said_of};
 pub(crate) use damage::{DAMAGE, Found, KnownDamage, damage_of};
@@ -337,12 +337,12 @@ impl Repository {
 
     /// Begins a backup that shows the moment `created_at`.
     pub fn begin(&self, instance: &str, created_at: Timestamp) -> Draft {
-        Draft::new(self.store.clone(), instance, BackupId::new(created_at))
+        Draft::new(self.store.clone(), BackupRef::new(instance, BackupId::new(created_at)))
     }
 
     /// Goes on in the folder of a backup, which may exist or be gone: what is added there is named by others, or by nobody yet.
-    pub(crate) fn beside(&self, instance: &str, id: BackupId) -> Draft {
-        Draft::new(self.store.clone(), instance, id)
+    pub(crate) fn draft_in(&self, backup: BackupRef) -> Draft {
+        Draft::new(self.store.clone(), backup)
     }
 
     fn damaged(&self, key: &Key, reason: impl Into<String>) -> RepositoryError {

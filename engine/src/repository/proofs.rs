@@ -14,9 +14,9 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BackupId, Repository, RepositoryError, is_future, member, parse};
+use super::{BackupId, BackupRef, Repository, RepositoryError, is_future, member, parse};
 use crate::manifest::{Depth, Verification, seconds};
-use crate::manifest::{FORMAT, MANIFEST, Manifest};
+use crate::manifest::{FORMAT, Manifest};
 use crate::manifest::{moment, stamp};
 use crate::store::{Key, Mode, Object, read_document};
 use crate::stream::{Digest, body_of};
@@ -133,7 +133,7 @@ pub struct ProofName {
     pub key: Key,
     /// The backup.
     #[serde(skip)]
-    pub backup: BackupId,
+    pub backup: BackupRef,
     /// When that was seen, by the clock of the machine that saw it.
     pub at: Timestamp,
     /// How much was read.
@@ -143,9 +143,13 @@ pub struct ProofName {
 }
 
 impl ProofName {
-    fn new(instance: &str, backup: &BackupId, at: Timestamp, depth: Depth, outcome: ProofOutcome) -> Self {
-        let name = format!("{backup}/{}-{depth}-{}{EXTENSION}", stamp(at), outcome.as_str());
-        Self { key: member(&folder(instance), &name), backup: backup.clone(), at, depth, outcome }
+    fn of_proof(Proof { instance, backup, at, depth, outcome, .. }: &Proof) -> Self {
+        Self::new(BackupRef::new(instance.as_str(), backup.clone()), *at, *depth, *outcome)
+    }
+
+    fn new(backup: BackupRef, at: Timestamp, depth: Depth, outcome: ProofOutcome) -> Self {
+        let name = format!("{}-{depth}-{}{EXTENSION}", stamp(at), outcome.as_str());
+        Self { key: member(&of_backup(&backup), &name), backup, at, depth, outcome }
     }
 
     /// The same, dated as it can be. A proof dated in the future proves nothing, for it would outweigh all that is found until then; a
@@ -158,8 +162,8 @@ impl ProofName {
         }
     }
 
-    /// Instance and name of the proof that an object is, if it is one that this version understands.
-    pub(crate) fn of(key: &Key) -> Option<(String, Self)> {
+    /// Returns the name of the proof that an object is, if it is one that this version understands.
+    pub(crate) fn of(key: &Key) -> Option<Self> {
         let mut segments = key.segments();
         let [instance, folder, backup, name] = [(); 4].map(|()| segments.next());
         if folder? != PROOFS || segments.next().is_some() {
@@ -169,8 +173,8 @@ impl ProofName {
         let (outcome, depth, at) = (words.next()?, words.next()?, words.next()?);
         let outcome = ProofOutcome::ALL.into_iter().find(|known| known.as_str() == outcome)?;
         let depth = Depth::ALL.into_iter().find(|known| known.as_str() == depth)?;
-        let (backup, at) = (backup?.parse().ok()?, moment(at)?);
-        Some((instance?.to_owned(), Self { key: key.clone(), backup, at, depth, outcome }))
+        let (backup, at) = (BackupRef::new(instance?, backup?.parse().ok()?), moment(at)?);
+        Some(Self { key: key.clone(), backup, at, depth, outcome })
     }
 }
 
@@ -201,15 +205,15 @@ impl Evidence {
         }
     }
 
-    /// Of each backup, by instance; each proof comes with the time at which the store got it.
+    /// Of each backup; each proof comes with the time at which the store got it.
     pub(super) fn by_backup(
-        seen: impl IntoIterator<Item = (String, ProofName, Timestamp)>,
+        seen: impl IntoIterator<Item = (ProofName, Timestamp)>,
         now: Timestamp,
-    ) -> BTreeMap<(String, BackupId), Self> {
-        let mut of: BTreeMap<(String, BackupId), Vec<ProofName>> = BTreeMap::new();
-        for (instance, name, stored) in seen {
+    ) -> BTreeMap<BackupRef, Self> {
+        let mut of: BTreeMap<BackupRef, Vec<ProofName>> = BTreeMap::new();
+        for (name, stored) in seen {
             if let Some(name) = name.dated_by(stored, now) {
-                of.entry((instance, name.backup.clone())).or_default().push(name);
+                of.entry(name.backup.clone()).or_default().push(name);
             }
         }
         of.into_iter().filter_map(|(backup, seen)| Some((backup, Self::of(seen)?))).collect()
@@ -243,9 +247,10 @@ impl Repository {
         outcome: ProofOutcome,
         depth: Depth,
     ) -> Result<Proof, RepositoryError> {
-        let (instance, id) = (manifest.instance.as_str(), &manifest.id);
-        let (key, bytes) = self.document(&id.key(instance), MANIFEST).await?;
-        if !self.manifest_of(instance, id, &key, &bytes)?.is_same_backup(manifest) {
+        let backup = manifest.backup();
+        let key = backup.manifest();
+        let bytes = read_document(&*self.store, &key).await?;
+        if !self.manifest_of(&backup, &key, &bytes)?.is_same_backup(manifest) {
             return Err(self.damaged(&key, "it is not the one that was restored from"));
         }
         let clocks = self.clocks().await;
@@ -253,8 +258,8 @@ impl Repository {
         let now = clocks.own.checked_sub(clocks.ahead()).unwrap_or(clocks.own);
         Ok(Proof {
             format: FORMAT,
-            backup: id.clone(),
-            instance: instance.to_owned(),
+            backup: backup.id,
+            instance: backup.instance,
             manifest: Digest::of(&bytes),
             // As exact as its name, so that whoever reads only that is told the same.
             at: moment(&stamp(now)).unwrap_or(now),
@@ -273,7 +278,7 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::Store`]
     pub async fn store_proof(&self, proof: &Proof) -> Result<ProofName, RepositoryError> {
-        let name = ProofName::new(&proof.instance, &proof.backup, proof.at, proof.depth, proof.outcome);
+        let name = ProofName::of_proof(proof);
         let mut bytes = serde_json::to_vec_pretty(proof).map_err(RepositoryError::Json)?;
         bytes.push(b'\n');
         self.store.put(&name.key, body_of(bytes), Mode::CreateNew).await?;
@@ -292,7 +297,7 @@ impl Repository {
         let objects: Vec<_> = self.store.list(Some(&folder(instance))).try_collect().await?;
         let seen = objects.iter().filter_map(seen_in);
         let now = self.clocks().await.now();
-        Ok(Evidence::by_backup(seen, now).into_iter().map(|((_, id), evidence)| (id, evidence)).collect())
+        Ok(Evidence::by_backup(seen, now).into_iter().map(|(backup, evidence)| (backup.id, evidence)).collect())
     }
 
     /// Reads a proof.
@@ -310,19 +315,19 @@ impl Repository {
             return Err(RepositoryError::NewerFormat { what: format!("the proof {}", name.key), found: head.format });
         }
         let proof: Proof = parse(&*self.store, &name.key, &bytes)?;
-        let same = ProofName::new(&proof.instance, &proof.backup, proof.at, proof.depth, proof.outcome);
+        let same = ProofName::of_proof(&proof);
         if same.key == name.key { Ok(proof) } else { Err(self.damaged(&name.key, format!("it is {}", same.key))) }
     }
 }
 
 /// The proof that an object is, with the time at which the store got it.
-pub(super) fn seen_in(object: &Object) -> Option<(String, ProofName, Timestamp)> {
-    ProofName::of(&object.key).map(|(instance, name)| (instance, name, object.modified))
+pub(super) fn seen_in(object: &Object) -> Option<(ProofName, Timestamp)> {
+    ProofName::of(&object.key).map(|name| (name, object.modified))
 }
 
 /// The folder of the proofs of a backup.
-pub(crate) fn of_backup(instance: &str, id: &BackupId) -> Key {
-    member(&folder(instance), id.as_str())
+pub(crate) fn of_backup(backup: &BackupRef) -> Key {
+    member(&folder(&backup.instance), backup.id.as_str())
 }
 
 fn folder(instance: &str) -> Key {

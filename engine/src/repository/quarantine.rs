@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{BackupId, Repository, RepositoryError, layout, member};
-use crate::manifest::{MANIFEST, Manifest, SET_ASIDE};
+use super::{BackupId, BackupRef, Repository, RepositoryError, layout};
+use crate::manifest::Manifest;
 use crate::store::{Key, Mode, Object, read_document};
 use crate::stream::body_of;
 
@@ -26,7 +26,7 @@ impl Quarantined {
 
     /// Whether an object lies in the folder of one of them, or is needed by one.
     pub(crate) fn keeps(&self, key: &Key) -> bool {
-        self.needed.contains(key) || BackupId::of_object(key).is_some_and(|id| self.has(&id))
+        self.needed.contains(key) || BackupRef::of_object(key).is_some_and(|backup| self.has(&backup.id))
     }
 }
 
@@ -43,7 +43,7 @@ impl Repository {
         let ids: BTreeSet<BackupId> = layout::set_aside(objects).collect();
         let mut needed = HashSet::new();
         for id in &ids {
-            match read_document(&**self.store(), &member(&id.key(instance), SET_ASIDE)).await {
+            match read_document(&**self.store(), &BackupRef::new(instance, id.clone()).quarantined_manifest()).await {
                 Ok(bytes) => {
                     if let Ok(manifest) = serde_json::from_slice::<Manifest>(&bytes) {
                         needed.extend(layout::needed(&manifest));
@@ -60,11 +60,10 @@ impl Repository {
     ///
     /// # Errors
     /// The store's, also where the manifest cannot be read at all.
-    pub(crate) async fn quarantine(&self, instance: &str, id: &BackupId) -> Result<(), RepositoryError> {
-        let folder = id.key(instance);
-        let manifest = member(&folder, MANIFEST);
+    pub(crate) async fn quarantine(&self, backup: &BackupRef) -> Result<(), RepositoryError> {
+        let manifest = backup.manifest();
         let bytes = read_document(&**self.store(), &manifest).await?;
-        self.store().put(&member(&folder, SET_ASIDE), body_of(bytes), Mode::Replace).await?;
+        self.store().put(&backup.quarantined_manifest(), body_of(bytes), Mode::Replace).await?;
         self.store().delete(&manifest).await?;
         Ok(())
     }

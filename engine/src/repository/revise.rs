@@ -4,8 +4,8 @@
 //! for either manifest first, then the manifest is replaced, then the checksums are stored for the new one alone. Whatever cuts this off, the
 //! manifest that is there is one that its checksums know, and all that it names is there.
 
-use super::{BackupId, Documents, Lock, Repository, RepositoryError, member};
-use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, Volume, write_both_checksums};
+use super::{BackupRef, Documents, Lock, Repository, RepositoryError};
+use crate::manifest::{Manifest, Volume, write_both_checksums};
 use crate::store::{Key, Mode};
 use crate::stream::body_of;
 
@@ -26,17 +26,16 @@ impl Repository {
     pub(crate) async fn revise(
         &self,
         lock: &Lock,
-        instance: &str,
-        id: &BackupId,
+        backup: &BackupRef,
         replacements: &[Replacement],
     ) -> Result<bool, RepositoryError> {
-        let documents = self.documents(instance, id).await?;
+        let documents = self.documents(backup).await?;
         let Some((next, bytes)) = revised(&documents, replacements) else { return Ok(false) };
         let former = documents.manifest.checksums(&documents.manifest_bytes);
         let sums = next.checksums(&bytes);
-        self.replace_document(lock, instance, id, CHECKSUMS, write_both_checksums(&former, &sums).into_bytes()).await?;
-        self.replace_document(lock, instance, id, MANIFEST, bytes).await?;
-        self.replace_document(lock, instance, id, CHECKSUMS, sums.into_bytes()).await?;
+        self.replace_document(lock, &backup.checksums(), write_both_checksums(&former, &sums).into_bytes()).await?;
+        self.replace_document(lock, &backup.manifest(), bytes).await?;
+        self.replace_document(lock, &backup.checksums(), sums.into_bytes()).await?;
         Ok(true)
     }
 
@@ -45,32 +44,20 @@ impl Repository {
     ///
     /// # Errors
     /// As [`Self::revise`]
-    pub(crate) async fn settle_checksums(
-        &self,
-        lock: &Lock,
-        instance: &str,
-        id: &BackupId,
-    ) -> Result<(), RepositoryError> {
-        let documents = self.documents(instance, id).await?;
+    pub(crate) async fn settle_checksums(&self, lock: &Lock, backup: &BackupRef) -> Result<(), RepositoryError> {
+        let documents = self.documents(backup).await?;
         if documents.are_settled() {
             return Ok(());
         }
-        match self.replace_document(lock, instance, id, CHECKSUMS, documents.settled_checksums()).await {
+        match self.replace_document(lock, &backup.checksums(), documents.settled_checksums()).await {
             Err(RepositoryError::Store(error)) if error.is_denied() => Ok(()),
             other => other,
         }
     }
 
-    async fn replace_document(
-        &self,
-        lock: &Lock,
-        instance: &str,
-        id: &BackupId,
-        name: &str,
-        bytes: Vec<u8>,
-    ) -> Result<(), RepositoryError> {
+    async fn replace_document(&self, lock: &Lock, key: &Key, bytes: Vec<u8>) -> Result<(), RepositoryError> {
         lock.confirm().await?;
-        self.store().put(&member(&id.key(instance), name), body_of(bytes), Mode::Replace).await?;
+        self.store().put(key, body_of(bytes), Mode::Replace).await?;
         Ok(())
     }
 }

@@ -2,8 +2,8 @@
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{BackupId, Repository, RepositoryError, member};
-use crate::manifest::{MANIFEST, Manifest};
+use super::{BackupRef, Repository, RepositoryError};
+use crate::manifest::Manifest;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -55,8 +55,8 @@ impl Weight {
 
 impl Repository {
     /// What is said of a manifest for which there is no room.
-    pub(super) fn too_heavy(&self, instance: &str, id: &BackupId) -> RepositoryError {
+    pub(super) fn too_heavy(&self, backup: &BackupRef) -> RepositoryError {
         let reason = format!("it and the manifests before it take more than {} MiB of memory", HEAVIEST / MIB);
-        self.damaged(&member(&id.key(instance), MANIFEST), reason)
+        self.damaged(&backup.manifest(), reason)
     }
 }

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use super::cache::Seen;
 use super::damage::DAMAGE;
-use super::{BackupId, Clocks, ProofName, Repository, RepositoryError, layout, marks, member};
+use super::proofs::seen_in;
+use super::{BackupRef, Clocks, ProofName, Repository, RepositoryError, layout, marks};
 use crate::manifest::{CHECKSUMS, MANIFEST, SET_ASIDE};
 use crate::repository::lock::Purpose;
 use crate::store::{Key, Object, StoreError};
@@ -18,22 +19,18 @@ use crate::store::{Key, Object, StoreError};
 /// Objects that are asked for at once.
 const PARALLEL_LOOKS: usize = 16;
 
-/// Instance and id of a backup.
-pub(super) type Name = (String, BackupId);
-
 /// What the names of objects say.
 #[derive(Debug, Default)]
 pub(super) struct Sight {
     /// As of the listing.
     pub(super) clocks: Clocks,
-    /// Instance and id of every backup, with what the store says of its manifest.
-    pub(super) backups: Vec<(String, BackupId, Seen)>,
-    /// By instance and id.
-    pub(super) pinned: BTreeSet<Name>,
-    /// Instance and id of those that have a `set-aside.json` in the place of a manifest.
-    pub(super) set_aside: BTreeSet<Name>,
-    /// By instance, with the time at which the store got them.
-    pub(super) proofs: Vec<(String, ProofName, Timestamp)>,
+    /// Every backup, with what the store says of its manifest.
+    pub(super) backups: Vec<(BackupRef, Seen)>,
+    pub(super) pinned: BTreeSet<BackupRef>,
+    /// Those that have a `set-aside.json` in the place of a manifest.
+    pub(super) set_aside: BTreeSet<BackupRef>,
+    /// With the time at which the store got them.
+    pub(super) proofs: Vec<(ProofName, Timestamp)>,
     /// Instances with damage that was found and not repaired.
     pub(super) with_damage: BTreeSet<String>,
     /// Folders that may not be read, of which the rest is without.
@@ -51,13 +48,13 @@ pub(crate) struct Gaps {
     /// The manifest, or what was set aside, is there when it is asked for by name: the listing is not to be trusted.
     pub(crate) unlisted: Vec<Unlisted>,
     /// The checksums are there, the manifest is not, and nobody is about to store it: it was lost, or a run was cut off at that very moment.
-    pub(crate) lost: Vec<Name>,
+    pub(crate) lost: Vec<BackupRef>,
 }
 
 /// A document that a listing leaves out.
 #[derive(Debug)]
 pub(crate) struct Unlisted {
-    pub(crate) name: Name,
+    pub(crate) backup: BackupRef,
     pub(crate) object: Object,
 }
 
@@ -65,9 +62,9 @@ pub(crate) struct Unlisted {
 #[derive(Debug, Default)]
 struct Folders {
     /// Those with a manifest, or what was set aside.
-    settled: BTreeSet<Name>,
+    settled: BTreeSet<BackupRef>,
     /// Those with anything that this program stores, or that a pin or a proof names.
-    seen: BTreeMap<Name, Shown>,
+    seen: BTreeMap<BackupRef, Shown>,
 }
 
 /// What a listing shows in a folder without a manifest.
@@ -79,22 +76,16 @@ struct Shown {
 
 impl Folders {
     fn see(&mut self, key: &Key) {
-        let Some(instance) = key.segments().next() else { return };
-        let named = match BackupId::of_object(key) {
-            Some(id) => Some((id, key.name() == CHECKSUMS, [MANIFEST, SET_ASIDE].contains(&key.name()))),
-            None => {
-                let of = marks::pinned(key).or_else(|| ProofName::of(key).map(|(of, proof)| (of, proof.backup)));
-                of.map(|(_, id)| (id, false, false))
-            }
-        };
-        let Some((id, is_checksums, is_document)) = named else { return };
-        let name = (instance.to_owned(), id);
-        if is_document {
-            self.settled.insert(name);
-        } else if is_checksums || !layout::is_foreign(key) {
-            let shown = self.seen.entry(name).or_default();
-            shown.checksums |= is_checksums;
-            shown.objects |= BackupId::of_object(key).is_some();
+        let own = BackupRef::of_object(key);
+        let is_own = own.is_some();
+        let named = own.or_else(|| marks::pinned(key)).or_else(|| ProofName::of(key).map(|proof| proof.backup));
+        let Some(backup) = named else { return };
+        if is_own && [MANIFEST, SET_ASIDE].contains(&key.name()) {
+            self.settled.insert(backup);
+        } else if !layout::is_foreign(key) {
+            let shown = self.seen.entry(backup).or_default();
+            shown.checksums |= is_own && key.name() == CHECKSUMS;
+            shown.objects |= is_own;
         }
     }
 
@@ -102,10 +93,10 @@ impl Folders {
     ///
     /// Of a folder with objects and without checksums, a run was cut off. That it has a manifest all the same, so that a listing leaves out two
     /// objects of it, is looked for only where something is to be removed: many such folders may wait for a prune.
-    fn suspects(self, is_thorough: bool) -> Vec<(Name, Shown)> {
+    fn suspects(self, is_thorough: bool) -> Vec<(BackupRef, Shown)> {
         let Self { settled, seen } = self;
         let is_suspect = |shown: &Shown| is_thorough || shown.checksums || !shown.objects;
-        seen.into_iter().filter(|(name, shown)| !settled.contains(name) && is_suspect(shown)).collect()
+        seen.into_iter().filter(|(backup, shown)| !settled.contains(backup) && is_suspect(shown)).collect()
     }
 }
 
@@ -133,7 +124,7 @@ impl Repository {
         // Before the manifests are asked for: whoever stores one gives its lock back only then.
         let mut busy: BTreeSet<String> = BTreeSet::new();
         let incomplete: BTreeSet<&String> =
-            suspects.iter().filter(|(_, shown)| shown.checksums).map(|((instance, _), _)| instance).collect();
+            suspects.iter().filter(|(_, shown)| shown.checksums).map(|(backup, _)| &backup.instance).collect();
         for instance in incomplete {
             if !is_alone && self.is_being_changed(instance).await? {
                 busy.insert(instance.clone());
@@ -142,13 +133,15 @@ impl Repository {
         // Collected first: a closure in the stream would keep the whole from being a task of its own (rust-lang/rust#102211).
         let looks: Vec<_> = suspects
             .into_iter()
-            .map(|(name, shown)| async move { Ok::<_, RepositoryError>((self.document_of(&name).await?, name, shown)) })
+            .map(|(backup, shown)| async move {
+                Ok::<_, RepositoryError>((self.document_of(&backup).await?, backup, shown))
+            })
             .collect();
         let mut looking = futures::stream::iter(looks).buffered(PARALLEL_LOOKS);
-        while let Some((found, name, shown)) = looking.try_next().await? {
+        while let Some((found, backup, shown)) = looking.try_next().await? {
             match found {
-                Some(object) => gaps.unlisted.push(Unlisted { name, object }),
-                None if shown.checksums && !busy.contains(&name.0) => gaps.lost.push(name),
+                Some(object) => gaps.unlisted.push(Unlisted { backup, object }),
+                None if shown.checksums && !busy.contains(&backup.instance) => gaps.lost.push(backup),
                 None => {}
             }
         }
@@ -156,9 +149,9 @@ impl Repository {
     }
 
     /// The manifest of a backup, or what was set aside of it, asked for by name.
-    pub(crate) async fn document_of(&self, (instance, id): &Name) -> Result<Option<Object>, RepositoryError> {
+    pub(crate) async fn document_of(&self, backup: &BackupRef) -> Result<Option<Object>, RepositoryError> {
         for document in [MANIFEST, SET_ASIDE] {
-            if let Some(object) = self.store.head(&member(&id.key(instance), document)).await? {
+            if let Some(object) = self.store.head(&backup.object(document)).await? {
                 return Ok(Some(object));
             }
         }
@@ -199,39 +192,42 @@ impl Repository {
         drop(objects);
         // What lies there cannot be asked for by name either.
         let hidden: Vec<&Key> = sight.unreadable.iter().filter_map(|error| error.key.as_ref()).collect();
-        folders.seen.retain(|(instance, id), _| {
-            let folder = id.key(instance);
+        folders.seen.retain(|backup, _| {
+            let folder = backup.folder();
             !hidden.iter().any(|hidden| folder == **hidden || folder.is_under(hidden))
         });
         sight.clocks = self.clocks().await;
         sight.gaps = self.gaps_of(folders, false).await?;
-        for Unlisted { name: (instance, id), object } in &sight.gaps.unlisted {
+        for Unlisted { backup, object } in &sight.gaps.unlisted {
             let seen = Seen { size: object.size, modified: object.modified };
             match object.key.name() {
-                MANIFEST => sight.backups.push((instance.clone(), id.clone(), seen)),
-                _ => drop(sight.set_aside.insert((instance.clone(), id.clone()))),
+                MANIFEST => sight.backups.push((backup.clone(), seen)),
+                _ => drop(sight.set_aside.insert(backup.clone())),
             }
         }
         // Where that was cut off, it still is a backup.
-        for (instance, id, _) in &sight.backups {
-            sight.set_aside.remove(&(instance.clone(), id.clone()));
+        for (backup, _) in &sight.backups {
+            sight.set_aside.remove(backup);
         }
         Ok(sight)
     }
 }
 
 impl Sight {
-    pub(super) fn into_names(self) -> Vec<Name> {
-        self.backups.into_iter().map(|(instance, id, _)| (instance, id)).collect()
+    pub(super) fn into_names(self) -> Vec<BackupRef> {
+        self.backups.into_iter().map(|(backup, _)| backup).collect()
     }
 
     fn see(&mut self, object: &Object) {
         self.bytes += object.size;
         let seen = Seen { size: object.size, modified: object.modified };
-        self.backups.extend(name_of(&object.key, MANIFEST).map(|(instance, id)| (instance, id, seen)));
-        self.set_aside.extend(name_of(&object.key, SET_ASIDE));
+        match (BackupRef::of_object(&object.key), object.key.name()) {
+            (Some(backup), MANIFEST) => self.backups.push((backup, seen)),
+            (Some(backup), SET_ASIDE) => drop(self.set_aside.insert(backup)),
+            _ => {}
+        }
         self.pinned.extend(marks::pinned(&object.key));
-        self.proofs.extend(ProofName::of(&object.key).map(|(instance, proof)| (instance, proof, object.modified)));
+        self.proofs.extend(seen_in(object));
         if layout::is_trace(&object.key)
             && let Some(instance) = object.key.segments().next().filter(|instance| !self.marked.contains(*instance))
         {
@@ -241,15 +237,4 @@ impl Sight {
             self.with_damage.extend(object.key.segments().next().map(str::to_owned));
         }
     }
-}
-
-/// Instance and id of the backup whose document of this name has the key.
-fn name_of(key: &Key, document: &str) -> Option<Name> {
-    if key.name() != document {
-        return None;
-    }
-    let mut segments = key.segments();
-    let (instance, id, _) = (segments.next()?, segments.next()?, segments.next()?);
-    segments.next().is_none().then_some(())?;
-    Some((instance.to_owned(), id.parse().ok()?))
 }

@@ -11,6 +11,7 @@ use super::*;
 use crate::check::{CheckOptions, Sample, check};
 use crate::filestore::read_list;
 use crate::manifest::{CHECKSUMS, MANIFEST};
+use crate::repository::BackupRef;
 use crate::store::StoreErrorKind;
 use crate::store::faulty::Fault;
 use crate::stream::Fingerprint;
@@ -102,7 +103,7 @@ async fn a_good_one_follows(interruption: Interruption) {
 
         let Some(result) = interrupt(&project, folder.path(), interruption, number).await else { break };
         failed += usize::from(result.is_err());
-        let names = repository.names(Some(INSTANCE)).await.unwrap().into_iter().map(|(_, id)| id);
+        let names = repository.names(Some(INSTANCE)).await.unwrap().into_iter().map(|backup| backup.id);
         let appeared: Vec<_> = names.filter(|id| !whole.contains(id)).collect();
         match (&result, interruption) {
             (Ok(manifest), _) => assert_eq!(appeared, std::slice::from_ref(&manifest.id)),
@@ -128,10 +129,10 @@ async fn a_good_one_follows(interruption: Interruption) {
         whole.push(good.id);
     }
     assert!(failed > 10, "only {failed} interruptions were of any consequence");
-    let names: Vec<_> = whole.into_iter().map(|id| (INSTANCE.to_owned(), id)).collect();
+    let names: Vec<_> = whole.into_iter().map(|id| BackupRef::new(INSTANCE, id)).collect();
     let options = CheckOptions { read_data: Some(Sample::ALL), tools: Tools::new(None) };
     for backup in check(&repository, &names, &options, &Run::default()).await.unwrap().backups {
-        assert!(backup.damage.is_empty(), "{}: {:?}", backup.id, backup.damage);
+        assert!(backup.damage.is_empty(), "{}: {:?}", backup.backup, backup.damage);
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) async fn back_up(repository: &Repository, created_at: Timestamp, run:
         let mut names = repository.names(Some(INSTANCE)).await?;
         names.sort();
         let latest = match names.last() {
-            Some((instance, id)) => Some(repository.verified_manifest(instance, id).await?),
+            Some(latest) => Some(repository.verified_manifest(latest).await?),
             None => None,
         };
         lock.confirm().await?;

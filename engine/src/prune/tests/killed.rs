@@ -57,7 +57,7 @@ async fn killed_at_each_request(
 /// lost with it.
 async fn forget_lost(repository: &Repository) {
     for lost in repository.list(None).await.unwrap().damaged {
-        super::forget(repository, INSTANCE, &lost.id, true, Duration::ZERO, &Run::default()).await.unwrap();
+        super::forget(repository, &lost.backup, true, Duration::ZERO, &Run::default()).await.unwrap();
     }
 }
 
@@ -81,9 +81,9 @@ async fn forget() {
     let all = days(&repository, &[USUAL; 4]).await;
     age(folder.path());
     let kept: Vec<_> = all[1..].iter().map(|manifest| manifest.id.clone()).collect();
-    let (grace, gone) = (Duration::from_hours(24), &all[0].id);
+    let (grace, gone) = (Duration::from_hours(24), &all[0].backup());
     killed_at_each_request(folder.path(), &kept, async |repository| {
-        super::forget(repository, INSTANCE, gone, false, grace, &Run::default()).await.map(drop)
+        super::forget(repository, gone, false, grace, &Run::default()).await.map(drop)
     })
     .await;
 }
@@ -94,7 +94,7 @@ async fn pin() {
     let all = days(&at(folder.path()).await, &[USUAL; 2]).await;
     let kept: Vec<_> = all.iter().map(|manifest| manifest.id.clone()).collect();
     killed_at_each_request(folder.path(), &kept, async |repository| {
-        Ok(repository.pin(INSTANCE, &all[0].id, None, &Run::default()).await.map(drop)?)
+        Ok(repository.pin(&all[0].backup(), None, &Run::default()).await.map(drop)?)
     })
     .await;
 }

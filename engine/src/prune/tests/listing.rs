@@ -13,7 +13,7 @@ async fn hiding(folder: &Path, hidden: Vec<Key>) -> Repository {
 }
 
 fn document(manifest: &Manifest, name: &str) -> Key {
-    member(&manifest.id.key(INSTANCE), name)
+    manifest.backup().object(name)
 }
 
 fn looked() -> CheckOptions {
@@ -34,7 +34,7 @@ async fn prune_with_hidden_manifest_deletes_nothing() {
         let refused = super::prune(&repository, &three(), PruneOptions::default(), &Run::default()).await.unwrap_err();
         let told = format!("{:?}", crate::error::explain(&refused));
         assert!(told.contains(hidden.as_str()) && told.contains("nothing was deleted"), "{what}: {told}");
-        let forgotten = forget(&repository, INSTANCE, &all[1].id, true, Duration::ZERO, &Run::default()).await;
+        let forgotten = forget(&repository, &all[1].backup(), true, Duration::ZERO, &Run::default()).await;
         assert!(forgotten.is_err(), "{what}");
         assert_eq!(keys(&at(folder.path()).await).await, before, "{what}");
         let listing = repository.list(None).await.unwrap();
@@ -49,12 +49,12 @@ async fn prune_with_hidden_folder_deletes_nothing_it_is_based_on() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 4]).await;
-    repository.pin(INSTANCE, &all[3].id, None, &Run::default()).await.unwrap();
+    repository.pin(&all[3].backup(), None, &Run::default()).await.unwrap();
     age(folder.path());
     let before = keys(&repository).await;
     // Only the pin is left to tell of it.
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
-    let newest = all[3].id.key(INSTANCE);
+    let newest = all[3].backup().folder();
     let hides = move |key: &Key| key.is_under(&newest);
     let repository = Repository::open(Arc::new(HidingStore { inner, hides })).await.unwrap();
     assert!(super::prune(&repository, &three(), PruneOptions::default(), &Run::default()).await.is_err());
@@ -66,14 +66,14 @@ async fn prune_keeps_backup_with_hidden_pin_or_proof() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 5]).await;
-    repository.pin(INSTANCE, &all[0].id, None, &Run::default()).await.unwrap();
+    repository.pin(&all[0].backup(), None, &Run::default()).await.unwrap();
     let proof =
         repository.prepare_proof(&all[1], ProofOccasion::Drill, ProofOutcome::Passed, Depth::Quick).await.unwrap();
     repository.store_proof(&proof).await.unwrap();
     age(folder.path());
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
     let listed = std::sync::atomic::AtomicUsize::new(0);
-    let proofs = crate::repository::proofs_of(INSTANCE, &all[1].id);
+    let proofs = crate::repository::proofs_of(&all[1].backup());
     // A gateway that is wrong about the one listing and right about the next.
     let hides = move |key: &Key| {
         let first = key.is_under(&proofs) && listed.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
@@ -91,7 +91,7 @@ async fn prune_with_hidden_set_aside_deletes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 4]).await;
-    repository.quarantine(INSTANCE, &all[1].id).await.unwrap();
+    repository.quarantine(&all[1].backup()).await.unwrap();
     age(folder.path());
     let before = keys(&repository).await;
     let repository = hiding(folder.path(), vec![document(&all[1], SET_ASIDE)]).await;
@@ -108,7 +108,7 @@ async fn lost_manifest_is_reported_and_kept_until_forgotten() {
     repository.store().delete(&document(&all[3], MANIFEST)).await.unwrap();
     let before = keys(&repository).await;
     let done = pruned(&repository, &three(), PruneOptions::default()).await;
-    assert_eq!((done.damaged.len(), &done.damaged[0].id, done.removed.backups.len()), (1, &all[3].id, 0));
+    assert_eq!((done.damaged.len(), &done.damaged[0].backup.id, done.removed.backups.len()), (1, &all[3].id, 0));
     assert_eq!(keys(&repository).await, before);
     assert_eq!(repository.list(None).await.unwrap().damaged.len(), 1);
     let report = check_all(&repository, None, &looked(), &Run::default()).await.unwrap();
@@ -120,10 +120,10 @@ async fn lost_manifest_is_reported_and_kept_until_forgotten() {
     lock.finish(Ok::<_, RepositoryError>(())).await.unwrap();
 
     let name = format!("{INSTANCE}/{}", all[3].id);
-    let (_, id) = repository.resolve_with_set_aside(&name, None).await.unwrap();
+    let backup = repository.resolve_with_set_aside(&name, None).await.unwrap();
     let grace = Duration::from_hours(24);
-    assert!(forget(&repository, INSTANCE, &id, true, grace, &Run::default()).await.unwrap().objects > 0);
-    assert!(!keys(&repository).await.iter().any(|key| key.contains(id.as_str())));
+    assert!(forget(&repository, &backup, true, grace, &Run::default()).await.unwrap().objects > 0);
+    assert!(!keys(&repository).await.iter().any(|key| key.contains(backup.id.as_str())));
     assert_sound(&repository).await;
 }
 
@@ -133,9 +133,9 @@ async fn empty_listing_of_known_instance_is_alarm() {
     let repository = at(folder.path()).await;
     assert_eq!(repository.list(None).await.unwrap().alarms, [], "there never was one");
     let all = days(&repository, &[USUAL; 2]).await;
-    repository.pin(INSTANCE, &all[0].id, None, &Run::default()).await.unwrap();
-    fs::remove_dir_all(folder.path().join(all[0].id.key(INSTANCE).as_str())).unwrap();
-    fs::remove_dir_all(folder.path().join(all[1].id.key(INSTANCE).as_str())).unwrap();
+    repository.pin(&all[0].backup(), None, &Run::default()).await.unwrap();
+    fs::remove_dir_all(folder.path().join(all[0].backup().folder().as_str())).unwrap();
+    fs::remove_dir_all(folder.path().join(all[1].backup().folder().as_str())).unwrap();
     let listing = repository.list(None).await.unwrap();
     assert_eq!((listing.alarms.len(), &*listing.alarms[0].instance), (1, INSTANCE), "{:?}", listing.alarms);
     let report = check_all(&repository, None, &looked(), &Run::default()).await.unwrap();
@@ -156,12 +156,12 @@ async fn backup_dated_in_future_pushes_none_out() {
     assert_eq!(listing.flaws(&wrong), [Flaw::Future]);
     assert_eq!(listing.newest_good()[INSTANCE].id, all[2].id);
     let selected = repository.select("latest", None).await.unwrap();
-    assert_eq!(selected.id, all[2].id);
+    assert_eq!(selected.backup, all[2].backup());
     assert!(selected.warnings[0].contains(wrong.id.as_str()), "{selected:?}");
     let report = check_all(&repository, None, &looked(), &Run::default()).await.unwrap();
-    assert_eq!(report.future, [(INSTANCE.to_owned(), wrong.id.clone())]);
+    assert_eq!(report.future, [wrong.backup()]);
     // It can be named all the same.
-    assert_eq!(repository.resolve(wrong.id.as_str(), None).await.unwrap().1, wrong.id);
+    assert_eq!(repository.resolve(wrong.id.as_str(), None).await.unwrap().id, wrong.id);
     let checksums = document(&wrong, CHECKSUMS);
     assert!(repository.store().head(&checksums).await.unwrap().is_some());
 }

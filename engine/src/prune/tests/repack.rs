@@ -154,7 +154,7 @@ pub(super) async fn store_days(repository: &Repository, days: &[usize]) -> Vec<(
 }
 
 pub(super) async fn manifest(repository: &Repository, id: &BackupId) -> Manifest {
-    repository.verified_manifest(INSTANCE, id).await.unwrap()
+    repository.verified_manifest(&BackupRef::new(INSTANCE, id.clone())).await.unwrap()
 }
 
 /// Each of these backups that is there holds what it held, by every byte.
@@ -267,11 +267,11 @@ async fn what_a_backup_or_one_that_was_set_aside_needs_is_needed() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days_of_files(&repository, 5).await;
-    repository.pin(INSTANCE, &all[0].0.id, None, &Run::default()).await.unwrap();
+    repository.pin(&all[0].0.backup(), None, &Run::default()).await.unwrap();
     let pinned = pruned(&repository, &two(), REPACK).await.repacked.unwrap();
     assert_eq!(pinned, Repacked::default(), "the first needs all of its volume");
-    repository.unpin(INSTANCE, &all[0].0.id, &Run::default()).await.unwrap();
-    repository.quarantine(INSTANCE, &all[0].0.id).await.unwrap();
+    repository.unpin(&all[0].0.backup(), &Run::default()).await.unwrap();
+    repository.quarantine(&all[0].0.backup()).await.unwrap();
     let objects: Vec<_> = repository.store().list(None).try_collect().await.unwrap();
     let aside: Quarantined = repository.set_aside(INSTANCE, &objects).await.unwrap();
     assert!(aside.keeps(&all[0].0.filestore.volumes[0].object.key));
@@ -286,7 +286,7 @@ async fn who_reads_finds_the_former_volume_for_as_long_as_that_takes() {
     let all = days_of_files(&repository, 5).await;
     age(folder.path());
     let (before, files) = &all[4];
-    let lock = repository.lock_to_read(INSTANCE, &before.id, &Run::default()).await.unwrap().unwrap();
+    let lock = repository.lock_to_read(&before.backup(), &Run::default()).await.unwrap().unwrap();
     pruned(&repository, &two(), REPACK).await;
     // By what it read before: past its grace, the former is there for as long as it is read.
     tokio::time::sleep(Duration::from_millis(1100)).await;
@@ -308,7 +308,7 @@ async fn a_damaged_volume_or_list_is_told_and_left() {
         let folder = tempfile::tempdir().unwrap();
         let repository = at(folder.path()).await;
         let all = days_of_files(&repository, 5).await;
-        let path = folder.path().join(all[0].0.id.key(INSTANCE).as_str()).join(name);
+        let path = folder.path().join(all[0].0.backup().folder().as_str()).join(name);
         let mut bytes = fs::read(&path).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
@@ -329,7 +329,7 @@ async fn what_a_later_version_wrote_into_a_manifest_stays_and_what_is_not_unders
     let repository = at(folder.path()).await;
     let all = days_of_files(&repository, 5).await;
     let change = |id: &BackupId, from: &str, to: &str| {
-        let folder = folder.path().join(id.key(INSTANCE).as_str());
+        let folder = folder.path().join(BackupRef::new(INSTANCE, id.clone()).folder().as_str());
         let former = fs::read_to_string(folder.join(MANIFEST)).unwrap();
         let next = former.replacen(from, to, 1);
         assert_ne!(former, next);
@@ -343,7 +343,7 @@ async fn what_a_later_version_wrote_into_a_manifest_stays_and_what_is_not_unders
     let done = pruned(&repository, &two(), REPACK).await.repacked.unwrap();
     assert_eq!((&done.backups, &done.unchanged), (&vec![all[3].0.id.clone()], &vec![all[4].0.id.clone()]));
     assert_eq!(done.volumes[0].saves, 0, "the former stays");
-    let text = fs::read_to_string(folder.path().join(all[3].0.id.key(INSTANCE).as_str()).join(MANIFEST)).unwrap();
+    let text = fs::read_to_string(folder.path().join(all[3].0.backup().folder().as_str()).join(MANIFEST)).unwrap();
     assert!(text.contains("\"later\": {\"a\": [1]},\n") && text.contains("\"replaces\""), "{text}");
     assert_as_before(&repository, &all).await;
     assert_whole(&repository).await;

@@ -131,7 +131,8 @@ async fn what_is_there_is_never_said_by_the_cache() {
     File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
     // A bit that flips on a disk leaves size and time.
     assert_eq!(fixture.list().await.1, 0);
-    let error = fixture.repository.verified_manifest("production", &id).await.unwrap_err();
+    let error =
+        fixture.repository.verified_manifest(&crate::repository::BackupRef::new("production", id)).await.unwrap_err();
     assert!(error.to_string().contains("is damaged"), "{error}");
 }
 

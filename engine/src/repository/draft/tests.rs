@@ -34,11 +34,11 @@ async fn behind_a_manifest_that_cannot_be_deleted_its_objects_stay() {
         let fault =
             move |action, key: &Key| (action == Action::Delete && key.name() == name).then(|| Fault::Refused(kind()));
         let store: Arc<dyn Store> = Arc::new(FaultyStore { inner: local, fault });
-        let draft = Draft::new(store.clone(), "production", id());
+        let draft = Draft::new(store.clone(), BackupRef::new("production", id()));
         for name in ["a", "b"] {
             draft.add(name, content()).await.unwrap();
         }
-        draft.put(&draft.key(MANIFEST), body_of("{}"), 0).await.unwrap();
+        draft.put(&draft.backup.manifest(), body_of("{}"), 0).await.unwrap();
         draft.discard().await.unwrap_err();
         assert_eq!(names(&*store).await, left);
     }
@@ -48,9 +48,9 @@ async fn behind_a_manifest_that_cannot_be_deleted_its_objects_stay() {
 async fn what_another_has_stored_is_not_discarded() {
     let (local, _folder) = local().await;
     let store: Arc<dyn Store> = Arc::new(local);
-    let other = Draft::new(store.clone(), "production", id());
+    let other = Draft::new(store.clone(), BackupRef::new("production", id()));
     other.add("a", content()).await.unwrap();
-    let draft = Draft::new(store.clone(), "production", id());
+    let draft = Draft::new(store.clone(), BackupRef::new("production", id()));
     draft.add("b", content()).await.unwrap();
     draft.add("a", content()).await.unwrap_err();
     draft.discard().await.unwrap();

@@ -254,17 +254,16 @@ async fn a_store_that_is_gone_costs_the_lock_before_its_lease_is_over() {
 async fn what_cannot_be_written_to_can_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
-    let id: BackupId = "20261121T020003Z-3f9c".parse().unwrap();
-    let key = super::super::member(&id.key("production"), MANIFEST);
+    let backup = BackupRef::new("production", "20261121T020003Z-3f9c".parse().unwrap());
     Repository::init(Arc::new(inner.clone()), Timestamp::now()).await.unwrap();
-    inner.put(&key, body_of("{}"), Mode::CreateNew).await.unwrap();
+    inner.put(&backup.manifest(), body_of("{}"), Mode::CreateNew).await.unwrap();
     let fault =
         |action, _: &Key| (action == Action::Put).then(|| Fault::Refused(StoreErrorKind::Denied("read-only".into())));
     let repository = Repository::open(Arc::new(FaultyStore { inner, fault })).await.unwrap();
     let (run, heard) = listening();
-    assert!(repository.lock_to_read("production", &id, &run).await.unwrap().is_none());
+    assert!(repository.lock_to_read(&backup, &run).await.unwrap().is_none());
     assert!(heard.0.lock().unwrap()[0].starts_with("read without a lock"));
-    let gone = "20261120T020003Z-3f9c".parse().unwrap();
-    let error = repository.lock_to_read("production", &gone, &run).await.unwrap_err();
+    let gone = BackupRef::new("production", "20261120T020003Z-3f9c".parse().unwrap());
+    let error = repository.lock_to_read(&gone, &run).await.unwrap_err();
     assert!(matches!(error, RepositoryError::NoSuchBackup { .. }), "{error}");
 }

@@ -9,14 +9,14 @@ use crate::stream::Fingerprint;
 const BACKUP: &str = "20261121T020003Z-3f9c";
 
 fn seen(at: &str, depth: Depth, outcome: ProofOutcome) -> ProofName {
-    ProofName::new("production", &BACKUP.parse().unwrap(), at.parse().unwrap(), depth, outcome)
+    ProofName::new(BackupRef::new("production", BACKUP.parse().unwrap()), at.parse().unwrap(), depth, outcome)
 }
 
 #[test]
 fn a_name_says_what_a_list_needs() {
     let name = seen("2026-11-22T04:05:06.5Z", Depth::Full, ProofOutcome::Passed);
     assert_eq!(name.key.as_str(), "production/proofs/20261121T020003Z-3f9c/20261122T040506Z-8000-full-passed.json");
-    assert_eq!(ProofName::of(&name.key), Some(("production".to_owned(), name)));
+    assert_eq!(ProofName::of(&name.key), Some(name));
     for other in [
         "production/20261121T020003Z-3f9c/manifest.json",
         "proofs/production/20261121T020003Z-3f9c/20261122T040506Z-8000-full-passed.json",
@@ -70,13 +70,13 @@ fn the_newest_good_backup_is_the_newest_that_was_not_refuted() {
     let at = |text: &str| BackupId::new(text.parse().unwrap());
     let ids = [at("2026-11-20T02:00:00Z"), at("2026-11-21T02:00:00Z")];
     let backup = |id: &BackupId| {
-        let key = member(&id.key("production"), "database.dump.zst");
+        let key = BackupRef::new("production", id.clone()).object("database.dump.zst");
         made_up::manifest("production", id, StoredObject { key, plain: nothing, stored: nothing })
     };
     let mut listing = Listing { backups: ids.iter().map(backup).collect(), ..Default::default() };
     assert_eq!(listing.newest_good()["production"].id, ids[1]);
     let name = seen("2026-11-22T04:10:00Z", Depth::Quick, ProofOutcome::Failed);
-    listing.evidence.insert(("production".into(), ids[1].clone()), Evidence::Refuted(name));
+    listing.evidence.insert(BackupRef::new("production", ids[1].clone()), Evidence::Refuted(name));
     assert_eq!(listing.newest_good()["production"].id, ids[0]);
 }
 
@@ -86,7 +86,7 @@ async fn a_proof_is_stored_once_and_read_as_it_was_and_what_is_not_what_its_name
     let store = Arc::new(LocalStore::open(folder.path().to_owned(), false).await.unwrap());
     let repository = Repository::init(store.clone(), Timestamp::now()).await.unwrap();
     let id = BackupId::new(Timestamp::now());
-    let key = member(&id.key("production"), "database.dump.zst");
+    let key = BackupRef::new("production", id.clone()).object("database.dump.zst");
     let nothing = Fingerprint::of(b"");
     let manifest = made_up::manifest("production", &id, StoredObject { key, plain: nothing, stored: nothing });
     let prepare = async |manifest: &Manifest| {
@@ -94,7 +94,7 @@ async fn a_proof_is_stored_once_and_read_as_it_was_and_what_is_not_what_its_name
     };
     assert!(prepare(&manifest).await.is_err(), "there is no such backup");
     let bytes = manifest.to_bytes().unwrap();
-    let manifest_key = member(&id.key("production"), MANIFEST);
+    let manifest_key = manifest.backup().manifest();
     store.put(&manifest_key, body_of(bytes.clone()), Mode::CreateNew).await.unwrap();
     let mut other = manifest.clone();
     other.program = "another".into();
@@ -109,7 +109,7 @@ async fn a_proof_is_stored_once_and_read_as_it_was_and_what_is_not_what_its_name
     let found = repository.proofs("production").await.unwrap();
     assert_eq!(found[&id].proven().map(|found| &found.key), Some(&name.key));
     let listed = repository.list(Some("production")).await.unwrap().evidence;
-    assert_eq!(listed[&("production".to_owned(), id.clone())], found[&id]);
+    assert_eq!(listed[&manifest.backup()], found[&id]);
     assert!(repository.proofs("prod").await.unwrap().is_empty());
 
     let stored = String::from_utf8(read_document(&*store, &name.key).await.unwrap()).unwrap();

@@ -67,9 +67,9 @@ async fn a_copy_that_was_repacked_alone_gets_what_the_next_backup_needs() {
     let former = &all[4].0.filestore.volumes[0].object.key;
     assert!(!keys(&pair.to).await.contains(&former.to_string()));
     let next = store_files(&pair.from, Timestamp::now(), Some(&all[4].0), &files(5)).await.unwrap();
-    let id = next.id.clone();
+    let backup = next.backup();
     all.push((next, files(5)));
-    let copied = copy(&pair.from, &pair.to, &[(INSTANCE.to_owned(), id)], &Run::default()).await.unwrap();
+    let copied = copy(&pair.from, &pair.to, &[backup], &Run::default()).await.unwrap();
     assert_eq!((copied.backups.len(), copied.damaged.len()), (1, 0));
     assert_as_before(&pair.to, &all).await;
     assert_whole(&pair.to).await;
@@ -79,7 +79,7 @@ async fn a_copy_that_was_repacked_alone_gets_what_the_next_backup_needs() {
 async fn what_a_cut_off_repack_left_of_the_checksums_is_not_copied() {
     let pair = Pair::new().await;
     let (manifest, files) = days_of_files(&pair.from, 1).await.remove(0);
-    let key = member(&manifest.id.key(INSTANCE), "SHA256SUMS");
+    let key = manifest.backup().object("SHA256SUMS");
     let sums = read_document(&**pair.from.store(), &key).await.unwrap();
     let settled = String::from_utf8(sums.clone()).unwrap();
     let both = write_both_checksums(&settled, &manifest.checksums(b"another"));

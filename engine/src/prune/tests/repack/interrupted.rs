@@ -59,14 +59,18 @@ async fn cut_off_at_each_request(fate: Fate) {
         assert_as_before(&repository, &all).await;
         assert_sound(&repository).await;
         for id in &kept {
-            unsettled += usize::from(!repository.documents(INSTANCE, id).await.unwrap().are_settled());
+            unsettled +=
+                usize::from(!repository.documents(&BackupRef::new(INSTANCE, id.clone())).await.unwrap().are_settled());
         }
 
         pruned(&repository, &two(), REPACK).await;
         assert_as_before(&repository, &all).await;
         assert_sound(&repository).await;
         for id in &kept {
-            assert!(repository.documents(INSTANCE, id).await.unwrap().are_settled(), "after {requests} requests");
+            assert!(
+                repository.documents(&BackupRef::new(INSTANCE, id.clone())).await.unwrap().are_settled(),
+                "after {requests} requests"
+            );
             let manifest = manifest(&repository, id).await;
             assert!(manifest.filestore.volumes[0].replaces.is_some(), "after {requests} requests");
         }
