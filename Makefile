@@ -51,7 +51,7 @@ mutants: ## Change the code of retention, the ledger and the lock in small ways,
 	cargo mutants --package odoo-backup-engine --file 'engine/src/filestore/ledger.rs' --file 'engine/src/repository/lock/*.rs' \
 	    --output target/mutants/engine -- --lib ledger lock
 
-bench: ## Measure this program beside gzip, zstd, restic and borg (options: tests/bench/run --help)
+bench: ## Compare this program with gzip, zstd, restic and borg (options: tests/bench/run --help)
 	tests/bench/run
 
 bench-daemon: ## Measure one daemon with 200 instances: start, memory, answers (options: tests/bench/daemon --help)

@@ -34,7 +34,7 @@ clean_up() {
     status=$?
     if [ "${KEEP:-}" = 1 ]; then
         say "Left as it is: $demo
-#   to go on:    cd $demo && source ./env
+#   to continue: cd $demo && source ./env
 #   to stop it:  ${daemon:+kill $daemon; }$target/odoo-shape cluster stop $demo/cluster && rm -r $demo"
     else
         [ -z "${daemon:-}" ] || kill "$daemon" 2>/dev/null || true
@@ -107,7 +107,7 @@ run "diff <(psql -At -d production -f counts.sql) <(psql -At -d staging -f count
 run "find data/filestore/staging -type f | wc -l"
 run "diff -r --exclude checklist data/filestore/production data/filestore/staging && echo 'the same bytes in every file'"
 
-say "Somebody works with the copy, and it is restored anew: what it was is kept"
+say "A user changes the copy, and it is restored again: the former copy is kept"
 run "psql -q -d staging -c \"UPDATE res_partner SET name = 'Only in staging' WHERE id = 1\""
 run "odoo-backup restore --to staging"
 run "psql -At -d staging -c 'SELECT name FROM res_partner WHERE id = 1'"

@@ -18,7 +18,7 @@ if ! command -v python3 >/dev/null; then
 fi
 
 mkdir -p "$tools"
-# Beside its destination, so that the last step is a rename: an interrupted run leaves no half of a binary.
+# In the folder of its destination, so that the last step is a rename: an interrupted run leaves no half of a binary.
 work=$(mktemp -d "$tools/.seaweedfs.XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
 

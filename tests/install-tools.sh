@@ -50,6 +50,6 @@ fi
 if [ "$for_demo" != demo ]; then
     "$here/install-seaweedfs.sh"
     "$here/install-wheels.sh"
-    # The oldest and the newest, beside Debian's own. Without them the tests say what they skip.
-    "$here/install-postgres-majors.sh" 14 18 || echo "going on without PostgreSQL 14 and 18" >&2
+    # The oldest and the newest, next to Debian's own. Without them the tests say what they skip.
+    "$here/install-postgres-majors.sh" 14 18 || echo "continuing without PostgreSQL 14 and 18" >&2
 fi

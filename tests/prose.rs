@@ -42,7 +42,8 @@ const PHRASES: &[(&str, &str)] = &[
 ];
 
 /// Folders that hold no text of this project, or text that must stay as it was.
-const SKIPPED: &[&str] = &["target", ".git", ".tools", "fuzz/corpus", "fuzz/found", "tests/frozen/format-1"];
+const SKIPPED: &[&str] =
+    &["target", ".git", ".tools", "fuzz/corpus", "fuzz/found", "tests/frozen/format-1", "tests/snapshots"];
 
 /// What has refused words and false links as examples.
 const EXAMPLES: &[&str] = &["docs/style.md", "tests/prose.rs", "typos.toml"];

@@ -2,7 +2,7 @@
 
 mod choice;
 mod copying;
-mod mending;
+mod repairing;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
--- What Odoo's tables have beside their columns; made after the rows are in, which is many times faster.
+-- Constraints and indexes of Odoo's tables; made after the rows are in, which is many times faster.
 
 ALTER TABLE res_users ADD CONSTRAINT res_users_login_key UNIQUE (login);
 ALTER TABLE res_company ADD CONSTRAINT res_company_name_uniq UNIQUE (name);
@@ -115,7 +115,7 @@ COMMENT ON TABLE mail_message IS 'Message';
 COMMENT ON TABLE account_move IS 'Journal Entry';
 COMMENT ON CONSTRAINT res_users_login_key ON res_users IS 'UNIQUE (login)';
 
--- Every id goes on after the last one that is there.
+-- Every id continues after the last one.
 DO $$
 DECLARE c record;
 BEGIN

@@ -77,7 +77,7 @@ CREATE FUNCTION pg_temp.fake_login(value text) RETURNS text LANGUAGE sql STABLE 
     SELECT CASE WHEN strpos(value, '@') > 0 THEN pg_temp.fake_email(value) ELSE pg_temp.fake_letters('login', value) END
 $$;
 
--- The country +999 is nobody's. The last eight digits make the number: the same one is written with and without those of its country.
+-- No country has +999. The last eight digits make the number: the same one is written with and without those of its country.
 CREATE FUNCTION pg_temp.fake_phone(value text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     digits text := right(regexp_replace(value, '\D', '', 'g'), 8);
