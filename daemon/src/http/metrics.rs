@@ -1,4 +1,4 @@
-//! `/metrics`: what Prometheus is told. `docs/metrics.md` lists it, and a test holds that against this.
+//! `/metrics`, for Prometheus. `docs/metrics.md` lists the metrics, and a test compares the two.
 //!
 //! The labels are names of the configuration and words of this program, so that their number does not grow with time.
 
@@ -369,14 +369,14 @@ mod tests {
     use super::ALL;
 
     #[test]
-    fn the_manual_lists_every_metric_with_its_meaning_and_no_other() {
+    fn manual_lists_each_metric_once() {
         let manual = include_str!("../../../docs/metrics.md");
         for metric in ALL {
             let rows = manual.lines().filter(|line| line.starts_with(&format!("| `{}", metric.name)));
             let rows: Vec<_> = rows.filter(|line| line[4 + metric.name.len() - 1..].starts_with(['`', '{'])).collect();
             assert_eq!(rows.len(), 1, "{}", metric.name);
-            let told = format!("| {} | {}", metric.kind, metric.help);
-            assert!(rows[0].contains(&told), "{}: expected {told:?} in {:?}", metric.name, rows[0]);
+            let expected = format!("| {} | {}", metric.kind, metric.help);
+            assert!(rows[0].contains(&expected), "{}: expected {expected:?} in {:?}", metric.name, rows[0]);
         }
         let names: BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
         for word in manual.split(|char: char| !(char.is_ascii_alphanumeric() || char == '_')) {
