@@ -13,6 +13,7 @@ mod pruning;
 mod repacking;
 mod repairing;
 mod round_trip;
+mod walkthrough;
 
 use harness::cli::OdooBackup;
 use harness::odoo_backup;
