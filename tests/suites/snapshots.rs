@@ -7,6 +7,7 @@
 mod book;
 mod commands;
 mod daemon;
+mod golden;
 mod shape;
 
 use std::fs;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::shape::{Parts, Shape};
 
 /// Set to `update`, it lets the files be written rather than compared.
-const UPDATE: &str = "ODOO_BACKUP_SNAPSHOTS";
+pub(super) const UPDATE: &str = "ODOO_BACKUP_SNAPSHOTS";
 
 /// What is to be in a file.
 #[derive(Debug)]

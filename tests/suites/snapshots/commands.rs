@@ -59,7 +59,7 @@ impl Recorder {
     }
 }
 
-fn configuration(project: &Project, receiver: &Receiver) -> String {
+pub(super) fn configuration(project: &Project, receiver: &Receiver) -> String {
     format!(
         "[repository.offsite]\nurl = \"file://{}\"\n[[notify]]\nname = 'hook'\nwebhook = '{}'\n[[notify]]\nname = 'broken'\n\
          webhook = 'http://127.0.0.1:1/'\non = ['failure']\n\
@@ -74,13 +74,13 @@ fn configuration(project: &Project, receiver: &Receiver) -> String {
 }
 
 /// Files that attachments name, in their order.
-fn attachment_files(project: &Project) -> Vec<PathBuf> {
+pub(super) fn attachment_files(project: &Project) -> Vec<PathBuf> {
     let sql = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname LIKE 'd%' ORDER BY 1";
     project.cluster().execute(INSTANCE, sql).lines().map(|path| project.filestore().join(path)).collect()
 }
 
 /// Takes most attachments and their files away, as Odoo and its collector do.
-fn remove_most_files(project: &Project) {
+pub(super) fn remove_most_files(project: &Project) {
     project.cluster().execute(INSTANCE, "DELETE FROM ir_attachment WHERE store_fname < 'd'");
     for folder in fs::read_dir(project.filestore()).unwrap().map(|entry| entry.unwrap().path()) {
         if folder.file_name().unwrap().to_str().unwrap() < "d" {
@@ -89,7 +89,7 @@ fn remove_most_files(project: &Project) {
     }
 }
 
-fn age(folder: &Path) {
+pub(super) fn age(folder: &Path) {
     let age = ["-type", "f", "-exec", "touch", "--date", "2 days ago", "{}", "+"];
     assert!(Command::new("find").arg(folder).args(age).status().unwrap().success());
 }
