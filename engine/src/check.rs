@@ -9,9 +9,7 @@ mod rotation;
 mod sample;
 mod structure;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-use futures::TryStreamExt;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::repository::Damage;
 pub use sample::{InvalidSample, Sample};
@@ -21,7 +19,7 @@ pub(crate) use self::met::{look_again, settle, take_note, warn_of_unwritten, wri
 use self::structure::{Survey, survey};
 use crate::error::Error;
 use crate::postgres::Tools;
-use crate::repository::{BackupId, BackupRef, Repository, layout};
+use crate::repository::{BackupId, BackupRef, Listed, Repository};
 use crate::run::Run;
 use crate::store::{Key, Object};
 
@@ -145,9 +143,8 @@ pub async fn check(
         }
         let mut wanted = Vec::new();
         for (instance, ids) in instances {
-            let Some(objects) = listed(repository, Some(instance)).await?.remove(instance) else { continue };
-            let (instance, lost, alarms) = (instance.to_owned(), Vec::new(), Vec::new());
-            wanted.push(Wanted { instance, ids, lost, objects, alarms });
+            let listed = repository.listed(instance).await?;
+            wanted.push(Wanted { ids, lost: Vec::new(), listed, alarms: Vec::new() });
         }
         look(repository, wanted, options, run).await
     };
@@ -166,25 +163,25 @@ pub async fn check_all(
 ) -> Result<Report, Error> {
     let work = async {
         let (mut wanted, mut marked) = (Vec::new(), BTreeSet::new());
-        for (instance, mut objects) in listed(repository, instance).await? {
-            let gaps = repository.gaps(objects.values(), false).await?;
+        for (instance, mut listed) in repository.listed_by_instance(instance).await? {
+            let gaps = repository.gaps(&listed, false).await?;
             let unlisted: Vec<Object> = gaps.unlisted.iter().map(|unlisted| unlisted.object.clone()).collect();
             let mut alarms: Vec<String> = Vec::new();
             for object in unlisted {
                 alarms.push(format!("a listing left out {}, which is there", object.key));
-                objects.insert(object.key.clone(), object);
+                listed.insert(object);
             }
-            let ids: BTreeSet<BackupId> = layout::ids(objects.values()).collect();
-            let is_one = !ids.is_empty() || layout::set_aside(objects.values()).next().is_some();
+            let ids: Vec<BackupId> = listed.backups().collect();
+            let is_one = !ids.is_empty() || listed.quarantined().next().is_some();
             let lost: Vec<BackupId> = gaps.lost.into_iter().map(|backup| backup.id).collect();
-            if objects.keys().any(layout::is_trace) {
-                marked.insert(instance.clone());
+            if listed.has_traces() {
+                marked.insert(instance);
             }
             if is_one || !lost.is_empty() {
-                wanted.push(Wanted { instance, ids: ids.into_iter().collect(), lost, objects, alarms });
+                wanted.push(Wanted { ids, lost, listed, alarms });
             }
         }
-        let shown: BTreeSet<String> = wanted.iter().map(|wanted| wanted.instance.clone()).collect();
+        let shown: BTreeSet<String> = wanted.iter().map(|wanted| wanted.listed.instance().to_owned()).collect();
         let vanished = repository.vanished(instance, &shown, &marked).await?;
         let mut report = look(repository, wanted, options, run).await?;
         report.alarms.extend(vanished.into_iter().map(|alarm| format!("{}: {}", alarm.instance, alarm.message)));
@@ -193,33 +190,13 @@ pub async fn check_all(
     run.until_cancelled(work).await.map_err(|error| error.during(format!("check {}", repository.store().location())))
 }
 
-/// Everything that lies in the folder of one instance, or of each.
-async fn listed(
-    repository: &Repository,
-    instance: Option<&str>,
-) -> Result<BTreeMap<String, HashMap<Key, Object>>, Error> {
-    let mut instances: BTreeMap<String, HashMap<Key, Object>> = BTreeMap::new();
-    // A name that is no key's segment cannot have backups.
-    let Ok(prefix) = instance.map(Key::new).transpose() else { return Ok(instances) };
-    let mut objects = repository.store().list(prefix.as_ref());
-    while let Some(object) = objects.try_next().await? {
-        let Some(instance) = object.key.segments().next() else { continue };
-        match instances.get_mut(instance) {
-            Some(of_one) => drop(of_one.insert(object.key.clone(), object)),
-            None => drop(instances.insert(instance.to_owned(), HashMap::from([(object.key.clone(), object)]))),
-        }
-    }
-    Ok(instances)
-}
-
 /// What is to be looked at of an instance.
 struct Wanted {
-    instance: String,
     ids: Vec<BackupId>,
     /// Backups whose manifest was lost.
     lost: Vec<BackupId>,
     /// Everything that lies in its folder.
-    objects: HashMap<Key, Object>,
+    listed: Listed,
     /// What is wrong with the listing.
     alarms: Vec<String>,
 }
@@ -249,14 +226,14 @@ async fn look(
     report.alarms.extend(clocks.disagreement());
     for survey in surveys {
         report.unnamed.extend(survey.unnamed());
-        report.set_aside.extend(survey.aside.ids().map(|id| BackupRef::new(survey.instance.as_str(), id.clone())));
+        report.set_aside.extend(survey.aside.ids().map(|id| BackupRef::new(survey.instance(), id.clone())));
         let future = survey.backups.iter().filter(|backup| backup.is_future(clocks.now()));
         report.future.extend(future.map(|backup| backup.backup.clone()));
         report.alarms.extend(survey.alarms.iter().cloned());
         let mut checked = conclude(repository, &survey, &findings).await?;
         if !known::conclude(repository, &survey, &findings, options.read_data, &mut checked, run).await? {
             let hint = "`odoo-backup check --read-data` finds out again";
-            report.alarms.push(format!("{}: what damage was found before is not known; {hint}", survey.instance));
+            report.alarms.push(format!("{}: what damage was found before is not known; {hint}", survey.instance()));
         }
         report.backups.extend(checked);
     }

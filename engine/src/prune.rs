@@ -217,7 +217,7 @@ pub async fn forget(
             return Err(RepositoryError::Precious { backup: backup.to_string() }.into());
         }
         let is_last = inventory.has_no_other(id);
-        let removed = if inventory.has_set_aside(backup) {
+        let removed = if inventory.listed.is_quarantined(backup) {
             lock.confirm().await?;
             repository.store().delete(&backup.quarantined_manifest()).await?;
             tracing::info!("removed backup {backup}: {FORGOTTEN}");

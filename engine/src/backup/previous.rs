@@ -1,12 +1,11 @@
 //! What earlier backups of an instance hold already.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::error::{Error, explain};
 use crate::filestore::{Allowance, FileName, Held, Names, read_list, reserve};
 use crate::manifest::{Findings, Manifest, StoredObject, Volume};
-use crate::repository::{BackupId, BackupRef, DAMAGE, KnownDamage, Repository, layout};
-use crate::store::{Key, list_readable};
+use crate::repository::{BackupId, BackupRef, KnownDamage, Listed, Repository};
 
 /// The volumes that the next backup may stand on, and what they hold.
 #[derive(Debug, Default)]
@@ -37,13 +36,13 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
     let Some(manifest) = latest(repository, instance, id, &mut warnings).await? else {
         return Ok(Previous { warnings, ..Previous::default() });
     };
-    let prefix = Key::new(instance).ok();
     // Of folders that may not be read, `latest` has warned.
-    let (listed, _) = list_readable(&**repository.store(), prefix.as_ref()).await?;
-    let sizes: HashMap<Key, u64> = listed.into_iter().map(|object| (object.key, object.size)).collect();
-    let is_there = |object: &StoredObject| sizes.get(&object.key) == Some(&object.stored.size);
-    let is_noted = sizes.keys().any(|key| layout::is_mark(key, DAMAGE));
-    let known = match if is_noted { repository.known_damage(instance).await } else { Ok(KnownDamage::new()) } {
+    let (listed, _) = Listed::readable(&**repository.store(), instance).await?;
+    let known = match if listed.has_known_damage() {
+        repository.known_damage(instance).await
+    } else {
+        Ok(KnownDamage::new())
+    } {
         Err(error) if error.is_of_object() => {
             warnings.push(format!("which objects are damaged is not known: {error}"));
             KnownDamage::new()
@@ -55,7 +54,7 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
     let mut allowance = Allowance::default();
     for volume in manifest.filestore.volumes {
         let damage = [&volume.object.key, &volume.list.key].into_iter().find_map(|key| known.get(key));
-        let reason = match is_there(&volume.object) && is_there(&volume.list) {
+        let reason = match listed.holds(&volume.object) && listed.holds(&volume.list) {
             _ if let Some(found) = damage => found.reasons.join("; "),
             true => match read_volume_list(repository, &volume, volumes.len(), &mut allowance).await {
                 Ok(files) => {
@@ -75,7 +74,7 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
             "{key} is damaged, and with it the backups that stand on it: {reason}; its files are stored anew"
         ));
     }
-    let removed = manifest.filestore.removed.filter(is_there);
+    let removed = manifest.filestore.removed.filter(|removed| listed.holds(removed));
     // Of what was damaged, what was rescued is held whole.
     let Findings { damaged, rescued, missing, .. } = manifest.filestore.findings;
     let suspect = damaged.into_iter().filter(|path| !rescued.contains(path)).collect();

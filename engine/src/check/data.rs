@@ -73,7 +73,7 @@ pub(super) async fn read_back(
     run: &Run,
 ) -> Result<(Findings, ReadBack), Error> {
     let candidates: Vec<_> = surveys.iter().flat_map(candidates).collect();
-    let instances = surveys.iter().map(|survey| survey.instance.as_str());
+    let instances = surveys.iter().map(|survey| survey.instance());
     let mut rotation = Rotation::load(repository, instances).await?;
     let chosen = rotation.choose(&candidates, sample);
     let mut findings = Findings::default();
@@ -106,7 +106,7 @@ pub(super) async fn read_back(
     drop(reading);
     let summary = rotation.summary(&candidates, &chosen);
     let is_there = |instance: &str, key: &Key| {
-        surveys.iter().any(|survey| survey.instance == instance && survey.objects.contains_key(key))
+        surveys.iter().any(|survey| survey.instance() == instance && survey.listed.has(key))
     };
     rotation.store(repository, is_there, sample, run).await;
     Ok((findings, summary))
@@ -122,9 +122,7 @@ fn candidates(survey: &Survey) -> impl Iterator<Item = Candidate<Unit<'_>>> {
         for unit in dump.chain(volumes).chain(manifest.lists().map(Unit::List)) {
             let (first, second) = unit.objects();
             // Of what is missing, or has another size, it is known that it is damaged.
-            let is_there = |object: &StoredObject| {
-                survey.objects.get(&object.key).is_some_and(|found| found.size == object.stored.size)
-            };
+            let is_there = |object: &StoredObject| survey.listed.holds(object);
             if is_there(first) && second.is_none_or(is_there) {
                 units.insert((first.key.clone(), first.stored.sha256.to_string()), unit);
             }
@@ -133,9 +131,9 @@ fn candidates(survey: &Survey) -> impl Iterator<Item = Candidate<Unit<'_>>> {
     units.into_iter().map(|((key, _), unit)| {
         let (first, second) = unit.objects();
         let bytes = first.stored.size + second.map_or(0, |second| second.stored.size);
-        let stored = survey.objects.get(&key).map_or(Timestamp::MIN, |object| object.modified);
+        let stored = survey.listed.get(&key).map_or(Timestamp::MIN, |object| object.modified);
         let beside = second.map(|second| second.key.clone());
-        Candidate { instance: survey.instance.clone(), key, beside, bytes, stored, what: unit }
+        Candidate { instance: survey.instance().to_owned(), key, beside, bytes, stored, what: unit }
     })
 }
 

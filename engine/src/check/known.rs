@@ -8,7 +8,7 @@ use super::data::Findings;
 use super::structure::Survey;
 use super::{Checked, Sample};
 use crate::error::{Error, explain};
-use crate::repository::{Damage, Found, KnownDamage, Repository, RepositoryError, damage_of, has_known_damage, layout};
+use crate::repository::{Damage, Found, KnownDamage, Repository, RepositoryError, damage_of, layout};
 use crate::run::Run;
 use crate::store::Key;
 
@@ -40,12 +40,12 @@ pub(super) async fn conclude(
     checked: &mut [Checked],
     run: &Run,
 ) -> Result<bool, Error> {
-    let instance = survey.instance.as_str();
+    let instance = survey.instance();
     let by_look: BTreeSet<&Key> =
         survey.backups.iter().flat_map(|backup| &backup.damage).map(|damage| &damage.key).collect();
     let damage = checked.iter().flat_map(|checked| &checked.damage);
     let fresh = by_object(damage, |key| !by_look.contains(key));
-    let is_listed = has_known_damage(survey.objects.values());
+    let is_listed = survey.listed.has_known_damage();
     if fresh.is_empty() && !is_listed {
         return Ok(true);
     }

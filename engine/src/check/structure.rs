@@ -8,14 +8,13 @@ use super::{Unnamed, Wanted};
 use crate::error::Error;
 use crate::manifest::{Manifest, StoredObject};
 use crate::repository::{
-    BackupId, BackupRef, Checksums, Damage, Quarantined, Repository, Verified, damage_of_document, layout,
+    BackupId, BackupRef, Checksums, Damage, Listed, Quarantined, Repository, Verified, damage_of_document, layout,
 };
-use crate::store::{Key, Object};
+use crate::store::Key;
 
 /// An instance, looked at.
 pub(super) struct Survey {
-    pub(super) instance: String,
-    pub(super) objects: HashMap<Key, Object>,
+    pub(super) listed: Listed,
     pub(super) backups: Vec<Surveyed>,
     pub(super) aside: Quarantined,
     /// What is wrong with the listing.
@@ -43,20 +42,19 @@ impl Surveyed {
 
 /// Looks at backups of an instance.
 pub(super) async fn survey(repository: &Repository, wanted: Wanted) -> Result<Survey, Error> {
-    let Wanted { instance, ids, lost, mut objects, alarms } = wanted;
-    let instance = instance.as_str();
+    let Wanted { ids, lost, mut listed, alarms } = wanted;
     let wanted: HashSet<&BackupId> = ids.iter().collect();
-    let is_whole = layout::ids(objects.values()).all(|id| wanted.contains(&id));
-    let aside = repository.set_aside(instance, objects.values()).await?;
-    let verified = repository.verified_backups(instance, ids, objects.values()).await?;
+    let is_whole = listed.backups().all(|id| wanted.contains(&id));
+    let aside = repository.quarantined(&listed).await?;
+    let verified = repository.verified_backups(&listed, ids).await?;
     let manifests =
         verified.iter().filter_map(|(_, verified)| verified.as_ref().ok()).map(|verified| &verified.manifest);
-    find_newer(repository, manifests, &mut objects).await?;
+    find_newer(repository, manifests, &mut listed).await?;
     let mut backups = Vec::new();
     for (backup, verified) in verified {
         backups.push(match verified {
             Ok(Verified { manifest, checksums: sums, .. }) => {
-                let damage = damage_of(&manifest, &sums, &objects);
+                let damage = damage_of(&manifest, &sums, &listed);
                 Surveyed { backup, manifest: Some(manifest), is_lost: false, damage }
             }
             Err(error) => {
@@ -66,13 +64,13 @@ pub(super) async fn survey(repository: &Repository, wanted: Wanted) -> Result<Su
         });
     }
     for id in lost {
-        let backup = BackupRef::new(instance, id);
+        let backup = BackupRef::new(listed.instance(), id);
         let key = backup.manifest();
         let damage = Damage { key, reason: "it is missing, though the backup's SHA256SUMS is there".to_owned() };
         backups.push(Surveyed { backup, manifest: None, is_lost: true, damage: vec![damage] });
     }
     backups.sort_by(|a, b| a.backup.cmp(&b.backup));
-    let mut survey = Survey { instance: instance.to_owned(), objects, backups, aside, alarms, is_whole };
+    let mut survey = Survey { listed, backups, aside, alarms, is_whole };
     survey.find_contradictions();
     Ok(survey)
 }
@@ -82,28 +80,28 @@ pub(super) async fn survey(repository: &Repository, wanted: Wanted) -> Result<Su
 async fn find_newer(
     repository: &Repository,
     manifests: impl Iterator<Item = &Manifest>,
-    objects: &mut HashMap<Key, Object>,
+    listed: &mut Listed,
 ) -> Result<(), Error> {
-    let is_wrong = |object: &&StoredObject| wrong_size(object, objects).is_some();
+    let is_wrong = |object: &&StoredObject| wrong_size(object, listed).is_some();
     let wrong: HashSet<&Key> =
         manifests.flat_map(Manifest::objects).filter(is_wrong).map(|object| &object.key).collect();
     for key in wrong {
         match repository.store().head(key).await? {
-            Some(found) => objects.insert(key.clone(), found),
-            None => objects.remove(key),
-        };
+            Some(found) => listed.insert(found),
+            None => listed.remove(key),
+        }
     }
     Ok(())
 }
 
-fn damage_of(manifest: &Manifest, sums: &Checksums, objects: &HashMap<Key, Object>) -> Vec<Damage> {
-    let sizes = manifest.objects().filter_map(|object| wrong_size(object, objects));
+fn damage_of(manifest: &Manifest, sums: &Checksums, listed: &Listed) -> Vec<Damage> {
+    let sizes = manifest.objects().filter_map(|object| wrong_size(object, listed));
     sizes.chain(wrong_checksums(manifest, sums)).collect()
 }
 
-fn wrong_size(object: &StoredObject, objects: &HashMap<Key, Object>) -> Option<Damage> {
+fn wrong_size(object: &StoredObject, listed: &Listed) -> Option<Damage> {
     let expected = object.stored.size;
-    let reason = match objects.get(&object.key) {
+    let reason = match listed.get(&object.key) {
         None => "it is missing".to_owned(),
         Some(found) if found.size != expected => format!("it has {} bytes, and should have {expected}", found.size),
         Some(_) => return None,
@@ -125,6 +123,10 @@ fn wrong_checksums(manifest: &Manifest, sums: &Checksums) -> Option<Damage> {
 }
 
 impl Survey {
+    pub(super) fn instance(&self) -> &str {
+        self.listed.instance()
+    }
+
     /// Those that can be read.
     pub(super) fn manifests(&self) -> impl Iterator<Item = &Manifest> {
         self.backups.iter().filter_map(|backup| backup.manifest.as_ref())
@@ -154,11 +156,11 @@ impl Survey {
         let manifests: Option<Vec<&Manifest>> = self.backups.iter().map(|backup| backup.manifest.as_ref()).collect();
         let manifests = manifests.filter(|_| self.is_whole)?;
         let named: HashSet<Key> = manifests.into_iter().flat_map(layout::needed).collect();
-        let unnamed = self.objects.values().filter(|object| {
+        let unnamed = self.listed.objects().filter(|object| {
             layout::is_ours(&object.key) && !named.contains(&object.key) && !self.aside.keeps(&object.key)
         });
         let sizes: BTreeMap<&Key, u64> = unnamed.map(|object| (&object.key, object.size)).collect();
         let (objects, bytes) = (sizes.len() as u64, sizes.values().sum());
-        (objects > 0).then(|| Unnamed { instance: self.instance.clone(), objects, bytes })
+        (objects > 0).then(|| Unnamed { instance: self.instance().to_owned(), objects, bytes })
     }
 }

@@ -3,20 +3,19 @@
 use std::collections::HashMap;
 use std::io;
 
-use futures::TryStreamExt;
+use jiff::Timestamp;
 
 use crate::backup::tell_apart;
 use crate::error::Error;
 use crate::manifest::{Manifest, StoredObject};
-use crate::repository::{BackupRef, Documents, Repository, RepositoryError};
-use crate::store::{Key, Mode, read_document};
+use crate::repository::{BackupRef, Documents, Listed, Repository, RepositoryError};
+use crate::store::{Key, Mode, Object, read_document};
 use crate::stream::{DigestReader, Fingerprint, body_of, consume};
 
 /// The repository that is copied to, one instance of it.
 pub(super) struct Destination<'a> {
     pub(super) repository: &'a Repository,
-    instance: &'a str,
-    sizes: HashMap<Key, u64>,
+    listed: Listed,
     /// What the backups there say of their objects: they were compared when they were stored.
     named: HashMap<Key, Fingerprint>,
     /// Its newest backup that is not dated in the future.
@@ -25,13 +24,13 @@ pub(super) struct Destination<'a> {
 
 impl<'a> Destination<'a> {
     pub(super) async fn look(repository: &'a Repository, instance: &'a str) -> Result<Self, Error> {
-        let sizes = list(repository, instance).await?;
+        let listed = repository.listed(instance).await?;
         let listing = repository.list(Some(instance)).await?;
         let objects = listing.backups.iter().flat_map(|manifest| manifest.objects());
         let named = objects.map(|object| (object.key.clone(), object.stored)).collect();
         let now = listing.clocks.now();
         let newest = listing.backups.into_iter().rfind(|manifest| !manifest.is_future(now));
-        Ok(Self { repository, instance, sizes, named, newest })
+        Ok(Self { repository, listed, named, newest })
     }
 
     /// Says that the backups there are of another database than `manifest`, which is about to be copied from `from`. Where both have the newest
@@ -41,7 +40,7 @@ impl<'a> Destination<'a> {
         let Some(why) = tell_apart(newest, manifest) else { return Ok(None) };
         let is_shared = from.store().head(&newest.backup().manifest()).await?.is_some();
         Ok((!is_shared).then(|| {
-            let (instance, location) = (self.instance, self.repository.store().location());
+            let (instance, location) = (self.listed.instance(), self.repository.store().location());
             format!(
                 "the backups of {instance} in {location} are of another database than {}: {why}; give one of the two instances another name",
                 manifest.id
@@ -51,7 +50,7 @@ impl<'a> Destination<'a> {
 
     /// Whether this backup was set aside there.
     pub(super) fn has_set_aside(&self, backup: &BackupRef) -> bool {
-        self.sizes.contains_key(&backup.quarantined_manifest()) && !self.sizes.contains_key(&backup.manifest())
+        self.listed.is_quarantined(backup)
     }
 
     /// The manifest of this backup, where it is there. It may stand on other volumes than its copy: a prune writes them anew in the one
@@ -61,7 +60,7 @@ impl<'a> Destination<'a> {
     /// [`RepositoryError::Another`] where another of the same name is there.
     pub(super) async fn backup(&self, backup: &BackupRef, documents: &Documents) -> Result<Option<Manifest>, Error> {
         let key = backup.manifest();
-        if !self.sizes.contains_key(&key) {
+        if !self.listed.has(&key) {
             return Ok(None);
         }
         let bytes = read_document(&**self.repository.store(), &key).await?;
@@ -80,14 +79,14 @@ impl<'a> Destination<'a> {
     /// [`RepositoryError::Another`] where something else has its name.
     pub(super) async fn lacks(&mut self, object: &StoredObject) -> Result<Option<Mode>, Error> {
         let (key, stored) = (&object.key, object.stored);
-        let Some(size) = self.sizes.get(key) else { return Ok(Some(Mode::CreateNew)) };
+        let Some(size) = self.listed.size(key) else { return Ok(Some(Mode::CreateNew)) };
         match self.named.get(key) {
             Some(named) if *named != stored => Err(self.another(key.clone())),
-            Some(_) if *size == stored.size => Ok(None),
+            Some(_) if size == stored.size => Ok(None),
             // What it was meant to be is known, and that is what comes.
             Some(_) => Ok(Some(Mode::Replace)),
             // Most likely an interrupted copy left it. To be sure, it is read.
-            None if *size == stored.size && self.holds(object).await? => {
+            None if size == stored.size && self.holds(object).await? => {
                 self.named.insert(key.clone(), stored);
                 Ok(None)
             }
@@ -108,16 +107,17 @@ impl<'a> Destination<'a> {
 
     /// Notes that an object was stored.
     pub(super) fn add(&mut self, object: &StoredObject) {
-        self.sizes.insert(object.key.clone(), object.stored.size);
+        let (key, size) = (object.key.clone(), object.stored.size);
+        // When the store got it is asked by nobody here.
+        self.listed.insert(Object { key, size, modified: Timestamp::now() });
         self.named.insert(object.key.clone(), object.stored);
     }
 
     /// Makes the backup exist, if all that it stands on is there still.
     pub(super) async fn commit(&mut self, backup: &BackupRef, documents: &Documents) -> Result<(), Error> {
-        self.sizes = list(self.repository, self.instance).await?;
+        self.listed = self.repository.listed(self.listed.instance()).await?;
         let store = self.repository.store();
-        let listed = |object: &&StoredObject| self.sizes.get(&object.key) == Some(&object.stored.size);
-        for object in documents.manifest.objects().filter(|object| !listed(object)) {
+        for object in documents.manifest.objects().filter(|object| !self.listed.holds(object)) {
             // A listing may leave it out.
             let found = store.head(&object.key).await?;
             if found.is_none_or(|found| found.size != object.stored.size) {
@@ -126,24 +126,18 @@ impl<'a> Destination<'a> {
         }
         let sums = backup.checksums();
         let checksums = documents.settled_checksums();
-        match self.sizes.contains_key(&sums) {
+        match self.listed.has(&sums) {
             true if read_document(&**store, &sums).await? == checksums => {}
             true => return Err(self.another(sums)),
             false => drop(store.put(&sums, body_of(checksums), Mode::CreateNew).await?),
         }
         let key = backup.manifest();
         let size = store.put(&key, body_of(documents.manifest_bytes.clone()), Mode::CreateNew).await?;
-        self.sizes.insert(key, size);
+        self.listed.insert(Object { key, size, modified: Timestamp::now() });
         Ok(())
     }
 
     fn another(&self, key: Key) -> Error {
         RepositoryError::Another { key, location: self.repository.store().location() }.into()
     }
-}
-
-async fn list(repository: &Repository, instance: &str) -> Result<HashMap<Key, u64>, Error> {
-    let prefix = Key::new(instance).ok();
-    let listed = repository.store().list(prefix.as_ref()).map_ok(|object| (object.key, object.size));
-    Ok(listed.try_collect().await?)
 }

@@ -1,22 +1,20 @@
 //! What there is of an instance, and which of it is needed by what.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
-use futures::TryStreamExt;
 use retention::{Backup, Figures};
 
 use crate::error::Error;
 use crate::manifest::Manifest;
-use crate::repository::layout::{ids, needed, set_aside};
+use crate::repository::layout::needed;
 use crate::repository::{
-    BackupId, BackupRef, Clocks, Damaged, Evidence, KnownDamage, Repository, RepositoryError, damage_of,
-    has_known_damage, said_of,
+    BackupId, Clocks, Damaged, Evidence, KnownDamage, Listed, Repository, RepositoryError, damage_of,
 };
-use crate::store::{Key, Object};
+use crate::store::Key;
 
 /// All objects of an instance, and its manifests.
 pub(super) struct Inventory {
-    pub(super) objects: Vec<Object>,
+    pub(super) listed: Listed,
     /// Each held against its checksums: by a flipped bit a manifest would name other objects than it needs.
     pub(super) manifests: Vec<Manifest>,
     /// Backups whose manifest cannot be read.
@@ -35,21 +33,21 @@ impl Inventory {
     /// # Errors
     /// The store's; [`RepositoryError::Incomplete`]
     pub(super) async fn take(repository: &Repository, instance: &str, is_locked: bool) -> Result<Self, Error> {
-        let objects = list(repository, instance).await?;
+        let listed = repository.listed(instance).await?;
         let clocks = repository.clocks().await;
-        let gaps = repository.gaps(&objects, is_locked).await?;
+        let gaps = repository.gaps(&listed, is_locked).await?;
         // What else it leaves out cannot be known, so nothing is concluded from it.
         if let Some(unlisted) = gaps.unlisted.first() {
             let (key, location) = (unlisted.object.key.clone(), repository.store().location());
             return Err(RepositoryError::Incomplete { key, location }.into());
         }
-        let known_damage = match has_known_damage(&objects) {
+        let known_damage = match listed.has_known_damage() {
             true => repository.known_damage(instance).await?,
             false => KnownDamage::new(),
         };
-        let ids: Vec<BackupId> = ids(&objects).collect();
+        let ids: Vec<BackupId> = listed.backups().collect();
         let (mut manifests, mut damaged, mut unsettled) = (Vec::new(), Vec::new(), Vec::new());
-        for (backup, read) in repository.verified_backups(instance, ids, &objects).await? {
+        for (backup, read) in repository.verified_backups(&listed, ids).await? {
             match read {
                 Ok(verified) => {
                     unsettled.extend((!verified.are_settled).then_some(backup.id));
@@ -59,12 +57,12 @@ impl Inventory {
             }
         }
         damaged.extend(repository.lost(&gaps));
-        Ok(Self { objects, manifests, damaged, unsettled, clocks, known_damage })
+        Ok(Self { listed, manifests, damaged, unsettled, clocks, known_damage })
     }
 
     /// The backups that can be read, as retention sees them.
     pub(super) fn backups(&self) -> Vec<Backup> {
-        let (pinned, proofs) = said_of(&self.objects, self.clocks);
+        let (pinned, proofs) = (self.listed.pinned(), self.listed.evidence(self.clocks));
         let seen = |manifest: &Manifest| {
             let is_damaged = !damage_of(manifest, &self.known_damage).is_empty();
             as_retention_sees(manifest, pinned.contains(&manifest.id), proofs.get(&manifest.id), is_damaged)
@@ -72,22 +70,15 @@ impl Inventory {
         self.manifests.iter().map(seen).collect()
     }
 
-    /// Whether a backup was set aside, and is none any more.
-    pub(super) fn has_set_aside(&self, backup: &BackupRef) -> bool {
-        let has = |key| self.objects.iter().any(|object| object.key == key);
-        has(backup.quarantined_manifest()) && !has(backup.manifest())
-    }
-
     /// Whether there is no backup but this one, nor any that was set aside.
     pub(super) fn has_no_other(&self, id: &BackupId) -> bool {
         let manifests = self.manifests.iter().map(|manifest| &manifest.id);
         let mut backups = manifests.chain(self.damaged.iter().map(|damaged| &damaged.backup.id));
-        backups.all(|other| other == id) && set_aside(&self.objects).all(|other| other == *id)
+        backups.all(|other| other == id) && self.listed.quarantined().all(|other| other == *id)
     }
 
     /// What each of `doomed` frees, if they go from the oldest to the newest: an object is free when the last that names it goes.
     pub(super) fn frees(&self, doomed: &[BackupId]) -> BTreeMap<BackupId, u64> {
-        let sizes: HashMap<&Key, u64> = self.objects.iter().map(|object| (&object.key, object.size)).collect();
         let is_doomed = |manifest: &&Manifest| doomed.contains(&manifest.id);
         let kept = self.manifests.iter().filter(|manifest| !is_doomed(manifest));
         let mut taken: HashSet<Key> = kept.flat_map(needed).collect();
@@ -95,7 +86,7 @@ impl Inventory {
         going.sort_by(|a, b| b.id.cmp(&a.id));
         let freed = going.into_iter().map(|manifest| {
             let own = needed(manifest).filter(|key| taken.insert(key.clone()));
-            let bytes = own.filter_map(|key| sizes.get(&key)).sum();
+            let bytes = own.filter_map(|key| self.listed.size(&key)).sum();
             (manifest.id.clone(), bytes)
         });
         freed.collect()
@@ -123,9 +114,4 @@ pub(super) fn as_retention_sees(
             bytes: Some(manifest.database.object.plain.size + manifest.filestore.bytes),
         },
     }
-}
-
-pub(super) async fn list(repository: &Repository, instance: &str) -> Result<Vec<Object>, Error> {
-    let Ok(prefix) = Key::new(instance) else { return Ok(Vec::new()) };
-    Ok(repository.store().list(Some(&prefix)).try_collect().await?)
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 
-use super::inventory::{Inventory, list};
+use super::inventory::Inventory;
 use crate::error::Error;
 use crate::manifest::Manifest;
-use crate::repository::layout::{ids, is_ours, needed};
+use crate::repository::layout::{is_ours, needed};
 use crate::repository::{
-    BackupId, BackupRef, Lock, ProofName, Purpose, Repository, RepositoryError, pin_key, proofs_of,
+    BackupId, BackupRef, Listed, Lock, ProofName, Purpose, Repository, RepositoryError, pin_key, proofs_of,
 };
 use crate::store::{Key, Object};
 
@@ -61,30 +61,30 @@ pub(super) async fn remove(
             continue;
         }
         lock.confirm().await?;
-        if let Some(doubt) = doubt(repository, &backup, &inventory).await? {
+        if let Some(doubt) = doubt(repository, &backup, &inventory.listed).await? {
             removed.doubtful.push((id.clone(), doubt));
             continue;
         }
         repository.store().delete(&backup.manifest()).await?;
         // At once, because checksums without a manifest say that a manifest was lost.
         let checksums = backup.checksums();
-        if let Some(object) = inventory.objects.iter().find(|object| object.key == checksums) {
+        if let Some(size) = inventory.listed.size(&checksums) {
             repository.store().delete(&checksums).await?;
             removed.objects += 1;
-            removed.bytes += object.size;
+            removed.bytes += size;
         }
         tracing::info!("removed backup {backup}: {why}");
         removed.backups.push(id.clone());
     }
     // Who began to read before a manifest went has its claim there now.
     let readers = Readers::look(repository, lock, instance).await?;
-    let objects = list(repository, instance).await?;
+    let listed = repository.listed(instance).await?;
     let (gone, kept): (Vec<Manifest>, Vec<Manifest>) =
         inventory.manifests.into_iter().partition(|manifest| removed.backups.contains(&manifest.id));
     let unreadable = inventory.damaged.into_iter().map(|damaged| damaged.backup.id);
     let unreadable: BTreeSet<BackupId> = unreadable.filter(|id| !removed.backups.contains(id)).collect();
     let known: BTreeSet<BackupId> = kept.iter().map(|manifest| manifest.id.clone()).chain(unreadable.clone()).collect();
-    if let Some(strange) = ids(&objects).find(|id| !known.contains(id)) {
+    if let Some(strange) = listed.backups().find(|id| !known.contains(id)) {
         return Err(RepositoryError::Changed { backup: format!("{instance}/{strange}") }.into());
     }
     let all_known = |id: &BackupId| kept.iter().chain(&gone).any(|manifest| manifest.id == *id);
@@ -108,12 +108,12 @@ pub(super) async fn remove(
         replaced.filter(move |replaced| is_recent(manifest, replaced.at))
     });
     let replaced: HashSet<&Key> = replaced.flat_map(|replaced| [&replaced.object, &replaced.list]).collect();
-    let aside = repository.set_aside(instance, &objects).await?;
+    let aside = repository.quarantined(&listed).await?;
     let is_nobodys = |key: &Key| match ProofName::of(key) {
         Some(proof) => !known.contains(&proof.backup.id) && !aside.has(&proof.backup.id),
         None => is_ours(key) && !named.contains(key) && !aside.keeps(key),
     };
-    let unnamed = objects.into_iter().filter(|object| is_nobodys(&object.key));
+    let unnamed = listed.into_objects().filter(|object| is_nobodys(&object.key));
     let (old, young): (Vec<Object>, Vec<Object>) =
         unnamed.partition(|object| is_past(object.modified, now, grace) && !replaced.contains(&object.key));
     removed.young = young.len() as u64;
@@ -133,15 +133,14 @@ pub(super) async fn remove(
 }
 
 /// Why a backup is to stay, that the listing did not show: who pinned it, or restored and proved it, may have been left out of it.
-async fn doubt(repository: &Repository, backup: &BackupRef, inventory: &Inventory) -> Result<Option<String>, Error> {
-    let is_listed = |key: &Key| inventory.objects.iter().any(|object| object.key == *key);
+async fn doubt(repository: &Repository, backup: &BackupRef, listed: &Listed) -> Result<Option<String>, Error> {
     let pin = pin_key(backup);
-    if !is_listed(&pin) && repository.store().head(&pin).await?.is_some() {
+    if !listed.has(&pin) && repository.store().head(&pin).await?.is_some() {
         return Ok(Some(format!("{pin} is there, and the listing left it out")));
     }
     let mut proofs = repository.store().list(Some(&proofs_of(backup)));
     while let Some(proof) = proofs.try_next().await? {
-        if !is_listed(&proof.key) {
+        if !listed.has(&proof.key) {
             return Ok(Some(format!("{} is there, and the listing left it out", proof.key)));
         }
     }

@@ -20,7 +20,7 @@ use crate::repository::{
     BackupId, BackupRef, Damage, Examined, Lock, Replacement, Repository, RepositoryError, damage_by_reading,
     damage_by_store,
 };
-use crate::store::{Key, Object, StoreErrorKind};
+use crate::store::{Key, StoreErrorKind};
 use crate::stream::Fingerprint;
 
 /// Volumes that are written before the manifests are changed: of an interrupted run no more than these is lost.
@@ -113,13 +113,12 @@ pub(super) async fn plan(
         Examined::Intact(needs) => needs,
         Examined::Damaged(damage) => return Ok((Repacked { damage: vec![damage], ..Repacked::default() }, Vec::new())),
     };
-    let aside = repository.set_aside(&instance.name, &inventory.objects).await?;
-    let there: HashSet<&Key> = inventory.objects.iter().map(|object: &Object| &object.key).collect();
+    let aside = repository.quarantined(&inventory.listed).await?;
     let can_be = |need: &Need| {
         let volume = &need.volume;
         // A backup that was set aside is not changed, and keeps what it names. Nor is a volume written anew twice before the first is gone: it alone
         // tells how long that must stay.
-        let has_former = volume.replaces.as_ref().is_some_and(|former| there.contains(&former.object));
+        let has_former = volume.replaces.as_ref().is_some_and(|former| inventory.listed.has(&former.object));
         !aside.keeps(&volume.object.key) && !has_former
     };
     let needs: Vec<Need> = needs.into_iter().filter(can_be).collect();

@@ -7,13 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use futures::StreamExt;
 
 use super::cache::{Cached, CachedManifests, Seen};
-use super::damage::{DAMAGE, KnownDamage, damage_of};
-use super::proofs::seen_in;
+use super::damage::{KnownDamage, damage_of};
 use super::room::{Room, Weight};
 use super::sight::{Gaps, Sight};
-use super::{BackupId, BackupRef, Clocks, Damage, Evidence, Repository, RepositoryError, marks};
+use super::{BackupId, BackupRef, Clocks, Damage, Evidence, Repository, RepositoryError};
 use crate::manifest::Manifest;
-use crate::store::{Object, StoreError, StoreErrorKind, read_document};
+use crate::store::{StoreError, StoreErrorKind, read_document};
 
 /// Manifests that are read at once.
 const PARALLEL_READS: usize = 16;
@@ -311,16 +310,4 @@ impl Repository {
         let _permit = room.take(size).await;
         Ok(Cached { manifest: read_document(&*self.store, &backup.manifest()).await?, checksums: None })
     }
-}
-
-/// What the names of an instance's objects say of its backups: which are pinned, and what copies of them have shown.
-pub(crate) fn said_of(objects: &[Object], clocks: Clocks) -> (BTreeSet<BackupId>, BTreeMap<BackupId, Evidence>) {
-    let pinned = objects.iter().filter_map(|object| Some(marks::pinned(&object.key)?.id));
-    let evidence = Evidence::by_backup(objects.iter().filter_map(seen_in), clocks.now());
-    (pinned.collect(), evidence.into_iter().map(|(backup, evidence)| (backup.id, evidence)).collect())
-}
-
-/// Whether a listing shows that damage of the instance is known.
-pub(crate) fn has_known_damage<'a>(objects: impl IntoIterator<Item = &'a Object>) -> bool {
-    objects.into_iter().any(|object| super::layout::is_mark(&object.key, DAMAGE))
 }

@@ -1,15 +1,15 @@
 //! A backup's manifest and its checksums, which must agree.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use futures::StreamExt;
 use serde::Deserialize;
 
 use super::cache::{Cached, Seen};
 use super::room::{Room, Weight};
-use super::{BackupId, BackupRef, Repository, RepositoryError, parse};
-use crate::manifest::{CHECKSUMS, FORMAT, MANIFEST, Manifest, manifest_digests, read_checksums};
-use crate::store::{Key, Object, read_document};
+use super::{BackupId, BackupRef, Listed, Repository, RepositoryError, parse};
+use crate::manifest::{FORMAT, Manifest, manifest_digests, read_checksums};
+use crate::store::{Key, read_document};
 use crate::stream::Digest;
 
 /// Backups whose documents are read at once.
@@ -115,20 +115,18 @@ impl Repository {
     }
 
     /// The manifests of these backups, each as [`Self::verified_manifest`] reads it or the reason why it cannot be, in their order, and their
-    /// checksums. What this machine has read before is not read again, unless `listed`, which has the objects of the instance, says that
+    /// checksums. What this machine has read before is not read again, unless the listing says that
     /// another has taken its place.
     ///
     /// # Errors
     /// Those that say nothing of a single backup: the store is not available.
-    pub(crate) async fn verified_backups<'a>(
+    pub(crate) async fn verified_backups(
         &self,
-        instance: &str,
+        listed: &Listed,
         ids: Vec<BackupId>,
-        listed: impl IntoIterator<Item = &'a Object>,
     ) -> Result<Vec<(BackupRef, Result<Verified, RepositoryError>)>, RepositoryError> {
-        let documents = listed.into_iter().filter(|object| [MANIFEST, CHECKSUMS].contains(&object.key.name()));
-        let seen: HashMap<&Key, Seen> =
-            documents.map(|object| (&object.key, Seen { size: object.size, modified: object.modified })).collect();
+        let instance = listed.instance();
+        let seen = |key: &Key| listed.get(key).map(|object| Seen { size: object.size, modified: object.modified });
         let mut cached = match &self.cache {
             Some(cache) => cache.manifests(instance).await,
             None => Default::default(),
@@ -137,7 +135,7 @@ impl Repository {
         let mut read = futures::stream::iter(ids)
             .map(|id| {
                 let backup = BackupRef::new(instance, id.clone());
-                let seen = [backup.manifest(), backup.checksums()].map(|key| seen.get(&key).cloned());
+                let seen = [backup.manifest(), backup.checksums()].map(|key| seen(&key));
                 let known = seen[0].as_ref().and_then(|seen| cached.take(&id, seen));
                 let room = &room;
                 async move {

@@ -1,12 +1,11 @@
 //! A backup that does not exist yet.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{BackupId, BackupRef, RepositoryError};
+use super::{BackupId, BackupRef, Listed, RepositoryError};
 use crate::manifest::{MANIFEST, Manifest, StoredObject};
-use crate::store::{Action, Key, Mode, Store, StoreError, StoreErrorKind, list_readable};
+use crate::store::{Action, Key, Mode, Store, StoreError, StoreErrorKind};
 use crate::stream::{Body, Encoded, Packed, body_of};
 
 /// How long a request for clearing away may take: an ordinary one takes a moment.
@@ -80,10 +79,8 @@ impl Draft {
         if shared.is_empty() {
             return Ok(());
         }
-        let prefix = Key::new(self.backup.instance.as_str()).ok();
-        let (listed, _) = list_readable(&*self.store, prefix.as_ref()).await?;
-        let sizes: HashMap<_, _> = listed.into_iter().map(|object| (object.key, object.size)).collect();
-        for object in shared.into_iter().filter(|object| sizes.get(&object.key) != Some(&object.stored.size)) {
+        let (listed, _) = Listed::readable(&*self.store, &self.backup.instance).await?;
+        for object in shared.into_iter().filter(|object| !listed.holds(object)) {
             // A listing may leave it out.
             let found = self.store.head(&object.key).await?;
             if found.is_none_or(|found| found.size != object.stored.size) {

@@ -1,24 +1,8 @@
 //! Which object is what, by its key alone.
 
-use super::{BackupId, BackupRef};
-use crate::manifest::{CHECKSUMS, MANIFEST, Manifest, SET_ASIDE};
-use crate::store::{Key, Object};
-
-/// The backups whose manifests are among `objects`.
-pub(crate) fn ids<'a>(objects: impl IntoIterator<Item = &'a Object>) -> impl Iterator<Item = BackupId> {
-    objects
-        .into_iter()
-        .filter(|object| object.key.name() == MANIFEST)
-        .filter_map(|object| Some(BackupRef::of_object(&object.key)?.id))
-}
-
-/// The backups that were set aside.
-pub(crate) fn set_aside<'a>(objects: impl IntoIterator<Item = &'a Object>) -> impl Iterator<Item = BackupId> {
-    objects
-        .into_iter()
-        .filter(|object| object.key.name() == SET_ASIDE)
-        .filter_map(|object| Some(BackupRef::of_object(&object.key)?.id))
-}
+use super::BackupRef;
+use crate::manifest::{CHECKSUMS, Manifest};
+use crate::store::Key;
 
 /// Whether this program stores objects by such a name in a backup's folder. What else lies there is somebody's.
 pub(crate) fn is_ours(key: &Key) -> bool {

@@ -123,9 +123,8 @@ impl Repository {
     /// # Errors
     /// The store's
     pub(crate) async fn forget_traces(&self, instance: &str) -> Result<(), RepositoryError> {
-        let Ok(folder) = Key::new(instance) else { return Ok(()) };
-        let objects: Vec<_> = self.store.list(Some(&folder)).try_collect().await?;
-        for object in objects.into_iter().filter(|object| super::layout::is_trace(&object.key)) {
+        let listed = self.listed(instance).await?;
+        for object in listed.objects().filter(|object| super::layout::is_trace(&object.key)) {
             self.store.delete(&object.key).await?;
         }
         if let Some(cache) = &self.cache {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{BackupId, BackupRef, Repository, RepositoryError, layout};
+use super::{BackupId, BackupRef, Listed, Repository, RepositoryError, layout};
 use crate::manifest::Manifest;
-use crate::store::{Key, Mode, Object, read_document};
+use crate::store::{Key, Mode, read_document};
 use crate::stream::body_of;
 
 /// The backups of an instance that were set aside, and what they keep from a prune.
@@ -35,15 +35,13 @@ impl Repository {
     ///
     /// # Errors
     /// The store's
-    pub(crate) async fn set_aside(
-        &self,
-        instance: &str,
-        objects: impl IntoIterator<Item = &Object>,
-    ) -> Result<Quarantined, RepositoryError> {
-        let ids: BTreeSet<BackupId> = layout::set_aside(objects).collect();
+    pub(crate) async fn quarantined(&self, listed: &Listed) -> Result<Quarantined, RepositoryError> {
+        let ids: BTreeSet<BackupId> = listed.quarantined().collect();
         let mut needed = HashSet::new();
         for id in &ids {
-            match read_document(&**self.store(), &BackupRef::new(instance, id.clone()).quarantined_manifest()).await {
+            match read_document(&**self.store(), &BackupRef::new(listed.instance(), id.clone()).quarantined_manifest())
+                .await
+            {
                 Ok(bytes) => {
                     if let Ok(manifest) = serde_json::from_slice::<Manifest>(&bytes) {
                         needed.extend(layout::needed(&manifest));

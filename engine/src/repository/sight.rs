@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::cache::Seen;
 use super::damage::DAMAGE;
 use super::proofs::seen_in;
-use super::{BackupRef, Clocks, ProofName, Repository, RepositoryError, layout, marks};
+use super::{BackupRef, Clocks, Listed, ProofName, Repository, RepositoryError, layout, marks};
 use crate::manifest::{CHECKSUMS, MANIFEST, SET_ASIDE};
 use crate::repository::lock::Purpose;
 use crate::store::{Key, Object, StoreError};
@@ -106,13 +106,9 @@ impl Repository {
     ///
     /// # Errors
     /// The store's: whether a document is there could not be told.
-    pub(crate) async fn gaps<'a>(
-        &self,
-        listed: impl IntoIterator<Item = &'a Object>,
-        is_alone: bool,
-    ) -> Result<Gaps, RepositoryError> {
+    pub(crate) async fn gaps(&self, listed: &Listed, is_alone: bool) -> Result<Gaps, RepositoryError> {
         let mut folders = Folders::default();
-        listed.into_iter().for_each(|object| folders.see(&object.key));
+        listed.objects().for_each(|object| folders.see(&object.key));
         self.gaps_of(folders, is_alone).await
     }
 

@@ -22,7 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 use rustix::io::Errno;
@@ -176,26 +175,6 @@ pub async fn read_document(store: &dyn Store, key: &Key) -> Result<Vec<u8>, Stor
         return Err(failed(StoreErrorKind::Corrupt(reason)));
     }
     Ok(bytes)
-}
-
-/// Everything under a prefix that may be read, and the folders that may not: for whoever only adds. Whoever deletes needs to see all.
-///
-/// # Errors
-/// Those of [`Store::list`]
-pub(crate) async fn list_readable(
-    store: &dyn Store,
-    prefix: Option<&Key>,
-) -> Result<(Vec<Object>, Vec<StoreError>), StoreError> {
-    let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
-    let mut listed = store.list(prefix);
-    while let Some(item) = listed.next().await {
-        match item {
-            Ok(object) => objects.push(object),
-            Err(error) if error.is_of_folder() => unreadable.push(error),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok((objects, unreadable))
 }
 
 /// What was being done to a store when it failed.

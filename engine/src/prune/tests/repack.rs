@@ -272,8 +272,8 @@ async fn what_a_backup_or_one_that_was_set_aside_needs_is_needed() {
     assert_eq!(pinned, Repacked::default(), "the first needs all of its volume");
     repository.unpin(&all[0].0.backup(), &Run::default()).await.unwrap();
     repository.quarantine(&all[0].0.backup()).await.unwrap();
-    let objects: Vec<_> = repository.store().list(None).try_collect().await.unwrap();
-    let aside: Quarantined = repository.set_aside(INSTANCE, &objects).await.unwrap();
+    let listed = repository.listed(INSTANCE).await.unwrap();
+    let aside: Quarantined = repository.quarantined(&listed).await.unwrap();
     assert!(aside.keeps(&all[0].0.filestore.volumes[0].object.key));
     assert_eq!(pruned(&repository, &two(), REPACK).await.repacked.unwrap(), Repacked::default());
     assert_as_before(&repository, &all).await;
