@@ -21,7 +21,7 @@ use jiff::tz::TimeZone;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
-use super::process::Running;
+use super::programs::process::Running;
 use super::{PostgresError, Section, Tool};
 use crate::stream::{Body, Malformed};
 
@@ -31,7 +31,7 @@ pub(crate) use guard::{GuardedFor, guarded};
 pub(crate) use objects::{ArchiveObjects, ObjectKind, Qualified, SequenceValue, read_encoding, read_objects};
 pub(crate) use rows::{RowCounts, TableRows, count_rows};
 pub(crate) use tables::{ArchiveError, ArchiveTables};
-pub(super) use tables::{DumpedTable, TableData};
+pub(in crate::postgres) use tables::{DumpedTable, TableData};
 
 /// What an archive holds, in pg_restore's own list format.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ impl ArchiveToc {
     /// The list to restore from (`pg_restore --use-list`): everything but what was [left out](Self::leave_out) and comments on
     /// extensions, which only an extension's owner may write, and which `CREATE EXTENSION` has written by itself; and but what is not of the
     /// section.
-    pub(super) fn restorable(&self, section: Section) -> String {
+    pub(in crate::postgres) fn restorable(&self, section: Section) -> String {
         let left_out = |line: &str| {
             kind_of(line).is_some_and(|kind| {
                 kind.starts_with("COMMENT - EXTENSION ")

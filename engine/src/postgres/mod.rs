@@ -2,43 +2,12 @@
 //!
 //! The only place that starts pg_dump or pg_restore, or opens a connection.
 
-mod abilities;
-mod admin;
 mod archive;
-mod backend;
-mod client;
-mod database;
-mod databases;
-mod dump;
-mod encoding;
-mod endpoint;
 mod error;
-mod identity;
-mod large_rows;
-mod load;
-mod lossy;
-mod members;
-mod passfile;
-mod pipe;
-mod process;
-mod pulse;
-mod restore;
-mod rows;
+mod programs;
 mod script;
-mod security;
-mod sessions;
-mod settings;
-mod skipping;
-mod source;
-mod tls;
-mod tools;
-mod tuning;
+mod session;
 
-pub(crate) use abilities::{
-    Abilities, Extension, abilities, data_folder, find_extensions, has_locale, known_roles, unusable_tablespaces,
-};
-pub use admin::system_identifier;
-pub(crate) use admin::{Locale, ServerFacts, is_powerful, server_facts, server_major, template_ctype};
 #[cfg(feature = "fuzzing")]
 pub(crate) use archive::fuzz as fuzz_archive;
 pub(crate) use archive::guarded;
@@ -47,37 +16,42 @@ pub(crate) use archive::{
     ObjectKind, Qualified, RowCounts, SequenceValue, TableRows, count_rows, read_encoding, read_entries, read_objects,
     read_toc, with_dependents,
 };
-pub use client::connect;
-pub(crate) use client::{Session, connect_maintenance};
-pub use database::{Database, SslMode};
-pub use databases::quote;
-pub(crate) use databases::{
+pub use error::PostgresError;
+pub(crate) use programs::Restoring;
+pub use programs::Section;
+pub(crate) use programs::Tool;
+pub use programs::Tools;
+pub use programs::dump;
+pub use programs::script;
+pub use script::Loaded;
+#[cfg(feature = "fuzzing")]
+pub(crate) use script::fuzz_script;
+pub(crate) use script::load_rows;
+pub(crate) use script::{ScriptStatement, load_script, script_statements};
+pub use session::Endpoint;
+pub(crate) use session::Special;
+pub(crate) use session::Tuning;
+pub use session::connect;
+pub use session::quote;
+pub use session::system_identifier;
+pub(crate) use session::too_large_rows;
+pub(crate) use session::with_pulse;
+pub(crate) use session::{
+    Abilities, Extension, abilities, data_folder, find_extensions, has_locale, known_roles, unusable_tablespaces,
+};
+pub(crate) use session::{Aligned, Member, Members, Original, align_members, make_immutable, read_members};
+pub use session::{Database, SslMode};
+pub(crate) use session::{ForcedTable, resume_row_security, suspend_row_security};
+pub(crate) use session::{
     ForeignSession, Listed, Renaming, abandoned_databases, claim_database, close_database, create_hidden_database,
     database_exists, drop_database, drop_subscriptions, find_database, foreign_sessions, open_database,
     rename_databases,
 };
-pub use dump::dump;
-pub use endpoint::Endpoint;
-pub use error::PostgresError;
-pub(crate) use identity::{Sameness, same_server};
-pub(crate) use large_rows::too_large_rows;
-pub use load::Loaded;
-#[cfg(feature = "fuzzing")]
-pub(crate) use load::fuzz as fuzz_script;
-pub(crate) use load::{ScriptStatement, load_script, script_statements};
-pub(crate) use lossy::{Lossy, lossy};
-pub(crate) use members::{Aligned, Member, Members, Original, align_members, make_immutable, read_members};
-pub(crate) use pulse::with_pulse;
-pub(crate) use restore::Restoring;
-pub use restore::Section;
-pub(crate) use rows::load_rows;
-pub use script::script;
-pub(crate) use security::{ForcedTable, resume_row_security, suspend_row_security};
-pub(crate) use sessions::{ending_of_sessions, sessions_text};
-pub(crate) use settings::{Stubborn, stubborn_settings};
-pub(crate) use source::Special;
-pub use source::{Names, SourceFacts};
-pub(crate) use source::{SpecialKind, source_facts};
-pub(crate) use tools::Tool;
-pub use tools::Tools;
-pub(crate) use tuning::Tuning;
+pub(crate) use session::{Locale, ServerFacts, is_powerful, server_facts, server_major, template_ctype};
+pub(crate) use session::{Lossy, lossy};
+pub use session::{Names, SourceFacts};
+pub(crate) use session::{Sameness, same_server};
+pub(crate) use session::{Session, connect_maintenance};
+pub(crate) use session::{SpecialKind, source_facts};
+pub(crate) use session::{Stubborn, stubborn_settings};
+pub(crate) use session::{ending_of_sessions, sessions_text};

@@ -6,8 +6,8 @@
 //! owner, some of which runs while it is restored: that only the role's own rights limit.
 
 use super::format::{DATA, Entry, POST_DATA};
-use crate::postgres::encoding::Encoding;
-use crate::postgres::load::{
+use crate::postgres::script::encoding::Encoding;
+use crate::postgres::script::load::{
     Doubt, Statement, has_doubtful_quotes, is_copy_from_stdin, statements_if_escaped, statements_of,
 };
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::format::{Contents, Entry, Misunderstood, read_contents};
 use super::parts::{name_in, note_encoding};
-use crate::postgres::encoding::Encoding;
+use crate::postgres::script::encoding::Encoding;
 use crate::stream::Body;
 
 /// Kinds of objects whose number in a database is that of their entries in its dump.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::Qualified;
 use super::format::{Contents, Entry, INTEGER, Misunderstood, integer};
-use crate::postgres::encoding::Encoding;
+use crate::postgres::script::encoding::Encoding;
 
 /// The next of an archive, in its order.
 #[derive(Debug)]

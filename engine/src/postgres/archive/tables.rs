@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::parts::{Part, Parts, name_in, note_encoding};
 use super::{Misunderstood, Qualified};
-use crate::postgres::encoding::Encoding;
+use crate::postgres::script::encoding::Encoding;
 use crate::stream::{Body, CHUNK};
 
 /// Why an archive is not read further.

@@ -18,7 +18,7 @@ const CANCEL: usize = 16;
 
 /// Asks the driver, which shows the number nowhere but in a request to cancel: that is written here, and goes nowhere.
 /// `None` where the driver does it in another way.
-pub(super) async fn process(client: &Client) -> Option<i32> {
+pub(in crate::postgres) async fn process(client: &Client) -> Option<i32> {
     let (ours, theirs) = tokio::io::duplex(64);
     let written = async {
         let (mut read, mut write) = tokio::io::split(theirs);

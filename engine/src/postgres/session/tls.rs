@@ -13,11 +13,11 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Endpoint, PostgresError};
 use crate::postgres::SslMode;
+use crate::postgres::{Endpoint, PostgresError};
 
 /// A connector that verifies as far as the endpoint's `sslmode` says.
-pub(super) fn connector(endpoint: &Endpoint) -> Result<MakeRustlsConnect, PostgresError> {
+pub(in crate::postgres) fn connector(endpoint: &Endpoint) -> Result<MakeRustlsConnect, PostgresError> {
     let failed = |reason: String| PostgresError::Tls { server: endpoint.to_string(), reason };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match (endpoint.sslmode, &endpoint.sslrootcert) {

@@ -24,14 +24,14 @@ const PAUSE: Duration = Duration::from_millis(1);
 ///
 /// pg_dump writes 4 KiB at a time, and a runtime that waits for its pipe is woken by each: a quarter of what pg_dump itself takes.
 /// A thread that sleeps for a moment finds the pipe well filled instead, and nobody is woken.
-pub(super) struct PipeReader {
+pub(in crate::postgres) struct PipeReader {
     chunks: mpsc::Receiver<io::Result<Bytes>>,
     current: Bytes,
 }
 
 impl PipeReader {
     /// Begins to read. Dropped, it lets the pipe go as soon as the program writes again or ends.
-    pub(super) fn start(stdout: ChildStdout) -> io::Result<Self> {
+    pub(in crate::postgres) fn start(stdout: ChildStdout) -> io::Result<Self> {
         let pipe = File::from(stdout.into_owned_fd()?);
         // Where the system's limit is lower, the pipe stays as it was.
         let filling = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE).is_ok();

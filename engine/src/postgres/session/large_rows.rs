@@ -1,7 +1,7 @@
 //! Rows that are larger than PostgreSQL can write out.
 
-use super::load::table_of_copy;
-use super::{PostgresError, Session, quote};
+use crate::postgres::script::load::table_of_copy;
+use crate::postgres::{PostgresError, Session, quote};
 
 /// A row becomes one text, of less than a gibibyte, and a byte of `bytea` two of it. From half of that on, rows are suspected.
 const SUSPECT: i64 = 512 * 1024 * 1024;

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, Command};
 
 use super::process::Running;
-use super::{ArchiveToc, Endpoint, PostgresError, Session, Tool, Tuning, connect, server_major};
+use crate::postgres::{ArchiveToc, Endpoint, PostgresError, Session, Tool, Tuning, connect, server_major};
 use crate::stream::Body;
 
 /// pg_restore sets `transaction_timeout` since this major version, and servers before it know no such setting.
@@ -112,7 +112,7 @@ impl Restoring<'_> {
     }
 
     /// As [`Self::command`], of one that goes on after an error.
-    pub(super) async fn lenient_command(
+    pub(in crate::postgres) async fn lenient_command(
         &self,
         section: Section,
     ) -> Result<(Command, tempfile::NamedTempFile, Session), PostgresError> {
@@ -153,14 +153,14 @@ fn is_about_transaction_timeout(line: &str) -> bool {
         || said.starts_with("warning: errors ignored on restore: ")
 }
 
-pub(super) fn use_list(path: &Path) -> std::ffi::OsString {
+pub(in crate::postgres) fn use_list(path: &Path) -> std::ffi::OsString {
     let mut argument = std::ffi::OsString::from("--use-list=");
     argument.push(path);
     argument
 }
 
 /// Copies until the body's end, or until pg_restore stops reading: where it fails, or before the very end where it needs no more.
-pub(super) async fn feed(body: &mut Body, mut stdin: ChildStdin) -> io::Result<()> {
+pub(in crate::postgres) async fn feed(body: &mut Body, mut stdin: ChildStdin) -> io::Result<()> {
     let mut buffer = vec![0; 256 * 1024];
     loop {
         let read = body.read(&mut buffer).await?;

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Seek};
 use std::path::Path;
 use std::process::Stdio;
 
-use super::{PostgresError, Restoring, Section, connect};
+use crate::postgres::{PostgresError, Restoring, Section, connect};
 
 /// What speaks of the server, or of whoever stopped it, rather than of an index: the next try may succeed.
 const OF_THE_SERVER: [&str; 11] = [

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::secret::Secret;
 
 /// The password of the first line that matches, if there is one and the file is private enough that libpq would read it.
-pub(super) fn find(file: &Path, host: &str, port: u16, database: &str, user: &str) -> Option<Secret> {
+pub(in crate::postgres) fn find(file: &Path, host: &str, port: u16, database: &str, user: &str) -> Option<Secret> {
     let metadata = std::fs::metadata(file).ok()?;
     if !metadata.is_file() {
         return None;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use super::{PostgresError, Session};
+use crate::postgres::{PostgresError, Session};
 
 /// A server and the session's role on it.
 #[derive(Debug, Clone, PartialEq, Eq)]

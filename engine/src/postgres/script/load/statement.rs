@@ -1,8 +1,8 @@
 //! What a statement of a dump is, and whether it is run.
 
-use super::super::encoding::Encoding;
 use super::copy::is_copy_from_stdin;
 use super::{Doubt, has_doubtful_quotes, statements_if_escaped};
+use crate::postgres::script::encoding::Encoding;
 
 /// A statement with its semicolon.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Settings of the sessions that restore, and of no others.
 
-use super::{PostgresError, Session};
+use crate::postgres::{PostgresError, Session};
 
 /// More memory than this makes an index no faster.
 const MOST_MEMORY: u64 = 1 << 30;
@@ -50,7 +50,7 @@ impl Tuning {
     }
 
     /// As `PGOPTIONS` takes them.
-    pub(super) fn options(&self) -> String {
+    pub(in crate::postgres) fn options(&self) -> String {
         // Each of thousands of statements is a commit of its own. What a crash could lose of them is lost with the session that
         // claims the target, without which the database never gets its name, and that is committed synchronously.
         format!("-c synchronous_commit=off -c maintenance_work_mem={}kB", self.memory / 1024)

@@ -15,7 +15,7 @@ use tokio_postgres::error::SqlState;
 pub(crate) use self::read::{Members, read_members};
 
 use self::calls::{Call, list_of_identifiers};
-use super::{ArchiveEntry, PostgresError, Session, quote, server_major, with_dependents};
+use crate::postgres::{ArchiveEntry, PostgresError, Session, quote, server_major, with_dependents};
 
 /// A function of an extension, or one of PostgreSQL's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,12 +16,12 @@ use tokio::io::AsyncReadExt;
 use tokio_postgres::CopyInSink;
 use tokio_postgres::error::SqlState;
 
-pub(super) use self::copy::{is_copy_from_stdin, table_of_copy};
+pub(in crate::postgres) use self::copy::{is_copy_from_stdin, table_of_copy};
 use self::splitter::{Piece, Splitter};
 use self::statement::Run;
-pub(super) use self::statement::Statement;
+pub(in crate::postgres) use self::statement::Statement;
 use super::encoding::Encoding;
-use super::{PostgresError, Session, Tuning, make_immutable, server_major};
+use crate::postgres::{PostgresError, Session, Tuning, make_immutable, server_major};
 use crate::stream::{Body, CHUNK};
 
 /// What a script did.
@@ -217,7 +217,7 @@ impl Loading<'_> {
 ///
 /// # Errors
 /// In words, what no dump holds.
-pub(super) fn statements_of(text: &[u8]) -> Result<Vec<Statement>, String> {
+pub(in crate::postgres) fn statements_of(text: &[u8]) -> Result<Vec<Statement>, String> {
     let mut splitter = Splitter::default();
     splitter.feed(Bytes::copy_from_slice(text));
     // A comment in the last line would swallow what is put behind it.
@@ -235,7 +235,7 @@ pub(super) fn statements_of(text: &[u8]) -> Result<Vec<Statement>, String> {
 
 /// The statements of a text as a server takes it apart where `standard_conforming_strings` is off: code that a dump holds can switch
 /// that while it is restored. `None`: to such a server it is no SQL, and nothing of it runs.
-pub(super) fn statements_if_escaped(text: &[u8]) -> Option<Vec<Statement>> {
+pub(in crate::postgres) fn statements_if_escaped(text: &[u8]) -> Option<Vec<Statement>> {
     let mut splitter = Splitter::escaping();
     splitter.feed(Bytes::copy_from_slice(text));
     // The last statement needs no end of its own.
@@ -256,7 +256,7 @@ pub(super) fn statements_if_escaped(text: &[u8]) -> Option<Vec<Statement>> {
 }
 
 /// Whether a quote might be read in two ways: a backslash before it escapes or not, and with some encodings belongs to the byte before.
-pub(super) fn has_doubtful_quotes(text: &[u8]) -> Doubt {
+pub(in crate::postgres) fn has_doubtful_quotes(text: &[u8]) -> Doubt {
     let mut doubt = Doubt::None;
     for at in memchr::memchr_iter(b'\'', text) {
         let backslashes = text[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
@@ -273,7 +273,7 @@ pub(super) fn has_doubtful_quotes(text: &[u8]) -> Doubt {
 
 /// What of [`has_doubtful_quotes`] holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Doubt {
+pub(in crate::postgres) enum Doubt {
     /// Each quote can be read in one way.
     None,
     /// By the setting for backslashes.

@@ -1,6 +1,6 @@
 //! Row level security that holds for a table's owner as well.
 
-use super::{PostgresError, Session, quote};
+use crate::postgres::{PostgresError, Session, quote};
 
 /// A table whose policies hold for its owner, too.
 #[derive(Debug, Clone, PartialEq, Eq)]

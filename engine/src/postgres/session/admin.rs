@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PostgresError, Session};
+use crate::postgres::{PostgresError, Session};
 
 /// A database's encoding and locale: what a copy of it must be created with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use super::PostgresError;
+use crate::postgres::PostgresError;
 
 /// A program of PostgreSQL that is installed.
 #[derive(Debug, Clone, PartialEq, Eq)]

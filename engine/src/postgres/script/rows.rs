@@ -9,8 +9,8 @@ use futures::SinkExt;
 use futures::future::try_join_all;
 use tokio::sync::{Mutex, mpsc};
 
-use super::archive::{ArchiveError, ArchiveTables, DumpedTable, TableData};
-use super::{Endpoint, PostgresError, Qualified, Session, Tuning, connect, quote};
+use crate::postgres::archive::{ArchiveError, ArchiveTables, DumpedTable, TableData};
+use crate::postgres::{Endpoint, PostgresError, Qualified, Session, Tuning, connect, quote};
 
 /// A table with fewer bytes is loaded by one session, while others load the next ones. As much is in memory for each session.
 const LARGE: usize = 4 * 1024 * 1024;

@@ -42,7 +42,7 @@ const KNOWN: [&str; 35] = [
 
 /// The encoding of a dump's texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Encoding(&'static str);
+pub(in crate::postgres) struct Encoding(&'static str);
 
 impl Default for Encoding {
     fn default() -> Self {
@@ -52,24 +52,24 @@ impl Default for Encoding {
 
 impl Encoding {
     /// What `SET client_encoding = '…';` says, where it is one that a database can have.
-    pub(super) fn of(statement: &[u8]) -> Option<Self> {
+    pub(in crate::postgres) fn of(statement: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(statement).ok()?.trim();
         let name = text.strip_prefix("SET client_encoding = '")?.strip_suffix("';")?;
         KNOWN.into_iter().find(|known| *known == name).map(Self)
     }
 
     /// Its name, as the server calls it.
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::postgres) fn name(self) -> &'static str {
         self.0
     }
 
     /// The option of `COPY` for rows in it; `None` where they need none.
-    pub(super) fn copy_option(self) -> Option<String> {
+    pub(in crate::postgres) fn copy_option(self) -> Option<String> {
         (self != Self::default()).then(|| format!("ENCODING '{}'", self.0))
     }
 
     /// A name or a statement as text; `None` where that cannot be said. Nearly all are in ASCII, whatever the encoding is.
-    pub(super) fn decode(self, bytes: &[u8]) -> Option<String> {
+    pub(in crate::postgres) fn decode(self, bytes: &[u8]) -> Option<String> {
         match self.0 {
             "LATIN1" => Some(bytes.iter().copied().map(char::from).collect()),
             "UTF8" | "SQL_ASCII" => std::str::from_utf8(bytes).ok().map(str::to_owned),

@@ -11,21 +11,21 @@ use crate::postgres::{Database, SslMode};
 use crate::secret::Secret;
 
 /// A connection over which nothing comes is probed, so that a peer that is gone is noticed although nobody sends anything.
-pub(super) struct Keepalive {
+pub(in crate::postgres) struct Keepalive {
     /// Silence before the first probe.
-    pub(super) idle: Duration,
+    pub(in crate::postgres) idle: Duration,
     /// Time between two probes.
-    pub(super) interval: Duration,
+    pub(in crate::postgres) interval: Duration,
     /// Probes without an answer that end the connection.
-    pub(super) count: u32,
+    pub(in crate::postgres) count: u32,
 }
 
 /// Two minutes, where the system's defaults are more than two hours.
-pub(super) const KEEPALIVE: Keepalive =
+pub(in crate::postgres) const KEEPALIVE: Keepalive =
     Keepalive { idle: Duration::from_secs(60), interval: Duration::from_secs(10), count: 6 };
 
 /// What was sent and is not acknowledged for so long ends the connection. Longer than a busy server takes no data in.
-pub(super) const LOST_AFTER: Duration = Duration::from_mins(10);
+pub(in crate::postgres) const LOST_AFTER: Duration = Duration::from_mins(10);
 
 /// Where libpq's builds for Debian, for others, and from source look for the socket.
 const SOCKET_FOLDERS: [&str; 3] = ["/var/run/postgresql", "/run/postgresql", "/tmp"];
@@ -82,7 +82,7 @@ impl Endpoint {
     }
 
     /// The path of the server's socket; `None` where it is reached by TCP.
-    pub(super) fn socket(&self) -> Option<PathBuf> {
+    pub(in crate::postgres) fn socket(&self) -> Option<PathBuf> {
         self.host.starts_with('/').then(|| Path::new(&self.host).join(format!(".s.PGSQL.{}", self.port)))
     }
 
@@ -94,7 +94,7 @@ impl Endpoint {
 
     /// The database and how its connection is watched, as an argument of PostgreSQL's programs. Where it is and as whom to connect
     /// follows from the environment that [`Self::pass_to`] sets.
-    pub(super) fn connection_string(&self) -> String {
+    pub(in crate::postgres) fn connection_string(&self) -> String {
         let Keepalive { idle, interval, count } = KEEPALIVE;
         format!(
             "dbname='{}' keepalives_idle={} keepalives_interval={} keepalives_count={count} tcp_user_timeout={}",

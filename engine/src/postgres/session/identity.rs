@@ -1,6 +1,6 @@
 //! Whether two connections lead to the same server.
 
-use super::{PostgresError, Session};
+use crate::postgres::{PostgresError, Session};
 
 /// What two servers are to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use super::process::{Running, body_of};
-use super::{PostgresError, Session, Tool};
+use crate::postgres::{PostgresError, Session, Tool};
 use crate::stream::Body;
 
 /// Dumps the session's database in pg_dump's custom format, uncompressed (zstd does that better and faster), as of a snapshot that the session

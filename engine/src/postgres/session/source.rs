@@ -7,7 +7,7 @@ mod specials;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::specials::{Special, SpecialKind};
-use super::{Members, PostgresError, Session, read_members};
+use crate::postgres::{Members, PostgresError, Session, read_members};
 
 /// What a database has that its dump does not say, or that not every server and role can take.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,8 +12,8 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::PostgresError;
 use super::pipe::PipeReader;
+use crate::postgres::PostgresError;
 use crate::stream::Body;
 
 /// How much of a program's stderr is kept: the beginning names the first cause, the end the last.
@@ -23,8 +23,8 @@ const STDERR_LINES: usize = 20;
 const LONGEST_LINE: u64 = 16 * 1024;
 
 /// A program that was started; killed when dropped.
-pub(super) struct Running {
-    pub(super) child: Child,
+pub(in crate::postgres) struct Running {
+    pub(in crate::postgres) child: Child,
     stderr: JoinHandle<Said>,
     program: String,
     subject: String,
@@ -41,12 +41,12 @@ struct Said {
 
 impl Running {
     /// Starts `command`, of which messages say that it works on `subject`.
-    pub(super) fn start(command: &mut Command, subject: impl Into<String>) -> Result<Self, PostgresError> {
+    pub(in crate::postgres) fn start(command: &mut Command, subject: impl Into<String>) -> Result<Self, PostgresError> {
         Self::start_expecting(command, subject, |_| false)
     }
 
     /// As [`Self::start`], for a program that ends in 1 although it did all of its work, when it has said nothing but what is `expected`.
-    pub(super) fn start_expecting(
+    pub(in crate::postgres) fn start_expecting(
         command: &mut Command,
         subject: impl Into<String>,
         expected: fn(&str) -> bool,
@@ -68,7 +68,7 @@ impl Running {
     ///
     /// # Errors
     /// [`PostgresError::Failed`] with the end of its stderr where it did not succeed.
-    pub(super) async fn wait(mut self) -> Result<Vec<String>, PostgresError> {
+    pub(in crate::postgres) async fn wait(mut self) -> Result<Vec<String>, PostgresError> {
         let ended = self.child.wait().await;
         let Said { lines: stderr, expected } = self.stderr.await.unwrap_or_default();
         let status = match ended {
@@ -111,13 +111,13 @@ async fn last_lines(stderr: ChildStderr, is_expected: fn(&str) -> bool) -> Said 
 }
 
 /// The stdout of a program as a [`Body`]: after the last byte it waits for the program, and ends in `Ok` only where that succeeded.
-pub(super) fn body_of(running: Running) -> Result<Body, PostgresError> {
+pub(in crate::postgres) fn body_of(running: Running) -> Result<Body, PostgresError> {
     body_and_end(running, async |running: Running| running.wait().await.map(drop).map_err(io::Error::other))
 }
 
 /// As [`body_of`], of a program whose stdin `feeder` writes: both must have succeeded, and what failed the one is the cause, whatever
 /// the program made of half its input. What `feeder` returns is kept until the program has ended, for what it reads beside its stdin.
-pub(super) fn body_of_fed<T: Send + 'static>(
+pub(in crate::postgres) fn body_of_fed<T: Send + 'static>(
     running: Running,
     feeder: impl Future<Output = io::Result<T>> + Send + 'static,
 ) -> Result<Body, PostgresError> {

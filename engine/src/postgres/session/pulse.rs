@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use super::Session;
+use crate::postgres::Session;
 use crate::progress::Progress;
 
 /// How often the server is asked.

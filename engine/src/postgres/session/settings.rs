@@ -4,7 +4,7 @@
 //! Those that the program relies on go with the request to connect. Start-up options win over the settings of role and database, and
 //! the first statement of the session runs under them already.
 
-use super::{PostgresError, Session};
+use crate::postgres::{PostgresError, Session};
 
 /// Known to every supported server, and to be set by any role.
 const EVERYWHERE: &[(&str, &str)] = &[
@@ -44,16 +44,16 @@ const OF_SUPERUSERS: &[(&str, &str)] =
 
 /// What a session may set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Settings {
+pub(in crate::postgres) struct Settings {
     /// The server's major version; 0 where it is not known yet.
-    pub(super) major: u32,
+    pub(in crate::postgres) major: u32,
     /// Whether the role is a superuser.
-    pub(super) superuser: bool,
+    pub(in crate::postgres) superuser: bool,
 }
 
 impl Settings {
     /// Those that every server takes from every role.
-    pub(super) const UNKNOWN: Self = Self { major: 0, superuser: false };
+    pub(in crate::postgres) const UNKNOWN: Self = Self { major: 0, superuser: false };
 
     /// Names and values beyond those that every server takes.
     fn more(self) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -63,21 +63,21 @@ impl Settings {
     }
 
     /// As the start-up packet and `PGOPTIONS` take them.
-    pub(super) fn options(self) -> String {
+    pub(in crate::postgres) fn options(self) -> String {
         let all = EVERYWHERE.iter().copied().chain(self.more());
         let options = all.map(|(name, value)| format!("-c {name}={}", value.replace(' ', "\\ ")));
         options.collect::<Vec<_>>().join(" ")
     }
 
     /// Those that `sent` did not have yet, as statements.
-    pub(super) fn statements_beyond(self, sent: Self) -> String {
+    pub(in crate::postgres) fn statements_beyond(self, sent: Self) -> String {
         let sent: Vec<_> = sent.more().collect();
         let missing = self.more().filter(|setting| !sent.contains(setting));
         missing.map(|(name, value)| format!("SET {name} = '{value}';")).collect()
     }
 
     /// The value of `search_path` that a server shows where it has heeded the options.
-    pub(super) const SEARCH_PATH: &str = EVERYWHERE[0].1;
+    pub(in crate::postgres) const SEARCH_PATH: &str = EVERYWHERE[0].1;
 }
 
 /// A setting that is not as it should be, and that the session's role may not change.

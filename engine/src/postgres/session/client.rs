@@ -10,8 +10,9 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::endpoint::{KEEPALIVE, LOST_AFTER};
 use super::settings::Settings;
-use super::{Endpoint, PostgresError, backend, tls};
+use super::{backend, tls};
 use crate::postgres::SslMode;
+use crate::postgres::{Endpoint, PostgresError};
 
 /// So long may take what comes before the first statement: TCP, TLS, the password.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,7 +44,7 @@ impl Session {
     }
 
     /// Tells a program that stands on libpq to connect as this session did, with `more` options beyond the settings of every session.
-    pub(super) fn pass_to(&self, command: &mut Command, more: Option<String>) {
+    pub(in crate::postgres) fn pass_to(&self, command: &mut Command, more: Option<String>) {
         self.endpoint.pass_to(command);
         let options: Vec<_> = std::iter::once(self.settings.options()).chain(more).collect();
         command.env("PGOPTIONS", options.join(" "));
@@ -312,7 +313,7 @@ mod tests {
         assert_eq!(show(&powerful, "session_replication_role").await, "origin");
         let ordinary = connect(&endpoint).await.unwrap();
         assert!(!ordinary.is_superuser());
-        let stubborn = super::super::stubborn_settings(&ordinary).await.unwrap();
+        let stubborn = crate::postgres::stubborn_settings(&ordinary).await.unwrap();
         assert_eq!((stubborn[0].name.as_str(), stubborn[0].value.as_str()), ("session_replication_role", "replica"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ForeignSession;
+use crate::postgres::ForeignSession;
 
 /// Returns who they are: `postgres (superuser, pid 4711)`
 pub(crate) fn sessions_text(sessions: &[ForeignSession]) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::{Endpoint, Locale, PostgresError, Session, Stubborn, connect, server_major, stubborn_settings};
+use crate::postgres::{Endpoint, Locale, PostgresError, Session, Stubborn, connect, server_major, stubborn_settings};
 
 /// A database as the server lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
