@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Pauses between attempts: the first, and each further one so many times as long, up to the longest.
+/// Pauses between attempts: the first, and each further one so many times as long, up to the
+/// longest.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -37,8 +38,8 @@ impl Backoff {
         }
     }
 
-    /// Returns the same pause, up to twice as long: of those that failed together not all are to come back at the same moment. `random` is
-    /// any number.
+    /// Returns the same pause, up to twice as long: of those that failed together not all are to
+    /// come back at the same moment. `random` is any number.
     pub fn spread(self, failures: u32, random: u32) -> Duration {
         self.after(failures).mul_f64(1.0 + f64::from(random) / f64::from(u32::MAX))
     }

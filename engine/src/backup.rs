@@ -38,12 +38,14 @@ pub struct BackupOptions {
     pub parallel_volumes: u32,
     /// When a volume is full.
     pub volume: Limits,
-    /// Read every file, also those that earlier backups hold, and so find decay on the source's disk.
+    /// Read every file, also those that earlier backups hold, and so find decay on the source's
+    /// disk.
     pub reread: bool,
-    /// Back up although more than half of the files that the attachments name are lost. The backup names them, and the next ones do not
-    /// count them any more.
+    /// Back up although more than half of the files that the attachments name are lost. The backup
+    /// names them, and the next ones do not count them any more.
     pub accept_missing: bool,
-    /// Go on where the database is another one than that of the latest backup: a person says that it takes its place.
+    /// Go on where the database is another one than that of the latest backup: a person says that
+    /// it takes its place.
     pub accept_new_identity: bool,
 }
 
@@ -68,7 +70,8 @@ impl Default for BackupOptions {
     }
 }
 
-/// Backs up an instance. When this returns `Ok`, the backup exists and is whole; when it does not, nothing of it is visible.
+/// Backs up an instance. When this returns `Ok`, the backup exists and is whole; when it does not,
+/// nothing of it is visible.
 ///
 /// # Errors
 /// Whatever failed first, as the cause of [`Error::Verb`]. What had been stored is deleted again.
@@ -93,8 +96,9 @@ pub enum Made {
     Before(BackupId),
 }
 
-/// As [`backup`], unless the repository holds a good backup of the instance's database that shows the moment `since`, by this machine's
-/// clock, or a later one. It is looked for under the instance's lock, so that of several who want it, wherever they are, one makes it.
+/// As [`backup`], unless the repository holds a good backup of the instance's database that shows
+/// the moment `since`, by this machine's clock, or a later one. It is looked for under the
+/// instance's lock, so that of several who want it, wherever they are, one makes it.
 ///
 /// # Errors
 /// As [`backup`]
@@ -114,7 +118,8 @@ pub async fn backup_unless_made(
     made.await.map_err(|error| error.during(format!("back up {}", instance.name)))
 }
 
-/// Compares the database of an instance with that of its latest backup, as [`backup`] does. Returns what a person should know.
+/// Compares the database of an instance with that of its latest backup, as [`backup`] does. Returns
+/// what a person should know.
 ///
 /// # Errors
 /// [`Error::OtherDatabase`]; the server's and the repository's
@@ -198,8 +203,9 @@ struct Source {
 }
 
 impl Source {
-    /// Dates it by the repository's clock where this machine's is behind: else older backups would seem to be newer. Where it is ahead,
-    /// nobody knows which of the two is right, and the backup counts for nothing until its date has come.
+    /// Dates it by the repository's clock where this machine's is behind: else older backups would
+    /// seem to be newer. Where it is ahead, nobody knows which of the two is right, and the backup
+    /// counts for nothing until its date has come.
     fn set_right(&mut self, clocks: Clocks) {
         let Some(disagreement) = clocks.disagreement().filter(|_| self.origin.is_none()) else { return };
         let ahead = clocks.ahead();
@@ -282,8 +288,9 @@ async fn store(
         )
     });
     let committed = match stored.await {
-        // From here on it takes a moment and is not to be stopped halfway: a server goes on with a request that nobody waits for,
-        // and the manifest would appear after all else was discarded.
+        // From here on it takes a moment and is not to be stopped halfway: a server goes on with a
+        // request that nobody waits for, and the manifest would appear after all else was
+        // discarded.
         Ok((database, files)) => {
             tracing::info!(backup = %draft.id(), "everything is stored, the manifest follows");
             let manifest = manifest(&draft, instance, source, database, files);
@@ -371,7 +378,8 @@ async fn store_database(
     options: BackupOptions,
     run: &Run,
 ) -> Result<(StoredObject, StoredRows), Error> {
-    // The server counts indexes, of which a dump holds only the definition: the dump is smaller, by how much nobody knows.
+    // The server counts indexes, of which a dump holds only the definition: the dump is smaller, by
+    // how much nobody knows.
     let task = run.progress.task("database", None);
     let encoding = &source.server.locale.encoding;
     let dump = postgres::dump(&source.pg_dump, &source.session, &source.snapshot, encoding)?;
@@ -381,7 +389,8 @@ async fn store_database(
     let (object, ()) = match added.map_err(Error::from) {
         Ok(added) => added,
         Err(error) => {
-            // pg_dump names the table alone. What cannot be found out changes nothing of the failure.
+            // pg_dump names the table alone. What cannot be found out changes nothing of the
+            // failure.
             let looked = async { postgres::too_large_rows(&source.session, error.of_postgres()?).await.ok()? };
             return Err(looked.await.map_or(error, Error::from));
         }

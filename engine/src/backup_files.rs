@@ -7,7 +7,8 @@ use crate::filestore::{Allowance, FileName, FilestoreError, Names, read_list, re
 use crate::manifest::{Manifest, StoredObject, removed_paths};
 use crate::repository::Repository;
 
-/// Where each path is to be taken from: the latest volume that holds it, unless it was removed since.
+/// Where each path is to be taken from: the latest volume that holds it, unless it was removed
+/// since.
 #[derive(Debug)]
 pub(crate) struct BackupFiles(Names<Option<Located>>);
 

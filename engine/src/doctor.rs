@@ -1,4 +1,5 @@
-//! `doctor`: tries everything that a backup and a restore will need, and says what is missing and how to mend it.
+//! `doctor`: tries everything that a backup and a restore will need, and says what is missing and
+//! how to mend it.
 
 mod drill;
 mod files;
@@ -54,7 +55,8 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
-/// Tries everything that a configuration names. What does not answer is a finding, and whatever else would ask the same is left out.
+/// Tries everything that a configuration names. What does not answer is a finding, and whatever
+/// else would ask the same is left out.
 pub async fn doctor(subjects: &Subjects) -> Vec<Finding> {
     let mut findings = Findings::default();
     findings.begin("configuration", PATIENCE);
@@ -151,7 +153,8 @@ async fn try_identity(subjects: &Subjects, instance: &Instance, findings: &mut F
     }
 }
 
-/// Writes, reads and deletes an object of a name that nothing else has; returns whether create-only writes hold.
+/// Writes, reads and deletes an object of a name that nothing else has; returns whether create-only
+/// writes hold.
 async fn try_store(store: &dyn Store) -> Result<bool, Error> {
     let number = getrandom::u64().map_err(crate::repository::RepositoryError::from)?;
     #[expect(clippy::expect_used, reason = "a constant with digits behind it")]
@@ -290,7 +293,8 @@ async fn try_target(subjects: &Subjects, target: &Target, findings: &mut Finding
     try_target_folder(target, findings);
 }
 
-/// Whether the target's role may make the functions of extensions what they are in the target's instance, where that can be asked.
+/// Whether the target's role may make the functions of extensions what they are in the target's
+/// instance, where that can be asked.
 async fn try_members(subjects: &Subjects, target: &Target, server: &Session, findings: &mut Findings) {
     let Some(instance) = target.instance.as_deref().and_then(|name| subjects.instance(name)) else { return };
     let looked = async {
@@ -304,7 +308,8 @@ async fn try_members(subjects: &Subjects, target: &Target, server: &Session, fin
     }
 }
 
-/// Whether what is there now may be replaced. In an hour that may be otherwise: somebody begins to work with it.
+/// Whether what is there now may be replaced. In an hour that may be otherwise: somebody begins to
+/// work with it.
 async fn try_guard(subjects: &Subjects, target: &Target, server: &Session, findings: &mut Findings) {
     let uuid = findings.quietly(uuid_of_source(subjects, target)).await;
     let protected = subjects.protected();

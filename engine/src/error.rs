@@ -139,7 +139,8 @@ impl Error {
         Self::Verb { action: action.into(), source: Box::new(self) }
     }
 
-    /// Whether another does at this moment what excludes it, so that it can be tried again when that is done.
+    /// Whether another does at this moment what excludes it, so that it can be tried again when
+    /// that is done.
     pub fn is_held_elsewhere(&self) -> bool {
         match self {
             Self::Repository(RepositoryError::Lock(error)) => matches!(error, LockError::Held { .. }),
@@ -166,7 +167,8 @@ impl Error {
         }
     }
 
-    /// Whether an object of the repository is missing or not what it was, rather than that something was in the way.
+    /// Whether an object of the repository is missing or not what it was, rather than that
+    /// something was in the way.
     pub fn is_damage(&self) -> bool {
         self.first_in_causes(says_damaged).unwrap_or(false)
     }
@@ -219,7 +221,8 @@ impl Error {
         None
     }
 
-    /// Whether a copy was not what had been backed up, or could not be, rather than that something was in the way.
+    /// Whether a copy was not what had been backed up, or could not be, rather than that something
+    /// was in the way.
     pub fn refutes_backup(&self) -> bool {
         match self {
             Self::Verb { source, .. } => source.refutes_backup(),

@@ -1,7 +1,8 @@
-//! `export`: a backup in forms that other programs read: Odoo's own zip, or pg_dump's archive and a tar of the filestore.
+//! `export`: a backup in forms that other programs read: Odoo's own zip, or pg_dump's archive and a
+//! tar of the filestore.
 //!
-//! All of it is streamed, and verified while it streams by: where a digest does not agree the last read fails, and whoever holds the
-//! sink must not use what it has got.
+//! All of it is streamed, and verified while it streams by: where a digest does not agree the last
+//! read fails, and whoever holds the sink must not use what it has got.
 
 mod odoo_manifest;
 mod zip;
@@ -21,10 +22,12 @@ use crate::repository::Repository;
 use crate::run::Run;
 use crate::stream::{Body, consume, decode};
 
-/// Writes the zip that Odoo's database manager, `odoo-bin db load` and Odoo.sh take: `dump.sql`, `manifest.json`, `filestore/…`.
+/// Writes the zip that Odoo's database manager, `odoo-bin db load` and Odoo.sh take: `dump.sql`,
+/// `manifest.json`, `filestore/…`.
 ///
 /// # Errors
-/// As the cause of [`Error::Verb`]: [`Error::NotOdoo`]; the store's, PostgreSQL's, and those of `sink`.
+/// As the cause of [`Error::Verb`]: [`Error::NotOdoo`]; the store's, PostgreSQL's, and those of
+/// `sink`.
 pub async fn zip(
     repository: &Repository,
     manifest: &Manifest,
@@ -58,7 +61,8 @@ pub async fn zip(
     read_locked(repository, manifest, run, work).await
 }
 
-/// Writes the database as pg_dump's custom format, uncompressed: what the backup holds, without zstd around it. Returns its bytes.
+/// Writes the database as pg_dump's custom format, uncompressed: what the backup holds, without
+/// zstd around it. Returns its bytes.
 ///
 /// # Errors
 /// As the cause of [`Error::Verb`]: the store's, and those of `sink`.
@@ -80,7 +84,8 @@ pub async fn dump(
     read_locked(repository, manifest, run, work).await
 }
 
-/// Writes the filestore as one tar archive: of each path the latest version, and nothing that was removed.
+/// Writes the filestore as one tar archive: of each path the latest version, and nothing that was
+/// removed.
 ///
 /// # Errors
 /// As the cause of [`Error::Verb`]: the store's, and those of `sink`.
@@ -146,12 +151,14 @@ async fn script(repository: &Repository, manifest: &Manifest, tools: &Tools, run
     let tool = tools.find("pg_restore", manifest.database.pg_dump_major()).await?;
     let toc = postgres::read_toc(&tool, open(Task::default()).await?, object.key.as_str()).await?;
     let task = run.progress.task("database", Some(object.stored.size));
-    // psql runs the script, to which a line of rows could be a command on the machine of whoever loads it.
+    // psql runs the script, to which a line of rows could be a command on the machine of whoever
+    // loads it.
     let dump = postgres::guarded(open(task).await?, object.key.as_str(), GuardedFor::Script);
     Ok(postgres::script(&tool, &toc, dump, object.key.as_str())?)
 }
 
-/// Hands every file of the merged filestore to `each`, volume by volume, together with `into`, which it gives back.
+/// Hands every file of the merged filestore to `each`, volume by volume, together with `into`,
+/// which it gives back.
 async fn for_each_file<T: Send + 'static>(
     repository: &Repository,
     manifest: &Manifest,

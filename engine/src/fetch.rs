@@ -1,4 +1,5 @@
-//! `files` and `fetch`: what attachments a backup holds, and one of their files back, without restoring anything.
+//! `files` and `fetch`: what attachments a backup holds, and one of their files back, without
+//! restoring anything.
 
 use std::io::{self, Read, Write};
 
@@ -14,7 +15,8 @@ use crate::stream::{DigestReader, Malformed, Plain, consume, records};
 /// An attachment's name can be of any length; one that is longer than this cannot be listed.
 const LONGEST_ATTACHMENT: usize = 16 * 1024 * 1024;
 
-/// Hands the attachments of a backup to `each`, in the order of their ids. Damage that this meets is written down.
+/// Hands the attachments of a backup to `each`, in the order of their ids. Damage that this meets
+/// is written down.
 ///
 /// # Errors
 /// [`Error::NoAttachments`] where the database was not Odoo's; the store's; what `each` fails with.
@@ -68,12 +70,12 @@ pub async fn resolve(repository: &Repository, manifest: &Manifest, what: &str, r
     path.ok_or_else(|| no_such_file(manifest, what))
 }
 
-/// Writes one file of a backup to `sink`, by reading only the lists and the frame that it is in. Returns its length in bytes. Damage that
-/// this meets is written down.
+/// Writes one file of a backup to `sink`, by reading only the lists and the frame that it is in.
+/// Returns its length in bytes. Damage that this meets is written down.
 ///
 /// # Errors
-/// [`Error::NoSuchFile`]; the store's; [`Error::Io`] where the content is not what its list says, or `sink` fails. `sink` has then got
-/// what must not be used.
+/// [`Error::NoSuchFile`]; the store's; [`Error::Io`] where the content is not what its list says,
+/// or `sink` fails. `sink` has then got what must not be used.
 pub async fn fetch(
     repository: &Repository,
     manifest: &Manifest,

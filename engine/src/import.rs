@@ -1,8 +1,11 @@
-//! `import`: a backup of what another program has written: the zip of Odoo's database manager, or an archive of pg_dump and a filestore.
+//! `import`: a backup of what another program has written: the zip of Odoo's database manager, or
+//! an archive of pg_dump and a filestore.
 //!
-//! The database is restored into a scratch database, the files are unpacked into a private folder, and both are backed up as any instance
-//! is: so the backup has all that a backup has, rows counted and files held against the attachments. The scratch ones are removed, whatever
-//! comes; what a kill leaves the next import removes. What is imported may be anybody's making: nothing in it is trusted.
+//! The database is restored into a scratch database, the files are unpacked into a private folder,
+//! and both are backed up as any instance is: so the backup has all that a backup has, rows counted
+//! and files held against the attachments. The scratch ones are removed, whatever comes; what a
+//! kill leaves the next import removes. What is imported may be anybody's making: nothing in it is
+//! trusted.
 
 mod scratch;
 mod source;
@@ -30,9 +33,11 @@ use crate::run::Run;
 pub struct ImportOptions {
     /// A zip, or an archive of pg_dump in its custom format.
     pub file: PathBuf,
-    /// The filestore of an archive: a tar, or a folder. `None`: the tar beside it that has its name, if there is one.
+    /// The filestore of an archive: a tar, or a folder. `None`: the tar beside it that has its
+    /// name, if there is one.
     pub filestore: Option<PathBuf>,
-    /// Whether what it holds is trusted so far that even a role may run it that can run programs on its server.
+    /// Whether what it holds is trusted so far that even a role may run it that can run programs on
+    /// its server.
     pub trusted: bool,
     /// As [`BackupOptions::accept_missing`].
     pub accept_missing: bool,
@@ -53,10 +58,12 @@ pub struct Imported {
     pub duration: Duration,
 }
 
-/// Makes a backup of `instance` from a file, by a scratch database on `server`, of which only the way to it is taken.
+/// Makes a backup of `instance` from a file, by a scratch database on `server`, of which only the
+/// way to it is taken.
 ///
 /// # Errors
-/// Whatever failed first, as the cause of [`Error::Verb`]; [`ImportError`] for what is wrong with the file. Nothing is left then.
+/// Whatever failed first, as the cause of [`Error::Verb`]; [`ImportError`] for what is wrong with
+/// the file. Nothing is left then.
 pub async fn import(
     repository: &Repository,
     instance: &str,
@@ -95,7 +102,8 @@ pub async fn import(
 /// The moment that the backup shows, and whether the file says it.
 fn moment(source: &Source, now: Timestamp) -> (Timestamp, bool) {
     match source.made_at() {
-        // A clock that was wrong, or another time zone's: a date in the future would be in the way of every later backup.
+        // A clock that was wrong, or another time zone's: a date in the future would be in the way
+        // of every later backup.
         Some(made_at) => (made_at.min(now), true),
         None => (now, false),
     }

@@ -1,8 +1,9 @@
 //! `restore`: a backup into a target's database and filestore.
 //!
-//! Both are made under names of their own beside the target's, and get the target's names only once all of it is there, every
-//! digest agreed, and the copy was verified and made harmless. What the target was until then is kept, and can be given back. What
-//! fails or is stopped before that leaves the target as it was, and nothing behind; what is killed is cleared away by the next run.
+//! Both are made under names of their own beside the target's, and get the target's names only once
+//! all of it is there, every digest agreed, and the copy was verified and made harmless. What the
+//! target was until then is kept, and can be given back. What fails or is stopped before that
+//! leaves the target as it was, and nothing behind; what is killed is cleared away by the next run.
 
 pub mod drill;
 mod guard;
@@ -54,10 +55,11 @@ pub struct RestoreOptions {
     pub drop_previous: bool,
     /// Whether production itself is meant.
     pub identity: Identity,
-    /// How long the end of sessions on the target is waited for that the role may not end; `None`: where there are any at the
-    /// beginning, nothing is begun.
+    /// How long the end of sessions on the target is waited for that the role may not end; `None`:
+    /// where there are any at the beginning, nothing is begun.
     pub wait: Option<Duration>,
-    /// Whether indexes, constraints and whatever else comes after the rows are left out where they cannot be made.
+    /// Whether indexes, constraints and whatever else comes after the rows are left out where they
+    /// cannot be made.
     pub skip_failed_post_data: bool,
 }
 
@@ -78,7 +80,8 @@ pub struct Restored {
     pub verification: Verification,
     /// What of the dump was left out.
     pub left_out: Vec<LeftOut>,
-    /// What was done to make the copy harmless; `None` where the target wants none of it, or the database is not Odoo's.
+    /// What was done to make the copy harmless; `None` where the target wants none of it, or the
+    /// database is not Odoo's.
     pub neutralized: Option<Neutralized>,
     /// What was done to make the copy anonymous; `None` where the target does not want it.
     pub anonymized: Option<Anonymized>,
@@ -125,8 +128,9 @@ struct Job<'a> {
 /// Restores a backup into a target, in the place of what it may be already.
 ///
 /// # Errors
-/// [`Error::Refused`] for a target that must not be replaced, above all one of the `protected` places, else whatever failed
-/// first, each as the cause of [`Error::Verb`]; the target is then as it was.
+/// [`Error::Refused`] for a target that must not be replaced, above all one of the `protected`
+/// places, else whatever failed first, each as the cause of [`Error::Verb`]; the target is then as
+/// it was.
 pub async fn restore(
     repository: &Repository,
     manifest: &Manifest,
@@ -165,7 +169,8 @@ impl MadeCopy {
 }
 
 impl Job<'_> {
-    /// Does `work`, which makes a copy, while the backup is locked against a prune. What it shows of the backup is written down.
+    /// Does `work`, which makes a copy, while the backup is locked against a prune. What it shows
+    /// of the backup is written down.
     async fn locked<T>(
         &self,
         occasion: ProofOccasion,
@@ -262,7 +267,8 @@ impl Job<'_> {
         })
     }
 
-    /// Refuses what must not be done, and what cannot be: of what is there nothing has been touched yet.
+    /// Refuses what must not be done, and what cannot be: of what is there nothing has been touched
+    /// yet.
     async fn preflight(&self, claim: &TargetClaim) -> Result<(), Error> {
         let Job { manifest, target, protected, options, run, .. } = *self;
         let Preflight { obstacles, warnings } =
@@ -298,7 +304,8 @@ impl Job<'_> {
         Box::pin(verify(&copy, options.depth, run)).await?.require()
     }
 
-    /// Makes the copy harmless where the target does not say otherwise, while nobody knows its name yet. Production stays what it is.
+    /// Makes the copy harmless where the target does not say otherwise, while nobody knows its name
+    /// yet. Production stays what it is.
     async fn neutralize(&self, staging: &Staging) -> Result<Option<Neutralized>, Error> {
         let (Some(settings), Identity::Copy) = (&self.target.neutralize, self.options.identity) else {
             return Ok(None);
@@ -320,7 +327,8 @@ impl Job<'_> {
         assert_still_neutral(&staging.database, settings, done).await.map_err(Error::Neutralize)
     }
 
-    /// Replaces the people in the copy where the target says so, and it is one. A name in the report of what was done before is one of them.
+    /// Replaces the people in the copy where the target says so, and it is one. A name in the
+    /// report of what was done before is one of them.
     async fn anonymize(
         &self,
         staging: &Staging,

@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::progress::{Alive, Progress};
 
-/// So long may a run that was stopped clean up after itself: it may have stalled there, too. Less where less patience was asked for.
+/// So long may a run that was stopped clean up after itself: it may have stalled there, too. Less
+/// where less patience was asked for.
 const CLEANUP: Duration = Duration::from_mins(2);
 
 /// A run was stopped by whoever runs it.
@@ -40,7 +41,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// Does `work`, and stops it when nothing advances for `timeout`: no byte, no task that begins or ends, and no other sign of life.
+    /// Does `work`, and stops it when nothing advances for `timeout`: no byte, no task that begins
+    /// or ends, and no other sign of life.
     ///
     /// # Errors
     /// [`Stalled`], and whatever the work fails with.
@@ -64,7 +66,8 @@ impl Run {
         }
     }
 
-    /// Does `work` until it is done or the run is stopped. What it had begun is dropped; what outlives that is for the caller to clean up.
+    /// Does `work` until it is done or the run is stopped. What it had begun is dropped; what
+    /// outlives that is for the caller to clean up.
     pub(crate) async fn until_cancelled<T, E: From<Interrupted>>(
         &self,
         work: impl Future<Output = Result<T, E>>,

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// A password or key. `Debug` and `Display` print `***`; the value leaves only through [`Secret::expose`].
+/// A password or key. `Debug` and `Display` print `***`; the value leaves only through
+/// [`Secret::expose`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -12,7 +13,8 @@ impl Secret {
         Self(value.into())
     }
 
-    /// The value itself, for the one call that needs it. Never format it, log it or put it in an argument list.
+    /// The value itself, for the one call that needs it. Never format it, log it or put it in an
+    /// argument list.
     pub fn expose(&self) -> &str {
         &self.0
     }

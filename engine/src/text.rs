@@ -68,7 +68,8 @@ fn is_obeyed(c: char) -> bool {
         || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The known word that `word` was most likely meant to be: spelt alike without regard to case and to `-` for `_`, or the one it begins.
+/// The known word that `word` was most likely meant to be: spelt alike without regard to case and
+/// to `-` for `_`, or the one it begins.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let word = plain(word);

@@ -1,8 +1,9 @@
 //! Whether a restored database and its folder are what was backed up.
 //!
-//! What is compared was written down when the backup was made: the rows of each table, the files of each volume, Odoo's modules, and
-//! what the dump itself says that it makes. What was wrong at the source already is told as known; everything else that differs is a
-//! finding, and one finding is enough for the copy not to be used.
+//! What is compared was written down when the backup was made: the rows of each table, the files of
+//! each volume, Odoo's modules, and what the dump itself says that it makes. What was wrong at the
+//! source already is told as known; everything else that differs is a finding, and one finding is
+//! enough for the copy not to be used.
 
 mod files;
 mod objects;

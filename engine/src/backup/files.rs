@@ -1,4 +1,5 @@
-//! The half of a backup that is files: what the attachments name, what is on disk, and what has to be stored of it.
+//! The half of a backup that is files: what the attachments name, what is on disk, and what has to
+//! be stored of it.
 
 use std::collections::HashSet;
 use std::io;
@@ -28,7 +29,8 @@ pub(super) struct StoredFiles {
     pub(super) warnings: Vec<String>,
 }
 
-/// Stores the list of attachments, and every file that no earlier backup holds. `hold` is let go when the last file was read.
+/// Stores the list of attachments, and every file that no earlier backup holds. `hold` is let go
+/// when the last file was read.
 pub(super) async fn store_files(
     repository: &Repository,
     draft: &Draft,
@@ -205,7 +207,8 @@ async fn next_batch(batches: &Arc<Mutex<Batches>>) -> Result<Option<Vec<FileEntr
     }
 }
 
-/// Stores the paths that the volumes hold and that are no longer there, unless the latest backup's list says the same.
+/// Stores the paths that the volumes hold and that are no longer there, unless the latest backup's
+/// list says the same.
 async fn store_removed(
     draft: &Draft,
     settled: &Settled,
@@ -255,8 +258,9 @@ struct Looked<'a> {
 }
 
 impl Looked<'_> {
-    /// Whether a file that was not seen is there now. What a database names is data: `/etc/passwd` is no file of a filestore. A file in a folder
-    /// that cannot be listed may be there, and is in no backup.
+    /// Whether a file that was not seen is there now. What a database names is data: `/etc/passwd`
+    /// is no file of a filestore. A file in a folder that cannot be listed may be there, and is in
+    /// no backup.
     fn has_now(self, path: &str, settled: &Settled) -> bool {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let is_listed = !settled.unreadable.iter().any(|unreadable| {
@@ -267,8 +271,9 @@ impl Looked<'_> {
     }
 }
 
-/// Those of the missing files that attachments name and that are not there. One whose content was added again is back by now: a row is
-/// committed behind its file. One that is not there may have gone with its row since the rows were asked: they are asked again.
+/// Those of the missing files that attachments name and that are not there. One whose content was
+/// added again is back by now: a row is committed behind its file. One that is not there may have
+/// gone with its row since the rows were asked: they are asked again.
 async fn lost(session: &Session, looked: Looked<'_>, settled: &Settled) -> Result<Vec<String>, PostgresError> {
     let mut named = still_named(session, &settled.missing).await?;
     named.retain(|path| !looked.has_now(path, settled));

@@ -1,5 +1,5 @@
-//! Whether a database is the one of which an instance's earlier backups are. Two hosts may give one name to two databases, and each
-//! would then take the other's backups for its own.
+//! Whether a database is the one of which an instance's earlier backups are. Two hosts may give one
+//! name to two databases, and each would then take the other's backups for its own.
 
 use crate::error::{Error, OtherDatabase, explain};
 use crate::instance::Instance;
@@ -110,7 +110,8 @@ fn shown(text: &str) -> String {
     text.chars().take(LONGEST).collect::<String>().escape_debug().to_string()
 }
 
-/// Compares a database with that of the latest backup under its name. Returns what a person should know.
+/// Compares a database with that of the latest backup under its name. Returns what a person should
+/// know.
 ///
 /// # Errors
 /// [`Error::OtherDatabase`] unless `accept`; the repository's
@@ -171,7 +172,8 @@ fn changes_server(own: &Identity, earlier: &Identity) -> bool {
     matches!((&own.server, &earlier.server), (Some(own), Some(earlier)) if own != earlier)
 }
 
-/// A database that was restored on another server goes on under its name. Where the former server has it, too, they take turns.
+/// A database that was restored on another server goes on under its name. Where the former server
+/// has it, too, they take turns.
 async fn takes_turns(
     repository: &Repository,
     instance: &str,

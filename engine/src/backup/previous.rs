@@ -24,10 +24,11 @@ pub(super) struct Previous {
     pub(super) warnings: Vec<String>,
 }
 
-/// Looks into the latest backup that can be read, and that is earlier than `id`: one that was imported may be older than others.
+/// Looks into the latest backup that can be read, and that is earlier than `id`: one that was
+/// imported may be older than others.
 ///
-/// Nothing is trusted that cannot be seen to be there: a volume that is missing, has another size, or whose list cannot be read,
-/// is left out, and its files are stored anew.
+/// Nothing is trusted that cannot be seen to be there: a volume that is missing, has another size,
+/// or whose list cannot be read, is left out, and its files are stored anew.
 ///
 /// # Errors
 /// [`Error::Repository`], [`Error::Store`] where the store is not available

@@ -13,7 +13,8 @@ pub(super) struct StoredRows {
     pub(super) warning: Option<String>,
 }
 
-/// Stores the list of tables and their rows. A dump that could not be counted is as good as any other: it is warned of.
+/// Stores the list of tables and their rows. A dump that could not be counted is as good as any
+/// other: it is warned of.
 pub(super) async fn store_rows(draft: &Draft, counts: Result<RowCounts, Misunderstood>) -> Result<StoredRows, Error> {
     let counts = match counts {
         Ok(counts) => counts,

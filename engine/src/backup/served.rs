@@ -7,10 +7,12 @@ use crate::error::Error;
 use crate::instance::Instance;
 use crate::repository::{BackupId, BackupRef, Repository};
 
-/// The newest good backup of the instance's database that shows the moment `since`, by this machine's clock, or a later one.
+/// The newest good backup of the instance's database that shows the moment `since`, by this
+/// machine's clock, or a later one.
 ///
-/// What is dated in the future serves nothing; nor does what the store got before `since`, whatever its date: a clock was ahead then. Nor does
-/// a backup of another database, one that was imported, or one of which damage is known.
+/// What is dated in the future serves nothing; nor does what the store got before `since`, whatever
+/// its date: a clock was ahead then. Nor does a backup of another database, one that was imported,
+/// or one of which damage is known.
 pub(super) async fn by(
     repository: &Repository,
     instance: &Instance,

@@ -5,7 +5,8 @@ use crate::manifest::Manifest;
 use crate::postgres::{self, Endpoint};
 use crate::restore::{Identity, Obstacle, Preflight, Target, examine};
 
-/// Looks for all that a drill would meet: privileges, extensions, pg_restore, and room for database and files.
+/// Looks for all that a drill would meet: privileges, extensions, pg_restore, and room for database
+/// and files.
 pub(super) async fn try_place(subjects: &Subjects, instance: &str, place: &Target, findings: &mut Findings) {
     let endpoint = Endpoint::resolve(&place.database);
     let Some(latest) = findings.quietly(latest(subjects, instance)).await else {
@@ -30,7 +31,8 @@ pub(super) async fn try_place(subjects: &Subjects, instance: &str, place: &Targe
     }
 }
 
-/// `None` where there is none yet, and where the repository cannot be read, of which its own findings tell.
+/// `None` where there is none yet, and where the repository cannot be read, of which its own
+/// findings tell.
 async fn latest(subjects: &Subjects, instance: &str) -> Option<Manifest> {
     let repository = subjects.open_main().await?.ok()?;
     repository.find("latest", Some(instance)).await.ok()

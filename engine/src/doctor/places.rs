@@ -1,4 +1,5 @@
-//! The folders that the program writes in: whose they are, whether it may, and what their file systems lack.
+//! The folders that the program writes in: whose they are, whether it may, and what their file
+//! systems lack.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -96,8 +97,8 @@ fn find_foreign(root: &Path, owner: u32) -> Option<PathBuf> {
     None
 }
 
-/// What the daemon will not be able to write to, as the one who runs it: repositories in folders, its state, and the folders that it restores and
-/// drills in. A hardened service is let into few.
+/// What the daemon will not be able to write to, as the one who runs it: repositories in folders,
+/// its state, and the folders that it restores and drills in. A hardened service is let into few.
 pub fn unwritable(subjects: &Subjects) -> Vec<Finding> {
     let mut findings = Findings::default();
     for (subject, place) in &subjects.repositories {

@@ -17,7 +17,8 @@ pub struct Subjects {
     pub configuration: PathBuf,
     /// What is to be said of the configuration itself.
     pub warnings: Vec<String>,
-    /// Repositories, each by what it is called in a finding; the first is the one that backups are made to.
+    /// Repositories, each by what it is called in a finding; the first is the one that backups are
+    /// made to.
     pub repositories: Vec<(String, StoreConfig)>,
     /// Instances that are backed up.
     pub instances: Vec<Instance>,
@@ -25,8 +26,8 @@ pub struct Subjects {
     pub targets: Vec<Target>,
     /// Places where backups are drilled, each with the name of the instance.
     pub drills: Vec<(String, Target)>,
-    /// How long one check of an instance, or of what its backups are restored to, may take, by the instance's name. No check takes longer
-    /// than two minutes.
+    /// How long one check of an instance, or of what its backups are restored to, may take, by the
+    /// instance's name. No check takes longer than two minutes.
     pub patience: BTreeMap<String, Duration>,
 }
 

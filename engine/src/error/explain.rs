@@ -49,7 +49,8 @@ pub fn explain(error: &(dyn StdError + 'static)) -> Explanation {
     explain_with(error, |_| None)
 }
 
-/// Explains an error as [`explain`] does; `further` knows the hints of errors that are defined above this crate.
+/// Explains an error as [`explain`] does; `further` knows the hints of errors that are defined
+/// above this crate.
 pub fn explain_with(
     error: &(dyn StdError + 'static),
     further: impl Fn(&(dyn StdError + 'static)) -> Option<String>,

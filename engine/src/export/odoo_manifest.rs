@@ -1,4 +1,5 @@
-//! `manifest.json` as Odoo writes it into its own backups (`dump_db_manifest` in `odoo/service/db.py`).
+//! `manifest.json` as Odoo writes it into its own backups (`dump_db_manifest` in
+//! `odoo/service/db.py`).
 
 use std::collections::BTreeMap;
 
@@ -32,8 +33,9 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Odoo's manifest of a backup, whose series is empty where the database did not say it. `version` and `version_info` are those of the series' final release: which one the server
-/// ran is not in its database.
+/// Odoo's manifest of a backup, whose series is empty where the database did not say it. `version`
+/// and `version_info` are those of the series' final release: which one the server ran is not in
+/// its database.
 ///
 /// # Errors
 /// [`Error::NotOdoo`]

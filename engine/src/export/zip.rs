@@ -1,4 +1,5 @@
-//! A zip file, written as a stream: sizes stand behind the content and in the directory at the end, in 64 bits where they need them.
+//! A zip file, written as a stream: sizes stand behind the content and in the directory at the end,
+//! in 64 bits where they need them.
 
 use std::io::{self, BufWriter, Read, Write};
 
@@ -9,13 +10,15 @@ use rawzip::path::EntryPath;
 use rawzip::time::UtcDateTime;
 use rawzip::{CompressionMethod, ZipArchiveWriter};
 
-/// 440 MB/s of a real database's SQL on one processor, to a sixth of it; level 2 has 190 MB/s for a fifth less, level 6 50 MB/s.
+/// 440 MB/s of a real database's SQL on one processor, to a sixth of it; level 2 has 190 MB/s for a
+/// fifth less, level 6 50 MB/s.
 const LEVEL: Compression = Compression::new(1);
 
 /// What is looked at to see whether a file compresses; most files are not longer.
 const HEAD: usize = 64 * 1024;
 
-/// A zip file in the making. In memory are about 200 bytes for each entry, which the directory at its end needs.
+/// A zip file in the making. In memory are about 200 bytes for each entry, which the directory at
+/// its end needs.
 pub(super) struct Zip<W: Write> {
     archive: ZipArchiveWriter<BufWriter<W>>,
     modified: UtcDateTime,
@@ -38,7 +41,8 @@ impl<W: Write> Zip<W> {
         (&mut content).take(HEAD as u64).read_to_end(&mut head)?;
         let deflated = self.deflated(&head)?;
         let method = if deflated.is_some() { CompressionMethod::DEFLATE } else { CompressionMethod::STORE };
-        // Names of ASCII are written as they are: `\` is a separator to others, and would become one.
+        // Names of ASCII are written as they are: `\` is a separator to others, and would become
+        // one.
         let path = if name.is_ascii() { EntryPath::verbatim(name.as_bytes()) } else { EntryPath::conformant(name) };
         let entry = self.archive.new_file(path).compression_method(method).last_modified(self.modified);
         let (mut entry, config) = entry.unix_permissions(0o100_600).start().map_err(into_io)?;

@@ -1,4 +1,5 @@
-//! The database and the folder that an import works in, and what is left of those of imports that were killed.
+//! The database and the folder that an import works in, and what is left of those of imports that
+//! were killed.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
@@ -17,7 +18,8 @@ use crate::postgres::{self, Database, Endpoint, Locale, PostgresError, Session};
 use crate::repository::RepositoryError;
 use crate::run::Run;
 
-/// What the names of scratch databases and, behind a dot, of scratch folders begin with; eight hexadecimal digits follow.
+/// What the names of scratch databases and, behind a dot, of scratch folders begin with; eight
+/// hexadecimal digits follow.
 const PREFIX: &str = "odoo_backup_import_";
 
 /// In a scratch folder, locked by whoever works there.
@@ -28,9 +30,11 @@ const LOCK: &str = "lock";
 pub(super) struct Scratch {
     name: String,
     folder: PathBuf,
-    /// On another database of the server. It holds the lock that says that the scratch database is in use.
+    /// On another database of the server. It holds the lock that says that the scratch database is
+    /// in use.
     maintenance: Session,
-    /// On the scratch database. As long as it lives nobody can copy that, which any role with CREATEDB could while it is hidden as a template.
+    /// On the scratch database. As long as it lives nobody can copy that, which any role with
+    /// CREATEDB could while it is hidden as a template.
     session: Session,
     /// Locked for as long as it is open.
     _lock: File,
@@ -169,8 +173,8 @@ async fn drop_anew(endpoint: &Endpoint, name: &str) -> Result<(), PostgresError>
     postgres::drop_database(&maintenance, name).await
 }
 
-/// As Odoo itself creates a database that it restores a zip into (`_create_empty_database` in `odoo/service/db.py`): what the original's
-/// locale was the zip does not say.
+/// As Odoo itself creates a database that it restores a zip into (`_create_empty_database` in
+/// `odoo/service/db.py`): what the original's locale was the zip does not say.
 async fn as_odoo_creates(session: &Session, source: &Source) -> Result<Locale, PostgresError> {
     let (encoding, ctype) = match source.is_of_any_bytes() {
         // Any other locale would have to know what the bytes mean.
@@ -204,7 +208,8 @@ async fn clear(maintenance: &Session, above: &Path) -> Result<Vec<String>, Error
     Ok(cleared)
 }
 
-/// Whether it is a scratch folder of this user's, and nobody works in it: others can write in `$TMPDIR`, too.
+/// Whether it is a scratch folder of this user's, and nobody works in it: others can write in
+/// `$TMPDIR`, too.
 fn is_abandoned(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()?.strip_prefix('.')?.strip_prefix(PREFIX));
     let is_named = name.is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));

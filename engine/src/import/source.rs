@@ -100,7 +100,8 @@ impl Source {
         }
     }
 
-    /// Whether its text may be any bytes: then it fits into no database that wants to know what they mean.
+    /// Whether its text may be any bytes: then it fits into no database that wants to know what
+    /// they mean.
     pub(super) fn is_of_any_bytes(&self) -> bool {
         matches!(self, Self::Archive(archive) if archive.encoding == Some("SQL_ASCII"))
     }
@@ -184,7 +185,8 @@ impl Source {
         done.await.map_err(io::Error::from).flatten().map_err(reading(path))
     }
 
-    /// Loads the dump into the scratch database. Returns what could not be made of it, in sentences.
+    /// Loads the dump into the scratch database. Returns what could not be made of it, in
+    /// sentences.
     pub(super) async fn load(&self, scratch: &Scratch, task: Task) -> Result<Vec<String>, Error> {
         match self {
             Self::Zip(zip, path) => {
@@ -204,7 +206,8 @@ impl Source {
                 let (tuning, scratch_folder) = (&tuning, scratch.folder());
                 let mut toc = toc.clone();
                 let mut unmade = Vec::new();
-                // One section after the other: with several jobs, a trigger could be there before the rows that it must not see.
+                // One section after the other: with several jobs, a trigger could be there before
+                // the rows that it must not see.
                 for section in [Section::Extensions, Section::PreData, Section::Data, Section::PostData] {
                     let restoring = Restoring {
                         tool,
@@ -214,8 +217,9 @@ impl Source {
                         scratch: scratch_folder,
                         without_tablespaces: true,
                     };
-                    // The first reads all of the table of contents. The rows go as a stream, so that nothing in the archive can lead
-                    // pg_restore to another place than what was checked.
+                    // The first reads all of the table of contents. The rows go as a stream, so
+                    // that nothing in the archive can lead pg_restore to another place than what
+                    // was checked.
                     if !trusted && [Section::Extensions, Section::Data].contains(&section) {
                         let dump: Body = Box::pin(tokio::fs::File::open(path).await.map_err(reading(path))?);
                         let dump = postgres::guarded(dump, &path.display().to_string(), GuardedFor::Restore);
@@ -259,8 +263,8 @@ impl Archive {
     }
 }
 
-/// Makes functions of extensions immutable that the archive's indexes call: they were so where it was made. Returns what cannot be made
-/// because the role may not.
+/// Makes functions of extensions immutable that the archive's indexes call: they were so where it
+/// was made. Returns what cannot be made because the role may not.
 async fn align(scratch: &Scratch, archive: &Path) -> Result<Vec<LeftOut>, Error> {
     let file = tokio::fs::File::open(archive).await.map_err(reading(archive))?;
     let entries = postgres::read_entries(Box::pin(file)).await.map_err(reading(archive))?;

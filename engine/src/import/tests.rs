@@ -37,7 +37,8 @@ fn entry(name: impl AsRef<[u8]>, content: &[u8]) -> Entry {
     }
 }
 
-/// A zip in a folder of its own, written byte by byte: no library writes what is wrong. `at` moves what the directory says of each entry.
+/// A zip in a folder of its own, written byte by byte: no library writes what is wrong. `at` moves
+/// what the directory says of each entry.
 fn write(entries: &[Entry], at: impl Fn(u32) -> u32) -> (TempDir, PathBuf) {
     let mut zip = Vec::new();
     let mut directory = Vec::new();

@@ -1,7 +1,8 @@
 //! Odoo's zip: looked through before anything is taken from it.
 //!
-//! What it says of itself is held against the file's length, the free space, and, when it is read, against what comes: no entry gives more
-//! than it declares, and all of them together no more than there is room for.
+//! What it says of itself is held against the file's length, the free space, and, when it is read,
+//! against what comes: no entry gives more than it declares, and all of them together no more than
+//! there is room for.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -21,7 +22,8 @@ use serde::Deserialize;
 use super::ImportError;
 use crate::filestore::check_path;
 
-/// What Odoo writes beside the dump (`dump_db_manifest` in `odoo/service/db.py`); all of it is for people.
+/// What Odoo writes beside the dump (`dump_db_manifest` in `odoo/service/db.py`); all of it is for
+/// people.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct OdooManifest {
@@ -168,7 +170,8 @@ struct Survey {
     manifest: Option<Entry>,
     files: Vec<(String, Entry)>,
     others: Vec<String>,
-    /// Names in lower case: two that differ only in case are one on some systems, and none of Odoo's do.
+    /// Names in lower case: two that differ only in case are one on some systems, and none of
+    /// Odoo's do.
     names: HashSet<String>,
     /// Bytes that the entries take in the file.
     stored: u64,
@@ -219,7 +222,8 @@ impl Survey {
     }
 }
 
-/// When a file was made: by its time in UTC where the zip has that, else by this machine's time zone. A date before 1981 is none.
+/// When a file was made: by its time in UTC where the zip has that, else by this machine's time
+/// zone. A date before 1981 is none.
 fn modified(entry: &ZipFileHeaderRecord<'_>) -> Option<Timestamp> {
     match entry.last_modified() {
         ZipDateTimeKind::Utc(time) => Timestamp::from_second(time.to_unix()).ok(),

@@ -1,7 +1,9 @@
 //! Making a copy anonymous: whoever works with it sees people, and none of them is anybody.
 //!
-//! Every value in a column about people is replaced in place by a fake that follows from the value and a key: the same person has the same fake everywhere, and without
-//! the key no fake leads back. One UPDATE for each table; then the table is written anew, since the space of changed rows would still hold what they were.
+//! Every value in a column about people is replaced in place by a fake that follows from the value
+//! and a key: the same person has the same fake everywhere, and without the key no fake leads back.
+//! One UPDATE for each table; then the table is written anew, since the space of changed rows would
+//! still hold what they were.
 
 mod attachments;
 mod columns;
@@ -55,9 +57,11 @@ pub struct Anonymized {
     pub kept: Vec<String>,
     /// Whom all other columns were searched for, and what came of it.
     pub net: NetReport,
-    /// Columns that hold e-mail addresses all the same, of people who are in no column about people.
+    /// Columns that hold e-mail addresses all the same, of people who are in no column about
+    /// people.
     pub addresses_left: Vec<Left>,
-    /// Mappings to roles of other servers that were removed, with their passwords: `odoo@warehouse`.
+    /// Mappings to roles of other servers that were removed, with their passwords:
+    /// `odoo@warehouse`.
     pub user_mappings_removed: Vec<String>,
     /// The administrator's login.
     pub administrator: Option<String>,
@@ -105,7 +109,8 @@ pub struct EmptiedTable {
 }
 
 impl Anonymized {
-    /// What a person should know, in sentences: whom it could not replace, and where it could not look.
+    /// What a person should know, in sentences: whom it could not replace, and where it could not
+    /// look.
     pub fn warnings(&self) -> Vec<String> {
         let left: Vec<_> = self.net.left.iter().map(ToString::to_string).collect();
         let mut warnings = Vec::new();
@@ -129,10 +134,12 @@ impl Anonymized {
     }
 }
 
-/// Makes the database and its filestore anonymous, by `jobs` sessions at once. Nobody else may be connected to it.
+/// Makes the database and its filestore anonymous, by `jobs` sessions at once. Nobody else may be
+/// connected to it.
 ///
 /// # Errors
-/// [`AnonymizeError`]; the database is then of no use any more, unless nothing was changed yet because the configuration does not fit it.
+/// [`AnonymizeError`]; the database is then of no use any more, unless nothing was changed yet
+/// because the configuration does not fit it.
 pub async fn anonymize(
     database: &Endpoint,
     filestore: NewFilestore,
@@ -180,7 +187,8 @@ pub async fn anonymize(
     });
     let replaced: Vec<_> = replaced.await?.into_iter().flatten().collect();
 
-    // Only when all of them are changed: what is changed beside it would keep a table's former rows.
+    // Only when all of them are changed: what is changed beside it would keep a table's former
+    // rows.
     former::wait_until_removable(session, odoo).await?;
     let mut changed: BTreeSet<TableName> = catch.changed;
     changed.extend(replaced.iter().map(|(name, _)| name.clone()));
@@ -244,7 +252,8 @@ fn user_admin(schema: &Schema) -> String {
     format!("SELECT res_id FROM {names} WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users'")
 }
 
-/// Gives the administrator the login `admin`, where nobody has it: another one would become a fake, and nobody would know who may sign in.
+/// Gives the administrator the login `admin`, where nobody has it: another one would become a fake,
+/// and nobody would know who may sign in.
 async fn name_administrator(session: &Session, schema: &Schema) -> Result<(), PostgresError> {
     let (users, admin) = (schema.table("res_users"), user_admin(schema));
     let statement = format!(

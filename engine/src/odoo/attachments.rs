@@ -87,7 +87,8 @@ impl Inventory {
                 gathered.named.push(FileName::new(&path));
                 attachment.path = Some(path);
             }
-            // Odoo's own storages in a bucket, and those of the community, write a scheme or a type of their own.
+            // Odoo's own storages in a bucket, and those of the community, write a scheme or a type
+            // of their own.
             (_, Some(_)) => gathered.counts.elsewhere += 1,
             ("binary", None) => gathered.counts.in_database += u64::from(in_database),
             ("url", None) => gathered.counts.links += 1,
@@ -99,8 +100,8 @@ impl Inventory {
 /// The columns that are read as text.
 const TEXTS: [&str; 5] = ["name", "res_model", "res_field", "store_fname", "type"];
 
-/// Reads all attachments, in the transaction that the session is in, as a list of one [`Attachment`] a line; none where the table is
-/// not to be read.
+/// Reads all attachments, in the transaction that the session is in, as a list of one
+/// [`Attachment`] a line; none where the table is not to be read.
 ///
 /// # Errors
 /// [`PostgresError::Query`]; what fails later fails the body.

@@ -1,9 +1,10 @@
 //! Keeping Odoo's collector of unneeded files out while the filestore is read.
 //!
-//! The collector takes a `SHARE` lock on `ir_attachment` before it removes files; `ROW EXCLUSIVE` conflicts with that, and with
-//! no other reader or writer. A collector that waits lets writers queue behind it. From series 17.0 on it waits ten seconds at
-//! most and tries again the next day; in older series it would wait, and the writers with it, for as long as a backup takes:
-//! there it is not kept out unless the configuration says so.
+//! The collector takes a `SHARE` lock on `ir_attachment` before it removes files; `ROW EXCLUSIVE`
+//! conflicts with that, and with no other reader or writer. A collector that waits lets writers
+//! queue behind it. From series 17.0 on it waits ten seconds at most and tries again the next day;
+//! in older series it would wait, and the writers with it, for as long as a backup takes: there it
+//! is not kept out unless the configuration says so.
 
 use super::Schema;
 use crate::postgres::{PostgresError, Session, connect};
@@ -53,9 +54,11 @@ impl CollectorHold {
     }
 }
 
-/// Keeps the collector out, where the setting and the database allow it. `Ok(Err(reason))`: it was not done, and why.
+/// Keeps the collector out, where the setting and the database allow it. `Ok(Err(reason))`: it was
+/// not done, and why.
 ///
-/// Must come before the snapshot: a file that the snapshot names is then there until the lock is released.
+/// Must come before the snapshot: a file that the snapshot names is then there until the lock is
+/// released.
 ///
 /// # Errors
 /// [`PostgresError`] where the setting insists on it.

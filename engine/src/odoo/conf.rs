@@ -1,7 +1,8 @@
 //! `odoo.conf`: what Odoo's own configuration says of its database and its files.
 //!
-//! Odoo reads it by Python's `RawConfigParser` (`odoo/tools/config.py`, 12.0 to 19.0), and so does this, by hand: the INI crates differ
-//! from it in continuation lines, in escapes and in comments behind a value, and each of these would give another password than Odoo's.
+//! Odoo reads it by Python's `RawConfigParser` (`odoo/tools/config.py`, 12.0 to 19.0), and so does
+//! this, by hand: the INI crates differ from it in continuation lines, in escapes and in comments
+//! behind a value, and each of these would give another password than Odoo's.
 
 mod ini;
 
@@ -12,7 +13,8 @@ use crate::postgres::SslMode;
 use crate::secret::Secret;
 use crate::small_file;
 
-/// Odoo's options as far as a backup needs them. What is `False`, `None`, empty or not there is `None`, or an empty list.
+/// Odoo's options as far as a backup needs them. What is `False`, `None`, empty or not there is
+/// `None`, or an empty list.
 #[derive(Debug, Clone, Default)]
 pub struct OdooConf {
     /// `db_host`: host name or address, or a socket's folder where it begins with `/`.
@@ -23,11 +25,13 @@ pub struct OdooConf {
     pub user: Option<String>,
     /// `db_password`
     pub password: Option<Secret>,
-    /// `db_sslmode`. Odoo also takes libpq's `allow`, which connects wherever `prefer` does and is read as `prefer`.
+    /// `db_sslmode`. Odoo also takes libpq's `allow`, which connects wherever `prefer` does and is
+    /// read as `prefer`.
     pub sslmode: Option<SslMode>,
     /// `db_name`: none, one, or several.
     pub databases: Vec<String>,
-    /// `data_dir`, with `~/` expanded; relative where Odoo's is, that is to the folder Odoo was started in.
+    /// `data_dir`, with `~/` expanded; relative where Odoo's is, that is to the folder Odoo was
+    /// started in.
     pub data_dir: Option<PathBuf>,
     /// `pg_path`: a folder with PostgreSQL's programs.
     pub pg_path: Option<PathBuf>,
@@ -74,7 +78,8 @@ impl OdooConfError {
 }
 
 impl OdooConf {
-    /// Reads the section `[options]` of `path`. `~/` in a path is the home of the user who runs this program.
+    /// Reads the section `[options]` of `path`. `~/` in a path is the home of the user who runs
+    /// this program.
     ///
     /// # Errors
     /// [`OdooConfError`] with file and line; it never holds a value of the file.
@@ -133,7 +138,8 @@ fn sslmode(option: &ini::Entry) -> Result<SslMode, ini::Fault> {
     })
 }
 
-/// Odoo expands `~` as well. Where `home` is unknown, or `~` is another user's, the path stays relative, and whoever needs it says so.
+/// Odoo expands `~` as well. Where `home` is unknown, or `~` is another user's, the path stays
+/// relative, and whoever needs it says so.
 fn expand_home(text: &str, home: Option<&Path>) -> PathBuf {
     match (text.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => home.join(rest),
@@ -141,8 +147,8 @@ fn expand_home(text: &str, home: Option<&Path>) -> PathBuf {
     }
 }
 
-/// Where `odoo.conf` usually is, the likeliest first: Debian's package and the Docker image, source installations, older series, and the
-/// file that Odoo itself writes with `--save`.
+/// Where `odoo.conf` usually is, the likeliest first: Debian's package and the Docker image, source
+/// installations, older series, and the file that Odoo itself writes with `--save`.
 pub fn default_odoo_conf_candidates() -> Vec<PathBuf> {
     conf_candidates(Path::new("/"), std::env::home_dir().as_deref())
 }
@@ -154,8 +160,9 @@ pub(crate) fn conf_candidates(root: &Path, home: Option<&Path>) -> Vec<PathBuf> 
     system.chain(own.iter().filter_map(|name| Some(home?.join(name)))).collect()
 }
 
-/// Where Odoo keeps its data when `data_dir` is not set: below the home of its user, which is `/var/lib/odoo` in Debian's package, or in
-/// `/var/lib/odoo` itself, as in the Docker image and for a user without a home; or below `home`, for who runs Odoo from their own account.
+/// Where Odoo keeps its data when `data_dir` is not set: below the home of its user, which is
+/// `/var/lib/odoo` in Debian's package, or in `/var/lib/odoo` itself, as in the Docker image and
+/// for a user without a home; or below `home`, for who runs Odoo from their own account.
 pub fn data_dir_candidates(root: &Path, home: Option<&Path>) -> Vec<PathBuf> {
     let packaged = root.join("var/lib/odoo");
     let mut candidates = vec![packaged.join(".local/share/Odoo"), packaged];

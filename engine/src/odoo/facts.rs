@@ -10,7 +10,8 @@ use crate::postgres::{PostgresError, Session};
 /// What a backup records of Odoo.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OdooFacts {
-    /// `17.0`, from the version of the module `base` (`17.0.1.3`), else from those of most others; empty where none says it.
+    /// `17.0`, from the version of the module `base` (`17.0.1.3`), else from those of most others;
+    /// empty where none says it.
     pub series: String,
     /// `database.uuid` of `ir_config_parameter`: identifies the database for Odoo's own services.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -23,7 +24,8 @@ pub struct OdooFacts {
     /// Active users who are no portal users; `None` where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub internal_users: Option<u64>,
-    /// What is odd about the database, in words: a person should know it, and it is no reason to have no backup.
+    /// What is odd about the database, in words: a person should know it, and it is no reason to
+    /// have no backup.
     #[serde(skip)]
     pub oddities: Vec<String>,
 }
@@ -49,8 +51,9 @@ impl OdooFacts {
 const TO_INSTALL: &str = "to install";
 const PENDING: [&str; 3] = ["to upgrade", TO_INSTALL, "to remove"];
 
-/// Reads them, in the transaction that the session is in; `None` where the database is not Odoo's, or its tables are not to be read:
-/// [`Schema::reason_not_odoo`](super::Schema::reason_not_odoo) says why.
+/// Reads them, in the transaction that the session is in; `None` where the database is not Odoo's,
+/// or its tables are not to be read: [`Schema::reason_not_odoo`](super::Schema::reason_not_odoo)
+/// says why.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -159,8 +162,9 @@ fn note_oddities(facts: &mut OdooFacts) {
     }
 }
 
-/// Lets the session read no view and no foreign table that is not the server's own, from now on, where the server can do that: what
-/// was looked at and is an ordinary table might have been replaced since.
+/// Lets the session read no view and no foreign table that is not the server's own, from now on,
+/// where the server can do that: what was looked at and is an ordinary table might have been
+/// replaced since.
 pub(super) async fn refuse_views(session: &Session) -> Result<(), PostgresError> {
     let set = "SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'";
     session.batch_execute(set).await.map_err(session.failed("prepare the session to read Odoo's tables"))

@@ -1,4 +1,5 @@
-//! All that is Odoo's own: its configuration file, what its database says of itself, where its filestore lies.
+//! All that is Odoo's own: its configuration file, what its database says of itself, where its
+//! filestore lies.
 
 mod activity;
 mod anonymize;

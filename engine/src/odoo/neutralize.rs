@@ -1,7 +1,9 @@
-//! Making a copy harmless: after this, nothing in the database can reach the outside, and that is asserted from the database itself.
+//! Making a copy harmless: after this, nothing in the database can reach the outside, and that is
+//! asserted from the database itself.
 //!
-//! Everything runs in one transaction, in the database beside the target: what Odoo's modules say themselves, then the program's own
-//! statements, whatever the modules said, then the operator's SQL, then the assertions.
+//! Everything runs in one transaction, in the database beside the target: what Odoo's modules say
+//! themselves, then the program's own statements, whatever the modules said, then the operator's
+//! SQL, then the assertions.
 
 mod assertions;
 mod credentials;
@@ -82,7 +84,8 @@ pub struct Neutralized {
     pub credentials: Vec<Blanked>,
     /// System parameters that held credentials, and were removed.
     pub parameters_removed: Vec<String>,
-    /// Mappings to roles of other servers that were removed, with their passwords: `odoo@warehouse`.
+    /// Mappings to roles of other servers that were removed, with their passwords:
+    /// `odoo@warehouse`.
     pub user_mappings_removed: Vec<String>,
     /// The copy's `database.uuid`.
     pub database_uuid: String,
@@ -203,7 +206,8 @@ pub async fn neutralize(
     }))
 }
 
-/// Looks for what would keep a copy from being neutralized, before anything is restored: a program that does not run, SQL that cannot be read.
+/// Looks for what would keep a copy from being neutralized, before anything is restored: a program
+/// that does not run, SQL that cannot be read.
 pub(crate) async fn check_neutralization(settings: &Neutralize, source: &OdooFacts) -> Vec<NeutralizeError> {
     let read = settings.sql.iter().zip(1..).filter_map(|(script, number)| read(script, number).err());
     let mut unusable: Vec<_> = read.collect();
@@ -213,8 +217,8 @@ pub(crate) async fn check_neutralization(settings: &Neutralize, source: &OdooFac
     unusable
 }
 
-/// Asserts once more that a copy which was neutralized is neutral, over a connection of its own: what the database does at a commit, or when somebody
-/// connects, shows only now.
+/// Asserts once more that a copy which was neutralized is neutral, over a connection of its own:
+/// what the database does at a commit, or when somebody connects, shows only now.
 ///
 /// # Errors
 /// [`NeutralizeError::NotNeutral`]
@@ -253,7 +257,8 @@ async fn require_neutral(
 const OF_ODOO: [&str; 6] =
     ["ir_attachment", "ir_config_parameter", "ir_cron", "ir_model", "ir_module_module", "ir_ui_view"];
 
-/// What a person should know of other schemas with tables of such names: another Odoo may go by them.
+/// What a person should know of other schemas with tables of such names: another Odoo may go by
+/// them.
 async fn other_schemas(session: &Session, schema: &Schema) -> Result<Option<String>, PostgresError> {
     let query = "SELECT pg_catalog.string_agg(DISTINCT n.nspname::text, ', ') FROM pg_catalog.pg_class c
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -1,4 +1,5 @@
-//! A table of Odoo's as it is, and not as it should be: columns that are missing, of another type, or hold bytes that are no text.
+//! A table of Odoo's as it is, and not as it should be: columns that are missing, of another type,
+//! or hold bytes that are no text.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +37,8 @@ impl Readable {
             WHERE attrelid = to_regclass($1::text)::oid AND attnum > 0 AND NOT attisdropped";
         let rows = session.query(query, &[&table.sql]).await.map_err(failed())?;
         let Some(first) = rows.first() else { return Ok(None) };
-        // What has no equivalent in UTF-8 is read as it is. In `SQL_ASCII` nobody knows what a byte means.
+        // What has no equivalent in UTF-8 is read as it is. In `SQL_ASCII` nobody knows what a byte
+        // means.
         let encoding = first.get(2);
         let types = rows.iter().map(|row| (row.get(0), row.get(1))).filter(|(name, _): &(String, u32)| table.has(name));
         Ok(Some(Self { types: types.collect(), sql: table.sql.clone(), encoding }))

@@ -1,8 +1,9 @@
 //! Where Odoo's tables are in a database, and whether they may be read.
 //!
-//! A database's owner is not trusted by whoever backs it up: with an ordinary table's name, a view could call a function of the
-//! owner's, with the rights of the role that reads it. So what is read is found in the catalogs first, by numbers and not by names
-//! that a `search_path` resolves, and is read only where the server runs nothing of the owner's for it.
+//! A database's owner is not trusted by whoever backs it up: with an ordinary table's name, a view
+//! could call a function of the owner's, with the rights of the role that reads it. So what is read
+//! is found in the catalogs first, by numbers and not by names that a `search_path` resolves, and
+//! is read only where the server runs nothing of the owner's for it.
 
 mod path;
 
@@ -52,8 +53,9 @@ impl Found {
 }
 
 impl Schema {
-    /// Finds the schema that has `ir_module_module`, in the session's database. Where several have it, the one that the settings of
-    /// the tables' owner and of the database's lead to, as they lead Odoo. `None` where there is none, or it cannot be told which.
+    /// Finds the schema that has `ir_module_module`, in the session's database. Where several have
+    /// it, the one that the settings of the tables' owner and of the database's lead to, as they
+    /// lead Odoo. `None` where there is none, or it cannot be told which.
     ///
     /// # Errors
     /// [`PostgresError::Query`]
@@ -61,7 +63,8 @@ impl Schema {
         Ok(path::choose(&path::candidates(session).await?).ok().map(|name| Self { name }))
     }
 
-    /// Why [`Self::find`] finds none, or the program takes the database for none of Odoo's; `None` where it does not.
+    /// Why [`Self::find`] finds none, or the program takes the database for none of Odoo's; `None`
+    /// where it does not.
     ///
     /// # Errors
     /// [`PostgresError::Query`]
@@ -86,13 +89,14 @@ impl Schema {
         &self.name
     }
 
-    /// A table's name in SQL, with the schema, quoted: whatever a `search_path` says, it is this table.
+    /// A table's name in SQL, with the schema, quoted: whatever a `search_path` says, it is this
+    /// table.
     pub fn table(&self, name: &str) -> String {
         format!("{}.{}", quote(&self.name), quote(name))
     }
 
-    /// Looks for a table that may be read: an ordinary or partitioned one, without a function or operator of another role that
-    /// planning or running a query over it could call.
+    /// Looks for a table that may be read: an ordinary or partitioned one, without a function or
+    /// operator of another role that planning or running a query over it could call.
     ///
     /// # Errors
     /// [`PostgresError::Query`]
@@ -118,7 +122,8 @@ impl Schema {
             let reason: String = row.get(0);
             return Ok(Found::Refused(format!("{}.{name} is not read: {reason}", self.name)));
         }
-        // By the number, below which all is the server's own: a type of such a name could be anybody's.
+        // By the number, below which all is the server's own: a type of such a name could be
+        // anybody's.
         let query = format!(
             "SELECT attname::text FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
              AND atttypid::bigint < {FIRST_OF_USERS} ORDER BY attnum"
@@ -129,12 +134,14 @@ impl Schema {
     }
 }
 
-/// A query for tables (`root`) that must not be read, and why (`reason`), of those in `pg_class c` for which `roots` is true.
+/// A query for tables (`root`) that must not be read, and why (`reason`), of those in `pg_class c`
+/// for which `roots` is true.
 ///
-/// A view is not the only thing that runs code. The planner evaluates immutable functions of constants when it loads what belongs to a
-/// table: expressions and predicates of its indexes, check constraints, statistics, partition keys, generated columns; and a table has
-/// children. Each such function is named in `pg_depend`. Those of a superuser (an extension's among them) and the session's own are
-/// as trusted as the server and the session.
+/// A view is not the only thing that runs code. The planner evaluates immutable functions of
+/// constants when it loads what belongs to a table: expressions and predicates of its indexes,
+/// check constraints, statistics, partition keys, generated columns; and a table has children. Each
+/// such function is named in `pg_depend`. Those of a superuser (an extension's among them) and the
+/// session's own are as trusted as the server and the session.
 pub(super) fn unsafe_tables(roots: &str) -> String {
     format!(
         "WITH RECURSIVE family (root, oid) AS (

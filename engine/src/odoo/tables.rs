@@ -1,14 +1,17 @@
-//! Which tables and columns a database has: what is known of Odoo is true of some series and not of others.
+//! Which tables and columns a database has: what is known of Odoo is true of some series and not of
+//! others.
 
 use std::collections::BTreeMap;
 
 use super::Schema;
 use crate::postgres::{PostgresError, Session};
 
-/// A query for every column of a schema's tables that an UPDATE may set: one row each, `(relname, attname, type, not_null, limit, unique)`.
+/// A query for every column of a schema's tables that an UPDATE may set: one row each,
+/// `(relname, attname, type, not_null, limit, unique)`.
 ///
-/// `unique`: the column is part of a unique index. `limit`: characters of a `varchar(n)` or `char(n)`, else 0. Generated columns are not among them; servers before 12 know
-/// none, which is why the row is asked for it as JSON.
+/// `unique`: the column is part of a unique index. `limit`: characters of a `varchar(n)` or
+/// `char(n)`, else 0. Generated columns are not among them; servers before 12 know none, which is
+/// why the row is asked for it as JSON.
 pub(super) fn columns_of(schema: &Schema) -> String {
     COLUMNS.replace("{schema}", &schema.name().replace('\'', "''"))
 }

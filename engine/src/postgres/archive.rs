@@ -1,4 +1,5 @@
-//! pg_dump's archives: their table of contents as pg_restore lists it, and what can be read of one as it streams by.
+//! pg_dump's archives: their table of contents as pg_restore lists it, and what can be read of one
+//! as it streams by.
 
 mod allowed;
 mod entries;
@@ -46,7 +47,8 @@ impl ArchiveToc {
         self.head("dbname: ")
     }
 
-    /// When it was made. An archive holds the time of its maker's clock without its zone; it is taken for this machine's.
+    /// When it was made. An archive holds the time of its maker's clock without its zone; it is
+    /// taken for this machine's.
     pub fn created_at(&self) -> Option<Timestamp> {
         // `2026-11-21 08:28:22 UTC`
         let time = self.head("Archive created at ")?.get(..19)?;
@@ -79,9 +81,9 @@ impl ArchiveToc {
         self.text.lines().any(is_extension)
     }
 
-    /// The list to restore from (`pg_restore --use-list`): everything but what was [left out](Self::leave_out) and comments on
-    /// extensions, which only an extension's owner may write, and which `CREATE EXTENSION` has written by itself; and but what is not of the
-    /// section.
+    /// The list to restore from (`pg_restore --use-list`): everything but what was [left
+    /// out](Self::leave_out) and comments on extensions, which only an extension's owner may write,
+    /// and which `CREATE EXTENSION` has written by itself; and but what is not of the section.
     pub(in crate::postgres) fn restorable(&self, section: Section) -> String {
         let left_out = |line: &str| {
             kind_of(line).is_some_and(|kind| {
@@ -109,7 +111,8 @@ fn number_of(line: &str) -> Option<i64> {
     line.split_once("; ")?.0.parse().ok()
 }
 
-/// What follows the numbers: `9807; 0 0 COMMENT - EXTENSION pg_trgm ` → `COMMENT - EXTENSION pg_trgm `.
+/// What follows the numbers: `9807; 0 0 COMMENT - EXTENSION pg_trgm ` →
+/// `COMMENT - EXTENSION pg_trgm `.
 fn kind_of(line: &str) -> Option<&str> {
     let (number, rest) = line.split_once("; ")?;
     number.parse::<u64>().ok()?;
@@ -120,10 +123,12 @@ fn kind_of(line: &str) -> Option<&str> {
 /// tables has some 50 MiB.
 const LARGEST_CONTENTS: usize = 256 * 1024 * 1024;
 
-/// Reads the table of contents from the beginning of an archive. The body is read only as far as pg_restore reads it.
+/// Reads the table of contents from the beginning of an archive. The body is read only as far as
+/// pg_restore reads it.
 ///
 /// # Errors
-/// [`PostgresError::Failed`] where it is no archive that this pg_restore can read; [`PostgresError::Read`] where the body failed.
+/// [`PostgresError::Failed`] where it is no archive that this pg_restore can read;
+/// [`PostgresError::Read`] where the body failed.
 pub(crate) async fn read_toc(tool: &Tool, mut archive: Body, subject: &str) -> Result<ArchiveToc, PostgresError> {
     let failed = |source: io::Error| PostgresError::Run { program: tool.path.clone(), source };
     let mut command = Command::new(&tool.path);

@@ -43,7 +43,8 @@ pub enum PostgresError {
         /// How it was recognised.
         sign: String,
     },
-    /// A setting under which rows, triggers or foreign keys would be left out, and that the role may not change.
+    /// A setting under which rows, triggers or foreign keys would be left out, and that the role
+    /// may not change.
     #[error("unable to restore on {server}: {name} is set to {value} there")]
     Setting {
         /// [`super::Endpoint`], as text.
@@ -64,7 +65,8 @@ pub enum PostgresError {
         #[source]
         source: tokio_postgres::Error,
     },
-    /// A lock that would keep nobody out: a hot standby grants it, and the primary knows nothing of it.
+    /// A lock that would keep nobody out: a hot standby grants it, and the primary knows nothing of
+    /// it.
     #[error("{server} is a hot standby: a lock there does not keep out a collector, which works on the primary")]
     Standby {
         /// [`super::Endpoint`], as text.
@@ -232,7 +234,8 @@ impl PostgresError {
             Self::Failed { program, stderr, .. } if program == "pg_restore" && is_of_post_data(stderr) => {
                 "add --skip-failed-post-data to restore all but what cannot be made".into()
             }
-            // It reads of the dump what was decoded, and may stumble before the digest of all of it can be compared.
+            // It reads of the dump what was decoded, and may stumble before the digest of all of it
+            // can be compared.
             Self::Failed { program, .. } if program == "pg_restore" => {
                 "where that does not say why: `odoo-backup check --read-data` says whether the dump is damaged".into()
             }

@@ -1,7 +1,9 @@
-//! `drill`: all of a restore but its end, so that it is known beforehand that it works and how long it takes.
+//! `drill`: all of a restore but its end, so that it is known beforehand that it works and how long
+//! it takes.
 //!
-//! The database and the folder have names that only copies in the making have, beside a target that does not exist. They never get
-//! others, and are dropped once they were verified and made harmless, and before, where that fails.
+//! The database and the folder have names that only copies in the making have, beside a target that
+//! does not exist. They never get others, and are dropped once they were verified and made
+//! harmless, and before, where that fails.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -66,11 +68,12 @@ pub struct Drilled {
     pub warnings: Vec<String>,
 }
 
-/// Restores a backup, verifies the copy, makes it harmless, drops it, and stores the proof. `place` has a name that nothing else has: it is never made.
+/// Restores a backup, verifies the copy, makes it harmless, drops it, and stores the proof. `place`
+/// has a name that nothing else has: it is never made.
 ///
 /// # Errors
-/// Whatever failed first, as the cause of [`Error::Verb`]; [`Error::refutes_backup`] tells what speaks against the backup from what was in
-/// the way. Nothing of the copy is left.
+/// Whatever failed first, as the cause of [`Error::Verb`]; [`Error::refutes_backup`] tells what
+/// speaks against the backup from what was in the way. Nothing of the copy is left.
 pub async fn drill(
     repository: &Repository,
     manifest: &Manifest,

@@ -1,4 +1,5 @@
-//! What a restore must not replace: looked at before anything is made and again right before the swap, and every doubt is a refusal.
+//! What a restore must not replace: looked at before anything is made and again right before the
+//! swap, and every doubt is a refusal.
 
 mod alive;
 mod folders;
@@ -14,10 +15,12 @@ use crate::postgres::{self, Endpoint, PostgresError, Session};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Identity {
-    /// A copy beside its original: made harmless, and never in the place of what looks like production.
+    /// A copy beside its original: made harmless, and never in the place of what looks like
+    /// production.
     #[default]
     Copy,
-    /// Production itself, by the will of whoever typed the name of its database: nothing is neutralized, and it keeps its identity.
+    /// Production itself, by the will of whoever typed the name of its database: nothing is
+    /// neutralized, and it keeps its identity.
     Production,
 }
 
@@ -27,10 +30,12 @@ pub(crate) const FORCEABLE: [&str; 2] = ["production", "foreign"];
 /// What every server needs for itself.
 const OF_THE_SERVER: [&str; 3] = ["postgres", "template0", "template1"];
 
-/// Says why the target must not be replaced by a copy of the database that has this `database.uuid`; nothing where it may be.
+/// Says why the target must not be replaced by a copy of the database that has this
+/// `database.uuid`; nothing where it may be.
 ///
-/// [`Identity::Production`] passes what looks like production, for that is what it is for. It does not pass what can only be a mistake
-/// in the configuration: the repository, a folder that is no filestore, or that of another instance.
+/// [`Identity::Production`] passes what looks like production, for that is what it is for. It does
+/// not pass what can only be a mistake in the configuration: the repository, a folder that is no
+/// filestore, or that of another instance.
 ///
 /// # Errors
 /// Where the target's server does not answer. What else cannot be found out is a refusal.
@@ -65,7 +70,8 @@ pub(crate) async fn before_restore(
     Ok(obstacles)
 }
 
-/// Says why the target must not get back what it was: it is production, or somebody has made it that since.
+/// Says why the target must not get back what it was: it is production, or somebody has made it
+/// that since.
 ///
 /// # Errors
 /// As [`before_restore`].

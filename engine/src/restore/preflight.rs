@@ -1,4 +1,5 @@
-//! Whether a backup can be restored on a server and a machine: everything that can be known before anything is made, all at once.
+//! Whether a backup can be restored on a server and a machine: everything that can be known before
+//! anything is made, all at once.
 
 pub(in crate::restore) mod examine;
 pub(in crate::restore) mod omissions;
@@ -37,7 +38,8 @@ pub(in crate::restore) fn require_none(obstacles: Vec<Obstacle>) -> Result<(), E
 
 /// Looks for all that would make the restore fail.
 ///
-/// An obstacle is what surely would. What may, or may not, is a warning: nobody is to be kept from a restore by a guess.
+/// An obstacle is what surely would. What may, or may not, is a warning: nobody is to be kept from
+/// a restore by a guess.
 ///
 /// # Errors
 /// Where the target's server, or the system, does not answer.

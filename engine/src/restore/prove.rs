@@ -7,7 +7,8 @@ use crate::repository::{Proof, ProofName, ProofOccasion, ProofOutcome, Timings};
 use crate::verify::{Depth, Verification};
 
 impl Job<'_> {
-    /// Stores the proof that a copy was what had been backed up. Where there is none, `warnings` says why: the copy is good all the same.
+    /// Stores the proof that a copy was what had been backed up. Where there is none, `warnings`
+    /// says why: the copy is good all the same.
     pub(in crate::restore) async fn prove(
         &self,
         occasion: ProofOccasion,
@@ -39,11 +40,13 @@ impl Job<'_> {
         }
     }
 
-    /// Stores that the backup could not be restored as it was, where `error` says so. What else was in the way is nothing that speaks against it.
+    /// Stores that the backup could not be restored as it was, where `error` says so. What else was
+    /// in the way is nothing that speaks against it.
     pub(in crate::restore) async fn testify_against(&self, occasion: ProofOccasion, error: &Error) {
         let (verification, depth) = match error {
             Error::NotAsBackedUp(verification) => (Some((**verification).clone()), verification.depth),
-            // Every restore, however deep, meets it, and any that does not has shown that it is mended.
+            // Every restore, however deep, meets it, and any that does not has shown that it is
+            // mended.
             error if error.refutes_backup() => (None, Depth::Quick),
             _ => return,
         };
@@ -69,7 +72,8 @@ impl Job<'_> {
         }
     }
 
-    /// Forgets damage that was known of what a copy was made of: all of that was read, and its digests were right.
+    /// Forgets damage that was known of what a copy was made of: all of that was read, and its
+    /// digests were right.
     pub(super) async fn settle(&self) {
         let volumes = self.manifest.filestore.volumes.iter().map(|volume| &volume.object.key);
         let read = volumes.chain([&self.manifest.database.object.key]);

@@ -1,8 +1,9 @@
 //! What restores of a target have made and not yet cleared away, on disk before it is made.
 //!
-//! A kill, a loss of power or a lost server can come at any moment; the next run reads here what there may be, and touches nothing
-//! else. The record lies beside the target's filestore. It names databases and folders by their suffixes alone, so that whatever
-//! is written in it can only lead to what is called like the target and made by a restore.
+//! A kill, a loss of power or a lost server can come at any moment; the next run reads here what
+//! there may be, and touches nothing else. The record lies beside the target's filestore. It names
+//! databases and folders by their suffixes alone, so that whatever is written in it can only lead
+//! to what is called like the target and made by a restore.
 
 pub(in crate::restore) mod claim;
 pub(in crate::restore) mod folders;
@@ -117,7 +118,8 @@ impl Record {
         saved.map_err(|source| RestoreError::SaveRecord { path: path.to_owned(), source })
     }
 
-    /// What is said where it is about another server or database than the target's: nothing of it is touched.
+    /// What is said where it is about another server or database than the target's: nothing of it
+    /// is touched.
     pub(in crate::restore) fn forgotten(&self, path: &Path) -> String {
         let names = self.former.iter().map(|pair| &pair.suffix).chain(self.scraps.iter().map(|scrap| &scrap.suffix));
         let names: Vec<_> = names.map(|suffix| format!("…{}", suffix.as_str())).collect();

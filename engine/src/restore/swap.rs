@@ -1,8 +1,10 @@
-//! The last step: what was made beside the target gets its names, and what had them is kept under others.
+//! The last step: what was made beside the target gets its names, and what had them is kept under
+//! others.
 //!
-//! The databases change their names in one transaction, which is what decides: folders cannot be renamed in it, so they are before,
-//! while nobody can connect, and a swap that was cut off is finished or taken back by which of the databases has the target's
-//! name. That commit also makes sure of what pg_restore wrote without waiting for the disk: the server's log is one stream.
+//! The databases change their names in one transaction, which is what decides: folders cannot be
+//! renamed in it, so they are before, while nobody can connect, and a swap that was cut off is
+//! finished or taken back by which of the databases has the target's name. That commit also makes
+//! sure of what pg_restore wrote without waiting for the disk: the server's log is one stream.
 
 use std::time::Duration;
 
@@ -26,10 +28,12 @@ pub(in crate::restore) enum Settled {
 /// How long the end of sessions is waited for that have come after the look before all of the work.
 const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 
-/// Gives the pair of this suffix the target's names. What had them is the record's former pair from then on. Not to be dropped halfway.
+/// Gives the pair of this suffix the target's names. What had them is the record's former pair from
+/// then on. Not to be dropped halfway.
 ///
 /// # Errors
-/// The target is then as it was, but for [`RestoreError::HalfSwapped`], which the next run sets right.
+/// The target is then as it was, but for [`RestoreError::HalfSwapped`], which the next run sets
+/// right.
 pub(in crate::restore) async fn swap(claim: &mut TargetClaim, incoming: &Suffix) -> Result<(), RestoreError> {
     claim.check_connection()?;
     // While the target is still open, so that nobody else has to wait as well.

@@ -16,18 +16,21 @@ pub struct Target {
     pub database: Database,
     /// The filestore's folder, or what is to become it.
     pub filestore: PathBuf,
-    /// Whose backups it takes where none is named; `None` where the configuration has several instances and this target names none.
+    /// Whose backups it takes where none is named; `None` where the configuration has several
+    /// instances and this target names none.
     pub instance: Option<String>,
     /// How the copy is neutralized; `None`: it is not.
     pub neutralize: Option<Neutralize>,
     /// How the people in it are replaced; `None`: they are not.
     pub anonymize: Option<Anonymize>,
-    /// Whether the repository's writers may run anything on the server, with all rights of the role.
+    /// Whether the repository's writers may run anything on the server, with all rights of the
+    /// role.
     pub trusted: bool,
 }
 
 impl Target {
-    /// Returns an instance's own place as a target: what is restored there is production, and not neutralized.
+    /// Returns an instance's own place as a target: what is restored there is production, and not
+    /// neutralized.
     pub fn of(instance: &Instance) -> Self {
         Self {
             name: instance.name.clone(),

@@ -140,7 +140,8 @@ async fn what_was_there_is_kept_closed_and_can_be_given_back_again_and_again() {
     }
 }
 
-/// Where a process can be killed while names change. All that it knew is gone with it; its sessions end.
+/// Where a process can be killed while names change. All that it knew is gone with it; its sessions
+/// end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Killed {
     Intending,

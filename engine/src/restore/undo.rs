@@ -49,8 +49,9 @@ pub(in crate::restore) async fn wait_for_sessions(
 /// Gives a target back what it was before the last restore, and keeps what it is now in its place.
 ///
 /// # Errors
-/// [`Error::Refused`] where what the target is now looks like production and that was not meant, else whatever failed first, as the
-/// cause of [`Error::Verb`]; the target is then as it was. `wait`: how long the end of sessions is waited for that the role may not end.
+/// [`Error::Refused`] where what the target is now looks like production and that was not meant,
+/// else whatever failed first, as the cause of [`Error::Verb`]; the target is then as it was.
+/// `wait`: how long the end of sessions is waited for that the role may not end.
 pub async fn undo(
     protected: &Protected,
     target: &Target,

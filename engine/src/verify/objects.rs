@@ -4,7 +4,8 @@ use super::is_own;
 use crate::manifest::{Check, Notes, Subject};
 use crate::postgres::{ArchiveObjects, LeftOut, ObjectKind, PostgresError, Qualified, Session};
 
-/// Holds the number of objects of each kind against what the dump makes, but for what the restore left out, which is known.
+/// Holds the number of objects of each kind against what the dump makes, but for what the restore
+/// left out, which is known.
 pub(super) async fn check_number(
     session: &Session,
     dump: &ArchiveObjects,
@@ -78,15 +79,16 @@ fn number_of(kind: ObjectKind) -> String {
     }
 }
 
-/// Looks for constraints that are not validated and were so at the source. The dump says it of the one that it makes: children
-/// inherit that constraint, and are not mentioned.
+/// Looks for constraints that are not validated and were so at the source. The dump says it of the
+/// one that it makes: children inherit that constraint, and are not mentioned.
 pub(super) async fn check_constraints(session: &Session, dump: &ArchiveObjects) -> Result<Check, PostgresError> {
     let number = "SELECT count(*) FROM pg_constraint x JOIN pg_namespace n ON n.oid = connamespace
          WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
                AND (convalidated OR coalesce(to_jsonb(x)->>'conenforced', 'true') = 'true')";
     let number = session.query_one(number, &[]).await.map_err(session.failed("count the constraints"))?;
     let number = number.get::<_, i64>(0).unsigned_abs();
-    // A constraint and all that it was inherited from. A child's NOT NULL may have a name of its own.
+    // A constraint and all that it was inherited from. A child's NOT NULL may have a name of its
+    // own.
     let lines = "WITH RECURSIVE line(oid, above) AS (
              SELECT oid, oid FROM pg_constraint x
              WHERE NOT convalidated AND coalesce(to_jsonb(x)->>'conenforced', 'true') = 'true'
@@ -112,8 +114,8 @@ pub(super) async fn check_constraints(session: &Session, dump: &ArchiveObjects) 
     Ok(Check::of(Subject::Constraints, number, summary, findings, known))
 }
 
-/// Looks for indexes that are not valid. None was at the source, because pg_dump leaves out those that are not; but a partitioned
-/// index is not valid for as long as a partition lacks its own.
+/// Looks for indexes that are not valid. None was at the source, because pg_dump leaves out those
+/// that are not; but a partitioned index is not valid for as long as a partition lacks its own.
 pub(super) async fn check_indexes(session: &Session) -> Result<Check, PostgresError> {
     let query = "SELECT nspname::text, relname::text, (indisvalid AND indisready) OR relkind = 'I'
          FROM pg_index JOIN pg_class c ON c.oid = indexrelid JOIN pg_namespace n ON n.oid = relnamespace

@@ -13,7 +13,8 @@ use crate::postgres::{self, PostgresError, Qualified, Session, TableRows, quote}
 #[derive(Debug, Clone)]
 struct Table {
     name: Qualified,
-    /// The partitioned table that it is part of, or itself: partitions by hash may divide the rows in another way than at the source.
+    /// The partitioned table that it is part of, or itself: partitions by hash may divide the rows
+    /// in another way than at the source.
     whole: Qualified,
     /// Of an extension, which fills it before the dump does.
     of_extension: bool,
@@ -37,7 +38,8 @@ pub(super) async fn check(copy: &RestoredCopy<'_>, session: &Session) -> Result<
     };
     let expected = match expected(copy, content).await {
         Ok(expected) => expected,
-        // The dump is whole all the same, and a restore is not to fail for the list of what is in it.
+        // The dump is whole all the same, and a restore is not to fail for the list of what is in
+        // it.
         Err(error) if error.is_damage() => {
             let why = format!("the backup's list of tables cannot be read: {}", crate::error::explain(&error));
             return Ok(Check::skipped(Subject::Rows, why));

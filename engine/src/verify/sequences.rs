@@ -13,15 +13,17 @@ const IN_FLIGHT: usize = 32;
 struct Sequence {
     name: Qualified,
     increment: i64,
-    /// The table and column that it numbers, where that is a column of integers and it counts upwards for ever.
+    /// The table and column that it numbers, where that is a column of integers and it counts
+    /// upwards for ever.
     column: Option<(Qualified, String)>,
 }
 
-/// Holds each sequence against what the dump sets it to, and against the column that it numbers. One that was behind its column at the
-/// source is known.
+/// Holds each sequence against what the dump sets it to, and against the column that it numbers.
+/// One that was behind its column at the source is known.
 pub(super) async fn check(session: &Session, dump: &ArchiveObjects) -> Result<Check, PostgresError> {
     let sequences = sequences(session).await?;
-    // Collected, so that the compiler sees that the whole can go from one thread to another (rust-lang/rust#102211).
+    // Collected, so that the compiler sees that the whole can go from one thread to another
+    // (rust-lang/rust#102211).
     let values: Vec<_> = sequences.iter().map(|sequence| value(session, sequence)).collect();
     let values = futures::stream::iter(values).buffered(IN_FLIGHT);
     let values: Vec<(SequenceValue, Option<i64>)> = values.try_collect().await?;

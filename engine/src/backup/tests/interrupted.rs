@@ -1,4 +1,5 @@
-//! A backup that is interrupted at each of its requests to the store in turn, and the good one behind it.
+//! A backup that is interrupted at each of its requests to the store in turn, and the good one
+//! behind it.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -95,7 +96,8 @@ async fn a_good_one_follows(interruption: Interruption) {
     let mut whole = vec![back_up(&project, &repository).await.unwrap().id];
     let mut failed = 0;
     for number in 0.. {
-        // Something for each run to store: a new file, one with another content, and one that is gone.
+        // Something for each run to store: a new file, one with another content, and one that is
+        // gone.
         let path = |name: String| project.filestore().join(name);
         fs::write(path(format!("new-{number}")), number.to_string()).unwrap();
         fs::write(path("odd".to_owned()), "!".repeat(number)).unwrap();
@@ -107,21 +109,23 @@ async fn a_good_one_follows(interruption: Interruption) {
         let appeared: Vec<_> = names.filter(|id| !whole.contains(id)).collect();
         match (&result, interruption) {
             (Ok(manifest), _) => assert_eq!(appeared, std::slice::from_ref(&manifest.id)),
-            // A manifest whose answer was lost, and that could not be deleted, makes a backup: a whole one, by the check below.
+            // A manifest whose answer was lost, and that could not be deleted, makes a backup: a
+            // whole one, by the check below.
             (Err(_), Interruption::Ended) => assert!(appeared.len() < 2, "{number}: {appeared:?}"),
             (Err(_), _) => assert!(appeared.is_empty(), "{number}: {appeared:?}"),
         }
         whole.extend(appeared);
 
-        // What looks like a backup whose manifest was lost stays until an operator forgets it. Each would cost the later runs
-        // requests, and there would be no last one.
+        // What looks like a backup whose manifest was lost stays until an operator forgets it. Each
+        // would cost the later runs requests, and there would be no last one.
         for entry in fs::read_dir(folder.path().join(INSTANCE)).unwrap() {
             let entry = entry.unwrap().path();
             if entry.join(CHECKSUMS).exists() && !entry.join(MANIFEST).exists() {
                 fs::remove_dir_all(entry).unwrap();
             }
         }
-        // Of a claim that is left, this process is the owner, and lives: it would be waited for. That locks lapse has tests of its own.
+        // Of a claim that is left, this process is the owner, and lives: it would be waited for.
+        // That locks lapse has tests of its own.
         let _ = fs::remove_dir_all(folder.path().join("locks"));
         let good = back_up(&project, &repository).await.unwrap();
         assert!(good.warnings.is_empty(), "{number}: {:?}", good.warnings);

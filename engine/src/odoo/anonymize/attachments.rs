@@ -1,4 +1,5 @@
-//! Attachments of people's records: their content gives way to placeholders, and files that no row names any longer are removed.
+//! Attachments of people's records: their content gives way to placeholders, and files that no row
+//! names any longer are removed.
 
 use serde::Serialize;
 use sha1::{Digest as _, Sha1};
@@ -21,7 +22,8 @@ pub(super) const UPLOADS_OF: &str = r"^product\.(template|product|document)$";
 
 /// What a content is replaced by.
 struct Placeholder {
-    /// Which MIME types it stands for: one of PostgreSQL's regular expressions. The first that matches counts.
+    /// Which MIME types it stands for: one of PostgreSQL's regular expressions. The first that
+    /// matches counts.
     for_types: &'static str,
     mimetype: &'static str,
     content: &'static [u8],
@@ -47,7 +49,8 @@ const PLACEHOLDERS: &[Placeholder] = &[
 /// What was done to attachments.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AnonymizedAttachments {
-    /// Rows of `ir_attachment` whose content was replaced, by model; that of uploads which belong to no record yet is empty.
+    /// Rows of `ir_attachment` whose content was replaced, by model; that of uploads which belong
+    /// to no record yet is empty.
     pub replaced: Vec<AttachmentsOf>,
     /// Rows whose content stays.
     pub left: Vec<AttachmentsOf>,
@@ -167,8 +170,9 @@ pub(super) async fn replace(
     Ok(AnonymizedAttachments { replaced, left, ..done })
 }
 
-/// Which rows: `$1` is the pattern, `$2` what is added to it, `$3` what is taken from it, `$4` the pattern of models of which only uploads count. Uploads that belong to no record yet are somebody's all the same;
-/// Odoo's own files, which belong to none either, have an address.
+/// Which rows: `$1` is the pattern, `$2` what is added to it, `$3` what is taken from it, `$4` the
+/// pattern of models of which only uploads count. Uploads that belong to no record yet are
+/// somebody's all the same; Odoo's own files, which belong to none either, have an address.
 const CHOSEN: &str = "NOT coalesce(a.res_model = ANY($3::text[]), false) AND CASE
     WHEN coalesce(a.res_model, '') IN ('', '0') THEN coalesce(a.url, '') = '' OR a.type = 'url' AND a.url ~ '^https?://'
     ELSE a.res_model ~ $1 OR a.res_model = ANY($2::text[]) OR a.res_model ~ $4 AND a.res_field IS NULL END";

@@ -1,4 +1,5 @@
-//! Tables and columns of every schema: people are in those of Odoo, and in whatever else somebody made beside them.
+//! Tables and columns of every schema: people are in those of Odoo, and in whatever else somebody
+//! made beside them.
 
 use std::fmt;
 
@@ -6,10 +7,12 @@ use tokio_postgres::Row;
 
 use crate::postgres::quote;
 
-/// Every column that an UPDATE may set of every table but the server's and those of extensions, the largest table first. `$3` is the schema of Odoo's tables, `$1` and `$2` are patterns of tables
+/// Every column that an UPDATE may set of every table but the server's and those of extensions, the
+/// largest table first. `$3` is the schema of Odoo's tables, `$1` and `$2` are patterns of tables
 /// and columns; the numbers of those that match come last.
 ///
-/// Servers before 12 know no generated columns, which is why the row is asked for it as JSON. Of a domain the type beneath counts.
+/// Servers before 12 know no generated columns, which is why the row is asked for it as JSON. Of a
+/// domain the type beneath counts.
 pub(super) const COLUMNS: &str = "
     SELECT n.nspname::text, c.relname::text, n.nspname = $3, a.attname::text, coalesce(b.typname, t.typname)::text, a.attnotnull OR t.typnotnull,
            CASE WHEN coalesce(b.typname, t.typname) IN ('varchar', 'bpchar') AND greatest(a.atttypmod, t.typtypmod) > 4

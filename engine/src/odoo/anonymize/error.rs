@@ -75,7 +75,8 @@ pub enum AnonymizeError {
     NotAnonymous(Vec<Left>),
 }
 
-/// A column in which something was found that should not be there. The values themselves are not told.
+/// A column in which something was found that should not be there. The values themselves are not
+/// told.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Left {
     /// `res_partner.email`

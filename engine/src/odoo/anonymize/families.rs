@@ -1,7 +1,9 @@
-//! Where people are in Odoo's tables, in 12.0 to 19.0 and in modules nobody here has heard of: patterns of tables and of their columns, and the fake that each gets.
-//! The first that matches a column counts.
+//! Where people are in Odoo's tables, in 12.0 to 19.0 and in modules nobody here has heard of:
+//! patterns of tables and of their columns, and the fake that each gets. The first that matches a
+//! column counts.
 //!
-//! The patterns are PostgreSQL's regular expressions. `docs/anonymization.md` has them; a test holds it against these.
+//! The patterns are PostgreSQL's regular expressions. `docs/anonymization.md` has them; a test
+//! holds it against these.
 
 use super::kinds::Fake;
 
@@ -13,8 +15,8 @@ pub(super) struct Family {
     pub(super) fake: Fake,
     /// Rows that stay as they are.
     pub(super) unless: Option<&'static Unless>,
-    /// Whether what the columns hold is a person's or a company's own, to be sought in every other column: not the name of a
-    /// record that may be anything.
+    /// Whether what the columns hold is a person's or a company's own, to be sought in every other
+    /// column: not the name of a record that may be anything.
     pub(super) is_sought: bool,
 }
 
@@ -222,7 +224,8 @@ pub(super) const FAMILIES: &[Family] = &[
     all(ANY, "(^|_)(birthday|birthdate|birth_date|date_of_birth|birthdate_date)$", Fake::Date),
 ];
 
-/// Tables that are emptied: logs of who did what from where, queues, and uploads that were never meant to stay.
+/// Tables that are emptied: logs of who did what from where, queues, and uploads that were never
+/// meant to stay.
 pub(super) const EMPTIED: &[&str] = &[
     "auditlog_http_request",
     "auditlog_http_session",

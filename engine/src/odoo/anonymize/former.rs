@@ -1,4 +1,5 @@
-//! What the values were: a changed row leaves it in the table's file and its indexes, and the planner and materialized views keep some of it.
+//! What the values were: a changed row leaves it in the table's file and its indexes, and the
+//! planner and materialized views keep some of it.
 
 use std::time::{Duration, Instant};
 
@@ -6,11 +7,13 @@ use super::columns::TableName;
 use super::error::AnonymizeError;
 use crate::postgres::{PostgresError, Session, quote};
 
-/// How long others are waited for. Nobody but the server itself has to do with a copy that has no name yet.
+/// How long others are waited for. Nobody but the server itself has to do with a copy that has no
+/// name yet.
 const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
 
-/// Waits until the server may remove what was changed up to now. It keeps every row that a transaction somewhere could still want to see as it was, and copies
-/// such rows even when it writes a table anew.
+/// Waits until the server may remove what was changed up to now. It keeps every row that a
+/// transaction somewhere could still want to see as it was, and copies such rows even when it
+/// writes a table anew.
 pub(super) async fn wait_until_removable(session: &Session, odoo: &str) -> Result<(), AnonymizeError> {
     let failed = || session.failed("see whether changed rows can be removed");
     let probe = format!("{}.odoo_backup_probe", quote(odoo));
@@ -33,7 +36,8 @@ pub(super) async fn wait_until_removable(session: &Session, odoo: &str) -> Resul
     Ok(session.batch_execute(&format!("DROP TABLE {probe}")).await.map_err(failed())?)
 }
 
-/// Writes a table and its indexes anew, without what was removed, and has the planner look at it again.
+/// Writes a table and its indexes anew, without what was removed, and has the planner look at it
+/// again.
 pub(super) async fn write_anew(session: &Session, table: &TableName) -> Result<(), PostgresError> {
     let statement = format!("VACUUM (FULL, ANALYZE) {}", table.sql());
     session.batch_execute(&statement).await.map_err(session.failed(format!("write {table} anew")))

@@ -1,4 +1,5 @@
-//! The kinds of fakes. What each looks like is in `fakes.sql`; here is what a column must be to take one, and how it is told from what was there.
+//! The kinds of fakes. What each looks like is in `fakes.sql`; here is what a column must be to
+//! take one, and how it is told from what was there.
 
 use serde::Serialize;
 
@@ -128,7 +129,8 @@ impl Fake {
         }
     }
 
-    /// What the column becomes. `clashing` is a list of values that may not have the fake that would be theirs.
+    /// What the column becomes. `clashing` is a list of values that may not have the fake that
+    /// would be theirs.
     pub(super) fn expression(self, column: &Column, clashing: Option<&str>) -> String {
         let name = quote(&column.name);
         let kind = &column.kind;
@@ -140,7 +142,8 @@ impl Fake {
                 (true, false) => "''".into(),
             },
             _ if is_json(column) => {
-                // Two that differ in their case would be the same in every language, and the column holds each but once.
+                // Two that differ in their case would be the same in every language, and the column
+                // holds each but once.
                 let exact = |value: &str| if column.unique { format!("md5({value})") } else { value.to_owned() };
                 let fake = self.call(&exact("value #>> '{}'"));
                 // Translations, or the values of several companies.
@@ -167,7 +170,8 @@ impl Fake {
         }
     }
 
-    /// Values whose fakes would be another's as well, though the column is to hold each but once: all but the first of them.
+    /// Values whose fakes would be another's as well, though the column is to hold each but once:
+    /// all but the first of them.
     pub(super) fn clashing(self, column: &Column, table: &str, condition: &str) -> Option<String> {
         if !column.unique || !is_text(column) || self == Self::Empty {
             return None;
@@ -181,7 +185,8 @@ impl Fake {
         ))
     }
 
-    /// The condition that a column which is [`present`](Self::present) does not hold a fake; `None` where that cannot be told.
+    /// The condition that a column which is [`present`](Self::present) does not hold a fake; `None`
+    /// where that cannot be told.
     pub(super) fn original(self, column: &Column) -> Option<String> {
         let name = quote(&column.name);
         let Some(shape) = self.shape() else {

@@ -1,7 +1,9 @@
-//! The net below the list of columns: whoever is in a column about people is sought in every other column of the database, and replaced by the same fake there.
+//! The net below the list of columns: whoever is in a column about people is sought in every other
+//! column of the database, and replaced by the same fake there.
 //!
-//! It is cast before the columns about people are replaced, since those say whom to seek. A table is gone through once; one in which
-//! somebody was found is gone through again, and whoever is found then could not be replaced.
+//! It is cast before the columns about people are replaced, since those say whom to seek. A table
+//! is gone through once; one in which somebody was found is gone through again, and whoever is
+//! found then could not be replaced.
 
 mod gather;
 mod json;

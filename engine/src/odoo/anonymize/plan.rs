@@ -29,7 +29,8 @@ impl Planned {
         }
     }
 
-    /// The condition on rows whose value should have been replaced and was not; `None` where that cannot be told.
+    /// The condition on rows whose value should have been replaced and was not; `None` where that
+    /// cannot be told.
     pub(super) fn still_original(&self) -> Option<String> {
         let original = self.fake.original(&self.column)?;
         Some(format!("{} AND {original}", self.condition()))

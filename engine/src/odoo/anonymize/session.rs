@@ -11,7 +11,8 @@ use super::kinds::FUNCTIONS;
 use crate::postgres::{PostgresError, Session, Tuning};
 use crate::secret::Secret;
 
-/// What all fakes of a copy follow from. Whoever has it can try whether a fake is that of a name he knows; so it is kept nowhere.
+/// What all fakes of a copy follow from. Whoever has it can try whether a fake is that of a name he
+/// knows; so it is kept nowhere.
 pub(super) struct Key(Secret);
 
 impl Key {
@@ -31,7 +32,8 @@ impl Key {
     }
 }
 
-/// All else is named in full: no operator and no function of the database's own is taken for one of the server's.
+/// All else is named in full: no operator and no function of the database's own is taken for one of
+/// the server's.
 const SEARCH_PATH: &str = "SET search_path = pg_catalog";
 
 /// Makes the functions and the key known to a session, and to no other.

@@ -3,10 +3,12 @@
 use super::Fake;
 use crate::secret::Secret;
 
-/// How the people in a copy are replaced by fakes: `anonymize = true`, or the section `[target.NAME.anonymize]`.
+/// How the people in a copy are replaced by fakes: `anonymize = true`, or the section
+/// `[target.NAME.anonymize]`.
 #[derive(Debug, Clone, Default)]
 pub struct Anonymize {
-    /// `table.column`: columns beside those that the program knows, or another kind of fake for one of these.
+    /// `table.column`: columns beside those that the program knows, or another kind of fake for one
+    /// of these.
     pub columns: Vec<(String, Fake)>,
     /// `table.column`: columns that stay as they are.
     pub keep: Vec<String>,

@@ -70,7 +70,8 @@ async fn update(session: &Session, table: &TableName, columns: &[&Planned]) -> R
     Ok(rows)
 }
 
-/// A transaction in which the database's own triggers on a table do not run: what they would write down somewhere is what is to be forgotten.
+/// A transaction in which the database's own triggers on a table do not run: what they would write
+/// down somewhere is what is to be forgotten.
 pub(super) struct WithoutTriggers<'a> {
     session: &'a Session,
     table: TableName,

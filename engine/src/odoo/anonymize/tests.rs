@@ -346,7 +346,8 @@ async fn nobody_of_the_real_database_is_left() {
         UNION SELECT name FROM hr_employee UNION SELECT work_email FROM hr_employee UNION SELECT private_email FROM hr_employee
         UNION SELECT work_phone FROM hr_employee UNION SELECT login FROM res_users WHERE login LIKE '%@%' UNION SELECT acc_number FROM res_partner_bank
         UNION SELECT email_from FROM crm_lead UNION SELECT contact_name FROM crm_lead UNION SELECT phone FROM crm_lead UNION SELECT reply_to FROM mail_message";
-    // Odoo's demonstration data takes its people from the examples in Odoo's own texts, which are nobody's.
+    // Odoo's demonstration data takes its people from the examples in Odoo's own texts, which are
+    // nobody's.
     let shipped =
         fixture.dump(&["ir_ui_view", "mail_template", "ir_rule", "res_groups"].map(|table| format!("--table={table}")));
     let people = fixture.lines(people).into_iter();

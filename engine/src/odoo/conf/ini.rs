@@ -1,8 +1,10 @@
-//! Python's `RawConfigParser` with its defaults, as far as Odoo uses it: the options of one section.
+//! Python's `RawConfigParser` with its defaults, as far as Odoo uses it: the options of one
+//! section.
 //!
-//! `key = value` or `key: value`, keys without regard to case; lines that begin with `#` or `;` are comments, also within a value, but
-//! what follows a value on its line belongs to it; a deeper indented line continues the value above it; `%` means nothing;
-//! `[DEFAULT]` holds what other sections leave out; a key or section given twice is refused.
+//! `key = value` or `key: value`, keys without regard to case; lines that begin with `#` or `;` are
+//! comments, also within a value, but what follows a value on its line belongs to it; a deeper
+//! indented line continues the value above it; `%` means nothing; `[DEFAULT]` holds what other
+//! sections leave out; a key or section given twice is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! What must be true of a neutral database, asked of the database itself once everything was done to it.
+//! What must be true of a neutral database, asked of the database itself once everything was done
+//! to it.
 
 use serde::Serialize;
 

@@ -1,7 +1,9 @@
-//! Credentials: every column whose name says that it holds one, in any table, so that modules nobody here has heard of are covered too;
-//! and system parameters likewise. What only opens the copy itself (a user's password, a portal's link) stays.
+//! Credentials: every column whose name says that it holds one, in any table, so that modules
+//! nobody here has heard of are covered too; and system parameters likewise. What only opens the
+//! copy itself (a user's password, a portal's link) stays.
 //!
-//! The patterns are PostgreSQL's regular expressions. `docs/neutralization.md` has them; a test holds it against these.
+//! The patterns are PostgreSQL's regular expressions. `docs/neutralization.md` has them; a test
+//! holds it against these.
 
 use serde::Serialize;
 
@@ -48,7 +50,8 @@ pub(super) const FAMILIES: &[Family] = &[
         tables: "^(res_company|account_journal|l10n_.*)$",
         columns: "^l10n_.*_(user_?name|login|token|auth_token|pin|cert_key|security_code|client_?id)$",
     },
-    // Storages of attachments: with their keys a copy would write to, and delete from, the original's.
+    // Storages of attachments: with their keys a copy would write to, and delete from, the
+    // original's.
     Family { tables: "^(fs_storage|storage_backend)$", columns: "^(options|eval_options_from_env)$" },
 ];
 
@@ -62,7 +65,8 @@ pub(super) const STAY: &[&str] = &[
     "website_page.visibility_password",
 ];
 
-/// Keys of `ir_config_parameter` that hold a credential, where the value has at least eight characters and is no boolean.
+/// Keys of `ir_config_parameter` that hold a credential, where the value has at least eight
+/// characters and is no boolean.
 pub(super) const PARAMETERS: &str =
     "(secret|token|passw|api_?key|private_?key|access_?key|account_key|account_sid|credential|server_key|client_id$)";
 
@@ -89,7 +93,8 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// Looks for them in the catalog. Each of `keep` must be there to be kept: a misspelt one would have been meant to protect something.
+    /// Looks for them in the catalog. Each of `keep` must be there to be kept: a misspelt one would
+    /// have been meant to protect something.
     pub(super) async fn find(session: &Session, schema: &Schema, keep: &[String]) -> Result<Self, NeutralizeError> {
         let kept_parameters = keep.iter().filter_map(|name| name.strip_prefix("parameter:")).map(Into::into).collect();
         let query = format!(
@@ -187,7 +192,8 @@ impl Credentials {
 const HOLDS_CREDENTIAL: &str = "key::text ~* $1 AND key::text !~ $2 AND NOT key::text = ANY($3::text[])
     AND length(value::text) >= 8 AND value::text !~* '^(true|false|[0-9.]+)$'";
 
-/// Nothing, in the column's type. What may be neither NULL nor the same twice gets a value that says what it is.
+/// Nothing, in the column's type. What may be neither NULL nor the same twice gets a value that
+/// says what it is.
 fn blank_of(column: &Column) -> &'static str {
     match (column.not_null, column.kind.as_str()) {
         (false, _) => "NULL",

@@ -1,4 +1,5 @@
-//! E-invoicing: each country's module has a switch of its own between a tax office and its test system. The names follow few patterns.
+//! E-invoicing: each country's module has a switch of its own between a tax office and its test
+//! system. The names follow few patterns.
 
 use tokio_postgres::Row;
 
@@ -26,7 +27,8 @@ pub(super) const SELECTIONS: &[(&str, &str, &str)] = &[
     ("l10n_uy_edi_ucfe_env", "production", "testing"),
 ];
 
-/// A switch, and in SQL: the value that means the test system, and the condition that it means the tax office.
+/// A switch, and in SQL: the value that means the test system, and the condition that it means the
+/// tax office.
 struct Switch {
     column: Column,
     test: String,
@@ -68,7 +70,8 @@ pub(super) async fn to_test_systems(session: &Session, schema: &Schema) -> Resul
     Ok(changed)
 }
 
-/// The switches that mean the tax office in some row: `res_company.l10n_eg_production_env (2 rows)`.
+/// The switches that mean the tax office in some row:
+/// `res_company.l10n_eg_production_env (2 rows)`.
 pub(super) async fn live(session: &Session, schema: &Schema) -> Result<Vec<String>, PostgresError> {
     let mut found = Vec::new();
     for Switch { column, live, .. } in switches(session, schema).await? {

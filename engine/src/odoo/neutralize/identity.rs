@@ -1,4 +1,5 @@
-//! What makes a copy another database than its original: its identity, its address, and who may sign in as its administrator.
+//! What makes a copy another database than its original: its identity, its address, and who may
+//! sign in as its administrator.
 
 use std::num::NonZeroU32;
 use std::sync::LazyLock;
@@ -16,7 +17,8 @@ use crate::secret::Secret;
 /// What Odoo has before anybody signs in. It takes the address of the next administrator who does.
 const NO_ADDRESS: &str = "http://localhost:8069";
 
-/// Rounds of the password's hash: what Odoo itself takes since 15.0. It reads any number, from 12.0 on.
+/// Rounds of the password's hash: what Odoo itself takes since 15.0. It reads any number, from 12.0
+/// on.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).unwrap();
 
 /// passlib's `ab64`: the common digits with `.` for `+`.
@@ -79,7 +81,8 @@ fn uuid() -> Result<String, NeutralizeError> {
     Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
 }
 
-/// Gives the administrator this password, and returns the login. A second factor would ask for somebody else's telephone.
+/// Gives the administrator this password, and returns the login. A second factor would ask for
+/// somebody else's telephone.
 pub(super) async fn reset_administrator(
     session: &Session,
     schema: &Schema,
@@ -107,7 +110,8 @@ pub(super) async fn reset_administrator(
     Ok(login)
 }
 
-/// As Odoo keeps it, in passlib's format: `$pbkdf2-sha512$ROUNDS$SALT$HASH`, both in base64 with `.` for `+` and no padding
+/// As Odoo keeps it, in passlib's format: `$pbkdf2-sha512$ROUNDS$SALT$HASH`, both in base64 with
+/// `.` for `+` and no padding
 /// (<https://passlib.readthedocs.io/en/stable/lib/passlib.hash.pbkdf2_digest.html>).
 fn hash(password: &Secret) -> Result<String, getrandom::Error> {
     let mut salt = [0; 16];

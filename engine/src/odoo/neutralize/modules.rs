@@ -1,4 +1,5 @@
-//! What Odoo's modules say themselves of being made harmless: `data/neutralize.sql` of each, from 16.0 on.
+//! What Odoo's modules say themselves of being made harmless: `data/neutralize.sql` of each, from
+//! 16.0 on.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -71,7 +72,8 @@ impl FoundModules {
     }
 }
 
-/// The folders, and beside each the one in which a source installation keeps `base`: `<odoo>/addons` and `<odoo>/odoo/addons`.
+/// The folders, and beside each the one in which a source installation keeps `base`:
+/// `<odoo>/addons` and `<odoo>/odoo/addons`.
 fn with_base(addons_path: &[PathBuf]) -> Vec<PathBuf> {
     let beside = addons_path.iter().filter_map(|folder| Some(folder.parent()?.join("odoo/addons")));
     let mut folders = addons_path.to_vec();

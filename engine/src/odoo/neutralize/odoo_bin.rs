@@ -1,4 +1,5 @@
-//! Odoo's own program, asked what it would run: `odoo-bin neutralize --stdout`, so that its SQL runs in the one transaction with ours.
+//! Odoo's own program, asked what it would run: `odoo-bin neutralize --stdout`, so that its SQL
+//! runs in the one transaction with ours.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -14,7 +15,8 @@ use crate::odoo::Neutralize;
 use crate::odoo::facts::OdooFacts;
 use crate::postgres::Endpoint;
 
-/// What Odoo prints in front of its SQL and behind it. Without both it printed half of it, or something else.
+/// What Odoo prints in front of its SQL and behind it. Without both it printed half of it, or
+/// something else.
 const BEGIN: &str = "BEGIN;";
 const COMMIT: &str = "COMMIT;";
 
@@ -24,7 +26,8 @@ const LINES: usize = 15;
 /// How long it may take to say what it is.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long it may take to print its SQL, for which it reads files and asks which modules are installed.
+/// How long it may take to print its SQL, for which it reads files and asks which modules are
+/// installed.
 const LIMIT: Duration = Duration::from_mins(10);
 
 /// Whether the program runs at all, and knows how to neutralize.
@@ -57,7 +60,8 @@ pub(super) async fn check(program: &Path, source: &OdooFacts) -> Result<(), Neut
 /// Runs a program to its end, with all that it starts, and returns what it wrote.
 ///
 /// # Errors
-/// [`io::ErrorKind::TimedOut`] where it takes longer than `limit`. All of it is then killed, as where this is dropped.
+/// [`io::ErrorKind::TimedOut`] where it takes longer than `limit`. All of it is then killed, as
+/// where this is dropped.
 async fn run(mut command: Command, limit: Duration) -> io::Result<Output> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).process_group(0);
     let child = command.spawn()?;
@@ -106,7 +110,8 @@ pub(super) async fn ask(program: &Path, settings: &Neutralize, endpoint: &Endpoi
     let failed = |source| NeutralizeError::Run { program: program.into(), source };
     // Odoo makes its data folder where there is none; not where the target's Odoo has it.
     let folder = tempfile::Builder::new().prefix(".odoo-backup-").tempdir().map_err(failed)?;
-    // For its owner alone. The password is not in it: libpq takes it from the environment, as it does host, port and role.
+    // For its owner alone. The password is not in it: libpq takes it from the environment, as it
+    // does host, port and role.
     let mut conf = tempfile::Builder::new().suffix(".conf").tempfile_in(&folder).map_err(failed)?;
     let addons: Vec<_> = settings.addons_path.iter().map(|path| path.display().to_string()).collect();
     let addons = if addons.is_empty() { String::new() } else { format!("addons_path = {}\n", addons.join(",")) };

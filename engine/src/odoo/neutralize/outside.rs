@@ -1,4 +1,5 @@
-//! What leads out of a database beside Odoo: roles of other servers, and jobs of extensions that run without Odoo.
+//! What leads out of a database beside Odoo: roles of other servers, and jobs of extensions that
+//! run without Odoo.
 
 use super::Applied;
 use super::assertions::Assertion;
@@ -23,15 +24,16 @@ impl Mapping {
 /// Tables of extensions that run SQL by the clock, and the column that says of a job that it runs.
 const JOBS: &[(&str, &str)] = &[("cron.job", "active"), ("pgagent.pga_job", "jobenabled"), ("timetable.chain", "live")];
 
-/// The mappings that there are. What they hold only their server's owner may see; that they are there everybody may.
+/// The mappings that there are. What they hold only their server's owner may see; that they are
+/// there everybody may.
 pub(in crate::odoo) async fn mappings(session: &Session) -> Result<Vec<Mapping>, PostgresError> {
     let query = "SELECT umid, srvname::text, usename::text FROM pg_catalog.pg_user_mappings ORDER BY 2, 3";
     let rows = session.query(query, &[]).await.map_err(session.failed("look for mappings to other servers"))?;
     Ok(rows.iter().map(|row| Mapping { number: row.get(0), server: row.get(1), role: row.get(2) }).collect())
 }
 
-/// Removes the mappings: without one a foreign table cannot be read, and nothing changed in it. First of all, since SQL of modules
-/// could else change what lies on the original's other servers.
+/// Removes the mappings: without one a foreign table cannot be read, and nothing changed in it.
+/// First of all, since SQL of modules could else change what lies on the original's other servers.
 pub(in crate::odoo) async fn remove(session: &Session, mappings: &[Mapping]) -> Result<(), PostgresError> {
     for mapping in mappings {
         // The view calls that of everybody by this name; no role can have it.

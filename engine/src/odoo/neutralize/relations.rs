@@ -1,4 +1,5 @@
-//! What Odoo's relations are: only of ordinary tables can be said what they hold, and that it stays what it is.
+//! What Odoo's relations are: only of ordinary tables can be said what they hold, and that it stays
+//! what it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 

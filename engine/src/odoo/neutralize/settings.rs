@@ -17,8 +17,8 @@ pub struct Neutralize {
     pub admin_password: Option<Secret>,
     /// The operator's own SQL, in its order.
     pub sql: Vec<Script>,
-    /// Whether the section says so itself, by `neutralize = true` or by any key of it: a copy that could not be neutralized is then an error,
-    /// whatever else the database may be of.
+    /// Whether the section says so itself, by `neutralize = true` or by any key of it: a copy that
+    /// could not be neutralized is then an error, whatever else the database may be of.
     pub required: bool,
     /// `table.column` and `parameter:key`: what looks like a credential and is to stay.
     pub keep_credentials: Vec<String>,
@@ -29,6 +29,7 @@ pub struct Neutralize {
 pub enum Script {
     /// Written into the configuration.
     Text(String),
-    /// In a file of its own, read when it is needed: what is wrong with it must not keep a backup from being made.
+    /// In a file of its own, read when it is needed: what is wrong with it must not keep a backup
+    /// from being made.
     File(PathBuf),
 }

@@ -1,11 +1,14 @@
-//! What the program itself does to a copy, whatever Odoo's modules do: one statement for each thing that reaches outside, each where
-//! its table and columns exist. `docs/neutralization.md` has this as a table; a test holds it against this one.
+//! What the program itself does to a copy, whatever Odoo's modules do: one statement for each thing
+//! that reaches outside, each where its table and columns exist. `docs/neutralization.md` has this
+//! as a table; a test holds it against this one.
 //!
-//! Facts: the `data/neutralize.sql` files of 16.0 to 19.0, and the models of 12.0 to 15.0, which have none.
+//! Facts: the `data/neutralize.sql` files of 16.0 to 19.0, and the models of 12.0 to 15.0, which
+//! have none.
 
 use crate::odoo::Schema;
 
-/// A check with its tables' names in full, so that it means the same whatever is in the database: `= FROM ir_cron WHERE`.
+/// A check with its tables' names in full, so that it means the same whatever is in the database:
+/// `= FROM ir_cron WHERE`.
 pub(super) fn in_schema(sql: &str, schema: &Schema) -> String {
     let (mut words, mut before): (Vec<String>, [&str; 2]) = (Vec::new(), ["", ""]);
     for word in sql.split(' ') {
@@ -27,8 +30,8 @@ pub(super) struct Statement {
     /// What it does, in a few words.
     pub(super) about: &'static str,
     pub(super) table: &'static str,
-    /// The columns that it writes: it runs where all of them exist, so there are as few as possible. What else it looks
-    /// at may be missing (`to_jsonb(row) ->> 'column'`).
+    /// The columns that it writes: it runs where all of them exist, so there are as few as
+    /// possible. What else it looks at may be missing (`to_jsonb(row) ->> 'column'`).
     pub(super) columns: &'static [&'static str],
     pub(super) sql: &'static str,
 }
@@ -45,7 +48,8 @@ const fn on(
 
 /// See the module.
 pub(super) const STATEMENTS: &[Statement] = &[
-    // The column `active` alone decides. Modules that keep the others elsewhere (`mail_environment`) remove them.
+    // The column `active` alone decides. Modules that keep the others elsewhere
+    // (`mail_environment`) remove them.
     on(
         "outgoing mail",
         "ir_mail_server",
@@ -54,7 +58,8 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "UPDATE ir_mail_server s SET active = false
          WHERE active IS DISTINCT FROM false AND coalesce(to_jsonb(s) ->> 'smtp_host', '') <> 'invalid'",
     ),
-    // Code that names an archived server sends by it all the same, and a relay inside the company may ask for no password.
+    // Code that names an archived server sends by it all the same, and a relay inside the company
+    // may ask for no password.
     on(
         "outgoing mail",
         "ir_mail_server",
@@ -141,7 +146,8 @@ pub(super) const STATEMENTS: &[Statement] = &[
          WHERE module = 'base' AND name = 'autovacuum_job' AND model = 'ir.cron' AND res_id IS NOT NULL)",
     ),
     on("scheduled actions", "ir_cron_trigger", &["cron_id"], "no run asked for", "DELETE FROM ir_cron_trigger"),
-    // The runner of the Odoo Community Association works through the queue of every database that it sees, without a scheduled action.
+    // The runner of the Odoo Community Association works through the queue of every database that
+    // it sees, without a scheduled action.
     on(
         "scheduled actions",
         "queue_job",
@@ -252,7 +258,8 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "UPDATE res_users_settings SET microsoft_synchronization_stopped = true
          WHERE microsoft_synchronization_stopped IS DISTINCT FROM true",
     ),
-    // As Odoo does, but not with the original's token in front: taking the ending off must not bring it back. The column holds 43.
+    // As Odoo does, but not with the original's token in front: taking the ending off must not
+    // bring it back. The column holds 43.
     on(
         "services of Odoo S.A.",
         "iap_account",
@@ -395,7 +402,8 @@ pub(super) const STATEMENTS: &[Statement] = &[
     ),
 ];
 
-/// A mail server that leads nowhere: without an active one Odoo sends by that of its command line or odoo.conf.
+/// A mail server that leads nowhere: without an active one Odoo sends by that of its command line
+/// or odoo.conf.
 pub(super) const DUMMY: Statement = on(
     "outgoing mail",
     "ir_mail_server",
@@ -411,7 +419,8 @@ pub(super) struct Check {
     /// What there must be none of, in the report's words.
     pub(super) none: &'static str,
     pub(super) table: &'static str,
-    /// What it cannot be asked without. Where they are missing it does not apply, but for [`ESSENTIAL`].
+    /// What it cannot be asked without. Where they are missing it does not apply, but for
+    /// [`ESSENTIAL`].
     pub(super) columns: &'static [&'static str],
     /// Selects one column of text: what there is all the same.
     pub(super) sql: &'static str,
@@ -426,12 +435,13 @@ const fn none_of(
     Check { none, table, columns, sql }
 }
 
-/// Columns that every series has where it has the table: a database without them is not understood. The tables that
-/// every database of Odoo's has come with `true`.
+/// Columns that every series has where it has the table: a database without them is not understood.
+/// The tables that every database of Odoo's has come with `true`.
 pub(super) const ESSENTIAL: &[(&str, &str, bool)] =
     &[("ir_cron", "active", true), ("ir_mail_server", "active", true), ("fetchmail_server", "active", false)];
 
-/// Asked after everything else, an operator's own SQL included. Several may have the same name: the series differ in where a thing is.
+/// Asked after everything else, an operator's own SQL included. Several may have the same name: the
+/// series differ in where a thing is.
 pub(super) const CHECKS: &[Check] = &[
     none_of(
         "active mail server but the dummy",

@@ -269,7 +269,8 @@ async fn hostile_names_are_names() {
         INSERT INTO "Mixed Case" VALUES (1, 'stays: not Odoo''s way to write it', 'x', '{"1": "k"}', true);
         INSERT INTO ir_module_module (name, state) VALUES ('../../etc/passwd', 'installed'), ('x''; DROP TABLE res_users', 'installed');
         CREATE SCHEMA other; CREATE TABLE other.ir_mail_server (smtp_pass text); INSERT INTO other.ir_mail_server VALUES ('x')"#);
-    // A unique column of three characters cannot take the text that says what it is: an error, and not a cut-off.
+    // A unique column of three characters cannot take the text that says what it is: an error, and
+    // not a cut-off.
     let error = fixture.neutralize(&Neutralize::default()).await.unwrap_err();
     assert!(explain(&error).to_string().contains("too long"), "{}", explain(&error));
     let settings = Neutralize {

@@ -31,9 +31,10 @@ impl<'a> Transaction<'a> {
         self.check(sql).await
     }
 
-    /// Runs SQL of modules, statement by statement. A module that is half removed still says what to do with tables and columns that are gone. What
-    /// is gone needs nothing done to it; and of the tables that the program's own statements see to, these and the assertions say whether they are
-    /// neutral. Any other failure is one. Returns what was passed over, in words.
+    /// Runs SQL of modules, statement by statement. A module that is half removed still says what
+    /// to do with tables and columns that are gone. What is gone needs nothing done to it; and of
+    /// the tables that the program's own statements see to, these and the assertions say whether
+    /// they are neutral. Any other failure is one. Returns what was passed over, in words.
     pub(super) async fn run_modules(&self, sql: &Sql) -> Result<Vec<String>, NeutralizeError> {
         let Some(statements) = postgres::script_statements(&sql.text) else {
             return self.run(sql).await.map(|()| Vec::new());
@@ -78,8 +79,9 @@ impl<'a> Transaction<'a> {
         if id == self.id { Ok(()) } else { Err(NeutralizeError::OwnTransaction { script: sql.origin.clone() }) }
     }
 
-    /// Takes every schema but the server's own out of the path: what is asserted is asked with the server's own operators, and not with some of
-    /// the database's that may answer otherwise. Nothing is changed from then on, so that no trigger needs the path.
+    /// Takes every schema but the server's own out of the path: what is asserted is asked with the
+    /// server's own operators, and not with some of the database's that may answer otherwise.
+    /// Nothing is changed from then on, so that no trigger needs the path.
     pub(super) async fn distrust(&self) -> Result<(), PostgresError> {
         let set = self.session.batch_execute("SET search_path = pg_catalog").await;
         set.map_err(self.session.failed("prepare the assertions"))

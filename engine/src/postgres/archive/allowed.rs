@@ -1,8 +1,10 @@
-//! What an entry of a dump's table of contents may hold: what pg_dump 9.2 to 18 writes for its type, and nothing else.
+//! What an entry of a dump's table of contents may hold: what pg_dump 9.2 to 18 writes for its
+//! type, and nothing else.
 //!
-//! A dump is a program: pg_restore runs what its entries say, with all rights of the role. Whoever can write to a repository could
-//! put anything into them. So each entry is compared with its type: its text is taken apart into statements as the server does it,
-//! and each must begin as pg_dump begins it. What those statements define (functions, defaults, checks) is code of the database's
+//! A dump is a program: pg_restore runs what its entries say, with all rights of the role. Whoever
+//! can write to a repository could put anything into them. So each entry is compared with its type:
+//! its text is taken apart into statements as the server does it, and each must begin as pg_dump
+//! begins it. What those statements define (functions, defaults, checks) is code of the database's
 //! owner, some of which runs while it is restored: that only the role's own rights limit.
 
 use super::format::{DATA, Entry, POST_DATA};
@@ -130,7 +132,8 @@ pub(super) fn check(entry: &Entry<'_>) -> Result<(), String> {
         }
         b"STDSTRINGS" => return exactly(definition, b"SET standard_conforming_strings = 'on';"),
         b"SEARCHPATH" => return exactly(definition, b"SELECT pg_catalog.set_config('search_path', '', false);"),
-        // The numbers of large objects, a line each: pg_restore puts them into a statement as they are.
+        // The numbers of large objects, a line each: pg_restore puts them into a statement as they
+        // are.
         b"BLOB METADATA" => {
             let is_list = definition.iter().all(|byte| byte.is_ascii_digit() || *byte == b'\n');
             return if is_list { Ok(()) } else { Err(holds(definition)) };
@@ -158,7 +161,8 @@ fn exactly(definition: &[u8], expected: &[u8]) -> Result<(), String> {
     if definition == expected { Ok(()) } else { Err(holds(definition)) }
 }
 
-/// Data is rows of a table, behind the one form of `COPY`, or large objects. What comes without a `COPY` pg_restore runs as SQL.
+/// Data is rows of a table, behind the one form of `COPY`, or large objects. What comes without a
+/// `COPY` pg_restore runs as SQL.
 fn check_data(entry: &Entry<'_>) -> Result<(), String> {
     if !entry.copy.is_empty() && (entry.kind != b"TABLE DATA" || !is_copy_from_stdin(entry.copy)) {
         return Err(holds(entry.copy));

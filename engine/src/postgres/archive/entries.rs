@@ -90,7 +90,8 @@ const MOST_TEXT: usize = 256 * 1024 * 1024;
 /// Reads all entries from the beginning of an archive, whose data may be compressed, and no more.
 ///
 /// # Errors
-/// [`io::Error`] where the body failed. That the archive is not understood stands in what is returned.
+/// [`io::Error`] where the body failed. That the archive is not understood stands in what is
+/// returned.
 pub(crate) async fn read_entries(archive: Body) -> io::Result<Result<Vec<ArchiveEntry>, Misunderstood>> {
     let (mut entries, mut size) = (Vec::new(), 0);
     let read = read_contents(Contents::without_data(), archive, |entry| {

@@ -1,7 +1,9 @@
-//! The bytes of pg_dump's custom format: its header and its table of contents, in pieces as they pass by.
+//! The bytes of pg_dump's custom format: its header and its table of contents, in pieces as they
+//! pass by.
 //!
-//! After `WriteHead` and `WriteToc` of PostgreSQL's `pg_backup_archiver.c`, versions 1.12 (pg_dump 9.0) to 1.16 (pg_dump 17 and 18).
-//! Nothing here can fail but by [`Misunderstood`], whatever the bytes are.
+//! After `WriteHead` and `WriteToc` of PostgreSQL's `pg_backup_archiver.c`, versions 1.12 (pg_dump
+//! 9.0) to 1.16 (pg_dump 17 and 18). Nothing here can fail but by [`Misunderstood`], whatever the
+//! bytes are.
 
 use std::io;
 
@@ -48,7 +50,8 @@ pub(super) struct Entry<'a> {
     pub(super) id: i64,
     /// Whether the archive has data for it.
     pub(super) has_data: bool,
-    /// Whether it says where in the archive that is, which pg_dump knows only where it can go back in what it has written.
+    /// Whether it says where in the archive that is, which pg_dump knows only where it can go back
+    /// in what it has written.
     pub(super) has_offset: bool,
     /// The name of what it is.
     pub(super) tag: &'a [u8],
@@ -64,7 +67,8 @@ pub(super) struct Entry<'a> {
     pub(super) tablespace: &'a [u8],
     /// The numbers of the entries that it depends on, as they stand in the archive.
     pub(super) depends: &'a [u8],
-    /// The part of a restore in which it is made: 2 before the data, [`DATA`], [`POST_DATA`], or another number for none of them.
+    /// The part of a restore in which it is made: 2 before the data, [`DATA`], [`POST_DATA`], or
+    /// another number for none of them.
     pub(super) section: i64,
     /// The statement that drops it, which only `--clean` runs.
     pub(super) drop: &'a [u8],
@@ -101,8 +105,8 @@ pub(super) fn integer(bytes: [u8; INTEGER]) -> i64 {
 /// Larger than any function, view or list of dependencies; what is larger is no table of contents.
 const LONGEST_ENTRY: usize = 64 * 1024 * 1024;
 
-/// Reads header and table of contents, given in any pieces. Each byte is looked at once, however large an entry is and however small the
-/// pieces are.
+/// Reads header and table of contents, given in any pieces. Each byte is looked at once, however
+/// large an entry is and however small the pieces are.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     /// What was given and not yet understood: part of the header, or of an entry.
@@ -193,8 +197,8 @@ impl Contents {
         Self { without_data: true, ..Self::default() }
     }
 
-    /// Reads further bytes and hands each entry that is complete to `each`. Once the last one was there, returns how many bytes at
-    /// the end of `bytes` stand behind it.
+    /// Reads further bytes and hands each entry that is complete to `each`. Once the last one was
+    /// there, returns how many bytes at the end of `bytes` stand behind it.
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
@@ -238,10 +242,12 @@ impl Contents {
     }
 }
 
-/// Reads header and table of contents from the beginning of an archive, and no more, and hands each entry to `each`.
+/// Reads header and table of contents from the beginning of an archive, and no more, and hands each
+/// entry to `each`.
 ///
 /// # Errors
-/// [`io::Error`] where the body failed. That the archive is not understood stands in what is returned.
+/// [`io::Error`] where the body failed. That the archive is not understood stands in what is
+/// returned.
 pub(super) async fn read_contents(
     mut contents: Contents,
     mut archive: Body,

@@ -22,11 +22,13 @@ pub(crate) enum GuardedFor {
     Script,
 }
 
-/// Lets a dump through as it is. The body fails with [`PostgresError::Refused`] before it hands out a byte of an entry that holds
-/// anything but what pg_dump writes for its type, and where the dump is not understood. Nothing of it needs to have been run then: a
-/// reader has to have the whole table of contents first.
+/// Lets a dump through as it is. The body fails with [`PostgresError::Refused`] before it hands out
+/// a byte of an entry that holds anything but what pg_dump writes for its type, and where the dump
+/// is not understood. Nothing of it needs to have been run then: a reader has to have the whole
+/// table of contents first.
 ///
-/// Where the dump's own end would be an error, that is the error: bytes that were damaged may look like anything.
+/// Where the dump's own end would be an error, that is the error: bytes that were damaged may look
+/// like anything.
 pub(crate) fn guarded(dump: Body, subject: &str, purpose: GuardedFor) -> Body {
     let inner = match purpose {
         GuardedFor::Restore => Guard { parts: Parts::of_any_data(), lines: None },

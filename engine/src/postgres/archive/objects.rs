@@ -1,4 +1,5 @@
-//! Which objects a dump makes, read from its table of contents: what a restored database can be held against.
+//! Which objects a dump makes, read from its table of contents: what a restored database can be
+//! held against.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
@@ -75,7 +76,8 @@ impl ObjectKind {
             b"MATERIALIZED VIEW" => Self::MaterializedViews,
             b"SEQUENCE" => Self::Sequences,
             b"INDEX" => Self::Indexes,
-            // A NOT NULL that was not validated is a constraint of its own since PostgreSQL 18, and no key.
+            // A NOT NULL that was not validated is a constraint of its own since PostgreSQL 18, and
+            // no key.
             b"CONSTRAINT" if !is_not_valid(entry) => Self::Keys,
             b"FK CONSTRAINT" => Self::ForeignKeys,
             // That a partition's trigger is disabled is an entry as well.
@@ -104,7 +106,8 @@ pub(crate) struct SequenceValue {
 pub(crate) struct ArchiveObjects {
     /// How many there are of each kind.
     pub kinds: BTreeMap<ObjectKind, u64>,
-    /// Constraints that were not validated at the source, by their schema, and by the name of what they are of, a space, and theirs.
+    /// Constraints that were not validated at the source, by their schema, and by the name of what
+    /// they are of, a space, and theirs.
     pub not_valid: BTreeSet<Qualified>,
     /// What each sequence is set to.
     pub sequences: BTreeMap<Qualified, SequenceValue>,
@@ -142,10 +145,12 @@ fn value_of(definition: &[u8]) -> Option<SequenceValue> {
     Some(SequenceValue { last: last.parse().ok()?, called: called.parse().ok()? })
 }
 
-/// Reads the table of contents from the beginning of an archive, and no more. What was left out of a restore does not count.
+/// Reads the table of contents from the beginning of an archive, and no more. What was left out of
+/// a restore does not count.
 ///
 /// # Errors
-/// [`io::Error`] where the body failed. That the archive is not understood stands in what is returned.
+/// [`io::Error`] where the body failed. That the archive is not understood stands in what is
+/// returned.
 pub(crate) async fn read_objects(
     archive: Body,
     left_out: &HashSet<i64>,
@@ -158,7 +163,8 @@ pub(crate) async fn read_objects(
     Ok(read.await?.map(|()| objects))
 }
 
-/// Reads which encoding an archive has from its beginning, and no more; `None` where it is not understood.
+/// Reads which encoding an archive has from its beginning, and no more; `None` where it is not
+/// understood.
 ///
 /// # Errors
 /// [`io::Error`] where the body failed.

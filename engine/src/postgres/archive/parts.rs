@@ -1,7 +1,7 @@
 //! What an archive consists of, told as it passes by.
 //!
-//! After `pg_backup_custom.c`: behind the table of contents come blocks, each of a type, the number of an entry, and pieces with
-//! their lengths.
+//! After `pg_backup_custom.c`: behind the table of contents come blocks, each of a type, the number
+//! of an entry, and pieces with their lengths.
 
 use std::collections::HashMap;
 
@@ -29,7 +29,8 @@ pub(super) enum Part<'a> {
     TableEnd,
     /// A large object begins.
     LargeObject,
-    /// Bytes of the archive that are no table's data, as they stand there. All of them are an archive as well, of all but those.
+    /// Bytes of the archive that are no table's data, as they stand there. All of them are an
+    /// archive as well, of all but those.
     Skeleton(&'a [u8]),
 }
 

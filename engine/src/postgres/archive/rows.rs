@@ -1,7 +1,7 @@
 //! How many rows each table has, read from a dump as it streams by.
 //!
-//! A table's data is what `COPY` says, a line for each row (a line break within a value is written as `\n`), and pg_dump's `\.` behind
-//! them.
+//! A table's data is what `COPY` says, a line for each row (a line break within a value is written
+//! as `\n`), and pg_dump's `\.` behind them.
 
 use std::io;
 use std::pin::Pin;
@@ -61,7 +61,8 @@ impl PendingRowCounts {
     }
 }
 
-/// Counts the rows of a dump in pg_dump's uncompressed custom format while it passes, as it is, through the returned body.
+/// Counts the rows of a dump in pg_dump's uncompressed custom format while it passes, as it is,
+/// through the returned body.
 pub(crate) fn count_rows(dump: Body) -> (Body, PendingRowCounts) {
     let counts = Arc::new(OnceLock::new());
     let body = CountedBody { inner: dump, counter: Ok(Counter::default()), counts: counts.clone() };

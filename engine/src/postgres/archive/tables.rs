@@ -28,7 +28,8 @@ pub(crate) enum ArchiveError {
 pub(in crate::postgres) struct DumpedTable {
     /// Its schema and its name.
     pub(in crate::postgres) name: Qualified,
-    /// The statement that takes the data, up to its options: `COPY public.res_users (id, login) FROM stdin`.
+    /// The statement that takes the data, up to its options:
+    /// `COPY public.res_users (id, login) FROM stdin`.
     pub(in crate::postgres) copy: String,
     /// That of the rows.
     pub(in crate::postgres) encoding: Encoding,
@@ -51,7 +52,8 @@ impl DumpedTable {
 pub(in crate::postgres) enum TableData {
     /// A table's data begins.
     Begin(DumpedTable),
-    /// Lines of it. Only of a row that is larger than a batch they may be a piece; then only its last piece ends in a line break.
+    /// Lines of it. Only of a row that is larger than a batch they may be a piece; then only its
+    /// last piece ends in a line break.
     Rows(Bytes),
     /// That was the last of it.
     End,
@@ -59,7 +61,8 @@ pub(in crate::postgres) enum TableData {
 
 /// An archive whose table of contents was read.
 ///
-/// Everything that is no table's data goes to a file, which is an archive that pg_restore can work from as long as it does not want any.
+/// Everything that is no table's data goes to a file, which is an archive that pg_restore can work
+/// from as long as it does not want any.
 pub(crate) struct ArchiveTables {
     body: Body,
     parts: Parts,
@@ -71,7 +74,8 @@ impl ArchiveTables {
     /// Reads an archive's table of contents from its beginning, and writes it to `skeleton`.
     ///
     /// # Errors
-    /// [`ArchiveError::Misunderstood`] also for an archive of which pg_restore must read the tables' data itself.
+    /// [`ArchiveError::Misunderstood`] also for an archive of which pg_restore must read the
+    /// tables' data itself.
     pub(crate) async fn open(body: Body, skeleton: std::fs::File) -> Result<Self, ArchiveError> {
         let skeleton = File::from_std(skeleton);
         let mut tables = Self { body, parts: Parts::default(), skeleton, cutter: Cutter::default() };
@@ -84,7 +88,8 @@ impl ArchiveTables {
         Ok(tables)
     }
 
-    /// What comes next; `None` at the end, when the body has ended in `Ok` and all that the table of contents announced was there.
+    /// What comes next; `None` at the end, when the body has ended in `Ok` and all that the table
+    /// of contents announced was there.
     pub(in crate::postgres) async fn next(&mut self) -> Result<Option<TableData>, ArchiveError> {
         loop {
             if let Some(next) = self.cutter.cut.pop_front() {
@@ -182,7 +187,8 @@ impl Cutter {
         Ok(())
     }
 
-    /// Cuts a batch off behind its last whole row; where there is none, before what may be the end of the data.
+    /// Cuts a batch off behind its last whole row; where there is none, before what may be the end
+    /// of the data.
     fn cut(&mut self) {
         let surely_rows = self.rows.len() - END.len();
         let whole = memchr::memrchr(b'\n', &self.rows[..surely_rows]).map_or(surely_rows, |at| at + 1);

@@ -8,11 +8,12 @@ use super::process::{Running, body_of};
 use crate::postgres::{PostgresError, Session, Tool};
 use crate::stream::Body;
 
-/// Dumps the session's database in pg_dump's custom format, uncompressed (zstd does that better and faster), as of a snapshot that the session
-/// has exported.
+/// Dumps the session's database in pg_dump's custom format, uncompressed (zstd does that better and
+/// faster), as of a snapshot that the session has exported.
 ///
-/// `encoding` is the database's own: nothing is converted then, and what could not be is no reason to have no backup. A database in
-/// `SQL_ASCII` takes any bytes for text, and other encodings have bytes that stand for nothing in UTF-8.
+/// `encoding` is the database's own: nothing is converted then, and what could not be is no reason
+/// to have no backup. A database in `SQL_ASCII` takes any bytes for text, and other encodings have
+/// bytes that stand for nothing in UTF-8.
 ///
 /// The body ends in `Ok` only where pg_dump succeeded.
 ///

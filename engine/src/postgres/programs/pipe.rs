@@ -22,8 +22,9 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// What a program writes, until it closes its end.
 ///
-/// pg_dump writes 4 KiB at a time, and a runtime that waits for its pipe is woken by each: a quarter of what pg_dump itself takes.
-/// A thread that sleeps for a moment finds the pipe well filled instead, and nobody is woken.
+/// pg_dump writes 4 KiB at a time, and a runtime that waits for its pipe is woken by each: a
+/// quarter of what pg_dump itself takes. A thread that sleeps for a moment finds the pipe well
+/// filled instead, and nobody is woken.
 pub(in crate::postgres) struct PipeReader {
     chunks: mpsc::Receiver<io::Result<Bytes>>,
     current: Bytes,
@@ -36,13 +37,15 @@ impl PipeReader {
         // Where the system's limit is lower, the pipe stays as it was.
         let filling = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE).is_ok();
         let (sender, chunks) = mpsc::channel(IN_FLIGHT);
-        // Not one of the runtime's own threads: it would not end before this one has, which a silent program may never let it.
+        // Not one of the runtime's own threads: it would not end before this one has, which a
+        // silent program may never let it.
         thread::Builder::new().name("pipe".into()).spawn(move || hand_over(pipe, filling, &sender))?;
         Ok(Self { chunks, current: Bytes::new() })
     }
 }
 
-/// Hands on what comes, until the end, a failure, or the reader's leaving. A `filling` pipe holds what is written during a pause.
+/// Hands on what comes, until the end, a failure, or the reader's leaving. A `filling` pipe holds
+/// what is written during a pause.
 fn hand_over(mut pipe: File, filling: bool, chunks: &mpsc::Sender<io::Result<Bytes>>) {
     loop {
         let mut chunk = BytesMut::zeroed(CHUNK);

@@ -10,8 +10,9 @@ use super::restore::{feed, use_list};
 use crate::postgres::{ArchiveToc, PostgresError, Section, Tool};
 use crate::stream::Body;
 
-/// The script that `pg_dump --no-owner --no-privileges` would have written in the archive's place, made by pg_restore while the archive
-/// streams by. Comments on extensions are left out, as in a restore.
+/// The script that `pg_dump --no-owner --no-privileges` would have written in the archive's place,
+/// made by pg_restore while the archive streams by. Comments on extensions are left out, as in a
+/// restore.
 ///
 /// The body ends in `Ok` only where the archive did and pg_restore succeeded.
 ///

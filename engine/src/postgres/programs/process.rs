@@ -45,7 +45,8 @@ impl Running {
         Self::start_expecting(command, subject, |_| false)
     }
 
-    /// As [`Self::start`], for a program that ends in 1 although it did all of its work, when it has said nothing but what is `expected`.
+    /// As [`Self::start`], for a program that ends in 1 although it did all of its work, when it
+    /// has said nothing but what is `expected`.
     pub(in crate::postgres) fn start_expecting(
         command: &mut Command,
         subject: impl Into<String>,
@@ -82,7 +83,8 @@ impl Running {
     }
 }
 
-/// Reads to the end, so that the program never waits for us, and keeps the first and the last lines.
+/// Reads to the end, so that the program never waits for us, and keeps the first and the last
+/// lines.
 async fn last_lines(stderr: ChildStderr, is_expected: fn(&str) -> bool) -> Said {
     let mut reader = BufReader::new(stderr);
     let mut expected = false;
@@ -110,13 +112,15 @@ async fn last_lines(stderr: ChildStderr, is_expected: fn(&str) -> bool) -> Said 
     Said { lines: first, expected }
 }
 
-/// The stdout of a program as a [`Body`]: after the last byte it waits for the program, and ends in `Ok` only where that succeeded.
+/// The stdout of a program as a [`Body`]: after the last byte it waits for the program, and ends in
+/// `Ok` only where that succeeded.
 pub(in crate::postgres) fn body_of(running: Running) -> Result<Body, PostgresError> {
     body_and_end(running, async |running: Running| running.wait().await.map(drop).map_err(io::Error::other))
 }
 
-/// As [`body_of`], of a program whose stdin `feeder` writes: both must have succeeded, and what failed the one is the cause, whatever
-/// the program made of half its input. What `feeder` returns is kept until the program has ended, for what it reads beside its stdin.
+/// As [`body_of`], of a program whose stdin `feeder` writes: both must have succeeded, and what
+/// failed the one is the cause, whatever the program made of half its input. What `feeder` returns
+/// is kept until the program has ended, for what it reads beside its stdin.
 pub(in crate::postgres) fn body_of_fed<T: Send + 'static>(
     running: Running,
     feeder: impl Future<Output = io::Result<T>> + Send + 'static,
@@ -137,7 +141,8 @@ where
     };
     let stdout = PipeReader::start(stdout)
         .map_err(|source| PostgresError::Run { program: running.program.clone().into(), source })?;
-    // Not polled before the last byte was read; until then it only holds what ends when it is dropped.
+    // Not polled before the last byte was read; until then it only holds what ends when it is
+    // dropped.
     Ok(Box::pin(ProcessBody::Reading(stdout, Some(Box::pin(end(running))))))
 }
 

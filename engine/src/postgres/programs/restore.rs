@@ -11,7 +11,8 @@ use super::process::Running;
 use crate::postgres::{ArchiveToc, Endpoint, PostgresError, Session, Tool, Tuning, connect, server_major};
 use crate::stream::Body;
 
-/// pg_restore sets `transaction_timeout` since this major version, and servers before it know no such setting.
+/// pg_restore sets `transaction_timeout` since this major version, and servers before it know no
+/// such setting.
 const SETS_TRANSACTION_TIMEOUT: u32 = 17;
 
 /// What of an archive is restored, in this order.
@@ -46,8 +47,8 @@ impl Section {
 
 /// An archive on its way into an empty database, which then belongs to the endpoint's role.
 ///
-/// The first error ends it, but where pg_restore sets what an older server does not know: there an error fails it in the end. The database
-/// is then in an undefined state and should be dropped.
+/// The first error ends it, but where pg_restore sets what an older server does not know: there an
+/// error fails it in the end. The database is then in an undefined state and should be dropped.
 pub(crate) struct Restoring<'a> {
     /// The pg_restore.
     pub tool: &'a Tool,
@@ -74,8 +75,8 @@ impl Restoring<'_> {
         Running::start_expecting(&mut command, self.endpoint.to_string(), expected)?.wait().await.map(drop)
     }
 
-    /// Restores from a stream, which one job reads. It must have been read to an `Ok` end for this to return `Ok`, but for
-    /// [`Section::Extensions`], for which its beginning is enough.
+    /// Restores from a stream, which one job reads. It must have been read to an `Ok` end for this
+    /// to return `Ok`, but for [`Section::Extensions`], for which its beginning is enough.
     ///
     /// # Errors
     /// [`PostgresError`]
@@ -96,7 +97,8 @@ impl Restoring<'_> {
         Ok(())
     }
 
-    /// A command that wants to be told where the archive is, which lines of its stderr are expected, and the list that it reads.
+    /// A command that wants to be told where the archive is, which lines of its stderr are
+    /// expected, and the list that it reads.
     async fn command(
         &self,
         section: Section,
@@ -139,7 +141,8 @@ impl Restoring<'_> {
     }
 }
 
-/// Whether a line of pg_restore's stderr says that `SET transaction_timeout = 0` failed, or how many errors there were in the end.
+/// Whether a line of pg_restore's stderr says that `SET transaction_timeout = 0` failed, or how
+/// many errors there were in the end.
 fn is_about_transaction_timeout(line: &str) -> bool {
     // Jobs write side by side, and these words by themselves.
     let mut said = line.trim_start();
@@ -159,7 +162,8 @@ pub(in crate::postgres) fn use_list(path: &Path) -> std::ffi::OsString {
     argument
 }
 
-/// Copies until the body's end, or until pg_restore stops reading: where it fails, or before the very end where it needs no more.
+/// Copies until the body's end, or until pg_restore stops reading: where it fails, or before the
+/// very end where it needs no more.
 pub(in crate::postgres) async fn feed(body: &mut Body, mut stdin: ChildStdin) -> io::Result<()> {
     let mut buffer = vec![0; 256 * 1024];
     loop {

@@ -7,7 +7,8 @@ use std::process::Stdio;
 
 use crate::postgres::{PostgresError, Restoring, Section, connect};
 
-/// What speaks of the server, or of whoever stopped it, rather than of an index: the next try may succeed.
+/// What speaks of the server, or of whoever stopped it, rather than of an index: the next try may
+/// succeed.
 const OF_THE_SERVER: [&str; 11] = [
     "connection",
     "FATAL",
@@ -23,9 +24,9 @@ const OF_THE_SERVER: [&str; 11] = [
 ];
 
 impl Restoring<'_> {
-    /// As [`Self::file`] of [`Section::PostData`], but leaves out what cannot be made, and returns the numbers of
-    /// those entries and why. One job does it, so that each
-    /// error is known to be of which entry.
+    /// As [`Self::file`] of [`Section::PostData`], but leaves out what cannot be made, and returns
+    /// the numbers of those entries and why. One job does it, so that each error is known to be of
+    /// which entry.
     ///
     /// # Errors
     /// [`PostgresError`] also where what failed is not an entry.

@@ -38,14 +38,16 @@ impl Tools {
         folders.extend(versioned_folders(Path::new("/usr/lib/postgresql"), ""));
         folders.extend(versioned_folders(Path::new("/usr"), "pgsql-"));
         if let Some(path) = std::env::var_os("PATH") {
-            // Last: on Debian /usr/bin/pg_dump is a wrapper that chooses a version by rules of its own.
+            // Last: on Debian /usr/bin/pg_dump is a wrapper that chooses a version by rules of its
+            // own.
             folders.extend(std::env::split_paths(&path));
         }
         Self { folders }
     }
 
-    /// The program of exactly this major version, else of the nearest later one: pg_dump refuses a server that is newer than
-    /// itself, and an archive can be read only by a pg_restore that is at least as new.
+    /// The program of exactly this major version, else of the nearest later one: pg_dump refuses a
+    /// server that is newer than itself, and an archive can be read only by a pg_restore that is at
+    /// least as new.
     ///
     /// # Errors
     /// [`PostgresError::NoTool`]

@@ -1,7 +1,7 @@
 //! The encoding of a dump: that of its database.
 
-/// Encodings in which every byte of ASCII stands for itself alone, so that quotes are where they seem to be: all that a database
-/// can have, and none that only clients can.
+/// Encodings in which every byte of ASCII stands for itself alone, so that quotes are where they
+/// seem to be: all that a database can have, and none that only clients can.
 const KNOWN: [&str; 35] = [
     "UTF8",
     "SQL_ASCII",
@@ -68,7 +68,8 @@ impl Encoding {
         (self != Self::default()).then(|| format!("ENCODING '{}'", self.0))
     }
 
-    /// A name or a statement as text; `None` where that cannot be said. Nearly all are in ASCII, whatever the encoding is.
+    /// A name or a statement as text; `None` where that cannot be said. Nearly all are in ASCII,
+    /// whatever the encoding is.
     pub(in crate::postgres) fn decode(self, bytes: &[u8]) -> Option<String> {
         match self.0 {
             "LATIN1" => Some(bytes.iter().copied().map(char::from).collect()),

@@ -1,8 +1,9 @@
 //! A script of pg_dump's, run statement by statement over a connection of our own.
 //!
-//! Not by psql: to psql a backslash outside of a string is a command of its own (`\!` runs a program, `\o` writes a file), and a script that
-//! came from elsewhere must not say what this machine does. Here there are only statements and rows, and the server runs the ones and
-//! takes the others, with the rights of the role.
+//! Not by psql: to psql a backslash outside of a string is a command of its own (`\!` runs a
+//! program, `\o` writes a file), and a script that came from elsewhere must not say what this
+//! machine does. Here there are only statements and rows, and the server runs the ones and takes
+//! the others, with the rights of the role.
 
 mod copy;
 mod splitter;
@@ -29,7 +30,8 @@ use crate::stream::{Body, CHUNK};
 pub struct Loaded {
     /// Statements that were run.
     pub statements: u64,
-    /// Statements that were left out: of owners, privileges, comments on extensions, and settings that the server does not know.
+    /// Statements that were left out: of owners, privileges, comments on extensions, and settings
+    /// that the server does not know.
     pub left_out: u64,
     /// Indexes that could not be created because the role may not do what they need, in sentences.
     pub unmade: Vec<String>,
@@ -74,14 +76,16 @@ pub(crate) fn script_statements(sql: &str) -> Option<Vec<ScriptStatement>> {
     Some(statements)
 }
 
-/// Runs a plain dump in an empty database, which then belongs to the session's role. The first error ends it. Owners and privileges are left
-/// out, as in a restore; what a dump of one database does not hold, psql's own commands above all, is refused.
+/// Runs a plain dump in an empty database, which then belongs to the session's role. The first
+/// error ends it. Owners and privileges are left out, as in a restore; what a dump of one database
+/// does not hold, psql's own commands above all, is refused.
 ///
 /// The script must have been read to an `Ok` end for this to return `Ok`.
 ///
 /// # Errors
-/// [`PostgresError::Query`] with the line of the statement that failed, [`PostgresError::Script`] for what is refused; [`PostgresError::Read`] where the
-/// script cannot be read. The database is then in an undefined state and should be dropped.
+/// [`PostgresError::Query`] with the line of the statement that failed, [`PostgresError::Script`]
+/// for what is refused; [`PostgresError::Read`] where the script cannot be read. The database is
+/// then in an undefined state and should be dropped.
 pub(crate) async fn load_script(session: &Session, mut script: Body, subject: &str) -> Result<Loaded, PostgresError> {
     let tuning = Tuning::of(session, 1).await?;
     session.batch_execute(&tuning.statements()).await.map_err(session.failed("set up the session"))?;
@@ -178,7 +182,8 @@ impl Loading<'_> {
         Ok(run == Run::CopyIn)
     }
 
-    /// Runs a statement that failed once more where a function of an extension must be altered first, as it was where the script was made.
+    /// Runs a statement that failed once more where a function of an extension must be altered
+    /// first, as it was where the script was made.
     async fn run_again(&mut self, text: &str, line: u64, error: tokio_postgres::Error) -> Result<(), PostgresError> {
         let code = error.code();
         let of_index = ["COMMENT ON INDEX ", "ALTER INDEX ", " CLUSTER ON ", " REPLICA IDENTITY USING INDEX "];
@@ -233,8 +238,9 @@ pub(in crate::postgres) fn statements_of(text: &[u8]) -> Result<Vec<Statement>, 
     Ok(statements)
 }
 
-/// The statements of a text as a server takes it apart where `standard_conforming_strings` is off: code that a dump holds can switch
-/// that while it is restored. `None`: to such a server it is no SQL, and nothing of it runs.
+/// The statements of a text as a server takes it apart where `standard_conforming_strings` is off:
+/// code that a dump holds can switch that while it is restored. `None`: to such a server it is no
+/// SQL, and nothing of it runs.
 pub(in crate::postgres) fn statements_if_escaped(text: &[u8]) -> Option<Vec<Statement>> {
     let mut splitter = Splitter::escaping();
     splitter.feed(Bytes::copy_from_slice(text));
@@ -255,7 +261,8 @@ pub(in crate::postgres) fn statements_if_escaped(text: &[u8]) -> Option<Vec<Stat
     }
 }
 
-/// Whether a quote might be read in two ways: a backslash before it escapes or not, and with some encodings belongs to the byte before.
+/// Whether a quote might be read in two ways: a backslash before it escapes or not, and with some
+/// encodings belongs to the byte before.
 pub(in crate::postgres) fn has_doubtful_quotes(text: &[u8]) -> Doubt {
     let mut doubt = Doubt::None;
     for at in memchr::memchr_iter(b'\'', text) {

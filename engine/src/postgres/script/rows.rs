@@ -12,14 +12,17 @@ use tokio::sync::{Mutex, mpsc};
 use crate::postgres::archive::{ArchiveError, ArchiveTables, DumpedTable, TableData};
 use crate::postgres::{Endpoint, PostgresError, Qualified, Session, Tuning, connect, quote};
 
-/// A table with fewer bytes is loaded by one session, while others load the next ones. As much is in memory for each session.
+/// A table with fewer bytes is loaded by one session, while others load the next ones. As much is
+/// in memory for each session.
 const LARGE: usize = 4 * 1024 * 1024;
 
-/// As much is in memory for all sessions together, where they are so many that each must do with less.
+/// As much is in memory for all sessions together, where they are so many that each must do with
+/// less.
 const IN_MEMORY: usize = 64 * 1024 * 1024;
 
-/// With so many sessions a large table is split among them. With fewer, one takes all of it and [freezes](Share::frozen) it: what a second
-/// session would win while files are unpacked on the same two processors, is less than the indexes lose by rows that are not frozen.
+/// With so many sessions a large table is split among them. With fewer, one takes all of it and
+/// [freezes](Share::frozen) it: what a second session would win while files are unpacked on the
+/// same two processors, is less than the indexes lose by rows that are not frozen.
 const SPLIT_AMONG: usize = 3;
 
 /// What several may take from.
@@ -30,16 +33,17 @@ struct Share {
     table: DumpedTable,
     /// Batches of its rows; whoever holds it takes the next.
     rows: Shared<Bytes>,
-    /// Whether rows are written as if they had been there always (`COPY FREEZE`), and nobody has to look again who wrote them, nor to write that
-    /// down: not those who build indexes, nor the first vacuum. Only a session that has emptied the table in the same transaction may.
+    /// Whether rows are written as if they had been there always (`COPY FREEZE`), and nobody has to
+    /// look again who wrote them, nor to write that down: not those who build indexes, nor the
+    /// first vacuum. Only a session that has emptied the table in the same transaction may.
     frozen: bool,
 }
 
 /// Loads the rows of all tables into a database that has the tables and nothing in them.
 ///
 /// # Errors
-/// [`PostgresError`], [`PostgresError::Read`] where the archive of `subject` cannot be read; the database is then in an undefined state and should be
-/// dropped.
+/// [`PostgresError`], [`PostgresError::Read`] where the archive of `subject` cannot be read; the
+/// database is then in an undefined state and should be dropped.
 pub(crate) async fn load_rows(
     endpoint: &Endpoint,
     tuning: &Tuning,
@@ -60,7 +64,8 @@ pub(crate) async fn load_rows(
     let handing_out = hand_out(archive, queue, &freezable, sessions.len(), subject);
     let loaded = tokio::try_join!(handing_out, loading).map(drop);
     match loaded {
-        // Bytes that were changed may look like anything before the digest of all of them can be compared.
+        // Bytes that were changed may look like anything before the digest of all of them can be
+        // compared.
         Err(error) if may_be_damage(&error) => {
             archive.read_to_end().await.map_err(|source| unreadable(subject, source))?;
             Err(error)
@@ -80,9 +85,11 @@ async fn begin(endpoint: &Endpoint, tuning: &Tuning) -> Result<Session, Postgres
     Ok(session)
 }
 
-/// Tables that may be emptied before they are filled: not what an extension has filled already. Others than ordinary ones know no `FREEZE`.
+/// Tables that may be emptied before they are filled: not what an extension has filled already.
+/// Others than ordinary ones know no `FREEZE`.
 async fn freezable(session: &Session) -> Result<HashSet<Qualified>, PostgresError> {
-    /// PostgreSQL's own access method by its number, and what servers before 12 say, which know no other.
+    /// PostgreSQL's own access method by its number, and what servers before 12 say, which know no
+    /// other.
     const HEAP: &str = "(2, 0)";
     let query = format!(
         "SELECT nspname::text, relname::text
@@ -117,7 +124,8 @@ async fn hand_out(
             continue;
         }
         let large = size >= least_large;
-        // Only a session that loads the entry's own table may empty it: what is loaded by way of a partitioned table goes to others too.
+        // Only a session that loads the entry's own table may empty it: what is loaded by way of a
+        // partitioned table goes to others too.
         let frozen = large && freezable.contains(&table.name) && loaded_by(&table.copy).as_ref() == Some(&table.name);
         let (sender, rows) = mpsc::channel(first.len());
         let rows = Arc::new(Mutex::new(rows));
@@ -177,8 +185,9 @@ async fn load(session: &Session, share: Share) -> Result<(), PostgresError> {
     Ok(())
 }
 
-/// The table that a `COPY` names. It is not always the one that an entry of a dump is of: pg_dump loads partitions by way of their
-/// partitioned table where rows may belong to another partition in another database.
+/// The table that a `COPY` names. It is not always the one that an entry of a dump is of: pg_dump
+/// loads partitions by way of their partitioned table where rows may belong to another partition in
+/// another database.
 fn loaded_by(copy: &str) -> Option<Qualified> {
     let (schema, rest) = identifier(copy.strip_prefix("COPY ")?)?;
     let (name, _) = identifier(rest.strip_prefix('.')?)?;
@@ -209,7 +218,8 @@ fn unreadable(subject: &str, source: io::Error) -> PostgresError {
     PostgresError::Read { subject: subject.to_owned(), source }
 }
 
-/// Whether the archive may be to blame: it is not understood, or the server does not understand what it holds.
+/// Whether the archive may be to blame: it is not understood, or the server does not understand
+/// what it holds.
 fn may_be_damage(error: &PostgresError) -> bool {
     match error {
         PostgresError::Archive { .. } => true,

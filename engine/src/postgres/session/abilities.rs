@@ -16,8 +16,8 @@ pub(crate) struct Abilities {
     pub is_superuser: bool,
     /// Whether the role may create databases.
     pub creates_databases: bool,
-    /// Whether it may create any extension. Providers of servers let roles of their own create some that else only a superuser may,
-    /// and which ones cannot be asked for.
+    /// Whether it may create any extension. Providers of servers let roles of their own create some
+    /// that else only a superuser may, and which ones cannot be asked for.
     pub creates_extensions: bool,
     /// Whether the server was built with ICU.
     pub has_icu: bool,
@@ -28,7 +28,8 @@ pub(crate) struct Abilities {
 /// # Errors
 /// [`PostgresError::Query`]
 pub(crate) async fn abilities(session: &Session) -> Result<Abilities, PostgresError> {
-    // A server without ICU has collations of it as well since PostgreSQL 16, but none that it took from ICU.
+    // A server without ICU has collations of it as well since PostgreSQL 16, but none that it took
+    // from ICU.
     let query =
         "SELECT current_setting('server_version_num')::int / 10000, pg_is_in_recovery(), rolsuper OR rolcreatedb,
             rolsuper OR EXISTS (SELECT FROM pg_roles p WHERE pg_has_role(current_user, p.oid, 'MEMBER')
@@ -78,8 +79,8 @@ pub(crate) async fn unusable_tablespaces(session: &Session, names: &[&str]) -> R
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Whether the server's system has a locale of that name, as `CREATE DATABASE` would ask for it. `pg_collation` does not tell: it has
-/// what there was when the cluster was made.
+/// Whether the server's system has a locale of that name, as `CREATE DATABASE` would ask for it.
+/// `pg_collation` does not tell: it has what there was when the cluster was made.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -118,7 +119,8 @@ pub(crate) async fn find_extensions(session: &Session, names: &[&str]) -> Result
     Ok(rows.iter().map(extension).collect())
 }
 
-/// The folder of the server's data; `None` where the server is not surely on this machine, or this process may not know.
+/// The folder of the server's data; `None` where the server is not surely on this machine, or this
+/// process may not know.
 ///
 /// # Errors
 /// [`PostgresError::Query`]

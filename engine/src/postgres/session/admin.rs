@@ -50,7 +50,8 @@ impl ServerFacts {
     }
 }
 
-/// Reads what the session's server says of itself and of the session's database, in the transaction that the session is in.
+/// Reads what the session's server says of itself and of the session's database, in the transaction
+/// that the session is in.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -65,7 +66,8 @@ pub(crate) async fn server_facts(session: &Session) -> Result<ServerFacts, Postg
         )
         .await
         .map_err(failed())?;
-    // The columns of pg_database differ from version to version; those that are not there are not asked for.
+    // The columns of pg_database differ from version to version; those that are not there are not
+    // asked for.
     let database: serde_json::Value = serde_json::from_str(row.get(5)).unwrap_or_default();
     let text = |name: &str| database.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
     let provider = match text("datlocprovider").as_deref() {
@@ -103,8 +105,8 @@ pub(crate) async fn server_major(session: &Session) -> Result<u32, PostgresError
     row.map(|row| row.get::<_, i32>(0).unsigned_abs()).map_err(session.failed("read the server's version"))
 }
 
-/// Whether the session's role may do more than a script of unknown origin should be able to: run programs on the server's machine, or read
-/// or write its files. A superuser may.
+/// Whether the session's role may do more than a script of unknown origin should be able to: run
+/// programs on the server's machine, or read or write its files. A superuser may.
 ///
 /// # Errors
 /// [`PostgresError::Query`]

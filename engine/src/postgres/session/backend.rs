@@ -16,8 +16,8 @@ const TLS: &[u8] = b"S";
 /// Bytes of a request to cancel: its length, its code, the process, the secret.
 const CANCEL: usize = 16;
 
-/// Asks the driver, which shows the number nowhere but in a request to cancel: that is written here, and goes nowhere.
-/// `None` where the driver does it in another way.
+/// Asks the driver, which shows the number nowhere but in a request to cancel: that is written
+/// here, and goes nowhere. `None` where the driver does it in another way.
 pub(in crate::postgres) async fn process(client: &Client) -> Option<i32> {
     let (ours, theirs) = tokio::io::duplex(64);
     let written = async {

@@ -43,7 +43,8 @@ impl Session {
         move |source| PostgresError::Query { action, server, source }
     }
 
-    /// Tells a program that stands on libpq to connect as this session did, with `more` options beyond the settings of every session.
+    /// Tells a program that stands on libpq to connect as this session did, with `more` options
+    /// beyond the settings of every session.
     pub(in crate::postgres) fn pass_to(&self, command: &mut Command, more: Option<String>) {
         self.endpoint.pass_to(command);
         let options: Vec<_> = std::iter::once(self.settings.options()).chain(more).collect();
@@ -65,18 +66,21 @@ impl Drop for Session {
     }
 }
 
-/// Connects to the server itself, with the settings that every session has. A pooler is refused: it gives each transaction another
-/// session, so that settings and locks would be lost, or would stay behind with whoever comes next.
+/// Connects to the server itself, with the settings that every session has. A pooler is refused: it
+/// gives each transaction another session, so that settings and locks would be lost, or would stay
+/// behind with whoever comes next.
 ///
 /// # Errors
-/// [`PostgresError::Connect`], [`PostgresError::NoAnswer`], [`PostgresError::Tls`], [`PostgresError::Pooler`]
+/// [`PostgresError::Connect`], [`PostgresError::NoAnswer`], [`PostgresError::Tls`],
+/// [`PostgresError::Pooler`]
 pub async fn connect(endpoint: &Endpoint) -> Result<Session, PostgresError> {
     let no_answer = || PostgresError::NoAnswer { server: endpoint.to_string(), seconds: PATIENCE.as_secs() };
     let connected = tokio::time::timeout(PATIENCE, async {
         let first = open(endpoint, Settings::UNKNOWN).await?;
         let missing = first.settings.statements_beyond(Settings::UNKNOWN);
         match prepare(&first, &missing).await {
-            // A time limit that is not switched off yet may have ended it. Now it is known what the server knows.
+            // A time limit that is not switched off yet may have ended it. Now it is known what the
+            // server knows.
             Err(PostgresError::Query { .. }) if !missing.is_empty() => {
                 let again = open(endpoint, first.settings).await?;
                 prepare(&again, "").await.map(|()| again)
@@ -140,7 +144,8 @@ async fn open(endpoint: &Endpoint, settings: Settings) -> Result<Session, Postgr
         config.password(password.expose());
     }
     let connected = match config.connect(tls::connector(endpoint)?).await {
-        // As libpq does: where TLS is only preferred, and the server has it but lets nobody in by it (`hostnossl`), go without.
+        // As libpq does: where TLS is only preferred, and the server has it but lets nobody in by
+        // it (`hostnossl`), go without.
         Err(refused) if endpoint.sslmode == SslMode::Prefer && is_refused(&refused) => {
             config.ssl_mode(Negotiation::Disable);
             // Where that fails as well, the first answer is the one that counts.
@@ -173,7 +178,8 @@ fn is_refused(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&tokio_postgres::error::SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
 }
 
-/// Connects to a database of the same server that is there on every server, to create, rename or drop others from.
+/// Connects to a database of the same server that is there on every server, to create, rename or
+/// drop others from.
 ///
 /// # Errors
 /// As [`connect`]

@@ -4,24 +4,29 @@ use std::path::PathBuf;
 
 use crate::secret::Secret;
 
-/// A database on a server, and how to reach it. What libpq would take from the environment or a password file stays `None`.
+/// A database on a server, and how to reach it. What libpq would take from the environment or a
+/// password file stays `None`.
 #[derive(Debug, Clone)]
 pub struct Database {
     /// Its name.
     pub name: String,
-    /// Host name or address, or a socket's folder where it begins with `/`. `None`: the local socket.
+    /// Host name or address, or a socket's folder where it begins with `/`. `None`: the local
+    /// socket.
     pub host: Option<String>,
     /// `None`: `$PGPORT`, else 5432.
     pub port: Option<u16>,
     /// `None`: `$PGUSER`, else the operating system's user.
     pub user: Option<String>,
-    /// `password`, the content of `password_file`, or odoo.conf's `db_password`. `None`: `$PGPASSWORD`, else the password file of libpq.
+    /// `password`, the content of `password_file`, or odoo.conf's `db_password`. `None`:
+    /// `$PGPASSWORD`, else the password file of libpq.
     pub password: Option<Secret>,
     /// `sslmode`, with libpq's words. Default `prefer`, as in libpq and Odoo.
     pub sslmode: SslMode,
-    /// `sslrootcert`: a PEM file of trusted authorities; `None`: `~/.postgresql/root.crt` where it exists, else the system's.
+    /// `sslrootcert`: a PEM file of trusted authorities; `None`: `~/.postgresql/root.crt` where it
+    /// exists, else the system's.
     pub sslrootcert: Option<PathBuf>,
-    /// A folder that is searched for pg_dump and pg_restore before all others (`pg_path`, also in odoo.conf).
+    /// A folder that is searched for pg_dump and pg_restore before all others (`pg_path`, also in
+    /// odoo.conf).
     pub pg_path: Option<PathBuf>,
 }
 
@@ -48,7 +53,8 @@ pub enum SslMode {
     Disable,
     /// Where the server offers it, without verification.
     Prefer,
-    /// Always; the certificate is verified only where a root certificate file is there (as `verify-ca`, as in libpq).
+    /// Always; the certificate is verified only where a root certificate file is there (as
+    /// `verify-ca`, as in libpq).
     Require,
     /// Always, and the certificate must come from a trusted authority.
     VerifyCa,

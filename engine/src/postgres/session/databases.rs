@@ -72,9 +72,10 @@ pub(crate) async fn database_exists(session: &Session, name: &str) -> Result<boo
     Ok(find_database(session, name).await?.is_some())
 }
 
-/// Creates an empty database with the given encoding and locale, owned by the session's role, that no Odoo takes for one of its
-/// own: a server without `dbfilter` connects to every database of its role but templates, and would run the scheduled actions of one
-/// that is half restored (`list_dbs` in `odoo/service/db.py` asks for `NOT datistemplate AND datallowconn`, in every series).
+/// Creates an empty database with the given encoding and locale, owned by the session's role, that
+/// no Odoo takes for one of its own: a server without `dbfilter` connects to every database of its
+/// role but templates, and would run the scheduled actions of one that is half restored (`list_dbs`
+/// in `odoo/service/db.py` asks for `NOT datistemplate AND datallowconn`, in every series).
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -83,11 +84,13 @@ pub(crate) async fn create_hidden_database(
     name: &str,
     locale: &Locale,
 ) -> Result<(), PostgresError> {
-    // Rows that are skipped, triggers and foreign keys that do not work: a copy would not be what it seems.
+    // Rows that are skipped, triggers and foreign keys that do not work: a copy would not be what
+    // it seems.
     if let Some(Stubborn { name, value }) = stubborn_settings(session).await?.into_iter().next() {
         return Err(PostgresError::Setting { server: session.endpoint().to_string(), name, value });
     }
-    // The first version in which a database has a provider, which is else that of the template: perhaps not the source's.
+    // The first version in which a database has a provider, which is else that of the template:
+    // perhaps not the source's.
     let has_providers = server_major(session).await? >= 15;
     let mut statement = format!(
         "CREATE DATABASE {} TEMPLATE template0 IS_TEMPLATE true ENCODING {} LC_COLLATE {} LC_CTYPE {}",
@@ -110,20 +113,23 @@ pub(crate) async fn create_hidden_database(
     session.batch_execute(&statement).await.map_err(session.failed(format!("create the database {name:?}")))
 }
 
-/// Lets nobody connect to a database any more and ends the sessions that are. [`rename_databases`] or [`open_database`] gives it back.
-/// From then on it is not hidden by being a template, whose rows any role with CREATEDB could copy, but by being closed.
+/// Lets nobody connect to a database any more and ends the sessions that are. [`rename_databases`]
+/// or [`open_database`] gives it back. From then on it is not hidden by being a template, whose
+/// rows any role with CREATEDB could copy, but by being closed.
 ///
 /// # Errors
-/// [`PostgresError::Query`], also where a session is another role's that the session's may not end. It may be closed all the same.
+/// [`PostgresError::Query`], also where a session is another role's that the session's may not end.
+/// It may be closed all the same.
 pub(crate) async fn close_database(session: &Session, name: &str) -> Result<(), PostgresError> {
     let close =
         format!("ALTER DATABASE {0} ALLOW_CONNECTIONS false; ALTER DATABASE {0} IS_TEMPLATE false", quote(name));
     session.batch_execute(&close).await.map_err(session.failed(format!("close the database {name:?}")))?;
-    // Autovacuum is nobody's, and the server ends it by itself. What kind of session another role's is, not everybody may see.
+    // Autovacuum is nobody's, and the server ends it by itself. What kind of session another role's
+    // is, not everybody may see.
     let end = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
         WHERE datname = $1 AND usesysid IS NOT NULL AND NOT pid = ANY ($2)";
-    // A session ends in its own time, and one that had been let in before may show only now. Those that only others may end are
-    // given a while to end by themselves.
+    // A session ends in its own time, and one that had been let in before may show only now. Those
+    // that only others may end are given a while to end by themselves.
     let failed = || session.failed(format!("end the sessions on the database {name:?}"));
     for _ in 0..200 {
         let foreign: Vec<i32> = foreign_sessions(session, name).await?.iter().map(|one| one.pid).collect();
@@ -182,7 +188,8 @@ pub(crate) async fn rename_databases(session: &Session, renamings: &[Renaming]) 
     done.map_err(session.failed(format!("rename the database {}", list.join(" and "))))
 }
 
-/// Drops a database, ending the sessions that are connected to it. One that is not there is no error.
+/// Drops a database, ending the sessions that are connected to it. One that is not there is no
+/// error.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -196,8 +203,8 @@ pub(crate) async fn drop_database(session: &Session, name: &str) -> Result<(), P
     dropped.map_err(session.failed(format!("drop the database {name:?}")))
 }
 
-/// Drops the subscriptions of a database that a restore has made, without telling the publisher, which does not know of them. With one a
-/// database cannot be dropped.
+/// Drops the subscriptions of a database that a restore has made, without telling the publisher,
+/// which does not know of them. With one a database cannot be dropped.
 ///
 /// # Errors
 /// [`PostgresError`]
@@ -218,8 +225,9 @@ pub(crate) async fn drop_subscriptions(endpoint: &Endpoint) -> Result<(), Postgr
     Ok(())
 }
 
-/// Databases of the session's role whose names are `prefix` and eight hexadecimal digits, and on which nobody works who
-/// [claimed](claim_database) them. They are hidden or closed, as those are that this program makes for itself, and from now on the session's.
+/// Databases of the session's role whose names are `prefix` and eight hexadecimal digits, and on
+/// which nobody works who [claimed](claim_database) them. They are hidden or closed, as those are
+/// that this program makes for itself, and from now on the session's.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -242,7 +250,8 @@ pub(crate) async fn abandoned_databases(session: &Session, prefix: &str) -> Resu
 /// Waits this long for a lock: a session whose client was killed first finishes what it was doing.
 const PATIENCE: &str = "10s";
 
-/// Keeps the session as the only one that works on a database of this name, for as long as it lives. `false`: another one does.
+/// Keeps the session as the only one that works on a database of this name, for as long as it
+/// lives. `false`: another one does.
 ///
 /// # Errors
 /// [`PostgresError::Query`]

@@ -10,7 +10,8 @@ use super::passfile;
 use crate::postgres::{Database, SslMode};
 use crate::secret::Secret;
 
-/// A connection over which nothing comes is probed, so that a peer that is gone is noticed although nobody sends anything.
+/// A connection over which nothing comes is probed, so that a peer that is gone is noticed although
+/// nobody sends anything.
 pub(in crate::postgres) struct Keepalive {
     /// Silence before the first probe.
     pub(in crate::postgres) idle: Duration,
@@ -24,7 +25,8 @@ pub(in crate::postgres) struct Keepalive {
 pub(in crate::postgres) const KEEPALIVE: Keepalive =
     Keepalive { idle: Duration::from_secs(60), interval: Duration::from_secs(10), count: 6 };
 
-/// What was sent and is not acknowledged for so long ends the connection. Longer than a busy server takes no data in.
+/// What was sent and is not acknowledged for so long ends the connection. Longer than a busy server
+/// takes no data in.
 pub(in crate::postgres) const LOST_AFTER: Duration = Duration::from_mins(10);
 
 /// Where libpq's builds for Debian, for others, and from source look for the socket.
@@ -64,7 +66,8 @@ impl Endpoint {
         let home = env("HOME").map(PathBuf::from);
         let password = database.password.clone().or_else(|| env("PGPASSWORD").map(Secret::new)).or_else(|| {
             let file = env("PGPASSFILE").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(".pgpass")))?;
-            // libpq looks a socket's password up under `localhost`, unless the folder is not the default one.
+            // libpq looks a socket's password up under `localhost`, unless the folder is not the
+            // default one.
             let host = if SOCKET_FOLDERS.contains(&host.as_str()) { "localhost" } else { &host };
             passfile::find(&file, host, port, &database.name, &user)
         });
@@ -92,8 +95,8 @@ impl Endpoint {
         self.host.starts_with('/') || self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }
 
-    /// The database and how its connection is watched, as an argument of PostgreSQL's programs. Where it is and as whom to connect
-    /// follows from the environment that [`Self::pass_to`] sets.
+    /// The database and how its connection is watched, as an argument of PostgreSQL's programs.
+    /// Where it is and as whom to connect follows from the environment that [`Self::pass_to`] sets.
     pub(in crate::postgres) fn connection_string(&self) -> String {
         let Keepalive { idle, interval, count } = KEEPALIVE;
         format!(
@@ -105,7 +108,8 @@ impl Endpoint {
         )
     }
 
-    /// Tells a program that uses libpq where to connect, by its environment: arguments can be read by every user of the machine.
+    /// Tells a program that uses libpq where to connect, by its environment: arguments can be read
+    /// by every user of the machine.
     pub(crate) fn pass_to(&self, command: &mut Command) {
         for name in [
             "PGSERVICE",
@@ -134,7 +138,8 @@ impl Endpoint {
             (Some(file), _) => {
                 command.env("PGSSLROOTCERT", file);
             }
-            // Without a file of its own libpq (16 and later) takes the system's authorities only when told so.
+            // Without a file of its own libpq (16 and later) takes the system's authorities only
+            // when told so.
             (None, SslMode::VerifyFull) => {
                 command.env("PGSSLROOTCERT", "system");
             }

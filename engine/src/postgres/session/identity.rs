@@ -13,9 +13,10 @@ pub(crate) enum Sameness {
     Different,
 }
 
-/// Compares servers by what they are, not by how their hosts are spelt, which can be done in many ways: a lock that is taken on the
-/// one is seen by the other exactly where both are one. `system_identifier` tells standbys, which share it with their primary; by itself
-/// it would take a copy that was made of the data folder for the original.
+/// Compares servers by what they are, not by how their hosts are spelt, which can be done in many
+/// ways: a lock that is taken on the one is seen by the other exactly where both are one.
+/// `system_identifier` tells standbys, which share it with their primary; by itself it would take a
+/// copy that was made of the data folder for the original.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -25,7 +26,8 @@ pub(crate) async fn same_server(one: &Session, other: &Session) -> Result<Samene
     let key: i64 = one.query_one(query, &[]).await.map_err(failed(one))?.get(0);
     let sees = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1
                    AND (classid::bigint << 32) | objid::bigint = $1), pg_is_in_recovery()";
-    // A transaction's lock, because what stands in between may give each transaction another connection.
+    // A transaction's lock, because what stands in between may give each transaction another
+    // connection.
     one.batch_execute(&format!("BEGIN READ ONLY; SELECT pg_advisory_xact_lock({key})")).await.map_err(failed(one))?;
     let compared = async {
         let own = one.query_one(sees, &[&key]).await.map_err(failed(one))?;

@@ -3,14 +3,16 @@
 use crate::postgres::script::load::table_of_copy;
 use crate::postgres::{PostgresError, Session, quote};
 
-/// A row becomes one text, of less than a gibibyte, and a byte of `bytea` two of it. From half of that on, rows are suspected.
+/// A row becomes one text, of less than a gibibyte, and a byte of `bytea` two of it. From half of
+/// that on, rows are suspected.
 const SUSPECT: i64 = 512 * 1024 * 1024;
 
 /// Numbers below are types of the server's own.
 const FIRST_OF_USERS: u32 = 16_384;
 
-/// Where pg_dump failed with a table's rows, says which of them are too large, by their keys; `None` where none is, or it is not known
-/// which table it was. The sizes are read in the session's transaction, and not the values.
+/// Where pg_dump failed with a table's rows, says which of them are too large, by their keys;
+/// `None` where none is, or it is not known which table it was. The sizes are read in the session's
+/// transaction, and not the values.
 ///
 /// # Errors
 /// [`PostgresError::Query`]

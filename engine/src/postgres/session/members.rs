@@ -1,8 +1,9 @@
 //! Functions of extensions, and of PostgreSQL itself, that somebody altered.
 //!
-//! A dump says `CREATE EXTENSION` and nothing of what an extension's members have become since. Odoo alters one itself: with
-//! `unaccent = True` it makes `unaccent(text)` immutable, so that an index can use it. Without that, the index cannot be created in a
-//! copy. So a backup records what the functions are like, and a restore makes them so before anything needs them.
+//! A dump says `CREATE EXTENSION` and nothing of what an extension's members have become since.
+//! Odoo alters one itself: with `unaccent = True` it makes `unaccent(text)` immutable, so that an
+//! index can use it. Without that, the index cannot be created in a copy. So a backup records what
+//! the functions are like, and a restore makes them so before anything needs them.
 
 mod calls;
 mod read;
@@ -36,7 +37,8 @@ pub struct Member {
     /// Who may call it, where that is not as its extension has it. `PUBLIC` is everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callers: Option<Vec<String>>,
-    /// Whether it looks as if it was altered since its extension was created. The upgrade of an extension looks like that as well.
+    /// Whether it looks as if it was altered since its extension was created. The upgrade of an
+    /// extension looks like that as well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub altered: bool,
     /// Whether an index, a generated column or a constraint calls it.
@@ -78,10 +80,11 @@ pub(crate) struct Aligned {
     pub left_out: Vec<(i64, String)>,
 }
 
-/// Makes the functions of the extensions in a new database what they were at the source, once the extensions are there and before anything
-/// uses them.
+/// Makes the functions of the extensions in a new database what they were at the source, once the
+/// extensions are there and before anything uses them.
 ///
-/// Where the backup does not say what they were, the dump does of those that matter: what an index calls was immutable.
+/// Where the backup does not say what they were, the dump does of those that matter: what an index
+/// calls was immutable.
 ///
 /// # Errors
 /// [`PostgresError::Query`] for anything but a role that may not.
@@ -108,7 +111,8 @@ pub(crate) async fn align_members(
         let wanted = recorded.get(member.function.as_str()).copied();
         let mut changes = wanted.map_or_else(Changes::default, |wanted| Changes::between(member, wanted, same_version));
         if !is_superuser {
-            // Whom a function belongs to, and who may call it, is no matter of a copy that is all the role's.
+            // Whom a function belongs to, and who may call it, is no matter of a copy that is all
+            // the role's.
             (changes.owner, changes.callers) = (None, None);
         }
         let call = (!member.is_immutable()).then(|| Call::of(&member.function)).flatten();
@@ -148,7 +152,8 @@ pub(crate) async fn align_members(
     Ok(aligned)
 }
 
-/// Makes the functions of extensions that a statement calls immutable, where it cannot be run without. `true`: there were some.
+/// Makes the functions of extensions that a statement calls immutable, where it cannot be run
+/// without. `true`: there were some.
 ///
 /// # Errors
 /// [`PostgresError::Query`], also where the role may not.
@@ -176,8 +181,9 @@ struct Changes {
 }
 
 impl Changes {
-    /// From the one of a copy to that of the source. Another version of an extension, or of PostgreSQL, may have functions that are
-    /// otherwise by themselves; then only what an index needs is taken over.
+    /// From the one of a copy to that of the source. Another version of an extension, or of
+    /// PostgreSQL, may have functions that are otherwise by themselves; then only what an index
+    /// needs is taken over.
     fn between(copy: &Member, source: &Member, same_version: bool) -> Self {
         let has = |clause: &str| copy.attributes.split(", ").any(|there| there == clause);
         let clauses = source.attributes.split(", ").filter(|clause| is_clause(clause) && !has(clause));

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use crate::secret::Secret;
 
-/// The password of the first line that matches, if there is one and the file is private enough that libpq would read it.
+/// The password of the first line that matches, if there is one and the file is private enough that
+/// libpq would read it.
 pub(in crate::postgres) fn find(file: &Path, host: &str, port: u16, database: &str, user: &str) -> Option<Secret> {
     let metadata = std::fs::metadata(file).ok()?;
     if !metadata.is_file() {
@@ -24,7 +25,8 @@ pub(in crate::postgres) fn find(file: &Path, host: &str, port: u16, database: &s
     text.lines().find_map(|line| password_for(line, &[host, &port.to_string(), database, user])).map(Secret::new)
 }
 
-/// The line's password where its fields match `wanted`: `host:port:database:user:password`, `*` for any, `\` escapes `:` and `\`.
+/// The line's password where its fields match `wanted`: `host:port:database:user:password`, `*` for
+/// any, `\` escapes `:` and `\`.
 fn password_for(line: &str, wanted: &[&str; 4]) -> Option<String> {
     if line.starts_with('#') {
         return None;

@@ -1,19 +1,22 @@
 //! The settings of every session, of our own connections and of PostgreSQL's programs alike.
 //!
-//! A role, a database or the server may have settings of their own, meant for applications: time limits, formats, a `search_path`.
-//! Those that the program relies on go with the request to connect. Start-up options win over the settings of role and database, and
-//! the first statement of the session runs under them already.
+//! A role, a database or the server may have settings of their own, meant for applications: time
+//! limits, formats, a `search_path`. Those that the program relies on go with the request to
+//! connect. Start-up options win over the settings of role and database, and the first statement of
+//! the session runs under them already.
 
 use crate::postgres::{PostgresError, Session};
 
 /// Known to every supported server, and to be set by any role.
 const EVERYWHERE: &[(&str, &str)] = &[
-    // A name without a schema is the server's own, and so is every operator, cast and function. Temporary objects come last.
+    // A name without a schema is the server's own, and so is every operator, cast and function.
+    // Temporary objects come last.
     ("search_path", "pg_catalog,pg_temp"),
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
-    // How values are read: with `array_nulls = off`, NULLs in arrays of a dump would become the word.
+    // How values are read: with `array_nulls = off`, NULLs in arrays of a dump would become the
+    // word.
     ("array_nulls", "on"),
     ("DateStyle", "ISO"),
     ("IntervalStyle", "postgres"),
@@ -38,7 +41,8 @@ const EVERYWHERE: &[(&str, &str)] = &[
 const SINCE: &[(u32, &str, &str)] =
     &[(12, "default_table_access_method", "heap"), (14, "idle_session_timeout", "0"), (17, "transaction_timeout", "0")];
 
-/// Only a superuser may set these: rows would be skipped in silence, or triggers and foreign keys would not work.
+/// Only a superuser may set these: rows would be skipped in silence, or triggers and foreign keys
+/// would not work.
 const OF_SUPERUSERS: &[(&str, &str)] =
     &[("session_replication_role", "origin"), ("zero_damaged_pages", "off"), ("ignore_checksum_failure", "off")];
 

@@ -1,6 +1,7 @@
 //! What a source is like, as far as a copy of it must know.
 //!
-//! It is read once, in the backup's snapshot, and recorded in the manifest. Its size is bounded, whatever the database holds.
+//! It is read once, in the backup's snapshot, and recorded in the manifest. Its size is bounded,
+//! whatever the database holds.
 
 mod specials;
 
@@ -15,13 +16,15 @@ use crate::postgres::{Members, PostgresError, Session, read_members};
 pub struct SourceFacts {
     /// Functions of its extensions.
     pub members: Members,
-    /// Publications, subscriptions, event triggers, policies and the like: those that concern more than the database.
+    /// Publications, subscriptions, event triggers, policies and the like: those that concern more
+    /// than the database.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub specials: Vec<Special>,
     /// How many more of them there are.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_specials: u64,
-    /// Objects of extensions' making left aside, what only a superuser may create: operator classes, functions in C.
+    /// Objects of extensions' making left aside, what only a superuser may create: operator
+    /// classes, functions in C.
     #[serde(skip_serializing_if = "Names::is_none")]
     pub superuser_only: Names,
     /// Collations of ICU that it has, or that its columns have.
@@ -218,8 +221,8 @@ const SETTINGS: &str =
     CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS c(setting)
     WHERE d.datname = pg_catalog.current_database() ORDER BY 1";
 
-/// What CREATE refuses to everybody but a superuser, but what extensions have made. The constructors of a range type are in the server's
-/// own language, and come with the type.
+/// What CREATE refuses to everybody but a superuser, but what extensions have made. The
+/// constructors of a range type are in the server's own language, and come with the type.
 const SUPERUSER_ONLY: &str = "
     SELECT found.what FROM (
         SELECT 'pg_catalog.pg_opclass'::pg_catalog.regclass, o.oid, 'operator class ' || n.nspname::pg_catalog.text || '.' || o.opcname::pg_catalog.text

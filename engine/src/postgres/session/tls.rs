@@ -1,7 +1,7 @@
 //! TLS to PostgreSQL, by libpq's words: what `require`, `verify-ca` and `verify-full` verify.
 //!
-//! rustls is stricter than OpenSSL where it verifies: a certificate needs a subject alternative name, and the server's own
-//! certificate cannot at the same time be the authority.
+//! rustls is stricter than OpenSSL where it verifies: a certificate needs a subject alternative
+//! name, and the server's own certificate cannot at the same time be the authority.
 
 use std::sync::Arc;
 
@@ -54,7 +54,8 @@ pub(in crate::postgres) fn connector(endpoint: &Endpoint) -> Result<MakeRustlsCo
     Ok(MakeRustlsConnect::new(config))
 }
 
-/// Whether a certificate was refused for this alone, that it is an authority's: its validity was looked at before.
+/// Whether a certificate was refused for this alone, that it is an authority's: its validity was
+/// looked at before.
 fn is_an_authoritys(error: &rustls::Error) -> bool {
     // webpki's own type of error is not to be had without another dependency.
     matches!(error, rustls::Error::InvalidCertificate(CertificateError::Other(other)) if other.to_string() == "CaUsedAsEndEntity")
@@ -94,12 +95,14 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let Some(trust) = &self.trust else { return Ok(ServerCertVerified::assertion()) };
         match trust.authority.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The name is looked at only after the chain has been found good, so this error says that all the rest is well.
+            // The name is looked at only after the chain has been found good, so this error says
+            // that all the rest is well.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if trust.any_name => Ok(ServerCertVerified::assertion()),
-            // A certificate that vouches for itself (`openssl req -x509`) is an authority's, which webpki takes for no server's. One that
-            // stands in the file itself needs no chain; the server proves by its signature that it has the key.
+            // A certificate that vouches for itself (`openssl req -x509`) is an authority's, which
+            // webpki takes for no server's. One that stands in the file itself needs no chain; the
+            // server proves by its signature that it has the key.
             Err(refused)
                 if is_an_authoritys(&refused) && trust.certificates.iter().any(|trusted| trusted == end_entity) =>
             {

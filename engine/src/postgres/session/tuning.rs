@@ -16,7 +16,8 @@ pub(crate) struct Tuning {
 }
 
 impl Tuning {
-    /// Divides a quarter of the memory that the server can spare among the jobs, and never gives them less than the server would.
+    /// Divides a quarter of the memory that the server can spare among the jobs, and never gives
+    /// them less than the server would.
     ///
     /// # Errors
     /// [`PostgresError::Query`]
@@ -24,7 +25,8 @@ impl Tuning {
         let query = "SELECT pg_size_bytes(current_setting('maintenance_work_mem')), pg_size_bytes(current_setting('shared_buffers'))";
         let row = session.query_one(query, &[]).await.map_err(session.failed("read the server's settings"))?;
         let [configured, buffers] = [0, 1].map(|column| row.get::<_, i64>(column).unsigned_abs());
-        // What another machine has cannot be asked; who sets its buffers gives them a quarter of it, as the manual says.
+        // What another machine has cannot be asked; who sets its buffers gives them a quarter of
+        // it, as the manual says.
         let spare = if session.endpoint().is_local() { available_memory() } else { None };
         Ok(Self::with(jobs, configured, spare.unwrap_or(buffers * 2)))
     }
@@ -51,8 +53,9 @@ impl Tuning {
 
     /// As `PGOPTIONS` takes them.
     pub(in crate::postgres) fn options(&self) -> String {
-        // Each of thousands of statements is a commit of its own. What a crash could lose of them is lost with the session that
-        // claims the target, without which the database never gets its name, and that is committed synchronously.
+        // Each of thousands of statements is a commit of its own. What a crash could lose of them
+        // is lost with the session that claims the target, without which the database never gets
+        // its name, and that is committed synchronously.
         format!("-c synchronous_commit=off -c maintenance_work_mem={}kB", self.memory / 1024)
     }
 }

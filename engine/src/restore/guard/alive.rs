@@ -5,8 +5,9 @@ use crate::error::explain;
 use crate::odoo::{self, LastWrite, OdooFacts, odoo_facts};
 use crate::postgres::{self, Endpoint, PostgresError, Session};
 
-/// Why a database must not be replaced by a copy of the one with this `database.uuid`. A neutralized copy may be, whoever looks at it;
-/// nothing that looks like production may, and nothing that is another program's.
+/// Why a database must not be replaced by a copy of the one with this `database.uuid`. A
+/// neutralized copy may be, whoever looks at it; nothing that looks like production may, and
+/// nothing that is another program's.
 pub(in crate::restore) async fn or_foreign(source_uuid: Option<&str>, place: &Endpoint, hint: String) -> Vec<Obstacle> {
     let look = async |session: &Session| {
         Ok(match odoo_facts(session).await? {

@@ -86,7 +86,8 @@ fn relation(one: &Path, other: &Path) -> Relation {
     }
 }
 
-/// Whether nothing is lost that is no filestore: it is not there, or empty, or a file in it is named as Odoo names them.
+/// Whether nothing is lost that is no filestore: it is not there, or empty, or a file in it is
+/// named as Odoo names them.
 fn looks_like_a_filestore(folder: &Path) -> io::Result<bool> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && folder.symlink_metadata().is_err() => return Ok(true),

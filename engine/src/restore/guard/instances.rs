@@ -6,7 +6,8 @@ use crate::postgres::{self, Endpoint, Sameness, Session};
 use crate::restore::Protected;
 use crate::restore::Target;
 
-/// Compares with every instance whose database has the same name: others cannot be the same database.
+/// Compares with every instance whose database has the same name: others cannot be the same
+/// database.
 pub(in crate::restore) async fn obstacles(protected: &Protected, target: &Target, server: &Session) -> Vec<Obstacle> {
     let name = &target.database.name;
     let mut obstacles = Vec::new();

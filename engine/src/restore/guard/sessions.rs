@@ -1,4 +1,5 @@
-//! Sessions on what is to be replaced that the role may not end, for example those of a superuser's monitoring.
+//! Sessions on what is to be replaced that the role may not end, for example those of a superuser's
+//! monitoring.
 
 use std::time::{Duration, Instant};
 

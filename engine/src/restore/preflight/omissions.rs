@@ -1,4 +1,5 @@
-//! What a restore leaves out of a dump, and why: what a copy must not have, and what the server or the role cannot take.
+//! What a restore leaves out of a dump, and why: what a copy must not have, and what the server or
+//! the role cannot take.
 
 use std::collections::HashSet;
 
@@ -96,7 +97,8 @@ pub(in crate::restore) async fn omissions(
             None => {}
         }
     }
-    // Before PostgreSQL 15 the schema `public` is the superuser's, and nobody else may say what it is for.
+    // Before PostgreSQL 15 the schema `public` is the superuser's, and nobody else may say what it
+    // is for.
     if !taker.can.is_superuser && taker.can.major < 15 {
         let comments = entries.iter().filter(|entry| entry.kind == "COMMENT" && entry.name == "SCHEMA public");
         let why = "only the owner of the schema may write it";
@@ -127,7 +129,8 @@ pub(in crate::restore) async fn omissions(
     Ok(found)
 }
 
-/// What a person should hear of tablespaces that the server does not have, or the role may not use; `None` where there are none.
+/// What a person should hear of tablespaces that the server does not have, or the role may not use;
+/// `None` where there are none.
 async fn unusable_tablespaces(server: &Session, names: &[&str]) -> Result<Option<String>, PostgresError> {
     let unusable = postgres::unusable_tablespaces(server, names).await?;
     let names: Vec<_> = unusable.iter().map(|name| format!("{name:?}")).collect();

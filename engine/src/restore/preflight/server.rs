@@ -49,7 +49,8 @@ pub(in crate::restore) async fn look(
     Ok(())
 }
 
-/// What a role may not make as it was at the source: functions of extensions that were altered there for an index.
+/// What a role may not make as it was at the source: functions of extensions that were altered
+/// there for an index.
 pub(crate) fn altered_members(members: &Members, role: &str, can: &Abilities) -> Option<Obstacle> {
     // Who calls PostgreSQL's own functions is written down nowhere.
     let matters = |one: &&Member| one.used || one.extension.is_none();

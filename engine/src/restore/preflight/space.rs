@@ -40,7 +40,8 @@ pub(in crate::restore) async fn look(
         size(free),
         data.display()
     );
-    // A new copy is smaller than its original, which has rows that were deleted and half-empty pages; seldom by half.
+    // A new copy is smaller than its original, which has rows that were deleted and half-empty
+    // pages; seldom by half.
     if free < needed / 2 {
         refuse(message);
     } else if free < needed {

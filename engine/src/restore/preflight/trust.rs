@@ -5,7 +5,8 @@ use crate::error::Obstacle;
 use crate::postgres::{PostgresError, Session, is_powerful};
 use crate::restore::Target;
 
-/// A dump runs code while it is restored. A role that may run programs on its server, or read its files, lends that to the code.
+/// A dump runs code while it is restored. A role that may run programs on its server, or read its
+/// files, lends that to the code.
 pub(in crate::restore) async fn look(
     target: &Target,
     server: &Session,

@@ -9,12 +9,12 @@ use crate::restore::RestoreError;
 use crate::restore::target::Target;
 use crate::run::Run;
 
-/// Keeps every other restore and undo from the target for as long as its session lives: a lock that the server lets go of when
-/// this process ends, however it ends.
+/// Keeps every other restore and undo from the target for as long as its session lives: a lock that
+/// the server lets go of when this process ends, however it ends.
 #[derive(Debug)]
 pub(in crate::restore) struct TargetClaim {
-    /// The session that has the lock. The same from the beginning to the swap: that it is still there proves that the server did not
-    /// restart, and lost nothing, in between.
+    /// The session that has the lock. The same from the beginning to the swap: that it is still
+    /// there proves that the server did not restart, and lost nothing, in between.
     pub(in crate::restore) server: Session,
     /// The target's names.
     pub(in crate::restore) names: Names,
@@ -56,8 +56,8 @@ impl TargetClaim {
         if self.server.is_closed() { Err(RestoreError::ConnectionLost) } else { Ok(()) }
     }
 
-    /// Makes sure that the target is still claimed. Where the session was lost another run may have come in between: then this claims
-    /// the target anew, and the record is what the disk says.
+    /// Makes sure that the target is still claimed. Where the session was lost another run may have
+    /// come in between: then this claims the target anew, and the record is what the disk says.
     pub(in crate::restore) async fn hold(&mut self) -> Result<(), RestoreError> {
         if self.server.batch_execute("SELECT 1").await.is_ok() {
             return Ok(());

@@ -13,7 +13,8 @@ use crate::filestore::FilestoreError;
 use crate::folder::{self, OpenFolder};
 use crate::restore::RestoreError;
 
-/// A folder, by whatever name: its inode. Which device it is on may be counted otherwise after the machine has started anew.
+/// A folder, by whatever name: its inode. Which device it is on may be counted otherwise after the
+/// machine has started anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(in crate::restore) struct FolderId(u64);
@@ -60,9 +61,10 @@ pub(crate) fn check_movable(path: &Path) -> Result<(), RestoreError> {
 /// A folder, and the path that it is to have.
 pub(in crate::restore) type Goal<'a> = (Option<FolderId>, &'a Path);
 
-/// Gives both folders their paths, whichever of `paths` they have now, and makes that survive a loss of power. All paths lie in the
-/// same folder, which is opened once: whoever owns one above it could put another in its place meanwhile. What is there already stays;
-/// anything else that is in the way is an error.
+/// Gives both folders their paths, whichever of `paths` they have now, and makes that survive a
+/// loss of power. All paths lie in the same folder, which is opened once: whoever owns one above it
+/// could put another in its place meanwhile. What is there already stays; anything else that is in
+/// the way is an error.
 pub(in crate::restore) fn arrange(goals: [Goal<'_>; 2], paths: [&Path; 3]) -> Result<(), FilestoreError> {
     let above = paths[0].parent().unwrap_or(Path::new("/"));
     let around = match OpenFolder::open(above) {
@@ -116,7 +118,8 @@ fn id_in(around: &OpenFolder, path: &Path) -> Result<Option<FolderId>, Filestore
     Ok(found.map_err(|source| failed("look at", path, source))?.map(|found| FolderId(found.id.1)))
 }
 
-/// Renames a folder to a name that must be free. File systems that cannot promise that are asked before.
+/// Renames a folder to a name that must be free. File systems that cannot promise that are asked
+/// before.
 fn rename_to_new(around: &OpenFolder, from: &Path, to: &Path) -> Result<(), FilestoreError> {
     let renamed = match around.rename(name(from), name(to), RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if id_in(around, to)?.is_none() => {

@@ -47,7 +47,8 @@ pub(in crate::restore) async fn remove(claim: &mut TargetClaim) -> Cleared {
     if claim.record.swap.is_some() {
         return cleared;
     }
-    // The connection may have broken with whatever made the restore fail; and what another run works on is not ours to clear.
+    // The connection may have broken with whatever made the restore fail; and what another run
+    // works on is not ours to clear.
     if let Err(error) = claim.hold().await {
         let names = claim.record.scraps.iter().map(|scrap| claim.names.with(&scrap.suffix).database);
         let names = names.collect::<Vec<_>>().join(", ");
@@ -80,7 +81,8 @@ async fn remove_database(claim: &TargetClaim, scrap: &Scrap, cleared: &mut Clear
     let name = claim.names.with(&scrap.suffix).database;
     let removed = async {
         let there = postgres::database_exists(&claim.server, &name).await?;
-        // Of what this program has made. What was the target before may follow a publisher, which keeps a slot for it.
+        // Of what this program has made. What was the target before may follow a publisher, which
+        // keeps a slot for it.
         if there && scrap.suffix.is_restoring() {
             let dropped = postgres::drop_subscriptions(&claim.server.endpoint().with_database(&name)).await;
             if let Err(error) = dropped {
@@ -107,7 +109,8 @@ async fn remove_folder(folder: &Path, cleared: &mut Cleared) {
     }
     let path = folder.to_owned();
     let removed = tokio::task::spawn_blocking(move || {
-        // The folder around it is that of Odoo's user, who may put a link in the place of one above it.
+        // The folder around it is that of Odoo's user, who may put a link in the place of one above
+        // it.
         let around = OpenFolder::open(path.parent().unwrap_or(&path))?;
         std::fs::remove_dir_all(around.within(path.file_name().unwrap_or_default()))
     });

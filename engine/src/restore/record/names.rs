@@ -10,7 +10,8 @@ use crate::restore::target::Target;
 /// PostgreSQL cuts longer names.
 const LONGEST_DATABASE_NAME: usize = 63;
 
-/// What a database's and a folder's name end in, beside the target: `_restoring_1a2b3c4d`, `_before_20261121_142143`.
+/// What a database's and a folder's name end in, beside the target: `_restoring_1a2b3c4d`,
+/// `_before_20261121_142143`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(in crate::restore) struct Suffix(String);

@@ -24,8 +24,8 @@ pub(in crate::restore) struct RestoredDatabase {
     pub(in crate::restore) warnings: Vec<String>,
     /// Tables whose policies do not hold for their owner for the time being.
     forced: Vec<ForcedTable>,
-    /// Keeps others from copying it, which any role with CREATEDB may as long as it is hidden as a template, and nobody can while
-    /// somebody is connected.
+    /// Keeps others from copying it, which any role with CREATEDB may as long as it is hidden as a
+    /// template, and nobody can while somebody is connected.
     occupied: Session,
 }
 

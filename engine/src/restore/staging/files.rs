@@ -20,7 +20,8 @@ pub(in crate::restore) async fn restore_filestore(job: &Job<'_>, staging: &Stagi
     let into = NewFilestore::create(&staging.filestore, &staging.writers)?;
     let task = run.progress.task("filestore", Some(manifest.filestore.bytes));
     let volumes = manifest.filestore.volumes.iter().zip(0..);
-    // Collected, so that the compiler sees that the whole can go from one thread to another (rust-lang/rust#102211).
+    // Collected, so that the compiler sees that the whole can go from one thread to another
+    // (rust-lang/rust#102211).
     let volumes: Vec<_> =
         volumes.map(|(volume, index)| restore_volume(repository, volume, index, &merged, &into, &task)).collect();
     let unpacked = futures::stream::iter(volumes)

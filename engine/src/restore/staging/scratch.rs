@@ -1,4 +1,5 @@
-//! The folder for what of a dump is no table's data: pg_restore wants a file, and large objects may be many.
+//! The folder for what of a dump is no table's data: pg_restore wants a file, and large objects may
+//! be many.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -22,7 +23,8 @@ pub(in crate::restore) struct Scratch {
 }
 
 impl Scratch {
-    /// In `$TMPDIR`, or where the target's files are to be, whichever has more room once filestore and database have taken their own.
+    /// In `$TMPDIR`, or where the target's files are to be, whichever has more room once filestore
+    /// and database have taken their own.
     pub(in crate::restore) async fn choose(
         target: &Target,
         manifest: &Manifest,
@@ -35,7 +37,8 @@ impl Scratch {
 
     pub(in crate::restore) fn create(&self) -> Result<(), Error> {
         let made = DirBuilder::new().mode(0o700).create(&self.folder);
-        // As root: else the next restore, as the user that Odoo runs as, could not remove what a kill left there.
+        // As root: else the next restore, as the user that Odoo runs as, could not remove what a
+        // kill left there.
         let made = made.and_then(|()| folder::inherit_path(&self.folder));
         made.map_err(|source| Error::Io { action: format!("make the folder {}", self.folder.display()), source })
     }
@@ -55,7 +58,8 @@ impl Scratch {
     }
 }
 
-/// Whether a path that a record names is the scratch folder of that suffix, and this user's: others can write in `$TMPDIR`.
+/// Whether a path that a record names is the scratch folder of that suffix, and this user's: others
+/// can write in `$TMPDIR`.
 pub(in crate::restore) fn is_own(path: &Path, suffix: &Suffix) -> bool {
     let named = path.file_name().is_some_and(|name| name == &*format!("{PREFIX}{}", suffix.as_str()));
     let metadata = path.symlink_metadata();
@@ -72,7 +76,8 @@ async fn roomiest(target: &Target, manifest: &Manifest, server: &Session) -> Res
     let data = target.filestore.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(&temporary);
     let data_disk = Disk::of(data)?;
     let mut taken = vec![(data_disk.device, manifest.filestore.bytes)];
-    // Where the server's data cannot be seen from here, they are not on a disk of this machine either, as far as anybody can say.
+    // Where the server's data cannot be seen from here, they are not on a disk of this machine
+    // either, as far as anybody can say.
     if let Some(Ok(disk)) = data_folder(server).await?.map(|folder| Disk::of(&folder)) {
         taken.push((disk.device, manifest.server.database_size));
     }

@@ -1,4 +1,5 @@
-//! Who is in the database, before they are replaced: every different value of the columns about people, and its fake.
+//! Who is in the database, before they are replaced: every different value of the columns about
+//! people, and its fake.
 
 use futures::TryStreamExt;
 
@@ -17,7 +18,8 @@ pub(super) struct Part {
     pub(super) of: i32,
 }
 
-/// Words that Odoo's own labels have: names of fields, menus, models and groups, in the languages of the database.
+/// Words that Odoo's own labels have: names of fields, menus, models and groups, in the languages
+/// of the database.
 ///
 /// Of Odoo's own modules alone: others' labels may have the name of whom they were made for.
 pub(super) async fn common(

@@ -1,6 +1,8 @@
-//! JSON, in which only texts are searched and everything else stays as it is written: numbers of any size, order, duplicates.
+//! JSON, in which only texts are searched and everything else stays as it is written: numbers of
+//! any size, order, duplicates.
 
-/// Replaces texts (keys as well) by what `replace` makes of them; `None` where it leaves all of them.
+/// Replaces texts (keys as well) by what `replace` makes of them; `None` where it leaves all of
+/// them.
 pub(super) fn replace_texts(json: &str, mut replace: impl FnMut(&str) -> Option<String>) -> Option<String> {
     let bytes = json.as_bytes();
     let (mut out, mut copied, mut at) = (String::new(), 0, 0);

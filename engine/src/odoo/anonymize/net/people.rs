@@ -1,7 +1,9 @@
-//! Who is sought: names, addresses, numbers and e-mail addresses in little memory, and how a text is searched for all of them at once.
+//! Who is sought: names, addresses, numbers and e-mail addresses in little memory, and how a text
+//! is searched for all of them at once.
 //!
-//! A name is a sequence of words. Of each sequence and of each of its beginnings there is one hash in a table, so that a text is gone through word by word, whoever is
-//! sought, and half a million names take about a hundred megabytes.
+//! A name is a sequence of words. Of each sequence and of each of its beginnings there is one hash
+//! in a table, so that a text is gone through word by word, whoever is sought, and half a million
+//! names take about a hundred megabytes.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -70,8 +72,9 @@ impl People {
         self.ends.len()
     }
 
-    /// Seeks a person's or company's name: two words that are not both common ones and have six letters and digits at least, or three characters of a script without
-    /// spaces; one word alone only where it has five letters and is none that Odoo's own labels have.
+    /// Seeks a person's or company's name: two words that are not both common ones and have six
+    /// letters and digits at least, or three characters of a script without spaces; one word alone
+    /// only where it has five letters and is none that Odoo's own labels have.
     pub(super) fn add_name(&mut self, name: &str, fake: &str, common: &Common) {
         let words: Vec<Word> = self.hashing.words(name).take(LONGEST).collect();
         let unspaced = words.iter().filter(|word| word.is_unspaced).count();
@@ -119,7 +122,8 @@ impl People {
         }
     }
 
-    /// Seeks the number of an account, of a tax office or of somebody's papers: as it is written, without its spaces, and in groups of four.
+    /// Seeks the number of an account, of a tax office or of somebody's papers: as it is written,
+    /// without its spaces, and in groups of four.
     pub(super) fn add_code(&mut self, code: &str, fake: &str) {
         let words: Vec<Word> = self.hashing.words(code).take(LONGEST).collect();
         let length: u32 = words.iter().map(|word| word.length).sum();
@@ -159,7 +163,8 @@ impl People {
         }
     }
 
-    /// Seeks a telephone number, with and without its country: of nine digits at least, or of eight that are written in groups.
+    /// Seeks a telephone number, with and without its country: of nine digits at least, or of eight
+    /// that are written in groups.
     pub(super) fn add_phone(&mut self, phone: &str, fake: &str) {
         // What follows is an extension, or a second number.
         let mut digits = String::new();
@@ -421,7 +426,8 @@ impl Address {
         }
     }
 
-    /// Whether it can be a person's: none of the domain that fakes are in, none of a file (`logo@2x.png`), and no identifier of a message.
+    /// Whether it can be a person's: none of the domain that fakes are in, none of a file
+    /// (`logo@2x.png`), and no identifier of a message.
     fn is_somebodys(&self, text: &str) -> bool {
         let domain = text[self.at + 1..self.end].to_ascii_lowercase();
         let top = domain.rsplit('.').next().unwrap_or_default();

@@ -32,7 +32,8 @@ struct Change {
     values: Vec<Option<String>>,
 }
 
-/// Goes through a table. Where `writes`, people are replaced by their fakes; what cannot be written stays.
+/// Goes through a table. Where `writes`, people are replaced by their fakes; what cannot be written
+/// stays.
 pub(super) async fn search(
     session: &Session,
     table: &SearchedTable,
@@ -126,7 +127,8 @@ impl Writer<'_> {
             self.open = Some(session);
         }
         let Some(session) = &self.open else { return Ok(()) };
-        // One by one where that fails: a constraint of somebody's own keeps one row, and not the others. What stays is found again.
+        // One by one where that fails: a constraint of somebody's own keeps one row, and not the
+        // others. What stays is found again.
         if !update(session, self.table, &changes).await? {
             for change in &changes {
                 update(session, self.table, std::slice::from_ref(change)).await?;

@@ -18,7 +18,8 @@ pub(super) enum Form {
     Json,
     /// An array of texts: read as JSON.
     Array,
-    /// Read as JSON, and not written: computed by the database, of a type of somebody's own, or what the modules' code goes by.
+    /// Read as JSON, and not written: computed by the database, of a type of somebody's own, or
+    /// what the modules' code goes by.
     Other,
 }
 

@@ -1,4 +1,5 @@
-//! Texts as words, by which names are found again however they are written: in other case, with other accents, punctuation or spaces.
+//! Texts as words, by which names are found again however they are written: in other case, with
+//! other accents, punctuation or spaces.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -28,7 +29,8 @@ pub(super) struct Word {
     pub(super) follows: bool,
 }
 
-/// Hashes words, in each run otherwise: a database cannot be made for words to have the hashes of others.
+/// Hashes words, in each run otherwise: a database cannot be made for words to have the hashes of
+/// others.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Hashing(RandomState);
 
@@ -155,7 +157,8 @@ fn fold(c: char, mut out: impl FnMut(char)) {
     }
 }
 
-/// Words that are in labels of Odoo's own, in every language of the database, and so say nothing of anybody.
+/// Words that are in labels of Odoo's own, in every language of the database, and so say nothing of
+/// anybody.
 #[derive(Debug, Default)]
 pub(super) struct Common(HashSet<u64>);
 

@@ -1,6 +1,7 @@
 //! A script in its pieces: where a statement ends, and which lines are rows.
 //!
-//! After psql's own scanner (`psqlscan.l`): quotes, dollar quotes, comments, parentheses, and the bodies of functions in `BEGIN ATOMIC … END`.
+//! After psql's own scanner (`psqlscan.l`): quotes, dollar quotes, comments, parentheses, and the
+//! bodies of functions in `BEGIN ATOMIC … END`.
 
 use std::collections::VecDeque;
 
@@ -132,7 +133,8 @@ impl Splitter {
                 };
             };
             if self.at_row {
-                // The line may come in two portions, and only its whole says whether it is the last.
+                // The line may come in two portions, and only its whole says whether it is the
+                // last.
                 let mut whole = std::mem::take(&mut self.partial);
                 let needed = 4_usize.saturating_sub(whole.len()).min(bytes.len());
                 let upto = memchr(b'\n', &bytes[..needed]).map_or(needed, |at| at + 1);
@@ -154,7 +156,8 @@ impl Splitter {
                 self.push_back(rest);
                 return Ok(Some(Piece::Rows(whole.into())));
             }
-            // As many whole lines as none of which begins with a backslash, and the beginning of the next.
+            // As many whole lines as none of which begins with a backslash, and the beginning of
+            // the next.
             let mut from = 0;
             while let Some(at) = memchr(b'\n', &bytes[from..]) {
                 from += at + 1;
@@ -307,7 +310,8 @@ impl Scan {
         let rest = &line[*i..];
         let byte = rest[0];
         if rest.starts_with(b"--") {
-            // What stands on both sides of it must not grow together. To the server it ends at a carriage return too.
+            // What stands on both sides of it must not grow together. To the server it ends at a
+            // carriage return too.
             self.push(b"\n");
             *i = memchr::memchr2(b'\n', b'\r', &line[*i..]).map_or(line.len(), |at| *i + at + 1);
             return Ok(false);
@@ -392,7 +396,8 @@ impl Scan {
         self.text.extend_from_slice(bytes);
     }
 
-    /// A command of psql's. Those of pg_dump since August 2025, which only protect psql from what stands between them, are passed over.
+    /// A command of psql's. Those of pg_dump since August 2025, which only protect psql from what
+    /// stands between them, are passed over.
     fn backslash(&self, rest: &[u8]) -> Result<(), Refused> {
         let command = rest.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
         if self.text.is_empty() && [&b"\\restrict"[..], b"\\unrestrict"].contains(&command) {
@@ -405,7 +410,8 @@ impl Scan {
     fn word(&mut self, word: &[u8]) {
         let word = String::from_utf8_lossy(word).to_ascii_uppercase();
         self.begin_inner(&word);
-        // Only `BEGIN ATOMIC` in a routine opens a block: one may be called `begin`. CASE in it has an END of its own.
+        // Only `BEGIN ATOMIC` in a routine opens a block: one may be called `begin`. CASE in it has
+        // an END of its own.
         let is_routine = match self.words.as_slice() {
             [create, routine, ..] if create == "CREATE" && is_kind_of_routine(routine) => true,
             [create, or, replace, routine, ..] => {

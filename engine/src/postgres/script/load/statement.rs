@@ -29,7 +29,8 @@ pub(super) enum Run {
     Nothing,
 }
 
-/// The first version that knows `transaction_timeout`, which pg_dump of that version and later sets.
+/// The first version that knows `transaction_timeout`, which pg_dump of that version and later
+/// sets.
 const KNOWS_TRANSACTION_TIMEOUT: u32 = 17;
 
 /// What lies outside of the one database that a dump is of.
@@ -53,7 +54,8 @@ impl Statement {
             ["SET", "ROLE" | "SESSION", ..] | ["GRANT" | "REVOKE", ..] | ["ALTER", "DEFAULT", "PRIVILEGES", ..] => {
                 Run::Nothing
             }
-            // Which only an extension's owner may write, and which CREATE EXTENSION has written by itself.
+            // Which only an extension's owner may write, and which CREATE EXTENSION has written by
+            // itself.
             ["COMMENT", "ON", "EXTENSION", ..] => Run::Nothing,
             ["COPY", ..] if is_copy_from_stdin(&self.text) => Run::CopyIn,
             _ if self.reaches_elsewhere() || self.hides_statements() || self.may_be_several() => {
@@ -93,7 +95,8 @@ impl Statement {
         }
     }
 
-    /// Whether something else than queries stands between the semicolons of a routine's body. To the server it may be no body.
+    /// Whether something else than queries stands between the semicolons of a routine's body. To
+    /// the server it may be no body.
     pub(in crate::postgres) fn hides_statements(&self) -> bool {
         !self.inner.iter().all(|begin| IN_BODIES.contains(&begin.as_str()))
     }
@@ -114,7 +117,8 @@ impl Statement {
         Self { text: Vec::new(), line: 0, words: Vec::new(), calls: 0, inner: vec![String::new()] }
     }
 
-    /// Whether it is one of the function calls that pg_dump writes: one call with nothing but constants.
+    /// Whether it is one of the function calls that pg_dump writes: one call with nothing but
+    /// constants.
     pub(in crate::postgres) fn is_call_of_a_dump(&self) -> bool {
         const SEARCH_PATH: &[u8] = b"SELECT pg_catalog.set_config('search_path', '";
         let words: Vec<_> = self.words.iter().map(String::as_str).collect();

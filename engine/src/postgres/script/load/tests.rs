@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use super::splitter::{Piece, Refused, Splitter};
 use super::statement::Run;
 
-/// The pieces of a script that comes in portions of so many bytes. Rows are joined, and follow each `COPY`.
+/// The pieces of a script that comes in portions of so many bytes. Rows are joined, and follow each
+/// `COPY`.
 fn pieces(script: &[u8], portion: usize) -> Result<Vec<String>, Refused> {
     let mut splitter = Splitter::default();
     let mut pieces: Vec<String> = Vec::new();

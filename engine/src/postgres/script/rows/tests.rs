@@ -5,7 +5,8 @@ use super::*;
 use crate::postgres::{Restoring, Section, SslMode, Tool, read_toc};
 use crate::stream::{Body, body_of, produce};
 
-/// Tables of every size: of no row, of few, of more than one session takes by itself, and of rows that are larger than a batch.
+/// Tables of every size: of no row, of few, of more than one session takes by itself, and of rows
+/// that are larger than a batch.
 const TABLES: &str = r#"
     CREATE TABLE empty (id serial PRIMARY KEY);
     CREATE TABLE few (id serial PRIMARY KEY, name text);
@@ -113,7 +114,8 @@ async fn what_is_loaded_is_what_was_dumped_in_every_version_and_by_any_number_of
     }
 }
 
-/// Rows of a table that had to be looked at although an index has all that was asked for, to see whether they are there.
+/// Rows of a table that had to be looked at although an index has all that was asked for, to see
+/// whether they are there.
 fn looked_up(cluster: &Cluster, database: &str, table: &str) -> u64 {
     let explain = format!(
         "SET enable_seqscan = off; SET enable_bitmapscan = off;

@@ -1,6 +1,7 @@
 //! Calls of functions in the statements of a dump.
 
-/// How a dump calls a function. Its name is that of all functions which differ in their arguments alone.
+/// How a dump calls a function. Its name is that of all functions which differ in their arguments
+/// alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Call {
     /// `public.unaccent(`
@@ -79,7 +80,8 @@ fn unquoted(text: &str, mut is: impl FnMut(char) -> bool) -> Option<usize> {
     None
 }
 
-/// The schemas of a search path as a function's settings have it: `public, "Weird Schema"`. `None` where it is none.
+/// The schemas of a search path as a function's settings have it: `public, "Weird Schema"`. `None`
+/// where it is none.
 pub(super) fn list_of_identifiers(text: &str) -> Option<Vec<String>> {
     let mut rest = text.trim();
     let mut names = Vec::new();

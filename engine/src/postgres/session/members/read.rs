@@ -23,7 +23,8 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Of PostgreSQL's own functions, those that were changed after initdb had made the last of them, and those of these names.
+/// Of PostgreSQL's own functions, those that were changed after initdb had made the last of them,
+/// and those of these names.
 const QUERY: &str = "
 WITH member AS (
     SELECT p.oid, e.extname, e.extversion, e.extowner,
@@ -81,8 +82,8 @@ SELECT m.extname::pg_catalog.text, m.extversion,
 FROM member m JOIN pg_catalog.pg_proc p ON p.oid = m.oid JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE p.prokind IN ('f', 'w') ORDER BY 9 DESC, 8 DESC, 1 NULLS LAST, 3";
 
-/// Reads what the functions of a database's extensions are like, and those of PostgreSQL's own that were altered or have these names; at most
-/// so many of them.
+/// Reads what the functions of a database's extensions are like, and those of PostgreSQL's own that
+/// were altered or have these names; at most so many of them.
 ///
 /// # Errors
 /// [`PostgresError::Query`]

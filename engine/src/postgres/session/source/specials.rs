@@ -53,7 +53,8 @@ impl SpecialKind {
 pub struct Special {
     /// What it is.
     pub kind: SpecialKind,
-    /// Its name; of a policy the table's and its own, of a user mapping the role's and the server's.
+    /// Its name; of a policy the table's and its own, of a user mapping the role's and the
+    /// server's.
     pub name: String,
     /// Roles that there must be for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -112,7 +113,8 @@ fn roles_of_policy(definition: &str) -> Vec<String> {
     roles
 }
 
-/// `USER MAPPING odoo SERVER elsewhere` → `odoo`. The names stand there as they are, so one that has the word in it is not told apart.
+/// `USER MAPPING odoo SERVER elsewhere` → `odoo`. The names stand there as they are, so one that
+/// has the word in it is not told apart.
 fn role_of_mapping(tag: &str) -> Option<String> {
     let (role, _) = tag.strip_prefix("USER MAPPING ")?.split_once(" SERVER ")?;
     (role != "public").then(|| role.to_owned())
@@ -151,7 +153,8 @@ fn until_quote(mut text: &str) -> Option<(String, &str)> {
 /// Those that are recorded of all kinds together.
 const MOST: i64 = 500;
 
-/// The catalogues that there have always been. What there is in the others depends on the server's version.
+/// The catalogues that there have always been. What there is in the others depends on the server's
+/// version.
 const QUERY: &str = "
 SELECT 'publication', pubname::pg_catalog.text, '{}'::pg_catalog.text[], puballtables FROM pg_catalog.pg_publication
 UNION ALL
