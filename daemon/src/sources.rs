@@ -132,7 +132,7 @@ impl<'a> Sources<'a> {
                 Err(error) => error.into(),
             };
             if !is_last {
-                let passed = format!("passed over the repository {name}: {}", explain(&failure));
+                let passed = format!("skipped the repository {name}: {}", explain(&failure));
                 tell(&passed);
                 passed_over.push(passed);
             }

@@ -168,7 +168,7 @@ pub async fn check_all(
             let unlisted: Vec<Object> = gaps.unlisted.iter().map(|unlisted| unlisted.object.clone()).collect();
             let mut alarms: Vec<String> = Vec::new();
             for object in unlisted {
-                alarms.push(format!("a listing left out {}, which is there", object.key));
+                alarms.push(format!("a listing omitted {}, which exists", object.key));
                 listed.insert(object);
             }
             let ids: Vec<BackupId> = listed.backups().collect();
@@ -232,8 +232,8 @@ async fn look(
         report.alarms.extend(survey.alarms.iter().cloned());
         let mut checked = conclude(repository, &survey, &findings).await?;
         if !known::conclude(repository, &survey, &findings, options.read_data, &mut checked, run).await? {
-            let hint = "`odoo-backup check --read-data` finds out again";
-            report.alarms.push(format!("{}: what damage was found before is not known; {hint}", survey.instance()));
+            let hint = "run `odoo-backup check --read-data` to find it again";
+            report.alarms.push(format!("{}: unable to tell what damage was found before; {hint}", survey.instance()));
         }
         report.backups.extend(checked);
     }

@@ -45,9 +45,9 @@ pub struct LeftAside {
 
 impl fmt::Display for LeftAside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = if self.there { "to" } else { "from" };
+        let place = if self.there { "destination" } else { "source" };
         let backup = &self.backup;
-        write!(f, "{backup} was not copied: it is set aside in the repository that it was to be copied {place}")
+        write!(f, "{backup} was not copied: it is quarantined in the {place} repository")
     }
 }
 

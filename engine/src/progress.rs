@@ -28,7 +28,7 @@ pub struct Progress(Option<Arc<dyn Observer>>);
 
 impl fmt::Debug for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Progress" } else { "Progress(nobody)" })
+        f.write_str(if self.0.is_some() { "Progress" } else { "Progress(silent)" })
     }
 }
 

@@ -162,7 +162,7 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
         let mut made = match (hopeless.remove(&damaged.key), &role) {
             (Some(why), _) => Err(why),
             (None, Some(role)) => make_anew(&repair, role).await?.map(str::to_owned),
-            (None, None) => Err("nothing else says what it was".to_owned()),
+            (None, None) => Err("no other object describes it".to_owned()),
         };
         let mut named = backups.iter().filter_map(|id| manifests.get(id)).flat_map(Manifest::objects);
         if let (Err(_), Some(object)) = (&made, named.find(|object| object.key == damaged.key))
@@ -190,7 +190,7 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
             repair
                 .run
                 .progress
-                .warn(&format!("unable to note what is repaired, so that a check must find it: {reason}"));
+                .warn(&format!("unable to record what was repaired, so a check must find out: {reason}"));
         }
     }
     Ok(repaired)
@@ -234,7 +234,7 @@ async fn set_aside(
                 Ok(()) => {}
                 Err(error) if error.is_of_object() => {
                     let reason = explain(&error);
-                    repair.run.progress.warn(&format!("{backup} could not be set aside: {reason}"));
+                    repair.run.progress.warn(&format!("unable to quarantine {backup}: {reason}"));
                     repaired.left.push(id.clone());
                     continue;
                 }

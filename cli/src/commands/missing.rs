@@ -40,7 +40,7 @@ fn of(
         });
         let (id, run) = made?;
         let message =
-            format!("the repository shows no backup of it, and there were some: run {run} of the daemon made {id}");
+            format!("the repository lists no backup of it, but there were some: run {run} of the daemon made {id}");
         Some(Alarm { instance: name.clone(), message })
     });
     alarms.collect()

@@ -156,7 +156,7 @@ fn table() -> [Row; 21] {
             )),
         ),
         (Kind::BackupFuture, Failed, Failing, Some((|it| flaw(it, Flaw::Future), "is dated in the future"))),
-        (Kind::BackupRefuted, Failed, Failing, Some((|it| flaw(it, Flaw::Refuted), "was not what had been backed up"))),
+        (Kind::BackupRefuted, Failed, Failing, Some((|it| flaw(it, Flaw::Refuted), "failed verification"))),
         (Kind::NoBackup, Failed, Empty, Some((|it| *it.backups() = Backups::default(), "there is no backup"))),
         (
             Kind::NoGoodBackup,

@@ -177,7 +177,7 @@ async fn drill_of_damaged_backup_reads_copy() {
     copied.damage(&id);
     let (drilled, warnings, _) = copied.fixture.carry_out(Order::Drill).await;
     assert_eq!((&drilled, warnings.len()), (&id, 1), "{warnings:?}");
-    assert!(warnings[0].starts_with("passed over the repository main: "), "{warnings:?}");
+    assert!(warnings[0].starts_with("skipped the repository main: "), "{warnings:?}");
     let near = Repository::at(&copied.fixture.config.copies["near"].place).await.unwrap();
     let evidence = near.list(None).await.unwrap().evidence;
     assert!(evidence[&BackupRef::new(INSTANCE, id)].proven().is_some(), "the proof is where the copy is");
@@ -191,7 +191,7 @@ async fn restore_without_first_repository_reads_copy() {
     let order = Order::Restore { target: TARGET.to_owned(), backup: id.clone() };
     let (restored, warnings, figures) = copied.fixture.carry_out(order).await;
     assert_eq!((&restored, warnings.len()), (&id, 1), "{warnings:?}");
-    assert!(warnings[0].starts_with("passed over the repository main: "), "{warnings:?}");
+    assert!(warnings[0].starts_with("skipped the repository main: "), "{warnings:?}");
     assert!(figures["restored_files"] > 0 && copied.fixture.project.cluster().has_database(TARGET));
 }
 

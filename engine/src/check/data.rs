@@ -85,7 +85,7 @@ pub(super) async fn read_back(
             if let Some(Damage { key, reason }) = damage.first() {
                 // Memory, a cable or a server may have been at fault: a backup is not given up by
                 // one reading.
-                tracing::warn!(%key, reason, "this does not look right; reading it once more");
+                tracing::warn!(%key, reason, "the object looks damaged; reading it again");
                 damage = read_unit(repository, &candidate.what, tools, run).await?;
             }
             Ok::<_, Error>((*candidate, damage))

@@ -51,7 +51,7 @@ pub(super) async fn conclude(
     }
     let known = match if is_listed { repository.known_damage(instance).await } else { Ok(KnownDamage::new()) } {
         Err(error) if error.is_of_object() => {
-            run.progress.warn(&format!("what damage of {instance} was found before is not known: {error}"));
+            run.progress.warn(&format!("unable to tell what damage of {instance} was found before: {error}"));
             None
         }
         known => Some(known?),
@@ -109,6 +109,6 @@ fn warn(noted: Result<(), RepositoryError>, run: &Run) {
     if let Err(error) = noted {
         let reason = explain(&error);
         run.progress
-            .warn(&format!("unable to note the damage, so that only a check that reads the data finds it: {reason}"));
+            .warn(&format!("unable to record the damage, so only a check that reads the data finds it: {reason}"));
     }
 }

@@ -60,7 +60,7 @@ pub(crate) async fn take_note(repository: &Repository, manifest: &Manifest, fail
     let noted = async {
         let damage = look_again(repository, manifest, failure, run).await?;
         if damage.as_ref().is_some_and(Vec::is_empty) {
-            run.progress.warn("an object looked damaged, and is intact when it is read again");
+            run.progress.warn("an object looked damaged, but was intact when it was read again");
         }
         write_down(repository, manifest, &damage.unwrap_or_default()).await
     };
@@ -71,7 +71,7 @@ pub(crate) async fn take_note(repository: &Repository, manifest: &Manifest, fail
 
 /// Warns that what was found is known to nobody else.
 pub(crate) fn warn_of_unwritten(error: &Error, run: &Run) {
-    run.progress.warn(&format!("that the backup is damaged could not be written down: {}", explain(error)));
+    run.progress.warn(&format!("unable to record that the backup is damaged: {}", explain(error)));
 }
 
 /// Writes down of objects of an instance that each was read to its end, and is right.

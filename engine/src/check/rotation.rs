@@ -123,7 +123,7 @@ impl Rotation {
             {
                 let reason = explain(&error);
                 run.progress.warn(&format!(
-                    "it could not be written down what of {instance} was read, so the next check reads the same again: {reason}"
+                    "unable to record which objects of {instance} were read, so the next check reads the same ones again: {reason}"
                 ));
             }
         }

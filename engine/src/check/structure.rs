@@ -66,7 +66,7 @@ pub(super) async fn survey(repository: &Repository, wanted: Wanted) -> Result<Su
     for id in lost {
         let backup = BackupRef::new(listed.instance(), id);
         let key = backup.manifest();
-        let damage = Damage { key, reason: "it is missing, though the backup's SHA256SUMS is there".to_owned() };
+        let damage = Damage { key, reason: "it is missing, but the backup's SHA256SUMS exists".to_owned() };
         backups.push(Surveyed { backup, manifest: None, is_lost: true, damage: vec![damage] });
     }
     backups.sort_by(|a, b| a.backup.cmp(&b.backup));
@@ -118,7 +118,7 @@ fn wrong_checksums(manifest: &Manifest, sums: &Checksums) -> Option<Damage> {
         .filter(|object| sums.get(object.key.name()) != Some(&object.stored.sha256))
         .map(|object| object.key.name())
         .collect();
-    let reason = || format!("it does not hold the manifest's digest of {}", wrong.join(", "));
+    let reason = || format!("it does not contain the manifest's digest of {}", wrong.join(", "));
     (!wrong.is_empty()).then(|| Damage { key: backup.checksums(), reason: reason() })
 }
 
@@ -146,7 +146,7 @@ impl Survey {
             let differs = |object: &&StoredObject| made.get(&object.key).is_some_and(|made| made != *object);
             backup.damage.extend(manifest.objects().filter(differs).map(|object| Damage {
                 key: key.clone(),
-                reason: format!("what it says of {} is not what the backup says that made it", object.key),
+                reason: format!("what it says of {} differs from what the backup that made it says", object.key),
             }));
         }
     }

@@ -203,7 +203,7 @@ async fn a_manifest_that_contradicts_the_one_of_the_backup_that_made_an_object_i
     let key = contradicting.await.backup().manifest();
     let [damaged] = &look(&repository).await.damaged_objects()[..] else { panic!("one object") };
     assert_eq!(damaged.key, key);
-    assert!(damaged.reasons[0].contains("not what the backup says that made it"), "{damaged:?}");
+    assert!(damaged.reasons[0].contains("differs from what the backup that made it says"), "{damaged:?}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl<'a> Destination<'a> {
         Ok((!is_shared).then(|| {
             let (instance, location) = (self.listed.instance(), self.repository.store().location());
             format!(
-                "the backups of {instance} in {location} are of another database than {}: {why}; give one of the two instances another name",
+                "the backups of {instance} in {location} are of another database than {}: {why}; rename one of the two instances",
                 manifest.id
             )
         }))

@@ -268,6 +268,6 @@ async fn what_was_set_aside_here_or_there_is_left_aside_and_said_so() {
     assert_eq!((copied.backups, copied.there, copied.damaged.len()), (names[3..].to_vec(), 1, 0));
     let after = keys(&to).await;
     assert!(before.iter().all(|key| after.contains(key)));
-    assert!(copied.set_aside[1].to_string().ends_with("that it was to be copied from"));
+    assert!(copied.set_aside[1].to_string().ends_with("quarantined in the source repository"));
     assert_sound(&to).await;
 }

@@ -58,7 +58,7 @@ pub(super) fn read_members(
             let bytes = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
             if !kind.is_file() {
                 let name = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_PATH)]).into_owned();
-                return Err(bad(format!("{name:?} is no plain file but {kind:?}")));
+                return Err(bad(format!("{name:?} is not a plain file but {kind:?}")));
             }
             let member = Member {
                 path: check_path(&bytes)?.to_owned(),

@@ -50,7 +50,7 @@ pub enum FilestoreError {
         what: String,
     },
     /// An archive holds something other than plain files, twice the same name, or another number of files than its list.
-    #[error("the archive is not one of a filestore: {0}")]
+    #[error("the archive is not a filestore's: {0}")]
     BadArchive(String),
 }
 
@@ -66,14 +66,14 @@ impl FilestoreError {
             Self::Io { action: "change the owner of", path, .. } => {
                 let name = path.parent().and_then(folder::file_system_of).unwrap_or_else(|| "unknown".into());
                 format!(
-                    "the file system ({name}) gives files to nobody: mount it with the user that Odoo runs as (`uid=`), \
+                    "the file system ({name}) cannot change the owner of files: mount it with the user that Odoo runs as (`uid=`), \
                      or restore as that user"
                 )
             }
             Self::Io { source, path, .. } => match source.kind() {
                 // Not the operating system's: a link that root does not follow.
                 io::ErrorKind::PermissionDenied if source.raw_os_error().is_none() => {
-                    "make the link root's own by `sudo chown -h root`, or write the real path into the configuration".into()
+                    "give the link to root (`sudo chown -h root`), or write the real path into the configuration".into()
                 }
                 io::ErrorKind::PermissionDenied => "run odoo-backup as the user that Odoo runs as, or as root".into(),
                 io::ErrorKind::NotFound => {

@@ -51,7 +51,7 @@ pub fn look_at(root: &OpenFolder, name: &FileName, size: u64, read: bool) -> Res
             Ok(None) => Err(Wrong::Missing),
             Err(error) => Err(Wrong::Unreadable(error)),
             Ok(Some(found)) if found.kind != Kind::File => {
-                Err(Wrong::Unreadable(io::Error::other("it is no plain file")))
+                Err(Wrong::Unreadable(io::Error::other("it is not a plain file")))
             }
             Ok(Some(found)) if found.size != size => Err(Wrong::Size(found.size, size)),
             Ok(Some(_)) => Ok(()),

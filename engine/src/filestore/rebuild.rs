@@ -53,7 +53,7 @@ pub(crate) fn is_intact(stored: impl Read, frame: &ListedFrame) -> io::Result<bo
         as_listed &= expected
             .is_some_and(|listed| (&listed.path, listed.size, listed.sha256) == (&file.path, file.size, file.sha256));
         // What goes on behind the first difference need not be read.
-        if as_listed { Ok(()) } else { Err(Malformed("it does not hold what is listed".to_owned()).into()) }
+        if as_listed { Ok(()) } else { Err(Malformed("it does not contain what its list says".to_owned()).into()) }
     })?;
     Ok(as_listed && listed.next().is_none())
 }
@@ -178,7 +178,7 @@ pub(crate) fn list_again(stored: impl Read, bounds: Bounds) -> io::Result<(Vec<L
         read_entries(&mut part, |file| {
             let counted = left.files.checked_sub(1).zip(left.bytes.checked_sub(file.size));
             let (files_left, bytes) =
-                counted.ok_or_else(|| Malformed("it holds more than its manifest says".to_owned()))?;
+                counted.ok_or_else(|| Malformed("it contains more than its manifest says".to_owned()))?;
             left = Bounds { files: files_left, bytes };
             files.push(Listed { frame, ..file });
             Ok(())

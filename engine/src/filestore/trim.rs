@@ -29,7 +29,7 @@ pub(crate) fn remove_others(
             if kind == Kind::Folder {
                 folders.push(name);
             } else if named.get(&FileName::new(&name)).is_none() {
-                let size = root.look(&name).map_err(FilestoreError::io("look at", root.path().join(&name)))?;
+                let size = root.look(&name).map_err(FilestoreError::io("inspect", root.path().join(&name)))?;
                 root.remove_file(&name).map_err(FilestoreError::io("remove", root.path().join(&name)))?;
                 removed.files += 1;
                 removed.bytes += size.map_or(0, |found| found.size);

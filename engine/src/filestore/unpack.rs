@@ -166,7 +166,7 @@ fn make_above(root: &Path) -> Result<(OpenFolder, Like), FilestoreError> {
     let parent = root.parent().unwrap_or(root);
     let existing = parent.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
     let mut folder = OpenFolder::open(existing).map_err(FilestoreError::io("open", existing))?;
-    let like = Like::of(&folder).map_err(FilestoreError::io("look at", existing))?;
+    let like = Like::of(&folder).map_err(FilestoreError::io("inspect", existing))?;
     for name in parent.strip_prefix(existing).unwrap_or(Path::new("")) {
         let path = folder.path().join(name);
         let name = name.to_str().ok_or_else(|| no_name(&path))?;
@@ -192,7 +192,7 @@ impl Like {
     /// Gives away what is open, not what is called so: whoever owns the folder could have put a link to another's file there.
     fn give(&self, file: &File, path: &Path, mode: u32) -> Result<(), FilestoreError> {
         if let Some((user, group)) = self.owner {
-            let found = file.metadata().map_err(FilestoreError::io("look at", path))?;
+            let found = file.metadata().map_err(FilestoreError::io("inspect", path))?;
             if (found.uid(), found.gid()) != (user, group) {
                 std::os::unix::fs::fchown(file, Some(user), Some(group))
                     .map_err(FilestoreError::io("change the owner of", path))?;
@@ -255,7 +255,7 @@ pub(crate) fn check_path(bytes: &[u8]) -> Result<&str, FilestoreError> {
         });
     }
     if name.is_empty() || name.contains('\0') {
-        return Err(bad("it is empty or holds a zero byte"));
+        return Err(bad("it is empty or contains a zero byte"));
     }
     if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
         return Err(bad("it leads out of the folder"));

@@ -87,7 +87,7 @@ pub(crate) fn read_list(list: impl io::Read, bounds: Bounds) -> impl Iterator<It
         let counted = left.files.checked_sub(1).zip(left.bytes.checked_sub(file.size));
         let (files, bytes) = counted.ok_or_else(|| {
             let Bounds { files, bytes } = bounds;
-            Malformed(format!("it lists more than its volume holds, which is {files} files of {bytes} bytes"))
+            Malformed(format!("it lists more than its volume contains, which is {files} files of {bytes} bytes"))
         })?;
         left = Bounds { files, bytes };
         Ok(file)

@@ -28,7 +28,7 @@ pub fn inherit(made: &File, folder: &Path) -> io::Result<()> {
     }
     match std::os::unix::fs::fchown(made, Some(around.uid()), Some(around.gid())) {
         Err(error) if super::is_unsupported(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
-            tolerate(folder, "does not let root give files away: their owner stays who it is");
+            tolerate(folder, "does not let root change the owner of files: the owner stays the same");
             Ok(())
         }
         result => result,

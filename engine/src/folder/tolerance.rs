@@ -65,7 +65,7 @@ pub(crate) fn restrict(made: &File, path: &Path, mode: u32) -> io::Result<()> {
         _ => {}
     }
     if !has_mode(made)? {
-        tolerate(path, "keeps no permissions: whoever may enter the folder may read what is in it");
+        tolerate(path, "keeps no permissions: every user who may enter the folder may read its files");
     }
     Ok(())
 }
@@ -80,7 +80,7 @@ pub(crate) fn lacks(folder: &Path) -> io::Result<Vec<String>> {
     let file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;
     let _ = file.as_file().set_permissions(Permissions::from_mode(0o600));
     if file.as_file().metadata()?.mode() & 0o077 != 0 {
-        lacks("keeps no permissions: whoever may enter the folder may read what is in it");
+        lacks("keeps no permissions: every user who may enter the folder may read its files");
     }
     let other = file.path().with_extension("other");
     match rustix::fs::renameat_with(CWD, file.path(), CWD, &other, RenameFlags::NOREPLACE) {

@@ -34,11 +34,11 @@ pub(crate) fn read_only(path: &Path) -> String {
 /// What to do where this user may not read or write `path`, which belongs to the things of `root`: the repository, the state.
 pub fn denied(path: &Path, root: &Path) -> String {
     let own = rustix::process::geteuid().as_raw();
-    let Ok(around) = root.metadata() else { return "run as the user who may enter the folder".into() };
+    let Ok(around) = root.metadata() else { return "run as a user who may enter the folder".into() };
     let folder = root.display();
     if own == 0 {
         return format!(
-            "root may not write in {folder}: a server of network folders may take root for nobody; run as {}",
+            "run as {}, because root may not write in {folder}: a network file system may map root to another user",
             user_name(around.uid())
         );
     }

@@ -107,7 +107,7 @@ impl Manifest {
             volume.object.plain.size > archive || volume.files > volume.list.plain.size / SHORTEST_LINE
         })?;
         let (files, bytes) = (wrong.files, wrong.bytes);
-        Some(format!("the sizes that it has of {} are not those of {files} files of {bytes} bytes", wrong.object.key))
+        Some(format!("the sizes that it states of {} do not fit {files} files of {bytes} bytes", wrong.object.key))
     }
 
     /// A backup stands on its own objects and on those of earlier backups of its instance: nothing
@@ -117,7 +117,7 @@ impl Manifest {
         let is_right =
             |key: &Key| key.is_under(&instance) && BackupRef::of_object(key).is_some_and(|backup| backup.id <= self.id);
         let wrong = self.objects().find(|object| !is_right(&object.key))?;
-        Some(format!("it names {}, which is no object of it or of an earlier backup of its instance", wrong.key))
+        Some(format!("it names {}, which belongs neither to it nor to an earlier backup of its instance", wrong.key))
     }
 }
 

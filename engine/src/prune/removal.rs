@@ -89,9 +89,9 @@ pub(super) async fn remove(
     }
     let all_known = |id: &BackupId| kept.iter().chain(&gone).any(|manifest| manifest.id == *id);
     removed.objects_left = if let Some(id) = unreadable.first() {
-        Some(format!("what {instance}/{id} needs is not known, for its manifest cannot be read"))
+        Some(format!("unable to tell what {instance}/{id} needs: its manifest cannot be read"))
     } else if readers.of_all || !readers.ids.iter().all(all_known) {
-        Some("backups are being read of which it is not known what they need".to_owned())
+        Some("unable to tell what the backups that are being read need".to_owned())
     } else {
         None
     };
@@ -136,12 +136,12 @@ pub(super) async fn remove(
 async fn doubt(repository: &Repository, backup: &BackupRef, listed: &Listed) -> Result<Option<String>, Error> {
     let pin = pin_key(backup);
     if !listed.has(&pin) && repository.store().head(&pin).await?.is_some() {
-        return Ok(Some(format!("{pin} is there, and the listing left it out")));
+        return Ok(Some(format!("{pin} exists, and the listing omits it")));
     }
     let mut proofs = repository.store().list(Some(&proofs_of(backup)));
     while let Some(proof) = proofs.try_next().await? {
         if !listed.has(&proof.key) {
-            return Ok(Some(format!("{} is there, and the listing left it out", proof.key)));
+            return Ok(Some(format!("{} exists, and the listing omits it", proof.key)));
         }
     }
     Ok(None)

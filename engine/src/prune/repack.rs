@@ -47,10 +47,12 @@ impl Repacked {
     /// What a person should know, in sentences.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let damage = self.damage.iter().map(|Damage { key, reason }| {
-            format!("{key} is damaged, and was not written anew: {reason}; `odoo-backup check --read-data` says which backups it hits")
+            format!("{key} is damaged and was not repacked: {reason}; run `odoo-backup check --read-data` to see which backups are affected")
         });
         let unchanged = self.unchanged.iter().map(|id| {
-            format!("{id} stands on volumes as they were, for its manifest is not written as this version writes it")
+            format!(
+                "{id} still references its former volumes: its manifest is not in the form that this version writes"
+            )
         });
         damage.chain(unchanged)
     }
@@ -104,7 +106,7 @@ pub(super) async fn plan(
     doomed: &[BackupId],
 ) -> Result<(Repacked, Vec<Need>), Error> {
     if let Some(damaged) = inventory.damaged.first() {
-        let left = Some(format!("what {} needs is not known, for its manifest cannot be read", damaged.backup));
+        let left = Some(format!("unable to tell what {} needs: its manifest cannot be read", damaged.backup));
         return Ok((Repacked { left, ..Repacked::default() }, Vec::new()));
     }
     let kept = inventory.manifests.iter().filter(|manifest| !doomed.contains(&manifest.id));
@@ -238,7 +240,7 @@ async fn write_anew(
         Examined::Damaged(damage) => return Ok(Examined::Damaged(damage)),
     };
     let Some(backup) = BackupRef::of_object(&former.object.key) else {
-        let reason = "it does not lie in the folder of a backup".to_owned();
+        let reason = "it is not in a backup's folder".to_owned();
         return Ok(Examined::Damaged(Damage { key: former.object.key.clone(), reason }));
     };
     lock.confirm().await?;

@@ -16,11 +16,11 @@ impl Pruned {
         let damaged = self.damaged.iter().map(|damaged| {
             let (id, error) = (&damaged.backup.id, explain(&damaged.error));
             format!(
-                "nothing is removed: unable to say which objects {id} needs: {error}; repair it, or run `odoo-backup forget {instance}/{id}`"
+                "nothing is removed: unable to tell which objects {id} needs: {error}; repair it, or run `odoo-backup forget {instance}/{id}`"
             )
         });
         let future =
-            self.plan.future.iter().map(|id| format!("{id} is dated in the future: some clock was wrong, it is kept"));
+            self.plan.future.iter().map(|id| format!("{id} is kept: it is dated in the future, so a clock was wrong"));
         held.chain(damaged).chain(future).chain(self.repacked.iter().flat_map(Repacked::warnings)).collect()
     }
 }

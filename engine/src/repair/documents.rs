@@ -11,7 +11,7 @@ use crate::store::{Key, read_document};
 use crate::stream::Digest;
 
 /// Why a backup of a later version is left alone.
-pub(super) const LATER: &str = "it is of a later version of odoo-backup, which alone can say what is wrong";
+pub(super) const LATER: &str = "a later version of odoo-backup wrote it, and only that version can say what is wrong";
 
 /// Makes a backup's checksums anew, and returns their key; or why that cannot be done.
 pub(super) async fn mend_checksums(repair: &Repair<'_>, backup: &BackupRef) -> Result<Result<Key, String>, Error> {
@@ -33,12 +33,12 @@ pub(super) async fn mend_checksums(repair: &Repair<'_>, backup: &BackupRef) -> R
         None => is_vouched_for(repair, &backup.id, &manifest, &bytes).await?,
     };
     if !is_right {
-        let why = "nothing vouches for the manifest: its digest is another, or its objects are not what it says";
+        let why = "the manifest cannot be trusted: its digest differs, or its objects are not what it says";
         return Ok(Err(why.to_owned()));
     }
     if found.is_some_and(|found| found == sums) {
         // The checksums are not what is wrong.
-        return Ok(Err("nothing else says what it was".to_owned()));
+        return Ok(Err("no other object describes it".to_owned()));
     }
     store_document(repair, &key, sums).await?;
     Ok(Ok(key))

@@ -68,14 +68,14 @@ pub(super) async fn make_anew(repair: &Repair<'_>, role: &Role<'_>) -> Result<Re
             (&volume.object, candidates, "what is left of it and the instance's filestore")
         }
         Role::Attachments | Role::Other => {
-            return Ok(Err("only a sound copy in another repository could replace it".to_owned()));
+            return Ok(Err("only an intact copy in another repository could replace it".to_owned()));
         }
     };
     let candidates = match candidates {
         Ok(candidates) => candidates,
         Err(why) => return Ok(Err(why)),
     };
-    let mut refused = "its files no longer compress to what they were".to_owned();
+    let mut refused = "its files no longer compress to the same bytes".to_owned();
     for body in candidates {
         match put_back(repair, object, body).await? {
             Ok(()) => return Ok(Ok(from)),

@@ -42,7 +42,7 @@ pub(super) async fn put_back(
     match stored {
         Ok(()) => Ok(Ok(())),
         Err(error) if error.get_ref().is_some_and(|inner| inner.is::<Mismatch>()) => {
-            Ok(Err("what could be made is not, byte for byte, what it was".to_owned()))
+            Ok(Err("the recreated object differs from the original".to_owned()))
         }
         // Whether the store failed, of which the other objects are read as well, or something of this one.
         Err(error) => damage_by_reading(&object.key, error).map(|damage| Err(damage.reason)),

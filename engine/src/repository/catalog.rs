@@ -75,7 +75,7 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Future => f.write_str("it is dated in the future: the clock of the machine that made it was wrong"),
-            Self::Refuted => f.write_str("a restored copy of it was not what had been backed up"),
+            Self::Refuted => f.write_str("it failed verification: a restored copy differed from what was backed up"),
             Self::Damaged(damage) => {
                 f.write_str("it is known to be damaged")?;
                 damage.iter().take(1).try_for_each(|one| write!(f, ": {}: {}", one.key, one.reason))?;
@@ -168,7 +168,7 @@ impl Repository {
         let known = match self.known_damage(instance).await {
             Ok(known) => known,
             Err(error) if error.is_of_object() => {
-                let message = format!("which of its backups are damaged is not known: {error}");
+                let message = format!("unable to tell which of its backups are damaged: {error}");
                 listing.alarms.push(Alarm { instance: instance.to_owned(), message });
                 KnownDamage::new()
             }
@@ -186,7 +186,7 @@ impl Repository {
     /// Backups whose manifest was lost, as damaged ones.
     pub(crate) fn lost(&self, gaps: &Gaps) -> Vec<Damaged> {
         let damaged = gaps.lost.iter().map(|backup| {
-            let reason = "it is missing, though the backup's SHA256SUMS is there";
+            let reason = "it is missing, but the backup's SHA256SUMS exists";
             Damaged { backup: backup.clone(), error: self.damaged(&backup.manifest(), reason) }
         });
         damaged.collect()
@@ -200,7 +200,7 @@ impl Repository {
             .iter()
             .map(|unlisted| Alarm {
                 instance: unlisted.backup.instance.clone(),
-                message: format!("a listing left out {}, which is there", unlisted.object.key),
+                message: format!("a listing omitted {}, which exists", unlisted.object.key),
             })
             .collect();
         let shown = sight.backups.iter().map(|(backup, _)| backup);
@@ -226,7 +226,7 @@ impl Repository {
     ) -> Result<Vec<Alarm>, RepositoryError> {
         let mut known: BTreeMap<String, String> = BTreeMap::new();
         for name in marked.difference(shown) {
-            known.insert(name.clone(), "what was noted of them is still there".to_owned());
+            known.insert(name.clone(), "its pins or verifications are still there".to_owned());
         }
         if let Some(cache) = &self.cache {
             let cached = cache.instances().await.into_iter();
@@ -235,7 +235,7 @@ impl Repository {
                 let newest = cache.manifests(&name).await.newest();
                 let Some(newest) = newest.map(|id| BackupRef::new(name.as_str(), id)) else { continue };
                 let why = match self.document_of(&newest).await? {
-                    Some(object) => format!("the listing leaves out {}, which is there", object.key),
+                    Some(object) => format!("the listing omits {}, which exists", object.key),
                     None => format!("this machine has read the manifest of {}", newest.id),
                 };
                 known.insert(name, why);
@@ -243,7 +243,7 @@ impl Repository {
         }
         let alarms = known.into_iter().map(|(instance, why)| Alarm {
             instance,
-            message: format!("the repository shows no backup of it, and there were some: {why}"),
+            message: format!("the repository lists no backup of it, but there were some: {why}"),
         });
         Ok(alarms.collect())
     }

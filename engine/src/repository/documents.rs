@@ -83,7 +83,7 @@ impl Repository {
             return Err(self.damaged(&sums_key, "it does not name the manifest"));
         }
         if !expected.contains(&Digest::of(&bytes)) {
-            return Err(self.damaged(&manifest_key, format!("it is not the one whose digest {sums_key} holds")));
+            return Err(self.damaged(&manifest_key, format!("its digest is not the one in {sums_key}")));
         }
         let manifest = self.manifest_of(backup, &manifest_key, &bytes)?;
         Ok(Documents { manifest, manifest_bytes: bytes, checksums: sums })

@@ -142,7 +142,7 @@ impl Draft {
 
     fn no_answer(&self, key: &Key) -> StoreError {
         let seconds = LONGEST_REQUEST.as_secs();
-        let kind = StoreErrorKind::Unavailable(format!("no answer came within {seconds} seconds"));
+        let kind = StoreErrorKind::Unavailable(format!("no answer within {seconds} seconds"));
         let (key, location, kind) = (Some(key.clone()), self.store.location(), Box::new(kind));
         StoreError { action: Action::Delete, key, location, kind }
     }

@@ -59,7 +59,7 @@ impl Repository {
         let mut flaws = Vec::new();
         match self.known_damage(&manifest.instance).await {
             Err(error) if error.is_of_object() => {
-                tracing::warn!("which backups of {} are damaged is not known: {error}", manifest.instance);
+                tracing::warn!("unable to tell which backups of {} are damaged: {error}", manifest.instance);
             }
             known => {
                 let damage = damage_of(manifest, &known?);
@@ -210,7 +210,7 @@ impl Repository {
         let mut warnings = Vec::new();
         let known = match known {
             Err(error) if error.is_of_object() => {
-                warnings.push(format!("which backups of {instance} are damaged is not known: {error}"));
+                warnings.push(format!("unable to tell which backups of {instance} are damaged: {error}"));
                 KnownDamage::new()
             }
             known => known?,
@@ -220,20 +220,20 @@ impl Repository {
         let (future, present): (Vec<_>, Vec<_>) =
             backups.into_iter().rev().partition(|backup| backup.id.is_future(now));
         for backup in &future {
-            warnings.push(format!("passed over {backup}: {}", Flaw::Future));
+            warnings.push(format!("skipped {backup}: {}", Flaw::Future));
         }
         let mut damaged = None;
         for backup in present {
             match self.damage_in_the_way(&backup, &known).await? {
                 None => return Ok(Some(Selected { backup, warnings })),
                 Some(flaw) => {
-                    warnings.push(format!("passed over {backup}: {flaw}"));
+                    warnings.push(format!("skipped {backup}: {flaw}"));
                     damaged.get_or_insert(backup);
                 }
             }
         }
         let Some(backup) = damaged.or_else(|| future.into_iter().next()) else { return Ok(None) };
-        warnings.push(format!("took {backup} all the same, for no other backup is better"));
+        warnings.push(format!("used {backup} nevertheless: no other backup is better"));
         Ok(Some(Selected { backup, warnings }))
     }
 

@@ -94,7 +94,7 @@ impl Lock {
             match (lost.is_cancelled(), purpose) {
                 (false, _) => {}
                 // Its digests say whether what is read is whole; to stop a restore for a lock would help nobody.
-                (true, Purpose::Read) => progress.warn("the lock against a prune was lost; reading goes on"),
+                (true, Purpose::Read) => progress.warn("the lock against a prune was lost; reading continues"),
                 (true, _) => cancel.cancel(),
             }
         };
@@ -148,7 +148,7 @@ impl Lock {
         };
         let removed = tokio::time::timeout(LONGEST_RELEASE, removed).await;
         if let Err(error) = removed.unwrap_or_else(|_| Err("the store does not answer".to_owned())) {
-            self.run.progress.warn(&format!("unable to give a lock back, which now lapses by itself: {error}"));
+            self.run.progress.warn(&format!("unable to release a lock, which now expires by itself: {error}"));
         }
     }
 }
@@ -247,7 +247,8 @@ impl Repository {
             Ok(lock) => Some(lock),
             Err(error) => {
                 let reason = crate::cause::line(&error);
-                run.progress.warn(&format!("read without a lock, so that a prune elsewhere may disturb it: {reason}"));
+                run.progress
+                    .warn(&format!("reading without a lock, so a prune by another process may disturb it: {reason}"));
                 None
             }
         };

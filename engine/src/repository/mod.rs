@@ -108,7 +108,7 @@ pub enum RepositoryError {
         source: io::Error,
     },
     /// An object of an earlier backup went away while one was made that stands on it.
-    #[error("{key} in {location}, on which the backup was to stand, is gone")]
+    #[error("{key} in {location} is gone, and the backup needs it")]
     Vanished {
         /// The object.
         key: Key,
@@ -122,7 +122,7 @@ pub enum RepositoryError {
         backup: String,
     },
     /// The newest proven backup, or the only one, that was to be forgotten.
-    #[error("the backup {backup} is the newest proven one of its instance, or the only one")]
+    #[error("the backup {backup} is the newest verified one of its instance, or the only one")]
     Precious {
         /// Instance and id.
         backup: String,
@@ -134,7 +134,7 @@ pub enum RepositoryError {
         backup: String,
     },
     /// A name is taken by something else than what is to be stored under it.
-    #[error("{key} in {location} is not what is to be copied there: it is damaged, or another's")]
+    #[error("unable to copy {key} to {location}: another object has that name, or the copy there is damaged")]
     Another {
         /// The object.
         key: Key,
@@ -145,7 +145,7 @@ pub enum RepositoryError {
     #[error("there is no repository in {0}")]
     NotARepository(String),
     /// `init` where there is one.
-    #[error("there is a repository in {0} already")]
+    #[error("there is already a repository in {0}")]
     AlreadyThere(String),
     /// It was written by a later version of this program.
     #[error("{what} has format {found}, and this version of odoo-backup reads formats up to {FORMAT}")]
@@ -174,7 +174,7 @@ pub enum RepositoryError {
         location: String,
     },
     /// Several backups begin so.
-    #[error("{selector:?} is the beginning of {} backups: {}", .ids.len(), .ids.join(", "))]
+    #[error("{selector:?} is the start of {} ids: {}", .ids.len(), .ids.join(", "))]
     Ambiguous {
         /// What was asked for.
         selector: String,
@@ -182,13 +182,13 @@ pub enum RepositoryError {
         ids: Vec<String>,
     },
     /// The latest backup of which instance?
-    #[error("the repository holds backups of {} instances: {}", .instances.len(), .instances.join(", "))]
+    #[error("the repository contains backups of {} instances: {}", .instances.len(), .instances.join(", "))]
     WhichInstance {
         /// Their names.
         instances: Vec<String>,
     },
     /// A listing that leaves out what is there.
-    #[error("the listing of {location} leaves out {key}, which is there")]
+    #[error("the listing of {location} omits {key}, which exists")]
     Incomplete {
         /// The object.
         key: Key,
@@ -196,7 +196,7 @@ pub enum RepositoryError {
         location: String,
     },
     /// The system has no random numbers.
-    #[error("unable to draw a random number: {0}")]
+    #[error("unable to get a random number from the system: {0}")]
     Random(#[from] getrandom::Error),
     /// A manifest that cannot be written as JSON.
     #[error("unable to write a manifest: {0}")]
@@ -218,28 +218,28 @@ impl RepositoryError {
         Some(match self {
             Self::Store(error) => return error.hint(),
             Self::Lock(error) => error.hint(),
-            Self::Pinned { backup } => format!("`odoo-backup unpin {backup}` first, if it may go"),
-            Self::Precious { backup } => format!("type its whole id out if it must go: `odoo-backup forget {backup}`"),
-            Self::Changed { .. } => "no object was deleted; find out what stores there without a lock".into(),
-            Self::Vanished { .. } => "back up again: what is gone is then stored anew".into(),
+            Self::Pinned { backup } => format!("run `odoo-backup unpin {backup}` first, if it may be deleted"),
+            Self::Precious { backup } => format!("give its whole id to remove it nevertheless: `odoo-backup forget {backup}`"),
+            Self::Changed { .. } => "find out which program stores backups there without a lock; no object was deleted".into(),
+            Self::Vanished { .. } => "back up again: that stores what is gone".into(),
             Self::Another { .. } => {
-                "nothing that is there is replaced: if two servers give the same name to an instance, copy them to repositories of their own; else move the object away and copy again".into()
+                "copy to separate repositories if two servers use the same instance name; else move the object away and copy again; nothing was replaced".into()
             }
             Self::NotARepository(_) => {
-                "`odoo-backup init` makes one; check `url` in the [repository] section if there should be one".into()
+                "run `odoo-backup init` to create one, or correct `url` in the [repository] section".into()
             }
             Self::NewerFormat { .. } => "install a newer odoo-backup".into(),
-            Self::Damaged { .. } => "`odoo-backup check` says which backups it hits; restore another one".into(),
+            Self::Damaged { .. } => "run `odoo-backup check` to see which backups are affected, and restore another one".into(),
             Self::NoSuchBackup { selector, .. } if selector.ends_with("latest") => {
-                "`odoo-backup now` makes the first".into()
+                "run `odoo-backup now` to make the first".into()
             }
-            Self::NoSuchBackup { .. } => "`odoo-backup list` shows those that exist".into(),
+            Self::NoSuchBackup { .. } => "run `odoo-backup list` to see which exist".into(),
             Self::Ambiguous { .. } => "give more of the id".into(),
             Self::Incomplete { .. } => {
-                "nothing was deleted; find out what answers for the store with incomplete listings: a proxy, a gateway, a damaged index".into()
+                "find out what makes listings incomplete (a proxy, a gateway, a damaged index); nothing was deleted".into()
             }
             Self::WhichInstance { instances } => {
-                format!("say which: {}/latest", instances.first().map_or("", String::as_str))
+                format!("name one: {}/latest", instances.first().map_or("", String::as_str))
             }
             _ => return None,
         })

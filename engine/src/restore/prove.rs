@@ -56,7 +56,7 @@ impl Job<'_> {
                 false => None,
             };
             if error.is_of_one_reading() && looked.as_ref().is_some_and(Vec::is_empty) {
-                let said = "an object looked damaged, and is intact when it is read again: no failed proof is stored";
+                let said = "an object looked damaged, but was intact when it was read again: no failed proof is stored";
                 self.run.progress.warn(said);
                 return Ok(());
             }
@@ -79,7 +79,7 @@ impl Job<'_> {
         let read = volumes.chain([&self.manifest.database.object.key]);
         if let Err(error) = settle(self.repository, &self.manifest.instance, read).await {
             let why = explain(&error);
-            self.run.progress.warn(&format!("which objects of the backup are intact could not be written down: {why}"));
+            self.run.progress.warn(&format!("unable to record which objects of the backup are intact: {why}"));
         }
     }
 

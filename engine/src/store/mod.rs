@@ -127,10 +127,10 @@ fn hint_of_system(error: &io::Error) -> Option<String> {
             "raise the limit of open files: `ulimit -n`, or `LimitNOFILE=` of the service".into()
         }
         () if [Errno::STALE, Errno::NOTCONN, Errno::HOSTDOWN, Errno::TIMEDOUT].into_iter().any(says) => {
-            "the network file system under the repository went away: look at its mount, then try again".into()
+            "check the mount of the network file system under the repository, then try again".into()
         }
         () if says(Errno::NOMEM) => "free some memory, then try again".into(),
-        () if says(Errno::IO) => "look at the disk (`dmesg`), then run `odoo-backup check --read-data`".into(),
+        () if says(Errno::IO) => "check the disk (`dmesg`), then run `odoo-backup check --read-data`".into(),
         () => return None,
     })
 }
@@ -171,7 +171,7 @@ pub async fn read_document(store: &dyn Store, key: &Key) -> Result<Vec<u8>, Stor
     let read = body.take(largest + 1).read_to_end(&mut bytes).await;
     read.map_err(|error| error.downcast().unwrap_or_else(|error| failed(StoreErrorKind::Io(error))))?;
     if bytes.len() as u64 > largest {
-        let reason = format!("it is larger than {} MiB, as no such object is", largest / MIB);
+        let reason = format!("it is larger than {} MiB, the limit for such an object", largest / MIB);
         return Err(failed(StoreErrorKind::Corrupt(reason)));
     }
     Ok(bytes)
@@ -202,10 +202,10 @@ impl fmt::Display for Action {
             Self::Open => "open",
             Self::Put => "store",
             Self::Get => "read",
-            Self::Head => "look at",
+            Self::Head => "inspect",
             Self::List => "list",
             Self::Delete => "delete",
-            Self::Sweep => "remove leftover",
+            Self::Sweep => "remove leftovers in",
         })
     }
 }
@@ -323,7 +323,7 @@ impl StoreError {
         let local = self.location.starts_with("file:");
         Some(match &*self.kind {
             StoreErrorKind::NoSuchPlace(_) if local => {
-                "`odoo-backup init` makes it; or mount it, or correct `url` in the [repository] section".into()
+                "run `odoo-backup init` to create it, mount it, or correct `url` in the [repository] section".into()
             }
             StoreErrorKind::NoSuchPlace(_) => {
                 "create the bucket first, or correct `url` in the [repository] section".into()
@@ -342,17 +342,17 @@ impl StoreError {
             StoreErrorKind::Denied(_) => {
                 "check the credentials and their privileges; `odoo-backup doctor` tries each of them".into()
             }
-            StoreErrorKind::NotFound => "`odoo-backup check` says which backups it hits".into(),
+            StoreErrorKind::NotFound => "run `odoo-backup check` to see which backups are affected".into(),
             StoreErrorKind::Full(_) => "free some space, or give the repository more; nothing was left behind".into(),
             StoreErrorKind::Unavailable(_) => {
                 "check that the server runs and that `endpoint` and `region` are right, then try again".into()
             }
-            StoreErrorKind::Corrupt(_) => "`odoo-backup check --read-data` says what else is affected".into(),
+            StoreErrorKind::Corrupt(_) => "run `odoo-backup check --read-data` to see what else is affected".into(),
             StoreErrorKind::Clock(_) => {
-                "set this machine's clock, by NTP or `timedatectl`: S3 refuses requests that are dated a quarter of an hour off".into()
+                "set this machine's clock, by NTP or `timedatectl`: S3 refuses requests dated more than 15 minutes off".into()
             }
             StoreErrorKind::Archived(_) => {
-                "restore the object to the bucket from its archive first (S3 Glacier), and keep lifecycle rules away from the repository".into()
+                "restore the object from its archive (S3 Glacier) to the bucket first, and apply no lifecycle rules to the repository".into()
             }
             StoreErrorKind::Io(error) => return hint_of_system(error),
             _ => return None,

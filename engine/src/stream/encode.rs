@@ -160,7 +160,7 @@ impl FrameThread {
 
 /// A compressor that panicked; the scope it runs in panics with it.
 fn gone() -> io::Error {
-    io::Error::other("the compressor is gone")
+    io::Error::other("the compressor thread ended")
 }
 
 #[cfg(test)]

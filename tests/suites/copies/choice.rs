@@ -70,7 +70,7 @@ async fn a_restore_takes_the_first_repository_that_has_the_backup_sound() {
         let restored = program.run(RESTORE).await.expect_code(3).json();
         assert_eq!((&restored["repository"], &restored["backup"]), (&json!("offsite"), &json!(id)));
         let passed = restored["passed_over"][0].as_str().unwrap();
-        assert!(passed.starts_with("passed over the repository main: ") && passed.contains(what), "{passed}");
+        assert!(passed.starts_with("skipped the repository main: ") && passed.contains(what), "{passed}");
         assert_restored(&project).await;
         // Whoever names it gets no other.
         let named = program.run(RESTORE.iter().chain(&["--repository", "main"])).await.expect_code(1);
@@ -92,7 +92,7 @@ async fn a_restore_goes_on_where_the_first_repository_is_gone() {
     mirror(&project);
     fs::rename(project.repository(), project.path("unplugged")).unwrap();
     let restored = program.run(["restore", "--to", "staging"]).await.expect_code(3);
-    assert!(restored.stderr.contains("warning: passed over the repository main: "), "{}", restored.stderr);
+    assert!(restored.stderr.contains("warning: skipped the repository main: "), "{}", restored.stderr);
     assert_restored(&project).await;
     // Made anew and empty, it has no backup to offer either.
     program.run(["init"]).await.success();
@@ -112,7 +112,7 @@ async fn drill_takes_first_intact_repository() {
     let drilled = program.run(["drill", "--json"]).await.expect_code(3).json();
     assert_eq!((&drilled["repository"], &drilled["backup"]), (&json!("offsite"), &json!(id)));
     let passed = drilled["passed_over"][0].as_str().unwrap();
-    assert!(passed.starts_with("passed over the repository main: "), "{passed}");
+    assert!(passed.starts_with("skipped the repository main: "), "{passed}");
     // Whoever names it gets no other.
     program.run(["drill", "--repository", "main"]).await.expect_code(13);
 }

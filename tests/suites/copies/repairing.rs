@@ -53,13 +53,13 @@ async fn a_repair_takes_from_a_copy_what_it_cannot_make_anew_and_without_one_set
     let list = program.run(["list"]).await.success().stdout;
     assert!(list.contains(&format!("aside: {name}")), "{list}");
     let restored = program.run(["restore", &name, "--to", "staging"]).await.expect_code(3);
-    assert!(restored.stderr.contains("passed over the repository main"), "{}", restored.stderr);
+    assert!(restored.stderr.contains("skipped the repository main"), "{}", restored.stderr);
 
     let copied = program.run(["copy", "--all", "--to", "offsite", "--json"]).await.expect_code(3).json();
     assert_eq!(copied["set_aside"], json!([{ "instance": INSTANCE, "id": ids[0], "there": false }]), "{copied}");
     let back = ["copy", "--all", "--repository", "offsite", "--to", "main"];
     let copied = program.run(back).await.expect_code(3);
-    assert!(copied.stderr.contains("set aside in the repository that it was to be copied to"), "{}", copied.stderr);
+    assert!(copied.stderr.contains("quarantined in the destination repository"), "{}", copied.stderr);
 
     // Given up here, it can come back from there, once what is left of it is older than `grace`, and gone.
     let age = ["-exec", "touch", "--date", "2 days ago", "{}", "+"];

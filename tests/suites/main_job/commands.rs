@@ -67,7 +67,7 @@ async fn now_list_and_show_agree() {
     assert!(show.contains("database.dump.zst") && show.contains("Odoo 17.0"), "{show}");
 
     let beginning = program.run(["show", "20"]).await.expect_code(1);
-    assert!(beginning.stderr.contains("is the beginning of 2 backups"), "{}", beginning.stderr);
+    assert!(beginning.stderr.contains("is the start of 2 ids"), "{}", beginning.stderr);
     let none = program.run(["show", "1999", "--json"]).await.expect_code(1).json();
     assert_eq!(none["error"]["exit_code"], 1);
     assert!(none["error"]["message"].as_str().unwrap().starts_with("no backup \"1999\" in file://"), "{none}");

@@ -89,7 +89,7 @@ async fn forgetting_asks_and_the_last_backup_goes_by_its_whole_id_alone() {
     }
     program.run(["check", "--read-data"]).await.success();
     let only = program.run(["forget", "latest", "--yes"]).await.expect_code(1);
-    assert!(only.stderr.contains("type its whole id"), "{}", only.stderr);
+    assert!(only.stderr.contains("give its whole id"), "{}", only.stderr);
     program.run(["forget", &all[3], "--yes", "--json"]).await.success();
     assert_eq!(ids(&program).await, <[String; 0]>::default());
 }

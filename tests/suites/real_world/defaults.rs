@@ -119,7 +119,7 @@ async fn held_prune_is_warning_of_good_backup() {
     fs::write(&manifest, &text[..text.len() / 2]).unwrap();
     let now = program.run(["now", "--prune"]).await.expect_code(3);
     assert!(now.stdout.contains("production: backup "), "{}", now.stdout);
-    assert!(now.stderr.contains("production: nothing is removed: unable to say which objects"), "{}", now.stderr);
+    assert!(now.stderr.contains("production: nothing is removed: unable to tell which objects"), "{}", now.stderr);
     assert!(manifest.exists());
 }
 

@@ -178,7 +178,7 @@ async fn unwritable_repository_changes_no_error() {
     fs::write(noted.join("in-the-way"), "").unwrap();
     let failed = program.run(["restore", "--to", "staging"]).await.expect_code(1);
     assert!(failed.stderr.contains("because: the stored object is damaged"), "{}", failed.stderr);
-    assert_eq!(failed.stderr.matches("could not be written down").count(), 1, "{}", failed.stderr);
+    assert_eq!(failed.stderr.matches("unable to record").count(), 1, "{}", failed.stderr);
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn latest_passes_over_damaged_backup() {
     flip_a_bit(&object(&project, &second, "database.dump.zst"));
     program.run(["check", "--read-data"]).await.expect_code(13);
     let restored = program.run(["restore", "--to", "staging"]).await.expect_code(3);
-    let told = format!("passed over production/{second}: it is known to be damaged");
+    let told = format!("skipped production/{second}: it is known to be damaged");
     assert!(restored.stdout.contains(&first) && restored.stderr.contains(&told), "{restored:?}");
     // A person may want it all the same.
     program.run(["restore", &second, "--to", "staging"]).await.expect_code(1);

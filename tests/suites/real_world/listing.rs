@@ -37,11 +37,11 @@ async fn hidden_manifest_is_found_and_nothing_removed() {
         assert!(told, "{arguments:?}: {}", refused.stderr);
     }
     let list = program.run(["list"]).await.expect_code(1);
-    assert!(ids.iter().all(|id| list.stdout.contains(id)) && list.stderr.contains("left out"), "{list:?}");
+    assert!(ids.iter().all(|id| list.stdout.contains(id)) && list.stderr.contains("omitted"), "{list:?}");
     let check = program.run(["check"]).await.expect_code(1).stdout;
     assert!(ids.iter().all(|id| check.contains(id)) && check.contains("WRONG"), "{check}");
     let status = program.run(["status", "--nagios"]).await.expect_code(2).stdout;
-    assert!(status.contains("left out"), "{status}");
+    assert!(status.contains("omitted"), "{status}");
     let show = program.run(["show", &format!("{INSTANCE}/latest"), "--json"]).await.success().json();
     assert_eq!(show["id"], ids[1].as_str(), "{show}");
     // Whatever was asked, all of both is there.
@@ -93,7 +93,7 @@ async fn empty_listing_of_what_daemon_made_is_alarm() {
     fs::remove_dir_all(service.project.repository().join(INSTANCE)).unwrap();
     for command in ["list", "check"] {
         let run = service.program.run([command]).await.expect_code(1);
-        assert!(format!("{}{}", run.stdout, run.stderr).contains("shows no backup of it"), "{run:?}");
+        assert!(format!("{}{}", run.stdout, run.stderr).contains("lists no backup of it"), "{run:?}");
     }
     service.program.run(["status", "--nagios"]).await.expect_code(2);
 }

@@ -130,7 +130,7 @@ impl Wish<'_> {
             {
                 return Ok(Step::Refuse(refused()));
             } else if !std::mem::replace(&mut watch.told, true) {
-                self.run.progress.warn(&format!("waiting, for {}", other.describe()));
+                self.run.progress.warn(&format!("waiting: {}", other.describe()));
             }
             step = Step::Wait;
         }

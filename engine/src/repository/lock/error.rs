@@ -20,7 +20,7 @@ pub enum LockError {
         reason: String,
     },
     /// What was stored a moment ago is not listed, so others' claims may not be, either.
-    #[error("the listing of {location} lacks an object that was stored before: no lock can rest on it")]
+    #[error("unable to lock in {location}: its listing lacks an object that was just stored")]
     StaleListing {
         /// Where the repository is.
         location: String,
@@ -31,15 +31,15 @@ impl LockError {
     /// How an operator mends it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Held { .. } => "try again when that is done; a lock whose owner died is free ten minutes after it \
-                 was last seen; `odoo-backup unlock --list` shows all"
+            Self::Held { .. } => "try again when that is done; a lock whose owner is gone expires ten minutes after it \
+                 was last seen (`odoo-backup unlock --list`)"
                 .into(),
             Self::Lost { .. } => {
-                "nothing was removed or made visible after that; see that the store can be reached, and try again"
+                "check that the repository can be reached, and try again; nothing was removed or made visible after that"
                     .into()
             }
             Self::StaleListing { .. } => {
-                "put the repository on a store whose listings are consistent, as S3 and local disks are".into()
+                "use a store whose listings are consistent, such as S3 or a local disk".into()
             }
         }
     }

@@ -141,7 +141,7 @@ impl OwnClaim {
     }
 }
 
-const GONE: &str = "its object is gone: another took it for dead, or a person removed it";
+const GONE: &str = "its object is gone: another process took it over, or an operator removed it";
 
 fn lost(claim: &Claim, reason: &str) -> LockError {
     LockError::Lost { instance: claim.instance.clone(), reason: reason.to_owned() }

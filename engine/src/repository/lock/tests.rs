@@ -262,7 +262,7 @@ async fn what_cannot_be_written_to_can_be_read() {
     let repository = Repository::open(Arc::new(FaultyStore { inner, fault })).await.unwrap();
     let (run, heard) = listening();
     assert!(repository.lock_to_read(&backup, &run).await.unwrap().is_none());
-    assert!(heard.0.lock().unwrap()[0].starts_with("read without a lock"));
+    assert!(heard.0.lock().unwrap()[0].starts_with("reading without a lock"));
     let gone = BackupRef::new("production", "20261120T020003Z-3f9c".parse().unwrap());
     let error = repository.lock_to_read(&gone, &run).await.unwrap_err();
     assert!(matches!(error, RepositoryError::NoSuchBackup { .. }), "{error}");

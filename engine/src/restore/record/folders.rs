@@ -25,7 +25,7 @@ impl FolderId {
         match path.symlink_metadata() {
             Ok(found) => Ok(Some(Self(found.ino()))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(failed("look at", path, source)),
+            Err(source) => Err(failed("inspect", path, source)),
         }
     }
 }
@@ -39,7 +39,7 @@ pub(crate) fn check_movable(path: &Path) -> Result<(), RestoreError> {
     let refused = |reason| RestoreError::NotMovable { path: path.to_owned(), reason };
     let metadata = match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        found => found.map_err(|source| failed("look at", path, source))?,
+        found => found.map_err(|source| failed("inspect", path, source))?,
     };
     if metadata.is_symlink() {
         return Err(refused("it is a symbolic link"));
@@ -48,7 +48,7 @@ pub(crate) fn check_movable(path: &Path) -> Result<(), RestoreError> {
         return Err(refused("it is no folder"));
     }
     let above = path.parent().unwrap_or(path);
-    let above = above.metadata().map_err(|source| failed("look at", above, source))?;
+    let above = above.metadata().map_err(|source| failed("inspect", above, source))?;
     let statx = rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE);
     // A folder of the same file system can be mounted there, too.
     let is_mounted = statx.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
@@ -115,7 +115,7 @@ fn find<'a>(around: &OpenFolder, folder: FolderId, paths: [&'a Path; 3]) -> Resu
 /// What has the last name of a path in the open folder.
 fn id_in(around: &OpenFolder, path: &Path) -> Result<Option<FolderId>, FilestoreError> {
     let found = name(path).to_str().map_or(Ok(None), |name| around.look(name));
-    Ok(found.map_err(|source| failed("look at", path, source))?.map(|found| FolderId(found.id.1)))
+    Ok(found.map_err(|source| failed("inspect", path, source))?.map(|found| FolderId(found.id.1)))
 }
 
 /// Renames a folder to a name that must be free. File systems that cannot promise that are asked

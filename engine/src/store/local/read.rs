@@ -42,7 +42,7 @@ pub(super) fn open(root: &Path, path: &Path, range: Option<Range<u64>>) -> Resul
     };
     if range.is_empty() || range.end > metadata.len() {
         return Err(StoreErrorKind::Other(format!(
-            "bytes {}..{} were asked for, it has {}",
+            "bytes {}..{} were requested, it has {}",
             range.start,
             range.end,
             metadata.len()

@@ -22,7 +22,7 @@ impl Inner {
                 self.answered(answer.raw().status().as_u16(), answer.err().code(), answer.err().message())
             }
             SdkError::ResponseError(answer) => StoreErrorKind::Unavailable(format!(
-                "the answer is not one of S3 (HTTP {}): {}",
+                "the answer is not from S3 (HTTP {}): {}",
                 answer.raw().status().as_u16(),
                 innermost(&error)
             )),

@@ -63,7 +63,7 @@ pub(super) async fn open(store: &Arc<Inner>, key: &Key, range: Option<Range<u64>
         && range.is_empty()
     {
         return Err(StoreErrorKind::Other(format!(
-            "bytes {}..{} were asked for, which are none",
+            "bytes {}..{} were requested, which is an empty range",
             range.start, range.end
         )));
     }
@@ -71,7 +71,7 @@ pub(super) async fn open(store: &Arc<Inner>, key: &Key, range: Option<Range<u64>
     let range = match range {
         Some(range) if answer.length != range.end - range.start => {
             return Err(StoreErrorKind::Other(format!(
-                "bytes {}..{} were asked for, the server sends {}",
+                "bytes {}..{} were requested, the server sends {}",
                 range.start, range.end, answer.length
             )));
         }
@@ -110,7 +110,7 @@ impl Reading {
                     self.at += piece.len() as u64;
                     self.breaks = 0;
                     if self.at > self.end {
-                        return Err(StoreErrorKind::Unavailable("the server sent more than it had announced".into()));
+                        return Err(StoreErrorKind::Unavailable("the server sent more than it announced".into()));
                     }
                     let slow = self.rate.note(began.elapsed(), piece.len(), &self.store.settings);
                     if let Some(why) = slow.filter(|_| self.at < self.end) {
@@ -134,9 +134,7 @@ impl Reading {
             return Ok(());
         }
         let connections = self.rate.slow;
-        Err(StoreErrorKind::Unavailable(format!(
-            "{why}, and no more over {connections} connections one after the other"
-        )))
+        Err(StoreErrorKind::Unavailable(format!("{why}, and no more over {connections} connections in a row")))
     }
 
     /// Goes on where the bytes stopped coming, in the same version of the object.

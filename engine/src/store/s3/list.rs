@@ -117,7 +117,9 @@ impl Listing<'_> {
             (true, Some(next)) if token.as_deref() != Some(next) => Next::Page(Some(next.to_owned())),
             // To stop here would look like the end, and to ask again would not end.
             (true, _) => {
-                return Err(StoreErrorKind::Other("the listing goes on but does not say where".into()));
+                return Err(StoreErrorKind::Other(
+                    "the listing is incomplete, but does not say where it continues".into(),
+                ));
             }
         };
         if matches!(self.next, Next::Nothing) {

@@ -36,7 +36,8 @@ pub(super) struct Attempt {
 impl Attempt {
     fn new(key: &Key, mode: Mode) -> Result<Self, StoreErrorKind> {
         let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|error| StoreErrorKind::Other(format!("no randomness: {error}")))?;
+        getrandom::fill(&mut random)
+            .map_err(|error| StoreErrorKind::Other(format!("unable to get random numbers: {error}")))?;
         Ok(Self { id: format!("{:032x}", u128::from_be_bytes(random)), key: key.clone(), mode })
     }
 

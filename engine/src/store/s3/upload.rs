@@ -45,7 +45,7 @@ impl Upload {
             .map_err(|error| store.kind(error))?;
         let id = begun
             .upload_id
-            .ok_or_else(|| StoreErrorKind::Corrupt("the server began an upload without a name".into()))?;
+            .ok_or_else(|| StoreErrorKind::Corrupt("the server started an upload without an id".into()))?;
         let (store, sending) = (store.clone(), JoinSet::new());
         Ok(Self { store, attempt, parts, id, open: true, sending, sent: Vec::new(), size: 0 })
     }
@@ -93,7 +93,7 @@ impl Upload {
     async fn send_part(&mut self, number: i32, content: Bytes) -> Result<(), StoreErrorKind> {
         if number > MOST_PARTS {
             return Err(StoreErrorKind::Other(format!(
-                "the object is too large: S3 takes {MOST_PARTS} parts, which hold {} bytes",
+                "the object is too large: S3 accepts {MOST_PARTS} parts, at most {} bytes",
                 self.size
             )));
         }

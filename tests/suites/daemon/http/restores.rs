@@ -161,6 +161,6 @@ async fn restore_reads_copy_where_first_is_gone() {
     let outcome = &run["outcome"];
     assert_eq!((&outcome["result"], &outcome["backup"]), (&"done".into(), &backup), "{run:#}");
     let warning = outcome["warnings"][0].as_str().unwrap();
-    assert!(warning.starts_with("passed over the repository main: "), "{run:#}");
+    assert!(warning.starts_with("skipped the repository main: "), "{run:#}");
     assert!(service.project.cluster().has_database(TARGET));
 }
