@@ -16,7 +16,7 @@ pub enum Failure {
     #[error(transparent)]
     Repository(#[from] RepositoryError),
     /// Nothing advanced any more: pg_dump or the store hangs.
-    #[error("nothing advanced for {} seconds, and the run was stopped", .0.as_secs())]
+    #[error("no progress for {} seconds, so the run was stopped", .0.as_secs())]
     Stalled(Duration),
     /// A check found damage.
     #[error("{damaged} of {checked} backups of {instance} are damaged: {}", .findings.join("; "))]

@@ -121,7 +121,7 @@ async fn attempt(shared: &Shared, live: &Live) -> Result<RunOutcome, Failure> {
         () = live.progress.stalled(timeout) => {}
         never = report(shared, live) => match never {},
     }
-    tracing::error!("nothing advanced for {} seconds, the run is stopped", timeout.as_secs());
+    tracing::error!("no progress for {} seconds: stopping the run", timeout.as_secs());
     run.cancel.cancel();
     match tokio::time::timeout(CLEANUP, work).await {
         // It came to a good end after all.

@@ -177,7 +177,7 @@ async fn make(
     let (source, hold) = lock.run().until_cancelled(begun).await?;
     if source.session.is_superuser() {
         let role = &source.session.endpoint().user;
-        lock.run().progress.warn(&format!("the role {role:?} is a superuser: a backup needs no such rights"));
+        lock.run().progress.warn(&format!("the role {role:?} is a superuser: a backup does not need these rights"));
     }
     store(repository, lock, instance, &source, hold, options).await
 }
@@ -236,7 +236,7 @@ async fn begin(instance: &Instance, origin: Option<Origin>) -> Result<(Source, O
     let hold = match hold_collector(&session, instance.hold_filestore_gc).await? {
         Ok(hold) => Some(hold),
         Err(reason) => {
-            tracing::info!(instance = instance.name, reason, "Odoo's collector is not kept out");
+            tracing::info!(instance = instance.name, reason, "Odoo's garbage collector is not locked out");
             None
         }
     };
@@ -251,7 +251,7 @@ async fn begin(instance: &Instance, origin: Option<Origin>) -> Result<(Source, O
     let not_odoo = match &odoo {
         Some(_) => None,
         None => {
-            Some(Schema::reason_not_odoo(&session).await?.unwrap_or_else(|| "its tables are not as Odoo's are".into()))
+            Some(Schema::reason_not_odoo(&session).await?.unwrap_or_else(|| "its tables differ from Odoo's".into()))
         }
     };
     let tools = Tools::new(instance.database.pg_path.as_deref());
@@ -308,8 +308,7 @@ async fn store(
         Ok(manifest) => Ok(manifest),
         Err(error) => {
             if let Err(left) = draft.discard().await {
-                run.progress
-                    .warn(&format!("unable to delete what the failed backup {} left behind: {left}", draft.id()));
+                run.progress.warn(&format!("unable to delete the remains of the failed backup {}: {left}", draft.id()));
             }
             Err(error)
         }
@@ -330,7 +329,7 @@ fn manifest(
     let unlogged = &source.facts.unlogged;
     if source.server.in_recovery && !unlogged.is_none() {
         warnings.push(format!(
-            "rows of unlogged tables are not in the backup, because the server is a hot standby, which has none of them: {unlogged}; back up from the primary to have them"
+            "rows of unlogged tables are not in the backup, because a hot standby has none: {unlogged}; back up from the primary to include them"
         ));
     }
     let subscriptions = source.facts.names_of(SpecialKind::Subscription);
@@ -342,7 +341,7 @@ fn manifest(
     let origin = source.origin.as_ref();
     warnings.extend(origin.iter().flat_map(|origin| origin.warnings.clone()));
     warnings.extend(source.lossy.iter().map(|Stubborn { name, value }| {
-        format!("{name} is set to {value}: the server passes over damaged rows, which the dump then lacks")
+        format!("{name} is set to {value}: the server skips damaged rows, which are then missing from the dump")
     }));
     warnings.extend(source.odoo.iter().flat_map(|odoo| odoo.oddities.clone()));
     if let Some(reason) = &source.not_odoo {

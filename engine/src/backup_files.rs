@@ -68,7 +68,7 @@ impl BackupFiles {
     pub(crate) fn takes(&self, path: &str, volume: u32, size: u64) -> io::Result<bool> {
         match self.get(&FileName::new(path)) {
             Some(file) if file.volume == volume && file.size != size => {
-                let reason = format!("{path:?} has {size} bytes, and {} by its list", file.size);
+                let reason = format!("{path:?} has {size} bytes, but {} in its list", file.size);
                 Err(FilestoreError::BadArchive(reason).into())
             }
             file => Ok(file.is_some_and(|file| file.volume == volume)),

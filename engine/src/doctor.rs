@@ -204,7 +204,7 @@ async fn try_connection(database: &Database, findings: &mut Findings) -> Option<
 fn try_role(session: &Session, findings: &mut Findings) {
     if session.is_superuser() {
         let hint = "let Odoo and the backup connect as the role that owns the database, or use the one of deploy/postgresql/backup-role.sql";
-        let detail = format!("{:?} is a superuser: a backup needs no such rights", session.endpoint().user);
+        let detail = format!("{:?} is a superuser: a backup does not need these rights", session.endpoint().user);
         findings.add("role", TrialOutcome::Warning, detail, Some(hint.into()));
     }
 }

@@ -72,7 +72,7 @@ pub enum Error {
         source: Box<Error>,
     },
     /// Something of that name is there already.
-    #[error("{what} exists already")]
+    #[error("{what} already exists")]
     Exists {
         /// `the database "staging" at localhost:5432`
         what: String,
@@ -88,10 +88,10 @@ pub enum Error {
         found: u64,
     },
     /// A restored copy is not what was backed up.
-    #[error("the restored copy is not what was backed up: {}", .0.failures())]
+    #[error("the restored copy differs from the backup: {}", .0.failures())]
     NotAsBackedUp(Box<Verification>),
     /// A file that the backup does not hold.
-    #[error("the backup {backup} holds no file {what:?}")]
+    #[error("the backup {backup} contains no file {what:?}")]
     NoSuchFile {
         /// An attachment's id, or a path.
         what: String,
@@ -102,19 +102,19 @@ pub enum Error {
     #[error(transparent)]
     Plan(retention::PlanError),
     /// A list of attachments where there is none.
-    #[error("the backup {backup} has no list of attachments: its database was not Odoo's")]
+    #[error("the backup {backup} has no list of attachments: its database is not an Odoo database")]
     NoAttachments {
         /// The backup's name.
         backup: String,
     },
     /// What only a database of Odoo has is asked for.
-    #[error("the backup {backup} is not of a database of Odoo")]
+    #[error("the backup {backup} is not a backup of an Odoo database")]
     NotOdoo {
         /// The backup's name.
         backup: String,
     },
     /// A target that must not be replaced, or cannot be.
-    #[error("the target is refused, and nothing of it was touched")]
+    #[error("the restore was refused; the target is unchanged")]
     Refused {
         /// All that is in the way.
         obstacles: Vec<Obstacle>,
@@ -123,7 +123,7 @@ pub enum Error {
     #[error("{0}")]
     OtherDatabase(Box<OtherDatabase>),
     /// Nothing advanced any more.
-    #[error("nothing advanced for {seconds} seconds, and the run was stopped")]
+    #[error("no progress for {seconds} seconds, so the run was stopped")]
     Stalled {
         /// How long.
         seconds: u64,
@@ -248,18 +248,18 @@ impl Error {
             ),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some("free some space".into()),
             Self::Exists { .. } => {
-                Some("nothing that exists is replaced: choose another name or target, or rename what is there".into())
+                Some("choose another name or target, or rename the existing one: nothing is overwritten".into())
             }
             Self::Differs { .. } | Self::NotAsBackedUp(_) => {
-                Some("`odoo-backup check --read-data` says what is damaged; restore another backup".into())
+                Some("run `odoo-backup check --read-data` to see what is damaged, or restore another backup".into())
             }
             Self::Plan(error) => Some(error.hint().to_owned()),
-            Self::NoSuchFile { backup, .. } => Some(format!("`odoo-backup files {backup}` lists those that it holds")),
+            Self::NoSuchFile { backup, .. } => Some(format!("list the files of the backup: `odoo-backup files {backup}`")),
             Self::Stalled { .. } => Some(
-                "see whether the database and the repository answer (`odoo-backup doctor`); what is slow by nature needs a longer `stall_timeout`"
+                "check that the database and the repository answer (`odoo-backup doctor`); if the work is slow by nature, raise `stall_timeout`"
                     .into(),
             ),
-            Self::NotOdoo { .. } => Some("`--format dump` exports any database".into()),
+            Self::NotOdoo { .. } => Some("use `--format dump`, which exports any database".into()),
             Self::Refused { obstacles } => {
                 let hints: BTreeSet<_> = obstacles.iter().map(|one| one.hint.as_str()).collect();
                 Some(hints.into_iter().collect::<Vec<_>>().join("; "))

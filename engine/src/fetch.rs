@@ -19,7 +19,7 @@ const LONGEST_ATTACHMENT: usize = 16 * 1024 * 1024;
 /// is written down.
 ///
 /// # Errors
-/// [`Error::NoAttachments`] where the database was not Odoo's; the store's; what `each` fails with.
+/// [`Error::NoAttachments`] where the database is not an Odoo database; the store's; what `each` fails with.
 pub async fn attachments(
     repository: &Repository,
     manifest: &Manifest,

@@ -19,7 +19,7 @@ pub struct Interrupted;
 
 /// Nothing advanced any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("nothing advanced for {seconds} seconds, and the run was stopped")]
+#[error("no progress for {seconds} seconds, so the run was stopped")]
 pub struct Stalled {
     /// How long.
     pub seconds: u64,
@@ -110,7 +110,7 @@ mod tests {
             never
         });
         let error = stalled.await.unwrap_err();
-        assert_eq!(error.to_string(), "nothing advanced for 60 seconds, and the run was stopped");
+        assert_eq!(error.to_string(), "no progress for 60 seconds, so the run was stopped");
         assert!(cleaned);
     }
 

@@ -193,7 +193,7 @@ async fn what_is_not_odoos_has_no_zip_and_a_zip_has_no_terminal() {
     program.run(["now"]).await.expect_code(3);
     let zip = project.path("x.zip");
     let refused = program.run(["export", "latest", "-o", zip.to_str().unwrap()]).await.expect_code(1);
-    assert!(refused.stderr.contains("not of a database of Odoo"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("is not a backup of an Odoo database"), "{}", refused.stderr);
     assert!(refused.stderr.contains("--format dump"), "{}", refused.stderr);
     assert!(!zip.exists());
     let usage = program.run(["export", "latest", "--format", "dump", "-o", "-"]).await.expect_code(2);

@@ -94,7 +94,7 @@ async fn what_was_exported_comes_back_as_it_was() {
     program.run(["check", "--read-data"]).await.success();
 
     let again = program.run(["import", zip.to_str().unwrap(), "--as", "archive"]).await.expect_code(1);
-    assert!(again.stderr.contains(" is there already: it shows the same moment"), "{}", again.stderr);
+    assert!(again.stderr.contains(" already exists: it shows the same moment"), "{}", again.stderr);
     // Of the same instance it is an older backup, which stands on nothing that is newer.
     program.run(["import", zip.to_str().unwrap(), "--as", INSTANCE]).await.success();
     let latest = program.run(["show", "production/latest", "--json"]).await.success().json();
@@ -192,7 +192,7 @@ async fn a_dump_that_cannot_be_run_leaves_nothing() {
     }
     assert!(program.run(["list"]).await.success().stdout.contains("no backups yet"));
     let unknown = program.run(["import", project.config().to_str().unwrap(), "--as", "archive"]).await.expect_code(1);
-    assert!(unknown.stderr.contains("is neither a zip nor an archive"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("is neither a zip nor a pg_dump archive"), "{}", unknown.stderr);
     let name = program.run(["import", "x.zip", "--as", "../x"]).await.expect_code(2);
     assert!(name.stderr.contains("cannot be the name of an instance"), "{}", name.stderr);
 }
@@ -205,7 +205,7 @@ async fn a_role_that_may_run_programs_is_refused() {
     let user = project.cluster().user();
     project.cluster().psql_as(SUPERUSER, SUPERUSER, &format!("GRANT pg_execute_server_program TO {user}"));
     let refused = program.run(["import", zip.to_str().unwrap(), "--as", "archive"]).await.expect_code(1);
-    assert!(refused.stderr.contains("may run programs or read files on its server"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("can run programs or read files on its server"), "{}", refused.stderr);
     assert!(refused.stderr.contains("--trusted"), "{}", refused.stderr);
     assert_nothing_left(&project);
     program.run(["import", zip.to_str().unwrap(), "--as", "archive", "--trusted"]).await.success();

@@ -263,7 +263,7 @@ async fn what_hangs_is_stopped_and_what_is_slow_is_not() {
         match (run.instance.as_str(), &run.outcome) {
             ("slow", outcome) => assert!(is_done(outcome), "{run:?}"),
             (_, Some(RunOutcome::Failed { error, attempts: 1 })) => {
-                assert_eq!(error.message, "nothing advanced for 600 seconds, and the run was stopped");
+                assert_eq!(error.message, "no progress for 600 seconds, so the run was stopped");
                 assert!(error.hint.as_ref().unwrap().contains("stall_timeout"));
             }
             (_, other) => panic!("{other:?}"),

@@ -76,7 +76,9 @@ pub(super) async fn store_files(
     warnings.extend(unreadable.map(|error| format!("unable to read the filestore: {}", explain(&error))));
     if expected > 0 && settled.seen == 0 && !settled.rescued.is_empty() {
         let folder = instance.filestore.display();
-        warnings.push(format!("{folder} holds none of the files that the attachments name; check that it is mounted"));
+        warnings.push(format!(
+            "{folder} contains none of the files that the attachments reference; check that it is mounted"
+        ));
     }
     let removed = store_removed(draft, &settled, removed).await?;
     warnings.extend(findings.warnings());

@@ -64,7 +64,7 @@ impl Identity {
         match (&self.uuid, &earlier.uuid) {
             (Some(uuid), Some(before)) if uuid == before => return Sameness::Same,
             (Some(uuid), Some(before)) => {
-                return Sameness::Other(format!("its database.uuid is {}, and not {}", shown(uuid), shown(before)));
+                return Sameness::Other(format!("its database.uuid is {}, not {}", shown(uuid), shown(before)));
             }
             _ if self.is_imported || earlier.is_imported => return Sameness::Same,
             _ => {}
@@ -72,14 +72,14 @@ impl Identity {
         match (&self.server, &earlier.server) {
             (Some(server), Some(before)) if server != before => {
                 return Sameness::Other(format!(
-                    "it has no database.uuid to compare, and it is on the server {}, and not on {}",
+                    "it has no database.uuid to compare, and its server is {}, not {}",
                     shown(server),
                     shown(before)
                 ));
             }
             _ if self.database != earlier.database => {
                 return Sameness::Other(format!(
-                    "it has no database.uuid to compare, and its name is {:?}, and not {:?}",
+                    "it has no database.uuid to compare, and its name is {:?}, not {:?}",
                     self.database, earlier.database
                 ));
             }
@@ -87,7 +87,7 @@ impl Identity {
         }
         match (&self.uuid, &earlier.uuid) {
             (None, Some(before)) => Sameness::Unclear(format!(
-                "the database has no database.uuid any more, which was {}: that it is the same is told by its name alone, and by its server \
+                "the database no longer has its database.uuid {}: it is identified by its name alone, and by its server \
                  where that is known",
                 shown(before)
             )),
@@ -161,7 +161,7 @@ pub(super) async fn readable(repository: &Repository, backup: &BackupRef) -> Res
     match repository.verified_manifest(backup).await {
         Ok(manifest) => Ok(Some(manifest)),
         Err(error) if error.is_of_object() => {
-            tracing::warn!("{backup} says nothing of its database: {}", explain(&error));
+            tracing::warn!("{backup} does not identify its database: {}", explain(&error));
             Ok(None)
         }
         Err(error) => Err(error.into()),
@@ -184,8 +184,8 @@ async fn takes_turns(
         let Some(manifest) = readable(repository, &backup).await? else { continue };
         if own.server.is_some() && Identity::of(&manifest).server == own.server {
             return Ok(vec![format!(
-                "the latest backup of {instance} is of a copy of this database on another server: if both are in use, give one of them \
-                 another name, and another database.uuid"
+                "the latest backup of {instance} comes from a copy of this database on another server: if both are in use, give one of them \
+                 another name and another database.uuid"
             )]);
         }
     }

@@ -45,7 +45,7 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
         Ok(KnownDamage::new())
     } {
         Err(error) if error.is_of_object() => {
-            warnings.push(format!("which objects are damaged is not known: {error}"));
+            warnings.push(format!("unable to tell which objects are damaged: {error}"));
             KnownDamage::new()
         }
         known => known?,
@@ -68,11 +68,11 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
                 // What it holds is not known: to store all of it anew would be no answer.
                 Err(error) => return Err(error),
             },
-            false => "it is missing, or not of the size that it should have".to_owned(),
+            false => "it is missing or has the wrong size".to_owned(),
         };
         let key = &volume.object.key;
         warnings.push(format!(
-            "{key} is damaged, and with it the backups that stand on it: {reason}; its files are stored anew"
+            "{key} is damaged, and with it the backups that reference it: {reason}; its files are stored again"
         ));
     }
     let removed = manifest.filestore.removed.filter(|removed| listed.holds(removed));
@@ -97,7 +97,7 @@ async fn latest(
         match repository.verified_manifest(backup).await {
             Ok(manifest) => return Ok(Some(manifest)),
             Err(error) if !error.is_of_object() => return Err(error.into()),
-            Err(error) => warnings.push(format!("{backup} cannot be built upon: {error}")),
+            Err(error) => warnings.push(format!("unable to reuse the files of {backup}: {error}")),
         }
     }
     Ok(None)

@@ -19,7 +19,7 @@ pub(super) async fn store_rows(draft: &Draft, counts: Result<RowCounts, Misunder
     let counts = match counts {
         Ok(counts) => counts,
         Err(reason) => {
-            let warning = format!("the rows of the dump were not counted, so a restore cannot compare them: {reason}");
+            let warning = format!("unable to count the rows of the dump, so a restore cannot compare them: {reason}");
             return Ok(StoredRows { content: None, warning: Some(warning) });
         }
     };

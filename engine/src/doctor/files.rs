@@ -34,11 +34,11 @@ pub(super) async fn try_attachments(session: &Session, filestore: &Path, finding
         0 => findings
             .ok("attachments", format!("{looked} of their {} files were looked for, and are there", counts.files)),
         missing if missing * 2 > looked => {
-            let detail = format!("{missing} of {looked} files that the attachments name are not in {folder}");
+            let detail = format!("{missing} of {looked} files that the attachments reference are not in {folder}");
             findings.failed("attachments", detail, hint);
         }
         missing => {
-            let detail = format!("{missing} of {looked} files that the attachments name are not in {folder}");
+            let detail = format!("{missing} of {looked} files that the attachments reference are not in {folder}");
             findings.add("attachments", TrialOutcome::Warning, detail, Some(hint.to_owned()));
         }
     }

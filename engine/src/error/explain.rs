@@ -73,7 +73,7 @@ fn as_verbs<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
 }
 
 /// What can be done where an object is not what was stored.
-const DAMAGED: &str = "`odoo-backup check --read-data` says what is damaged; `odoo-backup repair` fixes it where another repository has it intact; else restore an earlier backup (`odoo-backup list`)";
+const DAMAGED: &str = "run `odoo-backup check --read-data` to see what is damaged; `odoo-backup repair` fixes it if another repository has it intact; else restore an earlier backup (`odoo-backup list`)";
 
 fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {
     let of_verb = as_verbs(error);

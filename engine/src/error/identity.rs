@@ -18,7 +18,7 @@ pub struct OtherDatabase {
 impl fmt::Display for OtherDatabase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { instance, latest, why } = self;
-        write!(f, "this is not the database of which {instance}/{latest} is a backup: {why}")
+        write!(f, "this is not the database of the backup {instance}/{latest}: {why}")
     }
 }
 
@@ -27,7 +27,7 @@ impl OtherDatabase {
     pub fn hint(&self) -> String {
         let instance = &self.instance;
         format!(
-            "if both are in use, give this one another name in the configuration than [instance.{instance}]; if it takes the other's place, \
+            "if both are in use, configure this one under another name than [instance.{instance}]; if it replaces the other, \
              run it once with `--accept-new-identity`: `odoo-backup now {instance} --accept-new-identity`"
         )
     }

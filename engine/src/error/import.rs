@@ -6,10 +6,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// Neither a zip nor an archive of pg_dump.
-    #[error("{} is neither a zip nor an archive of pg_dump", .0.display())]
+    #[error("{} is neither a zip nor a pg_dump archive", .0.display())]
     Unknown(PathBuf),
     /// A folder: an archive of pg_dump's directory format, an unpacked zip, or something else.
-    #[error("{} is a folder, and not a zip or an archive of pg_dump", path.display())]
+    #[error("{} is a folder, not a zip or a pg_dump archive", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -17,7 +17,7 @@ pub enum ImportError {
         holds: Option<&'static str>,
     },
     /// A zip that cannot be read, or holds what no backup of Odoo holds.
-    #[error("the zip {} is not one of Odoo's: {reason}", path.display())]
+    #[error("the zip {} is not an Odoo backup: {reason}", path.display())]
     BadZip {
         /// The zip.
         path: PathBuf,
@@ -25,7 +25,7 @@ pub enum ImportError {
         reason: String,
     },
     /// A zip with an archive of pg_dump in it, as other backup tools write it.
-    #[error("the zip {} is not one of Odoo's: it holds {dump} instead of dump.sql", path.display())]
+    #[error("the zip {} is not an Odoo backup: it contains {dump} instead of dump.sql", path.display())]
     ForeignZip {
         /// The zip.
         path: PathBuf,
@@ -33,10 +33,10 @@ pub enum ImportError {
         dump: String,
     },
     /// A filestore is named beside a zip, which has its own.
-    #[error("{} is a zip, which has its filestore in itself", .0.display())]
+    #[error("{} is a zip, which contains its own filestore", .0.display())]
     TwoFilestores(PathBuf),
     /// What is unpacked would not fit.
-    #[error("the files take {needed} bytes unpacked, and {} has {free} left", folder.display())]
+    #[error("the files need {needed} bytes unpacked, and {} has {free} free", folder.display())]
     NoRoom {
         /// Bytes that are needed.
         needed: u64,
@@ -46,13 +46,13 @@ pub enum ImportError {
         folder: PathBuf,
     },
     /// The role could do more to its server than a script of unknown origin may.
-    #[error("the role {role:?} may run programs or read files on its server, and so might what is imported")]
+    #[error("the role {role:?} can run programs or read files on its server, and so could the imported SQL")]
     PowerfulRole {
         /// The role.
         role: String,
     },
     /// There is a backup of that moment already.
-    #[error("the backup {backup} is there already: it shows the same moment as the file")]
+    #[error("the backup {backup} already exists: it shows the same moment as the file")]
     Imported {
         /// Instance and id.
         backup: String,
@@ -70,7 +70,7 @@ impl ImportError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unknown(_) => {
-                "a zip is what Odoo's database manager, `odoo-bin db dump` and Odoo.sh write; an archive is what `pg_dump --format=custom` writes".into()
+                "give a zip from Odoo's database manager, `odoo-bin db dump` or Odoo.sh, or an archive from `pg_dump --format=custom`".into()
             }
             Self::Folder { path, holds: Some(dump) } if *dump == "toc.dat" => format!(
                 "it is an archive in pg_dump's directory format: make one file of it by a restore and `pg_dump --format=custom`, and import that; {} stays as it is",
@@ -82,18 +82,18 @@ impl ImportError {
                 path.join("filestore").display()
             ),
             Self::Folder { .. } => {
-                "give the file itself: Odoo's zip, or what `pg_dump --format=custom` wrote (its files by --filestore)".into()
+                "give the file itself: Odoo's zip, or the output of `pg_dump --format=custom` (and its files with --filestore)".into()
             }
             Self::ForeignZip { dump, .. } => {
                 format!("unzip it, then import {dump} and give the folder of its files with --filestore")
             }
-            Self::BadZip { .. } => "nothing of it was imported; have the zip made, or copied, once more".into(),
+            Self::BadZip { .. } => "create or copy the zip again; nothing of it was imported".into(),
             Self::TwoFilestores(_) => "leave --filestore out".into(),
             Self::NoRoom { .. } => "set $TMPDIR to a folder with more room".into(),
             Self::PowerfulRole { .. } => {
-                "import by a server's role that is no superuser (--on TARGET), or, if you trust who made the file, add --trusted".into()
+                "import with a role that is not a superuser (--on TARGET), or add --trusted if you trust the origin of the file".into()
             }
-            Self::Imported { .. } => "`odoo-backup show` tells where it comes from; restore that one".into(),
+            Self::Imported { .. } => "restore that backup; `odoo-backup show` shows where it comes from".into(),
         })
     }
 }

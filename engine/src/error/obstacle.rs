@@ -29,7 +29,7 @@ impl Obstacle {
         Self::new(
             check,
             message,
-            explanation.hint.unwrap_or_else(|| "`odoo-backup doctor` tries what a restore needs".into()),
+            explanation.hint.unwrap_or_else(|| "run `odoo-backup doctor`, which checks what a restore needs".into()),
         )
     }
 }

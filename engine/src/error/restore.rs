@@ -11,7 +11,7 @@ use crate::postgres::{ForeignSession, PostgresError, ending_of_sessions, quote, 
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// Another process restores to the same target.
-    #[error("another restore to the database {database:?} is under way")]
+    #[error("another restore to the database {database:?} is running")]
     UnderWay {
         /// The target's database.
         database: String,
@@ -25,7 +25,7 @@ pub enum RestoreError {
         reason: &'static str,
     },
     /// The target's database belongs to somebody else.
-    #[error("the database {database:?} belongs to the role {owner:?}, and what {role:?} restores would not")]
+    #[error("the database {database:?} belongs to the role {owner:?}, and a copy restored by {role:?} would not")]
     OwnedByAnother {
         /// The target's database.
         database: String,
@@ -45,13 +45,13 @@ pub enum RestoreError {
         sessions: Vec<ForeignSession>,
     },
     /// There is nothing that undo could bring back.
-    #[error("nothing is kept of what {target} was before")]
+    #[error("no previous state of {target} is kept")]
     NoFormer {
         /// The target's name in the configuration.
         target: String,
     },
     /// What undo would bring back is not there any more.
-    #[error("{what}, which {target} was before, is not there any more")]
+    #[error("{what}, the previous state of {target}, no longer exists")]
     FormerGone {
         /// `the database "staging_before_20261121_142143"`
         what: String,
@@ -59,7 +59,7 @@ pub enum RestoreError {
         target: String,
     },
     /// The record of what restores have made cannot be read.
-    #[error("unable to read {}, the record of what restores have made here: {reason}", path.display())]
+    #[error("unable to read {}, the record of earlier restores: {reason}", path.display())]
     BadRecord {
         /// The record.
         path: PathBuf,
@@ -69,7 +69,7 @@ pub enum RestoreError {
         denied: bool,
     },
     /// It cannot be written.
-    #[error("unable to write {}, the record of what restores have made here", path.display())]
+    #[error("unable to write {}, the record of earlier restores", path.display())]
     SaveRecord {
         /// The record.
         path: PathBuf,
@@ -78,7 +78,7 @@ pub enum RestoreError {
         source: io::Error,
     },
     /// A swap was cut off, on another server than the target's.
-    #[error("{} says that the filestore was being swapped together with the database {database:?} of another server", path.display())]
+    #[error("{} records an unfinished swap of the filestore with the database {database:?} of another server", path.display())]
     ForeignSwap {
         /// The record.
         path: PathBuf,
@@ -86,7 +86,7 @@ pub enum RestoreError {
         database: String,
     },
     /// A swap was neither finished nor taken back.
-    #[error("the database {database:?} and its filestore are half swapped, and could not be set right")]
+    #[error("the database {database:?} and its filestore are only half swapped")]
     HalfSwapped {
         /// The target's database.
         database: String,
@@ -95,13 +95,13 @@ pub enum RestoreError {
         source: Box<RestoreError>,
     },
     /// Somebody else gave the target's name to a database of their own meanwhile.
-    #[error("the database {database:?} is neither the one that was to be replaced nor the one that was to replace it")]
+    #[error("the database {database:?} is neither the previous one nor its replacement")]
     Changed {
         /// The target's database.
         database: String,
     },
     /// The session that made sure of the server throughout is gone.
-    #[error("the connection that the restore was begun with was lost: the server restarted, or ended it")]
+    #[error("lost the connection that the restore started with: the server restarted or ended it")]
     ConnectionLost,
     /// The filestore's folder.
     #[error(transparent)]
@@ -115,9 +115,9 @@ impl RestoreError {
     /// How an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::UnderWay { .. } => "wait for its end, or stop it".into(),
+            Self::UnderWay { .. } => "wait until it ends, or stop it".into(),
             Self::NotMovable { .. } => {
-                "set `filestore` to the folder that it leads to, or to one within the file system that is mounted".into()
+                "set `filestore` to the folder that it leads to, or to a folder inside the mounted file system".into()
             }
             // A superuser's is no role for Odoo, nor for a restore.
             Self::OwnedByAnother { database, owner, role, is_superuser } => {
@@ -131,7 +131,7 @@ impl RestoreError {
             }
             Self::InUse { sessions, .. } => ending_of_sessions(sessions, None),
             Self::NoFormer { .. } => "restore a backup; `odoo-backup list` lists them".into(),
-            Self::FormerGone { .. } => "restore a backup, or rename by hand what there is".into(),
+            Self::FormerGone { .. } => "restore a backup, or rename the database and the folder by hand".into(),
             Self::BadRecord { path, denied: true, .. } => {
                 format!("{}, or run odoo-backup as root", folder::denied(path, path.parent().unwrap_or(path)))
             }
@@ -143,9 +143,9 @@ impl RestoreError {
                 "run odoo-backup as the user that Odoo runs as, or as root".into()
             }
             Self::SaveRecord { path, source } => return folder::hint_of(source, path),
-            Self::ForeignSwap { .. } => "set the target to that server and run the command again, or put the folders right by hand and remove the record".into(),
-            Self::HalfSwapped { .. } => "mend the cause, then run the command again, or `odoo-backup restore --undo`: either first finishes or takes back what was cut off".into(),
-            Self::ConnectionLost => "see the server's log, and run the command again".into(),
+            Self::ForeignSwap { .. } => "point the target at that server and run the command again, or rename the folders by hand and remove the record".into(),
+            Self::HalfSwapped { .. } => "fix the cause, then run the command again or `odoo-backup restore --undo`: both first finish or revert the interrupted swap".into(),
+            Self::ConnectionLost => "check the server's log, then run the command again".into(),
             Self::Filestore(error) => return error.hint(),
             Self::Postgres(error) => return error.hint(),
             Self::Changed { .. } => "rename or drop the database that has the name now, and run the command again".into(),

@@ -242,7 +242,7 @@ fn folder_names_what_can_be_imported() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("db.dump"), "PGDMP").unwrap();
     let error = ImportError::of_folder(folder.path().to_owned());
-    assert!(error.to_string().ends_with("is a folder, and not a zip or an archive of pg_dump"));
+    assert!(error.to_string().ends_with("is a folder, not a zip or a pg_dump archive"));
     assert!(error.hint().unwrap().starts_with(&format!("import {}", folder.path().join("db.dump").display())));
     let other = tempfile::tempdir().unwrap();
     assert!(ImportError::of_folder(other.path().to_owned()).hint().unwrap().starts_with("give the file itself"));

@@ -36,7 +36,7 @@ pub enum PostgresError {
         seconds: u64,
     },
     /// Something else than PostgreSQL itself answers.
-    #[error("unable to use {server}: a connection pooler answers in its place ({sign})")]
+    #[error("unable to use {server}: a connection pooler answers in its place: {sign}")]
     Pooler {
         /// [`super::Endpoint`], as text.
         server: String,
@@ -67,7 +67,9 @@ pub enum PostgresError {
     },
     /// A lock that would keep nobody out: a hot standby grants it, and the primary knows nothing of
     /// it.
-    #[error("{server} is a hot standby: a lock there does not keep out a collector, which works on the primary")]
+    #[error(
+        "{server} is a hot standby: a lock there does not stop Odoo's garbage collector, which runs on the primary"
+    )]
     Standby {
         /// [`super::Endpoint`], as text.
         server: String,
@@ -118,9 +120,7 @@ pub enum PostgresError {
         reason: Misunderstood,
     },
     /// A table has rows that the server cannot write out.
-    #[error(
-        "pg_dump cannot dump {table}: PostgreSQL writes a row as less than 1 GiB of text, and these have more: {rows}"
-    )]
+    #[error("pg_dump cannot dump {table}: these rows exceed PostgreSQL's limit of 1 GiB of text: {rows}")]
     LargeRows {
         /// Its schema and its name.
         table: String,
@@ -198,61 +198,61 @@ impl PostgresError {
         Some(match self {
             Self::Connect { source, .. } => return hint_to_connect(source),
             Self::NoSocket { others, .. } if others.is_empty() => {
-                "check that the server runs, and that `host` names the folder of its socket (`SHOW unix_socket_directories`)".into()
+                "check that the server is running, and that `host` names the folder of its socket (`SHOW unix_socket_directories`)".into()
             }
             Self::NoSocket { others, .. } => {
-                format!("check `port`: the folder holds {}", others.join(", "))
+                format!("check `port`: the folder contains {}", others.join(", "))
             }
-            Self::NoAnswer { .. } => "check that the server is not stopped and that no firewall swallows packets; `psql` to the same host and port must answer".into(),
-            Self::Pooler { .. } => "set `port` (and `host`) of the database in odoo-backup's configuration to PostgreSQL's own, usually 5432, instead of those of pgbouncer or another pooler: a backup needs one session from beginning to end".into(),
+            Self::NoAnswer { .. } => "check that the server is not stopped and that no firewall drops packets; `psql` to the same host and port must connect".into(),
+            Self::Pooler { .. } => "set `port` (and `host`) of the database in odoo-backup's configuration to PostgreSQL's own, usually 5432, instead of those of pgbouncer or another pooler: a backup needs one session from start to end".into(),
             Self::Setting { name, .. } => format!(
-                "as a superuser, remove the setting from the role, the database or postgresql.conf: ALTER ROLE … RESET {name}"
+                "remove the setting from the role, the database or postgresql.conf as a superuser: ALTER ROLE … RESET {name}"
             ),
             Self::NoTool { wanted, .. } => format!(
                 "install the package postgresql-client-{wanted} (or later; the PostgreSQL project's own repository has every version), or set `pg_path` to the folder of its programs"
             ),
             Self::Standby { .. } => "back up from the primary, or set `hold_filestore_gc` to `auto`".into(),
-            Self::Archive { .. } => "`odoo-backup check --read-data` says whether it is damaged; if it is not, restore it by hand, and report this".into(),
-            Self::LargeRows { .. } => "move the values into files and empty them, or delete the rows; the manual (troubleshooting) says how to back up all the rest before".into(),
-            Self::Refused { .. } => "nothing of it was run. Somebody else than odoo-backup may have written it: find out who can write there, and restore another backup; if you trust whoever did, add --trusted".into(),
+            Self::Archive { .. } => "run `odoo-backup check --read-data` to see whether it is damaged; if it is intact, restore it by hand and report this".into(),
+            Self::LargeRows { .. } => "move the values into files and empty them, or delete the rows; the manual (troubleshooting) shows how to back up everything else first".into(),
+            Self::Refused { .. } => "nothing of it was run. Another program may have written it: find out who can write there, and restore another backup; if you trust its author, add --trusted".into(),
             Self::Tls { .. } => "check `sslmode` and `sslrootcert` in the configuration".into(),
             Self::Failed { program, stderr, .. } if program == "pg_dump" && stderr.contains("row-level security") => {
-                "ALTER ROLE … BYPASSRLS, or back up as the owner of the table or a superuser".into()
+                "run ALTER ROLE … BYPASSRLS, or back up as the owner of the table or a superuser".into()
             }
             Self::Failed { program, stderr, .. } if program == "pg_dump" && stderr.contains("permission denied") => {
-                "the role must be able to read every table: use the owner of the database, or grant it pg_read_all_data"
+                "use the owner of the database, or grant the role pg_read_all_data: it must read every table"
                     .into()
             }
             Self::Failed { stderr, .. }
                 if stderr.contains("must be marked IMMUTABLE") || stderr.contains("expression is not immutable") =>
             {
-                "the source altered a function so that it is immutable, and the copy's is not: restore as a superuser, who may alter it".into()
+                "restore as a superuser, who may alter the function: the source made it immutable".into()
             }
             Self::Failed { stderr, .. } if stderr.contains("No space left on device") => {
                 "free some space where PostgreSQL keeps its data".into()
             }
             Self::Failed { program, stderr, .. } if program == "pg_restore" && is_of_post_data(stderr) => {
-                "add --skip-failed-post-data to restore all but what cannot be made".into()
+                "add --skip-failed-post-data to restore everything else".into()
             }
             // It reads of the dump what was decoded, and may stumble before the digest of all of it
             // can be compared.
             Self::Failed { program, .. } if program == "pg_restore" => {
-                "where that does not say why: `odoo-backup check --read-data` says whether the dump is damaged".into()
+                "if that does not say why, run `odoo-backup check --read-data` to see whether the dump is damaged".into()
             }
             Self::Query { action, source, .. }
                 if action.starts_with("drop the database")
                     && source.code() == Some(&tokio_postgres::error::SqlState::OBJECT_IN_USE)
                     && crate::cause::line(source).contains("subscription") =>
             {
-                "connect to it, and for each subscription: ALTER SUBSCRIPTION … DISABLE; ALTER SUBSCRIPTION … SET (slot_name = NONE); DROP SUBSCRIPTION …; its slot stays on the publisher".into()
+                "connect to it, and run for each subscription: ALTER SUBSCRIPTION … DISABLE; ALTER SUBSCRIPTION … SET (slot_name = NONE); DROP SUBSCRIPTION …; its slot stays on the publisher".into()
             }
             Self::Query { action, .. } if action.starts_with("end the sessions") => {
-                "end those of other roles yourself, or GRANT pg_signal_backend to the role; a superuser's only a superuser can end".into()
+                "end the sessions of other roles yourself, or GRANT pg_signal_backend to the role; only a superuser can end those of superusers".into()
             }
             Self::Query { source, .. }
                 if source.code() == Some(&tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) =>
             {
-                "give the role the privilege, or use another one; to restore, it needs CREATEDB".into()
+                "grant the role the privilege, or use another role; a restore needs CREATEDB".into()
             }
             _ => return None,
         })
@@ -279,20 +279,20 @@ fn hint_to_connect(source: &tokio_postgres::Error) -> Option<String> {
     let text = crate::cause::line(source);
     Some(match source.code().map(tokio_postgres::error::SqlState::code) {
         Some("28000") if text.contains("Peer authentication") => {
-            "the socket wants an operating system's user of the role's name: run as that user (`sudo -u odoo …`), or set `host` and `password`".into()
+            "run as the system user with the role's name (`sudo -u odoo …`), as peer authentication requires; or set `host` and `password`".into()
         }
         Some("28000") if text.contains("pg_hba.conf") => {
-            "the server's pg_hba.conf lets no such session in: add a line for this host, database and role, or set `sslmode` as it wants".into()
+            "add a line for this host, database and role to the server's pg_hba.conf, or set `sslmode` as its lines require".into()
         }
         Some("28P01" | "28000") => "check user and password in the configuration, in odoo.conf, or in the password file (~/.pgpass)".into(),
         Some("3D000") => "check the name of the database in the configuration; `psql -l` lists those that exist".into(),
         Some(_) => return None,
         None if text.contains("invalid peer certificate") => {
-            "set `sslrootcert` to the certificate of the authority that signed the server's, and `host` to a name that is in it".into()
+            "set `sslrootcert` to the certificate of the authority that signed the server's, and `host` to a name in the server's certificate".into()
         }
         None if text.contains("server does not support TLS") => {
             "set `ssl = on` in the server's postgresql.conf, or `sslmode = \"prefer\"` in the configuration".into()
         }
-        None => "check that the server runs, and host, port and sslmode in the configuration; `odoo-backup doctor` tries every connection".into(),
+        None => "check that the server is running, and `host`, `port` and `sslmode` in the configuration; `odoo-backup doctor` checks every connection".into(),
     })
 }

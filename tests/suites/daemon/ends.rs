@@ -66,13 +66,13 @@ async fn a_pg_dump_that_hangs_is_stopped_with_an_error_of_its_own() {
     let mut daemon = service.start();
     let outcomes = service.ended(&mut daemon, 1).await;
     let error = &outcomes[0]["error"];
-    assert_eq!(error["message"], "nothing advanced for 2 seconds, and the run was stopped", "{outcomes:?}");
+    assert_eq!(error["message"], "no progress for 2 seconds, so the run was stopped", "{outcomes:?}");
     assert!(error["hint"].as_str().unwrap().contains("stall_timeout"), "{outcomes:?}");
     assert!(service.backups().await.is_empty());
     assert_eq!(stored(&service), [""; 0]);
     let status = service.program.run(["status", "--nagios"]).await.expect_code(2);
     assert!(status.stdout.starts_with("ODOO-BACKUP CRITICAL - "), "{}", status.stdout);
-    assert!(status.stdout.contains("nothing advanced"), "{}", status.stdout);
+    assert!(status.stdout.contains("no progress for"), "{}", status.stdout);
     assert_eq!(status.stdout.lines().count(), 1);
 }
 

@@ -100,5 +100,5 @@ async fn under_the_target() {
     std::fs::write(place.join(FILLER), vec![0; 16 << 20]).unwrap();
     let run = program.run(["restore", "--to", "staging"]).await;
     assert!(run.stderr.contains("in the way: the filestore takes 19.1 MiB, and there are "), "{}", run.stderr);
-    assert_failed(run, "the target is refused");
+    assert_failed(run, "the restore was refused");
 }

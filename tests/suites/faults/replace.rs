@@ -77,7 +77,7 @@ impl Existing {
     /// What the next run says when it finds what was killed: it clears that away, and there is nothing to undo.
     async fn clear(&self) -> String {
         let next = self.program.run(["restore", "--undo", "--to", "staging"]).await.expect_code(1);
-        assert!(next.stderr.contains("nothing is kept of what staging was before"), "{}", next.stderr);
+        assert!(next.stderr.contains("no previous state of staging is kept"), "{}", next.stderr);
         next.stderr
     }
 
@@ -202,7 +202,7 @@ async fn the_server_goes_away_while_pg_restore_runs_or_names_change() {
     existing.project.cluster_mut().kill();
     let run = running.wait().await;
     assert!(run.stderr.contains("hint: "), "{}", run.stderr);
-    assert_failed(run, "half swapped");
+    assert_failed(run, "are only half swapped");
     drop(holder);
     existing.project.cluster_mut().restart();
     assert!(existing.clear().await.contains("took back the swap"));

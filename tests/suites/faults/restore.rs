@@ -49,7 +49,7 @@ async fn a_copy_that_is_not_what_was_backed_up_is_not_kept() {
     replace_tool(&project, "pg_restore", &tamper);
     let run = program.run(["restore", "--to", "staging"]).await;
     assert!(run.stderr.contains("public.ir_sequence has 2 rows, and 3 were backed up"), "{}", run.stderr);
-    assert_failed(run, "the restored copy is not what was backed up: rows: ");
+    assert_failed(run, "the restored copy differs from the backup: rows: ");
     assert_nothing_restored(&project);
     let listed = program.run(["list", "--json"]).await.success().json();
     let backup = &listed["backups"][0];
@@ -98,7 +98,7 @@ async fn a_target_that_somebody_begins_to_work_with_meanwhile_is_kept() {
     fs::write(&go_on, "").unwrap();
     let run = running.wait().await;
     assert!(run.stderr.contains("in the way: the database \"staging\" is not neutralized, and is in use by odoo-4711"));
-    assert_failed(run, "the target is refused");
+    assert_failed(run, "the restore was refused");
     odoo.simple_query("SELECT 1").await.unwrap();
     assert_eq!(project.cluster().databases(), ["production", "staging"]);
     assert_eq!(fs::read_dir(project.data_dir().join("filestore")).unwrap().count(), 2);

@@ -48,7 +48,7 @@ async fn works_without_the_lock_and_comes_back_whole() {
     fs::write(project.config(), always).unwrap();
     let refused = program.run(["now"]).await.expect_code(1);
     assert!(
-        refused.stderr.contains("is a hot standby: a lock there does not keep out a collector"),
+        refused.stderr.contains("is a hot standby: a lock there does not stop Odoo's garbage collector"),
         "{}",
         refused.stderr
     );

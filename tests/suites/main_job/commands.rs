@@ -82,7 +82,7 @@ async fn restore_replaces_what_exists_and_undo_gives_it_back() {
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
     let nothing = program.run(["restore", "--undo", "--to", "staging"]).await.expect_code(1);
-    assert!(nothing.stderr.contains("nothing is kept of what staging was before"), "{}", nothing.stderr);
+    assert!(nothing.stderr.contains("no previous state of staging is kept"), "{}", nothing.stderr);
 
     program.run(["restore", "--to", "staging"]).await.success();
     project.cluster().execute("staging", "CREATE TABLE mine (x int)");

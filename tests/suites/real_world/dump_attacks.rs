@@ -164,7 +164,7 @@ async fn superuser_needs_trust_in_the_repository() {
     ] {
         let refused = program.run(command).await.expect_code(1);
         let said = refused.stdout + &refused.stderr;
-        assert!(said.contains("the role \"postgres\" may run programs or read files on its server"), "{said}");
+        assert!(said.contains("the role \"postgres\" can run programs or read files on its server"), "{said}");
         assert!(said.contains("--trusted"), "{said}");
     }
     program.run(["drill", "--to", "staging", "--trusted"]).await.success();

@@ -106,7 +106,7 @@ async fn lost_after_backup_is_recovered_from_it() {
     assert_eq!(run["backups"][0]["filestore"]["files"], whole["backups"][0]["filestore"]["files"]);
     fs::create_dir(project.filestore()).unwrap();
     let empty = program.run(["now"]).await.expect_code(3);
-    assert!(empty.stderr.contains("holds none of the files that the attachments name"), "{}", empty.stderr);
+    assert!(empty.stderr.contains("contains none of the files that the attachments reference"), "{}", empty.stderr);
 }
 
 #[tokio::test]

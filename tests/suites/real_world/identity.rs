@@ -25,7 +25,7 @@ async fn count(program: &OdooBackup) -> usize {
 #[track_caller]
 fn assert_refused(run: Run) {
     let run = run.expect_code(1);
-    let expected = ["this is not the database of which production/", "--accept-new-identity", "another name"];
+    let expected = ["this is not the database of the backup production/", "--accept-new-identity", "another name"];
     assert!(expected.iter().all(|text| run.stderr.contains(text)), "{}", run.stderr);
 }
 
@@ -126,6 +126,6 @@ async fn import_of_another_database_is_refused() {
         ["import".to_owned(), dump, "--as".to_owned(), INSTANCE.to_owned(), "--trusted".to_owned()]
     };
     let refused = program.run(import(&foreign)).await.expect_code(1);
-    assert!(refused.stderr.contains("this is not the database of which"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("this is not the database of the backup"), "{}", refused.stderr);
     program.run(import(&own)).await.expect_code(3);
 }

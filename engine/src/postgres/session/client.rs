@@ -103,12 +103,12 @@ async fn prepare(session: &Session, statements: &str) -> Result<(), PostgresErro
     let pooler = |sign: &str| PostgresError::Pooler { server: session.endpoint.to_string(), sign: sign.to_owned() };
     let column = |column| row.and_then(|row| row.get(column));
     if column(1) != Some(Settings::SEARCH_PATH) {
-        return Err(pooler("it ignores the options of a connection"));
+        return Err(pooler("it ignores connection options"));
     }
     if let Some(process) = backend::process(session).await
         && column(0) != Some(&process.to_string())
     {
-        return Err(pooler("the session's process is another than was said when it connected"));
+        return Err(pooler("the session runs in another server process than announced"));
     }
     if statements.is_empty() {
         return Ok(());
@@ -240,7 +240,7 @@ mod tests {
         };
         let error = connect(&endpoint).await.unwrap_err();
         assert!(error.to_string().ends_with(&format!("there is no socket {}/.s.PGSQL.5432", endpoint.host)), "{error}");
-        assert_eq!(error.hint().unwrap(), "check `port`: the folder holds .s.PGSQL.5433");
+        assert_eq!(error.hint().unwrap(), "check `port`: the folder contains .s.PGSQL.5433");
     }
 
     #[tokio::test]
