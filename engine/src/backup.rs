@@ -212,10 +212,10 @@ impl Source {
         if ahead.is_negative() {
             self.behind = ahead.abs();
             self.taken_at = self.right(self.taken_at);
-            self.remarks.push(format!("{disagreement}, by which the backup is dated; set the clock"));
+            self.remarks.push(format!("{disagreement}; the backup is dated by the latter: set the clock"));
         } else {
             self.remarks.push(format!(
-                "{disagreement}: the backup is dated in the future, and does not count until then; set the clock, and back up again"
+                "{disagreement}: the backup is dated in the future, and does not count until then; set the clock and back up again"
             ));
         }
     }

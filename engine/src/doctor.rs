@@ -89,7 +89,8 @@ async fn try_repository(place: &StoreConfig, findings: &mut Findings) {
     let Some(store) = findings.attempt("open", store::open(place, false)).await else { return };
     if let Some(repository) = findings.attempt("open", Repository::open(store.clone())).await {
         let description = repository.description();
-        let detail = format!("{}, format {}, made {:.0}", store.location(), description.format, description.created_at);
+        let detail =
+            format!("{}, format {}, created {:.0}", store.location(), description.format, description.created_at);
         findings.ok("open", detail);
         try_backups(&repository, findings).await;
     }
@@ -97,10 +98,10 @@ async fn try_repository(place: &StoreConfig, findings: &mut Findings) {
         places::try_folder(path, findings);
     }
     if let Some(create_only) = findings.attempt("write, read, delete", try_store(&*store)).await {
-        findings.ok("write, read, delete", "all three work");
+        findings.ok("write, read, delete", "all three succeed");
         if !create_only {
             let detail = "the server ignores If-None-Match: it would let one writer overwrite another's object";
-            let hint = "this does no harm as long as only one odoo-backup writes to the repository at a time";
+            let hint = "let only one odoo-backup write to the repository at a time; then this does no harm";
             findings.add("create-only", TrialOutcome::Warning, detail.into(), Some(hint.into()));
         }
     }
@@ -122,7 +123,7 @@ async fn try_backups(repository: &Repository, findings: &mut Findings) {
         findings.failed(
             "clock",
             disagreement,
-            "set the clock of this machine, or that of the repository's server; let NTP keep it",
+            "set the clock of this machine or of the repository's server, and keep it right with NTP",
         );
     }
     match wrong.as_slice() {
@@ -136,7 +137,7 @@ async fn try_backups(repository: &Repository, findings: &mut Findings) {
             let more = wrong.len().saturating_sub(SHOWN);
             let more = if more > 0 { format!("; and {more} more") } else { String::new() };
             let shown = wrong.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
-            let hint = "`odoo-backup check` says more; `odoo-backup repair` repairs damage; `odoo-backup forget` removes a backup";
+            let hint = "run `odoo-backup check` for details; `odoo-backup repair` repairs damage, `odoo-backup forget` removes a backup";
             findings.failed("list", format!("{shown}{more}"), hint);
         }
     }
@@ -166,7 +167,7 @@ async fn try_store(store: &dyn Store) -> Result<bool, Error> {
         let failed = |source| Error::Io { action: format!("read {key}"), source };
         store.get(&key, None).await?.read_to_end(&mut read).await.map_err(failed)?;
         if read != content {
-            return Err(failed(std::io::Error::other("what was read is not what was written")));
+            return Err(failed(std::io::Error::other("the bytes read differ from those written")));
         }
         match store.put(&key, body_of(content), Mode::CreateNew).await {
             Ok(_) => Ok(false),
@@ -203,7 +204,7 @@ async fn try_connection(database: &Database, findings: &mut Findings) -> Option<
 /// A superuser may do everything on the server's machine, and so may whoever makes one run code.
 fn try_role(session: &Session, findings: &mut Findings) {
     if session.is_superuser() {
-        let hint = "let Odoo and the backup connect as the role that owns the database, or use the one of deploy/postgresql/backup-role.sql";
+        let hint = "let Odoo and the backup connect as the owner of the database, or create the role of deploy/postgresql/backup-role.sql";
         let detail = format!("{:?} is a superuser: a backup does not need these rights", session.endpoint().user);
         findings.add("role", TrialOutcome::Warning, detail, Some(hint.into()));
     }
@@ -231,7 +232,7 @@ async fn try_database(session: &Session, database: &Database, findings: &mut Fin
         JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p', 'm', 'S') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
           AND NOT has_table_privilege(c.oid, 'SELECT')";
-    let row = async { session.query_one(unreadable, &[]).await.map_err(session.failed("look for unreadable tables")) };
+    let row = async { session.query_one(unreadable, &[]).await.map_err(session.failed("check for unreadable tables")) };
     let Some(row) = findings.attempt("read every table", row).await else { return is_odoo };
     let tables: String = row.get(0);
     if tables.is_empty() {
@@ -251,13 +252,13 @@ async fn try_database(session: &Session, database: &Database, findings: &mut Fin
 async fn try_row_security(session: &Session, findings: &mut Findings) {
     let hidden = "SELECT coalesce(pg_catalog.string_agg(c.oid::pg_catalog.regclass::pg_catalog.text, ', '), '')
         FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p') AND pg_catalog.row_security_active(c.oid)";
-    let row = async { session.query_one(hidden, &[]).await.map_err(session.failed("look for row level security")) };
+    let row = async { session.query_one(hidden, &[]).await.map_err(session.failed("check row-level security")) };
     let Some(row) = findings.attempt("read every row", row).await else { return };
     let tables: String = row.get(0);
     if !tables.is_empty() {
         let role = postgres::quote(&session.endpoint().user);
-        let hint = format!("ALTER ROLE {role} BYPASSRLS, or back up as the owner of the tables or a superuser");
-        findings.failed("read every row", format!("row level security hides rows of {tables} from the role"), hint);
+        let hint = format!("run ALTER ROLE {role} BYPASSRLS, or back up as the owner of the tables or a superuser");
+        findings.failed("read every row", format!("row-level security hides rows of {tables} from the role"), hint);
     }
 }
 
@@ -316,7 +317,7 @@ async fn try_guard(subjects: &Subjects, target: &Target, server: &Session, findi
     let looked = before_restore(&protected, uuid.as_deref(), target, Identity::Copy, server);
     let Some(obstacles) = findings.attempt("replace", looked).await else { return };
     if obstacles.is_empty() {
-        findings.ok("replace", "nothing keeps a restore from it");
+        findings.ok("replace", "a restore would be accepted");
     }
     for Obstacle { check, message, hint } in obstacles {
         // What can be forced may be meant.
@@ -350,7 +351,9 @@ async fn try_target_server(server: &Session, target: &Target, findings: &mut Fin
             let detail = format!("{name:?} belongs to {:?} and could not be replaced", there.owner);
             findings.failed("database", detail, format!("set `user` of the target to {:?}", there.owner));
         }
-        Some(Some(_)) => findings.ok("database", format!("{name:?} is there; what is replaced is kept for undo")),
+        Some(Some(_)) => {
+            findings.ok("database", format!("{name:?} exists; a restore keeps the previous state for undo"))
+        }
         Some(None) => findings.ok("database", format!("{name:?} is free")),
         None => {}
     }
@@ -361,7 +364,7 @@ fn try_target_folder(target: &Target, findings: &mut Findings) {
     if findings.tried("filestore", check_movable(folder)).is_none() {
         return;
     }
-    let found = if folder.exists() { "is there; what is replaced is kept for undo" } else { "is free" };
+    let found = if folder.exists() { "exists; a restore keeps the previous state for undo" } else { "is free" };
     let Some(above) = folder.ancestors().skip(1).find(|above| above.is_dir()) else { return };
     if places::try_writing(above, findings) {
         findings.ok("filestore", format!("{} {found}; {} can be written", folder.display(), above.display()));

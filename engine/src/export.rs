@@ -38,7 +38,9 @@ pub async fn zip(
     let work = async {
         let odoo = odoo_manifest::of(manifest)?;
         if manifest.odoo.as_ref().is_some_and(|odoo| odoo.series.is_empty()) {
-            run.progress.warn("the series of Odoo is not known: `version` in the zip's manifest.json is empty, and Odoo.sh may refuse it");
+            run.progress.warn(
+                "the Odoo series is unknown: `version` in the zip's manifest.json is empty, and Odoo.sh may refuse it",
+            );
         }
         let sql = script(repository, manifest, tools, run).await?;
         let mut zip = Zip::new(sink, manifest.created_at);

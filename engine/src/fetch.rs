@@ -95,7 +95,7 @@ async fn bring(
     let (volume, file) = find(repository, manifest, path).await?;
     let range = file.frame..file.frame.saturating_add(file.frame_length);
     if range.end > volume.stored.size || file.offset.saturating_add(file.size) > volume.plain.size {
-        let source = Malformed("its list says that it is where the volume has ended".to_owned()).into();
+        let source = Malformed("its list places it after the end of the volume".to_owned()).into();
         return Err(Error::Io { action: format!("read {path} from {}", volume.key), source });
     }
     let frame = repository.store().get(&volume.key, Some(range)).await?;
@@ -146,7 +146,7 @@ fn copy(frame: impl Read, file: &Listed, mut sink: impl Write) -> io::Result<()>
     sink.flush()?;
     let found = content.fingerprint();
     if (found.size, found.sha256) != (file.size, file.sha256) {
-        return Err(Malformed("its content is damaged: it is not what the list says".to_owned()).into());
+        return Err(Malformed("its content is damaged: it differs from the list".to_owned()).into());
     }
     Ok(())
 }

@@ -112,7 +112,7 @@ fn moment(source: &Source, now: Timestamp) -> (Timestamp, bool) {
 fn origin(source: &Source, file: &Path, created_at: Timestamp, is_known: bool) -> Origin {
     let mut warnings = source.warnings();
     if !is_known {
-        warnings.push("the file does not say when it was made: the backup is dated as of its import".to_owned());
+        warnings.push("the file has no date: the backup is dated as of its import".to_owned());
     }
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let imported = ImportedFrom { file: name, imported_at: Timestamp::now(), odoo: source.odoo_version() };

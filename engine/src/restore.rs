@@ -197,7 +197,7 @@ impl Job<'_> {
         if self.options.identity == Identity::Production {
             let name = &target.database.name;
             run.progress.warn(&format!(
-                "{name:?} is restored as production: NOTHING IS NEUTRALIZED, its mail and its scheduled actions go on"
+                "{name:?} is restored as production: NOTHING IS NEUTRALIZED, its mail and its scheduled actions stay active"
             ));
         }
         let staging = run.until_cancelled(Box::pin(Staging::begin(self, &mut claim))).await?;
@@ -348,7 +348,7 @@ impl Job<'_> {
         if !anonymized.addresses_left.is_empty() {
             let columns: Vec<_> = anonymized.addresses_left.iter().map(ToString::to_string).collect();
             self.run.progress.warn(&format!(
-                "e-mail addresses of others are left in columns that are not anonymized: {}",
+                "e-mail addresses of others remain in columns that are not anonymized: {}",
                 columns.join(", ")
             ));
         }

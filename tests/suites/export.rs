@@ -127,7 +127,7 @@ async fn a_damaged_backup_leaves_no_file_and_an_existing_one_is_left_alone() {
     let zip = folder.join("production.zip");
     fs::write(&zip, "mine").unwrap();
     let refused = program.run(["export", "latest", "-o", zip.to_str().unwrap()]).await.expect_code(1);
-    assert!(refused.stderr.contains("production.zip exists already"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("production.zip already exists"), "{}", refused.stderr);
     assert_eq!(fs::read(&zip).unwrap(), b"mine");
     fs::remove_file(&zip).unwrap();
 

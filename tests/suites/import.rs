@@ -147,8 +147,8 @@ async fn what_is_missing_or_foreign_is_a_warning() {
     let zip = odoos_zip(&project, edit);
     let imported = program.run(["import", zip.to_str().unwrap(), "--as", "archive"]).await.expect_code(3);
     for warning in [
-        "there was no filestore to import",
-        "1 in the zip no part of a database",
+        "there is no filestore to import",
+        "1 entries of the zip are not part of an Odoo backup",
         "named by an attachment and not on disk",
     ] {
         assert!(imported.stderr.contains(warning), "{warning}: {}", imported.stderr);

@@ -230,7 +230,7 @@ async fn a_failure_is_retried_with_growing_pauses_before_it_counts() {
     fixture.until("2026-11-01T02:00:10Z").await;
     let live = running.handle.live().remove(0);
     assert_eq!((live.attempt, live.phase), (2, Phase::Pausing { until: "2026-11-01T02:00:30Z".parse().unwrap() }));
-    assert!(live.last_failure.unwrap().message.contains("exists already"));
+    assert!(live.last_failure.unwrap().message.contains("already exists"));
     fixture.until("2026-11-01T12:00:00Z").await;
     let run = running.runs().remove(0);
     assert!(is_done(&run.outcome), "{run:?}");
@@ -241,7 +241,7 @@ async fn a_failure_is_retried_with_growing_pauses_before_it_counts() {
     fixture.until("2026-11-02T12:00:00Z").await;
     let run = running.runs().remove(1);
     let Some(RunOutcome::Failed { error, attempts: 4 }) = run.outcome else { panic!("{run:?}") };
-    assert!(error.message.contains("exists already"));
+    assert!(error.message.contains("already exists"));
     let view = running.handle.instances().remove(0);
     let job = &view.jobs[0];
     assert_eq!(job.latest.as_ref().map(|run| run.id), Some(run.id));

@@ -22,7 +22,7 @@ pub(super) async fn try_place(subjects: &Subjects, instance: &str, place: &Targe
     let Some(Preflight { obstacles, warnings }) = findings.attempt("restore", looked).await else { return };
     if obstacles.is_empty() {
         let folder = place.filestore.display();
-        findings.ok("restore", format!("{} could be drilled: {endpoint}, and {folder}", latest.id));
+        findings.ok("restore", format!("{} can be drilled: {endpoint}, and {folder}", latest.id));
     }
     for (outcome, found) in [(TrialOutcome::Failed, obstacles), (TrialOutcome::Warning, warnings)] {
         for Obstacle { message, hint, .. } in found {

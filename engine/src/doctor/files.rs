@@ -16,12 +16,12 @@ pub(super) async fn try_attachments(session: &Session, filestore: &Path, finding
     let Some((counts, named)) = findings.attempt("attachments", read(session)).await else { return };
     if counts.elsewhere > 0 {
         let detail = match counts.elsewhere {
-            1 => "the content of 1 attachment is in another storage, such as a bucket: no backup has it".to_owned(),
+            1 => "the content of 1 attachment is in another storage, such as a bucket: it is in no backup".to_owned(),
             many => {
-                format!("the content of {many} attachments is in another storage, such as a bucket: no backup has it")
+                format!("the content of {many} attachments is in another storage, such as a bucket: it is in no backup")
             }
         };
-        let hint = "back up that storage by itself, or move the attachments to the filestore".to_owned();
+        let hint = "back up that storage separately, or move the attachments to the filestore".to_owned();
         findings.add("attachments", TrialOutcome::Warning, detail, Some(hint));
     }
     let names: Vec<_> = named.iter().step_by(named.len().div_ceil(SAMPLE).max(1)).map(|(name, _)| name).collect();
@@ -30,9 +30,8 @@ pub(super) async fn try_attachments(session: &Session, filestore: &Path, finding
     let hint = "check `data_dir` or `filestore` in the configuration, and `data_dir` in odoo.conf: the folder may be \
                 another database's, or its disk may not be mounted";
     match missing {
-        0 if looked == 0 => findings.ok("attachments", "none of them has a file"),
-        0 => findings
-            .ok("attachments", format!("{looked} of their {} files were looked for, and are there", counts.files)),
+        0 if looked == 0 => findings.ok("attachments", "no attachment has a file"),
+        0 => findings.ok("attachments", format!("checked {looked} of their {} files: all exist", counts.files)),
         missing if missing * 2 > looked => {
             let detail = format!("{missing} of {looked} files that the attachments reference are not in {folder}");
             findings.failed("attachments", detail, hint);

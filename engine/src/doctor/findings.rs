@@ -39,8 +39,8 @@ impl Findings {
             Ok(result) => self.tried(trial, result),
             Err(_) => {
                 self.is_silent = true;
-                let detail = format!("no answer for {} s", self.patience.as_secs());
-                self.failed(trial, detail, "see whether the server or the storage hangs, and what it waits for");
+                let detail = format!("no answer within {} s", self.patience.as_secs());
+                self.failed(trial, detail, "check whether the server or the storage hangs, and what it waits for");
                 None
             }
         }

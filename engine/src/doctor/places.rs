@@ -35,18 +35,22 @@ pub(super) fn try_folder(root: &Path, findings: &mut Findings) {
         foreign = find_foreign(root, found.uid());
         if let Some(path) = &foreign {
             let owner = folder::owner_text(found.uid(), found.gid());
-            let text = format!("{} is not {}'s, as the repository is", path.display(), folder::user_name(found.uid()));
-            let hint = format!("give it back by `sudo chown -R {owner} {}`", root.display());
+            let text = format!(
+                "{} does not belong to {}, the owner of the repository",
+                path.display(),
+                folder::user_name(found.uid())
+            );
+            let hint = format!("run `sudo chown -R {owner} {}`", root.display());
             findings.add("owner", TrialOutcome::Failed, text, Some(hint));
         }
     }
     if foreign.is_none() {
-        findings.ok("owner", "all of it is of one user");
+        findings.ok("owner", "all files belong to one user");
     }
     match folder::lacks(root) {
-        Ok(lacks) if lacks.is_empty() => findings.ok("file system", "has all that is needed"),
+        Ok(lacks) if lacks.is_empty() => findings.ok("file system", "supports everything needed"),
         Ok(lacks) => lacks.into_iter().for_each(|text| {
-            let hint = "a file system of Linux, such as ext4 or XFS, has all that is needed".to_owned();
+            let hint = "use a Linux file system such as ext4 or XFS".to_owned();
             findings.add("file system", TrialOutcome::Warning, text, Some(hint));
         }),
         Err(source) => drop(

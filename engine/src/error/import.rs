@@ -73,7 +73,7 @@ impl ImportError {
                 "give a zip from Odoo's database manager, `odoo-bin db dump` or Odoo.sh, or an archive from `pg_dump --format=custom`".into()
             }
             Self::Folder { path, holds: Some(dump) } if *dump == "toc.dat" => format!(
-                "it is an archive in pg_dump's directory format: make one file of it by a restore and `pg_dump --format=custom`, and import that; {} stays as it is",
+                "restore this archive in pg_dump's directory format, dump it again with `pg_dump --format=custom`, and import that file; {} stays unchanged",
                 path.display()
             ),
             Self::Folder { path, holds: Some(dump) } => format!(

@@ -46,9 +46,7 @@ pub fn denied(path: &Path, root: &Path) -> String {
     if around.uid() == own {
         let by = existing(path).and_then(|path| path.symlink_metadata().ok()).map(|found| found.uid());
         let by = by.filter(|user| *user != own).map(|user| format!(" of {}", user_name(user))).unwrap_or_default();
-        return format!(
-            "something in {folder} is another user's{by}: give it back by `sudo chown -R {owner} {folder}`"
-        );
+        return format!("something in {folder} is another user's{by}: run `sudo chown -R {owner} {folder}`");
     }
     let this = owner_text(own, rustix::process::getegid().as_raw());
     format!(

@@ -89,7 +89,7 @@ impl Scratch {
         let number = getrandom::u32().map_err(RepositoryError::from)?;
         let name = format!("{PREFIX}{number:08x}");
         if !postgres::claim_database(&maintenance, &name).await? {
-            return Err(Error::Exists { what: format!("an import by the name {name}") });
+            return Err(Error::Exists { what: format!("an import named {name}") });
         }
         let folder = above.join(format!(".{name}"));
         let lock = make_folder(&folder).map_err(|source| io_error("make", &folder, source))?;
@@ -198,12 +198,12 @@ async fn clear(maintenance: &Session, above: &Path) -> Result<Vec<String>, Error
     let mut cleared = Vec::new();
     for name in postgres::abandoned_databases(maintenance, PREFIX).await? {
         postgres::drop_database(maintenance, &name).await?;
-        cleared.push(format!("dropped the database {name:?}, which an earlier import had left"));
+        cleared.push(format!("dropped the database {name:?}, left by an earlier import"));
     }
     let entries = std::fs::read_dir(above).map_err(|source| io_error("read", above, source))?;
     for folder in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_abandoned(path)) {
         std::fs::remove_dir_all(&folder).map_err(|source| io_error("remove", &folder, source))?;
-        cleared.push(format!("removed the folder {}, which an earlier import had left", folder.display()));
+        cleared.push(format!("removed the folder {}, left by an earlier import", folder.display()));
     }
     Ok(cleared)
 }

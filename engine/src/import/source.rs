@@ -140,14 +140,14 @@ impl Source {
             Self::Archive(_) => &[],
         };
         if self.has_no_files() {
-            warnings.push("there was no filestore to import".to_owned());
+            warnings.push("there is no filestore to import".to_owned());
         }
         if !others.is_empty() {
             let names: Vec<_> = others.iter().take(SHOWN).map(|name| name.escape_debug().to_string()).collect();
             let more = if others.len() > SHOWN { ", …" } else { "" };
             let number = others.len();
             warnings.push(format!(
-                "{number} in the zip no part of a database and not imported: {}{more}",
+                "{number} entries of the zip are not part of an Odoo backup and were not imported: {}{more}",
                 names.join(", ")
             ));
         }

@@ -164,7 +164,7 @@ fn what_no_zip_of_odoos_holds_is_refused() {
     assert_refused(entry("filestore/AB/ab12", b"in another case"), "twice");
     assert_refused(entry("DUMP.SQL", b"SELECT 2;"), "twice");
     for mode in [0o120_777, 0o020_600, 0o010_600, 0o040_755] {
-        assert_refused(Entry { mode, ..entry("filestore/ab/x", b"/etc/passwd") }, "is no plain file");
+        assert_refused(Entry { mode, ..entry("filestore/ab/x", b"/etc/passwd") }, "is not a plain file");
     }
     for flags in [1, 1 | 1 << 6] {
         assert_refused(Entry { flags, ..entry("filestore/ab/x", b"x") }, "is encrypted");

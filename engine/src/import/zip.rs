@@ -75,7 +75,7 @@ impl OdooZip {
             survey.look(&entry).map_err(&bad)?;
         }
         if number != archive.entries_hint() {
-            return Err(bad(format!("it says that it holds {} entries, and holds {number}", archive.entries_hint())));
+            return Err(bad(format!("it declares {} entries and contains {number}", archive.entries_hint())));
         }
         // Entries that lie one above the other are how a small file unpacks to any size.
         if survey.stored > length {
@@ -87,7 +87,7 @@ impl OdooZip {
                     path: path.to_owned(),
                     dump: dump.escape_debug().to_string(),
                 }),
-                None => bad("it holds no dump.sql".to_owned()),
+                None => bad("it contains no dump.sql".to_owned()),
             });
         };
         let mut zip = Self {
@@ -190,12 +190,12 @@ impl Survey {
         let plain = name.filter(|name| name.split('/').all(|part| !part.is_empty() && part != "."));
         let name = plain.ok_or_else(|| format!("the name {} leads out of the folder", shown()))?;
         if !self.names.insert(name.to_lowercase()) {
-            return Err(format!("it holds {} twice", shown()));
+            return Err(format!("it contains {} twice", shown()));
         }
         // Not every writer says what an entry is.
         let kind = (entry.external_attributes() >> 16) & TYPE;
         if ![0, if is_folder { FOLDER } else { FILE }].contains(&kind) {
-            return Err(format!("{} is no plain file", shown()));
+            return Err(format!("{} is not a plain file", shown()));
         }
         if is_folder {
             return Ok(());

@@ -142,7 +142,7 @@ async fn internal_users(session: &Session) -> Result<Option<u64>, PostgresError>
 
 fn note_oddities(facts: &mut OdooFacts) {
     if facts.internal_users == Some(0) {
-        facts.oddities.push("there is no active internal user: nobody could sign in".to_owned());
+        facts.oddities.push("there is no active internal user: no user can sign in".to_owned());
     }
     if !facts.pending.is_empty() {
         const SHOWN: usize = 5;

@@ -50,7 +50,7 @@ pub(crate) async fn before_restore(
     obstacles.extend(folders::no_filestore(&target.filestore));
     let name = &target.database.name;
     if OF_THE_SERVER.contains(&name.as_str()) {
-        let message = format!("the database {name:?} is the server's own");
+        let message = format!("the database {name:?} belongs to the server itself");
         obstacles.push(Obstacle::new("database", message, "set `database` of the target to another name"));
         return Ok(obstacles);
     }
@@ -92,7 +92,7 @@ pub(in crate::restore) async fn before_undo(
 /// How a person goes on who means it.
 fn force(name: &str) -> String {
     format!(
-        "restore to another target; or, where production itself is to be replaced, add `--force-production {name}`: then nothing is neutralized"
+        "restore to another target; or, to replace production itself, add `--force-production {name}`, which neutralizes nothing"
     )
 }
 

@@ -19,7 +19,7 @@ impl Job<'_> {
         let skipped = verification.skipped().map(|check| format!("{}: {}", check.subject, check.summary));
         let skipped = skipped.collect::<Vec<_>>().join("; ");
         if !skipped.is_empty() {
-            warnings.push(format!("no proof of the backup is stored, for not all could be verified: {skipped}"));
+            warnings.push(format!("no proof of the backup is stored, because parts could not be verified: {skipped}"));
             return None;
         }
         let stored = async {
@@ -34,7 +34,7 @@ impl Job<'_> {
         match stored.await {
             Ok(proof) => Some(proof),
             Err(error) => {
-                warnings.push(format!("the proof of the backup could not be stored: {}", explain(&error)));
+                warnings.push(format!("unable to store the proof of the backup: {}", explain(&error)));
                 None
             }
         }
@@ -56,7 +56,7 @@ impl Job<'_> {
                 false => None,
             };
             if error.is_of_one_reading() && looked.as_ref().is_some_and(Vec::is_empty) {
-                let said = "an object looked damaged, but was intact when it was read again: no failed proof is stored";
+                let said = "an object looked damaged, but was intact when read again: no failed proof is stored";
                 self.run.progress.warn(said);
                 return Ok(());
             }

@@ -124,7 +124,7 @@ impl Record {
         let names = self.former.iter().map(|pair| &pair.suffix).chain(self.scraps.iter().map(|scrap| &scrap.suffix));
         let names: Vec<_> = names.map(|suffix| format!("…{}", suffix.as_str())).collect();
         format!(
-            "{} is about the database {:?} of the server {}; what it names ({}) is left to you",
+            "{} records restores of the database {:?} on the server {}; remove what it names ({}) yourself",
             path.display(),
             self.database,
             self.server,

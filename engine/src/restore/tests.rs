@@ -349,7 +349,7 @@ async fn a_target_that_could_not_be_renamed_is_refused_at_once() {
     assert!(matches!(refused().await, RestoreError::NotMovable { reason: "it is a symbolic link", .. }));
     fs::remove_file(&filestore).unwrap();
     fs::write(&filestore, "").unwrap();
-    assert!(matches!(refused().await, RestoreError::NotMovable { reason: "it is no folder", .. }));
+    assert!(matches!(refused().await, RestoreError::NotMovable { reason: "it is not a folder", .. }));
     fs::remove_file(&filestore).unwrap();
     place.cluster.psql_as(SUPERUSER, SUPERUSER, &format!("CREATE DATABASE {}", quote_identifier(NAME)));
     assert!(matches!(refused().await, RestoreError::OwnedByAnother { owner, .. } if owner == SUPERUSER));

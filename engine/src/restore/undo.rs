@@ -41,7 +41,7 @@ pub(in crate::restore) async fn wait_for_sessions(
         return Ok(());
     }
     let who = sessions_text(&sessions);
-    run.progress.warn(&format!("waiting up to {} s for the end of sessions on {database:?}: {who}", wait.as_secs()));
+    run.progress.warn(&format!("waiting up to {} s for sessions on {database:?} to end: {who}", wait.as_secs()));
     let waiting = sessions::wait_for_end(&claim.server, database, wait);
     with_pulse(&claim.server, None, &run.progress, waiting).await.map(|_| ()).map_err(RestoreError::from)
 }

@@ -46,8 +46,8 @@ pub(super) async fn check(copy: &RestoredCopy<'_>, depth: Depth) -> Result<(Chec
             }
         }
         let how = match depth {
-            Depth::Quick => "each of its length",
-            Depth::Full => "read back, each of its length and the SHA-1 of its name",
+            Depth::Quick => "all of the recorded length",
+            Depth::Full => "read back, all of the recorded length and SHA-1",
         };
         let summary = format!("{files} files of {bytes} bytes, {how}");
         (Check::of(Subject::Files, files, summary, findings, known), expected)

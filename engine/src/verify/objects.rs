@@ -17,7 +17,7 @@ pub(super) async fn check_number(
         let found = row.map_err(session.failed(format!("count the {}", kind.name())))?.get::<_, i64>(0).unsigned_abs();
         let expected = dump.kinds.get(&kind).copied().unwrap_or(0);
         if found != expected {
-            findings.add(format!("there are {found} {}, and the dump makes {expected}", kind.name()));
+            findings.add(format!("there are {found} {}, and the dump creates {expected}", kind.name()));
         }
         if found > 0 {
             parts.push(format!("{found} {}", kind.name()));

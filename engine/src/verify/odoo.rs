@@ -39,12 +39,14 @@ fn check_modules(found: Option<&OdooFacts>, expected: &OdooFacts) -> Check {
         findings.add(format!("its series is {:?}, and {:?} was backed up", found.series, expected.series));
     }
     if found.database_uuid != expected.database_uuid {
-        findings.add("its database.uuid is another one");
+        findings.add("its database.uuid differs");
     }
     for (name, version) in &expected.modules {
         match found.modules.get(name) {
             Some(found) if found == version => {}
-            Some(found) => findings.add(format!("{name} is installed in {found:?}, and was backed up in {version:?}")),
+            Some(found) => {
+                findings.add(format!("{name} is installed in version {found:?}, and was backed up in {version:?}"))
+            }
             None => findings.add(format!("{name} is not installed")),
         }
     }
@@ -72,11 +74,11 @@ fn check_modules(found: Option<&OdooFacts>, expected: &OdooFacts) -> Check {
 /// Nobody to sign in is a fault of the copy only where there was somebody at the source.
 fn check_users(found: Option<u64>, expected: Option<u64>) -> Check {
     let (mut findings, mut known) = (Notes::default(), Notes::default());
-    let nobody = "there is no active internal user, so that nobody could sign in";
+    let nobody = "there is no active internal user, so no user can sign in";
     match (found, expected) {
         (Some(0), Some(1..)) => findings.add(nobody),
         (Some(0), Some(0) | None) => known.add(format!("{nobody}, as at the source")),
-        (None, Some(_)) => findings.add("its res_users cannot be read, and could when it was backed up"),
+        (None, Some(_)) => findings.add("its res_users cannot be read, but could be when it was backed up"),
         (None, None) => known.add("there is no res_users that could be read, as at the source"),
         (Some(_), _) => {}
     }
@@ -98,7 +100,7 @@ async fn check_attachments(
     let wanted = expected.counts;
     for (what, found, expected) in [
         ("attachments", counts.rows, wanted.rows),
-        ("files that they name", counts.files, wanted.files),
+        ("files that they reference", counts.files, wanted.files),
         ("attachments in the database", counts.in_database, wanted.in_database),
         ("attachments elsewhere", counts.elsewhere, wanted.elsewhere),
         ("links", counts.links, wanted.links),
@@ -116,10 +118,10 @@ async fn check_attachments(
         }
         let name = name.to_string();
         let notes = if lost.contains(name.as_str()) { &mut known } else { &mut findings };
-        notes.add(format!("{name} is named by an attachment and not in the backup"));
+        notes.add(format!("{name} is referenced by an attachment but not in the backup"));
     }
     let summary = format!(
-        "{} attachments, which name {} files of the backup",
+        "{} attachments, which reference {} files of the backup",
         counts.rows,
         counts.files.saturating_sub(known.count)
     );

@@ -34,7 +34,7 @@ struct Compared {
 /// Counts every table, and holds the numbers against those of the backup.
 pub(super) async fn check(copy: &RestoredCopy<'_>, session: &Session) -> Result<Check, Error> {
     let Some(content) = &copy.manifest.database.rows else {
-        return Ok(Check::skipped(Subject::Rows, "the backup does not say how many rows its tables have"));
+        return Ok(Check::skipped(Subject::Rows, "the backup does not record how many rows its tables have"));
     };
     let expected = match expected(copy, content).await {
         Ok(expected) => expected,
@@ -76,7 +76,7 @@ pub(super) async fn check(copy: &RestoredCopy<'_>, session: &Session) -> Result<
             (None, Some(found)) => findings.add(format!("{schema}.{name} has {found} rows, and was not backed up")),
             (expected, None) => {
                 let expected = expected.unwrap_or_default();
-                findings.add(format!("{schema}.{name} is missing, of which {expected} rows were backed up"));
+                findings.add(format!("{schema}.{name} is missing: {expected} of its rows were backed up"));
             }
         }
     }

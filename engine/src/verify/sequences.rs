@@ -33,21 +33,21 @@ pub(super) async fn check(session: &Session, dump: &ArchiveObjects) -> Result<Ch
         let expected = dump.sequences.get(name);
         if expected.is_some_and(|expected| *expected != value) {
             let expected = expected.map_or(0, |expected| expected.last);
-            findings.add(format!("{schema}.{sequence} stands at {}, and the dump sets it to {expected}", value.last));
+            findings.add(format!("{schema}.{sequence} is at {}, and the dump sets it to {expected}", value.last));
         }
         let next = if value.called { value.last.saturating_add(*increment) } else { value.last };
         if let (Some((table, column)), Some(highest)) = (column, highest)
             && next <= highest
         {
             let text = format!(
-                "{schema}.{sequence} would hand out {next}, and {}.{}.{column} has {highest} already",
+                "{schema}.{sequence} would return {next}, but {}.{}.{column} already has {highest}",
                 table.0, table.1
             );
             if expected == Some(&value) { known.add(text) } else { findings.add(text) }
         }
     }
     let number = sequences.len() as u64;
-    let summary = format!("{number} sequences, where the dump sets them and not behind their columns");
+    let summary = format!("{number} sequences, all at the dump's values and ahead of their columns");
     Ok(Check::of(Subject::Sequences, number, summary, findings, known))
 }
 

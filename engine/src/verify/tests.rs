@@ -153,19 +153,19 @@ async fn each_check_finds_what_is_for_it_to_find() {
         (
             Subject::Objects,
             "DROP VIEW unruly_view",
-            "there are 1 views, and the dump makes 2",
+            "there are 1 views, and the dump creates 2",
             "CREATE VIEW unruly_view AS TABLE unruly",
         ),
         (
             Subject::Objects,
             "DROP TRIGGER nothing ON unruly",
-            "triggers, and the dump makes",
+            "triggers, and the dump creates",
             "CREATE TRIGGER nothing BEFORE INSERT ON unruly FOR EACH ROW EXECUTE FUNCTION noop()",
         ),
         (
             Subject::Objects,
             "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-            "functions, and the dump makes",
+            "functions, and the dump creates",
             "DROP FUNCTION f()",
         ),
         (
@@ -189,7 +189,7 @@ async fn each_check_finds_what_is_for_it_to_find() {
         (
             Subject::Sequences,
             "SELECT setval('countdown', -40)",
-            "public.countdown stands at -40, and the dump sets it to -4",
+            "public.countdown is at -40, and the dump sets it to -4",
             "SELECT setval('countdown', -4)",
         ),
         (Subject::Sequences, "SELECT setval('ir_attachment_id_seq', 1)", "public.ir_attachment.id has ", "SELECT 1"),
@@ -214,7 +214,7 @@ async fn each_check_finds_what_is_for_it_to_find() {
         (
             Subject::Attachments,
             "UPDATE ir_attachment SET store_fname = 'aa/' || store_fname WHERE id = (SELECT max(id) FROM ir_attachment WHERE store_fname IS NOT NULL)",
-            "is named by an attachment and not in the backup",
+            "is referenced by an attachment but not in the backup",
             "UPDATE ir_attachment SET store_fname = substr(store_fname, 4) WHERE store_fname LIKE 'aa/__/%'",
         ),
     ] {

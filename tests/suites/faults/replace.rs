@@ -155,7 +155,7 @@ async fn killed_while_names_change_it_is_taken_back() {
         holder.execute("SELECT pg_terminate_backend($1)", &[&session]).await.unwrap();
         holder.batch_execute("ROLLBACK").await.unwrap();
         let next = existing.clear().await;
-        assert!(next.contains("took back the swap of \"staging\""), "{next}");
+        assert!(next.contains("reverted the swap of \"staging\""), "{next}");
         existing.assert_untouched().await;
     }
 }
@@ -205,7 +205,7 @@ async fn the_server_goes_away_while_pg_restore_runs_or_names_change() {
     assert_failed(run, "are only half swapped");
     drop(holder);
     existing.project.cluster_mut().restart();
-    assert!(existing.clear().await.contains("took back the swap"));
+    assert!(existing.clear().await.contains("reverted the swap"));
     existing.assert_untouched().await;
 
     let waiting = existing.project.path("waiting");

@@ -87,7 +87,7 @@ async fn restore_replaces_what_exists_and_undo_gives_it_back() {
     program.run(["restore", "--to", "staging"]).await.success();
     project.cluster().execute("staging", "CREATE TABLE mine (x int)");
     fs::write(project.target_filestore().join("mine"), "x").unwrap();
-    assert!(program.run(["doctor"]).await.success().stdout.contains("what is replaced is kept for undo"));
+    assert!(program.run(["doctor"]).await.success().stdout.contains("a restore keeps the previous state for undo"));
     let restored = program.run(["restore", "--to", "staging", "--json"]).await.success().json();
     let former = restored["former"]["database"].as_str().unwrap().to_owned();
     assert!(former.starts_with("staging_before_20"), "{former}");

@@ -42,7 +42,7 @@ async fn doctor_says_whether_a_drill_could_be_done() {
     assert!(before.contains("drill of production\n") && before.contains("\"drill_production\" is free"), "{before}");
     program.run(["now"]).await.success();
     let after = program.run(["doctor"]).await.success().stdout;
-    assert!(after.contains(" could be drilled: "), "{after}");
+    assert!(after.contains(" can be drilled: "), "{after}");
     assert_only(&project, &["production"]);
     project.cluster().psql_as("postgres", "postgres", &format!("ALTER ROLE {} NOCREATEDB", project.cluster().user()));
     let refused = program.run(["doctor"]).await.expect_code(1).stdout;
@@ -113,7 +113,7 @@ async fn it_is_done_where_it_is_told_and_what_is_there_stays() {
     let page = project.path("there.json");
     fs::write(&page, "mine").unwrap();
     let refused = program.run(["drill", "--report", page.to_str().unwrap()]).await.expect_code(1);
-    assert!(refused.stderr.contains("exists already"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("already exists"), "{}", refused.stderr);
     assert_eq!(fs::read_to_string(&page).unwrap(), "mine");
 }
 

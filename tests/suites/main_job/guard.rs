@@ -95,7 +95,7 @@ async fn what_is_alive_is_refused_and_a_neutralized_copy_in_use_is_replaced() {
     let sql = |statement: &str| project.cluster().execute(TARGET, statement).trim().to_owned();
     program.run(["restore", "--to", TARGET]).await.success();
     let odoo = odoo_session(&project, TARGET).await;
-    assert!(program.run(["doctor"]).await.success().stdout.contains("replace: nothing keeps a restore from it"));
+    assert!(program.run(["doctor"]).await.success().stdout.contains("replace: a restore would be accepted"));
     program.run(["restore", "--to", TARGET, "--drop-previous"]).await.success();
     assert!(odoo.simple_query("SELECT 1").await.is_err(), "a session on what was replaced");
 
@@ -130,7 +130,7 @@ async fn what_is_alive_is_refused_and_a_neutralized_copy_in_use_is_replaced() {
     project.cluster().execute("invoices", "CREATE TABLE invoice ()");
     let config = fs::read_to_string(project.config()).unwrap();
     fs::write(project.config(), config.replace("database = \"staging\"", "database = \"invoices\"")).unwrap();
-    refused(&project, &program, &["--to", TARGET], &["is not Odoo's, and has 1 tables"]).await;
+    refused(&project, &program, &["--to", TARGET], &["is not an Odoo database and has 1 tables"]).await;
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ async fn a_proof_that_cannot_be_stored_does_not_undo_the_restore() {
     let run = program.run(["restore", "--to", "staging", "--json"]).await.expect_code(3).json();
     assert_eq!(run["proof"], Value::Null);
     let warning = run["warnings"][0].as_str().unwrap();
-    assert!(warning.starts_with("the proof of the backup could not be stored: "), "{warning}");
+    assert!(warning.starts_with("unable to store the proof of the backup: "), "{warning}");
     assert!(project.cluster().databases().contains(&"staging".to_owned()));
 }
 

@@ -340,7 +340,7 @@ async fn silent_server_is_a_finding_of_doctor() {
     }
     proxy.fall_silent();
     let ended = tokio::time::timeout(Duration::from_secs(240), running.wait()).await.expect("an end").expect_code(1);
-    assert!(ended.stdout.contains("no answer for 3 s"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("no answer within 3 s"), "{}", ended.stdout);
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ pub(crate) async fn align_members(
     let first: Vec<_> = aligned.left_out.iter().map(|(id, _)| *id).collect();
     for id in with_dependents(entries, first.iter().copied()) {
         if !first.contains(&id) {
-            aligned.left_out.push((id, "it needs what was left out".to_owned()));
+            aligned.left_out.push((id, "it depends on what was left out".to_owned()));
         }
     }
     Ok(aligned)

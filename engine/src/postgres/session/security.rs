@@ -31,7 +31,7 @@ pub(crate) async fn suspend_row_security(session: &Session) -> Result<Vec<Forced
         WHERE c.relforcerowsecurity AND c.relkind IN ('r', 'p') AND pg_catalog.pg_has_role(c.relowner, 'USAGE') AND NOT EXISTS (
             SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = current_user AND (r.rolsuper OR r.rolbypassrls))
         ORDER BY 1, 2";
-    let rows = session.query(query, &[]).await.map_err(session.failed("look for row level security"))?;
+    let rows = session.query(query, &[]).await.map_err(session.failed("check row-level security"))?;
     let tables: Vec<_> = rows.iter().map(|row| ForcedTable { schema: row.get(0), name: row.get(1) }).collect();
     change(session, &tables, "NO FORCE").await?;
     Ok(tables)

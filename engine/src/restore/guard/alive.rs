@@ -46,7 +46,7 @@ async fn or_unknown(
     };
     looked.await.unwrap_or_else(|error: PostgresError| {
         let (name, why) = (&place.database, explain(&error));
-        let message = format!("the database {name:?} is there, and what it is cannot be found out: {why}");
+        let message = format!("the database {name:?} exists, and could not be examined: {why}");
         vec![Obstacle::new("production", message, hint)]
     })
 }
@@ -69,7 +69,7 @@ async fn signs_of_life(
         let found = format!("has the source's own database.uuid, {uuid}: it is the original, or a live copy of it");
         refuse(found, force(name));
     }
-    let quiet = || format!("stop what works with it, if it may go; {}", force(name));
+    let quiet = || format!("stop the programs that use it, if it may be replaced; {}", force(name));
     let sessions = odoo::sessions(session).await?;
     if !sessions.is_empty() {
         refuse(format!("is in use by {}", sessions.join(", ")), quiet());
@@ -82,7 +82,9 @@ async fn signs_of_life(
 
 async fn foreign(session: &Session) -> Result<Vec<Obstacle>, PostgresError> {
     let (name, tables) = (&session.endpoint().database, foreign_tables(session).await?);
-    let message = format!("the database {name:?} is not Odoo's, and has {tables} tables: it may be another program's");
+    let message = format!(
+        "the database {name:?} is not an Odoo database and has {tables} tables: it may belong to another program"
+    );
     let obstacle = Obstacle::new("foreign", message, force(name));
     Ok(if tables == 0 { Vec::new() } else { vec![obstacle] })
 }

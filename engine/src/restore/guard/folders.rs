@@ -35,7 +35,7 @@ pub(in crate::restore) fn of_others(protected: &Protected, target: &Target, iden
             }
             Relation::Overlap => refuse(
                 "filestore",
-                format!("the filestore {shown} and that of the instance {name}, {theirs}, are one within the other"),
+                format!("the filestore {shown} and that of the instance {name}, {theirs}, overlap"),
                 another(),
             ),
         }
@@ -43,7 +43,7 @@ pub(in crate::restore) fn of_others(protected: &Protected, target: &Target, iden
     for path in &protected.repositories {
         if relation(folder, path) != Relation::Apart {
             let path = path.display();
-            let message = format!("the filestore {shown} and the repository {path} are one within the other");
+            let message = format!("the filestore {shown} and the repository {path} overlap");
             refuse("filestore", message, another());
         }
     }
@@ -60,7 +60,7 @@ pub(in crate::restore) fn no_filestore(folder: &Path) -> Option<Obstacle> {
     match looks_like_a_filestore(folder) {
         Ok(true) => None,
         Ok(false) => {
-            let message = format!("the folder {shown} is there, and is no filestore of Odoo's");
+            let message = format!("the folder {shown} exists and is not an Odoo filestore");
             Some(Obstacle::new("filestore", message, another()))
         }
         Err(error) => {

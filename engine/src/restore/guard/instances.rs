@@ -25,7 +25,7 @@ pub(in crate::restore) async fn obstacles(protected: &Protected, target: &Target
                 instance.name
             ),
             Err(error) => format!(
-                "the database {name:?} has the name of that of the instance {}, and whether it is the same cannot be found out: {}",
+                "the database {name:?} has the name of that of the instance {}, and could not be compared with it: {}",
                 instance.name,
                 explain(&error)
             ),

@@ -55,10 +55,10 @@ impl Taker {
             return Some(Reason { why: "a neutralized copy has none".into(), warns: false });
         }
         if special.kind == SecurityLabel {
-            return warns("whether the server has the module that reads it cannot be known".into());
+            return warns("unable to tell whether the server has the module that reads it".into());
         }
         if special.superuser && !self.can.is_superuser {
-            return warns(format!("only a superuser may create it, and not {:?}", self.role));
+            return warns(format!("only a superuser may create it, not {:?}", self.role));
         }
         let missing: Vec<_> = special.roles.iter().filter(|role| !self.roles.contains(*role)).collect();
         let names: Vec<_> = missing.iter().map(|role| format!("{role:?}")).collect();
@@ -110,7 +110,7 @@ pub(in crate::restore) async fn omissions(
     let mut ids: Vec<_> = reasons.into_iter().map(|(id, reason)| (id, reason.why)).collect();
     let mut others: Vec<_> = dependents.into_iter().filter(|id| !named.contains(id)).collect();
     others.sort_unstable();
-    ids.extend(others.into_iter().map(|id| (id, "it needs what was left out".to_owned())));
+    ids.extend(others.into_iter().map(|id| (id, "it depends on what was left out".to_owned())));
     found.left_out = LeftOut::of(entries, ids);
     found.warnings.extend(found.left_out.iter().filter(|one| warned.contains(&one.id)).map(LeftOut::to_string));
     for name in kept_subscriptions {
@@ -167,17 +167,17 @@ pub(in crate::restore) async fn preview(
     }
     if !taker.can.is_superuser && !source.superuser_only.is_none() {
         let message = format!(
-            "only a superuser may create what the database has, and not {:?}: {}",
+            "only a superuser, not {:?}, may create these objects of the database: {}",
             taker.role, source.superuser_only
         );
         obstacles.push(Obstacle::new("privileges", message, "restore as a superuser"));
     }
     if !taker.can.has_icu && !source.icu_collations.is_none() {
         let message = format!(
-            "the server was built without ICU, of which the database has collations: {}",
+            "the server was built without ICU, which collations of the database need: {}",
             source.icu_collations
         );
-        let hint = "restore into a server that has it, as the PostgreSQL project's own packages do";
+        let hint = "restore into a server built with ICU, such as the PostgreSQL project's own packages";
         obstacles.push(Obstacle::new("locale", message, hint));
     }
     for locale in &source.locales.first {

@@ -17,12 +17,12 @@ pub(in crate::restore) async fn look(
     let role = &server.endpoint().user;
     if can.in_recovery {
         let hint = "restore to its primary";
-        found.obstacles.push(Obstacle::new("server", "the server is a hot standby, and takes no changes", hint));
+        found.obstacles.push(Obstacle::new("server", "the server is a hot standby, which is read-only", hint));
     }
     if !can.creates_databases {
         // That of backups alone would own what it restores, and Odoo could not use it.
         let hint = format!(
-            "a copy belongs to the role that restores it: set `user` of the target to the role that Odoo connects as; where that is {role:?}, run `ALTER ROLE {} CREATEDB` as a superuser",
+            "set `user` of the target to the role that Odoo connects as, because a copy belongs to the role that restores it; if that is {role:?}, run `ALTER ROLE {} CREATEDB` as a superuser",
             quote(role)
         );
         found.obstacles.push(Obstacle::new("privileges", format!("the role {role:?} may not create databases"), hint));
@@ -30,10 +30,10 @@ pub(in crate::restore) async fn look(
     let source = manifest.server.major();
     if can.major < source {
         let message = format!(
-            "the server is PostgreSQL {}, older than the {source} that the backup is of: what it does not know ends the restore, and leaves things as they were",
+            "the server is PostgreSQL {}, older than the {source} of the backup: if the dump needs a newer feature, the restore fails and changes nothing",
             can.major
         );
-        let hint = format!("where it fails, restore into PostgreSQL {source} or later");
+        let hint = format!("if it fails, restore into PostgreSQL {source} or later");
         found.warnings.push(Obstacle::new("version", message, hint));
     }
     found.obstacles.extend(provider(&manifest.server.locale, &can));
@@ -57,10 +57,10 @@ pub(crate) fn altered_members(members: &Members, role: &str, can: &Abilities) ->
     let altered = members.functions.iter().filter(|one| one.altered && one.is_immutable()).filter(matters);
     let names: Vec<_> = altered.map(|one| one.function.escape_debug().to_string()).collect();
     let message = format!(
-        "functions of extensions were altered at the source, which only a superuser may do here, and not {role:?}: {}; indexes that call them are left out where they need it",
+        "functions of extensions were altered at the source, which only a superuser, not {role:?}, may do here: {}; indexes that depend on the change are left out",
         names.join(", ")
     );
-    let hint = "restore as a superuser; or create the indexes that are named as left out by hand afterwards";
+    let hint = "restore as a superuser, or create the indexes reported as left out by hand afterwards";
     (!names.is_empty() && !can.is_superuser).then(|| Obstacle::new("extensions", message, hint))
 }
 
@@ -69,7 +69,7 @@ fn needed_members(members: &Members, role: &str, can: &Abilities) -> Option<Obst
     let needed = members.functions.iter().filter(|one| one.altered && one.needed && one.is_immutable());
     let names: Vec<_> = needed.map(|one| one.function.escape_debug().to_string()).collect();
     let message = format!(
-        "generated columns or partition keys call functions of extensions that were altered at the source, which only a superuser may do here, and not {role:?}: {}",
+        "generated columns or partition keys call functions of extensions that were altered at the source, which only a superuser, not {role:?}, may do here: {}",
         names.join(", ")
     );
     (!names.is_empty() && !can.is_superuser).then(|| Obstacle::new("extensions", message, "restore as a superuser"))
@@ -94,7 +94,7 @@ fn provider(locale: &Locale, can: &Abilities) -> Option<Obstacle> {
         return Some(Obstacle::new("locale", message, format!("restore into PostgreSQL {needed} or later")));
     }
     let message = format!("the database has the locale {locale:?} of ICU, and the server was built without ICU");
-    let hint = "restore into a server that has it, as the PostgreSQL project's own packages do";
+    let hint = "restore into a server built with ICU, such as the PostgreSQL project's own packages";
     (provider == "icu" && !can.has_icu).then(|| Obstacle::new("locale", message, hint))
 }
 
@@ -122,7 +122,7 @@ fn extension(found: &Extension, role: &str, can: &Abilities) -> Option<Obstacle>
         return Some(Obstacle::new("extensions", message, hint));
     }
     let message = format!(
-        "the database has the extension {name}, which on this server only a superuser may create, and not {role:?}"
+        "the database has the extension {name}, which on this server only a superuser, not {role:?}, may create"
     );
     let hint = format!(
         "DROP EXTENSION {} at the source where nothing needs it; or set `trusted = true` in its control file on the server",

@@ -11,7 +11,7 @@ use crate::postgres::{Session, data_folder};
 use crate::restore::Target;
 
 const FREE: &str =
-    "free some space; what an earlier restore has kept for undo is in folders and databases named …_before_…";
+    "free some space; the previous states that restores kept for undo are folders and databases named …_before_…";
 
 pub(in crate::restore) async fn look(
     manifest: &Manifest,
@@ -25,17 +25,17 @@ pub(in crate::restore) async fn look(
     let mut refuse = |message: String| found.obstacles.push(Obstacle::new("space", message, FREE));
     if files.bytes > disk.free {
         let (needed, free) = (size(files.bytes), size(disk.free));
-        refuse(format!("the filestore takes {needed}, and there are {free} free in {}", above.display()));
+        refuse(format!("the filestore needs {needed}, and {free} are free in {}", above.display()));
     }
     if disk.free_files.is_some_and(|free| files.files > free) {
-        refuse(format!("the filestore has {} files, and {} has no room for so many", files.files, above.display()));
+        refuse(format!("the filestore has {} files, and {} has too few free inodes", files.files, above.display()));
     }
     let Some(data) = data_folder(server).await? else { return Ok(()) };
     let Ok(data_disk) = Disk::of(&data) else { return Ok(()) };
     let free = data_disk.left_after(&[(disk.device, files.bytes)]);
     let needed = manifest.server.database_size;
     let message = format!(
-        "the database took {} at its source, and there are {} free for it in {}",
+        "the database took {} at its source, and {} are free for it in {}",
         size(needed),
         size(free),
         data.display()

@@ -17,9 +17,9 @@ pub(in crate::restore) async fn look(
     }
     let role = &server.endpoint().user;
     let message = format!(
-        "the role {role:?} may run programs or read files on its server, and so might whoever can write to the repository"
+        "the role {role:?} can run programs or read files on its server, and so could everyone who can write to the repository"
     );
-    let hint = "set `user` to a role that is no superuser, or, if you trust whoever can write to the repository, add --trusted, or set `trusted = true` for the daemon";
+    let hint = "set `user` to a role that is not a superuser; or, if you trust everyone who can write to the repository, add --trusted, or set `trusted = true` for the daemon";
     found.obstacles.push(Obstacle::new("trust", message, hint));
     Ok(())
 }

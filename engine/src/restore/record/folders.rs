@@ -45,7 +45,7 @@ pub(crate) fn check_movable(path: &Path) -> Result<(), RestoreError> {
         return Err(refused("it is a symbolic link"));
     }
     if !metadata.is_dir() {
-        return Err(refused("it is no folder"));
+        return Err(refused("it is not a folder"));
     }
     let above = path.parent().unwrap_or(path);
     let above = above.metadata().map_err(|source| failed("inspect", above, source))?;
@@ -53,7 +53,7 @@ pub(crate) fn check_movable(path: &Path) -> Result<(), RestoreError> {
     // A folder of the same file system can be mounted there, too.
     let is_mounted = statx.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
     if is_mounted || above.dev() != metadata.dev() {
-        return Err(refused("it is a mount point, or on another file system than the folder that it lies in"));
+        return Err(refused("it is a mount point, or on another file system than its parent folder"));
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ pub(in crate::restore) async fn clear(claim: &mut TargetClaim, run: &Run) -> Res
             0,
             match settled {
                 Settled::Done => format!("finished the swap of {name:?} that an earlier run had begun"),
-                Settled::TakenBack => format!("took back the swap of {name:?} that an earlier run had begun"),
+                Settled::TakenBack => format!("reverted the swap of {name:?} that an earlier run had begun"),
             },
         );
     }
@@ -52,9 +52,7 @@ pub(in crate::restore) async fn remove(claim: &mut TargetClaim) -> Cleared {
     if let Err(error) = claim.hold().await {
         let names = claim.record.scraps.iter().map(|scrap| claim.names.with(&scrap.suffix).database);
         let names = names.collect::<Vec<_>>().join(", ");
-        cleared
-            .left
-            .push(format!("{}; the next run clears away what is called {names}", crate::error::explain(&error)));
+        cleared.left.push(format!("{}; the next run removes {names}", crate::error::explain(&error)));
         return cleared;
     }
     let mut kept = Vec::new();
