@@ -259,7 +259,7 @@ async fn one_attachment_comes_back_by_its_name_its_id_or_its_path() {
     assert!(like.stdout.contains(name), "{}", like.stdout);
     let none = program.run(["fetch", "latest", "no/such", "-o", "-"]).await.expect_code(1);
     assert!(
-        none.stderr.contains("holds no file \"no/such\"") && none.stderr.contains("odoo-backup files"),
+        none.stderr.contains("contains no file \"no/such\"") && none.stderr.contains("odoo-backup files"),
         "{}",
         none.stderr
     );

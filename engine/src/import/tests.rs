@@ -151,7 +151,7 @@ fn what_odoo_writes_is_read() {
 fn assert_refused(extra: Entry, reason: &str) {
     let result = read(&[usual(), vec![extra.clone()]].concat(), |at| at);
     let error = result.expect_err(reason).to_string();
-    assert!(error.contains("is not one of Odoo's") && error.contains(reason), "{extra:?}: {error}");
+    assert!(error.contains("is not an Odoo backup") && error.contains(reason), "{extra:?}: {error}");
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn content_that_is_not_what_was_declared_is_refused() {
 #[test]
 fn what_is_no_zip_or_cut_off_is_refused() {
     let error = read(&usual()[1..], |at| at).unwrap_err().to_string();
-    assert!(error.contains("holds no dump.sql"), "{error}");
+    assert!(error.contains("contains no dump.sql"), "{error}");
     // The directory leads elsewhere.
     assert!(read(&usual(), |at| at + 3).is_err());
     let (_folder, path) = write(&usual(), |at| at);
@@ -231,7 +231,7 @@ fn zip_of_another_tool_names_its_dump() {
     let error = read(&entries, |offset| offset).unwrap_err();
     let explanation = crate::error::explain(&error);
     assert!(
-        explanation.message.ends_with("is not one of Odoo's: it holds db.dump instead of dump.sql"),
+        explanation.message.ends_with("is not an Odoo backup: it contains db.dump instead of dump.sql"),
         "{explanation}"
     );
     assert!(explanation.hint.unwrap().contains("import db.dump"));

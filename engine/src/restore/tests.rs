@@ -320,7 +320,7 @@ async fn what_runs_is_left_alone_and_what_is_not_ours_too() {
     let mut running = place.claim().await;
     let suffix = place.make_beside(&mut running, "new").await;
     let busy = TargetClaim::take(&place.target(), &Run::default()).await.unwrap_err();
-    assert!(busy.to_string().ends_with("is under way"), "{busy}");
+    assert!(busy.to_string().ends_with("is running"), "{busy}");
     assert_eq!(place.databases(), 2);
     swap(&mut running, &suffix).await.unwrap();
     drop(running);

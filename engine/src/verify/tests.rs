@@ -123,7 +123,7 @@ async fn each_check_finds_what_is_for_it_to_find() {
     };
     assert_eq!(known(Subject::Constraints).0, 3, "{whole:#?}");
     let (_, behind) = known(Subject::Sequences);
-    assert!(behind.contains("would hand out") && behind.contains("already"), "{behind}");
+    assert!(behind.contains("would return") && behind.contains("already"), "{behind}");
 
     for (subject, tamper, says, mend) in [
         (

@@ -253,7 +253,7 @@ async fn two_at_once() {
     let holder = existing.hold(AT_RENAMING).await;
     let first = existing.restore("1");
     existing.until_it_waits().await;
-    assert_failed(existing.restore("1").wait().await, "another restore to the database \"staging\" is under way");
+    assert_failed(existing.restore("1").wait().await, "another restore to the database \"staging\" is running");
     holder.batch_execute("ROLLBACK").await.unwrap();
     first.wait().await.success();
     assert_same_database(existing.project.database(), existing.project.target_database()).await;

@@ -47,7 +47,8 @@ async fn a_flipped_bit_anywhere_is_found_by_reading_and_stops_a_restore() {
             for jobs in ["1", "2"] {
                 let restore = program.run(["restore", "--to", "staging", "--jobs", jobs]).await.expect_code(1);
                 // pg_restore may stumble over a damaged dump first, and what it says of that is anything.
-                let told = ["damaged", "not name the manifest", "check --read-data` says whether the dump is damaged"];
+                let told =
+                    ["damaged", "not name the manifest", "check --read-data` to see whether the dump is damaged"];
                 assert!(told.iter().any(|told| restore.stderr.contains(told)), "{name}: {}", restore.stderr);
                 assert_eq!(project.cluster().databases(), ["production"], "{name}");
                 assert_eq!(fs::read_dir(project.data_dir().join("filestore")).unwrap().count(), 1, "{name}");

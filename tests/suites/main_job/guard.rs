@@ -63,8 +63,8 @@ async fn production_is_known_again_however_it_is_spelt() {
         ("by_socket", socket, INSTANCE, "elsewhere", "is that of the instance production"),
         ("filestore", socket, "another", INSTANCE, "is that of the instance production"),
         ("link", socket, "another", "link", "is that of the instance production"),
-        ("within", socket, "another", "link/ab", "are one within the other"),
-        ("server", socket, "template1", "elsewhere", "is the server's own"),
+        ("within", socket, "another", "link/ab", " overlap"),
+        ("server", socket, "template1", "elsewhere", "belongs to the server itself"),
     ];
     let sections = targets.map(|(name, host, database, folder, _)| {
         let folder = project.data_dir().join("filestore").join(folder);

@@ -88,7 +88,7 @@ async fn database_without_uuid_is_told_by_server_and_name() {
     program.run(["now"]).await.success();
     project.cluster().execute(INSTANCE, "DELETE FROM ir_config_parameter WHERE key = 'database.uuid'");
     let unclear = program.run(["now"]).await.expect_code(3);
-    assert!(unclear.stderr.contains("has no database.uuid any more"), "{}", unclear.stderr);
+    assert!(unclear.stderr.contains("no longer has its database.uuid"), "{}", unclear.stderr);
     program.run(["now"]).await.success();
 
     let stranger = Project::start().await;

@@ -120,7 +120,7 @@ async fn hints_lead_to_what_helps() {
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
     let first = program.run(["restore", "--to", TARGET]).await.success();
-    assert!(!first.stderr.contains("the record of what restores have made"), "{}", first.stderr);
+    assert!(!first.stderr.contains("the record of earlier restores"), "{}", first.stderr);
     let again = program.run(["restore", "--to", TARGET]).await.success();
     let undo = format!("odoo-backup --config {} restore --undo --to {TARGET}", project.config().display());
     assert!(again.stdout.contains(&undo), "{}", again.stdout);

@@ -144,7 +144,7 @@ async fn superusers_objects_are_named_before_restore() {
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
     let examined = program.run(["restore", "--to", TARGET, "--dry-run"]).await.expect_code(1).stdout;
-    let said = "only a superuser may create what the database has, and not \"odoo\": function public.leaky, operator class public.own_ops";
+    let said = "only a superuser, not \"odoo\", may create these objects of the database: function public.leaky, operator class public.own_ops";
     assert!(examined.contains(said), "{examined}");
     let refused = program.run(["restore", "--to", TARGET]).await.expect_code(1);
     assert!(refused.stderr.contains("restore as a superuser"), "{}", refused.stderr);
