@@ -1,6 +1,7 @@
 //! `check`: whether what the manifests name is there, and, if asked, every byte of it or a part.
 //!
-//! Damage is a finding, not an error: the check goes on and names all of it. An error is what keeps it from looking.
+//! Damage is a finding, not an error: the check goes on and names all of it. An error is what keeps
+//! it from looking.
 
 mod data;
 mod known;
@@ -50,19 +51,22 @@ pub struct Checked {
 pub struct Report {
     /// Of each backup.
     pub backups: Vec<Checked>,
-    /// Objects that no backup needs, of the instances all of whose backups were looked at. They are no damage: `prune` comes for them.
+    /// Objects that no backup needs, of the instances all of whose backups were looked at. They are
+    /// no damage: `prune` comes for them.
     pub unnamed: Vec<Unnamed>,
     /// Backups that a repair has set aside: they are not checked.
     pub set_aside: Vec<BackupRef>,
     /// Backups that are dated in the future. They are checked like others.
     pub future: Vec<BackupRef>,
-    /// What is wrong with the repository as a whole, or with what it shows: backups may be missing from this report.
+    /// What is wrong with the repository as a whole, or with what it shows: backups may be missing
+    /// from this report.
     pub alarms: Vec<String>,
     /// How much was read back; `None` where nothing was to be.
     pub read: Option<ReadBack>,
 }
 
-/// Objects of an instance that no backup needs: of interrupted runs, or of backups that were removed.
+/// Objects of an instance that no backup needs: of interrupted runs, or of backups that were
+/// removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unnamed {
     /// The instance.
@@ -102,12 +106,12 @@ pub struct DamagedObject {
 }
 
 impl Report {
-    /// Whether no damage was found.
+    /// Returns whether no damage was found.
     pub fn is_sound(&self) -> bool {
         self.backups.iter().all(|backup| backup.damage.is_empty())
     }
 
-    /// What is damaged, by object.
+    /// Returns what is damaged, by object.
     pub fn damaged_objects(&self) -> Vec<DamagedObject> {
         let mut objects: BTreeMap<&Key, DamagedObject> = BTreeMap::new();
         for backup in &self.backups {
@@ -129,7 +133,8 @@ impl Report {
 /// Checks backups. An object that several of them stand on is read once.
 ///
 /// # Errors
-/// As the cause of [`Error::Verb`], what kept it from looking: the store is not available, pg_restore is missing.
+/// As the cause of [`Error::Verb`], what kept it from looking: the store is not available,
+/// pg_restore is missing.
 pub async fn check(
     repository: &Repository,
     backups: &[BackupRef],
@@ -154,7 +159,7 @@ pub async fn check(
 /// Checks all backups of one instance, or of all. What is there is listed once.
 ///
 /// # Errors
-/// As [`check`]
+/// Those of [`check`]
 pub async fn check_all(
     repository: &Repository,
     instance: Option<&str>,
@@ -240,7 +245,7 @@ async fn look(
     Ok(report)
 }
 
-/// What the look at an instance and the reading say of each backup.
+/// Returns what the look at an instance and the reading say of each backup.
 async fn conclude(repository: &Repository, survey: &Survey, findings: &Findings) -> Result<Vec<Checked>, Error> {
     let mut all = Vec::new();
     for backup in &survey.backups {

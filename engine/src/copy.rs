@@ -1,7 +1,8 @@
 //! `copy`: backups of one repository into another, as they are.
 //!
-//! Only objects that are missing there go, each held on its way against the digest that the manifest has of it; the manifest goes last.
-//! So whatever interrupts this leaves whole backups, and objects that nothing names yet and the next run goes on with.
+//! Only objects that are missing there go, each held on its way against the digest that the
+//! manifest has of it; the manifest goes last. So whatever interrupts this leaves whole backups,
+//! and objects that nothing names yet and the next run goes on with.
 
 mod destination;
 mod objects;
@@ -39,7 +40,8 @@ pub struct Copied {
 pub struct LeftAside {
     /// The backup.
     pub backup: BackupRef,
-    /// Whether that was in the repository that is copied to, rather than in the one that it would come from.
+    /// Whether that was in the repository that is copied to, rather than in the one that it would
+    /// come from.
     pub there: bool,
 }
 
@@ -67,9 +69,11 @@ impl fmt::Display for NotCopied {
     }
 }
 
-/// The backups of `from` that are newer than the newest of the same instance in `to`, the oldest first: what a copy goes on with. Older
-/// ones that `to` does not have were removed there, by a policy of its own or by a person, or left out because they are damaged. One that was
-/// set aside is among them all the same, so that the copy can say that it is left out; in `to`, it counts as there.
+/// Returns the backups of `from` that are newer than the newest of the same instance in `to`, the
+/// oldest first: what a copy goes on with. Older ones that `to` does not have were removed there,
+/// by a policy of its own or by a person, or left out because they are damaged. One that was set
+/// aside is among them all the same, so that the copy can say that it is left out; in `to`, it
+/// counts as there.
 ///
 /// # Errors
 /// The stores'
@@ -93,8 +97,8 @@ pub async fn newer(from: &Repository, to: &Repository, instance: Option<&str>) -
 /// Copies backups. What is damaged in `from` is left out and named; the rest is copied.
 ///
 /// # Errors
-/// As the cause of [`Error::Verb`]: a store failed; an instance is locked in `to`; what is there is another backup, or damaged. What was
-/// copied until then stays.
+/// As the cause of [`Error::Verb`]: a store failed; an instance is locked in `to`; what is there is
+/// another backup, or damaged. What was copied until then stays.
 pub async fn copy(from: &Repository, to: &Repository, backups: &[BackupRef], run: &Run) -> Result<Copied, Error> {
     let mut instances: BTreeMap<&str, BTreeSet<&BackupRef>> = BTreeMap::new();
     for backup in backups {
@@ -224,7 +228,8 @@ impl Copying<'_> {
             self.copied.there += 1;
             return Ok(());
         }
-        // From here on it takes a moment and is not to be stopped halfway. Were the lock lost, a prune might have removed an object.
+        // From here on it takes a moment and is not to be stopped halfway. Were the lock lost, a
+        // prune might have removed an object.
         self.lock.confirm().await?;
         self.destination.commit(backup, &documents).await?;
         self.copied.backups.push(backup.clone());

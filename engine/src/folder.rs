@@ -1,5 +1,6 @@
-//! What local folders need beyond the standard library: opened without following links that others have made, durable on file systems that
-//! lack an operation, and owned by whoever owns the folder around them.
+//! What local folders need beyond the standard library: opened without following links that others
+//! have made, durable on file systems that lack an operation, and owned by whoever owns the folder
+//! around them.
 
 mod atomic;
 mod beneath;
@@ -29,7 +30,8 @@ pub use trouble::{denied, hint_of};
 /// Makes a folder's entries, new names above all, survive a loss of power.
 ///
 /// # Errors
-/// Those of the operating system. A file system that has no such operation is [tolerated](take_tolerated).
+/// Those of the operating system. A file system that has no such operation is
+/// [tolerated](take_tolerated).
 pub(crate) fn sync(folder: &Path) -> io::Result<()> {
     let open = File::open(folder)?;
     flush(&open, folder)

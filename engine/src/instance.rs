@@ -34,7 +34,8 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Returns an instance that nothing schedules or prunes, with the default settings: what is imported, while it is backed up.
+    /// Returns an instance that nothing schedules or prunes, with the default settings: what is
+    /// imported, while it is backed up.
     pub fn new(name: impl Into<String>, database: Database, filestore: PathBuf) -> Self {
         Self {
             name: name.into(),

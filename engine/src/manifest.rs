@@ -1,7 +1,8 @@
 //! What a backup is made of, as the repository stores it.
 //!
-//! The manifest is stored last: a backup exists from that moment on. It names every object that a restore needs, with the
-//! fingerprints of what went in and of what is stored, so that nothing read back has to be believed.
+//! The manifest is stored last: a backup exists from that moment on. It names every object that a
+//! restore needs, with the fingerprints of what went in and of what is stored, so that nothing read
+//! back has to be believed.
 
 mod backup;
 mod brief;
@@ -54,7 +55,8 @@ pub struct Manifest {
     pub program: String,
     /// The server it came from.
     pub server: ServerFacts,
-    /// What its database is like, as far as a copy must know; `None` in backups of versions that did not record it.
+    /// What its database is like, as far as a copy must know; `None` in backups of versions that
+    /// did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceFacts>,
     /// What Odoo's own tables say; `None` where the database is not Odoo's.
@@ -70,7 +72,8 @@ pub struct Manifest {
     /// Where it came from, where it was not made of a running instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<ImportedFrom>,
-    /// What a person should know about it. A backup with warnings is whole as far as its source was.
+    /// What a person should know about it. A backup with warnings is whole as far as its source
+    /// was.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub warnings: Vec<String>,
 }
@@ -92,7 +95,8 @@ pub struct ImportedFrom {
 pub struct DatabaseContent {
     /// The database's name at its source.
     pub name: String,
-    /// Version of the pg_dump that made it: `15.18 (Debian 15.18-0+deb12u1)`. An older pg_restore may not read it.
+    /// Version of the pg_dump that made it: `15.18 (Debian 15.18-0+deb12u1)`. An older pg_restore
+    /// may not read it.
     pub pg_dump: String,
     /// Where it is: zstd around pg_dump's custom format, itself uncompressed.
     pub object: StoredObject,
@@ -115,7 +119,7 @@ pub struct RowContent {
 }
 
 impl DatabaseContent {
-    /// The major version of pg_dump: the least that pg_restore must be.
+    /// Returns the major version of pg_dump: the least that pg_restore must be.
     pub fn pg_dump_major(&self) -> u32 {
         let digits: String = self.pg_dump.chars().take_while(char::is_ascii_digit).collect();
         digits.parse().unwrap_or(0)
@@ -133,7 +137,8 @@ pub struct AttachmentContent {
 }
 
 impl AttachmentContent {
-    /// What a person must know: content that a backup of database and filestore does not hold.
+    /// Returns what a person must know: content that a backup of database and filestore does not
+    /// hold.
     pub fn warning(&self) -> Option<String> {
         let content = match self.counts.elsewhere {
             0 => return None,
@@ -155,9 +160,11 @@ pub struct FilestoreContent {
     pub new_files: u64,
     /// Length of those in bytes, together.
     pub new_bytes: u64,
-    /// Where they are, in order: a later volume overrides an earlier one for the same path. Those of earlier backups come first.
+    /// Where they are, in order: a later volume overrides an earlier one for the same path. Those
+    /// of earlier backups come first.
     pub volumes: Vec<Volume>,
-    /// Paths that the volumes hold and that are no longer part of the filestore, each ended by a zero byte, in zstd.
+    /// Paths that the volumes hold and that are no longer part of the filestore, each ended by a
+    /// zero byte, in zstd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<StoredObject>,
     /// Whether Odoo's collector was kept out while the files were read.
@@ -186,7 +193,8 @@ pub struct Findings {
     /// On disk, and could not be read; with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub unreadable: Vec<String>,
-    /// Missing, damaged or unreadable at the source, and in the backup all the same: an earlier backup held them whole.
+    /// Missing, damaged or unreadable at the source, and in the backup all the same: an earlier
+    /// backup held them whole.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub rescued: Vec<String>,
     /// Neither file nor folder (links, sockets, devices), and not in the backup.
@@ -200,7 +208,8 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// What a person must know, in sentences. Unreferenced files are nothing to be warned of: Odoo's collector comes for them.
+    /// Returns what a person must know, in sentences. Unreferenced files are nothing to be warned
+    /// of: Odoo's collector comes for them.
     pub fn warnings(&self) -> Vec<String> {
         let findings: [(&[String], &str); 7] = [
             (&self.missing, "named by an attachment and not on disk: the source has lost them"),
@@ -216,7 +225,7 @@ impl Findings {
     }
 }
 
-/// The first names of a list, for a sentence; the manifest has all.
+/// Returns the first names of a list, for a sentence; the manifest has all.
 fn first(names: &[String]) -> String {
     const SHOWN: usize = 3;
     // A name is data: what could play tricks with a terminal or a log is written out.
@@ -241,14 +250,14 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// What its list can hold at the most.
+    /// Returns what its list can hold at the most.
     pub fn bounds(&self) -> Bounds {
         Bounds { files: self.files, bytes: self.bytes }
     }
 }
 
-/// A volume whose place another one took, which holds what was needed of it still. It stays for a while, for those who began to read
-/// before.
+/// A volume whose place another one took, which holds what was needed of it still. It stays for a
+/// while, for those who began to read before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replaced {
     /// Its archive.
@@ -271,27 +280,28 @@ pub struct StoredObject {
 }
 
 impl Manifest {
-    /// Every object that a restore of it reads.
+    /// Returns every object that a restore of it reads.
     pub fn objects(&self) -> impl Iterator<Item = &StoredObject> {
         let volumes = self.filestore.volumes.iter().flat_map(|volume| [&volume.object, &volume.list]);
         std::iter::once(&self.database.object).chain(volumes).chain(self.lists())
     }
 
-    /// Those of them that stand alone: neither the dump nor of a volume.
+    /// Returns those of them that stand alone: neither the dump nor of a volume.
     pub fn lists(&self) -> impl Iterator<Item = &StoredObject> {
         let tables = self.database.rows.as_ref().map(|rows| &rows.list);
         let attachments = self.attachments.as_ref().map(|attachments| &attachments.list);
         self.filestore.removed.iter().chain(tables).chain(attachments)
     }
 
-    /// What a person should know about it: its warnings, and what versions that did not warn of it have only counted.
+    /// Returns what a person should know about it: its warnings, and what versions that did not
+    /// warn of it have only counted.
     pub fn all_warnings(&self) -> Vec<String> {
         let counted = self.attachments.as_ref().and_then(AttachmentContent::warning);
         let unsaid = counted.filter(|warning| !self.warnings.contains(warning));
         self.warnings.iter().cloned().chain(unsaid).collect()
     }
 
-    /// How many names and sentences its lists have.
+    /// Returns how many names and sentences its lists have.
     pub(crate) fn names(&self) -> usize {
         let Findings { missing, deleted, damaged, changed, unreadable, rescued, skipped, unreferenced_names, .. } =
             &self.filestore.findings;
@@ -300,20 +310,22 @@ impl Manifest {
         lists.into_iter().map(Vec::len).sum()
     }
 
-    /// Bytes that its own objects take in the repository: what it did not share with an earlier backup.
+    /// Returns bytes that its own objects take in the repository: what it did not share with an
+    /// earlier backup.
     pub fn stored_bytes(&self) -> u64 {
         let own = self.backup().folder();
         self.objects().filter(|object| object.key.is_under(&own)).map(|object| object.stored.size).sum()
     }
 
-    /// Whether `other` is of the same backup, with the same content, and differs in how its files are packed at most.
+    /// Returns whether `other` is of the same backup, with the same content, and differs in how its
+    /// files are packed at most.
     pub(crate) fn is_same_backup(&self, other: &Self) -> bool {
         let mut packed_alike = other.clone();
         packed_alike.filestore.volumes.clone_from(&self.filestore.volumes);
         *self == packed_alike
     }
 
-    /// The manifest as it is stored.
+    /// Returns the manifest as it is stored.
     pub fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec_pretty(self)?;
         bytes.push(b'\n');
@@ -323,7 +335,8 @@ impl Manifest {
 
 /// The name of a manifest in its backup's folder.
 pub const MANIFEST: &str = "manifest.json";
-/// The name of the manifest of a backup that was set aside: it is not one until it is called [`MANIFEST`] again.
+/// The name of the manifest of a backup that was set aside: it is not one until it is called
+/// [`MANIFEST`] again.
 pub const SET_ASIDE: &str = "set-aside.json";
 /// The name of the checksums in their backup's folder.
 pub const CHECKSUMS: &str = "SHA256SUMS";

@@ -65,7 +65,8 @@ impl Progress {
     }
 }
 
-/// Something under way that counts bytes. Clones count together; the task has ended when the last of them is dropped.
+/// Something under way that counts bytes. Clones count together; the task has ended when the last
+/// of them is dropped.
 #[derive(Clone, Default)]
 pub struct Task(Arc<State>);
 
@@ -97,22 +98,22 @@ impl Task {
         self.0.done.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes counted so far.
+    /// Returns bytes counted so far.
     pub fn done(&self) -> u64 {
         self.0.done.load(Ordering::Relaxed)
     }
 
-    /// The counter alone, which can be read without keeping the task from ending.
+    /// Returns the counter alone, which can be read without keeping the task from ending.
     pub fn counter(&self) -> Counter {
         Counter(Arc::clone(&self.0.done))
     }
 
-    /// Bytes that are expected in all, where that is known or can be guessed.
+    /// Returns bytes that are expected in all, where that is known or can be guessed.
     pub fn total(&self) -> Option<u64> {
         self.0.total
     }
 
-    /// What it is about: `database`, `filestore`.
+    /// Returns what it is about: `database`, `filestore`.
     pub fn name(&self) -> &str {
         &self.0.name
     }
@@ -134,7 +135,7 @@ impl fmt::Debug for Task {
 pub struct Counter(Arc<AtomicU64>);
 
 impl Counter {
-    /// Bytes counted so far.
+    /// Returns bytes counted so far.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

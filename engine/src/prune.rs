@@ -1,7 +1,7 @@
 //! `prune` and `forget`: backups that need not stay, and objects that nothing names.
 //!
-//! A manifest goes first, then what only it named: whatever interrupts this leaves whole backups and objects that nothing names,
-//! and the next run goes on with those.
+//! A manifest goes first, then what only it named: whatever interrupts this leaves whole backups
+//! and objects that nothing names, and the next run goes on with those.
 
 mod inventory;
 mod needs;
@@ -35,7 +35,8 @@ pub struct PruneOptions {
     pub dry_run: bool,
     /// A person says that the newest backup's figures are right, though they fell.
     pub accept_shrunk: bool,
-    /// Write volumes anew of which little is needed, also where the instance's retention does not ask for it.
+    /// Write volumes anew of which little is needed, also where the instance's retention does not
+    /// ask for it.
     pub repack: bool,
 }
 
@@ -44,22 +45,26 @@ pub struct PruneOptions {
 pub struct Pruned {
     /// What the policy says of each.
     pub plan: Plan,
-    /// The bytes that are free once a backup of the plan's removals and all older ones of them are gone.
+    /// The bytes that are free once a backup of the plan's removals and all older ones of them are
+    /// gone.
     pub frees: BTreeMap<BackupId, u64>,
-    /// Backups whose manifest cannot be read. Where there are any, nothing was removed: what they need is not known.
+    /// Backups whose manifest cannot be read. Where there are any, nothing was removed: what they
+    /// need is not known.
     pub damaged: Vec<Damaged>,
     /// The backup whose shrunken figures are accepted from now on.
     pub accepted: Option<BackupId>,
     /// What was removed; nothing after a dry run.
     pub removed: Removed,
-    /// What was or, in a dry run, would be done about volumes of which little is needed; `None` where nobody asked for that.
+    /// What was or, in a dry run, would be done about volumes of which little is needed; `None`
+    /// where nobody asked for that.
     pub repacked: Option<Repacked>,
 }
 
 /// Prunes the backups of an instance by its policy.
 ///
 /// # Errors
-/// As the cause of [`Error::Verb`]: the instance is locked, the store failed. What was not reached is left for the next run.
+/// As the cause of [`Error::Verb`]: the instance is locked, the store failed. What was not reached
+/// is left for the next run.
 pub async fn prune(
     repository: &Repository,
     instance: &Instance,
@@ -118,7 +123,7 @@ async fn carry_out(
     Ok(pruned)
 }
 
-/// What a run would do.
+/// Returns what a run would do.
 async fn forecast_all(repository: &Repository, instance: &Instance, options: PruneOptions) -> Result<Pruned, Error> {
     let (mut pruned, inventory) = survey(repository, instance, options).await?;
     if is_to_repack(instance, options) {
@@ -132,11 +137,11 @@ fn is_to_repack(instance: &Instance, options: PruneOptions) -> bool {
     options.repack || instance.retention.repack
 }
 
-/// What the policy says of the backups of an instance in a list that was read before. As nothing is removed by it, the manifests are taken
-/// as they were listed.
+/// Returns what the policy says of the backups of an instance in a list that was read before. As
+/// nothing is removed by it, the manifests are taken as they were listed.
 ///
 /// # Errors
-/// The store's; [`Error::Plan`]
+/// Any error of the store; [`Error::Plan`]
 pub async fn forecast(repository: &Repository, instance: &Instance, listing: &Listing) -> Result<Plan, Error> {
     let own = listing.backups.iter().filter(|manifest| manifest.instance == instance.name);
     let backups: Vec<_> = own
@@ -150,7 +155,7 @@ pub async fn forecast(repository: &Repository, instance: &Instance, listing: &Li
     Ok(plan(&instance.retention.policy, &backups, &situation)?)
 }
 
-/// The time, and what a person accepted until then.
+/// Returns the time, and what a person accepted until then.
 async fn situation(repository: &Repository, instance: &str, clocks: Clocks) -> Result<Situation, Error> {
     let mut situation = Situation::at(clocks.earlier());
     let accepted = repository.accepted(instance).await?.map(|accepted| accepted.created_at);
@@ -194,11 +199,12 @@ async fn survey(
 /// Why a backup goes that no policy removes.
 const FORGOTTEN: &str = "the operator ran `forget`";
 
-/// Removes one backup because a person says so, also one whose manifest cannot be read, or that was set aside.
+/// Removes one backup because a person says so, also one whose manifest cannot be read, or that was
+/// set aside.
 ///
 /// # Errors
-/// As the cause of [`Error::Verb`]: [`RepositoryError::Pinned`], [`RepositoryError::Precious`] unless `spelt_out`; the instance is
-/// locked; the store failed.
+/// As the cause of [`Error::Verb`]: [`RepositoryError::Pinned`], [`RepositoryError::Precious`]
+/// unless `spelt_out`; the instance is locked; the store failed.
 pub async fn forget(
     repository: &Repository,
     backup: &BackupRef,
@@ -236,7 +242,7 @@ pub async fn forget(
     forgotten.await.map_err(|error| error.during(format!("forget {backup}")))
 }
 
-/// Whether it is the newest proven backup, or the only one that can be read.
+/// Returns whether it is the newest proven backup, or the only one that can be read.
 fn is_precious(backups: &[retention::Backup], id: &BackupId) -> bool {
     let newest_proven = backups.iter().filter(|backup| backup.proven).max_by_key(|backup| backup.created_at);
     let only = match backups {
@@ -246,12 +252,14 @@ fn is_precious(backups: &[retention::Backup], id: &BackupId) -> bool {
     newest_proven.into_iter().chain(only).any(|backup| backup.id == id.as_str())
 }
 
-/// Removes what interrupted uploads and writes left, unless it is younger than `grace`; returns its names.
+/// Removes what interrupted uploads and writes left, unless it is younger than `grace`; returns its
+/// names.
 ///
-/// An upload's age is counted from its beginning, so while a backup is made or copied anywhere in the repository only what is a week old goes.
+/// An upload's age is counted from its beginning, so while a backup is made or copied anywhere in
+/// the repository only what is a week old goes.
 ///
 /// # Errors
-/// The store's
+/// Any error of the store
 pub async fn sweep(repository: &Repository, grace: Duration) -> Result<Vec<String>, Error> {
     const LONGEST_UPLOAD: Duration = Duration::from_hours(7 * 24);
     let now = repository.store_now().await?;

@@ -1,7 +1,8 @@
-//! `repair`: what is damaged is made anew where that can be done byte for byte, and backups that cannot be trusted are set aside.
+//! `repair`: what is damaged is made anew where that can be done byte for byte, and backups that
+//! cannot be trusted are set aside.
 //!
-//! An object is put back only with the digest that the manifests name, so that a repair can make nothing wrong and no manifest is changed. Nothing is
-//! deleted.
+//! An object is put back only with the digest that the manifests name, so that a repair can make
+//! nothing wrong and no manifest is changed. Nothing is deleted.
 
 mod documents;
 mod objects;
@@ -45,7 +46,8 @@ pub struct Repaired {
     pub beyond: Vec<Beyond>,
     /// Backups that were set aside, from the oldest to the newest.
     pub set_aside: Vec<BackupId>,
-    /// Backups that are damaged and were left: only lists are lost that a restore does not need, or they could not be set aside.
+    /// Backups that are damaged and were left: only lists are lost that a restore does not need, or
+    /// they could not be set aside.
     pub left: Vec<BackupId>,
 }
 
@@ -76,7 +78,8 @@ pub struct Beyond {
 /// Repairs an instance. `filestore` is its live one, where it is on this machine.
 ///
 /// # Errors
-/// As the cause of [`Error::Verb`]: the instance is locked, the store failed, pg_restore is missing. What was put back until then is sound.
+/// As the cause of [`Error::Verb`]: the instance is locked, the store failed, pg_restore is
+/// missing. What was put back until then is sound.
 pub async fn repair(
     repository: &Repository,
     instance: &str,
@@ -120,7 +123,8 @@ impl Repair<'_> {
 
 async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
     let mut repaired = Repaired::default();
-    // Without its manifest nothing is known of a backup's other objects, so the documents come first.
+    // Without its manifest nothing is known of a backup's other objects, so the documents come
+    // first.
     let mut hopeless: BTreeMap<Key, String> = BTreeMap::new();
     let mut mended: BTreeSet<Key> = BTreeSet::new();
     for backup in repair.check(None).await?.backups {
@@ -196,7 +200,7 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
     Ok(repaired)
 }
 
-/// The manifests of the damaged backups, as far as they can be read.
+/// Returns the manifests of the damaged backups, as far as they can be read.
 async fn manifests(repair: &Repair<'_>, report: &Report) -> Result<BTreeMap<BackupId, Manifest>, Error> {
     let mut manifests = BTreeMap::new();
     for backup in report.backups.iter().filter(|backup| !backup.damage.is_empty()) {

@@ -29,12 +29,12 @@ const PARALLEL_READS: usize = 2;
 pub(super) struct Findings(HashMap<(Key, Digest), Vec<Damage>>);
 
 impl Findings {
-    /// What is wrong with an object by what a manifest says of it.
+    /// Returns what is wrong with an object by what a manifest says of it.
     pub(super) fn of(&self, object: &StoredObject) -> &[Damage] {
         self.0.get(&name_of(object)).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether an object was read.
+    /// Returns whether an object was read.
     pub(super) fn have_read(&self, key: &Key) -> bool {
         self.0.keys().any(|(read, _)| read == key)
     }
@@ -54,7 +54,7 @@ enum Unit<'a> {
 }
 
 impl Unit<'_> {
-    /// The object that it is known by, and the one beside it.
+    /// Returns the object that it is known by, and the one beside it.
     fn objects(&self) -> (&StoredObject, Option<&StoredObject>) {
         match self {
             Self::Dump(content) => (&content.object, None),
@@ -64,7 +64,8 @@ impl Unit<'_> {
     }
 }
 
-/// Reads a sample of what the manifests name, but for what the look at them has found damaged already.
+/// Reads a sample of what the manifests name, but for what the look at them has found damaged
+/// already.
 pub(super) async fn read_back(
     repository: &Repository,
     surveys: &[Survey],
@@ -77,7 +78,8 @@ pub(super) async fn read_back(
     let mut rotation = Rotation::load(repository, instances).await?;
     let chosen = rotation.choose(&candidates, sample);
     let mut findings = Findings::default();
-    // Collected first: a closure in the stream would keep the whole from being a task of its own (rust-lang/rust#102211).
+    // Collected first: a closure in the stream would keep the whole from being a task of its own
+    // (rust-lang/rust#102211).
     let reads: Vec<_> = chosen
         .iter()
         .map(|candidate| async {

@@ -1,4 +1,5 @@
-//! What checks have found stays known until it was looked at again in the same way and is right, or was repaired.
+//! What checks have found stays known until it was looked at again in the same way and is right, or
+//! was repaired.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -12,12 +13,14 @@ use crate::repository::{Damage, Found, KnownDamage, Repository, RepositoryError,
 use crate::run::Run;
 use crate::store::Key;
 
-/// Writes down damage that was found by reading, as soon as it was found: what stops the check must not make it forgotten.
+/// Writes down damage that was found by reading, as soon as it was found: what stops the check must
+/// not make it forgotten.
 pub(super) async fn remember(repository: &Repository, instance: &str, damage: &[Damage], run: &Run) {
     warn(note(repository, instance, damage, |_| true).await, run);
 }
 
-/// Writes down damage that was found; `by_reading` says of which objects only reading shows that they are right again.
+/// Writes down damage that was found; `by_reading` says of which objects only reading shows that
+/// they are right again.
 ///
 /// # Errors
 /// Where it cannot be written down
@@ -31,7 +34,8 @@ pub(super) async fn note(
     repository.note_damage(instance, false, |known| merge(known, found)).await
 }
 
-/// Brings up to date what is known of an instance, and adds to its backups what is still open. Returns whether that could be read.
+/// Brings up to date what is known of an instance, and adds to its backups what is still open.
+/// Returns whether that could be read.
 pub(super) async fn conclude(
     repository: &Repository,
     survey: &Survey,

@@ -102,7 +102,7 @@ async fn read_again(
     }
 }
 
-/// Whether a listing shows the damage: the object is missing, or of another size.
+/// Returns whether a listing shows the damage: the object is missing, or of another size.
 async fn is_listed(repository: &Repository, manifest: &Manifest, key: &Key) -> Result<bool, Error> {
     let found = repository.store().head(key).await?;
     let size = manifest.objects().find(|object| object.key == *key).map(|object| object.stored.size);

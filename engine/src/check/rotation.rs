@@ -48,13 +48,14 @@ impl Rotation {
         Ok(all)
     }
 
-    /// What was read in the future was read by a clock that was wrong: nobody knows when.
+    /// Returns what was read in the future was read by a clock that was wrong: nobody knows when.
     fn last<T>(&self, candidate: &Candidate<T>) -> Option<LastRead> {
         let last = self.read.get(&candidate.instance)?.get(&candidate.key).copied();
         last.filter(|last| !is_future(last.at, self.clocks.now()))
     }
 
-    /// When it was read, else stored. What seems to come from the future must not wait until then.
+    /// Returns when it was read, else stored. What seems to come from the future must not wait
+    /// until then.
     fn date<T>(&self, candidate: &Candidate<T>) -> Timestamp {
         let date = self.last(candidate).map_or(candidate.stored, |last| last.at);
         if is_future(date, self.clocks.now()) { Timestamp::MIN } else { date }
@@ -69,8 +70,9 @@ impl Rotation {
             || candidate.beside.as_ref().is_some_and(is_known)
     }
 
-    /// The candidates whose turn it is: those that were damaged when they were last read, whatever they take, and of the others those that were
-    /// read, or stored, longest ago, until they come to the sample's size.
+    /// Returns the candidates whose turn it is: those that were damaged when they were last read,
+    /// whatever they take, and of the others those that were read, or stored, longest ago, until
+    /// they come to the sample's size.
     pub(super) fn choose<'a, T>(&self, candidates: &'a [Candidate<T>], sample: Sample) -> Vec<&'a Candidate<T>> {
         let (mut chosen, mut queue): (Vec<_>, Vec<_>) =
             candidates.iter().partition(|candidate| self.is_damaged(candidate));
@@ -94,7 +96,7 @@ impl Rotation {
         objects.insert(candidate.key.clone(), LastRead { at, sound });
     }
 
-    /// How far all of it is.
+    /// Returns how far all of it is.
     pub(super) fn summary<T>(&self, candidates: &[Candidate<T>], read: &[&Candidate<T>]) -> ReadBack {
         let dates = || candidates.iter().map(|candidate| self.last(candidate).map(|last| last.at));
         ReadBack {
@@ -107,8 +109,8 @@ impl Rotation {
         }
     }
 
-    /// Writes down what was read, and forgets objects that are gone. A repository that cannot be written to can be checked all the same;
-    /// who reads all of it each time misses nothing.
+    /// Writes down what was read, and forgets objects that are gone. A repository that cannot be
+    /// written to can be checked all the same; who reads all of it each time misses nothing.
     pub(super) async fn store(
         mut self,
         repository: &Repository,
@@ -136,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    /// Objects of these sizes, each stored an hour before the next.
+    /// Returns objects of these sizes, each stored an hour before the next.
     fn candidates(sizes: &[u64]) -> Vec<Candidate<()>> {
         let candidates = sizes.iter().zip(0..).map(|(bytes, number)| Candidate {
             instance: "production".into(),

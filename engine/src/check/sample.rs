@@ -37,7 +37,7 @@ impl Sample {
     /// Only what was damaged when it was last read.
     pub(crate) const DAMAGED_BEFORE: Self = Self::Bytes(0);
 
-    /// The bytes that it is of `total`.
+    /// Returns the bytes that it is of `total`.
     pub(super) fn of(self, total: u64) -> u64 {
         match self {
             Self::Share(share) => {
@@ -66,7 +66,7 @@ impl FromStr for Sample {
     }
 }
 
-/// A decimal number of units.
+/// Returns a decimal number of units.
 fn in_units(number: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

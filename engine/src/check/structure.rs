@@ -34,7 +34,7 @@ pub(super) struct Surveyed {
 }
 
 impl Surveyed {
-    /// Whether it is dated later than now.
+    /// Returns whether it is dated later than now.
     pub(super) fn is_future(&self, now: Timestamp) -> bool {
         self.manifest.as_ref().map_or_else(|| self.backup.id.is_future(now), |manifest| manifest.is_future(now))
     }
@@ -109,7 +109,8 @@ fn wrong_size(object: &StoredObject, listed: &Listed) -> Option<Damage> {
     Some(Damage { key: object.key.clone(), reason })
 }
 
-/// `SHA256SUMS` must say of each object what the manifest says: by it people without this program verify theirs.
+/// `SHA256SUMS` must say of each object what the manifest says: by it people without this program
+/// verify theirs.
 fn wrong_checksums(manifest: &Manifest, sums: &Checksums) -> Option<Damage> {
     let backup = manifest.backup();
     let folder = backup.folder();
@@ -127,7 +128,7 @@ impl Survey {
         self.listed.instance()
     }
 
-    /// Those that can be read.
+    /// Returns those that can be read.
     pub(super) fn manifests(&self) -> impl Iterator<Item = &Manifest> {
         self.backups.iter().filter_map(|backup| backup.manifest.as_ref())
     }
@@ -151,7 +152,7 @@ impl Survey {
         }
     }
 
-    /// The objects that no backup needs, where it can be known.
+    /// Returns the objects that no backup needs, where it can be known.
     pub(super) fn unnamed(&self) -> Option<Unnamed> {
         let manifests: Option<Vec<&Manifest>> = self.backups.iter().map(|backup| backup.manifest.as_ref()).collect();
         let manifests = manifests.filter(|_| self.is_whole)?;

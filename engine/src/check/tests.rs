@@ -14,7 +14,8 @@ use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::{Action, LocalStore, StoreErrorKind};
 use crate::stream::{Digest, Fingerprint, Level, body_of, encode};
 
-/// A repository with one backup, whose dump is no archive, in a store that has the fault which `fault` names by an object.
+/// Returns a repository with one backup, whose dump is no archive, in a store that has the fault
+/// which `fault` names by an object.
 async fn check_with(fault: fn(&str) -> Option<Fault>) -> (Result<Report, Error>, Result<usize, RepositoryError>) {
     let folder = tempfile::tempdir().unwrap();
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
@@ -102,7 +103,8 @@ async fn damage_that_one_reading_shows_is_none() {
     assert!(damage[0].reason.contains("pg_restore") && READINGS.load(Ordering::SeqCst) > 2, "{damage:?}");
 }
 
-/// Exports the dump of a backup from a store of which this many readings of it fail, and returns what is known of its damage then.
+/// Exports the dump of a backup from a store of which this many readings of it fail, and returns
+/// what is known of its damage then.
 async fn known_after_export(failing: u32) -> usize {
     use std::sync::atomic::{AtomicU32, Ordering};
     let folder = tempfile::tempdir().unwrap();
@@ -130,7 +132,8 @@ async fn damage_met_by_two_readings_is_noted() {
     assert_eq!(known_after_export(2).await, 1);
 }
 
-/// A sound repository in a folder, with two backups, the second of which stands on an object of the first.
+/// Returns a sound repository in a folder, with two backups, the second of which stands on an
+/// object of the first.
 async fn two_backups(folder: &Path) -> (Repository, [Manifest; 2]) {
     let store = Arc::new(LocalStore::open(folder.to_owned(), false).await.unwrap());
     let repository = Repository::init(store, Timestamp::now()).await.unwrap();

@@ -33,8 +33,9 @@ impl<'a> Destination<'a> {
         Ok(Self { repository, listed, named, newest })
     }
 
-    /// Says that the backups there are of another database than `manifest`, which is about to be copied from `from`. Where both have the newest
-    /// backup there, the database has changed in the one as in the other.
+    /// Says that the backups there are of another database than `manifest`, which is about to be
+    /// copied from `from`. Where both have the newest backup there, the database has changed in the
+    /// one as in the other.
     pub(super) async fn is_of_another(&self, from: &Repository, manifest: &Manifest) -> Result<Option<String>, Error> {
         let Some(newest) = self.newest.as_ref().filter(|newest| newest.id != manifest.id) else { return Ok(None) };
         let Some(why) = tell_apart(newest, manifest) else { return Ok(None) };
@@ -48,13 +49,13 @@ impl<'a> Destination<'a> {
         }))
     }
 
-    /// Whether this backup was set aside there.
+    /// Returns whether this backup was set aside there.
     pub(super) fn has_set_aside(&self, backup: &BackupRef) -> bool {
         self.listed.is_quarantined(backup)
     }
 
-    /// The manifest of this backup, where it is there. It may stand on other volumes than its copy: a prune writes them anew in the one
-    /// repository and not in the other.
+    /// Returns the manifest of this backup, where it is there. It may stand on other volumes than
+    /// its copy: a prune writes them anew in the one repository and not in the other.
     ///
     /// # Errors
     /// [`RepositoryError::Another`] where another of the same name is there.
@@ -73,7 +74,7 @@ impl<'a> Destination<'a> {
         }
     }
 
-    /// How an object is to be stored; `None` where it is there.
+    /// Returns how an object is to be stored; `None` where it is there.
     ///
     /// # Errors
     /// [`RepositoryError::Another`] where something else has its name.

@@ -23,7 +23,8 @@ pub(super) enum Outcome {
     Damaged(Damage),
 }
 
-/// Brings objects from one store to another. One that is damaged does not keep the others from being brought.
+/// Brings objects from one store to another. One that is damaged does not keep the others from
+/// being brought.
 pub(super) async fn bring(
     (from, to): (&Arc<dyn Store>, &Arc<dyn Store>),
     name: &str,

@@ -48,7 +48,7 @@ impl Pair {
         copy(&self.from().await, &self.to().await, &self.names(), &Run::default()).await
     }
 
-    /// A file of the newest backup's own.
+    /// Returns a file of the newest backup's own.
     fn file(&self, repository: &str, name: &str) -> PathBuf {
         self.file_of(repository, self.backups.len() - 1, name)
     }
@@ -69,7 +69,7 @@ fn duplicate(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
 }
 
-/// Whether the second one holds something that is not what it should be.
+/// Returns whether the second one holds something that is not what it should be.
 fn is_another(result: Result<Copied, Error>, name: &str) -> bool {
     match result {
         Err(Error::Verb { source, .. }) => {
@@ -214,7 +214,8 @@ async fn what_is_there_under_the_same_name_is_not_touched() {
     assert!(is_another(pair.copy().await, "manifest.json"));
     assert_eq!(fs::read(pair.file("to", "manifest.json")).unwrap(), before);
 
-    // An object that no backup there names: what an interrupted copy left is gone on with, anything else is not.
+    // An object that no backup there names: what an interrupted copy left is gone on with, anything
+    // else is not.
     for (spoilt, name) in [(false, "database.dump.zst"), (true, "database.dump.zst"), (true, "SHA256SUMS")] {
         let pair = Pair::with_days(1).await;
         let file = pair.file("to", name);

@@ -113,7 +113,7 @@ fn extension(kind: tar::EntryType, entry: &mut impl Read) -> io::Result<Extensio
     Ok(pax_path(&content)?.map_or(Extension::Nothing, Extension::Name))
 }
 
-/// The path that a PAX header gives.
+/// Returns the path that a PAX header gives.
 fn pax_path(content: &[u8]) -> io::Result<Option<Vec<u8>>> {
     let mut path = None;
     for record in tar::PaxExtensions::new(content) {

@@ -10,7 +10,8 @@ use super::name::FileName;
 use crate::folder::OpenFolder;
 use crate::stream::{CHUNK, Digest, DigestWriter};
 
-/// Files up to this length are read whole before anything is said of them: what changes meanwhile cannot harm.
+/// Files up to this length are read whole before anything is said of them: what changes meanwhile
+/// cannot harm.
 pub(super) const SMALL: u64 = 4 * 1024 * 1024;
 
 /// An open file of a filestore.
@@ -65,8 +66,8 @@ impl Content {
         Ok(Some(Self { source: Source::Small(bytes), size, mtime, changed }))
     }
 
-    /// Hands all of it to `sink`, piece by piece and exactly `size` bytes, and says what it is. What became shorter is filled up
-    /// with zeros.
+    /// Hands all of it to `sink`, piece by piece and exactly `size` bytes, and says what it is.
+    /// What became shorter is filled up with zeros.
     ///
     /// # Errors
     /// Those of `sink`. A file that can be read no further counts as one that became shorter.
@@ -87,7 +88,8 @@ impl Content {
     }
 }
 
-/// Hands `size` bytes of a file to `pass`, whatever the file does meanwhile, and says if it did anything.
+/// Hands `size` bytes of a file to `pass`, whatever the file does meanwhile, and says if it did
+/// anything.
 fn read_exactly(mut file: File, size: u64, mut pass: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<bool> {
     let mut buffer = vec![0; CHUNK];
     let mut left = size;
@@ -106,7 +108,8 @@ fn read_exactly(mut file: File, size: u64, mut pass: impl FnMut(&[u8]) -> io::Re
     Ok(changed || file.read(&mut buffer[..1]).unwrap_or(1) != 0)
 }
 
-/// Fingerprints what goes to `sink`, a piece at a time, so that it is still at hand for the processor.
+/// Fingerprints what goes to `sink`, a piece at a time, so that it is still at hand for the
+/// processor.
 struct Hashing<S> {
     sink: S,
     sha256: DigestWriter<io::Sink>,

@@ -19,7 +19,8 @@ pub enum FilestoreError {
         #[source]
         source: io::Error,
     },
-    /// A name that a filestore cannot have: it could not be restored everywhere, or would leave the folder.
+    /// A name that a filestore cannot have: it could not be restored everywhere, or would leave the
+    /// folder.
     #[error("{path:?} is not a name that a filestore can have: {reason}")]
     BadName {
         /// The name.
@@ -27,12 +28,15 @@ pub enum FilestoreError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// More than half of the files that the attachments name cannot be backed up, and no earlier backup holds them.
+    /// More than half of the files that the attachments name cannot be backed up, and no earlier
+    /// backup holds them.
     #[error("{lost} of the {named} files that the attachments name are neither in {} nor in an earlier backup{}", folder.display(), because(.why))]
     Lost {
-        /// Number of files that would not be in the backup, without those that the latest backup lacks already.
+        /// Number of files that would not be in the backup, without those that the latest backup
+        /// lacks already.
         lost: u64,
-        /// Number of files that the attachments name, without those that the latest backup lacks already.
+        /// Number of files that the attachments name, without those that the latest backup lacks
+        /// already.
         named: u64,
         /// The filestore.
         folder: PathBuf,
@@ -49,7 +53,8 @@ pub enum FilestoreError {
         /// `the repository`
         what: String,
     },
-    /// An archive holds something other than plain files, twice the same name, or another number of files than its list.
+    /// An archive holds something other than plain files, twice the same name, or another number of
+    /// files than its list.
     #[error("the archive is not a filestore's: {0}")]
     BadArchive(String),
 }
@@ -60,7 +65,7 @@ impl FilestoreError {
         move |source| Self::Io { action, path, source }
     }
 
-    /// How an operator mends it, where that can be said.
+    /// Returns how an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Io { action: "change the owner of", path, .. } => {

@@ -1,4 +1,5 @@
-//! What is to be done with each file: by what the snapshot names, what earlier volumes hold, and what is on disk.
+//! What is to be done with each file: by what the snapshot names, what earlier volumes hold, and
+//! what is on disk.
 
 use std::collections::BTreeSet;
 
@@ -33,11 +34,13 @@ enum State {
     Replaced,
 }
 
-/// Within so many seconds a file may change twice and have one time of modification: it is written down in seconds, and FAT has every other.
+/// Within so many seconds a file may change twice and have one time of modification: it is written
+/// down in seconds, and FAT has every other.
 const COARSEST_MTIME: u64 = 2;
 
 impl Held {
-    /// A file as the list of a volume has it that belongs to the backup which began at `begun`, in seconds since 1970, if that is known.
+    /// Returns a file as the list of a volume has it that belongs to the backup which began at
+    /// `begun`, in seconds since 1970, if that is known.
     pub fn new(size: u64, mtime: u64, volume: u32, begun: Option<u64>) -> Self {
         let dated = begun.is_some_and(|begun| mtime.saturating_add(COARSEST_MTIME) <= begun);
         Self { size, mtime, volume, dated, overrides: false, suspect: false, state: State::Unseen }
@@ -45,7 +48,8 @@ impl Held {
 }
 
 impl Names<Held> {
-    /// The latest version of each file that the volumes hold, of which the lists come one behind the other.
+    /// Returns the latest version of each file that the volumes hold, of which the lists come one
+    /// behind the other.
     pub fn of_volumes(files: impl IntoIterator<Item = (FileName, Held)>) -> Self {
         Self::of_versions(files, |held| held.overrides = true)
     }
@@ -58,7 +62,8 @@ pub(crate) enum Decision {
     Keep,
     /// It is not held, or not as it is now.
     Store,
-    /// It is held by its name and size; its content is to be read all the same and held against its name.
+    /// It is held by its name and size; its content is to be read all the same and held against its
+    /// name.
     Verify,
 }
 
@@ -75,7 +80,8 @@ pub(crate) struct Ledger {
     changed: Vec<String>,
     unreadable: Vec<String>,
     skipped: Vec<String>,
-    /// How many files of the snapshot are on disk, could not be read, and are held by no earlier volume.
+    /// How many files of the snapshot are on disk, could not be read, and are held by no earlier
+    /// volume.
     unread: u64,
 }
 
@@ -89,9 +95,11 @@ pub(crate) struct Settled {
     pub kept: (u64, u64),
     /// Named by the snapshot, not on disk, and held by no earlier volume.
     pub missing: Vec<String>,
-    /// Not on disk, or damaged there, but held whole by an earlier volume, which the backup stands on.
+    /// Not on disk, or damaged there, but held whole by an earlier volume, which the backup stands
+    /// on.
     pub rescued: Vec<String>,
-    /// Their content is not what their name says: on disk, or as an earlier volume holds what is no longer there.
+    /// Their content is not what their name says: on disk, or as an earlier volume holds what is no
+    /// longer there.
     pub damaged: Vec<String>,
     /// Became longer or shorter while they were read.
     pub changed: Vec<String>,
@@ -107,8 +115,8 @@ pub(crate) struct Settled {
     pub unreferenced: (u64, Vec<String>),
     /// The earlier volumes that hold any of them.
     pub volumes: BTreeSet<u32>,
-    /// Held by one of those volumes, perhaps in a version that was overridden, and no longer part of the backup: neither named nor on disk
-    /// any more.
+    /// Held by one of those volumes, perhaps in a version that was overridden, and no longer part
+    /// of the backup: neither named nor on disk any more.
     pub removed: Vec<FileName>,
 }
 
@@ -138,7 +146,8 @@ impl Ledger {
             (true, true) if proven_by_name => Decision::Verify,
             // Of a name that proves nothing, the content that is there now is as good as any.
             (true, true) => Decision::Store,
-            // The name says what it must be: whether it is must be read, lest a damaged file take a sound one's place.
+            // The name says what it must be: whether it is must be read, lest a damaged file take a
+            // sound one's place.
             (false, _) if proven_by_name => Decision::Verify,
             (false, _) => Decision::Store,
         };
@@ -153,8 +162,9 @@ impl Ledger {
         }
     }
 
-    /// Notes what was found on verifying a file of which an earlier version is held, and says whether it is to take that one's place:
-    /// only if it is what its name says, and the earlier one is not.
+    /// Notes what was found on verifying a file of which an earlier version is held, and says
+    /// whether it is to take that one's place: only if it is what its name says, and the earlier
+    /// one is not.
     pub(crate) fn verified(&mut self, path: &str, size: u64, as_named: bool) -> bool {
         let Some(held) = self.held.get_mut(&FileName::new(path)) else { return as_named };
         let held_is_sound = !held.suspect && (!as_named || held.size == size);
@@ -194,7 +204,8 @@ impl Ledger {
         }
     }
 
-    /// Notes that a file's content is not what its name says. `rescued`: an earlier version is held, and stays.
+    /// Notes that a file's content is not what its name says. `rescued`: an earlier version is
+    /// held, and stays.
     pub(crate) fn damaged(&mut self, path: &str, rescued: bool) {
         self.damaged.push(path.to_owned());
         if rescued {
@@ -212,7 +223,7 @@ impl Ledger {
         self.skipped.push(path.to_owned());
     }
 
-    /// What came of it, once the walk is over and everything was stored.
+    /// Returns what came of it, once the walk is over and everything was stored.
     pub(crate) fn settle(self) -> Settled {
         let mut settled = Settled {
             unreferenced: self.unreferenced,
@@ -234,14 +245,16 @@ impl Ledger {
                 settled.volumes.insert(held.volume);
             }
         }
-        // What a volume holds that the backup does not stand on is not there to be removed, but for what an earlier one holds of it.
+        // What a volume holds that the backup does not stand on is not there to be removed, but for
+        // what an earlier one holds of it.
         let may_return = |held: &Held| held.overrides || settled.volumes.contains(&held.volume);
         let removed = self.held.iter().filter(|(name, held)| is_removed(name, held) && may_return(held));
         settled.removed = removed.map(|(name, _)| name).collect();
         for (name, _) in self.named.iter().filter(|(_, seen)| !**seen) {
             let names = match self.held.get(&name) {
                 None => &mut settled.missing,
-                // What was damaged when it was stored rescues nothing, and is to be known as damaged by the next backup, too.
+                // What was damaged when it was stored rescues nothing, and is to be known as
+                // damaged by the next backup, too.
                 Some(held) if held.suspect => &mut settled.damaged,
                 Some(_) => &mut settled.rescued,
             };

@@ -21,7 +21,7 @@ pub enum Wrong {
 }
 
 impl Wrong {
-    /// Whether only its content is wrong.
+    /// Returns whether only its content is wrong.
     pub fn is_content(&self) -> bool {
         matches!(self, Self::Content)
     }
@@ -39,8 +39,8 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// Looks at a file below `root`: that it is a plain file of this length in bytes, and with `read` that it has the SHA-1 that its name
-/// says, where that says one.
+/// Looks at a file below `root`: that it is a plain file of this length in bytes, and with `read`
+/// that it has the SHA-1 that its name says, where that says one.
 ///
 /// # Errors
 /// [`Wrong`]

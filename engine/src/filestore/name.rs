@@ -1,4 +1,5 @@
-//! Names of files, and what is known of each by its name, in little memory: a filestore may have millions.
+//! Names of files, and what is known of each by its name, in little memory: a filestore may have
+//! millions.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +23,8 @@ impl FileName {
     }
 }
 
-/// Only what [`FileName`]'s `Display` would write again: lower-case digits, under the folder of the first two.
+/// Only what [`FileName`]'s `Display` would write again: lower-case digits, under the folder of the
+/// first two.
 fn parse_sha1(path: &str) -> Option<[u8; 20]> {
     let (folder, name) = path.split_once('/')?;
     if name.len() != 40 || folder.len() != 2 || !name.starts_with(folder) {
@@ -155,17 +157,17 @@ impl<V> Names<V> {
         names
     }
 
-    /// How many names there are.
+    /// Returns how many names there are.
     pub fn len(&self) -> usize {
         self.sha1.len() + self.other.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The value of a name.
+    /// Returns the value of a name.
     pub fn get(&self, name: &FileName) -> Option<&V> {
         match name {
             FileName::Sha1(sha1) => self.place(sha1).map(|place| &self.sha1[place].1),
@@ -173,7 +175,7 @@ impl<V> Names<V> {
         }
     }
 
-    /// The value of a name, to be changed.
+    /// Returns the value of a name, to be changed.
     pub fn get_mut(&mut self, name: &FileName) -> Option<&mut V> {
         match name {
             FileName::Sha1(sha1) => self.place(sha1).map(|place| &mut self.sha1[place].1),
@@ -181,7 +183,7 @@ impl<V> Names<V> {
         }
     }
 
-    /// Every name and its value, Odoo's names first, each kind in order.
+    /// Returns every name and its value, Odoo's names first, each kind in order.
     pub fn iter(&self) -> impl Iterator<Item = (FileName, &V)> {
         let sha1 = self.sha1.iter().map(|(sha1, value)| (FileName::Sha1(*sha1), value));
         sha1.chain(self.other.iter().map(|(path, value)| (FileName::Other(path.clone()), value)))

@@ -1,4 +1,5 @@
-//! A volume's list made again from the volume, and parts of a volume made again from the filestore: byte for byte what they were.
+//! A volume's list made again from the volume, and parts of a volume made again from the filestore:
+//! byte for byte what they were.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -24,7 +25,8 @@ pub(crate) struct ListedFrame {
     pub(crate) files: Vec<Listed>,
 }
 
-/// The frames of a volume by its list; `None` where the list does not describe frames one behind the other.
+/// Returns the frames of a volume by its list; `None` where the list does not describe frames one
+/// behind the other.
 pub(crate) fn frames(list: Vec<Listed>) -> Option<Vec<ListedFrame>> {
     let mut frames: Vec<ListedFrame> = Vec::new();
     for file in list {
@@ -41,7 +43,7 @@ pub(crate) fn frames(list: Vec<Listed>) -> Option<Vec<ListedFrame>> {
     Some(frames)
 }
 
-/// Whether a frame's stored bytes hold the files that are listed.
+/// Returns whether a frame's stored bytes hold the files that are listed.
 ///
 /// # Errors
 /// Those of `stored`, and whatever is wrong with the frame: who reads knows them apart.
@@ -58,12 +60,13 @@ pub(crate) fn is_intact(stored: impl Read, frame: &ListedFrame) -> io::Result<bo
     Ok(as_listed && listed.next().is_none())
 }
 
-/// The instance's filestore, as a backup reads it; `None` where it is not there.
+/// Returns the instance's filestore, as a backup reads it; `None` where it is not there.
 fn open_source(root: &Path) -> Option<OpenFolder> {
     OpenFolder::open(root).ok().map(OpenFolder::following_folders)
 }
 
-/// The files of a frame that the filestore at `root` does not have with the content that is listed.
+/// Returns the files of a frame that the filestore at `root` does not have with the content that is
+/// listed.
 ///
 /// # Errors
 /// [`FilestoreError::BadName`] where the list would lead out of the filestore.
@@ -87,7 +90,8 @@ pub(crate) fn lacking(root: &Path, frame: &ListedFrame) -> io::Result<Vec<String
 /// Writes a frame anew from the filestore at `root`.
 ///
 /// # Errors
-/// Where a file is not there with the length that is listed. That the content is right, the digest of the whole volume tells.
+/// Where a file is not there with the length that is listed. That the content is right, the digest
+/// of the whole volume tells.
 pub(crate) fn write_frame(out: impl Write, level: Level, root: &Path, frame: &ListedFrame) -> io::Result<()> {
     let mut tar = tar::Builder::new(Gate { inner: FrameWriter::new(out, level)?, closed: false });
     tar.sparse(false);
@@ -115,11 +119,12 @@ pub(crate) fn write_end(out: impl Write, level: Level) -> io::Result<()> {
     Ok(())
 }
 
-/// The levels at which a volume may have been compressed, the likeliest first, whose `frames` are to be made anew from the filestore at
-/// `root`, and the `end` bytes that end it: those at which each is as long as it was. None do where the compressor has changed since.
+/// Returns the levels at which a volume may have been compressed, the likeliest first, whose
+/// `frames` are to be made anew from the filestore at `root`, and the `end` bytes that end it:
+/// those at which each is as long as it was. None do where the compressor has changed since.
 ///
 /// # Errors
-/// As [`write_frame`]
+/// Those of [`write_frame`]
 pub(crate) fn possible_levels(root: Option<&Path>, frames: &[ListedFrame], end: u64) -> io::Result<Vec<Level>> {
     let mut possible = Vec::new();
     for level in Level::all() {
@@ -140,7 +145,7 @@ fn fits(level: Level, root: Option<&Path>, frames: &[ListedFrame], end: u64) -> 
     Ok(length(|out| write_end(out, level))? == end)
 }
 
-/// How much `write` writes.
+/// Returns how much `write` writes.
 fn length(write: impl FnOnce(&mut DigestWriter<io::Sink>) -> io::Result<()>) -> io::Result<u64> {
     let mut out = DigestWriter::new(io::sink());
     write(&mut out).map(|()| out.position())
@@ -191,7 +196,8 @@ pub(crate) fn list_again(stored: impl Read, bounds: Bounds) -> io::Result<(Vec<L
     Ok((files, source.inner.get_ref().fingerprint()))
 }
 
-/// What a part of a volume decompresses to. Where it is a row of zstd frames, all but the last are full.
+/// What a part of a volume decompresses to. Where it is a row of zstd frames, all but the last are
+/// full.
 struct Part<R: BufRead> {
     /// Of the frame under way; `None` only where it could not be opened.
     decoder: Option<Plain<R>>,
@@ -228,7 +234,7 @@ fn read_entries(plain: impl Read, mut each: impl FnMut(Listed) -> io::Result<()>
     })
 }
 
-/// A volume's list as it is stored.
+/// Returns a volume's list as it is stored.
 ///
 /// # Errors
 /// None that can be expected: it is written to memory.

@@ -11,8 +11,9 @@ use super::walk::{BATCH_BYTES, BATCH_FILES};
 use crate::progress::Task;
 use crate::stream::{Body, CHUNK, DecodeReader, DigestReader, Encoded, Fingerprint, Level, copy, transform};
 
-/// Writes a volume anew with the files `wanted` alone, which it must hold as they are listed. `stored` are its bytes; that they are right its
-/// fingerprints tell before the end of the new one is reported.
+/// Writes a volume anew with the files `wanted` alone, which it must hold as they are listed.
+/// `stored` are its bytes; that they are right its fingerprints tell before the end of the new one
+/// is reported.
 pub(crate) fn reduce(
     stored: Body,
     fingerprints: (Fingerprint, Fingerprint),
@@ -62,7 +63,7 @@ fn write_wanted<W: io::Write>(
     }
 }
 
-/// What is wrong with an archive by its list; `None` where it holds exactly what is listed.
+/// Returns what is wrong with an archive by its list; `None` where it holds exactly what is listed.
 ///
 /// # Errors
 /// Those of `archive`; where it is no volume.

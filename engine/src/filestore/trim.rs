@@ -5,7 +5,8 @@ use tokio_util::sync::CancellationToken;
 use super::{FileName, FilestoreError, Names, Unpacked};
 use crate::folder::{Kind, OpenFolder};
 
-/// Removes every file that is not named, and returns how many these were. Ends early, and without an error, once `stop` is cancelled.
+/// Removes every file that is not named, and returns how many these were. Ends early, and without
+/// an error, once `stop` is cancelled.
 ///
 /// # Errors
 /// [`FilestoreError::Io`]

@@ -26,9 +26,10 @@ pub struct Unpacked {
 
 /// A new, empty folder that becomes a filestore.
 ///
-/// Its files and folders, and those above it that are missing, get the owner and the permissions of the folder that they lie in, where this process may give them
-/// away: a filestore restored by root must be Odoo's again. It is Odoo's from the beginning, so no name in it is trusted: what is made there is reached from
-/// the open folder, and never through a link.
+/// Its files and folders, and those above it that are missing, get the owner and the permissions of
+/// the folder that they lie in, where this process may give them away: a filestore restored by root
+/// must be Odoo's again. It is Odoo's from the beginning, so no name in it is trusted: what is made
+/// there is reached from the open folder, and never through a link.
 #[derive(Debug, Clone)]
 pub struct NewFilestore {
     root: OpenFolder,
@@ -45,7 +46,8 @@ struct Like {
 }
 
 impl NewFilestore {
-    /// Creates the folder `root`, and those above it that are missing. `writers` tracks whoever may still write there.
+    /// Creates the folder `root`, and those above it that are missing. `writers` tracks whoever may
+    /// still write there.
     ///
     /// # Errors
     /// [`FilestoreError::Io`], also where it exists.
@@ -83,7 +85,7 @@ impl NewFilestore {
         self.root.path()
     }
 
-    /// The open folder.
+    /// Returns the open folder.
     pub(crate) fn folder(&self) -> &OpenFolder {
         &self.root
     }
@@ -106,7 +108,8 @@ impl NewFilestore {
         }
     }
 
-    /// Adds a file, whose path within the filestore was checked and is new, by way of `buffer`. Returns its length in bytes.
+    /// Adds a file, whose path within the filestore was checked and is new, by way of `buffer`.
+    /// Returns its length in bytes.
     ///
     /// # Errors
     /// [`FilestoreError::Io`], as an [`io::Error`]'s source; whatever `content` fails with.
@@ -161,7 +164,8 @@ fn no_name(root: &Path) -> FilestoreError {
     FilestoreError::BadName { path: root.to_owned(), reason: "a filestore's folder needs a name in UTF-8" }
 }
 
-/// Opens the folder that `root` is to be in, after those that are missing were made, and what is made there is to be like.
+/// Opens the folder that `root` is to be in, after those that are missing were made, and what is
+/// made there is to be like.
 fn make_above(root: &Path) -> Result<(OpenFolder, Like), FilestoreError> {
     let parent = root.parent().unwrap_or(root);
     let existing = parent.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
@@ -189,7 +193,8 @@ impl Like {
         })
     }
 
-    /// Gives away what is open, not what is called so: whoever owns the folder could have put a link to another's file there.
+    /// Gives away what is open, not what is called so: whoever owns the folder could have put a
+    /// link to another's file there.
     fn give(&self, file: &File, path: &Path, mode: u32) -> Result<(), FilestoreError> {
         if let Some((user, group)) = self.owner {
             let found = file.metadata().map_err(FilestoreError::io("inspect", path))?;
@@ -230,10 +235,12 @@ pub fn unpack(
     Ok(unpacked)
 }
 
-/// Reads a volume's tar archive to its very end, and hands each file's checked path, its length in bytes and its content to `each`.
+/// Reads a volume's tar archive to its very end, and hands each file's checked path, its length in
+/// bytes and its content to `each`.
 ///
 /// # Errors
-/// [`FilestoreError::BadArchive`] and [`FilestoreError::BadName`] where it holds what no filestore holds.
+/// [`FilestoreError::BadArchive`] and [`FilestoreError::BadName`] where it holds what no filestore
+/// holds.
 pub fn read_files(
     archive: impl Read,
     mut each: impl FnMut(&str, u64, &mut dyn Read) -> io::Result<()>,
@@ -244,7 +251,7 @@ pub fn read_files(
 /// The longest path that Linux takes, in bytes.
 pub(super) const LONGEST_PATH: usize = 4096;
 
-/// A path in a filestore is relative, plain and UTF-8: nothing that leaves the folder.
+/// Returns a path in a filestore is relative, plain and UTF-8: nothing that leaves the folder.
 pub(crate) fn check_path(bytes: &[u8]) -> Result<&str, FilestoreError> {
     let bad = |reason| FilestoreError::BadName { path: OsStr::from_bytes(bytes).into(), reason };
     let name = std::str::from_utf8(bytes).map_err(|_| bad("it is not UTF-8"))?;
@@ -263,7 +270,8 @@ pub(crate) fn check_path(bytes: &[u8]) -> Result<&str, FilestoreError> {
     Ok(name)
 }
 
-/// Names the file in an error of writing it, so that it is not taken for one of reading the archive.
+/// Names the file in an error of writing it, so that it is not taken for one of reading the
+/// archive.
 struct Writing<'a> {
     file: &'a mut File,
     path: &'a Path,

@@ -113,7 +113,8 @@ pub(crate) struct WrittenVolume {
     pub list: Encoded,
 }
 
-/// Writes batches into a volume until there are none left or a limit is reached, beginning with `first`.
+/// Writes batches into a volume until there are none left or a limit is reached, beginning with
+/// `first`.
 ///
 /// Several volumes may draw from the same batches at once.
 pub(crate) fn write_volume(
@@ -216,7 +217,8 @@ impl Writer<'_> {
         self.volume.end_frame()
     }
 
-    /// Appends a file, if there is anything of it to be stored. What is wrong with it is noted in the ledger.
+    /// Appends a file, if there is anything of it to be stored. What is wrong with it is noted in
+    /// the ledger.
     fn append_file(&mut self, root: &OpenFolder, entry: &FileEntry, batches: &Mutex<Batches>) -> io::Result<()> {
         let name = FileName::new(&entry.path);
         if entry.verify && !self.is_to_replace(root, entry, &name, batches) {
@@ -236,7 +238,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Reads a file of which an earlier version is held, and says whether it is to take that one's place.
+    /// Reads a file of which an earlier version is held, and says whether it is to take that one's
+    /// place.
     fn is_to_replace(&self, root: &OpenFolder, entry: &FileEntry, name: &FileName, batches: &Mutex<Batches>) -> bool {
         let Some(content) = open(root, entry, batches) else { return false };
         let size = content.size;

@@ -15,11 +15,13 @@ pub(crate) struct FileEntry {
     pub path: String,
     /// Its length in bytes when it was seen.
     pub size: u64,
-    /// Whether its content must be held against its name before it may take an earlier version's place.
+    /// Whether its content must be held against its name before it may take an earlier version's
+    /// place.
     pub verify: bool,
 }
 
-/// How much one batch holds at most, unless a single file is larger. A batch becomes one zstd frame.
+/// How much one batch holds at most, unless a single file is larger. A batch becomes one zstd
+/// frame.
 pub(super) const BATCH_BYTES: u64 = 4 * 1024 * 1024;
 pub(super) const BATCH_FILES: usize = 2048;
 
@@ -32,7 +34,8 @@ pub(crate) struct Batches {
     path: PathBuf,
     /// Opened when it begins.
     root: Option<OpenFolder>,
-    /// Folders that are no part of it although they lie in it, by device and inode, with what each is.
+    /// Folders that are no part of it although they lie in it, by device and inode, with what each
+    /// is.
     foreign: Vec<((u64, u64), String)>,
     /// Folders yet to be read, as paths within the root, last first.
     folders: Vec<String>,
@@ -43,7 +46,7 @@ pub(crate) struct Batches {
 }
 
 impl Batches {
-    /// The files under `root` that the ledger wants.
+    /// Returns the files under `root` that the ledger wants.
     pub(crate) fn new(root: &Path, ledger: Ledger) -> Self {
         Self {
             path: root.to_owned(),
@@ -55,7 +58,8 @@ impl Batches {
         }
     }
 
-    /// Refuses to go on where it meets one of these folders: the repository itself, by whatever mount it got there.
+    /// Refuses to go on where it meets one of these folders: the repository itself, by whatever
+    /// mount it got there.
     #[must_use]
     pub(crate) fn without(mut self, foreign: &[(&Path, &str)]) -> Self {
         let id = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
@@ -73,7 +77,7 @@ impl Batches {
         self.read_folder("")
     }
 
-    /// The open folder.
+    /// Returns the open folder.
     ///
     /// # Errors
     /// [`FilestoreError::Io`] where it was not begun.
@@ -82,7 +86,7 @@ impl Batches {
         self.root.as_ref().ok_or_else(not_begun)
     }
 
-    /// The next files, or `None` at the end.
+    /// Returns the next files, or `None` at the end.
     ///
     /// # Errors
     /// [`FilestoreError::Io`], [`FilestoreError::BadName`]
@@ -106,7 +110,8 @@ impl Batches {
         Ok(if batch.is_empty() { None } else { Some(batch) })
     }
 
-    /// A folder that cannot be read, or holds what no filestore can, is noted, and does not keep the others from being backed up.
+    /// Returns a folder that cannot be read, or holds what no filestore can, is noted, and does not
+    /// keep the others from being backed up.
     fn read_subfolder(&mut self, folder: &str) -> Result<(), FilestoreError> {
         match self.read_folder(folder) {
             Err(FilestoreError::Io { source, .. }) => {

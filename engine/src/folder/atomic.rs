@@ -1,19 +1,22 @@
-//! Files that appear under their name only when they are whole: every file that is written and then renamed is written here.
+//! Files that appear under their name only when they are whole: every file that is written and then
+//! renamed is written here.
 //!
 //! # What survives what
-//! A file is written in four steps, each in the folder that it is to lie in, since a rename stays within one file system:
+//! A file is written in four steps, each in the folder that it is to lie in, since a rename stays
+//! within one file system:
 //!
-//! 1. **Write** a temporary file, for its owner alone. Whoever looks at the name finds what was there before.
-//! 2. **Flush** its content.
-//! 3. **Rename** it. This is one step for everybody who looks, and for a process that is killed: there is the former file or the new one, and
-//!    never a part of either.
-//! 4. **Flush** the folder.
+//! 1. **Write** a temporary file, for its owner alone. Whoever looks at the name finds what was
+//! there before. 2. **Flush** its content. 3. **Rename** it. This is one step for everybody who
+//! looks, and for a process that is killed: there is the former file or the new one, and never a
+//! part of either. 4. **Flush** the folder.
 //!
-//! A loss of power is why there are steps 2 and 4. A file system may write a rename to the disk before the content that it names: without
-//! step 2 the name could lead to an empty file. And it may write the rename later than other folders' changes: without step 4 the former file
-//! could be back although something was done that relied on the new one, such as the removal of what only the former one names. So
-//! [`Durability::Flushed`] is for whatever others rely on, and [`Durability::Unflushed`] only for what is checked at each use and can be made
-//! again, or is worth nothing once the machine has started anew.
+//! A loss of power is why there are steps 2 and 4. A file system may write a rename to the disk
+//! before the content that it names: without step 2 the name could lead to an empty file. And it
+//! may write the rename later than other folders' changes: without step 4 the former file could be
+//! back although something was done that relied on the new one, such as the removal of what only
+//! the former one names. So [`Durability::Flushed`] is for whatever others rely on, and
+//! [`Durability::Unflushed`] only for what is checked at each use and can be made again, or is
+//! worth nothing once the machine has started anew.
 //!
 //! A file system that has no such flush is tolerated, and noted for a warning.
 
@@ -49,12 +52,14 @@ pub enum Taken {
     Refuse,
 }
 
-/// A file in the making, which belongs to the owner of its folder and which only that user may read. Dropped, nothing is left of it.
+/// A file in the making, which belongs to the owner of its folder and which only that user may
+/// read. Dropped, nothing is left of it.
 #[derive(Debug)]
 pub struct Unnamed(NamedTempFile);
 
 impl Unnamed {
-    /// Begins a file in `folder`, which must be there. Until it is named it has a name that begins with `prefix` and that no other has.
+    /// Begins a file in `folder`, which must be there. Until it is named it has a name that begins
+    /// with `prefix` and that no other has.
     ///
     /// # Errors
     /// Those of the operating system
@@ -83,10 +88,11 @@ impl Unnamed {
         self.0.reopen()
     }
 
-    /// Names the file, which must be in the folder of `path`, and returns it.
+    /// Returns names the file, which must be in the folder of `path`, and returns it.
     ///
     /// # Errors
-    /// Those of the operating system; [`io::ErrorKind::AlreadyExists`] where the name is taken and that is refused
+    /// Those of the operating system; [`io::ErrorKind::AlreadyExists`] where the name is taken and
+    /// that is refused
     pub fn keep(self, path: &Path, taken: Taken, durability: Durability) -> io::Result<File> {
         if durability == Durability::Unflushed {
             return self.rename(path, taken);
@@ -97,12 +103,12 @@ impl Unnamed {
         Ok(file)
     }
 
-    /// The second step alone. Errors name `path`.
+    /// Returns the second step alone. Errors name `path`.
     pub(crate) fn flush(&self, path: &Path) -> io::Result<()> {
         flush(self.0.as_file(), path)
     }
 
-    /// The third step alone.
+    /// Returns the third step alone.
     pub(crate) fn rename(self, path: &Path, taken: Taken) -> io::Result<File> {
         match taken {
             Taken::Replace => Ok(self.0.persist(path)?),
@@ -113,10 +119,12 @@ impl Unnamed {
 
 /// Writes a whole file in place of what has its name, and returns it, open behind its end.
 ///
-/// Only one process at a time may write a name: the temporary file is called as the file with `.new` behind, and one that a kill left is replaced.
+/// Only one process at a time may write a name: the temporary file is called as the file with
+/// `.new` behind, and one that a kill left is replaced.
 ///
 /// # Errors
-/// Those of the operating system and of `write`. The former file is there then, unless only the last flush failed.
+/// Those of the operating system and of `write`. The former file is there then, unless only the
+/// last flush failed.
 pub fn write_atomically(
     path: &Path,
     durability: Durability,
@@ -142,7 +150,8 @@ fn rename_to_new(file: NamedTempFile, path: &Path) -> io::Result<File> {
         Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => return Err(refused.error),
         Err(refused) => refused,
     };
-    // Neither a rename that replaces nothing nor a hard link: all that is left is to look first. Locks do not rely on it.
+    // Neither a rename that replaces nothing nor a hard link: all that is left is to look first.
+    // Locks do not rely on it.
     let lacks_both = is_refused(&refused.error)
         && path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
     if !lacks_both {
@@ -152,7 +161,7 @@ fn rename_to_new(file: NamedTempFile, path: &Path) -> io::Result<File> {
     Ok(refused.file.persist(path)?)
 }
 
-/// The folder of a file. The parent of a name alone is spelt "".
+/// Returns the folder of a file. The parent of a name alone is spelt "".
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

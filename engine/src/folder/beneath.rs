@@ -1,7 +1,8 @@
 //! Open folders, below which everything is reached name by name and never through a symbolic link.
 //!
-//! Root works in folders of which other users own the parts: a link that one of them puts in the way, at any moment, would lead root to files
-//! that are not theirs. So a path is followed once, to an open folder, and from there names alone are used.
+//! Root works in folders of which other users own the parts: a link that one of them puts in the
+//! way, at any moment, would lead root to files that are not theirs. So a path is followed once, to
+//! an open folder, and from there names alone are used.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -76,7 +77,8 @@ impl From<Stat> for Found {
 }
 
 impl OpenFolder {
-    /// Opens a folder. Root follows a link only where it is root's own, or its owner owns the folder that the path leads to.
+    /// Opens a folder. Root follows a link only where it is root's own, or its owner owns the
+    /// folder that the path leads to.
     ///
     /// # Errors
     /// Those of the operating system, also where it is no folder.
@@ -90,7 +92,8 @@ impl OpenFolder {
         Ok(Self { place: place.into(), path: path.to_owned(), follows_folders: false })
     }
 
-    /// The same, which follows for reading a link right below it that leads to a folder: some spread a filestore over disks that way.
+    /// Returns the same, which follows for reading a link right below it that leads to a folder:
+    /// some spread a filestore over disks that way.
     #[must_use]
     pub(crate) fn following_folders(self) -> Self {
         Self { follows_folders: true, ..self }
@@ -101,19 +104,20 @@ impl OpenFolder {
         &self.path
     }
 
-    /// A path by which a name in it is reached for as long as this lives, whatever becomes of the folders above: for functions that take paths.
+    /// Returns a path by which a name in it is reached for as long as this lives, whatever becomes
+    /// of the folders above: for functions that take paths.
     #[must_use]
     pub fn within(&self, name: &OsStr) -> PathBuf {
         let opened = Path::new("/proc/self/fd").join(self.place.as_raw_fd().to_string());
         if opened.exists() { opened.join(name) } else { self.path.join(name) }
     }
 
-    /// What it is itself.
+    /// Returns what it is itself.
     pub(crate) fn found(&self) -> io::Result<Found> {
         Ok(rustix::fs::fstat(&*self.place)?.into())
     }
 
-    /// What is called so below it, a link as such; `None` where nothing is.
+    /// Returns what is called so below it, a link as such; `None` where nothing is.
     ///
     /// # Errors
     /// Those of the operating system
@@ -170,7 +174,7 @@ impl OpenFolder {
         }
     }
 
-    /// The folder of this path below it.
+    /// Returns the folder of this path below it.
     ///
     /// # Errors
     /// Those of the operating system, also where it is a link.
@@ -180,7 +184,8 @@ impl OpenFolder {
         Ok(Self { place, path: self.path.join(path), follows_folders: false })
     }
 
-    /// What is in the folder of this path below it, in no order; the empty path is this folder's own.
+    /// Returns what is in the folder of this path below it, in no order; the empty path is this
+    /// folder's own.
     ///
     /// # Errors
     /// Those of the operating system
@@ -232,12 +237,12 @@ impl OpenFolder {
         rustix::fs::renameat_with(&*self.place, from, &*self.place, to, flags)
     }
 
-    /// Whether a link right below it leads to a folder, and is followed.
+    /// Returns whether a link right below it leads to a folder, and is followed.
     pub(crate) fn leads_to_folder(&self, name: &str) -> io::Result<()> {
         self.follow_link(OsStr::new(name)).map(drop)
     }
 
-    /// The folder in which a path ends, and its last name there; `None`: this folder.
+    /// Returns the folder in which a path ends, and its last name there; `None`: this folder.
     fn parent_of<'a>(&self, path: &'a str) -> io::Result<(Option<OwnedFd>, &'a str)> {
         match path.rsplit_once('/') {
             Some((folder, name)) => Ok((self.descend(OsStr::new(folder))?, name)),
@@ -283,10 +288,12 @@ impl OpenFolder {
     }
 }
 
-/// Follows a path from `start` to a folder, link by link. `makers` own the links that were followed before.
+/// Follows a path from `start` to a folder, link by link. `makers` own the links that were followed
+/// before.
 ///
 /// # Errors
-/// As root, [`io::ErrorKind::PermissionDenied`] where a link's owner is neither root nor whoever owns the folder.
+/// As root, [`io::ErrorKind::PermissionDenied`] where a link's owner is neither root nor whoever
+/// owns the folder.
 fn follow(start: OwnedFd, path: &OsStr, mut makers: Vec<u32>) -> io::Result<OwnedFd> {
     let mut here = start;
     let mut rest = names(path);
@@ -331,7 +338,7 @@ fn follow(start: OwnedFd, path: &OsStr, mut makers: Vec<u32>) -> io::Result<Owne
     }
 }
 
-/// The names of a path, the last one first.
+/// Returns the names of a path, the last one first.
 fn names(path: &OsStr) -> Vec<OsString> {
     let names = Path::new(path).components().filter_map(|part| match part {
         Component::Normal(name) => Some(name.to_owned()),

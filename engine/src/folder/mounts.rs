@@ -17,13 +17,14 @@ pub(super) struct Mount {
     pub(super) kind: String,
 }
 
-/// Every mount of this process, in the order in which they were made; none where they cannot be read.
+/// Returns every mount of this process, in the order in which they were made; none where they
+/// cannot be read.
 pub(super) fn mounts() -> Vec<Mount> {
     let text = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
     text.split(|byte| *byte == b'\n').filter_map(parse).collect()
 }
 
-/// The mount that the path, which is free of links, lies in.
+/// Returns the mount that the path, which is free of links, lies in.
 pub(super) fn mount_of<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
     // Of several at one place, the last one hides the others.
     let holds = mounts.iter().filter(|mount| path.starts_with(&mount.at));
@@ -45,7 +46,7 @@ fn parse(line: &[u8]) -> Option<Mount> {
     Some(Mount { device, root, at, kind: String::from_utf8_lossy(kind).into_owned() })
 }
 
-/// A path of which spaces, tabs, line ends and backslashes are written as octal numbers.
+/// Returns a path of which spaces, tabs, line ends and backslashes are written as octal numbers.
 fn unescaped(field: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;

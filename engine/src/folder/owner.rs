@@ -9,15 +9,17 @@ use rustix::fs::OFlags;
 
 use super::{restrict, tolerate};
 
-/// Whether this process may give files away.
+/// Returns whether this process may give files away.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// As root, gives what was just made in `folder` to the owner and the group of that. Other users keep what they make.
+/// As root, gives what was just made in `folder` to the owner and the group of that. Other users
+/// keep what they make.
 ///
 /// # Errors
-/// Those of the operating system. A file system that keeps no owners, or a server that lets root give nothing away, is tolerated.
+/// Those of the operating system. A file system that keeps no owners, or a server that lets root
+/// give nothing away, is tolerated.
 pub fn inherit(made: &File, folder: &Path) -> io::Result<()> {
     if !is_root() {
         return Ok(());
@@ -35,10 +37,10 @@ pub fn inherit(made: &File, folder: &Path) -> io::Result<()> {
     }
 }
 
-/// As [`inherit`], of what is called `path`, which is no link.
+/// Does the same as [`inherit`], of what is called `path`, which is no link.
 ///
 /// # Errors
-/// As [`inherit`]
+/// Those of [`inherit`]
 pub(crate) fn inherit_path(path: &Path) -> io::Result<()> {
     if !is_root() {
         return Ok(());
@@ -50,7 +52,7 @@ pub(crate) fn inherit_path(path: &Path) -> io::Result<()> {
     inherit(&made, folder.unwrap_or(Path::new(".")))
 }
 
-/// As `make`, and makes those above it that are missing, too.
+/// Does the same as `make`, and makes those above it that are missing, too.
 ///
 /// # Errors
 /// As `make`
@@ -67,7 +69,8 @@ pub fn make_all(folder: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Makes a folder with these permissions whatever the umask, unless it is there. As root it gets the owner of the folder that it is made in.
+/// Makes a folder with these permissions whatever the umask, unless it is there. As root it gets
+/// the owner of the folder that it is made in.
 ///
 /// # Errors
 /// Those of the operating system, also where something else than a folder has the name.
@@ -103,7 +106,8 @@ pub(crate) fn owner_text(user: u32, group: u32) -> String {
     format!("{}:{}", user_name(user), name_in("/etc/group", group))
 }
 
-/// The name that a file of lines `name:password:number:…` has for a number. Only what `chown` takes as it is.
+/// Returns the name that a file of lines `name:password:number:…` has for a number. Only what
+/// `chown` takes as it is.
 fn name_in(file: &str, number: u32) -> String {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let number = number.to_string();

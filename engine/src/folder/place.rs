@@ -10,7 +10,8 @@ use super::mounts::{mount_of, mounts};
 pub struct Place {
     /// Without links, as far as it exists.
     real: PathBuf,
-    /// The file system, and the path in it: a folder that is mounted in a second place has the same.
+    /// The file system, and the path in it: a folder that is mounted in a second place has the
+    /// same.
     in_device: Option<(String, PathBuf)>,
     /// Device and inode of it and of the folders above it, as far as they exist.
     ids: Vec<(u64, u64)>,
@@ -47,7 +48,7 @@ impl Place {
         Self { real, in_device, ids, exists }
     }
 
-    /// What this is to another.
+    /// Returns what this is to another.
     pub fn relation(&self, other: &Self) -> Relation {
         match (self.is_within(other), other.is_within(self)) {
             (true, true) => Relation::Same,
@@ -67,7 +68,7 @@ impl Place {
     }
 }
 
-/// The path without links, as far as it exists.
+/// Returns the path without links, as far as it exists.
 fn resolved(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let existing = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));

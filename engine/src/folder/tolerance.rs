@@ -1,4 +1,5 @@
-//! File systems that lack an operation, such as exFAT, SMB shares and some of FUSE: what is done without it, and what is said of that.
+//! File systems that lack an operation, such as exFAT, SMB shares and some of FUSE: what is done
+//! without it, and what is said of that.
 
 use std::collections::BTreeSet;
 use std::fs::{File, Permissions};
@@ -33,25 +34,28 @@ fn sentence(folder: &Path, lacks: &str) -> String {
     format!("the file system of {} ({name}) {lacks}", folder.display())
 }
 
-/// What was done without since this was last asked.
+/// Returns what was done without since this was last asked.
 pub(crate) fn take_tolerated() -> Vec<String> {
     let tolerated = std::mem::take(&mut *TOLERATED.lock().unwrap_or_else(PoisonError::into_inner));
     tolerated.into_iter().collect()
 }
 
-/// Whether the operating system says that a file system has no such operation, rather than that it failed.
+/// Returns whether the operating system says that a file system has no such operation, rather than
+/// that it failed.
 pub(crate) fn is_unsupported(error: &io::Error) -> bool {
     let unsupported = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOTTY, Errno::BADF, Errno::NOTSUP];
     error.kind() == io::ErrorKind::Unsupported
         || error.raw_os_error().is_some_and(|raw| unsupported.contains(&Errno::from_raw_os_error(raw)))
 }
 
-/// Whether it says that a file system cannot do this to any file: some say so by `EPERM`, as to a stranger.
+/// Returns whether it says that a file system cannot do this to any file: some say so by `EPERM`,
+/// as to a stranger.
 pub(crate) fn is_refused(error: &io::Error) -> bool {
     is_unsupported(error) || error.raw_os_error() == Some(Errno::PERM.raw_os_error())
 }
 
-/// Gives a file or folder that this process has just made these permissions, where its file system has permissions.
+/// Gives a file or folder that this process has just made these permissions, where its file system
+/// has permissions.
 ///
 /// # Errors
 /// Those of the operating system
@@ -70,7 +74,8 @@ pub(crate) fn restrict(made: &File, path: &Path, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// What the file system of a folder lacks, tried with files that are removed again, in sentences.
+/// Returns what the file system of a folder lacks, tried with files that are removed again, in
+/// sentences.
 ///
 /// # Errors
 /// Those of the operating system where nothing can be tried

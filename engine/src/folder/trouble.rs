@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::{file_system_of, owner_text, user_name};
 
-/// What to do about an error of reading or writing `path`, where that follows from the error alone.
+/// Returns what to do about an error of reading or writing `path`, where that follows from the
+/// error alone.
 pub fn hint_of(error: &io::Error, path: &Path) -> Option<String> {
     Some(match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => read_only(path),
@@ -21,7 +22,7 @@ pub fn hint_of(error: &io::Error, path: &Path) -> Option<String> {
     })
 }
 
-/// What to do where nothing can be written to the file system.
+/// Returns what to do where nothing can be written to the file system.
 pub(crate) fn read_only(path: &Path) -> String {
     let folder = existing(path).unwrap_or(path);
     format!(
@@ -31,7 +32,8 @@ pub(crate) fn read_only(path: &Path) -> String {
     )
 }
 
-/// What to do where this user may not read or write `path`, which belongs to the things of `root`: the repository, the state.
+/// Returns what to do where this user may not read or write `path`, which belongs to the things of
+/// `root`: the repository, the state.
 pub fn denied(path: &Path, root: &Path) -> String {
     let own = rustix::process::geteuid().as_raw();
     let Ok(around) = root.metadata() else { return "run as a user who may enter the folder".into() };
@@ -55,7 +57,7 @@ pub fn denied(path: &Path, root: &Path) -> String {
     )
 }
 
-/// The lowest of the path and those above it that is there.
+/// Returns the lowest of the path and those above it that is there.
 fn existing(path: &Path) -> Option<&Path> {
     path.ancestors().find(|path| path.symlink_metadata().is_ok())
 }

@@ -7,7 +7,7 @@ use crate::postgres::{Database, SslMode};
 use crate::restore::Target;
 use crate::secret::Secret;
 
-/// A database of the project's server.
+/// Returns a database of the project's server.
 fn database(project: &Project, name: &str) -> Database {
     let cluster = project.cluster();
     Database {
@@ -22,12 +22,12 @@ fn database(project: &Project, name: &str) -> Database {
     }
 }
 
-/// The project's instance.
+/// Returns the project's instance.
 pub(crate) fn instance(project: &Project) -> Instance {
     Instance::new(INSTANCE, database(project, INSTANCE), project.filestore())
 }
 
-/// The project's target, which is not neutralized.
+/// Returns the project's target, which is not neutralized.
 pub(crate) fn target(project: &Project) -> Target {
     Target {
         name: TARGET.into(),

@@ -20,7 +20,7 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Objects that nothing names stay until they are older than this.
+    /// Returns objects that nothing names stay until they are older than this.
     pub fn grace(&self) -> Duration {
         const DEFAULT: Duration = Duration::from_hours(24);
         let now = Timestamp::UNIX_EPOCH;
@@ -29,7 +29,7 @@ impl Retention {
         self.grace_period.map_or(DEFAULT, |age| length(age).unwrap_or(SignedDuration::MAX).unsigned_abs())
     }
 
-    /// A volume is written anew where less than this part of its bytes is needed.
+    /// Returns a volume is written anew where less than this part of its bytes is needed.
     pub fn repack_below(&self) -> Percent {
         self.repack_limit.unwrap_or(Percent::HALF)
     }

@@ -17,7 +17,7 @@ pub struct BackupRef {
 }
 
 impl BackupRef {
-    /// Names a backup of an instance.
+    /// Returns names a backup of an instance.
     pub fn new(instance: impl Into<String>, id: BackupId) -> Self {
         Self { instance: instance.into(), id }
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{MANIFEST, Manifest};
 use crate::stream::Digest;
 
-/// `SHA256SUMS` of a backup: every object in its folder, for `sha256sum --check` and to know a damaged manifest.
+/// `SHA256SUMS` of a backup: every object in its folder, for `sha256sum --check` and to know a
+/// damaged manifest.
 fn write_checksums<'a>(objects: impl Iterator<Item = (&'a str, Digest)>) -> String {
     let lines: BTreeMap<_, _> = objects.collect();
     lines.iter().map(|(name, digest)| line(name, *digest)).collect()
@@ -16,7 +17,7 @@ fn line(name: &str, digest: Digest) -> String {
 }
 
 impl Manifest {
-    /// What `SHA256SUMS` says beside this manifest, of which `bytes` are stored.
+    /// Returns what `SHA256SUMS` says beside this manifest, of which `bytes` are stored.
     pub fn checksums(&self, bytes: &[u8]) -> String {
         let folder = self.backup().folder();
         let own = self.objects().filter(|object| object.key.is_under(&folder));
@@ -25,7 +26,8 @@ impl Manifest {
     }
 }
 
-/// `SHA256SUMS` for as long as the manifest of a backup may be the one or the other: every line of both.
+/// `SHA256SUMS` for as long as the manifest of a backup may be the one or the other: every line of
+/// both.
 ///
 /// For the manifest there are two, that of `former` behind: who reads one alone takes the last.
 pub(crate) fn write_both_checksums(former: &str, next: &str) -> String {
@@ -36,12 +38,13 @@ pub(crate) fn write_both_checksums(former: &str, next: &str) -> String {
     lines.into_iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// What [`Manifest::checksums`] wrote. Lines that are none are left out: what is missing is then missed.
+/// What [`Manifest::checksums`] wrote. Lines that are none are left out: what is missing is then
+/// missed.
 pub(crate) fn read_checksums(bytes: &[u8]) -> BTreeMap<String, Digest> {
     lines(bytes).collect()
 }
 
-/// The digests that a manifest may have: two of them while it is being changed.
+/// Returns the digests that a manifest may have: two of them while it is being changed.
 pub(crate) fn manifest_digests(bytes: &[u8]) -> Vec<Digest> {
     lines(bytes).filter(|(name, _)| name == MANIFEST).map(|(_, digest)| digest).collect()
 }

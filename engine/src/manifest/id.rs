@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::is_segment;
 
-/// `20261121T020003Z-3f9c`: sorts by time, safe in a path and in an object key. The second part is the fraction of the second
-/// in 65,536ths: it sorts as well. Should two ever fall into the same fraction, the store's create-only writes refuse the later.
+/// `20261121T020003Z-3f9c`: sorts by time, safe in a path and in an object key. The second part is
+/// the fraction of the second in 65,536ths: it sorts as well. Should two ever fall into the same
+/// fraction, the store's create-only writes refuse the later.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct BackupId(String);
@@ -23,17 +24,17 @@ pub struct BackupId(String);
 pub struct InvalidBackupId(String);
 
 impl BackupId {
-    /// The name of a backup that shows the moment `created_at`.
+    /// Returns the name of a backup that shows the moment `created_at`.
     pub fn new(created_at: Timestamp) -> Self {
         Self(stamp(created_at))
     }
 
-    /// The moment that it shows; `None` where the id is no moment's.
+    /// Returns the moment that it shows; `None` where the id is no moment's.
     pub fn created_at(&self) -> Option<Timestamp> {
         moment(&self.0)
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -42,14 +43,14 @@ impl BackupId {
 /// The form of a second.
 const SECOND: &str = "%Y%m%dT%H%M%SZ";
 
-/// A moment as names have it.
+/// Returns a moment as names have it.
 pub(crate) fn stamp(moment: Timestamp) -> String {
     let second = moment.to_zoned(TimeZone::UTC).strftime(SECOND).to_string();
     let fraction = (u64::from(moment.subsec_nanosecond().unsigned_abs()) << 16) / 1_000_000_000;
     format!("{second}-{fraction:04x}")
 }
 
-/// The first moment of which this is the [`stamp`].
+/// Returns the first moment of which this is the [`stamp`].
 pub(crate) fn moment(text: &str) -> Option<Timestamp> {
     let (second, fraction) = text.split_once('-')?;
     let second = DateTime::strptime(SECOND, second).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();

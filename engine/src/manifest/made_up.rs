@@ -6,7 +6,7 @@ use super::BackupId;
 use super::{DatabaseContent, FORMAT, FilestoreContent, Manifest, StoredObject};
 use crate::postgres::{Locale, ServerFacts};
 
-/// The locale that exists everywhere.
+/// Returns the locale that exists everywhere.
 pub(crate) fn locale() -> Locale {
     Locale {
         encoding: "UTF8".into(),
@@ -18,7 +18,7 @@ pub(crate) fn locale() -> Locale {
     }
 }
 
-/// A backup of a database that is not Odoo's, without files.
+/// Returns a backup of a database that is not Odoo's, without files.
 pub(crate) fn manifest(instance: &str, id: &BackupId, database: StoredObject) -> Manifest {
     let server = ServerFacts {
         version_num: 0,

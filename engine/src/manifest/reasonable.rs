@@ -60,7 +60,7 @@ pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
 }
 
 impl Manifest {
-    /// What is wrong with a manifest that could be read, if anything is: no backup of this
+    /// Returns what is wrong with a manifest that could be read, if anything is: no backup of this
     /// program's is like that.
     pub(crate) fn unreasonable(&self) -> Option<String> {
         self.nameless()
@@ -70,12 +70,12 @@ impl Manifest {
             .or_else(|| self.elsewhere())
     }
 
-    /// An instance's name that is no folder of a repository.
+    /// Returns an instance's name that is no folder of a repository.
     fn nameless(&self) -> Option<String> {
         (!is_segment(&self.instance)).then(|| format!("{:?} cannot be the name of an instance", self.instance))
     }
 
-    /// A number that is none, or that would overflow where it is added to others.
+    /// Returns a number that is none, or that would overflow where it is added to others.
     fn too_large(&self) -> Option<String> {
         let content = &self.filestore;
         let sizes = self.objects().flat_map(|object| [object.plain.size, object.stored.size]);
@@ -110,8 +110,8 @@ impl Manifest {
         Some(format!("the sizes that it states of {} do not fit {files} files of {bytes} bytes", wrong.object.key))
     }
 
-    /// A backup stands on its own objects and on those of earlier backups of its instance: nothing
-    /// else is kept for it by a prune.
+    /// Returns a backup stands on its own objects and on those of earlier backups of its instance:
+    /// nothing else is kept for it by a prune.
     fn elsewhere(&self) -> Option<String> {
         let instance = Key::new(self.instance.as_str()).ok()?;
         let is_right =

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Depth {
-    /// Every table, and of every file whether it is there and how long it is. What was unpacked had the digests of the backup.
+    /// Every table, and of every file whether it is there and how long it is. What was unpacked had
+    /// the digests of the backup.
     #[default]
     Quick,
     /// Every file too is read back from the disk, and has the SHA-1 that Odoo named it by.
@@ -157,17 +158,17 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Whether nothing was found that is not as it was backed up.
+    /// Returns whether nothing was found that is not as it was backed up.
     pub fn passed(&self) -> bool {
         self.checks.iter().all(|check| check.outcome != CheckOutcome::Failed)
     }
 
-    /// What was left out for want of something to compare with.
+    /// Returns what was left out for want of something to compare with.
     pub fn skipped(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| check.outcome == CheckOutcome::Skipped)
     }
 
-    /// What failed, in a sentence.
+    /// Returns what failed, in a sentence.
     pub fn failures(&self) -> String {
         let failed = self.checks.iter().filter(|check| check.outcome == CheckOutcome::Failed);
         let texts = failed.map(|check| {

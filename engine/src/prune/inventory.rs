@@ -15,11 +15,13 @@ use crate::store::Key;
 /// All objects of an instance, and its manifests.
 pub(super) struct Inventory {
     pub(super) listed: Listed,
-    /// Each held against its checksums: by a flipped bit a manifest would name other objects than it needs.
+    /// Each held against its checksums: by a flipped bit a manifest would name other objects than
+    /// it needs.
     pub(super) manifests: Vec<Manifest>,
     /// Backups whose manifest cannot be read.
     pub(super) damaged: Vec<Damaged>,
-    /// Backups whose checksums are not of their manifest alone: a run was cut off where it changed it.
+    /// Backups whose checksums are not of their manifest alone: a run was cut off where it changed
+    /// it.
     pub(super) unsettled: Vec<BackupId>,
     /// When that was listed.
     pub(super) clocks: Clocks,
@@ -28,10 +30,11 @@ pub(super) struct Inventory {
 }
 
 impl Inventory {
-    /// Lists an instance. `is_locked`: under a lock that keeps out whoever makes or removes backups.
+    /// Lists an instance. `is_locked`: under a lock that keeps out whoever makes or removes
+    /// backups.
     ///
     /// # Errors
-    /// The store's; [`RepositoryError::Incomplete`]
+    /// Any error of the store; [`RepositoryError::Incomplete`]
     pub(super) async fn take(repository: &Repository, instance: &str, is_locked: bool) -> Result<Self, Error> {
         let listed = repository.listed(instance).await?;
         let clocks = repository.clocks().await;
@@ -60,7 +63,7 @@ impl Inventory {
         Ok(Self { listed, manifests, damaged, unsettled, clocks, known_damage })
     }
 
-    /// The backups that can be read, as retention sees them.
+    /// Returns the backups that can be read, as retention sees them.
     pub(super) fn backups(&self) -> Vec<Backup> {
         let (pinned, proofs) = (self.listed.pinned(), self.listed.evidence(self.clocks));
         let seen = |manifest: &Manifest| {
@@ -70,14 +73,15 @@ impl Inventory {
         self.manifests.iter().map(seen).collect()
     }
 
-    /// Whether there is no backup but this one, nor any that was set aside.
+    /// Returns whether there is no backup but this one, nor any that was set aside.
     pub(super) fn has_no_other(&self, id: &BackupId) -> bool {
         let manifests = self.manifests.iter().map(|manifest| &manifest.id);
         let mut backups = manifests.chain(self.damaged.iter().map(|damaged| &damaged.backup.id));
         backups.all(|other| other == id) && self.listed.quarantined().all(|other| other == *id)
     }
 
-    /// What each of `doomed` frees, if they go from the oldest to the newest: an object is free when the last that names it goes.
+    /// Returns what each of `doomed` frees, if they go from the oldest to the newest: an object is
+    /// free when the last that names it goes.
     pub(super) fn frees(&self, doomed: &[BackupId]) -> BTreeMap<BackupId, u64> {
         let is_doomed = |manifest: &&Manifest| doomed.contains(&manifest.id);
         let kept = self.manifests.iter().filter(|manifest| !is_doomed(manifest));
@@ -93,7 +97,8 @@ impl Inventory {
     }
 }
 
-/// A damaged or refuted backup is no proven one, and takes no place that one without warnings could have.
+/// Returns a damaged or refuted backup is no proven one, and takes no place that one without
+/// warnings could have.
 pub(super) fn as_retention_sees(
     manifest: &Manifest,
     pinned: bool,

@@ -25,11 +25,11 @@ pub(super) struct Need {
     pub(super) bytes: u64,
 }
 
-/// The volumes of which less than `below` is needed by any of `manifests`, ordered by key. A damaged list is an answer: what is needed is then
-/// not known.
+/// Returns the volumes of which less than `below` is needed by any of `manifests`, ordered by key.
+/// A damaged list is an answer: what is needed is then not known.
 ///
 /// # Errors
-/// The store's
+/// Any error of the store
 pub(super) async fn little_needed(
     repository: &Repository,
     manifests: &[Manifest],
@@ -69,8 +69,9 @@ pub(super) async fn little_needed(
     Ok(Examined::Intact(needs.collect()))
 }
 
-/// The volumes of which so little may be needed, by what the manifests say: what a backup's volumes hold beyond its files is all that it can
-/// lack of any of them. So where nothing was ever removed no list is read.
+/// Returns the volumes of which so little may be needed, by what the manifests say: what a backup's
+/// volumes hold beyond its files is all that it can lack of any of them. So where nothing was ever
+/// removed no list is read.
 fn candidates(manifests: &[Manifest], below: Percent) -> BTreeMap<Key, &Volume> {
     let mut candidates: BTreeMap<Key, &Volume> = BTreeMap::new();
     let mut others: HashSet<&Key> = HashSet::new();
@@ -91,7 +92,8 @@ fn candidates(manifests: &[Manifest], below: Percent) -> BTreeMap<Key, &Volume> 
     candidates
 }
 
-/// The files of volumes, each as a number that stands for its path. Paths that no candidate holds have none, and are left out.
+/// The files of volumes, each as a number that stands for its path. Paths that no candidate holds
+/// have none, and are left out.
 struct Contents {
     numbers: Arc<Names<u32>>,
     /// How many numbers there are.

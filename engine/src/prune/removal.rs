@@ -37,7 +37,8 @@ pub struct Removed {
     pub young_bytes: u64,
     /// Why no object was deleted, where that is so: some backup's needs are not known.
     pub objects_left: Option<String>,
-    /// Backups that were left because the listing left out what speaks for them, each with the reason.
+    /// Backups that were left because the listing left out what speaks for them, each with the
+    /// reason.
     pub doubtful: Vec<(BackupId, String)>,
 }
 
@@ -101,7 +102,8 @@ pub(super) async fn remove(
     let now = lock.now().await;
     let read = gone.iter().filter(|manifest| readers.read(&manifest.id));
     let named: HashSet<Key> = kept.iter().chain(read.clone()).flat_map(needed).collect();
-    // A volume whose place another took is old by its date: its grace begins there, and who reads may have begun before.
+    // A volume whose place another took is old by its date: its grace begins there, and who reads
+    // may have begun before.
     let is_recent = |manifest: &Manifest, at| readers.read(&manifest.id) || !is_past(at, now, grace);
     let replaced = kept.iter().chain(read).flat_map(|manifest| {
         let replaced = manifest.filestore.volumes.iter().filter_map(|volume| volume.replaces.as_ref());
@@ -132,7 +134,8 @@ pub(super) async fn remove(
     Ok(removed)
 }
 
-/// Why a backup is to stay, that the listing did not show: who pinned it, or restored and proved it, may have been left out of it.
+/// Returns why a backup is to stay, that the listing did not show: who pinned it, or restored and
+/// proved it, may have been left out of it.
 async fn doubt(repository: &Repository, backup: &BackupRef, listed: &Listed) -> Result<Option<String>, Error> {
     let pin = pin_key(backup);
     if !listed.has(&pin) && repository.store().head(&pin).await?.is_some() {
@@ -147,8 +150,9 @@ async fn doubt(repository: &Repository, backup: &BackupRef, listed: &Listed) -> 
     Ok(None)
 }
 
-/// Makes sure that the folders from which `keys` are to be deleted have no manifest, nor one that was set aside, unless the backup is known:
-/// a listing may leave it out. Only a certain "not found" counts.
+/// Makes sure that the folders from which `keys` are to be deleted have no manifest, nor one that
+/// was set aside, unless the backup is known: a listing may leave it out. Only a certain "not
+/// found" counts.
 async fn confirm_gone(
     repository: &Repository,
     keys: impl Iterator<Item = &Key>,
@@ -167,7 +171,7 @@ async fn confirm_gone(
     }
 }
 
-/// Whether the grace period is over that began at `since`.
+/// Returns whether the grace period is over that began at `since`.
 fn is_past(since: Timestamp, now: Timestamp, grace: Duration) -> bool {
     now.duration_since(since) > SignedDuration::try_from(grace).unwrap_or(SignedDuration::MAX)
 }

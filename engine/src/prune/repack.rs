@@ -1,8 +1,10 @@
 //! Writing volumes anew of which little is needed, so that no moment of it can hurt a backup.
 //!
-//! The new volume is stored beside the former and read back. Then one manifest after the other names it instead, each in a step of its own
-//! that a reader sees as a whole ([`crate::repository::revise`]). The former stays, and is an orphan like others once the grace period is over: whoever began to
-//! read before, or comes too late with a manifest that names it, finds it there.
+//! The new volume is stored beside the former and read back. Then one manifest after the other
+//! names it instead, each in a step of its own that a reader sees as a whole
+//! ([`crate::repository::revise`]). The former stays, and is an orphan like others once the grace
+//! period is over: whoever began to read before, or comes too late with a manifest that names it,
+//! finds it there.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -23,7 +25,8 @@ use crate::repository::{
 use crate::store::{Key, StoreErrorKind};
 use crate::stream::Fingerprint;
 
-/// Volumes that are written before the manifests are changed: of an interrupted run no more than these is lost.
+/// Volumes that are written before the manifests are changed: of an interrupted run no more than
+/// these is lost.
 const BATCH: usize = 16;
 /// Volumes that are written at once.
 const PARALLEL: usize = 2;
@@ -35,7 +38,8 @@ pub struct Repacked {
     pub volumes: Vec<RepackedVolume>,
     /// Backups that stand on other volumes now.
     pub backups: Vec<BackupId>,
-    /// Backups that still stand on the former ones, because their manifests are not written as this version writes them.
+    /// Backups that still stand on the former ones, because their manifests are not written as this
+    /// version writes them.
     pub unchanged: Vec<BackupId>,
     /// Objects that turned out to be damaged; volumes that they are part of were left as they are.
     pub damage: Vec<Damage>,
@@ -44,7 +48,7 @@ pub struct Repacked {
 }
 
 impl Repacked {
-    /// What a person should know, in sentences.
+    /// Returns what a person should know, in sentences.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let damage = self.damage.iter().map(|Damage { key, reason }| {
             format!("{key} is damaged and was not repacked: {reason}; run `odoo-backup check --read-data` to see which backups are affected")
@@ -69,7 +73,8 @@ pub struct RepackedVolume {
     pub files: (u64, u64),
     /// The length of its files, and of those that are needed.
     pub bytes: (u64, u64),
-    /// What the repository will have less of, once the former volume has gone. Where nothing took its place yet, reckoned.
+    /// What the repository will have less of, once the former volume has gone. Where nothing took
+    /// its place yet, reckoned.
     pub saves: u64,
     /// The volume that took its place; `None` where nothing was done.
     pub by: Option<Key>,
@@ -95,10 +100,10 @@ fn stored(volume: &Volume) -> u64 {
     volume.object.stored.size + volume.list.stored.size
 }
 
-/// What there is to be written anew, once the backups `doomed` are gone.
+/// Returns what there is to be written anew, once the backups `doomed` are gone.
 ///
 /// # Errors
-/// The store's
+/// Any error of the store
 pub(super) async fn plan(
     repository: &Repository,
     instance: &Instance,
@@ -118,8 +123,8 @@ pub(super) async fn plan(
     let aside = repository.quarantined(&inventory.listed).await?;
     let can_be = |need: &Need| {
         let volume = &need.volume;
-        // A backup that was set aside is not changed, and keeps what it names. Nor is a volume written anew twice before the first is gone: it alone
-        // tells how long that must stay.
+        // A backup that was set aside is not changed, and keeps what it names. Nor is a volume
+        // written anew twice before the first is gone: it alone tells how long that must stay.
         let has_former = volume.replaces.as_ref().is_some_and(|former| inventory.listed.has(&former.object));
         !aside.keeps(&volume.object.key) && !has_former
     };
@@ -130,7 +135,7 @@ pub(super) async fn plan(
 /// Writes volumes anew of which little is needed, and lets the backups stand on them.
 ///
 /// # Errors
-/// The store's; the lock was lost. What was not reached is left for the next run.
+/// Any error of the store; the lock was lost. What was not reached is left for the next run.
 pub(super) async fn repack(repository: &Repository, lock: &Lock, instance: &Instance) -> Result<Repacked, Error> {
     // What is changed is decided by what the repository itself says.
     let inventory = Inventory::take(&repository.without_cache(), &instance.name, true).await?;
@@ -143,7 +148,8 @@ pub(super) async fn repack(repository: &Repository, lock: &Lock, instance: &Inst
             }
         }
         let is_written = |need: &&Need| replacements.iter().any(|one| one.former == need.volume.object.key);
-        // Collected first: a closure in the stream would keep the whole from being a task of its own (rust-lang/rust#102211).
+        // Collected first: a closure in the stream would keep the whole from being a task of its
+        // own (rust-lang/rust#102211).
         let writes: Vec<_> = batch
             .iter()
             .filter(|need| !is_written(need))
@@ -202,7 +208,8 @@ async fn switch(
     Ok(())
 }
 
-/// What a run that was cut off, here or where a backup was copied from, has written in the place of a volume, if it holds all that is needed.
+/// Returns what a run that was cut off, here or where a backup was copied from, has written in the
+/// place of a volume, if it holds all that is needed.
 async fn already_written(
     repository: &Repository,
     manifests: &[Manifest],
@@ -246,7 +253,8 @@ async fn write_anew(
     lock.confirm().await?;
     let draft = repository.draft_in(backup);
     let stored = async {
-        // Drawn, so that no two repositories that hold copies of one volume give one name to what they make of it.
+        // Drawn, so that no two repositories that hold copies of one volume give one name to what
+        // they make of it.
         let number = getrandom::u64().map_err(RepositoryError::Random)? % 10_u64.pow(16);
         let name = format!("filestore-{number:016}");
         let body = match repository.store().get(&former.object.key, None).await {
@@ -294,7 +302,7 @@ async fn write_anew(
     outcome
 }
 
-/// The files of a volume that are needed, by path.
+/// Returns the files of a volume that are needed, by path.
 async fn wanted(repository: &Repository, need: &Need) -> Result<Examined<HashMap<String, Listed>>, Error> {
     let (needed, bounds) = (need.needed.clone(), need.volume.bounds());
     let listed = repository.examine(&need.volume.list, Task::default(), move |list| {
@@ -304,7 +312,7 @@ async fn wanted(repository: &Repository, need: &Need) -> Result<Examined<HashMap
     Ok(listed.await?)
 }
 
-/// What a volume's list says of each file.
+/// Returns what a volume's list says of each file.
 async fn fingerprints(
     repository: &Repository,
     volume: &Volume,

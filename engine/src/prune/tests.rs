@@ -26,7 +26,7 @@ use crate::verify::Depth;
 pub(crate) const INSTANCE: &str = "production";
 const DRY: PruneOptions = PruneOptions { dry_run: true, accept_shrunk: false, repack: false };
 
-/// An instance with this retention, written as in a configuration.
+/// Returns an instance with this retention, written as in a configuration.
 fn instance(retention: &str) -> Instance {
     let mut instance = Instance::new(INSTANCE, Database::named("x"), "/f".into());
     let Retention { policy, grace_period, repack, repack_limit } = &mut instance.retention;
@@ -50,12 +50,12 @@ fn instance(retention: &str) -> Instance {
     instance
 }
 
-/// The newest ten.
+/// Returns the newest ten.
 pub(crate) fn few() -> Instance {
     instance("keep_last = 10")
 }
 
-/// The newest three.
+/// Returns the newest three.
 fn three() -> Instance {
     instance("keep_last = 3\ndaily = 0\nweekly = 0\nmonthly = 0")
 }
@@ -77,7 +77,8 @@ pub(crate) struct Shape {
 
 pub(crate) const USUAL: Shape = Shape { bytes: 1000, warned: false };
 
-/// A backup with a dump and a volume of its own, that stands on the last two volumes of `previous` as well.
+/// Returns a backup with a dump and a volume of its own, that stands on the last two volumes of
+/// `previous` as well.
 pub(crate) async fn store_backup(
     repository: &Repository,
     created_at: Timestamp,
@@ -110,7 +111,7 @@ pub(crate) async fn store_backup(
     Ok(manifest)
 }
 
-/// A backup on each of the last days, the oldest first, each standing on those before.
+/// Returns a backup on each of the last days, the oldest first, each standing on those before.
 pub(crate) async fn days(repository: &Repository, shapes: &[Shape]) -> Vec<Manifest> {
     let now = Timestamp::now();
     let mut all: Vec<Manifest> = Vec::new();
@@ -174,7 +175,8 @@ async fn what_only_the_removed_needed_goes_and_what_others_share_stays() {
     assert_eq!((second.backups.len(), second.objects, second.young), (0, young.young, 0));
     assert_eq!(second.bytes + young.bytes, planned.frees.values().sum::<u64>() - manifest_bytes(&all[..3]));
     assert_sound(&repository).await;
-    // The first that stays stands on the volumes of the two before it, which are gone but for those.
+    // The first that stays stands on the volumes of the two before it, which are gone but for
+    // those.
     let left: Vec<_> = keys(&repository).await.into_iter().filter(|key| key.contains(all[1].id.as_str())).collect();
     assert_eq!(left.len(), 2, "{left:?}");
     assert!(!keys(&repository).await.iter().any(|key| key.contains(all[0].id.as_str())));
@@ -182,7 +184,8 @@ async fn what_only_the_removed_needed_goes_and_what_others_share_stays() {
     assert_eq!(third, Removed::default());
 }
 
-/// What the manifests take: they are reckoned in what a removal frees, and are no leftovers of it.
+/// Returns what the manifests take: they are reckoned in what a removal frees, and are no leftovers
+/// of it.
 fn manifest_bytes(gone: &[Manifest]) -> u64 {
     gone.iter().map(|manifest| manifest.to_bytes().unwrap().len() as u64).sum()
 }

@@ -51,14 +51,16 @@ pub(super) async fn document(repair: &Repair<'_>, key: &Key) -> Result<Examined<
     }
 }
 
-/// Whether two digests are the same but for a digit or two, as damage to the line of one makes them: by chance no two are that near.
+/// Returns whether two digests are the same but for a digit or two, as damage to the line of one
+/// makes them: by chance no two are that near.
 fn are_near(one: Digest, other: Digest) -> bool {
     let (one, other) = (one.to_string(), other.to_string());
     one.bytes().zip(other.bytes()).filter(|(one, other)| one != other).count() <= 2
 }
 
-/// Whether all that can be known without a digest says that a manifest is right: it is written as this program writes it, its id is that of its
-/// moment, and each object is what it says.
+/// Returns whether all that can be known without a digest says that a manifest is right: it is
+/// written as this program writes it, its id is that of its moment, and each object is what it
+/// says.
 async fn is_vouched_for(repair: &Repair<'_>, id: &BackupId, manifest: &Manifest, bytes: &[u8]) -> Result<bool, Error> {
     let is_as_written = manifest.to_bytes().is_ok_and(|written| written == bytes);
     if !is_as_written || BackupId::new(manifest.created_at) != *id {

@@ -34,7 +34,7 @@ pub(super) enum Role<'a> {
     Other,
 }
 
-/// What the object of this key is to a backup.
+/// Returns what the object of this key is to a backup.
 pub(super) fn role<'a>(manifest: &'a Manifest, key: &Key) -> Option<Role<'a>> {
     let database = &manifest.database;
     for volume in &manifest.filestore.volumes {
@@ -54,7 +54,8 @@ pub(super) fn role<'a>(manifest: &'a Manifest, key: &Key) -> Option<Role<'a>> {
     manifest.objects().any(|object| object.key == *key).then_some(Role::Other)
 }
 
-/// Makes an object anew and puts it back: says what it was made from, or why that could not be done.
+/// Makes an object anew and puts it back: says what it was made from, or why that could not be
+/// done.
 pub(super) async fn make_anew(repair: &Repair<'_>, role: &Role<'_>) -> Result<Result<&'static str, String>, Error> {
     let one = |body: Result<Body, String>| body.map(|body| vec![body]);
     let (object, candidates, from) = match role {
@@ -85,7 +86,7 @@ pub(super) async fn make_anew(repair: &Repair<'_>, role: &Role<'_>) -> Result<Re
     Ok(Err(refused))
 }
 
-/// A volume's list, from the volume.
+/// Returns a volume's list, from the volume.
 async fn list_of(repository: &Repository, volume: &Volume) -> Result<Result<Body, String>, Error> {
     let object = &volume.object;
     let stored = match repository.store().get(&object.key, None).await {
@@ -104,7 +105,7 @@ async fn list_of(repository: &Repository, volume: &Volume) -> Result<Result<Body
     }
 }
 
-/// The list of tables, from the dump.
+/// Returns the list of tables, from the dump.
 async fn tables_of(repository: &Repository, database: &DatabaseContent) -> Result<Result<Body, String>, Error> {
     let object = &database.object;
     let stored = match repository.store().get(&object.key, None).await {
@@ -135,7 +136,7 @@ enum Part {
 }
 
 impl Part {
-    /// The first byte behind it in the volume.
+    /// Returns the first byte behind it in the volume.
     fn end(&self) -> u64 {
         match self {
             Self::Stored(frame) | Self::Live(frame) => frame.end,
@@ -144,8 +145,8 @@ impl Part {
     }
 }
 
-/// A volume, from those of its frames that are whole, and from the files of the others where the filestore still has them: as it may have
-/// been, one of which is what it was.
+/// Returns a volume, from those of its frames that are whole, and from the files of the others
+/// where the filestore still has them: as it may have been, one of which is what it was.
 async fn volume_from(repair: &Repair<'_>, volume: &Volume) -> Result<Result<Vec<Body>, String>, Error> {
     let (repository, object) = (repair.repository, &volume.object);
     let bounds = volume.bounds();
@@ -209,7 +210,8 @@ async fn is_stored_intact(repository: &Repository, object: &StoredObject, frame:
     }
 }
 
-/// The levels at which the parts that are made anew, and the `end` bytes behind all, may have been compressed.
+/// Returns the levels at which the parts that are made anew, and the `end` bytes behind all, may
+/// have been compressed.
 async fn levels_of_live(root: Option<Arc<Path>>, parts: &[Part], end: u64) -> io::Result<Vec<Level>> {
     let live = parts.iter().filter_map(|part| match part {
         Part::Live(frame) => Some(frame.clone()),

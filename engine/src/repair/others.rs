@@ -13,7 +13,8 @@ fn copy_in(name: &str) -> String {
     format!("the copy in {name}")
 }
 
-/// Puts an object back from the first of the further repositories that has it whole, and says which that is; `None` where none has.
+/// Puts an object back from the first of the further repositories that has it whole, and says which
+/// that is; `None` where none has.
 pub(super) async fn take_object(repair: &Repair<'_>, object: &StoredObject) -> Result<Option<String>, Error> {
     for (name, other) in &repair.options.others {
         let body = match other.store().get(&object.key, None).await {
@@ -30,8 +31,9 @@ pub(super) async fn take_object(repair: &Repair<'_>, object: &StoredObject) -> R
     Ok(None)
 }
 
-/// Puts back those of a backup's documents that are not as in a copy of it, and says which they are and where the copy is. That it is one of
-/// this very backup must be shown by the other document: it is the same, or has the digest of the copy's manifest.
+/// Puts back those of a backup's documents that are not as in a copy of it, and says which they are
+/// and where the copy is. That it is one of this very backup must be shown by the other document:
+/// it is the same, or has the digest of the copy's manifest.
 pub(super) async fn take_documents(
     repair: &Repair<'_>,
     backup: &BackupRef,
@@ -52,7 +54,8 @@ pub(super) async fn take_documents(
             continue;
         }
         let mut taken = Vec::new();
-        // Only the line of the manifest vouches for the copy's checksums: in the others there may be damage.
+        // Only the line of the manifest vouches for the copy's checksums: in the others there may
+        // be damage.
         let checksums = copy.manifest.checksums(&copy.manifest_bytes).into_bytes();
         // They come first: what lets the manifest be trusted must be there before it.
         if sums.as_ref() != Some(&checksums) {

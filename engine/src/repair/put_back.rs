@@ -9,7 +9,8 @@ use crate::repository::damage_by_reading;
 use crate::store::{Key, Mode, StoreError, StoreErrorKind};
 use crate::stream::{Body, CHUNK, DigestReader, Mismatch, body_of, transform};
 
-/// Stores an object in the place of the damaged one, unless `body` turns out not to be what the manifests say it is; then it says so.
+/// Stores an object in the place of the damaged one, unless `body` turns out not to be what the
+/// manifests say it is; then it says so.
 pub(super) async fn put_back(
     repair: &Repair<'_>,
     object: &StoredObject,
@@ -44,7 +45,8 @@ pub(super) async fn put_back(
         Err(error) if error.get_ref().is_some_and(|inner| inner.is::<Mismatch>()) => {
             Ok(Err("the recreated object differs from the original".to_owned()))
         }
-        // Whether the store failed, of which the other objects are read as well, or something of this one.
+        // Whether the store failed, of which the other objects are read as well, or something of
+        // this one.
         Err(error) => damage_by_reading(&object.key, error).map(|damage| Err(damage.reason)),
     }
 }
@@ -58,7 +60,7 @@ pub(super) async fn store_document(repair: &Repair<'_>, key: &Key, bytes: Vec<u8
     Ok(())
 }
 
-/// Why something could not be made, in a sentence.
+/// Returns why something could not be made, in a sentence.
 pub(super) fn in_a_sentence(error: &io::Error) -> String {
     explain(error).to_string()
 }

@@ -58,7 +58,7 @@ impl Fixture {
         Self { project, pristine, ids }
     }
 
-    /// A copy to be damaged.
+    /// Returns a copy to be damaged.
     async fn copy(&self) -> (TempDir, Repository) {
         let folder = tempfile::tempdir().unwrap();
         let copied = Command::new("cp").arg("-a").arg(self.pristine.path().join(".")).arg(folder.path()).status();
@@ -95,7 +95,7 @@ async fn read_all(repository: &Repository) -> Report {
     checked(repository, Some(Sample::ALL)).await
 }
 
-/// What was found damaged by reading is read again.
+/// Returns what was found damaged by reading is read again.
 async fn look(repository: &Repository) -> Report {
     checked(repository, Some(Sample::DAMAGED_BEFORE)).await
 }

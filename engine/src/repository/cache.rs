@@ -5,9 +5,10 @@
 //! <cache_dir>/<repository id>/<instance>.manifests   the manifests of an instance, and their checksums
 //! ```
 //!
-//! It may be lost, damaged or deleted at any time: what is not here, or not what it should be, is read from the repository. Nothing
-//! fails because of it: where it cannot be written there is none. Entries are renamed into place, so that several processes may share it.
-//! They are not flushed: what a loss of power makes of one shows by its digest.
+//! It may be lost, damaged or deleted at any time: what is not here, or not what it should be, is
+//! read from the repository. Nothing fails because of it: where it cannot be written there is none.
+//! Entries are renamed into place, so that several processes may share it. They are not flushed:
+//! what a loss of power makes of one shows by its digest.
 
 mod manifests;
 
@@ -37,26 +38,27 @@ const OBJECT: &str = "object";
 const MANIFESTS: &str = "manifests";
 const TEMPORARY: &str = ".tmp-";
 
-/// The part of the cache that is of one repository. Every failure to read is an absence, and a failure to write is logged alone.
+/// The part of the cache that is of one repository. Every failure to read is an absence, and a
+/// failure to write is logged alone.
 #[derive(Debug, Clone)]
 pub(super) struct Cache {
     folder: Arc<Path>,
 }
 
 impl Cache {
-    /// The cache in `folder`, which need not exist yet, of the repository of this id; `None` where that is not as `init` draws it, and so
-    /// not to be trusted with a path.
+    /// Returns the cache in `folder`, which need not exist yet, of the repository of this id;
+    /// `None` where that is not as `init` draws it, and so not to be trusted with a path.
     pub(super) fn new(folder: &Path, repository: &str) -> Option<Self> {
         let drawn = repository.len() == 32 && repository.bytes().all(|byte| byte.is_ascii_hexdigit());
         drawn.then(|| Self { folder: folder.join(repository).into() })
     }
 
-    /// Whether an object of this size may be here.
+    /// Returns whether an object of this size may be here.
     pub(super) fn takes(&self, size: u64) -> bool {
         size <= LARGEST_OBJECT
     }
 
-    /// The stored bytes of an object, verified.
+    /// Returns the stored bytes of an object, verified.
     pub(super) async fn object(&self, stored: Fingerprint) -> Option<Vec<u8>> {
         let path = self.object_path(stored);
         let bytes = blocking(move || read(&path, stored.size)).await?;
@@ -70,13 +72,13 @@ impl Cache {
         }
     }
 
-    /// The manifests of an instance that were kept; none where there are none.
+    /// Returns the manifests of an instance that were kept; none where there are none.
     pub(super) async fn manifests(&self, instance: &str) -> CachedManifests {
         let path = self.manifests_path(instance);
         blocking(move || CachedManifests::unpack(&read(&path, LARGEST_MANIFESTS)?)).await.unwrap_or_default()
     }
 
-    /// The instances of which manifests were kept.
+    /// Returns the instances of which manifests were kept.
     pub(super) async fn instances(&self) -> Vec<String> {
         let folder = self.folder.clone();
         let names = blocking(move || {
@@ -151,7 +153,8 @@ fn write(around: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.keep(path, Taken::Replace, Durability::Unflushed).map(drop)
 }
 
-/// Removes entries that were not used for long, and what a killed process left. Nothing that has another form of name.
+/// Removes entries that were not used for long, and what a killed process left. Nothing that has
+/// another form of name.
 fn remove_unused(folder: &Path, now: SystemTime) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -167,19 +170,19 @@ fn remove_unused(folder: &Path, now: SystemTime) -> io::Result<()> {
     Ok(())
 }
 
-/// How long ago a file was written or used; `None` where that lies in the future.
+/// Returns how long ago a file was written or used; `None` where that lies in the future.
 fn age(metadata: &fs::Metadata, now: SystemTime) -> Option<Duration> {
     now.duration_since(metadata.modified().ok()?).ok()
 }
 
-/// The digest of a whole entry, in front of it.
+/// Returns the digest of a whole entry, in front of it.
 fn sealed(content: Vec<u8>) -> Vec<u8> {
     let mut sealed = Digest::of(&content).to_string().into_bytes();
     sealed.extend(content);
     sealed
 }
 
-/// The content of an entry whose digest is right.
+/// Returns the content of an entry whose digest is right.
 fn unsealed(sealed: &[u8]) -> Option<&[u8]> {
     let (digest, content) = sealed.split_at_checked(64)?;
     (Digest::of(content).to_string().as_bytes() == digest).then_some(content)

@@ -89,7 +89,8 @@ impl fmt::Display for Flaw {
 }
 
 impl Listing {
-    /// Returns what speaks against a backup of this list, the worst first; nothing where it is good.
+    /// Returns what speaks against a backup of this list, the worst first; nothing where it is
+    /// good.
     pub fn flaws(&self, backup: &Manifest) -> Vec<Flaw> {
         let name = backup.backup();
         let mut flaws = Vec::new();
@@ -99,8 +100,9 @@ impl Listing {
         flaws
     }
 
-    /// The newest good backup of each instance: one whose manifest can be read, that is not dated in the future, of which no damage is
-    /// known, and of which no restored copy was other than what had been backed up.
+    /// Returns the newest good backup of each instance: one whose manifest can be read, that is not
+    /// dated in the future, of which no damage is known, and of which no restored copy was other
+    /// than what had been backed up.
     pub fn newest_good(&self) -> BTreeMap<&str, &Manifest> {
         let good = self.backups.iter().filter(|backup| self.flaws(backup).is_empty());
         // Oldest first, so that the last one stays.
@@ -123,12 +125,13 @@ impl Listing {
 }
 
 impl Repository {
-    /// Every backup of one instance, or of all. A manifest that this machine has read before is not read again, unless the store says that
-    /// another has taken its place. None is held against its checksums, as [`Self::verified_manifest`] does: enough to show it.
+    /// Returns every backup of one instance, or of all. A manifest that this machine has read
+    /// before is not read again, unless the store says that another has taken its place. None is
+    /// held against its checksums, as [`Self::verified_manifest`] does: enough to show it.
     ///
     /// # Errors
-    /// [`RepositoryError::Store`]. A manifest that is damaged, cannot be read or is of a newer format is not an error here: it is
-    /// listed as such.
+    /// [`RepositoryError::Store`]. A manifest that is damaged, cannot be read or is of a newer
+    /// format is not an error here: it is listed as such.
     pub async fn list(&self, instance: Option<&str>) -> Result<Listing, RepositoryError> {
         let mut instances: BTreeMap<String, Vec<(BackupId, Seen)>> = BTreeMap::new();
         let sight = self.look(instance).await?;
@@ -163,7 +166,7 @@ impl Repository {
         Ok(listing)
     }
 
-    /// Which of the backups of an instance are known to be damaged.
+    /// Returns which of the backups of an instance are known to be damaged.
     async fn find_known_damage(&self, instance: &str, listing: &mut Listing) -> Result<(), RepositoryError> {
         let known = match self.known_damage(instance).await {
             Ok(known) => known,
@@ -183,7 +186,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Backups whose manifest was lost, as damaged ones.
+    /// Returns backups whose manifest was lost, as damaged ones.
     pub(crate) fn lost(&self, gaps: &Gaps) -> Vec<Damaged> {
         let damaged = gaps.lost.iter().map(|backup| {
             let reason = "it is missing, but the backup's SHA256SUMS exists";
@@ -192,7 +195,8 @@ impl Repository {
         damaged.collect()
     }
 
-    /// What is wrong with a listing: what it leaves out, and instances of which it shows no backup, though there were some.
+    /// Returns what is wrong with a listing: what it leaves out, and instances of which it shows no
+    /// backup, though there were some.
     async fn alarms(&self, instance: Option<&str>, sight: &Sight) -> Result<Vec<Alarm>, RepositoryError> {
         let mut alarms: Vec<Alarm> = sight
             .gaps
@@ -213,11 +217,11 @@ impl Repository {
         Ok(alarms)
     }
 
-    /// Instances of which a listing has `shown` no backup, though there were some: it shows that something was `marked` of them, or this
-    /// machine has read manifests of theirs.
+    /// Instances of which a listing has `shown` no backup, though there were some: it shows that
+    /// something was `marked` of them, or this machine has read manifests of theirs.
     ///
     /// # Errors
-    /// The store's
+    /// Any error of the store
     pub(crate) async fn vanished(
         &self,
         instance: Option<&str>,

@@ -1,4 +1,5 @@
-//! Damage that was found and is not repaired yet, so that whoever does not read the objects knows of it as well.
+//! Damage that was found and is not repaired yet, so that whoever does not read the objects knows
+//! of it as well.
 //!
 //! ```text
 //! <instance>/damage.json
@@ -40,7 +41,7 @@ struct Document {
     objects: KnownDamage,
 }
 
-/// What is known to be wrong with the objects that a backup needs.
+/// Returns what is known to be wrong with the objects that a backup needs.
 pub(crate) fn damage_of(manifest: &Manifest, known: &KnownDamage) -> Vec<Damage> {
     if known.is_empty() {
         return Vec::new();
@@ -57,18 +58,20 @@ impl Repository {
     /// Returns the damage of an instance that was found and not repaired.
     ///
     /// # Errors
-    /// [`RepositoryError::Damaged`] where the object that says so is damaged itself; the store's
+    /// [`RepositoryError::Damaged`] where the object that says so is damaged itself; any error of
+    /// the store
     pub(crate) async fn known_damage(&self, instance: &str) -> Result<KnownDamage, RepositoryError> {
         let Ok(folder) = Key::new(instance) else { return Ok(KnownDamage::new()) };
         let document = self.marked::<Document>(&member(&folder, DAMAGE)).await?;
         Ok(document.unwrap_or_default().objects)
     }
 
-    /// Changes what is known, and writes it down where that changed anything. It is read again first: another check may have found
-    /// something meanwhile. What cannot be read is replaced only with `may_replace`.
+    /// Changes what is known, and writes it down where that changed anything. It is read again
+    /// first: another check may have found something meanwhile. What cannot be read is replaced
+    /// only with `may_replace`.
     ///
     /// # Errors
-    /// As [`Self::known_damage`]
+    /// Those of [`Self::known_damage`]
     pub(crate) async fn note_damage(
         &self,
         instance: &str,

@@ -53,12 +53,14 @@ impl Clocks {
         self.store.unwrap_or(self.own)
     }
 
-    /// Returns the earlier of the two. By it the most dates count as future ones, and what is dated so is never removed.
+    /// Returns the earlier of the two. By it the most dates count as future ones, and what is dated
+    /// so is never removed.
     pub(crate) fn earlier(&self) -> Timestamp {
         self.store.map_or(self.own, |store| store.min(self.own))
     }
 
-    /// Returns how far this machine's clock is ahead of the repository's, negative where it is behind; zero within the tolerance.
+    /// Returns how far this machine's clock is ahead of the repository's, negative where it is
+    /// behind; zero within the tolerance.
     pub fn ahead(&self) -> SignedDuration {
         let ahead = self.store.map_or(SignedDuration::ZERO, |store| self.own.duration_since(store));
         if ahead.abs() > CLOCK_TOLERANCE { ahead } else { SignedDuration::ZERO }

@@ -36,12 +36,13 @@ pub(crate) struct Verified {
 }
 
 impl Documents {
-    /// Whether the checksums are of this manifest alone. Else a prune was cut off, or is at work, where it changes the manifest.
+    /// Returns whether the checksums are of this manifest alone. Else a prune was cut off, or is at
+    /// work, where it changes the manifest.
     pub(crate) fn are_settled(&self) -> bool {
         manifest_digests(&self.checksums).len() == 1
     }
 
-    /// The checksums as they are when the manifest stays as it is.
+    /// Returns the checksums as they are when the manifest stays as it is.
     pub(crate) fn settled_checksums(&self) -> Vec<u8> {
         match self.are_settled() {
             true => self.checksums.clone(),
@@ -54,12 +55,13 @@ impl Repository {
     /// Reads a manifest, and holds it against the checksums that were stored beside it.
     ///
     /// # Errors
-    /// [`RepositoryError::Damaged`] where they do not agree; [`RepositoryError::NewerFormat`]; [`RepositoryError::Store`]
+    /// [`RepositoryError::Damaged`] where they do not agree; [`RepositoryError::NewerFormat`];
+    /// [`RepositoryError::Store`]
     pub async fn verified_manifest(&self, backup: &BackupRef) -> Result<Manifest, RepositoryError> {
         Ok(self.documents(backup).await?.manifest)
     }
 
-    /// As [`Self::verified_manifest`], with both documents as they are stored.
+    /// Does the same as [`Self::verified_manifest`], with both documents as they are stored.
     pub(crate) async fn documents(&self, backup: &BackupRef) -> Result<Documents, RepositoryError> {
         match self.read_documents(backup).await {
             // A prune may have changed both, the one before it was read and the other behind; and
@@ -75,7 +77,7 @@ impl Repository {
         self.verified(backup, manifest, checksums)
     }
 
-    /// The documents of a backup, if they agree.
+    /// Returns the documents of a backup, if they agree.
     fn verified(&self, backup: &BackupRef, bytes: Vec<u8>, sums: Vec<u8>) -> Result<Documents, RepositoryError> {
         let (manifest_key, sums_key) = (backup.manifest(), backup.checksums());
         let expected = manifest_digests(&sums);
@@ -92,7 +94,8 @@ impl Repository {
     /// Parses the manifest of a backup, which was read from `key`.
     ///
     /// # Errors
-    /// [`RepositoryError::Damaged`] where it is not one of this backup; [`RepositoryError::NewerFormat`]
+    /// [`RepositoryError::Damaged`] where it is not one of this backup;
+    /// [`RepositoryError::NewerFormat`]
     pub(crate) fn manifest_of(&self, backup: &BackupRef, key: &Key, bytes: &[u8]) -> Result<Manifest, RepositoryError> {
         /// What every format has in common.
         #[derive(Deserialize)]
@@ -114,9 +117,9 @@ impl Repository {
         }
     }
 
-    /// The manifests of these backups, each as [`Self::verified_manifest`] reads it or the reason why it cannot be, in their order, and their
-    /// checksums. What this machine has read before is not read again, unless the listing says that
-    /// another has taken its place.
+    /// Returns the manifests of these backups, each as [`Self::verified_manifest`] reads it or the
+    /// reason why it cannot be, in their order, and their checksums. What this machine has read
+    /// before is not read again, unless the listing says that another has taken its place.
     ///
     /// # Errors
     /// Those that say nothing of a single backup: the store is not available.
@@ -178,7 +181,8 @@ impl Repository {
         Ok(backups)
     }
 
-    /// A backup's documents, as far as they are `known` and their checksums have not changed, and whether any was read.
+    /// Returns a backup's documents, as far as they are `known` and their checksums have not
+    /// changed, and whether any was read.
     async fn documents_known(
         &self,
         backup: &BackupRef,

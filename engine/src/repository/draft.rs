@@ -11,7 +11,8 @@ use crate::stream::{Body, Encoded, Packed, body_of};
 /// How long a request for clearing away may take: an ordinary one takes a moment.
 const LONGEST_REQUEST: Duration = Duration::from_secs(15);
 
-/// A backup in the making: objects are added, then it is committed by its manifest, or discarded with all that was stored.
+/// A backup in the making: objects are added, then it is committed by its manifest, or discarded
+/// with all that was stored.
 #[derive(Debug)]
 pub struct Draft {
     store: Arc<dyn Store>,
@@ -25,12 +26,13 @@ impl Draft {
         Self { store, backup, begun: Mutex::default() }
     }
 
-    /// The name that the backup will have.
+    /// Returns the name that the backup will have.
     pub fn id(&self) -> &BackupId {
         &self.backup.id
     }
 
-    /// Stores an object of the backup under `name` and returns what the manifest must say of it, and what its producer found out.
+    /// Stores an object of the backup under `name` and returns what the manifest must say of it,
+    /// and what its producer found out.
     ///
     /// # Errors
     /// [`StoreError`]; where the data could not be produced its cause is in there.
@@ -38,10 +40,10 @@ impl Draft {
         self.add_sized(name, encoded, 0).await
     }
 
-    /// As [`Self::add`], of an object that is going to have about `expected` bytes.
+    /// Does the same as [`Self::add`], of an object that is going to have about `expected` bytes.
     ///
     /// # Errors
-    /// As [`Self::add`]
+    /// Those of [`Self::add`]
     pub async fn add_sized<T>(
         &self,
         name: &str,
@@ -59,7 +61,8 @@ impl Draft {
         Ok((StoredObject { key, plain, stored }, value))
     }
 
-    /// Stores the checksums and then the manifest. From the moment this returns `Ok` the backup exists.
+    /// Stores the checksums and then the manifest. From the moment this returns `Ok` the backup
+    /// exists.
     ///
     /// # Errors
     /// [`RepositoryError`]; the backup then does not exist, and its objects should be discarded.
@@ -72,7 +75,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Looks whether what earlier backups share with this one is there still: hours may have passed since it was chosen.
+    /// Looks whether what earlier backups share with this one is there still: hours may have passed
+    /// since it was chosen.
     async fn find_shared(&self, manifest: &Manifest) -> Result<(), RepositoryError> {
         let own = self.backup.folder();
         let shared: Vec<_> = manifest.objects().filter(|object| !object.key.is_under(&own)).collect();
@@ -90,7 +94,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Deletes an object that turned out not to be needed. Who may only add leaves it there, for a prune to remove.
+    /// Deletes an object that turned out not to be needed. Who may only add leaves it there, for a
+    /// prune to remove.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -104,9 +109,9 @@ impl Draft {
     /// Deletes whatever was stored, manifest first.
     ///
     /// # Errors
-    /// [`StoreError`] of the first object that could not be deleted. The others are tried all the same, but not where the
-    /// store is not available, and not behind a manifest that may still be there: a backup without its objects is worse than
-    /// a whole one that was reported as failed.
+    /// [`StoreError`] of the first object that could not be deleted. The others are tried all the
+    /// same, but not where the store is not available, and not behind a manifest that may still be
+    /// there: a backup without its objects is worse than a whole one that was reported as failed.
     pub async fn discard(&self) -> Result<(), StoreError> {
         // Whoever stopped the program waits for its end: a store that does not answer must not make
         // that minutes.

@@ -15,12 +15,13 @@ use crate::store::{Key, StoreError};
 pub struct Selected {
     /// The backup.
     pub backup: BackupRef,
-    /// Newer ones that `latest` passed over, and why, in sentences. Where none of all is good, why this one was taken all the same.
+    /// Newer ones that `latest` passed over, and why, in sentences. Where none of all is good, why
+    /// this one was taken all the same.
     pub warnings: Vec<String>,
 }
 
 impl Repository {
-    /// Every backup that exists, of one instance or of all.
+    /// Returns every backup that exists, of one instance or of all.
     ///
     /// # Errors
     /// [`RepositoryError::Store`]
@@ -32,7 +33,8 @@ impl Repository {
         }
     }
 
-    /// As [`Self::names`], without those in folders that may not be read, which stand next to them.
+    /// Does the same as [`Self::names`], without those in folders that may not be read, which stand
+    /// next to them.
     ///
     /// # Errors
     /// [`RepositoryError::Store`]
@@ -45,16 +47,16 @@ impl Repository {
         Ok((sight.into_names(), unreadable))
     }
 
-    /// The backups of an instance, each with the time at which the store got its manifest.
+    /// Returns the backups of an instance, each with the time at which the store got its manifest.
     pub(crate) async fn dated(&self, instance: &str) -> Result<Dated, RepositoryError> {
         let Sight { clocks, backups, .. } = self.look(Some(instance)).await?;
         Ok(Dated { clocks, backups: backups.into_iter().map(|(backup, seen)| (backup.id, seen.modified)).collect() })
     }
 
-    /// What speaks against a backup, as [`Listing::flaws`](super::Listing::flaws) says it.
+    /// Returns what speaks against a backup, as [`Listing::flaws`](super::Listing::flaws) says it.
     ///
     /// # Errors
-    /// The store's
+    /// Any error of the store
     pub async fn flaws(&self, manifest: &Manifest) -> Result<Vec<Flaw>, RepositoryError> {
         let mut flaws = Vec::new();
         match self.known_damage(&manifest.instance).await {
@@ -72,7 +74,7 @@ impl Repository {
         Ok(flaws)
     }
 
-    /// Whether damage is known of what a backup needs.
+    /// Returns whether damage is known of what a backup needs.
     pub(crate) async fn is_known_damaged(&self, manifest: &Manifest) -> Result<bool, RepositoryError> {
         match self.known_damage(&manifest.instance).await {
             Ok(known) => Ok(!damage_of(manifest, &known).is_empty()),
@@ -82,7 +84,7 @@ impl Repository {
         }
     }
 
-    /// As [`Self::names`], and those that were set aside, by instance and id.
+    /// Does the same as [`Self::names`], and those that were set aside, by instance and id.
     ///
     /// # Errors
     /// [`RepositoryError::Store`]
@@ -97,38 +99,42 @@ impl Repository {
         Ok(names)
     }
 
-    /// The backup that `selector` names: an id, a unique beginning of one, `latest`, or any of them behind `INSTANCE/`.
-    /// `latest` alone is the latest of `default_instance`, or of the repository's only instance. It is never one that is dated in the future,
-    /// nor one that is known to be damaged, as long as there is another.
+    /// Returns the backup that `selector` names: an id, a unique beginning of one, `latest`, or any
+    /// of them behind `INSTANCE/`. `latest` alone is the latest of `default_instance`, or of the
+    /// repository's only instance. It is never one that is dated in the future, nor one that is
+    /// known to be damaged, as long as there is another.
     ///
     /// # Errors
-    /// [`RepositoryError::NoSuchBackup`], [`RepositoryError::Ambiguous`], [`RepositoryError::WhichInstance`]; those of [`Self::verified_manifest`].
+    /// [`RepositoryError::NoSuchBackup`], [`RepositoryError::Ambiguous`],
+    /// [`RepositoryError::WhichInstance`]; those of [`Self::verified_manifest`].
     pub async fn find(&self, selector: &str, default_instance: Option<&str>) -> Result<Manifest, RepositoryError> {
         self.verified_manifest(&self.resolve(selector, default_instance).await?).await
     }
 
-    /// As [`Self::find`], without reading the manifest. What is passed over is logged.
+    /// Does the same as [`Self::find`], without reading the manifest. What is passed over is
+    /// logged.
     ///
     /// # Errors
-    /// As [`Self::find`], but for those of the manifest
+    /// Those of [`Self::find`], but for those of the manifest
     pub async fn resolve(&self, selector: &str, default_instance: Option<&str>) -> Result<BackupRef, RepositoryError> {
         let Selected { backup, warnings } = self.select(selector, default_instance).await?;
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         Ok(backup)
     }
 
-    /// As [`Self::resolve`], for those who tell people what was passed over.
+    /// Does the same as [`Self::resolve`], for those who tell people what was passed over.
     ///
     /// # Errors
-    /// As [`Self::resolve`]
+    /// Those of [`Self::resolve`]
     pub async fn select(&self, selector: &str, default_instance: Option<&str>) -> Result<Selected, RepositoryError> {
         self.select_among(selector, default_instance, Among::Backups).await
     }
 
-    /// As [`Self::select`], but `latest` may be one of which damage is known here: for whoever looks for another copy of it.
+    /// Does the same as [`Self::select`], but `latest` may be one of which damage is known here:
+    /// for whoever looks for another copy of it.
     ///
     /// # Errors
-    /// As [`Self::select`]
+    /// Those of [`Self::select`]
     pub async fn select_damaged_too(
         &self,
         selector: &str,
@@ -137,10 +143,11 @@ impl Repository {
         self.select_among(selector, default_instance, Among::DamagedToo).await
     }
 
-    /// As [`Self::resolve`]; one that was set aside, or has lost its manifest, can be named as well, but is never the latest.
+    /// Does the same as [`Self::resolve`]; one that was set aside, or has lost its manifest, can be
+    /// named as well, but is never the latest.
     ///
     /// # Errors
-    /// As [`Self::resolve`]
+    /// Those of [`Self::resolve`]
     pub async fn resolve_with_set_aside(
         &self,
         selector: &str,
@@ -161,7 +168,8 @@ impl Repository {
             None => (None, selector),
         };
         let mut sight = self.look(instance).await?;
-        // The latest may be in a folder that may not be read; one that is named in full can be told apart from what can be read.
+        // The latest may be in a folder that may not be read; one that is named in full can be told
+        // apart from what can be read.
         let is_named = sight.backups.iter().any(|(backup, _)| backup.id.as_str() == wanted);
         if let Some(unreadable) = sight.unreadable.pop().filter(|_| !is_named || among == Among::Remains) {
             return Err(unreadable.into());
@@ -195,7 +203,8 @@ impl Repository {
         RepositoryError::NoSuchBackup { selector: selector.to_owned(), location: self.store.location() }
     }
 
-    /// The newest backup that is good as far as that is known; where none is, the newest damaged one, and at last one of the future.
+    /// Returns the newest backup that is good as far as that is known; where none is, the newest
+    /// damaged one, and at last one of the future.
     async fn latest(&self, sight: Sight, among: Among) -> Result<Option<Selected>, RepositoryError> {
         let instances: BTreeSet<_> = sight.backups.iter().map(|(backup, _)| backup.instance.clone()).collect();
         if instances.len() > 1 {
@@ -237,7 +246,8 @@ impl Repository {
         Ok(Some(Selected { backup, warnings }))
     }
 
-    /// Known damage that a restore would meet; `None` where there is none, and where the manifest says for itself that it cannot be read.
+    /// Known damage that a restore would meet; `None` where there is none, and where the manifest
+    /// says for itself that it cannot be read.
     async fn damage_in_the_way(
         &self,
         backup: &BackupRef,
@@ -272,7 +282,8 @@ enum Among {
 }
 
 impl Manifest {
-    /// Whether a restore reads the object: it does without the lists of tables and attachments.
+    /// Returns whether a restore reads the object: it does without the lists of tables and
+    /// attachments.
     fn is_restored_from(&self, key: &Key) -> bool {
         let tables = self.database.rows.as_ref().map(|rows| &rows.list.key);
         let attachments = self.attachments.as_ref().map(|attachments| &attachments.list.key);

@@ -4,17 +4,18 @@ use super::BackupRef;
 use crate::manifest::{CHECKSUMS, Manifest};
 use crate::store::Key;
 
-/// Whether this program stores objects by such a name in a backup's folder. What else lies there is somebody's.
+/// Returns whether this program stores objects by such a name in a backup's folder. What else lies
+/// there is somebody's.
 pub(crate) fn is_ours(key: &Key) -> bool {
     BackupRef::of_object(key).is_some() && (key.name() == CHECKSUMS || key.name().ends_with(".zst"))
 }
 
-/// Whether an object in a backup's folder is somebody's, rather than this program's.
+/// Returns whether an object in a backup's folder is somebody's, rather than this program's.
 pub(super) fn is_foreign(key: &Key) -> bool {
     BackupRef::of_object(key).is_some() && !is_ours(key)
 }
 
-/// Whether an object is one of this name that says something of a whole instance.
+/// Returns whether an object is one of this name that says something of a whole instance.
 pub(crate) fn is_mark(key: &Key, name: &str) -> bool {
     key.name() == name && key.segments().count() == 2
 }
@@ -24,7 +25,8 @@ const TRACES: [&str; 3] = ["check.json", "accepted.json", "damage.json"];
 const FOLDERS: [&str; 2] = ["proofs", "pins"];
 const LOCKS: &str = "locks";
 
-/// Whether an object tells only that an instance was there, and serves nothing once no backup is.
+/// Returns whether an object tells only that an instance was there, and serves nothing once no
+/// backup is.
 pub(crate) fn is_trace(key: &Key) -> bool {
     let mut segments = key.segments();
     if segments.next() == Some(LOCKS) {
@@ -37,7 +39,7 @@ pub(crate) fn is_trace(key: &Key) -> bool {
     }
 }
 
-/// Every object that a backup needs.
+/// Returns every object that a backup needs.
 pub(crate) fn needed(manifest: &Manifest) -> impl Iterator<Item = Key> {
     let backup = manifest.backup();
     let documents = [backup.manifest(), backup.checksums()];

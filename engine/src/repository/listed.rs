@@ -35,7 +35,7 @@ impl Repository {
     /// Lists the objects of each instance: of this one, or of all.
     ///
     /// # Errors
-    /// As [`Self::listed`]
+    /// Those of [`Self::listed`]
     pub(crate) async fn listed_by_instance(
         &self,
         instance: Option<&str>,
@@ -137,8 +137,8 @@ impl Listed {
         documents.filter_map(|key| Some(BackupRef::of_object(key)?.id))
     }
 
-    /// Returns whether a backup was quarantined. One that has a manifest as well still is a backup: the
-    /// quarantine was interrupted.
+    /// Returns whether a backup was quarantined. One that has a manifest as well still is a backup:
+    /// the quarantine was interrupted.
     pub(crate) fn is_quarantined(&self, backup: &BackupRef) -> bool {
         self.has(&backup.quarantined_manifest()) && !self.has(&backup.manifest())
     }
@@ -159,7 +159,8 @@ impl Listed {
         self.objects.keys().any(|key| layout::is_mark(key, DAMAGE))
     }
 
-    /// Returns whether anything is there that is stored only where there is a backup, such as a proof.
+    /// Returns whether anything is there that is stored only where there is a backup, such as a
+    /// proof.
     pub(crate) fn has_traces(&self) -> bool {
         self.objects.keys().any(layout::is_trace)
     }

@@ -1,14 +1,17 @@
 //! Locks, by plain objects and nothing that only some stores can do.
 //!
-//! Whoever wants a lock stores a *claim* under a name of its own, then lists the claims of the instance. If no other that excludes it
-//! is there, it holds the lock, and keeps its claim until it is done. Of two that exclude each other, each stored its claim
-//! before it listed, so at least the later one saw the other: never do both hold. All that this needs of a store is that an object
-//! is listed once `put` has returned. Create-only puts, which some servers ignore without a word, are not relied upon.
-//! Of two that wait, the one with the lower name stays and the other withdraws, so that one of them always gets on.
+//! Whoever wants a lock stores a *claim* under a name of its own, then lists the claims of the
+//! instance. If no other that excludes it is there, it holds the lock, and keeps its claim until it
+//! is done. Of two that exclude each other, each stored its claim before it listed, so at least the
+//! later one saw the other: never do both hold. All that this needs of a store is that an object is
+//! listed once `put` has returned. Create-only puts, which some servers ignore without a word, are
+//! not relied upon. Of two that wait, the one with the lower name stays and the other withdraws, so
+//! that one of them always gets on.
 //!
-//! A claim is renewed, and lapses when it was not for its lease. No two machines' clocks are compared: a claim's age is reckoned
-//! between two dates that the store gave, and is believed only if no renewal came while this process watched. The owner reckons
-//! in the same way and stops by itself, before another may begin.
+//! A claim is renewed, and lapses when it was not for its lease. No two machines' clocks are
+//! compared: a claim's age is reckoned between two dates that the store gave, and is believed only
+//! if no renewal came while this process watched. The owner reckons in the same way and stops by
+//! itself, before another may begin.
 
 mod acquire;
 mod claim;
@@ -38,8 +41,8 @@ use crate::run::{Interruptible, Run};
 use crate::store::{Key, Mode, Object, StoreError};
 use crate::stream::body_of;
 
-/// How long a claim holds without being renewed. Long, since losing it costs a backup of hours, and only one whose owner died
-/// together with its machine makes anybody wait.
+/// How long a claim holds without being renewed. Long, since losing it costs a backup of hours, and
+/// only one whose owner died together with its machine makes anybody wait.
 const LEASE: SignedDuration = SignedDuration::from_mins(10);
 
 /// How long a lock may take to be given back.
@@ -67,7 +70,8 @@ impl Times {
         patience: Duration::from_mins(15),
     };
 
-    /// How long a claim of this lease must be seen unchanged: a live owner renews it five times as often as it must.
+    /// Returns how long a claim of this lease must be seen unchanged: a live owner renews it five
+    /// times as often as it must.
     fn watch(self, lease: SignedDuration) -> Duration {
         lease.unsigned_abs() / 4
     }
@@ -93,7 +97,8 @@ impl Lock {
             keep.await;
             match (lost.is_cancelled(), purpose) {
                 (false, _) => {}
-                // Its digests say whether what is read is whole; to stop a restore for a lock would help nobody.
+                // Its digests say whether what is read is whole; to stop a restore for a lock would
+                // help nobody.
                 (true, Purpose::Read) => progress.warn("the lock against a prune was lost; reading continues"),
                 (true, _) => cancel.cancel(),
             }
@@ -102,12 +107,12 @@ impl Lock {
         Self { own, run: held, stop, keeping: Some(keeping) }
     }
 
-    /// The run of whoever holds the lock: it is stopped when the lock is lost.
+    /// Returns the run of whoever holds the lock: it is stopped when the lock is lost.
     pub fn run(&self) -> &Run {
         &self.run
     }
 
-    /// What the store's clock shows.
+    /// Returns what the store's clock shows.
     pub async fn now(&self) -> Timestamp {
         self.own.now().await
     }
@@ -120,7 +125,8 @@ impl Lock {
         self.own.renew().await
     }
 
-    /// Gives the lock back, and the outcome of what was done under it: where that was stopped because the lock was lost, it says so.
+    /// Gives the lock back, and the outcome of what was done under it: where that was stopped
+    /// because the lock was lost, it says so.
     ///
     /// # Errors
     /// The outcome's.
@@ -160,10 +166,12 @@ impl Drop for Lock {
 }
 
 impl Repository {
-    /// Does `work` while an instance is locked. The work stops by itself, and cleans up, when the lock's run is cancelled.
+    /// Does `work` while an instance is locked. The work stops by itself, and cleans up, when the
+    /// lock's run is cancelled.
     ///
     /// # Errors
-    /// Those of [`Self::lock`]; that the lock was lost, where the work was stopped for it; the work's.
+    /// Those of [`Self::lock`]; that the lock was lost, where the work was stopped for it; the
+    /// work's.
     pub(crate) async fn locked<T, E>(
         &self,
         instance: &str,
@@ -179,10 +187,11 @@ impl Repository {
         lock.finish(done).await
     }
 
-    /// Does `work` while an instance is locked. The work is dropped when the lock's run is cancelled.
+    /// Does `work` while an instance is locked. The work is dropped when the lock's run is
+    /// cancelled.
     ///
     /// # Errors
-    /// As [`Self::locked`]
+    /// Those of [`Self::locked`]
     pub(crate) async fn locked_until_cancelled<T, E>(
         &self,
         instance: &str,
@@ -217,7 +226,8 @@ impl Repository {
         }
     }
 
-    /// Locks an instance. What is over soon is waited for; behind a backup in the making nobody waits.
+    /// Locks an instance. What is over soon is waited for; behind a backup in the making nobody
+    /// waits.
     ///
     /// # Errors
     /// [`LockError::Held`]; the store's; [`RepositoryError::Interrupted`]
@@ -235,8 +245,8 @@ impl Repository {
         Wish { store: &self.store, instance, purpose, backups: &[], times, run }.fulfil().await
     }
 
-    /// Keeps a prune from the objects of a backup while it is read. A repository that cannot be written to can be read all the
-    /// same: then there is no lock, and a warning.
+    /// Keeps a prune from the objects of a backup while it is read. A repository that cannot be
+    /// written to can be read all the same: then there is no lock, and a warning.
     ///
     /// # Errors
     /// [`RepositoryError::NoSuchBackup`] where it was removed before it was locked; the store's.
@@ -252,7 +262,8 @@ impl Repository {
                 None
             }
         };
-        // Behind the claim: a prune that did not see it has deleted the manifest by now, or will look again.
+        // Behind the claim: a prune that did not see it has deleted the manifest by now, or will
+        // look again.
         let there = self.store.head(&backup.manifest()).await;
         if matches!(there, Ok(Some(_))) {
             return Ok(lock);
@@ -265,10 +276,10 @@ impl Repository {
         Err(RepositoryError::NoSuchBackup { selector, location })
     }
 
-    /// The claims of an instance, or of all.
+    /// Returns the claims of an instance, or of all.
     ///
     /// # Errors
-    /// The store's
+    /// Any error of the store
     pub async fn claims(&self, instance: Option<&str>) -> Result<Vec<StoredClaim>, RepositoryError> {
         let prefix = match instance {
             Some(instance) => folder(instance, ""),
@@ -285,15 +296,15 @@ impl Repository {
     /// Removes a claim, whoever's it is.
     ///
     /// # Errors
-    /// The store's
+    /// Any error of the store
     pub async fn remove_claim(&self, claim: &StoredClaim) -> Result<(), StoreError> {
         self.store.delete(&claim.object.key).await
     }
 
-    /// What the store's clock shows, found out by storing an object.
+    /// Returns what the store's clock shows, found out by storing an object.
     ///
     /// # Errors
-    /// The store's
+    /// Any error of the store
     pub async fn store_now(&self) -> Result<Timestamp, RepositoryError> {
         let key = super::member(&locks_folder(), &format!("clock-{:016x}", getrandom::u64()?));
         self.store.put(&key, body_of("now\n"), Mode::CreateNew).await?;

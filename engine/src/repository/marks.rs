@@ -46,7 +46,7 @@ impl Repository {
     /// Says that a backup stays. Where this returns `Ok`, no prune removes it.
     ///
     /// # Errors
-    /// [`RepositoryError::NoSuchBackup`]; those of [`Self::lock`]; the store's
+    /// [`RepositoryError::NoSuchBackup`]; those of [`Self::lock`]; any error of the store
     pub async fn pin(&self, backup: &BackupRef, note: Option<String>, run: &Run) -> Result<Pin, RepositoryError> {
         let pin = Pin { pinned_at: Some(Timestamp::now()), note };
         let pinned = self.locked_until_cancelled(&backup.instance, Purpose::Pin, run, async |_| {
@@ -63,7 +63,7 @@ impl Repository {
     /// Takes that back. Returns whether it was pinned.
     ///
     /// # Errors
-    /// Those of [`Self::lock`]; the store's
+    /// Those of [`Self::lock`]; any error of the store
     pub async fn unpin(&self, backup: &BackupRef, run: &Run) -> Result<bool, RepositoryError> {
         let key = pin_key(backup);
         let unpinned = self.locked_until_cancelled(&backup.instance, Purpose::Pin, run, async |_| {
@@ -74,10 +74,11 @@ impl Repository {
         unpinned.await
     }
 
-    /// The pinned backups of an instance. A pin whose object is damaged is one all the same.
+    /// Returns the pinned backups of an instance. A pin whose object is damaged is one all the
+    /// same.
     ///
     /// # Errors
-    /// The store's
+    /// Any error of the store
     pub async fn pins(&self, instance: &str) -> Result<BTreeMap<BackupId, Pin>, RepositoryError> {
         let Ok(folder) = Key::new(format!("{instance}/{PINS}")) else { return Ok(BTreeMap::new()) };
         let objects: Vec<_> = self.store.list(Some(&folder)).try_collect().await?;
@@ -95,10 +96,11 @@ impl Repository {
         Ok(pins)
     }
 
-    /// The latest figures that a person accepted; `None` where there are none, or they cannot be read.
+    /// Returns the latest figures that a person accepted; `None` where there are none, or they
+    /// cannot be read.
     ///
     /// # Errors
-    /// The store's
+    /// Any error of the store
     pub async fn accepted(&self, instance: &str) -> Result<Option<Accepted>, RepositoryError> {
         let Ok(key) = Key::new(format!("{instance}/{ACCEPTED}")) else { return Ok(None) };
         match self.marked(&key).await {
@@ -108,20 +110,22 @@ impl Repository {
         }
     }
 
-    /// Writes down that a person accepted the figures of the newest backup, under a lock that excludes whoever removes.
+    /// Writes down that a person accepted the figures of the newest backup, under a lock that
+    /// excludes whoever removes.
     ///
     /// # Errors
-    /// The store's; that the lock was lost
+    /// Any error of the store; that the lock was lost
     pub async fn accept(&self, lock: &Lock, instance: &str, accepted: &Accepted) -> Result<(), RepositoryError> {
         lock.confirm().await?;
         let folder = Key::new(instance).map_err(|error| self.damaged(&super::description_key(), error.to_string()))?;
         self.write(&member(&folder, ACCEPTED), accepted).await
     }
 
-    /// Removes what was noted of an instance of which no backup is left: by it, the next listing would miss them.
+    /// Removes what was noted of an instance of which no backup is left: by it, the next listing
+    /// would miss them.
     ///
     /// # Errors
-    /// The store's
+    /// Any error of the store
     pub(crate) async fn forget_traces(&self, instance: &str) -> Result<(), RepositoryError> {
         let listed = self.listed(instance).await?;
         for object in listed.objects().filter(|object| super::layout::is_trace(&object.key)) {

@@ -204,7 +204,8 @@ pub enum RepositoryError {
 }
 
 impl RepositoryError {
-    /// Whether it says something of the one object: it is damaged, or of a newer format. Others may be sound.
+    /// Returns whether it says something of the one object: it is damaged, or of a newer format.
+    /// Others may be sound.
     pub(crate) fn is_of_object(&self) -> bool {
         match self {
             Self::Damaged { .. } | Self::NewerFormat { .. } => true,
@@ -213,7 +214,7 @@ impl RepositoryError {
         }
     }
 
-    /// How an operator mends it, where that can be said.
+    /// Returns how an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Store(error) => return error.hint(),
@@ -297,7 +298,8 @@ impl Repository {
     /// Opens the repository in `store`, without a cache.
     ///
     /// # Errors
-    /// [`RepositoryError::NotARepository`], [`RepositoryError::NewerFormat`], [`RepositoryError::Damaged`], [`RepositoryError::Store`]
+    /// [`RepositoryError::NotARepository`], [`RepositoryError::NewerFormat`],
+    /// [`RepositoryError::Damaged`], [`RepositoryError::Store`]
     pub async fn open(store: Arc<dyn Store>) -> Result<Self, RepositoryError> {
         let bytes = match read_document(&*store, &description_key()).await {
             Err(error) if matches!(*error.kind, StoreErrorKind::NotFound) => {
@@ -313,14 +315,16 @@ impl Repository {
         Ok(Self { store, description, cache: None })
     }
 
-    /// Keeps copies of lists and manifests in this folder of the machine, and reads them from there.
+    /// Keeps copies of lists and manifests in this folder of the machine, and reads them from
+    /// there.
     #[must_use]
     pub fn with_cache(mut self, folder: Option<&Path>) -> Self {
         self.cache = folder.and_then(|folder| Cache::new(folder, &self.description.id));
         self
     }
 
-    /// The same, of which everything is read from the repository itself: for whoever deletes or mends by what it says.
+    /// Returns the same, of which everything is read from the repository itself: for whoever
+    /// deletes or mends by what it says.
     #[must_use]
     pub(crate) fn without_cache(&self) -> Self {
         Self { cache: None, ..self.clone() }
@@ -331,7 +335,7 @@ impl Repository {
         &self.description
     }
 
-    /// The store it lies in.
+    /// Returns the store it lies in.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
@@ -341,7 +345,8 @@ impl Repository {
         Draft::new(self.store.clone(), BackupRef::new(instance, BackupId::new(created_at)))
     }
 
-    /// Goes on in the folder of a backup, which may exist or be gone: what is added there is named by others, or by nobody yet.
+    /// Goes on in the folder of a backup, which may exist or be gone: what is added there is named
+    /// by others, or by nobody yet.
     pub(crate) fn draft_in(&self, backup: BackupRef) -> Draft {
         Draft::new(self.store.clone(), backup)
     }
@@ -356,7 +361,7 @@ fn description_key() -> Key {
     Key::new(DESCRIPTION).expect("a valid key")
 }
 
-/// An object in a backup's folder, by one of the names that this program gives.
+/// Returns an object in a backup's folder, by one of the names that this program gives.
 pub(crate) fn member(folder: &Key, name: &str) -> Key {
     #[expect(clippy::expect_used, reason = "the names are our own")]
     folder.join(name).expect("a valid key")

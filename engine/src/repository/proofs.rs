@@ -65,7 +65,8 @@ impl fmt::Display for ProofOccasion {
     }
 }
 
-/// How long it took to have a working copy, and its parts. Database and files are made side by side.
+/// How long it took to have a working copy, and its parts. Database and files are made side by
+/// side.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Timings {
@@ -89,7 +90,7 @@ pub struct Timings {
     pub anonymization: Duration,
 }
 
-/// Whether it is stored as 0: what is left out must be the same after it was read back.
+/// Returns whether it is stored as 0: what is left out must be the same after it was read back.
 fn rounds_to_zero(duration: &Duration) -> bool {
     duration.as_micros() < 500
 }
@@ -105,7 +106,8 @@ pub struct Proof {
     pub instance: String,
     /// SHA-256 of the backup's `manifest.json`.
     pub manifest: Digest,
-    /// When that was seen, by the clock of the machine that saw it, or the repository's where that one was wrong.
+    /// When that was seen, by the clock of the machine that saw it, or the repository's where that
+    /// one was wrong.
     pub at: Timestamp,
     /// Version of odoo-backup that saw it.
     pub program: String,
@@ -152,8 +154,8 @@ impl ProofName {
         Self { key: member(&of_backup(&backup), &name), backup, at, depth, outcome }
     }
 
-    /// The same, dated as it can be. A proof dated in the future proves nothing, for it would outweigh all that is found until then; a
-    /// failure dated so was seen when it was stored.
+    /// Returns the same, dated as it can be. A proof dated in the future proves nothing, for it
+    /// would outweigh all that is found until then; a failure dated so was seen when it was stored.
     fn dated_by(self, stored: Timestamp, now: Timestamp) -> Option<Self> {
         match (is_future(self.at, now), self.outcome) {
             (false, _) => Some(self),
@@ -181,7 +183,8 @@ impl ProofName {
 /// What all that was seen of a backup comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Evidence {
-    /// A copy was what had been backed up, and nothing speaks against the backup: the latest of these proofs.
+    /// A copy was what had been backed up, and nothing speaks against the backup: the latest of
+    /// these proofs.
     Proven(ProofName),
     /// A copy was not, and no later one, verified as deeply, was: the latest such failure.
     Refuted(ProofName),
@@ -219,7 +222,7 @@ impl Evidence {
         of.into_iter().filter_map(|(backup, seen)| Some((backup, Self::of(seen)?))).collect()
     }
 
-    /// The proof, where the backup is proven.
+    /// Returns the proof, where the backup is proven.
     pub fn proven(&self) -> Option<&ProofName> {
         match self {
             Self::Proven(name) => Some(name),
@@ -227,7 +230,7 @@ impl Evidence {
         }
     }
 
-    /// The proof or the failure.
+    /// Returns the proof or the failure.
     pub fn name(&self) -> &ProofName {
         match self {
             Self::Proven(name) | Self::Refuted(name) => name,
@@ -236,10 +239,12 @@ impl Evidence {
 }
 
 impl Repository {
-    /// The proof that a copy of `manifest` has been, to be filled in with what it has shown.
+    /// Returns the proof that a copy of `manifest` has been, to be filled in with what it has
+    /// shown.
     ///
     /// # Errors
-    /// [`RepositoryError::Damaged`] where the repository holds another manifest by now; [`RepositoryError::Store`]
+    /// [`RepositoryError::Damaged`] where the repository holds another manifest by now;
+    /// [`RepositoryError::Store`]
     pub(crate) async fn prepare_proof(
         &self,
         manifest: &Manifest,
@@ -254,7 +259,8 @@ impl Repository {
             return Err(self.damaged(&key, "it is not the one that was restored from"));
         }
         let clocks = self.clocks().await;
-        // By the repository's clock where this machine's is wrong: dated in the future, a proof would not count.
+        // By the repository's clock where this machine's is wrong: dated in the future, a proof
+        // would not count.
         let now = clocks.own.checked_sub(clocks.ahead()).unwrap_or(clocks.own);
         Ok(Proof {
             format: FORMAT,
@@ -285,7 +291,8 @@ impl Repository {
         Ok(name)
     }
 
-    /// What was seen of the backups of an instance, also of such as are gone. Reads no object.
+    /// Returns what was seen of the backups of an instance, also of such as are gone. Reads no
+    /// object.
     ///
     /// # Errors
     /// [`RepositoryError::Store`]
@@ -303,7 +310,8 @@ impl Repository {
     /// Reads a proof.
     ///
     /// # Errors
-    /// [`RepositoryError::Damaged`] where it is not what its name says; [`RepositoryError::NewerFormat`]; [`RepositoryError::Store`]
+    /// [`RepositoryError::Damaged`] where it is not what its name says;
+    /// [`RepositoryError::NewerFormat`]; [`RepositoryError::Store`]
     pub async fn proof(&self, name: &ProofName) -> Result<Proof, RepositoryError> {
         #[derive(Deserialize)]
         struct Head {
@@ -320,12 +328,12 @@ impl Repository {
     }
 }
 
-/// The proof that an object is, with the time at which the store got it.
+/// Returns the proof that an object is, with the time at which the store got it.
 pub(super) fn seen_in(object: &Object) -> Option<(ProofName, Timestamp)> {
     ProofName::of(&object.key).map(|name| (name, object.modified))
 }
 
-/// The folder of the proofs of a backup.
+/// Returns the folder of the proofs of a backup.
 pub(crate) fn of_backup(backup: &BackupRef) -> Key {
     member(&folder(&backup.instance), backup.id.as_str())
 }

@@ -24,17 +24,17 @@ impl Quarantined {
         self.ids.contains(id)
     }
 
-    /// Whether an object lies in the folder of one of them, or is needed by one.
+    /// Returns whether an object lies in the folder of one of them, or is needed by one.
     pub(crate) fn keeps(&self, key: &Key) -> bool {
         self.needed.contains(key) || BackupRef::of_object(key).is_some_and(|backup| self.has(&backup.id))
     }
 }
 
 impl Repository {
-    /// The backups that were set aside, by a listing of their instance.
+    /// Returns the backups that were set aside, by a listing of their instance.
     ///
     /// # Errors
-    /// The store's
+    /// Any error of the store
     pub(crate) async fn quarantined(&self, listed: &Listed) -> Result<Quarantined, RepositoryError> {
         let ids: BTreeSet<BackupId> = listed.quarantined().collect();
         let mut needed = HashSet::new();
@@ -54,10 +54,11 @@ impl Repository {
         Ok(Quarantined { ids, needed })
     }
 
-    /// Sets a backup aside: it is no backup any more until its `set-aside.json` is called `manifest.json` again. Cut off in between, it still is one.
+    /// Sets a backup aside: it is no backup any more until its `set-aside.json` is called
+    /// `manifest.json` again. Cut off in between, it still is one.
     ///
     /// # Errors
-    /// The store's, also where the manifest cannot be read at all.
+    /// Any error of the store, also where the manifest cannot be read at all.
     pub(crate) async fn quarantine(&self, backup: &BackupRef) -> Result<(), RepositoryError> {
         let manifest = backup.manifest();
         let bytes = read_document(&**self.store(), &manifest).await?;

@@ -45,17 +45,19 @@ impl<T> Examined<T> {
         }
     }
 
-    /// Whether the object is intact.
+    /// Returns whether the object is intact.
     pub(crate) fn is_intact(&self) -> bool {
         matches!(self, Self::Intact(_))
     }
 }
 
 impl Repository {
-    /// Lets `read` read an object's plain bytes on a thread. Where it reads to the end, that has been verified when this returns.
+    /// Lets `read` read an object's plain bytes on a thread. Where it reads to the end, that has
+    /// been verified when this returns.
     ///
     /// # Errors
-    /// [`RepositoryError::Store`]; [`RepositoryError::Read`] where the object is not what the manifest says, or `read` fails.
+    /// [`RepositoryError::Store`]; [`RepositoryError::Read`] where the object is not what the
+    /// manifest says, or `read` fails.
     pub async fn read<T: Send + 'static>(
         &self,
         object: &StoredObject,
@@ -65,11 +67,12 @@ impl Repository {
         decoded(object, body, read).await
     }
 
-    /// As [`Self::read`], of this machine's copy where it has one whose digest is right: for volumes' lists, which each backup reads
-    /// again. Says nothing of what lies in the repository.
+    /// Does the same as [`Self::read`], of this machine's copy where it has one whose digest is
+    /// right: for volumes' lists, which each backup reads again. Says nothing of what lies in the
+    /// repository.
     ///
     /// # Errors
-    /// As [`Self::read`]
+    /// Those of [`Self::read`]
     pub async fn read_cached<T: Send + 'static>(
         &self,
         object: &StoredObject,
@@ -89,8 +92,9 @@ impl Repository {
         decoded(object, body_of(bytes), read).await
     }
 
-    /// As [`Self::read`], for those who want to know what is wrong with an object: that it is missing, not what the manifest says, or not
-    /// what `read` can read, is an answer. So `read` must do nothing else that can fail.
+    /// Does the same as [`Self::read`], for those who want to know what is wrong with an object:
+    /// that it is missing, not what the manifest says, or not what `read` can read, is an answer.
+    /// So `read` must do nothing else that can fail.
     ///
     /// # Errors
     /// What keeps it from looking: the store is not available.
@@ -111,7 +115,7 @@ impl Repository {
     }
 }
 
-/// What an object was read for, or what the failure to read it says of it.
+/// Returns what an object was read for, or what the failure to read it says of it.
 ///
 /// # Errors
 /// Where the failure says nothing of it.
@@ -135,7 +139,8 @@ async fn decoded<T: Send + 'static>(
     done.await.map_err(|source| RepositoryError::Read { key, source })
 }
 
-/// What the failure to read one of a backup's documents says of it; an error where it says nothing of it.
+/// Returns what the failure to read one of a backup's documents says of it; an error where it says
+/// nothing of it.
 pub(crate) fn damage_of_document<E: From<RepositoryError>>(key: Key, error: RepositoryError) -> Result<Damage, E> {
     match error {
         RepositoryError::Damaged { key, reason, .. } => Ok(Damage { key, reason }),
@@ -145,7 +150,7 @@ pub(crate) fn damage_of_document<E: From<RepositoryError>>(key: Key, error: Repo
     }
 }
 
-/// What a store's failure says of an object; an error where it says nothing of it.
+/// Returns what a store's failure says of an object; an error where it says nothing of it.
 pub(crate) fn damage_by_store<E: From<RepositoryError>>(error: StoreError) -> Result<Damage, E> {
     match (&error.key, &*error.kind) {
         (Some(key), StoreErrorKind::NotFound) => Ok(Damage { key: key.clone(), reason: "it is missing".into() }),
@@ -154,8 +159,8 @@ pub(crate) fn damage_by_store<E: From<RepositoryError>>(error: StoreError) -> Re
     }
 }
 
-/// What the failure to read an object says of it; an error where it speaks of this machine, or of
-/// the way to it, instead.
+/// Returns what the failure to read an object says of it; an error where it speaks of this machine,
+/// or of the way to it, instead.
 pub(crate) fn damage_by_reading<E: From<RepositoryError>>(key: &Key, error: io::Error) -> Result<Damage, E> {
     if !speaks_of_object(&error) {
         return Err(RepositoryError::Read { key: key.clone(), source: error }.into());

@@ -31,10 +31,11 @@ struct Readings {
 }
 
 impl Repository {
-    /// When the objects of an instance were last read back; nothing where that is not known.
+    /// Returns when the objects of an instance were last read back; nothing where that is not
+    /// known.
     ///
     /// # Errors
-    /// The store's
+    /// Any error of the store
     pub(crate) async fn last_read(&self, instance: &str) -> Result<BTreeMap<Key, LastRead>, RepositoryError> {
         let Ok(folder) = Key::new(instance) else { return Ok(BTreeMap::new()) };
         match self.marked::<Readings>(&member(&folder, READINGS)).await {
@@ -45,11 +46,12 @@ impl Repository {
         }
     }
 
-    /// Writes down when the objects of an instance were last read back, in the place of what was written before. Of two who do so at
-    /// the same time one is forgotten: what it read is read again.
+    /// Writes down when the objects of an instance were last read back, in the place of what was
+    /// written before. Of two who do so at the same time one is forgotten: what it read is read
+    /// again.
     ///
     /// # Errors
-    /// The store's
+    /// Any error of the store
     pub(crate) async fn note_read(
         &self,
         instance: &str,

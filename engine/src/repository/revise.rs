@@ -1,7 +1,8 @@
 //! Changing which volumes a backup stands on: all of a manifest that ever changes.
 //!
-//! A manifest and the checksums that vouch for it are two objects, and a store replaces one at a time. So the checksums are stored with a line
-//! for either manifest first, then the manifest is replaced, then the checksums are stored for the new one alone. Whatever cuts this off, the
+//! A manifest and the checksums that vouch for it are two objects, and a store replaces one at a
+//! time. So the checksums are stored with a line for either manifest first, then the manifest is
+//! replaced, then the checksums are stored for the new one alone. Whatever cuts this off, the
 //! manifest that is there is one that its checksums know, and all that it names is there.
 
 use super::{BackupRef, Documents, Lock, Repository, RepositoryError};
@@ -18,11 +19,12 @@ pub(crate) struct Replacement {
 }
 
 impl Repository {
-    /// Lets a backup stand on other volumes in the place of those that it stands on. `false`: its manifest is not written as this version
-    /// writes it, and was left alone.
+    /// Lets a backup stand on other volumes in the place of those that it stands on. `false`: its
+    /// manifest is not written as this version writes it, and was left alone.
     ///
     /// # Errors
-    /// The store's; [`RepositoryError::Lock`] where the lock was lost; those of [`Self::verified_manifest`]
+    /// Any error of the store; [`RepositoryError::Lock`] where the lock was lost; those of
+    /// [`Self::verified_manifest`]
     pub(crate) async fn revise(
         &self,
         lock: &Lock,
@@ -39,11 +41,12 @@ impl Repository {
         Ok(true)
     }
 
-    /// Brings to its end what a [`Self::revise`] that was cut off has begun: the checksums are those of the manifest that is there. Who may only
-    /// delete leaves it to others: a reader does not mind.
+    /// Brings to its end what a [`Self::revise`] that was cut off has begun: the checksums are
+    /// those of the manifest that is there. Who may only delete leaves it to others: a reader does
+    /// not mind.
     ///
     /// # Errors
-    /// As [`Self::revise`]
+    /// Those of [`Self::revise`]
     pub(crate) async fn settle_checksums(&self, lock: &Lock, backup: &BackupRef) -> Result<(), RepositoryError> {
         let documents = self.documents(backup).await?;
         if documents.are_settled() {
@@ -62,8 +65,8 @@ impl Repository {
     }
 }
 
-/// The manifest with other volumes, and its bytes. They are those of the former but for the entries of the volumes: whatever a later version
-/// has written beside what this one knows stays.
+/// Returns the manifest with other volumes, and its bytes. They are those of the former but for the
+/// entries of the volumes: whatever a later version has written beside what this one knows stays.
 fn revised(documents: &Documents, replacements: &[Replacement]) -> Option<(Manifest, Vec<u8>)> {
     let mut next = documents.manifest.clone();
     let mut text = String::from_utf8(documents.manifest_bytes.clone()).ok()?;
@@ -82,7 +85,7 @@ fn revised(documents: &Documents, replacements: &[Replacement]) -> Option<(Manif
     is_right.then(|| (next, text.into_bytes()))
 }
 
-/// A volume as it stands in a manifest: an element of a list within a section.
+/// Returns a volume as it stands in a manifest: an element of a list within a section.
 fn entry(volume: &Volume) -> Option<String> {
     const INDENT: &str = "\n      ";
     Some(serde_json::to_string_pretty(volume).ok()?.replace('\n', INDENT))

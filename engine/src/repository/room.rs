@@ -41,8 +41,8 @@ const HEAVIEST: u64 = 384 * MIB;
 const NAME: u64 = 56;
 
 impl Weight {
-    /// Whether there is room for a manifest, of which `bytes` are stored. What it takes is counted
-    /// then.
+    /// Returns whether there is room for a manifest, of which `bytes` are stored. What it takes is
+    /// counted then.
     pub(super) fn takes(&mut self, manifest: &Manifest, bytes: usize) -> bool {
         let weight = self.0 + bytes as u64 + NAME * manifest.names() as u64;
         let takes = weight <= HEAVIEST;
@@ -54,7 +54,7 @@ impl Weight {
 }
 
 impl Repository {
-    /// What is said of a manifest for which there is no room.
+    /// Returns what is said of a manifest for which there is no room.
     pub(super) fn too_heavy(&self, backup: &BackupRef) -> RepositoryError {
         let reason = format!("it and the manifests before it take more than {} MiB of memory", HEAVIEST / MIB);
         self.damaged(&backup.manifest(), reason)

@@ -1,7 +1,8 @@
 //! What a listing shows of backups, and what it leaves out.
 //!
-//! A listing may be incomplete: a proxy or a gateway answers for the store, or a server lost part of its index. So a backup's folder
-//! without a manifest is looked into by name before anything is concluded from that.
+//! A listing may be incomplete: a proxy or a gateway answers for the store, or a server lost part
+//! of its index. So a backup's folder without a manifest is looked into by name before anything is
+//! concluded from that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,9 +46,11 @@ pub(super) struct Sight {
 /// What is wrong with the folders of a listing that show no manifest.
 #[derive(Debug, Default)]
 pub(crate) struct Gaps {
-    /// The manifest, or what was set aside, is there when it is asked for by name: the listing is not to be trusted.
+    /// The manifest, or what was set aside, is there when it is asked for by name: the listing is
+    /// not to be trusted.
     pub(crate) unlisted: Vec<Unlisted>,
-    /// The checksums are there, the manifest is not, and nobody is about to store it: it was lost, or a run was cut off at that very moment.
+    /// The checksums are there, the manifest is not, and nobody is about to store it: it was lost,
+    /// or a run was cut off at that very moment.
     pub(crate) lost: Vec<BackupRef>,
 }
 
@@ -89,10 +92,11 @@ impl Folders {
         }
     }
 
-    /// Those of which it must be found out whether their manifest is there.
+    /// Returns those of which it must be found out whether their manifest is there.
     ///
-    /// Of a folder with objects and without checksums, a run was cut off. That it has a manifest all the same, so that a listing leaves out two
-    /// objects of it, is looked for only where something is to be removed: many such folders may wait for a prune.
+    /// Of a folder with objects and without checksums, a run was cut off. That it has a manifest
+    /// all the same, so that a listing leaves out two objects of it, is looked for only where
+    /// something is to be removed: many such folders may wait for a prune.
     fn suspects(self, is_thorough: bool) -> Vec<(BackupRef, Shown)> {
         let Self { settled, seen } = self;
         let is_suspect = |shown: &Shown| is_thorough || shown.checksums || !shown.objects;
@@ -101,8 +105,8 @@ impl Folders {
 }
 
 impl Repository {
-    /// Finds out what a listing leaves out of the backups' folders. `is_alone`: a lock is held that keeps out whoever makes or removes backups,
-    /// and something is to be removed.
+    /// Finds out what a listing leaves out of the backups' folders. `is_alone`: a lock is held that
+    /// keeps out whoever makes or removes backups, and something is to be removed.
     ///
     /// # Errors
     /// The store's: whether a document is there could not be told.
@@ -126,7 +130,8 @@ impl Repository {
                 busy.insert(instance.clone());
             }
         }
-        // Collected first: a closure in the stream would keep the whole from being a task of its own (rust-lang/rust#102211).
+        // Collected first: a closure in the stream would keep the whole from being a task of its
+        // own (rust-lang/rust#102211).
         let looks: Vec<_> = suspects
             .into_iter()
             .map(|(backup, shown)| async move {
@@ -144,7 +149,7 @@ impl Repository {
         Ok(gaps)
     }
 
-    /// The manifest of a backup, or what was set aside of it, asked for by name.
+    /// Returns the manifest of a backup, or what was set aside of it, asked for by name.
     pub(crate) async fn document_of(&self, backup: &BackupRef) -> Result<Option<Object>, RepositoryError> {
         for document in [MANIFEST, SET_ASIDE] {
             if let Some(object) = self.store.head(&backup.object(document)).await? {
@@ -154,7 +159,8 @@ impl Repository {
         Ok(None)
     }
 
-    /// Whether somebody makes, copies or removes a backup of the instance, who may be between its manifest and its checksums.
+    /// Returns whether somebody makes, copies or removes a backup of the instance, who may be
+    /// between its manifest and its checksums.
     async fn is_being_changed(&self, instance: &str) -> Result<bool, RepositoryError> {
         let now = self.clocks().await.now();
         // A claim that cannot be read may be of any of these.

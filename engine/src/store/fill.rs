@@ -7,7 +7,8 @@ use tokio::io::AsyncReadExt;
 
 use crate::stream::Body;
 
-/// What is reserved before anything is known of a body's length: most objects are far smaller than a part.
+/// What is reserved before anything is known of a body's length: most objects are far smaller than
+/// a part.
 const FIRST: usize = 64 * 1024;
 
 /// Reads on until `buffer` holds `size` bytes or `body` ends, and says whether it ended.

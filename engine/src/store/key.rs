@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// A relative path of one or more segments joined by `/`, safe as a path and as an S3 key alike.
 ///
-/// Segments hold ASCII letters, digits and `-._` only, do not begin with a dot (such names are temporary files of the local store), and
-/// are not empty. What is not a `Key` cannot reach a store, so a name from outside cannot leave the repository.
+/// Segments hold ASCII letters, digits and `-._` only, do not begin with a dot (such names are
+/// temporary files of the local store), and are not empty. What is not a `Key` cannot reach a
+/// store, so a name from outside cannot leave the repository.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Key(String);
@@ -26,7 +27,8 @@ impl Key {
     /// Checks `text`.
     ///
     /// # Errors
-    /// [`InvalidKey`] where a segment is empty, begins with a dot or holds another character, or the whole is too long.
+    /// [`InvalidKey`] where a segment is empty, begins with a dot or holds another character, or
+    /// the whole is too long.
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidKey> {
         let text = text.into();
         let valid = text.len() <= Self::MAX_LEN && text.split('/').all(is_segment);
@@ -36,33 +38,33 @@ impl Key {
     /// This key with further segments behind it.
     ///
     /// # Errors
-    /// As [`Key::new`].
+    /// Those of [`Key::new`].
     pub fn join(&self, rest: &str) -> Result<Self, InvalidKey> {
         Self::new(format!("{}/{rest}", self.0))
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The segments, first to last.
+    /// Returns the segments, first to last.
     pub fn segments(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('/')
     }
 
-    /// The last segment.
+    /// Returns the last segment.
     pub fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
-    /// Whether this key is `prefix` or lies under it as in a folder.
+    /// Returns whether this key is `prefix` or lies under it as in a folder.
     pub fn is_under(&self, prefix: &Key) -> bool {
         self.0.strip_prefix(&prefix.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
-/// Whether `text` may be one segment of a [`Key`]: also the rule for names of instances.
+/// Returns whether `text` may be one segment of a [`Key`]: also the rule for names of instances.
 pub fn is_segment(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('.') && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }

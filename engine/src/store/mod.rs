@@ -1,7 +1,7 @@
 //! Where objects are kept: a small interface, and the local folder and S3 behind it.
 //!
-//! A store knows nothing of backups. It promises what the rest is built on: an object is whole or not there at all,
-//! and `put` answers only when the object would survive the loss of power.
+//! A store knows nothing of backups. It promises what the rest is built on: an object is whole or
+//! not there at all, and `put` answers only when the object would survive the loss of power.
 
 #[cfg(test)]
 pub(crate) mod faulty;
@@ -36,11 +36,13 @@ pub use settings::{S3Config, StoreConfig};
 use crate::folder;
 use crate::stream::Body;
 
-/// Opens the store that `config` names. With `create`, a local folder is made where it is missing; a bucket never is.
+/// Opens the store that `config` names. With `create`, a local folder is made where it is missing;
+/// a bucket never is.
 ///
 /// # Errors
-/// [`StoreErrorKind::NoSuchPlace`] where the local folder is missing, [`StoreErrorKind::Denied`] where it cannot be entered.
-/// S3 is not contacted: a wrong bucket or secret shows with the first request.
+/// [`StoreErrorKind::NoSuchPlace`] where the local folder is missing, [`StoreErrorKind::Denied`]
+/// where it cannot be entered. S3 is not contacted: a wrong bucket or secret shows with the first
+/// request.
 pub async fn open(config: &StoreConfig, create: bool) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match config {
         StoreConfig::Local { path } => Arc::new(LocalStore::open(path.clone(), create).await?),
@@ -73,53 +75,62 @@ pub struct Object {
 pub trait Store: Send + Sync + fmt::Debug {
     /// Stores everything that `body` yields and returns the number of bytes stored.
     ///
-    /// Nothing is visible under `key` until this returns `Ok`, and it is durable from then on. If `body` ends in an
-    /// error, nothing is stored and the error comes back as [`StoreErrorKind::Source`]; the same holds where this
-    /// future is dropped, though a part of an upload may then wait to be swept; see [`Store::settle`].
+    /// Nothing is visible under `key` until this returns `Ok`, and it is durable from then on. If
+    /// `body` ends in an error, nothing is stored and the error comes back as
+    /// [`StoreErrorKind::Source`]; the same holds where this future is dropped, though a part of an
+    /// upload may then wait to be swept; see [`Store::settle`].
     async fn put(&self, key: &Key, body: Body, mode: Mode) -> Result<u64, StoreError>;
 
-    /// As [`Self::put`], of a body that is going to have about `expected` bytes: a store that sends
-    /// objects in parts chooses their size by it.
+    /// Does the same as [`Self::put`], of a body that is going to have about `expected` bytes: a
+    /// store that sends objects in parts chooses their size by it.
     async fn put_sized(&self, key: &Key, body: Body, mode: Mode, expected: u64) -> Result<u64, StoreError> {
         let _ = expected;
         self.put(key, body, mode).await
     }
 
-    /// Opens an object, or the bytes `range` of it. A range must not be empty and must lie within the object.
+    /// Opens an object, or the bytes `range` of it. A range must not be empty and must lie within
+    /// the object.
     ///
-    /// A connection that breaks while the body is read ends the body in an error or is resumed; it never looks like the end.
-    /// Such an error is a [`std::io::Error`] around a [`StoreError`], which [`StoreError::from_body`] gives back.
+    /// A connection that breaks while the body is read ends the body in an error or is resumed; it
+    /// never looks like the end. Such an error is a [`std::io::Error`] around a [`StoreError`],
+    /// which [`StoreError::from_body`] gives back.
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Body, StoreError>;
 
     /// Size and time of one object, or `None` where there is none.
     async fn head(&self, key: &Key) -> Result<Option<Object>, StoreError>;
 
-    /// Every object whose key is `prefix` itself or lies under it as a folder (`None`: all), ordered by key, a page at a time
-    /// as the stream is polled. `a/b` lists `a/b/c` but not `a/bc`.
+    /// Returns every object whose key is `prefix` itself or lies under it as a folder (`None`:
+    /// all), ordered by key, a page at a time as the stream is polled. `a/b` lists `a/b/c` but not
+    /// `a/bc`.
     fn list<'a>(&'a self, prefix: Option<&Key>) -> BoxStream<'a, Result<Object, StoreError>>;
 
-    /// Deletes an object. One that is not there is no error: two who delete the same thing have both reached their aim.
+    /// Deletes an object. One that is not there is no error: two who delete the same thing have
+    /// both reached their aim.
     async fn delete(&self, key: &Key) -> Result<(), StoreError>;
 
-    /// Waits until whatever works for [`Store::put`]s that were dropped has cleaned up after itself, as far as it will.
+    /// Waits until whatever works for [`Store::put`]s that were dropped has cleaned up after
+    /// itself, as far as it will.
     ///
     /// A program that ends before leaves that to the sweep; a delete before may come too early.
     async fn settle(&self);
 
-    /// Removes what interrupted [`Store::put`]s left behind and nobody has touched for `older_than`: temporary files of the
-    /// local store, unfinished uploads of S3 (by their start: `older_than` must exceed the longest upload). Returns their names.
+    /// Removes what interrupted [`Store::put`]s left behind and nobody has touched for
+    /// `older_than`: temporary files of the local store, unfinished uploads of S3 (by their start:
+    /// `older_than` must exceed the longest upload). Returns their names.
     async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreError>;
 
-    /// What the store's clock shows, as far as it can be told without storing anything; `None` where it cannot.
+    /// Returns what the store's clock shows, as far as it can be told without storing anything;
+    /// `None` where it cannot.
     async fn clock(&self) -> Option<Timestamp> {
         None
     }
 
-    /// The store as an operator would write it, for messages: `s3://bucket/prefix`, `file:///var/lib/odoo-backup`. Never a secret.
+    /// Returns the store as an operator would write it, for messages: `s3://bucket/prefix`,
+    /// `file:///var/lib/odoo-backup`. Never a secret.
     fn location(&self) -> String;
 }
 
-/// What to do about trouble of this machine.
+/// Returns what to do about trouble of this machine.
 fn hint_of_system(error: &io::Error) -> Option<String> {
     let says = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
     Some(match () {
@@ -138,8 +149,8 @@ fn hint_of_system(error: &io::Error) -> Option<String> {
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// The bytes that a document can have, by its name. What is larger is none of ours, and is not
-/// read.
+/// Returns the bytes that a document can have, by its name. What is larger is none of ours, and is
+/// not read.
 ///
 /// A manifest holds a name of some 60 bytes for each file that its source had lost; `check.json` a
 /// line for each object; a list that is kept on this machine is not larger than its cache takes.
@@ -269,7 +280,7 @@ pub enum StoreErrorKind {
     Other(String),
 }
 
-/// Whether the disk, or the file system on it, says that it has not kept a file.
+/// Returns whether the disk, or the file system on it, says that it has not kept a file.
 fn is_of_medium(error: &io::Error) -> bool {
     let of_medium = [Errno::IO, Errno::UCLEAN, Errno::BADMSG];
     let says = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
@@ -285,12 +296,14 @@ impl StoreError {
         }
     }
 
-    /// The store's failure that `error`, met while reading a body of [`Store::get`], stands for; `None` where it is another's.
+    /// Returns the store's failure that `error`, met while reading a body of [`Store::get`], stands
+    /// for; `None` where it is another's.
     pub fn from_body(error: &std::io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 
-    /// Whether it says something of the one object: it is gone, damaged, or the disk cannot read it. Others may be sound.
+    /// Returns whether it says something of the one object: it is gone, damaged, or the disk cannot
+    /// read it. Others may be sound.
     ///
     /// Everything else that the operating system says (no more open files, a network file system
     /// that went away, a signal) is trouble of this machine: what it was to read is not known.
@@ -302,23 +315,24 @@ impl StoreError {
         }
     }
 
-    /// Whether the store failed as a whole.
+    /// Returns whether the store failed as a whole.
     pub fn is_outage(&self) -> bool {
         use StoreErrorKind::{Denied, NoSuchPlace, ReadOnly, Unavailable};
         matches!(*self.kind, Unavailable(_) | Denied(_) | ReadOnly(_) | NoSuchPlace(_))
     }
 
-    /// Whether what was tried is not allowed here, to this user or to anybody.
+    /// Returns whether what was tried is not allowed here, to this user or to anybody.
     pub fn is_denied(&self) -> bool {
         matches!(*self.kind, StoreErrorKind::Denied(_) | StoreErrorKind::ReadOnly(_))
     }
 
-    /// Whether it is about one folder that a [list](Store::list) passed over: what else there is follows behind it.
+    /// Returns whether it is about one folder that a [list](Store::list) passed over: what else
+    /// there is follows behind it.
     pub fn is_of_folder(&self) -> bool {
         self.action == Action::List && self.key.is_some() && matches!(*self.kind, StoreErrorKind::Denied(_))
     }
 
-    /// How an operator mends it, where that can be said.
+    /// Returns how an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         let local = self.location.starts_with("file:");
         Some(match &*self.kind {

@@ -8,7 +8,7 @@ use super::S3Store;
 use crate::secret::Secret;
 use crate::store::S3Config;
 
-/// The part of the server's bucket under `prefix`.
+/// Returns the part of the server's bucket under `prefix`.
 pub(crate) async fn open(server: &SeaweedFs, prefix: &str) -> Arc<S3Store> {
     let config = S3Config {
         bucket: server.bucket.clone(),

@@ -16,18 +16,21 @@ pub enum StoreConfig {
     S3(S3Config),
 }
 
-/// An S3-compatible bucket. What is `None` is left to AWS's own chain (environment, profile, web identity, instance role).
+/// An S3-compatible bucket. What is `None` is left to AWS's own chain (environment, profile, web
+/// identity, instance role).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Config {
     /// Name of the bucket.
     pub bucket: String,
-    /// What every key begins with, without slashes at its ends; empty where the bucket is the repository.
+    /// What every key begins with, without slashes at its ends; empty where the bucket is the
+    /// repository.
     pub prefix: String,
     /// URL of a server other than AWS's own.
     pub endpoint: Option<String>,
     /// Region; with an endpoint and none given, `us-east-1`.
     pub region: Option<String>,
-    /// `https://host/bucket/key` rather than `https://bucket.host/key`; unset: where an endpoint is given.
+    /// `https://host/bucket/key` rather than `https://bucket.host/key`; unset: where an endpoint is
+    /// given.
     pub path_style: Option<bool>,
     /// Both or neither of the two keys are given.
     pub access_key_id: Option<String>,

@@ -11,7 +11,8 @@ use super::{Body, CHUNK, IN_FLIGHT};
 
 /// Runs `work` on a thread of its own, which reads `body`.
 ///
-/// Where the returned future is dropped, the body is dropped at once, and the next read of `work` fails.
+/// Where the returned future is dropped, the body is dropped at once, and the next read of `work`
+/// fails.
 ///
 /// # Errors
 /// What `work` fails with; a panic of it.
@@ -26,8 +27,8 @@ where
 
 /// Reads a body on behalf of a thread, in chunks of `size` bytes, until the handle is dropped.
 ///
-/// A thread that read the body itself would be stuck with it for as long as the body is, and whatever the body holds,
-/// a running pg_dump say, could not be ended.
+/// A thread that read the body itself would be stuck with it for as long as the body is, and
+/// whatever the body holds, a running pg_dump say, could not be ended.
 pub(super) fn feed(mut body: Body, size: usize) -> (ChunkReader, AbortOnDropHandle<()>) {
     let (sender, chunks) = mpsc::channel(IN_FLIGHT);
     let feeder = tokio::spawn(async move {
@@ -51,7 +52,8 @@ pub(super) fn feed(mut body: Body, size: usize) -> (ChunkReader, AbortOnDropHand
     (ChunkReader { chunks, current: Bytes::new(), ended: false }, AbortOnDropHandle::new(feeder))
 }
 
-/// Reads on until `chunk` holds `size` bytes or `body` ends, and says whether it ended: a pipe yields little at a time.
+/// Reads on until `chunk` holds `size` bytes or `body` ends, and says whether it ended: a pipe
+/// yields little at a time.
 async fn fill(body: &mut Body, chunk: &mut BytesMut, size: usize) -> io::Result<bool> {
     while chunk.len() < size {
         let room = size - chunk.len();
@@ -79,7 +81,8 @@ pub struct ChunkReader {
 }
 
 impl ChunkReader {
-    /// The next bytes, without copying them: as many as the feeder reads at once, fewer only before the end. `None` at the end.
+    /// Returns the next bytes, without copying them: as many as the feeder reads at once, fewer
+    /// only before the end. `None` at the end.
     pub(super) fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
         while self.current.is_empty() && !self.ended {
             match self.chunks.blocking_recv() {

@@ -62,7 +62,8 @@ enum State<R: Read> {
 type Decoding<R> = DigestReader<Plain<BufReader<DigestReader<Limited<R>>>>>;
 
 impl<R: Read> DecodeReader<R> {
-    /// Begins behind `stored_bytes`, with the fingerprints of what is to be read and of what is stored.
+    /// Begins behind `stored_bytes`, with the fingerprints of what is to be read and of what is
+    /// stored.
     pub fn new(stored_bytes: R, plain: Fingerprint, stored: Fingerprint) -> io::Result<Self> {
         let decoder = Plain::new(DigestReader::new(Limited::new(stored_bytes, stored.size)))?;
         Ok(Self { state: State::Reading(Box::new(DigestReader::new(decoder))), plain, stored })
@@ -119,7 +120,8 @@ impl<R: Read> Read for DecodeReader<R> {
             // The stored bytes are right: why they could not be decompressed says more than that
             // little came of them.
             (Ok(Some(Mismatch::Plain { .. })), Err(error)) => Err(error),
-            // Where zstd stumbles the bytes are damaged; to say which object and how, the digest of the whole is better evidence.
+            // Where zstd stumbles the bytes are damaged; to say which object and how, the digest of
+            // the whole is better evidence.
             (Ok(Some(mismatch)), _) => Err(invalid(mismatch)),
             (Err(error), _) | (Ok(None), Err(error)) => Err(error),
             (Ok(None), Ok(_)) => {
@@ -158,7 +160,8 @@ impl<R: Read> Read for Limited<R> {
     }
 }
 
-/// The plain bytes of a stored body, whose end is reported only once both fingerprints agree.
+/// Returns the plain bytes of a stored body, whose end is reported only once both fingerprints
+/// agree.
 ///
 /// `task` is advanced by the stored bytes that are read.
 pub fn decode(body: Body, plain: Fingerprint, stored: Fingerprint, task: Task) -> Body {
@@ -169,8 +172,8 @@ pub fn decode(body: Body, plain: Fingerprint, stored: Fingerprint, task: Task) -
     .0
 }
 
-/// A stored body as it is, and no more of it than its fingerprint says. Its end is reported only
-/// once that agrees. `task` is advanced by what is read.
+/// Returns a stored body as it is, and no more of it than its fingerprint says. Its end is reported
+/// only once that agrees. `task` is advanced by what is read.
 pub fn verified(body: Body, stored: Fingerprint, task: Task) -> Body {
     transform(body, CHUNK, move |source, out| {
         let mut reader = DigestReader::new(Limited::new(task.reader(source), stored.size));

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of bytes in memory.
+    /// Returns the digest of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
@@ -78,7 +78,7 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// The fingerprint of bytes in memory.
+    /// Returns the fingerprint of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
         Self { size: bytes.len() as u64, sha256: Digest::of(bytes) }
     }
@@ -124,12 +124,12 @@ impl<W: Write> DigestWriter<W> {
         Self { inner, seen: Running::default() }
     }
 
-    /// Bytes written so far.
+    /// Returns bytes written so far.
     pub(crate) fn position(&self) -> u64 {
         self.seen.size
     }
 
-    /// The writer behind, and the fingerprint of everything that was written.
+    /// Returns the writer behind, and the fingerprint of everything that was written.
     pub(crate) fn finish(self) -> (W, Fingerprint) {
         (self.inner, self.seen.fingerprint())
     }
@@ -159,22 +159,22 @@ impl<R: Read> DigestReader<R> {
         Self { inner, seen: Running::default() }
     }
 
-    /// The reader behind this one.
+    /// Returns the reader behind this one.
     pub(crate) fn get_ref(&self) -> &R {
         &self.inner
     }
 
-    /// The reader behind this one, without this one.
+    /// Returns the reader behind this one, without this one.
     pub(crate) fn into_inner(self) -> R {
         self.inner
     }
 
-    /// Bytes read so far.
+    /// Returns bytes read so far.
     pub(crate) fn position(&self) -> u64 {
         self.seen.size
     }
 
-    /// The fingerprint of everything that was read so far.
+    /// Returns the fingerprint of everything that was read so far.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.seen.clone().fingerprint()
     }

@@ -12,7 +12,8 @@ use super::produce::transform;
 use super::{Body, ChunkReader, ChunkWriter, DigestWriter, Fingerprint, Outcome};
 use crate::progress::Task;
 
-/// A zstd compression level, 1 to 19. Higher ones need more memory to read than `zstd -d` allows by default.
+/// A zstd compression level, 1 to 19. Higher ones need more memory to read than `zstd -d` allows by
+/// default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Level(i32);
 
@@ -22,10 +23,11 @@ impl Level {
         (1..=19).contains(&level).then_some(Self(level))
     }
 
-    /// Of the lists that stand beside dump and volumes. It never changes, so that a list made anew is the one that was lost, byte for byte.
+    /// Of the lists that stand beside dump and volumes. It never changes, so that a list made anew
+    /// is the one that was lost, byte for byte.
     pub(crate) const OF_LISTS: Self = Self(3);
 
-    /// Every level, the likeliest first.
+    /// Returns every level, the likeliest first.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let usual = Self::default();
         [usual].into_iter().chain((1..=19).map(Self).filter(move |level| *level != usual))
@@ -37,7 +39,8 @@ impl Level {
 }
 
 impl Default for Level {
-    /// 2: a dump is 3 to 4 % larger than with zstd's own default, 3, for a fifth to a quarter less processor time.
+    /// 2: a dump is 3 to 4 % larger than with zstd's own default, 3, for a fifth to a quarter less
+    /// processor time.
     fn default() -> Self {
         Self(2)
     }
@@ -62,10 +65,12 @@ pub struct Packed<T = ()> {
     pub value: T,
 }
 
-/// How much of a stream becomes one frame: smaller ones compress worse (by half a percent at half of it), larger ones take memory.
+/// How much of a stream becomes one frame: smaller ones compress worse (by half a percent at half
+/// of it), larger ones take memory.
 const BLOCK: usize = 2 * 1024 * 1024;
 
-/// Compresses a body into a row of zstd frames, with `threads` beside the one that fingerprints (at least one).
+/// Compresses a body into a row of zstd frames, with `threads` beside the one that fingerprints (at
+/// least one).
 ///
 /// `task` is advanced by what goes in.
 pub fn encode(body: Body, level: Level, threads: u32, task: Task) -> Encoded {
@@ -121,7 +126,8 @@ fn compress<'scope>(
     Ok(Packed { plain: plain.fingerprint(), stored: stored.finish().1, value: () })
 }
 
-/// Blocks that a compressor has been dealt and that were not taken back as frames: one at work, one to go on with.
+/// Blocks that a compressor has been dealt and that were not taken back as frames: one at work, one
+/// to go on with.
 const AHEAD: usize = 2;
 
 /// A thread that makes a frame of each block. It ends when this is dropped.
@@ -139,7 +145,8 @@ impl FrameThread {
             for block in to_do {
                 let mut frame = Vec::new();
                 let made = maker.make(&block, &mut frame).map(|()| frame);
-                // Freed before the frame is handed on, so that its memory is there for the next one.
+                // Freed before the frame is handed on, so that its memory is there for the next
+                // one.
                 drop(block);
                 if done.send(made).is_err() {
                     return;
@@ -158,7 +165,7 @@ impl FrameThread {
     }
 }
 
-/// A compressor that panicked; the scope it runs in panics with it.
+/// Returns a compressor that panicked; the scope it runs in panics with it.
 fn gone() -> io::Error {
     io::Error::other("the compressor thread ended")
 }

@@ -13,8 +13,8 @@ pub(crate) const LARGEST: usize = 8 * 1024 * 1024;
 
 /// Makes frames of bytes in memory.
 ///
-/// Fed with pieces, as a stream, zstd copies them into a window of its own and searches across its seam, which costs up to a
-/// fifth more.
+/// Fed with pieces, as a stream, zstd copies them into a window of its own and searches across its
+/// seam, which costs up to a fifth more.
 pub(super) struct FrameMaker {
     compressor: Compressor<'static>,
 }
@@ -22,7 +22,8 @@ pub(super) struct FrameMaker {
 impl FrameMaker {
     pub(super) fn new(level: Level) -> io::Result<Self> {
         let mut compressor = Compressor::new(level.get())?;
-        // Costs next to nothing and lets `zstd -t` find damage, for those who have nothing but a shell.
+        // Costs next to nothing and lets `zstd -t` find damage, for those who have nothing but a
+        // shell.
         compressor.set_parameter(CParameter::ChecksumFlag(true))?;
         Ok(Self { compressor })
     }
@@ -35,7 +36,8 @@ impl FrameMaker {
     }
 }
 
-/// Where a part of what was written lies in the stored bytes: one zstd frame, or a row of them where it was long.
+/// Where a part of what was written lies in the stored bytes: one zstd frame, or a row of them
+/// where it was long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
     /// Its first byte.
@@ -44,7 +46,8 @@ pub struct Frame {
     pub length: u64,
 }
 
-/// Compresses into zstd frames that the caller ends where it likes: what was written between two ends can be read back alone.
+/// Compresses into zstd frames that the caller ends where it likes: what was written between two
+/// ends can be read back alone.
 pub(crate) struct FrameWriter<W> {
     maker: FrameMaker,
     plain: Running,
@@ -69,7 +72,8 @@ impl<W: Write> FrameWriter<W> {
         })
     }
 
-    /// Bytes written since the last end: where in the part under way the next byte will stand.
+    /// Returns bytes written since the last end: where in the part under way the next byte will
+    /// stand.
     pub(crate) fn position_in_frame(&self) -> u64 {
         self.plain.size() - self.start.1
     }
@@ -84,7 +88,8 @@ impl<W: Write> FrameWriter<W> {
         Ok(Frame { offset, length: end - offset })
     }
 
-    /// The writer behind, and the fingerprints of the whole. The last frame must have been ended.
+    /// Returns the writer behind, and the fingerprints of the whole. The last frame must have been
+    /// ended.
     pub(crate) fn into_parts(self) -> (W, Packed) {
         debug_assert_eq!(self.position_in_frame(), 0, "the last frame was not ended");
         let (out, stored) = self.stored.finish();

@@ -1,9 +1,9 @@
 //! Bytes on their way, and the one rule that keeps them honest.
 //!
-//! **A stream's end means that its producer succeeded.** pg_dump's exit status comes after its stdout closes, and a dead
-//! thread looks like a clean end of file; so whatever makes a [`Body`] waits for the child or the thread before it
-//! reports the end, and a failed producer ends the stream in an error. Whoever consumes a stream can then not commit
-//! half of one.
+//! **A stream's end means that its producer succeeded.** pg_dump's exit status comes after its
+//! stdout closes, and a dead thread looks like a clean end of file; so whatever makes a [`Body`]
+//! waits for the child or the thread before it reports the end, and a failed producer ends the
+//! stream in an error. Whoever consumes a stream can then not commit half of one.
 //!
 //! The stages, in the order in which a byte passes them on its way out:
 //!
@@ -11,7 +11,8 @@
 //! pg_dump | filestore walk → plain SHA-256 → zstd → stored SHA-256 → store
 //! ```
 //!
-//! and in reverse on its way back, where each digest is compared before the end of the stream is reported.
+//! and in reverse on its way back, where each digest is compared before the end of the stream is
+//! reported.
 
 mod consume;
 mod decode;
@@ -44,22 +45,25 @@ pub(crate) use produce::{ChunkWriter, produce};
 pub(crate) use records::Malformed;
 pub use records::records;
 
-/// Bytes on their way. `Ok` end of stream means the producer succeeded; a failed producer ends the stream with `Err`.
+/// Bytes on their way. `Ok` end of stream means the producer succeeded; a failed producer ends the
+/// stream with `Err`.
 pub type Body = Pin<Box<dyn AsyncRead + Send>>;
 
-/// How many bytes move between two threads at once: large enough that the hand-over does not count, small enough that
-/// a handful of them in flight does not either.
+/// How many bytes move between two threads at once: large enough that the hand-over does not count,
+/// small enough that a handful of them in flight does not either.
 pub(crate) const CHUNK: usize = 256 * 1024;
 
-/// Chunks that may wait between two threads: bounds the memory of a hand-over to about `CHUNK × (IN_FLIGHT + 2)`.
+/// Chunks that may wait between two threads: bounds the memory of a hand-over to about
+/// `CHUNK × (IN_FLIGHT + 2)`.
 pub(crate) const IN_FLIGHT: usize = 4;
 
-/// A body of bytes in memory.
+/// Returns a body of bytes in memory.
 pub fn body_of(bytes: impl AsRef<[u8]> + Send + Unpin + 'static) -> Body {
     Box::pin(io::Cursor::new(bytes))
 }
 
-/// Copies to the end in pieces as large as `buffer`, and returns how much it was: [`io::copy`] takes 8 KiB at a time.
+/// Copies to the end in pieces as large as `buffer`, and returns how much it was: [`io::copy`]
+/// takes 8 KiB at a time.
 pub(crate) fn copy(from: &mut dyn Read, to: &mut dyn Write, buffer: &mut [u8]) -> io::Result<u64> {
     let mut copied = 0;
     loop {

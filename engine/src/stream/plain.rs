@@ -32,12 +32,12 @@ impl<R: BufRead> Plain<R> {
         Self(self.0.single_frame())
     }
 
-    /// Whether it is the source that failed.
+    /// Returns whether it is the source that failed.
     pub(crate) fn source_failed(&self) -> bool {
         self.0.get_ref().failed
     }
 
-    /// The source, behind what was decompressed.
+    /// Returns the source, behind what was decompressed.
     pub(crate) fn into_source(self) -> R {
         self.0.finish().inner
     }
@@ -49,7 +49,7 @@ impl<R: BufRead> Read for Plain<R> {
     }
 }
 
-/// An error of zstd's own. That it had no memory says nothing of what it was to read.
+/// Returns an error of zstd's own. That it had no memory says nothing of what it was to read.
 fn not_understood(error: io::Error) -> io::Error {
     let text = error.to_string();
     if text.contains("Allocation error") {

@@ -13,10 +13,12 @@ use tokio_util::task::AbortOnDropHandle;
 use super::consume::{ChunkReader, feed};
 use super::{Body, CHUNK, IN_FLIGHT};
 
-/// Runs `work` on a thread of its own and returns what it writes as a [`Body`], and beside it what it returned.
+/// Runs `work` on a thread of its own and returns what it writes as a [`Body`], and beside it what
+/// it returned.
 ///
-/// The body ends in `Ok` only after `work` returned `Ok`; an error or a panic of it ends the body in `Err`. Where the
-/// body is dropped, the next write of `work` fails with [`io::ErrorKind::BrokenPipe`].
+/// The body ends in `Ok` only after `work` returned `Ok`; an error or a panic of it ends the body
+/// in `Err`. Where the body is dropped, the next write of `work` fails with
+/// [`io::ErrorKind::BrokenPipe`].
 ///
 /// Must be called within a tokio runtime.
 pub(crate) fn produce<T, F>(work: F) -> (Body, Outcome<T>)
@@ -27,8 +29,8 @@ where
     start(work, None)
 }
 
-/// As [`produce`], of what is read from another body in chunks of `size` bytes. Where the resulting body is dropped, so is that
-/// one, at once.
+/// Does the same as [`produce`], of what is read from another body in chunks of `size` bytes. Where
+/// the resulting body is dropped, so is that one, at once.
 pub(crate) fn transform<T, F>(body: Body, size: usize, work: F) -> (Body, Outcome<T>)
 where
     T: Send + 'static,
@@ -60,7 +62,7 @@ where
 pub struct Outcome<T>(oneshot::Receiver<T>);
 
 impl<T> Outcome<T> {
-    /// What is known from the beginning.
+    /// Returns what is known from the beginning.
     pub fn known(value: T) -> Self {
         let (sender, receiver) = oneshot::channel();
         // The receiver is at hand: this cannot fail.
@@ -68,16 +70,18 @@ impl<T> Outcome<T> {
         Self(receiver)
     }
 
-    /// What the producer returned.
+    /// Returns what the producer returned.
     ///
     /// # Errors
-    /// Where the body was not read to its end: a store that reports success without having done so would lose data.
+    /// Where the body was not read to its end: a store that reports success without having done so
+    /// would lose data.
     pub fn get(mut self) -> io::Result<T> {
         self.0.try_recv().map_err(|_| io::Error::other("the stream was not read to its end"))
     }
 }
 
-/// What a producer writes into: collects small writes into chunks and hands them over, waiting where the reader is slower.
+/// What a producer writes into: collects small writes into chunks and hands them over, waiting
+/// where the reader is slower.
 #[derive(Debug)]
 pub(crate) struct ChunkWriter {
     chunks: mpsc::Sender<Bytes>,
@@ -107,7 +111,8 @@ impl Write for ChunkWriter {
         Ok(taken)
     }
 
-    /// Does nothing: what is pending is handed over when the producer returns, so flushing in between would only make small chunks.
+    /// Does nothing: what is pending is handed over when the producer returns, so flushing in
+    /// between would only make small chunks.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -132,7 +137,8 @@ impl<T> AsyncRead for ProducedBody<T> {
         while self.current.is_empty() {
             match ready!(self.chunks.poll_recv(cx)) {
                 Some(chunk) => self.current = chunk,
-                // The thread has let go of its end. Whether that was success only its return value tells.
+                // The thread has let go of its end. Whether that was success only its return value
+                // tells.
                 None => return self.poll_end(cx),
             }
         }

@@ -29,7 +29,8 @@ async fn written(volume: Encoded<WrittenVolume>) -> io::Result<Made> {
     Ok(Made { bytes, fingerprints: (plain, stored), listed })
 }
 
-/// Files of all kinds: long and empty ones, such as make more than one frame, one with a name that its header has no room for.
+/// Files of all kinds: long and empty ones, such as make more than one frame, one with a name that
+/// its header has no room for.
 fn files() -> BTreeMap<String, Vec<u8>> {
     let content = |seed: usize, size: usize| (0..size).map(|i| ((i / 7 + seed * 31) % 251) as u8).collect::<Vec<u8>>();
     let mut files: BTreeMap<String, Vec<u8>> = (0..40).map(|i| (format!("{i:02}/file"), content(i, i * 100))).collect();
@@ -63,7 +64,8 @@ async fn what_is_wanted_comes_whole_and_nothing_else_and_its_list_says_where_it_
         let before = made.listed.iter().find(|listed| listed.path == *path).unwrap();
         assert_eq!((file.size, file.mtime, file.sha256), (before.size, before.mtime, before.sha256));
     }
-    // As a backup batches them: four small ones, then those that are too large to share a frame, and the last.
+    // As a backup batches them: four small ones, then those that are too large to share a frame,
+    // and the last.
     let sizes: Vec<_> = frames(small.listed.clone()).unwrap().iter().map(|frame| frame.files.len()).collect();
     assert_eq!(sizes, [4, 1, 1, 2]);
     let bounds = Bounds { files: 8, bytes: small.listed.iter().map(|file| file.size).sum() };

@@ -247,7 +247,8 @@ async fn a_large_file_that_grows_or_shrinks_while_it_is_read_is_noted_and_its_vo
             write_volume(first, batches.clone(), Limits::default(), Level::default(), Task::default());
         let mut bytes = vec![0; 100];
         body.read_exact(&mut bytes).await.unwrap();
-        // What is in flight is far less than the file: the producer waits in the middle of it, until the rest is read.
+        // What is in flight is far less than the file: the producer waits in the middle of it,
+        // until the rest is read.
         OpenOptions::new().write(true).open(&path).unwrap().set_len(new_size).unwrap();
         body.read_to_end(&mut bytes).await.unwrap();
         assert_eq!(outcome.get().unwrap().value.bytes, SIZE);
@@ -274,7 +275,7 @@ async fn what_is_no_longer_a_file_when_it_is_opened_is_noted_and_is_not_an_empty
     assert_eq!(ledger.settle().unreadable, ["file: it is no longer a plain file"]);
 }
 
-/// Bytes that do not compress.
+/// Returns bytes that do not compress.
 fn random(length: u64) -> Vec<u8> {
     let mut state = 1_u64;
     (0..length)

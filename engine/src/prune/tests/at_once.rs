@@ -6,7 +6,7 @@ use super::*;
 use crate::repository::LockError;
 use crate::store::seaweed;
 
-/// A backup as `backup` makes it: under a lock it stands on the latest one.
+/// Returns a backup as `backup` makes it: under a lock it stands on the latest one.
 pub(super) async fn back_up(repository: &Repository, created_at: Timestamp, run: &Run) -> Result<Manifest, Error> {
     let lock = repository.lock(INSTANCE, Purpose::Backup, run).await?;
     let work = async {

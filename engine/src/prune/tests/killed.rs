@@ -1,4 +1,5 @@
-//! Every writer, killed at each of its requests in turn: no backup is lost, all are sound, and the next run finishes.
+//! Every writer, killed at each of its requests in turn: no backup is lost, all are sound, and the
+//! next run finishes.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +8,8 @@ use super::*;
 use crate::store::StoreErrorKind;
 use crate::store::faulty::{Fault, FaultyStore};
 
-/// The repository in `folder`, whose store answers `requests` requests and then no more, as to a process that was killed.
+/// Returns the repository in `folder`, whose store answers `requests` requests and then no more, as
+/// to a process that was killed.
 pub(crate) async fn mortal(folder: &Path, requests: usize) -> Repository {
     let inner = LocalStore::open(folder.to_owned(), false).await.unwrap();
     // What opens it is not counted.
@@ -19,8 +21,9 @@ pub(crate) async fn mortal(folder: &Path, requests: usize) -> Repository {
     Repository::open(Arc::new(FaultyStore { inner, fault })).await.unwrap()
 }
 
-/// Lets `write` run against a copy of `pristine` that dies after each number of requests, then once more against one that lives;
-/// each time the end must be the same, and `kept` must never be missing.
+/// Lets `write` run against a copy of `pristine` that dies after each number of requests, then once
+/// more against one that lives; each time the end must be the same, and `kept` must never be
+/// missing.
 async fn killed_at_each_request(
     pristine: &Path,
     kept: &[BackupId],
@@ -53,8 +56,8 @@ async fn killed_at_each_request(
     unreachable!()
 }
 
-/// Removes what is left of a backup whose writer was killed between its checksums and its manifest: only a person can tell that nothing is
-/// lost with it.
+/// Removes what is left of a backup whose writer was killed between its checksums and its manifest:
+/// only a person can tell that nothing is lost with it.
 async fn forget_lost(repository: &Repository) {
     for lost in repository.list(None).await.unwrap().damaged {
         super::forget(repository, &lost.backup, true, Duration::ZERO, &Run::default()).await.unwrap();

@@ -6,7 +6,7 @@ use crate::manifest::SET_ASIDE;
 use crate::repository::Flaw;
 use crate::store::hiding::HidingStore;
 
-/// The repository in `folder`, whose listings leave these keys out.
+/// Returns the repository in `folder`, whose listings leave these keys out.
 async fn hiding(folder: &Path, hidden: Vec<Key>) -> Repository {
     let inner = LocalStore::open(folder.to_owned(), false).await.unwrap();
     Repository::open(Arc::new(HidingStore { inner, hides: move |key: &Key| hidden.contains(key) })).await.unwrap()

@@ -16,12 +16,13 @@ pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 const REPACK: PruneOptions = PruneOptions { dry_run: false, accept_shrunk: false, repack: true };
 
-/// The newest two, and nothing that nobody needs for longer than a second.
+/// Returns the newest two, and nothing that nobody needs for longer than a second.
 pub(super) fn two() -> Instance {
     instance("keep_last = 2\ndaily = 0\nweekly = 0\nmonthly = 0\ngrace = '1 second'\nhold_if_shrunk = '100%'")
 }
 
-/// What a file of this number has on this day; every third has a name that says nothing of it, and changes.
+/// Returns what a file of this number has on this day; every third has a name that says nothing of
+/// it, and changes.
 fn file(number: usize, day: usize) -> (String, Vec<u8>) {
     let day = if number.is_multiple_of(3) { day } else { 0 };
     let path = match number % 3 {
@@ -31,13 +32,13 @@ fn file(number: usize, day: usize) -> (String, Vec<u8>) {
     (path, (0..1000 + number).map(|i| ((i * (number + 3) + day * 7) % 251) as u8).collect())
 }
 
-/// The filestore of a day: on each, some files of the first are gone, and a few are new.
+/// Returns the filestore of a day: on each, some files of the first are gone, and a few are new.
 pub(super) fn files(day: usize) -> Files {
     let changed = |number: usize| file(number, if number < 9 { day } else { 0 });
     (day * 7..40).map(changed).chain((0..day).map(|number| file(100 + number, 0))).collect()
 }
 
-/// Every file of a backup, as a restore takes them together.
+/// Returns every file of a backup, as a restore takes them together.
 pub(super) async fn contents(repository: &Repository, manifest: &Manifest) -> Files {
     let merged = Arc::new(BackupFiles::of(repository, manifest).await.unwrap());
     let mut all = Files::new();
@@ -62,7 +63,7 @@ pub(super) async fn contents(repository: &Repository, manifest: &Manifest) -> Fi
     all
 }
 
-/// Every file that a backup's volumes hold, by volume.
+/// Returns every file that a backup's volumes hold, by volume.
 async fn held(repository: &Repository, manifest: &Manifest) -> Vec<(Volume, Files)> {
     let mut held = Vec::new();
     for volume in &manifest.filestore.volumes {
@@ -81,7 +82,7 @@ async fn held(repository: &Repository, manifest: &Manifest) -> Vec<(Volume, File
     held
 }
 
-/// A backup of these files as `backup` makes it, that stands on the volumes of `previous`.
+/// Returns a backup of these files as `backup` makes it, that stands on the volumes of `previous`.
 pub(super) async fn store_files(
     repository: &Repository,
     created_at: Timestamp,
@@ -133,12 +134,12 @@ fn made_up_manifest(draft: &crate::repository::Draft, object: StoredObject) -> M
     crate::manifest::made_up::manifest(INSTANCE, draft.id(), object)
 }
 
-/// A backup on each of the last days.
+/// Returns a backup on each of the last days.
 pub(super) async fn days_of_files(repository: &Repository, days: usize) -> Vec<(Manifest, Files)> {
     store_days(repository, &(0..days).collect::<Vec<_>>()).await
 }
 
-/// A backup of the files of each of these days, the last of them a day ago.
+/// Returns a backup of the files of each of these days, the last of them a day ago.
 pub(super) async fn store_days(repository: &Repository, days: &[usize]) -> Vec<(Manifest, Files)> {
     let mut all: Vec<(Manifest, Files)> = Vec::new();
     for (place, day) in days.iter().enumerate() {
@@ -186,7 +187,7 @@ pub(super) async fn prune_until_clear(repository: &Repository) {
     }
 }
 
-/// Every key that a backup needs.
+/// Returns every key that a backup needs.
 async fn needed(repository: &Repository) -> std::collections::BTreeSet<String> {
     let mut all = std::collections::BTreeSet::new();
     for id in ids(repository).await {
@@ -359,7 +360,8 @@ async fn a_backup_that_comes_too_late_with_the_former_volume_is_whole_and_follow
     let mut all = days_of_files(&repository, 5).await;
     let stale = all[4].0.clone();
     pruned(&repository, &two(), REPACK).await;
-    // As if its lock had been lost while it slept: it stands on what the latest backup stood on before.
+    // As if its lock had been lost while it slept: it stands on what the latest backup stood on
+    // before.
     let late = store_files(&repository, Timestamp::now(), Some(&stale), &files(5)).await.unwrap();
     all.push((late, files(5)));
     age(folder.path());

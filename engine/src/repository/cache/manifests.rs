@@ -1,4 +1,5 @@
-//! The manifests of an instance and their checksums in one file: ten thousand of them would be ten thousand files, and are much alike.
+//! The manifests of an instance and their checksums in one file: ten thousand of them would be ten
+//! thousand files, and are much alike.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -9,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{sealed, unsealed};
 use crate::repository::BackupId;
 
-/// What a listing says of a document, and what changes when something else takes its place: ids never come twice, but whoever
-/// mends or spoils one by hand leaves another size or another time.
+/// What a listing says of a document, and what changes when something else takes its place: ids
+/// never come twice, but whoever mends or spoils one by hand leaves another size or another time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::repository) struct Seen {
     /// Its length in bytes.
@@ -19,7 +20,8 @@ pub(in crate::repository) struct Seen {
     pub(in crate::repository) modified: Timestamp,
 }
 
-/// A backup's documents as they are stored: what a later version of this program reads from them is in there, too.
+/// A backup's documents as they are stored: what a later version of this program reads from them is
+/// in there, too.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::repository) struct Cached {
     /// `manifest.json`
@@ -53,7 +55,7 @@ impl CachedManifests {
         self.0.len()
     }
 
-    /// The newest backup of which there are any.
+    /// Returns the newest backup of which there are any.
     pub(in crate::repository) fn newest(&self) -> Option<BackupId> {
         self.0.keys().max().cloned()
     }

@@ -47,7 +47,7 @@ impl Fixture {
         (draft.id().clone(), object)
     }
 
-    /// Names of what is listed, and how many objects were read for it.
+    /// Returns names of what is listed, and how many objects were read for it.
     async fn list(&self) -> (Vec<String>, usize) {
         let before = self.reads();
         let Listing { backups, damaged, .. } = self.repository.list(None).await.unwrap();
@@ -68,12 +68,12 @@ impl Fixture {
         self.reads.load(Ordering::Relaxed)
     }
 
-    /// The repository's part of the cache.
+    /// Returns the repository's part of the cache.
     fn folder(&self) -> PathBuf {
         self.cache.path().join("deep/er").join(&self.repository.description().id)
     }
 
-    /// The entries, by name.
+    /// Returns the entries, by name.
     fn entries(&self) -> Vec<PathBuf> {
         let mut entries: Vec<_> = fs::read_dir(self.folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
         entries.sort();
@@ -159,7 +159,8 @@ async fn a_check_reads_what_is_new_or_has_changed_and_whoever_reads_back_reads_a
     prune(&fixture.repository, &plan, options, &Run::default()).await.unwrap();
     assert_eq!(fixture.reads() - before, 1, "whether figures were accepted");
 
-    // What takes the checksums' place is read, and where the two do not agree both are, twice: they may just be changing.
+    // What takes the checksums' place is read, and where the two do not agree both are, twice: they
+    // may just be changing.
     let sums = fixture.store.path().join("production").join(first.as_str()).join("SHA256SUMS");
     let sound = fs::read(&sums).unwrap();
     fs::write(&sums, "").unwrap();
@@ -168,7 +169,8 @@ async fn a_check_reads_what_is_new_or_has_changed_and_whoever_reads_back_reads_a
     fs::write(&sums, &sound).unwrap();
     assert_eq!(check(None).await.0, []);
 
-    // A bit that flips on a disk leaves size and time: who reads back sees it, and a prune does not go by what was there before.
+    // A bit that flips on a disk leaves size and time: who reads back sees it, and a prune does not
+    // go by what was there before.
     let manifest = sums.with_file_name("manifest.json");
     let modified = fs::metadata(&manifest).unwrap().modified().unwrap();
     let text = fs::read_to_string(&manifest).unwrap();

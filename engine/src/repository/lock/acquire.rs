@@ -78,7 +78,7 @@ impl Wish<'_> {
         Ok(Lock::keep(own, self.purpose, self.run))
     }
 
-    /// Whether the claim became the lock; else it must be withdrawn and made anew.
+    /// Returns whether the claim became the lock; else it must be withdrawn and made anew.
     async fn until_alone(&self, lock: &Lock, watch: &mut Watch) -> Result<bool, RepositoryError> {
         loop {
             match self.look(lock, watch).await? {
@@ -166,8 +166,10 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// Whether a claim's owner is gone: it has ended here; or, by the store's clock, the lease is over, or would not be for ever because
-    /// its date is wrong, and not even one renewal came while this process looked on. The second keeps a live owner its lock where the store's own clocks do not agree.
+    /// Returns whether a claim's owner is gone: it has ended here; or, by the store's clock, the
+    /// lease is over, or would not be for ever because its date is wrong, and not even one renewal
+    /// came while this process looked on. The second keeps a live owner its lock where the store's
+    /// own clocks do not agree.
     fn is_dead(&mut self, other: &StoredClaim, now: Timestamp, times: Times) -> bool {
         let modified = other.object.modified;
         let seen = self.unchanged.entry(other.object.key.clone()).or_insert((modified, Instant::now()));

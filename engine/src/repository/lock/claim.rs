@@ -35,7 +35,8 @@ pub enum Purpose {
 impl Purpose {
     const ALL: [Self; 7] = [Self::Backup, Self::Copy, Self::Prune, Self::Forget, Self::Repair, Self::Pin, Self::Read];
 
-    /// Whether the two exclude each other. Whoever reads excludes nobody: who removes looks for readers and goes around them.
+    /// Returns whether the two exclude each other. Whoever reads excludes nobody: who removes looks
+    /// for readers and goes around them.
     pub fn conflicts_with(self, other: Self) -> bool {
         use Purpose::{Backup, Copy, Forget, Pin, Prune, Read, Repair};
         match (self, other) {
@@ -44,7 +45,7 @@ impl Purpose {
         }
     }
 
-    /// Whether it is over in moments, so that it is worth waiting for.
+    /// Returns whether it is over in moments, so that it is worth waiting for.
     pub(super) fn is_short(self) -> bool {
         !matches!(self, Self::Backup | Self::Copy | Self::Repair)
     }
@@ -64,7 +65,7 @@ impl Purpose {
 }
 
 impl fmt::Display for Purpose {
-    /// What is being done, behind "being".
+    /// Returns what is being done, behind "being".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Backup => "backed up",
@@ -116,7 +117,7 @@ pub(super) struct Name {
 }
 
 impl Name {
-    /// A name that nobody else has.
+    /// Returns a name that nobody else has.
     pub(super) fn draw(purpose: Purpose) -> Result<Self, getrandom::Error> {
         Ok(Self { purpose: Some(purpose), id: format!("{:016x}", getrandom::u64()?) })
     }
@@ -141,7 +142,7 @@ impl Name {
     }
 }
 
-/// The folder of an instance's claims, and what lies in it.
+/// Returns the folder of an instance's claims, and what lies in it.
 pub(super) fn folder(instance: &str, rest: &str) -> Key {
     #[expect(clippy::expect_used, reason = "an instance's name is checked where it is read")]
     Key::new(format!("{LOCKS}/{instance}{rest}")).expect("an instance's name is a segment of a key")
@@ -157,17 +158,18 @@ pub struct StoredClaim {
 }
 
 impl StoredClaim {
-    /// The instance whose lock it is.
+    /// Returns the instance whose lock it is.
     pub fn instance(&self) -> &str {
         self.object.key.segments().nth(1).unwrap_or_default()
     }
 
-    /// How long it was not renewed, where it is `now` by the store's clock.
+    /// Returns how long it was not renewed, where it is `now` by the store's clock.
     pub fn age(&self, now: Timestamp) -> SignedDuration {
         now.duration_since(self.object.modified)
     }
 
-    /// Whether its owner has ended for certain, or must have stopped by its own rule because it could not renew it.
+    /// Returns whether its owner has ended for certain, or must have stopped by its own rule
+    /// because it could not renew it.
     pub fn is_dead(&self, now: Timestamp) -> bool {
         self.has_ended() || self.has_lapsed(now)
     }
@@ -180,7 +182,8 @@ impl StoredClaim {
         self.age(now) > self.lease()
     }
 
-    /// Whether it is dated further in the future than a renewal lasts: by that date it would never lapse.
+    /// Returns whether it is dated further in the future than a renewal lasts: by that date it
+    /// would never lapse.
     pub(super) fn is_from_the_future(&self, now: Timestamp) -> bool {
         self.age(now) < -self.lease()
     }
@@ -192,7 +195,7 @@ impl StoredClaim {
         written.clamp(SignedDuration::ZERO, LONGEST)
     }
 
-    /// Who does what, as people are told of it.
+    /// Returns who does what, as people are told of it.
     pub fn describe(&self) -> String {
         match &self.claim {
             Some(claim) => claim.to_string(),

@@ -28,7 +28,7 @@ pub enum LockError {
 }
 
 impl LockError {
-    /// How an operator mends it.
+    /// Returns how an operator mends it.
     pub fn hint(&self) -> String {
         match self {
             Self::Held { .. } => "try again when that is done; a lock whose owner is gone expires ten minutes after it \

@@ -13,8 +13,8 @@ pub struct Owner {
     pub host: String,
     /// Its number there.
     pub pid: u32,
-    /// The machine's present boot and the process's namespace of numbers: only within the same does `pid` mean the same process.
-    /// Empty where the system does not say.
+    /// The machine's present boot and the process's namespace of numbers: only within the same does
+    /// `pid` mean the same process. Empty where the system does not say.
     #[serde(default)]
     pub place: String,
     /// When it started, in the kernel's ticks since the boot: numbers are used again.
@@ -36,7 +36,8 @@ impl Owner {
         Self { host, pid, place, started }
     }
 
-    /// Whether the process has ended for certain. Of one on another machine, or in another container, nobody here can know.
+    /// Returns whether the process has ended for certain. Of one on another machine, or in another
+    /// container, nobody here can know.
     pub(super) fn has_ended(&self) -> bool {
         let this = Self::this();
         if this.place.is_empty() || self.place != this.place {
@@ -45,7 +46,8 @@ impl Owner {
         let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return false };
         match Stat::of(self.pid) {
             Some(stat) => stat.started != self.started || stat.is_dead,
-            // Where others' processes are hidden from this user, a signal still tells whether there is one.
+            // Where others' processes are hidden from this user, a signal still tells whether there
+            // is one.
             None => test_kill_process(pid) == Err(rustix::io::Errno::SRCH),
         }
     }

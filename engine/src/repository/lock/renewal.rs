@@ -15,9 +15,10 @@ use crate::stream::body_of;
 
 /// A claim of this process, as long as it is renewed.
 ///
-/// Others may take it over once the store's clock has gone on by the lease without a renewal. So each renewal compares the
-/// object's new date with the last one: if more than the lease lies between, it may have been taken over in between, and it is lost,
-/// whatever kept this process from renewing it in time (a network that was gone, a machine that slept).
+/// Others may take it over once the store's clock has gone on by the lease without a renewal. So
+/// each renewal compares the object's new date with the last one: if more than the lease lies
+/// between, it may have been taken over in between, and it is lost, whatever kept this process from
+/// renewing it in time (a network that was gone, a machine that slept).
 #[derive(Debug)]
 pub(super) struct OwnClaim {
     store: Arc<dyn Store>,
@@ -32,7 +33,8 @@ pub(super) struct OwnClaim {
 #[derive(Debug)]
 struct State {
     claim: Claim,
-    /// When the object was last written, by the store's clock, and when this process began to write it then.
+    /// When the object was last written, by the store's clock, and when this process began to write
+    /// it then.
     modified: Timestamp,
     renewed: Instant,
 }
@@ -55,7 +57,7 @@ impl OwnClaim {
         Ok(Self { store, key, times, state, lost: CancellationToken::new(), reason: OnceLock::new() })
     }
 
-    /// What the store's clock shows.
+    /// Returns what the store's clock shows.
     pub(super) async fn now(&self) -> Timestamp {
         let state = self.state.lock().await;
         let passed = SignedDuration::try_from(state.renewed.elapsed()).unwrap_or_default();
@@ -108,7 +110,8 @@ impl OwnClaim {
         }
     }
 
-    /// How long it can still be renewed: shorter than the lease, so that this owner stops before another begins.
+    /// Returns how long it can still be renewed: shorter than the lease, so that this owner stops
+    /// before another begins.
     async fn left(&self) -> std::time::Duration {
         let renewed = self.state.lock().await.renewed;
         (self.times.lease.unsigned_abs() * 9 / 10).saturating_sub(renewed.elapsed())
@@ -129,7 +132,7 @@ impl OwnClaim {
         lost(claim, self.reason.get().map_or(GONE, String::as_str))
     }
 
-    /// Why it was lost, if it was.
+    /// Returns why it was lost, if it was.
     pub(super) async fn lost(&self) -> Option<LockError> {
         let state = self.state.lock().await;
         self.lost.is_cancelled().then(|| self.loss(&state.claim))

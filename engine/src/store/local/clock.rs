@@ -5,8 +5,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
 
-/// The time at which a file without a name is made in `root`; `None` where the file system knows no such files, or this user may
-/// not write there.
+/// Returns the time at which a file without a name is made in `root`; `None` where the file system
+/// knows no such files, or this user may not write there.
 pub(super) fn clock(root: &Path) -> Option<Timestamp> {
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let file = openat(CWD, root, flags, Mode::RUSR | Mode::WUSR).ok()?;

@@ -7,8 +7,9 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// The thread's end of the agreement.
 ///
-/// A future that is dropped cannot stop the thread that works for it, and flushing a large file to the disk takes a while. A
-/// rename after that would make an object appear which the caller, who has cleaned up since, believes not to be there.
+/// A future that is dropped cannot stop the thread that works for it, and flushing a large file to
+/// the disk takes a while. A rename after that would make an object appear which the caller, who
+/// has cleaned up since, believes not to be there.
 #[derive(Debug, Default)]
 pub(super) struct Consent(Mutex<Option<TaskTrackerToken>>);
 
@@ -32,7 +33,8 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Begins an agreement. Where the caller goes first, `abandoned` tracks the thread until it has let go of its end.
+    /// Begins an agreement. Where the caller goes first, `abandoned` tracks the thread until it has
+    /// let go of its end.
     pub(super) fn new(abandoned: &TaskTracker) -> (Self, Arc<Consent>) {
         let consent = Arc::<Consent>::default();
         (Self { consent: consent.clone(), abandoned: abandoned.clone() }, consent)

@@ -1,7 +1,8 @@
 //! Objects as files in a folder.
 //!
-//! An object is written to a temporary file beside its place, flushed to the disk, and renamed; then the folders are flushed,
-//! so that the name survives the loss of power as well. Names that begin with a dot are temporary files, never objects.
+//! An object is written to a temporary file beside its place, flushed to the disk, and renamed;
+//! then the folders are flushed, so that the name survives the loss of power as well. Names that
+//! begin with a dot are temporary files, never objects.
 
 mod clock;
 mod consent;
@@ -28,7 +29,8 @@ use super::fill::fill;
 use super::{Action, Key, Mode, Object, Store, StoreError, StoreErrorKind};
 use crate::stream::Body;
 
-/// Bytes per read and write. Each crosses from a blocking thread once, so it must be large; a few of them are in memory per body.
+/// Bytes per read and write. Each crosses from a blocking thread once, so it must be large; a few
+/// of them are in memory per body.
 const PIECE: usize = 1024 * 1024;
 /// Pieces that wait between the task and the blocking thread.
 const QUEUE: usize = 2;
@@ -37,11 +39,13 @@ const PAGE: usize = 1000;
 
 /// A folder as a store. Folders are made with mode 0700 and files with 0600, whatever the umask.
 ///
-/// Unlike in S3, a key cannot be an object and the folder of others at once: `a` and `a/b` exclude each other.
+/// Unlike in S3, a key cannot be an object and the folder of others at once: `a` and `a/b` exclude
+/// each other.
 #[derive(Debug, Clone)]
 pub struct LocalStore {
     root: PathBuf,
-    /// Threads of puts that were dropped. Closed from the beginning: it can be waited for at any time.
+    /// Threads of puts that were dropped. Closed from the beginning: it can be waited for at any
+    /// time.
     abandoned: TaskTracker,
 }
 
@@ -49,7 +53,8 @@ impl LocalStore {
     /// Opens the folder `root`; with `create`, makes it and what is missing above it.
     ///
     /// # Errors
-    /// [`StoreErrorKind::NoSuchPlace`] where it is not there or is no folder; else what the operating system says.
+    /// [`StoreErrorKind::NoSuchPlace`] where it is not there or is no folder; else what the
+    /// operating system says.
     pub async fn open(root: PathBuf, create: bool) -> Result<Self, StoreError> {
         let store = Self { root, abandoned: TaskTracker::new() };
         store.abandoned.close();
@@ -59,7 +64,8 @@ impl LocalStore {
                 if create {
                     write::create_root(&root).map_err(|error| write::kind(&root, error))?;
                 }
-                // Reading it now tells a missing privilege at the start rather than at the end of a backup.
+                // Reading it now tells a missing privilege at the start rather than at the end of a
+                // backup.
                 match std::fs::read_dir(&root) {
                     Ok(_) => Ok(()),
                     Err(error) if is_absent(&error) => Err(no_such_root(&root)),
@@ -97,7 +103,8 @@ impl Store for LocalStore {
     async fn put(&self, key: &Key, mut body: Body, mode: Mode) -> Result<u64, StoreError> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (root, path) = (self.root.clone(), self.path(key));
-        // Where this future is dropped, so are `sender` and the caller's consent; the writer then takes its file away.
+        // Where this future is dropped, so are `sender` and the caller's consent; the writer then
+        // takes its file away.
         let (_caller, consent) = Caller::new(&self.abandoned);
         let writer =
             self.blocking(Action::Put, Some(key), move || write::write(&root, &path, mode, receiver, &consent));
@@ -164,7 +171,8 @@ impl Store for LocalStore {
     }
 }
 
-/// Hands `body` to the writer in pieces; an error is the body's. A writer that gave up has its own to tell.
+/// Hands `body` to the writer in pieces; an error is the body's. A writer that gave up has its own
+/// to tell.
 async fn feed(body: &mut Body, sender: mpsc::Sender<Piece>) -> io::Result<()> {
     loop {
         let mut buffer = BytesMut::with_capacity(PIECE);
@@ -183,7 +191,8 @@ async fn feed(body: &mut Body, sender: mpsc::Sender<Piece>) -> io::Result<()> {
     }
 }
 
-/// Whether `error` says that there is nothing by this name. A file in the place of a folder is the second way to say so.
+/// Returns whether `error` says that there is nothing by this name. A file in the place of a folder
+/// is the second way to say so.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

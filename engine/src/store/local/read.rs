@@ -20,7 +20,8 @@ use crate::stream::Body;
 /// What opening a link says where it is not to be followed.
 const LINK: i32 = Errno::LOOP.raw_os_error();
 
-/// Opens the file at `path`, at the beginning of `range`, and returns it with the number of bytes to read.
+/// Opens the file at `path`, at the beginning of `range`, and returns it with the number of bytes
+/// to read.
 pub(super) fn open(root: &Path, path: &Path, range: Option<Range<u64>>) -> Result<(File, u64), StoreErrorKind> {
     // Never through a link, and never waiting for a named pipe's other end.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -52,7 +53,8 @@ pub(super) fn open(root: &Path, path: &Path, range: Option<Range<u64>>) -> Resul
     Ok((file, range.end - range.start))
 }
 
-/// The next `length` bytes of `file` as a body, read on a blocking thread of its own for as long as the body lives.
+/// Returns the next `length` bytes of `file` as a body, read on a blocking thread of its own for as
+/// long as the body lives.
 pub(super) fn body(file: File, length: u64, error: impl Fn(StoreErrorKind) -> StoreError + Send + 'static) -> Body {
     let (sender, receiver) = mpsc::channel(QUEUE);
     tokio::task::spawn_blocking(move || read(file, length, &sender));

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use super::{is_absent, present, write};
 use crate::store::{Key, Object, StoreErrorKind, is_segment};
 
-/// Objects under a prefix, ordered by key. A folder that may not be read is an error among them, behind which the others follow. Links, devices and names that no [`Key`] can have are passed over.
+/// Objects under a prefix, ordered by key. A folder that may not be read is an error among them,
+/// behind which the others follow. Links, devices and names that no [`Key`] can have are passed
+/// over.
 pub(super) struct Walk {
     root: PathBuf,
     start: Option<Option<Key>>,
@@ -79,7 +81,8 @@ impl Walk {
                 Err(error) => return Err(failed(error)),
             }
         }
-        // With its slash a folder sorts where its keys do: `a-b` comes before `a/b`, though `a` before `a-b`.
+        // With its slash a folder sorts where its keys do: `a-b` comes before `a/b`, though `a`
+        // before `a-b`.
         names.sort_unstable();
         self.levels.push(names.into_iter());
         Ok(())
@@ -123,7 +126,7 @@ impl Iterator for Walk {
     }
 }
 
-/// The object that `metadata` describes; `None` where it is no regular file.
+/// Returns the object that `metadata` describes; `None` where it is no regular file.
 pub(super) fn object(key: Key, metadata: &Metadata) -> io::Result<Option<Object>> {
     if !metadata.is_file() {
         return Ok(None);

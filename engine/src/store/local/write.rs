@@ -17,7 +17,8 @@ use crate::store::{Mode, StoreErrorKind};
 /// What temporary files begin with, and so what [`sweep`] removes.
 const TEMPORARY: &str = ".tmp-";
 const FOLDER_MODE: u32 = 0o700;
-/// How often a folder may be removed under a new file by deletes at the same time before that counts as an error.
+/// How often a folder may be removed under a new file by deletes at the same time before that
+/// counts as an error.
 const ATTEMPTS: usize = 100;
 
 /// What a body becomes on its way to the writing thread.
@@ -28,7 +29,8 @@ pub(super) enum Piece {
     End,
 }
 
-/// Writes what arrives and commits it as `path`; returns its size. Where that fails, nothing is left.
+/// Writes what arrives and commits it as `path`; returns its size. Where that fails, nothing is
+/// left.
 pub(super) fn write(
     root: &Path,
     path: &Path,
@@ -57,7 +59,8 @@ fn write_file(
         return Err(StoreErrorKind::AlreadyExists);
     }
     let failed = |error| kind(path, error);
-    // Nobody sees this answer: there the body's own error counts, or nobody waits. Dropping the file removes it.
+    // Nobody sees this answer: there the body's own error counts, or nobody waits. Dropping the
+    // file removes it.
     let abandoned = || StoreErrorKind::Io(io::ErrorKind::Interrupted.into());
     let mut file = create_temporary(root, folder)?;
     let mut size = 0;
@@ -80,7 +83,8 @@ fn write_file(
         }
         Err(refused) => return Err(kind(path, refused)),
     }
-    // All of them, even where this call made none: another may have made one a moment ago and not have flushed it yet.
+    // All of them, even where this call made none: another may have made one a moment ago and not
+    // have flushed it yet.
     for folder in folders(root, folder).into_iter().rev() {
         sync(&folder).map_err(|error| kind(&folder, error))?;
     }
@@ -97,14 +101,16 @@ pub(super) fn delete(root: &Path, path: &Path) -> Result<(), StoreErrorKind> {
         Err(error) => return Err(kind(path, error)),
     }
     let last = remove_empty(root, path.parent().unwrap_or(root));
-    // Prune deletes a manifest before what it names: after a loss of power the manifest must not be the one that is still there.
+    // Prune deletes a manifest before what it names: after a loss of power the manifest must not be
+    // the one that is still there.
     match sync(&last) {
         Err(error) if !is_absent(&error) => Err(kind(&last, error)),
         _ => Ok(()),
     }
 }
 
-/// Removes `folder` and those above it, up to the first that is not empty or is the root, and returns that one.
+/// Removes `folder` and those above it, up to the first that is not empty or is the root, and
+/// returns that one.
 fn remove_empty(root: &Path, folder: &Path) -> PathBuf {
     let mut folders = folders(root, folder).into_iter().rev();
     folders.find(|folder| folder == root || fs::remove_dir(folder).is_err()).unwrap_or_else(|| root.to_owned())
@@ -163,25 +169,28 @@ pub(super) fn create_root(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A temporary file in `folder`, which is made where it is missing. It vanishes when it is dropped.
+/// Returns a temporary file in `folder`, which is made where it is missing. It vanishes when it is
+/// dropped.
 fn create_temporary(root: &Path, folder: &Path) -> Result<Unnamed, StoreErrorKind> {
     let mut attempt = 0;
     loop {
-        // The root itself is never made here: where a disk is not mounted, the backup must not go to the one beneath.
+        // The root itself is never made here: where a disk is not mounted, the backup must not go
+        // to the one beneath.
         present(root)?;
         attempt += 1;
         let mut missing = folders(root, folder).into_iter().skip(1);
         let made = missing.try_for_each(|folder| folder::make(&folder, FOLDER_MODE));
         match made.and_then(|()| Unnamed::begin(folder, TEMPORARY)) {
             Ok(file) => return Ok(file),
-            // A delete at the same time found the folder empty. A file in it keeps it from the next.
+            // A delete at the same time found the folder empty. A file in it keeps it from the
+            // next.
             Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS => {}
             Err(error) => return Err(kind(folder, error)),
         }
     }
 }
 
-/// The folders from `root` to `folder`, both included.
+/// Returns the folders from `root` to `folder`, both included.
 fn folders(root: &Path, folder: &Path) -> Vec<PathBuf> {
     let mut all: Vec<_> =
         folder.ancestors().take_while(|ancestor| ancestor.starts_with(root)).map(Path::to_owned).collect();
@@ -189,7 +198,7 @@ fn folders(root: &Path, folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// What an operator would mend, from what the operating system says.
+/// Returns what an operator would mend, from what the operating system says.
 pub(super) fn kind(path: &Path, error: io::Error) -> StoreErrorKind {
     let text = || format!("{}: {error}", path.display());
     match error.kind() {

@@ -21,7 +21,8 @@ impl ServerClock {
         shown.checked_add(SignedDuration::try_from(at.elapsed()).ok()?).ok()
     }
 
-    /// Takes the date of an answer. One that a cache kept is older than what is known, and tells nothing.
+    /// Takes the date of an answer. One that a cache kept is older than what is known, and tells
+    /// nothing.
     fn take(&self, date: &str) {
         let Ok(date) = DateTimeParser::new().parse_timestamp(date) else { return };
         if self.now().is_none_or(|known| date > known) {

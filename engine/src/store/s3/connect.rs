@@ -51,20 +51,23 @@ pub(super) async fn client(
     let path_style = config.path_style.unwrap_or(shared.endpoint_url().is_some());
     let config = Builder::from(&shared)
         .force_path_style(path_style)
-        // The SDK's own checksums travel in trailers that Garage and Ceph RGW answer with 400; see `put` for what takes their place.
+        // The SDK's own checksums travel in trailers that Garage and Ceph RGW answer with 400; see
+        // `put` for what takes their place.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .timeout_config(timeouts(settings.patience).build())
         .retry_config(retries(settings, settings.attempts))
         .retry_classifier(DamagedOrThrottled)
         .interceptor(clock)
-        // A part on its way is one piece of memory whose progress cannot be seen from here, and a body has a limit in `get`.
+        // A part on its way is one piece of memory whose progress cannot be seen from here, and a
+        // body has a limit in `get`.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();
     Ok(Client::from_conf(config))
 }
 
-/// rustls over ring with the system's authorities, through the proxy that the environment names, if any.
+/// rustls over ring with the system's authorities, through the proxy that the environment names, if
+/// any.
 ///
 /// One connector for all requests, whatever their time limits, so that they share its connections.
 fn http_client() -> SharedHttpClient {
@@ -78,7 +81,7 @@ fn http_client() -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// A limit for each attempt and none for all of them together.
+/// Returns a limit for each attempt and none for all of them together.
 fn timeouts(attempt: Duration) -> TimeoutConfigBuilder {
     TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(attempt)
 }
@@ -91,9 +94,11 @@ fn retries(settings: &S3Settings, attempts: u32) -> RetryConfig {
 }
 
 impl Inner {
-    /// Overrides for a request with a body of this many bytes: a limit that a slow line can keep, and more attempts.
+    /// Overrides for a request with a body of this many bytes: a limit that a slow line can keep,
+    /// and more attempts.
     ///
-    /// A server that takes the bytes and never answers costs such a limit each time, so there is one for all attempts, too.
+    /// A server that takes the bytes and never answers costs such a limit each time, so there is
+    /// one for all attempts, too.
     pub(super) fn sending(&self, bytes: usize) -> Builder {
         let settings = &self.settings;
         let attempt = settings.patience + Duration::from_secs(bytes as u64 / settings.slowest.max(1));
@@ -102,14 +107,16 @@ impl Inner {
             .retry_config(retries(settings, settings.persistent_attempts))
     }
 
-    /// Overrides for completing an upload: AWS says that it may take minutes to put a large object together.
+    /// Overrides for completing an upload: AWS says that it may take minutes to put a large object
+    /// together.
     pub(super) fn completing(&self) -> Builder {
         Builder::new()
             .timeout_config(timeouts(self.settings.patience * 20).build())
             .retry_config(retries(&self.settings, self.settings.persistent_attempts))
     }
 
-    /// Overrides for clearing away after a failure: the failure is not to wait long for it, and there is [`sweep`](super::sweep).
+    /// Overrides for clearing away after a failure: the failure is not to wait long for it, and
+    /// there is [`sweep`](super::sweep).
     pub(super) fn clearing(&self) -> Builder {
         let patience = self.settings.patience.min(Duration::from_secs(10));
         Builder::new()
@@ -118,7 +125,8 @@ impl Inner {
     }
 }
 
-/// Retries what the SDK does not: bytes that were damaged on their way, and throttling as servers other than AWS's own say it.
+/// Retries what the SDK does not: bytes that were damaged on their way, and throttling as servers
+/// other than AWS's own say it.
 #[derive(Debug)]
 struct DamagedOrThrottled;
 

@@ -12,7 +12,7 @@ use crate::store::StoreErrorKind;
 const LONGEST: usize = 300;
 
 impl Inner {
-    /// Why a request failed, after its retries.
+    /// Returns why a request failed, after its retries.
     pub(super) fn kind<E>(&self, error: SdkError<E>) -> StoreErrorKind
     where
         E: ProvideErrorMetadata + Error + 'static,
@@ -33,7 +33,7 @@ impl Inner {
         }
     }
 
-    /// What happened, and with whom: the address may be what is wrong.
+    /// Returns what happened, and with whom: the address may be what is wrong.
     fn at_endpoint(&self, error: &dyn Error) -> String {
         match &self.endpoint {
             // With a user's name in it, it may hold a password, too.
@@ -42,7 +42,7 @@ impl Inner {
         }
     }
 
-    /// Why a request failed that the server did answer.
+    /// Returns why a request failed that the server did answer.
     fn answered(&self, status: u16, code: Option<&str>, message: Option<&str>) -> StoreErrorKind {
         let text = text(status, code, message);
         let code = code.unwrap_or_default();
@@ -61,7 +61,8 @@ impl Inner {
             | "SignatureDoesNotMatch" => {
                 return StoreErrorKind::Denied(text);
             }
-            // The wrong region, or the wrong address for the bucket's region; the message says which is right.
+            // The wrong region, or the wrong address for the bucket's region; the message says
+            // which is right.
             "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException" => {
                 return StoreErrorKind::Unavailable(text);
             }
@@ -81,12 +82,12 @@ impl Inner {
     }
 }
 
-/// Whether a server says that it does not know what it was asked to do.
+/// Returns whether a server says that it does not know what it was asked to do.
 pub(super) fn is_not_implemented<E>(error: &SdkError<E>) -> bool {
     error.raw_response().is_some_and(|answer| answer.status().as_u16() == 501)
 }
 
-/// Whether the answer is a 404, whatever its code: an answer to HEAD has none.
+/// Returns whether the answer is a 404, whatever its code: an answer to HEAD has none.
 pub(super) fn is_missing<E>(error: &SdkError<E>) -> bool {
     error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404)
 }
@@ -102,7 +103,8 @@ fn text(status: u16, code: Option<&str>, message: Option<&str>) -> String {
     }
 }
 
-/// The last cause says what happened ("Connection refused"); those above it are the SDK's layers.
+/// Returns the last cause says what happened ("Connection refused"); those above it are the SDK's
+/// layers.
 pub(super) fn innermost(error: &dyn Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
@@ -112,7 +114,8 @@ pub(super) fn innermost(error: &dyn Error) -> String {
     text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 
-/// AWS's chain tries one source after the other, and its innermost cause is only what the last of them said.
+/// AWS's chain tries one source after the other, and its innermost cause is only what the last of
+/// them said.
 fn no_credentials(error: &CredentialsError) -> String {
     format!(
         "no usable credentials in the [repository] section, the environment, AWS's files or the instance's metadata; \

@@ -98,7 +98,7 @@ pub(super) async fn open(store: &Arc<Inner>, key: &Key, range: Option<Range<u64>
 }
 
 impl Reading {
-    /// The next bytes, or `None` after the last one, and only then.
+    /// Returns the next bytes, or `None` after the last one, and only then.
     async fn next(&mut self) -> Result<Option<Bytes>, StoreErrorKind> {
         while self.at < self.end {
             // Only the wait for the server counts: a consumer that takes its time is none of this.
@@ -153,7 +153,8 @@ impl Reading {
             Err(StoreErrorKind::AlreadyExists) => return Err(replaced()),
             answer => answer?,
         };
-        // Garage ignores `If-Match`, and a server that ignores the range sends the object from its beginning.
+        // Garage ignores `If-Match`, and a server that ignores the range sends the object from its
+        // beginning.
         if answer.etag.as_ref() != Some(etag) {
             return Err(replaced());
         }

@@ -23,7 +23,7 @@ impl Inner {
         }))
     }
 
-    /// What HEAD says of an object; `None` where the bucket is there and the object is not.
+    /// Returns what HEAD says of an object; `None` where the bucket is there and the object is not.
     pub(super) async fn look(&self, key: &Key) -> Result<Option<HeadObjectOutput>, StoreErrorKind> {
         let request = self.client.head_object().bucket(&self.bucket).key(self.name(key));
         match request.send().await {
@@ -85,7 +85,8 @@ pub(super) fn list(store: &Inner, prefix: Option<Key>) -> impl Stream<Item = Res
                 return Ok(Some((object, listing)));
             }
             match std::mem::replace(&mut listing.next, Next::Nothing) {
-                // With its slash the prefix below finds a folder and not its neighbours; without, it would find `a/bc` for `a/b`.
+                // With its slash the prefix below finds a folder and not its neighbours; without,
+                // it would find `a/bc` for `a/b`.
                 Next::Itself(key) => {
                     listing.ready.extend(listing.store.head(&key).await?);
                     listing.next = Next::Page(None);
@@ -129,7 +130,7 @@ impl Listing<'_> {
     }
 }
 
-/// A length as S3 reports it.
+/// Returns a length as S3 reports it.
 pub(super) fn length(reported: Option<i64>) -> Result<u64, StoreErrorKind> {
     reported
         .and_then(|length| u64::try_from(length).ok())

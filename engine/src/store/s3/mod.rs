@@ -29,7 +29,8 @@ use crate::backoff::Backoff;
 use crate::store::S3Config;
 use crate::stream::Body;
 
-/// How objects travel to and from S3. The default suits servers from a disk in the next room to AWS.
+/// How objects travel to and from S3. The default suits servers from a disk in the next room to
+/// AWS.
 #[derive(Debug, Clone)]
 pub struct S3Settings {
     /// Bytes of an upload's parts, unless it is expected to have more than 900 of them: then they
@@ -40,15 +41,19 @@ pub struct S3Settings {
     pub part_size_is_fixed: bool,
     /// Parts of one upload that are sent at a time.
     pub parallel: usize,
-    /// Bytes that parts on their way may hold in memory. Large parts lower `parallel` rather than exceed it, down to one part.
+    /// Bytes that parts on their way may hold in memory. Large parts lower `parallel` rather than
+    /// exceed it, down to one part.
     pub in_flight: usize,
     /// How often an ordinary request is tried.
     pub attempts: u32,
-    /// How often a part of an upload and a broken download are tried: hours of work may hang on them.
+    /// How often a part of an upload and a broken download are tried: hours of work may hang on
+    /// them.
     pub persistent_attempts: u32,
-    /// The pause before the second attempt; it doubles from there to 20 seconds, and a random part of it is taken.
+    /// The pause before the second attempt; it doubles from there to 20 seconds, and a random part
+    /// of it is taken.
     pub backoff: Duration,
-    /// How long a server may take to answer a request, beside what its body takes at `slowest`; and to send the next bytes of an object.
+    /// How long a server may take to answer a request, beside what its body takes at `slowest`; and
+    /// to send the next bytes of an object.
     pub patience: Duration,
     /// Bytes per second below which sending counts as stalled.
     pub slowest: u64,
@@ -93,16 +98,18 @@ const KIB: usize = 1024;
 /// part where that is larger, and each of them fills a part beside it: 8 MiB, or a nine-hundredth
 /// of what a larger object is expected to have. Reading holds what the connection has buffered.
 ///
-/// [`Mode::CreateNew`] refuses what is there on every server. Among several who create at the same moment it lets exactly one
-/// succeed where the server does: for bodies that fit into one part, AWS, SeaweedFS and Ceph RGW do and Garage does not; for
-/// longer ones AWS alone promises it (SeaweedFS 4.48 looks first and then completes, Ceph RGW ignores the condition).
-/// So a lock must be small, and must find out at start whether the server keeps it.
+/// [`Mode::CreateNew`] refuses what is there on every server. Among several who create at the same
+/// moment it lets exactly one succeed where the server does: for bodies that fit into one part,
+/// AWS, SeaweedFS and Ceph RGW do and Garage does not; for longer ones AWS alone promises it
+/// (SeaweedFS 4.48 looks first and then completes, Ceph RGW ignores the condition). So a lock must
+/// be small, and must find out at start whether the server keeps it.
 #[derive(Clone)]
 pub struct S3Store {
     inner: Arc<Inner>,
 }
 
-/// What outlives the call that began it: bodies that resume, uploads that are aborted in the background.
+/// What outlives the call that began it: bodies that resume, uploads that are aborted in the
+/// background.
 struct Inner {
     client: Client,
     bucket: String,
@@ -111,17 +118,21 @@ struct Inner {
     /// For messages, where it is not AWS's own.
     endpoint: Option<String>,
     settings: S3Settings,
-    /// What all uploads together may have on the way, in KiB: volumes and the dump are stored at the same time.
+    /// What all uploads together may have on the way, in KiB: volumes and the dump are stored at
+    /// the same time.
     budget: Arc<Semaphore>,
-    /// Set once the bucket was seen: a 404 without a body does not say which of bucket and object is missing.
+    /// Set once the bucket was seen: a 404 without a body does not say which of bucket and object
+    /// is missing.
     bucket_seen: OnceCell<()>,
-    /// Uploads that are being aborted in the background. Closed from the beginning: it can be waited for at any time.
+    /// Uploads that are being aborted in the background. Closed from the beginning: it can be
+    /// waited for at any time.
     aborting: TaskTracker,
     clock: ServerClock,
 }
 
 impl S3Store {
-    /// Makes a client for the bucket that `config` names. No request is sent, except where AWS's own chain of credentials needs one.
+    /// Makes a client for the bucket that `config` names. No request is sent, except where AWS's
+    /// own chain of credentials needs one.
     ///
     /// # Errors
     /// [`StoreErrorKind::Other`] where no region is known.
@@ -133,10 +144,10 @@ impl S3Store {
         Self::open_with(config, settings).await
     }
 
-    /// As [`S3Store::open`], with other settings.
+    /// Does the same as [`S3Store::open`], with other settings.
     ///
     /// # Errors
-    /// As [`S3Store::open`].
+    /// Those of [`S3Store::open`].
     pub async fn open_with(config: &S3Config, settings: S3Settings) -> Result<Self, StoreError> {
         let prefix = match config.prefix.trim_matches('/') {
             "" => String::new(),
@@ -166,12 +177,12 @@ impl S3Store {
 }
 
 impl Inner {
-    /// What a part takes of the budget; one that is larger than all of it takes all.
+    /// Returns what a part takes of the budget; one that is larger than all of it takes all.
     fn share(&self, part: usize) -> u32 {
         u32::try_from(part.min(self.settings.in_flight).div_ceil(KIB)).unwrap_or(u32::MAX)
     }
 
-    /// The key as the bucket knows it.
+    /// Returns the key as the bucket knows it.
     fn name(&self, key: &Key) -> String {
         format!("{}{key}", self.prefix)
     }

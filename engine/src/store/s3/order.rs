@@ -4,10 +4,12 @@ use crate::store::{Key, Object};
 
 /// Sorts a listing on the way.
 ///
-/// S3 lists by the bytes of the whole key: `a-b/1` before `a/1`, for `-` comes before `/`. SeaweedFS, and others that are file
-/// systems underneath, list folder by folder: `a/1` before `a-b/1`. Only names that go on with a character before `/` (`-` or `.`
-/// are all that a [`Key`] has) can be out of order so, and they follow at once. So it is enough to hold back
-/// what lies under one name until another comes that does not go on in this way; a listing that is in order passes unchanged.
+/// S3 lists by the bytes of the whole key: `a-b/1` before `a/1`, for `-` comes before `/`.
+/// SeaweedFS, and others that are file systems underneath, list folder by folder: `a/1` before
+/// `a-b/1`. Only names that go on with a character before `/` (`-` or `.` are all that a [`Key`]
+/// has) can be out of order so, and they follow at once. So it is enough to hold back what lies
+/// under one name until another comes that does not go on in this way; a listing that is in order
+/// passes unchanged.
 pub(super) struct Reorder {
     /// How much of each key is the prefix of the whole listing.
     skip: usize,
@@ -36,7 +38,7 @@ impl Reorder {
         ready
     }
 
-    /// What is left when the listing ends.
+    /// Returns what is left when the listing ends.
     pub(super) fn finish(&mut self) -> Vec<Object> {
         self.held.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         std::mem::take(&mut self.held)

@@ -1,8 +1,10 @@
 //! Storing an object: in one request where it is short, in parts where it is long.
 //!
-//! What is sent is in memory and so can be sent again. Its integrity on the way rests on `Content-MD5`, S3's oldest checksum:
-//! the one that every common server takes, over TLS and without, and that those check which check any at all (SeaweedFS does, and does not
-//! look at the signature's SHA-256). It is there against broken memory and networks; TLS and the manifest's SHA-256 are against more.
+//! What is sent is in memory and so can be sent again. Its integrity on the way rests on
+//! `Content-MD5`, S3's oldest checksum: the one that every common server takes, over TLS and
+//! without, and that those check which check any at all (SeaweedFS does, and does not look at the
+//! signature's SHA-256). It is there against broken memory and networks; TLS and the manifest's
+//! SHA-256 are against more.
 
 use std::collections::HashMap;
 
@@ -25,8 +27,8 @@ const PUT_ID: &str = "put-id";
 
 /// One `put`, by a random name that the object carries.
 ///
-/// A request that is sent again after its answer was lost meets its own work: "the object exists already", or "no such
-/// upload". The name tells that from somebody else's.
+/// A request that is sent again after its answer was lost meets its own work: "the object exists
+/// already", or "no such upload". The name tells that from somebody else's.
 pub(super) struct Attempt {
     id: String,
     pub(super) key: Key,
@@ -45,7 +47,8 @@ impl Attempt {
         HashMap::from([(PUT_ID.to_owned(), self.id.clone())])
     }
 
-    /// Whether to send `If-None-Match: *` first, and if the server does not know it, whether to go on without.
+    /// Returns whether to send `If-None-Match: *` first, and if the server does not know it,
+    /// whether to go on without.
     ///
     /// Backblaze B2 answers 501 to that header; there the HEAD before is all there is.
     pub(super) fn conditions(&self) -> &'static [Option<&'static str>] {
@@ -63,7 +66,8 @@ pub(super) enum Standing {
     Ours,
     /// What another stored.
     Anothers,
-    /// An object of this size that says nothing of its `put`: another program's, or the server keeps no metadata.
+    /// An object of this size that says nothing of its `put`: another program's, or the server
+    /// keeps no metadata.
     Unnamed(u64),
     Nothing,
 }
@@ -76,7 +80,8 @@ impl Inner {
         mode: Mode,
         expected: u64,
     ) -> Result<u64, StoreErrorKind> {
-        // Spares the producer's work, and is all that Garage and other servers leave of "create only": they ignore the condition.
+        // Spares the producer's work, and is all that Garage and other servers leave of "create
+        // only": they ignore the condition.
         if mode == Mode::CreateNew && self.look(key).await?.is_some() {
             return Err(StoreErrorKind::AlreadyExists);
         }
@@ -143,7 +148,8 @@ impl Inner {
             .map(|_| ())
     }
 
-    /// Looks whose object stands under the attempt's key. Ours with another size than `size` is an error.
+    /// Looks whose object stands under the attempt's key. Ours with another size than `size` is an
+    /// error.
     pub(super) async fn standing(&self, attempt: &Attempt, size: u64) -> Result<Standing, StoreErrorKind> {
         let Some(found) = self.look(&attempt.key).await? else {
             return Ok(Standing::Nothing);
@@ -166,7 +172,7 @@ pub(super) fn sizes_differ(sent: u64, stored: u64) -> StoreErrorKind {
     StoreErrorKind::Corrupt(format!("{sent} bytes were sent, the server has {stored}"))
 }
 
-/// The value of the header `Content-MD5` for these bytes.
+/// Returns the value of the header `Content-MD5` for these bytes.
 pub(super) async fn content_md5(content: &Bytes) -> Result<String, StoreErrorKind> {
     let content = content.clone();
     // Some ten milliseconds for a part: too long for a thread that others wait for.

@@ -19,8 +19,8 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Those of an upload of about so many bytes: as large as the settings say, or as it takes to
-    /// have no more than 900 of them.
+    /// Returns those of an upload of about so many bytes: as large as the settings say, or as it
+    /// takes to have no more than 900 of them.
     pub(super) fn new(settings: &S3Settings, expected: u64) -> Self {
         let is_fixed = settings.part_size_is_fixed;
         let needed = expected.div_ceil(EQUAL_PARTS as u64).div_ceil(MIB).saturating_mul(MIB);
@@ -29,7 +29,7 @@ impl Parts {
         Self { first, is_fixed }
     }
 
-    /// Bytes of the part with this number, counted from 1.
+    /// Returns bytes of the part with this number, counted from 1.
     ///
     /// All are of one size, unless there are more than was expected: then they grow with what was
     /// sent already, so that an upload does not end for want of parts where the server takes 10,000
@@ -43,7 +43,8 @@ impl Parts {
     }
 }
 
-/// How many parts of this size are sent at a time, where `in_flight` bytes may be on their way and one always may.
+/// Returns how many parts of this size are sent at a time, where `in_flight` bytes may be on their
+/// way and one always may.
 pub(super) fn parallel(part_size: usize, parallel: usize, in_flight: usize) -> usize {
     (in_flight / part_size.max(1)).clamp(1, parallel.max(1))
 }
@@ -59,7 +60,8 @@ mod tests {
         Parts::new(&S3Settings::default(), expected)
     }
 
-    /// How many parts an upload of so many bytes has, and whether all but the last are equal.
+    /// Returns how many parts an upload of so many bytes has, and whether all but the last are
+    /// equal.
     fn sent(parts: Parts, bytes: u64) -> (i32, bool) {
         let (mut left, mut number, mut equal) = (bytes, 0, true);
         while left > 0 {

@@ -19,14 +19,16 @@ use crate::stream::Body;
 
 type PartResult = Result<CompletedPart, StoreErrorKind>;
 
-/// A multipart upload that was begun. Dropped before it was completed, it is aborted in the background.
+/// A multipart upload that was begun. Dropped before it was completed, it is aborted in the
+/// background.
 pub(super) struct Upload {
     store: Arc<Inner>,
     attempt: Attempt,
     parts: Parts,
     id: String,
     open: bool,
-    /// Parts on their way. They must end before the upload is aborted: one that arrives later would stay on the server.
+    /// Parts on their way. They must end before the upload is aborted: one that arrives later would
+    /// stay on the server.
     sending: JoinSet<PartResult>,
     sent: Vec<CompletedPart>,
     size: u64,
@@ -50,7 +52,8 @@ impl Upload {
         Ok(Self { store, attempt, parts, id, open: true, sending, sent: Vec::new(), size: 0 })
     }
 
-    /// Sends `first`, `next` and, unless the body has `ended`, what follows, and completes the upload. Returns the object's size.
+    /// Sends `first`, `next` and, unless the body has `ended`, what follows, and completes the
+    /// upload. Returns the object's size.
     pub(super) async fn send(
         &mut self,
         first: Bytes,
@@ -78,7 +81,8 @@ impl Upload {
         Ok(self.size)
     }
 
-    /// Reads the next part, and meanwhile notices parts that failed: the producer may be slow, and its work in vain.
+    /// Reads the next part, and meanwhile notices parts that failed: the producer may be slow, and
+    /// its work in vain.
     async fn fill_part(&mut self, body: &mut Body, buffer: &mut BytesMut, number: i32) -> Result<bool, StoreErrorKind> {
         let size = self.parts.size(number);
         loop {
@@ -137,7 +141,8 @@ impl Upload {
 
     async fn complete(&mut self) -> Result<(), StoreErrorKind> {
         self.sent.sort_unstable_by_key(CompletedPart::part_number);
-        // Ceph RGW and Garage ignore the condition of this request; so look once more, now that the long part is over.
+        // Ceph RGW and Garage ignore the condition of this request; so look once more, now that the
+        // long part is over.
         if self.attempt.mode == Mode::CreateNew && self.store.look(&self.attempt.key).await?.is_some() {
             return Err(StoreErrorKind::AlreadyExists);
         }
@@ -148,15 +153,15 @@ impl Upload {
                 break;
             }
         }
-        // Asked in either case: an answer that was lost and sent for again says "no such upload", and an upload
-        // whose parts were lost inside the server may be called complete.
+        // Asked in either case: an answer that was lost and sent for again says "no such upload",
+        // and an upload whose parts were lost inside the server may be called complete.
         let standing = self.store.standing(&self.attempt, self.size).await;
         match (outcome, standing?) {
             (_, Standing::Ours) => {}
             (Ok(()), Standing::Unnamed(stored)) if stored == self.size => {}
             (Ok(()), Standing::Unnamed(stored)) => return Err(sizes_differ(self.size, stored)),
-            // Ours was stored, and another put another in its place since. That is no success where nobody else
-            // should have been able to: the server took no notice of the condition.
+            // Ours was stored, and another put another in its place since. That is no success where
+            // nobody else should have been able to: the server took no notice of the condition.
             (Ok(()), Standing::Anothers) if self.attempt.mode == Mode::Replace => {}
             (Ok(()), Standing::Anothers) => return Err(StoreErrorKind::AlreadyExists),
             (Ok(()), Standing::Nothing) => {
@@ -214,7 +219,8 @@ impl Drop for Upload {
     }
 }
 
-/// Whoever calls this has a failure to report already; a second one would only hide it, and the sweep comes after.
+/// Whoever calls this has a failure to report already; a second one would only hide it, and the
+/// sweep comes after.
 async fn abort(store: &Inner, name: String, id: &str) {
     let request = store.client.abort_multipart_upload().bucket(&store.bucket).key(&name).upload_id(id);
     match request.customize().config_override(store.clearing()).send().await {

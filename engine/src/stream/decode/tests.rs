@@ -68,7 +68,7 @@ async fn trailing_bytes_are_damage() {
     assert!(matches!(mismatch(Err(error)), Mismatch::StoredLonger { .. }));
 }
 
-/// A quarter of a gigabyte of zeros, which takes some kilobytes.
+/// Returns a quarter of a gigabyte of zeros, which takes some kilobytes.
 fn bomb() -> Vec<u8> {
     let mut out = zstd::Encoder::new(Vec::new(), 1).unwrap();
     io::copy(&mut io::repeat(0).take(256 << 20), &mut out).unwrap();

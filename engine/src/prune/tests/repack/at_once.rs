@@ -14,7 +14,7 @@ fn is_held(error: &Error) -> bool {
     }
 }
 
-/// A backup of these files, under a lock, that stands on the latest.
+/// Returns a backup of these files, under a lock, that stands on the latest.
 async fn back_up(repository: &Repository, files: &Files) -> Manifest {
     let lock = repository.lock(INSTANCE, Purpose::Backup, &Run::default()).await.unwrap();
     let work = async {

@@ -16,7 +16,7 @@ enum Fate {
     Unanswered,
 }
 
-/// The repository in `folder`, whose store answers so many requests.
+/// Returns the repository in `folder`, whose store answers so many requests.
 async fn doomed(folder: &Path, requests: usize, fate: Fate) -> Repository {
     let inner = LocalStore::open(folder.to_owned(), false).await.unwrap();
     let seen = AtomicUsize::new(0);
@@ -32,7 +32,7 @@ async fn doomed(folder: &Path, requests: usize, fate: Fate) -> Repository {
     Repository::open(Arc::new(FaultyStore { inner, fault })).await.unwrap()
 }
 
-/// What the next run finds on another machine: the claims of the dead one are gone.
+/// Returns what the next run finds on another machine: the claims of the dead one are gone.
 async fn without_claims(folder: &Path) -> Repository {
     let repository = at(folder).await;
     for claim in repository.claims(None).await.unwrap() {
