@@ -1,4 +1,4 @@
-//! Which backups there are.
+//! Lists the backups of a repository.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,40 +14,40 @@ use super::{BackupId, BackupRef, Clocks, Damage, Evidence, Repository, Repositor
 use crate::manifest::Manifest;
 use crate::store::{StoreError, StoreErrorKind, read_document};
 
-/// Manifests that are read at once.
+/// How many manifests are read at once.
 const PARALLEL_READS: usize = 16;
 
-/// Every backup of a repository or an instance.
+/// All backups of a repository or an instance.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// Oldest first.
+    /// The backups, oldest first.
     pub backups: Vec<Manifest>,
-    /// Those whose manifest cannot be read.
+    /// Backups whose manifest cannot be read.
     pub damaged: Vec<Damaged>,
-    /// Those that a person said are to stay; also of such as are gone.
+    /// Pinned backups, including those that no longer exist.
     pub pinned: BTreeSet<BackupRef>,
-    /// Those that a repair has set aside. They are no backups until a person makes them such again.
+    /// Quarantined backups. They are not backups until the operator renames their manifest back.
     pub set_aside: Vec<BackupRef>,
-    /// What was seen of them by restoring them; also of such as are gone.
+    /// What restored copies showed of each backup, including backups that no longer exist.
     pub evidence: BTreeMap<BackupRef, Evidence>,
-    /// What is known to be damaged of what they need.
+    /// The known damage of the objects that each backup needs.
     pub damage: BTreeMap<BackupRef, Vec<Damage>>,
-    /// What is wrong with the listing itself, so that not all that is there may be in it.
+    /// Problems of the listing itself: it may not show everything that exists.
     pub alarms: Vec<Alarm>,
-    /// When it was listed.
+    /// The clocks at the time of the listing.
     pub clocks: Clocks,
-    /// What all objects that were looked at take, together.
+    /// The bytes that all listed objects take together.
     pub bytes: u64,
-    /// Folders of the repository that may not be read, of which the rest is without.
+    /// Folders that may not be read. The listing lacks what they contain.
     pub unreadable: Vec<StoreError>,
 }
 
-/// Something that is wrong with what the repository shows of an instance.
+/// A problem of what the repository shows of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
     /// The instance.
     pub instance: String,
-    /// What is wrong, in a sentence.
+    /// The problem, in a sentence.
     pub message: String,
 }
 
@@ -56,18 +56,18 @@ pub struct Alarm {
 pub struct Damaged {
     /// The backup.
     pub backup: BackupRef,
-    /// Why.
+    /// Why the manifest cannot be read.
     pub error: RepositoryError,
 }
 
-/// What keeps a backup from being a good one.
+/// A reason why a backup is not good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Flaw {
-    /// It is dated later than now.
+    /// It is dated in the future.
     Future,
     /// Objects that it needs are known to be damaged.
     Damaged(Vec<Damage>),
-    /// A restored copy of it was not what had been backed up.
+    /// It failed verification: a restored copy differed from what was backed up.
     Refuted,
 }
 
@@ -89,8 +89,7 @@ impl fmt::Display for Flaw {
 }
 
 impl Listing {
-    /// Returns what speaks against a backup of this list, the worst first; nothing where it is
-    /// good.
+    /// Returns the flaws of a backup in this list, the worst first. A good backup has none.
     pub fn flaws(&self, backup: &Manifest) -> Vec<Flaw> {
         let name = backup.backup();
         let mut flaws = Vec::new();
@@ -100,16 +99,15 @@ impl Listing {
         flaws
     }
 
-    /// Returns the newest good backup of each instance: one whose manifest can be read, that is not
-    /// dated in the future, of which no damage is known, and of which no restored copy was other
-    /// than what had been backed up.
+    /// Returns the newest good backup of each instance: its manifest can be read, it is not dated
+    /// in the future, no damage of it is known, and it did not fail verification.
     pub fn newest_good(&self) -> BTreeMap<&str, &Manifest> {
         let good = self.backups.iter().filter(|backup| self.flaws(backup).is_empty());
-        // Oldest first, so that the last one stays.
+        // The backups are ordered oldest first, so the newest one remains in the map.
         good.map(|backup| (backup.instance.as_str(), backup)).collect()
     }
 
-    /// Takes in what was listed of another instance.
+    /// Adds the listing of another instance.
     pub fn extend(&mut self, other: Self) {
         self.backups.extend(other.backups);
         self.damaged.extend(other.damaged);
@@ -125,13 +123,13 @@ impl Listing {
 }
 
 impl Repository {
-    /// Returns every backup of one instance, or of all. A manifest that this machine has read
-    /// before is not read again, unless the store says that another has taken its place. None is
-    /// held against its checksums, as [`Self::verified_manifest`] does: enough to show it.
+    /// Returns all backups of one instance, or of all instances. A manifest that this machine has
+    /// cached is read again only if the store says that it was replaced. No manifest is compared
+    /// with its checksums, as [`Self::verified_manifest`] does; that suffices to show a backup.
     ///
     /// # Errors
-    /// [`RepositoryError::Store`]. A manifest that is damaged, cannot be read or is of a newer
-    /// format is not an error here: it is listed as such.
+    /// [`RepositoryError::Store`]. A manifest that is damaged, cannot be read or has a newer format
+    /// is not an error here: the listing says so.
     pub async fn list(&self, instance: Option<&str>) -> Result<Listing, RepositoryError> {
         let mut instances: BTreeMap<String, Vec<(BackupId, Seen)>> = BTreeMap::new();
         let sight = self.look(instance).await?;
@@ -166,7 +164,7 @@ impl Repository {
         Ok(listing)
     }
 
-    /// Returns which of the backups of an instance are known to be damaged.
+    /// Adds to `listing` which backups of an instance are known to be damaged.
     async fn find_known_damage(&self, instance: &str, listing: &mut Listing) -> Result<(), RepositoryError> {
         let known = match self.known_damage(instance).await {
             Ok(known) => known,
@@ -186,7 +184,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Returns backups whose manifest was lost, as damaged ones.
+    /// Returns the backups whose manifest was lost, as damaged backups.
     pub(crate) fn lost(&self, gaps: &Gaps) -> Vec<Damaged> {
         let damaged = gaps.lost.iter().map(|backup| {
             let reason = "it is missing, but the backup's SHA256SUMS exists";
@@ -195,8 +193,8 @@ impl Repository {
         damaged.collect()
     }
 
-    /// Returns what is wrong with a listing: what it leaves out, and instances of which it shows no
-    /// backup, though there were some.
+    /// Returns what is wrong with a listing: objects that it omits, and instances of which it shows
+    /// no backup although there were some.
     async fn alarms(&self, instance: Option<&str>, sight: &Sight) -> Result<Vec<Alarm>, RepositoryError> {
         let mut alarms: Vec<Alarm> = sight
             .gaps
@@ -210,15 +208,16 @@ impl Repository {
         let shown = sight.backups.iter().map(|(backup, _)| backup);
         let shown = shown.chain(&sight.set_aside).chain(&sight.gaps.lost);
         let mut shown: BTreeSet<String> = shown.map(|backup| backup.instance.clone()).collect();
-        // What may not be read is told of as such.
+        // Folders that cannot be read are reported separately.
         let hidden = sight.unreadable.iter().filter_map(|error| error.key.as_ref()?.segments().next());
         shown.extend(hidden.map(str::to_owned));
         alarms.extend(self.vanished(instance, &shown, &sight.marked).await?);
         Ok(alarms)
     }
 
-    /// Instances of which a listing has `shown` no backup, though there were some: it shows that
-    /// something was `marked` of them, or this machine has read manifests of theirs.
+    /// Returns alarms for instances of which a listing has `shown` no backup although there were
+    /// some. Evidence is that the instance is `marked` in the listing, or that this machine has
+    /// cached manifests of it.
     ///
     /// # Errors
     /// Any error of the store
@@ -295,7 +294,7 @@ impl Repository {
                     is_new |= !is_known;
                     kept.keep(backup.id, seen, read);
                 }
-                // Deleted since it was seen.
+                // It was deleted after it was listed.
                 Err(RepositoryError::Store(error)) if matches!(*error.kind, StoreErrorKind::NotFound) => {}
                 Err(error) if error.is_of_object() => {
                     listing.damaged.push(Damaged { backup, error });

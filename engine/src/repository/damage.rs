@@ -1,11 +1,11 @@
-//! Damage that was found and is not repaired yet, so that whoever does not read the objects knows
-//! of it as well.
+//! Records damage that was found and not repaired yet, so that commands that do not read the
+//! objects know of it.
 //!
 //! ```text
 //! <instance>/damage.json
 //! ```
 //!
-//! It is there only while there is damage: a listing that lacks it says that none is known.
+//! The object exists only while there is damage. If a listing lacks it, no damage is known.
 
 use std::collections::BTreeMap;
 
@@ -22,11 +22,12 @@ pub(crate) const DAMAGE: &str = "damage.json";
 /// What is wrong with an object, as it was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Found {
-    /// In sentences.
+    /// The reasons, in sentences.
     pub(crate) reasons: Vec<String>,
-    /// When that was found first, by the clock of the machine that found it.
+    /// When it was found first, by the clock of the machine that found it.
     pub(crate) found_at: Timestamp,
-    /// Whether the object was read: then only reading it shows that it is right again.
+    /// Whether the damage was found by reading the object. Then only reading it shows that it is
+    /// intact again.
     #[serde(default)]
     pub(crate) by_reading: bool,
 }
@@ -41,7 +42,7 @@ struct Document {
     objects: KnownDamage,
 }
 
-/// Returns what is known to be wrong with the objects that a backup needs.
+/// Returns the known damage of the objects that a backup needs.
 pub(crate) fn damage_of(manifest: &Manifest, known: &KnownDamage) -> Vec<Damage> {
     if known.is_empty() {
         return Vec::new();
@@ -58,17 +59,16 @@ impl Repository {
     /// Returns the damage of an instance that was found and not repaired.
     ///
     /// # Errors
-    /// [`RepositoryError::Damaged`] where the object that says so is damaged itself; any error of
-    /// the store
+    /// [`RepositoryError::Damaged`] if `damage.json` is damaged itself; any error of the store
     pub(crate) async fn known_damage(&self, instance: &str) -> Result<KnownDamage, RepositoryError> {
         let Ok(folder) = Key::new(instance) else { return Ok(KnownDamage::new()) };
         let document = self.marked::<Document>(&member(&folder, DAMAGE)).await?;
         Ok(document.unwrap_or_default().objects)
     }
 
-    /// Changes what is known, and writes it down where that changed anything. It is read again
-    /// first: another check may have found something meanwhile. What cannot be read is replaced
-    /// only with `may_replace`.
+    /// Changes the recorded damage of an instance, and stores it if it changed. Reads it again
+    /// first, because another check may have found something in the meantime. A record that cannot
+    /// be read is replaced only with `may_replace`.
     ///
     /// # Errors
     /// Those of [`Self::known_damage`]
@@ -81,7 +81,7 @@ impl Repository {
         let Ok(folder) = Key::new(instance) else { return Ok(()) };
         let key = member(&folder, DAMAGE);
         let before = match self.known_damage(instance).await {
-            // What it said is lost. It is written again as far as it is known.
+            // The content of the damaged record is lost. What is known now is recorded again.
             Err(error) if may_replace && error.is_of_object() => None,
             known => Some(known?),
         };

@@ -1,4 +1,4 @@
-//! Which dates can be right, and by whose clock.
+//! Decides which dates can be right, and by which clock.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,36 +8,36 @@ use crate::manifest::Manifest;
 /// How far two clocks may differ before a date counts as wrong.
 pub const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// Returns whether `date` is later than `now`, by more than clocks differ.
+/// Returns whether `date` is later than `now` by more than [`CLOCK_TOLERANCE`].
 pub fn is_future(date: Timestamp, now: Timestamp) -> bool {
     date.duration_since(now) > CLOCK_TOLERANCE
 }
 
 impl BackupId {
-    /// Returns whether it is the name of a moment later than `now`, or of no moment at all.
+    /// Returns whether the id shows a moment later than `now`, or no moment at all.
     pub fn is_future(&self, now: Timestamp) -> bool {
         self.created_at().is_none_or(|moment| is_future(moment, now))
     }
 }
 
 impl Manifest {
-    /// Returns whether it is dated later than `now`: by its name, or by what it says itself.
+    /// Returns whether the backup is dated later than `now`, by its id or by its manifest.
     pub fn is_future(&self, now: Timestamp) -> bool {
         self.id.is_future(now) || is_future(self.created_at, now)
     }
 
-    /// Returns the later of its two dates. They differ only where somebody changed one of them.
+    /// Returns the later of the two dates. They differ only if somebody changed one of them.
     pub(crate) fn latest_date(&self) -> Timestamp {
         self.id.created_at().map_or(self.created_at, |moment| moment.max(self.created_at))
     }
 }
 
-/// The time by this machine's clock and by the repository's, as of one moment.
+/// The time by this machine's clock and by the repository's clock, at the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clocks {
-    /// This machine's.
+    /// This machine's clock.
     pub own: Timestamp,
-    /// The repository's; `None` where it does not tell.
+    /// The repository's clock. `None` if it cannot be read.
     pub store: Option<Timestamp>,
 }
 
@@ -53,20 +53,20 @@ impl Clocks {
         self.store.unwrap_or(self.own)
     }
 
-    /// Returns the earlier of the two. By it the most dates count as future ones, and what is dated
-    /// so is never removed.
+    /// Returns the earlier of the two. By it the most dates count as future dates, and backups with
+    /// future dates are never removed.
     pub(crate) fn earlier(&self) -> Timestamp {
         self.store.map_or(self.own, |store| store.min(self.own))
     }
 
-    /// Returns how far this machine's clock is ahead of the repository's, negative where it is
-    /// behind; zero within the tolerance.
+    /// Returns how far this machine's clock is ahead of the repository's. It is negative if the
+    /// clock is behind, and zero within the tolerance.
     pub fn ahead(&self) -> SignedDuration {
         let ahead = self.store.map_or(SignedDuration::ZERO, |store| self.own.duration_since(store));
         if ahead.abs() > CLOCK_TOLERANCE { ahead } else { SignedDuration::ZERO }
     }
 
-    /// Says that the two disagree.
+    /// Returns a sentence that says how the clocks differ, if they do.
     pub fn disagreement(&self) -> Option<String> {
         let ahead = self.ahead();
         let minutes = SignedDuration::from_mins((ahead.abs().as_secs() + 30) / 60);
@@ -76,7 +76,7 @@ impl Clocks {
 }
 
 impl Repository {
-    /// Asks both clocks.
+    /// Reads both clocks.
     pub async fn clocks(&self) -> Clocks {
         let store = self.store.clock().await;
         Clocks { own: Timestamp::now(), store }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_say_how_they_disagree() {
+    fn clocks_report_their_difference() {
         let clocks = |own: &str, store: Option<&str>| Clocks { own: at(own), store: store.map(at) };
         let noon = "2026-11-21T12:00:00Z";
         assert_eq!(clocks(noon, None).disagreement(), None);

@@ -1,4 +1,4 @@
-//! A backup's manifest and its checksums, which must agree.
+//! Reads a backup's manifest and its checksums, which must agree.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use crate::manifest::{FORMAT, Manifest, manifest_digests, read_checksums};
 use crate::store::{Key, read_document};
 use crate::stream::Digest;
 
-/// Backups whose documents are read at once.
+/// How many backups' documents are read at once.
 const PARALLEL_READS: usize = 16;
 
-/// Names and digests of `SHA256SUMS`.
+/// Names and digests in `SHA256SUMS`.
 pub(crate) type Checksums = BTreeMap<String, Digest>;
 
-/// What makes a backup exist.
+/// The two documents that make a backup exist.
 pub(crate) struct Documents {
     pub(crate) manifest: Manifest,
     /// `manifest.json`
@@ -27,7 +27,7 @@ pub(crate) struct Documents {
     pub(crate) checksums: Vec<u8>,
 }
 
-/// A manifest and what vouches for it.
+/// A manifest that its checksums confirm.
 pub(crate) struct Verified {
     pub(crate) manifest: Manifest,
     pub(crate) checksums: Checksums,
@@ -36,13 +36,13 @@ pub(crate) struct Verified {
 }
 
 impl Documents {
-    /// Returns whether the checksums are of this manifest alone. Else a prune was cut off, or is at
-    /// work, where it changes the manifest.
+    /// Returns whether the checksums are of this manifest alone. Otherwise a prune is changing the
+    /// manifest, or was interrupted while it did.
     pub(crate) fn are_settled(&self) -> bool {
         manifest_digests(&self.checksums).len() == 1
     }
 
-    /// Returns the checksums as they are when the manifest stays as it is.
+    /// Returns the checksums for the manifest as it is now.
     pub(crate) fn settled_checksums(&self) -> Vec<u8> {
         match self.are_settled() {
             true => self.checksums.clone(),
@@ -52,10 +52,10 @@ impl Documents {
 }
 
 impl Repository {
-    /// Reads a manifest, and holds it against the checksums that were stored beside it.
+    /// Reads a manifest, and compares it with the checksums stored next to it.
     ///
     /// # Errors
-    /// [`RepositoryError::Damaged`] where they do not agree; [`RepositoryError::NewerFormat`];
+    /// [`RepositoryError::Damaged`] if they do not agree; [`RepositoryError::NewerFormat`];
     /// [`RepositoryError::Store`]
     pub async fn verified_manifest(&self, backup: &BackupRef) -> Result<Manifest, RepositoryError> {
         Ok(self.documents(backup).await?.manifest)
@@ -64,8 +64,8 @@ impl Repository {
     /// Does the same as [`Self::verified_manifest`], with both documents as they are stored.
     pub(crate) async fn documents(&self, backup: &BackupRef) -> Result<Documents, RepositoryError> {
         match self.read_documents(backup).await {
-            // A prune may have changed both, the one before it was read and the other behind; and
-            // nothing is called damaged by one look.
+            // A prune may have changed the manifest before and the checksums after they were read.
+            // One read is not enough to call a backup damaged.
             Err(error) if error.is_of_object() => self.read_documents(backup).await,
             other => other,
         }
@@ -94,10 +94,10 @@ impl Repository {
     /// Parses the manifest of a backup, which was read from `key`.
     ///
     /// # Errors
-    /// [`RepositoryError::Damaged`] where it is not one of this backup;
+    /// [`RepositoryError::Damaged`] if it is not this backup's manifest;
     /// [`RepositoryError::NewerFormat`]
     pub(crate) fn manifest_of(&self, backup: &BackupRef, key: &Key, bytes: &[u8]) -> Result<Manifest, RepositoryError> {
-        /// What every format has in common.
+        /// The fields that all formats have.
         #[derive(Deserialize)]
         struct Head {
             format: u32,
@@ -117,12 +117,12 @@ impl Repository {
         }
     }
 
-    /// Returns the manifests of these backups, each as [`Self::verified_manifest`] reads it or the
-    /// reason why it cannot be, in their order, and their checksums. What this machine has read
-    /// before is not read again, unless the listing says that another has taken its place.
+    /// Returns the manifests of these backups in their order, with their checksums. Each is read as
+    /// [`Self::verified_manifest`] reads it; if that fails, the reason takes its place. Cached
+    /// manifests are read again only if the listing says that they were replaced.
     ///
     /// # Errors
-    /// Those that say nothing of a single backup: the store is not available.
+    /// Errors that say nothing of a single backup: the store is not available.
     pub(crate) async fn verified_backups(
         &self,
         listed: &Listed,
@@ -181,8 +181,8 @@ impl Repository {
         Ok(backups)
     }
 
-    /// Returns a backup's documents, as far as they are `known` and their checksums have not
-    /// changed, and whether any was read.
+    /// Returns a backup's documents, and whether any was read. Those in `known` are used if their
+    /// checksums have not changed.
     async fn documents_known(
         &self,
         backup: &BackupRef,
@@ -200,7 +200,7 @@ impl Repository {
         };
         match sums.and_then(|sums| self.verified(backup, manifest, sums)) {
             Ok(documents) => (Ok(documents), is_new),
-            // The repository itself has the last word.
+            // If the cached documents disagree, the repository decides.
             Err(_) => (self.documents(backup).await, true),
         }
     }

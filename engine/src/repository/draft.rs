@@ -1,4 +1,4 @@
-//! A backup that does not exist yet.
+//! Stores a backup that does not exist yet.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,16 +8,17 @@ use crate::manifest::{MANIFEST, Manifest, StoredObject};
 use crate::store::{Action, Key, Mode, Store, StoreError, StoreErrorKind};
 use crate::stream::{Body, Encoded, Packed, body_of};
 
-/// How long a request for clearing away may take: an ordinary one takes a moment.
+/// The longest that a request may take while a draft is discarded. An ordinary request takes a
+/// moment.
 const LONGEST_REQUEST: Duration = Duration::from_secs(15);
 
-/// A backup in the making: objects are added, then it is committed by its manifest, or discarded
-/// with all that was stored.
+/// A backup in the making. Objects are added; then the manifest commits the backup, or everything
+/// stored is discarded.
 #[derive(Debug)]
 pub struct Draft {
     store: Arc<dyn Store>,
     backup: BackupRef,
-    /// Keys that were begun: their objects may be there.
+    /// Keys whose upload was started: their objects may exist.
     begun: Mutex<Vec<Key>>,
 }
 
@@ -26,21 +27,21 @@ impl Draft {
         Self { store, backup, begun: Mutex::default() }
     }
 
-    /// Returns the name that the backup will have.
+    /// Returns the id that the backup will have.
     pub fn id(&self) -> &BackupId {
         &self.backup.id
     }
 
-    /// Stores an object of the backup under `name` and returns what the manifest must say of it,
-    /// and what its producer found out.
+    /// Stores an object of the backup under `name`. Returns what the manifest must say of it, and
+    /// what its producer found out.
     ///
     /// # Errors
-    /// [`StoreError`]; where the data could not be produced its cause is in there.
+    /// [`StoreError`]. If the data could not be produced, it contains the cause.
     pub async fn add<T>(&self, name: &str, encoded: Encoded<T>) -> Result<(StoredObject, T), StoreError> {
         self.add_sized(name, encoded, 0).await
     }
 
-    /// Does the same as [`Self::add`], of an object that is going to have about `expected` bytes.
+    /// Does the same as [`Self::add`], for an object of about `expected` bytes.
     ///
     /// # Errors
     /// Those of [`Self::add`]
@@ -61,8 +62,8 @@ impl Draft {
         Ok((StoredObject { key, plain, stored }, value))
     }
 
-    /// Stores the checksums and then the manifest. From the moment this returns `Ok` the backup
-    /// exists.
+    /// Stores the checksums, then the manifest. The backup exists from the moment this returns
+    /// `Ok`.
     ///
     /// # Errors
     /// [`RepositoryError`]; the backup then does not exist, and its objects should be discarded.
@@ -75,8 +76,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Looks whether what earlier backups share with this one is there still: hours may have passed
-    /// since it was chosen.
+    /// Checks that the objects shared with earlier backups still exist: hours may have passed since
+    /// they were chosen.
     async fn find_shared(&self, manifest: &Manifest) -> Result<(), RepositoryError> {
         let own = self.backup.folder();
         let shared: Vec<_> = manifest.objects().filter(|object| !object.key.is_under(&own)).collect();
@@ -85,7 +86,7 @@ impl Draft {
         }
         let (listed, _) = Listed::readable(&*self.store, &self.backup.instance).await?;
         for object in shared.into_iter().filter(|object| !listed.holds(object)) {
-            // A listing may leave it out.
+            // The listing may omit it.
             let found = self.store.head(&object.key).await?;
             if found.is_none_or(|found| found.size != object.stored.size) {
                 return Err(RepositoryError::Vanished { key: object.key.clone(), location: self.store.location() });
@@ -94,8 +95,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Deletes an object that turned out not to be needed. Who may only add leaves it there, for a
-    /// prune to remove.
+    /// Deletes an object that is not needed after all. A role that may only add objects leaves it
+    /// for a prune.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -106,15 +107,15 @@ impl Draft {
         }
     }
 
-    /// Deletes whatever was stored, manifest first.
+    /// Deletes everything that was stored, the manifest first.
     ///
     /// # Errors
-    /// [`StoreError`] of the first object that could not be deleted. The others are tried all the
-    /// same, but not where the store is not available, and not behind a manifest that may still be
-    /// there: a backup without its objects is worse than a whole one that was reported as failed.
+    /// The [`StoreError`] of the first object that could not be deleted. The other objects are
+    /// still deleted, unless the store is not available or a manifest may remain: a backup without
+    /// its objects is worse than an intact backup that was reported as failed.
     pub async fn discard(&self) -> Result<(), StoreError> {
-        // Whoever stopped the program waits for its end: a store that does not answer must not make
-        // that minutes.
+        // After a stop, the operator waits for the program to end. A store that does not answer
+        // must not make that minutes.
         let settled = tokio::time::timeout(LONGEST_REQUEST, self.store.settle()).await;
         let begun = std::mem::take(&mut *self.begun());
         let mut result = Ok(());
@@ -135,7 +136,8 @@ impl Draft {
         result
     }
 
-    /// Stores an object, which is ours to discard from now on unless another's is there.
+    /// Stores an object. From then on the draft may discard it, unless another process had stored
+    /// it.
     async fn put(&self, key: &Key, body: Body, expected: u64) -> Result<u64, StoreError> {
         self.begun().push(key.clone());
         let stored = self.store.put_sized(key, body, Mode::CreateNew, expected).await;

@@ -1,15 +1,16 @@
-//! How to restore without this program, kept where it will be needed: beside the backups.
+//! Stores the instructions for a restore without this program next to the backups.
 
 use crate::store::{Key, Mode, Store, StoreError, StoreErrorKind};
 use crate::stream::body_of;
 
-/// `docs/restore-by-hand.md`: one text, so that the two cannot differ.
+/// `docs/restore-by-hand.md`, included so that the two texts cannot differ.
 const TEXT: &str = include_str!("../../../docs/restore-by-hand.md");
 
-/// Its name in the repository's root.
+/// The name in the repository's root.
 const NAME: &str = "RESTORE.txt";
 
-/// Stores it where it is missing. One that is there is left as it is: it may be an operator's own.
+/// Stores the guide if it is missing. An existing one is kept, because the operator may have
+/// written it.
 ///
 /// # Errors
 /// [`StoreError`]

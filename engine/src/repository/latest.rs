@@ -1,4 +1,4 @@
-//! Which backup a person means: by a name, or by `latest`.
+//! Finds the backup that the operator names, by an id or by `latest`.
 
 use std::collections::BTreeSet;
 
@@ -10,18 +10,18 @@ use super::{BackupId, BackupRef, Clocks, Evidence, Flaw, Repository, RepositoryE
 use crate::manifest::Manifest;
 use crate::store::{Key, StoreError};
 
-/// A backup that was asked for.
+/// A backup that was selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
     /// The backup.
     pub backup: BackupRef,
-    /// Newer ones that `latest` passed over, and why, in sentences. Where none of all is good, why
-    /// this one was taken all the same.
+    /// Why `latest` skipped newer backups, in sentences. If no backup is good, why this one was
+    /// used nevertheless.
     pub warnings: Vec<String>,
 }
 
 impl Repository {
-    /// Returns every backup that exists, of one instance or of all.
+    /// Returns all existing backups of one instance, or of all instances.
     ///
     /// # Errors
     /// [`RepositoryError::Store`]
@@ -33,8 +33,8 @@ impl Repository {
         }
     }
 
-    /// Does the same as [`Self::names`], without those in folders that may not be read, which stand
-    /// next to them.
+    /// Does the same as [`Self::names`], but skips folders that may not be read and returns their
+    /// errors separately.
     ///
     /// # Errors
     /// [`RepositoryError::Store`]
@@ -47,13 +47,13 @@ impl Repository {
         Ok((sight.into_names(), unreadable))
     }
 
-    /// Returns the backups of an instance, each with the time at which the store got its manifest.
+    /// Returns the backups of an instance, each with the time at which its manifest was stored.
     pub(crate) async fn dated(&self, instance: &str) -> Result<Dated, RepositoryError> {
         let Sight { clocks, backups, .. } = self.look(Some(instance)).await?;
         Ok(Dated { clocks, backups: backups.into_iter().map(|(backup, seen)| (backup.id, seen.modified)).collect() })
     }
 
-    /// Returns what speaks against a backup, as [`Listing::flaws`](super::Listing::flaws) says it.
+    /// Returns the flaws of a backup, as [`Listing::flaws`](super::Listing::flaws) does.
     ///
     /// # Errors
     /// Any error of the store
@@ -74,17 +74,17 @@ impl Repository {
         Ok(flaws)
     }
 
-    /// Returns whether damage is known of what a backup needs.
+    /// Returns whether an object that the backup needs is known to be damaged.
     pub(crate) async fn is_known_damaged(&self, manifest: &Manifest) -> Result<bool, RepositoryError> {
         match self.known_damage(&manifest.instance).await {
             Ok(known) => Ok(!damage_of(manifest, &known).is_empty()),
-            // Nobody can say that it is not.
+            // The record of damage cannot be read, so the backup may be damaged.
             Err(error) if error.is_of_object() => Ok(true),
             Err(error) => Err(error),
         }
     }
 
-    /// Does the same as [`Self::names`], and those that were set aside, by instance and id.
+    /// Returns the backups of [`Self::names`] and the quarantined ones, by instance and id.
     ///
     /// # Errors
     /// [`RepositoryError::Store`]
@@ -99,10 +99,10 @@ impl Repository {
         Ok(names)
     }
 
-    /// Returns the backup that `selector` names: an id, a unique beginning of one, `latest`, or any
-    /// of them behind `INSTANCE/`. `latest` alone is the latest of `default_instance`, or of the
-    /// repository's only instance. It is never one that is dated in the future, nor one that is
-    /// known to be damaged, as long as there is another.
+    /// Returns the backup that `selector` names: an id, a unique start of an id, or `latest`, each
+    /// optionally behind `INSTANCE/`. `latest` alone is the latest of `default_instance`, or of the
+    /// repository's only instance. It is never a backup that is dated in the future or known to be
+    /// damaged while there is another.
     ///
     /// # Errors
     /// [`RepositoryError::NoSuchBackup`], [`RepositoryError::Ambiguous`],
@@ -111,18 +111,18 @@ impl Repository {
         self.verified_manifest(&self.resolve(selector, default_instance).await?).await
     }
 
-    /// Does the same as [`Self::find`], without reading the manifest. What is passed over is
-    /// logged.
+    /// Does the same as [`Self::find`], without reading the manifest. Logs which backups it
+    /// skipped.
     ///
     /// # Errors
-    /// Those of [`Self::find`], but for those of the manifest
+    /// Those of [`Self::find`], except those of the manifest
     pub async fn resolve(&self, selector: &str, default_instance: Option<&str>) -> Result<BackupRef, RepositoryError> {
         let Selected { backup, warnings } = self.select(selector, default_instance).await?;
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         Ok(backup)
     }
 
-    /// Does the same as [`Self::resolve`], for those who tell people what was passed over.
+    /// Does the same as [`Self::resolve`], and returns what it skipped instead of logging it.
     ///
     /// # Errors
     /// Those of [`Self::resolve`]
@@ -130,8 +130,8 @@ impl Repository {
         self.select_among(selector, default_instance, Among::Backups).await
     }
 
-    /// Does the same as [`Self::select`], but `latest` may be one of which damage is known here:
-    /// for whoever looks for another copy of it.
+    /// Does the same as [`Self::select`], but `latest` may be a backup that is known to be damaged
+    /// here. Callers use it to look for another copy of that backup.
     ///
     /// # Errors
     /// Those of [`Self::select`]
@@ -143,8 +143,8 @@ impl Repository {
         self.select_among(selector, default_instance, Among::DamagedToo).await
     }
 
-    /// Does the same as [`Self::resolve`]; one that was set aside, or has lost its manifest, can be
-    /// named as well, but is never the latest.
+    /// Does the same as [`Self::resolve`], but a quarantined backup, or one without its manifest,
+    /// can be named too. It is never the latest.
     ///
     /// # Errors
     /// Those of [`Self::resolve`]
@@ -168,8 +168,8 @@ impl Repository {
             None => (None, selector),
         };
         let mut sight = self.look(instance).await?;
-        // The latest may be in a folder that may not be read; one that is named in full can be told
-        // apart from what can be read.
+        // The latest backup may be in a folder that may not be read. A full id can be resolved from
+        // what can be read.
         let is_named = sight.backups.iter().any(|(backup, _)| backup.id.as_str() == wanted);
         if let Some(unreadable) = sight.unreadable.pop().filter(|_| !is_named || among == Among::Remains) {
             return Err(unreadable.into());
@@ -203,8 +203,8 @@ impl Repository {
         RepositoryError::NoSuchBackup { selector: selector.to_owned(), location: self.store.location() }
     }
 
-    /// Returns the newest backup that is good as far as that is known; where none is, the newest
-    /// damaged one, and at last one of the future.
+    /// Returns the newest backup that is good as far as known. If there is none, returns the newest
+    /// damaged one, and last one dated in the future.
     async fn latest(&self, sight: Sight, among: Among) -> Result<Option<Selected>, RepositoryError> {
         let instances: BTreeSet<_> = sight.backups.iter().map(|(backup, _)| backup.instance.clone()).collect();
         if instances.len() > 1 {
@@ -246,8 +246,8 @@ impl Repository {
         Ok(Some(Selected { backup, warnings }))
     }
 
-    /// Known damage that a restore would meet; `None` where there is none, and where the manifest
-    /// says for itself that it cannot be read.
+    /// Returns known damage that a restore would meet. Returns `None` if there is none, and if the
+    /// manifest cannot be read, because that is an error of its own.
     async fn damage_in_the_way(
         &self,
         backup: &BackupRef,
@@ -267,13 +267,13 @@ impl Repository {
     }
 }
 
-/// Backups by their dates.
+/// The backups of an instance by their dates.
 pub(crate) struct Dated {
     pub(crate) clocks: Clocks,
     pub(crate) backups: Vec<(BackupId, Timestamp)>,
 }
 
-/// What a selector may name.
+/// Which backups a selector may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Among {
     Backups,
@@ -282,7 +282,7 @@ enum Among {
 }
 
 impl Manifest {
-    /// Returns whether a restore reads the object: it does without the lists of tables and
+    /// Returns whether a restore reads the object. It does not read the lists of tables and
     /// attachments.
     fn is_restored_from(&self, key: &Key) -> bool {
         let tables = self.database.rows.as_ref().map(|rows| &rows.list.key);

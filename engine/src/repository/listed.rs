@@ -1,4 +1,4 @@
-//! The objects of one instance as a store lists them, and what their names say.
+//! Holds the objects of one instance as a store lists them, and what their names say.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::{BackupId, BackupRef, Clocks, Evidence, Repository, layout, marks};
 use crate::manifest::{MANIFEST, SET_ASIDE, StoredObject};
 use crate::store::{Key, Object, Store, StoreError};
 
-/// Every object in the folder of an instance, in the order of the keys.
+/// All objects in the folder of an instance, ordered by key.
 #[derive(Debug, Clone)]
 pub(crate) struct Listed {
     instance: String,
@@ -21,10 +21,10 @@ impl Repository {
     /// Lists the objects of an instance.
     ///
     /// # Errors
-    /// Those of [`Store::list`]; a folder that may not be read is one of them.
+    /// Those of [`Store::list`], including one for a folder that may not be read
     pub(crate) async fn listed(&self, instance: &str) -> Result<Listed, StoreError> {
         let mut listed = Listed::empty(instance);
-        // A name that is no segment of a key has no objects.
+        // A name that is no valid key segment has no objects.
         if let Ok(prefix) = Key::new(instance) {
             let objects = self.store().list(Some(&prefix)).map_ok(|object| (object.key.clone(), object));
             listed.objects = objects.try_collect().await?;
@@ -32,7 +32,7 @@ impl Repository {
         Ok(listed)
     }
 
-    /// Lists the objects of each instance: of this one, or of all.
+    /// Lists the objects of one instance, or of each instance.
     ///
     /// # Errors
     /// Those of [`Self::listed`]
@@ -63,8 +63,8 @@ impl Listed {
         Self { instance: instance.to_owned(), objects: BTreeMap::new() }
     }
 
-    /// Lists what may be read of an instance, and the folders that may not: for whoever only adds.
-    /// Whoever deletes needs to see everything.
+    /// Lists what can be read of an instance, and returns the folders that cannot. This is enough
+    /// to add objects. Before objects are deleted, everything must be listed.
     ///
     /// # Errors
     /// Those of [`Store::list`], except those of a folder
@@ -107,17 +107,17 @@ impl Listed {
         self.get(key).map(|object| object.size)
     }
 
-    /// Returns whether an object is there with the size that a manifest has of it.
+    /// Returns whether an object exists with the size that a manifest states.
     pub(crate) fn holds(&self, object: &StoredObject) -> bool {
         self.size(&object.key) == Some(object.stored.size)
     }
 
-    /// Notes an object that was stored, or that the listing left out.
+    /// Adds an object that was stored, or that the listing omitted.
     pub(crate) fn insert(&mut self, object: Object) {
         self.objects.insert(object.key.clone(), object);
     }
 
-    /// Notes that an object is not there.
+    /// Removes an object that does not exist.
     pub(crate) fn remove(&mut self, key: &Key) {
         self.objects.remove(key);
     }
@@ -154,12 +154,12 @@ impl Listed {
         evidence.into_iter().map(|(backup, evidence)| (backup.id, evidence)).collect()
     }
 
-    /// Returns whether damage is known.
+    /// Returns whether any damage is recorded.
     pub(crate) fn has_known_damage(&self) -> bool {
         self.objects.keys().any(|key| layout::is_mark(key, DAMAGE))
     }
 
-    /// Returns whether anything is there that is stored only where there is a backup, such as a
+    /// Returns whether there is an object that is stored only for an existing backup, such as a
     /// proof.
     pub(crate) fn has_traces(&self) -> bool {
         self.objects.keys().any(layout::is_trace)

@@ -1,17 +1,16 @@
-//! Locks, by plain objects and nothing that only some stores can do.
+//! Locks instances by plain objects, so that every store can be used.
 //!
-//! Whoever wants a lock stores a *claim* under a name of its own, then lists the claims of the
-//! instance. If no other that excludes it is there, it holds the lock, and keeps its claim until it
-//! is done. Of two that exclude each other, each stored its claim before it listed, so at least the
-//! later one saw the other: never do both hold. All that this needs of a store is that an object is
-//! listed once `put` has returned. Create-only puts, which some servers ignore without a word, are
-//! not relied upon. Of two that wait, the one with the lower name stays and the other withdraws, so
-//! that one of them always gets on.
+//! A process that wants a lock stores a *claim* under a unique name, then lists the claims of the
+//! instance. If no claim excludes it, it has the lock, and keeps its claim until it is done. Of two
+//! that exclude each other, each stored its claim before it listed, so at least the later one saw
+//! the other: they never both get the lock. The store must only list an object once `put` has
+//! returned. Create-only puts, which some servers silently ignore, are not relied upon. Of two that
+//! wait, the one with the lower name stays and the other withdraws, so one of them always proceeds.
 //!
-//! A claim is renewed, and lapses when it was not for its lease. No two machines' clocks are
-//! compared: a claim's age is reckoned between two dates that the store gave, and is believed only
-//! if no renewal came while this process watched. The owner reckons in the same way and stops by
-//! itself, before another may begin.
+//! A claim is renewed, and expires if it is not renewed within its lease. The clocks of two
+//! machines are never compared. The age of a claim is the difference of two dates that the store
+//! gave, and counts only if this process saw no renewal while it watched. The owner calculates in
+//! the same way, and stops by itself before another process may start.
 
 mod acquire;
 mod claim;
@@ -41,23 +40,24 @@ use crate::run::{Interruptible, Run};
 use crate::store::{Key, Mode, Object, StoreError};
 use crate::stream::body_of;
 
-/// How long a claim holds without being renewed. Long, since losing it costs a backup of hours, and
-/// only one whose owner died together with its machine makes anybody wait.
+/// How long a claim is valid without a renewal. This is long, because losing a lock costs a backup
+/// of hours, and a claim expires this slowly only if the owner's machine died too.
 const LEASE: SignedDuration = SignedDuration::from_mins(10);
 
-/// How long a lock may take to be given back.
+/// How long the release of a lock may take.
 const LONGEST_RELEASE: Duration = Duration::from_secs(15);
 
-/// The times that locks go by.
+/// The intervals of the lock protocol.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
     lease: SignedDuration,
     renew: Duration,
-    /// After a renewal that failed.
+    /// The interval after a failed renewal.
     retry: Duration,
-    /// Between two looks at what is in the way.
+    /// The interval between two looks at conflicting claims.
     poll: Duration,
-    /// How long what is soon over is waited for: longer than a dead owner's lease.
+    /// How long to wait for a short operation of another owner: longer than the lease of a dead
+    /// one.
     patience: Duration,
 }
 
@@ -70,14 +70,14 @@ impl Times {
         patience: Duration::from_mins(15),
     };
 
-    /// Returns how long a claim of this lease must be seen unchanged: a live owner renews it five
-    /// times as often as it must.
+    /// Returns how long a claim with this lease must stay unchanged before it counts as dead. A
+    /// live owner renews its claim five times in that period.
     fn watch(self, lease: SignedDuration) -> Duration {
         lease.unsigned_abs() / 4
     }
 }
 
-/// A lock that is held. It must be [finished](Lock::finish): dropped, it lapses.
+/// A lock that is held. It must be [finished](Lock::finish). If it is dropped, it expires.
 #[derive(Debug)]
 pub struct Lock {
     own: Arc<OwnClaim>,
@@ -87,7 +87,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Renews a claim from now on.
+    /// Starts to renew a claim.
     fn keep(own: OwnClaim, purpose: Purpose, run: &Run) -> Self {
         let (own, stop) = (Arc::new(own), CancellationToken::new());
         let held = Run { cancel: run.cancel.child_token(), ..run.clone() };
@@ -97,8 +97,8 @@ impl Lock {
             keep.await;
             match (lost.is_cancelled(), purpose) {
                 (false, _) => {}
-                // Its digests say whether what is read is whole; to stop a restore for a lock would
-                // help nobody.
+                // The digests show whether what is read is intact, so a lost lock does not stop a
+                // restore.
                 (true, Purpose::Read) => progress.warn("the lock against a prune was lost; reading continues"),
                 (true, _) => cancel.cancel(),
             }
@@ -107,29 +107,29 @@ impl Lock {
         Self { own, run: held, stop, keeping: Some(keeping) }
     }
 
-    /// Returns the run of whoever holds the lock: it is stopped when the lock is lost.
+    /// Returns the run of the lock's owner. It is stopped when the lock is lost.
     pub fn run(&self) -> &Run {
         &self.run
     }
 
-    /// Returns what the store's clock shows.
+    /// Returns the time by the store's clock.
     pub async fn now(&self) -> Timestamp {
         self.own.now().await
     }
 
-    /// Makes sure that the lock is held still: before something that cannot be undone.
+    /// Makes sure that the lock is still held. Call this before an action that cannot be undone.
     ///
     /// # Errors
-    /// [`LockError::Lost`], or why it could not be found out.
+    /// [`LockError::Lost`], or why that could not be found out
     pub async fn confirm(&self) -> Result<(), RepositoryError> {
         self.own.renew().await
     }
 
-    /// Gives the lock back, and the outcome of what was done under it: where that was stopped
-    /// because the lock was lost, it says so.
+    /// Releases the lock, and returns the outcome of the work under it. If the work was stopped
+    /// because the lock was lost, the outcome says so.
     ///
     /// # Errors
-    /// The outcome's.
+    /// The error of the outcome
     pub async fn finish<T, E>(self, outcome: Result<T, E>) -> Result<T, E>
     where
         E: From<RepositoryError> + Interruptible,
@@ -142,8 +142,8 @@ impl Lock {
         }
     }
 
-    /// Removes the claim. A renewal under way is waited for, as it would bring the claim back, but
-    /// not for long: what does not answer must not keep a program that was stopped.
+    /// Removes the claim. Waits for a renewal in progress, because it would store the claim again.
+    /// The wait is short: a store that does not answer must not delay a program that was stopped.
     async fn release(mut self) {
         self.stop.cancel();
         let removed = async {
@@ -166,12 +166,11 @@ impl Drop for Lock {
 }
 
 impl Repository {
-    /// Does `work` while an instance is locked. The work stops by itself, and cleans up, when the
-    /// lock's run is cancelled.
+    /// Does `work` while an instance is locked. When the lock's run is cancelled, the work stops by
+    /// itself and cleans up.
     ///
     /// # Errors
-    /// Those of [`Self::lock`]; that the lock was lost, where the work was stopped for it; the
-    /// work's.
+    /// Those of [`Self::lock`]; [`LockError::Lost`] if that stopped the work; those of the work
     pub(crate) async fn locked<T, E>(
         &self,
         instance: &str,
@@ -187,8 +186,8 @@ impl Repository {
         lock.finish(done).await
     }
 
-    /// Does `work` while an instance is locked. The work is dropped when the lock's run is
-    /// cancelled.
+    /// Does `work` while an instance is locked. When the lock's run is cancelled, the work is
+    /// dropped.
     ///
     /// # Errors
     /// Those of [`Self::locked`]
@@ -205,10 +204,10 @@ impl Repository {
         self.locked(instance, purpose, run, async |lock| lock.run().until_cancelled(work(lock)).await).await
     }
 
-    /// Does `work` while a backup is kept from a prune, as far as the repository can be written to.
+    /// Does `work` while a backup is protected from a prune, if the repository can be written.
     ///
     /// # Errors
-    /// Those of [`Self::lock_to_read`]; the work's.
+    /// Those of [`Self::lock_to_read`]; those of the work
     pub(crate) async fn locked_to_read<T, E>(
         &self,
         backup: &BackupRef,
@@ -226,11 +225,10 @@ impl Repository {
         }
     }
 
-    /// Locks an instance. What is over soon is waited for; behind a backup in the making nobody
-    /// waits.
+    /// Locks an instance. Waits for short operations, but not for a backup that is running.
     ///
     /// # Errors
-    /// [`LockError::Held`]; the store's; [`RepositoryError::Interrupted`]
+    /// [`LockError::Held`]; any error of the store; [`RepositoryError::Interrupted`]
     pub async fn lock(&self, instance: &str, purpose: Purpose, run: &Run) -> Result<Lock, RepositoryError> {
         self.lock_with(instance, purpose, Times::DEFAULT, run).await
     }
@@ -245,11 +243,12 @@ impl Repository {
         Wish { store: &self.store, instance, purpose, backups: &[], times, run }.fulfil().await
     }
 
-    /// Keeps a prune from the objects of a backup while it is read. A repository that cannot be
-    /// written to can be read all the same: then there is no lock, and a warning.
+    /// Protects the objects of a backup from a prune while they are read. A repository that cannot
+    /// be written can still be read: then there is no lock, and a warning.
     ///
     /// # Errors
-    /// [`RepositoryError::NoSuchBackup`] where it was removed before it was locked; the store's.
+    /// [`RepositoryError::NoSuchBackup`] if the backup was removed before it was locked; any error
+    /// of the store
     pub async fn lock_to_read(&self, backup: &BackupRef, run: &Run) -> Result<Option<Lock>, RepositoryError> {
         let (instance, backups) = (backup.instance.as_str(), std::slice::from_ref(&backup.id));
         let wish = Wish { store: &self.store, instance, purpose: Purpose::Read, backups, times: Times::DEFAULT, run };
@@ -262,8 +261,8 @@ impl Repository {
                 None
             }
         };
-        // Behind the claim: a prune that did not see it has deleted the manifest by now, or will
-        // look again.
+        // This runs after the claim is stored. A prune that did not see the claim has deleted the
+        // manifest by now, or will look again.
         let there = self.store.head(&backup.manifest()).await;
         if matches!(there, Ok(Some(_))) {
             return Ok(lock);
@@ -276,7 +275,7 @@ impl Repository {
         Err(RepositoryError::NoSuchBackup { selector, location })
     }
 
-    /// Returns the claims of an instance, or of all.
+    /// Returns the claims of one instance, or of all instances.
     ///
     /// # Errors
     /// Any error of the store
@@ -293,7 +292,7 @@ impl Repository {
         Ok(claims)
     }
 
-    /// Removes a claim, whoever's it is.
+    /// Removes a claim, whatever process owns it.
     ///
     /// # Errors
     /// Any error of the store
@@ -301,7 +300,7 @@ impl Repository {
         self.store.delete(&claim.object.key).await
     }
 
-    /// Returns what the store's clock shows, found out by storing an object.
+    /// Returns the time by the store's clock, which is read by storing an object.
     ///
     /// # Errors
     /// Any error of the store

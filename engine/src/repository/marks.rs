@@ -1,4 +1,5 @@
-//! What a person says of backups: which ones stay, and that shrunken figures are right.
+//! Stores what the operator says of backups: which ones are pinned, and which shrunken figures are
+//! accepted.
 //!
 //! ```text
 //! <instance>/pins/<backup id>.json
@@ -20,30 +21,30 @@ use crate::stream::body_of;
 const PINS: &str = "pins";
 const ACCEPTED: &str = "accepted.json";
 
-/// That a backup stays until it is unpinned.
+/// Marks a backup as kept until it is unpinned.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
-    /// When that was said; `None` where the object cannot be read: pinned it is all the same.
+    /// When it was pinned. `None` if the object cannot be read; the backup is pinned nevertheless.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned_at: Option<Timestamp>,
-    /// Why.
+    /// The operator's reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
-/// That the figures of a backup are right, though they fell.
+/// Marks the figures of a backup as right although they fell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
-    /// The newest backup then.
+    /// The newest backup at that time.
     pub backup: BackupId,
-    /// The moment that it shows: all falls up to it are settled.
+    /// The moment that it shows. All falls up to it are accepted.
     pub created_at: Timestamp,
-    /// When a person said so.
+    /// When the operator accepted them.
     pub accepted_at: Timestamp,
 }
 
 impl Repository {
-    /// Says that a backup stays. Where this returns `Ok`, no prune removes it.
+    /// Pins a backup. If this returns `Ok`, no prune removes it.
     ///
     /// # Errors
     /// [`RepositoryError::NoSuchBackup`]; those of [`Self::lock`]; any error of the store
@@ -60,7 +61,7 @@ impl Repository {
         pinned.await
     }
 
-    /// Takes that back. Returns whether it was pinned.
+    /// Unpins a backup. Returns whether it was pinned.
     ///
     /// # Errors
     /// Those of [`Self::lock`]; any error of the store
@@ -74,8 +75,7 @@ impl Repository {
         unpinned.await
     }
 
-    /// Returns the pinned backups of an instance. A pin whose object is damaged is one all the
-    /// same.
+    /// Returns the pinned backups of an instance. A damaged pin still pins its backup.
     ///
     /// # Errors
     /// Any error of the store
@@ -96,33 +96,33 @@ impl Repository {
         Ok(pins)
     }
 
-    /// Returns the latest figures that a person accepted; `None` where there are none, or they
-    /// cannot be read.
+    /// Returns the latest figures that the operator accepted. Returns `None` if there are none, or
+    /// if they cannot be read.
     ///
     /// # Errors
     /// Any error of the store
     pub async fn accepted(&self, instance: &str) -> Result<Option<Accepted>, RepositoryError> {
         let Ok(key) = Key::new(format!("{instance}/{ACCEPTED}")) else { return Ok(None) };
         match self.marked(&key).await {
-            // To hold once more is the harmless error.
+            // Asking the operator once more is the harmless mistake.
             Err(error) if error.is_of_object() => Ok(None),
             read => read,
         }
     }
 
-    /// Writes down that a person accepted the figures of the newest backup, under a lock that
-    /// excludes whoever removes.
+    /// Records that the operator accepted the figures of the newest backup, under a lock that
+    /// excludes removal.
     ///
     /// # Errors
-    /// Any error of the store; that the lock was lost
+    /// Any error of the store; [`LockError::Lost`](super::LockError::Lost)
     pub async fn accept(&self, lock: &Lock, instance: &str, accepted: &Accepted) -> Result<(), RepositoryError> {
         lock.confirm().await?;
         let folder = Key::new(instance).map_err(|error| self.damaged(&super::description_key(), error.to_string()))?;
         self.write(&member(&folder, ACCEPTED), accepted).await
     }
 
-    /// Removes what was noted of an instance of which no backup is left: by it, the next listing
-    /// would miss them.
+    /// Removes the records of an instance without backups. Otherwise the next listing would report
+    /// its backups as missing.
     ///
     /// # Errors
     /// Any error of the store
@@ -153,7 +153,7 @@ impl Repository {
     }
 }
 
-/// The object that pins a backup.
+/// Returns the key of the object that pins a backup.
 pub(crate) fn pin_key(BackupRef { instance, id }: &BackupRef) -> Key {
     #[expect(clippy::expect_used, reason = "both are checked where they are made")]
     Key::new(format!("{instance}/{PINS}/{id}.json")).expect("an id and an instance's name are segments of a key")

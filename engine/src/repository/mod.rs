@@ -1,4 +1,5 @@
-//! The place that holds backups: its layout, and how a backup comes into being there.
+//! Defines the repository: the place that contains the backups, its layout, and how a backup is
+//! added.
 //!
 //! ```text
 //! repository.json                                      format, id, created
@@ -80,22 +81,22 @@ use crate::stream::body_of;
 pub struct Description {
     /// The latest format of its manifests.
     pub format: u32,
-    /// Tells repositories apart, wherever they are moved to.
+    /// A random id, which stays the same if the repository is moved.
     pub id: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
-/// A failure of the repository as a whole, or of what was looked for in it.
+/// A failure of the repository as a whole, or of an object in it.
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A lock that was refused or lost.
+    /// A lock was refused or lost.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// Stopped while it waited.
+    /// The operation was stopped while it waited.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
     /// An object could not be read to its end.
@@ -103,11 +104,11 @@ pub enum RepositoryError {
     Read {
         /// The object.
         key: Key,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// An object of an earlier backup went away while one was made that stands on it.
+    /// An object of an earlier backup was deleted while a backup that references it was made.
     #[error("{key} in {location} is gone, and the backup needs it")]
     Vanished {
         /// The object.
@@ -115,25 +116,25 @@ pub enum RepositoryError {
         /// Where the repository is.
         location: String,
     },
-    /// A pinned backup that was to be forgotten.
+    /// A pinned backup cannot be forgotten.
     #[error("the backup {backup} is pinned")]
     Pinned {
         /// Instance and id.
         backup: String,
     },
-    /// The newest proven backup, or the only one, that was to be forgotten.
+    /// The newest verified backup, or the only one, is forgotten only by its whole id.
     #[error("the backup {backup} is the newest verified one of its instance, or the only one")]
     Precious {
         /// Instance and id.
         backup: String,
     },
-    /// A backup appeared where the lock should have kept it out.
+    /// A backup appeared although the lock should have prevented that.
     #[error("the backup {backup} appeared while others were removed, though the instance was locked")]
     Changed {
         /// Instance and id.
         backup: String,
     },
-    /// A name is taken by something else than what is to be stored under it.
+    /// An object to be copied would replace another object of the same name.
     #[error("unable to copy {key} to {location}: another object has that name, or the copy there is damaged")]
     Another {
         /// The object.
@@ -144,10 +145,10 @@ pub enum RepositoryError {
     /// There is no `repository.json`.
     #[error("there is no repository in {0}")]
     NotARepository(String),
-    /// `init` where there is one.
+    /// `init` found an existing repository.
     #[error("there is already a repository in {0}")]
     AlreadyThere(String),
-    /// It was written by a later version of this program.
+    /// A later version of this program wrote it.
     #[error("{what} has format {found}, and this version of odoo-backup reads formats up to {FORMAT}")]
     NewerFormat {
         /// `the repository in …`, `the backup …`
@@ -155,7 +156,7 @@ pub enum RepositoryError {
         /// Its format.
         found: u32,
     },
-    /// An object cannot be understood, or is not what another one says it is.
+    /// An object cannot be understood, or contradicts another object.
     #[error("{key} in {location} is damaged: {reason}")]
     Damaged {
         /// The object.
@@ -165,29 +166,29 @@ pub enum RepositoryError {
         /// What is wrong with it.
         reason: String,
     },
-    /// No backup of that name.
+    /// There is no backup of that name.
     #[error("no backup {selector:?} in {location}")]
     NoSuchBackup {
-        /// What was asked for.
+        /// What the operator asked for.
         selector: String,
-        /// Where it was looked for.
+        /// The repository.
         location: String,
     },
-    /// Several backups begin so.
+    /// Several ids start with the selector.
     #[error("{selector:?} is the start of {} ids: {}", .ids.len(), .ids.join(", "))]
     Ambiguous {
-        /// What was asked for.
+        /// What the operator asked for.
         selector: String,
-        /// Those that begin so.
+        /// The ids that start with it.
         ids: Vec<String>,
     },
-    /// The latest backup of which instance?
+    /// `latest` needs an instance, because there are several.
     #[error("the repository contains backups of {} instances: {}", .instances.len(), .instances.join(", "))]
     WhichInstance {
         /// Their names.
         instances: Vec<String>,
     },
-    /// A listing that leaves out what is there.
+    /// A listing omits an object that exists.
     #[error("the listing of {location} omits {key}, which exists")]
     Incomplete {
         /// The object.
@@ -195,17 +196,17 @@ pub enum RepositoryError {
         /// Where the repository is.
         location: String,
     },
-    /// The system has no random numbers.
+    /// The system gave no random numbers.
     #[error("unable to get a random number from the system: {0}")]
     Random(#[from] getrandom::Error),
-    /// A manifest that cannot be written as JSON.
+    /// A manifest cannot be written as JSON.
     #[error("unable to write a manifest: {0}")]
     Json(#[source] serde_json::Error),
 }
 
 impl RepositoryError {
-    /// Returns whether it says something of the one object: it is damaged, or of a newer format.
-    /// Others may be sound.
+    /// Returns whether the error concerns only one object: it is damaged, or has a newer format.
+    /// Other objects may be intact.
     pub(crate) fn is_of_object(&self) -> bool {
         match self {
             Self::Damaged { .. } | Self::NewerFormat { .. } => true,
@@ -214,7 +215,7 @@ impl RepositoryError {
         }
     }
 
-    /// Returns how an operator mends it, where that can be said.
+    /// Returns what the operator can do, if that is known.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Store(error) => return error.hint(),
@@ -252,7 +253,7 @@ impl RepositoryError {
 pub struct Repository {
     store: Arc<dyn Store>,
     description: Description,
-    /// What was read before, on this machine.
+    /// Copies of what was read before, on this machine.
     cache: Option<Cache>,
 }
 
@@ -264,7 +265,7 @@ impl Interruptible for RepositoryError {
 }
 
 impl Repository {
-    /// Makes a repository in an empty place.
+    /// Creates a repository in an empty place.
     ///
     /// # Errors
     /// [`RepositoryError::AlreadyThere`]; [`RepositoryError::Store`]
@@ -289,7 +290,7 @@ impl Repository {
     pub async fn at(config: &StoreConfig) -> Result<Self, RepositoryError> {
         let repository = Self::open(store::open(config, false).await?).await?;
         Ok(match config {
-            // A folder is read as quickly as a copy of what is in it.
+            // Reading a local folder is as fast as reading a copy of it.
             StoreConfig::Local { .. } => repository,
             StoreConfig::S3(s3) => repository.with_cache(s3.cache_dir.as_deref()),
         })
@@ -315,27 +316,26 @@ impl Repository {
         Ok(Self { store, description, cache: None })
     }
 
-    /// Keeps copies of lists and manifests in this folder of the machine, and reads them from
-    /// there.
+    /// Uses this folder on this machine as the cache for lists and manifests.
     #[must_use]
     pub fn with_cache(mut self, folder: Option<&Path>) -> Self {
         self.cache = folder.and_then(|folder| Cache::new(folder, &self.description.id));
         self
     }
 
-    /// Returns the same, of which everything is read from the repository itself: for whoever
-    /// deletes or mends by what it says.
+    /// Returns the same repository without its cache. Callers that delete or repair objects must
+    /// read everything from the repository itself.
     #[must_use]
     pub(crate) fn without_cache(&self) -> Self {
         Self { cache: None, ..self.clone() }
     }
 
-    /// `repository.json`
+    /// Returns the content of `repository.json`.
     pub fn description(&self) -> &Description {
         &self.description
     }
 
-    /// Returns the store it lies in.
+    /// Returns the store that contains the repository.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
@@ -345,8 +345,8 @@ impl Repository {
         Draft::new(self.store.clone(), BackupRef::new(instance, BackupId::new(created_at)))
     }
 
-    /// Goes on in the folder of a backup, which may exist or be gone: what is added there is named
-    /// by others, or by nobody yet.
+    /// Returns a draft in the folder of a backup, which need not exist. The objects added there are
+    /// for other backups.
     pub(crate) fn draft_in(&self, backup: BackupRef) -> Draft {
         Draft::new(self.store.clone(), backup)
     }
@@ -361,7 +361,7 @@ fn description_key() -> Key {
     Key::new(DESCRIPTION).expect("a valid key")
 }
 
-/// Returns an object in a backup's folder, by one of the names that this program gives.
+/// Returns the key of an object in a backup's folder, by a name that this program uses.
 pub(crate) fn member(folder: &Key, name: &str) -> Key {
     #[expect(clippy::expect_used, reason = "the names are our own")]
     folder.join(name).expect("a valid key")

@@ -1,10 +1,11 @@
-//! What restored copies have shown of backups.
+//! Stores what restored copies have shown of backups.
 //!
 //! ```text
 //! <instance>/proofs/<backup id>/<time>-<depth>-<outcome>.json
 //! ```
 //!
-//! All that a list of backups says of proofs is in their names, so that it need not read any.
+//! The names of the objects contain everything that a list of backups shows, so it reads none of
+//! them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,16 +29,16 @@ const EXTENSION: &str = ".json";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofOutcome {
-    /// It was what had been backed up.
+    /// The copy was what had been backed up.
     Passed,
-    /// It was not, or could not be made because an object is damaged.
+    /// The copy differed, or could not be made because an object is damaged.
     Failed,
 }
 
 impl ProofOutcome {
     const ALL: [Self; 2] = [Self::Passed, Self::Failed];
 
-    /// In a word.
+    /// Returns the outcome as one word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -46,13 +47,13 @@ impl ProofOutcome {
     }
 }
 
-/// What a copy was made for.
+/// Why a copy was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofOccasion {
-    /// To be a target.
+    /// It became a target.
     Restore,
-    /// To be verified, and dropped.
+    /// It was verified and dropped.
     Drill,
 }
 
@@ -65,12 +66,12 @@ impl fmt::Display for ProofOccasion {
     }
 }
 
-/// How long it took to have a working copy, and its parts. Database and files are made side by
-/// side.
+/// How long it took to have a working copy, and its parts. Database and files are restored in
+/// parallel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Timings {
-    /// All of it, from the first connection on.
+    /// The total, from the first connection on.
     #[serde(with = "seconds")]
     pub total: Duration,
     /// The dump, read and restored.
@@ -90,7 +91,8 @@ pub struct Timings {
     pub anonymization: Duration,
 }
 
-/// Returns whether it is stored as 0: what is left out must be the same after it was read back.
+/// Returns whether the duration is stored as 0. A value that is not stored must be the same after
+/// it is read back.
 fn rounds_to_zero(duration: &Duration) -> bool {
     duration.as_micros() < 500
 }
@@ -102,14 +104,14 @@ pub struct Proof {
     pub format: u32,
     /// The backup.
     pub backup: BackupId,
-    /// The instance that it is of.
+    /// The instance of the backup.
     pub instance: String,
     /// SHA-256 of the backup's `manifest.json`.
     pub manifest: Digest,
-    /// When that was seen, by the clock of the machine that saw it, or the repository's where that
-    /// one was wrong.
+    /// When it was seen, by the clock of the machine that saw it, or by the repository's clock if
+    /// that one was wrong.
     pub at: Timestamp,
-    /// Version of odoo-backup that saw it.
+    /// The version of odoo-backup that saw it.
     pub program: String,
     /// What the copy was made for.
     pub occasion: ProofOccasion,
@@ -117,18 +119,18 @@ pub struct Proof {
     pub outcome: ProofOutcome,
     /// How much was read.
     pub depth: Depth,
-    /// The checks; `None` where there was nothing to check yet when damage was met.
+    /// The checks. `None` if damage was met before there was anything to check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
-    /// What failed, in a sentence; `None` where it passed.
+    /// What failed, in a sentence. `None` if the copy passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
-    /// How long it took to have the copy; `None` where that failed.
+    /// How long it took to have the copy. `None` if that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<Timings>,
 }
 
-/// What the name of a proof says of it.
+/// What the name of a proof says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProofName {
     /// Its object.
@@ -136,7 +138,7 @@ pub struct ProofName {
     /// The backup.
     #[serde(skip)]
     pub backup: BackupRef,
-    /// When that was seen, by the clock of the machine that saw it.
+    /// When it was seen, by the clock of the machine that saw it.
     pub at: Timestamp,
     /// How much was read.
     pub depth: Depth,
@@ -154,8 +156,9 @@ impl ProofName {
         Self { key: member(&of_backup(&backup), &name), backup, at, depth, outcome }
     }
 
-    /// Returns the same, dated as it can be. A proof dated in the future proves nothing, for it
-    /// would outweigh all that is found until then; a failure dated so was seen when it was stored.
+    /// Returns the name with a date that can be right. A passed proof dated in the future is
+    /// dropped, because it would outweigh everything found until then. A failure dated in the
+    /// future gets the time at which it was stored.
     fn dated_by(self, stored: Timestamp, now: Timestamp) -> Option<Self> {
         match (is_future(self.at, now), self.outcome) {
             (false, _) => Some(self),
@@ -164,7 +167,7 @@ impl ProofName {
         }
     }
 
-    /// Returns the name of the proof that an object is, if it is one that this version understands.
+    /// Returns the name of the proof in an object, if this version understands it.
     pub(crate) fn of(key: &Key) -> Option<Self> {
         let mut segments = key.segments();
         let [instance, folder, backup, name] = [(); 4].map(|()| segments.next());
@@ -180,20 +183,19 @@ impl ProofName {
     }
 }
 
-/// What all that was seen of a backup comes to.
+/// What all proofs of a backup amount to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Evidence {
-    /// A copy was what had been backed up, and nothing speaks against the backup: the latest of
-    /// these proofs.
+    /// A copy was what had been backed up, and nothing contradicts it: the latest such proof.
     Proven(ProofName),
-    /// A copy was not, and no later one, verified as deeply, was: the latest such failure.
+    /// A copy differed, and no later copy verified as deeply passed: the latest such failure.
     Refuted(ProofName),
 }
 
 impl Evidence {
-    /// `None` where nothing was seen.
+    /// Returns `None` if there are no proofs.
     fn of(mut seen: Vec<ProofName>) -> Option<Self> {
-        // What failed at the same moment weighs more.
+        // Of two at the same moment, the failure counts more.
         seen.sort_by_key(|one| (one.at, one.outcome));
         let settled = |failed: &ProofName, later: &[ProofName]| {
             later.iter().any(|one| one.outcome == ProofOutcome::Passed && one.depth >= failed.depth)
@@ -208,7 +210,7 @@ impl Evidence {
         }
     }
 
-    /// Of each backup; each proof comes with the time at which the store got it.
+    /// Returns the evidence of each backup. Each proof comes with the time at which it was stored.
     pub(super) fn by_backup(
         seen: impl IntoIterator<Item = (ProofName, Timestamp)>,
         now: Timestamp,
@@ -222,7 +224,7 @@ impl Evidence {
         of.into_iter().filter_map(|(backup, seen)| Some((backup, Self::of(seen)?))).collect()
     }
 
-    /// Returns the proof, where the backup is proven.
+    /// Returns the proof if the backup is verified.
     pub fn proven(&self) -> Option<&ProofName> {
         match self {
             Self::Proven(name) => Some(name),
@@ -239,11 +241,10 @@ impl Evidence {
 }
 
 impl Repository {
-    /// Returns the proof that a copy of `manifest` has been, to be filled in with what it has
-    /// shown.
+    /// Returns a new proof for a copy of `manifest`. The caller fills in what the copy has shown.
     ///
     /// # Errors
-    /// [`RepositoryError::Damaged`] where the repository holds another manifest by now;
+    /// [`RepositoryError::Damaged`] if the repository contains another manifest by now;
     /// [`RepositoryError::Store`]
     pub(crate) async fn prepare_proof(
         &self,
@@ -259,7 +260,7 @@ impl Repository {
             return Err(self.damaged(&key, "it is not the one that was restored from"));
         }
         let clocks = self.clocks().await;
-        // By the repository's clock where this machine's is wrong: dated in the future, a proof
+        // The repository's clock is used if this machine's is wrong: a proof dated in the future
         // would not count.
         let now = clocks.own.checked_sub(clocks.ahead()).unwrap_or(clocks.own);
         Ok(Proof {
@@ -267,7 +268,7 @@ impl Repository {
             backup: backup.id,
             instance: backup.instance,
             manifest: Digest::of(&bytes),
-            // As exact as its name, so that whoever reads only that is told the same.
+            // Rounded as in the name, so that the name and the content agree.
             at: moment(&stamp(now)).unwrap_or(now),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             occasion,
@@ -279,7 +280,7 @@ impl Repository {
         })
     }
 
-    /// Stores what a copy has shown. What was stored before is never overwritten.
+    /// Stores what a copy has shown. Existing proofs are never overwritten.
     ///
     /// # Errors
     /// [`RepositoryError::Store`]
@@ -291,13 +292,13 @@ impl Repository {
         Ok(name)
     }
 
-    /// Returns what was seen of the backups of an instance, also of such as are gone. Reads no
-    /// object.
+    /// Returns the evidence for the backups of an instance, including backups that no longer exist.
+    /// Reads no object.
     ///
     /// # Errors
     /// [`RepositoryError::Store`]
     pub async fn proofs(&self, instance: &str) -> Result<BTreeMap<BackupId, Evidence>, RepositoryError> {
-        // A name that is no key's segment cannot have backups.
+        // A name that is no valid key segment cannot have backups.
         if Key::new(instance).is_err() {
             return Ok(BTreeMap::new());
         }
@@ -310,8 +311,8 @@ impl Repository {
     /// Reads a proof.
     ///
     /// # Errors
-    /// [`RepositoryError::Damaged`] where it is not what its name says;
-    /// [`RepositoryError::NewerFormat`]; [`RepositoryError::Store`]
+    /// [`RepositoryError::Damaged`] if it contradicts its name; [`RepositoryError::NewerFormat`];
+    /// [`RepositoryError::Store`]
     pub async fn proof(&self, name: &ProofName) -> Result<Proof, RepositoryError> {
         #[derive(Deserialize)]
         struct Head {
@@ -328,7 +329,7 @@ impl Repository {
     }
 }
 
-/// Returns the proof that an object is, with the time at which the store got it.
+/// Returns the name of the proof in an object, with the time at which it was stored.
 pub(super) fn seen_in(object: &Object) -> Option<(ProofName, Timestamp)> {
     ProofName::of(&object.key).map(|name| (name, object.modified))
 }

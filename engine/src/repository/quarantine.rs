@@ -1,4 +1,4 @@
-//! Backups that were set aside, because they cannot be trusted. Nothing of them is deleted.
+//! Quarantines backups that cannot be trusted. None of their objects is deleted.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -7,11 +7,11 @@ use crate::manifest::Manifest;
 use crate::store::{Key, Mode, read_document};
 use crate::stream::body_of;
 
-/// The backups of an instance that were set aside, and what they keep from a prune.
+/// The quarantined backups of an instance, and the objects that they keep from a prune.
 #[derive(Debug, Default)]
 pub(crate) struct Quarantined {
     ids: BTreeSet<BackupId>,
-    /// What they stand on, as far as their manifests can be read.
+    /// The objects that they reference, as far as their manifests can be read.
     needed: HashSet<Key>,
 }
 
@@ -24,14 +24,14 @@ impl Quarantined {
         self.ids.contains(id)
     }
 
-    /// Returns whether an object lies in the folder of one of them, or is needed by one.
+    /// Returns whether an object is in the folder of a quarantined backup, or is needed by one.
     pub(crate) fn keeps(&self, key: &Key) -> bool {
         self.needed.contains(key) || BackupRef::of_object(key).is_some_and(|backup| self.has(&backup.id))
     }
 }
 
 impl Repository {
-    /// Returns the backups that were set aside, by a listing of their instance.
+    /// Returns the quarantined backups in a listing of their instance.
     ///
     /// # Errors
     /// Any error of the store
@@ -54,11 +54,11 @@ impl Repository {
         Ok(Quarantined { ids, needed })
     }
 
-    /// Sets a backup aside: it is no backup any more until its `set-aside.json` is called
-    /// `manifest.json` again. Cut off in between, it still is one.
+    /// Quarantines a backup by renaming `manifest.json` to `set-aside.json`. The backup is back
+    /// when the operator renames it again. If this is interrupted, the backup still exists.
     ///
     /// # Errors
-    /// Any error of the store, also where the manifest cannot be read at all.
+    /// Any error of the store, and one if the manifest cannot be read at all
     pub(crate) async fn quarantine(&self, backup: &BackupRef) -> Result<(), RepositoryError> {
         let manifest = backup.manifest();
         let bytes = read_document(&**self.store(), &manifest).await?;

@@ -1,4 +1,4 @@
-//! Reading what a manifest names: every byte is held against its digests, by whoever reads it.
+//! Reads the objects that a manifest names, and compares every byte with their digests.
 
 use std::io;
 
@@ -10,21 +10,21 @@ use crate::progress::Task;
 use crate::store::{Key, StoreError, StoreErrorKind, read_document};
 use crate::stream::{Body, ChunkReader, DecodeReader, body_of, consume};
 
-/// Something that is wrong with an object.
+/// A problem of an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Damage {
     /// The object.
     pub key: Key,
-    /// What is wrong, in a sentence.
+    /// The problem, in a sentence.
     pub reason: String,
 }
 
-/// What came of looking at an object. That it could not be looked at is an error.
+/// The result of examining an object. If it could not be examined, that is an error instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Examined<T> {
-    /// It is what the manifest says; what was read of it.
+    /// It matches the manifest. Contains what was read of it.
     Intact(T),
-    /// It is missing, or another than the manifest says.
+    /// It is missing, or differs from the manifest.
     Damaged(Damage),
 }
 
@@ -52,12 +52,12 @@ impl<T> Examined<T> {
 }
 
 impl Repository {
-    /// Lets `read` read an object's plain bytes on a thread. Where it reads to the end, that has
-    /// been verified when this returns.
+    /// Lets `read` read an object's plain bytes on a thread. If it reads to the end, the object is
+    /// verified when this returns.
     ///
     /// # Errors
-    /// [`RepositoryError::Store`]; [`RepositoryError::Read`] where the object is not what the
-    /// manifest says, or `read` fails.
+    /// [`RepositoryError::Store`]; [`RepositoryError::Read`] if the object differs from the
+    /// manifest, or if `read` fails
     pub async fn read<T: Send + 'static>(
         &self,
         object: &StoredObject,
@@ -67,9 +67,9 @@ impl Repository {
         decoded(object, body, read).await
     }
 
-    /// Does the same as [`Self::read`], of this machine's copy where it has one whose digest is
-    /// right: for volumes' lists, which each backup reads again. Says nothing of what lies in the
-    /// repository.
+    /// Does the same as [`Self::read`], but uses this machine's cached copy if its digest matches.
+    /// Volumes' lists, which every backup reads, are read so. The result says nothing of the object
+    /// in the repository.
     ///
     /// # Errors
     /// Those of [`Self::read`]
@@ -92,12 +92,12 @@ impl Repository {
         decoded(object, body_of(bytes), read).await
     }
 
-    /// Does the same as [`Self::read`], for those who want to know what is wrong with an object:
-    /// that it is missing, not what the manifest says, or not what `read` can read, is an answer.
-    /// So `read` must do nothing else that can fail.
+    /// Does the same as [`Self::read`], but returns damage as a result: the object is missing,
+    /// differs from the manifest, or `read` cannot parse it. So `read` must do nothing else that
+    /// can fail.
     ///
     /// # Errors
-    /// What keeps it from looking: the store is not available.
+    /// Failures to examine the object: the store is not available.
     pub(crate) async fn examine<T: Send + 'static>(
         &self,
         object: &StoredObject,
@@ -107,7 +107,7 @@ impl Repository {
         let examined = self.read(object, move |plain| {
             let mut plain = task.reader(plain);
             let value = read(&mut plain)?;
-            // What stopped early has not been held against the digests.
+            // A reader that stopped early has not compared the rest with the digests.
             io::copy(&mut plain, &mut io::sink())?;
             Ok(value)
         });
@@ -115,10 +115,10 @@ impl Repository {
     }
 }
 
-/// Returns what an object was read for, or what the failure to read it says of it.
+/// Returns the result of reading an object, or the damage that the failure shows.
 ///
 /// # Errors
-/// Where the failure says nothing of it.
+/// The failure, if it says nothing of the object
 pub(crate) fn or_damage<T>(key: &Key, read: Result<T, RepositoryError>) -> Result<Examined<T>, RepositoryError> {
     match read {
         Ok(value) => Ok(Examined::Intact(value)),
@@ -128,7 +128,7 @@ pub(crate) fn or_damage<T>(key: &Key, read: Result<T, RepositoryError>) -> Resul
     }
 }
 
-/// Lets `read` read an object's plain bytes on a thread, `body` being its stored ones.
+/// Lets `read` read an object's plain bytes on a thread. `body` yields the stored bytes.
 async fn decoded<T: Send + 'static>(
     object: &StoredObject,
     body: Body,
@@ -139,8 +139,8 @@ async fn decoded<T: Send + 'static>(
     done.await.map_err(|source| RepositoryError::Read { key, source })
 }
 
-/// Returns what the failure to read one of a backup's documents says of it; an error where it says
-/// nothing of it.
+/// Returns the damage that a failure to read a backup's document shows, or the error if it shows
+/// none.
 pub(crate) fn damage_of_document<E: From<RepositoryError>>(key: Key, error: RepositoryError) -> Result<Damage, E> {
     match error {
         RepositoryError::Damaged { key, reason, .. } => Ok(Damage { key, reason }),
@@ -150,7 +150,7 @@ pub(crate) fn damage_of_document<E: From<RepositoryError>>(key: Key, error: Repo
     }
 }
 
-/// Returns what a store's failure says of an object; an error where it says nothing of it.
+/// Returns the damage that a store's failure shows, or the error if it shows none.
 pub(crate) fn damage_by_store<E: From<RepositoryError>>(error: StoreError) -> Result<Damage, E> {
     match (&error.key, &*error.kind) {
         (Some(key), StoreErrorKind::NotFound) => Ok(Damage { key: key.clone(), reason: "it is missing".into() }),
@@ -159,8 +159,8 @@ pub(crate) fn damage_by_store<E: From<RepositoryError>>(error: StoreError) -> Re
     }
 }
 
-/// Returns what the failure to read an object says of it; an error where it speaks of this machine,
-/// or of the way to it, instead.
+/// Returns the damage that a failure to read an object shows. Returns the error if it concerns this
+/// machine or the connection instead.
 pub(crate) fn damage_by_reading<E: From<RepositoryError>>(key: &Key, error: io::Error) -> Result<Damage, E> {
     if !speaks_of_object(&error) {
         return Err(RepositoryError::Read { key: key.clone(), source: error }.into());

@@ -1,4 +1,5 @@
-//! When each object was last read back, so that checks that read a part read all of it in time.
+//! Records when each object was last read back, so that checks of a sample cover all objects in
+//! time.
 //!
 //! ```text
 //! <instance>/check.json
@@ -17,9 +18,9 @@ const READINGS: &str = "check.json";
 /// The last time that an object was read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LastRead {
-    /// When, by the clock of the machine that read it.
+    /// The time, by the clock of the machine that read it.
     pub(crate) at: Timestamp,
-    /// Whether it was what the manifests say.
+    /// Whether it matched the manifests.
     pub(crate) sound: bool,
 }
 
@@ -31,8 +32,8 @@ struct Readings {
 }
 
 impl Repository {
-    /// Returns when the objects of an instance were last read back; nothing where that is not
-    /// known.
+    /// Returns when the objects of an instance were last read back. Objects without an entry are
+    /// unknown.
     ///
     /// # Errors
     /// Any error of the store
@@ -40,15 +41,14 @@ impl Repository {
         let Ok(folder) = Key::new(instance) else { return Ok(BTreeMap::new()) };
         match self.marked::<Readings>(&member(&folder, READINGS)).await {
             Ok(readings) => Ok(readings.unwrap_or_default().objects),
-            // Then all counts as never read, which costs time and no more.
+            // Everything then counts as never read, which only costs time.
             Err(error) if error.is_of_object() => Ok(BTreeMap::new()),
             Err(error) => Err(error),
         }
     }
 
-    /// Writes down when the objects of an instance were last read back, in the place of what was
-    /// written before. Of two who do so at the same time one is forgotten: what it read is read
-    /// again.
+    /// Records when the objects of an instance were last read back, and replaces the former record.
+    /// If two processes do so at the same time, one record is lost: those objects are read again.
     ///
     /// # Errors
     /// Any error of the store

@@ -1,29 +1,30 @@
-//! Changing which volumes a backup stands on: all of a manifest that ever changes.
+//! Changes which volumes a backup references. Nothing else of a manifest ever changes.
 //!
-//! A manifest and the checksums that vouch for it are two objects, and a store replaces one at a
-//! time. So the checksums are stored with a line for either manifest first, then the manifest is
-//! replaced, then the checksums are stored for the new one alone. Whatever cuts this off, the
-//! manifest that is there is one that its checksums know, and all that it names is there.
+//! A manifest and its checksums are two objects, and a store replaces one at a time. So the
+//! checksums are first stored with a line for the old and a line for the new manifest. Then the
+//! manifest is replaced, and the checksums are stored for the new manifest alone. Whatever
+//! interrupts this, the checksums know the manifest that is stored, and everything that it names
+//! exists.
 
 use super::{BackupRef, Documents, Lock, Repository, RepositoryError};
 use crate::manifest::{Manifest, Volume, write_both_checksums};
 use crate::store::{Key, Mode};
 use crate::stream::body_of;
 
-/// A volume, and the one that takes its place.
+/// A volume, and the one that replaces it.
 #[derive(Debug, Clone)]
 pub(crate) struct Replacement {
-    /// The archive of the former.
+    /// The archive of the former volume.
     pub(crate) former: Key,
     pub(crate) next: Volume,
 }
 
 impl Repository {
-    /// Lets a backup stand on other volumes in the place of those that it stands on. `false`: its
-    /// manifest is not written as this version writes it, and was left alone.
+    /// Replaces volumes that a backup references by others. Returns `false` if its manifest is not
+    /// in the form that this version writes; the manifest is then unchanged.
     ///
     /// # Errors
-    /// Any error of the store; [`RepositoryError::Lock`] where the lock was lost; those of
+    /// Any error of the store; [`RepositoryError::Lock`] if the lock was lost; those of
     /// [`Self::verified_manifest`]
     pub(crate) async fn revise(
         &self,
@@ -41,9 +42,8 @@ impl Repository {
         Ok(true)
     }
 
-    /// Brings to its end what a [`Self::revise`] that was cut off has begun: the checksums are
-    /// those of the manifest that is there. Who may only delete leaves it to others: a reader does
-    /// not mind.
+    /// Completes an interrupted [`Self::revise`]: stores the checksums for the manifest that is
+    /// there. A role that may only delete leaves that to others; readers accept both states.
     ///
     /// # Errors
     /// Those of [`Self::revise`]
@@ -65,8 +65,8 @@ impl Repository {
     }
 }
 
-/// Returns the manifest with other volumes, and its bytes. They are those of the former but for the
-/// entries of the volumes: whatever a later version has written beside what this one knows stays.
+/// Returns the manifest with other volumes, and its bytes. Only the entries of the volumes change:
+/// fields that a later version wrote are kept.
 fn revised(documents: &Documents, replacements: &[Replacement]) -> Option<(Manifest, Vec<u8>)> {
     let mut next = documents.manifest.clone();
     let mut text = String::from_utf8(documents.manifest_bytes.clone()).ok()?;
@@ -85,7 +85,7 @@ fn revised(documents: &Documents, replacements: &[Replacement]) -> Option<(Manif
     is_right.then(|| (next, text.into_bytes()))
 }
 
-/// Returns a volume as it stands in a manifest: an element of a list within a section.
+/// Returns a volume as it is written in a manifest: an element of a list within a section.
 fn entry(volume: &Volume) -> Option<String> {
     const INDENT: &str = "\n      ";
     Some(serde_json::to_string_pretty(volume).ok()?.replace('\n', INDENT))

@@ -1,5 +1,5 @@
-//! The manifests of an instance and their checksums in one file: ten thousand of them would be ten
-//! thousand files, and are much alike.
+//! Keeps the manifests and checksums of an instance in one file. Ten thousand backups would
+//! otherwise need ten thousand files, and the manifests resemble each other.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -10,42 +10,42 @@ use serde::{Deserialize, Serialize};
 use super::{sealed, unsealed};
 use crate::repository::BackupId;
 
-/// What a listing says of a document, and what changes when something else takes its place: ids
-/// never come twice, but whoever mends or spoils one by hand leaves another size or another time.
+/// What a listing says of a document. It changes when another document replaces this one: ids are
+/// never reused, and a change by hand leaves another size or time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::repository) struct Seen {
     /// Its length in bytes.
     pub(in crate::repository) size: u64,
-    /// When the store says that it was written.
+    /// When the document was written, by the store's clock.
     pub(in crate::repository) modified: Timestamp,
 }
 
-/// A backup's documents as they are stored: what a later version of this program reads from them is
-/// in there, too.
+/// A backup's documents as they are stored, including fields that only a later version of this
+/// program reads.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::repository) struct Cached {
     /// `manifest.json`
     pub(in crate::repository) manifest: Vec<u8>,
-    /// `SHA256SUMS`, where it was read, too.
+    /// `SHA256SUMS`, if it was read too.
     pub(in crate::repository) checksums: Option<(Seen, Vec<u8>)>,
 }
 
-/// The documents of an instance's backups, by id, each with what a listing said of its manifest.
+/// The documents of an instance's backups by id, each with what a listing said of its manifest.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::repository) struct CachedManifests(HashMap<BackupId, (Seen, Cached)>);
 
-/// What the documents of an instance take at the most.
+/// The most bytes that the documents of an instance may take.
 const LARGEST: u64 = 512 * 1024 * 1024;
 const LONGEST_HEADER: u64 = 4096;
 
-/// Stands before each backup's documents, in a line of its own.
+/// A line in front of each backup's documents.
 #[derive(Serialize, Deserialize)]
 struct Header {
     id: BackupId,
-    /// Of the manifest, which comes first.
+    /// What a listing said of the manifest, which comes first.
     #[serde(flatten)]
     seen: Seen,
-    /// Of the checksums behind it.
+    /// What a listing said of the checksums behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     checksums: Option<Seen>,
 }
@@ -55,17 +55,17 @@ impl CachedManifests {
         self.0.len()
     }
 
-    /// Returns the newest backup of which there are any.
+    /// Returns the newest backup with cached documents.
     pub(in crate::repository) fn newest(&self) -> Option<BackupId> {
         self.0.keys().max().cloned()
     }
 
-    /// Takes out the documents of the manifest of which a listing says this.
+    /// Removes and returns the documents of a manifest, if the listing still says the same of it.
     pub(in crate::repository) fn take(&mut self, id: &BackupId, seen: &Seen) -> Option<Cached> {
         self.0.remove(id).filter(|(kept, _)| kept == seen).map(|(_, cached)| cached)
     }
 
-    /// Puts in documents, unless others have taken their place since the listing.
+    /// Adds documents, unless others replaced them after the listing.
     pub(in crate::repository) fn keep(&mut self, id: BackupId, seen: Seen, cached: Cached) {
         let Cached { manifest, checksums } = cached;
         if manifest.len() as u64 == seen.size {
@@ -76,7 +76,7 @@ impl CachedManifests {
 
     pub(super) fn pack(self) -> io::Result<Vec<u8>> {
         let mut manifests: Vec<_> = self.0.into_iter().collect();
-        // Those that follow each other are the most alike.
+        // Consecutive manifests resemble each other most, so they compress best in this order.
         manifests.sort_by(|(a, _), (b, _)| a.cmp(b));
         let mut packed = zstd::Encoder::new(Vec::new(), 1)?;
         for (id, (seen, Cached { manifest, checksums })) in manifests {
@@ -89,7 +89,7 @@ impl CachedManifests {
         Ok(sealed(packed.finish()?))
     }
 
-    /// `None` where any of it is damaged.
+    /// Returns `None` if any part is damaged.
     pub(super) fn unpack(packed: &[u8]) -> Option<Self> {
         let packed = zstd::Decoder::with_buffer(unsealed(packed)?).ok()?;
         let mut packed = BufReader::new(packed.take(LARGEST));

@@ -38,7 +38,7 @@ impl Fixture {
         Self { repository, reads, store, cache }
     }
 
-    /// Stores a backup; its dump stands for any object that is read again and again.
+    /// Stores a backup. Its dump represents any object that is read repeatedly.
     async fn backup(&self, instance: &str) -> (BackupId, StoredObject) {
         let draft = self.repository.begin(instance, Timestamp::now());
         let content = encode(body_of("a volume's list"), Level::default(), 0, Task::default());
@@ -47,7 +47,7 @@ impl Fixture {
         (draft.id().clone(), object)
     }
 
-    /// Returns names of what is listed, and how many objects were read for it.
+    /// Returns the names in the listing, and how many objects were read for it.
     async fn list(&self) -> (Vec<String>, usize) {
         let before = self.reads();
         let Listing { backups, damaged, .. } = self.repository.list(None).await.unwrap();
@@ -82,7 +82,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn what_was_read_once_is_not_read_again_and_what_is_gone_is_not_kept() {
+async fn cached_manifest_is_not_read_again() {
     let fixture = Fixture::new().await;
     let mut expected = Vec::new();
     for instance in ["production", "shop", "production"] {
@@ -106,7 +106,7 @@ async fn what_was_read_once_is_not_read_again_and_what_is_gone_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_manifest_in_the_place_of_another_is_read() {
+async fn replaced_manifest_is_read_again() {
     let fixture = Fixture::new().await;
     let (id, _) = fixture.backup("production").await;
     fixture.list().await;
@@ -120,7 +120,7 @@ async fn a_manifest_in_the_place_of_another_is_read() {
 }
 
 #[tokio::test]
-async fn what_is_there_is_never_said_by_the_cache() {
+async fn cache_never_hides_missing_manifest() {
     let fixture = Fixture::new().await;
     let (id, _) = fixture.backup("production").await;
     fixture.list().await;
@@ -129,7 +129,7 @@ async fn what_is_there_is_never_said_by_the_cache() {
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("\"version\": \"0\"", "\"version\": \"1\"")).unwrap();
     File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
-    // A bit that flips on a disk leaves size and time.
+    // A bit that flips on a disk changes neither size nor time.
     assert_eq!(fixture.list().await.1, 0);
     let error =
         fixture.repository.verified_manifest(&crate::repository::BackupRef::new("production", id)).await.unwrap_err();
@@ -137,7 +137,7 @@ async fn what_is_there_is_never_said_by_the_cache() {
 }
 
 #[tokio::test]
-async fn a_check_reads_what_is_new_or_has_changed_and_whoever_reads_back_reads_all() {
+async fn check_reads_only_changed_manifests() {
     let fixture = Fixture::new().await;
     let first = fixture.backup("production").await.0;
     fixture.list().await;
@@ -159,7 +159,7 @@ async fn a_check_reads_what_is_new_or_has_changed_and_whoever_reads_back_reads_a
     prune(&fixture.repository, &plan, options, &Run::default()).await.unwrap();
     assert_eq!(fixture.reads() - before, 1, "whether figures were accepted");
 
-    // What takes the checksums' place is read, and where the two do not agree both are, twice: they
+    // Replaced checksums are read. If they disagree with the manifest, both are read twice: they
     // may just be changing.
     let sums = fixture.store.path().join("production").join(first.as_str()).join("SHA256SUMS");
     let sound = fs::read(&sums).unwrap();
@@ -169,8 +169,8 @@ async fn a_check_reads_what_is_new_or_has_changed_and_whoever_reads_back_reads_a
     fs::write(&sums, &sound).unwrap();
     assert_eq!(check(None).await.0, []);
 
-    // A bit that flips on a disk leaves size and time: who reads back sees it, and a prune does not
-    // go by what was there before.
+    // A bit that flips on a disk changes neither size nor time. `check --read-data` finds it, and
+    // prune does not trust the cache.
     let manifest = sums.with_file_name("manifest.json");
     let modified = fs::metadata(&manifest).unwrap().modified().unwrap();
     let text = fs::read_to_string(&manifest).unwrap();
@@ -183,7 +183,7 @@ async fn a_check_reads_what_is_new_or_has_changed_and_whoever_reads_back_reads_a
 }
 
 #[tokio::test]
-async fn a_damaged_or_lost_entry_costs_a_read_and_is_replaced() {
+async fn damaged_cache_entry_is_replaced() {
     let fixture = Fixture::new().await;
     let (id, object) = fixture.backup("production").await;
     let (listed, read) = ((vec![id.to_string()], 1), ("a volume's list".to_owned(), 1));
@@ -215,7 +215,7 @@ async fn a_damaged_or_lost_entry_costs_a_read_and_is_replaced() {
 }
 
 #[tokio::test]
-async fn where_it_cannot_be_written_there_is_none() {
+async fn unwritable_folder_disables_cache() {
     let fixture = Fixture::new().await;
     let (id, object) = fixture.backup("production").await;
     fs::write(fixture.cache.path().join("deep"), "a file where a folder should be").unwrap();
@@ -226,7 +226,7 @@ async fn where_it_cannot_be_written_there_is_none() {
 }
 
 #[tokio::test]
-async fn a_damaged_object_is_not_kept() {
+async fn damaged_object_is_not_cached() {
     let fixture = Fixture::new().await;
     let (_, object) = fixture.backup("production").await;
     let path = fixture.store.path().join(object.key.as_str());
@@ -239,7 +239,7 @@ async fn a_damaged_object_is_not_kept() {
 }
 
 #[tokio::test]
-async fn entries_are_for_their_owner_alone() {
+async fn cache_entries_are_private() {
     let fixture = Fixture::new().await;
     fixture.backup("production").await;
     fixture.list().await;
@@ -248,7 +248,7 @@ async fn entries_are_for_their_owner_alone() {
 }
 
 #[tokio::test]
-async fn several_who_share_it_do_each_other_no_harm() {
+async fn cache_can_be_shared_by_processes() {
     let fixture = Arc::new(Fixture::new().await);
     let (_, object) = fixture.backup("production").await;
     for _ in 0..4 {
@@ -271,7 +271,7 @@ async fn several_who_share_it_do_each_other_no_harm() {
 }
 
 #[test]
-fn what_was_not_used_for_long_is_removed_and_nothing_of_others() {
+fn unused_cache_entries_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let now = SystemTime::now();
     let digest = Digest::of(b"");
@@ -284,7 +284,7 @@ fn what_was_not_used_for_long_is_removed_and_nothing_of_others() {
             assert_eq!(path.exists(), left, "{name}");
         }
     }
-    // Reading is using.
+    // Reading counts as use.
     let path = folder.path().join("shop.manifests");
     File::create(&path).unwrap().set_modified(now - 2 * SAME_USE).unwrap();
     read(&path, u64::MAX).unwrap();
@@ -292,7 +292,7 @@ fn what_was_not_used_for_long_is_removed_and_nothing_of_others() {
 }
 
 #[test]
-fn an_id_that_was_not_drawn_is_no_folder() {
+fn invalid_repository_id_disables_cache() {
     for id in ["", "..", "../../../../../../../../etc/passwd", "/etc/ssl/0123456789abcdef012345"] {
         assert!(Cache::new(Path::new("/cache"), id).is_none(), "{id}");
     }

@@ -24,7 +24,7 @@ fn id() -> BackupId {
 }
 
 #[tokio::test]
-async fn behind_a_manifest_that_cannot_be_deleted_its_objects_stay() {
+async fn undeletable_manifest_keeps_its_objects() {
     for (name, kind, left) in [
         (MANIFEST, (|| StoreErrorKind::Other("no".into())) as fn() -> StoreErrorKind, vec!["a", "b", MANIFEST]),
         ("b", || StoreErrorKind::Other("no".into()), vec!["b"]),
@@ -45,7 +45,7 @@ async fn behind_a_manifest_that_cannot_be_deleted_its_objects_stay() {
 }
 
 #[tokio::test]
-async fn what_another_has_stored_is_not_discarded() {
+async fn discard_keeps_objects_of_others() {
     let (local, _folder) = local().await;
     let store: Arc<dyn Store> = Arc::new(local);
     let other = Draft::new(store.clone(), BackupRef::new("production", id()));

@@ -1,4 +1,5 @@
-//! Getting a lock: claim, look, and hold once nobody else's claim is there.
+//! Acquires a lock: store a claim, list the claims, and hold the lock once no other claim
+//! conflicts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::repository::{BackupId, RepositoryError};
 use crate::run::Run;
 use crate::store::{Key, Object, Store, StoreErrorKind, read_document};
 
-/// What a lock is wanted for.
+/// A request for a lock.
 pub(super) struct Wish<'a> {
     pub(super) store: &'a Arc<dyn Store>,
     pub(super) instance: &'a str,
@@ -25,15 +26,15 @@ pub(super) struct Wish<'a> {
     pub(super) run: &'a Run,
 }
 
-/// What is to be done after a look at the other claims.
+/// What to do after a look at the other claims.
 enum Step {
-    /// Nobody is in the way.
+    /// No claim conflicts.
     Hold,
-    /// Those in the way will be gone soon.
+    /// The conflicting claims will be gone soon.
     Wait,
-    /// One that waits as well goes first: this claim must get out of its way.
+    /// Another waiting claim goes first: this claim must be withdrawn.
     Withdraw,
-    /// One that will not be gone soon.
+    /// A conflicting claim will not be gone soon.
     Refuse(LockError),
 }
 
@@ -52,7 +53,7 @@ impl Wish<'_> {
             };
             lock.release().await;
             outcome?;
-            // Not all that met may come back at the same moment.
+            // A random delay, so that processes that collided do not return at the same moment.
             let part = getrandom::u32().map_err(RepositoryError::Random)?;
             let pause = Backoff::constant(self.times.poll).spread(1, part);
             let paused = async {
@@ -78,7 +79,8 @@ impl Wish<'_> {
         Ok(Lock::keep(own, self.purpose, self.run))
     }
 
-    /// Returns whether the claim became the lock; else it must be withdrawn and made anew.
+    /// Returns whether the claim became the lock. Otherwise the claim must be withdrawn and stored
+    /// again.
     async fn until_alone(&self, lock: &Lock, watch: &mut Watch) -> Result<bool, RepositoryError> {
         loop {
             match self.look(lock, watch).await? {
@@ -96,7 +98,7 @@ impl Wish<'_> {
     async fn look(&self, lock: &Lock, watch: &mut Watch) -> Result<Step, RepositoryError> {
         let listed: Vec<Object> = self.store.list(Some(&folder(self.instance, ""))).try_collect().await?;
         if !listed.iter().any(|object| object.key == lock.own.key) {
-            // Removed by somebody, unless it is the listing that is wrong.
+            // Another process removed the claim, unless the listing is wrong.
             let location = self.store.location();
             return match self.store.head(&lock.own.key).await? {
                 None => Ok(Step::Withdraw),
@@ -122,7 +124,7 @@ impl Wish<'_> {
                 age: u64::try_from(other.age(now).as_secs()).unwrap_or(0),
             };
             if waits && name.id > own.id {
-                // It will see this claim and get out of the way.
+                // The other process will see this claim and withdraw.
             } else if waits {
                 return Ok(Step::Withdraw);
             } else if (!short && !other.has_lapsed(now) && !other.is_from_the_future(now))
@@ -145,14 +147,15 @@ impl Wish<'_> {
         };
         self.run.progress.warn(&format!("took over a lock whose owner is gone: {}: {why}", other.describe()));
         match self.store.delete(&other.object.key).await {
-            // Who may not delete leaves it there: dead it is all the same.
+            // A role that may not delete the claim leaves it there. The claim counts as dead
+            // nevertheless.
             Err(error) if !error.is_denied() => Err(error.into()),
             _ => Ok(()),
         }
     }
 }
 
-/// What was seen of others' claims while this process waited.
+/// What this process saw of other claims while it waited.
 struct Watch {
     began: Instant,
     told: bool,
@@ -166,10 +169,10 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// Returns whether a claim's owner is gone: it has ended here; or, by the store's clock, the
-    /// lease is over, or would not be for ever because its date is wrong, and not even one renewal
-    /// came while this process looked on. The second keeps a live owner its lock where the store's
-    /// own clocks do not agree.
+    /// Returns whether a claim's owner is gone. That is so if its process on this machine has
+    /// ended. Otherwise the lease must be over by the store's clock, or the claim must be dated in
+    /// the future, and this process must have seen no renewal while it watched. The watch protects
+    /// the lock of a live owner if the store's own clocks disagree.
     fn is_dead(&mut self, other: &StoredClaim, now: Timestamp, times: Times) -> bool {
         let modified = other.object.modified;
         let seen = self.unchanged.entry(other.object.key.clone()).or_insert((modified, Instant::now()));
@@ -182,7 +185,7 @@ impl Watch {
     }
 }
 
-/// Reads a claim; `None` where it is gone.
+/// Reads a claim. Returns `None` if it is gone.
 pub(super) async fn read(store: &Arc<dyn Store>, object: Object) -> Result<Option<StoredClaim>, RepositoryError> {
     match read_document(&**store, &object.key).await {
         Ok(bytes) => Ok(Some(StoredClaim { object, claim: serde_json::from_slice(&bytes).ok() })),

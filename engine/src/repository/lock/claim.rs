@@ -1,4 +1,4 @@
-//! The object by which a process says what it is doing to an instance.
+//! Describes the object by which a process says what it does to an instance.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::store::{Key, Object};
 /// The folder of all claims.
 pub(super) const LOCKS: &str = "locks";
 
-/// What is done to an instance while a lock is held.
+/// What is done to an instance while it is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
@@ -20,13 +20,13 @@ pub enum Purpose {
     Backup,
     /// Backups are copied here from another repository.
     Copy,
-    /// Backups are removed by the policy, and what nothing names.
+    /// Backups that the policy does not keep, and unreferenced objects, are removed.
     Prune,
-    /// One backup is removed because a person says so.
+    /// One backup is removed because the operator said so.
     Forget,
-    /// What is damaged is made anew, or set aside.
+    /// Damaged objects are recreated, or backups quarantined.
     Repair,
-    /// What a person says of backups is written down: which ones stay, which figures are right.
+    /// The operator's marks are stored: pins, and accepted figures.
     Pin,
     /// A backup is read.
     Read,
@@ -35,8 +35,8 @@ pub enum Purpose {
 impl Purpose {
     const ALL: [Self; 7] = [Self::Backup, Self::Copy, Self::Prune, Self::Forget, Self::Repair, Self::Pin, Self::Read];
 
-    /// Returns whether the two exclude each other. Whoever reads excludes nobody: who removes looks
-    /// for readers and goes around them.
+    /// Returns whether the two exclude each other. Reading excludes nothing: removal looks for
+    /// readers and spares what they read.
     pub fn conflicts_with(self, other: Self) -> bool {
         use Purpose::{Backup, Copy, Forget, Pin, Prune, Read, Repair};
         match (self, other) {
@@ -45,12 +45,12 @@ impl Purpose {
         }
     }
 
-    /// Returns whether it is over in moments, so that it is worth waiting for.
+    /// Returns whether it takes moments, so that another process should wait for it.
     pub(super) fn is_short(self) -> bool {
         !matches!(self, Self::Backup | Self::Copy | Self::Repair)
     }
 
-    /// As it stands in the names of objects.
+    /// Returns the word in object names.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Backup => "backup",
@@ -65,7 +65,7 @@ impl Purpose {
 }
 
 impl fmt::Display for Purpose {
-    /// Returns what is being done, behind "being".
+    /// Writes what is being done, to follow "being".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Backup => "backed up",
@@ -79,23 +79,24 @@ impl fmt::Display for Purpose {
     }
 }
 
-/// What stands in a claim's object.
+/// The content of a claim's object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// What is being done.
     pub purpose: Purpose,
-    /// To which instance.
+    /// The instance that is locked.
     pub instance: String,
-    /// The backups that are read or removed; empty where that is not known or all of them.
+    /// The backups that are read or removed. Empty if unknown, or if all are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backups: Vec<BackupId>,
-    /// By whom.
+    /// The process that owns the claim.
     pub owner: Owner,
-    /// Since when, by the owner's clock: to be shown, never to be compared.
+    /// When it was stored, by the owner's clock. For display only, never compared.
     pub since: Timestamp,
-    /// How long it holds behind its object's last modification, which each renewal moves.
+    /// How long it is valid after the last modification of its object. Each renewal changes that
+    /// time.
     pub lease: SignedDuration,
-    /// Whether the lock is held, or still waited for.
+    /// Whether the lock is held. Otherwise the owner waits for it.
     pub held: bool,
 }
 
@@ -110,14 +111,15 @@ impl fmt::Display for Claim {
 /// The name of a claim's object: `locks/<instance>/<purpose>-<id>.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Name {
-    /// `None`: a later version's, or nobody's. It conflicts with all that conflicts with anything.
+    /// `None` for a claim of a later version, or of another origin. It conflicts with every purpose
+    /// that conflicts with any.
     pub(super) purpose: Option<Purpose>,
-    /// Random, so that no two claims ever share an object; the lower of two that wait goes first.
+    /// Random, so that no two claims share an object. Of two that wait, the lower one goes first.
     pub(super) id: String,
 }
 
 impl Name {
-    /// Returns a name that nobody else has.
+    /// Returns a new unique name.
     pub(super) fn draw(purpose: Purpose) -> Result<Self, getrandom::Error> {
         Ok(Self { purpose: Some(purpose), id: format!("{:016x}", getrandom::u64()?) })
     }
@@ -142,34 +144,34 @@ impl Name {
     }
 }
 
-/// Returns the folder of an instance's claims, and what lies in it.
+/// Returns the folder of an instance's claims, followed by `rest`.
 pub(super) fn folder(instance: &str, rest: &str) -> Key {
     #[expect(clippy::expect_used, reason = "an instance's name is checked where it is read")]
     Key::new(format!("{LOCKS}/{instance}{rest}")).expect("an instance's name is a segment of a key")
 }
 
-/// A claim as it lies in the store.
+/// A claim as it is stored.
 #[derive(Debug, Clone)]
 pub struct StoredClaim {
-    /// Its object, and when that was last written, by the store's clock.
+    /// Its object, with the time of the last modification by the store's clock.
     pub object: Object,
-    /// What stands in it; `None` where that cannot be understood.
+    /// Its content. `None` if it cannot be understood.
     pub claim: Option<Claim>,
 }
 
 impl StoredClaim {
-    /// Returns the instance whose lock it is.
+    /// Returns the instance that is locked.
     pub fn instance(&self) -> &str {
         self.object.key.segments().nth(1).unwrap_or_default()
     }
 
-    /// Returns how long it was not renewed, where it is `now` by the store's clock.
+    /// Returns how long ago it was renewed, if `now` is the time by the store's clock.
     pub fn age(&self, now: Timestamp) -> SignedDuration {
         now.duration_since(self.object.modified)
     }
 
-    /// Returns whether its owner has ended for certain, or must have stopped by its own rule
-    /// because it could not renew it.
+    /// Returns whether its owner has certainly ended, or must have stopped because it could not
+    /// renew it.
     pub fn is_dead(&self, now: Timestamp) -> bool {
         self.has_ended() || self.has_lapsed(now)
     }
@@ -182,20 +184,20 @@ impl StoredClaim {
         self.age(now) > self.lease()
     }
 
-    /// Returns whether it is dated further in the future than a renewal lasts: by that date it
-    /// would never lapse.
+    /// Returns whether it is dated further in the future than a renewal lasts. By that date it
+    /// would never expire.
     pub(super) fn is_from_the_future(&self, now: Timestamp) -> bool {
         self.age(now) < -self.lease()
     }
 
     pub(super) fn lease(&self) -> SignedDuration {
-        // A lease that somebody wrote there must not hold for ever.
+        // A claim with a forged lease must not be valid for ever.
         const LONGEST: SignedDuration = SignedDuration::from_hours(1);
         let written = self.claim.as_ref().map_or(super::LEASE, |claim| claim.lease);
         written.clamp(SignedDuration::ZERO, LONGEST)
     }
 
-    /// Returns who does what, as people are told of it.
+    /// Returns who does what, in words for messages.
     pub fn describe(&self) -> String {
         match &self.claim {
             Some(claim) => claim.to_string(),
@@ -209,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_read_back_and_strange_ones_conflict_with_all_but_readers() {
+    fn unknown_names_conflict_except_with_readers() {
         for purpose in Purpose::ALL {
             let name = Name::draw(purpose).unwrap();
             assert_eq!(Name::of(&name.key("shop-1.example")), name);
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn conflicts_are_mutual_and_prune_excludes_only_what_it_must() {
+    fn conflicts_are_mutual() {
         for one in Purpose::ALL {
             for other in Purpose::ALL {
                 assert_eq!(one.conflicts_with(other), other.conflicts_with(one), "{one:?} {other:?}");

@@ -1,9 +1,9 @@
-//! Why a lock cannot be had, or is held no more.
+//! Describes why a lock is refused or was lost.
 
 /// A lock that was refused or lost.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another does what excludes it.
+    /// Another process does something that excludes it.
     #[error("{holder}, last seen {age} seconds ago")]
     Held {
         /// Who does what to which instance.
@@ -11,15 +11,16 @@ pub enum LockError {
         /// Seconds since the holder last renewed its lock, by the store's clock.
         age: u64,
     },
-    /// It was held and is no more.
+    /// The lock was held and is lost.
     #[error("the lock of {instance} was lost: {reason}")]
     Lost {
         /// The instance.
         instance: String,
-        /// What was seen.
+        /// How that was noticed.
         reason: String,
     },
-    /// What was stored a moment ago is not listed, so others' claims may not be, either.
+    /// An object that was just stored is not listed, so the claims of other processes may be
+    /// missing too.
     #[error("unable to lock in {location}: its listing lacks an object that was just stored")]
     StaleListing {
         /// Where the repository is.
@@ -28,7 +29,7 @@ pub enum LockError {
 }
 
 impl LockError {
-    /// Returns how an operator mends it.
+    /// Returns what the operator can do.
     pub fn hint(&self) -> String {
         match self {
             Self::Held { .. } => "try again when that is done; a lock whose owner is gone expires ten minutes after it \

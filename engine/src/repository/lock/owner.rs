@@ -1,4 +1,4 @@
-//! Which process a claim belongs to, and whether that one still runs.
+//! Identifies the process that owns a claim, and finds out whether it still runs.
 
 use std::fmt;
 use std::fs;
@@ -6,24 +6,24 @@ use std::fs;
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
-/// A process, as far as others can find it.
+/// A process, as other processes can identify it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// Name of its machine.
+    /// The name of its machine.
     pub host: String,
-    /// Its number there.
+    /// Its process id there.
     pub pid: u32,
-    /// The machine's present boot and the process's namespace of numbers: only within the same does
-    /// `pid` mean the same process. Empty where the system does not say.
+    /// The current boot of the machine and the process's pid namespace. `pid` means the same
+    /// process only within both. Empty if the system does not say.
     #[serde(default)]
     pub place: String,
-    /// When it started, in the kernel's ticks since the boot: numbers are used again.
+    /// When it started, in the kernel's ticks since the boot, because process ids are reused.
     #[serde(default)]
     pub started: u64,
 }
 
 impl Owner {
-    /// This process.
+    /// Returns this process.
     pub(super) fn this() -> Self {
         let pid = std::process::id();
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -36,8 +36,8 @@ impl Owner {
         Self { host, pid, place, started }
     }
 
-    /// Returns whether the process has ended for certain. Of one on another machine, or in another
-    /// container, nobody here can know.
+    /// Returns whether the process has certainly ended. That cannot be known of a process on
+    /// another machine or in another container.
     pub(super) fn has_ended(&self) -> bool {
         let this = Self::this();
         if this.place.is_empty() || self.place != this.place {
@@ -46,8 +46,8 @@ impl Owner {
         let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return false };
         match Stat::of(self.pid) {
             Some(stat) => stat.started != self.started || stat.is_dead,
-            // Where others' processes are hidden from this user, a signal still tells whether there
-            // is one.
+            // If other users' processes are hidden from this user, a signal still shows whether
+            // there is one.
             None => test_kill_process(pid) == Err(rustix::io::Errno::SRCH),
         }
     }
@@ -55,7 +55,7 @@ impl Owner {
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What stands in the object may be anybody's.
+        // The object may contain any text.
         write!(f, "{} (process {})", self.host.escape_debug(), self.pid)
     }
 }
@@ -69,7 +69,7 @@ struct Stat {
 impl Stat {
     fn of(pid: u32) -> Option<Self> {
         let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The second field is the program's name in parentheses, which may hold anything.
+        // The second field is the program's name in parentheses, which may contain any character.
         let mut fields = text.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?;
         Some(Self { started: fields.nth(18)?.parse().ok()?, is_dead: matches!(state, "Z" | "X") })
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_ended_is_told_from_one_that_runs_and_from_one_elsewhere() {
+    fn ended_process_is_recognized() {
         let this = Owner::this();
         assert!(!this.place.is_empty() && this.started > 0, "{this:?}");
         assert!(!this.has_ended());

@@ -1,4 +1,4 @@
-//! Keeping a claim alive, and knowing when it is not.
+//! Renews a claim, and notices when it is lost.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -13,12 +13,12 @@ use crate::repository::RepositoryError;
 use crate::store::{Key, Mode, Store, StoreError};
 use crate::stream::body_of;
 
-/// A claim of this process, as long as it is renewed.
+/// A claim of this process while it is renewed.
 ///
-/// Others may take it over once the store's clock has gone on by the lease without a renewal. So
-/// each renewal compares the object's new date with the last one: if more than the lease lies
-/// between, it may have been taken over in between, and it is lost, whatever kept this process from
-/// renewing it in time (a network that was gone, a machine that slept).
+/// Another process may take it over when the store's clock has advanced by the lease without a
+/// renewal. So each renewal compares the object's new date with the last one. If they are more than
+/// the lease apart, another process may have taken the claim over in between, and it counts as
+/// lost. The reason for the delay does not matter: the network was down, or the machine slept.
 #[derive(Debug)]
 pub(super) struct OwnClaim {
     store: Arc<dyn Store>,
@@ -33,14 +33,14 @@ pub(super) struct OwnClaim {
 #[derive(Debug)]
 struct State {
     claim: Claim,
-    /// When the object was last written, by the store's clock, and when this process began to write
-    /// it then.
+    /// When the object was last written, by the store's clock, and when this process started to
+    /// write it.
     modified: Timestamp,
     renewed: Instant,
 }
 
 impl OwnClaim {
-    /// Stores a claim that is not held yet.
+    /// Stores a claim that does not hold the lock yet.
     pub(super) async fn store(
         store: Arc<dyn Store>,
         key: Key,
@@ -57,27 +57,27 @@ impl OwnClaim {
         Ok(Self { store, key, times, state, lost: CancellationToken::new(), reason: OnceLock::new() })
     }
 
-    /// Returns what the store's clock shows.
+    /// Returns the time by the store's clock.
     pub(super) async fn now(&self) -> Timestamp {
         let state = self.state.lock().await;
         let passed = SignedDuration::try_from(state.renewed.elapsed()).unwrap_or_default();
         state.modified.checked_add(passed).unwrap_or(state.modified)
     }
 
-    /// Says to all who wait that this one is held.
+    /// Tells all waiting processes that this claim holds the lock.
     pub(super) async fn announce(&self) -> Result<(), RepositoryError> {
         self.state.lock().await.claim.held = true;
         self.renew().await
     }
 
-    /// Renews the claim. Where this returns `Ok`, nobody has taken it over until now.
+    /// Renews the claim. If this returns `Ok`, no process has taken it over.
     pub(super) async fn renew(&self) -> Result<(), RepositoryError> {
         let mut state = self.state.lock().await;
         if self.lost.is_cancelled() {
             return Err(self.loss(&state.claim).into());
         }
         let began = Instant::now();
-        // Whoever took it over, or removed it, must not be undone.
+        // If another process took it over, or an operator removed it, it must not be stored again.
         if self.store.head(&self.key).await?.is_none() {
             return Err(self.lose(&state.claim, GONE).into());
         }
@@ -93,7 +93,7 @@ impl OwnClaim {
         Ok(())
     }
 
-    /// Renews it again and again, until it is lost or `stop` is cancelled.
+    /// Renews it repeatedly, until it is lost or `stop` is cancelled.
     pub(super) async fn keep(self: Arc<Self>, stop: CancellationToken) {
         let mut pause = self.times.renew;
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
@@ -110,8 +110,8 @@ impl OwnClaim {
         }
     }
 
-    /// Returns how long it can still be renewed: shorter than the lease, so that this owner stops
-    /// before another begins.
+    /// Returns how long it can still be renewed. That is shorter than the lease, so this owner
+    /// stops before another starts.
     async fn left(&self) -> std::time::Duration {
         let renewed = self.state.lock().await.renewed;
         (self.times.lease.unsigned_abs() * 9 / 10).saturating_sub(renewed.elapsed())
@@ -132,13 +132,13 @@ impl OwnClaim {
         lost(claim, self.reason.get().map_or(GONE, String::as_str))
     }
 
-    /// Returns why it was lost, if it was.
+    /// Returns why it was lost, or `None` if it is not.
     pub(super) async fn lost(&self) -> Option<LockError> {
         let state = self.state.lock().await;
         self.lost.is_cancelled().then(|| self.loss(&state.claim))
     }
 
-    /// Removes the claim. Nothing may renew it any more.
+    /// Removes the claim. Nothing may renew it afterwards.
     pub(super) async fn remove(&self) -> Result<(), StoreError> {
         self.store.delete(&self.key).await
     }

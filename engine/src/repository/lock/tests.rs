@@ -8,9 +8,9 @@ use crate::progress::{Observer, Progress, Task};
 use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::{Action, LocalStore, Store, StoreErrorKind, seaweed};
 
-/// Nothing lapses, and nobody pauses for long.
+/// No claim expires, and waits are short.
 const QUICK: Times = Times { poll: Duration::from_millis(10), ..Times::DEFAULT };
-/// Three seconds, for S3 tells whole ones.
+/// Three seconds, because S3 reports whole seconds.
 const SHORT: Times = Times {
     lease: SignedDuration::from_secs(3),
     renew: Duration::from_millis(300),
@@ -54,7 +54,7 @@ fn is_held(error: &RepositoryError) -> bool {
     matches!(error, RepositoryError::Lock(LockError::Held { .. }))
 }
 
-/// Leaves the lock as one whose machine went away would.
+/// Leaves the lock as a machine that crashed would leave it.
 async fn die_elsewhere(repository: &Repository, lock: Lock) {
     let Lock { own, stop, .. } = &lock;
     stop.cancel();
@@ -62,7 +62,7 @@ async fn die_elsewhere(repository: &Repository, lock: Lock) {
     stored.retain(|claim| claim.object.key == own.key);
     let mut claim = stored.remove(0).claim.unwrap();
     claim.owner.place = "another machine".into();
-    // Its clock was wrong by a year: nobody looks at it.
+    // The owner's clock was wrong by a year. Nothing reads that time.
     claim.since = "2027-01-01T00:00:00Z".parse().unwrap();
     let bytes = serde_json::to_vec(&claim).unwrap();
     repository.store().put(&own.key, body_of(bytes), Mode::Replace).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_lock_is_taken_over_once_it_lapsed(repository: Repository) {
     die_elsewhere(&repository, dead).await;
     let error = repository.lock_with("production", Purpose::Backup, SHORT, &run).await.unwrap_err();
     assert!(is_held(&error), "not before its lease is over: {error}");
-    // One that may wait does.
+    // An operation that may wait does.
     let lock = repository.lock_with("production", Purpose::Prune, SHORT, &run).await;
     let lock = match lock {
         Err(error) if is_held(&error) => loop {
@@ -170,7 +170,7 @@ macro_rules! on_both {
 on_both!(one_backup_of_many_at_once, prunes_wait_for_each_other, a_lock_is_taken_over_once_it_lapsed);
 
 #[tokio::test]
-async fn the_lock_of_a_process_that_ended_here_is_taken_over_at_once() {
+async fn ended_local_owner_loses_lock() {
     let (repository, _folder) = in_folder().await;
     let dead = repository.lock_with("production", Purpose::Backup, QUICK, &Run::default()).await.unwrap();
     let mut stored = repository.claims(None).await.unwrap().remove(0);
@@ -186,10 +186,10 @@ async fn the_lock_of_a_process_that_ended_here_is_taken_over_at_once() {
 }
 
 #[tokio::test]
-async fn a_live_lock_outlasts_a_date_that_lies() {
+async fn live_lock_survives_wrong_date() {
     let (repository, folder) = in_folder().await;
     let lock = repository.lock_with("production", Purpose::Prune, SHORT, &Run::default()).await.unwrap();
-    // As where the store's clock was set forward by an hour, or its servers do not agree.
+    // This happens if the store's clock was set forward by an hour, or if its servers disagree.
     let path = folder.path().join(lock.own.key.as_str());
     let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
     std::fs::File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
@@ -201,7 +201,7 @@ async fn a_live_lock_outlasts_a_date_that_lies() {
 }
 
 #[tokio::test]
-async fn who_marks_or_reads_does_not_wait_for_a_backup() {
+async fn pin_and_read_ignore_running_backup() {
     let (repository, _folder) = in_folder().await;
     let run = Run::default();
     let backup = repository.lock_with("production", Purpose::Backup, QUICK, &run).await.unwrap();
@@ -214,7 +214,7 @@ async fn who_marks_or_reads_does_not_wait_for_a_backup() {
 }
 
 #[tokio::test]
-async fn whoever_loses_the_lock_is_stopped_and_told() {
+async fn lost_lock_stops_its_owner() {
     let (repository, _folder) = in_folder().await;
     let lock = repository.lock_with("production", Purpose::Backup, SHORT, &Run::default()).await.unwrap();
     for claim in repository.claims(None).await.unwrap() {
@@ -229,7 +229,7 @@ async fn whoever_loses_the_lock_is_stopped_and_told() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_gone_costs_the_lock_before_its_lease_is_over() {
+async fn unreachable_store_costs_lock_early() {
     let folder = tempfile::tempdir().unwrap();
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
     let gone = Arc::new(AtomicBool::new(false));
@@ -251,7 +251,7 @@ async fn a_store_that_is_gone_costs_the_lock_before_its_lease_is_over() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_written_to_can_be_read() {
+async fn unwritable_repository_is_read_unlocked() {
     let folder = tempfile::tempdir().unwrap();
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
     let backup = BackupRef::new("production", "20261121T020003Z-3f9c".parse().unwrap());

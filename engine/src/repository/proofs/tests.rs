@@ -13,7 +13,7 @@ fn seen(at: &str, depth: Depth, outcome: ProofOutcome) -> ProofName {
 }
 
 #[test]
-fn a_name_says_what_a_list_needs() {
+fn proof_name_contains_listed_facts() {
     let name = seen("2026-11-22T04:05:06.5Z", Depth::Full, ProofOutcome::Passed);
     assert_eq!(name.key.as_str(), "production/proofs/20261121T020003Z-3f9c/20261122T040506Z-8000-full-passed.json");
     assert_eq!(ProofName::of(&name.key), Some(name));
@@ -33,7 +33,7 @@ fn a_name_says_what_a_list_needs() {
 }
 
 #[test]
-fn what_failed_counts_until_a_later_copy_passed_that_was_verified_as_deeply() {
+fn failure_counts_until_equal_depth_passes() {
     use Depth::{Full, Quick};
     use ProofOutcome::{Failed, Passed};
     let cases = [
@@ -65,7 +65,7 @@ fn what_failed_counts_until_a_later_copy_passed_that_was_verified_as_deeply() {
 }
 
 #[test]
-fn the_newest_good_backup_is_the_newest_that_was_not_refuted() {
+fn newest_good_backup_skips_refuted() {
     let nothing = Fingerprint::of(b"");
     let at = |text: &str| BackupId::new(text.parse().unwrap());
     let ids = [at("2026-11-20T02:00:00Z"), at("2026-11-21T02:00:00Z")];
@@ -81,7 +81,7 @@ fn the_newest_good_backup_is_the_newest_that_was_not_refuted() {
 }
 
 #[tokio::test]
-async fn a_proof_is_stored_once_and_read_as_it_was_and_what_is_not_what_its_name_says_is_refused() {
+async fn stored_proof_must_match_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(LocalStore::open(folder.path().to_owned(), false).await.unwrap());
     let repository = Repository::init(store.clone(), Timestamp::now()).await.unwrap();
