@@ -1,8 +1,8 @@
-//! What a listing shows of backups, and what it leaves out.
+//! Finds out what a listing shows of backups, and what it omits.
 //!
 //! A listing may be incomplete: a proxy or a gateway answers for the store, or a server lost part
-//! of its index. So a backup's folder without a manifest is looked into by name before anything is
-//! concluded from that.
+//! of its index. So the manifest of a folder that seems to have none is looked up by name before
+//! anything is concluded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,44 +17,44 @@ use crate::manifest::{CHECKSUMS, MANIFEST, SET_ASIDE};
 use crate::repository::lock::Purpose;
 use crate::store::{Key, Object, StoreError};
 
-/// Objects that are asked for at once.
+/// How many objects are looked up at once.
 const PARALLEL_LOOKS: usize = 16;
 
-/// What the names of objects say.
+/// What the names of the listed objects say.
 #[derive(Debug, Default)]
 pub(super) struct Sight {
-    /// As of the listing.
+    /// The clocks at the time of the listing.
     pub(super) clocks: Clocks,
-    /// Every backup, with what the store says of its manifest.
+    /// All backups, with what the store says of their manifests.
     pub(super) backups: Vec<(BackupRef, Seen)>,
     pub(super) pinned: BTreeSet<BackupRef>,
-    /// Those that have a `set-aside.json` in the place of a manifest.
+    /// Backups with a `set-aside.json` instead of a manifest.
     pub(super) set_aside: BTreeSet<BackupRef>,
-    /// With the time at which the store got them.
+    /// Proofs with the time at which they were stored.
     pub(super) proofs: Vec<(ProofName, Timestamp)>,
     /// Instances with damage that was found and not repaired.
     pub(super) with_damage: BTreeSet<String>,
-    /// Folders that may not be read, of which the rest is without.
+    /// Folders that may not be read. The listing lacks what they contain.
     pub(super) unreadable: Vec<StoreError>,
-    /// What the listing leaves out, or lacks.
+    /// What the listing omits or lacks.
     pub(super) gaps: Gaps,
-    /// Instances of which something is there that is stored only where a backup is.
+    /// Instances with an object that is stored only for an existing backup.
     pub(super) marked: BTreeSet<String>,
     pub(super) bytes: u64,
 }
 
-/// What is wrong with the folders of a listing that show no manifest.
+/// Problems of folders that a listing shows without a manifest.
 #[derive(Debug, Default)]
 pub(crate) struct Gaps {
-    /// The manifest, or what was set aside, is there when it is asked for by name: the listing is
-    /// not to be trusted.
+    /// The manifest or the quarantined manifest exists when it is looked up by name: the listing
+    /// cannot be trusted.
     pub(crate) unlisted: Vec<Unlisted>,
-    /// The checksums are there, the manifest is not, and nobody is about to store it: it was lost,
-    /// or a run was cut off at that very moment.
+    /// The checksums exist, the manifest does not, and no process is about to store it: it was
+    /// lost, or a run was interrupted at that moment.
     pub(crate) lost: Vec<BackupRef>,
 }
 
-/// A document that a listing leaves out.
+/// A document that a listing omits.
 #[derive(Debug)]
 pub(crate) struct Unlisted {
     pub(crate) backup: BackupRef,
@@ -64,9 +64,9 @@ pub(crate) struct Unlisted {
 /// Folders of backups, by what a listing shows in them.
 #[derive(Debug, Default)]
 struct Folders {
-    /// Those with a manifest, or what was set aside.
+    /// Folders with a manifest or a quarantined manifest.
     settled: BTreeSet<BackupRef>,
-    /// Those with anything that this program stores, or that a pin or a proof names.
+    /// Folders with any object of this program, or that a pin or a proof names.
     seen: BTreeMap<BackupRef, Shown>,
 }
 
@@ -92,11 +92,11 @@ impl Folders {
         }
     }
 
-    /// Returns those of which it must be found out whether their manifest is there.
+    /// Returns the folders whose manifests must be looked up by name.
     ///
-    /// Of a folder with objects and without checksums, a run was cut off. That it has a manifest
-    /// all the same, so that a listing leaves out two objects of it, is looked for only where
-    /// something is to be removed: many such folders may wait for a prune.
+    /// A folder with objects but without checksums is left by an interrupted run. The listing could
+    /// omit its checksums and its manifest; that is checked only before something is removed,
+    /// because many such folders may wait for a prune.
     fn suspects(self, is_thorough: bool) -> Vec<(BackupRef, Shown)> {
         let Self { settled, seen } = self;
         let is_suspect = |shown: &Shown| is_thorough || shown.checksums || !shown.objects;
@@ -105,11 +105,11 @@ impl Folders {
 }
 
 impl Repository {
-    /// Finds out what a listing leaves out of the backups' folders. `is_alone`: a lock is held that
-    /// keeps out whoever makes or removes backups, and something is to be removed.
+    /// Finds out what a listing omits from the backups' folders. `is_alone` means that a lock
+    /// excludes processes that make or remove backups, and that something is to be removed.
     ///
     /// # Errors
-    /// The store's: whether a document is there could not be told.
+    /// Any error of the store: it could not tell whether a document exists.
     pub(crate) async fn gaps(&self, listed: &Listed, is_alone: bool) -> Result<Gaps, RepositoryError> {
         let mut folders = Folders::default();
         listed.objects().for_each(|object| folders.see(&object.key));
@@ -121,7 +121,8 @@ impl Repository {
         if suspects.is_empty() {
             return Ok(gaps);
         }
-        // Before the manifests are asked for: whoever stores one gives its lock back only then.
+        // This comes before the manifests are looked up: a process that stores one releases its
+        // lock only afterwards.
         let mut busy: BTreeSet<String> = BTreeSet::new();
         let incomplete: BTreeSet<&String> =
             suspects.iter().filter(|(_, shown)| shown.checksums).map(|(backup, _)| &backup.instance).collect();
@@ -130,7 +131,7 @@ impl Repository {
                 busy.insert(instance.clone());
             }
         }
-        // Collected first: a closure in the stream would keep the whole from being a task of its
+        // Collected first: a closure in the stream would keep the future from being a task of its
         // own (rust-lang/rust#102211).
         let looks: Vec<_> = suspects
             .into_iter()
@@ -149,7 +150,7 @@ impl Repository {
         Ok(gaps)
     }
 
-    /// Returns the manifest of a backup, or what was set aside of it, asked for by name.
+    /// Returns the manifest or the quarantined manifest of a backup, looked up by name.
     pub(crate) async fn document_of(&self, backup: &BackupRef) -> Result<Option<Object>, RepositoryError> {
         for document in [MANIFEST, SET_ASIDE] {
             if let Some(object) = self.store.head(&backup.object(document)).await? {
@@ -159,11 +160,11 @@ impl Repository {
         Ok(None)
     }
 
-    /// Returns whether somebody makes, copies or removes a backup of the instance, who may be
+    /// Returns whether a process makes, copies or removes a backup of the instance, and may be
     /// between its manifest and its checksums.
     async fn is_being_changed(&self, instance: &str) -> Result<bool, RepositoryError> {
         let now = self.clocks().await.now();
-        // A claim that cannot be read may be of any of these.
+        // A claim that cannot be read may be for any of these.
         let stores = |purpose: Option<Purpose>| {
             use Purpose::{Backup, Copy, Forget, Prune};
             purpose.is_none_or(|purpose| matches!(purpose, Backup | Copy | Prune | Forget))
@@ -172,10 +173,10 @@ impl Repository {
         Ok(claims.iter().any(|claim| !claim.is_dead(now) && stores(claim.claim.as_ref().map(|claim| claim.purpose))))
     }
 
-    /// Everything that can be told without reading an object, of one instance or of all.
+    /// Returns what can be known of one instance or all without reading an object.
     pub(super) async fn look(&self, instance: Option<&str>) -> Result<Sight, RepositoryError> {
         let mut sight = Sight::default();
-        // A name that is no key's segment cannot have backups.
+        // A name that is no valid key segment cannot have backups.
         let Ok(prefix) = instance.map(Key::new).transpose() else { return Ok(sight) };
         let mut folders = Folders::default();
         let mut objects = self.store.list(prefix.as_ref());
@@ -192,7 +193,7 @@ impl Repository {
             folders.see(&object.key);
         }
         drop(objects);
-        // What lies there cannot be asked for by name either.
+        // What is in these folders cannot be looked up by name either.
         let hidden: Vec<&Key> = sight.unreadable.iter().filter_map(|error| error.key.as_ref()).collect();
         folders.seen.retain(|backup, _| {
             let folder = backup.folder();
@@ -207,7 +208,7 @@ impl Repository {
                 _ => drop(sight.set_aside.insert(backup.clone())),
             }
         }
-        // Where that was cut off, it still is a backup.
+        // If a quarantine was interrupted, the backup still exists.
         for (backup, _) in &sight.backups {
             sight.set_aside.remove(backup);
         }

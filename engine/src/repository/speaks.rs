@@ -1,4 +1,4 @@
-//! Whether a failure to read an object says something of the object, or only of this machine.
+//! Decides whether a failure to read an object concerns the object, or only this machine.
 
 use std::error::Error;
 
@@ -8,14 +8,14 @@ use crate::filestore::FilestoreError;
 use crate::store::StoreError;
 use crate::stream::{Malformed, Mismatch};
 
-/// Returns whether a failure to read an object, or any of its causes, says that the object is not
-/// what it was. Trouble of this machine or of the way to the object says nothing of it.
+/// Returns whether a failure to read an object, or any of its causes, shows that the object is
+/// damaged. Trouble of this machine or of the connection does not.
 pub(crate) fn speaks_of_object(error: &(dyn Error + 'static)) -> bool {
     cause::row(error).find_map(says_damaged).unwrap_or(false)
 }
 
-/// Returns what one error in a row of causes says of the object that was read; `None` where its
-/// cause has to be asked.
+/// Returns whether one error of a chain of causes shows that the object is damaged. `None` means
+/// that its cause decides.
 pub(crate) fn says_damaged(error: &(dyn Error + 'static)) -> Option<bool> {
     if let Some(store) = error.downcast_ref::<StoreError>() {
         return Some(store.is_of_object());

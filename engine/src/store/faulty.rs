@@ -1,4 +1,4 @@
-//! A local store with faults, for tests.
+//! Provides a local store with faults, for tests.
 
 use std::fmt;
 use std::io;
@@ -18,13 +18,13 @@ use crate::stream::{Body, produce};
 pub(crate) enum Fault {
     /// The request fails.
     Refused(StoreErrorKind),
-    /// What was asked for breaks in the middle.
+    /// The body breaks in the middle.
     Broken(StoreErrorKind),
-    /// The request has done its work, and its answer is lost.
+    /// The request is done, but its answer is lost.
     Unanswered(StoreErrorKind),
 }
 
-/// Asks before each request for one object whether it is to go wrong.
+/// Asks a function before each request for an object whether that request fails.
 pub(crate) struct FaultyStore<F> {
     pub(crate) inner: LocalStore,
     pub(crate) fault: F,
@@ -37,7 +37,7 @@ impl<F> fmt::Debug for FaultyStore<F> {
 }
 
 impl<F: Fn(Action, &Key) -> Option<Fault> + Send + Sync> FaultyStore<F> {
-    /// Lets a request do its work, or not, and answers as the fault will have it.
+    /// Does a request, or not, and answers as the fault demands.
     async fn request<T>(
         &self,
         action: Action,
@@ -87,7 +87,7 @@ impl<F: Fn(Action, &Key) -> Option<Fault> + Send + Sync> Store for FaultyStore<F
     }
 
     fn list<'a>(&'a self, prefix: Option<&Key>) -> BoxStream<'a, Result<Object, StoreError>> {
-        // There is no key to a listing of everything.
+        // A listing of everything has no key.
         match prefix.and_then(|key| Some((key, (self.fault)(Action::List, key)?))) {
             Some((key, Fault::Refused(kind) | Fault::Broken(kind) | Fault::Unanswered(kind))) => {
                 stream::iter([Err(self.error(Action::List, key, kind))]).boxed()

@@ -1,4 +1,4 @@
-//! Gathering a body's small reads into pieces worth a system call or a request.
+//! Gathers a body's small reads into pieces worth a system call or a request.
 
 use std::io;
 
@@ -7,13 +7,12 @@ use tokio::io::AsyncReadExt;
 
 use crate::stream::Body;
 
-/// What is reserved before anything is known of a body's length: most objects are far smaller than
-/// a part.
+/// Reserved before the length of a body is known: most objects are far smaller than a part.
 const FIRST: usize = 64 * 1024;
 
-/// Reads on until `buffer` holds `size` bytes or `body` ends, and says whether it ended.
+/// Reads until `buffer` contains `size` bytes or `body` ends, and returns whether it ended.
 ///
-/// May be dropped and called again with the same buffer: what was read is in it.
+/// The future may be dropped, and the function called again with the same buffer: no byte is lost.
 pub(super) async fn fill(body: &mut Body, buffer: &mut BytesMut, size: usize) -> io::Result<bool> {
     while buffer.len() < size {
         let room = size - buffer.len();
@@ -37,7 +36,7 @@ mod tests {
     use crate::stream::Body;
 
     #[tokio::test]
-    async fn stops_at_the_size_and_says_when_the_body_ended() {
+    async fn fill_stops_at_size_or_end() {
         let mut body: Body = Box::pin(Cursor::new(vec![7; 250_000]));
         for (wanted, got, ended) in [(100_000, 100_000, false), (150_000, 150_000, false), (1, 0, true)] {
             let mut buffer = BytesMut::new();

@@ -1,4 +1,5 @@
-//! A local store whose listings leave something out, for tests: a proxy or a gateway may answer so.
+//! Provides a local store whose listings omit objects, for tests. A proxy or a gateway may answer
+//! so.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use super::{Key, LocalStore, Mode, Object, Store, StoreError};
 use crate::stream::Body;
 
-/// Lists only what `hides` does not say of; everything else goes by name as ever.
+/// Omits from listings the objects that `hides` selects. They can still be read by name.
 pub(crate) struct HidingStore<F> {
     pub(crate) inner: LocalStore,
     pub(crate) hides: F,

@@ -1,19 +1,19 @@
-//! Names of objects.
+//! Defines the names of objects.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A relative path of one or more segments joined by `/`, safe as a path and as an S3 key alike.
+/// A relative path of one or more segments joined by `/`. It is safe as a path and as an S3 key.
 ///
-/// Segments hold ASCII letters, digits and `-._` only, do not begin with a dot (such names are
-/// temporary files of the local store), and are not empty. What is not a `Key` cannot reach a
-/// store, so a name from outside cannot leave the repository.
+/// Segments contain only ASCII letters, digits and `-._`, do not start with a dot (such names are
+/// temporary files of the local store), and are not empty. Only a `Key` can reach a store, so a
+/// name from outside cannot leave the repository.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Key(String);
 
-/// Text that is no [`Key`].
+/// A text that is not a [`Key`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is not a valid object name: segments of letters, digits, '-', '_' and '.', not beginning with '.', joined by '/'"
@@ -27,15 +27,15 @@ impl Key {
     /// Checks `text`.
     ///
     /// # Errors
-    /// [`InvalidKey`] where a segment is empty, begins with a dot or holds another character, or
-    /// the whole is too long.
+    /// [`InvalidKey`] if a segment is empty, starts with a dot or contains another character, or if
+    /// the whole is too long
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidKey> {
         let text = text.into();
         let valid = text.len() <= Self::MAX_LEN && text.split('/').all(is_segment);
         if valid { Ok(Self(text)) } else { Err(InvalidKey(text)) }
     }
 
-    /// This key with further segments behind it.
+    /// Returns this key with further segments.
     ///
     /// # Errors
     /// Those of [`Key::new`].
@@ -48,7 +48,7 @@ impl Key {
         &self.0
     }
 
-    /// Returns the segments, first to last.
+    /// Returns the segments, the first one first.
     pub fn segments(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('/')
     }
@@ -58,13 +58,13 @@ impl Key {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
-    /// Returns whether this key is `prefix` or lies under it as in a folder.
+    /// Returns whether this key is `prefix`, or is in it as in a folder.
     pub fn is_under(&self, prefix: &Key) -> bool {
         self.0.strip_prefix(&prefix.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
-/// Returns whether `text` may be one segment of a [`Key`]: also the rule for names of instances.
+/// Returns whether `text` may be one segment of a [`Key`]. Instance names follow the same rule.
 pub fn is_segment(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('.') && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
@@ -100,14 +100,14 @@ mod tests {
     use super::Key;
 
     #[test]
-    fn accepts_what_the_repository_uses() {
+    fn repository_names_are_valid_keys() {
         for text in ["repository.json", "production/20261121T020003Z-3f9c/filestore-0001.tar.zst"] {
             assert_eq!(Key::new(text).unwrap().as_str(), text);
         }
     }
 
     #[test]
-    fn refuses_what_could_leave_the_repository_or_confuse_a_shell() {
+    fn unsafe_names_are_no_keys() {
         for text in ["", "/", "a/", "/a", "a//b", "..", "a/../b", ".hidden", "a/.tmp", "a b", "a\\b", "ä", "a\nb", "a*"]
         {
             assert!(Key::new(text).is_err(), "{text:?}");
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn lies_under_a_folder_not_under_a_beginning() {
+    fn key_is_under_folder_only() {
         let folder = Key::new("a/b").unwrap();
         assert!(Key::new("a/b/c").unwrap().is_under(&folder));
         assert!(folder.is_under(&folder));

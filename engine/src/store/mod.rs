@@ -1,7 +1,7 @@
-//! Where objects are kept: a small interface, and the local folder and S3 behind it.
+//! Defines where objects are kept: a small interface, with a local folder and S3 behind it.
 //!
-//! A store knows nothing of backups. It promises what the rest is built on: an object is whole or
-//! not there at all, and `put` answers only when the object would survive the loss of power.
+//! A store knows nothing of backups. It guarantees two things: an object exists completely or not
+//! at all, and `put` returns only when the object would survive a power loss.
 
 #[cfg(test)]
 pub(crate) mod faulty;
@@ -36,13 +36,12 @@ pub use settings::{S3Config, StoreConfig};
 use crate::folder;
 use crate::stream::Body;
 
-/// Opens the store that `config` names. With `create`, a local folder is made where it is missing;
-/// a bucket never is.
+/// Opens the store that `config` names. With `create`, creates a missing local folder. Buckets are
+/// never created.
 ///
 /// # Errors
-/// [`StoreErrorKind::NoSuchPlace`] where the local folder is missing, [`StoreErrorKind::Denied`]
-/// where it cannot be entered. S3 is not contacted: a wrong bucket or secret shows with the first
-/// request.
+/// [`StoreErrorKind::NoSuchPlace`] if the local folder is missing, [`StoreErrorKind::Denied`] if it
+/// cannot be entered. S3 is not contacted: the first request reports a wrong bucket or secret.
 pub async fn open(config: &StoreConfig, create: bool) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match config {
         StoreConfig::Local { path } => Arc::new(LocalStore::open(path.clone(), create).await?),
@@ -50,10 +49,10 @@ pub async fn open(config: &StoreConfig, create: bool) -> Result<Arc<dyn Store>, 
     })
 }
 
-/// What [`Store::put`] does where the key already exists.
+/// What [`Store::put`] does if the key exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Replace it, in one step: a reader sees the old object or the new one.
+    /// Replace the object in one step: a reader sees the old object or the new one.
     Replace,
     /// Fail with [`StoreErrorKind::AlreadyExists`] and leave it as it is.
     CreateNew,
@@ -73,64 +72,61 @@ pub struct Object {
 /// A place for objects. Shared between tasks as `Arc<dyn Store>`.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug {
-    /// Stores everything that `body` yields and returns the number of bytes stored.
+    /// Stores everything that `body` yields, and returns the number of bytes.
     ///
-    /// Nothing is visible under `key` until this returns `Ok`, and it is durable from then on. If
-    /// `body` ends in an error, nothing is stored and the error comes back as
-    /// [`StoreErrorKind::Source`]; the same holds where this future is dropped, though a part of an
-    /// upload may then wait to be swept; see [`Store::settle`].
+    /// Nothing is visible under `key` until this returns `Ok`, and the object is durable from then
+    /// on. If `body` ends in an error, nothing is stored and the error is returned as
+    /// [`StoreErrorKind::Source`]. If this future is dropped, nothing is stored either, but a part
+    /// of an upload may remain until a sweep; see [`Store::settle`].
     async fn put(&self, key: &Key, body: Body, mode: Mode) -> Result<u64, StoreError>;
 
-    /// Does the same as [`Self::put`], of a body that is going to have about `expected` bytes: a
-    /// store that sends objects in parts chooses their size by it.
+    /// Does the same as [`Self::put`], for a body of about `expected` bytes. A store that sends
+    /// objects in parts chooses their size by it.
     async fn put_sized(&self, key: &Key, body: Body, mode: Mode, expected: u64) -> Result<u64, StoreError> {
         let _ = expected;
         self.put(key, body, mode).await
     }
 
-    /// Opens an object, or the bytes `range` of it. A range must not be empty and must lie within
+    /// Opens an object, or the bytes `range` of it. A range must not be empty, and must be within
     /// the object.
     ///
-    /// A connection that breaks while the body is read ends the body in an error or is resumed; it
-    /// never looks like the end. Such an error is a [`std::io::Error`] around a [`StoreError`],
-    /// which [`StoreError::from_body`] gives back.
+    /// If the connection breaks, the body resumes or ends in an error; that never looks like the
+    /// end of the object. Such an error is a [`std::io::Error`] around a [`StoreError`], which
+    /// [`StoreError::from_body`] returns.
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Body, StoreError>;
 
-    /// Size and time of one object, or `None` where there is none.
+    /// Returns size and time of one object, or `None` if it does not exist.
     async fn head(&self, key: &Key) -> Result<Option<Object>, StoreError>;
 
-    /// Returns every object whose key is `prefix` itself or lies under it as a folder (`None`:
-    /// all), ordered by key, a page at a time as the stream is polled. `a/b` lists `a/b/c` but not
-    /// `a/bc`.
+    /// Lists the objects whose key is `prefix` or is in it as in a folder (`None`: all), ordered by
+    /// key. Fetches a page at a time as the stream is polled. `a/b` lists `a/b/c` but not `a/bc`.
     fn list<'a>(&'a self, prefix: Option<&Key>) -> BoxStream<'a, Result<Object, StoreError>>;
 
-    /// Deletes an object. One that is not there is no error: two who delete the same thing have
-    /// both reached their aim.
+    /// Deletes an object. It is no error if it does not exist, so two processes can delete the same
+    /// object.
     async fn delete(&self, key: &Key) -> Result<(), StoreError>;
 
-    /// Waits until whatever works for [`Store::put`]s that were dropped has cleaned up after
-    /// itself, as far as it will.
+    /// Waits until the [`Store::put`]s that were dropped have cleaned up, as far as they can.
     ///
-    /// A program that ends before leaves that to the sweep; a delete before may come too early.
+    /// If the program ends earlier, a sweep cleans up. A delete before this may come too early.
     async fn settle(&self);
 
-    /// Removes what interrupted [`Store::put`]s left behind and nobody has touched for
-    /// `older_than`: temporary files of the local store, unfinished uploads of S3 (by their start:
-    /// `older_than` must exceed the longest upload). Returns their names.
+    /// Removes what interrupted [`Store::put`]s left, if it is older than `older_than`: temporary
+    /// files of the local store, unfinished uploads of S3 (by their start, so `older_than` must
+    /// exceed the longest upload). Returns their names.
     async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreError>;
 
-    /// Returns what the store's clock shows, as far as it can be told without storing anything;
-    /// `None` where it cannot.
+    /// Returns the time by the store's clock, if it is known without storing anything.
     async fn clock(&self) -> Option<Timestamp> {
         None
     }
 
     /// Returns the store as an operator would write it, for messages: `s3://bucket/prefix`,
-    /// `file:///var/lib/odoo-backup`. Never a secret.
+    /// `file:///var/lib/odoo-backup`. It never contains a secret.
     fn location(&self) -> String;
 }
 
-/// Returns what to do about trouble of this machine.
+/// Returns what the operator can do about trouble of this machine.
 fn hint_of_system(error: &io::Error) -> Option<String> {
     let says = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
     Some(match () {
@@ -149,11 +145,11 @@ fn hint_of_system(error: &io::Error) -> Option<String> {
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// Returns the bytes that a document can have, by its name. What is larger is none of ours, and is
-/// not read.
+/// Returns the most bytes that a document of this name can have. A larger object is not this
+/// program's, and is not read.
 ///
-/// A manifest holds a name of some 60 bytes for each file that its source had lost; `check.json` a
-/// line for each object; a list that is kept on this machine is not larger than its cache takes.
+/// A manifest contains a name of some 60 bytes for each file that its source had lost. `check.json`
+/// contains a line for each object. A cached list is not larger than the cache accepts.
 fn largest_document(key: &Key) -> u64 {
     match key.name() {
         "manifest.json" | "set-aside.json" => 32 * MIB,
@@ -165,10 +161,10 @@ fn largest_document(key: &Key) -> u64 {
     }
 }
 
-/// Reads a whole object that is small: a manifest, a list of checksums.
+/// Reads a small object completely: a manifest, a list of checksums.
 ///
 /// # Errors
-/// [`StoreError`], also where it is larger than an object of its name can be.
+/// [`StoreError`], also if it is larger than an object of its name can be
 pub async fn read_document(store: &dyn Store, key: &Key) -> Result<Vec<u8>, StoreError> {
     let failed = |kind| StoreError {
         action: Action::Get,
@@ -188,7 +184,7 @@ pub async fn read_document(store: &dyn Store, key: &Key) -> Result<Vec<u8>, Stor
     Ok(bytes)
 }
 
-/// What was being done to a store when it failed.
+/// What was done to a store when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Connecting, reading credentials, opening the folder.
@@ -221,13 +217,13 @@ impl fmt::Display for Action {
     }
 }
 
-/// A store's failure: what was being done, to which object, where, and why it failed.
+/// A store's failure: what was done, to which object, where, and why it failed.
 #[derive(Debug, thiserror::Error)]
 #[error("unable to {action} {}: {kind}", self.subject())]
 pub struct StoreError {
-    /// What was being done.
+    /// What was done.
     pub action: Action,
-    /// To which object; `None` where it was the store as a whole.
+    /// The object. `None` for the store as a whole.
     pub key: Option<Key>,
     /// [`Store::location`]
     pub location: String,
@@ -236,51 +232,51 @@ pub struct StoreError {
     pub kind: Box<StoreErrorKind>,
 }
 
-/// Why a store failed. One variant per thing that an operator would mend differently.
+/// Why a store failed, with one variant for each remedy that an operator has.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreErrorKind {
-    /// `get` of a key that is not there.
+    /// `get` of a key that does not exist.
     #[error("there is no such object")]
     NotFound,
-    /// `put` with [`Mode::CreateNew`] of a key that is there.
+    /// `put` with [`Mode::CreateNew`] of a key that exists.
     #[error("the object exists already")]
     AlreadyExists,
-    /// The bucket or the root folder is not there.
+    /// The bucket or the root folder does not exist.
     #[error("{0} does not exist")]
     NoSuchPlace(String),
-    /// Credentials missing, wrong, or without the privilege.
+    /// Credentials are missing, wrong, or lack the privilege.
     #[error("access denied: {0}")]
     Denied(String),
-    /// The file system takes no changes.
+    /// The file system cannot be written.
     #[error("{}: the file system is read-only for this process", .0.display())]
     ReadOnly(std::path::PathBuf),
-    /// Disk full, or quota exceeded.
+    /// The disk is full, or a quota is exceeded.
     #[error("no space left: {0}")]
     Full(String),
-    /// Unreachable, timed out, or failing on its side, after all retries.
+    /// The store is unreachable, timed out, or failed on its side, after all retries.
     #[error("not available: {0}")]
     Unavailable(String),
-    /// The server refuses requests because of the time that this machine shows.
+    /// The server refuses requests because this machine's clock is wrong.
     #[error("the clocks differ: {0}")]
     Clock(String),
-    /// The object is in an archive, from which it must be brought back before it can be read.
+    /// The object is in an archive tier, and must be restored from it before it can be read.
     #[error("the object is archived: {0}")]
     Archived(String),
-    /// What came back is not what was asked for: wrong length, checksum, or form.
+    /// What was read is not what was requested: wrong length, checksum, or form.
     #[error("damaged in transit or at rest: {0}")]
     Corrupt(String),
-    /// The body handed to `put` failed; the cause is the producer's.
+    /// The body handed to `put` failed. The cause is the producer's.
     #[error("the data to be stored could not be produced")]
     Source(#[source] std::io::Error),
-    /// Anything else of the operating system.
+    /// Any other error of the operating system.
     #[error("{0}")]
     Io(#[source] std::io::Error),
-    /// Anything else the server answered.
+    /// Any other answer of the server.
     #[error("{0}")]
     Other(String),
 }
 
-/// Returns whether the disk, or the file system on it, says that it has not kept a file.
+/// Returns whether the disk, or its file system, says that it lost a file.
 fn is_of_medium(error: &io::Error) -> bool {
     let of_medium = [Errno::IO, Errno::UCLEAN, Errno::BADMSG];
     let says = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
@@ -296,17 +292,17 @@ impl StoreError {
         }
     }
 
-    /// Returns the store's failure that `error`, met while reading a body of [`Store::get`], stands
-    /// for; `None` where it is another's.
+    /// Returns the store's failure in `error`, which reading a body of [`Store::get`] returned.
+    /// Returns `None` if it is another error.
     pub fn from_body(error: &std::io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 
-    /// Returns whether it says something of the one object: it is gone, damaged, or the disk cannot
-    /// read it. Others may be sound.
+    /// Returns whether the error concerns only one object: it is gone, damaged, or the disk cannot
+    /// read it. Other objects may be intact.
     ///
-    /// Everything else that the operating system says (no more open files, a network file system
-    /// that went away, a signal) is trouble of this machine: what it was to read is not known.
+    /// Every other error of the operating system (too many open files, a network file system that
+    /// went away, a signal) is trouble of this machine, and says nothing of the object.
     pub fn is_of_object(&self) -> bool {
         match &*self.kind {
             StoreErrorKind::NotFound | StoreErrorKind::Corrupt(_) => true,
@@ -321,18 +317,18 @@ impl StoreError {
         matches!(*self.kind, Unavailable(_) | Denied(_) | ReadOnly(_) | NoSuchPlace(_))
     }
 
-    /// Returns whether what was tried is not allowed here, to this user or to anybody.
+    /// Returns whether the action is not allowed here, to this user or to any.
     pub fn is_denied(&self) -> bool {
         matches!(*self.kind, StoreErrorKind::Denied(_) | StoreErrorKind::ReadOnly(_))
     }
 
-    /// Returns whether it is about one folder that a [list](Store::list) passed over: what else
-    /// there is follows behind it.
+    /// Returns whether the error is about one folder that a [list](Store::list) skipped. The other
+    /// objects follow it.
     pub fn is_of_folder(&self) -> bool {
         self.action == Action::List && self.key.is_some() && matches!(*self.kind, StoreErrorKind::Denied(_))
     }
 
-    /// Returns how an operator mends it, where that can be said.
+    /// Returns what the operator can do, if that is known.
     pub fn hint(&self) -> Option<String> {
         let local = self.location.starts_with("file:");
         Some(match &*self.kind {
@@ -344,7 +340,7 @@ impl StoreError {
             }
             StoreErrorKind::Denied(text) if local => {
                 let root = std::path::Path::new(self.location.trim_start_matches("file://"));
-                // The text is the path, and what the operating system says of it.
+                // The text is the path and the error of the operating system.
                 let path = text.rsplit_once(": ").map_or(root, |(path, _)| std::path::Path::new(path));
                 folder::denied(path, root)
             }

@@ -1,4 +1,4 @@
-//! A store on the S3 server of the tests.
+//! Opens a store on the S3 server of the tests.
 
 use std::sync::Arc;
 

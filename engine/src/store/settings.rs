@@ -1,4 +1,4 @@
-//! Where a store is, and how it is reached.
+//! Describes where a store is, and how it is reached.
 
 use std::path::PathBuf;
 
@@ -16,28 +16,27 @@ pub enum StoreConfig {
     S3(S3Config),
 }
 
-/// An S3-compatible bucket. What is `None` is left to AWS's own chain (environment, profile, web
-/// identity, instance role).
+/// An S3-compatible bucket. AWS's own chain (environment, profile, web identity, instance role)
+/// supplies what is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Config {
-    /// Name of the bucket.
+    /// The name of the bucket.
     pub bucket: String,
-    /// What every key begins with, without slashes at its ends; empty where the bucket is the
-    /// repository.
+    /// The prefix of every key, without slashes at its ends. Empty if the bucket is the repository.
     pub prefix: String,
-    /// URL of a server other than AWS's own.
+    /// The URL of a server other than AWS's own.
     pub endpoint: Option<String>,
-    /// Region; with an endpoint and none given, `us-east-1`.
+    /// The region. With an endpoint and no region: `us-east-1`.
     pub region: Option<String>,
-    /// `https://host/bucket/key` rather than `https://bucket.host/key`; unset: where an endpoint is
-    /// given.
+    /// Whether to use `https://host/bucket/key` instead of `https://bucket.host/key`. Unset: true
+    /// if an endpoint is set.
     pub path_style: Option<bool>,
-    /// Both or neither of the two keys are given.
+    /// The access key. Either both keys are set, or neither.
     pub access_key_id: Option<String>,
     /// `secret_access_key`, or the content of `secret_access_key_file` without its line end.
     pub secret_access_key: Option<Secret>,
-    /// Folder on this machine for copies of what each run would read again; `None`: there are none.
+    /// The folder on this machine for the cache. `None`: no cache.
     pub cache_dir: Option<PathBuf>,
-    /// Bytes of each part of an upload; unset: chosen by what an object is expected to have.
+    /// Bytes of each part of an upload. Unset: chosen by the expected size of the object.
     pub part_size: Option<usize>,
 }

@@ -1,4 +1,4 @@
-//! A [`Body`], seen as a reader by a thread.
+//! Lets a thread read a [`Body`].
 
 use std::io::{self, Read};
 
@@ -9,13 +9,13 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Body, CHUNK, IN_FLIGHT};
 
-/// Runs `work` on a thread of its own, which reads `body`.
+/// Runs `work` on its own thread, where it reads `body`.
 ///
-/// Where the returned future is dropped, the body is dropped at once, and the next read of `work`
+/// If the returned future is dropped, the body is dropped at once, and the next read of `work`
 /// fails.
 ///
 /// # Errors
-/// What `work` fails with; a panic of it.
+/// The error of `work`, or its panic
 pub(crate) async fn consume<T, F>(body: Body, work: F) -> io::Result<T>
 where
     T: Send + 'static,
@@ -25,17 +25,17 @@ where
     tokio::task::spawn_blocking(move || work(reader)).await.map_err(io::Error::from).flatten()
 }
 
-/// Reads a body on behalf of a thread, in chunks of `size` bytes, until the handle is dropped.
+/// Reads a body for a thread, in chunks of `size` bytes, until the handle is dropped.
 ///
-/// A thread that read the body itself would be stuck with it for as long as the body is, and
-/// whatever the body holds, a running pg_dump say, could not be ended.
+/// If the thread read the body itself, it would hang while the body hangs. Then what the body owns,
+/// such as a running pg_dump, could not be ended.
 pub(super) fn feed(mut body: Body, size: usize) -> (ChunkReader, AbortOnDropHandle<()>) {
     let (sender, chunks) = mpsc::channel(IN_FLIGHT);
     let feeder = tokio::spawn(async move {
         loop {
             let mut chunk = BytesMut::with_capacity(size);
             let ended = fill(&mut body, &mut chunk, size).await;
-            // What came before a failure comes before it here too.
+            // What came before a failure is passed on before it.
             if !chunk.is_empty() && sender.send(Message::Chunk(chunk.freeze())).await.is_err() {
                 return;
             }
@@ -44,7 +44,7 @@ pub(super) fn feed(mut body: Body, size: usize) -> (ChunkReader, AbortOnDropHand
                 Ok(true) => Message::End,
                 Err(error) => Message::Failed(error),
             };
-            // Whoever has stopped reading does not want to know.
+            // A reader that has stopped does not need this.
             let _ = sender.send(last).await;
             return;
         }
@@ -52,7 +52,7 @@ pub(super) fn feed(mut body: Body, size: usize) -> (ChunkReader, AbortOnDropHand
     (ChunkReader { chunks, current: Bytes::new(), ended: false }, AbortOnDropHandle::new(feeder))
 }
 
-/// Reads on until `chunk` holds `size` bytes or `body` ends, and says whether it ended: a pipe
+/// Reads until `chunk` contains `size` bytes or `body` ends, and returns whether it ended. A pipe
 /// yields little at a time.
 async fn fill(body: &mut Body, chunk: &mut BytesMut, size: usize) -> io::Result<bool> {
     while chunk.len() < size {
@@ -68,11 +68,11 @@ async fn fill(body: &mut Body, chunk: &mut BytesMut, size: usize) -> io::Result<
 enum Message {
     Chunk(Bytes),
     Failed(io::Error),
-    /// The body ended in `Ok`: the end of the channel alone would not say so.
+    /// The body ended in `Ok`. The end of the channel alone would not show that.
     End,
 }
 
-/// What a thread reads a body by.
+/// The reader of a body for a thread.
 #[derive(Debug)]
 pub struct ChunkReader {
     chunks: mpsc::Receiver<Message>,
@@ -81,8 +81,8 @@ pub struct ChunkReader {
 }
 
 impl ChunkReader {
-    /// Returns the next bytes, without copying them: as many as the feeder reads at once, fewer
-    /// only before the end. `None` at the end.
+    /// Returns the next bytes without copying them: as many as the feeder reads at once, fewer only
+    /// before the end. Returns `None` at the end.
     pub(super) fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
         while self.current.is_empty() && !self.ended {
             match self.chunks.blocking_recv() {
@@ -120,14 +120,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thread_reads_what_the_body_yields() {
+    async fn thread_reads_what_body_yields() {
         let bytes: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
         assert!(consume(body_of(bytes.clone()), read_all).await.unwrap() == bytes);
         assert_eq!(consume(body_of(""), read_all).await.unwrap(), b"");
     }
 
     #[tokio::test]
-    async fn a_failed_body_fails_the_reader_again_and_again() {
+    async fn failed_body_keeps_failing() {
         let (body, _) = produce::<(), _>(|_| Err(io::Error::other("disk on fire")));
         let (first, second) = consume(body, |mut reader| {
             let read = |reader: &mut ChunkReader| reader.read(&mut [0; 8]).unwrap_err().to_string();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_abandoned_stream_frees_its_body_and_never_looks_like_the_end() {
+    async fn abandoned_stream_never_looks_ended() {
         let (never_written, body) = tokio::io::duplex(64);
         let (sender, seen) = oneshot::channel();
         let consumed = consume(Box::pin(body), move |mut reader| {

@@ -1,4 +1,5 @@
-//! The way back: fingerprint, decompress, fingerprint, and compare before the end is reported.
+//! Decodes a stored object: fingerprint, decompress, fingerprint, and compare before the end is
+//! reported.
 
 use std::io::{self, BufReader, Read};
 
@@ -6,7 +7,7 @@ use super::produce::transform;
 use super::{Body, CHUNK, DigestReader, Fingerprint, Plain, copy};
 use crate::progress::Task;
 
-/// What was read is not what was stored.
+/// What was read differs from what was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Mismatch {
     /// The stored bytes differ.
@@ -17,35 +18,35 @@ pub(crate) enum Mismatch {
         /// What was read.
         found: Fingerprint,
     },
-    /// There are more stored bytes than there should be. They were not read further.
+    /// There are more stored bytes than expected. They were not read further.
     #[error("the stored object is damaged: it is longer than the {expected} bytes that it should have")]
     StoredLonger {
-        /// Bytes, by the manifest.
+        /// The bytes that the manifest states.
         expected: u64,
     },
-    /// The stored bytes are right, what they decompress to is not.
+    /// The stored bytes match, but what they decompress to differs.
     #[error("the decompressed data is not what was backed up: expected {expected}, got {found}")]
     Plain {
         /// What the manifest says.
         expected: Fingerprint,
-        /// What came out.
+        /// What they decompressed to.
         found: Fingerprint,
     },
-    /// The stored bytes are right, and decompress to more than they should. No more than that was
-    /// handed out.
+    /// The stored bytes match, but decompress to more than expected. No more than expected was
+    /// returned.
     #[error(
         "the decompressed data is not what was backed up: it is longer than the {expected} bytes that it should have"
     )]
     PlainLonger {
-        /// Bytes, by the manifest.
+        /// The bytes that the manifest states.
         expected: u64,
     },
 }
 
-/// Reads the plain bytes of a stored zstd object, and never more of them, nor of the stored ones,
-/// than the fingerprints say. Its end is reported only once both fingerprints agree; otherwise the
-/// last read fails with [`io::ErrorKind::InvalidData`] and a [`Mismatch`] inside. Behind a failure
-/// every further read fails.
+/// Reads the plain bytes of a stored zstd object. Never reads more stored or plain bytes than the
+/// fingerprints say. The end is reported only once both fingerprints match; otherwise the last read
+/// fails with [`io::ErrorKind::InvalidData`] and a [`Mismatch`] inside. After a failure every
+/// further read fails.
 pub struct DecodeReader<R: Read> {
     state: State<R>,
     plain: Fingerprint,
@@ -62,14 +63,13 @@ enum State<R: Read> {
 type Decoding<R> = DigestReader<Plain<BufReader<DigestReader<Limited<R>>>>>;
 
 impl<R: Read> DecodeReader<R> {
-    /// Begins behind `stored_bytes`, with the fingerprints of what is to be read and of what is
-    /// stored.
+    /// Starts to read `stored_bytes`, with the fingerprints of the plain and of the stored bytes.
     pub fn new(stored_bytes: R, plain: Fingerprint, stored: Fingerprint) -> io::Result<Self> {
         let decoder = Plain::new(DigestReader::new(Limited::new(stored_bytes, stored.size)))?;
         Ok(Self { state: State::Reading(Box::new(DigestReader::new(decoder))), plain, stored })
     }
 
-    /// Reads what is left of the stored bytes, and says what of all of them differs.
+    /// Reads the rest of the stored bytes, and returns what differs in all of them.
     fn compare(&self, reader: Decoding<R>, goes_on: bool) -> io::Result<Option<Mismatch>> {
         let found = reader.fingerprint();
         let mut source = reader.into_inner().into_source();
@@ -96,7 +96,7 @@ impl<R: Read> Read for DecodeReader<R> {
         let decoder = match &mut self.state {
             State::Reading(decoder) => decoder,
             State::Ended => return Ok(0),
-            // A reader that asks again must not see a clean end behind an error.
+            // A reader that asks again must not see a clean end after an error.
             State::Failed => return Err(io::Error::other("the stored object could not be read")),
         };
         if buf.is_empty() {
@@ -104,7 +104,7 @@ impl<R: Read> Read for DecodeReader<R> {
         }
         let left = usize::try_from(self.plain.size - decoder.position()).unwrap_or(usize::MAX);
         let room = buf.len().min(left);
-        // Where all of it was handed out, a byte more is enough to know that it goes on.
+        // After all expected bytes were returned, one more byte shows that there are too many.
         let result = if room == 0 { decoder.read(&mut [0]) } else { decoder.read(&mut buf[..room]) };
         let goes_on = match result {
             Ok(read @ 1..) if room > 0 => return Ok(read),
@@ -113,15 +113,15 @@ impl<R: Read> Read for DecodeReader<R> {
         };
         let State::Reading(decoder) = std::mem::replace(&mut self.state, State::Failed) else { return result };
         if decoder.get_ref().source_failed() {
-            // A source that broke is told by its own error, not by what it says when asked again.
+            // A source that failed reports its own error, not what it says when asked again.
             return result.map(|_| 0);
         }
         match (self.compare(*decoder, goes_on), result) {
-            // The stored bytes are right: why they could not be decompressed says more than that
-            // little came of them.
+            // The stored bytes match. Why they could not be decompressed says more than that too
+            // few came out.
             (Ok(Some(Mismatch::Plain { .. })), Err(error)) => Err(error),
-            // Where zstd stumbles the bytes are damaged; to say which object and how, the digest of
-            // the whole is better evidence.
+            // If zstd fails, the bytes are damaged. The digest of all bytes says better which
+            // object is damaged and how.
             (Ok(Some(mismatch)), _) => Err(invalid(mismatch)),
             (Err(error), _) | (Ok(None), Err(error)) => Err(error),
             (Ok(None), Ok(_)) => {
@@ -132,7 +132,7 @@ impl<R: Read> Read for DecodeReader<R> {
     }
 }
 
-/// Stored bytes, of which there may be so many and no more.
+/// Stored bytes up to an expected number.
 struct Limited<R> {
     inner: R,
     expected: u64,
@@ -160,10 +160,9 @@ impl<R: Read> Read for Limited<R> {
     }
 }
 
-/// Returns the plain bytes of a stored body, whose end is reported only once both fingerprints
-/// agree.
+/// Returns the plain bytes of a stored body. Its end is reported only once both fingerprints match.
 ///
-/// `task` is advanced by the stored bytes that are read.
+/// The stored bytes that are read advance `task`.
 pub fn decode(body: Body, plain: Fingerprint, stored: Fingerprint, task: Task) -> Body {
     transform(body, CHUNK, move |source, out| {
         let mut reader = DecodeReader::new(task.reader(source), plain, stored)?;
@@ -172,8 +171,8 @@ pub fn decode(body: Body, plain: Fingerprint, stored: Fingerprint, task: Task) -
     .0
 }
 
-/// Returns a stored body as it is, and no more of it than its fingerprint says. Its end is reported
-/// only once that agrees. `task` is advanced by what is read.
+/// Returns a stored body unchanged, and no more of it than its fingerprint says. Its end is
+/// reported only once that matches. What is read advances `task`.
 pub fn verified(body: Body, stored: Fingerprint, task: Task) -> Body {
     transform(body, CHUNK, move |source, out| {
         let mut reader = DigestReader::new(Limited::new(task.reader(source), stored.size));

@@ -1,4 +1,4 @@
-//! SHA-256 of what passes by.
+//! Computes SHA-256 digests of streams.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -37,7 +37,7 @@ impl From<Digest> for String {
     }
 }
 
-/// Text that is no [`Digest`].
+/// A text that is not a [`Digest`].
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not a SHA-256 digest of 64 hexadecimal digits")]
 pub struct InvalidDigest(String);
@@ -73,7 +73,7 @@ impl TryFrom<String> for Digest {
 pub struct Fingerprint {
     /// Length in bytes.
     pub size: u64,
-    /// SHA-256 of them.
+    /// The SHA-256 digest of the bytes.
     pub sha256: Digest,
 }
 
@@ -90,7 +90,7 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// A fingerprint in the making.
+/// A fingerprint that is being computed.
 #[derive(Clone, Default)]
 pub(super) struct Running {
     size: u64,
@@ -112,24 +112,24 @@ impl Running {
     }
 }
 
-/// Passes writes on and fingerprints them.
+/// Passes writes on, and fingerprints them.
 pub(crate) struct DigestWriter<W> {
     inner: W,
     seen: Running,
 }
 
 impl<W: Write> DigestWriter<W> {
-    /// Begins in front of `inner`.
+    /// Starts with `inner` as the writer behind.
     pub(crate) fn new(inner: W) -> Self {
         Self { inner, seen: Running::default() }
     }
 
-    /// Returns bytes written so far.
+    /// Returns the bytes written so far.
     pub(crate) fn position(&self) -> u64 {
         self.seen.size
     }
 
-    /// Returns the writer behind, and the fingerprint of everything that was written.
+    /// Returns the inner writer, and the fingerprint of everything that was written.
     pub(crate) fn finish(self) -> (W, Fingerprint) {
         (self.inner, self.seen.fingerprint())
     }
@@ -147,29 +147,29 @@ impl<W: Write> Write for DigestWriter<W> {
     }
 }
 
-/// Passes reads on and fingerprints them.
+/// Passes reads on, and fingerprints them.
 pub(crate) struct DigestReader<R> {
     inner: R,
     seen: Running,
 }
 
 impl<R: Read> DigestReader<R> {
-    /// Begins behind `inner`.
+    /// Starts with `inner` as the reader behind.
     pub(crate) fn new(inner: R) -> Self {
         Self { inner, seen: Running::default() }
     }
 
-    /// Returns the reader behind this one.
+    /// Returns a reference to the inner reader.
     pub(crate) fn get_ref(&self) -> &R {
         &self.inner
     }
 
-    /// Returns the reader behind this one, without this one.
+    /// Returns the inner reader.
     pub(crate) fn into_inner(self) -> R {
         self.inner
     }
 
-    /// Returns bytes read so far.
+    /// Returns the bytes read so far.
     pub(crate) fn position(&self) -> u64 {
         self.seen.size
     }
@@ -192,11 +192,11 @@ impl<R: Read> Read for DigestReader<R> {
 mod tests {
     use super::*;
 
-    /// FIPS 180-4's example for "abc".
+    /// The example for "abc" of FIPS 180-4.
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     #[test]
-    fn text_and_digest_are_one_to_one() {
+    fn digest_round_trips_as_text() {
         assert_eq!(Digest::of(b"abc").to_string(), ABC);
         assert_eq!(ABC.parse::<Digest>().unwrap(), Digest::of(b"abc"));
         for wrong in ["", "ba78", &ABC.replace('b', "g"), &format!("+{}", &ABC[1..]), &format!("{ABC}00")] {

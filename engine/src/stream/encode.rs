@@ -1,4 +1,4 @@
-//! The way out: fingerprint, compress, fingerprint again.
+//! Encodes an object: fingerprint, compress, fingerprint again.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,22 +12,22 @@ use super::produce::transform;
 use super::{Body, ChunkReader, ChunkWriter, DigestWriter, Fingerprint, Outcome};
 use crate::progress::Task;
 
-/// A zstd compression level, 1 to 19. Higher ones need more memory to read than `zstd -d` allows by
-/// default.
+/// A zstd compression level from 1 to 19. Higher levels need more memory to read than `zstd -d`
+/// allows by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Level(i32);
 
 impl Level {
-    /// Checks a level.
+    /// Returns a level, or `None` if there is no such level.
     pub fn new(level: i32) -> Option<Self> {
         (1..=19).contains(&level).then_some(Self(level))
     }
 
-    /// Of the lists that stand beside dump and volumes. It never changes, so that a list made anew
-    /// is the one that was lost, byte for byte.
+    /// The level of the lists stored next to dump and volumes. It never changes, so a recreated
+    /// list has the same bytes as the lost one.
     pub(crate) const OF_LISTS: Self = Self(3);
 
-    /// Returns every level, the likeliest first.
+    /// Returns all levels, the likeliest first.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let usual = Self::default();
         [usual].into_iter().chain((1..=19).map(Self).filter(move |level| *level != usual))
@@ -39,40 +39,40 @@ impl Level {
 }
 
 impl Default for Level {
-    /// 2: a dump is 3 to 4 % larger than with zstd's own default, 3, for a fifth to a quarter less
-    /// processor time.
+    /// At level 2 a dump is 3 to 4 % larger than at zstd's own default, 3, and takes a fifth to a
+    /// quarter less processor time.
     fn default() -> Self {
         Self(2)
     }
 }
 
-/// A stream on its way to a store.
+/// A stream to be stored.
 pub struct Encoded<T = ()> {
     /// What is to be stored.
     pub body: Body,
-    /// What is to be known of it once the body was read to its end.
+    /// What is known of it once the body was read to its end.
     pub outcome: Outcome<Packed<T>>,
 }
 
-/// Fingerprints of a stream on both sides of compression, and what else its producer found out.
+/// The fingerprints of a stream before and after compression, and what else its producer found out.
 #[derive(Debug)]
 pub struct Packed<T = ()> {
-    /// Of what went in.
+    /// Before compression.
     pub plain: Fingerprint,
-    /// Of what is stored.
+    /// After compression, as stored.
     pub stored: Fingerprint,
-    /// What else there is to be known.
+    /// What else its producer found out.
     pub value: T,
 }
 
-/// How much of a stream becomes one frame: smaller ones compress worse (by half a percent at half
-/// of it), larger ones take memory.
+/// How much of a stream becomes one frame. Smaller frames compress worse (by half a percent at half
+/// the size), larger ones take memory.
 const BLOCK: usize = 2 * 1024 * 1024;
 
-/// Compresses a body into a row of zstd frames, with `threads` beside the one that fingerprints (at
-/// least one).
+/// Compresses a body into consecutive zstd frames, with `threads` compressors (at least one) and
+/// one thread for fingerprints.
 ///
-/// `task` is advanced by what goes in.
+/// The plain bytes advance `task`.
 pub fn encode(body: Body, level: Level, threads: u32, task: Task) -> Encoded {
     let (body, outcome) = transform(body, BLOCK, move |plain, out| {
         thread::scope(|scope| compress(scope, plain, out, level, threads, &task))
@@ -80,12 +80,12 @@ pub fn encode(body: Body, level: Level, threads: u32, task: Task) -> Encoded {
     Encoded { body, outcome }
 }
 
-/// Compresses a list that stands beside dump and volumes.
+/// Compresses a list that is stored next to dump and volumes.
 pub fn encode_list(body: Body) -> Encoded {
     encode(body, Level::OF_LISTS, 0, Task::default())
 }
 
-/// Deals the blocks out to the compressors in turn, and takes the frames back in the same order.
+/// Hands the blocks to the compressors in turn, and takes the frames back in the same order.
 fn compress<'scope>(
     scope: &'scope Scope<'scope, '_>,
     mut blocks: ChunkReader,
@@ -102,7 +102,7 @@ fn compress<'scope>(
     loop {
         let block = match blocks.next_chunk()? {
             Some(block) => block,
-            // Of nothing there is a frame too: no bytes at all would be no zstd.
+            // An empty stream has a frame too: no bytes at all would not be zstd.
             None if dealt == 0 => Bytes::new(),
             None => break,
         };
@@ -126,11 +126,11 @@ fn compress<'scope>(
     Ok(Packed { plain: plain.fingerprint(), stored: stored.finish().1, value: () })
 }
 
-/// Blocks that a compressor has been dealt and that were not taken back as frames: one at work, one
-/// to go on with.
+/// How many blocks a compressor may have that were not taken back as frames: one in progress, and
+/// the next.
 const AHEAD: usize = 2;
 
-/// A thread that makes a frame of each block. It ends when this is dropped.
+/// A thread that compresses each block into a frame. It ends when this is dropped.
 struct FrameThread {
     blocks: SyncSender<Bytes>,
     frames: Receiver<io::Result<Vec<u8>>>,
@@ -145,8 +145,7 @@ impl FrameThread {
             for block in to_do {
                 let mut frame = Vec::new();
                 let made = maker.make(&block, &mut frame).map(|()| frame);
-                // Freed before the frame is handed on, so that its memory is there for the next
-                // one.
+                // Freed before the frame is handed on, so that the next one can use its memory.
                 drop(block);
                 if done.send(made).is_err() {
                     return;
@@ -165,7 +164,7 @@ impl FrameThread {
     }
 }
 
-/// Returns a compressor that panicked; the scope it runs in panics with it.
+/// Returns the error for a compressor that panicked. The scope that it runs in panics too.
 fn gone() -> io::Error {
     io::Error::other("the compressor thread ended")
 }
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_several_threads_compress_comes_in_order_and_is_the_same_as_that_of_one() {
+    async fn threads_compress_as_one_does() {
         for length in [0, 1, BLOCK, BLOCK + 1, 9 * BLOCK + 7] {
             let plain: Vec<u8> = (0..length).map(|i| (i / 1000 % 251) as u8).collect();
             let (stored, packed) = encoded(plain.clone(), 3).await;

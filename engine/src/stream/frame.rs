@@ -1,4 +1,4 @@
-//! zstd frames, each compressed as a whole.
+//! Compresses zstd frames, each as a whole.
 
 use std::io::{self, Write};
 
@@ -8,13 +8,13 @@ use zstd::zstd_safe::{CParameter, compress_bound};
 use super::digest::Running;
 use super::{DigestWriter, Level, Packed};
 
-/// How much goes into one zstd frame at most.
+/// The most plain bytes in one zstd frame.
 pub(crate) const LARGEST: usize = 8 * 1024 * 1024;
 
-/// Makes frames of bytes in memory.
+/// Compresses bytes in memory into frames.
 ///
-/// Fed with pieces, as a stream, zstd copies them into a window of its own and searches across its
-/// seam, which costs up to a fifth more.
+/// If zstd gets pieces, as from a stream, it copies them into its own window and searches across
+/// its seam, which takes up to a fifth longer.
 pub(super) struct FrameMaker {
     compressor: Compressor<'static>,
 }
@@ -22,13 +22,12 @@ pub(super) struct FrameMaker {
 impl FrameMaker {
     pub(super) fn new(level: Level) -> io::Result<Self> {
         let mut compressor = Compressor::new(level.get())?;
-        // Costs next to nothing and lets `zstd -t` find damage, for those who have nothing but a
-        // shell.
+        // The checksum costs almost nothing, and lets `zstd -t` find damage without this program.
         compressor.set_parameter(CParameter::ChecksumFlag(true))?;
         Ok(Self { compressor })
     }
 
-    /// Compresses `plain` into `frame`, in place of what is there.
+    /// Compresses `plain` into `frame`, and replaces the content of `frame`.
     pub(super) fn make(&mut self, plain: &[u8], frame: &mut Vec<u8>) -> io::Result<()> {
         frame.clear();
         frame.reserve(compress_bound(plain.len()));
@@ -36,8 +35,8 @@ impl FrameMaker {
     }
 }
 
-/// Where a part of what was written lies in the stored bytes: one zstd frame, or a row of them
-/// where it was long.
+/// Where a part of the plain bytes is in the stored bytes: one zstd frame, or several if it is
+/// long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
     /// Its first byte.
@@ -46,21 +45,21 @@ pub struct Frame {
     pub length: u64,
 }
 
-/// Compresses into zstd frames that the caller ends where it likes: what was written between two
-/// ends can be read back alone.
+/// Compresses into zstd frames that the caller ends: what was written between two ends can be read
+/// alone.
 pub(crate) struct FrameWriter<W> {
     maker: FrameMaker,
     plain: Running,
     stored: DigestWriter<W>,
-    /// Of the zstd frame under way.
+    /// The bytes of the current zstd frame.
     pending: Vec<u8>,
     frame: Vec<u8>,
-    /// Where the part under way began in the stored bytes, and in the plain ones.
+    /// Where the current part starts in the stored bytes, and in the plain ones.
     start: (u64, u64),
 }
 
 impl<W: Write> FrameWriter<W> {
-    /// Begins in front of `out`.
+    /// Starts to write to `out`.
     pub(crate) fn new(out: W, level: Level) -> io::Result<Self> {
         Ok(Self {
             maker: FrameMaker::new(level)?,
@@ -72,13 +71,13 @@ impl<W: Write> FrameWriter<W> {
         })
     }
 
-    /// Returns bytes written since the last end: where in the part under way the next byte will
-    /// stand.
+    /// Returns the bytes written since the last end, which is the position of the next byte in the
+    /// current part.
     pub(crate) fn position_in_frame(&self) -> u64 {
         self.plain.size() - self.start.1
     }
 
-    /// Ends the part under way, even an empty one, and says where it lies.
+    /// Ends the current part, even an empty one. Returns where it is.
     pub(crate) fn end_frame(&mut self) -> io::Result<Frame> {
         if !self.pending.is_empty() || self.position_in_frame() == 0 {
             self.compress()?;
@@ -88,7 +87,7 @@ impl<W: Write> FrameWriter<W> {
         Ok(Frame { offset, length: end - offset })
     }
 
-    /// Returns the writer behind, and the fingerprints of the whole. The last frame must have been
+    /// Returns the inner writer, and the fingerprints of everything. The last frame must have been
     /// ended.
     pub(crate) fn into_parts(self) -> (W, Packed) {
         debug_assert_eq!(self.position_in_frame(), 0, "the last frame was not ended");
@@ -114,7 +113,7 @@ impl<W: Write> Write for FrameWriter<W> {
         Ok(taken.len())
     }
 
-    /// Does nothing: flushing a compressor in between only makes its output larger.
+    /// Does nothing: flushing a compressor would only make its output larger.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -126,7 +125,7 @@ mod tests {
     use crate::stream::Fingerprint;
 
     #[test]
-    fn each_part_can_be_read_alone_and_all_of_them_together() {
+    fn parts_are_read_alone_or_together() {
         let long: Vec<u8> = (0..LARGEST / 4 * 5).map(|i| (i % 251) as u8).collect();
         let parts: [&[u8]; 5] = [&b"first ".repeat(100_000), b"", &[7; 3], &long, &long[..LARGEST]];
         let mut stored = Vec::new();

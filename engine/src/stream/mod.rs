@@ -1,18 +1,18 @@
-//! Bytes on their way, and the one rule that keeps them honest.
+//! Moves bytes between producers and stores, with one rule for errors.
 //!
-//! **A stream's end means that its producer succeeded.** pg_dump's exit status comes after its
-//! stdout closes, and a dead thread looks like a clean end of file; so whatever makes a [`Body`]
-//! waits for the child or the thread before it reports the end, and a failed producer ends the
-//! stream in an error. Whoever consumes a stream can then not commit half of one.
+//! **The end of a stream means that its producer succeeded.** pg_dump's exit status comes after its
+//! stdout closes, and a dead thread looks like a clean end of file. So a [`Body`] waits for the
+//! child process or the thread before it reports the end, and a failed producer ends the stream in
+//! an error. So a consumer never commits half a stream.
 //!
-//! The stages, in the order in which a byte passes them on its way out:
+//! A stored byte passes these stages in this order:
 //!
 //! ```text
 //! pg_dump | filestore walk → plain SHA-256 → zstd → stored SHA-256 → store
 //! ```
 //!
-//! and in reverse on its way back, where each digest is compared before the end of the stream is
-//! reported.
+//! When it is read, it passes them in reverse. Each digest is compared before the end of the stream
+//! is reported.
 
 mod consume;
 mod decode;
@@ -45,24 +45,24 @@ pub(crate) use produce::{ChunkWriter, produce};
 pub(crate) use records::Malformed;
 pub use records::records;
 
-/// Bytes on their way. `Ok` end of stream means the producer succeeded; a failed producer ends the
+/// A stream of bytes. `Ok` at the end means that the producer succeeded; a failed producer ends the
 /// stream with `Err`.
 pub type Body = Pin<Box<dyn AsyncRead + Send>>;
 
-/// How many bytes move between two threads at once: large enough that the hand-over does not count,
-/// small enough that a handful of them in flight does not either.
+/// How many bytes move between two threads at once: enough that the hand-over costs little, and few
+/// enough that several take little memory.
 pub(crate) const CHUNK: usize = 256 * 1024;
 
-/// Chunks that may wait between two threads: bounds the memory of a hand-over to about
+/// How many chunks may wait between two threads. The memory of a hand-over is about
 /// `CHUNK × (IN_FLIGHT + 2)`.
 pub(crate) const IN_FLIGHT: usize = 4;
 
-/// Returns a body of bytes in memory.
+/// Returns bytes in memory as a body.
 pub fn body_of(bytes: impl AsRef<[u8]> + Send + Unpin + 'static) -> Body {
     Box::pin(io::Cursor::new(bytes))
 }
 
-/// Copies to the end in pieces as large as `buffer`, and returns how much it was: [`io::copy`]
+/// Copies everything in pieces as large as `buffer`, and returns the number of bytes. [`io::copy`]
 /// takes 8 KiB at a time.
 pub(crate) fn copy(from: &mut dyn Read, to: &mut dyn Write, buffer: &mut [u8]) -> io::Result<u64> {
     let mut copied = 0;

@@ -1,4 +1,4 @@
-//! What zstd decompresses, and whose fault it is where it does not.
+//! Decompresses zstd, and tells damage from errors of the source.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -6,12 +6,12 @@ use zstd::stream::read::Decoder;
 
 use super::{CHUNK, Malformed};
 
-/// The largest window that a frame may ask for, as a power of two: what this program writes asks
-/// for 8 MiB at the most.
+/// The largest window that a frame may require, as a power of two. This program writes frames that
+/// require at most 8 MiB.
 const LARGEST_WINDOW: u32 = 24;
 
-/// Decompresses a row of zstd frames. What zstd does not understand is [`Malformed`]; what `R`
-/// fails with comes back as it is.
+/// Decompresses consecutive zstd frames. What zstd does not understand is [`Malformed`]; an error
+/// of `R` is returned unchanged.
 pub(crate) struct Plain<R: BufRead>(Decoder<'static, Noting<R>>);
 
 impl<R: Read> Plain<BufReader<R>> {
@@ -27,17 +27,17 @@ impl<R: BufRead> Plain<R> {
         Ok(Self(decoder))
     }
 
-    /// Ends behind the first frame.
+    /// Makes the reader end after the first frame.
     pub(crate) fn single_frame(self) -> Self {
         Self(self.0.single_frame())
     }
 
-    /// Returns whether it is the source that failed.
+    /// Returns whether the source failed.
     pub(crate) fn source_failed(&self) -> bool {
         self.0.get_ref().failed
     }
 
-    /// Returns the source, behind what was decompressed.
+    /// Returns the source, positioned after what was decompressed.
     pub(crate) fn into_source(self) -> R {
         self.0.finish().inner
     }
@@ -49,7 +49,7 @@ impl<R: BufRead> Read for Plain<R> {
     }
 }
 
-/// Returns an error of zstd's own. That it had no memory says nothing of what it was to read.
+/// Converts an error of zstd. Lack of memory says nothing of the data.
 fn not_understood(error: io::Error) -> io::Error {
     let text = error.to_string();
     if text.contains("Allocation error") {

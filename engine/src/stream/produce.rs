@@ -1,4 +1,4 @@
-//! A thread that writes, and perhaps reads another body, seen as a [`Body`].
+//! Lets a thread that writes, and may read another body, be read as a [`Body`].
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -13,12 +13,11 @@ use tokio_util::task::AbortOnDropHandle;
 use super::consume::{ChunkReader, feed};
 use super::{Body, CHUNK, IN_FLIGHT};
 
-/// Runs `work` on a thread of its own and returns what it writes as a [`Body`], and beside it what
-/// it returned.
+/// Runs `work` on its own thread. Returns what it writes as a [`Body`], and what it returns as an
+/// [`Outcome`].
 ///
-/// The body ends in `Ok` only after `work` returned `Ok`; an error or a panic of it ends the body
-/// in `Err`. Where the body is dropped, the next write of `work` fails with
-/// [`io::ErrorKind::BrokenPipe`].
+/// The body ends in `Ok` only after `work` returned `Ok`. An error or a panic ends it in `Err`. If
+/// the body is dropped, the next write of `work` fails with [`io::ErrorKind::BrokenPipe`].
 ///
 /// Must be called within a tokio runtime.
 pub(crate) fn produce<T, F>(work: F) -> (Body, Outcome<T>)
@@ -29,8 +28,8 @@ where
     start(work, None)
 }
 
-/// Does the same as [`produce`], of what is read from another body in chunks of `size` bytes. Where
-/// the resulting body is dropped, so is that one, at once.
+/// Does the same as [`produce`], and `work` also reads another body in chunks of `size` bytes. If
+/// the resulting body is dropped, that one is dropped at once.
 pub(crate) fn transform<T, F>(body: Body, size: usize, work: F) -> (Body, Outcome<T>)
 where
     T: Send + 'static,
@@ -57,15 +56,15 @@ where
     (Box::pin(ProducedBody { chunks: receiver, current: Bytes::new(), state, _feeder: feeder }), Outcome(result))
 }
 
-/// What a producer found out on its way, to be had once its body has ended.
+/// What a producer found out, available once its body has ended.
 #[derive(Debug)]
 pub struct Outcome<T>(oneshot::Receiver<T>);
 
 impl<T> Outcome<T> {
-    /// Returns what is known from the beginning.
+    /// Returns an outcome that is known from the start.
     pub fn known(value: T) -> Self {
         let (sender, receiver) = oneshot::channel();
-        // The receiver is at hand: this cannot fail.
+        // The receiver exists, so this cannot fail.
         let _ = sender.send(value);
         Self(receiver)
     }
@@ -73,15 +72,14 @@ impl<T> Outcome<T> {
     /// Returns what the producer returned.
     ///
     /// # Errors
-    /// Where the body was not read to its end: a store that reports success without having done so
-    /// would lose data.
+    /// An error if the body was not read to its end: a store that reports success without reading
+    /// everything would lose data.
     pub fn get(mut self) -> io::Result<T> {
         self.0.try_recv().map_err(|_| io::Error::other("the stream was not read to its end"))
     }
 }
 
-/// What a producer writes into: collects small writes into chunks and hands them over, waiting
-/// where the reader is slower.
+/// The writer of a producer. Collects small writes into chunks, and waits if the reader is slower.
 #[derive(Debug)]
 pub(crate) struct ChunkWriter {
     chunks: mpsc::Sender<Bytes>,
@@ -111,8 +109,8 @@ impl Write for ChunkWriter {
         Ok(taken)
     }
 
-    /// Does nothing: what is pending is handed over when the producer returns, so flushing in
-    /// between would only make small chunks.
+    /// Does nothing: the rest is handed over when the producer returns, so flushing would only make
+    /// small chunks.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -122,7 +120,7 @@ struct ProducedBody<T> {
     chunks: mpsc::Receiver<Bytes>,
     current: Bytes,
     state: State<T>,
-    /// Reads the body that this one is made of.
+    /// Reads the body that this one is made from.
     _feeder: Option<AbortOnDropHandle<()>>,
 }
 
@@ -137,8 +135,7 @@ impl<T> AsyncRead for ProducedBody<T> {
         while self.current.is_empty() {
             match ready!(self.chunks.poll_recv(cx)) {
                 Some(chunk) => self.current = chunk,
-                // The thread has let go of its end. Whether that was success only its return value
-                // tells.
+                // The thread has dropped its end. Only its return value shows whether it succeeded.
                 None => return self.poll_end(cx),
             }
         }
@@ -154,12 +151,12 @@ impl<T> ProducedBody<T> {
         let ended = match &mut self.state {
             State::Running { worker, .. } => ready!(Pin::new(worker).poll(cx)),
             State::Succeeded => return Poll::Ready(Ok(())),
-            // A reader that polls again must not see a clean end behind an error.
+            // A reader that polls again must not see a clean end after an error.
             State::Failed => return Poll::Ready(Err(io::Error::other("the producer of this stream failed"))),
         };
         match (ended.map_err(io::Error::other).flatten(), std::mem::replace(&mut self.state, State::Failed)) {
             (Ok(value), State::Running { outcome, .. }) => {
-                // Nobody may be interested in the outcome: that is not an error.
+                // If the outcome is not needed, that is not an error.
                 let _ = outcome.send(value);
                 self.state = State::Succeeded;
                 Poll::Ready(Ok(()))
@@ -169,7 +166,7 @@ impl<T> ProducedBody<T> {
     }
 }
 
-// Nothing in it is ever pinned by address.
+// No field is ever pinned by address.
 impl<T> Unpin for ProducedBody<T> {}
 
 #[cfg(test)]
@@ -179,7 +176,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn everything_written_arrives_in_order_and_the_outcome_after_it() {
+    async fn outcome_follows_everything_written() {
         let (mut body, outcome) = produce(|out| {
             for i in 0..200_000_u32 {
                 out.write_all(&i.to_le_bytes())?;
@@ -194,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_producer_never_looks_like_the_end() {
+    async fn failed_producer_never_looks_ended() {
         let (mut body, outcome) = produce::<(), _>(|out| {
             out.write_all(b"half")?;
             Err(io::Error::other("disk on fire"))
@@ -207,13 +204,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panicking_producer_never_looks_like_the_end() {
+    async fn panicking_producer_never_looks_ended() {
         let (mut body, _outcome) = produce::<(), _>(|_| panic!("a bug"));
         assert!(body.read_to_end(&mut Vec::new()).await.is_err());
     }
 
     #[tokio::test]
-    async fn a_producer_whose_reader_left_stops() {
+    async fn producer_stops_without_reader() {
         let (sender, stopped) = oneshot::channel();
         let (body, _outcome) = produce::<(), _>(move |out| {
             let error = loop {
@@ -229,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_outcome_is_not_to_be_had_from_a_body_that_was_not_read_to_its_end() {
+    async fn unread_body_has_no_outcome() {
         let (mut body, outcome) = produce(|out| out.write_all(b"two"));
         body.read_exact(&mut [0; 2]).await.unwrap();
         drop(body);
@@ -237,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dropped_transformation_drops_what_it_reads_even_where_that_is_stuck() {
+    async fn dropped_transformation_drops_stuck_source() {
         let (mut never_written, stuck) = tokio::io::duplex(64);
         let (body, _) = transform(Box::pin(stuck), CHUNK, |mut reader, out| io::copy(&mut reader, out));
         drop(body);

@@ -1,22 +1,22 @@
-//! Lines and other records of what is read, none of which can take more memory than it should.
+//! Splits what is read into lines and other records, none of which takes more memory than it
+//! should.
 
 use std::io::{self, BufRead, BufReader, Read};
 
-/// The content of an object is not what such an object can hold: damaged when it was written, or
-/// forged.
+/// The content of an object is not valid: it was damaged when it was written, or forged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub String);
 
 impl From<Malformed> for io::Error {
-    /// Travels through a stream and is found again in its error's source.
+    /// Wraps the error, so that it passes through a stream and can be found as its source.
     fn from(error: Malformed) -> Self {
         io::Error::new(io::ErrorKind::InvalidData, error)
     }
 }
 
-/// Splits what `source` yields into records, each without the `end` that it stands before. One that
-/// is longer than `longest` bytes is an error, `Malformed`, and so is everything behind it.
+/// Splits what `source` yields into records that end in `end`, and returns them without it. A
+/// record longer than `longest` bytes is an error, `Malformed`, and so is everything after it.
 pub fn records(source: impl Read, end: u8, longest: usize) -> impl Iterator<Item = io::Result<Vec<u8>>> {
     let mut source = BufReader::new(source);
     let mut failed = false;

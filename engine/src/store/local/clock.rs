@@ -1,12 +1,12 @@
-//! The time by the file system's clock, which need not be this machine's: it may be a server's.
+//! Reads the file system's clock, which may be a server's instead of this machine's.
 
 use std::path::Path;
 
 use jiff::Timestamp;
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
 
-/// Returns the time at which a file without a name is made in `root`; `None` where the file system
-/// knows no such files, or this user may not write there.
+/// Returns the time of a file without a name, created in `root` for that. Returns `None` if the
+/// file system has no such files, or if this user may not write there.
 pub(super) fn clock(root: &Path) -> Option<Timestamp> {
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let file = openat(CWD, root, flags, Mode::RUSR | Mode::WUSR).ok()?;
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clock_of_folder_leaves_nothing_in_it() {
+    fn clock_leaves_no_file_in_folder() {
         let folder = tempfile::tempdir().unwrap();
         if let Some(shown) = clock(folder.path()) {
             assert!(Timestamp::now().duration_since(shown).abs().as_secs() < 5, "{shown}");

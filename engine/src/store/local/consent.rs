@@ -1,20 +1,20 @@
-//! Whether a put's thread may still commit.
+//! Decides whether the thread of a put may still commit.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// The thread's end of the agreement.
+/// The thread's side of the agreement.
 ///
-/// A future that is dropped cannot stop the thread that works for it, and flushing a large file to
-/// the disk takes a while. A rename after that would make an object appear which the caller, who
-/// has cleaned up since, believes not to be there.
+/// A dropped future cannot stop the thread that works for it, and flushing a large file takes a
+/// while. A rename after that would make an object appear although the caller has already cleaned
+/// up.
 #[derive(Debug, Default)]
 pub(super) struct Consent(Mutex<Option<TaskTrackerToken>>);
 
 impl Consent {
-    /// Runs `commit` unless consent was withdrawn; it is not withdrawn in between.
+    /// Runs `commit` unless consent was withdrawn. Consent cannot be withdrawn in the meantime.
     pub(super) fn commit<T>(&self, commit: impl FnOnce() -> T) -> Option<T> {
         let withdrawn = self.lock();
         withdrawn.is_none().then(commit)
@@ -25,7 +25,7 @@ impl Consent {
     }
 }
 
-/// The future's end: consent is withdrawn when it is dropped.
+/// The future's side. Dropping it withdraws consent.
 #[derive(Debug)]
 pub(super) struct Caller {
     consent: Arc<Consent>,
@@ -33,8 +33,8 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Begins an agreement. Where the caller goes first, `abandoned` tracks the thread until it has
-    /// let go of its end.
+    /// Starts an agreement. If the caller drops its side first, `abandoned` tracks the thread until
+    /// it drops its own.
     pub(super) fn new(abandoned: &TaskTracker) -> (Self, Arc<Consent>) {
         let consent = Arc::<Consent>::default();
         (Self { consent: consent.clone(), abandoned: abandoned.clone() }, consent)

@@ -1,8 +1,8 @@
-//! Objects as files in a folder.
+//! Stores objects as files in a folder.
 //!
-//! An object is written to a temporary file beside its place, flushed to the disk, and renamed;
-//! then the folders are flushed, so that the name survives the loss of power as well. Names that
-//! begin with a dot are temporary files, never objects.
+//! An object is written to a temporary file next to its place, flushed to the disk, and renamed.
+//! Then the folders are flushed, so that the name survives a power loss too. Names that start with
+//! a dot are temporary files, never objects.
 
 mod clock;
 mod consent;
@@ -29,32 +29,31 @@ use super::fill::fill;
 use super::{Action, Key, Mode, Object, Store, StoreError, StoreErrorKind};
 use crate::stream::Body;
 
-/// Bytes per read and write. Each crosses from a blocking thread once, so it must be large; a few
-/// of them are in memory per body.
+/// Bytes per read and write. Each piece crosses from a blocking thread once, so it must be large. A
+/// few of them are in memory per body.
 const PIECE: usize = 1024 * 1024;
-/// Pieces that wait between the task and the blocking thread.
+/// Pieces that may wait between the task and the blocking thread.
 const QUEUE: usize = 2;
-/// Objects that [`Store::list`] fetches at a time.
+/// How many objects [`Store::list`] fetches at a time.
 const PAGE: usize = 1000;
 
-/// A folder as a store. Folders are made with mode 0700 and files with 0600, whatever the umask.
+/// A folder as a store. Folders get mode 0700 and files mode 0600, whatever the umask.
 ///
-/// Unlike in S3, a key cannot be an object and the folder of others at once: `a` and `a/b` exclude
-/// each other.
+/// Unlike in S3, a key cannot be both an object and a folder: `a` and `a/b` exclude each other.
 #[derive(Debug, Clone)]
 pub struct LocalStore {
     root: PathBuf,
-    /// Threads of puts that were dropped. Closed from the beginning: it can be waited for at any
-    /// time.
+    /// Threads of puts that were dropped. The tracker is closed from the start, so it can be waited
+    /// for at any time.
     abandoned: TaskTracker,
 }
 
 impl LocalStore {
-    /// Opens the folder `root`; with `create`, makes it and what is missing above it.
+    /// Opens the folder `root`. With `create`, creates it and its missing parents.
     ///
     /// # Errors
-    /// [`StoreErrorKind::NoSuchPlace`] where it is not there or is no folder; else what the
-    /// operating system says.
+    /// [`StoreErrorKind::NoSuchPlace`] if it does not exist or is not a folder; else what the
+    /// operating system says
     pub async fn open(root: PathBuf, create: bool) -> Result<Self, StoreError> {
         let store = Self { root, abandoned: TaskTracker::new() };
         store.abandoned.close();
@@ -64,8 +63,8 @@ impl LocalStore {
                 if create {
                     write::create_root(&root).map_err(|error| write::kind(&root, error))?;
                 }
-                // Reading it now tells a missing privilege at the start rather than at the end of a
-                // backup.
+                // Reading the folder now reports a missing privilege at the start instead of at the
+                // end of a backup.
                 match std::fs::read_dir(&root) {
                     Ok(_) => Ok(()),
                     Err(error) if is_absent(&error) => Err(no_such_root(&root)),
@@ -103,8 +102,8 @@ impl Store for LocalStore {
     async fn put(&self, key: &Key, mut body: Body, mode: Mode) -> Result<u64, StoreError> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (root, path) = (self.root.clone(), self.path(key));
-        // Where this future is dropped, so are `sender` and the caller's consent; the writer then
-        // takes its file away.
+        // If this future is dropped, so are `sender` and the caller's consent. The writer then
+        // removes its file.
         let (_caller, consent) = Caller::new(&self.abandoned);
         let writer =
             self.blocking(Action::Put, Some(key), move || write::write(&root, &path, mode, receiver, &consent));
@@ -171,14 +170,14 @@ impl Store for LocalStore {
     }
 }
 
-/// Hands `body` to the writer in pieces; an error is the body's. A writer that gave up has its own
-/// to tell.
+/// Hands `body` to the writer in pieces. Returns the body's error; a writer that failed reports its
+/// own.
 async fn feed(body: &mut Body, sender: mpsc::Sender<Piece>) -> io::Result<()> {
     loop {
         let mut buffer = BytesMut::with_capacity(PIECE);
         let ended = tokio::select! {
             ended = fill(body, &mut buffer, PIECE) => ended?,
-            // A full disk must not wait for a producer that has nothing to say just now.
+            // A full disk must not wait for a producer that has no data yet.
             () = sender.closed() => return Ok(()),
         };
         if !buffer.is_empty() && sender.send(Piece::Data(buffer.freeze())).await.is_err() {
@@ -191,8 +190,8 @@ async fn feed(body: &mut Body, sender: mpsc::Sender<Piece>) -> io::Result<()> {
     }
 }
 
-/// Returns whether `error` says that there is nothing by this name. A file in the place of a folder
-/// is the second way to say so.
+/// Returns whether `error` says that the path does not exist. A file in the place of a parent
+/// folder says so too.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
@@ -201,7 +200,7 @@ fn no_such_root(root: &Path) -> StoreErrorKind {
     StoreErrorKind::NoSuchPlace(format!("the folder {}", root.display()))
 }
 
-/// Tells a missing object from a missing repository, such as a disk that is not mounted.
+/// Distinguishes a missing object from a missing repository, such as a disk that is not mounted.
 fn present(root: &Path) -> Result<(), StoreErrorKind> {
     if root.is_dir() { Ok(()) } else { Err(no_such_root(root)) }
 }

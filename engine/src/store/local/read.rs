@@ -1,4 +1,4 @@
-//! Reading an object ahead of whoever consumes it.
+//! Reads an object ahead of its consumer.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -17,13 +17,12 @@ use super::{PIECE, QUEUE, is_absent, present, write};
 use crate::store::{StoreError, StoreErrorKind};
 use crate::stream::Body;
 
-/// What opening a link says where it is not to be followed.
+/// The error of opening a symbolic link that must not be followed.
 const LINK: i32 = Errno::LOOP.raw_os_error();
 
-/// Opens the file at `path`, at the beginning of `range`, and returns it with the number of bytes
-/// to read.
+/// Opens the file at `path` at the start of `range`. Returns it with the number of bytes to read.
 pub(super) fn open(root: &Path, path: &Path, range: Option<Range<u64>>) -> Result<(File, u64), StoreErrorKind> {
-    // Never through a link, and never waiting for a named pipe's other end.
+    // This never follows a link, and never waits for the other end of a named pipe.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let opened = File::options().read(true).custom_flags(flags.bits() as i32).open(path);
     let mut file = match opened {
@@ -53,8 +52,8 @@ pub(super) fn open(root: &Path, path: &Path, range: Option<Range<u64>>) -> Resul
     Ok((file, range.end - range.start))
 }
 
-/// Returns the next `length` bytes of `file` as a body, read on a blocking thread of its own for as
-/// long as the body lives.
+/// Returns the next `length` bytes of `file` as a body. A blocking thread reads them while the body
+/// exists.
 pub(super) fn body(file: File, length: u64, error: impl Fn(StoreErrorKind) -> StoreError + Send + 'static) -> Body {
     let (sender, receiver) = mpsc::channel(QUEUE);
     tokio::task::spawn_blocking(move || read(file, length, &sender));
@@ -65,7 +64,7 @@ pub(super) fn body(file: File, length: u64, error: impl Fn(StoreErrorKind) -> St
         let piece = match receiver.recv().await {
             Some(Ok(piece)) => Ok::<Bytes, _>(piece),
             Some(Err(cause)) => Err(StoreErrorKind::Io(cause)),
-            // The thread died. To its consumer that must not look like the end.
+            // The thread died. The consumer must not take that for the end.
             None => Err(StoreErrorKind::Io(io::Error::other("the reading thread ended early"))),
         };
         let piece = piece.map_err(|kind| io::Error::other(error(kind)));
@@ -75,7 +74,7 @@ pub(super) fn body(file: File, length: u64, error: impl Fn(StoreErrorKind) -> St
     Box::pin(StreamReader::new(Box::pin(pieces)))
 }
 
-/// Sends exactly `length` bytes, or an error. Ends early where nobody listens any more.
+/// Sends exactly `length` bytes, or an error. Stops if the receiver is gone.
 fn read(mut file: File, length: u64, sender: &mpsc::Sender<io::Result<Bytes>>) {
     let mut left = length;
     while left > 0 {

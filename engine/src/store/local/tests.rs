@@ -13,7 +13,7 @@ async fn open() -> (LocalStore, tempfile::TempDir) {
     (LocalStore::open(folder.path().to_owned(), false).await.unwrap(), folder)
 }
 
-/// Says when its end was reported.
+/// Records when its end was reported.
 struct Watched(Body, Arc<AtomicBool>);
 
 impl AsyncRead for Watched {
@@ -26,7 +26,7 @@ impl AsyncRead for Watched {
 }
 
 #[tokio::test]
-async fn a_put_that_is_dropped_after_its_body_ended_stores_nothing_later() {
+async fn dropped_put_stores_nothing_later() {
     let (store, folder) = open().await;
     let key = Key::new("production/id/manifest.json").unwrap();
     let mut dropped = 0;
@@ -41,7 +41,7 @@ async fn a_put_that_is_dropped_after_its_body_ended_stores_nothing_later() {
             }
             tokio::task::yield_now().await;
         };
-        // Its thread has all it needs, and flushes it to the disk now.
+        // The thread has all data, and flushes it to the disk now.
         drop(put);
         store.delete(&key).await.unwrap();
         store.settle().await;
@@ -52,12 +52,12 @@ async fn a_put_that_is_dropped_after_its_body_ended_stores_nothing_later() {
 }
 
 #[tokio::test]
-async fn a_put_that_fails_takes_the_folders_away_that_it_made() {
+async fn failed_put_removes_its_folders() {
     let (store, folder) = open().await;
     let (body, _) = crate::stream::produce::<(), _>(|_| Err(io::Error::other("pg_dump was killed")));
     store.put(&Key::new("production/id/database").unwrap(), body, Mode::CreateNew).await.unwrap_err();
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-    // What others have there stays.
+    // Objects of other backups stay.
     store.put(&Key::new("production/other/database").unwrap(), body_of("x"), Mode::CreateNew).await.unwrap();
     store.put(&Key::new("production/other/database").unwrap(), body_of("y"), Mode::CreateNew).await.unwrap_err();
     assert!(folder.path().join("production/other/database").exists());

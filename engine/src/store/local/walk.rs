@@ -1,4 +1,4 @@
-//! The objects of a folder in S3's order, one folder's names in memory per level.
+//! Lists the objects of a folder in S3's order, with one folder's names in memory per level.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -10,19 +10,18 @@ use jiff::Timestamp;
 use super::{is_absent, present, write};
 use crate::store::{Key, Object, StoreErrorKind, is_segment};
 
-/// Objects under a prefix, ordered by key. A folder that may not be read is an error among them,
-/// behind which the others follow. Links, devices and names that no [`Key`] can have are passed
-/// over.
+/// Objects under a prefix, ordered by key. A folder that may not be read yields an error, and the
+/// other objects follow. Links, devices and names that are not a [`Key`] are skipped.
 pub(super) struct Walk {
     root: PathBuf,
     start: Option<Option<Key>>,
-    /// What is left of each folder from the root to the current one.
+    /// The remaining names of each folder from the root to the current one.
     levels: Vec<vec::IntoIter<String>>,
 }
 
-/// Why a walk does not go on, or not into one folder.
+/// Why a walk ended, or skipped one folder.
 pub(super) struct Stopped {
-    /// The folder that was passed over; `None` where the walk is at its end.
+    /// The skipped folder. `None` if the walk ended.
     pub(super) folder: Option<Key>,
     pub(super) kind: StoreErrorKind,
 }
@@ -38,7 +37,7 @@ impl Walk {
         Self { root, start: Some(prefix), levels: Vec::new() }
     }
 
-    /// Where to begin: in the prefix's folder, or with the prefix itself.
+    /// Starts in the prefix's folder, or with the prefix itself.
     fn begin(&mut self, prefix: Option<Key>) -> Result<(), StoreErrorKind> {
         present(&self.root)?;
         let Some(prefix) = prefix else {
@@ -56,13 +55,13 @@ impl Walk {
         }
     }
 
-    /// Reads the folder by this name, which is empty or ends in a slash.
+    /// Reads the folder of this name, which is empty or ends in a slash.
     fn enter(&mut self, folder: &str) -> Result<(), StoreErrorKind> {
         let path = self.root.join(folder);
         let failed = |error| write::kind(&path, error);
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
-            // Emptied and removed since its parent was read.
+            // It was emptied and removed after its parent was read.
             Err(error) if is_absent(&error) => return Ok(()),
             Err(error) => return Err(failed(error)),
         };
@@ -81,8 +80,8 @@ impl Walk {
                 Err(error) => return Err(failed(error)),
             }
         }
-        // With its slash a folder sorts where its keys do: `a-b` comes before `a/b`, though `a`
-        // before `a-b`.
+        // With its slash, a folder sorts as its keys do: `a-b` comes before `a/b`, although `a`
+        // comes before `a-b`.
         names.sort_unstable();
         self.levels.push(names.into_iter());
         Ok(())
@@ -126,7 +125,7 @@ impl Iterator for Walk {
     }
 }
 
-/// Returns the object that `metadata` describes; `None` where it is no regular file.
+/// Returns the object that `metadata` describes. Returns `None` if it is not a regular file.
 pub(super) fn object(key: Key, metadata: &Metadata) -> io::Result<Option<Object>> {
     if !metadata.is_file() {
         return Ok(None);

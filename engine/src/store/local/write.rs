@@ -1,4 +1,4 @@
-//! Everything that changes the folder: temporary files, renames, and what makes them last.
+//! Makes every change in the folder: temporary files, renames, and flushes.
 
 use std::fs;
 use std::io::{self, Write};
@@ -14,23 +14,21 @@ use super::{is_absent, present};
 use crate::folder::{self, Taken, Unnamed, sync};
 use crate::store::{Mode, StoreErrorKind};
 
-/// What temporary files begin with, and so what [`sweep`] removes.
+/// The start of temporary files' names, which [`sweep`] removes.
 const TEMPORARY: &str = ".tmp-";
 const FOLDER_MODE: u32 = 0o700;
-/// How often a folder may be removed under a new file by deletes at the same time before that
-/// counts as an error.
+/// How often concurrent deletes may remove a folder under a new file before that is an error.
 const ATTEMPTS: usize = 100;
 
-/// What a body becomes on its way to the writing thread.
+/// What the writing thread receives of a body.
 pub(super) enum Piece {
-    /// More of it.
+    /// More bytes.
     Data(Bytes),
-    /// It ended well. A channel that closes without this was abandoned.
+    /// The successful end. A channel that closes without it was abandoned.
     End,
 }
 
-/// Writes what arrives and commits it as `path`; returns its size. Where that fails, nothing is
-/// left.
+/// Writes what arrives, and commits it as `path`. Returns its size. Leaves nothing if that fails.
 pub(super) fn write(
     root: &Path,
     path: &Path,
@@ -54,12 +52,12 @@ fn write_file(
     mut pieces: mpsc::Receiver<Piece>,
     consent: &Consent,
 ) -> Result<u64, StoreErrorKind> {
-    // The rename below decides; this spares the producer's work.
+    // The rename below decides. This check only spares the producer's work.
     if mode == Mode::CreateNew && path.symlink_metadata().is_ok() {
         return Err(StoreErrorKind::AlreadyExists);
     }
     let failed = |error| kind(path, error);
-    // Nobody sees this answer: there the body's own error counts, or nobody waits. Dropping the
+    // This error is not shown: the body's own error counts, or the caller is gone. Dropping the
     // file removes it.
     let abandoned = || StoreErrorKind::Io(io::ErrorKind::Interrupted.into());
     let mut file = create_temporary(root, folder)?;
@@ -83,43 +81,43 @@ fn write_file(
         }
         Err(refused) => return Err(kind(path, refused)),
     }
-    // All of them, even where this call made none: another may have made one a moment ago and not
-    // have flushed it yet.
+    // All folders are flushed, even those that existed: another call may have created one without
+    // flushing it yet.
     for folder in folders(root, folder).into_iter().rev() {
         sync(&folder).map_err(|error| kind(&folder, error))?;
     }
     Ok(size)
 }
 
-/// Removes the file, and the folders that it leaves empty.
+/// Removes the file, and the folders that become empty.
 pub(super) fn delete(root: &Path, path: &Path) -> Result<(), StoreErrorKind> {
     match fs::remove_file(path) {
         Ok(()) => {}
         Err(error) if is_absent(&error) => return present(root),
-        // A folder by this name is not the object by this name.
+        // A folder of this name is not the object of this name.
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => return Ok(()),
         Err(error) => return Err(kind(path, error)),
     }
     let last = remove_empty(root, path.parent().unwrap_or(root));
-    // Prune deletes a manifest before what it names: after a loss of power the manifest must not be
-    // the one that is still there.
+    // A prune deletes a manifest before the objects that it names. After a power loss the manifest
+    // must not be the one that remains.
     match sync(&last) {
         Err(error) if !is_absent(&error) => Err(kind(&last, error)),
         _ => Ok(()),
     }
 }
 
-/// Removes `folder` and those above it, up to the first that is not empty or is the root, and
-/// returns that one.
+/// Removes `folder` and its parents, up to the first that is not empty or is the root. Returns that
+/// one.
 fn remove_empty(root: &Path, folder: &Path) -> PathBuf {
     let mut folders = folders(root, folder).into_iter().rev();
     folders.find(|folder| folder == root || fs::remove_dir(folder).is_err()).unwrap_or_else(|| root.to_owned())
 }
 
-/// Removes temporary files that were last written `older_than` ago or before, and names them.
+/// Removes temporary files last written at least `older_than` ago. Returns their names.
 pub(super) fn sweep(root: &Path, older_than: Duration) -> Result<Vec<String>, StoreErrorKind> {
     present(root)?;
-    // By the earlier clock: one that is ahead would make what is being written old.
+    // The earlier clock counts: one that is ahead would make files that are being written look old.
     let now = clock(root).map_or_else(SystemTime::now, |now| SystemTime::from(now).min(SystemTime::now()));
     let mut removed = Vec::new();
     let mut waiting = vec![root.to_owned()];
@@ -143,7 +141,7 @@ pub(super) fn sweep(root: &Path, older_than: Duration) -> Result<Vec<String>, St
             }
             let temporary =
                 metadata.is_file() && entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes());
-            // A file from the future, by a clock that was wrong, counts as new.
+            // A file dated in the future, by a clock that was wrong, counts as new.
             let age = metadata.modified().ok().and_then(|time| now.duration_since(time).ok());
             if temporary && age.is_some_and(|age| age >= older_than) {
                 match fs::remove_file(&path) {
@@ -157,7 +155,7 @@ pub(super) fn sweep(root: &Path, older_than: Duration) -> Result<Vec<String>, St
     Ok(removed)
 }
 
-/// Makes `root` and what is missing above it.
+/// Creates `root` and its missing parents.
 pub(super) fn create_root(root: &Path) -> io::Result<()> {
     let missing: Vec<_> = root.ancestors().take_while(|folder| !folder.exists()).collect();
     for folder in missing.into_iter().rev() {
@@ -169,28 +167,28 @@ pub(super) fn create_root(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns a temporary file in `folder`, which is made where it is missing. It vanishes when it is
-/// dropped.
+/// Returns a temporary file in `folder`, which is created if it is missing. Dropping the file
+/// removes it.
 fn create_temporary(root: &Path, folder: &Path) -> Result<Unnamed, StoreErrorKind> {
     let mut attempt = 0;
     loop {
-        // The root itself is never made here: where a disk is not mounted, the backup must not go
-        // to the one beneath.
+        // The root itself is never created here: if its disk is not mounted, the backup must not go
+        // to the disk below.
         present(root)?;
         attempt += 1;
         let mut missing = folders(root, folder).into_iter().skip(1);
         let made = missing.try_for_each(|folder| folder::make(&folder, FOLDER_MODE));
         match made.and_then(|()| Unnamed::begin(folder, TEMPORARY)) {
             Ok(file) => return Ok(file),
-            // A delete at the same time found the folder empty. A file in it keeps it from the
-            // next.
+            // A concurrent delete found the folder empty. A file in it protects it from the next
+            // delete.
             Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS => {}
             Err(error) => return Err(kind(folder, error)),
         }
     }
 }
 
-/// Returns the folders from `root` to `folder`, both included.
+/// Returns the folders from `root` to `folder`, including both.
 fn folders(root: &Path, folder: &Path) -> Vec<PathBuf> {
     let mut all: Vec<_> =
         folder.ancestors().take_while(|ancestor| ancestor.starts_with(root)).map(Path::to_owned).collect();
@@ -198,7 +196,7 @@ fn folders(root: &Path, folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// Returns what an operator would mend, from what the operating system says.
+/// Returns the kind of an error of the operating system, by what the operator can do about it.
 pub(super) fn kind(path: &Path, error: io::Error) -> StoreErrorKind {
     let text = || format!("{}: {error}", path.display());
     match error.kind() {

@@ -1,4 +1,4 @@
-//! The time by the server's clock, as its answers tell it.
+//! Tracks the server's clock by the dates of its answers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -11,7 +11,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 
-/// The latest date that an answer had, and when it came.
+/// The latest date of an answer, and when the answer came.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ServerClock(Arc<Mutex<Option<(Timestamp, Instant)>>>);
 
@@ -21,8 +21,8 @@ impl ServerClock {
         shown.checked_add(SignedDuration::try_from(at.elapsed()).ok()?).ok()
     }
 
-    /// Takes the date of an answer. One that a cache kept is older than what is known, and tells
-    /// nothing.
+    /// Takes the date of an answer. A date from a cache is older than the known one, and is
+    /// ignored.
     fn take(&self, date: &str) {
         let Ok(date) = DateTimeParser::new().parse_timestamp(date) else { return };
         if self.now().is_none_or(|known| date > known) {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clock_goes_by_the_latest_date() {
+    fn clock_follows_latest_date() {
         let clock = ServerClock::default();
         assert_eq!(clock.now(), None);
         clock.take("Sat, 21 Nov 2026 02:00:03 GMT");

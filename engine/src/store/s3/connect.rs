@@ -1,4 +1,4 @@
-//! The client: credentials, TLS, time limits and retries.
+//! Creates the client: credentials, TLS, time limits and retries.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ use super::{Inner, S3Settings};
 use crate::store::{S3Config, StoreErrorKind};
 
 const CONNECT: Duration = Duration::from_secs(10);
-/// Where an endpoint is given and no region: what servers other than AWS's own take by default.
+/// The region if an endpoint is set and no region: most servers other than AWS accept it.
 const REGION: &str = "us-east-1";
 
-/// Makes the client. What `config` leaves open comes from AWS's own chain.
+/// Creates the client. AWS's own chain supplies what `config` does not set.
 pub(super) async fn client(
     config: &S3Config,
     settings: &S3Settings,
@@ -51,25 +51,26 @@ pub(super) async fn client(
     let path_style = config.path_style.unwrap_or(shared.endpoint_url().is_some());
     let config = Builder::from(&shared)
         .force_path_style(path_style)
-        // The SDK's own checksums travel in trailers that Garage and Ceph RGW answer with 400; see
-        // `put` for what takes their place.
+        // The SDK sends its own checksums in trailers, to which Garage and Ceph RGW answer 400.
+        // `put` sends another checksum instead.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .timeout_config(timeouts(settings.patience).build())
         .retry_config(retries(settings, settings.attempts))
         .retry_classifier(DamagedOrThrottled)
         .interceptor(clock)
-        // A part on its way is one piece of memory whose progress cannot be seen from here, and a
-        // body has a limit in `get`.
+        // A part in transit is one piece of memory whose progress cannot be seen from here, and
+        // `get` has its own limit for bodies.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();
     Ok(Client::from_conf(config))
 }
 
-/// rustls over ring with the system's authorities, through the proxy that the environment names, if
-/// any.
+/// Uses rustls over ring with the system's authorities, and the proxy that the environment names,
+/// if any.
 ///
-/// One connector for all requests, whatever their time limits, so that they share its connections.
+/// All requests share one connector, whatever their time limits, so that they share its
+/// connections.
 fn http_client() -> SharedHttpClient {
     let connector = Connector::builder()
         .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT).build())
@@ -81,7 +82,7 @@ fn http_client() -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// Returns a limit for each attempt and none for all of them together.
+/// Returns a limit for each attempt, and none for all attempts together.
 fn timeouts(attempt: Duration) -> TimeoutConfigBuilder {
     TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(attempt)
 }
@@ -94,11 +95,11 @@ fn retries(settings: &S3Settings, attempts: u32) -> RetryConfig {
 }
 
 impl Inner {
-    /// Overrides for a request with a body of this many bytes: a limit that a slow line can keep,
-    /// and more attempts.
+    /// Returns settings for a request with a body of this many bytes: a limit that a slow line can
+    /// keep, and more attempts.
     ///
-    /// A server that takes the bytes and never answers costs such a limit each time, so there is
-    /// one for all attempts, too.
+    /// If a server takes the bytes and never answers, each attempt costs such a limit. So there is
+    /// a limit for all attempts too.
     pub(super) fn sending(&self, bytes: usize) -> Builder {
         let settings = &self.settings;
         let attempt = settings.patience + Duration::from_secs(bytes as u64 / settings.slowest.max(1));
@@ -107,16 +108,16 @@ impl Inner {
             .retry_config(retries(settings, settings.persistent_attempts))
     }
 
-    /// Overrides for completing an upload: AWS says that it may take minutes to put a large object
-    /// together.
+    /// Returns settings for completing an upload. AWS says that it may take minutes to assemble a
+    /// large object.
     pub(super) fn completing(&self) -> Builder {
         Builder::new()
             .timeout_config(timeouts(self.settings.patience * 20).build())
             .retry_config(retries(&self.settings, self.settings.persistent_attempts))
     }
 
-    /// Overrides for clearing away after a failure: the failure is not to wait long for it, and
-    /// there is [`sweep`](super::sweep).
+    /// Returns settings for cleaning up after a failure. The failure must not wait long for that,
+    /// and [`sweep`](super::sweep) comes later.
     pub(super) fn clearing(&self) -> Builder {
         let patience = self.settings.patience.min(Duration::from_secs(10));
         Builder::new()
@@ -125,8 +126,8 @@ impl Inner {
     }
 }
 
-/// Retries what the SDK does not: bytes that were damaged on their way, and throttling as servers
-/// other than AWS's own say it.
+/// Retries what the SDK does not: bytes damaged in transit, and throttling as servers other than
+/// AWS report it.
 #[derive(Debug)]
 struct DamagedOrThrottled;
 

@@ -1,4 +1,4 @@
-//! From the SDK's errors to what an operator can act on.
+//! Translates the SDK's errors into what an operator can act on.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use super::Inner;
 use crate::store::StoreErrorKind;
 
-/// A server's message is data from outside: this much of it is shown.
+/// The most characters shown of a server's message, which is data from outside.
 const LONGEST: usize = 300;
 
 impl Inner {
@@ -33,20 +33,20 @@ impl Inner {
         }
     }
 
-    /// Returns what happened, and with whom: the address may be what is wrong.
+    /// Returns what happened, and at which address: the address may be what is wrong.
     fn at_endpoint(&self, error: &dyn Error) -> String {
         match &self.endpoint {
-            // With a user's name in it, it may hold a password, too.
+            // An endpoint with a user name may contain a password too.
             Some(endpoint) if !endpoint.contains('@') => format!("{endpoint}: {}", innermost(error)),
             _ => innermost(error),
         }
     }
 
-    /// Returns why a request failed that the server did answer.
+    /// Returns why a request failed that the server answered.
     fn answered(&self, status: u16, code: Option<&str>, message: Option<&str>) -> StoreErrorKind {
         let text = text(status, code, message);
         let code = code.unwrap_or_default();
-        // Codes first: servers agree on them more than on the status that goes with them.
+        // Codes come first: servers agree on them more than on the status that goes with them.
         match code {
             "NoSuchBucket" => return StoreErrorKind::NoSuchPlace(format!("the bucket {:?}", self.bucket)),
             "NoSuchKey" => return StoreErrorKind::NotFound,
@@ -61,12 +61,12 @@ impl Inner {
             | "SignatureDoesNotMatch" => {
                 return StoreErrorKind::Denied(text);
             }
-            // The wrong region, or the wrong address for the bucket's region; the message says
-            // which is right.
+            // The region is wrong, or the address for the bucket's region. The message says which
+            // is right.
             "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException" => {
                 return StoreErrorKind::Unavailable(text);
             }
-            // Ceph answers 403, MinIO 507 or 500, each with a code of its own.
+            // Ceph answers 403, MinIO 507 or 500, each with its own code.
             _ if code.contains("Quota") || code.contains("StorageFull") => return StoreErrorKind::Full(text),
             _ => {}
         }
@@ -74,7 +74,7 @@ impl Inner {
             412 => StoreErrorKind::AlreadyExists,
             401 | 403 => StoreErrorKind::Denied(text),
             507 => StoreErrorKind::Full(text),
-            // AWS's "not implemented" will not become available by waiting.
+            // Waiting does not help if AWS says "not implemented".
             501 => StoreErrorKind::Other(text),
             301 | 307 | 408 | 429 | 500.. => StoreErrorKind::Unavailable(text),
             _ => StoreErrorKind::Other(text),
@@ -82,7 +82,7 @@ impl Inner {
     }
 }
 
-/// Returns whether a server says that it does not know what it was asked to do.
+/// Returns whether the server does not know the request.
 pub(super) fn is_not_implemented<E>(error: &SdkError<E>) -> bool {
     error.raw_response().is_some_and(|answer| answer.status().as_u16() == 501)
 }
@@ -103,8 +103,8 @@ fn text(status: u16, code: Option<&str>, message: Option<&str>) -> String {
     }
 }
 
-/// Returns the last cause says what happened ("Connection refused"); those above it are the SDK's
-/// layers.
+/// Returns the last cause of an error, which says what happened ("Connection refused"). The others
+/// are the SDK's layers.
 pub(super) fn innermost(error: &dyn Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
@@ -114,8 +114,7 @@ pub(super) fn innermost(error: &dyn Error) -> String {
     text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 
-/// AWS's chain tries one source after the other, and its innermost cause is only what the last of
-/// them said.
+/// AWS's chain tries one source after the other. Its innermost cause is only that of the last one.
 fn no_credentials(error: &CredentialsError) -> String {
     format!(
         "no usable credentials in the [repository] section, the environment, AWS's files or the instance's metadata; \

@@ -1,4 +1,4 @@
-//! Reading an object to its end, over connections that may break.
+//! Reads an object to its end, over connections that may break.
 
 use std::io;
 use std::ops::Range;
@@ -21,28 +21,29 @@ struct Reading {
     store: Arc<Inner>,
     key: Key,
     content: ByteStream,
-    /// Where the next byte stands in the object, and where the last one does.
+    /// The positions of the next and the last byte in the object.
     at: u64,
     end: u64,
-    /// What names this very version. A server that gives none cannot be asked to go on with it.
+    /// Identifies the version of the object. A server that sends none cannot resume it.
     etag: Option<String>,
-    /// Breaks since the last byte arrived.
+    /// Broken connections since the last byte arrived.
     breaks: u32,
     rate: Rate,
 }
 
-/// How fast bytes come, a window of waiting after the other: any byte is a sign of life, and one a
-/// second would keep a reader for ever.
+/// How fast bytes arrive, in consecutive windows of waiting. Any byte would reset a timeout, so one
+/// byte a second could keep a reader for ever.
 #[derive(Debug, Default)]
 struct Rate {
     waited: Duration,
     bytes: u64,
-    /// Windows in a row that were too slow.
+    /// Consecutive windows that were too slow.
     slow: u32,
 }
 
 impl Rate {
-    /// Notes a wait and what it brought. `Some`: a window is over in which too little came.
+    /// Records a wait and the bytes that it brought. Returns a reason if a window is over in which
+    /// too little came.
     fn note(&mut self, waited: Duration, bytes: usize, settings: &S3Settings) -> Option<String> {
         self.waited += waited;
         self.bytes += bytes as u64;
@@ -98,10 +99,10 @@ pub(super) async fn open(store: &Arc<Inner>, key: &Key, range: Option<Range<u64>
 }
 
 impl Reading {
-    /// Returns the next bytes, or `None` after the last one, and only then.
+    /// Returns the next bytes, or `None` only after the last one.
     async fn next(&mut self) -> Result<Option<Bytes>, StoreErrorKind> {
         while self.at < self.end {
-            // Only the wait for the server counts: a consumer that takes its time is none of this.
+            // Only the wait for the server counts, not the time that the consumer takes.
             let began = Instant::now();
             let next = tokio::time::timeout(self.store.settings.patience, self.content.next()).await;
             let why = match next.unwrap_or_else(|_| Some(Err(stalled()))) {
@@ -115,8 +116,8 @@ impl Reading {
                     let slow = self.rate.note(began.elapsed(), piece.len(), &self.store.settings);
                     if let Some(why) = slow.filter(|_| self.at < self.end) {
                         self.give_up_slow(&why)?;
-                        // Another connection may lead to a server that is well, and what came is
-                        // not lost.
+                        // Another connection may reach a healthy server, and the bytes so far are
+                        // kept.
                         self.resume(why).await?;
                     }
                     return Ok(Some(piece));
@@ -137,7 +138,7 @@ impl Reading {
         Err(StoreErrorKind::Unavailable(format!("{why}, and no more over {connections} connections in a row")))
     }
 
-    /// Goes on where the bytes stopped coming, in the same version of the object.
+    /// Continues where the bytes stopped, in the same version of the object.
     async fn resume(&mut self, why: String) -> Result<(), StoreErrorKind> {
         self.breaks += 1;
         let Some(etag) = &self.etag else {
@@ -153,8 +154,8 @@ impl Reading {
             Err(StoreErrorKind::AlreadyExists) => return Err(replaced()),
             answer => answer?,
         };
-        // Garage ignores `If-Match`, and a server that ignores the range sends the object from its
-        // beginning.
+        // Garage ignores `If-Match`. A server that ignores the range sends the object from its
+        // start.
         if answer.etag.as_ref() != Some(etag) {
             return Err(replaced());
         }
@@ -207,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trickle_is_slow_and_a_pause_before_much_is_not() {
+    fn trickle_counts_as_slow() {
         let settings = S3Settings { patience: Duration::from_secs(30), least: 1000, ..S3Settings::default() };
         let second = Duration::from_secs(1);
         let mut rate = Rate::default();

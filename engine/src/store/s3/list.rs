@@ -1,4 +1,4 @@
-//! What is there: one object, and all of them.
+//! Lists objects, and looks up one of them.
 
 use std::collections::VecDeque;
 
@@ -23,12 +23,13 @@ impl Inner {
         }))
     }
 
-    /// Returns what HEAD says of an object; `None` where the bucket is there and the object is not.
+    /// Returns what HEAD says of an object. Returns `None` if the bucket exists and the object does
+    /// not.
     pub(super) async fn look(&self, key: &Key) -> Result<Option<HeadObjectOutput>, StoreErrorKind> {
         let request = self.client.head_object().bucket(&self.bucket).key(self.name(key));
         match request.send().await {
             Ok(found) => {
-                // From now on a 404 is about the object.
+                // From now on, a 404 is about the object.
                 let _ = self.bucket_seen.set(());
                 Ok(Some(found))
             }
@@ -45,7 +46,7 @@ impl Inner {
                 Err(StoreErrorKind::NoSuchPlace(format!("the bucket {:?}", self.bucket)))
             }
             Err(error) => match self.kind(error) {
-                // Who may read objects may not always ask about the bucket.
+                // A role that may read objects may not always ask about the bucket.
                 StoreErrorKind::Denied(_) => Ok(()),
                 kind => Err(kind),
             },
@@ -54,7 +55,7 @@ impl Inner {
     }
 }
 
-/// A listing on its way.
+/// A listing in progress.
 struct Listing<'a> {
     store: &'a Inner,
     prefix: Option<Key>,
@@ -63,7 +64,7 @@ struct Listing<'a> {
     next: Next,
 }
 
-/// What is to be asked for when all that is ready was yielded.
+/// What to request next, when everything received was yielded.
 enum Next {
     /// The object whose key is the prefix itself.
     Itself(Key),
@@ -85,8 +86,8 @@ pub(super) fn list(store: &Inner, prefix: Option<Key>) -> impl Stream<Item = Res
                 return Ok(Some((object, listing)));
             }
             match std::mem::replace(&mut listing.next, Next::Nothing) {
-                // With its slash the prefix below finds a folder and not its neighbours; without,
-                // it would find `a/bc` for `a/b`.
+                // With its slash, the prefix below finds a folder without its neighbours. Without
+                // it, `a/b` would find `a/bc`.
                 Next::Itself(key) => {
                     listing.ready.extend(listing.store.head(&key).await?);
                     listing.next = Next::Page(None);
@@ -106,7 +107,7 @@ impl Listing<'_> {
         let page = request.set_continuation_token(token.clone()).send().await.map_err(|error| store.kind(error))?;
         for entry in page.contents() {
             let name = entry.key().and_then(|name| name.strip_prefix(&store.prefix));
-            // What is no key of ours was put there by somebody else.
+            // Another program stored a name that is not a key of this program.
             let Some(key) = name.and_then(|name| Key::new(name).ok()) else {
                 continue;
             };
@@ -116,7 +117,7 @@ impl Listing<'_> {
         self.next = match (page.is_truncated().unwrap_or(false), page.next_continuation_token()) {
             (false, _) => Next::Nothing,
             (true, Some(next)) if token.as_deref() != Some(next) => Next::Page(Some(next.to_owned())),
-            // To stop here would look like the end, and to ask again would not end.
+            // Stopping here would look like the end, and asking again would not end.
             (true, _) => {
                 return Err(StoreErrorKind::Other(
                     "the listing is incomplete, but does not say where it continues".into(),

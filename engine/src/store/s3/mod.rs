@@ -1,4 +1,4 @@
-//! Objects in an S3-compatible bucket. Only this folder knows the AWS SDK.
+//! Stores objects in an S3-compatible bucket. Only this folder knows the AWS SDK.
 
 mod clock;
 mod connect;
@@ -29,37 +29,36 @@ use crate::backoff::Backoff;
 use crate::store::S3Config;
 use crate::stream::Body;
 
-/// How objects travel to and from S3. The default suits servers from a disk in the next room to
-/// AWS.
+/// How objects are sent to and read from S3. The default suits servers from the next room to AWS.
 #[derive(Debug, Clone)]
 pub struct S3Settings {
-    /// Bytes of an upload's parts, unless it is expected to have more than 900 of them: then they
-    /// are larger. At least 5 MiB for AWS.
+    /// Bytes of an upload's parts. Parts are larger if the upload is expected to have more than 900
+    /// of them. AWS needs at least 5 MiB.
     pub part_size: usize,
-    /// Whether parts are never larger than `part_size`, even if there are then more of them than
-    /// the server takes.
+    /// Whether parts are never larger than `part_size`, even if there are then more than the server
+    /// accepts.
     pub part_size_is_fixed: bool,
-    /// Parts of one upload that are sent at a time.
+    /// How many parts of one upload are sent at a time.
     pub parallel: usize,
-    /// Bytes that parts on their way may hold in memory. Large parts lower `parallel` rather than
-    /// exceed it, down to one part.
+    /// Bytes of memory for parts in transit. Large parts lower `parallel` instead of exceeding it,
+    /// down to one part.
     pub in_flight: usize,
-    /// How often an ordinary request is tried.
+    /// Attempts for an ordinary request.
     pub attempts: u32,
-    /// How often a part of an upload and a broken download are tried: hours of work may hang on
+    /// Attempts for a part of an upload, and for a broken download: hours of work may depend on
     /// them.
     pub persistent_attempts: u32,
-    /// The pause before the second attempt; it doubles from there to 20 seconds, and a random part
-    /// of it is taken.
+    /// The pause before the second attempt. It doubles up to 20 seconds, and a random part of it is
+    /// taken.
     pub backoff: Duration,
-    /// How long a server may take to answer a request, beside what its body takes at `slowest`; and
-    /// to send the next bytes of an object.
+    /// How long a server may take to answer a request, besides what its body takes at `slowest`;
+    /// also how long it may take to send the next bytes of an object.
     pub patience: Duration,
-    /// Bytes per second below which sending counts as stalled.
+    /// Sending fewer bytes per second counts as stalled.
     pub slowest: u64,
-    /// Bytes per second that must come while an object is read, over as long as `patience`: a
-    /// reading that is slower goes on over another connection, and fails after
-    /// `persistent_attempts` of them. Low, since several objects may share a slow line.
+    /// The bytes per second that must arrive while an object is read, averaged over `patience`. A
+    /// slower download continues over another connection, and fails after `persistent_attempts` of
+    /// them. The limit is low, because several objects may share a slow line.
     pub least: u64,
 }
 
@@ -67,7 +66,7 @@ pub struct S3Settings {
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 impl S3Settings {
-    /// Returns the pauses between attempts that the SDK does not see to.
+    /// Returns the pauses between attempts that the SDK does not make.
     fn pauses(&self) -> Backoff {
         Backoff::new(self.backoff, 2, LONGEST_PAUSE)
     }
@@ -92,50 +91,49 @@ impl Default for S3Settings {
 
 const KIB: usize = 1024;
 
-/// A bucket, or what lies under a prefix in it, as a store.
+/// A bucket, or a prefix in it, as a store.
 ///
-/// With the default settings all [`Store::put`]s together have at most 64 MiB on the way, or one
-/// part where that is larger, and each of them fills a part beside it: 8 MiB, or a nine-hundredth
-/// of what a larger object is expected to have. Reading holds what the connection has buffered.
+/// With the default settings, all [`Store::put`]s together have at most 64 MiB in transit, or one
+/// part if that is larger. Each of them also fills a part: 8 MiB, or a nine-hundredth of the
+/// expected size of a larger object. Reading takes the memory that the connection buffers.
 ///
-/// [`Mode::CreateNew`] refuses what is there on every server. Among several who create at the same
-/// moment it lets exactly one succeed where the server does: for bodies that fit into one part,
-/// AWS, SeaweedFS and Ceph RGW do and Garage does not; for longer ones AWS alone promises it
-/// (SeaweedFS 4.48 looks first and then completes, Ceph RGW ignores the condition). So a lock must
-/// be small, and must find out at start whether the server keeps it.
+/// [`Mode::CreateNew`] refuses existing objects on every server. Whether exactly one of several
+/// concurrent creations succeeds depends on the server. For bodies of one part, AWS, SeaweedFS and
+/// Ceph RGW guarantee it, and Garage does not. For longer bodies only AWS guarantees it: SeaweedFS
+/// 4.48 checks first and then completes, and Ceph RGW ignores the condition. So locks must not rely
+/// on it.
 #[derive(Clone)]
 pub struct S3Store {
     inner: Arc<Inner>,
 }
 
-/// What outlives the call that began it: bodies that resume, uploads that are aborted in the
-/// background.
+/// Shared by what outlives a call: bodies that resume, uploads that are aborted in the background.
 struct Inner {
     client: Client,
     bucket: String,
-    /// Empty, or ends in a slash.
+    /// Empty, or with a slash at the end.
     prefix: String,
-    /// For messages, where it is not AWS's own.
+    /// For messages, if it is not AWS's own.
     endpoint: Option<String>,
     settings: S3Settings,
-    /// What all uploads together may have on the way, in KiB: volumes and the dump are stored at
+    /// What all uploads together may have in transit, in KiB. Volumes and the dump are stored at
     /// the same time.
     budget: Arc<Semaphore>,
-    /// Set once the bucket was seen: a 404 without a body does not say which of bucket and object
-    /// is missing.
+    /// Set once the bucket was seen: a 404 without a body does not say whether the bucket or the
+    /// object is missing.
     bucket_seen: OnceCell<()>,
-    /// Uploads that are being aborted in the background. Closed from the beginning: it can be
-    /// waited for at any time.
+    /// Uploads that are being aborted in the background. The tracker is closed from the start, so
+    /// it can be waited for at any time.
     aborting: TaskTracker,
     clock: ServerClock,
 }
 
 impl S3Store {
-    /// Makes a client for the bucket that `config` names. No request is sent, except where AWS's
-    /// own chain of credentials needs one.
+    /// Creates a client for the bucket that `config` names. Sends no request, unless AWS's own
+    /// chain of credentials needs one.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Other`] where no region is known.
+    /// [`StoreErrorKind::Other`] if no region is known
     pub async fn open(config: &S3Config) -> Result<Self, StoreError> {
         let settings = match config.part_size {
             Some(part_size) => S3Settings { part_size, part_size_is_fixed: true, ..S3Settings::default() },
@@ -177,12 +175,13 @@ impl S3Store {
 }
 
 impl Inner {
-    /// Returns what a part takes of the budget; one that is larger than all of it takes all.
+    /// Returns the share of the budget that a part takes. A part larger than the budget takes all
+    /// of it.
     fn share(&self, part: usize) -> u32 {
         u32::try_from(part.min(self.settings.in_flight).div_ceil(KIB)).unwrap_or(u32::MAX)
     }
 
-    /// Returns the key as the bucket knows it.
+    /// Returns the key as the bucket contains it.
     fn name(&self, key: &Key) -> String {
         format!("{}{key}", self.prefix)
     }
@@ -194,7 +193,7 @@ impl Inner {
     async fn delete(&self, key: &Key) -> Result<(), StoreErrorKind> {
         let request = self.client.delete_object().bucket(&self.bucket).key(self.name(key));
         match request.send().await.map_err(|error| self.kind(error)) {
-            // AWS answers 204 where there is none; some others say so.
+            // AWS answers 204 if the object does not exist. Some other servers report that.
             Ok(_) | Err(StoreErrorKind::NotFound) => Ok(()),
             Err(kind) => Err(kind),
         }
@@ -253,7 +252,7 @@ impl Store for S3Store {
 
 impl fmt::Debug for S3Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The client would print its whole configuration.
+        // The client's own output would contain its whole configuration.
         f.debug_struct("S3Store")
             .field("location", &self.location())
             .field("settings", &self.inner.settings)

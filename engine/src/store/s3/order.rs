@@ -1,19 +1,18 @@
-//! Putting a listing into the order of its keys, on servers that list folder by folder.
+//! Sorts listings by key, for servers that list folder by folder.
 
 use crate::store::{Key, Object};
 
-/// Sorts a listing on the way.
+/// Sorts a listing while it arrives.
 ///
-/// S3 lists by the bytes of the whole key: `a-b/1` before `a/1`, for `-` comes before `/`.
-/// SeaweedFS, and others that are file systems underneath, list folder by folder: `a/1` before
-/// `a-b/1`. Only names that go on with a character before `/` (`-` or `.` are all that a [`Key`]
-/// has) can be out of order so, and they follow at once. So it is enough to hold back what lies
-/// under one name until another comes that does not go on in this way; a listing that is in order
-/// passes unchanged.
+/// S3 lists by the bytes of the whole key: `a-b/1` comes before `a/1`, because `-` comes before
+/// `/`. SeaweedFS and other file systems list folder by folder: `a/1` before `a-b/1`. Only names
+/// that continue with a character before `/` can be out of order (`-` and `.` are all that a
+/// [`Key`] has), and they follow at once. So objects under one name are kept until another name
+/// comes that does not continue so. A sorted listing passes unchanged.
 pub(super) struct Reorder {
     /// How much of each key is the prefix of the whole listing.
     skip: usize,
-    /// The first segment after the prefix, shared by what is held.
+    /// The first segment after the prefix, which the kept objects share.
     name: String,
     held: Vec<Object>,
 }
@@ -23,7 +22,7 @@ impl Reorder {
         Self { skip: prefix.map_or(0, |prefix| prefix.as_str().len() + 1), name: String::new(), held: Vec::new() }
     }
 
-    /// Takes the server's next object and returns those that nothing can come before any more.
+    /// Takes the server's next object, and returns the objects that no other can precede any more.
     pub(super) fn push(&mut self, object: Object) -> Vec<Object> {
         let rest = object.key.as_str().get(self.skip..).unwrap_or_default();
         let name = rest.split('/').next().unwrap_or_default();
@@ -38,7 +37,7 @@ impl Reorder {
         ready
     }
 
-    /// Returns what is left when the listing ends.
+    /// Returns the remaining objects when the listing ends.
     pub(super) fn finish(&mut self) -> Vec<Object> {
         self.held.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         std::mem::take(&mut self.held)
@@ -63,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn sorts_a_listing_made_folder_by_folder() {
+    fn listing_by_folder_is_sorted() {
         let by_folder =
             ["a", "a/b/1", "a/b-c", "a/c", "a-b/1", "a-b-c/1", "a-b.c", "a.b/1", "a.b-c", "a0", "a_/1", "b/1"];
         let mut sorted = by_folder;
@@ -74,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn holds_back_one_name_under_the_prefix() {
+    fn sorting_keeps_one_name() {
         let keys = ["p/a/1", "p/a/2", "p/a-b/1", "p/b/1"];
         assert_eq!(reorder(Some("p"), &keys), ["p/a-b/1", "p/a/1", "p/a/2", "p/b/1"]);
         let prefix = Key::new("p").unwrap();

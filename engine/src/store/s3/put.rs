@@ -1,10 +1,9 @@
-//! Storing an object: in one request where it is short, in parts where it is long.
+//! Stores an object: a short one in one request, a long one in parts.
 //!
-//! What is sent is in memory and so can be sent again. Its integrity on the way rests on
-//! `Content-MD5`, S3's oldest checksum: the one that every common server takes, over TLS and
-//! without, and that those check which check any at all (SeaweedFS does, and does not look at the
-//! signature's SHA-256). It is there against broken memory and networks; TLS and the manifest's
-//! SHA-256 are against more.
+//! What is sent is in memory, so it can be sent again. `Content-MD5` protects it in transit. This
+//! is S3's oldest checksum: every common server accepts it, with and without TLS. Servers that
+//! verify any checksum verify this one (SeaweedFS does, and ignores the signature's SHA-256). It
+//! detects faulty memory and networks; TLS and the manifest's SHA-256 protect against more.
 
 use std::collections::HashMap;
 
@@ -22,13 +21,13 @@ use crate::store::fill::fill;
 use crate::store::{Key, Mode, StoreErrorKind};
 use crate::stream::Body;
 
-/// User metadata that names the `put` which made an object.
+/// The user metadata that names the `put` of an object.
 const PUT_ID: &str = "put-id";
 
-/// One `put`, by a random name that the object carries.
+/// One `put`, with a random id that the object carries.
 ///
-/// A request that is sent again after its answer was lost meets its own work: "the object exists
-/// already", or "no such upload". The name tells that from somebody else's.
+/// A request that is sent again after its answer was lost meets its own result: "the object exists
+/// already", or "no such upload". The id shows whether the object is its own.
 pub(super) struct Attempt {
     id: String,
     pub(super) key: Key,
@@ -47,10 +46,11 @@ impl Attempt {
         HashMap::from([(PUT_ID.to_owned(), self.id.clone())])
     }
 
-    /// Returns whether to send `If-None-Match: *` first, and if the server does not know it,
-    /// whether to go on without.
+    /// Returns the values of `If-None-Match` to try in order: `*` first, and none if the server
+    /// does not know the header.
     ///
-    /// Backblaze B2 answers 501 to that header; there the HEAD before is all there is.
+    /// Backblaze B2 answers 501 to that header; there, only the HEAD before the put protects
+    /// existing objects.
     pub(super) fn conditions(&self) -> &'static [Option<&'static str>] {
         match self.mode {
             Mode::CreateNew => &[Some("*"), None],
@@ -59,14 +59,14 @@ impl Attempt {
     }
 }
 
-/// What stands under a key, seen from a `put`.
+/// The object under a key, as a `put` sees it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// What this `put` stored, whole.
+    /// This `put` stored it completely.
     Ours,
-    /// What another stored.
+    /// Another process stored it.
     Anothers,
-    /// An object of this size that says nothing of its `put`: another program's, or the server
+    /// An object of this size without the id of a `put`: another program stored it, or the server
     /// keeps no metadata.
     Unnamed(u64),
     Nothing,
@@ -80,8 +80,8 @@ impl Inner {
         mode: Mode,
         expected: u64,
     ) -> Result<u64, StoreErrorKind> {
-        // Spares the producer's work, and is all that Garage and other servers leave of "create
-        // only": they ignore the condition.
+        // This spares the producer's work. On Garage and other servers, which ignore the condition,
+        // it is the only protection of existing objects.
         if mode == Mode::CreateNew && self.look(key).await?.is_some() {
             return Err(StoreErrorKind::AlreadyExists);
         }
@@ -148,8 +148,8 @@ impl Inner {
             .map(|_| ())
     }
 
-    /// Looks whose object stands under the attempt's key. Ours with another size than `size` is an
-    /// error.
+    /// Finds out whose object is under the attempt's key. It is an error if this attempt's object
+    /// has another size than `size`.
     pub(super) async fn standing(&self, attempt: &Attempt, size: u64) -> Result<Standing, StoreErrorKind> {
         let Some(found) = self.look(&attempt.key).await? else {
             return Ok(Standing::Nothing);
@@ -175,7 +175,7 @@ pub(super) fn sizes_differ(sent: u64, stored: u64) -> StoreErrorKind {
 /// Returns the value of the header `Content-MD5` for these bytes.
 pub(super) async fn content_md5(content: &Bytes) -> Result<String, StoreErrorKind> {
     let content = content.clone();
-    // Some ten milliseconds for a part: too long for a thread that others wait for.
+    // This takes some ten milliseconds for a part, too long for a thread of the runtime.
     let digest = tokio::task::spawn_blocking(move || base64::encode(Md5::digest(&content))).await;
     digest.map_err(|dead| StoreErrorKind::Io(std::io::Error::other(dead)))
 }

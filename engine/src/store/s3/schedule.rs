@@ -1,13 +1,13 @@
-//! How large the parts of an upload are.
+//! Chooses the size of an upload's parts.
 
 use super::S3Settings;
 
-/// The most parts that S3 takes.
+/// The most parts that S3 accepts.
 pub(super) const MOST_PARTS: i32 = 10_000;
-/// The most parts of one size. Some servers take 1,000 (Scaleway), and some want all but the last
-/// to be equal (Cloudflare R2).
+/// The most parts of one size. Some servers accept only 1,000 (Scaleway), and some require all but
+/// the last to be equal (Cloudflare R2).
 const EQUAL_PARTS: i32 = 900;
-/// S3 takes up to 5 GiB in one part.
+/// S3 accepts up to 5 GiB in one part.
 const LARGEST: usize = 4 * 1024 * 1024 * 1024;
 const MIB: u64 = 1024 * 1024;
 
@@ -19,8 +19,8 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Returns those of an upload of about so many bytes: as large as the settings say, or as it
-    /// takes to have no more than 900 of them.
+    /// Returns the parts for an upload of about `expected` bytes: as large as the settings say, or
+    /// large enough that there are at most 900.
     pub(super) fn new(settings: &S3Settings, expected: u64) -> Self {
         let is_fixed = settings.part_size_is_fixed;
         let needed = expected.div_ceil(EQUAL_PARTS as u64).div_ceil(MIB).saturating_mul(MIB);
@@ -29,11 +29,11 @@ impl Parts {
         Self { first, is_fixed }
     }
 
-    /// Returns bytes of the part with this number, counted from 1.
+    /// Returns the bytes of the part with this number, counted from 1.
     ///
-    /// All are of one size, unless there are more than was expected: then they grow with what was
-    /// sent already, so that an upload does not end for want of parts where the server takes 10,000
-    /// of any size.
+    /// All parts have one size, unless there are more than expected. Then they grow with what was
+    /// sent, so that an upload does not run out of parts on a server that accepts 10,000 of any
+    /// size.
     pub(super) fn size(self, number: i32) -> usize {
         if self.is_fixed {
             return self.first;
@@ -43,8 +43,8 @@ impl Parts {
     }
 }
 
-/// Returns how many parts of this size are sent at a time, where `in_flight` bytes may be on their
-/// way and one always may.
+/// Returns how many parts of this size are sent at a time. `in_flight` bytes may be in transit, and
+/// one part always may.
 pub(super) fn parallel(part_size: usize, parallel: usize, in_flight: usize) -> usize {
     (in_flight / part_size.max(1)).clamp(1, parallel.max(1))
 }
@@ -60,7 +60,7 @@ mod tests {
         Parts::new(&S3Settings::default(), expected)
     }
 
-    /// Returns how many parts an upload of so many bytes has, and whether all but the last are
+    /// Returns how many parts an upload of `bytes` bytes has, and whether all but the last are
     /// equal.
     fn sent(parts: Parts, bytes: u64) -> (i32, bool) {
         let (mut left, mut number, mut equal) = (bytes, 0, true);
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_expected_size_are_equal_and_few() {
+    fn parts_of_expected_size_are_equal() {
         for gib in [0, 1, 7, 8, 23, 100, 1024, 3000] {
             let (number, equal) = sent(parts(gib * GIB), gib * GIB);
             assert!(number <= EQUAL_PARTS && equal, "{gib} GiB: {number}");
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn unexpected_bytes_still_have_parts() {
+    fn unexpected_bytes_have_parts() {
         let held: usize = (1..=MOST_PARTS).map(|number| parts(0).size(number)).sum();
         assert!(held >= 5 * 1024 * 1024 * MIB, "{held}");
         let sizes: Vec<_> = (1..=MOST_PARTS).map(|number| parts(50 * GIB).size(number)).collect();
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_in_flight_stay_within_their_budget_until_one_exceeds_it() {
+    fn parts_in_flight_respect_budget() {
         for (size, at_a_time) in [(8, 4), (16, 4), (32, 2), (64, 1), (4096, 1)] {
             assert_eq!(parallel(size * MIB, 4, 64 * MIB), at_a_time, "{size} MiB");
         }

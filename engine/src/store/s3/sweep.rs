@@ -1,4 +1,4 @@
-//! Uploads that nobody will finish.
+//! Aborts uploads that no process will finish.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,11 +6,12 @@ use super::{Inner, errors};
 use crate::store::StoreErrorKind;
 
 impl Inner {
-    /// Aborts uploads that were begun `older_than` ago or before, and names their objects.
+    /// Aborts uploads that were started at least `older_than` ago. Returns the names of their
+    /// objects.
     ///
-    /// A server that cannot list uploads (s3s-fs; old gateways) has none as far as can be known.
+    /// A server that cannot list uploads (s3s-fs, old gateways) counts as having none.
     pub(super) async fn sweep(&self, older_than: Duration) -> Result<Vec<String>, StoreErrorKind> {
-        // By the earlier clock: one that is ahead would make what is being uploaded old.
+        // The earlier clock counts: one that is ahead would make a current upload look old.
         let now = SystemTime::now();
         let now = self.clock.now().map_or(now, |server| SystemTime::from(server).min(now));
         let limit = now.checked_sub(older_than);
@@ -32,7 +33,7 @@ impl Inner {
                 let (Some(name), Some(id), Some(begun)) = (upload.key(), upload.upload_id(), upload.initiated()) else {
                     continue;
                 };
-                // Some servers take a prefix by folders only.
+                // Some servers accept only folders as a prefix.
                 if name.starts_with(&self.prefix) && begun.as_secs_f64() <= limit {
                     stale.push((name.to_owned(), id.to_owned()));
                 }
@@ -48,7 +49,7 @@ impl Inner {
             let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(&name).upload_id(id);
             match request.send().await {
                 Ok(_) => removed.push(name.strip_prefix(&self.prefix).unwrap_or(&name).to_owned()),
-                // Finished or aborted since it was listed.
+                // It was finished or aborted after it was listed.
                 Err(error) if errors::is_missing(&error) => {}
                 Err(error) => return Err(self.kind(error)),
             }

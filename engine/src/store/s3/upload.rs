@@ -1,4 +1,4 @@
-//! An upload in parts: several at a time, and nothing left on the server if it fails.
+//! Uploads an object in parts, several at a time. If it fails, nothing stays on the server.
 
 use std::mem;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use crate::stream::Body;
 
 type PartResult = Result<CompletedPart, StoreErrorKind>;
 
-/// A multipart upload that was begun. Dropped before it was completed, it is aborted in the
-/// background.
+/// A multipart upload that was started. If it is dropped before it is completed, it is aborted in
+/// the background.
 pub(super) struct Upload {
     store: Arc<Inner>,
     attempt: Attempt,
     parts: Parts,
     id: String,
     open: bool,
-    /// Parts on their way. They must end before the upload is aborted: one that arrives later would
-    /// stay on the server.
+    /// Parts in transit. They must end before the upload is aborted: a part that arrives later
+    /// would stay on the server.
     sending: JoinSet<PartResult>,
     sent: Vec<CompletedPart>,
     size: u64,
@@ -52,8 +52,8 @@ impl Upload {
         Ok(Self { store, attempt, parts, id, open: true, sending, sent: Vec::new(), size: 0 })
     }
 
-    /// Sends `first`, `next` and, unless the body has `ended`, what follows, and completes the
-    /// upload. Returns the object's size.
+    /// Sends `first`, `next` and, unless the body has `ended`, the rest of the body. Then completes
+    /// the upload. Returns the object's size.
     pub(super) async fn send(
         &mut self,
         first: Bytes,
@@ -81,7 +81,7 @@ impl Upload {
         Ok(self.size)
     }
 
-    /// Reads the next part, and meanwhile notices parts that failed: the producer may be slow, and
+    /// Reads the next part. Notices failed parts meanwhile, because the producer may be slow and
     /// its work in vain.
     async fn fill_part(&mut self, body: &mut Body, buffer: &mut BytesMut, number: i32) -> Result<bool, StoreErrorKind> {
         let size = self.parts.size(number);
@@ -93,7 +93,7 @@ impl Upload {
         }
     }
 
-    /// Begins to send a part as soon as there is room for it.
+    /// Starts to send a part as soon as there is room for it.
     async fn send_part(&mut self, number: i32, content: Bytes) -> Result<(), StoreErrorKind> {
         if number > MOST_PARTS {
             return Err(StoreErrorKind::Other(format!(
@@ -115,7 +115,7 @@ impl Upload {
             budget.acquire_many_owned(share).await.map_err(|closed| StoreErrorKind::Other(closed.to_string()))?;
         let (store, name, id) = (self.store.clone(), self.store.name(&self.attempt.key), self.id.clone());
         self.sending.spawn(async move {
-            // Given back when the part was sent.
+            // Released when the part was sent.
             let _room = room;
             let size = content.len();
             let request = store.client.upload_part().bucket(&store.bucket).key(name).upload_id(id);
@@ -141,8 +141,8 @@ impl Upload {
 
     async fn complete(&mut self) -> Result<(), StoreErrorKind> {
         self.sent.sort_unstable_by_key(CompletedPart::part_number);
-        // Ceph RGW and Garage ignore the condition of this request; so look once more, now that the
-        // long part is over.
+        // Ceph RGW and Garage ignore the condition of this request. So this checks once more after
+        // the long upload.
         if self.attempt.mode == Mode::CreateNew && self.store.look(&self.attempt.key).await?.is_some() {
             return Err(StoreErrorKind::AlreadyExists);
         }
@@ -153,15 +153,15 @@ impl Upload {
                 break;
             }
         }
-        // Asked in either case: an answer that was lost and sent for again says "no such upload",
-        // and an upload whose parts were lost inside the server may be called complete.
+        // This is checked in either case. A request sent again after a lost answer gets "no such
+        // upload", and a server may report an upload as complete after it lost parts.
         let standing = self.store.standing(&self.attempt, self.size).await;
         match (outcome, standing?) {
             (_, Standing::Ours) => {}
             (Ok(()), Standing::Unnamed(stored)) if stored == self.size => {}
             (Ok(()), Standing::Unnamed(stored)) => return Err(sizes_differ(self.size, stored)),
-            // Ours was stored, and another put another in its place since. That is no success where
-            // nobody else should have been able to: the server took no notice of the condition.
+            // This upload was stored, and another process replaced it since. With `CreateNew` that
+            // is no success: the server ignored the condition.
             (Ok(()), Standing::Anothers) if self.attempt.mode == Mode::Replace => {}
             (Ok(()), Standing::Anothers) => return Err(StoreErrorKind::AlreadyExists),
             (Ok(()), Standing::Nothing) => {
@@ -192,7 +192,7 @@ impl Upload {
             .map(|_| ())
     }
 
-    /// Gives the upload up and frees what the server holds of it.
+    /// Aborts the upload, and frees what the server keeps of it.
     pub(super) async fn abort(mut self) {
         self.sending.shutdown().await;
         abort(&self.store, self.store.name(&self.attempt.key), &self.id).await;
@@ -205,7 +205,7 @@ impl Drop for Upload {
         if !self.open {
             return;
         }
-        // Outside a runtime the program is about to end, and the sweep is left.
+        // Outside a runtime the program is about to end, and the sweep cleans up.
         if let Ok(runtime) = Handle::try_current() {
             let (store, name, id) = (self.store.clone(), self.store.name(&self.attempt.key), mem::take(&mut self.id));
             let mut sending = mem::take(&mut self.sending);
@@ -219,13 +219,13 @@ impl Drop for Upload {
     }
 }
 
-/// Whoever calls this has a failure to report already; a second one would only hide it, and the
-/// sweep comes after.
+/// Ignores failures: the caller already has one to report, a second would hide it, and the sweep
+/// cleans up.
 async fn abort(store: &Inner, name: String, id: &str) {
     let request = store.client.abort_multipart_upload().bucket(&store.bucket).key(&name).upload_id(id);
     match request.customize().config_override(store.clearing()).send().await {
         Ok(_) => {}
-        // The server holds nothing of it any more.
+        // The server keeps nothing of it any more.
         Err(error) if errors::is_missing(&error) => {}
         Err(error) => {
             tracing::warn!(object = name, reason = %store.kind(error), "an unfinished upload stays until the next sweep")

@@ -25,7 +25,7 @@ fn mismatch(result: io::Result<Vec<u8>>) -> Mismatch {
 }
 
 #[tokio::test]
-async fn comes_back_as_it_went() {
+async fn encoded_body_decodes_to_itself() {
     for plain in [Vec::new(), b"short".to_vec(), b"0123456789".repeat(300_000)] {
         let (bytes, before, after) = encoded(&plain).await;
         assert_eq!((before, after), (Fingerprint::of(&plain), Fingerprint::of(&bytes)));
@@ -38,7 +38,7 @@ async fn comes_back_as_it_went() {
 }
 
 #[tokio::test]
-async fn every_flipped_bit_and_every_truncation_is_damage_of_what_is_stored() {
+async fn flipped_or_missing_byte_is_damage() {
     let (bytes, plain, stored) = encoded(b"the only copy of a company's books").await;
     for position in 0..bytes.len() {
         let mut damaged = bytes.clone();
@@ -52,7 +52,7 @@ async fn every_flipped_bit_and_every_truncation_is_damage_of_what_is_stored() {
 }
 
 #[tokio::test]
-async fn another_object_in_its_place_is_damage() {
+async fn other_object_is_damage() {
     let (_, plain, stored) = encoded(b"mine").await;
     let (other, ..) = encoded(b"theirs").await;
     let found = mismatch(read(&other, plain, stored));
@@ -68,7 +68,7 @@ async fn trailing_bytes_are_damage() {
     assert!(matches!(mismatch(Err(error)), Mismatch::StoredLonger { .. }));
 }
 
-/// Returns a quarter of a gigabyte of zeros, which takes some kilobytes.
+/// Returns a quarter of a gigabyte of zeros, compressed to some kilobytes.
 fn bomb() -> Vec<u8> {
     let mut out = zstd::Encoder::new(Vec::new(), 1).unwrap();
     io::copy(&mut io::repeat(0).take(256 << 20), &mut out).unwrap();
@@ -102,14 +102,14 @@ fn stored_bytes_stop_at_their_size() {
 }
 
 #[test]
-fn stored_garbage_with_a_right_digest_is_malformed() {
+fn stored_garbage_is_malformed() {
     let bytes = b"no zstd at all".as_slice();
     let error = DecodeReader::new(bytes, Fingerprint::of(b""), Fingerprint::of(bytes)).unwrap().read(&mut [0; 8]);
     assert!(error.unwrap_err().get_ref().unwrap().is::<super::super::Malformed>());
 }
 
 #[test]
-fn frame_with_a_huge_window_is_refused() {
+fn huge_window_is_refused() {
     let mut out = zstd::Encoder::new(Vec::new(), 19).unwrap();
     out.window_log(27).unwrap();
     out.include_contentsize(false).unwrap();
@@ -121,13 +121,13 @@ fn frame_with_a_huge_window_is_refused() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_promises_other_content_is_found_out() {
+async fn wrong_plain_digest_is_damage() {
     let (bytes, _, stored) = encoded(b"mine").await;
     assert!(matches!(mismatch(read(&bytes, Fingerprint::of(b"else"), stored)), Mismatch::Plain { .. }));
 }
 
 #[tokio::test]
-async fn a_source_that_fails_is_its_own_error() {
+async fn failed_source_reports_its_error() {
     struct Broken;
     impl Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -140,7 +140,7 @@ async fn a_source_that_fails_is_its_own_error() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_in_the_middle_is_told_by_its_own_error() {
+async fn broken_body_reports_its_error() {
     let noise: Vec<u8> = (0..1_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let (bytes, plain, stored) = encoded(&noise).await;
     let half = bytes[..bytes.len() / 2].to_vec();
@@ -153,7 +153,7 @@ async fn a_body_that_breaks_in_the_middle_is_told_by_its_own_error() {
 }
 
 #[tokio::test]
-async fn behind_an_error_there_is_no_end() {
+async fn error_is_followed_by_no_end() {
     let (bytes, plain, stored) = encoded(&b"mine".repeat(100)).await;
     for damaged in [&bytes[..bytes.len() - 1], &[bytes.as_slice(), b"?"].concat()] {
         let mut reader = DecodeReader::new(damaged, plain, stored).unwrap();
