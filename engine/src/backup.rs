@@ -292,7 +292,7 @@ async fn store(
         // request that nobody waits for, and the manifest would appear after all else was
         // discarded.
         Ok((database, files)) => {
-            tracing::info!(backup = %draft.id(), "everything is stored, the manifest follows");
+            tracing::info!(backup = %draft.id(), "everything is stored, writing the manifest");
             let manifest = manifest(&draft, instance, source, database, files);
             let committed = async {
                 // Were it lost, a prune might not have seen this backup.

@@ -63,7 +63,7 @@ pub async fn verify(copy: &RestoredCopy<'_>, depth: Depth, run: &Run) -> Result<
                 checks.push(sequences::check(&session, &objects).await?);
             }
             Err(reason) => {
-                let why = format!("the dump's table of contents was not understood: {reason}");
+                let why = format!("the dump's table of contents could not be understood: {reason}");
                 let subjects = [Subject::Objects, Subject::Constraints, Subject::Sequences];
                 checks.extend(subjects.map(|subject| Check::skipped(subject, why.clone())));
             }

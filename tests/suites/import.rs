@@ -165,18 +165,18 @@ async fn a_dump_that_cannot_be_run_leaves_nothing() {
     let witness = project.path("witness");
     let cases = [
         ("CREATE MATERIALIZED VIEW public.m AS SELECT 1 / 0;", "division by zero"),
-        ("SELECT 1 / 0;", "`SELECT` is no statement of a dump"),
-        ("SELECT pg_catalog.setval('a', 1, true), pg_sleep(1);", "is no statement of a dump"),
-        ("COMMENT ON DATABASE production IS 'x';", "`COMMENT ON DATABASE` is no statement of a dump"),
-        ("COPY (SELECT 1) TO PROGRAM 'sh';", "is no statement of a dump"),
+        ("SELECT 1 / 0;", "`SELECT` is not a statement of a dump"),
+        ("SELECT pg_catalog.setval('a', 1, true), pg_sleep(1);", "is not a statement of a dump"),
+        ("COMMENT ON DATABASE production IS 'x';", "`COMMENT ON DATABASE` is not a statement of a dump"),
+        ("COPY (SELECT 1) TO PROGRAM 'sh';", "is not a statement of a dump"),
         (
             "CREATE FUNCTION public.begin() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER DATABASE production RENAME TO x; SELECT 1 END;",
-            "`ALTER DATABASE PRODUCTION` is no statement of a dump",
+            "`ALTER DATABASE PRODUCTION` is not a statement of a dump",
         ),
         ("CREATE TABLE public.res_users (id integer);", "already exists"),
         (&format!("\\! touch {}", witness.display()), "psql's command \\!"),
         (&format!("SELECT 1 \\g {}", witness.display()), "psql's command \\g"),
-        ("DROP DATABASE production;", "`DROP DATABASE PRODUCTION` is no statement of a dump"),
+        ("DROP DATABASE production;", "`DROP DATABASE PRODUCTION` is not a statement of a dump"),
         ("COPY public.res_users (id) FROM stdin;\nnot a number\n\\.\n", "invalid input syntax for type integer"),
         ("COPY public.res_users (id) FROM stdin;\n1\n", "in the middle of a table's rows"),
     ];

@@ -189,7 +189,7 @@ async fn takes_turns(
             )]);
         }
     }
-    tracing::info!(instance, "the database is on another server than at its latest backup");
+    tracing::info!(instance, "the database is on another server than in its latest backup");
     Ok(Vec::new())
 }
 

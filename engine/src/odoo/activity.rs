@@ -24,7 +24,7 @@ pub async fn is_neutralized(session: &Session) -> Result<bool, PostgresError> {
         "SELECT lower(value::text) IN ('true', 't', '1') FROM {} WHERE key::text = 'database.is_neutralized' LIMIT 1",
         table.sql
     );
-    let row = session.query_opt(&query, &[]).await.map_err(session.failed("look whether it is neutralized"))?;
+    let row = session.query_opt(&query, &[]).await.map_err(session.failed("check whether it is neutralized"))?;
     Ok(row.and_then(|row| row.get::<_, Option<bool>>(0)).unwrap_or(false))
 }
 

@@ -115,14 +115,11 @@ impl Anonymized {
         let left: Vec<_> = self.net.left.iter().map(ToString::to_string).collect();
         let mut warnings = Vec::new();
         if !left.is_empty() {
-            warnings.push(format!(
-                "people of the original are left in values that could not be changed: {}",
-                left.join(", ")
-            ));
+            warnings.push(format!("unable to change values that contain people of the original: {}", left.join(", ")));
         }
         if !self.net.not_searched.is_empty() {
             let places = self.net.not_searched.join(", ");
-            warnings.push(format!("these could not be searched for people of the original: {places}"));
+            warnings.push(format!("unable to search these for people of the original: {places}"));
         }
         warnings
     }

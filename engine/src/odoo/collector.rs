@@ -50,7 +50,7 @@ impl CollectorHold {
     /// # Errors
     /// [`PostgresError::Query`]: the connection was lost, and the lock with it, who knows when.
     pub(crate) async fn release(self) -> Result<(), PostgresError> {
-        self.0.batch_execute("ROLLBACK").await.map_err(self.0.failed("let go of the lock on ir_attachment"))
+        self.0.batch_execute("ROLLBACK").await.map_err(self.0.failed("release the lock on ir_attachment"))
     }
 }
 
@@ -96,7 +96,7 @@ pub(crate) async fn hold_collector(
 }
 
 async fn reason_not_to(session: &Session) -> Result<Option<String>, PostgresError> {
-    let failed = || session.failed("see whether the collector can be kept out");
+    let failed = || session.failed("check whether the collector can be locked out");
     let Some(table) = Schema::find(session).await?.map(|schema| schema.table("ir_attachment")) else {
         return Ok(Some("the database is not Odoo's".into()));
     };
@@ -118,7 +118,7 @@ async fn reason_not_to(session: &Session) -> Result<Option<String>, PostgresErro
     };
     let major: u32 = series.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
     let too_old = match series.is_empty() {
-        true => "the series of Odoo is not known: its collector may make writers wait".to_owned(),
+        true => "the Odoo series is unknown: its collector may make writers wait".to_owned(),
         false => {
             format!("in series {series} a waiting collector would make writers wait for as long as the backup takes")
         }

@@ -70,7 +70,7 @@ impl OdooConfError {
                 Some("run as a user who may read it: root, or a member of the file's group".into())
             }
             Self::Unreadable { .. } => {
-                Some("name Odoo's own configuration file; `systemctl cat odoo` shows which it is".into())
+                Some("give Odoo's own configuration file; `systemctl cat odoo` shows which it is".into())
             }
             Self::Invalid { .. } => None,
         }

@@ -74,7 +74,7 @@ pub(crate) async fn odoo_facts(session: &Session) -> Result<Option<OdooFacts>, P
     };
     let columns = ["name", "state", "latest_version"].map(|column| table.bytes(column));
     let query = format!("SELECT {} FROM {}", columns.join(", "), table.sql);
-    let rows = session.query(&query, &[]).await.map_err(session.failed("read what Odoo's tables say"))?;
+    let rows = session.query(&query, &[]).await.map_err(session.failed("read Odoo's tables"))?;
     for row in &rows {
         let text = |column| text_of(row, column).unwrap_or_default();
         let (name, state, version) = (text(0), text(1), text(2));
@@ -124,10 +124,10 @@ async fn identity(session: &Session, facts: &mut OdooFacts) -> Result<(), Postgr
     let (key, value) = (table.text("key"), table.bytes("value"));
     // The first by its bytes, so that a copy says the same.
     let query = format!("SELECT {value} FROM {} WHERE {key} = 'database.uuid' ORDER BY 1", table.sql);
-    let rows = session.query(&query, &[]).await.map_err(session.failed("read what Odoo's tables say"))?;
+    let rows = session.query(&query, &[]).await.map_err(session.failed("read Odoo's tables"))?;
     facts.database_uuid = rows.first().and_then(|row| text_of(row, 0));
     if rows.len() > 1 {
-        facts.oddities.push(format!("database.uuid is there {} times in ir_config_parameter", rows.len()));
+        facts.oddities.push(format!("database.uuid appears {} times in ir_config_parameter", rows.len()));
     }
     Ok(())
 }
@@ -158,7 +158,7 @@ fn note_oddities(facts: &mut OdooFacts) {
         (None, false) => facts
             .oddities
             .push(format!("the module base has no version: the series {} is that of most other modules", facts.series)),
-        (None, true) => facts.oddities.push("the series of Odoo is not known: no module has a version".to_owned()),
+        (None, true) => facts.oddities.push("the Odoo series is unknown: no module has a version".to_owned()),
     }
 }
 

@@ -137,7 +137,7 @@ pub async fn neutralize(
     let tables = Tables::read(&session, &schema).await?;
     if !tables.have("ir_module_module", &["name", "state"]) || !tables.have("ir_config_parameter", &["key", "value"]) {
         let what = format!("{} or {}", schema.table("ir_module_module"), schema.table("ir_config_parameter"));
-        return Err(NeutralizeError::CouldNotTell(format!("{what} is no ordinary table with Odoo's columns")));
+        return Err(NeutralizeError::CouldNotTell(format!("{what} is not an ordinary table with Odoo's columns")));
     }
     // Read before the first change, so that a missing file is found before anything was waited for.
     let scripts =
@@ -229,7 +229,7 @@ pub(crate) async fn assert_still_neutral(
 ) -> Result<(), NeutralizeError> {
     let session = connect(database).await?;
     let schema = Schema::find(&session).await?;
-    let schema = schema.ok_or_else(|| NeutralizeError::CouldNotTell("its tables are not there any more".into()))?;
+    let schema = schema.ok_or_else(|| NeutralizeError::CouldNotTell("its tables no longer exist".into()))?;
     let transaction = Transaction::begin(&session, &schema).await?;
     suspend_row_security(&session).await?;
     transaction.distrust().await?;
@@ -267,7 +267,7 @@ async fn other_schemas(session: &Session, schema: &Schema) -> Result<Option<Stri
     let others: Option<String> = row.get(0);
     Ok(others.map(|others| {
         format!(
-            "tables of Odoo's are in other schemas as well ({others}): only those in {} were neutralized",
+            "other schemas contain tables of Odoo as well ({others}): only those in {} were neutralized",
             schema.name()
         )
     }))
@@ -283,11 +283,11 @@ async fn require_foreign(session: &Session, source: Option<&OdooFacts>) -> Resul
     let found: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     if !found.is_empty() {
         let found = found.join(", ");
-        return Err(NeutralizeError::CouldNotTell(format!("there is {found}, and not all of Odoo's tables beside it")));
+        return Err(NeutralizeError::CouldNotTell(format!("there is {found}, but not all of Odoo's tables")));
     }
     if source.is_some() {
         return Err(NeutralizeError::CouldNotTell(
-            "the backup is of a database of Odoo's, and the copy has none of its tables".into(),
+            "the backup is of an Odoo database, but the copy has none of Odoo's tables".into(),
         ));
     }
     Ok(())
@@ -346,7 +346,7 @@ impl OdooSql {
             "SELECT name::text, latest_version::text FROM {} WHERE state IN ('installed', 'to upgrade', 'to remove')",
             schema.table("ir_module_module")
         );
-        let rows = session.query(&query, &[]).await.map_err(session.failed("read which modules are installed"))?;
+        let rows = session.query(&query, &[]).await.map_err(session.failed("list the installed modules"))?;
         let modules: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
         let base =
             rows.iter().find(|row| row.get::<_, &str>(0) == "base").and_then(|row| row.get::<_, Option<String>>(1));
@@ -372,7 +372,7 @@ impl OdooSql {
                 _ => String::new(),
             };
             let warning = format!(
-                "neither `odoo_bin` nor `addons_path` says where Odoo's modules are{other}: the copy was neutralized by the program's own statements alone, and not by what the modules say of themselves"
+                "neither `odoo_bin` nor `addons_path` names Odoo's modules{other}: the copy was neutralized by odoo-backup's own statements only, without the modules' own SQL"
             );
             let warnings = of_a_series_with_sql.then_some(warning).into_iter().collect();
             return Ok(Self { warnings, ..Self::none() });
@@ -382,12 +382,13 @@ impl OdooSql {
         let names = found.names();
         if of_a_series_with_sql && !names.iter().any(|name| name == "base") {
             warnings.push(
-                "no base/data/neutralize.sql was found under `addons_path`: is it that of the copy's Odoo?".into(),
+                "no base/data/neutralize.sql was found under `addons_path`: check that it belongs to the copy's Odoo"
+                    .into(),
             );
         }
         if of_a_series_with_sql && !found.not_found.is_empty() {
             warnings.push(format!(
-                "installed modules that are nowhere under `addons_path`, so that only the program's own statements cover them: {}",
+                "installed modules not found under `addons_path`, so that only odoo-backup's own statements cover them: {}",
                 found.not_found.join(", ")
             ));
         }

@@ -73,8 +73,7 @@ impl Tables {
     /// # Errors
     /// [`PostgresError::Query`]
     pub(super) async fn read(session: &Session, schema: &Schema) -> Result<Self, PostgresError> {
-        let rows =
-            session.query(&columns_of(schema), &[]).await.map_err(session.failed("read which tables there are"))?;
+        let rows = session.query(&columns_of(schema), &[]).await.map_err(session.failed("list the tables"))?;
         let mut tables = Self { schema: schema.clone(), columns: BTreeMap::new() };
         for column in rows.iter().map(Column::of) {
             tables.columns.entry(column.table.clone()).or_default().insert(column.name.clone(), column);

@@ -45,6 +45,6 @@ async fn people_outside_of_odoos_columns_are_replaced_or_listed() {
     let document = run.json();
     let left = &document["anonymized"]["net"]["left"];
     assert_eq!((left[0]["column"].as_str(), left[0]["rows"].as_u64()), (Some("x_log.line"), Some(500)), "{left}");
-    let warned = "people of the original are left in values that could not be changed: x_log.line (500 rows)";
+    let warned = "unable to change values that contain people of the original: x_log.line (500 rows)";
     assert!(document["warnings"].to_string().contains(warned), "{}", document["warnings"]);
 }

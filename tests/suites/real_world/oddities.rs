@@ -252,10 +252,10 @@ async fn versions_that_are_none_do_not_stop_a_backup() {
 #[tokio::test]
 async fn series_that_nothing_says_is_a_warning() {
     let (project, program) = odd_project("UPDATE ir_module_module SET latest_version = NULL").await;
-    assert_backed_up_and_restored(&project, &program, "the series of Odoo is not known").await;
+    assert_backed_up_and_restored(&project, &program, "the Odoo series is unknown").await;
     let zip = project.path("x.zip");
     let exported = program.run(["export", "latest", "-o", zip.to_str().unwrap()]).await.success();
-    assert!(exported.stderr.contains("the series of Odoo is not known"), "{}", exported.stderr);
+    assert!(exported.stderr.contains("the Odoo series is unknown"), "{}", exported.stderr);
 }
 
 #[tokio::test]
@@ -287,7 +287,7 @@ async fn missing_columns_and_tables_do_not_stop_a_backup() {
         DROP TABLE ir_config_parameter CASCADE; ALTER TABLE res_users DROP COLUMN active";
     let (_project, program) = odd_project(sql).await;
     let now = program.run(["now"]).await.expect_code(3);
-    assert!(now.stderr.contains("the series of Odoo is not known"), "{}", now.stderr);
+    assert!(now.stderr.contains("the Odoo series is unknown"), "{}", now.stderr);
     let restored = program.run(["restore", "--to", "staging", "--json"]).await.success().json();
     assert!(restored["proof"]["outcome"] == "passed", "{restored}");
 }

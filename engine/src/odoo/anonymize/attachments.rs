@@ -90,7 +90,7 @@ pub(super) async fn check(
     for (table, column) in [("ir_model", "model"), ("ir_attachment", "res_model")] {
         if tables.have(table, &[column]) {
             let query = format!("SELECT DISTINCT {column}::text FROM {}.{table} WHERE {column} <> ''", quote(odoo));
-            let rows = session.query(&query, &[]).await.map_err(session.failed("read which models there are"))?;
+            let rows = session.query(&query, &[]).await.map_err(session.failed("list the models"))?;
             models.extend(rows.iter().map(|row| row.get::<_, String>(0)));
         }
     }

@@ -64,14 +64,14 @@ pub enum AnonymizeError {
     Random(getrandom::Error),
     /// The server keeps what was replaced, for somebody who might want to see it.
     #[error(
-        "the server still keeps the rows that were replaced: a transaction of somebody else began before that and has not ended"
+        "the server still keeps the rows that were replaced: a transaction of another session began before that and has not ended"
     )]
     Held,
     /// Text that is not what the database's encoding, or UTF-8, takes for text.
-    #[error("the copy holds text that is not UTF-8, which cannot be searched for people: {}", .0.join(", "))]
+    #[error("the copy contains text that is not UTF-8, which cannot be searched for people: {}", .0.join(", "))]
     NotUtf8(Vec<String>),
     /// After all was replaced, something was found that is no fake.
-    #[error("what is left is not anonymous: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    #[error("the copy is not anonymous: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     NotAnonymous(Vec<Left>),
 }
 
@@ -97,25 +97,25 @@ impl AnonymizeError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Postgres(error) => return error.hint(),
-            Self::NotOdoo => "take `anonymize` out of the target's section to restore it as it is".into(),
+            Self::NotOdoo => "remove `anonymize` from the target's section to restore it as it is".into(),
             Self::NoSuchColumn { .. } => {
                 "write it as `table.column`, by the names that PostgreSQL has: res_partner, not res.partner".into()
             }
             Self::NoSuchModel { .. } => "write it as Odoo does: res.partner, not res_partner".into(),
             Self::Filestore(error) => return error.hint(),
-            Self::NothingToKeep { .. } => "docs/anonymization.md says which columns are replaced".into(),
+            Self::NothingToKeep { .. } => "see docs/anonymization.md for the columns that are replaced".into(),
             Self::Unsuitable { .. } => {
-                "`date` is for dates, `empty` for any column that may be NULL, all others for text".into()
+                "use `date` for dates, `empty` for any column that may be NULL, and the others for text".into()
             }
             Self::Random(_) | Self::Interrupted(_) => return None,
             Self::Held => {
-                "look at pg_stat_activity, pg_prepared_xacts and pg_replication_slots for the oldest xmin; a standby with hot_standby_feedback on which a dump is running has one as well".into()
+                "find the oldest xmin in pg_stat_activity, pg_prepared_xacts and pg_replication_slots; a dump on a standby with hot_standby_feedback has one as well".into()
             }
             Self::NotUtf8(_) => {
                 "let `sql` in the target's section change it, or change it at the source, for example by `UPDATE res_partner SET name = convert_from(convert(convert_to(name, 'SQL_ASCII'), 'LATIN1', 'UTF8'), 'SQL_ASCII')` for the rows that are in Latin-1; else restore without `anonymize`".into()
             }
             Self::NotAnonymous(_) => {
-                "a trigger or a rule of the database may have written it: look at those tables in the original".into()
+                "look at those tables in the original: a trigger or a rule of the database may have written it".into()
             }
         })
     }

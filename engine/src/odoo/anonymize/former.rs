@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
 /// transaction somewhere could still want to see as it was, and copies such rows even when it
 /// writes a table anew.
 pub(super) async fn wait_until_removable(session: &Session, odoo: &str) -> Result<(), AnonymizeError> {
-    let failed = || session.failed("see whether changed rows can be removed");
+    let failed = || session.failed("check whether changed rows can be removed");
     let probe = format!("{}.odoo_backup_probe", quote(odoo));
     session
         .batch_execute(&format!("CREATE TABLE {probe} AS SELECT 1 AS row; DELETE FROM {probe}"))
@@ -40,7 +40,7 @@ pub(super) async fn wait_until_removable(session: &Session, odoo: &str) -> Resul
 /// again.
 pub(super) async fn write_anew(session: &Session, table: &TableName) -> Result<(), PostgresError> {
     let statement = format!("VACUUM (FULL, ANALYZE) {}", table.sql());
-    session.batch_execute(&statement).await.map_err(session.failed(format!("write {table} anew")))
+    session.batch_execute(&statement).await.map_err(session.failed(format!("rewrite {table}")))
 }
 
 /// Fills materialized views again.

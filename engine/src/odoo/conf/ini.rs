@@ -103,7 +103,7 @@ impl Parser {
 
     fn start_section(&mut self, number: usize, name: &str) -> Result<(), Fault> {
         if name != DEFAULTS && !self.sections_seen.insert(name.into()) {
-            return Err(Fault::at(number, format!("the section [{name}] is here a second time")));
+            return Err(Fault::at(number, format!("the section [{name}] appears a second time")));
         }
         self.section = Some(name.into());
         self.open = None;
@@ -121,7 +121,7 @@ impl Parser {
         };
         let place = (section.clone(), key);
         if let Some(earlier) = self.entries.get(&place) {
-            let message = format!("`{}` is here a second time, first on line {}", place.1, earlier.line);
+            let message = format!("`{}` appears a second time, first on line {}", place.1, earlier.line);
             return Err(Fault::at(number, message));
         }
         self.entries.insert(place.clone(), Entry { value: value.into(), line: number });

@@ -96,8 +96,8 @@ fn an_error_names_file_and_line_and_no_value() {
         (b"\ndb_name = x\n", "odoo.conf:2: expected the section header [options] before any option"),
         (b"[options]\ndb_user = x\nhunter2\n", "odoo.conf:3: expected `key = value`"),
         (b"[options]\n= hunter2\n", "odoo.conf:2: expected `key = value`"),
-        (b"[options]\ndb_name = a\nDB_NAME = b\n", "odoo.conf:3: `db_name` is here a second time, first on line 2"),
-        (b"[options]\na = b\n[options]\n", "odoo.conf:3: the section [options] is here a second time"),
+        (b"[options]\ndb_name = a\nDB_NAME = b\n", "odoo.conf:3: `db_name` appears a second time, first on line 2"),
+        (b"[options]\na = b\n[options]\n", "odoo.conf:3: the section [options] appears a second time"),
         (b"[options]\n\ndb_port = 70000\n", "odoo.conf:3: `db_port`: expected an integer from 1 to 65535"),
         (b"[options]\ndb_port = 0\n", "odoo.conf:2: `db_port`: expected an integer from 1 to 65535"),
         (

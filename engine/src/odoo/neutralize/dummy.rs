@@ -28,14 +28,14 @@ pub(super) enum Dummy {
 
 /// Adds one where no server is active.
 pub(super) async fn add(session: &Session, tables: &Tables) -> Result<Dummy, PostgresError> {
-    let failed = || session.failed("add a mail server that leads nowhere");
+    let failed = || session.failed("add a dummy mail server");
     let impossible = |why: &str| {
         Dummy::Impossible(format!(
-            "no mail server that leads nowhere could be added ({why}): without one Odoo sends by `smtp_server` of its odoo.conf or environment, so set none for the copy"
+            "unable to add a dummy mail server ({why}): without one Odoo sends through `smtp_server` of its odoo.conf or environment, so set none for the copy"
         ))
     };
     if !tables.have(DUMMY.table, DUMMY.columns) {
-        return Ok(impossible("ir_mail_server has no column smtp_host to say so in"));
+        return Ok(impossible("ir_mail_server has no column smtp_host"));
     }
     let values: Vec<_> = VALUES.iter().filter(|(column, _)| tables.have(DUMMY.table, &[column])).collect();
     let columns: Vec<_> = values.iter().map(|(column, _)| *column).collect();
@@ -56,7 +56,7 @@ pub(super) async fn add(session: &Session, tables: &Tables) -> Result<Dummy, Pos
         // A column of somebody's module, without which there is no server.
         Err(error) if error.code() == Some(&SqlState::NOT_NULL_VIOLATION) => {
             let column = error.as_db_error().and_then(|error| error.column()).unwrap_or("another column");
-            Ok(impossible(&format!("ir_mail_server wants {column}")))
+            Ok(impossible(&format!("ir_mail_server requires {column}")))
         }
         Err(error) => Err(failed()(error)),
     }

@@ -22,7 +22,7 @@ pub enum NeutralizeError {
         source: PostgresError,
     },
     /// SQL that ended the transaction which all of it runs in.
-    #[error("{script} ends the transaction: it must not hold COMMIT, ROLLBACK or BEGIN")]
+    #[error("{script} ends the transaction: it must not contain COMMIT, ROLLBACK or BEGIN")]
     OwnTransaction {
         /// Where it comes from.
         script: String,
@@ -45,7 +45,7 @@ pub enum NeutralizeError {
         #[source]
         source: io::Error,
     },
-    /// Odoo's program ran and failed, or printed something else than its neutralization.
+    /// Odoo's program ran and failed, or printed something other than its neutralization.
     #[error("{} {what}: {said}", program.display())]
     OdooFailed {
         /// Its path.
@@ -56,7 +56,7 @@ pub enum NeutralizeError {
         said: String,
     },
     /// `keep_credentials` names a column that does not hold any, or is not there.
-    #[error("`keep_credentials` names {name}, and there is no such column that would be blanked")]
+    #[error("`keep_credentials` names {name}, which is not a column that would be blanked")]
     NothingToKeep {
         /// As the configuration has it.
         name: String,
@@ -95,22 +95,22 @@ impl NeutralizeError {
         Some(match self {
             Self::Postgres(error) => return error.hint(),
             Self::Script { .. } => {
-                "SQL of modules must be of the copy's series: look at `addons_path` or `odoo_bin`; SQL of your own at `sql`".into()
+                "check `addons_path` or `odoo_bin`, which must be of the copy's series, or your own SQL in `sql`".into()
             }
-            Self::OwnTransaction { .. } => "take those statements out: all of it takes effect at once, or none".into(),
-            Self::Read { .. } => "look at `sql` and `addons_path` in the target's section".into(),
+            Self::OwnTransaction { .. } => "remove those statements: the neutralization takes effect as a whole or not at all".into(),
+            Self::Read { .. } => "check `sql` and `addons_path` in the target's section".into(),
             Self::Run { .. } | Self::OdooFailed { .. } => {
                 "`odoo_bin` must be Odoo of the copy's series (16.0 or later) and run for this user; without it the SQL of the modules under `addons_path` is run".into()
             }
-            Self::NothingToKeep { .. } => "docs/neutralization.md says which columns those are".into(),
+            Self::NothingToKeep { .. } => "see docs/neutralization.md for these columns".into(),
             Self::NoAdministrator => "leave `admin_password` out, and set a user's password by `sql`".into(),
             Self::Random(_) => return None,
             Self::NotOdoo => "set `neutralize = false` in the target's section to restore another program's database as it is".into(),
             Self::CouldNotTell(_) => {
-                "only Odoo's ordinary tables are understood; with `neutralize = false` in the target's section the copy is restored as it is, as live as its original".into()
+                "set `neutralize = false` in the target's section to restore the copy as it is, as live as its original; only Odoo's ordinary tables can be neutralized".into()
             }
             Self::NotNeutral(_) => {
-                "fix it by `sql` in the target's section, which runs before the assertions; a trigger or a rule of the database may change it back; what is no credential is named in `keep_credentials`".into()
+                "fix it by `sql` in the target's section, which runs before the assertions (a trigger or a rule of the database may change it back); name what is not a credential in `keep_credentials`".into()
             }
         })
     }

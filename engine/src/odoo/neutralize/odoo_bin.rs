@@ -102,7 +102,7 @@ fn said(stderr: &[u8]) -> String {
     let stderr = String::from_utf8_lossy(stderr);
     let lines: Vec<_> = stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let said = lines[lines.len().saturating_sub(LINES)..].join("; ");
-    if said.is_empty() { "it said nothing".into() } else { said }
+    if said.is_empty() { "it wrote no error".into() } else { said }
 }
 
 /// The SQL that Odoo would run on the database.
@@ -133,7 +133,7 @@ pub(super) async fn ask(program: &Path, settings: &Neutralize, endpoint: &Endpoi
     }
     let printed = String::from_utf8_lossy(&output.stdout);
     let between = printed.trim().strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(COMMIT));
-    let text = between.ok_or_else(|| refused("printed something else than its neutralization".into()))?;
+    let text = between.ok_or_else(|| refused("printed something other than its neutralization".into()))?;
     Ok(Sql { name: "odoo_bin".into(), origin: format!("what {} printed", program.display()), text: text.into() })
 }
 

@@ -24,8 +24,7 @@ impl Relations {
              FROM pg_catalog.pg_class c
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = $1::text
              WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')";
-        let rows =
-            session.query(query, &[&schema.name()]).await.map_err(session.failed("read what Odoo's tables are"))?;
+        let rows = session.query(query, &[&schema.name()]).await.map_err(session.failed("look at Odoo's tables"))?;
         let mut relations = Self { columns: BTreeMap::new(), others: BTreeMap::new() };
         for row in &rows {
             let name: String = row.get(0);

@@ -58,7 +58,7 @@ impl<'a> Transaction<'a> {
             let back = self.session.batch_execute("ROLLBACK TO module; RELEASE module").await;
             back.map_err(|source| self.failed(sql)(source))?;
             let why = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
-            passed_over.push(format!("a statement of {} was passed over: {why}", sql.origin));
+            passed_over.push(format!("skipped a statement of {}: {why}", sql.origin));
         }
         self.check(sql).await?;
         Ok(passed_over)

@@ -119,7 +119,7 @@ pub(super) fn check(entry: &Entry<'_>) -> Result<(), String> {
     let texts = [entry.tag, entry.kind, entry.definition, entry.copy, entry.schema, entry.drop];
     // pg_restore takes a text for ended there.
     if texts.iter().chain(&entry.names).any(|text| text.contains(&0)) {
-        return Err("holds a zero byte".to_owned());
+        return Err("contains a zero byte".to_owned());
     }
     if entry.names.iter().any(|name| name.contains(&b'\n') || name.contains(&b'\r')) {
         return Err("has a line break in the name of an owner, a table space or an access method".to_owned());
@@ -141,7 +141,7 @@ pub(super) fn check(entry: &Entry<'_>) -> Result<(), String> {
         _ => {}
     }
     let Some(rule) = RULES.iter().find(|rule| rule.kind.as_bytes() == entry.kind) else {
-        return Err("is of a type that is not known".to_owned());
+        return Err("is of an unknown type".to_owned());
     };
     if rule.section.is_some_and(|section| section != entry.section) {
         return Err("comes in a part of the restore where its type does not belong".to_owned());
@@ -169,7 +169,7 @@ fn check_data(entry: &Entry<'_>) -> Result<(), String> {
     }
     match (entry.has_data, entry.kind) {
         (true, b"TABLE DATA") if entry.copy.is_empty() => {
-            Err("holds its rows as INSERT statements, which cannot be checked".to_owned())
+            Err("contains its rows as INSERT statements, which cannot be checked".to_owned())
         }
         (false, _) | (true, b"TABLE DATA" | b"BLOBS") => Ok(()),
         (true, _) => Err("has data, which its type never has".to_owned()),
@@ -239,7 +239,7 @@ fn holds(text: &[u8]) -> String {
     if shown.len() < text.len() {
         shown.push('…');
     }
-    format!("holds `{}`, which pg_dump does not write there", shown.escape_debug())
+    format!("contains `{}`, which pg_dump does not write there", shown.escape_debug())
 }
 
 #[cfg(test)]

@@ -15,10 +15,10 @@ use crate::stream::Body;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Misunderstood {
     /// It does not begin as one.
-    #[error("it is no archive in pg_dump's custom format")]
+    #[error("it is not an archive in pg_dump's custom format")]
     NoArchive,
     /// pg_dump older than 9.0, or later than those that are known.
-    #[error("its format has version {0}.{1}, and those from 1.12 to 1.16 are known")]
+    #[error("its format has version {0}.{1}, and versions 1.12 to 1.16 are supported")]
     Version(u8, u8),
     /// The sizes of its integers are none that pg_dump has ever written.
     #[error("its integers have {0} bytes and its offsets {1}")]
@@ -36,7 +36,7 @@ pub enum Misunderstood {
     #[error("it has something else where {0} should be")]
     Unexpected(&'static str),
     /// What it announced did not come.
-    #[error("it holds no data of {0}")]
+    #[error("it contains no data of {0}")]
     NoData(String),
     /// Nobody read it to its end.
     #[error("it was not read to its end")]

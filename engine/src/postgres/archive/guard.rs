@@ -123,7 +123,7 @@ impl Guard {
 }
 
 fn unchecked(reason: &Misunderstood) -> String {
-    format!("what it holds cannot be checked, for {reason}")
+    format!("its content cannot be checked, because {reason}")
 }
 
 /// `the entry TABLE public.res_users`

@@ -78,7 +78,7 @@ impl Running {
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
-        let stderr = if stderr.is_empty() { "it said nothing".to_owned() } else { stderr.join("; ") };
+        let stderr = if stderr.is_empty() { "it wrote no error".to_owned() } else { stderr.join("; ") };
         Err(PostgresError::Failed { program: self.program, status, subject: self.subject, stderr })
     }
 }
@@ -239,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn a_killed_program_fails_the_stream() {
         let (_, result) = read(shell("echo half; kill -9 $$")).await;
-        assert_eq!(result.unwrap_err().to_string(), "sh failed (signal: 9 (SIGKILL)) on a test: it said nothing");
+        assert_eq!(result.unwrap_err().to_string(), "sh failed (signal: 9 (SIGKILL)) on a test: it wrote no error");
     }
 
     #[tokio::test]

@@ -77,7 +77,7 @@ impl Tools {
                 Ok(output) if output.status.success() => {
                     tools.extend(parse(path, &String::from_utf8_lossy(&output.stdout)));
                 }
-                _ => tracing::debug!(path = %path.display(), "does not answer --version"),
+                _ => tracing::debug!(path = %path.display(), "no answer to --version"),
             }
         }
         tools

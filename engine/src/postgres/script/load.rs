@@ -232,7 +232,7 @@ pub(in crate::postgres) fn statements_of(text: &[u8]) -> Result<Vec<Statement>, 
     while let Some(piece) = splitter.piece().map_err(|refused| refused.reason)? {
         match piece {
             Piece::Statement(statement) => statements.push(statement),
-            Piece::Rows(_) | Piece::EndOfRows => return Err("it holds rows".to_owned()),
+            Piece::Rows(_) | Piece::EndOfRows => return Err("it contains rows".to_owned()),
         }
     }
     Ok(statements)
@@ -290,7 +290,7 @@ pub(in crate::postgres) enum Doubt {
 }
 
 fn at(subject: &str, line: u64) -> String {
-    format!("run the statement that begins in line {line} of {subject}")
+    format!("run the statement that begins on line {line} of {subject}")
 }
 
 /// Gives a script in pieces to the splitter, and asks of each statement what would be done with it.

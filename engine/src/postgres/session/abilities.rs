@@ -127,7 +127,7 @@ pub(crate) async fn find_extensions(session: &Session, names: &[&str]) -> Result
 pub(crate) async fn data_folder(session: &Session) -> Result<Option<PathBuf>, PostgresError> {
     let query = "SELECT pg_backend_pid(), CASE WHEN pg_has_role(current_user, 'pg_read_all_settings', 'MEMBER')
         THEN current_setting('data_directory') END";
-    let row = session.query_one(query, &[]).await.map_err(session.failed("ask where the server's data are"))?;
+    let row = session.query_one(query, &[]).await.map_err(session.failed("read the server's data folder"))?;
     let by_process = std::fs::read_link(format!("/proc/{}/cwd", row.get::<_, i32>(0))).ok();
     let by_process = by_process.filter(|folder| folder.join("PG_VERSION").is_file());
     // A port of this machine may be that of a container, in which the same path is another.

@@ -56,7 +56,7 @@ impl ServerFacts {
 /// # Errors
 /// [`PostgresError::Query`]
 pub(crate) async fn server_facts(session: &Session) -> Result<ServerFacts, PostgresError> {
-    let failed = || session.failed("read what the server says of itself");
+    let failed = || session.failed("read the server's properties");
     let row = session
         .query_one(
             "SELECT current_setting('server_version_num')::int, current_setting('server_version'), pg_is_in_recovery(),
@@ -113,7 +113,7 @@ pub(crate) async fn server_major(session: &Session) -> Result<u32, PostgresError
 pub(crate) async fn is_powerful(session: &Session) -> Result<bool, PostgresError> {
     let query = "SELECT bool_or(pg_has_role(current_user, role, 'MEMBER'))
         FROM unnest(ARRAY['pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files']::name[]) role";
-    let row = session.query_one(query, &[]).await.map_err(session.failed("ask what the role may do"))?;
+    let row = session.query_one(query, &[]).await.map_err(session.failed("read the role's privileges"))?;
     Ok(row.get(0))
 }
 
@@ -132,7 +132,7 @@ pub(crate) async fn template_ctype(session: &Session) -> Result<String, Postgres
 /// # Errors
 /// [`PostgresError::Query`]
 pub async fn system_identifier(session: &Session) -> Result<Option<String>, PostgresError> {
-    let failed = || session.failed("ask the server who it is");
+    let failed = || session.failed("read the server's identity");
     let query = "SELECT has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')";
     if !session.query_one(query, &[]).await.map_err(failed())?.get::<_, bool>(0) {
         return Ok(None);

@@ -232,7 +232,7 @@ pub(crate) async fn drop_subscriptions(endpoint: &Endpoint) -> Result<(), Postgr
 /// # Errors
 /// [`PostgresError::Query`]
 pub(crate) async fn abandoned_databases(session: &Session, prefix: &str) -> Result<Vec<String>, PostgresError> {
-    let failed = || session.failed("look for databases that were left behind");
+    let failed = || session.failed("look for databases of interrupted runs");
     let query = "SELECT datname::text FROM pg_database d JOIN pg_roles r ON r.oid = datdba
         WHERE rolname = current_user AND (datistemplate OR NOT datallowconn)
           AND starts_with(datname::text, $1) AND substr(datname::text, length($1) + 1) ~ '^[0-9a-f]{8}$' ORDER BY 1";

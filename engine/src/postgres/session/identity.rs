@@ -21,7 +21,7 @@ pub(crate) enum Sameness {
 /// # Errors
 /// [`PostgresError::Query`]
 pub(crate) async fn same_server(one: &Session, other: &Session) -> Result<Sameness, PostgresError> {
-    let failed = |session: &Session| session.failed("find out which server it is");
+    let failed = |session: &Session| session.failed("compare the servers");
     let query = "SELECT floor(random() * 9e15)::bigint";
     let key: i64 = one.query_one(query, &[]).await.map_err(failed(one))?.get(0);
     let sees = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1

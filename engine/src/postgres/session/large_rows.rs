@@ -24,7 +24,7 @@ pub(crate) async fn too_large_rows(
     let Some(name) = stderr.find("COPY ").and_then(|at| table_of_copy(&stderr.as_bytes()[at..])) else {
         return Ok(None);
     };
-    let reading = || session.failed("look for rows that are too large");
+    let reading = || session.failed("look for oversized rows");
     let Ok(name) = std::str::from_utf8(name) else { return Ok(None) };
     let query = "SELECT n.nspname::text, c.relname::text, a.attname::text, a.atttypid,
             EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid OPERATOR(pg_catalog.=) c.oid AND i.indisprimary

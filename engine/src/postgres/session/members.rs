@@ -135,7 +135,7 @@ pub(crate) async fn align_members(
             Some(refusal) => {
                 let function = visible(&member.function);
                 let matters = changes.attributes.iter().any(|clause| clause == IMMUTABLE);
-                aligned.refused.push(format!("the function {function} is not as it was at the source: {refusal}"));
+                aligned.refused.push(format!("the function {function} differs from the source's: {refusal}"));
                 let made_later = callers.iter().filter(|entry| matters && entry.kind != "TABLE");
                 let why =
                     format!("it calls {function}, which is not immutable here, and which this role may not alter");

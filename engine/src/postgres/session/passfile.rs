@@ -16,7 +16,7 @@ pub(in crate::postgres) fn find(file: &Path, host: &str, port: u16, database: &s
     }
     if metadata.mode() & 0o077 != 0 {
         tracing::warn!(
-            "password file {} is ignored, as libpq does, because others can read it: chmod 600 it",
+            "the password file {} is ignored, as by libpq, because other users can read it: run `chmod 600` on it",
             file.display()
         );
         return None;

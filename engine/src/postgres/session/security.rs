@@ -25,7 +25,7 @@ impl ForcedTable {
 /// [`PostgresError::Query`]
 pub(crate) async fn suspend_row_security(session: &Session) -> Result<Vec<ForcedTable>, PostgresError> {
     let off = session.batch_execute("SET row_security = off").await;
-    off.map_err(session.failed("see the rows that row level security hides"))?;
+    off.map_err(session.failed("see the rows that row-level security hides"))?;
     let query = "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relforcerowsecurity AND c.relkind IN ('r', 'p') AND pg_catalog.pg_has_role(c.relowner, 'USAGE') AND NOT EXISTS (
@@ -48,7 +48,7 @@ pub(crate) async fn resume_row_security(session: &Session, tables: &[ForcedTable
 async fn change(session: &Session, tables: &[ForcedTable], to: &str) -> Result<(), PostgresError> {
     for table in tables {
         let change = format!("ALTER TABLE ONLY {} {to} ROW LEVEL SECURITY", table.quoted());
-        session.batch_execute(&change).await.map_err(session.failed("change row level security"))?;
+        session.batch_execute(&change).await.map_err(session.failed("change row-level security"))?;
     }
     Ok(())
 }

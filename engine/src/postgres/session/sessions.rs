@@ -16,7 +16,7 @@ pub(crate) fn sessions_text(sessions: &[ForeignSession]) -> String {
 /// Returns how they can be ended.
 pub(crate) fn ending_of_sessions(sessions: &[ForeignSession], wait: Option<Duration>) -> String {
     if let Some(wait) = wait {
-        return format!("the restore waits up to {} s for their end before the swap", wait.as_secs());
+        return format!("the restore waits up to {} s for them to end before the swap", wait.as_secs());
     }
     let pids: Vec<_> = sessions.iter().map(|session| session.pid.to_string()).collect();
     let grant = match sessions.iter().any(|session| session.is_superusers) {

@@ -79,7 +79,7 @@ impl SourceFacts {
             ("table with forced row security", &self.forced_row_security),
             ("foreign server", &self.foreign_servers),
             ("object that only a superuser may create", &self.superuser_only),
-            ("schema but public", &self.schemas),
+            ("schema other than public", &self.schemas),
             ("setting of the database", &self.settings),
         ];
         let mut found: Vec<String> = Vec::new();

@@ -34,7 +34,7 @@ pub(in crate::postgres) fn connector(endpoint: &Endpoint) -> Result<MakeRustlsCo
             let mut store = RootCertStore::empty();
             let (added, _) = store.add_parsable_certificates(roots.iter().cloned());
             if added == 0 {
-                return Err(failed("there is no trusted certificate to verify the server with".into()));
+                return Err(failed("there is no trusted certificate to verify the server".into()));
             }
             let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone()).build();
             let inner = inner.map_err(|error| failed(error.to_string()))?;

@@ -84,7 +84,7 @@ async fn remove_database(claim: &TargetClaim, scrap: &Scrap, cleared: &mut Clear
         if there && scrap.suffix.is_restoring() {
             let dropped = postgres::drop_subscriptions(&claim.server.endpoint().with_database(&name)).await;
             if let Err(error) = dropped {
-                tracing::debug!(database = name, %error, "looked for subscriptions in vain");
+                tracing::debug!(database = name, %error, "unable to look for subscriptions");
             }
         }
         postgres::drop_database(&claim.server, &name).await?;

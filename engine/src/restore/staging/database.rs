@@ -80,7 +80,7 @@ pub(in crate::restore) async fn restore_database(
         Err(ArchiveError::Io(source)) => return Err(unreadable(object, source)),
         other => other,
     };
-    tracing::info!(tool = %tool, tables = toc.tables(), jobs = tuning.jobs(), memory_per_job = tuning.memory(), "the restore of the database begins");
+    tracing::info!(tool = %tool, tables = toc.tables(), jobs = tuning.jobs(), memory_per_job = tuning.memory(), "restoring the database");
     let mut aligned = Aligned::default();
     if toc.has_extensions() {
         let restoring = Restoring {
@@ -160,7 +160,7 @@ async fn entries(repository: &Repository, object: &StoredObject) -> Result<Vec<A
     let read = postgres::read_entries(archive).await;
     let read = read.map_err(|source| Error::Io { action: format!("read {}", object.key), source })?;
     Ok(read.unwrap_or_else(|reason| {
-        tracing::warn!(%reason, "the dump's table of contents is not understood");
+        tracing::warn!(%reason, "unable to understand the dump's table of contents");
         Vec::new()
     }))
 }

@@ -169,7 +169,7 @@ async fn update(session: &Session, table: &SearchedTable, changes: &[Change]) ->
     match session.execute(&statement, &parameters).await {
         Ok(_) => quiet.commit().await.map(|()| true),
         Err(error) if error.as_db_error().is_some() => {
-            tracing::debug!(table = %table.name, "rows stay as they are: a statement was refused");
+            tracing::debug!(table = %table.name, "rows are unchanged: a statement was refused");
             session.batch_execute("ROLLBACK").await.map_err(session.failed(format!("anonymize {}", table.name)))?;
             Ok(false)
         }

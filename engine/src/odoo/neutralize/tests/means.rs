@@ -128,9 +128,9 @@ async fn what_odoos_program_does_wrong_is_told() {
         ("echo 'No module named passlib' >&2; exit 1", "failed (exit status: 1): No module named passlib"),
         (
             "echo 'BEGIN;'; echo 'UPDATE ir_cron SET active = false;'",
-            "printed something else than its neutralization: it said nothing",
+            "printed something other than its neutralization: it wrote no error",
         ),
-        ("exit 0", "printed something else than its neutralization"),
+        ("exit 0", "printed something other than its neutralization"),
         ("kill -9 $$", "failed (signal: 9 (SIGKILL))"),
     ];
     for (prints, expected) in cases {

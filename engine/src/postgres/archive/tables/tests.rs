@@ -153,7 +153,7 @@ async fn what_cannot_be_taken_apart_is_said_before_anything_is_made_of_it() {
         (dump_of(&cluster, &["--compress=1"]), "its data is compressed"),
         (dump_of(&cluster, &["--inserts"]), "it has something else where a COPY of a table should be"),
         (seekable, "it has something else where data without an offset should be"),
-        (b"CREATE TABLE".to_vec(), "it is no archive in pg_dump's custom format"),
+        (b"CREATE TABLE".to_vec(), "it is not an archive in pg_dump's custom format"),
         (b"PGDMP".to_vec(), "it ends in the middle of its table of contents"),
     ] {
         let skeleton = tempfile::tempfile().unwrap();

@@ -73,7 +73,7 @@ impl Splitter {
     /// [`Refused`] where something else follows in its line, which would come before the rows.
     pub(super) fn begin_rows(&mut self) -> Result<(), Refused> {
         if !self.ready.is_empty() || !self.scan.is_between_statements() {
-            return Err(self.scan.refused("something follows COPY in its line"));
+            return Err(self.scan.refused("something follows COPY on its line"));
         }
         self.in_rows = true;
         self.at_row = true;
@@ -404,7 +404,9 @@ impl Scan {
             return Ok(());
         }
         let name = String::from_utf8_lossy(&command[1..command.len().min(40)]).escape_debug().to_string();
-        Err(self.refused(format!("it holds psql's command \\{name}, which no dump of Odoo's does: such are not run")))
+        Err(self.refused(format!(
+            "it contains psql's command \\{name}, which no dump of Odoo contains and odoo-backup does not run"
+        )))
     }
 
     fn word(&mut self, word: &[u8]) {

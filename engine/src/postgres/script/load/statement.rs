@@ -64,7 +64,9 @@ impl Statement {
             ["SELECT", ..] if !self.is_call_of_a_dump() => return Err(self.refusal()),
             // What comes next would be read in another way than it is here.
             ["SET", "STANDARD_CONFORMING_STRINGS", value @ ..] if *value != ["ON"] => {
-                return Err("it sets standard_conforming_strings = off: where its statements end cannot be said".into());
+                return Err(
+                    "it sets standard_conforming_strings = off: the ends of its statements are ambiguous".into()
+                );
             }
             ["SET", "CLIENT_ENCODING", ..] if Encoding::of(&self.text).is_none() => {
                 return Err("it is in an encoding that no database can have".into());
@@ -141,6 +143,6 @@ impl Statement {
     fn refusal(&self) -> String {
         let begin: Vec<_> = self.words.iter().take(3).map(String::as_str).collect();
         let begin = begin.join(" ").escape_debug().to_string();
-        format!("`{begin}` is no statement of a dump of one database: such are not run")
+        format!("`{begin}` is not a statement of a dump of one database, and is not run")
     }
 }

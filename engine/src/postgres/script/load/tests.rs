@@ -174,7 +174,7 @@ fn what_reaches_out_of_the_database_is_refused() {
         "/* x */ -- y\n DROP /* z */ DATABASE production;",
     ] {
         let reason = run(refused).unwrap_err();
-        assert!(reason.contains("is no statement of a dump"), "{refused}: {reason}");
+        assert!(reason.contains("is not a statement of a dump"), "{refused}: {reason}");
     }
 }
 
