@@ -214,7 +214,7 @@ async fn identity_that_is_there_twice_is_a_warning() {
     let sql = "ALTER TABLE ir_config_parameter DROP CONSTRAINT ir_config_parameter_key_uniq;
         INSERT INTO ir_config_parameter (key, value) VALUES ('database.uuid', 'zzz'), ('database.uuid', 'aaa')";
     let (project, program) = odd_project(sql).await;
-    assert_backed_up_and_restored(&project, &program, "database.uuid is there 3 times").await;
+    assert_backed_up_and_restored(&project, &program, "database.uuid appears 3 times").await;
 }
 
 #[tokio::test]
