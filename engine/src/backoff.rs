@@ -1,8 +1,8 @@
-//! How long what failed waits before it is tried again.
+//! How long a failed operation waits before the next attempt.
 
 use std::time::Duration;
 
-/// Pauses between attempts: the first, and each further one so many times as long, up to the
+/// Pauses between attempts: the first one, a factor by which each further one grows, and the
 /// longest.
 ///
 /// ```
@@ -20,17 +20,17 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Makes one whose pauses grow.
+    /// Returns a backoff whose pauses grow.
     pub const fn new(first: Duration, factor: u32, longest: Duration) -> Self {
         Self { first, factor, longest }
     }
 
-    /// Makes one whose pauses are all the same.
+    /// Returns a backoff whose pauses are all equal.
     pub const fn constant(pause: Duration) -> Self {
         Self { first: pause, factor: 1, longest: pause }
     }
 
-    /// Returns the pause behind so many failures in a row: none where nothing has failed.
+    /// Returns the pause after so many failures in a row: none where nothing has failed.
     pub fn after(self, failures: u32) -> Duration {
         match failures.checked_sub(1) {
             None => Duration::ZERO,
@@ -38,8 +38,8 @@ impl Backoff {
         }
     }
 
-    /// Returns the same pause, up to twice as long: of those that failed together not all are to
-    /// come back at the same moment. `random` is any number.
+    /// Returns the same pause, lengthened by up to its own length, so that operations that failed
+    /// together do not all retry together. `random` is any number.
     pub fn spread(self, failures: u32, random: u32) -> Duration {
         self.after(failures).mul_f64(1.0 + f64::from(random) / f64::from(u32::MAX))
     }

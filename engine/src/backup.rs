@@ -1,4 +1,4 @@
-//! `now`: an instance's database and filestore into the repository.
+//! `now`: stores an instance's database and filestore in the repository.
 
 mod files;
 mod identity;
@@ -34,23 +34,23 @@ pub struct BackupOptions {
     pub level: Level,
     /// Threads that compress the dump.
     pub dump_threads: u32,
-    /// Volumes that are written at once.
+    /// Volumes written in parallel.
     pub parallel_volumes: u32,
-    /// When a volume is full.
+    /// Size at which a volume is full.
     pub volume: Limits,
-    /// Read every file, also those that earlier backups hold, and so find decay on the source's
+    /// Read every file, including those that earlier backups contain, to find decay on the source's
     /// disk.
     pub reread: bool,
-    /// Back up although more than half of the files that the attachments name are lost. The backup
-    /// names them, and the next ones do not count them any more.
+    /// Back up although more than half of the files that the attachments reference are lost. The
+    /// backup lists them, and the next ones no longer count them.
     pub accept_missing: bool,
-    /// Go on where the database is another one than that of the latest backup: a person says that
-    /// it takes its place.
+    /// Continue if the database is another one than that of the latest backup: the operator says
+    /// that it replaces the other.
     pub accept_new_identity: bool,
 }
 
 impl BackupOptions {
-    /// What the configuration says of this instance.
+    /// Returns what the configuration says of this instance.
     pub fn of(instance: &Instance) -> Self {
         Self { level: instance.compression_level, ..Self::default() }
     }
@@ -70,11 +70,11 @@ impl Default for BackupOptions {
     }
 }
 
-/// Backs up an instance. When this returns `Ok`, the backup exists and is whole; when it does not,
-/// nothing of it is visible.
+/// Backs up an instance. If this returns `Ok`, the backup exists and is intact; otherwise nothing
+/// of it is visible.
 ///
 /// # Errors
-/// Whatever failed first, as the cause of [`Error::Verb`]. What had been stored is deleted again.
+/// The first failure, as the cause of [`Error::Verb`]. What had been stored is deleted again.
 pub async fn backup(
     repository: &Repository,
     instance: &Instance,
@@ -87,18 +87,18 @@ pub async fn backup(
     made.await.map_err(|error| error.during(format!("back up {}", instance.name)))
 }
 
-/// What came of [`backup_unless_made`].
+/// Result of [`backup_unless_made`].
 #[derive(Debug, Clone)]
 pub enum Made {
     /// This backup was made.
     Now(Box<Manifest>),
-    /// There was one already.
+    /// A backup existed already.
     Before(BackupId),
 }
 
-/// As [`backup`], unless the repository holds a good backup of the instance's database that shows
-/// the moment `since`, by this machine's clock, or a later one. It is looked for under the
-/// instance's lock, so that of several who want it, wherever they are, one makes it.
+/// Backs up an instance as [`backup`] does, unless the repository already has a good backup of its
+/// database as of `since` or later, by this machine's clock. The check runs under the instance's
+/// lock, so that of several callers, wherever they are, only one makes the backup.
 ///
 /// # Errors
 /// As [`backup`]
@@ -118,22 +118,22 @@ pub async fn backup_unless_made(
     made.await.map_err(|error| error.during(format!("back up {}", instance.name)))
 }
 
-/// Compares the database of an instance with that of its latest backup, as [`backup`] does. Returns
-/// what a person should know.
+/// Compares an instance's database with that of its latest backup, as [`backup`] does. Returns what
+/// the operator should know.
 ///
 /// # Errors
-/// [`Error::OtherDatabase`]; the server's and the repository's
+/// [`Error::OtherDatabase`]; those of the server and the repository.
 pub(crate) async fn compare_identity(repository: &Repository, instance: &Instance) -> Result<Vec<String>, Error> {
     let own = Identity::ask(instance).await?;
     identity::compare_with_latest(repository, &instance.name, &own, false).await
 }
 
-/// What is known of a backup that is not made of a running instance.
+/// What is known of a backup that does not come from a running instance.
 #[derive(Debug)]
 pub(crate) struct Origin {
-    /// The moment that it shows.
+    /// The moment that the backup shows.
     pub(crate) created_at: Timestamp,
-    /// The database's name where it came from.
+    /// The database's name at its origin.
     pub(crate) database: String,
     pub(crate) imported: ImportedFrom,
     pub(crate) warnings: Vec<String>,
@@ -141,7 +141,7 @@ pub(crate) struct Origin {
     pub(crate) without_files: bool,
 }
 
-/// As [`backup`], of a scratch instance that was imported.
+/// Backs up a scratch instance that was imported, as [`backup`] does.
 ///
 /// # Errors
 /// As [`backup`]
@@ -182,7 +182,7 @@ async fn make(
     store(repository, lock, instance, &source, hold, options).await
 }
 
-/// The source as of one moment. The session's transaction holds the snapshot open for pg_dump.
+/// The source at one moment. The session's transaction keeps the snapshot open for pg_dump.
 struct Source {
     session: Session,
     snapshot: String,
@@ -190,22 +190,22 @@ struct Source {
     server: ServerFacts,
     facts: SourceFacts,
     odoo: Option<OdooFacts>,
-    /// Settings under which the dump may lack rows.
+    /// Settings that may remove rows from the dump.
     lossy: Vec<Stubborn>,
-    /// Why the database is taken for none of Odoo's, where it is.
+    /// Why the database is not considered Odoo's, if so.
     not_odoo: Option<String>,
     pg_dump: Tool,
     origin: Option<Origin>,
     /// How far this machine's clock is behind.
     behind: SignedDuration,
-    /// What a person should know of it.
+    /// What the operator should know.
     remarks: Vec<String>,
 }
 
 impl Source {
-    /// Dates it by the repository's clock where this machine's is behind: else older backups would
-    /// seem to be newer. Where it is ahead, nobody knows which of the two is right, and the backup
-    /// counts for nothing until its date has come.
+    /// Dates the backup by the repository's clock where this machine's is behind: otherwise older
+    /// backups would seem newer. If it is ahead, it is unknown which of the two is right, and the
+    /// backup does not count until its date has come.
     fn set_right(&mut self, clocks: Clocks) {
         let Some(disagreement) = clocks.disagreement().filter(|_| self.origin.is_none()) else { return };
         let ahead = clocks.ahead();
@@ -220,7 +220,7 @@ impl Source {
         }
     }
 
-    /// A time by this machine's clock, set right.
+    /// Returns a time of this machine's clock, corrected.
     fn right(&self, time: Timestamp) -> Timestamp {
         time.checked_add(self.behind).unwrap_or(time)
     }
@@ -245,7 +245,7 @@ async fn begin(instance: &Instance, origin: Option<Origin>) -> Result<(Source, O
     let server = postgres::server_facts(&session).await?;
     let facts = postgres::source_facts(&session).await?;
     let mut lossy = postgres::stubborn_settings(&session).await?;
-    // What is only read has no triggers.
+    // A database that is only read runs no triggers.
     lossy.retain(|setting| setting.name != "session_replication_role");
     let odoo = odoo_facts(&session).await?;
     let not_odoo = match &odoo {
@@ -263,7 +263,7 @@ async fn begin(instance: &Instance, origin: Option<Origin>) -> Result<(Source, O
     Ok((source, hold))
 }
 
-/// Opens the one transaction from which everything is read, and names its snapshot for pg_dump.
+/// Opens the one transaction from which everything is read, and exports its snapshot for pg_dump.
 async fn export_snapshot(session: &Session) -> Result<(String, Timestamp), PostgresError> {
     let failed = || session.failed("take a snapshot");
     session.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(failed())?;
@@ -288,14 +288,14 @@ async fn store(
         )
     });
     let committed = match stored.await {
-        // From here on it takes a moment and is not to be stopped halfway: a server goes on with a
-        // request that nobody waits for, and the manifest would appear after all else was
+        // From here it takes a moment and must not be stopped halfway: a server continues a request
+        // even if its client is gone, and the manifest would appear after everything else was
         // discarded.
         Ok((database, files)) => {
             tracing::info!(backup = %draft.id(), "everything is stored, writing the manifest");
             let manifest = manifest(&draft, instance, source, database, files);
             let committed = async {
-                // Were it lost, a prune might not have seen this backup.
+                // If the lock was lost, a prune might not have seen this backup.
                 lock.confirm().await?;
                 draft.commit(&manifest).await
             };
@@ -377,8 +377,8 @@ async fn store_database(
     options: BackupOptions,
     run: &Run,
 ) -> Result<(StoredObject, StoredRows), Error> {
-    // The server counts indexes, of which a dump holds only the definition: the dump is smaller, by
-    // how much nobody knows.
+    // The server's size includes indexes, of which a dump contains only the definition: the dump is
+    // smaller by an unknown amount.
     let task = run.progress.task("database", None);
     let encoding = &source.server.locale.encoding;
     let dump = postgres::dump(&source.pg_dump, &source.session, &source.snapshot, encoding)?;
@@ -388,8 +388,8 @@ async fn store_database(
     let (object, ()) = match added.map_err(Error::from) {
         Ok(added) => added,
         Err(error) => {
-            // pg_dump names the table alone. What cannot be found out changes nothing of the
-            // failure.
+            // pg_dump names only the table. If the rows cannot be found, the failure stays as it
+            // is.
             let looked = async { postgres::too_large_rows(&source.session, error.of_postgres()?).await.ok()? };
             return Err(looked.await.map_or(error, Error::from));
         }

@@ -1,4 +1,4 @@
-//! The filestore of a backup, which is several volumes one above the other, as one.
+//! Presents the filestore of a backup, which is spread over several volumes, as one.
 
 use std::io;
 
@@ -7,8 +7,7 @@ use crate::filestore::{Allowance, FileName, FilestoreError, Names, read_list, re
 use crate::manifest::{Manifest, StoredObject, removed_paths};
 use crate::repository::Repository;
 
-/// Where each path is to be taken from: the latest volume that holds it, unless it was removed
-/// since.
+/// Where each path is read from: the latest volume that contains it, unless it was removed since.
 #[derive(Debug)]
 pub(crate) struct BackupFiles(Names<Option<Located>>);
 
@@ -22,11 +21,11 @@ pub(crate) struct Located {
 }
 
 impl BackupFiles {
-    /// Reads the lists of all volumes, and that of the removed paths.
+    /// Reads the lists of all volumes and that of the removed paths.
     ///
     /// # Errors
-    /// Those of [`Repository::read`]; [`Error::Differs`] where they come to another filestore than
-    /// the manifest says.
+    /// Those of [`Repository::read`]; [`Error::Differs`] where they add up to another filestore
+    /// than the manifest's.
     pub(crate) async fn of(repository: &Repository, manifest: &Manifest) -> Result<Self, Error> {
         let content = &manifest.filestore;
         let mut entries = Vec::new();
@@ -50,7 +49,7 @@ impl BackupFiles {
         }
         let action = || "merge the lists of the volumes".to_owned();
         let merged = Self(Names::of_entries(entries).map_err(|source| Error::Io { action: action(), source })?);
-        // Before anything is written: what the lists say is what will be.
+        // Checked before anything is written: the lists determine the result.
         let (files, bytes) = merged.files().fold((0, 0), |(files, bytes), (_, file)| (files + 1, bytes + file.size));
         for (what, expected, found) in [("files", content.files, files), ("bytes", content.bytes, bytes)] {
             if expected != found {
@@ -60,11 +59,11 @@ impl BackupFiles {
         Ok(merged)
     }
 
-    /// Whether `path` is to be taken from the volume of this index in the manifest, which has
+    /// Returns whether `path` is read from the volume with this index in the manifest, which has
     /// `size` bytes of it.
     ///
     /// # Errors
-    /// [`FilestoreError::BadArchive`] where that is not as long as the list says.
+    /// [`FilestoreError::BadArchive`] where the length differs from the list's.
     pub(crate) fn takes(&self, path: &str, volume: u32, size: u64) -> io::Result<bool> {
         match self.get(&FileName::new(path)) {
             Some(file) if file.volume == volume && file.size != size => {
@@ -75,12 +74,12 @@ impl BackupFiles {
         }
     }
 
-    /// Where a file is; `None` where the filestore has none of this name.
+    /// Returns where a file is; `None` where the filestore has none of this name.
     pub(crate) fn get(&self, name: &FileName) -> Option<Located> {
         self.0.get(name).copied().flatten()
     }
 
-    /// Every file of the filestore.
+    /// Lists every file of the filestore.
     pub(crate) fn files(&self) -> impl Iterator<Item = (FileName, Located)> {
         self.0.iter().filter_map(|(name, file)| Some((name, (*file)?)))
     }

@@ -1,5 +1,4 @@
-//! Walks an error and its causes, whatever they are: the ground on which every module explains its
-//! errors.
+//! Walks an error and its causes, of any type. Every module explains its errors with it.
 
 use std::error::Error;
 use std::io;
@@ -9,8 +8,8 @@ use tokio_postgres::error::DbError;
 /// Texts of libraries that only say that a cause follows.
 const NOISE: [&str; 3] = ["db error", "error connecting to server", "the data to be stored could not be produced"];
 
-/// Returns the cause of an error. What travelled through a stream inside an [`io::Error`] is that
-/// error's cause.
+/// Returns the cause of an error. An error that travelled through a stream inside an [`io::Error`]
+/// is that error's cause.
 pub(crate) fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner as &(dyn Error + 'static)),
@@ -23,8 +22,8 @@ pub(crate) fn row<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = 
     std::iter::successors(Some(error), |error| of(*error))
 }
 
-/// Returns what each of an error and its causes says, without what says nothing and what is said
-/// twice. There is at least one.
+/// Returns the text of an error and of each of its causes, without texts that say nothing or
+/// repeat. The result is never empty.
 pub(crate) fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     for error in row(error) {
@@ -41,12 +40,12 @@ pub(crate) fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
     texts
 }
 
-/// Returns what failed and why, in a line.
+/// Returns what failed and why, on one line.
 pub(crate) fn line(error: &(dyn Error + 'static)) -> String {
     texts(error).join(": ")
 }
 
-/// Leaves out the middle of what a server says: it may quote a row, of any size, and rows are
+/// Leaves out the middle of a server's message: it may quote a row of any size, and rows are
 /// confidential.
 fn shorten(text: &mut String) {
     const BEGINNING: usize = 300;

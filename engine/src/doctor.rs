@@ -1,5 +1,5 @@
-//! `doctor`: tries everything that a backup and a restore will need, and says what is missing and
-//! how to mend it.
+//! `doctor`: tries everything that a backup and a restore will need, and reports what is missing
+//! and how to fix it.
 
 mod drill;
 mod files;
@@ -27,13 +27,13 @@ use crate::restore::{FORCEABLE, Identity, Obstacle, Target, altered_members, bef
 use crate::store::{self, Key, Mode, Store, StoreConfig, StoreErrorKind};
 use crate::stream::body_of;
 
-/// How a trial went.
+/// Outcome of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TrialOutcome {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// It works, and should be looked at.
+    /// It works, but needs attention.
     Warning,
     /// It will not work.
     Failed,
@@ -55,8 +55,8 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
-/// Tries everything that a configuration names. What does not answer is a finding, and whatever
-/// else would ask the same is left out.
+/// Tries everything that a configuration names. What does not answer is a finding, and other trials
+/// that would ask it are skipped.
 pub async fn doctor(subjects: &Subjects) -> Vec<Finding> {
     let mut findings = Findings::default();
     findings.begin("configuration", PATIENCE);
@@ -107,7 +107,7 @@ async fn try_repository(place: &StoreConfig, findings: &mut Findings) {
     }
 }
 
-/// Lists the backups, and says what speaks against them, or against the list.
+/// Lists the backups, and reports problems of them or of the list.
 async fn try_backups(repository: &Repository, findings: &mut Findings) {
     let Some(listing) = findings.attempt("list", repository.list(None)).await else { return };
     places::report_unreadable(&listing, findings);
@@ -145,7 +145,7 @@ async fn try_backups(repository: &Repository, findings: &mut Findings) {
 
 /// Compares an instance's database with that of its latest backup.
 async fn try_identity(subjects: &Subjects, instance: &Instance, findings: &mut Findings) {
-    // Of a repository that cannot be opened its own findings tell.
+    // A repository that cannot be opened has findings of its own.
     let Some(Ok(repository)) = findings.quietly(subjects.open_main()).await else { return };
     let compared = crate::backup::compare_identity(&repository, instance);
     let Some(warnings) = findings.attempt("database", compared).await else { return };
@@ -154,8 +154,8 @@ async fn try_identity(subjects: &Subjects, instance: &Instance, findings: &mut F
     }
 }
 
-/// Writes, reads and deletes an object of a name that nothing else has; returns whether create-only
-/// writes hold.
+/// Writes, reads and deletes an object under a unique name. Returns whether create-only writes
+/// work.
 async fn try_store(store: &dyn Store) -> Result<bool, Error> {
     let number = getrandom::u64().map_err(crate::repository::RepositoryError::from)?;
     #[expect(clippy::expect_used, reason = "a constant with digits behind it")]
@@ -180,7 +180,7 @@ async fn try_store(store: &dyn Store) -> Result<bool, Error> {
     result
 }
 
-/// Returns whether its database can be asked.
+/// Tries an instance. Returns whether its database can be queried.
 async fn try_instance(instance: &Instance, findings: &mut Findings) -> bool {
     let session = try_connection(&instance.database, findings).await;
     if let Some(session) = &session
@@ -201,7 +201,8 @@ async fn try_connection(database: &Database, findings: &mut Findings) -> Option<
     Some(session)
 }
 
-/// A superuser may do everything on the server's machine, and so may whoever makes one run code.
+/// Warns of a superuser, who can do everything on the server's machine, as can everyone who makes
+/// one run code.
 fn try_role(session: &Session, findings: &mut Findings) {
     if session.is_superuser() {
         let hint = "let Odoo and the backup connect as the owner of the database, or create the role of deploy/postgresql/backup-role.sql";
@@ -248,7 +249,7 @@ async fn try_database(session: &Session, database: &Database, findings: &mut Fin
     is_odoo
 }
 
-/// Whether policies hide rows from the role. pg_dump then fails rather than leave them out.
+/// Tries whether policies hide rows from the role: pg_dump then fails rather than omit them.
 async fn try_row_security(session: &Session, findings: &mut Findings) {
     let hidden = "SELECT coalesce(pg_catalog.string_agg(c.oid::pg_catalog.regclass::pg_catalog.text, ', '), '')
         FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p') AND pg_catalog.row_security_active(c.oid)";
@@ -294,8 +295,8 @@ async fn try_target(subjects: &Subjects, target: &Target, findings: &mut Finding
     try_target_folder(target, findings);
 }
 
-/// Whether the target's role may make the functions of extensions what they are in the target's
-/// instance, where that can be asked.
+/// Tries whether the target's role may change the functions of extensions to those of the target's
+/// instance, if that can be queried.
 async fn try_members(subjects: &Subjects, target: &Target, server: &Session, findings: &mut Findings) {
     let Some(instance) = target.instance.as_deref().and_then(|name| subjects.instance(name)) else { return };
     let looked = async {
@@ -309,8 +310,8 @@ async fn try_members(subjects: &Subjects, target: &Target, server: &Session, fin
     }
 }
 
-/// Whether what is there now may be replaced. In an hour that may be otherwise: somebody begins to
-/// work with it.
+/// Tries whether the present state may be replaced. This can change within an hour, when users
+/// start to work with it.
 async fn try_guard(subjects: &Subjects, target: &Target, server: &Session, findings: &mut Findings) {
     let uuid = findings.quietly(uuid_of_source(subjects, target)).await;
     let protected = subjects.protected();
@@ -320,13 +321,13 @@ async fn try_guard(subjects: &Subjects, target: &Target, server: &Session, findi
         findings.ok("replace", "a restore would be accepted");
     }
     for Obstacle { check, message, hint } in obstacles {
-        // What can be forced may be meant.
+        // What can be forced may be intended.
         let outcome = if FORCEABLE.contains(&&*check) { TrialOutcome::Warning } else { TrialOutcome::Failed };
         findings.add("replace", outcome, format!("a restore would be refused: {message}"), Some(hint));
     }
 }
 
-/// `None` where the target's instance cannot be asked, of which its own findings tell.
+/// Returns `None` if the target's instance cannot be queried, which its own findings report.
 async fn uuid_of_source(subjects: &Subjects, target: &Target) -> Option<String> {
     let instance = subjects.instance(target.instance.as_deref()?)?;
     let session = postgres::connect(&Endpoint::resolve(&instance.database)).await.ok()?;

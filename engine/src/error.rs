@@ -1,4 +1,4 @@
-//! What a verb fails with, and how any error is explained to a person.
+//! What a verb fails with, and how any error is explained to the operator.
 
 mod explain;
 mod identity;
@@ -26,10 +26,10 @@ use crate::run::{Interrupted, Interruptible, Stalled};
 use crate::store::StoreError;
 use crate::stream::{Malformed, Mismatch};
 
-/// A verb's failure.
+/// The failure of a verb.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The repository, or what was looked for in it.
+    /// The repository, or what was looked up in it.
     #[error(transparent)]
     Repository(RepositoryError),
     /// The store under the repository.
@@ -41,22 +41,22 @@ pub enum Error {
     /// The filestore's folder.
     #[error(transparent)]
     Filestore(#[from] FilestoreError),
-    /// A copy could not be made harmless.
+    /// A copy could not be neutralized.
     #[error("unable to neutralize the copy")]
     Neutralize(#[source] NeutralizeError),
-    /// A copy could not be made anonymous.
+    /// A copy could not be anonymized.
     #[error("unable to anonymize the copy")]
     Anonymize(#[source] AnonymizeError),
-    /// A target that cannot be replaced or given back.
+    /// A target that cannot be replaced or reverted.
     #[error(transparent)]
     Restore(#[from] RestoreError),
     /// A file that cannot be imported.
     #[error(transparent)]
     Import(#[from] ImportError),
-    /// The operating system, while the named thing was done.
+    /// The operating system, during the named action.
     #[error("unable to {action}")]
     Io {
-        /// What was being done, to what.
+        /// The action and its object.
         action: String,
         /// Why.
         #[source]
@@ -71,26 +71,26 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
-    /// Something of that name is there already.
+    /// The name is already in use.
     #[error("{what} already exists")]
     Exists {
         /// `the database "staging" at localhost:5432`
         what: String,
     },
-    /// What came back is not what the manifest says.
+    /// What was read differs from the manifest.
     #[error("{what}: expected {expected}, found {found}")]
     Differs {
         /// What was compared: `files of the filestore`.
         what: String,
         /// What the manifest says.
         expected: u64,
-        /// What there is.
+        /// What was found.
         found: u64,
     },
-    /// A restored copy is not what was backed up.
+    /// A restored copy differs from the backup.
     #[error("the restored copy differs from the backup: {}", .0.failures())]
     NotAsBackedUp(Box<Verification>),
-    /// A file that the backup does not hold.
+    /// A file that the backup does not contain.
     #[error("the backup {backup} contains no file {what:?}")]
     NoSuchFile {
         /// An attachment's id, or a path.
@@ -101,46 +101,45 @@ pub enum Error {
     /// A retention policy that cannot be followed.
     #[error(transparent)]
     Plan(retention::PlanError),
-    /// A list of attachments where there is none.
+    /// A list of attachments where none exists.
     #[error("the backup {backup} has no list of attachments: its database is not an Odoo database")]
     NoAttachments {
         /// The backup's name.
         backup: String,
     },
-    /// What only a database of Odoo has is asked for.
+    /// An operation that needs an Odoo database.
     #[error("the backup {backup} is not a backup of an Odoo database")]
     NotOdoo {
         /// The backup's name.
         backup: String,
     },
-    /// A target that must not be replaced, or cannot be.
+    /// A target that must not or cannot be replaced.
     #[error("the restore was refused; the target is unchanged")]
     Refused {
-        /// All that is in the way.
+        /// All reasons.
         obstacles: Vec<Obstacle>,
     },
     /// Another database than that of the latest backup of the same name.
     #[error("{0}")]
     OtherDatabase(Box<OtherDatabase>),
-    /// Nothing advanced any more.
+    /// There was no progress any more.
     #[error("no progress for {seconds} seconds, so the run was stopped")]
     Stalled {
         /// How long.
         seconds: u64,
     },
-    /// Stopped by whoever runs it.
+    /// Stopped by the operator or the daemon.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl Error {
-    /// Says which verb failed, on what: `back up production`.
+    /// Adds which verb failed, on what: `back up production`.
     pub fn during(self, action: impl Into<String>) -> Self {
         Self::Verb { action: action.into(), source: Box::new(self) }
     }
 
-    /// Whether another does at this moment what excludes it, so that it can be tried again when
-    /// that is done.
+    /// Returns whether another process holds the lock, so that a later attempt can succeed.
     pub fn is_held_elsewhere(&self) -> bool {
         match self {
             Self::Repository(RepositoryError::Lock(error)) => matches!(error, LockError::Held { .. }),
@@ -149,7 +148,7 @@ impl Error {
         }
     }
 
-    /// Whether the database is another one than that of the latest backup.
+    /// Returns whether the database is another one than that of the latest backup.
     pub fn is_other_database(&self) -> bool {
         match self {
             Self::OtherDatabase(_) => true,
@@ -158,7 +157,7 @@ impl Error {
         }
     }
 
-    /// Whether it was stopped rather than that it failed.
+    /// Returns whether it was stopped rather than that it failed.
     pub fn is_interruption(&self) -> bool {
         match self {
             Self::Interrupted => true,
@@ -167,14 +166,14 @@ impl Error {
         }
     }
 
-    /// Whether an object of the repository is missing or not what it was, rather than that
-    /// something was in the way.
+    /// Returns whether an object of the repository is missing or damaged, as opposed to an
+    /// obstacle.
     pub fn is_damage(&self) -> bool {
         self.first_in_causes(says_damaged).unwrap_or(false)
     }
 
-    /// Whether what it says of an object may be another the next time: its bytes came wrong, or not
-    /// at all. What they hold stays the same.
+    /// Returns whether the next reading of the object may differ: its bytes came wrong or not at
+    /// all. A wrong content stays wrong.
     pub(crate) fn is_of_one_reading(&self) -> bool {
         let of_reading = |error: &(dyn StdError + 'static)| {
             let of_content = error.is::<Malformed>() || error.is::<FilestoreError>();
@@ -184,7 +183,7 @@ impl Error {
         self.is_damage() && self.first_in_causes(of_reading).unwrap_or(false)
     }
 
-    /// What the first in the row of causes says that says anything.
+    /// Returns the first answer of `says` in the chain of causes.
     fn first_in_causes<T>(&self, says: impl Fn(&(dyn StdError + 'static)) -> Option<T>) -> Option<T> {
         let mut current: Option<&(dyn StdError + 'static)> = Some(self);
         while let Some(error) = current {
@@ -192,7 +191,7 @@ impl Error {
                 return Some(said);
             }
             current = match error.downcast_ref::<Self>() {
-                // These pass on what their cause says, and are not found by way of it.
+                // These display their cause's text, so [`cause::of`] skips that cause.
                 Some(Self::Repository(RepositoryError::Store(error))) => Some(error),
                 Some(Self::Repository(error)) => Some(error),
                 Some(Self::Store(error)) => Some(error),
@@ -203,7 +202,7 @@ impl Error {
         None
     }
 
-    /// What of PostgreSQL's it comes from, however deep.
+    /// Returns the PostgreSQL error at the root, at any depth.
     pub(crate) fn of_postgres(&self) -> Option<&PostgresError> {
         let mut current: Option<&(dyn StdError + 'static)> = Some(self);
         while let Some(error) = current {
@@ -221,8 +220,8 @@ impl Error {
         None
     }
 
-    /// Whether a copy was not what had been backed up, or could not be, rather than that something
-    /// was in the way.
+    /// Returns whether a copy differed from the backup or could not be made of it, as opposed to an
+    /// obstacle.
     pub fn refutes_backup(&self) -> bool {
         match self {
             Self::Verb { source, .. } => source.refutes_backup(),
@@ -280,7 +279,7 @@ impl From<RepositoryError> for Error {
 }
 
 impl Verification {
-    /// Returns it, where it passed.
+    /// Returns the verification if it passed.
     ///
     /// # Errors
     /// [`Error::NotAsBackedUp`] where a check failed.

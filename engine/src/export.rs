@@ -1,8 +1,8 @@
-//! `export`: a backup in forms that other programs read: Odoo's own zip, or pg_dump's archive and a
-//! tar of the filestore.
+//! `export`: writes a backup in formats that other programs read: Odoo's own zip, or pg_dump's
+//! archive and a tar of the filestore.
 //!
-//! All of it is streamed, and verified while it streams by: where a digest does not agree the last
-//! read fails, and whoever holds the sink must not use what it has got.
+//! Everything is streamed and verified while it streams: if a digest differs, the last read fails,
+//! and the owner of the sink must not use its content.
 
 mod odoo_manifest;
 mod zip;
@@ -26,7 +26,7 @@ use crate::stream::{Body, consume, decode};
 /// `manifest.json`, `filestore/…`.
 ///
 /// # Errors
-/// As the cause of [`Error::Verb`]: [`Error::NotOdoo`]; the store's, PostgreSQL's, and those of
+/// As the cause of [`Error::Verb`]: [`Error::NotOdoo`]; those of the store, of PostgreSQL, and of
 /// `sink`.
 pub async fn zip(
     repository: &Repository,
@@ -63,11 +63,11 @@ pub async fn zip(
     read_locked(repository, manifest, run, work).await
 }
 
-/// Writes the database as pg_dump's custom format, uncompressed: what the backup holds, without
-/// zstd around it. Returns its bytes.
+/// Writes the database in pg_dump's custom format, uncompressed: the content of the backup without
+/// zstd. Returns its length in bytes.
 ///
 /// # Errors
-/// As the cause of [`Error::Verb`]: the store's, and those of `sink`.
+/// As the cause of [`Error::Verb`]: those of the store and of `sink`.
 pub async fn dump(
     repository: &Repository,
     manifest: &Manifest,
@@ -86,11 +86,11 @@ pub async fn dump(
     read_locked(repository, manifest, run, work).await
 }
 
-/// Writes the filestore as one tar archive: of each path the latest version, and nothing that was
+/// Writes the filestore as one tar archive: of each path the latest version, without what was
 /// removed.
 ///
 /// # Errors
-/// As the cause of [`Error::Verb`]: the store's, and those of `sink`.
+/// As the cause of [`Error::Verb`]: those of the store and of `sink`.
 pub async fn filestore(
     repository: &Repository,
     manifest: &Manifest,
@@ -114,7 +114,7 @@ pub async fn filestore(
     read_locked(repository, manifest, run, work).await
 }
 
-/// Does `work` while the backup is kept from a prune.
+/// Does `work` while the backup is locked against a prune.
 async fn read_locked<T>(
     repository: &Repository,
     manifest: &Manifest,
@@ -137,13 +137,13 @@ fn writing(what: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Io { action: format!("write {what}"), source }
 }
 
-/// The end of an archive, which is written on a thread as all of it.
+/// Writes the end of an archive, on a thread like the rest of it.
 async fn finish(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<(), Error> {
     let ended = tokio::task::spawn_blocking(work).await;
     ended.map_err(io::Error::from).flatten().map_err(writing("the end of the archive"))
 }
 
-/// The database as plain SQL.
+/// Returns the database as plain SQL.
 async fn script(repository: &Repository, manifest: &Manifest, tools: &Tools, run: &Run) -> Result<Body, Error> {
     let object = &manifest.database.object;
     let open = async |task: Task| {
@@ -153,14 +153,13 @@ async fn script(repository: &Repository, manifest: &Manifest, tools: &Tools, run
     let tool = tools.find("pg_restore", manifest.database.pg_dump_major()).await?;
     let toc = postgres::read_toc(&tool, open(Task::default()).await?, object.key.as_str()).await?;
     let task = run.progress.task("database", Some(object.stored.size));
-    // psql runs the script, to which a line of rows could be a command on the machine of whoever
-    // loads it.
+    // psql runs the script, where a line of rows could be a command on the machine that loads it.
     let dump = postgres::guarded(open(task).await?, object.key.as_str(), GuardedFor::Script);
     Ok(postgres::script(&tool, &toc, dump, object.key.as_str())?)
 }
 
-/// Hands every file of the merged filestore to `each`, volume by volume, together with `into`,
-/// which it gives back.
+/// Passes every file of the merged filestore to `each`, volume by volume, together with `into`,
+/// which it returns.
 async fn for_each_file<T: Send + 'static>(
     repository: &Repository,
     manifest: &Manifest,

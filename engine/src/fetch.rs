@@ -1,5 +1,5 @@
-//! `files` and `fetch`: what attachments a backup holds, and one of their files back, without
-//! restoring anything.
+//! `files` and `fetch`: lists the attachments of a backup, and returns one of their files without a
+//! restore.
 
 use std::io::{self, Read, Write};
 
@@ -12,14 +12,15 @@ use crate::repository::Repository;
 use crate::run::Run;
 use crate::stream::{DigestReader, Malformed, Plain, consume, records};
 
-/// An attachment's name can be of any length; one that is longer than this cannot be listed.
+/// An attachment's name can have any length; one that is longer than this cannot be listed.
 const LONGEST_ATTACHMENT: usize = 16 * 1024 * 1024;
 
-/// Hands the attachments of a backup to `each`, in the order of their ids. Damage that this meets
-/// is written down.
+/// Passes the attachments of a backup to `each`, in the order of their ids. Records damage that it
+/// finds.
 ///
 /// # Errors
-/// [`Error::NoAttachments`] where the database is not an Odoo database; the store's; what `each` fails with.
+/// [`Error::NoAttachments`] where the database is not an Odoo database; those of the store and of
+/// `each`.
 pub async fn attachments(
     repository: &Repository,
     manifest: &Manifest,
@@ -37,7 +38,7 @@ pub async fn attachments(
     noting(repository, manifest, run, async { Ok(read.await?) }).await
 }
 
-/// Writes down the damage that `work` meets.
+/// Records the damage that `work` finds.
 async fn noting<T>(
     repository: &Repository,
     manifest: &Manifest,
@@ -51,7 +52,7 @@ async fn noting<T>(
     result
 }
 
-/// The path of what a person names: an attachment's id, or the path itself.
+/// Returns the path for what the operator gave: an attachment's id, or the path itself.
 ///
 /// # Errors
 /// [`Error::NoSuchFile`] where no attachment of that id has a file; those of [`attachments`].
@@ -70,12 +71,12 @@ pub async fn resolve(repository: &Repository, manifest: &Manifest, what: &str, r
     path.ok_or_else(|| no_such_file(manifest, what))
 }
 
-/// Writes one file of a backup to `sink`, by reading only the lists and the frame that it is in.
-/// Returns its length in bytes. Damage that this meets is written down.
+/// Writes one file of a backup to `sink`, reading only the lists and the frame that contains it.
+/// Returns its length in bytes. Records damage that it finds.
 ///
 /// # Errors
-/// [`Error::NoSuchFile`]; the store's; [`Error::Io`] where the content is not what its list says,
-/// or `sink` fails. `sink` has then got what must not be used.
+/// [`Error::NoSuchFile`]; those of the store; [`Error::Io`] if the content differs from its list,
+/// or `sink` fails. The content of `sink` must not be used then.
 pub async fn fetch(
     repository: &Repository,
     manifest: &Manifest,
@@ -106,12 +107,12 @@ async fn bring(
     Ok(size)
 }
 
-/// Where a file is: in the latest volume that has it.
+/// Returns where a file is: in the latest volume that has it.
 async fn find(repository: &Repository, manifest: &Manifest, path: &str) -> Result<(StoredObject, Listed), Error> {
     if let Some(removed) = &manifest.filestore.removed {
         let wanted = path.to_owned();
         let is_removed = repository.read(removed, move |paths| {
-            // Read to its end, which alone says that it is whole.
+            // Only a list read to its end is known to be intact.
             removed_paths(paths).try_fold(false, |any, removed| Ok(any | (removed? == wanted)))
         });
         if is_removed.await? {

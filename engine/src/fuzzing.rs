@@ -1,5 +1,5 @@
-//! The parsers of what comes from outside, for `fuzz/` alone: each takes any bytes, and must
-//! neither panic nor take more memory than its bounds say.
+//! The parsers of data from outside, for `fuzz/` only: each takes any bytes, and must neither panic
+//! nor use more memory than its bounds allow.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::odoo::Attachment;
 use crate::odoo::conf::OdooConf;
 use crate::stream::records;
 
-/// A manifest, and all that is reckoned from one that is accepted.
+/// Parses a manifest, and computes everything that depends on an accepted one.
 pub fn manifest(bytes: &[u8]) {
     let Ok(manifest) = serde_json::from_slice::<Manifest>(bytes) else { return };
     if manifest.unreasonable().is_some() {
@@ -23,7 +23,7 @@ pub fn manifest(bytes: &[u8]) {
     assert_eq!(serde_json::from_slice::<Manifest>(&written).ok().as_ref(), Some(&manifest));
 }
 
-/// The lists that stand next to a dump and volumes; the first byte says which.
+/// Parses the lists next to a dump and volumes; the first byte chooses which.
 pub fn lists(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
     let bounds = Bounds { files: 1000, bytes: 1 << 20 };
@@ -39,7 +39,7 @@ pub fn lists(bytes: &[u8]) {
     assert!(read <= bytes.len());
 }
 
-/// A volume's tar archive, plain and as it is stored.
+/// Parses a volume's tar archive, plain and as it is stored.
 pub fn tar(bytes: &[u8]) {
     let mut total = 0;
     let _ = read_files(bytes, |path, size, content| {
@@ -53,19 +53,19 @@ pub fn tar(bytes: &[u8]) {
     let _ = list_again(bytes, Bounds { files: 1000, bytes: 1 << 24 });
 }
 
-/// A dump in pg_dump's custom format, given in pieces; the first byte says how long they are.
+/// Parses a dump in pg_dump's custom format, in pieces; the first byte sets their length.
 pub fn archive(bytes: &[u8]) {
     let Some((piece, bytes)) = bytes.split_first() else { return };
     crate::postgres::fuzz_archive(bytes, usize::from(*piece) + 1);
 }
 
-/// A plain dump, given in pieces; the first byte says how long they are.
+/// Parses a plain dump, in pieces; the first byte sets their length.
 pub fn splitter(bytes: &[u8]) {
     let Some((piece, bytes)) = bytes.split_first() else { return };
     crate::postgres::fuzz_script(bytes, usize::from(*piece) + 1);
 }
 
-/// An odoo.conf.
+/// Parses an odoo.conf.
 pub fn odoo_conf(bytes: &[u8]) {
     let _ = OdooConf::parse(Path::new("/etc/odoo.conf"), bytes, None);
 }

@@ -1,11 +1,10 @@
-//! `import`: a backup of what another program has written: the zip of Odoo's database manager, or
+//! `import`: makes a backup of what another program wrote: the zip of Odoo's database manager, or
 //! an archive of pg_dump and a filestore.
 //!
 //! The database is restored into a scratch database, the files are unpacked into a private folder,
-//! and both are backed up as any instance is: so the backup has all that a backup has, rows counted
-//! and files held against the attachments. The scratch ones are removed, whatever comes; what a
-//! kill leaves the next import removes. What is imported may be anybody's making: nothing in it is
-//! trusted.
+//! and both are backed up like any instance, with counted rows and files checked against the
+//! attachments. The scratch database and folder are always removed; after a kill the next import
+//! removes them. The file may come from anywhere: nothing in it is trusted.
 
 mod scratch;
 mod source;
@@ -33,37 +32,37 @@ use crate::run::Run;
 pub struct ImportOptions {
     /// A zip, or an archive of pg_dump in its custom format.
     pub file: PathBuf,
-    /// The filestore of an archive: a tar, or a folder. `None`: the tar beside it that has its
+    /// The filestore of an archive: a tar, or a folder. `None`: the tar next to it that has its
     /// name, if there is one.
     pub filestore: Option<PathBuf>,
-    /// Whether what it holds is trusted so far that even a role may run it that can run programs on
-    /// its server.
+    /// Whether the content is trusted enough to be run by a role that can run programs on its
+    /// server.
     pub trusted: bool,
     /// As [`BackupOptions::accept_missing`].
     pub accept_missing: bool,
-    /// Go on where it is of another database than the latest backup of the instance.
+    /// Continue if it is of another database than the latest backup of the instance.
     pub accept_new_identity: bool,
 }
 
 /// What was imported.
 #[derive(Debug)]
 pub struct Imported {
-    /// The backup that it became.
+    /// The resulting backup.
     pub manifest: Manifest,
-    /// What was removed of earlier imports that had been cut off, in words.
+    /// What was removed of earlier, interrupted imports, in words.
     pub cleared: Vec<String>,
-    /// What could not be, in words.
+    /// What could not be removed, in words.
     pub left: Vec<String>,
     /// How long it took.
     pub duration: Duration,
 }
 
 /// Makes a backup of `instance` from a file, by a scratch database on `server`, of which only the
-/// way to it is taken.
+/// connection is used.
 ///
 /// # Errors
-/// Whatever failed first, as the cause of [`Error::Verb`]; [`ImportError`] for what is wrong with
-/// the file. Nothing is left then.
+/// The first failure, as the cause of [`Error::Verb`]; [`ImportError`] for what is wrong with the
+/// file. Nothing is left then.
 pub async fn import(
     repository: &Repository,
     instance: &str,
@@ -79,14 +78,14 @@ pub async fn import(
         if repository.store().head(&backup.manifest()).await?.is_some() {
             return Err(ImportError::Imported { backup: backup.to_string() }.into());
         }
-        // Not to be stopped halfway: what it makes must be known to be removed.
+        // Must not be stopped halfway: what it creates must be recorded to be removed.
         let (scratch, cleared) = Scratch::begin(server, &source, options.trusted, run).await?;
         let made = async {
             let unmade = run.until_cancelled(scratch.with_pulse(run, fill(&scratch, &source, run))).await?;
             let mut origin = origin(&source, &options.file, created_at, is_known);
             origin.warnings.extend(unmade);
             let instance = Instance::new(instance, scratch.database(server), source.filestore(&scratch));
-            // It stops by itself, and cleans up, when the run is cancelled.
+            // It stops and cleans up by itself when the run is cancelled.
             let ImportOptions { accept_missing, accept_new_identity, .. } = *options;
             let backup = BackupOptions { accept_missing, accept_new_identity, ..BackupOptions::of(&instance) };
             backup_imported(repository, &instance, origin, backup, run).await
@@ -99,11 +98,11 @@ pub async fn import(
     work.await.map_err(|error| error.during(format!("import {} as {instance}", options.file.display())))
 }
 
-/// The moment that the backup shows, and whether the file says it.
+/// Returns the moment that the backup shows, and whether the file contains it.
 fn moment(source: &Source, now: Timestamp) -> (Timestamp, bool) {
     match source.made_at() {
-        // A clock that was wrong, or another time zone's: a date in the future would be in the way
-        // of every later backup.
+        // The clock was wrong, or in another time zone: a date in the future would disturb every
+        // later backup.
         Some(made_at) => (made_at.min(now), true),
         None => (now, false),
     }
@@ -120,7 +119,7 @@ fn origin(source: &Source, file: &Path, created_at: Timestamp, is_known: bool) -
     Origin { created_at, database, imported, warnings, without_files }
 }
 
-/// Database and files, side by side.
+/// Fills database and files in parallel.
 async fn fill(scratch: &Scratch, source: &Source, run: &Run) -> Result<Vec<String>, Error> {
     let files = async {
         let task = run.progress.task("filestore", source.filestore_bytes());

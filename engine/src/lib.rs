@@ -1,4 +1,4 @@
-//! What odoo-backup does, as a library: the verbs first, then what they are built on.
+//! What odoo-backup does, as a library: first the verbs, then what they are built on.
 //!
 //! ```no_run
 //! use engine::backup::{BackupOptions, backup};

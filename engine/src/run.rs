@@ -1,4 +1,4 @@
-//! What every verb is given: whom it reports to, and how it is stopped.
+//! What every verb receives: where it reports to, and how it is stopped.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::progress::{Alive, Progress};
 
-/// So long may a run that was stopped clean up after itself: it may have stalled there, too. Less
-/// where less patience was asked for.
+/// How long a stopped run may clean up: it may have stalled there, too. Less if a shorter patience
+/// was given.
 const CLEANUP: Duration = Duration::from_mins(2);
 
-/// A run was stopped by whoever runs it.
+/// A run was stopped by the operator or the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("interrupted")]
 pub struct Interrupted;
 
-/// Nothing advanced any more.
+/// There was no progress any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no progress for {seconds} seconds, so the run was stopped")]
 pub struct Stalled {
@@ -27,22 +27,22 @@ pub struct Stalled {
 
 /// An error that can be an interruption.
 pub trait Interruptible: From<Interrupted> {
-    /// Whether it was stopped rather than that it failed.
+    /// Returns whether it was stopped rather than that it failed.
     fn is_interruption(&self) -> bool;
 }
 
 /// One run of a verb.
 #[derive(Debug, Clone, Default)]
 pub struct Run {
-    /// Whom it reports to.
+    /// Where it reports to.
     pub progress: Progress,
-    /// Cancelled to stop it. It then cleans up after itself and fails with [`Interrupted`].
+    /// Cancelled to stop it. The run then cleans up and fails with [`Interrupted`].
     pub cancel: CancellationToken,
 }
 
 impl Run {
-    /// Does `work`, and stops it when nothing advances for `timeout`: no byte, no task that begins
-    /// or ends, and no other sign of life.
+    /// Does `work`, and stops it when there is no progress for `timeout`: no byte, no task that
+    /// starts or ends, and no other sign of life.
     ///
     /// # Errors
     /// [`Stalled`], and whatever the work fails with.
@@ -60,14 +60,14 @@ impl Run {
         }
         run.cancel.cancel();
         match tokio::time::timeout(CLEANUP.min(timeout.saturating_mul(10)), work).await {
-            // It came to a good end after all.
+            // It succeeded after all.
             Ok(Ok(done)) => Ok(done),
             _ => Err(Stalled { seconds: timeout.as_secs() }.into()),
         }
     }
 
-    /// Does `work` until it is done or the run is stopped. What it had begun is dropped; what
-    /// outlives that is for the caller to clean up.
+    /// Does `work` until it is done or the run is stopped. Drops what it started; the caller cleans
+    /// up what outlives that.
     pub(crate) async fn until_cancelled<T, E: From<Interrupted>>(
         &self,
         work: impl Future<Output = Result<T, E>>,

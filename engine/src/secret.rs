@@ -13,8 +13,8 @@ impl Secret {
         Self(value.into())
     }
 
-    /// The value itself, for the one call that needs it. Never format it, log it or put it in an
-    /// argument list.
+    /// Returns the value itself, for the one call that needs it. Never format it, log it or put it
+    /// in an argument list.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Small files of this machine that people write: configurations, passwords, certificates.
+//! Small files of this machine that operators write: configurations, passwords, certificates.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,14 +7,14 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// What is larger is none of these.
+/// Anything larger is none of these.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// Reads a file that is small, and a file: a named pipe would be waited for, and a device has no
-/// end. What a shell hands over in `<(…)`, which has its other end, may be a pipe.
+/// Reads a small regular file: a named pipe would block, and a device has no end. A file that a
+/// shell passes by `<(…)`, and therefore has another end, may be a pipe.
 ///
 /// # Errors
-/// Those of the operating system; [`io::ErrorKind::InvalidInput`] where it is none.
+/// Those of the operating system; [`io::ErrorKind::InvalidInput`] where it is not such a file.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let is_handed_over = ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder));
     let flags = if is_handed_over { OFlags::empty() } else { OFlags::NONBLOCK };
@@ -34,7 +34,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// As [`read`], of text.
+/// Reads text, as [`read`] does.
 ///
 /// # Errors
 /// As [`read`]; [`io::ErrorKind::InvalidData`] where it is not UTF-8.

@@ -1,17 +1,17 @@
-//! Text from outside, made printable: what manifests, databases and servers say must not play
-//! tricks with a terminal or a log.
+//! Makes text from outside printable: what manifests, databases and servers say must not manipulate
+//! a terminal or a log.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// The text as one line: line ends, escape sequences and everything else that a terminal obeys are
-/// written out, `\n` or `\u{1b}`.
+/// Returns the text as one line: line ends, escape sequences and everything else that a terminal
+/// obeys are escaped as `\n` or `\u{1b}`.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     visible(text, false)
 }
 
-/// As [`one_line`], of a text that may have lines. What follows the first is moved in by four
-/// places, so that no line of it can be taken for one of the program's own.
+/// Returns the text as [`one_line`] does, but keeps its lines. Indents all but the first by four
+/// places, so that none can be mistaken for a line of the program.
 pub fn lines(text: &str) -> Cow<'_, str> {
     match visible(text, true) {
         visible if visible.contains('\n') => Cow::Owned(visible.replace('\n', "\n    ")),
@@ -19,13 +19,14 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// As [`one_line`], of a page that the program has laid out: its line ends and tabs stay.
+/// Returns the text as [`one_line`] does, for a page that the program laid out: line ends and tabs
+/// stay.
 pub fn page(text: &str) -> Cow<'_, str> {
     visible(text, true)
 }
 
-/// A JSON document whose strings hold nothing that a terminal obeys; JSON itself escapes only some
-/// of it. It means the same.
+/// Returns a JSON document whose strings contain nothing that a terminal obeys; JSON itself escapes
+/// only some of it. The meaning stays the same.
 pub fn json(document: &str) -> Cow<'_, str> {
     if !document.chars().any(is_obeyed) {
         return Cow::Borrowed(document);
@@ -34,7 +35,7 @@ pub fn json(document: &str) -> Cow<'_, str> {
     for c in document.chars() {
         match c {
             '\n' | '\t' => safe.push(c),
-            // Only strings can hold one.
+            // Only strings can contain one.
             c if is_obeyed(c) => {
                 let mut units = [0; 2];
                 c.encode_utf16(&mut units).iter().for_each(|unit| _ = write!(safe, "\\u{unit:04x}"));
@@ -60,16 +61,16 @@ fn visible(text: &str, keep_lines: bool) -> Cow<'_, str> {
     Cow::Owned(visible)
 }
 
-/// Whether a terminal may obey a character rather than show it: controls, line ends of Unicode, and
-/// what turns the direction of text.
+/// Returns whether a terminal may obey a character rather than show it: controls, line ends of
+/// Unicode, and marks that change the direction of text.
 fn is_obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The known word that `word` was most likely meant to be: spelt alike without regard to case and
-/// to `-` for `_`, or the one it begins.
+/// Returns the known word that `word` was most likely meant to be: the same but for case and `-`
+/// for `_`, or the one that it starts.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let word = plain(word);

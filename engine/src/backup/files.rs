@@ -1,5 +1,5 @@
-//! The half of a backup that is files: what the attachments name, what is on disk, and what has to
-//! be stored of it.
+//! The file half of a backup: what the attachments reference, what is on disk, and what of it must
+//! be stored.
 
 use std::collections::HashSet;
 use std::io;
@@ -22,15 +22,15 @@ use crate::repository::{Draft, Repository};
 use crate::run::Run;
 use crate::stream::{Fingerprint, body_of, encode_list};
 
-/// What was stored of the files, and what is to be warned of.
+/// What was stored of the files, and the warnings.
 pub(super) struct StoredFiles {
     pub(super) attachments: Option<AttachmentContent>,
     pub(super) filestore: FilestoreContent,
     pub(super) warnings: Vec<String>,
 }
 
-/// Stores the list of attachments, and every file that no earlier backup holds. `hold` is let go
-/// when the last file was read.
+/// Stores the list of attachments, and every file that no earlier backup contains. Releases `hold`
+/// after the last file was read.
 pub(super) async fn store_files(
     repository: &Repository,
     draft: &Draft,
@@ -98,10 +98,10 @@ pub(super) async fn store_files(
     Ok(StoredFiles { attachments, filestore, warnings })
 }
 
-/// What tells whether a filestore is the right one, and there.
+/// Tells whether a filestore is the right one and mounted.
 struct Lost<'a> {
     findings: &'a Findings,
-    /// Files that the latest backup lacks already.
+    /// Files that the latest backup already lacks.
     known: &'a HashSet<String>,
     settled: &'a Settled,
     /// Why the filestore cannot be read at all.
@@ -135,7 +135,7 @@ impl Lost<'_> {
     }
 }
 
-/// Stores the list of attachments, and returns beside it the files that they name.
+/// Stores the list of attachments. Returns it with the files that they reference.
 async fn store_attachments(draft: &Draft, source: &Source) -> Result<(Option<AttachmentContent>, Names<bool>), Error> {
     if source.odoo.is_none() {
         return Ok((None, Names::default()));
@@ -146,7 +146,7 @@ async fn store_attachments(draft: &Draft, source: &Source) -> Result<(Option<Att
     Ok((Some(AttachmentContent { counts, list }), named))
 }
 
-/// Reads the filestore's root; what came of that stands beside it.
+/// Reads the filestore's root. Returns the outcome next to the batches.
 async fn begin(mut batches: Batches) -> Result<(Batches, Result<(), FilestoreError>), Error> {
     let begun = tokio::task::spawn_blocking(move || {
         let begun = batches.begin();
@@ -155,7 +155,7 @@ async fn begin(mut batches: Batches) -> Result<(Batches, Result<(), FilestoreErr
     begun.await.map_err(|error| Error::Io { action: "read the filestore".into(), source: error.into() })
 }
 
-/// Stores what the batches hand out, in several volumes at once.
+/// Stores the files of the batches, in several volumes in parallel.
 async fn store_volumes(
     draft: &Draft,
     batches: Batches,
@@ -173,7 +173,7 @@ async fn store_volumes(
     Ok((volumes, ledger))
 }
 
-/// Writes one volume after the other for as long as there are files, beside others who do the same.
+/// Writes one volume after the other as long as there are files, in parallel with other callers.
 async fn store_one_by_one(
     draft: &Draft,
     batches: &Arc<Mutex<Batches>>,
@@ -189,7 +189,7 @@ async fn store_one_by_one(
         let stored = draft.add_sized(&format!("{name}.tar.zst"), volume, expected).await?;
         let (object, WrittenVolume { files, bytes, list }) = stored;
         if files == 0 {
-            // All of its files were only verified, or had gone meanwhile.
+            // All of its files were only verified, or disappeared meanwhile.
             draft.withdraw(&object.key).await?;
             continue;
         }
@@ -209,8 +209,8 @@ async fn next_batch(batches: &Arc<Mutex<Batches>>) -> Result<Option<Vec<FileEntr
     }
 }
 
-/// Stores the paths that the volumes hold and that are no longer there, unless the latest backup's
-/// list says the same.
+/// Stores the paths that the volumes contain and that no longer exist, unless the latest backup's
+/// list is the same.
 async fn store_removed(
     draft: &Draft,
     settled: &Settled,
@@ -226,13 +226,13 @@ async fn store_removed(
     Ok(Some(draft.add("filestore-removed.zst", encode_list(body_of(text))).await?.0))
 }
 
-/// Tells the files that the source has lost from those that were deleted since the snapshot.
+/// Separates the files that the source lost from those that were deleted since the snapshot.
 async fn findings(source: &Source, looked: Looked<'_>, settled: &Settled) -> Findings {
     let still = match settled.missing.as_slice() {
         [] => Vec::new(),
         missing => match postgres::connect(source.session.endpoint()).await {
             Ok(session) => lost(&session, looked, settled).await.unwrap_or_else(|_| missing.to_vec()),
-            // What cannot be looked up again is called by the worse name.
+            // What cannot be looked up again gets the worse classification.
             Err(_) => missing.to_vec(),
         },
     };
@@ -260,9 +260,9 @@ struct Looked<'a> {
 }
 
 impl Looked<'_> {
-    /// Whether a file that was not seen is there now. What a database names is data: `/etc/passwd`
-    /// is no file of a filestore. A file in a folder that cannot be listed may be there, and is in
-    /// no backup.
+    /// Returns whether a file that was not seen exists now. What a database names is data:
+    /// `/etc/passwd` is not a file of a filestore. A file in a folder that cannot be listed may
+    /// exist, and is in no backup.
     fn has_now(self, path: &str, settled: &Settled) -> bool {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let is_listed = !settled.unreadable.iter().any(|unreadable| {
@@ -273,9 +273,9 @@ impl Looked<'_> {
     }
 }
 
-/// Those of the missing files that attachments name and that are not there. One whose content was
-/// added again is back by now: a row is committed behind its file. One that is not there may have
-/// gone with its row since the rows were asked: they are asked again.
+/// Returns the missing files that attachments reference and that do not exist. If the content was
+/// added again, the file is back by now: Odoo commits a row after writing its file. A missing file
+/// may have disappeared with its row since the rows were read, so they are read again.
 async fn lost(session: &Session, looked: Looked<'_>, settled: &Settled) -> Result<Vec<String>, PostgresError> {
     let mut named = still_named(session, &settled.missing).await?;
     named.retain(|path| !looked.has_now(path, settled));

@@ -1,5 +1,5 @@
-//! Whether a database is the one of which an instance's earlier backups are. Two hosts may give one
-//! name to two databases, and each would then take the other's backups for its own.
+//! Tells whether a database is the one that an instance's earlier backups show. Two hosts may give
+//! one name to two databases, and each would then use the other's backups as its own.
 
 use crate::error::{Error, OtherDatabase, explain};
 use crate::instance::Instance;
@@ -8,30 +8,30 @@ use crate::odoo::{OdooFacts, odoo_facts};
 use crate::postgres::{self, Endpoint, ServerFacts};
 use crate::repository::{BackupRef, Repository};
 
-/// Backups that are looked through for one of the same server.
+/// Backups that are searched for one of the same server.
 const LOOKED_AT: usize = 10;
 
-/// What tells one database from another.
+/// What distinguishes one database from another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     /// `database.uuid`; `None` where there is none.
     uuid: Option<String>,
-    /// The server's `system_identifier`; `None` where it is not known, or says nothing.
+    /// The server's `system_identifier`; `None` where it is unknown or meaningless.
     server: Option<String>,
     /// The database's name.
     database: String,
-    /// Whether it came from a file: then only the uuid says anything.
+    /// Whether it came from a file: then only the uuid counts.
     is_imported: bool,
 }
 
-/// What two databases are to each other.
+/// The relation of two databases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Sameness {
-    /// One and the same, as far as anything tells.
+    /// The same one, as far as can be told.
     Same,
-    /// Nothing speaks against it, but what told them apart before is gone, in a sentence.
+    /// Nothing speaks against it, but what identified them before is gone: in a sentence.
     Unclear(String),
-    /// Two, and by what that is told.
+    /// Two different ones, and what shows it.
     Other(String),
 }
 
@@ -51,7 +51,7 @@ impl Identity {
         Self::new(database, &manifest.server, manifest.odoo.as_ref(), manifest.imported.is_some())
     }
 
-    /// Asks the instance's database who it is.
+    /// Reads the identity of the instance's database.
     pub(super) async fn ask(instance: &Instance) -> Result<Self, Error> {
         let session = postgres::connect(&Endpoint::resolve(&instance.database)).await?;
         let server = postgres::server_facts(&session).await?;
@@ -59,7 +59,7 @@ impl Identity {
         Ok(Self::new(&instance.database.name, &server, odoo.as_ref(), false))
     }
 
-    /// Compares it with that of an earlier backup.
+    /// Compares it with the identity in an earlier backup.
     pub(super) fn compare(&self, earlier: &Self) -> Sameness {
         match (&self.uuid, &earlier.uuid) {
             (Some(uuid), Some(before)) if uuid == before => return Sameness::Same,
@@ -96,7 +96,7 @@ impl Identity {
     }
 }
 
-/// Says by what two backups are seen to be of two databases; `None` where nothing tells.
+/// Returns what shows that two backups are of two databases; `None` where nothing does.
 pub(crate) fn tell_apart(earlier: &Manifest, later: &Manifest) -> Option<String> {
     match Identity::of(later).compare(&Identity::of(earlier)) {
         Sameness::Other(why) => Some(why),
@@ -104,17 +104,17 @@ pub(crate) fn tell_apart(earlier: &Manifest, later: &Manifest) -> Option<String>
     }
 }
 
-/// What came from a database, for a sentence.
+/// Returns text from a database in a form fit for a sentence.
 fn shown(text: &str) -> String {
     const LONGEST: usize = 64;
     text.chars().take(LONGEST).collect::<String>().escape_debug().to_string()
 }
 
-/// Compares a database with that of the latest backup under its name. Returns what a person should
-/// know.
+/// Compares a database with that of the latest backup under its name. Returns what the operator
+/// should know.
 ///
 /// # Errors
-/// [`Error::OtherDatabase`] unless `accept`; the repository's
+/// [`Error::OtherDatabase`] unless `accept`; those of the repository.
 pub(super) async fn compare_with_latest(
     repository: &Repository,
     instance: &str,
@@ -146,17 +146,17 @@ pub(super) async fn compare_with_latest(
     }
 }
 
-/// The backups that are not dated in the future, the newest first.
+/// Returns the backups that are not dated in the future, the newest first.
 async fn present(repository: &Repository, instance: &str) -> Result<Vec<BackupRef>, Error> {
     let now = repository.clocks().await.now();
-    // Of folders that may not be read, the run warns.
+    // The run warns of folders that may not be read.
     let (mut backups, _) = repository.readable_names(Some(instance)).await?;
     backups.retain(|backup| !backup.id.is_future(now));
     backups.sort_by(|a, b| b.cmp(a));
     Ok(backups)
 }
 
-/// A manifest; `None` where it cannot be read.
+/// Reads a manifest; `None` where it cannot be read.
 pub(super) async fn readable(repository: &Repository, backup: &BackupRef) -> Result<Option<Manifest>, Error> {
     match repository.verified_manifest(backup).await {
         Ok(manifest) => Ok(Some(manifest)),
@@ -172,8 +172,8 @@ fn changes_server(own: &Identity, earlier: &Identity) -> bool {
     matches!((&own.server, &earlier.server), (Some(own), Some(earlier)) if own != earlier)
 }
 
-/// A database that was restored on another server goes on under its name. Where the former server
-/// has it, too, they take turns.
+/// Returns whether two databases alternate under one name. A database restored on another server
+/// continues under its name; if the former server has it too, both are backed up in turn.
 async fn takes_turns(
     repository: &Repository,
     instance: &str,

@@ -1,4 +1,4 @@
-//! What earlier backups of an instance hold already.
+//! What earlier backups of an instance already contain.
 
 use std::collections::HashSet;
 
@@ -7,16 +7,16 @@ use crate::filestore::{Allowance, FileName, Held, Names, read_list, reserve};
 use crate::manifest::{Findings, Manifest, StoredObject, Volume};
 use crate::repository::{BackupId, BackupRef, KnownDamage, Listed, Repository};
 
-/// The volumes that the next backup may stand on, and what they hold.
+/// The volumes that the next backup may reference, and their content.
 #[derive(Debug, Default)]
 pub(super) struct Previous {
     /// In order.
     pub(super) volumes: Vec<Volume>,
     /// Each path's latest version; [`Held::volume`] is an index of `volumes`.
     pub(super) held: Names<Held>,
-    /// Paths whose held version was damaged already when it was stored.
+    /// Paths whose stored version was already damaged at the source.
     pub(super) suspect: Vec<String>,
-    /// Files that the latest backup lacks already, because its source had lost them.
+    /// Files that the latest backup already lacks, because its source had lost them.
     pub(super) missing: HashSet<String>,
     /// The latest backup's list of removed paths.
     pub(super) removed: Option<StoredObject>,
@@ -24,20 +24,20 @@ pub(super) struct Previous {
     pub(super) warnings: Vec<String>,
 }
 
-/// Looks into the latest backup that can be read, and that is earlier than `id`: one that was
-/// imported may be older than others.
+/// Reads the latest readable backup that is earlier than `id`: an imported one may be older than
+/// others.
 ///
-/// Nothing is trusted that cannot be seen to be there: a volume that is missing, has another size,
-/// or whose list cannot be read, is left out, and its files are stored anew.
+/// Uses only what is visibly there: a volume that is missing, has another size or an unreadable
+/// list is left out, and its files are stored again.
 ///
 /// # Errors
-/// [`Error::Repository`], [`Error::Store`] where the store is not available
+/// [`Error::Repository`], [`Error::Store`] where the store is not available.
 pub(super) async fn previous(repository: &Repository, instance: &str, id: &BackupId) -> Result<Previous, Error> {
     let mut warnings = Vec::new();
     let Some(manifest) = latest(repository, instance, id, &mut warnings).await? else {
         return Ok(Previous { warnings, ..Previous::default() });
     };
-    // Of folders that may not be read, `latest` has warned.
+    // `latest` has warned of folders that may not be read.
     let (listed, _) = Listed::readable(&**repository.store(), instance).await?;
     let known = match if listed.has_known_damage() {
         repository.known_damage(instance).await
@@ -65,7 +65,7 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
                     continue;
                 }
                 Err(error) if error.is_damage() => explain(&error).to_string(),
-                // What it holds is not known: to store all of it anew would be no answer.
+                // Its content is unknown: storing all of it again would not help.
                 Err(error) => return Err(error),
             },
             false => "it is missing or has the wrong size".to_owned(),
@@ -76,7 +76,7 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
         ));
     }
     let removed = manifest.filestore.removed.filter(|removed| listed.holds(removed));
-    // Of what was damaged, what was rescued is held whole.
+    // Of the damaged objects, those recovered from an earlier backup are stored intact.
     let Findings { damaged, rescued, missing, .. } = manifest.filestore.findings;
     let suspect = damaged.into_iter().filter(|path| !rescued.contains(path)).collect();
     let missing = missing.into_iter().collect();
@@ -113,7 +113,7 @@ async fn read_volume_list(
     let begun = BackupRef::of_object(&volume.object.key).and_then(|backup| backup.id.created_at());
     let begun = begun.and_then(|begun| u64::try_from(begun.as_second()).ok());
     let bounds = volume.bounds();
-    // A list that turns out to be damaged gives nothing back, and takes nothing either.
+    // A list that turns out to be damaged contributes nothing, and removes nothing either.
     let mut left = allowance.clone();
     let files = repository.read_cached(&volume.list, move |list| {
         let mut files = Vec::new();

@@ -6,15 +6,15 @@ use crate::postgres::{Misunderstood, RowCounts};
 use crate::repository::Draft;
 use crate::stream::{body_of, encode_list};
 
-/// What was stored of the row counts, and what is to be warned of.
+/// What was stored of the row counts, and the warnings.
 #[derive(Default)]
 pub(super) struct StoredRows {
     pub(super) content: Option<RowContent>,
     pub(super) warning: Option<String>,
 }
 
-/// Stores the list of tables and their rows. A dump that could not be counted is as good as any
-/// other: it is warned of.
+/// Stores the list of tables and their rows. A dump whose rows could not be counted is as good as
+/// any other: this is a warning.
 pub(super) async fn store_rows(draft: &Draft, counts: Result<RowCounts, Misunderstood>) -> Result<StoredRows, Error> {
     let counts = match counts {
         Ok(counts) => counts,

@@ -1,4 +1,4 @@
-//! Whether a backup that is due was made already, by whoever it was.
+//! Tells whether a due backup exists already, no matter which process made it.
 
 use jiff::Timestamp;
 
@@ -7,12 +7,12 @@ use crate::error::Error;
 use crate::instance::Instance;
 use crate::repository::{BackupId, BackupRef, Repository};
 
-/// The newest good backup of the instance's database that shows the moment `since`, by this
-/// machine's clock, or a later one.
+/// Returns the newest good backup of the instance's database that shows the moment `since` or a
+/// later one, by this machine's clock.
 ///
-/// What is dated in the future serves nothing; nor does what the store got before `since`, whatever
-/// its date: a clock was ahead then. Nor does a backup of another database, one that was imported,
-/// or one of which damage is known.
+/// Skips backups dated in the future, and those that the store received before `since`, whatever
+/// their date: a clock was ahead then. Skips backups of another database, imported ones, and those
+/// with known damage.
 pub(super) async fn by(
     repository: &Repository,
     instance: &Instance,
@@ -20,7 +20,7 @@ pub(super) async fn by(
 ) -> Result<Option<BackupId>, Error> {
     let dated = repository.dated(&instance.name).await?;
     let clocks = dated.clocks;
-    // As exact as the names of backups are.
+    // As exact as the names of backups.
     let since = BackupId::new(since.checked_sub(clocks.ahead()).unwrap_or(since)).created_at().unwrap_or(since);
     let serves = |id: &BackupId, stored: Timestamp| {
         !id.is_future(clocks.now()) && id.created_at().is_some_and(|date| date.min(stored) >= since)

@@ -1,12 +1,12 @@
-//! Whether an instance's latest backup could be drilled where the configuration says.
+//! Tries whether an instance's latest backup could be drilled as configured.
 
 use super::{Findings, Subjects, TrialOutcome, try_target_folder, try_target_server};
 use crate::manifest::Manifest;
 use crate::postgres::{self, Endpoint};
 use crate::restore::{Identity, Obstacle, Preflight, Target, examine};
 
-/// Looks for all that a drill would meet: privileges, extensions, pg_restore, and room for database
-/// and files.
+/// Checks what a drill would need: privileges, extensions, pg_restore, and space for database and
+/// files.
 pub(super) async fn try_place(subjects: &Subjects, instance: &str, place: &Target, findings: &mut Findings) {
     let endpoint = Endpoint::resolve(&place.database);
     let Some(latest) = findings.quietly(latest(subjects, instance)).await else {
@@ -31,8 +31,8 @@ pub(super) async fn try_place(subjects: &Subjects, instance: &str, place: &Targe
     }
 }
 
-/// `None` where there is none yet, and where the repository cannot be read, of which its own
-/// findings tell.
+/// Returns the latest backup; `None` if there is none yet or the repository cannot be read, which
+/// its own findings report.
 async fn latest(subjects: &Subjects, instance: &str) -> Option<Manifest> {
     let repository = subjects.open_main().await?.ok()?;
     repository.find("latest", Some(instance)).await.ok()

@@ -1,4 +1,4 @@
-//! Whether a filestore is the one that the database's attachments are in.
+//! Tries whether a filestore belongs to the database.
 
 use std::path::Path;
 
@@ -8,10 +8,11 @@ use crate::filestore::{Names, check_path};
 use crate::odoo::{AttachmentCounts, attachments};
 use crate::postgres::Session;
 
-/// Files that are looked for, evenly spread over all names.
+/// Number of files that are looked for, evenly spread over all names.
 const SAMPLE: usize = 1000;
 
-/// Looks for the files that the attachments name, and for content that is in no filestore.
+/// Looks for the files that the attachments reference, and for content stored outside every
+/// filestore.
 pub(super) async fn try_attachments(session: &Session, filestore: &Path, findings: &mut Findings) {
     let Some((counts, named)) = findings.attempt("attachments", read(session)).await else { return };
     if counts.elsewhere > 0 {

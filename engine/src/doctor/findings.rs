@@ -1,4 +1,4 @@
-//! What trials have shown, and how long each may take.
+//! What trials have found, and how long each may take.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ pub(super) struct Findings {
     pub(super) all: Vec<Finding>,
     /// How long a check of this subject may take.
     patience: Duration,
-    /// Whether one has not answered.
+    /// Whether a check has not answered.
     is_silent: bool,
 }
 
 impl Findings {
-    /// Goes on with another subject.
+    /// Continues with another subject.
     pub(super) fn begin(&mut self, subject: impl Into<String>, patience: Duration) {
         (self.subject, self.patience, self.is_silent) = (subject.into(), patience, false);
     }
 
-    /// Tries what may never answer, as [`Self::tried`]. Behind one that did not, nothing of the
-    /// same subject is tried.
+    /// Tries what may never answer, as [`Self::tried`] does. After a check without an answer,
+    /// nothing of the same subject is tried.
     pub(super) async fn attempt<T, E: Into<Error>>(
         &mut self,
         trial: &'static str,
@@ -46,7 +46,7 @@ impl Findings {
         }
     }
 
-    /// What may never answer, and is told by other findings where it does not.
+    /// Runs what may never answer; other findings report it if it does not.
     pub(super) async fn quietly<T>(&self, work: impl Future<Output = Option<T>>) -> Option<T> {
         if self.is_silent {
             return None;
@@ -66,7 +66,7 @@ impl Findings {
         self.add(trial, TrialOutcome::Failed, detail.into(), Some(hint.into()));
     }
 
-    /// Reports a failure, or hands on what came of a success.
+    /// Reports a failure, or returns the result of a success.
     pub(super) fn tried<T>(&mut self, trial: &'static str, result: Result<T, impl Into<Error>>) -> Option<T> {
         result
             .map_err(|error| {

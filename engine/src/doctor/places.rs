@@ -1,5 +1,5 @@
-//! The folders that the program writes in: whose they are, whether it may, and what their file
-//! systems lack.
+//! Examines the folders that the program writes to: their owner, its permissions, and what their
+//! file systems lack.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -13,7 +13,7 @@ use crate::folder;
 use crate::repository::Listing;
 use crate::store::StoreConfig;
 
-/// Entries of a repository that are looked at.
+/// Entries of a repository that are examined.
 const MOST_ENTRIES: usize = 100_000;
 
 /// Reports folders that may not be read: they hide backups.
@@ -25,7 +25,7 @@ pub(super) fn report_unreadable(listing: &Listing, findings: &mut Findings) {
     }
 }
 
-/// Looks whose a repository's folder is, and what is in it, and what its file system lacks.
+/// Examines the owner of a repository's folder and of its content, and its file system.
 pub(super) fn try_folder(root: &Path, findings: &mut Findings) {
     warn_of_owner(root)
         .into_iter()
@@ -60,7 +60,8 @@ pub(super) fn try_folder(root: &Path, findings: &mut Findings) {
     }
 }
 
-/// What is to be said of a repository's folder that another user owns, or may write to.
+/// Returns the warning about a repository's folder that another user owns or can write to, with a
+/// hint.
 pub fn warn_of_owner(root: &Path) -> Option<(String, String)> {
     let found = root.metadata().ok()?;
     let own = rustix::process::geteuid().as_raw();
@@ -79,7 +80,7 @@ pub fn warn_of_owner(root: &Path) -> Option<(String, String)> {
     })
 }
 
-/// The first file or folder in a repository that another user owns.
+/// Returns the first file or folder in a repository that another user owns.
 fn find_foreign(root: &Path, owner: u32) -> Option<PathBuf> {
     let mut folders = vec![root.to_owned()];
     let mut looked = 0;
@@ -101,8 +102,9 @@ fn find_foreign(root: &Path, owner: u32) -> Option<PathBuf> {
     None
 }
 
-/// What the daemon will not be able to write to, as the one who runs it: repositories in folders,
-/// its state, and the folders that it restores and drills in. A hardened service is let into few.
+/// Returns what the daemon will be unable to write to, as the current user: repositories in
+/// folders, its state, and the folders for restores and drills. A hardened service may write to few
+/// folders.
 pub fn unwritable(subjects: &Subjects) -> Vec<Finding> {
     let mut findings = Findings::default();
     for (subject, place) in &subjects.repositories {
@@ -120,7 +122,7 @@ pub fn unwritable(subjects: &Subjects) -> Vec<Finding> {
     findings.all
 }
 
-/// Whether files can be made in a folder, or in the nearest above it that is there.
+/// Tries whether files can be created in a folder, or in its nearest existing ancestor.
 pub(super) fn try_writing(folder: &Path, findings: &mut Findings) -> bool {
     let Some(there) = folder.ancestors().find(|above| above.is_dir()) else { return true };
     let Err(error) = rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK) else { return true };

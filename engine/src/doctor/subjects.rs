@@ -15,18 +15,17 @@ use crate::store::StoreConfig;
 pub struct Subjects {
     /// The configuration file.
     pub configuration: PathBuf,
-    /// What is to be said of the configuration itself.
+    /// Warnings about the configuration itself.
     pub warnings: Vec<String>,
-    /// Repositories, each by what it is called in a finding; the first is the one that backups are
-    /// made to.
+    /// Repositories, each with its name in findings; the first is the one that receives backups.
     pub repositories: Vec<(String, StoreConfig)>,
     /// Instances that are backed up.
     pub instances: Vec<Instance>,
-    /// Targets that are restored to.
+    /// Targets of restores.
     pub targets: Vec<Target>,
-    /// Places where backups are drilled, each with the name of the instance.
+    /// Places for drills, each with the name of the instance.
     pub drills: Vec<(String, Target)>,
-    /// How long one check of an instance, or of what its backups are restored to, may take, by the
+    /// How long one check of an instance, or of a target of its backups, may take, by the
     /// instance's name. No check takes longer than two minutes.
     pub patience: BTreeMap<String, Duration>,
 }
@@ -48,7 +47,7 @@ impl Subjects {
         instance.and_then(|name| self.patience.get(name)).map_or(PATIENCE, |patience| PATIENCE.min(*patience))
     }
 
-    /// Opens the repository that backups are made to.
+    /// Opens the repository that receives backups.
     pub(super) async fn open_main(&self) -> Option<Result<Repository, RepositoryError>> {
         let (_, place) = self.repositories.first()?;
         Some(Repository::at(place).await)

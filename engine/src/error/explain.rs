@@ -1,4 +1,4 @@
-//! Errors as people and machines read them, with what to do about them.
+//! Errors in the form that operators and programs read, with hints.
 
 use std::error::Error as StdError;
 
@@ -11,23 +11,23 @@ use crate::repository::RepositoryError;
 use crate::store::StoreError;
 use crate::stream::Mismatch;
 
-/// An error as people and machines are told of it.
+/// An error as it is shown to operators and programs.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Explanation {
     /// What failed.
     pub message: String,
     /// Why, from the nearest cause to the root.
     pub causes: Vec<String>,
-    /// What to do about it, where that can be said.
+    /// What to do about it, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// What is in the way of a restore, one by one; empty for other errors.
+    /// The reasons for refusing a restore, one by one; empty for other errors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub obstacles: Vec<Obstacle>,
 }
 
 impl Explanation {
-    /// In a line, with what to do about it: for a warning, which has no other place for that.
+    /// Returns one line that includes the hint, for warnings, which have no other place for it.
     pub fn with_hint(&self) -> String {
         let hint = self.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         format!("{self}{hint}")
@@ -35,7 +35,7 @@ impl Explanation {
 }
 
 impl std::fmt::Display for Explanation {
-    /// In a line: what failed, and why.
+    /// Writes one line: what failed, and why.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)?;
         self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))?;
@@ -44,7 +44,7 @@ impl std::fmt::Display for Explanation {
     }
 }
 
-/// Walks down an error's causes. The hint nearest to the root is the most exact one.
+/// Explains an error and its causes. The hint nearest to the root is the most exact one.
 pub fn explain(error: &(dyn StdError + 'static)) -> Explanation {
     explain_with(error, |_| None)
 }
@@ -68,11 +68,11 @@ pub fn explain_with(
 }
 
 fn as_verbs<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
-    // A boxed error is its own kind of thing to `downcast_ref`.
+    // `downcast_ref` treats a boxed error as another type.
     error.downcast_ref::<Error>().or_else(|| error.downcast_ref::<Box<Error>>().map(Box::as_ref))
 }
 
-/// What can be done where an object is not what was stored.
+/// What can be done about an object that differs from what was stored.
 const DAMAGED: &str = "run `odoo-backup check --read-data` to see what is damaged; `odoo-backup repair` fixes it if another repository has it intact; else restore an earlier backup (`odoo-backup list`)";
 
 fn hint_of(error: &(dyn StdError + 'static)) -> Option<String> {

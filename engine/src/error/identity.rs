@@ -1,17 +1,17 @@
-//! A database that is another one than that of the earlier backups.
+//! The error for a database that differs from that of the earlier backups.
 
 use std::fmt;
 
 use crate::manifest::BackupId;
 
-/// That the database of an instance is another one than that of its latest backup.
+/// The database of an instance is another one than that of its latest backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherDatabase {
     /// The instance.
     pub instance: String,
     /// The latest backup.
     pub latest: BackupId,
-    /// By what it is told.
+    /// What shows it.
     pub why: String,
 }
 
@@ -23,7 +23,7 @@ impl fmt::Display for OtherDatabase {
 }
 
 impl OtherDatabase {
-    /// Says what the operator can do about it.
+    /// Returns what the operator can do about it.
     pub fn hint(&self) -> String {
         let instance = &self.instance;
         format!(

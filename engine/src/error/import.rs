@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// What is wrong with a file that is to be imported, or with where it is to be loaded.
+/// What is wrong with a file to import, or with the place to load it into.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// Neither a zip nor an archive of pg_dump.
@@ -16,7 +16,7 @@ pub enum ImportError {
         /// A file in it that can be imported instead.
         holds: Option<&'static str>,
     },
-    /// A zip that cannot be read, or holds what no backup of Odoo holds.
+    /// A zip that cannot be read, or that contains what no backup of Odoo contains.
     #[error("the zip {} is not an Odoo backup: {reason}", path.display())]
     BadZip {
         /// The zip.
@@ -24,7 +24,7 @@ pub enum ImportError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A zip with an archive of pg_dump in it, as other backup tools write it.
+    /// A zip that contains an archive of pg_dump, as other backup tools write it.
     #[error("the zip {} is not an Odoo backup: it contains {dump} instead of dump.sql", path.display())]
     ForeignZip {
         /// The zip.
@@ -32,26 +32,26 @@ pub enum ImportError {
         /// The archive's name in it, printable.
         dump: String,
     },
-    /// A filestore is named beside a zip, which has its own.
+    /// A filestore is given in addition to a zip, which has its own.
     #[error("{} is a zip, which contains its own filestore", .0.display())]
     TwoFilestores(PathBuf),
-    /// What is unpacked would not fit.
+    /// The unpacked files would not fit.
     #[error("the files need {needed} bytes unpacked, and {} has {free} free", folder.display())]
     NoRoom {
-        /// Bytes that are needed.
+        /// Bytes needed.
         needed: u64,
-        /// Bytes that are free.
+        /// Bytes free.
         free: u64,
-        /// Where they were to be unpacked.
+        /// The folder to unpack into.
         folder: PathBuf,
     },
-    /// The role could do more to its server than a script of unknown origin may.
+    /// The role has more privileges on its server than a script of unknown origin may have.
     #[error("the role {role:?} can run programs or read files on its server, and so could the imported SQL")]
     PowerfulRole {
         /// The role.
         role: String,
     },
-    /// There is a backup of that moment already.
+    /// There is already a backup of that moment.
     #[error("the backup {backup} already exists: it shows the same moment as the file")]
     Imported {
         /// Instance and id.
@@ -60,13 +60,13 @@ pub enum ImportError {
 }
 
 impl ImportError {
-    /// What there is to say of a folder that was given in place of a file.
+    /// Describes a folder that was given instead of a file.
     pub(crate) fn of_folder(path: PathBuf) -> Self {
         let holds = ["toc.dat", "db.dump"].into_iter().find(|name| path.join(name).is_file());
         Self::Folder { path, holds }
     }
 
-    /// How an operator mends it, where that can be said.
+    /// Returns how the operator can fix it, if known.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unknown(_) => {

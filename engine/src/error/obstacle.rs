@@ -1,4 +1,4 @@
-//! What is in the way of a restore, and what to do about it.
+//! A reason to refuse a restore, and what to do about it.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::explain;
 
-/// One thing that is in the way.
+/// One reason to refuse a restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Obstacle {
     /// What it is about, in a word that scripts may rely on: `production`, `filestore`, `space`.
@@ -22,7 +22,7 @@ impl Obstacle {
         Self { check: check.into(), message: message.into(), hint: hint.into() }
     }
 
-    /// What would be an error later on.
+    /// Returns the obstacle for what would be an error later.
     pub(crate) fn of(check: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
         let explanation = explain(error);
         let message = explanation.to_string();

@@ -1,4 +1,4 @@
-//! Why a restore is not begun, or not brought to its end.
+//! Why a restore does not start or does not end.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use crate::filestore::FilestoreError;
 use crate::folder;
 use crate::postgres::{ForeignSession, PostgresError, ending_of_sessions, quote, sessions_text};
 
-/// What keeps a target from being replaced, or given back.
+/// What prevents the replacement or the undo of a target.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// Another process restores to the same target.
@@ -24,19 +24,19 @@ pub enum RestoreError {
         /// Why.
         reason: &'static str,
     },
-    /// The target's database belongs to somebody else.
+    /// The target's database belongs to another role.
     #[error("the database {database:?} belongs to the role {owner:?}, and a copy restored by {role:?} would not")]
     OwnedByAnother {
         /// The target's database.
         database: String,
-        /// Whom it belongs to.
+        /// Its owner.
         owner: String,
-        /// Whether that is a superuser.
+        /// Whether the owner is a superuser.
         is_superuser: bool,
         /// The role of the target.
         role: String,
     },
-    /// Others are connected to what is to be replaced, and the role may not end their sessions.
+    /// Other sessions use the database to be replaced, and the role may not end them.
     #[error("the database {database:?} is in use by sessions that the role may not end: {}", sessions_text(.sessions))]
     InUse {
         /// The target's database.
@@ -44,13 +44,13 @@ pub enum RestoreError {
         /// The sessions.
         sessions: Vec<ForeignSession>,
     },
-    /// There is nothing that undo could bring back.
+    /// There is nothing to undo.
     #[error("no previous state of {target} is kept")]
     NoFormer {
         /// The target's name in the configuration.
         target: String,
     },
-    /// What undo would bring back is not there any more.
+    /// The previous state no longer exists.
     #[error("{what}, the previous state of {target}, no longer exists")]
     FormerGone {
         /// `the database "staging_before_20261121_142143"`
@@ -58,7 +58,7 @@ pub enum RestoreError {
         /// The target's name in the configuration.
         target: String,
     },
-    /// The record of what restores have made cannot be read.
+    /// The record of earlier restores cannot be read.
     #[error("unable to read {}, the record of earlier restores: {reason}", path.display())]
     BadRecord {
         /// The record.
@@ -68,7 +68,7 @@ pub enum RestoreError {
         /// Whether this user may not read it.
         denied: bool,
     },
-    /// It cannot be written.
+    /// The record cannot be written.
     #[error("unable to write {}, the record of earlier restores", path.display())]
     SaveRecord {
         /// The record.
@@ -77,15 +77,15 @@ pub enum RestoreError {
         #[source]
         source: io::Error,
     },
-    /// A swap was cut off, on another server than the target's.
+    /// A swap on another server than the target's was interrupted.
     #[error("{} records an unfinished swap of the filestore with the database {database:?} of another server", path.display())]
     ForeignSwap {
         /// The record.
         path: PathBuf,
-        /// The database, as the record has it.
+        /// The database named in the record.
         database: String,
     },
-    /// A swap was neither finished nor taken back.
+    /// A swap could neither be finished nor reverted.
     #[error("the database {database:?} and its filestore are only half swapped")]
     HalfSwapped {
         /// The target's database.
@@ -94,13 +94,13 @@ pub enum RestoreError {
         #[source]
         source: Box<RestoreError>,
     },
-    /// Somebody else gave the target's name to a database of their own meanwhile.
+    /// The target's name now belongs to another, new database.
     #[error("the database {database:?} is neither the previous one nor its replacement")]
     Changed {
         /// The target's database.
         database: String,
     },
-    /// The session that made sure of the server throughout is gone.
+    /// The session that guards the swap is gone.
     #[error("lost the connection that the restore started with: the server restarted or ended it")]
     ConnectionLost,
     /// The filestore's folder.
@@ -112,14 +112,14 @@ pub enum RestoreError {
 }
 
 impl RestoreError {
-    /// How an operator mends it, where that can be said.
+    /// Returns how the operator can fix it, if known.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::UnderWay { .. } => "wait until it ends, or stop it".into(),
             Self::NotMovable { .. } => {
                 "set `filestore` to the folder that it leads to, or to a folder inside the mounted file system".into()
             }
-            // A superuser's is no role for Odoo, nor for a restore.
+            // A superuser is no role for Odoo, nor for a restore.
             Self::OwnedByAnother { database, owner, role, is_superuser } => {
                 let give = format!("`ALTER DATABASE {} OWNER TO {}`", quote(database), quote(role));
                 match is_superuser {

@@ -33,9 +33,9 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Odoo's manifest of a backup, whose series is empty where the database did not say it. `version`
-/// and `version_info` are those of the series' final release: which one the server ran is not in
-/// its database.
+/// Returns Odoo's manifest of a backup, with an empty series if the database did not name it.
+/// `version` and `version_info` are those of the series' final release: the database does not
+/// record which one the server ran.
 ///
 /// # Errors
 /// [`Error::NotOdoo`]
@@ -50,7 +50,7 @@ pub(super) fn of(manifest: &Manifest) -> Result<Vec<u8>, Error> {
         version: series,
         version_info: (Part::of(major), Part::of(minor), 0, "final", 0, ""),
         major_version: series,
-        // 150018 → 15.0, as Odoo reckons it.
+        // 150018 → 15.0, as Odoo formats it.
         pg_version: format!("{}.{}", server / 10_000, server / 100 % 100),
         modules: odoo.installed(),
     };

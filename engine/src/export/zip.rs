@@ -1,5 +1,5 @@
-//! A zip file, written as a stream: sizes stand behind the content and in the directory at the end,
-//! in 64 bits where they need them.
+//! Writes a zip file as a stream: sizes follow the content and are in the directory at the end, in
+//! 64 bits where needed.
 
 use std::io::{self, BufWriter, Read, Write};
 
@@ -10,15 +10,15 @@ use rawzip::path::EntryPath;
 use rawzip::time::UtcDateTime;
 use rawzip::{CompressionMethod, ZipArchiveWriter};
 
-/// 440 MB/s of a real database's SQL on one processor, to a sixth of it; level 2 has 190 MB/s for a
-/// fifth less, level 6 50 MB/s.
+/// On one processor 440 MB/s of a real database's SQL, to a sixth of its size; level 2 has 190 MB/s
+/// for a fifth less, level 6 50 MB/s.
 const LEVEL: Compression = Compression::new(1);
 
-/// What is looked at to see whether a file compresses; most files are not longer.
+/// The part that is examined to see whether a file compresses; most files are not longer.
 const HEAD: usize = 64 * 1024;
 
-/// A zip file in the making. In memory are about 200 bytes for each entry, which the directory at
-/// its end needs.
+/// A zip file being written. It needs about 200 bytes of memory per entry, for the directory at its
+/// end.
 pub(super) struct Zip<W: Write> {
     archive: ZipArchiveWriter<BufWriter<W>>,
     modified: UtcDateTime,
@@ -26,7 +26,7 @@ pub(super) struct Zip<W: Write> {
 }
 
 impl<W: Write> Zip<W> {
-    /// Begins in front of `sink`; `modified` is what every entry says.
+    /// Starts at the beginning of `sink`; every entry gets the time `modified`.
     pub(super) fn new(sink: W, modified: Timestamp) -> Self {
         Self {
             archive: ZipArchiveWriter::new(BufWriter::with_capacity(1024 * 1024, sink)),
@@ -41,13 +41,12 @@ impl<W: Write> Zip<W> {
         (&mut content).take(HEAD as u64).read_to_end(&mut head)?;
         let deflated = self.deflated(&head)?;
         let method = if deflated.is_some() { CompressionMethod::DEFLATE } else { CompressionMethod::STORE };
-        // Names of ASCII are written as they are: `\` is a separator to others, and would become
-        // one.
+        // Names in ASCII are written as they are: other programs read `\` as a separator.
         let path = if name.is_ascii() { EntryPath::verbatim(name.as_bytes()) } else { EntryPath::conformant(name) };
         let entry = self.archive.new_file(path).compression_method(method).last_modified(self.modified);
         let (mut entry, config) = entry.unix_permissions(0o100_600).start().map_err(into_io)?;
         let descriptor = match deflated {
-            // All of it was in the head: it need not be done twice.
+            // The head is the whole content: it is not deflated twice.
             Some(deflated) if head.len() < HEAD => {
                 let mut counted = config.wrap(io::sink());
                 counted.write_all(&head)?;
@@ -73,16 +72,16 @@ impl<W: Write> Zip<W> {
         Ok(())
     }
 
-    /// `head` deflated, if that is worth it.
+    /// Returns `head` deflated, if that saves enough.
     fn deflated(&mut self, head: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let mut deflated = Vec::with_capacity(head.len() - head.len() / 16);
         self.probe.reset();
         let status = self.probe.compress_vec(head, &mut deflated, FlushCompress::Finish)?;
-        // Else there was no room for it.
+        // Otherwise there was no room for it.
         Ok((status == Status::StreamEnd).then_some(deflated))
     }
 
-    /// Writes the directory. Only now it is a zip file.
+    /// Writes the directory, which makes it a zip file.
     pub(super) fn finish(self) -> io::Result<()> {
         self.archive.finish().map_err(into_io)?.flush()
     }
@@ -98,7 +97,7 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// The operating system's own error where it is one: it says whether a disk is full.
+/// Returns the operating system's own error if there is one: it says whether a disk is full.
 fn into_io(error: rawzip::Error) -> io::Error {
     match error.into_kind() {
         rawzip::ErrorKind::IO(error) => error,

@@ -1,5 +1,5 @@
-//! The database and the folder that an import works in, and what is left of those of imports that
-//! were killed.
+//! The database and the folder that an import works in, and the remains of imports that were
+//! killed.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
@@ -18,11 +18,11 @@ use crate::postgres::{self, Database, Endpoint, Locale, PostgresError, Session};
 use crate::repository::RepositoryError;
 use crate::run::Run;
 
-/// What the names of scratch databases and, behind a dot, of scratch folders begin with; eight
+/// Beginning of the names of scratch databases and, after a dot, of scratch folders; eight
 /// hexadecimal digits follow.
 const PREFIX: &str = "odoo_backup_import_";
 
-/// In a scratch folder, locked by whoever works there.
+/// A file in a scratch folder, locked by the process that works there.
 const LOCK: &str = "lock";
 
 /// A scratch database and a scratch folder. They must be [removed](Scratch::remove).
@@ -30,11 +30,11 @@ const LOCK: &str = "lock";
 pub(super) struct Scratch {
     name: String,
     folder: PathBuf,
-    /// On another database of the server. It holds the lock that says that the scratch database is
-    /// in use.
+    /// A session on another database of the server. It holds the lock that marks the scratch
+    /// database as in use.
     maintenance: Session,
-    /// On the scratch database. As long as it lives nobody can copy that, which any role with
-    /// CREATEDB could while it is hidden as a template.
+    /// A session on the scratch database. While it is open, no role can copy the database, which
+    /// any role with CREATEDB could while it is hidden as a template.
     session: Session,
     /// Locked for as long as it is open.
     _lock: File,
@@ -43,11 +43,11 @@ pub(super) struct Scratch {
     stop: Stop,
 }
 
-/// Ends threads that read a file on this machine, which nothing else would.
+/// Stops threads that read a file on this machine, which nothing else would.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stop(CancellationToken);
 
-/// Fails once it is to stop.
+/// Fails once it must stop.
 pub(super) struct Stoppable<R> {
     inner: R,
     stop: CancellationToken,
@@ -62,7 +62,7 @@ impl Stop {
 impl<R: Read> Read for Stoppable<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self.stop.is_cancelled() {
-            // Not `Interrupted`, which would be tried again.
+            // Not `Interrupted`, which would be retried.
             true => Err(io::Error::other("stopped")),
             false => self.inner.read(buf),
         }
@@ -70,7 +70,7 @@ impl<R: Read> Read for Stoppable<R> {
 }
 
 impl Scratch {
-    /// Makes both, after what was left by others was removed. Returns beside them what that was.
+    /// Creates both, after removing what others left. Returns what that was.
     pub(super) async fn begin(
         server: &Database,
         source: &Source,
@@ -110,49 +110,49 @@ impl Scratch {
         Ok((Self { name, folder, maintenance, session, _lock: lock, writers, stop }, cleared))
     }
 
-    /// On the scratch database.
+    /// Returns the session on the scratch database.
     pub(super) fn session(&self) -> &Session {
         &self.session
     }
 
-    /// Does `work`, and reports that it lives as long as the server works in the scratch database.
+    /// Does `work`, and reports progress as long as the server works in the scratch database.
     pub(super) async fn with_pulse<T>(&self, run: &Run, work: impl Future<Output = T>) -> T {
         postgres::with_pulse(&self.maintenance, Some(&self.name), &run.progress, work).await
     }
 
-    /// The scratch database, on the server of `server`.
+    /// Returns the scratch database, on the server of `server`.
     pub(super) fn database(&self, server: &Database) -> Database {
         Database { name: self.name.clone(), ..server.clone() }
     }
 
-    /// A folder that only this user can read.
+    /// Returns a folder that only this user can read.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where the filestore is unpacked.
+    /// Returns where the filestore is unpacked.
     pub(super) fn filestore(&self) -> PathBuf {
         self.folder.join("filestore")
     }
 
-    /// Tracks whoever writes there.
+    /// Returns the tracker of the threads that write there.
     pub(super) fn writers(&self) -> &TaskTracker {
         &self.writers
     }
 
-    /// Ends whoever reads in order to write there.
+    /// Returns what stops the threads that read in order to write there.
     pub(super) fn stop(&self) -> Stop {
         self.stop.clone()
     }
 
-    /// Removes both. Returns what could not be, in words.
+    /// Removes both. Returns what could not be removed, in words.
     pub(super) async fn remove(self) -> Vec<String> {
         self.stop.0.cancel();
         self.writers.close();
         self.writers.wait().await;
         drop(self.session);
         let mut left = Vec::new();
-        // What made the import fail may have been the connection.
+        // The connection may have made the import fail.
         let dropped = match postgres::drop_database(&self.maintenance, &self.name).await {
             Ok(()) => Ok(()),
             Err(_) => drop_anew(self.maintenance.endpoint(), &self.name).await,
@@ -173,11 +173,11 @@ async fn drop_anew(endpoint: &Endpoint, name: &str) -> Result<(), PostgresError>
     postgres::drop_database(&maintenance, name).await
 }
 
-/// As Odoo itself creates a database that it restores a zip into (`_create_empty_database` in
-/// `odoo/service/db.py`): what the original's locale was the zip does not say.
+/// Creates the database as Odoo does when it restores a zip (`_create_empty_database` in
+/// `odoo/service/db.py`): the zip does not contain the original's locale.
 async fn as_odoo_creates(session: &Session, source: &Source) -> Result<Locale, PostgresError> {
     let (encoding, ctype) = match source.is_of_any_bytes() {
-        // Any other locale would have to know what the bytes mean.
+        // Any other locale would have to interpret the bytes.
         true => ("SQL_ASCII".to_owned(), "C".to_owned()),
         false => ("UTF8".to_owned(), postgres::template_ctype(session).await?),
     };
@@ -185,7 +185,7 @@ async fn as_odoo_creates(session: &Session, source: &Source) -> Result<Locale, P
     Ok(Locale { encoding, collate, ctype, provider, locale: None, rules: None })
 }
 
-/// Makes the folder, and a file in it that is locked until it is closed.
+/// Creates the folder, and a file in it that stays locked until it is closed.
 fn make_folder(folder: &Path) -> io::Result<File> {
     DirBuilder::new().mode(0o700).create(folder)?;
     let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(LOCK))?;
@@ -193,7 +193,7 @@ fn make_folder(folder: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
-/// Removes what imports have left that run no more, and says what that was.
+/// Removes what interrupted imports left. Returns what that was.
 async fn clear(maintenance: &Session, above: &Path) -> Result<Vec<String>, Error> {
     let mut cleared = Vec::new();
     for name in postgres::abandoned_databases(maintenance, PREFIX).await? {
@@ -208,7 +208,7 @@ async fn clear(maintenance: &Session, above: &Path) -> Result<Vec<String>, Error
     Ok(cleared)
 }
 
-/// Whether it is a scratch folder of this user's, and nobody works in it: others can write in
+/// Returns whether it is a scratch folder of this user that no process uses: others can write to
 /// `$TMPDIR`, too.
 fn is_abandoned(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()?.strip_prefix('.')?.strip_prefix(PREFIX));
@@ -219,7 +219,8 @@ fn is_abandoned(path: &Path) -> bool {
     }
     match File::open(path.join(LOCK)) {
         Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
-        // Killed between the one and the other; or it is just being made, which takes no second.
+        // Killed between the two steps; or it is just being created, which takes less than a
+        // second.
         Err(_) => path
             .metadata()
             .and_then(|found| found.modified())

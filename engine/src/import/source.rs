@@ -33,13 +33,13 @@ pub(super) struct Archive {
     tool: Tool,
     toc: ArchiveToc,
     filestore: Option<Files>,
-    /// Whether it may hold what pg_dump does not write.
+    /// Whether it may contain what pg_dump does not write.
     trusted: bool,
-    /// The encoding that its database had, where that is known.
+    /// The encoding of its database, if known.
     encoding: Option<&'static str>,
 }
 
-/// A filestore beside an archive.
+/// A filestore next to an archive.
 #[derive(Debug)]
 enum Files {
     Folder(PathBuf),
@@ -47,7 +47,7 @@ enum Files {
 }
 
 impl Source {
-    /// Opens what is to be imported, and looks through it.
+    /// Opens and examines what is to be imported.
     pub(super) async fn open(options: &ImportOptions, server: &Database) -> Result<Self, Error> {
         let path = std::path::absolute(&options.file).map_err(reading(&options.file))?;
         if path.is_dir() {
@@ -75,7 +75,7 @@ impl Source {
         }
     }
 
-    /// When the dump was made.
+    /// Returns when the dump was made.
     pub(super) fn made_at(&self) -> Option<Timestamp> {
         match self {
             Self::Zip(zip, _) => zip.made_at,
@@ -83,7 +83,7 @@ impl Source {
         }
     }
 
-    /// Name of the database that it is of; empty where it is not said.
+    /// Returns the name of its database; empty where it is not recorded.
     pub(super) fn database_name(&self) -> String {
         let name = match self {
             Self::Zip(zip, _) => zip.manifest.db_name.clone(),
@@ -92,7 +92,7 @@ impl Source {
         name.unwrap_or_default()
     }
 
-    /// The version of Odoo that wrote it.
+    /// Returns the version of Odoo that wrote it.
     pub(super) fn odoo_version(&self) -> Option<String> {
         match self {
             Self::Zip(zip, _) => zip.manifest.version.clone(),
@@ -100,13 +100,12 @@ impl Source {
         }
     }
 
-    /// Whether its text may be any bytes: then it fits into no database that wants to know what
-    /// they mean.
+    /// Returns whether its text may be any bytes: then it fits into no database with an encoding.
     pub(super) fn is_of_any_bytes(&self) -> bool {
         matches!(self, Self::Archive(archive) if archive.encoding == Some("SQL_ASCII"))
     }
 
-    /// Bytes of the database's dump.
+    /// Returns the bytes of the database's dump.
     pub(super) fn database_bytes(&self) -> Option<u64> {
         match self {
             Self::Zip(zip, _) => Some(zip.dump_bytes()),
@@ -114,7 +113,7 @@ impl Source {
         }
     }
 
-    /// Bytes that are to be unpacked.
+    /// Returns the bytes to unpack.
     pub(super) fn filestore_bytes(&self) -> Option<u64> {
         match self {
             Self::Zip(zip, _) => Some(zip.filestore().1),
@@ -123,7 +122,7 @@ impl Source {
         }
     }
 
-    /// Whether it comes without a filestore.
+    /// Returns whether it comes without a filestore.
     pub(super) fn has_no_files(&self) -> bool {
         match self {
             Self::Zip(zip, _) => zip.filestore().0 == 0,
@@ -131,7 +130,7 @@ impl Source {
         }
     }
 
-    /// What a person should know of it.
+    /// Returns what the operator should know of it.
     pub(super) fn warnings(&self) -> Vec<String> {
         const SHOWN: usize = 3;
         let mut warnings = Vec::new();
@@ -154,7 +153,7 @@ impl Source {
         warnings
     }
 
-    /// Where the filestore is once it was unpacked.
+    /// Returns where the filestore is after it was unpacked.
     pub(super) fn filestore(&self, scratch: &Scratch) -> PathBuf {
         match self {
             Self::Archive(Archive { filestore: Some(Files::Folder(folder)), .. }) => folder.clone(),
@@ -185,8 +184,7 @@ impl Source {
         done.await.map_err(io::Error::from).flatten().map_err(reading(path))
     }
 
-    /// Loads the dump into the scratch database. Returns what could not be made of it, in
-    /// sentences.
+    /// Loads the dump into the scratch database. Returns what could not be created, in sentences.
     pub(super) async fn load(&self, scratch: &Scratch, task: Task) -> Result<Vec<String>, Error> {
         match self {
             Self::Zip(zip, path) => {
@@ -206,8 +204,8 @@ impl Source {
                 let (tuning, scratch_folder) = (&tuning, scratch.folder());
                 let mut toc = toc.clone();
                 let mut unmade = Vec::new();
-                // One section after the other: with several jobs, a trigger could be there before
-                // the rows that it must not see.
+                // One section after the other: with several jobs, a trigger could exist before the
+                // rows that it must not see.
                 for section in [Section::Extensions, Section::PreData, Section::Data, Section::PostData] {
                     let restoring = Restoring {
                         tool,
@@ -217,9 +215,9 @@ impl Source {
                         scratch: scratch_folder,
                         without_tablespaces: true,
                     };
-                    // The first reads all of the table of contents. The rows go as a stream, so
-                    // that nothing in the archive can lead pg_restore to another place than what
-                    // was checked.
+                    // The first reads the whole table of contents. The rows are streamed, so that
+                    // nothing in the archive can lead pg_restore to another place than what was
+                    // checked.
                     if !trusted && [Section::Extensions, Section::Data].contains(&section) {
                         let dump: Body = Box::pin(tokio::fs::File::open(path).await.map_err(reading(path))?);
                         let dump = postgres::guarded(dump, &path.display().to_string(), GuardedFor::Restore);
@@ -241,7 +239,7 @@ impl Source {
 
 impl Archive {
     async fn open(path: PathBuf, options: &ImportOptions, server: &Database) -> Result<Self, Error> {
-        // Which version wrote it is not known before one has read it.
+        // Which version wrote it is unknown before a program has read it.
         let tools = Tools::new(server.pg_path.as_deref());
         let newest = tools.installed("pg_restore").await.into_iter().max_by_key(|tool| tool.major);
         let tool = match newest {
@@ -263,12 +261,12 @@ impl Archive {
     }
 }
 
-/// Makes functions of extensions immutable that the archive's indexes call: they were so where it
-/// was made. Returns what cannot be made because the role may not.
+/// Makes the functions of extensions immutable that the archive's indexes call: they were so at the
+/// source. Returns what cannot be created because the role may not.
 async fn align(scratch: &Scratch, archive: &Path) -> Result<Vec<LeftOut>, Error> {
     let file = tokio::fs::File::open(archive).await.map_err(reading(archive))?;
     let entries = postgres::read_entries(Box::pin(file)).await.map_err(reading(archive))?;
-    // Of an older archive nothing is known; then pg_restore says what is missing.
+    // Nothing is known of an older archive; then pg_restore reports what is missing.
     let entries = entries.unwrap_or_default();
     let original = Original { members: None, extensions: &[], major: 0 };
     let aligned = postgres::align_members(scratch.session(), original, &entries).await?;

@@ -1,8 +1,7 @@
-//! Odoo's zip: looked through before anything is taken from it.
+//! Odoo's zip, which is examined before anything is read from it.
 //!
-//! What it says of itself is held against the file's length, the free space, and, when it is read,
-//! against what comes: no entry gives more than it declares, and all of them together no more than
-//! there is room for.
+//! Its directory is checked against the file's length, the free space and, during reading, the
+//! content: no entry yields more than it declares, and all of them together no more than fits.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -22,8 +21,8 @@ use serde::Deserialize;
 use super::ImportError;
 use crate::filestore::check_path;
 
-/// What Odoo writes beside the dump (`dump_db_manifest` in `odoo/service/db.py`); all of it is for
-/// people.
+/// What Odoo writes next to the dump (`dump_db_manifest` in `odoo/service/db.py`); all of it is
+/// informative.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct OdooManifest {
@@ -31,7 +30,7 @@ pub(super) struct OdooManifest {
     pub(super) version: Option<String>,
 }
 
-/// A zip, and what it holds.
+/// A zip and its content.
 #[derive(Debug)]
 pub(super) struct OdooZip {
     path: PathBuf,
@@ -41,7 +40,7 @@ pub(super) struct OdooZip {
     pub(super) manifest: OdooManifest,
     /// The files of the filestore, by their paths in it.
     files: Arc<[(String, Entry)]>,
-    /// Names of what is none of these.
+    /// Names of all other entries.
     pub(super) others: Vec<String>,
 }
 
@@ -53,14 +52,14 @@ struct Entry {
     place: ZipArchiveEntryWayfinder,
 }
 
-/// A manifest that is longer is none.
+/// A longer manifest is not one.
 const LONGEST_MANIFEST: u64 = 16 * 1024 * 1024;
 
 impl OdooZip {
-    /// Opens a zip and looks through its directory.
+    /// Opens a zip and examines its directory.
     ///
     /// # Errors
-    /// [`ImportError::BadZip`], as an [`io::Error`]'s source; the operating system's
+    /// [`ImportError::BadZip`], as an [`io::Error`]'s source; those of the operating system.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
@@ -77,7 +76,7 @@ impl OdooZip {
         if number != archive.entries_hint() {
             return Err(bad(format!("it declares {} entries and contains {number}", archive.entries_hint())));
         }
-        // Entries that lie one above the other are how a small file unpacks to any size.
+        // Overlapping entries are how a small file unpacks to any size.
         if survey.stored > length {
             return Err(bad("its entries overlap".to_owned()));
         }
@@ -107,23 +106,23 @@ impl OdooZip {
         Ok(zip)
     }
 
-    /// Bytes of the dump.
+    /// Returns the bytes of the dump.
     pub(super) fn dump_bytes(&self) -> u64 {
         self.dump.size
     }
 
-    /// Number of the filestore's files, and their bytes together.
+    /// Returns the number of the filestore's files, and their total bytes.
     pub(super) fn filestore(&self) -> (usize, u64) {
         (self.files.len(), self.files.iter().map(|(_, entry)| entry.size).sum())
     }
 
-    /// What reads the dump on a thread.
+    /// Returns what reads the dump on a thread.
     pub(super) fn dump(&self) -> impl FnOnce(&mut dyn io::Write) -> io::Result<()> + Send + use<> {
         let (archive, path, dump) = (self.archive.clone(), self.path.clone(), self.dump);
         move |out| read(&archive, &path, dump, |content| io::copy(content, out).map(drop))
     }
 
-    /// What hands every file of the filestore to `each`, on a thread.
+    /// Returns what passes every file of the filestore to `each`, on a thread.
     pub(super) fn files<F: FnMut(&str, &mut dyn Read) -> io::Result<()> + Send + 'static>(
         &self,
         mut each: F,
@@ -137,7 +136,7 @@ impl OdooZip {
     }
 }
 
-/// Lets `take` read an entry to its end, and compares its length and its checksum.
+/// Lets `take` read an entry to its end, and compares its length and checksum.
 fn read(
     archive: &ZipArchive<FileReader>,
     path: &Path,
@@ -156,24 +155,24 @@ fn read(
     let taken = take(&mut content);
     match taken.and_then(|()| io::copy(&mut content, &mut io::sink())) {
         Ok(_) => Ok(()),
-        // What its content does not agree with is told by the library inside of the error.
+        // The library wraps its error about a mismatch of the content.
         Err(error) if error.get_ref().is_some_and(|inner| inner.is::<rawzip::Error>()) => Err(bad(error.to_string())),
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(bad("its compressed data is damaged".into())),
         Err(error) => Err(error),
     }
 }
 
-/// What was seen of a zip's directory.
+/// What was found in a zip's directory.
 #[derive(Default)]
 struct Survey {
     dump: Option<(Entry, Option<Timestamp>)>,
     manifest: Option<Entry>,
     files: Vec<(String, Entry)>,
     others: Vec<String>,
-    /// Names in lower case: two that differ only in case are one on some systems, and none of
-    /// Odoo's do.
+    /// Names in lower case: two that differ only in case are one on some systems, and Odoo writes
+    /// none.
     names: HashSet<String>,
-    /// Bytes that the entries take in the file.
+    /// Bytes that the entries occupy in the file.
     stored: u64,
 }
 
@@ -192,7 +191,7 @@ impl Survey {
         if !self.names.insert(name.to_lowercase()) {
             return Err(format!("it contains {} twice", shown()));
         }
-        // Not every writer says what an entry is.
+        // Not every writer sets the type of an entry.
         let kind = (entry.external_attributes() >> 16) & TYPE;
         if ![0, if is_folder { FOLDER } else { FILE }].contains(&kind) {
             return Err(format!("{} is not a plain file", shown()));
@@ -213,7 +212,7 @@ impl Survey {
         match (name, name.strip_prefix("filestore/")) {
             ("dump.sql", _) => self.dump = Some((found, modified(entry))),
             ("manifest.json", _) => self.manifest = Some(found),
-            // The spool of Odoo's collector is no data.
+            // The queue of Odoo's collector is not data.
             (_, Some(path)) if path.starts_with("checklist/") => {}
             (_, Some(path)) => self.files.push((path.to_owned(), found)),
             _ => self.others.push(name.to_owned()),
@@ -222,8 +221,8 @@ impl Survey {
     }
 }
 
-/// When a file was made: by its time in UTC where the zip has that, else by this machine's time
-/// zone. A date before 1981 is none.
+/// Returns when a file was made: its time in UTC if the zip has it, otherwise in this machine's
+/// time zone. A date before 1981 is ignored.
 fn modified(entry: &ZipFileHeaderRecord<'_>) -> Option<Timestamp> {
     match entry.last_modified() {
         ZipDateTimeKind::Utc(time) => Timestamp::from_second(time.to_unix()).ok(),
