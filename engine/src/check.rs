@@ -1,7 +1,8 @@
-//! `check`: whether what the manifests name is there, and, if asked, every byte of it or a part.
+//! `check`: finds out whether the objects that the manifests name exist and, on request, reads all
+//! or part of their bytes.
 //!
-//! Damage is a finding, not an error: the check goes on and names all of it. An error is what keeps
-//! it from looking.
+//! Damage is a finding, not an error: the check continues and reports all of it. An error is what
+//! prevents the check.
 
 mod data;
 mod known;
@@ -27,51 +28,49 @@ use crate::store::{Key, Object};
 /// How deep a check goes.
 #[derive(Debug, Clone)]
 pub struct CheckOptions {
-    /// How much is read back, rather than looked at by its size alone.
+    /// How much is read back. Otherwise only sizes are compared.
     pub read_data: Option<Sample>,
-    /// Where pg_restore is looked for.
+    /// Where to find pg_restore.
     pub tools: Tools,
 }
 
-/// What was found of one backup.
+/// The result for one backup.
 #[derive(Debug, Clone)]
 pub struct Checked {
     /// The backup.
     pub backup: BackupRef,
-    /// Objects that it stands on, those of earlier backups included.
+    /// How many objects it references, including those of earlier backups.
     pub objects: u64,
-    /// Their stored size in bytes, together.
+    /// Their stored bytes together.
     pub bytes: u64,
-    /// What is wrong with it; empty where it is sound.
+    /// Its damage. Empty if it is intact.
     pub damage: Vec<Damage>,
 }
 
-/// What was found.
+/// The result of a check.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// Of each backup.
+    /// The result for each backup.
     pub backups: Vec<Checked>,
-    /// Objects that no backup needs, of the instances all of whose backups were looked at. They are
-    /// no damage: `prune` comes for them.
+    /// Objects that no backup needs, for instances of which all backups were checked. They are not
+    /// damage: `prune` removes them.
     pub unnamed: Vec<Unnamed>,
-    /// Backups that a repair has set aside: they are not checked.
+    /// Quarantined backups, which are not checked.
     pub set_aside: Vec<BackupRef>,
     /// Backups that are dated in the future. They are checked like others.
     pub future: Vec<BackupRef>,
-    /// What is wrong with the repository as a whole, or with what it shows: backups may be missing
-    /// from this report.
+    /// Problems of the repository or its listing: backups may be missing from this report.
     pub alarms: Vec<String>,
-    /// How much was read back; `None` where nothing was to be.
+    /// How much was read back. `None` if nothing was requested.
     pub read: Option<ReadBack>,
 }
 
-/// Objects of an instance that no backup needs: of interrupted runs, or of backups that were
-/// removed.
+/// Objects of an instance that no backup needs. Interrupted runs or removed backups left them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unnamed {
     /// The instance.
     pub instance: String,
-    /// How many.
+    /// How many objects.
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -80,26 +79,26 @@ pub struct Unnamed {
 /// How much was read back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReadBack {
-    /// Objects that were read now.
+    /// How many objects were read now.
     pub objects: u64,
     /// Their stored bytes.
     pub bytes: u64,
-    /// Objects that there are to read.
+    /// How many objects there are to read.
     pub of_objects: u64,
     /// Their stored bytes.
     pub of_bytes: u64,
-    /// Those of them that no check has read to this day.
+    /// How many of them no check has ever read.
     pub never_read: u64,
-    /// When the one of the others was read that was read longest ago.
+    /// When the least recently read of the others was read.
     pub oldest: Option<jiff::Timestamp>,
 }
 
-/// An object that is damaged, and what that means.
+/// A damaged object, and the backups that it affects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DamagedObject {
     /// The object.
     pub key: Key,
-    /// What is wrong with it, in sentences.
+    /// The reasons, in sentences.
     pub reasons: Vec<String>,
     /// The backups that need it.
     pub backups: Vec<BackupRef>,
@@ -111,7 +110,7 @@ impl Report {
         self.backups.iter().all(|backup| backup.damage.is_empty())
     }
 
-    /// Returns what is damaged, by object.
+    /// Returns the damage by object.
     pub fn damaged_objects(&self) -> Vec<DamagedObject> {
         let mut objects: BTreeMap<&Key, DamagedObject> = BTreeMap::new();
         for backup in &self.backups {
@@ -130,11 +129,11 @@ impl Report {
     }
 }
 
-/// Checks backups. An object that several of them stand on is read once.
+/// Checks backups. An object that several backups reference is read once.
 ///
 /// # Errors
-/// As the cause of [`Error::Verb`], what kept it from looking: the store is not available,
-/// pg_restore is missing.
+/// What prevented the check, as the cause of [`Error::Verb`]: the store is not available,
+/// pg_restore is missing
 pub async fn check(
     repository: &Repository,
     backups: &[BackupRef],
@@ -156,7 +155,7 @@ pub async fn check(
     run.until_cancelled(work).await.map_err(|error| error.during(format!("check {}", repository.store().location())))
 }
 
-/// Checks all backups of one instance, or of all. What is there is listed once.
+/// Checks all backups of one instance, or of all instances. Lists each instance once.
 ///
 /// # Errors
 /// Those of [`check`]
@@ -195,25 +194,25 @@ pub async fn check_all(
     run.until_cancelled(work).await.map_err(|error| error.during(format!("check {}", repository.store().location())))
 }
 
-/// What is to be looked at of an instance.
+/// What to check of an instance.
 struct Wanted {
     ids: Vec<BackupId>,
     /// Backups whose manifest was lost.
     lost: Vec<BackupId>,
-    /// Everything that lies in its folder.
+    /// All objects in its folder.
     listed: Listed,
-    /// What is wrong with the listing.
+    /// Problems of the listing.
     alarms: Vec<String>,
 }
 
-/// Looks at backups by what is listed of their instances, and reads of them what is to be read.
+/// Checks backups by the listings of their instances, and reads what is to be read.
 async fn look(
     repository: &Repository,
     wanted: Vec<Wanted>,
     options: &CheckOptions,
     run: &Run,
 ) -> Result<Report, Error> {
-    // Who wants to read, reads the manifests as well.
+    // A check that reads objects also reads the manifests from the repository.
     let repository = if options.read_data.is_some() { &repository.without_cache() } else { repository };
     let mut surveys = Vec::new();
     for wanted in wanted {
@@ -245,7 +244,7 @@ async fn look(
     Ok(report)
 }
 
-/// Returns what the look at an instance and the reading say of each backup.
+/// Returns the result for each backup of an instance, from the survey and from what was read.
 async fn conclude(repository: &Repository, survey: &Survey, findings: &Findings) -> Result<Vec<Checked>, Error> {
     let mut all = Vec::new();
     for backup in &survey.backups {
@@ -258,7 +257,7 @@ async fn conclude(repository: &Repository, survey: &Survey, findings: &Findings)
         }
         checked.damage.sort();
         checked.damage.dedup();
-        // One that was pruned under the check's eyes is no damage.
+        // A backup that was pruned during the check is not damaged.
         let manifest = checked.backup.manifest();
         let is_there =
             backup.is_lost || checked.damage.is_empty() || repository.store().head(&manifest).await?.is_some();

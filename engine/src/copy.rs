@@ -1,8 +1,8 @@
-//! `copy`: backups of one repository into another, as they are.
+//! `copy`: copies backups of one repository into another, unchanged.
 //!
-//! Only objects that are missing there go, each held on its way against the digest that the
-//! manifest has of it; the manifest goes last. So whatever interrupts this leaves whole backups,
-//! and objects that nothing names yet and the next run goes on with.
+//! Only missing objects are copied, each compared in transit with the digest in the manifest. The
+//! manifest comes last. So an interruption leaves complete backups, and unreferenced objects that
+//! the next run uses.
 
 mod destination;
 mod objects;
@@ -18,30 +18,30 @@ use crate::repository::{BackupId, BackupRef, Damage, Lock, Purpose, Repository, 
 use crate::run::Run;
 use crate::store::Key;
 
-/// What was copied.
+/// The result of a copy.
 #[derive(Debug, Default)]
 pub struct Copied {
     /// Backups that were not there before.
     pub backups: Vec<BackupRef>,
-    /// How many were there already, and lack nothing.
+    /// How many backups were there already and lack nothing.
     pub there: u64,
-    /// Objects that were stored: of new backups, and those that backups there had lost.
+    /// How many objects were stored: those of new backups, and those that existing backups there
+    /// had lost.
     pub objects: u64,
     /// Their bytes, together.
     pub bytes: u64,
-    /// Backups that were left out because objects of theirs are damaged where they come from.
+    /// Backups that were not copied because objects of theirs are damaged in the source.
     pub damaged: Vec<NotCopied>,
-    /// Backups that were left out because a repair has set them aside.
+    /// Backups that were not copied because they are quarantined.
     pub set_aside: Vec<LeftAside>,
 }
 
-/// A backup that is not copied because a repair has set it aside.
+/// A backup that is not copied because it is quarantined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftAside {
     /// The backup.
     pub backup: BackupRef,
-    /// Whether that was in the repository that is copied to, rather than in the one that it would
-    /// come from.
+    /// Whether it is quarantined in the destination instead of the source.
     pub there: bool,
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for LeftAside {
 pub struct NotCopied {
     /// The backup.
     pub backup: BackupRef,
-    /// What is wrong with it.
+    /// Its damage.
     pub damage: Vec<Damage>,
 }
 
@@ -70,18 +70,17 @@ impl fmt::Display for NotCopied {
 }
 
 /// Returns the backups of `from` that are newer than the newest of the same instance in `to`, the
-/// oldest first: what a copy goes on with. Older ones that `to` does not have were removed there,
-/// by a policy of its own or by a person, or left out because they are damaged. One that was set
-/// aside is among them all the same, so that the copy can say that it is left out; in `to`, it
-/// counts as there.
+/// oldest first. Older backups that `to` lacks were removed there, or were not copied because they
+/// are damaged. Quarantined backups are included, so that the copy can report them. In `to`, a
+/// quarantined backup counts as existing.
 ///
 /// # Errors
-/// The stores'
+/// Any error of either store
 pub async fn newer(from: &Repository, to: &Repository, instance: Option<&str>) -> Result<Vec<BackupRef>, Error> {
     let mut newest: BTreeMap<String, BackupId> = BTreeMap::new();
     let names = to.names_with_set_aside(instance).await?;
     let now = to.clocks().await.now();
-    // One that is dated in the future would keep all others out until then.
+    // A backup dated in the future would exclude all others until then.
     for BackupRef { instance, id } in names.into_iter().filter(|backup| !backup.id.is_future(now)) {
         let newest = newest.entry(instance).or_insert_with(|| id.clone());
         if id > *newest {
@@ -94,11 +93,12 @@ pub async fn newer(from: &Repository, to: &Repository, instance: Option<&str>) -
     Ok(names)
 }
 
-/// Copies backups. What is damaged in `from` is left out and named; the rest is copied.
+/// Copies backups. Reports backups that are damaged in `from`, and copies the rest.
 ///
 /// # Errors
-/// As the cause of [`Error::Verb`]: a store failed; an instance is locked in `to`; what is there is
-/// another backup, or damaged. What was copied until then stays.
+/// As the cause of [`Error::Verb`]: a store failed; an instance is locked in `to`; an object there
+/// has the same name but belongs to another backup, or is damaged. What was copied until then
+/// stays.
 pub async fn copy(from: &Repository, to: &Repository, backups: &[BackupRef], run: &Run) -> Result<Copied, Error> {
     let mut instances: BTreeMap<&str, BTreeSet<&BackupRef>> = BTreeMap::new();
     for backup in backups {
@@ -125,7 +125,7 @@ async fn copy_instance(
     let copying = to.locked(instance, Purpose::Copy, run, async |lock| {
         let destination = lock.run().until_cancelled(Destination::look(to, instance)).await?;
         let mut copying = Copying { from, lock, destination, broken: HashMap::new(), is_compared: false, copied };
-        // The oldest first: what is there is then always all up to some day.
+        // The oldest come first, so that the destination always has everything up to some day.
         for backup in backups {
             copying.copy_locked(backup).await?;
         }
@@ -137,18 +137,18 @@ async fn copy_instance(
 /// The copying of one instance's backups.
 struct Copying<'a> {
     from: &'a Repository,
-    /// On the instance, in the destination.
+    /// The lock of the instance in the destination.
     lock: &'a Lock,
     destination: Destination<'a>,
-    /// What is damaged in the source. Other backups may stand on it, too.
+    /// Damaged objects in the source. Several backups may reference them.
     broken: HashMap<Key, Damage>,
-    /// Whether the databases were compared of which the backups are.
+    /// Whether the databases of the backups were compared.
     is_compared: bool,
     copied: &'a mut Copied,
 }
 
 impl Copying<'_> {
-    /// Copies one backup, which is kept from a prune meanwhile.
+    /// Copies one backup, which is protected from a prune meanwhile.
     async fn copy_locked(&mut self, backup: &BackupRef) -> Result<(), Error> {
         let run = self.lock.run().clone();
         let reading = match self.from.lock_to_read(backup, &run).await {
@@ -190,7 +190,7 @@ impl Copying<'_> {
         }
         let there = self.destination.backup(backup, &documents).await?;
         let is_there = there.is_some();
-        // What it lacks there is brought, as far as it stands on the same objects here.
+        // Objects that it lost there are copied, if it references the same objects here.
         let is_named =
             |object: &&StoredObject| there.as_ref().is_none_or(|there| there.objects().any(|named| named == *object));
         let mut missing = Vec::new();
@@ -228,8 +228,8 @@ impl Copying<'_> {
             self.copied.there += 1;
             return Ok(());
         }
-        // From here on it takes a moment and is not to be stopped halfway. Were the lock lost, a
-        // prune might have removed an object.
+        // The rest takes a moment and must not be interrupted. If the lock were lost, a prune might
+        // have removed an object.
         self.lock.confirm().await?;
         self.destination.commit(backup, &documents).await?;
         self.copied.backups.push(backup.clone());

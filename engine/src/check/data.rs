@@ -1,4 +1,4 @@
-//! Reading objects back.
+//! Reads objects back.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -21,15 +21,15 @@ use crate::run::Run;
 use crate::store::Key;
 use crate::stream::{Digest, Malformed, decode};
 
-/// Objects that are read at once.
+/// How many objects are read at once.
 const PARALLEL_READS: usize = 2;
 
-/// What was found of the objects that were read, each as what it was held against.
+/// The damage found by reading objects, by the key and the digest that was expected.
 #[derive(Debug, Default)]
 pub(super) struct Findings(HashMap<(Key, Digest), Vec<Damage>>);
 
 impl Findings {
-    /// Returns what is wrong with an object by what a manifest says of it.
+    /// Returns the damage of an object, compared with what a manifest says of it.
     pub(super) fn of(&self, object: &StoredObject) -> &[Damage] {
         self.0.get(&name_of(object)).map_or(&[], Vec::as_slice)
     }
@@ -44,17 +44,17 @@ fn name_of(object: &StoredObject) -> (Key, Digest) {
     (object.key.clone(), object.stored.sha256)
 }
 
-/// What is read in one go.
+/// What is read at once.
 enum Unit<'a> {
-    /// A dump, and what pg_restore says of its beginning.
+    /// A dump, and whether pg_restore can read its table of contents.
     Dump(&'a DatabaseContent),
-    /// A volume, and its list, which are held against each other.
+    /// A volume and its list, which are compared with each other.
     Volume(&'a Volume),
     List(&'a StoredObject),
 }
 
 impl Unit<'_> {
-    /// Returns the object that it is known by, and the one beside it.
+    /// Returns the object that identifies the unit, and the one that is read with it.
     fn objects(&self) -> (&StoredObject, Option<&StoredObject>) {
         match self {
             Self::Dump(content) => (&content.object, None),
@@ -64,8 +64,7 @@ impl Unit<'_> {
     }
 }
 
-/// Reads a sample of what the manifests name, but for what the look at them has found damaged
-/// already.
+/// Reads a sample of what the manifests name, except objects that the survey found damaged.
 pub(super) async fn read_back(
     repository: &Repository,
     surveys: &[Survey],
@@ -78,15 +77,15 @@ pub(super) async fn read_back(
     let mut rotation = Rotation::load(repository, instances).await?;
     let chosen = rotation.choose(&candidates, sample);
     let mut findings = Findings::default();
-    // Collected first: a closure in the stream would keep the whole from being a task of its own
+    // Collected first: a closure in the stream would keep the future from being a task of its own
     // (rust-lang/rust#102211).
     let reads: Vec<_> = chosen
         .iter()
         .map(|candidate| async {
             let mut damage = read_unit(repository, &candidate.what, tools, run).await?;
             if let Some(Damage { key, reason }) = damage.first() {
-                // Memory, a cable or a server may have been at fault: a backup is not given up by
-                // one reading.
+                // Memory, a cable or a server may be faulty. One read is not enough to call a
+                // backup damaged.
                 tracing::warn!(%key, reason, "the object looks damaged; reading it again");
                 damage = read_unit(repository, &candidate.what, tools, run).await?;
             }
@@ -114,7 +113,7 @@ pub(super) async fn read_back(
     Ok((findings, summary))
 }
 
-/// Everything that an instance's manifests name, once.
+/// Returns everything that an instance's manifests name, once each.
 fn candidates(survey: &Survey) -> impl Iterator<Item = Candidate<Unit<'_>>> {
     let mut units: BTreeMap<(Key, String), Unit<'_>> = BTreeMap::new();
     for backup in &survey.backups {
@@ -123,7 +122,7 @@ fn candidates(survey: &Survey) -> impl Iterator<Item = Candidate<Unit<'_>>> {
         let volumes = manifest.filestore.volumes.iter().map(Unit::Volume);
         for unit in dump.chain(volumes).chain(manifest.lists().map(Unit::List)) {
             let (first, second) = unit.objects();
-            // Of what is missing, or has another size, it is known that it is damaged.
+            // Objects that are missing or have another size are already known to be damaged.
             let is_there = |object: &StoredObject| survey.listed.holds(object);
             if is_there(first) && second.is_none_or(is_there) {
                 units.insert((first.key.clone(), first.stored.sha256.to_string()), unit);
@@ -159,7 +158,8 @@ async fn read_to_end(repository: &Repository, object: &StoredObject, task: Task)
     Ok(repository.examine(object, task, |plain| io::copy(plain, &mut io::sink())).await?.damage())
 }
 
-/// Lets pg_restore read the table of contents of a dump whose bytes are right.
+/// Makes pg_restore read the table of contents of a dump whose bytes match. Returns the damage if
+/// it cannot.
 async fn unreadable_archive(
     repository: &Repository,
     content: &DatabaseContent,
@@ -181,7 +181,7 @@ async fn unreadable_archive(
     }
 }
 
-/// Reads a volume and its list, and holds each of the files against the list.
+/// Reads a volume and its list, and compares each of the files with the list.
 pub(super) async fn read_volume(repository: &Repository, volume: &Volume, task: Task) -> Result<Vec<Damage>, Error> {
     let bounds = volume.bounds();
     let listed = repository.examine(&volume.list, Task::default(), move |list| {
@@ -197,7 +197,7 @@ pub(super) async fn read_volume(repository: &Repository, volume: &Volume, task: 
     let object = &volume.object;
     let files = match listed.await? {
         Examined::Intact(files) => files,
-        // Whether the volume itself is sound says whether its list can be made anew.
+        // Whether the volume is intact decides whether its list can be recreated.
         Examined::Damaged(of_list) => {
             let of_volume = read_to_end(repository, object, task).await?;
             return Ok(of_volume.into_iter().chain([of_list]).collect());

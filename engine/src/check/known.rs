@@ -1,5 +1,5 @@
-//! What checks have found stays known until it was looked at again in the same way and is right, or
-//! was repaired.
+//! Keeps the damage that checks found, until the object is repaired or found intact in the same
+//! way.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -13,17 +13,16 @@ use crate::repository::{Damage, Found, KnownDamage, Repository, RepositoryError,
 use crate::run::Run;
 use crate::store::Key;
 
-/// Writes down damage that was found by reading, as soon as it was found: what stops the check must
-/// not make it forgotten.
+/// Records damage that was found by reading, immediately: stopping the check must not lose it.
 pub(super) async fn remember(repository: &Repository, instance: &str, damage: &[Damage], run: &Run) {
     warn(note(repository, instance, damage, |_| true).await, run);
 }
 
-/// Writes down damage that was found; `by_reading` says of which objects only reading shows that
-/// they are right again.
+/// Records damage. `by_reading` says for which objects only reading can show that they are intact
+/// again.
 ///
 /// # Errors
-/// Where it cannot be written down
+/// An error if it cannot be stored
 pub(super) async fn note(
     repository: &Repository,
     instance: &str,
@@ -34,8 +33,8 @@ pub(super) async fn note(
     repository.note_damage(instance, false, |known| merge(known, found)).await
 }
 
-/// Brings up to date what is known of an instance, and adds to its backups what is still open.
-/// Returns whether that could be read.
+/// Updates what is recorded of an instance, and adds open damage to its backups. Returns whether
+/// the record could be read.
 pub(super) async fn conclude(
     repository: &Repository,
     survey: &Survey,
@@ -75,7 +74,7 @@ pub(super) async fn conclude(
             checked.damage.sort();
         }
     }
-    // Only who has read all of it can say what a list held that cannot be read.
+    // Only a check that read everything knows what an unreadable record contained.
     let may_replace = known.is_some() || read == Some(Sample::ALL);
     let noted = repository.note_damage(instance, may_replace, |known| {
         known.retain(|key, found| !is_settled(key, found));

@@ -1,4 +1,4 @@
-//! Damage that those meet who read a backup to use it: a restore, a drill, an export, a fetch.
+//! Records damage that restore, drill, export or fetch meet in a backup.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,11 +11,11 @@ use crate::repository::{Damage, Repository, RepositoryError};
 use crate::run::Run;
 use crate::store::Key;
 
-/// Reads once more what `failure` says is damaged of a backup. Returns what is; nothing where all
-/// of it is intact, and `None` where the failure names no object.
+/// Reads the objects again that `failure` reports as damaged. Returns the damage, which is empty if
+/// all are intact. Returns `None` if the failure names no object.
 ///
 /// # Errors
-/// What keeps it from looking
+/// What prevented the reading
 pub(crate) async fn look_again(
     repository: &Repository,
     manifest: &Manifest,
@@ -31,14 +31,14 @@ pub(crate) async fn look_again(
     Ok((!named.is_empty()).then(|| damage.into_iter().collect()))
 }
 
-/// Writes down what was found of a backup by a second look, so that listings, checks and the next
-/// backup go by it.
+/// Records what a second reading of a backup's objects found, so that listings, checks and the next
+/// backup know it.
 ///
 /// # Errors
-/// What keeps it from being written
+/// What prevented the recording
 pub(crate) async fn write_down(repository: &Repository, manifest: &Manifest, damage: &[Damage]) -> Result<(), Error> {
     let manifest_key = manifest.backup().manifest();
-    // One that was pruned meanwhile is not damaged.
+    // A backup that was pruned in the meantime is not damaged.
     if damage.is_empty() || repository.store().head(&manifest_key).await?.is_none() {
         return Ok(());
     }
@@ -51,8 +51,8 @@ pub(crate) async fn write_down(repository: &Repository, manifest: &Manifest, dam
     Ok(note(repository, &manifest.instance, damage, |key| !listed.contains(key)).await?)
 }
 
-/// Writes down the damage that a failure speaks of, where it is still there at a second look. For
-/// those who report the failure itself: whatever comes of this is at most a warning.
+/// Records the damage that a failure reports, if a second reading confirms it. The caller reports
+/// the failure itself, so a problem here is only a warning.
 pub(crate) async fn take_note(repository: &Repository, manifest: &Manifest, failure: &Error, run: &Run) {
     if !failure.is_damage() {
         return;
@@ -69,15 +69,15 @@ pub(crate) async fn take_note(repository: &Repository, manifest: &Manifest, fail
     }
 }
 
-/// Warns that what was found is known to nobody else.
+/// Warns that the damage could not be recorded.
 pub(crate) fn warn_of_unwritten(error: &Error, run: &Run) {
     run.progress.warn(&format!("unable to record that the backup is damaged: {}", explain(error)));
 }
 
-/// Writes down of objects of an instance that each was read to its end, and is right.
+/// Records that objects of an instance were read to their end and are intact.
 ///
 /// # Errors
-/// What keeps it from being written
+/// What prevented the recording
 pub(crate) async fn settle(
     repository: &Repository,
     instance: &str,
@@ -102,7 +102,7 @@ async fn read_again(
     }
 }
 
-/// Returns whether a listing shows the damage: the object is missing, or of another size.
+/// Returns whether a listing shows the damage: the object is missing, or has another size.
 async fn is_listed(repository: &Repository, manifest: &Manifest, key: &Key) -> Result<bool, Error> {
     let found = repository.store().head(key).await?;
     let size = manifest.objects().find(|object| object.key == *key).map(|object| object.stored.size);

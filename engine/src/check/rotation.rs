@@ -1,4 +1,4 @@
-//! Which objects are read next, so that all are read in time.
+//! Chooses which objects are read next, so that all are read in time.
 
 use std::collections::BTreeMap;
 
@@ -15,17 +15,17 @@ use crate::store::Key;
 #[derive(Default)]
 pub(super) struct Rotation {
     read: BTreeMap<String, BTreeMap<Key, LastRead>>,
-    /// Damage that is known, by instance.
+    /// Recorded damage by instance.
     damage: BTreeMap<String, KnownDamage>,
     clocks: Clocks,
 }
 
-/// Something to be read.
+/// An object to read.
 pub(super) struct Candidate<T> {
     pub(super) instance: String,
-    /// The object that it is known by.
+    /// The object that identifies it.
     pub(super) key: Key,
-    /// The one that is read together with it.
+    /// The object that is read together with it.
     pub(super) beside: Option<Key>,
     /// Its stored bytes.
     pub(super) bytes: u64,
@@ -48,14 +48,15 @@ impl Rotation {
         Ok(all)
     }
 
-    /// Returns what was read in the future was read by a clock that was wrong: nobody knows when.
+    /// Returns the last time that the candidate was read. A time in the future comes from a wrong
+    /// clock, and counts as never.
     fn last<T>(&self, candidate: &Candidate<T>) -> Option<LastRead> {
         let last = self.read.get(&candidate.instance)?.get(&candidate.key).copied();
         last.filter(|last| !is_future(last.at, self.clocks.now()))
     }
 
-    /// Returns when it was read, else stored. What seems to come from the future must not wait
-    /// until then.
+    /// Returns when the candidate was last read, else when it was stored. A date in the future must
+    /// not delay it until then.
     fn date<T>(&self, candidate: &Candidate<T>) -> Timestamp {
         let date = self.last(candidate).map_or(candidate.stored, |last| last.at);
         if is_future(date, self.clocks.now()) { Timestamp::MIN } else { date }
@@ -70,9 +71,9 @@ impl Rotation {
             || candidate.beside.as_ref().is_some_and(is_known)
     }
 
-    /// Returns the candidates whose turn it is: those that were damaged when they were last read,
-    /// whatever they take, and of the others those that were read, or stored, longest ago, until
-    /// they come to the sample's size.
+    /// Returns the candidates to read now. Those that were damaged when last read are always read.
+    /// Of the others, those read or stored longest ago follow, until they reach the size of the
+    /// sample.
     pub(super) fn choose<'a, T>(&self, candidates: &'a [Candidate<T>], sample: Sample) -> Vec<&'a Candidate<T>> {
         let (mut chosen, mut queue): (Vec<_>, Vec<_>) =
             candidates.iter().partition(|candidate| self.is_damaged(candidate));
@@ -91,12 +92,12 @@ impl Rotation {
     pub(super) fn note<T>(&mut self, candidate: &Candidate<T>, sound: bool) {
         let objects = self.read.entry(candidate.instance.clone()).or_default();
         let at = Timestamp::now();
-        // By the repository's clock where this machine's is wrong.
+        // Uses the repository's clock if this machine's is wrong.
         let at = at.checked_sub(self.clocks.ahead()).unwrap_or(at);
         objects.insert(candidate.key.clone(), LastRead { at, sound });
     }
 
-    /// Returns how far all of it is.
+    /// Returns how much of everything has been read.
     pub(super) fn summary<T>(&self, candidates: &[Candidate<T>], read: &[&Candidate<T>]) -> ReadBack {
         let dates = || candidates.iter().map(|candidate| self.last(candidate).map(|last| last.at));
         ReadBack {
@@ -109,8 +110,8 @@ impl Rotation {
         }
     }
 
-    /// Writes down what was read, and forgets objects that are gone. A repository that cannot be
-    /// written to can be checked all the same; who reads all of it each time misses nothing.
+    /// Records what was read, and drops objects that are gone. A repository that cannot be written
+    /// can still be checked: a check that reads everything needs no record.
     pub(super) async fn store(
         mut self,
         repository: &Repository,
@@ -151,7 +152,7 @@ mod tests {
         candidates.collect()
     }
 
-    /// Reads a sample, and says which.
+    /// Reads a sample, and returns the indexes of what was read.
     fn read(rotation: &mut Rotation, candidates: &[Candidate<()>], sample: Sample, damaged: &[usize]) -> Vec<usize> {
         let chosen = rotation.choose(candidates, sample);
         let numbers: Vec<usize> = chosen.iter().map(|chosen| chosen.key.name().parse().unwrap()).collect();
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_goes_through_all_of_it_and_begins_again() {
+    fn samples_cover_everything_then_repeat() {
         let (all, mut rotation) = (candidates(&[10, 10, 10, 10, 10]), Rotation::default());
         let sample = "40%".parse().unwrap();
         let runs: Vec<_> = (0..5).map(|_| read(&mut rotation, &all, sample, &[])).collect();
@@ -173,14 +174,14 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_larger_than_the_sample_has_its_turn_as_well() {
+    fn oversized_object_gets_its_turn() {
         let (all, mut rotation) = (candidates(&[1000, 1, 1, 0]), Rotation::default());
         let runs: Vec<_> = (0..3).map(|_| read(&mut rotation, &all, Sample::Bytes(2), &[])).collect();
         assert_eq!(runs, [vec![0], vec![1, 2], vec![3, 0]]);
     }
 
     #[test]
-    fn what_was_damaged_is_read_each_time_and_takes_nothing_from_the_sample() {
+    fn damaged_object_is_read_each_time() {
         let (all, mut rotation) = (candidates(&[10, 10, 10, 10]), Rotation::default());
         let runs: Vec<_> = (0..3).map(|_| read(&mut rotation, &all, Sample::Bytes(10), &[0])).collect();
         assert_eq!(runs, [vec![0], vec![0, 1], vec![0, 2]]);
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_new_waits_behind_what_was_read_longer_ago() {
+    fn new_object_waits_behind_older_readings() {
         let (mut all, mut rotation) = (candidates(&[10, 10]), Rotation::default());
         read(&mut rotation, &all, Sample::ALL, &[]);
         all.extend(candidates(&[10, 10, 10]).split_off(2));

@@ -1,18 +1,18 @@
-//! How much is to be read back.
+//! Parses how much is to be read back.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A part of all that could be read back: `5%`, `10GB`, or all of it, `100%`.
+/// A part of everything that can be read back: `5%`, `10GB`, or `100%`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sample {
     /// Thousandths of a per cent of the stored bytes.
     Share(u32),
-    /// So many stored bytes.
+    /// A number of stored bytes.
     Bytes(u64),
 }
 
-/// Text that is no [`Sample`].
+/// A text that is not a [`Sample`].
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is neither a percentage, such as 5%, nor a size, such as 10GB or 10GiB")]
 pub struct InvalidSample(String);
@@ -31,13 +31,13 @@ const UNITS: [(&str, u64); 9] = [
 ];
 
 impl Sample {
-    /// All of it.
+    /// Everything.
     pub const ALL: Self = Self::Share(WHOLE);
 
     /// Only what was damaged when it was last read.
     pub(crate) const DAMAGED_BEFORE: Self = Self::Bytes(0);
 
-    /// Returns the bytes that it is of `total`.
+    /// Returns how many of `total` bytes the sample has.
     pub(super) fn of(self, total: u64) -> u64 {
         match self {
             Self::Share(share) => {
@@ -66,7 +66,7 @@ impl FromStr for Sample {
     }
 }
 
-/// Returns a decimal number of units.
+/// Returns a decimal number of units as bytes.
 fn in_units(number: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sample_is_read_as_it_is_written() {
+    fn sample_text_is_parsed() {
         let read = |text: &str| text.parse::<Sample>().unwrap();
         assert_eq!(read("100%"), Sample::ALL);
         assert_eq!((read("5%").of(1000), read("2.5%").to_string(), read("0.5%").of(1000)), (50, "2.5%".into(), 5));

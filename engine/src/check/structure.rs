@@ -1,4 +1,5 @@
-//! What can be known of an instance's backups by its listing, the manifests and their checksums.
+//! Checks an instance's backups by its listing, the manifests and their checksums, without reading
+//! other objects.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,35 +13,35 @@ use crate::repository::{
 };
 use crate::store::Key;
 
-/// An instance, looked at.
+/// The survey of an instance.
 pub(super) struct Survey {
     pub(super) listed: Listed,
     pub(super) backups: Vec<Surveyed>,
     pub(super) aside: Quarantined,
-    /// What is wrong with the listing.
+    /// Problems of the listing.
     pub(super) alarms: Vec<String>,
-    /// Whether these are all backups that the instance has.
+    /// Whether these are all backups of the instance.
     pub(super) is_whole: bool,
 }
 
-/// A backup, looked at.
+/// The survey of a backup.
 pub(super) struct Surveyed {
     pub(super) backup: BackupRef,
-    /// `None` where it cannot be read.
+    /// `None` if it cannot be read.
     pub(super) manifest: Option<Manifest>,
-    /// Whether its manifest is not there, though all else may be.
+    /// Whether the manifest does not exist, although other objects may.
     pub(super) is_lost: bool,
     pub(super) damage: Vec<Damage>,
 }
 
 impl Surveyed {
-    /// Returns whether it is dated later than now.
+    /// Returns whether it is dated in the future.
     pub(super) fn is_future(&self, now: Timestamp) -> bool {
         self.manifest.as_ref().map_or_else(|| self.backup.id.is_future(now), |manifest| manifest.is_future(now))
     }
 }
 
-/// Looks at backups of an instance.
+/// Surveys backups of an instance.
 pub(super) async fn survey(repository: &Repository, wanted: Wanted) -> Result<Survey, Error> {
     let Wanted { ids, lost, mut listed, alarms } = wanted;
     let wanted: HashSet<&BackupId> = ids.iter().collect();
@@ -75,8 +76,8 @@ pub(super) async fn survey(repository: &Repository, wanted: Wanted) -> Result<Su
     Ok(survey)
 }
 
-/// Looks once more for what manifests name and the listing does not have, or has with another size:
-/// a prune that writes volumes anew may have stored it since, and a listing may be wrong.
+/// Looks up objects that manifests name but the listing lacks or shows with another size. A prune
+/// that repacks may have stored them since, and a listing may be wrong.
 async fn find_newer(
     repository: &Repository,
     manifests: impl Iterator<Item = &Manifest>,
@@ -109,8 +110,8 @@ fn wrong_size(object: &StoredObject, listed: &Listed) -> Option<Damage> {
     Some(Damage { key: object.key.clone(), reason })
 }
 
-/// `SHA256SUMS` must say of each object what the manifest says: by it people without this program
-/// verify theirs.
+/// Returns the damage if `SHA256SUMS` contradicts the manifest. Operators without this program
+/// verify objects by `SHA256SUMS`.
 fn wrong_checksums(manifest: &Manifest, sums: &Checksums) -> Option<Damage> {
     let backup = manifest.backup();
     let folder = backup.folder();
@@ -128,12 +129,12 @@ impl Survey {
         self.listed.instance()
     }
 
-    /// Returns those that can be read.
+    /// Returns the manifests that can be read.
     pub(super) fn manifests(&self) -> impl Iterator<Item = &Manifest> {
         self.backups.iter().filter_map(|backup| backup.manifest.as_ref())
     }
 
-    /// What a manifest says of an object must be what the manifest of the backup says that made it.
+    /// Finds manifests that contradict, about an object, the manifest of the backup that made it.
     fn find_contradictions(&mut self) {
         let manifests = || self.backups.iter().filter_map(|backup| backup.manifest.as_ref());
         let own = manifests().flat_map(|manifest| {
@@ -152,7 +153,7 @@ impl Survey {
         }
     }
 
-    /// Returns the objects that no backup needs, where it can be known.
+    /// Returns the objects that no backup needs, or `None` if that cannot be known.
     pub(super) fn unnamed(&self) -> Option<Unnamed> {
         let manifests: Option<Vec<&Manifest>> = self.backups.iter().map(|backup| backup.manifest.as_ref()).collect();
         let manifests = manifests.filter(|_| self.is_whole)?;

@@ -14,8 +14,8 @@ use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::{Action, LocalStore, StoreErrorKind};
 use crate::stream::{Digest, Fingerprint, Level, body_of, encode};
 
-/// Returns a repository with one backup, whose dump is no archive, in a store that has the fault
-/// which `fault` names by an object.
+/// Returns the result for a repository with one backup, whose dump is not an archive. `fault`
+/// chooses the fault of the store by an object's name.
 async fn check_with(fault: fn(&str) -> Option<Fault>) -> (Result<Report, Error>, Result<usize, RepositoryError>) {
     let folder = tempfile::tempdir().unwrap();
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
@@ -34,7 +34,7 @@ async fn check_with(fault: fn(&str) -> Option<Fault>) -> (Result<Report, Error>,
 }
 
 #[tokio::test]
-async fn an_outage_is_an_error_wherever_it_comes() {
+async fn outage_is_always_an_error() {
     let faults: [fn(&str) -> Option<Fault>; 4] = [
         |name| (name == MANIFEST).then(|| Fault::Refused(StoreErrorKind::Unavailable("gone".into()))),
         |name| (name == MANIFEST).then(|| Fault::Broken(StoreErrorKind::Unavailable("gone".into()))),
@@ -49,7 +49,7 @@ async fn an_outage_is_an_error_wherever_it_comes() {
 }
 
 #[tokio::test]
-async fn an_object_that_is_damaged_unreadable_or_gone_is_a_finding() {
+async fn damaged_or_missing_object_is_finding() {
     let faults: [fn(&str) -> Option<Fault>; 6] = [
         |name| (name == MANIFEST).then(|| Fault::Refused(StoreErrorKind::Io(bad_sector()))),
         |name| (name == MANIFEST).then(|| Fault::Broken(StoreErrorKind::Corrupt("bad sector".into()))),
@@ -73,7 +73,7 @@ fn bad_sector() -> io::Error {
 }
 
 #[tokio::test]
-async fn trouble_of_this_machine_is_an_error() {
+async fn machine_trouble_is_an_error() {
     use rustix::io::Errno;
     let faults: [fn(&str) -> Option<Fault>; 4] = [
         |name| (name == MANIFEST).then(|| Fault::Refused(StoreErrorKind::Io(Errno::STALE.into()))),
@@ -90,7 +90,7 @@ async fn trouble_of_this_machine_is_an_error() {
 }
 
 #[tokio::test]
-async fn damage_that_one_reading_shows_is_none() {
+async fn one_bad_reading_is_no_damage() {
     use std::sync::atomic::{AtomicU32, Ordering};
     static READINGS: AtomicU32 = AtomicU32::new(0);
     let (checked, _) = check_with(|name| {
@@ -99,12 +99,12 @@ async fn damage_that_one_reading_shows_is_none() {
     })
     .await;
     let damage = &checked.unwrap().backups[0].damage;
-    // Its bytes are right, and no archive.
+    // Its bytes match, but are not an archive.
     assert!(damage[0].reason.contains("pg_restore") && READINGS.load(Ordering::SeqCst) > 2, "{damage:?}");
 }
 
-/// Exports the dump of a backup from a store of which this many readings of it fail, and returns
-/// what is known of its damage then.
+/// Exports a dump from a store where `failing` readings of it fail. Returns how much damage is then
+/// recorded.
 async fn known_after_export(failing: u32) -> usize {
     use std::sync::atomic::{AtomicU32, Ordering};
     let folder = tempfile::tempdir().unwrap();
@@ -123,16 +123,16 @@ async fn known_after_export(failing: u32) -> usize {
 }
 
 #[tokio::test]
-async fn damage_met_by_one_reading_is_not_noted() {
+async fn one_bad_reading_is_not_recorded() {
     assert_eq!(known_after_export(1).await, 0);
 }
 
 #[tokio::test]
-async fn damage_met_by_two_readings_is_noted() {
+async fn two_bad_readings_are_recorded() {
     assert_eq!(known_after_export(2).await, 1);
 }
 
-/// Returns a sound repository in a folder, with two backups, the second of which stands on an
+/// Returns an intact repository in a folder with two backups, of which the second references an
 /// object of the first.
 async fn two_backups(folder: &Path) -> (Repository, [Manifest; 2]) {
     let store = Arc::new(LocalStore::open(folder.to_owned(), false).await.unwrap());
@@ -169,7 +169,7 @@ async fn look(repository: &Repository) -> Report {
 }
 
 #[tokio::test]
-async fn an_object_that_two_backups_need_is_told_once_with_both() {
+async fn shared_damaged_object_is_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     let (repository, [first, second]) = two_backups(folder.path()).await;
     let report = look(&repository).await;
@@ -183,7 +183,7 @@ async fn an_object_that_two_backups_need_is_told_once_with_both() {
 }
 
 #[tokio::test]
-async fn what_no_backup_needs_is_told_and_no_damage() {
+async fn unreferenced_object_is_no_damage() {
     let folder = tempfile::tempdir().unwrap();
     let (repository, [first, _]) = two_backups(folder.path()).await;
     repository.store().delete(&first.backup().manifest()).await.unwrap();
@@ -197,7 +197,7 @@ async fn what_no_backup_needs_is_told_and_no_damage() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_contradicts_the_one_of_the_backup_that_made_an_object_is_damaged() {
+async fn manifest_contradicting_origin_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let (repository, [first, _]) = two_backups(folder.path()).await;
     let contradicting = commit(&repository, first.filestore.removed, |manifest| {
@@ -210,7 +210,7 @@ async fn a_manifest_that_contradicts_the_one_of_the_backup_that_made_an_object_i
 }
 
 #[test]
-fn a_backup_stands_on_nothing_of_other_instances_and_of_later_backups() {
+fn reference_to_other_backup_is_refused() {
     let own: BackupId = "20261121T000000Z-0000".parse().unwrap();
     let stands_on = |key: &str| {
         let fingerprint = Fingerprint::of(b"");

@@ -1,4 +1,4 @@
-//! What the other repository has of an instance already, and how much of that is known to be right.
+//! Finds out what the other repository has of an instance, and what of that is known to be intact.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,13 +12,13 @@ use crate::repository::{BackupRef, Documents, Listed, Repository, RepositoryErro
 use crate::store::{Key, Mode, Object, read_document};
 use crate::stream::{DigestReader, Fingerprint, body_of, consume};
 
-/// The repository that is copied to, one instance of it.
+/// One instance of the repository that is copied to.
 pub(super) struct Destination<'a> {
     pub(super) repository: &'a Repository,
     listed: Listed,
-    /// What the backups there say of their objects: they were compared when they were stored.
+    /// What the backups there say of their objects, which were compared when they were stored.
     named: HashMap<Key, Fingerprint>,
-    /// Its newest backup that is not dated in the future.
+    /// The newest backup that is not dated in the future.
     newest: Option<Manifest>,
 }
 
@@ -33,9 +33,9 @@ impl<'a> Destination<'a> {
         Ok(Self { repository, listed, named, newest })
     }
 
-    /// Says that the backups there are of another database than `manifest`, which is about to be
-    /// copied from `from`. Where both have the newest backup there, the database has changed in the
-    /// one as in the other.
+    /// Returns a message if the backups there are of another database than `manifest`, which is
+    /// about to be copied from `from`. If both repositories have the newest backup there, the
+    /// database changed in both.
     pub(super) async fn is_of_another(&self, from: &Repository, manifest: &Manifest) -> Result<Option<String>, Error> {
         let Some(newest) = self.newest.as_ref().filter(|newest| newest.id != manifest.id) else { return Ok(None) };
         let Some(why) = tell_apart(newest, manifest) else { return Ok(None) };
@@ -49,16 +49,16 @@ impl<'a> Destination<'a> {
         }))
     }
 
-    /// Returns whether this backup was set aside there.
+    /// Returns whether this backup is quarantined there.
     pub(super) fn has_set_aside(&self, backup: &BackupRef) -> bool {
         self.listed.is_quarantined(backup)
     }
 
-    /// Returns the manifest of this backup, where it is there. It may stand on other volumes than
-    /// its copy: a prune writes them anew in the one repository and not in the other.
+    /// Returns the manifest of this backup there, if it exists. It may reference other volumes than
+    /// its copy, because a prune may have repacked one repository and not the other.
     ///
     /// # Errors
-    /// [`RepositoryError::Another`] where another of the same name is there.
+    /// [`RepositoryError::Another`] if another backup of the same name exists
     pub(super) async fn backup(&self, backup: &BackupRef, documents: &Documents) -> Result<Option<Manifest>, Error> {
         let key = backup.manifest();
         if !self.listed.has(&key) {
@@ -74,19 +74,19 @@ impl<'a> Destination<'a> {
         }
     }
 
-    /// Returns how an object is to be stored; `None` where it is there.
+    /// Returns how to store an object, or `None` if it exists.
     ///
     /// # Errors
-    /// [`RepositoryError::Another`] where something else has its name.
+    /// [`RepositoryError::Another`] if a different object has its name
     pub(super) async fn lacks(&mut self, object: &StoredObject) -> Result<Option<Mode>, Error> {
         let (key, stored) = (&object.key, object.stored);
         let Some(size) = self.listed.size(key) else { return Ok(Some(Mode::CreateNew)) };
         match self.named.get(key) {
             Some(named) if *named != stored => Err(self.another(key.clone())),
             Some(_) if size == stored.size => Ok(None),
-            // What it was meant to be is known, and that is what comes.
+            // A backup there names this object, so the same content replaces it.
             Some(_) => Ok(Some(Mode::Replace)),
-            // Most likely an interrupted copy left it. To be sure, it is read.
+            // An interrupted copy probably left it. It is read to make sure.
             None if size == stored.size && self.holds(object).await? => {
                 self.named.insert(key.clone(), stored);
                 Ok(None)
@@ -106,20 +106,20 @@ impl<'a> Destination<'a> {
         Ok(found == object.stored)
     }
 
-    /// Notes that an object was stored.
+    /// Records that an object was stored.
     pub(super) fn add(&mut self, object: &StoredObject) {
         let (key, size) = (object.key.clone(), object.stored.size);
-        // When the store got it is asked by nobody here.
+        // The time of storing is not used here.
         self.listed.insert(Object { key, size, modified: Timestamp::now() });
         self.named.insert(object.key.clone(), object.stored);
     }
 
-    /// Makes the backup exist, if all that it stands on is there still.
+    /// Makes the backup exist, if all objects that it references still exist.
     pub(super) async fn commit(&mut self, backup: &BackupRef, documents: &Documents) -> Result<(), Error> {
         self.listed = self.repository.listed(self.listed.instance()).await?;
         let store = self.repository.store();
         for object in documents.manifest.objects().filter(|object| !self.listed.holds(object)) {
-            // A listing may leave it out.
+            // A listing may omit it.
             let found = store.head(&object.key).await?;
             if found.is_none_or(|found| found.size != object.stored.size) {
                 return Err(RepositoryError::Vanished { key: object.key.clone(), location: store.location() }.into());

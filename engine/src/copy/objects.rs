@@ -1,4 +1,4 @@
-//! Objects on their way from one store to another.
+//! Copies objects from one store to another.
 
 use std::sync::Arc;
 
@@ -12,19 +12,18 @@ use crate::run::Run;
 use crate::store::{Action, Mode, Store, StoreError, StoreErrorKind};
 use crate::stream::verified;
 
-/// Objects that are under way at once: enough that the next is begun while one ends.
+/// How many objects are in transit at once: enough that the next starts while one ends.
 const PARALLEL: usize = 4;
 
-/// What became of an object.
+/// The result for an object.
 pub(super) enum Outcome {
-    /// It is in the other store, whole.
+    /// It is stored completely in the other store.
     Stored(StoredObject),
-    /// It is not what the manifest says, and was not stored.
+    /// It differs from the manifest, and was not stored.
     Damaged(Damage),
 }
 
-/// Brings objects from one store to another. One that is damaged does not keep the others from
-/// being brought.
+/// Copies objects from one store to another. A damaged object does not prevent the others.
 pub(super) async fn bring(
     (from, to): (&Arc<dyn Store>, &Arc<dyn Store>),
     name: &str,

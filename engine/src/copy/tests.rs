@@ -48,7 +48,7 @@ impl Pair {
         copy(&self.from().await, &self.to().await, &self.names(), &Run::default()).await
     }
 
-    /// Returns a file of the newest backup's own.
+    /// Returns a file in the folder of the newest backup.
     fn file(&self, repository: &str, name: &str) -> PathBuf {
         self.file_of(repository, self.backups.len() - 1, name)
     }
@@ -69,7 +69,7 @@ fn duplicate(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
 }
 
-/// Returns whether the second one holds something that is not what it should be.
+/// Returns whether the copy failed because the destination has a different object of this name.
 fn is_another(result: Result<Copied, Error>, name: &str) -> bool {
     match result {
         Err(Error::Verb { source, .. }) => {
@@ -80,11 +80,11 @@ fn is_another(result: Result<Copied, Error>, name: &str) -> bool {
 }
 
 #[tokio::test]
-async fn only_what_is_missing_goes_and_shared_volumes_go_once() {
+async fn copy_stores_only_missing_objects() {
     let mut pair = Pair::with_days(4).await;
     let copied = pair.copy().await.unwrap();
     assert_eq!(copied.backups, pair.names());
-    // A dump, a volume and its list for each, however many stand on the volume.
+    // A dump, a volume and its list for each backup, however many reference the volume.
     assert_eq!((copied.objects, copied.there, copied.damaged.len()), (12, 0, 0));
     assert_eq!(keys(&pair.from().await).await, keys(&pair.to().await).await, "also no locks are left");
     assert_sound(&pair.to().await).await;
@@ -101,7 +101,7 @@ async fn only_what_is_missing_goes_and_shared_volumes_go_once() {
 }
 
 #[tokio::test]
-async fn the_newer_ones_are_those_that_no_policy_there_has_removed() {
+async fn newer_skips_backups_removed_there() {
     let pair = Pair::with_days(4).await;
     let (from, to, run) = (pair.from().await, pair.to().await, Run::default());
     assert_eq!(newer(&from, &to, None).await.unwrap(), pair.names());
@@ -111,10 +111,10 @@ async fn the_newer_ones_are_those_that_no_policy_there_has_removed() {
 }
 
 #[tokio::test]
-async fn killed_at_each_request_it_leaves_whole_backups_and_the_next_one_finishes() {
+async fn killed_copy_is_finished_by_next() {
     let pair = Pair::with_days(2).await;
     let expected = keys(&pair.from().await).await;
-    // Either store may be the one that answers no more.
+    // Either store may stop answering.
     for dying in ["from", "to"] {
         let mut refused = 0;
         for requests in 0.. {
@@ -152,9 +152,9 @@ async fn killed_at_each_request_it_leaves_whole_backups_and_the_next_one_finishe
 }
 
 #[tokio::test]
-async fn what_is_damaged_is_left_out_and_named_and_the_rest_is_copied() {
+async fn damaged_backup_is_reported_others_copied() {
     let pair = Pair::with_days(5).await;
-    // The volume of the second day, on which the third and the fourth stand, too.
+    // The volume of the second day, which the third and the fourth backup reference too.
     let volume = pair.file_of("from", 1, "filestore-0001.tar.zst");
     spoil(&volume);
     let copied = pair.copy().await.unwrap();
@@ -169,7 +169,7 @@ async fn what_is_damaged_is_left_out_and_named_and_the_rest_is_copied() {
     assert!(!pair.file_of("to", 1, "filestore-0001.tar.zst").exists());
     assert_sound(&pair.to().await).await;
 
-    // So is one that is missing, and a manifest that is not the one whose digest was written down.
+    // The same is true of a missing volume, and of a manifest that contradicts its checksums.
     fs::remove_file(&volume).unwrap();
     spoil(&pair.file_of("from", 2, "manifest.json"));
     let copied = pair.copy().await.unwrap();
@@ -178,7 +178,7 @@ async fn what_is_damaged_is_left_out_and_named_and_the_rest_is_copied() {
 }
 
 #[tokio::test]
-async fn an_instance_is_copied_to_once_at_a_time() {
+async fn concurrent_copies_exclude_each_other() {
     let pair = Pair::with_days(2).await;
     let (to, run) = (pair.to().await, Run::default());
     for purpose in [Purpose::Copy, Purpose::Backup] {
@@ -194,7 +194,7 @@ async fn an_instance_is_copied_to_once_at_a_time() {
         }
         lock.finish(Ok::<_, RepositoryError>(())).await.unwrap();
     }
-    // Of two at once, one copies, and the other is refused or finds it done.
+    // Of two at once, one copies. The other is refused, or finds nothing to do.
     let (one, other) = tokio::join!(pair.copy(), pair.copy());
     let done: usize = [one, other].into_iter().flatten().map(|copied| copied.backups.len()).sum();
     assert_eq!(done, 2);
@@ -203,8 +203,8 @@ async fn an_instance_is_copied_to_once_at_a_time() {
 }
 
 #[tokio::test]
-async fn what_is_there_under_the_same_name_is_not_touched() {
-    // Another instance's backup of the same id.
+async fn different_backup_there_stays_untouched() {
+    // A backup of the same id of another instance.
     let pair = Pair::with_days(1).await;
     let created_at = pair.backups[0].created_at;
     store_backup(&pair.to().await, created_at, None, crate::prune::tests::Shape { bytes: 7, warned: true })
@@ -214,8 +214,8 @@ async fn what_is_there_under_the_same_name_is_not_touched() {
     assert!(is_another(pair.copy().await, "manifest.json"));
     assert_eq!(fs::read(pair.file("to", "manifest.json")).unwrap(), before);
 
-    // An object that no backup there names: what an interrupted copy left is gone on with, anything
-    // else is not.
+    // An object there that no backup names. An interrupted copy may have left it intact, and it is
+    // used. A different one is refused.
     for (spoilt, name) in [(false, "database.dump.zst"), (true, "database.dump.zst"), (true, "SHA256SUMS")] {
         let pair = Pair::with_days(1).await;
         let file = pair.file("to", name);
@@ -233,7 +233,7 @@ async fn what_is_there_under_the_same_name_is_not_touched() {
 }
 
 #[tokio::test]
-async fn what_a_backup_there_has_lost_comes_again() {
+async fn lost_object_there_is_copied_again() {
     let pair = Pair::with_days(2).await;
     pair.copy().await.unwrap();
     let (gone, short) = (pair.file("to", "database.dump.zst"), pair.file("to", "filestore-0001.tar.zst"));
@@ -246,7 +246,7 @@ async fn what_a_backup_there_has_lost_comes_again() {
 }
 
 #[tokio::test]
-async fn what_was_removed_meanwhile_is_passed_over() {
+async fn backup_removed_meanwhile_is_skipped() {
     let pair = Pair::with_days(1).await;
     let later = pair.backups[0].created_at.checked_add(1.minute()).unwrap();
     let names = [pair.names(), vec![BackupRef::new(INSTANCE, BackupId::new(later))]].concat();
@@ -255,7 +255,7 @@ async fn what_was_removed_meanwhile_is_passed_over() {
 }
 
 #[tokio::test]
-async fn what_was_set_aside_here_or_there_is_left_aside_and_said_so() {
+async fn quarantined_backup_is_not_copied() {
     let pair = Pair::with_days(4).await;
     let (from, to, names) = (pair.from().await, pair.to().await, pair.names());
     copy(&from, &to, &names[..2], &Run::default()).await.unwrap();

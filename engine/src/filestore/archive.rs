@@ -1,4 +1,4 @@
-//! A volume's tar archive, read in little memory whatever it says of itself.
+//! Reads a volume's tar archive in little memory, whatever the archive claims.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -8,38 +8,38 @@ use super::unpack::{LONGEST_PATH, check_path};
 
 /// A file in an archive.
 pub(super) struct Member {
-    /// Its path, which was checked.
+    /// Its path, already checked.
     pub(super) path: String,
     /// Its length in bytes.
     pub(super) size: u64,
     /// When it was last modified, in seconds since 1970.
     pub(super) mtime: u64,
-    /// First byte of its content in the archive.
+    /// The position of its content in the archive.
     pub(super) offset: u64,
 }
 
-/// What stands before a member and describes it is not longer than this.
+/// The most bytes of a header extension in front of a member.
 const LONGEST_EXTENSION: u64 = 64 * 1024;
 
-/// Hands each file of an archive and its content to `each`, and reads `archive` to its very end:
-/// only that says that the whole of it was right.
+/// Passes each file of an archive and its content to `each`, and reads `archive` to its end: only
+/// then is the whole verified.
 ///
 /// # Errors
-/// [`FilestoreError::BadArchive`] and [`FilestoreError::BadName`] where it holds what no filestore
-/// holds; those of `archive` and `each`.
+/// [`FilestoreError::BadArchive`] and [`FilestoreError::BadName`] if it contains what no filestore
+/// contains; those of `archive` and `each`
 pub(super) fn read_members(
     mut archive: impl Read,
     mut each: impl FnMut(&Member, &mut dyn Read) -> io::Result<()>,
 ) -> io::Result<()> {
     let failed = Cell::new(false);
-    // What tar itself says is wrong is told from a source that cannot be read.
+    // Tells errors of the tar format from those of the source.
     let of_tar = |error: io::Error| match failed.get() {
         true => error,
         false => bad(error.to_string()),
     };
     {
         let mut tar = tar::Archive::new(Noting { inner: &mut archive, failed: &failed });
-        // Its own handling of long names reads them into memory, of whatever length.
+        // The tar crate reads long names into memory, however long they are. So they are read here.
         let entries = tar.entries().map_err(of_tar)?.raw(true);
         let mut long_name: Option<Vec<u8>> = None;
         for entry in entries {
@@ -84,11 +84,11 @@ pub(super) fn read_members(
 
 /// What an entry says of the next one.
 enum Extension {
-    /// It says nothing of it: it is a member itself.
+    /// Nothing: it is a member itself.
     Member,
     /// Nothing that matters here.
     Nothing,
-    /// What it is called.
+    /// Its name.
     Name(Vec<u8>),
 }
 
@@ -120,8 +120,8 @@ fn pax_path(content: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let record = record.map_err(|error| bad(error.to_string()))?;
         match record.key_bytes() {
             b"path" => path = Some(record.value_bytes().to_vec()),
-            // It would overrule the size that the next header has: two readers would see two
-            // archives.
+            // It would override the size in the next header, and two readers would see two
+            // different archives.
             b"size" => return Err(bad("a file's size stands in a PAX header")),
             _ => {}
         }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_of_both_kinds_are_read() {
+    fn long_names_are_read() {
         let long = "x".repeat(200);
         let gnu = format!("{long}\0");
         let record = format!(" path={long}\n");
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_names_are_refused_in_little_memory() {
+    fn endless_names_are_refused() {
         use tar::EntryType::{GNULongLink, GNULongName, XGlobalHeader, XHeader};
         for kind in [GNULongName, XHeader, XGlobalHeader, GNULongLink] {
             let archive = header(kind, b"././@LongLink", 8 << 30).chain_with(io::repeat(b'a'));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn contradictions_and_loose_ends_are_refused() {
+    fn contradictory_archives_are_refused() {
         let name = [header(tar::EntryType::GNULongName, b"././@LongLink", 2), padded(b"a\0")].concat();
         let file = header(tar::EntryType::Regular, b"f", 0);
         let size = [header(tar::EntryType::XHeader, b"pax", 10), padded(b"10 size=9\n")].concat();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn source_that_fails_is_told_by_its_own_error() {
+    fn failed_source_reports_its_error() {
         struct Broken;
         impl Read for Broken {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

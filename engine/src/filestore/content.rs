@@ -1,4 +1,4 @@
-//! A file's content, read once, and held against its name.
+//! Reads a file's content once, and compares it with its name.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -10,18 +10,18 @@ use super::name::FileName;
 use crate::folder::OpenFolder;
 use crate::stream::{CHUNK, Digest, DigestWriter};
 
-/// Files up to this length are read whole before anything is said of them: what changes meanwhile
-/// cannot harm.
+/// Files up to this length are read completely before they are judged, so a change in between does
+/// no harm.
 pub(super) const SMALL: u64 = 4 * 1024 * 1024;
 
 /// An open file of a filestore.
 pub(super) struct Content {
     source: Source,
-    /// Its length in bytes: exactly as much is read.
+    /// Its length in bytes. Exactly that much is read.
     pub(super) size: u64,
     /// When it was last modified, in seconds since 1970.
     pub(super) mtime: u64,
-    /// Whether it became longer or shorter meanwhile.
+    /// Whether its length changed meanwhile.
     changed: bool,
 }
 
@@ -30,18 +30,18 @@ enum Source {
     Large(File),
 }
 
-/// What was found on reading a file to its end.
+/// What reading a file to its end found.
 pub(super) struct Seen {
-    /// SHA-256 of what was read.
+    /// The SHA-256 digest of what was read.
     pub(super) sha256: Digest,
-    /// Whether it is what its name says; names that say nothing are always right.
+    /// Whether the content matches the name. True for names that do not describe content.
     pub(super) as_named: bool,
-    /// Whether it became longer or shorter while it was read.
+    /// Whether its length changed while it was read.
     pub(super) changed: bool,
 }
 
 impl Content {
-    /// Opens a file of a filestore. `None` where it is no longer there.
+    /// Opens a file of a filestore. Returns `None` if it no longer exists.
     pub(super) fn open(root: &OpenFolder, path: &str) -> io::Result<Option<Self>> {
         let mut file = match root.read_file(path) {
             Ok(file) => file,
@@ -49,7 +49,7 @@ impl Content {
             Err(error) => return Err(error),
         };
         let metadata = file.metadata()?;
-        // A named pipe, opened without waiting for its other end, would pass for an empty file.
+        // A named pipe that is opened without waiting would look like an empty file.
         if !metadata.is_file() {
             return Err(io::Error::other("it is no longer a plain file"));
         }
@@ -66,11 +66,11 @@ impl Content {
         Ok(Some(Self { source: Source::Small(bytes), size, mtime, changed }))
     }
 
-    /// Hands all of it to `sink`, piece by piece and exactly `size` bytes, and says what it is.
-    /// What became shorter is filled up with zeros.
+    /// Passes exactly `size` bytes to `sink`, piece by piece, and returns what was found. If the
+    /// file became shorter, zeros fill the rest.
     ///
     /// # Errors
-    /// Those of `sink`. A file that can be read no further counts as one that became shorter.
+    /// Those of `sink`. A file that cannot be read further counts as one that became shorter.
     pub(super) fn read(self, name: &FileName, sink: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<Seen> {
         let expected = if let FileName::Sha1(sha1) = name { Some(sha1) } else { None };
         let mut hashing = Hashing { sink, sha256: DigestWriter::new(io::sink()), sha1: expected.map(|_| Sha1::new()) };
@@ -88,8 +88,8 @@ impl Content {
     }
 }
 
-/// Hands `size` bytes of a file to `pass`, whatever the file does meanwhile, and says if it did
-/// anything.
+/// Passes `size` bytes of a file to `pass`, whatever happens to the file meanwhile. Returns whether
+/// its length changed.
 fn read_exactly(mut file: File, size: u64, mut pass: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<bool> {
     let mut buffer = vec![0; CHUNK];
     let mut left = size;
@@ -108,8 +108,8 @@ fn read_exactly(mut file: File, size: u64, mut pass: impl FnMut(&[u8]) -> io::Re
     Ok(changed || file.read(&mut buffer[..1]).unwrap_or(1) != 0)
 }
 
-/// Fingerprints what goes to `sink`, a piece at a time, so that it is still at hand for the
-/// processor.
+/// Fingerprints what goes to `sink` piece by piece, while each piece is still in the processor's
+/// cache.
 struct Hashing<S> {
     sink: S,
     sha256: DigestWriter<io::Sink>,

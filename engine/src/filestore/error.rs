@@ -1,4 +1,4 @@
-//! What can fail between here and a filestore's folder.
+//! Describes failures to read or write a filestore.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,19 +8,19 @@ use crate::folder;
 /// A failure to read or write a filestore.
 #[derive(Debug, thiserror::Error)]
 pub enum FilestoreError {
-    /// The operating system refused.
+    /// The operating system refused an operation.
     #[error("unable to {action} {}", path.display())]
     Io {
-        /// `read`, `create`.
+        /// The operation, such as `read` or `create`.
         action: &'static str,
-        /// What it was done to.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// A name that a filestore cannot have: it could not be restored everywhere, or would leave the
-    /// folder.
+    /// A name that a filestore cannot have: some systems could not restore it, or it would leave
+    /// the folder.
     #[error("{path:?} is not a name that a filestore can have: {reason}")]
     BadName {
         /// The name.
@@ -29,23 +29,22 @@ pub enum FilestoreError {
         reason: &'static str,
     },
     /// More than half of the files that the attachments name cannot be backed up, and no earlier
-    /// backup holds them.
+    /// backup has them.
     #[error("{lost} of the {named} files that the attachments name are neither in {} nor in an earlier backup{}", folder.display(), because(.why))]
     Lost {
-        /// Number of files that would not be in the backup, without those that the latest backup
-        /// lacks already.
-        lost: u64,
-        /// Number of files that the attachments name, without those that the latest backup lacks
+        /// How many files the backup would lack, without those that the latest backup lacks
         /// already.
+        lost: u64,
+        /// How many files the attachments name, without those that the latest backup lacks already.
         named: u64,
         /// The filestore.
         folder: PathBuf,
-        /// Why, where one thing explains it.
+        /// The reason, if a single one explains it.
         why: Option<String>,
-        /// Whether the files are there and may not be read.
+        /// Whether the files exist but may not be read.
         denied: bool,
     },
-    /// A folder in the filestore is no part of it.
+    /// A folder in the filestore is not part of it.
     #[error("{} in the filestore is {what}", folder.display())]
     Contains {
         /// The folder.
@@ -53,8 +52,8 @@ pub enum FilestoreError {
         /// `the repository`
         what: String,
     },
-    /// An archive holds something other than plain files, twice the same name, or another number of
-    /// files than its list.
+    /// An archive contains something other than plain files, the same name twice, or another number
+    /// of files than its list.
     #[error("the archive is not a filestore's: {0}")]
     BadArchive(String),
 }
@@ -65,7 +64,7 @@ impl FilestoreError {
         move |source| Self::Io { action, path, source }
     }
 
-    /// Returns how an operator mends it, where that can be said.
+    /// Returns what the operator can do, if that is known.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Io { action: "change the owner of", path, .. } => {
@@ -76,7 +75,7 @@ impl FilestoreError {
                 )
             }
             Self::Io { source, path, .. } => match source.kind() {
-                // Not the operating system's: a link that root does not follow.
+                // This error is not the operating system's: root does not follow the link.
                 io::ErrorKind::PermissionDenied if source.raw_os_error().is_none() => {
                     "give the link to root (`sudo chown -h root`), or write the real path into the configuration".into()
                 }
@@ -109,7 +108,7 @@ fn because(why: &Option<String>) -> String {
 }
 
 impl From<FilestoreError> for io::Error {
-    /// Travels through a stream and is found again in its error's source.
+    /// Wraps the error, so that it passes through a stream and can be found as its source.
     fn from(error: FilestoreError) -> Self {
         io::Error::other(error)
     }
