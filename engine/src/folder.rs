@@ -1,6 +1,6 @@
-//! What local folders need beyond the standard library: opened without following links that others
-//! have made, durable on file systems that lack an operation, and owned by whoever owns the folder
-//! around them.
+//! Extends the standard library for local folders: opens them without following links of other
+//! users, makes changes durable on file systems that lack an operation, and gives new files the
+//! owner of the folder around them.
 
 mod atomic;
 mod beneath;
@@ -27,24 +27,24 @@ pub(crate) use tolerance::{is_refused, is_unsupported, lacks, restrict, take_tol
 pub(crate) use trouble::read_only;
 pub use trouble::{denied, hint_of};
 
-/// Makes a folder's entries, new names above all, survive a loss of power.
+/// Flushes a folder's entries, such as new names, so that they survive a power loss.
 ///
 /// # Errors
-/// Those of the operating system. A file system that has no such operation is
+/// Those of the operating system. A file system without that operation is
 /// [tolerated](take_tolerated).
 pub(crate) fn sync(folder: &Path) -> io::Result<()> {
     let open = File::open(folder)?;
     flush(&open, folder)
 }
 
-/// Makes a file's content, or a folder's entries, survive a loss of power.
+/// Flushes a file's content, or a folder's entries, so that they survive a power loss.
 ///
 /// # Errors
 /// As `sync`
 pub fn flush(file: &File, path: &Path) -> io::Result<()> {
     match file.sync_all() {
         Err(error) if is_unsupported(&error) => {
-            // All of the file system, where one of its files alone cannot be flushed.
+            // If a single file cannot be flushed, this flushes the whole file system.
             if rustix::fs::syncfs(file).is_err() {
                 tolerate(
                     path,

@@ -1,8 +1,8 @@
-//! What a backup is made of, as the repository stores it.
+//! Defines the manifest: the content of a backup, as the repository stores it.
 //!
-//! The manifest is stored last: a backup exists from that moment on. It names every object that a
-//! restore needs, with the fingerprints of what went in and of what is stored, so that nothing read
-//! back has to be believed.
+//! The manifest is stored last, and the backup exists from that moment. It names every object that
+//! a restore needs, with the fingerprints of the plain and the stored bytes, so that everything
+//! read back can be verified.
 
 mod backup;
 mod brief;
@@ -35,7 +35,7 @@ use crate::postgres::{ServerFacts, SourceFacts};
 use crate::store::Key;
 use crate::stream::Fingerprint;
 
-/// The version of the format that this program writes, and the latest one that it reads.
+/// The format version that this program writes, and the latest that it reads.
 pub const FORMAT: u32 = 1;
 
 /// One backup.
@@ -43,49 +43,48 @@ pub const FORMAT: u32 = 1;
 pub struct Manifest {
     /// [`FORMAT`] of the program that wrote it.
     pub format: u32,
-    /// Its name.
+    /// Its id.
     pub id: BackupId,
-    /// The instance it is of.
+    /// The instance of the backup.
     pub instance: String,
     /// The moment that it shows: when the database's snapshot was taken.
     pub created_at: Timestamp,
     /// When its last object was stored.
     pub finished_at: Timestamp,
-    /// Version of odoo-backup that made it.
+    /// The version of odoo-backup that made it.
     pub program: String,
-    /// The server it came from.
+    /// The server that it came from.
     pub server: ServerFacts,
-    /// What its database is like, as far as a copy must know; `None` in backups of versions that
-    /// did not record it.
+    /// The properties of its database that a copy must have. `None` in backups of versions that did
+    /// not record them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceFacts>,
-    /// What Odoo's own tables say; `None` where the database is not Odoo's.
+    /// What Odoo's own tables say. `None` if the database is not Odoo's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub odoo: Option<OdooFacts>,
-    /// Its attachments; `None` where the database is not Odoo's.
+    /// Its attachments. `None` if the database is not Odoo's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attachments: Option<AttachmentContent>,
     /// The dump.
     pub database: DatabaseContent,
     /// The files.
     pub filestore: FilestoreContent,
-    /// Where it came from, where it was not made of a running instance.
+    /// The file that it was imported from. `None` if it was made from a running instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<ImportedFrom>,
-    /// What a person should know about it. A backup with warnings is whole as far as its source
-    /// was.
+    /// What the operator should know. A backup with warnings is complete as far as its source was.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub warnings: Vec<String>,
 }
 
-/// The file that a backup was made of.
+/// The file that a backup was imported from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportedFrom {
     /// Its name.
     pub file: String,
     /// When it was imported.
     pub imported_at: Timestamp,
-    /// Version of the Odoo that wrote it, as it says; `None` where it does not.
+    /// The version of Odoo that wrote it, by its own statement. `None` if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub odoo: Option<String>,
 }
@@ -95,12 +94,12 @@ pub struct ImportedFrom {
 pub struct DatabaseContent {
     /// The database's name at its source.
     pub name: String,
-    /// Version of the pg_dump that made it: `15.18 (Debian 15.18-0+deb12u1)`. An older pg_restore
-    /// may not read it.
+    /// The version of the pg_dump that made it: `15.18 (Debian 15.18-0+deb12u1)`. An older
+    /// pg_restore may not read it.
     pub pg_dump: String,
-    /// Where it is: zstd around pg_dump's custom format, itself uncompressed.
+    /// The object: zstd around pg_dump's custom format, which is itself uncompressed.
     pub object: StoredObject,
-    /// How many rows it holds; `None` where they were not counted.
+    /// How many rows it contains. `None` if they were not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowContent>,
 }
@@ -108,18 +107,18 @@ pub struct DatabaseContent {
 /// The rows of a dump, counted while it was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowContent {
-    /// Tables whose data it holds.
+    /// The number of tables whose data it contains.
     pub tables: u64,
-    /// Their rows, together.
+    /// Their rows together.
     pub rows: u64,
-    /// Large objects.
+    /// The number of large objects.
     pub large_objects: u64,
-    /// The tables, one JSON object a line, in zstd; see `crate::postgres::TableRows`.
+    /// The list of the tables, one JSON object per line, in zstd; see `crate::postgres::TableRows`.
     pub list: StoredObject,
 }
 
 impl DatabaseContent {
-    /// Returns the major version of pg_dump: the least that pg_restore must be.
+    /// Returns the major version of pg_dump. pg_restore must be at least as new.
     pub fn pg_dump_major(&self) -> u32 {
         let digits: String = self.pg_dump.chars().take_while(char::is_ascii_digit).collect();
         digits.parse().unwrap_or(0)
@@ -132,13 +131,12 @@ pub struct AttachmentContent {
     /// How many there are, and where their content is.
     #[serde(flatten)]
     pub counts: AttachmentCounts,
-    /// The list of them, one JSON object a line, in zstd; see [`crate::odoo::Attachment`].
+    /// Their list, one JSON object per line, in zstd; see [`crate::odoo::Attachment`].
     pub list: StoredObject,
 }
 
 impl AttachmentContent {
-    /// Returns what a person must know: content that a backup of database and filestore does not
-    /// hold.
+    /// Returns a warning about content that a backup of database and filestore does not contain.
     pub fn warning(&self) -> Option<String> {
         let content = match self.counts.elsewhere {
             0 => return None,
@@ -152,49 +150,48 @@ impl AttachmentContent {
 /// The files of a filestore.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilestoreContent {
-    /// How many files.
+    /// The number of files.
     pub files: u64,
-    /// Their length in bytes, together.
+    /// Their bytes together.
     pub bytes: u64,
-    /// How many of them no earlier backup held.
+    /// How many of them no earlier backup contains.
     pub new_files: u64,
-    /// Length of those in bytes, together.
+    /// The bytes of those together.
     pub new_bytes: u64,
-    /// Where they are, in order: a later volume overrides an earlier one for the same path. Those
-    /// of earlier backups come first.
+    /// The volumes in order: a later volume overrides an earlier one for the same path. Those of
+    /// earlier backups come first.
     pub volumes: Vec<Volume>,
-    /// Paths that the volumes hold and that are no longer part of the filestore, each ended by a
-    /// zero byte, in zstd.
+    /// Paths in the volumes that are no longer part of the filestore, each followed by a zero byte,
+    /// in zstd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<StoredObject>,
-    /// Whether Odoo's collector was kept out while the files were read.
+    /// Whether Odoo's collector was paused while the files were read.
     pub collector_held: bool,
-    /// What was found to be wrong with the files.
+    /// The problems found with the files.
     #[serde(default)]
     pub findings: Findings,
 }
 
-/// What was found to be wrong with the files of a filestore, by path.
+/// The problems found with the files of a filestore, by path.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Findings {
-    /// Named by an attachment, not on disk, and not in the backup: the source has lost them.
+    /// Named by an attachment, but neither on disk nor in the backup: the source has lost them.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub missing: Vec<String>,
-    /// Named by the snapshot's attachments and deleted with them before they were read.
+    /// Named by the snapshot's attachments, and deleted with them before they were read.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub deleted: Vec<String>,
-    /// On disk, and their content is not what their name says.
+    /// On disk, but their content does not match their name.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub damaged: Vec<String>,
-    /// Became longer or shorter while they were read.
+    /// Their length changed while they were read.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub changed: Vec<String>,
-    /// On disk, and could not be read; with the reason.
+    /// On disk, but could not be read, with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub unreadable: Vec<String>,
-    /// Missing, damaged or unreadable at the source, and in the backup all the same: an earlier
-    /// backup held them whole.
+    /// Missing, damaged or unreadable at the source, and recovered from an earlier backup.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub rescued: Vec<String>,
     /// Neither file nor folder (links, sockets, devices), and not in the backup.
@@ -208,8 +205,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Returns what a person must know, in sentences. Unreferenced files are nothing to be warned
-    /// of: Odoo's collector comes for them.
+    /// Returns warnings as sentences. Unreferenced files cause none: Odoo's collector removes them.
     pub fn warnings(&self) -> Vec<String> {
         let findings: [(&[String], &str); 7] = [
             (&self.missing, "named by an attachment and not on disk: the source has lost them"),
@@ -225,10 +221,10 @@ impl Findings {
     }
 }
 
-/// Returns the first names of a list, for a sentence; the manifest has all.
+/// Returns the first names of a list, for a sentence. The manifest has all of them.
 fn first(names: &[String]) -> String {
     const SHOWN: usize = 3;
-    // A name is data: what could play tricks with a terminal or a log is written out.
+    // A name is data. Characters that could manipulate a terminal or a log are escaped.
     let shown = names.iter().take(SHOWN).map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN { format!("{shown}, …") } else { shown }
 }
@@ -236,35 +232,35 @@ fn first(names: &[String]) -> String {
 /// A tar archive of part of a filestore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
-    /// How many files it holds.
+    /// The number of files in it.
     pub files: u64,
-    /// Their length in bytes, together.
+    /// Their bytes together.
     pub bytes: u64,
     /// The tar archive in zstd frames.
     pub object: StoredObject,
-    /// The list of its files, one JSON object a line, in zstd; see `crate::filestore::Listed`.
+    /// The list of its files, one JSON object per line, in zstd; see `crate::filestore::Listed`.
     pub list: StoredObject,
-    /// The volume whose place it took; `None` where a backup made it.
+    /// The volume that it replaced. `None` if a backup made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Replaced>,
 }
 
 impl Volume {
-    /// Returns what its list can hold at the most.
+    /// Returns the most that its list can contain.
     pub fn bounds(&self) -> Bounds {
         Bounds { files: self.files, bytes: self.bytes }
     }
 }
 
-/// A volume whose place another one took, which holds what was needed of it still. It stays for a
-/// while, for those who began to read before.
+/// A replaced volume, of which the new one contains everything needed. It stays for a while, for
+/// readers that started before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replaced {
     /// Its archive.
     pub object: Key,
     /// Its list.
     pub list: Key,
-    /// When that was, by the store's clock.
+    /// When it was replaced, by the store's clock.
     pub at: Timestamp,
 }
 
@@ -273,28 +269,27 @@ pub struct Replaced {
 pub struct StoredObject {
     /// Its key.
     pub key: Key,
-    /// What went in, before compression.
+    /// The fingerprint before compression.
     pub plain: Fingerprint,
-    /// What is stored.
+    /// The fingerprint of what is stored.
     pub stored: Fingerprint,
 }
 
 impl Manifest {
-    /// Returns every object that a restore of it reads.
+    /// Returns all objects that a restore reads.
     pub fn objects(&self) -> impl Iterator<Item = &StoredObject> {
         let volumes = self.filestore.volumes.iter().flat_map(|volume| [&volume.object, &volume.list]);
         std::iter::once(&self.database.object).chain(volumes).chain(self.lists())
     }
 
-    /// Returns those of them that stand alone: neither the dump nor of a volume.
+    /// Returns those of them that belong neither to the dump nor to a volume.
     pub fn lists(&self) -> impl Iterator<Item = &StoredObject> {
         let tables = self.database.rows.as_ref().map(|rows| &rows.list);
         let attachments = self.attachments.as_ref().map(|attachments| &attachments.list);
         self.filestore.removed.iter().chain(tables).chain(attachments)
     }
 
-    /// Returns what a person should know about it: its warnings, and what versions that did not
-    /// warn of it have only counted.
+    /// Returns all warnings: its own, and those about findings that earlier versions only counted.
     pub fn all_warnings(&self) -> Vec<String> {
         let counted = self.attachments.as_ref().and_then(AttachmentContent::warning);
         let unsaid = counted.filter(|warning| !self.warnings.contains(warning));
@@ -310,15 +305,15 @@ impl Manifest {
         lists.into_iter().map(Vec::len).sum()
     }
 
-    /// Returns bytes that its own objects take in the repository: what it did not share with an
-    /// earlier backup.
+    /// Returns the bytes that its own objects take in the repository, without those shared with
+    /// earlier backups.
     pub fn stored_bytes(&self) -> u64 {
         let own = self.backup().folder();
         self.objects().filter(|object| object.key.is_under(&own)).map(|object| object.stored.size).sum()
     }
 
-    /// Returns whether `other` is of the same backup, with the same content, and differs in how its
-    /// files are packed at most.
+    /// Returns whether `other` is the same backup with the same content. The packing of its files
+    /// may differ.
     pub(crate) fn is_same_backup(&self, other: &Self) -> bool {
         let mut packed_alike = other.clone();
         packed_alike.filestore.volumes.clone_from(&self.filestore.volumes);
@@ -333,10 +328,10 @@ impl Manifest {
     }
 }
 
-/// The name of a manifest in its backup's folder.
+/// The name of the manifest in its backup's folder.
 pub const MANIFEST: &str = "manifest.json";
-/// The name of the manifest of a backup that was set aside: it is not one until it is called
-/// [`MANIFEST`] again.
+/// The name of the manifest of a quarantined backup, which exists again once the file is renamed to
+/// [`MANIFEST`].
 pub const SET_ASIDE: &str = "set-aside.json";
 /// The name of the checksums in their backup's folder.
 pub const CHECKSUMS: &str = "SHA256SUMS";

@@ -1,4 +1,4 @@
-//! What a long operation says of itself while it runs. The engine counts; whoever watches draws.
+//! Reports the progress of long operations. The engine counts; an observer displays.
 
 mod alive;
 
@@ -10,19 +10,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) use self::alive::Alive;
 use crate::text::one_line;
 
-/// Told of what goes on. Called from any thread and often: it must not block.
+/// Receives reports. It is called from any thread and often, so it must not block.
 pub trait Observer: Send + Sync {
-    /// A task began. Its counter can be read at any time.
+    /// A task started. Its counter can be read at any time.
     fn began(&self, task: &Task);
-    /// It ended, well or not.
+    /// A task ended, successfully or not.
     fn ended(&self, task: &Task);
-    /// Something that a person should know, in one sentence.
+    /// A warning for the operator, in one sentence.
     fn warned(&self, message: &str);
-    /// Something goes on that counts nothing.
+    /// Something advances that is not counted.
     fn beat(&self) {}
 }
 
-/// Where a verb reports to. The default reports to nobody.
+/// Where an operation reports to. The default discards reports.
 #[derive(Clone, Default)]
 pub struct Progress(Option<Arc<dyn Observer>>);
 
@@ -33,12 +33,12 @@ impl fmt::Debug for Progress {
 }
 
 impl Progress {
-    /// Reports to `observer`.
+    /// Creates a progress that reports to `observer`.
     pub fn new(observer: Arc<dyn Observer>) -> Self {
         Self(Some(observer))
     }
 
-    /// Begins a task that counts bytes, of `total` where that is known or can be guessed.
+    /// Starts a task that counts bytes, of `total` if that is known or can be estimated.
     pub fn task(&self, name: impl Into<String>, total: Option<u64>) -> Task {
         let task = Task(Arc::new(State { name: name.into(), total, done: Arc::default(), observer: self.0.clone() }));
         if let Some(observer) = &self.0 {
@@ -47,16 +47,16 @@ impl Progress {
         task
     }
 
-    /// Reports that something goes on that counts nothing.
+    /// Reports that something advances that is not counted.
     pub fn beat(&self) {
         if let Some(observer) = &self.0 {
             observer.beat();
         }
     }
 
-    /// Reports something that a person should know, and logs it.
+    /// Reports a warning for the operator, and logs it.
     pub fn warn(&self, message: &str) {
-        // What it quotes may have come from anywhere.
+        // The message may quote text from anywhere.
         let message = one_line(message);
         tracing::warn!("{message}");
         if let Some(observer) = &self.0 {
@@ -65,8 +65,8 @@ impl Progress {
     }
 }
 
-/// Something under way that counts bytes. Clones count together; the task has ended when the last
-/// of them is dropped.
+/// A running task that counts bytes. Its clones share one counter. The task ends when the last of
+/// them is dropped.
 #[derive(Clone, Default)]
 pub struct Task(Arc<State>);
 
@@ -98,27 +98,27 @@ impl Task {
         self.0.done.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Returns bytes counted so far.
+    /// Returns the bytes counted so far.
     pub fn done(&self) -> u64 {
         self.0.done.load(Ordering::Relaxed)
     }
 
-    /// Returns the counter alone, which can be read without keeping the task from ending.
+    /// Returns the counter alone. Reading it does not keep the task from ending.
     pub fn counter(&self) -> Counter {
         Counter(Arc::clone(&self.0.done))
     }
 
-    /// Returns bytes that are expected in all, where that is known or can be guessed.
+    /// Returns the expected bytes, if they are known or can be estimated.
     pub fn total(&self) -> Option<u64> {
         self.0.total
     }
 
-    /// Returns what it is about: `database`, `filestore`.
+    /// Returns the name: `database`, `filestore`.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Counts what is read through the returned reader.
+    /// Returns a reader that counts what is read through it.
     pub fn reader<R: Read>(&self, inner: R) -> TaskReader<R> {
         TaskReader { inner, task: self.clone() }
     }
@@ -135,7 +135,7 @@ impl fmt::Debug for Task {
 pub struct Counter(Arc<AtomicU64>);
 
 impl Counter {
-    /// Returns bytes counted so far.
+    /// Returns the bytes counted so far.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

@@ -1,26 +1,26 @@
-//! What is to be done with each file: by what the snapshot names, what earlier volumes hold, and
+//! Decides what to do with each file, by what the snapshot names, what earlier volumes contain, and
 //! what is on disk.
 
 use std::collections::BTreeSet;
 
 use super::name::{FileName, Names};
 
-/// A file that an earlier volume holds.
+/// A file that an earlier volume contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
     /// Its length in bytes.
     pub size: u64,
     /// When it was last modified, in seconds since 1970.
     pub mtime: u64,
-    /// Which of the earlier volumes holds it.
+    /// The earlier volume that contains it.
     pub volume: u32,
-    /// Whether its time of modification tells a later change.
+    /// Whether its time of modification would show a later change.
     dated: bool,
-    /// Whether an earlier volume holds another version of it.
+    /// Whether an earlier volume contains another version of it.
     overrides: bool,
-    /// Whether it was damaged already when it was stored.
+    /// Whether it was already damaged when it was stored.
     suspect: bool,
-    /// Whether it is still part of the backup: not overridden, and not gone.
+    /// Whether it is still part of the backup: not replaced, and not gone.
     state: State,
 }
 
@@ -28,19 +28,19 @@ pub struct Held {
 enum State {
     /// Not yet seen on disk.
     Unseen,
-    /// As it was: it need not be stored again.
+    /// Unchanged: it need not be stored again.
     Kept,
     /// A new version of it is being stored.
     Replaced,
 }
 
-/// Within so many seconds a file may change twice and have one time of modification: it is written
-/// down in seconds, and FAT has every other.
+/// The granularity of modification times in seconds: they are recorded in seconds, and FAT has only
+/// even ones. Within it, two changes of a file look like one.
 const COARSEST_MTIME: u64 = 2;
 
 impl Held {
-    /// Returns a file as the list of a volume has it that belongs to the backup which began at
-    /// `begun`, in seconds since 1970, if that is known.
+    /// Returns a file of a volume's list. `begun` is when the backup of that volume started, in
+    /// seconds since 1970, if that is known.
     pub fn new(size: u64, mtime: u64, volume: u32, begun: Option<u64>) -> Self {
         let dated = begun.is_some_and(|begun| mtime.saturating_add(COARSEST_MTIME) <= begun);
         Self { size, mtime, volume, dated, overrides: false, suspect: false, state: State::Unseen }
@@ -48,29 +48,29 @@ impl Held {
 }
 
 impl Names<Held> {
-    /// Returns the latest version of each file that the volumes hold, of which the lists come one
-    /// behind the other.
+    /// Returns the latest version of each file in the volumes. Their lists come in the order of the
+    /// volumes.
     pub fn of_volumes(files: impl IntoIterator<Item = (FileName, Held)>) -> Self {
         Self::of_versions(files, |held| held.overrides = true)
     }
 }
 
-/// Whether a file that is on disk must be read.
+/// Whether a file on disk must be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// It is held already.
+    /// An earlier volume has it.
     Keep,
-    /// It is not held, or not as it is now.
+    /// No earlier volume has it, or not in its current version.
     Store,
-    /// It is held by its name and size; its content is to be read all the same and held against its
-    /// name.
+    /// An earlier volume has the name and size. The content must be read and compared with the name
+    /// nevertheless.
     Verify,
 }
 
-/// The names of one backup's files. Fed by the walk, and asked once that is over.
+/// The names of one backup's files. The walk fills it, and the result is read once the walk ended.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// What the snapshot's attachments name, and whether it was seen on disk.
+    /// The names in the snapshot's attachments, and whether each was seen on disk.
     named: Names<bool>,
     held: Names<Held>,
     reread: bool,
@@ -80,53 +80,53 @@ pub(crate) struct Ledger {
     changed: Vec<String>,
     unreadable: Vec<String>,
     skipped: Vec<String>,
-    /// How many files of the snapshot are on disk, could not be read, and are held by no earlier
-    /// volume.
+    /// How many files of the snapshot are on disk, could not be read, and are in no earlier volume.
     unread: u64,
 }
 
-/// How many names are written down where there may be any number and each is harmless.
+/// How many names are recorded of a kind that may be numerous and is harmless.
 const NAMES_WRITTEN_DOWN: usize = 1000;
 
-/// What came of the walk, by name.
+/// The result of the walk, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settled {
-    /// Files held earlier that are part of the backup, and their length in bytes.
+    /// The number and the bytes of files from earlier volumes that are part of the backup.
     pub kept: (u64, u64),
-    /// Named by the snapshot, not on disk, and held by no earlier volume.
+    /// Named by the snapshot, not on disk, and in no earlier volume.
     pub missing: Vec<String>,
-    /// Not on disk, or damaged there, but held whole by an earlier volume, which the backup stands
-    /// on.
+    /// Not on disk, or damaged there, but recovered from an earlier volume, which the backup
+    /// references.
     pub rescued: Vec<String>,
-    /// Their content is not what their name says: on disk, or as an earlier volume holds what is no
-    /// longer there.
+    /// Content that does not match the name: on disk, or in an earlier volume if the file is no
+    /// longer on disk.
     pub damaged: Vec<String>,
-    /// Became longer or shorter while they were read.
+    /// The length changed while they were read.
     pub changed: Vec<String>,
-    /// On disk, and could not be read, with the reason.
+    /// On disk, but could not be read, with the reason.
     pub unreadable: Vec<String>,
-    /// On disk, and neither file nor folder.
+    /// On disk, but neither file nor folder.
     pub skipped: Vec<String>,
-    /// How many files that the snapshot names were seen on disk.
+    /// How many files that the snapshot names are on disk.
     pub seen: u64,
-    /// How many of those could not be read, and are held whole by no earlier volume.
+    /// How many of those could not be read, and have no intact version in an earlier volume.
     pub unread: u64,
-    /// On disk, and not named by the snapshot: how many, and the first of them.
+    /// On disk, but not named by the snapshot: how many, and the first of them.
     pub unreferenced: (u64, Vec<String>),
-    /// The earlier volumes that hold any of them.
+    /// The earlier volumes that contain any of the files.
     pub volumes: BTreeSet<u32>,
-    /// Held by one of those volumes, perhaps in a version that was overridden, and no longer part
-    /// of the backup: neither named nor on disk any more.
+    /// Files in those volumes, perhaps in a replaced version, that are no longer part of the
+    /// backup: neither named nor on disk.
     pub removed: Vec<FileName>,
 }
 
 impl Ledger {
-    /// Begins with the names of the snapshot's attachments and what earlier volumes hold.
+    /// Creates a ledger with the names of the snapshot's attachments and the files of earlier
+    /// volumes.
     pub(crate) fn new(named: Names<bool>, held: Names<Held>, reread: bool) -> Self {
         Self { named, held, reread, ..Self::default() }
     }
 
-    /// Notes a file that is on disk and says what to do with it.
+    /// Records a file that is on disk, and returns what to do with it.
     pub(crate) fn see(&mut self, path: &str, size: u64, mtime: u64) -> Decision {
         let name = FileName::new(path);
         match self.named.get_mut(&name) {
@@ -144,10 +144,10 @@ impl Ledger {
         let decision = match (same, self.reread) {
             (true, false) => Decision::Keep,
             (true, true) if proven_by_name => Decision::Verify,
-            // Of a name that proves nothing, the content that is there now is as good as any.
+            // If the name proves nothing, the current content is as good as any.
             (true, true) => Decision::Store,
-            // The name says what it must be: whether it is must be read, lest a damaged file take a
-            // sound one's place.
+            // The name says what the content must be. It must be read, so that a damaged file does
+            // not replace an intact one.
             (false, _) if proven_by_name => Decision::Verify,
             (false, _) => Decision::Store,
         };
@@ -155,16 +155,15 @@ impl Ledger {
         decision
     }
 
-    /// Notes that an earlier volume holds a file as it was when it was damaged already.
+    /// Records that an earlier volume contains a file that was already damaged.
     pub(crate) fn suspect(&mut self, path: &str) {
         if let Some(held) = self.held.get_mut(&FileName::new(path)) {
             held.suspect = true;
         }
     }
 
-    /// Notes what was found on verifying a file of which an earlier version is held, and says
-    /// whether it is to take that one's place: only if it is what its name says, and the earlier
-    /// one is not.
+    /// Records the result of verifying a file that an earlier volume has. Returns whether it
+    /// replaces that version: only if it matches its name and the earlier one does not.
     pub(crate) fn verified(&mut self, path: &str, size: u64, as_named: bool) -> bool {
         let Some(held) = self.held.get_mut(&FileName::new(path)) else { return as_named };
         let held_is_sound = !held.suspect && (!as_named || held.size == size);
@@ -177,7 +176,7 @@ impl Ledger {
         as_named && !held_is_sound
     }
 
-    /// Notes that a file that was seen was gone when it was to be read.
+    /// Records that a file was gone when it was to be read.
     pub(crate) fn vanished(&mut self, path: &str) {
         let name = FileName::new(path);
         if let Some(seen) = self.named.get_mut(&name) {
@@ -188,7 +187,7 @@ impl Ledger {
         }
     }
 
-    /// Notes that a file is there and cannot be read.
+    /// Records that a file exists and cannot be read.
     pub(crate) fn unreadable(&mut self, path: &str, reason: &dyn std::fmt::Display) {
         self.unreadable.push(format!("{path}: {reason}"));
         let name = FileName::new(path);
@@ -196,7 +195,7 @@ impl Ledger {
         if self.named.get(&name).is_some() && held.as_ref().is_none_or(|held| held.suspect) {
             self.unread += 1;
         }
-        // Not in the backup, but not to be taken for one that Odoo has removed either.
+        // The file is not in the backup, but must not look like one that Odoo removed.
         if let Some(held) = held {
             held.state = State::Kept;
             let names = if held.suspect { &mut self.damaged } else { &mut self.rescued };
@@ -204,8 +203,8 @@ impl Ledger {
         }
     }
 
-    /// Notes that a file's content is not what its name says. `rescued`: an earlier version is
-    /// held, and stays.
+    /// Records that a file's content does not match its name. `rescued` means that an earlier
+    /// version is kept.
     pub(crate) fn damaged(&mut self, path: &str, rescued: bool) {
         self.damaged.push(path.to_owned());
         if rescued {
@@ -213,17 +212,17 @@ impl Ledger {
         }
     }
 
-    /// Notes that a file became longer or shorter while it was read.
+    /// Records that a file's length changed while it was read.
     pub(crate) fn changed(&mut self, path: &str) {
         self.changed.push(path.to_owned());
     }
 
-    /// Notes something that is neither file nor folder.
+    /// Records something that is neither file nor folder.
     pub(crate) fn skipped(&mut self, path: &str) {
         self.skipped.push(path.to_owned());
     }
 
-    /// Returns what came of it, once the walk is over and everything was stored.
+    /// Returns the result, once the walk is over and everything was stored.
     pub(crate) fn settle(self) -> Settled {
         let mut settled = Settled {
             unreferenced: self.unreferenced,
@@ -245,16 +244,16 @@ impl Ledger {
                 settled.volumes.insert(held.volume);
             }
         }
-        // What a volume holds that the backup does not stand on is not there to be removed, but for
-        // what an earlier one holds of it.
+        // A volume that the backup does not reference needs no removal, except where an earlier
+        // volume has a version of the file.
         let may_return = |held: &Held| held.overrides || settled.volumes.contains(&held.volume);
         let removed = self.held.iter().filter(|(name, held)| is_removed(name, held) && may_return(held));
         settled.removed = removed.map(|(name, _)| name).collect();
         for (name, _) in self.named.iter().filter(|(_, seen)| !**seen) {
             let names = match self.held.get(&name) {
                 None => &mut settled.missing,
-                // What was damaged when it was stored rescues nothing, and is to be known as
-                // damaged by the next backup, too.
+                // A file that was damaged when it was stored recovers nothing. The next backup must
+                // know that it is damaged, too.
                 Some(held) if held.suspect => &mut settled.damaged,
                 Some(_) => &mut settled.rescued,
             };
@@ -282,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_by_name_and_size_need_not_be_read() {
+    fn named_file_with_size_is_kept() {
         let mut ledger = ledger(&[A, B], &[(A, 10)], false);
         assert_eq!(ledger.see(A, 10, 999), Decision::Keep);
         assert_eq!(ledger.see(B, 20, 1), Decision::Store);
@@ -291,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_proves_nothing_needs_the_same_time_too() {
+    fn unproven_name_needs_same_time() {
         let held = [("x", 10), ("y", 10), ("z", 10)];
         let mut ledger = ledger(&[], &held, false);
         assert_eq!(ledger.see("x", 10, 1), Decision::Keep);
@@ -301,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_of_modification_that_had_not_passed_when_it_was_stored_tells_nothing() {
+    fn too_recent_mtime_proves_nothing() {
         for (begun, expected) in [(Some(12), Decision::Keep), (Some(11), Decision::Store), (None, Decision::Store)] {
             let held = ["x", A].map(|path| (FileName::new(path), Held::new(5, 10, 0, begun)));
             let mut ledger = Ledger::new(Names::default(), held.into_iter().collect(), false);
@@ -311,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn another_size_or_a_reread_is_verified_before_it_may_take_a_held_ones_place() {
+    fn changed_size_or_reread_is_verified() {
         assert_eq!(ledger(&[A], &[(A, 10)], false).see(A, 9, 1), Decision::Verify);
         let mut reread = ledger(&[A], &[(A, 10), ("x", 10)], true);
         assert_eq!(reread.see(A, 10, 1), Decision::Verify);
@@ -325,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_damaged_when_it_was_stored_is_replaced_once_it_is_mended_and_rescues_nothing() {
+    fn suspect_file_is_replaced_once_repaired() {
         let mut still = ledger(&[A], &[(A, 10)], false);
         still.suspect(A);
         assert_eq!(still.see(A, 10, 1), Decision::Verify);
@@ -352,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_rescued_removed_and_unreferenced_are_told_apart() {
+    fn missing_removed_and_unreferenced_are_distinct() {
         let mut ledger = ledger(&[A, B], &[(B, 10), (C, 10), ("x", 1)], false);
         assert_eq!(ledger.see("x", 1, 1), Decision::Keep);
         let settled = ledger.settle();
@@ -364,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_volume_of_which_nothing_is_left_is_let_go() {
+    fn volume_without_files_is_dropped() {
         let held = [(FileName::new(A), Held::new(1, 1, 0, Some(3))), (FileName::new(B), Held::new(2, 1, 1, Some(3)))];
         let mut ledger = Ledger::new(Names::default(), held.into_iter().collect(), false);
         assert_eq!(ledger.see(B, 2, 1), Decision::Keep);
@@ -373,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_whose_latest_version_goes_with_its_volume_does_not_come_back_in_an_earlier_one() {
+    fn dropped_volume_reveals_no_older_version() {
         for path in ["x", C] {
             let files = [(path, 0), (A, 0), (path, 1), (B, 1)];
             let held = files.map(|(path, volume)| (FileName::new(path), Held::new(1, 1, volume, Some(3))));
@@ -397,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn what_vanishes_between_walk_and_reading_was_never_there() {
+    fn file_gone_before_reading_is_ignored() {
         let mut ledger = ledger(&[A, B], &[(B, 10)], false);
         assert_eq!(ledger.see(A, 10, 1), Decision::Store);
         assert_eq!(ledger.see(B, 11, 1), Decision::Verify);

@@ -1,4 +1,4 @@
-//! A file, held against what is known of it.
+//! Compares a file with what is known of it.
 
 use std::fmt;
 use std::io;
@@ -10,11 +10,11 @@ use crate::folder::{Kind, OpenFolder};
 /// What is wrong with a file.
 #[derive(Debug)]
 pub enum Wrong {
-    /// It is not there.
+    /// It does not exist.
     Missing,
-    /// It has this length in bytes, and should have the other.
+    /// It has the first length in bytes, and should have the second.
     Size(u64, u64),
-    /// Its content does not have the SHA-1 of its name.
+    /// Its content does not match the SHA-1 in its name.
     Content,
     /// It cannot be read.
     Unreadable(io::Error),
@@ -28,7 +28,7 @@ impl Wrong {
 }
 
 impl fmt::Display for Wrong {
-    /// Completes a sentence that begins with the file's name.
+    /// Completes a sentence that starts with the file's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("is missing"),
@@ -39,8 +39,8 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// Looks at a file below `root`: that it is a plain file of this length in bytes, and with `read`
-/// that it has the SHA-1 that its name says, where that says one.
+/// Checks that a file below `root` is a plain file of this length in bytes. With `read`, also
+/// checks that it has the SHA-1 in its name, if there is one.
 ///
 /// # Errors
 /// [`Wrong`]

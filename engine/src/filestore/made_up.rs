@@ -1,4 +1,4 @@
-//! Volumes for tests that have no filestore.
+//! Makes volumes for tests that have no filestore.
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use super::content::Seen;
 use super::volume::{VolumeWriter, WrittenVolume};
 use crate::stream::{Digest, Encoded, Level, produce};
 
-/// Returns a volume of these files, by path and content, each in a frame of its own.
+/// Returns a volume of these files, by path and content, each in its own frame.
 pub(crate) fn volume(files: impl IntoIterator<Item = (String, Vec<u8>)> + Send + 'static) -> Encoded<WrittenVolume> {
     let (body, outcome) = produce(move |out| {
         let mut volume = VolumeWriter::new(out, Level::default())?;

@@ -1,4 +1,5 @@
-//! The filestore: a folder of files named by their content, and the volumes it is kept in.
+//! Reads and writes filestores: folders of files named by their content, and the volumes that store
+//! them.
 
 mod archive;
 mod content;

@@ -1,5 +1,4 @@
-//! Names of files, and what is known of each by its name, in little memory: a filestore may have
-//! millions.
+//! Stores file names and what is known of each in little memory: a filestore may have millions.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,18 +11,18 @@ use crate::stream::Malformed;
 pub enum FileName {
     /// `ab/abcdef…`: Odoo names a file by the SHA-1 of its content.
     Sha1([u8; 20]),
-    /// Anything else.
+    /// Any other path.
     Other(Box<str>),
 }
 
 impl FileName {
-    /// Reads a path.
+    /// Parses a path.
     pub fn new(path: &str) -> Self {
         parse_sha1(path).map_or_else(|| Self::Other(path.into()), Self::Sha1)
     }
 }
 
-/// Only what [`FileName`]'s `Display` would write again: lower-case digits, under the folder of the
+/// Parses only what [`FileName`]'s `Display` would write: lower-case digits, in the folder of the
 /// first two.
 fn parse_sha1(path: &str) -> Option<[u8; 20]> {
     let (folder, name) = path.split_once('/')?;
@@ -54,11 +53,11 @@ impl fmt::Display for FileName {
     }
 }
 
-/// How many names of files a backup may bring into memory, whatever its lists say.
+/// How many file names a backup may bring into memory, whatever its lists say.
 #[derive(Debug, Clone)]
 pub(crate) struct Allowance {
     names: u64,
-    /// Of names that are not Odoo's, which take as much memory as they are long.
+    /// The bytes left for names that are not Odoo's, which take as much memory as they are long.
     bytes: u64,
 }
 
@@ -72,7 +71,7 @@ impl Allowance {
     /// Counts a name.
     ///
     /// # Errors
-    /// [`Malformed`] where there are more than any filestore has.
+    /// [`Malformed`] if there are more than any filestore has
     pub(crate) fn take(&mut self, name: &FileName) -> Result<(), Malformed> {
         let bytes = if let FileName::Other(path) = name { path.len() as u64 } else { 0 };
         let left = self.names.checked_sub(1).zip(self.bytes.checked_sub(bytes));
@@ -82,7 +81,7 @@ impl Allowance {
     }
 }
 
-/// Makes room for `more` entries.
+/// Reserves memory for `more` entries.
 ///
 /// # Errors
 /// [`io::ErrorKind::OutOfMemory`]
@@ -92,7 +91,7 @@ pub(crate) fn reserve<T>(entries: &mut Vec<T>, more: u64) -> io::Result<()> {
     reserved.map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, format!("no memory for {more} names: {error}")))
 }
 
-/// A map by file name: 20 bytes and the value for each of Odoo's names.
+/// A map by file name. For each of Odoo's names it takes 20 bytes and the value.
 #[derive(Debug, Clone)]
 pub struct Names<V> {
     /// Sorted.
@@ -107,14 +106,14 @@ impl<V> Default for Names<V> {
 }
 
 impl<V> FromIterator<(FileName, V)> for Names<V> {
-    /// Of several values for a name the last one counts.
+    /// Collects the entries. The last of several values for a name counts.
     fn from_iter<I: IntoIterator<Item = (FileName, V)>>(entries: I) -> Self {
         Self::of_versions(entries, |_| ())
     }
 }
 
 impl<V> Names<V> {
-    /// Of several values for a name the last one counts.
+    /// Creates a map. The last of several values for a name counts.
     ///
     /// # Errors
     /// [`io::ErrorKind::OutOfMemory`]
@@ -124,7 +123,7 @@ impl<V> Names<V> {
         Ok(names.with_versions(entries, |_| ()))
     }
 
-    /// Of several values for a name the last one counts, and `mark` is told of it.
+    /// Creates a map. The last of several values for a name counts, and `mark` is called with it.
     pub(super) fn of_versions(entries: impl IntoIterator<Item = (FileName, V)>, mark: impl Fn(&mut V)) -> Self {
         Self::default().with_versions(entries, mark)
     }
@@ -142,7 +141,8 @@ impl<V> Names<V> {
                 }
             }
         }
-        // Stable: among equals the last comes last, and is what `dedup` must leave.
+        // The sort is stable: the last of equal names stays the last, which is the one that `dedup`
+        // must keep.
         names.sha1.sort_by_key(|(sha1, _)| *sha1);
         names.sha1.reverse();
         names.sha1.dedup_by(|(earlier, _), (last, value)| {
@@ -175,7 +175,7 @@ impl<V> Names<V> {
         }
     }
 
-    /// Returns the value of a name, to be changed.
+    /// Returns the value of a name for changes.
     pub fn get_mut(&mut self, name: &FileName) -> Option<&mut V> {
         match name {
             FileName::Sha1(sha1) => self.place(sha1).map(|place| &mut self.sha1[place].1),
@@ -183,7 +183,7 @@ impl<V> Names<V> {
         }
     }
 
-    /// Returns every name and its value, Odoo's names first, each kind in order.
+    /// Returns all names and their values, Odoo's names first, each kind sorted.
     pub fn iter(&self) -> impl Iterator<Item = (FileName, &V)> {
         let sha1 = self.sha1.iter().map(|(sha1, value)| (FileName::Sha1(*sha1), value));
         sha1.chain(self.other.iter().map(|(path, value)| (FileName::Other(path.clone()), value)))
@@ -201,7 +201,7 @@ mod tests {
     const SHA1: &str = "da/da39a3ee5e6b4b0d3255bfef95601890afd80709";
 
     #[test]
-    fn only_odoos_names_are_taken_for_them_and_every_path_comes_back() {
+    fn paths_round_trip_as_names() {
         assert!(matches!(FileName::new(SHA1), FileName::Sha1(_)));
         let others = [
             "",
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn allowance_ends_with_its_names_and_bytes() {
+    fn allowance_limits_names_and_bytes() {
         let sha1 = FileName::new(SHA1);
         let mut names = Allowance { names: 2, bytes: 0 };
         assert!(names.take(&sha1).is_ok() && names.take(&sha1).is_ok() && names.take(&sha1).is_err());
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_value_of_a_name_counts() {
+    fn last_value_of_name_counts() {
         let other = "00/0000000000000000000000000000000000000000";
         let entries = [(SHA1, 1), ("x", 2), (other, 3), (SHA1, 4), ("x", 5)];
         let mut names: Names<i32> = entries.into_iter().map(|(path, value)| (FileName::new(path), value)).collect();

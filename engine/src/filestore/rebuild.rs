@@ -1,5 +1,5 @@
-//! A volume's list made again from the volume, and parts of a volume made again from the filestore:
-//! byte for byte what they were.
+//! Recreates a volume's list from the volume, and parts of a volume from the filestore, with
+//! exactly the bytes that they had.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -15,18 +15,19 @@ use crate::stream::{
     DigestReader, DigestWriter, Fingerprint, FrameWriter, LARGEST_FRAME, Level, Malformed, Packed, Plain,
 };
 
-/// A part of a volume that can be read alone, one zstd frame or a row of them, and the files in it.
+/// A part of a volume that can be read alone, and the files in it. It is one zstd frame or several
+/// consecutive ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListedFrame {
     /// Its first byte in the stored volume.
     pub(crate) start: u64,
-    /// The first byte behind it.
+    /// The first byte after it.
     pub(crate) end: u64,
     pub(crate) files: Vec<Listed>,
 }
 
-/// Returns the frames of a volume by its list; `None` where the list does not describe frames one
-/// behind the other.
+/// Returns the frames of a volume by its list. Returns `None` if the list does not describe
+/// consecutive frames.
 pub(crate) fn frames(list: Vec<Listed>) -> Option<Vec<ListedFrame>> {
     let mut frames: Vec<ListedFrame> = Vec::new();
     for file in list {
@@ -43,10 +44,10 @@ pub(crate) fn frames(list: Vec<Listed>) -> Option<Vec<ListedFrame>> {
     Some(frames)
 }
 
-/// Returns whether a frame's stored bytes hold the files that are listed.
+/// Returns whether a frame's stored bytes contain the files that are listed.
 ///
 /// # Errors
-/// Those of `stored`, and whatever is wrong with the frame: who reads knows them apart.
+/// Those of `stored`, and whatever is wrong with the frame; the caller can tell them apart
 pub(crate) fn is_intact(stored: impl Read, frame: &ListedFrame) -> io::Result<bool> {
     let mut listed = frame.files.iter();
     let mut as_listed = true;
@@ -54,22 +55,21 @@ pub(crate) fn is_intact(stored: impl Read, frame: &ListedFrame) -> io::Result<bo
         let expected = listed.next();
         as_listed &= expected
             .is_some_and(|listed| (&listed.path, listed.size, listed.sha256) == (&file.path, file.size, file.sha256));
-        // What goes on behind the first difference need not be read.
+        // After the first difference, the rest need not be read.
         if as_listed { Ok(()) } else { Err(Malformed("it does not contain what its list says".to_owned()).into()) }
     })?;
     Ok(as_listed && listed.next().is_none())
 }
 
-/// Returns the instance's filestore, as a backup reads it; `None` where it is not there.
+/// Returns the instance's filestore as a backup reads it. Returns `None` if it does not exist.
 fn open_source(root: &Path) -> Option<OpenFolder> {
     OpenFolder::open(root).ok().map(OpenFolder::following_folders)
 }
 
-/// Returns the files of a frame that the filestore at `root` does not have with the content that is
-/// listed.
+/// Returns the files of a frame that the filestore at `root` lacks, or has with other content.
 ///
 /// # Errors
-/// [`FilestoreError::BadName`] where the list would lead out of the filestore.
+/// [`FilestoreError::BadName`] if the list would lead out of the filestore
 pub(crate) fn lacking(root: &Path, frame: &ListedFrame) -> io::Result<Vec<String>> {
     let root = open_source(root);
     let mut lacking = Vec::new();
@@ -87,11 +87,11 @@ pub(crate) fn lacking(root: &Path, frame: &ListedFrame) -> io::Result<Vec<String
     Ok(lacking)
 }
 
-/// Writes a frame anew from the filestore at `root`.
+/// Writes a frame again from the filestore at `root`.
 ///
 /// # Errors
-/// Where a file is not there with the length that is listed. That the content is right, the digest
-/// of the whole volume tells.
+/// An error if a file does not have the listed length. The digest of the whole volume shows whether
+/// the content is right.
 pub(crate) fn write_frame(out: impl Write, level: Level, root: &Path, frame: &ListedFrame) -> io::Result<()> {
     let mut tar = tar::Builder::new(Gate { inner: FrameWriter::new(out, level)?, closed: false });
     tar.sparse(false);
@@ -108,7 +108,7 @@ pub(crate) fn write_frame(out: impl Write, level: Level, root: &Path, frame: &Li
     Ok(())
 }
 
-/// Writes the frame that ends each volume.
+/// Writes the frame at the end of each volume.
 ///
 /// # Errors
 /// Those of `out`
@@ -119,9 +119,9 @@ pub(crate) fn write_end(out: impl Write, level: Level) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the levels at which a volume may have been compressed, the likeliest first, whose
-/// `frames` are to be made anew from the filestore at `root`, and the `end` bytes that end it:
-/// those at which each is as long as it was. None do where the compressor has changed since.
+/// Returns the compression levels at which a volume may have been written, the likeliest first. At
+/// these levels, each of `frames`, recreated from the filestore at `root`, and the last `end` bytes
+/// have the length that they had. There is none if the compressor has changed since.
 ///
 /// # Errors
 /// Those of [`write_frame`]
@@ -145,13 +145,14 @@ fn fits(level: Level, root: Option<&Path>, frames: &[ListedFrame], end: u64) -> 
     Ok(length(|out| write_end(out, level))? == end)
 }
 
-/// Returns how much `write` writes.
+/// Returns how many bytes `write` writes.
 fn length(write: impl FnOnce(&mut DigestWriter<io::Sink>) -> io::Result<()>) -> io::Result<u64> {
     let mut out = DigestWriter::new(io::sink());
     write(&mut out).map(|()| out.position())
 }
 
-/// A tar archive writes its end when it is dropped, which belongs behind the last frame alone.
+/// Discards the end that a tar archive writes when it is dropped, because only the last frame ends
+/// the archive.
 struct Gate<W> {
     inner: W,
     closed: bool,
@@ -167,11 +168,11 @@ impl<W: Write> Write for Gate<W> {
     }
 }
 
-/// Reads a stored volume that holds no more than `bounds`, and lists what is in it. Beside it the
-/// fingerprint of what was read, which alone says whether that can be trusted.
+/// Reads a stored volume within `bounds`, and lists its content. Also returns the fingerprint of
+/// what was read, which alone shows whether the list can be trusted.
 ///
 /// # Errors
-/// Where it is no volume; those of `stored`
+/// An error if it is not a volume; those of `stored`
 pub(crate) fn list_again(stored: impl Read, bounds: Bounds) -> io::Result<(Vec<Listed>, Fingerprint)> {
     let digest = DigestReader::new(stored);
     let mut source = Positioned { inner: BufReader::with_capacity(crate::stream::CHUNK, digest), position: 0 };
@@ -196,12 +197,11 @@ pub(crate) fn list_again(stored: impl Read, bounds: Bounds) -> io::Result<(Vec<L
     Ok((files, source.inner.get_ref().fingerprint()))
 }
 
-/// What a part of a volume decompresses to. Where it is a row of zstd frames, all but the last are
-/// full.
+/// The plain bytes of a part of a volume. If it has several zstd frames, all but the last are full.
 struct Part<R: BufRead> {
-    /// Of the frame under way; `None` only where it could not be opened.
+    /// The decoder of the current frame. `None` only if it could not be opened.
     decoder: Option<Plain<R>>,
-    /// Bytes read of that frame.
+    /// The bytes read of that frame.
     in_frame: usize,
 }
 
@@ -237,7 +237,7 @@ fn read_entries(plain: impl Read, mut each: impl FnMut(Listed) -> io::Result<()>
 /// Returns a volume's list as it is stored.
 ///
 /// # Errors
-/// None that can be expected: it is written to memory.
+/// None is expected, because it is written to memory
 pub(crate) fn write_list(files: &[Listed]) -> io::Result<(Vec<u8>, Packed)> {
     let mut list = FrameWriter::new(Vec::new(), Level::OF_LISTS)?;
     files.iter().try_for_each(|file| write_listed(&mut list, file))?;

@@ -1,4 +1,4 @@
-//! A volume written anew with part of its files, and whether a volume is what its list says.
+//! Writes a volume again with some of its files, and compares a volume with its list.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,9 +11,9 @@ use super::walk::{BATCH_BYTES, BATCH_FILES};
 use crate::progress::Task;
 use crate::stream::{Body, CHUNK, DecodeReader, DigestReader, Encoded, Fingerprint, Level, copy, transform};
 
-/// Writes a volume anew with the files `wanted` alone, which it must hold as they are listed.
-/// `stored` are its bytes; that they are right its fingerprints tell before the end of the new one
-/// is reported.
+/// Writes a volume again with only the files `wanted`, which it must contain as listed. `stored`
+/// are its bytes. They are compared with their fingerprints before the end of the new volume is
+/// reported.
 pub(crate) fn reduce(
     stored: Body,
     fingerprints: (Fingerprint, Fingerprint),
@@ -40,7 +40,7 @@ fn write_wanted<W: io::Write>(
         let Some(listed) = wanted.remove(path) else {
             return copy(content, &mut io::sink(), &mut buffer).map(drop);
         };
-        // As in a backup: what would make the frame too large begins the next one.
+        // Batched as in a backup: a file that would make the frame too large starts the next one.
         if files == BATCH_FILES || bytes + size > BATCH_BYTES {
             volume.end_frame()?;
             (files, bytes) = (0, 0);
@@ -63,10 +63,11 @@ fn write_wanted<W: io::Write>(
     }
 }
 
-/// Returns what is wrong with an archive by its list; `None` where it holds exactly what is listed.
+/// Returns how an archive differs from its list. Returns `None` if it contains exactly what is
+/// listed.
 ///
 /// # Errors
-/// Those of `archive`; where it is no volume.
+/// Those of `archive`; an error if it is not a volume
 pub(crate) fn compare(archive: impl io::Read, mut listed: HashMap<String, Fingerprint>) -> io::Result<Option<String>> {
     let mut wrong = Wrong::default();
     read_files(archive, |path, _, content| {
@@ -85,7 +86,7 @@ pub(crate) fn compare(archive: impl io::Read, mut listed: HashMap<String, Finger
     Ok(wrong.in_a_sentence())
 }
 
-/// What is wrong with files, of which there may be very many.
+/// Problems of files, of which there may be very many.
 #[derive(Default)]
 struct Wrong {
     first: Vec<String>,

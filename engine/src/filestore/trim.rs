@@ -1,12 +1,12 @@
-//! A filestore that is made to hold what is named, and nothing else.
+//! Removes files from a filestore, except named ones.
 
 use tokio_util::sync::CancellationToken;
 
 use super::{FileName, FilestoreError, Names, Unpacked};
 use crate::folder::{Kind, OpenFolder};
 
-/// Removes every file that is not named, and returns how many these were. Ends early, and without
-/// an error, once `stop` is cancelled.
+/// Removes every file that is not named, and returns how many. Stops without an error when `stop`
+/// is cancelled.
 ///
 /// # Errors
 /// [`FilestoreError::Io`]
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_named_stays() {
+    fn only_named_files_stay() {
         let folder = tempfile::tempdir().unwrap();
         let sha1 = "da/da39a3ee5e6b4b0d3255bfef95601890afd80709";
         for path in [sha1, "da/dada", "own/deep/file", "own/other", "top"] {

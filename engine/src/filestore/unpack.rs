@@ -1,4 +1,4 @@
-//! A volume back into a folder of files.
+//! Unpacks volumes into a folder of files.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -15,30 +15,30 @@ use super::archive::read_members;
 use crate::folder::{self, Kind, OpenFolder};
 use crate::stream::{CHUNK, copy};
 
-/// What was unpacked.
+/// The files that were unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Unpacked {
-    /// Number of files.
+    /// The number of files.
     pub files: u64,
-    /// Their length in bytes, together.
+    /// Their bytes together.
     pub bytes: u64,
 }
 
 /// A new, empty folder that becomes a filestore.
 ///
-/// Its files and folders, and those above it that are missing, get the owner and the permissions of
-/// the folder that they lie in, where this process may give them away: a filestore restored by root
-/// must be Odoo's again. It is Odoo's from the beginning, so no name in it is trusted: what is made
-/// there is reached from the open folder, and never through a link.
+/// Its files and folders, and missing parents, get the owner and the permissions of the folder
+/// around them, if this process may change owners: a filestore that root restores must be Odoo's
+/// again. It is Odoo's from the start, so no name in it can be trusted. Everything is created
+/// relative to the open folder, and never through a link.
 #[derive(Debug, Clone)]
 pub struct NewFilestore {
     root: OpenFolder,
     like: Like,
-    /// Held for as long as somebody may still write.
+    /// Kept while there may be a writer.
     _writer: TaskTrackerToken,
 }
 
-/// Whom new files belong to, and who may read them.
+/// The owner and the permissions of new files.
 #[derive(Debug, Clone, Copy)]
 struct Like {
     owner: Option<(u32, u32)>,
@@ -46,11 +46,11 @@ struct Like {
 }
 
 impl NewFilestore {
-    /// Creates the folder `root`, and those above it that are missing. `writers` tracks whoever may
-    /// still write there.
+    /// Creates the folder `root` and its missing parents. `writers` tracks the tasks that may still
+    /// write there.
     ///
     /// # Errors
-    /// [`FilestoreError::Io`], also where it exists.
+    /// [`FilestoreError::Io`], also if it exists
     pub fn create(root: &Path, writers: &TaskTracker) -> Result<Self, FilestoreError> {
         let (above, like) = make_above(root)?;
         let name = root.file_name().and_then(OsStr::to_str).ok_or_else(|| no_name(root))?;
@@ -61,7 +61,7 @@ impl NewFilestore {
         Ok(Self { root, like, _writer: writers.token() })
     }
 
-    /// One that is there and has no name yet.
+    /// Opens a folder that exists under a temporary name.
     ///
     /// # Errors
     /// [`FilestoreError::Io`]
@@ -72,7 +72,7 @@ impl NewFilestore {
         Ok(Self { root, like, _writer: writers.token() })
     }
 
-    /// Creates only the folders above `root` that are missing.
+    /// Creates the missing parents of `root`.
     ///
     /// # Errors
     /// [`FilestoreError::Io`]
@@ -80,7 +80,7 @@ impl NewFilestore {
         make_above(root).map(drop)
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     pub fn root(&self) -> &Path {
         self.root.path()
     }
@@ -90,7 +90,7 @@ impl NewFilestore {
         &self.root
     }
 
-    /// Makes sure that everything unpacked survives a loss of power.
+    /// Flushes everything that was unpacked, so that it survives a power loss.
     ///
     /// # Errors
     /// [`FilestoreError::Io`]
@@ -108,11 +108,11 @@ impl NewFilestore {
         }
     }
 
-    /// Adds a file, whose path within the filestore was checked and is new, by way of `buffer`.
-    /// Returns its length in bytes.
+    /// Adds a file through `buffer`. Its path within the filestore must be checked and new. Returns
+    /// its length in bytes.
     ///
     /// # Errors
-    /// [`FilestoreError::Io`], as an [`io::Error`]'s source; whatever `content` fails with.
+    /// [`FilestoreError::Io`], as an [`io::Error`]'s source; those of `content`
     pub fn add(&self, path: &str, content: &mut dyn Read, buffer: &mut [u8]) -> io::Result<u64> {
         let target = self.root().join(path);
         let mut file = self.create_file(path, &target)?;
@@ -121,7 +121,7 @@ impl NewFilestore {
         Ok(written)
     }
 
-    /// Adds a small file of this content. `false`: one of that name is there already.
+    /// Adds a small file with this content. Returns `false` if a file of that name exists.
     ///
     /// # Errors
     /// [`FilestoreError::Io`]
@@ -164,8 +164,8 @@ fn no_name(root: &Path) -> FilestoreError {
     FilestoreError::BadName { path: root.to_owned(), reason: "a filestore's folder needs a name in UTF-8" }
 }
 
-/// Opens the folder that `root` is to be in, after those that are missing were made, and what is
-/// made there is to be like.
+/// Opens the parent of `root` after creating missing parents. Also returns the owner and
+/// permissions for what is created there.
 fn make_above(root: &Path) -> Result<(OpenFolder, Like), FilestoreError> {
     let parent = root.parent().unwrap_or(root);
     let existing = parent.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
@@ -174,7 +174,7 @@ fn make_above(root: &Path) -> Result<(OpenFolder, Like), FilestoreError> {
     for name in parent.strip_prefix(existing).unwrap_or(Path::new("")) {
         let path = folder.path().join(name);
         let name = name.to_str().ok_or_else(|| no_name(&path))?;
-        // Another restore may make it at the same time.
+        // Another restore may create it at the same time.
         if let Some(made) = folder.create_folder(name).map_err(FilestoreError::io("create", &path))? {
             like.give(&made, &path, like.folder_mode)?;
         }
@@ -188,13 +188,13 @@ impl Like {
         let found = folder.found()?;
         Ok(Self {
             owner: folder::is_root().then_some(found.owner),
-            // Not a sticky or set-user-id bit, and always usable by its owner.
+            // New folders get no sticky or set-user-id bit, and are always usable by their owner.
             folder_mode: found.mode & 0o2777 | 0o700,
         })
     }
 
-    /// Gives away what is open, not what is called so: whoever owns the folder could have put a
-    /// link to another's file there.
+    /// Changes the owner of the open file, not of the path: the owner of the folder could have
+    /// replaced the path by a link to another user's file.
     fn give(&self, file: &File, path: &Path, mode: u32) -> Result<(), FilestoreError> {
         if let Some((user, group)) = self.owner {
             let found = file.metadata().map_err(FilestoreError::io("inspect", path))?;
@@ -207,12 +207,12 @@ impl Like {
     }
 }
 
-/// Unpacks the wanted files of a volume's tar archive, and reads `archive` to its end, so that its
-/// own end has been verified when this returns. `wanted` is asked by a file's path and its length
-/// in bytes, before anything of it is written.
+/// Unpacks the wanted files of a volume's tar archive. Reads `archive` to its end, so that it is
+/// verified when this returns. `wanted` gets a file's path and its length in bytes before anything
+/// of it is written.
 ///
 /// # Errors
-/// [`FilestoreError`], as an [`io::Error`]'s source; whatever `archive` and `wanted` fail with.
+/// [`FilestoreError`], as an [`io::Error`]'s source; those of `archive` and `wanted`
 pub fn unpack(
     archive: impl Read,
     into: &NewFilestore,
@@ -235,12 +235,12 @@ pub fn unpack(
     Ok(unpacked)
 }
 
-/// Reads a volume's tar archive to its very end, and hands each file's checked path, its length in
-/// bytes and its content to `each`.
+/// Reads a volume's tar archive to its end. Passes each file's checked path, its length in bytes
+/// and its content to `each`.
 ///
 /// # Errors
-/// [`FilestoreError::BadArchive`] and [`FilestoreError::BadName`] where it holds what no filestore
-/// holds.
+/// [`FilestoreError::BadArchive`] and [`FilestoreError::BadName`] if it contains what no filestore
+/// contains
 pub fn read_files(
     archive: impl Read,
     mut each: impl FnMut(&str, u64, &mut dyn Read) -> io::Result<()>,
@@ -248,10 +248,11 @@ pub fn read_files(
     read_members(archive, |member, content| each(&member.path, member.size, content))
 }
 
-/// The longest path that Linux takes, in bytes.
+/// The longest path that Linux accepts, in bytes.
 pub(super) const LONGEST_PATH: usize = 4096;
 
-/// Returns a path in a filestore is relative, plain and UTF-8: nothing that leaves the folder.
+/// Returns a path in a filestore as text, if it is relative, plain and UTF-8. Such a path cannot
+/// leave the folder.
 pub(crate) fn check_path(bytes: &[u8]) -> Result<&str, FilestoreError> {
     let bad = |reason| FilestoreError::BadName { path: OsStr::from_bytes(bytes).into(), reason };
     let name = std::str::from_utf8(bytes).map_err(|_| bad("it is not UTF-8"))?;
@@ -270,7 +271,7 @@ pub(crate) fn check_path(bytes: &[u8]) -> Result<&str, FilestoreError> {
     Ok(name)
 }
 
-/// Names the file in an error of writing it, so that it is not taken for one of reading the
+/// Names the file in an error of writing it, so that it is not taken for an error of reading the
 /// archive.
 struct Writing<'a> {
     file: &'a mut File,

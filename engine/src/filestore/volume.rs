@@ -1,4 +1,4 @@
-//! A part of a filestore as a tar archive in zstd frames, and the list of what is in it.
+//! Writes a part of a filestore as a tar archive in zstd frames, with a list of its content.
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,12 +16,12 @@ use crate::stream::{
     records,
 };
 
-/// How large a volume may become before the next one is begun.
+/// How large a volume may become before the next one starts.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Bytes of files. A single file that is larger makes a volume of its own.
+    /// Bytes of files. A single larger file has its own volume.
     pub bytes: u64,
-    /// Number of files; bounds the memory for the list.
+    /// The number of files, which bounds the memory for the list.
     pub files: u64,
 }
 
@@ -31,55 +31,54 @@ impl Default for Limits {
     }
 }
 
-/// Bytes of a list that make a volume full as well: whoever reads it holds it in memory, and takes
-/// twice as much at the most.
+/// A volume is also full when its list has this many bytes: a reader of the list keeps it in
+/// memory, and takes at most twice as much.
 const FULL_LIST: u64 = 128 * 1024 * 1024;
 
-/// A tar archive is made of blocks of this many bytes.
+/// A tar archive consists of blocks of this many bytes.
 const BLOCK: u64 = 512;
 
-/// A line of a volume's list: where a file is, so that it can be read without the rest.
+/// A line of a volume's list. It says where a file is, so that it can be read without the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Listed {
     /// Its path within the filestore.
     pub path: String,
-    /// Its length in bytes.
+    /// The SHA-256 digest of its content.
     pub size: u64,
     /// SHA-256 of its content.
     pub sha256: Digest,
     /// When it was last modified, in seconds since 1970.
     pub mtime: u64,
-    /// First byte of its zstd frame in the stored volume.
+    /// The position of its zstd frame in the stored volume.
     pub frame: u64,
-    /// Length of that frame in bytes.
+    /// The length of that frame in bytes.
     pub frame_length: u64,
-    /// First byte of its content in what the frame decompresses to.
+    /// The position of its content in the decompressed frame.
     pub offset: u64,
 }
 
 impl Listed {
-    /// Its path, and what its content must be.
+    /// Returns its path and the fingerprint of its content.
     pub(crate) fn fingerprint(self) -> (String, Fingerprint) {
         (self.path, Fingerprint { size: self.size, sha256: self.sha256 })
     }
 }
 
-/// What a volume holds at the most, by what its manifest says of it.
+/// The most that a volume contains, by its manifest.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Number of files.
+    /// The number of files.
     pub files: u64,
-    /// Their length in bytes, together.
+    /// Their bytes together.
     pub bytes: u64,
 }
 
-/// Longer than any line of a list: a path that has nothing but bytes that must be escaped, and some
-/// numbers.
+/// Longer than any line of a list: a path of bytes that must all be escaped, and some numbers.
 const LONGEST_LINE: usize = 6 * LONGEST_PATH + 1024;
 
-/// Reads the list of a volume that holds no more than this.
+/// Reads the list of a volume that contains at most this.
 ///
-/// Each item may be an error: that of `list`, or [`Malformed`] where it is no such list.
+/// Each item may be an error: that of `list`, or [`Malformed`] if it is not such a list.
 pub(crate) fn read_list(list: impl io::Read, bounds: Bounds) -> impl Iterator<Item = io::Result<Listed>> {
     let mut left = bounds;
     records(list, b'\n', LONGEST_LINE).map(move |line| {
@@ -103,20 +102,20 @@ fn listed(line: &[u8]) -> Result<Listed, Malformed> {
     Ok(file)
 }
 
-/// What came of a volume.
+/// The result of writing a volume.
 pub(crate) struct WrittenVolume {
-    /// Number of files.
+    /// The number of files.
     pub files: u64,
-    /// Their length in bytes, together.
+    /// Their bytes together.
     pub bytes: u64,
-    /// The list of its files: one [`Listed`] a line, compressed.
+    /// The list of its files: one [`Listed`] per line, compressed.
     pub list: Encoded,
 }
 
-/// Writes batches into a volume until there are none left or a limit is reached, beginning with
-/// `first`.
+/// Writes batches into a volume, starting with `first`, until there are none left or a limit is
+/// reached.
 ///
-/// Several volumes may draw from the same batches at once.
+/// Several volumes may draw from the same batches at the same time.
 pub(crate) fn write_volume(
     first: Vec<FileEntry>,
     batches: Arc<Mutex<Batches>>,
@@ -144,11 +143,11 @@ fn lock(batches: &Mutex<Batches>) -> std::sync::MutexGuard<'_, Batches> {
     batches.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A volume in the making: frames, and files in them.
+/// A volume in the making: frames with files.
 pub(super) struct VolumeWriter<W: Write> {
     tar: tar::Builder<FrameWriter<W>>,
     list: FrameWriter<Vec<u8>>,
-    /// Of the frame under way.
+    /// The files of the current frame.
     pending: Vec<Listed>,
     files: u64,
     bytes: u64,
@@ -162,7 +161,7 @@ impl<W: Write> VolumeWriter<W> {
         Ok(Self { tar, list, pending: Vec::new(), files: 0, bytes: 0 })
     }
 
-    /// Appends a file of `size` bytes to the frame under way, which `write` writes.
+    /// Appends a file of `size` bytes, which `write` writes, to the current frame.
     pub(super) fn append(
         &mut self,
         path: &str,
@@ -179,7 +178,7 @@ impl<W: Write> VolumeWriter<W> {
         Ok(seen)
     }
 
-    /// Ends the frame under way, unless nothing is in it.
+    /// Ends the current frame, unless it is empty.
     pub(super) fn end_frame(&mut self) -> io::Result<()> {
         if self.pending.is_empty() {
             return Ok(());
@@ -217,8 +216,7 @@ impl Writer<'_> {
         self.volume.end_frame()
     }
 
-    /// Appends a file, if there is anything of it to be stored. What is wrong with it is noted in
-    /// the ledger.
+    /// Appends a file, if it must be stored. Records problems in the ledger.
     fn append_file(&mut self, root: &OpenFolder, entry: &FileEntry, batches: &Mutex<Batches>) -> io::Result<()> {
         let name = FileName::new(&entry.path);
         if entry.verify && !self.is_to_replace(root, entry, &name, batches) {
@@ -238,8 +236,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Reads a file of which an earlier version is held, and says whether it is to take that one's
-    /// place.
+    /// Reads a file that an earlier volume has, and returns whether it replaces that version.
     fn is_to_replace(&self, root: &OpenFolder, entry: &FileEntry, name: &FileName, batches: &Mutex<Batches>) -> bool {
         let Some(content) = open(root, entry, batches) else { return false };
         let size = content.size;
@@ -260,7 +257,7 @@ pub(super) fn append_file(
     append_entry(tar, path, (content.size, mtime), |archive| content.read(&name, |piece| archive.write_all(piece)))
 }
 
-/// Appends a file's entry to a volume, whose content of `size` bytes `write` writes.
+/// Appends a file's entry to a volume. `write` writes its content of `size` bytes.
 fn append_entry<W: Write>(
     tar: &mut tar::Builder<W>,
     path: &str,
@@ -269,10 +266,11 @@ fn append_entry<W: Write>(
 ) -> io::Result<Seen> {
     let mut header = tar::Header::new_gnu();
     header.set_size(size);
-    // Whoever restores by hand decides who may read it; nobody else should before that.
+    // After a restore by hand, the operator decides who may read the file. Until then only its
+    // owner may.
     header.set_mode(0o600);
     header.set_mtime(mtime);
-    // The header alone: what follows it the archive would copy in small pieces.
+    // This appends only the header: the archive would copy the content in small pieces.
     tar.append_data(&mut header, path, io::empty())?;
     let archive = tar.get_mut();
     let seen = write(archive)?;
@@ -286,7 +284,7 @@ pub(super) fn write_listed(list: &mut FrameWriter<Vec<u8>>, file: &Listed) -> io
     list.write_all(b"\n")
 }
 
-/// Opens a file; `None`, and noted, where it is gone or cannot be read.
+/// Opens a file. Returns `None`, and records why, if it is gone or cannot be read.
 fn open(root: &OpenFolder, entry: &FileEntry, batches: &Mutex<Batches>) -> Option<Content> {
     match Content::open(root, &entry.path) {
         Ok(Some(content)) => Some(content),

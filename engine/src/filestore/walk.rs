@@ -1,4 +1,4 @@
-//! Which files a filestore has, in batches, without ever holding the list of all.
+//! Lists the files of a filestore in batches, without keeping the whole list in memory.
 
 use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
@@ -11,42 +11,40 @@ use crate::folder::{Found, Kind, OpenFolder};
 /// A file of a filestore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileEntry {
-    /// Its path within the filestore, with `/`: `ab/abcdef…`.
+    /// Its path within the filestore, separated by `/`: `ab/abcdef…`.
     pub path: String,
     /// Its length in bytes when it was seen.
     pub size: u64,
-    /// Whether its content must be held against its name before it may take an earlier version's
-    /// place.
+    /// Whether its content must be compared with its name before it may replace an earlier version.
     pub verify: bool,
 }
 
-/// How much one batch holds at most, unless a single file is larger. A batch becomes one zstd
-/// frame.
+/// The most bytes in one batch, unless a single file is larger. A batch becomes one zstd frame.
 pub(super) const BATCH_BYTES: u64 = 4 * 1024 * 1024;
 pub(super) const BATCH_FILES: usize = 2048;
 
-/// Odoo's spool of files that its collector is to look at: not data.
+/// Odoo's list of files that its collector will check. It is not data.
 const SPOOL: &str = "checklist";
 
-/// The files of a filestore, folder by folder and by name, a batch at a time.
+/// The files of a filestore, folder by folder and sorted by name, a batch at a time.
 #[derive(Debug)]
 pub(crate) struct Batches {
     path: PathBuf,
-    /// Opened when it begins.
+    /// Opened when the walk starts.
     root: Option<OpenFolder>,
-    /// Folders that are no part of it although they lie in it, by device and inode, with what each
-    /// is.
+    /// Folders inside the filestore that do not belong to it, by device and inode, with a name for
+    /// each.
     foreign: Vec<((u64, u64), String)>,
-    /// Folders yet to be read, as paths within the root, last first.
+    /// Folders still to be read, as paths within the root. The last one comes first.
     folders: Vec<String>,
     /// Files of folders that were read.
     files: VecDeque<FileEntry>,
-    /// Says which of them need to be read, and is told what became of them.
+    /// Decides which of them must be read, and records the results.
     pub ledger: Ledger,
 }
 
 impl Batches {
-    /// Returns the files under `root` that the ledger wants.
+    /// Returns the walk over the files under `root` that the ledger wants.
     pub(crate) fn new(root: &Path, ledger: Ledger) -> Self {
         Self {
             path: root.to_owned(),
@@ -58,8 +56,8 @@ impl Batches {
         }
     }
 
-    /// Refuses to go on where it meets one of these folders: the repository itself, by whatever
-    /// mount it got there.
+    /// Makes the walk fail if it meets one of these folders: the repository itself, through
+    /// whatever mount.
     #[must_use]
     pub(crate) fn without(mut self, foreign: &[(&Path, &str)]) -> Self {
         let id = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
@@ -67,10 +65,10 @@ impl Batches {
         self
     }
 
-    /// Opens and reads the root folder, which must come before the first batch.
+    /// Opens and reads the root folder. Must be called before the first batch.
     ///
     /// # Errors
-    /// [`FilestoreError::Io`] where it cannot be read.
+    /// [`FilestoreError::Io`] if it cannot be read
     pub(crate) fn begin(&mut self) -> Result<(), FilestoreError> {
         let opened = OpenFolder::open(&self.path).map_err(FilestoreError::io("read", &self.path))?;
         self.root = Some(opened.following_folders());
@@ -80,7 +78,7 @@ impl Batches {
     /// Returns the open folder.
     ///
     /// # Errors
-    /// [`FilestoreError::Io`] where it was not begun.
+    /// [`FilestoreError::Io`] if the walk was not started
     pub(crate) fn root(&self) -> Result<&OpenFolder, FilestoreError> {
         let not_begun = || FilestoreError::io("read", &self.path)(std::io::ErrorKind::NotFound.into());
         self.root.as_ref().ok_or_else(not_begun)
@@ -110,8 +108,8 @@ impl Batches {
         Ok(if batch.is_empty() { None } else { Some(batch) })
     }
 
-    /// Returns a folder that cannot be read, or holds what no filestore can, is noted, and does not
-    /// keep the others from being backed up.
+    /// Reads a folder. If it cannot be read, or contains what no filestore contains, this is
+    /// recorded, and the other folders are still backed up.
     fn read_subfolder(&mut self, folder: &str) -> Result<(), FilestoreError> {
         match self.read_folder(folder) {
             Err(FilestoreError::Io { source, .. }) => {
@@ -125,11 +123,12 @@ impl Batches {
     fn read_folder(&mut self, folder: &str) -> Result<(), FilestoreError> {
         let path = if folder.is_empty() { self.path.clone() } else { self.path.join(folder) };
         let root = self.root()?;
-        // Opened once: there are hundreds of files in a folder.
+        // The folder is opened once, because it contains hundreds of files.
         let opened = if folder.is_empty() { Ok(root.clone()) } else { root.subfolder(folder) };
         let (here, mut entries) = match opened.and_then(|here| Ok((here.clone(), here.list("")?))) {
             Ok(listed) => listed,
-            // Odoo's collector removes no folders, but whoever does has emptied it first.
+            // Odoo's collector removes no folders. Anything else that removes one has emptied it
+            // first.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !folder.is_empty() => return Ok(()),
             Err(error) => return Err(FilestoreError::io("read", &path)(error)),
         };
@@ -151,7 +150,7 @@ impl Batches {
                 }
                 Kind::File => match here.look(name) {
                     Ok(Some(found)) => self.see(path, found),
-                    // Collected since the folder was read.
+                    // The collector removed it after the folder was read.
                     Ok(None) => {}
                     Err(error) => self.ledger.unreadable(&path, &error),
                 },
@@ -167,7 +166,7 @@ impl Batches {
         Ok(())
     }
 
-    /// Fails where a folder is one of those that are no part of the filestore.
+    /// Fails if a folder is one of those that do not belong to the filestore.
     fn refuse_foreign(&self, here: &OpenFolder, name: &str, path: &str) -> Result<(), FilestoreError> {
         if self.foreign.is_empty() {
             return Ok(());
@@ -198,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn yields_every_file_once_by_name_and_passes_over_what_is_no_data() {
+    fn walk_yields_each_file_once() {
         let root = tempfile::tempdir().unwrap();
         for path in ["b/2", "a/1", "a/10", "a/deep/er", "top", "checklist/a/1", "a/checklist"] {
             let path = root.path().join(path);
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_bounded_in_bytes_and_in_number_but_holds_any_one_file() {
+    fn batch_is_bounded() {
         let root = tempfile::tempdir().unwrap();
         for (name, size) in [("a", 1), ("b", 3 * BATCH_BYTES), ("c", BATCH_BYTES), ("d", 1)] {
             fs::File::create(root.path().join(name)).unwrap().set_len(size).unwrap();
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_an_error_that_names_it() {
+    fn missing_folder_error_names_it() {
         let error = Batches::new(Path::new("/nowhere/filestore"), Ledger::default()).begin().unwrap_err();
         assert_eq!(error.to_string(), "unable to read /nowhere/filestore");
     }

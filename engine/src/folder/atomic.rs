@@ -1,24 +1,26 @@
-//! Files that appear under their name only when they are whole: every file that is written and then
-//! renamed is written here.
+//! Writes files that appear under their name only when they are complete. Every file that is
+//! written and then renamed is written here.
 //!
 //! # What survives what
-//! A file is written in four steps, each in the folder that it is to lie in, since a rename stays
+//! A file is written in four steps. All happen in the folder of the file, because a rename stays
 //! within one file system:
 //!
-//! 1. **Write** a temporary file, for its owner alone. Whoever looks at the name finds what was
-//! there before. 2. **Flush** its content. 3. **Rename** it. This is one step for everybody who
-//! looks, and for a process that is killed: there is the former file or the new one, and never a
-//! part of either. 4. **Flush** the folder.
+//! 1. **Write** a temporary file that only its owner can read. The name still has the former
+//!    content.
+//! 2. **Flush** its content.
+//! 3. **Rename** it. For every reader, and if the process is killed, this is one step: there is the
+//!    former file or the new one, never a part of either.
+//! 4. **Flush** the folder.
 //!
-//! A loss of power is why there are steps 2 and 4. A file system may write a rename to the disk
-//! before the content that it names: without step 2 the name could lead to an empty file. And it
-//! may write the rename later than other folders' changes: without step 4 the former file could be
-//! back although something was done that relied on the new one, such as the removal of what only
-//! the former one names. So [`Durability::Flushed`] is for whatever others rely on, and
-//! [`Durability::Unflushed`] only for what is checked at each use and can be made again, or is
-//! worth nothing once the machine has started anew.
+//! Steps 2 and 4 are for a power loss. A file system may write a rename to the disk before the
+//! content of the file: without step 2, the name could lead to an empty file. It may also write the
+//! rename later than changes of other folders. Without step 4, the former file could return
+//! although later actions relied on the new one, such as the removal of what only the former one
+//! names. So use [`Durability::Flushed`] for what others rely on. Use [`Durability::Unflushed`]
+//! only for what is checked at each use and can be recreated, or is useless after the machine
+//! restarted.
 //!
-//! A file system that has no such flush is tolerated, and noted for a warning.
+//! A file system without that flush is tolerated, and recorded for a warning.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
@@ -31,35 +33,35 @@ use tempfile::NamedTempFile;
 use super::{flush, inherit, is_refused, restrict, sync, tolerate};
 
 const MODE: u32 = 0o600;
-/// What the temporary file of [`write_atomically`] ends in.
+/// The end of the name of [`write_atomically`]'s temporary file.
 const NEW: &str = ".new";
 
-/// What is left after a loss of power.
+/// What remains after a power loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// Once it is written, it stays written. Until then the former file stays.
+    /// The new file, once it is written. Until then, the former file.
     Flushed,
-    /// The name may lead to nothing, to the former file, or to an empty one.
+    /// Perhaps no file, the former file, or an empty one.
     Unflushed,
 }
 
-/// What becomes of a file that has the name already.
+/// What happens to an existing file of that name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
     /// It is replaced.
     Replace,
-    /// It stays, and the new one is not kept.
+    /// It stays, and the new file is removed.
     Refuse,
 }
 
-/// A file in the making, which belongs to the owner of its folder and which only that user may
-/// read. Dropped, nothing is left of it.
+/// A file in the making. It belongs to the owner of its folder, and only that user may read it.
+/// Dropping it removes it.
 #[derive(Debug)]
 pub struct Unnamed(NamedTempFile);
 
 impl Unnamed {
-    /// Begins a file in `folder`, which must be there. Until it is named it has a name that begins
-    /// with `prefix` and that no other has.
+    /// Creates a file in `folder`, which must exist. Until it is named, it has a unique name that
+    /// starts with `prefix`.
     ///
     /// # Errors
     /// Those of the operating system
@@ -69,18 +71,18 @@ impl Unnamed {
 
     fn made(builder: &mut tempfile::Builder<'_, '_>, folder: &Path) -> io::Result<Self> {
         let file = builder.permissions(Permissions::from_mode(MODE)).tempfile_in(folder)?;
-        // The umask may have taken away from what was asked for.
+        // The umask may have removed permissions.
         restrict(file.as_file(), file.path(), MODE)?;
         inherit(file.as_file(), folder)?;
         Ok(Self(file))
     }
 
-    /// Returns the file, to be written.
+    /// Returns the file for writing.
     pub fn file(&mut self) -> &mut File {
         self.0.as_file_mut()
     }
 
-    /// Opens the file again, to be written by another.
+    /// Opens the file again, for another writer.
     ///
     /// # Errors
     /// Those of the operating system
@@ -88,11 +90,11 @@ impl Unnamed {
         self.0.reopen()
     }
 
-    /// Returns names the file, which must be in the folder of `path`, and returns it.
+    /// Names the file, which must be in the folder of `path`, and returns it.
     ///
     /// # Errors
-    /// Those of the operating system; [`io::ErrorKind::AlreadyExists`] where the name is taken and
-    /// that is refused
+    /// Those of the operating system; [`io::ErrorKind::AlreadyExists`] if the name is taken and
+    /// must not be replaced
     pub fn keep(self, path: &Path, taken: Taken, durability: Durability) -> io::Result<File> {
         if durability == Durability::Unflushed {
             return self.rename(path, taken);
@@ -103,12 +105,12 @@ impl Unnamed {
         Ok(file)
     }
 
-    /// Returns the second step alone. Errors name `path`.
+    /// Flushes the content (step 2). Errors name `path`.
     pub(crate) fn flush(&self, path: &Path) -> io::Result<()> {
         flush(self.0.as_file(), path)
     }
 
-    /// Returns the third step alone.
+    /// Renames the file (step 3).
     pub(crate) fn rename(self, path: &Path, taken: Taken) -> io::Result<File> {
         match taken {
             Taken::Replace => Ok(self.0.persist(path)?),
@@ -117,13 +119,14 @@ impl Unnamed {
     }
 }
 
-/// Writes a whole file in place of what has its name, and returns it, open behind its end.
+/// Writes a complete file under a name, replaces an existing one, and returns the file positioned
+/// at its end.
 ///
-/// Only one process at a time may write a name: the temporary file is called as the file with
-/// `.new` behind, and one that a kill left is replaced.
+/// Only one process at a time may write a name: the temporary file has the name with `.new`
+/// appended, and replaces one that a killed process left.
 ///
 /// # Errors
-/// Those of the operating system and of `write`. The former file is there then, unless only the
+/// Those of the operating system and of `write`. The former file is then unchanged, unless only the
 /// last flush failed.
 pub fn write_atomically(
     path: &Path,
@@ -143,15 +146,15 @@ pub fn write_atomically(
     file.keep(path, Taken::Replace, durability)
 }
 
-/// Gives a temporary file its name, if nothing has that.
+/// Gives a temporary file its name, if that is free.
 fn rename_to_new(file: NamedTempFile, path: &Path) -> io::Result<File> {
     let refused = match file.persist_noclobber(path) {
         Ok(file) => return Ok(file),
         Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => return Err(refused.error),
         Err(refused) => refused,
     };
-    // Neither a rename that replaces nothing nor a hard link: all that is left is to look first.
-    // Locks do not rely on it.
+    // The file system has neither a rename that replaces nothing nor hard links. Only a check
+    // before the rename is left. Locks do not rely on it.
     let lacks_both = is_refused(&refused.error)
         && path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
     if !lacks_both {
@@ -161,7 +164,7 @@ fn rename_to_new(file: NamedTempFile, path: &Path) -> io::Result<File> {
     Ok(refused.file.persist(path)?)
 }
 
-/// Returns the folder of a file. The parent of a name alone is spelt "".
+/// Returns the folder of a file. The parent of a bare name is "".
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -182,7 +185,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.json");
         for (durability, content) in [(Durability::Flushed, "first"), (Durability::Unflushed, "second")] {
-            // What a kill left is in nobody's way.
+            // A file that a killed process left does not matter.
             fs::write(folder.path().join("state.json.new"), "half of what was").unwrap();
             let mut file = write_atomically(&path, durability, |file| file.write_all(content.as_bytes())).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), content);

@@ -1,8 +1,8 @@
-//! Open folders, below which everything is reached name by name and never through a symbolic link.
+//! Opens folders, below which everything is reached name by name and never through a symbolic link.
 //!
-//! Root works in folders of which other users own the parts: a link that one of them puts in the
-//! way, at any moment, would lead root to files that are not theirs. So a path is followed once, to
-//! an open folder, and from there names alone are used.
+//! Root works in folders that other users own in part. A link that one of them creates at any
+//! moment would lead root to files of others. So a path is followed once, to an open folder, and
+//! from there only names are used.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -17,10 +17,10 @@ use rustix::io::Errno;
 
 use super::is_root;
 
-/// As many as the kernel follows.
+/// The kernel's own limit.
 const MOST_LINKS: usize = 40;
 
-/// A place to look from: neither readable nor writable by itself.
+/// A starting point for lookups, neither readable nor writable by itself.
 const PLACE: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 /// An open folder.
@@ -28,11 +28,11 @@ const PLACE: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 pub struct OpenFolder {
     place: Arc<OwnedFd>,
     path: PathBuf,
-    /// Whether a link right below it, that leads to a folder, is followed for reading.
+    /// Whether a link directly in the folder that leads to a folder is followed for reading.
     follows_folders: bool,
 }
 
-/// What something is.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     File,
@@ -42,7 +42,7 @@ pub(crate) enum Kind {
     Other,
 }
 
-/// What there is of a name.
+/// What the system says of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) kind: Kind,
@@ -77,11 +77,11 @@ impl From<Stat> for Found {
 }
 
 impl OpenFolder {
-    /// Opens a folder. Root follows a link only where it is root's own, or its owner owns the
+    /// Opens a folder. Root follows a link only if root owns it, or if its owner also owns the
     /// folder that the path leads to.
     ///
     /// # Errors
-    /// Those of the operating system, also where it is no folder.
+    /// Those of the operating system, also if it is not a folder
     pub fn open(path: &Path) -> io::Result<Self> {
         let place = if is_root() {
             let root = rustix::fs::open("/", PLACE | OFlags::DIRECTORY, Mode::empty())?;
@@ -92,32 +92,33 @@ impl OpenFolder {
         Ok(Self { place: place.into(), path: path.to_owned(), follows_folders: false })
     }
 
-    /// Returns the same, which follows for reading a link right below it that leads to a folder:
-    /// some spread a filestore over disks that way.
+    /// Returns the same folder, but reads through links directly in it that lead to folders. Some
+    /// operators spread a filestore over disks that way.
     #[must_use]
     pub(crate) fn following_folders(self) -> Self {
         Self { follows_folders: true, ..self }
     }
 
-    /// Where it was when it was opened.
+    /// Returns the path under which it was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns a path by which a name in it is reached for as long as this lives, whatever becomes
-    /// of the folders above: for functions that take paths.
+    /// Returns a path that reaches a name in the folder while this exists, whatever happens to the
+    /// folders above. It is for functions that accept only paths.
     #[must_use]
     pub fn within(&self, name: &OsStr) -> PathBuf {
         let opened = Path::new("/proc/self/fd").join(self.place.as_raw_fd().to_string());
         if opened.exists() { opened.join(name) } else { self.path.join(name) }
     }
 
-    /// Returns what it is itself.
+    /// Returns what the system says of the folder itself.
     pub(crate) fn found(&self) -> io::Result<Found> {
         Ok(rustix::fs::fstat(&*self.place)?.into())
     }
 
-    /// Returns what is called so below it, a link as such; `None` where nothing is.
+    /// Returns what the system says of a path below it, without following a link. Returns `None` if
+    /// nothing exists there.
     ///
     /// # Errors
     /// Those of the operating system
@@ -133,7 +134,7 @@ impl OpenFolder {
         }
     }
 
-    /// Opens a file for reading, without waiting for a named pipe's other end.
+    /// Opens a file for reading, without waiting for the other end of a named pipe.
     ///
     /// # Errors
     /// Those of the operating system
@@ -143,7 +144,7 @@ impl OpenFolder {
         Ok(rustix::fs::openat(folder.as_ref().unwrap_or(&self.place), name, flags, Mode::empty())?.into())
     }
 
-    /// Makes a file that is not there yet, for its owner alone.
+    /// Creates a new file that only its owner can read.
     ///
     /// # Errors
     /// Those of the operating system
@@ -154,10 +155,10 @@ impl OpenFolder {
         Ok(rustix::fs::openat(folder.as_ref().unwrap_or(&self.place), name, flags, mode)?.into())
     }
 
-    /// Makes a folder for its owner alone, and opens it; `None` where there is one.
+    /// Creates a folder that only its owner can enter, and opens it. Returns `None` if it exists.
     ///
     /// # Errors
-    /// Those of the operating system, also where something else has the name.
+    /// Those of the operating system, also if something other than a folder has the name
     pub(crate) fn create_folder(&self, path: &str) -> io::Result<Option<File>> {
         let (folder, name) = self.parent_of(path)?;
         let folder = folder.as_ref().unwrap_or(&self.place);
@@ -174,18 +175,17 @@ impl OpenFolder {
         }
     }
 
-    /// Returns the folder of this path below it.
+    /// Returns the folder at this path below it.
     ///
     /// # Errors
-    /// Those of the operating system, also where it is a link.
+    /// Those of the operating system, also if it is a link
     pub(crate) fn subfolder(&self, path: &str) -> io::Result<Self> {
         let place = self.descend(OsStr::new(path))?;
         let place = place.map_or_else(|| self.place.clone(), Arc::new);
         Ok(Self { place, path: self.path.join(path), follows_folders: false })
     }
 
-    /// Returns what is in the folder of this path below it, in no order; the empty path is this
-    /// folder's own.
+    /// Lists the folder at this path below it, unsorted. The empty path is this folder itself.
     ///
     /// # Errors
     /// Those of the operating system
@@ -204,7 +204,7 @@ impl OpenFolder {
                 FileType::RegularFile => Kind::File,
                 FileType::Directory => Kind::Folder,
                 FileType::Symlink => Kind::Link,
-                // Not every file system says it in its lists.
+                // Not every file system reports the kind in its lists.
                 FileType::Unknown => match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
                     Ok(stat) => Found::from(stat).kind,
                     Err(Errno::NOENT) => continue,
@@ -226,7 +226,7 @@ impl OpenFolder {
         Ok(rustix::fs::unlinkat(folder.as_ref().unwrap_or(&self.place), name, AtFlags::empty())?)
     }
 
-    /// Gives another name to what is right in this folder.
+    /// Renames an entry directly in this folder.
     ///
     /// # Errors
     /// Those of the operating system
@@ -237,12 +237,12 @@ impl OpenFolder {
         rustix::fs::renameat_with(&*self.place, from, &*self.place, to, flags)
     }
 
-    /// Returns whether a link right below it leads to a folder, and is followed.
+    /// Fails unless a link directly in the folder leads to a folder, and is followed.
     pub(crate) fn leads_to_folder(&self, name: &str) -> io::Result<()> {
         self.follow_link(OsStr::new(name)).map(drop)
     }
 
-    /// Returns the folder in which a path ends, and its last name there; `None`: this folder.
+    /// Returns the folder in which a path ends, and its last name there. `None` means this folder.
     fn parent_of<'a>(&self, path: &'a str) -> io::Result<(Option<OwnedFd>, &'a str)> {
         match path.rsplit_once('/') {
             Some((folder, name)) => Ok((self.descend(OsStr::new(folder))?, name)),
@@ -250,7 +250,7 @@ impl OpenFolder {
         }
     }
 
-    /// Goes down to a folder name by name; `None`: it is this one.
+    /// Opens a folder below, name by name. `None` means this folder.
     fn descend(&self, path: &OsStr) -> io::Result<Option<OwnedFd>> {
         let mut here: Option<OwnedFd> = None;
         for part in Path::new(path).components() {
@@ -271,7 +271,7 @@ impl OpenFolder {
         Ok(here)
     }
 
-    /// Follows a link right below this folder to another folder.
+    /// Follows a link directly in this folder to another folder.
     fn follow_link(&self, name: &OsStr) -> io::Result<OwnedFd> {
         let link = rustix::fs::openat(&*self.place, name, PLACE | OFlags::NOFOLLOW, Mode::empty())?;
         let found = Found::from(rustix::fs::fstat(&link)?);
@@ -292,8 +292,8 @@ impl OpenFolder {
 /// before.
 ///
 /// # Errors
-/// As root, [`io::ErrorKind::PermissionDenied`] where a link's owner is neither root nor whoever
-/// owns the folder.
+/// As root, [`io::ErrorKind::PermissionDenied`] if a link's owner is neither root nor the owner of
+/// the folder
 fn follow(start: OwnedFd, path: &OsStr, mut makers: Vec<u32>) -> io::Result<OwnedFd> {
     let mut here = start;
     let mut rest = names(path);
@@ -396,14 +396,14 @@ mod tests {
         assert_eq!(open.list("cd").unwrap(), [("file".into(), Kind::File)]);
         open.remove_file("cd/file").unwrap();
         assert_eq!(fs::read_dir(root.path().join("inside/cd")).unwrap().count(), 0);
-        // What is renamed meanwhile is still the same folder.
+        // A folder that is renamed meanwhile is still the same folder.
         fs::rename(root.path().join("inside"), root.path().join("moved")).unwrap();
         open.create_file("cd/other").unwrap();
         assert!(root.path().join("moved/cd/other").exists());
     }
 
     #[test]
-    fn folder_links_right_below_are_followed_on_request() {
+    fn folder_links_are_followed_on_request() {
         let (root, open) = folder();
         symlink("../outside", root.path().join("inside/zz")).unwrap();
         symlink(".", root.path().join("inside/yy")).unwrap();

@@ -1,4 +1,4 @@
-//! What is mounted where, as `/proc/self/mountinfo` says it.
+//! Reads what is mounted where from `/proc/self/mountinfo`.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// A line of mountinfo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mount {
-    /// Major and minor number of the file system: `8:1`.
+    /// The device numbers of the file system: `8:1`.
     pub(super) device: String,
     /// The folder of the file system that is mounted.
     pub(super) root: PathBuf,
@@ -17,21 +17,21 @@ pub(super) struct Mount {
     pub(super) kind: String,
 }
 
-/// Returns every mount of this process, in the order in which they were made; none where they
-/// cannot be read.
+/// Returns all mounts of this process in the order of their creation. Returns none if they cannot
+/// be read.
 pub(super) fn mounts() -> Vec<Mount> {
     let text = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
     text.split(|byte| *byte == b'\n').filter_map(parse).collect()
 }
 
-/// Returns the mount that the path, which is free of links, lies in.
+/// Returns the mount that contains the path, which must have no links.
 pub(super) fn mount_of<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
-    // Of several at one place, the last one hides the others.
+    // Of several mounts at one place, the last one hides the others.
     let holds = mounts.iter().filter(|mount| path.starts_with(&mount.at));
     holds.max_by_key(|mount| mount.at.components().count())
 }
 
-/// Name of the file system that a path is on: `ext4`, `vfat`, `fuse.sshfs`.
+/// Returns the name of the file system that contains a path: `ext4`, `vfat`, `fuse.sshfs`.
 pub(crate) fn file_system_of(path: &Path) -> Option<String> {
     let real = path.canonicalize().ok()?;
     mount_of(&mounts(), &real).map(|mount| mount.kind.clone())
@@ -41,12 +41,12 @@ fn parse(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|byte| *byte == b' ');
     let device = String::from_utf8(fields.nth(2)?.to_vec()).ok()?;
     let (root, at) = (unescaped(fields.next()?), unescaped(fields.next()?));
-    // Any number of optional fields, ended by a hyphen.
+    // There may be any number of optional fields before a hyphen.
     let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
     Some(Mount { device, root, at, kind: String::from_utf8_lossy(kind).into_owned() })
 }
 
-/// Returns a path of which spaces, tabs, line ends and backslashes are written as octal numbers.
+/// Decodes a path in which spaces, tabs, line ends and backslashes are octal numbers.
 fn unescaped(field: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;

@@ -1,4 +1,5 @@
-//! Whom new files belong to. What root makes in another user's folder would lock that user out.
+//! Sets the owner of new files. What root creates in another user's folder would otherwise be
+//! inaccessible to that user.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -9,17 +10,17 @@ use rustix::fs::OFlags;
 
 use super::{restrict, tolerate};
 
-/// Returns whether this process may give files away.
+/// Returns whether this process may change the owner of files.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// As root, gives what was just made in `folder` to the owner and the group of that. Other users
-/// keep what they make.
+/// As root, gives what was just created in `folder` to that folder's owner and group. Other users
+/// keep what they create.
 ///
 /// # Errors
-/// Those of the operating system. A file system that keeps no owners, or a server that lets root
-/// give nothing away, is tolerated.
+/// Those of the operating system. A file system without owners, or a server that does not let root
+/// change them, is tolerated.
 pub fn inherit(made: &File, folder: &Path) -> io::Result<()> {
     if !is_root() {
         return Ok(());
@@ -37,7 +38,7 @@ pub fn inherit(made: &File, folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Does the same as [`inherit`], of what is called `path`, which is no link.
+/// Does the same as [`inherit`] for a path that is not a link.
 ///
 /// # Errors
 /// Those of [`inherit`]
@@ -47,15 +48,15 @@ pub(crate) fn inherit_path(path: &Path) -> io::Result<()> {
     }
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let made = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
-    // The parent of a relative path's first segment is spelt "".
+    // The parent of a relative path's first segment is "".
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     inherit(&made, folder.unwrap_or(Path::new(".")))
 }
 
-/// Does the same as `make`, and makes those above it that are missing, too.
+/// Creates a folder and its missing parents, each as `make` does.
 ///
 /// # Errors
-/// As `make`
+/// Those of `make`
 pub fn make_all(folder: &Path, mode: u32) -> io::Result<()> {
     match make(folder, mode) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match folder.parent() {
@@ -69,11 +70,11 @@ pub fn make_all(folder: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Makes a folder with these permissions whatever the umask, unless it is there. As root it gets
-/// the owner of the folder that it is made in.
+/// Creates a folder with these permissions, whatever the umask, unless it exists. As root, gives it
+/// the owner of the folder around it.
 ///
 /// # Errors
-/// Those of the operating system, also where something else than a folder has the name.
+/// Those of the operating system, also if something other than a folder has the name
 pub(crate) fn make(folder: &Path, mode: u32) -> io::Result<()> {
     match DirBuilder::new().mode(mode).create(folder) {
         Ok(()) => {
@@ -84,7 +85,7 @@ pub(crate) fn make(folder: &Path, mode: u32) -> io::Result<()> {
             inherit(&made, around.unwrap_or(Path::new(".")))
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            // A link to a folder is one by whoever made it; root follows nobody's.
+            // A link to a folder counts as a folder, except for root, which follows no links here.
             let found = if is_root() { folder.symlink_metadata()? } else { folder.metadata()? };
             if found.is_dir() || is_root() && found.is_symlink() && found.uid() == 0 && folder.is_dir() {
                 Ok(())
@@ -96,18 +97,18 @@ pub(crate) fn make(folder: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Name of a user, or the number where it has none.
+/// Returns the name of a user, or the number if there is none.
 pub fn user_name(user: u32) -> String {
     name_in("/etc/passwd", user)
 }
 
-/// `odoo:odoo`, as `chown` takes it.
+/// Returns `odoo:odoo`, as `chown` accepts it.
 pub(crate) fn owner_text(user: u32, group: u32) -> String {
     format!("{}:{}", user_name(user), name_in("/etc/group", group))
 }
 
-/// Returns the name that a file of lines `name:password:number:…` has for a number. Only what
-/// `chown` takes as it is.
+/// Returns the name of a number in a file of lines `name:password:number:…`. Returns the number if
+/// `chown` would not accept the name as it is.
 fn name_in(file: &str, number: u32) -> String {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let number = number.to_string();

@@ -1,28 +1,28 @@
-//! Whether a folder is within another, whatever links and mounts lead to them.
+//! Decides whether a folder is within another, through any links and mounts.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::mounts::{mount_of, mounts};
 
-/// Where a folder is, which need not exist.
+/// Where a folder is. It need not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Without links, as far as it exists.
+    /// The path without links, as far as it exists.
     real: PathBuf,
-    /// The file system, and the path in it: a folder that is mounted in a second place has the
-    /// same.
+    /// The file system and the path in it, which are the same if a folder is mounted in a second
+    /// place.
     in_device: Option<(String, PathBuf)>,
-    /// Device and inode of it and of the folders above it, as far as they exist.
+    /// Device and inode of the folder and its parents, as far as they exist.
     ids: Vec<(u64, u64)>,
-    /// Whether it exists itself.
+    /// Whether the folder itself exists.
     exists: bool,
 }
 
-/// What two folders are to each other.
+/// The relation of two folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
-    /// They are one.
+    /// They are the same.
     Same,
     /// The first is in the second.
     Within,
@@ -33,7 +33,7 @@ pub enum Relation {
 }
 
 impl Place {
-    /// Looks where a folder is.
+    /// Finds out where a folder is.
     pub fn of(path: &Path) -> Self {
         let real = resolved(path);
         let mounts = mounts();
@@ -48,7 +48,7 @@ impl Place {
         Self { real, in_device, ids, exists }
     }
 
-    /// Returns what this is to another.
+    /// Returns the relation of this folder to another.
     pub fn relation(&self, other: &Self) -> Relation {
         match (self.is_within(other), other.is_within(self)) {
             (true, true) => Relation::Same,

@@ -1,5 +1,5 @@
-//! File systems that lack an operation, such as exFAT, SMB shares and some of FUSE: what is done
-//! without it, and what is said of that.
+//! Handles file systems that lack an operation, such as exFAT, SMB shares and some FUSE file
+//! systems. Records what was done without the operation.
 
 use std::collections::BTreeSet;
 use std::fs::{File, Permissions};
@@ -13,15 +13,15 @@ use rustix::io::Errno;
 
 use super::{file_system_of, sync};
 
-/// What was done without, in sentences, each once.
+/// The operations that were missing, in sentences, each once.
 static TOLERATED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Notes what the file system of `path` lacks: `cannot flush folders`.
+/// Records what the file system of `path` lacks: `cannot flush folders`.
 pub(crate) fn tolerate(path: &Path, lacks: &str) {
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
     let sentence = sentence(folder, lacks);
     let mut tolerated = TOLERATED.lock().unwrap_or_else(PoisonError::into_inner);
-    // By file system, not by folder: a repository has thousands.
+    // Recorded by file system, not by folder: a repository has thousands of folders.
     let known = tolerated.iter().any(|known| known.ends_with(lacks));
     if !known {
         tracing::warn!("{sentence}");
@@ -34,28 +34,28 @@ fn sentence(folder: &Path, lacks: &str) -> String {
     format!("the file system of {} ({name}) {lacks}", folder.display())
 }
 
-/// Returns what was done without since this was last asked.
+/// Returns what was recorded since the last call, and clears it.
 pub(crate) fn take_tolerated() -> Vec<String> {
     let tolerated = std::mem::take(&mut *TOLERATED.lock().unwrap_or_else(PoisonError::into_inner));
     tolerated.into_iter().collect()
 }
 
-/// Returns whether the operating system says that a file system has no such operation, rather than
-/// that it failed.
+/// Returns whether the error says that a file system has no such operation. Otherwise the operation
+/// failed.
 pub(crate) fn is_unsupported(error: &io::Error) -> bool {
     let unsupported = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOTTY, Errno::BADF, Errno::NOTSUP];
     error.kind() == io::ErrorKind::Unsupported
         || error.raw_os_error().is_some_and(|raw| unsupported.contains(&Errno::from_raw_os_error(raw)))
 }
 
-/// Returns whether it says that a file system cannot do this to any file: some say so by `EPERM`,
-/// as to a stranger.
+/// Returns whether the error says that a file system cannot do this to any file. Some report
+/// `EPERM`, as for a missing privilege.
 pub(crate) fn is_refused(error: &io::Error) -> bool {
     is_unsupported(error) || error.raw_os_error() == Some(Errno::PERM.raw_os_error())
 }
 
-/// Gives a file or folder that this process has just made these permissions, where its file system
-/// has permissions.
+/// Sets the permissions of a file or folder that this process just created, if its file system has
+/// permissions.
 ///
 /// # Errors
 /// Those of the operating system
@@ -74,11 +74,11 @@ pub(crate) fn restrict(made: &File, path: &Path, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns what the file system of a folder lacks, tried with files that are removed again, in
-/// sentences.
+/// Returns what the file system of a folder lacks, in sentences. Tries it with files that are
+/// removed again.
 ///
 /// # Errors
-/// Those of the operating system where nothing can be tried
+/// Those of the operating system if nothing can be tried
 pub(crate) fn lacks(folder: &Path) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut lacks = |what: &str| found.push(sentence(folder, what));

@@ -1,4 +1,4 @@
-//! What to do about what an operating system refuses.
+//! Suggests what to do when the operating system refuses something.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -6,8 +6,7 @@ use std::path::Path;
 
 use super::{file_system_of, owner_text, user_name};
 
-/// Returns what to do about an error of reading or writing `path`, where that follows from the
-/// error alone.
+/// Returns what to do about an error of reading or writing `path`, if the error alone shows that.
 pub fn hint_of(error: &io::Error, path: &Path) -> Option<String> {
     Some(match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => read_only(path),
@@ -22,7 +21,7 @@ pub fn hint_of(error: &io::Error, path: &Path) -> Option<String> {
     })
 }
 
-/// Returns what to do where nothing can be written to the file system.
+/// Returns what to do if the file system cannot be written.
 pub(crate) fn read_only(path: &Path) -> String {
     let folder = existing(path).unwrap_or(path);
     format!(
@@ -32,8 +31,8 @@ pub(crate) fn read_only(path: &Path) -> String {
     )
 }
 
-/// Returns what to do where this user may not read or write `path`, which belongs to the things of
-/// `root`: the repository, the state.
+/// Returns what to do if this user may not read or write `path`, which is part of `root`: the
+/// repository or the state folder.
 pub fn denied(path: &Path, root: &Path) -> String {
     let own = rustix::process::geteuid().as_raw();
     let Ok(around) = root.metadata() else { return "run as a user who may enter the folder".into() };
@@ -57,7 +56,7 @@ pub fn denied(path: &Path, root: &Path) -> String {
     )
 }
 
-/// Returns the lowest of the path and those above it that is there.
+/// Returns the path, or the lowest of its parents that exists.
 fn existing(path: &Path) -> Option<&Path> {
     path.ancestors().find(|path| path.symlink_metadata().is_ok())
 }

@@ -1,4 +1,4 @@
-//! An instance and its target, as the harness makes them.
+//! Describes an instance and its target as the test harness creates them.
 
 use harness::project::{INSTANCE, Project, TARGET};
 

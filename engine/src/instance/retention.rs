@@ -6,30 +6,30 @@ use ::retention::{Age, Percent, Policy};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-/// Which backups of an instance stay, and how long what nobody needs is left alone.
+/// Which backups of an instance are kept, and how long unreferenced objects stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Its `timezone` is set.
+    /// The policy, with its `timezone` set.
     pub policy: Policy,
-    /// `grace`; `None`: 24 hours.
+    /// `grace`. `None`: 24 hours.
     pub grace_period: Option<Age>,
-    /// Whether each prune also writes volumes anew of which little is needed.
+    /// Whether each prune also repacks volumes of which little is needed.
     pub repack: bool,
-    /// `repack_below`; `None`: half.
+    /// `repack_below`. `None`: half.
     pub repack_limit: Option<Percent>,
 }
 
 impl Retention {
-    /// Returns objects that nothing names stay until they are older than this.
+    /// Returns how old unreferenced objects must be before they are removed.
     pub fn grace(&self) -> Duration {
         const DEFAULT: Duration = Duration::from_hours(24);
         let now = Timestamp::UNIX_EPOCH;
         let length = |age: Age| age.before(now, &TimeZone::UTC).map(|then| now.duration_since(then));
-        // An age that reaches back before all time never ends.
+        // An age beyond the beginning of time never ends.
         self.grace_period.map_or(DEFAULT, |age| length(age).unwrap_or(SignedDuration::MAX).unsigned_abs())
     }
 
-    /// Returns a volume is written anew where less than this part of its bytes is needed.
+    /// Returns the part of a volume's bytes below which it is repacked.
     pub fn repack_below(&self) -> Percent {
         self.repack_limit.unwrap_or(Percent::HALF)
     }

@@ -1,4 +1,4 @@
-//! What names a backup in a repository.
+//! Names a backup in a repository.
 
 use std::fmt;
 
@@ -12,17 +12,18 @@ use crate::store::Key;
 pub struct BackupRef {
     /// The instance's name.
     pub instance: String,
-    /// The backup's name, unique within the instance.
+    /// The backup's id, unique within the instance.
     pub id: BackupId,
 }
 
 impl BackupRef {
-    /// Returns names a backup of an instance.
+    /// Names a backup of an instance.
     pub fn new(instance: impl Into<String>, id: BackupId) -> Self {
         Self { instance: instance.into(), id }
     }
 
-    /// Returns the backup in whose folder an object lies directly; `None` for every other object.
+    /// Returns the backup whose folder directly contains an object, or `None` for every other
+    /// object.
     pub(crate) fn of_object(key: &Key) -> Option<Self> {
         let mut segments = key.segments();
         let (instance, id, _) = (segments.next()?, segments.next()?, segments.next()?);
@@ -35,13 +36,13 @@ impl BackupRef {
         Key::new(format!("{}/{}", self.instance, self.id)).expect("two segments of a key")
     }
 
-    /// Returns the key of an object in its folder, by one of the names that this program gives.
+    /// Returns the key of an object in its folder, by a name that this program uses.
     pub fn object(&self, name: &str) -> Key {
         #[expect(clippy::expect_used, reason = "this program gives the names")]
         self.folder().join(name).expect("a segment of a key")
     }
 
-    /// Returns the key of its manifest, by which it exists.
+    /// Returns the key of its manifest. The backup exists if the manifest does.
     pub fn manifest(&self) -> Key {
         self.object(MANIFEST)
     }
@@ -51,7 +52,7 @@ impl BackupRef {
         self.object(CHECKSUMS)
     }
 
-    /// Returns the key of what a quarantined backup has in the place of its manifest.
+    /// Returns the key of the manifest while the backup is quarantined.
     pub(crate) fn quarantined_manifest(&self) -> Key {
         self.object(SET_ASIDE)
     }

@@ -1,4 +1,4 @@
-//! A backup in brief: what lists and programs are told of it. All sizes are bytes.
+//! Summarizes a backup for lists and other programs. All sizes are bytes.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -7,34 +7,34 @@ use super::BackupId;
 use super::{ImportedFrom, Manifest};
 use crate::odoo::AttachmentCounts;
 
-/// What a list says of a backup; small, however many files and volumes it has.
+/// The summary of a backup. It is small, however many files and volumes the backup has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Brief {
-    /// Its name.
+    /// Its id.
     pub id: BackupId,
-    /// The instance it is of.
+    /// The instance of the backup.
     pub instance: String,
     /// The moment that it shows.
     pub created_at: Timestamp,
     /// When its last object was stored.
     pub finished_at: Timestamp,
-    /// `17.0`; `None` where the database is not Odoo's.
+    /// `17.0`. `None` if the database is not Odoo's.
     pub odoo_series: Option<String>,
     /// The dump.
     pub database: DatabaseBrief,
     /// The files.
     pub filestore: FilestoreBrief,
-    /// How many attachments there are; `None` where the database is not Odoo's.
+    /// How many attachments there are. `None` if the database is not Odoo's.
     pub attachments: Option<AttachmentCounts>,
-    /// What its own objects take in the repository: what it did not share with an earlier backup.
+    /// What its own objects take in the repository, without those shared with earlier backups.
     pub stored_bytes: u64,
-    /// The file that it was made of, where that was no running instance.
+    /// The file that it was imported from. `None` if it was made from a running instance.
     pub imported: Option<ImportedFrom>,
-    /// What a person should know about it.
+    /// What the operator should know.
     pub warnings: Vec<String>,
 }
 
-/// A dump in brief.
+/// The summary of a dump.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DatabaseBrief {
     /// The database's name at its source.
@@ -43,26 +43,26 @@ pub struct DatabaseBrief {
     pub dump_bytes: u64,
     /// The dump as it is stored.
     pub stored_bytes: u64,
-    /// Tables whose data it holds; `None` where they were not counted.
+    /// The number of tables whose data it contains. `None` if they were not counted.
     pub tables: Option<u64>,
-    /// Their rows, together; `None` where they were not counted.
+    /// Their rows together. `None` if they were not counted.
     pub rows: Option<u64>,
 }
 
-/// The files of a filestore in brief.
+/// The summary of a filestore's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FilestoreBrief {
-    /// How many files.
+    /// The number of files.
     pub files: u64,
-    /// Their length, together.
+    /// Their bytes together.
     pub bytes: u64,
-    /// How many of them no earlier backup held.
+    /// How many of them no earlier backup contains.
     pub new_files: u64,
-    /// Length of those, together.
+    /// The bytes of those together.
     pub new_bytes: u64,
-    /// How many volumes it stands on.
+    /// How many volumes it references.
     pub volumes: usize,
-    /// Whether Odoo's collector was kept out while the files were read.
+    /// Whether Odoo's collector was paused while the files were read.
     pub collector_held: bool,
 }
 

@@ -1,12 +1,12 @@
-//! `SHA256SUMS` of a backup, which also vouches for its manifest.
+//! Writes and reads `SHA256SUMS` of a backup, which also confirms its manifest.
 
 use std::collections::BTreeMap;
 
 use super::{MANIFEST, Manifest};
 use crate::stream::Digest;
 
-/// `SHA256SUMS` of a backup: every object in its folder, for `sha256sum --check` and to know a
-/// damaged manifest.
+/// Returns `SHA256SUMS` of a backup: every object in its folder, for `sha256sum --check` and to
+/// notice a damaged manifest.
 fn write_checksums<'a>(objects: impl Iterator<Item = (&'a str, Digest)>) -> String {
     let lines: BTreeMap<_, _> = objects.collect();
     lines.iter().map(|(name, digest)| line(name, *digest)).collect()
@@ -17,7 +17,7 @@ fn line(name: &str, digest: Digest) -> String {
 }
 
 impl Manifest {
-    /// Returns what `SHA256SUMS` says beside this manifest, of which `bytes` are stored.
+    /// Returns `SHA256SUMS` for this manifest, of which `bytes` are stored.
     pub fn checksums(&self, bytes: &[u8]) -> String {
         let folder = self.backup().folder();
         let own = self.objects().filter(|object| object.key.is_under(&folder));
@@ -26,25 +26,26 @@ impl Manifest {
     }
 }
 
-/// `SHA256SUMS` for as long as the manifest of a backup may be the one or the other: every line of
-/// both.
+/// Returns `SHA256SUMS` with every line of both, while the manifest of a backup may be either of
+/// two.
 ///
-/// For the manifest there are two, that of `former` behind: who reads one alone takes the last.
+/// The manifest has two lines, and that of `former` comes second: a reader that expects one line
+/// uses the last.
 pub(crate) fn write_both_checksums(former: &str, next: &str) -> String {
     let new = next.lines().filter(|line| !former.lines().any(|same| same == *line));
     let mut lines: Vec<&str> = new.chain(former.lines()).collect();
-    // Stable: of one name the former stays behind.
+    // The sort is stable: of two lines with one name, the former stays second.
     lines.sort_by_key(|line| line.split_once("  ").map(|(_, name)| name));
     lines.into_iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// What [`Manifest::checksums`] wrote. Lines that are none are left out: what is missing is then
-/// missed.
+/// Reads what [`Manifest::checksums`] wrote. Skips malformed lines, so that their objects count as
+/// missing.
 pub(crate) fn read_checksums(bytes: &[u8]) -> BTreeMap<String, Digest> {
     lines(bytes).collect()
 }
 
-/// Returns the digests that a manifest may have: two of them while it is being changed.
+/// Returns the digests that a manifest may have. There are two while it is being changed.
 pub(crate) fn manifest_digests(bytes: &[u8]) -> Vec<Digest> {
     lines(bytes).filter(|(name, _)| name == MANIFEST).map(|(_, digest)| digest).collect()
 }
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checksums_are_as_sha256sum_writes_them_and_read_back() {
+    fn checksums_match_sha256sum_format() {
         let digest = Digest::of(b"abc");
         let text = write_checksums([("manifest.json", digest), ("database.dump.zst", Digest::of(b""))].into_iter());
         assert_eq!(
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn those_of_two_manifests_hold_each_line_once_and_what_reads_one_alone_takes_the_former() {
+    fn both_checksums_keep_former_last() {
         let [dump, old, new] = [&b"dump"[..], b"old", b"new"].map(Digest::of);
         let former = write_checksums([("a.zst", dump), ("b.zst", old), (MANIFEST, old)].into_iter());
         let next = write_checksums([("a.zst", dump), ("c.zst", new), (MANIFEST, new)].into_iter());

@@ -1,4 +1,4 @@
-//! Names of backups.
+//! Defines the ids of backups.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,25 +11,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::is_segment;
 
-/// `20261121T020003Z-3f9c`: sorts by time, safe in a path and in an object key. The second part is
-/// the fraction of the second in 65,536ths: it sorts as well. Should two ever fall into the same
-/// fraction, the store's create-only writes refuse the later.
+/// `20261121T020003Z-3f9c`: sorts by time, and is safe in a path and in an object key. The second
+/// part is the fraction of the second in 65,536ths, so it sorts too. If two backups fall into the
+/// same fraction, the store's create-only writes refuse the later one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct BackupId(String);
 
-/// Text that is no [`BackupId`].
+/// A text that is not a [`BackupId`].
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not a backup id such as 20261121T020003Z-3f9c")]
 pub struct InvalidBackupId(String);
 
 impl BackupId {
-    /// Returns the name of a backup that shows the moment `created_at`.
+    /// Returns the id of a backup that shows the moment `created_at`.
     pub fn new(created_at: Timestamp) -> Self {
         Self(stamp(created_at))
     }
 
-    /// Returns the moment that it shows; `None` where the id is no moment's.
+    /// Returns the moment that it shows, or `None` if the id is not a valid moment.
     pub fn created_at(&self) -> Option<Timestamp> {
         moment(&self.0)
     }
@@ -40,17 +40,17 @@ impl BackupId {
     }
 }
 
-/// The form of a second.
+/// The format of a second.
 const SECOND: &str = "%Y%m%dT%H%M%SZ";
 
-/// Returns a moment as names have it.
+/// Returns a moment as it appears in names.
 pub(crate) fn stamp(moment: Timestamp) -> String {
     let second = moment.to_zoned(TimeZone::UTC).strftime(SECOND).to_string();
     let fraction = (u64::from(moment.subsec_nanosecond().unsigned_abs()) << 16) / 1_000_000_000;
     format!("{second}-{fraction:04x}")
 }
 
-/// Returns the first moment of which this is the [`stamp`].
+/// Returns the first moment with this [`stamp`].
 pub(crate) fn moment(text: &str) -> Option<Timestamp> {
     let (second, fraction) = text.split_once('-')?;
     let second = DateTime::strptime(SECOND, second).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sorts_by_time_within_the_second_too_and_reads_back() {
+    fn ids_sort_by_time() {
         let ids = [
             "2026-11-21T02:00:03Z",
             "2026-11-21T02:00:03.25Z",
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn other_text_is_none() {
+    fn other_text_is_no_id() {
         for text in [
             "",
             "latest",

@@ -1,18 +1,18 @@
-//! The lists that stand beside a dump and volumes, read in little memory whatever they hold.
+//! Reads the lists next to a dump and volumes in little memory, whatever they contain.
 
 use std::io::{self, Read};
 
 use crate::postgres::TableRows;
 use crate::stream::{Malformed, records};
 
-/// A name of PostgreSQL has 63 bytes, in some builds more; there are two in a line, and each byte
-/// may be escaped.
+/// A name in PostgreSQL has 63 bytes, in some builds more. A line has two names, and each byte may
+/// be escaped.
 const LONGEST_TABLE: usize = 64 * 1024;
 
-/// The longest path that Linux takes, in bytes.
+/// The longest path that Linux accepts, in bytes.
 const LONGEST_PATH: usize = 4096;
 
-/// Reads the list of a dump's tables, of which there are `tables` at the most.
+/// Reads the list of a dump's tables, which has at most `tables` entries.
 pub(crate) fn table_rows(list: impl Read, tables: u64) -> impl Iterator<Item = io::Result<TableRows>> {
     records(list, b'\n', LONGEST_TABLE).zip(0..).map(move |(line, number)| {
         if number >= tables {

@@ -1,4 +1,4 @@
-//! Manifests for tests that need one and do not care what is in it.
+//! Makes manifests for tests that do not depend on their content.
 
 use jiff::Timestamp;
 
@@ -6,7 +6,7 @@ use super::BackupId;
 use super::{DatabaseContent, FORMAT, FilestoreContent, Manifest, StoredObject};
 use crate::postgres::{Locale, ServerFacts};
 
-/// Returns the locale that exists everywhere.
+/// Returns a locale that exists everywhere.
 pub(crate) fn locale() -> Locale {
     Locale {
         encoding: "UTF8".into(),

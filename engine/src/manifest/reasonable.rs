@@ -1,5 +1,4 @@
-//! What no manifest says, however it came into the repository: it is refused before anything is
-//! done by it.
+//! Refuses manifests that this program cannot have written, before anything relies on them.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,31 +9,32 @@ use serde::de::{Error, SeqAccess, Visitor};
 use super::{BackupRef, Manifest};
 use crate::store::{Key, is_segment};
 
-/// As much as any number of a manifest can be: 8 PiB, which every reader of JSON takes exactly.
+/// The largest number in a manifest: 8 PiB, which every JSON reader represents exactly.
 const LARGEST: u64 = 1 << 53;
 
-/// As many names as one list of a manifest can have. Those that a manifest of the greatest length
-/// has room for are not more.
+/// The most names in one list of a manifest. A manifest of the greatest length has no room for
+/// more.
 const MOST_NAMES: usize = 500_000;
 
-/// From so many names on they must have the length of names: else a short manifest would take a lot
-/// of memory.
+/// From this many names on, they must have the usual length: otherwise a short manifest would take
+/// much memory.
 const FEW_NAMES: usize = 10_000;
 const SHORTEST_AVERAGE: usize = 16;
 
-/// The tar archive of a volume has a header, names and padding for each file, and an end.
+/// The most bytes of header, names and padding for each file in a volume's tar archive, and of its
+/// end.
 const LARGEST_OVERHEAD: u64 = 16 * 1024;
 const LARGEST_END: u64 = 1024 * 1024;
 
-/// A line of a volume's list is not shorter, in bytes.
+/// The shortest line of a volume's list, in bytes.
 const SHORTEST_LINE: u64 = 120;
 
-/// What the list of a volume has at the most, which is held in memory, and what the others do,
-/// which are not: in bytes.
+/// The most bytes of a volume's list, which is kept in memory, and of the other lists, which are
+/// not.
 const LARGEST_VOLUME_LIST: u64 = 256 * 1024 * 1024;
 const LARGEST_LIST: u64 = 4 * 1024 * 1024 * 1024;
 
-/// Reads a list of names, of no more memory than the names of a real one take.
+/// Reads a list of names, in no more memory than the names of a real list take.
 pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     struct Names;
     impl<'de> Visitor<'de> for Names {
@@ -60,8 +60,8 @@ pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
 }
 
 impl Manifest {
-    /// Returns what is wrong with a manifest that could be read, if anything is: no backup of this
-    /// program's is like that.
+    /// Returns what is wrong with a manifest that could be parsed, if this program cannot have
+    /// written it.
     pub(crate) fn unreasonable(&self) -> Option<String> {
         self.nameless()
             .or_else(|| self.too_large())
@@ -70,12 +70,12 @@ impl Manifest {
             .or_else(|| self.elsewhere())
     }
 
-    /// Returns an instance's name that is no folder of a repository.
+    /// Returns a message if the instance's name cannot be a folder of a repository.
     fn nameless(&self) -> Option<String> {
         (!is_segment(&self.instance)).then(|| format!("{:?} cannot be the name of an instance", self.instance))
     }
 
-    /// Returns a number that is none, or that would overflow where it is added to others.
+    /// Returns a message if a number is too large, so that sums could overflow.
     fn too_large(&self) -> Option<String> {
         let content = &self.filestore;
         let sizes = self.objects().flat_map(|object| [object.plain.size, object.stored.size]);
@@ -100,7 +100,7 @@ impl Manifest {
         Some(format!("it names {} twice", twice.key))
     }
 
-    /// Figures of a volume that do not go together.
+    /// Returns a message if figures of a volume contradict each other.
     fn contradiction(&self) -> Option<String> {
         let wrong = self.filestore.volumes.iter().find(|volume| {
             let archive = volume.files.saturating_mul(LARGEST_OVERHEAD).saturating_add(volume.bytes + LARGEST_END);
@@ -110,8 +110,8 @@ impl Manifest {
         Some(format!("the sizes that it states of {} do not fit {files} files of {bytes} bytes", wrong.object.key))
     }
 
-    /// Returns a backup stands on its own objects and on those of earlier backups of its instance:
-    /// nothing else is kept for it by a prune.
+    /// Returns a message if the manifest names an object outside its own backup and earlier backups
+    /// of its instance: a prune keeps no other objects for it.
     fn elsewhere(&self) -> Option<String> {
         let instance = Key::new(self.instance.as_str()).ok()?;
         let is_right =
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn forged_figures_and_names_are_not() {
+    fn forged_figures_are_unreasonable() {
         let [mut size, mut sum, mut files, mut archive, mut later, mut other, mut list, mut name] =
             std::array::from_fn(|_| manifest(vec![volume(1), volume(2)]));
         size.filestore.volumes[0].object.plain.size = u64::MAX;

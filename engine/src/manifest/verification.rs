@@ -1,4 +1,4 @@
-//! What a verification of a restored copy found, as proofs store it.
+//! Describes what a verification of a restored copy found, as proofs store it.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Depth {
-    /// Every table, and of every file whether it is there and how long it is. What was unpacked had
-    /// the digests of the backup.
+    /// Every table, and for every file whether it exists and its length. What was unpacked had the
+    /// digests of the backup.
     #[default]
     Quick,
-    /// Every file too is read back from the disk, and has the SHA-1 that Odoo named it by.
+    /// Every file is also read from the disk, and must have the SHA-1 in its name.
     Full,
 }
 
 impl Depth {
-    /// All of them, from the least to the most.
+    /// All depths, from the least to the most.
     pub const ALL: [Self; 2] = [Self::Quick, Self::Full];
 
-    /// In a word.
+    /// Returns the depth as one word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Quick => "quick",
@@ -36,27 +36,27 @@ impl fmt::Display for Depth {
     }
 }
 
-/// What was looked at.
+/// What a check examines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
-    /// Each file of the backup is there with its length and, in [`Depth::Full`], its SHA-1.
+    /// Each file of the backup exists with its length and, in [`Depth::Full`], its SHA-1.
     Files,
-    /// Each file that the restored attachments name is one of the backup.
+    /// Each file that the restored attachments name is part of the backup.
     Attachments,
     /// Each table has as many rows as the dump, and there are as many large objects.
     Rows,
-    /// There are as many tables, views, indexes, keys, triggers and functions as the dump makes.
+    /// There are as many tables, views, indexes, keys, triggers and functions as the dump creates.
     Objects,
     /// Constraints are validated.
     Constraints,
     /// Indexes are valid.
     Indexes,
-    /// Sequences stand where the dump says, and not behind their columns.
+    /// Sequences have the values in the dump, and are not behind their columns.
     Sequences,
     /// Odoo's series, identity and modules are those of the backup.
     Modules,
-    /// Somebody can log in: there is an active internal user.
+    /// There is an active internal user who can log in.
     Users,
 }
 
@@ -76,7 +76,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckOutcome {
@@ -88,7 +88,7 @@ pub enum CheckOutcome {
     Skipped,
 }
 
-/// Some sentences, of which the first are kept.
+/// A list of sentences, of which the first are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notes {
     /// How many there are.
@@ -101,7 +101,7 @@ impl Notes {
     pub(crate) fn add(&mut self, text: impl Into<String>) {
         self.count += 1;
         if self.first.len() < 100 {
-            // A name is data: what could play tricks with a terminal or a log is written out.
+            // A name is data. Characters that could manipulate a terminal or a log are escaped.
             let visible = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
             self.first.push(text.into().chars().map(visible).collect());
         }
@@ -115,18 +115,18 @@ impl Notes {
 /// One check of a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What was looked at.
+    /// What was examined.
     pub subject: Subject,
-    /// What came of it.
+    /// The result.
     pub outcome: CheckOutcome,
-    /// How many were looked at: files, tables, sequences.
+    /// How many were examined: files, tables, sequences.
     pub looked_at: u64,
-    /// The figures, or why there are none, in a line.
+    /// The figures, or why there are none, in one line.
     pub summary: String,
-    /// What is not as it was backed up.
+    /// What differs from what was backed up.
     #[serde(default, skip_serializing_if = "Notes::is_none")]
     pub findings: Notes,
-    /// What is wrong, and was so at the source.
+    /// Problems that the source had already.
     #[serde(default, skip_serializing_if = "Notes::is_none")]
     pub known: Notes,
 }
@@ -143,14 +143,14 @@ impl Check {
     }
 }
 
-/// What was found of a copy.
+/// The result of verifying a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
     /// How much was read.
     pub depth: Depth,
-    /// Version of the server that the copy was restored into: `15.18`.
+    /// The version of the server that the copy was restored into: `15.18`.
     pub server: String,
-    /// The checks. Those of Odoo's tables are left out where the database is not Odoo's.
+    /// The checks. Those of Odoo's tables are missing if the database is not Odoo's.
     pub checks: Vec<Check>,
     /// How long it took.
     #[serde(with = "seconds", rename = "seconds")]
@@ -158,17 +158,17 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Returns whether nothing was found that is not as it was backed up.
+    /// Returns whether no difference from the backup was found.
     pub fn passed(&self) -> bool {
         self.checks.iter().all(|check| check.outcome != CheckOutcome::Failed)
     }
 
-    /// Returns what was left out for want of something to compare with.
+    /// Returns the checks that had nothing to compare with.
     pub fn skipped(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| check.outcome == CheckOutcome::Skipped)
     }
 
-    /// Returns what failed, in a sentence.
+    /// Returns the failed checks in one sentence.
     pub fn failures(&self) -> String {
         let failed = self.checks.iter().filter(|check| check.outcome == CheckOutcome::Failed);
         let texts = failed.map(|check| {
@@ -188,7 +188,7 @@ pub(crate) mod seconds {
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        // A thousandth is as exact as is of use.
+        // Milliseconds are precise enough.
         serializer.serialize_f64((duration.as_secs_f64() * 1000.0).round() / 1000.0)
     }
 

@@ -1,4 +1,4 @@
-//! Whether anything advances.
+//! Detects whether an operation still advances.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use super::{Counter, Observer, Progress, Task};
 
-/// Watches for signs of life, and passes everything on.
+/// Watches reports for activity, and passes them on.
 pub(crate) struct Alive {
     inner: Progress,
-    /// Counters of all tasks that began.
+    /// The counters of all tasks that were started.
     counters: Mutex<Vec<Counter>>,
-    /// Everything that was reported: a sign of life like a byte.
+    /// How many reports there were. A report is activity, as a byte is.
     reports: AtomicU64,
 }
 
 impl Alive {
-    /// Passes on to `inner`.
+    /// Creates a watch that passes reports on to `inner`.
     pub(crate) fn over(inner: Progress) -> Self {
         Self { inner, counters: Mutex::default(), reports: AtomicU64::new(0) }
     }

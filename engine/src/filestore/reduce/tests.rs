@@ -8,7 +8,7 @@ use crate::stream::{Packed, body_of};
 
 const MIB: usize = 1024 * 1024;
 
-/// A volume as it is stored, its fingerprints, and its list.
+/// A stored volume, its fingerprints, and its list.
 struct Made {
     bytes: Vec<u8>,
     fingerprints: (Fingerprint, Fingerprint),
@@ -29,8 +29,8 @@ async fn written(volume: Encoded<WrittenVolume>) -> io::Result<Made> {
     Ok(Made { bytes, fingerprints: (plain, stored), listed })
 }
 
-/// Files of all kinds: long and empty ones, such as make more than one frame, one with a name that
-/// its header has no room for.
+/// Returns files of all kinds: empty ones, long ones that need several frames, and one whose name
+/// does not fit into the header.
 fn files() -> BTreeMap<String, Vec<u8>> {
     let content = |seed: usize, size: usize| (0..size).map(|i| ((i / 7 + seed * 31) % 251) as u8).collect::<Vec<u8>>();
     let mut files: BTreeMap<String, Vec<u8>> = (0..40).map(|i| (format!("{i:02}/file"), content(i, i * 100))).collect();
@@ -48,7 +48,7 @@ async fn reduced(made: &Made, bytes: Vec<u8>, wanted: impl Fn(&str) -> bool) -> 
 }
 
 #[tokio::test]
-async fn what_is_wanted_comes_whole_and_nothing_else_and_its_list_says_where_it_is() {
+async fn reduced_volume_contains_only_wanted_files() {
     let files = files();
     let made = written(made_up::volume(files.clone())).await.unwrap();
     let is_wanted = |path: &str| path.ends_with("5/file") || path.starts_with("l");
@@ -64,8 +64,8 @@ async fn what_is_wanted_comes_whole_and_nothing_else_and_its_list_says_where_it_
         let before = made.listed.iter().find(|listed| listed.path == *path).unwrap();
         assert_eq!((file.size, file.mtime, file.sha256), (before.size, before.mtime, before.sha256));
     }
-    // As a backup batches them: four small ones, then those that are too large to share a frame,
-    // and the last.
+    // Batched as in a backup: four small files, then those that are too large to share a frame, and
+    // the last.
     let sizes: Vec<_> = frames(small.listed.clone()).unwrap().iter().map(|frame| frame.files.len()).collect();
     assert_eq!(sizes, [4, 1, 1, 2]);
     let bounds = Bounds { files: 8, bytes: small.listed.iter().map(|file| file.size).sum() };
@@ -83,10 +83,10 @@ async fn what_is_wanted_comes_whole_and_nothing_else_and_its_list_says_where_it_
 }
 
 #[tokio::test]
-async fn what_is_damaged_or_not_as_listed_never_looks_like_a_volume() {
+async fn damaged_volume_cannot_be_reduced() {
     let mut made = written(made_up::volume(files())).await.unwrap();
     let wanted = |path: &str| path.starts_with("2");
-    // Also where it is damaged in what nobody wants.
+    // Damage in unwanted files counts too.
     for place in [100, made.bytes.len() / 2, made.bytes.len() - 3] {
         let mut damaged = made.bytes.clone();
         damaged[place] ^= 1;

@@ -22,7 +22,7 @@ fn begun(root: &Path) -> io::Result<Arc<Mutex<Batches>>> {
     Ok(Arc::new(Mutex::new(batches)))
 }
 
-/// Everything under `root` as volumes, drawn from the same batches one after the other.
+/// Returns everything under `root` as volumes, drawn one after the other from the same batches.
 async fn volumes(root: &Path, limits: Limits) -> io::Result<Vec<Stored>> {
     let batches = begun(root)?;
     let mut volumes = Vec::new();
@@ -35,7 +35,7 @@ async fn volumes(root: &Path, limits: Limits) -> io::Result<Vec<Stored>> {
     }
 }
 
-/// Reads a stream to its end, and holds it against what its producer says of it.
+/// Reads a stream to its end, and compares it with what its producer says of it.
 async fn read<T>(mut encoded: Encoded<T>) -> io::Result<(Vec<u8>, T)> {
     let mut bytes = Vec::new();
     encoded.body.read_to_end(&mut bytes).await?;
@@ -78,7 +78,7 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn files_come_back_equal_from_one_volume_or_several() {
+async fn files_return_from_several_volumes() {
     let source = tempfile::tempdir().unwrap();
     let files = samples();
     fill(source.path(), &files);
@@ -103,7 +103,7 @@ async fn files_come_back_equal_from_one_volume_or_several() {
 }
 
 #[tokio::test]
-async fn the_list_finds_each_file_by_its_frame_alone() {
+async fn list_locates_each_file_by_frame() {
     let source = tempfile::tempdir().unwrap();
     let files = samples();
     fill(source.path(), &files);
@@ -125,7 +125,7 @@ async fn the_list_finds_each_file_by_its_frame_alone() {
 }
 
 #[tokio::test]
-async fn ordinary_tar_and_zstd_read_a_volume() {
+async fn ordinary_tools_read_volume() {
     let source = tempfile::tempdir().unwrap();
     fill(source.path(), &samples());
     let target = tempfile::tempdir().unwrap();
@@ -147,7 +147,7 @@ async fn ordinary_tar_and_zstd_read_a_volume() {
 }
 
 #[tokio::test]
-async fn permissions_are_those_of_the_folder_around_and_an_existing_folder_is_refused() {
+async fn permissions_follow_surrounding_folder() {
     let source = tempfile::tempdir().unwrap();
     fill(source.path(), &[("ab/file", b"x".to_vec())]);
     let tar = zstd::decode_all(volumes(source.path(), Limits::default()).await.unwrap()[0].bytes.as_slice()).unwrap();
@@ -183,7 +183,7 @@ fn tar_of(name: &[u8], kind: tar::EntryType, link: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_hostile_archive_writes_nothing_outside_and_is_an_error() {
+fn hostile_archive_writes_nothing_outside() {
     use tar::EntryType;
     let parent = tempfile::tempdir().unwrap();
     let target = NewFilestore::create(&parent.path().join("staging"), &TaskTracker::new()).unwrap();
@@ -209,7 +209,7 @@ fn a_hostile_archive_writes_nothing_outside_and_is_an_error() {
 }
 
 #[test]
-fn a_link_that_was_put_in_the_way_is_not_followed() {
+fn planted_file_link_is_not_followed() {
     let parent = tempfile::tempdir().unwrap();
     let target = NewFilestore::create(&parent.path().join("staging"), &TaskTracker::new()).unwrap();
     let outside = parent.path().join("outside");
@@ -235,7 +235,7 @@ fn planted_folder_link_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_large_file_that_grows_or_shrinks_while_it_is_read_is_noted_and_its_volume_stays_readable() {
+async fn changed_large_file_keeps_volume_readable() {
     const SIZE: u64 = 16 * 1024 * 1024;
     for new_size in [SIZE - 1, SIZE + 1] {
         let folder = tempfile::tempdir().unwrap();
@@ -247,7 +247,7 @@ async fn a_large_file_that_grows_or_shrinks_while_it_is_read_is_noted_and_its_vo
             write_volume(first, batches.clone(), Limits::default(), Level::default(), Task::default());
         let mut bytes = vec![0; 100];
         body.read_exact(&mut bytes).await.unwrap();
-        // What is in flight is far less than the file: the producer waits in the middle of it,
+        // Much less than the file is in memory at once: the producer waits in the middle of it
         // until the rest is read.
         OpenOptions::new().write(true).open(&path).unwrap().set_len(new_size).unwrap();
         body.read_to_end(&mut bytes).await.unwrap();
@@ -260,7 +260,7 @@ async fn a_large_file_that_grows_or_shrinks_while_it_is_read_is_noted_and_its_vo
 }
 
 #[tokio::test]
-async fn what_is_no_longer_a_file_when_it_is_opened_is_noted_and_is_not_an_empty_file() {
+async fn replaced_file_is_noted_as_unreadable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, "x").unwrap();
