@@ -1,9 +1,9 @@
-//! `restore`: a backup into a target's database and filestore.
+//! `restore`: restores a backup into a target's database and filestore.
 //!
-//! Both are made under names of their own beside the target's, and get the target's names only once
-//! all of it is there, every digest agreed, and the copy was verified and made harmless. What the
-//! target was until then is kept, and can be given back. What fails or is stopped before that
-//! leaves the target as it was, and nothing behind; what is killed is cleared away by the next run.
+//! Both are created under names of their own next to the target's. They get the target's names only
+//! once they are complete, every digest matches, and the copy was verified and neutralized. The
+//! previous state is kept, and undo restores it. A failed or stopped restore leaves the target
+//! unchanged and nothing behind; after a kill, the next run removes the remains.
 
 pub mod drill;
 mod guard;
@@ -47,19 +47,19 @@ use crate::verify::{Depth, RestoredCopy, Verification, verify};
 pub struct RestoreOptions {
     /// Sessions that load rows, and jobs of pg_restore that build indexes and keys.
     pub jobs: u32,
-    /// Volumes that are unpacked at once.
+    /// Volumes unpacked in parallel.
     pub parallel_volumes: u32,
     /// How much is read to verify the copy.
     pub depth: Depth,
-    /// Whether what the target was is removed once it was replaced, rather than kept for [`undo`].
+    /// Whether the previous state is removed after the swap, rather than kept for [`undo`].
     pub drop_previous: bool,
-    /// Whether production itself is meant.
+    /// Whether production itself is the target.
     pub identity: Identity,
-    /// How long the end of sessions on the target is waited for that the role may not end; `None`:
-    /// where there are any at the beginning, nothing is begun.
+    /// How long to wait for sessions on the target that the role may not end; `None`: if there are
+    /// any at the start, the restore is refused.
     pub wait: Option<Duration>,
-    /// Whether indexes, constraints and whatever else comes after the rows are left out where they
-    /// cannot be made.
+    /// Whether indexes, constraints and other objects after the rows are left out if they cannot be
+    /// created.
     pub skip_failed_post_data: bool,
 }
 
@@ -72,24 +72,24 @@ pub struct Restored {
     pub filestore: PathBuf,
     /// Files in it.
     pub files: u64,
-    /// Their length in bytes, together.
+    /// Their total length in bytes.
     pub bytes: u64,
     /// As in [`RestoreOptions::jobs`]; one where the dump had to be streamed to pg_restore.
     pub jobs: u32,
-    /// What the copy was held against before it got its names. It passed.
+    /// The comparison of the copy with the backup, made before it got its names. It passed.
     pub verification: Verification,
     /// What of the dump was left out.
     pub left_out: Vec<LeftOut>,
-    /// What was done to make the copy harmless; `None` where the target wants none of it, or the
-    /// database is not Odoo's.
+    /// How the copy was neutralized; `None` if the target does not want it, or the database is not
+    /// Odoo's.
     pub neutralized: Option<Neutralized>,
-    /// What was done to make the copy anonymous; `None` where the target does not want it.
+    /// How the copy was anonymized; `None` if the target does not want it.
     pub anonymized: Option<Anonymized>,
-    /// What the target was before, where it was anything and that is kept.
+    /// The previous state, if there was one and it is kept.
     pub former: Option<Former>,
-    /// What was cleared away of earlier runs that had been cut off, in words.
+    /// What was removed of earlier, interrupted runs, in words.
     pub cleared: Vec<String>,
-    /// What could not be, and why there is no proof, in words.
+    /// What could not be removed, and why there is no proof, in words.
     pub warnings: Vec<String>,
     /// How long it took until both had their names.
     pub timings: Timings,
@@ -97,10 +97,10 @@ pub struct Restored {
     pub proof: Option<ProofName>,
 }
 
-/// What a target was before it was replaced, under the names that it has now.
+/// The state of a target before it was replaced, under its present names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Former {
-    /// Its database, which lets nobody connect; `None` where there was only a filestore.
+    /// Its database, which accepts no connections; `None` where there was only a filestore.
     pub database: Option<String>,
     /// Its filestore; `None` where there was only a database.
     pub filestore: Option<PathBuf>,
@@ -114,7 +114,7 @@ impl Former {
     }
 }
 
-/// What is to be restored, to where, and how.
+/// What is restored, where to, and how.
 #[derive(Debug, Clone, Copy)]
 struct Job<'a> {
     repository: &'a Repository,
@@ -125,12 +125,12 @@ struct Job<'a> {
     run: &'a Run,
 }
 
-/// Restores a backup into a target, in the place of what it may be already.
+/// Restores a backup into a target, replacing its present state.
 ///
 /// # Errors
 /// [`Error::Refused`] for a target that must not be replaced, above all one of the `protected`
-/// places, else whatever failed first, each as the cause of [`Error::Verb`]; the target is then as
-/// it was.
+/// places; otherwise the first failure. Each is the cause of [`Error::Verb`], and leaves the target
+/// unchanged.
 pub async fn restore(
     repository: &Repository,
     manifest: &Manifest,
@@ -144,7 +144,7 @@ pub async fn restore(
     result.map_err(|error| error.during(format!("restore {}/{} to {}", manifest.instance, manifest.id, target.name)))
 }
 
-/// A copy that was verified and made harmless, and has no name yet.
+/// A copy that was verified and neutralized, and does not have its name yet.
 #[derive(Debug)]
 struct MadeCopy {
     made: Made,
@@ -155,7 +155,7 @@ struct MadeCopy {
 }
 
 impl MadeCopy {
-    /// How long it took, by its parts, where all of it took as long as `total`.
+    /// Returns how long its parts took, within the given `total`.
     fn timings(&self, total: Duration) -> Timings {
         Timings {
             total,
@@ -169,8 +169,8 @@ impl MadeCopy {
 }
 
 impl Job<'_> {
-    /// Does `work`, which makes a copy, while the backup is locked against a prune. What it shows
-    /// of the backup is written down.
+    /// Does `work`, which makes a copy, while the backup is locked against a prune. Records what it
+    /// shows of the backup.
     async fn locked<T>(
         &self,
         occasion: ProofOccasion,
@@ -209,7 +209,7 @@ impl Job<'_> {
                 self.assert_neutral(&staging, copy.neutralized.as_ref()).await?;
             }
             copy.made.database.0.hide_rows_again().await?;
-            // Somebody may have begun to work with what is about to be replaced.
+            // An Odoo may have started to use what is about to be replaced.
             claim.check_connection()?;
             wait_for_sessions(&claim, self.options.wait, run).await?;
             self.admit(&claim).await?;
@@ -218,7 +218,7 @@ impl Job<'_> {
         let database = staging.database.database.as_str();
         let work = with_pulse(&claim.server, Some(database), &run.progress, Box::pin(work));
         let result = match run.until_cancelled(Box::pin(work)).await {
-            // From here on it takes a moment and is not to be stopped halfway.
+            // From here it takes a moment and must not be stopped halfway.
             Ok(done) => Box::pin(swap::swap(&mut claim, &staging.suffix)).await.map(|()| done).map_err(Error::from),
             Err(error) => Err(error),
         };
@@ -241,7 +241,7 @@ impl Job<'_> {
         let proof = Box::pin(self.prove(ProofOccasion::Restore, &copy.verification, timings, &mut warnings)).await;
         let MadeCopy { made, verification, neutralized, .. } = copy;
         warnings.extend(made.database.0.warnings.iter().cloned());
-        // What was unpacked, but for what gave way to placeholders.
+        // What was unpacked, without what placeholders replaced.
         let left = |unpacked: u64, change: fn(&AnonymizedAttachments) -> (u64, u64)| {
             let (added, removed) = anonymized.as_ref().map_or((0, 0), |report| change(&report.attachments));
             (unpacked + added).saturating_sub(removed)
@@ -267,8 +267,7 @@ impl Job<'_> {
         })
     }
 
-    /// Refuses what must not be done, and what cannot be: of what is there nothing has been touched
-    /// yet.
+    /// Refuses what must not or cannot be done, before anything existing is touched.
     async fn preflight(&self, claim: &TargetClaim) -> Result<(), Error> {
         let Job { manifest, target, protected, options, run, .. } = *self;
         let Preflight { obstacles, warnings } =
@@ -285,9 +284,9 @@ impl Job<'_> {
         require_none(guard::before_restore(protected, uuid, target, options.identity, &claim.server).await?)
     }
 
-    /// Makes a copy beside the target, verifies it, and makes it harmless.
+    /// Makes a copy next to the target, verifies it, and neutralizes it.
     async fn make(&self, staging: &Staging, claim: &TargetClaim) -> Result<MadeCopy, Error> {
-        // Each step waits on the heap: together they outgrow the stack of a thread.
+        // Each step waits on the heap: together they exceed the stack of a thread.
         let mut made = Box::pin(staging.fill(self, claim)).await?;
         made.database.0.show_all_rows().await?;
         let verification = Box::pin(self.verify(staging, &made.database.0.left_out)).await?;
@@ -296,7 +295,7 @@ impl Job<'_> {
         Ok(MadeCopy { made, verification, neutralized, neutralization, anonymization: Duration::ZERO })
     }
 
-    /// Holds what was made against what was backed up.
+    /// Compares the copy with the backup.
     async fn verify(&self, staging: &Staging, left_out: &[LeftOut]) -> Result<Verification, Error> {
         let Job { repository, manifest, options, run, .. } = *self;
         let (database, filestore) = (&staging.database, staging.filestore.as_path());
@@ -304,8 +303,8 @@ impl Job<'_> {
         Box::pin(verify(&copy, options.depth, run)).await?.require()
     }
 
-    /// Makes the copy harmless where the target does not say otherwise, while nobody knows its name
-    /// yet. Production stays what it is.
+    /// Neutralizes the copy unless the target says otherwise, while no program knows its name yet.
+    /// Production is not changed.
     async fn neutralize(&self, staging: &Staging) -> Result<Option<Neutralized>, Error> {
         let (Some(settings), Identity::Copy) = (&self.target.neutralize, self.options.identity) else {
             return Ok(None);
@@ -321,14 +320,14 @@ impl Job<'_> {
         Ok(neutralized)
     }
 
-    /// Asserts of a copy that was neutralized that it still is.
+    /// Asserts that a neutralized copy still is neutral.
     async fn assert_neutral(&self, staging: &Staging, neutralized: Option<&Neutralized>) -> Result<(), Error> {
         let (Some(settings), Some(done)) = (&self.target.neutralize, neutralized) else { return Ok(()) };
         assert_still_neutral(&staging.database, settings, done).await.map_err(Error::Neutralize)
     }
 
-    /// Replaces the people in the copy where the target says so, and it is one. A name in the
-    /// report of what was done before is one of them.
+    /// Replaces the people in the copy if the target says so and is a copy. Names of people in the
+    /// neutralization report are replaced as well.
     async fn anonymize(
         &self,
         staging: &Staging,
@@ -356,7 +355,7 @@ impl Job<'_> {
     }
 }
 
-/// The identity that the source has for Odoo's own services.
+/// Returns the identity that the source has for Odoo's own services.
 fn source_uuid(manifest: &Manifest) -> Option<&str> {
     manifest.odoo.as_ref().and_then(|odoo| odoo.database_uuid.as_deref())
 }

@@ -1,9 +1,9 @@
-//! Whether a restored database and its folder are what was backed up.
+//! Tells whether a restored database and its folder match the backup.
 //!
-//! What is compared was written down when the backup was made: the rows of each table, the files of
-//! each volume, Odoo's modules, and what the dump itself says that it makes. What was wrong at the
-//! source already is told as known; everything else that differs is a finding, and one finding is
-//! enough for the copy not to be used.
+//! The expectations were recorded with the backup: the rows of each table, the files of each
+//! volume, Odoo's modules, and what the dump itself creates. What was already wrong at the source
+//! is reported as known; every other difference is a finding, and one finding is enough to reject
+//! the copy.
 
 mod files;
 mod objects;
@@ -24,24 +24,24 @@ use crate::repository::Repository;
 use crate::run::Run;
 use crate::stream::decode;
 
-/// A restored pair, and the backup that it is to be a copy of.
+/// A restored pair, and its backup.
 #[derive(Debug, Clone, Copy)]
 pub struct RestoredCopy<'a> {
     /// Where the backup is.
     pub repository: &'a Repository,
     /// The backup.
     pub manifest: &'a Manifest,
-    /// The restored database, which nobody has written to since.
+    /// The restored database, unchanged since.
     pub database: &'a Endpoint,
     /// The restored folder.
     pub filestore: &'a Path,
-    /// Sessions that count rows at once.
+    /// Sessions that count rows in parallel.
     pub sessions: u32,
     /// What of the dump the restore left out.
     pub left_out: &'a [LeftOut],
 }
 
-/// Verifies a copy. That something differs is in what is returned.
+/// Verifies a copy. The result contains the differences.
 ///
 /// # Errors
 /// What kept it from looking.
@@ -79,7 +79,7 @@ pub async fn verify(copy: &RestoredCopy<'_>, depth: Depth, run: &Run) -> Result<
     Ok(Verification { depth, server, checks, duration: started.elapsed() })
 }
 
-/// What the dump says that it makes.
+/// Returns what the dump creates.
 async fn objects_of_dump(copy: &RestoredCopy<'_>) -> Result<Result<ArchiveObjects, Misunderstood>, Error> {
     let object = &copy.manifest.database.object;
     let body = copy.repository.store().get(&object.key, None).await?;
@@ -89,7 +89,8 @@ async fn objects_of_dump(copy: &RestoredCopy<'_>) -> Result<Result<ArchiveObject
     read.map_err(|source| Error::Io { action: format!("read {}", object.key), source })
 }
 
-/// Objects that are neither the system's nor an extension's: of `catalog`, whose own oid is `oid`.
+/// Returns the condition for objects that belong neither to the system nor to an extension: of
+/// `catalog`, whose own oid is `oid`.
 fn is_own(catalog: &str, oid: &str, schema: &str) -> String {
     format!(
         "{schema} !~ '^pg_' AND {schema} <> 'information_schema' AND NOT EXISTS (

@@ -1,9 +1,9 @@
-//! `drill`: all of a restore but its end, so that it is known beforehand that it works and how long
+//! `drill`: does a whole restore except its end, which shows in advance that it works and how long
 //! it takes.
 //!
-//! The database and the folder have names that only copies in the making have, beside a target that
-//! does not exist. They never get others, and are dropped once they were verified and made
-//! harmless, and before, where that fails.
+//! The database and the folder have names that only unfinished copies have, next to a target that
+//! does not exist. They never get other names. They are dropped after they were verified and
+//! neutralized, or when that fails.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -29,7 +29,7 @@ use crate::verify::{Depth, Verification};
 pub struct DrillOptions {
     /// As in [`RestoreOptions::jobs`](super::RestoreOptions::jobs).
     pub jobs: u32,
-    /// Volumes that are unpacked at once.
+    /// Volumes unpacked in parallel.
     pub parallel_volumes: u32,
     /// How much is read to verify the copy.
     pub depth: Depth,
@@ -40,40 +40,41 @@ pub struct DrillOptions {
 pub struct Drilled {
     /// The backup.
     pub backup: BackupId,
-    /// The instance that it is of.
+    /// Its instance.
     pub instance: String,
-    /// The database that was made.
+    /// The database that was created.
     pub database: String,
-    /// The folder that was made.
+    /// The folder that was created.
     pub filestore: PathBuf,
-    /// Whether both were removed; else a warning says what is left, and the next drill tries again.
+    /// Whether both were removed; if not, a warning says what is left, and the next drill tries
+    /// again.
     pub removed: bool,
     /// Files that were in it.
     pub files: u64,
-    /// Their length in bytes, together.
+    /// Their total length in bytes.
     pub bytes: u64,
     /// Jobs that pg_restore ran with.
     pub jobs: u32,
-    /// What the copy was held against. It passed.
+    /// The comparison of the copy with the backup. It passed.
     pub verification: Verification,
-    /// What was done to make the copy harmless; `None` where the database is not Odoo's.
+    /// How the copy was neutralized; `None` where the database is not Odoo's.
     pub neutralized: Option<Neutralized>,
-    /// How long it took until there was a copy that could have been used.
+    /// How long it took until there was a usable copy.
     pub timings: Timings,
     /// The proof that was stored; `None` where a warning says why not.
     pub proof: Option<ProofName>,
-    /// What was cleared away of earlier drills that had been cut off, in words.
+    /// What was removed of earlier, interrupted drills, in words.
     pub cleared: Vec<String>,
     /// What could not be removed, and why there is no proof, in words.
     pub warnings: Vec<String>,
 }
 
-/// Restores a backup, verifies the copy, makes it harmless, drops it, and stores the proof. `place`
-/// has a name that nothing else has: it is never made.
+/// Restores a backup, verifies and neutralizes the copy, drops it, and stores the proof. `place`
+/// has a unique name: it is never created.
 ///
 /// # Errors
-/// Whatever failed first, as the cause of [`Error::Verb`]; [`Error::refutes_backup`] tells what
-/// speaks against the backup from what was in the way. Nothing of the copy is left.
+/// The first failure, as the cause of [`Error::Verb`]; [`Error::refutes_backup`] tells a bad backup
+/// from an obstacle. Nothing of the copy is left.
 pub async fn drill(
     repository: &Repository,
     manifest: &Manifest,

@@ -1,5 +1,5 @@
-//! What a restore must not replace: looked at before anything is made and again right before the
-//! swap, and every doubt is a refusal.
+//! What a restore must not replace. It is checked before anything is created and again right before
+//! the swap, and every doubt is a refusal.
 
 mod alive;
 mod folders;
@@ -11,34 +11,34 @@ use super::target::{Protected, Target};
 use crate::error::Obstacle;
 use crate::postgres::{self, Endpoint, PostgresError, Session};
 
-/// Whose place a restored database takes.
+/// What a restored database replaces.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Identity {
-    /// A copy beside its original: made harmless, and never in the place of what looks like
+    /// A copy next to its original: neutralized, and never a replacement for what looks like
     /// production.
     #[default]
     Copy,
-    /// Production itself, by the will of whoever typed the name of its database: nothing is
+    /// Production itself, because the operator typed the name of its database: nothing is
     /// neutralized, and it keeps its identity.
     Production,
 }
 
-/// The checks whose obstacles [`Identity::Production`] passes.
+/// The checks whose obstacles [`Identity::Production`] overrides.
 pub(crate) const FORCEABLE: [&str; 2] = ["production", "foreign"];
 
-/// What every server needs for itself.
+/// Databases that every server needs for itself.
 const OF_THE_SERVER: [&str; 3] = ["postgres", "template0", "template1"];
 
-/// Says why the target must not be replaced by a copy of the database that has this
-/// `database.uuid`; nothing where it may be.
+/// Returns why the target must not be replaced by a copy of the database with this `database.uuid`;
+/// nothing if it may be.
 ///
-/// [`Identity::Production`] passes what looks like production, for that is what it is for. It does
-/// not pass what can only be a mistake in the configuration: the repository, a folder that is no
-/// filestore, or that of another instance.
+/// [`Identity::Production`] allows what looks like production, which is its purpose. It does not
+/// allow what can only be a mistake in the configuration: the repository, a folder that is not a
+/// filestore, or one of another instance.
 ///
 /// # Errors
-/// Where the target's server does not answer. What else cannot be found out is a refusal.
+/// Only if the target's server does not answer. Every other doubt is a refusal.
 pub(crate) async fn before_restore(
     protected: &Protected,
     source_uuid: Option<&str>,
@@ -60,7 +60,7 @@ pub(crate) async fn before_restore(
     if let Some(there) = postgres::find_database(server, name).await? {
         let place = Endpoint::resolve(&target.database);
         obstacles.extend(instances::obstacles(protected, target, server).await);
-        // To force it would not help: another's database is not replaced.
+        // Forcing it would not help: a database of another role is not replaced.
         let hint = match there.is_own {
             true => force(name),
             false => owned_by_another(server, name, there).hint().unwrap_or_default(),
@@ -70,8 +70,7 @@ pub(crate) async fn before_restore(
     Ok(obstacles)
 }
 
-/// Says why the target must not get back what it was: it is production, or somebody has made it
-/// that since.
+/// Returns why the target must not be reverted: it is production, or has become production since.
 ///
 /// # Errors
 /// As [`before_restore`].
@@ -89,7 +88,7 @@ pub(in crate::restore) async fn before_undo(
     Ok(obstacles)
 }
 
-/// How a person goes on who means it.
+/// Returns how the operator forces the restore.
 fn force(name: &str) -> String {
     format!(
         "restore to another target; or, to replace production itself, add `--force-production {name}`, which neutralizes nothing"

@@ -1,5 +1,5 @@
-//! Whether a backup can be restored on a server and a machine: everything that can be known before
-//! anything is made, all at once.
+//! Tells whether a backup can be restored on a server and a machine: everything that can be known
+//! in advance, all at once.
 
 pub(in crate::restore) mod examine;
 pub(in crate::restore) mod omissions;
@@ -22,27 +22,27 @@ use crate::error::Obstacle;
 use crate::manifest::Manifest;
 use crate::postgres::{Session, Tools};
 
-/// What was found of a target before anything is touched.
+/// What was found before anything is touched.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Preflight {
-    /// Each of them keeps the restore from being begun.
+    /// Reasons to refuse the restore.
     pub obstacles: Vec<Obstacle>,
-    /// It will work, as far as can be known, and a person should look.
+    /// It will work, as far as can be known, but needs attention.
     pub warnings: Vec<Obstacle>,
 }
 
-/// Lets pass what has nothing in its way.
+/// Fails if there are obstacles.
 pub(in crate::restore) fn require_none(obstacles: Vec<Obstacle>) -> Result<(), Error> {
     if obstacles.is_empty() { Ok(()) } else { Err(Error::Refused { obstacles }) }
 }
 
-/// Looks for all that would make the restore fail.
+/// Looks for everything that would make the restore fail.
 ///
-/// An obstacle is what surely would. What may, or may not, is a warning: nobody is to be kept from
-/// a restore by a guess.
+/// What would certainly fail is an obstacle. What might fail is a warning: a guess must not prevent
+/// a restore.
 ///
 /// # Errors
-/// Where the target's server, or the system, does not answer.
+/// The target's server or the system does not answer.
 pub(in crate::restore) async fn preflight(
     manifest: &Manifest,
     target: &Target,
@@ -69,7 +69,7 @@ pub(in crate::restore) async fn preflight(
     Ok(found)
 }
 
-/// Whether the new folder cannot be made beside the target's.
+/// Returns the obstacle if the new folder cannot be created next to the target's.
 fn unwritable(target: &Target) -> Option<Obstacle> {
     let above = target.filestore.ancestors().skip(1).find(|above| above.exists())?;
     let error = std::io::Error::from(rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK).err()?);

@@ -1,4 +1,4 @@
-//! What a restore has shown of its backup, written down in the repository.
+//! Records in the repository what a restore showed of its backup.
 
 use super::Job;
 use crate::check::{look_again, settle, warn_of_unwritten, write_down};
@@ -7,8 +7,8 @@ use crate::repository::{Proof, ProofName, ProofOccasion, ProofOutcome, Timings};
 use crate::verify::{Depth, Verification};
 
 impl Job<'_> {
-    /// Stores the proof that a copy was what had been backed up. Where there is none, `warnings`
-    /// says why: the copy is good all the same.
+    /// Stores the proof that a copy matched the backup. If it cannot, a warning says why: the copy
+    /// is good all the same.
     pub(in crate::restore) async fn prove(
         &self,
         occasion: ProofOccasion,
@@ -30,7 +30,7 @@ impl Job<'_> {
             let (verification, seconds) = (Some(verification.clone()), Some(timings));
             self.store(Proof { verification, seconds, ..proof }).await
         };
-        // Not to be stopped: it takes a moment, and what it tells of is done.
+        // Must not be stopped: it takes a moment, and its subject is done.
         match stored.await {
             Ok(proof) => Some(proof),
             Err(error) => {
@@ -40,13 +40,13 @@ impl Job<'_> {
         }
     }
 
-    /// Stores that the backup could not be restored as it was, where `error` says so. What else was
-    /// in the way is nothing that speaks against it.
+    /// Stores that the backup could not be restored as it was, if `error` says so. Other obstacles
+    /// say nothing about the backup.
     pub(in crate::restore) async fn testify_against(&self, occasion: ProofOccasion, error: &Error) {
         let (verification, depth) = match error {
             Error::NotAsBackedUp(verification) => (Some((**verification).clone()), verification.depth),
-            // Every restore, however deep, meets it, and any that does not has shown that it is
-            // mended.
+            // Every restore of any depth would find it, and one that does not shows that it is
+            // repaired.
             error if error.refutes_backup() => (None, Depth::Quick),
             _ => return,
         };
@@ -72,8 +72,8 @@ impl Job<'_> {
         }
     }
 
-    /// Forgets damage that was known of what a copy was made of: all of that was read, and its
-    /// digests were right.
+    /// Clears the recorded damage of the objects that a copy was made of: all of them were read,
+    /// and their digests matched.
     pub(super) async fn settle(&self) {
         let volumes = self.manifest.filestore.volumes.iter().map(|volume| &volume.object.key);
         let read = volumes.chain([&self.manifest.database.object.key]);

@@ -1,9 +1,10 @@
-//! What restores of a target have made and not yet cleared away, on disk before it is made.
+//! The record of what restores of a target created and have not yet removed. It is on disk before
+//! they create it.
 //!
-//! A kill, a loss of power or a lost server can come at any moment; the next run reads here what
-//! there may be, and touches nothing else. The record lies beside the target's filestore. It names
-//! databases and folders by their suffixes alone, so that whatever is written in it can only lead
-//! to what is called like the target and made by a restore.
+//! A kill, a power failure or a lost server can come at any moment; the next run reads here what
+//! may exist, and touches nothing else. The record lies next to the target's filestore. It names
+//! databases and folders by their suffixes only, so it can only lead to names that belong to the
+//! target and that a restore gives.
 
 pub(in crate::restore) mod claim;
 pub(in crate::restore) mod folders;
@@ -21,7 +22,7 @@ use self::names::Suffix;
 use super::RestoreError;
 use crate::folder::{self, Durability, OpenFolder};
 
-/// What this version writes. It reads nothing else.
+/// The format that this version writes. It reads no other.
 const FORMAT: u32 = 1;
 
 /// The record of one target.
@@ -29,22 +30,22 @@ const FORMAT: u32 = 1;
 #[serde(deny_unknown_fields)]
 pub(in crate::restore) struct Record {
     format: u32,
-    /// The server's system identifier, or its address where that is not known.
+    /// The server's system identifier, or its address if that is unknown.
     pub(in crate::restore) server: String,
-    /// The target's database, of which the databases here have their names.
+    /// The target's database, which the names of these databases derive from.
     pub(in crate::restore) database: String,
-    /// What the target was before, kept for undo.
+    /// The previous state, kept for undo.
     pub(in crate::restore) former: Option<Pair>,
-    /// Belongs to nobody, and is to be removed: what is being restored, until it is the target.
+    /// To be removed: what is being restored, until it is the target.
     pub(in crate::restore) scraps: Vec<Scrap>,
-    /// The swap that is under way.
+    /// The running swap.
     pub(in crate::restore) swap: Option<Swap>,
 }
 
-/// A database and a folder under a name of their own. One of them may not exist.
+/// A database and a folder under names of their own. One of them may not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::restore) struct Pair {
-    /// What their names end in.
+    /// The suffix of their names.
     pub(in crate::restore) suffix: Suffix,
     /// The database.
     pub(in crate::restore) oid: Option<u32>,
@@ -52,12 +53,12 @@ pub(in crate::restore) struct Pair {
     pub(in crate::restore) folder: Option<FolderId>,
 }
 
-/// Names under which something may be that is to be removed.
+/// Names of things to remove, which may or may not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::restore) struct Scrap {
-    /// What the names of the database and the folder end in.
+    /// The suffix of the database's and the folder's names.
     pub(in crate::restore) suffix: Suffix,
-    /// The folder for what of the dump is no table's data.
+    /// The folder for the part of the dump that is not table data.
     pub(in crate::restore) scratch: Option<PathBuf>,
 }
 
@@ -67,12 +68,12 @@ impl From<&Pair> for Scrap {
     }
 }
 
-/// Two pairs that change places.
+/// Two pairs that swap names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::restore) struct Swap {
-    /// What gets the target's names.
+    /// The pair that gets the target's names.
     pub(in crate::restore) incoming: Pair,
-    /// What has them, and the suffix that it gets.
+    /// The pair that has them, and the suffix that it gets.
     pub(in crate::restore) outgoing: Pair,
 }
 
@@ -81,7 +82,7 @@ impl Record {
         Self { format: FORMAT, server, database, former: None, scraps: Vec::new(), swap: None }
     }
 
-    /// Where the record of a filestore is.
+    /// Returns the path of a filestore's record.
     pub(in crate::restore) fn path_of(filestore: &Path) -> PathBuf {
         let mut name = std::ffi::OsString::from(".odoo-backup-");
         name.push(filestore.file_name().unwrap_or_default());
@@ -107,10 +108,10 @@ impl Record {
         }
     }
 
-    /// Writes the record so that it survives a loss of power, or removes it where it says nothing.
+    /// Writes the record so that it survives a power failure, or removes it if it is empty.
     pub(in crate::restore) fn save(&self, path: &Path) -> Result<(), RestoreError> {
         let is_empty = *self == Self::new(self.server.clone(), self.database.clone());
-        // Nothing was ever restored there.
+        // There was no restore to this place yet.
         if is_empty && path.parent().is_some_and(|folder| !folder.exists()) {
             return Ok(());
         }
@@ -118,8 +119,8 @@ impl Record {
         saved.map_err(|source| RestoreError::SaveRecord { path: path.to_owned(), source })
     }
 
-    /// What is said where it is about another server or database than the target's: nothing of it
-    /// is touched.
+    /// Returns the warning about a record of another server or database than the target's: nothing
+    /// that it names is touched.
     pub(in crate::restore) fn forgotten(&self, path: &Path) -> String {
         let names = self.former.iter().map(|pair| &pair.suffix).chain(self.scraps.iter().map(|scrap| &scrap.suffix));
         let names: Vec<_> = names.map(|suffix| format!("…{}", suffix.as_str())).collect();
@@ -133,10 +134,10 @@ impl Record {
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
-        // The folder is that of Odoo's user, who may put a link in the place of one above it.
+        // The folder belongs to Odoo's user, who may replace an ancestor by a link.
         let folder = OpenFolder::open(path.parent().unwrap_or(path))?;
         let path = &folder.within(path.file_name().unwrap_or_default());
-        // What it names is made and removed once it is written.
+        // What it names is created and removed after it was written.
         folder::write_atomically(path, Durability::Flushed, |file| {
             serde_json::to_writer_pretty(&mut *file, self)?;
             file.write_all(b"\n")
@@ -145,10 +146,10 @@ impl Record {
     }
 }
 
-/// Removes a record for good.
+/// Removes a record permanently.
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        // Nor need there be the folder.
+        // The folder need not exist either.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed.and_then(|()| path.parent().map_or(Ok(()), folder::sync)),
     }

@@ -1,4 +1,4 @@
-//! A database and a folder beside the target's, made whole before they get the target's names.
+//! A database and a folder next to the target's, completed before they get the target's names.
 
 pub(in crate::restore) mod database;
 pub(in crate::restore) mod files;
@@ -21,22 +21,22 @@ use crate::error::Error;
 use crate::filestore::{NewFilestore, Unpacked};
 use crate::postgres::Endpoint;
 
-/// Where a restore is made before it is whole.
+/// Where a restore is prepared until it is complete.
 #[derive(Debug)]
 pub(in crate::restore) struct Staging {
-    /// What both names end in.
+    /// The suffix of both names.
     pub(in crate::restore) suffix: Suffix,
     /// The new database, on the target's server.
     pub(in crate::restore) database: Endpoint,
-    /// The new folder, beside the target's.
+    /// The new folder, next to the target's.
     pub(in crate::restore) filestore: PathBuf,
-    /// For what of the dump pg_restore reads from a file.
+    /// The folder for the part of the dump that pg_restore reads from a file.
     pub(in crate::restore) scratch: Scratch,
     /// Threads that still write to the folder.
     pub(in crate::restore) writers: TaskTracker,
 }
 
-/// What was made there, and how long each took.
+/// What was prepared there, and how long each took.
 #[derive(Debug)]
 pub(in crate::restore) struct Made {
     /// The database.
@@ -46,7 +46,7 @@ pub(in crate::restore) struct Made {
 }
 
 impl Staging {
-    /// Takes names that nothing else has, and writes them down before anything gets them.
+    /// Takes unique names, and records them before anything gets them.
     pub(in crate::restore) async fn begin(job: &Job<'_>, claim: &mut TargetClaim) -> Result<Self, Error> {
         let suffix = Suffix::restoring()?;
         let names = claim.names.with(&suffix);
@@ -63,7 +63,7 @@ impl Staging {
         })
     }
 
-    /// Makes both of the backup, side by side.
+    /// Creates both from the backup, in parallel.
     pub(in crate::restore) async fn fill(&self, job: &Job<'_>, claim: &TargetClaim) -> Result<Made, Error> {
         let (database, files) = tokio::try_join!(
             timed(Box::pin(restore_database(job, &claim.server, self))),
@@ -75,7 +75,8 @@ impl Staging {
         Ok(Made { database, files })
     }
 
-    /// Removes what was made. Returns what could not be, in words; it is left to the next run.
+    /// Removes what was created. Returns what could not be removed, in words; it is left to the
+    /// next run.
     pub(in crate::restore) async fn abandon(self, claim: &mut TargetClaim) -> Vec<String> {
         // They end at their next read.
         self.writers.close();
@@ -84,7 +85,7 @@ impl Staging {
     }
 }
 
-/// What was done, and how long it took.
+/// Returns the result of `work`, and how long it took.
 pub(in crate::restore) async fn timed<T>(work: impl Future<Output = Result<T, Error>>) -> Result<(T, Duration), Error> {
     let started = Instant::now();
     let done = work.await?;

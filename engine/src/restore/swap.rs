@@ -1,10 +1,11 @@
-//! The last step: what was made beside the target gets its names, and what had them is kept under
-//! others.
+//! The last step: the new database and folder get the target's names, and the previous ones are
+//! kept under others.
 //!
-//! The databases change their names in one transaction, which is what decides: folders cannot be
-//! renamed in it, so they are before, while nobody can connect, and a swap that was cut off is
-//! finished or taken back by which of the databases has the target's name. That commit also makes
-//! sure of what pg_restore wrote without waiting for the disk: the server's log is one stream.
+//! The databases are renamed in one transaction, which decides. Folders cannot be renamed in it, so
+//! they are renamed before, while the database accepts no connections. After an interruption, the
+//! database that has the target's name decides whether the swap is finished or reverted. The commit
+//! also makes durable what pg_restore wrote without waiting for the disk: the server's log is one
+//! stream.
 
 use std::time::Duration;
 
@@ -16,27 +17,27 @@ use super::record::names::Suffix;
 use super::record::{Pair, Swap};
 use crate::postgres::{self, Renaming};
 
-/// How a swap ended that had been cut off.
+/// How an interrupted swap ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::restore) enum Settled {
-    /// What was to come has the target's names.
+    /// The new pair has the target's names.
     Done,
-    /// What had them has them again.
+    /// The previous pair has them again.
     TakenBack,
 }
 
-/// How long the end of sessions is waited for that have come after the look before all of the work.
+/// How long to wait for the end of sessions that started after the earlier check.
 const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 
-/// Gives the pair of this suffix the target's names. What had them is the record's former pair from
-/// then on. Not to be dropped halfway.
+/// Gives the pair with this suffix the target's names. The previous pair becomes the record's
+/// former pair. Must not be dropped halfway.
 ///
 /// # Errors
-/// The target is then as it was, but for [`RestoreError::HalfSwapped`], which the next run sets
-/// right.
+/// The target is unchanged then, except for [`RestoreError::HalfSwapped`], which the next run
+/// repairs.
 pub(in crate::restore) async fn swap(claim: &mut TargetClaim, incoming: &Suffix) -> Result<(), RestoreError> {
     claim.check_connection()?;
-    // While the target is still open, so that nobody else has to wait as well.
+    // While the target is still open, so that its users wait less.
     let database = &claim.names.database;
     let sessions = sessions::wait_for_end(&claim.server, database, PATIENCE).await?;
     if !sessions.is_empty() {
@@ -50,20 +51,20 @@ pub(in crate::restore) async fn swap(claim: &mut TargetClaim, incoming: &Suffix)
         return Err(error);
     }
     match change_names(claim).await {
-        // The record need not be written at once: as it stands it leads to the same end.
+        // The record need not be written at once: its present content leads to the same end.
         Ok(()) => {
             conclude(claim, Settled::Done);
             Ok(())
         }
         Err(error) => match settle(claim).await? {
             Some(Settled::TakenBack) => Err(error),
-            // Its answer was lost, not the commit.
+            // The answer was lost, not the commit.
             Some(Settled::Done) | None => Ok(()),
         },
     }
 }
 
-/// The suffix of this second, or of the next that is free.
+/// Returns the suffix of this second, or of the next free one.
 async fn free_suffix(claim: &TargetClaim) -> Result<Suffix, RestoreError> {
     let mut time = jiff::Timestamp::now();
     loop {
@@ -81,7 +82,7 @@ async fn change_names(claim: &TargetClaim) -> Result<(), RestoreError> {
     let mut renamings = Vec::new();
     if outgoing.oid.is_some() {
         postgres::close_database(&claim.server, &target.database).await?;
-        // It stays closed: its scheduler and its mail must not go on beside those of the new one.
+        // It stays closed: its scheduler and mail must not run in parallel with the new one's.
         renamings.push(Renaming { from: target.database.clone(), to: old.database, open: false });
     }
     if incoming.oid.is_some() {
@@ -92,7 +93,7 @@ async fn change_names(claim: &TargetClaim) -> Result<(), RestoreError> {
     Ok(postgres::rename_databases(&claim.server, &renamings).await?)
 }
 
-/// Finishes or takes back a swap that was cut off. `None`: there is none.
+/// Finishes or reverts an interrupted swap. Returns `None` if there is none.
 ///
 /// # Errors
 /// [`RestoreError::HalfSwapped`]
@@ -116,7 +117,7 @@ async fn try_to_settle(claim: &mut TargetClaim) -> Result<Settled, RestoreError>
         _ => return Err(RestoreError::Changed { database: name }),
     };
     if claim.record.swap.is_none() {
-        // Another run has come first and put it right.
+        // Another run came first and completed it.
         return Ok(settled);
     }
     arrange_folders(claim, settled)?;
@@ -139,7 +140,7 @@ fn arrange_folders(claim: &TargetClaim, settled: Settled) -> Result<(), RestoreE
     Ok(arrange(goals, [target, &new, &old])?)
 }
 
-/// How it ended. What was kept before is kept no longer.
+/// Records the outcome. The state that was kept before is no longer kept.
 fn conclude(claim: &mut TargetClaim, settled: Settled) {
     let Some(Swap { incoming, outgoing }) = claim.record.swap.take() else { return };
     if settled == Settled::Done {

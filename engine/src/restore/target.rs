@@ -12,18 +12,18 @@ use crate::store::StoreConfig;
 pub struct Target {
     /// Its name in the configuration.
     pub name: String,
-    /// Where its database is, or is to be.
+    /// The place of its database, which may not exist yet.
     pub database: Database,
-    /// The filestore's folder, or what is to become it.
+    /// The filestore's folder, which may not exist yet.
     pub filestore: PathBuf,
-    /// Whose backups it takes where none is named; `None` where the configuration has several
+    /// The instance whose backups it takes by default; `None` where the configuration has several
     /// instances and this target names none.
     pub instance: Option<String>,
     /// How the copy is neutralized; `None`: it is not.
     pub neutralize: Option<Neutralize>,
     /// How the people in it are replaced; `None`: they are not.
     pub anonymize: Option<Anonymize>,
-    /// Whether the repository's writers may run anything on the server, with all rights of the
+    /// Whether the repository's writers may run anything on the server, with all privileges of the
     /// role.
     pub trusted: bool,
 }
@@ -54,7 +54,7 @@ pub struct Protected {
 }
 
 impl Protected {
-    /// Returns these instances, and those of the repositories that are folders of this machine.
+    /// Protects these instances, and those of the repositories that are folders of this machine.
     pub fn new<'a>(instances: Vec<Instance>, repositories: impl IntoIterator<Item = &'a StoreConfig>) -> Self {
         let folder = |place: &StoreConfig| match place {
             StoreConfig::Local { path } => Some(path.clone()),

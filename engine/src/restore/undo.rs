@@ -1,4 +1,4 @@
-//! `restore --undo`: what a target was before it was restored to.
+//! `restore --undo`: restores a target's previous state.
 
 use std::time::{Duration, Instant};
 
@@ -16,20 +16,20 @@ use crate::error::Error;
 use crate::postgres::{sessions_text, with_pulse};
 use crate::run::Run;
 
-/// What was given back.
+/// What was restored.
 #[derive(Debug, Clone)]
 pub struct Undone {
-    /// What the target was until then, which undoing again would bring back.
+    /// The state that was replaced, which another undo would restore.
     pub former: Option<Former>,
-    /// What was cleared away of earlier runs that had been cut off, in words.
+    /// What was removed of earlier, interrupted runs, in words.
     pub cleared: Vec<String>,
-    /// What could not be, in words.
+    /// What could not be removed, in words.
     pub warnings: Vec<String>,
     /// How long it took.
     pub duration: Duration,
 }
 
-/// Waits for the end of sessions that the role may not end, where that is wanted.
+/// Waits for the end of sessions that the role may not end, if requested.
 pub(in crate::restore) async fn wait_for_sessions(
     claim: &TargetClaim,
     wait: Option<Duration>,
@@ -46,12 +46,12 @@ pub(in crate::restore) async fn wait_for_sessions(
     with_pulse(&claim.server, None, &run.progress, waiting).await.map(|_| ()).map_err(RestoreError::from)
 }
 
-/// Gives a target back what it was before the last restore, and keeps what it is now in its place.
+/// Restores a target's state before the last restore, and keeps its present state.
 ///
 /// # Errors
-/// [`Error::Refused`] where what the target is now looks like production and that was not meant,
-/// else whatever failed first, as the cause of [`Error::Verb`]; the target is then as it was.
-/// `wait`: how long the end of sessions is waited for that the role may not end.
+/// [`Error::Refused`] if the present target looks like production and is not meant to be replaced;
+/// otherwise the first failure, as the cause of [`Error::Verb`]. The target is unchanged then.
+/// `wait`: how long to wait for the end of sessions that the role may not end.
 pub async fn undo(
     protected: &Protected,
     target: &Target,

@@ -11,7 +11,7 @@ use crate::filestore::{Wrong, look_at};
 use crate::folder::OpenFolder;
 use crate::manifest::{Check, Depth, Notes, Subject};
 
-/// Looks at every file of the backup; returns beside the check what they are.
+/// Checks every file of the backup. Returns the check, and what the files are.
 pub(super) async fn check(copy: &RestoredCopy<'_>, depth: Depth) -> Result<(Check, BackupFiles), Error> {
     let expected = BackupFiles::of(copy.repository, copy.manifest).await?;
     let findings = &copy.manifest.filestore.findings;
@@ -23,7 +23,7 @@ pub(super) async fn check(copy: &RestoredCopy<'_>, depth: Depth) -> Result<(Chec
         ),
         false => None,
     };
-    // The thread ends soon after whoever waits for it is gone.
+    // The thread ends soon after its caller is gone.
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
     let looked = tokio::task::spawn_blocking(move || {

@@ -1,11 +1,11 @@
-//! The objects of a copy: whether they are all there, and whether they are valid.
+//! The objects of a copy: whether all exist, and whether they are valid.
 
 use super::is_own;
 use crate::manifest::{Check, Notes, Subject};
 use crate::postgres::{ArchiveObjects, LeftOut, ObjectKind, PostgresError, Qualified, Session};
 
-/// Holds the number of objects of each kind against what the dump makes, but for what the restore
-/// left out, which is known.
+/// Compares the number of objects of each kind with those that the dump creates, without those that
+/// the restore left out, which are known.
 pub(super) async fn check_number(
     session: &Session,
     dump: &ArchiveObjects,
@@ -39,7 +39,7 @@ fn number_of(kind: ObjectKind) -> String {
             "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind IN ({kinds}) AND {own}"
         )
     };
-    // What belongs to a table of an extension is the extension's as well.
+    // What belongs to a table of an extension belongs to the extension.
     let of_tables = |from: &str, table: &str, and: &str| {
         let own = is_own("pg_class", "c.oid", "nspname");
         format!(
@@ -63,7 +63,7 @@ fn number_of(kind: ObjectKind) -> String {
         ObjectKind::Triggers => of_tables(
             "pg_trigger t",
             "t.tgrelid",
-            // Servers before 13 do not say which ones a partition got from its whole.
+            // Servers before 13 do not say which ones a partition got from its parent.
             "NOT tgisinternal AND coalesce(to_jsonb(t)->>'tgparentid', '0') = '0'",
         ),
         ObjectKind::Functions => {
@@ -74,13 +74,13 @@ fn number_of(kind: ObjectKind) -> String {
                      SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'i')"
             )
         }
-        // What every database has from its beginning has a number below this one.
+        // Every object of a new database has a lower number.
         ObjectKind::Extensions => "SELECT count(*) FROM pg_extension WHERE oid >= 16384".to_owned(),
     }
 }
 
-/// Looks for constraints that are not validated and were so at the source. The dump says it of the
-/// one that it makes: children inherit that constraint, and are not mentioned.
+/// Looks for constraints that are not validated but were at the source. The dump marks only the one
+/// that it creates: children inherit it, and are not mentioned.
 pub(super) async fn check_constraints(session: &Session, dump: &ArchiveObjects) -> Result<Check, PostgresError> {
     let number = "SELECT count(*) FROM pg_constraint x JOIN pg_namespace n ON n.oid = connamespace
          WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
@@ -114,8 +114,8 @@ pub(super) async fn check_constraints(session: &Session, dump: &ArchiveObjects) 
     Ok(Check::of(Subject::Constraints, number, summary, findings, known))
 }
 
-/// Looks for indexes that are not valid. None was at the source, because pg_dump leaves out those
-/// that are not; but a partitioned index is not valid for as long as a partition lacks its own.
+/// Looks for invalid indexes. None was invalid at the source, because pg_dump leaves those out; but
+/// a partitioned index is invalid while a partition lacks its own.
 pub(super) async fn check_indexes(session: &Session) -> Result<Check, PostgresError> {
     let query = "SELECT nspname::text, relname::text, (indisvalid AND indisready) OR relkind = 'I'
          FROM pg_index JOIN pg_class c ON c.oid = indexrelid JOIN pg_namespace n ON n.oid = relnamespace

@@ -10,7 +10,7 @@ use crate::manifest::{Check, Notes, Subject};
 use crate::odoo::{OdooFacts, attachments, is_series, odoo_facts};
 use crate::postgres::Session;
 
-/// The checks that only a database of Odoo's can have.
+/// Makes the checks that need an Odoo database.
 pub(super) async fn check(
     copy: &RestoredCopy<'_>,
     session: &Session,
@@ -34,7 +34,7 @@ fn check_modules(found: Option<&OdooFacts>, expected: &OdooFacts) -> Check {
         findings.add("it has no ir_module_module and ir_attachment");
         return Check::of(Subject::Modules, 0, "not Odoo's".into(), findings, known);
     };
-    // Where the source did not say its series, there is none to compare.
+    // If the source did not record its series, there is none to compare.
     if is_series(&expected.series) && found.series != expected.series {
         findings.add(format!("its series is {:?}, and {:?} was backed up", found.series, expected.series));
     }
@@ -53,7 +53,7 @@ fn check_modules(found: Option<&OdooFacts>, expected: &OdooFacts) -> Check {
     for name in found.modules.keys().filter(|name| !expected.modules.contains_key(*name)) {
         findings.add(format!("{name} is installed, and was not when it was backed up"));
     }
-    // Backups of earlier versions of this program do not say what was pending.
+    // Backups of earlier versions of this program do not record what was pending.
     for (name, module) in &found.pending {
         let state = &module.state;
         match expected.pending.get(name) {
@@ -71,7 +71,7 @@ fn check_modules(found: Option<&OdooFacts>, expected: &OdooFacts) -> Check {
     Check::of(Subject::Modules, number, format!("Odoo {series}, {number} installed modules"), findings, known)
 }
 
-/// Nobody to sign in is a fault of the copy only where there was somebody at the source.
+/// Compares active users. A lack of them is a fault of the copy only if the source had some.
 fn check_users(found: Option<u64>, expected: Option<u64>) -> Check {
     let (mut findings, mut known) = (Notes::default(), Notes::default());
     let nobody = "there is no active internal user, so no user can sign in";

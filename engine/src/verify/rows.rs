@@ -14,11 +14,11 @@ use crate::postgres::{self, PostgresError, Qualified, Session, TableRows, quote}
 struct Table {
     name: Qualified,
     /// The partitioned table that it is part of, or itself: partitions by hash may divide the rows
-    /// in another way than at the source.
+    /// otherwise than at the source.
     whole: Qualified,
-    /// Of an extension, which fills it before the dump does.
+    /// Whether it belongs to an extension, which fills it before the dump does.
     of_extension: bool,
-    /// Unlogged. On a hot standby such a table has no rows to dump.
+    /// Whether it is unlogged. On a hot standby such a table has no rows to dump.
     unlogged: bool,
 }
 
@@ -31,15 +31,14 @@ struct Compared {
     unlogged: bool,
 }
 
-/// Counts every table, and holds the numbers against those of the backup.
+/// Counts every table, and compares the numbers with those of the backup.
 pub(super) async fn check(copy: &RestoredCopy<'_>, session: &Session) -> Result<Check, Error> {
     let Some(content) = &copy.manifest.database.rows else {
         return Ok(Check::skipped(Subject::Rows, "the backup does not record how many rows its tables have"));
     };
     let expected = match expected(copy, content).await {
         Ok(expected) => expected,
-        // The dump is whole all the same, and a restore is not to fail for the list of what is in
-        // it.
+        // The dump is intact all the same, and a restore must not fail because of a list.
         Err(error) if error.is_damage() => {
             let why = format!("the backup's list of tables cannot be read: {}", crate::error::explain(&error));
             return Ok(Check::skipped(Subject::Rows, why));
@@ -99,7 +98,7 @@ async fn expected(copy: &RestoredCopy<'_>, content: &RowContent) -> Result<Vec<(
     Ok(lines.await?)
 }
 
-/// Every table that can hold rows, the largest first.
+/// Lists every table that can contain rows, the largest first.
 async fn tables(session: &Session) -> Result<Vec<Table>, PostgresError> {
     let query = "SELECT n.nspname::text, c.relname::text, wn.nspname::text, w.relname::text,
                 EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e'),
@@ -119,7 +118,7 @@ async fn tables(session: &Session) -> Result<Vec<Table>, PostgresError> {
     Ok(tables.collect())
 }
 
-/// Counts the rows of each table, in several sessions at once.
+/// Counts the rows of each table, in several sessions in parallel.
 async fn count(copy: &RestoredCopy<'_>, session: &Session, tables: &[Table]) -> Result<Vec<u64>, PostgresError> {
     let waiting = Mutex::new(tables.iter().enumerate());
     let counts = Mutex::new(vec![0; tables.len()]);

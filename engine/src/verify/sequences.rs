@@ -1,4 +1,4 @@
-//! The sequences of a copy: a number that is handed out twice is an error in somebody's face.
+//! The sequences of a copy: a number that is returned twice causes an error for a user.
 
 use futures::{StreamExt, TryStreamExt};
 
@@ -6,23 +6,23 @@ use super::is_own;
 use crate::manifest::{Check, Notes, Subject};
 use crate::postgres::{ArchiveObjects, PostgresError, Qualified, SequenceValue, Session, quote};
 
-/// Questions that are on their way at once.
+/// Queries in flight.
 const IN_FLIGHT: usize = 32;
 
 /// A sequence of the copy.
 struct Sequence {
     name: Qualified,
     increment: i64,
-    /// The table and column that it numbers, where that is a column of integers and it counts
-    /// upwards for ever.
+    /// The table and column that it numbers, if that is a column of integers and it counts upwards
+    /// without end.
     column: Option<(Qualified, String)>,
 }
 
-/// Holds each sequence against what the dump sets it to, and against the column that it numbers.
-/// One that was behind its column at the source is known.
+/// Compares each sequence with the dump's value, and with the column that it numbers. One that was
+/// already behind its column at the source is known.
 pub(super) async fn check(session: &Session, dump: &ArchiveObjects) -> Result<Check, PostgresError> {
     let sequences = sequences(session).await?;
-    // Collected, so that the compiler sees that the whole can go from one thread to another
+    // Collected, so that the compiler sees that the whole can move between threads
     // (rust-lang/rust#102211).
     let values: Vec<_> = sequences.iter().map(|sequence| value(session, sequence)).collect();
     let values = futures::stream::iter(values).buffered(IN_FLIGHT);
@@ -74,7 +74,7 @@ async fn sequences(session: &Session) -> Result<Vec<Sequence>, PostgresError> {
     Ok(sequences.collect())
 }
 
-/// Where the sequence stands, and the highest number in its column.
+/// Returns the sequence's value, and the highest number in its column.
 async fn value(session: &Session, sequence: &Sequence) -> Result<(SequenceValue, Option<i64>), PostgresError> {
     let qualified = |(schema, name): &Qualified| format!("{}.{}", quote(schema), quote(name));
     let highest = match &sequence.column {

@@ -1,13 +1,13 @@
-//! Whether a database that is there is one that somebody works with.
+//! Tells whether an existing database is in use.
 
 use super::{Obstacle, force};
 use crate::error::explain;
 use crate::odoo::{self, LastWrite, OdooFacts, odoo_facts};
 use crate::postgres::{self, Endpoint, PostgresError, Session};
 
-/// Why a database must not be replaced by a copy of the one with this `database.uuid`. A
-/// neutralized copy may be, whoever looks at it; nothing that looks like production may, and
-/// nothing that is another program's.
+/// Returns why a database must not be replaced by a copy of the one with this `database.uuid`. A
+/// neutralized copy may be, even in use. Nothing that looks like production may, and nothing that
+/// belongs to another program.
 pub(in crate::restore) async fn or_foreign(source_uuid: Option<&str>, place: &Endpoint, hint: String) -> Vec<Obstacle> {
     let look = async |session: &Session| {
         Ok(match odoo_facts(session).await? {
@@ -18,7 +18,7 @@ pub(in crate::restore) async fn or_foreign(source_uuid: Option<&str>, place: &En
     or_unknown(place, hint, look).await
 }
 
-/// Why a database must not be put aside for what it was before.
+/// Returns why a database must not be swapped for its previous state.
 pub(in crate::restore) async fn obstacles(place: &Endpoint, hint: String) -> Vec<Obstacle> {
     let look = async |session: &Session| {
         Ok(match odoo_facts(session).await? {
@@ -29,7 +29,7 @@ pub(in crate::restore) async fn obstacles(place: &Endpoint, hint: String) -> Vec
     or_unknown(place, hint, look).await
 }
 
-/// What cannot be looked into may be anything.
+/// A database that cannot be examined may be anything.
 async fn or_unknown(
     place: &Endpoint,
     hint: String,
@@ -37,7 +37,7 @@ async fn or_unknown(
 ) -> Vec<Obstacle> {
     let looked = async {
         let session = postgres::connect(place).await?;
-        // Whoever upgrades modules locks tables for long.
+        // An upgrade of modules locks tables for long.
         let begin = "BEGIN READ ONLY; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '60s'";
         session.batch_execute(begin).await.map_err(session.failed("look at the database"))?;
         let found = look(&session).await?;
@@ -89,7 +89,7 @@ async fn foreign(session: &Session) -> Result<Vec<Obstacle>, PostgresError> {
     Ok(if tables == 0 { Vec::new() } else { vec![obstacle] })
 }
 
-/// Tables that neither the server nor an extension made.
+/// Counts the tables that neither the server nor an extension created.
 async fn foreign_tables(session: &Session) -> Result<i64, PostgresError> {
     let query = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p', 'f', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'

@@ -1,4 +1,4 @@
-//! Whether the target's folder is one that a filestore may take the place of.
+//! Tells whether a filestore may replace the target's folder.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use crate::folder::{self, Place};
 use crate::restore::Protected;
 use crate::restore::Target;
 
-/// Whether it is an instance's or the repository, or within one, or around one.
+/// Refuses a folder that is, contains or lies in an instance's filestore or the repository.
 pub(in crate::restore) fn of_others(protected: &Protected, target: &Target, identity: Identity) -> Vec<Obstacle> {
     let folder = &target.filestore;
     let mut obstacles = Vec::new();
@@ -21,7 +21,7 @@ pub(in crate::restore) fn of_others(protected: &Protected, target: &Target, iden
         let theirs = instance.filestore.display();
         match relation(folder, &instance.filestore) {
             Relation::Apart => {}
-            // The name that was typed out is that of this filestore's database.
+            // The operator typed the name of this filestore's database.
             Relation::Same if identity == Identity::Production && instance.database.name == target.database.name => {}
             Relation::Same if instance.database.name == target.database.name => {
                 refuse(
@@ -54,7 +54,7 @@ fn another() -> String {
     "set `filestore` or `data_dir` of the target to another folder".into()
 }
 
-/// Whether something is there that no Odoo has made.
+/// Refuses a folder with content that no Odoo created.
 pub(in crate::restore) fn no_filestore(folder: &Path) -> Option<Obstacle> {
     let shown = folder.display();
     match looks_like_a_filestore(folder) {
@@ -77,7 +77,7 @@ enum Relation {
     Apart,
 }
 
-/// What two folders are to each other, whatever links and mounts lead to them.
+/// Returns the relation of two folders, through all links and mounts.
 fn relation(one: &Path, other: &Path) -> Relation {
     match Place::of(one).relation(&Place::of(other)) {
         folder::Relation::Same => Relation::Same,
@@ -86,8 +86,8 @@ fn relation(one: &Path, other: &Path) -> Relation {
     }
 }
 
-/// Whether nothing is lost that is no filestore: it is not there, or empty, or a file in it is
-/// named as Odoo names them.
+/// Returns whether the folder is safe to replace: missing, empty, or with a file named as Odoo
+/// names them.
 fn looks_like_a_filestore(folder: &Path) -> io::Result<bool> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && folder.symlink_metadata().is_err() => return Ok(true),
@@ -142,7 +142,7 @@ mod tests {
         for apart in ["data/filestore/staging", "link/filestore/production2", "elsewhere"] {
             assert_eq!(relation(&path(apart), &production), Relation::Apart, "{apart}");
         }
-        // Neither is there.
+        // Neither exists.
         assert_eq!(relation(&path("link/new"), &path("data/new")), Relation::Same);
     }
 

@@ -1,4 +1,4 @@
-//! Whether the target's database is that of an instance, however its server's name is spelt.
+//! Tells whether the target's database is that of an instance, however its server's name is spelt.
 
 use super::{Obstacle, force};
 use crate::error::explain;

@@ -1,21 +1,20 @@
-//! Sessions on what is to be replaced that the role may not end, for example those of a superuser's
-//! monitoring.
+//! Sessions on the database to replace that the role may not end, such as a superuser's monitoring.
 
 use std::time::{Duration, Instant};
 
 use super::Obstacle;
 use crate::postgres::{self, ForeignSession, PostgresError, Session, ending_of_sessions, sessions_text};
 
-/// How often is looked whether they have ended.
+/// Pause between two checks.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// What to do about sessions of others on a database, if there are any.
+/// Returns the obstacle for other sessions on a database, if there are any.
 pub(in crate::restore) async fn of_others(
     server: &Session,
     database: &str,
     wait: Option<Duration>,
 ) -> Result<Option<Obstacle>, PostgresError> {
-    // One that its client has just closed is listed for a moment more.
+    // A session that its client has just closed stays listed for a moment.
     let sessions = wait_for_end(server, database, Duration::from_secs(2)).await?;
     if sessions.is_empty() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What a restore would meet, looked at before anything is touched.
+//! Everything that a restore checks before it touches anything.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::restore::source_uuid;
 use crate::restore::target::Protected;
 use crate::restore::target::Target;
 
-/// Looks at a target as a restore does before it begins, and touches nothing.
+/// Examines a target as a restore does before it starts, and touches nothing.
 ///
 /// # Errors
-/// Where the target's server, or the system, does not answer.
+/// The target's server or the system does not answer.
 pub async fn examine(
     protected: &Protected,
     manifest: &Manifest,
@@ -29,7 +29,7 @@ pub async fn examine(
     look(protected, manifest, target, (identity, wait), &server).await
 }
 
-/// As [`examine`], over a session that there is already.
+/// Examines a target over an existing session, as [`examine`] does.
 pub(in crate::restore) async fn look(
     protected: &Protected,
     manifest: &Manifest,

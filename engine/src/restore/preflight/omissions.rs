@@ -1,5 +1,5 @@
 //! What a restore leaves out of a dump, and why: what a copy must not have, and what the server or
-//! the role cannot take.
+//! the role does not support.
 
 use std::collections::HashSet;
 
@@ -10,19 +10,20 @@ use crate::postgres::{
 use crate::restore::Identity;
 use crate::restore::target::Target;
 
-/// Whether a restore makes a copy that lives next to its original. Such a copy is neutralized.
+/// Returns whether a restore makes a copy that lives next to its original. Such a copy is
+/// neutralized.
 pub(in crate::restore) fn is_copy(target: &Target, identity: Identity) -> bool {
     identity == Identity::Copy && target.neutralize.is_some()
 }
 
-/// A server and a role, and what they are asked to take.
+/// A server and a role that receive the dump.
 #[derive(Debug)]
 pub(in crate::restore) struct Taker {
     can: Abilities,
     role: String,
-    /// Roles that the server has, of those that are needed.
+    /// The needed roles that the server has.
     roles: HashSet<String>,
-    /// As [`is_copy`] says.
+    /// The result of [`is_copy`].
     is_copy: bool,
 }
 
@@ -30,7 +31,7 @@ pub(in crate::restore) struct Taker {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::restore) struct Reason {
     pub(in crate::restore) why: String,
-    /// Whether a person should hear of it. What a copy never has is nothing to be warned of.
+    /// Whether to warn. What a copy never has needs no warning.
     pub(in crate::restore) warns: bool,
 }
 
@@ -47,7 +48,7 @@ impl Taker {
         Ok(Self { can, role: server.endpoint().user.clone(), roles, is_copy })
     }
 
-    /// Why it is left out; `None`: it is restored.
+    /// Returns why an object is left out; `None`: it is restored.
     pub(in crate::restore) fn leaves_out(&self, special: &Special) -> Option<Reason> {
         use SpecialKind::{EventTrigger, Publication, SecurityLabel, Subscription};
         let warns = |why: String| Some(Reason { why, warns: true });
@@ -70,7 +71,7 @@ impl Taker {
     }
 }
 
-/// What of a dump is left out, and what a person should hear of it.
+/// What of a dump is left out, and the warnings.
 #[derive(Debug, Default)]
 pub(in crate::restore) struct Omissions {
     pub(in crate::restore) left_out: Vec<LeftOut>,
@@ -97,8 +98,8 @@ pub(in crate::restore) async fn omissions(
             None => {}
         }
     }
-    // Before PostgreSQL 15 the schema `public` is the superuser's, and nobody else may say what it
-    // is for.
+    // Before PostgreSQL 15 the schema `public` belongs to the superuser, and no other role may
+    // comment on it.
     if !taker.can.is_superuser && taker.can.major < 15 {
         let comments = entries.iter().filter(|entry| entry.kind == "COMMENT" && entry.name == "SCHEMA public");
         let why = "only the owner of the schema may write it";
@@ -129,8 +130,8 @@ pub(in crate::restore) async fn omissions(
     Ok(found)
 }
 
-/// What a person should hear of tablespaces that the server does not have, or the role may not use;
-/// `None` where there are none.
+/// Returns the warning about tablespaces that the server does not have, or that the role may not
+/// use; `None` where there are none.
 async fn unusable_tablespaces(server: &Session, names: &[&str]) -> Result<Option<String>, PostgresError> {
     let unusable = postgres::unusable_tablespaces(server, names).await?;
     let names: Vec<_> = unusable.iter().map(|name| format!("{name:?}")).collect();
@@ -141,7 +142,7 @@ async fn unusable_tablespaces(server: &Session, names: &[&str]) -> Result<Option
     Ok((!names.is_empty()).then_some(warning))
 }
 
-/// What a restore will meet of what the source has, before anything is made.
+/// Adds the obstacles and warnings for the source's special objects, before anything is created.
 pub(in crate::restore) async fn preview(
     server: &Session,
     source: &SourceFacts,

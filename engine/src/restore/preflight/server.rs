@@ -1,4 +1,4 @@
-//! Whether the server can hold the database, and the role may make it.
+//! Tells whether the server supports the database, and the role may create it.
 
 use super::Preflight;
 use crate::error::Obstacle;
@@ -20,7 +20,7 @@ pub(in crate::restore) async fn look(
         found.obstacles.push(Obstacle::new("server", "the server is a hot standby, which is read-only", hint));
     }
     if !can.creates_databases {
-        // That of backups alone would own what it restores, and Odoo could not use it.
+        // A role made for backups would own the copy, and Odoo could not use it.
         let hint = format!(
             "set `user` of the target to the role that Odoo connects as, because a copy belongs to the role that restores it; if that is {role:?}, run `ALTER ROLE {} CREATEDB` as a superuser",
             quote(role)
@@ -38,7 +38,7 @@ pub(in crate::restore) async fn look(
     }
     found.obstacles.extend(provider(&manifest.server.locale, &can));
     found.obstacles.extend(locales(&manifest.server.locale, server).await?);
-    // Every database has it from the beginning.
+    // Every new database has it.
     let names = manifest.server.extensions.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "plpgsql");
     let extensions = find_extensions(server, &names.collect::<Vec<_>>()).await?;
     found.obstacles.extend(extensions.iter().filter_map(|one| extension(one, role, &can)));
@@ -49,10 +49,10 @@ pub(in crate::restore) async fn look(
     Ok(())
 }
 
-/// What a role may not make as it was at the source: functions of extensions that were altered
-/// there for an index.
+/// Returns the warning about functions of extensions that were altered at the source for an index,
+/// and that the role may not alter here.
 pub(crate) fn altered_members(members: &Members, role: &str, can: &Abilities) -> Option<Obstacle> {
-    // Who calls PostgreSQL's own functions is written down nowhere.
+    // PostgreSQL does not record what calls its own functions.
     let matters = |one: &&Member| one.used || one.extension.is_none();
     let altered = members.functions.iter().filter(|one| one.altered && one.is_immutable()).filter(matters);
     let names: Vec<_> = altered.map(|one| one.function.escape_debug().to_string()).collect();
@@ -64,7 +64,8 @@ pub(crate) fn altered_members(members: &Members, role: &str, can: &Abilities) ->
     (!names.is_empty() && !can.is_superuser).then(|| Obstacle::new("extensions", message, hint))
 }
 
-/// What a role may not make as it was at the source, and without which tables cannot be made.
+/// Returns the obstacle of altered functions that the role may not alter here, and that tables
+/// need.
 fn needed_members(members: &Members, role: &str, can: &Abilities) -> Option<Obstacle> {
     let needed = members.functions.iter().filter(|one| one.altered && one.needed && one.is_immutable());
     let names: Vec<_> = needed.map(|one| one.function.escape_debug().to_string()).collect();
@@ -75,7 +76,7 @@ fn needed_members(members: &Members, role: &str, can: &Abilities) -> Option<Obst
     (!names.is_empty() && !can.is_superuser).then(|| Obstacle::new("extensions", message, "restore as a superuser"))
 }
 
-/// Whether the server knows the provider of the database's locale.
+/// Checks whether the server knows the provider of the database's locale.
 fn provider(locale: &Locale, can: &Abilities) -> Option<Obstacle> {
     let needed = match (locale.provider.as_str(), locale.locale.as_deref()) {
         ("builtin", Some("PG_UNICODE_FAST")) => 18,
@@ -98,7 +99,7 @@ fn provider(locale: &Locale, can: &Abilities) -> Option<Obstacle> {
     (provider == "icu" && !can.has_icu).then(|| Obstacle::new("locale", message, hint))
 }
 
-/// Whether the server's system has the locales that are needed beside any provider's.
+/// Checks whether the server's system has the locales that are needed in addition to a provider's.
 async fn locales(locale: &Locale, server: &Session) -> Result<Vec<Obstacle>, PostgresError> {
     let mut names = vec![&locale.collate, &locale.ctype];
     names.dedup();

@@ -1,4 +1,4 @@
-//! Whether there is room.
+//! Tells whether there is enough space.
 
 use std::path::Path;
 
@@ -40,8 +40,8 @@ pub(in crate::restore) async fn look(
         size(free),
         data.display()
     );
-    // A new copy is smaller than its original, which has rows that were deleted and half-empty
-    // pages; seldom by half.
+    // A new copy is smaller than its original, which contains deleted rows and half-empty pages;
+    // seldom by half.
     if free < needed / 2 {
         refuse(message);
     } else if free < needed {
@@ -53,7 +53,7 @@ pub(in crate::restore) async fn look(
 fn size(bytes: u64) -> String {
     const GIB: u64 = 1 << 30;
     const MIB: u64 = 1 << 20;
-    // Precise enough for a person, whatever the size.
+    // Precise enough for a reader, whatever the size.
     #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
     let in_units = |unit: u64| bytes as f64 / unit as f64;
     if bytes >= GIB { format!("{:.1} GiB", in_units(GIB)) } else { format!("{:.1} MiB", in_units(MIB)) }

@@ -1,12 +1,12 @@
-//! Whether the role could do more than whoever can write to the repository may be trusted with.
+//! Tells whether the role has more privileges than the repository's writers may be trusted with.
 
 use super::Preflight;
 use crate::error::Obstacle;
 use crate::postgres::{PostgresError, Session, is_powerful};
 use crate::restore::Target;
 
-/// A dump runs code while it is restored. A role that may run programs on its server, or read its
-/// files, lends that to the code.
+/// Refuses a role that may run programs on its server or read its files: a dump runs code during
+/// the restore, with these privileges.
 pub(in crate::restore) async fn look(
     target: &Target,
     server: &Session,

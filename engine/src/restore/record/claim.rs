@@ -9,16 +9,16 @@ use crate::restore::RestoreError;
 use crate::restore::target::Target;
 use crate::run::Run;
 
-/// Keeps every other restore and undo from the target for as long as its session lives: a lock that
-/// the server lets go of when this process ends, however it ends.
+/// Keeps every other restore and undo away from the target while its session lives, by a lock that
+/// the server releases when this process ends, however it ends.
 #[derive(Debug)]
 pub(in crate::restore) struct TargetClaim {
-    /// The session that has the lock. The same from the beginning to the swap: that it is still
-    /// there proves that the server did not restart, and lost nothing, in between.
+    /// The session that holds the lock. It is the same from the start to the swap: if it still
+    /// works, the server did not restart and lost nothing in between.
     pub(in crate::restore) server: Session,
     /// The target's names.
     pub(in crate::restore) names: Names,
-    /// What restores of this target have made.
+    /// The record of the restores of this target.
     pub(in crate::restore) record: Record,
 }
 
@@ -51,13 +51,13 @@ impl TargetClaim {
         self.record.save(&Record::path_of(&self.names.filestore))
     }
 
-    /// That the server did not restart, and lost nothing, since the target was claimed.
+    /// Checks that the server did not restart, and lost nothing, since the target was claimed.
     pub(in crate::restore) fn check_connection(&self) -> Result<(), RestoreError> {
         if self.server.is_closed() { Err(RestoreError::ConnectionLost) } else { Ok(()) }
     }
 
-    /// Makes sure that the target is still claimed. Where the session was lost another run may have
-    /// come in between: then this claims the target anew, and the record is what the disk says.
+    /// Makes sure that the target is still claimed. If the session was lost, another run may have
+    /// come in between: then this claims the target again, and reads the record from the disk.
     pub(in crate::restore) async fn hold(&mut self) -> Result<(), RestoreError> {
         if self.server.batch_execute("SELECT 1").await.is_ok() {
             return Ok(());
@@ -73,12 +73,12 @@ impl TargetClaim {
         check_target(&self.server, &self.names).await
     }
 
-    /// What there is under the target's names, as the pair that it is to become.
+    /// Returns what exists under the target's names, as the pair that it will become.
     pub(in crate::restore) async fn look_at_target(&self, becomes: Suffix) -> Result<Pair, RestoreError> {
         self.look(&self.names, becomes).await
     }
 
-    /// What there is under the names with this suffix.
+    /// Returns what exists under the names with this suffix.
     pub(in crate::restore) async fn look_beside(&self, suffix: Suffix) -> Result<Pair, RestoreError> {
         self.look(&self.names.with(&suffix), suffix).await
     }
@@ -98,7 +98,7 @@ pub(in crate::restore) async fn check_target(server: &Session, names: &Names) ->
     }
 }
 
-/// That a database belongs to another role than the session's.
+/// Returns the error for a database that belongs to another role than the session's.
 pub(in crate::restore) fn owned_by_another(server: &Session, database: &str, there: Listed) -> RestoreError {
     RestoreError::OwnedByAnother {
         database: database.to_owned(),

@@ -1,4 +1,4 @@
-//! Folders that change their names, and are known again by what they are, whatever they are called.
+//! Folders that change their names, identified by their inodes.
 
 use std::ffi::OsStr;
 use std::io;
@@ -13,14 +13,13 @@ use crate::filestore::FilestoreError;
 use crate::folder::{self, OpenFolder};
 use crate::restore::RestoreError;
 
-/// A folder, by whatever name: its inode. Which device it is on may be counted otherwise after the
-/// machine has started anew.
+/// The identity of a folder: its inode. The device's number may differ after a reboot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(in crate::restore) struct FolderId(u64);
 
 impl FolderId {
-    /// What is at a path, if anything is.
+    /// Returns what exists at a path, if anything.
     pub(in crate::restore) fn at(path: &Path) -> Result<Option<Self>, FilestoreError> {
         match path.symlink_metadata() {
             Ok(found) => Ok(Some(Self(found.ino()))),
@@ -34,7 +33,7 @@ fn failed(action: &'static str, path: &Path, source: io::Error) -> FilestoreErro
     FilestoreError::Io { action, path: path.to_owned(), source }
 }
 
-/// Makes sure that the folder, if it is there, can be renamed within the one that it lies in.
+/// Makes sure that the folder, if it exists, can be renamed within its parent.
 pub(crate) fn check_movable(path: &Path) -> Result<(), RestoreError> {
     let refused = |reason| RestoreError::NotMovable { path: path.to_owned(), reason };
     let metadata = match path.symlink_metadata() {
@@ -58,17 +57,16 @@ pub(crate) fn check_movable(path: &Path) -> Result<(), RestoreError> {
     Ok(())
 }
 
-/// A folder, and the path that it is to have.
+/// A folder, and the path that it should have.
 pub(in crate::restore) type Goal<'a> = (Option<FolderId>, &'a Path);
 
-/// Gives both folders their paths, whichever of `paths` they have now, and makes that survive a
-/// loss of power. All paths lie in the same folder, which is opened once: whoever owns one above it
-/// could put another in its place meanwhile. What is there already stays; anything else that is in
-/// the way is an error.
+/// Gives both folders their paths, whichever of `paths` they have now, so that it survives a power
+/// failure. All paths lie in the same folder, which is opened once: the owner of an ancestor could
+/// replace it meanwhile. A folder that is in place stays; anything else in the way is an error.
 pub(in crate::restore) fn arrange(goals: [Goal<'_>; 2], paths: [&Path; 3]) -> Result<(), FilestoreError> {
     let above = paths[0].parent().unwrap_or(Path::new("/"));
     let around = match OpenFolder::open(above) {
-        // There is no filestore, and none is to be.
+        // There is no filestore, and none should be.
         Err(error) if error.kind() == io::ErrorKind::NotFound && goals.iter().all(|(folder, _)| folder.is_none()) => {
             return Ok(());
         }
@@ -83,9 +81,10 @@ pub(in crate::restore) fn arrange(goals: [Goal<'_>; 2], paths: [&Path; 3]) -> Re
             Some(there) if there == *folder => {}
             None => rename_to_new(&around, from, path)?,
             Some(there) if other == Some(there) => {
-                // At once, so that neither name is ever free for somebody else to make a folder of.
+                // In one step, so that no other process can create a folder under a name that is
+                // free in between.
                 match around.rename(name(from), name(path), RenameFlags::EXCHANGE) {
-                    // Network file systems cannot.
+                    // Network file systems do not support this.
                     Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                         rename_to_new(&around, path, way_out)?;
                         rename_to_new(&around, from, path)?;
@@ -112,14 +111,14 @@ fn find<'a>(around: &OpenFolder, folder: FolderId, paths: [&'a Path; 3]) -> Resu
     Ok(None)
 }
 
-/// What has the last name of a path in the open folder.
+/// Returns what has the last name of a path in the open folder.
 fn id_in(around: &OpenFolder, path: &Path) -> Result<Option<FolderId>, FilestoreError> {
     let found = name(path).to_str().map_or(Ok(None), |name| around.look(name));
     Ok(found.map_err(|source| failed("inspect", path, source))?.map(|found| FolderId(found.id.1)))
 }
 
-/// Renames a folder to a name that must be free. File systems that cannot promise that are asked
-/// before.
+/// Renames a folder to a name that must be free. On file systems that cannot guarantee it, the name
+/// is checked first.
 fn rename_to_new(around: &OpenFolder, from: &Path, to: &Path) -> Result<(), FilestoreError> {
     let renamed = match around.rename(name(from), name(to), RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if id_in(around, to)?.is_none() => {

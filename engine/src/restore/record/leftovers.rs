@@ -1,4 +1,4 @@
-//! What restores have made that is nobody's: removed, and named.
+//! Removes what interrupted restores left, and names it.
 
 use std::io;
 use std::path::Path;
@@ -12,17 +12,17 @@ use crate::restore::staging::scratch;
 use crate::restore::swap::{Settled, settle};
 use crate::run::Run;
 
-/// What was cleared away, and what could not be, in words.
+/// What was removed, and what could not be, in words.
 #[derive(Debug, Default)]
 pub(in crate::restore) struct Cleared {
     pub(in crate::restore) done: Vec<String>,
     pub(in crate::restore) left: Vec<String>,
 }
 
-/// Finishes or takes back the swap of a run that was cut off, and removes what it left.
+/// Finishes or reverts the swap of an interrupted run, and removes what it left.
 ///
 /// # Errors
-/// [`RestoreError::HalfSwapped`]. What cannot be removed is only told.
+/// [`RestoreError::HalfSwapped`]. What cannot be removed is only reported.
 pub(in crate::restore) async fn clear(claim: &mut TargetClaim, run: &Run) -> Result<Vec<String>, RestoreError> {
     let settled = settle(claim).await?;
     let Cleared { mut done, left } = remove(claim).await;
@@ -43,12 +43,12 @@ pub(in crate::restore) async fn clear(claim: &mut TargetClaim, run: &Run) -> Res
 /// Removes the record's scraps. Those that cannot be removed stay in it for the next run.
 pub(in crate::restore) async fn remove(claim: &mut TargetClaim) -> Cleared {
     let mut cleared = Cleared::default();
-    // Names that are about to change cannot be gone by.
+    // Names that are about to change are no safe guide.
     if claim.record.swap.is_some() {
         return cleared;
     }
-    // The connection may have broken with whatever made the restore fail; and what another run
-    // works on is not ours to clear.
+    // The connection may have broken together with the restore; and what another run works on must
+    // not be removed here.
     if let Err(error) = claim.hold().await {
         let names = claim.record.scraps.iter().map(|scrap| claim.names.with(&scrap.suffix).database);
         let names = names.collect::<Vec<_>>().join(", ");
@@ -79,8 +79,8 @@ async fn remove_database(claim: &TargetClaim, scrap: &Scrap, cleared: &mut Clear
     let name = claim.names.with(&scrap.suffix).database;
     let removed = async {
         let there = postgres::database_exists(&claim.server, &name).await?;
-        // Of what this program has made. What was the target before may follow a publisher, which
-        // keeps a slot for it.
+        // Only of what this program created. The previous state may follow a publisher, which keeps
+        // a slot for it.
         if there && scrap.suffix.is_restoring() {
             let dropped = postgres::drop_subscriptions(&claim.server.endpoint().with_database(&name)).await;
             if let Err(error) = dropped {
@@ -107,8 +107,7 @@ async fn remove_folder(folder: &Path, cleared: &mut Cleared) {
     }
     let path = folder.to_owned();
     let removed = tokio::task::spawn_blocking(move || {
-        // The folder around it is that of Odoo's user, who may put a link in the place of one above
-        // it.
+        // The parent folder belongs to Odoo's user, who may replace an ancestor by a link.
         let around = OpenFolder::open(path.parent().unwrap_or(&path))?;
         std::fs::remove_dir_all(around.within(path.file_name().unwrap_or_default()))
     });

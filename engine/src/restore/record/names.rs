@@ -1,4 +1,4 @@
-//! The names that a restore gives beside the target's own.
+//! The names that a restore gives next to the target's own.
 
 use std::path::PathBuf;
 
@@ -7,28 +7,28 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::restore::target::Target;
 
-/// PostgreSQL cuts longer names.
+/// PostgreSQL truncates longer names.
 const LONGEST_DATABASE_NAME: usize = 63;
 
-/// What a database's and a folder's name end in, beside the target: `_restoring_1a2b3c4d`,
+/// The suffix of a database's and a folder's names next to the target: `_restoring_1a2b3c4d`,
 /// `_before_20261121_142143`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(in crate::restore) struct Suffix(String);
 
 impl Suffix {
-    /// For what is being restored: nothing else has it.
+    /// Returns a unique suffix for what is being restored.
     pub(in crate::restore) fn restoring() -> Result<Self, Error> {
         let number = getrandom::u32().map_err(crate::repository::RepositoryError::from)?;
         Ok(Self(format!("_restoring_{number:08x}")))
     }
 
-    /// For what was the target until this second, UTC. They sort by time.
+    /// Returns the suffix for what was the target until this second, UTC. They sort by time.
     pub(in crate::restore) fn before(time: jiff::Timestamp) -> Self {
         Self(time.strftime("_before_%Y%m%d_%H%M%S").to_string())
     }
 
-    /// Whether it is of what is, or was, being restored.
+    /// Returns whether it belongs to an unfinished restore.
     pub(in crate::restore) fn is_restoring(&self) -> bool {
         self.0.starts_with("_restoring_")
     }
@@ -68,12 +68,12 @@ pub(in crate::restore) struct Names {
 }
 
 impl Names {
-    /// The target's own.
+    /// Returns the target's own names.
     pub(in crate::restore) fn of(target: &Target) -> Self {
         Self { database: target.database.name.clone(), filestore: target.filestore.clone() }
     }
 
-    /// These with a suffix.
+    /// Returns these names with a suffix.
     pub(in crate::restore) fn with(&self, suffix: &Suffix) -> Self {
         let mut folder = self.filestore.file_name().unwrap_or_default().to_owned();
         folder.push(&suffix.0);
@@ -81,7 +81,7 @@ impl Names {
     }
 }
 
-/// Cuts the name, not the suffix that makes it one of its own.
+/// Cuts the name, not the suffix that makes it unique.
 fn shortened(name: &str, suffix: &str) -> String {
     let mut end = name.len().min(LONGEST_DATABASE_NAME - suffix.len());
     while !name.is_char_boundary(end) {

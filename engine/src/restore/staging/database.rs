@@ -1,4 +1,4 @@
-//! The half of a restore that is the database.
+//! The database half of a restore.
 
 use super::Staging;
 use crate::error::Error;
@@ -16,27 +16,27 @@ use crate::stream::{Body, decode};
 /// A database that a dump was restored into.
 #[derive(Debug)]
 pub(in crate::restore) struct RestoredDatabase {
-    /// Jobs that it was done with.
+    /// Number of jobs used.
     pub(in crate::restore) jobs: u32,
     /// What of the dump was left out.
     pub(in crate::restore) left_out: Vec<LeftOut>,
-    /// What a person should know of it.
+    /// What the operator should know.
     pub(in crate::restore) warnings: Vec<String>,
-    /// Tables whose policies do not hold for their owner for the time being.
+    /// Tables whose policies are temporarily off for their owner.
     forced: Vec<ForcedTable>,
-    /// Keeps others from copying it, which any role with CREATEDB may as long as it is hidden as a
-    /// template, and nobody can while somebody is connected.
+    /// Keeps other roles from copying the database, which any role with CREATEDB may do while it is
+    /// hidden as a template, but not while a session is connected.
     occupied: Session,
 }
 
 impl RestoredDatabase {
-    /// Lets its owner see rows that policies hide, to verify and to change all of them.
+    /// Lets the database's owner see rows that policies hide, to verify and to change all of them.
     pub(in crate::restore) async fn show_all_rows(&mut self) -> Result<(), Error> {
         self.forced = postgres::suspend_row_security(&self.occupied).await?;
         Ok(())
     }
 
-    /// Undoes that.
+    /// Restores the policies that [`Self::show_all_rows`] suspended.
     pub(in crate::restore) async fn hide_rows_again(&mut self) -> Result<(), Error> {
         postgres::resume_row_security(&self.occupied, &std::mem::take(&mut self.forced)).await?;
         Ok(())
@@ -65,7 +65,7 @@ pub(in crate::restore) async fn restore_database(
     let mut tuning = Tuning::of(&occupied, options.jobs).await?;
     let task = run.progress.task("database", Some(object.stored.size));
     let (skeleton, file) = scratch.file("skeleton.dump")?;
-    // Whoever can write to the repository could have put statements of their own into the dump.
+    // A writer of the repository could have put statements into the dump.
     let guarded = |dump| match target.trusted {
         true => dump,
         false => postgres::guarded(dump, object.key.as_str(), GuardedFor::Restore),
@@ -75,7 +75,7 @@ pub(in crate::restore) async fn restore_database(
         run.progress.warn(&format!("restoring with one job, because of the dump: {reason}"));
         tuning = Tuning::of(&occupied, 1).await?;
     }
-    // Nothing of a dump that is refused or damaged is run.
+    // Nothing of a refused or damaged dump is run.
     let archive = match archive {
         Err(ArchiveError::Io(source)) => return Err(unreadable(object, source)),
         other => other,
@@ -114,7 +114,7 @@ pub(in crate::restore) async fn restore_database(
             restoring.file(&skeleton, Section::PreData).await?;
             postgres::load_rows(endpoint, &tuning, &mut archive, object.key.as_str()).await?;
             drop(task);
-            // It counts nothing: indexes and keys take most of its time.
+            // It has no counter: indexes and keys take most of its time.
             let _task = run.progress.task("pg_restore", None);
             restoring.file(&skeleton, Section::DataBesideRows).await?;
             match options.skip_failed_post_data {
@@ -135,7 +135,7 @@ pub(in crate::restore) async fn restore_database(
     Ok(RestoredDatabase { jobs: tuning.jobs(), left_out, warnings, forced: Vec::new(), occupied })
 }
 
-/// The refusal of a dump, where it was that, rather than that it could not be read.
+/// Returns the refusal of a dump, or else the error of reading it.
 fn unreadable(object: &StoredObject, source: std::io::Error) -> Error {
     match source.downcast::<PostgresError>() {
         Ok(refused) => refused.into(),
@@ -143,7 +143,7 @@ fn unreadable(object: &StoredObject, source: std::io::Error) -> Error {
     }
 }
 
-/// What of the dump is left out, and what a person is told.
+/// Returns what of the dump is left out, and the warnings.
 fn told(aligned: Aligned, entries: &[ArchiveEntry]) -> (Vec<LeftOut>, Vec<String>) {
     if !aligned.altered.is_empty() {
         tracing::info!(functions = ?aligned.altered, "altered functions of extensions as they were at the source");
@@ -154,7 +154,7 @@ fn told(aligned: Aligned, entries: &[ArchiveEntry]) -> (Vec<LeftOut>, Vec<String
     (left_out, warnings)
 }
 
-/// The entries of a dump's table of contents; none where it is not understood.
+/// Returns the entries of a dump's table of contents; none if it is not understood.
 async fn entries(repository: &Repository, object: &StoredObject) -> Result<Vec<ArchiveEntry>, Error> {
     let archive = open(repository, object, Task::default()).await?;
     let read = postgres::read_entries(archive).await;
@@ -165,7 +165,7 @@ async fn entries(repository: &Repository, object: &StoredObject) -> Result<Vec<A
     }))
 }
 
-/// An object's plain bytes, whose end is its proof.
+/// Returns an object's plain bytes. Its end is reached only if the digests match.
 async fn open(repository: &Repository, object: &StoredObject, task: Task) -> Result<Body, Error> {
     let body = repository.store().get(&object.key, None).await?;
     Ok(decode(body, object.plain, object.stored, task))

@@ -1,4 +1,4 @@
-//! The half of a restore that is files.
+//! The file half of a restore.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(in crate::restore) async fn restore_filestore(job: &Job<'_>, staging: &Stagi
     let into = NewFilestore::create(&staging.filestore, &staging.writers)?;
     let task = run.progress.task("filestore", Some(manifest.filestore.bytes));
     let volumes = manifest.filestore.volumes.iter().zip(0..);
-    // Collected, so that the compiler sees that the whole can go from one thread to another
+    // Collected, so that the compiler sees that the whole can move between threads
     // (rust-lang/rust#102211).
     let volumes: Vec<_> =
         volumes.map(|(volume, index)| restore_volume(repository, volume, index, &merged, &into, &task)).collect();
