@@ -1,7 +1,7 @@
-//! `prune` and `forget`: backups that need not stay, and objects that nothing names.
+//! `prune` and `forget`: remove backups that are no longer kept, and unreferenced objects.
 //!
-//! A manifest goes first, then what only it named: whatever interrupts this leaves whole backups
-//! and objects that nothing names, and the next run goes on with those.
+//! A manifest is deleted first, then the objects that only it named. So an interruption leaves
+//! complete backups and unreferenced objects, and the next run removes those.
 
 mod inventory;
 mod needs;
@@ -31,40 +31,40 @@ use crate::run::Run;
 /// How an instance is pruned.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PruneOptions {
-    /// Say what would be done, and do nothing.
+    /// Report what would be done, and do nothing.
     pub dry_run: bool,
-    /// A person says that the newest backup's figures are right, though they fell.
+    /// The operator says that the newest backup's figures are right, although they fell.
     pub accept_shrunk: bool,
-    /// Write volumes anew of which little is needed, also where the instance's retention does not
-    /// ask for it.
+    /// Repack volumes of which little is needed, even if the instance's retention does not ask for
+    /// it.
     pub repack: bool,
 }
 
-/// What became of an instance's backups.
+/// The result of pruning an instance.
 #[derive(Debug)]
 pub struct Pruned {
-    /// What the policy says of each.
+    /// What the policy says of each backup.
     pub plan: Plan,
-    /// The bytes that are free once a backup of the plan's removals and all older ones of them are
+    /// The bytes that are free once a backup to be removed, and all older ones to be removed, are
     /// gone.
     pub frees: BTreeMap<BackupId, u64>,
-    /// Backups whose manifest cannot be read. Where there are any, nothing was removed: what they
-    /// need is not known.
+    /// Backups whose manifest cannot be read. If there are any, nothing was removed, because what
+    /// they need is unknown.
     pub damaged: Vec<Damaged>,
     /// The backup whose shrunken figures are accepted from now on.
     pub accepted: Option<BackupId>,
-    /// What was removed; nothing after a dry run.
+    /// What was removed. Empty after a dry run.
     pub removed: Removed,
-    /// What was or, in a dry run, would be done about volumes of which little is needed; `None`
-    /// where nobody asked for that.
+    /// What was done about volumes of which little is needed, or in a dry run would be done. `None`
+    /// if it was not requested.
     pub repacked: Option<Repacked>,
 }
 
 /// Prunes the backups of an instance by its policy.
 ///
 /// # Errors
-/// As the cause of [`Error::Verb`]: the instance is locked, the store failed. What was not reached
-/// is left for the next run.
+/// As the cause of [`Error::Verb`]: the instance is locked, or the store failed. The rest is left
+/// for the next run.
 pub async fn prune(
     repository: &Repository,
     instance: &Instance,
@@ -98,7 +98,7 @@ async fn carry_out(
     options: PruneOptions,
 ) -> Result<Pruned, Error> {
     let (mut pruned, inventory) = survey(repository, instance, options).await?;
-    // What a run that was cut off has left of changing a manifest.
+    // An interrupted run changed these manifests, and did not finish.
     for id in &inventory.unsettled {
         repository.settle_checksums(lock, &BackupRef::new(instance.name.as_str(), id.clone())).await?;
     }
@@ -111,7 +111,7 @@ async fn carry_out(
         }
     }
     if pruned.damaged.is_empty() {
-        // The oldest first: what remains of an interrupted run is the younger part.
+        // The oldest are removed first, so that an interrupted run leaves the younger ones.
         let doomed: Vec<BackupId> = pruned.frees.keys().cloned().collect();
         let why = format!("no rule keeps it ({})", instance.retention.policy);
         let grace = instance.retention.grace();
@@ -137,8 +137,8 @@ fn is_to_repack(instance: &Instance, options: PruneOptions) -> bool {
     options.repack || instance.retention.repack
 }
 
-/// Returns what the policy says of the backups of an instance in a list that was read before. As
-/// nothing is removed by it, the manifests are taken as they were listed.
+/// Returns what the policy says of the backups of an instance in an existing listing. Nothing is
+/// removed by it, so the manifests are not verified.
 ///
 /// # Errors
 /// Any error of the store; [`Error::Plan`]
@@ -155,22 +155,22 @@ pub async fn forecast(repository: &Repository, instance: &Instance, listing: &Li
     Ok(plan(&instance.retention.policy, &backups, &situation)?)
 }
 
-/// Returns the time, and what a person accepted until then.
+/// Returns the time, and when the operator last accepted figures.
 async fn situation(repository: &Repository, instance: &str, clocks: Clocks) -> Result<Situation, Error> {
     let mut situation = Situation::at(clocks.earlier());
     let accepted = repository.accepted(instance).await?.map(|accepted| accepted.created_at);
-    // One of the future would settle every fall until then.
+    // A date in the future would accept every fall until then.
     situation.figures_accepted = accepted.filter(|date| !is_future(*date, clocks.now()));
     Ok(situation)
 }
 
-/// Looks at what there is and plans.
+/// Reads what exists, and plans.
 async fn survey(
     repository: &Repository,
     instance: &Instance,
     options: PruneOptions,
 ) -> Result<(Pruned, Inventory), Error> {
-    // What is deleted is decided by what the repository itself says.
+    // The repository itself decides what is deleted, not the cache.
     let source = if options.dry_run { repository } else { &repository.without_cache() };
     let mut inventory = Inventory::take(source, &instance.name, !options.dry_run).await?;
     let backups = inventory.backups();
@@ -196,15 +196,14 @@ async fn survey(
     Ok((Pruned { plan: made, frees, damaged, accepted, removed: Removed::default(), repacked: None }, inventory))
 }
 
-/// Why a backup goes that no policy removes.
+/// The reason for the removal of a backup that no policy removes.
 const FORGOTTEN: &str = "the operator ran `forget`";
 
-/// Removes one backup because a person says so, also one whose manifest cannot be read, or that was
-/// set aside.
+/// Removes one backup because the operator says so. Its manifest may be unreadable, or quarantined.
 ///
 /// # Errors
-/// As the cause of [`Error::Verb`]: [`RepositoryError::Pinned`], [`RepositoryError::Precious`]
-/// unless `spelt_out`; the instance is locked; the store failed.
+/// As the cause of [`Error::Verb`]: [`RepositoryError::Pinned`]; [`RepositoryError::Precious`]
+/// unless `spelt_out`; the instance is locked; the store failed
 pub async fn forget(
     repository: &Repository,
     backup: &BackupRef,
@@ -242,7 +241,7 @@ pub async fn forget(
     forgotten.await.map_err(|error| error.during(format!("forget {backup}")))
 }
 
-/// Returns whether it is the newest proven backup, or the only one that can be read.
+/// Returns whether it is the newest verified backup, or the only one that can be read.
 fn is_precious(backups: &[retention::Backup], id: &BackupId) -> bool {
     let newest_proven = backups.iter().filter(|backup| backup.proven).max_by_key(|backup| backup.created_at);
     let only = match backups {
@@ -252,11 +251,11 @@ fn is_precious(backups: &[retention::Backup], id: &BackupId) -> bool {
     newest_proven.into_iter().chain(only).any(|backup| backup.id == id.as_str())
 }
 
-/// Removes what interrupted uploads and writes left, unless it is younger than `grace`; returns its
+/// Removes what interrupted uploads and writes left, unless it is younger than `grace`. Returns the
 /// names.
 ///
-/// An upload's age is counted from its beginning, so while a backup is made or copied anywhere in
-/// the repository only what is a week old goes.
+/// An upload's age is counted from its start. So while a backup is made or copied anywhere in the
+/// repository, only leftovers older than a week are removed.
 ///
 /// # Errors
 /// Any error of the store

@@ -1,8 +1,8 @@
-//! `repair`: what is damaged is made anew where that can be done byte for byte, and backups that
-//! cannot be trusted are set aside.
+//! `repair`: recreates damaged objects if their exact bytes can be recreated, and quarantines
+//! backups that cannot be trusted.
 //!
-//! An object is put back only with the digest that the manifests name, so that a repair can make
-//! nothing wrong and no manifest is changed. Nothing is deleted.
+//! An object is stored only with the digest that the manifests name, so a repair can damage
+//! nothing, and changes no manifest. Nothing is deleted.
 
 mod documents;
 mod objects;
@@ -25,61 +25,61 @@ use crate::store::Key;
 /// How an instance is repaired.
 #[derive(Debug, Clone)]
 pub struct RepairOptions {
-    /// Make everything anew that can be, and store nothing.
+    /// Recreate every object that can be recreated, and store nothing.
     pub dry_run: bool,
-    /// How much is read back to find damage, beyond what earlier checks have found.
+    /// How much is read back to find damage, in addition to what earlier checks found.
     pub read_data: Option<Sample>,
-    /// Where pg_restore is looked for.
+    /// Where to find pg_restore.
     pub tools: Tools,
-    /// Further repositories that may have sound copies, by name.
+    /// Other repositories that may have intact copies, by name.
     pub others: Vec<(String, Repository)>,
 }
 
-/// What became of an instance's damage.
+/// The result of repairing an instance.
 #[derive(Debug, Clone, Default)]
 pub struct Repaired {
-    /// Backups that were looked at.
+    /// How many backups were checked.
     pub backups: u64,
-    /// Objects that are sound again.
+    /// Objects that are intact again.
     pub mended: Vec<Mended>,
-    /// Objects that are damaged still.
+    /// Objects that are still damaged.
     pub beyond: Vec<Beyond>,
-    /// Backups that were set aside, from the oldest to the newest.
+    /// Backups that were quarantined, from the oldest to the newest.
     pub set_aside: Vec<BackupId>,
-    /// Backups that are damaged and were left: only lists are lost that a restore does not need, or
-    /// they could not be set aside.
+    /// Damaged backups that were not quarantined: they lack only lists that a restore does not
+    /// need, or the quarantine failed.
     pub left: Vec<BackupId>,
 }
 
-/// An object that was made anew.
+/// An object that was recreated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mended {
     /// The object.
     pub key: Key,
     /// What was wrong with it.
     pub reasons: Vec<String>,
-    /// What it was made from, in words.
+    /// What it was recreated from, in words.
     pub from: String,
 }
 
-/// An object that could not be made anew.
+/// An object that could not be recreated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Beyond {
     /// The object.
     pub key: Key,
     /// What is wrong with it.
     pub reasons: Vec<String>,
-    /// Why it could not be.
+    /// Why it could not be recreated.
     pub why: String,
     /// The backups that need it.
     pub backups: Vec<BackupId>,
 }
 
-/// Repairs an instance. `filestore` is its live one, where it is on this machine.
+/// Repairs an instance. `filestore` is its live filestore, if it is on this machine.
 ///
 /// # Errors
 /// As the cause of [`Error::Verb`]: the instance is locked, the store failed, pg_restore is
-/// missing. What was put back until then is sound.
+/// missing. Objects repaired until then are intact.
 pub async fn repair(
     repository: &Repository,
     instance: &str,
@@ -123,7 +123,7 @@ impl Repair<'_> {
 
 async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
     let mut repaired = Repaired::default();
-    // Without its manifest nothing is known of a backup's other objects, so the documents come
+    // Without its manifest, nothing is known of a backup's other objects. So the documents come
     // first.
     let mut hopeless: BTreeMap<Key, String> = BTreeMap::new();
     let mut mended: BTreeSet<Key> = BTreeSet::new();
@@ -143,7 +143,8 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
         };
         mended.extend(keys.iter().cloned());
         if repair.lock.is_none() {
-            // Nothing was stored, and of two that do not agree the other one may be named.
+            // In a dry run nothing was stored. Of two documents that disagree, the report may name
+            // the other one.
             mended.extend(documents.iter().map(|damage| damage.key.clone()));
         }
         for key in keys {
@@ -155,7 +156,7 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
     repaired.backups = report.backups.len() as u64;
     let manifests = manifests(&repair, &report).await?;
     let mut damaged = report.damaged_objects();
-    // A volume is made anew by its list.
+    // A list is needed to recreate its volume, so lists come first.
     damaged.sort_by_key(|damaged| !damaged.key.name().ends_with(".files.zst"));
     for damaged in damaged {
         if mended.contains(&damaged.key) {
@@ -182,10 +183,10 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
     }
     set_aside(&repair, &mut repaired, &manifests).await?;
     if repair.lock.is_some() {
-        // What was put back was compared on its way.
+        // What was stored was compared with its digest on the way.
         let noted = repair.repository.note_damage(repair.instance, false, |known| {
             known.retain(|key, _| !repaired.mended.iter().any(|mended| mended.key == *key));
-            // What only backups need that are no backups any more hits nobody.
+            // Damage that only quarantined backups need is not reported as open.
             let is_open = |beyond: &Beyond| beyond.backups.iter().any(|id| !repaired.set_aside.contains(id));
             known.retain(|key, _| repaired.beyond.iter().filter(|beyond| beyond.key == *key).all(is_open));
         });
@@ -200,7 +201,7 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
     Ok(repaired)
 }
 
-/// Returns the manifests of the damaged backups, as far as they can be read.
+/// Returns the readable manifests of the damaged backups.
 async fn manifests(repair: &Repair<'_>, report: &Report) -> Result<BTreeMap<BackupId, Manifest>, Error> {
     let mut manifests = BTreeMap::new();
     for backup in report.backups.iter().filter(|backup| !backup.damage.is_empty()) {
@@ -213,7 +214,7 @@ async fn manifests(repair: &Repair<'_>, report: &Report) -> Result<BTreeMap<Back
     Ok(manifests)
 }
 
-/// Sets the backups aside that need what could not be mended.
+/// Quarantines the backups that need what could not be repaired.
 async fn set_aside(
     repair: &Repair<'_>,
     repaired: &mut Repaired,

@@ -1,4 +1,4 @@
-//! What there is of an instance, and which of it is needed by what.
+//! Lists the objects of an instance, and which backups need them.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,22 +15,22 @@ use crate::store::Key;
 /// All objects of an instance, and its manifests.
 pub(super) struct Inventory {
     pub(super) listed: Listed,
-    /// Each held against its checksums: by a flipped bit a manifest would name other objects than
-    /// it needs.
+    /// Each was compared with its checksums: after a flipped bit, a manifest would name other
+    /// objects than it needs.
     pub(super) manifests: Vec<Manifest>,
     /// Backups whose manifest cannot be read.
     pub(super) damaged: Vec<Damaged>,
-    /// Backups whose checksums are not of their manifest alone: a run was cut off where it changed
-    /// it.
+    /// Backups whose checksums are not of their manifest alone: a run was interrupted while it
+    /// changed the manifest.
     pub(super) unsettled: Vec<BackupId>,
-    /// When that was listed.
+    /// The clocks at the time of the listing.
     pub(super) clocks: Clocks,
-    /// Damage that is known.
+    /// The recorded damage.
     known_damage: KnownDamage,
 }
 
 impl Inventory {
-    /// Lists an instance. `is_locked`: under a lock that keeps out whoever makes or removes
+    /// Lists an instance. `is_locked` means that a lock excludes processes that make or remove
     /// backups.
     ///
     /// # Errors
@@ -39,7 +39,7 @@ impl Inventory {
         let listed = repository.listed(instance).await?;
         let clocks = repository.clocks().await;
         let gaps = repository.gaps(&listed, is_locked).await?;
-        // What else it leaves out cannot be known, so nothing is concluded from it.
+        // What else the listing omits is unknown, so nothing is concluded from it.
         if let Some(unlisted) = gaps.unlisted.first() {
             let (key, location) = (unlisted.object.key.clone(), repository.store().location());
             return Err(RepositoryError::Incomplete { key, location }.into());
@@ -63,7 +63,7 @@ impl Inventory {
         Ok(Self { listed, manifests, damaged, unsettled, clocks, known_damage })
     }
 
-    /// Returns the backups that can be read, as retention sees them.
+    /// Returns the readable backups in the form that retention expects.
     pub(super) fn backups(&self) -> Vec<Backup> {
         let (pinned, proofs) = (self.listed.pinned(), self.listed.evidence(self.clocks));
         let seen = |manifest: &Manifest| {
@@ -73,15 +73,15 @@ impl Inventory {
         self.manifests.iter().map(seen).collect()
     }
 
-    /// Returns whether there is no backup but this one, nor any that was set aside.
+    /// Returns whether there is no other backup, not even a quarantined one.
     pub(super) fn has_no_other(&self, id: &BackupId) -> bool {
         let manifests = self.manifests.iter().map(|manifest| &manifest.id);
         let mut backups = manifests.chain(self.damaged.iter().map(|damaged| &damaged.backup.id));
         backups.all(|other| other == id) && self.listed.quarantined().all(|other| other == *id)
     }
 
-    /// Returns what each of `doomed` frees, if they go from the oldest to the newest: an object is
-    /// free when the last that names it goes.
+    /// Returns what removing each of `doomed` frees, from the oldest to the newest. An object is
+    /// free when the last backup that names it is removed.
     pub(super) fn frees(&self, doomed: &[BackupId]) -> BTreeMap<BackupId, u64> {
         let is_doomed = |manifest: &&Manifest| doomed.contains(&manifest.id);
         let kept = self.manifests.iter().filter(|manifest| !is_doomed(manifest));
@@ -97,8 +97,8 @@ impl Inventory {
     }
 }
 
-/// Returns a damaged or refuted backup is no proven one, and takes no place that one without
-/// warnings could have.
+/// Returns a backup as retention sees it: one that is damaged or failed verification does not count
+/// as verified, and takes no place that a backup without warnings could have.
 pub(super) fn as_retention_sees(
     manifest: &Manifest,
     pinned: bool,

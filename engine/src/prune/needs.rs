@@ -1,4 +1,4 @@
-//! How much of a volume the backups of an instance take from it still.
+//! Computes how much of a volume the backups of an instance still need.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
@@ -19,14 +19,14 @@ pub(super) struct Need {
     pub(super) volume: Volume,
     /// Whether each file is needed, in the order of the volume's list.
     pub(super) needed: Vec<bool>,
-    /// How many are.
+    /// How many files are needed.
     pub(super) files: u64,
-    /// Their bytes, together.
+    /// Their bytes together.
     pub(super) bytes: u64,
 }
 
-/// Returns the volumes of which less than `below` is needed by any of `manifests`, ordered by key.
-/// A damaged list is an answer: what is needed is then not known.
+/// Returns the volumes of which `manifests` need less than `below`, ordered by key. For a damaged
+/// list it returns the damage, because what is needed is then unknown.
 ///
 /// # Errors
 /// Any error of the store
@@ -63,15 +63,15 @@ pub(super) async fn little_needed(
         let taken = || contents.sizes(&volume.list).iter().zip(&needed).filter(|(_, needed)| **needed);
         let (files, bytes) = (taken().count() as u64, taken().map(|(size, _)| size).sum());
         let need = Need { volume: (*volume).clone(), needed, files, bytes };
-        // One of which nothing is needed no backup would have named.
+        // No backup would name a volume of which nothing is needed.
         (files > 0 && below.is_undercut(need.bytes, need.volume.bytes)).then_some(need)
     });
     Ok(Examined::Intact(needs.collect()))
 }
 
-/// Returns the volumes of which so little may be needed, by what the manifests say: what a backup's
-/// volumes hold beyond its files is all that it can lack of any of them. So where nothing was ever
-/// removed no list is read.
+/// Returns the volumes of which little may be needed, judged by the manifests alone. A backup can
+/// lack at most the difference between its volumes' bytes and its files' bytes. So if nothing was
+/// ever removed, no list is read.
 fn candidates(manifests: &[Manifest], below: Percent) -> BTreeMap<Key, &Volume> {
     let mut candidates: BTreeMap<Key, &Volume> = BTreeMap::new();
     let mut others: HashSet<&Key> = HashSet::new();
@@ -92,15 +92,15 @@ fn candidates(manifests: &[Manifest], below: Percent) -> BTreeMap<Key, &Volume> 
     candidates
 }
 
-/// The files of volumes, each as a number that stands for its path. Paths that no candidate holds
-/// have none, and are left out.
+/// The files of volumes, each as a number for its path. Paths outside the candidates have no
+/// number, and are skipped.
 struct Contents {
     numbers: Arc<Names<u32>>,
-    /// How many numbers there are.
+    /// How many numbers are in use.
     count: usize,
-    /// By the key of the list, which may also be that of removed paths.
+    /// By the key of the list, which may also be a list of removed paths.
     files: HashMap<Key, Vec<u32>>,
-    /// Of the candidates' files, by the key of the list.
+    /// The sizes of the candidates' files, by the key of the list.
     sizes: HashMap<Key, Vec<u64>>,
 }
 
@@ -125,7 +125,7 @@ impl Contents {
                 Examined::Damaged(damage) => return Ok(Examined::Damaged(damage)),
             }
         }
-        // A name that several lists have keeps one of the numbers; the others stand for nothing.
+        // A name that is in several lists keeps one of the numbers. The other numbers are not used.
         let named = lists.iter().flat_map(|(_, names)| names).cloned().zip(0_u32..);
         let (numbers, count) = (named.collect::<Names<u32>>(), lists.iter().map(|(_, names)| names.len()).sum());
         let number = |names: Vec<FileName>| names.iter().filter_map(|name| numbers.get(name).copied()).collect();
@@ -133,7 +133,8 @@ impl Contents {
         Ok(Examined::Intact(Self { numbers: Arc::new(numbers), count, files, sizes }))
     }
 
-    /// From which volume a backup takes each file, by the volume's place in the manifest.
+    /// Returns from which volume a backup takes each file, by the volume's position in the
+    /// manifest.
     async fn taken_by(
         &mut self,
         repository: &Repository,
@@ -164,7 +165,7 @@ impl Contents {
         Ok(Examined::Intact(taken))
     }
 
-    /// Reads a list of paths, unless it is known.
+    /// Reads a list of paths, unless it was read already.
     async fn learn<P: Iterator<Item = io::Result<String>>>(
         &mut self,
         repository: &Repository,

@@ -1,4 +1,4 @@
-//! Removing backups and what nothing names, so that no moment of it can hurt what stays.
+//! Removes backups and unreferenced objects. At every moment, the remaining backups are complete.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -15,34 +15,33 @@ use crate::repository::{
 };
 use crate::store::{Key, Object};
 
-/// Objects that are deleted before the lock is looked at again.
+/// How many objects are deleted before the lock is confirmed again.
 const CHUNK: usize = 64;
-/// Deletes at once.
+/// How many objects are deleted at once.
 const PARALLEL_DELETES: usize = 8;
 
 /// What was removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Removed {
-    /// Backups, from the oldest to the newest.
+    /// The removed backups, from the oldest to the newest.
     pub backups: Vec<BackupId>,
-    /// Backups that were left because they are being read.
+    /// Backups that were kept because they are being read.
     pub in_use: Vec<BackupId>,
-    /// Objects that were deleted behind their manifests.
+    /// Objects that were deleted after their manifests.
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Objects that nothing names and that are younger than the grace period.
+    /// Unreferenced objects that are younger than the grace period.
     pub young: u64,
     /// Their bytes.
     pub young_bytes: u64,
-    /// Why no object was deleted, where that is so: some backup's needs are not known.
+    /// Why no object was deleted, if so: what some backup needs is unknown.
     pub objects_left: Option<String>,
-    /// Backups that were left because the listing left out what speaks for them, each with the
-    /// reason.
+    /// Backups that were kept because the listing omitted a pin or a proof, each with the reason.
     pub doubtful: Vec<(BackupId, String)>,
 }
 
-/// Removes the backups `doomed`, which `why` says in the log, and whatever nothing names.
+/// Removes the backups `doomed`, for the reason `why` in the log, and all unreferenced objects.
 pub(super) async fn remove(
     repository: &Repository,
     lock: &Lock,
@@ -67,7 +66,7 @@ pub(super) async fn remove(
             continue;
         }
         repository.store().delete(&backup.manifest()).await?;
-        // At once, because checksums without a manifest say that a manifest was lost.
+        // The checksums follow immediately: without a manifest they would say that it was lost.
         let checksums = backup.checksums();
         if let Some(size) = inventory.listed.size(&checksums) {
             repository.store().delete(&checksums).await?;
@@ -77,7 +76,7 @@ pub(super) async fn remove(
         tracing::info!("removed backup {backup}: {why}");
         removed.backups.push(id.clone());
     }
-    // Who began to read before a manifest went has its claim there now.
+    // A reader that started before a manifest was deleted has its claim in the repository now.
     let readers = Readers::look(repository, lock, instance).await?;
     let listed = repository.listed(instance).await?;
     let (gone, kept): (Vec<Manifest>, Vec<Manifest>) =
@@ -102,8 +101,8 @@ pub(super) async fn remove(
     let now = lock.now().await;
     let read = gone.iter().filter(|manifest| readers.read(&manifest.id));
     let named: HashSet<Key> = kept.iter().chain(read.clone()).flat_map(needed).collect();
-    // A volume whose place another took is old by its date: its grace begins there, and who reads
-    // may have begun before.
+    // A replaced volume is old by its date. Its grace period starts with the replacement, because
+    // readers may have started before.
     let is_recent = |manifest: &Manifest, at| readers.read(&manifest.id) || !is_past(at, now, grace);
     let replaced = kept.iter().chain(read).flat_map(|manifest| {
         let replaced = manifest.filestore.volumes.iter().filter_map(|volume| volume.replaces.as_ref());
@@ -134,8 +133,8 @@ pub(super) async fn remove(
     Ok(removed)
 }
 
-/// Returns why a backup is to stay, that the listing did not show: who pinned it, or restored and
-/// proved it, may have been left out of it.
+/// Returns why a backup must stay although the listing does not show it: the listing may omit a pin
+/// or a proof.
 async fn doubt(repository: &Repository, backup: &BackupRef, listed: &Listed) -> Result<Option<String>, Error> {
     let pin = pin_key(backup);
     if !listed.has(&pin) && repository.store().head(&pin).await?.is_some() {
@@ -150,9 +149,8 @@ async fn doubt(repository: &Repository, backup: &BackupRef, listed: &Listed) -> 
     Ok(None)
 }
 
-/// Makes sure that the folders from which `keys` are to be deleted have no manifest, nor one that
-/// was set aside, unless the backup is known: a listing may leave it out. Only a certain "not
-/// found" counts.
+/// Makes sure that the folders of `keys` have no manifest, not even a quarantined one, unless the
+/// backup is known: the listing may omit it. Only a definite "not found" counts.
 async fn confirm_gone(
     repository: &Repository,
     keys: impl Iterator<Item = &Key>,
@@ -171,15 +169,15 @@ async fn confirm_gone(
     }
 }
 
-/// Returns whether the grace period is over that began at `since`.
+/// Returns whether the grace period that started at `since` is over.
 fn is_past(since: Timestamp, now: Timestamp, grace: Duration) -> bool {
     now.duration_since(since) > SignedDuration::try_from(grace).unwrap_or(SignedDuration::MAX)
 }
 
-/// Who reads backups of the instance just now.
+/// The current readers of the instance's backups.
 struct Readers {
     ids: BTreeSet<BackupId>,
-    /// One that may read any of them.
+    /// Whether there is a reader that may read any backup.
     of_all: bool,
 }
 
@@ -191,7 +189,7 @@ impl Readers {
             match claim.claim {
                 Some(claim) if claim.purpose != Purpose::Read => {}
                 Some(claim) if !claim.backups.is_empty() => readers.ids.extend(claim.backups),
-                // A later version's may be a reader's.
+                // An unknown claim of a later version may be a reader's.
                 _ => readers.of_all = true,
             }
         }

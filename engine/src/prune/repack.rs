@@ -1,10 +1,10 @@
-//! Writing volumes anew of which little is needed, so that no moment of it can hurt a backup.
+//! Repacks volumes of which little is needed. At every moment, all backups are complete.
 //!
-//! The new volume is stored beside the former and read back. Then one manifest after the other
-//! names it instead, each in a step of its own that a reader sees as a whole
-//! ([`crate::repository::revise`]). The former stays, and is an orphan like others once the grace
-//! period is over: whoever began to read before, or comes too late with a manifest that names it,
-//! finds it there.
+//! The new volume is stored next to the former one, and read back. Then one manifest after the
+//! other is changed to name it, each in one step for readers ([`crate::repository::revise`]). The
+//! former volume stays until the grace period is over, and is then removed like other unreferenced
+//! objects. So readers that started before still find it, and so does a late manifest that names
+//! it.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -25,30 +25,30 @@ use crate::repository::{
 use crate::store::{Key, StoreErrorKind};
 use crate::stream::Fingerprint;
 
-/// Volumes that are written before the manifests are changed: of an interrupted run no more than
-/// these is lost.
+/// How many volumes are written before the manifests are changed. An interrupted run loses at most
+/// these.
 const BATCH: usize = 16;
-/// Volumes that are written at once.
+/// How many volumes are written at once.
 const PARALLEL: usize = 2;
 
-/// What was found of the volumes of which little is needed, and done about them.
+/// The volumes of which little is needed, and what was done about them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Repacked {
-    /// Those volumes, by key.
+    /// Those volumes by key.
     pub volumes: Vec<RepackedVolume>,
-    /// Backups that stand on other volumes now.
+    /// Backups that now reference other volumes.
     pub backups: Vec<BackupId>,
-    /// Backups that still stand on the former ones, because their manifests are not written as this
-    /// version writes them.
+    /// Backups that still reference the former volumes: their manifests are not in the form that
+    /// this version writes.
     pub unchanged: Vec<BackupId>,
-    /// Objects that turned out to be damaged; volumes that they are part of were left as they are.
+    /// Objects that turned out to be damaged. The volumes that they belong to were not repacked.
     pub damage: Vec<Damage>,
-    /// Why nothing was looked at.
+    /// Why nothing was examined.
     pub left: Option<String>,
 }
 
 impl Repacked {
-    /// Returns what a person should know, in sentences.
+    /// Returns what the operator should know, in sentences.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let damage = self.damage.iter().map(|Damage { key, reason }| {
             format!("{key} is damaged and was not repacked: {reason}; run `odoo-backup check --read-data` to see which backups are affected")
@@ -67,16 +67,16 @@ impl Repacked {
 pub struct RepackedVolume {
     /// Its archive.
     pub key: Key,
-    /// What it and its list take.
+    /// The stored bytes of the archive and its list.
     pub stored_bytes: u64,
-    /// Its files, and how many of them are needed.
+    /// The number of its files, and how many are needed.
     pub files: (u64, u64),
-    /// The length of its files, and of those that are needed.
+    /// The bytes of its files, and of those that are needed.
     pub bytes: (u64, u64),
-    /// What the repository will have less of, once the former volume has gone. Where nothing took
-    /// its place yet, reckoned.
+    /// How much smaller the repository gets once the former volume is gone. An estimate until the
+    /// volume is replaced.
     pub saves: u64,
-    /// The volume that took its place; `None` where nothing was done.
+    /// The volume that replaced it. `None` if nothing was done.
     pub by: Option<Key>,
 }
 
@@ -100,7 +100,7 @@ fn stored(volume: &Volume) -> u64 {
     volume.object.stored.size + volume.list.stored.size
 }
 
-/// Returns what there is to be written anew, once the backups `doomed` are gone.
+/// Returns what would be repacked once the backups `doomed` are gone.
 ///
 /// # Errors
 /// Any error of the store
@@ -123,8 +123,8 @@ pub(super) async fn plan(
     let aside = repository.quarantined(&inventory.listed).await?;
     let can_be = |need: &Need| {
         let volume = &need.volume;
-        // A backup that was set aside is not changed, and keeps what it names. Nor is a volume
-        // written anew twice before the first is gone: it alone tells how long that must stay.
+        // A quarantined backup is not changed, and keeps what it names. A volume is not repacked
+        // again before the former one is gone: only that volume says how long the former must stay.
         let has_former = volume.replaces.as_ref().is_some_and(|former| inventory.listed.has(&former.object));
         !aside.keeps(&volume.object.key) && !has_former
     };
@@ -132,12 +132,12 @@ pub(super) async fn plan(
     Ok((Repacked { volumes: needs.iter().map(RepackedVolume::of).collect(), ..Repacked::default() }, needs))
 }
 
-/// Writes volumes anew of which little is needed, and lets the backups stand on them.
+/// Repacks volumes of which little is needed, and makes the backups reference the new ones.
 ///
 /// # Errors
-/// Any error of the store; the lock was lost. What was not reached is left for the next run.
+/// Any error of the store; the lock was lost. The rest is left for the next run.
 pub(super) async fn repack(repository: &Repository, lock: &Lock, instance: &Instance) -> Result<Repacked, Error> {
-    // What is changed is decided by what the repository itself says.
+    // The repository itself decides what is changed, not the cache.
     let inventory = Inventory::take(&repository.without_cache(), &instance.name, true).await?;
     let (mut repacked, needs) = plan(repository, instance, &inventory, &[]).await?;
     for batch in needs.chunks(BATCH) {
@@ -148,7 +148,7 @@ pub(super) async fn repack(repository: &Repository, lock: &Lock, instance: &Inst
             }
         }
         let is_written = |need: &&Need| replacements.iter().any(|one| one.former == need.volume.object.key);
-        // Collected first: a closure in the stream would keep the whole from being a task of its
+        // Collected first: a closure in the stream would keep the future from being a task of its
         // own (rust-lang/rust#102211).
         let writes: Vec<_> = batch
             .iter()
@@ -169,7 +169,7 @@ pub(super) async fn repack(repository: &Repository, lock: &Lock, instance: &Inst
     Ok(repacked)
 }
 
-/// Lets every backup that stands on one of the former volumes stand on what takes its place.
+/// Changes every backup that references one of the former volumes to reference its replacement.
 async fn switch(
     repository: &Repository,
     lock: &Lock,
@@ -208,8 +208,8 @@ async fn switch(
     Ok(())
 }
 
-/// Returns what a run that was cut off, here or where a backup was copied from, has written in the
-/// place of a volume, if it holds all that is needed.
+/// Returns the volume that an interrupted run wrote as a replacement, here or in the repository
+/// that a backup was copied from, if it contains everything needed.
 async fn already_written(
     repository: &Repository,
     manifests: &[Manifest],
@@ -234,7 +234,7 @@ async fn already_written(
     Ok(read_back(repository, next, held).await?.is_none().then(|| next.clone()))
 }
 
-/// Writes what is needed of a volume into a new one beside it, and reads that back.
+/// Writes what is needed of a volume into a new one next to it, and reads it back.
 async fn write_anew(
     repository: &Repository,
     lock: &Lock,
@@ -253,8 +253,8 @@ async fn write_anew(
     lock.confirm().await?;
     let draft = repository.draft_in(backup);
     let stored = async {
-        // Drawn, so that no two repositories that hold copies of one volume give one name to what
-        // they make of it.
+        // Random, so that two repositories with copies of one volume never give their replacements
+        // the same name.
         let number = getrandom::u64().map_err(RepositoryError::Random)? % 10_u64.pow(16);
         let name = format!("filestore-{number:016}");
         let body = match repository.store().get(&former.object.key, None).await {
@@ -287,7 +287,7 @@ async fn write_anew(
         };
         match damage {
             None => Ok(Examined::Intact(Replacement { former: former.object.key.clone(), next })),
-            // Of what was only just stored it says that the store cannot be trusted.
+            // If an object that was just stored is damaged, the store cannot be trusted.
             Some(Damage { key, reason }) => {
                 let location = repository.store().location();
                 Err(RepositoryError::Damaged { key, location, reason }.into())
@@ -296,13 +296,13 @@ async fn write_anew(
     };
     let outcome = stored.await;
     if !matches!(outcome, Ok(Examined::Intact(_))) {
-        // What cannot be deleted either is an orphan, and the failure is what counts.
+        // If the objects cannot be deleted, a later prune removes them. The first failure counts.
         let _ = draft.discard().await;
     }
     outcome
 }
 
-/// Returns the files of a volume that are needed, by path.
+/// Returns the needed files of a volume by path.
 async fn wanted(repository: &Repository, need: &Need) -> Result<Examined<HashMap<String, Listed>>, Error> {
     let (needed, bounds) = (need.needed.clone(), need.volume.bounds());
     let listed = repository.examine(&need.volume.list, Task::default(), move |list| {
@@ -324,7 +324,7 @@ async fn fingerprints(
     Ok(listed.await?)
 }
 
-/// Reads a volume, and says what is wrong with it by its list.
+/// Reads a volume, and compares it with its list.
 async fn read_back(
     repository: &Repository,
     volume: &Volume,

@@ -50,12 +50,12 @@ fn instance(retention: &str) -> Instance {
     instance
 }
 
-/// Returns the newest ten.
+/// Returns an instance that keeps the newest ten.
 pub(crate) fn few() -> Instance {
     instance("keep_last = 10")
 }
 
-/// Returns the newest three.
+/// Returns an instance that keeps the newest three.
 fn three() -> Instance {
     instance("keep_last = 3\ndaily = 0\nweekly = 0\nmonthly = 0")
 }
@@ -68,7 +68,7 @@ pub(crate) async fn at(folder: &Path) -> Repository {
     }
 }
 
-/// What a made-up backup is to be like.
+/// The properties of a made-up backup.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
     pub(crate) bytes: u64,
@@ -77,8 +77,8 @@ pub(crate) struct Shape {
 
 pub(crate) const USUAL: Shape = Shape { bytes: 1000, warned: false };
 
-/// Returns a backup with a dump and a volume of its own, that stands on the last two volumes of
-/// `previous` as well.
+/// Returns a backup with its own dump and volume, which also references the last two volumes of
+/// `previous`.
 pub(crate) async fn store_backup(
     repository: &Repository,
     created_at: Timestamp,
@@ -111,7 +111,7 @@ pub(crate) async fn store_backup(
     Ok(manifest)
 }
 
-/// Returns a backup on each of the last days, the oldest first, each standing on those before.
+/// Returns a backup for each of the last days, the oldest first, each referencing earlier ones.
 pub(crate) async fn days(repository: &Repository, shapes: &[Shape]) -> Vec<Manifest> {
     let now = Timestamp::now();
     let mut all: Vec<Manifest> = Vec::new();
@@ -123,7 +123,7 @@ pub(crate) async fn days(repository: &Repository, shapes: &[Shape]) -> Vec<Manif
     all
 }
 
-/// Makes everything two days old, by the dates that the folder gives.
+/// Makes all files in the folder two days old.
 pub(crate) fn age(folder: &Path) {
     let long_ago = SystemTime::now() - Duration::from_hours(48);
     for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
@@ -142,7 +142,7 @@ pub(crate) async fn ids(repository: &Repository) -> Vec<BackupId> {
     repository.names(Some(INSTANCE)).await.unwrap().into_iter().map(|backup| backup.id).collect()
 }
 
-/// Every backup that there is has all that it needs.
+/// Asserts that every existing backup has everything it needs.
 pub(crate) async fn assert_sound(repository: &Repository) {
     let names = repository.names(None).await.unwrap();
     let options = CheckOptions { read_data: None, tools: Tools::new(None) };
@@ -156,7 +156,7 @@ async fn pruned(repository: &Repository, instance: &Instance, options: PruneOpti
 }
 
 #[tokio::test]
-async fn what_only_the_removed_needed_goes_and_what_others_share_stays() {
+async fn prune_keeps_shared_objects() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 6]).await;
@@ -175,8 +175,7 @@ async fn what_only_the_removed_needed_goes_and_what_others_share_stays() {
     assert_eq!((second.backups.len(), second.objects, second.young), (0, young.young, 0));
     assert_eq!(second.bytes + young.bytes, planned.frees.values().sum::<u64>() - manifest_bytes(&all[..3]));
     assert_sound(&repository).await;
-    // The first that stays stands on the volumes of the two before it, which are gone but for
-    // those.
+    // The oldest kept backup references volumes of the two before it, which are otherwise gone.
     let left: Vec<_> = keys(&repository).await.into_iter().filter(|key| key.contains(all[1].id.as_str())).collect();
     assert_eq!(left.len(), 2, "{left:?}");
     assert!(!keys(&repository).await.iter().any(|key| key.contains(all[0].id.as_str())));
@@ -184,14 +183,13 @@ async fn what_only_the_removed_needed_goes_and_what_others_share_stays() {
     assert_eq!(third, Removed::default());
 }
 
-/// Returns what the manifests take: they are reckoned in what a removal frees, and are no leftovers
-/// of it.
+/// Returns the bytes of the manifests. A removal frees them, but not as unreferenced objects.
 fn manifest_bytes(gone: &[Manifest]) -> u64 {
     gone.iter().map(|manifest| manifest.to_bytes().unwrap().len() as u64).sum()
 }
 
 #[tokio::test]
-async fn reasons_pins_and_warnings_hold_their_backups() {
+async fn rules_pins_and_warnings_keep_backups() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let warned = Shape { warned: true, ..USUAL };
@@ -222,7 +220,7 @@ async fn reasons_pins_and_warnings_hold_their_backups() {
 }
 
 #[tokio::test]
-async fn the_newest_proven_backup_stays_and_proofs_go_with_their_backups() {
+async fn newest_proven_backup_stays() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 6]).await;
@@ -233,7 +231,7 @@ async fn the_newest_proven_backup_stays_and_proofs_go_with_their_backups() {
     for of in &all[..3] {
         seen(of, ProofOutcome::Passed).await;
     }
-    // It was not what it had been when another copy was made.
+    // Another copy of the same backup failed verification.
     seen(&all[2], ProofOutcome::Failed).await;
     age(folder.path());
     let one = instance("keep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0");
@@ -248,7 +246,7 @@ async fn the_newest_proven_backup_stays_and_proofs_go_with_their_backups() {
 }
 
 #[tokio::test]
-async fn a_fall_of_the_figures_holds_everything_until_it_is_accepted() {
+async fn shrunken_figures_hold_until_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let small = Shape { bytes: 500, ..USUAL };
@@ -266,7 +264,7 @@ async fn a_fall_of_the_figures_holds_everything_until_it_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_schedule_that_stands_still_costs_no_history() {
+async fn stalled_schedule_removes_no_history() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     days(&repository, &[USUAL; 5]).await;
@@ -279,13 +277,13 @@ async fn a_schedule_that_stands_still_costs_no_history() {
         assert!(matches!(held.plan.holds[..], [Hold::Stale { .. }]));
         assert_eq!(ids(&repository).await.len(), 5);
     }
-    // Three times the longest time between two of its runs have not passed.
+    // Less than three times the longest interval of its schedule has passed.
     scheduled.interval = Some(SignedDuration::from_hours(1));
     assert_eq!(pruned(&repository, &scheduled, PruneOptions::default()).await.removed.backups.len(), 4);
 }
 
 #[tokio::test]
-async fn where_a_manifest_cannot_be_read_nothing_is_removed() {
+async fn unreadable_manifest_stops_removal() {
     let spoil: [fn(&Path); 3] = [
         |folder| fs::write(folder.join(MANIFEST), "{\"format\": 1}").unwrap(),
         |folder| fs::write(folder.join(MANIFEST), "{\"format\": 99}").unwrap(),
@@ -300,7 +298,7 @@ async fn where_a_manifest_cannot_be_read_nothing_is_removed() {
         let before = keys(&repository).await;
         let done = pruned(&repository, &three(), PruneOptions::default()).await;
         assert_eq!((done.damaged.len(), &done.removed), (1, &Removed::default()));
-        // Another may be forgotten, but its objects may be the unreadable one's as well.
+        // Other backups may be forgotten, but their objects may also belong to the unreadable one.
         let grace = Duration::from_hours(24);
         let forgotten = forget(&repository, &all[0].backup(), false, grace, &Run::default()).await.unwrap();
         assert!(forgotten.objects_left.unwrap().contains("cannot be read"));
@@ -312,7 +310,7 @@ async fn where_a_manifest_cannot_be_read_nothing_is_removed() {
 }
 
 #[tokio::test]
-async fn a_backup_that_is_read_stays_until_it_was_read() {
+async fn backup_being_read_stays() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 6]).await;
@@ -322,7 +320,7 @@ async fn a_backup_that_is_read_stays_until_it_was_read() {
     let done = pruned(&repository, &three(), PruneOptions::default()).await.removed;
     assert_eq!((done.backups.len(), &done.in_use), (2, &vec![all[1].id.clone()]));
     assert_sound(&repository).await;
-    // A reader whose backup went before this run began: nobody knows what it needs.
+    // What the reader's backup needs is unknown, because it was removed before this run started.
     for name in [MANIFEST, CHECKSUMS] {
         repository.store().delete(&all[1].backup().object(name)).await.unwrap();
     }
@@ -334,7 +332,7 @@ async fn a_backup_that_is_read_stays_until_it_was_read() {
 }
 
 #[tokio::test]
-async fn what_a_backup_needs_that_was_set_aside_stays_until_a_person_gives_it_up() {
+async fn quarantined_backup_keeps_its_objects() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 6]).await;
@@ -360,7 +358,7 @@ async fn what_a_backup_needs_that_was_set_aside_stays_until_a_person_gives_it_up
 }
 
 #[tokio::test]
-async fn one_that_was_set_aside_can_be_forgotten_and_takes_only_what_it_alone_needs() {
+async fn quarantined_backup_can_be_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 4]).await;
@@ -384,7 +382,7 @@ async fn one_that_was_set_aside_can_be_forgotten_and_takes_only_what_it_alone_ne
 }
 
 #[tokio::test]
-async fn what_is_not_ours_stays_and_what_a_crash_left_goes() {
+async fn foreign_objects_stay_leftovers_go() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 4]).await;
@@ -406,7 +404,7 @@ async fn what_is_not_ours_stays_and_what_a_crash_left_goes() {
 }
 
 #[tokio::test]
-async fn the_only_backup_and_a_pinned_one_are_not_forgotten_lightly() {
+async fn forget_protects_pinned_and_only_backup() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 2]).await;
@@ -427,7 +425,7 @@ async fn the_only_backup_and_a_pinned_one_are_not_forgotten_lightly() {
 }
 
 #[tokio::test]
-async fn temporary_files_of_interrupted_runs_are_swept_and_those_of_a_backup_at_work_stay() {
+async fn sweep_spares_running_backup() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     days(&repository, &[USUAL]).await;

@@ -1,11 +1,10 @@
-//! What a prune has to say to the operator.
+//! Puts the result of a prune into words for the operator.
 
 use super::{Hold, Pruned, Repacked};
 use crate::error::explain;
 
 impl Pruned {
-    /// Returns what kept backups from being removed that were to go, and what a person must know of
-    /// the rest.
+    /// Returns what prevented removals, and what the operator must know of the rest.
     pub fn warnings(&self, instance: &str) -> Vec<String> {
         let held = self.plan.holds.iter().map(|hold| {
             let accept = match hold {

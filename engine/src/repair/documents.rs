@@ -1,4 +1,4 @@
-//! A backup's `SHA256SUMS`, made anew from its manifest where that can be trusted.
+//! Recreates a backup's `SHA256SUMS` from its manifest, if the manifest can be trusted.
 
 use std::io;
 
@@ -10,10 +10,10 @@ use crate::repository::{BackupId, BackupRef, Examined, RepositoryError, damage_b
 use crate::store::{Key, read_document};
 use crate::stream::Digest;
 
-/// Why a backup of a later version is left alone.
+/// Why a backup of a later version is not changed.
 pub(super) const LATER: &str = "a later version of odoo-backup wrote it, and only that version can say what is wrong";
 
-/// Makes a backup's checksums anew, and returns their key; or why that cannot be done.
+/// Recreates a backup's checksums and returns their key, or why that is not possible.
 pub(super) async fn mend_checksums(repair: &Repair<'_>, backup: &BackupRef) -> Result<Result<Key, String>, Error> {
     let (key, manifest_key) = (backup.checksums(), backup.manifest());
     let bytes = match document(repair, &manifest_key).await? {
@@ -37,7 +37,7 @@ pub(super) async fn mend_checksums(repair: &Repair<'_>, backup: &BackupRef) -> R
         return Ok(Err(why.to_owned()));
     }
     if found.is_some_and(|found| found == sums) {
-        // The checksums are not what is wrong.
+        // The checksums are not the damaged document.
         return Ok(Err("no other object describes it".to_owned()));
     }
     store_document(repair, &key, sums).await?;
@@ -51,16 +51,15 @@ pub(super) async fn document(repair: &Repair<'_>, key: &Key) -> Result<Examined<
     }
 }
 
-/// Returns whether two digests are the same but for a digit or two, as damage to the line of one
-/// makes them: by chance no two are that near.
+/// Returns whether two digests differ in at most two digits, as a damaged line has it. By chance,
+/// no two digests are that similar.
 fn are_near(one: Digest, other: Digest) -> bool {
     let (one, other) = (one.to_string(), other.to_string());
     one.bytes().zip(other.bytes()).filter(|(one, other)| one != other).count() <= 2
 }
 
-/// Returns whether all that can be known without a digest says that a manifest is right: it is
-/// written as this program writes it, its id is that of its moment, and each object is what it
-/// says.
+/// Returns whether a manifest is right as far as that can be known without a digest. It is in the
+/// form that this program writes, its id fits its moment, and each object matches what it says.
 async fn is_vouched_for(repair: &Repair<'_>, id: &BackupId, manifest: &Manifest, bytes: &[u8]) -> Result<bool, Error> {
     let is_as_written = manifest.to_bytes().is_ok_and(|written| written == bytes);
     if !is_as_written || BackupId::new(manifest.created_at) != *id {
@@ -81,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digests_are_near_that_differ_in_a_digit_or_two() {
+    fn similar_digests_are_recognized() {
         let digest = Digest::of(b"a manifest");
         let flipped = |places: usize| {
             let text = digest.to_string();

@@ -1,4 +1,4 @@
-//! Objects of a backup, made anew from what else there is.
+//! Recreates objects of a backup from other objects.
 
 use std::io;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::repository::{Examined, Repository, damage_by_reading, damage_by_store
 use crate::store::{Key, Store};
 use crate::stream::{Body, CHUNK, Level, body_of, consume, decode, encode_list, produce};
 
-/// What an object is to a backup.
+/// What an object is in a backup.
 pub(super) enum Role<'a> {
     Volume(&'a Volume),
     /// The list of a volume.
@@ -34,7 +34,7 @@ pub(super) enum Role<'a> {
     Other,
 }
 
-/// Returns what the object of this key is to a backup.
+/// Returns what the object of this key is in a backup.
 pub(super) fn role<'a>(manifest: &'a Manifest, key: &Key) -> Option<Role<'a>> {
     let database = &manifest.database;
     for volume in &manifest.filestore.volumes {
@@ -54,8 +54,8 @@ pub(super) fn role<'a>(manifest: &'a Manifest, key: &Key) -> Option<Role<'a>> {
     manifest.objects().any(|object| object.key == *key).then_some(Role::Other)
 }
 
-/// Makes an object anew and puts it back: says what it was made from, or why that could not be
-/// done.
+/// Recreates an object and stores it. Returns what it was recreated from, or why that was not
+/// possible.
 pub(super) async fn make_anew(repair: &Repair<'_>, role: &Role<'_>) -> Result<Result<&'static str, String>, Error> {
     let one = |body: Result<Body, String>| body.map(|body| vec![body]);
     let (object, candidates, from) = match role {
@@ -86,7 +86,7 @@ pub(super) async fn make_anew(repair: &Repair<'_>, role: &Role<'_>) -> Result<Re
     Ok(Err(refused))
 }
 
-/// Returns a volume's list, from the volume.
+/// Returns a volume's list, recreated from the volume.
 async fn list_of(repository: &Repository, volume: &Volume) -> Result<Result<Body, String>, Error> {
     let object = &volume.object;
     let stored = match repository.store().get(&object.key, None).await {
@@ -105,7 +105,7 @@ async fn list_of(repository: &Repository, volume: &Volume) -> Result<Result<Body
     }
 }
 
-/// Returns the list of tables, from the dump.
+/// Returns the list of tables, recreated from the dump.
 async fn tables_of(repository: &Repository, database: &DatabaseContent) -> Result<Result<Body, String>, Error> {
     let object = &database.object;
     let stored = match repository.store().get(&object.key, None).await {
@@ -127,16 +127,16 @@ async fn tables_of(repository: &Repository, database: &DatabaseContent) -> Resul
 /// A part of a volume.
 #[derive(Clone)]
 enum Part {
-    /// As it is stored.
+    /// A frame as it is stored.
     Stored(ListedFrame),
-    /// Made anew from the filestore.
+    /// A frame recreated from the filestore.
     Live(ListedFrame),
     /// The archive's end.
     End,
 }
 
 impl Part {
-    /// Returns the first byte behind it in the volume.
+    /// Returns the first byte after it in the volume.
     fn end(&self) -> u64 {
         match self {
             Self::Stored(frame) | Self::Live(frame) => frame.end,
@@ -145,8 +145,8 @@ impl Part {
     }
 }
 
-/// Returns a volume, from those of its frames that are whole, and from the files of the others
-/// where the filestore still has them: as it may have been, one of which is what it was.
+/// Returns candidates for a volume, made from its intact frames and, for the other frames, from
+/// files that the filestore still has. One of them may have the original bytes.
 async fn volume_from(repair: &Repair<'_>, volume: &Volume) -> Result<Result<Vec<Body>, String>, Error> {
     let (repository, object) = (repair.repository, &volume.object);
     let bounds = volume.bounds();
@@ -210,8 +210,8 @@ async fn is_stored_intact(repository: &Repository, object: &StoredObject, frame:
     }
 }
 
-/// Returns the levels at which the parts that are made anew, and the `end` bytes behind all, may
-/// have been compressed.
+/// Returns the levels at which the recreated parts, and the last `end` bytes, may have been
+/// compressed.
 async fn levels_of_live(root: Option<Arc<Path>>, parts: &[Part], end: u64) -> io::Result<Vec<Level>> {
     let live = parts.iter().filter_map(|part| match part {
         Part::Live(frame) => Some(frame.clone()),

@@ -1,4 +1,4 @@
-//! Sound objects of further repositories, which hold copies.
+//! Takes intact objects from other repositories, which have copies.
 
 use super::Repair;
 use super::documents::document;
@@ -13,8 +13,8 @@ fn copy_in(name: &str) -> String {
     format!("the copy in {name}")
 }
 
-/// Puts an object back from the first of the further repositories that has it whole, and says which
-/// that is; `None` where none has.
+/// Restores an object from the first other repository that has an intact copy. Returns which one,
+/// or `None` if there is none.
 pub(super) async fn take_object(repair: &Repair<'_>, object: &StoredObject) -> Result<Option<String>, Error> {
     for (name, other) in &repair.options.others {
         let body = match other.store().get(&object.key, None).await {
@@ -31,9 +31,9 @@ pub(super) async fn take_object(repair: &Repair<'_>, object: &StoredObject) -> R
     Ok(None)
 }
 
-/// Puts back those of a backup's documents that are not as in a copy of it, and says which they are
-/// and where the copy is. That it is one of this very backup must be shown by the other document:
-/// it is the same, or has the digest of the copy's manifest.
+/// Restores those of a backup's documents that differ from a copy of it. Returns their keys and
+/// where the copy is. The other document must show that the copy is of this very backup: it is the
+/// same, or has the digest of the copy's manifest.
 pub(super) async fn take_documents(
     repair: &Repair<'_>,
     backup: &BackupRef,
@@ -54,10 +54,9 @@ pub(super) async fn take_documents(
             continue;
         }
         let mut taken = Vec::new();
-        // Only the line of the manifest vouches for the copy's checksums: in the others there may
-        // be damage.
+        // Only the manifest's line confirms the copy's checksums. The other lines may be damaged.
         let checksums = copy.manifest.checksums(&copy.manifest_bytes).into_bytes();
-        // They come first: what lets the manifest be trusted must be there before it.
+        // They are stored first: what confirms the manifest must exist before it.
         if sums.as_ref() != Some(&checksums) {
             store_document(repair, &sums_key, checksums).await?;
             taken.push(sums_key);

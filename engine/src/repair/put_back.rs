@@ -1,4 +1,4 @@
-//! Storing what was made anew, if it is what it was.
+//! Stores recreated objects if they have the original bytes.
 
 use std::io;
 
@@ -9,8 +9,8 @@ use crate::repository::damage_by_reading;
 use crate::store::{Key, Mode, StoreError, StoreErrorKind};
 use crate::stream::{Body, CHUNK, DigestReader, Mismatch, body_of, transform};
 
-/// Stores an object in the place of the damaged one, unless `body` turns out not to be what the
-/// manifests say it is; then it says so.
+/// Stores an object in place of the damaged one. If `body` differs from what the manifests say,
+/// returns why instead.
 pub(super) async fn put_back(
     repair: &Repair<'_>,
     object: &StoredObject,
@@ -45,13 +45,12 @@ pub(super) async fn put_back(
         Err(error) if error.get_ref().is_some_and(|inner| inner.is::<Mismatch>()) => {
             Ok(Err("the recreated object differs from the original".to_owned()))
         }
-        // Whether the store failed, of which the other objects are read as well, or something of
-        // this one.
+        // The store failed, from which other objects are read too, or this object did.
         Err(error) => damage_by_reading(&object.key, error).map(|damage| Err(damage.reason)),
     }
 }
 
-/// Stores a small document in the place of the damaged one.
+/// Stores a small document in place of the damaged one.
 pub(super) async fn store_document(repair: &Repair<'_>, key: &Key, bytes: Vec<u8>) -> Result<(), Error> {
     if let Some(lock) = repair.lock {
         lock.confirm().await?;
@@ -60,7 +59,7 @@ pub(super) async fn store_document(repair: &Repair<'_>, key: &Key, bytes: Vec<u8
     Ok(())
 }
 
-/// Returns why something could not be made, in a sentence.
+/// Returns in one sentence why something could not be recreated.
 pub(super) fn in_a_sentence(error: &io::Error) -> String {
     explain(error).to_string()
 }

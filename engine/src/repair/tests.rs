@@ -18,7 +18,7 @@ use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::{LocalStore, StoreErrorKind};
 use crate::stream::Level;
 
-/// Three backups, each with an object of each kind of its own.
+/// Three backups, each with its own object of each kind.
 struct Fixture {
     project: Project,
     pristine: TempDir,
@@ -31,7 +31,7 @@ async fn open(folder: &Path) -> Repository {
 }
 
 impl Fixture {
-    /// With a file of so many bytes in each.
+    /// Returns a fixture with a file of this many bytes in each backup.
     async fn with_files_of(size: u32) -> Self {
         let project = Project::start().await;
         let instance = made_up::instance(&project);
@@ -50,7 +50,8 @@ impl Fixture {
             fs::remove_file(files.join(format!("gone-{number}"))).unwrap();
             project.cluster().execute(INSTANCE, &format!("CREATE TABLE more_{number} AS SELECT {number} AS n"));
             project.cluster().execute(INSTANCE, "UPDATE ir_attachment SET name = name || '!'");
-            // What is made anew has to be compressed as it was, however that is.
+            // A recreated object must be compressed at the level of the original, whatever that
+            // was.
             let level = Level::new(if ids.is_empty() { 7 } else { 1 }).unwrap();
             let options = BackupOptions { parallel_volumes: 1, level, ..BackupOptions::default() };
             ids.push(backup(&repository, &instance, options, &Run::default()).await.unwrap().id);
@@ -95,19 +96,19 @@ async fn read_all(repository: &Repository) -> Report {
     checked(repository, Some(Sample::ALL)).await
 }
 
-/// Returns what was found damaged by reading is read again.
+/// Checks all backups. Objects that were found damaged by reading are read again.
 async fn look(repository: &Repository) -> Report {
     checked(repository, Some(Sample::DAMAGED_BEFORE)).await
 }
 
 async fn keys(repository: &Repository) -> BTreeSet<String> {
     let listed = repository.store().list(None).map_ok(|object| object.key.to_string());
-    // What checks have noted stays, or goes with the damage.
+    // What checks recorded stays, or is removed with the damage.
     let is_noted = |key: &String| key.ends_with("check.json") || key.ends_with("damage.json");
     listed.try_filter(move |key| std::future::ready(!is_noted(key))).try_collect().await.unwrap()
 }
 
-/// Does something to an object, and to another one of its kind.
+/// Damages an object. Also gets another object of its kind.
 type Damage = fn(&Path, &Path);
 
 fn truncate(path: &Path, _: &Path) {
@@ -133,7 +134,7 @@ fn swap(path: &Path, other: &Path) {
     fs::write(other, one).unwrap();
 }
 
-/// What is to become of it.
+/// The expected end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Mended,
@@ -142,7 +143,7 @@ enum End {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_damage_to_every_kind_of_object_is_named_and_after_a_repair_the_rest_is_sound() {
+async fn repair_handles_every_kind_of_damage() {
     let fixture = Fixture::with_files_of(10_000).await;
     let damages: [(&str, Damage); 4] =
         [("truncated", truncate), ("flipped", flip), ("deleted", delete), ("swapped", swap)];
@@ -166,7 +167,7 @@ async fn every_damage_to_every_kind_of_object_is_named_and_after_a_repair_the_re
             assert!(report.is_sound() && !report.unnamed.is_empty(), "{case}: such a backup does not exist");
             continue;
         }
-        // Of two documents that do not agree, the manifest is named.
+        // Of two documents that disagree, the manifest is reported.
         let swapped_sums = (name, how) == ("SHA256SUMS", "swapped");
         let named = if swapped_sums { "manifest.json" } else { name };
         let key = fixture.backup(1).object(named);
@@ -182,7 +183,7 @@ async fn every_damage_to_every_kind_of_object_is_named_and_after_a_repair_the_re
         let is_both = how == "swapped";
         let affected = &fixture.ids[1..if is_both { 3 } else { 2 }];
         let after = keys(&repository).await;
-        // What was read before and not touched since is as it was.
+        // What was read before and not changed since is not read again.
         let report = if end == End::Mended { read_all(&repository).await } else { look(&repository).await };
         let sound: Vec<_> =
             report.backups.iter().filter(|backup| backup.damage.is_empty()).map(|backup| &backup.backup.id).collect();
@@ -214,7 +215,7 @@ async fn every_damage_to_every_kind_of_object_is_named_and_after_a_repair_the_re
 }
 
 #[tokio::test]
-async fn only_the_frame_that_is_damaged_needs_the_files_and_without_them_nothing_is_put_back() {
+async fn damaged_frame_needs_its_files_only() {
     // More than one frame.
     let fixture = Fixture::with_files_of(9 << 20).await;
     let (folder, repository) = fixture.copy().await;
@@ -240,7 +241,7 @@ async fn only_the_frame_that_is_damaged_needs_the_files_and_without_them_nothing
 }
 
 #[tokio::test]
-async fn killed_at_each_request_it_loses_nothing_and_the_next_run_finishes() {
+async fn killed_repair_is_finished_by_next() {
     let fixture = Fixture::with_files_of(10_000).await;
     let (damaged, repository) = fixture.copy().await;
     delete(&fixture.path(&damaged, 1, "filestore-0001.files.zst"), Path::new(""));
@@ -284,7 +285,7 @@ async fn killed_at_each_request_it_loses_nothing_and_the_next_run_finishes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_made_anew_is_taken_from_a_repository_that_has_it_sound() {
+async fn repair_takes_copies_from_other_repositories() {
     let fixture = Fixture::with_files_of(10_000).await;
     let names = [
         "database.dump.zst",
@@ -301,7 +302,7 @@ async fn what_cannot_be_made_anew_is_taken_from_a_repository_that_has_it_sound()
         flip(&fixture.path(&spoilt.0, 1, name), Path::new(""));
         damage(&fixture.path(&folder, 1, name), &fixture.path(&folder, 2, name));
         read_all(&repository).await;
-        // Without a filestore, and from whichever has it.
+        // There is no filestore, and any repository may have the object.
         let repaired = async |others: &[&Repository], dry_run| {
             let names = ["lacking", "spoilt", "sound"].map(str::to_owned);
             let others = names.into_iter().zip(others.iter().map(|other| (*other).clone())).collect();
@@ -323,13 +324,13 @@ async fn what_cannot_be_made_anew_is_taken_from_a_repository_that_has_it_sound()
 }
 
 #[tokio::test]
-async fn where_no_repository_has_it_sound_or_its_documents_are_anothers_the_backup_is_set_aside() {
+async fn repair_without_copy_quarantines() {
     let fixture = Fixture::with_files_of(10_000).await;
     let (folder, repository) = fixture.copy().await;
     let (other, others) = fixture.copy().await;
     delete(&fixture.path(&folder, 1, "database.dump.zst"), Path::new(""));
     flip(&fixture.path(&other, 1, "database.dump.zst"), Path::new(""));
-    // Of the last backup neither document shows that the copy is one of it.
+    // For the last backup, neither document shows that the copy is of it.
     flip(&fixture.path(&folder, 2, "manifest.json"), Path::new(""));
     delete(&fixture.path(&folder, 2, "SHA256SUMS"), Path::new(""));
     let options = RepairOptions { others: vec![("other".into(), others)], ..options(false) };

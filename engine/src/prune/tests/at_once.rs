@@ -1,4 +1,4 @@
-//! Pruners and backups of one instance at the same time.
+//! Prunes and backs up one instance at the same time.
 
 use harness::seaweed::SeaweedFs;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::repository::LockError;
 use crate::store::seaweed;
 
-/// Returns a backup as `backup` makes it: under a lock it stands on the latest one.
+/// Returns a backup made as `backup` does: under a lock, and referencing the latest one.
 pub(super) async fn back_up(repository: &Repository, created_at: Timestamp, run: &Run) -> Result<Manifest, Error> {
     let lock = repository.lock(INSTANCE, Purpose::Backup, run).await?;
     let work = async {
@@ -31,7 +31,7 @@ fn is_held(error: &Error) -> bool {
     }
 }
 
-/// Two that prune and one that backs up, again and again; nobody's backup may come to harm.
+/// Runs two prunes and a backup repeatedly. No backup may be damaged.
 async fn race(repository: Repository) {
     days(&repository, &[USUAL; 6]).await;
     let two = instance("keep_last = 2\ndaily = 0\nweekly = 0\nmonthly = 0\ngrace = '1 second'");
@@ -69,13 +69,13 @@ async fn race(repository: Repository) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_a_folder() {
+async fn concurrent_prunes_in_folder_are_safe() {
     let folder = tempfile::tempdir().unwrap();
     race(at(folder.path()).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_s3() {
+async fn concurrent_prunes_on_s3_are_safe() {
     let server = tokio::task::spawn_blocking(SeaweedFs::start).await.unwrap();
     let store = seaweed::open(&server, "deep").await;
     race(Repository::init(store, Timestamp::now()).await.unwrap()).await;

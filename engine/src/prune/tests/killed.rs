@@ -1,4 +1,4 @@
-//! Every writer, killed at each of its requests in turn: no backup is lost, all are sound, and the
+//! Kills every writer at each of its requests in turn. No backup is lost, all are intact, and the
 //! next run finishes.
 
 use std::process::Command;
@@ -8,11 +8,11 @@ use super::*;
 use crate::store::StoreErrorKind;
 use crate::store::faulty::{Fault, FaultyStore};
 
-/// Returns the repository in `folder`, whose store answers `requests` requests and then no more, as
-/// to a process that was killed.
+/// Returns the repository in `folder`. Its store answers `requests` requests and then no more, as
+/// if the process was killed.
 pub(crate) async fn mortal(folder: &Path, requests: usize) -> Repository {
     let inner = LocalStore::open(folder.to_owned(), false).await.unwrap();
-    // What opens it is not counted.
+    // Opening the repository is not counted.
     let left = AtomicUsize::new(requests + 1);
     let fault = move |_, _: &Key| {
         let alive = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
@@ -21,9 +21,8 @@ pub(crate) async fn mortal(folder: &Path, requests: usize) -> Repository {
     Repository::open(Arc::new(FaultyStore { inner, fault })).await.unwrap()
 }
 
-/// Lets `write` run against a copy of `pristine` that dies after each number of requests, then once
-/// more against one that lives; each time the end must be the same, and `kept` must never be
-/// missing.
+/// Runs `write` on copies of `pristine`, each of which dies after another number of requests, then
+/// once more on a live store. The end must always be the same, and `kept` must never be missing.
 async fn killed_at_each_request(
     pristine: &Path,
     kept: &[BackupId],
@@ -39,7 +38,7 @@ async fn killed_at_each_request(
         let there = ids(&repository).await;
         assert!(kept.iter().all(|id| there.contains(id)), "after {requests} requests: {there:?}");
         assert_sound(&repository).await;
-        // Its process is gone, which this one, that is the same, cannot see.
+        // The dead process is gone, but looks alive because it is this test's.
         for claim in repository.claims(None).await.unwrap() {
             repository.remove_claim(&claim).await.unwrap();
         }
@@ -56,8 +55,8 @@ async fn killed_at_each_request(
     unreachable!()
 }
 
-/// Removes what is left of a backup whose writer was killed between its checksums and its manifest:
-/// only a person can tell that nothing is lost with it.
+/// Removes what is left of a backup whose writer was killed between its checksums and its manifest.
+/// Only the operator can tell that nothing is lost with it.
 async fn forget_lost(repository: &Repository) {
     for lost in repository.list(None).await.unwrap().damaged {
         super::forget(repository, &lost.backup, true, Duration::ZERO, &Run::default()).await.unwrap();
@@ -65,7 +64,7 @@ async fn forget_lost(repository: &Repository) {
 }
 
 #[tokio::test]
-async fn prune() {
+async fn killed_prune_is_finished_by_next() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 6]).await;
@@ -78,7 +77,7 @@ async fn prune() {
 }
 
 #[tokio::test]
-async fn forget() {
+async fn killed_forget_is_finished_by_next() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 4]).await;
@@ -92,7 +91,7 @@ async fn forget() {
 }
 
 #[tokio::test]
-async fn pin() {
+async fn killed_pin_is_finished_by_next() {
     let folder = tempfile::tempdir().unwrap();
     let all = days(&at(folder.path()).await, &[USUAL; 2]).await;
     let kept: Vec<_> = all.iter().map(|manifest| manifest.id.clone()).collect();
@@ -103,7 +102,7 @@ async fn pin() {
 }
 
 #[tokio::test]
-async fn a_backup_and_the_prune_behind_it() {
+async fn killed_backup_is_finished_by_next() {
     let folder = tempfile::tempdir().unwrap();
     let all = days(&at(folder.path()).await, &[USUAL; 3]).await;
     age(folder.path());

@@ -1,4 +1,4 @@
-//! Listings that leave something out: nothing is concluded from them.
+//! Tests incomplete listings: nothing is concluded from them.
 
 use super::*;
 use crate::check::check_all;
@@ -6,7 +6,7 @@ use crate::manifest::SET_ASIDE;
 use crate::repository::Flaw;
 use crate::store::hiding::HidingStore;
 
-/// Returns the repository in `folder`, whose listings leave these keys out.
+/// Returns the repository in `folder`, whose listings omit these keys.
 async fn hiding(folder: &Path, hidden: Vec<Key>) -> Repository {
     let inner = LocalStore::open(folder.to_owned(), false).await.unwrap();
     Repository::open(Arc::new(HidingStore { inner, hides: move |key: &Key| hidden.contains(key) })).await.unwrap()
@@ -52,7 +52,7 @@ async fn prune_with_hidden_folder_deletes_nothing_it_is_based_on() {
     repository.pin(&all[3].backup(), None, &Run::default()).await.unwrap();
     age(folder.path());
     let before = keys(&repository).await;
-    // Only the pin is left to tell of it.
+    // Only the pin shows that the backup exists.
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
     let newest = all[3].backup().folder();
     let hides = move |key: &Key| key.is_under(&newest);
@@ -74,7 +74,7 @@ async fn prune_keeps_backup_with_hidden_pin_or_proof() {
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
     let listed = std::sync::atomic::AtomicUsize::new(0);
     let proofs = crate::repository::proofs_of(&all[1].backup());
-    // A gateway that is wrong about the one listing and right about the next.
+    // The gateway omits objects in one listing, but not in the next.
     let hides = move |key: &Key| {
         let first = key.is_under(&proofs) && listed.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
         first || key.segments().nth(1) == Some("pins")
@@ -114,7 +114,7 @@ async fn lost_manifest_is_reported_and_kept_until_forgotten() {
     let report = check_all(&repository, None, &looked(), &Run::default()).await.unwrap();
     assert_eq!(report.backups.iter().filter(|backup| !backup.damage.is_empty()).count(), 1, "{report:?}");
 
-    // While a backup is being made, it may be that one.
+    // A running backup may be the one without its manifest.
     let lock = repository.lock(INSTANCE, Purpose::Backup, &Run::default()).await.unwrap();
     assert_eq!(repository.list(None).await.unwrap().damaged.len(), 0);
     lock.finish(Ok::<_, RepositoryError>(())).await.unwrap();
@@ -160,7 +160,7 @@ async fn backup_dated_in_future_pushes_none_out() {
     assert!(selected.warnings[0].contains(wrong.id.as_str()), "{selected:?}");
     let report = check_all(&repository, None, &looked(), &Run::default()).await.unwrap();
     assert_eq!(report.future, [wrong.backup()]);
-    // It can be named all the same.
+    // It can still be named by its id.
     assert_eq!(repository.resolve(wrong.id.as_str(), None).await.unwrap().id, wrong.id);
     let checksums = document(&wrong, CHECKSUMS);
     assert!(repository.store().head(&checksums).await.unwrap().is_some());

@@ -1,4 +1,4 @@
-//! Volumes that are written anew: every backup holds what it held, whatever comes in between.
+//! Tests repacking: every backup keeps its content, whatever happens meanwhile.
 
 mod at_once;
 mod copied;
@@ -16,13 +16,13 @@ pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 const REPACK: PruneOptions = PruneOptions { dry_run: false, accept_shrunk: false, repack: true };
 
-/// Returns the newest two, and nothing that nobody needs for longer than a second.
+/// Returns an instance that keeps the newest two, and unreferenced objects for a second.
 pub(super) fn two() -> Instance {
     instance("keep_last = 2\ndaily = 0\nweekly = 0\nmonthly = 0\ngrace = '1 second'\nhold_if_shrunk = '100%'")
 }
 
-/// Returns what a file of this number has on this day; every third has a name that says nothing of
-/// it, and changes.
+/// Returns the path and content of a file on a day. Every third file has a name that proves
+/// nothing, and changes.
 fn file(number: usize, day: usize) -> (String, Vec<u8>) {
     let day = if number.is_multiple_of(3) { day } else { 0 };
     let path = match number % 3 {
@@ -32,13 +32,14 @@ fn file(number: usize, day: usize) -> (String, Vec<u8>) {
     (path, (0..1000 + number).map(|i| ((i * (number + 3) + day * 7) % 251) as u8).collect())
 }
 
-/// Returns the filestore of a day: on each, some files of the first are gone, and a few are new.
+/// Returns the filestore of a day. Each day, some files of the first day are gone, and a few are
+/// new.
 pub(super) fn files(day: usize) -> Files {
     let changed = |number: usize| file(number, if number < 9 { day } else { 0 });
     (day * 7..40).map(changed).chain((0..day).map(|number| file(100 + number, 0))).collect()
 }
 
-/// Returns every file of a backup, as a restore takes them together.
+/// Returns all files of a backup, combined as a restore does.
 pub(super) async fn contents(repository: &Repository, manifest: &Manifest) -> Files {
     let merged = Arc::new(BackupFiles::of(repository, manifest).await.unwrap());
     let mut all = Files::new();
@@ -63,7 +64,7 @@ pub(super) async fn contents(repository: &Repository, manifest: &Manifest) -> Fi
     all
 }
 
-/// Returns every file that a backup's volumes hold, by volume.
+/// Returns all files in a backup's volumes, by volume.
 async fn held(repository: &Repository, manifest: &Manifest) -> Vec<(Volume, Files)> {
     let mut held = Vec::new();
     for volume in &manifest.filestore.volumes {
@@ -82,7 +83,7 @@ async fn held(repository: &Repository, manifest: &Manifest) -> Vec<(Volume, File
     held
 }
 
-/// Returns a backup of these files as `backup` makes it, that stands on the volumes of `previous`.
+/// Returns a backup of these files made as `backup` does, referencing the volumes of `previous`.
 pub(super) async fn store_files(
     repository: &Repository,
     created_at: Timestamp,
@@ -134,12 +135,12 @@ fn made_up_manifest(draft: &crate::repository::Draft, object: StoredObject) -> M
     crate::manifest::made_up::manifest(INSTANCE, draft.id(), object)
 }
 
-/// Returns a backup on each of the last days.
+/// Returns a backup for each of the last days.
 pub(super) async fn days_of_files(repository: &Repository, days: usize) -> Vec<(Manifest, Files)> {
     store_days(repository, &(0..days).collect::<Vec<_>>()).await
 }
 
-/// Returns a backup of the files of each of these days, the last of them a day ago.
+/// Returns a backup of each of these days' files, the last one dated a day ago.
 pub(super) async fn store_days(repository: &Repository, days: &[usize]) -> Vec<(Manifest, Files)> {
     let mut all: Vec<(Manifest, Files)> = Vec::new();
     for (place, day) in days.iter().enumerate() {
@@ -158,7 +159,7 @@ pub(super) async fn manifest(repository: &Repository, id: &BackupId) -> Manifest
     repository.verified_manifest(&BackupRef::new(INSTANCE, id.clone())).await.unwrap()
 }
 
-/// Each of these backups that is there holds what it held, by every byte.
+/// Asserts that each of these backups that still exists has its content, compared byte by byte.
 pub(super) async fn assert_as_before(repository: &Repository, backups: &[(Manifest, Files)]) {
     let there = ids(repository).await;
     for (before, files) in backups.iter().filter(|(manifest, _)| there.contains(&manifest.id)) {
@@ -168,7 +169,7 @@ pub(super) async fn assert_as_before(repository: &Repository, backups: &[(Manife
     }
 }
 
-/// Nothing is damaged, by every byte. The dumps are none.
+/// Asserts that nothing is damaged, by reading everything. The dumps are not real dumps.
 pub(super) async fn assert_whole(repository: &Repository) {
     assert_sound(repository).await;
     for id in ids(repository).await {
@@ -180,14 +181,14 @@ pub(super) async fn assert_whole(repository: &Repository) {
     }
 }
 
-/// Prunes until the former volumes are gone, whose grace period must be waited for.
+/// Prunes until the former volumes are gone, which takes their grace period.
 pub(super) async fn prune_until_clear(repository: &Repository) {
     while pruned(repository, &two(), PruneOptions::default()).await.removed.young > 0 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// Returns every key that a backup needs.
+/// Returns all keys that a backup needs.
 async fn needed(repository: &Repository) -> std::collections::BTreeSet<String> {
     let mut all = std::collections::BTreeSet::new();
     for id in ids(repository).await {
@@ -197,14 +198,14 @@ async fn needed(repository: &Repository) -> std::collections::BTreeSet<String> {
     all
 }
 
-/// There is nothing in the repository but what a backup needs, and `repository.json`.
+/// Asserts that the repository contains only what a backup needs, and `repository.json`.
 pub(super) async fn assert_clear(repository: &Repository) {
     let there = keys(repository).await.into_iter().filter(|key| key != "repository.json");
     assert_eq!(there.collect::<std::collections::BTreeSet<_>>(), needed(repository).await);
 }
 
 #[tokio::test]
-async fn a_volume_of_which_little_is_needed_becomes_a_small_one_and_every_backup_holds_what_it_held() {
+async fn sparse_volume_is_repacked_for_all() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days_of_files(&repository, 5).await;
@@ -233,7 +234,7 @@ async fn a_volume_of_which_little_is_needed_becomes_a_small_one_and_every_backup
     assert_as_before(&repository, &all).await;
     assert_whole(&repository).await;
 
-    // Its date is old, but its grace has only begun.
+    // Its date is old, but its grace period has just started.
     age(folder.path());
     let patient = instance("keep_last = 2\ndaily = 0\nweekly = 0\nmonthly = 0\nhold_if_shrunk = '100%'");
     let waiting = pruned(&repository, &patient, REPACK).await;
@@ -247,7 +248,7 @@ async fn a_volume_of_which_little_is_needed_becomes_a_small_one_and_every_backup
 }
 
 #[tokio::test]
-async fn a_retention_that_asks_for_it_repacks_by_itself_and_the_threshold_is_its_own() {
+async fn repack_setting_and_threshold_apply() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days_of_files(&repository, 5).await;
@@ -264,7 +265,7 @@ async fn a_retention_that_asks_for_it_repacks_by_itself_and_the_threshold_is_its
 }
 
 #[tokio::test]
-async fn what_a_backup_or_one_that_was_set_aside_needs_is_needed() {
+async fn pinned_or_quarantined_needs_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days_of_files(&repository, 5).await;
@@ -281,7 +282,7 @@ async fn what_a_backup_or_one_that_was_set_aside_needs_is_needed() {
 }
 
 #[tokio::test]
-async fn who_reads_finds_the_former_volume_for_as_long_as_that_takes() {
+async fn reader_keeps_former_volume() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days_of_files(&repository, 5).await;
@@ -289,11 +290,12 @@ async fn who_reads_finds_the_former_volume_for_as_long_as_that_takes() {
     let (before, files) = &all[4];
     let lock = repository.lock_to_read(&before.backup(), &Run::default()).await.unwrap().unwrap();
     pruned(&repository, &two(), REPACK).await;
-    // By what it read before: past its grace, the former is there for as long as it is read.
+    // The reader still uses the former volume, which stays beyond its grace period while it is
+    // read.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     pruned(&repository, &two(), PruneOptions::default()).await;
     assert!(contents(&repository, before).await == *files);
-    // And what it has seen is a proof of the backup.
+    // The reader then stores a proof of the backup.
     let proof =
         repository.prepare_proof(before, ProofOccasion::Drill, ProofOutcome::Passed, Depth::Quick).await.unwrap();
     repository.store_proof(&proof).await.unwrap();
@@ -304,7 +306,7 @@ async fn who_reads_finds_the_former_volume_for_as_long_as_that_takes() {
 }
 
 #[tokio::test]
-async fn a_damaged_volume_or_list_is_told_and_left() {
+async fn damaged_volume_is_reported_and_kept() {
     for name in ["filestore-0001.tar.zst", "filestore-0001.files.zst"] {
         let folder = tempfile::tempdir().unwrap();
         let repository = at(folder.path()).await;
@@ -325,7 +327,7 @@ async fn a_damaged_volume_or_list_is_told_and_left() {
 }
 
 #[tokio::test]
-async fn what_a_later_version_wrote_into_a_manifest_stays_and_what_is_not_understood_is_left() {
+async fn unknown_manifest_fields_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days_of_files(&repository, 5).await;
@@ -354,14 +356,14 @@ async fn what_a_later_version_wrote_into_a_manifest_stays_and_what_is_not_unders
 }
 
 #[tokio::test]
-async fn a_backup_that_comes_too_late_with_the_former_volume_is_whole_and_follows() {
+async fn late_backup_of_former_volume_survives() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let mut all = days_of_files(&repository, 5).await;
     let stale = all[4].0.clone();
     pruned(&repository, &two(), REPACK).await;
-    // As if its lock had been lost while it slept: it stands on what the latest backup stood on
-    // before.
+    // This is as if the backup had lost its lock while it slept: it references the volumes of the
+    // former latest backup.
     let late = store_files(&repository, Timestamp::now(), Some(&stale), &files(5)).await.unwrap();
     all.push((late, files(5)));
     age(folder.path());

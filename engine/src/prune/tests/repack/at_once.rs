@@ -1,4 +1,4 @@
-//! Two that repack, one that backs up, and one that checks, at the same time.
+//! Runs two repacks, a backup and a check at the same time.
 
 use harness::seaweed::SeaweedFs;
 
@@ -14,7 +14,7 @@ fn is_held(error: &Error) -> bool {
     }
 }
 
-/// Returns a backup of these files, under a lock, that stands on the latest.
+/// Returns a backup of these files, made under a lock and referencing the latest one.
 async fn back_up(repository: &Repository, files: &Files) -> Manifest {
     let lock = repository.lock(INSTANCE, Purpose::Backup, &Run::default()).await.unwrap();
     let work = async {
@@ -81,13 +81,13 @@ async fn race(repository: Repository) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_a_folder() {
+async fn concurrent_repacks_in_folder_are_safe() {
     let folder = tempfile::tempdir().unwrap();
     race(at(folder.path()).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_s3() {
+async fn concurrent_repacks_on_s3_are_safe() {
     let server = tokio::task::spawn_blocking(SeaweedFs::start).await.unwrap();
     let store = seaweed::open(&server, "deep").await;
     race(Repository::init(store, Timestamp::now()).await.unwrap()).await;

@@ -1,4 +1,4 @@
-//! Two repositories, of which one has volumes that were written anew.
+//! Tests copies between two repositories, of which one was repacked.
 
 use super::*;
 use crate::copy::{Copied, copy};
@@ -25,7 +25,7 @@ impl Pair {
 }
 
 #[tokio::test]
-async fn a_copy_gets_the_new_volumes_and_its_older_backups_follow_without_writing_them_again() {
+async fn copy_brings_new_volumes_to_destination() {
     let pair = Pair::new().await;
     let mut all = days_of_files(&pair.from, 5).await;
     pair.copy_all().await;
@@ -58,7 +58,7 @@ async fn a_copy_gets_the_new_volumes_and_its_older_backups_follow_without_writin
 }
 
 #[tokio::test]
-async fn a_copy_that_was_repacked_alone_gets_what_the_next_backup_needs() {
+async fn copy_to_repacked_destination_is_complete() {
     let pair = Pair::new().await;
     let mut all = days_of_files(&pair.from, 5).await;
     pair.copy_all().await;
@@ -76,7 +76,7 @@ async fn a_copy_that_was_repacked_alone_gets_what_the_next_backup_needs() {
 }
 
 #[tokio::test]
-async fn what_a_cut_off_repack_left_of_the_checksums_is_not_copied() {
+async fn copy_settles_interrupted_repacks_checksums() {
     let pair = Pair::new().await;
     let (manifest, files) = days_of_files(&pair.from, 1).await.remove(0);
     let key = manifest.backup().object("SHA256SUMS");

@@ -1,4 +1,4 @@
-//! A repack that is killed at each of its requests in turn, or gets no answer to it.
+//! Tests a repack that is killed at each of its requests in turn, or gets no answer to it.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,22 +7,22 @@ use super::*;
 use crate::store::StoreErrorKind;
 use crate::store::faulty::{Fault, FaultyStore};
 
-/// What becomes of a run after some number of requests.
+/// What happens to a run after some number of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// Nothing it asks for is done any more.
+    /// No later request is done.
     Killed,
-    /// One request does its work and is not answered; the run lives on, and cleans up.
+    /// One request is done but not answered. The run continues, and cleans up.
     Unanswered,
 }
 
-/// Returns the repository in `folder`, whose store answers so many requests.
+/// Returns the repository in `folder`, whose store fails after that many requests.
 async fn doomed(folder: &Path, requests: usize, fate: Fate) -> Repository {
     let inner = LocalStore::open(folder.to_owned(), false).await.unwrap();
     let seen = AtomicUsize::new(0);
     let fault = move |_, _: &Key| {
         let failed = || StoreErrorKind::Unavailable("killed".into());
-        // What opens it is not counted.
+        // Opening the repository is not counted.
         let number = seen.fetch_add(1, Ordering::SeqCst).checked_sub(1)?;
         match fate {
             Fate::Killed => (number >= requests).then(|| Fault::Refused(failed())),
@@ -32,7 +32,7 @@ async fn doomed(folder: &Path, requests: usize, fate: Fate) -> Repository {
     Repository::open(Arc::new(FaultyStore { inner, fault })).await.unwrap()
 }
 
-/// Returns what the next run finds on another machine: the claims of the dead one are gone.
+/// Returns the repository as another machine finds it, without the dead run's claims.
 async fn without_claims(folder: &Path) -> Repository {
     let repository = at(folder).await;
     for claim in repository.claims(None).await.unwrap() {
@@ -44,7 +44,7 @@ async fn without_claims(folder: &Path) -> Repository {
 async fn cut_off_at_each_request(fate: Fate) {
     let folder = tempfile::tempdir().unwrap();
     let all = store_days(&at(folder.path()).await, &[0, 3, 4]).await;
-    // Only volumes remain to be written.
+    // Only volumes remain to be repacked.
     pruned(&at(folder.path()).await, &two(), PruneOptions::default()).await;
     let kept = ids(&at(folder.path()).await).await;
     let mut unsettled = 0;
@@ -88,17 +88,17 @@ async fn cut_off_at_each_request(fate: Fate) {
 }
 
 #[tokio::test]
-async fn killed_at_each_request() {
+async fn killed_repack_is_finished_by_next() {
     cut_off_at_each_request(Fate::Killed).await;
 }
 
 #[tokio::test]
-async fn without_the_answer_to_each_request() {
+async fn unanswered_requests_lose_nothing() {
     cut_off_at_each_request(Fate::Unanswered).await;
 }
 
 #[tokio::test]
-async fn a_store_without_room_loses_nothing() {
+async fn full_store_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let all = days_of_files(&at(folder.path()).await, 5).await;
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
