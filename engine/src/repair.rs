@@ -12,8 +12,8 @@ mod put_back;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use self::documents::mend_checksums;
-use self::objects::{Role, make_anew, role};
+use self::documents::recreate_checksums;
+use self::objects::{Role, recreate, role};
 use crate::check::{CheckOptions, Report, Sample, check_all};
 use crate::error::{Error, explain};
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
@@ -126,12 +126,12 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
     // Without its manifest, nothing is known of a backup's other objects. So the documents come
     // first.
     let mut hopeless: BTreeMap<Key, String> = BTreeMap::new();
-    let mut mended: BTreeSet<Key> = BTreeSet::new();
+    let mut done: BTreeSet<Key> = BTreeSet::new();
     for backup in repair.check(None).await?.backups {
         let documents = backup.damage.iter().filter(|damage| [MANIFEST, CHECKSUMS].contains(&damage.key.name()));
         let documents: Vec<_> = documents.collect();
         let Some(first) = documents.first() else { continue };
-        let (keys, from) = match mend_checksums(&repair, &backup.backup).await? {
+        let (keys, from) = match recreate_checksums(&repair, &backup.backup).await? {
             Ok(key) => (vec![key], "the manifest".to_owned()),
             Err(why) => match others::take_documents(&repair, &backup.backup).await? {
                 Some(taken) => taken,
@@ -141,11 +141,11 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
                 }
             },
         };
-        mended.extend(keys.iter().cloned());
+        done.extend(keys.iter().cloned());
         if repair.lock.is_none() {
             // In a dry run nothing was stored. Of two documents that disagree, the report may name
             // the other one.
-            mended.extend(documents.iter().map(|damage| damage.key.clone()));
+            done.extend(documents.iter().map(|damage| damage.key.clone()));
         }
         for key in keys {
             let reasons = documents.iter().map(|damage| damage.reason.clone()).collect();
@@ -159,14 +159,14 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
     // A list is needed to recreate its volume, so lists come first.
     damaged.sort_by_key(|damaged| !damaged.key.name().ends_with(".files.zst"));
     for damaged in damaged {
-        if mended.contains(&damaged.key) {
+        if done.contains(&damaged.key) {
             continue;
         }
         let backups: Vec<BackupId> = damaged.backups.into_iter().map(|backup| backup.id).collect();
         let role = backups.iter().filter_map(|id| manifests.get(id)).find_map(|manifest| role(manifest, &damaged.key));
         let mut made = match (hopeless.remove(&damaged.key), &role) {
             (Some(why), _) => Err(why),
-            (None, Some(role)) => make_anew(&repair, role).await?.map(str::to_owned),
+            (None, Some(role)) => recreate(&repair, role).await?.map(str::to_owned),
             (None, None) => Err("no other object describes it".to_owned()),
         };
         let mut named = backups.iter().filter_map(|id| manifests.get(id)).flat_map(Manifest::objects);
@@ -185,7 +185,7 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
     if repair.lock.is_some() {
         // What was stored was compared with its digest on the way.
         let noted = repair.repository.note_damage(repair.instance, false, |known| {
-            known.retain(|key, _| !repaired.mended.iter().any(|mended| mended.key == *key));
+            known.retain(|key, _| !repaired.mended.iter().any(|one| one.key == *key));
             // Damage that only quarantined backups need is not reported as open.
             let is_open = |beyond: &Beyond| beyond.backups.iter().any(|id| !repaired.set_aside.contains(id));
             known.retain(|key, _| repaired.beyond.iter().filter(|beyond| beyond.key == *key).all(is_open));

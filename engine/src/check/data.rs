@@ -133,8 +133,8 @@ fn candidates(survey: &Survey) -> impl Iterator<Item = Candidate<Unit<'_>>> {
         let (first, second) = unit.objects();
         let bytes = first.stored.size + second.map_or(0, |second| second.stored.size);
         let stored = survey.listed.get(&key).map_or(Timestamp::MIN, |object| object.modified);
-        let beside = second.map(|second| second.key.clone());
-        Candidate { instance: survey.instance().to_owned(), key, beside, bytes, stored, what: unit }
+        let partner = second.map(|second| second.key.clone());
+        Candidate { instance: survey.instance().to_owned(), key, partner, bytes, stored, what: unit }
     })
 }
 

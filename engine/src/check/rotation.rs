@@ -26,7 +26,7 @@ pub(super) struct Candidate<T> {
     /// The object that identifies it.
     pub(super) key: Key,
     /// The object that is read together with it.
-    pub(super) beside: Option<Key>,
+    pub(super) partner: Option<Key>,
     /// Its stored bytes.
     pub(super) bytes: u64,
     /// When it was stored.
@@ -68,7 +68,7 @@ impl Rotation {
         let is_known = |key: &Key| damage.is_some_and(|damage| damage.contains_key(key));
         read.is_some_and(|last| !last.sound)
             || is_known(&candidate.key)
-            || candidate.beside.as_ref().is_some_and(is_known)
+            || candidate.partner.as_ref().is_some_and(is_known)
     }
 
     /// Returns the candidates to read now. Those that were damaged when last read are always read.
@@ -144,7 +144,7 @@ mod tests {
         let candidates = sizes.iter().zip(0..).map(|(bytes, number)| Candidate {
             instance: "production".into(),
             key: Key::new(format!("production/{number}")).unwrap(),
-            beside: None,
+            partner: None,
             bytes: *bytes,
             stored: Timestamp::from_second(1_000_000).unwrap().checked_add(i64::from(number).hours()).unwrap(),
             what: (),
@@ -199,7 +199,7 @@ mod tests {
             let key = all[number].key.clone();
             rotation.read.get_mut("production").unwrap().insert(key, LastRead { at, sound: true });
         }
-        assert_eq!(read(&mut rotation, &all, Sample::Bytes(10), &[]), [2], "nobody knows when it was stored or read");
+        assert_eq!(read(&mut rotation, &all, Sample::Bytes(10), &[]), [2], "it is unknown when it was stored or read");
         assert_eq!(read(&mut rotation, &all, Sample::Bytes(10), &[]), [1]);
         assert_eq!(read(&mut rotation, &all, Sample::Bytes(10), &[]), [0]);
     }

@@ -58,7 +58,7 @@ impl Pair {
     }
 }
 
-fn spoil(path: &Path) {
+fn damage(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
     bytes[0] ^= 1;
     fs::write(path, bytes).unwrap();
@@ -156,7 +156,7 @@ async fn damaged_backup_is_reported_others_copied() {
     let pair = Pair::with_days(5).await;
     // The volume of the second day, which the third and the fourth backup reference too.
     let volume = pair.file_of("from", 1, "filestore-0001.tar.zst");
-    spoil(&volume);
+    damage(&volume);
     let copied = pair.copy().await.unwrap();
     let names = pair.names();
     assert_eq!(copied.backups, [names[0].clone(), names[4].clone()]);
@@ -171,7 +171,7 @@ async fn damaged_backup_is_reported_others_copied() {
 
     // The same is true of a missing volume, and of a manifest that contradicts its checksums.
     fs::remove_file(&volume).unwrap();
-    spoil(&pair.file_of("from", 2, "manifest.json"));
+    damage(&pair.file_of("from", 2, "manifest.json"));
     let copied = pair.copy().await.unwrap();
     let reasons: Vec<_> = copied.damaged.iter().map(|left| left.damage[0].reason.clone()).collect();
     assert!(reasons[0].contains("missing") && reasons[1].contains("digest"), "{reasons:?}");
@@ -216,12 +216,12 @@ async fn different_backup_there_stays_untouched() {
 
     // An object there that no backup names. An interrupted copy may have left it intact, and it is
     // used. A different one is refused.
-    for (spoilt, name) in [(false, "database.dump.zst"), (true, "database.dump.zst"), (true, "SHA256SUMS")] {
+    for (is_damaged, name) in [(false, "database.dump.zst"), (true, "database.dump.zst"), (true, "SHA256SUMS")] {
         let pair = Pair::with_days(1).await;
         let file = pair.file("to", name);
         duplicate(&pair.file("from", name), &file);
-        if spoilt {
-            spoil(&file);
+        if is_damaged {
+            damage(&file);
             let before = fs::read(&file).unwrap();
             assert!(is_another(pair.copy().await, name));
             assert_eq!(fs::read(&file).unwrap(), before);
@@ -261,7 +261,7 @@ async fn quarantined_backup_is_not_copied() {
     copy(&from, &to, &names[..2], &Run::default()).await.unwrap();
     to.quarantine(&names[1]).await.unwrap();
     from.quarantine(&names[2]).await.unwrap();
-    assert_eq!(newer(&from, &to, None).await.unwrap(), names[2..], "what was set aside there is not new");
+    assert_eq!(newer(&from, &to, None).await.unwrap(), names[2..], "what is quarantined there is not new");
     let before = keys(&to).await;
     let copied = pair.copy().await.unwrap();
     let aside: Vec<_> = copied.set_aside.iter().map(|left| (left.backup.clone(), left.there)).collect();

@@ -331,11 +331,11 @@ mod tests {
         assert!(!still.verified(A, 10, false));
         let settled = still.settle();
         assert_eq!((settled.damaged, settled.rescued.len(), settled.kept.0), (vec![A.to_owned()], 0, 1));
-        let mut mended = ledger(&[A], &[(A, 10)], false);
-        mended.suspect(A);
-        assert_eq!(mended.see(A, 10, 1), Decision::Verify);
-        assert!(mended.verified(A, 10, true));
-        assert_eq!(mended.settle().kept, (0, 0));
+        let mut repaired = ledger(&[A], &[(A, 10)], false);
+        repaired.suspect(A);
+        assert_eq!(repaired.see(A, 10, 1), Decision::Verify);
+        assert!(repaired.verified(A, 10, true));
+        assert_eq!(repaired.settle().kept, (0, 0));
 
         for is_there in [false, true] {
             let mut lost = ledger(&[A], &[(A, 10)], false);

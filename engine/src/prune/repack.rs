@@ -153,7 +153,7 @@ pub(super) async fn repack(repository: &Repository, lock: &Lock, instance: &Inst
         let writes: Vec<_> = batch
             .iter()
             .filter(|need| !is_written(need))
-            .map(|need| write_anew(repository, lock, instance, need))
+            .map(|need| rewrite(repository, lock, instance, need))
             .collect();
         let written: Vec<_> = futures::stream::iter(writes).buffered(PARALLEL).try_collect().await?;
         for outcome in written {
@@ -235,7 +235,7 @@ async fn already_written(
 }
 
 /// Writes what is needed of a volume into a new one next to it, and reads it back.
-async fn write_anew(
+async fn rewrite(
     repository: &Repository,
     lock: &Lock,
     instance: &Instance,

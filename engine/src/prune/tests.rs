@@ -284,16 +284,16 @@ async fn stalled_schedule_removes_no_history() {
 
 #[tokio::test]
 async fn unreadable_manifest_stops_removal() {
-    let spoil: [fn(&Path); 3] = [
+    let damage: [fn(&Path); 3] = [
         |folder| fs::write(folder.join(MANIFEST), "{\"format\": 1}").unwrap(),
         |folder| fs::write(folder.join(MANIFEST), "{\"format\": 99}").unwrap(),
         |folder| fs::remove_file(folder.join("SHA256SUMS")).unwrap(),
     ];
-    for spoil in spoil {
+    for damage in damage {
         let folder = tempfile::tempdir().unwrap();
         let repository = at(folder.path()).await;
         let all = days(&repository, &[USUAL; 6]).await;
-        spoil(&folder.path().join(all[1].backup().folder().as_str()));
+        damage(&folder.path().join(all[1].backup().folder().as_str()));
         age(folder.path());
         let before = keys(&repository).await;
         let done = pruned(&repository, &three(), PruneOptions::default()).await;

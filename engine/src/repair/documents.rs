@@ -14,7 +14,7 @@ use crate::stream::Digest;
 pub(super) const LATER: &str = "a later version of odoo-backup wrote it, and only that version can say what is wrong";
 
 /// Recreates a backup's checksums and returns their key, or why that is not possible.
-pub(super) async fn mend_checksums(repair: &Repair<'_>, backup: &BackupRef) -> Result<Result<Key, String>, Error> {
+pub(super) async fn recreate_checksums(repair: &Repair<'_>, backup: &BackupRef) -> Result<Result<Key, String>, Error> {
     let (key, manifest_key) = (backup.checksums(), backup.manifest());
     let bytes = match document(repair, &manifest_key).await? {
         Examined::Intact(bytes) => bytes,

@@ -56,7 +56,7 @@ pub(super) fn role<'a>(manifest: &'a Manifest, key: &Key) -> Option<Role<'a>> {
 
 /// Recreates an object and stores it. Returns what it was recreated from, or why that was not
 /// possible.
-pub(super) async fn make_anew(repair: &Repair<'_>, role: &Role<'_>) -> Result<Result<&'static str, String>, Error> {
+pub(super) async fn recreate(repair: &Repair<'_>, role: &Role<'_>) -> Result<Result<&'static str, String>, Error> {
     let one = |body: Result<Body, String>| body.map(|body| vec![body]);
     let (object, candidates, from) = match role {
         Role::List(volume) => (&volume.list, one(list_of(repair.repository, volume).await?), "its volume"),

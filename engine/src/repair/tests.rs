@@ -137,7 +137,7 @@ fn swap(path: &Path, other: &Path) {
 /// The expected end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    Mended,
+    Repaired,
     Quarantined,
     Left,
 }
@@ -149,12 +149,12 @@ async fn repair_handles_every_kind_of_damage() {
         [("truncated", truncate), ("flipped", flip), ("deleted", delete), ("swapped", swap)];
     let kinds = [
         ("database.dump.zst", End::Quarantined),
-        ("tables.zst", End::Mended),
+        ("tables.zst", End::Repaired),
         ("attachments.zst", End::Left),
-        ("filestore-0001.tar.zst", End::Mended),
-        ("filestore-0001.files.zst", End::Mended),
+        ("filestore-0001.tar.zst", End::Repaired),
+        ("filestore-0001.files.zst", End::Repaired),
         ("filestore-removed.zst", End::Quarantined),
-        ("SHA256SUMS", End::Mended),
+        ("SHA256SUMS", End::Repaired),
         ("manifest.json", End::Quarantined),
     ];
     for ((name, usually), (how, damage)) in kinds.into_iter().flat_map(|kind| damages.map(|damage| (kind, damage))) {
@@ -184,11 +184,11 @@ async fn repair_handles_every_kind_of_damage() {
         let affected = &fixture.ids[1..if is_both { 3 } else { 2 }];
         let after = keys(&repository).await;
         // What was read before and not changed since is not read again.
-        let report = if end == End::Mended { read_all(&repository).await } else { look(&repository).await };
+        let report = if end == End::Repaired { read_all(&repository).await } else { look(&repository).await };
         let sound: Vec<_> =
             report.backups.iter().filter(|backup| backup.damage.is_empty()).map(|backup| &backup.backup.id).collect();
         match end {
-            End::Mended => {
+            End::Repaired => {
                 assert_eq!(repaired.mended.len(), 1 + usize::from(is_both), "{case}: {repaired:?}");
                 assert_eq!((sound.len(), after.len()), (3, before.len() + usize::from(how == "deleted")), "{case}");
             }
@@ -297,29 +297,29 @@ async fn repair_takes_copies_from_other_repositories() {
     ];
     for (name, damage) in names.into_iter().flat_map(|name| [flip, swap].map(|damage| (name, damage))) {
         let (folder, repository) = fixture.copy().await;
-        let (spoilt, lacking) = (fixture.copy().await, fixture.copy().await);
+        let (damaged, lacking) = (fixture.copy().await, fixture.copy().await);
         fs::remove_file(fixture.path(&lacking.0, 1, name)).unwrap();
-        flip(&fixture.path(&spoilt.0, 1, name), Path::new(""));
+        flip(&fixture.path(&damaged.0, 1, name), Path::new(""));
         damage(&fixture.path(&folder, 1, name), &fixture.path(&folder, 2, name));
         read_all(&repository).await;
         // There is no filestore, and any repository may have the object.
         let repaired = async |others: &[&Repository], dry_run| {
-            let names = ["lacking", "spoilt", "sound"].map(str::to_owned);
+            let names = ["lacking", "damaged", "sound"].map(str::to_owned);
             let others = names.into_iter().zip(others.iter().map(|other| (*other).clone())).collect();
             let options = RepairOptions { others, ..options(dry_run) };
             repair(&repository, INSTANCE, None, &options, &Run::default()).await.unwrap()
         };
         let (sound, pristine) = fixture.copy().await;
-        let dry = repaired(&[&lacking.1, &spoilt.1, &pristine], true).await;
+        let dry = repaired(&[&lacking.1, &damaged.1, &pristine], true).await;
         assert!(!dry.mended.is_empty() && dry.beyond.is_empty(), "{name}: {dry:?}");
         assert!(!look(&repository).await.is_sound(), "{name}: a dry run stores nothing");
-        let done = repaired(&[&lacking.1, &spoilt.1, &pristine], false).await;
-        let from_copy = done.mended.iter().any(|mended| mended.from == "the copy in sound");
+        let done = repaired(&[&lacking.1, &damaged.1, &pristine], false).await;
+        let from_copy = done.mended.iter().any(|one| one.from == "the copy in sound");
         assert!(from_copy || name == "SHA256SUMS", "{name}: {done:?}");
         assert_eq!((done.beyond.len(), done.set_aside.len(), done.left.len()), (0, 0, 0), "{name}: {done:?}");
         assert!(look(&repository).await.is_sound(), "{name}");
-        let (mended, sound) = (fixture.path(&folder, 1, name), fixture.path(&sound, 1, name));
-        assert_eq!(fs::read(mended).unwrap(), fs::read(sound).unwrap());
+        let (repaired, sound) = (fixture.path(&folder, 1, name), fixture.path(&sound, 1, name));
+        assert_eq!(fs::read(repaired).unwrap(), fs::read(sound).unwrap());
     }
 }
 

@@ -1,8 +1,8 @@
 //! Keeps copies on this machine of objects in a remote repository that never change.
 //!
 //! ```text
-//! <cache_dir>/<repository id>/<SHA-256>.object       a volume's list, as it is stored
-//! <cache_dir>/<repository id>/<instance>.manifests   the manifests of an instance, and their checksums
+//! <cache_dir>/<repository id>/<SHA-256>.object      a volume's list, as it is stored
+//! <cache_dir>/<repository id>/<instance>.manifests  an instance's manifests and their checksums
 //! ```
 //!
 //! The cache may be lost, damaged or deleted at any time: an entry that is missing or damaged is

@@ -2,19 +2,20 @@
 //! added.
 //!
 //! ```text
-//! repository.json                                      format, id, created
-//! RESTORE.txt                                          how to restore without this program
-//! <instance>/<backup id>/manifest.json                 stored last
+//! repository.json                           format, id, created
+//! RESTORE.txt                               how to restore without this program
+//! <instance>/<backup id>/manifest.json      stored last
 //! <instance>/<backup id>/database.dump.zst
 //! <instance>/<backup id>/filestore-0001.tar.zst
 //! <instance>/<backup id>/filestore-0001.files.zst
 //! <instance>/<backup id>/SHA256SUMS
-//! <instance>/<backup id>/set-aside.json                in the manifest's place, where the backup cannot be trusted
-//! <instance>/pins/<backup id>.json                     what a person says of it
-//! <instance>/proofs/<backup id>/<time>-<depth>-<outcome>.json   what restored copies have shown
-//! <instance>/check.json                                when what was last read back
-//! <instance>/damage.json                               damage that was found and is not repaired, while there is any
-//! locks/<instance>/<purpose>-<id>.json                 while something is done to it
+//! <instance>/<backup id>/set-aside.json     replaces manifest.json while the backup is quarantined
+//! <instance>/pins/<backup id>.json          the operator keeps the backup
+//! <instance>/proofs/<backup id>/<time>-<depth>-<outcome>.json
+//!                                           what a restored copy has shown
+//! <instance>/check.json                     when each object was last read back
+//! <instance>/damage.json                    known damage, while there is any
+//! locks/<instance>/<purpose>-<id>.json      a claim, while something is done to the instance
 //! ```
 
 mod cache;

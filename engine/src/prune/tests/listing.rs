@@ -28,12 +28,12 @@ async fn prune_with_hidden_manifest_deletes_nothing() {
     let before = keys(&at(folder.path()).await).await;
     for (hidden, what) in [
         (document(&all[0], MANIFEST), "the oldest, whose volumes others share"),
-        (document(&all[2], MANIFEST), "the newest, which stands on the volumes of others"),
+        (document(&all[2], MANIFEST), "the newest, which references volumes of others"),
     ] {
         let repository = hiding(folder.path(), vec![hidden.clone()]).await;
         let refused = super::prune(&repository, &three(), PruneOptions::default(), &Run::default()).await.unwrap_err();
-        let told = format!("{:?}", crate::error::explain(&refused));
-        assert!(told.contains(hidden.as_str()) && told.contains("nothing was deleted"), "{what}: {told}");
+        let message = format!("{:?}", crate::error::explain(&refused));
+        assert!(message.contains(hidden.as_str()) && message.contains("nothing was deleted"), "{what}: {message}");
         let forgotten = forget(&repository, &all[1].backup(), true, Duration::ZERO, &Run::default()).await;
         assert!(forgotten.is_err(), "{what}");
         assert_eq!(keys(&at(folder.path()).await).await, before, "{what}");

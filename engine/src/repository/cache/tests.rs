@@ -210,7 +210,7 @@ async fn damaged_cache_entry_is_replaced() {
         assert_eq!(entries.len(), 2, "{entries:?}");
         entries.iter().filter(|path| path.exists()).for_each(|path| damage(path));
         assert_eq!((fixture.list().await, fixture.read(&object).await), (listed.clone(), read.clone()));
-        assert_eq!((fixture.list().await.1, fixture.read(&object).await.1), (0, 0), "it was mended");
+        assert_eq!((fixture.list().await.1, fixture.read(&object).await.1), (0, 0), "it was repaired");
     }
 }
 

@@ -131,7 +131,7 @@ impl Wish<'_> {
                 || watch.began.elapsed() > self.times.patience
             {
                 return Ok(Step::Refuse(refused()));
-            } else if !std::mem::replace(&mut watch.told, true) {
+            } else if !std::mem::replace(&mut watch.warned, true) {
                 self.run.progress.warn(&format!("waiting: {}", other.describe()));
             }
             step = Step::Wait;
@@ -158,13 +158,13 @@ impl Wish<'_> {
 /// What this process saw of other claims while it waited.
 struct Watch {
     began: Instant,
-    told: bool,
+    warned: bool,
     unchanged: HashMap<Key, (Timestamp, Instant)>,
 }
 
 impl Default for Watch {
     fn default() -> Self {
-        Self { began: Instant::now(), told: false, unchanged: HashMap::new() }
+        Self { began: Instant::now(), warned: false, unchanged: HashMap::new() }
     }
 }
 

@@ -87,7 +87,7 @@ mod tests {
         let this = Owner::this();
         assert!(!this.place.is_empty() && this.started > 0, "{this:?}");
         assert!(!this.has_ended());
-        assert!(Owner { started: this.started - 1, ..this.clone() }.has_ended(), "the number was given anew");
+        assert!(Owner { started: this.started - 1, ..this.clone() }.has_ended(), "the number was reused");
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
         let started = Stat::of(child.id()).unwrap().started;
         let other = Owner { pid: child.id(), started, ..this };

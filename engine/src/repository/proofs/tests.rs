@@ -47,8 +47,8 @@ fn failure_counts_until_equal_depth_passes() {
         (vec![(Full, Failed), (Quick, Failed), (Quick, Passed)], Some((false, 0))),
         (vec![(Full, Failed), (Quick, Passed), (Full, Passed)], Some((true, 2))),
     ];
-    for (told, expected) in cases {
-        let names: Vec<_> = told
+    for (proofs, expected) in cases {
+        let names: Vec<_> = proofs
             .iter()
             .zip(10..)
             .map(|((depth, outcome), minute)| seen(&format!("2026-11-22T04:{minute}:00Z"), *depth, *outcome))
@@ -58,7 +58,7 @@ fn failure_counts_until_equal_depth_passes() {
             if proven { Evidence::Proven(name) } else { Evidence::Refuted(name) }
         });
         let backwards = names.iter().rev().cloned().collect();
-        assert_eq!(Evidence::of(backwards), expected, "{told:?}");
+        assert_eq!(Evidence::of(backwards), expected, "{proofs:?}");
     }
     let both = [Passed, Failed].map(|outcome| seen("2026-11-22T04:10:00Z", Quick, outcome));
     assert_eq!(Evidence::of(both.to_vec()), Some(Evidence::Refuted(both[1].clone())));
