@@ -1,5 +1,5 @@
 //! pg_dump's archives: their table of contents as pg_restore lists it, and what can be read of one
-//! as it streams by.
+//! while it streams.
 
 mod allowed;
 mod entries;
@@ -34,7 +34,7 @@ pub(crate) use rows::{RowCounts, TableRows, count_rows};
 pub(crate) use tables::{ArchiveError, ArchiveTables};
 pub(in crate::postgres) use tables::{DumpedTable, TableData};
 
-/// What an archive holds, in pg_restore's own list format.
+/// The content of an archive, in pg_restore's own list format.
 #[derive(Debug, Clone)]
 pub struct ArchiveToc {
     text: String,
@@ -42,13 +42,13 @@ pub struct ArchiveToc {
 }
 
 impl ArchiveToc {
-    /// Name of the database that it is of.
+    /// Returns the name of its database.
     pub fn database(&self) -> Option<&str> {
         self.head("dbname: ")
     }
 
-    /// When it was made. An archive holds the time of its maker's clock without its zone; it is
-    /// taken for this machine's.
+    /// Returns when it was made. An archive contains its maker's local time without a zone, which
+    /// is assumed to be this machine's.
     pub fn created_at(&self) -> Option<Timestamp> {
         // `2026-11-21 08:28:22 UTC`
         let time = self.head("Archive created at ")?.get(..19)?;
@@ -61,29 +61,29 @@ impl ArchiveToc {
         head.find_map(|line| line.trim_start_matches(';').trim_start().strip_prefix(name))
     }
 
-    /// How many entries it has.
+    /// Returns how many entries it has.
     pub fn entries(&self) -> usize {
         self.text.lines().filter(|line| !line.starts_with(';')).count()
     }
 
-    /// How many tables' data it holds.
+    /// Returns how many tables it has data of.
     pub fn tables(&self) -> usize {
         self.text.lines().filter(|line| kind_of(line).is_some_and(|kind| kind.starts_with("TABLE DATA "))).count()
     }
 
-    /// Leaves out the entries of these numbers from now on.
+    /// Leaves out the entries with these numbers from now on.
     pub fn leave_out(&mut self, entries: impl IntoIterator<Item = i64>) {
         self.left_out.extend(entries);
     }
 
-    /// Whether it creates any extension.
+    /// Returns whether it creates any extension.
     pub fn has_extensions(&self) -> bool {
         self.text.lines().any(is_extension)
     }
 
-    /// The list to restore from (`pg_restore --use-list`): everything but what was [left
-    /// out](Self::leave_out) and comments on extensions, which only an extension's owner may write,
-    /// and which `CREATE EXTENSION` has written by itself; and but what is not of the section.
+    /// Returns the list to restore from (`pg_restore --use-list`): the section's entries without
+    /// those that were [left out](Self::leave_out). Comments on extensions are left out too: only
+    /// an extension's owner may write them, and `CREATE EXTENSION` has written them already.
     pub(in crate::postgres) fn restorable(&self, section: Section) -> String {
         let left_out = |line: &str| {
             kind_of(line).is_some_and(|kind| {
@@ -106,12 +106,12 @@ fn is_extension(line: &str) -> bool {
     kind_of(line).is_some_and(|kind| kind.starts_with("EXTENSION - "))
 }
 
-/// The number of an entry: `9807; 0 0 COMMENT - EXTENSION pg_trgm ` → 9807.
+/// Returns the number of an entry: `9807; 0 0 COMMENT - EXTENSION pg_trgm ` → 9807.
 fn number_of(line: &str) -> Option<i64> {
     line.split_once("; ")?.0.parse().ok()
 }
 
-/// What follows the numbers: `9807; 0 0 COMMENT - EXTENSION pg_trgm ` →
+/// Returns what follows the numbers: `9807; 0 0 COMMENT - EXTENSION pg_trgm ` →
 /// `COMMENT - EXTENSION pg_trgm `.
 fn kind_of(line: &str) -> Option<&str> {
     let (number, rest) = line.split_once("; ")?;
@@ -119,16 +119,16 @@ fn kind_of(line: &str) -> Option<&str> {
     rest.splitn(3, ' ').nth(2)
 }
 
-/// pg_restore holds a table of contents in memory. That of a database with a hundred thousand
+/// pg_restore keeps a table of contents in memory. That of a database with a hundred thousand
 /// tables has some 50 MiB.
 const LARGEST_CONTENTS: usize = 256 * 1024 * 1024;
 
-/// Reads the table of contents from the beginning of an archive. The body is read only as far as
-/// pg_restore reads it.
+/// Reads the table of contents at the start of an archive. Reads the body only as far as pg_restore
+/// does.
 ///
 /// # Errors
-/// [`PostgresError::Failed`] where it is no archive that this pg_restore can read;
-/// [`PostgresError::Read`] where the body failed.
+/// [`PostgresError::Failed`] if this pg_restore cannot read the archive; [`PostgresError::Read`] if
+/// the body failed.
 pub(crate) async fn read_toc(tool: &Tool, mut archive: Body, subject: &str) -> Result<ArchiveToc, PostgresError> {
     let failed = |source: io::Error| PostgresError::Run { program: tool.path.clone(), source };
     let mut command = Command::new(&tool.path);
@@ -158,15 +158,15 @@ pub(crate) async fn read_toc(tool: &Tool, mut archive: Body, subject: &str) -> R
     };
     let (fed, listed) = tokio::join!(feed, stdout.read_to_end(&mut text));
     let ended = running.wait().await;
-    // The source's failure is the cause, whatever pg_restore makes of half an archive.
+    // The source's failure is the cause, whatever pg_restore reports about half an archive.
     fed.map_err(|source| PostgresError::Read { subject: subject.to_owned(), source })?;
     ended?;
     listed.map_err(failed)?;
-    // Names are in the dump's encoding. pg_restore goes by the numbers.
+    // Names are in the dump's encoding. pg_restore uses the numbers.
     Ok(ArchiveToc { text: String::from_utf8_lossy(&text).into_owned(), left_out: HashSet::new() })
 }
 
-/// Gives an archive in pieces to everything that follows one.
+/// Passes an archive in pieces to every parser of archives.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn fuzz(bytes: &[u8], piece: usize) {
     rows::fuzz(bytes, piece);

@@ -1,4 +1,4 @@
-//! What can fail between here and a PostgreSQL server.
+//! What can fail in the communication with a PostgreSQL server.
 
 use std::io;
 use std::path::PathBuf;
@@ -27,15 +27,15 @@ pub enum PostgresError {
         /// Sockets of other ports in the same folder, by name.
         others: Vec<String>,
     },
-    /// The server accepted a connection and then said nothing.
+    /// The server accepted a connection and did not answer.
     #[error("unable to connect to {server}: no answer within {seconds} s")]
     NoAnswer {
         /// [`super::Endpoint`], as text.
         server: String,
-        /// How long was waited.
+        /// How long the program waited.
         seconds: u64,
     },
-    /// Something else than PostgreSQL itself answers.
+    /// Something other than PostgreSQL itself answers.
     #[error("unable to use {server}: a connection pooler answers in its place: {sign}")]
     Pooler {
         /// [`super::Endpoint`], as text.
@@ -43,8 +43,7 @@ pub enum PostgresError {
         /// How it was recognised.
         sign: String,
     },
-    /// A setting under which rows, triggers or foreign keys would be left out, and that the role
-    /// may not change.
+    /// A setting that would skip rows, triggers or foreign keys, and that the role may not change.
     #[error("unable to restore on {server}: {name} is set to {value} there")]
     Setting {
         /// [`super::Endpoint`], as text.
@@ -65,8 +64,7 @@ pub enum PostgresError {
         #[source]
         source: tokio_postgres::Error,
     },
-    /// A lock that would keep nobody out: a hot standby grants it, and the primary knows nothing of
-    /// it.
+    /// A lock without effect: a hot standby grants it, and the primary does not know of it.
     #[error(
         "{server} is a hot standby: a lock there does not stop Odoo's garbage collector, which runs on the primary"
     )]
@@ -87,12 +85,12 @@ pub enum PostgresError {
     NoTool {
         /// `pg_dump` or `pg_restore`.
         program: &'static str,
-        /// The major version that the work needs.
+        /// The major version needed.
         wanted: u32,
-        /// Those that are there, and their versions.
+        /// The installed ones, with their versions.
         found: String,
     },
-    /// A script holds what is not run.
+    /// A script contains what is not run.
     #[error("{subject}, line {line}: {reason}")]
     Script {
         /// What it is: `dump.sql of production.zip`.
@@ -102,7 +100,7 @@ pub enum PostgresError {
         /// What is not run, and why.
         reason: String,
     },
-    /// What a program was to be given could not be read.
+    /// The input of a program could not be read.
     #[error("unable to read {subject}")]
     Read {
         /// What it is.
@@ -111,7 +109,7 @@ pub enum PostgresError {
         #[source]
         source: io::Error,
     },
-    /// An archive's data is not what an archive's data is.
+    /// An archive's data is malformed.
     #[error("unable to understand {subject}: {reason}")]
     Archive {
         /// What it is.
@@ -127,15 +125,15 @@ pub enum PostgresError {
         /// Their keys and sizes.
         rows: String,
     },
-    /// A dump holds what pg_dump does not write. Nothing of it was run.
+    /// A dump contains what pg_dump does not write. Nothing of it was run.
     #[error("refused to run {subject}: {reason}")]
     Refused {
         /// What it is.
         subject: String,
-        /// What it holds.
+        /// Its content.
         reason: String,
     },
-    /// A program could not be started, or talking to it failed.
+    /// A program could not be started, or the communication with it failed.
     #[error("unable to run {}", program.display())]
     Run {
         /// Its path.
@@ -159,7 +157,7 @@ pub enum PostgresError {
 }
 
 impl PostgresError {
-    /// Makes an error of a connection to `endpoint` that failed.
+    /// Returns the error for a failed connection to `endpoint`.
     pub(super) fn connecting(endpoint: &Endpoint, source: tokio_postgres::Error) -> Self {
         let server = endpoint.to_string();
         let Some(socket) = endpoint.socket().filter(|socket| !socket.exists()) else {
@@ -173,8 +171,8 @@ impl PostgresError {
         Self::NoSocket { server, socket, others }
     }
 
-    /// Whether a program says that it does not understand what it was given, rather than that it
-    /// could not do its work: it was not killed, and had the memory, files and disk that it wanted.
+    /// Returns whether a program rejects its input, rather than that it could not do its work: it
+    /// was not killed, and lacked no memory, files or disk space.
     pub(crate) fn is_verdict(&self) -> bool {
         const TROUBLE: [&str; 9] = [
             "out of memory",
@@ -193,7 +191,7 @@ impl PostgresError {
             && !TROUBLE.iter().any(|trouble| stderr.contains(trouble))
     }
 
-    /// How an operator fixes it, where that can be said.
+    /// Returns how the operator fixes it, if known.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Connect { source, .. } => return hint_to_connect(source),
@@ -234,8 +232,7 @@ impl PostgresError {
             Self::Failed { program, stderr, .. } if program == "pg_restore" && is_of_post_data(stderr) => {
                 "add --skip-failed-post-data to restore everything else".into()
             }
-            // It reads of the dump what was decoded, and may stumble before the digest of all of it
-            // can be compared.
+            // It reads decoded data, and may fail before the digest of the whole can be compared.
             Self::Failed { program, .. } if program == "pg_restore" => {
                 "if that does not say why, run `odoo-backup check --read-data` to see whether the dump is damaged".into()
             }
@@ -259,7 +256,7 @@ impl PostgresError {
     }
 }
 
-/// Whether pg_restore failed with an index, a constraint, a trigger or the like.
+/// Returns whether pg_restore failed on an index, a constraint, a trigger or the like.
 fn is_of_post_data(stderr: &str) -> bool {
     const MADE_LAST: [&str; 7] = [
         "CREATE INDEX",

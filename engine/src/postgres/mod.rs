@@ -1,4 +1,4 @@
-//! PostgreSQL: connections, its client programs, and what a backup asks of a server.
+//! PostgreSQL: connections, its client programs, and what a backup asks a server.
 //!
 //! The only place that starts pg_dump or pg_restore, or opens a connection.
 

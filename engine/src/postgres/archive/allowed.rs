@@ -1,11 +1,11 @@
-//! What an entry of a dump's table of contents may hold: what pg_dump 9.2 to 18 writes for its
+//! What an entry of a dump's table of contents may contain: what pg_dump 9.2 to 18 writes for its
 //! type, and nothing else.
 //!
-//! A dump is a program: pg_restore runs what its entries say, with all rights of the role. Whoever
-//! can write to a repository could put anything into them. So each entry is compared with its type:
-//! its text is taken apart into statements as the server does it, and each must begin as pg_dump
-//! begins it. What those statements define (functions, defaults, checks) is code of the database's
-//! owner, some of which runs while it is restored: that only the role's own rights limit.
+//! A dump is a program: pg_restore runs what its entries say, with all privileges of the role. A
+//! writer of the repository could put anything into them. So each entry is compared with its type:
+//! its text is split into statements as the server does it, and each must begin as pg_dump begins
+//! it. What those statements define (functions, defaults, checks) is code of the database's owner,
+//! some of which runs during the restore: only the role's privileges limit it.
 
 use super::format::{DATA, Entry, POST_DATA};
 use crate::postgres::script::encoding::Encoding;
@@ -13,7 +13,7 @@ use crate::postgres::script::load::{
     Doubt, Statement, has_doubtful_quotes, is_copy_from_stdin, statements_if_escaped, statements_of,
 };
 
-/// A type of entries: when it is restored, where that matters, and how its statements begin.
+/// A type of entries: when it is restored, if that matters, and how its statements begin.
 struct Rule {
     kind: &'static str,
     section: Option<i64>,
@@ -24,7 +24,7 @@ const fn rule(kind: &'static str, begins: &'static [&'static str]) -> Rule {
     Rule { kind, section: None, begins }
 }
 
-/// What fires or reads other objects: it comes after the data.
+/// What fires on or reads other objects: it comes after the data.
 const fn late(kind: &'static str, begins: &'static [&'static str]) -> Rule {
     Rule { kind, section: Some(POST_DATA), begins }
 }
@@ -38,7 +38,7 @@ const RULES: &[Rule] = &[
     rule("COLLATION", &["CREATE COLLATION"]),
     rule("COMMENT", &["COMMENT ON"]),
     rule("CONVERSION", &["CREATE CONVERSION", "CREATE DEFAULT CONVERSION"]),
-    // Run with `--create` alone, which a restore never is.
+    // Run only with `--create`, which a restore never uses.
     rule("DATABASE", &["CREATE DATABASE"]),
     rule("DATABASE PROPERTIES", &["ALTER DATABASE", "ALTER ROLE", "UPDATE PG_CATALOG PG_DATABASE"]),
     rule("DEFAULT", &["ALTER TABLE", "ALTER VIEW", "ALTER FOREIGN TABLE"]),
@@ -111,13 +111,13 @@ const RULES: &[Rule] = &[
     ),
 ];
 
-/// Whether an entry holds what pg_dump writes for its type.
+/// Checks whether an entry contains what pg_dump writes for its type.
 ///
 /// # Errors
-/// What it holds instead, in words that complete "the entry … ".
+/// What it contains instead, in words that complete "the entry … ".
 pub(super) fn check(entry: &Entry<'_>) -> Result<(), String> {
     let texts = [entry.tag, entry.kind, entry.definition, entry.copy, entry.schema, entry.drop];
-    // pg_restore takes a text for ended there.
+    // pg_restore ends a text there.
     if texts.iter().chain(&entry.names).any(|text| text.contains(&0)) {
         return Err("contains a zero byte".to_owned());
     }
@@ -132,8 +132,7 @@ pub(super) fn check(entry: &Entry<'_>) -> Result<(), String> {
         }
         b"STDSTRINGS" => return exactly(definition, b"SET standard_conforming_strings = 'on';"),
         b"SEARCHPATH" => return exactly(definition, b"SELECT pg_catalog.set_config('search_path', '', false);"),
-        // The numbers of large objects, a line each: pg_restore puts them into a statement as they
-        // are.
+        // The numbers of large objects, one per line: pg_restore copies them into a statement.
         b"BLOB METADATA" => {
             let is_list = definition.iter().all(|byte| byte.is_ascii_digit() || *byte == b'\n');
             return if is_list { Ok(()) } else { Err(holds(definition)) };
@@ -161,8 +160,8 @@ fn exactly(definition: &[u8], expected: &[u8]) -> Result<(), String> {
     if definition == expected { Ok(()) } else { Err(holds(definition)) }
 }
 
-/// Data is rows of a table, behind the one form of `COPY`, or large objects. What comes without a
-/// `COPY` pg_restore runs as SQL.
+/// Checks that data is rows of a table, after the one form of `COPY`, or large objects. pg_restore
+/// runs data without a `COPY` as SQL.
 fn check_data(entry: &Entry<'_>) -> Result<(), String> {
     if !entry.copy.is_empty() && (entry.kind != b"TABLE DATA" || !is_copy_from_stdin(entry.copy)) {
         return Err(holds(entry.copy));
@@ -184,7 +183,8 @@ fn check_statement(statement: &Statement, rule: &Rule, tag: &[u8]) -> Result<(),
     }
     let is_of_database = tag.starts_with(b"DATABASE ");
     let reaches_elsewhere = match rule.kind {
-        // A restore leaves all three out, and pg_restore itself what is of a database by its tag.
+        // A restore leaves out all three, and pg_restore leaves out what its tag assigns to a
+        // database.
         "DATABASE" | "DATABASE PROPERTIES" | "SUBSCRIPTION" => false,
         "ACL" => grants_elsewhere(&words, is_of_database),
         "COMMENT" | "SECURITY LABEL" if is_of_database => !words.contains(&"DATABASE"),
@@ -194,13 +194,13 @@ fn check_statement(statement: &Statement, rule: &Rule, tag: &[u8]) -> Result<(),
     if reaches_elsewhere || is_foreign_call { Err(refused()) } else { Ok(()) }
 }
 
-/// Whether the words begin with those of `begin`.
+/// Returns whether the words begin with those of `begin`.
 fn begins(words: &[&str], begin: &str) -> bool {
     let mut words = words.iter();
     begin.split(' ').all(|expected| words.next() == Some(&expected))
 }
 
-/// Whether it gives membership in a role, or is about what is no database's.
+/// Returns whether it grants membership in a role, or concerns something outside a database.
 fn grants_elsewhere(words: &[&str], is_of_database: bool) -> bool {
     if !matches!(words.first(), Some(&"GRANT" | &"REVOKE")) {
         return false;
@@ -213,13 +213,14 @@ fn grants_elsewhere(words: &[&str], is_of_database: bool) -> bool {
     }
 }
 
-/// Only `--clean` runs it, which a restore never does; but a person may, by hand.
+/// Checks the statement that only `--clean` runs. A restore never does, but an operator may, by
+/// hand.
 fn check_drop(entry: &Entry<'_>) -> Result<(), String> {
     const BEGINS: [&str; 4] = ["DROP", "ALTER", "CREATE OR REPLACE VIEW", "SELECT PG_CATALOG LO_UNLINK"];
     for statement in statements_of(entry.drop)? {
         let words: Vec<&str> = statement.words.iter().map(String::as_str).collect();
         let is_of_database = matches!(entry.kind, b"DATABASE" | b"DATABASE PROPERTIES");
-        // A template has to be none before it can be dropped.
+        // A template must lose that mark before it can be dropped.
         let is_known = BEGINS.iter().any(|begin| begins(&words, begin))
             || is_of_database && begins(&words, "UPDATE PG_CATALOG PG_DATABASE");
         let is_own = is_of_database || matches!(entry.kind, b"SUBSCRIPTION" | b"USER MAPPING");
@@ -231,7 +232,7 @@ fn check_drop(entry: &Entry<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// The beginning of what an entry holds, for a sentence.
+/// Returns the start of an entry's content, for a sentence.
 fn holds(text: &[u8]) -> String {
     const SHOWN: usize = 80;
     let text = String::from_utf8_lossy(text.trim_ascii());

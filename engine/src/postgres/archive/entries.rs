@@ -1,4 +1,4 @@
-//! The entries of a dump's table of contents, and which of them go together.
+//! The entries of a dump's table of contents, and which of them belong together.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -16,20 +16,20 @@ pub struct ArchiveEntry {
     pub id: i64,
     /// What it is: `INDEX`, `POLICY`.
     pub kind: String,
-    /// Its schema; empty where it is in none.
+    /// Its schema; empty where it has none.
     pub schema: String,
     /// Its name.
     pub name: String,
     /// The tablespace that it was in; empty where that is the database's own.
     pub tablespace: String,
-    /// The statement that makes it, where it is of `ArchiveEntry::DEFINED`; else empty.
+    /// The statement that creates it, if its kind is one of `ArchiveEntry::DEFINED`; else empty.
     pub definition: String,
     /// Numbers of the entries that it depends on.
     pub depends: Vec<i64>,
 }
 
 impl ArchiveEntry {
-    /// Kinds of entries whose statements are looked into.
+    /// Kinds of entries whose statements are examined.
     const DEFINED: [&str; 5] = ["INDEX", "CONSTRAINT", "TABLE", "POLICY", "PUBLICATION"];
 
     fn of(entry: &Entry<'_>) -> Self {
@@ -47,7 +47,7 @@ impl ArchiveEntry {
         }
     }
 
-    /// As messages name it: `the index public.res_partner_name`.
+    /// Returns it as messages name it: `the index public.res_partner_name`.
     pub fn described(&self) -> String {
         let schema = if self.schema.is_empty() { String::new() } else { format!("{}.", self.schema) };
         format!("the {} {schema}{}", self.kind.to_lowercase(), self.name)
@@ -67,7 +67,7 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    /// Those of `entries` that have these numbers, and why.
+    /// Returns those of `entries` that have these numbers, with the reasons.
     pub fn of(entries: &[ArchiveEntry], ids: impl IntoIterator<Item = (i64, String)>) -> Vec<Self> {
         let names: HashMap<i64, &ArchiveEntry> = entries.iter().map(|entry| (entry.id, entry)).collect();
         let left_out = ids.into_iter().map(|(id, why)| {
@@ -87,11 +87,10 @@ impl fmt::Display for LeftOut {
 /// More text than any database has in its table of contents.
 const MOST_TEXT: usize = 256 * 1024 * 1024;
 
-/// Reads all entries from the beginning of an archive, whose data may be compressed, and no more.
+/// Reads all entries at the start of an archive, and no more. Its data may be compressed.
 ///
 /// # Errors
-/// [`io::Error`] where the body failed. That the archive is not understood stands in what is
-/// returned.
+/// [`io::Error`] if the body failed. The result says if the archive is not understood.
 pub(crate) async fn read_entries(archive: Body) -> io::Result<Result<Vec<ArchiveEntry>, Misunderstood>> {
     let (mut entries, mut size) = (Vec::new(), 0);
     let read = read_contents(Contents::without_data(), archive, |entry| {
@@ -106,10 +105,10 @@ pub(crate) async fn read_entries(archive: Body) -> io::Result<Result<Vec<Archive
     Ok(read.await?.map(|()| entries))
 }
 
-/// The numbers of these entries and of all that depend on one of them.
+/// Returns the numbers of these entries and of all that depend on one of them.
 pub(crate) fn with_dependents(entries: &[ArchiveEntry], of: impl IntoIterator<Item = i64>) -> HashSet<i64> {
     let mut found: HashSet<i64> = of.into_iter().collect();
-    // An entry stands behind those that it depends on, but for the few that are made in two steps.
+    // An entry follows those that it depends on, except the few that are created in two steps.
     while !found.is_empty() {
         let before = found.len();
         for entry in entries {

@@ -32,7 +32,7 @@ fn text(into: &mut Vec<u8>, text: &str) {
     into.extend(text.as_bytes());
 }
 
-/// An uncompressed archive of version 1.14 with these entries and, behind them, this data.
+/// Returns an uncompressed archive of version 1.14 with these entries, followed by this data.
 pub(super) fn archive(entries: &[ForgedEntry<'_>], data: &[u8]) -> Vec<u8> {
     let mut bytes = b"PGDMP\x01\x0e\x00\x04\x08\x01".to_vec();
     for value in [0, 0, 0, 0, 1, 0, 126, 0] {
@@ -65,7 +65,7 @@ pub(super) fn archive(entries: &[ForgedEntry<'_>], data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A block of data of an entry, in one piece.
+/// Returns a block of an entry's data, in one piece.
 pub(super) fn block(kind: u8, id: i32, content: &str) -> Vec<u8> {
     let mut bytes = vec![kind];
     integer(&mut bytes, id);

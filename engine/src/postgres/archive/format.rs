@@ -1,9 +1,9 @@
-//! The bytes of pg_dump's custom format: its header and its table of contents, in pieces as they
-//! pass by.
+//! Parses pg_dump's custom format, its header and its table of contents, in pieces while they
+//! stream.
 //!
-//! After `WriteHead` and `WriteToc` of PostgreSQL's `pg_backup_archiver.c`, versions 1.12 (pg_dump
-//! 9.0) to 1.16 (pg_dump 17 and 18). Nothing here can fail but by [`Misunderstood`], whatever the
-//! bytes are.
+//! Follows `WriteHead` and `WriteToc` of PostgreSQL's `pg_backup_archiver.c`, versions 1.12
+//! (pg_dump 9.0) to 1.16 (pg_dump 17 and 18). Whatever the bytes are, the only failure is
+//! [`Misunderstood`].
 
 use std::io;
 
@@ -11,34 +11,34 @@ use tokio::io::AsyncReadExt;
 
 use crate::stream::Body;
 
-/// What keeps an archive from being understood.
+/// Why an archive is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Misunderstood {
-    /// It does not begin as one.
+    /// It does not begin as an archive.
     #[error("it is not an archive in pg_dump's custom format")]
     NoArchive,
-    /// pg_dump older than 9.0, or later than those that are known.
+    /// Its pg_dump is older than 9.0, or newer than the known versions.
     #[error("its format has version {0}.{1}, and versions 1.12 to 1.16 are supported")]
     Version(u8, u8),
-    /// The sizes of its integers are none that pg_dump has ever written.
+    /// pg_dump never writes integers of these sizes.
     #[error("its integers have {0} bytes and its offsets {1}")]
     Sizes(u8, u8),
     /// Its data is compressed.
     #[error("its data is compressed")]
     Compressed,
-    /// A name that is not understood in the dump's encoding.
+    /// A name is invalid in the dump's encoding.
     #[error("it has a name that is not text in its encoding: {0}")]
     Encoding(String),
     /// It ends in the middle.
     #[error("it ends in the middle of {0}")]
     Truncated(&'static str),
-    /// Something else than what must stand there.
+    /// It contains something else than required there.
     #[error("it has something else where {0} should be")]
     Unexpected(&'static str),
-    /// What it announced did not come.
+    /// Announced data is missing.
     #[error("it contains no data of {0}")]
     NoData(String),
-    /// Nobody read it to its end.
+    /// It was not read to its end.
     #[error("it was not read to its end")]
     Unread,
 }
@@ -48,26 +48,26 @@ pub enum Misunderstood {
 pub(super) struct Entry<'a> {
     /// Its number, by which others and its data refer to it.
     pub(super) id: i64,
-    /// Whether the archive has data for it.
+    /// Whether the archive contains data for it.
     pub(super) has_data: bool,
-    /// Whether it says where in the archive that is, which pg_dump knows only where it can go back
-    /// in what it has written.
+    /// Whether it gives the data's place in the archive, which pg_dump knows only if it can seek in
+    /// its output.
     pub(super) has_offset: bool,
-    /// The name of what it is.
+    /// Its name.
     pub(super) tag: &'a [u8],
-    /// What it is: `TABLE`, `TABLE DATA`, `FK CONSTRAINT`.
+    /// Its type: `TABLE`, `TABLE DATA`, `FK CONSTRAINT`.
     pub(super) kind: &'a [u8],
-    /// The statement that makes it; empty where there is none.
+    /// The statement that creates it; empty where there is none.
     pub(super) definition: &'a [u8],
-    /// The statement that takes its data; empty where there is none.
+    /// The statement that loads its data; empty where there is none.
     pub(super) copy: &'a [u8],
-    /// Its schema; empty where it is in none.
+    /// Its schema; empty where it has none.
     pub(super) schema: &'a [u8],
     /// The tablespace that it was in; empty where that is the database's own.
     pub(super) tablespace: &'a [u8],
-    /// The numbers of the entries that it depends on, as they stand in the archive.
+    /// The numbers of the entries that it depends on, as in the archive.
     pub(super) depends: &'a [u8],
-    /// The part of a restore in which it is made: 2 before the data, [`DATA`], [`POST_DATA`], or
+    /// The part of a restore that creates it: 2 before the data, [`DATA`], [`POST_DATA`], or
     /// another number for none of them.
     pub(super) section: i64,
     /// The statement that drops it, which only `--clean` runs.
@@ -77,7 +77,7 @@ pub(super) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// The numbers of the entries that it depends on.
+    /// Returns the numbers of the entries that it depends on.
     pub(super) fn depends(&self) -> impl Iterator<Item = i64> {
         let mut rest = self.depends;
         std::iter::from_fn(move || take_text(&mut rest)?)
@@ -95,28 +95,29 @@ const OFFSET_IS_SET: u8 = 2;
 /// An integer's bytes: its sign and its amount, the least significant byte first.
 pub(super) const INTEGER: usize = 1 + 4;
 
-/// The integer that these bytes are.
+/// Returns the integer that these bytes encode.
 pub(super) fn integer(bytes: [u8; INTEGER]) -> i64 {
     let [sign, a, b, c, d] = bytes;
     let amount = i64::from(u32::from_le_bytes([a, b, c, d]));
     if sign == 0 { amount } else { -amount }
 }
 
-/// Larger than any function, view or list of dependencies; what is larger is no table of contents.
+/// Larger than any function, view or list of dependencies; anything larger is not a table of
+/// contents.
 const LONGEST_ENTRY: usize = 64 * 1024 * 1024;
 
-/// Reads header and table of contents, given in any pieces. Each byte is looked at once, however
-/// large an entry is and however small the pieces are.
+/// Reads header and table of contents, given in any pieces. Examines each byte once, however large
+/// an entry is and however small the pieces are.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    /// What was given and not yet understood: part of the header, or of an entry.
+    /// The unparsed input: part of the header, or of an entry.
     pending: Vec<u8>,
-    /// How far the entry at its beginning was looked through.
+    /// How far the entry at its start was examined.
     ahead: Ahead,
     head: Option<Head>,
     /// Entries still to come.
     remaining: i64,
-    /// Whether the data behind it may be compressed, because nobody reads it.
+    /// Whether the data may be compressed, because it is not read.
     without_data: bool,
 }
 
@@ -131,14 +132,14 @@ struct Head {
 enum Field {
     Integer,
     Text,
-    /// Texts, behind which stands one that is none.
+    /// Texts, ended by a missing one.
     Texts,
     /// Where its data is: flag and offset.
     Offset,
 }
 
 impl Head {
-    /// The parts of an entry, in order; see [`entry_of`].
+    /// Returns the fields of an entry, in order; see [`entry_of`].
     fn field(self, index: usize) -> Option<Field> {
         use Field::{Integer, Offset, Text, Texts};
         const BEGIN: [Field; 12] = [Integer, Integer, Text, Text, Text, Text, Integer, Text, Text, Text, Text, Text];
@@ -149,20 +150,20 @@ impl Head {
     }
 }
 
-/// The search for the end of an entry, which goes on where it stopped.
+/// The search for the end of an entry, which continues where it stopped.
 #[derive(Debug, Default)]
 struct Ahead {
     /// How many fields were passed.
     fields: usize,
-    /// Where the next one, or the next of its texts, begins: perhaps behind what has come.
+    /// Where the next field, or its next text, begins: possibly after the end of the input.
     at: usize,
-    /// How often a field was looked at.
+    /// How often a field was examined.
     #[cfg(test)]
     looks: usize,
 }
 
 impl Ahead {
-    /// Where the entry ends that `bytes` begins with; `None` where more of it is needed.
+    /// Returns where the entry at the start of `bytes` ends; `None` if more bytes are needed.
     fn find_end(&mut self, bytes: &[u8], head: Head) -> Option<usize> {
         while let Some(field) = head.field(self.fields) {
             #[cfg(test)]
@@ -185,20 +186,20 @@ impl Ahead {
         (self.at <= bytes.len()).then_some(self.at)
     }
 
-    /// Goes on with the next entry.
+    /// Continues with the next entry.
     fn pass(&mut self) {
         (self.fields, self.at) = (0, 0);
     }
 }
 
 impl Contents {
-    /// For who reads the table of contents alone.
+    /// Returns a parser for the table of contents only.
     pub(super) fn without_data() -> Self {
         Self { without_data: true, ..Self::default() }
     }
 
-    /// Reads further bytes and hands each entry that is complete to `each`. Once the last one was
-    /// there, returns how many bytes at the end of `bytes` stand behind it.
+    /// Reads further bytes and passes each complete entry to `each`. After the last one, returns
+    /// how many bytes at the end of `bytes` follow it.
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
@@ -242,12 +243,11 @@ impl Contents {
     }
 }
 
-/// Reads header and table of contents from the beginning of an archive, and no more, and hands each
+/// Reads header and table of contents at the start of an archive, and no more, and passes each
 /// entry to `each`.
 ///
 /// # Errors
-/// [`io::Error`] where the body failed. That the archive is not understood stands in what is
-/// returned.
+/// [`io::Error`] if the body failed. The result says if the archive is not understood.
 pub(super) async fn read_contents(
     mut contents: Contents,
     mut archive: Body,
@@ -267,7 +267,7 @@ pub(super) async fn read_contents(
     }
 }
 
-/// The header, and how many entries follow; `None` where more bytes are needed.
+/// Returns the header, and how many entries follow; `None` if more bytes are needed.
 fn head_of(bytes: &mut &[u8], may_be_compressed: bool) -> Result<Option<(Head, i64)>, Misunderstood> {
     const MAGIC: &[u8] = b"PGDMP";
     /// `archCustom`
@@ -298,9 +298,9 @@ fn head_of(bytes: &mut &[u8], may_be_compressed: bool) -> Result<Option<(Head, i
     Ok(Some((Head { minor, offset_size: offset_size.into() }, entries)))
 }
 
-/// Compression and number of entries.
+/// Returns the compression and the number of entries.
 fn rest_of_head(rest: &mut &[u8], minor: u8) -> Option<(i64, i64)> {
-    // A level until 1.14, an algorithm since; nothing is 0 in both.
+    // A level until 1.14, an algorithm since; no compression is 0 in both.
     let compression = if minor >= 15 { i64::from(*take(rest, 1)?.first()?) } else { take_integer(rest)? };
     for _ in ["second", "minute", "hour", "day", "month", "year", "daylight saving"] {
         take_integer(rest)?;
@@ -311,7 +311,7 @@ fn rest_of_head(rest: &mut &[u8], minor: u8) -> Option<(i64, i64)> {
     Some((compression, take_integer(rest)?))
 }
 
-/// The entry that the bytes begin with; `None` where they are fewer.
+/// Returns the entry at the start of the bytes; `None` if it is incomplete.
 fn entry_of<'a>(bytes: &mut &'a [u8], head: Head) -> Option<Entry<'a>> {
     let id = take_integer(bytes)?;
     let has_data = take_integer(bytes)? != 0;
@@ -368,7 +368,7 @@ fn take_integer(bytes: &mut &[u8]) -> Option<i64> {
     Some(integer(*taken))
 }
 
-/// A text, which is none where its length is negative.
+/// Returns a text, which is missing if its length is negative.
 fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     match usize::try_from(take_integer(bytes)?) {
         Ok(length) => take(bytes, length).map(Some),
@@ -397,7 +397,7 @@ mod tests {
             contents.feed(piece, each).unwrap();
         }
         assert_eq!(found, [depends.len(), 0]);
-        // Where a piece ends, the field in its middle is looked at again.
+        // The field at the end of a piece is examined twice.
         let fields = depends.len() + 2 * 17;
         assert!(contents.ahead.looks <= fields + pieces, "{} of {fields} in {pieces}", contents.ahead.looks);
     }
@@ -405,7 +405,7 @@ mod tests {
     #[test]
     fn entry_without_end_is_refused_early() {
         let mut bytes = archive(&[ForgedEntry::default()], b"");
-        // The length of its first text, behind its number and whether it has data.
+        // The length of its first text, which follows its number and whether it has data.
         let length = archive(&[], b"").len() + 2 * INTEGER + 1;
         bytes[length..][..4].copy_from_slice(&u32::MAX.to_le_bytes());
         let refused = Contents::default().feed(&bytes, |_| Ok(()));

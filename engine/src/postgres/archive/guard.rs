@@ -1,4 +1,4 @@
-//! A dump that passes through, and fails where it holds what pg_dump does not write.
+//! Passes a dump through, and fails where it contains what pg_dump does not write.
 
 use std::io;
 use std::pin::Pin;
@@ -13,22 +13,21 @@ use super::parts::{Part, Parts};
 use crate::postgres::PostgresError;
 use crate::stream::Body;
 
-/// What is to be made of a dump, besides that it is restored.
+/// What a dump is used for, in addition to a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GuardedFor {
-    /// pg_restore or this program hands its rows to a server.
+    /// pg_restore or this program passes its rows to a server.
     Restore,
     /// A script is made of it, in which a line of rows could end them.
     Script,
 }
 
-/// Lets a dump through as it is. The body fails with [`PostgresError::Refused`] before it hands out
-/// a byte of an entry that holds anything but what pg_dump writes for its type, and where the dump
-/// is not understood. Nothing of it needs to have been run then: a reader has to have the whole
-/// table of contents first.
+/// Passes a dump through unchanged. The body fails with [`PostgresError::Refused`] before it
+/// returns a byte of an entry that contains anything but what pg_dump writes for its type, or if
+/// the dump is not understood. A reader must take in the whole table of contents before it runs
+/// anything; then nothing of a refused dump is run.
 ///
-/// Where the dump's own end would be an error, that is the error: bytes that were damaged may look
-/// like anything.
+/// If the dump's own end is an error, that error wins: damaged bytes may look like anything.
 pub(crate) fn guarded(dump: Body, subject: &str, purpose: GuardedFor) -> Body {
     let inner = match purpose {
         GuardedFor::Restore => Guard { parts: Parts::of_any_data(), lines: None },
@@ -45,7 +44,7 @@ struct GuardedBody {
 
 enum State {
     Open(Box<Guard>),
-    /// The rest is read for what its end says.
+    /// The rest is read for its final status.
     Refused(String),
     Ended,
 }
@@ -91,7 +90,7 @@ impl AsyncRead for GuardedBody {
 
 struct Guard {
     parts: Parts,
-    /// Those of the rows, where they matter.
+    /// Those of the rows, if they matter.
     lines: Option<Lines>,
 }
 
@@ -134,7 +133,7 @@ fn name_of(entry: &Entry<'_>) -> String {
     format!("the entry {}", name.escape_debug())
 }
 
-/// Finds what psql would take for the end of a table's rows, and more behind it.
+/// Finds what psql would read as the end of a table's rows, with more after it.
 #[derive(Debug, Default)]
 struct Lines {
     /// The first bytes of the line that it is in.

@@ -1,5 +1,5 @@
-//! Which objects a dump makes, read from its table of contents: what a restored database can be
-//! held against.
+//! Which objects a dump creates, read from its table of contents, to compare a restored database
+//! with.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
@@ -52,7 +52,7 @@ impl ObjectKind {
         Self::Extensions,
     ];
 
-    /// As a person calls them: `foreign keys`.
+    /// Returns its plural: `foreign keys`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Tables => "tables",
@@ -68,7 +68,7 @@ impl ObjectKind {
         }
     }
 
-    /// What an entry is one of.
+    /// Returns the kind of object that an entry creates.
     fn of(entry: &Entry<'_>) -> Option<Self> {
         Some(match entry.kind {
             b"TABLE" => Self::Tables,
@@ -76,11 +76,11 @@ impl ObjectKind {
             b"MATERIALIZED VIEW" => Self::MaterializedViews,
             b"SEQUENCE" => Self::Sequences,
             b"INDEX" => Self::Indexes,
-            // A NOT NULL that was not validated is a constraint of its own since PostgreSQL 18, and
-            // no key.
+            // A NOT NULL that was not validated is a separate constraint since PostgreSQL 18, and
+            // not a key.
             b"CONSTRAINT" if !is_not_valid(entry) => Self::Keys,
             b"FK CONSTRAINT" => Self::ForeignKeys,
-            // That a partition's trigger is disabled is an entry as well.
+            // A partition's disabled trigger is an entry as well.
             b"TRIGGER" if entry.definition.starts_with(b"CREATE ") => Self::Triggers,
             b"FUNCTION" | b"PROCEDURE" | b"AGGREGATE" => Self::Functions,
             b"EXTENSION" => Self::Extensions,

@@ -45,7 +45,7 @@ pub(super) struct Parts {
     integer: PartialInteger,
     /// Entries that the archive announces data for, by their number. `None` are large objects.
     announced: HashMap<i64, Option<Qualified>>,
-    /// That of its names.
+    /// The names' encoding.
     encoding: Encoding,
 }
 
@@ -81,12 +81,12 @@ impl Default for State {
 }
 
 impl Parts {
-    /// Of an archive whose data is not looked at, and may be compressed.
+    /// Returns a parser for an archive whose data is not examined, and may be compressed.
     pub(super) fn of_any_data() -> Self {
         Self { state: State::Contents(Contents::without_data()), ..Self::default() }
     }
 
-    /// Goes on by these bytes, and hands each part to `each`.
+    /// Consumes these bytes, and passes each part to `each`.
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
@@ -99,7 +99,7 @@ impl Parts {
         Ok(())
     }
 
-    /// Goes on by one state, or as far as the bytes go.
+    /// Advances by one state, or to the end of the bytes.
     fn step(
         &mut self,
         rest: &mut &[u8],
@@ -172,7 +172,7 @@ impl Parts {
         Ok(())
     }
 
-    /// Whether all that was announced has come, and nothing was broken off.
+    /// Checks that everything announced has come, and nothing was cut off.
     pub(super) fn finish(self) -> Result<(), Misunderstood> {
         match self.state {
             State::Type => {}
@@ -188,7 +188,7 @@ impl Parts {
 }
 
 impl LargeObjects {
-    /// Where it is then; `None` behind the block.
+    /// Returns the next state; `None` after the block.
     fn step(
         self,
         rest: &mut &[u8],
@@ -217,7 +217,7 @@ impl LargeObjects {
     }
 }
 
-/// Notes which encoding an archive says that it has, which it does before it names anything.
+/// Notes the archive's declared encoding, which precedes all names.
 pub(super) fn note_encoding(encoding: &mut Encoding, entry: &Entry<'_>) {
     if entry.kind == b"ENCODING" {
         *encoding = Encoding::of(entry.definition).unwrap_or(*encoding);
@@ -264,13 +264,13 @@ fn take_up_to<'a>(bytes: &mut &'a [u8], most: usize) -> &'a [u8] {
 /// An integer that may come in several pieces.
 #[derive(Debug, Default)]
 struct PartialInteger {
-    /// Those of the last one, too, until the next begins.
+    /// Those of the previous integer stay until the next begins.
     bytes: [u8; INTEGER],
     have: usize,
 }
 
 impl PartialInteger {
-    /// The integer, once its last byte was there.
+    /// Returns the integer after its last byte.
     fn take(&mut self, rest: &mut &[u8]) -> Option<i64> {
         // Most come in one piece, and there is one for every row.
         if self.have == 0

@@ -1,7 +1,7 @@
-//! How many rows each table has, read from a dump as it streams by.
+//! Counts the rows of each table in a dump while it streams.
 //!
-//! A table's data is what `COPY` says, a line for each row (a line break within a value is written
-//! as `\n`), and pg_dump's `\.` behind them.
+//! A table's data is the output of `COPY`, one line per row (a line break within a value is written
+//! as `\n`), followed by pg_dump's `\.`.
 
 use std::io;
 use std::pin::Pin;
@@ -22,21 +22,21 @@ pub(crate) struct TableRows {
     pub schema: String,
     /// Its name.
     pub table: String,
-    /// Its rows; those of its partitions and heirs are counted there.
+    /// Its rows, without those of its partitions and child tables.
     pub rows: u64,
 }
 
-/// What the data of a dump comes to.
+/// The result of counting a dump's data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RowCounts {
-    /// Every table whose data the dump holds, sorted.
+    /// Every table with data in the dump, sorted.
     pub tables: Vec<TableRows>,
     /// Number of large objects.
     pub large_objects: u64,
 }
 
 impl RowCounts {
-    /// The tables as they are stored: one JSON object a line.
+    /// Returns the tables as they are stored: one JSON object per line.
     pub(crate) fn lines(&self) -> serde_json::Result<Vec<u8>> {
         let mut lines = Vec::new();
         for table in &self.tables {
@@ -47,21 +47,21 @@ impl RowCounts {
     }
 }
 
-/// To be had once the dump was read to its end.
+/// Available after the dump was read to its end.
 #[derive(Debug, Clone)]
 pub(crate) struct PendingRowCounts(Arc<OnceLock<Result<RowCounts, Misunderstood>>>);
 
 impl PendingRowCounts {
-    /// The counts.
+    /// Returns the counts.
     ///
     /// # Errors
-    /// [`Misunderstood`]: they are not known. The dump may be right all the same.
+    /// [`Misunderstood`]: they are unknown. The dump may be correct all the same.
     pub(crate) fn get(&self) -> Result<RowCounts, Misunderstood> {
         self.0.get().cloned().unwrap_or(Err(Misunderstood::Unread))
     }
 }
 
-/// Counts the rows of a dump in pg_dump's uncompressed custom format while it passes, as it is,
+/// Counts the rows of a dump in pg_dump's uncompressed custom format while it passes unchanged
 /// through the returned body.
 pub(crate) fn count_rows(dump: Body) -> (Body, PendingRowCounts) {
     let counts = Arc::new(OnceLock::new());
@@ -88,18 +88,18 @@ impl AsyncRead for CountedBody {
         }
         if read.is_empty() && room > 0 {
             let counter = std::mem::replace(&mut this.counter, Err(Misunderstood::Unread));
-            // Asked once more behind the end, the first answer stands.
+            // If polled again after the end, the first answer stays.
             let _ = this.counts.set(counter.and_then(Counter::finish));
         }
         Poll::Ready(Ok(()))
     }
 }
 
-/// Follows a dump, given in any pieces.
+/// Parses a dump, given in any pieces.
 #[derive(Debug, Default)]
 struct Counter {
     parts: Parts,
-    /// Those of the table whose data it is.
+    /// Those of the current table.
     lines: Lines,
     counts: RowCounts,
 }
@@ -126,7 +126,7 @@ impl Counter {
     }
 }
 
-/// What pg_dump writes behind a table's last row, and the line break that ends that row.
+/// What pg_dump writes after a table's last row, with the line break that ends that row.
 const END: [u8; 6] = *b"\n\\.\n\n\n";
 
 /// The lines of a table's data.
@@ -134,7 +134,7 @@ const END: [u8; 6] = *b"\n\\.\n\n\n";
 struct Lines {
     table: TableRows,
     breaks: u64,
-    /// The last bytes. An empty table's have a line break before them as well.
+    /// The last bytes. An empty table's are also preceded by a line break.
     tail: [u8; END.len()],
 }
 

@@ -1,4 +1,4 @@
-//! Tables' data taken out of an archive, and what is left of it.
+//! Separates tables' data from the rest of an archive.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -15,7 +15,7 @@ use crate::stream::{Body, CHUNK};
 /// Why an archive is not read further.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArchiveError {
-    /// It cannot be read, or the rest of it be written; that it is damaged is among these.
+    /// It cannot be read, or its rest cannot be written; this includes damage.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// It is not understood.
@@ -23,20 +23,20 @@ pub(crate) enum ArchiveError {
     Misunderstood(#[from] Misunderstood),
 }
 
-/// A table whose data comes.
+/// The table that the data belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::postgres) struct DumpedTable {
     /// Its schema and its name.
     pub(in crate::postgres) name: Qualified,
-    /// The statement that takes the data, up to its options:
+    /// The statement that loads the data, without options:
     /// `COPY public.res_users (id, login) FROM stdin`.
     pub(in crate::postgres) copy: String,
-    /// That of the rows.
+    /// The encoding of the rows.
     pub(in crate::postgres) encoding: Encoding,
 }
 
 impl DumpedTable {
-    /// The whole statement; `frozen` where the table was emptied in the same transaction.
+    /// Returns the whole statement; `frozen` if the table was emptied in the same transaction.
     pub(in crate::postgres) fn copy_statement(&self, frozen: bool) -> String {
         let options: Vec<String> =
             frozen.then(|| "FREEZE".to_owned()).into_iter().chain(self.encoding.copy_option()).collect();
@@ -47,13 +47,13 @@ impl DumpedTable {
     }
 }
 
-/// The next of the tables' data.
+/// The next part of the tables' data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::postgres) enum TableData {
     /// A table's data begins.
     Begin(DumpedTable),
-    /// Lines of it. Only of a row that is larger than a batch they may be a piece; then only its
-    /// last piece ends in a line break.
+    /// Lines of it. A row that is larger than a batch comes in several pieces, of which only the
+    /// last ends in a line break.
     Rows(Bytes),
     /// That was the last of it.
     End,
@@ -61,8 +61,8 @@ pub(in crate::postgres) enum TableData {
 
 /// An archive whose table of contents was read.
 ///
-/// Everything that is no table's data goes to a file, which is an archive that pg_restore can work
-/// from as long as it does not want any.
+/// Everything but tables' data goes to a file, which is an archive that pg_restore can use as long
+/// as it needs no table data.
 pub(crate) struct ArchiveTables {
     body: Body,
     parts: Parts,
@@ -74,8 +74,8 @@ impl ArchiveTables {
     /// Reads an archive's table of contents from its beginning, and writes it to `skeleton`.
     ///
     /// # Errors
-    /// [`ArchiveError::Misunderstood`] also for an archive of which pg_restore must read the
-    /// tables' data itself.
+    /// [`ArchiveError::Misunderstood`] also for an archive whose table data only pg_restore can
+    /// read.
     pub(crate) async fn open(body: Body, skeleton: std::fs::File) -> Result<Self, ArchiveError> {
         let skeleton = File::from_std(skeleton);
         let mut tables = Self { body, parts: Parts::default(), skeleton, cutter: Cutter::default() };
@@ -88,8 +88,8 @@ impl ArchiveTables {
         Ok(tables)
     }
 
-    /// What comes next; `None` at the end, when the body has ended in `Ok` and all that the table
-    /// of contents announced was there.
+    /// Returns what comes next; `None` at the end, if the body ended in `Ok` and everything
+    /// announced in the table of contents has come.
     pub(in crate::postgres) async fn next(&mut self) -> Result<Option<TableData>, ArchiveError> {
         loop {
             if let Some(next) = self.cutter.cut.pop_front() {
@@ -103,12 +103,12 @@ impl ArchiveTables {
         }
     }
 
-    /// Reads what is left of the archive, for its digest alone.
+    /// Reads the rest of the archive, only to verify its digest.
     pub(in crate::postgres) async fn read_to_end(&mut self) -> io::Result<()> {
         tokio::io::copy(&mut self.body, &mut tokio::io::sink()).await.map(drop)
     }
 
-    /// Reads on by a chunk. `false`: there is no more.
+    /// Reads one more chunk. Returns `false` at the end.
     async fn read(&mut self) -> Result<bool, ArchiveError> {
         let mut chunk = BytesMut::with_capacity(CHUNK);
         if self.body.read_buf(&mut chunk).await? == 0 {
@@ -124,22 +124,22 @@ impl ArchiveTables {
     }
 }
 
-/// What pg_dump writes behind a table's last row.
+/// What pg_dump writes after a table's last row.
 const END: &[u8] = b"\\.\n\n\n";
 
-/// So many bytes of a table make a batch: what is handed over at once should be worth it.
+/// Bytes of a table in a batch: enough to be worth a hand-over.
 const BATCH: usize = 1024 * 1024;
 
-/// Makes batches of what comes.
+/// Builds batches of the data.
 #[derive(Debug, Default)]
 struct Cutter {
     /// Whether the table of contents is complete.
     has_contents: bool,
-    /// What it says of its encoding.
+    /// Its declared encoding.
     encoding: Encoding,
     /// The `COPY` of each entry that has one.
     copies: HashMap<i64, String>,
-    /// Of the table whose data comes, what was not handed over.
+    /// The data of the current table that was not passed on yet.
     rows: BytesMut,
     cut: VecDeque<TableData>,
     skeleton: Vec<u8>,
@@ -150,7 +150,7 @@ impl Cutter {
         match part {
             Part::Entry(entry) => {
                 note_encoding(&mut self.encoding, &entry);
-                // They would be wrong in what is left.
+                // They would be wrong in the rest.
                 if entry.has_offset {
                     return Err(Misunderstood::Unexpected("data without an offset"));
                 }
@@ -187,8 +187,8 @@ impl Cutter {
         Ok(())
     }
 
-    /// Cuts a batch off behind its last whole row; where there is none, before what may be the end
-    /// of the data.
+    /// Ends a batch after its last complete row; if there is none, before a possible end of the
+    /// data.
     fn cut(&mut self) {
         let surely_rows = self.rows.len() - END.len();
         let whole = memchr::memrchr(b'\n', &self.rows[..surely_rows]).map_or(surely_rows, |at| at + 1);

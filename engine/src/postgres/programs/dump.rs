@@ -11,11 +11,11 @@ use crate::stream::Body;
 /// Dumps the session's database in pg_dump's custom format, uncompressed (zstd does that better and
 /// faster), as of a snapshot that the session has exported.
 ///
-/// `encoding` is the database's own: nothing is converted then, and what could not be is no reason
-/// to have no backup. A database in `SQL_ASCII` takes any bytes for text, and other encodings have
-/// bytes that stand for nothing in UTF-8.
+/// `encoding` is the database's own, so that nothing is converted and nothing fails to convert. A
+/// database in `SQL_ASCII` accepts any bytes as text, and other encodings have bytes without an
+/// equivalent in UTF-8.
 ///
-/// The body ends in `Ok` only where pg_dump succeeded.
+/// The body ends in `Ok` only if pg_dump succeeded.
 ///
 /// # Errors
 /// [`PostgresError::Run`]; what fails later fails the body.

@@ -1,4 +1,4 @@
-//! A program's stdout, read by a thread that lets it fill.
+//! Reads a program's stdout on a thread that lets the pipe fill.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,44 +14,44 @@ use tokio::sync::mpsc;
 
 use crate::stream::{CHUNK, IN_FLIGHT};
 
-/// What the pipe is asked to hold.
+/// The requested capacity of the pipe.
 const PIPE: usize = 1024 * 1024;
 
-/// How long the pipe is left alone when it held little.
+/// How long to leave the pipe alone if it contained little.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// What a program writes, until it closes its end.
 ///
-/// pg_dump writes 4 KiB at a time, and a runtime that waits for its pipe is woken by each: a
+/// pg_dump writes 4 KiB at a time, and each write would wake a runtime that waits for its pipe: a
 /// quarter of what pg_dump itself takes. A thread that sleeps for a moment finds the pipe well
-/// filled instead, and nobody is woken.
+/// filled, and wakes no other.
 pub(in crate::postgres) struct PipeReader {
     chunks: mpsc::Receiver<io::Result<Bytes>>,
     current: Bytes,
 }
 
 impl PipeReader {
-    /// Begins to read. Dropped, it lets the pipe go as soon as the program writes again or ends.
+    /// Starts to read. After a drop, releases the pipe when the program next writes or ends.
     pub(in crate::postgres) fn start(stdout: ChildStdout) -> io::Result<Self> {
         let pipe = File::from(stdout.into_owned_fd()?);
-        // Where the system's limit is lower, the pipe stays as it was.
+        // If the system's limit is lower, the pipe stays as it was.
         let filling = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE).is_ok();
         let (sender, chunks) = mpsc::channel(IN_FLIGHT);
-        // Not one of the runtime's own threads: it would not end before this one has, which a
-        // silent program may never let it.
+        // Not a thread of the runtime, which could not end before this one, and a silent program
+        // may block it forever.
         thread::Builder::new().name("pipe".into()).spawn(move || hand_over(pipe, filling, &sender))?;
         Ok(Self { chunks, current: Bytes::new() })
     }
 }
 
-/// Hands on what comes, until the end, a failure, or the reader's leaving. A `filling` pipe holds
-/// what is written during a pause.
+/// Passes on what comes, until the end, a failure, or until the reader is gone. A `filling` pipe
+/// collects what is written during a pause.
 fn hand_over(mut pipe: File, filling: bool, chunks: &mpsc::Sender<io::Result<Bytes>>) {
     loop {
         let mut chunk = BytesMut::zeroed(CHUNK);
         let (filled, ended) = fill(&mut pipe, &mut chunk, filling);
         chunk.truncate(filled);
-        // Those who have left do not want to know.
+        // A reader that is gone needs no answer.
         if filled > 0 && chunks.blocking_send(Ok(chunk.freeze())).is_err() {
             return;
         }
@@ -66,7 +66,7 @@ fn hand_over(mut pipe: File, filling: bool, chunks: &mpsc::Sender<io::Result<Byt
     }
 }
 
-/// How much was read, and whether that was the end.
+/// Returns how much was read, and whether that was the end.
 fn fill(pipe: &mut File, chunk: &mut [u8], filling: bool) -> (usize, io::Result<bool>) {
     let mut filled = 0;
     while filled < chunk.len() {

@@ -10,11 +10,10 @@ use super::restore::{feed, use_list};
 use crate::postgres::{ArchiveToc, PostgresError, Section, Tool};
 use crate::stream::Body;
 
-/// The script that `pg_dump --no-owner --no-privileges` would have written in the archive's place,
-/// made by pg_restore while the archive streams by. Comments on extensions are left out, as in a
-/// restore.
+/// Returns the script that `pg_dump --no-owner --no-privileges` would have written, made by
+/// pg_restore while the archive streams. Comments on extensions are left out, as in a restore.
 ///
-/// The body ends in `Ok` only where the archive did and pg_restore succeeded.
+/// The body ends in `Ok` only if the archive did and pg_restore succeeded.
 ///
 /// # Errors
 /// [`PostgresError::Run`]; what fails later fails the body.
@@ -32,9 +31,10 @@ pub fn script(tool: &Tool, toc: &ArchiveToc, mut archive: Body, subject: &str) -
     let stdin = running.child.stdin.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
     body_of_fed(running, async move {
         feed(&mut archive, stdin).await?;
-        // It may need no more before the very end, which alone says that the archive was whole.
+        // It may not need the very end, which alone shows that the archive was intact.
         tokio::io::copy(&mut archive, &mut tokio::io::sink()).await?;
-        // A small archive fits into the pipe: pg_restore may not even have begun to read the list.
+        // A small archive fits into the pipe: pg_restore may not even have started to read the
+        // list.
         Ok(list)
     })
 }

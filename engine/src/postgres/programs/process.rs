@@ -1,4 +1,4 @@
-//! A program of PostgreSQL at work, whose end is its success.
+//! A running program of PostgreSQL, whose exit status decides its success.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -16,10 +16,10 @@ use super::pipe::PipeReader;
 use crate::postgres::PostgresError;
 use crate::stream::Body;
 
-/// How much of a program's stderr is kept: the beginning names the first cause, the end the last.
+/// How much of a program's stderr is kept: its start names the first cause, its end the last.
 const STDERR_LINES: usize = 20;
 
-/// Bytes of a line of it; what follows counts as the next.
+/// Bytes of one line; what follows counts as the next line.
 const LONGEST_LINE: u64 = 16 * 1024;
 
 /// A program that was started; killed when dropped.
@@ -33,20 +33,20 @@ pub(in crate::postgres) struct Running {
 /// What a program wrote to stderr.
 #[derive(Default)]
 struct Said {
-    /// The first and the last lines, but those that were expected.
+    /// The first and the last lines, without the expected ones.
     lines: Vec<String>,
     /// Whether any line was expected.
     expected: bool,
 }
 
 impl Running {
-    /// Starts `command`, of which messages say that it works on `subject`.
+    /// Starts `command`; messages say that it works on `subject`.
     pub(in crate::postgres) fn start(command: &mut Command, subject: impl Into<String>) -> Result<Self, PostgresError> {
         Self::start_expecting(command, subject, |_| false)
     }
 
-    /// As [`Self::start`], for a program that ends in 1 although it did all of its work, when it
-    /// has said nothing but what is `expected`.
+    /// Starts a program as [`Self::start`] does. The program may exit with 1 although it did all of
+    /// its work, if its stderr contains only `expected` lines.
     pub(in crate::postgres) fn start_expecting(
         command: &mut Command,
         subject: impl Into<String>,
@@ -54,7 +54,7 @@ impl Running {
     ) -> Result<Self, PostgresError> {
         let path = std::path::PathBuf::from(command.as_std().get_program());
         let program = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        // Messages are shown to people and looked into for hints: one language.
+        // Messages are shown to operators and searched for hints: this needs one language.
         command.env("LC_MESSAGES", "C").env_remove("LC_ALL").env_remove("LANGUAGE");
         command.stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().map_err(|source| PostgresError::Run { program: path.clone(), source })?;
@@ -65,10 +65,10 @@ impl Running {
         Ok(Self { child, stderr: tokio::spawn(last_lines(stderr, expected)), program, subject: subject.into() })
     }
 
-    /// Waits for its end and returns what it wrote to stderr.
+    /// Waits for its end. Returns what it wrote to stderr.
     ///
     /// # Errors
-    /// [`PostgresError::Failed`] with the end of its stderr where it did not succeed.
+    /// [`PostgresError::Failed`] with the end of its stderr if it failed.
     pub(in crate::postgres) async fn wait(mut self) -> Result<Vec<String>, PostgresError> {
         let ended = self.child.wait().await;
         let Said { lines: stderr, expected } = self.stderr.await.unwrap_or_default();
@@ -83,15 +83,14 @@ impl Running {
     }
 }
 
-/// Reads to the end, so that the program never waits for us, and keeps the first and the last
-/// lines.
+/// Reads to the end, so that the program never waits, and keeps the first and the last lines.
 async fn last_lines(stderr: ChildStderr, is_expected: fn(&str) -> bool) -> Said {
     let mut reader = BufReader::new(stderr);
     let mut expected = false;
     let mut first = Vec::new();
     let mut last = VecDeque::new();
     let mut line = Vec::new();
-    // What it quotes may have no line end.
+    // A quoted text may have no line end.
     while let Ok(1..) = (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line).await {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         line.clear();
@@ -112,15 +111,16 @@ async fn last_lines(stderr: ChildStderr, is_expected: fn(&str) -> bool) -> Said 
     Said { lines: first, expected }
 }
 
-/// The stdout of a program as a [`Body`]: after the last byte it waits for the program, and ends in
-/// `Ok` only where that succeeded.
+/// Returns the stdout of a program as a [`Body`]: after the last byte it waits for the program, and
+/// ends in `Ok` only if that succeeded.
 pub(in crate::postgres) fn body_of(running: Running) -> Result<Body, PostgresError> {
     body_and_end(running, async |running: Running| running.wait().await.map(drop).map_err(io::Error::other))
 }
 
-/// As [`body_of`], of a program whose stdin `feeder` writes: both must have succeeded, and what
-/// failed the one is the cause, whatever the program made of half its input. What `feeder` returns
-/// is kept until the program has ended, for what it reads beside its stdin.
+/// Returns the stdout as [`body_of`] does, of a program whose stdin `feeder` writes. Both must
+/// succeed. The feeder's failure is the cause, whatever the program reports about half its input.
+/// The result of `feeder` is kept until the program has ended, for other files that the program
+/// reads.
 pub(in crate::postgres) fn body_of_fed<T: Send + 'static>(
     running: Running,
     feeder: impl Future<Output = io::Result<T>> + Send + 'static,
@@ -141,8 +141,7 @@ where
     };
     let stdout = PipeReader::start(stdout)
         .map_err(|source| PostgresError::Run { program: running.program.clone().into(), source })?;
-    // Not polled before the last byte was read; until then it only holds what ends when it is
-    // dropped.
+    // Not polled before the last byte was read; until then a drop ends everything that it holds.
     Ok(Box::pin(ProcessBody::Reading(stdout, Some(Box::pin(end(running))))))
 }
 
@@ -272,7 +271,7 @@ mod tests {
         let running = Running::start(&mut command, "a test").unwrap();
         let pid = rustix::process::Pid::from_raw(running.child.id().unwrap().try_into().unwrap()).unwrap();
         drop(body_of(running).unwrap());
-        // The runtime reaps it when it comes to it; until then it is at least no longer alive.
+        // The runtime reaps it later; until then it is at least not running any more.
         while rustix::process::test_kill_process(pid).is_ok() {
             tokio::task::yield_now().await;
         }

@@ -11,26 +11,26 @@ use super::process::Running;
 use crate::postgres::{ArchiveToc, Endpoint, PostgresError, Session, Tool, Tuning, connect, server_major};
 use crate::stream::Body;
 
-/// pg_restore sets `transaction_timeout` since this major version, and servers before it know no
-/// such setting.
+/// pg_restore sets `transaction_timeout` since this major version; older servers do not know the
+/// setting.
 const SETS_TRANSACTION_TIMEOUT: u32 = 17;
 
-/// What of an archive is restored, in this order.
+/// The part of an archive that is restored, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
     /// Everything.
     All,
-    /// Extensions, and what has to be there before them.
+    /// Extensions, and what they need.
     Extensions,
-    /// Everything but that.
+    /// Everything else.
     BehindExtensions,
-    /// Tables, types, functions: what else there must be before there is data.
+    /// Tables, types, functions: everything that must exist before the data.
     PreData,
     /// All data.
     Data,
-    /// What is data but no rows of a table: where sequences stand, and large objects.
+    /// Data other than rows: the values of sequences, and large objects.
     DataBesideRows,
-    /// Indexes, constraints, triggers, and what else is best made when the data is there.
+    /// Indexes, constraints, triggers, and whatever is best created after the data.
     PostData,
 }
 
@@ -45,18 +45,19 @@ impl Section {
     }
 }
 
-/// An archive on its way into an empty database, which then belongs to the endpoint's role.
+/// A restore of an archive into an empty database, which then belongs to the endpoint's role.
 ///
-/// The first error ends it, but where pg_restore sets what an older server does not know: there an
-/// error fails it in the end. The database is then in an undefined state and should be dropped.
+/// The first error ends it, except when pg_restore sets what an older server does not know: then
+/// other errors fail it at the end. The database is then in an undefined state and should be
+/// dropped.
 pub(crate) struct Restoring<'a> {
     /// The pg_restore.
     pub tool: &'a Tool,
     /// The database.
     pub endpoint: &'a Endpoint,
-    /// What the archive holds.
+    /// The content of the archive.
     pub toc: &'a ArchiveToc,
-    /// How the sessions are to work.
+    /// Settings of the sessions.
     pub tuning: &'a Tuning,
     /// A private folder.
     pub scratch: &'a Path,
@@ -65,7 +66,7 @@ pub(crate) struct Restoring<'a> {
 }
 
 impl Restoring<'_> {
-    /// Restores from a file, which several jobs can read at once.
+    /// Restores from a file, which several jobs can read in parallel.
     ///
     /// # Errors
     /// [`PostgresError`]
@@ -75,8 +76,8 @@ impl Restoring<'_> {
         Running::start_expecting(&mut command, self.endpoint.to_string(), expected)?.wait().await.map(drop)
     }
 
-    /// Restores from a stream, which one job reads. It must have been read to an `Ok` end for this
-    /// to return `Ok`, but for [`Section::Extensions`], for which its beginning is enough.
+    /// Restores from a stream, which one job reads. Returns `Ok` only if the stream was read to an
+    /// `Ok` end, except for [`Section::Extensions`], which needs only its start.
     ///
     /// # Errors
     /// [`PostgresError`]
@@ -86,9 +87,9 @@ impl Restoring<'_> {
         let mut running = Running::start_expecting(&mut command, self.endpoint.to_string(), expected)?;
         let stdin = running.child.stdin.take().ok_or_else(|| self.failed(io::ErrorKind::BrokenPipe.into()))?;
         let unread = |source| PostgresError::Read { subject: "the dump".to_owned(), source };
-        // The source's failure is the cause, whatever pg_restore makes of half an archive.
+        // The source's failure is the cause, whatever pg_restore reports about half an archive.
         feed(&mut body, stdin).await.map_err(unread)?;
-        // Where it failed early, an hour of the rest would say nothing more.
+        // After an early failure, reading the rest for an hour would not help.
         running.wait().await?;
         if section == Section::Extensions {
             return Ok(());
@@ -97,8 +98,8 @@ impl Restoring<'_> {
         Ok(())
     }
 
-    /// A command that wants to be told where the archive is, which lines of its stderr are
-    /// expected, and the list that it reads.
+    /// Returns a command that still needs the archive's place, the lines of stderr to expect, and
+    /// the list that it reads.
     async fn command(
         &self,
         section: Section,
@@ -113,7 +114,7 @@ impl Restoring<'_> {
         Ok((command, |_| false, list))
     }
 
-    /// As [`Self::command`], of one that goes on after an error.
+    /// Returns a command as [`Self::command`] does that continues after an error.
     pub(in crate::postgres) async fn lenient_command(
         &self,
         section: Section,
@@ -126,7 +127,7 @@ impl Restoring<'_> {
         command
             .args(["--format=custom", "--no-owner", "--no-privileges", "--no-password"])
             .arg(use_list(list.path()))
-            // A plain name would be read as a connection string where it holds an equals sign.
+            // A plain name that contains an equals sign would be read as a connection string.
             .arg(format!("--dbname={}", endpoint.connection_string()));
         command.args(section.arguments());
         command.args(self.without_tablespaces.then_some("--no-tablespaces"));
@@ -141,10 +142,10 @@ impl Restoring<'_> {
     }
 }
 
-/// Whether a line of pg_restore's stderr says that `SET transaction_timeout = 0` failed, or how
-/// many errors there were in the end.
+/// Returns whether a line of pg_restore's stderr says that `SET transaction_timeout = 0` failed, or
+/// counts the errors at the end.
 fn is_about_transaction_timeout(line: &str) -> bool {
-    // Jobs write side by side, and these words by themselves.
+    // Jobs write in parallel, and these words separately.
     let mut said = line.trim_start();
     while let Some(rest) = said.strip_prefix("pg_restore:").or_else(|| said.strip_prefix("error:")) {
         said = rest.trim_start();
@@ -162,8 +163,8 @@ pub(in crate::postgres) fn use_list(path: &Path) -> std::ffi::OsString {
     argument
 }
 
-/// Copies until the body's end, or until pg_restore stops reading: where it fails, or before the
-/// very end where it needs no more.
+/// Copies until the body's end, or until pg_restore stops reading: because it failed, or before the
+/// very end because it needs no more.
 pub(in crate::postgres) async fn feed(body: &mut Body, mut stdin: ChildStdin) -> io::Result<()> {
     let mut buffer = vec![0; 256 * 1024];
     loop {

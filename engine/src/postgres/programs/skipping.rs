@@ -1,4 +1,4 @@
-//! The last part of a restore without what cannot be made.
+//! The last part of a restore without what cannot be created.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Seek};
@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use crate::postgres::{PostgresError, Restoring, Section, connect};
 
-/// What speaks of the server, or of whoever stopped it, rather than of an index: the next try may
+/// Errors that concern the server, or an interruption, rather than an index: the next attempt may
 /// succeed.
 const OF_THE_SERVER: [&str; 11] = [
     "connection",
@@ -24,26 +24,26 @@ const OF_THE_SERVER: [&str; 11] = [
 ];
 
 impl Restoring<'_> {
-    /// As [`Self::file`] of [`Section::PostData`], but leaves out what cannot be made, and returns
-    /// the numbers of those entries and why. One job does it, so that each error is known to be of
-    /// which entry.
+    /// Restores [`Section::PostData`] as [`Self::file`] does, but leaves out what cannot be
+    /// created. Returns the numbers of those entries and the reasons. It uses one job, so that each
+    /// error belongs to a known entry.
     ///
     /// # Errors
-    /// [`PostgresError`] also where what failed is not an entry.
+    /// [`PostgresError`] also if something other than an entry failed.
     pub(crate) async fn post_data_skipping(&self, path: &Path) -> Result<Vec<(i64, String)>, PostgresError> {
         let failed = |source| PostgresError::Run { program: self.tool.path.clone(), source };
         let (mut command, _list, session) = self.lenient_command(Section::PostData).await?;
         drop(session);
         let mut stderr = tempfile::Builder::new().prefix("stderr-").tempfile_in(self.scratch).map_err(failed)?;
         command.env("LC_MESSAGES", "C").env_remove("LC_ALL").env_remove("LANGUAGE");
-        // Without it, an error does not say of which entry it is.
+        // Without it, an error does not name its entry.
         command.args(["--jobs=1", "--verbose"]).arg(path).stdin(Stdio::null()).kill_on_drop(true);
         command.stderr(stderr.reopen().map_err(failed)?);
         let status = command.spawn().map_err(failed)?.wait().await.map_err(failed)?;
         stderr.rewind().map_err(failed)?;
         let said = Said::read(BufReader::new(stderr));
         if status.success() || said.went_to_the_end && said.others.is_empty() {
-            // Whatever the server said last, it must be there still.
+            // Whatever the server said last, it must still be there.
             connect(self.endpoint).await?;
             return Ok(said.of_entries.into_iter().collect());
         }
@@ -61,9 +61,9 @@ impl Restoring<'_> {
 struct Said {
     /// The first error of each entry.
     of_entries: BTreeMap<i64, String>,
-    /// What is about nothing that could be left out.
+    /// Errors about nothing that could be left out.
     others: Vec<String>,
-    /// Whether it says that it went on to the end.
+    /// Whether it reports that it continued to the end.
     went_to_the_end: bool,
 }
 
@@ -71,7 +71,7 @@ impl Said {
     fn read(stderr: impl BufRead) -> Self {
         const LONGEST: usize = 500;
         let mut said = Self::default();
-        // The entry that errors are of, and whether the next line goes on with one.
+        // The entry of the errors, and whether the next line continues one.
         let (mut current, mut open) = (None, None);
         for line in stderr.split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line);
@@ -96,7 +96,7 @@ impl Said {
                         said.of_entries.entry(id).or_insert_with(|| reason.chars().take(LONGEST).collect());
                         open = Some(id);
                     }
-                    // Of a setting that an older server does not know.
+                    // The error of a setting that an older server does not know.
                     (None, Some(reason)) if reason.contains("transaction_timeout") => {}
                     _ => said.others.push(error.chars().take(LONGEST).collect()),
                 }

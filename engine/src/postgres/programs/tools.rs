@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use crate::postgres::PostgresError;
 
-/// A program of PostgreSQL that is installed.
+/// An installed program of PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tool {
     /// Its path.
@@ -25,29 +25,29 @@ impl fmt::Display for Tool {
     }
 }
 
-/// Where PostgreSQL's programs are looked for, in order.
+/// The folders to search for PostgreSQL's programs, in order.
 #[derive(Debug, Clone)]
 pub struct Tools {
     folders: Vec<PathBuf>,
 }
 
 impl Tools {
-    /// `pg_path` first, then where Debian and Red Hat keep every installed version, then `PATH`.
+    /// Searches `pg_path` first, then where Debian and Red Hat keep every installed version, then
+    /// `PATH`.
     pub fn new(pg_path: Option<&Path>) -> Self {
         let mut folders: Vec<PathBuf> = pg_path.map(Path::to_owned).into_iter().collect();
         folders.extend(versioned_folders(Path::new("/usr/lib/postgresql"), ""));
         folders.extend(versioned_folders(Path::new("/usr"), "pgsql-"));
         if let Some(path) = std::env::var_os("PATH") {
-            // Last: on Debian /usr/bin/pg_dump is a wrapper that chooses a version by rules of its
-            // own.
+            // Last, because on Debian /usr/bin/pg_dump is a wrapper that chooses a version by its
+            // own rules.
             folders.extend(std::env::split_paths(&path));
         }
         Self { folders }
     }
 
-    /// The program of exactly this major version, else of the nearest later one: pg_dump refuses a
-    /// server that is newer than itself, and an archive can be read only by a pg_restore that is at
-    /// least as new.
+    /// Returns the program of exactly this major version, or else of the nearest later one: pg_dump
+    /// refuses a newer server, and an archive needs a pg_restore that is at least as new.
     ///
     /// # Errors
     /// [`PostgresError::NoTool`]
@@ -64,7 +64,8 @@ impl Tools {
         })
     }
 
-    /// Every version of a program that is installed and answers, in the order of the folders.
+    /// Returns every version of a program that is installed and answers, in the order of the
+    /// folders.
     pub async fn installed(&self, program: &str) -> Vec<Tool> {
         let mut seen = BTreeSet::new();
         let mut tools = Vec::new();
@@ -97,7 +98,8 @@ fn versioned_folders(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     folders.into_iter().map(|(_, folder)| folder).collect()
 }
 
-/// `pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`; development versions say `18beta1`.
+/// Parses `pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`; development versions say
+/// `18beta1`.
 fn parse(path: PathBuf, output: &str) -> Option<Tool> {
     let version = output.trim().split_once("(PostgreSQL) ")?.1.to_owned();
     let digits: String = version.chars().take_while(char::is_ascii_digit).collect();

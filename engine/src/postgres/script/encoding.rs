@@ -1,7 +1,7 @@
 //! The encoding of a dump: that of its database.
 
-/// Encodings in which every byte of ASCII stands for itself alone, so that quotes are where they
-/// seem to be: all that a database can have, and none that only clients can.
+/// Encodings in which every ASCII byte stands for itself only, so that quotes are where they seem
+/// to be: all those of servers, and none that only clients support.
 const KNOWN: [&str; 35] = [
     "UTF8",
     "SQL_ASCII",
@@ -51,25 +51,25 @@ impl Default for Encoding {
 }
 
 impl Encoding {
-    /// What `SET client_encoding = '…';` says, where it is one that a database can have.
+    /// Returns the encoding in `SET client_encoding = '…';`, if a database can have it.
     pub(in crate::postgres) fn of(statement: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(statement).ok()?.trim();
         let name = text.strip_prefix("SET client_encoding = '")?.strip_suffix("';")?;
         KNOWN.into_iter().find(|known| *known == name).map(Self)
     }
 
-    /// Its name, as the server calls it.
+    /// Returns its name, as the server spells it.
     pub(in crate::postgres) fn name(self) -> &'static str {
         self.0
     }
 
-    /// The option of `COPY` for rows in it; `None` where they need none.
+    /// Returns the option of `COPY` for rows in it; `None` if they need none.
     pub(in crate::postgres) fn copy_option(self) -> Option<String> {
         (self != Self::default()).then(|| format!("ENCODING '{}'", self.0))
     }
 
-    /// A name or a statement as text; `None` where that cannot be said. Nearly all are in ASCII,
-    /// whatever the encoding is.
+    /// Returns a name or a statement as text; `None` if it cannot be decoded. Nearly all are in
+    /// ASCII, whatever the encoding is.
     pub(in crate::postgres) fn decode(self, bytes: &[u8]) -> Option<String> {
         match self.0 {
             "LATIN1" => Some(bytes.iter().copied().map(char::from).collect()),

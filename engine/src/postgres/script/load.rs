@@ -1,9 +1,9 @@
-//! A script of pg_dump's, run statement by statement over a connection of our own.
+//! Runs a script of pg_dump, statement by statement, over a connection of this program.
 //!
 //! Not by psql: to psql a backslash outside of a string is a command of its own (`\!` runs a
-//! program, `\o` writes a file), and a script that came from elsewhere must not say what this
-//! machine does. Here there are only statements and rows, and the server runs the ones and takes
-//! the others, with the rights of the role.
+//! program, `\o` writes a file), and a script from elsewhere must not control this machine. Here
+//! there are only statements, which the server runs, and rows, which it loads, with the privileges
+//! of the role.
 
 mod copy;
 mod splitter;
@@ -33,7 +33,7 @@ pub struct Loaded {
     /// Statements that were left out: of owners, privileges, comments on extensions, and settings
     /// that the server does not know.
     pub left_out: u64,
-    /// Indexes that could not be created because the role may not do what they need, in sentences.
+    /// Indexes that could not be created because the role lacks a privilege, in sentences.
     pub unmade: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct ScriptStatement {
 }
 
 impl ScriptStatement {
-    /// The table that it changes, where that is said by an ordinary name.
+    /// Returns the table that it changes, if it has an ordinary name.
     pub(crate) fn table(&self) -> Option<String> {
         let words: Vec<_> = self.words.iter().map(String::as_str).filter(|word| *word != "ONLY").collect();
         match words.as_slice() {
@@ -59,10 +59,10 @@ impl ScriptStatement {
     }
 }
 
-/// Takes a script apart; `None` where psql would run commands of its own in it, or it is not whole.
+/// Splits a script; `None` if psql would run commands of its own in it, or it is incomplete.
 pub(crate) fn script_statements(sql: &str) -> Option<Vec<ScriptStatement>> {
     let mut splitter = Splitter::default();
-    // The last statement of a script may end without its semicolon, as psql has it.
+    // As in psql, the last statement of a script may lack its semicolon.
     splitter.feed(Bytes::from(format!("{sql}\n;\n")));
     splitter.end();
     let mut statements = Vec::new();
@@ -77,15 +77,15 @@ pub(crate) fn script_statements(sql: &str) -> Option<Vec<ScriptStatement>> {
 }
 
 /// Runs a plain dump in an empty database, which then belongs to the session's role. The first
-/// error ends it. Owners and privileges are left out, as in a restore; what a dump of one database
-/// does not hold, psql's own commands above all, is refused.
+/// error ends it. Owners and privileges are left out, as in a restore. What a dump of one database
+/// does not contain is refused, above all psql's own commands.
 ///
-/// The script must have been read to an `Ok` end for this to return `Ok`.
+/// Returns `Ok` only if the script was read to an `Ok` end.
 ///
 /// # Errors
-/// [`PostgresError::Query`] with the line of the statement that failed, [`PostgresError::Script`]
-/// for what is refused; [`PostgresError::Read`] where the script cannot be read. The database is
-/// then in an undefined state and should be dropped.
+/// [`PostgresError::Query`] with the line of the failed statement, [`PostgresError::Script`] for
+/// what is refused; [`PostgresError::Read`] if the script cannot be read. The database is then in
+/// an undefined state and should be dropped.
 pub(crate) async fn load_script(session: &Session, mut script: Body, subject: &str) -> Result<Loaded, PostgresError> {
     let tuning = Tuning::of(session, 1).await?;
     session.batch_execute(&tuning.statements()).await.map_err(session.failed("set up the session"))?;
@@ -112,21 +112,21 @@ pub(crate) async fn load_script(session: &Session, mut script: Body, subject: &s
     }
 }
 
-/// A script that is under way.
+/// A running script.
 struct Loading<'a> {
     session: &'a Session,
     subject: &'a str,
     /// The server's major version.
     server: u32,
-    /// That of the script, as it says itself.
+    /// The script's encoding, as it declares it.
     encoding: Encoding,
-    /// The rows that a `COPY` takes, and its line.
+    /// The rows that a `COPY` loads, and its line.
     rows: Option<(Pin<Box<CopyInSink<Bytes>>>, u64)>,
     loaded: Loaded,
 }
 
 impl Loading<'_> {
-    /// Hands a piece to the server. `true`: rows follow.
+    /// Passes a piece to the server. Returns `true` if rows follow.
     async fn take(&mut self, piece: Piece) -> Result<bool, PostgresError> {
         match piece {
             Piece::Statement(statement) => self.run(statement).await,
@@ -149,7 +149,7 @@ impl Loading<'_> {
     async fn run(&mut self, statement: Statement) -> Result<bool, PostgresError> {
         let line = statement.line;
         let run = statement.run(self.server).map_err(|reason| self.refused(line, reason))?;
-        // Statements go over in UTF-8, and rows as they are.
+        // Statements are sent in UTF-8, and rows as they are.
         if let Some(encoding) = Encoding::of(&statement.text) {
             self.encoding = encoding;
             self.loaded.statements += 1;
@@ -182,8 +182,8 @@ impl Loading<'_> {
         Ok(run == Run::CopyIn)
     }
 
-    /// Runs a statement that failed once more where a function of an extension must be altered
-    /// first, as it was where the script was made.
+    /// Repeats a failed statement if a function of an extension must be altered first, as it was
+    /// where the script was made.
     async fn run_again(&mut self, text: &str, line: u64, error: tokio_postgres::Error) -> Result<(), PostgresError> {
         let code = error.code();
         let of_index = ["COMMENT ON INDEX ", "ALTER INDEX ", " CLUSTER ON ", " REPLICA IDENTITY USING INDEX "];
@@ -192,7 +192,7 @@ impl Loading<'_> {
             self.loaded.left_out += 1;
             return Ok(());
         }
-        // 42P17, with which indexes and generated columns refuse functions that are not immutable.
+        // 42P17 is the error of indexes and generated columns for functions that are not immutable.
         if code != Some(&SqlState::INVALID_OBJECT_DEFINITION) {
             return Err(self.session.failed(at(self.subject, line))(error));
         }
@@ -218,14 +218,14 @@ impl Loading<'_> {
     }
 }
 
-/// The statements of a text that has no rows, taken apart as the server does.
+/// Splits a text without rows into statements, as the server does.
 ///
 /// # Errors
-/// In words, what no dump holds.
+/// In words, what no dump contains.
 pub(in crate::postgres) fn statements_of(text: &[u8]) -> Result<Vec<Statement>, String> {
     let mut splitter = Splitter::default();
     splitter.feed(Bytes::copy_from_slice(text));
-    // A comment in the last line would swallow what is put behind it.
+    // A comment in the last line would swallow what is appended.
     splitter.feed(Bytes::from_static(b"\n"));
     splitter.end();
     let mut statements = Vec::new();
@@ -238,9 +238,9 @@ pub(in crate::postgres) fn statements_of(text: &[u8]) -> Result<Vec<Statement>, 
     Ok(statements)
 }
 
-/// The statements of a text as a server takes it apart where `standard_conforming_strings` is off:
-/// code that a dump holds can switch that while it is restored. `None`: to such a server it is no
-/// SQL, and nothing of it runs.
+/// Splits a text as a server does if `standard_conforming_strings` is off: code in a dump can
+/// switch that off during the restore. Returns `None` if such a server would see no SQL, and run
+/// nothing.
 pub(in crate::postgres) fn statements_if_escaped(text: &[u8]) -> Option<Vec<Statement>> {
     let mut splitter = Splitter::escaping();
     splitter.feed(Bytes::copy_from_slice(text));
@@ -261,8 +261,8 @@ pub(in crate::postgres) fn statements_if_escaped(text: &[u8]) -> Option<Vec<Stat
     }
 }
 
-/// Whether a quote might be read in two ways: a backslash before it escapes or not, and with some
-/// encodings belongs to the byte before.
+/// Returns whether a quote could be read in two ways: a backslash before it may escape it or not,
+/// and in some encodings belongs to the previous byte.
 pub(in crate::postgres) fn has_doubtful_quotes(text: &[u8]) -> Doubt {
     let mut doubt = Doubt::None;
     for at in memchr::memchr_iter(b'\'', text) {
@@ -278,14 +278,14 @@ pub(in crate::postgres) fn has_doubtful_quotes(text: &[u8]) -> Doubt {
     doubt
 }
 
-/// What of [`has_doubtful_quotes`] holds.
+/// The result of [`has_doubtful_quotes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::postgres) enum Doubt {
-    /// Each quote can be read in one way.
+    /// Each quote has one meaning.
     None,
-    /// By the setting for backslashes.
+    /// The setting for backslashes decides.
     Escape,
-    /// By the encoding as well.
+    /// The encoding decides as well.
     Encoding,
 }
 
@@ -293,7 +293,7 @@ fn at(subject: &str, line: u64) -> String {
     format!("run the statement that begins on line {line} of {subject}")
 }
 
-/// Gives a script in pieces to the splitter, and asks of each statement what would be done with it.
+/// Passes a script in pieces to the splitter, and classifies each statement.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn fuzz(bytes: &[u8], piece: usize) {
     let mut splitter = Splitter::default();

@@ -1,4 +1,4 @@
-//! The rows of an archive, loaded by several sessions at once.
+//! Loads the rows of an archive in several parallel sessions.
 
 use std::collections::HashSet;
 use std::io;
@@ -12,17 +12,16 @@ use tokio::sync::{Mutex, mpsc};
 use crate::postgres::archive::{ArchiveError, ArchiveTables, DumpedTable, TableData};
 use crate::postgres::{Endpoint, PostgresError, Qualified, Session, Tuning, connect, quote};
 
-/// A table with fewer bytes is loaded by one session, while others load the next ones. As much is
-/// in memory for each session.
+/// A table with fewer bytes is loaded by one session, while others load the next ones. Each session
+/// needs as much memory.
 const LARGE: usize = 4 * 1024 * 1024;
 
-/// As much is in memory for all sessions together, where they are so many that each must do with
-/// less.
+/// The memory of all sessions together, if they are so many that each must use less.
 const IN_MEMORY: usize = 64 * 1024 * 1024;
 
-/// With so many sessions a large table is split among them. With fewer, one takes all of it and
-/// [freezes](Share::frozen) it: what a second session would win while files are unpacked on the
-/// same two processors, is less than the indexes lose by rows that are not frozen.
+/// With so many sessions a large table is split among them. With fewer, one loads all of it and
+/// [freezes](Share::frozen) it. While files are unpacked on the same two processors, a second
+/// session would gain less than the indexes lose by rows that are not frozen.
 const SPLIT_AMONG: usize = 3;
 
 /// What several may take from.
@@ -31,15 +30,15 @@ type Shared<T> = Arc<Mutex<mpsc::Receiver<T>>>;
 /// A table, or a part of one, for a session to load.
 struct Share {
     table: DumpedTable,
-    /// Batches of its rows; whoever holds it takes the next.
+    /// Batches of its rows; the session that locks it takes the next.
     rows: Shared<Bytes>,
-    /// Whether rows are written as if they had been there always (`COPY FREEZE`), and nobody has to
-    /// look again who wrote them, nor to write that down: not those who build indexes, nor the
-    /// first vacuum. Only a session that has emptied the table in the same transaction may.
+    /// Whether rows are written as if they had always existed (`COPY FREEZE`), which saves index
+    /// builds and the first vacuum the check of who wrote them. Only a session that emptied the
+    /// table in the same transaction may do so.
     frozen: bool,
 }
 
-/// Loads the rows of all tables into a database that has the tables and nothing in them.
+/// Loads the rows of all tables into a database that has only the empty tables.
 ///
 /// # Errors
 /// [`PostgresError`], [`PostgresError::Read`] where the archive of `subject` cannot be read; the
@@ -64,8 +63,7 @@ pub(crate) async fn load_rows(
     let handing_out = hand_out(archive, queue, &freezable, sessions.len(), subject);
     let loaded = tokio::try_join!(handing_out, loading).map(drop);
     match loaded {
-        // Bytes that were changed may look like anything before the digest of all of them can be
-        // compared.
+        // Damaged bytes may look like anything before the digest of all of them can be compared.
         Err(error) if may_be_damage(&error) => {
             archive.read_to_end().await.map_err(|source| unreadable(subject, source))?;
             Err(error)
@@ -74,7 +72,7 @@ pub(crate) async fn load_rows(
     }
 }
 
-/// A session as pg_restore's own are.
+/// Opens a session with the settings of pg_restore's own.
 async fn begin(endpoint: &Endpoint, tuning: &Tuning) -> Result<Session, PostgresError> {
     let session = connect(endpoint).await?;
     let settings = format!(
@@ -85,11 +83,11 @@ async fn begin(endpoint: &Endpoint, tuning: &Tuning) -> Result<Session, Postgres
     Ok(session)
 }
 
-/// Tables that may be emptied before they are filled: not what an extension has filled already.
-/// Others than ordinary ones know no `FREEZE`.
+/// Returns the tables that may be emptied before they are filled: not those that an extension has
+/// filled already. Only ordinary tables support `FREEZE`.
 async fn freezable(session: &Session) -> Result<HashSet<Qualified>, PostgresError> {
-    /// PostgreSQL's own access method by its number, and what servers before 12 say, which know no
-    /// other.
+    /// PostgreSQL's own access method by its number, and the value of servers before 12, which know
+    /// no other.
     const HEAP: &str = "(2, 0)";
     let query = format!(
         "SELECT nspname::text, relname::text
@@ -101,7 +99,7 @@ async fn freezable(session: &Session) -> Result<HashSet<Qualified>, PostgresErro
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// Reads the archive, and hands its tables to whoever is free.
+/// Reads the archive, and gives its tables to free sessions.
 async fn hand_out(
     archive: &mut ArchiveTables,
     queue: mpsc::Sender<Share>,
@@ -124,8 +122,8 @@ async fn hand_out(
             continue;
         }
         let large = size >= least_large;
-        // Only a session that loads the entry's own table may empty it: what is loaded by way of a
-        // partitioned table goes to others too.
+        // Only a session that loads the entry's own table may empty it: rows loaded through a
+        // partitioned table go to other tables too.
         let frozen = large && freezable.contains(&table.name) && loaded_by(&table.copy).as_ref() == Some(&table.name);
         let (sender, rows) = mpsc::channel(first.len());
         let rows = Arc::new(Mutex::new(rows));
@@ -169,7 +167,7 @@ async fn load(session: &Session, share: Share) -> Result<(), PostgresError> {
     loop {
         let mut source = rows.lock().await;
         let Some(mut batch) = source.recv().await else { break };
-        // All pieces of a row go the same way.
+        // All pieces of a row take the same way.
         while !batch.ends_with(b"\n")
             && let Some(rest) = source.recv().await
         {
@@ -185,16 +183,16 @@ async fn load(session: &Session, share: Share) -> Result<(), PostgresError> {
     Ok(())
 }
 
-/// The table that a `COPY` names. It is not always the one that an entry of a dump is of: pg_dump
-/// loads partitions by way of their partitioned table where rows may belong to another partition in
-/// another database.
+/// Returns the table in a `COPY`. It may differ from the table of the entry: pg_dump loads
+/// partitions through their partitioned table if rows may belong to another partition in another
+/// database.
 fn loaded_by(copy: &str) -> Option<Qualified> {
     let (schema, rest) = identifier(copy.strip_prefix("COPY ")?)?;
     let (name, _) = identifier(rest.strip_prefix('.')?)?;
     Some((schema, name))
 }
 
-/// The identifier that a text begins with, and what follows it.
+/// Returns the identifier at the start of a text, and what follows it.
 fn identifier(text: &str) -> Option<(String, &str)> {
     let Some(mut rest) = text.strip_prefix('"') else {
         let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(text.len());
@@ -218,8 +216,8 @@ fn unreadable(subject: &str, source: io::Error) -> PostgresError {
     PostgresError::Read { subject: subject.to_owned(), source }
 }
 
-/// Whether the archive may be to blame: it is not understood, or the server does not understand
-/// what it holds.
+/// Returns whether the archive may be the cause: it is not understood, or the server does not
+/// understand its content.
 fn may_be_damage(error: &PostgresError) -> bool {
     match error {
         PostgresError::Archive { .. } => true,

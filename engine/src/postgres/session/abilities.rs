@@ -1,4 +1,4 @@
-//! What a server can do, and what a role may do on it: asked before anything is made.
+//! What a server supports, and what a role may do on it, asked before anything is created.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -10,25 +10,25 @@ use crate::postgres::{PostgresError, Session};
 pub(crate) struct Abilities {
     /// The server's major version.
     pub major: u32,
-    /// Whether it is a hot standby, which takes no changes.
+    /// Whether it is a hot standby, which is read-only.
     pub in_recovery: bool,
     /// Whether the role is a superuser.
     pub is_superuser: bool,
     /// Whether the role may create databases.
     pub creates_databases: bool,
-    /// Whether it may create any extension. Providers of servers let roles of their own create some
-    /// that else only a superuser may, and which ones cannot be asked for.
+    /// Whether it may create any extension. Cloud providers let roles of their own create some that
+    /// otherwise need a superuser, and the server cannot tell which.
     pub creates_extensions: bool,
     /// Whether the server was built with ICU.
     pub has_icu: bool,
 }
 
-/// Asks for them.
+/// Reads the server's and the role's abilities.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
 pub(crate) async fn abilities(session: &Session) -> Result<Abilities, PostgresError> {
-    // A server without ICU has collations of it as well since PostgreSQL 16, but none that it took
+    // Since PostgreSQL 16, a server without ICU also has collations of ICU, but none that it took
     // from ICU.
     let query =
         "SELECT current_setting('server_version_num')::int / 10000, pg_is_in_recovery(), rolsuper OR rolcreatedb,
@@ -47,7 +47,7 @@ pub(crate) async fn abilities(session: &Session) -> Result<Abilities, PostgresEr
     })
 }
 
-/// Which of these roles the server has.
+/// Returns which of these roles the server has.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -64,7 +64,7 @@ pub(crate) async fn known_roles(
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Which of these tablespaces the server does not have, or the role may not use.
+/// Returns which of these tablespaces the server does not have, or the role may not use.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -79,13 +79,13 @@ pub(crate) async fn unusable_tablespaces(session: &Session, names: &[&str]) -> R
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Whether the server's system has a locale of that name, as `CREATE DATABASE` would ask for it.
-/// `pg_collation` does not tell: it has what there was when the cluster was made.
+/// Returns whether the server's system has a locale of that name, as `CREATE DATABASE` would check
+/// it. `pg_collation` does not tell: it lists the locales present when the cluster was created.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
 pub(crate) async fn has_locale(session: &Session, name: &str) -> Result<bool, PostgresError> {
-    // For this one statement; the name is checked by the same function.
+    // For this one statement; the same function checks the name.
     match session.query_one("SELECT set_config('lc_numeric', $1, true)", &[&name]).await {
         Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::INVALID_PARAMETER_VALUE) => Ok(false),
         other => other.map(|_| true).map_err(session.failed(format!("look for the locale {name:?}"))),
@@ -99,7 +99,7 @@ pub(crate) struct Extension {
     pub name: String,
     /// Whether the server's system has its files.
     pub is_available: bool,
-    /// Whether a database's owner may create it there (`trusted`, or harmless anyway).
+    /// Whether a database's owner may create it there (`trusted`, or safe anyway).
     pub is_for_owners: bool,
 }
 
@@ -108,7 +108,7 @@ pub(crate) struct Extension {
 /// # Errors
 /// [`PostgresError::Query`]
 pub(crate) async fn find_extensions(session: &Session, names: &[&str]) -> Result<Vec<Extension>, PostgresError> {
-    // Servers before 13 know no `trusted`.
+    // Servers before 13 do not know `trusted`.
     let query =
         "SELECT wanted.name, a.name IS NOT NULL, coalesce(NOT v.superuser OR (to_jsonb(v)->>'trusted')::boolean, false)
         FROM unnest($1::text[]) AS wanted(name) LEFT JOIN pg_available_extensions a ON a.name = wanted.name
@@ -119,7 +119,7 @@ pub(crate) async fn find_extensions(session: &Session, names: &[&str]) -> Result
     Ok(rows.iter().map(extension).collect())
 }
 
-/// The folder of the server's data; `None` where the server is not surely on this machine, or this
+/// Returns the folder of the server's data; `None` if the server may be on another machine, or this
 /// process may not know.
 ///
 /// # Errors
@@ -130,7 +130,7 @@ pub(crate) async fn data_folder(session: &Session) -> Result<Option<PathBuf>, Po
     let row = session.query_one(query, &[]).await.map_err(session.failed("read the server's data folder"))?;
     let by_process = std::fs::read_link(format!("/proc/{}/cwd", row.get::<_, i32>(0))).ok();
     let by_process = by_process.filter(|folder| folder.join("PG_VERSION").is_file());
-    // A port of this machine may be that of a container, in which the same path is another.
+    // A port of this machine may be that of a container, in which the same path is another folder.
     let is_here = session.endpoint().host.starts_with('/');
     let by_setting = row.get::<_, Option<String>>(1).map(PathBuf::from).filter(|folder| is_here && folder.is_dir());
     Ok(by_process.filter(|_| session.endpoint().is_local()).or(by_setting))

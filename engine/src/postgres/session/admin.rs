@@ -1,4 +1,4 @@
-//! What a server says of itself and of a database.
+//! Properties of a server and of a database.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,19 +18,19 @@ pub struct Locale {
     /// The locale of a provider other than libc.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
-    /// Rules of the operator's own for ICU; servers before 16 know none.
+    /// The operator's own rules for ICU; servers before 16 know none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
 }
 
-/// A server and one of its databases, as of one moment.
+/// A server and one of its databases at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerFacts {
     /// `server_version_num`: 150018.
     pub version_num: u32,
     /// `server_version`: `15.18 (Debian 15.18-0+deb12u1)`.
     pub version: String,
-    /// Identifies the cluster for as long as it lives; `None` where the role may not ask.
+    /// Identifies the cluster for its whole life; `None` where the role may not ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_identifier: Option<String>,
     /// `pg_database_size` in bytes, indexes included.
@@ -50,8 +50,7 @@ impl ServerFacts {
     }
 }
 
-/// Reads what the session's server says of itself and of the session's database, in the transaction
-/// that the session is in.
+/// Reads the properties of the session's server and database, in the session's current transaction.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -66,8 +65,7 @@ pub(crate) async fn server_facts(session: &Session) -> Result<ServerFacts, Postg
         )
         .await
         .map_err(failed())?;
-    // The columns of pg_database differ from version to version; those that are not there are not
-    // asked for.
+    // The columns of pg_database differ between versions; missing ones are not read.
     let database: serde_json::Value = serde_json::from_str(row.get(5)).unwrap_or_default();
     let text = |name: &str| database.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
     let provider = match text("datlocprovider").as_deref() {
@@ -105,7 +103,7 @@ pub(crate) async fn server_major(session: &Session) -> Result<u32, PostgresError
     row.map(|row| row.get::<_, i32>(0).unsigned_abs()).map_err(session.failed("read the server's version"))
 }
 
-/// Whether the session's role may do more than a script of unknown origin should be able to: run
+/// Returns whether the session's role may do more than a script of unknown origin should: run
 /// programs on the server's machine, or read or write its files. A superuser may.
 ///
 /// # Errors
@@ -117,7 +115,7 @@ pub(crate) async fn is_powerful(session: &Session) -> Result<bool, PostgresError
     Ok(row.get(0))
 }
 
-/// `LC_CTYPE` of new databases.
+/// Returns `LC_CTYPE` of new databases.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -127,7 +125,7 @@ pub(crate) async fn template_ctype(session: &Session) -> Result<String, Postgres
     Ok(row.get(0))
 }
 
-/// What identifies the cluster for as long as it lives; `None` where the role may not ask.
+/// Returns what identifies the cluster for its whole life; `None` where the role may not ask.
 ///
 /// # Errors
 /// [`PostgresError::Query`]

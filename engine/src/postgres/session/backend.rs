@@ -1,4 +1,4 @@
-//! The process of a session, as the server named it when the session began.
+//! The server process of a session, as announced at its start.
 
 use std::future::{Ready, ready};
 use std::io;
@@ -10,20 +10,20 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 use tokio_postgres::Client;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
-/// The answer to a request for TLS: yes.
+/// The positive answer to a request for TLS.
 const TLS: &[u8] = b"S";
 
-/// Bytes of a request to cancel: its length, its code, the process, the secret.
+/// Bytes of a cancel request: its length, its code, the process, the secret.
 const CANCEL: usize = 16;
 
-/// Asks the driver, which shows the number nowhere but in a request to cancel: that is written
-/// here, and goes nowhere. `None` where the driver does it in another way.
+/// Returns the process number. The driver shows it only in a cancel request, so one is written here
+/// and sent nowhere. `None` if the driver works in another way.
 pub(in crate::postgres) async fn process(client: &Client) -> Option<i32> {
     let (ours, theirs) = tokio::io::duplex(64);
     let written = async {
         let (mut read, mut write) = tokio::io::split(theirs);
         let mut bytes = Vec::new();
-        // It asks for TLS where the connection has it.
+        // It asks for TLS if the connection has it.
         write.write_all(TLS).await.ok()?;
         read.read_to_end(&mut bytes).await.ok()?;
         let process = bytes.get(bytes.len().checked_sub(CANCEL)?..)?.get(8..12)?;
@@ -34,7 +34,7 @@ pub(in crate::postgres) async fn process(client: &Client) -> Option<i32> {
     tokio::time::timeout(Duration::from_secs(5), asked).await.ok()?
 }
 
-/// Takes a stream for one that has TLS already.
+/// Pretends that a stream has TLS already.
 struct Plain;
 
 impl TlsConnect<DuplexStream> for Plain {

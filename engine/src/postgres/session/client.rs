@@ -14,7 +14,7 @@ use super::{backend, tls};
 use crate::postgres::SslMode;
 use crate::postgres::{Endpoint, PostgresError};
 
-/// So long may take what comes before the first statement: TCP, TLS, the password.
+/// Time limit for everything before the first statement: TCP, TLS, the password.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An open connection; closed when dropped.
@@ -27,24 +27,24 @@ pub struct Session {
 }
 
 impl Session {
-    /// What it is connected to.
+    /// Returns what it is connected to.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// Whether its role is a superuser.
+    /// Returns whether its role is a superuser.
     pub fn is_superuser(&self) -> bool {
         self.settings.superuser
     }
 
-    /// Makes an error of a failed statement: `action` completes "unable to …".
+    /// Returns the error for a failed statement: `action` completes "unable to …".
     pub fn failed<A: Into<String>>(&self, action: A) -> impl FnOnce(tokio_postgres::Error) -> PostgresError + use<A> {
         let (action, server) = (action.into(), self.endpoint.to_string());
         move |source| PostgresError::Query { action, server, source }
     }
 
-    /// Tells a program that stands on libpq to connect as this session did, with `more` options
-    /// beyond the settings of every session.
+    /// Lets a program that uses libpq connect as this session did, with `more` options in addition
+    /// to the settings of every session.
     pub(in crate::postgres) fn pass_to(&self, command: &mut Command, more: Option<String>) {
         self.endpoint.pass_to(command);
         let options: Vec<_> = std::iter::once(self.settings.options()).chain(more).collect();
@@ -66,9 +66,9 @@ impl Drop for Session {
     }
 }
 
-/// Connects to the server itself, with the settings that every session has. A pooler is refused: it
-/// gives each transaction another session, so that settings and locks would be lost, or would stay
-/// behind with whoever comes next.
+/// Connects to the server itself, with the settings of every session. Refuses a pooler: it gives
+/// each transaction another session, so that settings and locks would be lost, or would stay for
+/// the next client.
 ///
 /// # Errors
 /// [`PostgresError::Connect`], [`PostgresError::NoAnswer`], [`PostgresError::Tls`],
@@ -79,8 +79,8 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Session, PostgresError> {
         let first = open(endpoint, Settings::UNKNOWN).await?;
         let missing = first.settings.statements_beyond(Settings::UNKNOWN);
         match prepare(&first, &missing).await {
-            // A time limit that is not switched off yet may have ended it. Now it is known what the
-            // server knows.
+            // A time limit that was not switched off yet may have ended it. Now the server's
+            // settings are known.
             Err(PostgresError::Query { .. }) if !missing.is_empty() => {
                 let again = open(endpoint, first.settings).await?;
                 prepare(&again, "").await.map(|()| again)
@@ -91,9 +91,10 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Session, PostgresError> {
     connected.await.unwrap_or_else(|_| Err(no_answer()))
 }
 
-/// Makes sure that the server itself answers, then sets what could not be sent before.
+/// Makes sure that the server itself answers, then applies the settings that could not be sent
+/// before.
 async fn prepare(session: &Session, statements: &str) -> Result<(), PostgresError> {
-    // By the simple protocol: a prepared statement would stay behind in a pooler.
+    // With the simple protocol, because a prepared statement would stay in a pooler.
     let asked = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('search_path')";
     let answer = session.simple_query(asked).await.map_err(session.failed("prepare the connection"))?;
     let row = answer.iter().find_map(|message| match message {
@@ -116,7 +117,7 @@ async fn prepare(session: &Session, statements: &str) -> Result<(), PostgresErro
     session.batch_execute(statements).await.map_err(session.failed("prepare the connection"))
 }
 
-/// Opens a connection with these settings, and learns what more there could be.
+/// Opens a connection with these settings, and learns which further ones the server knows.
 async fn open(endpoint: &Endpoint, settings: Settings) -> Result<Session, PostgresError> {
     let mut config = tokio_postgres::Config::new();
     config
@@ -144,11 +145,11 @@ async fn open(endpoint: &Endpoint, settings: Settings) -> Result<Session, Postgr
         config.password(password.expose());
     }
     let connected = match config.connect(tls::connector(endpoint)?).await {
-        // As libpq does: where TLS is only preferred, and the server has it but lets nobody in by
-        // it (`hostnossl`), go without.
+        // As libpq does: if TLS is only preferred, and the server has it but refuses connections
+        // that use it (`hostnossl`), go without.
         Err(refused) if endpoint.sslmode == SslMode::Prefer && is_refused(&refused) => {
             config.ssl_mode(Negotiation::Disable);
-            // Where that fails as well, the first answer is the one that counts.
+            // If that fails as well, the first answer counts.
             config.connect(tls::connector(endpoint)?).await.map_err(|_| refused)
         }
         other => other,
@@ -164,7 +165,7 @@ async fn open(endpoint: &Endpoint, settings: Settings) -> Result<Session, Postgr
     let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
     let settings =
         Settings { major: digits.parse().unwrap_or(0), superuser: connection.parameter("is_superuser") == Some("on") };
-    // Its errors come back through the client's calls as well.
+    // Its errors are returned by the client's calls as well.
     let connection = tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "connection to PostgreSQL ended");
@@ -173,13 +174,12 @@ async fn open(endpoint: &Endpoint, settings: Settings) -> Result<Session, Postgr
     Ok(Session { client, endpoint: endpoint.clone(), settings, connection })
 }
 
-/// Whether the server lets no session in that comes this way (pg_hba.conf), whatever its password.
+/// Returns whether pg_hba.conf refuses every session of this kind, whatever its password.
 fn is_refused(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&tokio_postgres::error::SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
 }
 
-/// Connects to a database of the same server that is there on every server, to create, rename or
-/// drop others from.
+/// Connects to a database that every server has, to create, rename or drop others from there.
 ///
 /// # Errors
 /// As [`connect`]
@@ -266,7 +266,7 @@ mod tests {
             ("default_transaction_isolation", "serializable"),
             ("client_min_messages", "debug5"),
             ("default_tablespace", "pg_default"),
-            // The last: nothing more can be changed then.
+            // Last, because nothing more can be changed after it.
             ("default_transaction_read_only", "on"),
         ];
         for (name, value) in others {

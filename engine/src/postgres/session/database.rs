@@ -1,11 +1,11 @@
-//! A database, and how it is reached.
+//! A database, and how to connect to it.
 
 use std::path::PathBuf;
 
 use crate::secret::Secret;
 
-/// A database on a server, and how to reach it. What libpq would take from the environment or a
-/// password file stays `None`.
+/// A database on a server, and how to connect to it. What libpq would take from the environment or
+/// a password file stays `None`.
 #[derive(Debug, Clone)]
 pub struct Database {
     /// Its name.
@@ -53,8 +53,8 @@ pub enum SslMode {
     Disable,
     /// Where the server offers it, without verification.
     Prefer,
-    /// Always; the certificate is verified only where a root certificate file is there (as
-    /// `verify-ca`, as in libpq).
+    /// Always; the certificate is verified only if a root certificate file exists (as `verify-ca`,
+    /// as in libpq).
     Require,
     /// Always, and the certificate must come from a trusted authority.
     VerifyCa,
@@ -66,12 +66,12 @@ impl SslMode {
     /// Every mode, the least demanding first.
     pub const ALL: [Self; 5] = [Self::Disable, Self::Prefer, Self::Require, Self::VerifyCa, Self::VerifyFull];
 
-    /// The mode of libpq's word; libpq's `allow` is none of ours.
+    /// Returns the mode of libpq's word; libpq's `allow` is not supported.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.as_str() == word)
     }
 
-    /// libpq's word for it, as `PGSSLMODE` takes it.
+    /// Returns libpq's word for it, as `PGSSLMODE` takes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Disable => "disable",

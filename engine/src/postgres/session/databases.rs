@@ -1,6 +1,6 @@
-//! Databases made, hidden, closed, swapped and dropped.
+//! Creates, hides, closes, swaps and drops databases.
 //!
-//! None of it needs more than CREATEDB and to own the database.
+//! All of this needs only CREATEDB and the ownership of the database.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::postgres::{Endpoint, Locale, PostgresError, Session, Stubborn, connec
 /// A database as the server lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listed {
-    /// Stays the same when it is renamed, and is no other database's.
+    /// Stays the same after a renaming, and is unique.
     pub oid: u32,
-    /// The role that it belongs to.
+    /// The role that owns it.
     pub owner: String,
     /// Whether that is the session's role itself.
     pub is_own: bool,
@@ -21,18 +21,18 @@ pub(crate) struct Listed {
     pub is_superusers: bool,
 }
 
-/// A session on a database that the role of another may not end.
+/// Another role's session on a database, which this session's role may not end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignSession {
-    /// The process on the server that serves it.
+    /// Its process on the server.
     pub pid: i32,
-    /// Whose it is.
+    /// Its role.
     pub role: String,
     /// Whether only a superuser could end it.
     pub is_superusers: bool,
 }
 
-/// A database's new name, and whether it can be connected to from then on.
+/// A database's new name, and whether it accepts connections from then on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Renaming {
     /// The name that it has.
@@ -43,7 +43,7 @@ pub(crate) struct Renaming {
     pub open: bool,
 }
 
-/// A name as an identifier in SQL.
+/// Returns a name as an identifier in SQL.
 pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -52,7 +52,7 @@ fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// The database of that name, if there is one.
+/// Returns the database of that name, if there is one.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -64,7 +64,7 @@ pub(crate) async fn find_database(session: &Session, name: &str) -> Result<Optio
     Ok(row.map(|row| Listed { oid: row.get(0), owner: row.get(1), is_own: row.get(2), is_superusers: row.get(3) }))
 }
 
-/// Whether the server has a database of that name.
+/// Returns whether the server has a database of that name.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -73,9 +73,9 @@ pub(crate) async fn database_exists(session: &Session, name: &str) -> Result<boo
 }
 
 /// Creates an empty database with the given encoding and locale, owned by the session's role, that
-/// no Odoo takes for one of its own: a server without `dbfilter` connects to every database of its
-/// role but templates, and would run the scheduled actions of one that is half restored (`list_dbs`
-/// in `odoo/service/db.py` asks for `NOT datistemplate AND datallowconn`, in every series).
+/// no Odoo uses. A server without `dbfilter` connects to every database of its role but templates,
+/// and would run the scheduled actions of one that is half restored (`list_dbs` in
+/// `odoo/service/db.py` asks for `NOT datistemplate AND datallowconn`, in every series).
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -84,13 +84,12 @@ pub(crate) async fn create_hidden_database(
     name: &str,
     locale: &Locale,
 ) -> Result<(), PostgresError> {
-    // Rows that are skipped, triggers and foreign keys that do not work: a copy would not be what
-    // it seems.
+    // Skipped rows, or triggers and foreign keys without effect, would make a wrong copy.
     if let Some(Stubborn { name, value }) = stubborn_settings(session).await?.into_iter().next() {
         return Err(PostgresError::Setting { server: session.endpoint().to_string(), name, value });
     }
-    // The first version in which a database has a provider, which is else that of the template:
-    // perhaps not the source's.
+    // The first version in which a database has a provider; otherwise it takes the template's,
+    // which may differ from the source's.
     let has_providers = server_major(session).await? >= 15;
     let mut statement = format!(
         "CREATE DATABASE {} TEMPLATE template0 IS_TEMPLATE true ENCODING {} LC_COLLATE {} LC_CTYPE {}",
@@ -113,23 +112,23 @@ pub(crate) async fn create_hidden_database(
     session.batch_execute(&statement).await.map_err(session.failed(format!("create the database {name:?}")))
 }
 
-/// Lets nobody connect to a database any more and ends the sessions that are. [`rename_databases`]
-/// or [`open_database`] gives it back. From then on it is not hidden by being a template, whose
-/// rows any role with CREATEDB could copy, but by being closed.
+/// Closes a database to all connections and ends its sessions. [`rename_databases`] or
+/// [`open_database`] opens it again. A closed database need not be hidden as a template, whose rows
+/// any role with CREATEDB could copy.
 ///
 /// # Errors
-/// [`PostgresError::Query`], also where a session is another role's that the session's may not end.
-/// It may be closed all the same.
+/// [`PostgresError::Query`], also if a session belongs to another role and the session's role may
+/// not end it. The database may be closed all the same.
 pub(crate) async fn close_database(session: &Session, name: &str) -> Result<(), PostgresError> {
     let close =
         format!("ALTER DATABASE {0} ALLOW_CONNECTIONS false; ALTER DATABASE {0} IS_TEMPLATE false", quote(name));
     session.batch_execute(&close).await.map_err(session.failed(format!("close the database {name:?}")))?;
-    // Autovacuum is nobody's, and the server ends it by itself. What kind of session another role's
-    // is, not everybody may see.
+    // Autovacuum has no role, and the server ends it by itself. Not every role may see the kind of
+    // another role's session.
     let end = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
         WHERE datname = $1 AND usesysid IS NOT NULL AND NOT pid = ANY ($2)";
-    // A session ends in its own time, and one that had been let in before may show only now. Those
-    // that only others may end are given a while to end by themselves.
+    // A session ends with a delay, and one accepted earlier may appear only now. Sessions that only
+    // others may end get a while to end by themselves.
     let failed = || session.failed(format!("end the sessions on the database {name:?}"));
     for _ in 0..200 {
         let foreign: Vec<i32> = foreign_sessions(session, name).await?.iter().map(|one| one.pid).collect();
@@ -143,7 +142,7 @@ pub(crate) async fn close_database(session: &Session, name: &str) -> Result<(), 
     session.execute(end, &[&name, &none]).await.map(|_| ()).map_err(failed())
 }
 
-/// The sessions on a database that the session's role may not end.
+/// Returns the sessions on a database that the session's role may not end.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -160,7 +159,7 @@ pub(crate) async fn foreign_sessions(session: &Session, name: &str) -> Result<Ve
     Ok(rows.iter().map(foreign).collect())
 }
 
-/// Lets connections in again.
+/// Accepts connections again.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -172,7 +171,7 @@ pub(crate) async fn open_database(session: &Session, name: &str) -> Result<(), P
 /// Renames closed databases in this order: all of them, or none.
 ///
 /// # Errors
-/// [`PostgresError::Query`]; where the connection broke it may have been done all the same.
+/// [`PostgresError::Query`]; if the connection broke, it may have been done all the same.
 pub(crate) async fn rename_databases(session: &Session, renamings: &[Renaming]) -> Result<(), PostgresError> {
     let statements = renamings.iter().map(|Renaming { from, to, open }| {
         let (from, to) = (quote(from), quote(to));
@@ -181,15 +180,14 @@ pub(crate) async fn rename_databases(session: &Session, renamings: &[Renaming]) 
     let transaction = format!("BEGIN; {} COMMIT", statements.collect::<String>());
     let done = session.batch_execute(&transaction).await;
     if done.is_err() {
-        // Where the session is still there, it is so outside of the transaction that failed.
+        // If the session still works, it is outside of the failed transaction.
         let _ = session.batch_execute("ROLLBACK").await;
     }
     let list: Vec<_> = renamings.iter().map(|one| format!("{:?} to {:?}", one.from, one.to)).collect();
     done.map_err(session.failed(format!("rename the database {}", list.join(" and "))))
 }
 
-/// Drops a database, ending the sessions that are connected to it. One that is not there is no
-/// error.
+/// Drops a database and ends the sessions on it. A missing database is not an error.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -197,14 +195,14 @@ pub(crate) async fn drop_database(session: &Session, name: &str) -> Result<(), P
     if !database_exists(session, name).await? {
         return Ok(());
     }
-    // A template cannot be dropped, nor, before FORCE came with 13, what others are connected to.
+    // A template cannot be dropped, nor, before FORCE came with 13, a database with connections.
     close_database(session, name).await?;
     let dropped = session.batch_execute(&format!("DROP DATABASE IF EXISTS {}", quote(name))).await;
     dropped.map_err(session.failed(format!("drop the database {name:?}")))
 }
 
-/// Drops the subscriptions of a database that a restore has made, without telling the publisher,
-/// which does not know of them. With one a database cannot be dropped.
+/// Drops the subscriptions of a database that a restore created, without notifying the publisher,
+/// which does not know of them. They would prevent dropping the database.
 ///
 /// # Errors
 /// [`PostgresError`]
@@ -225,9 +223,9 @@ pub(crate) async fn drop_subscriptions(endpoint: &Endpoint) -> Result<(), Postgr
     Ok(())
 }
 
-/// Databases of the session's role whose names are `prefix` and eight hexadecimal digits, and on
-/// which nobody works who [claimed](claim_database) them. They are hidden or closed, as those are
-/// that this program makes for itself, and from now on the session's.
+/// Returns the databases of the session's role whose names are `prefix` and eight hexadecimal
+/// digits, and that no session has [claimed](claim_database). They are hidden or closed, as this
+/// program's own are, and now claimed by this session.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -247,11 +245,11 @@ pub(crate) async fn abandoned_databases(session: &Session, prefix: &str) -> Resu
     Ok(abandoned)
 }
 
-/// Waits this long for a lock: a session whose client was killed first finishes what it was doing.
+/// Time limit for a lock: a session whose client was killed first finishes its statement.
 const PATIENCE: &str = "10s";
 
-/// Keeps the session as the only one that works on a database of this name, for as long as it
-/// lives. `false`: another one does.
+/// Claims a database name for this session while it lives. Returns `false` if another session has
+/// claimed it.
 ///
 /// # Errors
 /// [`PostgresError::Query`]

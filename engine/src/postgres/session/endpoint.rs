@@ -1,4 +1,4 @@
-//! Where a database is, with everything resolved that libpq would look up.
+//! The place of a database, with everything resolved that libpq would look up.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,7 @@ use super::passfile;
 use crate::postgres::{Database, SslMode};
 use crate::secret::Secret;
 
-/// A connection over which nothing comes is probed, so that a peer that is gone is noticed although
-/// nobody sends anything.
+/// An idle connection is probed, so that a dead peer is noticed although nothing is sent.
 pub(in crate::postgres) struct Keepalive {
     /// Silence before the first probe.
     pub(in crate::postgres) idle: Duration,
@@ -21,20 +20,21 @@ pub(in crate::postgres) struct Keepalive {
     pub(in crate::postgres) count: u32,
 }
 
-/// Two minutes, where the system's defaults are more than two hours.
+/// Two minutes, while the system's defaults are more than two hours.
 pub(in crate::postgres) const KEEPALIVE: Keepalive =
     Keepalive { idle: Duration::from_secs(60), interval: Duration::from_secs(10), count: 6 };
 
-/// What was sent and is not acknowledged for so long ends the connection. Longer than a busy server
-/// takes no data in.
+/// Unacknowledged data ends the connection after this time. A busy server takes data in again
+/// earlier.
 pub(in crate::postgres) const LOST_AFTER: Duration = Duration::from_mins(10);
 
 /// Where libpq's builds for Debian, for others, and from source look for the socket.
 const SOCKET_FOLDERS: [&str; 3] = ["/var/run/postgresql", "/run/postgresql", "/tmp"];
 
-/// A database, and how to reach it: the same for our own connections and for PostgreSQL's programs.
+/// A database, and how to connect to it, for connections of this program and for PostgreSQL's
+/// programs.
 ///
-/// `Display` is the database and its server as an operator would name them, and no secret.
+/// `Display` is the database and its server as an operator would name them, without secrets.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     /// Name of the database.
@@ -66,7 +66,7 @@ impl Endpoint {
         let home = env("HOME").map(PathBuf::from);
         let password = database.password.clone().or_else(|| env("PGPASSWORD").map(Secret::new)).or_else(|| {
             let file = env("PGPASSFILE").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(".pgpass")))?;
-            // libpq looks a socket's password up under `localhost`, unless the folder is not the
+            // libpq looks up a socket's password under `localhost`, unless the folder is not the
             // default one.
             let host = if SOCKET_FOLDERS.contains(&host.as_str()) { "localhost" } else { &host };
             passfile::find(&file, host, port, &database.name, &user)
@@ -79,24 +79,24 @@ impl Endpoint {
         Self { database: database.name.clone(), host, port, user, password, sslmode, sslrootcert }
     }
 
-    /// The same server and role, another database.
+    /// Returns another database on the same server with the same role.
     pub fn with_database(&self, name: impl Into<String>) -> Self {
         Self { database: name.into(), ..self.clone() }
     }
 
-    /// The path of the server's socket; `None` where it is reached by TCP.
+    /// Returns the path of the server's socket; `None` for TCP.
     pub(in crate::postgres) fn socket(&self) -> Option<PathBuf> {
         self.host.starts_with('/').then(|| Path::new(&self.host).join(format!(".s.PGSQL.{}", self.port)))
     }
 
-    /// Whether the server is on this machine, as far as the address tells.
+    /// Returns whether the server is on this machine, as far as the address shows.
     pub fn is_local(&self) -> bool {
         let address = self.host.parse::<std::net::IpAddr>();
         self.host.starts_with('/') || self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }
 
-    /// The database and how its connection is watched, as an argument of PostgreSQL's programs.
-    /// Where it is and as whom to connect follows from the environment that [`Self::pass_to`] sets.
+    /// Returns the database and its keepalive settings, as an argument of PostgreSQL's programs.
+    /// Server and role follow from the environment that [`Self::pass_to`] sets.
     pub(in crate::postgres) fn connection_string(&self) -> String {
         let Keepalive { idle, interval, count } = KEEPALIVE;
         format!(
@@ -108,8 +108,8 @@ impl Endpoint {
         )
     }
 
-    /// Tells a program that uses libpq where to connect, by its environment: arguments can be read
-    /// by every user of the machine.
+    /// Sets the environment from which a program that uses libpq knows where to connect: every user
+    /// of the machine can read arguments.
     pub(crate) fn pass_to(&self, command: &mut Command) {
         for name in [
             "PGSERVICE",
@@ -138,8 +138,8 @@ impl Endpoint {
             (Some(file), _) => {
                 command.env("PGSSLROOTCERT", file);
             }
-            // Without a file of its own libpq (16 and later) takes the system's authorities only
-            // when told so.
+            // Without a root certificate file, libpq (16 and later) uses the system's authorities
+            // only if told so.
             (None, SslMode::VerifyFull) => {
                 command.env("PGSSLROOTCERT", "system");
             }
@@ -160,7 +160,7 @@ fn default_socket_folder(port: u16) -> String {
     folder.unwrap_or(&SOCKET_FOLDERS[0]).to_string()
 }
 
-/// The name of the user who runs this process, as `/etc/passwd` has it; libpq's default role.
+/// Returns the name of the user of this process from `/etc/passwd`: libpq's default role.
 fn operating_system_user(env: &dyn Fn(&str) -> Option<String>) -> String {
     let uid = rustix::process::geteuid().as_raw().to_string();
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

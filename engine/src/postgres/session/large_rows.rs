@@ -1,18 +1,18 @@
-//! Rows that are larger than PostgreSQL can write out.
+//! Finds rows that are larger than PostgreSQL can write out.
 
 use crate::postgres::script::load::table_of_copy;
 use crate::postgres::{PostgresError, Session, quote};
 
-/// A row becomes one text, of less than a gibibyte, and a byte of `bytea` two of it. From half of
-/// that on, rows are suspected.
+/// A row becomes one text of less than one gibibyte, and a byte of `bytea` becomes two bytes of it.
+/// Rows are suspected from half of that.
 const SUSPECT: i64 = 512 * 1024 * 1024;
 
-/// Numbers below are types of the server's own.
+/// Lower numbers are types of the server itself.
 const FIRST_OF_USERS: u32 = 16_384;
 
-/// Where pg_dump failed with a table's rows, says which of them are too large, by their keys;
-/// `None` where none is, or it is not known which table it was. The sizes are read in the session's
-/// transaction, and not the values.
+/// Returns which rows of a table are too large, by their keys, after pg_dump failed on it; `None`
+/// if none is, or the table is unknown. Reads the sizes in the session's transaction, without the
+/// values.
 ///
 /// # Errors
 /// [`PostgresError::Query`]

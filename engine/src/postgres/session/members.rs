@@ -1,9 +1,9 @@
-//! Functions of extensions, and of PostgreSQL itself, that somebody altered.
+//! Altered functions of extensions, and of PostgreSQL itself.
 //!
-//! A dump says `CREATE EXTENSION` and nothing of what an extension's members have become since.
-//! Odoo alters one itself: with `unaccent = True` it makes `unaccent(text)` immutable, so that an
-//! index can use it. Without that, the index cannot be created in a copy. So a backup records what
-//! the functions are like, and a restore makes them so before anything needs them.
+//! A dump says `CREATE EXTENSION`, and not how an extension's members were changed since. Odoo
+//! changes one itself: with `unaccent = True` it makes `unaccent(text)` immutable, so that an index
+//! can use it. Without that, a copy cannot have the index. So a backup records the functions, and a
+//! restore alters them before anything needs them.
 
 mod calls;
 mod read;
@@ -26,31 +26,31 @@ pub struct Member {
     pub extension: Option<String>,
     /// Schema, name and the types of its arguments, in SQL: `public.unaccent(pg_catalog.text)`.
     pub function: String,
-    /// What it is like, in the clauses of `ALTER FUNCTION`: `IMMUTABLE, STRICT, PARALLEL SAFE`.
+    /// Its properties, as clauses of `ALTER FUNCTION`: `IMMUTABLE, STRICT, PARALLEL SAFE`.
     pub attributes: String,
     /// Settings of its own: `search_path=public`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<String>,
-    /// Its owner, where that is neither the extension's nor the cluster's.
+    /// Its owner, unless it is the extension's or the cluster's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// Who may call it, where that is not as its extension has it. `PUBLIC` is everybody.
+    /// Who may call it, if that differs from its extension. `PUBLIC` is every role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callers: Option<Vec<String>>,
-    /// Whether it looks as if it was altered since its extension was created. The upgrade of an
-    /// extension looks like that as well.
+    /// Whether it seems altered since its extension was created. The upgrade of an extension looks
+    /// the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub altered: bool,
     /// Whether an index, a generated column or a constraint calls it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub used: bool,
-    /// Whether a table cannot be made without it: a generated column or a partition key calls it.
+    /// Whether a table needs it: a generated column or a partition key calls it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub needed: bool,
 }
 
 impl Member {
-    /// Whether indexes may call it.
+    /// Returns whether indexes may call it.
     pub fn is_immutable(&self) -> bool {
         self.attributes.starts_with(IMMUTABLE)
     }
@@ -58,10 +58,10 @@ impl Member {
 
 const IMMUTABLE: &str = "IMMUTABLE";
 
-/// What there is to hold the functions of a copy against.
+/// The expected properties of a copy's functions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Original<'a> {
-    /// What the backup says of them; `None` where it says nothing.
+    /// Those recorded in the backup; `None` if it has no record.
     pub members: Option<&'a Members>,
     /// The source's extensions and their versions.
     pub extensions: &'a [(String, String)],
@@ -72,22 +72,22 @@ pub(crate) struct Original<'a> {
 /// What was done to the functions of a copy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Aligned {
-    /// Functions that are now as they were at the source.
+    /// Functions that now match the source.
     pub altered: Vec<String>,
-    /// Functions that are not, in sentences: the role may not alter them.
+    /// Functions that do not, in sentences: the role may not alter them.
     pub refused: Vec<String>,
-    /// Entries of the dump that cannot be made without, and why not. Each stands on its own.
+    /// Entries of the dump that cannot be created without them, each with its own reason.
     pub left_out: Vec<(i64, String)>,
 }
 
-/// Makes the functions of the extensions in a new database what they were at the source, once the
-/// extensions are there and before anything uses them.
+/// Alters the functions of the extensions in a new database to match the source, after the
+/// extensions exist and before anything uses them.
 ///
-/// Where the backup does not say what they were, the dump does of those that matter: what an index
-/// calls was immutable.
+/// If the backup has no record, the dump shows those that matter: what an index calls was
+/// immutable.
 ///
 /// # Errors
-/// [`PostgresError::Query`] for anything but a role that may not.
+/// [`PostgresError::Query`] for anything but a missing privilege.
 pub(crate) async fn align_members(
     session: &Session,
     original: Original<'_>,
@@ -111,8 +111,7 @@ pub(crate) async fn align_members(
         let wanted = recorded.get(member.function.as_str()).copied();
         let mut changes = wanted.map_or_else(Changes::default, |wanted| Changes::between(member, wanted, same_version));
         if !is_superuser {
-            // Whom a function belongs to, and who may call it, is no matter of a copy that is all
-            // the role's.
+            // Owner and callers of a function do not matter in a copy that belongs to the role.
             (changes.owner, changes.callers) = (None, None);
         }
         let call = (!member.is_immutable()).then(|| Call::of(&member.function)).flatten();
@@ -152,8 +151,8 @@ pub(crate) async fn align_members(
     Ok(aligned)
 }
 
-/// Makes the functions of extensions that a statement calls immutable, where it cannot be run
-/// without. `true`: there were some.
+/// Makes the functions of extensions that a statement calls immutable, if it needs that. Returns
+/// `true` if there were some.
 ///
 /// # Errors
 /// [`PostgresError::Query`], also where the role may not.
@@ -171,7 +170,7 @@ pub(crate) async fn make_immutable(session: &Session, statement: &str) -> Result
     Ok(changed)
 }
 
-/// What makes one function into another.
+/// The changes that turn one function into another.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Changes {
     attributes: Vec<String>,
@@ -181,9 +180,9 @@ struct Changes {
 }
 
 impl Changes {
-    /// From the one of a copy to that of the source. Another version of an extension, or of
-    /// PostgreSQL, may have functions that are otherwise by themselves; then only what an index
-    /// needs is taken over.
+    /// Returns the changes from a copy's function to the source's. In another version of an
+    /// extension, or of PostgreSQL, functions may differ by design; then only what an index needs
+    /// is changed.
     fn between(copy: &Member, source: &Member, same_version: bool) -> Self {
         let has = |clause: &str| copy.attributes.split(", ").any(|there| there == clause);
         let clauses = source.attributes.split(", ").filter(|clause| is_clause(clause) && !has(clause));
@@ -201,7 +200,7 @@ impl Changes {
     }
 }
 
-/// Whether it is a clause that [`Member::attributes`] may have: they come from outside.
+/// Returns whether it is a clause that [`Member::attributes`] may have: they come from outside.
 fn is_clause(clause: &str) -> bool {
     const WORDS: [&str; 12] = [
         IMMUTABLE,
@@ -223,9 +222,9 @@ fn is_clause(clause: &str) -> bool {
     WORDS.contains(&clause) || ["COST ", "ROWS "].iter().any(|word| clause.strip_prefix(word).is_some_and(is_number))
 }
 
-/// Alters a function. Returns why the role may not, where that is so.
+/// Alters a function. Returns why the role may not, if so.
 async fn apply(session: &Session, member: &Member, changes: &Changes) -> Result<Option<String>, PostgresError> {
-    // As the copy's own catalogue spells it: nothing of the backup's is run.
+    // As spelt in the copy's own catalogue: nothing from the backup is run.
     let function = &member.function;
     let mut statements = Vec::new();
     if !changes.attributes.is_empty() {
@@ -260,13 +259,13 @@ async fn apply(session: &Session, member: &Member, changes: &Changes) -> Result<
     Ok(None)
 }
 
-/// The name of one of PostgreSQL's own functions: `pg_catalog.to_char(…)` → `to_char`.
+/// Returns the name of one of PostgreSQL's own functions: `pg_catalog.to_char(…)` → `to_char`.
 fn name_of_own(function: &str) -> Option<&str> {
     let (name, _) = function.strip_prefix("pg_catalog.")?.split_once('(')?;
     Some(name.trim_matches('"'))
 }
 
-/// A name for a message, without what could play tricks with a terminal.
+/// Returns a name for a message, without characters that could manipulate a terminal.
 fn visible(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }

@@ -1,4 +1,5 @@
-//! libpq's password file (`~/.pgpass`), so that our own connections find what pg_dump finds.
+//! Reads libpq's password file (`~/.pgpass`), so that this program's connections find what pg_dump
+//! finds.
 //!
 //! <https://www.postgresql.org/docs/current/libpq-pgpass.html>
 
@@ -7,8 +8,8 @@ use std::path::Path;
 
 use crate::secret::Secret;
 
-/// The password of the first line that matches, if there is one and the file is private enough that
-/// libpq would read it.
+/// Returns the password of the first matching line, if there is one and the file is private enough
+/// for libpq.
 pub(in crate::postgres) fn find(file: &Path, host: &str, port: u16, database: &str, user: &str) -> Option<Secret> {
     let metadata = std::fs::metadata(file).ok()?;
     if !metadata.is_file() {
@@ -25,8 +26,8 @@ pub(in crate::postgres) fn find(file: &Path, host: &str, port: u16, database: &s
     text.lines().find_map(|line| password_for(line, &[host, &port.to_string(), database, user])).map(Secret::new)
 }
 
-/// The line's password where its fields match `wanted`: `host:port:database:user:password`, `*` for
-/// any, `\` escapes `:` and `\`.
+/// Returns the line's password if its fields match `wanted`: `host:port:database:user:password`,
+/// `*` for any, `\` escapes `:` and `\`.
 fn password_for(line: &str, wanted: &[&str; 4]) -> Option<String> {
     if line.starts_with('#') {
         return None;

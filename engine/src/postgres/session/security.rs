@@ -1,8 +1,8 @@
-//! Row level security that holds for a table's owner as well.
+//! Row-level security that also applies to a table's owner.
 
 use crate::postgres::{PostgresError, Session, quote};
 
-/// A table whose policies hold for its owner, too.
+/// A table whose policies also apply to its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ForcedTable {
     schema: String,
@@ -15,11 +15,10 @@ impl ForcedTable {
     }
 }
 
-/// Lets the session see all rows of the tables that its role owns, or a role whose rights it has:
-/// what a copy is verified by, neutralized and anonymized, must not miss any. Returns the tables
-/// for which that was changed. A role that sees all rows anyway changes nothing. With `row_security
-/// = off`, a query that would still not see all fails, rather than to find nothing wrong in the
-/// rest.
+/// Lets the session see all rows of the tables that its role owns, also through other roles:
+/// verification, neutralization and anonymization must not miss any. Returns the changed tables.
+/// Changes nothing for a role that sees all rows anyway. With `row_security = off`, a query that
+/// still does not see all rows fails instead of reporting no problem.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -37,7 +36,7 @@ pub(crate) async fn suspend_row_security(session: &Session) -> Result<Vec<Forced
     Ok(tables)
 }
 
-/// Makes the policies hold for the owner again.
+/// Makes the policies apply to the owner again.
 ///
 /// # Errors
 /// [`PostgresError::Query`]

@@ -1,10 +1,10 @@
-//! Sessions of others, in words.
+//! Describes sessions of others.
 
 use std::time::Duration;
 
 use crate::postgres::ForeignSession;
 
-/// Returns who they are: `postgres (superuser, pid 4711)`
+/// Returns their owners: `postgres (superuser, pid 4711)`.
 pub(crate) fn sessions_text(sessions: &[ForeignSession]) -> String {
     let one = |session: &ForeignSession| {
         let rank = if session.is_superusers { "superuser, " } else { "" };

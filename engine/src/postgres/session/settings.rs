@@ -1,13 +1,13 @@
-//! The settings of every session, of our own connections and of PostgreSQL's programs alike.
+//! The settings of every session, of this program's connections and of PostgreSQL's programs.
 //!
 //! A role, a database or the server may have settings of their own, meant for applications: time
-//! limits, formats, a `search_path`. Those that the program relies on go with the request to
-//! connect. Start-up options win over the settings of role and database, and the first statement of
-//! the session runs under them already.
+//! limits, formats, a `search_path`. The settings that this program relies on are sent with the
+//! request to connect. Start-up options override those of role and database, and apply to the first
+//! statement already.
 
 use crate::postgres::{PostgresError, Session};
 
-/// Known to every supported server, and to be set by any role.
+/// Known to every supported server, and allowed to every role.
 const EVERYWHERE: &[(&str, &str)] = &[
     // A name without a schema is the server's own, and so is every operator, cast and function.
     // Temporary objects come last.
@@ -41,50 +41,50 @@ const EVERYWHERE: &[(&str, &str)] = &[
 const SINCE: &[(u32, &str, &str)] =
     &[(12, "default_table_access_method", "heap"), (14, "idle_session_timeout", "0"), (17, "transaction_timeout", "0")];
 
-/// Only a superuser may set these: rows would be skipped in silence, or triggers and foreign keys
-/// would not work.
+/// Only a superuser may set these, which would silently skip rows, or disable triggers and foreign
+/// keys.
 const OF_SUPERUSERS: &[(&str, &str)] =
     &[("session_replication_role", "origin"), ("zero_damaged_pages", "off"), ("ignore_checksum_failure", "off")];
 
 /// What a session may set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::postgres) struct Settings {
-    /// The server's major version; 0 where it is not known yet.
+    /// The server's major version; 0 while it is unknown.
     pub(in crate::postgres) major: u32,
     /// Whether the role is a superuser.
     pub(in crate::postgres) superuser: bool,
 }
 
 impl Settings {
-    /// Those that every server takes from every role.
+    /// Those that every server accepts from every role.
     pub(in crate::postgres) const UNKNOWN: Self = Self { major: 0, superuser: false };
 
-    /// Names and values beyond those that every server takes.
+    /// Returns names and values beyond those that every server accepts.
     fn more(self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let known =
             SINCE.iter().filter(move |(since, ..)| *since <= self.major).map(|(_, name, value)| (*name, *value));
         known.chain(OF_SUPERUSERS.iter().copied().filter(move |_| self.superuser))
     }
 
-    /// As the start-up packet and `PGOPTIONS` take them.
+    /// Returns them as the start-up packet and `PGOPTIONS` take them.
     pub(in crate::postgres) fn options(self) -> String {
         let all = EVERYWHERE.iter().copied().chain(self.more());
         let options = all.map(|(name, value)| format!("-c {name}={}", value.replace(' ', "\\ ")));
         options.collect::<Vec<_>>().join(" ")
     }
 
-    /// Those that `sent` did not have yet, as statements.
+    /// Returns those that `sent` did not include, as statements.
     pub(in crate::postgres) fn statements_beyond(self, sent: Self) -> String {
         let sent: Vec<_> = sent.more().collect();
         let missing = self.more().filter(|setting| !sent.contains(setting));
         missing.map(|(name, value)| format!("SET {name} = '{value}';")).collect()
     }
 
-    /// The value of `search_path` that a server shows where it has heeded the options.
+    /// The value of `search_path` shown by a server that applied the options.
     pub(in crate::postgres) const SEARCH_PATH: &str = EVERYWHERE[0].1;
 }
 
-/// A setting that is not as it should be, and that the session's role may not change.
+/// A wrong setting that the session's role may not change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stubborn {
     /// Its name: `session_replication_role`.
@@ -93,7 +93,7 @@ pub(crate) struct Stubborn {
     pub value: String,
 }
 
-/// Looks for settings that only a superuser may change and that are not as the program relies on.
+/// Looks for wrong settings that only a superuser may change.
 ///
 /// # Errors
 /// [`PostgresError::Query`]

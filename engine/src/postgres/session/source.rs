@@ -1,7 +1,7 @@
-//! What a source is like, as far as a copy of it must know.
+//! The properties of a source that a copy must respect.
 //!
-//! It is read once, in the backup's snapshot, and recorded in the manifest. Its size is bounded,
-//! whatever the database holds.
+//! They are read once, in the backup's snapshot, and recorded in the manifest. Their size is
+//! bounded, whatever the database contains.
 
 mod specials;
 
@@ -10,51 +10,50 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::specials::{Special, SpecialKind};
 use crate::postgres::{Members, PostgresError, Session, read_members};
 
-/// What a database has that its dump does not say, or that not every server and role can take.
+/// What a dump does not contain, or not every server and role supports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SourceFacts {
     /// Functions of its extensions.
     pub members: Members,
-    /// Publications, subscriptions, event triggers, policies and the like: those that concern more
+    /// Publications, subscriptions, event triggers, policies and other objects that concern more
     /// than the database.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub specials: Vec<Special>,
     /// How many more of them there are.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_specials: u64,
-    /// Objects of extensions' making left aside, what only a superuser may create: operator
-    /// classes, functions in C.
+    /// What only a superuser may create, except in extensions: operator classes, functions in C.
     #[serde(skip_serializing_if = "Names::is_none")]
     pub superuser_only: Names,
-    /// Collations of ICU that it has, or that its columns have.
+    /// Collations of ICU in the database or its columns.
     #[serde(skip_serializing_if = "Names::is_none")]
     pub icu_collations: Names,
-    /// Locales of the server's system that its collations have, and those of its columns.
+    /// Locales of the server's system in its collations and columns.
     #[serde(skip_serializing_if = "Names::is_none")]
     pub locales: Names,
-    /// Tablespaces that its tables and indexes are in, but its own.
+    /// Tablespaces of its tables and indexes, other than its own.
     #[serde(skip_serializing_if = "Names::is_none")]
     pub tablespaces: Names,
-    /// Unlogged tables. A dump that is made on a hot standby has no rows of them.
+    /// Unlogged tables. A dump made on a hot standby has no rows of them.
     #[serde(skip_serializing_if = "Names::is_none")]
     pub unlogged: Names,
-    /// Constraints that are not validated, those that children inherit among them.
+    /// Constraints that are not validated, including those that children inherit.
     #[serde(skip_serializing_if = "Names::is_none")]
     pub not_valid: Names,
-    /// Tables whose policies hold for their owner, too.
+    /// Tables whose policies also apply to their owner.
     #[serde(skip_serializing_if = "Names::is_none")]
     pub forced_row_security: Names,
     /// Foreign servers.
     #[serde(skip_serializing_if = "Names::is_none")]
     pub foreign_servers: Names,
-    /// Schemas but `public`.
+    /// Schemas other than `public`.
     #[serde(skip_serializing_if = "Names::is_none")]
     pub schemas: Names,
     /// Roles that own something in it. A copy belongs to the role that restored it.
     #[serde(skip_serializing_if = "Names::is_none")]
     pub owners: Names,
-    /// Settings of the database itself, and of roles in it. A dump does not have them.
+    /// Settings of the database itself, and of roles in it. A dump does not contain them.
     #[serde(skip_serializing_if = "Names::is_none")]
     pub settings: Names,
 }
@@ -65,12 +64,12 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl SourceFacts {
-    /// The names of those of one kind that are recorded.
+    /// Returns the recorded names of one kind.
     pub fn names_of(&self, kind: SpecialKind) -> Names {
         Names::of(self.specials.iter().filter(|one| one.kind == kind).map(|one| one.name.clone()))
     }
 
-    /// What is special about it, in words for a person: what it is called, and how many and which.
+    /// Describes what is special about it: for each kind its name, number and names.
     pub fn described(&self) -> Vec<String> {
         let lists = [
             ("tablespace", &self.tablespaces),
@@ -114,7 +113,7 @@ impl Names {
         Self { count: first.len() as u64, first }
     }
 
-    /// Whether there is none.
+    /// Returns whether there is none.
     pub fn is_none(&self) -> bool {
         self.count == 0
     }
@@ -142,7 +141,7 @@ impl Names {
 impl std::fmt::Display for Names {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         const SHOWN: usize = 5;
-        // A name is data: what could play tricks with a terminal or a log is written out.
+        // A name is data: characters that could manipulate a terminal or a log are escaped.
         let shown: Vec<_> = self.first.iter().take(SHOWN).map(|name| name.escape_debug().to_string()).collect();
         let more = if self.count > shown.len() as u64 { ", …" } else { "" };
         write!(f, "{}{more}", shown.join(", "))
@@ -152,7 +151,7 @@ impl std::fmt::Display for Names {
 /// Functions of extensions that are recorded.
 const MEMBERS: usize = 500;
 
-/// Reads what the session's database is like, in the transaction that the session is in.
+/// Reads the properties of the session's database, in the session's current transaction.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -213,7 +212,7 @@ const SCHEMAS: &str = "SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_name
 const OWNERS: &str = "SELECT DISTINCT pg_catalog.pg_get_userbyid(c.relowner)::pg_catalog.text
     FROM pg_catalog.pg_class c WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') ORDER BY 1";
 
-/// Their names, not what they are set to: that may be a secret.
+/// The names, without the values, which may be secret.
 const SETTINGS: &str =
     "SELECT CASE WHEN s.setrole = 0 THEN '' ELSE pg_catalog.pg_get_userbyid(s.setrole)::pg_catalog.text || ': ' END
         || pg_catalog.split_part(c.setting, '=', 1)
@@ -221,8 +220,8 @@ const SETTINGS: &str =
     CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS c(setting)
     WHERE d.datname = pg_catalog.current_database() ORDER BY 1";
 
-/// What CREATE refuses to everybody but a superuser, but what extensions have made. The
-/// constructors of a range type are in the server's own language, and come with the type.
+/// What only a superuser may create, except in extensions. The constructors of a range type are in
+/// the server's own language, and come with the type.
 const SUPERUSER_ONLY: &str = "
     SELECT found.what FROM (
         SELECT 'pg_catalog.pg_opclass'::pg_catalog.regclass, o.oid, 'operator class ' || n.nspname::pg_catalog.text || '.' || o.opcname::pg_catalog.text
@@ -263,7 +262,7 @@ const SUPERUSER_ONLY: &str = "
         SELECT FROM pg_catalog.pg_depend d WHERE d.classid = found.catalog AND d.objid = found.id AND d.deptype IN ('e', 'i'))
     ORDER BY 1";
 
-/// The names that a query lists, all of which are counted.
+/// Lists the names of a query, and counts all of them.
 async fn names(session: &Session, what: &str, query: &str) -> Result<Names, PostgresError> {
     let query =
         format!("SELECT pg_catalog.count(*) OVER (), listed.name FROM ({query}) AS listed(name) LIMIT {}", Names::KEPT);

@@ -1,7 +1,7 @@
-//! TLS to PostgreSQL, by libpq's words: what `require`, `verify-ca` and `verify-full` verify.
+//! TLS to PostgreSQL, with libpq's meanings of `require`, `verify-ca` and `verify-full`.
 //!
-//! rustls is stricter than OpenSSL where it verifies: a certificate needs a subject alternative
-//! name, and the server's own certificate cannot at the same time be the authority.
+//! rustls verifies more strictly than OpenSSL: a certificate needs a subject alternative name, and
+//! the server's own certificate cannot be the authority as well.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::postgres::SslMode;
 use crate::postgres::{Endpoint, PostgresError};
 
-/// A connector that verifies as far as the endpoint's `sslmode` says.
+/// Returns a connector that verifies as much as the endpoint's `sslmode` says.
 pub(in crate::postgres) fn connector(endpoint: &Endpoint) -> Result<MakeRustlsConnect, PostgresError> {
     let failed = |reason: String| PostgresError::Tls { server: endpoint.to_string(), reason };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -54,17 +54,17 @@ pub(in crate::postgres) fn connector(endpoint: &Endpoint) -> Result<MakeRustlsCo
     Ok(MakeRustlsConnect::new(config))
 }
 
-/// Whether a certificate was refused for this alone, that it is an authority's: its validity was
-/// looked at before.
+/// Returns whether a certificate was refused only because it is an authority's: its validity was
+/// checked before.
 fn is_an_authoritys(error: &rustls::Error) -> bool {
-    // webpki's own type of error is not to be had without another dependency.
+    // The error type of webpki would need another dependency.
     matches!(error, rustls::Error::InvalidCertificate(CertificateError::Other(other)) if other.to_string() == "CaUsedAsEndEntity")
 }
 
-/// Verifies what libpq's mode says, where rustls by itself would verify more or other.
+/// Verifies as libpq's mode says, while rustls itself would verify more or otherwise.
 #[derive(Debug)]
 struct Verifier {
-    /// `None`: any certificate will do.
+    /// `None`: any certificate is accepted.
     trust: Option<Trust>,
     provider: Arc<CryptoProvider>,
 }
@@ -72,7 +72,7 @@ struct Verifier {
 #[derive(Debug)]
 struct Trust {
     authority: Arc<WebPkiServerVerifier>,
-    /// What is trusted, as it stands in the file.
+    /// The trusted certificates, as they are in the file.
     certificates: Vec<CertificateDer<'static>>,
     /// Whether the certificate may be another host's.
     any_name: bool,
@@ -95,14 +95,13 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let Some(trust) = &self.trust else { return Ok(ServerCertVerified::assertion()) };
         match trust.authority.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The name is looked at only after the chain has been found good, so this error says
-            // that all the rest is well.
+            // The name is checked after the chain, so this error means that all the rest is valid.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if trust.any_name => Ok(ServerCertVerified::assertion()),
-            // A certificate that vouches for itself (`openssl req -x509`) is an authority's, which
-            // webpki takes for no server's. One that stands in the file itself needs no chain; the
-            // server proves by its signature that it has the key.
+            // A self-signed certificate (`openssl req -x509`) is an authority's, which webpki does
+            // not accept for a server. If it is in the file itself, it needs no chain; the server's
+            // signature proves that it has the key.
             Err(refused)
                 if is_an_authoritys(&refused) && trust.certificates.iter().any(|trusted| trusted == end_entity) =>
             {

@@ -1,4 +1,4 @@
-//! Settings of the sessions that restore, and of no others.
+//! Settings of the sessions that restore.
 
 use crate::postgres::{PostgresError, Session};
 
@@ -7,17 +7,17 @@ const MOST_MEMORY: u64 = 1 << 30;
 /// Less than this makes it slow, and no server is too small for it.
 const LEAST_MEMORY: u64 = 64 << 20;
 
-/// How the sessions that restore are to work.
+/// How the sessions that restore work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tuning {
     jobs: u32,
-    /// `maintenance_work_mem` in bytes: what each job may take to build an index or to check a key.
+    /// `maintenance_work_mem` in bytes: the memory of each job to build an index or to check a key.
     memory: u64,
 }
 
 impl Tuning {
-    /// Divides a quarter of the memory that the server can spare among the jobs, and never gives
-    /// them less than the server would.
+    /// Divides a quarter of the server's free memory among the jobs, and gives each at least the
+    /// server's own setting.
     ///
     /// # Errors
     /// [`PostgresError::Query`]
@@ -25,8 +25,8 @@ impl Tuning {
         let query = "SELECT pg_size_bytes(current_setting('maintenance_work_mem')), pg_size_bytes(current_setting('shared_buffers'))";
         let row = session.query_one(query, &[]).await.map_err(session.failed("read the server's settings"))?;
         let [configured, buffers] = [0, 1].map(|column| row.get::<_, i64>(column).unsigned_abs());
-        // What another machine has cannot be asked; who sets its buffers gives them a quarter of
-        // it, as the manual says.
+        // The memory of another machine is unknown; operators set its buffers to a quarter of it,
+        // as the manual says.
         let spare = if session.endpoint().is_local() { available_memory() } else { None };
         Ok(Self::with(jobs, configured, spare.unwrap_or(buffers * 2)))
     }
@@ -41,26 +41,26 @@ impl Tuning {
         self.memory
     }
 
-    /// Sessions that work at once.
+    /// Returns the number of parallel sessions.
     pub(crate) fn jobs(&self) -> u32 {
         self.jobs
     }
 
-    /// As statements of a session.
+    /// Returns the settings as statements.
     pub(crate) fn statements(&self) -> String {
         format!("SET synchronous_commit = off; SET maintenance_work_mem = '{}kB'", self.memory / 1024)
     }
 
-    /// As `PGOPTIONS` takes them.
+    /// Returns the settings as `PGOPTIONS` takes them.
     pub(in crate::postgres) fn options(&self) -> String {
-        // Each of thousands of statements is a commit of its own. What a crash could lose of them
-        // is lost with the session that claims the target, without which the database never gets
-        // its name, and that is committed synchronously.
+        // Each of thousands of statements is its own commit. What a crash could lose of them is
+        // lost with the session that claims the target. Without it the database never gets its
+        // name, and that step is committed synchronously.
         format!("-c synchronous_commit=off -c maintenance_work_mem={}kB", self.memory / 1024)
     }
 }
 
-/// Bytes that this machine could give a process without swapping.
+/// Returns the bytes that this machine could give a process without swapping.
 fn available_memory() -> Option<u64> {
     let info = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;

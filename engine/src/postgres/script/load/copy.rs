@@ -1,11 +1,12 @@
-//! The one form of `COPY` that a dump has: `COPY schema.table (column, …) FROM stdin;`.
+//! The one form of `COPY` in a dump: `COPY schema.table (column, …) FROM stdin;`.
 
-/// Whether this is that statement, and nothing else: no option, no query, no program, no comment.
+/// Returns whether this is that statement, and nothing else: no option, no query, no program, no
+/// comment.
 pub(in crate::postgres) fn is_copy_from_stdin(statement: &[u8]) -> bool {
     parse(statement).is_some()
 }
 
-/// The table of a `COPY` statement's beginning, as it stands there.
+/// Returns the table at the start of a `COPY` statement, as it is spelt there.
 pub(in crate::postgres) fn table_of_copy(statement: &[u8]) -> Option<&[u8]> {
     let mut rest = statement.trim_ascii().strip_prefix(b"COPY ")?.trim_ascii_start();
     let whole = rest;
@@ -49,13 +50,13 @@ fn name(rest: &mut &[u8]) -> Option<()> {
     (length > 0).then_some(())
 }
 
-/// The bytes of a name behind its first quote, with its last.
+/// Returns the length of a quoted name after its first quote, including the last.
 fn quoted(rest: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
         at += memchr::memchr(b'"', &rest[at..])? + 1;
         match rest.get(at) {
-            // Two are one in it.
+            // A doubled quote stands for one.
             Some(b'"') => at += 1,
             _ => return Some(at),
         }

@@ -1,6 +1,6 @@
-//! A script in its pieces: where a statement ends, and which lines are rows.
+//! Splits a script: finds the ends of statements, and the lines that are rows.
 //!
-//! After psql's own scanner (`psqlscan.l`): quotes, dollar quotes, comments, parentheses, and the
+//! Follows psql's own scanner (`psqlscan.l`): quotes, dollar quotes, comments, parentheses, and the
 //! bodies of functions in `BEGIN ATOMIC … END`.
 
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use memchr::memchr;
 
 use super::statement::Statement;
 
-/// A statement that is longer is none that pg_dump wrote: it would have to be held in memory.
+/// pg_dump writes no longer statement, and a statement must fit into memory.
 const LONGEST: usize = 256 * 1024 * 1024;
 
 /// Part of a script.
@@ -24,23 +24,23 @@ pub(super) enum Piece {
     EndOfRows,
 }
 
-/// What no dump holds.
+/// What no dump contains.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::postgres) struct Refused {
     pub(super) line: u64,
     pub(in crate::postgres) reason: String,
 }
 
-/// Takes a script in any portions and gives out its pieces.
+/// Takes a script in any portions and returns its pieces.
 #[derive(Debug, Default)]
 pub(super) struct Splitter {
-    /// What was fed and not looked at.
+    /// Input that was not examined yet.
     fed: VecDeque<Bytes>,
-    /// The beginning of a line whose end was not fed yet.
+    /// The start of a line whose end was not fed yet.
     partial: Vec<u8>,
     ended: bool,
     in_rows: bool,
-    /// Whether what comes next begins a line of rows.
+    /// Whether a line of rows begins next.
     at_row: bool,
     scan: Scan,
     /// Complete pieces of the last line.
@@ -48,12 +48,12 @@ pub(super) struct Splitter {
 }
 
 impl Splitter {
-    /// One that reads as a server does where `standard_conforming_strings` is off.
+    /// Returns a splitter for a server with `standard_conforming_strings` off.
     pub(super) fn escaping() -> Self {
         Self { scan: Scan { escaping: true, ..Scan::default() }, ..Self::default() }
     }
 
-    /// Whether it ended in what looks like a routine's body.
+    /// Returns whether the script ended in what looks like a routine's body.
     pub(super) fn is_in_body(&self) -> bool {
         self.scan.within == Within::Code && self.scan.blocks > 0
     }
@@ -62,15 +62,15 @@ impl Splitter {
         self.fed.push_back(bytes);
     }
 
-    /// Says that nothing follows.
+    /// Marks the end of the input.
     pub(super) fn end(&mut self) {
         self.ended = true;
     }
 
-    /// Says that the last statement is followed by rows.
+    /// Declares that rows follow the last statement.
     ///
     /// # Errors
-    /// [`Refused`] where something else follows in its line, which would come before the rows.
+    /// [`Refused`] if something else follows on its line, which would come before the rows.
     pub(super) fn begin_rows(&mut self) -> Result<(), Refused> {
         if !self.ready.is_empty() || !self.scan.is_between_statements() {
             return Err(self.scan.refused("something follows COPY on its line"));
@@ -80,7 +80,7 @@ impl Splitter {
         Ok(())
     }
 
-    /// The next piece; `None` where more must be fed, or nothing follows.
+    /// Returns the next piece; `None` if more must be fed, or nothing follows.
     pub(super) fn piece(&mut self) -> Result<Option<Piece>, Refused> {
         loop {
             if let Some(statement) = self.ready.pop_front() {
@@ -94,7 +94,7 @@ impl Splitter {
         }
     }
 
-    /// A whole line with its end, or what is left behind the last one.
+    /// Returns a complete line with its end, or the rest after the last one.
     fn next_line(&mut self) -> Result<Option<Vec<u8>>, Refused> {
         while let Some(mut bytes) = self.fed.pop_front() {
             let end = memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
@@ -123,7 +123,7 @@ impl Splitter {
         }
     }
 
-    /// Rows up to the line `\.`, of which none needs to be held.
+    /// Returns rows up to the line `\.`, without keeping them.
     fn next_rows(&mut self) -> Result<Option<Piece>, Refused> {
         loop {
             let Some(bytes) = self.fed.pop_front() else {
@@ -133,8 +133,8 @@ impl Splitter {
                 };
             };
             if self.at_row {
-                // The line may come in two portions, and only its whole says whether it is the
-                // last.
+                // The line may come in two portions, and only the complete line shows whether it is
+                // the last.
                 let mut whole = std::mem::take(&mut self.partial);
                 let needed = 4_usize.saturating_sub(whole.len()).min(bytes.len());
                 let upto = memchr(b'\n', &bytes[..needed]).map_or(needed, |at| at + 1);
@@ -156,8 +156,8 @@ impl Splitter {
                 self.push_back(rest);
                 return Ok(Some(Piece::Rows(whole.into())));
             }
-            // As many whole lines as none of which begins with a backslash, and the beginning of
-            // the next.
+            // All complete lines before one that begins with a backslash, and the start of the
+            // next.
             let mut from = 0;
             while let Some(at) = memchr(b'\n', &bytes[from..]) {
                 from += at + 1;
@@ -179,32 +179,32 @@ impl Splitter {
     }
 }
 
-/// In what a line begins.
+/// What a line begins inside of.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Within {
     #[default]
     Code,
-    /// `'…'`; `true` where a backslash escapes (`E'…'`).
+    /// `'…'`; `true` if a backslash escapes (`E'…'`).
     Text(bool),
     /// `"…"`
     Name,
     /// `$tag$…$tag$`, with both dollars.
     Dollars(Vec<u8>),
-    /// `/* … */`, as deep.
+    /// `/* … */`, and its depth.
     Comment(u32),
 }
 
-/// A statement under scan.
+/// The statement being scanned.
 #[derive(Debug, Default)]
 struct Scan {
     /// Lines that were scanned before this one.
     at: u64,
     within: Within,
-    /// What belongs to the statement so far; no comments before it.
+    /// The statement so far, without comments before it.
     text: Vec<u8>,
     /// The line in which it begins.
     line: u64,
-    /// Its unquoted words in upper case, as far as anybody asks for them.
+    /// Its first unquoted words in upper case.
     words: Vec<String>,
     parentheses: u32,
     /// Opening parentheses so far.
@@ -217,13 +217,13 @@ struct Scan {
     inner: Vec<String>,
     /// Whether the next token begins one.
     inner_begins: bool,
-    /// Whether a backslash escapes in every text, as where `standard_conforming_strings` is off.
+    /// Whether a backslash escapes in every text, as if `standard_conforming_strings` is off.
     escaping: bool,
     /// Whether `E'…'` has just ended: a further quote continues it, with its escapes.
     escapes_continue: bool,
 }
 
-/// Words that are kept of a statement; only lists of columns are longer.
+/// Number of words kept of a statement; only lists of columns are longer.
 const MOST_WORDS: usize = 4096;
 
 impl Scan {
@@ -293,7 +293,7 @@ impl Scan {
                     } else {
                         i += 1;
                     }
-                    // Comments are nobody's.
+                    // Comments belong to no statement.
                     continue;
                 }
             }
@@ -305,13 +305,14 @@ impl Scan {
         Ok(())
     }
 
-    /// Scans the next of what is neither quoted nor a comment. `true`: a statement is complete.
+    /// Scans the next token that is neither quoted nor a comment. Returns `true` if a statement is
+    /// complete.
     fn code(&mut self, line: &[u8], i: &mut usize) -> Result<bool, Refused> {
         let rest = &line[*i..];
         let byte = rest[0];
         if rest.starts_with(b"--") {
-            // What stands on both sides of it must not grow together. To the server it ends at a
-            // carriage return too.
+            // The text on both sides of it must stay separate. To the server it ends at a carriage
+            // return too.
             self.push(b"\n");
             *i = memchr::memchr2(b'\n', b'\r', &line[*i..]).map_or(line.len(), |at| *i + at + 1);
             return Ok(false);
@@ -372,7 +373,7 @@ impl Scan {
                 self.inner_begins = self.blocks > 0;
                 return Ok(self.parentheses == 0 && self.blocks == 0 && !self.text.is_empty());
             }
-            // `$1` and `1a` are one thing each: what follows a digit is no new word.
+            // `$1` and `1a` are one token each: what follows a digit starts no new word.
             b'0'..=b'9' | b'$' => {
                 let length = line[*i..].iter().position(|byte| !is_word(*byte)).unwrap_or(line.len() - *i);
                 let number = line[*i..*i + length].to_vec();
@@ -384,7 +385,7 @@ impl Scan {
         Ok(false)
     }
 
-    /// Adds to the statement, which does not begin with white space or an empty one's semicolon.
+    /// Appends to the statement, without leading white space or the semicolon of an empty one.
     fn push(&mut self, bytes: &[u8]) {
         if self.text.is_empty() {
             if bytes.iter().all(|byte| byte.is_ascii_whitespace() || *byte == b';') {
@@ -396,8 +397,8 @@ impl Scan {
         self.text.extend_from_slice(bytes);
     }
 
-    /// A command of psql's. Those of pg_dump since August 2025, which only protect psql from what
-    /// stands between them, are passed over.
+    /// Handles a command of psql. pg_dump's own since August 2025, which only protect psql from the
+    /// text between them, are skipped.
     fn backslash(&self, rest: &[u8]) -> Result<(), Refused> {
         let command = rest.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
         if self.text.is_empty() && [&b"\\restrict"[..], b"\\unrestrict"].contains(&command) {
@@ -412,8 +413,8 @@ impl Scan {
     fn word(&mut self, word: &[u8]) {
         let word = String::from_utf8_lossy(word).to_ascii_uppercase();
         self.begin_inner(&word);
-        // Only `BEGIN ATOMIC` in a routine opens a block: one may be called `begin`. CASE in it has
-        // an END of its own.
+        // Only `BEGIN ATOMIC` in a routine opens a block: a routine may be called `begin`. CASE in
+        // it has an END of its own.
         let is_routine = match self.words.as_slice() {
             [create, routine, ..] if create == "CREATE" && is_kind_of_routine(routine) => true,
             [create, or, replace, routine, ..] => {
@@ -455,7 +456,7 @@ fn is_word(byte: u8) -> bool {
     is_word_start(byte) || byte.is_ascii_digit() || byte == b'$'
 }
 
-/// `$$` or `$tag$`, with both dollars.
+/// Returns `$$` or `$tag$`, with both dollars.
 fn dollar_tag(rest: &[u8]) -> Option<&[u8]> {
     let end = 1 + memchr(b'$', &rest[1..])?;
     let tag = &rest[1..end];

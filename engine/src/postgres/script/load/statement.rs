@@ -1,4 +1,4 @@
-//! What a statement of a dump is, and whether it is run.
+//! Classifies the statements of a dump, and decides whether they are run.
 
 use super::copy::is_copy_from_stdin;
 use super::{Doubt, has_doubtful_quotes, statements_if_escaped};
@@ -23,46 +23,44 @@ pub(in crate::postgres) struct Statement {
 pub(super) enum Run {
     /// The server runs it.
     Statement,
-    /// The server takes the rows behind it.
+    /// The server loads the rows that follow.
     CopyIn,
     /// It is left out.
     Nothing,
 }
 
-/// The first version that knows `transaction_timeout`, which pg_dump of that version and later
-/// sets.
+/// The first version that knows `transaction_timeout`, which its pg_dump and later ones set.
 const KNOWS_TRANSACTION_TIMEOUT: u32 = 17;
 
-/// What lies outside of the one database that a dump is of.
+/// Objects outside of the one database of a dump.
 const ELSEWHERE: [&str; 7] = ["DATABASE", "ROLE", "USER", "GROUP", "TABLESPACE", "SYSTEM", "SUBSCRIPTION"];
 
 /// How a query in the body of a routine begins, and how the body ends.
 const IN_BODIES: [&str; 11] =
     ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE", "RETURN", "END", "("];
 
-/// Types of the constants that statistics are given as.
+/// Types of the constants in statistics.
 const OF_STATISTICS: [&str; 8] = ["INTEGER", "BIGINT", "REAL", "BOOLEAN", "TEXT", "NAME", "DOUBLE", "PRECISION"];
 
 impl Statement {
-    /// What is done with it on a server of this version, or why the script is refused.
+    /// Decides what is done with it on a server of this version, or why the script is refused.
     pub(super) fn run(&self, server: u32) -> Result<Run, String> {
         let words: Vec<_> = self.words.iter().map(String::as_str).collect();
         let has = |first: &str, second: &str| words.windows(2).any(|pair| pair == [first, second]);
         Ok(match words.as_slice() {
             ["SET", "TRANSACTION_TIMEOUT", ..] if server < KNOWS_TRANSACTION_TIMEOUT => Run::Nothing,
-            // All of it belongs to the role that restores it.
+            // Everything belongs to the role that restores it.
             ["SET", "ROLE" | "SESSION", ..] | ["GRANT" | "REVOKE", ..] | ["ALTER", "DEFAULT", "PRIVILEGES", ..] => {
                 Run::Nothing
             }
-            // Which only an extension's owner may write, and which CREATE EXTENSION has written by
-            // itself.
+            // Only an extension's owner may write it, and CREATE EXTENSION has written it already.
             ["COMMENT", "ON", "EXTENSION", ..] => Run::Nothing,
             ["COPY", ..] if is_copy_from_stdin(&self.text) => Run::CopyIn,
             _ if self.reaches_elsewhere() || self.hides_statements() || self.may_be_several() => {
                 return Err(self.refusal());
             }
             ["SELECT", ..] if !self.is_call_of_a_dump() => return Err(self.refusal()),
-            // What comes next would be read in another way than it is here.
+            // What comes next would be parsed differently.
             ["SET", "STANDARD_CONFORMING_STRINGS", value @ ..] if *value != ["ON"] => {
                 return Err(
                     "it sets standard_conforming_strings = off: the ends of its statements are ambiguous".into()
@@ -82,7 +80,7 @@ impl Statement {
         })
     }
 
-    /// Whether it is about what does not lie in the one database.
+    /// Returns whether it concerns something outside the one database.
     pub(in crate::postgres) fn reaches_elsewhere(&self) -> bool {
         let words: Vec<_> = self.words.iter().map(String::as_str).collect();
         match words.as_slice() {
@@ -97,13 +95,13 @@ impl Statement {
         }
     }
 
-    /// Whether something else than queries stands between the semicolons of a routine's body. To
-    /// the server it may be no body.
+    /// Returns whether something other than queries is between the semicolons of a routine's body.
+    /// To the server it may not be a body.
     pub(in crate::postgres) fn hides_statements(&self) -> bool {
         !self.inner.iter().all(|begin| IN_BODIES.contains(&begin.as_str()))
     }
 
-    /// Whether a server whose settings were changed could take it for something else.
+    /// Returns whether a server with other settings could read it differently.
     fn may_be_several(&self) -> bool {
         match has_doubtful_quotes(&self.text) {
             Doubt::None => false,
@@ -114,13 +112,13 @@ impl Statement {
         }
     }
 
-    /// One of which it cannot be said what it holds.
+    /// Returns a statement with unknown content.
     pub(super) fn hidden() -> Self {
         Self { text: Vec::new(), line: 0, words: Vec::new(), calls: 0, inner: vec![String::new()] }
     }
 
-    /// Whether it is one of the function calls that pg_dump writes: one call with nothing but
-    /// constants.
+    /// Returns whether it is one of the function calls that pg_dump writes: one call with constants
+    /// only.
     pub(in crate::postgres) fn is_call_of_a_dump(&self) -> bool {
         const SEARCH_PATH: &[u8] = b"SELECT pg_catalog.set_config('search_path', '";
         let words: Vec<_> = self.words.iter().map(String::as_str).collect();

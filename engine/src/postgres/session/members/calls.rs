@@ -1,7 +1,6 @@
 //! Calls of functions in the statements of a dump.
 
-/// How a dump calls a function. Its name is that of all functions which differ in their arguments
-/// alone.
+/// How a dump calls a function. Functions that differ only in their arguments share a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Call {
     /// `public.unaccent(`
@@ -10,7 +9,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// The calls of `public.unaccent(pg_catalog.text)`.
+    /// Returns the call of `public.unaccent(pg_catalog.text)`.
     pub(super) fn of(function: &str) -> Option<Self> {
         let open = unquoted(function, |c| c == '(')?;
         let (begin, types) = function.split_at_checked(open + 1)?;
@@ -21,7 +20,7 @@ impl Call {
         Some(Self { begin: begin.to_owned(), arguments })
     }
 
-    /// Whether a statement has one.
+    /// Returns whether a statement contains such a call.
     pub(super) fn is_in(&self, statement: &str) -> bool {
         statement.match_indices(&self.begin).any(|(at, _)| {
             let before = statement[..at].chars().next_back();
@@ -30,7 +29,7 @@ impl Call {
         })
     }
 
-    /// Whether what follows the open parenthesis are as many arguments as it takes.
+    /// Returns whether as many arguments follow the open parenthesis as the function takes.
     fn takes(&self, rest: &str) -> bool {
         let mut depth = 0_usize;
         let end = unquoted(rest, |c| match c {
@@ -65,7 +64,7 @@ fn top_level_commas(text: &str) -> usize {
     commas
 }
 
-/// Where the first character is that `is` wants, but those within quotes.
+/// Returns the place of the first character that matches `is`, outside quotes.
 fn unquoted(text: &str, mut is: impl FnMut(char) -> bool) -> Option<usize> {
     let mut quote = None;
     for (at, c) in text.char_indices() {
@@ -80,8 +79,8 @@ fn unquoted(text: &str, mut is: impl FnMut(char) -> bool) -> Option<usize> {
     None
 }
 
-/// The schemas of a search path as a function's settings have it: `public, "Weird Schema"`. `None`
-/// where it is none.
+/// Returns the schemas of a search path in a function's settings: `public, "Weird Schema"`. `None`
+/// if it is malformed.
 pub(super) fn list_of_identifiers(text: &str) -> Option<Vec<String>> {
     let mut rest = text.trim();
     let mut names = Vec::new();

@@ -1,4 +1,4 @@
-//! What a database's catalogue says of the functions of its extensions.
+//! Reads the functions of a database's extensions from its catalogue.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,12 +8,12 @@ use crate::postgres::{PostgresError, Session};
 /// The functions of a database's extensions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Members {
-    /// They: first those that were altered, or are used by indexes.
+    /// The functions: first those that were altered, or are used by indexes.
     pub functions: Vec<Member>,
     /// How many more there are.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: u64,
-    /// The version of the extension of each.
+    /// The version of each function's extension.
     #[serde(skip)]
     pub(super) versions: Vec<Option<String>>,
 }
@@ -23,8 +23,7 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Of PostgreSQL's own functions, those that were changed after initdb had made the last of them,
-/// and those of these names.
+/// PostgreSQL's own functions that were changed after initdb, and those with these names.
 const QUERY: &str = "
 WITH member AS (
     SELECT p.oid, e.extname, e.extversion, e.extowner,
@@ -82,8 +81,8 @@ SELECT m.extname::pg_catalog.text, m.extversion,
 FROM member m JOIN pg_catalog.pg_proc p ON p.oid = m.oid JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE p.prokind IN ('f', 'w') ORDER BY 9 DESC, 8 DESC, 1 NULLS LAST, 3";
 
-/// Reads what the functions of a database's extensions are like, and those of PostgreSQL's own that
-/// were altered or have these names; at most so many of them.
+/// Reads the functions of a database's extensions, and those of PostgreSQL's own that were altered
+/// or have these names; at most so many of them.
 ///
 /// # Errors
 /// [`PostgresError::Query`]

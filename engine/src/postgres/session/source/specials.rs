@@ -12,9 +12,9 @@ pub enum SpecialKind {
     Publication,
     /// Tables that follow another server's.
     Subscription,
-    /// Functions that run with every statement of a kind.
+    /// Functions that run on every statement of a kind.
     EventTrigger,
-    /// Rules of row level security.
+    /// Rules of row-level security.
     Policy,
     /// Roles and passwords for foreign servers.
     UserMapping,
@@ -23,7 +23,7 @@ pub enum SpecialKind {
 }
 
 impl SpecialKind {
-    /// As messages name one.
+    /// Returns its name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Publication => "publication",
@@ -56,7 +56,7 @@ pub struct Special {
     /// Its name; of a policy the table's and its own, of a user mapping the role's and the
     /// server's.
     pub name: String,
-    /// Roles that there must be for it.
+    /// Roles that it needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
     /// Whether only a superuser may create it.
@@ -65,7 +65,7 @@ pub struct Special {
 }
 
 impl Special {
-    /// What an entry of a dump is, where it is one. `entries` are all of the dump's.
+    /// Returns the object of an entry of a dump, if it is one. `entries` are all of the dump's.
     pub fn of_entry(entry: &ArchiveEntry, entries: &[ArchiveEntry]) -> Option<Self> {
         let kind = SpecialKind::of_entry(&entry.kind)?;
         let name = entry.name.clone();
@@ -87,7 +87,8 @@ impl Special {
     }
 }
 
-/// `CREATE POLICY p ON public.t FOR SELECT TO a, "b c" USING (…);` → `a`, `b c`. Everybody is none.
+/// Returns the roles of a policy: `CREATE POLICY p ON public.t FOR SELECT TO a, "b c" USING (…);` →
+/// `a`, `b c`. `PUBLIC` is not one.
 fn roles_of_policy(definition: &str) -> Vec<String> {
     let Some(mut rest) = behind_unquoted(definition, " TO ") else { return Vec::new() };
     let mut roles = Vec::new();
@@ -113,14 +114,14 @@ fn roles_of_policy(definition: &str) -> Vec<String> {
     roles
 }
 
-/// `USER MAPPING odoo SERVER elsewhere` → `odoo`. The names stand there as they are, so one that
-/// has the word in it is not told apart.
+/// Returns the role of a mapping: `USER MAPPING odoo SERVER elsewhere` → `odoo`. The names are not
+/// quoted there, so a name that contains the word is cut at it.
 fn role_of_mapping(tag: &str) -> Option<String> {
     let (role, _) = tag.strip_prefix("USER MAPPING ")?.split_once(" SERVER ")?;
     (role != "public").then(|| role.to_owned())
 }
 
-/// What follows a word that stands before any expression, and not in a quoted name.
+/// Returns what follows a word that precedes every expression, outside quoted names.
 fn behind_unquoted<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let mut quoted = false;
     for (at, c) in text.char_indices() {
@@ -134,7 +135,7 @@ fn behind_unquoted<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     None
 }
 
-/// A quoted name whose open quote is behind us, and what follows it.
+/// Returns the rest of a quoted name after its first quote, and what follows it.
 fn until_quote(mut text: &str) -> Option<(String, &str)> {
     let mut name = String::new();
     loop {
@@ -150,11 +151,10 @@ fn until_quote(mut text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// Those that are recorded of all kinds together.
+/// The maximum recorded of all kinds together.
 const MOST: i64 = 500;
 
-/// The catalogues that there have always been. What there is in the others depends on the server's
-/// version.
+/// The catalogues of every version. Those of the others depend on the server's version.
 const QUERY: &str = "
 SELECT 'publication', pubname::pg_catalog.text, '{}'::pg_catalog.text[], puballtables FROM pg_catalog.pg_publication
 UNION ALL
@@ -200,7 +200,7 @@ pub(super) async fn read_specials(session: &Session) -> Result<(u64, Vec<Special
     Ok((count, specials))
 }
 
-/// Publications of whole schemas, which there are since PostgreSQL 15.
+/// Reads the publications of whole schemas, which exist since PostgreSQL 15.
 async fn publications_of_schemas(session: &Session) -> Result<Vec<String>, PostgresError> {
     let failed = || session.failed("list publications of schemas");
     let there = "SELECT pg_catalog.to_regclass('pg_catalog.pg_publication_namespace') IS NOT NULL";
