@@ -48,7 +48,7 @@ pub fn flush(file: &File, path: &Path) -> io::Result<()> {
             if rustix::fs::syncfs(file).is_err() {
                 tolerate(
                     path,
-                    "cannot flush files and folders to the disk: a loss of power may take what was just written",
+                    "cannot flush files and folders to the disk: a power loss may destroy what was just written",
                 );
             }
             Ok(())

@@ -209,11 +209,11 @@ impl Findings {
     pub fn warnings(&self) -> Vec<String> {
         let findings: [(&[String], &str); 7] = [
             (&self.missing, "named by an attachment and not on disk: the source has lost them"),
-            (&self.deleted, "deleted after the snapshot and before they could be read"),
-            (&self.damaged, "damaged at the source: their content is not what their name says"),
+            (&self.deleted, "deleted after the snapshot, before they were read"),
+            (&self.damaged, "damaged at the source: their content does not match their name"),
             (&self.changed, "changed while they were read"),
             (&self.unreadable, "could not be read"),
-            (&self.rescued, "of these in the backup all the same, whole, from an earlier one"),
+            (&self.rescued, "of these recovered from an earlier backup"),
             (&self.skipped, "neither files nor folders, and not backed up"),
         ];
         let found = findings.into_iter().filter(|(names, _)| !names.is_empty());

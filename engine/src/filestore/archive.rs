@@ -50,7 +50,7 @@ pub(super) fn read_members(
                 Extension::Nothing => continue,
                 Extension::Name(name) => {
                     if long_name.replace(name).is_some() {
-                        return Err(bad("two names are given to one file"));
+                        return Err(bad("a file has two names"));
                     }
                     continue;
                 }
@@ -74,7 +74,7 @@ pub(super) fn read_members(
             }
         }
         if long_name.is_some() {
-            return Err(bad("a name is given to a file that does not follow"));
+            return Err(bad("a name has no file after it"));
         }
     }
     // The archive ends before its stream does.
@@ -122,7 +122,7 @@ fn pax_path(content: &[u8]) -> io::Result<Option<Vec<u8>>> {
             b"path" => path = Some(record.value_bytes().to_vec()),
             // It would override the size in the next header, and two readers would see two
             // different archives.
-            b"size" => return Err(bad("a file's size stands in a PAX header")),
+            b"size" => return Err(bad("a PAX header contains a file's size")),
             _ => {}
         }
     }

@@ -70,8 +70,8 @@ impl FilestoreError {
             Self::Io { action: "change the owner of", path, .. } => {
                 let name = path.parent().and_then(folder::file_system_of).unwrap_or_else(|| "unknown".into());
                 format!(
-                    "the file system ({name}) cannot change the owner of files: mount it with the user that Odoo runs as (`uid=`), \
-                     or restore as that user"
+                    "mount the file system ({name}) with the user that Odoo runs as (`uid=`), or restore as that user: \
+                     it cannot change the owner of files"
                 )
             }
             Self::Io { source, path, .. } => match source.kind() {

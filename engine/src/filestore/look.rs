@@ -33,7 +33,7 @@ impl fmt::Display for Wrong {
         match self {
             Self::Missing => f.write_str("is missing"),
             Self::Size(found, expected) => write!(f, "has {found} bytes, and should have {expected}"),
-            Self::Content => f.write_str("does not have the content that its name says"),
+            Self::Content => f.write_str("has content that does not match its name"),
             Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
         }
     }

@@ -100,7 +100,7 @@ impl NewFilestore {
             Err(error) if folder::is_unsupported(&error) => {
                 folder::tolerate(
                     self.root(),
-                    "cannot be flushed to the disk: a loss of power may take what was restored",
+                    "cannot be flushed to the disk: a power loss may destroy what was restored",
                 );
                 Ok(())
             }

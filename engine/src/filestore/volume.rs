@@ -97,7 +97,7 @@ fn listed(line: &[u8]) -> Result<Listed, Malformed> {
     let file: Listed = serde_json::from_slice(line).map_err(|error| Malformed(error.to_string()))?;
     check_path(file.path.as_bytes()).map_err(|error| Malformed(error.to_string()))?;
     if file.frame.checked_add(file.frame_length).is_none() || file.offset.checked_add(file.size).is_none() {
-        return Err(Malformed("it lists a file at a place that no volume has".to_owned()));
+        return Err(Malformed("it lists a file at an impossible position".to_owned()));
     }
     Ok(file)
 }

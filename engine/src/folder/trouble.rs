@@ -13,9 +13,7 @@ pub fn hint_of(error: &io::Error, path: &Path) -> Option<String> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space; nothing was left behind".into(),
         io::ErrorKind::FileTooLarge => {
             let name = existing(path).and_then(file_system_of).unwrap_or_else(|| "there".into());
-            format!(
-                "the file system ({name}) or a limit of the process (`ulimit -f`) forbids files of this size: use another one"
-            )
+            format!("use another file system: this one ({name}), or the limit `ulimit -f`, forbids files of this size")
         }
         _ => return None,
     })
@@ -25,8 +23,8 @@ pub fn hint_of(error: &io::Error, path: &Path) -> Option<String> {
 pub(crate) fn read_only(path: &Path) -> String {
     let folder = existing(path).unwrap_or(path);
     format!(
-        "mount the file system writable; a systemd service with `ProtectSystem=strict` writes only where its unit says \
-         `ReadWritePaths={}`: add that by `systemctl edit`",
+        "mount the file system writable; for a systemd service with `ProtectSystem=strict`, add \
+         `ReadWritePaths={}` by `systemctl edit`",
         folder.display()
     )
 }

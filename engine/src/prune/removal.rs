@@ -56,7 +56,7 @@ pub(super) async fn remove(
     for id in doomed {
         let backup = BackupRef::new(instance, id.clone());
         if readers.read(id) {
-            tracing::info!("left backup {backup}: it is being read; the next prune removes it");
+            tracing::info!("kept backup {backup}: it is being read; the next prune removes it");
             removed.in_use.push(id.clone());
             continue;
         }

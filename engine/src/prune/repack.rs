@@ -281,7 +281,7 @@ async fn rewrite(
         let damage = match fingerprints(repository, &next).await? {
             Examined::Intact(held) if held == expected => read_back(repository, &next, held).await?,
             Examined::Intact(_) => {
-                Some(Damage { key: next.list.key.clone(), reason: "it does not list what is needed".to_owned() })
+                Some(Damage { key: next.list.key.clone(), reason: "it does not list the needed files".to_owned() })
             }
             Examined::Damaged(damage) => Some(damage),
         };

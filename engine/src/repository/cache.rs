@@ -117,7 +117,7 @@ impl Cache {
         let folder = self.folder.clone();
         blocking(move || {
             if let Err(error) = write(&folder, &path, &bytes).and_then(|()| remove_unused(&folder, SystemTime::now())) {
-                tracing::debug!(path = %path.display(), %error, "nothing is kept in the cache");
+                tracing::debug!(path = %path.display(), %error, "unable to write to the cache");
             }
             Some(())
         })

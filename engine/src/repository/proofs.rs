@@ -257,7 +257,7 @@ impl Repository {
         let key = backup.manifest();
         let bytes = read_document(&*self.store, &key).await?;
         if !self.manifest_of(&backup, &key, &bytes)?.is_same_backup(manifest) {
-            return Err(self.damaged(&key, "it is not the one that was restored from"));
+            return Err(self.damaged(&key, "it is not the manifest that was restored"));
         }
         let clocks = self.clocks().await;
         // The repository's clock is used if this machine's is wrong: a proof dated in the future

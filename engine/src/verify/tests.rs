@@ -230,7 +230,7 @@ async fn each_check_finds_what_is_for_it_to_find() {
     fs::write(&file, &spoilt).unwrap();
     let unread = copy.verify(Depth::Quick).await;
     assert!(!unread.failures().contains("files:"), "{}", unread.failures());
-    assert_failed(&copy.verify(Depth::Full).await, Subject::Files, "does not have the content that its name says");
+    assert_failed(&copy.verify(Depth::Full).await, Subject::Files, "has content that does not match its name");
     fs::write(&file, &content[1..]).unwrap();
     assert_failed(&copy.verify(Depth::Quick).await, Subject::Files, "bytes, and should have");
     fs::remove_file(&file).unwrap();

@@ -71,7 +71,7 @@ impl fmt::Display for Purpose {
             Self::Backup => "backed up",
             Self::Copy => "copied to",
             Self::Prune => "pruned",
-            Self::Forget => "rid of a backup",
+            Self::Forget => "cleared of a backup",
             Self::Repair => "repaired",
             Self::Pin => "marked",
             Self::Read => "read",

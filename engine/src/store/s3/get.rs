@@ -147,7 +147,7 @@ impl Reading {
         if self.breaks >= self.store.settings.persistent_attempts {
             return Err(StoreErrorKind::Unavailable(format!("{why}; gave up after {} attempts", self.breaks)));
         }
-        tracing::debug!(key = %self.key, at = self.at, why, "the connection broke; reading on");
+        tracing::debug!(key = %self.key, at = self.at, why, "the connection broke; reading continues");
         tokio::time::sleep(self.store.settings.pauses().after(self.breaks - 1)).await;
         let answer = self.store.request(&self.key, Some(self.at..self.end), Some(etag)).await;
         let answer = match answer {
