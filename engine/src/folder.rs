@@ -1,6 +1,6 @@
-//! Extends the standard library for local folders: opens them without following links of other
-//! users, makes changes durable on file systems that lack an operation, and gives new files the
-//! owner of the folder around them.
+//! Extends the standard library for local folders. Opens them without following links of other
+//! users. Makes changes durable on file systems that lack an operation. Gives new files the owner
+//! of the folder around them.
 
 mod atomic;
 mod beneath;

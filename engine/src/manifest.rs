@@ -1,8 +1,8 @@
 //! Defines the manifest: the content of a backup, as the repository stores it.
 //!
 //! The manifest is stored last, and the backup exists from that moment. It names every object that
-//! a restore needs, with the fingerprints of the plain and the stored bytes, so that everything
-//! read back can be verified.
+//! a restore needs. The fingerprints of the plain and the stored bytes let everything be verified
+//! that is read back.
 
 mod backup;
 mod brief;

@@ -12,13 +12,13 @@ use crate::text::one_line;
 
 /// Receives reports. It is called from any thread and often, so it must not block.
 pub trait Observer: Send + Sync {
-    /// A task started. Its counter can be read at any time.
+    /// Receives a task that started. Its counter can be read at any time.
     fn began(&self, task: &Task);
-    /// A task ended, successfully or not.
+    /// Receives a task that ended, successfully or not.
     fn ended(&self, task: &Task);
-    /// A warning for the operator, in one sentence.
+    /// Receives a warning for the operator, in one sentence.
     fn warned(&self, message: &str);
-    /// Something advances that is not counted.
+    /// Receives that something advances that is not counted.
     fn beat(&self) {}
 }
 

@@ -315,11 +315,11 @@ mod tests {
         let mut reread = ledger(&[A], &[(A, 10), ("x", 10)], true);
         assert_eq!(reread.see(A, 10, 1), Decision::Verify);
         assert_eq!(reread.see("x", 10, 1), Decision::Store);
-        assert!(!reread.verified(A, 10, true), "what is held is as good");
+        assert!(!reread.verified(A, 10, true), "the earlier version is as good");
         assert_eq!(reread.settle().kept, (1, 10));
         let mut other_size = ledger(&[A], &[(A, 10)], false);
         assert_eq!(other_size.see(A, 9, 1), Decision::Verify);
-        assert!(other_size.verified(A, 9, true), "what is held cannot be right");
+        assert!(other_size.verified(A, 9, true), "the earlier version cannot be right");
         assert_eq!(other_size.settle().kept, (0, 0));
     }
 
@@ -391,7 +391,7 @@ mod tests {
             ledger.unreadable(path, &"permission denied");
         }
         let settled = ledger.settle();
-        assert_eq!((settled.seen, settled.unread), (2, 1), "B is held, and no attachment names x");
+        assert_eq!((settled.seen, settled.unread), (2, 1), "B is in a volume, and no attachment names x");
         assert_eq!(settled.rescued, [B]);
     }
 

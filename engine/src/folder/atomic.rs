@@ -14,11 +14,10 @@
 //!
 //! Steps 2 and 4 are for a power loss. A file system may write a rename to the disk before the
 //! content of the file: without step 2, the name could lead to an empty file. It may also write the
-//! rename later than changes of other folders. Without step 4, the former file could return
-//! although later actions relied on the new one, such as the removal of what only the former one
-//! names. So use [`Durability::Flushed`] for what others rely on. Use [`Durability::Unflushed`]
-//! only for what is checked at each use and can be recreated, or is useless after the machine
-//! restarted.
+//! rename later than changes of other folders. Without step 4, the former file could return after
+//! an action that relied on the new one, such as a removal. So use [`Durability::Flushed`] for what
+//! others rely on. Use [`Durability::Unflushed`] only for what is checked at each use and can be
+//! recreated, or is useless after the machine restarted.
 //!
 //! A file system without that flush is tolerated, and recorded for a warning.
 

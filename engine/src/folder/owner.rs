@@ -15,8 +15,8 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// As root, gives what was just created in `folder` to that folder's owner and group. Other users
-/// keep what they create.
+/// Gives what root just created in `folder` to that folder's owner and group. Other users keep what
+/// they create.
 ///
 /// # Errors
 /// Those of the operating system. A file system without owners, or a server that does not let root

@@ -208,8 +208,8 @@ async fn switch(
     Ok(())
 }
 
-/// Returns the volume that an interrupted run wrote as a replacement, here or in the repository
-/// that a backup was copied from, if it contains everything needed.
+/// Returns the replacement that an interrupted run wrote for a volume, if it contains everything
+/// needed. The run may have happened in the repository that a backup was copied from.
 async fn already_written(
     repository: &Repository,
     manifests: &[Manifest],

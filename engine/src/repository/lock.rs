@@ -9,7 +9,7 @@
 //!
 //! A claim is renewed, and expires if it is not renewed within its lease. The clocks of two
 //! machines are never compared. The age of a claim is the difference of two dates that the store
-//! gave, and counts only if this process saw no renewal while it watched. The owner calculates in
+//! gave. It counts only if this process saw no renewal while it watched. The owner calculates in
 //! the same way, and stops by itself before another process may start.
 
 mod acquire;

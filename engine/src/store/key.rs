@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// A relative path of one or more segments joined by `/`. It is safe as a path and as an S3 key.
 ///
-/// Segments contain only ASCII letters, digits and `-._`, do not start with a dot (such names are
-/// temporary files of the local store), and are not empty. Only a `Key` can reach a store, so a
-/// name from outside cannot leave the repository.
+/// Segments contain only ASCII letters, digits and `-._`, and are not empty. They do not start with
+/// a dot, because such names are temporary files of the local store. Only a `Key` can reach a
+/// store, so a name from outside cannot leave the repository.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Key(String);
@@ -16,7 +16,7 @@ pub struct Key(String);
 /// A text that is not a [`Key`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not a valid object name: segments of letters, digits, '-', '_' and '.', not beginning with '.', joined by '/'"
+    "{0:?} is not a valid object name: segments of letters, digits, '-', '_' and '.', not starting with '.', joined by '/'"
 )]
 pub struct InvalidKey(String);
 

@@ -301,8 +301,8 @@ impl StoreError {
     /// Returns whether the error concerns only one object: it is gone, damaged, or the disk cannot
     /// read it. Other objects may be intact.
     ///
-    /// Every other error of the operating system (too many open files, a network file system that
-    /// went away, a signal) is trouble of this machine, and says nothing of the object.
+    /// Every other error of the operating system is trouble of this machine, and says nothing of
+    /// the object: too many open files, a network file system that went away, a signal.
     pub fn is_of_object(&self) -> bool {
         match &*self.kind {
             StoreErrorKind::NotFound | StoreErrorKind::Corrupt(_) => true,

@@ -13,8 +13,8 @@ pub(crate) const LARGEST: usize = 8 * 1024 * 1024;
 
 /// Compresses bytes in memory into frames.
 ///
-/// If zstd gets pieces, as from a stream, it copies them into its own window and searches across
-/// its seam, which takes up to a fifth longer.
+/// If zstd gets pieces, as from a stream, it copies them into its own window. It then searches
+/// across its seam, which takes up to a fifth longer.
 pub(super) struct FrameMaker {
     compressor: Compressor<'static>,
 }

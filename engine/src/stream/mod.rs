@@ -1,9 +1,9 @@
 //! Moves bytes between producers and stores, with one rule for errors.
 //!
 //! **The end of a stream means that its producer succeeded.** pg_dump's exit status comes after its
-//! stdout closes, and a dead thread looks like a clean end of file. So a [`Body`] waits for the
-//! child process or the thread before it reports the end, and a failed producer ends the stream in
-//! an error. So a consumer never commits half a stream.
+//! stdout closes. A dead thread looks like a clean end of file. So a [`Body`] waits for the child
+//! process or the thread before it reports the end. A failed producer ends the stream in an error.
+//! So a consumer never commits half a stream.
 //!
 //! A stored byte passes these stages in this order:
 //!

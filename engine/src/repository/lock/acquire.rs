@@ -170,9 +170,9 @@ impl Default for Watch {
 
 impl Watch {
     /// Returns whether a claim's owner is gone. That is so if its process on this machine has
-    /// ended. Otherwise the lease must be over by the store's clock, or the claim must be dated in
-    /// the future, and this process must have seen no renewal while it watched. The watch protects
-    /// the lock of a live owner if the store's own clocks disagree.
+    /// ended. Otherwise the lease must be over by the store's clock, or the claim dated in the
+    /// future. This process must also have seen no renewal while it watched, which protects the
+    /// lock of a live owner if the store's own clocks disagree.
     fn is_dead(&mut self, other: &StoredClaim, now: Timestamp, times: Times) -> bool {
         let modified = other.object.modified;
         let seen = self.unchanged.entry(other.object.key.clone()).or_insert((modified, Instant::now()));

@@ -6,8 +6,8 @@ use crate::store::{Key, Object};
 ///
 /// S3 lists by the bytes of the whole key: `a-b/1` comes before `a/1`, because `-` comes before
 /// `/`. SeaweedFS and other file systems list folder by folder: `a/1` before `a-b/1`. Only names
-/// that continue with a character before `/` can be out of order (`-` and `.` are all that a
-/// [`Key`] has), and they follow at once. So objects under one name are kept until another name
+/// that continue with a character before `/` can be out of order, and they follow at once. A
+/// [`Key`] has only `-` and `.` of these. So objects under one name are kept until another name
 /// comes that does not continue so. A sorted listing passes unchanged.
 pub(super) struct Reorder {
     /// How much of each key is the prefix of the whole listing.

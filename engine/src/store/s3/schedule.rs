@@ -32,8 +32,7 @@ impl Parts {
     /// Returns the bytes of the part with this number, counted from 1.
     ///
     /// All parts have one size, unless there are more than expected. Then they grow with what was
-    /// sent, so that an upload does not run out of parts on a server that accepts 10,000 of any
-    /// size.
+    /// sent, so that an upload does not run out of parts.
     pub(super) fn size(self, number: i32) -> usize {
         if self.is_fixed {
             return self.first;

@@ -20,7 +20,7 @@ fn read(stored_bytes: &[u8], plain: Fingerprint, stored: Fingerprint) -> io::Res
 }
 
 fn mismatch(result: io::Result<Vec<u8>>) -> Mismatch {
-    let error = result.expect_err("damage passed as sound");
+    let error = result.expect_err("damage passed as intact");
     *error.get_ref().and_then(|e| e.downcast_ref::<Mismatch>()).expect("not a mismatch")
 }
 
