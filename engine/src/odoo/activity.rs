@@ -1,18 +1,18 @@
-//! Signs that somebody works with a database.
+//! Signs that a database is in use.
 
 use super::Schema;
 use super::schema::unsafe_tables;
 use crate::postgres::{PostgresError, Session};
 
-/// A write counts as recent for so many minutes. An Odoo server that is up runs a scheduled action
-/// more often than that, and a user's browser that is open makes it write every minute.
+/// A write counts as recent for so many minutes. A running Odoo server runs a scheduled action more
+/// often than that, and a user's open browser makes it write every minute.
 pub const RECENT_MINUTES: i32 = 15;
 
 /// Tables of up to so many bytes are read whole, to find the last change in them; of larger ones
-/// only the newest row.
+/// only the newest row is read.
 const SMALL_TABLE: i64 = 1024 * 1024;
 
-/// Whether it says of itself that it is a safe copy.
+/// Returns whether the database says that it is a safe copy.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -28,12 +28,13 @@ pub async fn is_neutralized(session: &Session) -> Result<bool, PostgresError> {
     Ok(row.and_then(|row| row.get::<_, Option<bool>>(0)).unwrap_or(false))
 }
 
-/// The sessions of others on the session's database, named, but those of tools that people and
-/// monitoring look in with.
+/// Returns the names of other sessions on the session's database, without those of tools for people
+/// and monitoring.
 ///
-/// Odoo calls its own `odoo-PID`, and as `$ODOO_PGAPPNAME` or `db_app_name` say (odoo/sql_db.py):
-/// so any other name may be Odoo's. Every role sees the names of all sessions; what kind another
-/// role's is, not everybody may see, and the server's own are nobody's.
+/// Odoo names its sessions `odoo-PID`, or as `$ODOO_PGAPPNAME` or `db_app_name` say
+/// (odoo/sql_db.py): so any other name may be Odoo's. Every role sees the names of all sessions.
+/// Not every role may see the kind of another role's session, and the server's own sessions have no
+/// role.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -48,22 +49,22 @@ pub async fn sessions(session: &Session) -> Result<Vec<String>, PostgresError> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// The last write that was found.
+/// The last write found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LastWrite {
-    /// Where.
+    /// The table.
     pub table: String,
-    /// When, by the server's clock.
+    /// Its time, by the server's clock.
     pub minutes_ago: i32,
 }
 
-/// Looks for a write of the last [`RECENT_MINUTES`]; `None` where none was found, which does not
-/// prove that there was none: a change of an old row of a large table is not seen.
+/// Looks for a write of the last [`RECENT_MINUTES`]. `None` does not prove that there was none: a
+/// change of an old row of a large table is not seen.
 ///
-/// The server's own figures do not tell: its statistics count since it knows when, and reads of
-/// catalogs among them, and its last commit (`track_commit_timestamp`) may be any database's. So
-/// this goes by what Odoo itself writes down, at the server's clock: `write_date` of the newest row
-/// of every table, and of every row of the small ones, and when scheduled actions last ran.
+/// The server's own figures do not help: its statistics count from an unknown time and include
+/// reads of catalogs, and its last commit (`track_commit_timestamp`) may be any database's. So this
+/// uses what Odoo itself records, by the server's clock: `write_date` of the newest row of every
+/// table, and of every row of the small ones, and when scheduled actions last ran.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -83,7 +84,7 @@ pub(crate) async fn last_write(session: &Session) -> Result<Option<LastWrite>, P
     );
     let tables = session.query(&query, &[&SMALL_TABLE, &schema.name()]).await.map_err(failed())?;
     let mut last = None;
-    // Not all at once: every table that is named is locked, and the server has room for some
+    // In several queries: every table in a query is locked, and the server has room for some
     // thousands of locks.
     for tables in tables.chunks(100) {
         let newest = tables.iter().map(|row| {

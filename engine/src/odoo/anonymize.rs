@@ -1,9 +1,9 @@
-//! Making a copy anonymous: whoever works with it sees people, and none of them is anybody.
+//! Anonymizes a copy: its users see people, and none of them exists.
 //!
 //! Every value in a column about people is replaced in place by a fake that follows from the value
 //! and a key: the same person has the same fake everywhere, and without the key no fake leads back.
-//! One UPDATE for each table; then the table is written anew, since the space of changed rows would
-//! still hold what they were.
+//! Each table gets one UPDATE; then it is rewritten, because the space of changed rows would still
+//! contain the original values.
 
 mod attachments;
 mod columns;
@@ -42,26 +42,24 @@ use super::tables::Tables;
 use crate::filestore::NewFilestore;
 use crate::postgres::{self, Endpoint, PostgresError, Session, Tuning, connect};
 
-/// What was done to make a copy anonymous.
+/// The report of an anonymization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Anonymized {
     /// Whether the configuration has a seed, so that another copy gets the same fakes.
     pub seeded: bool,
-    /// Tables in which anything was replaced, by name.
+    /// Tables with replaced values, by name.
     pub tables: Vec<AnonymizedTable>,
-    /// Tables that were emptied, and held anything.
+    /// Emptied tables that had rows.
     pub emptied: Vec<EmptiedTable>,
-    /// What was done to attachments.
+    /// The changes to attachments.
     pub attachments: AnonymizedAttachments,
     /// Columns that the configuration keeps.
     pub kept: Vec<String>,
-    /// Whom all other columns were searched for, and what came of it.
+    /// Who was sought in all other columns, and the result.
     pub net: NetReport,
-    /// Columns that hold e-mail addresses all the same, of people who are in no column about
-    /// people.
+    /// Columns that still contain e-mail addresses, of people who are in no column about people.
     pub addresses_left: Vec<Left>,
-    /// Mappings to roles of other servers that were removed, with their passwords:
-    /// `odoo@warehouse`.
+    /// Removed mappings to roles of other servers, with their passwords: `odoo@warehouse`.
     pub user_mappings_removed: Vec<String>,
     /// The administrator's login.
     pub administrator: Option<String>,
@@ -79,38 +77,38 @@ fn as_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok
 pub struct AnonymizedTable {
     /// Its name.
     pub table: String,
-    /// Rows that were changed.
+    /// Number of changed rows.
     pub rows: u64,
-    /// Its columns that held anything to replace.
+    /// Its columns that contained anything to replace.
     pub columns: Vec<AnonymizedColumn>,
 }
 
-/// A column of which values were replaced.
+/// A column with replaced values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AnonymizedColumn {
     /// Its name.
     pub column: String,
-    /// What by.
+    /// The kind of fake.
     pub kind: Fake,
-    /// Values that were replaced.
+    /// Number of replaced values.
     pub rows: u64,
-    /// Which stayed as they were.
+    /// Values that stayed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub except: Option<&'static str>,
 }
 
-/// A table that was emptied.
+/// An emptied table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EmptiedTable {
     /// Its name.
     pub table: String,
-    /// Rows that it had.
+    /// Number of its rows.
     pub rows: u64,
 }
 
 impl Anonymized {
-    /// What a person should know, in sentences: whom it could not replace, and where it could not
-    /// look.
+    /// Returns what the operator should know, in sentences: who could not be replaced, and where
+    /// the program could not look.
     pub fn warnings(&self) -> Vec<String> {
         let left: Vec<_> = self.net.left.iter().map(ToString::to_string).collect();
         let mut warnings = Vec::new();
@@ -124,19 +122,19 @@ impl Anonymized {
         warnings
     }
 
-    /// How many values were replaced, in how many columns.
+    /// Returns how many values were replaced, in how many columns.
     pub fn totals(&self) -> (u64, usize) {
         let columns = self.tables.iter().flat_map(|table| &table.columns);
         columns.fold((0, 0), |(values, columns), column| (values + column.rows, columns + 1))
     }
 }
 
-/// Makes the database and its filestore anonymous, by `jobs` sessions at once. Nobody else may be
-/// connected to it.
+/// Anonymizes the database and its filestore, in `jobs` parallel sessions. There must be no other
+/// sessions on it.
 ///
 /// # Errors
-/// [`AnonymizeError`]; the database is then of no use any more, unless nothing was changed yet
-/// because the configuration does not fit it.
+/// [`AnonymizeError`]; the database is then unusable, unless nothing was changed yet because the
+/// configuration does not fit it.
 pub async fn anonymize(
     database: &Endpoint,
     filestore: NewFilestore,
@@ -176,7 +174,7 @@ pub async fn anonymize(
         let rows = table::empty(session, name).await?;
         emptied.extend((rows > 0).then_some((name, rows)));
     }
-    // It seeks whom the columns about people still name.
+    // It seeks the people that the columns about people still contain.
     let catch = net::cast(&sessions, &plan, &tables, odoo).await?;
     let attachments = attachments::replace(session, &tables, filestore, settings, odoo).await?;
     let replaced = for_each(&sessions, &plan.tables, |session, table| {
@@ -184,8 +182,7 @@ pub async fn anonymize(
     });
     let replaced: Vec<_> = replaced.await?.into_iter().flatten().collect();
 
-    // Only when all of them are changed: what is changed beside it would keep a table's former
-    // rows.
+    // Only after all of them are changed: concurrent changes would keep a table's previous rows.
     former::wait_until_removable(session, odoo).await?;
     let mut changed: BTreeSet<TableName> = catch.changed;
     changed.extend(replaced.iter().map(|(name, _)| name.clone()));
@@ -223,7 +220,7 @@ pub async fn anonymize(
     })
 }
 
-/// Does something for every item, in all sessions at once; the first items first.
+/// Applies a function to every item, in all sessions in parallel; the first items first.
 async fn for_each<'a, T, R>(
     sessions: &'a [Session],
     items: &'a [T],
@@ -249,8 +246,8 @@ fn user_admin(schema: &Schema) -> String {
     format!("SELECT res_id FROM {names} WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users'")
 }
 
-/// Gives the administrator the login `admin`, where nobody has it: another one would become a fake,
-/// and nobody would know who may sign in.
+/// Gives the administrator the login `admin`, if no user has it: another login would become a fake,
+/// and the operator could not know it.
 async fn name_administrator(session: &Session, schema: &Schema) -> Result<(), PostgresError> {
     let (users, admin) = (schema.table("res_users"), user_admin(schema));
     let statement = format!(

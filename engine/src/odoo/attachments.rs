@@ -1,4 +1,4 @@
-//! What the attachments of an Odoo database name, as of a snapshot.
+//! The attachments of an Odoo database, as of a snapshot.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,32 +13,32 @@ use crate::filestore::{FileName, Names};
 use crate::postgres::{PostgresError, Session};
 use crate::stream::{Body, body_of};
 
-/// A line of a backup's list of attachments: enough to find a file by what people call it.
+/// A line of a backup's list of attachments: enough to find a file by its usual name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
     /// `ir_attachment.id`
     pub id: i64,
-    /// Its name as people see it: `invoice.pdf`.
+    /// Its name as users see it: `invoice.pdf`.
     pub name: String,
-    /// Model of the record that it belongs to: `account.move`.
+    /// Model of its record: `account.move`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// That record's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<i64>,
-    /// The field that it is the value of, where it is one.
+    /// The field whose value it is, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// Its file's path within the filestore, where it has one.
+    /// Its file's path within the filestore, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Length of its content in bytes, as Odoo has written it down.
+    /// Length of its content in bytes, as Odoo recorded it.
     #[serde(default)]
     pub size: u64,
 }
 
 impl Attachment {
-    /// Whether its name, its model or its path holds `text`, which is in lower case.
+    /// Returns whether its name, its model or its path contains `text`, which is in lower case.
     pub fn is_like(&self, text: &str) -> bool {
         let texts = [Some(&self.name), self.model.as_ref(), self.path.as_ref()];
         texts.into_iter().flatten().any(|own| own.to_lowercase().contains(text))
@@ -50,7 +50,7 @@ impl Attachment {
 pub struct AttachmentCounts {
     /// Rows of `ir_attachment`.
     pub rows: u64,
-    /// Different files of the filestore that they name. Rows with the same content share one.
+    /// Different files of the filestore that they reference. Rows with the same content share one.
     pub files: u64,
     /// Rows whose content is in the database itself.
     pub in_database: u64,
@@ -60,19 +60,19 @@ pub struct AttachmentCounts {
     pub links: u64,
 }
 
-/// What the rows say, gathered while they pass by.
+/// The summary, collected while the rows pass.
 #[derive(Debug, Default)]
 struct Gathered {
     counts: AttachmentCounts,
     named: Vec<FileName>,
 }
 
-/// The rows' summary, to be had once their [`Body`] was read to its end.
+/// The rows' summary, available after their [`Body`] was read to its end.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory(Arc<Mutex<Gathered>>);
 
 impl Inventory {
-    /// Counts, and the files that are named.
+    /// Returns the counts, and the referenced files.
     pub fn take(&self) -> (AttachmentCounts, Names<bool>) {
         let gathered = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let named: Names<bool> = gathered.named.into_iter().map(|name| (name, false)).collect();
@@ -100,8 +100,8 @@ impl Inventory {
 /// The columns that are read as text.
 const TEXTS: [&str; 5] = ["name", "res_model", "res_field", "store_fname", "type"];
 
-/// Reads all attachments, in the transaction that the session is in, as a list of one
-/// [`Attachment`] a line; none where the table is not to be read.
+/// Reads all attachments, in the session's current transaction, as a list of one [`Attachment`] per
+/// line; none where the table may not be read.
 ///
 /// # Errors
 /// [`PostgresError::Query`]; what fails later fails the body.
@@ -155,7 +155,7 @@ fn line(row: &Row, inventory: &Inventory) -> std::io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// Which of these files the database names now, outside of any snapshot.
+/// Returns which of these files the database references now, outside of any snapshot.
 ///
 /// # Errors
 /// [`PostgresError::Query`]

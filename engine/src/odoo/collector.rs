@@ -1,28 +1,28 @@
-//! Keeping Odoo's collector of unneeded files out while the filestore is read.
+//! Locks out Odoo's collector of unneeded files while the filestore is read.
 //!
 //! The collector takes a `SHARE` lock on `ir_attachment` before it removes files; `ROW EXCLUSIVE`
-//! conflicts with that, and with no other reader or writer. A collector that waits lets writers
-//! queue behind it. From series 17.0 on it waits ten seconds at most and tries again the next day;
-//! in older series it would wait, and the writers with it, for as long as a backup takes: there it
-//! is not kept out unless the configuration says so.
+//! conflicts with that, and with no other reader or writer. Writers queue behind a waiting
+//! collector. From series 17.0 on it waits at most ten seconds and retries the next day. In older
+//! series it would wait, and the writers with it, for the whole backup: there it is not locked out
+//! unless the configuration says so.
 
 use super::Schema;
 use crate::postgres::{PostgresError, Session, connect};
 
-/// The first series whose collector is known to give up waiting.
+/// The first series whose collector is known to stop waiting.
 const FIRST_PATIENT_SERIES: u32 = 17;
 
-/// How long to wait for a collector that is at work when the backup begins.
+/// How long to wait for a collector that runs when the backup starts.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '30s'";
 
-/// Whether Odoo's collector of unneeded files is kept out during a backup (`hold_filestore_gc`).
+/// Whether Odoo's collector of unneeded files is locked out during a backup (`hold_filestore_gc`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HoldCollector {
-    /// Where it harms nobody: the series, the role and the server allow it.
+    /// Locked out where it is safe: the series, the role and the server allow it.
     Auto,
-    /// A backup that cannot keep it out fails.
+    /// Locked out; otherwise the backup fails.
     Always,
-    /// It comes and goes as it likes.
+    /// Not locked out.
     Never,
 }
 
@@ -30,7 +30,7 @@ impl HoldCollector {
     /// Every setting, in the order of the reference.
     pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
 
-    /// Its word in the configuration.
+    /// Returns its word in the configuration.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -40,28 +40,28 @@ impl HoldCollector {
     }
 }
 
-/// The lock, for as long as this lives.
+/// The lock, while this value lives.
 #[derive(Debug)]
 pub(crate) struct CollectorHold(Session);
 
 impl CollectorHold {
-    /// Lets the collector in again.
+    /// Releases the lock.
     ///
     /// # Errors
-    /// [`PostgresError::Query`]: the connection was lost, and the lock with it, who knows when.
+    /// [`PostgresError::Query`]: the connection was lost, and the lock with it, at an unknown time.
     pub(crate) async fn release(self) -> Result<(), PostgresError> {
         self.0.batch_execute("ROLLBACK").await.map_err(self.0.failed("release the lock on ir_attachment"))
     }
 }
 
-/// Keeps the collector out, where the setting and the database allow it. `Ok(Err(reason))`: it was
-/// not done, and why.
+/// Locks the collector out, if the setting and the database allow it. `Ok(Err(reason))`: it was not
+/// done, and why.
 ///
-/// Must come before the snapshot: a file that the snapshot names is then there until the lock is
+/// Must come before the snapshot: a file that the snapshot references then exists until the lock is
 /// released.
 ///
 /// # Errors
-/// [`PostgresError`] where the setting insists on it.
+/// [`PostgresError`] if the setting requires it.
 pub(crate) async fn hold_collector(
     session: &Session,
     setting: HoldCollector,
@@ -77,7 +77,7 @@ pub(crate) async fn hold_collector(
     let lock = async {
         let holder = connect(session.endpoint()).await?;
         let table = Schema::find(&holder).await?.map(|schema| schema.table("ir_attachment"));
-        // Where there is none, the server says so.
+        // If there is no such table, the server says so.
         let table = table.unwrap_or_else(|| "ir_attachment".into());
         let query = "SELECT pg_is_in_recovery()";
         let row = holder.query_one(query, &[]).await.map_err(holder.failed("lock ir_attachment"))?;

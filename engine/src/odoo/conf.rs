@@ -1,8 +1,8 @@
-//! `odoo.conf`: what Odoo's own configuration says of its database and its files.
+//! `odoo.conf`: Odoo's own configuration of its database and its files.
 //!
-//! Odoo reads it by Python's `RawConfigParser` (`odoo/tools/config.py`, 12.0 to 19.0), and so does
-//! this, by hand: the INI crates differ from it in continuation lines, in escapes and in comments
-//! behind a value, and each of these would give another password than Odoo's.
+//! Odoo reads it with Python's `RawConfigParser` (`odoo/tools/config.py`, 12.0 to 19.0). This
+//! parser follows it: the INI crates differ in continuation lines, in escapes and in comments after
+//! a value, and each difference would give another password than Odoo's.
 
 mod ini;
 
@@ -13,7 +13,7 @@ use crate::postgres::SslMode;
 use crate::secret::Secret;
 use crate::small_file;
 
-/// Odoo's options as far as a backup needs them. What is `False`, `None`, empty or not there is
+/// Odoo's options as far as a backup needs them. What is `False`, `None`, empty or missing is
 /// `None`, or an empty list.
 #[derive(Debug, Clone, Default)]
 pub struct OdooConf {
@@ -25,13 +25,13 @@ pub struct OdooConf {
     pub user: Option<String>,
     /// `db_password`
     pub password: Option<Secret>,
-    /// `db_sslmode`. Odoo also takes libpq's `allow`, which connects wherever `prefer` does and is
-    /// read as `prefer`.
+    /// `db_sslmode`. Odoo also accepts libpq's `allow`, which connects wherever `prefer` does and
+    /// is read as `prefer`.
     pub sslmode: Option<SslMode>,
     /// `db_name`: none, one, or several.
     pub databases: Vec<String>,
-    /// `data_dir`, with `~/` expanded; relative where Odoo's is, that is to the folder Odoo was
-    /// started in.
+    /// `data_dir`, with `~/` expanded; relative paths stay relative to the folder where Odoo was
+    /// started.
     pub data_dir: Option<PathBuf>,
     /// `pg_path`: a folder with PostgreSQL's programs.
     pub pg_path: Option<PathBuf>,
@@ -47,15 +47,15 @@ pub enum OdooConfError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the operating system answered.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A line that Odoo would refuse as well, or a value that cannot be meant.
+    /// A line that Odoo would refuse as well, or a value that makes no sense.
     #[error("{}{}: {message}", path.display(), .line.map(|line| format!(":{line}")).unwrap_or_default())]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// Its line, from 1; `None` where it is the file as a whole.
+        /// Its line, from 1; `None` where the whole file is concerned.
         line: Option<usize>,
         /// What is wrong with it.
         message: String,
@@ -63,7 +63,7 @@ pub enum OdooConfError {
 }
 
 impl OdooConfError {
-    /// How an operator mends it, where that can be said.
+    /// Returns how the operator can fix it, if known.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
@@ -78,22 +78,21 @@ impl OdooConfError {
 }
 
 impl OdooConf {
-    /// Reads the section `[options]` of `path`. `~/` in a path is the home of the user who runs
-    /// this program.
+    /// Reads the section `[options]` of `path`. `~/` in a path is the home of the current user.
     ///
     /// # Errors
-    /// [`OdooConfError`] with file and line; it never holds a value of the file.
+    /// [`OdooConfError`] with file and line; it never contains a value of the file.
     pub fn read(path: &Path) -> Result<Self, OdooConfError> {
         Self::read_with_home(path, std::env::home_dir().as_deref())
     }
 
-    /// As [`OdooConf::read`], with another folder for `~/`.
+    /// Reads it as [`OdooConf::read`] does, with another folder for `~/`.
     pub fn read_with_home(path: &Path, home: Option<&Path>) -> Result<Self, OdooConfError> {
         let bytes = small_file::read(path).map_err(|source| OdooConfError::Unreadable { path: path.into(), source })?;
         Self::parse(path, &bytes, home)
     }
 
-    /// As [`OdooConf::read_with_home`], of the content of `path`.
+    /// Parses the content of `path`, as [`OdooConf::read_with_home`] does.
     pub fn parse(path: &Path, bytes: &[u8], home: Option<&Path>) -> Result<Self, OdooConfError> {
         let invalid =
             |fault: ini::Fault| OdooConfError::Invalid { path: path.into(), line: fault.line, message: fault.message };
@@ -138,8 +137,8 @@ fn sslmode(option: &ini::Entry) -> Result<SslMode, ini::Fault> {
     })
 }
 
-/// Odoo expands `~` as well. Where `home` is unknown, or `~` is another user's, the path stays
-/// relative, and whoever needs it says so.
+/// Expands `~` as Odoo does. If `home` is unknown, or `~` is another user's, the path stays
+/// relative, and its users report it.
 fn expand_home(text: &str, home: Option<&Path>) -> PathBuf {
     match (text.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => home.join(rest),
@@ -147,8 +146,8 @@ fn expand_home(text: &str, home: Option<&Path>) -> PathBuf {
     }
 }
 
-/// Where `odoo.conf` usually is, the likeliest first: Debian's package and the Docker image, source
-/// installations, older series, and the file that Odoo itself writes with `--save`.
+/// Returns where `odoo.conf` usually is, the likeliest first: Debian's package and the Docker
+/// image, source installations, older series, and the file that Odoo itself writes with `--save`.
 pub fn default_odoo_conf_candidates() -> Vec<PathBuf> {
     conf_candidates(Path::new("/"), std::env::home_dir().as_deref())
 }
@@ -160,9 +159,9 @@ pub(crate) fn conf_candidates(root: &Path, home: Option<&Path>) -> Vec<PathBuf> 
     system.chain(own.iter().filter_map(|name| Some(home?.join(name)))).collect()
 }
 
-/// Where Odoo keeps its data when `data_dir` is not set: below the home of its user, which is
+/// Returns where Odoo keeps its data if `data_dir` is not set: below the home of its user, which is
 /// `/var/lib/odoo` in Debian's package, or in `/var/lib/odoo` itself, as in the Docker image and
-/// for a user without a home; or below `home`, for who runs Odoo from their own account.
+/// for a user without a home; or below `home`, for those who run Odoo from their own account.
 pub fn data_dir_candidates(root: &Path, home: Option<&Path>) -> Vec<PathBuf> {
     let packaged = root.join("var/lib/odoo");
     let mut candidates = vec![packaged.join(".local/share/Odoo"), packaged];

@@ -1,4 +1,4 @@
-//! What an Odoo database says of itself.
+//! The facts that an Odoo database contains about itself.
 
 use std::collections::BTreeMap;
 
@@ -11,26 +11,26 @@ use crate::postgres::{PostgresError, Session};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OdooFacts {
     /// `17.0`, from the version of the module `base` (`17.0.1.3`), else from those of most others;
-    /// empty where none says it.
+    /// empty where unknown.
     pub series: String,
     /// `database.uuid` of `ir_config_parameter`: identifies the database for Odoo's own services.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_uuid: Option<String>,
     /// Installed modules and their versions.
     pub modules: BTreeMap<String, String>,
-    /// Modules that are to be installed, upgraded or removed at Odoo's next start.
+    /// Modules to be installed, upgraded or removed at Odoo's next start.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pending: BTreeMap<String, PendingModule>,
-    /// Active users who are no portal users; `None` where that is not known.
+    /// Active users other than portal users; `None` where unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub internal_users: Option<u64>,
-    /// What is odd about the database, in words: a person should know it, and it is no reason to
-    /// have no backup.
+    /// Unusual properties of the database, in words: the operator should know them, and they do not
+    /// prevent a backup.
     #[serde(skip)]
     pub oddities: Vec<String>,
 }
 
-/// A module that Odoo has not finished with.
+/// A module with a pending change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingModule {
     /// `to upgrade`, `to install` or `to remove`.
@@ -40,7 +40,8 @@ pub struct PendingModule {
 }
 
 impl OdooFacts {
-    /// What is installed, also what is to be upgraded or removed: names and versions.
+    /// Returns names and versions of the installed modules, including those to be upgraded or
+    /// removed.
     pub fn installed(&self) -> BTreeMap<&str, &str> {
         let pending = self.pending.iter().filter(|(_, module)| module.state != TO_INSTALL);
         let pending = pending.map(|(name, module)| (name.as_str(), module.version.as_str()));
@@ -51,9 +52,8 @@ impl OdooFacts {
 const TO_INSTALL: &str = "to install";
 const PENDING: [&str; 3] = ["to upgrade", TO_INSTALL, "to remove"];
 
-/// Reads them, in the transaction that the session is in; `None` where the database is not Odoo's,
-/// or its tables are not to be read: [`Schema::reason_not_odoo`](super::Schema::reason_not_odoo)
-/// says why.
+/// Reads them, in the session's current transaction; `None` if the database is not Odoo's, or its
+/// tables may not be read: [`Schema::reason_not_odoo`](super::Schema::reason_not_odoo) says why.
 ///
 /// # Errors
 /// [`PostgresError::Query`]
@@ -90,14 +90,14 @@ pub(crate) async fn odoo_facts(session: &Session) -> Result<Option<OdooFacts>, P
     Ok(Some(facts))
 }
 
-/// Whether this is what a series of Odoo is called: `17.0`, `saas~17.4`.
+/// Returns whether this is the name of an Odoo series: `17.0`, `saas~17.4`.
 pub(crate) fn is_series(text: &str) -> bool {
     let text = text.strip_prefix("saas~").or_else(|| text.strip_prefix("saas-")).unwrap_or(text);
     let is_number = |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     text.split_once('.').is_some_and(|(major, minor)| is_number(major) && is_number(minor))
 }
 
-/// `17.0.1.3` → `17.0`
+/// Returns the series of a version: `17.0.1.3` → `17.0`.
 fn series_of(version: &str) -> Option<String> {
     let series = version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
     is_series(&series).then_some(series)
@@ -122,7 +122,7 @@ async fn identity(session: &Session, facts: &mut OdooFacts) -> Result<(), Postgr
         return Ok(());
     }
     let (key, value) = (table.text("key"), table.bytes("value"));
-    // The first by its bytes, so that a copy says the same.
+    // The first by its bytes, so that a copy gives the same.
     let query = format!("SELECT {value} FROM {} WHERE {key} = 'database.uuid' ORDER BY 1", table.sql);
     let rows = session.query(&query, &[]).await.map_err(session.failed("read Odoo's tables"))?;
     facts.database_uuid = rows.first().and_then(|row| text_of(row, 0));
@@ -162,9 +162,8 @@ fn note_oddities(facts: &mut OdooFacts) {
     }
 }
 
-/// Lets the session read no view and no foreign table that is not the server's own, from now on,
-/// where the server can do that: what was looked at and is an ordinary table might have been
-/// replaced since.
+/// Stops the session from reading views and foreign tables other than the server's own, where the
+/// server supports that: an ordinary table might have been replaced after the check.
 pub(super) async fn refuse_views(session: &Session) -> Result<(), PostgresError> {
     let set = "SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'";
     session.batch_execute(set).await.map_err(session.failed("prepare the session to read Odoo's tables"))

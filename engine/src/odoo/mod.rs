@@ -1,5 +1,5 @@
-//! All that is Odoo's own: its configuration file, what its database says of itself, where its
-//! filestore lies.
+//! Everything specific to Odoo: its configuration file, the facts in its database, the place of its
+//! filestore.
 
 mod activity;
 mod anonymize;

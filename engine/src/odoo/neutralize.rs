@@ -1,9 +1,9 @@
-//! Making a copy harmless: after this, nothing in the database can reach the outside, and that is
-//! asserted from the database itself.
+//! Neutralizes a copy: afterwards nothing in the database can reach the outside, and assertions on
+//! the database itself check that.
 //!
-//! Everything runs in one transaction, in the database beside the target: what Odoo's modules say
-//! themselves, then the program's own statements, whatever the modules said, then the operator's
-//! SQL, then the assertions.
+//! Everything runs in one transaction, in the database next to the target: first the SQL of Odoo's
+//! modules, then the program's own statements in any case, then the operator's SQL, then the
+//! assertions.
 
 mod assertions;
 mod credentials;
@@ -41,10 +41,10 @@ use super::tables::Tables;
 use crate::postgres::{Endpoint, PostgresError, Session, connect, resume_row_security, suspend_row_security};
 use crate::small_file;
 
-/// The first series whose modules say themselves how they are made harmless.
+/// The first series whose modules have SQL to neutralize them.
 const FIRST_SERIES: u32 = 16;
 
-/// Where the SQL came from that Odoo's modules have.
+/// Where the SQL of Odoo's modules came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Means {
@@ -52,40 +52,39 @@ pub enum Means {
     OdooBin,
     /// The files of the modules under `addons_path`.
     Modules,
-    /// There was none: the program's own statements had to do.
+    /// There was none, only the program's own statements.
     Own,
 }
 
-/// A statement of the program's own that changed something.
+/// A statement of the program itself that changed something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Applied {
-    /// What it belongs to: `outgoing mail`.
+    /// Its area: `outgoing mail`.
     pub area: &'static str,
-    /// What it did.
+    /// Its effect.
     pub about: &'static str,
-    /// To which table.
+    /// Its table.
     pub table: &'static str,
-    /// Rows that it changed.
+    /// Number of changed rows.
     pub rows: u64,
 }
 
-/// What was done to make a copy harmless. No assertion in it fails.
+/// The report of a neutralization. No assertion in it fails.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Neutralized {
     /// Where the SQL of Odoo's modules came from.
     pub means: Means,
-    /// Modules whose SQL was run; where `odoo_bin` printed it, it does not say whose.
+    /// Modules whose SQL was run; not known of SQL that `odoo_bin` printed.
     pub modules: Vec<String>,
-    /// Installed modules that are nowhere under `addons_path`.
+    /// Installed modules not found under `addons_path`.
     pub modules_not_found: Vec<String>,
     /// The program's own statements that changed anything after that.
     pub applied: Vec<Applied>,
-    /// Columns of which credentials were taken.
+    /// Columns with blanked credentials.
     pub credentials: Vec<Blanked>,
-    /// System parameters that held credentials, and were removed.
+    /// Removed system parameters, which contained credentials.
     pub parameters_removed: Vec<String>,
-    /// Mappings to roles of other servers that were removed, with their passwords:
-    /// `odoo@warehouse`.
+    /// Removed mappings to roles of other servers, with their passwords: `odoo@warehouse`.
     pub user_mappings_removed: Vec<String>,
     /// The copy's `database.uuid`.
     pub database_uuid: String,
@@ -93,37 +92,38 @@ pub struct Neutralized {
     pub base_url: String,
     /// Login of the administrator whose password was set.
     pub administrator: Option<String>,
-    /// How many scripts of the operator were run.
+    /// Number of the operator's scripts that were run.
     pub scripts: usize,
-    /// What was then asserted.
+    /// The assertions made afterwards.
     pub assertions: Vec<Assertion>,
-    /// What a person should know, in sentences.
+    /// What the operator should know, in sentences.
     pub warnings: Vec<String>,
     #[serde(skip)]
     expected: Expected,
 }
 
 impl Neutralized {
-    /// How many assertions hold, and how many do not apply to the database.
+    /// Returns how many assertions hold, and how many do not apply to the database.
     pub fn asserted(&self) -> (usize, usize) {
         let holding = self.assertions.iter().filter(|assertion| assertion.holds()).count();
         (holding, self.assertions.len() - holding)
     }
 }
 
-/// SQL that is not the program's own.
+/// SQL from outside the program.
 #[derive(Debug)]
 struct Sql {
     name: String,
-    /// As errors name it.
+    /// Its name in errors.
     origin: String,
     text: String,
 }
 
-/// Makes the database harmless: all of it, or nothing. `None` where it certainly is not Odoo's.
+/// Neutralizes the database: completely, or not at all. Returns `None` if it certainly is not
+/// Odoo's.
 ///
 /// # Errors
-/// [`NeutralizeError`]; the database is then as it was.
+/// [`NeutralizeError`]; the database is then unchanged.
 pub async fn neutralize(
     database: &Endpoint,
     settings: &Neutralize,
@@ -139,7 +139,7 @@ pub async fn neutralize(
         let what = format!("{} or {}", schema.table("ir_module_module"), schema.table("ir_config_parameter"));
         return Err(NeutralizeError::CouldNotTell(format!("{what} is not an ordinary table with Odoo's columns")));
     }
-    // Read before the first change, so that a missing file is found before anything was waited for.
+    // Read before the first change, to find a missing file before waiting for anything.
     let scripts =
         settings.sql.iter().zip(1..).map(|(script, number)| read(script, number)).collect::<Result<Vec<_>, _>>()?;
     let odoo = OdooSql::gather(&session, &schema, settings).await?;
@@ -154,7 +154,7 @@ pub async fn neutralize(
     for script in &odoo.scripts {
         warnings.extend(transaction.run_modules(script).await?);
     }
-    // What they did to the tables is not to be guessed.
+    // Their effect on the tables is unknown.
     let tables = Tables::read(&session, &schema).await?;
     Relations::read(&session, &schema).await?.require_understood()?;
     let mut applied = apply_own(&session, &tables).await?;
@@ -206,8 +206,8 @@ pub async fn neutralize(
     }))
 }
 
-/// Looks for what would keep a copy from being neutralized, before anything is restored: a program
-/// that does not run, SQL that cannot be read.
+/// Looks for what would prevent the neutralization of a copy, before anything is restored: a
+/// program that does not run, SQL that cannot be read.
 pub(crate) async fn check_neutralization(settings: &Neutralize, source: &OdooFacts) -> Vec<NeutralizeError> {
     let read = settings.sql.iter().zip(1..).filter_map(|(script, number)| read(script, number).err());
     let mut unusable: Vec<_> = read.collect();
@@ -217,8 +217,8 @@ pub(crate) async fn check_neutralization(settings: &Neutralize, source: &OdooFac
     unusable
 }
 
-/// Asserts once more that a copy which was neutralized is neutral, over a connection of its own:
-/// what the database does at a commit, or when somebody connects, shows only now.
+/// Asserts again that a neutralized copy is neutral, over a new connection: what the database does
+/// on commit or on connect shows only now.
 ///
 /// # Errors
 /// [`NeutralizeError::NotNeutral`]
@@ -234,7 +234,7 @@ pub(crate) async fn assert_still_neutral(
     suspend_row_security(&session).await?;
     transaction.distrust().await?;
     require_neutral(&session, &schema, settings, &done.expected).await?;
-    // Nothing is left of what it took to see all rows.
+    // Nothing is left of the changes that make all rows visible.
     transaction.roll_back().await?;
     Ok(())
 }
@@ -253,12 +253,11 @@ async fn require_neutral(
     Err(NeutralizeError::NotNeutral(assertions.into_iter().filter(Assertion::fails).collect()))
 }
 
-/// Tables of every series. A database that has one of them may be Odoo's; one that has none is not.
+/// Tables of every series. A database with one of them may be Odoo's; one with none is not.
 const OF_ODOO: [&str; 6] =
     ["ir_attachment", "ir_config_parameter", "ir_cron", "ir_model", "ir_module_module", "ir_ui_view"];
 
-/// What a person should know of other schemas with tables of such names: another Odoo may go by
-/// them.
+/// Returns the warning about other schemas with tables of such names, which another Odoo may use.
 async fn other_schemas(session: &Session, schema: &Schema) -> Result<Option<String>, PostgresError> {
     let query = "SELECT pg_catalog.string_agg(DISTINCT n.nspname::text, ', ') FROM pg_catalog.pg_class c
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -273,7 +272,7 @@ async fn other_schemas(session: &Session, schema: &Schema) -> Result<Option<Stri
     }))
 }
 
-/// Refuses a database that may be Odoo's though its tables are not understood.
+/// Refuses a database that may be Odoo's but whose tables are not understood.
 async fn require_foreign(session: &Session, source: Option<&OdooFacts>) -> Result<(), NeutralizeError> {
     let query = "SELECT n.nspname::text || '.' || c.relname::text FROM pg_catalog.pg_class c
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -330,7 +329,7 @@ async fn apply_own(session: &Session, tables: &Tables) -> Result<Vec<Applied>, P
     Ok(applied)
 }
 
-/// What Odoo itself says.
+/// Odoo's own statements.
 #[derive(Debug)]
 struct OdooSql {
     means: Means,

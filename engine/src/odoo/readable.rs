@@ -1,5 +1,5 @@
-//! A table of Odoo's as it is, and not as it should be: columns that are missing, of another type,
-//! or hold bytes that are no text.
+//! Reads an Odoo table as it is: columns may be missing, have another type, or contain bytes that
+//! are not text.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ const BOOLEAN: u32 = 16;
 const INTEGERS: [u32; 3] = [20, 21, 23];
 const JSONB: u32 = 3802;
 
-/// A table that is there.
+/// An existing table.
 #[derive(Debug)]
 pub(super) struct Readable {
     /// Its name in SQL.
     pub(super) sql: String,
     /// The number of each column's type.
     types: BTreeMap<String, u32>,
-    /// The encoding that its text is read in, of which every byte is known to be convertible.
+    /// The encoding to read its text in, in which every byte can be converted.
     encoding: String,
 }
 
@@ -37,19 +37,19 @@ impl Readable {
             WHERE attrelid = to_regclass($1::text)::oid AND attnum > 0 AND NOT attisdropped";
         let rows = session.query(query, &[&table.sql]).await.map_err(failed())?;
         let Some(first) = rows.first() else { return Ok(None) };
-        // What has no equivalent in UTF-8 is read as it is. In `SQL_ASCII` nobody knows what a byte
-        // means.
+        // Text without an equivalent in UTF-8 is read as it is. In `SQL_ASCII` the meaning of a
+        // byte is unknown.
         let encoding = first.get(2);
         let types = rows.iter().map(|row| (row.get(0), row.get(1))).filter(|(name, _): &(String, u32)| table.has(name));
         Ok(Some(Self { types: types.collect(), sql: table.sql.clone(), encoding }))
     }
 
-    /// Whether it has this column.
+    /// Returns whether it has this column.
     pub(super) fn has(&self, column: &str) -> bool {
         self.types.contains_key(column)
     }
 
-    /// A boolean; `otherwise` where there is none of this name.
+    /// Returns a boolean in SQL; `otherwise` if there is no such column.
     pub(super) fn boolean(&self, column: &str, otherwise: &str) -> String {
         match self.types.get(column) {
             Some(&BOOLEAN) => column.to_owned(),
@@ -57,7 +57,7 @@ impl Readable {
         }
     }
 
-    /// A whole number, else `NULL`.
+    /// Returns a whole number in SQL, else `NULL`.
     pub(super) fn integer(&self, column: &str) -> String {
         match self.types.get(column) {
             Some(kind) if INTEGERS.contains(kind) => format!("{column}::bigint"),
@@ -66,7 +66,7 @@ impl Readable {
         }
     }
 
-    /// Text in SQL, else `NULL`. Of a translated one it is the English.
+    /// Returns text in SQL, else `NULL`. Of a translated one it is the English.
     pub(super) fn text(&self, column: &str) -> String {
         match self.types.get(column) {
             Some(&JSONB) => format!(
@@ -77,12 +77,12 @@ impl Readable {
         }
     }
 
-    /// The bytes of a text, for [`text_of`].
+    /// Returns the bytes of a text in SQL, for [`text_of`].
     pub(super) fn bytes(&self, column: &str) -> String {
         format!("convert_to({}, '{}')", self.text(column), self.encoding)
     }
 
-    /// Reads text in UTF-8 from now on, if all of these columns' can be.
+    /// Reads text in UTF-8 from now on, if all text of these columns can be converted.
     ///
     /// # Errors
     /// [`PostgresError::Query`]
@@ -94,7 +94,7 @@ impl Readable {
         let counts: Vec<_> =
             columns.iter().map(|column| format!("count(convert_to({}, 'UTF8'))", self.text(column))).collect();
         let query = format!("SELECT {} FROM {}", counts.join(", "), self.sql);
-        // In a transaction of the session's, a failure would be the end of that.
+        // A failure would abort an open transaction.
         let is_in_transaction = session.batch_execute("SAVEPOINT text").await.is_ok();
         let convertible = match session.query_one(&query, &[]).await {
             Ok(_) => true,
@@ -111,13 +111,13 @@ impl Readable {
     }
 }
 
-/// Whether it says that bytes are no text, or none that UTF-8 has.
+/// Returns whether it says that bytes are not text, or have no equivalent in UTF-8.
 pub(super) fn is_of_text(error: &tokio_postgres::Error) -> bool {
     let codes = [SqlState::UNTRANSLATABLE_CHARACTER, SqlState::CHARACTER_NOT_IN_REPERTOIRE];
     error.code().is_some_and(|code| codes.contains(code))
 }
 
-/// A column of [`Readable::bytes`]. What is no text has `�` for it.
+/// Reads a column of [`Readable::bytes`]. Invalid text has `�`.
 pub(super) fn text_of(row: &Row, column: usize) -> Option<String> {
     row.get::<_, Option<&[u8]>>(column).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
 }

@@ -1,15 +1,15 @@
-//! Where Odoo's tables are in a database, and whether they may be read.
+//! Finds Odoo's tables in a database, and decides whether they may be read.
 //!
-//! A database's owner is not trusted by whoever backs it up: with an ordinary table's name, a view
-//! could call a function of the owner's, with the rights of the role that reads it. So what is read
-//! is found in the catalogs first, by numbers and not by names that a `search_path` resolves, and
-//! is read only where the server runs nothing of the owner's for it.
+//! The backup does not trust a database's owner: a view with an ordinary table's name could call a
+//! function of the owner, with the privileges of the role that reads it. So tables are found in the
+//! catalogs first, by numbers and not by names that a `search_path` resolves, and are read only if
+//! the server runs no code of the owner for it.
 
 mod path;
 
 use crate::postgres::{PostgresError, Session, quote};
 
-/// The schema of a database in which Odoo's tables are.
+/// The schema with Odoo's tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schema {
     name: String,
@@ -25,13 +25,13 @@ pub struct Table {
 }
 
 impl Table {
-    /// Whether it has this column, and it may be read.
+    /// Returns whether it has this column, and the column may be read.
     pub fn has(&self, column: &str) -> bool {
         self.columns.iter().any(|own| own == column)
     }
 }
 
-/// What came of looking for a table.
+/// The result of looking for a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// It may be read.
@@ -43,7 +43,7 @@ pub enum Found {
 }
 
 impl Found {
-    /// The table, where it may be read.
+    /// Returns the table, if it may be read.
     pub fn table(self) -> Option<Table> {
         match self {
             Self::Table(table) => Some(table),
@@ -53,8 +53,8 @@ impl Found {
 }
 
 impl Schema {
-    /// Finds the schema that has `ir_module_module`, in the session's database. Where several have
-    /// it, the one that the settings of the tables' owner and of the database's lead to, as they
+    /// Finds the schema with `ir_module_module`, in the session's database. If several have it,
+    /// returns the one that the settings of the tables' owner and of the database lead to, as they
     /// lead Odoo. `None` where there is none, or it cannot be told which.
     ///
     /// # Errors
@@ -63,8 +63,8 @@ impl Schema {
         Ok(path::choose(&path::candidates(session).await?).ok().map(|name| Self { name }))
     }
 
-    /// Why [`Self::find`] finds none, or the program takes the database for none of Odoo's; `None`
-    /// where it does not.
+    /// Returns why [`Self::find`] finds none, or why the program does not consider the database
+    /// Odoo's; `None` where it does.
     ///
     /// # Errors
     /// [`PostgresError::Query`]
@@ -84,13 +84,13 @@ impl Schema {
         Ok((!missing.is_empty()).then(|| format!("it has no {}", missing.join(" and "))))
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// A table's name in SQL, with the schema, quoted: whatever a `search_path` says, it is this
-    /// table.
+    /// Returns a table's name in SQL, with the schema, quoted: it means this table, whatever a
+    /// `search_path` says.
     pub fn table(&self, name: &str) -> String {
         format!("{}.{}", quote(&self.name), quote(name))
     }
@@ -122,8 +122,8 @@ impl Schema {
             let reason: String = row.get(0);
             return Ok(Found::Refused(format!("{}.{name} is not read: {reason}", self.name)));
         }
-        // By the number, below which all is the server's own: a type of such a name could be
-        // anybody's.
+        // By number, because all lower ones are the server's own: a type with such a name could be
+        // from anywhere.
         let query = format!(
             "SELECT attname::text FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
              AND atttypid::bigint < {FIRST_OF_USERS} ORDER BY attnum"
@@ -134,13 +134,13 @@ impl Schema {
     }
 }
 
-/// A query for tables (`root`) that must not be read, and why (`reason`), of those in `pg_class c`
-/// for which `roots` is true.
+/// Returns a query for tables (`root`) that must not be read, and why (`reason`), of those in
+/// `pg_class c` for which `roots` is true.
 ///
-/// A view is not the only thing that runs code. The planner evaluates immutable functions of
-/// constants when it loads what belongs to a table: expressions and predicates of its indexes,
-/// check constraints, statistics, partition keys, generated columns; and a table has children. Each
-/// such function is named in `pg_depend`. Those of a superuser (an extension's among them) and the
+/// A view is not the only thing that runs code. When the planner loads what belongs to a table, it
+/// evaluates immutable functions of constants: expressions and predicates of its indexes, check
+/// constraints, statistics, partition keys, generated columns; and a table has children. Each such
+/// function is named in `pg_depend`. Those of a superuser (including an extension's) and the
 /// session's own are as trusted as the server and the session.
 pub(super) fn unsafe_tables(roots: &str) -> String {
     format!(
@@ -170,7 +170,7 @@ pub(super) fn unsafe_tables(roots: &str) -> String {
     )
 }
 
-/// Numbers below are the server's own objects.
+/// Lower numbers are the server's own objects.
 const FIRST_OF_USERS: u32 = 16_384;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A small database of Odoo's, to be changed in tests.
+//! A small Odoo database, to be changed in tests.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::postgres::{Endpoint, SslMode};
 /// Its name, where it has a cluster of its own.
 pub(super) const DATABASE: &str = "copy";
 
-/// On a cluster of its own, or on one that several share.
+/// On its own cluster, or on one that several share.
 pub(super) struct SmallDatabase {
     pub(super) cluster: Arc<Cluster>,
     pub(super) database: String,
@@ -43,7 +43,7 @@ impl SmallDatabase {
         }
     }
 
-    /// What a statement answers.
+    /// Returns a statement's answer.
     pub(super) fn sql(&self, sql: &str) -> String {
         self.cluster.execute(&self.database, sql).trim().to_owned()
     }

@@ -1,4 +1,4 @@
-//! Which tables and columns a database has: what is known of Odoo is true of some series and not of
+//! The tables and columns of a database: what is known of Odoo is true of some series and not of
 //! others.
 
 use std::collections::BTreeMap;
@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use super::Schema;
 use crate::postgres::{PostgresError, Session};
 
-/// A query for every column of a schema's tables that an UPDATE may set: one row each,
+/// Returns a query for every column of a schema's tables that an UPDATE may set: one row each,
 /// `(relname, attname, type, not_null, limit, unique)`.
 ///
 /// `unique`: the column is part of a unique index. `limit`: characters of a `varchar(n)` or
-/// `char(n)`, else 0. Generated columns are not among them; servers before 12 know none, which is
-/// why the row is asked for it as JSON.
+/// `char(n)`, else 0. Generated columns are excluded; servers before 12 have none, so the row is
+/// read as JSON.
 pub(super) fn columns_of(schema: &Schema) -> String {
     COLUMNS.replace("{schema}", &schema.name().replace('\'', "''"))
 }
@@ -26,7 +26,7 @@ const COLUMNS: &str = "
     JOIN pg_type t ON t.oid = a.atttypid
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND coalesce(to_jsonb(a) ->> 'attgenerated', '') = ''";
 
-/// A column, as far as it matters for what may be written into it.
+/// The properties of a column that limit what may be written into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) table: String,
@@ -41,7 +41,7 @@ pub(super) struct Column {
 }
 
 impl Column {
-    /// From a row of [`columns_of`].
+    /// Reads a row of [`columns_of`].
     pub(super) fn of(row: &tokio_postgres::Row) -> Self {
         Self {
             table: row.get(0),
@@ -53,7 +53,7 @@ impl Column {
         }
     }
 
-    /// As people write it, and configurations: `ir_mail_server.smtp_pass`.
+    /// Returns its name as operators and configurations write it: `ir_mail_server.smtp_pass`.
     pub(super) fn full_name(&self) -> String {
         format!("{}.{}", self.table, self.name)
     }
@@ -62,7 +62,7 @@ impl Column {
 /// The tables and columns of a database.
 #[derive(Debug)]
 pub(super) struct Tables {
-    /// The schema that they are in.
+    /// Their schema.
     pub(super) schema: Schema,
     columns: BTreeMap<String, BTreeMap<String, Column>>,
 }
@@ -81,7 +81,7 @@ impl Tables {
         Ok(tables)
     }
 
-    /// Whether the table is there, with all of these columns.
+    /// Returns whether the table exists, with all of these columns.
     pub(super) fn have(&self, table: &str, columns: &[&str]) -> bool {
         self.columns.get(table).is_some_and(|known| columns.iter().all(|column| known.contains_key(*column)))
     }

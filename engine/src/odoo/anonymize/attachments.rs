@@ -1,5 +1,5 @@
-//! Attachments of people's records: their content gives way to placeholders, and files that no row
-//! names any longer are removed.
+//! Replaces the content of attachments of people's records by placeholders, and removes files that
+//! no row references any more.
 
 use serde::Serialize;
 use sha1::{Digest as _, Sha1};
@@ -17,13 +17,13 @@ use crate::text::nearest;
 /// Models whose attachments are replaced, as one of PostgreSQL's regular expressions.
 pub(super) const MODELS: &str = r"^(res\.(partner|users|partner\.bank)|hr\..*|crm\.lead|account\.(move|invoice|payment|bank\.statement|bank\.statement\.line)|sale\.order|purchase\.order|stock\.picking|pos\.order|mail\.(?!template).*|discuss\..*|whatsapp\.message|snailmail\.letter|calendar\.event|project\.(project|task|update)|helpdesk\.ticket|repair\.order|fleet\..*|sign\..*|documents\.document|knowledge\.article|note\.note|event\.registration|survey\.user_input.*|payment\.(transaction|token)|approval\.request|base_import\.import)$";
 
-/// Models of which what people uploaded is replaced, and their own pictures stay.
+/// Models of which uploads are replaced, while their own pictures stay.
 pub(super) const UPLOADS_OF: &str = r"^product\.(template|product|document)$";
 
-/// What a content is replaced by.
+/// The replacement of a content.
 struct Placeholder {
-    /// Which MIME types it stands for: one of PostgreSQL's regular expressions. The first that
-    /// matches counts.
+    /// The MIME types that it replaces: one of PostgreSQL's regular expressions. The first match
+    /// counts.
     for_types: &'static str,
     mimetype: &'static str,
     content: &'static [u8],
@@ -46,21 +46,21 @@ const PLACEHOLDERS: &[Placeholder] = &[
     Placeholder { for_types: "", mimetype: "text/plain", content: b"Anonymized\n" },
 ];
 
-/// What was done to attachments.
+/// The changes to attachments.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AnonymizedAttachments {
-    /// Rows of `ir_attachment` whose content was replaced, by model; that of uploads which belong
-    /// to no record yet is empty.
+    /// Rows of `ir_attachment` with replaced content, by model; the model of uploads without a
+    /// record is empty.
     pub replaced: Vec<AttachmentsOf>,
     /// Rows whose content stays.
     pub left: Vec<AttachmentsOf>,
-    /// Files that no row names any longer, and that were removed.
+    /// Removed files, which no row references any more.
     pub files_removed: u64,
-    /// Their length in bytes, together.
+    /// Their total length in bytes.
     pub bytes_removed: u64,
     /// Placeholders.
     pub files_added: u64,
-    /// Their length in bytes, together.
+    /// Their total length in bytes.
     pub bytes_added: u64,
 }
 
@@ -73,7 +73,7 @@ pub struct AttachmentsOf {
     pub rows: u64,
 }
 
-/// Holds the models that the configuration adds and keeps against those that there are.
+/// Checks the models in the configuration against those of the database.
 pub(super) async fn check(
     session: &Session,
     tables: &Tables,
@@ -103,7 +103,7 @@ pub(super) async fn check(
     }
 }
 
-/// Replaces what is to be replaced, in the rows and in the filestore.
+/// Replaces the content in the rows and in the filestore.
 pub(super) async fn replace(
     session: &Session,
     tables: &Tables,
@@ -122,7 +122,7 @@ pub(super) async fn replace(
     let mimetypes: Vec<_> = placeholders.iter().map(|(one, _)| one.mimetype).collect();
     let sha1s: Vec<_> = placeholders.iter().map(|(_, sha1)| sha1.as_str()).collect();
     let sizes: Vec<_> = placeholders.iter().map(|(one, _)| one.content.len() as i64).collect();
-    // What lies in somebody's bucket is read from there no more; a link leads nowhere.
+    // Content in a bucket is not read from there any more; a link leads nowhere.
     let statement = format!(
         "UPDATE {table} a SET
              store_fname = CASE WHEN a.type = 'url' THEN a.store_fname ELSE left(p.sha1, 2) || '/' || p.sha1 END,
@@ -150,7 +150,7 @@ pub(super) async fn replace(
 
     let contents: Vec<_> =
         placeholders.iter().map(|(one, sha1)| (format!("{}/{sha1}", &sha1[..2]), one.content)).collect();
-    // The thread ends soon after whoever waits for it is gone.
+    // The thread ends soon after its caller is gone.
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
     let work = tokio::task::spawn_blocking(move || {
@@ -170,9 +170,9 @@ pub(super) async fn replace(
     Ok(AnonymizedAttachments { replaced, left, ..done })
 }
 
-/// Which rows: `$1` is the pattern, `$2` what is added to it, `$3` what is taken from it, `$4` the
-/// pattern of models of which only uploads count. Uploads that belong to no record yet are
-/// somebody's all the same; Odoo's own files, which belong to none either, have an address.
+/// The rows: `$1` is the pattern, `$2` what is added to it, `$3` what is taken from it, `$4` the
+/// pattern of models of which only uploads count. Uploads without a record are personal as well;
+/// Odoo's own files, which have none either, have an address.
 const CHOSEN: &str = "NOT coalesce(a.res_model = ANY($3::text[]), false) AND CASE
     WHEN coalesce(a.res_model, '') IN ('', '0') THEN coalesce(a.url, '') = '' OR a.type = 'url' AND a.url ~ '^https?://'
     ELSE a.res_model ~ $1 OR a.res_model = ANY($2::text[]) OR a.res_model ~ $4 AND a.res_field IS NULL END";
@@ -181,7 +181,7 @@ fn sha1(content: &[u8]) -> String {
     FileName::Sha1(Sha1::digest(content).into()).to_string().split_off(3)
 }
 
-/// How many rows are replaced and stay, by model.
+/// Counts the rows that are replaced and that stay, by model.
 async fn counts(
     session: &Session,
     settings: &Anonymize,

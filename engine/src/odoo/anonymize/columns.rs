@@ -1,5 +1,5 @@
-//! Tables and columns of every schema: people are in those of Odoo, and in whatever else somebody
-//! made beside them.
+//! Tables and columns of every schema: people are in those of Odoo, and in whatever else was
+//! created next to them.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use tokio_postgres::Row;
 
 use crate::postgres::quote;
 
-/// Every column that an UPDATE may set of every table but the server's and those of extensions, the
-/// largest table first. `$3` is the schema of Odoo's tables, `$1` and `$2` are patterns of tables
-/// and columns; the numbers of those that match come last.
+/// Every column that an UPDATE may set, of every table except those of the server and of
+/// extensions, the largest table first. `$3` is the schema of Odoo's tables, `$1` and `$2` are
+/// patterns of tables and columns; the numbers of the matching ones come last.
 ///
-/// Servers before 12 know no generated columns, which is why the row is asked for it as JSON. Of a
-/// domain the type beneath counts.
+/// Servers before 12 have no generated columns, so the row is read as JSON. Of a domain the
+/// underlying type counts.
 pub(super) const COLUMNS: &str = "
     SELECT n.nspname::text, c.relname::text, n.nspname = $3, a.attname::text, coalesce(b.typname, t.typname)::text, a.attnotnull OR t.typnotnull,
            CASE WHEN coalesce(b.typname, t.typname) IN ('varchar', 'bpchar') AND greatest(a.atttypmod, t.typtypmod) > 4
@@ -35,18 +35,18 @@ pub(super) const COLUMNS: &str = "
 pub(super) struct TableName {
     pub(super) schema: String,
     pub(super) name: String,
-    /// Whether it lies with Odoo's.
+    /// Whether it is in Odoo's schema.
     pub(super) is_odoos: bool,
 }
 
 impl TableName {
-    /// In SQL.
+    /// Returns its name in SQL.
     pub(super) fn sql(&self) -> String {
         format!("{}.{}", quote(&self.schema), quote(&self.name))
     }
 }
 
-/// As people write it: `res_partner`, and with its schema where that is not Odoo's.
+/// Writes it as operators do: `res_partner`, with its schema if that is not Odoo's.
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.is_odoos {
@@ -56,7 +56,7 @@ impl fmt::Display for TableName {
     }
 }
 
-/// A column, as far as it matters for what may be written into it.
+/// The properties of a column that limit what may be written into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) table: TableName,
@@ -71,7 +71,7 @@ pub(super) struct Column {
 }
 
 impl Column {
-    /// From a row of [`COLUMNS`].
+    /// Reads a row of [`COLUMNS`].
     pub(super) fn of(row: &Row) -> Self {
         Self {
             table: TableName { schema: row.get(0), name: row.get(1), is_odoos: row.get(2) },
@@ -83,7 +83,7 @@ impl Column {
         }
     }
 
-    /// As people write it, and configurations: `res_partner.name`.
+    /// Returns its name as operators and configurations write it: `res_partner.name`.
     pub(super) fn full_name(&self) -> String {
         format!("{}.{}", self.table, self.name)
     }

@@ -1,4 +1,4 @@
-//! Why a copy could not be made anonymous.
+//! Why a copy could not be anonymized.
 
 use std::fmt;
 use std::io;
@@ -6,48 +6,48 @@ use std::io;
 use crate::filestore::FilestoreError;
 use crate::postgres::PostgresError;
 
-/// A failure to make a copy anonymous. The copy then never gets the target's name.
+/// A failed anonymization. The copy then never gets the target's name.
 #[derive(Debug, thiserror::Error)]
 pub enum AnonymizeError {
     /// A statement, or the connection.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
-    /// What of it is personal is not known.
+    /// It is unknown which of its data is personal.
     #[error("the database is not Odoo's")]
     NotOdoo,
-    /// The configuration names a column that is not there.
+    /// The configuration names a column that does not exist.
     #[error("`{key}` names {name}, and there is no such column{}", suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
     NoSuchColumn {
         /// `columns` or `keep`.
         key: &'static str,
         /// As the configuration has it.
         name: String,
-        /// The column whose name is nearest to it.
+        /// The column with the most similar name.
         suggestion: Option<String>,
     },
-    /// `keep` names what would not have been replaced.
+    /// `keep` names what would not be replaced.
     #[error("`keep` names {name}, which would stay as it is anyway")]
     NothingToKeep {
         /// As the configuration has it.
         name: String,
     },
-    /// The configuration names a model that is not there.
+    /// The configuration names a model that does not exist.
     #[error("`{key}` names the model {name}, and there is none{}", suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
     NoSuchModel {
         /// `attachments` or `keep`.
         key: &'static str,
         /// As the configuration has it.
         name: String,
-        /// The model whose name is nearest to it.
+        /// The model with the most similar name.
         suggestion: Option<String>,
     },
     /// The copy's filestore.
     #[error(transparent)]
     Filestore(#[from] FilestoreError),
-    /// Whoever wrote to the filestore ended before it was done.
+    /// The thread that writes to the filestore ended too early.
     #[error("unable to write placeholders")]
     Interrupted(#[source] io::Error),
-    /// A column that cannot hold the fake that the configuration wants in it.
+    /// A column that cannot contain the configured fake.
     #[error("`columns` wants a fake of the kind `{kind}` in {name}, which is of the type {column_type}{}", if *.not_null { " and may not be NULL" } else { "" })]
     Unsuitable {
         /// The column.
@@ -59,29 +59,28 @@ pub enum AnonymizeError {
         /// Whether it may not be NULL.
         not_null: bool,
     },
-    /// A random number could not be had.
+    /// There was no random number.
     #[error("unable to make a random number: {0}")]
     Random(getrandom::Error),
-    /// The server keeps what was replaced, for somebody who might want to see it.
+    /// The server keeps the replaced rows, for a transaction that could still read them.
     #[error(
         "the server still keeps the rows that were replaced: a transaction of another session began before that and has not ended"
     )]
     Held,
-    /// Text that is not what the database's encoding, or UTF-8, takes for text.
+    /// Text that is invalid in the database's encoding or in UTF-8.
     #[error("the copy contains text that is not UTF-8, which cannot be searched for people: {}", .0.join(", "))]
     NotUtf8(Vec<String>),
-    /// After all was replaced, something was found that is no fake.
+    /// After the replacement, something was found that is not a fake.
     #[error("the copy is not anonymous: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     NotAnonymous(Vec<Left>),
 }
 
-/// A column in which something was found that should not be there. The values themselves are not
-/// told.
+/// A column with a value that should not be there. The values themselves are not shown.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Left {
     /// `res_partner.email`
     pub column: String,
-    /// Rows in which it was found.
+    /// Number of such rows.
     pub rows: u64,
 }
 
@@ -93,7 +92,7 @@ impl fmt::Display for Left {
 }
 
 impl AnonymizeError {
-    /// How an operator mends it, where that can be said.
+    /// Returns how the operator can fix it, if known.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Postgres(error) => return error.hint(),

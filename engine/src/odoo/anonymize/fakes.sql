@@ -1,5 +1,6 @@
--- The fakes, as functions in the session's own schema. They are keyed: the same value with the same key makes the same fake, and without the key none leads back
--- to its value. What is the same in all but spelling (case, spaces, punctuation) is the same here.
+-- The fakes, as functions in the session's own schema. They are keyed: the same value with the same
+-- key makes the same fake, and without the key none leads back to its value. Values that differ only
+-- in spelling (case, spaces, punctuation) get the same fake.
 
 CREATE FUNCTION pg_temp.fake_hash(kind text, value text) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT encode(sha256(convert_to(current_setting('odoo_backup.key') || kind || ':' || value, 'UTF8')), 'hex')
@@ -38,7 +39,8 @@ BEGIN
     RETURN initcap(substr(l, 1, 6) || ' ' || substr(l, 7, 6) || ' ' || substr(l, 13, 6));
 END $$;
 
--- What has commas is taken apart, so that `Company, Person` has the fakes of both: Odoo puts names together like that, in several columns.
+-- A text with commas is split, so that `Company, Person` has the fakes of both: Odoo combines names
+-- like that, in several columns.
 CREATE FUNCTION pg_temp.fake_name(value text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF strpos(value, ',') = 0 THEN
@@ -57,7 +59,8 @@ BEGIN
     RETURN substr(l, 1, 6) || '.' || substr(l, 7, 12) || '@example.com';
 END $$;
 
--- One address, one with a name, or several. Most are of the first two forms, which need no regular expression.
+-- One address, one with a name, or several. Most have one of the first two forms, which need no
+-- regular expression.
 CREATE FUNCTION pg_temp.fake_email(value text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     name text := btrim(split_part(value, '<', 1), E' \t\r\n"');
@@ -77,7 +80,8 @@ CREATE FUNCTION pg_temp.fake_login(value text) RETURNS text LANGUAGE sql STABLE 
     SELECT CASE WHEN strpos(value, '@') > 0 THEN pg_temp.fake_email(value) ELSE pg_temp.fake_letters('login', value) END
 $$;
 
--- No country has +999. The last eight digits make the number: the same one is written with and without those of its country.
+-- No country has +999. Only the last eight digits count: a number may be written with and without
+-- its country.
 CREATE FUNCTION pg_temp.fake_phone(value text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     digits text := right(regexp_replace(value, '\D', '', 'g'), 8);
@@ -100,7 +104,7 @@ CREATE FUNCTION pg_temp.fake_zip(value text) RETURNS text LANGUAGE sql STABLE AS
     SELECT pg_temp.fake_digits('zip', pg_temp.fake_alphanumeric(value), 5)
 $$;
 
--- No country is XX: no bank takes it for an account, and no authority for a number of its own.
+-- No country is XX: no bank accepts it as an account, and no authority as one of its numbers.
 CREATE FUNCTION pg_temp.fake_account(value text) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT 'XX00' || pg_temp.fake_digits('account', pg_temp.fake_alphanumeric(value), 16)
 $$;
@@ -117,7 +121,7 @@ CREATE FUNCTION pg_temp.fake_url(value text) RETURNS text LANGUAGE sql STABLE AS
     SELECT 'https://' || pg_temp.fake_letters('url', lower(btrim(value))) || '.example.com'
 $$;
 
--- Of the addresses that are kept for documentation (RFC 3849).
+-- One of the addresses reserved for documentation (RFC 3849).
 CREATE FUNCTION pg_temp.fake_ip(value text) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT '2001:db8::' || regexp_replace(substr(pg_temp.fake_hash('ip', lower(btrim(value))), 1, 16), '(....)(....)(....)(....)', '\1:\2:\3:\4')
 $$;
@@ -148,7 +152,7 @@ CREATE FUNCTION pg_temp.fake_domain(value text) RETURNS text LANGUAGE sql STABLE
     SELECT '[]'
 $$;
 
--- Its ending says what it is, and not whose.
+-- Its ending tells the type, and not the owner.
 CREATE FUNCTION pg_temp.fake_file_name(value text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     l text := pg_temp.fake_letters('file_name', pg_temp.fake_plain(value));
@@ -156,7 +160,7 @@ BEGIN
     RETURN substr(l, 1, 6) || '-' || substr(l, 7, 12) || coalesce(lower(substring(value FROM '\.[A-Za-z0-9]{1,5}$')), '');
 END $$;
 
--- What may be anything: the value before and after a change.
+-- Any kind of value, such as those before and after a change.
 CREATE FUNCTION pg_temp.fake_value(value text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF strpos(value, '@') > 0 THEN

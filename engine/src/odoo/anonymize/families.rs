@@ -1,13 +1,12 @@
-//! Where people are in Odoo's tables, in 12.0 to 19.0 and in modules nobody here has heard of:
-//! patterns of tables and of their columns, and the fake that each gets. The first that matches a
-//! column counts.
+//! Where people are in Odoo's tables, in 12.0 to 19.0 and in unknown modules: patterns of tables
+//! and of their columns, and the fake for each. The first match for a column counts.
 //!
-//! The patterns are PostgreSQL's regular expressions. `docs/anonymization.md` has them; a test
-//! holds it against these.
+//! The patterns are PostgreSQL's regular expressions. `docs/anonymization.md` lists them; a test
+//! compares it with these.
 
 use super::kinds::Fake;
 
-/// Columns that hold the same kind of thing.
+/// Columns with the same kind of content.
 #[derive(Debug)]
 pub(super) struct Family {
     pub(super) tables: &'static str,
@@ -15,8 +14,8 @@ pub(super) struct Family {
     pub(super) fake: Fake,
     /// Rows that stay as they are.
     pub(super) unless: Option<&'static Unless>,
-    /// Whether what the columns hold is a person's or a company's own, to be sought in every other
-    /// column: not the name of a record that may be anything.
+    /// Whether the content belongs to a person or a company, and is sought in every other column:
+    /// not the name of a record that may be anything.
     pub(super) is_sought: bool,
 }
 
@@ -25,7 +24,7 @@ pub(super) struct Family {
 pub(super) struct Unless {
     /// SQL; `{column}` is the column, `{odoo}` the schema of Odoo's tables.
     pub(super) condition: &'static str,
-    /// What it is about, in the documentation's words.
+    /// Its subject, in the documentation's words.
     pub(super) about: &'static str,
 }
 
@@ -41,7 +40,7 @@ const fn some(tables: &'static str, columns: &'static str, fake: Fake, unless: &
     Family { tables, columns, fake, unless: Some(unless), is_sought: true }
 }
 
-/// Logins that every database has and that name nobody.
+/// Logins of every database that identify no person.
 const ODOOS_OWN: Unless = Unless {
     condition: "login IN ('admin', '__system__', 'default', 'public', 'portaltemplate')",
     about: "`admin` and Odoo's own users",
@@ -58,7 +57,7 @@ const EXPRESSION: Unless = Unless { condition: r"{column} ~ '\{\{|\$\{'", about:
 const TECHNICAL: Unless =
     Unless { condition: "res_field IS NOT NULL OR url !~ '^https?://'", about: "fields' files, and Odoo's own" };
 
-/// What an import names people by; the modules' own names are what Odoo finds its records by.
+/// An import names records of people here; Odoo finds its records by the modules' own names.
 const OF_A_MODULE: Unless = Unless {
     condition: r"module IN (SELECT name FROM public.ir_module_module) OR model !~ '^(res\.(partner|users)|hr\.|crm\.)'",
     about: "those of modules, or of other models than people's",
@@ -69,7 +68,7 @@ const FILTER_OF_A_MODULE: Unless = Unless {
     about: "those of modules",
 };
 
-/// Any table but those of Odoo's own machinery, of geography, and of templates.
+/// Any table except those of Odoo's own machinery, of geography, and of templates.
 pub(super) const ANY: &str = "^(?!ir_|res_(country|city|currency|lang|groups)|.*template)";
 
 /// See the module.
@@ -224,8 +223,8 @@ pub(super) const FAMILIES: &[Family] = &[
     all(ANY, "(^|_)(birthday|birthdate|birth_date|date_of_birth|birthdate_date)$", Fake::Date),
 ];
 
-/// Tables that are emptied: logs of who did what from where, queues, and uploads that were never
-/// meant to stay.
+/// Tables to empty: logs of who did what from where, queues, and uploads that were never meant to
+/// stay.
 pub(super) const EMPTIED: &[&str] = &[
     "auditlog_http_request",
     "auditlog_http_session",

@@ -1,5 +1,5 @@
-//! What the values were: a changed row leaves it in the table's file and its indexes, and the
-//! planner and materialized views keep some of it.
+//! Removes the original values: a changed row leaves them in the table's file and its indexes, and
+//! the planner and materialized views keep some of them.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,11 @@ use super::columns::TableName;
 use super::error::AnonymizeError;
 use crate::postgres::{PostgresError, Session, quote};
 
-/// How long others are waited for. Nobody but the server itself has to do with a copy that has no
-/// name yet.
+/// Time limit for other transactions. Only the server itself uses a copy that has no name yet.
 const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
 
-/// Waits until the server may remove what was changed up to now. It keeps every row that a
-/// transaction somewhere could still want to see as it was, and copies such rows even when it
-/// writes a table anew.
+/// Waits until the server may remove all rows changed so far. It keeps every row that an open
+/// transaction could still read, and copies such rows even when it rewrites a table.
 pub(super) async fn wait_until_removable(session: &Session, odoo: &str) -> Result<(), AnonymizeError> {
     let failed = || session.failed("check whether changed rows can be removed");
     let probe = format!("{}.odoo_backup_probe", quote(odoo));
@@ -36,8 +34,7 @@ pub(super) async fn wait_until_removable(session: &Session, odoo: &str) -> Resul
     Ok(session.batch_execute(&format!("DROP TABLE {probe}")).await.map_err(failed())?)
 }
 
-/// Writes a table and its indexes anew, without what was removed, and has the planner look at it
-/// again.
+/// Rewrites a table and its indexes without the removed rows, and updates the planner's statistics.
 pub(super) async fn write_anew(session: &Session, table: &TableName) -> Result<(), PostgresError> {
     let statement = format!("VACUUM (FULL, ANALYZE) {}", table.sql());
     session.batch_execute(&statement).await.map_err(session.failed(format!("rewrite {table}")))
@@ -57,7 +54,7 @@ pub(super) async fn refresh_views(session: &Session) -> Result<(), PostgresError
     Ok(())
 }
 
-/// Removes the planner's former samples of columns.
+/// Removes the planner's previous samples of columns.
 pub(super) async fn clear_statistics(session: &Session) -> Result<(), PostgresError> {
     let statement = "VACUUM FULL pg_catalog.pg_statistic";
     session.batch_execute(statement).await.map_err(session.failed("clear the planner's statistics"))

@@ -1,5 +1,5 @@
-//! The kinds of fakes. What each looks like is in `fakes.sql`; here is what a column must be to
-//! take one, and how it is told from what was there.
+//! The kinds of fakes. `fakes.sql` defines what each looks like; this module defines which columns
+//! accept one, and how a fake differs from an original.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::postgres::quote;
 /// The functions that make them.
 pub(super) const FUNCTIONS: &str = include_str!("fakes.sql");
 
-/// What a column's values are replaced by.
+/// The replacement of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fake {
@@ -39,17 +39,17 @@ pub enum Fake {
     Ip,
     /// The `Message-ID` of a mail, or several.
     MessageId,
-    /// A file's name, its ending kept.
+    /// A file's name with its original ending.
     FileName,
     /// A line of text.
     Text,
     /// Formatted text.
     Html,
-    /// A name, an address or a number: whatever it looks like.
+    /// A name, an address or a number, similar to the original.
     Value,
     /// A day between 1950 and 1999.
     Date,
-    /// A condition of a filter: `[]`, which is true of everything.
+    /// A condition of a filter: `[]`, which matches everything.
     Domain,
     /// Nothing.
     Empty,
@@ -83,7 +83,7 @@ impl Fake {
         Self::Empty,
     ];
 
-    /// Its word in the configuration.
+    /// Returns its word in the configuration.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -109,7 +109,7 @@ impl Fake {
         }
     }
 
-    /// Whether a column can hold it.
+    /// Returns whether a column can contain it.
     pub(super) fn fits(self, column: &Column) -> bool {
         match self {
             Self::Date => is_date(column),
@@ -118,19 +118,19 @@ impl Fake {
         }
     }
 
-    /// The condition that a row's column holds something to replace.
+    /// Returns the condition that a row's column contains something to replace.
     pub(super) fn present(self, column: &Column) -> String {
         let name = quote(&column.name);
         match self {
             _ if is_json(column) => format!("coalesce({name}::text, '') NOT IN ('', '{{}}', '[]', '\"\"', 'null')"),
-            // A NULL is no more true than an empty text.
+            // NULL is as empty as an empty text.
             _ if is_text(column) => format!("btrim({name}, E' \\t\\r\\n') <> ''"),
             _ => format!("{name} IS NOT NULL"),
         }
     }
 
-    /// What the column becomes. `clashing` is a list of values that may not have the fake that
-    /// would be theirs.
+    /// Returns the column's new value. `clashing` is a list of values that may not have their
+    /// regular fake.
     pub(super) fn expression(self, column: &Column, clashing: Option<&str>) -> String {
         let name = quote(&column.name);
         let kind = &column.kind;
@@ -142,8 +142,7 @@ impl Fake {
                 (true, false) => "''".into(),
             },
             _ if is_json(column) => {
-                // Two that differ in their case would be the same in every language, and the column
-                // holds each but once.
+                // Two values that differ in case get the same fake, and the column is unique.
                 let exact = |value: &str| if column.unique { format!("md5({value})") } else { value.to_owned() };
                 let fake = self.call(&exact("value #>> '{}'"));
                 // Translations, or the values of several companies.
@@ -170,8 +169,8 @@ impl Fake {
         }
     }
 
-    /// Values whose fakes would be another's as well, though the column is to hold each but once:
-    /// all but the first of them.
+    /// Returns the query for values of a unique column whose fakes would be equal: all but the
+    /// first of them.
     pub(super) fn clashing(self, column: &Column, table: &str, condition: &str) -> Option<String> {
         if !column.unique || !is_text(column) || self == Self::Empty {
             return None;
@@ -185,13 +184,13 @@ impl Fake {
         ))
     }
 
-    /// The condition that a column which is [`present`](Self::present) does not hold a fake; `None`
-    /// where that cannot be told.
+    /// Returns the condition that a column which is [`present`](Self::present) does not contain a
+    /// fake; `None` where that cannot be told.
     pub(super) fn original(self, column: &Column) -> Option<String> {
         let name = quote(&column.name);
         let Some(shape) = self.shape() else {
             return match self {
-                // What may not be NULL is not present when it is empty.
+                // A column that may not be NULL is not present when it is empty.
                 Self::Empty => Some("true".into()),
                 _ => None,
             };
@@ -202,12 +201,13 @@ impl Fake {
                          WHERE btrim(one.value) <> '' AND one.value NOT IN ('true', 'false') AND one.value !~ '{shape}')"
             ));
         }
-        // One that was cut has no shape.
+        // A truncated fake has no shape.
         let whole = column.limit.map(|limit| format!(" AND length({name}) < {limit}")).unwrap_or_default();
         Some(format!("{name} !~ '{shape}'{whole}"))
     }
 
-    /// A regular expression of PostgreSQL that every fake matches, and hardly anything else.
+    /// Returns a regular expression of PostgreSQL that matches every fake, and hardly anything
+    /// else.
     fn shape(self) -> Option<String> {
         let one_name = r"[BDFGHKLMNPRSTVWZ][aeio]([bdfghklmnprstvwz][aeio]){2}( [BDFGHKLMNPRSTVWZ][aeio]([bdfghklmnprstvwz][aeio]){2}){2}";
         let name = format!("{one_name}(, {one_name})*");

@@ -1,9 +1,9 @@
-//! The net below the list of columns: whoever is in a column about people is sought in every other
+//! The net below the list of columns: everyone in a column about people is sought in every other
 //! column of the database, and replaced by the same fake there.
 //!
-//! It is cast before the columns about people are replaced, since those say whom to seek. A table
-//! is gone through once; one in which somebody was found is gone through again, and whoever is
-//! found then could not be replaced.
+//! It runs before the columns about people are replaced, because those say who is sought. Each
+//! table is searched once; one with a match is searched again, and a match then could not be
+//! replaced.
 
 mod gather;
 mod json;
@@ -29,34 +29,34 @@ use super::plan::Plan;
 use crate::odoo::tables::Tables;
 use crate::postgres::{PostgresError, Session};
 
-/// Whom the rest of the database was searched for, and what came of it.
+/// Who was sought in the rest of the database, and the result.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NetReport {
-    /// Names, addresses, numbers and e-mail addresses that were sought.
+    /// Number of names, addresses, numbers and e-mail addresses sought.
     pub sought: u64,
-    /// Those that were not: too short, or words that anything is called by.
+    /// Number of those not sought: too short, or common words.
     pub not_sought: u64,
-    /// Columns that were searched.
+    /// Number of columns searched.
     pub columns: u64,
-    /// Columns in which somebody was replaced, and in how many rows.
+    /// Columns with replaced values, and the number of rows.
     pub replaced: Vec<Left>,
-    /// Columns in which somebody is left: in rows, or by a type, that cannot be changed.
+    /// Columns that still contain people, in rows or types that cannot be changed.
     pub left: Vec<Left>,
     /// What could not be searched, in words.
     pub not_searched: Vec<String>,
 }
 
-/// What the net caught.
+/// The result of the search.
 #[derive(Debug, Default)]
 pub(super) struct Catch {
     pub(super) report: NetReport,
-    /// Columns that hold e-mail addresses of others.
+    /// Columns that contain e-mail addresses of others.
     pub(super) addresses: Vec<Left>,
-    /// Tables that were changed.
+    /// Changed tables.
     pub(super) changed: BTreeSet<TableName>,
 }
 
-/// Casts it.
+/// Searches the database.
 pub(super) async fn cast(
     sessions: &[Session],
     plan: &Plan,
@@ -69,7 +69,7 @@ pub(super) async fn cast(
     let common = common(session, tables, odoo, &hashing).await?;
     let mut parts = 1;
     loop {
-        // What was replaced by now stays replaced, and is not found again.
+        // What was replaced so far stays replaced, and is not found again.
         match cast_in_parts(sessions, plan, &everything, &hashing, &common, parts).await? {
             Some(counted) => return Ok(counted.report(everything)),
             None => parts *= 2,
@@ -77,7 +77,7 @@ pub(super) async fn cast(
     }
 }
 
-/// Seeks everybody in as many parts; `None` where one of them is more than fits into memory.
+/// Seeks everyone, in this many parts; `None` where one of them does not fit into memory.
 async fn cast_in_parts(
     sessions: &[Session],
     plan: &Plan,
@@ -99,7 +99,7 @@ async fn cast_in_parts(
     Ok(Some(counted))
 }
 
-/// Figures of all parts, by table and by the number of the column in it.
+/// Numbers of all parts, by table and by the number of the column in it.
 #[derive(Debug, Default)]
 struct Counted {
     sought: u64,
@@ -110,7 +110,7 @@ struct Counted {
     too_long: BTreeMap<TableName, u64>,
 }
 
-/// Searches one table, and again what was replaced in it.
+/// Searches one table, and searches it again after replacements.
 async fn look(
     session: &Session,
     table: &SearchedTable,
@@ -131,7 +131,7 @@ impl Counted {
         everything: &Everything,
         people: &People,
     ) -> Result<(), PostgresError> {
-        // An address that one part does not know is another's: what the last part sees counts.
+        // An address unknown to one part may belong to another: the last part's result counts.
         self.addresses.clear();
         let looks = for_each(sessions, &everything.tables, |session, table| look(session, table, people).boxed());
         for (table, first, second) in looks.await? {

@@ -1,4 +1,5 @@
-//! Which columns of a database get which fakes: those of the families, and what the operator says.
+//! Decides which columns of a database get which fakes: those of the families, and those in the
+//! configuration.
 
 use super::columns::{COLUMNS, Column, TableName};
 use super::error::AnonymizeError;
@@ -15,12 +16,12 @@ pub(super) struct Planned {
     pub(super) fake: Fake,
     /// Rows that stay as they are, and the condition on them.
     pub(super) unless: Option<(&'static Unless, String)>,
-    /// Whether what it holds is sought in all other columns.
+    /// Whether its content is sought in all other columns.
     pub(super) is_sought: bool,
 }
 
 impl Planned {
-    /// The condition on rows whose value is replaced.
+    /// Returns the condition on rows whose value is replaced.
     pub(super) fn condition(&self) -> String {
         let present = self.fake.present(&self.column);
         match &self.unless {
@@ -29,8 +30,8 @@ impl Planned {
         }
     }
 
-    /// The condition on rows whose value should have been replaced and was not; `None` where that
-    /// cannot be told.
+    /// Returns the condition on rows whose value should have been replaced and was not; `None`
+    /// where that cannot be told.
     pub(super) fn still_original(&self) -> Option<String> {
         let original = self.fake.original(&self.column)?;
         Some(format!("{} AND {original}", self.condition()))
@@ -45,27 +46,27 @@ impl Planned {
     }
 }
 
-/// A table, and what is done to it.
+/// A table, and the changes to it.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) name: TableName,
-    /// Columns that are replaced.
+    /// Columns to replace.
     pub(super) planned: Vec<Planned>,
 }
 
-/// What is done to a database.
+/// The changes to a database.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// The largest first.
     pub(super) tables: Vec<Table>,
-    /// Tables that are emptied.
+    /// Tables to empty.
     pub(super) emptied: Vec<TableName>,
-    /// Columns that the configuration keeps, and that are searched for nobody.
+    /// Columns that the configuration keeps, whose people are not sought.
     pub(super) kept: Vec<Column>,
 }
 
 impl Plan {
-    /// Holds the families and the configuration against the columns that there are.
+    /// Applies the families and the configuration to the existing columns.
     pub(super) async fn make(session: &Session, settings: &Anonymize, odoo: &str) -> Result<Self, AnonymizeError> {
         let found = find(session, odoo).await?;
         let named = |name: &str| found.iter().find(|(column, _)| column.full_name() == name).map(|(column, _)| column);
@@ -121,13 +122,13 @@ impl Plan {
     }
 }
 
-/// The first of these families whose fake the column can hold.
+/// Returns the first of these families whose fake the column can contain.
 fn of_family(column: &Column, families: &[i64]) -> Option<&'static Family> {
     let mut families = families.iter().filter_map(|number| FAMILIES.get(usize::try_from(*number - 1).ok()?));
     families.find(|family| family.fake.fits(column))
 }
 
-/// Every column, those of the largest table first, with the numbers of the families that it is of.
+/// Lists every column, those of the largest table first, with the numbers of its families.
 async fn find(session: &Session, odoo: &str) -> Result<Vec<(Column, Vec<i64>)>, PostgresError> {
     let tables: Vec<_> = FAMILIES.iter().map(|family| family.tables).collect();
     let columns: Vec<_> = FAMILIES.iter().map(|family| family.columns).collect();

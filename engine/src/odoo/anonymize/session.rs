@@ -1,4 +1,4 @@
-//! The sessions that make fakes, and the key of these.
+//! The sessions that make fakes, and their key.
 
 use std::fmt::Write;
 
@@ -11,12 +11,12 @@ use super::kinds::FUNCTIONS;
 use crate::postgres::{PostgresError, Session, Tuning};
 use crate::secret::Secret;
 
-/// What all fakes of a copy follow from. Whoever has it can try whether a fake is that of a name he
-/// knows; so it is kept nowhere.
+/// The key of all fakes of a copy. Its owner can test whether a fake is that of a given name, so it
+/// is stored nowhere.
 pub(super) struct Key(Secret);
 
 impl Key {
-    /// That of the seed; else a random one.
+    /// Returns the key of the seed; without one, a random key.
     pub(super) fn of(seed: Option<&Secret>) -> Result<Self, AnonymizeError> {
         let mut bytes = [0; 32];
         match seed {
@@ -24,7 +24,7 @@ impl Key {
             None => getrandom::fill(&mut bytes).map_err(AnonymizeError::Random)?,
         }
         let digits = bytes.iter().fold(String::new(), |mut digits, byte| {
-            // A String takes whatever is written to it.
+            // Writing to a String cannot fail.
             let _ = write!(digits, "{byte:02x}");
             digits
         });
@@ -32,11 +32,11 @@ impl Key {
     }
 }
 
-/// All else is named in full: no operator and no function of the database's own is taken for one of
-/// the server's.
+/// Everything else has full names: no operator or function of the database can replace one of the
+/// server.
 const SEARCH_PATH: &str = "SET search_path = pg_catalog";
 
-/// Makes the functions and the key known to a session, and to no other.
+/// Gives the functions and the key to a session, and to no other.
 pub(super) async fn prepare(session: &Session, key: &Key, tuning: &Tuning) -> Result<(), PostgresError> {
     let failed = || session.failed("prepare the anonymization");
     session.batch_execute(&format!("{}; {SEARCH_PATH}", tuning.statements())).await.map_err(failed())?;
@@ -44,7 +44,7 @@ pub(super) async fn prepare(session: &Session, key: &Key, tuning: &Tuning) -> Re
         .batch_execute("SET jit = off; SET row_security = off; CREATE TEMPORARY TABLE odoo_backup_key (key text)")
         .await
         .map_err(failed())?;
-    // A server may log statements and their parameters. It never logs what is copied.
+    // A server may log statements and their parameters. It never logs copied data.
     let sink = session.copy_in::<_, Bytes>("COPY pg_temp.odoo_backup_key FROM STDIN").await.map_err(failed())?;
     futures::pin_mut!(sink);
     sink.send(Bytes::from(format!("{}\n", key.0.expose()))).await.map_err(failed())?;

@@ -7,15 +7,15 @@ use crate::secret::Secret;
 /// `[target.NAME.anonymize]`.
 #[derive(Debug, Clone, Default)]
 pub struct Anonymize {
-    /// `table.column`: columns beside those that the program knows, or another kind of fake for one
-    /// of these.
+    /// `table.column`: columns in addition to those that the program knows, or another kind of fake
+    /// for one of these.
     pub columns: Vec<(String, Fake)>,
     /// `table.column`: columns that stay as they are.
     pub keep: Vec<String>,
-    /// Models whose attachments become placeholders, beside those that the program knows.
+    /// Models whose attachments become placeholders, in addition to those that the program knows.
     pub attachments: Vec<String>,
     /// Models whose attachments stay.
     pub keep_attachments: Vec<String>,
-    /// What the fakes follow from; `None`: a random key for each restore.
+    /// The source of the key; `None`: a random key for each restore.
     pub seed: Option<Secret>,
 }

@@ -1,4 +1,4 @@
-//! What is done to one table.
+//! The changes to one table.
 
 use super::columns::TableName;
 use super::error::Left;
@@ -6,7 +6,7 @@ use super::plan::{Planned, Table};
 use super::{AnonymizedColumn, AnonymizedTable};
 use crate::postgres::{PostgresError, Session, quote};
 
-/// Replaces what is to be replaced in a table; `None` where that is nothing.
+/// Replaces the values of a table; `None` where there is nothing to replace.
 pub(super) async fn replace(session: &Session, table: &Table) -> Result<Option<AnonymizedTable>, PostgresError> {
     let conditions: Vec<_> = table.planned.iter().map(Planned::condition).collect();
     let counts = count(session, table, &conditions, "count what is to be replaced in").await?;
@@ -25,7 +25,7 @@ pub(super) async fn replace(session: &Session, table: &Table) -> Result<Option<A
     Ok(Some(AnonymizedTable { table: table.name.to_string(), rows, columns: columns.collect() }))
 }
 
-/// Looks for what is no fake in a table and should be one.
+/// Looks for values of a table that should be fakes and are not.
 pub(super) async fn remains(session: &Session, table: &Table) -> Result<Vec<Left>, PostgresError> {
     let originals = table.planned.iter().filter_map(|planned| Some((&planned.column, planned.still_original()?)));
     let (columns, conditions): (Vec<_>, Vec<_>) = originals.unzip();
@@ -34,13 +34,13 @@ pub(super) async fn remains(session: &Session, table: &Table) -> Result<Vec<Left
     Ok(left.filter(|left| left.rows > 0).collect())
 }
 
-/// Removes every row of a table, and returns how many there were.
+/// Removes every row of a table. Returns how many there were.
 pub(super) async fn empty(session: &Session, table: &TableName) -> Result<u64, PostgresError> {
     let statement = format!("DELETE FROM {}", table.sql());
     session.execute(&statement, &[]).await.map_err(session.failed(format!("empty {table}")))
 }
 
-/// Rows of a table that each condition is true of.
+/// Counts the rows of a table that meet each condition.
 async fn count(
     session: &Session,
     table: &Table,
@@ -70,12 +70,12 @@ async fn update(session: &Session, table: &TableName, columns: &[&Planned]) -> R
     Ok(rows)
 }
 
-/// A transaction in which the database's own triggers on a table do not run: what they would write
-/// down somewhere is what is to be forgotten.
+/// A transaction in which the database's own triggers on a table do not run: they could record the
+/// values that must disappear.
 pub(super) struct WithoutTriggers<'a> {
     session: &'a Session,
     table: TableName,
-    /// Names and modes of those that are switched off.
+    /// Names and modes of the disabled triggers.
     triggers: Vec<(String, String)>,
 }
 

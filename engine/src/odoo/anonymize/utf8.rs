@@ -1,4 +1,4 @@
-//! Whether all text of a database can be read as UTF-8: people cannot be sought in what cannot.
+//! Checks whether all text of a database can be read as UTF-8: other text cannot be searched.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::error::AnonymizeError;
 use crate::odoo::readable::is_of_text;
 use crate::postgres::{PostgresError, Session, quote};
 
-/// Every column of text in the tables of the database, but the server's own.
+/// Every column of text in the tables of the database, except the server's own.
 const COLUMNS: &str = "
     SELECT n.nspname::text, c.relname::text, a.attname::text
     FROM pg_catalog.pg_class c
@@ -18,11 +18,11 @@ const COLUMNS: &str = "
       AND (t.typcategory IN ('S', 'A') OR t.typname IN ('json', 'jsonb', 'xml', 'hstore'))
     ORDER BY 1, 2, a.attnum";
 
-/// Makes sure that the text of every table can be read as UTF-8. Where the database is in UTF-8
-/// nothing is to be done.
+/// Makes sure that the text of every table can be read as UTF-8. Does nothing for a database in
+/// UTF-8.
 ///
 /// # Errors
-/// [`AnonymizeError::NotUtf8`], with all columns that hold something else
+/// [`AnonymizeError::NotUtf8`], with all columns that contain something else.
 pub(super) async fn require(session: &Session, odoo: &str) -> Result<(), AnonymizeError> {
     let failed = || session.failed("look for text that is not UTF-8");
     let row = session.query_one("SELECT pg_catalog.getdatabaseencoding()::text", &[]).await.map_err(failed())?;
@@ -57,7 +57,7 @@ async fn is_readable(
     columns: &[String],
 ) -> Result<bool, PostgresError> {
     let read = |column: &String| match encoding {
-        // There is nothing to convert from: any bytes are taken for what they are.
+        // There is nothing to convert from: any bytes stay as they are.
         "SQL_ASCII" => format!(
             "count(pg_catalog.convert_from(pg_catalog.convert_to({}::text, 'SQL_ASCII'), 'UTF8'))",
             quote(column)

@@ -3,17 +3,17 @@
 //!
 //! `key = value` or `key: value`, keys without regard to case; lines that begin with `#` or `;` are
 //! comments, also within a value, but what follows a value on its line belongs to it; a deeper
-//! indented line continues the value above it; `%` means nothing; `[DEFAULT]` holds what other
-//! sections leave out; a key or section given twice is refused.
+//! indented line continues the value above it; `%` has no meaning; `[DEFAULT]` contains what other
+//! sections omit; a key or section given twice is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The section that Odoo reads.
 const SECTION: &str = "options";
-/// The section whose options count in every other.
+/// The section whose options apply to every other.
 const DEFAULTS: &str = "DEFAULT";
 
-/// A value and where it stands.
+/// A value and its line.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) value: String,
@@ -26,7 +26,7 @@ impl Entry {
     }
 }
 
-/// What is wrong, and on which line where it is one.
+/// What is wrong, and the line if it is one.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) line: Option<usize>,
@@ -44,7 +44,7 @@ impl Fault {
 pub(super) struct Options(BTreeMap<String, Entry>);
 
 impl Options {
-    /// The option, unless it is unset by one of Odoo's words for that.
+    /// Returns the option, unless one of Odoo's words unsets it.
     pub(super) fn get(&self, key: &str) -> Option<&Entry> {
         let unset = |value: &str| matches!(value, "" | "False" | "false" | "None");
         self.0.get(key).filter(|entry| !unset(&entry.value))
@@ -57,7 +57,7 @@ pub(super) fn options(bytes: &[u8]) -> Result<Options, Fault> {
         let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
         Fault::at(line, "not UTF-8 text")
     })?;
-    // Editors on Windows put a mark there that nobody sees.
+    // Editors on Windows put an invisible mark there.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut parser = Parser::default();
     for (number, line) in (1..).zip(text.lines()) {
@@ -68,13 +68,13 @@ pub(super) fn options(bytes: &[u8]) -> Result<Options, Fault> {
 
 #[derive(Default)]
 struct Parser {
-    /// The section that the current line is in.
+    /// The section of the current line.
     section: Option<String>,
     sections_seen: BTreeSet<String>,
     entries: BTreeMap<(String, String), Entry>,
     /// The option whose value the next line may continue.
     open: Option<(String, String)>,
-    /// Columns by which the last key or section header was indented.
+    /// Columns of indentation of the last key or section header.
     indent: usize,
 }
 
@@ -148,7 +148,7 @@ impl Parser {
     }
 }
 
-/// The name in `[name]`; what follows the bracket is ignored, as Python does.
+/// Returns the name in `[name]`; ignores what follows the bracket, as Python does.
 fn header(content: &str) -> Option<&str> {
     let end = content.rfind(']')?;
     content.get(1..end).filter(|name| content.starts_with('[') && !name.is_empty())

@@ -1,5 +1,4 @@
-//! What must be true of a neutral database, asked of the database itself once everything was done
-//! to it.
+//! What must be true of a neutral database, asked of the database itself after all changes.
 
 use serde::Serialize;
 
@@ -11,19 +10,19 @@ use super::{einvoicing, outside};
 use crate::odoo::Schema;
 use crate::postgres::{Lossy, PostgresError, Session, lossy};
 
-/// How many of what was found are named.
+/// Number of examples.
 const EXAMPLES: usize = 5;
 
-/// Something that was asserted, and what was found against it.
+/// An assertion, and what was found against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Assertion {
-    /// What must be so: `no active mail server but the dummy`.
+    /// What must be true: `no active mail server but the dummy`.
     pub asserted: String,
-    /// Whether the database has the tables that it is about; `false`: nothing was asked.
+    /// Whether the database has its tables; `false`: it was not checked.
     pub applies: bool,
-    /// How many things are otherwise; none is what it should be.
+    /// Number of violations; 0 is required.
     pub found: u64,
-    /// The first of them.
+    /// The first violations.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<String>,
 }
@@ -35,32 +34,32 @@ impl Assertion {
         Self { asserted: asserted.into(), applies: true, found, examples }
     }
 
-    /// Whether the database was asked, and is as it should be.
+    /// Returns whether it was checked and is true.
     pub fn holds(&self) -> bool {
         self.applies && self.found == 0
     }
 
-    /// Whether the database is otherwise.
+    /// Returns whether it is violated.
     pub fn fails(&self) -> bool {
         self.found > 0
     }
 }
 
-/// What the database had, and what it is to have instead.
+/// The original's properties, and the required ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Expected {
     /// Every identity that the copy must not have.
     pub(super) former_uuids: Vec<String>,
     /// The address that it must have.
     pub(super) base_url: String,
-    /// The mappings to roles of other servers that the original had, by their numbers.
+    /// The original's mappings to roles of other servers, by their numbers.
     pub(super) former_mappings: Vec<u32>,
 }
 
-/// Every assertion, in the order of the report.
+/// Checks every assertion, in the order of the report.
 ///
 /// # Errors
-/// [`NeutralizeError::CouldNotTell`] where what matters most cannot be asked.
+/// [`NeutralizeError::CouldNotTell`] if the most important ones cannot be checked.
 pub(super) async fn assert_neutral(
     session: &Session,
     schema: &Schema,
@@ -125,7 +124,7 @@ async fn ask(session: &Session, check: &str, asserted: &str) -> Result<(u64, Vec
     Ok((row.get::<_, i64>(0).unsigned_abs(), examples.collect()))
 }
 
-/// A system parameter's value.
+/// Reads a system parameter's value.
 pub(super) async fn parameter(session: &Session, schema: &Schema, key: &str) -> Result<Option<String>, PostgresError> {
     let table = schema.table("ir_config_parameter");
     let value = lossy("value");

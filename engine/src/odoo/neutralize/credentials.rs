@@ -1,9 +1,9 @@
-//! Credentials: every column whose name says that it holds one, in any table, so that modules
-//! nobody here has heard of are covered too; and system parameters likewise. What only opens the
-//! copy itself (a user's password, a portal's link) stays.
+//! Credentials: every column with a name for credentials, in any table, which also covers unknown
+//! modules; and system parameters likewise. Credentials that only open the copy itself (a user's
+//! password, a portal's link) stay.
 //!
-//! The patterns are PostgreSQL's regular expressions. `docs/neutralization.md` has them; a test
-//! holds it against these.
+//! The patterns are PostgreSQL's regular expressions. `docs/neutralization.md` lists them; a test
+//! compares it with these.
 
 use serde::Serialize;
 
@@ -50,12 +50,12 @@ pub(super) const FAMILIES: &[Family] = &[
         tables: "^(res_company|account_journal|l10n_.*)$",
         columns: "^l10n_.*_(user_?name|login|token|auth_token|pin|cert_key|security_code|client_?id)$",
     },
-    // Storages of attachments: with their keys a copy would write to, and delete from, the
-    // original's.
+    // Storages of attachments: with their keys a copy would write to the original's, and delete
+    // from it.
     Family { tables: "^(fs_storage|storage_backend)$", columns: "^(options|eval_options_from_env)$" },
 ];
 
-/// Columns that look like credentials, and open nothing but the copy itself.
+/// Columns that look like credentials, but only open the copy itself.
 pub(super) const STAY: &[&str] = &[
     "auth_totp_wizard.secret",
     "ir_ui_view.visibility_password",
@@ -65,26 +65,26 @@ pub(super) const STAY: &[&str] = &[
     "website_page.visibility_password",
 ];
 
-/// Keys of `ir_config_parameter` that hold a credential, where the value has at least eight
-/// characters and is no boolean.
+/// Keys of `ir_config_parameter` that contain a credential, if the value has at least eight
+/// characters and is not a boolean.
 pub(super) const PARAMETERS: &str =
     "(secret|token|passw|api_?key|private_?key|access_?key|account_key|account_sid|credential|server_key|client_id$)";
 
 /// Those of them that stay: Odoo's own, and settings of passwords.
 pub(super) const PARAMETERS_STAY: &str = "^(database\\.|auth_signup\\.|auth_password_policy|base\\.)";
 
-/// A table of which credentials were taken.
+/// A table with blanked credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Blanked {
     /// The table.
     pub table: String,
-    /// Its columns that held some, or might have.
+    /// Its columns with possible credentials.
     pub columns: Vec<String>,
-    /// Rows that held any.
+    /// Number of rows that had any.
     pub rows: u64,
 }
 
-/// The columns that may hold credentials, by table.
+/// The columns with possible credentials, by table.
 #[derive(Debug)]
 pub(super) struct Credentials {
     schema: Schema,
@@ -93,8 +93,8 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// Looks for them in the catalog. Each of `keep` must be there to be kept: a misspelt one would
-    /// have been meant to protect something.
+    /// Looks for them in the catalog. Each entry of `keep` must exist: a misspelt one was meant to
+    /// protect something.
     pub(super) async fn find(session: &Session, schema: &Schema, keep: &[String]) -> Result<Self, NeutralizeError> {
         let kept_parameters = keep.iter().filter_map(|name| name.strip_prefix("parameter:")).map(Into::into).collect();
         let query = format!(
@@ -125,7 +125,7 @@ impl Credentials {
         self.columns.chunk_by(|one, other| one.table == other.table)
     }
 
-    /// Empties them.
+    /// Blanks them.
     pub(super) async fn blank(&self, session: &Session) -> Result<Vec<Blanked>, PostgresError> {
         let mut blanked = Vec::new();
         for columns in self.by_table() {
@@ -145,7 +145,7 @@ impl Credentials {
         Ok(blanked)
     }
 
-    /// Removes parameters that hold credentials, and returns their keys.
+    /// Removes parameters that contain credentials. Returns their keys.
     pub(super) async fn remove_parameters(&self, session: &Session) -> Result<Vec<String>, PostgresError> {
         let statement = format!(
             "DELETE FROM {} WHERE {HOLDS_CREDENTIAL} RETURNING {}",
@@ -159,7 +159,7 @@ impl Credentials {
         Ok(keys)
     }
 
-    /// What still holds some: `table.column (3 rows)` and `parameter:key`.
+    /// Returns what still contains some: `table.column (3 rows)` and `parameter:key`.
     pub(super) async fn left(&self, session: &Session) -> Result<Vec<String>, PostgresError> {
         let mut left = Vec::new();
         for columns in self.by_table() {
@@ -192,8 +192,8 @@ impl Credentials {
 const HOLDS_CREDENTIAL: &str = "key::text ~* $1 AND key::text !~ $2 AND NOT key::text = ANY($3::text[])
     AND length(value::text) >= 8 AND value::text !~* '^(true|false|[0-9.]+)$'";
 
-/// Nothing, in the column's type. What may be neither NULL nor the same twice gets a value that
-/// says what it is.
+/// Returns an empty value of the column's type. A unique column that may not be NULL gets a value
+/// that says what it is.
 fn blank_of(column: &Column) -> &'static str {
     match (column.not_null, column.kind.as_str()) {
         (false, _) => "NULL",

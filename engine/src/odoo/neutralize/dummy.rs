@@ -1,4 +1,4 @@
-//! The mail server that leads nowhere.
+//! The dummy mail server, which leads nowhere.
 
 use tokio_postgres::error::SqlState;
 
@@ -7,7 +7,7 @@ use super::statements::DUMMY;
 use crate::odoo::tables::Tables;
 use crate::postgres::{PostgresError, Session};
 
-/// What it has, in whichever of the columns there are.
+/// Its values, for the existing columns.
 const VALUES: &[(&str, &str)] = &[
     ("name", "'neutralization - disable emails'"),
     ("smtp_host", "'invalid'"),
@@ -17,16 +17,16 @@ const VALUES: &[(&str, &str)] = &[
     ("active", "true"),
 ];
 
-/// What came of it.
+/// The result.
 pub(super) enum Dummy {
     Added(Applied),
-    /// There is an active one already, and that leads nowhere, too.
+    /// There is already an active one, which leads nowhere, too.
     NotNeeded,
-    /// Why there is none, and what that means.
+    /// Why there is none, and the consequence.
     Impossible(String),
 }
 
-/// Adds one where no server is active.
+/// Adds one if no server is active.
 pub(super) async fn add(session: &Session, tables: &Tables) -> Result<Dummy, PostgresError> {
     let failed = || session.failed("add a dummy mail server");
     let impossible = |why: &str| {
@@ -53,7 +53,7 @@ pub(super) async fn add(session: &Session, tables: &Tables) -> Result<Dummy, Pos
     match added {
         Ok(0) => Ok(Dummy::NotNeeded),
         Ok(rows) => Ok(Dummy::Added(Applied { area: DUMMY.area, about: DUMMY.about, table: DUMMY.table, rows })),
-        // A column of somebody's module, without which there is no server.
+        // A column of another module, required for a server.
         Err(error) if error.code() == Some(&SqlState::NOT_NULL_VIOLATION) => {
             let column = error.as_db_error().and_then(|error| error.column()).unwrap_or("another column");
             Ok(impossible(&format!("ir_mail_server requires {column}")))

@@ -1,5 +1,5 @@
-//! E-invoicing: each country's module has a switch of its own between a tax office and its test
-//! system. The names follow few patterns.
+//! E-invoicing: each country's module has its own switch between a tax office and its test system.
+//! The names follow few patterns.
 
 use tokio_postgres::Row;
 
@@ -7,13 +7,13 @@ use crate::odoo::Schema;
 use crate::odoo::tables::{Column, columns_of};
 use crate::postgres::{PostgresError, Session, quote};
 
-/// Tables that hold such switches; the newest series have tables of their own for them.
+/// Tables with such switches; the newest series have separate tables for them.
 pub(super) const TABLES: &str = "^(res_company|account_journal|l10n_.*)$";
 
-/// Booleans that mean the test system where they are true.
+/// Booleans that are true for the test system.
 pub(super) const TEST: &str = "^l10n_.*_(test_env|test_environment|test_mode|demo_mode|sandbox|testing)$";
 
-/// Booleans that mean the tax office where they are true.
+/// Booleans that are true for the tax office.
 pub(super) const PRODUCTION: &str = "^l10n_.*_(production_env|prod_env|production_environment|is_production)$";
 
 /// Selections: the column, its value for the tax office, and the one for the test system.
@@ -27,8 +27,7 @@ pub(super) const SELECTIONS: &[(&str, &str, &str)] = &[
     ("l10n_uy_edi_ucfe_env", "production", "testing"),
 ];
 
-/// A switch, and in SQL: the value that means the test system, and the condition that it means the
-/// tax office.
+/// A switch, and in SQL: the value for the test system, and the condition for the tax office.
 struct Switch {
     column: Column,
     test: String,
@@ -59,7 +58,7 @@ async fn switches(session: &Session, schema: &Schema) -> Result<Vec<Switch>, Pos
     Ok(rows.iter().map(switch).collect())
 }
 
-/// Turns every switch to the test system, and returns how many rows that changed.
+/// Sets every switch to the test system. Returns how many rows changed.
 pub(super) async fn to_test_systems(session: &Session, schema: &Schema) -> Result<u64, PostgresError> {
     let mut changed = 0;
     for Switch { column, test, live } in switches(session, schema).await? {
@@ -70,7 +69,7 @@ pub(super) async fn to_test_systems(session: &Session, schema: &Schema) -> Resul
     Ok(changed)
 }
 
-/// The switches that mean the tax office in some row:
+/// Returns the switches that still mean the tax office in some row:
 /// `res_company.l10n_eg_production_env (2 rows)`.
 pub(super) async fn live(session: &Session, schema: &Schema) -> Result<Vec<String>, PostgresError> {
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Why a copy could not be made harmless.
+//! Why a copy could not be neutralized.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,28 +6,28 @@ use std::path::PathBuf;
 use super::Assertion;
 use crate::postgres::PostgresError;
 
-/// A failure to make a copy harmless. The copy then never gets the target's name.
+/// A failed neutralization. The copy then never gets the target's name.
 #[derive(Debug, thiserror::Error)]
 pub enum NeutralizeError {
-    /// A statement of the program's own, or the connection.
+    /// A statement of the program itself, or the connection.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
     /// SQL of Odoo's modules or of the operator.
     #[error("unable to run {script}")]
     Script {
-        /// Where it comes from: a file, `the first statement of ` + "`sql`".
+        /// Its origin: a file, `the first statement of ` + "`sql`".
         script: String,
         /// Why.
         #[source]
         source: PostgresError,
     },
-    /// SQL that ended the transaction which all of it runs in.
+    /// SQL that ended the transaction.
     #[error("{script} ends the transaction: it must not contain COMMIT, ROLLBACK or BEGIN")]
     OwnTransaction {
-        /// Where it comes from.
+        /// Its origin.
         script: String,
     },
-    /// A file, or a folder, that the configuration names.
+    /// A file or a folder in the configuration.
     #[error("unable to read {}", path.display())]
     Read {
         /// Its path.
@@ -55,27 +55,27 @@ pub enum NeutralizeError {
         /// The end of what it wrote to stderr.
         said: String,
     },
-    /// `keep_credentials` names a column that does not hold any, or is not there.
+    /// `keep_credentials` names a column that is not blanked, or does not exist.
     #[error("`keep_credentials` names {name}, which is not a column that would be blanked")]
     NothingToKeep {
         /// As the configuration has it.
         name: String,
     },
-    /// There is no administrator to give the password to.
+    /// There is no administrator whose password could be set.
     #[error(
         "unable to set the administrator's password: there is no user `base.user_admin`, and none with the login `admin`"
     )]
     NoAdministrator,
-    /// A random number could not be had.
+    /// There was no random number.
     #[error("unable to make a random number: {0}")]
     Random(getrandom::Error),
-    /// The target wants neutralization, and there is nothing of Odoo's in the database.
+    /// The target requires neutralization, and the database has none of Odoo's tables.
     #[error("the copy is not neutralized: its database has none of Odoo's tables")]
     NotOdoo,
-    /// What matters cannot be found out.
+    /// The most important properties cannot be checked.
     #[error("unable to tell whether the copy is neutralized: {0}")]
     CouldNotTell(String),
-    /// What was asserted is not true.
+    /// An assertion is violated.
     #[error("the copy would not be neutralized: {}", described(.0))]
     NotNeutral(Vec<Assertion>),
 }
@@ -90,7 +90,7 @@ fn described(failed: &[Assertion]) -> String {
 }
 
 impl NeutralizeError {
-    /// How an operator mends it, where that can be said.
+    /// Returns how the operator can fix it, if known.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Postgres(error) => return error.hint(),

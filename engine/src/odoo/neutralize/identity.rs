@@ -1,5 +1,5 @@
-//! What makes a copy another database than its original: its identity, its address, and who may
-//! sign in as its administrator.
+//! Makes a copy another database than its original: its identity, its address, and the login of its
+//! administrator.
 
 use std::num::NonZeroU32;
 use std::sync::LazyLock;
@@ -14,20 +14,21 @@ use crate::odoo::Schema;
 use crate::postgres::{Lossy, PostgresError, Session, lossy};
 use crate::secret::Secret;
 
-/// What Odoo has before anybody signs in. It takes the address of the next administrator who does.
+/// Odoo's value before the first login. It takes over the address of the next administrator who
+/// signs in.
 const NO_ADDRESS: &str = "http://localhost:8069";
 
-/// Rounds of the password's hash: what Odoo itself takes since 15.0. It reads any number, from 12.0
+/// Rounds of the password's hash: Odoo's own number since 15.0. It accepts any number, from 12.0
 /// on.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).unwrap();
 
-/// passlib's `ab64`: the common digits with `.` for `+`.
+/// passlib's `ab64`: the common alphabet with `.` for `+`.
 static ADAPTED: LazyLock<GeneralPurpose> = LazyLock::new(|| {
     let digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./";
     GeneralPurpose::new(&Alphabet::new(digits).unwrap_or(base64::alphabet::STANDARD), NO_PAD)
 });
 
-/// The parameters that were set.
+/// The new parameters.
 pub(super) struct Identity {
     pub(super) uuid: String,
     pub(super) base_url: String,
@@ -50,12 +51,12 @@ pub(super) async fn renew(
         Some(_) => set(session, table, "web.base.url.freeze", "True", typed).await?,
         None => remove(session, table, "web.base.url.freeze").await?,
     }
-    // wkhtmltopdf would fetch style sheets and images from the original.
+    // wkhtmltopdf would load style sheets and images from the original.
     remove(session, table, "report.url").await?;
     Ok(identity)
 }
 
-/// The newest series give a parameter a type.
+/// Sets a parameter. The newest series give it a type.
 async fn set(session: &Session, table: &str, key: &str, value: &str, typed: bool) -> Result<(), PostgresError> {
     let failed = || session.failed(format!("set the system parameter {key}"));
     let updated = session.execute(&format!("UPDATE {table} SET value = $2 WHERE key = $1"), &[&key, &value]).await;
@@ -74,15 +75,15 @@ async fn remove(session: &Session, table: &str, key: &str) -> Result<(), Postgre
     deleted.map(|_| ()).map_err(session.failed(format!("remove the system parameter {key}")))
 }
 
-/// A random UUID (version 4).
+/// Returns a random UUID (version 4).
 fn uuid() -> Result<String, NeutralizeError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(NeutralizeError::Random)?;
     Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
 }
 
-/// Gives the administrator this password, and returns the login. A second factor would ask for
-/// somebody else's telephone.
+/// Sets the administrator's password. Returns the login. A second factor would ask for the
+/// telephone of the original's administrator.
 pub(super) async fn reset_administrator(
     session: &Session,
     schema: &Schema,
@@ -110,8 +111,8 @@ pub(super) async fn reset_administrator(
     Ok(login)
 }
 
-/// As Odoo keeps it, in passlib's format: `$pbkdf2-sha512$ROUNDS$SALT$HASH`, both in base64 with
-/// `.` for `+` and no padding
+/// Hashes a password as Odoo stores it, in passlib's format: `$pbkdf2-sha512$ROUNDS$SALT$HASH`,
+/// both in base64 with `.` for `+` and no padding
 /// (<https://passlib.readthedocs.io/en/stable/lib/passlib.hash.pbkdf2_digest.html>).
 fn hash(password: &Secret) -> Result<String, getrandom::Error> {
     let mut salt = [0; 16];
@@ -129,7 +130,7 @@ fn hash_with(password: &Secret, rounds: NonZeroU32, salt: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// Held against Python's `hashlib.pbkdf2_hmac`, which passlib computes with.
+    /// The expected value is from Python's `hashlib.pbkdf2_hmac`, which passlib uses.
     #[test]
     fn a_password_is_hashed_as_passlib_does() {
         let rounds = NonZeroU32::new(1000).unwrap();

@@ -1,5 +1,4 @@
-//! What Odoo's modules say themselves of being made harmless: `data/neutralize.sql` of each, from
-//! 16.0 on.
+//! The SQL of Odoo's modules that neutralizes them: `data/neutralize.sql` of each, from 16.0 on.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,15 +8,15 @@ use std::path::{Path, PathBuf};
 use super::Sql;
 use super::error::NeutralizeError;
 
-/// Where Odoo's own packages for Debian and Ubuntu put it, and so its images for Docker.
+/// The place in Odoo's own packages for Debian and Ubuntu, and in its Docker images.
 const USUAL_PLACE: &str = "/usr/lib/python3/dist-packages/odoo";
 
-/// Odoo where its packages put it.
+/// Odoo in the place of its packages.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Usual {
-    /// Of the copy's series.
+    /// It has the copy's series.
     Addons(PathBuf),
-    /// Of another: its modules have other tables.
+    /// It has another series: its modules have other tables.
     OtherSeries(String),
     Nothing,
 }
@@ -42,17 +41,17 @@ fn usual(odoo: &Path, series: &str) -> Usual {
     }
 }
 
-/// What was found of the installed modules below the folders of modules.
+/// The installed modules found below the folders of modules.
 #[derive(Debug, Default)]
 pub(super) struct FoundModules {
     /// The SQL of those that have any, that of `base` first.
     pub(super) scripts: Vec<Sql>,
-    /// Those that are nowhere below the folders, so that nobody knows whether they have any.
+    /// Those not found below the folders, of which it is unknown whether they have any.
     pub(super) not_found: Vec<String>,
 }
 
 impl FoundModules {
-    /// Looks for `modules`. The first folder that has a module is the one that Odoo takes.
+    /// Looks for `modules`. The first folder with a module is the one that Odoo uses.
     pub(super) fn look_for(modules: &BTreeSet<String>, addons_path: &[PathBuf]) -> Result<Self, NeutralizeError> {
         let folders = with_base(addons_path);
         let mut found = Self::default();
@@ -66,13 +65,13 @@ impl FoundModules {
         Ok(found)
     }
 
-    /// The modules that have SQL.
+    /// Returns the modules that have SQL.
     pub(super) fn names(&self) -> Vec<String> {
         self.scripts.iter().map(|script| script.name.clone()).collect()
     }
 }
 
-/// The folders, and beside each the one in which a source installation keeps `base`:
+/// Returns the folders, each followed by the one in which a source installation keeps `base`:
 /// `<odoo>/addons` and `<odoo>/odoo/addons`.
 fn with_base(addons_path: &[PathBuf]) -> Vec<PathBuf> {
     let beside = addons_path.iter().filter_map(|folder| Some(folder.parent()?.join("odoo/addons")));
@@ -81,7 +80,7 @@ fn with_base(addons_path: &[PathBuf]) -> Vec<PathBuf> {
     folders
 }
 
-/// A name from the database is a name, and no path.
+/// Returns whether the folder contains the module. A name from the database must not be a path.
 fn is_module(module: &str, folder: &Path) -> bool {
     let plain = module.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     plain && ["__manifest__.py", "__openerp__.py"].iter().any(|manifest| folder.join(manifest).is_file())

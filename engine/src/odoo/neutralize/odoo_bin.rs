@@ -1,5 +1,5 @@
-//! Odoo's own program, asked what it would run: `odoo-bin neutralize --stdout`, so that its SQL
-//! runs in the one transaction with ours.
+//! Asks Odoo's own program what it would run: `odoo-bin neutralize --stdout`. Its SQL then runs in
+//! the one transaction.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::odoo::Neutralize;
 use crate::odoo::facts::OdooFacts;
 use crate::postgres::Endpoint;
 
-/// What Odoo prints in front of its SQL and behind it. Without both it printed half of it, or
+/// What Odoo prints before its SQL and after it. Without both, the output is incomplete or
 /// something else.
 const BEGIN: &str = "BEGIN;";
 const COMMIT: &str = "COMMIT;";
@@ -23,14 +23,13 @@ const COMMIT: &str = "COMMIT;";
 /// How much of its stderr is shown.
 const LINES: usize = 15;
 
-/// How long it may take to say what it is.
+/// Time limit for its version.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long it may take to print its SQL, for which it reads files and asks which modules are
-/// installed.
+/// Time limit for printing its SQL, for which it reads files and lists the installed modules.
 const LIMIT: Duration = Duration::from_mins(10);
 
-/// Whether the program runs at all, and knows how to neutralize.
+/// Checks that the program runs, and knows how to neutralize.
 pub(super) async fn check(program: &Path, source: &OdooFacts) -> Result<(), NeutralizeError> {
     let failed = |source| NeutralizeError::Run { program: program.into(), source };
     let mut command = Command::new(program);
@@ -41,7 +40,7 @@ pub(super) async fn check(program: &Path, source: &OdooFacts) -> Result<(), Neut
     if !output.status.success() {
         return Err(refused(format!("--version failed ({})", output.status)));
     }
-    // `Odoo Server 17.0`. A wrapper of somebody's own may print anything.
+    // `Odoo Server 17.0`. A custom wrapper may print anything.
     let printed = String::from_utf8_lossy(&output.stdout);
     let Some(version) = printed.trim().strip_prefix("Odoo Server ") else { return Ok(()) };
     let version = version.split(['-', '+']).next().unwrap_or_default();
@@ -57,17 +56,17 @@ pub(super) async fn check(program: &Path, source: &OdooFacts) -> Result<(), Neut
     }
 }
 
-/// Runs a program to its end, with all that it starts, and returns what it wrote.
+/// Runs a program to its end, with all that it starts. Returns what it wrote.
 ///
 /// # Errors
-/// [`io::ErrorKind::TimedOut`] where it takes longer than `limit`. All of it is then killed, as
-/// where this is dropped.
+/// [`io::ErrorKind::TimedOut`] if it takes longer than `limit`. Its whole group is then killed, as
+/// after a drop.
 async fn run(mut command: Command, limit: Duration) -> io::Result<Output> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).process_group(0);
     let child = command.spawn()?;
     let id = child.id();
     let mut work = std::pin::pin!(child.wait_with_output());
-    // Dropped before the child, whose number is its own as long as nobody has waited for it.
+    // Dropped before the child, whose number stays its own until it was waited for.
     let group = Group(id.and_then(|id| Pid::from_raw(id.try_into().ok()?)));
     let output = tokio::time::timeout(limit, &mut work).await.map_err(|_| too_long(limit))??;
     group.leave();
@@ -78,11 +77,11 @@ fn too_long(limit: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("it did not end within {} s", limit.as_secs()))
 }
 
-/// A group of processes, which is killed when this is dropped.
+/// A group of processes, killed on drop.
 struct Group(Option<Pid>);
 
 impl Group {
-    /// Leaves alone what lives on by itself.
+    /// Leaves the remaining processes running.
     fn leave(mut self) {
         self.0 = None;
     }
@@ -97,7 +96,7 @@ impl Drop for Group {
     }
 }
 
-/// The end of what it wrote.
+/// Returns the end of what it wrote.
 fn said(stderr: &[u8]) -> String {
     let stderr = String::from_utf8_lossy(stderr);
     let lines: Vec<_> = stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
@@ -105,13 +104,13 @@ fn said(stderr: &[u8]) -> String {
     if said.is_empty() { "it wrote no error".into() } else { said }
 }
 
-/// The SQL that Odoo would run on the database.
+/// Returns the SQL that Odoo would run on the database.
 pub(super) async fn ask(program: &Path, settings: &Neutralize, endpoint: &Endpoint) -> Result<Sql, NeutralizeError> {
     let failed = |source| NeutralizeError::Run { program: program.into(), source };
-    // Odoo makes its data folder where there is none; not where the target's Odoo has it.
+    // Odoo creates a missing data folder; it must not do so where the target's Odoo has it.
     let folder = tempfile::Builder::new().prefix(".odoo-backup-").tempdir().map_err(failed)?;
-    // For its owner alone. The password is not in it: libpq takes it from the environment, as it
-    // does host, port and role.
+    // For its owner only. The password is not in it: libpq reads it from the environment, like
+    // host, port and role.
     let mut conf = tempfile::Builder::new().suffix(".conf").tempfile_in(&folder).map_err(failed)?;
     let addons: Vec<_> = settings.addons_path.iter().map(|path| path.display().to_string()).collect();
     let addons = if addons.is_empty() { String::new() } else { format!("addons_path = {}\n", addons.join(",")) };
@@ -144,7 +143,7 @@ mod tests {
     #[tokio::test]
     async fn program_that_takes_too_long_is_killed() {
         let mut command = Command::new("sh");
-        // The child holds stdout as well, so that there is no end to what is written.
+        // The child has stdout open as well, so that the output does not end.
         command.args(["-c", "sleep 600 & echo begun; wait"]);
         let error = run(command, Duration::from_secs(1)).await.unwrap_err();
         assert_eq!(error.to_string(), "it did not end within 1 s");

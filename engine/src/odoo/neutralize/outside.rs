@@ -1,5 +1,5 @@
-//! What leads out of a database beside Odoo: roles of other servers, and jobs of extensions that
-//! run without Odoo.
+//! What leads out of a database in addition to Odoo: roles of other servers, and jobs of extensions
+//! that run without Odoo.
 
 use super::Applied;
 use super::assertions::Assertion;
@@ -21,22 +21,23 @@ impl Mapping {
     }
 }
 
-/// Tables of extensions that run SQL by the clock, and the column that says of a job that it runs.
+/// Tables of extensions that run SQL by the clock, and the column that says whether a job is
+/// active.
 const JOBS: &[(&str, &str)] = &[("cron.job", "active"), ("pgagent.pga_job", "jobenabled"), ("timetable.chain", "live")];
 
-/// The mappings that there are. What they hold only their server's owner may see; that they are
-/// there everybody may.
+/// Lists the mappings. Every role may see that they exist, but only their server's owner may see
+/// their content.
 pub(in crate::odoo) async fn mappings(session: &Session) -> Result<Vec<Mapping>, PostgresError> {
     let query = "SELECT umid, srvname::text, usename::text FROM pg_catalog.pg_user_mappings ORDER BY 2, 3";
     let rows = session.query(query, &[]).await.map_err(session.failed("look for mappings to other servers"))?;
     Ok(rows.iter().map(|row| Mapping { number: row.get(0), server: row.get(1), role: row.get(2) }).collect())
 }
 
-/// Removes the mappings: without one a foreign table cannot be read, and nothing changed in it.
-/// First of all, since SQL of modules could else change what lies on the original's other servers.
+/// Removes the mappings: without one a foreign table can be neither read nor changed. This comes
+/// first, because SQL of modules could otherwise change data on the original's other servers.
 pub(in crate::odoo) async fn remove(session: &Session, mappings: &[Mapping]) -> Result<(), PostgresError> {
     for mapping in mappings {
-        // The view calls that of everybody by this name; no role can have it.
+        // The view uses this name for the mapping of all roles; no role can have it.
         let role = if mapping.role == "public" { "PUBLIC".into() } else { quote(&mapping.role) };
         let statement = format!("DROP USER MAPPING FOR {role} SERVER {}", quote(&mapping.server));
         let dropped = session.batch_execute(&statement).await;
@@ -45,7 +46,7 @@ pub(in crate::odoo) async fn remove(session: &Session, mappings: &[Mapping]) -> 
     Ok(())
 }
 
-/// That none of these is there any more. Others may be the operator's own, for the copy.
+/// Asserts that none of these exists any more. Others may be the operator's own, for the copy.
 pub(super) async fn no_former_mappings(session: &Session, former: &[u32]) -> Result<Assertion, PostgresError> {
     let left = mappings(session).await?;
     let left = left.iter().filter(|mapping| former.contains(&mapping.number)).map(Mapping::name);
@@ -77,7 +78,7 @@ pub(super) async fn stop_jobs(session: &Session) -> Result<Vec<Applied>, Postgre
     Ok(applied)
 }
 
-/// That none of them is active.
+/// Asserts that none of them is active.
 pub(super) async fn no_active_jobs(session: &Session) -> Result<Assertion, PostgresError> {
     let (tables, mut found) = (tables_of_jobs(session).await?, Vec::new());
     for (table, column) in &tables {
@@ -92,7 +93,7 @@ pub(super) async fn no_active_jobs(session: &Session) -> Result<Assertion, Postg
     Ok(Assertion { applies: !tables.is_empty(), ..assertion })
 }
 
-/// What is left that can lead outside, and that nobody but a person can judge.
+/// Returns what can still lead outside, and what only the operator can judge.
 pub(super) async fn warnings(session: &Session) -> Result<Vec<String>, PostgresError> {
     let query = "SELECT coalesce((SELECT string_agg(srvname::text, ', ' ORDER BY srvname) FROM pg_catalog.pg_foreign_server), ''),
              EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'dblink')";

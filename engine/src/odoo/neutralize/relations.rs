@@ -1,5 +1,4 @@
-//! What Odoo's relations are: only of ordinary tables can be said what they hold, and that it stays
-//! what it is.
+//! The kinds of Odoo's relations: only the content of ordinary tables is known and stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,9 +9,9 @@ use crate::postgres::{PostgresError, Session};
 
 /// Relations of Odoo's schema and what they have.
 pub(super) struct Relations {
-    /// Columns of ordinary tables, with those that the database itself computes.
+    /// Columns of ordinary tables, including those that the database itself computes.
     columns: BTreeMap<String, BTreeSet<String>>,
-    /// What is no ordinary table, in words.
+    /// What is not an ordinary table, in words.
     others: BTreeMap<String, &'static str>,
 }
 
@@ -42,12 +41,12 @@ impl Relations {
         Ok(relations)
     }
 
-    /// Whether it is an ordinary table with all of these columns.
+    /// Returns whether it is an ordinary table with all of these columns.
     pub(super) fn can_read(&self, table: &str, columns: &[&str]) -> bool {
         self.columns.get(table).is_some_and(|known| columns.iter().all(|column| known.contains(*column)))
     }
 
-    /// Refuses a database of which cannot be said whether it is neutral.
+    /// Refuses a database for which it cannot be told whether it is neutral.
     pub(super) fn require_understood(&self) -> Result<(), NeutralizeError> {
         let named: BTreeSet<_> =
             STATEMENTS.iter().map(|one| one.table).chain(CHECKS.iter().map(|one| one.table)).collect();

@@ -4,23 +4,23 @@ use std::path::PathBuf;
 
 use crate::secret::Secret;
 
-/// How a copy is neutralized: the keys of `[target.NAME]` that say so.
+/// How a copy is neutralized: the keys of `[target.NAME]` for it.
 #[derive(Debug, Clone, Default)]
 pub struct Neutralize {
-    /// Odoo's own program, which is asked for its neutralization.
+    /// Odoo's own program, which prints its SQL.
     pub odoo_bin: Option<PathBuf>,
     /// Folders of modules, in Odoo's order: the section's, else those of odoo.conf.
     pub addons_path: Vec<PathBuf>,
-    /// Address of the copy, without a slash at its end.
+    /// Address of the copy, without a trailing slash.
     pub base_url: Option<String>,
     /// New password of the administrator.
     pub admin_password: Option<Secret>,
-    /// The operator's own SQL, in its order.
+    /// The operator's own SQL, in order.
     pub sql: Vec<Script>,
-    /// Whether the section says so itself, by `neutralize = true` or by any key of it: a copy that
-    /// could not be neutralized is then an error, whatever else the database may be of.
+    /// Whether the section requires it, by `neutralize = true` or by any key for it: a copy that
+    /// could not be neutralized is then an error, whatever its database is.
     pub required: bool,
-    /// `table.column` and `parameter:key`: what looks like a credential and is to stay.
+    /// `table.column` and `parameter:key`: what looks like a credential and stays.
     pub keep_credentials: Vec<String>,
 }
 
@@ -29,7 +29,6 @@ pub struct Neutralize {
 pub enum Script {
     /// Written into the configuration.
     Text(String),
-    /// In a file of its own, read when it is needed: what is wrong with it must not keep a backup
-    /// from being made.
+    /// In a separate file, read when it is needed: an error in it must not prevent a backup.
     File(PathBuf),
 }

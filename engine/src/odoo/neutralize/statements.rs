@@ -1,14 +1,14 @@
-//! What the program itself does to a copy, whatever Odoo's modules do: one statement for each thing
-//! that reaches outside, each where its table and columns exist. `docs/neutralization.md` has this
-//! as a table; a test holds it against this one.
+//! What the program itself does to a copy, in addition to Odoo's modules: one statement for each
+//! thing that reaches outside, each where its table and columns exist. `docs/neutralization.md` has
+//! this as a table; a test compares it with this one.
 //!
 //! Facts: the `data/neutralize.sql` files of 16.0 to 19.0, and the models of 12.0 to 15.0, which
 //! have none.
 
 use crate::odoo::Schema;
 
-/// A check with its tables' names in full, so that it means the same whatever is in the database:
-/// `= FROM ir_cron WHERE`.
+/// Returns a check with the full names of its tables, so that its meaning does not depend on the
+/// database: `= FROM ir_cron WHERE`.
 pub(super) fn in_schema(sql: &str, schema: &Schema) -> String {
     let (mut words, mut before): (Vec<String>, [&str; 2]) = (Vec::new(), ["", ""]);
     for word in sql.split(' ') {
@@ -22,16 +22,16 @@ pub(super) fn in_schema(sql: &str, schema: &Schema) -> String {
     words.join(" ")
 }
 
-/// One thing that is made harmless.
+/// One thing to neutralize.
 #[derive(Debug)]
 pub(super) struct Statement {
-    /// What it belongs to, in the documentation's words.
+    /// Its area, in the documentation's words.
     pub(super) area: &'static str,
-    /// What it does, in a few words.
+    /// Its effect, in a few words.
     pub(super) about: &'static str,
     pub(super) table: &'static str,
-    /// The columns that it writes: it runs where all of them exist, so there are as few as
-    /// possible. What else it looks at may be missing (`to_jsonb(row) ->> 'column'`).
+    /// The columns that it writes. It runs where all of them exist, so there are as few as
+    /// possible. Other columns that it reads may be missing (`to_jsonb(row) ->> 'column'`).
     pub(super) columns: &'static [&'static str],
     pub(super) sql: &'static str,
 }
@@ -48,7 +48,7 @@ const fn on(
 
 /// See the module.
 pub(super) const STATEMENTS: &[Statement] = &[
-    // The column `active` alone decides. Modules that keep the others elsewhere
+    // Only the column `active` decides. Modules that store the others elsewhere
     // (`mail_environment`) remove them.
     on(
         "outgoing mail",
@@ -58,8 +58,8 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "UPDATE ir_mail_server s SET active = false
          WHERE active IS DISTINCT FROM false AND coalesce(to_jsonb(s) ->> 'smtp_host', '') <> 'invalid'",
     ),
-    // Code that names an archived server sends by it all the same, and a relay inside the company
-    // may ask for no password.
+    // Code that names an archived server still sends through it, and a relay inside the company may
+    // need no password.
     on(
         "outgoing mail",
         "ir_mail_server",
@@ -146,8 +146,8 @@ pub(super) const STATEMENTS: &[Statement] = &[
          WHERE module = 'base' AND name = 'autovacuum_job' AND model = 'ir.cron' AND res_id IS NOT NULL)",
     ),
     on("scheduled actions", "ir_cron_trigger", &["cron_id"], "no run asked for", "DELETE FROM ir_cron_trigger"),
-    // The runner of the Odoo Community Association works through the queue of every database that
-    // it sees, without a scheduled action.
+    // The runner of the Odoo Community Association works on the queue of every database that it
+    // sees, without a scheduled action.
     on(
         "scheduled actions",
         "queue_job",
@@ -258,8 +258,8 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "UPDATE res_users_settings SET microsoft_synchronization_stopped = true
          WHERE microsoft_synchronization_stopped IS DISTINCT FROM true",
     ),
-    // As Odoo does, but not with the original's token in front: taking the ending off must not
-    // bring it back. The column holds 43.
+    // As in Odoo, but without the original's token in front: removing the ending must not restore
+    // it. The column has room for 43 characters.
     on(
         "services of Odoo S.A.",
         "iap_account",
@@ -347,7 +347,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "accounts inactive",
         "UPDATE amazon_account SET active = false WHERE active",
     ),
-    // With them a copy would write to, and delete from, the original's bucket.
+    // With them a copy would write to the original's bucket, and delete from it.
     on(
         "files elsewhere",
         "ir_config_parameter",
@@ -402,27 +402,27 @@ pub(super) const STATEMENTS: &[Statement] = &[
     ),
 ];
 
-/// A mail server that leads nowhere: without an active one Odoo sends by that of its command line
-/// or odoo.conf.
+/// A mail server that leads nowhere: without an active one Odoo sends through that of its command
+/// line or odoo.conf.
 pub(super) const DUMMY: Statement = on(
     "outgoing mail",
     "ir_mail_server",
     &["active", "smtp_host"],
     "a dummy server where none is active, so that none of the command line is used",
-    // Which columns it needs differs from series to series.
+    // The required columns differ between series.
     "",
 );
 
 /// One thing that must be true of a neutral database.
 #[derive(Debug)]
 pub(super) struct Check {
-    /// What there must be none of, in the report's words.
+    /// What must not exist, in the report's words.
     pub(super) none: &'static str,
     pub(super) table: &'static str,
-    /// What it cannot be asked without. Where they are missing it does not apply, but for
+    /// The columns that the check needs. If they are missing it does not apply, except for
     /// [`ESSENTIAL`].
     pub(super) columns: &'static [&'static str],
-    /// Selects one column of text: what there is all the same.
+    /// Selects one column of text: the violations.
     pub(super) sql: &'static str,
 }
 
@@ -435,13 +435,13 @@ const fn none_of(
     Check { none, table, columns, sql }
 }
 
-/// Columns that every series has where it has the table: a database without them is not understood.
-/// The tables that every database of Odoo's has come with `true`.
+/// Columns that the table has in every series: a database without them is not understood. The
+/// tables of every Odoo database come with `true`.
 pub(super) const ESSENTIAL: &[(&str, &str, bool)] =
     &[("ir_cron", "active", true), ("ir_mail_server", "active", true), ("fetchmail_server", "active", false)];
 
-/// Asked after everything else, an operator's own SQL included. Several may have the same name: the
-/// series differ in where a thing is.
+/// Checked after everything else, including the operator's own SQL. Several may have the same name:
+/// the series differ in where a thing is.
 pub(super) const CHECKS: &[Check] = &[
     none_of(
         "active mail server but the dummy",

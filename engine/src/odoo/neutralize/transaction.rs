@@ -1,4 +1,4 @@
-//! The one transaction that all of it runs in, and SQL in it that is not the program's own.
+//! The one transaction of the neutralization, and SQL in it from outside the program.
 
 use tokio_postgres::error::SqlState;
 
@@ -8,11 +8,11 @@ use super::statements::STATEMENTS;
 use crate::odoo::Schema;
 use crate::postgres::{self, PostgresError, ScriptStatement, Session, quote};
 
-/// It is rolled back with the session unless it is committed.
+/// Rolled back with the session unless it is committed.
 pub(super) struct Transaction<'a> {
     session: &'a Session,
     id: i64,
-    /// Where names without a schema are looked for, as by Odoo's own connections.
+    /// The search path of names without a schema, as for Odoo's own connections.
     path: String,
 }
 
@@ -25,16 +25,16 @@ impl<'a> Transaction<'a> {
         Ok(Self { session, id, path })
     }
 
-    /// Runs SQL of the operator's.
+    /// Runs the operator's SQL.
     pub(super) async fn run(&self, sql: &Sql) -> Result<(), NeutralizeError> {
         self.session.batch_execute(&sql.text).await.map_err(|source| self.failed(sql)(source))?;
         self.check(sql).await
     }
 
-    /// Runs SQL of modules, statement by statement. A module that is half removed still says what
-    /// to do with tables and columns that are gone. What is gone needs nothing done to it; and of
-    /// the tables that the program's own statements see to, these and the assertions say whether
-    /// they are neutral. Any other failure is one. Returns what was passed over, in words.
+    /// Runs SQL of modules, statement by statement. A partly removed module still contains
+    /// statements for tables and columns that are gone, which need nothing. For the tables of the
+    /// program's own statements, these and the assertions decide whether they are neutral. Any
+    /// other failure is an error. Returns what was skipped, in words.
     pub(super) async fn run_modules(&self, sql: &Sql) -> Result<Vec<String>, NeutralizeError> {
         let Some(statements) = postgres::script_statements(&sql.text) else {
             return self.run(sql).await.map(|()| Vec::new());
@@ -70,24 +70,26 @@ impl<'a> Transaction<'a> {
         move |source| NeutralizeError::Script { script, source: failed(source) }
     }
 
-    /// What ends the transaction in SQL of others would let half of everything take effect.
+    /// Checks that foreign SQL has not ended the transaction, which would put half of the changes
+    /// into effect.
     async fn check(&self, sql: &Sql) -> Result<(), NeutralizeError> {
-        // Names in what follows mean what they meant before, whatever the SQL set.
+        // Names in the following statements keep their meaning, whatever the SQL set.
         self.session.batch_execute(&self.path).await.map_err(|source| self.failed(sql)(source))?;
         let id = self.session.query_one("SELECT pg_catalog.txid_current()", &[]).await;
         let id: i64 = id.map_err(|source| self.failed(sql)(source))?.get(0);
         if id == self.id { Ok(()) } else { Err(NeutralizeError::OwnTransaction { script: sql.origin.clone() }) }
     }
 
-    /// Takes every schema but the server's own out of the path: what is asserted is asked with the
-    /// server's own operators, and not with some of the database's that may answer otherwise.
-    /// Nothing is changed from then on, so that no trigger needs the path.
+    /// Removes every schema but the server's own from the path: assertions use the server's own
+    /// operators, and not some of the database's that may answer otherwise. Nothing is changed from
+    /// then on, so that no trigger needs the path.
     pub(super) async fn distrust(&self) -> Result<(), PostgresError> {
         let set = self.session.batch_execute("SET search_path = pg_catalog").await;
         set.map_err(self.session.failed("prepare the assertions"))
     }
 
-    /// Runs what the database does only at the end of a transaction, while it can still be seen.
+    /// Runs the triggers that the database defers to the end of a transaction, while their effect
+    /// can still be seen.
     pub(super) async fn fire_deferred(&self) -> Result<(), PostgresError> {
         let fired = self.session.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await;
         fired.map_err(self.session.failed("run the deferred triggers of the database"))
@@ -102,7 +104,8 @@ impl<'a> Transaction<'a> {
     }
 }
 
-/// Whether what failed names only what is not there, and the rest is asserted.
+/// Returns whether the failed statement names only what does not exist, and assertions cover the
+/// rest.
 fn may_be_passed_over(statement: &ScriptStatement, error: &tokio_postgres::Error) -> bool {
     let covered = || statement.table().is_some_and(|table| STATEMENTS.iter().any(|one| one.table == table));
     match error.code() {

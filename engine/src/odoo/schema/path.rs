@@ -1,12 +1,12 @@
-//! Which schema Odoo means where several have its tables.
+//! Finds the schema that Odoo uses if several have its tables.
 
 use crate::postgres::{PostgresError, Session};
 
-/// A schema that has something called `ir_module_module`.
+/// A schema with something called `ir_module_module`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) name: String,
-    /// The role that owns it, and where that role's sessions look for tables.
+    /// The role that owns it, and that role's search path.
     owner: Way,
     /// The same of the database's owner.
     database_owner: Way,
@@ -20,22 +20,22 @@ struct Way {
 }
 
 impl Way {
-    /// The schemas that its sessions look into, in order.
+    /// Returns the schemas that its sessions search, in order.
     fn schemas(&self) -> Vec<String> {
         let path = self.search_path.as_deref().unwrap_or("\"$user\", public");
         split(path).into_iter().map(|name| if name == "$user" { self.role.clone() } else { name }).collect()
     }
 
-    /// The first of these schemas that it leads to.
+    /// Returns the first of these schemas that it leads to.
     fn first<'a>(&self, candidates: &'a [Candidate]) -> Option<&'a str> {
         let find = |name: &String| candidates.iter().find(|candidate| candidate.name == *name);
         self.schemas().iter().find_map(find).map(|candidate| candidate.name.as_str())
     }
 }
 
-/// Every schema that has something called `ir_module_module`, in the order of their names.
+/// Lists every schema with something called `ir_module_module`, in the order of their names.
 pub(super) async fn candidates(session: &Session) -> Result<Vec<Candidate>, PostgresError> {
-    /// The most exact of the settings that hold for a role in this database.
+    /// The most specific setting that applies to a role in this database.
     const SETTING: &str = "(SELECT substr(option, 13) FROM pg_db_role_setting s, unnest(s.setconfig) AS option
         WHERE s.setrole IN (0, r.oid) AND s.setdatabase IN (0, d.oid) AND option LIKE 'search\\_path=%'
         ORDER BY s.setrole <> 0 DESC, s.setdatabase <> 0 DESC LIMIT 1)";
@@ -53,7 +53,7 @@ pub(super) async fn candidates(session: &Session) -> Result<Vec<Candidate>, Post
     Ok(rows.iter().map(candidate).collect())
 }
 
-/// The schema that Odoo means, or why it cannot be told.
+/// Returns the schema that Odoo uses, or why it cannot be told.
 pub(super) fn choose(candidates: &[Candidate]) -> Result<String, String> {
     let led_to = |candidate: &&Candidate| candidate.owner.first(candidates) == Some(candidate.name.as_str());
     let by_owner: Vec<_> = candidates.iter().filter(led_to).cloned().collect();
@@ -71,7 +71,7 @@ pub(super) fn choose(candidates: &[Candidate]) -> Result<String, String> {
     }
 }
 
-/// The names in a `search_path`: `"$user", odoo`.
+/// Returns the names in a `search_path`: `"$user", odoo`.
 fn split(path: &str) -> Vec<String> {
     let (mut names, mut name, mut quoted) = (Vec::new(), String::new(), false);
     let mut characters = path.chars().peekable();

@@ -1,5 +1,5 @@
-//! Who is in the database, before they are replaced: every different value of the columns about
-//! people, and its fake.
+//! Reads who is in the database, before they are replaced: every different value of the columns
+//! about people, and its fake.
 
 use futures::TryStreamExt;
 
@@ -11,17 +11,17 @@ use crate::odoo::anonymize::plan::{Plan, Planned};
 use crate::odoo::tables::Tables;
 use crate::postgres::{PostgresError, Session, quote};
 
-/// A part of all people: those whose hash leaves this rest.
+/// A part of all people: those whose hash leaves this remainder.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
     pub(super) number: i32,
     pub(super) of: i32,
 }
 
-/// Words that Odoo's own labels have: names of fields, menus, models and groups, in the languages
-/// of the database.
+/// Reads the words of Odoo's own labels: names of fields, menus, models and groups, in the
+/// languages of the database.
 ///
-/// Of Odoo's own modules alone: others' labels may have the name of whom they were made for.
+/// Only of Odoo's own modules: labels of others may contain their customer's name.
 pub(super) async fn common(
     session: &Session,
     tables: &Tables,
@@ -57,7 +57,7 @@ pub(super) async fn common(
     Ok(common)
 }
 
-/// What a kind of value is sought as.
+/// How a kind of value is sought.
 #[derive(Debug, Clone, Copy)]
 enum As {
     Name,
@@ -67,7 +67,7 @@ enum As {
     Code,
 }
 
-/// Reads everybody of this part; `None` where they are more than fit.
+/// Reads everyone of this part; `None` where they do not fit.
 pub(super) async fn gather(
     session: &Session,
     plan: &Plan,
@@ -76,7 +76,7 @@ pub(super) async fn gather(
     part: Part,
 ) -> Result<Option<People>, PostgresError> {
     let mut people = People::with(hashing.clone());
-    // Names first: a login that is somebody's name gets the fake of that.
+    // Names first: a login that is a name gets the name's fake.
     let mut queries: Vec<(u8, As, String, String)> = Vec::new();
     for planned in plan.tables.iter().flat_map(|table| &table.planned).filter(|planned| planned.is_sought) {
         queries.extend(
@@ -113,7 +113,7 @@ pub(super) async fn gather(
     Ok(Some(people))
 }
 
-/// Each different value of a column, as text.
+/// Returns the query for each different value of a column, as text.
 fn values(column: &Column, condition: &str) -> String {
     let (name, table) = (quote(&column.name), column.table.sql());
     match is_json(column) {
@@ -126,7 +126,7 @@ fn values(column: &Column, condition: &str) -> String {
     }
 }
 
-/// What is asked of a column: values and their fakes.
+/// Returns the queries for a column's values and their fakes.
 fn queries_of(planned: &Planned) -> Vec<(u8, As, String)> {
     let column = &planned.column;
     if !is_text(column) && !is_json(column) {

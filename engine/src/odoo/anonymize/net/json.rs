@@ -1,8 +1,7 @@
-//! JSON, in which only texts are searched and everything else stays as it is written: numbers of
-//! any size, order, duplicates.
+//! Searches only the texts in JSON, and keeps everything else as it is written: numbers of any
+//! size, order, duplicates.
 
-/// Replaces texts (keys as well) by what `replace` makes of them; `None` where it leaves all of
-/// them.
+/// Replaces texts (keys as well) by the results of `replace`; `None` where it changes none.
 pub(super) fn replace_texts(json: &str, mut replace: impl FnMut(&str) -> Option<String>) -> Option<String> {
     let bytes = json.as_bytes();
     let (mut out, mut copied, mut at) = (String::new(), 0, 0);
@@ -23,7 +22,7 @@ pub(super) fn replace_texts(json: &str, mut replace: impl FnMut(&str) -> Option<
     (copied > 0).then(|| out + &json[copied..])
 }
 
-/// Behind the quote that ends a text.
+/// Returns the place after the quote that ends a text.
 fn end_of(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {

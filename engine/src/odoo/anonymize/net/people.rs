@@ -1,9 +1,9 @@
-//! Who is sought: names, addresses, numbers and e-mail addresses in little memory, and how a text
-//! is searched for all of them at once.
+//! Who is sought: names, addresses, numbers and e-mail addresses in little memory, and the search
+//! of a text for all of them at once.
 //!
-//! A name is a sequence of words. Of each sequence and of each of its beginnings there is one hash
-//! in a table, so that a text is gone through word by word, whoever is sought, and half a million
-//! names take about a hundred megabytes.
+//! A name is a sequence of words. A table contains one hash of each sequence and of each of its
+//! beginnings, so that a text is searched word by word, whoever is sought, and half a million names
+//! take about a hundred megabytes.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -11,13 +11,13 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use super::words::{Common, Hashing, LONGEST, Word};
 
-/// How many are sought at once, at most.
+/// Maximum number sought at once.
 pub(super) const MOST: usize = if cfg!(test) { 100 } else { 500_000 };
 
-/// Marks a single word, which counts only as it is written.
+/// Marks a single word, which counts only in its original case or in capitals.
 const EXACT: u32 = 1 << 31;
 
-/// Hashes are hashed enough.
+/// The keys are hashes already.
 #[derive(Debug, Default)]
 pub(super) struct AsItIs(u64);
 
@@ -35,11 +35,11 @@ impl Hasher for AsItIs {
 
 type Table<V> = HashMap<u64, V, BuildHasherDefault<AsItIs>>;
 
-/// Everybody who is sought, and the fake of each.
+/// Everyone who is sought, and the fake of each.
 #[derive(Debug, Default)]
 pub(super) struct People {
     hashing: Hashing,
-    /// Sequences of words. Zero: only the beginning of one; else the number of its fake, from 1.
+    /// Sequences of words. Zero: only the start of one; else the number of its fake, from 1.
     sequences: Table<u32>,
     /// Single words as they are written, and in capitals.
     exact: HashSet<u64, BuildHasherDefault<AsItIs>>,
@@ -49,16 +49,16 @@ pub(super) struct People {
     /// All fakes, and where each ends.
     fakes: String,
     ends: Vec<u32>,
-    /// How many cannot be sought: too short, or common words.
+    /// Number of those that cannot be sought: too short, or common words.
     pub(super) not_sought: u64,
 }
 
-/// What was found in a text.
+/// The matches in a text.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
-    /// The text with fakes in their place; `None` where nobody was found.
+    /// The text with fakes in their place; `None` without a match.
     pub(super) replaced: Option<String>,
-    /// E-mail addresses that are nobody's who is sought.
+    /// E-mail addresses that belong to none of those sought.
     pub(super) addresses: bool,
 }
 
@@ -67,14 +67,14 @@ impl People {
         Self { hashing, ..Self::default() }
     }
 
-    /// How many are sought.
+    /// Returns the number sought.
     pub(super) fn count(&self) -> usize {
         self.ends.len()
     }
 
-    /// Seeks a person's or company's name: two words that are not both common ones and have six
-    /// letters and digits at least, or three characters of a script without spaces; one word alone
-    /// only where it has five letters and is none that Odoo's own labels have.
+    /// Seeks a person's or company's name. It needs two words that are not both common ones, with
+    /// at least six letters and digits, or three characters of a script without spaces. A single
+    /// word needs five letters, and must not be in Odoo's own labels.
     pub(super) fn add_name(&mut self, name: &str, fake: &str, common: &Common) {
         let words: Vec<Word> = self.hashing.words(name).take(LONGEST).collect();
         let unspaced = words.iter().filter(|word| word.is_unspaced).count();
@@ -122,7 +122,7 @@ impl People {
         }
     }
 
-    /// Seeks the number of an account, of a tax office or of somebody's papers: as it is written,
+    /// Seeks the number of an account, of a tax office or of a personal document: as it is written,
     /// without its spaces, and in groups of four.
     pub(super) fn add_code(&mut self, code: &str, fake: &str) {
         let words: Vec<Word> = self.hashing.words(code).take(LONGEST).collect();
@@ -163,10 +163,10 @@ impl People {
         }
     }
 
-    /// Seeks a telephone number, with and without its country: of nine digits at least, or of eight
+    /// Seeks a telephone number, with and without its country: of at least nine digits, or of eight
     /// that are written in groups.
     pub(super) fn add_phone(&mut self, phone: &str, fake: &str) {
-        // What follows is an extension, or a second number.
+        // An extension or a second number follows.
         let mut digits = String::new();
         for c in phone.replace("(0)", "").chars() {
             match c {
@@ -298,7 +298,7 @@ impl Search<'_> {
         }
     }
 
-    /// The longest name that begins with the first word. Returns where it ends.
+    /// Finds the longest name that begins with the first word. Returns where it ends.
     fn name(&mut self, window: &VecDeque<Word>, limit: usize) -> Option<usize> {
         let (mut hash, mut longest) = (0, None);
         let start = window.front()?.start;
@@ -324,7 +324,7 @@ impl Search<'_> {
         Some(end)
     }
 
-    /// A telephone number that begins with the first word.
+    /// Finds a telephone number that begins with the first word.
     fn phone(&mut self, window: &VecDeque<Word>, limit: usize) -> Option<usize> {
         let bytes = self.text.as_bytes();
         let first = window.front()?;
@@ -346,7 +346,7 @@ impl Search<'_> {
             }
             grouped |= !gap.is_empty();
             end = word.end;
-            // `+49 (0)30 …`: who dials the country leaves it out.
+            // `+49 (0)30 …`: callers from abroad omit it.
             if self.text[..word.end].ends_with("(0") && bytes.get(end) == Some(&b')') {
                 continue;
             }
@@ -360,7 +360,7 @@ impl Search<'_> {
         Some(end)
     }
 
-    /// Whose number these digits are.
+    /// Returns the fake of a number with these digits.
     fn number(&self, digits: &str, grouped: bool) -> Option<u32> {
         let significant = digits.trim_start_matches('0');
         for without in 0..=3.min(significant.len()) {
@@ -377,13 +377,13 @@ impl Search<'_> {
     }
 }
 
-/// Spread, since tables take keys as they are. `None`: fewer than eight digits.
+/// Spread, because tables use keys as they are. `None`: fewer than eight digits.
 fn key_of_digits(digits: &str) -> Option<u64> {
     let number: u64 = digits.parse().ok().filter(|_| digits.len() >= 8)?;
     Some(number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31))
 }
 
-/// Where an e-mail address is in a text.
+/// The place of an e-mail address in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Address {
     start: usize,
@@ -392,7 +392,7 @@ struct Address {
 }
 
 impl Address {
-    /// The first that begins at `from` or later.
+    /// Returns the first that begins at `from` or later.
     fn next(text: &str, from: usize) -> Option<Self> {
         let bytes = text.as_bytes();
         let mut from = from;
@@ -404,7 +404,7 @@ impl Address {
                     || *byte >= 0x80
             };
             let domain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-') || *byte >= 0x80;
-            // It cannot begin before `from`, which ends the one before.
+            // It cannot begin before `from`, where the previous one ends.
             let mut start = at - bytes[from..at].iter().rev().take_while(|byte| local(byte)).count();
             let mut end = at + 1 + bytes[at + 1..].iter().take_while(|byte| domain(byte)).count();
             while start < at && matches!(bytes[start], b'.' | b'\'' | b'-' | b'%') {
@@ -426,15 +426,15 @@ impl Address {
         }
     }
 
-    /// Whether it can be a person's: none of the domain that fakes are in, none of a file
-    /// (`logo@2x.png`), and no identifier of a message.
+    /// Returns whether it can be a person's: not in the domain of fakes, not a file
+    /// (`logo@2x.png`), and not an identifier of a message.
     fn is_somebodys(&self, text: &str) -> bool {
         let domain = text[self.at + 1..self.end].to_ascii_lowercase();
         let top = domain.rsplit('.').next().unwrap_or_default();
         let is_top = top.len() >= 2 && top.bytes().all(|byte| byte.is_ascii_alphabetic());
         let is_file = ["png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "xml", "html", "pdf", "less", "scss"]
             .contains(&top);
-        // All that is in brackets: an identifier has characters that an address has hardly ever.
+        // In brackets and complete: an identifier has characters that an address hardly ever has.
         let before = text[..self.start]
             .bytes()
             .rev()

@@ -1,4 +1,4 @@
-//! One table, gone through row by row while another session writes what changes.
+//! Reads one table row by row while another session writes the changes.
 
 use futures::TryStreamExt;
 use tokio_postgres::types::ToSql;
@@ -9,16 +9,16 @@ use super::searched::{Form, LONGEST_VALUE, Searched, SearchedTable};
 use crate::odoo::anonymize::table::WithoutTriggers;
 use crate::postgres::{PostgresError, Session, connect, quote};
 
-/// Rows that are written at once.
+/// Rows written at once.
 const BATCH: usize = 200;
 
 /// Or as many bytes.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-/// What was found in a table; the numbers are of rows, for each of its columns.
+/// The matches in a table: numbers of rows, for each of its columns.
 #[derive(Debug, Default)]
 pub(super) struct FoundIn {
-    /// Rows in which somebody was found.
+    /// Rows with matches.
     pub(super) found: Vec<u64>,
     /// Rows with e-mail addresses of others.
     pub(super) addresses: Vec<u64>,
@@ -26,14 +26,13 @@ pub(super) struct FoundIn {
     pub(super) too_long: u64,
 }
 
-/// A row that changes: where it is, and each column's new value.
+/// A changed row: its place, and each column's new value.
 struct Change {
     place: String,
     values: Vec<Option<String>>,
 }
 
-/// Goes through a table. Where `writes`, people are replaced by their fakes; what cannot be written
-/// stays.
+/// Searches a table. If `writes`, replaces people by their fakes; what cannot be written stays.
 pub(super) async fn search(
     session: &Session,
     table: &SearchedTable,
@@ -95,7 +94,7 @@ pub(super) async fn search(
     Ok(found)
 }
 
-/// Writes what changes in a session of its own, which begins with the first change.
+/// Writes the changes in a session of its own, which begins with the first change.
 struct Writer<'a> {
     session: &'a Session,
     table: &'a SearchedTable,
@@ -127,8 +126,8 @@ impl Writer<'_> {
             self.open = Some(session);
         }
         let Some(session) = &self.open else { return Ok(()) };
-        // One by one where that fails: a constraint of somebody's own keeps one row, and not the
-        // others. What stays is found again.
+        // One by one after a failure: a custom constraint may protect one row, and not the others.
+        // What stays is found again.
         if !update(session, self.table, &changes).await? {
             for change in &changes {
                 update(session, self.table, std::slice::from_ref(change)).await?;
@@ -142,7 +141,7 @@ impl Writer<'_> {
     }
 }
 
-/// Writes these changes, all or none. `false`: the database does not take them.
+/// Writes these changes, all or none. Returns `false` if the database rejects them.
 async fn update(session: &Session, table: &SearchedTable, changes: &[Change]) -> Result<bool, PostgresError> {
     let places: Vec<&str> = changes.iter().map(|change| change.place.as_str()).collect();
     let mut assignments = Vec::new();

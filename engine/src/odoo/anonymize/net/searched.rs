@@ -9,17 +9,17 @@ use crate::postgres::{PostgresError, Session, quote};
 /// Longer values, in bytes as they are stored, are not read into memory.
 pub(super) const LONGEST_VALUE: u32 = 16 * 1024 * 1024;
 
-/// How a column's values are read, and written again.
+/// How a column's values are read and written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Text of some kind, XML among it.
+    /// Text of some kind, including XML.
     Text,
     /// JSON of either kind.
     Json,
     /// An array of texts: read as JSON.
     Array,
-    /// Read as JSON, and not written: computed by the database, of a type of somebody's own, or
-    /// what the modules' code goes by.
+    /// Read as JSON, and not written: computed by the database, of a custom type, or used by the
+    /// modules' code.
     Other,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Searched {
 }
 
 impl Searched {
-    /// The value as it is searched; NULL where it is not.
+    /// Returns the value as it is searched; NULL where it is not.
     pub(super) fn read(&self) -> String {
         let name = format!("t.{}", quote(&self.name));
         let value = match self.form {
@@ -46,7 +46,7 @@ impl Searched {
         format!("CASE WHEN pg_catalog.pg_column_size({name}) <= {LONGEST_VALUE}{only} THEN {value} END")
     }
 
-    /// `value` in SQL as the column takes it.
+    /// Returns `value` in SQL as the column needs it.
     pub(super) fn written(&self, value: &str) -> String {
         let (name, kind) = (format!("t.{}", quote(&self.name)), &self.kind);
         match self.form {
@@ -59,12 +59,12 @@ impl Searched {
     }
 }
 
-/// A table that is searched. Its children and partitions are tables of their own.
+/// A table that is searched. Its children and partitions are separate tables.
 #[derive(Debug, Clone)]
 pub(super) struct SearchedTable {
     pub(super) name: TableName,
     pub(super) columns: Vec<Searched>,
-    /// Whether what modules brought along is in it, with addresses that are nobody's.
+    /// Whether it contains data of modules, whose addresses belong to no person.
     pub(super) is_shipped: bool,
 }
 
@@ -75,10 +75,10 @@ pub(super) struct Everything {
     pub(super) not_searched: Vec<String>,
 }
 
-/// What the copy itself goes by.
+/// Parameters that the copy itself uses.
 const OF_THE_COPY: &str = "t.key !~ '^(database\\.|web\\.base\\.url|report\\.url)'";
 
-/// Code, and what is named in it: whoever replaces words in it breaks it.
+/// Returns whether it is code, or named in code: replaced words would break it.
 fn is_code(table: &TableName, column: &str) -> bool {
     table.is_odoos
         && (table.name.starts_with("ir_model")
@@ -120,7 +120,7 @@ pub(super) async fn find(session: &Session, plan: &Plan, odoo: &str) -> Result<E
             }
             continue;
         }
-        // What modules say of themselves comes from files that every installation of them has.
+        // The modules' descriptions come from files of every installation.
         if table.is_odoos && table.name.starts_with("ir_module") {
             continue;
         }

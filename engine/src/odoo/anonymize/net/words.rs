@@ -1,13 +1,13 @@
-//! Texts as words, by which names are found again however they are written: in other case, with
-//! other accents, punctuation or spaces.
+//! Splits texts into words, to find names in any spelling: in other case, with other accents,
+//! punctuation or spaces.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// A name of more words is sought by its first ones.
+/// A longer name is sought by its first words.
 pub(super) const LONGEST: usize = 16;
 
-/// What may be between two words of a name: `Berger, Anna`, `Anna&nbsp;Berger`.
+/// What may separate two words of a name: `Berger, Anna`, `Anna&nbsp;Berger`.
 const WIDEST_GAP: usize = 3;
 
 /// A word of a text.
@@ -17,35 +17,34 @@ pub(super) struct Word {
     pub(super) start: usize,
     /// Where it ends.
     pub(super) end: usize,
-    /// What is the same for the word in any case and with any accents.
+    /// A hash that ignores case and accents.
     pub(super) hash: u64,
-    /// Its characters.
+    /// Number of its characters.
     pub(super) length: u32,
-    /// Those of them that are letters.
+    /// Number of letters among them.
     pub(super) letters: u32,
     /// Whether it is one character of a script that has no spaces.
     pub(super) is_unspaced: bool,
-    /// Whether it can follow the word before it within a name.
+    /// Whether it can follow the previous word within a name.
     pub(super) follows: bool,
 }
 
-/// Hashes words, in each run otherwise: a database cannot be made for words to have the hashes of
-/// others.
+/// Hashes words, with another key in each run: no database can be made so that its words collide.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Hashing(RandomState);
 
 impl Hashing {
-    /// A word as it is written.
+    /// Returns the hash of a word as it is written.
     pub(super) fn exact(&self, word: &str) -> u64 {
         self.0.hash_one(word)
     }
 
-    /// A sequence of words, from that of all but the last.
+    /// Returns the hash of a sequence of words, from that of all but the last.
     pub(super) fn then(before: u64, word: u64) -> u64 {
         (before.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
-    /// The words of a text.
+    /// Splits a text into words.
     pub(super) fn words<'a>(&'a self, text: &'a str) -> Words<'a> {
         Words { hashing: self, text, at: 0, gap: Some(0) }
     }
@@ -56,7 +55,7 @@ pub(super) struct Words<'a> {
     hashing: &'a Hashing,
     text: &'a str,
     at: usize,
-    /// How wide what lies before the next word is; `None`: it cannot be within a name.
+    /// The width of what precedes the next word; `None`: it cannot be within a name.
     gap: Option<usize>,
 }
 
@@ -71,7 +70,7 @@ impl Iterator for Words<'_> {
             if c.is_alphanumeric() {
                 break;
             }
-            // `&amp;` and `&nbsp;` are no words.
+            // `&amp;` and `&nbsp;` are not words.
             let entity = if c == '&' { entity(&bytes[self.at..]) } else { None };
             let apart = matches!(c, '<' | '>' | '"' | '{' | '}' | '[' | ']' | '=' | '|' | '\\' | '@');
             self.gap = if apart { None } else { self.gap.map(|gap| gap + 1) };
@@ -100,7 +99,7 @@ impl Iterator for Words<'_> {
     }
 }
 
-/// The length of an entity that is no letter.
+/// Returns the length of an entity that is not a letter.
 fn entity(text: &[u8]) -> Option<usize> {
     [&b"&amp;"[..], b"&nbsp;", b"&#160;", b"&#39;", b"&quot;"]
         .iter()
@@ -108,17 +107,17 @@ fn entity(text: &[u8]) -> Option<usize> {
         .map(|one| one.len())
 }
 
-/// Accents that are characters of their own.
+/// Returns whether it is an accent that is a separate character.
 fn is_mark(c: char) -> bool {
     ('\u{300}'..='\u{36f}').contains(&c)
 }
 
-/// Scripts whose words have nothing between them: each character counts as a word.
+/// Returns whether its script separates no words: each character counts as a word.
 fn unspaced(c: char) -> bool {
     matches!(u32::from(c), 0x0e00..=0x0eff | 0x1000..=0x109f | 0x1780..=0x17ff | 0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xac00..=0xd7af | 0xf900..=0xfaff | 0x20000..=0x3ffff)
 }
 
-/// Gives out the characters that a character is in lower case and without an accent.
+/// Passes on the lower-case characters without accents that a character stands for.
 fn fold(c: char, mut out: impl FnMut(char)) {
     if c.is_ascii() {
         return out(c.to_ascii_lowercase());
@@ -157,13 +156,12 @@ fn fold(c: char, mut out: impl FnMut(char)) {
     }
 }
 
-/// Words that are in labels of Odoo's own, in every language of the database, and so say nothing of
-/// anybody.
+/// Words of Odoo's own labels, in every language of the database, which identify no person.
 #[derive(Debug, Default)]
 pub(super) struct Common(HashSet<u64>);
 
 impl Common {
-    /// Words of names that every database has, or testers give.
+    /// Words in names of every database, or of testers.
     pub(super) const ALWAYS: &'static str = "admin administrator company default demo guest my odoo odoobot partner portal public sales \
         system template test user users customer supplier vendor contact example sample unknown anonymous none null";
 
