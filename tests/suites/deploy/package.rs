@@ -96,6 +96,8 @@ fn package_has_files_and_starts_nothing() {
         "usr/share/bash-completion/completions/odoo-backup",
         "usr/share/doc/odoo-backup/examples/upgrade-with-rollback.sh",
         "usr/share/doc/odoo-backup/examples/config.toml",
+        "usr/share/doc/odoo-backup/README.md",
+        "usr/share/doc/odoo-backup/docs/README.md",
         "usr/share/doc/odoo-backup/copyright",
     ] {
         assert!(files.join(file).is_file(), "{file}");
