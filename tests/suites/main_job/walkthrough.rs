@@ -17,7 +17,7 @@ use harness::postgres::SUPERUSER;
 use harness::project::{INSTANCE, Project, ProjectOptions, Source};
 
 use self::mask::{is_progress, masked};
-use self::page::{Block, Page, difference, replaced, same_ids};
+use self::page::{Block, Page, difference, replaced, same_names};
 
 /// The instance of the pages, where its paths are those of a Debian server.
 struct Sandbox {
@@ -154,14 +154,18 @@ impl Sandbox {
                 let (command, shown) = (page.command(&step), page.output(&step));
                 let Some(run) = self.run(&replaced(&command, &known)).await else {
                     assert!(shown.is_empty(), "{name}: the output of `{command}` is not the program's");
+                    let files = words(&command).into_iter().filter(|word| word.starts_with("deploy/"));
+                    files.for_each(|file| assert!(root().join(&file).exists(), "{name}: there is no {file}"));
+                    ran.push((step, Vec::new()));
                     continue;
                 };
                 if shown.is_empty() {
                     run.success();
+                    ran.push((step, Vec::new()));
                     continue;
                 }
                 let printed = self.shown(&run);
-                known.extend(same_ids(&shown, &printed));
+                known.extend(same_names(&shown, &printed));
                 differences.push_str(&difference(&command, &shown, &printed));
                 ran.push((step, printed));
             }
@@ -190,6 +194,10 @@ fn addons(project: &Project) -> PathBuf {
     addons
 }
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
 /// The words of a command line, as a shell reads them.
 fn words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
@@ -211,6 +219,17 @@ fn words(command: &str) -> Vec<String> {
 #[tokio::test]
 async fn readme_shows_what_is_printed() {
     Sandbox::start().await.walk("README.md").await;
+}
+
+#[test]
+fn readme_names_targets_of_make() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let named: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("make ")).collect();
+    assert!(!named.is_empty());
+    for target in named.into_iter().filter_map(|line| line.split(' ').next()) {
+        assert!(makefile.contains(&format!("\n{target}: ")), "{target}");
+    }
 }
 
 #[tokio::test]

@@ -1,19 +1,22 @@
 //! Replaces what differs from run to run by what it is.
 
+const BACKUP: &str = "99999999T999999Z-hhhh";
+const KEPT: &str = "_before_99999999_999999";
+
 /// `9` stands for a digit, `h` for a hexadecimal digit, everything else for itself.
 const SHAPES: [(&str, &str); 9] = [
-    ("99999999T999999Z-hhhh", "<id>"),
+    (BACKUP, "<id>"),
     ("9999-99-99T99:99:99Z", "<time>"),
     ("9999-99-99 99:99:99 +99:99", "<time>"),
     ("9999-99-99 99:99:99 -99:99", "<time>"),
     ("9999-99-99 99:99", "<time>"),
     ("9999-99-99", "<day>"),
-    ("_before_99999999_999999", "_before_<time>"),
+    (KEPT, "_before_<time>"),
     ("hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh", "<uuid>"),
     ("hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh", "<digest>"),
 ];
 
-const UNITS: [(&str, &str); 8] = [
+const UNITS: [(&str, &str); 10] = [
     ("B", "<size>"),
     ("KiB", "<size>"),
     ("MiB", "<size>"),
@@ -22,6 +25,9 @@ const UNITS: [(&str, &str); 8] = [
     ("MiB/s", "<rate>"),
     ("s", "<duration>"),
     ("seconds", "<duration>"),
+    // As many as there are processors.
+    ("job", "<jobs>"),
+    ("jobs", "<jobs>"),
 ];
 
 /// Returns the line with ids, times, sizes, durations and versions masked, and each gap as one space.
@@ -40,6 +46,8 @@ pub(super) fn masked(line: &str) -> String {
                 masked.push(name);
                 index += 1;
             }
+            // Major versions of PostgreSQL count constraints and indexes in ways of their own.
+            (true, _) if words[0] == "verified" => masked.push("<count>"),
             // Odoo's series is what it is; other numbers with a point are versions of PostgreSQL.
             (true, None) if bare(word).contains('.') && masked.last() != Some(&"Odoo") => masked.push("<version>"),
             _ => masked.push(word),
@@ -54,16 +62,13 @@ pub(super) fn is_progress(masked: &str) -> bool {
     masked.ends_with(": <size> after <duration>")
 }
 
-/// Returns the ids of backups in a line.
-pub(super) fn ids(line: &str) -> Vec<String> {
-    let (shape, mut rest, mut found) = (SHAPES[0].0, line, Vec::new());
+/// Returns the names in a line that later commands may repeat: ids of backups, and what a restore kept.
+pub(super) fn names(line: &str) -> Vec<String> {
+    let (mut rest, mut found) = (line, Vec::new());
     while let Some(first) = rest.chars().next() {
-        if fits(rest, shape) {
-            found.push(rest[..shape.len()].to_owned());
-            rest = &rest[shape.len()..];
-        } else {
-            rest = &rest[first.len_utf8()..];
-        }
+        let shape = [BACKUP, KEPT].into_iter().find(|shape| fits(rest, shape));
+        found.extend(shape.map(|shape| rest[..shape.len()].to_owned()));
+        rest = &rest[shape.map_or(first.len_utf8(), str::len)..];
     }
     found
 }
@@ -121,6 +126,8 @@ fn only_what_differs_is_masked() {
         ("PostgreSQL 15.18 (Debian 15.18-0+deb12u1), Odoo 17.0", "PostgreSQL <version> Odoo 17.0"),
         ("634 files of 120001234 bytes", "634 files of 120001234 bytes"),
         ("in 41 files: über 2026-11-21", "in 41 files: über <day>"),
+        ("  verified   indexes      1008 indexes, valid", "verified indexes <count> indexes, valid"),
+        ("time 1.2 s (database 0.8 s) with 2 jobs", "time <duration> (database <duration> with <jobs>"),
     ] {
         assert_eq!(masked(line), expected);
     }

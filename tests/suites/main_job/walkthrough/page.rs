@@ -4,7 +4,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::mask::{ids, masked};
+use super::mask::{masked, names};
 
 /// Where one line stands for any number of them.
 const ELISION: &str = "…";
@@ -139,10 +139,10 @@ pub(super) fn difference(command: &str, shown: &[&str], printed: &[String]) -> S
     format!("$ {command}\n{}", gone.chain(new).collect::<String>())
 }
 
-/// Returns which id of the page is which id of this run, as far as both print as many.
-pub(super) fn same_ids(shown: &[&str], printed: &[String]) -> Vec<(String, String)> {
-    let shown: Vec<String> = shown.iter().flat_map(|line| ids(line)).collect();
-    let printed: Vec<String> = printed.iter().flat_map(|line| ids(line)).collect();
+/// Returns which name of the page is which one of this run, as far as both print as many.
+pub(super) fn same_names(shown: &[&str], printed: &[String]) -> Vec<(String, String)> {
+    let shown: Vec<String> = shown.iter().flat_map(|line| names(line)).collect();
+    let printed: Vec<String> = printed.iter().flat_map(|line| names(line)).collect();
     if shown.len() == printed.len() { shown.into_iter().zip(printed).collect() } else { Vec::new() }
 }
 
