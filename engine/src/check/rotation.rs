@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn object_dated_in_future_is_read_first() {
+    fn future_dated_object_is_read_first() {
         let (mut all, mut rotation) = (candidates(&[10, 10, 10]), Rotation::default());
         let in_ten_years = Timestamp::now().checked_add((10 * 365 * 24).hours()).unwrap();
         read(&mut rotation, &all, Sample::ALL, &[]);

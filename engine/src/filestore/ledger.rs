@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn unread_counts_named_files_without_a_copy() {
+    fn unread_counts_files_without_copy() {
         let mut ledger = ledger(&[A, B], &[(B, 10)], false);
         for (path, size) in [(A, 10), (B, 11), ("x", 1)] {
             ledger.see(path, size, 1);

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn two_letter_folder_behind_link_is_read() {
+    fn linked_two_letter_folder_is_read() {
         let (root, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::write(other.path().join("file"), "x").unwrap();
         symlink(other.path(), root.path().join("ab")).unwrap();

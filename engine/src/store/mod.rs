@@ -239,7 +239,7 @@ pub enum StoreErrorKind {
     #[error("there is no such object")]
     NotFound,
     /// `put` with [`Mode::CreateNew`] of a key that exists.
-    #[error("the object exists already")]
+    #[error("the object already exists")]
     AlreadyExists,
     /// The bucket or the root folder does not exist.
     #[error("{0} does not exist")]

@@ -21,7 +21,7 @@ fn looked() -> CheckOptions {
 }
 
 #[tokio::test]
-async fn prune_with_hidden_manifest_deletes_nothing() {
+async fn hidden_manifest_stops_prune() {
     let folder = tempfile::tempdir().unwrap();
     let all = days(&at(folder.path()).await, &[USUAL; 3]).await;
     age(folder.path());
@@ -45,7 +45,7 @@ async fn prune_with_hidden_manifest_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn prune_with_hidden_folder_deletes_nothing_it_is_based_on() {
+async fn hidden_folder_keeps_referenced_objects() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 4]).await;
@@ -62,7 +62,7 @@ async fn prune_with_hidden_folder_deletes_nothing_it_is_based_on() {
 }
 
 #[tokio::test]
-async fn prune_keeps_backup_with_hidden_pin_or_proof() {
+async fn hidden_pin_or_proof_keeps_backup() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 5]).await;
@@ -87,7 +87,7 @@ async fn prune_keeps_backup_with_hidden_pin_or_proof() {
 }
 
 #[tokio::test]
-async fn prune_with_hidden_set_aside_deletes_nothing() {
+async fn hidden_quarantine_stops_prune() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 4]).await;
@@ -100,7 +100,7 @@ async fn prune_with_hidden_set_aside_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn lost_manifest_is_reported_and_kept_until_forgotten() {
+async fn lost_manifest_is_reported_until_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 4]).await;
@@ -128,7 +128,7 @@ async fn lost_manifest_is_reported_and_kept_until_forgotten() {
 }
 
 #[tokio::test]
-async fn empty_listing_of_known_instance_is_alarm() {
+async fn empty_listing_of_instance_is_alarm() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     assert_eq!(repository.list(None).await.unwrap().alarms, [], "there never was one");
@@ -143,7 +143,7 @@ async fn empty_listing_of_known_instance_is_alarm() {
 }
 
 #[tokio::test]
-async fn backup_dated_in_future_pushes_none_out() {
+async fn future_dated_backup_removes_none() {
     let folder = tempfile::tempdir().unwrap();
     let repository = at(folder.path()).await;
     let all = days(&repository, &[USUAL; 3]).await;

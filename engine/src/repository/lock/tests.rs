@@ -134,7 +134,7 @@ async fn a_lock_is_taken_over_once_it_lapsed(repository: Repository) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lock_from_the_future_is_taken_over_unless_renewed() {
+async fn future_dated_lock_expires_unless_renewed() {
     let (repository, folder) = in_folder().await;
     let dead = repository.lock_with("production", Purpose::Backup, SHORT, &Run::default()).await.unwrap();
     let path = folder.path().join(dead.own.key.as_str());
