@@ -252,7 +252,7 @@ async fn locks(it: &mut Recorder, stored: &mut Book) {
 
 /// The codes that the manual's table lists.
 fn codes_of_the_manual() -> Vec<String> {
-    let manual = include_str!("../../../docs/commands.md");
+    let manual = include_str!("../../../docs/exit-codes.md");
     let table = manual.split("## Exit codes").nth(1).unwrap().split("\n## ").next().unwrap();
     let codes = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse::<u8>().ok());
     codes.map(|code| code.to_string()).collect()
