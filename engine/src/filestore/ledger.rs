@@ -305,7 +305,7 @@ mod tests {
             let held = ["x", A].map(|path| (FileName::new(path), Held::new(5, 10, 0, begun)));
             let mut ledger = Ledger::new(Names::default(), held.into_iter().collect(), false);
             assert_eq!(ledger.see("x", 5, 10), expected, "{begun:?}");
-            assert_eq!(ledger.see(A, 5, 10), Decision::Keep, "its name says what it is");
+            assert_eq!(ledger.see(A, 5, 10), Decision::Keep, "its name identifies its content");
         }
     }
 
@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(settled.rescued, [B]);
         assert_eq!(settled.removed, [FileName::new(C)]);
         assert_eq!(settled.unreferenced, (1, vec!["x".to_owned()]));
-        assert_eq!(settled.kept, (2, 11), "the rescued one is still part of it");
+        assert_eq!(settled.kept, (2, 11), "the recovered file is part of the backup");
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl BackupRef {
 
     /// Returns the key of an object in its folder, by a name that this program uses.
     pub fn object(&self, name: &str) -> Key {
-        #[expect(clippy::expect_used, reason = "this program gives the names")]
+        #[expect(clippy::expect_used, reason = "this program chooses the names")]
         self.folder().join(name).expect("a segment of a key")
     }
 

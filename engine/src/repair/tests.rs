@@ -232,7 +232,7 @@ async fn damaged_frame_needs_its_files_only() {
     fs::write(&large, content.iter().rev().copied().collect::<Vec<_>>()).unwrap();
     let dry = fixture.repair(&repository, true).await;
     assert!(dry.beyond[0].why.contains("1 of its files are no longer"), "{dry:?}");
-    assert_eq!(dry.set_aside, fixture.ids[1..], "it says what it would do");
+    assert_eq!(dry.set_aside, fixture.ids[1..], "it reports what it would do");
     assert_eq!(repository.names(None).await.unwrap().len(), 3);
     fs::write(&large, content).unwrap();
     assert_eq!(fixture.repair(&repository, false).await.mended.len(), 1);

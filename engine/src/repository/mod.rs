@@ -364,7 +364,7 @@ fn description_key() -> Key {
 
 /// Returns the key of an object in a backup's folder, by a name that this program uses.
 pub(crate) fn member(folder: &Key, name: &str) -> Key {
-    #[expect(clippy::expect_used, reason = "the names are our own")]
+    #[expect(clippy::expect_used, reason = "this program chooses the names")]
     folder.join(name).expect("a valid key")
 }
 

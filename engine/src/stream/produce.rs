@@ -198,8 +198,8 @@ mod tests {
         });
         let mut bytes = Vec::new();
         assert_eq!(body.read_to_end(&mut bytes).await.unwrap_err().to_string(), "disk on fire");
-        assert_eq!(bytes, b"", "what was written before the failure is not worth handing out");
-        assert!(body.read_to_end(&mut bytes).await.is_err(), "nor does it on a second try");
+        assert_eq!(bytes, b"", "bytes before the failure are dropped");
+        assert!(body.read_to_end(&mut bytes).await.is_err(), "a second read fails too");
         assert!(outcome.get().is_err());
     }
 

@@ -345,7 +345,7 @@ async fn unknown_manifest_fields_are_kept() {
     change(&all[4].0.id, "\"volumes\": [\n      {\n", "\"volumes\": [\n      {\n        \"shape\": \"round\",\n");
     let done = pruned(&repository, &two(), REPACK).await.repacked.unwrap();
     assert_eq!((&done.backups, &done.unchanged), (&vec![all[3].0.id.clone()], &vec![all[4].0.id.clone()]));
-    assert_eq!(done.volumes[0].saves, 0, "the former stays");
+    assert_eq!(done.volumes[0].saves, 0, "the former volume stays");
     let text = fs::read_to_string(folder.path().join(all[3].0.backup().folder().as_str()).join(MANIFEST)).unwrap();
     assert!(text.contains("\"later\": {\"a\": [1]},\n") && text.contains("\"replaces\""), "{text}");
     assert_as_before(&repository, &all).await;

@@ -149,15 +149,15 @@ async fn check_reads_only_changed_manifests() {
         assert_eq!(report.backups.len(), 2);
         (report.damaged_objects(), fixture.reads() - before)
     };
-    assert_eq!(check(None).await, (vec![], 3), "of the first the manifest was listed");
+    assert_eq!(check(None).await, (vec![], 3), "the first manifest is cached");
     assert_eq!(check(None).await, (vec![], 0));
     assert_eq!(fixture.list().await.1, 0);
-    assert_eq!(check(None).await, (vec![], 0), "a list forgets nothing");
+    assert_eq!(check(None).await, (vec![], 0), "a listing keeps the cache");
     let plan = crate::prune::tests::few();
     let before = fixture.reads();
     let options = PruneOptions { dry_run: true, ..PruneOptions::default() };
     prune(&fixture.repository, &plan, options, &Run::default()).await.unwrap();
-    assert_eq!(fixture.reads() - before, 1, "whether figures were accepted");
+    assert_eq!(fixture.reads() - before, 1, "it reads whether figures were accepted");
 
     // Replaced checksums are read. If they disagree with the manifest, both are read twice: they
     // may just be changing.
@@ -165,7 +165,7 @@ async fn check_reads_only_changed_manifests() {
     let sound = fs::read(&sums).unwrap();
     fs::write(&sums, "").unwrap();
     let (damaged, reads) = check(None).await;
-    assert_eq!((damaged.len(), damaged[0].key.name(), reads), (1, "SHA256SUMS", 6), "and what is known already");
+    assert_eq!((damaged.len(), damaged[0].key.name(), reads), (1, "SHA256SUMS", 6), "and the known damage");
     fs::write(&sums, &sound).unwrap();
     assert_eq!(check(None).await.0, []);
 

@@ -216,6 +216,6 @@ mod tests {
         assert_eq!((slow, rate.slow), (3, 3));
         assert_eq!(rate.note(29 * second, 1_000_000, &settings), None);
         assert_eq!(rate.note(second, 1, &settings), None);
-        assert_eq!(rate.slow, 0, "a window that was fast enough forgives those before");
+        assert_eq!(rate.slow, 0, "a fast window resets the count");
     }
 }

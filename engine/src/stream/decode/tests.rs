@@ -92,7 +92,7 @@ fn stored_bytes_stop_at_their_size() {
     impl Read for Endless {
         fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
             self.0 += buf.len() as u64;
-            assert!(self.0 < 10_000_000, "it is read on and on");
+            assert!(self.0 < 10_000_000, "reading does not stop");
             Ok(buf.len())
         }
     }
