@@ -87,7 +87,7 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_mins(1);
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_advances_is_not_stopped() {
+    async fn progressing_work_is_not_stopped() {
         let run = Run::default();
         let done = run.unless_stalled(TIMEOUT, async |run| {
             let task = run.progress.task("database", None);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_stalls_is_cancelled_and_cleans_up() {
+    async fn stalled_work_is_cancelled() {
         let mut cleaned = false;
         let run = Run::default();
         let stalled = run.unless_stalled(TIMEOUT, async |run| {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_cannot_clean_up_is_left() {
+    async fn stuck_cleanup_is_abandoned() {
         let run = Run::default();
         let stalled = run.unless_stalled(TIMEOUT, async |_| std::future::pending::<Result<(), Error>>().await);
         assert!(matches!(stalled.await, Err(Error::Stalled { seconds: 60 })));

@@ -37,7 +37,7 @@ mod tests {
     use super::Secret;
 
     #[test]
-    fn neither_debug_nor_display_shows_the_value() {
+    fn debug_and_display_hide_value() {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret} {secret:?}"), "*** ***");
         assert_eq!(secret.expose(), "hunter2");

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pipe_device_and_endless_file_are_refused() {
+    fn pipe_device_and_large_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let [pipe, large, small] = ["pipe", "large", "small"].map(|name| folder.path().join(name));
         let mode = rustix::fs::Mode::from_raw_mode(0o600);

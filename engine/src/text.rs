@@ -90,7 +90,7 @@ mod tests {
     const HOSTILE: &str = "a\u{1b}[2Jb\nc\r\td\u{9b}e\u{202e}f\u{2028}g\u{7f}";
 
     #[test]
-    fn one_line_obeys_nothing() {
+    fn one_line_escapes_controls() {
         assert_eq!(one_line(HOSTILE), r"a\u{1b}[2Jb\nc\r\td\u{9b}e\u{202e}f\u{2028}g\u{7f}");
         for harmless in ["", "Zürich – \"größer\" 漢字 c:\\temp it's", "👩‍👩‍👧"] {
             assert!(matches!(one_line(harmless), Cow::Borrowed(text) if text == harmless));
@@ -98,13 +98,13 @@ mod tests {
     }
 
     #[test]
-    fn lines_stay_behind_the_first() {
+    fn lines_are_indented_after_first() {
         assert_eq!(lines("first\nsecond\x1b"), "first\n    second\\u{1b}");
         assert_eq!(page("first\nsecond\n"), "first\nsecond\n");
     }
 
     #[test]
-    fn json_means_the_same() {
+    fn json_keeps_its_meaning() {
         let value = serde_json::json!({ "a": HOSTILE, "b": "\u{e0041}" });
         let document = format!("{value:#}");
         let safe = json(&document);

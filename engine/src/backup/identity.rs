@@ -27,7 +27,7 @@ pub(super) struct Identity {
 /// The relation of two databases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Sameness {
-    /// The same one, as far as can be told.
+    /// The same one, as far as is known.
     Same,
     /// Nothing speaks against it, but what identified them before is gone: in a sentence.
     Unclear(String),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn databases_are_told_apart_by_what_is_known() {
+    fn known_identity_distinguishes_databases() {
         let earlier = database(Some("a"), Some("1"), "production");
         let anonymous = database(None, Some("1"), "production");
         let unknown = database(None, None, "production");
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn import_is_compared_by_uuid_alone() {
+    fn import_is_compared_by_uuid() {
         let earlier = database(Some("a"), Some("1"), "production");
         let import = |uuid| Identity { is_imported: true, server: None, ..database(uuid, None, "dump") };
         assert_eq!(import(Some("a")).compare(&earlier), Sameness::Same);

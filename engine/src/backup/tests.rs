@@ -37,7 +37,7 @@ async fn stopped_at(project: &Project, name: &'static str) -> (Result<Manifest, 
 }
 
 #[tokio::test]
-async fn a_stopped_backup_leaves_nothing_and_one_that_is_being_committed_is_whole() {
+async fn stopped_backup_leaves_nothing_or_everything() {
     let project = Project::start().await;
     for name in ["database.dump.zst", "filestore-0001.tar.zst"] {
         let (result, left) = stopped_at(&project, name).await;
@@ -49,7 +49,7 @@ async fn a_stopped_backup_leaves_nothing_and_one_that_is_being_committed_is_whol
 }
 
 #[tokio::test]
-async fn what_is_passed_over_is_in_the_manifest() {
+async fn skipped_files_are_in_manifest() {
     let project = Project::start().await;
     for i in 0..25 {
         symlink("/dev/null", project.filestore().join(format!("link{i:02}"))).unwrap();

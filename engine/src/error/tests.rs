@@ -4,7 +4,7 @@ use crate::store::{Action, StoreErrorKind};
 use crate::stream::Fingerprint;
 
 #[test]
-fn finds_the_root_and_its_hint_through_a_stream() {
+fn error_in_stream_keeps_root_hint() {
     let source = io::ErrorKind::NotFound.into();
     let changed = FilestoreError::Io { action: "read", path: "/data/filestore".into(), source };
     let store = StoreError {
@@ -20,7 +20,7 @@ fn finds_the_root_and_its_hint_through_a_stream() {
 }
 
 #[test]
-fn damage_is_told_from_an_outage_however_deep_it_is() {
+fn nested_damage_differs_from_outage() {
     let store = |kind| StoreError { action: Action::Get, key: None, location: String::new(), kind: Box::new(kind) };
     let mismatch = Mismatch::Plain { expected: Fingerprint::of(b"a"), found: Fingerprint::of(b"b") };
     let read = |error: io::Error| Error::Io { action: "read it".into(), source: error }.during("restore");
@@ -34,7 +34,7 @@ fn damage_is_told_from_an_outage_however_deep_it_is() {
 }
 
 #[test]
-fn trouble_of_this_machine_is_no_damage() {
+fn local_failure_is_not_damage() {
     use rustix::io::Errno;
     let store = |error: io::Error| StoreError {
         action: Action::Get,
@@ -58,7 +58,7 @@ fn trouble_of_this_machine_is_no_damage() {
 }
 
 #[test]
-fn a_hint_is_found_wherever_its_error_stands() {
+fn nested_error_keeps_its_hint() {
     let exists = || Error::Exists { what: "the database".into() };
     let wrapped = exists().during("restore");
     for error in [&exists() as &(dyn StdError + 'static), &wrapped, &io::Error::other(exists())] {

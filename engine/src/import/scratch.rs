@@ -155,7 +155,7 @@ impl Scratch {
         // The connection may have made the import fail.
         let dropped = match postgres::drop_database(&self.maintenance, &self.name).await {
             Ok(()) => Ok(()),
-            Err(_) => drop_anew(self.maintenance.endpoint(), &self.name).await,
+            Err(_) => drop_over_new_connection(self.maintenance.endpoint(), &self.name).await,
         };
         if let Err(error) = dropped {
             left.push(format!("{}; the next import tries again to drop the database {:?}", explain(&error), self.name));
@@ -168,7 +168,7 @@ impl Scratch {
     }
 }
 
-async fn drop_anew(endpoint: &Endpoint, name: &str) -> Result<(), PostgresError> {
+async fn drop_over_new_connection(endpoint: &Endpoint, name: &str) -> Result<(), PostgresError> {
     let maintenance = postgres::connect_maintenance(endpoint).await?;
     postgres::drop_database(&maintenance, name).await
 }

@@ -250,8 +250,8 @@ impl Archive {
         let encoding = postgres::read_encoding(body).await.map_err(reading(&path))?;
         let body: Body = Box::pin(tokio::fs::File::open(&path).await.map_err(reading(&path))?);
         let toc = postgres::read_toc(&tool, body, &path.display().to_string()).await?;
-        let beside = path.with_extension("tar");
-        let filestore = options.filestore.clone().or_else(|| beside.is_file().then_some(beside));
+        let sibling = path.with_extension("tar");
+        let filestore = options.filestore.clone().or_else(|| sibling.is_file().then_some(sibling));
         let filestore = filestore.as_deref().map(|filestore| {
             let found = filestore.metadata().map_err(reading(filestore))?;
             let absolute = std::path::absolute(filestore).map_err(reading(filestore))?;

@@ -135,7 +135,7 @@ fn usual() -> Vec<Entry> {
 }
 
 #[test]
-fn what_odoo_writes_is_read() {
+fn odoo_zip_is_read() {
     let files = read(&usual(), |at| at).unwrap();
     assert_eq!(files[0], ("filestore/ab/ab12"["filestore/".len()..].to_owned(), b"one".to_vec()));
     assert_eq!((files.len(), files[1].1.len()), (2, 10_000));
@@ -155,7 +155,7 @@ fn assert_refused(extra: Entry, reason: &str) {
 }
 
 #[test]
-fn what_no_zip_of_odoos_holds_is_refused() {
+fn zip_with_foreign_entry_is_refused() {
     for name in ["../x", "/etc/passwd", "filestore/../../x", "filestore/./x", "filestore//x", "filestore/a\0b", ""] {
         assert_refused(entry(name, b"x"), "leads out of the folder");
     }
@@ -173,7 +173,7 @@ fn what_no_zip_of_odoos_holds_is_refused() {
 }
 
 #[test]
-fn content_that_is_not_what_was_declared_is_refused() {
+fn zip_with_undeclared_content_is_refused() {
     // Neither more nor less comes out than was declared, and it is what it was.
     for (declared, deflated) in [(1, true), (1, false), (100, true), (100, false)] {
         assert_refused(Entry { declared: Some(declared), deflated, ..entry("filestore/ab/x", b"0123456789") }, "");
@@ -212,7 +212,7 @@ fn content_that_is_not_what_was_declared_is_refused() {
 }
 
 #[test]
-fn what_is_no_zip_or_cut_off_is_refused() {
+fn truncated_or_other_file_is_refused() {
     let error = read(&usual()[1..], |at| at).unwrap_err().to_string();
     assert!(error.contains("contains no dump.sql"), "{error}");
     // The directory leads elsewhere.
@@ -226,7 +226,7 @@ fn what_is_no_zip_or_cut_off_is_refused() {
 }
 
 #[test]
-fn zip_of_another_tool_names_its_dump() {
+fn foreign_zip_names_its_dump() {
     let entries = [entry("db.dump", b"PGDMP"), entry("filestore/ab/abcd", b"x")];
     let error = read(&entries, |offset| offset).unwrap_err();
     let explanation = crate::error::explain(&error);
@@ -238,7 +238,7 @@ fn zip_of_another_tool_names_its_dump() {
 }
 
 #[test]
-fn folder_names_what_can_be_imported() {
+fn folder_names_its_importable_file() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("db.dump"), "PGDMP").unwrap();
     let error = ImportError::of_folder(folder.path().to_owned());

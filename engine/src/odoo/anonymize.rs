@@ -190,7 +190,7 @@ pub async fn anonymize(
     let attachment = TableName { schema: odoo.into(), name: "ir_attachment".into(), is_odoos: true };
     changed.extend((!attachments.replaced.is_empty()).then_some(attachment));
     let changed: Vec<_> = changed.into_iter().collect();
-    for_each(&sessions, &changed, |session, table| former::write_anew(session, table).boxed()).await?;
+    for_each(&sessions, &changed, |session, table| former::rewrite(session, table).boxed()).await?;
     former::refresh_views(session).await?;
     former::clear_statistics(session).await?;
 

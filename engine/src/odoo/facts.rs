@@ -174,7 +174,7 @@ mod tests {
     use super::is_series;
 
     #[test]
-    fn series_are_told_from_other_texts() {
+    fn only_series_names_are_series() {
         for series in ["17.0", "8.0", "saas~17.4", "saas-16.3"] {
             assert!(is_series(series), "{series}");
         }

@@ -55,7 +55,7 @@ impl Found {
 impl Schema {
     /// Finds the schema with `ir_module_module`, in the session's database. If several have it,
     /// returns the one that the settings of the tables' owner and of the database lead to, as they
-    /// lead Odoo. `None` where there is none, or it cannot be told which.
+    /// lead Odoo. `None` where there is none, or the choice is ambiguous.
     ///
     /// # Errors
     /// [`PostgresError::Query`]

@@ -88,7 +88,7 @@ impl ArchiveToc {
         let left_out = |line: &str| {
             kind_of(line).is_some_and(|kind| {
                 kind.starts_with("COMMENT - EXTENSION ")
-                    || section == Section::DataBesideRows && kind.starts_with("TABLE DATA ")
+                    || section == Section::DataWithoutRows && kind.starts_with("TABLE DATA ")
             }) || number_of(line).is_some_and(|number| self.left_out.contains(&number))
         };
         let lines: Vec<_> = self.text.lines().collect();
@@ -96,7 +96,7 @@ impl ArchiveToc {
         let lines = match section {
             Section::Extensions => &lines[..behind_extensions],
             Section::BehindExtensions | Section::PreData => &lines[behind_extensions..],
-            Section::All | Section::Data | Section::DataBesideRows | Section::PostData => &lines,
+            Section::All | Section::Data | Section::DataWithoutRows | Section::PostData => &lines,
         };
         lines.iter().filter(|line| !left_out(line)).flat_map(|line| [line, "\n"]).collect()
     }
@@ -184,7 +184,7 @@ mod tests {
     use crate::stream::produce;
 
     #[tokio::test]
-    async fn a_body_that_fails_is_the_cause_and_not_what_is_made_of_half_of_it() {
+    async fn failed_body_is_the_cause() {
         let path = harness::postgres::Binaries::find(None).program("pg_restore");
         let tool = Tool { path, version: String::new(), major: 0 };
         let (body, _) = produce::<(), _>(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "connection lost")));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_out_comments_on_extensions_rows_if_asked_and_nothing_else() {
+    fn list_leaves_out_extension_comments() {
         let text = "\
 ;\n; Archive created at 2026-11-21 08:28:22 UTC\n;     dbname: production\n;\n\
 2; 3079 51677 EXTENSION - pg_trgm \n\
@@ -209,8 +209,8 @@ mod tests {
         assert_eq!(toc.database(), Some("production"));
         let restorable = text.replace("9807; 0 0 COMMENT - EXTENSION pg_trgm \n", "");
         assert_eq!(toc.restorable(Section::All), restorable);
-        let beside_rows = restorable.replace("9; 0 59565 TABLE DATA public account_account odoo\n", "");
-        assert_eq!(toc.restorable(Section::DataBesideRows), beside_rows);
+        let without_rows = restorable.replace("9; 0 59565 TABLE DATA public account_account odoo\n", "");
+        assert_eq!(toc.restorable(Section::DataWithoutRows), without_rows);
         let extensions = restorable.find("9808; ").unwrap();
         assert_eq!(toc.restorable(Section::Extensions), restorable[..extensions]);
         assert_eq!(toc.restorable(Section::PreData), restorable[extensions..]);

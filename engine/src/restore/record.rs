@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_saved_is_read_again_and_a_record_of_nothing_is_no_file() {
+    fn saved_record_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = Record::path_of(&folder.path().join("staging"));
         assert_eq!(path, folder.path().join(".odoo-backup-staging.json"));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_cannot_lead_to_what_no_restore_has_made() {
+    fn record_names_only_restore_suffixes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record");
         let text = |suffix: &str| {

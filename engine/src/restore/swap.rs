@@ -43,7 +43,7 @@ pub(in crate::restore) async fn swap(claim: &mut TargetClaim, incoming: &Suffix)
     if !sessions.is_empty() {
         return Err(RestoreError::InUse { database: database.clone(), sessions });
     }
-    let incoming = claim.look_beside(incoming.clone()).await?;
+    let incoming = claim.look_at_suffix(incoming.clone()).await?;
     let outgoing = claim.look_at_target(free_suffix(claim).await?).await?;
     claim.record.swap = Some(Swap { incoming, outgoing });
     if let Err(error) = claim.save() {
@@ -68,7 +68,7 @@ pub(in crate::restore) async fn swap(claim: &mut TargetClaim, incoming: &Suffix)
 async fn free_suffix(claim: &TargetClaim) -> Result<Suffix, RestoreError> {
     let mut time = jiff::Timestamp::now();
     loop {
-        let pair = claim.look_beside(Suffix::before(time)).await?;
+        let pair = claim.look_at_suffix(Suffix::before(time)).await?;
         if pair.oid.is_none() && pair.folder.is_none() {
             return Ok(pair.suffix);
         }

@@ -68,7 +68,7 @@ impl Place {
     }
 
     /// What a restore has made just before the end.
-    async fn make_beside(&self, claim: &mut TargetClaim, mark: &str) -> Suffix {
+    async fn make_copy(&self, claim: &mut TargetClaim, mark: &str) -> Suffix {
         let suffix = Suffix::restoring().unwrap();
         let names = claim.names.with(&suffix);
         claim.record.scraps.push(Scrap { suffix: suffix.clone(), scratch: None });
@@ -113,12 +113,12 @@ fn both(mark: &str) -> (Option<String>, Option<String>) {
 }
 
 #[tokio::test]
-async fn what_was_there_is_kept_closed_and_can_be_given_back_again_and_again() {
+async fn previous_state_is_kept_for_undo() {
     let place = Place::new();
     place.make_target("first");
     for mark in ["second", "third"] {
         let mut claim = place.claim().await;
-        let suffix = place.make_beside(&mut claim, mark).await;
+        let suffix = place.make_copy(&mut claim, mark).await;
         assert_eq!(place.listed(), [NAME], "what is half restored is hidden from Odoo");
         let [old, new] = [NAME.to_owned(), claim.names.with(&suffix).database];
         let curious = [place.cluster.connect(&old).await, place.cluster.connect(&new).await];
@@ -154,8 +154,8 @@ enum Killed {
 
 async fn killed_at(place: &Place, moment: Killed) {
     let mut claim = place.claim().await;
-    let suffix = place.make_beside(&mut claim, "new").await;
-    let incoming = claim.look_beside(suffix.clone()).await.unwrap();
+    let suffix = place.make_copy(&mut claim, "new").await;
+    let incoming = claim.look_at_suffix(suffix.clone()).await.unwrap();
     let outgoing = claim.look_at_target(Suffix::before(jiff::Timestamp::now())).await.unwrap();
     let (new, old) = (claim.names.with(&suffix), claim.names.with(&outgoing.suffix));
     let target = &claim.names;
@@ -184,7 +184,7 @@ async fn killed_at(place: &Place, moment: Killed) {
 }
 
 #[tokio::test]
-async fn a_swap_that_was_cut_off_is_finished_or_taken_back() {
+async fn interrupted_swap_is_finished_or_reverted() {
     let place = Place::new();
     for there in [true, false] {
         for moment in [
@@ -227,7 +227,7 @@ async fn a_swap_that_was_cut_off_is_finished_or_taken_back() {
 }
 
 #[tokio::test]
-async fn halves_are_replaced_and_given_back_as_halves() {
+async fn half_target_is_replaced_and_restored() {
     let place = Place::new();
     for (database, folder) in [(true, false), (false, true)] {
         if database {
@@ -239,7 +239,7 @@ async fn halves_are_replaced_and_given_back_as_halves() {
         }
         let half = place.marks();
         let mut claim = place.claim().await;
-        let suffix = place.make_beside(&mut claim, "whole").await;
+        let suffix = place.make_copy(&mut claim, "whole").await;
         swap(&mut claim, &suffix).await.unwrap();
         leftovers::remove(&mut claim).await;
         drop(claim);
@@ -260,11 +260,11 @@ async fn halves_are_replaced_and_given_back_as_halves() {
 }
 
 #[tokio::test]
-async fn a_session_that_may_not_be_ended_keeps_the_target_as_it_was() {
+async fn foreign_session_keeps_target_unchanged() {
     let place = Place::new();
     place.make_target("old");
     let mut claim = place.claim().await;
-    let suffix = place.make_beside(&mut claim, "new").await;
+    let suffix = place.make_copy(&mut claim, "new").await;
     let superuser = place.cluster.connect_as(SUPERUSER, NAME).await;
     let error = swap(&mut claim, &suffix).await.unwrap_err();
     let explained = crate::error::explain(&error);
@@ -281,13 +281,13 @@ async fn a_session_that_may_not_be_ended_keeps_the_target_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_folder_in_the_way_keeps_the_target_as_it_was() {
+async fn blocking_folder_keeps_target_unchanged() {
     let place = Place::new();
     let mut claim = place.claim().await;
-    let suffix = place.make_beside(&mut claim, "new").await;
+    let suffix = place.make_copy(&mut claim, "new").await;
     // Made by somebody else at the last moment.
     let outgoing = claim.look_at_target(Suffix::before(jiff::Timestamp::now())).await.unwrap();
-    let incoming = claim.look_beside(suffix).await.unwrap();
+    let incoming = claim.look_at_suffix(suffix).await.unwrap();
     place.make_folder(&claim.names.filestore, "theirs");
     claim.record.swap = Some(Swap { incoming, outgoing });
     claim.save().unwrap();
@@ -299,11 +299,11 @@ async fn a_folder_in_the_way_keeps_the_target_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_server_that_was_restarted_ends_a_restore_and_keeps_nothing_of_it() {
+async fn restarted_server_fails_restore() {
     let mut place = Place::new();
     place.make_target("old");
     let mut claim = place.claim().await;
-    let suffix = place.make_beside(&mut claim, "new").await;
+    let suffix = place.make_copy(&mut claim, "new").await;
     place.cluster.kill();
     swap(&mut claim, &suffix).await.unwrap_err();
     let unreachable = leftovers::remove(&mut claim).await;
@@ -314,11 +314,11 @@ async fn a_server_that_was_restarted_ends_a_restore_and_keeps_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn what_runs_is_left_alone_and_what_is_not_ours_too() {
+async fn running_and_foreign_copies_stay() {
     let place = Place::new();
     place.make_target("old");
     let mut running = place.claim().await;
-    let suffix = place.make_beside(&mut running, "new").await;
+    let suffix = place.make_copy(&mut running, "new").await;
     let busy = TargetClaim::take(&place.target(), &Run::default()).await.unwrap_err();
     assert!(busy.to_string().ends_with("is running"), "{busy}");
     assert_eq!(place.databases(), 2);
@@ -341,7 +341,7 @@ async fn what_runs_is_left_alone_and_what_is_not_ours_too() {
 }
 
 #[tokio::test]
-async fn a_target_that_could_not_be_renamed_is_refused_at_once() {
+async fn immovable_target_is_refused_at_once() {
     let place = Place::new();
     let filestore = place.target().filestore;
     std::os::unix::fs::symlink("/tmp", &filestore).unwrap();

@@ -76,7 +76,7 @@ async fn give_back(
     claim.check_target().await?;
     let name = || target.name.clone();
     let kept = claim.record.former.clone().ok_or_else(|| RestoreError::NoFormer { target: name() })?;
-    let found = claim.look_beside(kept.suffix.clone()).await?;
+    let found = claim.look_at_suffix(kept.suffix.clone()).await?;
     let names = claim.names.with(&kept.suffix);
     let gone = |what| Err(RestoreError::FormerGone { what, target: name() }.into());
     if kept.oid.is_some() && found.oid.is_none() {

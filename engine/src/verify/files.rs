@@ -15,7 +15,7 @@ use crate::manifest::{Check, Depth, Notes, Subject};
 pub(super) async fn check(copy: &RestoredCopy<'_>, depth: Depth) -> Result<(Check, BackupFiles), Error> {
     let expected = BackupFiles::of(copy.repository, copy.manifest).await?;
     let findings = &copy.manifest.filestore.findings;
-    let spoilt: HashSet<String> = findings.damaged.iter().chain(&findings.changed).cloned().collect();
+    let known_damage: HashSet<String> = findings.damaged.iter().chain(&findings.changed).cloned().collect();
     let root = match copy.filestore.exists() {
         true => Some(
             OpenFolder::open(copy.filestore)
@@ -41,7 +41,7 @@ pub(super) async fn check(copy: &RestoredCopy<'_>, depth: Depth) -> Result<(Chec
             };
             if let Err(wrong) = looked {
                 let name = name.to_string();
-                let notes = if wrong.is_content() && spoilt.contains(&name) { &mut known } else { &mut findings };
+                let notes = if wrong.is_content() && known_damage.contains(&name) { &mut known } else { &mut findings };
                 notes.add(format!("{name} {wrong}"));
             }
         }

@@ -74,10 +74,10 @@ fn check_modules(found: Option<&OdooFacts>, expected: &OdooFacts) -> Check {
 /// Compares active users. A lack of them is a fault of the copy only if the source had some.
 fn check_users(found: Option<u64>, expected: Option<u64>) -> Check {
     let (mut findings, mut known) = (Notes::default(), Notes::default());
-    let nobody = "there is no active internal user, so no user can sign in";
+    let no_users = "there is no active internal user, so no user can sign in";
     match (found, expected) {
-        (Some(0), Some(1..)) => findings.add(nobody),
-        (Some(0), Some(0) | None) => known.add(format!("{nobody}, as at the source")),
+        (Some(0), Some(1..)) => findings.add(no_users),
+        (Some(0), Some(0) | None) => known.add(format!("{no_users}, as at the source")),
         (None, Some(_)) => findings.add("its res_users cannot be read, but could be when it was backed up"),
         (None, None) => known.add("there is no res_users that could be read, as at the source"),
         (Some(_), _) => {}

@@ -57,7 +57,7 @@ impl Restored {
         self.verify_as(&self.manifest, depth).await
     }
 
-    /// As the database's owner, but for what only a superuser may spoil.
+    /// As the database's owner, but for what only a superuser may damage.
     fn sql(&self, sql: &str) {
         let role = if sql.contains("pg_index") { "postgres" } else { "odoo" };
         self.project.cluster().psql_as(role, TARGET, sql);
@@ -112,7 +112,7 @@ const AT_SOURCE: &str = "
     CREATE MATERIALIZED VIEW unruly_now AS TABLE unruly;";
 
 #[tokio::test]
-async fn each_check_finds_what_is_for_it_to_find() {
+async fn each_check_finds_its_damage() {
     let copy = Restored::of(Project::start().await, AT_SOURCE).await;
     let whole = copy.verify(Depth::Full).await;
     assert_passed(&whole);
@@ -125,7 +125,7 @@ async fn each_check_finds_what_is_for_it_to_find() {
     let (_, behind) = known(Subject::Sequences);
     assert!(behind.contains("would return") && behind.contains("already"), "{behind}");
 
-    for (subject, tamper, says, mend) in [
+    for (subject, tamper, says, repair) in [
         (
             Subject::Rows,
             "DELETE FROM parted WHERE x = 7",
@@ -220,14 +220,14 @@ async fn each_check_finds_what_is_for_it_to_find() {
     ] {
         copy.sql(tamper);
         assert_failed(&copy.verify(Depth::Quick).await, subject, says);
-        copy.sql(mend);
+        copy.sql(repair);
     }
 
     let file = copy.file();
     let content = fs::read(&file).unwrap();
-    let mut spoilt = content.clone();
-    spoilt[0] ^= 1;
-    fs::write(&file, &spoilt).unwrap();
+    let mut damaged = content.clone();
+    damaged[0] ^= 1;
+    fs::write(&file, &damaged).unwrap();
     let unread = copy.verify(Depth::Quick).await;
     assert!(!unread.failures().contains("files:"), "{}", unread.failures());
     assert_failed(&copy.verify(Depth::Full).await, Subject::Files, "has content that does not match its name");
@@ -238,7 +238,7 @@ async fn each_check_finds_what_is_for_it_to_find() {
 }
 
 #[tokio::test]
-async fn what_the_source_had_lost_is_known_and_a_backup_without_counts_is_verified_as_far_as_it_goes() {
+async fn source_losses_are_known() {
     let project = Project::start().await;
     let files = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     let mut of_attachments: Vec<_> = files(project.filestore())
@@ -249,9 +249,9 @@ async fn what_the_source_had_lost_is_known_and_a_backup_without_counts_is_verifi
         .collect();
     of_attachments.sort();
     fs::remove_file(&of_attachments[0]).unwrap();
-    let mut spoilt = fs::read(&of_attachments[1]).unwrap();
-    spoilt[0] ^= 1;
-    fs::write(&of_attachments[1], spoilt).unwrap();
+    let mut damaged = fs::read(&of_attachments[1]).unwrap();
+    damaged[0] ^= 1;
+    fs::write(&of_attachments[1], damaged).unwrap();
     let copy = Restored::of(project, "").await;
     let whole = copy.verify(Depth::Full).await;
     assert_passed(&whole);
@@ -269,7 +269,7 @@ async fn what_the_source_had_lost_is_known_and_a_backup_without_counts_is_verifi
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_odoos_has_the_checks_that_apply() {
+async fn foreign_database_has_applicable_checks() {
     let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
     let whole = Restored::of(project, AT_SOURCE).await.verify(Depth::Full).await;
     assert_passed(&whole);

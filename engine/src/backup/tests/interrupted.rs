@@ -88,7 +88,7 @@ fn on_disk(root: &Path) -> BTreeMap<String, (u64, String)> {
     files.collect()
 }
 
-async fn a_good_one_follows(interruption: Interruption) {
+async fn assert_good_backup_follows(interruption: Interruption) {
     let project = Project::start().await;
     let folder = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(LocalStore::open(folder.path().to_owned(), false).await.unwrap());
@@ -141,16 +141,16 @@ async fn a_good_one_follows(interruption: Interruption) {
 }
 
 #[tokio::test]
-async fn by_a_request_that_fails() {
-    a_good_one_follows(Interruption::Refused).await;
+async fn backup_with_failing_request_leaves_nothing() {
+    assert_good_backup_follows(Interruption::Refused).await;
 }
 
 #[tokio::test]
-async fn by_a_request_whose_answer_is_lost() {
-    a_good_one_follows(Interruption::Unanswered).await;
+async fn backup_with_lost_answer_is_consistent() {
+    assert_good_backup_follows(Interruption::Unanswered).await;
 }
 
 #[tokio::test]
-async fn by_its_end() {
-    a_good_one_follows(Interruption::Ended).await;
+async fn killed_backup_leaves_no_damage() {
+    assert_good_backup_follows(Interruption::Ended).await;
 }

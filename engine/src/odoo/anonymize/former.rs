@@ -35,7 +35,7 @@ pub(super) async fn wait_until_removable(session: &Session, odoo: &str) -> Resul
 }
 
 /// Rewrites a table and its indexes without the removed rows, and updates the planner's statistics.
-pub(super) async fn write_anew(session: &Session, table: &TableName) -> Result<(), PostgresError> {
+pub(super) async fn rewrite(session: &Session, table: &TableName) -> Result<(), PostgresError> {
     let statement = format!("VACUUM (FULL, ANALYZE) {}", table.sql());
     session.batch_execute(&statement).await.map_err(session.failed(format!("rewrite {table}")))
 }

@@ -185,7 +185,7 @@ impl Fake {
     }
 
     /// Returns the condition that a column which is [`present`](Self::present) does not contain a
-    /// fake; `None` where that cannot be told.
+    /// fake; `None` where that is unknown.
     pub(super) fn original(self, column: &Column) -> Option<String> {
         let name = quote(&column.name);
         let Some(shape) = self.shape() else {

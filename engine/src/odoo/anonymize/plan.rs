@@ -31,7 +31,7 @@ impl Planned {
     }
 
     /// Returns the condition on rows whose value should have been replaced and was not; `None`
-    /// where that cannot be told.
+    /// where that is unknown.
     pub(super) fn still_original(&self) -> Option<String> {
         let original = self.fake.original(&self.column)?;
         Some(format!("{} AND {original}", self.condition()))

@@ -77,7 +77,7 @@ fn assert_none_of(originals: &BTreeSet<String>, text: &[u8]) {
 }
 
 #[tokio::test]
-async fn nobody_of_any_series_is_left() {
+async fn no_series_keeps_people() {
     let cluster = Arc::new(Cluster::start());
     let originals = [
         "Anna",
@@ -151,7 +151,7 @@ async fn nobody_of_any_series_is_left() {
 }
 
 #[tokio::test]
-async fn fakes_follow_from_the_seed_and_else_from_nothing() {
+async fn fakes_depend_on_seed_only() {
     // A server that writes down whatever it is told.
     let settings = [("log_min_duration_statement", "0"), ("log_parameter_max_length", "-1"), ("log_statement", "all")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
@@ -177,7 +177,7 @@ async fn fakes_follow_from_the_seed_and_else_from_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_nearly_the_same_stays_unique() {
+async fn similar_unique_values_stay_unique() {
     let fixture = SmallDatabase::of_series("17.0");
     fixture.sql(
         "INSERT INTO res_users (login, password, partner_id) VALUES
@@ -207,7 +207,7 @@ async fn what_is_nearly_the_same_stays_unique() {
 }
 
 #[tokio::test]
-async fn names_of_any_letters_become_fakes() {
+async fn names_in_any_script_become_fakes() {
     let fixture = SmallDatabase::of_series("18.0");
     fixture.sql(
         r#"INSERT INTO res_partner (id, name, complete_name, email, comment) VALUES
@@ -249,7 +249,7 @@ async fn names_of_any_letters_become_fakes() {
 }
 
 #[tokio::test]
-async fn an_operator_adds_columns_and_keeps_others() {
+async fn settings_add_and_keep_columns() {
     let fixture = SmallDatabase::of_series("16.0");
     fixture.sql(
         "ALTER TABLE res_partner ADD x_notes text, ADD x_born date, ADD x_size numeric, ADD x_who varchar;
@@ -274,7 +274,7 @@ async fn an_operator_adds_columns_and_keeps_others() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_does_not_fit_changes_nothing() {
+async fn unfit_settings_change_nothing() {
     let fixture = SmallDatabase::of_series("17.0");
     let before = fixture.dump(&[]);
     let cases: [(Anonymize, &str); 6] = [
@@ -314,7 +314,7 @@ fn without_token(dump: &str) -> String {
 }
 
 #[tokio::test]
-async fn triggers_write_nothing_down_and_are_as_they_were() {
+async fn triggers_stay_silent_and_unchanged() {
     let fixture = SmallDatabase::of_series("17.0");
     fixture.sql(
         "CREATE TABLE x_audit (who text, was text);
@@ -335,7 +335,7 @@ async fn triggers_write_nothing_down_and_are_as_they_were() {
 }
 
 #[tokio::test]
-async fn nobody_of_the_real_database_is_left() {
+async fn real_database_keeps_no_people() {
     let Some(odoo17) = Odoo17::find() else { return };
     let cluster = Cluster::start();
     let folder = tempfile::tempdir().unwrap();
@@ -363,7 +363,7 @@ async fn nobody_of_the_real_database_is_left() {
 }
 
 #[tokio::test]
-async fn rows_that_the_server_must_keep_fail_it() {
+async fn rows_kept_by_server_are_refused() {
     let fixture = SmallDatabase::of_series("17.0");
     let other = fixture.cluster.connect(DATABASE).await;
     other.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").await.unwrap();

@@ -12,7 +12,7 @@ fn read(text: &[u8]) -> Result<OdooConf, String> {
 }
 
 #[test]
-fn reads_a_usual_file() {
+fn usual_file_is_read() {
     let conf = read(
         b"[options]\n; the password that allows database operations:\nadmin_passwd = admin\ndb_host = db.example.com\ndb_port = 5433\n\
           db_user = odoo\ndb_password = s3cret\ndb_name = production\ndb_sslmode = verify-full\ndata_dir = /srv/odoo\n\
@@ -31,7 +31,7 @@ fn reads_a_usual_file() {
 }
 
 #[test]
-fn false_none_empty_and_missing_all_mean_unset() {
+fn false_none_and_empty_mean_unset() {
     let conf = read(
         b"[options]\ndb_host = False\ndb_port = False\ndb_user =\ndb_password = False\ndb_name = False\ndb_sslmode = None\n\
           data_dir = false\naddons_path = None\n",
@@ -50,7 +50,7 @@ fn false_none_empty_and_missing_all_mean_unset() {
 
 /// Each of these was read by Python's `RawConfigParser`, and the password is what it gave.
 #[test]
-fn reads_a_value_as_python_does() {
+fn value_is_read_as_by_python() {
     for (text, password) in [
         ("[options]\ndb_password=a%b%(c)s", "a%b%(c)s"),
         ("[options]\ndb_password : a=b", "a=b"),
@@ -89,7 +89,7 @@ fn libpqs_allow_is_read_as_prefer() {
 }
 
 #[test]
-fn an_error_names_file_and_line_and_no_value() {
+fn error_names_line_but_no_value() {
     for (text, message) in [
         (&b""[..], "odoo.conf: there is no section [options]"),
         (b"# nothing\n[queue_job]\na = b\n", "odoo.conf: there is no section [options]"),
@@ -111,14 +111,14 @@ fn an_error_names_file_and_line_and_no_value() {
 }
 
 #[test]
-fn a_missing_file_is_an_error_with_a_hint() {
+fn missing_file_fails_with_hint() {
     let error = OdooConf::read(Path::new("/nonexistent/odoo.conf")).unwrap_err();
     assert_eq!(error.to_string(), "unable to read /nonexistent/odoo.conf: No such file or directory (os error 2)");
     assert!(error.hint().unwrap().contains("systemctl cat odoo"));
 }
 
 #[test]
-fn looks_in_the_usual_places() {
+fn usual_places_are_searched() {
     let conf = conf_candidates(Path::new("/"), Some(Path::new("/home/me")));
     assert_eq!(conf.first(), Some(&"/etc/odoo/odoo.conf".into()));
     assert!(conf.contains(&"/home/me/.odoorc".into()));

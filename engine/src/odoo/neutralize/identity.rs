@@ -132,7 +132,7 @@ mod tests {
 
     /// The expected value is from Python's `hashlib.pbkdf2_hmac`, which passlib uses.
     #[test]
-    fn a_password_is_hashed_as_passlib_does() {
+    fn password_is_hashed_as_by_passlib() {
         let rounds = NonZeroU32::new(1000).unwrap();
         let expected = "$pbkdf2-sha512$1000$c2FsdHNhbHRzYWx0MTIzNA$MEzJvkvXzhH4.BGOMPAB0Uabj5bkfIljtCLpgDP2H.z/9Ksqp332RKvJQW0i2iJzuYktsIaWym.W5jr/yLSRHg";
         assert_eq!(hash_with(&Secret::new("pass word\u{e9}"), rounds, b"saltsaltsalt1234"), expected);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn uuids_are_random_and_of_version_4() {
+    fn uuids_are_random_version_4() {
         let (one, other) = (uuid().unwrap(), uuid().unwrap());
         assert_ne!(one, other);
         assert_eq!((one.len(), &one[14..15]), (36, "4"));

@@ -74,9 +74,9 @@ impl FoundModules {
 /// Returns the folders, each followed by the one in which a source installation keeps `base`:
 /// `<odoo>/addons` and `<odoo>/odoo/addons`.
 fn with_base(addons_path: &[PathBuf]) -> Vec<PathBuf> {
-    let beside = addons_path.iter().filter_map(|folder| Some(folder.parent()?.join("odoo/addons")));
+    let sibling = addons_path.iter().filter_map(|folder| Some(folder.parent()?.join("odoo/addons")));
     let mut folders = addons_path.to_vec();
-    folders.extend(beside.filter(|folder| folder.is_dir()));
+    folders.extend(sibling.filter(|folder| folder.is_dir()));
     folders
 }
 
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_folder_wins_and_base_is_found_beside_a_source_installation() {
+    fn first_folder_wins_and_has_base() {
         let root = tempfile::tempdir().unwrap();
         let (own, odoo) = (root.path().join("own"), root.path().join("odoo"));
         module(&own, "payment", Some("-- own"));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn odoo_of_the_series_is_found_in_its_usual_place() {
+    fn packaged_odoo_is_found_by_series() {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(usual(root.path(), "17.0"), Usual::Nothing);
         module(&root.path().join("addons"), "base", None);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_is_an_error() {
+    fn unreadable_module_file_fails() {
         let root = tempfile::tempdir().unwrap();
         module(root.path(), "payment", None);
         fs::create_dir(root.path().join("payment/data/neutralize.sql")).unwrap();

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn program_that_takes_too_long_is_killed() {
+    async fn slow_program_is_killed() {
         let mut command = Command::new("sh");
         // The child has stdout open as well, so that the output does not end.
         command.args(["-c", "sleep 600 & echo begun; wait"]);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn program_that_ends_is_heard() {
+    async fn ended_program_returns_its_output() {
         let mut command = Command::new("sh");
         command.args(["-c", "echo SQL; echo log >&2; exit 3"]);
         let output = run(command, LIMIT).await.unwrap();

@@ -46,7 +46,7 @@ impl Relations {
         self.columns.get(table).is_some_and(|known| columns.iter().all(|column| known.contains(*column)))
     }
 
-    /// Refuses a database for which it cannot be told whether it is neutral.
+    /// Refuses a database that may or may not be neutral.
     pub(super) fn require_understood(&self) -> Result<(), NeutralizeError> {
         let named: BTreeSet<_> =
             STATEMENTS.iter().map(|one| one.table).chain(CHECKS.iter().map(|one| one.table)).collect();

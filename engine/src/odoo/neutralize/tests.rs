@@ -37,7 +37,7 @@ fn with_sql(statement: &str) -> Neutralize {
 }
 
 #[tokio::test]
-async fn every_series_is_neutral_without_its_modules_sql() {
+async fn every_series_is_neutral_without_modules() {
     let cluster = Arc::new(Cluster::start());
     for series in series::ALL {
         let fixture = SmallDatabase::on(&cluster, series, &series::small_database(series));
@@ -94,7 +94,7 @@ async fn every_series_is_neutral_without_its_modules_sql() {
 }
 
 #[tokio::test]
-async fn a_whole_database_is_neutral() {
+async fn full_database_is_neutral() {
     let fixture = SmallDatabase::with("");
     let folder = tempfile::tempdir().unwrap();
     OdooShape::default().fill(&fixture.cluster.connect(DATABASE).await, folder.path()).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_whole_database_is_neutral() {
 }
 
 #[tokio::test]
-async fn the_real_database_is_neutral() {
+async fn real_database_is_neutral() {
     let Some(odoo17) = Odoo17::find() else { return };
     let cluster = Cluster::start();
     let folder = tempfile::tempdir().unwrap();
@@ -136,7 +136,7 @@ async fn the_real_database_is_neutral() {
 
 /// Each assertion, made false by SQL of the operator.
 #[tokio::test]
-async fn what_is_still_live_fails_and_nothing_has_changed() {
+async fn live_rest_fails_and_changes_nothing() {
     let provoked = [
         (
             "12.0",
@@ -221,12 +221,15 @@ async fn what_is_still_live_fails_and_nothing_has_changed() {
 }
 
 #[tokio::test]
-async fn sql_that_fails_or_ends_the_transaction_changes_nothing_or_is_told() {
+async fn bad_sql_fails_and_changes_nothing() {
     let fixture = SmallDatabase::of_series("17.0");
     let before = fixture.content();
     let error = fixture.neutralize(&with_sql("UPDATE no_such_table SET x = 1")).await.unwrap_err();
-    let told = explain(&error).to_string();
-    assert!(told.starts_with("unable to run statement 1 of `sql`: ") && told.contains("no_such_table"), "{told}");
+    let message = explain(&error).to_string();
+    assert!(
+        message.starts_with("unable to run statement 1 of `sql`: ") && message.contains("no_such_table"),
+        "{message}"
+    );
     assert_eq!(fixture.content(), before);
     let file = Neutralize { sql: vec![Script::File("/nowhere/staging.sql".into())], ..Neutralize::default() };
     let error = fixture.neutralize(&file).await.unwrap_err();
@@ -239,7 +242,7 @@ async fn sql_that_fails_or_ends_the_transaction_changes_nothing_or_is_told() {
 }
 
 #[tokio::test]
-async fn an_operators_sql_comes_last_and_what_is_to_be_kept_is_kept() {
+async fn operator_sql_runs_last() {
     let fixture = SmallDatabase::of_series("17.0");
     fixture.sql("CREATE TABLE asset (id int, serial_secret text NOT NULL UNIQUE, api_key text NOT NULL); INSERT INTO asset VALUES (1, 'A', 'a'), (2, 'B', 'b')");
     let folder = tempfile::tempdir().unwrap();
@@ -261,7 +264,7 @@ async fn an_operators_sql_comes_last_and_what_is_to_be_kept_is_kept() {
 }
 
 #[tokio::test]
-async fn hostile_names_are_names() {
+async fn hostile_names_are_quoted() {
     let fixture = SmallDatabase::of_series("17.0");
     fixture.sql(r#"CREATE TABLE "x""; DROP TABLE res_users; --" (id int, "a""b'_password" varchar(3) NOT NULL, UNIQUE (id, "a""b'_password"));
         INSERT INTO "x""; DROP TABLE res_users; --" VALUES (1, 'abc');
@@ -287,7 +290,7 @@ async fn hostile_names_are_names() {
 }
 
 #[tokio::test]
-async fn another_programs_database_is_left_alone() {
+async fn foreign_database_stays_unchanged() {
     let fixture =
         SmallDatabase::with("CREATE TABLE ir_mail_server (smtp_pass text); INSERT INTO ir_mail_server VALUES ('x')");
     let before = fixture.content();
@@ -296,7 +299,7 @@ async fn another_programs_database_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_password_without_an_administrator_is_refused() {
+async fn password_without_administrator_is_refused() {
     let fixture = SmallDatabase::of_series("12.0");
     fixture.sql("DELETE FROM ir_model_data; UPDATE res_users SET login = 'root' WHERE login = 'admin'");
     let settings = Neutralize { admin_password: Some(Secret::new("x")), ..Neutralize::default() };

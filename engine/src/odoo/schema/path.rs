@@ -53,7 +53,7 @@ pub(super) async fn candidates(session: &Session) -> Result<Vec<Candidate>, Post
     Ok(rows.iter().map(candidate).collect())
 }
 
-/// Returns the schema that Odoo uses, or why it cannot be told.
+/// Returns the schema that Odoo uses, or why the choice is ambiguous.
 pub(super) fn choose(candidates: &[Candidate]) -> Result<String, String> {
     let led_to = |candidate: &&Candidate| candidate.owner.first(candidates) == Some(candidate.name.as_str());
     let by_owner: Vec<_> = candidates.iter().filter(led_to).cloned().collect();
@@ -103,21 +103,21 @@ mod tests {
     }
 
     #[test]
-    fn search_paths_split_as_the_server_does() {
+    fn search_path_splits_as_on_server() {
         assert_eq!(split(r#""$user", public"#), ["$user", "public"]);
         assert_eq!(split(r#"Odoo17 , "a ""b"", c""#), ["odoo17", r#"a "b", c"#]);
         assert_eq!(split(r#""""#), [""; 0]);
     }
 
     #[test]
-    fn the_only_schema_is_chosen_wherever_it_is() {
+    fn only_schema_is_chosen() {
         let odoo = ("odoo", None);
         assert_eq!(choose(&[candidate("elsewhere", odoo, odoo)]).unwrap(), "elsewhere");
         choose(&[]).unwrap_err();
     }
 
     #[test]
-    fn the_owners_path_decides_between_several() {
+    fn owner_path_chooses_schema() {
         let owner = ("odoo", Some("erp, public"));
         let postgres = ("postgres", None);
         let both = [candidate("erp", owner, postgres), candidate("public", owner, postgres)];
@@ -128,14 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn another_roles_tables_do_not_hide_those_of_the_databases_owner() {
+    fn foreign_tables_hide_no_owner_tables() {
         let (odoo, mallory) = (("odoo", None), ("mallory", Some("mallory")));
         let both = [candidate("mallory", mallory, odoo), candidate("public", odoo, odoo)];
         assert_eq!(choose(&both).unwrap(), "public");
     }
 
     #[test]
-    fn several_without_a_path_are_not_guessed() {
+    fn ambiguous_schemas_are_refused() {
         let odoo = ("odoo", None);
         let refused = choose(&[candidate("a", odoo, odoo), candidate("b", odoo, odoo)]).unwrap_err();
         assert!(refused.ends_with(r#"which is Odoo's: "a", "b""#), "{refused}");

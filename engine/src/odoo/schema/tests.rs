@@ -31,7 +31,7 @@ async fn tables_in_another_schema_are_found() {
 }
 
 #[tokio::test]
-async fn the_owners_search_path_decides_between_two_schemas() {
+async fn owner_search_path_chooses_schema() {
     let database = database();
     database.sql("CREATE SCHEMA former; CREATE TABLE former.ir_module_module (name text)");
     let session = connect(&database.endpoint()).await.unwrap();
@@ -61,7 +61,7 @@ async fn views_are_refused() {
 
 /// What the planner runs of a table that is read, without any view, by what is planted.
 #[tokio::test]
-async fn tables_whose_parts_call_functions_are_refused() {
+async fn tables_calling_functions_are_refused() {
     let planted = [
         "CREATE INDEX planted ON ir_config_parameter (key) WHERE evil(1)",
         "CREATE INDEX planted ON ir_config_parameter ((evil(1)))",
@@ -94,7 +94,7 @@ async fn tables_whose_parts_call_functions_are_refused() {
 }
 
 #[tokio::test]
-async fn columns_of_other_types_are_not_read() {
+async fn columns_of_foreign_types_are_skipped() {
     let database = database();
     database.sql("CREATE TYPE varchar AS ENUM ('a'); ALTER TABLE ir_config_parameter ADD COLUMN mood public.varchar");
     let session = superuser(&database).await;

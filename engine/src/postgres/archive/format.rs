@@ -382,7 +382,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_field_is_looked_at_twice() {
+    fn fields_are_examined_once() {
         let depends: Vec<i32> = (0..100_000).collect();
         let entry = ForgedEntry { depends: &depends, ..ForgedEntry::default() };
         let bytes = archive(&[entry, ForgedEntry::default()], b"");

@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sequences_value_is_read_whatever_its_name() {
+    fn sequence_value_ignores_its_name() {
         let value = |text: &str| value_of(text.as_bytes());
         let expected = Some(SequenceValue { last: -7, called: false });
         assert_eq!(value("SELECT pg_catalog.setval('public.\"a, 3, true);\"', -7, false);\n\n\n"), expected);
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_end_of_a_definition_says_not_valid() {
+    fn definition_end_decides_not_valid() {
         let entry = |definition: &'static str| Entry {
             id: 1,
             has_data: false,

@@ -1,4 +1,4 @@
-//! What an archive consists of, told as it passes by.
+//! What an archive consists of, reported while it streams.
 //!
 //! After `pg_backup_custom.c`: behind the table of contents come blocks, each of a type, the number
 //! of an entry, and pieces with their lengths.

@@ -199,13 +199,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_succeeds_ends_its_stream() {
+    async fn successful_program_ends_its_stream() {
         let (bytes, result) = read(shell("echo out; echo err >&2")).await;
         assert_eq!((bytes.as_slice(), result.unwrap()), (&b"out\n"[..], 4));
     }
 
     #[tokio::test]
-    async fn what_a_program_writes_arrives_whole_and_in_order_however_fast_or_slow_it_is() {
+    async fn output_arrives_complete_and_in_order() {
         let (bytes, result) = read(shell("seq 1 400000; for i in 1 2 3; do echo $i; sleep 0.01; done")).await;
         let expected: String = (1..=400_000).chain(1..=3).map(|i| format!("{i}\n")).collect();
         assert!(bytes == expected.as_bytes());
@@ -213,14 +213,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_exit_status_after_the_last_byte_fails_the_stream() {
+    async fn late_exit_status_fails_stream() {
         let (bytes, result) = read(shell("echo all there; exec >&-; echo 'no, it is not' >&2; exit 3")).await;
         assert_eq!(bytes, b"all there\n");
         assert_eq!(result.unwrap_err().to_string(), "sh failed (exit status: 3) on a test: no, it is not");
     }
 
     #[tokio::test]
-    async fn what_the_feeder_returns_is_there_until_the_program_has_ended() {
+    async fn feeder_result_outlives_program() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "a list").unwrap();
         let mut command = Command::new("/bin/sh");
@@ -236,13 +236,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_killed_program_fails_the_stream() {
+    async fn killed_program_fails_its_stream() {
         let (_, result) = read(shell("echo half; kill -9 $$")).await;
         assert_eq!(result.unwrap_err().to_string(), "sh failed (signal: 9 (SIGKILL)) on a test: it wrote no error");
     }
 
     #[tokio::test]
-    async fn much_on_stderr_neither_blocks_nor_grows() {
+    async fn long_stderr_neither_blocks_nor_grows() {
         let (_, result) = read(shell("seq 1 100000 >&2; exit 1")).await;
         let text = result.unwrap_err().to_string();
         assert!(text.contains("on a test: 1; 2; ") && text.ends_with("; 99999; 100000"), "{text}");
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_was_expected_and_nothing_else_excuses_an_exit_status() {
+    async fn only_expected_lines_excuse_exit_status() {
         let run = async |script: &str| {
             let mut command = Command::new("/bin/sh");
             command.args(["-c", script]);
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dropped_stream_ends_the_program() {
+    async fn dropped_stream_kills_program() {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "exec sleep 600"]).stdout(Stdio::piped());
         let running = Running::start(&mut command, "a test").unwrap();

@@ -29,7 +29,7 @@ pub enum Section {
     /// All data.
     Data,
     /// Data other than rows: the values of sequences, and large objects.
-    DataBesideRows,
+    DataWithoutRows,
     /// Indexes, constraints, triggers, and whatever is best created after the data.
     PostData,
 }
@@ -39,7 +39,7 @@ impl Section {
         match self {
             Self::All | Self::BehindExtensions => &[],
             Self::Extensions | Self::PreData => &["--section=pre-data"],
-            Self::Data | Self::DataBesideRows => &["--section=data"],
+            Self::Data | Self::DataWithoutRows => &["--section=data"],
             Self::PostData => &["--section=post-data"],
         }
     }
@@ -180,7 +180,7 @@ mod tests {
     use super::is_about_transaction_timeout as expected;
 
     #[test]
-    fn only_the_one_setting_is_excused_however_jobs_write_side_by_side() {
+    fn only_timeout_setting_is_excused() {
         let text = "\
 pg_restore:pg_restore:  error: error: could not execute query: FEHLER:  nicht erkannter Konfigurationsparameter »transaction_timeout«
 Command was: SET transaction_timeout = 0;

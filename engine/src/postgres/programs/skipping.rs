@@ -129,7 +129,7 @@ Command was: ALTER TABLE ONLY public.u ADD;
 ";
 
     #[test]
-    fn errors_are_known_by_their_entries() {
+    fn errors_are_assigned_to_entries() {
         let said = Said::read(format!("{SAID}pg_restore: warning: errors ignored on restore: 3\n").as_bytes());
         let reason = "could not create unique index \"t_pkey\": Key (id)=(1) is duplicated.";
         assert_eq!(said.of_entries[&3170], reason);
@@ -138,7 +138,7 @@ Command was: ALTER TABLE ONLY public.u ADD;
     }
 
     #[test]
-    fn trouble_of_the_server_is_no_entry() {
+    fn server_errors_belong_to_no_entry() {
         for reason in [
             "could not execute query: server closed the connection unexpectedly",
             "could not execute query: ERROR:  could not extend file \"base/1/2\": No space left on device",

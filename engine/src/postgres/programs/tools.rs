@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn takes_the_same_major_version_or_the_nearest_later_one() {
+    async fn nearest_later_version_is_chosen() {
         let folder = tempfile::tempdir().unwrap();
         let folders = vec![
             install(folder.path(), "broken", "exit 1"),

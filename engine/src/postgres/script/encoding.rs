@@ -84,7 +84,7 @@ mod tests {
     use super::Encoding;
 
     #[test]
-    fn names_are_read_in_the_dumps_encoding() {
+    fn names_use_the_dumps_encoding() {
         let of = |name: &str| Encoding::of(format!("SET client_encoding = '{name}';\n").as_bytes());
         assert_eq!(of("UTF8"), Some(Encoding::default()));
         assert_eq!(of("SJIS"), None, "a quote may be half a character");

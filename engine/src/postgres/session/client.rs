@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_server_quotes_is_told_in_short() {
+    async fn server_quotes_are_shortened() {
         let cluster = Cluster::start();
         let session = session(&cluster).await;
         let cast = "SELECT ('begin ' || repeat('é', 100000) || ' end')::int";
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn missing_socket_names_those_that_are_there() {
+    async fn missing_socket_names_existing_ones() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(".s.PGSQL.5433"), "").unwrap();
         let endpoint = Endpoint {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn settings_of_role_and_database_do_not_hold_here() {
+    async fn role_and_database_settings_are_overridden() {
         let cluster = Cluster::start();
         let names = "SELECT name FROM pg_settings WHERE name LIKE '%\\_timeout' AND category ~ 'Statement Behavior'";
         let timeouts = cluster.psql_as(SUPERUSER, SUPERUSER, names);
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn time_limits_that_end_the_first_statement_are_overcome() {
+    async fn short_time_limits_are_overridden() {
         let cluster = Cluster::start();
         for name in
             ["statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout"]
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_superusers_session_has_working_triggers() {
+    async fn superuser_session_has_working_triggers() {
         let cluster = Cluster::start();
         cluster.psql_as(SUPERUSER, SUPERUSER, "ALTER DATABASE postgres SET session_replication_role = replica");
         let endpoint = session(&cluster).await.endpoint().clone();

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_wins_over_the_environment_and_that_over_the_defaults() {
+    fn configuration_overrides_environment() {
         let env = [("PGHOST", "db"), ("PGPORT", "6432"), ("PGUSER", "odoo"), ("PGPASSWORD", "secret")];
         let from_env = resolve(&database(), &env);
         assert_eq!((from_env.host.as_str(), from_env.port, from_env.user.as_str()), ("db", 6432, "odoo"));
@@ -208,14 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn connection_strings_quote_the_database() {
+    fn connection_string_quotes_the_database() {
         let endpoint = resolve(&Database { name: r"it's a=b \ c".into(), ..database() }, &[]);
         let expected = r"dbname='it\'s a=b \\ c' keepalives_idle=60 keepalives_interval=10 keepalives_count=6 ";
         assert!(endpoint.connection_string().starts_with(expected), "{}", endpoint.connection_string());
     }
 
     #[test]
-    fn a_socket_needs_no_tls_and_no_secret_is_shown() {
+    fn socket_needs_no_tls() {
         let endpoint = resolve(
             &Database { sslmode: SslMode::VerifyFull, ..database() },
             &[("PGHOST", "/run/postgresql"), ("PGPASSWORD", "s3cret")],

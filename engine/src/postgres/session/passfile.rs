@@ -64,7 +64,7 @@ mod tests {
     const WANTED: [&str; 4] = ["db", "5432", "production", "odoo"];
 
     #[test]
-    fn a_line_matches_by_its_first_four_fields() {
+    fn line_matches_by_four_fields() {
         for (line, password) in [
             ("db:5432:production:odoo:secret", Some("secret")),
             ("*:*:*:odoo:secret", Some("secret")),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_can_read_is_not_read() {
+    fn file_readable_by_others_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pgpass");
         fs::write(&file, "other:*:*:*:wrong\n*:*:*:*:right\n*:*:*:*:late\n").unwrap();

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_those_the_server_knows() {
+    fn options_are_known_to_server() {
         let options = |major, superuser| Settings { major, superuser }.options();
         assert!(options(0, false).starts_with("-c search_path=pg_catalog,pg_temp -c statement_timeout=0 "));
         assert!(options(0, false).contains(r"-c default_transaction_isolation=read\ committed "));

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_shared_among_the_jobs_within_reason() {
+    fn memory_is_shared_among_jobs() {
         const MIB: u64 = 1 << 20;
         for (jobs, configured, spare, memory) in
             [(2, 64, 4096, 512), (1, 64, 4096, 1024), (8, 64, 1024, 64), (4, 64, 1 << 20, 1024), (4, 2048, 4096, 2048)]

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_are_known_again_by_every_way_that_leads_to_them() {
+    fn folders_match_through_every_path() {
         let root = tempfile::tempdir().unwrap();
         let path = |name: &str| root.path().join(name);
         fs::create_dir_all(path("data/filestore/production/ab")).unwrap();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_odoo_may_have_made_is_a_filestore() {
+    fn only_odoo_folders_are_filestores() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("folder");
         assert!(looks_like_a_filestore(&folder).unwrap());

@@ -18,7 +18,7 @@ fn place(host: &str, cluster: &Cluster, database: &str) -> Endpoint {
 }
 
 #[tokio::test]
-async fn a_server_is_known_again_by_every_name_and_another_is_not_taken_for_it() {
+async fn server_is_recognized_by_every_name() {
     let [one, other] = [Cluster::start(), Cluster::start()];
     // The role may not ask for the identifier.
     one.psql_as("postgres", "postgres", "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC");
@@ -43,7 +43,7 @@ async fn said(cluster: &Cluster) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn only_what_somebody_works_with_is_alive() {
+async fn only_used_databases_are_alive() {
     let cluster = Cluster::start();
     let files = tempfile::tempdir().unwrap();
     cluster.create_database("acme");

@@ -59,7 +59,7 @@ fn assert_says(found: &[Obstacle], expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_said_at_once() {
+async fn all_obstacles_are_reported_at_once() {
     let mut place = Place::on(Cluster::start());
     assert_eq!(place.look().await, Preflight::default());
     let extension = |name: &str| (name.to_owned(), "1.0".to_owned());
@@ -89,7 +89,7 @@ async fn all_that_is_wrong_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn room_for_the_database_is_looked_for_where_it_can_be_seen() {
+async fn visible_database_space_is_checked() {
     let mut place = Place::on(Cluster::start());
     place.cluster.psql_as("postgres", "postgres", &format!("GRANT pg_read_all_settings TO {USER}"));
     let free = crate::disk::Disk::of(place.cluster.socket_dir()).unwrap().free;
@@ -102,7 +102,7 @@ async fn room_for_the_database_is_looked_for_where_it_can_be_seen() {
 }
 
 #[tokio::test]
-async fn a_provider_that_came_later_is_no_locale_of_an_older_server() {
+async fn newer_provider_is_refused() {
     let cluster = Cluster::with(&ClusterOptions::default());
     let major = cluster.version();
     let mut place = Place::on(cluster);

@@ -79,7 +79,7 @@ impl TargetClaim {
     }
 
     /// Returns what exists under the names with this suffix.
-    pub(in crate::restore) async fn look_beside(&self, suffix: Suffix) -> Result<Pair, RestoreError> {
+    pub(in crate::restore) async fn look_at_suffix(&self, suffix: Suffix) -> Result<Pair, RestoreError> {
         self.look(&self.names.with(&suffix), suffix).await
     }
 

@@ -137,7 +137,7 @@ mod tests {
 
     /// Where a kill can leave the folders while they change places, or change back.
     #[test]
-    fn folders_find_their_places_from_wherever_they_are() {
+    fn folders_reach_their_places_from_anywhere() {
         const NAMES: [&str; 3] = ["staging", "staging_restoring", "staging_before"];
         for (old_at, new_at) in [(Some(0), 1), (Some(2), 1), (Some(1), 0), (Some(2), 0), (None, 1), (None, 0)] {
             for forward in [true, false] {
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_made_there_is_not_touched() {
+    fn foreign_folder_is_not_touched() {
         let folder = tempfile::tempdir().unwrap();
         let paths = ["a", "b", "c"].map(|name| folder.path().join(name));
         paths.iter().take(2).for_each(|path| fs::create_dir(path).unwrap());

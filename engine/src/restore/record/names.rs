@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_name_keeps_its_suffix_and_its_characters_whole() {
+    fn long_name_keeps_suffix_and_characters() {
         assert_eq!(shortened("staging", "_restoring_00000001"), "staging_restoring_00000001");
         let long = shortened(&"ä".repeat(31), "_restoring_00000001");
         assert_eq!(long, format!("{}_restoring_00000001", "ä".repeat(22)));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn suffixes_are_their_own_proof() {
+    fn suffixes_parse_as_written() {
         let before = Suffix::before("2026-11-21T14:21:43.9Z".parse().unwrap());
         assert_eq!(before.0, "_before_20261121_142143");
         for suffix in [before, Suffix::restoring().unwrap()] {

@@ -102,7 +102,7 @@ pub(in crate::restore) async fn restore_database(
         let (extensions, major) = (manifest.server.extensions.as_slice(), manifest.server.major());
         aligned = postgres::align_members(&occupied, Original { members, extensions, major }, &entries).await?;
     }
-    let (mut left_out, mut warnings) = told(aligned, &entries);
+    let (mut left_out, mut warnings) = warnings_of(aligned, &entries);
     warnings.extend(omitted.warnings);
     let known: Vec<_> = left_out.iter().map(|one: &LeftOut| one.id).collect();
     left_out.extend(omitted.left_out.into_iter().filter(|one| !known.contains(&one.id)));
@@ -116,7 +116,7 @@ pub(in crate::restore) async fn restore_database(
             drop(task);
             // It has no counter: indexes and keys take most of its time.
             let _task = run.progress.task("pg_restore", None);
-            restoring.file(&skeleton, Section::DataBesideRows).await?;
+            restoring.file(&skeleton, Section::DataWithoutRows).await?;
             match options.skip_failed_post_data {
                 true => {
                     let failed = LeftOut::of(&entries, restoring.post_data_skipping(&skeleton).await?);
@@ -144,7 +144,7 @@ fn unreadable(object: &StoredObject, source: std::io::Error) -> Error {
 }
 
 /// Returns what of the dump is left out, and the warnings.
-fn told(aligned: Aligned, entries: &[ArchiveEntry]) -> (Vec<LeftOut>, Vec<String>) {
+fn warnings_of(aligned: Aligned, entries: &[ArchiveEntry]) -> (Vec<LeftOut>, Vec<String>) {
     if !aligned.altered.is_empty() {
         tracing::info!(functions = ?aligned.altered, "altered functions of extensions as they were at the source");
     }

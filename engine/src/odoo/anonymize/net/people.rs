@@ -2,7 +2,7 @@
 //! of a text for all of them at once.
 //!
 //! A name is a sequence of words. A table contains one hash of each sequence and of each of its
-//! beginnings, so that a text is searched word by word, whoever is sought, and half a million names
+//! beginnings, so that a text is searched word by word, for any number of people, and half a million names
 //! take about a hundred megabytes.
 
 use std::collections::hash_map::Entry;
@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn people_are_found_however_written() {
+    fn people_are_found_in_any_spelling() {
         let people = people();
         for (text, expected) in [
             ("Dear Anna Berger!", "Dear F11!"),
@@ -508,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_left_alone() {
+    fn other_texts_stay_unchanged() {
         let people = people();
         for text in [
             "",
@@ -533,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_others_are_told_and_identifiers_are_not() {
+    fn foreign_addresses_are_listed_without_identifiers() {
         let people = people();
         for (text, expected) in [
             ("mail to bob@other.example", true),

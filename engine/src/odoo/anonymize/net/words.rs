@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_the_same_however_written() {
+    fn words_match_in_any_spelling() {
         let hashing = Hashing::default();
         let hashes = |text: &str| hashing.words(text).map(|word| word.hash).collect::<Vec<_>>();
         let name = hashes("Müller & Söhne");
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn words_apart_belong_to_no_name() {
+    fn separated_words_form_no_name() {
         let hashing = Hashing::default();
         let follows = |text: &str| hashing.words(text).last().map(|word| word.follows);
         for (text, expected) in [

@@ -20,7 +20,7 @@ fn attach(fixture: &SmallDatabase, filestore: &Path, model: &str, mimetype: &str
 }
 
 #[tokio::test]
-async fn peoples_attachments_become_placeholders_and_their_files_go() {
+async fn attachments_of_people_become_placeholders() {
     let cluster = Arc::new(Cluster::start());
     for series in ["12.0", "19.0"] {
         let fixture = SmallDatabase::on(&cluster, series, &series::small_database(series));
@@ -80,7 +80,7 @@ async fn peoples_attachments_become_placeholders_and_their_files_go() {
 }
 
 #[tokio::test]
-async fn a_model_that_is_not_there_is_told() {
+async fn unknown_model_is_refused() {
     let fixture = SmallDatabase::of_series("17.0");
     fixture.sql("CREATE TABLE ir_model (model varchar); INSERT INTO ir_model VALUES ('res.partner'), ('x_visit')");
     let cases = [

@@ -19,7 +19,7 @@ fn originals() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn people_in_other_columns_become_the_same_fakes() {
+async fn people_elsewhere_become_same_fakes() {
     let fixture = SmallDatabase::of_series("17.0");
     fixture.sql(
         r#"CREATE TABLE product_template (id serial PRIMARY KEY, name jsonb, description_sale text);
@@ -80,7 +80,7 @@ async fn people_in_other_columns_become_the_same_fakes() {
 }
 
 #[tokio::test]
-async fn people_who_cannot_be_replaced_are_listed() {
+async fn irreplaceable_people_are_listed() {
     let fixture = SmallDatabase::of_series("17.0");
     fixture.sql(
         "CREATE TYPE pair AS (who text, id int);
@@ -122,7 +122,7 @@ async fn common_words_and_short_names_stay() {
 }
 
 #[tokio::test]
-async fn addresses_of_others_are_told_and_message_ids_are_not() {
+async fn foreign_addresses_exclude_message_ids() {
     let fixture = SmallDatabase::of_series("17.0");
     fixture.sql(
         "CREATE TABLE x_log (line text, more jsonb, x_message_id varchar, header text);
@@ -136,7 +136,7 @@ async fn addresses_of_others_are_told_and_message_ids_are_not() {
 }
 
 #[tokio::test]
-async fn kept_columns_and_hidden_rows_are_as_they_should_be() {
+async fn kept_columns_and_hidden_rows_work() {
     let fixture = SmallDatabase::of_series("17.0");
     fixture.sql(
         "CREATE TABLE x_notes (kept text, line text); INSERT INTO x_notes VALUES ('Anna Berger', 'Anna Berger');

@@ -20,7 +20,7 @@ fn assert_on_page_wrapped(text: &str) {
 }
 
 #[test]
-fn the_page_has_every_pattern() {
+fn page_lists_every_pattern() {
     let mut table = String::from("| tables | columns | kind | but |\n| --- | --- | --- | --- |\n");
     let cell = |pattern: &str| pattern.replace('|', "\\|");
     for family in FAMILIES {
@@ -34,7 +34,7 @@ fn the_page_has_every_pattern() {
 }
 
 #[test]
-fn the_page_has_every_kind_and_every_table_that_is_emptied() {
+fn page_lists_kinds_and_emptied_tables() {
     for kind in Fake::ALL {
         assert_on_page(&format!("\n| `{}` | ", kind.as_str()));
     }

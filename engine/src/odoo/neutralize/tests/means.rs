@@ -21,7 +21,7 @@ fn module(folder: &Path, name: &str, sql: &str) {
 }
 
 #[tokio::test]
-async fn the_modules_own_sql_runs_first_and_the_programs_after_it() {
+async fn module_sql_runs_first() {
     let fixture = SmallDatabase::of_series("17.0");
     let addons = tempfile::tempdir().unwrap();
     module(addons.path(), "base", BASE);
@@ -41,7 +41,7 @@ async fn the_modules_own_sql_runs_first_and_the_programs_after_it() {
 }
 
 #[tokio::test]
-async fn modules_sql_that_fails_elsewhere_fails_it() {
+async fn failing_module_sql_fails_neutralization() {
     let fixture = SmallDatabase::of_series("17.0");
     fixture.sql("CREATE TABLE x_gateway (id integer, live boolean)");
     let addons = tempfile::tempdir().unwrap();
@@ -53,10 +53,11 @@ async fn modules_sql_that_fails_elsewhere_fails_it() {
     let settings = Neutralize { addons_path: vec![addons.path().into()], ..Neutralize::default() };
     let before = fixture.content();
     let error = fixture.neutralize(&settings).await.unwrap_err();
-    let told = explain(&error);
+    let message = explain(&error);
     assert!(
-        told.to_string().contains("payment/data/neutralize.sql: ") && told.to_string().contains("a_column_of_20_0"),
-        "{told}"
+        message.to_string().contains("payment/data/neutralize.sql: ")
+            && message.to_string().contains("a_column_of_20_0"),
+        "{message}"
     );
     assert!(error.hint().unwrap().contains("of the copy's series"));
     assert_eq!(fixture.content(), before);
@@ -66,7 +67,7 @@ async fn modules_sql_that_fails_elsewhere_fails_it() {
 }
 
 #[tokio::test]
-async fn half_removed_modules_sql_is_passed_over() {
+async fn half_removed_module_is_skipped() {
     let fixture = SmallDatabase::of_series("17.0");
     fixture.sql("ALTER TABLE ir_mail_server DROP COLUMN smtp_port");
     let addons = tempfile::tempdir().unwrap();
@@ -101,7 +102,7 @@ fn program(folder: &Path, prints: &str) -> PathBuf {
 }
 
 #[tokio::test]
-async fn odoos_program_is_asked_and_gets_the_password_by_no_argument_or_file() {
+async fn odoo_bin_never_sees_password_argument() {
     let fixture = SmallDatabase::of_series("17.0");
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("sql"), format!("BEGIN;\n{BASE}\nCOMMIT;\n")).unwrap();
@@ -120,7 +121,7 @@ async fn odoos_program_is_asked_and_gets_the_password_by_no_argument_or_file() {
 }
 
 #[tokio::test]
-async fn what_odoos_program_does_wrong_is_told() {
+async fn odoo_bin_failure_is_reported() {
     let fixture = SmallDatabase::of_series("17.0");
     let before = fixture.content();
     let folder = tempfile::tempdir().unwrap();
@@ -145,7 +146,7 @@ async fn what_odoos_program_does_wrong_is_told() {
 }
 
 #[tokio::test]
-async fn odoos_program_ends_with_its_children() {
+async fn odoo_bin_is_killed_with_children() {
     let fixture = SmallDatabase::of_series("17.0");
     let folder = tempfile::tempdir().unwrap();
     // A shell that waits for a child, as a wrapper around Odoo does.

@@ -27,8 +27,8 @@ async fn mail_servers_without_columns_become_inactive() {
         let report = fixture.neutralized(&Neutralize::default()).await;
         let active = fixture.sql("SELECT count(*) FROM ir_mail_server WHERE active IS DISTINCT FROM false");
         assert_eq!(active, dummies.to_string(), "{columns}");
-        let told = report.warnings.iter().any(|warning| warning.starts_with("unable to add a dummy mail server"));
-        assert_eq!(told, warned, "{:?}", report.warnings);
+        let warns = report.warnings.iter().any(|warning| warning.starts_with("unable to add a dummy mail server"));
+        assert_eq!(warns, warned, "{:?}", report.warnings);
         let assertion =
             report.assertions.iter().find(|one| one.asserted == "no active mail server but the dummy").unwrap();
         assert!(assertion.holds());
@@ -49,7 +49,7 @@ async fn dummy_with_unknown_required_column_warns() {
 }
 
 #[tokio::test]
-async fn assertions_that_do_not_apply_are_counted_apart() {
+async fn inapplicable_assertions_are_counted_apart() {
     let fixture = SmallDatabase::of_series("17.0");
     let full = fixture.neutralized(&Neutralize::default()).await.asserted();
     fixture.sql("DROP TABLE fetchmail_server, queue_job, mail_mail, iap_account");
@@ -63,7 +63,7 @@ async fn assertions_that_do_not_apply_are_counted_apart() {
 }
 
 #[tokio::test]
-async fn tables_that_are_not_understood_are_an_error() {
+async fn unknown_tables_are_refused() {
     let cluster = Arc::new(Cluster::start());
     let cases = [
         ("ALTER TABLE ir_cron DROP COLUMN active", "ir_cron has no column \"active\""),
@@ -85,13 +85,13 @@ async fn tables_that_are_not_understood_are_an_error() {
     for (number, (sql, expected)) in cases.into_iter().enumerate() {
         let fixture = SmallDatabase::on(&cluster, &format!("copy{number}"), &series::small_database("17.0"));
         fixture.sql(sql);
-        let told = refusal(&fixture).await;
-        assert!(told.contains(expected), "{sql}: {told}");
+        let message = refusal(&fixture).await;
+        assert!(message.contains(expected), "{sql}: {message}");
     }
 }
 
 #[tokio::test]
-async fn what_changes_a_row_back_fails() {
+async fn reverting_trigger_fails_neutralization() {
     let cluster = Arc::new(Cluster::start());
     let function = "CREATE FUNCTION back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE ir_cron SET active = true WHERE id = 2; RETURN NULL; END $$;";
     let cases = [
@@ -103,8 +103,8 @@ async fn what_changes_a_row_back_fails() {
     for (number, sql) in cases.into_iter().enumerate() {
         let fixture = SmallDatabase::on(&cluster, &format!("copy{number}"), &series::small_database("17.0"));
         fixture.sql(&sql);
-        let told = refusal(&fixture).await;
-        assert!(told.contains("no active scheduled action but autovacuum: scheduled action 2"), "{sql}: {told}");
+        let message = refusal(&fixture).await;
+        assert!(message.contains("no active scheduled action but autovacuum: scheduled action 2"), "{sql}: {message}");
     }
 }
 
@@ -119,7 +119,7 @@ async fn change_after_the_commit_is_found() {
 }
 
 #[tokio::test]
-async fn rows_that_are_hidden_or_inherited_are_neutral() {
+async fn hidden_and_inherited_rows_are_neutral() {
     let fixture = SmallDatabase::of_series("17.0");
     fixture.sql(
         "ALTER TABLE ir_cron ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -136,7 +136,7 @@ async fn rows_that_are_hidden_or_inherited_are_neutral() {
 }
 
 #[tokio::test]
-async fn roles_of_other_servers_and_jobs_of_extensions_are_gone() {
+async fn foreign_mappings_and_jobs_are_removed() {
     let fixture = SmallDatabase::of_series("17.0");
     let superuser = format!(
         "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER warehouse FOREIGN DATA WRAPPER w; ALTER SERVER warehouse OWNER TO {USER};
@@ -162,12 +162,12 @@ async fn roles_of_other_servers_and_jobs_of_extensions_are_gone() {
 }
 
 #[tokio::test]
-async fn database_of_which_cannot_be_told_is_an_error() {
+async fn undecidable_database_is_refused() {
     let fixture = SmallDatabase::with(
         "CREATE TABLE other (); CREATE SCHEMA app; CREATE TABLE app.ir_cron (active boolean); INSERT INTO app.ir_cron VALUES (true)",
     );
-    let told = refusal(&fixture).await;
-    assert!(told.starts_with("unable to tell whether the copy is neutralized: there is app.ir_cron"), "{told}");
+    let message = refusal(&fixture).await;
+    assert!(message.starts_with("unable to tell whether the copy is neutralized: there is app.ir_cron"), "{message}");
     let fixture = SmallDatabase::with("CREATE TABLE invoice ()");
     let facts = OdooFacts { series: "17.0".into(), ..OdooFacts::default() };
     let error = neutralize(&fixture.endpoint(), &Neutralize::default(), Some(&facts)).await.unwrap_err();

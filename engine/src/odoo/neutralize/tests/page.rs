@@ -19,7 +19,7 @@ fn assert_on_page_wrapped(text: &str) {
 }
 
 #[test]
-fn the_page_has_every_statement() {
+fn page_lists_every_statement() {
     let mut table = String::from("| area | table | what is done |\n| --- | --- | --- |\n");
     for statement in STATEMENTS.iter().chain([&DUMMY]) {
         writeln!(table, "| {} | `{}` | {} |", statement.area, statement.table, statement.about).unwrap();
@@ -28,7 +28,7 @@ fn the_page_has_every_statement() {
 }
 
 #[test]
-fn the_page_has_every_pattern() {
+fn page_lists_every_pattern() {
     let mut table = String::from("| tables | columns |\n| --- | --- |\n");
     let cell = |pattern: &str| pattern.replace('|', "\\|");
     for family in FAMILIES {
@@ -46,7 +46,7 @@ fn the_page_has_every_pattern() {
 }
 
 #[test]
-fn the_page_has_every_assertion() {
+fn page_lists_every_assertion() {
     let mut asserted: Vec<_> = CHECKS.iter().map(|check| format!("- no {}\n", check.none)).collect();
     asserted.dedup();
     asserted.push("- no switch of e-invoicing that means production\n".into());

@@ -89,7 +89,7 @@ fn entry<'a>(kind: &'a str, tag: &'a str, definition: &'a str) -> Entry<'a> {
 }
 
 #[test]
-fn foreign_statements_are_refused_wherever_they_hide() {
+fn hidden_foreign_statements_are_refused() {
     for (kind, tag, definition) in [
         ("TABLE", "t", "DROP DATABASE victim WITH (FORCE);"),
         ("TABLE", "t", "CREATE TABLE t (a int);\nDROP DATABASE victim;"),

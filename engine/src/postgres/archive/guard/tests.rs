@@ -57,7 +57,7 @@ async fn block_of_another_kind_is_refused() {
 }
 
 #[tokio::test]
-async fn statements_behind_rows_are_refused_in_a_script() {
+async fn script_with_hidden_statements_is_refused() {
     for rows in ["1\n\\.\nDROP DATABASE victim;\n\\.\n\n\n", "\\.\r\n\\! sh\n\\.\n\n\n"] {
         let dump = archive(&[TABLE], &block(1, 2, rows));
         assert!(read(dump.clone(), GuardedFor::Restore).await.is_ok(), "to a server it is data that is not read");
@@ -67,7 +67,7 @@ async fn statements_behind_rows_are_refused_in_a_script() {
 }
 
 #[tokio::test]
-async fn own_end_of_the_dump_is_the_error_where_there_is_one() {
+async fn failed_dump_keeps_its_error() {
     let (body, _) = produce::<(), _>(|out| {
         out.write_all(b"no archive at all")?;
         Err(io::Error::new(io::ErrorKind::TimedOut, "connection lost"))

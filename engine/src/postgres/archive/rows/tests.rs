@@ -73,7 +73,7 @@ fn count<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<RowCounts, Mi
 }
 
 #[test]
-fn what_is_counted_is_what_the_server_counts_in_every_version() {
+fn row_counts_match_every_server() {
     for version in Binaries::majors() {
         let cluster = cluster_with(TABLES, Some(version));
         let dump = dump_of(&cluster);
@@ -84,8 +84,8 @@ fn what_is_counted_is_what_the_server_counts_in_every_version() {
 }
 
 #[test]
-fn pieces_do_not_matter_and_garbage_is_not_understood() {
-    // Small, so that thousands of ways to cut and to spoil it take a moment.
+fn pieces_and_garbage_are_handled() {
+    // Small, so that thousands of ways to cut and to damage it take a moment.
     let sql = "CREATE TABLE a (x int, t text); INSERT INTO a VALUES (1, E'\\n'), (2, '\\.'), (3, NULL);
                CREATE TABLE b (); CREATE VIEW c AS TABLE a; SELECT lo_from_bytea(0, '\\x0a0a') FROM generate_series(1, 2)";
     let dump = dump_of(&cluster_with(sql, None));
@@ -99,9 +99,9 @@ fn pieces_do_not_matter_and_garbage_is_not_understood() {
         assert_eq!(count([a, b]).as_ref(), Ok(&whole), "cut at {end}");
         // Any one byte may be another; a name then is, perhaps.
         for change in [0x01, 0x10, 0x80, 0xff] {
-            let mut spoilt = dump.clone();
-            spoilt[end] ^= change;
-            let _ = count([spoilt.as_slice()]);
+            let mut damaged = dump.clone();
+            damaged[end] ^= change;
+            let _ = count([damaged.as_slice()]);
         }
     }
     let more = [dump.as_slice(), b"\x01"].concat();
@@ -121,14 +121,14 @@ fn pieces_do_not_matter_and_garbage_is_not_understood() {
         Ok(())
     };
     runner.run(&pieces, split).unwrap();
-    let spoil = proptest::collection::vec((0..dump.len(), any::<u8>()), 1..8);
-    let spoilt = |changes: Vec<(usize, u8)>| {
-        let mut spoilt = dump.clone();
-        changes.into_iter().for_each(|(at, byte)| spoilt[at] = byte);
-        prop_assert_eq!(count(spoilt.chunks(7)), count([spoilt.as_slice()]));
+    let damage = proptest::collection::vec((0..dump.len(), any::<u8>()), 1..8);
+    let damaged = |changes: Vec<(usize, u8)>| {
+        let mut damaged = dump.clone();
+        changes.into_iter().for_each(|(at, byte)| damaged[at] = byte);
+        prop_assert_eq!(count(damaged.chunks(7)), count([damaged.as_slice()]));
         Ok(())
     };
-    runner.run(&spoil, spoilt).unwrap();
+    runner.run(&damage, damaged).unwrap();
     let garbage = proptest::collection::vec(any::<u8>(), 0..500);
     let after_head = |garbage: Vec<u8>| {
         prop_assert!(count([b"PGDMP\x01\x0e\x00\x04\x08\x01".as_slice(), &garbage]).is_err());
@@ -139,7 +139,7 @@ fn pieces_do_not_matter_and_garbage_is_not_understood() {
 }
 
 #[test]
-fn what_it_does_not_know_it_says() {
+fn unknown_archive_is_reported() {
     let head = |version: u8, int: u8, format: u8, compression: u8| {
         let mut bytes = b"PGDMP\x01".to_vec();
         bytes.extend([version, 0, int, 8, format, compression]);
@@ -156,7 +156,7 @@ fn what_it_does_not_know_it_says() {
 }
 
 #[tokio::test]
-async fn the_body_is_what_it_was_and_ends_as_it_ended() {
+async fn counted_body_passes_unchanged() {
     let bytes: Vec<u8> = (0..1_000_000_u32).map(|i| (i % 251) as u8).collect();
     let (mut body, counts) = count_rows(body_of(bytes.clone()));
     assert_eq!(counts.get(), Err(Misunderstood::Unread));

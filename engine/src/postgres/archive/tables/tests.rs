@@ -81,7 +81,7 @@ fn cut(bytes: &[u8], lengths: Vec<usize>) -> impl Iterator<Item = &[u8]> {
 }
 
 #[test]
-fn rows_are_what_the_server_copies_and_only_a_huge_one_is_broken() {
+fn rows_match_server_copy() {
     let cluster = cluster();
     let dump = dump_of(&cluster, &[]);
     let taken = take(dump.chunks(CHUNK)).unwrap();
@@ -97,7 +97,7 @@ fn rows_are_what_the_server_copies_and_only_a_huge_one_is_broken() {
 }
 
 #[test]
-fn pieces_do_not_matter() {
+fn piece_sizes_do_not_matter() {
     let dump = dump_of(&cluster(), &[]);
     let whole = take(dump.chunks(CHUNK)).unwrap();
     let mut runner = TestRunner::new(Config { cases: 20, ..Config::default() });
@@ -112,7 +112,7 @@ fn pieces_do_not_matter() {
 }
 
 #[test]
-fn whatever_is_spoilt_in_it_nothing_worse_than_a_reason_comes_of_it() {
+fn damaged_archive_gives_a_reason() {
     let cluster = Cluster::start();
     cluster.create_database("production");
     let sql = "CREATE TABLE a (x int, t text); INSERT INTO a VALUES (1, E'\\n'); SELECT lo_from_bytea(0, '\\x0a0a')";
@@ -121,15 +121,15 @@ fn whatever_is_spoilt_in_it_nothing_worse_than_a_reason_comes_of_it() {
     for end in 0..dump.len() {
         assert!(take([&dump[..end]]).is_err(), "the first {end} bytes");
         for change in [0x01, 0x80, 0xff] {
-            let mut spoilt = dump.clone();
-            spoilt[end] ^= change;
-            let _ = take([spoilt.as_slice()]);
+            let mut damaged = dump.clone();
+            damaged[end] ^= change;
+            let _ = take([damaged.as_slice()]);
         }
     }
 }
 
 #[test]
-fn rows_in_another_encoding_say_which() {
+fn foreign_encoding_is_in_copy() {
     let cluster = cluster();
     let dump = dump_of(&cluster, &["--encoding=LATIN1"]);
     let (mut parts, mut cutter) = (Parts::default(), Cutter::default());
@@ -142,7 +142,7 @@ fn rows_in_another_encoding_say_which() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_taken_apart_is_said_before_anything_is_made_of_it() {
+async fn inseparable_archive_is_refused_early() {
     let cluster = cluster();
     let folder = tempfile::tempdir().unwrap();
     // Into a file, pg_dump writes where in it each table's data is.

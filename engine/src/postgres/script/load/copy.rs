@@ -72,7 +72,7 @@ mod tests {
     use super::is_copy_from_stdin;
 
     #[test]
-    fn copy_as_pg_dump_writes_it_passes() {
+    fn copy_of_pg_dump_passes() {
         for statement in [
             "COPY public.res_users (id, login) FROM stdin;\n",
             "COPY public.zero  FROM stdin;\n",
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn copy_of_any_other_form_is_refused() {
+    fn other_copy_is_refused() {
         for statement in [
             "COPY public.t (a) FROM PROGRAM 'sh' WHERE a IS DISTINCT FROM stdin;",
             "COPY (SELECT 1) TO PROGRAM 'sh' -- FROM stdin;",

@@ -74,7 +74,7 @@ ALTER TABLE x ADD CONSTRAINT e CHECK ((a$b > 1));
 SELECT 1";
 
 #[test]
-fn statements_end_where_they_end_and_rows_are_rows() {
+fn statements_and_rows_are_separated() {
     let expected = [
         "7: SET statement_timeout = 0;",
         "8: SELECT pg_catalog.set_config('search_path', '', false);",
@@ -98,7 +98,7 @@ fn statements_end_where_they_end_and_rows_are_rows() {
 }
 
 #[test]
-fn what_is_cut_off_or_psqls_own_is_refused_with_its_line() {
+fn refused_script_names_its_line() {
     let cases = [
         (SCRIPT, 30, "in the middle of a statement"),
         ("SET a = 1;\n\\! rm -rf /\n", 2, "psql's command \\! rm"),
@@ -130,7 +130,7 @@ fn run(script: &str) -> Result<Run, String> {
 }
 
 #[test]
-fn owners_privileges_and_comments_on_extensions_are_left_out() {
+fn owners_and_privileges_are_left_out() {
     for left_out in [
         "SET transaction_timeout = 0;",
         "GRANT ALL ON SCHEMA public TO odoo;",
@@ -157,7 +157,7 @@ fn owners_privileges_and_comments_on_extensions_are_left_out() {
 }
 
 #[test]
-fn what_reaches_out_of_the_database_is_refused() {
+fn statements_beyond_database_are_refused() {
     for refused in [
         "DROP DATABASE production;",
         "create database x;",
@@ -180,7 +180,7 @@ fn what_reaches_out_of_the_database_is_refused() {
 
 proptest! {
     #[test]
-    fn the_portions_make_no_difference_and_nothing_panics(
+    fn portions_make_no_difference(
         script in "([a-zA-Z$'\"();\\\\.\n /*-]|COPY t FROM stdin;\n|\\\\\\.\n|\\$a\\$|E'|BEGIN|END|CREATE FUNCTION ){0,60}",
         portion in 1_usize..9,
     ) {

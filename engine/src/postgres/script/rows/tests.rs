@@ -94,14 +94,14 @@ async fn load_into(
     };
     restoring.file(&path, Section::PreData).await.unwrap();
     load_rows(&endpoint, &tuning, &mut archive, "the dump of a test").await?;
-    restoring.file(&path, Section::DataBesideRows).await.unwrap();
+    restoring.file(&path, Section::DataWithoutRows).await.unwrap();
     restoring.file(&path, Section::PostData).await.unwrap();
     assert!(path.metadata().unwrap().len() < 2_000_000, "what is no row of a table");
     Ok(())
 }
 
 #[tokio::test]
-async fn what_is_loaded_is_what_was_dumped_in_every_version_and_by_any_number_of_sessions() {
+async fn loaded_rows_match_dump() {
     for version in Binaries::majors() {
         let cluster = source(Some(version));
         let dump = dump_of(&cluster);
@@ -127,7 +127,7 @@ fn looked_up(cluster: &Cluster, database: &str, table: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn one_session_freezes_a_large_table_and_several_share_it() {
+async fn one_session_freezes_several_share() {
     let cluster = source(None);
     let dump = dump_of(&cluster);
     for (jobs, large) in [(1, 0), (2, 0), (3, 40_000)] {
@@ -139,7 +139,7 @@ async fn one_session_freezes_a_large_table_and_several_share_it() {
 }
 
 #[tokio::test]
-async fn what_an_extension_has_filled_or_is_no_ordinary_table_is_not_emptied() {
+async fn only_ordinary_tables_are_emptied() {
     let cluster = source(None);
     let sql = "CREATE TABLE of_extension (x int); ALTER EXTENSION plpgsql ADD TABLE of_extension";
     cluster.psql_as(SUPERUSER, "production", sql);
@@ -151,20 +151,20 @@ async fn what_an_extension_has_filled_or_is_no_ordinary_table_is_not_emptied() {
 }
 
 #[tokio::test]
-async fn a_row_that_the_server_does_not_take_is_said_of_its_table_unless_the_bytes_are_damaged() {
+async fn rejected_row_names_its_table() {
     let cluster = source(None);
     let dump = dump_of(&cluster);
-    let mut spoilt = dump.clone();
-    spoilt[in_many(&dump)] = b'x';
+    let mut damaged = dump.clone();
+    damaged[in_many(&dump)] = b'x';
     for jobs in [1, 3] {
         let name = format!("loaded_{jobs}");
-        let error = load_into(&cluster, &name, jobs, &spoilt, body_of).await.unwrap_err();
+        let error = load_into(&cluster, &name, jobs, &damaged, body_of).await.unwrap_err();
         let said = crate::error::explain(&error).to_string();
         assert!(said.contains("unable to load the rows of public.many on "), "{said}");
         assert!(said.contains("invalid input syntax"), "{said}");
     }
     // Which shows only at their end.
-    let error = load_into(&cluster, "loaded", 2, &spoilt, |dump| {
+    let error = load_into(&cluster, "loaded", 2, &damaged, |dump| {
         let (body, _) = produce::<(), _>(move |out| {
             std::io::Write::write_all(out, &dump)?;
             Err(io::Error::new(io::ErrorKind::InvalidData, "not what was stored"))
@@ -176,7 +176,7 @@ async fn a_row_that_the_server_does_not_take_is_said_of_its_table_unless_the_byt
 }
 
 #[tokio::test]
-async fn a_session_that_ends_fails_the_others() {
+async fn ended_session_fails_the_others() {
     let cluster = source(None);
     let dump = dump_of(&cluster);
     let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname ~ '^loaded' AND query ~ '^COPY public.many'";

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn calls_are_told_apart_by_arguments() {
+fn calls_differ_by_arguments() {
     let one = Call::of("public.unaccent(pg_catalog.text)").unwrap();
     let two = Call::of("public.unaccent(pg_catalog.regdictionary, pg_catalog.text)").unwrap();
     let none = Call::of(r#""a(b".f()"#).unwrap();
@@ -29,7 +29,7 @@ fn clauses_from_outside_are_checked() {
 }
 
 #[test]
-fn other_version_takes_over_immutability_alone() {
+fn other_version_changes_only_immutability() {
     let member = |attributes: &str| Member { attributes: attributes.into(), ..Member::default() };
     let (copy, source) = (member("STABLE, STRICT, PARALLEL SAFE"), member("IMMUTABLE, STRICT, PARALLEL UNSAFE"));
     assert_eq!(Changes::between(&copy, &source, true).attributes, ["IMMUTABLE", "PARALLEL UNSAFE"]);
@@ -39,7 +39,7 @@ fn other_version_takes_over_immutability_alone() {
 }
 
 #[test]
-fn search_path_is_taken_apart() {
+fn search_path_is_split() {
     let path = |text| list_of_identifiers(text).map(|names| names.join("|"));
     assert_eq!(path(r#"public, "Weird, Schema", pg_temp"#).as_deref(), Some("public|Weird, Schema|pg_temp"));
     assert_eq!(path(r#""""#).as_deref(), Some(""));

@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn roles_of_policy_are_read_from_its_statement() {
+    fn policy_statement_names_its_roles() {
         let roles = |text| roles_of_policy(text).join("|");
         assert_eq!(
             roles(r#"CREATE POLICY p ON public.t FOR SELECT TO a, "b ""c", d$1 USING ((x TO y));"#),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn publication_of_schema_is_a_superusers() {
+    fn publication_of_schema_needs_superuser() {
         let entry = |id, kind: &str, depends: &[i64]| ArchiveEntry {
             id,
             kind: kind.into(),
