@@ -9,10 +9,12 @@
 //! use engine::store::StoreConfig;
 //!
 //! # async fn example() -> Result<(), engine::error::Error> {
-//! let repository = Repository::at(&StoreConfig::Local { path: "/var/lib/odoo-backup".into() }).await?;
+//! let place = StoreConfig::Local { path: "/var/lib/odoo-backup".into() };
+//! let repository = Repository::at(&place).await?;
 //! let files = "/var/lib/odoo/filestore/production";
 //! let instance = Instance::new("production", Database::named("production"), files.into());
-//! let manifest = backup(&repository, &instance, BackupOptions::of(&instance), &Run::default()).await?;
+//! let options = BackupOptions::of(&instance);
+//! let manifest = backup(&repository, &instance, options, &Run::default()).await?;
 //! println!("{}: {} files", manifest.id, manifest.filestore.files);
 //! # Ok(())
 //! # }

@@ -13,8 +13,8 @@ use crate::manifest::MANIFEST;
 use crate::store::faulty::FaultyStore;
 use crate::store::{Action, Key, LocalStore, Store};
 
-/// Backs up a made-up instance, and stops that when the object of this name is about to be stored.
-/// Returns what came of it and what the repository then holds beside its description.
+/// Backs up a made-up instance, and stops it when the object of this name is about to be stored.
+/// Returns the result, and the repository's objects other than its description.
 async fn stopped_at(project: &Project, name: &'static str) -> (Result<Manifest, Error>, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::ImportError;
 use super::zip::OdooZip;
 
-/// An entry, and what is said of it, rightly or wrongly.
+/// An entry, and its metadata, correct or not.
 #[derive(Debug, Clone)]
 struct Entry {
     name: Vec<u8>,
@@ -37,8 +37,8 @@ fn entry(name: impl AsRef<[u8]>, content: &[u8]) -> Entry {
     }
 }
 
-/// A zip in a folder of its own, written byte by byte: no library writes what is wrong. `at` moves
-/// what the directory says of each entry.
+/// Writes a zip in a new folder, byte by byte, because no library writes invalid ones. `at` changes
+/// the places of the entries in the directory.
 fn write(entries: &[Entry], at: impl Fn(u32) -> u32) -> (TempDir, PathBuf) {
     let mut zip = Vec::new();
     let mut directory = Vec::new();
@@ -104,7 +104,7 @@ fn write(entries: &[Entry], at: impl Fn(u32) -> u32) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// All of a zip's files, by their names, read to the end.
+/// Reads all of a zip's files to the end. Returns them by name.
 fn read(entries: &[Entry], at: impl Fn(u32) -> u32) -> io::Result<Vec<(String, Vec<u8>)>> {
     let (_folder, path) = write(entries, at);
     let zip = OdooZip::open(&path)?;
@@ -174,7 +174,7 @@ fn zip_with_foreign_entry_is_refused() {
 
 #[test]
 fn zip_with_undeclared_content_is_refused() {
-    // Neither more nor less comes out than was declared, and it is what it was.
+    // The output has the declared length and content.
     for (declared, deflated) in [(1, true), (1, false), (100, true), (100, false)] {
         assert_refused(Entry { declared: Some(declared), deflated, ..entry("filestore/ab/x", b"0123456789") }, "");
     }
@@ -189,7 +189,7 @@ fn zip_with_undeclared_content_is_refused() {
     let one = entry("filestore/ab/0", &content);
     let many: Vec<_> = (0..20).map(|i| Entry { name: format!("filestore/ab/{i}").into(), ..one.clone() }).collect();
     let (_folder, path) = write(&[usual(), many].concat(), |at| at);
-    // Only the directory is kept, and one of them: all say that they lie there.
+    // Only one of the entries is kept, and all have its place in the directory.
     let bytes = fs::read(&path).unwrap();
     let first = bytes.windows(14).position(|window| window == b"filestore/ab/0").unwrap() - 30;
     let end = bytes.windows(14).position(|window| window == b"filestore/ab/1").unwrap() - 30;

@@ -240,7 +240,7 @@ async fn for_each<'a, T, R>(
     Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// `base.user_admin`
+/// Returns the query for the id of `base.user_admin`.
 fn user_admin(schema: &Schema) -> String {
     let names = schema.table("ir_model_data");
     format!("SELECT res_id FROM {names} WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users'")

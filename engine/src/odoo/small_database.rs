@@ -7,7 +7,7 @@ use harness::postgres::Cluster;
 
 use crate::postgres::{Endpoint, SslMode};
 
-/// Its name, where it has a cluster of its own.
+/// Its name, if it has its own cluster.
 pub(super) const DATABASE: &str = "copy";
 
 /// On its own cluster, or on one that several share.

@@ -1,4 +1,4 @@
-//! Names that change, and the moments at which that can be cut off.
+//! The renaming, and every moment at which it can be interrupted.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use super::*;
 use crate::manifest::made_up;
 use crate::postgres::{self, Database, Renaming, SslMode};
 
-/// A name that needs quoting wherever it goes.
+/// A name that needs quoting everywhere.
 const NAME: &str = r#"Stage's "é" \=x"#;
 
 struct Place {
@@ -45,7 +45,7 @@ impl Place {
         Target { name, database, filestore, instance, neutralize, anonymize, trusted: false }
     }
 
-    /// psql takes a name with an equals sign for a connection string.
+    /// Runs SQL by a connection string, because psql would read a name with an equals sign as one.
     fn execute(&self, database: &str, sql: &str) -> String {
         let name = database.replace('\\', r"\\").replace('\'', r"\'");
         self.cluster.execute(&format!("dbname='{name}'"), sql)
@@ -55,7 +55,7 @@ impl Place {
         TargetClaim::take(&self.target(), &Run::default()).await.unwrap()
     }
 
-    /// A target that is there, with a mark in both of its halves.
+    /// Creates a target with a mark in both of its halves.
     fn make_target(&self, mark: &str) {
         self.cluster.create_database(NAME);
         self.execute(NAME, &format!("CREATE TABLE {mark} ()"));
@@ -67,7 +67,7 @@ impl Place {
         fs::write(path.join(mark), "").unwrap();
     }
 
-    /// What a restore has made just before the end.
+    /// Creates what a restore has just before its end.
     async fn make_copy(&self, claim: &mut TargetClaim, mark: &str) -> Suffix {
         let suffix = Suffix::restoring().unwrap();
         let names = claim.names.with(&suffix);
@@ -79,7 +79,7 @@ impl Place {
         suffix
     }
 
-    /// The marks of the target's database and folder, which Odoo can see and connect to.
+    /// Returns the marks of the target's database and folder, if Odoo can see and use them.
     fn marks(&self) -> (Option<String>, Option<String>) {
         let database = self.listed().contains(&NAME.to_owned()).then(|| {
             let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
@@ -90,7 +90,7 @@ impl Place {
         (database, folder)
     }
 
-    /// The databases that Odoo takes for its own, by its own query.
+    /// Returns the databases that Odoo considers its own, by its own query.
     fn listed(&self) -> Vec<String> {
         let query =
             "SELECT datname FROM pg_database WHERE datdba = (SELECT usesysid FROM pg_user WHERE usename = current_user)
@@ -98,7 +98,7 @@ impl Place {
         self.execute("postgres", query).lines().map(str::to_owned).collect()
     }
 
-    /// Every database, hidden ones included, but the cluster's own.
+    /// Counts every database, including hidden ones, except the cluster's own.
     fn databases(&self) -> usize {
         self.cluster.databases().len()
     }
@@ -140,8 +140,8 @@ async fn previous_state_is_kept_for_undo() {
     }
 }
 
-/// Where a process can be killed while names change. All that it knew is gone with it; its sessions
-/// end.
+/// Every moment at which a process can be killed during the renaming. Its memory is gone, and its
+/// sessions end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Killed {
     Intending,
@@ -213,7 +213,7 @@ async fn interrupted_swap_is_finished_or_reverted() {
             assert_eq!(place.databases(), count, "{moment:?} {there}");
             assert_eq!(place.files(), count + usize::from(claim.record.former.is_some()), "{moment:?} {there}");
             assert_eq!(leftovers::clear(&mut claim, &Run::default()).await.unwrap(), [""; 0]);
-            // Nothing left for the next round.
+            // Nothing is left for the next round.
             for name in
                 [Some(NAME.to_owned()), Former::of(&claim).and_then(|former| former.database)].into_iter().flatten()
             {
@@ -285,7 +285,7 @@ async fn blocking_folder_keeps_target_unchanged() {
     let place = Place::new();
     let mut claim = place.claim().await;
     let suffix = place.make_copy(&mut claim, "new").await;
-    // Made by somebody else at the last moment.
+    // Created by another process at the last moment.
     let outgoing = claim.look_at_target(Suffix::before(jiff::Timestamp::now())).await.unwrap();
     let incoming = claim.look_at_suffix(suffix).await.unwrap();
     place.make_folder(&claim.names.filestore, "theirs");
@@ -324,7 +324,7 @@ async fn running_and_foreign_copies_stay() {
     assert_eq!(place.databases(), 2);
     swap(&mut running, &suffix).await.unwrap();
     drop(running);
-    // Named as a restore would, but by nobody's record.
+    // Named as by a restore, but in no record.
     let strange = format!("{NAME}_restoring_01234567");
     place.cluster.create_database(&strange);
     place.make_folder(&place.folder.path().join(&strange), "strange");

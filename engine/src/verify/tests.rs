@@ -12,7 +12,7 @@ use crate::manifest::CheckOutcome;
 use crate::restore::{Identity, Protected, RestoreOptions, restore};
 use crate::store::LocalStore;
 
-/// A backup, and what was restored of it.
+/// A backup, and its restored copy.
 struct Restored {
     project: Project,
     repository: Repository,
@@ -57,13 +57,13 @@ impl Restored {
         self.verify_as(&self.manifest, depth).await
     }
 
-    /// As the database's owner, but for what only a superuser may damage.
+    /// Runs SQL as the database's owner, or as a superuser if only one may do the damage.
     fn sql(&self, sql: &str) {
         let role = if sql.contains("pg_index") { "postgres" } else { "odoo" };
         self.project.cluster().psql_as(role, TARGET, sql);
     }
 
-    /// A file of the target that is no empty one.
+    /// Returns a file of the target that is not empty.
     fn file(&self) -> PathBuf {
         let folders = fs::read_dir(self.project.target_filestore()).unwrap().map(|entry| entry.unwrap().path());
         let mut files = folders.flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
@@ -71,7 +71,7 @@ impl Restored {
     }
 }
 
-/// Exactly this subject failed, and its findings say so.
+/// Asserts that exactly this subject failed, with these findings.
 #[track_caller]
 fn assert_failed(verification: &Verification, subject: Subject, says: &str) {
     let failed: Vec<_> = verification.checks.iter().filter(|check| check.outcome == CheckOutcome::Failed).collect();
@@ -88,7 +88,7 @@ fn assert_passed(verification: &Verification) {
     assert!(verification.checks.iter().all(|check| check.outcome == CheckOutcome::Passed), "{verification:#?}");
 }
 
-/// What was wrong at the source already, or looks as if it were wrong.
+/// What was already wrong at the source, or seems wrong.
 const AT_SOURCE: &str = "
     SET ROLE odoo;
     CREATE TABLE unruly (id serial PRIMARY KEY, x int, r int4range);

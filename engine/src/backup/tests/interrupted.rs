@@ -1,5 +1,5 @@
-//! A backup that is interrupted at each of its requests to the store in turn, and the good one
-//! behind it.
+//! A backup that is interrupted at each of its requests to the store in turn, followed by a good
+//! one.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -17,18 +17,18 @@ use crate::store::StoreErrorKind;
 use crate::store::faulty::Fault;
 use crate::stream::Fingerprint;
 
-/// How a request goes wrong.
+/// How a request fails.
 #[derive(Debug, Clone, Copy)]
 enum Interruption {
-    /// It fails, and the next ones work: what was stored can be deleted again.
+    /// It fails, and the next ones work: stored objects can be deleted again.
     Refused,
-    /// It has done its work, but its answer is lost.
+    /// It succeeds, but its answer is lost.
     Unanswered,
-    /// It fails, and all behind it: what a killed process leaves, or a lost connection.
+    /// It fails with all later ones, as after a killed process or a lost connection.
     Ended,
 }
 
-/// Backs up, the request of this number going wrong. `None`: there were not so many requests.
+/// Backs up while the request of this number fails. Returns `None` if there were fewer requests.
 async fn interrupt(
     project: &Project,
     folder: &Path,
@@ -60,7 +60,8 @@ async fn back_up(project: &Project, repository: &Repository) -> Result<Manifest,
     backup(repository, &made_up::instance(project), BackupOptions::default(), &Run::default()).await
 }
 
-/// What a backup restores, by its volumes' lists; [`check`] holds the volumes against these.
+/// Returns what a backup restores, by its volumes' lists; [`check`] compares the volumes with
+/// these.
 async fn contents(repository: &Repository, manifest: &Manifest) -> BTreeMap<String, (u64, String)> {
     let mut files = BTreeMap::new();
     for volume in &manifest.filestore.volumes {
@@ -78,7 +79,7 @@ async fn contents(repository: &Repository, manifest: &Manifest) -> BTreeMap<Stri
     files
 }
 
-/// The same of the files on disk.
+/// Returns the same of the files on disk.
 fn on_disk(root: &Path) -> BTreeMap<String, (u64, String)> {
     let files = file_paths(root).into_iter().filter(|path| !path.starts_with("checklist"));
     let files = files.map(|path| {
@@ -109,14 +110,14 @@ async fn assert_good_backup_follows(interruption: Interruption) {
         let appeared: Vec<_> = names.filter(|id| !whole.contains(id)).collect();
         match (&result, interruption) {
             (Ok(manifest), _) => assert_eq!(appeared, std::slice::from_ref(&manifest.id)),
-            // A manifest whose answer was lost, and that could not be deleted, makes a backup: a
-            // whole one, by the check below.
+            // A manifest whose answer was lost, and that could not be deleted, makes a backup,
+            // which the check below finds intact.
             (Err(_), Interruption::Ended) => assert!(appeared.len() < 2, "{number}: {appeared:?}"),
             (Err(_), _) => assert!(appeared.is_empty(), "{number}: {appeared:?}"),
         }
         whole.extend(appeared);
 
-        // What looks like a backup whose manifest was lost stays until an operator forgets it. Each
+        // What looks like a backup with a lost manifest stays until an operator forgets it. Each
         // would cost the later runs requests, and there would be no last one.
         for entry in fs::read_dir(folder.path().join(INSTANCE)).unwrap() {
             let entry = entry.unwrap().path();
@@ -124,8 +125,8 @@ async fn assert_good_backup_follows(interruption: Interruption) {
                 fs::remove_dir_all(entry).unwrap();
             }
         }
-        // Of a claim that is left, this process is the owner, and lives: it would be waited for.
-        // That locks lapse has tests of its own.
+        // This process owns a remaining claim and lives, so the next run would wait for it. Other
+        // tests cover the expiry of locks.
         let _ = fs::remove_dir_all(folder.path().join("locks"));
         let good = back_up(&project, &repository).await.unwrap();
         assert!(good.warnings.is_empty(), "{number}: {:?}", good.warnings);

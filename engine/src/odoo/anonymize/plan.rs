@@ -37,7 +37,7 @@ impl Planned {
         Some(format!("{} AND {original}", self.condition()))
     }
 
-    /// `name = fake(name)`
+    /// Returns `name = fake(name)` in SQL.
     pub(super) fn assignment(&self, table: &str) -> String {
         let clashing = self.fake.clashing(&self.column, table, &self.condition());
         let fake = self.fake.expression(&self.column, clashing.as_deref());

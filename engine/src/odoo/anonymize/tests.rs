@@ -37,7 +37,7 @@ impl SmallDatabase {
         self.anonymize(settings).await.unwrap_or_else(|error| panic!("{}", explain(&error)))
     }
 
-    /// All of the database, or what these options leave of it, as plain SQL.
+    /// Dumps the database as plain SQL, restricted by these options.
     fn dump(&self, options: &[String]) -> String {
         let mut pg_dump = self.cluster.command("pg_dump", USER);
         let output = pg_dump.args(["--no-owner", "--dbname", &self.database]).args(options).output().unwrap();
@@ -45,7 +45,7 @@ impl SmallDatabase {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Every file of the database, indexes and catalogs included, as the server has it on its disk.
+    /// Returns every file of the database on the server's disk, including indexes and catalogs.
     fn files(&self) -> Vec<u8> {
         self.cluster.psql_as(SUPERUSER, &self.database, "CHECKPOINT");
         let folder = self.sql(&format!("SELECT oid FROM pg_database WHERE datname = '{}'", self.database));
@@ -69,7 +69,7 @@ fn with_columns(columns: &[(&str, Fake)]) -> Anonymize {
     Anonymize { columns, ..seeded("seed") }
 }
 
-/// What must not be found any more.
+/// Asserts that no original is found any more.
 #[track_caller]
 fn assert_none_of(originals: &BTreeSet<String>, text: &[u8]) {
     let found: Vec<_> = originals.iter().filter(|one| memchr::memmem::find(text, one.as_bytes()).is_some()).collect();
@@ -135,7 +135,7 @@ async fn no_series_keeps_people() {
         assert_eq!(partner("vat", 7), partner("vat", 8));
         assert_ne!(partner("vat", 7), partner("vat", 1));
         assert_eq!(fixture.sql("SELECT count(*), count(DISTINCT acc_number) FROM res_partner_bank WHERE sanitized_acc_number = acc_number"), "2|2");
-        // What was nothing is nothing, as it was.
+        // Empty values stay as they were.
         assert_eq!(
             fixture.sql("SELECT email = '', email_normalized IS NULL, phone = '' FROM res_partner WHERE id = 8"),
             "t|t|t"
@@ -152,7 +152,7 @@ async fn no_series_keeps_people() {
 
 #[tokio::test]
 async fn fakes_depend_on_seed_only() {
-    // A server that writes down whatever it is told.
+    // A server that logs every statement and parameter.
     let settings = [("log_min_duration_statement", "0"), ("log_parameter_max_length", "-1"), ("log_statement", "all")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let cluster = Arc::new(Cluster::with(&ClusterOptions { settings, ..ClusterOptions::default() }));
@@ -199,7 +199,7 @@ async fn similar_unique_values_stay_unique() {
     assert_eq!(distinct("phone_blacklist", "number"), "0");
     assert_eq!(distinct("x_codes", "zip"), "0");
     assert_eq!(fixture.sql("SELECT max(length(partner_name)) FROM x_codes"), "5");
-    // One of them is still who he is elsewhere.
+    // One of these people keeps the original value elsewhere.
     let same = "SELECT count(*) FROM res_company c JOIN res_partner p ON p.name = c.name WHERE p.id = 1";
     assert_eq!(fixture.sql(same), "1");
     let same = "SELECT count(*) FROM phone_blacklist JOIN res_partner ON number = mobile";
@@ -308,7 +308,7 @@ async fn unfit_settings_change_nothing() {
     assert!(matches!(other.anonymize(&Anonymize::default()).await, Err(AnonymizeError::NotOdoo)));
 }
 
-/// pg_dump makes up a word for psql each time.
+/// Removes the word that pg_dump invents for psql each time.
 fn without_token(dump: &str) -> String {
     dump.lines().filter(|line| !line.starts_with('\\') || line.starts_with("\\.")).collect::<Vec<_>>().join("\n")
 }
@@ -346,8 +346,8 @@ async fn real_database_keeps_no_people() {
         UNION SELECT name FROM hr_employee UNION SELECT work_email FROM hr_employee UNION SELECT private_email FROM hr_employee
         UNION SELECT work_phone FROM hr_employee UNION SELECT login FROM res_users WHERE login LIKE '%@%' UNION SELECT acc_number FROM res_partner_bank
         UNION SELECT email_from FROM crm_lead UNION SELECT contact_name FROM crm_lead UNION SELECT phone FROM crm_lead UNION SELECT reply_to FROM mail_message";
-    // Odoo's demonstration data takes its people from the examples in Odoo's own texts, which are
-    // nobody's.
+    // Odoo's demonstration data takes its people from the examples in Odoo's own texts, which
+    // belong to no person.
     let shipped =
         fixture.dump(&["ir_ui_view", "mail_template", "ir_rule", "res_groups"].map(|table| format!("--table={table}")));
     let people = fixture.lines(people).into_iter();

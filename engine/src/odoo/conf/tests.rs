@@ -48,7 +48,7 @@ fn false_none_and_empty_mean_unset() {
     assert_eq!(conf.addons_path, Vec::<PathBuf>::new());
 }
 
-/// Each of these was read by Python's `RawConfigParser`, and the password is what it gave.
+/// The expected passwords are those that Python's `RawConfigParser` returned.
 #[test]
 fn value_is_read_as_by_python() {
     for (text, password) in [

@@ -15,7 +15,7 @@ pub(in crate::odoo) struct Mapping {
 }
 
 impl Mapping {
-    /// `odoo@warehouse`
+    /// Returns its name: `odoo@warehouse`.
     pub(in crate::odoo) fn name(&self) -> String {
         format!("{}@{}", self.role, self.server)
     }

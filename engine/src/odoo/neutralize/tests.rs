@@ -23,7 +23,7 @@ impl SmallDatabase {
         self.neutralize(settings).await.unwrap_or_else(|error| panic!("{}", explain(&error))).expect("Odoo's database")
     }
 
-    /// What every table holds.
+    /// Returns the content of every table.
     fn content(&self) -> String {
         let query = "SELECT string_agg(format('SELECT %L, md5(string_agg(t::text, E''\\n'' ORDER BY t::text)) FROM %I t', relname, relname), ' UNION ALL ')
              FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
@@ -134,7 +134,7 @@ async fn real_database_is_neutral() {
     assert_eq!(fixture.sql("SELECT smtp_host FROM ir_mail_server WHERE active"), "invalid");
 }
 
-/// Each assertion, made false by SQL of the operator.
+/// Violates each assertion by SQL of the operator.
 #[tokio::test]
 async fn live_rest_fails_and_changes_nothing() {
     let provoked = [
@@ -272,8 +272,8 @@ async fn hostile_names_are_quoted() {
         INSERT INTO "Mixed Case" VALUES (1, 'stays: not Odoo''s way to write it', 'x', '{"1": "k"}', true);
         INSERT INTO ir_module_module (name, state) VALUES ('../../etc/passwd', 'installed'), ('x''; DROP TABLE res_users', 'installed');
         CREATE SCHEMA other; CREATE TABLE other.ir_mail_server (smtp_pass text); INSERT INTO other.ir_mail_server VALUES ('x')"#);
-    // A unique column of three characters cannot take the text that says what it is: an error, and
-    // not a cut-off.
+    // A unique column of three characters has no room for the text that explains it: an error, and
+    // not a truncation.
     let error = fixture.neutralize(&Neutralize::default()).await.unwrap_err();
     assert!(explain(&error).to_string().contains("too long"), "{}", explain(&error));
     let settings = Neutralize {

@@ -59,7 +59,7 @@ async fn views_are_refused() {
     assert_eq!(reason, "public.ir_attachment is a materialized view, and is not read");
 }
 
-/// What the planner runs of a table that is read, without any view, by what is planted.
+/// Plants everything that the planner runs for a table that is read, without any view.
 #[tokio::test]
 async fn tables_calling_functions_are_refused() {
     let planted = [
@@ -86,7 +86,7 @@ async fn tables_calling_functions_are_refused() {
             other => panic!("{planted}: {other:?}"),
         }
         assert_eq!(odoo_facts(&session).await.unwrap().unwrap().database_uuid, None, "{planted}");
-        // Its owner gets no rights that it does not have.
+        // Its owner gets no privileges that it does not have.
         let session = connect(&database.endpoint()).await.unwrap();
         assert!(matches!(look(&session, "ir_config_parameter").await, Found::Table(_)), "{planted}");
         odoo_facts(&session).await.unwrap().unwrap();

@@ -24,7 +24,7 @@ const fn rule(kind: &'static str, begins: &'static [&'static str]) -> Rule {
     Rule { kind, section: None, begins }
 }
 
-/// What fires on or reads other objects: it comes after the data.
+/// Returns a rule for what fires on or reads other objects: it comes after the data.
 const fn late(kind: &'static str, begins: &'static [&'static str]) -> Rule {
     Rule { kind, section: Some(POST_DATA), begins }
 }

@@ -125,7 +125,7 @@ fn unchecked(reason: &Misunderstood) -> String {
     format!("its content cannot be checked, because {reason}")
 }
 
-/// `the entry TABLE public.res_users`
+/// Returns the entry's name: `the entry TABLE public.res_users`.
 fn name_of(entry: &Entry<'_>) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(100).collect::<String>();
     let dot = if entry.schema.is_empty() { "" } else { "." };

@@ -130,13 +130,13 @@ impl ArchiveObjects {
     }
 }
 
-/// `NOT ENFORCED` (PostgreSQL 18) is never validated either.
+/// Returns whether it is not validated. `NOT ENFORCED` (PostgreSQL 18) is never validated either.
 fn is_not_valid(entry: &Entry<'_>) -> bool {
     let definition = entry.definition.trim_ascii_end();
     [b"NOT VALID;".as_slice(), b"NOT ENFORCED;"].iter().any(|end| definition.ends_with(end))
 }
 
-/// `SELECT pg_catalog.setval('public.res_users_id_seq', 7, true);`
+/// Parses `SELECT pg_catalog.setval('public.res_users_id_seq', 7, true);`.
 fn value_of(definition: &[u8]) -> Option<SequenceValue> {
     let text = String::from_utf8_lossy(definition);
     let text = text.trim_end().strip_suffix(");")?;

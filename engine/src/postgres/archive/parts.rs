@@ -224,7 +224,7 @@ pub(super) fn note_encoding(encoding: &mut Encoding, entry: &Entry<'_>) {
     }
 }
 
-/// A name as text.
+/// Returns a name as text.
 pub(super) fn name_in(encoding: Encoding, bytes: &[u8]) -> Result<String, Misunderstood> {
     let shown = || String::from_utf8_lossy(bytes).escape_debug().to_string();
     encoding.decode(bytes).ok_or_else(|| Misunderstood::Encoding(shown()))

@@ -199,7 +199,7 @@ impl Cutter {
     }
 }
 
-/// `COPY public.res_users (id, login) FROM stdin;` → without the semicolon.
+/// Returns `COPY public.res_users (id, login) FROM stdin;` without the semicolon.
 fn copy_of(statement: &str) -> Option<String> {
     let statement = statement.trim_end().strip_suffix(';')?;
     (statement.starts_with("COPY ") && statement.ends_with(" FROM stdin")).then(|| statement.to_owned())

@@ -44,7 +44,7 @@ pub struct ServerFacts {
 }
 
 impl ServerFacts {
-    /// The version's first part: 15.
+    /// Returns the first part of the version: 15.
     pub fn major(&self) -> u32 {
         self.version_num / 10_000
     }
@@ -94,7 +94,7 @@ pub(crate) async fn server_facts(session: &Session) -> Result<ServerFacts, Postg
     })
 }
 
-/// The major version of the session's server.
+/// Returns the major version of the session's server.
 ///
 /// # Errors
 /// [`PostgresError::Query`]

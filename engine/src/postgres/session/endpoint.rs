@@ -138,8 +138,8 @@ impl Endpoint {
             (Some(file), _) => {
                 command.env("PGSSLROOTCERT", file);
             }
-            // Without a root certificate file, libpq (16 and later) uses the system's authorities
-            // only if told so.
+            // Without a root certificate file, libpq (16 and later) needs this to use the system's
+            // authorities.
             (None, SslMode::VerifyFull) => {
                 command.env("PGSSLROOTCERT", "system");
             }

@@ -118,7 +118,7 @@ impl Names {
         self.count == 0
     }
 
-    /// `2 publications: a, b`
+    /// Describes the names: `2 publications: a, b`.
     fn described(&self, what: &str) -> String {
         let what = match (self.count, what.split_once(' ')) {
             (1, _) => what.to_owned(),

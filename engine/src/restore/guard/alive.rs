@@ -29,7 +29,7 @@ pub(in crate::restore) async fn obstacles(place: &Endpoint, hint: String) -> Vec
     or_unknown(place, hint, look).await
 }
 
-/// A database that cannot be examined may be anything.
+/// Returns the obstacles that `look` finds. A database that cannot be examined may be anything.
 async fn or_unknown(
     place: &Endpoint,
     hint: String,

@@ -36,7 +36,7 @@ async fn server_is_recognized_by_every_name() {
     session.batch_execute("CREATE TEMPORARY TABLE t ()").await.unwrap();
 }
 
-/// What is said of the database `acme`, of which no backup has the uuid.
+/// Returns the messages about the database `acme`, whose uuid no backup has.
 async fn said(cluster: &Cluster) -> Vec<String> {
     let found = alive::or_foreign(None, &place("127.0.0.1", cluster, "acme"), force("acme")).await;
     found.into_iter().map(|one| one.message).collect()
@@ -55,7 +55,7 @@ async fn only_used_databases_are_alive() {
     let client = cluster.connect("acme").await;
     OdooShape::default().fill(&client, files.path()).await.unwrap();
     client.batch_execute("SET application_name = 'psql'").await.unwrap();
-    assert_eq!(said(&cluster).await, [""; 0], "an old database that nobody uses");
+    assert_eq!(said(&cluster).await, [""; 0], "an old database without users");
 
     for name in ["odoo-4711", "my-odoo-worker", ""] {
         client.batch_execute(&format!("SET application_name = '{name}'")).await.unwrap();
@@ -63,7 +63,7 @@ async fn only_used_databases_are_alive() {
         assert!(said.len() == 1 && said[0].contains("is in use by "), "{name}: {said:?}");
     }
     client.batch_execute("SET application_name = 'psql'").await.unwrap();
-    // Of which the target's role sees little.
+    // The target's role sees little of this session.
     let anothers = cluster.connect_as("postgres", "acme").await;
     assert!(said(&cluster).await[0].contains("is in use by "));
     anothers.batch_execute("SET application_name = 'psql'").await.unwrap();

@@ -47,7 +47,7 @@ impl Place {
     }
 }
 
-/// Each says one of these, in this order.
+/// Asserts that each message contains one of these, in this order.
 #[track_caller]
 fn assert_says(found: &[Obstacle], expected: &[&str]) {
     let messages: Vec<_> = found.iter().map(|one| one.message.as_str()).collect();
@@ -80,7 +80,7 @@ async fn all_obstacles_are_reported_at_once() {
         "has too few free inodes",
         "unable to find pg_restore of version 99",
     ];
-    // Some file systems know no limit of files.
+    // Some file systems have no limit of files.
     if rustix::fs::statvfs(place.folder.path()).unwrap().f_files == 0 {
         expected.remove(5);
     }

@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// Where a kill can leave the folders while they change places, or change back.
+    /// Tries every state in which a kill can leave the folders while they swap names, or swap back.
     #[test]
     fn folders_reach_their_places_from_anywhere() {
         const NAMES: [&str; 3] = ["staging", "staging_restoring", "staging_before"];

@@ -2,8 +2,8 @@
 //! of a text for all of them at once.
 //!
 //! A name is a sequence of words. A table contains one hash of each sequence and of each of its
-//! beginnings, so that a text is searched word by word, for any number of people, and half a million names
-//! take about a hundred megabytes.
+//! beginnings, so that a text is searched word by word, for any number of people, and half a
+//! million names take about a hundred megabytes.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -211,7 +211,7 @@ impl People {
         self.fakes.get(start..end).unwrap_or_default()
     }
 
-    /// The first that has a sequence keeps it.
+    /// Stores a sequence, unless an earlier one has it already.
     fn insert(&mut self, words: &[Word], number: u32) {
         let mut hash = 0;
         for (index, word) in words.iter().enumerate() {
@@ -377,7 +377,8 @@ impl Search<'_> {
     }
 }
 
-/// Spread, because tables use keys as they are. `None`: fewer than eight digits.
+/// Returns the key of a number, spread because tables use keys as they are. `None`: fewer than
+/// eight digits.
 fn key_of_digits(digits: &str) -> Option<u64> {
     let number: u64 = digits.parse().ok().filter(|_| digits.len() >= 8)?;
     Some(number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31))

@@ -5,7 +5,7 @@ use sha1::{Digest as _, Sha1};
 use super::*;
 use crate::filestore::FileName;
 
-/// Adds an attachment with a file of its own to a copy, and returns the file's path.
+/// Adds an attachment with a file of its own to a copy. Returns the file's path.
 fn attach(fixture: &SmallDatabase, filestore: &Path, model: &str, mimetype: &str, content: &str) -> String {
     let path = FileName::Sha1(Sha1::digest(content.as_bytes()).into()).to_string();
     let sha1 = &path[3..];
@@ -51,7 +51,7 @@ async fn attachments_of_people_become_placeholders() {
                  ('placeholder.png', NULL, 'url', '/web/static/img/placeholder.png', NULL, NULL, 'image/png')",
         );
         fs::create_dir_all(folder.join("00")).unwrap();
-        fs::write(folder.join("00/nobody names it"), "Anna").unwrap();
+        fs::write(folder.join("00/unreferenced file"), "Anna").unwrap();
         let settings = Anonymize {
             attachments: vec!["x_visit".into()],
             keep_attachments: vec!["crm.lead".into()],
@@ -61,9 +61,9 @@ async fn attachments_of_people_become_placeholders() {
         assert_eq!((report.files_removed, report.files_added), (7, 6), "{report:?}");
         assert_eq!(report.replaced.iter().map(|of| of.rows).sum::<u64>(), 10, "{report:?}");
         assert_eq!(report.left.iter().map(|of| of.rows).sum::<u64>(), 5, "{report:?}");
-        assert!(gone.iter().all(|path| !folder.join(path).exists()) && !folder.join("00/nobody names it").exists());
+        assert!(gone.iter().all(|path| !folder.join(path).exists()) && !folder.join("00/unreferenced file").exists());
         assert!(stay.iter().chain([&shared]).all(|path| folder.join(path).exists()));
-        // Each row is right about its file.
+        // Each row describes its file correctly.
         for line in fixture.lines("SELECT store_fname, checksum, file_size FROM ir_attachment WHERE store_fname <> ''")
         {
             let [path, checksum, size] = <[&str; 3]>::try_from(line.split('|').collect::<Vec<_>>()).unwrap();
@@ -89,8 +89,8 @@ async fn unknown_model_is_refused() {
             "`attachments` names the model x_vist, and there is none; did you mean `x_visit`?",
         ),
         (
-            Anonymize { keep_attachments: vec!["nobody".into()], ..seeded("s") },
-            "`keep` names the model nobody, and there is none",
+            Anonymize { keep_attachments: vec!["unknown".into()], ..seeded("s") },
+            "`keep` names the model unknown, and there is none",
         ),
     ];
     for (settings, expected) in cases {

@@ -1,4 +1,4 @@
-//! People in columns that nobody named.
+//! People in columns that no pattern names.
 
 use super::*;
 
@@ -140,8 +140,8 @@ async fn kept_columns_and_hidden_rows_work() {
     let fixture = SmallDatabase::of_series("17.0");
     fixture.sql(
         "CREATE TABLE x_notes (kept text, line text); INSERT INTO x_notes VALUES ('Anna Berger', 'Anna Berger');
-         ALTER TABLE x_notes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY nobody ON x_notes USING (false);
-         ALTER TABLE res_partner ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY nobody ON res_partner USING (false)",
+         ALTER TABLE x_notes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY no_rows ON x_notes USING (false);
+         ALTER TABLE res_partner ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY no_rows ON res_partner USING (false)",
     );
     let superuser = format!(
         "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER warehouse FOREIGN DATA WRAPPER w; ALTER SERVER warehouse OWNER TO {USER};

@@ -1,4 +1,4 @@
-//! `docs/anonymization.md` holds tables; they are made from what is done.
+//! Checks that the tables in `docs/anonymization.md` match the program.
 
 use std::fmt::Write;
 

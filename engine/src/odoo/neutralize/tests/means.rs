@@ -1,4 +1,4 @@
-//! Where the SQL of Odoo's modules comes from.
+//! Sources of the SQL of Odoo's modules.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// What Odoo's own `base/data/neutralize.sql` comes down to.
+/// The essence of Odoo's own `base/data/neutralize.sql`.
 const BASE: &str = "UPDATE ir_mail_server SET active = false;
 INSERT INTO ir_mail_server (name, smtp_port, smtp_host, smtp_encryption, active, smtp_authentication)
 VALUES ('neutralization - disable emails', 1025, 'invalid', 'none', true, 'login');
@@ -35,7 +35,7 @@ async fn module_sql_runs_first() {
     assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);
     assert!(report.warnings[0].ends_with(": delivery, mail"));
     assert_eq!(fixture.sql("SELECT code FROM payment_provider"), "seen");
-    // Odoo's file left the host; ours made no second dummy.
+    // Odoo's file left the host; the program added no second dummy.
     assert_eq!(fixture.sql("SELECT smtp_host FROM ir_mail_server ORDER BY id"), "invalid\ninvalid\ninvalid");
     assert_eq!(fixture.sql("SELECT ups_passwd FROM delivery_carrier WHERE id = 2"), "");
 }
@@ -90,7 +90,7 @@ async fn half_removed_module_is_skipped() {
     assert!(matches!(error, NeutralizeError::OwnTransaction { .. }), "{error}");
 }
 
-/// A shell script in the place of Odoo's program, which leaves what it was given beside itself.
+/// Writes a shell script in the place of Odoo's program, which stores its input next to itself.
 fn program(folder: &Path, prints: &str) -> PathBuf {
     let path = folder.join("odoo-bin");
     let script = format!(

@@ -1,10 +1,10 @@
-//! Databases that are not as Odoo makes them.
+//! Databases that differ from what Odoo creates.
 
 use harness::postgres::{SUPERUSER, USER};
 
 use super::*;
 
-/// The same, and the sentences of what failed.
+/// Neutralizes a database that refuses it, and stays unchanged. Returns the error.
 async fn refusal(fixture: &SmallDatabase) -> String {
     let before = fixture.content();
     let error = fixture.neutralize(&Neutralize::default()).await.expect_err("it is not neutral");
@@ -123,7 +123,7 @@ async fn hidden_and_inherited_rows_are_neutral() {
     let fixture = SmallDatabase::of_series("17.0");
     fixture.sql(
         "ALTER TABLE ir_cron ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-         CREATE POLICY nobody ON ir_cron USING (id < 2);
+         CREATE POLICY no_rows ON ir_cron USING (id < 2);
          CREATE TABLE x_mail_server () INHERITS (ir_mail_server);
          INSERT INTO x_mail_server (id, name, smtp_host, smtp_port, smtp_encryption, smtp_authentication, active, smtp_pass)
          VALUES (70, 'Child', 'relay.internal', 25, 'none', 'login', true, 'child-secret')",

@@ -1,4 +1,4 @@
-//! `docs/neutralization.md` holds tables; they are made from what is run.
+//! Checks that the tables in `docs/neutralization.md` match the program.
 
 use std::fmt::Write;
 

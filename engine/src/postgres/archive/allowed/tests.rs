@@ -9,7 +9,7 @@ const PRE_DATA: i64 = 2;
 
 const EVERY_KIND: &str = include_str!("every_kind.sql");
 
-/// The entries of a dump that are refused, and the types of all.
+/// Returns the refused entries of a dump, and the types of all entries.
 fn refused(dump: &[u8]) -> (Vec<String>, Vec<String>) {
     let (mut refused, mut kinds) = (Vec::new(), Vec::new());
     let read = Contents::without_data().feed(dump, |entry| {

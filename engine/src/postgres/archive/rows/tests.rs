@@ -6,7 +6,7 @@ use tokio::io::AsyncReadExt;
 use super::*;
 use crate::stream::{body_of, produce};
 
-/// Whatever could be miscounted.
+/// Everything that could be miscounted.
 const TABLES: &str = r#"
     CREATE TABLE empty (x int);
     CREATE TABLE plain AS SELECT i AS id, 'name ' || i AS name FROM generate_series(1, 3000) i;
@@ -53,7 +53,7 @@ fn cluster_with(sql: &str, version: Option<u32>) -> Cluster {
     cluster
 }
 
-/// What the server itself counts.
+/// Returns the server's own counts.
 fn counted_by_server(cluster: &Cluster) -> RowCounts {
     let names = "SELECT string_agg(format('SELECT %L::text, %L::text, count(*) FROM ONLY %I.%I', nspname, relname, nspname, relname), ' UNION ALL ')
                  FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
@@ -97,7 +97,7 @@ fn pieces_and_garbage_are_handled() {
         assert!(count([&dump[..end]]).is_err(), "the first {end} bytes");
         let (a, b) = dump.split_at(end);
         assert_eq!(count([a, b]).as_ref(), Ok(&whole), "cut at {end}");
-        // Any one byte may be another; a name then is, perhaps.
+        // Any byte may change, even one of a name.
         for change in [0x01, 0x10, 0x80, 0xff] {
             let mut damaged = dump.clone();
             damaged[end] ^= change;

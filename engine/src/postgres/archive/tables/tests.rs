@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::*;
 use crate::stream::body_of;
 
-/// Rows of three batches, of which one does not fit in any, large objects, and a table of nothing.
+/// Rows of three batches, of which one exceeds a batch, large objects, and an empty table.
 const TABLES: &str = r"
     CREATE TABLE a (id int, content text);
     INSERT INTO a SELECT i, repeat('x', i * 1000) FROM generate_series(1, 30) i;
@@ -33,7 +33,7 @@ fn dump_of(cluster: &Cluster, options: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// What was taken out of an archive.
+/// The tables' data of an archive.
 #[derive(Debug, PartialEq, Eq, Default)]
 struct Taken {
     /// Each table's `COPY` and rows.
@@ -70,7 +70,7 @@ fn take<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Taken, Misunde
     Ok(taken)
 }
 
-/// Cuts of so many bytes each, again and again.
+/// Cuts the bytes into pieces of these lengths, again and again.
 fn cut(bytes: &[u8], lengths: Vec<usize>) -> impl Iterator<Item = &[u8]> {
     let (mut rest, mut lengths) = (bytes, lengths.into_iter().cycle());
     std::iter::from_fn(move || {
@@ -145,7 +145,7 @@ fn foreign_encoding_is_in_copy() {
 async fn inseparable_archive_is_refused_early() {
     let cluster = cluster();
     let folder = tempfile::tempdir().unwrap();
-    // Into a file, pg_dump writes where in it each table's data is.
+    // When pg_dump writes into a file, the archive contains the place of each table's data.
     let path = folder.path().join("dump");
     dump_of(&cluster, &["--file", path.to_str().unwrap()]);
     let seekable = std::fs::read(path).unwrap();

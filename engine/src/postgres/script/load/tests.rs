@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use super::splitter::{Piece, Refused, Splitter};
 use super::statement::Run;
 
-/// The pieces of a script that comes in portions of so many bytes. Rows are joined, and follow each
-/// `COPY`.
+/// Returns the pieces of a script that is fed in portions of so many bytes. Rows are joined, and
+/// follow their `COPY`.
 fn pieces(script: &[u8], portion: usize) -> Result<Vec<String>, Refused> {
     let mut splitter = Splitter::default();
     let mut pieces: Vec<String> = Vec::new();
@@ -118,7 +118,7 @@ fn refused_script_names_its_line() {
     }
 }
 
-/// What is done with the one statement of a script, on PostgreSQL 15.
+/// Returns what is done with the one statement of a script, on PostgreSQL 15.
 fn run(script: &str) -> Result<Run, String> {
     let mut splitter = Splitter::default();
     splitter.feed(Bytes::copy_from_slice(script.as_bytes()));

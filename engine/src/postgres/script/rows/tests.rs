@@ -5,7 +5,7 @@ use super::*;
 use crate::postgres::{Restoring, Section, SslMode, Tool, read_toc};
 use crate::stream::{Body, body_of, produce};
 
-/// Tables of every size: of no row, of few, of more than one session takes by itself, and of rows
+/// Tables of every size: of no row, of few, of more than one session loads by itself, and of rows
 /// that are larger than a batch.
 const TABLES: &str = r#"
     CREATE TABLE empty (id serial PRIMARY KEY);
@@ -61,13 +61,13 @@ fn dump_of(cluster: &Cluster) -> Vec<u8> {
     output.stdout
 }
 
-/// Where a late row of the table `many` begins.
+/// Returns the place of a late row of the table `many`.
 fn in_many(dump: &[u8]) -> usize {
     const ROW: &[u8] = b"39000\t1\t";
     dump.windows(ROW.len()).position(|bytes| bytes == ROW).unwrap()
 }
 
-/// Loads a dump, of which `body` may make something else, into a new database of that name.
+/// Loads a dump, which `body` may change, into a new database of that name.
 async fn load_into(
     cluster: &Cluster,
     name: &str,
@@ -114,8 +114,8 @@ async fn loaded_rows_match_dump() {
     }
 }
 
-/// Rows of a table that had to be looked at although an index has all that was asked for, to see
-/// whether they are there.
+/// Counts the rows of a table that an index-only scan had to look up to see whether they are
+/// visible.
 fn looked_up(cluster: &Cluster, database: &str, table: &str) -> u64 {
     let explain = format!(
         "SET enable_seqscan = off; SET enable_bitmapscan = off;
@@ -133,7 +133,7 @@ async fn one_session_freezes_several_share() {
     for (jobs, large) in [(1, 0), (2, 0), (3, 40_000)] {
         let name = format!("loaded_{jobs}");
         load_into(&cluster, &name, jobs, &dump, body_of).await.unwrap();
-        // Nobody vacuums in between: with so few rows changed, not even where that is on.
+        // No vacuum runs in between: too few rows change, even where autovacuum is on.
         assert_eq!(looked_up(&cluster, &name, "many"), large, "{jobs} jobs");
     }
 }
@@ -163,7 +163,7 @@ async fn rejected_row_names_its_table() {
         assert!(said.contains("unable to load the rows of public.many on "), "{said}");
         assert!(said.contains("invalid input syntax"), "{said}");
     }
-    // Which shows only at their end.
+    // This shows only at their end.
     let error = load_into(&cluster, "loaded", 2, &damaged, |dump| {
         let (body, _) = produce::<(), _>(move |out| {
             std::io::Write::write_all(out, &dump)?;
@@ -181,7 +181,7 @@ async fn ended_session_fails_the_others() {
     let dump = dump_of(&cluster);
     let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname ~ '^loaded' AND query ~ '^COPY public.many'";
     for jobs in [1, 3] {
-        // The rest comes only once the sessions were ended.
+        // The rest comes only after the sessions were ended.
         let (first, rest) = dump.split_at(in_many(&dump));
         let (go_on, wait) = tokio::sync::oneshot::channel::<()>();
         let (first, rest) = (first.to_vec(), rest.to_vec());
