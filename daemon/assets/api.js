@@ -1,6 +1,6 @@
 // The daemon's HTTP API, as docs/http-api.md describes it.
 
-/** An answer that is no success, with what the daemon says of it. */
+/** An answer other than success, with the explanation of the daemon. */
 export class Problem extends Error {
   constructor(status, document) {
     super(document.detail ?? document.title ?? `the server answered ${status}`);
@@ -12,7 +12,7 @@ export class Problem extends Error {
   }
 }
 
-/** Asks, and resolves to the answer's JSON, or null where it has none. Rejects with a Problem, or a TypeError where nobody answers. */
+/** Sends a request. Resolves to the JSON of the answer, or null without JSON. Rejects with a Problem, or a TypeError without an answer. */
 export async function ask(method, path, body) {
   const request = { method, headers: { accept: "application/json" }, signal: AbortSignal.timeout(35_000) };
   if (body !== undefined) {
@@ -29,15 +29,15 @@ export async function ask(method, path, body) {
 export const get = (path) => ask("GET", path);
 export const post = (path, body = {}) => ask("POST", path, body);
 
-/** A path of segments that come from data. */
+/** Builds a path from segments that come from data. */
 export const path = (...segments) => `/${segments.map((segment) => encodeURIComponent(segment)).join("/")}`;
 
-/** Between two signs of life of a tab. */
+/** The time between two signs of life of a tab. */
 const ALIVE = 30_000;
 
 /**
- * Listens to what happens. `heard(name, data)` is called for each event, `changed(connected)` when the line breaks or is there again.
- * All tabs share one line where the browser can do that.
+ * Listens to events. Calls `heard(name, data)` for each event, and `changed(connected)` when the connection
+ * breaks or is restored. All tabs share one connection if the browser supports it.
  */
 export function listen(url, heard, changed = () => {}) {
   const line = { address: `/api/v1${url}`, heard, changed, close: () => {} };
@@ -61,13 +61,13 @@ function share(line) {
     if (data.name) line.heard(data.name, JSON.parse(data.data));
     else line.changed(data.connected);
   };
-  // The script could not be had, or has a fault.
+  // The script could not be loaded, or failed.
   worker.onerror = () => {
     leave();
     hold(line);
   };
   window.addEventListener("pagehide", leave);
-  // A page that the browser kept comes back as it was.
+  // A page from the cache of the browser shows an old state.
   window.addEventListener("pageshow", (event) => event.persisted && location.reload());
   line.close = leave;
   say({ url: line.address });
@@ -75,7 +75,7 @@ function share(line) {
 
 const NAMES = ["began", "progress", "log", "ended", "missed", "reloaded", "reload_failed", "stopping", "repository", "lagged"];
 
-/** A line of this tab's own, while somebody sees it. */
+/** Opens a connection for this tab alone, while the tab is visible. */
 function hold(line) {
   let source = null;
   const turn = () => {
@@ -89,7 +89,7 @@ function hold(line) {
     source.addEventListener("open", () => line.changed(true));
     source.addEventListener("error", () => line.changed(false));
     for (const name of NAMES) source.addEventListener(name, (event) => line.heard(name, JSON.parse(event.data)));
-    // What happened meanwhile was not heard.
+    // Events in between were missed.
     line.heard("lagged", {});
   };
   document.addEventListener("visibilitychange", turn);

@@ -1,4 +1,4 @@
-// Signs in, goes by the address, and keeps what is shown up to date.
+// Signs in, chooses the page by the address, and keeps it up to date.
 
 import { ask, get, listen } from "./api.js";
 import { announce, h, replace } from "./dom.js";
@@ -17,13 +17,13 @@ const ROUTES = [
   [/^runs\/(\d+)$/, (id) => pages.run(id)],
 ];
 
-/** What is shown, and what happened to it meanwhile. */
+/** The page that is shown, and the events that concern it. */
 let shown = null;
 let events = null;
-/** Counts what was begun to be shown: an answer that comes after the reader has gone on is thrown away. */
+/** Counts page loads: an answer that arrives after the reader left the page is discarded. */
 let turn = 0;
 
-async function show({ anew }) {
+async function show({ isNew }) {
   turn += 1;
   const mine = turn;
   const address = location.hash.replace(/^#\/?/, "");
@@ -35,7 +35,7 @@ async function show({ anew }) {
     else link.removeAttribute("aria-current");
   }
   try {
-    if (!found) throw new Error("There is no such page.");
+    if (!found) throw new Error("This page does not exist.");
     const [match, page] = found;
     const next = await page(...match.slice(1).map(decodeURIComponent));
     if (mine !== turn) return;
@@ -43,7 +43,7 @@ async function show({ anew }) {
     shown = next;
     replace(main, ...next.nodes.flat(Infinity));
     document.title = `${next.title} – odoo-backup`;
-    if (anew) {
+    if (isNew) {
       window.scrollTo(0, 0);
       main.focus({ preventScroll: true });
     } else {
@@ -53,19 +53,19 @@ async function show({ anew }) {
     if (mine !== turn) return;
     if (error.status === 401) return signIn();
     shown = null;
-    replace(main, h("h1", {}, "That did not work"), trouble(error), h("p", {}, h("a", { href: "#/" }, "To the instances")));
+    replace(main, h("h1", {}, "Request failed"), trouble(error), h("p", {}, h("a", { href: "#/" }, "Back to the instances")));
   }
 }
 
 let waiting = null;
 
-/** Shows the page anew, soon: many things may happen at once. */
+/** Reloads the page shortly after, because several events may arrive at once. */
 function refresh() {
   waiting ??= setTimeout(() => {
     waiting = null;
-    // Somebody is writing, or reads what a press of a button has said.
+    // The reader is typing: a reload would lose the text.
     if (main.contains(document.activeElement) && document.activeElement.matches("input")) return refresh();
-    show({ anew: false });
+    show({ isNew: false });
   }, 400);
 }
 
@@ -79,10 +79,10 @@ function connect() {
   events?.close();
   let lost = false;
   events = listen("/events", hear, (connected) => {
-    connection.textContent = connected ? "" : "No connection: trying again.";
+    connection.textContent = connected ? "" : "Connection lost: reconnecting.";
     if (connected && lost) refresh();
     lost = !connected;
-    // The line does not say why it is broken; a question does.
+    // The event stream does not say why it broke; a request does.
     if (!connected) get("/session").then((session) => session.required && !session.valid && signIn()).catch(() => {});
   });
 }
@@ -102,7 +102,7 @@ function signIn() {
       await ask("POST", "/session", { token: token.value });
       begin();
     } catch (error) {
-      failed.replaceChildren(error.status === 401 ? h("p", { class: "note bad", role: "alert" }, "That is not the token.") : trouble(error));
+      failed.replaceChildren(error.status === 401 ? h("p", { class: "note bad", role: "alert" }, "This token is not valid.") : trouble(error));
       token.select();
     }
   };
@@ -129,12 +129,12 @@ async function begin() {
     if (session.required && !session.valid) return signIn();
     signOut.hidden = !session.required;
   } catch (error) {
-    replace(main, h("h1", {}, "The daemon does not answer"), trouble(error));
+    replace(main, h("h1", {}, "The daemon does not respond"), trouble(error));
     setTimeout(begin, 3000);
     return;
   }
   connect();
-  show({ anew: true });
+  show({ isNew: true });
 }
 
 signOut.addEventListener("click", async () => {
@@ -146,7 +146,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
-window.addEventListener("hashchange", () => shown || events ? show({ anew: true }) : begin());
-// Ages grow without anything happening.
+window.addEventListener("hashchange", () => shown || events ? show({ isNew: true }) : begin());
+// Ages grow without any event.
 setInterval(() => document.visibilityState === "visible" && shown && !location.hash.startsWith("#/runs") && refresh(), 60_000);
 begin();

@@ -1,4 +1,4 @@
-// The past year's backups, a column a week and a cell a day, each by what retention holds it for.
+// The backups of the past year: a column per week and a cell per day, coloured by the rule that keeps the backup.
 
 import { h, s } from "./dom.js";
 
@@ -11,30 +11,30 @@ const WEEKS = 53;
 const DAY = 86_400_000;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** What a day can be held for, the strongest first. */
+/** The rules that can keep a backup, the strongest first. */
 export const HOLDS = [
   ["pinned", "pinned"],
   ["yearly", "yearly"],
   ["monthly", "monthly"],
   ["weekly", "weekly"],
   ["daily", "daily"],
-  ["kept", "kept otherwise"],
-  ["remove", "kept by no rule"],
+  ["kept", "kept by another rule"],
+  ["remove", "not kept by any rule"],
 ];
 
-/** A day as its number since 1970, in the browser's time. */
+/** Returns the number of days since 1970, in the time zone of the browser. */
 function day(time) {
   return Math.floor((time.getTime() - time.getTimezoneOffset() * 60_000) / DAY);
 }
 
-/** Monday is 0. 1970-01-01 was a Thursday. */
+/** Returns the day of the week. Monday is 0; 1970-01-01 was a Thursday. */
 function weekday(number) {
   return (number + 3) % 7;
 }
 
 /**
- * The calendar of `backups`: `{ created_at, hold, title, href }`.
- * Of several backups of a day the one that is held for longest gives the colour.
+ * Returns the calendar of `backups`: `{ created_at, hold, title, href }`.
+ * Of several backups of a day, the one that is kept for longest gives the colour.
  */
 export function calendar(backups, today = new Date()) {
   const last = day(today);
@@ -82,7 +82,7 @@ export function calendar(backups, today = new Date()) {
   );
   const legend = HOLDS.map(([name, words]) => h("li", {}, h("span", { class: `swatch ${name}` }), words));
   const scroll = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Calendar" }, picture);
-  // Where it does not fit, the newest weeks are what is looked for, also once a phone was turned.
+  // If the calendar does not fit, the newest weeks are shown, also after a phone was rotated.
   new ResizeObserver(() => (scroll.scrollLeft = scroll.scrollWidth)).observe(scroll);
   return h("figure", { class: "calendar" }, scroll, h("figcaption", {}, h("ul", { class: "legend" }, legend)));
 }

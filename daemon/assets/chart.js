@@ -1,8 +1,8 @@
-// A line over time, drawn by hand: one series, an axis from nought, a title on each point.
+// A line chart over time: one series, an axis from zero, a title on each point.
 
 import { h, s } from "./dom.js";
 
-// As large as it is shown, or nearly, so that its words are as large as others.
+// About as large as it is displayed, so that its text is as large as other text.
 const WIDTH = 360;
 const HEIGHT = 150;
 const LEFT = 66;
@@ -10,7 +10,7 @@ const RIGHT = 12;
 const TOP = 12;
 const BOTTOM = 24;
 
-/** The least round number that is not below `value`; `base` is what the unit's powers are of. */
+/** Returns the least round number that is not below `value`; units are powers of `base`. */
 function ceiling(value, base) {
   if (value <= 0) return 1;
   const unit = base === 1024 ? 1024 ** Math.floor(Math.log(value) / Math.log(1024)) : 10 ** Math.floor(Math.log10(value));
@@ -18,9 +18,9 @@ function ceiling(value, base) {
   return unit * (steps.find((step) => step * unit >= value) ?? base);
 }
 
-/** A chart of `points`, `{ at, value, title }` in order of time. `format` writes a value. */
+/** Returns a chart of `points`, `{ at, value, title }` in order of time. `format` formats a value. */
 export function chart(title, points, format, base = 10) {
-  if (points.length < 2) return h("figure", { class: "chart" }, h("figcaption", {}, title), h("p", { class: "quiet" }, "Two backups make a line."));
+  if (points.length < 2) return h("figure", { class: "chart" }, h("figcaption", {}, title), h("p", { class: "quiet" }, "Shown once there are two backups."));
   const times = points.map((point) => new Date(point.at).getTime());
   const [from, to] = [times[0], times[times.length - 1]];
   const top = ceiling(Math.max(...points.map((point) => point.value)), base);

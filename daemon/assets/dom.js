@@ -1,13 +1,13 @@
-// Elements, made by a function rather than from text: whatever comes from the server is text to the page, never markup.
+// Elements are created by functions and not from markup: text from the server is never interpreted as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An HTML element. `attributes` whose value is a function are listeners; null and false ones are left out. */
+/** Creates an HTML element. `attributes` whose value is a function are listeners; null and false ones are left out. */
 export function h(name, attributes = {}, ...children) {
   return fill(document.createElement(name), attributes, children);
 }
 
-/** An SVG element. */
+/** Creates an SVG element. */
 export function s(name, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, name), attributes, children);
 }
@@ -22,14 +22,14 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** Puts `children` in the place of all that is in `element`, and leaves the focus where it was if that is still there. */
+/** Replaces the content of `element` by `children`, and keeps the focus if the focused element still exists. */
 export function replace(element, ...children) {
   const focused = document.activeElement?.id;
   element.replaceChildren(...children.flat(Infinity).filter(Boolean));
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
-/** Says something to people who do not see the page change. */
+/** Announces something to screen readers. */
 export function announce(text) {
   document.getElementById("announcer").textContent = text;
 }

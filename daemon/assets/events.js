@@ -1,13 +1,13 @@
-// The line to the daemon, for all tabs of a browser: a shared worker. A browser opens six connections to a server at most, and each
-// line holds one, so that with a line a tab the seventh would stay blank.
+// The event stream of the daemon for all tabs of a browser: a shared worker. A browser opens at most six connections to a
+// server. With a stream for each tab, the seventh tab would stay blank.
 
 const NAMES = ["began", "progress", "log", "ended", "missed", "reloaded", "reload_failed", "stopping", "repository", "lagged"];
-/** How long a tab may be silent. One in the background is woken once a minute. */
+/** How long a tab may be silent. The browser wakes a tab in the background once a minute. */
 const SILENCE = 150_000;
-/** Before a line that the daemon refused is tried again. */
+/** The pause after the daemon refused a connection. */
 const PAUSE = 5_000;
 
-/** The tabs that listen, and when each was heard of last. */
+/** The tabs that listen, and when each sent its last sign of life. */
 const tabs = new Map();
 let source = null;
 let connected = null;
@@ -29,7 +29,7 @@ function open() {
   source.addEventListener("open", () => turned(true));
   source.addEventListener("error", () => {
     turned(false);
-    // Else the browser tries again by itself.
+    // Otherwise the browser reconnects by itself.
     if (source?.readyState === EventSource.CLOSED) {
       source = null;
       waiting = setTimeout(() => {
@@ -57,7 +57,7 @@ self.addEventListener("connect", ({ ports: [port] }) => {
     tabs.set(port, Date.now());
     url = data.url;
     if (isNew && connected !== null) port.postMessage({ connected });
-    // A tab that has just signed in does not wait.
+    // A tab that has just signed in reconnects at once.
     if (isNew && waiting) {
       clearTimeout(waiting);
       waiting = null;

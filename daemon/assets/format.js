@@ -1,4 +1,4 @@
-// Figures for people. Sizes are in powers of 1024, as on the command line.
+// Formats figures. Sizes are in powers of 1024, as on the command line.
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
@@ -31,7 +31,7 @@ export function seconds(value) {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** A figure of a run, whose name ends in its unit: what it is, and how much. */
+/** Formats a figure of a run, whose name ends in its unit. */
 export function figure(name, value) {
   const units = [["_milliseconds", (number) => seconds(number / 1000)], ["_seconds", seconds], ["_bytes", bytes]];
   const [unit, format] = units.find(([unit]) => name.endsWith(unit)) ?? ["", count];

@@ -1,5 +1,5 @@
-// What each address shows. A page is a function from its parameters to `{ title, nodes, concerns }`; `concerns(event, data)` says
-// whether something that happened changes it.
+// The pages by address. A page is a function from its parameters to `{ title, nodes, concerns }`; `concerns(event, data)` says
+// whether an event changes the page.
 
 import { get, ask, path, post } from "./api.js";
 import { calendar, HOLDS } from "./calendar.js";
@@ -17,7 +17,7 @@ const runLink = (run) => h("a", { href: `#/runs/${run.id}` }, `run ${run.id}`);
 
 async function start(instance, what) {
   const run = await post(`${path("instances", instance)}/runs`, { job: what });
-  announce(`${what} of ${instance} begun`);
+  announce(`${what} of ${instance} started`);
   location.hash = `#/runs/${run.id}`;
 }
 
@@ -30,15 +30,15 @@ export async function instances() {
       "p",
       { class: "quiet" },
       repository.refreshed_at
-        ? [`${plural(repository.backups, "backup")}, ${bytes(repository.bytes)} in ${repository.location}, looked at `, when(repository.refreshed_at), "."]
-        : `${repository.location} has not been looked at yet.`,
+        ? [`${plural(repository.backups, "backup")}, ${bytes(repository.bytes)} in ${repository.location}, last read `, when(repository.refreshed_at), "."]
+        : `${repository.location} has not been read yet.`,
     ),
     repository.error && trouble(repository.error),
     status.state_error && trouble(status.state_error),
     note(status.notifiers.map((notifier) => notifier.problem).filter(Boolean)),
-    instances.length === 0 && h("p", {}, "The configuration has no instance."),
+    instances.length === 0 && h("p", {}, "The configuration has no instances."),
     h("ul", { class: "cards" }, instances.map((instance) => card(instance, status.runs))),
-    status.runs.length > 0 && [h("h2", {}, "At work"), h("ul", { class: "cards" }, status.runs.map(liveCard))],
+    status.runs.length > 0 && [h("h2", {}, "Running"), h("ul", { class: "cards" }, status.runs.map(liveCard))],
   ];
   return { title: "Instances", nodes, concerns: (event) => event !== "log" };
 }
@@ -52,9 +52,9 @@ function card(instance, live) {
     h("div", { class: "top" }, h("h2", {}, instanceLink(instance.name)), running ? badge("backing up", "busy") : stateBadge(instance.state)),
     facts([
       ["Newest backup", instance.newest_backup ? h("a", { href: backupHref(instance.name, instance.newest_backup.id) }, when(instance.newest_backup.created_at)) : when(null)],
-      ["Newest proof", when(instance.newest_proof?.at)],
+      ["Last verification", when(instance.newest_proof?.at)],
       ["Next run", backup?.next ? when(backup.next.begins) : "no schedule"],
-      ["Kept", `${plural(instance.backups, "backup")}, ${bytes(instance.stored_bytes)}`],
+      ["Stored", `${plural(instance.backups, "backup")}, ${bytes(instance.stored_bytes)}`],
     ]),
     note(instance.problems),
     h(
@@ -89,8 +89,8 @@ export async function instance(name) {
     note(instance.problems),
     facts([
       ["Newest backup", instance.newest_backup ? h("a", { href: backupHref(name, instance.newest_backup.id) }, when(instance.newest_backup.created_at)) : when(null)],
-      ["Newest proof", instance.newest_proof ? [when(instance.newest_proof.at), ` (${instance.newest_proof.depth})`] : when(null)],
-      ["Retention", `${instance.retention}; ${instance.prunes ? "the others are removed after the next good backup" : "nothing is removed after a backup, because of prune = false"}`],
+      ["Last verification", instance.newest_proof ? [when(instance.newest_proof.at), ` (${instance.newest_proof.depth})`] : when(null)],
+      ["Retention", `${instance.retention}; ${instance.prunes ? "other backups are removed after the next good backup" : "nothing is removed after a backup, because `prune` is `false`"}`],
       ...instance.jobs.filter((each) => each.schedule).map((each) => [`${capital(each.job)} schedule`, [h("code", {}, each.schedule), ` ${each.timezone ?? ""}, next `, when(each.next?.begins)]]),
     ]),
     h(
@@ -106,16 +106,16 @@ export async function instance(name) {
       "div",
       { class: "charts" },
       chart("Size of database and files", year.map((backup) => point(backup, backup.database.dump_bytes + backup.filestore.bytes)), bytes, 1024),
-      chart("Stored anew", year.map((backup) => point(backup, backup.stored_bytes)), bytes, 1024),
+      chart("Newly stored", year.map((backup) => point(backup, backup.stored_bytes)), bytes, 1024),
       chart("Duration", year.map((backup) => point(backup, (new Date(backup.finished_at) - new Date(backup.created_at)) / 1000)), seconds),
     ),
     h("h2", {}, "Backups"),
     damaged.map((each) => h("div", { class: "note bad" }, `${each.id}: ${each.error.message}`)),
     backups.length === 0
-      ? h("p", { class: "quiet" }, "There is none yet.")
+      ? h("p", { class: "quiet" }, "No backups yet.")
       : table(
           "Backups",
-          ["Backup", "Made", "#Database", "#Files", "#Stored anew", "Proof", "Kept by"],
+          ["Backup", "Created", "#Database", "#Files", "#Newly stored", "Verified", "Kept by"],
           backups.slice(0, 120).map((backup) => [
             h("a", { class: "id", href: backupHref(name, backup.id) }, backup.id),
             [moment(backup.created_at), backup.warnings.length > 0 && [" ", badge("warnings", "warn")]],
@@ -126,7 +126,7 @@ export async function instance(name) {
             keptBy(backup),
           ]),
         ),
-    backups.length > 120 && h("p", { class: "quiet" }, `And ${count(backups.length - 120)} older ones: \`odoo-backup list ${name}\` shows all.`),
+    backups.length > 120 && h("p", { class: "quiet" }, `${count(backups.length - 120)} older backups are not shown: run \`odoo-backup list ${name}\` to list all.`),
     h("h2", {}, "Runs"),
     runTable(runs),
   ];
@@ -137,14 +137,14 @@ export async function instance(name) {
 const capital = (word) => word[0].toUpperCase() + word.slice(1);
 const point = (backup, value) => ({ at: backup.created_at, value, title: moment(backup.created_at) });
 
-/** What a restored copy has shown. A backup that is known not to be good is not shown as a proven one. */
+/** Returns whether a restored copy was verified. A backup with a known flaw is not shown as verified. */
 function proof({ proof, flaws }) {
   if (flaws.length > 0) return badge("not good", "bad");
   if (!proof) return "–";
-  return proof.outcome === "passed" ? [badge("proven", "good"), " ", when(proof.at)] : badge("failed", "bad");
+  return proof.outcome === "passed" ? [badge("verified", "good"), " ", when(proof.at)] : badge("failed verification", "bad");
 }
 
-/** The strongest of what holds a backup, as the calendar knows it. */
+/** Returns the strongest rule that keeps a backup, by its name in the calendar. */
 function hold(backup) {
   if (backup.pinned) return "pinned";
   if (backup.keep === false) return "remove";
@@ -170,15 +170,15 @@ export async function backup(name, id) {
   const files = h("div", {});
   const nodes = [
     h("p", { class: "crumbs" }, h("a", { href: "#/" }, "Instances"), " / ", instanceLink(name), " / ", id),
-    h("h1", {}, h("span", { class: "id" }, id), " ", backup.pinned && badge("pinned", "warn"), " ", backup.flaws.length > 0 ? badge("not good", "bad") : backup.warnings.length > 0 ? badge("with warnings", "warn") : badge("whole", "good")),
+    h("h1", {}, h("span", { class: "id" }, id), " ", backup.pinned && badge("pinned", "warn"), " ", backup.flaws.length > 0 ? badge("not good", "bad") : backup.warnings.length > 0 ? badge("with warnings", "warn") : badge("complete", "good")),
     note([...backup.flaws, ...backup.warnings]),
     facts([
-      ["Made", [moment(backup.created_at), " (", when(backup.created_at), "), in ", seconds((new Date(backup.finished_at) - new Date(backup.created_at)) / 1000)]],
+      ["Created", [moment(backup.created_at), " (", when(backup.created_at), "), in ", seconds((new Date(backup.finished_at) - new Date(backup.created_at)) / 1000)]],
       ["Odoo", backup.odoo_series],
       ["Database", `${database.name}: ${bytes(database.dump_bytes)}${database.tables ? `, ${count(database.rows)} rows in ${count(database.tables)} tables` : ""}; PostgreSQL ${backup.server?.version ?? "?"}`],
       ["Filestore", `${plural(filestore.files, "file")}, ${bytes(filestore.bytes)}, in ${plural(filestore.volumes, "volume")}; new: ${plural(filestore.new_files, "file")}, ${bytes(filestore.new_bytes)}`],
-      ["Attachments", attachments && `${count(attachments.rows)} rows, which name ${count(attachments.files)} files; ${count(attachments.in_database)} in the database, ${count(attachments.elsewhere)} elsewhere`],
-      ["Stored anew", bytes(backup.stored_bytes)],
+      ["Attachments", attachments && `${count(attachments.rows)} rows, referencing ${count(attachments.files)} files; ${count(attachments.in_database)} in the database, ${count(attachments.elsewhere)} elsewhere`],
+      ["Newly stored", bytes(backup.stored_bytes)],
       ["Proof", proof(backup)],
       ["Kept by", keptBy(backup)],
       ["Pinned", backup.pin && `${moment(backup.pin.pinned_at)}${backup.pin.note ? `: ${backup.pin.note}` : ""}`],
@@ -187,14 +187,14 @@ export async function backup(name, id) {
       "div",
       { class: "actions" },
       button(backup.pinned ? "Unpin" : "Pin", pin, { id: "pin" }),
-      attachments && button("Show its files", () => showFiles(files, at), { id: "show-files" }),
+      attachments && button("Show files", () => showFiles(files, at), { id: "show-files" }),
     ),
     restoreForm(name, id, targets),
     findings.length > 0 && [
-      h("h2", {}, "What was found in the filestore"),
+      h("h2", {}, "Findings in the filestore"),
       facts(findings.map(([kind, value]) => [capital(kind), Array.isArray(value) ? h("ul", {}, value.map((each) => h("li", { class: "id" }, each))) : count(value)])),
     ],
-    backup.proof_record?.verification && [h("h2", {}, "What was verified"), checks(backup.proof_record.verification)],
+    backup.proof_record?.verification && [h("h2", {}, "Verification"), checks(backup.proof_record.verification)],
     files,
     h("h2", {}, "Objects"),
     table("Objects", ["Object", "#Size", "SHA-256"], (backup.objects ?? []).map((object) => [h("span", { class: "id" }, object.key), bytes(object.stored_bytes), h("span", { class: "id" }, object.sha256)])),
@@ -202,17 +202,17 @@ export async function backup(name, id) {
   return { title: `${name} ${id}`, nodes, concerns: () => false };
 }
 
-/** A restore replaces what the target is, so its name is typed out. Only targets can be chosen: in production's place none is restored from here. */
+/** The restore form. A restore replaces the target, so its name must be typed. Production cannot be chosen here. */
 function restoreForm(name, id, targets) {
   const command = h("p", { class: "quiet" }, "At the command line: ", h("code", {}, `odoo-backup restore ${name}/${id} --to TARGET`));
   if (targets.length === 0) return [h("h2", {}, "Restore"), command];
-  const said = (target) => `${target.name} (database ${target.database}, ${target.neutralize ? "made harmless" : "NOT made harmless"})`;
+  const said = (target) => `${target.name} (database ${target.database}, ${target.neutralize ? "neutralized" : "NOT neutralized"})`;
   const target = h("select", { id: "restore-to", "aria-label": "Target" }, targets.map((each) => h("option", { value: each.name }, said(each))));
-  const typed = h("input", { id: "restore-name", "aria-label": "The target's name, to confirm", placeholder: "its name, to confirm", autocomplete: "off" });
+  const typed = h("input", { id: "restore-name", "aria-label": "Name of the target, to confirm", placeholder: "type the name to confirm", autocomplete: "off" });
   const begin = async () => {
-    if (typed.value !== target.value) throw new Error(`Type ${target.value} to confirm: what it is now is replaced, and kept for undo.`);
+    if (typed.value !== target.value) throw new Error(`Type ${target.value} to confirm: the restore replaces its present state, and keeps it for undo.`);
     const run = await post(`${path("targets", target.value)}/restores`, { instance: name, backup: id });
-    announce(`restore to ${target.value} begun`);
+    announce(`restore to ${target.value} started`);
     location.hash = `#/runs/${run.id}`;
   };
   return [h("h2", {}, "Restore"), h("div", { class: "actions" }, target, typed, button("Restore", begin, { id: "restore" })), command];
@@ -220,7 +220,7 @@ function restoreForm(name, id, targets) {
 
 function checks(verification) {
   const tone = { passed: "good", failed: "bad", skipped: "warn" };
-  return table("Checks", ["What", "Outcome", "Figures"], verification.checks.map((check) => [check.subject, badge(check.outcome, tone[check.outcome]), check.summary]));
+  return table("Checks", ["Check", "Result", "Figures"], verification.checks.map((check) => [check.subject, badge(check.outcome, tone[check.outcome]), check.summary]));
 }
 
 async function showFiles(into, at) {
@@ -230,9 +230,9 @@ async function showFiles(into, at) {
     const { files, next } = await get(`${at}/files?limit=50&offset=${offset}&like=${encodeURIComponent(search.value)}`);
     found.replaceChildren(
       files.length === 0
-        ? h("p", { class: "quiet" }, "None.")
+        ? h("p", { class: "quiet" }, "No files found.")
         : table("Files", ["#Id", "Name", "Record", "#Size", "Path"], files.map((file) => [String(file.id), file.name ?? "–", file.model ? `${file.model} ${file.record ?? ""}` : "–", bytes(file.size), h("span", { class: "id" }, file.path ?? "–")])),
-      h("div", { class: "actions" }, offset > 0 && button("Before", () => show(Math.max(0, offset - 50))), next !== null && next !== undefined && button("More", () => show(next))),
+      h("div", { class: "actions" }, offset > 0 && button("Previous", () => show(Math.max(0, offset - 50))), next !== null && next !== undefined && button("Next", () => show(next))),
     );
     announce(plural(files.length, "file"));
   };
@@ -242,8 +242,8 @@ async function showFiles(into, at) {
 }
 
 function runTable(runs) {
-  if (runs.length === 0) return h("p", { class: "quiet" }, "There was none yet.");
-  return table("Runs", ["Run", "What", "Began", "#Took", "Why", "Outcome"], runs.map((run) => [runLink(run), [`${run.job} of `, instanceLink(run.instance), run.target && ` to ${run.target}`], moment(run.began_at), runLength(run), trigger(run), runBadge(run)]));
+  if (runs.length === 0) return h("p", { class: "quiet" }, "No runs yet.");
+  return table("Runs", ["Run", "Job", "Started", "#Duration", "Trigger", "Outcome"], runs.map((run) => [runLink(run), [`${run.job} of `, instanceLink(run.instance), run.target && ` to ${run.target}`], moment(run.began_at), runLength(run), trigger(run), runBadge(run)]));
 }
 
 export async function runs() {
@@ -267,15 +267,15 @@ export async function run(id) {
     if (error.status === 404) return { lines: [] };
     throw error;
   });
-  const lines = h("pre", { class: "log", id: "log", tabindex: 0, role: "log", "aria-label": "Log", "data-empty": "Nothing yet." }, log.lines.map(logLine));
+  const lines = h("pre", { class: "log", id: "log", tabindex: 0, role: "log", "aria-label": "Log", "data-empty": "No log lines yet." }, log.lines.map(logLine));
   const state = h("div", {});
   const show = (run) => {
     const outcome = run.outcome ?? {};
     state.replaceChildren(
       h("h1", {}, `${capital(what(run))} `, runBadge(run)),
       facts([
-        ["Began", [moment(run.began_at), " ", trigger(run)]],
-        ["Took", run.ended_at ? runLength(run) : `${runLength(run)} so far`],
+        ["Started", [moment(run.began_at), " ", trigger(run)]],
+        ["Duration", run.ended_at ? runLength(run) : `${runLength(run)} so far`],
         ["Attempt", run.live?.attempt > 1 ? String(run.live.attempt) : null],
         ["Backup", outcome.backup && h("a", { href: backupHref(run.instance, outcome.backup) }, outcome.backup)],
         ...Object.entries(outcome.figures ?? {}).map(([name, value]) => figure(name, value)),

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { bytes, moment, relative, seconds } from "./format.js";
 
-/** A problem, an Explanation of the API, or any error: what, why, and what to do. */
+/** Shows a problem, an Explanation of the API, or any error: what failed, why, and what to do. */
 export function trouble(error) {
   const causes = error.causes ?? [];
   return h(
@@ -23,11 +23,11 @@ export function note(sentences) {
 
 const STATES = {
   ok: ["good", "ok"],
-  warning: ["warn", "look at it"],
+  warning: ["warn", "warning"],
   failing: ["bad", "failing"],
   stale: ["bad", "stale"],
-  empty: ["warn", "no backup yet"],
-  unknown: ["", "not known yet"],
+  empty: ["warn", "no good backup"],
+  unknown: ["", "unknown"],
 };
 
 export function stateBadge(state) {
@@ -39,30 +39,30 @@ export function badge(words, tone = "") {
   return h("span", { class: `badge ${tone}` }, words);
 }
 
-/** How a run stands, as a word. */
+/** Returns the state of a run as a badge. */
 export function runBadge(run) {
   if (run.live?.stopping) return badge("stopping", "busy");
-  const phases = { waiting: "waits its turn", working: "running", pausing: "will try again", ending: "ending" };
+  const phases = { waiting: "queued", working: "running", pausing: "waiting to retry", ending: "ending" };
   if (run.live) return badge(phases[run.live.phase] ?? run.live.phase, "busy");
   const outcome = run.outcome;
   if (!outcome) return badge("running", "busy");
   if (outcome.result === "done") return outcome.warnings?.length > 0 ? badge("with warnings", "warn") : badge("done", "good");
-  const words = { failed: ["failed", "bad"], lost: ["no end known", "bad"], cancelled: ["cancelled", "warn"], elsewhere: ["done elsewhere", "good"] };
+  const words = { failed: ["failed", "bad"], lost: ["interrupted", "bad"], cancelled: ["cancelled", "warn"], elsewhere: ["done by another daemon", "good"] };
   return badge(...(words[outcome.result] ?? [outcome.result]));
 }
 
-/** A time with how long ago it is. */
+/** Returns a time and how long ago it was. */
 export function when(time) {
   return time ? h("time", { datetime: time, title: moment(time) }, relative(time)) : h("span", { class: "quiet" }, "never");
 }
 
-/** A list of terms: `[term, description]`; those without a description are left out. */
+/** Returns a list of terms: `[term, description]`; those without a description are left out. */
 export function facts(pairs) {
   const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== false);
   return h("dl", {}, shown.map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
 }
 
-/** A table that scrolls by itself where the page is narrow. A header that begins with `#` is of numbers. */
+/** Returns a table that scrolls by itself on a narrow page. A header that starts with `#` is for numbers. */
 export function table(label, headers, rows) {
   const numeric = headers.map((header) => header.startsWith("#"));
   const cell = (name, value, index, more = {}) => h(name, { class: numeric[index] && "number", ...more }, value);
@@ -78,7 +78,7 @@ export function table(label, headers, rows) {
   );
 }
 
-/** What a run's tasks have done so far. */
+/** Returns the progress of the tasks of a run. */
 export function tasks(live) {
   if (!live?.tasks || live.tasks.length === 0) return null;
   const item = (task) =>
@@ -101,7 +101,7 @@ export function trigger(run) {
   return run.trigger.late ? "by schedule, late" : "by schedule";
 }
 
-/** A button that does one thing at a time and shows why it could not be done beside it. */
+/** Returns a button that runs one action at a time and shows next to it why an action failed. */
 export function button(words, act, { first = false, id = null } = {}) {
   const element = h("button", {
     type: "button",

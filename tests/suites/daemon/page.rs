@@ -78,13 +78,13 @@ async fn a_backup_is_begun_watched_and_looked_at() {
     page.browser.click("#token").await;
     page.browser.type_text("not the token").await;
     page.browser.press("Enter").await;
-    page.browser.until_text("That is not the token.").await;
+    page.browser.until_text("This token is not valid.").await;
     page.browser.open("about:blank").await;
     let address = fs::read_to_string(page.service.state().join("address")).unwrap();
     page.browser.open(&format!("http://{}/", address.trim())).await;
     page.browser.until_text("Sign in").await;
     page.sign_in().await;
-    page.browser.until_text("no backup yet").await;
+    page.browser.until_text("no good backup").await;
 
     // The run waits for the table, so that there is something to watch.
     let holder = page.service.hold_pg_dump().await;
@@ -101,7 +101,7 @@ async fn a_backup_is_begun_watched_and_looked_at() {
     page.browser.until("document.querySelector('.badge.good')?.textContent === 'done'").await;
 
     page.browser.click("a[href*='/backups/']").await;
-    page.browser.until_text("Stored anew").await;
+    page.browser.until_text("Newly stored").await;
     page.browser.until_text("database.dump.zst").await;
     page.browser.click("#show-files").await;
     page.browser.until("document.querySelectorAll('[aria-label=Files] tbody tr').length > 1").await;
@@ -147,7 +147,7 @@ async fn a_year_of_backups_is_drawn_and_every_day_leads_to_its_backup() {
     for hold in ["daily", "weekly", "monthly"] {
         page.browser.until(&format!("document.querySelectorAll('.calendar .day.{hold}').length > 2")).await;
     }
-    for chart in ["Size of database and files", "Stored anew", "Duration"] {
+    for chart in ["Size of database and files", "Newly stored", "Duration"] {
         page.browser.until(&format!("document.querySelector('.chart svg[aria-label^=\"{chart}: from\"]')")).await;
     }
     let dots = "[...document.querySelectorAll('.chart')].map((chart) => chart.querySelectorAll('.dot').length).join()";
@@ -174,7 +174,7 @@ async fn a_backup_is_restored_to_a_target_whose_name_is_typed_out() {
     page.browser.click(&format!("#backup-{INSTANCE}")).await;
     page.browser.until("document.querySelector('.badge.good')?.textContent === 'done'").await;
     page.browser.value(&format!("location.hash = '#/instances/{INSTANCE}/backups/{id}'")).await;
-    page.browser.until_text("database staging, NOT made harmless").await;
+    page.browser.until_text("database staging, NOT neutralized").await;
     page.browser.click("#restore").await;
     page.browser.until_text("Type staging to confirm").await;
     assert!(!page.service.project.cluster().has_database("staging"));
