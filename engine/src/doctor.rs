@@ -100,7 +100,7 @@ async fn try_repository(place: &StoreConfig, findings: &mut Findings) {
     if let Some(create_only) = findings.attempt("write, read, delete", try_store(&*store)).await {
         findings.ok("write, read, delete", "all three succeed");
         if !create_only {
-            let detail = "the server ignores If-None-Match: it would let one writer overwrite another's object";
+            let detail = "the server ignores If-None-Match: it lets one writer overwrite another's object";
             let hint = "let only one odoo-backup write to the repository at a time; then this does no harm";
             findings.add("create-only", TrialOutcome::Warning, detail.into(), Some(hint.into()));
         }

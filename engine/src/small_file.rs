@@ -24,7 +24,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     if !metadata.is_file() && !is_handed_over {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file, but a pipe or a device"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file, but a pipe or a device"));
     }
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;

@@ -78,7 +78,7 @@ async fn a_drill_of_real_data_proves_its_backup_and_leaves_nothing() {
         "## Time to recover",
         "| sequences | passed | ",
         "## Assertions",
-        "| no active mail server but the dummy | holds |",
+        "| no active mail server except the dummy | holds |",
         "| What became of the copy | it was dropped |",
         drilled["proof"]["key"].as_str().unwrap(),
     ] {

@@ -37,7 +37,7 @@ async fn a_copy_that_is_still_live_is_dropped() {
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
     let run = program.run(["restore", "--to", "staging"]).await.expect_code(1);
-    assert!(run.stderr.contains("no active scheduled action but autovacuum: scheduled action 2"), "{}", run.stderr);
+    assert!(run.stderr.contains("no active scheduled action except autovacuum: scheduled action 2"), "{}", run.stderr);
     assert!(run.stderr.contains("hint: fix it by `sql`"), "{}", run.stderr);
     let left: Vec<_> = project.cluster().databases().into_iter().filter(|name| name.contains(TARGET)).collect();
     assert!(left.is_empty() && !project.target_filestore().exists(), "{left:?}");

@@ -16,7 +16,7 @@ const EXAMPLES: usize = 5;
 /// An assertion, and what was found against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Assertion {
-    /// What must be true: `no active mail server but the dummy`.
+    /// What must be true: `no active mail server except the dummy`.
     pub asserted: String,
     /// Whether the database has its tables; `false`: it was not checked.
     pub applies: bool,

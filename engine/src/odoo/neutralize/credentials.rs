@@ -153,7 +153,7 @@ impl Credentials {
             lossy("key")
         );
         let rows = session.query(&statement, &[&PARAMETERS, &PARAMETERS_STAY, &self.kept_parameters]).await;
-        let rows = rows.map_err(session.failed("remove system parameters that hold credentials"))?;
+        let rows = rows.map_err(session.failed("remove system parameters with credentials"))?;
         let mut keys: Vec<String> = rows.iter().map(|row| row.get::<_, Lossy>(0).0).collect();
         keys.sort();
         Ok(keys)
@@ -183,7 +183,7 @@ impl Credentials {
             self.schema.table("ir_config_parameter")
         );
         let rows = session.query(&query, &[&PARAMETERS, &PARAMETERS_STAY, &self.kept_parameters]).await;
-        let rows = rows.map_err(session.failed("look for system parameters that hold credentials"))?;
+        let rows = rows.map_err(session.failed("look for system parameters with credentials"))?;
         left.extend(rows.iter().map(|row| format!("parameter:{}", row.get::<_, Lossy>(0).0)));
         Ok(left)
     }

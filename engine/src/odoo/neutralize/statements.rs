@@ -54,7 +54,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "outgoing mail",
         "ir_mail_server",
         &["active"],
-        "every server inactive but one whose host is `invalid`",
+        "every server inactive except one whose host is `invalid`",
         "UPDATE ir_mail_server s SET active = false
          WHERE active IS DISTINCT FROM false AND coalesce(to_jsonb(s) ->> 'smtp_host', '') <> 'invalid'",
     ),
@@ -64,7 +64,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "outgoing mail",
         "ir_mail_server",
         &["smtp_host"],
-        "the host of every server `invalid`",
+        "the host of every server set to `invalid`",
         "UPDATE ir_mail_server SET smtp_host = 'invalid' WHERE smtp_host IS DISTINCT FROM 'invalid'",
     ),
     on(
@@ -141,18 +141,18 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "scheduled actions",
         "ir_cron",
         &["active"],
-        "every one inactive but Odoo's own autovacuum",
+        "all inactive except Odoo's own autovacuum",
         "UPDATE ir_cron SET active = false WHERE active IS DISTINCT FROM false AND id NOT IN (SELECT res_id FROM ir_model_data
          WHERE module = 'base' AND name = 'autovacuum_job' AND model = 'ir.cron' AND res_id IS NOT NULL)",
     ),
-    on("scheduled actions", "ir_cron_trigger", &["cron_id"], "no run asked for", "DELETE FROM ir_cron_trigger"),
+    on("scheduled actions", "ir_cron_trigger", &["cron_id"], "no run requested", "DELETE FROM ir_cron_trigger"),
     // The runner of the Odoo Community Association works on the queue of every database that it
     // sees, without a scheduled action.
     on(
         "scheduled actions",
         "queue_job",
         &["state"],
-        "waiting jobs of `queue_job` failed",
+        "waiting jobs of `queue_job` set to failed",
         "UPDATE queue_job SET state = 'failed' WHERE state IN ('wait_dependencies', 'pending', 'enqueued', 'started')",
     ),
     on(
@@ -167,14 +167,14 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "payments",
         "payment_provider",
         &["state"],
-        "providers disabled, but those in test mode",
+        "providers disabled, except those in test mode",
         "UPDATE payment_provider SET state = 'disabled' WHERE coalesce(state, '') NOT IN ('test', 'disabled')",
     ),
     on(
         "payments",
         "payment_provider",
         &["is_live"],
-        "providers not live, in series that say it so",
+        "providers not live, in series with this column",
         "UPDATE payment_provider SET is_live = false WHERE is_live",
     ),
     on(
@@ -216,7 +216,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "deliveries",
         "delivery_carrier",
         &["active"],
-        "carriers inactive, but those that only compute",
+        "carriers inactive, except those that only compute",
         "UPDATE delivery_carrier c SET active = false
          WHERE active AND coalesce(to_jsonb(c) ->> 'delivery_type', '') NOT IN ('fixed', 'base_on_rule')",
     ),
@@ -264,7 +264,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "services of Odoo S.A.",
         "iap_account",
         &["account_token"],
-        "accounts with tokens that never were any",
+        "accounts with invalid tokens",
         "UPDATE iap_account SET account_token = md5(random()::text || id) || '+disabled' WHERE account_token <> ''",
     ),
     on(
@@ -328,7 +328,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "sign-in by others",
         "auth_oauth_provider",
         &["enabled"],
-        "providers disabled, but those of `auth_oauth.dont_neutralize_providers`",
+        "providers disabled, except those of `auth_oauth.dont_neutralize_providers`",
         "UPDATE auth_oauth_provider SET enabled = false WHERE enabled AND id::text NOT IN (
              SELECT regexp_split_to_table(translate(value, '[] ', ''), ',') FROM ir_config_parameter
              WHERE key = 'auth_oauth.dont_neutralize_providers')",
@@ -376,7 +376,7 @@ pub(super) const STATEMENTS: &[Statement] = &[
         "websites",
         "website",
         &["robots_txt"],
-        "search engines kept out",
+        "search engines excluded",
         "UPDATE website SET robots_txt = E'User-agent: *\\nDisallow: /'",
     ),
     on(
@@ -408,7 +408,7 @@ pub(super) const DUMMY: Statement = on(
     "outgoing mail",
     "ir_mail_server",
     &["active", "smtp_host"],
-    "a dummy server where none is active, so that none of the command line is used",
+    "a dummy server where none is active, so that Odoo does not use that of its command line",
     // The required columns differ between series.
     "",
 );
@@ -444,7 +444,7 @@ pub(super) const ESSENTIAL: &[(&str, &str, bool)] =
 /// the series differ in where a thing is.
 pub(super) const CHECKS: &[Check] = &[
     none_of(
-        "active mail server but the dummy",
+        "active mail server except the dummy",
         "ir_mail_server",
         &["active"],
         "SELECT coalesce(to_jsonb(s) ->> 'name', 'mail server ' || id) || ' (' || coalesce(to_jsonb(s) ->> 'smtp_host', 'no host') || ')' FROM ir_mail_server s
@@ -463,25 +463,25 @@ pub(super) const CHECKS: &[Check] = &[
         "SELECT 'template ' || id FROM mail_template WHERE mail_server_id IS NOT NULL",
     ),
     none_of(
-        "mail or job that waits",
+        "waiting mail or job",
         "mail_mail",
         &["state"],
         "SELECT 'mail ' || id FROM mail_mail WHERE state = 'outgoing'",
     ),
     none_of(
-        "mail or job that waits",
+        "waiting mail or job",
         "sms_sms",
         &["state"],
         "SELECT 'SMS ' || id FROM sms_sms WHERE state IN ('outgoing', 'process')",
     ),
     none_of(
-        "mail or job that waits",
+        "waiting mail or job",
         "queue_job",
         &["state"],
         "SELECT 'job ' || id FROM queue_job WHERE state IN ('wait_dependencies', 'pending', 'enqueued', 'started')",
     ),
     none_of(
-        "active scheduled action but autovacuum",
+        "active scheduled action except autovacuum",
         "ir_cron",
         &["active"],
         "SELECT 'scheduled action ' || id FROM ir_cron WHERE active IS DISTINCT FROM false AND id NOT IN (SELECT res_id FROM ir_model_data

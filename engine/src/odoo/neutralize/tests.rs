@@ -112,7 +112,7 @@ async fn full_database_is_neutral() {
     let blanked: Vec<_> = report.credentials.iter().map(|blanked| (blanked.table.as_str(), blanked.rows)).collect();
     assert_eq!(blanked, [("fetchmail_server", 1), ("ir_mail_server", 2)]);
     let asserted: Vec<_> = report.assertions.iter().map(|assertion| assertion.asserted.as_str()).collect();
-    for wanted in ["no active mail server but the dummy", "no webhook", "no credential or token left"] {
+    for wanted in ["no active mail server except the dummy", "no webhook", "no credential or token left"] {
         assert!(asserted.contains(&wanted), "{asserted:?}");
     }
 }
@@ -141,7 +141,7 @@ async fn live_rest_fails_and_changes_nothing() {
         (
             "12.0",
             "UPDATE ir_mail_server SET active = true, smtp_host = 'relay.internal' WHERE id = 2",
-            "no active mail server but the dummy: Archived (relay.internal)",
+            "no active mail server except the dummy: Archived (relay.internal)",
         ),
         ("13.0", "UPDATE fetchmail_server SET active = true", "no active incoming mail server: Info"),
         (
@@ -149,12 +149,12 @@ async fn live_rest_fails_and_changes_nothing() {
             "UPDATE mail_template SET mail_server_id = 2",
             "no template with a mail server of its own: template 1",
         ),
-        ("17.0", "UPDATE mail_mail SET state = 'outgoing'", "no mail or job that waits: mail 1"),
-        ("17.0", "UPDATE queue_job SET state = 'pending'", "no mail or job that waits: job 1, job 2"),
+        ("17.0", "UPDATE mail_mail SET state = 'outgoing'", "no waiting mail or job: mail 1"),
+        ("17.0", "UPDATE queue_job SET state = 'pending'", "no waiting mail or job: job 1, job 2"),
         (
             "14.0",
             "UPDATE ir_cron SET active = true WHERE id = 3",
-            "no active scheduled action but autovacuum: scheduled action 3",
+            "no active scheduled action except autovacuum: scheduled action 3",
         ),
         ("12.0", "UPDATE payment_acquirer SET environment = 'prod'", "no enabled payment provider: stripe 1"),
         ("15.0", "UPDATE payment_acquirer SET state = 'enabled'", "no enabled payment provider: stripe 1"),

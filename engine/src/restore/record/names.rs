@@ -56,7 +56,7 @@ impl TryFrom<String> for Suffix {
             text.strip_prefix("_restoring_").is_some_and(|part| has("xxxxxxxx", part, |c| c.is_ascii_hexdigit()));
         let before =
             text.strip_prefix("_before_").is_some_and(|part| has("yyyymmdd_hhmmss", part, |c| c.is_ascii_digit()));
-        if restoring || before { Ok(Self(text)) } else { Err(format!("{text:?} is no suffix of a restore")) }
+        if restoring || before { Ok(Self(text)) } else { Err(format!("{text:?} is not a suffix of a restore")) }
     }
 }
 
