@@ -31,7 +31,7 @@ pub enum Failure {
         findings: Vec<String>,
     },
     /// A check found no damage, but what must not be.
-    #[error("the backups of {instance} are not all as they should be: {}", .wrong.join("; "))]
+    #[error("problems with the backups of {instance}: {}", .wrong.join("; "))]
     Suspect {
         /// Whose backups.
         instance: String,
@@ -42,7 +42,7 @@ pub enum Failure {
     #[error(transparent)]
     Gone(#[from] UnknownName),
     /// The program has a fault.
-    #[error("the run broke off by a fault of this program: {0}")]
+    #[error("the run failed because of a bug in odoo-backup: {0}")]
     Fault(String),
 }
 
@@ -76,12 +76,16 @@ impl Failure {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Stalled(_) => "see whether the database and the repository answer (`odoo-backup doctor`); what is \
-                slow by nature needs a longer `stall_timeout`"
-                .into(),
-            Self::Damage { .. } => "`odoo-backup check` says what is damaged; make a backup now, and look at the \
-                repository's disk or bucket"
-                .into(),
+            Self::Stalled(_) => {
+                "check that the database and the repository answer (`odoo-backup doctor`); if the work is \
+                slow by nature, raise `stall_timeout`"
+                    .into()
+            }
+            Self::Damage { .. } => {
+                "run `odoo-backup check` to see what is damaged, back up again, and check the disk or \
+                bucket of the repository"
+                    .into()
+            }
             _ => return None,
         })
     }

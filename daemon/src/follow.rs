@@ -59,7 +59,7 @@ impl PruneIn {
     /// A user who may only add to a repository leaves the prune to another machine.
     fn hint(&self, error: &Error) -> String {
         if is_denied(error) {
-            format!("; where another machine prunes, set `prune = false` in [instance.{}]", self.instance.name())
+            format!("; if another machine prunes, set `prune = false` in [instance.{}]", self.instance.name())
         } else {
             String::new()
         }

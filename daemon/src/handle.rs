@@ -38,7 +38,7 @@ impl OpenError {
     /// How an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoStateDir => Some("name one by `state_dir` in the [daemon] section".into()),
+            Self::NoStateDir => Some("set `state_dir` in the [daemon] section".into()),
             Self::Journal(error) => error.hint().map(Into::into),
         }
     }
@@ -51,7 +51,7 @@ pub enum RefusedStart {
     #[error(transparent)]
     NoSuchInstance(#[from] UnknownName),
     /// The same job of the same instance goes on, or waits for its turn; or a restore into the same target.
-    #[error("a {what} goes on already: run {run}")]
+    #[error("a {what} is already running or queued: run {run}")]
     AlreadyRunning {
         /// What goes on, in words.
         what: String,
@@ -59,7 +59,7 @@ pub enum RefusedStart {
         run: RunId,
     },
     /// The daemon ends.
-    #[error("the daemon is about to end")]
+    #[error("the daemon is stopping")]
     Stopping,
     /// The journal cannot be written.
     #[error(transparent)]
@@ -100,7 +100,7 @@ impl Handle {
         let journal = Journal::open(&state_dir, clock.now())?;
         if let [first, ..] = journal.damaged_lines() {
             let count = journal.damaged_lines().len();
-            tracing::warn!(first, count, folder = %state_dir.display(), "lines of the journal could not be read");
+            tracing::warn!(first, count, folder = %state_dir.display(), "unable to read some lines of the journal");
         }
         Ok(Self(Arc::new(Shared::new(config, clock, worker, connection, state_dir, journal))))
     }
@@ -255,13 +255,13 @@ impl Handle {
                 }
                 self.0.permits.set_limit(config.daemon.max_concurrent);
                 *self.0.lock_settings() = Settings::new(config);
-                tracing::info!("the configuration was read anew");
+                tracing::info!("configuration reloaded");
                 self.0.tell(Event::Reloaded);
                 self.0.changed.notify_one();
                 Ok(())
             }
             Err(error) => {
-                tracing::error!("the configuration was read anew and is not right, it stays as it was: {error}");
+                tracing::error!("unable to reload the configuration, the previous one stays in use: {error}");
                 self.0.tell(Event::ReloadFailed { error: explain(&error) });
                 Err(error)
             }

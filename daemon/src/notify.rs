@@ -118,7 +118,10 @@ struct Notifier {
 impl Notifier {
     fn open(handle: &Handle, sender: Arc<dyn Sender>, attempts: mpsc::UnboundedSender<Attempt>) -> Self {
         let kept = State::read(handle.state_dir()).unwrap_or_else(|error| {
-            tracing::error!("notifications begin anew: {}", config::explain(&error));
+            tracing::error!(
+                "the record of sent notices is lost, runs that have ended are not reported again: {}",
+                config::explain(&error)
+            );
             None
         });
         let state = kept.unwrap_or_else(|| watch::begin(handle));
@@ -141,7 +144,7 @@ impl Notifier {
         match event {
             Event::Began { run } if run.job == Job::Backup => {
                 let (config, now) = (self.handle.config(), self.handle.now());
-                let text = format!("{}: backup begins, run {}\n", run.instance, run.id);
+                let text = format!("{}: backup started, run {}\n", run.instance, run.id);
                 watch::ping(&mut self.state, &config, &run.instance, Signal::Start, text, now);
             }
             Event::Ended { .. } => self.news = true,
@@ -180,7 +183,7 @@ impl Notifier {
     fn keep(&mut self) {
         self.handle.0.set_notifiers(standing::of(&self.handle.config(), &self.state));
         if let Err(error) = self.keeper.keep(&self.state) {
-            tracing::error!("unable to keep what is to be told in {}: {error}", self.handle.state_dir().display());
+            tracing::error!("unable to write the queue of notices in {}: {error}", self.handle.state_dir().display());
         }
     }
 
@@ -192,7 +195,7 @@ impl Notifier {
             if !known {
                 tracing::warn!(
                     notifier = delivery.to,
-                    "it is not in the configuration any more, its delivery is dropped"
+                    "dropped a notice, because its notifier is no longer configured"
                 );
             }
             known
@@ -244,7 +247,7 @@ impl Notifier {
                 self.state.deliveries.retain(|delivery| delivery.id != id);
             }
             Err(error) => {
-                tracing::warn!(notifier = to, hint = error.hint, "a notice was not taken: {error}");
+                tracing::warn!(notifier = to, hint = error.hint, "a notice was not accepted: {error}");
                 health.failing_since.get_or_insert(now);
                 health.error = Some(error);
                 health.failed += 1;

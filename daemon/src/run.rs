@@ -70,13 +70,13 @@ async fn attempts(shared: &Shared, live: &Live) -> End {
         };
         let pause = if failure.is_held_elsewhere() && live.slot().is_some() {
             // Another daemon serves the slot, or a person makes a backup: no failure, and it takes as long as it takes.
-            tracing::info!("waits for another: {error}");
+            tracing::info!("waiting for another process: {error}");
             looks += 1;
             WHILE_HELD.after(looks)
         } else if failure.is_worth_a_retry() && retried < retries {
             retried += 1;
             let pause = AFTER_FAILURE.after(retried);
-            tracing::warn!("attempt {retried} failed, the next follows in {} seconds: {error}", pause.as_secs());
+            tracing::warn!("attempt {retried} failed, next attempt in {} seconds: {error}", pause.as_secs());
             pause
         } else {
             return End::RunOutcome(RunOutcome::Failed { error, attempts: retried + 1 });
@@ -161,7 +161,7 @@ async fn conclude(shared: &Shared, live: &Live, end: End) {
         });
         let Err(error) = written.await else { break };
         // Unwritten, the run would be taken for lost, and the slot be served again: no harm, but no truth either.
-        tracing::error!("unable to write down how the run ended: {}", config::explain(&error));
+        tracing::error!("unable to record the end of the run: {}", config::explain(&error));
         tokio::select! {
             () = tokio::time::sleep(JOURNAL_PAUSE) => {}
             () = shared.stopping.cancelled() => break,

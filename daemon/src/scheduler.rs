@@ -22,7 +22,7 @@ pub(crate) async fn schedule(handle: &Handle) {
         let next = match begin_due(handle).await {
             Ok(next) => next,
             Err(error) => {
-                tracing::error!("unable to begin what is due: {}", config::explain(&error));
+                tracing::error!("unable to start due runs: {}", config::explain(&error));
                 shared.clock.now().checked_add(PAUSE).ok()
             }
         };
@@ -50,7 +50,7 @@ async fn begin_due(handle: &Handle) -> Result<Option<Timestamp>, JournalError> {
         let last = match seen {
             // The clock was ahead when it was served, and was set back since. Heeded, it would let nothing begin until then.
             Some(last) if is_future(last, now) => {
-                tracing::warn!(instance, %job, slot = %last, "the last slot is in the future, so the clock was wrong; slots from now on are heeded");
+                tracing::warn!(instance, %job, slot = %last, "the last slot is in the future, so the clock was wrong; continuing with slots from now on");
                 let_go(handle, &instance, job, now).await?
             }
             Some(last) => last,
@@ -71,7 +71,7 @@ async fn begin_due(handle: &Handle) -> Result<Option<Timestamp>, JournalError> {
                 }
             }
             Due::Missed(slot) => {
-                tracing::warn!(instance, %job, slot = %slot.time, "missed, and `catch_up` is off");
+                tracing::warn!(instance, %job, slot = %slot.time, "slot missed, and `catch_up` is off");
                 let last = let_go(handle, &instance, job, slot.time).await?;
                 shared.tell(Event::Missed { instance, job, slot: slot.time });
                 sooner(entry.next_after(last).map(|slot| slot.begins));

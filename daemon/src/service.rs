@@ -42,7 +42,7 @@ pub async fn run(handle: Handle, logs: RunLogs, signals: mpsc::Receiver<Signal>)
     settling.abort();
     // Served to the last, so that the end can be watched.
     server.end().await;
-    tracing::info!("the daemon has ended");
+    tracing::info!("daemon stopped");
     Ok(())
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn work(handle: &Handle, mut signals: mpsc::Receiver<Signal>) {
         let handle = handle.clone();
         async move { schedule(&handle).await }
     });
-    tracing::info!(instances = handle.config().instances.len(), state = %handle.state_dir().display(), "the daemon has begun");
+    tracing::info!(instances = handle.config().instances.len(), state = %handle.state_dir().display(), "daemon started");
     while let Some(Signal::Reload) = signals.recv().await {
         // What is wrong with it was logged, and told to whoever listens.
         let _ = handle.reload().await;
@@ -83,11 +83,11 @@ async fn stop(handle: &Handle) {
         tracing::info!(
             running,
             grace = grace.as_secs(),
-            "the daemon ends when its runs have, at the latest when the grace is over"
+            "stopping once all runs have finished, or when the shutdown grace period is over"
         );
     }
     if tokio::time::timeout(grace, shared.tasks.wait()).await.is_err() {
-        tracing::warn!("the grace is over, what runs is stopped");
+        tracing::warn!("the shutdown grace period is over: stopping the runs");
         shared.live().values().for_each(|run| run.interrupt());
         shared.tasks.wait().await;
     }

@@ -168,7 +168,7 @@ impl<'a> Sources<'a> {
                 }
                 Err(error) if is_final(&error) => return Err(error),
                 Err(error) => {
-                    tracing::warn!(repository = name, "unable to look for the backup: {}", explain(&error));
+                    tracing::warn!(repository = name, "unable to search for the backup: {}", explain(&error));
                     first_failure.get_or_insert(error);
                 }
             }

@@ -51,9 +51,9 @@ impl fmt::Display for Staleness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.since {
             Since::Backup(at) => write!(f, "no good backup since {at:.0}")?,
-            Since::Watched(at) => write!(f, "no good backup at all, and it is watched since {at:.0}")?,
+            Since::Watched(at) => write!(f, "no good backup at all, watched since {at:.0}")?,
         }
-        write!(f, ", for {}; it may be {}", length(self.age), length(self.allowed))
+        write!(f, ", for {} (limit: {})", length(self.age), length(self.allowed))
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
         let stale = |since, now| Staleness::of(since, SignedDuration::from_hours(36), at(now)).map(|it| it.to_string());
         let since = Since::Backup(at("2026-11-01T02:00:07Z"));
         assert_eq!(stale(since, "2026-11-02T14:00:07Z"), None);
-        let said = "no good backup since 2026-11-01T02:00:07Z, for 36h 1m; it may be 36h";
+        let said = "no good backup since 2026-11-01T02:00:07Z, for 36h 1m (limit: 36h)";
         assert_eq!(stale(since, "2026-11-02T14:01:07Z").as_deref(), Some(said));
     }
 }

@@ -44,7 +44,7 @@ pub(crate) async fn tell(handle: Handle) {
         };
         manager.send(states, Some(status(&handle))).await;
     }
-    manager.send(vec![NotifyState::Stopping], Some("ends when its runs have".to_owned())).await;
+    manager.send(vec![NotifyState::Stopping], Some("stopping once all runs have finished".to_owned())).await;
     // A long end is no hang.
     while watchdog.is_some() && !handle.live().is_empty() {
         ticks.tick().await;
@@ -62,7 +62,7 @@ fn status(handle: &Handle) -> String {
     });
     let next = match next.min() {
         Some((at, job, instance)) => format!("next {job} of {instance} at {at}"),
-        None => "nothing is scheduled".to_owned(),
+        None => "no runs scheduled".to_owned(),
     };
     match live.len() {
         0 => next,

@@ -87,24 +87,24 @@ impl Backups {
         let mut add = |kind, messages: Vec<String>, others: &str| {
             let more = messages.len().saturating_sub(NAMED);
             reasons.extend(messages.into_iter().take(NAMED).map(|message| Reason::new(kind, message)));
-            reasons.extend((more > 0).then(|| Reason::new(kind, format!("{more} more of {others}"))));
+            reasons.extend((more > 0).then(|| Reason::new(kind, format!("{more} more {others}"))));
         };
-        add(Kind::Listing, self.alarms.clone(), "what the repository shows cannot be right");
+        add(Kind::Listing, self.alarms.clone(), "problems with the listing of the repository");
         add(Kind::Clock, self.clocks.disagreement().into_iter().collect(), "");
-        add(Kind::FolderUnreadable, self.unreadable_folders.clone(), "its folders cannot be read");
+        add(Kind::FolderUnreadable, self.unreadable_folders.clone(), "of its folders cannot be read");
         for kind in [Kind::BackupDamaged, Kind::BackupFuture, Kind::BackupRefuted] {
             let flaws = self.flaws.iter().filter(|(_, flaw)| kind_of(flaw) == kind);
             let others = match kind {
-                Kind::BackupDamaged => "its backups are damaged",
-                Kind::BackupFuture => "its backups are dated in the future",
-                _ => "its backups did not restore to what had been backed up",
+                Kind::BackupDamaged => "of its backups are damaged",
+                Kind::BackupFuture => "of its backups are dated in the future",
+                _ => "of its backups failed verification",
             };
             add(kind, flaws.map(|(id, flaw)| format!("{id}: {flaw}")).collect(), others);
         }
         add(
             Kind::ManifestUnreadable,
             self.unreadable.iter().map(ToString::to_string).collect(),
-            "its manifests cannot be read",
+            "of its manifests cannot be read",
         );
         let holds = self.holds.iter().map(|hold| format!("no backup is removed: {hold}"));
         reasons.extend(holds.map(|message| Reason::new(Kind::RetentionHeld, message)));
@@ -118,7 +118,7 @@ impl Backups {
             1 => "1 warning".to_owned(),
             several => format!("{several} warnings"),
         };
-        let text = format!("the newest backup, {id}, was made with {number}: {}", warnings.join("; "));
+        let text = format!("the newest backup, {id}, has {number}: {}", warnings.join("; "));
         Some(Reason::new(Kind::BackupWarnings, text))
     }
 

@@ -186,7 +186,7 @@ fn table() -> [Row; 21] {
             Kind::RunLost,
             Failed,
             Failing,
-            Some((|it| it.ended(Job::Backup, RunOutcome::Lost), "was cut off: the daemon ended while it ran")),
+            Some((|it| it.ended(Job::Backup, RunOutcome::Lost), "was interrupted: the daemon ended during the run")),
         ),
         (
             Kind::BackupWarnings,
@@ -194,7 +194,7 @@ fn table() -> [Row; 21] {
             LookAtIt,
             Some((
                 |it| it.backups().newest = Some((newest(), vec!["a file is missing".into()])),
-                "the newest backup, 20261102T020007Z-3f9a, was made with 1 warning: a file is missing",
+                "the newest backup, 20261102T020007Z-3f9a, has 1 warning: a file is missing",
             )),
         ),
         (

@@ -8,7 +8,7 @@ use engine::error::Explanation;
 
 use super::file::is_full;
 
-const MOVED: &str = "move `state_dir` back, or restart the daemon to begin a new journal there";
+const MOVED: &str = "move `state_dir` back, or restart the daemon to start a new journal there";
 
 /// Why the journal cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ impl JournalError {
     /// How an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::InUse { .. } => Some("one daemon runs already: stop it, or give this one another `state_dir`"),
+            Self::InUse { .. } => Some("stop the daemon that is running, or set another `state_dir` for this one"),
             Self::Replaced { .. } => Some(MOVED),
             Self::Io { action: "find", source, .. } if source.kind() == io::ErrorKind::NotFound => Some(MOVED),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {

@@ -41,7 +41,7 @@ impl JournalFile {
             let path = path.clone();
             move |source| JournalError::Io { action, path, source }
         };
-        make_all(folder, 0o700).map_err(failed("make the folder of"))?;
+        make_all(folder, 0o700).map_err(failed("create the folder of"))?;
         let lock = private(&folder.join(LOCK)).map_err(failed("lock"))?;
         let mut looks = 0;
         loop {

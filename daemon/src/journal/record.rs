@@ -107,8 +107,8 @@ impl fmt::Display for RunOutcome {
             }
             Self::Failed { error, .. } => write!(f, "failed: {error}"),
             Self::Cancelled => f.write_str("cancelled"),
-            Self::Elsewhere => f.write_str("served by another daemon"),
-            Self::Lost => f.write_str("was cut off: the daemon ended while it ran"),
+            Self::Elsewhere => f.write_str("done by another daemon"),
+            Self::Lost => f.write_str("was interrupted: the daemon ended during the run"),
         }
     }
 }

@@ -12,7 +12,7 @@ pub(super) enum SendError {
         status: u16,
     },
     /// It was not reached, or broke off.
-    #[error("unable to tell {host}: {why}")]
+    #[error("unable to send to {host}: {why}")]
     Web {
         /// The receiver.
         host: String,
@@ -20,7 +20,7 @@ pub(super) enum SendError {
         why: String,
     },
     /// The file with the authorities.
-    #[error("unable to read the authorities in {path}")]
+    #[error("unable to read the certificates in {path}")]
     RootCert {
         /// The file.
         path: String,
@@ -29,7 +29,7 @@ pub(super) enum SendError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The server was not reached, or refused the mail.
-    #[error("the mail server {host} did not take the mail")]
+    #[error("the mail server {host} did not accept the mail")]
     Smtp {
         /// The server.
         host: String,
@@ -38,7 +38,7 @@ pub(super) enum SendError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The server was reached and took too long.
-    #[error("the mail server {host} did not take the mail within {seconds} seconds")]
+    #[error("the mail server {host} did not accept the mail within {seconds} seconds")]
     Slow {
         /// The server.
         host: String,
@@ -46,7 +46,7 @@ pub(super) enum SendError {
         seconds: u64,
     },
     /// The addresses do not make a mail.
-    #[error("unable to write a mail to {to}")]
+    #[error("unable to compose a mail to {to}")]
     Mail {
         /// The addresses.
         to: String,
@@ -55,10 +55,10 @@ pub(super) enum SendError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The message is for another kind of channel.
-    #[error("a {0} takes no such message")]
+    #[error("a {0} does not accept this kind of message")]
     Misdirected(&'static str),
     /// A fault of this program.
-    #[error("the delivery broke off by a fault of this program: {0}")]
+    #[error("the delivery failed because of a bug in odoo-backup: {0}")]
     Fault(String),
 }
 
@@ -67,18 +67,18 @@ impl SendError {
     pub(super) fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Status { status: 401 | 403, .. } => {
-                "see whether the URL and `token` are those that the receiver gave out"
+                "check that the URL and `token` are those that the receiver issued"
             }
-            Self::Status { status: 404 | 410, .. } => "see whether the URL is right, and still in use",
-            Self::Status { status: 300..=399, .. } => "write the URL that it redirects to",
+            Self::Status { status: 404 | 410, .. } => "check that the URL is correct and still in use",
+            Self::Status { status: 300..=399, .. } => "set the URL that it redirects to",
             Self::Status { .. } | Self::Misdirected(_) | Self::Fault(_) => return None,
             Self::Web { .. } => {
-                "see whether this machine may connect there, directly or by the proxy of its environment"
+                "check that this machine can connect to it, directly or through the proxy of its environment"
             }
-            Self::RootCert { .. } => "set `smtp_root_cert` to a PEM file that the daemon may read",
-            Self::Slow { .. } => "see whether the server is overloaded, or lets this machine wait on purpose",
-            Self::Smtp { .. } => "see `smtp_host`, `smtp_port`, `smtp_tls` and `smtp_user`",
-            Self::Mail { .. } => "see `mail_to` and `mail_from`",
+            Self::RootCert { .. } => "set `smtp_root_cert` to a PEM file that the daemon can read",
+            Self::Slow { .. } => "check whether the server is overloaded, or delays this machine on purpose",
+            Self::Smtp { .. } => "check `smtp_host`, `smtp_port`, `smtp_tls` and `smtp_user`",
+            Self::Mail { .. } => "check `mail_to` and `mail_from`",
         })
     }
 }

@@ -104,7 +104,7 @@ async fn deliver(config: &MailConfig, message: &Message) -> Result<(), SendError
 
 /// Connects to the first address of the server that answers.
 async fn reach(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name of the host has no address");
     for address in tokio::net::lookup_host((host, port)).await? {
         match timeout(REACH, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
@@ -171,7 +171,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.left == 0 {
-            let text = format!("it sent more than {} KiB of answers", MOST_ANSWERS >> 10);
+            let text = format!("the server sent more than {} KiB of answers", MOST_ANSWERS >> 10);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
         }
         let before = buffer.filled().len();

@@ -68,7 +68,7 @@ impl Notice {
             RunOutcome::Done { backup, warnings, figures } => {
                 let with = match warnings.len() {
                     0 => String::new(),
-                    1 => ", with a warning".into(),
+                    1 => ", with 1 warning".into(),
                     several => format!(", with {several} warnings"),
                 };
                 let notice = told(good(warnings), format!("{instance}: {job}{again}{with}"));
@@ -104,7 +104,7 @@ impl Notice {
 
     /// An instance that is no longer stale, by a backup that no run of this daemon made.
     pub(super) fn of_freshness(instance: &str, newest: Timestamp, at: Timestamp) -> Self {
-        let summary = format!("{instance}: there is a good backup again, of {newest:.0}");
+        let summary = format!("{instance}: a good backup is available again, of {newest:.0}");
         Self::plain(vec![NotifyOccasion::Recovered], instance, at, summary)
     }
 
@@ -162,7 +162,7 @@ const FIGURES: [(&str, &str); 13] = [
     ("removed_backups", "backups removed by retention"),
     ("removed_bytes", "freed by retention"),
     ("removed_copies", "copies removed by retention"),
-    ("removed_copies_bytes", "freed by retention where copies are kept"),
+    ("removed_copies_bytes", "freed by retention in repositories of copies"),
     ("checked_backups", "backups checked"),
     ("read_bytes", "read back"),
     ("restored_files", "files restored"),

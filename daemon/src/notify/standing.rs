@@ -22,7 +22,7 @@ pub(super) fn of(config: &Config, state: &State) -> Vec<Standing> {
         let waiting = state.deliveries.iter().filter(|delivery| delivery.to == name).count();
         let problem = health.failing_since.map(|since| {
             let why = health.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-            format!("the notifier {name} ({channel}) has taken nothing since {since:.0}{why}")
+            format!("the notifier {name} ({channel}) has accepted nothing since {since:.0}{why}")
         });
         Standing { name, channel, waiting, problem, health }
     };

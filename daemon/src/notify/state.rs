@@ -137,7 +137,7 @@ impl State {
         let waiting = self.deliveries.iter().filter(|delivery| delivery.to == to).count();
         if waiting >= MOST_DELIVERIES {
             let oldest = self.deliveries.iter().find(|delivery| delivery.to == to).map(|delivery| delivery.id);
-            tracing::error!(notifier = to, "too many notices wait for it");
+            tracing::error!(notifier = to, "too many queued notices: dropping the oldest");
             self.give_up(|delivery| Some(delivery.id) == oldest);
         }
         let id = self.next_delivery;
@@ -154,7 +154,7 @@ impl State {
                 Message::Notice(notice) => notice.summary.as_str(),
                 Message::Ping { text, .. } => text.trim_end(),
             };
-            tracing::error!(notifier = delivery.to, "nobody took a notice, it is given up: {what}");
+            tracing::error!(notifier = delivery.to, "gave up a notice that was not accepted: {what}");
             self.health.entry(delivery.to).or_default().given_up += 1;
         }
     }

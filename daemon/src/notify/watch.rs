@@ -118,7 +118,7 @@ pub(super) async fn look(handle: &Handle) -> HashMap<String, Backups> {
     match listed(handle).await {
         Ok(seen) => seen,
         Err(error) => {
-            tracing::warn!("unable to see how old the backups are: {}", config::explain(&error));
+            tracing::warn!("unable to find out the age of the backups: {}", config::explain(&error));
             let made = |view: InstanceView| {
                 let backup = view.jobs.into_iter().find(|job| job.job == Job::Backup);
                 let newest_good = backup.and_then(|job| job.latest_success).map(|run| run.began_at);

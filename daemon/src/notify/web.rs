@@ -89,7 +89,9 @@ fn host(url: &str) -> String {
 fn reason(error: &ureq::Error, url: &str) -> String {
     match error {
         // These repeat it, whole or in part.
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => "its URL is not one that can be requested".to_owned(),
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => "its URL is not valid".to_owned(),
+        // Its own text names the kind of error first, which says nothing to operators.
+        ureq::Error::Io(error) => error.to_string().replace(url, "***"),
         error => error.to_string().replace(url, "***"),
     }
 }
@@ -122,8 +124,8 @@ mod tests {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let refused = format!("http://user:s3cret@127.0.0.1:{port}/s3cret?key=s3cret");
         for (url, expected) in [
-            (refused.as_str(), format!("unable to tell 127.0.0.1:{port}: ")),
-            ("http://127.0.0.1/s3cret s3cret", "unable to tell the receiver: its URL is not".to_owned()),
+            (refused.as_str(), format!("unable to send to 127.0.0.1:{port}: ")),
+            ("http://127.0.0.1/s3cret s3cret", "unable to send to the receiver: its URL is not".to_owned()),
         ] {
             let error = post(&Secret::new(url), None, &json!({})).unwrap_err();
             let said = format!("{error} {error:?} {:?}", config::explain(&error));

@@ -28,7 +28,7 @@ async fn what_was_missed_is_backed_up_and_sigterm_ends_it_cleanly() {
     daemon.signal(Signal::TERM);
     service.told("STOPPING=1").await;
     let run = daemon.wait().await.success();
-    assert!(run.stderr.contains("the daemon has ended"), "{}", run.stderr);
+    assert!(run.stderr.contains("daemon stopped"), "{}", run.stderr);
     // The slot is served, so that nothing is left to be caught up.
     let slots: Vec<_> = service.journal().into_iter().filter(|event| event["event"] == "slot").collect();
     assert_eq!(slots.len(), 2, "{slots:?}");

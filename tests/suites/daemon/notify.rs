@@ -80,8 +80,8 @@ async fn each_way_takes_a_test_and_what_is_not_taken_is_said() {
     assert!(failed.contains("hook (webhook): failure: 127.0.0.1:"), "{failed}");
     assert!(failed.contains(" answered with status 404\n"), "{failed}");
     // An authority that nobody knows, and a server without STARTTLS: the password reaches neither.
-    assert!(failed.contains("admins (mail): failure: the mail server localhost did not take the mail"), "{failed}");
-    assert!(failed.contains("plain (mail): failure: the mail server localhost did not take the mail"), "{failed}");
+    assert!(failed.contains("admins (mail): failure: the mail server localhost did not accept the mail"), "{failed}");
+    assert!(failed.contains("plain (mail): failure: the mail server localhost did not accept the mail"), "{failed}");
     assert!(mail.mails().len() == 1 && untrusted.mails().is_empty());
     assert!(!failed.contains("s3cret") && !failed.contains("/hook"), "{failed}");
     service.program.run(["notify", "test", "hok"]).await.expect_code(2);
@@ -114,7 +114,7 @@ async fn a_failure_and_its_end_arrive() {
     });
     refused.await;
     let status = service.program.run(["status"]).await.expect_code(1).stdout;
-    assert!(status.contains("warning: the notifier hook (webhook) has taken nothing since "), "{status}");
+    assert!(status.contains("warning: the notifier hook (webhook) has accepted nothing since "), "{status}");
     assert!(status.contains(": 127.0.0.1:") && !status.contains("/hook"), "{status}");
     daemon.signal(rustix::process::Signal::TERM);
     daemon.wait().await.success();

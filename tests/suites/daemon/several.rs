@@ -25,7 +25,7 @@ async fn two_daemons_make_one_backup_of_a_slot() {
     let other_program = odoo_backup!(&other_config);
     let mut second = other_program.spawn(["daemon"]);
     let log = other_state.join("logs/1.jsonl");
-    let said = || fs::read_to_string(&log).ok().filter(|said| said.contains("waits for another"));
+    let said = || fs::read_to_string(&log).ok().filter(|said| said.contains("waiting for another process"));
     wait_for(&mut second, said).await;
     drop(held);
     let outcomes = service.ended(&mut first, 1).await;

@@ -147,7 +147,7 @@ async fn endless_smtp_lines_end_delivery() {
     let (service, _daemon, _) = serve(&mail_to(port)).await;
     let tried = service.program.run(["notify", "test", "--json"]).await.expect_code(1);
     let error = &tried.json()["messages"][0]["error"];
-    assert!(error["message"].as_str().unwrap().contains("did not take the mail"), "{error:#}");
+    assert!(error["message"].as_str().unwrap().contains("did not accept the mail"), "{error:#}");
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn log_to_a_pipe_has_no_escapes() {
     let (_service, daemon, _) = serve("").await;
     daemon.signal(Signal::TERM);
     let run = daemon.wait().await.success();
-    assert!(run.stderr.contains("the daemon has ended") && !run.stderr.contains('\x1b'), "{:?}", run.stderr);
+    assert!(run.stderr.contains("daemon stopped") && !run.stderr.contains('\x1b'), "{:?}", run.stderr);
 }
 
 /// A browser opens six connections to a server. With a line for events a tab, the seventh would stay blank.
