@@ -1,8 +1,8 @@
 //! `import`: makes a backup of what another program wrote: the zip of Odoo's database manager, or
 //! an archive of pg_dump and a filestore.
 //!
-//! The database is restored into a scratch database, the files are unpacked into a private folder,
-//! and both are backed up like any instance, with counted rows and files checked against the
+//! The database is restored into a scratch database, and the files are unpacked into a private
+//! folder. Both are backed up like any instance, with counted rows and files checked against the
 //! attachments. The scratch database and folder are always removed; after a kill the next import
 //! removes them. The file may come from anywhere: nothing in it is trusted.
 

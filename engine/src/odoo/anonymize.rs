@@ -1,7 +1,7 @@
 //! Anonymizes a copy: its users see people, and none of them exists.
 //!
 //! Every value in a column about people is replaced in place by a fake that follows from the value
-//! and a key: the same person has the same fake everywhere, and without the key no fake leads back.
+//! and a key. The same person has the same fake everywhere, and without the key no fake leads back.
 //! Each table gets one UPDATE; then it is rewritten, because the space of changed rows would still
 //! contain the original values.
 

@@ -159,9 +159,10 @@ pub(crate) fn conf_candidates(root: &Path, home: Option<&Path>) -> Vec<PathBuf> 
     system.chain(own.iter().filter_map(|name| Some(home?.join(name)))).collect()
 }
 
-/// Returns where Odoo keeps its data if `data_dir` is not set: below the home of its user, which is
-/// `/var/lib/odoo` in Debian's package, or in `/var/lib/odoo` itself, as in the Docker image and
-/// for a user without a home; or below `home`, for those who run Odoo from their own account.
+/// Returns where Odoo keeps its data if `data_dir` is not set. This is below the home of its user,
+/// which is `/var/lib/odoo` in Debian's package, or in `/var/lib/odoo` itself, as in the Docker
+/// image and for a user without a home. It is below `home` for those who run Odoo from their own
+/// account.
 pub fn data_dir_candidates(root: &Path, home: Option<&Path>) -> Vec<PathBuf> {
     let packaged = root.join("var/lib/odoo");
     let mut candidates = vec![packaged.join(".local/share/Odoo"), packaged];

@@ -158,7 +158,7 @@ async fn pipes_and_devices_are_no_configuration() {
             let program = odoo_backup!(file);
             let run = bounded(&program, &["list"]).await;
             assert!(run.code.is_some_and(|code| code != 0), "{place}: {}", run.stdout);
-            assert!(run.stderr.contains("no regular file"), "{place}: {}", run.stderr);
+            assert!(run.stderr.contains("not a regular file"), "{place}: {}", run.stderr);
         }
     }
     // In the repository they are no objects.

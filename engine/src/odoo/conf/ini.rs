@@ -1,10 +1,10 @@
 //! Python's `RawConfigParser` with its defaults, as far as Odoo uses it: the options of one
 //! section.
 //!
-//! `key = value` or `key: value`, keys without regard to case; lines that begin with `#` or `;` are
-//! comments, also within a value, but what follows a value on its line belongs to it; a deeper
-//! indented line continues the value above it; `%` has no meaning; `[DEFAULT]` contains what other
-//! sections omit; a key or section given twice is refused.
+//! Options are `key = value` or `key: value`, and keys ignore case. Lines that begin with `#` or
+//! `;` are comments, also within a value, but what follows a value on its line belongs to it. A
+//! deeper indented line continues the value above it. `%` has no meaning. `[DEFAULT]` contains what
+//! other sections omit. A key or section given twice is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,9 +1,8 @@
 //! Runs a script of pg_dump, statement by statement, over a connection of this program.
 //!
-//! Not by psql: to psql a backslash outside of a string is a command of its own (`\!` runs a
-//! program, `\o` writes a file), and a script from elsewhere must not control this machine. Here
-//! there are only statements, which the server runs, and rows, which it loads, with the privileges
-//! of the role.
+//! psql is not used: to it a backslash outside of a string is a command (`\!` runs a program, `\o`
+//! writes a file), and a script from elsewhere must not control this machine. Here there are only
+//! statements, which the server runs, and rows, which it loads, with the privileges of the role.
 
 mod copy;
 mod splitter;

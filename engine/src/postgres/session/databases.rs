@@ -73,9 +73,9 @@ pub(crate) async fn database_exists(session: &Session, name: &str) -> Result<boo
 }
 
 /// Creates an empty database with the given encoding and locale, owned by the session's role, that
-/// no Odoo uses. A server without `dbfilter` connects to every database of its role but templates,
-/// and would run the scheduled actions of one that is half restored (`list_dbs` in
-/// `odoo/service/db.py` asks for `NOT datistemplate AND datallowconn`, in every series).
+/// no Odoo uses. A server without `dbfilter` connects to every database of its role except
+/// templates, and would run the scheduled actions of a half-restored one. In every series,
+/// `list_dbs` in `odoo/service/db.py` asks for `NOT datistemplate AND datallowconn`.
 ///
 /// # Errors
 /// [`PostgresError::Query`]

@@ -2,8 +2,8 @@
 //! of a text for all of them at once.
 //!
 //! A name is a sequence of words. A table contains one hash of each sequence and of each of its
-//! beginnings, so that a text is searched word by word, for any number of people, and half a
-//! million names take about a hundred megabytes.
+//! beginnings. So a text is searched word by word for any number of people. Half a million names
+//! take about a hundred megabytes.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
