@@ -29,7 +29,7 @@ pub(super) struct Identity {
 pub(super) enum Sameness {
     /// The same one, as far as is known.
     Same,
-    /// Nothing speaks against it, but what identified them before is gone: in a sentence.
+    /// Nothing speaks against it, but what identified them before is missing. The text says what.
     Unclear(String),
     /// Two different ones, and what shows it.
     Other(String),

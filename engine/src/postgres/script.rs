@@ -1,4 +1,4 @@
-//! What is loaded over our own connections: SQL scripts, statement by statement, and rows.
+//! Loads SQL scripts, statement by statement, and rows, over this program's own connections.
 
 pub(in crate::postgres) mod encoding;
 pub(in crate::postgres) mod load;

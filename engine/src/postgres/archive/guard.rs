@@ -147,7 +147,7 @@ impl Lines {
         const LONGEST_END: usize = 3;
         while !bytes.is_empty() {
             if self.ended {
-                // pg_dump writes two empty lines behind them.
+                // pg_dump writes two empty lines after them.
                 let is_empty = bytes.iter().all(|byte| *byte == b'\n');
                 return if is_empty { Ok(()) } else { Err("something follows the end of a table's rows".to_owned()) };
             }

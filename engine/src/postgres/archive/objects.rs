@@ -92,24 +92,24 @@ impl ObjectKind {
 /// A schema, and a name in it.
 pub(crate) type Qualified = (String, String);
 
-/// Where a sequence stands.
+/// The value of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SequenceValue {
     /// Its last number.
     pub last: i64,
-    /// Whether that was handed out, so that the next one follows it.
+    /// Whether it was returned already, so that the next number follows it.
     pub called: bool,
 }
 
-/// What a dump makes.
+/// What a dump creates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ArchiveObjects {
-    /// How many there are of each kind.
+    /// The number of objects of each kind.
     pub kinds: BTreeMap<ObjectKind, u64>,
-    /// Constraints that were not validated at the source, by their schema, and by the name of what
-    /// they are of, a space, and theirs.
+    /// Constraints that were not validated at the source, by their schema, and by the name of their
+    /// table or type, a space, and their own.
     pub not_valid: BTreeSet<Qualified>,
-    /// What each sequence is set to.
+    /// The value that each sequence is set to.
     pub sequences: BTreeMap<Qualified, SequenceValue>,
 }
 
@@ -145,12 +145,11 @@ fn value_of(definition: &[u8]) -> Option<SequenceValue> {
     Some(SequenceValue { last: last.parse().ok()?, called: called.parse().ok()? })
 }
 
-/// Reads the table of contents from the beginning of an archive, and no more. What was left out of
-/// a restore does not count.
+/// Reads the table of contents at the start of an archive, and no more. What a restore leaves out
+/// does not count.
 ///
 /// # Errors
-/// [`io::Error`] where the body failed. That the archive is not understood stands in what is
-/// returned.
+/// [`io::Error`] if the body failed. The result says if the archive is not understood.
 pub(crate) async fn read_objects(
     archive: Body,
     left_out: &HashSet<i64>,
@@ -163,11 +162,10 @@ pub(crate) async fn read_objects(
     Ok(read.await?.map(|()| objects))
 }
 
-/// Reads which encoding an archive has from its beginning, and no more; `None` where it is not
-/// understood.
+/// Reads an archive's encoding from its start, and no more; `None` if it is not understood.
 ///
 /// # Errors
-/// [`io::Error`] where the body failed.
+/// [`io::Error`] if the body failed.
 pub(crate) async fn read_encoding(archive: Body) -> io::Result<Option<&'static str>> {
     let mut encoding = Encoding::default();
     let read = read_contents(Contents::without_data(), archive, |entry| {

@@ -1,7 +1,7 @@
 //! What an archive consists of, reported while it streams.
 //!
-//! After `pg_backup_custom.c`: behind the table of contents come blocks, each of a type, the number
-//! of an entry, and pieces with their lengths.
+//! Follows `pg_backup_custom.c`: after the table of contents come blocks, each with a type, the
+//! number of an entry, and pieces with their lengths.
 
 use std::collections::HashMap;
 
@@ -9,12 +9,12 @@ use super::Qualified;
 use super::format::{Contents, Entry, INTEGER, Misunderstood, integer};
 use crate::postgres::script::encoding::Encoding;
 
-/// The next of an archive, in its order.
+/// The next part of an archive, in its order.
 #[derive(Debug)]
 pub(super) enum Part<'a> {
     /// An entry of the table of contents.
     Entry(Entry<'a>),
-    /// That was the last one.
+    /// The table of contents is complete.
     ContentsEnd,
     /// A table's data begins.
     Table {
@@ -25,12 +25,12 @@ pub(super) enum Part<'a> {
     },
     /// Bytes of that data.
     Rows(&'a [u8]),
-    /// That was the last of it.
+    /// The table's data is complete.
     TableEnd,
     /// A large object begins.
     LargeObject,
-    /// Bytes of the archive that are no table's data, as they stand there. All of them are an
-    /// archive as well, of all but those.
+    /// Bytes of the archive other than tables' data, unchanged. All of them together are an archive
+    /// without that data.
     Skeleton(&'a [u8]),
 }
 
@@ -38,12 +38,12 @@ pub(super) enum Part<'a> {
 const TABLE_BLOCK: u8 = 1;
 const LARGE_OBJECTS_BLOCK: u8 = 3;
 
-/// Follows a dump in pg_dump's uncompressed custom format, given in any pieces.
+/// Parses a dump in pg_dump's uncompressed custom format, given in any pieces.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     state: State,
     integer: PartialInteger,
-    /// Entries that the archive announces data for, by their number. `None` are large objects.
+    /// Entries with announced data, by their number. `None` are large objects.
     announced: HashMap<i64, Option<Qualified>>,
     /// The names' encoding.
     encoding: Encoding,
@@ -54,11 +54,11 @@ enum State {
     Contents(Contents),
     /// Between blocks: the next one's type, or the end of the archive.
     Type,
-    /// The number of the entry that a block is of.
+    /// The number of a block's entry.
     Number(u8),
-    /// How long the next piece of a table's data is; 0 behind the last.
+    /// The length of the next piece of a table's data; 0 after the last.
     TableLength,
-    /// So many bytes of a piece are still to come.
+    /// The rest of a piece, in bytes.
     Table(usize),
     LargeObjects(LargeObjects),
 }
@@ -66,11 +66,11 @@ enum State {
 /// Within a block of large objects.
 #[derive(Debug, Clone, Copy)]
 enum LargeObjects {
-    /// The next one's number; 0 behind the last.
+    /// The next one's number; 0 after the last.
     Number,
-    /// How long the next piece of one is; 0 behind the last.
+    /// The length of the next piece of one; 0 after the last.
     Length,
-    /// So many bytes of a piece are still to come.
+    /// The rest of a piece, in bytes.
     Bytes(usize),
 }
 
