@@ -27,7 +27,7 @@ pub(super) fn read(section: &Section<'_>) -> Result<Option<Anonymize>, Reported>
         }
     }
     if let Some((name, _)) = columns.iter().find(|(name, _)| keep_columns.contains(name)) {
-        return Err(section.refuse("keep", format!("{name} is among `columns` as well; keep one of the two")));
+        return Err(section.refuse("keep", format!("{name} is also in `columns`; remove one of the two")));
     }
     let attachments = attachments?.unwrap_or_default();
     Ok(Some(Anonymize { columns, keep: keep_columns, attachments, keep_attachments, seed: seed? }))
@@ -46,7 +46,7 @@ impl ColumnName {
             {
                 Ok(Self(text.into()))
             }
-            _ => Err(format!("expected `table.column`, by the names that PostgreSQL has, found {text:?}").into()),
+            _ => Err(format!("expected `table.column`, with the names in PostgreSQL, found {text:?}").into()),
         }
     }
 }

@@ -48,9 +48,8 @@ pub(super) fn read(section: &Section<'_>) -> Result<(StoreConfig, BTreeMap<Strin
     let mut places = vec![(MAIN, &main)];
     for (copy, (_, section)) in copies.iter().zip(&sections) {
         if let Some((name, _)) = places.iter().find(|(_, place)| is_same_place(place, &copy.place)) {
-            return Err(
-                section.refuse("url", format!("the repository {name} is there: a copy needs a place of its own"))
-            );
+            return Err(section
+                .refuse("url", format!("the repository {name} has the same place; set another one for the copies")));
         }
         places.push((&copy.name, &copy.place));
     }
@@ -71,11 +70,11 @@ fn read_copy(name: &str, section: &Section<'_>) -> Result<CopyRepository, Report
 
 fn check_name(name: &str, section: &Section<'_>) -> Result<(), Reported> {
     if name == MAIN {
-        return Err(section.refuse_all(format!("the name {name:?} is taken: it is that of [repository] itself")));
+        return Err(section.refuse_all(format!("the name {name:?} is reserved for [repository] itself")));
     }
     if !is_segment(name) || name.starts_with('-') || name.len() > LONGEST_NAME {
         return Err(section.refuse_all(format!(
-            "{name:?} cannot be a name: it has at most {LONGEST_NAME} letters, digits, `-`, `_` and `.`, and begins with neither `-` nor `.`"
+            "{name:?} is not a valid name: use at most {LONGEST_NAME} letters, digits, `-`, `_` and `.`, and start with neither `-` nor `.`"
         )));
     }
     Ok(())

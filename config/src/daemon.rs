@@ -55,7 +55,7 @@ pub(super) fn read(file: &Section<'_>) -> Result<DaemonConfig, Reported> {
         return Err(section.refuse("max_concurrent", "expected 1 or more"));
     }
     if !config.listen.ip().is_loopback() && config.token_file.is_none() {
-        return Err(section.refuse("listen", "an address that other machines reach needs `token_file`"));
+        return Err(section.refuse("listen", "other machines can reach this address; set `token_file` as well"));
     }
     Ok(config)
 }

@@ -26,7 +26,7 @@ pub enum ConfigError {
         reason: String,
     },
     /// A file was named, but it is not there.
-    #[error("there is no configuration file {}, which {named_by} names", path.display())]
+    #[error("the configuration file {}, named by {named_by}, does not exist", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
@@ -61,13 +61,15 @@ impl ConfigError {
     /// How an operator mends it, where the message does not say so itself.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotFound { .. } => Some("`odoo-backup init` writes one; `--config FILE` names another place".into()),
+            Self::NotFound { .. } => {
+                Some("run `odoo-backup init` to write one, or name a file by `--config FILE`".into())
+            }
             Self::Untrusted { path, .. } => Some(format!(
-                "a configuration says which programs run: run the command as its owner, or in another folder; if you \
-                 trust the file, name it by `--config {}`",
+                "run the command as its owner, or in another folder, because a configuration says which programs \
+                 run; if you trust the file, name it by `--config {}`",
                 path.display()
             )),
-            Self::Missing { .. } => Some("`odoo-backup init` writes a new one".into()),
+            Self::Missing { .. } => Some("run `odoo-backup init` to write a new one".into()),
             Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("run as the user who owns the file, often root".into())
             }
@@ -81,7 +83,7 @@ fn paths(paths: &[PathBuf]) -> String {
 }
 
 fn not_entered(denied: &[PathBuf]) -> String {
-    if denied.is_empty() { String::new() } else { format!(" (of which this user may not look at {})", paths(denied)) }
+    if denied.is_empty() { String::new() } else { format!(" (no permission to look for {})", paths(denied)) }
 }
 
 /// One thing that is wrong with a configuration file. Never holds the value of a secret.
@@ -146,8 +148,8 @@ impl UnknownName {
     pub fn hint(&self) -> Option<String> {
         let Self { kind, known, .. } = self;
         Some(match known.as_slice() {
-            [] if *kind == "notifier" => "the configuration has none yet; add a section [[notify]]".into(),
-            [] => format!("the configuration has no {kind} yet; add a section [{kind}.NAME]"),
+            [] if *kind == "notifier" => "add a section [[notify]] to the configuration, which has none yet".into(),
+            [] => format!("add a section [{kind}.NAME] to the configuration, which has no {kind} yet"),
             [only] => format!("the only {kind} is `{only}`"),
             several if *kind == "repository" => format!("the repositories are {}", quoted(several)),
             several => format!("the {kind}s are {}", quoted(several)),

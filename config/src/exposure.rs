@@ -19,13 +19,13 @@ pub(super) struct Readers {
 impl Readers {
     /// Its owner alone.
     pub(super) const OWNER: Self =
-        Self { forbidden: 0o077, others: "others than its owner", mode: "600", condition: "" };
+        Self { forbidden: 0o077, others: "users other than its owner", mode: "600", condition: "" };
     /// Its owner and its group. Debian's package installs odoo.conf as 0640, readable by Odoo's group: that is how Odoo itself reads it.
     pub(super) const GROUP: Self = Self {
         forbidden: 0o007,
         others: "every user of this machine",
         mode: "640",
-        condition: ", where its group is Odoo's",
+        condition: ", if its group is that of Odoo",
     };
 }
 
@@ -34,7 +34,7 @@ pub(super) fn exposed(path: &Path, what: &str, readers: Readers) -> Option<Strin
     let mode = fs::metadata(path).ok()?.permissions().mode();
     (mode & readers.forbidden != 0).then(|| {
         format!(
-            "{} holds {what} and is open to {} (mode {:04o}); mend it with `chmod {} {}`{}",
+            "{} contains {what} and is accessible to {} (mode {:04o}); fix it with `chmod {} {}`{}",
             path.display(),
             readers.others,
             mode & 0o7777,

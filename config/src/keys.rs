@@ -131,17 +131,18 @@ const SECTIONS: &[Key] = &[
     section("instance", "One Odoo database and its filestore", &["instances", "source", "database", "odoo"]),
     section("target", "A place to restore to", &["targets", "restore"]),
     section("daemon", "The service that runs the schedules", &["service", "server", "scheduler", "http"]),
-    section("notify", "Whom the daemon tells", &["notification", "notifications", "notifier", "alert", "alerts"]),
+    section(
+        "notify",
+        "Who receives notices of the daemon",
+        &["notification", "notifications", "notifier", "alert", "alerts"],
+    ),
 ];
 
-const KEPT: Key = section("retention", "Which of its backups stay", &["keep", "policy", "prune", "rotation", "forget"]);
+const KEPT: Key =
+    section("retention", "Which of its backups are kept", &["keep", "policy", "prune", "rotation", "forget"]);
 
 const INSIDE: &[Key] = &[
     KEPT,
     section("check", "When the daemon checks its backups", &["verify", "verification"]),
-    section(
-        "drill",
-        "Where its backups are restored to, to prove that they can be, and when",
-        &["drills", "rehearsal", "scratch"],
-    ),
+    section("drill", "When and where its backups are restored for verification", &["drills", "rehearsal", "scratch"]),
 ];

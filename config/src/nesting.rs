@@ -56,8 +56,7 @@ pub(super) fn problems(config: &Config) -> (Vec<Problem>, Option<String>) {
     match receiver.recv_timeout(PATIENCE) {
         Ok(problems) => (problems, None),
         Err(_) => {
-            let warning =
-                "whether the repository and the filestores lie apart could not be found out: a folder does not answer";
+            let warning = "unable to check that the repository and the filestores are in separate folders: a folder does not respond";
             (Vec::new(), Some(warning.to_owned()))
         }
     }
@@ -135,7 +134,7 @@ fn refusal(one: &Named, other: &Named, relation: Relation) -> Option<String> {
         Relation::Within => (&one.what, &one.path, &other.what, &other.path),
         _ => (&other.what, &other.path, &one.what, &one.path),
     };
-    let how = if relation == Relation::Same { "is the same folder as" } else { "lies in" };
+    let how = if relation == Relation::Same { "is the same folder as" } else { "is inside" };
     forbidden.then(|| {
         format!("{what} ({}) {how} {outer} ({}); keep them in folders apart", path.display(), around.display())
     })

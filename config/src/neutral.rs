@@ -32,7 +32,7 @@ pub(super) fn read(section: &Section<'_>) -> Result<Option<Neutralize>, Reported
         // Whoever wants some of it wants neutralization; to pass over it in silence would leave a live copy.
         let meaningless = keys::NEUTRAL.iter().filter(|key| key.name != "neutralize" && section.has(key.name));
         let refused: Vec<_> = meaningless
-            .map(|key| section.refuse(key.name, "it is part of the neutralization, and `neutralize` is false"))
+            .map(|key| section.refuse(key.name, "it configures the neutralization, and `neutralize` is false"))
             .collect();
         return refused.first().map_or(Ok(None), |reported| Err(*reported));
     }

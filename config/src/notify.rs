@@ -235,7 +235,7 @@ fn read_one(section: &Section<'_>, number: usize, known: &[String]) -> Result<No
     let (name, on, instances, channel) = (name?, on?, instances?, channel?);
     if let Channel::Ping { url } = &channel {
         if on.is_some() {
-            return Err(section.refuse("on", "a ping is told of every backup; leave the key out"));
+            return Err(section.refuse("on", "a ping is sent for every backup; remove this key"));
         }
         let watched = instances.as_ref().map_or(known.len(), BTreeSet::len);
         if watched > 1 && !url.expose().contains(INSTANCE_IN_URL) {
@@ -255,7 +255,7 @@ fn read_one(section: &Section<'_>, number: usize, known: &[String]) -> Result<No
 fn read_instances(section: &Section<'_>, known: &[String]) -> Result<Option<BTreeSet<String>>, Reported> {
     let Some(names) = section.optional::<Vec<String>>("instances")? else { return Ok(None) };
     if names.is_empty() {
-        return Err(section.refuse("instances", "none is named; leave the key out for all of them"));
+        return Err(section.refuse("instances", "the list is empty; remove the key to include all instances"));
     }
     match names.iter().find(|name| !known.contains(name)) {
         Some(name) => Err(section.refuse(
@@ -282,7 +282,7 @@ fn read_channel(section: &Section<'_>) -> Result<Channel, Reported> {
     };
     let foreign = WAYS.iter().flat_map(|(_, keys)| *keys).find(|key| section.has(key) && !own.contains(key));
     if let Some(key) = foreign {
-        return Err(section.refuse(key, format!("it does not go with `{}`", ways[0])));
+        return Err(section.refuse(key, format!("it is not a key for `{}`", ways[0])));
     }
     match ways[0] {
         "webhook" => {
@@ -316,7 +316,7 @@ fn read_mail(section: &Section<'_>) -> Result<MailConfig, Reported> {
     let root_cert = section.optional("smtp_root_cert");
     let (to, from, host, port, tls) = (to?, from?, host?, port?, tls?.unwrap_or(SmtpTls::StartTls));
     if to.is_empty() {
-        return Err(section.refuse("mail_to", "no address is named"));
+        return Err(section.refuse("mail_to", "the list is empty; add an address"));
     }
     let login = match (user?, password?) {
         (Some(user), Some(password)) => Some((user, password)),
@@ -325,7 +325,9 @@ fn read_mail(section: &Section<'_>) -> Result<MailConfig, Reported> {
         (None, Some(_)) => return Err(section.missing("smtp_user", "`smtp_password` needs `smtp_user`".into())),
     };
     if login.is_some() && tls == SmtpTls::None {
-        return Err(section.refuse("smtp_tls", "a password is not sent without encryption"));
+        return Err(
+            section.refuse("smtp_tls", "`smtp_password` would be sent without encryption; set `tls` or `starttls`")
+        );
     }
     let to = to.into_iter().map(|address| address.0).collect();
     Ok(MailConfig { to, from: from.0, host, port: port.map(NonZeroU16::get), tls, login, root_cert: root_cert? })

@@ -81,13 +81,11 @@ fn is_name(name: &str) -> bool {
 
 fn check_name(name: &str, section: &Section<'_>) -> Result<(), Reported> {
     if RESERVED.contains(&name) {
-        return Err(
-            section.refuse_all(format!("the name {name:?} is taken: the repository keeps its own things under it"))
-        );
+        return Err(section.refuse_all(format!("the name {name:?} is reserved for files of the repository")));
     }
     if !is_name(name) {
         return Err(section.refuse_all(format!(
-            "{name:?} cannot be a name: it has at most {LONGEST_NAME} letters, digits, `-`, `_` and `.`, and begins with neither `-` nor `.`"
+            "{name:?} is not a valid name: use at most {LONGEST_NAME} letters, digits, `-`, `_` and `.`, and start with neither `-` nor `.`"
         )));
     }
     Ok(())
@@ -199,7 +197,7 @@ impl Host {
     /// has exported is unknown to the next.
     fn new(host: &str) -> Result<Self, String> {
         if host.contains(',') {
-            Err("several hosts are named; set `host` to the one server that is backed up from".into())
+            Err("it contains several hosts; set `host` to the server to back up from".into())
         } else {
             Ok(Self(host.into()))
         }
@@ -222,7 +220,9 @@ impl DatabaseName {
         if is_database_name(name) {
             Ok(Self(name.into()))
         } else {
-            Err(format!("{name:?} cannot be a database of Odoo: its name is a folder's name too, of at most 63 bytes"))
+            Err(format!(
+                "{name:?} is not a valid name of an Odoo database: it must also be valid as the name of a folder, and have at most 63 bytes"
+            ))
         }
     }
 }
@@ -245,7 +245,7 @@ fn only_database(section: &Section<'_>, odoo: &Odoo) -> Result<String, Reported>
     let missing = |why: String| section.missing("database", format!("`database` is missing{why}"));
     let conf = odoo.path.as_deref().map(Path::display);
     match (&conf, odoo.conf.databases.as_slice()) {
-        (None, _) => Err(missing(", and there is no `odoo_conf` to name it".into())),
+        (None, _) => Err(missing(", and `odoo_conf` is not set either".into())),
         (Some(conf), []) => Err(missing(format!(", and {conf} sets no `db_name`"))),
         (Some(_), [name]) => {
             DatabaseName::new(name).map(|name| name.0).map_err(|message| section.refuse("odoo_conf", message))
@@ -264,7 +264,7 @@ enum Files {
 impl Files {
     fn read(section: &Section<'_>) -> Result<Self, Reported> {
         if section.has("data_dir") && section.has("filestore") {
-            return Err(section.refuse("filestore", "`data_dir` is given as well; keep one of the two"));
+            return Err(section.refuse("filestore", "`data_dir` is set as well; remove one of the two"));
         }
         let filestore = section.optional("filestore")?.map(Self::Filestore);
         let data_dir = section.optional("data_dir")?.map(Self::DataDir);
@@ -300,7 +300,7 @@ fn default_data_dir(section: &Section<'_>, odoo: &Odoo, database: &str) -> Resul
         [] => {
             let unsaid = match &odoo.path {
                 Some(path) => format!("{} sets no `data_dir`", path.display()),
-                None => "there is no `odoo_conf` to say it".into(),
+                None => "`odoo_conf` is not set either".into(),
             };
             let places: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
             Err(section.missing(
@@ -310,7 +310,10 @@ fn default_data_dir(section: &Section<'_>, odoo: &Odoo, database: &str) -> Resul
         }
         several => {
             let places: Vec<_> = several.iter().map(|path| path.display().to_string()).collect();
-            Err(section.missing("data_dir", format!("`data_dir` is missing: it may be any of {}", places.join(", "))))
+            Err(section.missing(
+                "data_dir",
+                format!("`data_dir` is missing: several folders are possible: {}", places.join(", ")),
+            ))
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn read(section: &Section<'_>) -> Result<StoreConfig, Reported> {
 fn refuse_s3_keys(section: &Section<'_>) -> Result<(), Reported> {
     let mut refused = Ok(());
     for key in keys::S3.iter().filter(|key| section.has(key.name)) {
-        refused = Err(section.refuse(key.name, "only an S3 repository takes this key, and `url` is a folder"));
+        refused = Err(section.refuse(key.name, "this key is only for S3 repositories, and `url` is a folder"));
     }
     refused
 }
@@ -158,15 +158,15 @@ fn local_path(encoded: &str) -> Result<PathBuf, Refusal> {
     }
     let is_escape = |rest: &str| rest.as_bytes().get(1..3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
     if encoded.match_indices('%').any(|(at, _)| !is_escape(&encoded[at..])) {
-        return Err("`%` begins an escape of two hexadecimal digits; write `%25` for a percent sign".into());
+        return Err("`%` must be followed by two hexadecimal digits; write `%25` for a percent sign".into());
     }
     let decoded: Vec<u8> = percent_decode_str(encoded).collect();
     if decoded.contains(&0) {
-        return Err("the path holds a NUL character".into());
+        return Err("the path contains a NUL character".into());
     }
     let path = PathBuf::from(OsString::from_vec(decoded));
     if path.parent().is_none() {
-        return Err("the root folder cannot be a repository; name a folder in it".into());
+        return Err("the root folder cannot be a repository; set a folder in it".into());
     }
     // Taken apart and put together again: without slashes at its end or twice in the middle.
     Ok(path.components().collect())
@@ -181,12 +181,12 @@ fn s3_location(rest: &str) -> Result<Location, Refusal> {
         return Err("credentials do not belong in the URL; use `access_key_id` and `secret_access_key`".into());
     }
     if !is_segment(bucket) {
-        return Err(format!("{bucket:?} is no name of a bucket").into());
+        return Err(format!("{bucket:?} is not a valid name of a bucket").into());
     }
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
     if !prefix.is_empty() && Key::new(prefix).is_err() {
         return Err(format!(
-            "{prefix:?} cannot be a prefix: it is made of letters, digits, `-`, `_` and `.`, joined by `/`, and no part begins with `.`"
+            "{prefix:?} is not a valid prefix: use parts of letters, digits, `-`, `_` and `.`, separated by `/`, and start no part with `.`"
         )
         .into());
     }
@@ -207,7 +207,7 @@ impl Value for Endpoint {
             return Err("credentials do not belong in the URL; use `access_key_id` and `secret_access_key`".into());
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err("expected the server's address alone, without `?` and `#`".into());
+            return Err("expected only the address of the server, without `?` and `#`".into());
         }
         Ok(Self(text.trim_end_matches('/').into()))
     }

@@ -71,7 +71,7 @@ pub(super) fn read(instance: &Section<'_>) -> Result<Routine, Reported> {
     let splay = instance.optional("splay");
     let retries = instance.optional("retries");
     let stall_timeout = instance.optional::<Duration>("stall_timeout").and_then(|timeout| match timeout {
-        Some(Duration::ZERO) => Err(instance.refuse("stall_timeout", "expected more than nothing")),
+        Some(Duration::ZERO) => Err(instance.refuse("stall_timeout", "expected more than zero")),
         timeout => Ok(timeout),
     });
     let stale_after = instance.optional("stale_after");

@@ -151,7 +151,7 @@ impl fmt::Display for Schedule {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// Too few fields or too many.
-    #[error("unable to read the schedule {schedule:?}: it has {count} fields and not five")]
+    #[error("unable to read the schedule {schedule:?}: it has {count} fields, expected five")]
     FieldCount {
         /// What was written.
         schedule: String,
@@ -171,13 +171,13 @@ pub enum ScheduleError {
         problem: Problem,
     },
     /// Begins with `@` and is none of the names.
-    #[error("unable to read the schedule {schedule:?}: there is no such name")]
+    #[error("unable to read the schedule {schedule:?}: unknown name")]
     UnknownName {
         /// What was written.
         schedule: String,
     },
     /// crontab(5)'s name for the start of the machine.
-    #[error("unable to read the schedule {schedule:?}: the start of the machine is not a time")]
+    #[error("unable to read the schedule {schedule:?}: the start of the machine is not a point in time")]
     AtStart {
         /// What was written.
         schedule: String,
@@ -202,9 +202,9 @@ impl ScheduleError {
                 "the names are @hourly, @daily, @midnight, @weekly, @monthly, @yearly and @annually"
             }
             ScheduleError::AtStart { .. } => {
-                "write times, as in \"30 2 * * *\"; a time that was missed is made up for when the daemon starts"
+                "write times, as in \"30 2 * * *\"; the daemon makes up for a missed time when it starts"
             }
-            ScheduleError::Never { .. } => "look at the day of the month and the month",
+            ScheduleError::Never { .. } => "check the day of the month and the month",
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct SecretKeys {
 /// Reads a secret from either of its keys.
 pub(super) fn read(section: &Section<'_>, keys: SecretKeys) -> Result<Option<Secret>, Reported> {
     if section.has(keys.value) && section.has(keys.file) {
-        return Err(section.refuse(keys.file, format!("`{}` is given as well; keep one of the two", keys.value)));
+        return Err(section.refuse(keys.file, format!("`{}` is set as well; remove one of the two", keys.value)));
     }
     if section.is_literal(keys.value) {
         let what = format!("`{}`", keys.value);
@@ -40,7 +40,7 @@ fn from_file(path: &Path) -> Result<Secret, String> {
         return Err(format!("{} is empty", path.display()));
     }
     if secret.contains(['\r', '\n', '\0']) {
-        return Err(format!("{} holds more than the secret on one line", path.display()));
+        return Err(format!("{} contains more than one line; put only the secret into it", path.display()));
     }
     Ok(Secret::new(secret))
 }

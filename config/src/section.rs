@@ -53,7 +53,7 @@ impl<'a> Source<'a> {
         let reason = if self.searched { distrust(path) } else { None }?;
         let (file, config) = (path.display(), self.file.display());
         Some(format!(
-            "{file} is not used, as {config} was found by searching, and {reason}; name it by `--config {config}` if that is as it should be"
+            "{file} is not used, because {config} was found by searching, and {reason}; if you trust it, name the configuration by `--config {config}`"
         ))
     }
 
@@ -71,7 +71,7 @@ impl<'a> Source<'a> {
         }
         let line = span.map(|span| self.line(span.start));
         if let Some(key) = line.and_then(|line| unquoted(self.text.lines().nth(line - 1)?)) {
-            message = format!("the value of `{key}` is text and needs quotes: {key} = \"…\"");
+            message = format!("the value of `{key}` is text; put it in quotes: {key} = \"…\"");
         }
         // One mistake makes the parser stumble several times; only the first of a line is of use.
         let said = self.problems.borrow().iter().any(|problem| problem.line == line);

@@ -52,12 +52,14 @@ impl InitOptions {
 /// A configuration file with an instance for each database that odoo.conf names.
 pub fn template(options: &InitOptions) -> String {
     let mut file = Template::default();
-    file.comment("Configuration of odoo-backup. `odoo-backup doctor` tries everything that is said here.");
-    file.comment("\"${NAME}\" in a value is taken from the environment. A path may be relative to this file's folder.");
+    file.comment("Configuration of odoo-backup. Run `odoo-backup doctor` to check everything in it.");
+    file.comment(
+        "\"${NAME}\" in a value is replaced from the environment. Paths may be relative to the folder of this file.",
+    );
 
     file.header(&["repository"]);
     file.key("url", options.repository_url.as_deref().unwrap_or(DEFAULT_REPOSITORY));
-    file.comment("For s3:// only. Without a key, AWS's own chain signs in: environment, profile, role of the machine.");
+    file.comment("Only for s3://. Without a key, the credential chain of AWS is used: environment, profile, role of the machine.");
     file.unset(&keys::REPOSITORY, &["url"]);
 
     let named = options.odoo_conf.iter().flat_map(|(_, conf)| &conf.databases);
@@ -86,7 +88,7 @@ pub fn template(options: &InitOptions) -> String {
 
     file.line("");
     file.comment(
-        "Whom the daemon tells; as many sections as there are ways. Each has one of `webhook`, `ping` and `mail_to`.",
+        "Notifications of the daemon: one section per receiver. Each has one of `webhook`, `ping` and `mail_to`.",
     );
     file.line("#[[notify]]");
     file.unset(&keys::NOTIFY, &[]);
@@ -132,19 +134,19 @@ impl Template {
     fn instance(&mut self, name: &str, database: &str, options: &InitOptions) {
         self.header(&["instance", name]);
         if let Some((path, conf)) = &options.odoo_conf {
-            self.comment("Odoo's own configuration file; what it says holds where nothing else is said here.");
+            self.comment("Odoo's own configuration file; it supplies whatever is not set here.");
             self.key("odoo_conf", &path.to_string_lossy());
             if conf.databases.is_empty() {
-                self.comment("It names no database; put the name of yours here.");
+                self.comment("It sets no database; set the name of yours here.");
             }
         } else {
-            self.comment("No odoo.conf was found; put the name of your database here.");
+            self.comment("No odoo.conf was found; set the name of your database here.");
         }
         self.key("database", database);
         self.data_dir(database, options);
         if !std::mem::replace(&mut self.explained, true) {
             self.unset(&keys::INSTANCE, &["odoo_conf", "database", "data_dir"]);
-            self.comment("Which of its backups `odoo-backup prune` leaves.");
+            self.comment("Which of its backups `odoo-backup prune` keeps.");
             self.line(&format!("#[instance.{}.retention]", as_key(name)));
             self.unset(&keys::RETENTION, &[]);
             self.comment("When the daemon checks its backups.");
@@ -157,16 +159,16 @@ impl Template {
         let said = options.odoo_conf.as_ref().and_then(|(_, conf)| conf.data_dir.as_deref());
         match (said.filter(|path| path.is_absolute()), find_data_dir(&options.data_dirs, database).as_slice()) {
             (Some(said), _) => {
-                self.comment("Odoo's data folder; odoo.conf says this one.");
+                self.comment("Odoo's data folder, as set in odoo.conf.");
                 self.line(&format!("#data_dir = {}", toml_string(&said.to_string_lossy())));
             }
             (None, [found]) => {
-                self.comment("Odoo's data folder, found where it usually is.");
+                self.comment("Odoo's data folder, found in a usual place.");
                 self.key("data_dir", &found.to_string_lossy());
             }
             (None, _) => {
                 self.comment(
-                    "Odoo's data folder, which holds the folder `filestore`. It was not found; put yours here.",
+                    "Odoo's data folder, which contains the folder `filestore`. It was not found; set yours here.",
                 );
                 self.key("data_dir", USUAL_DATA_DIR);
             }

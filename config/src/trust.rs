@@ -26,7 +26,9 @@ fn distrust_place(path: &Path) -> Option<String> {
         let found = match place.symlink_metadata() {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Some(format!("unable to look at {}: {error}", place.display())),
+            Err(error) => {
+                return Some(format!("unable to read the owner and the mode of {}: {error}", place.display()));
+            }
         };
         if !is_ours(found.uid()) {
             return Some(format!("{} belongs to {}", place.display(), user_name(found.uid())));

@@ -69,9 +69,9 @@ impl Raw<'_> {
         let written = self.value.as_str().ok_or_else(|| self.refused::<T>())?;
         let text = substitute(written, &self.surroundings.variable)?;
         match text.as_str() {
-            "" if written.is_empty() => Err("the value is empty; give it one, or leave the key out".into()),
+            "" if written.is_empty() => Err("the value is empty; set one, or remove the key".into()),
             "" => Err(format!("{written} is empty in the environment").into()),
-            text if text.contains('\0') => Err("the value holds a NUL character".into()),
+            text if text.contains('\0') => Err("the value contains a NUL character".into()),
             _ => Ok(text),
         }
     }
@@ -227,10 +227,8 @@ impl Value for PathBuf {
         match text.strip_prefix('~') {
             Some(rest) => match (rest.strip_prefix('/'), &raw.surroundings.home) {
                 (Some(rest), Some(home)) => Ok(home.join(rest)),
-                (Some(_), None) => {
-                    Err("the home folder that `~/` stands for is unknown; write an absolute path".into())
-                }
-                (None, _) => Err("only `~/` is understood, not another user's home; write an absolute path".into()),
+                (Some(_), None) => Err("the home folder for `~/` is unknown; write an absolute path".into()),
+                (None, _) => Err("only `~/` is supported, not the home of another user; write an absolute path".into()),
             },
             None => Ok(raw.folder.join(relative(Path::new(&text)))),
         }
@@ -299,9 +297,10 @@ fn substitute(written: &str, variable: &Variables) -> Result<String, Refusal> {
             text.push_str("${");
             rest = behind;
         } else if let Some(behind) = rest.strip_prefix("${") {
-            let (name, behind) = behind.split_once('}').filter(|(name, _)| is_variable(name)).ok_or(
-                "`${` is not followed by a variable's name and `}`; write `$${` where it is meant as it stands",
-            )?;
+            let (name, behind) = behind
+                .split_once('}')
+                .filter(|(name, _)| is_variable(name))
+                .ok_or("`${` is not followed by the name of a variable and `}`; write `$${` for a literal `${`")?;
             let value = variable(name).ok_or_else(|| format!("${{{name}}} is not set in the environment"))?;
             text.push_str(value.to_str().ok_or_else(|| format!("${{{name}}} is not UTF-8 text"))?);
             rest = behind;

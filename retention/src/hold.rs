@@ -47,7 +47,7 @@ impl Hold {
     pub fn hint(&self) -> String {
         match self {
             Hold::Stale { .. } => {
-                "find out why no newer backup was made; once there is one, old ones are removed again".to_owned()
+                "find out why no newer backup was made; after the next backup, old ones are removed again".to_owned()
             }
             Hold::Shrunk { before, newest, .. } => format!(
                 "if the data was removed on purpose, accept the figures of backup {newest}; \

@@ -108,8 +108,8 @@ impl PlanError {
     pub fn hint(&self) -> &'static str {
         match self {
             PlanError::Policy(error) => error.hint(),
-            PlanError::SeveralInstances { .. } => "plan each instance by itself",
-            PlanError::ListedTwice { .. } => "read the list of backups anew",
+            PlanError::SeveralInstances { .. } => "plan each instance separately",
+            PlanError::ListedTwice { .. } => "read the list of backups again",
         }
     }
 }

@@ -40,7 +40,7 @@ impl SettingError {
     pub fn hint(&self) -> &'static str {
         match self {
             SettingError::Age { .. } => "write a length of time as in \"36 hours\", \"14 days\" or \"1 year 6 months\"",
-            SettingError::Percent { .. } => "write a percentage as in 30 or \"30%\"; 100 switches the check off",
+            SettingError::Percent { .. } => "write a percentage as in 30 or \"30%\"; 100 turns the check off",
             SettingError::Zone { .. } => {
                 "write a name of the IANA time zone database, as in \"Europe/Brussels\" or \"UTC\""
             }
@@ -80,7 +80,7 @@ impl FromStr for Age {
         let refuse = |reason: String| SettingError::Age { text: text.to_owned(), reason };
         let span: Span = text.parse().map_err(|error: jiff::Error| refuse(error.to_string()))?;
         if !span.is_positive() {
-            return Err(refuse("it must be longer than nothing".to_owned()));
+            return Err(refuse("it must be longer than zero".to_owned()));
         }
         Ok(Age(span))
     }
@@ -110,7 +110,7 @@ impl TryFrom<SignedDuration> for Age {
         let span =
             Span::try_from(duration).and_then(|span| span.round(hours)).map_err(|error| refuse(error.to_string()))?;
         if !span.is_positive() {
-            return Err(refuse("it must be longer than nothing".to_owned()));
+            return Err(refuse("it must be longer than zero".to_owned()));
         }
         Ok(Age(span))
     }

@@ -41,10 +41,10 @@ pub enum Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Problem::NotAValue => "is not a value of it",
-            Problem::OutOfRange => "is out of its range",
+            Problem::NotAValue => "is not a valid value",
+            Problem::OutOfRange => "is out of range",
             Problem::Backwards => "is a range that runs backwards",
-            Problem::StepOfOne => "has a step, but a single value has none: give it a range",
+            Problem::StepOfOne => "has a step, but is a single value: write a range",
             Problem::BadStep => "has a step that is not a number from 1 to the length of the field",
         })
     }

@@ -279,34 +279,34 @@ fn the_longest_interval() {
 #[test]
 fn mistakes_are_named_by_their_field() {
     for (text, message) in [
-        ("60 2 * * *", "minute: \"60\" is out of its range"),
-        ("0 24 * * *", "hour: \"24\" is out of its range"),
-        ("0 2 0 * *", "day of the month: \"0\" is out of its range"),
-        ("0 2 32 * *", "day of the month: \"32\" is out of its range"),
-        ("0 2 * 13 *", "month: \"13\" is out of its range"),
-        ("0 2 * * 8", "day of the week: \"8\" is out of its range"),
-        ("0 2 * 99999999999999999999999 *", "is out of its range"),
-        ("0 2 * * sunday", "day of the week: \"sunday\" is not a value of it"),
-        ("0 jan * * *", "hour: \"jan\" is not a value of it"),
-        ("0 2 * * 1,,2", "day of the week: \"\" is not a value of it"),
-        ("0 -2 * * *", "hour: \"-2\" is not a value of it"),
-        ("0 +2 * * *", "hour: \"+2\" is not a value of it"),
-        ("0 2 ? * *", "day of the month: \"?\" is not a value of it"),
-        ("0 2 L * *", "day of the month: \"L\" is not a value of it"),
-        ("** 2 * * *", "minute: \"**\" is not a value of it"),
+        ("60 2 * * *", "minute: \"60\" is out of range"),
+        ("0 24 * * *", "hour: \"24\" is out of range"),
+        ("0 2 0 * *", "day of the month: \"0\" is out of range"),
+        ("0 2 32 * *", "day of the month: \"32\" is out of range"),
+        ("0 2 * 13 *", "month: \"13\" is out of range"),
+        ("0 2 * * 8", "day of the week: \"8\" is out of range"),
+        ("0 2 * 99999999999999999999999 *", "is out of range"),
+        ("0 2 * * sunday", "day of the week: \"sunday\" is not a valid value"),
+        ("0 jan * * *", "hour: \"jan\" is not a valid value"),
+        ("0 2 * * 1,,2", "day of the week: \"\" is not a valid value"),
+        ("0 -2 * * *", "hour: \"-2\" is not a valid value"),
+        ("0 +2 * * *", "hour: \"+2\" is not a valid value"),
+        ("0 2 ? * *", "day of the month: \"?\" is not a valid value"),
+        ("0 2 L * *", "day of the month: \"L\" is not a valid value"),
+        ("** 2 * * *", "minute: \"**\" is not a valid value"),
         ("0 18-8 * * *", "hour: \"18-8\" is a range that runs backwards"),
         ("0 2 * * sat-mon", "day of the week: \"sat-mon\" is a range that runs backwards"),
-        ("5/15 * * * *", "minute: \"5/15\" has a step, but a single value has none"),
+        ("5/15 * * * *", "minute: \"5/15\" has a step, but is a single value"),
         ("*/0 * * * *", "minute: \"*/0\" has a step that is not a number from 1"),
         ("*/90 * * * *", "minute: \"*/90\" has a step that is not a number from 1"),
         ("*/x * * * *", "minute: \"*/x\" has a step"),
-        ("0 2 * *", "it has 4 fields and not five"),
-        ("0 0 2 * * *", "it has 6 fields and not five"),
-        ("0 0 2 * * * 2027", "it has 7 fields and not five"),
-        ("", "it has 0 fields and not five"),
-        ("@reboot", "the start of the machine is not a time"),
-        ("@Reboot", "there is no such name"),
-        ("@Daily", "there is no such name"),
+        ("0 2 * *", "it has 4 fields, expected five"),
+        ("0 0 2 * * *", "it has 6 fields, expected five"),
+        ("0 0 2 * * * 2027", "it has 7 fields, expected five"),
+        ("", "it has 0 fields, expected five"),
+        ("@reboot", "the start of the machine is not a point in time"),
+        ("@Reboot", "unknown name"),
+        ("@Daily", "unknown name"),
         ("0 0 30 2 *", "never fires"),
         ("0 0 31 4,6,9,11 *", "never fires"),
     ] {
@@ -325,7 +325,7 @@ fn a_schedule_can_stand_in_a_configuration() {
     assert_eq!(toml::to_string(&table).unwrap(), "schedule = \"0 2\\t* * 1-5\"\n");
     let error =
         toml::from_str::<std::collections::BTreeMap<String, Schedule>>("schedule = \"0 25 * * *\"").unwrap_err();
-    assert!(error.to_string().contains("hour: \"25\" is out of its range"), "{error}");
+    assert!(error.to_string().contains("hour: \"25\" is out of range"), "{error}");
 }
 
 #[test]

@@ -46,13 +46,13 @@ fn what_cannot_be_meant_is_told() {
     assert_eq!(
         section("columns = { partner = 'name' }\nkeep = ['x', 'a.b.c']\nseeds = 'x'"),
         [
-            "c.toml:6: [target.t.anonymize] `columns`: expected `table.column`, by the names that PostgreSQL has, found \"partner\"",
-            "c.toml:7: [target.t.anonymize] `keep`: expected `table.column`, by the names that PostgreSQL has, found \"x\"",
+            "c.toml:6: [target.t.anonymize] `columns`: expected `table.column`, with the names in PostgreSQL, found \"partner\"",
+            "c.toml:7: [target.t.anonymize] `keep`: expected `table.column`, with the names in PostgreSQL, found \"x\"",
             "c.toml:8: [target.t.anonymize] unknown key `seeds`; did you mean `seed`?",
         ]
     );
     assert_eq!(
         section("columns = { 'a.b' = 'name' }\nkeep = ['a.b']"),
-        ["c.toml:7: [target.t.anonymize] `keep`: a.b is among `columns` as well; keep one of the two"]
+        ["c.toml:7: [target.t.anonymize] `keep`: a.b is also in `columns`; remove one of the two"]
     );
 }

@@ -59,11 +59,11 @@ fn what_is_no_toml() {
         ("[repository\nurl = 'x'\n", &["c.toml:1: unclosed table, expected `]`"]),
         (
             "[repository]\nurl = file:///srv/backup\n",
-            &["c.toml:2: the value of `url` is text and needs quotes: url = \"…\""],
+            &["c.toml:2: the value of `url` is text; put it in quotes: url = \"…\""],
         ),
         (
             "[repository]\nsecret_access_key = hunter2\n",
-            &["c.toml:2: the value of `secret_access_key` is text and needs quotes: secret_access_key = \"…\""],
+            &["c.toml:2: the value of `secret_access_key` is text; put it in quotes: secret_access_key = \"…\""],
         ),
         (
             "[repository]\nurl = 'a'\nurl = 'b'\n[instance.x]\n[instance.x]\n",
@@ -84,7 +84,7 @@ fn the_repositorys_url() {
         ("ur = 'file:///r'", &["c.toml:2: [repository] unknown key `ur`; did you mean `url`?"]),
         ("path = '/r'", &["c.toml:2: [repository] unknown key `path`; did you mean `url`?"]),
         ("url = 5", &["c.toml:2: [repository] `url`: expected a string, found an integer"]),
-        ("url = ''", &["c.toml:2: [repository] `url`: the value is empty; give it one, or leave the key out"]),
+        ("url = ''", &["c.toml:2: [repository] `url`: the value is empty; set one, or remove the key"]),
         (
             "url = '/var/lib/x'",
             &[
@@ -110,12 +110,12 @@ fn the_repositorys_url() {
         (
             "url = 'file:///a%'",
             &[
-                "c.toml:2: [repository] `url`: `%` begins an escape of two hexadecimal digits; write `%25` for a percent sign",
+                "c.toml:2: [repository] `url`: `%` must be followed by two hexadecimal digits; write `%25` for a percent sign",
             ],
         ),
         (
             "url = 'file:///'",
-            &["c.toml:2: [repository] `url`: the root folder cannot be a repository; name a folder in it"],
+            &["c.toml:2: [repository] `url`: the root folder cannot be a repository; set a folder in it"],
         ),
         ("url = 's3://'", &["c.toml:2: [repository] `url`: the bucket's name is missing: `s3://bucket/prefix`"]),
         (
@@ -124,11 +124,11 @@ fn the_repositorys_url() {
                 "c.toml:2: [repository] `url`: credentials do not belong in the URL; use `access_key_id` and `secret_access_key`",
             ],
         ),
-        ("url = 's3://B b/x'", &["c.toml:2: [repository] `url`: \"B b\" is no name of a bucket"]),
+        ("url = 's3://B b/x'", &["c.toml:2: [repository] `url`: \"B b\" is not a valid name of a bucket"]),
         (
             "url = 's3://b/x//y'",
             &[
-                "c.toml:2: [repository] `url`: \"x//y\" cannot be a prefix: it is made of letters, digits, `-`, `_` and `.`, joined by `/`, and no part begins with `.`",
+                "c.toml:2: [repository] `url`: \"x//y\" is not a valid prefix: use parts of letters, digits, `-`, `_` and `.`, separated by `/`, and start no part with `.`",
             ],
         ),
     ];
@@ -140,9 +140,9 @@ fn the_keys_of_s3() {
     let local: &[Case<'_>] = &[(
         "region = 'x'\naccess_key = 'x'\npath_style = true",
         &[
-            "c.toml:3: [repository] `region`: only an S3 repository takes this key, and `url` is a folder",
+            "c.toml:3: [repository] `region`: this key is only for S3 repositories, and `url` is a folder",
             "c.toml:4: [repository] unknown key `access_key`; did you mean `access_key_id`?",
-            "c.toml:5: [repository] `path_style`: only an S3 repository takes this key, and `url` is a folder",
+            "c.toml:5: [repository] `path_style`: this key is only for S3 repositories, and `url` is a folder",
         ],
     )];
     let s3: &[Case<'_>] = &[
@@ -162,7 +162,7 @@ fn the_keys_of_s3() {
         ),
         (
             "endpoint = 'https://h/?q'",
-            &["c.toml:3: [repository] `endpoint`: expected the server's address alone, without `?` and `#`"],
+            &["c.toml:3: [repository] `endpoint`: expected only the address of the server, without `?` and `#`"],
         ),
         ("path_style = '${WORD}'", &["c.toml:3: [repository] `path_style`: expected true or false in the environment"]),
         ("access_key_id = 'x'", &["c.toml:1: [repository] `secret_access_key` is missing: `access_key_id` needs it"]),
@@ -177,7 +177,7 @@ fn the_keys_of_s3() {
         (
             "access_key_id = 'x'\nsecret_access_key = 'hunter2'\nsecret_access_key_file = 'x'",
             &[
-                "c.toml:5: [repository] `secret_access_key_file`: `secret_access_key` is given as well; keep one of the two",
+                "c.toml:5: [repository] `secret_access_key_file`: `secret_access_key` is set as well; remove one of the two",
             ],
         ),
         (
@@ -211,14 +211,14 @@ fn an_instance() {
             "database = 'x'\nschedule = '0 2 * *'\ntimezone = 'Brussels'\ncatch_up = 1\nsplay = '1 day'\nretries = -1\n\
              stall_timeout = '0s'\n[instance.production.check]\nread_data = 'half'",
             &[
-                "c.toml:5: [instance.production] `schedule`: unable to read the schedule \"0 2 * *\": it has 4 fields and not five; write minute, hour, \
+                "c.toml:5: [instance.production] `schedule`: unable to read the schedule \"0 2 * *\": it has 4 fields, expected five; write minute, hour, \
                  day of the month, month and day of the week, as in \"30 2 * * *\"",
                 "c.toml:6: [instance.production] `timezone`: unknown time zone \"Brussels\"; write a name of the IANA time zone database, as in \
                  \"Europe/Brussels\" or \"UTC\"",
                 "c.toml:7: [instance.production] `catch_up`: expected true or false, without quotes, found an integer",
                 "c.toml:8: [instance.production] `splay`: unable to read \"1 day\" as a length of time; write it as in \"90 seconds\" or \"1h 30m\"",
                 "c.toml:9: [instance.production] `retries`: expected an integer from 0 to 4294967295, found -1",
-                "c.toml:10: [instance.production] `stall_timeout`: expected more than nothing",
+                "c.toml:10: [instance.production] `stall_timeout`: expected more than zero",
                 "c.toml:11: [instance.production.check] `schedule` is missing",
                 "c.toml:12: [instance.production.check] `read_data`: \"half\" is neither a percentage, such as 5%, nor a size, such as 10GB or 10GiB",
             ],
@@ -236,11 +236,11 @@ fn an_instance() {
                 "c.toml:7: [instance.production.drill] `verify`: expected one of quick, full, found \"deep\"",
             ],
         ),
-        ("", &["c.toml:2: [instance.production] `database` is missing, and there is no `odoo_conf` to name it"]),
+        ("", &["c.toml:2: [instance.production] `database` is missing, and `odoo_conf` is not set either"]),
         (
             "database = 'a/b'\nport = 0\nsslmode = 'verify_ful'\nhost = 5\nuser = true\npassword = 12345\nsslrootcert = 1.5\npg_path = []",
             &[
-                "c.toml:4: [instance.production] `database`: \"a/b\" cannot be a database of Odoo: its name is a folder's name too, of at most 63 bytes",
+                "c.toml:4: [instance.production] `database`: \"a/b\" is not a valid name of an Odoo database: it must also be valid as the name of a folder, and have at most 63 bytes",
                 "c.toml:5: [instance.production] `port`: expected an integer from 1 to 65535, found 0",
                 "c.toml:6: [instance.production] `sslmode`: expected one of disable, prefer, require, verify-ca, verify-full, found \"verify_ful\"; did you mean `verify-full`?",
                 "c.toml:7: [instance.production] `host`: expected a string, found an integer",
@@ -266,7 +266,7 @@ fn an_instance() {
         ),
         (
             "database = 'x'\nfilestore = '/f'",
-            &["c.toml:5: [instance.production] `filestore`: `data_dir` is given as well; keep one of the two"],
+            &["c.toml:5: [instance.production] `filestore`: `data_dir` is set as well; remove one of the two"],
         ),
     ];
     check(&Fixture::new(), "repository.url = 'file:///r'\n[instance.production]\ndata_dir = '/d'\n", cases);
@@ -309,19 +309,19 @@ fn what_odoo_conf_says() {
         (
             "odoo_conf = 'hosts.conf'",
             &[
-                "c.toml:3: [instance.production] `odoo_conf`: several hosts are named; set `host` to the one server that is backed up from",
+                "c.toml:3: [instance.production] `odoo_conf`: it contains several hosts; set `host` to the server to back up from",
             ],
         ),
         (
             "odoo_conf = 'hosts.conf'\nhost = 'a,b'",
             &[
-                "c.toml:4: [instance.production] `host`: several hosts are named; set `host` to the one server that is backed up from",
+                "c.toml:4: [instance.production] `host`: it contains several hosts; set `host` to the server to back up from",
             ],
         ),
         (
             "odoo_conf = 'slash.conf'",
             &[
-                "c.toml:3: [instance.production] `odoo_conf`: \"../x\" cannot be a database of Odoo: its name is a folder's name too, of at most 63 bytes",
+                "c.toml:3: [instance.production] `odoo_conf`: \"../x\" is not a valid name of an Odoo database: it must also be valid as the name of a folder, and have at most 63 bytes",
             ],
         ),
         (
@@ -337,7 +337,7 @@ fn what_odoo_conf_says() {
         ),
         (
             "database = 'p'",
-            &["c.toml:2: [instance.production] `data_dir` is missing: there is no `odoo_conf` to say it, and none of \
+            &["c.toml:2: [instance.production] `data_dir` is missing: `odoo_conf` is not set either, and none of \
                DIR/var/lib/odoo/.local/share/Odoo, DIR/var/lib/odoo, DIR/home/.local/share/Odoo has a folder `filestore`"],
         ),
     ];
@@ -348,7 +348,7 @@ fn what_odoo_conf_says() {
     let cases: &[Case<'_>] = &[(
         "odoo_conf = 'nodir.conf'",
         &[
-            "c.toml:2: [instance.production] `data_dir` is missing: it may be any of DIR/var/lib/odoo, DIR/home/.local/share/Odoo",
+            "c.toml:2: [instance.production] `data_dir` is missing: several folders are possible: DIR/var/lib/odoo, DIR/home/.local/share/Odoo",
         ],
     )];
     check(&two, head, cases);
@@ -371,13 +371,13 @@ fn the_environment_and_secrets() {
         (
             "password = 'hunter2${hunter2-}'",
             &[
-                "c.toml:5: [instance.production] `password`: `${` is not followed by a variable's name and `}`; write `$${` where it is meant as it stands",
+                "c.toml:5: [instance.production] `password`: `${` is not followed by the name of a variable and `}`; write `$${` for a literal `${`",
             ],
         ),
         (
             "password = 'hunter2${'",
             &[
-                "c.toml:5: [instance.production] `password`: `${` is not followed by a variable's name and `}`; write `$${` where it is meant as it stands",
+                "c.toml:5: [instance.production] `password`: `${` is not followed by the name of a variable and `}`; write `$${` for a literal `${`",
             ],
         ),
         ("host = '${EMPTY}'", &["c.toml:5: [instance.production] `host`: ${EMPTY} is empty in the environment"]),
@@ -386,10 +386,10 @@ fn the_environment_and_secrets() {
             &["c.toml:5: [instance.production] `port`: expected an integer from 1 to 65535 in the environment"],
         ),
         ("port = '${PGPORT}'", &["c.toml:5: [instance.production] `port`: ${PGPORT} is not set in the environment"]),
-        ("user = \"a\\u0000\"", &["c.toml:5: [instance.production] `user`: the value holds a NUL character"]),
+        ("user = \"a\\u0000\"", &["c.toml:5: [instance.production] `user`: the value contains a NUL character"]),
         (
             "password = 'hunter2'\npassword_file = 'pw'",
-            &["c.toml:6: [instance.production] `password_file`: `password` is given as well; keep one of the two"],
+            &["c.toml:6: [instance.production] `password_file`: `password` is set as well; remove one of the two"],
         ),
         (
             "password_file = 'absent'",
@@ -399,7 +399,9 @@ fn the_environment_and_secrets() {
         ),
         (
             "password_file = 'two'",
-            &["c.toml:5: [instance.production] `password_file`: DIR/two holds more than the secret on one line"],
+            &[
+                "c.toml:5: [instance.production] `password_file`: DIR/two contains more than one line; put only the secret into it",
+            ],
         ),
         (
             "password_file = 'binary'",
@@ -409,7 +411,7 @@ fn the_environment_and_secrets() {
         (
             "password_file = '~postgres/pw'",
             &[
-                "c.toml:5: [instance.production] `password_file`: only `~/` is understood, not another user's home; write an absolute path",
+                "c.toml:5: [instance.production] `password_file`: only `~/` is supported, not the home of another user; write an absolute path",
             ],
         ),
     ];
@@ -421,30 +423,30 @@ fn names_and_targets() {
     let cases: &[Case<'_>] = &[
         (
             "[instance.locks]\n",
-            &["c.toml:5: [instance.locks] the name \"locks\" is taken: the repository keeps its own things under it"],
+            &["c.toml:5: [instance.locks] the name \"locks\" is reserved for files of the repository"],
         ),
         (
             "[instance.'repository.json']\n",
             &[
-                "c.toml:5: [instance.\"repository.json\"] the name \"repository.json\" is taken: the repository keeps its own things under it",
+                "c.toml:5: [instance.\"repository.json\"] the name \"repository.json\" is reserved for files of the repository",
             ],
         ),
         (
             "[target.'a b']\n",
             &[
-                "c.toml:5: [target.\"a b\"] \"a b\" cannot be a name: it has at most 100 letters, digits, `-`, `_` and `.`, and begins with neither `-` nor `.`",
+                "c.toml:5: [target.\"a b\"] \"a b\" is not a valid name: use at most 100 letters, digits, `-`, `_` and `.`, and start with neither `-` nor `.`",
             ],
         ),
         (
             "[instance.-x]\n",
             &[
-                "c.toml:5: [instance.-x] \"-x\" cannot be a name: it has at most 100 letters, digits, `-`, `_` and `.`, and begins with neither `-` nor `.`",
+                "c.toml:5: [instance.-x] \"-x\" is not a valid name: use at most 100 letters, digits, `-`, `_` and `.`, and start with neither `-` nor `.`",
             ],
         ),
         (
             "[instance.\"a\\n/b\"]\n",
             &[
-                "c.toml:5: [instance.\"a\\n/b\"] \"a\\n/b\" cannot be a name: it has at most 100 letters, digits, `-`, `_` and `.`, and begins with neither `-` nor `.`",
+                "c.toml:5: [instance.\"a\\n/b\"] \"a\\n/b\" is not a valid name: use at most 100 letters, digits, `-`, `_` and `.`, and start with neither `-` nor `.`",
             ],
         ),
         (
@@ -536,17 +538,19 @@ fn further_repositories() {
         (
             "[repository.main]\nurl = 'file:///a'\n[repository.\"-x\"]\nurl = 'file:///b'\n",
             &[
-                "c.toml:3: [repository.main] the name \"main\" is taken: it is that of [repository] itself",
-                "c.toml:5: [repository.-x] \"-x\" cannot be a name: it has at most 100 letters, digits, `-`, `_` and `.`, and begins with neither `-` nor `.`",
+                "c.toml:3: [repository.main] the name \"main\" is reserved for [repository] itself",
+                "c.toml:5: [repository.-x] \"-x\" is not a valid name: use at most 100 letters, digits, `-`, `_` and `.`, and start with neither `-` nor `.`",
             ],
         ),
         (
             "[repository.offsite]\nurl = 'file:///r/'\n",
-            &["c.toml:4: [repository.offsite] `url`: the repository main is there: a copy needs a place of its own"],
+            &[
+                "c.toml:4: [repository.offsite] `url`: the repository main has the same place; set another one for the copies",
+            ],
         ),
         (
             "[repository.a]\nurl = 's3://b/p'\n[repository.b]\nurl = 's3://b/p/'\n",
-            &["c.toml:6: [repository.b] `url`: the repository a is there: a copy needs a place of its own"],
+            &["c.toml:6: [repository.b] `url`: the repository a has the same place; set another one for the copies"],
         ),
         (
             "[[repository.offsite]]\nurl = 'file:///a'\n",
@@ -572,7 +576,7 @@ fn the_daemon() {
         ("max_concurrent = 0", &["c.toml:3: [daemon] `max_concurrent`: expected 1 or more"]),
         (
             "listen = '0.0.0.0:8479'",
-            &["c.toml:3: [daemon] `listen`: an address that other machines reach needs `token_file`"],
+            &["c.toml:3: [daemon] `listen`: other machines can reach this address; set `token_file` as well"],
         ),
         ("state = '/s'", &["c.toml:3: [daemon] unknown key `state`; did you mean `state_dir`?"]),
     ];

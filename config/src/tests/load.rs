@@ -183,10 +183,12 @@ fn a_secret_that_others_can_read_is_warned_of() {
     let open = Fixture::new().variable("A", "x").file("c.toml", "").mode("c.toml", 0o644);
     assert_eq!(
         warnings(&open, "password = 'p'"),
-        ["c.toml holds `password` and is open to others than its owner (mode 0644); mend it with `chmod 600 c.toml`"]
+        [
+            "c.toml contains `password` and is accessible to users other than its owner (mode 0644); fix it with `chmod 600 c.toml`"
+        ]
     );
-    assert_eq!(warnings(&open, "password = '${A}'"), [""; 0], "the file itself holds no secret");
-    assert_eq!(warnings(&open, "password = 'p${A}'").len(), 1, "it holds a part of one");
+    assert_eq!(warnings(&open, "password = '${A}'"), [""; 0], "the file itself contains no secret");
+    assert_eq!(warnings(&open, "password = 'p${A}'").len(), 1, "it contains a part of one");
     let closed = Fixture::new().file("c.toml", "").mode("c.toml", 0o600);
     assert_eq!(warnings(&closed, "password = 'p'"), [""; 0]);
 
@@ -194,7 +196,7 @@ fn a_secret_that_others_can_read_is_warned_of() {
     assert_eq!(
         warnings(&files, "password_file = 'my pw'"),
         [
-            "DIR/my pw holds a secret and is open to others than its owner (mode 0640); mend it with `chmod 600 'DIR/my pw'`"
+            "DIR/my pw contains a secret and is accessible to users other than its owner (mode 0640); fix it with `chmod 600 'DIR/my pw'`"
         ]
     );
     let config = files.load("[repository]\nurl = 's3://b'\naccess_key_id = 'x'\nsecret_access_key_file = 'key'\n");
@@ -209,8 +211,8 @@ fn odoo_conf_may_be_open_to_its_group_but_not_to_all() {
     assert_eq!(fixture.load(&text).warnings, [""; 0]);
     let fixture = fixture.mode("odoo.conf", 0o644);
     let warnings: Vec<_> = fixture.load(&text).warnings.iter().map(|warning| fixture.shortened(warning)).collect();
-    let expected = "DIR/odoo.conf holds `db_password` and is open to every user of this machine (mode 0644); mend it with `chmod 640 DIR/odoo.conf`, where its group is Odoo's";
-    assert_eq!(warnings, [expected], "said once for both sections");
+    let expected = "DIR/odoo.conf contains `db_password` and is accessible to every user of this machine (mode 0644); fix it with `chmod 640 DIR/odoo.conf`, if its group is that of Odoo";
+    assert_eq!(warnings, [expected], "reported once for both sections");
     fs::write(fixture.path("odoo.conf"), conf.replace("db_password = p\n", "")).unwrap();
     assert_eq!(fixture.load(&text).warnings, [""; 0]);
 }
@@ -241,13 +243,13 @@ fn a_target_is_neutralized_unless_it_says_otherwise() {
     assert_eq!(
         fixture.errors(&target(wrong)),
         [
-            "c.toml:7: [target.t] `sql`: it is part of the neutralization, and `neutralize` is false",
+            "c.toml:7: [target.t] `sql`: it configures the neutralization, and `neutralize` is false",
             "c.toml:8: [target.t] `admin_password`: ${NONE} is not set in the environment",
-            "c.toml:8: [target.t] `admin_password`: it is part of the neutralization, and `neutralize` is false",
+            "c.toml:8: [target.t] `admin_password`: it configures the neutralization, and `neutralize` is false",
             "c.toml:9: [target.t] `base_url`: expected an address that begins with http:// or https://",
-            "c.toml:9: [target.t] `base_url`: it is part of the neutralization, and `neutralize` is false",
+            "c.toml:9: [target.t] `base_url`: it configures the neutralization, and `neutralize` is false",
             "c.toml:10: [target.t] `keep_credentials`: expected `table.column` or `parameter:key`, found \"x\"",
-            "c.toml:10: [target.t] `keep_credentials`: it is part of the neutralization, and `neutralize` is false",
+            "c.toml:10: [target.t] `keep_credentials`: it configures the neutralization, and `neutralize` is false",
         ]
     );
 }

@@ -29,15 +29,15 @@ fn none_found_says_where_it_looked() {
         fixture.shortened(&error.to_string()),
         "no configuration file found; looked for DIR/odoo-backup.toml, DIR/etc/odoo-backup/config.toml"
     );
-    assert_eq!(error.hint().unwrap(), "`odoo-backup init` writes one; `--config FILE` names another place");
+    assert_eq!(error.hint().unwrap(), "run `odoo-backup init` to write one, or name a file by `--config FILE`");
 }
 
 #[test]
 fn a_named_file_that_is_not_there_is_not_replaced_by_another() {
     let fixture = Fixture::new().file("odoo-backup.toml", "").variable("ODOO_BACKUP_CONFIG", "absent.toml");
     let error = |explicit| Config::locate_in(explicit, &fixture.surroundings()).unwrap_err().to_string();
-    assert_eq!(error(None), "there is no configuration file absent.toml, which $ODOO_BACKUP_CONFIG names");
-    assert_eq!(error(Some(Path::new("x.toml"))), "there is no configuration file x.toml, which --config names");
+    assert_eq!(error(None), "the configuration file absent.toml, named by $ODOO_BACKUP_CONFIG, does not exist");
+    assert_eq!(error(Some(Path::new("x.toml"))), "the configuration file x.toml, named by --config, does not exist");
 }
 
 #[test]

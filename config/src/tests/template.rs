@@ -108,7 +108,7 @@ fn every_commented_key_is_right() {
         .variable("STAGING_ADMIN_PASSWORD", "x");
     // All at once contradict each other and name files that are not there, and nothing else may be wrong.
     let contradictions = [
-        "only an S3 repository takes",
+        "this key is only for S3 repositories",
         "given as well",
         "unable to read /etc/odoo/staging.conf",
         "each need a [[notify]] of their own",
