@@ -167,7 +167,7 @@ async fn make(
 ) -> Result<Manifest, Error> {
     let begun = async {
         let (mut source, hold) = begin(instance, origin).await?;
-        source.set_right(repository.clocks().await);
+        source.correct_date(repository.clocks().await);
         let (name, accept) = (&instance.name, options.accept_new_identity);
         source
             .remarks
@@ -206,7 +206,7 @@ impl Source {
     /// Dates the backup by the repository's clock where this machine's is behind: otherwise older
     /// backups would seem newer. If it is ahead, it is unknown which of the two is right, and the
     /// backup does not count until its date has come.
-    fn set_right(&mut self, clocks: Clocks) {
+    fn correct_date(&mut self, clocks: Clocks) {
         let Some(disagreement) = clocks.disagreement().filter(|_| self.origin.is_none()) else { return };
         let ahead = clocks.ahead();
         if ahead.is_negative() {

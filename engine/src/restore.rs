@@ -181,7 +181,7 @@ impl Job<'_> {
             let result = Box::pin(work).await;
             match &result {
                 Ok(_) => self.settle().await,
-                Err(error) => Box::pin(self.testify_against(occasion, error)).await,
+                Err(error) => Box::pin(self.record_failure(occasion, error)).await,
             }
             result
         };

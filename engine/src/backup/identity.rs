@@ -133,7 +133,7 @@ pub(super) async fn compare_with_latest(
     let earlier = Identity::of(&latest);
     let why = match own.compare(&earlier) {
         Sameness::Same => match changes_server(own, &earlier) {
-            true => return takes_turns(repository, instance, own, backups.take(LOOKED_AT)).await,
+            true => return warn_if_alternating(repository, instance, own, backups.take(LOOKED_AT)).await,
             false => return Ok(Vec::new()),
         },
         Sameness::Unclear(warning) => return Ok(vec![warning]),
@@ -172,9 +172,10 @@ fn changes_server(own: &Identity, earlier: &Identity) -> bool {
     matches!((&own.server, &earlier.server), (Some(own), Some(earlier)) if own != earlier)
 }
 
-/// Returns whether two databases alternate under one name. A database restored on another server
-/// continues under its name; if the former server has it too, both are backed up in turn.
-async fn takes_turns(
+/// Returns a warning if databases on two servers alternate under one name. A database restored on
+/// another server continues under its name; if the former server has it too, both are backed up in
+/// turn.
+async fn warn_if_alternating(
     repository: &Repository,
     instance: &str,
     own: &Identity,

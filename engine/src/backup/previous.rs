@@ -76,7 +76,7 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
         ));
     }
     let removed = manifest.filestore.removed.filter(|removed| listed.holds(removed));
-    // Of the damaged objects, those recovered from an earlier backup are stored intact.
+    // A damaged file that was recovered from an earlier backup is stored intact.
     let Findings { damaged, rescued, missing, .. } = manifest.filestore.findings;
     let suspect = damaged.into_iter().filter(|path| !rescued.contains(path)).collect();
     let missing = missing.into_iter().collect();

@@ -42,7 +42,7 @@ impl Job<'_> {
 
     /// Stores that the backup could not be restored as it was, if `error` says so. Other obstacles
     /// say nothing about the backup.
-    pub(in crate::restore) async fn testify_against(&self, occasion: ProofOccasion, error: &Error) {
+    pub(in crate::restore) async fn record_failure(&self, occasion: ProofOccasion, error: &Error) {
         let (verification, depth) = match error {
             Error::NotAsBackedUp(verification) => (Some((**verification).clone()), verification.depth),
             // Every restore of any depth would find it, and one that does not shows that it is
