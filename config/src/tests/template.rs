@@ -109,7 +109,7 @@ fn every_commented_key_is_right() {
     // All at once contradict each other and name files that are not there, and nothing else may be wrong.
     let contradictions = [
         "this key is only for S3 repositories",
-        "given as well",
+        "is set as well",
         "unable to read /etc/odoo/staging.conf",
         "each need a [[notify]] of their own",
     ];
@@ -117,7 +117,7 @@ fn every_commented_key_is_right() {
         assert!(contradictions.iter().any(|expected| error.contains(expected)), "{error}");
     }
     let s3 = everything.replace("file:///var/lib/odoo-backup", "s3://bucket");
-    assert!(!fixture.errors(&s3).concat().contains("only an S3 repository"));
+    assert!(!fixture.errors(&s3).concat().contains("only for S3 repositories"));
 }
 
 #[test]
