@@ -1,0 +1,11 @@
+#!/bin/sh
+# Creates the role that Odoo and odoo-backup connect as, when PostgreSQL's image makes a new cluster.
+#
+# POSTGRES_USER is a superuser, and odoo-backup refuses to restore as one. This role may create
+# databases.
+set -eu
+
+psql -X --quiet -v ON_ERROR_STOP=1 -v role="${ODOO_DB_USER:-odoo}" -v password="$ODOO_DB_PASSWORD" \
+    --username "${POSTGRES_USER:-postgres}" --dbname "${POSTGRES_DB:-postgres}" <<'SQL'
+CREATE ROLE :"role" LOGIN NOSUPERUSER CREATEDB PASSWORD :'password';
+SQL
