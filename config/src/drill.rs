@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn no_place_is_a_targets_or_an_instances_and_every_copy_is_made_harmless() {
+    fn drill_place_is_separate_and_neutralized() {
         let own = config("");
         let section = config("[instance.production.drill]\ntarget = 'staging'\nfolder = '/s'\n");
         let staging = own.target("staging").unwrap();

@@ -218,7 +218,7 @@ mod tests {
     use super::{Location, local_path, s3_location};
 
     #[test]
-    fn a_file_url_is_an_absolute_path_with_escapes() {
+    fn file_url_with_escapes_is_decoded() {
         for (text, path) in [
             ("/var/lib/odoo-backup", "/var/lib/odoo-backup"),
             ("/var/lib/odoo-backup//", "/var/lib/odoo-backup"),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn an_s3_url_is_a_bucket_and_a_prefix() {
+    fn s3_url_has_bucket_and_prefix() {
         for (text, bucket, prefix) in [
             ("bucket", "bucket", ""),
             ("bucket/", "bucket", ""),

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn backups_go_first_and_no_more_than_the_limit() {
+    async fn permits_prefer_backups_within_limit() {
         let permits = Permits::new(1);
         let first = permits.acquire(Job::Drill, run(1)).await;
         let order = Arc::new(Mutex::new(Vec::new()));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_gives_up_takes_no_permit_with_him_and_a_higher_limit_counts_at_once() {
+    async fn dropped_request_takes_no_permit() {
         let permits = Permits::new(1);
         let first = permits.acquire(Job::Backup, run(1)).await;
         let given_up = tokio::time::timeout(std::time::Duration::from_secs(1), permits.acquire(Job::Backup, run(2)));

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_byte_or_a_task_is_a_sign_of_life_and_only_their_absence_is_a_stall() {
+    async fn only_missing_progress_is_stall() {
         let progress = Arc::new(RunProgress::default());
         let reported = Progress::new(progress.clone());
         let watch = tokio::spawn({

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_allowed_follows_from_the_schedule_unless_it_is_said() {
+    fn allowed_age_follows_schedule() {
         let hours = SignedDuration::from_hours;
         for (pause, allowed) in [(hours(24), hours(36)), (hours(7 * 24), hours(8 * 24)), (hours(1), hours(2))] {
             assert_eq!(allowed_age(&Routine::default(), Some(pause)), Some(allowed));
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_stale_when_it_is_older_than_it_may_be_and_says_by_how_much() {
+    fn staleness_beyond_limit_is_reported() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let stale = |since, now| Staleness::of(since, SignedDuration::from_hours(36), at(now)).map(|it| it.to_string());
         let since = Since::Backup(at("2026-11-01T02:00:07Z"));

@@ -24,14 +24,14 @@ fn check(text: &str, zone: &str, after: &str, expected: &[&str]) {
 }
 
 #[test]
-fn every_night() {
+fn nightly_schedule_fires_each_night() {
     check("30 2 * * *", "UTC", "2026-11-20T02:30:00", &["Sat 2026-11-21 02:30", "Sun 2026-11-22 02:30"]);
     check("30 2 * * *", "UTC", "2026-11-20T02:29:59.999", &["Fri 2026-11-20 02:30"]);
     check("59 23 31 12 *", "UTC", "2026-12-31T23:58:00", &["Thu 2026-12-31 23:59", "Fri 2027-12-31 23:59"]);
 }
 
 #[test]
-fn the_names_mean_what_crontab_lists() {
+fn names_mean_what_crontab_lists() {
     let after = "2026-11-21T10:15:00";
     check("@hourly", "UTC", after, &["Sat 2026-11-21 11:00", "Sat 2026-11-21 12:00"]);
     check("@daily", "UTC", after, &["Sun 2026-11-22 00:00", "Mon 2026-11-23 00:00"]);
@@ -67,7 +67,7 @@ fn lists_ranges_steps_and_names() {
 }
 
 #[test]
-fn sunday_is_0_and_7_and_ends_a_range() {
+fn sunday_by_number_ends_range() {
     for text in ["0 9 * * 0", "0 9 * * 7", "0 9 * * sun", "0 9 * * SUN", "0 9 * * 7,0", "0 9 * * sun-sun"] {
         check(text, "UTC", "2026-11-21T00:00:00", &["Sun 2026-11-22", "Sun 2026-11-29"]);
     }
@@ -89,7 +89,7 @@ fn sunday_is_0_and_7_and_ends_a_range() {
 }
 
 #[test]
-fn a_restricted_day_of_the_month_or_of_the_week_fires() {
+fn either_restricted_day_fires() {
     let after = "2026-11-10T12:00:00";
     check(
         "0 2 13 * fri",
@@ -112,7 +112,7 @@ fn a_restricted_day_of_the_month_or_of_the_week_fires() {
 }
 
 #[test]
-fn a_day_field_that_begins_with_a_star_does_not_restrict() {
+fn day_field_with_star_restricts_nothing() {
     check("0 2 * * 1", "UTC", "2026-11-21T12:00:00", &["Mon 2026-11-23", "Mon 2026-11-30"]);
     check("0 2 15 * *", "UTC", "2026-11-21T12:00:00", &["Tue 2026-12-15", "Fri 2027-01-15"]);
     // As in cron: of the days 1, 11, 21 and 31 those that are Mondays.
@@ -132,7 +132,7 @@ fn rare_dates_are_found() {
 }
 
 #[test]
-fn times_that_are_skipped_fire_once_after_the_gap() {
+fn skipped_times_fire_once_after_gap() {
     let brussels = |text, expected: &[&str]| check(text, "Europe/Brussels", "2026-03-28T20:00:00", expected);
     brussels("30 2 * * *", &["Sun 2026-03-29 03:00+02:00", "Mon 2026-03-30 02:30"]);
     brussels("0,15,30,45 2 * * *", &["Sun 2026-03-29 03:00", "Mon 2026-03-30 02:00", "Mon 2026-03-30 02:15"]);
@@ -169,7 +169,7 @@ fn times_that_are_skipped_fire_once_after_the_gap() {
 }
 
 #[test]
-fn times_that_come_twice_fire_the_first_time_alone() {
+fn repeated_times_fire_once() {
     let brussels = |text, expected: &[&str]| check(text, "Europe/Brussels", "2026-10-24T20:00:00", expected);
     brussels("30 2 * * *", &["Sun 2026-10-25 02:30+02:00", "Mon 2026-10-26 02:30+01:00"]);
     brussels("*/30 2 * * *", &["Sun 2026-10-25 02:00+02:00", "Sun 2026-10-25 02:30+02:00", "Mon 2026-10-26 02:00"]);
@@ -202,7 +202,7 @@ fn times_that_come_twice_fire_the_first_time_alone() {
 }
 
 #[test]
-fn what_runs_through_all_hours_follows_the_clock() {
+fn hourly_schedule_follows_clock() {
     check(
         "*/30 * * * *",
         "Europe/Brussels",
@@ -237,7 +237,7 @@ fn what_runs_through_all_hours_follows_the_clock() {
 }
 
 #[test]
-fn once_a_day_is_once_a_day_all_year_in_every_zone() {
+fn daily_schedule_fires_daily_in_zones() {
     let mut zones = 0;
     for name in jiff::tz::db().available() {
         let Ok(zone) = TimeZone::get(name.as_str()) else { continue };
@@ -257,7 +257,7 @@ fn once_a_day_is_once_a_day_all_year_in_every_zone() {
 }
 
 #[test]
-fn the_longest_interval() {
+fn longest_interval_is_known() {
     for (text, hours) in [
         ("* * * * *", 1.0 / 60.0),
         ("*/15 * * * *", 0.25),
@@ -277,7 +277,7 @@ fn the_longest_interval() {
 }
 
 #[test]
-fn mistakes_are_named_by_their_field() {
+fn mistakes_name_their_field() {
     for (text, message) in [
         ("60 2 * * *", "minute: \"60\" is out of range"),
         ("0 24 * * *", "hour: \"24\" is out of range"),
@@ -319,7 +319,7 @@ fn mistakes_are_named_by_their_field() {
 }
 
 #[test]
-fn a_schedule_can_stand_in_a_configuration() {
+fn schedule_in_configuration_is_read() {
     let table: std::collections::BTreeMap<String, Schedule> = toml::from_str("schedule = \" 0 2\\t* * 1-5 \"").unwrap();
     assert_eq!(table["schedule"].to_string(), "0 2\t* * 1-5");
     assert_eq!(toml::to_string(&table).unwrap(), "schedule = \"0 2\\t* * 1-5\"\n");
@@ -329,7 +329,7 @@ fn a_schedule_can_stand_in_a_configuration() {
 }
 
 #[test]
-fn search_ends_with_the_year_2100() {
+fn search_ends_with_year_2100() {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     for text in ["@daily", "@hourly"] {
         let schedule = schedule(text);
@@ -342,7 +342,7 @@ fn search_ends_with_the_year_2100() {
 }
 
 #[test]
-fn step_of_the_whole_field_is_its_first_value() {
+fn step_of_whole_field_fires_once() {
     check("*/60 2 * * *", "UTC", "2026-11-20T12:00:00", &["Sat 2026-11-21 02:00", "Sun 2026-11-22 02:00"]);
     check("0 */24 * * *", "UTC", "2026-11-20T12:00:00", &["Sat 2026-11-21 00:00", "Sun 2026-11-22 00:00"]);
     check("0 2 */31 */12 *", "UTC", "2026-11-20T12:00:00", &["Fri 2027-01-01 02:00", "Sat 2028-01-01 02:00"]);

@@ -7,7 +7,7 @@ fn target(keys: &str) -> String {
 }
 
 #[test]
-fn a_target_is_anonymized_only_where_it_says_so() {
+fn target_is_anonymized_only_on_request() {
     let fixture = Fixture::new().variable("SEED", "hunter2");
     let read = |keys: &str| fixture.load(&target(keys)).targets["t"].anonymize.clone();
     assert!(read("").is_none() && read("anonymize = false").is_none());
@@ -30,7 +30,7 @@ fn a_target_is_anonymized_only_where_it_says_so() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_told() {
+fn contradictions_are_refused() {
     let fixture = Fixture::new();
     let section = |keys: &str| fixture.errors(&target(&format!("[target.t.anonymize]\n{keys}")));
     assert_eq!(

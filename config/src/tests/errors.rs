@@ -20,7 +20,7 @@ fn check(fixture: &Fixture, head: &str, cases: &[Case<'_>]) {
 }
 
 #[test]
-fn the_file_as_a_whole() {
+fn file_problems_are_reported() {
     let cases: &[Case<'_>] = &[
         ("", &["c.toml: the section [repository] is missing"]),
         ("[repositry]\nurl = 'x'\n", &["c.toml:1: unknown section [repositry]; did you mean [repository]?"]),
@@ -54,7 +54,7 @@ fn the_file_as_a_whole() {
 }
 
 #[test]
-fn what_is_no_toml() {
+fn invalid_toml_is_reported() {
     let cases: &[Case<'_>] = &[
         ("[repository\nurl = 'x'\n", &["c.toml:1: unclosed table, expected `]`"]),
         (
@@ -78,7 +78,7 @@ fn what_is_no_toml() {
 }
 
 #[test]
-fn the_repositorys_url() {
+fn repository_url_problems_are_reported() {
     let cases: &[Case<'_>] = &[
         ("", &["c.toml:1: [repository] `url` is missing"]),
         ("ur = 'file:///r'", &["c.toml:2: [repository] unknown key `ur`; did you mean `url`?"]),
@@ -136,7 +136,7 @@ fn the_repositorys_url() {
 }
 
 #[test]
-fn the_keys_of_s3() {
+fn s3_key_problems_are_reported() {
     let local: &[Case<'_>] = &[(
         "region = 'x'\naccess_key = 'x'\npath_style = true",
         &[
@@ -191,7 +191,7 @@ fn the_keys_of_s3() {
 }
 
 #[test]
-fn an_instance() {
+fn instance_problems_are_reported() {
     let cases: &[Case<'_>] = &[
         ("databse = 'x'", &["c.toml:4: [instance.production] unknown key `databse`; did you mean `database`?"]),
         ("db_name = 'x'", &["c.toml:4: [instance.production] unknown key `db_name`; did you mean `database`?"]),
@@ -273,7 +273,7 @@ fn an_instance() {
 }
 
 #[test]
-fn what_odoo_conf_says() {
+fn odoo_conf_problems_are_reported() {
     let fixture = Fixture::new()
         .file("many.conf", "[options]\ndb_name = a, b,c\ndata_dir = /d\n")
         .file("none.conf", "[options]\ndata_dir = /d\n")
@@ -355,7 +355,7 @@ fn what_odoo_conf_says() {
 }
 
 #[test]
-fn the_environment_and_secrets() {
+fn variable_and_secret_problems_are_reported() {
     let fixture = Fixture::new()
         .variable("EMPTY", "")
         .variable("WORD", "hunter2")
@@ -419,7 +419,7 @@ fn the_environment_and_secrets() {
 }
 
 #[test]
-fn names_and_targets() {
+fn name_and_target_problems_are_reported() {
     let cases: &[Case<'_>] = &[
         (
             "[instance.locks]\n",
@@ -469,7 +469,7 @@ fn names_and_targets() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read() {
+fn unreadable_file_is_reported() {
     let fixture = Fixture::new().folder("folder.toml").file("latin1.toml", b"# caf\xe9\n");
     let message = |name: &str| fixture.shortened(&Config::load(&fixture.path(name)).unwrap_err().to_string());
     assert_eq!(
@@ -484,7 +484,7 @@ fn a_file_that_cannot_be_read() {
 }
 
 #[test]
-fn a_program_gets_the_parts() {
+fn problem_in_json_has_parts() {
     let fixture = Fixture::new();
     let error = fixture
         .try_load("repository.url = 'file:///r'\n[instance.production]\nfilestore = '/f'\ndatabse = 'x'\n")
@@ -502,7 +502,7 @@ fn a_program_gets_the_parts() {
 }
 
 #[test]
-fn an_unknown_name_is_told_with_those_that_there_are() {
+fn unknown_name_lists_known_names() {
     let fixture = Fixture::new();
     let config = fixture.load(
         "repository.url = 'file:///r'\n[instance.production]\ndatabase = 'x'\ndata_dir = '/d'\n\
@@ -523,7 +523,7 @@ fn an_unknown_name_is_told_with_those_that_there_are() {
 }
 
 #[test]
-fn further_repositories() {
+fn further_repository_problems_are_reported() {
     let head = "[repository]\nurl = 'file:///r'\n";
     let cases: &[Case<'_>] = &[
         ("[repository.offsite]\n", &["c.toml:3: [repository.offsite] `url` is missing"]),
@@ -561,7 +561,7 @@ fn further_repositories() {
 }
 
 #[test]
-fn the_daemon() {
+fn daemon_problems_are_reported() {
     let cases: &[Case<'_>] = &[
         (
             "listen = '8479'\ntoken_file = 1\nmax_concurrent = 'two'\nshutdown_grace = '-1s'",

@@ -11,7 +11,7 @@ use super::Fixture;
 const HEAD: &str = "repository.url = 'file:///r'\n[instance.production]\n";
 
 #[test]
-fn everything_said_in_the_section() {
+fn section_sets_everything() {
     let fixture = Fixture::new().file("pw", "s3cret\r\n");
     let config = fixture.load(
         "[repository]\nurl = 'file:///var/lib/odoo%20backup/'\n\
@@ -43,7 +43,7 @@ fn everything_said_in_the_section() {
 }
 
 #[test]
-fn odoo_conf_fills_in_what_the_section_does_not_say() {
+fn odoo_conf_supplies_missing_keys() {
     let fixture = Fixture::new().file(
         "odoo.conf",
         "[options]\ndb_host = db\ndb_port = 6000\ndb_user = odoo\ndb_password = from-odoo\ndb_name = live\ndb_sslmode = require\n\
@@ -77,7 +77,7 @@ fn odoo_conf_fills_in_what_the_section_does_not_say() {
 }
 
 #[test]
-fn an_s3_repository() {
+fn s3_repository_is_read() {
     let fixture = Fixture::new().file("secret", "from-file\n");
     let s3 = |text: &str| match fixture.load(&format!("[repository]\nurl = 's3://bucket/deep/er/'\n{text}")).repository
     {
@@ -107,7 +107,7 @@ fn an_s3_repository() {
 }
 
 #[test]
-fn where_copies_are_kept() {
+fn cache_folder_is_chosen() {
     let cache_dir = |fixture: Fixture, text: &str| {
         let config = fixture.load(&format!("[repository]\nurl = 's3://bucket'\n{text}"));
         let StoreConfig::S3(s3) = config.repository else { panic!() };
@@ -127,7 +127,7 @@ fn where_copies_are_kept() {
 }
 
 #[test]
-fn a_target_takes_no_instance_where_there_are_several() {
+fn target_of_several_instances_takes_none() {
     let fixture = Fixture::new();
     let rest = "database = 'x'\ndata_dir = '/d'\n";
     let text = format!("{HEAD}{rest}[instance.shop]\n{rest}[target.staging]\n{rest}");
@@ -137,7 +137,7 @@ fn a_target_takes_no_instance_where_there_are_several() {
 }
 
 #[test]
-fn variables_are_replaced_anywhere_in_a_string() {
+fn variables_anywhere_are_replaced() {
     let fixture =
         Fixture::new().variable("A", "x").variable("B_2", "y$${A}").variable("PORT", "5433").variable("STYLE", "true");
     for (written, value) in [
@@ -160,7 +160,7 @@ fn variables_are_replaced_anywhere_in_a_string() {
 }
 
 #[test]
-fn the_usual_data_dir_that_holds_the_database_is_found() {
+fn usual_data_dir_with_database_wins() {
     let filestore = |fixture: &Fixture| {
         let config = fixture.load(&format!("{HEAD}database = 'live'\n"));
         fixture.shortened(config.instances["production"].instance.filestore.to_str().unwrap())
@@ -174,7 +174,7 @@ fn the_usual_data_dir_that_holds_the_database_is_found() {
 }
 
 #[test]
-fn a_secret_that_others_can_read_is_warned_of() {
+fn readable_secret_is_warned_about() {
     let section = format!("{HEAD}database = 'x'\ndata_dir = '/d'\n");
     let warnings = |fixture: &Fixture, rest: &str| -> Vec<String> {
         let config = fixture.load(&format!("{section}{rest}"));
@@ -204,7 +204,7 @@ fn a_secret_that_others_can_read_is_warned_of() {
 }
 
 #[test]
-fn odoo_conf_may_be_open_to_its_group_but_not_to_all() {
+fn group_readable_odoo_conf_is_accepted() {
     let text = format!("{HEAD}odoo_conf = 'odoo.conf'\n[target.again]\nodoo_conf = 'odoo.conf'\n");
     let conf = "[options]\ndb_name = x\ndb_password = p\ndata_dir = /d\n";
     let fixture = Fixture::new().file("odoo.conf", conf).mode("odoo.conf", 0o640);
@@ -218,13 +218,13 @@ fn odoo_conf_may_be_open_to_its_group_but_not_to_all() {
 }
 
 #[test]
-fn nothing_secret_is_printed() {
+fn secrets_are_not_printed() {
     let config = Fixture::new().load(&format!("{HEAD}database = 'x'\ndata_dir = '/d'\npassword = 'hunter2'\n"));
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 
 #[test]
-fn a_target_is_neutralized_unless_it_says_otherwise() {
+fn target_is_neutralized_by_default() {
     let fixture = Fixture::new().file("odoo.conf", "[options]\naddons_path = /opt/odoo/addons,relative,/opt/own\n");
     let target = |keys: &str| {
         format!(
@@ -255,7 +255,7 @@ fn a_target_is_neutralized_unless_it_says_otherwise() {
 }
 
 #[test]
-fn further_repositories_are_known_by_their_names_and_the_first_is_main() {
+fn repositories_have_names_and_main() {
     let text = "[repository]\nurl = 'file:///r'\n[repository.offsite]\nurl = 's3://b/odoo'\n\
                 [repository.disk]\nurl = 'file:///mnt/disk'\n";
     let config = Fixture::new().load(text);
@@ -270,7 +270,7 @@ fn further_repositories_are_known_by_their_names_and_the_first_is_main() {
 }
 
 #[test]
-fn without_a_daemon_section_everything_has_a_default() {
+fn daemon_without_section_has_defaults() {
     let fixture = Fixture::new().variable("STATE_DIRECTORY", "/state:/other");
     let config = fixture.load("repository.url = 'file:///r'\n[instance.a]\ndatabase = 'a'\nfilestore = '/f'\n");
     assert_eq!(config.daemon.listen.to_string(), "127.0.0.1:8479");
@@ -288,7 +288,7 @@ fn without_a_daemon_section_everything_has_a_default() {
 }
 
 #[test]
-fn an_instances_routine() {
+fn instance_routine_is_read() {
     let config = Fixture::new().load(
         "repository.url = 'file:///r'\n[instance.a]\ndatabase = 'a'\nfilestore = '/f'\nschedule = '@daily'\n\
          timezone = 'Europe/Brussels'\ncatch_up = false\nsplay = '10 minutes'\nretries = 0\nstall_timeout = '1h 30m'\n\
@@ -303,7 +303,7 @@ fn an_instances_routine() {
 }
 
 #[test]
-fn copies_are_made_and_kept_as_their_repository_says() {
+fn copies_follow_their_repository() {
     let text = "[repository]\nurl = 'file:///r'\n[repository.offsite]\nurl = 's3://b'\ncopy = 'after_backup'\n\
                 [repository.offsite.retention]\nmonthly = 12\ngrace = '2 days'\n[repository.disk]\nurl = 'file:///mnt/disk'\n\
                 [instance.production]\ndatabase = 'x'\nfilestore = '/f'\nretention.monthly = 5\n";
@@ -319,7 +319,7 @@ fn copies_are_made_and_kept_as_their_repository_says() {
 }
 
 #[test]
-fn prune_follows_backups_unless_told_otherwise() {
+fn prune_follows_backups_by_default() {
     let load = |own: &str, offsite: &str| {
         let text = format!(
             "[repository]\nurl = 'file:///r'\n[repository.offsite]\nurl = 'file:///o'\n{offsite}\n\

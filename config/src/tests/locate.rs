@@ -4,7 +4,7 @@ use super::Fixture;
 use crate::Config;
 
 #[test]
-fn the_first_that_is_named_or_there() {
+fn first_named_or_existing_file_wins() {
     let locate = |fixture: &Fixture, explicit: Option<&str>| {
         let path = Config::locate_in(explicit.map(Path::new), &fixture.surroundings()).unwrap();
         fixture.shortened(path.path.to_str().unwrap())
@@ -22,7 +22,7 @@ fn the_first_that_is_named_or_there() {
 }
 
 #[test]
-fn none_found_says_where_it_looked() {
+fn missing_file_lists_searched_places() {
     let fixture = Fixture::new();
     let error = Config::locate_in(None, &fixture.surroundings()).unwrap_err();
     assert_eq!(
@@ -33,7 +33,7 @@ fn none_found_says_where_it_looked() {
 }
 
 #[test]
-fn a_named_file_that_is_not_there_is_not_replaced_by_another() {
+fn missing_named_file_is_an_error() {
     let fixture = Fixture::new().file("odoo-backup.toml", "").variable("ODOO_BACKUP_CONFIG", "absent.toml");
     let error = |explicit| Config::locate_in(explicit, &fixture.surroundings()).unwrap_err().to_string();
     assert_eq!(error(None), "the configuration file absent.toml, named by $ODOO_BACKUP_CONFIG, does not exist");

@@ -14,7 +14,7 @@ fn load(text: &str) -> Result<Vec<NotifyConfig>, String> {
 }
 
 #[test]
-fn each_way_is_read_with_its_defaults() {
+fn channels_have_defaults() {
     let all = load(
         "[[notify]]\nwebhook = 'https://example.com/hook'\n[[notify]]\nname = 'switch'\nping = 'https://example.com/{instance}'\n\
          [[notify]]\nmail_to = ['a@example.com']\nmail_from = 'b@example.com'\nsmtp_host = 'mail'\nsmtp_user = 'u'\n\
@@ -33,7 +33,7 @@ fn each_way_is_read_with_its_defaults() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused() {
+fn impossible_sections_are_refused() {
     let mail = "mail_to = ['a@b']\nmail_from = 'a@b'\nsmtp_host = 'h'\n";
     for (text, expected) in [
         ("", "one of `webhook`, `ping` and `mail_to` is missing"),

@@ -20,7 +20,7 @@ fn table(section: &SectionKeys, other: Option<&SectionKeys>) -> String {
 }
 
 #[test]
-fn the_page_has_every_key() {
+fn page_has_every_key() {
     let alone =
         [REPOSITORY, INSTANCE, RETENTION, CHECK, DAEMON, DRILL, ANONYMIZE, NOTIFY].map(|section| table(&section, None));
     let own = [(&COPIES, &REPOSITORY), (&TARGET, &INSTANCE)].map(|(section, other)| table(section, Some(other)));
@@ -30,7 +30,7 @@ fn the_page_has_every_key() {
 }
 
 #[test]
-fn the_pages_examples_load() {
+fn examples_of_page_load() {
     let blocks: Vec<_> = PAGE.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(blocks.len() >= 3);
     for block in blocks {

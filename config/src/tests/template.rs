@@ -17,7 +17,7 @@ fn options(fixture: Fixture, conf: &str) -> (Fixture, InitOptions) {
 }
 
 #[test]
-fn a_usual_odoo_conf() {
+fn usual_odoo_conf_fills_template() {
     let (fixture, options) =
         options(Fixture::new(), "[options]\ndb_name = production\ndata_dir = /srv/odoo\ndb_user = odoo\n");
     let text = template(&options);
@@ -33,7 +33,7 @@ fn a_usual_odoo_conf() {
 }
 
 #[test]
-fn an_instance_for_each_database() {
+fn template_has_instance_per_database() {
     let (fixture, options) =
         options(Fixture::new(), "[options]\ndb_name = a, b.c, ä é, locks, ../x, ö, café\ndata_dir = /d\n");
     let config = fixture.load(&template(&options));
@@ -51,7 +51,7 @@ fn an_instance_for_each_database() {
 }
 
 #[test]
-fn nothing_found() {
+fn template_without_findings_has_placeholders() {
     let text = template(&InitOptions::default());
     let config = Fixture::new().load(&text);
     let production = config.instance("production").unwrap();
@@ -59,7 +59,7 @@ fn nothing_found() {
 }
 
 #[test]
-fn a_data_dir_found_where_it_usually_is() {
+fn usual_data_dir_is_written() {
     let fixture = Fixture::new().folder("var/lib/odoo/filestore/live");
     let (fixture, options) = options(fixture, "[options]\ndb_name = live\n");
     let text = template(&options);
@@ -69,7 +69,7 @@ fn a_data_dir_found_where_it_usually_is() {
 }
 
 #[test]
-fn text_that_toml_would_misread_comes_back_as_it_was() {
+fn text_survives_toml_escapes() {
     for database in
         ["a\"b", "a\\b", "'''", "\"\"\"", "a#b", "a]b", "${HOME}", "$${x", "a\nb", "a\u{7f}b\u{1}", "[x]", "é"]
     {
@@ -90,7 +90,7 @@ fn text_that_toml_would_misread_comes_back_as_it_was() {
 
 /// What is commented out must work when the comment sign is taken away: every key is known and its example of the right type.
 #[test]
-fn every_commented_key_is_right() {
+fn commented_keys_are_valid() {
     let (fixture, options) = options(Fixture::new(), "[options]\ndb_name = production\ndata_dir = /d\n");
     let is_key = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
     let text = template(&options);
@@ -121,7 +121,7 @@ fn every_commented_key_is_right() {
 }
 
 #[test]
-fn init_reads_the_odoo_conf_that_it_is_given() {
+fn init_reads_given_odoo_conf() {
     let fixture = Fixture::new().file("odoo.conf", "[options]\ndb_name = a, b\n");
     let options = InitOptions::gather(Some(&fixture.path("odoo.conf")), Some("s3://bucket".into())).unwrap();
     let (path, conf) = options.odoo_conf.unwrap();

@@ -30,7 +30,7 @@ fn live(entry: &Entry, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
 }
 
 #[test]
-fn a_year_of_nights_has_a_backup_each_with_both_changes_of_clocks() {
+fn year_of_nights_has_every_backup() {
     // 02:30 does not exist on 28 March 2027 in Brussels, and comes twice on 31 October.
     let entry = entry("30 2 * * *", "Europe/Brussels");
     let zone = entry.zone.clone();
@@ -45,7 +45,7 @@ fn a_year_of_nights_has_a_backup_each_with_both_changes_of_clocks() {
 }
 
 #[test]
-fn what_was_missed_is_caught_up_once() {
+fn missed_slots_are_caught_up_once() {
     let entry = entry("0 2 * * *", "UTC");
     let last = at("2026-11-01T02:00:00Z");
     let now = at("2026-11-21T13:00:00Z");
@@ -56,7 +56,7 @@ fn what_was_missed_is_caught_up_once() {
 }
 
 #[test]
-fn what_was_missed_is_let_go_where_that_is_asked_for() {
+fn missed_slots_are_skipped_on_request() {
     let entry = Entry { catch_up: false, ..entry("0 2 * * *", "UTC") };
     let last = at("2026-11-19T02:00:00Z");
     let missed = entry.due(last, at("2026-11-21T02:05:01Z"));
@@ -67,7 +67,7 @@ fn what_was_missed_is_let_go_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_hundred_instances_spread_over_their_splay_and_each_keeps_its_place() {
+fn instances_spread_over_splay() {
     let splay = SignedDuration::from_mins(30);
     let nightly = entry("0 2 * * *", "UTC");
     let slots: Vec<_> = (0..100)
@@ -90,7 +90,7 @@ fn a_hundred_instances_spread_over_their_splay_and_each_keeps_its_place() {
 }
 
 #[test]
-fn a_slot_waits_for_its_place_in_the_splay() {
+fn slot_waits_for_its_splay() {
     let entry = Entry { splay: SignedDuration::from_mins(30), ..entry("0 2 * * *", "UTC") };
     let last = at("2026-11-20T02:00:00Z");
     let slot = entry.next_after(last).unwrap();
@@ -100,7 +100,7 @@ fn a_slot_waits_for_its_place_in_the_splay() {
 }
 
 #[test]
-fn a_long_sleep_does_not_hide_a_rare_slot() {
+fn long_sleep_hides_no_rare_slot() {
     // Once a year; the daemon was down for three.
     let entry = entry("@yearly", "UTC");
     let due = entry.due(at("2024-01-01T00:00:00Z"), at("2027-11-21T00:00:00Z"));
@@ -111,7 +111,7 @@ proptest! {
     /// However the daemon's life is cut into pieces, no slot is served twice, none before its time, and after each
     /// look nothing that has begun is left over.
     #[test]
-    fn whatever_the_naps(
+    fn naps_lose_no_slot(
         entry in prop::sample::select(
             ["30 2 * * *", "*/15 * * * *", "0 2 1 * 0", "0 */6 * * 1-5"].map(|text| entry(text, "Europe/Brussels")).to_vec(),
         ),

@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_fails_the_write_and_keeps_what_was_there() {
+    fn full_disk_keeps_earlier_lines() {
         let folder = tempfile::tempdir().unwrap();
         let (mut journal, _) = JournalFile::open(folder.path()).unwrap();
         journal.append(&"first").unwrap();

@@ -17,7 +17,7 @@ fn scheduled() -> Trigger {
 }
 
 #[test]
-fn what_was_written_is_there_after_a_restart() {
+fn journal_survives_restart() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let mut journal = Journal::open(&state, at(0)).unwrap();
@@ -48,7 +48,7 @@ fn what_was_written_is_there_after_a_restart() {
 }
 
 #[test]
-fn a_run_without_an_end_is_lost() {
+fn run_without_end_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
     let run = journal.begin("production", Job::Backup, None, scheduled(), at(2));
@@ -62,7 +62,7 @@ fn a_run_without_an_end_is_lost() {
 }
 
 #[test]
-fn the_first_end_of_a_run_counts() {
+fn first_end_of_run_counts() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
     let run = journal.begin("production", Job::Backup, None, Trigger::Request, at(1));
@@ -72,7 +72,7 @@ fn the_first_end_of_a_run_counts() {
 }
 
 #[test]
-fn a_torn_last_line_is_cut_off_wherever_it_is_torn() {
+fn torn_last_line_is_cut_off() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
@@ -96,7 +96,7 @@ fn a_torn_last_line_is_cut_off_wherever_it_is_torn() {
 }
 
 #[test]
-fn a_damaged_line_does_not_take_the_others_with_it() {
+fn damaged_line_leaves_others_readable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
@@ -116,7 +116,7 @@ fn a_damaged_line_does_not_take_the_others_with_it() {
 }
 
 #[test]
-fn a_folder_has_one_journal_at_a_time() {
+fn folder_has_one_journal() {
     let folder = tempfile::tempdir().unwrap();
     let first = Journal::open(folder.path(), at(0)).unwrap();
     let refused = Journal::open(folder.path(), at(0)).unwrap_err();
@@ -126,7 +126,7 @@ fn a_folder_has_one_journal_at_a_time() {
 }
 
 #[test]
-fn a_journal_that_stays_open_is_shortened_too_and_forgets_no_run_that_goes_on() {
+fn open_journal_shortened_keeps_live_runs() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.jsonl");
     let (mut text, kept) = (String::new(), KEPT_RUNS as u64);
@@ -160,7 +160,7 @@ fn a_journal_that_stays_open_is_shortened_too_and_forgets_no_run_that_goes_on() 
 }
 
 #[test]
-fn what_is_old_is_forgotten_but_for_the_latest_of_each_kind() {
+fn old_runs_except_latest_are_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), at(0)).unwrap();
     let mut run = |instance, job, hours, outcome| {

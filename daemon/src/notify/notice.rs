@@ -213,7 +213,7 @@ mod tests {
     use super::figure_text;
 
     #[test]
-    fn figures_are_said_in_words() {
+    fn figures_have_words_and_units() {
         for (name, figure, expected) in [
             ("stored_bytes", 9_437_184, "stored: 9.00 MiB"),
             ("filestore_files", 634, "files in the filestore: 634"),

@@ -142,7 +142,7 @@ const DAILY: &str = "schedule = '0 2 * * *'";
 const HOOK: &str = "[[notify]]\nname = 'hook'\nwebhook = 'https://example.com'\n";
 
 #[tokio::test(start_paused = true)]
-async fn each_is_told_what_they_want_to_know() {
+async fn notifiers_get_their_occasions() {
     let fixture = Fixture::new();
     fixture.plan(&[None, None, Some(&["a file is missing"]), Some(&[]), Some(&["a file is missing"])]);
     let chatty = "[[notify]]\nname = 'all'\nwebhook = 'https://example.com'\non = ['success', 'failure']\n";
@@ -162,7 +162,7 @@ async fn each_is_told_what_they_want_to_know() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_named_later_is_told_from_then_on() {
+async fn later_notifier_gets_only_new_notices() {
     let fixture = Fixture::new();
     fixture.plan(&[None, None]);
     let running = fixture.start(DAILY, "");
@@ -175,7 +175,7 @@ async fn who_is_named_later_is_told_from_then_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_takes_is_tried_again_and_outlives_the_daemon() {
+async fn unaccepted_notice_survives_restart() {
     let fixture = Fixture::new();
     fixture.plan(&[None]);
     fixture.is_down(true);
@@ -216,7 +216,7 @@ async fn delivery_is_given_up_after_two_days() {
 }
 
 #[test]
-fn no_more_than_a_hundred_wait_for_one() {
+fn queue_keeps_hundred_notices() {
     let mut state = State::default();
     let now = Timestamp::UNIX_EPOCH;
     for _ in 0..150 {
@@ -230,7 +230,7 @@ fn no_more_than_a_hundred_wait_for_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_instance_without_a_good_backup_is_told_of_once_a_day_across_restarts() {
+async fn stale_instance_is_reported_daily() {
     let fixture = Fixture::new();
     fixture.plan(&[Some(&[])]);
     let only_stale = HOOK.replace("name = 'hook'", "name = 'hook'\non = ['stale', 'recovered']");
@@ -259,7 +259,7 @@ async fn an_instance_without_a_good_backup_is_told_of_once_a_day_across_restarts
 }
 
 #[tokio::test(start_paused = true)]
-async fn moved_state_folder_is_told_daily() {
+async fn moved_state_folder_is_reported_daily() {
     let fixture = Fixture::new();
     let others = "[instance.b]\ndatabase = 'b'\nfilestore = '/g'\n";
     let running = fixture.start("", &format!("{others}{HOOK}"));
@@ -282,7 +282,7 @@ async fn moved_state_folder_is_told_daily() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_instance_that_never_had_a_backup_is_stale_too() {
+async fn instance_without_backup_becomes_stale() {
     let fixture = Fixture::new();
     fixture.plan(&[None; 3]);
     let running = fixture.start(DAILY, &HOOK.replace("name = 'hook'", "name = 'hook'\non = ['stale']"));
@@ -295,7 +295,7 @@ async fn an_instance_that_never_had_a_backup_is_stale_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_mans_switch_hears_of_each_begin_and_end_and_of_nothing_outdated() {
+async fn ping_sends_only_current_signals() {
     let fixture = Fixture::new();
     fixture.plan(&[Some(&[]), None, Some(&[])]);
     let running = fixture.start(DAILY, "[[notify]]\nname = 'switch'\nping = 'https://example.com/x'\n");
@@ -312,7 +312,7 @@ async fn a_dead_mans_switch_hears_of_each_begin_and_end_and_of_nothing_outdated(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_journal_that_begins_anew_is_heeded() {
+async fn new_journal_is_followed() {
     let fixture = Fixture::new();
     fixture.plan(&[None, None]);
     let running = fixture.start(DAILY, HOOK);
@@ -329,7 +329,7 @@ async fn a_journal_that_begins_anew_is_heeded() {
 
 /// The daemon dies in the middle of a run: the next one tells of it.
 #[tokio::test(start_paused = true)]
-async fn a_run_that_was_cut_off_is_told_by_the_next_daemon() {
+async fn interrupted_run_is_reported_after_restart() {
     let fixture = Fixture::new();
     let running = fixture.start(DAILY, HOOK);
     fixture.until("2026-11-01T02:00:10Z").await;

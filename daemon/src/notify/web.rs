@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_names_the_host_and_nothing_else_of_a_url() {
+    fn error_names_only_host_of_url() {
         // Nobody listens on a port that was just free.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let refused = format!("http://user:s3cret@127.0.0.1:{port}/s3cret?key=s3cret");
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_is_a_segment_before_the_query() {
+    fn signal_precedes_query_of_url() {
         assert_eq!(below("https://e/uuid", "fail"), "https://e/uuid/fail");
         assert_eq!(below("https://e/uuid/?rid=1", "start"), "https://e/uuid/start?rid=1");
     }

@@ -178,7 +178,7 @@ fn is_done(outcome: &Option<RunOutcome>) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_year_of_nights_with_both_changes_of_clocks() {
+async fn year_of_nights_runs_every_backup() {
     let zone = TimeZone::get("Europe/Brussels").unwrap();
     let new_year = |year| date(year, 1, 1).to_zoned(zone.clone()).unwrap().timestamp();
     let fixture = Fixture::at(&new_year(2027).to_string());
@@ -198,7 +198,7 @@ async fn a_year_of_nights_with_both_changes_of_clocks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_missed_is_caught_up_once_or_let_go() {
+async fn missed_slots_are_caught_or_skipped() {
     let fixture = Fixture::at("2026-11-01T00:00:00Z");
     let config = |catch_up| instance("a", &format!("schedule = '0 2 * * *'\ncatch_up = {catch_up}"));
     let running = fixture.start(&config(true));
@@ -223,7 +223,7 @@ async fn what_was_missed_is_caught_up_once_or_let_go() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_retried_with_growing_pauses_before_it_counts() {
+async fn failure_is_retried_with_growing_pauses() {
     let fixture = Fixture::at("2026-11-01T00:00:00Z");
     fixture.worker.plan("a", &[Act::Fail, Act::Fail, Act::Work(Duration::from_secs(5))]);
     let running = fixture.start(&instance("a", "schedule = '0 2 * * *'"));
@@ -252,7 +252,7 @@ async fn a_failure_is_retried_with_growing_pauses_before_it_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_hangs_is_stopped_and_what_is_slow_is_not() {
+async fn hanging_run_is_stopped_slow_continues() {
     let fixture = Fixture::at("2026-11-01T00:00:00Z");
     fixture.worker.plan("hangs", &[Act::Hang]);
     fixture.worker.plan("slow", &[Act::Work(Duration::from_hours(5))]);
@@ -273,7 +273,7 @@ async fn what_hangs_is_stopped_and_what_is_slow_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_go_on_at_once_than_allowed_and_a_fault_ends_one_run_alone() {
+async fn panic_ends_one_run_within_limit() {
     let fixture = Fixture::at("2026-11-01T00:00:00Z");
     let names: Vec<_> = (0..20).map(|number| format!("i{number}")).collect();
     fixture.worker.plan("i3", &[Act::Panic]);
@@ -294,7 +294,7 @@ async fn no_more_go_on_at_once_than_allowed_and_a_fault_ends_one_run_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_is_begun_and_stopped_by_request_and_never_twice_at_once() {
+async fn requested_run_starts_once_and_stops() {
     let fixture = Fixture::at("2026-11-01T00:00:00Z");
     fixture.worker.plan("a", &[Act::Work(Duration::from_mins(10))]);
     let running = fixture.start(&instance("a", ""));
@@ -329,7 +329,7 @@ async fn one_is_begun_and_stopped_by_request_and_never_twice_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_gives_grace_then_stops_and_the_slot_is_served_at_the_next_start() {
+async fn stop_after_grace_leaves_slot_due() {
     let fixture = Fixture::at("2026-11-01T01:59:00Z");
     let config = ["a", "b", "c"].map(|name| instance(name, "schedule = '0 2 * * *'")).concat();
     fixture.worker.plan("a", &[Act::Work(Duration::from_secs(90))]);
@@ -355,7 +355,7 @@ async fn a_stop_gives_grace_then_stops_and_the_slot_is_served_at_the_next_start(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reload_takes_what_is_right_and_keeps_what_was_where_it_is_not() {
+async fn invalid_reload_keeps_configuration() {
     let fixture = Fixture::at("2026-11-01T00:00:00Z");
     let running = fixture.start(&instance("a", ""));
     let mut events = running.handle.subscribe();
@@ -375,7 +375,7 @@ async fn a_reload_takes_what_is_right_and_keeps_what_was_where_it_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn clock_set_back_lets_slots_begin_again() {
+async fn clock_set_back_frees_slots() {
     let fixture = Fixture::at("2027-06-01T09:59:00Z");
     let running = fixture.start(&instance("a", "schedule = '0 * * * *'"));
     fixture.until("2027-06-01T10:30:00Z").await;

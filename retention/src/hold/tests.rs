@@ -31,7 +31,7 @@ fn outcome(backups: &[Backup], accepted: Option<Timestamp>) -> (usize, Vec<Strin
 }
 
 #[test]
-fn a_fall_of_more_than_the_limit_holds_everything() {
+fn fall_beyond_limit_holds_everything() {
     assert_eq!(outcome(&with_rows(&[1000, 700]), None), (1, vec![]));
     let (removals, holds) = outcome(&with_rows(&[1000, 699]), None);
     assert_eq!(removals, 0);
@@ -39,7 +39,7 @@ fn a_fall_of_more_than_the_limit_holds_everything() {
 }
 
 #[test]
-fn the_hold_outlasts_the_next_backups_until_someone_accepts_it() {
+fn hold_lasts_until_accepted() {
     let backups = with_rows(&[1000, 1010, 400, 410, 405]);
     let (removals, holds) = outcome(&backups, None);
     assert_eq!(removals, 0);
@@ -55,13 +55,13 @@ fn the_hold_outlasts_the_next_backups_until_someone_accepts_it() {
 }
 
 #[test]
-fn the_hold_ends_when_the_figures_come_back() {
+fn hold_ends_when_figures_recover() {
     assert_eq!(outcome(&with_rows(&[1000, 400, 900]), None), (2, vec![]));
     assert_eq!(outcome(&with_rows(&[1000, 400, 600]), None).0, 0, "not if they come back in part");
 }
 
 #[test]
-fn an_accepted_fall_stays_settled_when_its_backup_is_gone() {
+fn accepted_fall_without_backup_stays_settled() {
     let mut backups = with_rows(&[1000, 400, 410, 420]);
     let accepted = backups.remove(1);
     assert_eq!(outcome(&backups, None).0, 0);
@@ -72,7 +72,7 @@ fn an_accepted_fall_stays_settled_when_its_backup_is_gone() {
 }
 
 #[test]
-fn each_figure_is_judged_by_itself_and_a_missing_one_not_at_all() {
+fn figures_are_judged_separately() {
     let mut backups = with_rows(&[1000, 1000, 1000]);
     backups[0].figures = Figures { rows: Some(1000), attachments: Some(100), bytes: Some(1 << 40) };
     backups[1].figures = Figures::default();
@@ -83,13 +83,13 @@ fn each_figure_is_judged_by_itself_and_a_missing_one_not_at_all() {
 }
 
 #[test]
-fn a_slow_decline_is_no_fall() {
+fn slow_decline_is_no_fall() {
     let rows: Vec<u64> = (1..=20).map(|day| 10_000 - day * 400).collect();
     assert_eq!(outcome(&with_rows(&rows), None), (19, vec![]));
 }
 
 #[test]
-fn nothing_is_removed_when_the_newest_backup_is_too_old() {
+fn stale_newest_backup_stops_removal() {
     let backups = with_rows(&[1, 1, 1]);
     let plan_at = |policy: &Policy, interval, now: &str| {
         let situation = Situation { interval, ..Situation::at(now.parse().unwrap()) };
@@ -111,7 +111,7 @@ fn nothing_is_removed_when_the_newest_backup_is_too_old() {
 }
 
 #[test]
-fn a_hold_says_what_to_do() {
+fn hold_has_hint() {
     let fallen = with_rows(&[1000, 1]);
     let plan = plan(&only_last(), &fallen, &Situation::at(noon(30))).unwrap();
     assert_eq!(
@@ -122,7 +122,7 @@ fn a_hold_says_what_to_do() {
 }
 
 #[test]
-fn a_backup_dated_in_the_future_neither_hides_staleness_nor_counts_as_a_fall() {
+fn future_backup_hides_no_hold() {
     let mut backups = with_rows(&[1000, 1000]);
     backups.push(Backup::new("future", "production", noon(25)));
     backups[2].figures.rows = Some(1);

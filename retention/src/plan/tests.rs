@@ -66,7 +66,7 @@ fn every_reason_is_named() {
 }
 
 #[test]
-fn the_slot_of_a_period_goes_to_the_newest_without_warnings() {
+fn slot_goes_to_newest_without_warnings() {
     let mut backups = vec![
         backup("c", "2026-11-20T22:00:00Z"),
         backup("b", "2026-11-20T14:00:00Z"),
@@ -90,7 +90,7 @@ fn the_slot_of_a_period_goes_to_the_newest_without_warnings() {
 }
 
 #[test]
-fn a_row_of_backups_with_warnings_does_not_use_up_the_slots() {
+fn warned_backups_use_up_no_slots() {
     let mut backups: Vec<Backup> =
         (1..=9).map(|day| backup(&format!("{day}"), &format!("2026-11-{day:02}T02:00:00Z"))).collect();
     backups[4..].iter_mut().for_each(|backup| backup.warned = true);
@@ -100,7 +100,7 @@ fn a_row_of_backups_with_warnings_does_not_use_up_the_slots() {
 }
 
 #[test]
-fn the_newest_proven_stays_until_a_newer_one_is_proven() {
+fn newest_proven_stays_until_replaced() {
     let mut backups: Vec<Backup> =
         (1..=5).map(|day| backup(&format!("{day}"), &format!("2026-11-{day:02}T02:00:00Z"))).collect();
     let policy = Policy { keep_last: 1, ..Policy::empty() };
@@ -120,7 +120,7 @@ fn the_newest_proven_stays_until_a_newer_one_is_proven() {
 }
 
 #[test]
-fn a_backup_dated_in_the_future_takes_no_slot_and_proves_nothing() {
+fn future_backup_takes_no_slot() {
     let mut backups = vec![
         backup("later", "2036-01-01T00:00:00Z"),
         backup("soon", "2026-11-21T03:00:00.000000001Z"),
@@ -138,7 +138,7 @@ fn a_backup_dated_in_the_future_takes_no_slot_and_proves_nothing() {
 }
 
 #[test]
-fn within_is_reckoned_from_the_newest_backup_and_not_from_now() {
+fn keep_within_counts_from_newest() {
     let backups = [
         backup("d", "2026-11-20T02:00:00Z"),
         backup("c", "2026-11-18T02:00:01Z"),
@@ -154,14 +154,14 @@ fn within_is_reckoned_from_the_newest_backup_and_not_from_now() {
 }
 
 #[test]
-fn backups_of_one_moment_are_ordered_by_their_ids() {
+fn simultaneous_backups_are_ordered_by_id() {
     let backups = ["a", "c", "b"].map(|id| backup(id, "2026-11-20T02:00:00Z"));
     let plan = plan(&Policy { keep_last: 2, ..Policy::empty() }, &backups, &at("2026-11-20T03:00:00Z")).unwrap();
     assert_eq!(table(&plan), ["c: newest, last", "b: last", "a: remove"]);
 }
 
 #[test]
-fn the_hour_that_comes_twice_has_two_slots() {
+fn repeated_hour_has_two_slots() {
     let backups = [
         backup("winter", "2026-10-25T01:15:00Z"),
         backup("summer", "2026-10-25T00:15:00Z"),
@@ -176,7 +176,7 @@ fn the_hour_that_comes_twice_has_two_slots() {
 }
 
 #[test]
-fn a_day_interrupted_by_another_has_one_slot() {
+fn interrupted_day_has_one_slot() {
     // See Period: the clock of St. John's went from 00:01 on Sunday back to 23:01 on Saturday.
     let backups = [
         backup("sunday", "2010-11-07T04:00:00Z"),
@@ -192,13 +192,13 @@ fn a_day_interrupted_by_another_has_one_slot() {
 }
 
 #[test]
-fn nothing_in_gives_nothing_out() {
+fn empty_list_gives_empty_plan() {
     let plan = plan(&Policy::default(), &[], &at("2026-11-21T03:00:00Z")).unwrap();
     assert_eq!(plan, Plan { decisions: vec![], holds: vec![], future: vec![] });
 }
 
 #[test]
-fn a_list_that_cannot_be_is_refused() {
+fn impossible_list_is_refused() {
     let situation = at("2026-11-21T03:00:00Z");
     let twice = [backup("a", "2026-11-20T02:00:00Z"), backup("a", "2026-11-19T02:00:00Z")];
     let error = plan(&Policy::default(), &twice, &situation).unwrap_err();

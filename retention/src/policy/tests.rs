@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn the_default_is_that_of_odoo_sh() {
+fn default_is_that_of_odoo_sh() {
     let policy: Policy = toml::from_str("").unwrap();
     assert_eq!(policy, Policy::default());
     assert_eq!(policy.to_string(), "7 daily, 4 weekly, 3 monthly; days of UTC");
@@ -34,13 +34,13 @@ fn all_settings_can_be_configured() {
 }
 
 #[test]
-fn what_is_left_out_has_its_default() {
+fn missing_settings_have_defaults() {
     let policy: Policy = toml::from_str("daily = 30\nhold_if_shrunk = 10").unwrap();
     assert_eq!(policy, Policy { daily: 30, hold_if_shrunk: Percent::of(10), ..Policy::default() });
 }
 
 #[test]
-fn mistakes_in_a_configuration_are_refused() {
+fn invalid_policy_is_refused() {
     for (text, message) in [
         ("daly = 7", "unknown field `daly`"),
         ("daily = -1", "-1"),
@@ -56,7 +56,7 @@ fn mistakes_in_a_configuration_are_refused() {
 }
 
 #[test]
-fn a_policy_that_would_keep_nothing_is_refused() {
+fn policy_that_keeps_nothing_is_refused() {
     let error = Policy::empty().validate().unwrap_err();
     assert_eq!(error, PolicyError::KeepsNothing);
     assert!(error.to_string().contains("keep nothing") && error.hint().contains("daily = 7"));

@@ -5,7 +5,7 @@ fn age(text: &str) -> Age {
 }
 
 #[test]
-fn ages_are_read_as_people_and_as_iso_8601_write_them() {
+fn ages_are_read_in_both_notations() {
     for (text, shown) in [
         ("14 days", "14 days"),
         ("14d", "14 days"),
@@ -21,7 +21,7 @@ fn ages_are_read_as_people_and_as_iso_8601_write_them() {
 }
 
 #[test]
-fn an_age_of_nothing_or_less_is_refused() {
+fn age_not_above_zero_is_refused() {
     for text in ["", "14", "0 days", "-3 days", "3 days ago", "two weeks", "14 dais"] {
         let error = text.parse::<Age>().unwrap_err();
         assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
@@ -33,7 +33,7 @@ fn an_age_of_nothing_or_less_is_refused() {
 }
 
 #[test]
-fn days_of_an_age_are_days_of_the_calendar() {
+fn days_of_age_are_calendar_days() {
     let brussels: Zone = "Europe/Brussels".parse().unwrap();
     let noon: Timestamp = "2026-10-25T12:00:00+01:00".parse().unwrap();
     let before = |text: &str| age(text).before(noon, brussels.rules()).unwrap().to_string();
@@ -44,7 +44,7 @@ fn days_of_an_age_are_days_of_the_calendar() {
 }
 
 #[test]
-fn percentages_are_whole_and_at_most_a_hundred() {
+fn percentages_are_whole_up_to_hundred() {
     for text in ["0", "30", "30%", "30 %", "100%"] {
         assert!(text.parse::<Percent>().is_ok(), "{text}");
     }
@@ -55,7 +55,7 @@ fn percentages_are_whole_and_at_most_a_hundred() {
 }
 
 #[test]
-fn a_fall_is_measured_exactly() {
+fn fall_is_measured_exactly() {
     let third: Percent = "30%".parse().unwrap();
     assert!(!third.exceeded_by_fall(1000, 700), "by 30 % and not more");
     assert!(third.exceeded_by_fall(1000, 699));
@@ -78,7 +78,7 @@ fn part_is_compared_exactly() {
 }
 
 #[test]
-fn zones_are_known_by_their_iana_names_alone() {
+fn zones_have_only_iana_names() {
     for name in ["Europe/Brussels", "UTC", "Australia/Lord_Howe", "US/Eastern"] {
         assert_eq!(name.parse::<Zone>().unwrap().to_string(), name);
     }

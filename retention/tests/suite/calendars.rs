@@ -11,7 +11,7 @@ fn after_the_newest(backups: &[Backup]) -> Situation {
 }
 
 #[test]
-fn a_first_month_under_the_default_policy() {
+fn first_month_under_default_policy() {
     let zone = Zone::utc();
     let backups = one_a_day(date(2026, 11, 2), date(2026, 11, 21), "02:00", zone.rules());
     let plan = plan(&Policy::default(), &backups, &after_the_newest(&backups)).unwrap();
@@ -32,7 +32,7 @@ fn a_first_month_under_the_default_policy() {
 }
 
 #[test]
-fn the_turn_of_a_year_with_53_weeks() {
+fn year_of_53_weeks_turns() {
     let zone: Zone = "Europe/Brussels".parse().unwrap();
     let backups = one_a_day(date(2026, 12, 1), date(2027, 1, 12), "02:00", zone.rules());
     let policy = policy("daily = 3\nweekly = 4\nmonthly = 2\nyearly = 2\ntimezone = \"Europe/Brussels\"");
@@ -61,7 +61,7 @@ fn the_turn_of_a_year_with_53_weeks() {
 }
 
 #[test]
-fn days_without_a_backup_take_no_slots() {
+fn days_without_backup_take_no_slots() {
     let zone = Zone::utc();
     let mut backups = one_a_day(date(2026, 10, 19), date(2026, 10, 30), "02:00", zone.rules());
     backups.extend(one_a_day(date(2026, 11, 18), date(2026, 11, 20), "02:00", zone.rules()));
@@ -123,7 +123,7 @@ fn samoa_had_no_30_december_2011() {
 }
 
 #[test]
-fn a_week_of_warnings_displaces_nothing() {
+fn week_of_warnings_displaces_nothing() {
     let zone = Zone::utc();
     let mut backups = one_a_day(date(2026, 11, 2), date(2026, 11, 21), "02:00", zone.rules());
     backups[12..].iter_mut().for_each(|backup| backup.warned = true);
@@ -145,7 +145,7 @@ fn a_week_of_warnings_displaces_nothing() {
 }
 
 #[test]
-fn pinned_proven_and_future_backups_stay_beside_the_slots() {
+fn special_backups_stay_without_slots() {
     let zone = Zone::utc();
     let mut backups = one_a_day(date(2026, 11, 2), date(2026, 11, 21), "02:00", zone.rules());
     let situation = after_the_newest(&backups);
@@ -171,7 +171,7 @@ fn pinned_proven_and_future_backups_stay_beside_the_slots() {
 }
 
 #[test]
-fn the_last_and_those_within_an_age() {
+fn last_and_recent_are_kept() {
     let zone = Zone::utc();
     let backups = one_a_day(date(2026, 11, 2), date(2026, 11, 21), "02:00", zone.rules());
     let plan = plan(&policy("keep_last = 2\nkeep_within = \"1 week\""), &backups, &after_the_newest(&backups)).unwrap();
@@ -192,7 +192,7 @@ fn the_last_and_those_within_an_age() {
 }
 
 #[test]
-fn a_hold_keeps_all() {
+fn hold_keeps_all() {
     let zone = Zone::utc();
     let mut backups = one_a_day(date(2026, 11, 2), date(2026, 11, 21), "02:00", zone.rules());
     backups.iter_mut().for_each(|backup| backup.figures.rows = Some(1000));

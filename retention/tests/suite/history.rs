@@ -38,7 +38,7 @@ fn odoo_sh(night: Date, first: Date) -> Vec<Date> {
 }
 
 #[test]
-fn the_default_policy_over_six_years() {
+fn default_policy_over_six_years() {
     // 2020 and 2026 have a week 53; every March and October has a night in which 02:30 is skipped or comes twice.
     let policy = Policy { timezone: Some("Europe/Brussels".parse().unwrap()), ..Policy::default() };
     let first = date(2020, 11, 5);
@@ -56,7 +56,7 @@ fn the_default_policy_over_six_years() {
 }
 
 #[test]
-fn ten_years_keep_the_last_night_of_each_year() {
+fn yearly_slots_keep_last_nights() {
     let policy = policy("daily = 7\nweekly = 4\nmonthly = 12\nyearly = 10\ntimezone = \"America/New_York\"");
     let mut last = Vec::new();
     nights(&policy, date(2015, 3, 1), date(2026, 11, 21), |_, left| last = left.to_vec());
@@ -66,7 +66,7 @@ fn ten_years_keep_the_last_night_of_each_year() {
 }
 
 #[test]
-fn the_first_backup_stays_until_the_longest_history_is_full() {
+fn first_backup_stays_until_history_full() {
     let policy = policy("daily = 7\nyearly = 3");
     nights(&policy, date(2023, 5, 4), date(2026, 2, 1), |night, left| {
         let oldest = *left.last().unwrap();
@@ -81,7 +81,7 @@ fn the_first_backup_stays_until_the_longest_history_is_full() {
 }
 
 #[test]
-fn a_schedule_that_stood_still_for_a_year_costs_no_history() {
+fn paused_schedule_costs_no_history() {
     let zone = Zone::utc();
     let policy = Policy::default();
     let mut backups: Vec<Backup> = Vec::new();

@@ -33,13 +33,13 @@ fn worked_plan(page: &str) -> (Plan, Zone) {
 }
 
 #[test]
-fn the_policy_of_the_page_is_the_default() {
+fn policy_of_page_is_default() {
     let policy = policy_of_the_page(&page());
     assert_eq!(Policy { timezone: None, ..policy }, Policy::default());
 }
 
 #[test]
-fn the_worked_calendar_is_what_the_plan_draws() {
+fn calendar_of_page_matches_plan() {
     let page = page();
     let (plan, zone) = worked_plan(&page);
     let drawn = calendar::draw(&plan, zone.rules());
@@ -47,7 +47,7 @@ fn the_worked_calendar_is_what_the_plan_draws() {
 }
 
 #[test]
-fn the_reasons_are_those_of_the_plan() {
+fn reasons_of_page_match_plan() {
     let page = page();
     let (plan, zone) = worked_plan(&page);
     let mut lines = Vec::new();
@@ -61,7 +61,7 @@ fn the_reasons_are_those_of_the_plan() {
 }
 
 #[test]
-fn the_calendar_of_warnings_is_what_the_plan_draws() {
+fn calendar_of_warnings_matches_plan() {
     let zone = Zone::utc();
     let mut backups = one_a_day(date(2026, 11, 1), date(2026, 11, 21), "02:00", zone.rules());
     for backup in &mut backups {
@@ -77,7 +77,7 @@ fn the_calendar_of_warnings_is_what_the_plan_draws() {
 }
 
 #[test]
-fn the_table_names_every_setting_with_its_default() {
+fn table_has_every_setting() {
     let page = page();
     let shown = |setting: &str| -> Option<&str> {
         let row = page.lines().find(|line| line.starts_with(&format!("| `{setting}` |")))?;

@@ -102,7 +102,7 @@ fn without_removed(backups: &[Backup], plan: &Plan) -> Vec<Backup> {
 
 proptest! {
     #[test]
-    fn the_newest_the_newest_proven_the_pinned_and_those_of_the_future_stay(
+    fn guaranteed_backups_stay(
         policy in policies(), backups in backups(), situation in situations(),
     ) {
         let plan = plan(&policy, &backups, &situation).unwrap();
@@ -120,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn every_backup_is_decided_on_once_from_the_newest_to_the_oldest(
+    fn every_backup_has_one_decision(
         policy in policies(), backups in backups(), situation in situations(),
     ) {
         let plan = plan(&policy, &backups, &situation).unwrap();
@@ -135,7 +135,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_removed_while_a_hold_stands(policy in policies(), backups in backups(), situation in situations()) {
+    fn hold_removes_nothing(policy in policies(), backups in backups(), situation in situations()) {
         let plan = plan(&policy, &backups, &situation).unwrap();
         prop_assert!(plan.holds.is_empty() || plan.removals().count() == 0);
         let held = rules_of(&plan).filter(|(_, reason)| *reason == Reason::Held).count();
@@ -143,7 +143,7 @@ proptest! {
     }
 
     #[test]
-    fn applied_twice_it_changes_nothing(policy in policies(), backups in backups(), situation in situations()) {
+    fn plan_applied_twice_is_stable(policy in policies(), backups in backups(), situation in situations()) {
         let first = plan(&policy, &backups, &situation).unwrap();
         let left = without_removed(&backups, &first);
         let second = plan(&policy, &left, &situation).unwrap();
@@ -154,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_the_list_does_not_matter(
+    fn order_of_list_is_ignored(
         policy in policies(), situation in situations(),
         (backups, shuffled) in backups().prop_flat_map(|backups| (Just(backups.clone()), Just(backups).prop_shuffle())),
     ) {
@@ -163,7 +163,7 @@ proptest! {
 
     /// What a rule keeps depends on that rule alone: the plan keeps exactly what its rules keep one by one.
     #[test]
-    fn no_rule_takes_from_another(policy in policies(), backups in backups()) {
+    fn rules_are_independent(policy in policies(), backups in backups()) {
         let alone = |change: &dyn Fn(&mut Policy)| {
             let mut one = Policy { timezone: policy.timezone.clone(), ..Policy::empty() };
             change(&mut one);
@@ -197,7 +197,7 @@ proptest! {
     }
 
     #[test]
-    fn backups_with_warnings_displace_none_without(policy in policies(), backups in backups()) {
+    fn warned_backups_displace_no_clean_ones(policy in policies(), backups in backups()) {
         let (warned, clean): (Vec<Backup>, Vec<Backup>) = backups.iter().cloned().partition(|backup| backup.warned);
         let with = kept(&by_rules(&policy, &backups));
         // A proven backup with warnings is the newest proven one all the same; that guarantee is not a matter of slots.
@@ -211,7 +211,7 @@ proptest! {
     /// has no warnings where the loser has some; or because the added one opened a period of the same tier and the
     /// loser's was the last to have a slot. Periods of other tiers play no part.
     #[test]
-    fn a_slot_is_lost_only_within_its_own_tier(
+    fn slots_are_lost_within_tier_only(
         policy in policies(), backups in backups(), pick in any::<prop::sample::Index>(),
     ) {
         prop_assume!(!backups.is_empty());
@@ -249,7 +249,7 @@ proptest! {
     /// Pruning after every backup leaves what one pruning at the end would have left: no backup that a longer period
     /// will need is lost on the way for want of a slot in a shorter one.
     #[test]
-    fn pruning_after_each_backup_loses_nothing(policy in policies(), backups in backups()) {
+    fn repeated_pruning_loses_nothing(policy in policies(), backups in backups()) {
         let rules = |backups: &[Backup]| -> BTreeSet<(String, String)> {
             rules_of(&by_rules(&policy, backups))
                 .filter(|(_, reason)| matches!(reason, Reason::Rule(_) | Reason::RuleAmongClean(_)))
@@ -268,7 +268,7 @@ proptest! {
 }
 
 #[test]
-fn the_zones_of_these_properties_exist_and_the_tiers_are_all_there() {
+fn zones_and_tiers_of_properties_exist() {
     assert!(ZONES.iter().all(|zone| zone.parse::<retention::Zone>().is_ok()));
     assert_eq!(Tier::ALL.len(), 5);
 }

@@ -12,7 +12,7 @@ use crate::{backup_at, dates_kept, one_a_day, policy, properties::policies};
 /// "Suppose you have only made one backup every Sunday for 12 weeks. Then `forget --keep-daily 4` will keep the last
 /// four snapshots, for the last four Sundays."
 #[test]
-fn only_days_that_have_a_backup_count() {
+fn only_days_with_backup_count() {
     let zone = Zone::utc();
     let sundays: Vec<Date> = date(2019, 9, 1).series(Span::new().days(7)).take(12).collect();
     let backups: Vec<Backup> = sundays.iter().map(|&day| backup_at(day, "11:00", zone.rules())).collect();
@@ -28,7 +28,7 @@ fn only_days_that_have_a_backup_count() {
 /// already include 1 weekly). Additionally, 12 or 11 last-day-of-the-month snapshots will be kept … And finally 75 or
 /// 74 last-day-of-the-year snapshots."
 #[test]
-fn a_hundred_years_of_daily_backups() {
+fn hundred_years_of_daily_backups() {
     let zone = Zone::utc();
     let backups = one_a_day(date(1927, 1, 1), date(2026, 11, 21), "02:00", zone.rules());
     assert_eq!(backups.len(), 36_485);
@@ -51,7 +51,7 @@ fn a_hundred_years_of_daily_backups() {
 /// "If there are not enough snapshots to keep one for each duration related option, the oldest snapshot is kept
 /// additionally."
 #[test]
-fn the_oldest_stays_while_there_are_slots_left() {
+fn oldest_stays_while_slots_remain() {
     let zone = Zone::utc();
     let oldest = |last: Date| {
         let backups = one_a_day(date(2026, 9, 10), last, "02:00", zone.rules());
@@ -86,7 +86,7 @@ fn walk(tier: Tier, mut left: u32, zone: &Zone, newest_first: &[Backup]) -> Vec<
 
 proptest! {
     #[test]
-    fn the_rules_agree_with_a_walk_that_counts_down(
+    fn rules_match_simple_walk(
         policy in policies(),
         mut hours in prop::collection::vec(0i64..20_000, 0..60),
     ) {

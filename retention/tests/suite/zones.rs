@@ -36,7 +36,7 @@ fn half_hours_around(change: Timestamp) -> impl Iterator<Item = Timestamp> {
 }
 
 #[test]
-fn there_are_zones_to_speak_of() {
+fn zones_are_found() {
     let zones = zones_that_change();
     assert!(zones.len() > 200, "{}", zones.len());
     for name in ["Europe/Brussels", "America/Sao_Paulo", "Pacific/Apia", "Australia/Lord_Howe", "Africa/Casablanca"] {
@@ -46,7 +46,7 @@ fn there_are_zones_to_speak_of() {
 
 /// Reckoned here from the offsets alone: how long each day lasts, and how many hours it has.
 #[test]
-fn days_and_hours_are_as_long_as_the_clock_says() {
+fn days_and_hours_match_clock() {
     for (zone, changes) in zones_that_change() {
         for (change, before) in changes {
             let mut hours_of_day: BTreeMap<Period, Vec<Period>> = BTreeMap::new();
@@ -87,7 +87,7 @@ fn check_lengths(zone: &Zone, change: Timestamp, before: Offset, hours_of_day: &
 
 /// Found here by writing each backup over the one before it of the same period.
 #[test]
-fn the_last_of_each_day_and_hour_has_the_slot() {
+fn last_of_day_and_hour_wins() {
     for (zone, changes) in zones_that_change() {
         for (change, _) in changes.into_iter().take(4) {
             let backups: Vec<Backup> = half_hours_around(change).map(crate::backup).collect();
@@ -112,7 +112,7 @@ fn the_last_of_each_day_and_hour_has_the_slot() {
 }
 
 #[test]
-fn the_change_itself_is_seen() {
+fn change_of_clock_is_seen() {
     // So that the checks above cannot pass because no zone ever changed.
     let brussels: TimeZone = TimeZone::get("Europe/Brussels").unwrap();
     let change = brussels.following("2026-06-01T00:00:00Z".parse::<Timestamp>().unwrap()).next().unwrap();

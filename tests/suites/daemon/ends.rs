@@ -16,7 +16,7 @@ fn stored(service: &Service) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn sigterm_in_the_middle_leaves_nothing_visible_and_the_next_start_makes_up_for_it() {
+async fn sigterm_during_backup_leaves_nothing() {
     let service = Service::with("schedule = \"0 2 * * *\"", "shutdown_grace = \"0s\"\n").await;
     service.was_away();
     let held = service.hold_pg_dump().await;
@@ -38,7 +38,7 @@ async fn sigterm_in_the_middle_leaves_nothing_visible_and_the_next_start_makes_u
 }
 
 #[tokio::test]
-async fn a_daemon_that_was_killed_has_lost_its_run_and_the_next_one_makes_up_for_it() {
+async fn killed_daemon_loses_run_and_recovers() {
     let service = Service::with("schedule = \"0 2 * * *\"", "").await;
     service.was_away();
     let held = service.hold_pg_dump().await;
@@ -59,7 +59,7 @@ async fn a_daemon_that_was_killed_has_lost_its_run_and_the_next_one_makes_up_for
 }
 
 #[tokio::test]
-async fn a_pg_dump_that_hangs_is_stopped_with_an_error_of_its_own() {
+async fn hanging_pg_dump_is_stopped() {
     let service = Service::with("schedule = \"0 2 * * *\"\nretries = 0\nstall_timeout = \"2s\"", "").await;
     service.was_away();
     let _held = service.hold_pg_dump().await;
@@ -77,7 +77,7 @@ async fn a_pg_dump_that_hangs_is_stopped_with_an_error_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_second_signal_does_not_wait_for_the_grace() {
+async fn second_signal_ends_at_once() {
     let service = Service::with("schedule = \"0 2 * * *\"", "shutdown_grace = \"1h\"\n").await;
     service.was_away();
     let _held = service.hold_pg_dump().await;
@@ -92,7 +92,7 @@ async fn a_second_signal_does_not_wait_for_the_grace() {
 }
 
 #[tokio::test]
-async fn manager_that_does_not_read_holds_nothing_up() {
+async fn unreading_manager_delays_nothing() {
     let service = Service::with("", "").await;
     let mut daemon = service.start();
     let address = wait_for(&mut daemon, || fs::read_to_string(service.state().join("address")).ok()).await;

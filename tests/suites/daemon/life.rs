@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::daemon::Service;
 
 #[tokio::test]
-async fn what_was_missed_is_backed_up_and_sigterm_ends_it_cleanly() {
+async fn missed_backup_runs_and_sigterm_ends() {
     let service = Service::with("schedule = \"0 2 * * *\"", "").await;
     service.was_away();
     let mut daemon = service.start();
@@ -36,7 +36,7 @@ async fn what_was_missed_is_backed_up_and_sigterm_ends_it_cleanly() {
 }
 
 #[tokio::test]
-async fn a_configuration_with_an_error_is_a_usage_error() {
+async fn invalid_configuration_is_usage_error() {
     let service = Service::with("", "").await;
     service.configure("schedule = \"0 25 * * *\"\nretries = -1\nstall_timeout = \"0s\"", "max_concurrent = 0\n");
     let run = service.program.run(["daemon"]).await.expect_code(2);
@@ -46,7 +46,7 @@ async fn a_configuration_with_an_error_is_a_usage_error() {
 }
 
 #[tokio::test]
-async fn a_configuration_with_an_error_is_not_taken_and_one_without_is() {
+async fn reload_takes_only_valid_configuration() {
     let service = Service::with("", "").await;
     service.was_away();
     let mut daemon = service.start();

@@ -15,7 +15,7 @@ fn unquoted(data: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_way_takes_a_test_and_what_is_not_taken_is_said() {
+async fn notify_test_reports_each_channel() {
     let receiver = Receiver::start();
     let authority = Authority::new("notify");
     let mail = MailServer::start(Some(&authority.issue(&["localhost"])));
@@ -89,7 +89,7 @@ async fn each_way_takes_a_test_and_what_is_not_taken_is_said() {
 
 /// A daemon whose backups fail, and then do not: what is told arrives, though the receiver was away at first.
 #[tokio::test]
-async fn a_failure_and_its_end_arrive() {
+async fn failure_and_recovery_arrive() {
     let receiver = Receiver::start();
     receiver.answer(503);
     let more = format!(

@@ -73,7 +73,7 @@ impl Page {
 }
 
 #[tokio::test]
-async fn a_backup_is_begun_watched_and_looked_at() {
+async fn backup_on_page_is_watched() {
     let Some(mut page) = Page::open().await else { return };
     page.browser.click("#token").await;
     page.browser.type_text("not the token").await;
@@ -128,7 +128,7 @@ async fn a_backup_is_begun_watched_and_looked_at() {
 }
 
 #[tokio::test]
-async fn a_year_of_backups_is_drawn_and_every_day_leads_to_its_backup() {
+async fn calendar_links_year_of_backups() {
     let prepare = async |service: &Service| {
         let config = fs::read_to_string(service.project.config()).unwrap();
         let retention = "daily = 14\nweekly = 10\nmonthly = 12\nyearly = 1";
@@ -166,7 +166,7 @@ async fn a_year_of_backups_is_drawn_and_every_day_leads_to_its_backup() {
 }
 
 #[tokio::test]
-async fn a_backup_is_restored_to_a_target_whose_name_is_typed_out() {
+async fn restore_on_page_needs_typed_name() {
     let Some(mut page) = Page::open().await else { return };
     page.service.program.run(["now"]).await.success();
     let id = page.service.backups().await[0]["id"].as_str().unwrap().to_owned();
@@ -192,7 +192,7 @@ async fn a_backup_is_restored_to_a_target_whose_name_is_typed_out() {
 }
 
 #[tokio::test]
-async fn a_run_is_cancelled_by_the_keyboard_alone() {
+async fn keyboard_cancels_run() {
     let Some(mut page) = Page::open().await else { return };
     // The field has the focus from the beginning.
     page.browser.type_text(TOKEN).await;

@@ -7,7 +7,7 @@ use harness::odoo_backup;
 use crate::daemon::{Service, wait_for};
 
 #[tokio::test]
-async fn two_daemons_make_one_backup_of_a_slot() {
+async fn two_daemons_make_one_backup() {
     let service = Service::with("schedule = \"0 2 * * *\"", "").await;
     service.was_away();
     // The other one has a state of its own, and was away as well.

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::daemon::Service;
 
 #[tokio::test]
-async fn status_runs_logs_and_schedule_say_what_there_is_with_and_without_a_daemon() {
+async fn commands_report_with_and_without_daemon() {
     let keys = "schedule = \"0 2 * * *\"\ntimezone = \"Europe/Brussels\"\nsplay = \"10 minutes\"";
     let check = format!("[instance.{INSTANCE}.check]\nschedule = \"30 4 * * 0\"\n");
     let service = Service::with(keys, &check).await;

@@ -122,7 +122,7 @@ fn places() -> impl Strategy<Value = (TimeZone, Timestamp)> {
 
 proptest! {
     #[test]
-    fn the_next_firings_are_those_of_the_walk(fields in fields(), (zone, start) in places()) {
+    fn next_firings_match_walk(fields in fields(), (zone, start) in places()) {
         let end = start + SignedDuration::from_hours(72);
         let Ok(schedule) = fields.text().parse::<Schedule>() else {
             // Such as 31 February.
@@ -146,7 +146,7 @@ proptest! {
 
     /// On days only: the times of a day are in the tests above.
     #[test]
-    fn the_longest_interval_is_that_of_a_walk_through_every_day_of_forty_years(
+    fn longest_interval_matches_forty_year_walk(
         day in written(1..=31), month in written(1..=12), weekday in written(0..=7),
     ) {
         let once = |value: i8| Written { text: value.to_string(), values: vec![value] };
@@ -162,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn no_firing_comes_later_than_the_longest_interval(fields in fields()) {
+    fn firings_keep_longest_interval(fields in fields()) {
         let Ok(schedule) = fields.text().parse::<Schedule>() else { return Ok(()) };
         let start: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
         let firings: Vec<Timestamp> = schedule.upcoming(start, &TimeZone::UTC).take(200).collect();
