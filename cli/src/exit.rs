@@ -1,4 +1,4 @@
-//! Exit codes: one table, documented in the manual. Scripts rely on it.
+//! The exit codes. Scripts rely on them: `docs/commands.md` has the table.
 
 use std::process::ExitCode;
 
@@ -6,24 +6,24 @@ use std::process::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {
-    /// All of it was done.
+    /// Everything was done.
     Success = 0,
-    /// It failed, and left things as they were.
+    /// The command failed.
     Failed = 1,
-    /// The command line or the configuration is wrong; nothing was tried.
+    /// The command line or the configuration is wrong. Nothing was tried.
     Usage = 2,
-    /// It was done, and there is something that a person must know: files missing or damaged at the source, or leftovers that stay.
+    /// Everything was done, with warnings: for example, files are missing at the source.
     Warnings = 3,
-    /// A check found damage.
+    /// Damage was found.
     Damage = 13,
-    /// Stopped by a signal; nothing half done is left.
+    /// A signal stopped the command. Unfinished work was cleaned up.
     Interrupted = 130,
 }
 
 impl Exit {
-    /// Returns how a command ends of which one part ended in `self` and another in `other`: the worse of the two.
+    /// Returns the worse of two exit codes, for a command with several parts.
     ///
-    /// The numbers do not say which is worse: 3 (warnings) is milder than 1 (failed).
+    /// The numbers have another order: 3 (warnings) is better than 1 (failed).
     pub(crate) fn and(self, other: Self) -> Self {
         if other.severity() > self.severity() { other } else { self }
     }
@@ -32,11 +32,11 @@ impl Exit {
         match self {
             Self::Success => 0,
             Self::Warnings => 1,
-            // Found in what was looked at; a part that failed may hide more.
+            // Damage is milder than a failure: the part that failed may hide more damage.
             Self::Damage => 2,
             Self::Failed => 3,
             Self::Usage => 4,
-            // Whatever the parts came to, the rest was not reached.
+            // Wins over all others: the remaining parts were not reached.
             Self::Interrupted => 5,
         }
     }
@@ -53,7 +53,7 @@ mod tests {
     use super::Exit::{self, Damage, Failed, Interrupted, Success, Usage, Warnings};
 
     #[test]
-    fn every_pair_ends_in_the_worse() {
+    fn pair_of_codes_takes_worse() {
         const ALL: [Exit; 6] = [Success, Warnings, Damage, Failed, Usage, Interrupted];
         let expected = [
             [Success, Warnings, Damage, Failed, Usage, Interrupted],

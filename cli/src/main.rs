@@ -1,4 +1,4 @@
-//! The command line of odoo-backup.
+//! The program `odoo-backup`: reads the command line, runs the command, ends with its exit code.
 
 mod arguments;
 mod commands;
@@ -12,7 +12,6 @@ use std::io::IsTerminal;
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
-use clap::Parser;
 use daemon::log::RunLogs;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt, filter_fn};
@@ -24,12 +23,17 @@ use crate::arguments::{Arguments, Command, LogFormat};
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// The stack of the daemon's threads in bytes: as much as a program's first thread has.
+/// Stack of the daemon's threads in bytes: as large as the stack of a main thread.
 const STACK: usize = 8 << 20;
+
+/// The threads of the program could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("unable to start the threads of the program")]
+struct RuntimeError(#[source] std::io::Error);
 
 fn main() -> ExitCode {
     spare_address_space();
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::parse_all() {
         Ok(arguments) => arguments,
         Err(error) => return output::usage(error),
     };
@@ -39,23 +43,26 @@ fn main() -> ExitCode {
     let output = Output::new(arguments.json);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if matches!(arguments.command, Command::Daemon { .. }) {
-        // A restore's steps are nested deeper than the two MiB of tokio's threads hold; a command's run on the first thread.
+        // The 2 MiB of tokio's threads are too little for a restore. Commands restore on the main
+        // thread.
         runtime.thread_stack_size(STACK);
     }
     let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return output.failed(&error, Exit::Failed).into(),
+        Err(error) => return output.failed(&RuntimeError(error), Exit::Failed).into(),
     };
     let exit = runtime.block_on(commands::run(arguments, logs, output));
-    // Whatever still runs on a thread belongs to nobody any more.
+    // The result of what still runs is not needed.
     runtime.shutdown_background();
     exit.into()
 }
 
-/// Starts the program again with few arenas where its address space is limited (`ulimit -v`, systemd's `LimitAS`).
+/// Executes the program again with two arenas if its address space is limited (`ulimit -v`,
+/// systemd's `LimitAS`).
 ///
-/// glibc reserves 64 MiB of address space for the allocations of each thread, up to eight times the number of processors. The
-/// program has dozens of threads; under a limit of 1 GiB the reservations alone would use it up.
+/// glibc reserves 64 MiB of address space for the allocations of each thread, up to eight arenas
+/// per processor. The program has dozens of threads: under a limit of 1 GiB the reservations alone
+/// would exhaust the address space.
 fn spare_address_space() {
     const ARENAS: &str = "MALLOC_ARENA_MAX";
     const AMPLE: u64 = 8 << 30;
@@ -64,12 +71,12 @@ fn spare_address_space() {
         && std::env::var_os(ARENAS).is_none()
         && let Ok(program) = std::env::current_exe()
     {
-        // It returns only where it fails, and then the program runs as it is.
+        // Returns only if it fails. The program then runs without the setting.
         let _ = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(ARENAS, "2").exec();
     }
 }
 
-/// Logs to stderr what `filter` lets through; what a daemon's runs say goes to `logs` as well.
+/// Logs events that pass `filter` to stderr. The events of a daemon's runs also go to `logs`.
 fn log(arguments: &Arguments, filter: EnvFilter, logs: &RunLogs) {
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(|| output::LogLines(std::io::stderr()));
@@ -82,13 +89,13 @@ fn log(arguments: &Arguments, filter: EnvFilter, logs: &RunLogs) {
     }
 }
 
-/// Libraries whose debug log has whole addresses and messages, in which tokens and passwords stand.
+/// Libraries that log whole URLs and messages at debug level, which can contain secrets.
 const TALKATIVE: [&str; 6] = ["ureq", "ureq_proto", "lettre", "hyper", "hyper_util", "rustls"];
-/// Libraries whose trace log has requests with their headers.
+/// Libraries that log requests with their headers at trace level.
 const CHATTY: [&str; 5] =
     ["aws_sigv4", "aws_runtime", "aws_smithy_runtime", "aws_smithy_http_client", "tokio_postgres"];
 
-/// Whether what is logged there holds no secret, whatever `RUST_LOG` asks for.
+/// Returns whether an event contains no secret, whatever `RUST_LOG` asks for.
 fn keeps_secrets(metadata: &Metadata<'_>) -> bool {
     let library = metadata.target().split("::").next().unwrap_or_default();
     match *metadata.level() {

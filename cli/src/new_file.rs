@@ -1,4 +1,4 @@
-//! A file that appears under its name only when it is whole.
+//! New files that appear under their names only when they are complete.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -8,19 +8,20 @@ use std::path::{Path, PathBuf};
 use engine::error::Error;
 use engine::folder::{Durability, OpenFolder, Taken, Unnamed};
 
-/// A new file in the making, with mode 0600. Dropped, nothing is left of it.
+/// A new file with mode 0600 that has no name yet. Dropping it removes it.
 pub(crate) struct NewFile {
     path: PathBuf,
     file: Unnamed,
-    /// Opened once: it may be another user's, who could put a link in its place meanwhile. Behind the file, which is removed by way of it.
+    /// Opened once, because its owner could replace it by a link. Declared after `file`, whose
+    /// removal needs it.
     folder: OpenFolder,
 }
 
 impl NewFile {
-    /// Begins a file, in the folder in which it is to be.
+    /// Creates an unnamed file in the folder of `path`.
     ///
     /// # Errors
-    /// [`Error::Exists`], [`Error::Io`]
+    /// [`Error::Exists`] if `path` exists, [`Error::Io`]
     pub(crate) fn create(path: &Path) -> Result<Self, Error> {
         let failed = writing(path);
         let path = std::path::absolute(path).map_err(&failed)?;
@@ -28,17 +29,17 @@ impl NewFile {
             return Err(Error::Exists { what: path.display().to_string() });
         }
         let folder = path.parent().unwrap_or(Path::new("/"));
-        let folder = OpenFolder::open(folder).map_err(&failed)?;
+        let folder = OpenFolder::open(folder).map_err(|source| failed(named(source, folder)))?;
         let file = Unnamed::begin(&folder.within(OsStr::new(".")), ".odoo-backup-").map_err(&failed)?;
         Ok(Self { path, file, folder })
     }
 
-    /// Where it is to be, as an absolute path.
+    /// Returns the absolute path that [`Self::keep`] gives the file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What writes it.
+    /// Opens the file for writing.
     ///
     /// # Errors
     /// [`Error::Io`]
@@ -47,10 +48,10 @@ impl NewFile {
         Ok(Sink { file, path: self.path.clone() })
     }
 
-    /// Gives it its name, once it is on the disk. Returns its length in bytes.
+    /// Flushes the file to disk and gives it its name. Returns its length in bytes.
     ///
     /// # Errors
-    /// [`Error::Io`], also where the name was taken meanwhile
+    /// [`Error::Io`], also if a file of that name was created in the meantime
     pub(crate) fn keep(self) -> Result<u64, Error> {
         let Self { path, folder, file } = self;
         let keep = || {
@@ -61,12 +62,22 @@ impl NewFile {
     }
 }
 
+/// Names the folder in the error of opening it.
+fn named(source: io::Error, folder: &Path) -> io::Error {
+    let why = match source.kind() {
+        io::ErrorKind::NotFound => "does not exist",
+        io::ErrorKind::NotADirectory => "is not a folder",
+        _ => return source,
+    };
+    io::Error::new(source.kind(), format!("the folder {} {why}", folder.display()))
+}
+
 fn writing(path: &Path) -> impl Fn(io::Error) -> Error {
     let action = format!("write {}", path.display());
     move |source| Error::Io { action: action.clone(), source }
 }
 
-/// Names the file in an error of writing it: it is met while something else is read.
+/// A writer whose errors name the file, because they surface while something else is read.
 pub(crate) struct Sink {
     file: File,
     path: PathBuf,

@@ -1,8 +1,8 @@
-//! What is printed: results on stdout, everything else on stderr, or one JSON document.
+//! Prints results on stdout and everything else on stderr, or one JSON document on stdout.
 //!
-//! All of it goes through [`engine::text`]: what came from outside cannot steer the terminal. A
-//! value that may hold line ends goes through [`engine::text::one_line`] where it is put into a
-//! line, as those of tables do.
+//! All text passes through [`engine::text`], so that names and messages from outside cannot control
+//! the terminal. A value that may contain line ends passes through [`engine::text::one_line`]
+//! where it becomes part of a line.
 
 use std::error::Error as StdError;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::exit::Exit;
 
-/// For people or for programs.
+/// The kind of output: for people, or JSON for programs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     json: bool,
@@ -26,34 +26,36 @@ impl Output {
         Self { json }
     }
 
-    /// Whether a program reads it.
+    /// Returns whether the output is JSON.
     pub(crate) fn is_json(self) -> bool {
         self.json
     }
 
-    /// Prints the result: `document` for programs, `text` for people. Returns `exit`, or [`Exit::Failed`] where it could not be printed:
-    /// half a document must not look like success.
+    /// Prints the result: `document` for programs, `text` for people.
+    ///
+    /// Returns `exit`, or at least [`Exit::Failed`] if printing fails: half a document must not
+    /// look like success.
     pub(crate) fn result(self, document: &Value, text: impl FnOnce() -> String, exit: Exit) -> Exit {
         let text = if self.json { format!("{document:#}") } else { text() };
         let text = if self.json { engine::text::json(&text) } else { engine::text::page(&text) };
         match print(&mut std::io::stdout().lock(), &text) {
-            // Nobody reads any more (`| head`): that is no reason to fail.
+            // The reader has enough (`| head`), which is no failure.
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                eprintln!("error: unable to print the result\n  because: {error}");
+                eprintln!("error: unable to write the result to stdout\n  because: {error}");
                 exit.and(Exit::Failed)
             }
             _ => exit,
         }
     }
 
-    /// Prints a line for people before the result is there.
+    /// Prints a line for people ahead of the result.
     pub(crate) fn note(self, text: &str) {
         if !self.json {
             let _ = print(&mut std::io::stdout().lock(), &engine::text::page(text));
         }
     }
 
-    /// Prints a warning for people. Programs find warnings in the document.
+    /// Prints a warning for people. JSON documents contain their warnings.
     pub(crate) fn warning(self, text: &str) {
         if !self.json {
             let _ = print(
@@ -63,12 +65,12 @@ impl Output {
         }
     }
 
-    /// Prints an error that ends the command, and returns how it ends.
+    /// Prints an error that ends the command, and returns `exit`.
     pub(crate) fn failed(self, error: &(dyn StdError + 'static), exit: Exit) -> Exit {
         self.failed_with(explain(error), exit)
     }
 
-    /// As [`Self::failed`], of an error that was explained already.
+    /// Prints an explained error that ends the command, and returns `exit`.
     pub(crate) fn failed_with(self, explanation: Explanation, exit: Exit) -> Exit {
         if self.json {
             let document = format!("{:#}", json!({ "error": error_document(&explanation, exit) }));
@@ -79,7 +81,7 @@ impl Output {
         exit
     }
 
-    /// Prints an error for people, wherever it stands in the result for programs.
+    /// Prints an error for people. JSON documents contain the error elsewhere.
     pub(crate) fn explanation(self, explanation: &Explanation) {
         if !self.json {
             let _ = print(&mut std::io::stderr().lock(), &error_text(explanation));
@@ -87,7 +89,7 @@ impl Output {
     }
 }
 
-/// An error as the document holds it.
+/// Returns an error as a part of a JSON document.
 pub(crate) fn error_document(explanation: &Explanation, exit: Exit) -> Value {
     let mut document = json!({
         "message": explanation.message,
@@ -106,10 +108,10 @@ fn error_text(explanation: &Explanation) -> String {
     for cause in &explanation.causes {
         text.push_str(&format!("\n  because: {}", engine::text::lines(cause)));
     }
-    // Each with its own hint, so that it is clear which belongs to what; one that several share, behind the last of them.
+    // Each reason has its hint below it. Neighbours with the same hint share one.
     for same in explanation.obstacles.chunk_by(|one, next| one.hint == next.hint) {
         for Obstacle { message, .. } in same {
-            text.push_str(&format!("\n  {} {}", label("in the way:", "1"), engine::text::lines(message)));
+            text.push_str(&format!("\n  {} {}", label("reason:", "1"), engine::text::lines(message)));
         }
         text.push_str(&format!("\n    {} {}", label("hint:", "36"), engine::text::lines(&same[0].hint)));
     }
@@ -119,9 +121,9 @@ fn error_text(explanation: &Explanation) -> String {
     text
 }
 
-/// What clap says of a wrong command line, or of `--help` and `--version`.
+/// Prints clap's message on wrong usage, `--help` or `--version`, and returns the exit code.
 pub(crate) fn usage(mut error: clap::Error) -> ExitCode {
-    // It would pass an unknown option on as the name of an instance, which no instance can have.
+    // clap suggests to pass an unknown option as the name of an instance, which cannot exist.
     error.remove(clap::error::ContextKind::Suggested);
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
         let message = error.render().to_string();
@@ -138,7 +140,7 @@ pub(crate) fn usage(mut error: clap::Error) -> ExitCode {
     if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() }
 }
 
-/// A word in colour where stderr is a terminal that wants it.
+/// Colours a word if stderr is a terminal and `NO_COLOR` is not set.
 fn label(word: &str, colour: &str) -> String {
     if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
         format!("\x1b[{colour}m{word}\x1b[0m")
@@ -147,7 +149,7 @@ fn label(word: &str, colour: &str) -> String {
     }
 }
 
-/// Prints a text, and ends its last line.
+/// Prints a text with one line end after it, or nothing if the text is empty.
 fn print(to: &mut dyn Write, text: &str) -> std::io::Result<()> {
     match text.trim_end() {
         "" => Ok(()),
@@ -155,8 +157,8 @@ fn print(to: &mut dyn Write, text: &str) -> std::io::Result<()> {
     }
 }
 
-/// Writes each event of the log as one line, whatever it quotes. Escape sequences are the log's
-/// own, which writes out all others.
+/// Writes each event of the log as one line, even if it quotes line ends. The log itself escapes
+/// foreign escape sequences.
 pub(crate) struct LogLines<W>(pub(crate) W);
 
 impl<W: Write> Write for LogLines<W> {
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn error_text_obeys_nothing_it_quotes() {
+    fn error_text_escapes_quoted_controls() {
         let quoted = "x\u{1b}[2J\nerror: all is well\u{202e}";
         let (message, hint) = (quoted.to_owned(), Some(quoted.to_owned()));
         let said = error_text(&Explanation { message, causes: vec![quoted.to_owned()], hint, obstacles: Vec::new() });

@@ -1,4 +1,4 @@
-//! Progress on stderr: bars where it is a terminal, plain lines where it is not.
+//! Shows progress on stderr: bars on a terminal, otherwise one line per finished task.
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
@@ -10,7 +10,7 @@ use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::output::Output;
 
-/// Whom the engine reports to for a command with this output.
+/// Returns the progress that the engine reports to. JSON output shows none.
 pub(crate) fn progress(output: Output) -> Progress {
     if output.is_json() {
         return Progress::default();
@@ -21,7 +21,7 @@ pub(crate) fn progress(output: Output) -> Progress {
     Progress::new(Arc::new(Lines { began: Mutex::default(), output }))
 }
 
-/// A bar for each task, redrawn a few times a second from the task's own counter.
+/// Shows a bar for each task, redrawn ten times a second from the counter of the task.
 struct Bars {
     bars: MultiProgress,
     shown: Mutex<HashMap<String, ProgressBar>>,
@@ -45,7 +45,7 @@ impl Observer for Bars {
         std::thread::spawn(move || {
             while let Some(bar) = weak.upgrade().filter(|bar| !bar.is_finished()) {
                 bar.set_position(counter.get());
-                // What counts nothing only shows that it goes on.
+                // A task that counts no bytes shows only that it is running.
                 if counter.get() > 0 {
                     bar.set_message(HumanBytes(counter.get()).to_string());
                 }
@@ -74,9 +74,9 @@ impl Bars {
     }
 }
 
-/// A line when a task has ended: enough for a log.
+/// Prints a line when a task ends, for logs.
 struct Lines {
-    /// When each task began, by its name.
+    /// The start of each running task, by name.
     began: Mutex<HashMap<String, Instant>>,
     output: Output,
 }
@@ -88,12 +88,12 @@ impl Observer for Lines {
 
     fn ended(&self, task: &Task) {
         let began = self.lock().remove(task.name());
-        // Nothing came of it: what there is to be said is the error's.
+        // A task that did nothing has failed or had no work. The error says which.
         if task.done() == 0 {
             return;
         }
         let seconds = began.map_or(0.0, |began| began.elapsed().as_secs_f64());
-        eprintln!("{}: {} after {seconds:.1} s", last_segment(task.name()), HumanBytes(task.done()));
+        eprintln!("{}: {} in {seconds:.1} s", last_segment(task.name()), HumanBytes(task.done()));
     }
 
     fn warned(&self, message: &str) {

@@ -1,4 +1,4 @@
-//! Tables and figures for people.
+//! Formats tables, sizes, times and counts for people.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use indicatif::{HumanBytes, HumanCount};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// A table with one row below another and no lines. `right` are the columns of figures.
+/// Lays out a table without rules. `right` lists the columns to align right.
 pub(crate) fn table(header: &[&str], right: &[usize], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header.to_vec());
@@ -26,32 +26,33 @@ pub(crate) fn table(header: &[&str], right: &[usize], rows: impl Iterator<Item =
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// `12.3 MiB`
+/// Formats a size: `12.3 MiB`.
 pub(crate) fn bytes(bytes: u64) -> String {
     HumanBytes(bytes).to_string()
 }
 
-/// `12,345`
+/// Formats a count: `12,345`.
 pub(crate) fn count(count: u64) -> String {
     HumanCount(count).to_string()
 }
 
-/// `1 file`, `2 files`
+/// Formats a count with its noun: `1 file`, `2 files`.
 pub(crate) fn plural(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
-/// `2026-11-21 02:00:03 +01:00`, in the local time zone.
+/// Formats a time in the local time zone: `2026-11-21 02:00:03 +01:00`.
 pub(crate) fn time(time: Timestamp) -> String {
     time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
-/// `2026-11-21`, in the local time zone.
+/// Formats a day in the local time zone: `2026-11-21`.
 pub(crate) fn day(time: Timestamp) -> String {
     time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d").to_string()
 }
 
-/// `24 hours`, `1 minute`: in the largest unit that has no remainder. Two days and more are days.
+/// Formats a duration in the largest unit that leaves no remainder: `24 hours`, `1 minute`. Days
+/// begin at two.
 pub(crate) fn length(duration: Duration) -> String {
     match duration.as_secs() {
         seconds if seconds >= 2 * 86_400 && seconds % 86_400 == 0 => plural(seconds / 86_400, "day"),
@@ -59,6 +60,13 @@ pub(crate) fn length(duration: Duration) -> String {
         seconds if seconds >= 60 && seconds % 60 == 0 => plural(seconds / 60, "minute"),
         seconds => plural(seconds, "second"),
     }
+}
+
+/// Formats the last line of a diagnosis: `no problems found`, `2 problems found, 1 warning`.
+pub(crate) fn problems_found(problems: u64, warnings: u64) -> String {
+    let problems = if problems == 0 { "no problems".to_owned() } else { plural(problems, "problem") };
+    let warnings = if warnings == 0 { String::new() } else { format!(", {}", plural(warnings, "warning")) };
+    format!("{problems} found{warnings}\n")
 }
 
 #[cfg(test)]
@@ -69,6 +77,18 @@ mod tests {
     fn length_takes_largest_whole_unit() {
         let said = [0, 1, 90, 60, 3600, 86_400, 172_800, 90_000].map(|seconds| length(Duration::from_secs(seconds)));
         let expected = ["0 seconds", "1 second", "90 seconds", "1 minute", "1 hour", "24 hours", "2 days", "25 hours"];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn problems_and_warnings_agree_in_number() {
+        let said = [(0, 0), (0, 1), (1, 0), (3, 2)].map(|(problems, warnings)| problems_found(problems, warnings));
+        let expected = [
+            "no problems found\n",
+            "no problems found, 1 warning\n",
+            "1 problem found\n",
+            "3 problems found, 2 warnings\n",
+        ];
         assert_eq!(said, expected);
     }
 }

@@ -90,7 +90,7 @@ async fn what_was_exported_comes_back_as_it_was() {
     assert_nothing_left(&project);
     assert_restores(&project, &program, "archive/latest").await;
     let show = program.run(["show", "archive/latest"]).await.success().stdout;
-    assert!(show.contains("  imported   from production.zip, "), "{show}");
+    assert!(show.contains("  imported      from production.zip, "), "{show}");
     program.run(["check", "--read-data"]).await.success();
 
     let again = program.run(["import", zip.to_str().unwrap(), "--as", "archive"]).await.expect_code(1);
@@ -194,7 +194,7 @@ async fn a_dump_that_cannot_be_run_leaves_nothing() {
     let unknown = program.run(["import", project.config().to_str().unwrap(), "--as", "archive"]).await.expect_code(1);
     assert!(unknown.stderr.contains("is neither a zip nor a pg_dump archive"), "{}", unknown.stderr);
     let name = program.run(["import", "x.zip", "--as", "../x"]).await.expect_code(2);
-    assert!(name.stderr.contains("cannot be the name of an instance"), "{}", name.stderr);
+    assert!(name.stderr.contains("invalid name of an instance"), "{}", name.stderr);
 }
 
 #[tokio::test]

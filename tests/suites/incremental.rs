@@ -59,7 +59,7 @@ async fn an_unchanged_filestore_is_not_stored_again() {
     stored.sort();
     assert_eq!(stored, ["SHA256SUMS", "attachments.zst", "database.dump.zst", "manifest.json", "tables.zst"]);
     let show = program.run(["show", "latest"]).await.success().stdout;
-    assert!(show.contains("nothing new; stands on ") && show.contains(", 0 of its own"), "{show}");
+    assert!(show.contains("nothing new; references ") && show.contains(", 0 of its own"), "{show}");
     program.run(["check", "--read-data"]).await.success();
     program.run(["restore", "--to", TARGET]).await.success();
     assert_same_database(project.database(), project.target_database()).await;

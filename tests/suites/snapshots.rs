@@ -1,8 +1,9 @@
-//! What scripts and operators rely on, compared with `tests/snapshots`: keys and types of every JSON document, names of objects, metrics
-//! with their labels, and exit codes.
+//! What scripts and operators rely on, compared with `tests/snapshots`: keys and types of every
+//! JSON document, names of objects, metrics with their labels, and exit codes.
 //!
-//! A difference is a change that somebody else has to follow. Where it is meant, say so in the changelog and write the files again:
-//! `ODOO_BACKUP_SNAPSHOTS=update cargo nextest run --workspace -E 'test(snapshots::)'`.
+//! A difference is a change that somebody else has to follow. Where it is meant, say so in the
+//! changelog and write the files again: `ODOO_BACKUP_SNAPSHOTS=update cargo nextest run --workspace
+//! -E 'test(snapshots::)'`.
 
 mod book;
 mod commands;
@@ -37,7 +38,8 @@ fn lines(path: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Adds the names of all files in a folder, with what differs from run to run replaced by what it is.
+/// Adds the names of all files in a folder, with what differs from run to run replaced by what it
+/// is.
 fn add_names(book: &mut Book, title: &str, folder: &Path) {
     let names = file_paths(folder).into_iter().map(|path| generic(path.to_str().unwrap()));
     book.lines(title, names.map(|name| name.trim_start_matches('/').to_owned()));

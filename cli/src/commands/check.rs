@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, count, plural, time};
 
-/// Checks the named backups, those of the named instances, or all.
+/// Checks the selected backups, or all backups of the named instances, or all backups.
 pub(super) async fn check(
     config: Chosen<'_>,
     selectors: &[String],
@@ -44,14 +44,14 @@ pub(super) async fn check(
             backups.chain(report.set_aside.iter().map(|backup| &backup.instance)).any(|instance| instance == name)
         };
         let is_wanted = |name: &str| instances.is_empty() || instances.iter().any(|wanted| wanted == name);
-        // Where the repository itself tells, it was told.
+        // The journal adds nothing where the repository itself shows that backups are missing.
         if report.alarms.is_empty() {
             let missing = by_journal(&config, &repository, is_wanted, shows);
             report.alarms.extend(missing.into_iter().map(|alarm| format!("{}: {}", alarm.instance, alarm.message)));
         }
     }
     if report.backups.is_empty() {
-        output.warning("there are no backups to check");
+        output.warning("no backups to check");
     }
     let exit = match (report.is_sound(), report.alarms.is_empty() && report.future.is_empty()) {
         (false, _) => Exit::Damage,
@@ -124,31 +124,31 @@ fn names(damaged: &DamagedObject) -> Vec<String> {
 
 fn text(report: &Report, read_data: Option<Sample>) -> String {
     let depth = if read_data == Some(Sample::ALL) {
-        "every byte read, every digest right"
+        "all data read, every digest correct"
     } else {
-        "all there, of the right size"
+        "all present, sizes correct"
     };
     let mut text = String::new();
     for checked in report.backups.iter().filter(|checked| checked.damage.is_empty()) {
         let (objects, size) = (plural(checked.objects, "object"), bytes(checked.bytes));
-        text.push_str(&format!("sound    {}: {objects}, {size}, {depth}\n", checked.backup));
+        text.push_str(&format!("intact        {}: {objects}, {size}, {depth}\n", checked.backup));
     }
     for damaged in report.damaged_objects() {
-        text.push_str(&format!("DAMAGED  {}: {}\n", damaged.key, one_line(&damaged.reasons.join("; "))));
-        text.push_str(&format!("         hits {}\n", names(&damaged).join(", ")));
+        text.push_str(&format!("DAMAGED       {}: {}\n", damaged.key, one_line(&damaged.reasons.join("; "))));
+        text.push_str(&format!("              affects {}\n", names(&damaged).join(", ")));
     }
     for BackupRef { instance, id } in &report.future {
-        text.push_str(&format!("FUTURE   {instance}/{id}: {}\n", Flaw::Future));
+        text.push_str(&format!("FUTURE        {instance}/{id}: {}\n", Flaw::Future));
     }
     for alarm in &report.alarms {
-        text.push_str(&format!("WRONG    {alarm}\n"));
+        text.push_str(&format!("MISSING       {alarm}\n"));
     }
     for BackupRef { instance, id } in &report.set_aside {
-        text.push_str(&format!("aside    {instance}/{id}: set aside by a repair, and not checked\n"));
+        text.push_str(&format!("quarantined   {instance}/{id}: quarantined by a repair, not checked\n"));
     }
     for unnamed in &report.unnamed {
         let (objects, size) = (plural(unnamed.objects, "object"), bytes(unnamed.bytes));
-        text.push_str(&format!("unnamed  {}: {objects}, {size}, that no backup needs\n", unnamed.instance));
+        text.push_str(&format!("unreferenced  {}: {objects}, {size}\n", unnamed.instance));
     }
     if let Some(read) = report.read.filter(|_| read_data != Some(Sample::ALL)) {
         text.push_str(&sample_text(&read));
@@ -165,8 +165,8 @@ fn text(report: &Report, read_data: Option<Sample>) -> String {
 fn sample_text(read: &ReadBack) -> String {
     let (now, all) = (bytes(read.bytes), bytes(read.of_bytes));
     let before = match (read.never_read, read.oldest) {
-        (0, Some(oldest)) => format!("all of it has been read since {}", time(oldest)),
+        (0, Some(oldest)) => format!("everything was read since {}", time(oldest)),
         (never, _) => format!("{} of {} not read yet", count(never), plural(read.of_objects, "object")),
     };
-    format!("read     {now} of {all}, every digest compared; {before}\n")
+    format!("read          {now} of {all}, every digest compared; {before}\n")
 }

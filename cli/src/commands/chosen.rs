@@ -1,4 +1,4 @@
-//! What every command is told in front of its own arguments: the configuration, and with which of its repositories it works.
+//! Loads the configuration, and opens the repository that the command line selects.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -11,15 +11,15 @@ use engine::repository::{Repository, RepositoryError};
 use super::failure::Failure;
 use crate::output::Output;
 
-/// `--config` and `--repository`.
+/// The values of `--config` and `--repository`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chosen<'a> {
     pub(super) config: Option<&'a Path>,
-    /// `None`: the first, or for a restore or a drill the first that has an intact copy of the backup.
+    /// `None`: the first; for a restore or a drill the first with an intact copy of the backup.
     pub(super) repository: Option<&'a str>,
 }
 
-/// The configuration, as it was read.
+/// The loaded configuration, with the selected repository.
 pub(super) struct Loaded<'a> {
     config: Config,
     repository: Option<&'a str>,
@@ -34,15 +34,15 @@ impl Deref for Loaded<'_> {
 }
 
 impl Loaded<'_> {
-    /// The configuration alone, for what works with all of its repositories.
+    /// Returns the configuration alone, for commands that work with all repositories.
     pub(super) fn into_config(self) -> Config {
         self.config
     }
 
-    /// The repositories that a backup may be read from: the one that was named, else the first and then its copies.
+    /// Returns the repositories to read a backup from: the named one, or the first and its copies.
     ///
     /// # Errors
-    /// Where the configuration has none of that name
+    /// If the configuration has no repository of that name
     pub(super) fn sources(&self) -> Result<Sources<'_>, UnknownName> {
         match self.repository {
             Some(named) => Sources::named(&self.config, named),
@@ -50,18 +50,19 @@ impl Loaded<'_> {
         }
     }
 
-    /// Name of the repository that is worked with where it must be one: the one that was named, else the first.
+    /// Returns the name of the repository for commands that need exactly one: the named or the
+    /// first.
     pub(super) fn chosen(&self) -> &str {
         self.repository.unwrap_or(MAIN)
     }
 
-    /// An instance, with the retention of its backups in that repository.
+    /// Returns an instance with the retention that applies in the chosen repository.
     pub(super) fn kept_there(&self, instance: &InstanceConfig) -> InstanceConfig {
         self.kept_in(self.chosen(), instance)
     }
 }
 
-/// Finds and reads the configuration, and shows what should be fixed in it.
+/// Finds and loads the configuration, and prints its warnings.
 pub(super) fn load<'a>(chosen: Chosen<'a>, output: Output) -> Result<Loaded<'a>, Failure> {
     let config = Config::find_and_load(chosen.config)?;
     for warning in &config.warnings {
@@ -71,7 +72,7 @@ pub(super) fn load<'a>(chosen: Chosen<'a>, output: Output) -> Result<Loaded<'a>,
     Ok(Loaded { config, repository: chosen.repository })
 }
 
-/// Opens the repository that was named, else the first.
+/// Opens the named repository, or the first.
 pub(super) async fn open(config: &Loaded<'_>) -> Result<Repository, Failure> {
     Ok(open_named(config, config.chosen()).await??)
 }
@@ -81,7 +82,7 @@ pub(super) async fn open_named(config: &Config, name: &str) -> Result<Result<Rep
     Ok(Repository::at(config.repository(name)?).await)
 }
 
-/// The instances of these names, each once and in the order of their names; all where none is given.
+/// Returns the named instances, sorted and without duplicates, or all if no name is given.
 pub(super) fn instances<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a InstanceConfig>, UnknownName> {
     match names {
         [] => Ok(config.instances.values().collect()),
@@ -92,7 +93,7 @@ pub(super) fn instances<'a>(config: &'a Config, names: &[String]) -> Result<Vec<
     }
 }
 
-/// The instance whose backups are meant where a command names none: the only one, if there is only one.
+/// Returns the only instance, for commands that name none; `None` if there are several.
 pub(super) fn only_instance(config: &Config) -> Option<&str> {
     let mut names = config.instances.keys();
     names.next().filter(|_| names.next().is_none()).map(String::as_str)

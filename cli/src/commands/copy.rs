@@ -1,4 +1,4 @@
-//! `odoo-backup copy`, and how a copy is told of.
+//! `odoo-backup copy`, and the texts about copies.
 
 use std::collections::BTreeSet;
 
@@ -15,12 +15,12 @@ use crate::exit::Exit;
 use crate::output::{Output, error_document};
 use crate::table::{bytes, plural};
 
-/// What is copied to itself.
+/// A copy of a repository to itself.
 #[derive(Debug, thiserror::Error)]
-#[error("the repository {0} is both what is copied from and what is copied to")]
+#[error("unable to copy the repository {0} to itself")]
 struct ToItself(String);
 
-/// Copies backups from the repository that was named, or the first, to another.
+/// Copies backups from the named repository, or the first, to another one.
 pub(super) async fn copy(
     config: Chosen<'_>,
     selectors: &[String],
@@ -32,7 +32,7 @@ pub(super) async fn copy(
     let config = load(config, output)?;
     config.repository(to)?;
     if to == config.chosen() {
-        let hint = Some("--repository names the one to copy from, --to the one to copy to".to_owned());
+        let hint = Some("name the source with --repository and the destination with --to".to_owned());
         return Err(Failure { error: Box::new(ToItself(to.to_owned())), exit: Exit::Usage, hint });
     }
     let from = open(&config).await?;
@@ -53,7 +53,7 @@ pub(super) async fn copy(
     Ok(output.result(&document(to, &copied), || text(to, &copied), exit_of(&copied)))
 }
 
-/// How a copy ends.
+/// Returns the exit code for a copy.
 pub(super) fn exit_of(copied: &Copied) -> Exit {
     match (&copied.damaged[..], &copied.set_aside[..]) {
         ([], []) => Exit::Success,
@@ -62,13 +62,13 @@ pub(super) fn exit_of(copied: &Copied) -> Exit {
     }
 }
 
-/// Names what was left out because it is damaged, or set aside.
+/// Warns of backups that were not copied because they are damaged or quarantined.
 pub(super) fn warn(copied: &Copied, output: Output) {
     copied.damaged.iter().for_each(|left_out| output.warning(&left_out.to_string()));
     copied.set_aside.iter().for_each(|left_aside| output.warning(&left_aside.to_string()));
 }
 
-/// What was copied, for programs.
+/// Returns the document on a copy.
 pub(super) fn document(to: &str, copied: &Copied) -> Value {
     let damaged = copied.damaged.iter().map(|NotCopied { backup: BackupRef { instance, id }, damage }| {
         let damage = damage.iter().map(|damage| json!({ "object": damage.key, "reason": damage.reason }));
@@ -87,12 +87,12 @@ pub(super) fn document(to: &str, copied: &Copied) -> Value {
     })
 }
 
-/// A copy that failed, for programs.
+/// Returns the document on a failed copy.
 pub(super) fn failed_document(to: &str, error: &Error) -> Value {
     json!({ "repository": to, "error": error_document(&explain(error), Exit::Warnings) })
 }
 
-/// What was copied, for people.
+/// Returns the text on a copy.
 pub(super) fn text(to: &str, copied: &Copied) -> String {
     let mut text = String::new();
     for BackupRef { instance, id } in &copied.backups {
@@ -102,13 +102,13 @@ pub(super) fn text(to: &str, copied: &Copied) -> String {
     let (objects, size) = (plural(copied.objects, "object"), bytes(copied.bytes));
     text.push_str(&format!("{to}: {backups} copied, {objects} ({size}) stored"));
     if copied.there > 0 {
-        text.push_str(&format!(", {} there already", plural(copied.there, "backup")));
+        text.push_str(&format!(", {} already there", plural(copied.there, "backup")));
     }
     if !copied.damaged.is_empty() {
-        text.push_str(&format!(", {} damaged and left out", plural(copied.damaged.len() as u64, "backup")));
+        text.push_str(&format!(", {} damaged and not copied", plural(copied.damaged.len() as u64, "backup")));
     }
     if !copied.set_aside.is_empty() {
-        text.push_str(&format!(", {} set aside and left out", plural(copied.set_aside.len() as u64, "backup")));
+        text.push_str(&format!(", {} quarantined and not copied", plural(copied.set_aside.len() as u64, "backup")));
     }
     text.push('\n');
     text

@@ -14,12 +14,12 @@ use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// Runs the daemon until a signal ends it.
+/// Runs the daemon until a signal stops it.
 pub(super) async fn daemon(chosen: Chosen<'_>, logs: RunLogs, output: Output) -> Result<Exit, Failure> {
     let config = load(chosen, output)?.into_config();
-    // Listened to before there is anything that a signal could stop halfway.
-    let signals = signals().map_err(|source| Error::Io { action: "listen to signals".into(), source })?;
-    // Better known now than when a restore or a drill fails: a hardened service may write in few folders.
+    // Listen first: a signal must not find the daemon half started.
+    let signals = signals().map_err(|source| Error::Io { action: "listen for signals".into(), source })?;
+    // A hardened service can write to few folders. Warn now, before a restore or a drill fails.
     for finding in engine::doctor::unwritable(&config.subjects()) {
         let hint = finding.hint.unwrap_or_default();
         tracing::warn!(hint, "{}: {}", finding.subject, finding.detail);
@@ -34,18 +34,18 @@ fn signals() -> io::Result<mpsc::Receiver<Signal>> {
         (signal(SignalKind::hangup())?, signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let (sender, receiver) = mpsc::channel(8);
     tokio::spawn(async move {
-        let mut told_to_stop = false;
+        let mut is_stopping = false;
         loop {
-            let told = tokio::select! {
+            let received = tokio::select! {
                 _ = hangup.recv() => Signal::Reload,
                 _ = interrupt.recv() => Signal::Stop,
                 _ = terminate.recv() => Signal::Stop,
             };
-            if told == Signal::Stop && std::mem::replace(&mut told_to_stop, true) {
+            if received == Signal::Stop && std::mem::replace(&mut is_stopping, true) {
                 std::process::exit(Exit::Interrupted as i32);
             }
-            // Full of the same, or the daemon ends: nothing is missed.
-            let _ = sender.try_send(told);
+            // Fails only if the queue is full of signals or the daemon has ended.
+            let _ = sender.try_send(received);
         }
     });
     Ok(receiver)

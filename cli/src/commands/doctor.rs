@@ -10,8 +10,9 @@ use serde_json::json;
 use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::table::problems_found;
 
-/// Tries everything that the configuration names.
+/// Tests everything that the configuration names.
 pub(super) async fn doctor(config: Option<&Path>, output: Output) -> Result<Exit, Failure> {
     let config = Config::find_and_load(config)?;
     let findings = engine::doctor::doctor(&config.subjects()).await;
@@ -38,13 +39,7 @@ fn text(findings: &[Finding]) -> String {
             text.push_str(&format!("           hint: {}\n", lines(hint)));
         }
     }
-    let number = |outcome| findings.iter().filter(|finding| finding.outcome == outcome).count();
-    text.push_str(&match (number(TrialOutcome::Failed), number(TrialOutcome::Warning)) {
-        (0, 0) => "everything is as it should be\n".to_owned(),
-        (0, 1) => "it will work; 1 thing to look at\n".to_owned(),
-        (0, warnings) => format!("it will work; {warnings} things to look at\n"),
-        (1, _) => "1 thing to mend\n".to_owned(),
-        (failed, _) => format!("{failed} things to mend\n"),
-    });
+    let number = |outcome| findings.iter().filter(|finding| finding.outcome == outcome).count() as u64;
+    text.push_str(&problems_found(number(TrialOutcome::Failed), number(TrialOutcome::Warning)));
     text
 }

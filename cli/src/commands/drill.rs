@@ -28,13 +28,13 @@ use crate::table::{bytes, plural, time};
 pub(super) struct Wanted<'a> {
     /// A selector; `None`: the latest.
     pub(super) backup: Option<&'a str>,
-    /// A target on whose server it is done.
+    /// The target whose server gets the copy.
     pub(super) to: Option<&'a str>,
-    /// As [`Jobs::of`] takes it.
+    /// The argument of [`Jobs::of`].
     pub(super) jobs: Option<u32>,
-    /// Whether those who can write to the repository are trusted with the server.
+    /// Whether everyone who can write to the repository is trusted with the server.
     pub(super) trusted: bool,
-    /// How much is read to verify the copy; `None`: what the configuration says.
+    /// How much is read to verify the copy; `None`: as the configuration says.
     pub(super) depth: Option<Depth>,
     pub(super) report: Option<&'a Path>,
 }
@@ -48,7 +48,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
     let backup = Backup { selector: wanted.backup.unwrap_or("latest"), instance };
     let Jobs { database: jobs, volumes: parallel_volumes } = Jobs::of(wanted.jobs);
     let drill = async |repository: Repository, manifest: Manifest| {
-        // Neither a defect of the backup nor of the repository.
+        // An error of the configuration: no reason to try another repository.
         let mut place = match config::drill_place(&config, &manifest.instance, to) {
             Ok(place) => place,
             Err(unknown) => return Ok(Err(unknown)),
@@ -69,7 +69,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
     let (drilled, place, location) = result?;
     let Drilled { database, filestore, files, bytes: size, jobs, verification, neutralized, .. } = &drilled;
     let Drilled { timings, proof, cleared, removed, .. } = &drilled;
-    let became = if *removed { "dropped" } else { "NOT dropped, which a warning explains" };
+    let became = if *removed { "dropped" } else { "NOT dropped (see the warning)" };
     let mut warnings = drilled.warnings.clone();
     let mut document = json!({
         "backup": manifest.id,
@@ -97,7 +97,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
             copy: vec![
                 ("Restored to", Endpoint::resolve(&place.database).with_database(database).to_string()),
                 ("Filestore", filestore.display().to_string()),
-                ("What became of the copy", format!("it was {became}")),
+                ("Copy afterwards", became.to_owned()),
             ],
             verification,
             neutralized: neutralized.as_ref(),
@@ -111,12 +111,12 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
     document["warnings"] = json!(warnings);
     let text = || {
         format!(
-            "{instance}/{id}: a copy of {created} was restored, verified and {became}
-  filestore  {files} ({size})
-  digests    all as in the manifest
-{verified}  neutral    {neutral}
-  time       {took} with {jobs}
-  proof      {proof}
+            "{instance}/{id}: verified; the backup of {created} was restored to a scratch copy, which was {became}
+  filestore     {files} ({size})
+  digests       all match the manifest
+{verified}  neutralized   {neutral}
+  time          {took} with {jobs}
+  proof         {proof}
 ",
             instance = manifest.instance,
             id = manifest.id,
@@ -134,7 +134,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
     Ok(output.result(&document, text, warned(&warnings, output).and(exit)))
 }
 
-/// What speaks against the backup is damage.
+/// Ends in [`Exit::Damage`] if the error shows that the backup is damaged.
 fn failure(error: Error) -> Failure {
     let refutes = error.refutes_backup();
     let failure = Failure::from(error);

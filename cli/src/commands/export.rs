@@ -20,24 +20,26 @@ use crate::new_file::NewFile;
 use crate::output::Output;
 use crate::table::{bytes, plural, time};
 
-/// A use of the command that cannot be meant.
+/// Arguments that contradict each other.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ExportError {
-    #[error("`--format dump` writes two files, which stdout cannot take")]
+    #[error("unable to write to stdout: `--format dump` writes two files")]
     TwoToStdout,
-    #[error("a zip is not written to a terminal")]
+    #[error("unable to write a zip to stdout: it is a terminal")]
     Terminal,
 }
 
 impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
-        let hint = Some("name a file by --output, or send stdout to one".to_owned());
+        let hint = Some("name a file with --output".to_owned());
         Self { error: Box::new(error), exit: Exit::Usage, hint }
     }
 }
 
-/// Writes a backup as files of other programs. They appear under their names only once all of it was verified; on stdout the
-/// exit code tells.
+/// Writes a backup in a format of other programs.
+///
+/// Files appear under their names only after everything was verified. On stdout, only the exit code
+/// shows that the output is complete.
 pub(super) async fn export(
     config: Chosen<'_>,
     selector: &str,
@@ -79,7 +81,7 @@ pub(super) async fn export(
     let text = || {
         let files = files.iter().map(|(path, size)| format!("{}: {}\n", path.display(), bytes(*size)));
         format!(
-            "{}exported {}/{} of {}, with {} ({}) of its filestore; all digests as in the manifest",
+            "{}exported {}/{} of {} with {} ({}) of the filestore; all digests match the manifest",
             files.collect::<String>(),
             manifest.instance,
             manifest.id,
@@ -91,7 +93,7 @@ pub(super) async fn export(
     Ok(output.result(&document, text, Exit::Success))
 }
 
-/// Writes `TO.dump` and `TO.tar`: both or neither.
+/// Writes `TO.dump` and `TO.tar`, both or neither.
 async fn dump_and_tar(
     repository: &Repository,
     manifest: &Manifest,

@@ -1,4 +1,4 @@
-//! Why a command ends early, and how the program ends for that.
+//! Errors that end a command, with their exit codes and hints.
 
 use config::{ConfigError, UnknownName, explain};
 use daemon::journal::JournalError;
@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use crate::exit::Exit;
 use crate::output::{Output, error_document};
 
-/// Why a command ended early, and how the program ends for that.
+/// An error that ends a command.
 pub(super) struct Failure {
     pub(super) error: Box<dyn std::error::Error>,
     pub(super) exit: Exit,
-    /// What to do about it, where that is not for the engine to know.
+    /// A hint that the engine cannot know.
     pub(super) hint: Option<String>,
 }
 
@@ -26,7 +26,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Implements `From` of errors that always end the program in the same way.
+/// Implements `From` for errors that have one exit code and no hint of their own.
 macro_rules! failure {
     ($($error:ty => $exit:expr),*) => {
         $(impl From<$error> for Failure {
@@ -68,12 +68,13 @@ impl From<daemon::ListenError> for Failure {
     }
 }
 
-/// A verb that failed, or was told to stop.
+/// Returns the exit code for an error of the engine.
 pub(super) fn exit_of(error: &Error) -> Exit {
     if error.is_interruption() { Exit::Interrupted } else { Exit::Failed }
 }
 
-/// Tells at once why one of several instances failed; returns the exit code, and the same for the document at the end.
+/// Prints why one of several instances failed. Returns the exit code, and the error for the
+/// document.
 pub(super) fn failed_one(instance: &str, error: &Error, output: Output) -> (Exit, Value) {
     let exit = exit_of(error);
     let explanation = explain(error);

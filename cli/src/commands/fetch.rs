@@ -14,7 +14,10 @@ use crate::new_file::NewFile;
 use crate::output::Output;
 use crate::table::bytes;
 
-/// Brings one file back. It appears under its name only once its digest was right; on stdout the exit code tells.
+/// Gets one file out of a backup.
+///
+/// The file appears under its name only after its digest was verified. On stdout, only the exit
+/// code shows that the output is complete.
 pub(super) async fn fetch(
     config: Chosen<'_>,
     selector: &str,
@@ -36,5 +39,5 @@ pub(super) async fn fetch(
     let size = engine::fetch::fetch(&repository, &manifest, &path, file.sink()?, run).await?;
     file.keep()?;
     let document = json!({ "backup": manifest.id, "path": path, "file": to, "bytes": size });
-    Ok(output.result(&document, || format!("{}: {} of {path}", to.display(), bytes(size)), Exit::Success))
+    Ok(output.result(&document, || format!("{}: {} from {path}", to.display(), bytes(size)), Exit::Success))
 }

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, table};
 
-/// Lists the attachments of a backup whose name, model or path holds a text.
+/// Lists the attachments of a backup whose name, model or path contains a text.
 pub(super) async fn files(
     config: Chosen<'_>,
     selector: &str,
@@ -41,7 +41,7 @@ pub(super) async fn files(
 
 fn text(found: &[Attachment]) -> String {
     if found.is_empty() {
-        return "no such attachments".to_owned();
+        return "no matching attachments".to_owned();
     }
     let rows = found.iter().map(|attachment| {
         let record = match (&attachment.model, attachment.record) {
@@ -49,7 +49,7 @@ fn text(found: &[Attachment]) -> String {
             (Some(model), None) => model.clone(),
             (None, _) => "-".to_owned(),
         };
-        // A name is data: it must not play tricks with the terminal.
+        // A name is data and must not control the terminal.
         let name = attachment.name.escape_debug().to_string();
         let path = attachment.path.clone().unwrap_or_else(|| "-".to_owned());
         vec![attachment.id.to_string(), name, record, bytes(attachment.size), path]

@@ -13,10 +13,10 @@ use super::prune::{removed_document, removed_text};
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// What holds for an instance that the configuration does not have.
+/// The grace period of an instance that is not in the configuration.
 const GRACE: Duration = Duration::from_hours(24);
 
-/// Removes one backup, after asking.
+/// Removes one backup after a confirmation.
 pub(super) async fn forget(
     config: Chosen<'_>,
     selector: &str,
@@ -38,27 +38,27 @@ pub(super) async fn forget(
         .map_or(GRACE, |instance| config.kept_there(instance).instance.retention.grace());
     let removed = engine::prune::forget(&repository, &backup, spelt_out, grace, run).await?;
     if !removed.in_use.is_empty() {
-        output.warning(&format!("{name} is being read and was left; try again when that has ended"));
+        output.warning(&format!("{name} was not removed: another process reads it; try again when that has finished"));
     }
     let document = json!({ "instance": backup.instance, "backup": backup.id, "removed": removed_document(&removed) });
     let exit = if removed.in_use.is_empty() { Exit::Success } else { Exit::Warnings };
     Ok(output.result(&document, || removed_text(&backup.instance, &removed, grace), exit))
 }
 
-/// Asks on a terminal. Where there is none, `--yes` must have been said.
+/// Asks for confirmation on a terminal. Without a terminal, `--yes` is required.
 fn confirm(name: &str, output: Output) -> Result<(), Failure> {
     let refused =
         |message: String, exit, hint: &str| Failure { error: message.into(), exit, hint: Some(hint.to_owned()) };
     if output.is_json() || !std::io::stdin().is_terminal() {
-        let message = format!("{name} is removed only where somebody says so");
-        return Err(refused(message, Exit::Usage, "run it on a terminal, or add --yes"));
+        let message = format!("unable to remove {name}: not confirmed");
+        return Err(refused(message, Exit::Usage, "run the command on a terminal, or add --yes"));
     }
-    eprint!("remove the backup {name} for good? [y/N] ");
+    eprint!("Remove the backup {name} permanently? [y/N] ");
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
     read.map_err(|source| Error::Io { action: "read the answer".into(), source })?;
     match answer.trim() {
         "y" | "Y" | "yes" => Ok(()),
-        _ => Err(refused(format!("{name} was not removed"), Exit::Failed, "answer y to remove it")),
+        _ => Err(refused(format!("{name} was not removed: not confirmed"), Exit::Failed, "answer y to remove it")),
     }
 }

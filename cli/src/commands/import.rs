@@ -13,28 +13,26 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, plural, time};
 
-/// A use of the command that cannot be meant.
+/// Arguments that cannot be used.
 #[derive(Debug, thiserror::Error)]
 enum ImportUse {
-    #[error("{0:?} cannot be the name of an instance")]
+    #[error("invalid name of an instance: {0:?}")]
     Name(String),
-    #[error("the configuration does not have exactly one target on whose server it could be loaded")]
+    #[error("unable to choose a server for the import: the configuration does not have exactly one target")]
     WhichServer,
 }
 
 impl From<ImportUse> for Failure {
     fn from(error: ImportUse) -> Self {
         let hint = match error {
-            ImportUse::Name(_) => {
-                "a name has at most 100 letters, digits, `-`, `_` and `.`, and begins with neither `-` nor `.`"
-            }
-            ImportUse::WhichServer => "name a target, or an instance, by --on",
+            ImportUse::Name(_) => "use at most 100 letters, digits, `-`, `_` and `.`, and do not start with `-` or `.`",
+            ImportUse::WhichServer => "name a target or an instance with --on",
         };
         Self { error: Box::new(error), exit: Exit::Usage, hint: Some(hint.to_owned()) }
     }
 }
 
-/// Makes a backup of a file.
+/// Turns a file into a backup.
 pub(super) async fn import(
     config: Chosen<'_>,
     options: &ImportOptions,
@@ -60,12 +58,12 @@ pub(super) async fn import(
     document["seconds"] = json!(duration.as_secs_f64());
     let text = || {
         format!(
-            "{instance}: backup {id}{warned}, of {file}
-  created    {created}
-  covers     {covers}
-  database   {plain} dumped
-  filestore  {size} in {files}
-  stored     {stored} in {seconds:.1} s
+            "{instance}: imported {file} as backup {id}{warned}
+  created       {created}
+  covers        {covers}
+  database      {plain} dumped
+  filestore     {size} in {files}
+  stored        {stored} in {seconds:.1} s
 ",
             id = manifest.id,
             warned = if manifest.warnings.is_empty() { "" } else { ", with warnings" },
@@ -82,7 +80,8 @@ pub(super) async fn import(
     Ok(output.result(&document, text, exit))
 }
 
-/// On whose server it is loaded: what is run there is never run on an instance's by default.
+/// Returns the server that loads the file. An instance's server is used only if it is named: the
+/// file can contain SQL that runs there.
 fn server<'a>(config: &'a Config, on: Option<&str>) -> Result<&'a Database, Failure> {
     match on {
         Some(name) if config.instances.contains_key(name) => Ok(&config.instance(name)?.instance.database),

@@ -17,33 +17,39 @@ use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// Where a configuration is written if no other place is named.
+/// Where the configuration is written by default.
 const DEFAULT_CONFIG: &str = "odoo-backup.toml";
 
-/// Why there is no configuration.
+/// Why the configuration was not written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InitError {
     #[error(transparent)]
     OdooConf(#[from] OdooConfError),
+    #[error("unable to write the configuration {}: the folder {} does not exist", path.display(), folder.display())]
+    NoFolder { path: PathBuf, folder: PathBuf },
     #[error("unable to write the configuration {}", path.display())]
     Write {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    #[error("the configuration {} exists already: --odoo-conf and --repository are only for a new one", .0.display())]
+    #[error("the configuration {} already exists: --odoo-conf and --repository are only for a new one", .0.display())]
     Exists(PathBuf),
 }
 
 impl From<InitError> for Failure {
     fn from(error: InitError) -> Self {
-        let exit = if matches!(error, InitError::Write { .. }) { Exit::Failed } else { Exit::Usage };
+        let exit = if matches!(error, InitError::Write { .. } | InitError::NoFolder { .. }) {
+            Exit::Failed
+        } else {
+            Exit::Usage
+        };
         let hint = error.hint();
         Self { error: Box::new(error), exit, hint }
     }
 }
 
-/// Writes a configuration where there is none, and makes the repository where there is none.
+/// Writes the configuration if it does not exist, and creates the repositories that do not exist.
 pub(super) async fn init(
     config: Option<&Path>,
     odoo_conf: Option<&Path>,
@@ -53,7 +59,7 @@ pub(super) async fn init(
     let named = config.map(Path::to_owned).or_else(|| std::env::var_os("ODOO_BACKUP_CONFIG").map(PathBuf::from));
     let (path, searched) = match named {
         Some(path) => (path, false),
-        // One that the other commands would find is the one that is meant.
+        // Use the one that the other commands would find.
         None => match Config::locate(None) {
             Ok(found) => (found.path, found.searched),
             Err(error @ ConfigError::Untrusted { .. }) => return Err(error.into()),
@@ -68,7 +74,7 @@ pub(super) async fn init(
         false => {
             let options = InitOptions::gather(odoo_conf, repository).map_err(InitError::from)?;
             let text = template(&options);
-            // What would not load again is not written.
+            // Do not write a configuration that would not load.
             Config::parse(&path, &text)?;
             write(&path, &text)?;
             true
@@ -99,11 +105,11 @@ pub(super) async fn init(
         "instances": instances,
     });
     let text = || {
-        let verb = |made| if made { "made" } else { "found" };
+        let verb = |made| if made { "created" } else { "found" };
         let copies =
-            copies.iter().map(|(name, location, made)| format!("{} the copy {name} {location}\n", verb(*made)));
+            copies.iter().map(|(name, location, made)| format!("{} the repository {name}: {location}\n", verb(*made)));
         format!(
-            "{} the repository {location}\n{}next: look through the configuration, then `odoo-backup doctor` and `odoo-backup now`",
+            "{} the repository {location}\n{}next: review the configuration, then run `odoo-backup doctor` and `odoo-backup now`",
             verb(made),
             copies.collect::<String>()
         )
@@ -111,7 +117,7 @@ pub(super) async fn init(
     Ok(output.result(&document, text, Exit::Success))
 }
 
-/// Makes a repository where there is none. Returns where it is, and whether it was made.
+/// Creates a repository if it does not exist. Returns its location, and whether it was created.
 async fn make(place: &StoreConfig) -> Result<(String, bool), Failure> {
     let store = store::open(place, true).await?;
     let made = match Repository::init(store.clone(), Timestamp::now()).await {
@@ -124,26 +130,27 @@ async fn make(place: &StoreConfig) -> Result<(String, bool), Failure> {
 }
 
 impl InitError {
-    /// How an operator mends it.
+    /// Returns what an operator can do about it.
     pub(super) fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::OdooConf(_) => "name Odoo's configuration by --odoo-conf FILE".into(),
-            Self::Write { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "make the folder first, or name another place by --config".into()
-            }
-            Self::Write { .. } => "run as a user who may write there, or name another place by --config".into(),
-            Self::Exists(_) => "edit it, or name a new place by --config".into(),
+            Self::OdooConf(_) => "name Odoo's configuration file with --odoo-conf FILE".into(),
+            Self::NoFolder { .. } => "create the folder first, or name another path with --config".into(),
+            Self::Write { .. } => "run as a user who may write there, or name another path with --config".into(),
+            Self::Exists(_) => "edit it, or name a new file with --config".into(),
         })
     }
 }
 
-/// Writes a new file that only its owner can read: passwords may come into it.
+/// Writes a new file that only its owner can read, because passwords may be added to it.
 fn write(path: &Path, text: &str) -> Result<(), InitError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut file = Unnamed::begin(folder.unwrap_or(Path::new(".")), ".odoo-backup-")?;
+        let mut file = Unnamed::begin(folder, ".odoo-backup-")?;
         file.file().write_all(text.as_bytes())?;
         file.keep(path, Taken::Refuse, Durability::Flushed).map(drop)
     };
-    write().map_err(|source| InitError::Write { path: path.to_owned(), source })
+    write().map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => InitError::NoFolder { path: path.to_owned(), folder: folder.to_owned() },
+        _ => InitError::Write { path: path.to_owned(), source },
+    })
 }

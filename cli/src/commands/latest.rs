@@ -1,4 +1,4 @@
-//! Finding the backup that a command is about, with a word on what `latest` passed over.
+//! Finds the backup that a command is about, and warns of backups that `latest` skipped.
 
 use config::Config;
 use engine::manifest::Manifest;
@@ -7,7 +7,7 @@ use engine::repository::{Repository, RepositoryError};
 use super::chosen::only_instance;
 use crate::output::Output;
 
-/// The manifest of the backup that `selector` names.
+/// Returns the verified manifest of the backup that `selector` names.
 pub(super) async fn find(
     repository: &Repository,
     selector: &str,

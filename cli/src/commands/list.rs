@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, count, plural, table, time};
 
-/// Lists backups, also of instances that the configuration no longer has.
+/// Lists backups, also of instances that are no longer in the configuration.
 pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;
@@ -62,7 +62,7 @@ pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -
     let is_damaged = !listing.damaged.is_empty() || !listing.damage.is_empty();
     let exit = match (!is_damaged, listing.alarms.is_empty() && listing.unreadable.is_empty()) {
         (false, _) => Exit::Damage,
-        // What cannot be looked at is neither good nor damaged.
+        // Unreadable backups are neither intact nor damaged.
         (true, false) => Exit::Failed,
         (true, true) => Exit::Success,
     };
@@ -82,7 +82,7 @@ fn in_list(backup: &Manifest, listing: &Listing) -> Value {
     document
 }
 
-/// What restores have shown, unless more is known by now.
+/// Returns the result of the latest verification, unless damage was found since.
 fn proven(backup: &Manifest, listing: &Listing) -> String {
     let flaws = listing.flaws(backup);
     if flaws.iter().any(|flaw| matches!(flaw, Flaw::Damaged(_))) {
@@ -98,7 +98,7 @@ fn is_pinned(backup: &Manifest, listing: &Listing) -> bool {
     listing.pinned.contains(&backup.backup())
 }
 
-/// What is said behind a backup: that it is pinned, and that it has warnings, which `show` prints.
+/// Returns the last column: whether the backup is pinned, and how many warnings it has.
 fn notes(backup: &Manifest, listing: &Listing) -> String {
     let pinned = is_pinned(backup, listing).then(|| "pinned".to_owned());
     let warnings = match backup.all_warnings().len() {
@@ -122,7 +122,7 @@ fn text(listing: &Listing, names: &[String]) -> String {
         if !text.ends_with('\n') {
             text.push('\n');
         }
-        text.push_str(&format!("aside: {instance}/{id}, set aside by a repair, is no backup\n"));
+        text.push_str(&format!("quarantined by a repair: {instance}/{id}\n"));
     }
     text
 }
@@ -130,12 +130,13 @@ fn text(listing: &Listing, names: &[String]) -> String {
 fn backups_text(listing: &Listing, names: &[String]) -> String {
     match (listing.backups.is_empty(), listing.damaged.len(), names) {
         (false, ..) => {}
-        (true, 0, _) if !listing.alarms.is_empty() => return "no backups, though there were some".to_owned(),
-        (true, 0, []) => return "no backups yet; `odoo-backup now` makes one".to_owned(),
+        (true, 0, _) if !listing.alarms.is_empty() => return "no backups, although there were some".to_owned(),
+        (true, 0, []) => return "no backups yet; `odoo-backup now` creates one".to_owned(),
         (true, 0, names) => return format!("no backups of {}", names.join(", ")),
-        (true, damaged, _) => return format!("no backup that can be read; {damaged} damaged"),
+        (true, damaged, _) => return format!("no readable backups; {} damaged", plural(damaged as u64, "backup")),
     }
-    let header = ["INSTANCE", "BACKUP", "CREATED", "ODOO", "DATABASE", "FILES", "FILESTORE", "STORED", "PROVEN", ""];
+    let header =
+        ["INSTANCE", "BACKUP", "CREATED", "ODOO", "DATABASE", "FILES", "FILESTORE", "STORED", "VERIFIED", "NOTES"];
     let rows = listing.backups.iter().map(|backup| {
         vec![
             backup.instance.clone(),

@@ -1,4 +1,4 @@
-//! Instances of which the repository shows no backup, though the daemon has made some.
+//! Instances without a backup in the repository, although the daemon made some.
 
 use config::{Config, MAIN};
 use daemon::agenda::Job;
@@ -7,7 +7,8 @@ use engine::repository::{Alarm, Repository};
 
 use super::chosen::Loaded;
 
-/// What the daemon's journal says of instances that are not among those `shown`. Where there is no journal to be read, nothing.
+/// Returns an alarm for each instance that is not `shown`, although the daemon's journal records a
+/// backup. Returns nothing if the journal cannot be read.
 pub(super) fn by_journal(
     config: &Loaded<'_>,
     repository: &Repository,
@@ -16,7 +17,7 @@ pub(super) fn by_journal(
 ) -> Vec<Alarm> {
     match config.chosen() {
         MAIN => of(config, repository, is_wanted, shown),
-        // The journal tells of backups in the first.
+        // The journal records backups in the first repository only.
         _ => Vec::new(),
     }
 }

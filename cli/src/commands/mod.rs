@@ -1,7 +1,8 @@
-//! The commands: each reads its arguments, calls the engine's verb, and prints what came of it.
+//! The commands. Each takes its arguments, calls the engine, and prints the result.
 
 mod check;
 mod chosen;
+mod completions;
 mod copy;
 mod daemon;
 mod doctor;
@@ -36,7 +37,6 @@ mod verification;
 use std::time::Duration;
 
 use ::daemon::log::RunLogs;
-use clap::CommandFactory;
 use config::explain;
 use engine::import::ImportOptions;
 use engine::prune::PruneOptions;
@@ -53,7 +53,7 @@ use crate::progress::progress;
 /// Runs a command to its end.
 pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> Exit {
     let run = Run { progress: progress(output), ..Run::default() };
-    // The daemon has an ear of its own.
+    // The daemon handles signals itself.
     if !matches!(arguments.command, Command::Daemon { .. }) {
         stop_on_signal(&run, output);
     }
@@ -138,10 +138,7 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
             notify::test(config, &notifiers, &run, output).await
         }
         Command::Doctor => doctor::doctor(config.config, output).await,
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "odoo-backup", &mut std::io::stdout());
-            Ok(Exit::Success)
-        }
+        Command::Completions { shell } => completions::completions(shell),
         Command::Manual { folder } => manual::manual(&folder, output),
     };
     result.unwrap_or_else(|failure| {
@@ -151,7 +148,7 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
     })
 }
 
-/// The first SIGINT or SIGTERM stops the work cleanly; a second one does not wait for that.
+/// Cancels the run on the first SIGINT or SIGTERM, and exits at once on the second.
 fn stop_on_signal(run: &Run, output: Output) {
     let cancel = run.cancel.clone();
     let signals =
@@ -166,7 +163,7 @@ fn stop_on_signal(run: &Run, output: Output) {
             if cancel.is_cancelled() {
                 std::process::exit(Exit::Interrupted as i32);
             }
-            output.warning("stopping, and cleaning up; once more to stop at once");
+            output.warning("interrupted: stopping and cleaning up; interrupt again to exit at once");
             cancel.cancel();
         }
     });

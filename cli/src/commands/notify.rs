@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::plural;
 
-/// Sends one message of each kind to the named notifiers, or to all.
+/// Sends a test message of each kind to the named notifiers, or to all.
 pub(super) async fn test(chosen: Chosen<'_>, names: &[String], run: &Run, output: Output) -> Result<Exit, Failure> {
     let config = load(chosen, output)?.into_config();
     for name in names {
@@ -26,9 +26,9 @@ pub(super) async fn test(chosen: Chosen<'_>, names: &[String], run: &Run, output
     let text = || {
         let mut text: String = tried.iter().map(line).collect();
         if tried.is_empty() {
-            text.push_str("there is no [[notify]] in the configuration: nobody is told anything\n");
+            text.push_str("the configuration has no [[notify]]: no notifications are sent\n");
         } else if failed > 0 {
-            text.push_str(&format!("{} of {} not taken\n", failed, plural(tried.len() as u64, "message")));
+            text.push_str(&format!("{} of {} not accepted\n", failed, plural(tried.len() as u64, "message")));
         }
         text
     };
@@ -39,7 +39,7 @@ pub(super) async fn test(chosen: Chosen<'_>, names: &[String], run: &Run, output
 fn line(tried: &Tried) -> String {
     let Tried { notifier, channel, message, error } = tried;
     match error {
-        None => format!("{notifier} ({channel}): {message}: taken\n"),
+        None => format!("{notifier} ({channel}): {message}: accepted\n"),
         Some(error) => {
             let hint = error.hint.as_ref().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
             format!("{notifier} ({channel}): {message}: {error}{hint}\n")

@@ -19,20 +19,20 @@ use crate::exit::Exit;
 use crate::output::{Output, error_document};
 use crate::table::{bytes, plural};
 
-/// How `now` backs up.
+/// The options of `now`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NowOptions {
-    /// Read every file, also those that earlier backups hold.
+    /// Read every file, also those that earlier backups contain.
     pub(super) reread: bool,
-    /// Back up although most of the files are lost.
+    /// Back up even if most of the files are missing.
     pub(super) accept_missing: bool,
-    /// Prune by the policy of the instance what was backed up.
+    /// Prune the instance after a good backup.
     pub(super) prune: bool,
-    /// Go on where the database is another one than that of the latest backup.
+    /// Back up even if the database is not the one of the latest backup.
     pub(super) accept_new_identity: bool,
 }
 
-/// Backs up one instance after the other. One that fails does not keep the others from being tried.
+/// Backs up one instance after the other. If one fails, the others are still backed up.
 pub(super) async fn now(
     config: Chosen<'_>,
     names: &[String],
@@ -94,7 +94,7 @@ pub(super) async fn now(
     Ok(output.result(&json!({ "backups": backups, "errors": errors }), || texts.concat(), exit))
 }
 
-/// What became of the copies of a backup.
+/// The results of copying a backup.
 struct Copies {
     documents: Vec<Value>,
     text: String,
@@ -102,7 +102,7 @@ struct Copies {
 }
 
 impl Copies {
-    /// Warns of what went wrong.
+    /// Prints warnings about failures.
     fn of(made: &Manifest, done: Vec<(String, Result<Copied, Error>)>, output: Output) -> Self {
         let mut copies = Self { documents: Vec::new(), text: String::new(), exit: Exit::Success };
         for (to, copied) in done {
@@ -115,7 +115,10 @@ impl Copies {
                 }
                 Err(error) => {
                     let why = explain(&error);
-                    output.warning(&format!("{}: no copy in {to}: {why}; the next one makes up for it", made.instance));
+                    output.warning(&format!(
+                        "{}: not copied to {to}: {why}; the next backup copies it, too",
+                        made.instance
+                    ));
                     copies.documents.push(copy::failed_document(&to, &error));
                     if error.is_interruption() { Exit::Interrupted } else { Exit::Warnings }
                 }
@@ -126,7 +129,7 @@ impl Copies {
     }
 }
 
-/// What became of the prunes that followed a backup.
+/// The results of the prunes after a backup.
 struct Prunes {
     documents: Vec<Value>,
     text: String,
@@ -134,7 +137,8 @@ struct Prunes {
 }
 
 impl Prunes {
-    /// Warns of what went wrong. The backup is there all the same, and the next prune makes up for it.
+    /// Prints warnings about failures. The backup itself is complete, and the next prune catches
+    /// up.
     fn of(done: Vec<PruneIn>, output: Output) -> Self {
         let mut all = Self { documents: Vec::new(), text: String::new(), exit: Exit::Success };
         for one in done {
@@ -171,7 +175,7 @@ fn timed_document(manifest: &Manifest, seconds: f64) -> Value {
     document
 }
 
-/// Bytes of the source per second, whether they had to be stored or not.
+/// Returns the source bytes per second, whether they had to be stored or not.
 fn rate(manifest: &Manifest, seconds: f64) -> f64 {
     (manifest.database.object.plain.size + manifest.filestore.bytes) as f64 / seconds
 }
@@ -179,11 +183,11 @@ fn rate(manifest: &Manifest, seconds: f64) -> f64 {
 fn text(manifest: &Manifest, seconds: f64) -> String {
     let filestore = &manifest.filestore;
     format!(
-        "{instance}: backup {id}{warned}
-  covers     {covers}
-  database   {plain} dumped
-  filestore  {size} in {files}, {new}
-  stored     {stored} in {seconds:.1} s ({rate}/s)
+        "{instance}: backup {id} complete{warned}
+  covers        {covers}
+  database      {plain} dumped
+  filestore     {size} in {files}, {new}
+  stored        {stored} in {seconds:.1} s ({rate}/s)
 ",
         instance = manifest.instance,
         id = manifest.id,

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// Keeps a backup until it is unpinned.
+/// Pins a backup, so that no policy removes it.
 pub(super) async fn pin(
     config: Chosen<'_>,
     selector: &str,
@@ -24,7 +24,7 @@ pub(super) async fn pin(
     Ok(output.result(&document, || format!("{backup} is pinned"), Exit::Success))
 }
 
-/// Leaves a backup to the policy again.
+/// Unpins a backup, so that the policy applies again.
 pub(super) async fn unpin(config: Chosen<'_>, selector: &str, run: &Run, output: Output) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;

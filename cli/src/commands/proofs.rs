@@ -1,4 +1,4 @@
-//! What restored copies have shown of a backup, as people and programs are told of it.
+//! Formats the proofs of a backup: what verified copies of it have shown.
 
 use engine::manifest::Manifest;
 use engine::repository::{Evidence, Proof, ProofName, Repository, RepositoryError, Timings};
@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 
 use crate::table::{day, time};
 
-/// In a column.
+/// Formats the latest verification for a column.
 pub(super) fn brief(evidence: Option<&Evidence>) -> String {
     match evidence {
         None => "-".to_owned(),
-        Some(Evidence::Proven(proof)) => format!("{}, {}", day(proof.at), proof.depth),
+        Some(Evidence::Proven(proof)) => format!("{} {}", day(proof.at), proof.depth),
         Some(Evidence::Refuted(failed)) => format!("FAILED {}", day(failed.at)),
     }
 }
 
-/// What was seen of one backup, with the object that says the last word.
+/// The verifications of one backup, with the latest proof.
 pub(super) struct Seen {
     evidence: Option<Evidence>,
-    /// `Err`: why it cannot be read.
+    /// `Err`: why the proof cannot be read.
     proof: Option<Result<Proof, String>>,
 }
 
@@ -29,18 +29,18 @@ impl Seen {
         let evidence = repository.proofs(&manifest.instance).await?.remove(&manifest.id);
         let proof = match &evidence {
             None => None,
-            // A proof is beside the backup: one that is damaged does not keep the backup from being shown.
+            // A damaged proof must not keep the backup from being shown.
             Some(evidence) => Some(repository.proof(evidence.name()).await.map_err(|error| error.to_string())),
         };
         Ok(Self { evidence, proof })
     }
 
-    /// When it was proven; `None` where it is not.
+    /// Returns the time of the successful verification, if there is one.
     pub(super) fn proven(&self) -> Option<Timestamp> {
         self.evidence.as_ref().and_then(Evidence::proven).map(|proof| proof.at)
     }
 
-    /// The object, or what its name says where it cannot be read.
+    /// Returns the proof, or what its name says if it cannot be read.
     pub(super) fn document(&self) -> Value {
         match (&self.proof, &self.evidence) {
             (Some(Ok(proof)), Some(evidence)) => {
@@ -52,18 +52,18 @@ impl Seen {
         }
     }
 
-    /// In a line or two.
+    /// Formats the verification in one or two lines.
     pub(super) fn text(&self) -> String {
         let mut text = match &self.evidence {
-            None => "  proven     no: no restored copy was verified yet\n".to_owned(),
-            Some(Evidence::Proven(name)) => format!("  proven     {}\n", self.circumstances(name)),
-            Some(Evidence::Refuted(name)) => format!("  proven     NO: a copy FAILED {}\n", self.circumstances(name)),
+            None => "  verified      not yet: no restored copy was compared with it\n".to_owned(),
+            Some(Evidence::Proven(name)) => format!("  verified      {}\n", self.circumstances(name)),
+            Some(Evidence::Refuted(name)) => format!("  verified      FAILED {}\n", self.circumstances(name)),
         };
         match &self.proof {
             Some(Ok(Proof { failure: Some(failure), .. })) => {
-                text.push_str(&format!("  failed     {}\n", one_line(failure)))
+                text.push_str(&format!("  failure       {}\n", one_line(failure)))
             }
-            Some(Err(why)) => text.push_str(&format!("  unread     {}\n", one_line(why))),
+            Some(Err(why)) => text.push_str(&format!("  proof         cannot be read: {}\n", one_line(why))),
             _ => {}
         }
         text
@@ -72,24 +72,24 @@ impl Seen {
     fn circumstances(&self, name: &ProofName) -> String {
         let mut text = format!("{}, {}", time(name.at), name.depth);
         let Some(Ok(proof)) = &self.proof else { return text };
-        text.push_str(&format!(", by a {} with {}", proof.occasion, proof.program));
+        text.push_str(&format!(", by a {} with odoo-backup {}", proof.occasion, proof.program));
         if let Some(verification) = &proof.verification {
             text.push_str(&format!(" on PostgreSQL {}", verification.server));
         }
         if let Some(timings) = &proof.seconds {
             text.push_str(&format!("; {}", took(timings)));
         }
-        // A stored text may be anybody's who can write to the repository.
+        // Everyone who can write to the repository can change a stored text.
         one_line(&text).into_owned()
     }
 }
 
-/// Where the proof is.
+/// Returns the key of the proof.
 pub(super) fn stored(proof: Option<&ProofName>) -> &str {
-    proof.map_or("none is stored", |proof| proof.key.as_str())
+    proof.map_or("not stored", |proof| proof.key.as_str())
 }
 
-/// How long a copy took, with its parts.
+/// Formats the duration of a restore, with its parts.
 pub(super) fn took(timings: &Timings) -> String {
     let Timings { total, database, filestore, verification, neutralization, anonymization } = timings;
     let parts = [

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::output::{Output, error_document};
 use crate::table::{bytes, length, plural, table, time};
 
-/// Prunes one instance after the other. One that fails does not keep the others from being pruned.
+/// Prunes one instance after the other. If one fails, the others are still pruned.
 pub(super) async fn prune(
     config: Chosen<'_>,
     names: &[String],
@@ -58,7 +58,7 @@ pub(super) async fn prune(
             }
         }
         if !swept.is_empty() {
-            texts.push(format!("removed {} of interrupted runs\n", plural(swept.len() as u64, "leftover")));
+            texts.push(format!("removed {} of interrupted runs\n", plural(swept.len() as u64, "temporary file")));
         }
     }
     let document = json!({ "dry_run": options.dry_run, "instances": documents, "swept": swept, "errors": errors });
@@ -84,14 +84,15 @@ fn warn(instance: &str, pruned: &Pruned, output: Output) {
         output.warning(&format!("{instance}: {warning}"));
     }
     for (id, doubt) in &pruned.removed.doubtful {
-        output.warning(&format!("{instance}: {id} was left: {doubt}"));
+        output.warning(&format!("{instance}: {id} was not removed: {doubt}"));
     }
     for id in &pruned.removed.in_use {
-        output.warning(&format!("{instance}: {id} is being read and was left for the next run"));
+        output
+            .warning(&format!("{instance}: {id} was not removed: another process reads it; the next prune removes it"));
     }
 }
 
-/// What was decided and done, for programs.
+/// Returns the document on a prune: decisions and results.
 pub(super) fn document(instance: &InstanceConfig, pruned: &Pruned) -> Value {
     let backups = pruned.plan.decisions.iter().map(|decision| {
         json!({
@@ -128,7 +129,7 @@ fn frees(pruned: &Pruned, decision: &Decision) -> Option<u64> {
     pruned.frees.iter().find(|(id, _)| id.as_str() == decision.id).map(|(_, bytes)| *bytes)
 }
 
-/// What was removed, for programs.
+/// Returns the document on what was removed.
 pub(super) fn removed_document(removed: &Removed) -> Value {
     json!({
         "backups": removed.backups,
@@ -153,11 +154,11 @@ fn text(instance: &InstanceConfig, pruned: &Pruned, dry_run: bool) -> String {
         vec![decision.id.clone(), time(decision.created_at), frees, verdict.to_owned(), why]
     });
     if !pruned.plan.decisions.is_empty() {
-        text.push_str(&table(&["BACKUP", "CREATED", "FREES", "", "WHY"], &[2], rows));
+        text.push_str(&table(&["BACKUP", "CREATED", "FREES", "ACTION", "REASON"], &[2], rows));
     }
     if let Some(id) = &pruned.accepted {
-        let accepted = if dry_run { "would be accepted" } else { "are accepted from now on" };
-        text.push_str(&format!("the figures of {id} {accepted}\n"));
+        let accepted = if dry_run { "would be accepted" } else { "is accepted from now on" };
+        text.push_str(&format!("the size of {id} {accepted}\n"));
     }
     text.push_str(&match dry_run {
         true => {
@@ -172,7 +173,7 @@ fn text(instance: &InstanceConfig, pruned: &Pruned, dry_run: bool) -> String {
     text
 }
 
-/// What a prune behind a backup has removed and why, for people. `place` names the repository where it is not the first.
+/// Returns the text on a prune after a backup. `place` names the repository if it is not the first.
 pub(super) fn done_text(instance: &InstanceConfig, place: &str, pruned: &Pruned) -> String {
     let name = format!("{}{place}", instance.instance.name);
     let mut text = String::new();
@@ -180,7 +181,7 @@ pub(super) fn done_text(instance: &InstanceConfig, place: &str, pruned: &Pruned)
         text.push_str(&format!("{name}: removed {id}: no rule keeps it ({})\n", instance.instance.retention.policy));
     }
     for id in &pruned.removed.in_use {
-        text.push_str(&format!("{name}: left {id}: it is being read; the next prune removes it\n"));
+        text.push_str(&format!("{name}: {id} was not removed: another process reads it; the next prune removes it\n"));
     }
     text.push_str(&removed_text(&name, &pruned.removed, instance.instance.retention.grace()));
     if let Some(repacked) = &pruned.repacked {
@@ -189,7 +190,7 @@ pub(super) fn done_text(instance: &InstanceConfig, place: &str, pruned: &Pruned)
     text
 }
 
-/// What was removed, for people.
+/// Returns the text on what was removed.
 pub(super) fn removed_text(instance: &str, removed: &Removed, grace: Duration) -> String {
     let mut text = format!(
         "{instance}: {} removed, {} deleted, {} freed\n",
@@ -200,12 +201,13 @@ pub(super) fn removed_text(instance: &str, removed: &Removed, grace: Duration) -
     if removed.young > 0 {
         let (young, size) = (plural(removed.young, "object"), bytes(removed.young_bytes));
         let grace = length(grace);
+        let them = if removed.young == 1 { "it" } else { "them" };
         text.push_str(&format!(
-            "{young} ({size}) that no backup needs stay until {grace} old (`grace`); a later prune deletes them\n"
+            "{young} ({size}) not referenced by any backup, but younger than the grace period of {grace} (`grace`); a later prune deletes {them}\n"
         ));
     }
     if let Some(why) = &removed.objects_left {
-        text.push_str(&format!("no objects were deleted: {why}\n"));
+        text.push_str(&format!("no objects deleted: {why}\n"));
     }
     text
 }

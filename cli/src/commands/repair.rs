@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::plural;
 
-/// Repairs one instance after the other. One that fails does not keep the others from being repaired.
+/// Repairs one instance after the other. If one fails, the others are still repaired.
 pub(super) async fn repair(
     config: Chosen<'_>,
     names: &[String],
@@ -55,14 +55,16 @@ pub(super) async fn repair(
         }
     }
     if instances.is_empty() {
-        output.warning("there are no backups to repair");
+        output.warning("no backups to repair");
     }
     let document = json!({ "dry_run": dry_run, "instances": documents, "errors": errors });
     Ok(output.result(&document, || text, exit))
 }
 
-/// The other repositories of the configuration, by name, and whether all of them could be opened. One that cannot may still hold what is set
-/// aside without it, and so is told of.
+/// Opens the other repositories of the configuration. Returns them by name, and whether all opened.
+///
+/// A repository that does not open may have intact copies of what is quarantined without it, so it
+/// is reported.
 async fn others(config: &Loaded<'_>, output: Output) -> Result<(Vec<(String, Repository)>, bool), Failure> {
     let (mut others, mut are_all) = (Vec::new(), true);
     for name in std::iter::once(MAIN).chain(config.copies.keys().map(String::as_str)) {
@@ -73,7 +75,7 @@ async fn others(config: &Loaded<'_>, output: Output) -> Result<(Vec<(String, Rep
             Ok(repository) => others.push((name.to_owned(), repository)),
             Err(error) => {
                 are_all = false;
-                output.warning(&format!("nothing is taken from the repository {name}: {}", explain(&error)));
+                output.warning(&format!("no objects are recreated from the repository {name}: {}", explain(&error)));
             }
         }
     }
@@ -105,13 +107,14 @@ fn document(instance: &str, repaired: &Repaired) -> Value {
 
 fn text_of(instance: &str, repaired: &Repaired, dry_run: bool) -> String {
     let mut text = String::new();
+    let word = if dry_run { "repairable" } else { "repaired  " };
     for Mended { key, reasons, from } in &repaired.mended {
-        let can_be = if dry_run { "can be made anew" } else { "made anew" };
-        text.push_str(&format!("mended   {key}: {}; {can_be} from {from}\n", one_line(&reasons.join("; "))));
+        let can_be = if dry_run { "can be recreated" } else { "recreated" };
+        text.push_str(&format!("{word}  {key}: {}; {can_be} from {from}\n", one_line(&reasons.join("; "))));
     }
     for Beyond { key, reasons, why, .. } in &repaired.beyond {
         text.push_str(&format!(
-            "DAMAGED  {key}: {}; not made anew: {}\n",
+            "DAMAGED     {key}: {}; cannot be recreated: {}\n",
             one_line(&reasons.join("; ")),
             one_line(why)
         ));
@@ -119,16 +122,16 @@ fn text_of(instance: &str, repaired: &Repaired, dry_run: bool) -> String {
     let mut each = |ids: &[BackupId], what: &str| {
         ids.iter().for_each(|id| text.push_str(&format!("{what} {instance}/{id}\n")));
     };
-    each(&repaired.set_aside, if dry_run { "to be set aside:" } else { "set aside:" });
-    each(&repaired.left, "left as it is:");
-    let looked_at = plural(repaired.backups, "backup");
+    each(&repaired.set_aside, if dry_run { "would be quarantined:" } else { "quarantined:" });
+    each(&repaired.left, "still damaged:");
+    let checked = plural(repaired.backups, "backup");
     let found = repaired.mended.len() + repaired.beyond.len();
     text.push_str(&match found {
-        0 => format!("{instance}: {looked_at}, no damage found\n"),
+        0 => format!("{instance}: {checked} checked, no damage found\n"),
         _ => {
-            let mended = if dry_run { "can be mended" } else { "mended" };
+            let repairable = if dry_run { "can be repaired" } else { "repaired" };
             format!(
-                "{instance}: {looked_at}, {} of {} {mended}\n",
+                "{instance}: {checked} checked, {} of {} {repairable}\n",
                 repaired.mended.len(),
                 plural(found as u64, "damaged object")
             )

@@ -1,4 +1,4 @@
-//! `--report FILE`: everything that is known of a copy, to be kept or handed on.
+//! `--report FILE`: everything known about a restored copy.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -16,21 +16,23 @@ use super::show::covers;
 use crate::new_file::NewFile;
 use crate::table::{bytes, count, plural, time};
 
-/// The file that a report is to be written to.
+/// The file of a report.
 pub(super) struct ReportFile {
     file: NewFile,
     is_json: bool,
 }
 
 impl ReportFile {
-    /// Begins it before anything else is done: where it cannot be, that is better known at once.
+    /// Creates the file before anything else is done, so that an error is known at once.
     pub(super) fn create(path: Option<&Path>) -> Result<Option<Self>, Failure> {
         let Some(path) = path else { return Ok(None) };
         let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
         Ok(Some(Self { file: NewFile::create(path)?, is_json }))
     }
 
-    /// Writes it: `document` where its name ends in `.json`. Returns the warning where that fails, for what it tells of is done.
+    /// Writes the report, or `document` if the name ends in `.json`.
+    ///
+    /// Returns a warning if that fails, because the restore itself is done.
     pub(super) fn write(self, report: &Report<'_>, document: &Value) -> Option<String> {
         let path = self.file.path().display().to_string();
         let text = if self.is_json { format!("{document:#}\n") } else { report.to_markdown() };
@@ -39,17 +41,17 @@ impl ReportFile {
             written.map_err(|source| Error::Io { action: format!("write {path}"), source })?;
             self.file.keep().map(|_| ())
         };
-        write().err().map(|error| format!("there is no report: {}", explain(&error)))
+        write().err().map(|error| format!("the report was not written: {}", explain(&error)))
     }
 }
 
-/// What a report tells.
+/// The content of a report.
 pub(super) struct Report<'a> {
     pub(super) title: String,
     pub(super) manifest: &'a Manifest,
-    /// Where it was restored from.
+    /// The repository it was restored from.
     pub(super) location: &'a str,
-    /// What was made of it, in rows.
+    /// Rows about the copy.
     pub(super) copy: Vec<(&'static str, String)>,
     pub(super) verification: &'a Verification,
     pub(super) neutralized: Option<&'a Neutralized>,
@@ -60,7 +62,7 @@ pub(super) struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// As Markdown, which is read as it is, too.
+    /// Formats the report as Markdown.
     pub(super) fn to_markdown(&self) -> String {
         let mut page = Page { text: format!("# {}\n", escaped(&self.title)) };
         self.summary(&mut page);
@@ -68,7 +70,8 @@ impl Report<'_> {
         self.verification(&mut page);
         match self.neutralized {
             Some(neutralized) => neutralization(&mut page, neutralized),
-            None => page.section("Neutralization", "None: the copy is as live as its original."),
+            None => page
+                .section("Neutralization", "None: the copy sends mail and runs scheduled actions like its original."),
         }
         if let Some(anonymized) = self.anonymized {
             anonymization(&mut page, anonymized);
@@ -84,7 +87,7 @@ impl Report<'_> {
         let Manifest { instance, id, created_at, database, filestore, .. } = self.manifest;
         let mut rows = vec![
             ("Backup", format!("{instance}/{id}")),
-            ("Shows the moment", time(*created_at)),
+            ("Created", time(*created_at)),
             ("Covers", covers(self.manifest)),
             ("Dump", bytes(database.object.plain.size)),
             ("Files", format!("{} in {}", bytes(filestore.bytes), plural(filestore.files, "file"))),
@@ -104,7 +107,7 @@ impl Report<'_> {
         let Timings { total, database, filestore, verification, neutralization, anonymization } = self.timings;
         page.section(
             "Time to recover",
-            "From the first connection to a copy that can be used. Database and filestore are made side by side.",
+            "From the first connection to a usable copy. Database and filestore are restored in parallel.",
         );
         let parts = [
             ("Database", database),
@@ -112,7 +115,7 @@ impl Report<'_> {
             ("Verification", verification),
             ("Neutralization", neutralization),
             ("Anonymization", anonymization),
-            ("All of it", total),
+            ("Total", total),
         ];
         page.rows(
             ["part", "seconds"],
@@ -124,9 +127,12 @@ impl Report<'_> {
         let depth = self.verification.depth;
         let read = match depth {
             engine::verify::Depth::Quick => "each file's length was compared",
-            engine::verify::Depth::Full => "each file was read back and held against the SHA-1 of its name",
+            engine::verify::Depth::Full => "each file was read and compared with the SHA-1 in its name",
         };
-        page.section("Verification", &format!("Depth {depth}: {read}. Every object had the digests of the manifest."));
+        page.section(
+            "Verification",
+            &format!("Depth {depth}: {read}. The digest of every object matches the manifest."),
+        );
         let word = |outcome| match outcome {
             CheckOutcome::Passed => "passed",
             CheckOutcome::Failed => "FAILED",
@@ -135,18 +141,22 @@ impl Report<'_> {
         let row = |check: &Check| [check.subject.to_string(), word(check.outcome).to_owned(), check.summary.clone()];
         page.rows(["check", "outcome", "figures"], self.verification.checks.iter().map(row));
         for check in &self.verification.checks {
-            page.notes(&format!("Not as it was backed up: {}", check.subject), &check.findings);
-            page.notes(&format!("Wrong at the source already: {}", check.subject), &check.known);
+            page.notes(&format!("Different from the backup: {}", check.subject), &check.findings);
+            page.notes(&format!("Already wrong at the source: {}", check.subject), &check.known);
         }
     }
 }
 
 fn anonymization(page: &mut Page, report: &Anonymized) {
-    let key = if report.seeded { "They follow from a seed." } else { "They follow from a key that is kept nowhere." };
-    page.section("Anonymization", &format!("Values that were replaced by fakes, column by column. {key}"));
+    let key = if report.seeded {
+        "They are derived from a seed."
+    } else {
+        "They are derived from a random key that was not stored."
+    };
+    page.section("Anonymization", &format!("Fake values replace the original ones in these columns. {key}"));
     let columns = report.tables.iter().flat_map(|table| table.columns.iter().map(|column| (&table.table, column)));
     page.rows(
-        ["table", "column", "kind", "values", "but"],
+        ["table", "column", "kind", "values", "exception"],
         columns.map(|(table, column)| {
             let except = column.except.unwrap_or_default().to_owned();
             [table.clone(), column.column.clone(), column.kind.as_str().to_owned(), count(column.rows), except]
@@ -157,14 +167,14 @@ fn anonymization(page: &mut Page, report: &Anonymized) {
     let left: Vec<_> = report.addresses_left.iter().map(ToString::to_string).collect();
     let in_columns = |columns: &[Left]| list(&columns.iter().map(ToString::to_string).collect::<Vec<_>>());
     let rows = [
-        ("Tables that were emptied", list(&emptied)),
-        ("Columns that were kept", list(&report.kept)),
-        ("Names, addresses and numbers sought in all other columns", count(report.net.sought)),
-        ("Too short or too common to be sought", count(report.net.not_sought)),
+        ("Emptied tables", list(&emptied)),
+        ("Kept columns", list(&report.kept)),
+        ("Names, addresses and numbers searched for in all other columns", count(report.net.sought)),
+        ("Too short or too common to search for", count(report.net.not_sought)),
         ("Found and replaced in", in_columns(&report.net.replaced)),
         ("Found and left in", in_columns(&report.net.left)),
         ("Not searched", list(&report.net.not_searched)),
-        ("E-mail addresses of others are left in", list(&left)),
+        ("Contain e-mail addresses of others", list(&left)),
         ("Removed roles and passwords for other servers", list(&report.user_mappings_removed)),
     ];
     page.rows(["", ""], rows.into_iter().map(|(name, value)| [name.to_owned(), value]));
@@ -172,26 +182,26 @@ fn anonymization(page: &mut Page, report: &Anonymized) {
 
 fn neutralization(page: &mut Page, report: &Neutralized) {
     let means = match report.means {
-        Means::OdooBin => "By Odoo's own neutralization, then by the program's statements.".to_owned(),
+        Means::OdooBin => "By Odoo's own neutralization, then by the statements of odoo-backup.".to_owned(),
         Means::Modules => {
             let modules = plural(report.modules.len() as u64, "module");
-            format!("By the SQL of {modules}, then by the program's statements: {}.", report.modules.join(", "))
+            format!("By the SQL of {modules}, then by the statements of odoo-backup: {}.", report.modules.join(", "))
         }
-        Means::Own => "By the program's own statements.".to_owned(),
+        Means::Own => "By the statements of odoo-backup.".to_owned(),
     };
     page.section("Neutralization", &means);
     let rows = [
         ("database.uuid", report.database_uuid.clone()),
         ("web.base.url", report.base_url.clone()),
-        ("Password was set of", report.administrator.clone().unwrap_or_else(|| "nobody".into())),
-        ("Scripts of the operator", count(report.scripts as u64)),
+        ("Password set for", report.administrator.clone().unwrap_or_else(|| "no user".into())),
+        ("Own scripts that ran", count(report.scripts as u64)),
         ("Modules without SQL on this machine", list(&report.modules_not_found)),
         ("Removed parameters", list(&report.parameters_removed)),
         ("Removed roles and passwords for other servers", list(&report.user_mappings_removed)),
     ];
     page.rows(["", ""], rows.into_iter().map(|(name, value)| [name.to_owned(), value]));
     if !report.applied.is_empty() {
-        page.section("What was changed", "");
+        page.section("Changes", "");
         let rows = report.applied.iter();
         page.rows(
             ["area", "what", "table", "rows"],
@@ -199,17 +209,17 @@ fn neutralization(page: &mut Page, report: &Neutralized) {
         );
     }
     if !report.credentials.is_empty() {
-        page.section("Credentials that were taken", "");
+        page.section("Removed credentials", "");
         let rows = report.credentials.iter();
         page.rows(
             ["table", "columns", "rows"],
             rows.map(|one| [one.table.clone(), one.columns.join(", "), count(one.rows)]),
         );
     }
-    page.section("Assertions", "Asked of the database itself once everything was done.");
-    let holds = |applies| if applies { "holds" } else { "does not apply: no such tables or columns" };
+    page.section("Assertions", "Checked in the database after all changes.");
+    let outcome = |applies| if applies { "passed" } else { "not applicable: no such tables or columns" };
     let rows = report.assertions.iter();
-    page.rows(["asserted", "outcome"], rows.map(|one| [one.asserted.clone(), holds(one.applies).to_owned()]));
+    page.rows(["asserted", "outcome"], rows.map(|one| [one.asserted.clone(), outcome(one.applies).to_owned()]));
     report.warnings.iter().for_each(|warning| page.item(warning));
 }
 
@@ -217,7 +227,7 @@ fn list(names: &[String]) -> String {
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
-/// Markdown in the making.
+/// A page of Markdown that is being written.
 struct Page {
     text: String,
 }
@@ -231,7 +241,7 @@ impl Page {
     }
 
     fn item(&mut self, text: &str) {
-        // The blank line in front makes a list of it.
+        // Markdown starts a list only after a blank line.
         if !self.text.ends_with("\n\n") && !self.text.lines().last().is_some_and(|line| line.starts_with("- ")) {
             self.text.push('\n');
         }
@@ -259,7 +269,7 @@ impl Page {
     }
 }
 
-/// Text as Markdown shows it. Names are data: none may become a column, a link, a tag or a line of its own.
+/// Escapes text for Markdown. Names are data: none may become a column, a link, a tag or a line.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -277,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stays_in_its_cell() {
+    fn name_stays_in_its_cell() {
         let mut page = Page { text: String::new() };
         page.rows(["a", "b"], [["x|y\n".to_owned(), "<script>".to_owned()]].into_iter());
         assert_eq!(page.text, "\n| a | b |\n| --- | --- |\n| x\\|y\\n | \\<script\\> |\n");

@@ -32,19 +32,19 @@ pub(super) struct Wanted<'a> {
     /// A selector; `None`: the latest.
     pub(super) backup: Option<&'a str>,
     pub(super) target: &'a str,
-    /// As [`Jobs::of`] takes it.
+    /// The argument of [`Jobs::of`].
     pub(super) jobs: Option<u32>,
     /// How much is read to verify the copy.
     pub(super) depth: Depth,
     pub(super) drop_previous: bool,
-    /// The name of the target's database, as a person typed it.
+    /// The value of `--force-production`.
     pub(super) force_production: Option<&'a str>,
     pub(super) report: Option<&'a Path>,
-    /// How long the end of sessions is waited for that the role may not end.
+    /// How long to wait for sessions that the role may not terminate.
     pub(super) wait: Option<Duration>,
-    /// Whether those who can write to the repository are trusted with the target's server.
+    /// Whether everyone who can write to the repository is trusted with the target's server.
     pub(super) trusted: bool,
-    /// Whether what cannot be made after the rows is left out.
+    /// Whether to leave out indexes, constraints and triggers that cannot be created.
     pub(super) skip_failed_post_data: bool,
     pub(super) dry_run: bool,
 }
@@ -127,7 +127,7 @@ pub(super) async fn restore(
                 ("Target", target.name.clone()),
                 ("Restored to", Endpoint::resolve(&target.database).to_string()),
                 ("Filestore", filestore.display().to_string()),
-                ("What was there before", kept(former.as_ref()).unwrap_or_else(|| "nothing, or it was removed".into())),
+                ("Previous state", kept(former.as_ref()).unwrap_or_else(|| "none, or removed".into())),
             ],
             verification,
             neutralized: neutralized.as_ref(),
@@ -142,12 +142,12 @@ pub(super) async fn restore(
     let text = || {
         format!(
             "{target}: restored {instance}/{id} of {created}
-  database   {database:?}
-  filestore  {files} ({size}) in {filestore}
-  digests    all as in the manifest
-{verified}  neutral    {neutral}
-{anonymous}{former}  time       {took} with {jobs}
-  proof      {proof}
+  database      {database:?}
+  filestore     {files} ({size}) in {filestore}
+  digests       all match the manifest
+{verified}  neutralized   {neutral}
+{anonymous}{former}  time          {took} with {jobs}
+  proof         {proof}
 ",
             target = target.name,
             instance = manifest.instance,
@@ -169,7 +169,7 @@ pub(super) async fn restore(
     Ok(output.result(&document, text, warned(&warnings, output).and(exit)))
 }
 
-/// Gives a target back what it was before the last restore.
+/// Brings back the state of a target from before the last restore.
 pub(super) async fn undo(
     config: Chosen<'_>,
     target: &str,
@@ -195,12 +195,12 @@ pub(super) async fn undo(
         "seconds": duration.as_secs_f64(),
     });
     let text = || {
-        format!("{}: is what it was before\n{}", target.name, former_text(former.as_ref(), &target, identity, named))
+        format!("{}: previous state restored\n{}", target.name, former_text(former.as_ref(), &target, identity, named))
     };
     Ok(output.result(&document, text, warned(warnings, output)))
 }
 
-/// It was done; but what is left behind takes room, and a person should know.
+/// Prints the warnings, and returns the exit code for them.
 pub(super) fn warned(warnings: &[String], output: Output) -> Exit {
     warnings.iter().for_each(|warning| output.warning(warning));
     if warnings.is_empty() { Exit::Success } else { Exit::Warnings }
@@ -210,6 +210,8 @@ fn former_document(former: Option<&Former>) -> Value {
     former.map_or(Value::Null, |former| json!({ "database": former.database, "filestore": former.filestore }))
 }
 
+/// Formats where the previous state is kept, and the command that brings it back.
+///
 /// `named`: the configuration that the command line names.
 fn former_text(former: Option<&Former>, target: &Target, identity: Identity, named: Option<&Path>) -> String {
     let Some(kept) = kept(former) else { return String::new() };
@@ -219,17 +221,17 @@ fn former_text(former: Option<&Former>, target: &Target, identity: Identity, nam
     };
     let to = &target.name;
     let config = named.map(|path| format!(" --config {}", in_shell(path))).unwrap_or_default();
-    format!("  before     {kept}\n  to undo    odoo-backup{config} restore --undo --to {to}{force}\n")
+    format!("  previous      {kept}\n  to undo       odoo-backup{config} restore --undo --to {to}{force}\n")
 }
 
-/// A path as a shell takes it.
+/// Quotes a path for a shell if necessary.
 fn in_shell(path: &Path) -> String {
     let path = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
     if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
-/// The names under which it is kept.
+/// Returns the names of the kept database and filestore.
 fn kept(former: Option<&Former>) -> Option<String> {
     let Former { database, filestore } = former?;
     let database = database.as_ref().map(|name| format!("{name:?}"));
@@ -237,34 +239,30 @@ fn kept(former: Option<&Former>) -> Option<String> {
     Some(database.into_iter().chain(filestore).collect::<Vec<_>>().join(", "))
 }
 
-/// In a line: where the SQL came from, and what was asserted.
+/// Formats a neutralization in a line: where the SQL came from, and the assertions.
 pub(super) fn neutral(neutralized: Option<&Neutralized>, identity: Identity) -> String {
     let Some(report) = neutralized else {
         return match identity {
-            Identity::Copy => "no: the copy is as live as its original".into(),
-            Identity::Production => {
-                "NO: it is production, with its identity, its mail and its scheduled actions".into()
-            }
+            Identity::Copy => "no: the copy sends mail and runs scheduled actions like its original".into(),
+            Identity::Production => "NO: this is production, with its identity, mail and scheduled actions".into(),
         };
     };
     let means = match report.means {
-        Means::OdooBin => "by Odoo's own neutralization and the program's".into(),
+        Means::OdooBin => "by Odoo's own neutralization and odoo-backup".into(),
         Means::Modules => {
-            format!("by the SQL of {} and the program's own", plural(report.modules.len() as u64, "module"))
+            format!("by the SQL of {} and odoo-backup", plural(report.modules.len() as u64, "module"))
         }
-        Means::Own => "by the program's own statements".into(),
+        Means::Own => "by the statements of odoo-backup".into(),
     };
-    let (holding, others) = report.asserted();
-    let verb = if holding == 1 { "holds" } else { "hold" };
+    let (passed, others) = report.asserted();
     let others = match others {
         0 => String::new(),
-        1 => ", 1 does not apply".into(),
-        others => format!(", {others} do not apply"),
+        others => format!(", {others} not applicable"),
     };
-    format!("{means}; {} {verb}{others}; database.uuid {}", plural(holding as u64, "assertion"), report.database_uuid)
+    format!("{means}; {} passed{others}; database.uuid {}", plural(passed as u64, "assertion"), report.database_uuid)
 }
 
-/// In a line: how much was replaced.
+/// Formats an anonymization in a line: how much was replaced.
 fn anonymous(report: &Anonymized) -> String {
     let (values, columns) = report.totals();
     let emptied = match report.emptied.len() as u64 {
@@ -278,7 +276,7 @@ fn anonymous(report: &Anonymized) -> String {
     };
     let attachments: u64 = report.attachments.replaced.iter().map(|of| of.rows).sum();
     format!(
-        "  anonymous  {} in {} of {}{others}{emptied}; {}; {:.1} s\n",
+        "  anonymized    {} in {} of {}{others}{emptied}; {}; {:.1} s\n",
         plural(values, "value"),
         plural(columns as u64, "column"),
         plural(report.tables.len() as u64, "table"),

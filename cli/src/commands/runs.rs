@@ -1,4 +1,4 @@
-//! `odoo-backup runs`, `odoo-backup logs`: what the daemon did, read from its state folder.
+//! `odoo-backup runs` and `odoo-backup logs`: what the daemon did, from its state folder.
 
 use std::path::Path;
 
@@ -15,26 +15,26 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{table, time};
 
-/// Lists runs, the latest first.
+/// Lists runs, newest first.
 pub(super) fn runs(chosen: Chosen<'_>, names: &[String], limit: usize, output: Output) -> Result<Exit, Failure> {
     let config = load(chosen, output)?;
     let folder = state_dir(&config)?;
     let history = History::read(folder)?;
     let wanted = |run: &&RunRecord| names.is_empty() || names.contains(&run.instance);
     let runs: Vec<_> = history.runs().rev().filter(wanted).take(limit).collect();
-    let header = ["RUN", "BEGAN", "INSTANCE", "JOB", "WHY", "TOOK", "RESULT"];
+    let header = ["RUN", "STARTED", "INSTANCE", "JOB", "TRIGGER", "DURATION", "RESULT"];
     let text = || match runs.as_slice() {
         [] if !folder.exists() => format!(
-            "nothing yet is known: the state folder {} does not exist; no daemon has run here, or it was moved away\n",
+            "no runs: the state folder {} does not exist; no daemon has run here, or the folder was moved\n",
             folder.display()
         ),
-        [] => "the daemon has run nothing yet\n".to_owned(),
+        [] => "no runs yet\n".to_owned(),
         runs => table(&header, &[0, 5], runs.iter().map(|run| row(run))),
     };
     Ok(output.result(&json!({ "runs": runs }), text, Exit::Success))
 }
 
-/// Shows what a run said.
+/// Shows the log of a run.
 pub(super) fn logs(chosen: Chosen<'_>, wanted: &str, output: Output) -> Result<Exit, Failure> {
     let config = load(chosen, output)?;
     let folder = state_dir(&config)?;
@@ -45,21 +45,21 @@ pub(super) fn logs(chosen: Chosen<'_>, wanted: &str, output: Output) -> Result<E
     };
     let Some(run) = run else {
         let error = match folder.exists() {
-            true => format!("there is no run {wanted:?} in {}", folder.display()),
-            false => format!("unable to look for run {wanted:?}: the state folder {} does not exist", folder.display()),
+            true => format!("no run {wanted:?} in {}", folder.display()),
+            false => format!("no run {wanted:?}: the state folder {} does not exist", folder.display()),
         };
-        let hint = Some("`odoo-backup runs` lists those that there are".to_owned());
+        let hint = Some("run `odoo-backup runs` to list the runs".to_owned());
         return Err(Failure { error: error.into(), exit: Exit::Failed, hint });
     };
     let lines = daemon::log::read(folder, run.id)?;
     let text = || match lines.as_slice() {
-        [] => "the run said nothing\n".to_owned(),
+        [] => "the log of this run is empty\n".to_owned(),
         lines => lines.iter().map(line).collect(),
     };
     Ok(output.result(&json!({ "run": run, "lines": lines }), text, Exit::Success))
 }
 
-/// The daemon's state folder.
+/// Returns the daemon's state folder.
 pub(super) fn state_dir(config: &Config) -> Result<&Path, Failure> {
     Ok(config.daemon.state_dir.as_deref().ok_or(OpenError::NoStateDir)?)
 }
@@ -71,7 +71,7 @@ fn line(line: &LogLine) -> String {
 fn row(run: &RunRecord) -> Vec<String> {
     let why = match &run.trigger {
         Trigger::Schedule { late: false, .. } => "schedule",
-        Trigger::Schedule { late: true, .. } => "schedule, late",
+        Trigger::Schedule { late: true, .. } => "schedule (late)",
         Trigger::Request => "request",
     };
     let took = run.ended_at.map(|ended| format!("{} s", ended.duration_since(run.began_at).as_secs()));
@@ -86,7 +86,7 @@ fn row(run: &RunRecord) -> Vec<String> {
     ]
 }
 
-/// How a run ended, in a few words.
+/// Returns how a run ended, in a few words.
 fn result(run: &RunRecord) -> String {
     run.outcome.as_ref().map_or_else(|| "running".to_owned(), ToString::to_string)
 }

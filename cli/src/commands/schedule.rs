@@ -27,18 +27,18 @@ pub(super) fn schedule(chosen: Chosen<'_>, names: &[String], count: usize, outpu
         (a.begins, &of_a.instance, of_a.job).cmp(&(b.begins, &of_b.instance, of_b.job))
     });
     if coming.is_empty() {
-        output.warning("no instance has a `schedule`: the daemon begins nothing by itself");
+        output.warning("no instance has a `schedule`: the daemon starts no runs");
     }
     let document = json!({ "runs": coming.iter().map(|(slot, entry)| document(*slot, entry)).collect::<Vec<_>>() });
     let rows = coming.iter().map(|(slot, entry)| row(*slot, entry));
-    let header = ["BEGINS", "TIMEZONE", "INSTANCE", "JOB", "SCHEDULE"];
+    let header = ["START", "TIME ZONE", "INSTANCE", "JOB", "SCHEDULE"];
     let text = || if coming.is_empty() { String::new() } else { table(&header, &[], rows) };
     Ok(output.result(&document, text, Exit::Success))
 }
 
-/// The slots that begin after `now`.
+/// Returns the slots that begin after `now`.
 fn next(entry: &Entry, now: Timestamp) -> impl Iterator<Item = Slot> {
-    // One that has fired may begin yet, within the splay.
+    // The splay can delay the start of a slot that has passed.
     let from = now.checked_sub(entry.splay).unwrap_or(now);
     std::iter::successors(entry.next_after(from), |slot| entry.next_after(slot.time))
         .filter(move |slot| slot.begins > now)
@@ -55,7 +55,7 @@ fn document(slot: Slot, entry: &Entry) -> Value {
     })
 }
 
-/// In the instance's own time, which its schedule is written in.
+/// Formats a slot in the time zone of the schedule.
 fn row(slot: Slot, entry: &Entry) -> Vec<String> {
     let begins = slot.begins.to_zoned(entry.zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %:z").to_string();
     let zone = entry.zone.iana_name().unwrap_or("unknown").to_owned();

@@ -1,4 +1,4 @@
-//! `odoo-backup show`, and how a backup is told of by every command.
+//! `odoo-backup show`, and the descriptions of a backup that all commands use.
 
 use engine::manifest::{Brief, FilestoreContent, Manifest};
 use engine::odoo::AttachmentCounts;
@@ -37,48 +37,48 @@ pub(super) async fn show(config: Chosen<'_>, selector: &str, output: Output) -> 
     Ok(output.result(&document, || text(&manifest, pin.as_ref(), &seen), Exit::Success))
 }
 
-/// A backup in brief, for programs. All sizes are bytes.
+/// Returns a short document on a backup. All sizes are in bytes.
 pub(super) fn document(manifest: &Manifest) -> Value {
     let mut document = json!(Brief::from(manifest));
     document["filestore"]["findings"] = json!(manifest.filestore.findings);
     document
 }
 
-/// What a backup covers, in a line.
+/// Describes in a line what a backup covers.
 pub(super) fn covers(manifest: &Manifest) -> String {
     let odoo = match (&manifest.odoo, &manifest.attachments) {
         (Some(odoo), Some(attachments)) => {
-            let series = if odoo.series.is_empty() { "of an unknown series" } else { &odoo.series };
+            let series = if odoo.series.is_empty() { "of unknown series" } else { &odoo.series };
             format!("Odoo {}, {}", one_line(series), plural(attachments.counts.rows, "attachment"))
         }
-        _ => "not Odoo's".to_owned(),
+        _ => "not an Odoo database".to_owned(),
     };
     let server = manifest.server.version.split(' ').next().unwrap_or_default();
     let server = one_line(server);
     format!("database {:?} (PostgreSQL {server}, {odoo}) and its filestore", manifest.database.name)
 }
 
-/// How much of a filestore no earlier backup held.
+/// Describes how much of the filestore no earlier backup contains.
 pub(super) fn new_files(filestore: &FilestoreContent) -> String {
     match filestore.new_files {
         0 => "nothing new".to_owned(),
-        all if all == filestore.files => "all of it new".to_owned(),
+        all if all == filestore.files => "all new".to_owned(),
         some => format!("{} in {} new", bytes(filestore.new_bytes), plural(some, "file")),
     }
 }
 
-/// How many of the volumes that a backup stands on were written for it.
+/// Returns how many of the referenced volumes were written for this backup.
 fn own_volumes(manifest: &Manifest) -> u64 {
     let own = manifest.backup().folder();
     manifest.filestore.volumes.iter().filter(|volume| volume.object.key.is_under(&own)).count() as u64
 }
 
-/// Where the content of the attachments is, in a line.
+/// Describes in a line where the content of the attachments is.
 fn attachments(counts: &AttachmentCounts) -> String {
-    let mut text = format!("{} name {}", plural(counts.rows, "attachment"), plural(counts.files, "file"));
+    let mut text = format!("{}, referencing {}", count(counts.rows), plural(counts.files, "file"));
     for (number, what) in [
         (counts.in_database, "in the database"),
-        (counts.elsewhere, "in another storage, not in this backup"),
+        (counts.elsewhere, "in another storage (not in this backup)"),
         (counts.links, "links"),
     ] {
         if number > 0 {
@@ -93,10 +93,10 @@ fn text(manifest: &Manifest, pin: Option<&Pin>, seen: &proofs::Seen) -> String {
     let filestore = &manifest.filestore;
     let mut text = format!(
         "{instance}/{id}
-  created    {created}, finished {finished}
-  covers     {covers}
-  database   {plain} dumped by pg_dump {pg_dump}, {stored} stored
-  filestore  {size} in {files}, {new}; stands on {volumes}, {own} of its own
+  created       {created}, finished {finished}
+  covers        {covers}
+  database      {plain} dumped by pg_dump {pg_dump}, {stored} stored
+  filestore     {size} in {files}, {new}; references {volumes}, {own} of its own
 ",
         instance = manifest.instance,
         id = manifest.id,
@@ -113,37 +113,37 @@ fn text(manifest: &Manifest, pin: Option<&Pin>, seen: &proofs::Seen) -> String {
         own = count(own_volumes(manifest)),
     );
     if let Some(pin) = pin {
-        // A note may be anybody's who can write to the repository.
+        // Everyone who can write to the repository can change a note.
         let note = pin.note.as_deref().map(|note| format!(": {}", note.escape_debug())).unwrap_or_default();
-        text.push_str(&format!("  pinned     it stays until it is unpinned{note}\n"));
+        text.push_str(&format!("  pinned        kept until unpinned{note}\n"));
     }
     if let Some(imported) = &manifest.imported {
-        // The file says of itself what it likes.
+        // The file is foreign: its content is not trusted.
         let by = imported.odoo.as_deref().map(|odoo| format!(", written by Odoo {}", odoo.escape_debug()));
         let (file, when) = (imported.file.escape_debug(), time(imported.imported_at));
-        text.push_str(&format!("  imported   from {file}, {when}{}\n", by.unwrap_or_default()));
+        text.push_str(&format!("  imported      from {file}, {when}{}\n", by.unwrap_or_default()));
     }
     if let Some(rows) = &database.rows {
-        text.push_str(&format!("  rows       {} in {}\n", count(rows.rows), plural(rows.tables, "table")));
+        text.push_str(&format!("  rows          {} in {}\n", count(rows.rows), plural(rows.tables, "table")));
     }
     if let Some(content) = &manifest.attachments {
-        text.push_str(&format!("  files of   {}\n", attachments(&content.counts)));
+        text.push_str(&format!("  attachments   {}\n", attachments(&content.counts)));
     }
     if filestore.findings.unreferenced > 0 {
         let unreferenced = plural(filestore.findings.unreferenced, "file");
-        text.push_str(&format!("  unnamed    {unreferenced} that no attachment names\n"));
+        text.push_str(&format!("  unreferenced  {unreferenced} that no attachment references\n"));
     }
     if let Some(odoo) = &manifest.odoo {
         let modules = plural(odoo.modules.len() as u64, "installed module");
         let uuid = one_line(odoo.database_uuid.as_deref().unwrap_or("none"));
-        text.push_str(&format!("  odoo       {modules}, database.uuid {uuid}\n"));
+        text.push_str(&format!("  odoo          {modules}, database.uuid {uuid}\n"));
     }
     for special in manifest.source.iter().flat_map(SourceFacts::described) {
-        text.push_str(&format!("  also has   {special}\n"));
+        text.push_str(&format!("  also has      {special}\n"));
     }
     text.push_str(&seen.text());
     for warning in &manifest.all_warnings() {
-        text.push_str(&format!("  warning    {}\n", one_line(warning)));
+        text.push_str(&format!("  warning       {}\n", one_line(warning)));
     }
     let rows = manifest
         .objects()

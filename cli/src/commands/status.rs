@@ -1,5 +1,5 @@
-//! `odoo-backup status`: what runs, what comes next, what is wrong. From the repository and the daemon's state folder, so that it works
-//! without a daemon, too.
+//! `odoo-backup status`: what is running, what comes next, and problems. Reads the repository and
+//! the daemon's state folder, so that it works without a daemon.
 
 use std::collections::BTreeMap;
 
@@ -23,17 +23,23 @@ use super::failure::Failure;
 use super::runs::state_dir;
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::table::{plural, time};
+use crate::table::{plural, problems_found, time};
 
-/// Something that is wrong.
+/// A problem of an instance, or of no particular one.
 struct Problem {
     instance: Option<String>,
     reason: Reason,
 }
 
-/// What there is to be said.
+impl Problem {
+    fn severity(&self) -> Severity {
+        self.reason.severity()
+    }
+}
+
+/// Everything that the command reports.
 struct Found {
-    /// `None` where it could not be found out.
+    /// `None` if it could not be determined.
     daemon_runs: Option<bool>,
     instances: Vec<InstanceView>,
     conditions: BTreeMap<String, Condition>,
@@ -43,7 +49,7 @@ struct Found {
     problems: Vec<Problem>,
 }
 
-/// Says how things are.
+/// Reports the status.
 pub(super) async fn status(chosen: Chosen<'_>, nagios: bool, output: Output) -> Result<Exit, Failure> {
     let config = load(chosen, output)?.into_config();
     let found = find_out(&config).await?;
@@ -62,7 +68,7 @@ pub(super) async fn status(chosen: Chosen<'_>, nagios: bool, output: Output) -> 
         "notifiers": found.notifiers,
         "problems": found.problems.iter().map(problem_document).collect::<Vec<_>>(),
     });
-    // A plugin's 1 and 2 are a warning and an error; ours are an error and wrong usage.
+    // Plugins of Nagios end in 1 for a warning and in 2 for a critical problem.
     let exit = match (worst, nagios) {
         (Severity::Ok, _) => Exit::Success,
         (Severity::Warning, false) => Exit::Warnings,
@@ -89,37 +95,37 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
     let (history, daemon_runs) = match (History::read(folder), is_in_use(folder)) {
         (Ok(history), Ok(in_use)) => (history, Some(in_use)),
         (Err(error), _) | (_, Err(error)) => {
-            problem(Kind::StateUnreadable, format!("what the daemon did is unknown: {}", explain(&error)));
+            problem(Kind::StateUnreadable, format!("unable to read the history of the daemon: {}", explain(&error)));
             (History::default(), None)
         }
     };
     if daemon_runs == Some(false) && !agenda.is_empty() {
-        // A daemon whose folder was moved away runs, and cannot be seen.
+        // A running daemon is not found if its folder was moved.
         let why = match folder.exists() {
             true => String::new(),
             false => format!(
-                ": the state folder {} does not exist; no daemon has run here, or it was moved away",
+                ": the state folder {} does not exist; no daemon has run here, or the folder was moved",
                 folder.display()
             ),
         };
-        problem(Kind::DaemonDown, format!("the daemon does not run, and there are schedules{why}"));
+        problem(Kind::DaemonDown, format!("the daemon is not running, but there are schedules{why}"));
     }
     if let Some(obstacle) = obstacle(folder) {
         problem(Kind::StateUnwritable, obstacle);
     }
     let notifiers = standings(config, folder).unwrap_or_else(|error| {
-        problem(Kind::StateUnreadable, format!("how notifiers fare is unknown: {}", explain(&error)));
+        problem(Kind::StateUnreadable, format!("unable to read the state of the notifiers: {}", explain(&error)));
         Vec::new()
     });
     for fails in notifiers.iter().filter_map(|notifier| notifier.problem.as_ref()) {
         problem(Kind::NotifierFailing, fails.clone());
     }
-    // What a daemon that is no more has begun has ended with it.
+    // Runs of a daemon that is not running have ended with it.
     let running: Vec<_> =
         history.runs().filter(|run| run.ended_at.is_none() && daemon_runs == Some(true)).cloned().collect();
-    let goes_on =
+    let running_id =
         |instance: &str, job| running.iter().find(|run| run.instance == instance && run.job == job).map(|run| run.id);
-    let instances = daemon::view::instances(config, &agenda, &history, goes_on, now);
+    let instances = daemon::view::instances(config, &agenda, &history, running_id, now);
     let (of_all, newest, mut shown, unread) = match look(config).await {
         Ok((listing, shown)) => (of_repository(&listing), newest(&listing), shown, None),
         Err(error) => {
@@ -133,7 +139,7 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
         let backups = shown.remove(&instance.name);
         conditions.insert(instance.name.clone(), Condition::of(instance, backups.as_ref(), unread.as_ref(), now));
     }
-    // Of those that the configuration no longer has, what is there must be right all the same.
+    // Backups of instances that left the configuration must be intact, too.
     let others = shown.into_iter().map(|(name, backups)| (name, backups.reasons()));
     let all = conditions.iter().map(|(name, condition)| (name.clone(), condition.reasons.clone())).chain(others);
     for (name, reasons) in all {
@@ -143,7 +149,7 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
     Ok(Found { daemon_runs, instances, conditions, newest, running, notifiers, problems })
 }
 
-/// Lists the repository, and returns with the list what it shows of each instance: all of the configuration, and others.
+/// Lists the repository. Returns the list, and the backups of each instance, configured or not.
 async fn look(config: &Config) -> Result<(Listing, BTreeMap<String, Backups>), Explanation> {
     let (repository, listing) = list(config).await.map_err(|error| explain(&error))?;
     let mut shown = Backups::by_instance(&listing);
@@ -161,19 +167,19 @@ async fn list(config: &Config) -> Result<(Repository, Listing), RepositoryError>
     Ok((repository, listing))
 }
 
-/// The newest backup of each instance.
+/// Returns the newest backup of each instance.
 fn newest(listing: &Listing) -> BTreeMap<String, Manifest> {
-    // Oldest first, so that the last one stays.
+    // The list begins with the oldest, so that the newest replaces it in the map.
     listing.backups.iter().map(|backup| (backup.instance.clone(), backup.clone())).collect()
 }
 
 fn text(found: &Found) -> String {
     let daemon = match found.daemon_runs {
-        Some(true) => "the daemon runs",
-        Some(false) => "the daemon does not run",
-        None => "whether the daemon runs is unknown",
+        Some(true) => "running",
+        Some(false) => "not running",
+        None => "unknown",
     };
-    let mut text = format!("{daemon}\n");
+    let mut text = format!("daemon: {daemon}\n");
     for instance in &found.instances {
         let newest = found.newest.get(&instance.name);
         let newest = newest.map_or("none".to_owned(), |newest| format!("{} ({})", time(newest.created_at), newest.id));
@@ -189,22 +195,25 @@ fn text(found: &Found) -> String {
     for problem in &found.problems {
         text.push_str(&format!("{}\n", line(problem)));
     }
-    if found.problems.is_empty() {
-        text.push_str("all is well\n");
-    }
+    let (problems, warnings) = found.problems.iter().fold((0, 0), |(problems, warnings), one| match one.severity() {
+        Severity::Failed => (problems + 1, warnings),
+        Severity::Ok | Severity::Warning => (problems, warnings + 1),
+    });
+    text.push_str(&problems_found(problems, warnings));
     text
 }
 
 fn line(problem: &Problem) -> String {
     let severity = match problem.reason.severity() {
         Severity::Ok | Severity::Warning => "warning",
-        Severity::Failed => "WRONG",
+        Severity::Failed => "critical",
     };
     let instance = problem.instance.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
     format!("{severity}: {instance}{}", one_line(&problem.reason.message))
 }
 
-/// As the guidelines of the Monitoring Plugins have it: the state, then in a line why.
+/// Formats one line as the guidelines of the Monitoring Plugins require: the state, then the
+/// reasons.
 fn plugin_text(found: &Found, worst: Severity) -> String {
     let state = match worst {
         Severity::Ok => "OK",
@@ -215,9 +224,9 @@ fn plugin_text(found: &Found, worst: Severity) -> String {
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.reason.severity()));
     let said: Vec<_> = problems.into_iter().map(line).collect();
     let said = match said.as_slice() {
-        [] => plural(found.instances.len() as u64, "instance") + ", all is well",
+        [] => plural(found.instances.len() as u64, "instance") + ", no problems found",
         said => said.join("; "),
     };
-    // What stands behind a bar would be taken for figures.
+    // Text after a bar would count as performance data.
     format!("ODOO-BACKUP {state} - {}\n", said.replace(['|', '\n'], " "))
 }

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{plural, table};
 
-/// Shows the locks, and removes those whose owners are gone, or with `force` all of them.
+/// Lists the locks, and removes those whose owners are gone, or with `force` all.
 pub(super) async fn unlock(
     config: Chosen<'_>,
     names: &[String],
@@ -71,16 +71,20 @@ fn seconds(claim: &StoredClaim, now: Timestamp) -> i64 {
 fn text(locks: &[Lock], now: Timestamp, left: bool) -> String {
     let rows = locks.iter().map(|lock| {
         let state = match (lock.alive, lock.removed) {
-            (true, false) => "alive",
+            (true, false) => "owner running",
             (false, false) => "owner gone",
-            (true, true) => "removed, its owner stops",
+            (true, true) => "removed, the owner stops",
             (false, true) => "removed, owner gone",
         };
-        vec![lock.claim.describe(), plural(seconds(&lock.claim, now).unsigned_abs(), "second"), state.to_owned()]
+        vec![
+            lock.claim.describe(),
+            plural(seconds(&lock.claim, now).unsigned_abs(), "second") + " ago",
+            state.to_owned(),
+        ]
     });
-    let mut text = table(&["LOCK", "SEEN AGO", "STATE"], &[1], rows);
+    let mut text = table(&["LOCK", "LAST RENEWED", "STATE"], &[1], rows);
     if left {
-        text.push_str("left are those of living owners; `--force` removes them as well\n");
+        text.push_str("locks of running owners were not removed; `--force` removes them, too\n");
     }
     text
 }

@@ -33,7 +33,7 @@ async fn a_repair_takes_from_a_copy_what_it_cannot_make_anew_and_without_one_set
     spoil(&project, &ids[0]);
     let repair = program.run(["repair"]).await.success().stdout;
     assert!(
-        repair.contains("database.dump.zst: ") && repair.contains("made anew from the copy in offsite"),
+        repair.contains("database.dump.zst: ") && repair.contains("recreated from the copy in offsite"),
         "{repair}"
     );
     program.run(["check", "--read-data"]).await.success();
@@ -46,12 +46,12 @@ async fn a_repair_takes_from_a_copy_what_it_cannot_make_anew_and_without_one_set
     spoil(&project, &ids[0]);
     fs::rename(offsite(&project), project.path("unplugged")).unwrap();
     let repair = program.run(["repair"]).await.expect_code(3);
-    assert!(repair.stderr.contains("nothing is taken from the repository offsite: "), "{}", repair.stderr);
+    assert!(repair.stderr.contains("no objects are recreated from the repository offsite: "), "{}", repair.stderr);
     let name = format!("{INSTANCE}/{}", ids[0]);
-    assert!(repair.stdout.contains(&format!("set aside: {name}")), "{}", repair.stdout);
+    assert!(repair.stdout.contains(&format!("quarantined: {name}")), "{}", repair.stdout);
     fs::rename(project.path("unplugged"), offsite(&project)).unwrap();
     let list = program.run(["list"]).await.success().stdout;
-    assert!(list.contains(&format!("aside: {name}")), "{list}");
+    assert!(list.contains(&format!("quarantined by a repair: {name}")), "{list}");
     let restored = program.run(["restore", &name, "--to", "staging"]).await.expect_code(3);
     assert!(restored.stderr.contains("skipped the repository main"), "{}", restored.stderr);
 

@@ -15,9 +15,9 @@ async fn commands_report_with_and_without_daemon() {
     let service = Service::with(keys, &check).await;
     let program = &service.program;
     let nothing = program.run(["runs"]).await.success();
-    assert!(nothing.stdout.contains("nothing yet"), "{}", nothing.stdout);
+    assert!(nothing.stdout.contains("no runs"), "{}", nothing.stdout);
     let status = program.run(["status"]).await.expect_code(1);
-    for expected in ["the daemon does not run", "WRONG: production: there is no backup\n", "next backup"] {
+    for expected in ["daemon: not running\n", "critical: production: there is no backup\n", "next backup"] {
         assert!(status.stdout.contains(expected), "{expected}: {}", status.stdout);
     }
 
@@ -39,12 +39,12 @@ async fn commands_report_with_and_without_daemon() {
 
     let status = program.run(["status"]).await.success();
     assert!(
-        status.stdout.starts_with("the daemon runs\n") && status.stdout.ends_with("all is well\n"),
+        status.stdout.starts_with("daemon: running\n") && status.stdout.ends_with("no problems found\n"),
         "{}",
         status.stdout
     );
     let nagios = program.run(["status", "--nagios"]).await.success();
-    assert_eq!(nagios.stdout, "ODOO-BACKUP OK - 1 instance, all is well\n");
+    assert_eq!(nagios.stdout, "ODOO-BACKUP OK - 1 instance, no problems found\n");
 
     let runs = program.run(["runs", "--json"]).await.success().json();
     let run = &runs["runs"][0];
@@ -64,5 +64,5 @@ async fn commands_report_with_and_without_daemon() {
     daemon.signal(Signal::TERM);
     daemon.wait().await.success();
     let status = program.run(["status"]).await.expect_code(3);
-    assert!(status.stdout.contains("warning: the daemon does not run, and there are schedules"), "{}", status.stdout);
+    assert!(status.stdout.contains("warning: the daemon is not running, but there are schedules"), "{}", status.stdout);
 }

@@ -38,9 +38,8 @@ fn man_renders_page_of_each_command() {
     describe(folder.path());
     let help = Command::new(PROGRAM).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    // Continuation lines are indented further.
-    let commands = commands.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    let groups = help.lines().take_while(|line| *line != "Global options:");
+    let commands = groups.filter_map(|line| line.strip_prefix("  "));
     let commands: Vec<_> =
         commands.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
     assert!(commands.contains(&"restore"), "{help}");

@@ -18,7 +18,7 @@ async fn one_instance_is_backed_up_once_at_a_time_and_a_killed_owner_is_no_hindr
     assert_eq!((&lock["purpose"], &lock["alive"]), (&"backup".into(), &true.into()), "{lock}");
     assert_eq!(lock["pid"], first.pid());
     let kept = program.run(["unlock"]).await.expect_code(3).stdout;
-    assert!(kept.contains("alive") && kept.contains("`--force`"), "{kept}");
+    assert!(kept.contains("owner running") && kept.contains("`--force`"), "{kept}");
 
     first.signal(Signal::KILL);
     first.wait().await;
@@ -43,7 +43,7 @@ async fn a_backup_whose_lock_was_taken_from_it_does_not_become_one() {
     let running = program.spawn(["now"]);
     until_pg_dump_waits(&project).await;
     let forced = program.run(["unlock", "production", "--force"]).await.success().stdout;
-    assert!(forced.contains("removed, its owner stops"), "{forced}");
+    assert!(forced.contains("removed, the owner stops"), "{forced}");
     drop(table);
     assert_failed(running.wait().await, "the lock of production was lost: its object is gone");
     assert_repository_empty(&project);

@@ -97,7 +97,7 @@ async fn a_target_that_somebody_begins_to_work_with_meanwhile_is_kept() {
     odoo.batch_execute("SET application_name = 'odoo-4711'").await.unwrap();
     fs::write(&go_on, "").unwrap();
     let run = running.wait().await;
-    assert!(run.stderr.contains("in the way: the database \"staging\" is not neutralized, and is in use by odoo-4711"));
+    assert!(run.stderr.contains("reason: the database \"staging\" is not neutralized, and is in use by odoo-4711"));
     assert_failed(run, "the restore was refused");
     odoo.simple_query("SELECT 1").await.unwrap();
     assert_eq!(project.cluster().databases(), ["production", "staging"]);
@@ -114,10 +114,10 @@ async fn a_role_that_may_not_create_databases_or_extensions() {
     project.cluster().psql_as("postgres", "postgres", &format!("ALTER ROLE {role} NOCREATEDB"));
     let run = program.run(["restore", "--to", "staging"]).await;
     assert!(
-        run.stderr.contains("in the way: the database has the extension dblink, which on this server only a superuser")
+        run.stderr.contains("reason: the database has the extension dblink, which on this server only a superuser")
     );
     assert!(run.stderr.contains("run `ALTER ROLE \"odoo\" CREATEDB"), "{}", run.stderr);
-    assert_failed(run, "in the way: the role \"odoo\" may not create databases");
+    assert_failed(run, "reason: the role \"odoo\" may not create databases");
     assert_nothing_restored(&project);
     let doctor = program.run(["doctor"]).await.expect_code(1);
     assert!(doctor.stdout.contains("FAILED   create databases"), "{}", doctor.stdout);

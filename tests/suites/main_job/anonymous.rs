@@ -41,7 +41,7 @@ async fn a_copy_is_anonymous_and_the_report_says_how() {
     // The next one is the same.
     let before = ask("SELECT md5(string_agg(p::text, '' ORDER BY id)) FROM res_partner p");
     let run = program.run(["restore", "--to", "staging"]).await.success();
-    assert!(run.stdout.contains("\n  anonymous  "), "{}", run.stdout);
+    assert!(run.stdout.contains("\n  anonymized    "), "{}", run.stdout);
     assert_eq!(ask("SELECT md5(string_agg(p::text, '' ORDER BY id)) FROM res_partner p"), before);
 }
 

@@ -19,7 +19,7 @@ async fn init_writes_a_configuration_that_works_and_makes_the_repository_once() 
     let arguments = ["init", "--odoo-conf", odoo_conf.to_str().unwrap(), "--repository", &url];
     let init = program.run(arguments).await.success();
     assert!(init.stdout.contains("wrote the configuration"), "{}", init.stdout);
-    assert!(init.stdout.contains("made the repository"), "{}", init.stdout);
+    assert!(init.stdout.contains("created the repository"), "{}", init.stdout);
     assert_eq!(fs::metadata(&config).unwrap().mode() & 0o777, 0o600);
     assert!(fs::read_to_string(&config).unwrap().contains("[instance.production]"));
     assert!(project.path("backups of odoo/repository.json").exists());
@@ -29,7 +29,7 @@ async fn init_writes_a_configuration_that_works_and_makes_the_repository_once() 
 
     let before = fs::read(&config).unwrap();
     let refused = program.run(arguments).await.expect_code(2);
-    assert!(refused.stderr.contains("exists already"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("already exists"), "{}", refused.stderr);
     let again = program.run(["init", "--json"]).await.success().json();
     assert_eq!((&again["config"]["written"], &again["repository"]["made"]), (&false.into(), &false.into()));
     assert_eq!(fs::read(&config).unwrap(), before);
@@ -100,7 +100,7 @@ async fn restore_replaces_what_exists_and_undo_gives_it_back() {
 
     let undone = program.run(["restore", "--undo", "--to", "staging"]).await.success();
     assert!(
-        undone.stdout.starts_with("staging: is what it was before\n  before     \"staging_before_20"),
+        undone.stdout.starts_with("staging: previous state restored\n  previous      \"staging_before_20"),
         "{}",
         undone.stdout
     );

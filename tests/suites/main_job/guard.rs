@@ -116,7 +116,7 @@ async fn what_is_alive_is_refused_and_a_neutralized_copy_in_use_is_replaced() {
     // Quiet, and another's: it may go.
     sql("UPDATE ir_config_parameter SET value = 'another' WHERE key = 'database.uuid'");
     let dry = program.run(["restore", "--to", TARGET, "--dry-run"]).await.success();
-    assert!(dry.stdout.contains("nothing is in the way of a restore of production/"), "{}", dry.stdout);
+    assert!(dry.stdout.contains(" to staging would start; nothing was changed"), "{}", dry.stdout);
     program.run(["restore", "--to", TARGET]).await.success();
 
     let undone = odoo_session(&project, TARGET).await;
@@ -151,7 +151,7 @@ async fn on_the_worst_day_the_instance_itself_is_restored_by_its_name_and_stays_
     let forced = ["restore", "--to", INSTANCE, "--force-production", INSTANCE];
     let run = program.run(forced).await.success();
     assert!(run.stderr.contains("NOTHING IS NEUTRALIZED"), "{}", run.stderr);
-    assert!(run.stdout.contains("neutral    NO: it is production"), "{}", run.stdout);
+    assert!(run.stdout.contains("neutralized   NO: this is production"), "{}", run.stdout);
     assert_eq!((sql(UUID), sql(live)), (uuid.clone(), before));
     program.run(["now"]).await.success();
 

@@ -21,7 +21,7 @@ async fn a_restore_proves_its_backup_and_lists_show_it() {
     let listed = async || program.run(["list", "--json"]).await.success().json()["backups"][0].take();
     let before = listed().await;
     assert_eq!((&before["proven"], &before["proof"]), (&Value::Null, &Value::Null));
-    assert!(program.run(["show", "latest"]).await.success().stdout.contains("proven     no: "));
+    assert!(program.run(["show", "latest"]).await.success().stdout.contains("verified      not yet: "));
 
     let report = project.path("report.json");
     let arguments = ["restore", "--to", "staging", "--verify", "full", "--json", "--report", report.to_str().unwrap()];
@@ -56,7 +56,7 @@ async fn a_restore_proves_its_backup_and_lists_show_it() {
     // Of a proof that was tampered with only the name is known.
     fs::write(project.repository().join(&key), "{}").unwrap();
     let shown = program.run(["show", "latest"]).await.success().stdout;
-    assert!(shown.contains("unread     ") && shown.contains("is damaged"), "{shown}");
+    assert!(shown.contains("proof         cannot be read: ") && shown.contains("is damaged"), "{shown}");
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn damage_takes_a_proof_back_until_a_later_copy_is_whole() {
     assert_eq!((&refuted["proven"], &refuted["proof"]["outcome"]), (&Value::Null, &"failed".into()));
     assert!(program.run(["list"]).await.expect_code(13).stdout.contains("DAMAGED"));
     let shown = program.run(["show", "latest"]).await.success().stdout;
-    assert!(shown.contains("NO: a copy FAILED") && shown.contains("database.dump.zst"), "{shown}");
+    assert!(shown.contains("verified      FAILED") && shown.contains("database.dump.zst"), "{shown}");
     let status = program.run(["status", "--json"]).await.expect_code(1).json();
     let reasons = status["instances"][0]["condition"]["reasons"].as_array().unwrap();
     assert!(reasons.iter().any(|reason| reason["reason"] == "backup_refuted"), "{status:#}");

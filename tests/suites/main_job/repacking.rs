@@ -72,7 +72,7 @@ async fn every_backup_restores_to_the_same_before_and_after(project: &Project, r
     let planned = program.run(["prune", "--repack", "--dry-run"]).await.success().stdout;
     let line = planned.lines().find(|line| line.starts_with(&first)).unwrap_or_else(|| panic!("{planned}"));
     assert!(line.contains(" %  "), "{line}");
-    assert!(planned.contains("1 volume would be written anew, saving about "), "{planned}");
+    assert!(planned.contains("1 volume would be repacked, saving about "), "{planned}");
 
     let done = program.run(["prune", "--repack", "--json"]).await.success().json();
     let repacked = &done["instances"][0]["repacked"];
@@ -102,7 +102,7 @@ async fn every_backup_restores_to_the_same_before_and_after(project: &Project, r
     assert_restores_to(project, &program, &kept[1].0, &kept[1].1).await;
     assert_restores_to(project, &program, &next, &project.filestore()).await;
     let nothing = program.run(["prune", "--repack"]).await.success().stdout;
-    assert!(nothing.contains("no volume was written anew"), "{nothing}");
+    assert!(nothing.contains("no volumes repacked"), "{nothing}");
 }
 
 #[tokio::test]

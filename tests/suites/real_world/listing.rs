@@ -39,7 +39,7 @@ async fn hidden_manifest_is_found_and_nothing_removed() {
     let list = program.run(["list"]).await.expect_code(1);
     assert!(ids.iter().all(|id| list.stdout.contains(id)) && list.stderr.contains("omitted"), "{list:?}");
     let check = program.run(["check"]).await.expect_code(1).stdout;
-    assert!(ids.iter().all(|id| check.contains(id)) && check.contains("WRONG"), "{check}");
+    assert!(ids.iter().all(|id| check.contains(id)) && check.contains("MISSING"), "{check}");
     let status = program.run(["status", "--nagios"]).await.expect_code(2).stdout;
     assert!(status.contains("omitted"), "{status}");
     let show = program.run(["show", &format!("{INSTANCE}/latest"), "--json"]).await.success().json();

@@ -22,8 +22,8 @@ struct Recorder {
 }
 
 impl Recorder {
-    /// Runs a command with `--json`, which must end in `code`. What `title` says behind a comma is the case, by which the document is no
-    /// other.
+    /// Runs a command with `--json`, which must end in `code`. What `title` says behind a comma is
+    /// the case, by which the document is no other.
     async fn json(&mut self, title: &str, arguments: &[&str], code: i32) -> Value {
         let run = self.service.program.run([arguments, &["--json"]].concat()).await.expect_code(code);
         let document = run.json();
@@ -177,7 +177,7 @@ async fn copies(it: &mut Recorder, stored: &mut Book, first: &str) {
 async fn removals(it: &mut Recorder, stored: &mut Book) -> String {
     let files = attachment_files(it.project());
     fs::remove_file(&files[0]).unwrap();
-    fs::write(&files[1], "spoiled").unwrap();
+    fs::write(&files[1], "damaged").unwrap();
     it.project().write_settled("odd", "a file that no attachment names");
     it.back_up("now, with warnings", 3).await;
     remove_most_files(it.project());
@@ -222,10 +222,10 @@ async fn damage(it: &mut Recorder, stored: &mut Book, backup: &str) {
     it.json("show, damaged", &["show", backup], 0).await;
     it.json("status", &["status"], 1).await;
     it.json("repair, a dry run", &["repair", "--dry-run", INSTANCE], 3).await;
-    it.json("repair, by setting aside", &["repair", INSTANCE], 3).await;
-    it.json("copy, with a backup set aside", &["copy", "--all", "--to", "offsite"], 3).await;
-    it.json("list, with a backup set aside", &["list"], 0).await;
-    it.json("check, with a backup set aside", &["check"], 0).await;
+    it.json("repair, by quarantine", &["repair", INSTANCE], 3).await;
+    it.json("copy, with a quarantined backup", &["copy", "--all", "--to", "offsite"], 3).await;
+    it.json("list, with a quarantined backup", &["list"], 0).await;
+    it.json("check, with a quarantined backup", &["check"], 0).await;
     add_names(stored, "names in the repository", &repository);
     let next = it.back_up("now, with warnings", 3).await;
     fs::write(it.object(&next, "manifest.json"), "{}").unwrap();

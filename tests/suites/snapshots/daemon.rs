@@ -25,7 +25,8 @@ struct Served {
 }
 
 impl Served {
-    /// Sends a request, which must be answered so, and notes the answer under the pattern of its address.
+    /// Sends a request, which must be answered so, and notes the answer under the pattern of its
+    /// address.
     async fn ask(&mut self, method: &str, pattern: &str, names: &[&str], body: Option<Value>, status: u16) -> Value {
         let mut path = pattern.to_owned();
         for name in names {
@@ -60,7 +61,7 @@ impl Served {
         let mut events = self.client.events(&format!("/api/v1/runs/{run}/events")).await;
         while events.next().await.is_some() {}
         let run = self.get("/api/v1/runs/{id}", &[&run.to_string()]).await;
-        assert!(run["outcome"].is_object() && run["live"].is_null(), "its end was told: {run:#}");
+        assert!(run["outcome"].is_object() && run["live"].is_null(), "its end was reported: {run:#}");
         run
     }
 }
@@ -95,7 +96,7 @@ async fn daemon_keeps_answers_metrics_and_files() {
     let mut events = client.events("/api/v1/events").await;
     let mut it = Served { service, daemon, client, answers: Book::new("http") };
     let mut commands = Book::new("daemon-commands");
-    let (mut seen, mut told) = (BTreeSet::new(), BTreeSet::new());
+    let (mut seen, mut reported) = (BTreeSet::new(), BTreeSet::new());
 
     let runs = "/api/v1/instances/{name}/runs";
     let backup = it.run(runs, INSTANCE, json!({ "job": "backup" })).await;
@@ -137,11 +138,11 @@ async fn daemon_keeps_answers_metrics_and_files() {
     assert_eq!(checked["outcome"]["result"], "failed", "{checked:#}");
     let checked = checked["id"].as_u64().unwrap();
 
-    // What is known of the repository is read anew behind each run.
+    // The repository is read again after each run.
     let mut has_ended = false;
     loop {
         let (name, data) = events.next().await.expect("an event");
-        told.insert(event(&name, &data));
+        reported.insert(event(&name, &data));
         has_ended |= name == "ended" && data["run"]["id"] == checked;
         if has_ended && name == "repository" {
             break;
@@ -156,9 +157,9 @@ async fn daemon_keeps_answers_metrics_and_files() {
     let mut stored = Book::new("daemon-files");
     it.daemon.signal(Signal::TERM);
     while let Some((name, data)) = events.next().await {
-        told.insert(event(&name, &data));
+        reported.insert(event(&name, &data));
     }
-    it.answers.lines("events", told);
+    it.answers.lines("events", reported);
     let run = it.daemon.wait().await.expect_code(0);
     commands.add("daemon", &run.json());
     for line in run.stderr.lines() {
@@ -178,7 +179,8 @@ async fn daemon_keeps_answers_metrics_and_files() {
     assert_unchanged(&[it.answers, commands, stored, names]);
 }
 
-/// An event's name and keys. Those of a run depend on the moment; `GET /api/v1/runs/{id}` shows them all.
+/// An event's name and keys. Those of a run depend on the moment; `GET /api/v1/runs/{id}` shows
+/// them all.
 fn event(name: &str, data: &Value) -> String {
     let keys: Vec<_> = data.as_object().unwrap().keys().map(String::as_str).collect();
     format!("{name}: {}", keys.join(", "))

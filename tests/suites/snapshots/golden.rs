@@ -1,6 +1,8 @@
-//! What every command prints for people, compared with `tests/golden`: its help, its usual cases and its most frequent errors.
+//! What every command prints for people, compared with `tests/golden`: its help, its usual cases
+//! and its most frequent errors.
 //!
-//! One instance goes through all of it, next to the walk that records JSON documents. `ODOO_BACKUP_SNAPSHOTS=update` writes the files.
+//! One instance goes through all of it, next to the walk that records JSON documents.
+//! `ODOO_BACKUP_SNAPSHOTS=update` writes the files.
 
 mod cases;
 mod mask;
@@ -43,7 +45,8 @@ impl Walk {
         walk
     }
 
-    /// Writes the configuration of the JSON walk, with schedules whose order does not depend on the day.
+    /// Writes the configuration of the JSON walk, with schedules whose order does not depend on the
+    /// day.
     fn configure(&self) {
         let more = configuration(&self.service.project, &self.receiver);
         let more = more.replace("30 4 * * 1", "30 4 1 1 *").replace("0 5 * * 0", "0 5 1 1 *");

@@ -1,4 +1,4 @@
-//! `restore --dry-run`: what a restore would meet.
+//! `restore --dry-run`: whether a restore would work.
 
 use daemon::sources::Done;
 use engine::restore::{Obstacle, Preflight, Target};
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// Prints it; a restore that would be refused is a failure.
+/// Prints the result. Ends in [`Exit::Failed`] if the restore would be refused.
 pub(super) fn show(done: &Done<Preflight>, target: &Target, output: Output) -> Exit {
     let Done { manifest, repository, passed_over, result: Preflight { obstacles, warnings } } = done;
     let document = json!({
@@ -25,9 +25,9 @@ pub(super) fn show(done: &Done<Preflight>, target: &Target, output: Output) -> E
                 |one: &Obstacle| format!("{word}  {}: {}\n         hint: {}\n", one.check, one.message, one.hint);
             found.iter().map(line).collect()
         };
-        let end = if obstacles.is_empty() { "nothing is in the way of" } else { "refused is" };
+        let would = if obstacles.is_empty() { "would start" } else { "would be refused" };
         format!(
-            "{}{}{end} a restore of {}/{} to {}; nothing was touched\n",
+            "{}{}a restore of {}/{} to {} {would}; nothing was changed\n",
             lines("REFUSED", obstacles),
             lines("warning", warnings),
             manifest.instance,

@@ -1,4 +1,4 @@
-//! Where a restore leads, and whether production is meant.
+//! Finds the target of a restore, and whether the restore replaces production.
 
 use config::{Config, UnknownName};
 use engine::restore::{Identity, Target};
@@ -6,9 +6,9 @@ use engine::restore::{Identity, Target};
 use super::super::failure::Failure;
 use crate::exit::Exit;
 
-/// What was typed out is not the name of what would be replaced.
+/// `--force-production` has another name than the database that would be replaced.
 #[derive(Debug, thiserror::Error)]
-#[error("--force-production {typed:?}: the database of {target} is {database:?}")]
+#[error("unable to restore to {target}: its database is {database:?}, not {typed:?} as --force-production says")]
 pub(super) struct WrongName {
     typed: String,
     target: String,
@@ -21,15 +21,17 @@ impl From<WrongName> for Failure {
     }
 }
 
-/// The target, and whether production is meant: by its name, so that it cannot be a slip of the hand. Who types it out may name the
-/// instance itself: on the worst day nobody should have to write a section first.
+/// Returns the target, and whether the restore replaces production.
+///
+/// The name of the production database must be typed to rule out a mistake. With it, `name` can
+/// also be an instance, so that disaster recovery needs no `[target.NAME]`.
 pub(super) fn find_target(config: &Config, name: &str, typed: Option<&str>) -> Result<(Target, Identity), Failure> {
     let Some(typed) = typed else {
         let unknown = |error: UnknownName| {
             let mut failure = Failure::from(error);
             if config.instances.contains_key(name) {
                 failure.hint = Some(format!(
-                    "`{name}` is an instance: name a target, or, to put the backup in the place of production itself, add `--force-production` and the name of its database"
+                    "`{name}` is an instance: name a target, or add `--force-production` with the name of its database to replace production itself"
                 ));
             }
             failure

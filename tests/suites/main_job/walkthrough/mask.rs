@@ -59,7 +59,7 @@ pub(super) fn masked(line: &str) -> String {
 
 /// Whether a masked line reports that a part has ended, which a terminal shows as a bar.
 pub(super) fn is_progress(masked: &str) -> bool {
-    masked.ends_with(": <size> after <duration>")
+    masked.ends_with(": <size> in <duration>")
 }
 
 /// Returns the names in a line that later commands may repeat: ids of backups, and what a restore kept.
@@ -131,5 +131,5 @@ fn only_what_differs_is_masked() {
     ] {
         assert_eq!(masked(line), expected);
     }
-    assert!(is_progress(&masked("database: 6.29 MiB after 0.5 s")));
+    assert!(is_progress(&masked("database: 6.29 MiB in 0.5 s")));
 }

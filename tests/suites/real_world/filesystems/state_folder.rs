@@ -126,7 +126,7 @@ async fn moved_state_folder_is_reported() {
     let why = unready(&client).await.unwrap();
     assert!(why.contains("state/journal.jsonl"), "{why}");
     let runs = service.program.run(["runs"]).await.success().stdout;
-    assert!(runs.contains("does not exist") && !runs.contains("has run nothing"), "{runs}");
+    assert!(runs.contains("does not exist") && !runs.contains("no runs yet"), "{runs}");
     let status = service.program.run(["status", "--json"]).await.json();
     let problems = status["problems"].to_string();
     assert!(problems.contains("the state folder") && problems.contains("does not exist"), "{status:#}");

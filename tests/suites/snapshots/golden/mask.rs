@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use harness::project::Project;
 use regex_lite::{Captures, Regex};
 
-/// Replaces ids, times, sizes, durations, paths, ports and versions. Each id keeps its own stand-in for the whole walk.
+/// Replaces ids, times, sizes, durations, paths, ports and versions. Each id keeps its own stand-in
+/// for the whole walk.
 #[derive(Debug)]
 pub(super) struct Masks {
     /// Exact texts and their stand-ins, longest first.
@@ -28,7 +29,6 @@ const PATTERNS: [(&str, &str); 22] = [
     (r"20\d\d-\d\d-\d\d", "2026-11-21"),
     (r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) 2026-11-21", "Sat 2026-11-21"),
     (r"\b[1-9][\d.]* (B|KiB|MiB|GiB)\b", "1.50 MiB"),
-    (r"\b\d{6,}\b", "1572864"),
     (r"\b\d+\.\d+ s\b", "1.2 s"),
     (r"(^|[ (])\d+ s\b", "${1}3 s"),
     (r"^\d+ seconds?( ago)?$", "3 seconds$1"),
@@ -39,6 +39,7 @@ const PATTERNS: [(&str, &str); 22] = [
     ),
     (r"\b[0-9a-f]{64}\b", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "7d8a5c52-1f0e-4c1b-9a53-0f2a6c1d8e47"),
+    (r"\b\d{6,}\b", "1572864"),
     (r"\b(odoo-backup) \d+\.\d+\.\d+", "$1 1.0.0"),
     (r"\bPostgreSQL \d+(\.\d+)?", "PostgreSQL 16.4"),
     (r"\b(filestore-\d+)-[0-9a-f]{16,}", "$1-0f3a9c21d4e7b865"),
@@ -73,7 +74,8 @@ impl Masks {
         }
     }
 
-    /// Masks what one stream printed: tables are laid out anew, since the widths of their columns differ, too.
+    /// Masks what one stream printed: tables are laid out again, since the widths of their columns
+    /// differ, too.
     pub(super) fn page(&mut self, text: &str) -> String {
         let lines: Vec<&str> = text.lines().collect();
         let mut out = Vec::new();

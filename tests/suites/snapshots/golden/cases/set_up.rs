@@ -1,4 +1,5 @@
-//! `init`, `doctor`, `notify`, `schedule`, `completions` and `manual`, and commands in an empty repository.
+//! `init`, `doctor`, `notify`, `schedule`, `completions` and `manual`, and commands in an empty
+//! repository.
 
 use std::fs;
 
@@ -38,13 +39,13 @@ async fn doctor(walk: &mut Walk) {
     walk.show("No problems", &["doctor"]).await;
     let path = walk.project().config();
     let config = fs::read_to_string(&path).unwrap();
-    let broken = config.replacen("database = \"production\"", "database = \"produktion\"", 1).replace(
+    let broken = config.replacen("database = \"production\"", "database = \"shop\"", 1).replace(
         "[target.mistake]",
         "[target.gone]\nodoo_conf = \"/srv/gone.conf\"\ndatabase = \"gone\"\n[target.mistake]",
     );
     let program = with_config(walk.project(), "broken.toml", &broken);
     walk.show_of(&program, "odoo.conf of a target does not exist", &["doctor"]).await;
-    let broken = config.replacen("database = \"production\"", "database = \"produktion\"", 1);
+    let broken = config.replacen("database = \"production\"", "database = \"shop\"", 1);
     let program = with_config(walk.project(), "broken.toml", &broken);
     walk.show_of(&program, "The database does not exist", &["doctor"]).await;
     walk.show_of(&program, "The database does not exist", &["now"]).await;
