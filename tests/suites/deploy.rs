@@ -47,3 +47,16 @@ fn example_configurations_load() {
         assert_loads(name);
     }
 }
+
+/// `docs/security.md` names the suite that backs each claim.
+#[test]
+fn security_page_names_existing_suites() {
+    let page = fs::read_to_string(deployed("../docs/security.md")).unwrap();
+    let suites = deployed("../tests/suites");
+    let named: Vec<_> = page.split('`').skip(1).step_by(2).filter(|code| code.contains("::")).collect();
+    for suite in &named {
+        let file = suites.join(format!("{}.rs", suite.replace("::", "/")));
+        assert!(file.is_file(), "{suite}: {} does not exist", file.display());
+    }
+    assert!(named.len() > 5, "{named:?}");
+}

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use harness::postgres::{Cluster, SUPERUSER};
+
 use crate::deploy::deployed;
 
 #[test]
@@ -12,6 +14,7 @@ fn composition_is_valid() {
         .arg(deployed("docker/compose.yml"))
         .args(["config", "--quiet"])
         .env("ODOO_DB_PASSWORD", "secret")
+        .env("POSTGRES_PASSWORD", "secret")
         .output();
     match output {
         Ok(output) if output.status.success() => {}
@@ -21,6 +24,21 @@ fn composition_is_valid() {
         Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
         Err(_) => eprintln!("skipped: docker is not installed"),
     }
+}
+
+/// A restore refuses superusers, and PostgreSQL's image makes its own user one.
+#[test]
+fn composition_role_is_no_superuser() {
+    let cluster = Cluster::start();
+    let mut script = Command::new(deployed("docker/create-role.sh"));
+    cluster.lead_to(&mut script, SUPERUSER);
+    let programs = cluster.bin("psql");
+    let path = format!("{}:{}", programs.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    script.env("PATH", path).envs([("ODOO_DB_USER", "shop"), ("ODOO_DB_PASSWORD", "it's secret")]);
+    let output = script.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let role = "SELECT rolsuper, rolcreatedb, rolcanlogin FROM pg_roles WHERE rolname = 'shop'";
+    assert_eq!(cluster.psql_as(SUPERUSER, SUPERUSER, role), "f|t|t\n");
 }
 
 #[test]

@@ -110,3 +110,27 @@ fn package_has_files_and_starts_nothing() {
         assert!(fs::read_to_string(files.join("etc/passwd")).unwrap().starts_with("odoo:"));
     }
 }
+
+/// Returns the names of the folders in a folder that hold a file with this extension.
+fn folders_with(folder: &Path, extension: &str) -> Vec<String> {
+    let holds = |path: &Path| {
+        let mut files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        files.any(|file| extension.is_empty() || file.extension().is_some_and(|found| found == extension))
+    };
+    let folders = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let folders = folders.filter(|path| path.is_dir() && holds(path));
+    folders.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn package_lists_folders_of_manual_and_examples() {
+    let manifest = fs::read_to_string(deployed("../cli/Cargo.toml")).unwrap();
+    for folder in folders_with(&deployed("../docs"), "md") {
+        assert!(manifest.contains(&format!("\"../docs/{folder}/*.md\"")), "docs/{folder} is not in the package");
+    }
+    // The manual names these three as what the package leaves out.
+    let left_out = ["debian", "docker", "kubernetes"];
+    for folder in folders_with(&deployed(""), "").iter().filter(|folder| !left_out.contains(&folder.as_str())) {
+        assert!(manifest.contains(&format!("\"../deploy/{folder}/*")), "deploy/{folder} is not in the package");
+    }
+}
