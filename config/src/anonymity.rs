@@ -69,7 +69,8 @@ impl Value for Kept {
     }
 }
 
-/// `{ "table.column" = "kind" }`. Without the quotes TOML makes a table of each table, which says the same.
+/// `{ "table.column" = "kind" }`. Without the quotes TOML makes a table of each table, which says
+/// the same.
 #[derive(Default)]
 struct Columns(Vec<(String, Fake)>);
 

@@ -22,9 +22,11 @@ pub struct CopyRepository {
     pub place: StoreConfig,
     /// Whether each backup is copied there once it was made.
     pub after_backup: bool,
-    /// `[repository.NAME.retention]`: which backups stay there, of every instance; `None`: the instance's own holds there, too.
+    /// `[repository.NAME.retention]`: which backups stay there, of every instance; `None`: the
+    /// instance's own holds there, too.
     pub retention: Option<Retention>,
-    /// Whether what was copied there is pruned after it; `None`: where there is a `retention`, or else as the instance says.
+    /// Whether what was copied there is pruned after it; `None`: where there is a `retention`, or
+    /// else as the instance says.
     pub prune: Option<bool>,
 }
 
@@ -38,7 +40,8 @@ impl CopyRepository {
     }
 }
 
-/// Reads `[repository]` and the sections inside it. All are read before the first `?`: each notes what is wrong with it.
+/// Reads `[repository]` and the sections inside it. All are read before the first `?`: each notes
+/// what is wrong with it.
 pub(super) fn read(section: &Section<'_>) -> Result<(StoreConfig, BTreeMap<String, CopyRepository>), Reported> {
     let main = repository::read(section);
     let sections = section.named(&keys::COPIES);

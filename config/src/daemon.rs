@@ -25,9 +25,9 @@ pub struct DaemonConfig {
     pub token_file: Option<PathBuf>,
     /// Its own folder. `None` where neither the environment nor a home says where it may be.
     pub state_dir: Option<PathBuf>,
-    /// How many runs go on at once; 1 or more.
+    /// How many runs may be running at once; 1 or more.
     pub max_concurrent: u32,
-    /// How long runs may go on after it was told to end.
+    /// How long runs may continue after a signal to end.
     pub shutdown_grace: Duration,
 }
 

@@ -20,19 +20,22 @@ pub struct Drill {
     pub schedule: Option<Schedule>,
     /// The target whose server and settings are used; `None`: the instance's own server.
     pub target: Option<String>,
-    /// The folder in which the scratch filestore is made; `None`: the one that the target's, or else the instance's filestore lies in.
+    /// The folder in which the scratch filestore is made; `None`: the one that the target's, or
+    /// else the instance's filestore lies in.
     pub folder: Option<PathBuf>,
     /// How much is read to verify the copy.
     pub depth: Depth,
     /// How the copy is neutralized where no target says it.
     pub neutralize: Neutralize,
-    /// Whether the repository's writers may run anything on the server of the drill, with all rights of the role.
+    /// Whether the repository's writers may run anything on the server of the drill, with all
+    /// rights of the role.
     pub trusted: bool,
     /// Whether the section is there, rather than that its defaults hold.
     pub is_configured: bool,
 }
 
-/// Reads the section inside `instance`, or says what holds without it. `targets` are the names of all targets.
+/// Reads the section inside `instance`, or says what holds without it. `targets` are the names of
+/// all targets.
 pub(super) fn read(instance: &Section<'_>, targets: &[String]) -> Result<Drill, Reported> {
     let Some(section) = instance.section("drill", &keys::DRILL)? else { return Ok(Drill::default()) };
     let schedule = section.optional("schedule");
@@ -51,8 +54,9 @@ pub(super) fn read(instance: &Section<'_>, targets: &[String]) -> Result<Drill, 
     Ok(Drill { schedule, target, folder, depth, neutralize: Neutralize::default(), trusted, is_configured: true })
 }
 
-/// Where the backups of an instance are drilled: at `to`, which is left as it is, else where the instance's section says, else on its
-/// own server and beside its filestore.
+/// Returns where the backups of an instance are drilled: on the server of `to`, else where the
+/// section of the instance says, else on its own server and next to its filestore. `to` itself is
+/// not changed.
 ///
 /// # Errors
 /// Where nothing is said, and the configuration has no such instance.
@@ -86,7 +90,7 @@ pub fn drill_place(config: &Config, instance: &str, to: Option<&Target>) -> Resu
     })
 }
 
-/// What would be the name of a database and its folder. Nothing ever has it.
+/// Returns the name for the database and the folder of a drill. Nothing is ever created under it.
 fn name_of(instance: &str) -> String {
     format!("drill_{instance}")
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-/// Why there is no [`Config`](super::Config). `Display` prints every problem of the file, one a line.
+/// Why there is no [`Config`](super::Config). `Display` prints every problem of the file, one a
+/// line.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// No file was named, and none is in the usual places.
@@ -50,7 +51,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// The single problems of a file that was read; empty where there is none to read.
+    /// Returns the problems of a file that was read; empty if no file was read.
     pub fn problems(&self) -> &[Problem] {
         match self {
             Self::Invalid { problems } => problems,
@@ -58,7 +59,7 @@ impl ConfigError {
         }
     }
 
-    /// How an operator mends it, where the message does not say so itself.
+    /// Returns what the operator can do about it, if the message does not say so itself.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotFound { .. } => {
@@ -144,7 +145,7 @@ pub struct UnknownName {
 }
 
 impl UnknownName {
-    /// The names there are, or how to add one.
+    /// Returns the names there are, or how to add one.
     pub fn hint(&self) -> Option<String> {
         let Self { kind, known, .. } = self;
         Some(match known.as_slice() {

@@ -6,7 +6,8 @@ use engine::error::{Explanation, explain_with};
 
 use super::{ConfigError, UnknownName};
 
-/// Explains an error as [`engine::error::explain`] does, with the hints of configuration errors as well.
+/// Explains an error as [`engine::error::explain`] does, with the hints of configuration errors as
+/// well.
 pub fn explain(error: &(dyn Error + 'static)) -> Explanation {
     explain_with(error, hint_of)
 }

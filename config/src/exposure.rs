@@ -20,7 +20,8 @@ impl Readers {
     /// Its owner alone.
     pub(super) const OWNER: Self =
         Self { forbidden: 0o077, others: "users other than its owner", mode: "600", condition: "" };
-    /// Its owner and its group. Debian's package installs odoo.conf as 0640, readable by Odoo's group: that is how Odoo itself reads it.
+    /// Its owner and its group. Debian's package installs odoo.conf as 0640, readable by Odoo's
+    /// group: that is how Odoo itself reads it.
     pub(super) const GROUP: Self = Self {
         forbidden: 0o007,
         others: "every user of this machine",
@@ -29,7 +30,8 @@ impl Readers {
     };
 }
 
-/// A warning where others can read `path`, which holds `what`. A file that cannot be looked at has been read a moment ago, or failed loudly.
+/// Returns a warning if other users can access `path`, which contains `what`. Ignores a file that
+/// cannot be examined: it was read a moment ago, or reading it failed with an error.
 pub(super) fn exposed(path: &Path, what: &str, readers: Readers) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode();
     (mode & readers.forbidden != 0).then(|| {

@@ -1,5 +1,6 @@
-//! Every section and key that a configuration may hold, in one place: what is unknown is told from it, what is nearest is found in it,
-//! `init` writes its comments from it, and a test holds the reference in `docs/configuration.md` against it.
+//! Every section and key of a configuration, in one place. Unknown keys are found by it, `init`
+//! writes its comments from it, and a test compares the reference in `docs/configuration.md` with
+//! it.
 
 mod daemon;
 mod instance;
@@ -11,7 +12,7 @@ mod target;
 
 use self::daemon::SERVICE;
 use self::instance::{BACKUP, CHECK_ROUTINE, ROUTINE, SCRATCH};
-use self::notify::{MAIL, PING, TOLD, WEBHOOK};
+use self::notify::{MAIL, PING, RECEIVER, WEBHOOK};
 use self::place::{DATABASE, FILESTORE, ODOO};
 pub(super) use self::repository::S3;
 use self::repository::{COPY, PLACE};
@@ -51,12 +52,12 @@ pub struct SectionKeys {
 }
 
 impl SectionKeys {
-    /// Every key, in the order of the reference.
+    /// Returns every key, in the order of the reference.
     pub fn keys(&self) -> impl Iterator<Item = &'static Key> + Clone + use<> {
         self.groups.iter().copied().flatten()
     }
 
-    /// Whether there is a key or a section of this name.
+    /// Returns whether there is a key or a section of this name.
     pub fn knows(&self, name: &str) -> bool {
         self.all().any(|key| key.name == name)
     }
@@ -65,7 +66,7 @@ impl SectionKeys {
         self.keys().chain(self.sections)
     }
 
-    /// The key that an unknown name was most likely meant to be.
+    /// Returns the key that an unknown name was most likely meant to be.
     pub(super) fn nearest(&self, name: &str) -> Option<&'static str> {
         let same_thing = self.all().find(|key| key.also.contains(&name)).map(|key| key.name);
         same_thing.or_else(|| nearest(name, self.all().map(|key| key.name)))
@@ -120,7 +121,7 @@ pub const ANONYMIZE: SectionKeys =
 
 /// `[[notify]]`
 pub const NOTIFY: SectionKeys =
-    SectionKeys { header: "notify", groups: &[TOLD, WEBHOOK, PING, MAIL], sections: &[], named: false };
+    SectionKeys { header: "notify", groups: &[RECEIVER, WEBHOOK, PING, MAIL], sections: &[], named: false };
 
 const fn section(name: &'static str, about: &'static str, also: &'static [&'static str]) -> Key {
     Key { name, kind: "section", default: "", about, example: "", also }

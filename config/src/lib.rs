@@ -67,7 +67,8 @@ pub use routine::{CheckRoutine, Routine};
 pub struct Config {
     /// The file it was read from.
     pub path: PathBuf,
-    /// Whether that was found by searching rather than named, so that what it names had to be this user's or root's.
+    /// Whether that was found by searching rather than named, so that what it names had to be this
+    /// user's or root's.
     pub searched: bool,
     /// `[repository]`: where backups are made to.
     pub repository: StoreConfig,

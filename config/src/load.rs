@@ -29,14 +29,16 @@ const HERE: &str = "odoo-backup.toml";
 const SYSTEM: &str = "etc/odoo-backup/config.toml";
 
 impl Config {
-    /// The configuration file: `explicit` (from `--config`), else `$ODOO_BACKUP_CONFIG`, else `./odoo-backup.toml`, else
-    /// `/etc/odoo-backup/config.toml`.
+    /// Returns the configuration file: `explicit` (from `--config`), else `$ODOO_BACKUP_CONFIG`,
+    /// else `./odoo-backup.toml`, else `/etc/odoo-backup/config.toml`.
     ///
-    /// One that is found by searching must belong to root or to this user, and nobody else may be able to write it.
+    /// A file that is found by searching must belong to root or to this user, and no other user may
+    /// be able to write to it.
     ///
     /// # Errors
-    /// [`ConfigError::Missing`] where a file is named and not there, [`ConfigError::NotFound`] where none is named and none found,
-    /// [`ConfigError::Untrusted`] where one is found that may be a stranger's.
+    /// [`ConfigError::Missing`] where a file is named and not there, [`ConfigError::NotFound`]
+    /// where none is named and none found, [`ConfigError::Untrusted`] where one is found that may
+    /// be a stranger's.
     pub fn locate(explicit: Option<&Path>) -> Result<ConfigFile, ConfigError> {
         Self::locate_in(explicit, &Surroundings::of_process())
     }
@@ -69,10 +71,12 @@ impl Config {
         Err(ConfigError::NotFound { looked_for: usual.into(), denied })
     }
 
-    /// Reads the configuration file at `path`, and what it refers to: odoo.conf, files with secrets, the environment.
+    /// Reads the configuration file at `path`, and what it refers to: odoo.conf, files with
+    /// secrets, the environment.
     ///
     /// # Errors
-    /// [`ConfigError::Unreadable`], or [`ConfigError::Invalid`] with everything that is wrong with the file.
+    /// [`ConfigError::Unreadable`], or [`ConfigError::Invalid`] with everything that is wrong with
+    /// the file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         Self::load_in(path, &Surroundings::of_process())
     }
@@ -119,7 +123,8 @@ impl Config {
         }
     }
 
-    /// The repository of this name; the one of `[repository]` is called [`MAIN`](super::MAIN).
+    /// Returns the repository of this name; the one of `[repository]` is called
+    /// [`MAIN`](super::MAIN).
     ///
     /// # Errors
     /// [`UnknownName`], with the nearest name and all that there are.
@@ -130,7 +135,7 @@ impl Config {
         self.find("repository", &all, name).copied()
     }
 
-    /// The instance of this name.
+    /// Returns the instance of this name.
     ///
     /// # Errors
     /// [`UnknownName`], with the nearest name and all that there are.
@@ -138,7 +143,7 @@ impl Config {
         self.find("instance", &self.instances, name)
     }
 
-    /// The `[[notify]]` of this name.
+    /// Returns the `[[notify]]` of this name.
     ///
     /// # Errors
     /// [`UnknownName`], with the nearest name and all that there are.
@@ -147,7 +152,7 @@ impl Config {
         self.find("notifier", &all, name).copied()
     }
 
-    /// The target of this name.
+    /// Returns the target of this name.
     ///
     /// # Errors
     /// [`UnknownName`], with the nearest name and all that there are.
@@ -155,7 +160,8 @@ impl Config {
         self.find("target", &self.targets, name)
     }
 
-    /// How long nothing may advance in what is done with backups of this instance; the default where the configuration has none of the name.
+    /// Returns how long work on backups of this instance may make no progress. Returns the default
+    /// for an unknown instance.
     pub fn stall_timeout(&self, instance: Option<&str>) -> Duration {
         let instance = instance.and_then(|name| self.instances.get(name));
         instance.map_or_else(|| Routine::default().stall_timeout, |instance| instance.routine.stall_timeout)
@@ -188,7 +194,8 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads the file. Of one that was found by searching, the files that it names must be trusted as it is itself.
+    /// Reads the file. Of one that was found by searching, the files that it names must be trusted
+    /// as it is itself.
     ///
     /// # Errors
     /// Those of [`Config::load`]

@@ -1,5 +1,5 @@
-//! Folders that must not lie one within the other: a repository in the filestore would be backed up into itself, and what lies in a repository
-//! is taken for its objects.
+//! Folders that must not lie one within the other: a repository in the filestore would be backed up
+//! into itself, and what lies in a repository is taken for its objects.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -34,7 +34,8 @@ struct Named {
     key: &'static str,
 }
 
-/// What lies within what it must not. A warning stands next to it where the folders could not be looked at.
+/// Returns the folders that must not be inside others, and a warning if the folders could not be
+/// examined.
 pub(super) fn problems(config: &Config) -> (Vec<Problem>, Option<String>) {
     let named = named(config);
     let file = config.path.clone();
@@ -118,7 +119,7 @@ fn named(config: &Config) -> Vec<Named> {
     named
 }
 
-/// Why two folders must not be what they are to each other.
+/// Returns why two folders must not have this relation.
 fn refusal(one: &Named, other: &Named, relation: Relation) -> Option<String> {
     use Use::{Filestore, Own, Repository};
     let forbidden = match (one.of, other.of, relation) {

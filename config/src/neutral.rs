@@ -1,4 +1,4 @@
-//! What a target says of making its copy harmless.
+//! What a target says about neutralizing its copy.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,8 @@ pub(super) fn read(section: &Section<'_>) -> Result<Option<Neutralize>, Reported
     let sql = read_scripts(section);
     let keep_credentials = section.optional::<Vec<Credential>>("keep_credentials");
     if !wanted?.unwrap_or(true) {
-        // Whoever wants some of it wants neutralization; to pass over it in silence would leave a live copy.
+        // An operator who sets one of these keys expects neutralization; to ignore it would leave a
+        // live copy.
         let meaningless = keys::NEUTRAL.iter().filter(|key| key.name != "neutralize" && section.has(key.name));
         let refused: Vec<_> = meaningless
             .map(|key| section.refuse(key.name, "it configures the neutralization, and `neutralize` is false"))

@@ -1,4 +1,4 @@
-//! `[[notify]]`: who is told what becomes of the backups, and how.
+//! `[[notify]]`: who gets notices about the backups, and how.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
@@ -16,7 +16,7 @@ use super::value::{Raw, Refusal, Value, one_of};
 /// Stands in a ping's URL for the name of the instance.
 pub const INSTANCE_IN_URL: &str = "{instance}";
 
-/// Something that somebody may want to be told of.
+/// An occasion for a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NotifyOccasion {
@@ -37,7 +37,7 @@ impl NotifyOccasion {
     pub const ALL: [Self; 5] = [Self::Failure, Self::Stale, Self::Recovered, Self::Warning, Self::Success];
     const DEFAULT: [Self; 4] = [Self::Failure, Self::Stale, Self::Recovered, Self::Warning];
 
-    /// Its word in the configuration and in what is sent.
+    /// Returns its word in the configuration and in what is sent.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Failure => "failure",
@@ -57,12 +57,12 @@ impl Value for NotifyOccasion {
     }
 }
 
-/// `[[notify]]`: one way to tell somebody.
+/// `[[notify]]`: one receiver of notices.
 #[derive(Debug, Clone)]
 pub struct NotifyConfig {
     /// What it is called in logs and in `status`; no other is called so.
     pub name: String,
-    /// What is told. A ping is told of every backup, whatever stands here.
+    /// What is reported. A ping is sent for every backup, whatever is set here.
     pub on: BTreeSet<NotifyOccasion>,
     /// Of which instances; `None`: of all.
     pub instances: Option<BTreeSet<String>>,
@@ -71,13 +71,13 @@ pub struct NotifyConfig {
 }
 
 impl NotifyConfig {
-    /// Whether it is told of this instance.
+    /// Returns whether it gets notices about this instance.
     pub fn covers(&self, instance: &str) -> bool {
         self.instances.as_ref().is_none_or(|instances| instances.contains(instance))
     }
 }
 
-/// How somebody is told.
+/// How notices are sent.
 #[derive(Debug, Clone)]
 pub enum Channel {
     /// A POST of JSON.
@@ -89,7 +89,8 @@ pub enum Channel {
         /// What signs it, as `Authorization: Bearer`.
         token: Option<Secret>,
     },
-    /// A dead man's switch, which is told of each backup's begin and end and alarms when it hears nothing.
+    /// A dead man's switch, which gets the start and the end of each backup, and raises an alarm if
+    /// it gets nothing.
     Ping {
         /// Where to, with [`INSTANCE_IN_URL`] or for one instance.
         url: Secret,
@@ -99,7 +100,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// Its word in what is printed.
+    /// Returns its word in what is printed.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Webhook { .. } => "webhook",
@@ -299,7 +300,7 @@ fn read_channel(section: &Section<'_>) -> Result<Channel, Reported> {
 fn read_url(section: &Section<'_>, keys: SecretKeys) -> Result<Secret, Reported> {
     let url = secrets::read(section, keys)?.ok_or(Reported)?;
     let parsed = Url::parse(url.expose()).ok().filter(|parsed| ["http", "https"].contains(&parsed.scheme()));
-    // Not repeated in the message: whoever knows it may post there.
+    // Not repeated in the message: everyone who knows the URL can post to it.
     let key = if section.has(keys.value) { keys.value } else { keys.file };
     let refused = || section.refuse(key, "expected a URL that begins with https:// or http://");
     parsed.filter(Url::has_host).map(|_| url).ok_or_else(refused)

@@ -1,4 +1,5 @@
-//! `[instance.NAME]` and `[target.NAME]`: a database and its filestore, from the section and from odoo.conf.
+//! `[instance.NAME]` and `[target.NAME]`: a database and its filestore, from the section and from
+//! odoo.conf.
 
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use super::surroundings::system_zone;
 use super::value::{Raw, Refusal, Value};
 use super::{Drill, InstanceConfig, anonymity, drill, neutral, retention, routine};
 
-/// What stands beside the instances in a repository.
+/// Names next to the instances in a repository.
 pub(super) const RESERVED: [&str; 4] = ["locks", "proofs", "repository.json", "RESTORE.txt"];
 
 /// A file name may have 255 bytes; this leaves room for what is put before and behind a name.
@@ -69,7 +70,7 @@ pub(super) fn read_target(name: &str, section: &Section<'_>, instances: &[String
     Ok(Target { name: name.into(), database, filestore, instance, neutralize, anonymize, trusted })
 }
 
-/// Whether an instance can have this name.
+/// Returns whether an instance can have this name.
 pub fn is_instance_name(name: &str) -> bool {
     is_name(name) && !RESERVED.contains(&name)
 }
@@ -91,7 +92,7 @@ fn check_name(name: &str, section: &Section<'_>) -> Result<(), Reported> {
     Ok(())
 }
 
-/// The instance that a target names, else the only one there is.
+/// Returns the instance that a target names, else the only one there is.
 fn source_of(section: &Section<'_>, instances: &[String]) -> Result<Option<String>, Reported> {
     match section.optional::<String>("instance")? {
         None => Ok(match instances {
@@ -169,7 +170,8 @@ impl Odoo {
         let conf =
             OdooConf::read_with_home(&path, home).map_err(|error| section.refuse("odoo_conf", error.to_string()))?;
         if let Some(reason) = section.source.distrust(&path) {
-            // Odoo's own package leaves odoo.conf to Odoo's user. What is data in it, an administrator has asked for; not so its programs.
+            // Odoo's own package leaves odoo.conf to Odoo's user. What is data in it, an
+            // administrator has asked for; not so its programs.
             if !section.source.is_system() {
                 return Err(section.refuse("odoo_conf", reason));
             }
@@ -193,8 +195,8 @@ impl Odoo {
 struct Host(String);
 
 impl Host {
-    /// libpq takes several and connects to the first that answers, which may be another one each time: a snapshot that one server
-    /// has exported is unknown to the next.
+    /// libpq takes several and connects to the first that answers, which may be another one each
+    /// time: a snapshot that one server has exported is unknown to the next.
     fn new(host: &str) -> Result<Self, String> {
         if host.contains(',') {
             Err("it contains several hosts; set `host` to the server to back up from".into())
@@ -227,7 +229,8 @@ impl DatabaseName {
     }
 }
 
-/// Whether a database of Odoo can have this name. PostgreSQL cuts longer ones off without a word.
+/// Returns whether a database of Odoo can have this name. PostgreSQL cuts longer ones off without a
+/// word.
 pub(super) fn is_database_name(name: &str) -> bool {
     (1..=63).contains(&name.len()) && !name.contains(['/', '\0']) && ![".", ".."].contains(&name)
 }
@@ -240,7 +243,7 @@ impl Value for DatabaseName {
     }
 }
 
-/// The database that odoo.conf names, where it is one.
+/// Returns the database that odoo.conf names, where it is one.
 fn only_database(section: &Section<'_>, odoo: &Odoo) -> Result<String, Reported> {
     let missing = |why: String| section.missing("database", format!("`database` is missing{why}"));
     let conf = odoo.path.as_deref().map(Path::display);
@@ -290,8 +293,9 @@ impl Files {
     }
 }
 
-/// Where neither the section nor odoo.conf says it, the one of Odoo's usual places that has this database's files, else the one that has
-/// any. More than one is no guess to make: a backup of the wrong filestore looks like a good one.
+/// Returns the usual folder of Odoo that has files of this database, else the only one with a
+/// filestore. Used if neither the section nor odoo.conf sets it. Of several, none is guessed: a
+/// backup of the wrong filestore looks like a good one.
 fn default_data_dir(section: &Section<'_>, odoo: &Odoo, database: &str) -> Result<PathBuf, Reported> {
     let surroundings = section.source.surroundings;
     let candidates = data_dir_candidates(&surroundings.root, surroundings.home.as_deref());
@@ -318,7 +322,8 @@ fn default_data_dir(section: &Section<'_>, odoo: &Odoo, database: &str) -> Resul
     }
 }
 
-/// Those of `candidates` that hold files of `database`; else those that hold a filestore at all.
+/// Returns those of `candidates` that contain files of `database`; else those that contain any
+/// filestore.
 pub(super) fn find_data_dir<'a>(candidates: &'a [PathBuf], database: &str) -> Vec<&'a PathBuf> {
     let with = |folder: PathBuf| -> Vec<_> { candidates.iter().filter(|path| path.join(&folder).is_dir()).collect() };
     let found = with(Path::new("filestore").join(database));

@@ -23,7 +23,8 @@ pub(super) fn read(section: &Section<'_>) -> Result<StoreConfig, Reported> {
         Ok(Location::Local(path)) => refuse_s3_keys(section).map(|()| StoreConfig::Local { path }),
         Ok(Location::S3 { bucket, prefix }) => read_s3(section, bucket, prefix).map(StoreConfig::S3),
         Err(reported) => {
-            // Where the URL is wrong, what the other keys are for is unknown; but they are of S3 or of nothing.
+            // Where the URL is wrong, what the other keys are for is unknown; but they are of S3 or
+            // of nothing.
             let _ = read_s3(section, String::new(), String::new());
             Err(reported)
         }
@@ -151,7 +152,8 @@ fn unknown_scheme(text: &str) -> Refusal {
     }
 }
 
-/// The path of a `file` URL: absolute, `%20` and its like decoded, everything else as it stands.
+/// Returns the path of a `file` URL: absolute, `%20` and its like decoded, everything else as it
+/// stands.
 fn local_path(encoded: &str) -> Result<PathBuf, Refusal> {
     if !encoded.starts_with('/') {
         return Err("a `file` URL needs an absolute path, with three slashes: `file:///var/lib/odoo-backup`".into());

@@ -7,7 +7,8 @@ use super::keys;
 use super::section::{Reported, Section};
 use super::surroundings::system_zone;
 
-/// Reads the section inside `instance`, or says what holds without it. Where it names no zone of its own, `timezone` holds.
+/// Reads the section inside `instance`, or says what holds without it. Where it names no zone of
+/// its own, `timezone` holds.
 pub(super) fn read(instance: &Section<'_>, timezone: &Zone) -> Result<Retention, Reported> {
     let section = instance.section("retention", &keys::RETENTION);
     match section? {

@@ -50,7 +50,8 @@ impl Default for Routine {
             catch_up: true,
             splay: Duration::ZERO,
             retries: 3,
-            // Longer than a backup waits for a lock that will soon be free, and than a database of many tables takes to begin.
+            // Longer than a backup waits for a lock that will soon be free, and than a database of
+            // many tables takes to begin.
             stall_timeout: Duration::from_mins(30),
             stale_after: None,
         }
@@ -63,7 +64,8 @@ impl Routine {
     }
 }
 
-/// Reads the keys of `instance` that are the daemon's, and the section inside it. The zone is set by the caller.
+/// Reads the keys of `instance` that are the daemon's, and the section inside it. The zone is set
+/// by the caller.
 pub(super) fn read(instance: &Section<'_>) -> Result<Routine, Reported> {
     let default = Routine::default();
     let backup = instance.optional("schedule");

@@ -1,34 +1,39 @@
 //! Schedules of crontab(5): `30 2 * * 1-5`, `@daily`. Pure functions, without a clock.
 //!
 //! # What is written
-//! Five fields: minute (0-59), hour (0-23), day of the month (1-31), month (1-12 or `jan`-`dec`), day of the week (0-7
-//! or `sun`-`sat`; 0 and 7 are both Sunday). Each is a list, by commas, of `*`, single values and ranges; `*` and
-//! ranges may have a step, as in `*/15` and `8-18/2`. Or one of `@hourly`, `@daily`, `@midnight`, `@weekly`,
-//! `@monthly`, `@yearly`, `@annually`.
+//! Five fields: minute (0-59), hour (0-23), day of the month (1-31), month (1-12 or `jan`-`dec`),
+//! day of the week (0-7 or `sun`-`sat`; 0 and 7 are both Sunday). Each is a list, by commas, of
+//! `*`, single values and ranges; `*` and ranges may have a step, as in `*/15` and `8-18/2`. Or one
+//! of `@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`, `@yearly`, `@annually`.
 //!
-//! **Days:** if both day fields are restricted, a day that matches *either* is one; if one of them begins with `*`, a
-//! day must match both, which is to say the other. So `0 2 1 * 0` is the first of the month and every Sunday, as
-//! crontab(5) has it.
+//! **Days:** if both day fields are restricted, a day that matches *either* is one; if one of them
+//! begins with `*`, a day must match both, which is to say the other. So `0 2 1 * 0` is the first
+//! of the month and every Sunday, as crontab(5) has it.
 //!
-//! Stricter than cron, where cron would silently do something that nobody meant: a step after a single value (`5/15`),
-//! a range that runs backwards, a step longer than the field, and a date that never comes (30 February) are refused.
+//! Stricter than cron, where cron would silently do something unexpected: a step after a single
+//! value (`5/15`), a range that runs backwards, a step longer than the field, and a date that never
+//! comes (30 February) are refused.
 //!
 //! # When clocks change
 //! As Vixie's cron (cron(8), Debian's too) does it, there are two kinds:
-//! - **With hours given** (`30 2 * * *`, `0 8-18 * * *`): times that are skipped fire once, at the moment after the
-//!   gap, however many there were. Times that come twice fire the first time alone.
-//! - **With an hour that begins with `*`** (`*/15 * * * *`, `0 */2 * * *`, `@hourly`): as the clock on the wall shows
-//!   it, so a skipped time does not fire, and one that comes twice fires twice. For what runs every hour this is what
-//!   keeps the pace.
+//! - **With hours given** (`30 2 * * *`, `0 8-18 * * *`): times that are skipped fire once, at the
+//!   moment after the gap, however many there were. Times that come twice fire the first time
+//!   alone.
+//! - **With an hour that begins with `*`** (`*/15 * * * *`, `0 */2 * * *`, `@hourly`): as the clock
+//!   on the wall shows it, so a skipped time does not fire, and one that comes twice fires twice.
+//!   For what runs every hour this is what keeps the pace.
 //!
-//! cron counts a minute that begins with `*` among the second kind too. Here it does not: `*/30 2 * * *` would run not
-//! at all in the night in which clocks go forward, and a backup must not be missed for that.
+//! cron counts a minute that begins with `*` among the second kind too. Here it does not:
+//! `*/30 2 * * *` would run not at all in the night in which clocks go forward, and a backup must
+//! not be missed for that.
 //!
 //! # What the `cron` crate does, and what it does not
-//! `cron` holds the fields and finds the next date (`calendar`). It has another language: seconds, Sunday as 1 and no 0, `5/15` for
-//! a range to the end, `?`, a year. So each field is read here first, which also says what is wrong with it (`field`), and
-//! given to `cron` as a list of values. It joins the two day fields by *and*, so where either is to fire there are two schedules. It leaves
-//! out times that are skipped, so it is asked about the calendar, and jiff about the zone (`next`). It ends with the year 2100.
+//! `cron` holds the fields and finds the next date (`calendar`). It has another language: seconds,
+//! Sunday as 1 and no 0, `5/15` for a range to the end, `?`, a year. So each field is read here
+//! first, which also says what is wrong with it (`field`), and given to `cron` as a list of values.
+//! It joins the two day fields by *and*, so where either is to fire there are two schedules. It
+//! leaves out times that are skipped, so it is asked about the calendar, and jiff about the zone
+//! (`next`). It ends with the year 2100.
 
 mod calendar;
 mod field;
@@ -53,7 +58,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The first firing after `after`, with the fields read in `zone`. Always a whole minute.
+    /// Returns the first firing after `after`, with the fields read in `zone`. Always a whole
+    /// minute.
     ///
     /// `None` only after the year 2100.
     pub fn next_after(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
@@ -65,8 +71,8 @@ impl Schedule {
         std::iter::successors(self.next_after(after, zone), |&last| self.next_after(last, zone))
     }
 
-    /// The longest time between two firings, not counting changes of clocks: three days for `0 2 * * 1-5`. What is
-    /// older than this by a good deal was missed.
+    /// Returns the longest time between two firings, not counting changes of clocks: three days for
+    /// `0 2 * * 1-5`. What is older than this by a good deal was missed.
     pub fn longest_interval(&self) -> SignedDuration {
         self.calendar.longest_gap()
     }
@@ -114,7 +120,7 @@ impl FromStr for Schedule {
     }
 }
 
-/// What crontab(5) lists as the meaning of these names.
+/// Returns what crontab(5) lists as the meaning of these names.
 fn named(name: &str) -> Option<&'static str> {
     Some(match name {
         "@hourly" => "0 * * * *",
@@ -191,7 +197,7 @@ pub enum ScheduleError {
 }
 
 impl ScheduleError {
-    /// How to mend it.
+    /// Returns how to fix it.
     pub fn hint(&self) -> &'static str {
         match self {
             ScheduleError::FieldCount { .. } => {

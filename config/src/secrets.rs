@@ -31,7 +31,8 @@ pub(super) fn read(section: &Section<'_>, keys: SecretKeys) -> Result<Option<Sec
     Ok(Some(secret))
 }
 
-/// The content without its line end. More than one line is refused: it is a file of another kind, such as libpq's.
+/// Returns the content without its line end. More than one line is refused: it is a file of another
+/// kind, such as libpq's.
 fn from_file(path: &Path) -> Result<Secret, String> {
     let content = small_file::read(path).map_err(|error| format!("unable to read {}: {error}", path.display()))?;
     let content = String::from_utf8(content).map_err(|_| format!("{} is not UTF-8 text", path.display()))?;

@@ -1,4 +1,5 @@
-//! A section of the TOML file under reading. Whatever is wrong is noted with its line, and reading goes on.
+//! A section of the TOML file that is being read. Every problem is noted with its line, and reading
+//! continues.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use super::surroundings::Surroundings;
 use super::trust::distrust;
 use super::value::{Raw, Refusal, Value, is_only_a_variable};
 
-/// A sign that something is wrong and has been noted: `?` on it drops what cannot be built, and says nothing twice.
+/// A sign that something is wrong and has been noted: `?` on it drops what cannot be built, and
+/// says nothing twice.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reported;
 
@@ -43,12 +45,14 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Whether the file is the system's own, in which an administrator names odoo.conf, which is often that of Odoo's user.
+    /// Returns whether the file is the system's own, in which an administrator names odoo.conf,
+    /// which is often that of Odoo's user.
     pub(super) fn is_system(&self) -> bool {
         self.folder == self.surroundings.root.join("etc/odoo-backup")
     }
 
-    /// Why `path` is not to be obeyed: the configuration was found by searching, and others decide what is in it.
+    /// Returns why `path` is not trusted: the configuration was found by searching, and other users
+    /// can change the file.
     pub(super) fn distrust(&self, path: &Path) -> Option<String> {
         let reason = if self.searched { distrust(path) } else { None }?;
         let (file, config) = (path.display(), self.file.display());
@@ -57,12 +61,13 @@ impl<'a> Source<'a> {
         ))
     }
 
-    /// The line of a byte of the text, from 1.
+    /// Returns the line of a byte of the text, from 1.
     fn line(&self, offset: usize) -> usize {
         1 + self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
     }
 
-    /// Notes what the TOML parser refuses. Its own message would quote the line, which may hold a secret.
+    /// Notes what the TOML parser refuses. Its own message would quote the line, which may hold a
+    /// secret.
     pub(super) fn syntax_error(&self, error: &toml::de::Error) {
         let span = error.span();
         let mut message = error.message().to_owned();
@@ -89,7 +94,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What was noted: problems by line, and warnings.
+    /// Returns what was noted: problems by line, and warnings.
     pub(super) fn finish(self) -> (Vec<Problem>, Vec<String>) {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|problem| problem.line);
@@ -122,7 +127,7 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The file itself.
+    /// Returns the file itself.
     pub(super) fn file(source: &'a Source<'a>, table: &'a DeTable<'a>) -> Self {
         Self::open(source, None, None, table, &keys::FILE)
     }
@@ -171,23 +176,23 @@ impl<'a> Section<'a> {
         Refusal { message, suggestion: nearest.map(Into::into) }
     }
 
-    /// The header of a section inside this one.
+    /// Returns the header of a section inside this one.
     fn header_of(&self, key: &str) -> String {
         let key = as_key(key);
         self.name.as_ref().map_or_else(|| key.clone(), |name| format!("{name}.{key}"))
     }
 
-    /// Whether the key is given, rightly or wrongly.
+    /// Returns whether the key is set, with a valid value or not.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
-    /// Whether the key is a section of its own.
+    /// Returns whether the key is a section of its own.
     pub(super) fn is_section(&self, key: &str) -> bool {
         self.table.get(key).is_some_and(|value| value.get_ref().is_table())
     }
 
-    /// The value of a key; `None` where it is not given.
+    /// Returns the value of a key; `None` where it is not given.
     pub(super) fn optional<T: Value>(&self, key: &str) -> Result<Option<T>, Reported> {
         debug_assert!(self.known.knows(key), "{key} is not among the keys of [{}]", self.known.header);
         let Some(value) = self.table.get(key) else { return Ok(None) };
@@ -195,7 +200,8 @@ impl<'a> Section<'a> {
         T::read(raw).map(Some).map_err(|refusal| self.refuse(key, refusal))
     }
 
-    /// The path of a key that names a program, a secret, SQL or another configuration: one that this user may obey.
+    /// Returns the path of a key that names a program, a secret, SQL or another configuration, if
+    /// it is trusted.
     pub(super) fn trusted(&self, key: &str) -> Result<Option<PathBuf>, Reported> {
         let Some(path) = self.optional::<PathBuf>(key)? else { return Ok(None) };
         match self.source.distrust(&path) {
@@ -204,12 +210,13 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The value of a key that must be given.
+    /// Returns the value of a key that must be given.
     pub(super) fn required<T: Value>(&self, key: &'static str) -> Result<T, Reported> {
         self.optional(key)?.ok_or_else(|| self.missing(key, format!("`{key}` is missing")))
     }
 
-    /// Whether the file itself holds the value, rather than the name of an environment variable.
+    /// Returns whether the file itself contains the value, rather than the name of an environment
+    /// variable.
     pub(super) fn is_literal(&self, key: &str) -> bool {
         let written = self.table.get(key).and_then(|value| value.get_ref().as_str());
         written.is_some_and(|written| !is_only_a_variable(written))
@@ -236,7 +243,7 @@ impl<'a> Section<'a> {
         self.source.report(self.line, self.name.as_deref(), None, message.into())
     }
 
-    /// The section `[key]` inside this one.
+    /// Returns the section `[key]` inside this one.
     pub(super) fn section(&self, key: &str, known: &'static SectionKeys) -> Result<Option<Self>, Reported> {
         let Some((name, value)) = self.table.get_key_value(key) else { return Ok(None) };
         let header = self.header_of(key);
@@ -250,7 +257,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The sections `[[key]]`, in their order.
+    /// Returns the sections `[[key]]`, in their order.
     pub(super) fn tables(&self, key: &str, known: &'static SectionKeys) -> Result<Vec<Self>, Reported> {
         let Some((name, value)) = self.table.get_key_value(key) else { return Ok(Vec::new()) };
         let header = self.header_of(key);
@@ -267,7 +274,7 @@ impl<'a> Section<'a> {
         items.iter().map(open).collect()
     }
 
-    /// The sections inside this one that have names of their own.
+    /// Returns the sections inside this one that have names of their own.
     pub(super) fn named(&self, known: &'static SectionKeys) -> Vec<(String, Self)> {
         let tables = self.table.iter().filter(|(key, _)| !self.known.knows(key.get_ref()));
         let sections = tables.filter_map(|(key, value)| {
@@ -279,7 +286,7 @@ impl<'a> Section<'a> {
         sections.collect()
     }
 
-    /// The sections `[key.NAME]`, by name.
+    /// Returns the sections `[key.NAME]`, by name.
     pub(super) fn named_sections(&self, key: &str, known: &'static SectionKeys) -> Vec<(String, Self)> {
         let Some((at, value)) = self.table.get_key_value(key) else { return Vec::new() };
         let report = |offset, key: &str, message: String| {
@@ -311,14 +318,14 @@ impl<'a> Section<'a> {
     }
 }
 
-/// A key as TOML writes it, on one line: bare where that is possible.
+/// Returns a key as TOML writes it, on one line: bare where that is possible.
 pub(super) fn as_key(name: &str) -> String {
     let bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
     if bare { name.into() } else { format!("{name:?}") }
 }
 
-/// The key of a line whose value looks like text that is not in quotes: TOML's own message speaks of booleans then. The value itself
-/// may be a secret.
+/// Returns the key of a line whose value looks like text that is not in quotes: TOML's own message
+/// speaks of booleans then. The value itself may be a secret.
 fn unquoted(line: &str) -> Option<&str> {
     let (key, value) = line.split_once('=')?;
     let (key, value) = (key.trim(), value.trim_start());

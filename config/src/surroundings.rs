@@ -24,7 +24,7 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this process.
+    /// Returns the surroundings of this process.
     pub(crate) fn of_process() -> Self {
         Self {
             variable: Box::new(|name| std::env::var_os(name)),
@@ -35,13 +35,14 @@ impl Surroundings {
     }
 }
 
-/// Whether something is at `path`. What cannot be looked at is there: reading it then says why not.
+/// Returns whether `path` exists. A path that cannot be examined counts as existing: reading it
+/// then says why it fails.
 pub(super) fn exists(path: &Path) -> bool {
     let absent = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory);
     !fs::metadata(path).is_err_and(|error| absent(error.kind()))
 }
 
-/// The zone of this machine, where it has a name; else UTC.
+/// Returns the zone of this machine, where it has a name; else UTC.
 pub(super) fn system_zone() -> Zone {
     let system = TimeZone::system();
     system.iana_name().and_then(|name| name.parse().ok()).unwrap_or_else(Zone::utc)

@@ -1,4 +1,5 @@
-//! The configuration file that `init` writes: what was found filled in, everything else commented out and explained.
+//! The configuration file that `init` writes: what was found filled in, everything else commented
+//! out and explained.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -40,7 +41,8 @@ impl InitOptions {
         let odoo_conf = match odoo_conf {
             Some(path) => Some(read(path)?),
             None => {
-                // One in a folder that may not be entered, such as another user's home, is not there.
+                // One in a folder that may not be entered, such as another user's home, is not
+                // there.
                 default_odoo_conf_candidates().iter().find(|path| path.exists()).map(|path| read(path)).transpose()?
             }
         };
@@ -49,7 +51,7 @@ impl InitOptions {
     }
 }
 
-/// A configuration file with an instance for each database that odoo.conf names.
+/// Returns a configuration file with an instance for each database that odoo.conf names.
 pub fn template(options: &InitOptions) -> String {
     let mut file = Template::default();
     file.comment("Configuration of odoo-backup. Run `odoo-backup doctor` to check everything in it.");
@@ -176,7 +178,8 @@ impl Template {
     }
 }
 
-/// A name for the instance of `database`: its own, as far as a name may be like it, and another than those `taken`.
+/// Returns a name for the instance of `database`: its own, as far as a name may be like it, and
+/// another than those `taken`.
 fn instance_name(database: &str, taken: &BTreeSet<String>) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     let name: String = database.chars().map(|c| if allowed(c) { c } else { '-' }).take(LONGEST_NAME - 4).collect();

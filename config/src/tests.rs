@@ -17,7 +17,8 @@ use tempfile::TempDir;
 use super::surroundings::Surroundings;
 use super::{Config, ConfigError};
 
-/// A folder that is the current one, the root and, in `home`, the home; nothing of the machine that the tests run on is seen.
+/// A folder that is the current one, the root and, in `home`, the home; nothing of the machine that
+/// the tests run on is seen.
 struct Fixture {
     folder: TempDir,
     variables: BTreeMap<String, OsString>,
@@ -80,7 +81,7 @@ impl Fixture {
         self.try_load(text).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// What is wrong with `text`, the fixture's folder written as `DIR`.
+    /// Returns what is wrong with `text`, the fixture's folder written as `DIR`.
     fn errors(&self, text: &str) -> Vec<String> {
         let error = self.try_load(text).expect_err("loads without an error");
         self.shortened(&error.to_string()).lines().map(Into::into).collect()

@@ -1,4 +1,5 @@
-//! Whose configuration is obeyed. One that was found by searching may be a stranger's, put where an administrator will run a command.
+//! Whose configuration is obeyed. One that was found by searching may be a stranger's, put where an
+//! administrator will run a command.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -10,10 +11,12 @@ use engine::folder::user_name;
 const ROOT: u32 = 0;
 const STICKY: u32 = 0o1000;
 
-/// Why a file or a folder is not to be trusted: who besides root and this user decides what is in it. `None`: nobody does, or it is not there.
+/// Returns why a file or a folder is not trusted: which user other than root and this one can
+/// change its content. Returns `None` if there is no such user, or no such file.
 ///
-/// What counts is the path itself, where it leads to, and the folders above both. A folder further up may be open to all where only owners can
-/// rename what is in it, as `/tmp` is; the nearest may not, because anybody could have made what is found there.
+/// What counts is the path itself, where it leads to, and the folders above both. A folder further
+/// up may be open to all where only owners can rename what is in it, as `/tmp` is; the nearest may
+/// not, because any user could have created what is found there.
 pub(super) fn distrust(path: &Path) -> Option<String> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let real = path.canonicalize().ok();
@@ -34,7 +37,7 @@ fn distrust_place(path: &Path) -> Option<String> {
             return Some(format!("{} belongs to {}", place.display(), user_name(found.uid())));
         }
         let may_be_sticky = distance > 1 && found.mode() & STICKY != 0;
-        // Everybody may write a link, which only its owner can replace.
+        // Links are writable by every user, but only their owner can replace them.
         if !found.is_symlink() && !may_be_sticky && is_open(&found) {
             let mode = found.permissions().mode() & 0o7777;
             return Some(format!("others may write to {} (mode {mode:04o})", place.display()));
@@ -47,14 +50,15 @@ fn is_ours(user: u32) -> bool {
     user == ROOT || user == rustix::process::geteuid().as_raw()
 }
 
-/// Whether others than root and this user may write.
+/// Returns whether others than root and this user may write.
 fn is_open(found: &Metadata) -> bool {
     let by_others = found.mode() & 0o002 != 0;
     let by_group = found.mode() & 0o020 != 0;
     by_others || by_group && found.gid() != ROOT && !is_private_group(found.gid())
 }
 
-/// Whether a group is that of this user alone, as most distributions make one for each.
+/// Returns whether this user is the only member of a group: most distributions create one for each
+/// user.
 fn is_private_group(group: u32) -> bool {
     let own = rustix::process::geteuid();
     if own.is_root() || rustix::process::getegid().as_raw() != group {

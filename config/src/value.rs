@@ -64,7 +64,7 @@ impl Raw<'_> {
         format!("expected {}, found {kind}", T::EXPECTED).into()
     }
 
-    /// A string's text, with its `${VAR}` replaced.
+    /// Returns a string's text, with its `${VAR}` replaced.
     fn text<T: Value>(self) -> Result<String, Refusal> {
         let written = self.value.as_str().ok_or_else(|| self.refused::<T>())?;
         let text = substitute(written, &self.surroundings.variable)?;
@@ -76,7 +76,8 @@ impl Raw<'_> {
         }
     }
 
-    /// The text of a string that takes its value from the environment, for a type that is no string: `port = "${PGPORT}"`.
+    /// Returns the text of a string that takes its value from the environment, for a type that is
+    /// no string: `port = "${PGPORT}"`.
     fn environment_text<T: Value>(self) -> Option<Result<String, Refusal>> {
         self.value.as_str().filter(|written| written.contains("${")).map(|_| self.text::<T>())
     }
@@ -267,7 +268,7 @@ impl Value for Depth {
     }
 }
 
-/// The value that a word stands for.
+/// Returns the value that a word stands for.
 pub(super) fn one_of<T: Copy>(text: &str, all: &[T], word: impl Fn(T) -> &'static str) -> Result<T, Refusal> {
     let words = all.iter().map(|value| word(*value));
     all.iter().copied().find(|value| word(*value) == text).ok_or_else(|| Refusal {
@@ -285,8 +286,8 @@ impl<T: Value> Value for Vec<T> {
     }
 }
 
-/// Replaces each `${VAR}`; `$${` stands for `${`, and any other `$` for itself. What is written around a variable is never quoted, as it
-/// may be part of a secret.
+/// Replaces each `${VAR}`; `$${` stands for `${`, and any other `$` for itself. What is written
+/// around a variable is never quoted, as it may be part of a secret.
 fn substitute(written: &str, variable: &Variables) -> Result<String, Refusal> {
     let mut text = String::new();
     let mut rest = written;
@@ -319,7 +320,8 @@ fn is_variable(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// Whether `written` is one `${VAR}` and nothing else, so that the file itself holds nothing of the value.
+/// Returns whether `written` is one `${VAR}` and nothing else, so that the file itself holds
+/// nothing of the value.
 pub(super) fn is_only_a_variable(written: &str) -> bool {
     written.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).is_some_and(is_variable)
 }

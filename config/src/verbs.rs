@@ -7,7 +7,8 @@ use engine::store::StoreConfig;
 use super::{Config, InstanceConfig, drill_place};
 
 impl Config {
-    /// Returns the places that no restore may overwrite: the instances, and the repositories that are folders.
+    /// Returns the places that no restore may overwrite: the instances, and the repositories that
+    /// are folders.
     pub fn protected(&self) -> Protected {
         let instances = self.instances.values().map(|config| config.instance.clone());
         Protected::new(instances.collect(), self.places().map(|(_, place)| place))
@@ -38,7 +39,8 @@ impl Config {
         }
     }
 
-    /// The repositories in the order in which they are tried; the first has no name of its own.
+    /// Returns the repositories in the order in which they are tried; the first has no name of its
+    /// own.
     fn places(&self) -> impl Iterator<Item = (Option<&str>, &StoreConfig)> {
         let copies = self.copies.values().map(|copy| (Some(copy.name.as_str()), &copy.place));
         std::iter::once((None, &self.repository)).chain(copies)

@@ -1,7 +1,9 @@
-//! What is to run, and when. Pure functions of schedules, of what ran last, and of the time: no clock, no I/O.
+//! What is to run, and when. Pure functions of schedules, of what ran last, and of the time: no
+//! clock, no I/O.
 //!
-//! A **slot** is a time at which a schedule fires. Each is served at most once, and it names the run wherever daemons must
-//! agree on it. What has to be remembered between two calls is the last slot that was served or let go.
+//! A **slot** is a time at which a schedule fires. Each is served at most once, and it names the
+//! run wherever daemons must agree on it. The last slot that was served or skipped has to be
+//! remembered between two calls.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What a run does. Where many wait for their turn, what comes first here goes first.
+/// What a run does. Of several that are queued, the one that comes first here runs first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Job {
@@ -31,7 +33,7 @@ impl Job {
     /// What schedules start, in the order in which those of one slot begin.
     pub const SCHEDULED: [Self; 3] = [Self::Backup, Self::Check, Self::Drill];
 
-    /// Its word in the journal, in metrics and in the API.
+    /// Returns its word in the journal, in metrics and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Restore => "restore",
@@ -59,7 +61,8 @@ pub struct Entry {
     pub schedule: Schedule,
     /// In whose time.
     pub zone: TimeZone,
-    /// Within how long after a slot the run begins, so that many instances do not begin at the same second.
+    /// Within how long after a slot the run begins, so that many instances do not begin at the same
+    /// second.
     pub splay: SignedDuration,
     /// Whether a slot that was missed is served late.
     pub catch_up: bool,
@@ -81,7 +84,8 @@ pub struct Slot {
 pub enum Due {
     /// Nothing before this slot begins; `None` at the end of the calendar.
     Later(Option<Slot>),
-    /// This slot is to be served. With `late`, it was missed and is caught up: once, however many were missed.
+    /// This slot is to be served. With `late`, it was missed and is caught up: once, however many
+    /// were missed.
     Now {
         /// The latest slot that has begun.
         slot: Slot,
@@ -92,10 +96,11 @@ pub enum Due {
     Missed(Slot),
 }
 
-/// How late a run may begin and still be on time: a loaded machine, a daemon that is being replaced.
+/// How late a run may begin and still be on time: a loaded machine, a daemon that is being
+/// replaced.
 pub const ON_TIME: SignedDuration = SignedDuration::from_mins(5);
 
-/// Every job that a configuration has a schedule for.
+/// Returns every job that a configuration has a schedule for.
 pub fn entries(config: &Config) -> BTreeMap<(String, Job), Entry> {
     let mut entries = BTreeMap::new();
     for instance in config.instances.values() {
@@ -114,34 +119,34 @@ pub fn entries(config: &Config) -> BTreeMap<(String, Job), Entry> {
 }
 
 impl Entry {
-    /// A job that begins at its slots' very seconds and catches up what it missed.
+    /// Returns a job that starts exactly at its slots and catches up.
     pub fn new(instance: impl Into<String>, job: Job, schedule: Schedule, zone: TimeZone) -> Self {
         let interval = schedule.longest_interval();
         Self { instance: instance.into(), job, schedule, zone, splay: SignedDuration::ZERO, catch_up: true, interval }
     }
 
-    /// The longest time between two slots, not counting changes of clocks.
+    /// Returns the longest time between two slots, not counting changes of clocks.
     pub fn interval(&self) -> SignedDuration {
         self.interval
     }
 
-    /// The first slot after `last`.
+    /// Returns the first slot after `last`.
     pub fn next_after(&self, last: Timestamp) -> Option<Slot> {
         self.schedule.next_after(last, &self.zone).map(|time| self.slot(time))
     }
 
-    /// What to do at the time `now`, where `last` is the last slot that was served or let go, or the moment from which on the
-    /// entry is to be heeded at all.
+    /// Returns what to do at the time `now`. `last` is the last slot that was served or skipped, or
+    /// the moment from which the entry counts.
     pub fn due(&self, last: Timestamp, now: Timestamp) -> Due {
         let Some(slot) = self.latest_begun(last, now) else { return Due::Later(self.next_after(last)) };
         let late = now.duration_since(slot.begins) > ON_TIME;
         if late && !self.catch_up { Due::Missed(slot) } else { Due::Now { slot, late } }
     }
 
-    /// The latest slot after `last` whose run should have begun by `now`.
+    /// Returns the latest slot after `last` whose run should have begun by `now`.
     fn latest_begun(&self, last: Timestamp, now: Timestamp) -> Option<Slot> {
-        // A daemon that was down for a year need not count the year's slots. Twice the longest interval holds one
-        // for certain, clocks' changes included.
+        // A daemon that was down for a year need not count the year's slots. Twice the longest
+        // interval holds one for certain, clocks' changes included.
         let window = self.interval.saturating_mul(2).saturating_add(self.splay);
         let from = now.saturating_sub(window).map_or(last, |from| from.max(last));
         let begun = self.schedule.upcoming(from, &self.zone).map(|time| self.slot(time));
@@ -153,8 +158,8 @@ impl Entry {
         Slot { time, begins }
     }
 
-    /// Where in the splay this entry's runs begin: always at the same place, on every machine, so that one knows when, and
-    /// two daemons agree.
+    /// Returns the delay of this entry's runs within the splay. It is the same on every machine, so
+    /// that operators know when a run starts, and two daemons agree.
     fn delay(&self) -> SignedDuration {
         let span = self.splay.as_secs();
         if span <= 0 {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 /// Tells the time of day.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The time now.
+    /// Returns the time now.
     fn now(&self) -> Timestamp;
 }
 
@@ -21,10 +21,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// Timers stand still while a machine sleeps, and know nothing of a clock that is set: no longer than this goes by between two looks at it.
+/// Timers stand still while a machine sleeps, and know nothing of a clock that is set: no longer
+/// than this goes by between two looks at it.
 const LOOK: Duration = Duration::from_mins(1);
 
-/// Returns when `clock` shows `moment`, or was set back: what is due next may have changed then. Never for `None`, unless it is set back.
+/// Returns when `clock` shows `moment`, or was set back: what is due next may have changed then.
+/// Never for `None`, unless it is set back.
 pub(crate) async fn until(clock: &dyn Clock, moment: Option<Timestamp>) {
     loop {
         let before = clock.now();
@@ -39,7 +41,8 @@ pub(crate) async fn until(clock: &dyn Clock, moment: Option<Timestamp>) {
     }
 }
 
-/// Goes with tokio's time, which a test that pauses it lets pass as soon as there is nothing else to do.
+/// Goes with tokio's time, which a test that pauses it lets pass as soon as there is nothing else
+/// to do.
 #[cfg(test)]
 #[derive(Debug)]
 pub(crate) struct PausedClock {

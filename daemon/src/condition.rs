@@ -1,7 +1,8 @@
-//! How an instance is doing: ok, warning or failed, and why.
+//! The condition of an instance: ok, warning or failed, and why.
 //!
-//! [`Kind`] is the one table of what can be wrong and how bad it is. `odoo-backup status`, the dashboard, the API, the metrics and the
-//! notices all go by it. `docs/condition.md` has it in words, and a test compares the two.
+//! [`Kind`] is the only table of possible problems and their severity. `odoo-backup status`, the
+//! dashboard, the API, the metrics and the notices use it. `docs/condition.md` describes it, and a
+//! test compares the two.
 
 mod backups;
 mod reason;
@@ -25,8 +26,8 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// Returns how an instance is, by its runs and by what is known of its backups. `unread` says why the repository cannot be read,
-    /// where it cannot.
+    /// Returns how an instance is, by its runs and by what is known of its backups. `unread` says
+    /// why the repository cannot be read, where it cannot.
     pub fn of(view: &InstanceView, backups: Option<&Backups>, unread: Option<&Explanation>, now: Timestamp) -> Self {
         let mut reasons: Vec<_> = view.jobs.iter().filter_map(lasting_failure).collect();
         match (backups, unread) {

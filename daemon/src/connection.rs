@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 pub(crate) struct Connection(Mutex<Option<(StoreConfig, Repository)>>);
 
 impl Connection {
-    /// The open repository; opened again where the configuration names another one.
+    /// Returns the open repository; opened again where the configuration names another one.
     pub(crate) async fn repository(&self, config: &StoreConfig) -> Result<Repository, RepositoryError> {
         let mut open = self.0.lock().await;
         if let Some((_, repository)) = open.as_ref().filter(|(opened, _)| opened == config) {

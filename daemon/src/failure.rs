@@ -1,4 +1,4 @@
-//! Why a run did not do what it was to do.
+//! Why a run failed.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub enum Failure {
     /// The repository could not be opened.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
-    /// Nothing advanced any more: pg_dump or the store hangs.
+    /// The run made no progress: pg_dump or the store hangs.
     #[error("no progress for {} seconds, so the run was stopped", .0.as_secs())]
     Stalled(Duration),
     /// A check found damage.
@@ -30,7 +30,7 @@ pub enum Failure {
         /// What is wrong, in a sentence each; the first few.
         findings: Vec<String>,
     },
-    /// A check found no damage, but what must not be.
+    /// A check found no damage, but other problems.
     #[error("problems with the backups of {instance}: {}", .wrong.join("; "))]
     Suspect {
         /// Whose backups.
@@ -41,28 +41,28 @@ pub enum Failure {
     /// The configuration that was read again has no such instance or target.
     #[error(transparent)]
     Gone(#[from] UnknownName),
-    /// The program has a fault.
+    /// The program has a bug.
     #[error("the run failed because of a bug in odoo-backup: {0}")]
     Fault(String),
 }
 
 impl Failure {
-    /// Whether it may go well when it is tried again.
+    /// Returns whether another attempt may succeed.
     pub(crate) fn is_worth_a_retry(&self) -> bool {
         match self {
-            // What speaks against a backup speaks against it the next time, too.
+            // A backup that failed verification fails the next time, too.
             Self::Engine(error) => !error.refutes_backup() && !error.is_other_database(),
             Self::Repository(_) | Self::Stalled(_) => true,
             Self::Damage { .. } | Self::Suspect { .. } | Self::Gone(_) | Self::Fault(_) => false,
         }
     }
 
-    /// Whether another holds the instance's lock.
+    /// Returns whether another process holds the lock of the instance.
     pub(crate) fn is_held_elsewhere(&self) -> bool {
         matches!(self, Self::Engine(error) if error.is_held_elsewhere())
     }
 
-    /// As people and machines are told of it.
+    /// Returns it as people and programs see it.
     pub(crate) fn explain(&self) -> Explanation {
         let explanation = match self {
             // Passed on as they are, so that their hints are found.

@@ -1,4 +1,5 @@
-//! What follows a good backup, made by the daemon or on the command line: its copies, and a prune in each repository that has it.
+//! What follows a good backup, made by the daemon or on the command line: its copies, and a prune
+//! in each repository that has it.
 
 use config::{Config, InstanceConfig, MAIN, explain};
 use engine::copy::{Copied, copy, newer};
@@ -20,7 +21,8 @@ pub struct Stored<'a> {
     pub manifest: &'a Manifest,
 }
 
-/// What followed a backup. Whatever failed of it, the backup is there, and the next run makes up for it.
+/// What followed a backup. Whatever failed of it, the backup is there, and the next run makes up
+/// for it.
 #[derive(Debug)]
 pub struct Followed {
     /// Copies, each by the name of the repository.
@@ -66,8 +68,8 @@ impl PruneIn {
     }
 }
 
-/// Copies a backup to each repository that is to have it, and, with `prune_too`, prunes its instance in all that have it.
-/// A backup in a repository of copies is not copied further.
+/// Copies a backup to each repository that is to have it, and, with `prune_too`, prunes its
+/// instance in all that have it. A backup in a repository of copies is not copied further.
 pub async fn follow(
     config: &Config,
     stored: Stored<'_>,
@@ -89,7 +91,8 @@ pub async fn follow(
     Followed { copies, prunes }
 }
 
-/// Copies the backup, and what earlier copies have missed. One repository that fails does not keep the others from being tried.
+/// Copies the backup, and what earlier copies have missed. One repository that fails does not keep
+/// the others from being tried.
 async fn copy_all(config: &Config, stored: Stored<'_>, run: &Run) -> Vec<(String, Result<Copied, Error>)> {
     let Stored { repository: from, manifest: made, .. } = stored;
     let mut done = Vec::new();
@@ -105,7 +108,8 @@ async fn copy_all(config: &Config, stored: Stored<'_>, run: &Run) -> Vec<(String
     done
 }
 
-/// Prunes an instance in one repository, which is opened only where the configuration wants the prune.
+/// Prunes an instance in one repository, which is opened only where the configuration wants the
+/// prune.
 async fn prune_in(
     repository: impl Future<Output = Result<Repository, Error>>,
     name: &str,
@@ -135,7 +139,7 @@ async fn prune_in(
     Some(PruneIn { repository: name.to_owned(), instance, pruned, swept, sweep_failed })
 }
 
-/// Whether the store refused, for want of rights.
+/// Returns whether the store refused, for want of rights.
 fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     causes.any(|cause| {

@@ -1,4 +1,4 @@
-//! What the daemon can be asked and told.
+//! The interface to a running daemon.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// How an operator mends it, where that can be said.
+    /// Returns what the operator can do about it, if anything.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoStateDir => Some("set `state_dir` in the [daemon] section".into()),
@@ -50,10 +50,11 @@ pub enum RefusedStart {
     /// The configuration has no such instance.
     #[error(transparent)]
     NoSuchInstance(#[from] UnknownName),
-    /// The same job of the same instance goes on, or waits for its turn; or a restore into the same target.
+    /// The same job of the same instance is running or queued; or a restore into the same target
+    /// is.
     #[error("a {what} is already running or queued: run {run}")]
     AlreadyRunning {
-        /// What goes on, in words.
+        /// What is running, in words.
         what: String,
         /// The run.
         run: RunId,
@@ -105,27 +106,27 @@ impl Handle {
         Ok(Self(Arc::new(Shared::new(config, clock, worker, connection, state_dir, journal))))
     }
 
-    /// The configuration that holds now.
+    /// Returns the current configuration.
     pub fn config(&self) -> Arc<Config> {
         self.0.settings().config
     }
 
-    /// When the daemon began.
+    /// Returns when the daemon began.
     pub fn began_at(&self) -> Timestamp {
         self.0.began_at
     }
 
-    /// The time, by the daemon's clock.
+    /// Returns the time, by the daemon's clock.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
-    /// The folder of its state.
+    /// Returns the folder of its state.
     pub fn state_dir(&self) -> &std::path::Path {
         &self.0.state_dir
     }
 
-    /// The repository, opened once and kept.
+    /// Returns the repository, opened once and kept.
     ///
     /// # Errors
     /// Those of [`Repository::at`]
@@ -133,7 +134,7 @@ impl Handle {
         self.0.connection.repository(&self.config().repository).await
     }
 
-    /// Every instance of the configuration, by name, with its jobs.
+    /// Returns every instance of the configuration, by name, with its jobs.
     pub fn instances(&self) -> Vec<InstanceView> {
         let Settings { config, agenda } = self.0.settings();
         let live = self.0.live().clone();
@@ -141,22 +142,22 @@ impl Handle {
         instances(&config, &agenda, &self.0.journal(), running, self.now())
     }
 
-    /// Who is told what becomes of the backups, and how that fares.
+    /// Returns the notifiers and their state.
     pub fn notifiers(&self) -> Vec<Standing> {
         self.0.notifiers()
     }
 
-    /// The runs that have not ended, oldest first.
+    /// Returns the runs that have not ended, oldest first.
     pub fn live(&self) -> Vec<LiveRun> {
         self.0.live().values().map(|run| run.view()).collect()
     }
 
-    /// A run that has not ended.
+    /// Returns a run that has not ended.
     pub fn live_run(&self, id: RunId) -> Option<LiveRun> {
         self.0.live().get(&id).map(|run| run.view())
     }
 
-    /// What the journal says of a run, ended or not.
+    /// Returns what the journal says of a run, ended or not.
     pub fn run(&self, id: RunId) -> Option<RunRecord> {
         self.0.journal().run(id).cloned()
     }
@@ -172,7 +173,8 @@ impl Handle {
         journal.runs().rev().filter(wanted).take(filter.limit.unwrap_or(usize::MAX)).cloned().collect()
     }
 
-    /// Looks again and returns why the daemon's state is not on the disk; `None` where it is. Runs continue either way.
+    /// Looks again and returns why the daemon's state is not on the disk; `None` where it is. Runs
+    /// continue either way.
     pub async fn state_trouble(&self) -> Option<Explanation> {
         let looked = self.0.write(|journal| {
             journal.settle();
@@ -181,7 +183,7 @@ impl Handle {
         looked.await.unwrap_or_else(|error| Some(error.explain()))
     }
 
-    /// The lines of a run's log, ended or not; none where it said nothing, or is long past.
+    /// Returns the lines of a run's log, ended or not; none where it said nothing, or is long past.
     ///
     /// # Errors
     /// [`LogError`]
@@ -194,7 +196,7 @@ impl Handle {
         self.0.events.subscribe()
     }
 
-    /// Begins a run. It waits for its turn where enough others go on.
+    /// Starts a run. It is queued while the limit of concurrent runs is reached.
     ///
     /// # Errors
     /// [`RefusedStart`]
@@ -231,17 +233,19 @@ impl Handle {
         Ok(record.id)
     }
 
-    /// Stops a run; returns whether there is such a run that goes on. It cleans up after itself, which takes a moment.
+    /// Stops a run, and returns whether it was running. The run cleans up after itself, which takes
+    /// a moment.
     pub fn cancel(&self, id: RunId) -> bool {
         let live = self.0.live().get(&id).cloned();
         live.inspect(|run| run.cancel()).is_some()
     }
 
-    /// Reads the configuration anew. What runs goes on by the former one, attempts that begin later go by the new one. `listen`, `token_file`
-    /// and `state_dir` are heeded when the daemon is started again.
+    /// Reloads the configuration. Running attempts continue with the former one; later attempts use
+    /// the new one. `listen`, `token_file` and `state_dir` take effect when the daemon is
+    /// restarted.
     ///
     /// # Errors
-    /// What is wrong with it. The former configuration then holds on.
+    /// What is wrong with it. The former configuration then stays in use.
     pub async fn reload(&self) -> Result<(), ConfigError> {
         let config = self.config();
         let path = config.path.clone();

@@ -1,10 +1,11 @@
 //! What ran, and how it ended: a file that survives restarts.
 //!
-//! `journal.jsonl` in the state folder has an event a line, each written and flushed before anything is done because of it. What
-//! a crash tears is the last line alone, and that is cut off when the file is opened. Where the file cannot be written, the daemon
-//! goes on with what is in memory: a backup must not wait for the disk of the daemon's own state. [`Journal::trouble`] says so, and
-//! what is unwritten is written as soon as that is possible. A run that began and of which
-//! no end is known then is [`RunOutcome::Lost`]: whoever asks learns that it did not end well, rather than that it still goes on.
+//! `journal.jsonl` in the state folder has an event a line, each written and flushed before
+//! anything is done because of it. What a crash tears is the last line alone, and that is cut off
+//! when the file is opened. Where the file cannot be written, the daemon continues with what is in
+//! memory: a backup must not wait for the disk of the daemon's own state. [`Journal::trouble`] says
+//! so, and unwritten lines are written as soon as possible. A run that started and has no known end
+//! is [`RunOutcome::Lost`]: it did not end well, and it is no longer running.
 
 mod error;
 mod file;
@@ -29,7 +30,7 @@ use crate::agenda::Job;
 pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(400 * 24);
 /// More runs than this are not kept, whatever their age: the oldest go first.
 pub const KEPT_RUNS: usize = 20_000;
-/// So many more may gather before they are forgotten: that writes the file anew.
+/// So many more may gather before they are forgotten, because that rewrites the file.
 const SLACK: usize = KEPT_RUNS / 50;
 
 /// The journal of one daemon. Only one process has a state folder's journal open.
@@ -49,7 +50,7 @@ pub struct Journal {
 #[derive(Debug, Default)]
 pub struct History {
     runs: BTreeMap<RunId, RunRecord>,
-    /// The last slot of each job that was served or let go, or when the job was first seen.
+    /// The last slot of each job that was served or skipped, or when the job was first seen.
     slots: HashMap<(String, Job), Timestamp>,
     next: u64,
     /// Lines that could not be read, by their numbers; see [`Self::damaged_lines`].
@@ -65,11 +66,12 @@ impl Deref for Journal {
 }
 
 impl Journal {
-    /// Opens the journal in `folder`, which is made where it is missing, and writes down the runs that were lost.
+    /// Opens the journal in `folder`, which is made where it is missing, and writes down the runs
+    /// that were lost.
     ///
     /// # Errors
-    /// [`JournalError::InUse`] where another process has it open; [`JournalError::Io`], but not where the disk is full: then it is in
-    /// memory, see [`Self::trouble`].
+    /// [`JournalError::InUse`] where another process has it open; [`JournalError::Io`], but not
+    /// where the disk is full: then it is in memory, see [`Self::trouble`].
     pub fn open(folder: &Path, now: Timestamp) -> Result<Self, JournalError> {
         let (file, text, trouble) = match JournalFile::open(folder) {
             Ok((file, text)) => (Some(file), text, None),
@@ -91,7 +93,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Writes down that a slot is served or let go, or that a job is heeded from `slot` on.
+    /// Records that a slot is served or skipped, or that a job counts from `slot` on.
     pub fn set_slot(&mut self, instance: &str, job: Job, slot: Timestamp) {
         self.write(Event::Slot { instance: instance.to_owned(), job, slot });
     }
@@ -118,7 +120,8 @@ impl Journal {
         self.trouble.as_ref()
     }
 
-    /// Writes what is not on the disk yet, if that is possible now, and looks whether the file is where it was.
+    /// Writes what is not on the disk yet, if that is possible now, and looks whether the file is
+    /// where it was.
     pub fn settle(&mut self) {
         let had_trouble = self.trouble.is_some();
         self.trouble = self.write_all().and_then(|()| self.check_place()).err();
@@ -153,7 +156,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes the file anew, without what was forgotten. Where that fails the file stays longer than it need be.
+    /// Rewrites the file without the forgotten runs. If that fails, the file stays longer than
+    /// needed.
     fn shorten(&mut self) {
         let Some(file) = &mut self.file else { return };
         match file.replace(&self.history.events()) {
@@ -165,8 +169,8 @@ impl Journal {
 }
 
 impl History {
-    /// Reads the journal in `folder` and leaves it as it is: beside a daemon that writes it, or without one. A journal that is not
-    /// there is empty.
+    /// Reads the journal in `folder` without changing it, while a daemon writes it or without one.
+    /// A missing journal is empty.
     ///
     /// # Errors
     /// [`JournalError::Io`]
@@ -186,22 +190,24 @@ impl History {
         history
     }
 
-    /// Numbers, from 1, of the lines that could not be read when the journal was opened. What they said is unknown.
+    /// Numbers, from 1, of the lines that could not be read when the journal was opened. What they
+    /// said is unknown.
     pub fn damaged_lines(&self) -> &[usize] {
         &self.damaged
     }
 
-    /// Every run that is known, oldest first.
+    /// Returns every run that is known, oldest first.
     pub fn runs(&self) -> impl DoubleEndedIterator<Item = &RunRecord> {
         self.runs.values()
     }
 
-    /// A run, by its id.
+    /// Returns a run, by its id.
     pub fn run(&self, id: RunId) -> Option<&RunRecord> {
         self.runs.get(&id)
     }
 
-    /// The last slot of a job that was served or let go, or when it was first seen; `None` for a job that was never seen.
+    /// Returns the last slot of a job that was served or skipped, or when it was first seen; `None`
+    /// for a job that was never seen.
     pub fn last_slot(&self, instance: &str, job: Job) -> Option<Timestamp> {
         self.slots.get(&(instance.to_owned(), job)).copied()
     }
@@ -226,8 +232,9 @@ impl History {
         }
     }
 
-    /// Forgets what is old or too much; returns whether there was any. The latest run of each job, and the latest that
-    /// ended well, stay: what watches asks for their age. So do those that go on.
+    /// Forgets what is old or too much; returns whether there was any. The latest run of each job,
+    /// and the latest that ended well, stay, because monitoring asks for their age. So do running
+    /// ones.
     fn forget(&mut self, now: Timestamp) -> bool {
         let mut latest = HashMap::new();
         for run in self.runs.values() {
@@ -247,7 +254,7 @@ impl History {
         self.runs.len() < before
     }
 
-    /// The events from which this state follows.
+    /// Returns the events from which this state follows.
     fn events(&self) -> Vec<Event> {
         let slots = self.slots.iter().map(|((instance, job), slot)| Event::Slot {
             instance: instance.clone(),

@@ -1,9 +1,10 @@
-//! The daemon: what runs the schedules, and what others are told of it.
+//! The daemon: runs the schedules, and reports what happens.
 //!
-//! The [`agenda`] says what is due and the [`journal`] what ran; both are without a clock and without tasks. The [`Handle`] is what
-//! everything above it uses, in this crate and outside: it shows instances, runs and events ([`view`]), and takes orders. The state
-//! that all of it shares is in `shared`. A run's life is in `run`, what it does in [`work`], the loop that begins what is due in
-//! `scheduler`.
+//! The [`agenda`] says what is due and the [`journal`] what ran; both are without a clock and
+//! without tasks. The [`Handle`] is what everything above it uses, in this crate and outside: it
+//! shows instances, runs and events ([`view`]), and takes orders. The state that all of it shares
+//! is in `shared`. A run's life is in `run`, what it does in [`work`], the loop that begins what is
+//! due in `scheduler`.
 //!
 //! ```no_run
 //! use config::Config;

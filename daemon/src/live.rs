@@ -21,7 +21,7 @@ pub(crate) struct Live {
     moment: Mutex<Moment>,
 }
 
-/// What changes while it goes on.
+/// What changes while it is running.
 #[derive(Debug)]
 struct Moment {
     phase: Phase,
@@ -46,17 +46,17 @@ impl Live {
         self.record.id
     }
 
-    /// Whether it is this job of this instance.
+    /// Returns whether it is this job of this instance.
     pub(crate) fn is(&self, instance: &str, job: Job) -> bool {
         self.record.instance == instance && self.record.job == job
     }
 
-    /// Whether it is a restore into this target.
+    /// Returns whether it is a restore into this target.
     pub(crate) fn restores_to(&self, target: &str) -> bool {
         self.record.target.as_deref() == Some(target)
     }
 
-    /// What it does, in words.
+    /// Returns what it does, in words.
     pub(crate) fn what(&self) -> String {
         self.record.what()
     }
@@ -72,7 +72,7 @@ impl Live {
         self.cancel.cancel();
     }
 
-    /// What a run that was stopped ends as.
+    /// Returns how a stopped run ends.
     pub(crate) fn stopped(&self) -> End {
         if self.moment().cancelled { End::RunOutcome(RunOutcome::Cancelled) } else { End::Stopping }
     }
@@ -89,7 +89,7 @@ impl Live {
         }
     }
 
-    /// Which attempt it is at, from 1.
+    /// Returns which attempt it is at, from 1.
     pub(crate) fn attempt(&self) -> u32 {
         self.moment().attempt
     }
@@ -110,7 +110,7 @@ impl Live {
         self.moment.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The slot that it serves.
+    /// Returns the slot that it serves.
     pub(crate) fn slot(&self) -> Option<jiff::Timestamp> {
         match self.record.trigger {
             Trigger::Schedule { slot, .. } => Some(slot),

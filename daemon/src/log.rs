@@ -1,7 +1,7 @@
-//! What the runs say: each run's lines in a file of its own, and to whoever listens.
+//! The logs of runs: the lines of each run in a file of its own, and sent to subscribers.
 //!
-//! `logs/<run>.jsonl` in the state folder has a [`LogLine`] a line. A log is worth having and not worth failing for: where it cannot be written,
-//! the run goes on, and what it said is on stderr.
+//! `logs/<run>.jsonl` in the state folder has a [`LogLine`] on each line. If a log cannot be
+//! written, the run continues, and its lines are on stderr.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
@@ -53,13 +53,14 @@ struct Sink {
 }
 
 impl RunLogs {
-    /// What is to be added to the process's subscriber, which must be one.
+    /// Returns the layer for the subscriber of the process, of which there must be only one.
     pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl Layer<S> + use<S> {
         let targets = Targets::new().with_target("daemon", Level::INFO).with_target("engine", Level::INFO);
         RunLayer(self.0.clone()).with_filter(targets)
     }
 
-    /// Keeps the lines in the daemon's folder from now on, and removes the logs of runs that the journal has forgotten.
+    /// Keeps the lines in the daemon's folder from now on, and removes the logs of runs that the
+    /// journal has forgotten.
     pub(crate) fn connect(&self, daemon: &Arc<Shared>) {
         if let Err(error) = tidy(daemon) {
             tracing::warn!("unable to remove old logs: {error}");
@@ -91,7 +92,8 @@ fn tidy(daemon: &Shared) -> io::Result<()> {
     Ok(())
 }
 
-/// The lines of a run's log in a daemon's state folder. A half line at its end is left out; one that cannot be understood, too.
+/// Returns the lines of a run's log in a daemon's state folder. A half line at its end is left out;
+/// one that cannot be understood, too.
 ///
 /// # Errors
 /// [`LogError`]; a file that is not there is empty.

@@ -1,8 +1,9 @@
-//! Who is told what becomes of the backups: by webhook, by mail, and by a dead man's switch.
+//! Notices about the backups: by webhook, by mail, and by a dead man's switch.
 //!
-//! What there is to tell is derived from the journal and the repository (`watch`), so that nothing is missed that happened while
-//! nobody listened. Each message is a delivery in the `state`, which is on the disk before it is sent and until it was taken: a
-//! delivery may come twice, after a crash, and is not lost. No backup waits for any of it.
+//! Notices are derived from the journal and the repository (`watch`), so that events while the
+//! daemon was down are not missed. Each message is a delivery in the `state`, which is on the disk
+//! before it is sent and until it was accepted: after a crash, a delivery may come twice, and is
+//! not lost. No backup waits for a notice.
 
 mod error;
 mod mail;
@@ -37,16 +38,17 @@ use crate::clock::until;
 use crate::handle::Handle;
 use crate::view::Event;
 
-/// Between two looks at how old the backups are, which costs a listing of the repository.
+/// The time between two checks of the age of the backups, each of which lists the repository.
 const LOOK: SignedDuration = SignedDuration::from_hours(1);
-/// The pauses behind failed deliveries.
+/// The pauses after failed deliveries.
 const AFTER_FAILURE: Backoff = Backoff::new(Duration::from_secs(15), 2, Duration::from_mins(30));
-/// What nobody takes for so long is given up: by then it has been told again, or is over.
+/// A notice that is not accepted for so long is given up: by then it was reported again, or is
+/// over.
 const GIVE_UP: SignedDuration = SignedDuration::from_hours(48);
-/// How long deliveries under way are waited for when the daemon ends.
+/// How long the daemon waits for running deliveries when it ends.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Tells whoever wants to be told, until `stop`.
+/// Sends notices until `stop`.
 pub(crate) async fn serve(handle: Handle, stop: CancellationToken) {
     serve_by(handle, Arc::new(Network), stop).await;
 }
@@ -77,7 +79,7 @@ async fn serve_by(handle: Handle, sender: Arc<dyn Sender>, stop: CancellationTok
             () = stop.cancelled() => break,
         };
     }
-    // The last runs have ended by now.
+    // The last runs have ended at this point.
     notifier.news = true;
     notifier.look_after().await;
     let farewell = async {
@@ -91,27 +93,27 @@ async fn serve_by(handle: Handle, sender: Arc<dyn Sender>, stop: CancellationTok
     notifier.keep();
 }
 
-/// What came of an attempt to deliver.
+/// The result of an attempt to deliver.
 struct Attempt {
     delivery: u64,
     to: String,
     result: Result<(), Explanation>,
 }
 
-/// Writes deliveries, keeps them, and hands them out.
+/// Creates deliveries, stores them, and sends them.
 struct Notifier {
     handle: Handle,
     sender: Arc<dyn Sender>,
     attempts: mpsc::UnboundedSender<Attempt>,
     state: State,
     keeper: Keeper,
-    /// Whether a run has ended since the journal was looked at.
+    /// Whether a run has ended since the journal was last read.
     news: bool,
-    /// When the ages of the backups are looked at next.
+    /// When the ages of the backups are checked next.
     look_at: Timestamp,
-    /// Receivers that are being sent something: one delivery at a time.
+    /// Notifiers with a running delivery: one at a time.
     under_way: BTreeSet<String>,
-    /// Until when receivers are left alone that took nothing.
+    /// Until when notifiers that did not accept a message are paused.
     paused: HashMap<String, Timestamp>,
 }
 
@@ -139,7 +141,7 @@ impl Notifier {
         }
     }
 
-    /// Notes what happened; returns whether anything is to be done about it.
+    /// Notes an event; returns whether it needs an action.
     fn heed(&mut self, event: &Event) -> bool {
         match event {
             Event::Began { run } if run.job == Job::Backup => {
@@ -149,17 +151,17 @@ impl Notifier {
             }
             Event::Ended { .. } => self.news = true,
             Event::Reloaded => self.look_at = self.handle.now(),
-            // Which come by the second.
+            // These come every second.
             _ => return false,
         }
         true
     }
 
-    /// Writes what there is to tell, and hands out what is due.
+    /// Writes new notices, and sends those that are due.
     async fn look_after(&mut self) {
         let now = self.handle.now();
-        // A time that is further away than a look ever is was set by a clock that was wrong.
-        // Where nobody is told, runs are heeded all the same: who is named later is not told of all that was before.
+        // A time further away than one interval was set by a wrong clock. Runs are noted without
+        // notifiers, too: a notifier that is added later gets no notices about earlier runs.
         let seen = if (self.look_at <= now || self.look_at.duration_since(now) > LOOK)
             && !self.handle.config().notify.is_empty()
         {
@@ -168,7 +170,7 @@ impl Notifier {
         } else {
             None
         };
-        // The runs first: what ended well is told as such, and not as a backup that somebody made.
+        // The runs first: a good run is reported as such, and not as a backup of another machine.
         if std::mem::take(&mut self.news) || seen.is_some() {
             watch::heed_runs(&mut self.state, &self.handle);
         }
@@ -187,7 +189,7 @@ impl Notifier {
         }
     }
 
-    /// Begins every delivery that is due.
+    /// Starts every delivery that is due.
     fn hand_out(&mut self) {
         let (config, now) = (self.handle.config(), self.handle.now());
         self.state.deliveries.retain(|delivery| {
@@ -203,7 +205,7 @@ impl Notifier {
         self.state.give_up(|delivery| now.duration_since(delivery.written_at) > GIVE_UP);
         for notifier in &config.notify {
             let is_paused = self.paused.get(&notifier.name).is_some_and(|until| *until > now);
-            // One that is refused again and again does not hold up the others.
+            // A message that is refused repeatedly does not delay the others.
             let deliveries = self.state.deliveries.iter().filter(|delivery| delivery.to == notifier.name);
             let Some(delivery) = deliveries.min_by_key(|delivery| (delivery.attempts, delivery.id)) else { continue };
             if is_paused || !self.under_way.insert(notifier.name.clone()) {
@@ -213,25 +215,25 @@ impl Notifier {
             let (notifier, Delivery { id, to, message, .. }) = (notifier.clone(), delivery.clone());
             tokio::spawn(async move {
                 let result = sender.send(&notifier, &message).await;
-                // Nobody listens once the daemon has ended; the delivery is kept.
+                // There is no receiver once the daemon has ended; the delivery is kept.
                 let _ = attempts.send(Attempt { delivery: id, to, result });
             });
         }
     }
 
-    /// When something is due next that nothing else wakes for.
+    /// Returns the next time at which something is due without an event.
     fn due(&self) -> Option<Timestamp> {
         let config: Arc<Config> = self.handle.config();
         if config.notify.is_empty() {
             return None;
         }
         let waiting = self.state.deliveries.iter().filter(|delivery| !self.under_way.contains(&delivery.to));
-        // Those that are not paused were handed out.
+        // The deliveries of notifiers that are not paused have been started.
         let due = waiting.filter_map(|delivery| self.paused.get(&delivery.to).copied());
         Some(due.fold(self.look_at, Timestamp::min))
     }
 
-    /// Notes what came of an attempt.
+    /// Notes the result of an attempt.
     fn conclude(&mut self, Attempt { delivery: id, to, result }: Attempt) {
         self.under_way.remove(&to);
         let now = self.handle.now();

@@ -1,4 +1,4 @@
-//! How many runs go on at once, and who is next.
+//! How many runs may be running at once, and which is next.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,13 +29,13 @@ impl Permits {
         Self(Arc::new(Mutex::new(State { limit, taken: 0, waiting: BTreeMap::new() })))
     }
 
-    /// Allows so many from now on. Nobody who works is stopped.
+    /// Sets the limit from now on. Running work is not stopped.
     pub(crate) fn set_limit(&self, limit: u32) {
         self.lock().limit = limit;
         self.hand_out();
     }
 
-    /// Waits for a permit. Whoever drops the future waits no more.
+    /// Waits for a permit, until the future is dropped.
     pub(crate) async fn acquire(&self, job: Job, run: RunId) -> Permit {
         loop {
             let (sender, receiver) = oneshot::channel();
@@ -58,7 +58,7 @@ impl Permits {
                 state.taken += 1;
                 next
             };
-            // Dropped here, outside of the lock, where nobody waits for it any more.
+            // Dropped here, outside of the lock, if its receiver is gone.
             drop(next.send(Permit(self.clone())));
         }
     }

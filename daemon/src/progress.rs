@@ -34,7 +34,7 @@ pub(crate) struct RunProgress {
 }
 
 impl RunProgress {
-    /// What is under way, in the order in which it began.
+    /// Returns the running tasks, in the order in which they started.
     pub(crate) fn tasks(&self) -> Vec<TaskState> {
         let tasks = self.lock();
         tasks.iter().map(|(task, counter)| TaskState { done_bytes: counter.get(), ..task.clone() }).collect()
@@ -79,7 +79,8 @@ impl Observer for RunProgress {
     fn ended(&self, task: &Task) {
         self.reports.fetch_add(1, Ordering::Relaxed);
         let mut tasks = self.lock();
-        // Several may have one name; which of them ended does not matter as long as as many bytes went with it.
+        // Several may have one name; which of them ended does not matter as long as as many bytes
+        // went with it.
         let same = |(state, counter): &(TaskState, Counter)| state.name == task.name() && counter.get() == task.done();
         if let Some(at) = tasks.iter().position(same) {
             tasks.remove(at);

@@ -1,4 +1,4 @@
-//! The life of a run: its turn, its attempts, its end.
+//! The life of a run: queue, attempts, end.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -20,9 +20,10 @@ use crate::work::{Order, Work};
 
 /// Between two attempts.
 const AFTER_FAILURE: Backoff = Backoff::new(Duration::from_secs(30), 4, Duration::from_hours(1));
-/// Between two looks whether another, who holds the instance's lock, is done.
+/// Between two looks at a lock of the instance that another process holds.
 const WHILE_HELD: Backoff = Backoff::new(Duration::from_secs(5), 2, Duration::from_mins(2));
-/// How long what was stopped may take to clean up; the hung store that it was stopped for hangs then, too.
+/// How long what was stopped may take to clean up; the hung store that it was stopped for hangs
+/// then, too.
 const CLEANUP: Duration = Duration::from_mins(2);
 /// Between two tries to write down how a run ended.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(10);
@@ -69,7 +70,8 @@ async fn attempts(shared: &Shared, live: &Live) -> End {
             _ => shared.config().instances.get(&live.record.instance).map_or(0, |it| it.routine.retries),
         };
         let pause = if failure.is_held_elsewhere() && live.slot().is_some() {
-            // Another daemon serves the slot, or a person makes a backup: no failure, and it takes as long as it takes.
+            // Another daemon serves the slot, or a person makes a backup: no failure, and it takes
+            // as long as it takes.
             tracing::info!("waiting for another process: {error}");
             looks += 1;
             WHILE_HELD.after(looks)
@@ -130,7 +132,7 @@ async fn attempt(shared: &Shared, live: &Live) -> Result<RunOutcome, Failure> {
     }
 }
 
-/// Tells how far the run is, for ever.
+/// Reports the progress of the run until it is dropped.
 async fn report(shared: &Shared, live: &Live) -> Infallible {
     loop {
         tokio::time::sleep(REPORT).await;
@@ -140,7 +142,7 @@ async fn report(shared: &Shared, live: &Live) -> Infallible {
     }
 }
 
-/// Writes down how a run ended, and that its slot is served or let go.
+/// Records how a run ended, and that its slot is served.
 async fn conclude(shared: &Shared, live: &Live, end: End) {
     enter(shared, live, Phase::Ending);
     let is_over = matches!(end, End::RunOutcome(_));
@@ -160,7 +162,8 @@ async fn conclude(shared: &Shared, live: &Live, end: End) {
             }
         });
         let Err(error) = written.await else { break };
-        // Unwritten, the run would be taken for lost, and the slot be served again: no harm, but no truth either.
+        // Unwritten, the run would be taken for lost, and the slot be served again: no harm, but no
+        // truth either.
         tracing::error!("unable to record the end of the run: {}", config::explain(&error));
         tokio::select! {
             () = tokio::time::sleep(JOURNAL_PAUSE) => {}

@@ -48,7 +48,8 @@ async fn begin_due(handle: &Handle) -> Result<Option<Timestamp>, JournalError> {
         let (instance, job, now) = (entry.instance.clone(), entry.job, shared.clock.now());
         let seen = shared.journal().last_slot(&instance, job);
         let last = match seen {
-            // The clock was ahead when it was served, and was set back since. Heeded, it would let nothing begin until then.
+            // The clock was ahead when it was served, and was set back since. Heeded, it would let
+            // nothing begin until then.
             Some(last) if is_future(last, now) => {
                 tracing::warn!(instance, %job, slot = %last, "the last slot is in the future, so the clock was wrong; continuing with slots from now on");
                 let_go(handle, &instance, job, now).await?

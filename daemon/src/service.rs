@@ -12,18 +12,19 @@ use crate::scheduler::schedule;
 use crate::systemd;
 use crate::view::Event;
 
-/// What a process is told from outside.
+/// A signal to the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// Read the configuration anew.
+    /// Reload the configuration.
     Reload,
-    /// Begin nothing new, let what runs finish within `shutdown_grace`, stop it then, and end.
+    /// Start nothing new, wait for runs until `shutdown_grace` is over, stop the others, and end.
     Stop,
 }
 
-/// Runs the daemon until it is told to stop. When this returns, nothing of it runs any more.
+/// Runs the daemon until it is asked to stop. When this returns, all of its tasks have ended.
 ///
-/// `logs` are kept in the state folder and told to subscribers. A service manager is told of its life by systemd's protocol, once it serves.
+/// Keeps `logs` in the state folder and sends them to subscribers. Notifies a service manager by
+/// the protocol of systemd once it serves.
 ///
 /// # Errors
 /// [`ListenError`], before anything has begun.
@@ -35,7 +36,7 @@ pub async fn run(handle: Handle, logs: RunLogs, signals: mpsc::Receiver<Signal>)
     let told_everything = CancellationToken::new();
     let notifications = tokio::spawn(crate::notify::serve(handle.clone(), told_everything.clone()));
     work(&handle, signals).await;
-    // Behind the last run, whose end is to be told as well.
+    // After the last run, whose end is reported as well.
     told_everything.cancel();
     let _ = notifications.await;
     let _ = manager.await;
@@ -57,7 +58,7 @@ async fn settle_state(handle: Handle) {
     }
 }
 
-/// What it does whether or not anybody watches.
+/// Runs the schedules until a signal to stop.
 pub(crate) async fn work(handle: &Handle, mut signals: mpsc::Receiver<Signal>) {
     let scheduler = tokio::spawn({
         let handle = handle.clone();
@@ -65,7 +66,7 @@ pub(crate) async fn work(handle: &Handle, mut signals: mpsc::Receiver<Signal>) {
     });
     tracing::info!(instances = handle.config().instances.len(), state = %handle.state_dir().display(), "daemon started");
     while let Some(Signal::Reload) = signals.recv().await {
-        // What is wrong with it was logged, and told to whoever listens.
+        // A problem was logged, and sent to subscribers.
         let _ = handle.reload().await;
     }
     stop(handle).await;

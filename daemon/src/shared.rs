@@ -126,9 +126,9 @@ impl Shared {
         written.await.map_err(|error| JournalError::Io { action: "write", path: path(), source: error.into() })
     }
 
-    /// Tells whoever listens.
+    /// Sends an event to all subscribers.
     pub(crate) fn tell(&self, event: Event) {
-        // Nobody need listen.
+        // There may be no subscriber.
         let _ = self.events.send(event);
     }
 

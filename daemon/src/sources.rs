@@ -1,4 +1,5 @@
-//! Which repository a restore or a drill reads from: the first that can be read and has an intact copy of the backup.
+//! Which repository a restore or a drill reads from: the first that can be read and has an intact
+//! copy of the backup.
 
 use config::{Config, MAIN, UnknownName, explain};
 use engine::check::{CheckOptions, check};
@@ -62,12 +63,14 @@ impl<'a> Sources<'a> {
         Self { connection: Some(connection), ..self }
     }
 
-    /// Does `work` with a backup of the first repository that can be read and has it intact. Where the work itself meets damage it is
-    /// done again with the next one, and always of the same backup, once it is known which that is. Where no repository has the latest
-    /// backup intact, it is the latest that one of them has. `tell` is told at once what is passed over.
+    /// Does `work` with a backup of the first repository that can be read and has it intact. Where
+    /// the work itself meets damage it is done again with the next one, and always of the same
+    /// backup, once it is known which that is. Where no repository has the latest backup intact, it
+    /// is the latest that one of them has. Calls `tell` at once with what is skipped.
     ///
     /// # Errors
-    /// Those of the work, but for damage while another repository is left; else what kept the first from being read.
+    /// Those of the work, but for damage while another repository is left; else what kept the first
+    /// from being read.
     pub async fn with_first_intact<T, F: Future<Output = Result<T, Error>>>(
         &self,
         wanted: Wanted<'_>,
@@ -142,8 +145,9 @@ impl<'a> Sources<'a> {
         Err(first_failure.unwrap_or(Error::Interrupted))
     }
 
-    /// Finds which backup is meant, without reading it: in the first repository that can be asked. Where its `latest` has to pass over
-    /// newer ones, a later repository may have one of those intact.
+    /// Finds which backup is meant, without reading it: in the first repository that can be asked.
+    /// Where its `latest` has to pass over newer ones, a later repository may have one of those
+    /// intact.
     ///
     /// # Errors
     /// What kept the first repository from answering, where none answers.
@@ -224,13 +228,13 @@ async fn find(
     repository.verified_manifest(&selected.backup).await
 }
 
-/// Whether it says that the question was wrong, rather than that the repository has no answer.
+/// Returns whether the request was wrong, rather than the repository without an answer.
 fn is_final(error: &RepositoryError) -> bool {
     matches!(error, RepositoryError::Ambiguous { .. } | RepositoryError::WhichInstance { .. })
 }
 
-/// Returns PostgreSQL's programs. Any pg_restore will do that is new enough: those that an instance's or target's `pg_path` names come
-/// first.
+/// Returns PostgreSQL's programs. Any pg_restore will do that is new enough: those that an
+/// instance's or target's `pg_path` names come first.
 pub fn tools(config: &Config) -> Tools {
     let databases = config.instances.values().map(|instance| &instance.instance.database);
     let mut databases = databases.chain(config.targets.values().map(|target| &target.database));

@@ -1,18 +1,19 @@
-//! When an instance has been without a good backup for too long: the one definition, by which `status`, the API, the metrics and
-//! the notices go. The manual has it in words, in `docs/daemon.md`.
+//! When an instance has been without a good backup for too long. This is the only definition:
+//! `status`, the API, the metrics and the notices use it. `docs/daemon.md` describes it.
 
 use std::fmt;
 
 use config::Routine;
 use jiff::{SignedDuration, Timestamp};
 
-/// What is left beside the longest pause of a schedule, for the run itself, its retries, and a machine that was asleep, is half that
-/// pause; but a backup that is made every few minutes may take longer, and one that is made once a month is missed sooner.
+/// The time in addition to the longest pause of a schedule, for the run, its retries, and a machine
+/// that was asleep. It is half that pause within these limits: a backup every few minutes may take
+/// longer, and a monthly one is missed sooner.
 const LEAST_GRACE: SignedDuration = SignedDuration::from_hours(1);
 const MOST_GRACE: SignedDuration = SignedDuration::from_hours(24);
 
-/// How old the newest good backup may become: what the configuration says, else what follows from the longest pause of the schedule.
-/// `None` where neither is said.
+/// Returns how old the newest good backup may become: as the configuration says, else by the
+/// longest pause of the schedule. Returns `None` without either.
 pub(crate) fn allowed_age(routine: &Routine, pause: Option<SignedDuration>) -> Option<SignedDuration> {
     let length = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
     let scheduled = pause.map(|pause| {
@@ -27,11 +28,11 @@ pub(crate) fn allowed_age(routine: &Routine, pause: Option<SignedDuration>) -> O
 pub enum Since {
     /// The moment that its newest good backup shows.
     Backup(Timestamp),
-    /// It has none; when it was first looked for one.
+    /// It has none; when the daemon started to watch it.
     Watched(Timestamp),
 }
 
-/// That an instance has been without a good backup for longer than it may.
+/// An instance that has been without a good backup for longer than allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Staleness {
     since: Since,

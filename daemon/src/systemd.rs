@@ -1,4 +1,4 @@
-//! What a service manager is told: systemd's notification protocol, sd_notify(3). Where there is none, nothing is done.
+//! Notifies a service manager by the protocol of systemd, sd_notify(3). Does nothing without one.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const STATUS: Duration = Duration::from_mins(1);
 /// How long the manager may take for a message before others are left out.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Tells of the daemon's life until it is about to end.
+/// Notifies the manager until the daemon is stopping.
 pub(crate) async fn tell(handle: Handle) {
     if std::env::var_os("NOTIFY_SOCKET").is_none_or(|name| name.is_empty()) {
         return;
@@ -26,7 +26,8 @@ pub(crate) async fn tell(handle: Handle) {
     manager.send(vec![NotifyState::Ready], Some(status(&handle))).await;
     let mut ticks = tokio::time::interval(watchdog.unwrap_or(STATUS));
     loop {
-        // Whoever gets here has found the locks free and the tasks alive: what the watchdog is for.
+        // This point is reached only if the locks are free and the tasks alive, which is what the
+        // watchdog checks.
         let states = tokio::select! {
             () = handle.stopping().cancelled() => break,
             _ = ticks.tick() => vec![NotifyState::Watchdog],
@@ -76,7 +77,8 @@ struct Manager {
 }
 
 impl Manager {
-    /// Sends a message, unless the manager does not even take the one before. That is no reason to do anything else.
+    /// Sends a message, unless the manager does not even take the one before. That is no reason to
+    /// do anything else.
     async fn send(&mut self, states: Vec<NotifyState<'static>>, status: Option<String>) {
         if !self.has_taken_all().await {
             return;

@@ -143,7 +143,8 @@ pub struct Health {
     pub given_up: u64,
 }
 
-/// Something that happened. What a slow subscriber misses is told by `RecvError::Lagged`; all of it can be asked for again.
+/// Something that happened. What a slow subscriber misses is told by `RecvError::Lagged`; all of it
+/// can be asked for again.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum Event {
@@ -152,7 +153,8 @@ pub enum Event {
         /// It.
         run: RunRecord,
     },
-    /// How far a run is: at each change of its phase, and every second while it works and anybody listens.
+    /// How far a run is: at each change of its phase, and every second while it works and anybody
+    /// listens.
     Progress {
         /// It.
         run: LiveRun,
@@ -189,7 +191,8 @@ pub enum Event {
     Stopping,
 }
 
-/// Every instance of `config` with its jobs, as of `now`; `running` says which run of a job goes on.
+/// Returns every instance of `config` with its jobs, as of `now`; `running` says which run of a job
+/// is running.
 pub fn instances(
     config: &Config,
     agenda: &BTreeMap<(String, Job), Entry>,

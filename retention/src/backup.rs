@@ -24,7 +24,7 @@ pub struct Backup {
 }
 
 impl Backup {
-    /// A backup that is neither pinned nor proven, has no warnings and no known figures.
+    /// Returns a backup that is neither pinned nor proven, has no warnings and no known figures.
     pub fn new(id: impl Into<String>, instance: impl Into<String>, created_at: Timestamp) -> Self {
         Self {
             id: id.into(),
@@ -38,20 +38,21 @@ impl Backup {
     }
 }
 
-/// How much a backup holds. A figure that was not taken is `None`, and is then compared with nothing.
+/// How much a backup holds. A figure that was not taken is `None`, and is then compared with
+/// nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Rows of all tables.
     pub rows: Option<u64>,
     /// Attachments covered.
     pub attachments: Option<u64>,
-    /// Bytes of the database and the attachments before compression. Not the bytes that this backup added to the
-    /// repository: those fall to almost nothing on a quiet day.
+    /// Bytes of the database and the attachments before compression. Not the bytes that this backup
+    /// added to the repository: those fall to almost nothing on a quiet day.
     pub bytes: Option<u64>,
 }
 
 impl Figures {
-    /// The value of one figure, if it was taken.
+    /// Returns the value of one figure, if it was taken.
     pub fn get(&self, figure: Figure) -> Option<u64> {
         match figure {
             Figure::Rows => self.rows,

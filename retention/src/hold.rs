@@ -22,8 +22,8 @@ pub enum Hold {
         /// How old it may be.
         limit: Age,
     },
-    /// A figure of the newest backup is too far below what it was before it fell: something may have been lost, and the
-    /// backups from before may be the only ones that have it.
+    /// A figure of the newest backup is too far below what it was before it fell: something may
+    /// have been lost, and the backups from before may be the only ones that have it.
     Shrunk {
         /// Which figure.
         figure: Figure,
@@ -43,7 +43,7 @@ pub enum Hold {
 }
 
 impl Hold {
-    /// What a person can do about it.
+    /// Returns what a person can do about it.
     pub fn hint(&self) -> String {
         match self {
             Hold::Stale { .. } => {
@@ -86,7 +86,8 @@ fn roughly(age: SignedDuration) -> String {
     }
 }
 
-/// Whether the newest of `backups` (newest first, none in the future) is older than the policy or the schedule allows.
+/// Returns whether the newest of `backups` (newest first, none in the future) is older than the
+/// policy or the schedule allows.
 pub(crate) fn stale(
     policy: &Policy,
     backups: &[&Backup],
@@ -103,12 +104,13 @@ pub(crate) fn stale(
     })
 }
 
-/// Which figures fell too far between two neighbours of `backups` (newest first, none in the future) and have not come
-/// back since.
+/// Returns which figures fell too far between two neighbours of `backups` (newest first, none in
+/// the future) and have not come back since.
 ///
-/// All neighbours are looked at and not the newest two alone, because the next backup after a loss has the same low
-/// figures: the hold must last until a person has spoken, not until the next night. `accepted` is the date of the
-/// backup whose figures a person accepted; falls up to it are settled.
+/// All neighbours are looked at and not the newest two alone, because the next backup after a loss
+/// has the same low figures: the hold must last until a person has spoken, not until the next
+/// night. `accepted` is the date of the backup whose figures a person accepted; falls up to it are
+/// settled.
 pub(crate) fn shrunk(policy: &Policy, backups: &[&Backup], accepted: Option<Timestamp>) -> Vec<Hold> {
     let limit = policy.hold_if_shrunk;
     let fall = |figure: Figure| {

@@ -27,7 +27,7 @@ impl Tier {
     /// All of them, from the shortest period to the longest.
     pub const ALL: [Tier; 5] = [Tier::Hourly, Tier::Daily, Tier::Weekly, Tier::Monthly, Tier::Yearly];
 
-    /// The period of this tier into which `moment` falls in `zone`.
+    /// Returns the period of this tier into which `moment` falls in `zone`.
     pub fn period(self, moment: Timestamp, zone: &TimeZone) -> Period {
         let offset = zone.to_offset(moment);
         let local = offset.to_datetime(moment);
@@ -60,9 +60,9 @@ impl fmt::Display for Tier {
 /// One hour, day, week, month or year of the calendar of a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Period {
-    /// An hour of the local clock. The offset from UTC belongs to it: the hour that comes twice in autumn is two hours,
-    /// each with its own backup. (restic sees one.) Where the clock shifts within an hour, its two parts are two hours
-    /// as well.
+    /// An hour of the local clock. The offset from UTC belongs to it: the hour that comes twice in
+    /// autumn is two hours, each with its own backup. (restic sees one.) Where the clock shifts
+    /// within an hour, its two parts are two hours as well.
     Hour {
         /// The local date.
         date: Date,
@@ -73,8 +73,8 @@ pub enum Period {
     },
     /// A day of the local calendar, of 23, 24 or 25 hours.
     Day(Date),
-    /// A week of ISO 8601, Monday to Sunday. Its year is that of its Thursday, so 1 January may be in week 53 of the
-    /// year before.
+    /// A week of ISO 8601, Monday to Sunday. Its year is that of its Thursday, so 1 January may be
+    /// in week 53 of the year before.
     Week {
         /// The year that the week is counted in.
         year: i16,
@@ -93,7 +93,7 @@ pub enum Period {
 }
 
 impl Period {
-    /// The tier whose period it is.
+    /// Returns the tier whose period it is.
     pub fn tier(&self) -> Tier {
         match self {
             Period::Hour { .. } => Tier::Hourly,

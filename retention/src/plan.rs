@@ -12,16 +12,17 @@ use crate::{
     rules,
 };
 
-/// What the plan depends on beside the policy and the backups.
+/// What the plan depends on in addition to the policy and the backups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Situation {
     /// The time. Backups dated later are in the future.
     pub now: Timestamp,
-    /// The longest time between two runs of the instance's schedule, if it has one: where the policy does not set
-    /// `stop_if_stale`, nothing is removed while the newest backup is older than three times this.
+    /// The longest time between two runs of the instance's schedule, if it has one: where the
+    /// policy does not set `stop_if_stale`, nothing is removed while the newest backup is older
+    /// than three times this.
     pub interval: Option<SignedDuration>,
-    /// `created_at` of the newest backup whose figures a person has accepted. It settles that backup's fall and all
-    /// before, also when the backup itself has been removed since.
+    /// `created_at` of the newest backup whose figures a person has accepted. It settles that
+    /// backup's fall and all before, also when the backup itself has been removed since.
     pub figures_accepted: Option<Timestamp>,
 }
 
@@ -35,7 +36,8 @@ impl Situation {
 /// What to do with the backups of one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// One for each backup, from the newest to the oldest; of one date, in falling order of their ids.
+    /// One for each backup, from the newest to the oldest; of one date, in falling order of their
+    /// ids.
     pub decisions: Vec<Decision>,
     /// Why nothing at all is removed; empty if nothing stands against it.
     pub holds: Vec<Hold>,
@@ -44,12 +46,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The backups to remove, from the newest to the oldest. None while a hold stands.
+    /// Returns the backups to remove, from the newest to the oldest. None while a hold stands.
     pub fn removals(&self) -> impl Iterator<Item = &Decision> {
         self.decisions.iter().filter(|decision| decision.verdict == Verdict::Remove)
     }
 
-    /// The backups to keep, from the newest to the oldest.
+    /// Returns the backups to keep, from the newest to the oldest.
     pub fn kept(&self) -> impl Iterator<Item = &Decision> {
         self.decisions.iter().filter(|decision| decision.verdict != Verdict::Remove)
     }
@@ -71,8 +73,8 @@ pub struct Decision {
 pub enum Verdict {
     /// It stays.
     Keep {
-        /// All reasons, and at least one: pinned, the guarantees, then the rules from the shortest period to the
-        /// longest.
+        /// All reasons, and at least one: pinned, the guarantees, then the rules from the shortest
+        /// period to the longest.
         reasons: Vec<Reason>,
     },
     /// No rule keeps it, and no hold stands.
@@ -104,7 +106,7 @@ pub enum PlanError {
 }
 
 impl PlanError {
-    /// How to mend it.
+    /// Returns how to fix it.
     pub fn hint(&self) -> &'static str {
         match self {
             PlanError::Policy(error) => error.hint(),
@@ -114,11 +116,12 @@ impl PlanError {
     }
 }
 
-/// Decides for each of `backups`, all of one instance and in any order, whether to keep it. See the [crate] for the
-/// rules.
+/// Decides for each of `backups`, all of one instance and in any order, whether to keep it. See the
+/// [crate] for the rules.
 ///
 /// # Errors
-/// If the policy would keep nothing, if the backups are of several instances, or if one is listed twice.
+/// If the policy would keep nothing, if the backups are of several instances, or if one is listed
+/// twice.
 pub fn plan(policy: &Policy, backups: &[Backup], situation: &Situation) -> Result<Plan, PlanError> {
     policy.validate()?;
     check_list(backups)?;

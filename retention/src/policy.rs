@@ -11,16 +11,16 @@ use crate::{
 
 /// How many backups to keep. The default is that of Odoo.sh: 7 daily, 4 weekly and 3 monthly.
 ///
-/// Each setting that a configuration leaves out has its default: who writes `daily = 30` keeps the weekly and monthly
-/// ones as well, and writes `monthly = 0` to be rid of them. The other way round, one added line would take a history
-/// away.
+/// Each setting that a configuration leaves out has its default: who writes `daily = 30` keeps the
+/// weekly and monthly ones as well, and writes `monthly = 0` to be rid of them. The other way
+/// round, one added line would take a history away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
     /// The newest so many, whatever their dates. Default 0.
     pub keep_last: u32,
-    /// All that are younger than this when the newest was made. Reckoned from the newest and not from now, so that they
-    /// do not age away while no new ones are made. Default none.
+    /// All that are younger than this when the newest was made. Reckoned from the newest and not
+    /// from now, so that they do not age away while no new ones are made. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_within: Option<Age>,
     /// The last of each of so many hours. Default 0.
@@ -33,14 +33,17 @@ pub struct Policy {
     pub monthly: u32,
     /// The last of each of so many years. Default 0.
     pub yearly: u32,
-    /// Where days begin. `None` leaves it to the caller, who knows the instance's zone (see [`Policy::zone`]).
+    /// Where days begin. `None` leaves it to the caller, who knows the instance's zone (see
+    /// [`Policy::zone`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<Zone>,
-    /// Remove nothing while the newest backup is older than this. `None`: three times the interval of the schedule.
+    /// Remove nothing while the newest backup is older than this. `None`: three times the interval
+    /// of the schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_if_stale: Option<Age>,
-    /// Remove nothing while the figures of the newest backup are lower by more than this than those before they fell.
-    /// Default 30 %; 100 switches the check off, for nothing falls by more than all.
+    /// Remove nothing while the figures of the newest backup are lower by more than this than those
+    /// before they fell. Default 30 %; 100 switches the check off, for nothing falls by more than
+    /// all.
     pub hold_if_shrunk: Percent,
 }
 
@@ -62,12 +65,12 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The policy with no rule at all, as a base to set some on. Refused as it is.
+    /// Returns the policy with no rule at all, as a base to set some on. Refused as it is.
     pub fn empty() -> Self {
         Self { daily: 0, weekly: 0, monthly: 0, ..Self::default() }
     }
 
-    /// How many periods of this tier have a slot.
+    /// Returns how many periods of this tier have a slot.
     pub fn slots(&self, tier: Tier) -> u32 {
         match tier {
             Tier::Hourly => self.hourly,
@@ -78,7 +81,7 @@ impl Policy {
         }
     }
 
-    /// The zone in which days begin: UTC if none is set.
+    /// Returns the zone in which days begin: UTC if none is set.
     pub fn zone(&self) -> &Zone {
         static UTC: Zone = Zone::utc();
         self.timezone.as_ref().unwrap_or(&UTC)
@@ -87,8 +90,8 @@ impl Policy {
     /// Refuses a policy that would keep nothing.
     ///
     /// # Errors
-    /// [`PolicyError::KeepsNothing`] if no rule keeps any backup. The guarantees, such as that the newest stays, are no
-    /// policy.
+    /// [`PolicyError::KeepsNothing`] if no rule keeps any backup. The guarantees, such as that the
+    /// newest stays, are no policy.
     pub fn validate(&self) -> Result<(), PolicyError> {
         let keeps_some =
             self.keep_last > 0 || self.keep_within.is_some() || Tier::ALL.iter().any(|&tier| self.slots(tier) > 0);
@@ -127,7 +130,7 @@ pub enum PolicyError {
 }
 
 impl PolicyError {
-    /// How to mend it.
+    /// Returns how to fix it.
     pub fn hint(&self) -> &'static str {
         match self {
             PolicyError::KeepsNothing => "set at least one of them, as in daily = 7",

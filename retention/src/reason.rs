@@ -20,10 +20,11 @@ pub enum Reason {
     NewestProven,
     /// A rule of the policy, applied to all backups.
     Rule(Rule),
-    /// A rule of the policy, applied to the backups without warnings as though there were no others. Given only where
-    /// the same rule, applied to all backups, does not keep it.
+    /// A rule of the policy, applied to the backups without warnings as though there were no
+    /// others. Given only where the same rule, applied to all backups, does not keep it.
     RuleAmongClean(Rule),
-    /// No rule keeps it, but nothing at all is removed at present: see [`Plan::holds`](crate::Plan::holds).
+    /// No rule keeps it, but nothing at all is removed at present: see
+    /// [`Plan::holds`](crate::Plan::holds).
     Held,
 }
 

@@ -11,7 +11,8 @@ use crate::{
     reason::Rule,
 };
 
-/// Calls `keep` for each backup and each rule that keeps it. `backups` are ordered from the newest to the oldest.
+/// Calls `keep` for each backup and each rule that keeps it. `backups` are ordered from the newest
+/// to the oldest.
 pub(crate) fn apply<'a>(policy: &Policy, backups: &[&'a Backup], mut keep: impl FnMut(&'a Backup, Rule)) {
     let (Some(newest), Some(oldest)) = (backups.first(), backups.last()) else { return };
     let zone = policy.zone().rules();
@@ -42,11 +43,11 @@ pub(crate) fn apply<'a>(policy: &Policy, backups: &[&'a Backup], mut keep: impl 
     }
 }
 
-/// The backup that stands for each period: the newest without warnings, or else the newest. Periods come in the order
-/// of their newest backup, the newest first.
+/// Returns the backup that represents each period: the newest without warnings, or else the newest.
+/// Periods come in the order of their newest backup, the newest first.
 ///
-/// A period's backups need not be neighbours: where clocks went back at one minute past midnight (America/St_Johns
-/// until 2011), an hour of Saturday lies within Sunday.
+/// A period's backups need not be neighbours: where clocks went back at one minute past midnight
+/// (America/St_Johns until 2011), an hour of Saturday lies within Sunday.
 fn last_of_each<'a>(tier: Tier, zone: &TimeZone, backups: &[&'a Backup]) -> Vec<(Period, &'a Backup)> {
     let mut chosen: Vec<(Period, &Backup)> = Vec::new();
     let mut places = HashMap::new();

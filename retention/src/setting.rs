@@ -1,5 +1,5 @@
-//! The values that a policy is written with. Each is checked when it is read, so that a policy in memory holds only
-//! sound ones.
+//! The values that a policy is written with. Each is checked when it is read, so that a policy in
+//! memory has only valid ones.
 
 use std::{fmt, str::FromStr};
 
@@ -36,7 +36,7 @@ pub enum SettingError {
 }
 
 impl SettingError {
-    /// How to mend it.
+    /// Returns how to fix it.
     pub fn hint(&self) -> &'static str {
         match self {
             SettingError::Age { .. } => "write a length of time as in \"36 hours\", \"14 days\" or \"1 year 6 months\"",
@@ -48,16 +48,18 @@ impl SettingError {
     }
 }
 
-/// A length of time as a person writes it: `36 hours`, `14 days`, `1 year 6 months`, `P14D`. Always positive.
+/// A length of time as a person writes it: `36 hours`, `14 days`, `1 year 6 months`, `P14D`. Always
+/// positive.
 ///
-/// Days and longer units are those of the calendar: `1 day` before a noon is the noon before, be it 23, 24 or 25 hours
-/// ago.
+/// Days and longer units are those of the calendar: `1 day` before a noon is the noon before, be it
+/// 23, 24 or 25 hours ago.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Age(Span);
 
 impl Age {
-    /// The moment that lies this long before `moment`; `None` if it is before all time that can be told (year -9999).
+    /// Returns the moment that lies this long before `moment`; `None` if it is before year -9999,
+    /// which cannot be represented.
     pub fn before(&self, moment: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let earlier = moment.to_zoned(zone.clone()).checked_sub(self.0).ok()?;
         Some(earlier.timestamp())
@@ -133,18 +135,18 @@ impl Percent {
     /// 50 %
     pub const HALF: Self = Self(50);
 
-    /// A percentage of which it is known that it is one.
+    /// Returns a percentage; `value` must be at most 100.
     pub(crate) const fn of(value: u8) -> Self {
         assert!(value <= 100);
         Percent(value)
     }
 
-    /// Whether `after` is less than `before` by more than this. Exact, for all values.
+    /// Returns whether `after` is less than `before` by more than this. Exact, for all values.
     pub fn exceeded_by_fall(self, before: u64, after: u64) -> bool {
         u128::from(after) * 100 < u128::from(before) * u128::from(100 - self.0)
     }
 
-    /// Whether `part` is less than this part of `whole`. Exact, for all values.
+    /// Returns whether `part` is less than this part of `whole`. Exact, for all values.
     pub fn is_undercut(self, part: u64, whole: u64) -> bool {
         u128::from(part) * 100 < u128::from(whole) * u128::from(self.0)
     }
@@ -208,9 +210,9 @@ impl fmt::Display for Percent {
 
 /// A time zone by its IANA name.
 ///
-/// Taken from the system's database where it has the zone, because the distribution keeps that one up to date; from the
-/// copy in the binary where it does not, as in a container without `tzdata`, or for names that Debian moved to
-/// `tzdata-legacy`.
+/// Taken from the system's database where it has the zone, because the distribution keeps that one
+/// up to date; from the copy in the binary where it does not, as in a container without `tzdata`,
+/// or for names that Debian moved to `tzdata-legacy`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Zone(TimeZone);
@@ -221,7 +223,7 @@ impl Zone {
         Zone(TimeZone::UTC)
     }
 
-    /// The rules of the zone.
+    /// Returns the rules of the zone.
     pub fn rules(&self) -> &TimeZone {
         &self.0
     }

@@ -1,8 +1,8 @@
-//! The keys of those who are told.
+//! The keys of notifiers.
 
 use super::Key;
 
-pub(crate) const TOLD: &[Key] = &[
+pub(crate) const RECEIVER: &[Key] = &[
     Key {
         name: "name",
         kind: "string",

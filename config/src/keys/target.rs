@@ -20,7 +20,7 @@ pub(crate) const TRUST: &[Key] = &[Key {
     also: &["trust", "trusted_repository"],
 }];
 
-/// What [`TARGET`] says of making the copy harmless.
+/// What [`TARGET`] says about neutralizing the copy.
 pub(crate) const NEUTRAL: &[Key] = &[
     Key {
         name: "neutralize",

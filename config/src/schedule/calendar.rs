@@ -1,6 +1,8 @@
-//! The days and times of a schedule on the calendar, where all days have 24 hours: what the `cron` crate is asked.
+//! The days and times of a schedule on the calendar, where all days have 24 hours: what the `cron`
+//! crate is asked.
 //!
-//! A local time goes there as if it were UTC, so that no time is skipped or comes twice. chrono's types, in which it answers, stay here.
+//! A local time goes there as if it were UTC, so that no time is skipped or comes twice. chrono's
+//! types, in which it answers, stay here.
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use cron::TimeUnitSpec;
@@ -13,7 +15,8 @@ const MINUTES_OF_A_DAY: i64 = 24 * 60;
 /// When a schedule fires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Calendar {
-    /// Two where both day fields are restricted, of which either fires: `cron` joins the fields by *and*.
+    /// Two where both day fields are restricted, of which either fires: `cron` joins the fields by
+    /// *and*.
     either: Vec<cron::Schedule>,
 }
 
@@ -32,14 +35,15 @@ impl Calendar {
         Some(Self { either: either.collect::<Option<_>>()? })
     }
 
-    /// Returns the first local time from `from` on, which is a whole minute. `None` where there is none before 2101, at which `cron` ends.
+    /// Returns the first local time from `from` on, which is a whole minute. `None` where there is
+    /// none before 2101, at which `cron` ends.
     pub(super) fn first_from(&self, from: civil::DateTime) -> Option<civil::DateTime> {
         let before = as_if_utc(from)? - TimeDelta::seconds(1);
         let next = self.either.iter().filter_map(|schedule| schedule.after(&before).next()).min()?;
         Some(TimeZone::UTC.to_datetime(Timestamp::from_second(next.timestamp()).ok()?))
     }
 
-    /// Whether any date matches.
+    /// Returns whether any date matches.
     pub(super) fn ever_fires(&self) -> bool {
         self.first_from(FORTY_YEARS.0.at(0, 0, 0, 0)).is_some()
     }

@@ -51,7 +51,7 @@ impl fmt::Display for Problem {
 }
 
 impl Field {
-    /// What may stand in the field, for a person.
+    /// Returns the values that the field can have, in words.
     pub fn allowed(self) -> &'static str {
         match self {
             Field::Minute => "a minute is 0 to 59, as in 30, 0,30, 10-20 or */15",
@@ -82,7 +82,8 @@ impl Field {
         }
     }
 
-    /// Returns the field as the `cron` crate writes it: `*`, or a list of values, of which Sunday is 1.
+    /// Returns the field as the `cron` crate writes it: `*`, or a list of values, of which Sunday
+    /// is 1.
     ///
     /// # Errors
     /// The part of the list that is wrong, and what is wrong with it.
@@ -98,7 +99,8 @@ impl Field {
         Ok(values.into_iter().map(|value| number(value).to_string()).collect::<Vec<_>>().join(","))
     }
 
-    /// The values of one part, on which `cron` would not always agree: it takes `5/15` for a range to the end, and knows no Sunday but 1.
+    /// Returns the values of one part, on which `cron` would not always agree: it takes `5/15` for
+    /// a range to the end, and knows no Sunday but 1.
     fn read_part(self, part: &str) -> Result<impl Iterator<Item = u8>, Problem> {
         let (range, step) = match part.split_once('/') {
             Some((range, step)) => (range, Some(step)),
@@ -132,8 +134,8 @@ impl Field {
         u8::try_from(value).ok().filter(|value| (low..=high).contains(value)).ok_or(Problem::OutOfRange)
     }
 
-    /// The end of a range that begins with `first`. There `sun` is the Sunday that ends the week, so that `fri-sun` is
-    /// what it says; `sun-sun` is Sunday alone, as in cron.
+    /// Returns the end of a range that begins with `first`. There `sun` is the Sunday that ends the
+    /// week, so that `fri-sun` is what it says; `sun-sun` is Sunday alone, as in cron.
     fn read_end(self, text: &str, first: u8) -> Result<u8, Problem> {
         let value = self.read_value(text)?;
         let sunday_by_name = self == Field::DayOfWeek && value == SUNDAY && number(text).is_none();
@@ -148,7 +150,8 @@ impl Field {
     }
 }
 
-/// Digits alone: no sign, no spaces. What is too large for any field counts as out of range and not as something else.
+/// Digits alone: no sign, no spaces. What is too large for any field counts as out of range and not
+/// as something else.
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))

@@ -9,9 +9,9 @@ use jiff::{
 use super::Schedule;
 
 impl Schedule {
-    /// For schedules that give hours. Each local time stands for one moment: the time itself, the first of two, or the
-    /// end of the gap that it lies in. These moments rise as the local times do, so the first that is late enough is
-    /// the next.
+    /// For schedules that give hours. Each local time stands for one moment: the time itself, the
+    /// first of two, or the end of the gap that it lies in. These moments rise as the local times
+    /// do, so the first that is late enough is the next.
     pub(super) fn next_of_the_day(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let mut from = whole_minute(zone.to_datetime(after));
         loop {
@@ -24,8 +24,8 @@ impl Schedule {
         }
     }
 
-    /// For schedules that run with the clock on the wall. Looks at one stretch of time after the other in which the
-    /// offset from UTC is the same.
+    /// For schedules that run with the clock on the wall. Looks at one stretch of time after the
+    /// other in which the offset from UTC is the same.
     pub(super) fn next_on_the_clock(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let mut start = after;
         loop {
@@ -52,7 +52,7 @@ fn whole_minute(local: DateTime) -> DateTime {
     local.date().at(local.hour(), local.minute(), 0, 0)
 }
 
-/// The one moment that a local time stands for: see [`Schedule::next_of_the_day`].
+/// Returns the one moment that a local time stands for: see [`Schedule::next_of_the_day`].
 fn moment_of(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     let ambiguous = zone.to_ambiguous_timestamp(local);
     match ambiguous.offset() {

@@ -8,8 +8,8 @@ fn schedule(text: &str) -> Schedule {
     text.parse().unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The firings of `text` in `zone` after the local time `after`, against a table worked out by hand. Times are local,
-/// with their offset where it tells two apart.
+/// The firings of `text` in `zone` after the local time `after`, against a table worked out by
+/// hand. Times are local, with their offset where it tells two apart.
 #[track_caller]
 fn check(text: &str, zone: &str, after: &str, expected: &[&str]) {
     let zone = TimeZone::get(zone).unwrap();
@@ -159,7 +159,8 @@ fn skipped_times_fire_once_after_gap() {
         "2026-10-03T12:00:00",
         &["Sun 2026-10-04 02:30+11:00", "Mon 2026-10-05 02:15"],
     );
-    // Samoa went from 29 to 31 December: the noon between is made up for at the first moment of the 31st.
+    // Samoa went from 29 to 31 December: the noon between is made up for at the first moment of the
+    // 31st.
     check(
         "0 12 * * *",
         "Pacific/Apia",

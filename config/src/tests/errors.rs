@@ -1,4 +1,5 @@
-//! The messages are what an operator gets to see of this module, so they are compared word for word.
+//! The messages are what an operator gets to see of this module, so they are compared word for
+//! word.
 
 use super::Fixture;
 use crate::{Config, ConfigError};

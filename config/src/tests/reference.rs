@@ -1,4 +1,5 @@
-//! `docs/configuration.md` holds a table for each section; they are made from the keys that are known.
+//! `docs/configuration.md` holds a table for each section; they are made from the keys that are
+//! known.
 
 use std::fmt::Write;
 
@@ -9,7 +10,7 @@ use crate::keys::{
 
 const PAGE: &str = include_str!("../../../docs/configuration.md");
 
-/// The rows of `section` but those of keys that `other` has, and explains, already.
+/// Returns the rows of `section` but those of keys that `other` has, and explains, already.
 fn table(section: &SectionKeys, other: Option<&SectionKeys>) -> String {
     let mut table = String::from("| key | type | default | meaning | example |\n| --- | --- | --- | --- | --- |\n");
     for key in section.keys().filter(|key| !other.is_some_and(|other| other.knows(key.name))) {

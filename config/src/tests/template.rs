@@ -88,7 +88,8 @@ fn text_survives_toml_escapes() {
     }
 }
 
-/// What is commented out must work when the comment sign is taken away: every key is known and its example of the right type.
+/// What is commented out must work when the comment sign is taken away: every key is known and its
+/// example of the right type.
 #[test]
 fn commented_keys_are_valid() {
     let (fixture, options) = options(Fixture::new(), "[options]\ndb_name = production\ndata_dir = /d\n");
@@ -106,7 +107,8 @@ fn commented_keys_are_valid() {
         .variable("S3_SECRET_ACCESS_KEY", "x")
         .variable("PRODUCTION_DB_PASSWORD", "x")
         .variable("STAGING_ADMIN_PASSWORD", "x");
-    // All at once contradict each other and name files that are not there, and nothing else may be wrong.
+    // All at once contradict each other and name files that are not there, and nothing else may be
+    // wrong.
     let contradictions = [
         "this key is only for S3 repositories",
         "is set as well",

@@ -11,7 +11,8 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Lives through the time from `from` to `to` as a daemon does: sleeps until something is due, serves it, remembers it.
+/// Lives through the time from `from` to `to` as a daemon does: sleeps until something is due,
+/// serves it, remembers it.
 fn live(entry: &Entry, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
     let (mut now, mut last, mut served) = (from, from, Vec::new());
     while now < to {
@@ -108,8 +109,8 @@ fn long_sleep_hides_no_rare_slot() {
 }
 
 proptest! {
-    /// However the daemon's life is cut into pieces, no slot is served twice, none before its time, and after each
-    /// look nothing that has begun is left over.
+    /// However the daemon's life is cut into pieces, no slot is served twice, none before its time,
+    /// and after each look nothing that has begun is left over.
     #[test]
     fn naps_lose_no_slot(
         entry in prop::sample::select(

@@ -1,4 +1,4 @@
-//! What the repository shows of an instance, as far as its condition goes by it.
+//! What the repository shows about an instance, as far as its condition depends on it.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,8 @@ pub struct Backups {
 }
 
 impl Backups {
-    /// Returns what a listing shows of each instance of which it shows anything, whether or not the configuration has it.
+    /// Returns what a listing shows of each instance of which it shows anything, whether or not the
+    /// configuration has it.
     pub fn by_instance(listing: &Listing) -> BTreeMap<String, Self> {
         fn entry<'a>(all: &'a mut BTreeMap<String, Backups>, instance: &str) -> &'a mut Backups {
             all.entry(instance.to_owned()).or_default()
@@ -125,7 +126,8 @@ impl Backups {
     /// Returns that there is no good backup, or none that is young enough.
     pub(super) fn lack(&self, view: &InstanceView, now: Timestamp) -> Option<Reason> {
         if let Some(newest) = self.newest_good {
-            // By the repository's clock where this machine's is wrong: set back, it would make a backup young again.
+            // Uses the repository's clock if this machine's is wrong: a clock that was set back
+            // would make a backup young again.
             let now = now.checked_sub(self.clocks.ahead()).unwrap_or(now);
             let staleness = view.staleness(Since::Backup(newest), now);
             return staleness.map(|staleness| Reason::new(Kind::Stale, staleness.to_string()));

@@ -167,13 +167,15 @@ impl Kind {
         }
     }
 
-    /// Whether it is wrong with the repository as a whole, and so the same for every instance.
+    /// Returns whether it concerns the repository as a whole, and so is the same for every
+    /// instance.
     pub fn is_of_repository(self) -> bool {
         matches!(self, Self::RepositoryUnread | Self::RepositoryNotRead | Self::Clock)
     }
 
-    /// Whether it makes a notice of its own, once a day while it lasts. Of the others, runs and a backup's age have theirs: what
-    /// restores have shown is told by the runs that restored.
+    /// Returns whether it causes a notice of its own, once a day while it lasts. Failed runs and
+    /// stale backups have their own notices: a failed verification is reported by the run that
+    /// restored.
     pub(crate) fn is_alarm(self) -> bool {
         matches!(
             self,

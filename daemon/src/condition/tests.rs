@@ -34,7 +34,7 @@ struct Situation {
 }
 
 impl Situation {
-    /// An instance of which all is well.
+    /// Returns an instance of which all is well.
     fn well() -> Self {
         let job = |job| JobView {
             job,
@@ -99,8 +99,8 @@ fn flaw(situation: &mut Situation, flaw: Flaw) {
 use InstanceState::{Empty, Failing, Stale, Unknown, Warning as LookAtIt};
 use Severity::{Failed, Warning};
 
-/// Each reason once, with how bad it is, the word of the API, what makes it, and a part of its sentence. Those without are found by
-/// `status` alone.
+/// Each reason once, with how bad it is, the word of the API, what makes it, and a part of its
+/// sentence. Those without are found by `status` alone.
 type Row = (Kind, Severity, InstanceState, Option<(fn(&mut Situation), &'static str)>);
 
 fn table() -> [Row; 21] {

@@ -44,7 +44,7 @@ impl JournalError {
         Explanation { hint: self.hint().map(Into::into), ..explain(self) }
     }
 
-    /// How an operator mends it, where that can be said.
+    /// Returns what the operator can do about it, if anything.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::InUse { .. } => Some("stop the daemon that is running, or set another `state_dir` for this one"),

@@ -34,7 +34,8 @@ pub(super) struct JournalFile {
 }
 
 impl JournalFile {
-    /// Opens the file in `folder`, makes it where it is missing, cuts off a torn last line, and returns all that is before it.
+    /// Opens the file in `folder`, makes it where it is missing, cuts off a torn last line, and
+    /// returns all that is before it.
     pub(super) fn open(folder: &Path) -> Result<(Self, Vec<u8>), JournalError> {
         let path = folder.join(JOURNAL);
         let failed = |action| {
@@ -66,7 +67,8 @@ impl JournalFile {
         }
     }
 
-    /// Writes a line. When this returns `Ok` it survives a loss of power; when it does not, the line is not there.
+    /// Writes a line. When this returns `Ok` it survives a loss of power; when it does not, the
+    /// line is not there.
     pub(super) fn append(&mut self, event: &impl Serialize) -> Result<(), JournalError> {
         let written = line(event).and_then(|line| {
             if self.torn {
@@ -83,7 +85,8 @@ impl JournalFile {
                 self.torn = false;
             }
             Err(source) => {
-                // Half a line would swallow the next one. Where it cannot be cut off now, it is when the file is next opened.
+                // Half a line would swallow the next one. Where it cannot be cut off now, it is
+                // when the file is next opened.
                 let _ = self.cut();
                 return Err(JournalError::Io { action: "write", path: self.path.clone(), source });
             }
@@ -115,7 +118,8 @@ impl JournalFile {
         Ok(())
     }
 
-    /// Looks whether the file is still where it was opened: somebody may have moved the folder away, or mounted another one over it.
+    /// Looks whether the file is still where it was opened: somebody may have moved the folder
+    /// away, or mounted another one over it.
     pub(super) fn check_place(&self) -> Result<(), JournalError> {
         let failed = |source| JournalError::Io { action: "find", path: self.path.clone(), source };
         let there = std::fs::metadata(&self.path).map_err(failed)?;
@@ -134,7 +138,7 @@ fn keep_whole_lines(bytes: &mut Vec<u8>) {
     bytes.truncate(end);
 }
 
-/// The whole lines of the journal in `folder`; none where there is no journal.
+/// Returns the whole lines of the journal in `folder`; none where there is no journal.
 pub(super) fn read(folder: &Path) -> Result<Vec<u8>, JournalError> {
     let path = folder.join(JOURNAL);
     match std::fs::read(&path) {
@@ -147,7 +151,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<u8>, JournalError> {
     }
 }
 
-/// Whether a daemon has the journal in `folder` open.
+/// Returns whether a daemon has the journal in `folder` open.
 ///
 /// # Errors
 /// [`JournalError::Io`] where this user may not look.
@@ -166,7 +170,8 @@ pub fn is_in_use(folder: &Path) -> Result<bool, JournalError> {
     }
 }
 
-/// Returns why nothing can be written in a state folder that is there, as far as that shows without writing; `None` where nothing does.
+/// Returns why nothing can be written in a state folder that is there, as far as that shows without
+/// writing; `None` where nothing does.
 pub fn obstacle(folder: &Path) -> Option<String> {
     let found = rustix::fs::statvfs(folder).ok()?;
     let shown = folder.display();
@@ -178,13 +183,14 @@ pub fn obstacle(folder: &Path) -> Option<String> {
     is_read_only.then(|| format!("the file system of the state folder {shown} is read-only"))
 }
 
-/// Whether the disk, or the user's share of it, is full.
+/// Returns whether the disk, or the user's share of it, is full.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Opens a file that only its owner may read, and makes it where it is missing. As root it gets the owner of its folder, who else could not go on
-/// after root has run the daemon once.
+/// Opens a file that only its owner may read, and creates it if it is missing. If root creates it,
+/// it gets the owner of its folder; otherwise the daemon could not run as that user after root has
+/// run it once.
 fn private(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
     inherit(&file, path.parent().unwrap_or(path))?;

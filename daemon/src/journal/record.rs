@@ -17,7 +17,7 @@ use crate::agenda::Job;
 pub struct RunId(pub(super) u64);
 
 impl RunId {
-    /// The number.
+    /// Returns the number.
     pub fn number(self) -> u64 {
         self.0
     }
@@ -90,14 +90,14 @@ pub enum RunOutcome {
 }
 
 impl RunOutcome {
-    /// Whether what was to be done is done, with or without warnings.
+    /// Returns whether the run succeeded, with or without warnings.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Done { .. })
     }
 }
 
 impl fmt::Display for RunOutcome {
-    /// How the run ended, in a few words behind its name.
+    /// Writes how the run ended, in a few words that follow its name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done { backup, warnings, .. } => {
@@ -138,7 +138,7 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
-    /// What it does, in words: `backup of production`, `restore of production to staging`.
+    /// Returns what it does, in words: `backup of production`, `restore of production to staging`.
     pub fn what(&self) -> String {
         let Self { instance, job, .. } = self;
         match &self.target {
@@ -147,7 +147,7 @@ impl RunRecord {
         }
     }
 
-    /// The events from which this record follows.
+    /// Returns the events from which this record follows.
     pub(super) fn events(&self) -> impl Iterator<Item = Event> {
         let began = Event::Began {
             run: self.id,

@@ -1,9 +1,10 @@
-//! Why a message was not taken.
+//! Why a message was not accepted.
 
-/// Why a message was not taken. Of a URL no more than the host stands in it, for whoever knows all of it may post there.
+/// Why a message was not accepted. Names only the host of a URL, because everyone who knows the URL
+/// can post to it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
-    /// It was reached and said no.
+    /// The receiver refused it.
     #[error("{host} answered with status {status}")]
     Status {
         /// The receiver.
@@ -11,7 +12,7 @@ pub(super) enum SendError {
         /// Its answer.
         status: u16,
     },
-    /// It was not reached, or broke off.
+    /// The receiver was not reached, or the connection broke.
     #[error("unable to send to {host}: {why}")]
     Web {
         /// The receiver.
@@ -19,7 +20,7 @@ pub(super) enum SendError {
         /// Why.
         why: String,
     },
-    /// The file with the authorities.
+    /// The file with the certificates of authorities.
     #[error("unable to read the certificates in {path}")]
     RootCert {
         /// The file.
@@ -63,7 +64,7 @@ pub(super) enum SendError {
 }
 
 impl SendError {
-    /// What the operator can do about it, where that can be said.
+    /// Returns what the operator can do about it, if anything.
     pub(super) fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Status { status: 401 | 403, .. } => {

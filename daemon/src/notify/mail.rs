@@ -1,7 +1,7 @@
 //! Mail, over SMTP.
 //!
-//! The library reads a line of the server to its end, however long it is. So it is given a connection that ends after as many bytes
-//! as no honest server sends, and the whole delivery has one time limit.
+//! The library reads a line of the server to its end, however long it is. So the connection ends
+//! after more bytes than an honest server sends, and the whole delivery has one time limit.
 
 use std::error::Error as StdError;
 use std::io;
@@ -31,14 +31,14 @@ use tokio_rustls::TlsConnector;
 use super::error::SendError;
 use super::notice::Notice;
 
-/// How long one mail may take, from the look-up of the server's name to its last answer. A server may let strangers wait for half a
-/// minute before it greets them.
+/// How long one mail may take, from the look-up of the server's name to its last answer. A server
+/// may delay unknown clients for half a minute before it greets them.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// How long one address of the server may take to be reached.
+/// How long a connection to one address of the server may take.
 const REACH: Duration = Duration::from_secs(15);
-/// How long the farewell may take, once the mail was taken.
+/// How long QUIT may take after the mail was accepted.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// What a server may send in all, in bytes: some lines, and its certificates.
+/// The most bytes that a server may send in total: some lines, and its certificates.
 const MOST_ANSWERS: u64 = 256 << 10;
 
 type Cause = Box<dyn StdError + Send + Sync>;
@@ -97,7 +97,7 @@ async fn deliver(config: &MailConfig, message: &Message) -> Result<(), SendError
         connection.auth(DEFAULT_MECHANISMS, &credentials).await.map_err(smtp)?;
     }
     connection.send(message.envelope(), &message.formatted()).await.map_err(smtp)?;
-    // It was taken, however the server says goodbye.
+    // The mail was accepted, however the server answers to QUIT.
     let _ = timeout(FAREWELL, connection.quit()).await;
     Ok(())
 }
@@ -129,7 +129,7 @@ fn wrapping(config: &MailConfig) -> Result<ClientConfig, SendError> {
                 roots.add(authority).map_err(|error| unreadable(config, error.into()))?;
             }
         }
-        // One that cannot be read keeps none of the others from being taken.
+        // A certificate that cannot be read does not exclude the others.
         None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -149,7 +149,7 @@ fn parameters(config: &MailConfig) -> Result<TlsParameters, SendError> {
     parameters.build_rustls().map_err(refused)
 }
 
-/// The content of `smtp_root_cert`.
+/// Returns the content of `smtp_root_cert`.
 fn authorities(config: &MailConfig) -> Result<Option<Vec<u8>>, SendError> {
     let read = config.root_cert.as_ref().map(std::fs::read).transpose();
     read.map_err(|error| unreadable(config, error.into()))

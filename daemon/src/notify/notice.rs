@@ -1,4 +1,4 @@
-//! What somebody is told, and in which words.
+//! Notices and their texts.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -47,11 +47,12 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// What became of a run; `None` where nobody need be told. `failed` is whether it had failed before.
+    /// Returns the notice about a run; `None` if there is none. `failed` is whether the job had
+    /// failed before.
     pub(super) fn of_run(run: &RunRecord, failed: bool) -> Option<Self> {
         let (instance, job) = (&run.instance, run.job);
         let at = run.ended_at?;
-        let told = |occasions: Vec<NotifyOccasion>, summary: String| Self {
+        let notice = |occasions: Vec<NotifyOccasion>, summary: String| Self {
             job: Some(job),
             run: Some(run.id),
             ..Self::plain(occasions, instance, at, summary)
@@ -71,44 +72,46 @@ impl Notice {
                     1 => ", with 1 warning".into(),
                     several => format!(", with {several} warnings"),
                 };
-                let notice = told(good(warnings), format!("{instance}: {job}{again}{with}"));
+                let done = notice(good(warnings), format!("{instance}: {job}{again}{with}"));
                 let (warnings, figures) = (warnings.clone(), figures.clone());
-                Some(Self { backup: backup.clone(), warnings, figures, ..notice })
+                Some(Self { backup: backup.clone(), warnings, figures, ..done })
             }
-            RunOutcome::Elsewhere => Some(told(good(&[]), format!("{instance}: {job}{again}, by another daemon"))),
+            RunOutcome::Elsewhere => Some(notice(good(&[]), format!("{instance}: {job}{again}, by another daemon"))),
             RunOutcome::Failed { error, attempts } => {
                 let after = if *attempts > 1 { format!(" after {attempts} attempts") } else { String::new() };
-                let notice = told(vec![NotifyOccasion::Failure], format!("{instance}: {job} failed{after}"));
-                Some(Self { error: Some(error.clone()), ..notice })
+                let failure = notice(vec![NotifyOccasion::Failure], format!("{instance}: {job} failed{after}"));
+                Some(Self { error: Some(error.clone()), ..failure })
             }
-            lost @ RunOutcome::Lost => Some(told(vec![NotifyOccasion::Failure], format!("{instance}: {job} {lost}"))),
+            lost @ RunOutcome::Lost => Some(notice(vec![NotifyOccasion::Failure], format!("{instance}: {job} {lost}"))),
             RunOutcome::Cancelled => None,
         }
     }
 
-    /// An instance without a good backup that is young enough.
+    /// Returns a notice about an instance without a recent good backup.
     pub(super) fn of_staleness(instance: &str, staleness: &str, at: Timestamp) -> Self {
         Self::plain(vec![NotifyOccasion::Stale], instance, at, format!("{instance}: {staleness}"))
     }
 
-    /// Something that is wrong with an instance's backups, rather than with a run.
+    /// Returns a notice about a problem with an instance's backups, rather than with a run.
     pub(super) fn of_alarm(instance: &str, wrong: &str, at: Timestamp) -> Self {
         Self::plain(vec![NotifyOccasion::Failure], instance, at, format!("{instance}: {wrong}"))
     }
 
-    /// The daemon's own state that is not on the disk. It is about no instance; `instance` is one of those that somebody is told of.
+    /// Returns the notice that the daemon's own state is not on the disk. It concerns no instance;
+    /// `instance` is any that the notifier covers.
     pub(super) fn of_state(instance: &str, trouble: &Explanation, at: Timestamp) -> Self {
         let summary = format!("the daemon's state is kept in memory alone: {}", trouble.message);
         Self { error: Some(trouble.clone()), ..Self::plain(vec![NotifyOccasion::Failure], instance, at, summary) }
     }
 
-    /// An instance that is no longer stale, by a backup that no run of this daemon made.
+    /// Returns a notice about an instance that is no longer stale, by a backup that no run of this
+    /// daemon made.
     pub(super) fn of_freshness(instance: &str, newest: Timestamp, at: Timestamp) -> Self {
         let summary = format!("{instance}: a good backup is available again, of {newest:.0}");
         Self::plain(vec![NotifyOccasion::Recovered], instance, at, summary)
     }
 
-    /// Something that did not happen.
+    /// Returns a test notice.
     pub(super) fn test(occasion: NotifyOccasion, instance: &str, at: Timestamp) -> Self {
         let summary = format!("{instance}: this is a test of `{}`; nothing happened", occasion.as_str());
         Self { test: true, job: Some(Job::Backup), ..Self::plain(vec![occasion], instance, at, summary) }
@@ -130,7 +133,7 @@ impl Notice {
         }
     }
 
-    /// What it is to somebody: the most urgent of what they want to be told; `None` where they want none of it.
+    /// Returns the most urgent occasion that this notifier wants; `None` if it wants none of them.
     pub(super) fn occasion_for(&self, notifier: &NotifyConfig) -> Option<NotifyOccasion> {
         let wanted = self.occasions.iter().copied().find(|occasion| notifier.on.contains(occasion));
         wanted.filter(|_| notifier.covers(&self.instance))
@@ -170,7 +173,7 @@ const FIGURES: [(&str, &str); 13] = [
     ("restore_milliseconds", "time to restore"),
 ];
 
-/// A figure in words. Its name ends in its unit.
+/// Returns a figure in words. Its name ends in its unit.
 fn figure_text(name: &str, figure: u64) -> String {
     let ends = ["_bytes", "_milliseconds", "_seconds"];
     let unit = ends.into_iter().find(|unit| name.ends_with(unit)).unwrap_or_default();

@@ -11,10 +11,10 @@ use super::{mail, web};
 /// Sends one message. Tests put something else in the network's place.
 #[async_trait]
 pub(super) trait Sender: Send + Sync {
-    /// Returns when it was taken.
+    /// Returns when the message was accepted.
     ///
     /// # Errors
-    /// Why it was not taken
+    /// Why the message was not accepted.
     async fn send(&self, notifier: &NotifyConfig, message: &Message) -> Result<(), Explanation>;
 }
 

@@ -1,4 +1,5 @@
-//! Who is told, and how that fares: for `status`, the API and the metrics, so that a notifier that fails is not overlooked.
+//! The notifiers and their state: for `status`, the API and the metrics, so that a failing notifier
+//! is not overlooked.
 
 use std::path::Path;
 
@@ -7,7 +8,8 @@ use config::Config;
 use super::state::{State, StateError};
 use crate::view::Standing;
 
-/// Every notifier of `config`, by the state that a daemon keeps in this folder; beside that daemon, or without one.
+/// Returns every notifier of `config`, by the state in this folder, with or without a running
+/// daemon.
 ///
 /// # Errors
 /// [`StateError`] where there is a state and it cannot be read.

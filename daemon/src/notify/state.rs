@@ -1,4 +1,5 @@
-//! What notifications must not forget when the daemon ends: what was heeded, who is in trouble, and what is still to be delivered.
+//! The state of notifications across restarts: which runs were noted, what is failing, and what is
+//! still to be delivered.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,7 +17,7 @@ use crate::view::Health;
 /// The file in the state folder.
 const FILE: &str = "notify.json";
 
-/// So many deliveries may wait for one receiver; the oldest go first.
+/// The most deliveries in the queue of one notifier; the oldest are dropped first.
 pub(super) const MOST_DELIVERIES: usize = 100;
 
 /// What is to be delivered.
@@ -54,7 +55,7 @@ pub(super) struct Delivery {
     pub(super) to: String,
     pub(super) message: Message,
     pub(super) written_at: Timestamp,
-    /// How often it was tried in vain.
+    /// The number of failed attempts.
     #[serde(default)]
     pub(super) attempts: u32,
 }
@@ -67,7 +68,8 @@ pub struct StateError {
     source: io::Error,
 }
 
-/// A run that was heeded. Its number alone would not do: a journal that was lost begins anew at 1.
+/// A run that was noted. Its number alone is not enough: after a journal was lost, numbers start
+/// again at 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Heeded {
     run: RunId,
@@ -79,7 +81,7 @@ impl Heeded {
         Self { run: run.id, began_at: run.began_at }
     }
 
-    /// Whether `run`, of the same instance and job, came later.
+    /// Returns whether `run`, of the same instance and job, came later.
     pub(super) fn is_before(&self, run: &RunRecord) -> bool {
         run.id > self.run || run.began_at > self.began_at
     }
@@ -97,13 +99,13 @@ pub(super) struct State {
     /// Since when an instance is watched for its age.
     #[serde(default)]
     pub(super) watched: BTreeMap<String, Timestamp>,
-    /// When it was last told that an instance is stale.
+    /// When an instance was last reported as stale.
     #[serde(default)]
     pub(super) stale: BTreeMap<String, Timestamp>,
-    /// When it was last told that something is wrong with an instance's backups.
+    /// When something wrong with an instance's backups was last reported.
     #[serde(default)]
     pub(super) alarmed: BTreeMap<String, Timestamp>,
-    /// When it was last told that the daemon's own state is not on the disk.
+    /// When the daemon's own state was last reported as not on the disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) state_alarmed: Option<Timestamp>,
     #[serde(default, rename = "letters")]
@@ -126,7 +128,8 @@ impl State {
         }
     }
 
-    /// Adds a message for a notifier. What a switch was not told yet is outdated by it.
+    /// Adds a message for a notifier. A new ping replaces those of the same instance that were not
+    /// sent yet.
     pub(super) fn write(&mut self, to: &str, message: Message, now: Timestamp) {
         if let Message::Ping { instance: about, .. } = &message {
             self.deliveries.retain(|delivery| {
@@ -147,7 +150,7 @@ impl State {
 }
 
 impl State {
-    /// Drops deliveries that nobody took.
+    /// Drops deliveries that were not accepted.
     pub(super) fn give_up(&mut self, is_hopeless: impl Fn(&Delivery) -> bool) {
         for delivery in self.deliveries.extract_if(.., |delivery| is_hopeless(delivery)) {
             let what = match &delivery.message {
@@ -171,13 +174,13 @@ impl Keeper {
         Self { folder: folder.to_owned(), written: Vec::new() }
     }
 
-    /// Writes the state, as a whole or not at all. It is small, and changes a few times a day.
+    /// Writes the state atomically. It is small, and changes a few times a day.
     pub(super) fn keep(&mut self, state: &State) -> io::Result<()> {
         let text = serde_json::to_vec_pretty(state)?;
         if text == self.written {
             return Ok(());
         }
-        // After a loss of power, nothing is sent a second time that was taken, and nothing that waits is lost.
+        // After a power loss, no accepted message is sent again, and no queued one is lost.
         write_atomically(&self.folder.join(FILE), Durability::Flushed, |file| file.write_all(&text))?;
         self.written = text;
         Ok(())

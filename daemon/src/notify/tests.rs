@@ -1,4 +1,5 @@
-//! A daemon with a worker and a network of the test's, and a time that passes as soon as there is nothing else to do.
+//! A daemon with a worker and a network of the test's, and a time that passes as soon as there is
+//! nothing else to do.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -95,7 +96,7 @@ impl Fixture {
         Self { folder: tempfile::tempdir().unwrap(), clock, worker: Arc::default(), network: Arc::default() }
     }
 
-    /// A daemon with these keys of the instance `a`, and these sections.
+    /// Returns a daemon with these keys of the instance `a`, and these sections.
     fn start(&self, keys: &str, sections: &str) -> Running {
         let text = format!(
             "repository.url = 'file:///nowhere/at/all'\n[daemon]\nstate_dir = '{}'\n\
@@ -123,7 +124,7 @@ impl Fixture {
         until(&*self.clock, Some(time.parse().unwrap())).await;
     }
 
-    /// What was taken since this was last asked.
+    /// Returns what was taken since this was last asked.
     fn taken(&self) -> Vec<String> {
         std::mem::take(&mut self.network.taken.lock().unwrap())
     }

@@ -1,4 +1,4 @@
-//! `odoo-backup notify test`: one message of each kind, to each who would get it.
+//! `odoo-backup notify test`: one message of each kind to each notifier that would get it.
 
 use config::{Channel, Config, NotifyConfig, NotifyOccasion};
 use engine::error::Explanation;
@@ -18,11 +18,12 @@ pub struct Tried {
     pub channel: &'static str,
     /// What it was sent: an [`NotifyOccasion`]'s word, or `start`, `success` and `fail`.
     pub message: &'static str,
-    /// Why it was not taken.
+    /// Why it was not accepted.
     pub error: Option<Explanation>,
 }
 
-/// Sends each notifier that `wanted` takes one message of each kind that it would get, marked as tests.
+/// Sends each notifier that `wanted` takes one message of each kind that it would get, marked as
+/// tests.
 pub async fn try_all(config: &Config, wanted: impl Fn(&NotifyConfig) -> bool) -> Vec<Tried> {
     let mut all = Vec::new();
     for notifier in config.notify.iter().filter(|notifier| wanted(notifier)) {
@@ -38,7 +39,7 @@ pub async fn try_all(config: &Config, wanted: impl Fn(&NotifyConfig) -> bool) ->
 fn messages(config: &Config, notifier: &NotifyConfig) -> Vec<(&'static str, Message)> {
     let Some(instance) = config.instances.keys().find(|name| notifier.covers(name)) else { return Vec::new() };
     if let Channel::Ping { .. } = notifier.channel {
-        // Success last, so that the switch is left quiet.
+        // Success last, so that the switch raises no alarm.
         let signals = [("start", Signal::Start), ("fail", Signal::Fail), ("success", Signal::Success)];
         let text = format!("{instance}: this is a test; nothing happened\n");
         let ping = |signal| Message::Ping { instance: instance.clone(), signal, text: text.clone() };

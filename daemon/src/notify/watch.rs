@@ -1,4 +1,5 @@
-//! What there is to tell: from the journal what became of each run, and from the repository how old the newest backups are.
+//! Derives notices: from the journal how each run ended, and from the repository how old the newest
+//! backups are.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,15 +16,15 @@ use crate::journal::{RunOutcome, RunRecord};
 use crate::staleness::Since;
 use crate::view::InstanceView;
 
-/// Between two times that it is told that an instance is stale.
+/// The time between two reports of the same problem.
 const AGAIN: SignedDuration = SignedDuration::from_hours(24);
 
-/// The key of a job of an instance; names of instances have no slash.
+/// Returns the key of a job of an instance; names of instances have no slash.
 fn key(instance: &str, job: Job) -> String {
     format!("{instance}/{job}")
 }
 
-/// Goes on from this moment: what ended before is not told.
+/// Returns a state that starts at this moment: runs that ended before are not reported.
 pub(super) fn begin(handle: &Handle) -> State {
     let mut state = State::default();
     for run in news(&state, handle) {
@@ -32,7 +33,8 @@ pub(super) fn begin(handle: &Handle) -> State {
     state
 }
 
-/// Heeds the runs that ended since it last looked. The journal knows them all, also those that ended while nobody listened.
+/// Notes the runs that ended since the last look. The journal has them all, also those that ended
+/// while the daemon was down.
 pub(super) fn heed_runs(state: &mut State, handle: &Handle) {
     let (config, now) = (handle.config(), handle.now());
     for run in news(state, handle) {
@@ -46,13 +48,14 @@ pub(super) fn heed_runs(state: &mut State, handle: &Handle) {
     }
 }
 
-/// The runs that have ended and were not heeded, oldest first.
+/// Returns the runs that have ended and were not noted, oldest first.
 fn news(state: &State, handle: &Handle) -> Vec<RunRecord> {
     let journal = handle.0.journal();
     let mut heeded = HashSet::new();
-    // One job of an instance never runs twice at once: what was heeded of it is all that began before the last that was.
+    // One job of an instance never runs twice at once: all runs before the last noted one were
+    // noted.
     let is_new = |run: &&RunRecord| {
-        // A restore is watched by whoever began it.
+        // A restore is watched by the user who started it.
         if run.job == Job::Restore {
             return false;
         }
@@ -75,7 +78,7 @@ fn is_failure(run: &RunRecord) -> bool {
     matches!(run.outcome, Some(RunOutcome::Failed { .. } | RunOutcome::Lost))
 }
 
-/// Notes what became of a run; returns what there is to tell of it.
+/// Notes how a run ended; returns the notice about it.
 fn heed(state: &mut State, run: &RunRecord) -> Option<Notice> {
     let key = key(&run.instance, run.job);
     state.heeded.insert(key.clone(), Heeded::new(run));
@@ -93,7 +96,7 @@ fn heed(state: &mut State, run: &RunRecord) -> Option<Notice> {
     Notice::of_run(run, had_failed)
 }
 
-/// Tells every switch of the instance that a backup begins or has ended.
+/// Queues a ping to every switch of the instance: a backup started or ended.
 pub(super) fn ping(state: &mut State, config: &Config, instance: &str, signal: Signal, text: String, now: Timestamp) {
     let switches = config.notify.iter().filter(|it| matches!(it.channel, Channel::Ping { .. }) && it.covers(instance));
     for notifier in switches {
@@ -102,7 +105,7 @@ pub(super) fn ping(state: &mut State, config: &Config, instance: &str, signal: S
     }
 }
 
-/// Adds a delivery for each receiver that wants to be told.
+/// Adds a delivery for each notifier that wants the notice.
 fn tell(state: &mut State, config: &Config, notice: Notice, now: Timestamp) {
     for notifier in &config.notify {
         if matches!(notifier.channel, Channel::Ping { .. }) || notice.occasion_for(notifier).is_none() {
@@ -112,8 +115,8 @@ fn tell(state: &mut State, config: &Config, notice: Notice, now: Timestamp) {
     }
 }
 
-/// What is known of each instance's backups. What the repository has is what counts, whoever made it; where it cannot be asked, the
-/// journal says what this daemon knows.
+/// Returns what is known about the backups of each instance. The repository counts, whichever
+/// machine made the backup. If it does not answer, the journal says what this daemon knows.
 pub(super) async fn look(handle: &Handle) -> HashMap<String, Backups> {
     match listed(handle).await {
         Ok(seen) => seen,
@@ -139,7 +142,7 @@ async fn listed(handle: &Handle) -> Result<HashMap<String, Backups>, RepositoryE
     Ok(seen)
 }
 
-/// Tells of what is wrong with an instance's backups, once a day while it is.
+/// Reports problems with an instance's backups, once a day while they last.
 fn heed_wrongs(state: &mut State, config: &Config, name: &str, condition: &Condition, now: Timestamp) {
     let alarms = condition.reasons.iter().filter(|reason| reason.kind.is_alarm());
     let alarms: Vec<_> = alarms.map(|reason| reason.message.as_str()).collect();
@@ -147,7 +150,7 @@ fn heed_wrongs(state: &mut State, config: &Config, name: &str, condition: &Condi
         state.alarmed.remove(name);
         return;
     };
-    if state.alarmed.get(name).is_some_and(|told| was_lately(*told, now)) {
+    if state.alarmed.get(name).is_some_and(|reported| was_lately(*reported, now)) {
         return;
     }
     state.alarmed.insert(name.to_owned(), now);
@@ -155,18 +158,18 @@ fn heed_wrongs(state: &mut State, config: &Config, name: &str, condition: &Condi
     tell(state, config, Notice::of_alarm(name, &format!("{first}{more}"), now), now);
 }
 
-/// Tells of the daemon's own state that is not on the disk, once a day while it is not.
+/// Reports that the daemon's own state is not on the disk, once a day while it lasts.
 pub(super) async fn heed_state(state: &mut State, handle: &Handle) {
     let Some(trouble) = handle.state_trouble().await else {
         state.state_alarmed = None;
         return;
     };
     let (config, now) = (handle.config(), handle.now());
-    if state.state_alarmed.is_some_and(|told| was_lately(told, now)) {
+    if state.state_alarmed.is_some_and(|reported| was_lately(reported, now)) {
         return;
     }
     state.state_alarmed = Some(now);
-    // Each is told once, whatever the number of instances.
+    // Each notifier gets one notice, whatever the number of instances.
     for notifier in config.notify.iter().filter(|notifier| !matches!(notifier.channel, Channel::Ping { .. })) {
         let Some(instance) = config.instances.keys().find(|name| notifier.covers(name)) else { continue };
         let notice = Notice::of_state(instance, &trouble, now);
@@ -176,12 +179,13 @@ pub(super) async fn heed_state(state: &mut State, handle: &Handle) {
     }
 }
 
-/// Whether it was told so short a time ago that it need not be told again. What was told in the future was told by a clock that was wrong.
-fn was_lately(told: Timestamp, now: Timestamp) -> bool {
-    !is_future(told, now) && now.duration_since(told) < AGAIN
+/// Returns whether it was reported so recently that it need not be reported again. A report in the
+/// future has the time of a wrong clock, and does not count.
+fn was_lately(reported: Timestamp, now: Timestamp) -> bool {
+    !is_future(reported, now) && now.duration_since(reported) < AGAIN
 }
 
-/// Tells of instances that something is wrong with or that are stale, and of those that are stale no longer.
+/// Reports instances with problems or without a recent backup, and those that are no longer stale.
 pub(super) fn heed_conditions(state: &mut State, handle: &Handle, seen: &HashMap<String, Backups>) {
     let (config, now) = (handle.config(), handle.now());
     state.watched.retain(|name, _| config.instances.contains_key(name));
@@ -205,7 +209,7 @@ pub(super) fn heed_conditions(state: &mut State, handle: &Handle, seen: &HashMap
             None => view.staleness(Since::Watched(watched), now).map(|staleness| staleness.to_string()),
         };
         match (staleness, state.stale.get(name).copied()) {
-            (Some(_), Some(told)) if was_lately(told, now) => {}
+            (Some(_), Some(reported)) if was_lately(reported, now) => {}
             (Some(staleness), _) => {
                 state.stale.insert(name.clone(), now);
                 tell(state, &config, Notice::of_staleness(name, &staleness, now), now);

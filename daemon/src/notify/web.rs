@@ -15,7 +15,7 @@ use super::state::Signal;
 /// How long one message may take, with all that belongs to it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a webhook is sent. `occasion` is what the notice is to this receiver.
+/// Returns the body for a webhook. `occasion` is the occasion for this receiver.
 pub(super) fn body(notice: &Notice, occasion: Option<NotifyOccasion>, format: WebhookFormat) -> Value {
     match format {
         WebhookFormat::Json => json!({
@@ -49,7 +49,7 @@ pub(super) fn post(url: &Secret, token: Option<&Secret>, body: &Value) -> Result
     taken(request.send(body.to_string()), url.expose())
 }
 
-/// Tells a dead man's switch of an instance what became of its backup.
+/// Sends a signal to the dead man's switch of an instance.
 pub(super) fn ping(url: &Secret, instance: &str, signal: Signal, text: &str) -> Result<(), SendError> {
     let url = url.expose().replace(INSTANCE_IN_URL, instance);
     let url = match signal {
@@ -60,7 +60,7 @@ pub(super) fn ping(url: &Secret, instance: &str, signal: Signal, text: &str) -> 
     taken(agent(&url).post(&url).content_type("text/plain; charset=utf-8").send(text), &url)
 }
 
-/// The path with a segment more; what stands behind a `?` stays there.
+/// Returns the path with one more segment; the query after a `?` stays at the end.
 fn below(url: &str, segment: &str) -> String {
     let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
@@ -75,7 +75,7 @@ fn taken(answer: Result<http::Response<Body>, ureq::Error>, url: &str) -> Result
     }
 }
 
-/// The part of a URL that is no secret.
+/// Returns the part of a URL that is no secret.
 fn host(url: &str) -> String {
     let uri = url.parse::<http::Uri>().ok();
     let host = uri.as_ref().and_then(|uri| Some((uri.host()?, uri.port_u16())));
@@ -96,7 +96,8 @@ fn reason(error: &ureq::Error, url: &str) -> String {
     }
 }
 
-/// A redirection is an answer: a POST would go on as a GET without its body. Authorities are the system's, as for S3.
+/// Returns an agent that takes a redirection as an answer, because a POST would continue as a GET
+/// without its body. It trusts the authorities of the system, as for S3.
 fn agent(url: &str) -> Agent {
     // To read them all takes a moment, and they may change while the daemon runs.
     let is_needed = url.starts_with("https:");
@@ -120,7 +121,7 @@ mod tests {
 
     #[test]
     fn error_names_only_host_of_url() {
-        // Nobody listens on a port that was just free.
+        // No process listens on a port that was just free.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let refused = format!("http://user:s3cret@127.0.0.1:{port}/s3cret?key=s3cret");
         for (url, expected) in [

@@ -1,4 +1,5 @@
-//! A daemon with a worker of the test's and a time that passes as soon as there is nothing else to do.
+//! A daemon with a worker of the test's and a time that passes as soon as there is nothing else to
+//! do.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;

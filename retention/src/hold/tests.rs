@@ -22,7 +22,8 @@ fn only_last() -> Policy {
     Policy { keep_last: 1, ..Policy::empty() }
 }
 
-/// The holds of a plan made right after the newest backup, and the number of removals, as in "1: rows fell …".
+/// Returns the holds of a plan made right after the newest backup, and the number of removals, as
+/// in "1: rows fell …".
 fn outcome(backups: &[Backup], accepted: Option<Timestamp>) -> (usize, Vec<String>) {
     let now = backups.last().unwrap().created_at;
     let situation = Situation { figures_accepted: accepted, ..Situation::at(now) };

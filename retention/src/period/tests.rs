@@ -54,7 +54,8 @@ fn half_hour_shift_splits_hour() {
 
 #[test]
 fn days_begin_right_at_midnight_shift() {
-    // Forward at midnight: Sunday begins at one o'clock. Back at midnight: Saturday has its last hour twice.
+    // Forward at midnight: Sunday begins at one o'clock. Back at midnight: Saturday has its last
+    // hour twice.
     check(
         "America/Sao_Paulo",
         "2018-11-04T02:59:59Z | 2018-11-03 23h-03 | 2018-W44 | 2018-11 | 2018
@@ -107,8 +108,8 @@ fn weeks_belong_to_thursdays_year() {
 
 #[test]
 fn weeks_match_definition_for_centuries() {
-    // ISO 8601: weeks begin on Monday, and week 1 is the one with the year's first Thursday. 400 years are the
-    // Gregorian cycle.
+    // ISO 8601: weeks begin on Monday, and week 1 is the one with the year's first Thursday. 400
+    // years are the Gregorian cycle.
     let mut date = jiff::civil::date(1999, 12, 27);
     assert_eq!(date.weekday(), Weekday::Monday);
     let mut years_of_53 = 0;

@@ -9,7 +9,7 @@ fn at(now: &str) -> Situation {
     Situation::at(now.parse().unwrap())
 }
 
-/// The plan as `prune` would print it: one line for each backup.
+/// Returns the plan as `prune` would print it: one line for each backup.
 fn table(plan: &Plan) -> Vec<String> {
     plan.decisions
         .iter()

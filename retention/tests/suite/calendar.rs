@@ -1,4 +1,5 @@
-//! Draws a plan as a calendar: a grid for each month, and in each day what its backups are kept for.
+//! Draws a plan as a calendar: a grid for each month, and in each day what its backups are kept
+//! for.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +9,9 @@ use retention::{Plan, Reason, Rule, Tier, Verdict};
 /// Wide enough for a day and six marks.
 const CELL: usize = 9;
 
-/// The calendar of the months that have backups, the earliest first. A day with backups shows what they are kept for,
-/// or `-` if all of them are removed; a day without shows nothing. Weeks are named as in ISO 8601.
+/// Returns the calendar of the months that have backups, the earliest first. A day with backups
+/// shows what they are kept for, or `-` if all of them are removed; a day without shows nothing.
+/// Weeks are named as in ISO 8601.
 pub(crate) fn draw(plan: &Plan, zone: &TimeZone) -> String {
     let mut days: BTreeMap<Date, String> = BTreeMap::new();
     for decision in plan.decisions.iter().rev() {

@@ -1,5 +1,5 @@
-//! Plans to read as calendars. The marks: `d`, `w`, `m`, `y` for a slot, `o` for the oldest, `l` last, `i` within, `N`
-//! newest, `P` newest proven, `K` pinned, `F` future, `H` held, `-` removed.
+//! Plans to read as calendars. The marks: `d`, `w`, `m`, `y` for a slot, `o` for the oldest, `l`
+//! last, `i` within, `N` newest, `P` newest proven, `K` pinned, `F` future, `H` held, `-` removed.
 
 use jiff::civil::date;
 use retention::{Backup, Policy, Situation, Zone, plan};

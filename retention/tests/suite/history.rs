@@ -8,7 +8,8 @@ use retention::{Backup, Policy, Situation, Zone, plan};
 
 use crate::{backup_at, dates_kept, policy};
 
-/// A backup every night, pruned at once. Calls `see` after each night with what is left, the newest first.
+/// A backup every night, pruned at once. Calls `see` after each night with what is left, the newest
+/// first.
 fn nights(policy: &Policy, first: Date, last: Date, mut see: impl FnMut(Date, &[Date])) {
     let zone = policy.zone().rules();
     let mut left: Vec<Backup> = Vec::new();
@@ -21,7 +22,7 @@ fn nights(policy: &Policy, first: Date, last: Date, mut see: impl FnMut(Date, &[
     }
 }
 
-/// What the default policy means, said without reference to how it is done.
+/// Returns what the default policy means, said without reference to how it is done.
 fn odoo_sh(night: Date, first: Date) -> Vec<Date> {
     let days = (0..7).map(|ago| night.saturating_sub(Span::new().days(ago)));
     let sunday_before = night.nth_weekday(-1, Weekday::Sunday).unwrap();
@@ -39,7 +40,8 @@ fn odoo_sh(night: Date, first: Date) -> Vec<Date> {
 
 #[test]
 fn default_policy_over_six_years() {
-    // 2020 and 2026 have a week 53; every March and October has a night in which 02:30 is skipped or comes twice.
+    // 2020 and 2026 have a week 53; every March and October has a night in which 02:30 is skipped
+    // or comes twice.
     let policy = Policy { timezone: Some("Europe/Brussels".parse().unwrap()), ..Policy::default() };
     let first = date(2020, 11, 5);
     let full = date(2021, 1, 1);

@@ -9,7 +9,7 @@ fn page() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/retention.md")).unwrap()
 }
 
-/// The fenced block that follows `marker`.
+/// Returns the fenced block that follows `marker`.
 #[track_caller]
 fn block_after<'a>(page: &'a str, marker: &str) -> &'a str {
     let (_, after) = page.split_once(marker).unwrap_or_else(|| panic!("the page has no {marker:?}"));
@@ -18,7 +18,7 @@ fn block_after<'a>(page: &'a str, marker: &str) -> &'a str {
     inside.split_once("```").unwrap().0.trim_end()
 }
 
-/// The policy that the page begins with.
+/// Returns the policy that the page begins with.
 fn policy_of_the_page(page: &str) -> Policy {
     let whole: toml::Table = toml::from_str(block_after(page, "the numbers of Odoo.sh")).unwrap();
     whole["instance"]["production"]["retention"].clone().try_into().unwrap()

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use retention::{Backup, Figures, Plan, Policy, Reason, Rule, Situation, Tier, Verdict, plan};
 
-/// Zones with rules of every kind: shifts of an hour and of half an hour, in either hemisphere, at midnight, none at
-/// all.
+/// Zones with rules of every kind: shifts of an hour and of half an hour, in either hemisphere, at
+/// midnight, none at all.
 const ZONES: [&str; 8] = [
     "UTC",
     "Europe/Brussels",
@@ -19,7 +19,8 @@ const ZONES: [&str; 8] = [
     "Pacific/Apia",
 ];
 
-/// Late in 2011: Samoa had no 30 December, Brazil shifted at midnight, and ISO week 52 of 2011 ended on 1 January.
+/// Late in 2011: Samoa had no 30 December, Brazil shifted at midnight, and ISO week 52 of 2011
+/// ended on 1 January.
 const START: &str = "2011-10-01T00:00:00Z";
 const NOW: &str = "2012-11-01T00:00:00Z";
 
@@ -43,7 +44,8 @@ pub(crate) fn policies() -> impl Strategy<Value = Policy> {
     })
 }
 
-/// Up to forty backups within a year or two, some close together, some in the future, some of one moment.
+/// Up to forty backups within a year or two, some close together, some in the future, some of one
+/// moment.
 fn backups() -> impl Strategy<Value = Vec<Backup>> {
     let moment = prop_oneof![0i64..600_000, 500_000i64..520_000, 569_000i64..571_000];
     let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.2), prop::bool::weighted(0.3));
@@ -74,7 +76,7 @@ fn now() -> Timestamp {
     NOW.parse().unwrap()
 }
 
-/// The plan where no hold can stand, so that the rules alone decide.
+/// Returns the plan where no hold can stand, so that the rules alone decide.
 fn by_rules(policy: &Policy, backups: &[Backup]) -> Plan {
     let policy = Policy { hold_if_shrunk: "100%".parse().unwrap(), ..policy.clone() };
     plan(&policy, backups, &Situation::at(now())).unwrap()
@@ -161,7 +163,8 @@ proptest! {
         prop_assert_eq!(plan(&policy, &backups, &situation).unwrap(), plan(&policy, &shuffled, &situation).unwrap());
     }
 
-    /// What a rule keeps depends on that rule alone: the plan keeps exactly what its rules keep one by one.
+    /// What a rule keeps depends on that rule alone: the plan keeps exactly what its rules keep one
+    /// by one.
     #[test]
     fn rules_are_independent(policy in policies(), backups in backups()) {
         let alone = |change: &dyn Fn(&mut Policy)| {
@@ -200,16 +203,18 @@ proptest! {
     fn warned_backups_displace_no_clean_ones(policy in policies(), backups in backups()) {
         let (warned, clean): (Vec<Backup>, Vec<Backup>) = backups.iter().cloned().partition(|backup| backup.warned);
         let with = kept(&by_rules(&policy, &backups));
-        // A proven backup with warnings is the newest proven one all the same; that guarantee is not a matter of slots.
+        // A proven backup with warnings is the newest proven one all the same; that guarantee is
+        // not a matter of slots.
         let proofs_apart: Vec<Backup> = clean.into_iter().map(|backup| Backup { proven: false, ..backup }).collect();
         let without = kept(&by_rules(&policy, &proofs_apart));
         prop_assert!(without.is_subset(&with), "{without:?} {with:?} {warned:?}");
     }
 
-    /// "Adding a backup never makes an older kept one of a longer period vanish for a shorter period's sake", said
-    /// exactly: a backup loses the slot of a period either to the added one within that same period, which is newer, or
-    /// has no warnings where the loser has some; or because the added one opened a period of the same tier and the
-    /// loser's was the last to have a slot. Periods of other tiers play no part.
+    /// "Adding a backup never makes an older kept one of a longer period vanish for a shorter
+    /// period's sake", said exactly: a backup loses the slot of a period either to the added one
+    /// within that same period, which is newer, or has no warnings where the loser has some; or
+    /// because the added one opened a period of the same tier and the loser's was the last to have
+    /// a slot. Periods of other tiers play no part.
     #[test]
     fn slots_are_lost_within_tier_only(
         policy in policies(), backups in backups(), pick in any::<prop::sample::Index>(),
@@ -246,8 +251,8 @@ proptest! {
         }
     }
 
-    /// Pruning after every backup leaves what one pruning at the end would have left: no backup that a longer period
-    /// will need is lost on the way for want of a slot in a shorter one.
+    /// Pruning after every backup leaves what one pruning at the end would have left: no backup
+    /// that a longer period will need is lost on the way for want of a slot in a shorter one.
     #[test]
     fn repeated_pruning_loses_nothing(policy in policies(), backups in backups()) {
         let rules = |backups: &[Backup]| -> BTreeSet<(String, String)> {

@@ -9,8 +9,8 @@ use retention::{Backup, Period, Reason, Rule, Situation, Tier, Zone, plan};
 
 use crate::{backup_at, dates_kept, one_a_day, policy, properties::policies};
 
-/// "Suppose you have only made one backup every Sunday for 12 weeks. Then `forget --keep-daily 4` will keep the last
-/// four snapshots, for the last four Sundays."
+/// "Suppose you have only made one backup every Sunday for 12 weeks. Then `forget --keep-daily 4`
+/// will keep the last four snapshots, for the last four Sundays."
 #[test]
 fn only_days_with_backup_count() {
     let zone = Zone::utc();
@@ -23,9 +23,10 @@ fn only_days_with_backup_count() {
     );
 }
 
-/// "Suppose you make one backup every day for 100 years. Then `forget --keep-daily 7 --keep-weekly 5 --keep-monthly 12
-/// --keep-yearly 75` would keep the most recent 7 daily snapshots and 4 last-day-of-the-week ones (since the 7 dailies
-/// already include 1 weekly). Additionally, 12 or 11 last-day-of-the-month snapshots will be kept … And finally 75 or
+/// "Suppose you make one backup every day for 100 years. Then
+/// `forget --keep-daily 7 --keep-weekly 5 --keep-monthly 12 --keep-yearly 75` would keep the most
+/// recent 7 daily snapshots and 4 last-day-of-the-week ones (since the 7 dailies already include 1
+/// weekly). Additionally, 12 or 11 last-day-of-the-month snapshots will be kept … And finally 75 or
 /// 74 last-day-of-the-year snapshots."
 #[test]
 fn hundred_years_of_daily_backups() {
@@ -48,8 +49,8 @@ fn hundred_years_of_daily_backups() {
     assert_eq!(dates_kept(&plan, zone.rules()), expected);
 }
 
-/// "If there are not enough snapshots to keep one for each duration related option, the oldest snapshot is kept
-/// additionally."
+/// "If there are not enough snapshots to keep one for each duration related option, the oldest
+/// snapshot is kept additionally."
 #[test]
 fn oldest_stays_while_slots_remain() {
     let zone = Zone::utc();
@@ -63,8 +64,9 @@ fn oldest_stays_while_slots_remain() {
     assert_eq!(oldest(date(2026, 11, 1)), date(2026, 9, 30), "three months have taken the slots");
 }
 
-/// What restic's rule keeps of `backups` for one tier: a walk from the newest to the oldest that remembers the period
-/// it was in last, counts down, and takes the very last backup too if anything is left to count.
+/// Returns what restic's rule keeps of `backups` for one tier: a walk from the newest to the oldest
+/// that remembers the period it was in last, counts down, and takes the very last backup too if
+/// anything is left to count.
 fn walk(tier: Tier, mut left: u32, zone: &Zone, newest_first: &[Backup]) -> Vec<(String, Rule)> {
     let mut kept = Vec::new();
     let mut previous: Option<Period> = None;

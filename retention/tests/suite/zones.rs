@@ -1,4 +1,5 @@
-//! Every zone of the IANA database that has changed its clocks since 2010, around each of those changes.
+//! Every zone of the IANA database that has changed its clocks since 2010, around each of those
+//! changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,8 @@ use jiff::{
 };
 use retention::{Backup, Period, Policy, Situation, Tier, Zone, plan};
 
-/// The zones whose clocks change from 2010 to 2030, with the moments at which they do and the offset before.
+/// Returns the zones whose clocks change from 2010 to 2030, with the moments at which they do and
+/// the offset before.
 fn zones_that_change() -> Vec<(Zone, Vec<(Timestamp, Offset)>)> {
     let start: Timestamp = "2010-01-01T00:00:00Z".parse().unwrap();
     let end: Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
@@ -30,7 +32,7 @@ fn zones_that_change() -> Vec<(Zone, Vec<(Timestamp, Offset)>)> {
     zones
 }
 
-/// The half-hours from two days before to two days after.
+/// Returns the half-hours from two days before to two days after.
 fn half_hours_around(change: Timestamp) -> impl Iterator<Item = Timestamp> {
     (-96..96).map(move |halves| change + SignedDuration::from_mins(30 * halves))
 }

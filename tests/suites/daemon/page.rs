@@ -247,7 +247,7 @@ async fn run_page_shows_milliseconds_as_seconds() {
 #[tokio::test]
 async fn failing_notifier_is_shown() {
     let Some(mut browser) = Browser::start().await else { return };
-    // Nobody listens on a port that was just free.
+    // No process listens on a port that was just free.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let hook =
         format!("[[notify]]\nname = \"hook\"\nwebhook = \"http://127.0.0.1:{port}/s3cret\"\non = [\"success\"]\n");

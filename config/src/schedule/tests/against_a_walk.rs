@@ -1,5 +1,6 @@
-//! Schedules against a second reading of the rules that is as plain as can be: a walk through every minute, in which
-//! each looks at the clock and at the latest local time it has seen before, like the loop of cron itself.
+//! Schedules against a second reading of the rules that is as plain as can be: a walk through every
+//! minute, in which each looks at the clock and at the latest local time it has seen before, like
+//! the loop of cron itself.
 
 use std::ops::RangeInclusive;
 
@@ -79,7 +80,7 @@ impl Fields {
             && on_day
     }
 
-    /// The firings after `start` up to `end`, both whole minutes.
+    /// Returns the firings after `start` up to `end`, both whole minutes.
     fn walk(&self, start: Timestamp, end: Timestamp, zone: &TimeZone) -> Vec<Timestamp> {
         let minute = SignedDuration::from_mins(1);
         let follows_clock = self.0[1].text.starts_with('*');
@@ -105,7 +106,8 @@ impl Fields {
     }
 }
 
-/// A zone whose clocks have changed since 2010, and a moment within two days of one of these changes.
+/// A zone whose clocks have changed since 2010, and a moment within two days of one of these
+/// changes.
 fn places() -> impl Strategy<Value = (TimeZone, Timestamp)> {
     let since: Timestamp = "2010-01-01T00:00:00Z".parse().unwrap();
     let zones: Vec<TimeZone> = TimeZoneDatabase::from_env()
