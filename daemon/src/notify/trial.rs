@@ -18,7 +18,7 @@ pub struct Tried {
     pub channel: &'static str,
     /// What it was sent: an [`NotifyOccasion`]'s word, or `start`, `success` and `fail`.
     pub message: &'static str,
-    /// Why it was not accepted.
+    /// Why it was not taken.
     pub error: Option<Explanation>,
 }
 

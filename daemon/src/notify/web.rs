@@ -15,7 +15,7 @@ use super::state::Signal;
 /// How long one message may take, with all that belongs to it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Returns the body for a webhook. `occasion` is the occasion for this receiver.
+/// What a webhook is sent. `occasion` is what the notice is to this receiver.
 pub(super) fn body(notice: &Notice, occasion: Option<NotifyOccasion>, format: WebhookFormat) -> Value {
     match format {
         WebhookFormat::Json => json!({

@@ -41,7 +41,7 @@ enum Act {
 #[derive(Default)]
 struct Planned {
     plans: Mutex<HashMap<String, VecDeque<Act>>>,
-    /// Runs that went on at once, at most.
+    /// The most runs that were running at once.
     most: Mutex<(usize, usize)>,
 }
 
@@ -82,7 +82,7 @@ impl Worker for Planned {
     }
 }
 
-/// Counts those that go on at once, and how many those were at most.
+/// Counts the running ones, and their maximum.
 struct Counted<'a>(&'a Mutex<(usize, usize)>);
 
 impl<'a> Counted<'a> {

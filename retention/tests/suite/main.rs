@@ -1,6 +1,6 @@
 //! Retention as a whole, through its public interface: calendars to read, restic's examples, every
 //! zone, and properties.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod calendar;
 mod calendars;
