@@ -520,7 +520,7 @@ fn unknown_name_lists_known_names() {
         assert_eq!(error.hint().unwrap(), "the instances are `production` and `shop`");
     }
     let error = config.target("staging").unwrap_err();
-    assert_eq!(error.hint().unwrap(), "the configuration has no target yet; add a section [target.NAME]");
+    assert_eq!(error.hint().unwrap(), "add a section [target.NAME] to the configuration, which has no target yet");
 }
 
 #[test]
