@@ -100,7 +100,7 @@ pub enum ListenError {
         source: io::Error,
     },
     /// What the file holds is no token.
-    #[error("{} holds no token: it must be one word of {shortest} or more letters, digits and signs", .path.display())]
+    #[error("{} contains no valid token: it must be one word of {shortest} or more letters, digits and signs", .path.display())]
     BadToken {
         /// `token_file`
         path: PathBuf,
@@ -122,14 +122,15 @@ impl ListenError {
     /// How an operator mends it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
-                Some("another daemon may run already; or name another port by `listen` in the [daemon] section".into())
-            }
-            Self::Listen { .. } => Some("`listen` in the [daemon] section must be an address of this machine".into()),
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => Some(
+                "stop the other daemon if one is running, or set another port as `listen` in the [daemon] section"
+                    .into(),
+            ),
+            Self::Listen { .. } => Some("set `listen` in the [daemon] section to an address of this machine".into()),
             Self::Token { path, .. } | Self::BadToken { path, .. } => {
                 let path = path.display();
                 Some(format!(
-                    "`openssl rand -hex 32 > {path}` makes one; only the daemon's user should be able to read it"
+                    "create one with `openssl rand -hex 32 > {path}`, readable only by the user of the daemon"
                 ))
             }
             Self::Address { .. } => None,
@@ -194,7 +195,7 @@ impl Server {
     pub(crate) async fn end(self) {
         self.ended.cancel();
         if let Err(fault) = self.task.await {
-            tracing::error!("the service broke off by a fault of this program: {fault}");
+            tracing::error!("the HTTP server failed because of a bug in odoo-backup: {fault}");
         }
         // Whoever finds it finds nobody there: that is told from a daemon.
         let _ = std::fs::remove_file(self.address_file);
@@ -266,11 +267,11 @@ async fn with_body(request: Request, next: Next) -> Response {
     let bytes = match tokio::time::timeout(BODY, to_bytes(body, LARGEST_BODY)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => {
-            let detail = format!("the body is too large, or broke off; {LARGEST_BODY} bytes are the most");
+            let detail = format!("the body is larger than {LARGEST_BODY} bytes, or incomplete");
             return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).into_response();
         }
         Err(_) => {
-            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body came too slowly");
+            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body arrived too slowly");
             return ([(header::CONNECTION, "close")], problem).into_response();
         }
     };
@@ -286,7 +287,7 @@ async fn with_body(request: Request, next: Next) -> Response {
 async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(PATIENCE, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "the answer took too long").into_response(),
+        Err(_) => Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "the request took too long").into_response(),
     }
 }
 

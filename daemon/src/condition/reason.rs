@@ -47,7 +47,7 @@ pub enum Kind {
     BackupDamaged,
     /// A backup is dated in the future.
     BackupFuture,
-    /// A restored copy of a backup was not what had been backed up.
+    /// A backup failed verification: a restored copy differed from it.
     BackupRefuted,
     /// There is no backup, and none is being made.
     NoBackup,

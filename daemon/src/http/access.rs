@@ -86,13 +86,17 @@ fn too_many(pause: SignedDuration) -> Response {
 pub(super) async fn refuse_other_sites(State(api): State<Api>, request: Request, next: Next) -> Response {
     let (method, headers) = (request.method(), request.headers());
     if api.access.token.is_none() && !names_this_machine(headers) {
-        return Problem::new(StatusCode::FORBIDDEN, "foreign_host", "without a token only `localhost` is answered")
-            .hint("set `token_file` to serve under another name")
-            .into_response();
+        return Problem::new(
+            StatusCode::FORBIDDEN,
+            "foreign_host",
+            "without a token, only requests to `localhost` are answered",
+        )
+        .hint("set `token_file` to serve under another name")
+        .into_response();
     }
     let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     if !is_safe && is_from_another_site(headers) {
-        return Problem::new(StatusCode::FORBIDDEN, "cross_site", "the request comes from another site's page")
+        return Problem::new(StatusCode::FORBIDDEN, "cross_site", "the request comes from the page of another site")
             .into_response();
     }
     next.run(request).await
@@ -169,9 +173,9 @@ pub(super) async fn sign_in(
     }
     if !token.is(&shown.token) {
         api.access.sign_ins.wrong(who, now);
-        tracing::warn!(from = %who, "a sign-in with a wrong token was refused");
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "that is not the token")
-            .hint("it is the content of the daemon's `token_file`"));
+        tracing::warn!(from = %who, "refused a sign-in with a wrong token");
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "this token is not valid")
+            .hint("enter the content of the daemon's `token_file`"));
     }
     let random =
         |error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("no random number: {error}"));

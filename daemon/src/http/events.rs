@@ -73,7 +73,11 @@ pub(super) async fn of_run(State(api): State<Api>, Path(id): Path<RunId>) -> Res
 impl Feed {
     fn open(api: &Api, only: Option<RunId>) -> Result<Self, Problem> {
         let full = |_| {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", format!("{MOST} event streams are open"))
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too_many_streams",
+                format!("{MOST} event streams are open, which is the limit"),
+            )
         };
         Ok(Self {
             _place: api.streams.room.clone().try_acquire_owned().map_err(full)?,

@@ -23,7 +23,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large")
             }
-            status => Problem::new(status, "invalid", "the body could not be read"),
+            status => Problem::new(status, "invalid", "unable to read the body"),
         })?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::invalid(format!("the body: {error}")))
     }
@@ -54,7 +54,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = axum::extract::Path::from_request_parts(parts, state).await;
-        path.map(|path| Self(path.0)).map_err(|_| Problem::not_found("such thing"))
+        path.map(|path| Self(path.0)).map_err(|_| Problem::not_found("resource of this name"))
     }
 }
 

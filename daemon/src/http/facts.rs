@@ -212,7 +212,7 @@ impl Api {
         known.error = match self.read(&config, only, &mut known).await {
             Ok(()) => None,
             Err(error) => {
-                tracing::warn!("unable to read what the repository holds: {error}");
+                tracing::warn!("unable to read the repository: {error}");
                 Some(error)
             }
         };

@@ -56,28 +56,28 @@ const BYTES: Metric = gauge("odoo_backup_repository_bytes", "Bytes that an insta
 const BACKUPS: Metric = gauge("odoo_backup_backups", "Backups in the repository");
 const DAMAGED: Metric = gauge("odoo_backup_damaged_backups", "Backups whose manifest cannot be read");
 const REFUTED: Metric =
-    gauge("odoo_backup_refuted_backups", "Backups of which a restored copy differed from what had been backed up");
+    gauge("odoo_backup_refuted_backups", "Backups that failed verification: a restored copy differed from the backup");
 const FUTURE: Metric = gauge("odoo_backup_future_backups", "Backups that are dated in the future");
 const KNOWN_DAMAGED: Metric =
     gauge("odoo_backup_known_damaged_backups", "Backups that need objects that are known to be damaged");
 const ALARMS: Metric = gauge(
     "odoo_backup_repository_alarms",
-    "Things that are wrong with what the repository lists: backups that are gone, listings that lack something",
+    "Problems with the listing of the repository: missing backups, incomplete listings",
 );
 const CLOCK: Metric = gauge(
     "odoo_backup_clock_ahead_seconds",
     "How far the daemon's clock is ahead of the repository's; negative if behind, 0 within five minutes",
 );
-const PINNED: Metric = gauge("odoo_backup_pinned_backups", "Backups that stay until they are unpinned");
+const PINNED: Metric = gauge("odoo_backup_pinned_backups", "Backups that are kept until they are unpinned");
 const REMOVABLE: Metric = gauge("odoo_backup_retention_removable_backups", "Backups that the next prune removes");
 const HELD: Metric = gauge("odoo_backup_retention_held", "Whether something keeps retention from removing any backup");
 const NEWEST: Metric = gauge("odoo_backup_newest_backup_timestamp_seconds", "The time that the newest backup shows");
 const NEWEST_GOOD: Metric = gauge(
     "odoo_backup_newest_good_backup_timestamp_seconds",
-    "The time that the newest good backup shows: readable, not dated in the future, not known to be damaged, not refuted",
+    "The time that the newest good backup shows: readable, not dated in the future, not known to be damaged, without a failed verification",
 );
 const NEWEST_PROVEN: Metric =
-    gauge("odoo_backup_newest_proven_backup_timestamp_seconds", "The time that the newest proven backup shows");
+    gauge("odoo_backup_newest_proven_backup_timestamp_seconds", "The time that the newest verified backup shows");
 const NEWEST_DURATION: Metric = gauge("odoo_backup_newest_backup_duration_seconds", "How long the newest backup took");
 const NEWEST_DATABASE: Metric =
     gauge("odoo_backup_newest_backup_database_bytes", "Size of the newest backup's dump before compression");

@@ -78,11 +78,11 @@ pub(super) async fn restore(
     let config = api.handle.config();
     let target = config.target(&name)?;
     let Some(from) = wanted.instance.as_ref().or(target.instance.as_ref()) else {
-        return Err(Problem::invalid(format!("`instance` must say whose backup is to be restored to {name}")));
+        return Err(Problem::invalid(format!("`instance` must name the instance whose backup is restored to {name}")));
     };
     instance(&config, from)?;
     if wanted.backup.contains('/') {
-        return Err(Problem::invalid("`backup` must be a backup's id, or `latest`"));
+        return Err(Problem::invalid("`backup` must be the id of a backup, or `latest`"));
     }
     let selector = format!("{from}/{}", wanted.backup);
     // Found now, so that whoever asks for the latest knows which that is, and one that is not there is refused at once.
@@ -103,7 +103,7 @@ fn accepted(api: &Api, id: RunId) -> Result<impl IntoResponse + use<>, Problem> 
 pub(super) async fn cancel(State(api): State<Api>, Path(id): Path<RunId>) -> Result<impl IntoResponse, Problem> {
     if !api.handle.cancel(id) {
         api.run(id)?;
-        let ended = Problem::new(StatusCode::CONFLICT, "already_ended", format!("run {id} has ended already"));
+        let ended = Problem::new(StatusCode::CONFLICT, "already_ended", format!("run {id} has already ended"));
         return Err(ended.of_run(id));
     }
     accepted(&api, id)
@@ -127,7 +127,7 @@ pub(super) async fn pin(
     Body(Note { note }): Body<Note>,
 ) -> Result<Json<Value>, Problem> {
     if note.as_ref().is_some_and(|note| note.chars().count() > LONGEST_NOTE) {
-        return Err(Problem::invalid(format!("`note` may have {LONGEST_NOTE} characters")));
+        return Err(Problem::invalid(format!("`note` is longer than {LONGEST_NOTE} characters")));
     }
     let pin = mark(&api, &name, &id, Mark::Pin(note)).await?.unwrap_or_default();
     Ok(Json(json!({ "pinned": true, "pinned_at": pin.pinned_at, "note": pin.note })))
@@ -179,8 +179,8 @@ async fn mark(api: &Api, name: &str, id: &str, mark: Mark) -> Result<Option<Pin>
     });
     match task.await {
         Ok(Err(error)) if error.is_interruption() => {
-            Err(Problem::new(StatusCode::CONFLICT, "busy", format!("{name} is locked by another who works on it"))
-                .hint("try again when that is done"))
+            Err(Problem::new(StatusCode::CONFLICT, "busy", format!("{name} is locked by another process"))
+                .hint("try again when that process is done"))
         }
         Ok(done) => Ok(done?),
         Err(fault) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", fault.to_string())),

@@ -70,7 +70,7 @@ impl Problem {
     }
 
     pub(super) fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "a valid token is needed")
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "a valid token is required")
             .hint("send `Authorization: Bearer TOKEN` with the content of the daemon's `token_file`")
     }
 

@@ -30,7 +30,7 @@ impl Token {
         let text = std::fs::read_to_string(path).map_err(failed)?;
         if std::fs::metadata(path).map_err(failed)?.mode() & 0o007 != 0 {
             let path = path.display();
-            tracing::warn!("every user of this machine can read the token: chmod o= {path}");
+            tracing::warn!("every user of this machine can read the token; fix it with `chmod o= {path}`");
         }
         let token = text.trim_end_matches(['\r', '\n']);
         if token.len() < SHORTEST || token.contains(|char: char| !char.is_ascii_graphic()) {

@@ -105,14 +105,14 @@ fn warn(text: &str) {
 /// What a person wants to know of it afterwards stands in the run's log.
 fn tell(target: &str, config: &Path, restored: &Restored) {
     for cleared in &restored.cleared {
-        tracing::info!("cleared away: {cleared}");
+        tracing::info!("cleaned up: {cleared}");
     }
     match &restored.neutralized {
         Some(report) => {
-            tracing::info!(assertions = report.assertions.len(), database_uuid = %report.database_uuid, "made harmless");
+            tracing::info!(assertions = report.assertions.len(), database_uuid = %report.database_uuid, "neutralized");
         }
         None => tracing::warn!(
-            "the copy is as live as its original: the target does not want it to be made harmless, or it is not Odoo's"
+            "the copy is not neutralized, and is as live as its original: the target has `neutralize = false`, or it is no Odoo database"
         ),
     }
     if let Some(Former { database, filestore }) = &restored.former {
@@ -120,7 +120,7 @@ fn tell(target: &str, config: &Path, restored: &Restored) {
         tracing::info!(
             database,
             filestore,
-            "what {target} was before is kept; `odoo-backup --config {} restore --undo --to {target}` gives it back",
+            "the previous state of {target} is kept; run `odoo-backup --config {} restore --undo --to {target}` to restore it",
             config.display()
         );
     }

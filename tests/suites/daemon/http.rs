@@ -164,7 +164,7 @@ async fn without_a_token_this_machine_alone_is_answered() {
     fs::write(&token, "short\n").unwrap();
     listening_on("0.0.0.0:0", &format!("token_file = \"{}\"\n", token.display()));
     let run = service.program.run(["daemon"]).await.expect_code(2);
-    assert!(run.stderr.contains("holds no token") && run.stderr.contains("openssl rand"), "{}", run.stderr);
+    assert!(run.stderr.contains("contains no valid token") && run.stderr.contains("openssl rand"), "{}", run.stderr);
 
     let _taken = tokio::net::TcpListener::bind(address.trim()).await.unwrap();
     listening_on(address.trim(), "");
