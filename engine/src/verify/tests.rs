@@ -192,7 +192,12 @@ async fn each_check_finds_its_damage() {
             "public.countdown is at -40, and the dump sets it to -4",
             "SELECT setval('countdown', -4)",
         ),
-        (Subject::Sequences, "SELECT setval('ir_attachment_id_seq', 1)", "public.ir_attachment.id already has ", "SELECT 1"),
+        (
+            Subject::Sequences,
+            "SELECT setval('ir_attachment_id_seq', 1)",
+            "public.ir_attachment.id already has ",
+            "SELECT 1",
+        ),
         (
             Subject::Modules,
             "UPDATE ir_module_module SET state = 'uninstalled' WHERE name = 'sale'",

@@ -41,7 +41,7 @@ async fn dummy_with_unknown_required_column_warns() {
     fixture.sql("ALTER TABLE ir_mail_server ADD x_owner integer; UPDATE ir_mail_server SET x_owner = 1; ALTER TABLE ir_mail_server ALTER x_owner SET NOT NULL");
     let report = fixture.neutralized(&Neutralize::default()).await;
     assert!(
-        report.warnings.iter().any(|warning| warning.contains("ir_mail_server wants x_owner")),
+        report.warnings.iter().any(|warning| warning.contains("ir_mail_server requires x_owner")),
         "{:?}",
         report.warnings
     );
