@@ -1,4 +1,4 @@
-//! The exit codes. Scripts rely on them: `docs/commands.md` has the table.
+//! The exit codes. Scripts rely on them: `docs/exit-codes.md` has the table.
 
 use std::process::ExitCode;
 
