@@ -83,7 +83,8 @@ fn check_name(name: &str, section: &Section<'_>) -> Result<(), Reported> {
     Ok(())
 }
 
-/// What one wrote there would lie among the other's objects.
+/// Returns whether both are the same place, in which each would write among the objects of the
+/// other.
 fn is_same_place(one: &StoreConfig, other: &StoreConfig) -> bool {
     match (one, other) {
         (StoreConfig::Local { path: one }, StoreConfig::Local { path: other }) => one == other,

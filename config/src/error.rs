@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration, and how it is said.
+//! The problems of a configuration, and their texts.
 
 use std::fmt;
 use std::io;
@@ -18,12 +18,12 @@ pub enum ConfigError {
         /// Those of them in folders that this user may not enter.
         denied: Vec<PathBuf>,
     },
-    /// A file was found by searching, and may be a stranger's.
+    /// A file was found by searching, and may be another user's.
     #[error("the configuration file {} is not used: {reason}", path.display())]
     Untrusted {
         /// The file.
         path: PathBuf,
-        /// Who else decides what is in it.
+        /// Which other user can change it.
         reason: String,
     },
     /// A file was named, but it is not there.
@@ -42,7 +42,7 @@ pub enum ConfigError {
         /// What the operating system answered.
         source: io::Error,
     },
-    /// The file was read and is not right.
+    /// The file was read and has problems.
     #[error("{}", .problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
     Invalid {
         /// Everything that is wrong with it, by line.
@@ -105,7 +105,8 @@ pub struct Problem {
     pub suggestion: Option<String>,
 }
 
-/// Serde refuses a path that is not UTF-8; an error message must not fail for that.
+/// Serializes a path as text. Serde refuses one that is not UTF-8, and an error message must not
+/// fail.
 fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.display())
 }
@@ -158,7 +159,7 @@ impl UnknownName {
     }
 }
 
-/// `` `a`, `b` and `c` ``
+/// Joins words, as in `` `a`, `b` and `c` ``.
 pub(super) fn quoted<T: fmt::Display>(words: &[T]) -> String {
     let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
     match quoted.as_slice() {

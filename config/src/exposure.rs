@@ -47,7 +47,7 @@ pub(super) fn exposed(path: &Path, what: &str, readers: Readers) -> Option<Strin
     })
 }
 
-/// `path` as a word of a shell command.
+/// Returns `path` as a word of a shell command.
 fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._".contains(&b));

@@ -89,7 +89,7 @@ impl Config {
         Self::locate(explicit)?.load()
     }
 
-    /// As [`Self::load`], of a text that is to become the file `path`.
+    /// Does the same as [`Self::load`] with a text that is to become the file `path`.
     ///
     /// # Errors
     /// [`ConfigError::Invalid`]
@@ -211,7 +211,7 @@ impl ConfigFile {
     }
 }
 
-/// `None` where something is wrong and has been noted.
+/// Reads all sections. Returns `None` if there is a problem, which has been noted.
 fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
     let repositories = match file.section("repository", &keys::REPOSITORY) {
         Ok(Some(section)) => copies::read(&section),

@@ -1,5 +1,5 @@
-//! Folders that must not lie one within the other: a repository in the filestore would be backed up
-//! into itself, and what lies in a repository is taken for its objects.
+//! Folders that must not be inside each other: a repository in the filestore would be backed up
+//! into itself, and files in a repository count as its objects.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -11,7 +11,7 @@ use engine::store::StoreConfig;
 use super::Config;
 use super::error::Problem;
 
-/// A disk of the network that does not answer must not keep a restore from another one.
+/// A network disk that does not respond must not block a restore from another one.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a folder is for.
@@ -40,7 +40,7 @@ pub(super) fn problems(config: &Config) -> (Vec<Problem>, Option<String>) {
     let named = named(config);
     let file = config.path.clone();
     let (sender, receiver) = mpsc::channel();
-    // Not waited for: a look at a dead disk may never end.
+    // Not joined: access to a dead disk may never return.
     std::thread::spawn(move || {
         let places: Vec<_> = named.iter().map(|folder| (folder, Place::of(&folder.path))).collect();
         let mut problems = Vec::new();
@@ -125,7 +125,7 @@ fn refusal(one: &Named, other: &Named, relation: Relation) -> Option<String> {
     let forbidden = match (one.of, other.of, relation) {
         (.., Relation::Apart) | (Own, Own, _) | (Filestore, Filestore, _) => false,
         (Repository | Own, Filestore, _) | (Filestore, Repository | Own, _) | (Repository, Repository, _) => true,
-        // A repository may lie next to the state in a folder that holds both.
+        // A repository may be next to the state in a folder that contains both.
         (Repository, Own, Relation::Around | Relation::Same) | (Own, Repository, Relation::Within | Relation::Same) => {
             true
         }

@@ -76,7 +76,7 @@ pub fn is_instance_name(name: &str) -> bool {
 }
 
 fn is_name(name: &str) -> bool {
-    // A hyphen in front would make the name an option of the command line.
+    // A leading hyphen would make the name an option of the command line.
     is_segment(name) && !name.starts_with('-') && name.len() <= LONGEST_NAME
 }
 
@@ -117,7 +117,7 @@ struct Place {
     odoo: Odoo,
 }
 
-/// Everything is read before the first `?`, so that all that is wrong is said at once.
+/// Reads everything before the first `?`, so that all problems are reported at once.
 fn read_place(section: &Section<'_>) -> Result<Place, Reported> {
     let odoo = Odoo::read(section);
     let named = section.optional::<DatabaseName>("database");
@@ -170,8 +170,8 @@ impl Odoo {
         let conf =
             OdooConf::read_with_home(&path, home).map_err(|error| section.refuse("odoo_conf", error.to_string()))?;
         if let Some(reason) = section.source.distrust(&path) {
-            // Odoo's own package leaves odoo.conf to Odoo's user. What is data in it, an
-            // administrator has asked for; not so its programs.
+            // Odoo's own package leaves odoo.conf to Odoo's user. The administrator accepted its
+            // data by naming it, but not its programs.
             if !section.source.is_system() {
                 return Err(section.refuse("odoo_conf", reason));
             }
@@ -195,8 +195,8 @@ impl Odoo {
 struct Host(String);
 
 impl Host {
-    /// libpq takes several and connects to the first that answers, which may be another one each
-    /// time: a snapshot that one server has exported is unknown to the next.
+    /// Refuses several hosts. libpq connects to the first that answers, which may change each time,
+    /// and a snapshot of one server is unknown to the next.
     fn new(host: &str) -> Result<Self, String> {
         if host.contains(',') {
             Err("it contains several hosts; set `host` to the server to back up from".into())

@@ -23,8 +23,8 @@ pub(super) fn read(section: &Section<'_>) -> Result<StoreConfig, Reported> {
         Ok(Location::Local(path)) => refuse_s3_keys(section).map(|()| StoreConfig::Local { path }),
         Ok(Location::S3 { bucket, prefix }) => read_s3(section, bucket, prefix).map(StoreConfig::S3),
         Err(reported) => {
-            // Where the URL is wrong, what the other keys are for is unknown; but they are of S3 or
-            // of nothing.
+            // With a wrong URL the kind of repository is unknown, but the other keys can only be
+            // for S3.
             let _ = read_s3(section, String::new(), String::new());
             Err(reported)
         }
@@ -73,7 +73,7 @@ fn read_s3(section: &Section<'_>, bucket: String, prefix: String) -> Result<S3Co
     })
 }
 
-/// `None` where neither the environment nor a home says where it may be.
+/// Returns the folder of the cache; `None` if neither the environment nor a home sets one.
 fn default_cache_dir(surroundings: &Surroundings) -> Option<PathBuf> {
     let folder = |name: &str| {
         let value = (surroundings.variable)(name)?;

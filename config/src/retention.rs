@@ -29,7 +29,7 @@ pub(super) fn read_for_copies(repository: &Section<'_>) -> Result<Option<Retenti
 fn read_section(section: &Section<'_>, timezone: &Zone) -> Result<Retention, Reported> {
     let default = Policy::default();
     let count = |key, default| Ok::<u32, Reported>(section.optional(key)?.unwrap_or(default));
-    // Everything is read before the first `?`, so that all that is wrong is said at once.
+    // Reads everything before the first `?`, so that all problems are reported at once.
     let counts = [
         count("keep_last", default.keep_last),
         count("hourly", default.hourly),

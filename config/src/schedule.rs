@@ -66,7 +66,7 @@ impl Schedule {
         if self.follows_clock { self.next_on_the_clock(after, zone) } else { self.next_of_the_day(after, zone) }
     }
 
-    /// All firings after `after`, in order.
+    /// Returns all firings after `after`, in order.
     pub fn upcoming(&self, after: Timestamp, zone: &TimeZone) -> impl Iterator<Item = Timestamp> {
         std::iter::successors(self.next_after(after, zone), |&last| self.next_after(last, zone))
     }

@@ -1,4 +1,4 @@
-//! Secrets: given as such or in a file of their own, and a warning where others can read them.
+//! Secrets: set directly or in a file of their own, with a warning if other users can read them.
 
 use std::path::Path;
 

@@ -13,12 +13,12 @@ use super::surroundings::Surroundings;
 use super::trust::distrust;
 use super::value::{Raw, Refusal, Value, is_only_a_variable};
 
-/// A sign that something is wrong and has been noted: `?` on it drops what cannot be built, and
-/// says nothing twice.
+/// Says that a problem has been noted: `?` on it drops what cannot be built, without reporting it
+/// twice.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reported;
 
-/// The file that is read, and what was found out about it so far.
+/// The file that is read, and its problems so far.
 pub(super) struct Source<'a> {
     pub(super) file: &'a Path,
     pub(super) text: &'a str,
@@ -66,8 +66,8 @@ impl<'a> Source<'a> {
         1 + self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
     }
 
-    /// Notes what the TOML parser refuses. Its own message would quote the line, which may hold a
-    /// secret.
+    /// Notes what the TOML parser refuses. Its own message would quote the line, which may contain
+    /// a secret.
     pub(super) fn syntax_error(&self, error: &toml::de::Error) {
         let span = error.span();
         let mut message = error.message().to_owned();
@@ -78,7 +78,7 @@ impl<'a> Source<'a> {
         if let Some(key) = line.and_then(|line| unquoted(self.text.lines().nth(line - 1)?)) {
             message = format!("the value of `{key}` is text; put it in quotes: {key} = \"…\"");
         }
-        // One mistake makes the parser stumble several times; only the first of a line is of use.
+        // One mistake causes several errors of the parser; only the first of a line is useful.
         let said = self.problems.borrow().iter().any(|problem| problem.line == line);
         if !said {
             self.report(line, None, None, message.into());
@@ -122,7 +122,7 @@ pub(super) struct Section<'a> {
     line: Option<usize>,
     table: &'a DeTable<'a>,
     known: &'static SectionKeys,
-    /// Known keys that an unknown one was meant to be: they are not missing as well.
+    /// Known keys that an unknown one resembles: they are not reported as missing as well.
     misspelt: Vec<&'static str>,
 }
 
@@ -222,7 +222,7 @@ impl<'a> Section<'a> {
         written.is_some_and(|written| !is_only_a_variable(written))
     }
 
-    /// Notes that a value is not right.
+    /// Notes that a value is not valid.
     pub(super) fn refuse(&self, key: &str, refusal: impl Into<Refusal>) -> Reported {
         let Refusal { message, suggestion } = refusal.into();
         let refusal = Refusal { message: format!("`{key}`: {message}"), suggestion };
@@ -230,7 +230,7 @@ impl<'a> Section<'a> {
         self.source.report(line.or(self.line), self.name.as_deref(), Some(key), refusal)
     }
 
-    /// Notes, on the section's line, that a key ought to be there.
+    /// Notes, on the section's line, that a key is missing.
     pub(super) fn missing(&self, key: &'static str, message: String) -> Reported {
         if self.misspelt.contains(&key) {
             return Reported;

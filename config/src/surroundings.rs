@@ -1,4 +1,4 @@
-//! What lies around a configuration file.
+//! The surroundings of a configuration file.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,7 +11,7 @@ use retention::Zone;
 /// Looks an environment variable up.
 pub(crate) type Variables = dyn Fn(&str) -> Option<OsString>;
 
-/// What lies around a configuration file: given by the process, or by a test.
+/// The surroundings of a configuration file, of the process or of a test.
 pub(crate) struct Surroundings {
     /// Environment variables.
     pub(crate) variable: Box<Variables>,

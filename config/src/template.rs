@@ -123,7 +123,7 @@ impl Template {
         self.line(&format!("{key} = {}", toml_string(value)));
     }
 
-    /// Every key of a section but those of `set`, explained and commented out.
+    /// Writes every key of a section except those of `set`, explained and commented out.
     fn unset(&mut self, section: &SectionKeys, set: &[&str]) {
         section.keys().filter(|key| !set.contains(&key.name)).for_each(|key| self.unset_key(key));
     }
@@ -190,7 +190,7 @@ fn instance_name(database: &str, taken: &BTreeSet<String>) -> String {
     std::iter::once(name.to_owned()).chain(numbered).find(|name| free(name)).unwrap_or_default()
 }
 
-/// `text` as a TOML string that means itself: `${` would otherwise be a variable.
+/// Returns `text` as a TOML string, in which `${` is escaped because it would be a variable.
 fn toml_string(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.replace("${", "$${").chars() {

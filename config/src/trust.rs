@@ -1,5 +1,5 @@
-//! Whose configuration is obeyed. One that was found by searching may be a stranger's, put where an
-//! administrator will run a command.
+//! Whether a configuration is trusted. One that was found by searching may be another user's, put
+//! where an administrator will run a command.
 
 use std::fs::{self, Metadata};
 use std::io;

@@ -236,7 +236,7 @@ impl Value for PathBuf {
     }
 }
 
-/// `path` without a leading `./`, which would stand in the middle of what it is joined to.
+/// Returns `path` without a leading `./`, which would end up in the middle of a joined path.
 fn relative(path: &Path) -> &Path {
     match path.components().next() {
         Some(Component::CurDir) => path.strip_prefix(".").unwrap_or(path),

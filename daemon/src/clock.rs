@@ -21,8 +21,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// Timers stand still while a machine sleeps, and know nothing of a clock that is set: no longer
-/// than this goes by between two looks at it.
+/// The longest time between two looks at the clock. Timers stop while a machine sleeps, and ignore
+/// that a clock was set.
 const LOOK: Duration = Duration::from_mins(1);
 
 /// Returns when `clock` shows `moment`, or was set back: what is due next may have changed then.
@@ -41,8 +41,8 @@ pub(crate) async fn until(clock: &dyn Clock, moment: Option<Timestamp>) {
     }
 }
 
-/// Goes with tokio's time, which a test that pauses it lets pass as soon as there is nothing else
-/// to do.
+/// Follows the time of tokio, which passes in a test that pauses it as soon as there is nothing
+/// else to do.
 #[cfg(test)]
 #[derive(Debug)]
 pub(crate) struct PausedClock {

@@ -77,7 +77,7 @@ impl From<Vec<Reason>> for Condition {
     }
 }
 
-/// Returns how the job failed, where it did not go well since.
+/// Returns the failure of the job, if no success followed.
 fn lasting_failure(job: &JobView) -> Option<Reason> {
     let failure = job.latest_failure.as_ref()?;
     if job.latest_success.as_ref().is_some_and(|success| success.id > failure.id) {
@@ -87,7 +87,7 @@ fn lasting_failure(job: &JobView) -> Option<Reason> {
     let outcome = failure.outcome.as_ref()?;
     match outcome {
         RunOutcome::Failed { .. } => Some(Reason::new(Kind::RunFailed, format!("{run} {outcome}"))),
-        // It is caught up.
+        // A run makes up for it.
         _ if job.running.is_some() => None,
         _ => Some(Reason::new(Kind::RunLost, format!("{run} {outcome}"))),
     }

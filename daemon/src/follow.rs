@@ -21,7 +21,7 @@ pub struct Stored<'a> {
     pub manifest: &'a Manifest,
 }
 
-/// What followed a backup. Whatever failed of it, the backup is there, and the next run makes up
+/// What followed a backup. If it failed, the backup exists all the same, and the next run makes up
 /// for it.
 #[derive(Debug)]
 pub struct Followed {
@@ -58,7 +58,8 @@ impl PruneIn {
         warnings
     }
 
-    /// A user who may only add to a repository leaves the prune to another machine.
+    /// Returns a hint for a user who may only add to a repository and leaves the prune to another
+    /// machine.
     fn hint(&self, error: &Error) -> String {
         if is_denied(error) {
             format!("; if another machine prunes, set `prune = false` in [instance.{}]", self.instance.name())
@@ -91,8 +92,8 @@ pub async fn follow(
     Followed { copies, prunes }
 }
 
-/// Copies the backup, and what earlier copies have missed. One repository that fails does not keep
-/// the others from being tried.
+/// Copies the backup, and those that earlier copies missed. A failing repository does not affect
+/// the others.
 async fn copy_all(config: &Config, stored: Stored<'_>, run: &Run) -> Vec<(String, Result<Copied, Error>)> {
     let Stored { repository: from, manifest: made, .. } = stored;
     let mut done = Vec::new();
@@ -139,7 +140,7 @@ async fn prune_in(
     Some(PruneIn { repository: name.to_owned(), instance, pruned, swept, sweep_failed })
 }
 
-/// Returns whether the store refused, for want of rights.
+/// Returns whether the store denied access.
 fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     causes.any(|cause| {

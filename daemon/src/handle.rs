@@ -19,14 +19,15 @@ use crate::shared::{Settings, Shared};
 use crate::view::{Event, InstanceView, LiveRun, LogLine, Standing, instances};
 use crate::work::{Engine, Order, Worker};
 
-/// A running daemon. Clones are the same one. Everything that serves or watches goes by this alone.
+/// A running daemon. Clones refer to the same one. Everything that serves or watches uses only
+/// this.
 #[derive(Clone)]
 pub struct Handle(pub(crate) Arc<Shared>);
 
 /// Why a daemon cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Nothing says where its state may be.
+    /// No folder for its state is set.
     #[error("unable to find a folder for the daemon's state")]
     NoStateDir,
     /// The journal cannot be read or written.
@@ -44,7 +45,7 @@ impl OpenError {
     }
 }
 
-/// Why a run was not begun.
+/// Why a run was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum RefusedStart {
     /// The configuration has no such instance.
@@ -76,7 +77,7 @@ pub struct RunFilter {
     pub job: Option<Job>,
     /// Those that began before this one, for the next page.
     pub before: Option<RunId>,
-    /// At most so many.
+    /// The most runs to return.
     pub limit: Option<usize>,
 }
 
@@ -162,7 +163,7 @@ impl Handle {
         self.0.journal().run(id).cloned()
     }
 
-    /// Runs, newest first, ended or not.
+    /// Returns runs, newest first, ended or not.
     pub fn runs(&self, filter: &RunFilter) -> Vec<RunRecord> {
         let journal = self.0.journal();
         let wanted = |run: &&RunRecord| {
@@ -183,7 +184,7 @@ impl Handle {
         looked.await.unwrap_or_else(|error| Some(error.explain()))
     }
 
-    /// Returns the lines of a run's log, ended or not; none where it said nothing, or is long past.
+    /// Returns the lines of a run's log, ended or not; none if it logged nothing, or was removed.
     ///
     /// # Errors
     /// [`LogError`]
@@ -191,7 +192,7 @@ impl Handle {
         crate::log::read(&self.0.state_dir, id)
     }
 
-    /// All that happens from now on.
+    /// Returns all events from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.0.events.subscribe()
     }
@@ -272,7 +273,8 @@ impl Handle {
         }
     }
 
-    /// Cancelled when the daemon is about to end: what serves stops taking anything new then.
+    /// Returns a token that is cancelled when the daemon is stopping: servers then accept nothing
+    /// new.
     pub fn stopping(&self) -> &CancellationToken {
         &self.0.stopping
     }

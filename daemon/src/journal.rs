@@ -1,11 +1,11 @@
 //! What ran, and how it ended: a file that survives restarts.
 //!
-//! `journal.jsonl` in the state folder has an event a line, each written and flushed before
-//! anything is done because of it. What a crash tears is the last line alone, and that is cut off
-//! when the file is opened. Where the file cannot be written, the daemon continues with what is in
-//! memory: a backup must not wait for the disk of the daemon's own state. [`Journal::trouble`] says
-//! so, and unwritten lines are written as soon as possible. A run that started and has no known end
-//! is [`RunOutcome::Lost`]: it did not end well, and it is no longer running.
+//! `journal.jsonl` in the state folder has an event on each line, flushed before the daemon acts on
+//! it. A crash can tear only the last line, which is cut off when the file is opened. If the file
+//! cannot be written, the daemon continues with what is in memory: a backup must not wait for the
+//! disk of the daemon's own state. [`Journal::trouble`] says so, and unwritten lines are written as
+//! soon as possible. A run that started and has no known end is [`RunOutcome::Lost`]: it did not
+//! end well, and it is no longer running.
 
 mod error;
 mod file;
@@ -66,8 +66,8 @@ impl Deref for Journal {
 }
 
 impl Journal {
-    /// Opens the journal in `folder`, which is made where it is missing, and writes down the runs
-    /// that were lost.
+    /// Opens the journal in `folder`, which is created if it is missing, and records the runs that
+    /// were lost.
     ///
     /// # Errors
     /// [`JournalError::InUse`] where another process has it open; [`JournalError::Io`], but not
@@ -98,9 +98,9 @@ impl Journal {
         self.write(Event::Slot { instance: instance.to_owned(), job, slot });
     }
 
-    /// Writes down that a run begins, and names it. A restore has a target.
+    /// Records that a run starts, and returns its id. A restore has a target.
     pub fn begin(&mut self, instance: &str, job: Job, target: Option<&str>, trigger: Trigger, at: Timestamp) -> RunId {
-        // Else a daemon that runs for months would know more and more.
+        // Otherwise the memory of a daemon would grow for months.
         if self.history.runs.len() >= KEPT_RUNS + SLACK && self.history.forget(at) {
             self.shorten();
         }
@@ -110,18 +110,17 @@ impl Journal {
         id
     }
 
-    /// Writes down how a run ended. One that ended before keeps its first end.
+    /// Records how a run ended. A run that ended before keeps its first end.
     pub fn end(&mut self, run: RunId, at: Timestamp, outcome: RunOutcome) {
         self.write(Event::Ended { run, at, outcome });
     }
 
-    /// Returns why the journal on the disk is not what this one says; `None` where it is.
+    /// Returns why the journal on the disk differs from this one; `None` if it does not.
     pub fn trouble(&self) -> Option<&JournalError> {
         self.trouble.as_ref()
     }
 
-    /// Writes what is not on the disk yet, if that is possible now, and looks whether the file is
-    /// where it was.
+    /// Writes what is not on the disk yet, if possible, and checks that the file was not moved.
     pub fn settle(&mut self) {
         let had_trouble = self.trouble.is_some();
         self.trouble = self.write_all().and_then(|()| self.check_place()).err();
@@ -183,15 +182,15 @@ impl History {
         for (number, line) in (1..).zip(text.split_inclusive(|byte| *byte == b'\n')) {
             match serde_json::from_slice::<Event>(line) {
                 Ok(event) => history.apply(event),
-                // Each line stands for itself: what the others say still holds.
+                // Lines are independent: the others still count.
                 Err(_) => history.damaged.push(number),
             }
         }
         history
     }
 
-    /// Numbers, from 1, of the lines that could not be read when the journal was opened. What they
-    /// said is unknown.
+    /// Returns the numbers, from 1, of lines that could not be read when the journal was opened.
+    /// Their content is unknown.
     pub fn damaged_lines(&self) -> &[usize] {
         &self.damaged
     }

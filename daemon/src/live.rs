@@ -27,7 +27,7 @@ struct Moment {
     phase: Phase,
     attempt: u32,
     last_failure: Option<Explanation>,
-    /// Somebody wants this run to end, rather than the daemon.
+    /// Whether a user cancelled this run, rather than the daemon.
     cancelled: bool,
 }
 
@@ -61,7 +61,7 @@ impl Live {
         self.record.what()
     }
 
-    /// Stops it, because somebody wants that.
+    /// Stops it on request.
     pub(crate) fn cancel(&self) {
         self.moment().cancelled = true;
         self.cancel.cancel();

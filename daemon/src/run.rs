@@ -22,20 +22,19 @@ use crate::work::{Order, Work};
 const AFTER_FAILURE: Backoff = Backoff::new(Duration::from_secs(30), 4, Duration::from_hours(1));
 /// Between two looks at a lock of the instance that another process holds.
 const WHILE_HELD: Backoff = Backoff::new(Duration::from_secs(5), 2, Duration::from_mins(2));
-/// How long what was stopped may take to clean up; the hung store that it was stopped for hangs
-/// then, too.
+/// How long a stopped run may take to clean up: a store that hangs may block the cleanup, too.
 const CLEANUP: Duration = Duration::from_mins(2);
-/// Between two tries to write down how a run ended.
+/// The pause between two attempts to record how a run ended.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(10);
 /// Between two reports of how far a run is.
 const REPORT: Duration = Duration::from_secs(1);
 
-/// Lives a run from its begin to its end, with what is written down about it.
+/// Executes a run from its start to its end, and records it.
 pub(crate) async fn live(shared: Arc<Shared>, live: Arc<Live>) {
     let span = log::span(&live.record);
     let ended = {
         let (shared, live, span) = (shared.clone(), live.clone(), span.clone());
-        // A task of its own, so that a fault in it ends this run and nothing else.
+        // A task of its own, so that a panic ends only this run.
         tokio::spawn(async move { attempts(&shared, &live).await }.instrument(span)).await
     };
     let end = ended.unwrap_or_else(|error| {
@@ -58,14 +57,14 @@ async fn attempts(shared: &Shared, live: &Live) -> End {
         enter(shared, live, Phase::Working);
         let failure = match attempt(shared, live).await {
             Ok(outcome) => return End::RunOutcome(outcome),
-            // What it was stopped for says how it ended.
+            // The reason of the stop says how it ended.
             Err(_) if live.cancel.is_cancelled() => return live.stopped(),
             Err(failure) => failure,
         };
         drop(permit);
         let error = failure.explain();
         let retries = match live.order {
-            // Somebody watches it, and what is in its way seldom goes by itself.
+            // A user watches it, and its obstacles seldom disappear by themselves.
             Order::Restore { .. } => 0,
             _ => shared.config().instances.get(&live.record.instance).map_or(0, |it| it.routine.retries),
         };
@@ -97,7 +96,7 @@ fn enter(shared: &Shared, live: &Live, phase: Phase) {
     shared.tell(Event::Progress { run: live.view() });
 }
 
-/// Waits for what is no work yet, which need not be finished.
+/// Waits, unless the run or the daemon is stopped.
 async fn or_stopped<T>(shared: &Shared, live: &Live, wait: impl Future<Output = T>) -> Result<T, End> {
     tokio::select! {
         biased;
@@ -107,7 +106,7 @@ async fn or_stopped<T>(shared: &Shared, live: &Live, wait: impl Future<Output = 
     }
 }
 
-/// Works once, unless nothing advances any more.
+/// Makes one attempt, and stops it if it makes no progress.
 async fn attempt(shared: &Shared, live: &Live) -> Result<RunOutcome, Failure> {
     let config = shared.config();
     let name = &live.record.instance;
@@ -115,7 +114,7 @@ async fn attempt(shared: &Shared, live: &Live) -> Result<RunOutcome, Failure> {
     let timeout = instance.routine.stall_timeout;
     let run = Run { progress: Progress::new(live.progress.clone()), cancel: live.cancel.child_token() };
     let work = Work { config: &config, instance, order: &live.order, slot: live.slot(), run: &run };
-    // What an attempt before this one warned of is not this one's.
+    // Warnings of an earlier attempt do not belong to this one.
     live.progress.take_warnings();
     let mut work = shared.worker.work(work);
     tokio::select! {
@@ -126,7 +125,7 @@ async fn attempt(shared: &Shared, live: &Live) -> Result<RunOutcome, Failure> {
     tracing::error!("no progress for {} seconds: stopping the run", timeout.as_secs());
     run.cancel.cancel();
     match tokio::time::timeout(CLEANUP, work).await {
-        // It came to a good end after all.
+        // It succeeded after all.
         Ok(Ok(outcome)) => Ok(outcome),
         _ => Err(Failure::Stalled(timeout)),
     }
@@ -162,8 +161,7 @@ async fn conclude(shared: &Shared, live: &Live, end: End) {
             }
         });
         let Err(error) = written.await else { break };
-        // Unwritten, the run would be taken for lost, and the slot be served again: no harm, but no
-        // truth either.
+        // Without the record the run would count as lost, and its slot would be served again.
         tracing::error!("unable to record the end of the run: {}", config::explain(&error));
         tokio::select! {
             () = tokio::time::sleep(JOURNAL_PAUSE) => {}
@@ -174,7 +172,7 @@ async fn conclude(shared: &Shared, live: &Live, end: End) {
     shared.tell(Event::Ended { run });
 }
 
-/// `reported` was warned of while it ran, and is in the log already.
+/// Logs how a run ended. The warnings in `reported` are in the log already.
 fn tell_log(outcome: &RunOutcome, reported: &[String]) {
     match outcome {
         RunOutcome::Done { backup, warnings, .. } => {

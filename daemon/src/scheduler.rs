@@ -1,4 +1,4 @@
-//! The loop that begins what is due.
+//! The loop that starts due runs.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::journal::{JournalError, Trigger};
 use crate::view::Event;
 use crate::work::Order;
 
-/// After a failure to write the journal, without which nothing may begin.
+/// The pause after a failure to write the journal, without which no run may start.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// Begins what is due, until the daemon ends.
+/// Starts due runs until the daemon ends.
 pub(crate) async fn schedule(handle: &Handle) {
     let shared = &handle.0;
     loop {
@@ -34,7 +34,7 @@ pub(crate) async fn schedule(handle: &Handle) {
     }
 }
 
-/// Begins what is due now, and returns when something is due next.
+/// Starts the runs that are due now, and returns when the next one is due.
 async fn begin_due(handle: &Handle) -> Result<Option<Timestamp>, JournalError> {
     let shared = &handle.0;
     let agenda = shared.agenda();
@@ -48,14 +48,14 @@ async fn begin_due(handle: &Handle) -> Result<Option<Timestamp>, JournalError> {
         let (instance, job, now) = (entry.instance.clone(), entry.job, shared.clock.now());
         let seen = shared.journal().last_slot(&instance, job);
         let last = match seen {
-            // The clock was ahead when it was served, and was set back since. Heeded, it would let
-            // nothing begin until then.
+            // The clock was ahead when the slot was served, and was set back since. If it counted,
+            // nothing would start until then.
             Some(last) if is_future(last, now) => {
                 tracing::warn!(instance, %job, slot = %last, "the last slot is in the future, so the clock was wrong; continuing with slots from now on");
                 let_go(handle, &instance, job, now).await?
             }
             Some(last) => last,
-            // What came before the daemon first saw the job was not for it.
+            // Slots before the daemon first saw the job do not count.
             None => let_go(handle, &instance, job, now).await?,
         };
         match entry.due(last, now) {
@@ -65,7 +65,7 @@ async fn begin_due(handle: &Handle) -> Result<Option<Timestamp>, JournalError> {
                 match handle.begin(&instance, order, Trigger::Schedule { slot: slot.time, late }).await {
                     Ok(_) => {}
                     Err(RefusedStart::Journal(error)) => return Err(error),
-                    // Somebody was quicker, or the daemon ends; both wake this loop again.
+                    // Another request was faster, or the daemon ends; both wake this loop again.
                     Err(RefusedStart::AlreadyRunning { .. } | RefusedStart::Stopping) => {}
                     // Taken out of the configuration at this moment, which wakes it, too.
                     Err(RefusedStart::NoSuchInstance(_)) => {}
@@ -82,7 +82,7 @@ async fn begin_due(handle: &Handle) -> Result<Option<Timestamp>, JournalError> {
     Ok(next)
 }
 
-/// Heeds slots from the one after `slot` on.
+/// Skips slots up to `slot`.
 async fn let_go(handle: &Handle, instance: &str, job: Job, slot: Timestamp) -> Result<Timestamp, JournalError> {
     let instance = instance.to_owned();
     handle.0.write(move |journal| journal.set_slot(&instance, job, slot)).await?;

@@ -41,16 +41,16 @@ pub async fn run(handle: Handle, logs: RunLogs, signals: mpsc::Receiver<Signal>)
     let _ = notifications.await;
     let _ = manager.await;
     settling.abort();
-    // Served to the last, so that the end can be watched.
+    // Served until the end, so that it can be watched.
     server.end().await;
     tracing::info!("daemon stopped");
     Ok(())
 }
 
-/// Between two looks whether the state is on the disk, and where it belongs.
+/// The time between two checks that the state is on the disk, in its place.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Writes what could not be written before, as soon as that is possible, for ever.
+/// Writes what could not be written before as soon as possible, until it is dropped.
 async fn settle_state(handle: Handle) {
     loop {
         handle.state_trouble().await;

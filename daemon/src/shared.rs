@@ -37,7 +37,7 @@ pub(crate) struct Shared {
     journal: Arc<Mutex<Journal>>,
     pub(crate) state_dir: PathBuf,
     live: Mutex<BTreeMap<RunId, Arc<Live>>>,
-    /// One at a time takes the place of a job of an instance.
+    /// Only one run of a job of an instance may start at a time.
     pub(crate) starting: tokio::sync::Mutex<()>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) began_at: Timestamp,
@@ -114,7 +114,7 @@ impl Shared {
     /// Writes to the journal on a thread: each line waits for the disk.
     ///
     /// # Errors
-    /// A fault of this program on that thread
+    /// A panic on that thread.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         write: impl FnOnce(&mut Journal) -> T + Send + 'static,
@@ -136,7 +136,7 @@ impl Shared {
         self.events.receiver_count() > 0
     }
 
-    /// The run has ended: its job can begin again.
+    /// Removes a run that has ended: its job can start again.
     pub(crate) fn gone(&self, id: RunId) {
         self.live().remove(&id);
         self.changed.notify_one();

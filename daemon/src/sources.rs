@@ -16,14 +16,14 @@ use crate::connection::Connection;
 pub struct Sources<'a> {
     config: &'a Config,
     names: Vec<&'a str>,
-    /// The first repository, where somebody keeps it open.
+    /// The first repository, if it is kept open.
     connection: Option<&'a Connection>,
 }
 
 /// The backup that is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// An id, a beginning of one, or `latest`, as [`Repository::find`] takes it.
+    /// An id, the start of one, or `latest`, as [`Repository::find`] takes it.
     pub selector: &'a str,
     /// Whose, where the selector does not say.
     pub instance: Option<&'a str>,
@@ -36,9 +36,9 @@ pub struct Done<T> {
     pub manifest: Manifest,
     /// The name of the repository.
     pub repository: String,
-    /// Why repositories before it and newer backups were passed over, in sentences.
+    /// Why earlier repositories and newer backups were skipped, in sentences.
     pub passed_over: Vec<String>,
-    /// What came of it.
+    /// The result.
     pub result: T,
 }
 
@@ -58,7 +58,7 @@ impl<'a> Sources<'a> {
         Ok(Self { config, names: vec![name], connection: None })
     }
 
-    /// Takes the first repository from where it is kept open.
+    /// Uses the first repository from this connection, which keeps it open.
     pub(crate) fn with_connection(self, connection: &'a Connection) -> Self {
         Self { connection: Some(connection), ..self }
     }
@@ -84,7 +84,7 @@ impl<'a> Sources<'a> {
         match self.try_each(wanted, true, run, tell, &work).await {
             Err(failure) if failure.is_damage() => {
                 tell("no repository has the latest backup undamaged; trying earlier ones");
-                // What failed first is nearer to what was asked for.
+                // The first failure is closer to the request.
                 self.try_each(wanted, false, run, tell, &work).await.map_err(|_| failure)
             }
             other => other,
@@ -116,7 +116,7 @@ impl<'a> Sources<'a> {
                 Ok((repository, manifest)) => {
                     selector = format!("{}/{}", manifest.instance, manifest.id);
                     let worked = match is_last {
-                        // Nothing better will come: where it is damaged, the work says so.
+                        // The last source: if it is damaged, the work reports it.
                         true => work(repository, manifest.clone()).await,
                         false => match self.look(&repository, &manifest, run).await {
                             Ok(()) => work(repository, manifest.clone()).await,
@@ -145,9 +145,8 @@ impl<'a> Sources<'a> {
         Err(first_failure.unwrap_or(Error::Interrupted))
     }
 
-    /// Finds which backup is meant, without reading it: in the first repository that can be asked.
-    /// Where its `latest` has to pass over newer ones, a later repository may have one of those
-    /// intact.
+    /// Finds which backup is meant, without reading it: in the first repository that answers. If
+    /// its `latest` skips newer ones, a later repository may have one of those intact.
     ///
     /// # Errors
     /// What kept the first repository from answering, where none answers.
@@ -196,7 +195,7 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// Makes sure that every object of a backup is there.
+    /// Checks that every object of a backup exists.
     async fn look(&self, repository: &Repository, manifest: &Manifest, run: &Run) -> Result<(), Error> {
         let options = CheckOptions { read_data: None, tools: tools(self.config) };
         let report = check(repository, &[manifest.backup()], &options, run).await?;

@@ -58,7 +58,7 @@ impl fmt::Display for Staleness {
     }
 }
 
-/// `36h 10m`: to the minute.
+/// Formats a length to the minute: `36h 10m`.
 fn length(duration: SignedDuration) -> String {
     let minutes = SignedDuration::from_mins(duration.as_mins());
     format!("{minutes:#}")

@@ -9,9 +9,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::handle::Handle;
 use crate::view::{Event, Phase};
 
-/// How often the status is looked at where there is no watchdog.
+/// How often the status is sent without a watchdog.
 const STATUS: Duration = Duration::from_mins(1);
-/// How long the manager may take for a message before others are left out.
+/// How long the manager may take for a message before others are skipped.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Notifies the manager until the daemon is stopping.
@@ -19,7 +19,7 @@ pub(crate) async fn tell(handle: Handle) {
     if std::env::var_os("NOTIFY_SOCKET").is_none_or(|name| name.is_empty()) {
         return;
     }
-    // Half of the time after which it would take the daemon for dead.
+    // Half of the time after which it would consider the daemon dead.
     let watchdog = sd_notify::watchdog_enabled().map(|time| time / 2).filter(|time| !time.is_zero());
     let mut manager = Manager { sending: None };
     let mut events = handle.subscribe();
@@ -46,14 +46,14 @@ pub(crate) async fn tell(handle: Handle) {
         manager.send(states, Some(status(&handle))).await;
     }
     manager.send(vec![NotifyState::Stopping], Some("stopping once all runs have finished".to_owned())).await;
-    // A long end is no hang.
+    // A long end is not a hang.
     while watchdog.is_some() && !handle.live().is_empty() {
         ticks.tick().await;
         manager.send(vec![NotifyState::Watchdog], None).await;
     }
 }
 
-/// In a line: what runs, and what comes next.
+/// Returns in one line what is running, and what is next.
 fn status(handle: &Handle) -> String {
     let live = handle.live();
     let working = live.iter().filter(|run| run.phase == Phase::Working).count();
@@ -77,8 +77,8 @@ struct Manager {
 }
 
 impl Manager {
-    /// Sends a message, unless the manager does not even take the one before. That is no reason to
-    /// do anything else.
+    /// Sends a message, unless the manager has not accepted the previous one. A slow manager has no
+    /// other effect.
     async fn send(&mut self, states: Vec<NotifyState<'static>>, status: Option<String>) {
         if !self.has_taken_all().await {
             return;

@@ -48,7 +48,7 @@ pub enum Order {
 }
 
 impl Order {
-    /// The job that this is.
+    /// Returns its job.
     pub fn job(&self) -> Job {
         match self {
             Self::Restore { .. } => Job::Restore,
@@ -58,7 +58,7 @@ impl Order {
         }
     }
 
-    /// The target that it restores to, where it does.
+    /// Returns the target that it restores to, if any.
     pub fn target(&self) -> Option<&str> {
         match self {
             Self::Restore { target, .. } => Some(target),
@@ -66,7 +66,7 @@ impl Order {
         }
     }
 
-    /// What a schedule orders.
+    /// Returns the order of a schedule.
     pub(crate) fn of_schedule(job: Job) -> Option<Self> {
         match job {
             Job::Backup => Some(Self::Backup { reread: false }),
@@ -88,10 +88,10 @@ pub(crate) struct Work<'a> {
     pub(crate) run: &'a Run,
 }
 
-/// Does what is ordered. Tests put something else in the engine's place.
+/// Executes orders. Tests replace the engine by it.
 #[async_trait]
 pub(crate) trait Worker: Send + Sync {
-    /// Does it, or stops soon after `work.run` is cancelled.
+    /// Executes it, or stops soon after `work.run` is cancelled.
     async fn work(&self, work: Work<'_>) -> Result<RunOutcome, Failure>;
 }
 
@@ -104,7 +104,8 @@ pub(crate) struct Engine {
 #[async_trait]
 impl Worker for Engine {
     async fn work(&self, work: Work<'_>) -> Result<RunOutcome, Failure> {
-        // What reads goes by the first repository that has an intact copy, which need not be this one.
+        // What reads goes by the first repository that has an intact copy, which need not be this
+        // one.
         let sources = Sources::of(work.config).with_connection(&self.connection);
         match work.order {
             Order::Backup { reread } => {
@@ -121,7 +122,7 @@ impl Worker for Engine {
     }
 }
 
-/// How many findings stand in the error itself.
+/// The most findings in the error itself.
 const SHOWN: usize = 5;
 
 async fn check_all(repository: &Repository, work: &Work<'_>, read_data: Option<Sample>) -> Result<RunOutcome, Failure> {

@@ -77,7 +77,7 @@ impl fmt::Display for Hold {
     }
 }
 
-/// Enough for a person to judge: whole days from two days on, else whole hours or minutes.
+/// Formats an age: whole days from two days on, else whole hours or minutes.
 fn roughly(age: SignedDuration) -> String {
     match (age.as_hours(), age.as_mins()) {
         (hours @ 48.., _) => format!("{} days", hours / 24),

@@ -27,7 +27,7 @@ pub struct Situation {
 }
 
 impl Situation {
-    /// No schedule, nothing accepted.
+    /// Returns a situation without a schedule and accepted figures.
     pub fn at(now: Timestamp) -> Self {
         Self { now, interval: None, figures_accepted: None }
     }

@@ -67,7 +67,7 @@ impl Age {
 }
 
 impl PartialEq for Age {
-    /// As written: `24 hours` and `1 day` differ, as they do twice a year.
+    /// Compares ages as written: `24 hours` and `1 day` differ, as they do twice a year.
     fn eq(&self, other: &Self) -> bool {
         self.0.fieldwise() == other.0.fieldwise()
     }
@@ -105,7 +105,7 @@ impl From<Age> for String {
 impl TryFrom<SignedDuration> for Age {
     type Error = SettingError;
 
-    /// Exact time, for ages that are reckoned and not written. Refuses what is not positive.
+    /// Converts exact time, for computed ages. Refuses what is not positive.
     fn try_from(duration: SignedDuration) -> Result<Self, Self::Error> {
         let refuse = |reason: String| SettingError::Age { text: format!("{duration:#}"), reason };
         let hours = SpanRound::new().largest(Unit::Hour);
@@ -218,7 +218,7 @@ impl fmt::Display for Percent {
 pub struct Zone(TimeZone);
 
 impl Zone {
-    /// Coordinated universal time.
+    /// Returns coordinated universal time.
     pub const fn utc() -> Self {
         Zone(TimeZone::UTC)
     }

@@ -9,9 +9,9 @@ use jiff::{
 use super::Schedule;
 
 impl Schedule {
-    /// For schedules that give hours. Each local time stands for one moment: the time itself, the
-    /// first of two, or the end of the gap that it lies in. These moments rise as the local times
-    /// do, so the first that is late enough is the next.
+    /// Returns the next firing of a schedule that gives hours. Each local time stands for one
+    /// moment: the time itself, the first of two, or the end of the gap that it lies in. These
+    /// moments rise as the local times do, so the first that is late enough is the next.
     pub(super) fn next_of_the_day(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let mut from = whole_minute(zone.to_datetime(after));
         loop {
@@ -24,7 +24,7 @@ impl Schedule {
         }
     }
 
-    /// For schedules that run with the clock on the wall. Looks at one stretch of time after the
+    /// Returns the next firing of a schedule that follows the clock. Examines one period after the
     /// other in which the offset from UTC is the same.
     pub(super) fn next_on_the_clock(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let mut start = after;

@@ -88,7 +88,7 @@ fn text_survives_toml_escapes() {
     }
 }
 
-/// What is commented out must work when the comment sign is taken away: every key is known and its
+/// Commented keys must work without the comment sign: every key is known and its
 /// example of the right type.
 #[test]
 fn commented_keys_are_valid() {

@@ -14,17 +14,17 @@ use crate::agenda::Job;
 use crate::staleness::Since;
 use crate::view::InstanceView;
 
-/// Backups of an instance that are named one by one.
+/// The most backups of an instance that are listed one by one.
 const NAMED: usize = 3;
 
-/// What the repository shows of an instance's backups.
+/// What the repository shows about an instance's backups.
 #[derive(Debug, Clone, Default)]
 pub struct Backups {
-    /// The newest one that can be read, and its warnings.
+    /// The newest readable one, and its warnings.
     pub newest: Option<(BackupId, Vec<String>)>,
-    /// The moment that the newest good one shows.
+    /// The time that the newest good one shows.
     pub newest_good: Option<Timestamp>,
-    /// What speaks against backups, newest first.
+    /// The flaws of backups, newest first.
     pub flaws: Vec<(BackupId, Flaw)>,
     /// Why manifests cannot be read.
     pub unreadable: Vec<Explanation>,
@@ -39,8 +39,8 @@ pub struct Backups {
 }
 
 impl Backups {
-    /// Returns what a listing shows of each instance of which it shows anything, whether or not the
-    /// configuration has it.
+    /// Returns what a listing shows about each instance in it, whether or not the configuration has
+    /// it.
     pub fn by_instance(listing: &Listing) -> BTreeMap<String, Self> {
         fn entry<'a>(all: &'a mut BTreeMap<String, Backups>, instance: &str) -> &'a mut Backups {
             all.entry(instance.to_owned()).or_default()
@@ -82,7 +82,7 @@ impl Backups {
         self
     }
 
-    /// Returns what is wrong with the backups that are there.
+    /// Returns the problems of existing backups.
     pub fn reasons(&self) -> Vec<Reason> {
         let mut reasons = Vec::new();
         let mut add = |kind, messages: Vec<String>, others: &str| {
@@ -123,7 +123,7 @@ impl Backups {
         Some(Reason::new(Kind::BackupWarnings, text))
     }
 
-    /// Returns that there is no good backup, or none that is young enough.
+    /// Returns whether there is no good backup, or no recent one.
     pub(super) fn lack(&self, view: &InstanceView, now: Timestamp) -> Option<Reason> {
         if let Some(newest) = self.newest_good {
             // Uses the repository's clock if this machine's is wrong: a clock that was set back

@@ -1,8 +1,9 @@
 //! Connections: how many there are, how slow they may be, and their end.
 //!
-//! A connection either waits for its client, to send a request or the rest of one, or it is busy with an answer. When there are as
-//! many as there may be, the one that has waited for the longest gives way to a new one, unless its wait has only begun: clients that
-//! are slow on purpose do not block others.
+//! A connection either waits for its client, to send a request or the rest of one, or it is busy
+//! with an answer. When there are as many as there may be, the one that has waited for the longest
+//! gives way to a new one, unless its wait has only begun: clients that are slow on purpose do not
+//! block others.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -50,7 +51,7 @@ pub(super) async fn serve(listener: TcpListener, app: Router, ended: &Cancellati
         let service = Serving { app: TowerToHyperService::new(app.clone()), guest };
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
-            // A client that goes away or sends nonsense is nobody's trouble but its own.
+            // A client that disconnects or sends invalid data affects only itself.
             let _ = gives_way.run_until_cancelled(connection).await;
         });
     }
@@ -110,14 +111,14 @@ impl Guests {
             let left = self.left.notified();
             match self.seat(address) {
                 Ok(guest) => return guest,
-                // Somebody who begins to wait meanwhile is younger.
+                // A guest that starts to wait meanwhile has waited for less.
                 Err(Some(until)) => drop(tokio::time::timeout_at(until, left).await),
                 Err(None) => drop(tokio::time::timeout(YOUNG, left).await),
             }
         }
     }
 
-    /// A place for one more; else when somebody would give way who waits now.
+    /// Returns a place for one more; else when the longest waiting guest would give way.
     fn seat(self: &Arc<Self>, address: IpAddr) -> Result<Arc<Guest>, Option<Instant>> {
         let mut open = self.lock();
         if open.guests.len() >= MOST {

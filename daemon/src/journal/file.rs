@@ -16,7 +16,7 @@ use super::JournalError;
 const JOURNAL: &str = "journal.jsonl";
 const LOCK: &str = "journal.lock";
 
-/// How often, and for how long, a lock is waited for that somebody holds who only looks.
+/// How often, and for how long, to wait for a lock of a process that only looks.
 const LOOKS: u32 = 5;
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -34,8 +34,8 @@ pub(super) struct JournalFile {
 }
 
 impl JournalFile {
-    /// Opens the file in `folder`, makes it where it is missing, cuts off a torn last line, and
-    /// returns all that is before it.
+    /// Opens the file in `folder`, creates it if it is missing, cuts off a torn last line, and
+    /// returns the lines before.
     pub(super) fn open(folder: &Path) -> Result<(Self, Vec<u8>), JournalError> {
         let path = folder.join(JOURNAL);
         let failed = |action| {
@@ -48,7 +48,7 @@ impl JournalFile {
         loop {
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
-                // It may be that somebody only looks: see `is_in_use`.
+                // The other process may only look: see `is_in_use`.
                 Err(Errno::WOULDBLOCK) if looks < LOOKS => std::thread::sleep(LOOK),
                 Err(Errno::WOULDBLOCK) => return Err(JournalError::InUse { path }),
                 Err(error) => return Err(failed("lock")(error.into())),
@@ -85,8 +85,8 @@ impl JournalFile {
                 self.torn = false;
             }
             Err(source) => {
-                // Half a line would swallow the next one. Where it cannot be cut off now, it is
-                // when the file is next opened.
+                // Half a line would damage the next one. If it cannot be cut off now, it is when
+                // the file is next opened.
                 let _ = self.cut();
                 return Err(JournalError::Io { action: "write", path: self.path.clone(), source });
             }
@@ -94,7 +94,7 @@ impl JournalFile {
         Ok(())
     }
 
-    /// Puts other lines in place of all, in one step.
+    /// Replaces all lines atomically.
     pub(super) fn replace(&mut self, events: &[impl Serialize]) -> Result<(), JournalError> {
         let mut bytes = Vec::new();
         let replaced = events.iter().try_for_each(|event| {
@@ -118,8 +118,8 @@ impl JournalFile {
         Ok(())
     }
 
-    /// Looks whether the file is still where it was opened: somebody may have moved the folder
-    /// away, or mounted another one over it.
+    /// Checks that the file is still where it was opened: the folder may have been moved, or
+    /// another one mounted over it.
     pub(super) fn check_place(&self) -> Result<(), JournalError> {
         let failed = |source| JournalError::Io { action: "find", path: self.path.clone(), source };
         let there = std::fs::metadata(&self.path).map_err(failed)?;
@@ -132,7 +132,7 @@ impl JournalFile {
     }
 }
 
-/// Cuts off what is behind the last whole line: it is torn, or being written.
+/// Cuts off what follows the last whole line: it is torn, or being written.
 fn keep_whole_lines(bytes: &mut Vec<u8>) {
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
     bytes.truncate(end);
@@ -170,8 +170,8 @@ pub fn is_in_use(folder: &Path) -> Result<bool, JournalError> {
     }
 }
 
-/// Returns why nothing can be written in a state folder that is there, as far as that shows without
-/// writing; `None` where nothing does.
+/// Returns why an existing state folder cannot be written to, as far as this shows without writing;
+/// `None` if nothing shows.
 pub fn obstacle(folder: &Path) -> Option<String> {
     let found = rustix::fs::statvfs(folder).ok()?;
     let shown = folder.display();

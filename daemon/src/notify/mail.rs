@@ -118,7 +118,7 @@ async fn reach(host: &str, port: u16) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// TLS from the first byte on.
+/// Returns the settings of TLS from the first byte on.
 fn wrapping(config: &MailConfig) -> Result<ClientConfig, SendError> {
     let refused = |source: Cause| SendError::Smtp { host: config.host.clone(), source };
     let mut roots = RootCertStore::empty();
@@ -137,7 +137,7 @@ fn wrapping(config: &MailConfig) -> Result<ClientConfig, SendError> {
     Ok(builder.map_err(|error| refused(error.into()))?.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// TLS that is asked for by `STARTTLS`.
+/// Returns the settings of TLS after `STARTTLS`.
 fn parameters(config: &MailConfig) -> Result<TlsParameters, SendError> {
     let mut parameters = TlsParameters::builder(config.host.clone());
     if let Some(pem) = authorities(config)? {

@@ -139,7 +139,7 @@ impl Notice {
         wanted.filter(|_| notifier.covers(&self.instance))
     }
 
-    /// All that a person needs, in lines.
+    /// Returns all details for a person, in lines.
     pub(super) fn text(&self) -> String {
         let mut text = format!("{}\n", self.summary);
         let mut line = |line: String| _ = writeln!(text, "{line}");
@@ -188,7 +188,7 @@ fn figure_text(name: &str, figure: u64) -> String {
     format!("{words}: {figure}")
 }
 
-/// `9.00 MiB`
+/// Formats a size: `9.00 MiB`.
 fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let mut size = bytes as f64;
@@ -202,7 +202,7 @@ fn size(bytes: u64) -> String {
     if unit == "B" { format!("{bytes} B") } else { format!("{size:.2} {unit}") }
 }
 
-/// `67 s`, `16 min 40 s`, `2 h 5 min`
+/// Formats a duration: `67 s`, `16 min 40 s`, `2 h 5 min`.
 fn duration(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),

@@ -328,7 +328,7 @@ async fn new_journal_is_followed() {
     running.stop().await;
 }
 
-/// The daemon dies in the middle of a run: the next one tells of it.
+/// The daemon dies in the middle of a run: the next one reports it.
 #[tokio::test(start_paused = true)]
 async fn interrupted_run_is_reported_after_restart() {
     let fixture = Fixture::new();

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::follow::{PruneIn, Stored, follow};
 use crate::journal::RunOutcome;
 
-/// Backs up, unless another has served the slot.
+/// Backs up, unless another daemon has served the slot.
 pub(super) async fn back_up(repository: &Repository, work: &Work<'_>, reread: bool) -> Result<RunOutcome, Failure> {
     let options = BackupOptions { reread, ..BackupOptions::of(&work.instance.instance) };
     let manifest = match work.slot {
@@ -31,7 +31,7 @@ pub(super) async fn back_up(repository: &Repository, work: &Work<'_>, reread: bo
                 warnings.extend(copied.damaged.iter().map(ToString::to_string));
                 warnings.extend(copied.set_aside.iter().map(ToString::to_string));
             }
-            // The backup is there, and the next copy makes up for it: to back up again would not help.
+            // The backup exists, and the next copy makes up for it: another backup would not help.
             Err(error) => warnings.push(format!("no copy in {to}: {}", explain(&error))),
         }
     }
@@ -46,7 +46,7 @@ pub(super) async fn back_up(repository: &Repository, work: &Work<'_>, reread: bo
     Ok(RunOutcome::Done { figures, backup: Some(manifest.id), warnings })
 }
 
-/// How many backups were removed, and what that freed, in bytes; `None` where no prune ended well.
+/// Returns how many backups were removed, and the freed bytes; `None` if no prune succeeded.
 fn removed(prunes: &[PruneIn]) -> Option<(u64, u64)> {
     let removed = prunes.iter().filter_map(|prune| prune.pruned.as_ref().ok()).map(|pruned| &pruned.removed);
     removed
@@ -54,7 +54,7 @@ fn removed(prunes: &[PruneIn]) -> Option<(u64, u64)> {
         .reduce(|one, other| (one.0 + other.0, one.1 + other.1))
 }
 
-/// What was removed, as figures of these names.
+/// Returns what was removed, as figures of these names.
 fn named([backups, bytes]: [&str; 2], removed: Option<(u64, u64)>) -> impl Iterator<Item = (String, u64)> {
     let figures = removed.map(|(count, size)| [(backups.to_owned(), count), (bytes.to_owned(), size)]);
     figures.into_iter().flatten()
