@@ -1,7 +1,8 @@
-//! What the daemon serves: health, metrics, the API and the page that stands on it. `docs/http-api.md` describes it for those who use it.
+//! What the daemon serves: health, metrics, the API and the page that stands on it.
+//! `docs/http-api.md` describes it for those who use it.
 //!
-//! Nothing here asks the repository because somebody asks here, but for one backup's own page: what lists and metrics say of it are
-//! [`facts`], read after each run and every few minutes.
+//! Nothing here asks the repository because somebody asks here, but for one backup's own page: what
+//! lists and metrics say of it are [`facts`], read after each run and every few minutes.
 
 mod access;
 mod connections;
@@ -107,7 +108,7 @@ pub enum ListenError {
         /// How many characters are the fewest.
         shortest: usize,
     },
-    /// Others cannot be told where it listens.
+    /// The file with its address cannot be written.
     #[error("unable to write {}", .path.display())]
     Address {
         /// The file in the state folder.
@@ -119,7 +120,7 @@ pub enum ListenError {
 }
 
 impl ListenError {
-    /// How an operator mends it, where that can be said.
+    /// Returns what the operator can do about it, if anything.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => Some(
@@ -197,12 +198,13 @@ impl Server {
         if let Err(fault) = self.task.await {
             tracing::error!("the HTTP server failed because of a bug in odoo-backup: {fault}");
         }
-        // Whoever finds it finds nobody there: that is told from a daemon.
+        // A client that finds it gets no answer, and so can tell it from a running daemon.
         let _ = std::fs::remove_file(self.address_file);
     }
 }
 
-/// Writes the file again where it is missing: it could not be written before, or its folder was away.
+/// Writes the file again where it is missing: it could not be written before, or its folder was
+/// away.
 async fn keep_address(path: &Path, address: SocketAddr, ended: &CancellationToken) {
     while ended.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
         if !path.exists() && write_address(path, address).is_ok() {
@@ -211,7 +213,7 @@ async fn keep_address(path: &Path, address: SocketAddr, ended: &CancellationToke
     }
 }
 
-/// Whole or not at all: somebody may read it at any moment.
+/// Writes the address atomically, because it may be read at any moment.
 fn write_address(path: &Path, address: SocketAddr) -> io::Result<()> {
     use std::io::Write;
     // Of another start of the machine it says nothing.
@@ -261,7 +263,8 @@ fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-/// Reads the body before anything is done because of it. Until it is there, the connection may have to give way to another one.
+/// Reads the body before anything is done because of it. Until it is there, the connection may have
+/// to give way to another one.
 async fn with_body(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let bytes = match tokio::time::timeout(BODY, to_bytes(body, LARGEST_BODY)).await {
@@ -283,7 +286,7 @@ async fn with_body(request: Request, next: Next) -> Response {
     }
 }
 
-/// Nobody waits for ever for a store that hangs.
+/// Limits the time of a request, because a store may hang.
 async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(PATIENCE, next.run(request)).await {
         Ok(response) => response,
@@ -291,7 +294,7 @@ async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// What a browser must do with none of the answers. None but the page's own files are kept anywhere.
+/// Adds headers that restrict browsers. Only the page's own files may be cached.
 async fn with_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

@@ -59,7 +59,7 @@ pub(super) async fn serve(listener: TcpListener, app: Router, ended: &Cancellati
     let _ = tokio::time::timeout(LAST_ANSWERS, graceful.shutdown()).await;
 }
 
-/// The next connection, with its place among those that there may be.
+/// Returns the next connection, with its place within the limit.
 async fn next(listener: &TcpListener, guests: &Arc<Guests>) -> (TcpStream, Arc<Guest>) {
     loop {
         match listener.accept().await {
@@ -143,12 +143,12 @@ impl Guests {
 }
 
 impl Guest {
-    /// Where it connects from.
+    /// Returns the address that it connects from.
     pub(super) fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// Its request is there as a whole: until what this returns is dropped, it does not give way.
+    /// Marks its request as complete: until the returned value is dropped, it does not give way.
     pub(super) fn busy(self: &Arc<Self>) -> Busy {
         self.note(None);
         Busy(self.clone())
@@ -209,7 +209,7 @@ impl HttpBody for Sent {
     }
 }
 
-/// The application, told whose request it is.
+/// The application, with the sender of the request.
 struct Serving {
     app: TowerToHyperService<Router>,
     guest: Arc<Guest>,

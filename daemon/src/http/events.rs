@@ -107,12 +107,12 @@ impl Feed {
             }
             let wants_facts = self.only.is_none();
             tokio::select! {
-                // What has happened is told before the end.
+                // Earlier events are sent before the end.
                 biased;
                 event = self.events.recv() => match event {
                     Ok(event) if self.wants(&event) => {
                         self.is_last = self.only.is_some() && matches!(event, Event::Ended { .. });
-                        self.first.extend(told(event));
+                        self.first.extend(message_of(event));
                     }
                     Ok(_) => {}
                     Err(RecvError::Lagged(_)) => self.first.push_back(message("lagged", &json!({}))),
@@ -138,8 +138,8 @@ impl Feed {
     }
 }
 
-/// The event, with the run as the API shows it everywhere.
-fn told(event: Event) -> Option<Message> {
+/// Returns the event, with the run as the API shows it everywhere.
+fn message_of(event: Event) -> Option<Message> {
     let document = match event {
         Event::Progress { run } => return Some(message("progress", &json!({ "run": RunView::from(run) }))),
         event => serde_json::to_value(event).ok()?,

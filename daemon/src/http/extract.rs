@@ -1,4 +1,4 @@
-//! What is read out of requests, with a [`Problem`] where it cannot be.
+//! Reads parts of requests, and fails with a [`Problem`].
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};

@@ -1,4 +1,5 @@
-//! What is known of the repository: read after each run and every few minutes, and shown from memory however often it is asked for.
+//! What is known of the repository: read after each run and every few minutes, and shown from
+//! memory however often it is asked for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ impl Known {
     }
 }
 
-/// What is known of an instance's backups.
+/// What is known about an instance's backups.
 #[derive(Debug)]
 pub(super) struct InstanceFacts {
     /// When that was read.
@@ -124,7 +125,7 @@ impl InstanceFacts {
         self.backups.iter().find(|backup| backup.brief.id.as_str() == id)
     }
 
-    /// The newest backup of which a restored copy was what had been backed up.
+    /// Returns the newest verified backup.
     pub(super) fn newest_proven(&self) -> Option<(&BackupFacts, &ProofFacts)> {
         let good = self.backups.iter().filter(|backup| backup.flaws.is_empty());
         let mut proven = good.filter_map(|backup| Some((backup, backup.proof.as_ref()?)));
@@ -176,7 +177,7 @@ fn backups(listing: Listing, plan: Option<&Plan>) -> Vec<BackupFacts> {
     backups.collect()
 }
 
-/// Why retention keeps a backup, in words; none where it does not.
+/// Returns why retention keeps a backup, in words; none if it does not.
 pub(super) fn reasons(decision: &Decision) -> Vec<String> {
     match &decision.verdict {
         Verdict::Keep { reasons } => reasons.iter().map(ToString::to_string).collect(),
@@ -203,7 +204,8 @@ impl Facts {
 }
 
 impl Api {
-    /// Reads what there is of one instance, or of all. Where that fails, what was known stays known, with the failure beside it.
+    /// Reads the backups of one instance, or of all. If that fails, the former state stays, next to
+    /// the failure.
     pub(super) async fn refresh(&self, only: Option<&str>) {
         let facts = &self.facts;
         let _one_at_a_time = facts.reading.lock().await;
@@ -255,7 +257,8 @@ pub(super) async fn keep(api: &Api, ended: &CancellationToken) {
     ended.run_until_cancelled(work).await;
 }
 
-/// Waits for what may have changed the repository: an instance's name, or `None` inside where it may be any. `None` at the end of events.
+/// Waits for what may have changed the repository: an instance's name, or `None` inside where it
+/// may be any. `None` at the end of events.
 async fn changed(events: &mut tokio::sync::broadcast::Receiver<Event>) -> Option<Option<String>> {
     loop {
         return match events.recv().await {

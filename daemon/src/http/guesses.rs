@@ -1,4 +1,4 @@
-//! Wrong tokens: who showed them, and how many.
+//! Wrong tokens: the addresses that sent them, and how many.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -35,7 +35,8 @@ impl Guesses {
         Self { most, by_address: Mutex::default() }
     }
 
-    /// Returns for how long nothing is taken from this address, right or wrong; `None`: it may try.
+    /// Returns for how long no token from this address is accepted, right or wrong; `None`: it may
+    /// try.
     pub(super) fn pause(&self, who: IpAddr, now: Timestamp) -> Option<SignedDuration> {
         let count = *self.lock().get(&who)?;
         let left = WINDOW.saturating_sub(now.duration_since(count.since));
@@ -66,7 +67,8 @@ impl Guesses {
     }
 }
 
-/// The address that a request comes from, as far as one counts against another: of IPv6 the network.
+/// The address that a request comes from, as far as one counts against another: of IPv6 the
+/// network.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Who(pub(super) IpAddr);
 
@@ -85,7 +87,8 @@ impl Who {
     }
 }
 
-/// Whom a proxy on this machine speaks for: what it has added to the list is the last of it.
+/// Returns the client of a proxy on this machine: the last entry of the list, which the proxy
+/// added.
 fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
     let last = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
     last.rsplit(',').next()?.trim().parse().ok()

@@ -19,7 +19,8 @@ use super::guesses::Who;
 
 /// How long an answer holds: however often it is asked for, no more is tried.
 const HOLDS: Duration = Duration::from_secs(15);
-/// With many instances longer: each trial is a new connection, with a password's proof on both sides.
+/// With many instances longer: each trial is a new connection, with a password's proof on both
+/// sides.
 const HOLDS_PER_INSTANCE: Duration = Duration::from_millis(300);
 /// How long one trial may take.
 const PATIENCE: Duration = Duration::from_secs(5);

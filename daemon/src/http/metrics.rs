@@ -1,6 +1,7 @@
 //! `/metrics`, for Prometheus. `docs/metrics.md` lists the metrics, and a test compares the two.
 //!
-//! The labels are names of the configuration and words of this program, so that their number does not grow with time.
+//! The labels are names of the configuration and words of this program, so that their number does
+//! not grow with time.
 
 mod text;
 
@@ -160,7 +161,8 @@ const ALL: [Metric; 41] = [
     ELSEWHERE,
 ];
 
-/// The label of an instance of the configuration. `instance` and `job` are Prometheus' own, for what it asked.
+/// The label of an instance of the configuration. `instance` and `job` are Prometheus' own, for
+/// what it asked.
 const INSTANCE: &str = "odoo_instance";
 
 /// Outcomes that a run can have while the daemon lives.

@@ -1,4 +1,4 @@
-//! The page: files in the program itself, so that nothing of it comes from elsewhere.
+//! The page: files in the program itself, so that no part of it comes from elsewhere.
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -39,7 +39,8 @@ const FILES: [File; 12] = [
     file!("/parts.js", "parts.js", JAVASCRIPT),
 ];
 
-/// Serves the files. A browser asks each time whether its copy is still the one: the next version of the program has others.
+/// Serves the files. A browser asks each time whether its copy is current, because the next version
+/// has other files.
 pub(super) fn page<S: Clone + Send + Sync + 'static>() -> Router<S> {
     FILES.into_iter().fold(Router::new(), |router, File { path, kind, bytes }| {
         let digest = Sha256::digest(bytes);

@@ -1,4 +1,5 @@
-//! What a request that failed is answered: `application/problem+json` (RFC 9457), with what went wrong, why, and what to do.
+//! What a request that failed is answered: `application/problem+json` (RFC 9457), with what went
+//! wrong, why, and what to do.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -74,7 +75,7 @@ impl Problem {
             .hint("send `Authorization: Bearer TOKEN` with the content of the daemon's `token_file`")
     }
 
-    /// Nothing is known of the repository yet, or nothing can be.
+    /// Returns that the repository has not been read yet, or cannot be.
     pub(super) fn unread(error: Option<&Explanation>) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         match error {

@@ -59,9 +59,10 @@ impl RunView {
 }
 
 impl Api {
-    /// A run, ended or not.
+    /// Returns a run, ended or not.
     pub(super) fn run(&self, id: RunId) -> Result<RunView, Problem> {
-        // In this order: one that ends between both is seen ended. Its end is written down and told a moment before it is gone.
+        // In this order: a run that ends in between is seen as ended. Its end is recorded and
+        // reported just before it is removed.
         let live = self.handle.live_run(id).map(RunView::from);
         let record = self.handle.run(id);
         let view = match record {

@@ -16,10 +16,10 @@ use super::ListenError;
 const SHORTEST: usize = 16;
 /// How long a browser stays signed in.
 pub(super) const SESSION: SignedDuration = SignedDuration::from_hours(12);
-/// More sessions than this are not kept: the oldest go first.
+/// The most sessions; the oldest end first.
 const MOST_SESSIONS: usize = 256;
 
-/// SHA-256 of the token: nothing that could be shown by accident is kept.
+/// SHA-256 of the token, so that the token itself cannot be printed by accident.
 #[derive(Clone, Copy)]
 pub(super) struct Token([u8; 32]);
 
@@ -39,18 +39,19 @@ impl Token {
         Ok(Self(digest(token)))
     }
 
-    /// Whether it is this one; takes as long whatever is shown.
+    /// Returns whether it is this token, in a time that does not depend on the argument.
     pub(super) fn is(&self, shown: &str) -> bool {
         self.0.ct_eq(&digest(shown)).into()
     }
 }
 
-/// Browsers that are signed in. They are kept in memory alone, so that a sign-out ends one for certain.
+/// Browsers that are signed in. They are only in memory, so that a sign-out reliably ends a
+/// session.
 #[derive(Default)]
 pub(super) struct Sessions(Mutex<HashMap<[u8; 32], Timestamp>>);
 
 impl Sessions {
-    /// Begins one; returns the cookie's value, which is not kept.
+    /// Starts a session; returns the value of the cookie, which is not stored.
     pub(super) fn begin(&self, now: Timestamp) -> Result<String, getrandom::Error> {
         let mut random = [0; 32];
         getrandom::fill(&mut random)?;
@@ -69,7 +70,8 @@ impl Sessions {
         Ok(id)
     }
 
-    /// Whether there is such a session now. It is looked for by its digest, so that the time that takes says nothing of the others.
+    /// Returns whether this session exists now. Finds it by its digest, so that the time reveals
+    /// nothing about others.
     pub(super) fn has(&self, id: &str, now: Timestamp) -> bool {
         self.lock().get(&digest(id)).is_some_and(|ends| *ends > now)
     }

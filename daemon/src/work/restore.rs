@@ -33,8 +33,8 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Returns as many as were asked for, else as many as there are processors, at most eight. Never more volumes than that are
-    /// unpacked at once.
+    /// Returns as many as were asked for, else as many as there are processors, at most eight.
+    /// Never more volumes than that are unpacked at once.
     pub fn of(wanted: Option<u32>) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self::on(processors, wanted)
@@ -64,7 +64,8 @@ pub(super) async fn drill_latest(sources: &Sources<'_>, work: &Work<'_>) -> Resu
     Ok(RunOutcome::Done { backup: Some(drilled.backup), warnings, figures })
 }
 
-/// Restores a backup into a target, always as a copy: what looks like production is refused. What the target was before is kept.
+/// Restores a backup into a target, always as a copy: what looks like production is refused. What
+/// the target was before is kept.
 pub(super) async fn restore_to(
     sources: &Sources<'_>,
     work: &Work<'_>,
@@ -132,8 +133,9 @@ fn figures(files: u64, bytes: u64, took: Duration) -> BTreeMap<String, u64> {
     figures.map(|(name, figure)| (name.to_owned(), figure)).into()
 }
 
-/// Does `work` in a task of its own, which ends by its own token: dropping this future does not stop it. A task that panicked says
-/// nothing about the backup and the repository, and so is part of the result.
+/// Does `work` in a task of its own, which ends by its own token: dropping this future does not
+/// stop it. A task that panicked says nothing about the backup and the repository, and so is part
+/// of the result.
 async fn in_a_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<Result<T, Failure>, Error> {
