@@ -1,8 +1,8 @@
-//! What the daemon serves: health, metrics, the API and the page that stands on it.
-//! `docs/http-api.md` describes it for those who use it.
+//! The HTTP server: health, metrics, the API and the page that uses it. `docs/http-api.md`
+//! describes it for users.
 //!
-//! Nothing here asks the repository because somebody asks here, but for one backup's own page: what
-//! lists and metrics say of it are [`facts`], read after each run and every few minutes.
+//! Requests do not read the repository, except the page of one backup: lists and metrics show
+//! [`facts`], read after each run and every few minutes.
 
 mod access;
 mod connections;
@@ -161,7 +161,7 @@ impl Server {
         let address = listener.local_addr().map_err(listen)?;
         let address_file = handle.state_dir().join(ADDRESS);
         match write_address(&address_file, address) {
-            // The commands next to the daemon do not find it then; what it does goes on.
+            // Commands next to the daemon do not find it then; the daemon itself continues.
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                 tracing::warn!("unable to write {}: {error}", address_file.display());
             }

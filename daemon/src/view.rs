@@ -67,7 +67,7 @@ pub struct LiveRun {
     pub attempt: u32,
     /// Why the last attempt failed, where this is not the first.
     pub last_failure: Option<Explanation>,
-    /// Whether it was told to stop.
+    /// Whether it is being stopped.
     pub stopping: bool,
     /// What counts bytes.
     pub tasks: Vec<TaskState>,
@@ -143,18 +143,18 @@ pub struct Health {
     pub given_up: u64,
 }
 
-/// Something that happened. What a slow subscriber misses is told by `RecvError::Lagged`; all of it
-/// can be asked for again.
+/// Something that happened. A slow subscriber gets `RecvError::Lagged` for missed events, and can
+/// request the state again.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum Event {
-    /// A run was begun; it may yet wait for its turn.
+    /// A run was started; it may be queued.
     Began {
         /// It.
         run: RunRecord,
     },
-    /// How far a run is: at each change of its phase, and every second while it works and anybody
-    /// listens.
+    /// The progress of a run: at each change of its phase, and every second while it works and
+    /// there are subscribers.
     Progress {
         /// It.
         run: LiveRun,
@@ -164,7 +164,7 @@ pub enum Event {
         /// It, with its outcome.
         run: RunRecord,
     },
-    /// A run said something.
+    /// A run logged a line.
     Log {
         /// Which.
         run: RunId,
@@ -180,14 +180,14 @@ pub enum Event {
         /// When.
         slot: Timestamp,
     },
-    /// The configuration was read anew.
+    /// The configuration was reloaded.
     Reloaded,
-    /// The configuration was read anew and is not right; it stays as it was.
+    /// The configuration could not be reloaded; the previous one stays in use.
     ReloadFailed {
         /// What is wrong.
         error: Explanation,
     },
-    /// No new runs begin any more: the daemon ends.
+    /// No new runs start: the daemon ends.
     Stopping,
 }
 
@@ -205,7 +205,7 @@ pub fn instances(
     let view = |name: &String, job: Job| {
         let entry = agenda.get(&(name.clone(), job));
         let key = (name.as_str(), job);
-        // The scheduler heeds none that lies in the future.
+        // The scheduler ignores slots in the future.
         let last = history.last_slot(name, job).filter(|last| !is_future(*last, now)).unwrap_or(now);
         JobView {
             job,

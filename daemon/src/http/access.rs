@@ -1,8 +1,9 @@
 //! Who may ask for what.
 //!
-//! - Where a token is configured, everything but health, the page itself and the sign-in needs it, or a session that was begun with it.
-//! - Where none is, only this machine's own names are answered: a web page from elsewhere could else give this address a name of its
-//!   own, and ask on behalf of whoever looks at it.
+//! - Where a token is configured, everything but health, the page itself and the sign-in needs it,
+//!   or a session that was begun with it.
+//! - Where none is, only this machine's own names are answered: a web page from elsewhere could
+//!   else give this address a name of its own, and ask on behalf of whoever looks at it.
 //! - What changes something must not come from another site's page, whoever is signed in.
 
 use axum::extract::{Request, State};
@@ -20,7 +21,8 @@ use super::token::{SESSION, Sessions, Token};
 
 /// Wrong sign-ins of an address in a minute.
 const MOST_SIGN_INS: u32 = 10;
-/// Requests of an address with a wrong token in a minute. A program whose token is out of date keeps asking.
+/// Requests of an address with a wrong token in a minute. A program whose token is out of date
+/// keeps asking.
 const MOST_BEARERS: u32 = 120;
 const COOKIE: &str = "odoo_backup_session";
 
@@ -46,7 +48,7 @@ impl Access {
 }
 
 impl Api {
-    /// Whether whoever sent these headers may ask for everything.
+    /// Returns whether the sender of these headers may request everything.
     pub(super) fn admits(&self, headers: &HeaderMap, Who(who): Who) -> bool {
         let (access, now) = (&self.access, self.handle.now());
         let Some(token) = &access.token else { return true };
@@ -74,7 +76,7 @@ pub(super) async fn require_token(State(api): State<Api>, who: Who, request: Req
     }
 }
 
-/// Nothing is compared meanwhile, so that guesses take their time.
+/// Returns the answer during a pause, in which no token is compared.
 fn too_many(pause: SignedDuration) -> Response {
     let seconds = pause.as_secs().max(1);
     let detail = format!("too many wrong tokens: try again in {seconds} seconds");
@@ -102,8 +104,8 @@ pub(super) async fn refuse_other_sites(State(api): State<Api>, request: Request,
     next.run(request).await
 }
 
-/// A browser says by `Sec-Fetch-Site` whose page a request comes from, or, one that is old or connected without TLS, by `Origin`. What says
-/// neither is no browser.
+/// A browser says by `Sec-Fetch-Site` whose page a request comes from, or, one that is old or
+/// connected without TLS, by `Origin`. What says neither is no browser.
 fn is_from_another_site(headers: &HeaderMap) -> bool {
     match (text(headers, "sec-fetch-site"), headers.get(header::ORIGIN)) {
         (Some(site), _) => !matches!(site, "same-origin" | "none"),
@@ -116,7 +118,7 @@ fn is_from_another_site(headers: &HeaderMap) -> bool {
     }
 }
 
-/// What sends no name at all is no browser.
+/// Returns whether the request names this machine. A client that sends no name is not a browser.
 fn names_this_machine(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST) else { return true };
     let Ok(authority) = host.to_str().unwrap_or_default().parse::<axum::http::uri::Authority>() else { return false };
@@ -191,7 +193,8 @@ pub(super) async fn sign_out(State(api): State<Api>, headers: HeaderMap) -> Resp
     (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie(&headers, "", 0))]).into_response()
 }
 
-/// No script sees it, and no other site's page has it sent. A proxy says whether TLS is in front; without, no browser would keep a `Secure` one.
+/// No script sees it, and no other site's page has it sent. A proxy says whether TLS is in front;
+/// without, no browser would keep a `Secure` one.
 fn cookie(headers: &HeaderMap, id: &str, seconds: i64) -> HeaderValue {
     let secure = if text(headers, "x-forwarded-proto") == Some("https") { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={id}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
