@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use config::explain;
 use engine::error::Explanation;
 use engine::restore::Obstacle;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::exit::Exit;
 
@@ -35,10 +36,9 @@ impl Output {
     ///
     /// Returns `exit`, or at least [`Exit::Failed`] if printing fails: half a document must not
     /// look like success.
-    pub(crate) fn result(self, document: &Value, text: impl FnOnce() -> String, exit: Exit) -> Exit {
-        let text = if self.json { format!("{document:#}") } else { text() };
-        let text = if self.json { engine::text::json(&text) } else { engine::text::page(&text) };
-        match print(&mut std::io::stdout().lock(), &text) {
+    pub(crate) fn result(self, document: &impl Serialize, text: impl FnOnce() -> String, exit: Exit) -> Exit {
+        let text = if self.json { in_json(document) } else { Ok(engine::text::page(&text()).into_owned()) };
+        match text.and_then(|text| print(&mut std::io::stdout().lock(), &text)) {
             // The reader has enough (`| head`), which is no failure.
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 eprintln!("error: unable to write the result to stdout\n  because: {error}");
@@ -73,8 +73,7 @@ impl Output {
     /// Prints an explained error that ends the command, and returns `exit`.
     pub(crate) fn failed_with(self, explanation: Explanation, exit: Exit) -> Exit {
         if self.json {
-            let document = format!("{:#}", json!({ "error": error_document(&explanation, exit) }));
-            let _ = print(&mut std::io::stdout().lock(), &engine::text::json(&document));
+            let _ = print_failed(&explanation, exit);
         } else {
             self.explanation(&explanation);
         }
@@ -89,18 +88,51 @@ impl Output {
     }
 }
 
-/// Returns an error as a part of a JSON document.
-pub(crate) fn error_document(explanation: &Explanation, exit: Exit) -> Value {
-    let mut document = json!({
-        "message": explanation.message,
-        "causes": explanation.causes,
-        "hint": explanation.hint,
-        "exit_code": exit as u8,
-    });
-    if !explanation.obstacles.is_empty() {
-        document["obstacles"] = json!(explanation.obstacles);
+/// An error as documents hold it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(crate) struct ErrorDocument {
+    /// What failed.
+    message: String,
+    /// Why, from the nearest cause to the root.
+    causes: Vec<String>,
+    /// What to do about it; null where that cannot be said.
+    #[schema(required = true)]
+    hint: Option<String>,
+    /// How the command would end for this alone.
+    exit_code: u8,
+    /// What is in the way of a restore, one by one. Absent for other errors.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    obstacles: Vec<Obstacle>,
+}
+
+impl ErrorDocument {
+    /// Returns an error for a document.
+    pub(crate) fn new(explanation: &Explanation, exit: Exit) -> Self {
+        let Explanation { message, causes, hint, obstacles } = explanation.clone();
+        Self { message, causes, hint, exit_code: exit as u8, obstacles }
     }
-    document
+}
+
+/// The document of a command that failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Failed {
+    /// Why it failed.
+    error: ErrorDocument,
+}
+
+/// Writes a document as JSON, its keys in the order of the alphabet.
+///
+/// # Errors
+/// It holds a path that is not UTF-8.
+pub(crate) fn in_json(document: &impl Serialize) -> std::io::Result<String> {
+    let document = serde_json::to_value(document)?;
+    Ok(engine::text::json(&format!("{document:#}")).into_owned())
+}
+
+fn print_failed(explanation: &Explanation, exit: Exit) -> std::io::Result<()> {
+    let failed = Failed { error: ErrorDocument::new(explanation, exit) };
+    print(&mut std::io::stdout().lock(), &in_json(&failed)?)
 }
 
 fn error_text(explanation: &Explanation) -> String {
@@ -130,10 +162,7 @@ pub(crate) fn usage(mut error: clap::Error) -> ExitCode {
         let message = message.trim().strip_prefix("error: ").unwrap_or(message.trim());
         let explanation =
             Explanation { message: message.to_owned(), causes: Vec::new(), hint: None, obstacles: Vec::new() };
-        let _ = print(
-            &mut std::io::stdout().lock(),
-            &format!("{:#}", json!({ "error": error_document(&explanation, Exit::Usage) })),
-        );
+        let _ = print_failed(&explanation, Exit::Usage);
         return Exit::Usage.into();
     }
     let _ = error.print();

@@ -43,6 +43,9 @@ use std::{fmt, str::FromStr};
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use calendar::Calendar;
 pub use field::{Field, Problem};
@@ -56,6 +59,15 @@ pub struct Schedule {
     /// Whether the hour begins with `*`.
     follows_clock: bool,
 }
+
+impl PartialSchema for Schedule {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).description(Some("A schedule of crontab(5)."));
+        text.into()
+    }
+}
+
+impl ToSchema for Schedule {}
 
 impl Schedule {
     /// Returns the first firing after `after`, with the fields read in `zone`. Always a whole

@@ -9,8 +9,8 @@ mod reason;
 
 use engine::error::Explanation;
 use jiff::Timestamp;
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 pub use self::backups::{Backups, of_repository};
 pub(crate) use self::reason::InstanceState;
@@ -19,8 +19,9 @@ use crate::journal::RunOutcome;
 use crate::view::{InstanceView, JobView};
 
 /// How an instance is doing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Condition {
+    severity: Severity,
     /// What is wrong, the worst first; nothing where all is as it should be.
     pub reasons: Vec<Reason>,
 }
@@ -47,7 +48,7 @@ impl Condition {
 
     /// Returns the severity of the worst reason.
     pub fn severity(&self) -> Severity {
-        self.reasons.iter().map(Reason::severity).max().unwrap_or(Severity::Ok)
+        self.severity
     }
 
     /// Returns the word of the API.
@@ -61,19 +62,11 @@ impl Condition {
     }
 }
 
-impl Serialize for Condition {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut document = serializer.serialize_struct("Condition", 2)?;
-        document.serialize_field("severity", &self.severity())?;
-        document.serialize_field("reasons", &self.reasons)?;
-        document.end()
-    }
-}
-
 impl From<Vec<Reason>> for Condition {
     fn from(mut reasons: Vec<Reason>) -> Self {
         reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.severity()), reason.kind.state()));
-        Self { reasons }
+        let severity = reasons.first().map(Reason::severity).unwrap_or_default();
+        Self { severity, reasons }
     }
 }
 

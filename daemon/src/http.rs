@@ -5,6 +5,7 @@
 //! [`facts`], read after each run and every few minutes.
 
 mod access;
+mod backups;
 mod connections;
 mod events;
 mod extract;
@@ -13,6 +14,7 @@ mod guesses;
 mod health;
 mod instances;
 mod metrics;
+mod openapi;
 mod orders;
 mod page;
 mod problem;
@@ -31,11 +33,12 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
 use engine::folder::{Durability, write_atomically};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::access::Access;
 use self::connections::Guest;
@@ -220,39 +223,48 @@ fn write_address(path: &Path, address: SocketAddr) -> io::Result<()> {
     write_atomically(path, Durability::Unflushed, |file| writeln!(file, "{address}")).map(drop)
 }
 
+/// What every client is answered.
+fn open() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(health::healthz)).routes(routes!(health::readyz)).routes(routes!(
+        access::show_session,
+        access::sign_in,
+        access::sign_out
+    ))
+}
+
+/// What clients are answered that show the token, where one is needed.
+fn closed() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(openapi::openapi))
+        .routes(routes!(instances::status))
+        .routes(routes!(instances::list))
+        .routes(routes!(instances::show))
+        .routes(routes!(instances::targets))
+        .routes(routes!(backups::retention))
+        .routes(routes!(backups::backups))
+        .routes(routes!(backups::backup))
+        .routes(routes!(backups::files))
+        .routes(routes!(orders::pin, orders::unpin))
+        .routes(routes!(orders::start))
+        .routes(routes!(orders::restore))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::show))
+        .routes(routes!(runs::log))
+        .routes(routes!(orders::cancel))
+        .routes(routes!(events::of_run))
+        .routes(routes!(events::all))
+        .routes(routes!(orders::reload))
+}
+
 fn router(api: Api) -> Router {
-    let open = Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/api/v1/session", get(access::show_session).post(access::sign_in).delete(access::sign_out));
-    let closed = Router::new()
-        .route("/metrics", get(metrics::metrics))
-        .route("/api/v1/openapi.json", get(openapi))
-        .route("/api/v1/status", get(instances::status))
-        .route("/api/v1/instances", get(instances::list))
-        .route("/api/v1/instances/{name}", get(instances::show))
-        .route("/api/v1/instances/{name}/retention", get(instances::retention))
-        .route("/api/v1/instances/{name}/backups", get(instances::backups))
-        .route("/api/v1/instances/{name}/backups/{id}", get(instances::backup))
-        .route("/api/v1/instances/{name}/backups/{id}/files", get(instances::files))
-        .route("/api/v1/instances/{name}/backups/{id}/pin", put(orders::pin).delete(orders::unpin))
-        .route("/api/v1/instances/{name}/runs", post(orders::start))
-        .route("/api/v1/targets", get(instances::targets))
-        .route("/api/v1/targets/{name}/restores", post(orders::restore))
-        .route("/api/v1/runs", get(runs::list))
-        .route("/api/v1/runs/{id}", get(runs::show))
-        .route("/api/v1/runs/{id}/log", get(runs::log))
-        .route("/api/v1/runs/{id}/cancel", post(orders::cancel))
-        .route("/api/v1/runs/{id}/events", get(events::of_run))
-        .route("/api/v1/events", get(events::all))
-        .route("/api/v1/reload", post(orders::reload))
-        .route_layer(middleware::from_fn_with_state(api.clone(), access::require_token));
+    let closed = closed().route_layer(middleware::from_fn_with_state(api.clone(), access::require_token));
+    let served: Router<Api> = open().merge(closed).into();
     let not_allowed =
         || async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this cannot be done to that") };
     Router::new()
         .merge(page::page())
-        .merge(open)
-        .merge(closed)
+        .merge(served)
         .fallback(|| async { Problem::not_found("such address") })
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(api.clone(), access::refuse_other_sites))
@@ -309,26 +321,4 @@ async fn with_headers(request: Request, next: Next) -> Response {
     }
     headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-store"));
     response
-}
-
-/// `GET /api/v1/openapi.json`
-async fn openapi() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], include_str!("http/openapi.json"))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    #[test]
-    fn the_manual_names_every_operation_of_the_document() {
-        let manual = include_str!("../../docs/http-api.md");
-        let document: Value = serde_json::from_str(include_str!("http/openapi.json")).unwrap();
-        for (path, item) in document["paths"].as_object().unwrap() {
-            for method in item.as_object().unwrap().keys().filter(|key| *key != "parameters") {
-                let operation = format!("`{} {path}`", method.to_uppercase());
-                assert!(manual.contains(&operation), "{operation} is not in docs/http-api.md");
-            }
-        }
-    }
 }

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use engine::progress::{Counter, Observer, Task};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// More warnings of one attempt are in its log alone.
 const MOST_WARNINGS: usize = 100;
 
 /// A part of a run that counts bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Task)]
 pub struct TaskState {
     /// What it is about: `database`.
     pub name: String,
@@ -19,6 +21,7 @@ pub struct TaskState {
     pub done_bytes: u64,
     /// Bytes in all, where that is known or can be guessed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub total_bytes: Option<u64>,
 }
 

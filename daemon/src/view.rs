@@ -8,6 +8,8 @@ use engine::error::Explanation;
 use engine::repository::is_future;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::agenda::{Due, Entry, Job, Slot};
 use crate::journal::{History, RunId, RunOutcome, RunRecord};
@@ -26,25 +28,34 @@ pub struct InstanceView {
 }
 
 /// A job of an instance.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = JobState)]
 pub struct JobView {
     /// Which.
     pub job: Job,
-    /// When it is done by itself.
+    /// When it is started by itself; null where it has no schedule.
+    #[schema(required = true)]
     pub schedule: Option<Schedule>,
-    /// In whose time, by its IANA name.
+    /// The IANA name of the schedule's time zone.
+    #[schema(required = true)]
     pub timezone: Option<String>,
     /// The slot that comes next; one that has begun where its run is about to begin.
+    #[schema(required = true)]
     pub next: Option<Slot>,
     /// The longest time between two slots, in seconds, not counting changes of clocks.
+    #[schema(required = true, minimum = 0)]
     pub interval_seconds: Option<i64>,
-    /// The run that goes on or waits for its turn.
+    /// The run that is running or queued.
+    #[schema(required = true)]
     pub running: Option<RunId>,
     /// The latest run.
+    #[schema(required = true)]
     pub latest: Option<RunRecord>,
     /// The latest that did what it was to do, or found that another daemon had done it.
+    #[schema(required = true)]
     pub latest_success: Option<RunRecord>,
     /// The latest that failed, after all attempts, or of which no end is known.
+    #[schema(required = true)]
     pub latest_failure: Option<RunRecord>,
 }
 
@@ -74,12 +85,12 @@ pub struct LiveRun {
 }
 
 /// What a run does at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "phase")]
 pub enum Phase {
-    /// It waits for its turn.
+    /// It is queued.
     Waiting,
-    /// It works.
+    /// It runs.
     Working,
     /// It waits before it tries again.
     Pausing {
@@ -91,7 +102,7 @@ pub enum Phase {
 }
 
 /// Something that a run said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogLine {
     /// When.
     pub at: Timestamp,
@@ -102,44 +113,60 @@ pub struct LogLine {
 }
 
 /// A notifier of the configuration.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Notifier)]
 pub struct Standing {
     /// Its name.
     pub name: String,
     /// `webhook`, `ping` or `mail`.
+    #[schema(schema_with = channels)]
     pub channel: &'static str,
     /// Messages that wait for it.
     pub waiting: usize,
     /// What is wrong with it, in a sentence.
+    #[schema(required = true)]
     pub problem: Option<String>,
     /// How it fares.
     #[serde(flatten)]
     pub health: Health,
 }
 
+/// Describes the words for the ways to a notifier.
+pub(crate) fn channels() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["webhook", "ping", "mail"])).build()
+}
+
 /// How a notifier fares.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = NotifierHealth)]
 pub struct Health {
     /// When it last took something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub delivered_at: Option<Timestamp>,
     /// Since when it has taken nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub failing_since: Option<Timestamp>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub error: Option<Explanation>,
     /// How often in a row it has taken nothing.
     #[serde(default)]
+    #[schema(required = true)]
     pub failures: u32,
     /// Messages that it took, since the state began.
     #[serde(default)]
+    #[schema(required = true)]
     pub sent: u64,
     /// Attempts that failed, since the state began.
     #[serde(default)]
+    #[schema(required = true)]
     pub failed: u64,
     /// Messages that were given up, since the state began.
     #[serde(default)]
+    #[schema(required = true)]
     pub given_up: u64,
 }
 

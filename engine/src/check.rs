@@ -13,6 +13,9 @@ mod structure;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
 pub use crate::repository::Damage;
 pub use sample::{InvalidSample, Sample};
 
@@ -35,9 +38,11 @@ pub struct CheckOptions {
 }
 
 /// The result for one backup.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = CheckedBackup)]
 pub struct Checked {
     /// The backup.
+    #[serde(flatten)]
     pub backup: BackupRef,
     /// How many objects it references, including those of earlier backups.
     pub objects: u64,
@@ -66,7 +71,7 @@ pub struct Report {
 }
 
 /// Objects of an instance that no backup needs. Interrupted runs or removed backups left them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Unnamed {
     /// The instance.
     pub instance: String,
@@ -77,7 +82,7 @@ pub struct Unnamed {
 }
 
 /// How much was read back.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ReadBack {
     /// How many objects were read now.
     pub objects: u64,
@@ -90,18 +95,27 @@ pub struct ReadBack {
     /// How many of them no check has ever read.
     pub never_read: u64,
     /// When the least recently read of the others was read.
+    #[schema(required = true)]
     pub oldest: Option<jiff::Timestamp>,
 }
 
 /// A damaged object, and the backups that it affects.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DamagedObject {
     /// The object.
+    #[serde(rename = "object")]
     pub key: Key,
     /// The reasons, in sentences.
     pub reasons: Vec<String>,
     /// The backups that need it.
+    #[serde(serialize_with = "in_words")]
+    #[schema(value_type = Vec<String>)]
     pub backups: Vec<BackupRef>,
+}
+
+/// Writes backups as `INSTANCE/ID`.
+fn in_words<S: Serializer>(backups: &[BackupRef], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(backups.iter().map(ToString::to_string))
 }
 
 impl Report {

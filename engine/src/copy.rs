@@ -10,6 +10,9 @@ mod objects;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use self::destination::Destination;
 use self::objects::{Outcome, bring};
 use crate::error::Error;
@@ -19,7 +22,7 @@ use crate::run::Run;
 use crate::store::Key;
 
 /// The result of a copy.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Copied {
     /// Backups that were not there before.
     pub backups: Vec<BackupRef>,
@@ -37,9 +40,10 @@ pub struct Copied {
 }
 
 /// A backup that is not copied because it is quarantined.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LeftAside {
     /// The backup.
+    #[serde(flatten)]
     pub backup: BackupRef,
     /// Whether it is quarantined in the destination instead of the source.
     pub there: bool,
@@ -54,9 +58,10 @@ impl fmt::Display for LeftAside {
 }
 
 /// A backup that cannot be copied.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct NotCopied {
     /// The backup.
+    #[serde(flatten)]
     pub backup: BackupRef,
     /// Its damage.
     pub damage: Vec<Damage>,

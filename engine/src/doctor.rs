@@ -28,7 +28,7 @@ use crate::store::{self, Key, Mode, Store, StoreConfig, StoreErrorKind};
 use crate::stream::body_of;
 
 /// Outcome of a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TrialOutcome {
     /// No problem.
@@ -40,7 +40,7 @@ pub enum TrialOutcome {
 }
 
 /// One thing that was tried.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct Finding {
     /// What it is about: `repository`, `instance production`.
     pub subject: String,
@@ -52,6 +52,7 @@ pub struct Finding {
     pub detail: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub hint: Option<String>,
 }
 

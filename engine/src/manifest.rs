@@ -16,6 +16,7 @@ mod verification;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::backup::BackupRef;
 pub use self::brief::Brief;
@@ -78,14 +79,15 @@ pub struct Manifest {
 }
 
 /// The file that a backup was imported from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImportedFrom {
     /// Its name.
     pub file: String,
     /// When it was imported.
     pub imported_at: Timestamp,
-    /// The version of Odoo that wrote it, by its own statement. `None` if it has none.
+    /// The version of Odoo that wrote it, by its own statement. Absent if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub odoo: Option<String>,
 }
 
@@ -173,7 +175,7 @@ pub struct FilestoreContent {
 }
 
 /// The problems found with the files of a filestore, by path.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Findings {
     /// Named by an attachment, but neither on disk nor in the backup: the source has lost them.
@@ -198,6 +200,7 @@ pub struct Findings {
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub skipped: Vec<String>,
     /// How many files no attachment names. They are in the backup.
+    #[schema(required = true)]
     pub unreferenced: u64,
     /// The first thousand of them.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]

@@ -12,6 +12,9 @@ mod put_back;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use self::documents::recreate_checksums;
 use self::objects::{Role, recreate, role};
 use crate::check::{CheckOptions, Report, Sample, check_all};
@@ -36,7 +39,7 @@ pub struct RepairOptions {
 }
 
 /// The result of repairing an instance.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Repaired {
     /// How many backups were checked.
     pub backups: u64,
@@ -52,9 +55,10 @@ pub struct Repaired {
 }
 
 /// An object that was recreated.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Mended {
     /// The object.
+    #[serde(rename = "object")]
     pub key: Key,
     /// What was wrong with it.
     pub reasons: Vec<String>,
@@ -63,9 +67,10 @@ pub struct Mended {
 }
 
 /// An object that could not be recreated.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Beyond {
     /// The object.
+    #[serde(rename = "object")]
     pub key: Key,
     /// What is wrong with it.
     pub reasons: Vec<String>,

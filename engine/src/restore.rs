@@ -18,6 +18,9 @@ mod undo;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 pub use self::guard::Identity;
 pub(crate) use self::guard::{FORCEABLE, before_restore};
 pub use self::preflight::Preflight;
@@ -64,28 +67,27 @@ pub struct RestoreOptions {
 }
 
 /// What was restored.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Restored {
     /// The target's database.
     pub database: String,
-    /// The target's filestore.
-    pub filestore: PathBuf,
-    /// Files in it.
-    pub files: u64,
-    /// Their total length in bytes.
-    pub bytes: u64,
+    /// The filestore of the target.
+    pub filestore: RestoredFiles,
     /// As in [`RestoreOptions::jobs`]; one where the dump had to be streamed to pg_restore.
     pub jobs: u32,
     /// The comparison of the copy with the backup, made before it got its names. It passed.
     pub verification: Verification,
     /// What of the dump was left out.
     pub left_out: Vec<LeftOut>,
-    /// How the copy was neutralized; `None` if the target does not want it, or the database is not
+    /// How the copy was neutralized; null if the target does not want it, or the database is not
     /// Odoo's.
+    #[schema(required = true)]
     pub neutralized: Option<Neutralized>,
-    /// How the copy was anonymized; `None` if the target does not want it.
+    /// How the copy was anonymized; null if the target does not want it.
+    #[schema(required = true)]
     pub anonymized: Option<Anonymized>,
     /// The previous state, if there was one and it is kept.
+    #[schema(required = true)]
     pub former: Option<Former>,
     /// What was removed of earlier, interrupted runs, in words.
     pub cleared: Vec<String>,
@@ -93,16 +95,31 @@ pub struct Restored {
     pub warnings: Vec<String>,
     /// How long it took until both had their names.
     pub timings: Timings,
-    /// The proof that was stored; `None` where a warning says why not.
+    /// The proof that was stored; null where a warning says why not.
+    #[schema(required = true)]
     pub proof: Option<ProofName>,
 }
 
+/// The filestore of a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RestoredFiles {
+    /// Its folder.
+    #[schema(value_type = String)]
+    pub path: PathBuf,
+    /// How many files it has.
+    pub files: u64,
+    /// Their length in bytes together.
+    pub bytes: u64,
+}
+
 /// The state of a target before it was replaced, under its present names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Former {
-    /// Its database, which accepts no connections; `None` where there was only a filestore.
+    /// Its database, which accepts no connections; null where there was only a filestore.
+    #[schema(required = true)]
     pub database: Option<String>,
-    /// Its filestore; `None` where there was only a database.
+    /// Its filestore; null where there was only a database.
+    #[schema(required = true, value_type = Option<String>)]
     pub filestore: Option<PathBuf>,
 }
 
@@ -251,9 +268,7 @@ impl Job<'_> {
         let bytes = left(unpacked.bytes, |change| (change.bytes_added, change.bytes_removed));
         Ok(Restored {
             database: target.database.name.clone(),
-            filestore: target.filestore.clone(),
-            files,
-            bytes,
+            filestore: RestoredFiles { path: target.filestore.clone(), files, bytes },
             jobs: made.database.0.jobs,
             verification,
             left_out: made.database.0.left_out,

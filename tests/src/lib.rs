@@ -16,5 +16,6 @@ pub mod postgres;
 pub mod project;
 pub mod proxy;
 pub mod receiver;
+pub mod schema;
 pub mod seaweed;
 pub mod smtp;

@@ -16,9 +16,16 @@ use std::path::Path;
 use std::process::Command;
 
 use harness::compare::file_paths;
+use harness::schema::Documents;
 use serde_json::Value;
 
 use self::book::Book;
+
+/// The schemas of what commands print. A test of the command line writes and compares them.
+fn schemas() -> Documents {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/snapshots/schemas.json");
+    Documents::new(&fs::read_to_string(path).unwrap())
+}
 
 /// Reads a file that holds one JSON document.
 fn document(path: &Path) -> Value {

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use config::Config;
 use daemon::sources::tools;
-use engine::check::{CheckOptions, Checked, DamagedObject, ReadBack, Report, Sample, check_all};
+use engine::check::{CheckOptions, Checked, DamagedObject, ReadBack, Report, Sample, Unnamed, check_all};
 use engine::repository::{BackupRef, Flaw, Repository};
 use engine::run::Run;
 use engine::text::one_line;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load, only_instance, open};
 use super::failure::Failure;
@@ -58,7 +59,7 @@ pub(super) async fn check(
         (true, false) => Exit::Failed,
         (true, true) => Exit::Success,
     };
-    Ok(output.result(&document(&report, read_data), || text(&report, read_data), exit))
+    Ok(output.result(&CheckDocument::of(&report, read_data), || text(&report, read_data), exit))
 }
 
 async fn chosen(
@@ -77,45 +78,58 @@ async fn chosen(
     Ok(chosen.into_iter().collect())
 }
 
-fn document(report: &Report, read_data: Option<Sample>) -> Value {
-    json!({
-        "sound": report.is_sound(),
-        "read_data": read_data == Some(Sample::ALL),
-        "read": report.read.map(|read| json!({
-            "objects": read.objects,
-            "bytes": read.bytes,
-            "of_objects": read.of_objects,
-            "of_bytes": read.of_bytes,
-            "never_read": read.never_read,
-            "oldest": read.oldest,
-        })),
-        "backups": report.backups.iter().map(backup_document).collect::<Vec<_>>(),
-        "damaged": report.damaged_objects().iter().map(|damaged| json!({
-            "object": damaged.key,
-            "reasons": damaged.reasons,
-            "backups": names(damaged),
-        })).collect::<Vec<_>>(),
-        "future": report.future.iter().map(BackupRef::to_string).collect::<Vec<_>>(),
-        "alarms": report.alarms,
-        "set_aside": report.set_aside.iter().map(BackupRef::to_string).collect::<Vec<_>>(),
-        "unnamed": report.unnamed.iter().map(|unnamed| json!({
-            "instance": unnamed.instance,
-            "objects": unnamed.objects,
-            "bytes": unnamed.bytes,
-        })).collect::<Vec<_>>(),
-    })
+/// What `check` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CheckReport)]
+pub(super) struct CheckDocument {
+    /// Whether no damage was found.
+    sound: bool,
+    /// Whether every object was to be read back.
+    read_data: bool,
+    /// How much was read back; null where nothing was to be.
+    #[schema(required = true)]
+    read: Option<ReadBack>,
+    /// What was found of each backup.
+    backups: Vec<CheckedDocument>,
+    /// The objects that are damaged.
+    damaged: Vec<DamagedObject>,
+    /// The backups that are dated in the future, as `INSTANCE/ID`.
+    future: Vec<String>,
+    /// What is wrong with the repository as a whole, in sentences.
+    alarms: Vec<String>,
+    /// The backups that a repair has quarantined, as `INSTANCE/ID`. They are not checked.
+    set_aside: Vec<String>,
+    /// Objects that no backup needs, by instance. They are no damage.
+    unnamed: Vec<Unnamed>,
 }
 
-fn backup_document(checked: &Checked) -> Value {
-    let damage = checked.damage.iter().map(|damage| json!({ "object": damage.key, "reason": damage.reason }));
-    json!({
-        "id": checked.backup.id,
-        "instance": checked.backup.instance,
-        "objects": checked.objects,
-        "bytes": checked.bytes,
-        "sound": checked.damage.is_empty(),
-        "damage": damage.collect::<Vec<_>>(),
-    })
+/// What was found of a backup.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Checked)]
+struct CheckedDocument {
+    #[serde(flatten)]
+    checked: Checked,
+    /// Whether no damage was found.
+    sound: bool,
+}
+
+impl CheckDocument {
+    fn of(report: &Report, read_data: Option<Sample>) -> Self {
+        let backups = report.backups.iter();
+        let backups =
+            backups.map(|checked| CheckedDocument { sound: checked.damage.is_empty(), checked: checked.clone() });
+        Self {
+            sound: report.is_sound(),
+            read_data: read_data == Some(Sample::ALL),
+            read: report.read,
+            backups: backups.collect(),
+            damaged: report.damaged_objects(),
+            future: report.future.iter().map(BackupRef::to_string).collect(),
+            alarms: report.alarms.clone(),
+            set_aside: report.set_aside.iter().map(BackupRef::to_string).collect(),
+            unnamed: report.unnamed.clone(),
+        }
+    }
 }
 
 fn names(damaged: &DamagedObject) -> Vec<String> {

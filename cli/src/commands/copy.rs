@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use config::explain;
-use engine::copy::{Copied, LeftAside, NotCopied, newer};
-use engine::error::Error;
+use engine::copy::{Copied, newer};
 use engine::repository::BackupRef;
 use engine::run::Run;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load, only_instance, open, open_named};
 use super::failure::Failure;
 use crate::exit::Exit;
-use crate::output::{Output, error_document};
+use crate::output::Output;
 use crate::table::{bytes, plural};
 
 /// A copy of a repository to itself.
@@ -50,7 +49,9 @@ pub(super) async fn copy(
     };
     let copied = engine::copy::copy(&from, &there, &backups, run).await?;
     warn(&copied, output);
-    Ok(output.result(&document(to, &copied), || text(to, &copied), exit_of(&copied)))
+    let exit = exit_of(&copied);
+    let document = CopyDocument { repository: to.to_owned(), copied };
+    Ok(output.result(&document, || text(to, &document.copied), exit))
 }
 
 /// Returns the exit code for a copy.
@@ -68,28 +69,14 @@ pub(super) fn warn(copied: &Copied, output: Output) {
     copied.set_aside.iter().for_each(|left_aside| output.warning(&left_aside.to_string()));
 }
 
-/// Returns the document on a copy.
-pub(super) fn document(to: &str, copied: &Copied) -> Value {
-    let damaged = copied.damaged.iter().map(|NotCopied { backup: BackupRef { instance, id }, damage }| {
-        let damage = damage.iter().map(|damage| json!({ "object": damage.key, "reason": damage.reason }));
-        json!({ "instance": instance, "id": id, "damage": damage.collect::<Vec<_>>() })
-    });
-    json!({
-        "repository": to,
-        "backups": copied.backups,
-        "there": copied.there,
-        "objects": copied.objects,
-        "bytes": copied.bytes,
-        "damaged": damaged.collect::<Vec<_>>(),
-        "set_aside": copied.set_aside.iter().map(|LeftAside { backup: BackupRef { instance, id }, there }| json!({
-            "instance": instance, "id": id, "there": there,
-        })).collect::<Vec<_>>(),
-    })
-}
-
-/// Returns the document on a failed copy.
-pub(super) fn failed_document(to: &str, error: &Error) -> Value {
-    json!({ "repository": to, "error": error_document(&explain(error), Exit::Warnings) })
+/// What `copy` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Copy)]
+pub(super) struct CopyDocument {
+    /// The name of the repository that was copied to.
+    pub(super) repository: String,
+    #[serde(flatten)]
+    pub(super) copied: Copied,
 }
 
 /// Returns the text on a copy.

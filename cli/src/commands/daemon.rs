@@ -5,14 +5,23 @@ use std::io;
 use daemon::log::RunLogs;
 use daemon::{Handle, Signal};
 use engine::error::Error;
-use serde_json::json;
+use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load};
 use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
+
+/// What `daemon` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Daemon)]
+pub(super) struct DaemonDocument {
+    /// That it ended as it was told to: always true.
+    ended: bool,
+}
 
 /// Runs the daemon until a signal stops it.
 pub(super) async fn daemon(chosen: Chosen<'_>, logs: RunLogs, output: Output) -> Result<Exit, Failure> {
@@ -26,7 +35,7 @@ pub(super) async fn daemon(chosen: Chosen<'_>, logs: RunLogs, output: Output) ->
     }
     let handle = Handle::open(config)?;
     ::daemon::run(handle, logs, signals).await?;
-    Ok(output.result(&json!({ "ended": true }), String::new, Exit::Success))
+    Ok(output.result(&DaemonDocument { ended: true }, String::new, Exit::Success))
 }
 
 fn signals() -> io::Result<mpsc::Receiver<Signal>> {

@@ -5,12 +5,23 @@ use std::path::Path;
 use config::Config;
 use engine::doctor::{Finding, TrialOutcome};
 use engine::text::{lines, one_line};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::problems_found;
+
+/// What `doctor` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Doctor)]
+pub(super) struct DoctorDocument {
+    /// Whether nothing failed.
+    healthy: bool,
+    /// What was tried.
+    findings: Vec<Finding>,
+}
 
 /// Tests everything that the configuration names.
 pub(super) async fn doctor(config: Option<&Path>, output: Output) -> Result<Exit, Failure> {
@@ -18,7 +29,8 @@ pub(super) async fn doctor(config: Option<&Path>, output: Output) -> Result<Exit
     let findings = engine::doctor::doctor(&config.subjects()).await;
     let failed = findings.iter().any(|finding| finding.outcome == TrialOutcome::Failed);
     let exit = if failed { Exit::Failed } else { Exit::Success };
-    Ok(output.result(&json!({ "healthy": !failed, "findings": findings }), || text(&findings), exit))
+    let document = DoctorDocument { healthy: !failed, findings };
+    Ok(output.result(&document, || text(&document.findings), exit))
 }
 
 fn text(findings: &[Finding]) -> String {

@@ -12,7 +12,9 @@ use engine::repository::Repository;
 use engine::restore::Identity;
 use engine::run::Run;
 use engine::verify::Depth;
-use serde_json::json;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load, only_instance};
 use super::failure::Failure;
@@ -37,6 +39,22 @@ pub(super) struct Wanted<'a> {
     /// How much is read to verify the copy; `None`: as the configuration says.
     pub(super) depth: Option<Depth>,
     pub(super) report: Option<&'a Path>,
+}
+
+/// What `drill` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Drill)]
+pub(super) struct DrillDocument {
+    /// The moment that the backup shows.
+    created_at: Timestamp,
+    /// The name of the repository that it was read from.
+    repository: String,
+    /// Why repositories before it and newer backups were passed over, in sentences.
+    passed_over: Vec<String>,
+    /// How long it took.
+    seconds: f64,
+    #[serde(flatten)]
+    drilled: Drilled,
 }
 
 /// Restores a backup, or the latest, verifies the copy, and drops it.
@@ -67,36 +85,24 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
     let done = config.sources()?.with_first_intact(backup, run, &tell, drill).await.map_err(failure)?;
     let Done { manifest, repository, passed_over, result } = done;
     let (drilled, place, location) = result?;
-    let Drilled { database, filestore, files, bytes: size, jobs, verification, neutralized, .. } = &drilled;
-    let Drilled { timings, proof, cleared, removed, .. } = &drilled;
-    let became = if *removed { "dropped" } else { "NOT dropped (see the warning)" };
-    let mut warnings = drilled.warnings.clone();
-    let mut document = json!({
-        "backup": manifest.id,
-        "instance": manifest.instance,
-        "created_at": manifest.created_at,
-        "repository": repository,
-        "passed_over": passed_over,
-        "database": database,
-        "removed": removed,
-        "filestore": { "path": filestore, "files": files, "bytes": size },
-        "cleared": cleared,
-        "warnings": warnings,
-        "jobs": jobs,
-        "verification": verification,
-        "neutralized": neutralized,
-        "seconds": timings.total.as_secs_f64(),
-        "timings": timings,
-        "proof": proof,
-    });
+    let mut document = DrillDocument {
+        created_at: manifest.created_at,
+        repository,
+        passed_over,
+        seconds: drilled.timings.total.as_secs_f64(),
+        drilled,
+    };
+    let became = if document.drilled.removed { "dropped" } else { "NOT dropped (see the warning)" };
     if let Some(file) = report {
+        let Drilled { database, filestore, verification, neutralized, timings, proof, warnings, .. } =
+            &document.drilled;
         let report = Report {
             title: format!("Drill of {}/{}", manifest.instance, manifest.id),
             manifest: &manifest,
             location: &location,
             copy: vec![
                 ("Restored to", Endpoint::resolve(&place.database).with_database(database).to_string()),
-                ("Filestore", filestore.display().to_string()),
+                ("Filestore", filestore.path.display().to_string()),
                 ("Copy afterwards", became.to_owned()),
             ],
             verification,
@@ -104,11 +110,12 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
             anonymized: None,
             timings,
             proof: proof.as_ref(),
-            warnings: &drilled.warnings,
+            warnings,
         };
-        warnings.extend(file.write(&report, &document));
+        let failed = file.write(&report, &document);
+        document.drilled.warnings.extend(failed);
     }
-    document["warnings"] = json!(warnings);
+    let Drilled { filestore, jobs, verification, neutralized, timings, proof, warnings, .. } = &document.drilled;
     let text = || {
         format!(
             "{instance}/{id}: verified; the backup of {created} was restored to a scratch copy, which was {became}
@@ -121,8 +128,8 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
             instance = manifest.instance,
             id = manifest.id,
             created = time(manifest.created_at),
-            files = plural(*files, "file"),
-            size = bytes(*size),
+            files = plural(filestore.files, "file"),
+            size = bytes(filestore.bytes),
             verified = verified(verification),
             neutral = neutral(neutralized.as_ref(), Identity::Copy),
             took = proofs::took(timings),
@@ -130,8 +137,8 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
             proof = proofs::stored(proof.as_ref()),
         )
     };
-    let exit = if passed_over.is_empty() { Exit::Success } else { Exit::Warnings };
-    Ok(output.result(&document, text, warned(&warnings, output).and(exit)))
+    let exit = if document.passed_over.is_empty() { Exit::Success } else { Exit::Warnings };
+    Ok(output.result(&document, text, warned(warnings, output).and(exit)))
 }
 
 /// Ends in [`Exit::Damage`] if the error shows that the backup is damaged.

@@ -7,9 +7,11 @@ use daemon::sources::tools;
 use engine::error::Error;
 use engine::filestore::Unpacked;
 use engine::manifest::Manifest;
-use engine::repository::Repository;
+use engine::repository::{BackupId, Repository};
 use engine::run::Run;
-use serde_json::json;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load, open};
 use super::failure::Failure;
@@ -62,7 +64,7 @@ pub(super) async fn export(
         engine::export::zip(&repository, &manifest, &tools, io::stdout(), run).await?;
         return Ok(Exit::Success);
     }
-    let (files, Unpacked { files: number, bytes: size }) = match format {
+    let (files, filestore) = match format {
         ExportFormat::Zip => {
             let file = NewFile::create(to)?;
             let path = file.path().to_owned();
@@ -71,26 +73,52 @@ pub(super) async fn export(
         }
         ExportFormat::Dump => dump_and_tar(&repository, &manifest, to, run).await?,
     };
-    let document = json!({
-        "backup": manifest.id,
-        "instance": manifest.instance,
-        "created_at": manifest.created_at,
-        "files": files.iter().map(|(path, bytes)| json!({ "path": path, "bytes": bytes })).collect::<Vec<_>>(),
-        "filestore": { "files": number, "bytes": size },
-    });
+    let document = ExportDocument {
+        backup: manifest.id.clone(),
+        instance: manifest.instance.clone(),
+        created_at: manifest.created_at,
+        files: files.into_iter().map(|(path, bytes)| Written { path, bytes }).collect(),
+        filestore,
+    };
     let text = || {
-        let files = files.iter().map(|(path, size)| format!("{}: {}\n", path.display(), bytes(*size)));
+        let files = document.files.iter().map(|file| format!("{}: {}\n", file.path.display(), bytes(file.bytes)));
         format!(
             "{}exported {}/{} of {} with {} ({}) of the filestore; all digests match the manifest",
             files.collect::<String>(),
             manifest.instance,
             manifest.id,
             time(manifest.created_at),
-            plural(number, "file"),
-            bytes(size),
+            plural(filestore.files, "file"),
+            bytes(filestore.bytes),
         )
     };
     Ok(output.result(&document, text, Exit::Success))
+}
+
+/// What `export` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Export)]
+pub(super) struct ExportDocument {
+    /// The backup's id.
+    backup: BackupId,
+    /// The instance.
+    instance: String,
+    /// The moment that the backup shows.
+    created_at: Timestamp,
+    /// The files that were written.
+    files: Vec<Written>,
+    /// What they hold of the filestore.
+    filestore: Unpacked,
+}
+
+/// A file that was written.
+#[derive(Debug, Serialize, ToSchema)]
+struct Written {
+    /// Where it is.
+    #[schema(value_type = String)]
+    path: PathBuf,
+    /// Its length.
+    bytes: u64,
 }
 
 /// Writes `TO.dump` and `TO.tar`, both or neither.

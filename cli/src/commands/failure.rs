@@ -6,10 +6,11 @@ use daemon::log::LogError;
 use engine::error::Error;
 use engine::repository::RepositoryError;
 use engine::store::StoreError;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::exit::Exit;
-use crate::output::{Output, error_document};
+use crate::output::{ErrorDocument, Output};
 
 /// An error that ends a command.
 pub(super) struct Failure {
@@ -73,13 +74,22 @@ pub(super) fn exit_of(error: &Error) -> Exit {
     if error.is_interruption() { Exit::Interrupted } else { Exit::Failed }
 }
 
+/// Why one of several instances failed, or what follows them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FailedOne {
+    /// The instance. Absent where the failure is about the repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) instance: Option<String>,
+    #[serde(flatten)]
+    pub(super) error: ErrorDocument,
+}
+
 /// Prints why one of several instances failed. Returns the exit code, and the error for the
 /// document.
-pub(super) fn failed_one(instance: &str, error: &Error, output: Output) -> (Exit, Value) {
+pub(super) fn failed_one(instance: &str, error: &Error, output: Output) -> (Exit, FailedOne) {
     let exit = exit_of(error);
     let explanation = explain(error);
     output.explanation(&explanation);
-    let mut document = error_document(&explanation, exit);
-    document["instance"] = json!(instance);
-    (exit, document)
+    (exit, FailedOne { instance: Some(instance.to_owned()), error: ErrorDocument::new(&explanation, exit) })
 }

@@ -1,10 +1,12 @@
 //! `odoo-backup fetch`
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use engine::repository::BackupId;
 use engine::run::Run;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load, open};
 use super::failure::Failure;
@@ -13,6 +15,21 @@ use crate::exit::Exit;
 use crate::new_file::NewFile;
 use crate::output::Output;
 use crate::table::bytes;
+
+/// What `fetch` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Fetch)]
+pub(super) struct FetchDocument {
+    /// The backup's id.
+    backup: BackupId,
+    /// The file's path within the filestore.
+    path: String,
+    /// The file that was written.
+    #[schema(value_type = String)]
+    file: PathBuf,
+    /// Its length.
+    bytes: u64,
+}
 
 /// Gets one file out of a backup.
 ///
@@ -38,6 +55,7 @@ pub(super) async fn fetch(
     let to = file.path().to_owned();
     let size = engine::fetch::fetch(&repository, &manifest, &path, file.sink()?, run).await?;
     file.keep()?;
-    let document = json!({ "backup": manifest.id, "path": path, "file": to, "bytes": size });
-    Ok(output.result(&document, || format!("{}: {} from {path}", to.display(), bytes(size)), Exit::Success))
+    let document = FetchDocument { backup: manifest.id, path, file: to, bytes: size };
+    let FetchDocument { path, file, .. } = &document;
+    Ok(output.result(&document, || format!("{}: {} from {path}", file.display(), bytes(size)), Exit::Success))
 }

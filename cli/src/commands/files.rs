@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::odoo::Attachment;
+use engine::repository::BackupId;
 use engine::run::Run;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load, open};
 use super::failure::Failure;
@@ -12,6 +14,18 @@ use super::latest::find;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, table};
+
+/// What `files` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Files)]
+pub(super) struct FilesDocument {
+    /// The backup's id.
+    backup: BackupId,
+    /// The instance.
+    instance: String,
+    /// The attachments, in the order of their ids.
+    attachments: Vec<Attachment>,
+}
 
 /// Lists the attachments of a backup whose name, model or path contains a text.
 pub(super) async fn files(
@@ -35,8 +49,8 @@ pub(super) async fn files(
     };
     engine::fetch::attachments(&repository, &manifest, keep, run).await?;
     let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
-    let document = json!({ "backup": manifest.id, "instance": manifest.instance, "attachments": found });
-    Ok(output.result(&document, || text(&found), Exit::Success))
+    let document = FilesDocument { backup: manifest.id, instance: manifest.instance, attachments: found };
+    Ok(output.result(&document, || text(&document.attachments), Exit::Success))
 }
 
 fn text(found: &[Attachment]) -> String {

@@ -4,17 +4,32 @@ use std::io::{BufRead, IsTerminal};
 use std::time::Duration;
 
 use engine::error::Error;
+use engine::prune::Removed;
+use engine::repository::BackupId;
 use engine::run::Run;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load, only_instance, open};
 use super::failure::Failure;
-use super::prune::{removed_document, removed_text};
+use super::prune::removed_text;
 use crate::exit::Exit;
 use crate::output::Output;
 
 /// The grace period of an instance that is not in the configuration.
 const GRACE: Duration = Duration::from_hours(24);
+
+/// What `forget` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Forget)]
+pub(super) struct ForgetDocument {
+    /// The instance.
+    instance: String,
+    /// The backup's id.
+    backup: BackupId,
+    /// What was removed.
+    removed: Removed,
+}
 
 /// Removes one backup after a confirmation.
 pub(super) async fn forget(
@@ -40,9 +55,9 @@ pub(super) async fn forget(
     if !removed.in_use.is_empty() {
         output.warning(&format!("{name} was not removed: another process reads it; try again when that has finished"));
     }
-    let document = json!({ "instance": backup.instance, "backup": backup.id, "removed": removed_document(&removed) });
-    let exit = if removed.in_use.is_empty() { Exit::Success } else { Exit::Warnings };
-    Ok(output.result(&document, || removed_text(&backup.instance, &removed, grace), exit))
+    let document = ForgetDocument { instance: backup.instance, backup: backup.id, removed };
+    let exit = if document.removed.in_use.is_empty() { Exit::Success } else { Exit::Warnings };
+    Ok(output.result(&document, || removed_text(&document.instance, &document.removed, grace), exit))
 }
 
 /// Asks for confirmation on a terminal. Without a terminal, `--yes` is required.

@@ -4,11 +4,12 @@ use config::{Config, is_instance_name};
 use engine::import::{ImportOptions, Imported};
 use engine::postgres::Database;
 use engine::run::Run;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load, open};
 use super::failure::Failure;
-use super::show::{covers, document};
+use super::show::{BackupDocument, covers};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, plural, time};
@@ -32,6 +33,20 @@ impl From<ImportUse> for Failure {
     }
 }
 
+/// What `import` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Import)]
+pub(super) struct ImportDocument {
+    #[serde(flatten)]
+    backup: BackupDocument,
+    /// What was removed of earlier imports that had been cut off.
+    cleared: Vec<String>,
+    /// What could not be removed.
+    left: Vec<String>,
+    /// How long it took.
+    seconds: f64,
+}
+
 /// Turns a file into a backup.
 pub(super) async fn import(
     config: Chosen<'_>,
@@ -52,10 +67,12 @@ pub(super) async fn import(
     let Imported { manifest, cleared, left, duration } = &imported;
     manifest.warnings.iter().for_each(|warning| output.warning(warning));
     let exit = if manifest.warnings.is_empty() && left.is_empty() { Exit::Success } else { Exit::Warnings };
-    let mut document = document(manifest);
-    document["cleared"] = json!(cleared);
-    document["left"] = json!(left);
-    document["seconds"] = json!(duration.as_secs_f64());
+    let document = ImportDocument {
+        backup: BackupDocument::of(manifest),
+        cleared: cleared.clone(),
+        left: left.clone(),
+        seconds: duration.as_secs_f64(),
+    };
     let text = || {
         format!(
             "{instance}: imported {file} as backup {id}{warned}

@@ -11,7 +11,8 @@ use engine::odoo::conf::OdooConfError;
 use engine::repository::{Repository, RepositoryError, store_guide};
 use engine::store::{self, StoreConfig};
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::failure::Failure;
 use crate::exit::Exit;
@@ -88,7 +89,7 @@ pub(super) async fn init(
     let mut copies = Vec::new();
     for copy in config.copies.values() {
         let (location, made) = make(&copy.place).await?;
-        copies.push((copy.name.as_str(), location, made));
+        copies.push(NamedPlace { name: copy.name.clone(), place: Place { location, made } });
     }
     for place in repositories {
         let StoreConfig::Local { path } = place else { continue };
@@ -96,25 +97,68 @@ pub(super) async fn init(
             output.warning(&format!("{warning}; {hint}"));
         }
     }
-    let instances: Vec<_> = config.instances.keys().collect();
-    let document = json!({
-        "config": { "path": path, "written": written },
-        "repository": { "location": location, "made": made },
-        "copies": copies.iter().map(|(name, location, made)| json!({ "name": name, "location": location, "made": made }))
-            .collect::<Vec<_>>(),
-        "instances": instances,
-    });
+    let document = InitDocument {
+        config: ConfigWritten { path, written },
+        repository: Place { location, made },
+        copies,
+        instances: config.instances.into_keys().collect(),
+    };
+    let Place { location, made } = &document.repository;
     let text = || {
         let verb = |made| if made { "created" } else { "found" };
-        let copies =
-            copies.iter().map(|(name, location, made)| format!("{} the repository {name}: {location}\n", verb(*made)));
+        let copies = document.copies.iter();
+        let copies = copies.map(|NamedPlace { name, place: Place { location, made } }| {
+            format!("{} the repository {name}: {location}\n", verb(*made))
+        });
         format!(
             "{} the repository {location}\n{}next: review the configuration, then run `odoo-backup doctor` and `odoo-backup now`",
-            verb(made),
+            verb(*made),
             copies.collect::<String>()
         )
     };
     Ok(output.result(&document, text, Exit::Success))
+}
+
+/// What `init` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Init)]
+pub(super) struct InitDocument {
+    /// The configuration.
+    config: ConfigWritten,
+    /// The first repository.
+    repository: Place,
+    /// The repositories of copies.
+    copies: Vec<NamedPlace>,
+    /// The instances of the configuration.
+    instances: Vec<String>,
+}
+
+/// A configuration, and whether it is new.
+#[derive(Debug, Serialize, ToSchema)]
+struct ConfigWritten {
+    /// Its file.
+    #[schema(value_type = String)]
+    path: PathBuf,
+    /// Whether it was written now.
+    written: bool,
+}
+
+/// A repository, and whether it is new.
+#[derive(Debug, Serialize, ToSchema)]
+struct Place {
+    /// Where it is.
+    location: String,
+    /// Whether it was made now.
+    made: bool,
+}
+
+/// The repository of copies, by its name.
+#[derive(Debug, Serialize, ToSchema)]
+struct NamedPlace {
+    /// Its name.
+    name: String,
+    #[serde(flatten)]
+    place: Place,
 }
 
 /// Creates a repository if it does not exist. Returns its location, and whether it was created.

@@ -1,15 +1,18 @@
 //! `odoo-backup list`
 
 use config::explain;
+use engine::error::Explanation;
 use engine::manifest::Manifest;
-use engine::repository::{BackupRef, Evidence, Flaw, Listing};
-use serde_json::{Value, json};
+use engine::repository::{BackupRef, Damaged, Evidence, Flaw, Listing, ProofName};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load, open};
 use super::failure::Failure;
 use super::missing::by_journal;
 use super::proofs;
-use super::show::document;
+use super::show::BackupDocument;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, count, plural, table, time};
@@ -52,13 +55,13 @@ pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -
     for unreadable in &listing.unreadable {
         output.warning(&explain(unreadable).with_hint());
     }
-    let document = json!({
-        "backups": listing.backups.iter().map(|backup| in_list(backup, &listing)).collect::<Vec<_>>(),
-        "damaged": listing.damaged.iter().map(damaged_document).collect::<Vec<_>>(),
-        "alarms": listing.alarms.iter().map(|alarm| format!("{}: {}", alarm.instance, alarm.message)).collect::<Vec<_>>(),
-        "unreadable": listing.unreadable.iter().map(|error| json!(explain(error))).collect::<Vec<_>>(),
-        "set_aside": listing.set_aside.iter().map(BackupRef::to_string).collect::<Vec<_>>(),
-    });
+    let document = ListDocument {
+        backups: listing.backups.iter().map(|backup| Listed::of(backup, &listing)).collect(),
+        damaged: listing.damaged.iter().map(DamagedDocument::of).collect(),
+        alarms: listing.alarms.iter().map(|alarm| format!("{}: {}", alarm.instance, alarm.message)).collect(),
+        unreadable: listing.unreadable.iter().map(|error| explain(error)).collect(),
+        set_aside: listing.set_aside.iter().map(ToString::to_string).collect(),
+    };
     let is_damaged = !listing.damaged.is_empty() || !listing.damage.is_empty();
     let exit = match (!is_damaged, listing.alarms.is_empty() && listing.unreadable.is_empty()) {
         (false, _) => Exit::Damage,
@@ -69,17 +72,71 @@ pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -
     Ok(output.result(&document, || text(&listing, names), exit))
 }
 
-fn in_list(backup: &Manifest, listing: &Listing) -> Value {
-    let mut document = document(backup);
-    let evidence = evidence(backup, listing);
-    document["pinned"] = json!(is_pinned(backup, listing));
-    let flaws = listing.flaws(backup);
-    let proven = evidence.and_then(Evidence::proven).filter(|_| flaws.is_empty());
-    document["proven"] = json!(proven.map(|proof| proof.at));
-    document["future"] = json!(flaws.contains(&Flaw::Future));
-    document["flaws"] = json!(flaws.iter().map(ToString::to_string).collect::<Vec<_>>());
-    document["proof"] = json!(evidence.map(Evidence::name));
-    document
+/// What `list` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = List)]
+pub(super) struct ListDocument {
+    /// The backups, by instance and from the oldest to the newest.
+    backups: Vec<Listed>,
+    /// The backups whose manifest cannot be read.
+    damaged: Vec<DamagedDocument>,
+    /// What is wrong with what the repository lists, in sentences.
+    alarms: Vec<String>,
+    /// The folders that cannot be read.
+    unreadable: Vec<Explanation>,
+    /// The backups that a repair has quarantined, as `INSTANCE/ID`.
+    set_aside: Vec<String>,
+}
+
+/// A backup in the list.
+#[derive(Debug, Serialize, ToSchema)]
+struct Listed {
+    #[serde(flatten)]
+    backup: BackupDocument,
+    /// Whether it is kept until it is unpinned.
+    pinned: bool,
+    /// When a restored copy was what had been backed up; null where that is not so, or something
+    /// speaks against the backup.
+    #[schema(required = true)]
+    proven: Option<Timestamp>,
+    /// Whether it is dated in the future.
+    future: bool,
+    /// What speaks against it, in sentences; empty where it is good.
+    flaws: Vec<String>,
+    /// The proof that counts; null where nothing was proven or refuted.
+    #[schema(required = true)]
+    proof: Option<ProofName>,
+}
+
+impl Listed {
+    fn of(backup: &Manifest, listing: &Listing) -> Self {
+        let (evidence, flaws) = (evidence(backup, listing), listing.flaws(backup));
+        let proven = evidence.and_then(Evidence::proven).filter(|_| flaws.is_empty());
+        Self {
+            backup: BackupDocument::of(backup),
+            pinned: is_pinned(backup, listing),
+            proven: proven.map(|proof| proof.at),
+            future: flaws.contains(&Flaw::Future),
+            flaws: flaws.iter().map(ToString::to_string).collect(),
+            proof: evidence.map(Evidence::name).cloned(),
+        }
+    }
+}
+
+/// A backup whose manifest cannot be read.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Damaged)]
+struct DamagedDocument {
+    #[serde(flatten)]
+    backup: BackupRef,
+    /// Why it cannot be read.
+    error: Explanation,
+}
+
+impl DamagedDocument {
+    fn of(damaged: &Damaged) -> Self {
+        Self { backup: damaged.backup.clone(), error: explain(&damaged.error) }
+    }
 }
 
 /// Returns the result of the latest verification, unless damage was found since.
@@ -110,10 +167,6 @@ fn notes(backup: &Manifest, listing: &Listing) -> String {
 
 fn evidence<'a>(backup: &Manifest, listing: &'a Listing) -> Option<&'a Evidence> {
     listing.evidence.get(&backup.backup())
-}
-
-fn damaged_document(damaged: &engine::repository::Damaged) -> Value {
-    json!({ "instance": damaged.backup.instance, "id": damaged.backup.id, "error": explain(&damaged.error) })
 }
 
 fn text(listing: &Listing, names: &[String]) -> String {

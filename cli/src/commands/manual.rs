@@ -2,16 +2,28 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use engine::error::Error;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::failure::Failure;
 use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::plural;
+
+/// What `manual` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Manual)]
+pub(super) struct ManualDocument {
+    /// The folder.
+    #[schema(value_type = String)]
+    folder: PathBuf,
+    /// The names of the pages in it.
+    pages: Vec<String>,
+}
 
 /// Writes a manual page for the program and each command into a folder, which is created if needed.
 pub(super) fn manual(folder: &Path, output: Output) -> Result<Exit, Failure> {
@@ -31,6 +43,7 @@ pub(super) fn manual(folder: &Path, output: Output) -> Result<Exit, Failure> {
     };
     let failed = |source| Error::Io { action: format!("write the manual pages into {}", folder.display()), source };
     let pages = write().map_err(failed)?;
-    let text = || format!("wrote {} into {}\n", plural(pages.len() as u64, "manual page"), folder.display());
-    Ok(output.result(&json!({ "folder": folder, "pages": pages }), text, Exit::Success))
+    let document = ManualDocument { folder: folder.to_owned(), pages };
+    let text = || format!("wrote {} into {}\n", plural(document.pages.len() as u64, "manual page"), folder.display());
+    Ok(output.result(&document, text, Exit::Success))
 }

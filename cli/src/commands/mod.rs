@@ -6,6 +6,8 @@ mod completions;
 mod copy;
 mod daemon;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod drill;
 mod export;
 mod failure;

@@ -5,13 +5,24 @@ use std::collections::BTreeSet;
 use daemon::notify::{Tried, try_all};
 use engine::error::Error;
 use engine::run::Run;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load};
 use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::plural;
+
+/// What `notify test` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NotifyTest)]
+pub(super) struct NotifyDocument {
+    /// What became of each message.
+    messages: Vec<Tried>,
+    /// How many were not taken.
+    failed: usize,
+}
 
 /// Sends a test message of each kind to the named notifiers, or to all.
 pub(super) async fn test(chosen: Chosen<'_>, names: &[String], run: &Run, output: Output) -> Result<Exit, Failure> {
@@ -23,7 +34,9 @@ pub(super) async fn test(chosen: Chosen<'_>, names: &[String], run: &Run, output
     let trial = try_all(&config, |notifier| wanted.is_empty() || wanted.contains(&notifier.name));
     let Some(tried) = run.cancel.run_until_cancelled(trial).await else { return Err(Error::Interrupted.into()) };
     let failed = tried.iter().filter(|tried| tried.error.is_some()).count();
+    let document = NotifyDocument { messages: tried, failed };
     let text = || {
+        let tried = &document.messages;
         let mut text: String = tried.iter().map(line).collect();
         if tried.is_empty() {
             text.push_str("the configuration has no [[notify]]: no notifications are sent\n");
@@ -33,7 +46,7 @@ pub(super) async fn test(chosen: Chosen<'_>, names: &[String], run: &Run, output
         text
     };
     let exit = if failed > 0 { Exit::Failed } else { Exit::Success };
-    Ok(output.result(&json!({ "messages": tried, "failed": failed }), text, exit))
+    Ok(output.result(&document, text, exit))
 }
 
 fn line(tried: &Tried) -> String {

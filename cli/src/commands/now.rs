@@ -9,14 +9,16 @@ use engine::copy::Copied;
 use engine::error::Error;
 use engine::manifest::Manifest;
 use engine::run::Run;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, instances, load, open};
-use super::failure::{Failure, failed_one};
-use super::show::{covers, document, new_files};
-use super::{copy, prune};
+use super::copy::{self, CopyDocument};
+use super::failure::{FailedOne, Failure, failed_one};
+use super::prune::{self, PrunedDocument};
+use super::show::{BackupDocument, covers, new_files};
 use crate::exit::Exit;
-use crate::output::{Output, error_document};
+use crate::output::{ErrorDocument, Output};
 use crate::table::{bytes, plural};
 
 /// The options of `now`.
@@ -61,19 +63,19 @@ pub(super) async fn now(
                     exit = exit.and(Exit::Warnings);
                 }
                 texts.push(text(&manifest, seconds));
-                let mut document = timed_document(&manifest, seconds);
+                let mut document = Made::of(&manifest, seconds);
                 let stored = Stored { repository: &repository, name: config.chosen(), manifest: &manifest };
                 let followed = follow(&config, stored, instance, prune, run).await;
                 if config.chosen() == MAIN {
                     let copies = Copies::of(&manifest, followed.copies, output);
                     exit = exit.and(copies.exit);
-                    document["copies"] = json!(copies.documents);
+                    document.copies = Some(copies.documents);
                     texts.push(copies.text);
                 }
                 if prune && exit != Exit::Interrupted {
                     let pruned = Prunes::of(followed.prunes, output);
                     exit = exit.and(pruned.exit);
-                    document["pruned"] = json!(pruned.documents);
+                    document.pruned = Some(pruned.documents);
                     texts.push(pruned.text);
                 }
                 backups.push(document);
@@ -91,12 +93,90 @@ pub(super) async fn now(
             }
         }
     }
-    Ok(output.result(&json!({ "backups": backups, "errors": errors }), || texts.concat(), exit))
+    Ok(output.result(&NowDocument { backups, errors }, || texts.concat(), exit))
+}
+
+/// What `now` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Now)]
+pub(super) struct NowDocument {
+    /// The backups that were made.
+    backups: Vec<Made>,
+    /// Why instances could not be backed up.
+    errors: Vec<FailedOne>,
+}
+
+/// A backup that was made, and what followed it.
+#[derive(Debug, Serialize, ToSchema)]
+struct Made {
+    #[serde(flatten)]
+    backup: BackupDocument,
+    /// How long it took.
+    seconds: f64,
+    /// Bytes of the source per second, whether they had to be stored or not.
+    bytes_per_second: f64,
+    /// What became of its copies. Absent where another repository was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    copies: Option<Vec<CopyTried>>,
+    /// What became of the prunes behind it. Absent without `--prune`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pruned: Option<Vec<PruneTried>>,
+}
+
+impl Made {
+    fn of(manifest: &Manifest, seconds: f64) -> Self {
+        let bytes_per_second = rate(manifest, seconds);
+        Self { backup: BackupDocument::of(manifest), seconds, bytes_per_second, copies: None, pruned: None }
+    }
+}
+
+/// What became of a copy.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum CopyTried {
+    /// It was made.
+    Done(CopyDocument),
+    /// It failed.
+    Failed {
+        /// The name of the repository that was to be copied to.
+        repository: String,
+        /// Why it failed.
+        error: ErrorDocument,
+    },
+}
+
+/// What became of a prune.
+#[derive(Debug, Serialize, ToSchema)]
+struct PruneTried {
+    /// The name of the repository.
+    repository: String,
+    /// Leftovers of interrupted runs that were removed.
+    swept: Vec<String>,
+    #[serde(flatten)]
+    outcome: PruneOutcome,
+}
+
+/// Whether a prune was done.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "there are few, and they are printed")]
+enum PruneOutcome {
+    /// It was.
+    Done(PrunedDocument),
+    /// It failed.
+    Failed {
+        /// The instance.
+        instance: String,
+        /// Why it failed.
+        error: ErrorDocument,
+    },
 }
 
 /// The results of copying a backup.
 struct Copies {
-    documents: Vec<Value>,
+    documents: Vec<CopyTried>,
     text: String,
     exit: Exit,
 }
@@ -109,9 +189,10 @@ impl Copies {
             let exit = match copied {
                 Ok(copied) => {
                     copy::warn(&copied, output);
-                    copies.documents.push(copy::document(&to, &copied));
                     copies.text.push_str(&copy::text(&to, &copied));
-                    copy::exit_of(&copied)
+                    let exit = copy::exit_of(&copied);
+                    copies.documents.push(CopyTried::Done(CopyDocument { repository: to, copied }));
+                    exit
                 }
                 Err(error) => {
                     let why = explain(&error);
@@ -119,7 +200,8 @@ impl Copies {
                         "{}: not copied to {to}: {why}; the next backup copies it, too",
                         made.instance
                     ));
-                    copies.documents.push(copy::failed_document(&to, &error));
+                    let failed = ErrorDocument::new(&why, Exit::Warnings);
+                    copies.documents.push(CopyTried::Failed { repository: to, error: failed });
                     if error.is_interruption() { Exit::Interrupted } else { Exit::Warnings }
                 }
             };
@@ -131,7 +213,7 @@ impl Copies {
 
 /// The results of the prunes after a backup.
 struct Prunes {
-    documents: Vec<Value>,
+    documents: Vec<PruneTried>,
     text: String,
     exit: Exit,
 }
@@ -148,31 +230,23 @@ impl Prunes {
                 output.warning(&format!("{}{place}: {warning}", instance.instance.name));
                 all.exit = all.exit.and(Exit::Warnings);
             }
-            let mut document = match pruned {
+            let outcome = match pruned {
                 Ok(pruned) => {
                     all.text.push_str(&prune::done_text(instance, &place, pruned));
-                    prune::document(instance, pruned)
+                    PruneOutcome::Done(PrunedDocument::of(instance, pruned))
                 }
                 Err(error) => {
                     if error.is_interruption() {
                         all.exit = Exit::Interrupted;
                     }
-                    json!({ "instance": instance.instance.name, "error": error_document(&explain(error), Exit::Warnings) })
+                    let error = ErrorDocument::new(&explain(error), Exit::Warnings);
+                    PruneOutcome::Failed { instance: instance.instance.name.clone(), error }
                 }
             };
-            document["repository"] = json!(repository);
-            document["swept"] = json!(swept);
-            all.documents.push(document);
+            all.documents.push(PruneTried { repository: repository.clone(), swept: swept.clone(), outcome });
         }
         all
     }
-}
-
-fn timed_document(manifest: &Manifest, seconds: f64) -> Value {
-    let mut document = document(manifest);
-    document["seconds"] = json!(seconds);
-    document["bytes_per_second"] = json!(rate(manifest, seconds));
-    document
 }
 
 /// Returns the source bytes per second, whether they had to be stored or not.

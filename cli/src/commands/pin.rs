@@ -1,12 +1,43 @@
 //! `odoo-backup pin` and `unpin`
 
+use engine::repository::BackupId;
 use engine::run::Run;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load, only_instance, open};
 use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
+
+/// What `pin` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Pin)]
+pub(super) struct PinDocument {
+    /// The instance.
+    instance: String,
+    /// The backup's id.
+    backup: BackupId,
+    /// That it is pinned: always true.
+    pinned: bool,
+    /// Why; null where nobody said.
+    #[schema(required = true)]
+    note: Option<String>,
+}
+
+/// What `unpin` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Unpin)]
+pub(super) struct UnpinDocument {
+    /// The instance.
+    instance: String,
+    /// The backup's id.
+    backup: BackupId,
+    /// That it is pinned: always false.
+    pinned: bool,
+    /// Whether it was pinned before.
+    was_pinned: bool,
+}
 
 /// Pins a backup, so that no policy removes it.
 pub(super) async fn pin(
@@ -20,7 +51,8 @@ pub(super) async fn pin(
     let repository = open(&config).await?;
     let backup = repository.resolve(selector, only_instance(&config)).await?;
     let pin = repository.pin(&backup, note, run).await?;
-    let document = json!({ "instance": backup.instance, "backup": backup.id, "pinned": true, "note": pin.note });
+    let document =
+        PinDocument { instance: backup.instance.clone(), backup: backup.id.clone(), pinned: true, note: pin.note };
     Ok(output.result(&document, || format!("{backup} is pinned"), Exit::Success))
 }
 
@@ -31,7 +63,7 @@ pub(super) async fn unpin(config: Chosen<'_>, selector: &str, run: &Run, output:
     let backup = repository.resolve(selector, only_instance(&config)).await?;
     let was_pinned = repository.unpin(&backup, run).await?;
     let document =
-        json!({ "instance": backup.instance, "backup": backup.id, "pinned": false, "was_pinned": was_pinned });
+        UnpinDocument { instance: backup.instance.clone(), backup: backup.id.clone(), pinned: false, was_pinned };
     let text = || match was_pinned {
         true => format!("{backup} is no longer pinned"),
         false => format!("{backup} was not pinned"),

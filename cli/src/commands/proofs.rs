@@ -2,9 +2,11 @@
 
 use engine::manifest::Manifest;
 use engine::repository::{Evidence, Proof, ProofName, Repository, RepositoryError, Timings};
+use engine::store::Key;
 use engine::text::one_line;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::table::{day, time};
 
@@ -15,6 +17,23 @@ pub(super) fn brief(evidence: Option<&Evidence>) -> String {
         Some(Evidence::Proven(proof)) => format!("{} {}", day(proof.at), proof.depth),
         Some(Evidence::Refuted(failed)) => format!("FAILED {}", day(failed.at)),
     }
+}
+
+/// What was last seen of a backup.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = StoredProof)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and it is printed")]
+pub(super) enum ProofDocument {
+    /// The proof as it is stored, and its object.
+    Read {
+        #[serde(flatten)]
+        proof: Proof,
+        /// Its object.
+        key: Key,
+    },
+    /// What its name says, where it cannot be read.
+    Named(ProofName),
 }
 
 /// The verifications of one backup, with the latest proof.
@@ -41,15 +60,12 @@ impl Seen {
     }
 
     /// Returns the proof, or what its name says if it cannot be read.
-    pub(super) fn document(&self) -> Value {
-        match (&self.proof, &self.evidence) {
-            (Some(Ok(proof)), Some(evidence)) => {
-                let mut document = json!(proof);
-                document["key"] = json!(evidence.name().key);
-                document
-            }
-            (_, evidence) => json!(evidence.as_ref().map(Evidence::name)),
-        }
+    pub(super) fn document(&self) -> Option<ProofDocument> {
+        let name = self.evidence.as_ref()?.name();
+        Some(match &self.proof {
+            Some(Ok(proof)) => ProofDocument::Read { proof: proof.clone(), key: name.key.clone() },
+            _ => ProofDocument::Named(name.clone()),
+        })
     }
 
     /// Formats the verification in one or two lines.

@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use config::{InstanceConfig, explain};
-use engine::prune::{Decision, PruneOptions, Pruned, Removed, Verdict};
+use engine::error::Explanation;
+use engine::prune::{Decision, PruneOptions, Pruned, Removed, Repacked, Verdict};
+use engine::repository::BackupId;
 use engine::run::Run;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, instances, load, open};
-use super::failure::{Failure, failed_one};
-use super::repacked::{repacked_document, repacked_text};
+use super::failure::{FailedOne, Failure, failed_one};
+use super::repacked::repacked_text;
 use crate::exit::Exit;
-use crate::output::{Output, error_document};
+use crate::output::{ErrorDocument, Output};
 use crate::table::{bytes, length, plural, table, time};
 
 /// Prunes one instance after the other. If one fails, the others are still pruned.
@@ -33,7 +37,7 @@ pub(super) async fn prune(
             Ok(pruned) => {
                 warn(&instance.instance.name, &pruned, output);
                 exit = exit.and(exit_of(&pruned));
-                documents.push(document(instance, &pruned));
+                documents.push(PrunedDocument::of(instance, &pruned));
                 texts.push(text(instance, &pruned, options.dry_run));
             }
             Err(error) => {
@@ -54,14 +58,14 @@ pub(super) async fn prune(
             Err(error) => {
                 exit = exit.and(Exit::Failed);
                 output.explanation(&explain(&error));
-                errors.push(error_document(&explain(&error), Exit::Failed));
+                errors.push(FailedOne { instance: None, error: ErrorDocument::new(&explain(&error), Exit::Failed) });
             }
         }
         if !swept.is_empty() {
             texts.push(format!("removed {} of interrupted runs\n", plural(swept.len() as u64, "temporary file")));
         }
     }
-    let document = json!({ "dry_run": options.dry_run, "instances": documents, "swept": swept, "errors": errors });
+    let document = PruneDocument { dry_run: options.dry_run, instances: documents, swept, errors };
     Ok(output.result(&document, || texts.join("\n"), exit))
 }
 
@@ -92,30 +96,95 @@ fn warn(instance: &str, pruned: &Pruned, output: Output) {
     }
 }
 
-/// Returns the document on a prune: decisions and results.
-pub(super) fn document(instance: &InstanceConfig, pruned: &Pruned) -> Value {
-    let backups = pruned.plan.decisions.iter().map(|decision| {
-        json!({
-            "id": decision.id,
-            "created_at": decision.created_at,
-            "keep": decision.verdict != Verdict::Remove,
-            "reasons": reasons(decision),
-            "frees_bytes": frees(pruned, decision),
-        })
-    });
-    json!({
-        "instance": instance.instance.name,
-        "policy": instance.instance.retention.policy.to_string(),
-        "holds": pruned.plan.holds.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "accepted": pruned.accepted,
-        "backups": backups.collect::<Vec<_>>(),
-        "damaged": pruned.damaged.iter().map(|damaged| json!({
-            "id": damaged.backup.id,
-            "error": explain(&damaged.error),
-        })).collect::<Vec<_>>(),
-        "removed": removed_document(&pruned.removed),
-        "repacked": pruned.repacked.as_ref().map(repacked_document),
-    })
+/// What `prune` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Prune)]
+pub(super) struct PruneDocument {
+    /// Whether nothing was removed.
+    dry_run: bool,
+    /// What was decided and done, by instance.
+    instances: Vec<PrunedDocument>,
+    /// Leftovers of interrupted runs that were removed.
+    swept: Vec<String>,
+    /// Why instances could not be pruned.
+    errors: Vec<FailedOne>,
+}
+
+/// What was decided and done for an instance.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Pruned)]
+pub(super) struct PrunedDocument {
+    /// The instance.
+    instance: String,
+    /// Its retention policy.
+    policy: String,
+    /// Why nothing at all is removed; empty where nothing speaks against it.
+    holds: Vec<String>,
+    /// The newest backup when a person said that the figures are right; null where nobody did.
+    #[schema(required = true)]
+    accepted: Option<BackupId>,
+    /// What becomes of each backup.
+    backups: Vec<DecisionDocument>,
+    /// The backups whose manifest cannot be read.
+    damaged: Vec<DamagedDocument>,
+    /// What was removed.
+    removed: Removed,
+    /// What was done to volumes of which little is needed; null without `--repack`.
+    #[schema(required = true)]
+    repacked: Option<Repacked>,
+}
+
+/// What becomes of a backup.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Decision)]
+struct DecisionDocument {
+    /// Its id.
+    #[schema(value_type = BackupId)]
+    id: String,
+    /// The moment that it shows.
+    created_at: Timestamp,
+    /// Whether it stays.
+    keep: bool,
+    /// Why it stays.
+    reasons: Vec<String>,
+    /// What its removal frees; null where it stays, or that is not known.
+    #[schema(required = true)]
+    frees_bytes: Option<u64>,
+}
+
+/// A backup whose manifest cannot be read.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DamagedManifest)]
+struct DamagedDocument {
+    /// Its id.
+    id: BackupId,
+    /// Why it cannot be read.
+    error: Explanation,
+}
+
+impl PrunedDocument {
+    /// Returns what was decided and done.
+    pub(super) fn of(instance: &InstanceConfig, pruned: &Pruned) -> Self {
+        let backups = pruned.plan.decisions.iter().map(|decision| DecisionDocument {
+            id: decision.id.clone(),
+            created_at: decision.created_at,
+            keep: decision.verdict != Verdict::Remove,
+            reasons: reasons(decision),
+            frees_bytes: frees(pruned, decision),
+        });
+        let damaged = pruned.damaged.iter();
+        let damaged = damaged.map(|one| DamagedDocument { id: one.backup.id.clone(), error: explain(&one.error) });
+        Self {
+            instance: instance.instance.name.clone(),
+            policy: instance.instance.retention.policy.to_string(),
+            holds: pruned.plan.holds.iter().map(ToString::to_string).collect(),
+            accepted: pruned.accepted.clone(),
+            backups: backups.collect(),
+            damaged: damaged.collect(),
+            removed: pruned.removed.clone(),
+            repacked: pruned.repacked.clone(),
+        }
+    }
 }
 
 fn reasons(decision: &Decision) -> Vec<String> {
@@ -127,19 +196,6 @@ fn reasons(decision: &Decision) -> Vec<String> {
 
 fn frees(pruned: &Pruned, decision: &Decision) -> Option<u64> {
     pruned.frees.iter().find(|(id, _)| id.as_str() == decision.id).map(|(_, bytes)| *bytes)
-}
-
-/// Returns the document on what was removed.
-pub(super) fn removed_document(removed: &Removed) -> Value {
-    json!({
-        "backups": removed.backups,
-        "in_use": removed.in_use,
-        "objects": removed.objects,
-        "bytes": removed.bytes,
-        "young_objects": removed.young,
-        "young_bytes": removed.young_bytes,
-        "objects_left": removed.objects_left,
-    })
 }
 
 fn text(instance: &InstanceConfig, pruned: &Pruned, dry_run: bool) -> String {

@@ -1,33 +1,8 @@
 //! Formats the volumes that `prune --repack` rewrote.
 
 use engine::prune::{Repacked, RepackedVolume};
-use serde_json::{Value, json};
 
 use crate::table::{bytes, plural, table};
-
-/// Returns the document on volumes that were or would be repacked.
-pub(super) fn repacked_document(repacked: &Repacked) -> Value {
-    let volumes = repacked.volumes.iter().map(|volume| {
-        json!({
-            "volume": volume.key,
-            "stored_bytes": volume.stored_bytes,
-            "files": volume.files.0,
-            "needed_files": volume.files.1,
-            "bytes": volume.bytes.0,
-            "needed_bytes": volume.bytes.1,
-            "saves_bytes": volume.saves,
-            "by": volume.by,
-        })
-    });
-    let damage = repacked.damage.iter().map(|damage| json!({ "object": damage.key, "reason": damage.reason }));
-    json!({
-        "volumes": volumes.collect::<Vec<_>>(),
-        "backups": repacked.backups,
-        "unchanged": repacked.unchanged,
-        "damage": damage.collect::<Vec<_>>(),
-        "left": repacked.left,
-    })
-}
 
 /// Returns the text on volumes that were or would be repacked.
 pub(super) fn repacked_text(repacked: &Repacked, dry_run: bool) -> String {
@@ -58,7 +33,7 @@ pub(super) fn repacked_text(repacked: &Repacked, dry_run: bool) -> String {
 
 /// Returns the share of a volume that backups need.
 fn needed(volume: &RepackedVolume) -> String {
-    let (all, needed) = volume.bytes;
+    let (all, needed) = (volume.bytes, volume.needed_bytes);
     let percent = u128::from(needed) * 100 / u128::from(all.max(1));
     format!("{percent} %")
 }

@@ -9,10 +9,11 @@ use engine::repair::{Beyond, Mended, RepairOptions, Repaired};
 use engine::repository::{BackupId, Repository};
 use engine::run::Run;
 use engine::text::one_line;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, Loaded, load, open, open_named};
-use super::failure::{Failure, failed_one};
+use super::failure::{FailedOne, Failure, failed_one};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::plural;
@@ -41,8 +42,8 @@ pub(super) async fn repair(
         match engine::repair::repair(&repository, name, filestore, &options, run).await {
             Ok(repaired) => {
                 exit = exit.and(exit_of(&repaired));
-                documents.push(document(name, &repaired));
                 text.push_str(&text_of(name, &repaired, dry_run));
+                documents.push(RepairedDocument { instance: name.clone(), repaired });
             }
             Err(error) => {
                 let (failed, document) = failed_one(name, &error, output);
@@ -57,7 +58,7 @@ pub(super) async fn repair(
     if instances.is_empty() {
         output.warning("no backups to repair");
     }
-    let document = json!({ "dry_run": dry_run, "instances": documents, "errors": errors });
+    let document = RepairDocument { dry_run, instances: documents, errors };
     Ok(output.result(&document, || text, exit))
 }
 
@@ -90,19 +91,26 @@ fn exit_of(repaired: &Repaired) -> Exit {
     }
 }
 
-fn document(instance: &str, repaired: &Repaired) -> Value {
-    json!({
-        "instance": instance,
-        "backups": repaired.backups,
-        "mended": repaired.mended.iter().map(|Mended { key, reasons, from }| json!({
-            "object": key, "reasons": reasons, "from": from,
-        })).collect::<Vec<_>>(),
-        "beyond": repaired.beyond.iter().map(|Beyond { key, reasons, why, backups }| json!({
-            "object": key, "reasons": reasons, "why": why, "backups": backups,
-        })).collect::<Vec<_>>(),
-        "set_aside": repaired.set_aside,
-        "left": repaired.left,
-    })
+/// What `repair` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Repair)]
+pub(super) struct RepairDocument {
+    /// Whether nothing was stored.
+    dry_run: bool,
+    /// What became of each instance.
+    instances: Vec<RepairedDocument>,
+    /// Why instances could not be repaired.
+    errors: Vec<FailedOne>,
+}
+
+/// What became of an instance's damage.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RepairedInstance)]
+struct RepairedDocument {
+    /// The instance.
+    instance: String,
+    #[serde(flatten)]
+    repaired: Repaired,
 }
 
 fn text_of(instance: &str, repaired: &Repaired, dry_run: bool) -> String {

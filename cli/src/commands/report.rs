@@ -9,7 +9,7 @@ use engine::manifest::Manifest;
 use engine::manifest::{Check, CheckOutcome, Notes, Verification};
 use engine::odoo::{Anonymized, Left, Means, Neutralized};
 use engine::repository::{ProofName, Timings};
-use serde_json::Value;
+use serde::Serialize;
 
 use super::failure::Failure;
 use super::show::covers;
@@ -33,11 +33,16 @@ impl ReportFile {
     /// Writes the report, or `document` if the name ends in `.json`.
     ///
     /// Returns a warning if that fails, because the restore itself is done.
-    pub(super) fn write(self, report: &Report<'_>, document: &Value) -> Option<String> {
+    pub(super) fn write(self, report: &Report<'_>, document: &impl Serialize) -> Option<String> {
         let path = self.file.path().display().to_string();
-        let text = if self.is_json { format!("{document:#}\n") } else { report.to_markdown() };
         let write = || -> Result<(), Error> {
-            let written = self.file.sink()?.write_all(text.as_bytes());
+            let text = if self.is_json {
+                serde_json::to_value(document).map(|document| format!("{document:#}\n")).map_err(Into::into)
+            } else {
+                Ok(report.to_markdown())
+            };
+            let mut sink = self.file.sink()?;
+            let written = text.and_then(|text| sink.write_all(text.as_bytes()));
             written.map_err(|source| Error::Io { action: format!("write {path}"), source })?;
             self.file.keep().map(|_| ())
         };

@@ -3,7 +3,7 @@
 mod dry_run;
 mod target;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use daemon::sources::{Done, Wanted as Backup};
@@ -11,12 +11,16 @@ use daemon::work::Jobs;
 use engine::manifest::Manifest;
 use engine::odoo::{Anonymized, Means, Neutralized};
 use engine::postgres::Endpoint;
-use engine::repository::Repository;
+use engine::repository::{BackupId, Repository};
 use engine::restore::{Former, Identity, RestoreOptions, Restored, Target, Undone};
 use engine::run::Run;
 use engine::verify::Depth;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+#[cfg(test)]
+pub(super) use self::dry_run::DryRunDocument;
 use self::target::find_target;
 use super::chosen::{Chosen, load, only_instance};
 use super::failure::Failure;
@@ -47,6 +51,45 @@ pub(super) struct Wanted<'a> {
     /// Whether to leave out indexes, constraints and triggers that cannot be created.
     pub(super) skip_failed_post_data: bool,
     pub(super) dry_run: bool,
+}
+
+/// What `restore` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Restore)]
+pub(super) struct RestoreDocument {
+    /// The backup's id.
+    backup: BackupId,
+    /// The instance that it is of.
+    instance: String,
+    /// The moment that it shows.
+    created_at: Timestamp,
+    /// The name of the repository that it was read from.
+    repository: String,
+    /// Why repositories before it and newer backups were passed over, in sentences.
+    passed_over: Vec<String>,
+    /// The target.
+    target: String,
+    /// Whose place the copy takes.
+    identity: Identity,
+    /// How long it took.
+    seconds: f64,
+    #[serde(flatten)]
+    restored: Restored,
+}
+
+/// What `restore --undo` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Undo)]
+pub(super) struct UndoDocument {
+    /// The target.
+    target: String,
+    /// Its database.
+    database: String,
+    /// Its filestore.
+    #[schema(value_type = String)]
+    filestore: PathBuf,
+    #[serde(flatten)]
+    undone: Undone,
 }
 
 /// Restores a backup, or the latest, into a target.
@@ -91,54 +134,42 @@ pub(super) async fn restore(
         Ok((restored, repository.store().location()))
     };
     let done = config.sources()?.with_first_intact(backup, run, &tell, restore).await?;
-    let Done { manifest, repository, passed_over, result: (restored, location) } = &done;
-    let Restored { database, filestore, files, bytes: size, jobs, timings, proof, .. } = restored;
-    let Restored { verification, neutralized, anonymized, former, cleared, .. } = restored;
-    let seconds = timings.total.as_secs_f64();
-    let mut warnings = restored.warnings.clone();
-    let mut document = json!({
-        "backup": manifest.id,
-        "instance": manifest.instance,
-        "created_at": manifest.created_at,
-        "repository": repository,
-        "passed_over": passed_over,
-        "target": target.name,
-        "identity": identity,
-        "database": database,
-        "filestore": { "path": filestore, "files": files, "bytes": size },
-        "former": former_document(former.as_ref()),
-        "cleared": cleared,
-        "warnings": warnings,
-        "jobs": jobs,
-        "verification": verification,
-        "left_out": restored.left_out,
-        "neutralized": neutralized,
-        "anonymized": anonymized,
-        "seconds": seconds,
-        "timings": timings,
-        "proof": proof,
-    });
+    let Done { manifest, repository, passed_over, result: (restored, location) } = done;
+    let mut document = RestoreDocument {
+        backup: manifest.id.clone(),
+        instance: manifest.instance.clone(),
+        created_at: manifest.created_at,
+        repository,
+        passed_over,
+        target: target.name.clone(),
+        identity,
+        seconds: restored.timings.total.as_secs_f64(),
+        restored,
+    };
     if let Some(file) = report {
+        let restored = &document.restored;
         let report = Report {
             title: format!("Restore of {}/{} to {}", manifest.instance, manifest.id, target.name),
-            manifest,
-            location,
+            manifest: &manifest,
+            location: &location,
             copy: vec![
                 ("Target", target.name.clone()),
                 ("Restored to", Endpoint::resolve(&target.database).to_string()),
-                ("Filestore", filestore.display().to_string()),
-                ("Previous state", kept(former.as_ref()).unwrap_or_else(|| "none, or removed".into())),
+                ("Filestore", restored.filestore.path.display().to_string()),
+                ("Previous state", kept(restored.former.as_ref()).unwrap_or_else(|| "none, or removed".into())),
             ],
-            verification,
-            neutralized: neutralized.as_ref(),
-            anonymized: anonymized.as_ref(),
-            timings,
-            proof: proof.as_ref(),
+            verification: &restored.verification,
+            neutralized: restored.neutralized.as_ref(),
+            anonymized: restored.anonymized.as_ref(),
+            timings: &restored.timings,
+            proof: restored.proof.as_ref(),
             warnings: &restored.warnings,
         };
-        warnings.extend(file.write(&report, &document));
+        let failed = file.write(&report, &document);
+        document.restored.warnings.extend(failed);
     }
-    document["warnings"] = json!(warnings);
+    let Restored { database, filestore, jobs, timings, proof, verification, neutralized, .. } = &document.restored;
+    let Restored { anonymized, former, warnings, .. } = &document.restored;
     let text = || {
         format!(
             "{target}: restored {instance}/{id} of {created}
@@ -153,9 +184,9 @@ pub(super) async fn restore(
             instance = manifest.instance,
             id = manifest.id,
             created = time(manifest.created_at),
-            files = plural(*files, "file"),
-            size = bytes(*size),
-            filestore = filestore.display(),
+            files = plural(filestore.files, "file"),
+            size = bytes(filestore.bytes),
+            filestore = filestore.path.display(),
             verified = verified(verification),
             former = former_text(former.as_ref(), &target, identity, named),
             jobs = plural(u64::from(*jobs), "job"),
@@ -165,8 +196,8 @@ pub(super) async fn restore(
             anonymous = anonymized.as_ref().map(anonymous).unwrap_or_default(),
         )
     };
-    let exit = if passed_over.is_empty() { Exit::Success } else { Exit::Warnings };
-    Ok(output.result(&document, text, warned(&warnings, output).and(exit)))
+    let exit = if document.passed_over.is_empty() { Exit::Success } else { Exit::Warnings };
+    Ok(output.result(&document, text, warned(warnings, output).and(exit)))
 }
 
 /// Brings back the state of a target from before the last restore.
@@ -184,16 +215,13 @@ pub(super) async fn undo(
     let protected = config.protected();
     let undo = async |run: &Run| engine::restore::undo(&protected, &target, identity, wait, run).await;
     let undone = run.unless_stalled(config.stall_timeout(target.instance.as_deref()), undo).await?;
-    let Undone { former, cleared, warnings, duration } = &undone;
-    let document = json!({
-        "target": target.name,
-        "database": target.database.name,
-        "filestore": target.filestore,
-        "former": former_document(former.as_ref()),
-        "cleared": cleared,
-        "warnings": warnings,
-        "seconds": duration.as_secs_f64(),
-    });
+    let document = UndoDocument {
+        target: target.name.clone(),
+        database: target.database.name.clone(),
+        filestore: target.filestore.clone(),
+        undone,
+    };
+    let Undone { former, warnings, .. } = &document.undone;
     let text = || {
         format!("{}: previous state restored\n{}", target.name, former_text(former.as_ref(), &target, identity, named))
     };
@@ -204,10 +232,6 @@ pub(super) async fn undo(
 pub(super) fn warned(warnings: &[String], output: Output) -> Exit {
     warnings.iter().for_each(|warning| output.warning(warning));
     if warnings.is_empty() { Exit::Success } else { Exit::Warnings }
-}
-
-fn former_document(former: Option<&Former>) -> Value {
-    former.map_or(Value::Null, |former| json!({ "database": former.database, "filestore": former.filestore }))
 }
 
 /// Formats where the previous state is kept, and the command that brings it back.

@@ -7,7 +7,8 @@ use daemon::OpenError;
 use daemon::journal::{History, RunRecord, Trigger};
 use daemon::view::LogLine;
 use engine::text::one_line;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load};
 use super::failure::Failure;
@@ -15,23 +16,41 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{table, time};
 
+/// What `runs` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Runs)]
+pub(super) struct RunsDocument {
+    /// The runs, the latest first.
+    runs: Vec<RunRecord>,
+}
+
+/// What `logs` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Logs)]
+pub(super) struct LogsDocument {
+    /// The run.
+    run: RunRecord,
+    /// What it logged.
+    lines: Vec<LogLine>,
+}
+
 /// Lists runs, newest first.
 pub(super) fn runs(chosen: Chosen<'_>, names: &[String], limit: usize, output: Output) -> Result<Exit, Failure> {
     let config = load(chosen, output)?;
     let folder = state_dir(&config)?;
     let history = History::read(folder)?;
     let wanted = |run: &&RunRecord| names.is_empty() || names.contains(&run.instance);
-    let runs: Vec<_> = history.runs().rev().filter(wanted).take(limit).collect();
+    let document = RunsDocument { runs: history.runs().rev().filter(wanted).take(limit).cloned().collect() };
     let header = ["RUN", "STARTED", "INSTANCE", "JOB", "TRIGGER", "DURATION", "RESULT"];
-    let text = || match runs.as_slice() {
+    let text = || match document.runs.as_slice() {
         [] if !folder.exists() => format!(
             "no runs: the state folder {} does not exist; no daemon has run here, or the folder was moved\n",
             folder.display()
         ),
         [] => "no runs yet\n".to_owned(),
-        runs => table(&header, &[0, 5], runs.iter().map(|run| row(run))),
+        runs => table(&header, &[0, 5], runs.iter().map(row)),
     };
-    Ok(output.result(&json!({ "runs": runs }), text, Exit::Success))
+    Ok(output.result(&document, text, Exit::Success))
 }
 
 /// Shows the log of a run.
@@ -51,12 +70,12 @@ pub(super) fn logs(chosen: Chosen<'_>, wanted: &str, output: Output) -> Result<E
         let hint = Some("run `odoo-backup runs` to list the runs".to_owned());
         return Err(Failure { error: error.into(), exit: Exit::Failed, hint });
     };
-    let lines = daemon::log::read(folder, run.id)?;
-    let text = || match lines.as_slice() {
+    let document = LogsDocument { run: run.clone(), lines: daemon::log::read(folder, run.id)? };
+    let text = || match document.lines.as_slice() {
         [] => "the log of this run is empty\n".to_owned(),
         lines => lines.iter().map(line).collect(),
     };
-    Ok(output.result(&json!({ "run": run, "lines": lines }), text, Exit::Success))
+    Ok(output.result(&document, text, Exit::Success))
 }
 
 /// Returns the daemon's state folder.

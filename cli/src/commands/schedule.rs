@@ -1,8 +1,10 @@
 //! `odoo-backup schedule`
 
-use daemon::agenda::{Entry, Slot, entries};
+use config::schedule::Schedule;
+use daemon::agenda::{Entry, Job, Slot, entries};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load};
 use super::failure::Failure;
@@ -29,7 +31,7 @@ pub(super) fn schedule(chosen: Chosen<'_>, names: &[String], count: usize, outpu
     if coming.is_empty() {
         output.warning("no instance has a `schedule`: the daemon starts no runs");
     }
-    let document = json!({ "runs": coming.iter().map(|(slot, entry)| document(*slot, entry)).collect::<Vec<_>>() });
+    let document = ScheduleDocument { runs: coming.iter().map(|(slot, entry)| Coming::of(*slot, entry)).collect() };
     let rows = coming.iter().map(|(slot, entry)| row(*slot, entry));
     let header = ["START", "TIME ZONE", "INSTANCE", "JOB", "SCHEDULE"];
     let text = || if coming.is_empty() { String::new() } else { table(&header, &[], rows) };
@@ -44,15 +46,43 @@ fn next(entry: &Entry, now: Timestamp) -> impl Iterator<Item = Slot> {
         .filter(move |slot| slot.begins > now)
 }
 
-fn document(slot: Slot, entry: &Entry) -> Value {
-    json!({
-        "instance": entry.instance,
-        "job": entry.job,
-        "slot": slot.time,
-        "begins": slot.begins,
-        "schedule": entry.schedule,
-        "timezone": entry.zone.iana_name(),
-    })
+/// What `schedule` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Schedules)]
+pub(super) struct ScheduleDocument {
+    /// The next runs of each job, in the order in which they begin.
+    runs: Vec<Coming>,
+}
+
+/// A run to come.
+#[derive(Debug, Serialize, ToSchema)]
+struct Coming {
+    /// The instance.
+    instance: String,
+    /// What will run.
+    job: Job,
+    /// When its schedule fires.
+    slot: Timestamp,
+    /// When it begins, within the splay after that.
+    begins: Timestamp,
+    /// Its schedule.
+    schedule: Schedule,
+    /// The time zone of the schedule; null where it has no name.
+    #[schema(required = true)]
+    timezone: Option<String>,
+}
+
+impl Coming {
+    fn of(slot: Slot, entry: &Entry) -> Self {
+        Self {
+            instance: entry.instance.clone(),
+            job: entry.job,
+            slot: slot.time,
+            begins: slot.begins,
+            schedule: entry.schedule.clone(),
+            timezone: entry.zone.iana_name().map(Into::into),
+        }
+    }
 }
 
 /// Formats a slot in the time zone of the schedule.

@@ -1,16 +1,21 @@
 //! `odoo-backup show`, and the descriptions of a backup that all commands use.
 
-use engine::manifest::{Brief, FilestoreContent, Manifest};
+use engine::manifest::{
+    BackupId, Brief, DatabaseBrief, FilestoreBrief, FilestoreContent, Findings, ImportedFrom, Manifest,
+};
 use engine::odoo::AttachmentCounts;
 use engine::postgres::SourceFacts;
 use engine::repository::Pin;
 use engine::text::one_line;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load, open};
 use super::failure::Failure;
 use super::latest::find;
 use super::proofs;
+use super::proofs::ProofDocument;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, count, plural, table, time};
@@ -22,26 +27,106 @@ pub(super) async fn show(config: Chosen<'_>, selector: &str, output: Output) -> 
     let manifest = find(&repository, selector, &config, output).await?;
     let pin = repository.pins(&manifest.instance).await?.remove(&manifest.id);
     let seen = proofs::Seen::of(&repository, &manifest).await?;
-    let mut document = document(&manifest);
-    document["manifest"] = json!(manifest);
-    document["pinned"] = json!(pin.is_some());
-    document["pin_note"] = json!(pin.as_ref().and_then(|pin| pin.note.as_ref()));
-    document["proven"] = json!(seen.proven());
-    document["proof"] = seen.document();
     let flaws = repository.flaws(&manifest).await?;
-    if !flaws.is_empty() {
-        document["proven"] = json!(null);
-    }
-    document["flaws"] = json!(flaws.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let document = ShowDocument {
+        backup: BackupDocument::of(&manifest),
+        pinned: pin.is_some(),
+        pin_note: pin.as_ref().and_then(|pin| pin.note.clone()),
+        proven: seen.proven().filter(|_| flaws.is_empty()),
+        proof: seen.document(),
+        flaws: flaws.iter().map(ToString::to_string).collect(),
+        manifest: manifest.clone(),
+    };
     flaws.iter().for_each(|flaw| output.warning(&format!("{}/{}: {flaw}", manifest.instance, manifest.id)));
     Ok(output.result(&document, || text(&manifest, pin.as_ref(), &seen), Exit::Success))
 }
 
-/// Returns a short document on a backup. All sizes are in bytes.
-pub(super) fn document(manifest: &Manifest) -> Value {
-    let mut document = json!(Brief::from(manifest));
-    document["filestore"]["findings"] = json!(manifest.filestore.findings);
-    document
+/// What `show` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Show)]
+pub(super) struct ShowDocument {
+    #[serde(flatten)]
+    backup: BackupDocument,
+    /// The manifest as it is stored; `docs/repository-format.md` describes it.
+    #[schema(value_type = Object, additional_properties)]
+    manifest: Manifest,
+    /// Whether it is kept until it is unpinned.
+    pinned: bool,
+    /// Why it was pinned; null where nobody said.
+    #[schema(required = true)]
+    pin_note: Option<String>,
+    /// When a restored copy was what had been backed up; null where that is not so, or something
+    /// speaks against the backup.
+    #[schema(required = true)]
+    proven: Option<Timestamp>,
+    /// The proof; null where nothing was proven or refuted.
+    #[schema(required = true)]
+    proof: Option<ProofDocument>,
+    /// What speaks against it, in sentences; empty where it is good.
+    flaws: Vec<String>,
+}
+
+/// A backup in brief. Sizes are bytes.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Backup)]
+pub(super) struct BackupDocument {
+    /// Its id.
+    id: BackupId,
+    /// The instance.
+    instance: String,
+    /// The moment that it shows.
+    created_at: Timestamp,
+    /// When its last object was stored.
+    finished_at: Timestamp,
+    /// `17.0`; null where the database is not Odoo's.
+    #[schema(required = true)]
+    odoo_series: Option<String>,
+    /// The dump.
+    database: DatabaseBrief,
+    /// The files.
+    filestore: FilestoreDocument,
+    /// How many attachments there are; null where the database is not Odoo's.
+    #[schema(required = true)]
+    attachments: Option<AttachmentCounts>,
+    /// What its own objects take in the repository: what it did not share with an earlier backup.
+    stored_bytes: u64,
+    /// The file that it was made from; null where that was a running instance.
+    #[schema(required = true)]
+    imported: Option<ImportedFrom>,
+    /// What a person should know about it.
+    warnings: Vec<String>,
+}
+
+/// The files of a backup.
+#[derive(Debug, Serialize, ToSchema)]
+struct FilestoreDocument {
+    #[serde(flatten)]
+    brief: FilestoreBrief,
+    /// What was found to be wrong with the files.
+    findings: Findings,
+}
+
+impl BackupDocument {
+    /// Returns a backup in brief.
+    pub(super) fn of(manifest: &Manifest) -> Self {
+        let Brief { id, instance, created_at, finished_at, odoo_series, database, filestore, .. } = manifest.into();
+        let Brief { attachments, stored_bytes, imported, warnings, .. } = manifest.into();
+        let findings = manifest.filestore.findings.clone();
+        let filestore = FilestoreDocument { brief: filestore, findings };
+        Self {
+            id,
+            instance,
+            created_at,
+            finished_at,
+            odoo_series,
+            database,
+            filestore,
+            attachments,
+            stored_bytes,
+            imported,
+            warnings,
+        }
+    }
 }
 
 /// Describes in a line what a backup covers.

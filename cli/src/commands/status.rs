@@ -2,6 +2,7 @@
 //! the daemon's state folder, so that it works without a daemon.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use config::{Config, explain};
 use daemon::InstanceView;
@@ -9,14 +10,15 @@ use daemon::agenda::entries;
 use daemon::condition::{Backups, Condition, Kind, Reason, Severity, of_repository};
 use daemon::journal::{History, RunRecord, is_in_use, obstacle};
 use daemon::notify::standings;
-use daemon::view::Standing;
+use daemon::view::{JobView, Standing};
 use engine::error::Explanation;
 use engine::manifest::Manifest;
 use engine::prune::forecast;
-use engine::repository::{Listing, Repository, RepositoryError};
+use engine::repository::{BackupId, Listing, Repository, RepositoryError};
 use engine::text::one_line;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load};
 use super::failure::Failure;
@@ -54,20 +56,7 @@ pub(super) async fn status(chosen: Chosen<'_>, nagios: bool, output: Output) -> 
     let config = load(chosen, output)?.into_config();
     let found = find_out(&config).await?;
     let worst = found.problems.iter().map(|problem| problem.reason.severity()).max().unwrap_or(Severity::Ok);
-    let document = json!({
-        "well": worst == Severity::Ok,
-        "daemon": { "running": found.daemon_runs, "state_dir": config.daemon.state_dir },
-        "instances": found.instances.iter().map(|instance| json!({
-            "name": instance.name,
-            "condition": found.conditions.get(&instance.name),
-            "newest_backup": found.newest.get(&instance.name).map(|newest| json!({ "id": newest.id, "created_at": newest.created_at })),
-            "stale_after_seconds": instance.stale_after_seconds,
-            "jobs": instance.jobs,
-        })).collect::<Vec<_>>(),
-        "running": found.running,
-        "notifiers": found.notifiers,
-        "problems": found.problems.iter().map(problem_document).collect::<Vec<_>>(),
-    });
+    let document = StatusDocument::of(&config, &found, worst);
     // Plugins of Nagios end in 1 for a warning and in 2 for a critical problem.
     let exit = match (worst, nagios) {
         (Severity::Ok, _) => Exit::Success,
@@ -78,12 +67,118 @@ pub(super) async fn status(chosen: Chosen<'_>, nagios: bool, output: Output) -> 
     Ok(output.result(&document, || if nagios { plugin_text(&found, worst) } else { text(&found) }, exit))
 }
 
-fn problem_document(Problem { instance, reason }: &Problem) -> Value {
-    let severity = match reason.severity() {
-        Severity::Ok | Severity::Warning => "warning",
-        Severity::Failed => "critical",
-    };
-    json!({ "severity": severity, "reason": reason.kind, "instance": instance, "message": reason.message })
+/// What `status` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Status)]
+pub(super) struct StatusDocument {
+    /// Whether nothing is wrong.
+    well: bool,
+    /// The daemon.
+    daemon: DaemonStatus,
+    /// The instances of the configuration.
+    instances: Vec<InstanceStatus>,
+    /// The runs that have not ended.
+    running: Vec<RunRecord>,
+    /// The notifiers, and whether they work.
+    notifiers: Vec<Standing>,
+    /// What is wrong.
+    problems: Vec<ProblemDocument>,
+}
+
+/// The daemon, as others see it.
+#[derive(Debug, Serialize, ToSchema)]
+struct DaemonStatus {
+    /// Whether it runs; null where that is unknown.
+    #[schema(required = true)]
+    running: Option<bool>,
+    /// Its state folder.
+    #[schema(required = true, value_type = Option<String>)]
+    state_dir: Option<PathBuf>,
+}
+
+/// An instance.
+#[derive(Debug, Serialize, ToSchema)]
+struct InstanceStatus {
+    /// Its name.
+    name: String,
+    /// How it is doing, and why.
+    #[schema(required = true)]
+    condition: Option<Condition>,
+    /// Its newest backup; null where there is none, or none is known.
+    #[schema(required = true)]
+    newest_backup: Option<NewestBackup>,
+    /// How old its newest good backup may become; null: as old as it likes.
+    #[schema(required = true, minimum = 0)]
+    stale_after_seconds: Option<i64>,
+    /// Its jobs: a backup always, others where they have a schedule or ran.
+    jobs: Vec<JobView>,
+}
+
+/// The newest backup of an instance.
+#[derive(Debug, Serialize, ToSchema)]
+struct NewestBackup {
+    /// Its id.
+    id: BackupId,
+    /// The moment that it shows.
+    created_at: Timestamp,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+struct ProblemDocument {
+    /// How bad it is.
+    severity: ProblemSeverity,
+    /// What is wrong, in a word that programs may rely on.
+    reason: Kind,
+    /// The instance; null where it is wrong with all of them.
+    #[schema(required = true)]
+    instance: Option<String>,
+    /// What is wrong, in a sentence.
+    message: String,
+}
+
+/// How bad something is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ProblemSeverity {
+    /// A person should look; it can wait.
+    Warning,
+    /// Something is not as it must be.
+    Critical,
+}
+
+impl StatusDocument {
+    fn of(config: &Config, found: &Found, worst: Severity) -> Self {
+        let instances = found.instances.iter().map(|instance| InstanceStatus {
+            name: instance.name.clone(),
+            condition: found.conditions.get(&instance.name).cloned(),
+            newest_backup: found
+                .newest
+                .get(&instance.name)
+                .map(|newest| NewestBackup { id: newest.id.clone(), created_at: newest.created_at }),
+            stale_after_seconds: instance.stale_after_seconds,
+            jobs: instance.jobs.clone(),
+        });
+        Self {
+            well: worst == Severity::Ok,
+            daemon: DaemonStatus { running: found.daemon_runs, state_dir: config.daemon.state_dir.clone() },
+            instances: instances.collect(),
+            running: found.running.clone(),
+            notifiers: found.notifiers.clone(),
+            problems: found.problems.iter().map(ProblemDocument::of).collect(),
+        }
+    }
+}
+
+impl ProblemDocument {
+    fn of(Problem { instance, reason }: &Problem) -> Self {
+        let severity = match reason.severity() {
+            Severity::Ok | Severity::Warning => ProblemSeverity::Warning,
+            Severity::Failed => ProblemSeverity::Critical,
+        };
+        Self { severity, reason: reason.kind, instance: instance.clone(), message: reason.message.clone() }
+    }
 }
 
 async fn find_out(config: &Config) -> Result<Found, Failure> {

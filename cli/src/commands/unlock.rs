@@ -1,8 +1,9 @@
 //! `odoo-backup unlock`
 
-use engine::repository::StoredClaim;
+use engine::repository::{Purpose, StoredClaim};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::chosen::{Chosen, load, open};
 use super::failure::Failure;
@@ -23,7 +24,7 @@ pub(super) async fn unlock(
     let mut claims = repository.claims(None).await?;
     claims.retain(|claim| names.is_empty() || names.iter().any(|name| name == claim.instance()));
     if claims.is_empty() {
-        return Ok(output.result(&json!({ "locks": [] }), || "no locks".to_owned(), Exit::Success));
+        return Ok(output.result(&UnlockDocument::default(), || "no locks".to_owned(), Exit::Success));
     }
     let now = repository.store_now().await?;
     let mut locks = Vec::new();
@@ -37,7 +38,7 @@ pub(super) async fn unlock(
     }
     let left = !list && locks.iter().any(|lock| !lock.removed);
     let exit = if left { Exit::Warnings } else { Exit::Success };
-    let document = json!({ "locks": locks.iter().map(|lock| lock.document(now)).collect::<Vec<_>>() });
+    let document = UnlockDocument { locks: locks.iter().map(|lock| lock.document(now)).collect() };
     Ok(output.result(&document, || text(&locks, now, left), exit))
 }
 
@@ -48,20 +49,57 @@ struct Lock {
 }
 
 impl Lock {
-    fn document(&self, now: Timestamp) -> Value {
+    fn document(&self, now: Timestamp) -> LockDocument {
         let claim = self.claim.claim.as_ref();
-        json!({
-            "instance": self.claim.instance(),
-            "purpose": claim.map(|claim| claim.purpose),
-            "host": claim.map(|claim| &claim.owner.host),
-            "pid": claim.map(|claim| claim.owner.pid),
-            "since": claim.map(|claim| claim.since),
-            "renewed_seconds_ago": seconds(&self.claim, now),
-            "held": claim.is_none_or(|claim| claim.held),
-            "alive": self.alive,
-            "removed": self.removed,
-        })
+        LockDocument {
+            instance: self.claim.instance().to_owned(),
+            purpose: claim.map(|claim| claim.purpose),
+            host: claim.map(|claim| claim.owner.host.clone()),
+            pid: claim.map(|claim| claim.owner.pid),
+            since: claim.map(|claim| claim.since),
+            renewed_seconds_ago: seconds(&self.claim, now),
+            held: claim.is_none_or(|claim| claim.held),
+            alive: self.alive,
+            removed: self.removed,
+        }
     }
+}
+
+/// What `unlock` prints.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Unlock)]
+pub(super) struct UnlockDocument {
+    /// The locks.
+    locks: Vec<LockDocument>,
+}
+
+/// A lock. What a later version wrote, or what is damaged, says null.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Lock)]
+struct LockDocument {
+    /// The instance.
+    instance: String,
+    /// What is done while it is held.
+    #[schema(required = true)]
+    purpose: Option<Purpose>,
+    /// The machine of the process that holds it.
+    #[schema(required = true)]
+    host: Option<String>,
+    /// The number of that process.
+    #[schema(required = true)]
+    pid: Option<u32>,
+    /// Since when, by that machine's clock.
+    #[schema(required = true)]
+    since: Option<Timestamp>,
+    /// How long ago the lock was renewed.
+    #[schema(minimum = 0)]
+    renewed_seconds_ago: i64,
+    /// Whether it is held, or still waited for.
+    held: bool,
+    /// Whether the process may still run.
+    alive: bool,
+    /// Whether it was removed.
+    removed: bool,
 }
 
 fn seconds(claim: &StoredClaim, now: Timestamp) -> i64 {

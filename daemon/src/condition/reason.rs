@@ -1,13 +1,14 @@
 //! What can be wrong, and how bad it is: the one table.
 
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// How bad something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nothing is wrong.
+    #[default]
     Ok,
     /// A person should look; it can wait.
     Warning,
@@ -27,7 +28,9 @@ impl Severity {
 }
 
 /// What can be wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ReasonKind)]
 pub enum Kind {
     /// The repository cannot be read, and nothing of it is known.
     RepositoryUnread,
@@ -189,45 +192,31 @@ impl Kind {
     }
 }
 
-impl Serialize for Kind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
 /// Something that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Reason {
-    /// What.
+    /// What is wrong, in a word that programs may rely on.
+    #[serde(rename = "reason")]
     pub kind: Kind,
-    /// The same in a sentence.
+    severity: Severity,
+    /// What is wrong, in a sentence.
     pub message: String,
 }
 
 impl Reason {
     /// Returns a reason of this kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, severity: kind.severity(), message: message.into() }
     }
 
     /// Returns how bad it is.
     pub fn severity(&self) -> Severity {
-        self.kind.severity()
-    }
-}
-
-impl Serialize for Reason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut document = serializer.serialize_struct("Reason", 3)?;
-        document.serialize_field("reason", &self.kind)?;
-        document.serialize_field("severity", &self.severity())?;
-        document.serialize_field("message", &self.message)?;
-        document.end()
+        self.severity
     }
 }
 
 /// The word of the API for how an instance is; the first that holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum InstanceState {
     /// The repository has not been read.

@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Api;
 use super::extract::Body;
@@ -24,7 +25,7 @@ const MOST_SIGN_INS: u32 = 10;
 /// Requests of an address with a wrong token in a minute. A program whose token is out of date
 /// keeps asking.
 const MOST_BEARERS: u32 = 120;
-const COOKIE: &str = "odoo_backup_session";
+pub(super) const COOKIE: &str = "odoo_backup_session";
 
 /// The token, where one is needed, and who has shown it.
 pub(super) struct Access {
@@ -142,26 +143,46 @@ fn session(headers: &HeaderMap) -> Option<&str> {
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
 }
 
-#[derive(Serialize)]
+/// Whether a client is signed in.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
 pub(super) struct SessionView {
-    /// Whether a token is needed at all.
+    /// Whether the daemon wants a token.
     required: bool,
-    /// Whether whoever asks is signed in, or need not be.
+    /// Whether the client has shown the token, or needs none.
     valid: bool,
 }
 
-/// `GET /api/v1/session`
+/// Whether a token is needed, and whether the client has shown it.
+#[utoipa::path(
+    get, path = "/api/v1/session", operation_id = "show_session", security(),
+    responses((status = 200, description = "The session", body = SessionView), Problem),
+)]
 pub(super) async fn show_session(State(api): State<Api>, who: Who, headers: HeaderMap) -> axum::Json<SessionView> {
     axum::Json(SessionView { required: api.access.token.is_some(), valid: api.admits(&headers, who) })
 }
 
-#[derive(Deserialize)]
+/// Who signs in.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignIn {
+    /// The content of the daemon's `token_file`.
     token: String,
 }
 
-/// `POST /api/v1/session`
+/// Sign in: a cookie instead of the token.
+#[utoipa::path(
+    post, path = "/api/v1/session", operation_id = "sign_in", security(),
+    request_body = SignIn,
+    responses(
+        (
+            status = 204,
+            description = "Signed in; without a cookie where the daemon wants no token",
+            headers(("Set-Cookie" = String, description = "The session, for 12 hours")),
+        ),
+        Problem,
+    ),
+)]
 pub(super) async fn sign_in(
     State(api): State<Api>,
     Who(who): Who,
@@ -185,7 +206,11 @@ pub(super) async fn sign_in(
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie(&headers, &id, SESSION.as_secs()))]).into_response())
 }
 
-/// `DELETE /api/v1/session`
+/// Sign out.
+#[utoipa::path(
+    delete, path = "/api/v1/session", operation_id = "sign_out", security(),
+    responses((status = 204, description = "Signed out"), Problem),
+)]
 pub(super) async fn sign_out(State(api): State<Api>, headers: HeaderMap) -> Response {
     if let Some(id) = session(&headers) {
         api.access.sessions.end(id);

@@ -10,8 +10,8 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
+use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -41,6 +41,22 @@ impl Streams {
     }
 }
 
+/// How a run is.
+#[derive(Serialize)]
+struct OfRun {
+    run: RunView,
+}
+
+/// That the repository was read.
+#[derive(Serialize)]
+struct Refreshed {
+    refreshed_at: Option<Timestamp>,
+}
+
+/// That the client reads too slowly and has missed events.
+#[derive(Serialize)]
+struct Lagged {}
+
 /// One client's stream.
 struct Feed {
     events: broadcast::Receiver<Event>,
@@ -54,19 +70,28 @@ struct Feed {
     _place: OwnedSemaphorePermit,
 }
 
-/// `GET /api/v1/events`
+/// What happens: to runs, to the configuration, and each time the repository was read.
+#[utoipa::path(
+    get, path = "/api/v1/events", operation_id = "events",
+    responses((status = 200, description = "Server-Sent Events", body = str, content_type = "text/event-stream"), Problem),
+)]
 pub(super) async fn all(State(api): State<Api>) -> Result<Response, Problem> {
     Ok(Feed::open(&api, None)?.into_response())
 }
 
-/// `GET /api/v1/runs/{id}/events`
+/// What happens to a run, until it ends.
+#[utoipa::path(
+    get, path = "/api/v1/runs/{id}/events", operation_id = "run_events",
+    params(("id" = RunId, Path, description = "The run")),
+    responses((status = 200, description = "Server-Sent Events", body = str, content_type = "text/event-stream"), Problem),
+)]
 pub(super) async fn of_run(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Response, Problem> {
     // Opened before the run is looked at: its end is seen by one or the other.
     let mut feed = Feed::open(&api, Some(id))?;
     let run = api.run(id)?;
     feed.is_last = !run.is_live();
     let name = if run.is_live() { "progress" } else { "ended" };
-    feed.first.push_back(message(name, &json!({ "run": run })));
+    feed.first.push_back(message(name, &OfRun { run }));
     Ok(feed.into_response())
 }
 
@@ -115,12 +140,12 @@ impl Feed {
                         self.first.extend(message_of(event));
                     }
                     Ok(_) => {}
-                    Err(RecvError::Lagged(_)) => self.first.push_back(message("lagged", &json!({}))),
+                    Err(RecvError::Lagged(_)) => self.first.push_back(message("lagged", &Lagged {})),
                     Err(RecvError::Closed) => return None,
                 },
                 Ok(()) = self.facts.changed(), if wants_facts => {
                     let refreshed_at = self.facts.borrow_and_update().refreshed_at;
-                    self.first.push_back(message("repository", &json!({ "refreshed_at": refreshed_at })));
+                    self.first.push_back(message("repository", &Refreshed { refreshed_at }));
                 }
                 () = self.ended.cancelled() => return None,
             }
@@ -141,7 +166,7 @@ impl Feed {
 /// Returns the event, with the run as the API shows it everywhere.
 fn message_of(event: Event) -> Option<Message> {
     let document = match event {
-        Event::Progress { run } => return Some(message("progress", &json!({ "run": RunView::from(run) }))),
+        Event::Progress { run } => return Some(message("progress", &OfRun { run: run.into() })),
         event => serde_json::to_value(event).ok()?,
     };
     let name = document["event"].as_str()?;
@@ -149,6 +174,6 @@ fn message_of(event: Event) -> Option<Message> {
 }
 
 fn message(name: &str, document: &impl Serialize) -> Message {
-    let data = serde_json::to_value(document).unwrap_or(Value::Null);
-    Message::default().event(name).data(data.to_string())
+    let data = serde_json::to_string(document).unwrap_or_else(|_| "null".to_owned());
+    Message::default().event(name).data(data)
 }

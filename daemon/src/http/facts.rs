@@ -16,6 +16,7 @@ use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use super::Api;
 use crate::condition::{Backups, Condition};
@@ -81,14 +82,17 @@ pub(super) struct InstanceFacts {
 }
 
 /// A backup, as lists show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Backup)]
 pub(super) struct BackupFacts {
     #[serde(flatten)]
     pub(super) brief: Brief,
     /// Files that the source has lost.
     pub(super) missing_files: usize,
+    /// Whether it is kept until it is unpinned.
     pub(super) pinned: bool,
     /// What a restored copy has shown of it.
+    #[schema(required = true)]
     pub(super) proof: Option<ProofFacts>,
     /// What speaks against it, in sentences; none where it is good.
     pub(super) flaws: Vec<String>,
@@ -98,13 +102,15 @@ pub(super) struct BackupFacts {
     /// Whether what it needs is known to be damaged.
     #[serde(skip)]
     pub(super) is_damaged: bool,
-    /// Whether it stays; `None` where the policy cannot be followed.
+    /// Whether it stays; null where the policy cannot be followed.
+    #[schema(required = true)]
     pub(super) keep: Option<bool>,
     /// Why it stays.
     pub(super) kept_by: Vec<String>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Proof)]
 pub(super) struct ProofFacts {
     pub(super) at: Timestamp,
     pub(super) depth: Depth,
@@ -114,7 +120,7 @@ pub(super) struct ProofFacts {
 }
 
 /// A backup whose manifest cannot be read.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct DamagedBackup {
     pub(super) id: BackupId,
     pub(super) error: Explanation,

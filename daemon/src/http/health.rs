@@ -13,9 +13,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::Api;
 use super::guesses::Who;
+use super::problem::Problem;
 
 /// How long an answer holds: however often it is asked for, no more is tried.
 const HOLDS: Duration = Duration::from_secs(15);
@@ -31,30 +33,54 @@ const PARALLEL: usize = 16;
 #[derive(Default)]
 pub(super) struct Readiness(Mutex<Option<(Instant, Checked)>>);
 
-#[derive(Debug, Clone, Serialize)]
-struct Checked {
+/// Whether the daemon can work.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Readiness)]
+pub(super) struct Checked {
+    /// Whether the repository, each instance's database and the state folder can be used, and the
+    /// daemon does not end.
     ready: bool,
+    /// When the repository and the databases were tried.
     checked_at: Timestamp,
-    /// Only for those who may ask for everything: it names hosts.
+    /// What was tried. Absent for clients that did not show the token: it names hosts.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     checks: Option<Vec<Check>>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+/// One thing that the daemon needs.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = ReadinessCheck)]
 struct Check {
+    /// `repository`, `instance NAME`, `state`.
     name: String,
+    /// Whether it can be used.
     ready: bool,
+    /// Why it cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     error: Option<String>,
 }
 
-/// `GET /healthz`
+/// Whether the process runs.
+#[utoipa::path(
+    get, path = "/healthz", operation_id = "healthz", security(),
+    responses((status = 200, description = "It runs", body = str, content_type = "text/plain"), Problem),
+)]
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`
-pub(super) async fn readyz(State(api): State<Api>, who: Who, headers: HeaderMap) -> (StatusCode, Json<impl Serialize>) {
+/// Whether the repository and the databases can be reached.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "readyz", security(),
+    responses(
+        (status = 200, description = "They can be reached", body = Checked),
+        (status = 503, description = "Something cannot be reached, or the daemon ends", body = Checked),
+        Problem,
+    ),
+)]
+pub(super) async fn readyz(State(api): State<Api>, who: Who, headers: HeaderMap) -> (StatusCode, Json<Checked>) {
     let mut checked = api.readiness.of(&api).await;
     // Cheap, and so looked at each time.
     if let Some(trouble) = api.handle.state_trouble().await {

@@ -1,84 +1,154 @@
-//! Instances, their backups, and what retention does with them.
+//! The daemon itself, and the instances and targets of its configuration.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
 
 use axum::Json;
 use axum::extract::State;
 use config::{Config, InstanceConfig};
-use engine::manifest::Manifest;
-use engine::odoo::Attachment;
-use engine::prune::Verdict;
-use engine::repository::{BackupId, BackupRef, Repository};
-use engine::run::Run;
+use engine::error::Explanation;
+use engine::manifest::Depth;
+use engine::repository::BackupId;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Api;
-use super::extract::{Path, Query, limited};
-use super::facts::{BackupFacts, DamagedBackup, InstanceFacts, Known, reasons};
+use super::extract::Path;
+use super::facts::{BackupFacts, Known, ProofFacts};
 use super::problem::Problem;
 use super::runs::RunView;
 use crate::condition::{Condition, InstanceState};
-use crate::view::{InstanceView, JobView};
+use crate::view::{InstanceView, JobView, Standing};
 
-/// Backups of one answer, where nothing is said, and at most.
-const BACKUPS: (usize, usize) = (400, 1000);
-/// Attachments of one answer, where nothing is said, and at most.
-const FILES: (usize, usize) = (100, 1000);
-/// Names of each kind of finding; the manifest has all.
-const FINDINGS: usize = 100;
-
-/// `GET /api/v1/status`
-pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
-    let state_error = api.handle.state_trouble().await;
-    let (handle, known) = (&api.handle, api.facts.known());
-    let runs: Vec<_> = handle.live().into_iter().map(RunView::from).collect();
-    Json(json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "began_at": handle.began_at(),
-        "now": handle.now(),
-        "stopping": handle.stopping().is_cancelled(),
-        "max_concurrent": handle.config().daemon.max_concurrent,
-        "runs": runs,
-        "notifiers": handle.notifiers(),
-        "state_error": state_error,
-        "repository": {
-            "location": known.location,
-            "refreshed_at": known.refreshed_at,
-            "bytes": known.instances().map(|(_, facts)| facts.bytes).sum::<u64>(),
-            "backups": known.instances().map(|(_, facts)| facts.backups.len()).sum::<usize>(),
-            "error": known.error,
-        },
-    }))
+/// The daemon, what runs, and what is known of the repository.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Status {
+    /// Version of odoo-backup.
+    version: &'static str,
+    /// When the daemon started.
+    began_at: Timestamp,
+    /// The daemon's clock.
+    now: Timestamp,
+    /// Whether the daemon ends and starts nothing any more.
+    stopping: bool,
+    /// How many runs there may be at once.
+    max_concurrent: u32,
+    /// The runs that run or are queued.
+    runs: Vec<RunView>,
+    /// The notifiers, and whether they work.
+    notifiers: Vec<Standing>,
+    /// Why the daemon's state is in memory alone; null where it is on disk.
+    #[schema(required = true)]
+    state_error: Option<Explanation>,
+    /// The repository.
+    repository: RepositoryStatus,
 }
 
-/// An instance, as lists show it.
-#[derive(Serialize)]
-pub(super) struct InstanceDocument {
-    name: String,
-    state: InstanceState,
-    condition: Condition,
-    problems: Vec<String>,
-    newest_backup: Option<BackupFacts>,
-    newest_proof: Option<Value>,
+/// What is known of the repository.
+#[derive(Serialize, ToSchema)]
+struct RepositoryStatus {
+    /// Where it is; null until it was opened.
+    #[schema(required = true)]
+    location: Option<String>,
+    /// When it was last read; null until then.
+    #[schema(required = true)]
+    refreshed_at: Option<Timestamp>,
+    /// What the instances take in it.
+    bytes: u64,
+    /// How many backups it has that can be read.
     backups: usize,
+    /// Why the last attempt to read it failed; null where it did not.
+    #[schema(required = true)]
+    error: Option<Explanation>,
+}
+
+/// The daemon, what runs, and what is known of the repository.
+#[utoipa::path(
+    get, path = "/api/v1/status", operation_id = "status",
+    responses((status = 200, description = "The daemon's status", body = Status), Problem),
+)]
+pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
+    let state_error = api.handle.state_trouble().await;
+    let (handle, known) = (&api.handle, api.facts.known());
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        began_at: handle.began_at(),
+        now: handle.now(),
+        stopping: handle.stopping().is_cancelled(),
+        max_concurrent: handle.config().daemon.max_concurrent,
+        runs: handle.live().into_iter().map(RunView::from).collect(),
+        notifiers: handle.notifiers(),
+        state_error,
+        repository: RepositoryStatus {
+            location: known.location.clone(),
+            refreshed_at: known.refreshed_at,
+            bytes: known.instances().map(|(_, facts)| facts.bytes).sum(),
+            backups: known.instances().map(|(_, facts)| facts.backups.len()).sum(),
+            error: known.error.clone(),
+        },
+    })
+}
+
+/// An instance.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Instance)]
+pub(super) struct InstanceDocument {
+    /// Its name.
+    name: String,
+    /// How it is doing, in one word.
+    state: InstanceState,
+    /// How it is doing, and why.
+    condition: Condition,
+    /// The messages of `condition`.
+    problems: Vec<String>,
+    /// Its newest backup; null where there is none, or none is known.
+    #[schema(required = true)]
+    newest_backup: Option<BackupFacts>,
+    /// Its newest good backup of which a restored copy was what had been backed up.
+    #[schema(required = true)]
+    newest_proof: Option<NewestProof>,
+    /// How many backups it has that can be read.
+    backups: usize,
+    /// How many backups it has that cannot be read.
     damaged: usize,
+    /// What it takes in the repository.
     stored_bytes: u64,
+    /// Its retention policy.
     retention: String,
+    /// Whether each good backup is followed by a prune.
     prunes: bool,
+    /// How old its newest good backup may become; null: as old as it likes.
+    #[schema(required = true, minimum = 0)]
     stale_after_seconds: Option<i64>,
+    /// Its jobs: a backup always, others where they have a schedule or ran.
     jobs: Vec<JobView>,
+}
+
+/// A backup that a restored copy has proven.
+#[derive(Serialize, ToSchema)]
+struct NewestProof {
+    /// Its id.
+    backup: BackupId,
+    /// The moment that it shows.
+    created_at: Timestamp,
+    /// When the copy was verified.
+    at: Timestamp,
+    /// How much of the copy was read.
+    depth: Depth,
+}
+
+impl NewestProof {
+    fn of((backup, proof): (&BackupFacts, &ProofFacts)) -> Self {
+        let (id, created_at) = (backup.brief.id.clone(), backup.brief.created_at);
+        Self { backup: id, created_at, at: proof.at, depth: proof.depth }
+    }
 }
 
 impl InstanceDocument {
     fn new(instance: &InstanceConfig, view: InstanceView, known: &Known, now: Timestamp) -> Self {
         let facts = known.instance(&instance.instance.name);
         let condition = known.condition(&view, now);
-        let newest_proof = facts.and_then(|facts| facts.newest_proven()).map(|(backup, proof)| {
-            json!({ "backup": backup.brief.id, "created_at": backup.brief.created_at, "at": proof.at, "depth": proof.depth })
-        });
+        let newest_proof = facts.and_then(|facts| facts.newest_proven()).map(NewestProof::of);
         Self {
             name: view.name,
             state: condition.state(),
@@ -106,12 +176,28 @@ fn documents(api: &Api) -> impl Iterator<Item = InstanceDocument> {
     })
 }
 
-/// `GET /api/v1/instances`
-pub(super) async fn list(State(api): State<Api>) -> Json<Value> {
-    Json(json!({ "instances": documents(&api).collect::<Vec<_>>() }))
+/// Every instance.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Instances {
+    /// The instances, by name.
+    instances: Vec<InstanceDocument>,
 }
 
-/// `GET /api/v1/instances/{name}`
+/// Every instance.
+#[utoipa::path(
+    get, path = "/api/v1/instances", operation_id = "list_instances",
+    responses((status = 200, description = "The instances", body = Instances), Problem),
+)]
+pub(super) async fn list(State(api): State<Api>) -> Json<Instances> {
+    Json(Instances { instances: documents(&api).collect() })
+}
+
+/// An instance.
+#[utoipa::path(
+    get, path = "/api/v1/instances/{name}", operation_id = "show_instance",
+    params(("name" = String, Path, description = "The instance")),
+    responses((status = 200, description = "The instance", body = InstanceDocument), Problem),
+)]
 pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<InstanceDocument>, Problem> {
     instance(&api.handle.config(), &name)?;
     let mut documents = documents(&api);
@@ -125,180 +211,43 @@ pub(super) fn instance<'a>(config: &'a Config, name: &str) -> Result<&'a Instanc
     Ok(config.instance(name)?)
 }
 
-/// What is known of an instance's backups.
-fn facts(api: &Api, name: &str) -> Result<Arc<InstanceFacts>, Problem> {
-    instance(&api.handle.config(), name)?;
-    let known = api.facts.known();
-    known.instance(name).cloned().ok_or_else(|| Problem::unread(known.error.as_ref()))
+/// A place that backups are restored to.
+#[derive(Serialize, ToSchema)]
+struct TargetDocument {
+    /// Its name.
+    name: String,
+    /// The instance whose backups it takes; null where a restore must say it.
+    #[schema(required = true)]
+    instance: Option<String>,
+    /// The database's name.
+    database: String,
+    /// The filestore's folder.
+    #[schema(value_type = String)]
+    filestore: PathBuf,
+    /// Whether the copy is neutralized.
+    neutralize: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct BackupPage {
-    limit: Option<usize>,
-    before: Option<String>,
+/// Every target.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Targets {
+    /// The targets, by name.
+    targets: Vec<TargetDocument>,
 }
 
-#[derive(Serialize)]
-pub(super) struct Backups {
-    backups: Vec<BackupFacts>,
-    next: Option<BackupId>,
-    damaged: Vec<DamagedBackup>,
-    refreshed_at: Timestamp,
-}
-
-/// `GET /api/v1/instances/{name}/backups`
-pub(super) async fn backups(
-    State(api): State<Api>,
-    Path(name): Path<String>,
-    Query(page): Query<BackupPage>,
-) -> Result<Json<Backups>, Problem> {
-    let facts = facts(&api, &name)?;
-    // An id begins with its time; one that is gone by now still says where the page ends.
-    let older =
-        |backup: &&BackupFacts| page.before.as_ref().is_none_or(|before| backup.brief.id.as_str() < before.as_str());
-    let limit = limited(page.limit, BACKUPS)?;
-    let mut backups: Vec<_> = facts.backups.iter().filter(older).take(limit + 1).cloned().collect();
-    let has_more = backups.len() > limit;
-    backups.truncate(limit);
-    Ok(Json(Backups {
-        next: backups.last().filter(|_| has_more).map(|last| last.brief.id.clone()),
-        backups,
-        damaged: facts.damaged.clone(),
-        refreshed_at: facts.refreshed_at,
-    }))
-}
-
-/// What is known of a backup, and its manifest, held against its checksums.
-async fn look_up(api: &Api, name: &str, id: &str) -> Result<(BackupFacts, Repository, Manifest), Problem> {
-    let facts = facts(api, name)?;
-    let listed = facts.backup(id).ok_or_else(|| Problem::not_found(format!("backup {name}/{id} that can be read")))?;
-    let repository = api.handle.repository().await?;
-    let manifest = repository.verified_manifest(&BackupRef::new(name, listed.brief.id.clone())).await?;
-    Ok((listed.clone(), repository, manifest))
-}
-
-/// `GET /api/v1/instances/{name}/backups/{id}`
-pub(super) async fn backup(
-    State(api): State<Api>,
-    Path((name, id)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
-    let (listed, repository, manifest) = look_up(&api, &name, &id).await?;
-    let pin = repository.pins(&name).await?.remove(&manifest.id);
-    let proof = match &listed.proof {
-        Some(proof) => Some(repository.proof(&proof.name).await?),
-        None => None,
-    };
-    let objects = manifest.objects().map(|object| {
-        json!({ "key": object.key, "stored_bytes": object.stored.size, "sha256": object.stored.sha256.to_string() })
-    });
-    let objects: Vec<_> = objects.collect();
-    let mut document = json!(listed);
-    document["pinned"] = json!(pin.is_some());
-    document["pin"] = json!(pin);
-    document["proof_record"] = json!(proof);
-    document["server"] = json!({ "version": manifest.server.version });
-    document["pg_dump"] = json!(manifest.database.pg_dump);
-    document["findings"] = findings(&manifest);
-    document["objects"] = json!(objects);
-    Ok(Json(document))
-}
-
-fn findings(manifest: &Manifest) -> Value {
-    let all = &manifest.filestore.findings;
-    let lists = [
-        ("missing", &all.missing),
-        ("deleted", &all.deleted),
-        ("damaged", &all.damaged),
-        ("changed", &all.changed),
-        ("unreadable", &all.unreadable),
-        ("rescued", &all.rescued),
-        ("skipped", &all.skipped),
-    ];
-    let lists = lists
-        .into_iter()
-        .map(|(kind, names)| (kind.to_owned(), json!(names.iter().take(FINDINGS).collect::<Vec<_>>())));
-    let mut findings: BTreeMap<String, Value> = lists.collect();
-    findings.insert("unreferenced".to_owned(), json!(all.unreferenced));
-    json!(findings)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FilePage {
-    #[serde(default)]
-    like: String,
-    #[serde(default)]
-    offset: usize,
-    limit: Option<usize>,
-}
-
-/// `GET /api/v1/instances/{name}/backups/{id}/files`
-pub(super) async fn files(
-    State(api): State<Api>,
-    Path((name, id)): Path<(String, String)>,
-    Query(page): Query<FilePage>,
-) -> Result<Json<Value>, Problem> {
-    let limit = limited(page.limit, FILES)?;
-    let (_, repository, manifest) = look_up(&api, &name, &id).await?;
-    let (like, offset) = (page.like.to_lowercase(), page.offset);
-    // Read to its end, which alone says that it is whole; no more is kept than is asked for.
-    let found = Arc::new(Mutex::new((0_usize, Vec::new())));
-    let kept = found.clone();
-    let keep = move |attachment: Attachment| {
-        if attachment.is_like(&like) {
-            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.0 >= offset && kept.1.len() < limit {
-                kept.1.push(attachment);
-            }
-            kept.0 += 1;
-        }
-        Ok(())
-    };
-    engine::fetch::attachments(&repository, &manifest, keep, &Run::default()).await?;
-    let (count, files) = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
-    let next = Some(offset.saturating_add(files.len())).filter(|next| *next < count);
-    Ok(Json(json!({ "files": files, "count": count, "next": next })))
-}
-
-/// `GET /api/v1/instances/{name}/retention`
-pub(super) async fn retention(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
-    let (config, facts) = (api.handle.config(), facts(&api, &name)?);
-    let instance = instance(&config, &name)?;
-    let plan = facts.plan.as_ref().map_err(|error| Problem::invalid(error.to_string()))?;
-    let holds = plan.holds.iter().map(|hold| json!({ "message": hold.to_string(), "hint": hold.hint() }));
-    let mut decisions: Vec<_> = plan.decisions.iter().collect();
-    decisions.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
-    let backups = decisions.into_iter().map(|decision| {
-        json!({
-            "id": decision.id,
-            "created_at": decision.created_at,
-            "keep": decision.verdict != Verdict::Remove,
-            "kept_by": reasons(decision),
-        })
-    });
-    Ok(Json(json!({
-        "instance": name,
-        "policy": instance.instance.retention.policy.to_string(),
-        "prunes": instance.prune,
-        "holds": holds.collect::<Vec<_>>(),
-        "backups": backups.collect::<Vec<_>>(),
-        "future": plan.future,
-        "damaged": facts.damaged,
-    })))
-}
-
-/// `GET /api/v1/targets`
-pub(super) async fn targets(State(api): State<Api>) -> Json<Value> {
+/// Every target.
+#[utoipa::path(
+    get, path = "/api/v1/targets", operation_id = "list_targets",
+    responses((status = 200, description = "The targets", body = Targets), Problem),
+)]
+pub(super) async fn targets(State(api): State<Api>) -> Json<Targets> {
     let config = api.handle.config();
-    let targets = config.targets.values().map(|target| {
-        json!({
-            "name": target.name,
-            "instance": target.instance,
-            "database": target.database.name,
-            "filestore": target.filestore,
-            "neutralize": target.neutralize.is_some(),
-        })
+    let targets = config.targets.values().map(|target| TargetDocument {
+        name: target.name.clone(),
+        instance: target.instance.clone(),
+        database: target.database.name.clone(),
+        filestore: target.filestore.clone(),
+        neutralize: target.neutralize.is_some(),
     });
-    Json(json!({ "targets": targets.collect::<Vec<_>>() }))
+    Json(Targets { targets: targets.collect() })
 }

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use self::text::{Kind, Metric, Text};
 use super::Api;
 use super::facts::{InstanceFacts, Known};
+use super::problem::Problem;
 use crate::agenda::Job;
 use crate::condition::Severity;
 use crate::journal::{RunOutcome, RunRecord};
@@ -206,7 +207,11 @@ pub(super) async fn count(api: &Api, ended: &CancellationToken) {
     }
 }
 
-/// `GET /metrics`
+/// Metrics for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "metrics",
+    responses((status = 200, description = "Prometheus' text format", body = str, content_type = "text/plain"), Problem),
+)]
 pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     let mut text = Text::default();
     of_daemon(&api, &mut text);

@@ -10,29 +10,37 @@ use engine::check::Sample;
 use engine::repository::{BackupId, BackupRef, Pin};
 use engine::run::Interruptible;
 use engine::run::Run;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Api;
 use super::extract::{Body, Path};
 use super::instances::instance;
 use super::problem::Problem;
+use super::runs::RunView;
 use crate::journal::RunId;
 use crate::sources::{Sources, Wanted as Backup};
 use crate::work::Order;
 
 /// What is to be done to an instance.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(tag = "job", rename_all = "lowercase", deny_unknown_fields)]
+#[schema(as = StartRun)]
 pub(super) enum Wanted {
+    /// Back it up.
     Backup {
+        /// Read every file, also those that earlier backups hold.
         #[serde(default)]
+        #[schema(default = false)]
         reread: bool,
     },
+    /// Check its backups.
     Check {
-        /// `5%`; where nothing is said, as the configuration says.
+        /// How much is read back: `5%`, `1/7`. Left out: as the configuration says.
         read_data: Option<String>,
     },
+    /// Restore its latest backup, verify the copy, and drop it.
     Drill {},
 }
 
@@ -49,7 +57,21 @@ impl Wanted {
     }
 }
 
-/// `POST /api/v1/instances/{name}/runs`
+/// Start a run.
+#[utoipa::path(
+    post, path = "/api/v1/instances/{name}/runs", operation_id = "start_run",
+    params(("name" = String, Path, description = "The instance")),
+    request_body = Wanted,
+    responses(
+        (
+            status = 202,
+            description = "It runs or is queued",
+            body = RunView,
+            headers(("Location" = String, description = "The run")),
+        ),
+        Problem,
+    ),
+)]
 pub(super) async fn start(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -59,17 +81,32 @@ pub(super) async fn start(
     accepted(&api, id)
 }
 
-/// What is to be restored into a target.
-#[derive(Deserialize)]
+/// What is to be restored to a target.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = StartRestore)]
 pub(super) struct Restore {
-    /// Whose backup; where nothing is said, that whose backups the target takes.
+    /// The instance whose backup it is. Left out: the one whose backups the target takes.
     instance: Option<String>,
-    /// Its id, or `latest`.
+    /// A backup's id, or `latest`.
     backup: String,
 }
 
-/// `POST /api/v1/targets/{name}/restores`
+/// Restore a backup to a target, as a copy.
+#[utoipa::path(
+    post, path = "/api/v1/targets/{name}/restores", operation_id = "start_restore",
+    params(("name" = String, Path, description = "The target")),
+    request_body = Restore,
+    responses(
+        (
+            status = 202,
+            description = "It runs or is queued",
+            body = RunView,
+            headers(("Location" = String, description = "The run")),
+        ),
+        Problem,
+    ),
+)]
 pub(super) async fn restore(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -99,7 +136,20 @@ fn accepted(api: &Api, id: RunId) -> Result<impl IntoResponse + use<>, Problem> 
     Ok((StatusCode::ACCEPTED, location, Json(api.run(id)?)))
 }
 
-/// `POST /api/v1/runs/{id}/cancel`
+/// Cancel a run. It cleans up, which takes a moment.
+#[utoipa::path(
+    post, path = "/api/v1/runs/{id}/cancel", operation_id = "cancel_run",
+    params(("id" = RunId, Path, description = "The run")),
+    responses(
+        (
+            status = 202,
+            description = "It was told to stop",
+            body = RunView,
+            headers(("Location" = String, description = "The run")),
+        ),
+        Problem,
+    ),
+)]
 pub(super) async fn cancel(State(api): State<Api>, Path(id): Path<RunId>) -> Result<impl IntoResponse, Problem> {
     if !api.handle.cancel(id) {
         api.run(id)?;
@@ -109,10 +159,29 @@ pub(super) async fn cancel(State(api): State<Api>, Path(id): Path<RunId>) -> Res
     accepted(&api, id)
 }
 
-#[derive(Deserialize)]
+/// What a person says of a backup that is to be kept.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Note {
+    /// Why it is kept.
+    #[schema(max_length = 1000)]
     note: Option<String>,
+}
+
+/// Whether a backup is pinned.
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = Pin)]
+pub(super) struct Pinned {
+    /// Whether it is kept until it is unpinned.
+    pinned: bool,
+    /// When it was pinned. Absent where it is not pinned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Timestamp>, required = false)]
+    pinned_at: Option<Option<Timestamp>>,
+    /// Why it was pinned; null where nobody said. Absent where it is not pinned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, required = false)]
+    note: Option<Option<String>>,
 }
 
 /// How long a lock is waited for; whoever asked waits as long.
@@ -120,26 +189,37 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 /// A note is for a person to read.
 const LONGEST_NOTE: usize = 1000;
 
-/// `PUT /api/v1/instances/{name}/backups/{id}/pin`
+/// Keep a backup until it is unpinned.
+#[utoipa::path(
+    put, path = "/api/v1/instances/{name}/backups/{id}/pin", operation_id = "pin",
+    params(("name" = String, Path, description = "The instance"), ("id" = String, Path, description = "The backup's id")),
+    request_body = Note,
+    responses((status = 200, description = "It is pinned", body = Pinned), Problem),
+)]
 pub(super) async fn pin(
     State(api): State<Api>,
     Path((name, id)): Path<(String, String)>,
     Body(Note { note }): Body<Note>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Pinned>, Problem> {
     if note.as_ref().is_some_and(|note| note.chars().count() > LONGEST_NOTE) {
         return Err(Problem::invalid(format!("`note` is longer than {LONGEST_NOTE} characters")));
     }
     let pin = mark(&api, &name, &id, Mark::Pin(note)).await?.unwrap_or_default();
-    Ok(Json(json!({ "pinned": true, "pinned_at": pin.pinned_at, "note": pin.note })))
+    Ok(Json(Pinned { pinned: true, pinned_at: Some(pin.pinned_at), note: Some(pin.note) }))
 }
 
-/// `DELETE /api/v1/instances/{name}/backups/{id}/pin`
+/// Leave a backup to the retention policy again.
+#[utoipa::path(
+    delete, path = "/api/v1/instances/{name}/backups/{id}/pin", operation_id = "unpin",
+    params(("name" = String, Path, description = "The instance"), ("id" = String, Path, description = "The backup's id")),
+    responses((status = 200, description = "It is not pinned", body = Pinned), Problem),
+)]
 pub(super) async fn unpin(
     State(api): State<Api>,
     Path((name, id)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Pinned>, Problem> {
     mark(&api, &name, &id, Mark::Unpin).await?;
-    Ok(Json(json!({ "pinned": false })))
+    Ok(Json(Pinned::default()))
 }
 
 /// What a person says of a backup.
@@ -187,7 +267,11 @@ async fn mark(api: &Api, name: &str, id: &str, mark: Mark) -> Result<Option<Pin>
     }
 }
 
-/// `POST /api/v1/reload`
+/// Reload the configuration.
+#[utoipa::path(
+    post, path = "/api/v1/reload", operation_id = "reload",
+    responses((status = 204, description = "It is in effect"), Problem),
+)]
 pub(super) async fn reload(State(api): State<Api>) -> Result<StatusCode, Problem> {
     api.handle.reload().await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,6 +1,8 @@
 //! What a request that failed is answered: `application/problem+json` (RFC 9457), with what went
 //! wrong, why, and what to do.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -8,9 +10,14 @@ use config::{ConfigError, UnknownName, explain};
 use engine::error::{Error, Explanation};
 use engine::repository::RepositoryError;
 use serde::Serialize;
+use utoipa::openapi::content::Content;
+use utoipa::openapi::{Ref, RefOr, Response as Described, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::handle::RefusedStart;
 use crate::journal::RunId;
+
+const KIND: &str = "application/problem+json";
 
 /// Why a request was not done.
 #[derive(Debug, Clone)]
@@ -26,19 +33,30 @@ struct Said {
     run: Option<RunId>,
 }
 
-/// As it is sent.
-#[derive(Serialize)]
-struct Document<'a> {
+/// Why a request failed, as RFC 9457 has it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Document<'a> {
+    /// Always `about:blank`: `code` tells the kinds of failures apart.
     r#type: &'static str,
+    /// The name of the status.
     title: &'static str,
+    /// The status of the answer.
     status: u16,
+    /// The kind of failure, in a word that programs may rely on.
     code: &'static str,
+    /// What failed.
     detail: &'a str,
+    /// Why, from the nearest cause to the root. Absent where nothing more is known.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     causes: &'a [String],
+    /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     hint: Option<&'a str>,
+    /// The run that the failure is about.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     run: Option<RunId>,
 }
 
@@ -100,11 +118,20 @@ impl IntoResponse for Problem {
         };
         let mut response = (status, Json(document)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(KIND));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+impl IntoResponses for Problem {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        let schema = Ref::from_schema_name(Document::name());
+        let response = ResponseBuilder::new().description("The request failed");
+        let response = response.content(KIND, Content::new(Some(schema)));
+        BTreeMap::from([("default".to_owned(), response.build().into())])
     }
 }
 

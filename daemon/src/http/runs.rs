@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use engine::error::{Explanation, explain};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::extract::{Path, Query, limited};
@@ -20,22 +21,31 @@ const LINES: usize = 5000;
 /// Runs of one answer, where nothing is said, and at most.
 const RUNS: (usize, usize) = (50, 500);
 
-/// A run, as the API shows it.
-#[derive(Debug, Serialize)]
+/// A run, and what it does at this moment.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Run)]
 pub(super) struct RunView {
     #[serde(flatten)]
     record: RunRecord,
-    /// What it does at this moment; `None` where it has ended.
+    /// What it does at this moment; null where it has ended.
+    #[schema(required = true)]
     live: Option<LiveView>,
 }
 
-#[derive(Debug, Serialize)]
+/// What a run does at this moment.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Live)]
 struct LiveView {
     #[serde(flatten)]
     phase: Phase,
+    /// Which attempt this is, from 1.
     attempt: u32,
+    /// Why the last attempt failed; null in the first.
+    #[schema(required = true)]
     last_failure: Option<Explanation>,
+    /// Whether it was told to stop.
     stopping: bool,
+    /// Its parts that count bytes.
     tasks: Vec<TaskState>,
 }
 
@@ -73,22 +83,38 @@ impl Api {
     }
 }
 
-#[derive(Deserialize)]
+/// Which runs are shown.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct RunPage {
+    /// Of this instance.
     instance: Option<String>,
+    /// Of this job.
     job: Option<Job>,
+    /// Before this run: `next` of the page before.
     before: Option<RunId>,
+    /// How many at most; 50 where nothing is said.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
+/// Runs, newest first.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Runs {
+    /// The runs of this page.
     runs: Vec<RunView>,
+    /// `before` of the next page; null where this is the last.
+    #[schema(required = true)]
     next: Option<RunId>,
 }
 
-/// `GET /api/v1/runs`
+/// Runs, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/runs", operation_id = "list_runs",
+    params(RunPage),
+    responses((status = 200, description = "A page of runs", body = Runs), Problem),
+)]
 pub(super) async fn list(State(api): State<Api>, Query(page): Query<RunPage>) -> Result<Json<Runs>, Problem> {
     let limit = limited(page.limit, RUNS)?;
     let RunPage { instance, job, before, .. } = page;
@@ -103,19 +129,31 @@ pub(super) async fn list(State(api): State<Api>, Query(page): Query<RunPage>) ->
     Ok(Json(Runs { runs: records.into_iter().map(live).collect(), next }))
 }
 
-/// `GET /api/v1/runs/{id}`
+/// A run.
+#[utoipa::path(
+    get, path = "/api/v1/runs/{id}", operation_id = "show_run",
+    params(("id" = RunId, Path, description = "The run")),
+    responses((status = 200, description = "The run", body = RunView), Problem),
+)]
 pub(super) async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunView>, Problem> {
     api.run(id).map(Json)
 }
 
-#[derive(Serialize)]
+/// What a run logged.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Log {
+    /// Its last lines, at most 5000.
     lines: Vec<LogLine>,
-    /// Lines before them that are left out.
+    /// How many lines before them are left out.
     left_off: usize,
 }
 
-/// `GET /api/v1/runs/{id}/log`
+/// What a run logged.
+#[utoipa::path(
+    get, path = "/api/v1/runs/{id}/log", operation_id = "run_log",
+    params(("id" = RunId, Path, description = "The run")),
+    responses((status = 200, description = "The log, or its last lines", body = Log), Problem),
+)]
 pub(super) async fn log(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<Log>, Problem> {
     api.run(id)?;
     let handle = api.handle.clone();

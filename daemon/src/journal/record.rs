@@ -8,11 +8,12 @@ use engine::error::Explanation;
 use engine::repository::BackupId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::agenda::Job;
 
 /// The name of a run: a number that rises, within one journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct RunId(pub(super) u64);
 
@@ -44,7 +45,7 @@ impl FromStr for RunId {
 }
 
 /// What made a run begin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "by")]
 pub enum Trigger {
     /// Its schedule.
@@ -59,13 +60,15 @@ pub enum Trigger {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "result")]
+#[schema(as = Outcome)]
 pub enum RunOutcome {
     /// It did what it was to do.
     Done {
         /// The backup that it made, checked or restored, where it is about one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         backup: Option<BackupId>,
         /// What a person should know.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -114,7 +117,7 @@ impl fmt::Display for RunOutcome {
 }
 
 /// One run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RunRecord {
     /// Its name.
     pub id: RunId,
@@ -122,18 +125,21 @@ pub struct RunRecord {
     pub instance: String,
     /// What it does.
     pub job: Job,
-    /// The target that it restores to, where it does.
+    /// The target that it restores to. Absent for other jobs.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub target: Option<String>,
     /// What made it begin.
     pub trigger: Trigger,
     /// When it began.
     pub began_at: Timestamp,
-    /// When it ended; `None` while it goes on.
+    /// When it ended. Absent while it is running or queued.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub ended_at: Option<Timestamp>,
-    /// How it ended; `None` while it goes on.
+    /// How it ended. Absent while it is running or queued.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub outcome: Option<RunOutcome>,
 }
 

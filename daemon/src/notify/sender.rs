@@ -44,7 +44,7 @@ impl Sender for Network {
 fn send_blocking(notifier: &NotifyConfig, message: &Message) -> Result<(), SendError> {
     match (&notifier.channel, message) {
         (Channel::Webhook { url, format, token }, Message::Notice(notice)) => {
-            web::post(url, token.as_ref(), &web::body(notice, notice.occasion_for(notifier), *format))
+            web::post(url, token.as_ref(), &web::payload(notice, notice.occasion_for(notifier), *format))
         }
         (Channel::Ping { url }, Message::Ping { instance, signal, text }) => web::ping(url, instance, *signal, text),
         (channel, _) => Err(SendError::Misdirected(channel.as_str())),

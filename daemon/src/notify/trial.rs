@@ -4,21 +4,25 @@ use config::{Channel, Config, NotifyConfig, NotifyOccasion};
 use engine::error::Explanation;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::notice::Notice;
 use super::sender::{Network, Sender};
 use super::state::{Message, Signal};
+use crate::view::channels;
 
 /// What came of a message.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Tried {
     /// The notifier.
     pub notifier: String,
     /// `webhook`, `ping` or `mail`.
+    #[schema(schema_with = channels)]
     pub channel: &'static str,
     /// What it was sent: an [`NotifyOccasion`]'s word, or `start`, `success` and `fail`.
     pub message: &'static str,
     /// Why it was not taken.
+    #[schema(required = true)]
     pub error: Option<Explanation>,
 }
 

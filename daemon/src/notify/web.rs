@@ -1,52 +1,89 @@
 //! Webhooks and dead man's switches, over HTTP.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use config::{INSTANCE_IN_URL, NotifyOccasion, WebhookFormat};
+use engine::error::Explanation;
+use engine::repository::BackupId;
 use engine::secret::Secret;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::Serialize;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, http};
 
 use super::error::SendError;
 use super::notice::Notice;
 use super::state::Signal;
+use crate::agenda::Job;
+use crate::journal::RunId;
 
 /// How long one message may take, with all that belongs to it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a webhook is sent. `occasion` is what the notice is to this receiver.
-pub(super) fn body(notice: &Notice, occasion: Option<NotifyOccasion>, format: WebhookFormat) -> Value {
+/// What a webhook is sent.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Payload<'a> {
+    /// In this program's own words.
+    Json(Event<'a>),
+    /// In those of Slack.
+    Slack {
+        /// All of it, in lines.
+        text: String,
+    },
+}
+
+/// A notice, as a webhook is sent it.
+#[derive(Serialize)]
+pub(super) struct Event<'a> {
+    program: &'static str,
+    event: Option<NotifyOccasion>,
+    instance: &'a str,
+    job: Option<Job>,
+    run: Option<RunId>,
+    at: Timestamp,
+    summary: &'a str,
+    error: Option<&'a Explanation>,
+    backup: Option<&'a BackupId>,
+    warnings: &'a [String],
+    figures: &'a BTreeMap<String, u64>,
+    test: bool,
+}
+
+/// Returns what a webhook is sent. `occasion` is what the notice is to this receiver.
+pub(super) fn payload(notice: &Notice, occasion: Option<NotifyOccasion>, format: WebhookFormat) -> Payload<'_> {
     match format {
-        WebhookFormat::Json => json!({
-            "program": "odoo-backup",
-            "event": occasion,
-            "instance": notice.instance,
-            "job": notice.job,
-            "run": notice.run,
-            "at": notice.at,
-            "summary": notice.summary,
-            "error": notice.error,
-            "backup": notice.backup,
-            "warnings": notice.warnings,
-            "figures": notice.figures,
-            "test": notice.test,
+        WebhookFormat::Json => Payload::Json(Event {
+            program: "odoo-backup",
+            event: occasion,
+            instance: &notice.instance,
+            job: notice.job,
+            run: notice.run,
+            at: notice.at,
+            summary: &notice.summary,
+            error: notice.error.as_ref(),
+            backup: notice.backup.as_ref(),
+            warnings: &notice.warnings,
+            figures: &notice.figures,
+            test: notice.test,
         }),
         // Slack reads these three as markup, wherever they stand.
         WebhookFormat::Slack => {
             let text = notice.text().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-            json!({ "text": text.trim_end() })
+            Payload::Slack { text: text.trim_end().to_owned() }
         }
     }
 }
 
 /// Posts JSON.
-pub(super) fn post(url: &Secret, token: Option<&Secret>, body: &Value) -> Result<(), SendError> {
+pub(super) fn post(url: &Secret, token: Option<&Secret>, payload: &impl Serialize) -> Result<(), SendError> {
     let mut request = agent(url.expose()).post(url.expose()).content_type("application/json");
     if let Some(token) = token {
         request = request.header("Authorization", format!("Bearer {}", token.expose()));
     }
-    taken(request.send(body.to_string()), url.expose())
+    let unwritable = |error: serde_json::Error| SendError::Web { host: host(url.expose()), why: error.to_string() };
+    taken(request.send(serde_json::to_string(payload).map_err(unwritable)?), url.expose())
 }
 
 /// Sends a signal to the dead man's switch of an instance.
@@ -128,7 +165,7 @@ mod tests {
             (refused.as_str(), format!("unable to send to 127.0.0.1:{port}: ")),
             ("http://127.0.0.1/s3cret s3cret", "unable to send to the receiver: its URL is not".to_owned()),
         ] {
-            let error = post(&Secret::new(url), None, &json!({})).unwrap_err();
+            let error = post(&Secret::new(url), None, &"").unwrap_err();
             let said = format!("{error} {error:?} {:?}", config::explain(&error));
             assert!(said.starts_with(&expected) && !said.contains("s3cret"), "{said}");
         }

@@ -11,7 +11,7 @@ use engine::error::Error;
 use engine::manifest::Manifest;
 use engine::postgres::Endpoint;
 use engine::repository::{BackupId, Repository};
-use engine::restore::{Former, Identity, RestoreOptions, Restored, restore};
+use engine::restore::{Former, Identity, RestoreOptions, Restored, RestoredFiles, restore};
 use engine::verify::Depth;
 use tracing::{Instrument, Span};
 
@@ -59,7 +59,7 @@ pub(super) async fn drill_latest(sources: &Sources<'_>, work: &Work<'_>) -> Resu
     };
     let done = sources.with_first_intact(wanted, work.run, &warn, drill).await?;
     let drilled = done.result?;
-    let figures = figures(drilled.files, drilled.bytes, drilled.timings.total);
+    let figures = figures(&drilled.filestore, drilled.timings.total);
     let warnings = [done.passed_over, drilled.warnings].concat();
     Ok(RunOutcome::Done { backup: Some(drilled.backup), warnings, figures })
 }
@@ -93,7 +93,7 @@ pub(super) async fn restore_to(
     let done = sources.with_first_intact(wanted, work.run, &warn, restore).await?;
     let restored = done.result?;
     tell(&target.name, &work.config.path, &restored);
-    let figures = figures(restored.files, restored.bytes, restored.timings.total);
+    let figures = figures(&restored.filestore, restored.timings.total);
     let warnings = [done.passed_over, restored.warnings].concat();
     Ok(RunOutcome::Done { backup: Some(backup.clone()), warnings, figures })
 }
@@ -127,9 +127,13 @@ fn tell(target: &str, config: &Path, restored: &Restored) {
     }
 }
 
-fn figures(files: u64, bytes: u64, took: Duration) -> BTreeMap<String, u64> {
+fn figures(restored: &RestoredFiles, took: Duration) -> BTreeMap<String, u64> {
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let figures = [("restored_files", files), ("restored_file_bytes", bytes), ("restore_milliseconds", milliseconds)];
+    let figures = [
+        ("restored_files", restored.files),
+        ("restored_file_bytes", restored.bytes),
+        ("restore_milliseconds", milliseconds),
+    ];
     figures.map(|(name, figure)| (name.to_owned(), figure)).into()
 }
 

@@ -12,7 +12,7 @@ use crate::store::StoreError;
 use crate::stream::Mismatch;
 
 /// An error as it is shown to operators and programs.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Explanation {
     /// What failed.
     pub message: String,
@@ -20,6 +20,7 @@ pub struct Explanation {
     pub causes: Vec<String>,
     /// What to do about it, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub hint: Option<String>,
     /// The reasons for refusing a restore, one by one; empty for other errors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

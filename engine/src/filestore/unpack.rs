@@ -7,8 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path};
 
+use serde::Serialize;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use utoipa::ToSchema;
 
 use super::FilestoreError;
 use super::archive::read_members;
@@ -16,7 +18,7 @@ use crate::folder::{self, Kind, OpenFolder};
 use crate::stream::{CHUNK, copy};
 
 /// The files that were unpacked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Unpacked {
     /// The number of files.
     pub files: u64,

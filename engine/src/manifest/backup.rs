@@ -3,12 +3,13 @@
 use std::fmt;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{BackupId, CHECKSUMS, MANIFEST, Manifest, SET_ASIDE};
 use crate::store::Key;
 
 /// A backup of an instance: `production/20261121T020003Z-3f9c`. Sorts by instance, then by time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 pub struct BackupRef {
     /// The instance's name.
     pub instance: String,

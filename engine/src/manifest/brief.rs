@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::BackupId;
 use super::{ImportedFrom, Manifest};
 use crate::odoo::AttachmentCounts;
 
 /// The summary of a backup. It is small, however many files and volumes the backup has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Brief {
     /// Its id.
     pub id: BackupId,
@@ -18,24 +19,27 @@ pub struct Brief {
     pub created_at: Timestamp,
     /// When its last object was stored.
     pub finished_at: Timestamp,
-    /// `17.0`. `None` if the database is not Odoo's.
+    /// `17.0`. Null if the database is not Odoo's.
+    #[schema(required = true)]
     pub odoo_series: Option<String>,
     /// The dump.
     pub database: DatabaseBrief,
     /// The files.
     pub filestore: FilestoreBrief,
-    /// How many attachments there are. `None` if the database is not Odoo's.
+    /// How many attachments there are. Null if the database is not Odoo's.
+    #[schema(required = true)]
     pub attachments: Option<AttachmentCounts>,
     /// What its own objects take in the repository, without those shared with earlier backups.
     pub stored_bytes: u64,
-    /// The file that it was imported from. `None` if it was made from a running instance.
+    /// The file that it was imported from. Null if it was made from a running instance.
+    #[schema(required = true)]
     pub imported: Option<ImportedFrom>,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }
 
 /// The summary of a dump.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DatabaseBrief {
     /// The database's name at its source.
     pub name: String,
@@ -43,14 +47,16 @@ pub struct DatabaseBrief {
     pub dump_bytes: u64,
     /// The dump as it is stored.
     pub stored_bytes: u64,
-    /// The number of tables whose data it contains. `None` if they were not counted.
+    /// The number of tables whose data it contains. Null if they were not counted.
+    #[schema(required = true)]
     pub tables: Option<u64>,
-    /// Their rows together. `None` if they were not counted.
+    /// Their rows together. Null if they were not counted.
+    #[schema(required = true)]
     pub rows: Option<u64>,
 }
 
 /// The summary of a filestore's files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FilestoreBrief {
     /// The number of files.
     pub files: u64,

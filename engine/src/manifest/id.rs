@@ -8,14 +8,20 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::store::is_segment;
 
 /// `20261121T020003Z-3f9c`: sorts by time, and is safe in a path and in an object key. The second
 /// part is the fraction of the second in 65,536ths, so it sorts too. If two backups fall into the
 /// same fraction, the store's create-only writes refuse the later one.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(into = "String", try_from = "String")]
+#[schema(
+    value_type = String,
+    pattern = "^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}$",
+    description = "A backup's id: `20261121T020003Z-3f9c`. It sorts by time."
+)]
 pub struct BackupId(String);
 
 /// A text that is not a [`BackupId`].

@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How much is read to verify a copy.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Depth {
     /// Every table, and for every file whether it exists and its length. What was unpacked had the
@@ -37,7 +38,7 @@ impl fmt::Display for Depth {
 }
 
 /// What a check examines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// Each file of the backup exists with its length and, in [`Depth::Full`], its SHA-1.
@@ -77,7 +78,7 @@ impl fmt::Display for Subject {
 }
 
 /// The result of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckOutcome {
     /// It is as it was backed up.
@@ -89,7 +90,7 @@ pub enum CheckOutcome {
 }
 
 /// A list of sentences, of which the first are kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Notes {
     /// How many there are.
     pub count: u64,
@@ -113,7 +114,7 @@ impl Notes {
 }
 
 /// One check of a copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Check {
     /// What was examined.
     pub subject: Subject,
@@ -144,7 +145,7 @@ impl Check {
 }
 
 /// The result of verifying a copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Verification {
     /// How much was read.
     pub depth: Depth,
@@ -154,6 +155,7 @@ pub struct Verification {
     pub checks: Vec<Check>,
     /// How long it took.
     #[serde(with = "seconds", rename = "seconds")]
+    #[schema(value_type = f64)]
     pub duration: Duration,
 }
 

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 pub(crate) use self::attachments::AnonymizedAttachments;
 pub use self::attachments::AttachmentsOf;
@@ -43,7 +44,7 @@ use crate::filestore::NewFilestore;
 use crate::postgres::{self, Endpoint, PostgresError, Session, Tuning, connect};
 
 /// The report of an anonymization.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Anonymized {
     /// Whether the configuration has a seed, so that another copy gets the same fakes.
     pub seeded: bool,
@@ -62,9 +63,11 @@ pub struct Anonymized {
     /// Removed mappings to roles of other servers, with their passwords: `odoo@warehouse`.
     pub user_mappings_removed: Vec<String>,
     /// The administrator's login.
+    #[schema(required = true)]
     pub administrator: Option<String>,
     /// How long it took.
     #[serde(rename = "seconds", serialize_with = "as_seconds")]
+    #[schema(value_type = f64)]
     pub duration: Duration,
 }
 
@@ -73,7 +76,7 @@ fn as_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok
 }
 
 /// A table in which values were replaced.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AnonymizedTable {
     /// Its name.
     pub table: String,
@@ -84,7 +87,7 @@ pub struct AnonymizedTable {
 }
 
 /// A column with replaced values.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AnonymizedColumn {
     /// Its name.
     pub column: String,
@@ -94,11 +97,12 @@ pub struct AnonymizedColumn {
     pub rows: u64,
     /// Values that stayed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub except: Option<&'static str>,
 }
 
 /// An emptied table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EmptiedTable {
     /// Its name.
     pub table: String,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tokio_util::io::StreamReader;
+use utoipa::ToSchema;
 
 use super::readable::{Readable, text_of};
 use crate::filestore::{FileName, Names};
@@ -14,7 +15,7 @@ use crate::postgres::{PostgresError, Session};
 use crate::stream::{Body, body_of};
 
 /// A line of a backup's list of attachments: enough to find a file by its usual name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Attachment {
     /// `ir_attachment.id`
     pub id: i64,
@@ -22,18 +23,23 @@ pub struct Attachment {
     pub name: String,
     /// Model of its record: `account.move`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub model: Option<String>,
     /// That record's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub record: Option<i64>,
     /// The field whose value it is, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub field: Option<String>,
     /// Its file's path within the filestore, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub path: Option<String>,
     /// Length of its content in bytes, as Odoo recorded it.
     #[serde(default)]
+    #[schema(required = true)]
     pub size: u64,
 }
 
@@ -46,7 +52,7 @@ impl Attachment {
 }
 
 /// How many attachments there are, and where their content is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AttachmentCounts {
     /// Rows of `ir_attachment`.
     pub rows: u64,

@@ -22,6 +22,7 @@ mod transaction;
 use std::collections::BTreeSet;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 pub use self::assertions::Assertion;
 pub use self::credentials::Blanked;
@@ -45,7 +46,7 @@ use crate::small_file;
 const FIRST_SERIES: u32 = 16;
 
 /// Where the SQL of Odoo's modules came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Means {
     /// Odoo's own program printed it.
@@ -57,7 +58,7 @@ pub enum Means {
 }
 
 /// A statement of the program itself that changed something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Applied {
     /// Its area: `outgoing mail`.
     pub area: &'static str,
@@ -70,7 +71,7 @@ pub struct Applied {
 }
 
 /// The report of a neutralization. No assertion in it fails.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Neutralized {
     /// Where the SQL of Odoo's modules came from.
     pub means: Means,
@@ -91,6 +92,7 @@ pub struct Neutralized {
     /// The copy's `web.base.url`.
     pub base_url: String,
     /// Login of the administrator whose password was set.
+    #[schema(required = true)]
     pub administrator: Option<String>,
     /// Number of the operator's scripts that were run.
     pub scripts: usize,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::inventory::Inventory;
 use crate::error::Error;
@@ -21,7 +23,7 @@ const CHUNK: usize = 64;
 const PARALLEL_DELETES: usize = 8;
 
 /// What was removed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Removed {
     /// The removed backups, from the oldest to the newest.
     pub backups: Vec<BackupId>,
@@ -32,12 +34,15 @@ pub struct Removed {
     /// Their bytes.
     pub bytes: u64,
     /// Unreferenced objects that are younger than the grace period.
+    #[serde(rename = "young_objects")]
     pub young: u64,
     /// Their bytes.
     pub young_bytes: u64,
     /// Why no object was deleted, if so: what some backup needs is unknown.
+    #[schema(required = true)]
     pub objects_left: Option<String>,
     /// Backups that were kept because the listing omitted a pin or a proof, each with the reason.
+    #[serde(skip)]
     pub doubtful: Vec<(BackupId, String)>,
 }
 

@@ -10,6 +10,8 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 
 use futures::{StreamExt, TryStreamExt};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::inventory::Inventory;
 use super::needs::{Need, little_needed};
@@ -32,7 +34,7 @@ const BATCH: usize = 16;
 const PARALLEL: usize = 2;
 
 /// The volumes of which little is needed, and what was done about them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Repacked {
     /// Those volumes by key.
     pub volumes: Vec<RepackedVolume>,
@@ -44,6 +46,7 @@ pub struct Repacked {
     /// Objects that turned out to be damaged. The volumes that they belong to were not repacked.
     pub damage: Vec<Damage>,
     /// Why nothing was examined.
+    #[schema(required = true)]
     pub left: Option<String>,
 }
 
@@ -62,21 +65,28 @@ impl Repacked {
     }
 }
 
-/// A volume of which little is needed. Sizes are bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A volume of which few files are needed. Sizes are bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RepackedVolume {
     /// Its archive.
+    #[serde(rename = "volume")]
     pub key: Key,
-    /// The stored bytes of the archive and its list.
+    /// What it and its list take.
     pub stored_bytes: u64,
-    /// The number of its files, and how many are needed.
-    pub files: (u64, u64),
-    /// The bytes of its files, and of those that are needed.
-    pub bytes: (u64, u64),
-    /// How much smaller the repository gets once the former volume is gone. An estimate until the
-    /// volume is replaced.
+    /// How many files it has.
+    pub files: u64,
+    /// How many of them are needed.
+    pub needed_files: u64,
+    /// Their length together.
+    pub bytes: u64,
+    /// The length of those that are needed.
+    pub needed_bytes: u64,
+    /// What the repository saves once the former volume has gone. An estimate where no volume took
+    /// its place yet.
+    #[serde(rename = "saves_bytes")]
     pub saves: u64,
-    /// The volume that replaced it. `None` if nothing was done.
+    /// The volume that took its place. Null if nothing was done.
+    #[schema(required = true)]
     pub by: Option<Key>,
 }
 
@@ -88,8 +98,10 @@ impl RepackedVolume {
         Self {
             key: volume.object.key.clone(),
             stored_bytes,
-            files: (volume.files, need.files),
-            bytes: (volume.bytes, need.bytes),
+            files: volume.files,
+            needed_files: need.files,
+            bytes: volume.bytes,
+            needed_bytes: need.bytes,
             saves: stored_bytes.saturating_sub(u64::try_from(needed).unwrap_or(u64::MAX)),
             by: None,
         }

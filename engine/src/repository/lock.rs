@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-pub(crate) use claim::Purpose;
+pub use claim::Purpose;
 pub use claim::{Claim, StoredClaim};
 pub use error::LockError;
 pub use owner::Owner;

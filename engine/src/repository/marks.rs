@@ -12,6 +12,7 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{BackupId, BackupRef, Lock, Purpose, Repository, RepositoryError, member, parse};
 use crate::run::Run;
@@ -22,13 +23,16 @@ const PINS: &str = "pins";
 const ACCEPTED: &str = "accepted.json";
 
 /// Marks a backup as kept until it is unpinned.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PinRecord)]
 pub struct Pin {
-    /// When it was pinned. `None` if the object cannot be read; the backup is pinned nevertheless.
+    /// When it was pinned. Absent if the object cannot be read; the backup is pinned nevertheless.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub pinned_at: Option<Timestamp>,
     /// The operator's reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub note: Option<String>,
 }
 

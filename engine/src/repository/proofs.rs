@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{BackupId, BackupRef, Repository, RepositoryError, is_future, member, parse};
 use crate::manifest::{Depth, Verification, seconds};
@@ -26,7 +27,7 @@ const PROOFS: &str = "proofs";
 const EXTENSION: &str = ".json";
 
 /// What a copy has shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofOutcome {
     /// The copy was what had been backed up.
@@ -48,7 +49,7 @@ impl ProofOutcome {
 }
 
 /// Why a copy was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofOccasion {
     /// It became a target.
@@ -68,26 +69,32 @@ impl fmt::Display for ProofOccasion {
 
 /// How long it took to have a working copy, and its parts. Database and files are restored in
 /// parallel.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Timings {
     /// The total, from the first connection on.
     #[serde(with = "seconds")]
+    #[schema(value_type = f64, required = true)]
     pub total: Duration,
     /// The dump, read and restored.
     #[serde(with = "seconds")]
+    #[schema(value_type = f64, required = true)]
     pub database: Duration,
     /// The files.
     #[serde(with = "seconds")]
+    #[schema(value_type = f64, required = true)]
     pub filestore: Duration,
     /// The verification.
     #[serde(with = "seconds")]
+    #[schema(value_type = f64, required = true)]
     pub verification: Duration,
     /// The neutralization; zero where there was none.
     #[serde(with = "seconds")]
+    #[schema(value_type = f64, required = true)]
     pub neutralization: Duration,
     /// The anonymization; zero where there was none, as in a drill.
     #[serde(with = "seconds", skip_serializing_if = "rounds_to_zero")]
+    #[schema(value_type = f64)]
     pub anonymization: Duration,
 }
 
@@ -98,9 +105,10 @@ fn rounds_to_zero(duration: &Duration) -> bool {
 }
 
 /// What a copy has shown of a backup, as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ProofRecord)]
 pub struct Proof {
-    /// [`FORMAT`] of the program that wrote it.
+    /// Version of the format that it is written in.
     pub format: u32,
     /// The backup.
     pub backup: BackupId,
@@ -119,19 +127,23 @@ pub struct Proof {
     pub outcome: ProofOutcome,
     /// How much was read.
     pub depth: Depth,
-    /// The checks. `None` if damage was met before there was anything to check.
+    /// The checks. Absent if damage was met before there was anything to check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub verification: Option<Verification>,
-    /// What failed, in a sentence. `None` if the copy passed.
+    /// What failed, in a sentence. Absent if the copy passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub failure: Option<String>,
-    /// How long it took to have the copy. `None` if that failed.
+    /// How long it took to have the copy. Absent if that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub seconds: Option<Timings>,
 }
 
 /// What the name of a proof says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ProofName {
     /// Its object.
     pub key: Key,

@@ -2,6 +2,9 @@
 
 use std::io;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::speaks::speaks_of_object;
 use super::{Repository, RepositoryError};
 use crate::cause;
@@ -11,9 +14,10 @@ use crate::store::{Key, StoreError, StoreErrorKind, read_document};
 use crate::stream::{Body, ChunkReader, DecodeReader, body_of, consume};
 
 /// A problem of an object.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 pub struct Damage {
     /// The object.
+    #[serde(rename = "object")]
     pub key: Key,
     /// The problem, in a sentence.
     pub reason: String,

@@ -5,13 +5,16 @@
 //! does not exist. They never get other names. They are dropped after they were verified and
 //! neutralized, or when that fails.
 
-use std::path::PathBuf;
 use std::time::Instant;
+
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Identity;
 use super::Job;
 use super::MadeCopy;
 use super::RestoreOptions;
+use super::RestoredFiles;
 use super::record::claim::TargetClaim;
 use super::record::leftovers;
 use super::staging::Staging;
@@ -36,7 +39,7 @@ pub struct DrillOptions {
 }
 
 /// A drill that passed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Drilled {
     /// The backup.
     pub backup: BackupId,
@@ -45,23 +48,21 @@ pub struct Drilled {
     /// The database that was created.
     pub database: String,
     /// The folder that was created.
-    pub filestore: PathBuf,
+    pub filestore: RestoredFiles,
     /// Whether both were removed; if not, a warning says what is left, and the next drill tries
     /// again.
     pub removed: bool,
-    /// Files that were in it.
-    pub files: u64,
-    /// Their total length in bytes.
-    pub bytes: u64,
     /// Jobs that pg_restore ran with.
     pub jobs: u32,
     /// The comparison of the copy with the backup. It passed.
     pub verification: Verification,
-    /// How the copy was neutralized; `None` where the database is not Odoo's.
+    /// How the copy was neutralized; null where the database is not Odoo's.
+    #[schema(required = true)]
     pub neutralized: Option<Neutralized>,
     /// How long it took until there was a usable copy.
     pub timings: Timings,
-    /// The proof that was stored; `None` where a warning says why not.
+    /// The proof that was stored; null where a warning says why not.
+    #[schema(required = true)]
     pub proof: Option<ProofName>,
     /// What was removed of earlier, interrupted drills, in words.
     pub cleared: Vec<String>,
@@ -128,10 +129,8 @@ impl Job<'_> {
             backup: self.manifest.id.clone(),
             instance: self.manifest.instance.clone(),
             database,
-            filestore,
+            filestore: RestoredFiles { path: filestore, files: made.files.0.files, bytes: made.files.0.bytes },
             removed,
-            files: made.files.0.files,
-            bytes: made.files.0.bytes,
             jobs: made.database.0.jobs,
             verification,
             neutralized,

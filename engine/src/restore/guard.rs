@@ -12,7 +12,7 @@ use crate::error::Obstacle;
 use crate::postgres::{self, Endpoint, PostgresError, Session};
 
 /// What a restored database replaces.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Identity {
     /// A copy next to its original: neutralized, and never a replacement for what looks like

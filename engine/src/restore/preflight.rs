@@ -9,6 +9,7 @@ mod trust;
 
 use rustix::fs::Access;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 pub(crate) use self::server::altered_members;
 
@@ -23,7 +24,7 @@ use crate::manifest::Manifest;
 use crate::postgres::{Session, Tools};
 
 /// What was found before anything is touched.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Preflight {
     /// Reasons to refuse the restore.
     pub obstacles: Vec<Obstacle>,

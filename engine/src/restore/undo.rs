@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::Former;
 use super::Identity;
 use super::RestoreError;
@@ -13,19 +16,23 @@ use super::record::leftovers;
 use super::swap::swap;
 use super::target::{Protected, Target};
 use crate::error::Error;
+use crate::manifest::seconds;
 use crate::postgres::{sessions_text, with_pulse};
 use crate::run::Run;
 
 /// What was restored.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Undone {
     /// The state that was replaced, which another undo would restore.
+    #[schema(required = true)]
     pub former: Option<Former>,
     /// What was removed of earlier, interrupted runs, in words.
     pub cleared: Vec<String>,
     /// What could not be removed, in words.
     pub warnings: Vec<String>,
     /// How long it took.
+    #[serde(rename = "seconds", serialize_with = "seconds::serialize")]
+    #[schema(value_type = f64)]
     pub duration: Duration,
 }
 

@@ -3,14 +3,16 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A relative path of one or more segments joined by `/`. It is safe as a path and as an S3 key.
 ///
 /// Segments contain only ASCII letters, digits and `-._`, and are not empty. They do not start with
 /// a dot, because such names are temporary files of the local store. Only a `Key` can reach a
 /// store, so a name from outside cannot leave the repository.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(into = "String", try_from = "String")]
+#[schema(value_type = String, description = "The name of an object of the repository.")]
 pub struct Key(String);
 
 /// A text that is not a [`Key`].

@@ -6,11 +6,12 @@ use std::process::Command;
 
 use harness::project::{INSTANCE, Project, TARGET};
 use harness::receiver::Receiver;
+use harness::schema::Documents;
 use rustix::process::Signal;
 use serde_json::Value;
 
 use super::book::{Book, assert_unchanged};
-use super::{add_names, document, lines};
+use super::{add_names, document, lines, schemas};
 use crate::daemon::Service;
 use crate::main_job::damage::flip_a_bit;
 
@@ -19,6 +20,7 @@ struct Recorder {
     service: Service,
     commands: Book,
     codes: Book,
+    documents: Documents,
 }
 
 impl Recorder {
@@ -35,7 +37,9 @@ impl Recorder {
     /// Errors are documents of their own.
     fn note(&mut self, title: &str, document: &Value) {
         let command = title.split(',').next().unwrap();
-        self.commands.add(if document["error"].is_object() { "error" } else { command }, document);
+        let command = if document["error"].is_object() { "error" } else { command };
+        self.documents.assert_document(command, document);
+        self.commands.add(command, document);
     }
 
     /// Runs a command for its exit code.
@@ -101,7 +105,8 @@ async fn commands_keep_documents_and_exit_codes() {
     let more = configuration(&service.project, &receiver);
     service.configure("schedule = \"0 2 * * *\"\ntimezone = \"Europe/Brussels\"", &more);
     service.project.write_target_keys("anonymize = true");
-    let mut it = Recorder { service, commands: Book::new("commands"), codes: Book::new("exit-codes") };
+    let (commands, codes) = (Book::new("commands"), Book::new("exit-codes"));
+    let mut it = Recorder { service, commands, codes, documents: schemas() };
     let mut stored = Book::new("documents");
 
     it.json("now, without a repository", &["now"], 1).await;

@@ -8,11 +8,12 @@ use harness::cli::Running;
 use harness::http::Client;
 use harness::project::{INSTANCE, TARGET};
 use harness::receiver::Receiver;
+use harness::schema::Described;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::book::{Book, assert_unchanged};
-use super::{add_names, document, lines};
+use super::{add_names, document, lines, schemas};
 use crate::daemon::Service;
 use crate::main_job::damage::flip_a_bit;
 
@@ -21,6 +22,7 @@ struct Served {
     service: Service,
     daemon: Running,
     client: Client,
+    described: Described,
     answers: Book,
 }
 
@@ -34,6 +36,7 @@ impl Served {
             path.replace_range(from..=to, name);
         }
         let answer = self.client.send(method, &path, body.as_ref()).await.expect(status);
+        self.described.assert_answer(method, pattern, &answer);
         if answer.body.is_empty() {
             self.answers.lines(&format!("{method} {pattern} {status}"), ["no content".to_owned()]);
             return Value::Null;
@@ -94,8 +97,9 @@ async fn daemon_keeps_answers_metrics_and_files() {
     let address = fs::read_to_string(service.state().join("address")).unwrap();
     let client = Client::new(address.trim());
     let mut events = client.events("/api/v1/events").await;
-    let mut it = Served { service, daemon, client, answers: Book::new("http") };
-    let mut commands = Book::new("daemon-commands");
+    let described = Described::new(client.get("/api/v1/openapi.json").await.expect(200).json());
+    let mut it = Served { service, daemon, client, described, answers: Book::new("http") };
+    let (documents, mut commands) = (schemas(), Book::new("daemon-commands"));
     let (mut seen, mut reported) = (BTreeSet::new(), BTreeSet::new());
 
     let runs = "/api/v1/instances/{name}/runs";
@@ -116,6 +120,7 @@ async fn daemon_keeps_answers_metrics_and_files() {
     seen.extend(metrics(&it.client.get("/metrics").await.expect(200).text()));
     for arguments in [["status", "--json"], ["runs", "--json"]] {
         let run = it.service.program.run(arguments).await;
+        documents.assert_document(arguments[0], &run.json());
         commands.add(arguments[0], &run.json());
     }
     it.ask("POST", "/api/v1/runs/{id}/cancel", &[&id], None, 202).await;
@@ -151,7 +156,9 @@ async fn daemon_keeps_answers_metrics_and_files() {
     everything_is_asked(&mut it, &backup, &checked.to_string()).await;
     seen.extend(metrics(&it.client.get("/metrics").await.expect(200).text()));
     for arguments in [&["status", "--json"][..], &["runs", "--json"], &["logs", "latest", "--json"]] {
-        commands.add(arguments[0], &it.service.program.run(arguments).await.json());
+        let document = it.service.program.run(arguments).await.json();
+        documents.assert_document(arguments[0], &document);
+        commands.add(arguments[0], &document);
     }
 
     let mut stored = Book::new("daemon-files");
@@ -161,6 +168,7 @@ async fn daemon_keeps_answers_metrics_and_files() {
     }
     it.answers.lines("events", reported);
     let run = it.daemon.wait().await.expect_code(0);
+    documents.assert_document("daemon", &run.json());
     commands.add("daemon", &run.json());
     for line in run.stderr.lines() {
         let line: Value = serde_json::from_str(line).unwrap();

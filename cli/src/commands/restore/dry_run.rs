@@ -1,24 +1,44 @@
 //! `restore --dry-run`: whether a restore would work.
 
 use daemon::sources::Done;
+use engine::repository::BackupId;
 use engine::restore::{Obstacle, Preflight, Target};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::exit::Exit;
 use crate::output::Output;
 
+/// What `restore --dry-run` prints.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RestoreDryRun)]
+pub(in crate::commands) struct DryRunDocument {
+    /// The backup's id.
+    backup: BackupId,
+    /// The instance that it is of.
+    instance: String,
+    /// The name of the repository that it would be read from.
+    repository: String,
+    /// Why repositories before it and newer backups were passed over, in sentences.
+    passed_over: Vec<String>,
+    /// The target.
+    target: String,
+    #[serde(flatten)]
+    found: Preflight,
+}
+
 /// Prints the result. Ends in [`Exit::Failed`] if the restore would be refused.
 pub(super) fn show(done: &Done<Preflight>, target: &Target, output: Output) -> Exit {
-    let Done { manifest, repository, passed_over, result: Preflight { obstacles, warnings } } = done;
-    let document = json!({
-        "backup": manifest.id,
-        "instance": manifest.instance,
-        "repository": repository,
-        "passed_over": passed_over,
-        "target": target.name,
-        "obstacles": obstacles,
-        "warnings": warnings,
-    });
+    let Done { manifest, repository, passed_over, result } = done;
+    let document = DryRunDocument {
+        backup: manifest.id.clone(),
+        instance: manifest.instance.clone(),
+        repository: repository.clone(),
+        passed_over: passed_over.clone(),
+        target: target.name.clone(),
+        found: result.clone(),
+    };
+    let Preflight { obstacles, warnings } = result;
     let text = || {
         let lines = |word: &str, found: &[Obstacle]| -> String {
             let line =

@@ -4,6 +4,7 @@
 use serde::Serialize;
 use sha1::{Digest as _, Sha1};
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use super::columns::TableName;
 use super::error::AnonymizeError;
@@ -47,7 +48,7 @@ const PLACEHOLDERS: &[Placeholder] = &[
 ];
 
 /// The changes to attachments.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AnonymizedAttachments {
     /// Rows of `ir_attachment` with replaced content, by model; the model of uploads without a
     /// record is empty.
@@ -65,7 +66,7 @@ pub struct AnonymizedAttachments {
 }
 
 /// Attachments of a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AttachmentsOf {
     /// `res.partner`
     pub model: String,

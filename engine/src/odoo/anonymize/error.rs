@@ -76,7 +76,7 @@ pub enum AnonymizeError {
 }
 
 /// A column with a value that should not be there. The values themselves are not shown.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Left {
     /// `res_partner.email`
     pub column: String,

@@ -2,6 +2,7 @@
 //! accept one, and how a fake differs from an original.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::columns::Column;
 use crate::postgres::quote;
@@ -10,7 +11,7 @@ use crate::postgres::quote;
 pub(super) const FUNCTIONS: &str = include_str!("fakes.sql");
 
 /// The replacement of a column's values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fake {
     /// Of people and companies.

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use self::gather::{Part, common, gather};
 use self::people::People;
@@ -30,7 +31,7 @@ use crate::odoo::tables::Tables;
 use crate::postgres::{PostgresError, Session};
 
 /// Who was sought in the rest of the database, and the result.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NetReport {
     /// Number of names, addresses, numbers and e-mail addresses sought.
     pub sought: u64,

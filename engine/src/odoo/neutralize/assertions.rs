@@ -1,6 +1,7 @@
 //! What must be true of a neutral database, asked of the database itself after all changes.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::credentials::Credentials;
 use super::error::NeutralizeError;
@@ -14,7 +15,7 @@ use crate::postgres::{Lossy, PostgresError, Session, lossy};
 const EXAMPLES: usize = 5;
 
 /// An assertion, and what was found against it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Assertion {
     /// What must be true: `no active mail server except the dummy`.
     pub asserted: String,

@@ -6,6 +6,7 @@
 //! compares it with these.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::NeutralizeError;
 use crate::odoo::Schema;
@@ -74,7 +75,7 @@ pub(super) const PARAMETERS: &str =
 pub(super) const PARAMETERS_STAY: &str = "^(database\\.|auth_signup\\.|auth_password_policy|base\\.)";
 
 /// A table with blanked credentials.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Blanked {
     /// The table.
     pub table: String,

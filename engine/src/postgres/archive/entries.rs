@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::format::{Contents, Entry, Misunderstood, read_contents};
 use crate::stream::Body;
@@ -55,7 +56,7 @@ impl ArchiveEntry {
 }
 
 /// An entry that a restore leaves out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LeftOut {
     /// The entry's number.
     #[serde(skip)]

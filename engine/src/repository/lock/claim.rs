@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Owner;
 use crate::repository::BackupId;
@@ -13,7 +14,7 @@ use crate::store::{Key, Object};
 pub(super) const LOCKS: &str = "locks";
 
 /// What is done to an instance while it is locked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
     /// A backup is made.

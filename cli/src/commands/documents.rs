@@ -1,0 +1,109 @@
+//! The schemas of what the commands print with `--json`, in a file: the end-to-end tests compare
+//! what is printed with it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, json};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{OpenApi, PartialSchema, ToSchema};
+
+use super::check::CheckDocument;
+use super::copy::CopyDocument;
+use super::daemon::DaemonDocument;
+use super::doctor::DoctorDocument;
+use super::drill::DrillDocument;
+use super::export::ExportDocument;
+use super::fetch::FetchDocument;
+use super::files::FilesDocument;
+use super::forget::ForgetDocument;
+use super::import::ImportDocument;
+use super::init::InitDocument;
+use super::list::ListDocument;
+use super::manual::ManualDocument;
+use super::notify::NotifyDocument;
+use super::now::NowDocument;
+use super::pin::{PinDocument, UnpinDocument};
+use super::prune::PruneDocument;
+use super::repair::RepairDocument;
+use super::restore::{DryRunDocument, RestoreDocument, UndoDocument};
+use super::runs::{LogsDocument, RunsDocument};
+use super::schedule::ScheduleDocument;
+use super::show::ShowDocument;
+use super::status::StatusDocument;
+use super::unlock::UnlockDocument;
+use crate::output::Failed;
+
+macro_rules! documents {
+    ($($command:literal: $document:ident,)*) => {
+        #[derive(OpenApi)]
+        #[openapi(components(schemas($($document),*)))]
+        struct Documents;
+
+        fn commands() -> Map<String, serde_json::Value> {
+            let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+            Map::from_iter([$(($command.to_owned(), reference(&$document::name()))),*])
+        }
+
+        fn all() -> Vec<(String, RefOr<Schema>)> {
+            let mut all = vec![$(($document::name().into_owned(), $document::schema())),*];
+            $($document::schemas(&mut all);)*
+            all
+        }
+    };
+}
+
+documents! {
+    "check": CheckDocument,
+    "copy": CopyDocument,
+    "daemon": DaemonDocument,
+    "doctor": DoctorDocument,
+    "drill": DrillDocument,
+    "error": Failed,
+    "export": ExportDocument,
+    "fetch": FetchDocument,
+    "files": FilesDocument,
+    "forget": ForgetDocument,
+    "import": ImportDocument,
+    "init": InitDocument,
+    "list": ListDocument,
+    "logs": LogsDocument,
+    "manual": ManualDocument,
+    "notify test": NotifyDocument,
+    "now": NowDocument,
+    "pin": PinDocument,
+    "prune": PruneDocument,
+    "repair": RepairDocument,
+    "restore": RestoreDocument,
+    "restore --dry-run": DryRunDocument,
+    "restore --undo": UndoDocument,
+    "runs": RunsDocument,
+    "schedule": ScheduleDocument,
+    "show": ShowDocument,
+    "status": StatusDocument,
+    "unlock --list": UnlockDocument,
+    "unpin": UnpinDocument,
+}
+
+#[test]
+fn schemas_are_those_of_the_file() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/snapshots/schemas.json");
+    let components = serde_json::to_value(Documents::openapi()).unwrap()["components"].take();
+    let text = format!("{:#}\n", json!({ "commands": commands(), "components": components }));
+    if std::env::var("ODOO_BACKUP_SNAPSHOTS").is_ok_and(|value| value == "update") {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(stored == text, "if this is meant: ODOO_BACKUP_SNAPSHOTS=update writes {} again", path.display());
+}
+
+/// One of them would take the place of the other.
+#[test]
+fn schemas_of_same_name_are_equal() {
+    let mut known = BTreeMap::new();
+    for (name, schema) in all() {
+        let schema = serde_json::to_value(schema).unwrap();
+        let first = known.entry(name.clone()).or_insert_with(|| schema.clone());
+        assert_eq!(*first, schema, "two types are called {name}");
+    }
+}
