@@ -1,7 +1,8 @@
-//! The pages that lead through a task: carries out their commands on a made-up instance, and compares what is printed.
+//! Carries out the commands of the pages that lead through a task, on a made-up instance, and
+//! compares what is printed.
 //!
-//! A page may leave lines out where it has a line `…`, and all output of a command. `ODOO_BACKUP_SNAPSHOTS=update` writes what the
-//! program prints into the pages.
+//! A page may leave lines out where it has a line `…`, and all output of a command.
+//! `ODOO_BACKUP_SNAPSHOTS=update` writes what the program prints into the pages.
 
 mod mask;
 mod page;
@@ -19,11 +20,11 @@ use harness::project::{INSTANCE, Project, ProjectOptions, Source};
 use self::mask::{is_progress, masked};
 use self::page::{Block, Page, difference, replaced, same_names};
 
-/// The instance of the pages, where its paths are those of a Debian server.
+/// Holds the instance of the pages, whose paths are those of a Debian server.
 struct Sandbox {
     project: Project,
     program: OdooBackup,
-    /// What the pages say, and what it is here.
+    /// Names of the pages, and what they are here.
     names: Vec<(&'static str, String)>,
 }
 
@@ -69,7 +70,7 @@ impl Sandbox {
         Self { project, program, names }
     }
 
-    /// As [`Self::start`], with a configuration and a backup.
+    /// Starts one that has a configuration and a backup.
     async fn with_a_backup() -> Self {
         let sandbox = Self::start().await;
         sandbox.run("odoo-backup init").await.unwrap().success();
@@ -102,7 +103,7 @@ impl Sandbox {
         fs::write(self.config(), config).unwrap();
     }
 
-    /// Carries a command out if it is one of the program's.
+    /// Runs a command of the program; `None` for any other command.
     async fn run(&self, command: &str) -> Option<Run> {
         let mut words = words(&self.here(command));
         if words.starts_with(&["sudo".to_owned(), "-u".to_owned(), "odoo".to_owned()]) {
@@ -122,7 +123,7 @@ impl Sandbox {
         Some(self.program.run(&words[1..]).await)
     }
 
-    /// Lets attachments come and go between two backups.
+    /// Adds and removes attachments between two backups.
     async fn work_for_a_day(&self) {
         let instance = self.project.repository().join(INSTANCE);
         let days = fs::read_dir(instance).map_or(0, |backups| backups.count() as u64);
@@ -181,7 +182,7 @@ impl Sandbox {
     }
 }
 
-/// Makes the modules of the instance as Odoo's package has them, as far as they are asked how to neutralize a copy.
+/// Creates the folders of the installed modules, with what they say about neutralization.
 fn addons(project: &Project) -> PathBuf {
     let addons = project.path("addons");
     let modules = project.cluster().execute(INSTANCE, "SELECT name FROM ir_module_module WHERE state = 'installed'");
@@ -198,7 +199,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The words of a command line, as a shell reads them.
+/// Returns the words of a command line, as a shell reads them.
 fn words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for c in command.chars() {

@@ -30,7 +30,8 @@ const UNITS: [(&str, &str); 10] = [
     ("jobs", "<jobs>"),
 ];
 
-/// Returns the line with ids, times, sizes, durations and versions masked, and each gap as one space.
+/// Returns the line with ids, times, sizes, durations and versions masked. Each gap becomes one
+/// space.
 pub(super) fn masked(line: &str) -> String {
     let mut line = without_packager(line);
     for (shape, name) in SHAPES {
@@ -62,7 +63,8 @@ pub(super) fn is_progress(masked: &str) -> bool {
     masked.ends_with(": <size> in <duration>")
 }
 
-/// Returns the names in a line that later commands may repeat: ids of backups, and what a restore kept.
+/// Returns the names in a line that later commands may repeat: ids of backups, and what a restore
+/// kept.
 pub(super) fn names(line: &str) -> Vec<String> {
     let (mut rest, mut found) = (line, Vec::new());
     while let Some(first) = rest.chars().next() {

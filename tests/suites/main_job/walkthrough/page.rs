@@ -1,4 +1,4 @@
-//! A page of the documentation, with the blocks that are carried out.
+//! Reads a page of the documentation, with the blocks that are carried out.
 
 use std::fs;
 use std::ops::Range;
@@ -6,16 +6,16 @@ use std::path::PathBuf;
 
 use super::mask::{masked, names};
 
-/// Where one line stands for any number of them.
+/// Stands for any number of lines.
 const ELISION: &str = "…";
 
-/// A page, line by line.
+/// Holds a page, line by line.
 pub(super) struct Page {
     path: PathBuf,
     lines: Vec<String>,
 }
 
-/// What a page lets its reader do.
+/// Holds what a page lets its reader do.
 pub(super) enum Block {
     /// Commands with what they print.
     Console(Vec<Step>),
@@ -23,7 +23,7 @@ pub(super) enum Block {
     Toml(Range<usize>),
 }
 
-/// A command and its output, as lines of the page.
+/// Holds a command and its output, as lines of the page.
 pub(super) struct Step {
     pub(super) command: Range<usize>,
     pub(super) output: Range<usize>,
@@ -92,7 +92,7 @@ impl Page {
         self.lines[lines.clone()].iter().map(|line| format!("{}\n", line.trim_start())).collect()
     }
 
-    /// Returns the step's lines with the output that the program has, as much of it as the page shows.
+    /// Returns the step's lines with what the program printed, as much of it as the page shows.
     fn rewritten(&self, step: &Step, known: &[(String, String)], printed: &[String]) -> Vec<String> {
         let first = &self.lines[step.command.start];
         let indent = &first[..first.len() - first.trim_start().len()];
@@ -120,7 +120,7 @@ impl Page {
     }
 }
 
-/// Returns how what is shown differs from what was printed; empty where nothing does.
+/// Returns how the page differs from what was printed; empty if it does not.
 pub(super) fn difference(command: &str, shown: &[&str], printed: &[String]) -> String {
     let shown: Vec<String> = shown.iter().map(|line| masked(line)).collect();
     let printed: Vec<String> = printed.iter().map(|line| masked(line)).collect();
@@ -146,7 +146,7 @@ pub(super) fn same_names(shown: &[&str], printed: &[String]) -> Vec<(String, Str
     if shown.len() == printed.len() { shown.into_iter().zip(printed).collect() } else { Vec::new() }
 }
 
-/// Puts what things are here in the place of what the page calls them.
+/// Replaces names of the page by those of this run.
 pub(super) fn replaced(text: &str, known: &[(String, String)]) -> String {
     known.iter().fold(text.to_owned(), |text, (documented, actual)| text.replace(documented, actual))
 }
