@@ -64,7 +64,7 @@ async fn reload_takes_only_valid_configuration() {
     daemon.signal(Signal::TERM);
     let run = daemon.wait().await.success();
     assert!(
-        run.stderr.contains("it stays as it was") && run.stderr.contains("did you mean `schedule`"),
+        run.stderr.contains("the previous one stays in use") && run.stderr.contains("did you mean `schedule`"),
         "{}",
         run.stderr
     );

@@ -99,6 +99,6 @@ async fn under_the_target() {
     // Where it shows before, nothing is begun.
     std::fs::write(place.join(FILLER), vec![0; 16 << 20]).unwrap();
     let run = program.run(["restore", "--to", "staging"]).await;
-    assert!(run.stderr.contains("reason: the filestore takes 19.1 MiB, and there are "), "{}", run.stderr);
+    assert!(run.stderr.contains("reason: the filestore needs 19.1 MiB, and "), "{}", run.stderr);
     assert_failed(run, "the restore was refused");
 }

@@ -207,7 +207,7 @@ async fn what_was_said_and_seen_of_a_backup_can_be_damaged_and_does_no_backup_ha
             damage(&path);
             program.run(["check", "--read-data=1B"]).await.success();
             let repair = program.run(["repair"]).await.success().stdout;
-            assert!(repair.contains("3 backups, no damage found"), "{case}: {repair}");
+            assert!(repair.contains("3 backups checked, no damage found"), "{case}: {repair}");
             // Their names say enough to keep what they speak of.
             let list = program.run(["list", "--json"]).await.success().json();
             let backup = &list["backups"][1];

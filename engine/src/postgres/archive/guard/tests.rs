@@ -41,7 +41,7 @@ async fn foreign_statement_never_leaves_the_body() {
     let dump = archive(&[evil], b"");
     let mut handed_out = Vec::new();
     let error = guarded(body_of(dump), "a dump", GuardedFor::Restore).read_to_end(&mut handed_out).await.unwrap_err();
-    let expected = "refused to run a dump: the entry TABLE public.x holds `DROP DATABASE victim WITH (FORCE);`, which pg_dump does not write there";
+    let expected = "refused to run a dump: the entry TABLE public.x contains `DROP DATABASE victim WITH (FORCE);`, which pg_dump does not write there";
     assert_eq!(error.to_string(), expected);
     assert!(!handed_out.windows(6).any(|bytes| bytes == b"victim"));
 }
