@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 pub(crate) use self::command::{Command, ExportFormat, LogFormat, NotifyCommand};
+#[cfg(test)]
+pub(crate) use self::offered::GROUPS;
 
 const AFTER: &str = "\
 Examples:

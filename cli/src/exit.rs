@@ -21,6 +21,11 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// Every code, in the order of the numbers.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Success, Self::Failed, Self::Usage, Self::Warnings, Self::Damage, Self::Interrupted];
+
     /// Returns the worse of two exit codes, for a command with several parts.
     ///
     /// The numbers have another order: 3 (warnings) is better than 1 (failed).

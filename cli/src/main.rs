@@ -1,6 +1,8 @@
 //! The program `odoo-backup`: reads the command line, runs the command, ends with its exit code.
 
 mod arguments;
+#[cfg(test)]
+mod command_pages;
 mod commands;
 mod exit;
 mod new_file;

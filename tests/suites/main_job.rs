@@ -1,6 +1,7 @@
 //! The main job, end to end, by the program itself: init, now, list, show, check, restore; on a folder and on S3.
 
 mod anonymous;
+mod command_pages;
 mod commands;
 mod connections;
 pub(crate) mod damage;

@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches, Command, Error};
 use super::Arguments;
 
 /// The commands in the order of `--help`, by group.
-const GROUPS: [(&str, &[&str]); 6] = [
+pub(crate) const GROUPS: [(&str, &[&str]); 6] = [
     ("Back up", &["now", "copy", "import"]),
     ("Restore", &["restore", "drill", "export", "fetch"]),
     ("Look", &["list", "show", "files", "status"]),

@@ -1,5 +1,4 @@
-//! `docs/configuration.md` holds a table for each section; they are made from the keys that are
-//! known.
+//! Compares the tables of `docs/configuration.md` with the keys that are known.
 
 use std::fmt::Write;
 
@@ -9,8 +8,11 @@ use crate::keys::{
 };
 
 const PAGE: &str = include_str!("../../../docs/configuration.md");
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+/// Set to `update`, it lets the tables be written rather than compared.
+const UPDATE: &str = "ODOO_BACKUP_SNAPSHOTS";
 
-/// Returns the rows of `section` but those of keys that `other` has, and explains, already.
+/// Returns the rows of `section`, without the keys that the table of `other` explains.
 fn table(section: &SectionKeys, other: Option<&SectionKeys>) -> String {
     let mut table = String::from("| key | type | default | meaning | example |\n| --- | --- | --- | --- | --- |\n");
     for key in section.keys().filter(|key| !other.is_some_and(|other| other.knows(key.name))) {
@@ -21,17 +23,29 @@ fn table(section: &SectionKeys, other: Option<&SectionKeys>) -> String {
 }
 
 #[test]
-fn page_has_every_key() {
+fn configuration_page_has_every_key() {
     let alone =
-        [REPOSITORY, INSTANCE, RETENTION, CHECK, DAEMON, DRILL, ANONYMIZE, NOTIFY].map(|section| table(&section, None));
-    let own = [(&COPIES, &REPOSITORY), (&TARGET, &INSTANCE)].map(|(section, other)| table(section, Some(other)));
-    for table in alone.into_iter().chain(own) {
-        assert!(PAGE.contains(&table), "docs/configuration.md should have this table:\n\n{table}");
+        [REPOSITORY, INSTANCE, RETENTION, CHECK, DRILL, ANONYMIZE, NOTIFY, DAEMON].map(|section| (section, None));
+    let own = [(COPIES, Some(&REPOSITORY)), (TARGET, Some(&INSTANCE))];
+    let (mut page, mut differences) = (PAGE.to_owned(), String::new());
+    for (section, other) in alone.into_iter().chain(own) {
+        let (begin, end) = (format!("<!-- keys {} -->\n", section.header), "<!-- /keys -->\n");
+        let table = table(&section, other);
+        let split = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?)));
+        let Some((before, (there, after))) = split else { panic!("{} has no table of {}", PATH, section.header) };
+        if there != table {
+            writeln!(differences, "{PATH} should have this table of {}:\n\n{table}", section.header).unwrap();
+        }
+        page = [before, &begin, &table, end, after].concat();
     }
+    if std::env::var(UPDATE).is_ok_and(|value| value == "update") {
+        return std::fs::write(PATH, page).unwrap();
+    }
+    assert!(differences.is_empty(), "{differences}{UPDATE}=update writes them again");
 }
 
 #[test]
-fn examples_of_page_load() {
+fn configuration_page_examples_load() {
     let blocks: Vec<_> = PAGE.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(blocks.len() >= 3);
     for block in blocks {

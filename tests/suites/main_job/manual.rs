@@ -1,9 +1,9 @@
-//! The manual against what it describes.
+//! Compares the manual with what it describes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
@@ -19,7 +19,7 @@ fn sources(folder: &Path, into: &mut String) {
 }
 
 #[test]
-fn what_is_explained_is_what_the_program_says() {
+fn troubleshooting_titles_are_in_sources() {
     let mut code = String::new();
     for package in ["engine", "config", "daemon", "cli"] {
         sources(&root().join(package).join("src"), &mut code);
@@ -37,6 +37,45 @@ fn what_is_explained_is_what_the_program_says() {
         explained += 1;
     }
     assert!(explained > 20);
+}
+
+/// Returns the table of all messages with links to their sections, sorted by their words.
+fn index(page: &str) -> String {
+    let mut rows = Vec::new();
+    let mut chapter = "";
+    for line in page.lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            chapter = heading;
+        } else if let Some(title) = line.strip_prefix("### ") {
+            let key = title.trim_matches('`').to_lowercase();
+            let key = key.trim_start_matches(|c: char| !c.is_alphanumeric()).to_owned();
+            rows.push((key, format!("| [{title}](#{}) | {chapter} |\n", slug(line))));
+        }
+    }
+    rows.sort();
+    let rows: String = rows.into_iter().map(|(_, row)| row).collect();
+    format!("| message | about |\n| --- | --- |\n{rows}")
+}
+
+#[test]
+fn troubleshooting_indexes_every_message() {
+    const UPDATE: &str = "ODOO_BACKUP_SNAPSHOTS";
+    let path = root().join("docs/troubleshooting.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (begin, end) = ("<!-- index -->\n", "<!-- /index -->\n");
+    let (before, rest) = page.split_once(begin).expect("a mark where the index begins");
+    let (there, after) = rest.split_once(end).expect("a mark where the index ends");
+    let index = index(&page);
+    if std::env::var(UPDATE).is_ok_and(|value| value == "update") {
+        return fs::write(&path, [before, begin, &index, end, after].concat()).unwrap();
+    }
+    assert!(there == index, "the index should be:\n{index}{UPDATE}=update writes it again");
+}
+
+/// Returns the anchor of a heading, as the hosts of repositories make it.
+pub(super) fn slug(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
 /// Types that carry hints, and who shows these. A new one belongs here, and where its hint is shown.
