@@ -33,11 +33,11 @@ pub async fn run(handle: Handle, logs: RunLogs, signals: mpsc::Receiver<Signal>)
     let server = Server::start(&handle).await?;
     let manager = tokio::spawn(systemd::tell(handle.clone()));
     let settling = tokio::spawn(settle_state(handle.clone()));
-    let told_everything = CancellationToken::new();
-    let notifications = tokio::spawn(crate::notify::serve(handle.clone(), told_everything.clone()));
+    let all_reported = CancellationToken::new();
+    let notifications = tokio::spawn(crate::notify::serve(handle.clone(), all_reported.clone()));
     work(&handle, signals).await;
     // After the last run, whose end is reported as well.
-    told_everything.cancel();
+    all_reported.cancel();
     let _ = notifications.await;
     let _ = manager.await;
     settling.abort();

@@ -19,7 +19,7 @@ use crate::output::Output;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Daemon)]
 pub(super) struct DaemonDocument {
-    /// That it ended as it was told to: always true.
+    /// Whether the daemon stopped on a signal: always true.
     ended: bool,
 }
 

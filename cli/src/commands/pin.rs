@@ -20,7 +20,7 @@ pub(super) struct PinDocument {
     backup: BackupId,
     /// That it is pinned: always true.
     pinned: bool,
-    /// Why; null where nobody said.
+    /// The note; null without one.
     #[schema(required = true)]
     note: Option<String>,
 }

@@ -120,7 +120,7 @@ pub(super) struct PrunedDocument {
     policy: String,
     /// Why nothing at all is removed; empty where nothing speaks against it.
     holds: Vec<String>,
-    /// The newest backup when a person said that the figures are right; null where nobody did.
+    /// The newest backup, if the operator accepted its figures; else null.
     #[schema(required = true)]
     accepted: Option<BackupId>,
     /// What becomes of each backup.

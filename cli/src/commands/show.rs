@@ -52,7 +52,7 @@ pub(super) struct ShowDocument {
     manifest: Manifest,
     /// Whether it is kept until it is unpinned.
     pinned: bool,
-    /// Why it was pinned; null where nobody said.
+    /// The note of the pin; null without one.
     #[schema(required = true)]
     pin_note: Option<String>,
     /// When a restored copy was what had been backed up; null where that is not so, or something

@@ -147,7 +147,7 @@ async fn on_the_worst_day_the_instance_itself_is_restored_by_its_name_and_stays_
     let unforced = program.run(["restore", "--to", INSTANCE]).await.expect_code(2);
     assert!(unforced.stderr.contains("hint: `production` is an instance"), "{}", unforced.stderr);
     let wrong = program.run(["restore", "--to", INSTANCE, "--force-production", "prod"]).await.expect_code(2);
-    assert!(wrong.stderr.contains("the database of production is \"production\""), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("its database is \"production\""), "{}", wrong.stderr);
     let forced = ["restore", "--to", INSTANCE, "--force-production", INSTANCE];
     let run = program.run(forced).await.success();
     assert!(run.stderr.contains("NOTHING IS NEUTRALIZED"), "{}", run.stderr);

@@ -149,7 +149,7 @@ async fn bucket_attachments_are_warned_of_everywhere() {
     let now = program.run(["now"]).await.expect_code(3);
     assert!(now.stderr.contains(warning), "{}", now.stderr);
     let show = program.run(["show", "latest"]).await.success();
-    assert!(show.stdout.contains(&format!("warning    {warning}")), "{}", show.stdout);
+    assert!(show.stdout.contains(&format!("warning       {warning}")), "{}", show.stdout);
     let list = program.run(["list"]).await.success();
     assert!(list.stdout.contains("1 warning"), "{}", list.stdout);
     let doctor = program.run(["doctor"]).await.success();

@@ -128,7 +128,7 @@ async fn neutralized_copies_have_none_of_them() {
     for line in
         ["2 publications: everything, one_table", "1 tablespace: fast", "2 policies: secret of_all, secret of_reader"]
     {
-        assert!(shown.contains(&format!("  also has   {line}\n")), "{shown}");
+        assert!(shown.contains(&format!("  also has      {line}\n")), "{shown}");
     }
 }
 
