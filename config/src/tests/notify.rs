@@ -46,7 +46,10 @@ fn impossible_sections_are_refused() {
         ("ping = 'https://e/{instance}'\non = ['failure']\n", "sent for every backup"),
         ("mail_to = ['A <a@b>']\n", "expected an address"),
         (&format!("{mail}smtp_user = 'u'\n"), "`smtp_user` needs `smtp_password`"),
-        (&format!("{mail}smtp_user = 'u'\nsmtp_password = 'p'\nsmtp_tls = 'none'\n"), "not sent without encryption"),
+        (
+            &format!("{mail}smtp_user = 'u'\nsmtp_password = 'p'\nsmtp_tls = 'none'\n"),
+            "would be sent without encryption",
+        ),
     ] {
         let error = load(&format!("[[notify]]\n{text}")).unwrap_err();
         assert!(error.contains(expected) && !error.contains("s3cret"), "{text}: {error}");

@@ -289,7 +289,7 @@ async fn panic_ends_one_run_within_limit() {
         RunOutcome::Failed { error, .. } => Some(error.message.clone()),
         _ => None,
     });
-    assert!(fault.unwrap().contains("fault of this program"));
+    assert!(fault.unwrap().contains("bug in odoo-backup"));
     assert!(outcomes.contains(&Some(RunOutcome::Elsewhere)));
     running.stop().await;
 }
