@@ -3,7 +3,7 @@
 //! - Where a token is configured, everything but health, the page itself and the sign-in needs it,
 //!   or a session that was begun with it.
 //! - Where none is, only this machine's own names are answered: a web page from elsewhere could
-//!   else give this address a name of its own, and ask on behalf of whoever looks at it.
+//!   else give this address a name of its own, and ask on behalf of the user who looks at it.
 //! - What changes something must not come from another site's page, whoever is signed in.
 
 use axum::extract::{Request, State};

@@ -88,7 +88,7 @@ pub(super) async fn backups(
     }))
 }
 
-/// What is known of a backup, and its manifest, held against its checksums.
+/// What is known of a backup, and its manifest, compared with its checksums.
 async fn look_up(api: &Api, name: &str, id: &str) -> Result<(BackupFacts, Repository, Manifest), Problem> {
     let facts = facts(api, name)?;
     let listed = facts.backup(id).ok_or_else(|| Problem::not_found(format!("backup {name}/{id} that can be read")))?;

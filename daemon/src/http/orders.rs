@@ -178,7 +178,7 @@ pub(super) struct Pinned {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Timestamp>, required = false)]
     pinned_at: Option<Option<Timestamp>>,
-    /// Why it was pinned; null where nobody said. Absent where it is not pinned.
+    /// The note of the pin; null without one. Absent if the backup is not pinned.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, required = false)]
     note: Option<Option<String>>,
