@@ -217,11 +217,16 @@ async fn stuck(project: &Project, program: &OdooBackup) -> harness::cli::Running
         project,
         "open(root + '/dump.sql', 'a').write('CREATE MATERIALIZED VIEW public.slow AS SELECT pg_sleep(600) IS NULL AS slept;\\n')",
     );
+    // The server may not know yet that an import which was killed is gone.
+    let since = project.cluster().execute("postgres", "SELECT clock_timestamp()").trim().to_owned();
     let running = program.spawn(["import", zip.to_str().unwrap(), "--as", "archive"]);
     let watcher = project.cluster().connect("postgres").await;
-    let query = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'odoo\\_backup\\_import\\_%' AND wait_event = 'PgSleep'";
+    let query = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'odoo\\_backup\\_import\\_%' AND wait_event = 'PgSleep'
+         AND backend_start > '{since}'"
+    );
     let waited = tokio::time::timeout(Duration::from_secs(60), async {
-        while watcher.query_one(query, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        while watcher.query_one(query.as_str(), &[]).await.unwrap().get::<_, i64>(0) == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
