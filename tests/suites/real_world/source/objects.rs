@@ -174,7 +174,7 @@ async fn forced_row_security_is_found_before_backup() {
     );
     let program = initialised(&project).await;
     let doctor = program.run(["doctor"]).await.expect_code(1).stdout;
-    assert!(doctor.contains("row level security hides rows of public.secret from the role"), "{doctor}");
+    assert!(doctor.contains("row-level security hides rows of public.secret from the role"), "{doctor}");
     let failed = program.run(["now"]).await.expect_code(1);
     assert!(failed.stderr.contains("hint: run ALTER ROLE … BYPASSRLS"), "{}", failed.stderr);
 }
