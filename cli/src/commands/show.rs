@@ -109,22 +109,20 @@ struct FilestoreDocument {
 impl BackupDocument {
     /// Returns a backup in brief.
     pub(super) fn of(manifest: &Manifest) -> Self {
-        let Brief { id, instance, created_at, finished_at, odoo_series, database, filestore, .. } = manifest.into();
-        let Brief { attachments, stored_bytes, imported, warnings, .. } = manifest.into();
+        let brief = Brief::from(manifest);
         let findings = manifest.filestore.findings.clone();
-        let filestore = FilestoreDocument { brief: filestore, findings };
         Self {
-            id,
-            instance,
-            created_at,
-            finished_at,
-            odoo_series,
-            database,
-            filestore,
-            attachments,
-            stored_bytes,
-            imported,
-            warnings,
+            id: brief.id,
+            instance: brief.instance,
+            created_at: brief.created_at,
+            finished_at: brief.finished_at,
+            odoo_series: brief.odoo_series,
+            database: brief.database,
+            filestore: FilestoreDocument { brief: brief.filestore, findings },
+            attachments: brief.attachments,
+            stored_bytes: brief.stored_bytes,
+            imported: brief.imported,
+            warnings: brief.warnings,
         }
     }
 }
