@@ -108,7 +108,12 @@ async fn it_is_done_where_it_is_told_and_what_is_there_stays() {
     project.cluster().execute("staging", "SELECT FROM mine");
 
     let text = program.run(["drill", "--verify", "quick"]).await.success().stdout;
-    assert!(text.contains(": verified; ") && text.contains("-quick-passed.json"), "{text}");
+    assert!(
+        text.contains(": verified; the backup of ")
+            && text.contains(" was restored to a scratch copy, which was dropped")
+            && text.contains("-quick-passed.json"),
+        "{text}"
+    );
     program.run(["drill", "--to", "stagin"]).await.expect_code(2);
     let page = project.path("there.json");
     fs::write(&page, "mine").unwrap();
