@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_line_fails_outside_tables_and_code() {
+    fn wide_line_in_prose_fails() {
         let wide = "word ".repeat(30);
         assert_eq!(found("a.md", &format!("\n{wide}")), ["width 2"]);
         let link = format!("https://example.com/{}", "x".repeat(100));

@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_run_has_what_the_program_printed_and_its_exit_code() {
+    async fn run_records_output_and_exit_code() {
         let (_folder, program) = script("echo \"{\\\"arguments\\\": \\\"$*\\\"}\"; echo oh >&2; exit 3");
         let run = program.run(["now", "--json"]).await.expect_code(3);
         assert_eq!(run.json()["arguments"], "--config c.toml now --json");
@@ -270,13 +270,13 @@ mod tests {
 
     #[tokio::test]
     #[should_panic(expected = "exit code of")]
-    async fn an_unexpected_exit_code_fails_the_test() {
+    async fn unexpected_exit_code_fails_test() {
         let (_folder, program) = script("exit 1");
         program.run(["now"]).await.success();
     }
 
     #[tokio::test]
-    async fn a_running_program_can_be_killed_and_its_memory_was_seen() {
+    async fn killed_run_has_signal_and_memory() {
         let (_folder, program) = script("exec sleep 1000");
         let running = program.spawn(["now"]);
         while running.peak_rss() < 200 << 10 {
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_testers_environment_does_not_reach_the_program() {
+    async fn callers_environment_is_not_inherited() {
         let (_folder, program) = script("env");
         let program = program.env("AWS_REGION", "eu-west-3");
         let run = program.run(["now"]).await.success();

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_real_data_is_restored_whole() {
+    fn real_data_is_restored_completely() {
         let Some(odoo17) = Odoo17::find() else { return };
         let cluster = Cluster::start();
         let filestore = tempfile::tempdir().unwrap();

@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_project_has_a_filled_instance_and_the_files_that_name_it() {
+    async fn project_has_instance_and_configuration_files() {
         let options = ProjectOptions {
             cluster: ClusterOptions { password: true, ..ClusterOptions::default() },
             ..ProjectOptions::default()

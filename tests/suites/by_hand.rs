@@ -72,7 +72,7 @@ async fn back_up(project: &Project) -> PathBuf {
 }
 
 #[tokio::test]
-async fn the_documents_commands_restore_a_backup() {
+async fn documented_commands_restore_backup() {
     let project = Project::start().await;
     // The last of three backups stands on all three of them: a file is new, one has changed, and one is gone.
     let odd = |name: &str| project.filestore().join(name);
@@ -108,7 +108,7 @@ async fn the_documents_commands_restore_a_backup() {
 }
 
 #[tokio::test]
-async fn the_documents_commands_restore_a_backup_whose_volumes_were_written_anew() {
+async fn documented_commands_restore_repacked_backup() {
     let project = Project::start().await;
     let odd = |name: &str| project.filestore().join(name);
     let many: Vec<String> = (0..200).map(|number| format!("odd-{number}")).collect();
@@ -148,7 +148,7 @@ async fn the_documents_commands_restore_a_backup_whose_volumes_were_written_anew
 }
 
 #[tokio::test]
-async fn the_documents_commands_restore_a_backup_without_files() {
+async fn documented_commands_restore_backup_without_files() {
     let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
     let backup = back_up(&project).await;
     let restored = assert_success(&shell(&project, &backup, &to_restore(&project)));
@@ -164,7 +164,7 @@ fn to_restore_changed(project: &Project, change: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_documents_commands_find_what_is_not_as_listed() {
+async fn documented_commands_find_changed_files() {
     let project = Project::start().await;
     project.write_settled("a\nb", "x");
     let backup = back_up(&project).await;
@@ -186,7 +186,7 @@ async fn the_documents_commands_find_what_is_not_as_listed() {
 }
 
 #[tokio::test]
-async fn the_documents_commands_stop_at_damage() {
+async fn documented_commands_stop_at_damage() {
     let project = Project::start().await;
     let first = back_up(&project).await;
     let backup = back_up(&project).await;
@@ -209,7 +209,7 @@ async fn the_documents_commands_stop_at_damage() {
 }
 
 #[tokio::test]
-async fn triggers_functions_and_special_objects_survive_by_hand() {
+async fn special_objects_survive_manual_restore() {
     let project = Project::start().await;
     let cluster = project.cluster();
     cluster.psql_as("postgres", "postgres", "ALTER ROLE odoo SUPERUSER");
@@ -247,7 +247,7 @@ async fn triggers_functions_and_special_objects_survive_by_hand() {
 }
 
 #[tokio::test]
-async fn locale_provider_survives_by_hand() {
+async fn locale_provider_survives_manual_restore() {
     let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
     let cluster = project.cluster();
     let has_icu = cluster.psql_as(

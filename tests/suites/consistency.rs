@@ -181,7 +181,7 @@ async fn assert_each_pair_complete(project: &Project, program: &OdooBackup, back
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_backup_of_an_instance_at_work_is_a_complete_pair() {
+async fn backup_of_busy_instance_is_complete() {
     let (project, program) = project("auto").await;
     let (backups, lived) = make_backups(&project, &program, 100).await;
     println!("{} backups, {lived:?}", backups.len());
@@ -191,7 +191,7 @@ async fn every_backup_of_an_instance_at_work_is_a_complete_pair() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_the_collector_comes_as_it_likes_what_is_gone_is_called_deleted_and_never_missing() {
+async fn collector_without_hold_causes_no_missing() {
     let (project, program) = project("never").await;
     let (backups, lived) = make_backups(&project, &program, 40).await;
     println!("{} backups, {lived:?}", backups.len());

@@ -60,7 +60,7 @@ async fn assert_loads(project: &Project) -> Value {
 }
 
 #[tokio::test]
-async fn a_zip_is_what_odoo_loads() {
+async fn exported_zip_loads_like_in_odoo() {
     let project = Project::start().await;
     let manifest = assert_loads(&project).await;
     assert_eq!(manifest["odoo_dump"], "1");
@@ -72,7 +72,7 @@ async fn a_zip_is_what_odoo_loads() {
 }
 
 #[tokio::test]
-async fn a_zip_of_a_real_odoo_17_is_what_odoo_loads() {
+async fn real_odoo17_zip_loads_in_odoo() {
     let Some(odoo17) = Odoo17::find() else { return };
     let options = ProjectOptions { source: Source::Odoo17(odoo17), ..ProjectOptions::default() };
     let manifest = assert_loads(&Project::with(options).await).await;
@@ -80,7 +80,7 @@ async fn a_zip_of_a_real_odoo_17_is_what_odoo_loads() {
 }
 
 #[tokio::test]
-async fn an_archive_and_a_tar_of_what_several_volumes_hold() {
+async fn archive_and_tar_hold_all_volumes() {
     let shape = OdooShape::default();
     let options = ProjectOptions { source: Source::Shape(shape.clone()), ..ProjectOptions::default() };
     let project = Project::with(options).await;
@@ -119,7 +119,7 @@ fn left(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_damaged_backup_leaves_no_file_and_an_existing_one_is_left_alone() {
+async fn damaged_backup_export_changes_no_file() {
     let project = Project::start().await;
     let program = backed_up(&project).await;
     let folder = project.path("exports");
@@ -152,7 +152,7 @@ async fn a_damaged_backup_leaves_no_file_and_an_existing_one_is_left_alone() {
 }
 
 #[tokio::test]
-async fn stopped_by_a_signal_it_leaves_nothing() {
+async fn stopped_export_leaves_nothing() {
     let project = Project::start().await;
     let tools = project.path("tools");
     fs::create_dir(&tools).unwrap();
@@ -185,7 +185,7 @@ async fn stopped_by_a_signal_it_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_not_odoos_has_no_zip_and_a_zip_has_no_terminal() {
+async fn zip_needs_odoo_and_no_terminal() {
     let options = ProjectOptions { source: Source::Empty, ..ProjectOptions::default() };
     let project = Project::with(options).await;
     let program = odoo_backup!(project.config());

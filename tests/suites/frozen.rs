@@ -94,7 +94,7 @@ fn assert_holds(found: &Value, expected: &Value, at: &str) {
 }
 
 #[tokio::test]
-async fn it_is_listed_shown_and_checked_and_gives_single_files_back() {
+async fn frozen_repository_is_read_and_fetched() {
     let expected = expected();
     let (project, program) = thawed(&expected).await;
     let list = program.run(["list", "--json"]).await.success().json();
@@ -127,7 +127,7 @@ async fn it_is_listed_shown_and_checked_and_gives_single_files_back() {
 }
 
 #[tokio::test]
-async fn every_backup_is_restored_as_it_was() {
+async fn frozen_backups_restore_exactly() {
     let expected = expected();
     let (project, program) = thawed(&expected).await;
     for (number, backup) in expected.backups.iter().enumerate() {

@@ -72,7 +72,7 @@ async fn assert_restores(project: &Project, program: &OdooBackup, backup: &str) 
 }
 
 #[tokio::test]
-async fn what_was_exported_comes_back_as_it_was() {
+async fn exported_zip_is_imported_unchanged() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let made = program.run(["now", "--json"]).await.success().json();
@@ -102,7 +102,7 @@ async fn what_was_exported_comes_back_as_it_was() {
 }
 
 #[tokio::test]
-async fn an_archive_and_a_tar_come_back_as_they_were() {
+async fn archive_and_tar_are_imported_unchanged() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
@@ -122,7 +122,7 @@ async fn an_archive_and_a_tar_come_back_as_they_were() {
 }
 
 #[tokio::test]
-async fn a_zip_of_a_real_odoo_17_is_restored_as_it_was() {
+async fn real_odoo17_zip_is_imported_unchanged() {
     let Some(odoo17) = Odoo17::find() else { return };
     let options = ProjectOptions { source: Source::Odoo17(odoo17), ..ProjectOptions::default() };
     let project = Project::with(options).await;
@@ -140,7 +140,7 @@ async fn a_zip_of_a_real_odoo_17_is_restored_as_it_was() {
 }
 
 #[tokio::test]
-async fn what_is_missing_or_foreign_is_a_warning() {
+async fn missing_or_foreign_files_are_warnings() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let edit = "import shutil; shutil.rmtree(root + '/filestore'); os.mkdir(root + '/sessions'); open(root + '/sessions/x', 'w')";
@@ -159,7 +159,7 @@ async fn what_is_missing_or_foreign_is_a_warning() {
 }
 
 #[tokio::test]
-async fn a_dump_that_cannot_be_run_leaves_nothing() {
+async fn unusable_dump_leaves_nothing() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let witness = project.path("witness");
@@ -198,7 +198,7 @@ async fn a_dump_that_cannot_be_run_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_run_programs_is_refused() {
+async fn role_running_programs_is_refused() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let zip = odoos_zip(&project, "");
@@ -240,7 +240,7 @@ fn scratch(project: &Project) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn stopped_it_leaves_nothing_and_killed_the_next_one_clears_up() {
+async fn interrupted_import_leaves_nothing_behind() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let running = stuck(&project, &program).await;

@@ -45,7 +45,7 @@ fn remove_target(project: &Project) {
 }
 
 #[tokio::test]
-async fn an_unchanged_filestore_is_not_stored_again() {
+async fn unchanged_filestore_is_not_stored_again() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let first = now(&program, 0, &[]).await;
@@ -67,7 +67,7 @@ async fn an_unchanged_filestore_is_not_stored_again() {
 }
 
 #[tokio::test]
-async fn every_day_of_a_month_comes_back_with_exactly_its_files() {
+async fn each_day_restores_exactly_its_files() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let mut days: Vec<(String, PathBuf)> = Vec::new();
@@ -101,7 +101,7 @@ async fn every_day_of_a_month_comes_back_with_exactly_its_files() {
 }
 
 #[tokio::test]
-async fn missing_deleted_damaged_and_unreferenced_files_are_told_apart() {
+async fn file_problems_are_distinguished() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let named = project.cluster().execute(
@@ -145,7 +145,7 @@ async fn missing_deleted_damaged_and_unreferenced_files_are_told_apart() {
 }
 
 #[tokio::test]
-async fn what_the_source_lost_or_spoiled_after_a_good_backup_is_kept_from_that_one() {
+async fn lost_files_come_from_earlier_backup() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let whole = project.path("whole");
@@ -182,7 +182,7 @@ async fn what_the_source_lost_or_spoiled_after_a_good_backup_is_kept_from_that_o
 }
 
 #[tokio::test]
-async fn a_damaged_earlier_volume_is_not_built_upon() {
+async fn damaged_volume_is_not_reused() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let first = now(&program, 0, &[]).await;
@@ -203,7 +203,7 @@ async fn a_damaged_earlier_volume_is_not_built_upon() {
 }
 
 #[tokio::test]
-async fn the_collector_is_kept_out_while_files_are_read_and_nobody_else() {
+async fn reading_files_blocks_only_collector() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let backup = now(&program, 0, &[]).await;
@@ -231,7 +231,7 @@ async fn the_collector_is_kept_out_while_files_are_read_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn one_attachment_comes_back_by_its_name_its_id_or_its_path() {
+async fn fetch_accepts_name_id_and_path() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     now(&program, 0, &[]).await;
@@ -283,7 +283,7 @@ async fn one_attachment_comes_back_by_its_name_its_id_or_its_path() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_deleted_with_its_attachment_after_the_snapshot_is_not_called_lost() {
+async fn deletion_after_snapshot_is_not_loss() {
     let project = Project::start().await;
     let config = fs::read_to_string(project.config()).unwrap();
     let never =

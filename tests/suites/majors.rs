@@ -64,21 +64,21 @@ async fn restores_into_all(project: &Project, clients: &Binaries, targets: impl 
 }
 
 #[tokio::test]
-async fn from_the_oldest_to_all() {
+async fn oldest_major_restores_into_all() {
     let majors = majors();
     let Some(&oldest) = majors.first() else { return };
     restores_into_all(&project_on(oldest).await, &Binaries::find(Some(oldest)), majors.into_iter()).await;
 }
 
 #[tokio::test]
-async fn from_the_newest_to_all() {
+async fn newest_major_restores_into_all() {
     let majors = majors();
     let Some(&newest) = majors.last() else { return };
     restores_into_all(&project_on(newest).await, &Binaries::find(Some(newest)), majors.into_iter()).await;
 }
 
 #[tokio::test]
-async fn from_each_between_to_its_neighbours() {
+async fn middle_majors_restore_into_neighbours() {
     let majors = majors();
     for around in majors.windows(3) {
         let clients = Binaries::find(Some(around[1]));
@@ -88,7 +88,7 @@ async fn from_each_between_to_its_neighbours() {
 
 /// As where an image has the newest clients alone, and the server is another, older one.
 #[tokio::test]
-async fn by_the_newest_clients_from_an_older_server_and_back() {
+async fn newest_clients_handle_older_server() {
     let majors = majors();
     // Of what the machine itself has, the program would take the nearest.
     let own = Binaries::find(None).major();
@@ -101,7 +101,7 @@ async fn by_the_newest_clients_from_an_older_server_and_back() {
 }
 
 #[tokio::test]
-async fn the_copy_has_the_sources_provider_and_not_the_servers_own() {
+async fn copy_keeps_locale_provider_of_source() {
     let majors = majors().into_iter().filter(|major| *major >= 15).collect::<Vec<_>>();
     for major in majors.first().into_iter().chain(majors.last()).copied() {
         let source = Source::Empty;

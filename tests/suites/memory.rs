@@ -77,14 +77,14 @@ async fn assert_bounded(store: &str, buffers: u64, repository: impl Fn(usize) ->
 }
 
 #[tokio::test]
-async fn does_not_grow_with_the_instance_on_a_folder() {
+async fn memory_is_bounded_on_folder() {
     // Two volumes at a time, each with a batch of up to 8 MiB and what becomes of it.
     assert_bounded("folder", 2 * 2 * 8 * MIB, |_| None).await;
 }
 
 #[tokio::test]
 #[ignore = "long: make soak"]
-async fn does_not_grow_with_the_instance_on_s3() {
+async fn memory_is_bounded_on_s3() {
     let server = SeaweedFs::start();
     let repository = |number: usize| {
         Some(format!(
@@ -99,7 +99,7 @@ async fn does_not_grow_with_the_instance_on_s3() {
 /// Tiny files: what is kept of each file while it is listed adds up.
 #[tokio::test]
 #[ignore = "long: make soak"]
-async fn stays_in_hand_with_a_million_files() {
+async fn memory_is_bounded_with_million_files() {
     let project = with_files(1_000_000).await;
     for figures in measure("1,000,000 files", &project).await {
         assert!(figures.peak_rss < 400 * MIB, "{figures:?}");
@@ -108,7 +108,7 @@ async fn stays_in_hand_with_a_million_files() {
 
 #[tokio::test]
 #[ignore = "long: make soak"]
-async fn stays_in_hand_with_very_many_files_in_one_folder() {
+async fn memory_is_bounded_in_large_folder() {
     let project = with_files(200_000).await;
     into_one_folder(&project);
     for figures in measure("200,000 files in one folder", &project).await {

@@ -35,7 +35,7 @@ async fn project(repository: Option<String>, instances: usize) -> (Project, Odoo
 
 #[tokio::test]
 #[ignore = "a measurement: make soak"]
-async fn ten_thousand_backups_of_a_hundred_instances_in_a_folder() {
+async fn ten_thousand_backups_stay_manageable() {
     let (project, program) = project(None, 100).await;
     program.run(["init"]).await.success();
     let begun = Instant::now();
@@ -120,7 +120,7 @@ impl Counted {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_s3_a_list_request_per_thousand_objects_and_a_read_of_each_new_document() {
+async fn s3_commands_need_few_requests() {
     // Seven objects each, which are a page and the beginning of another.
     let history = History { instances: 1, backups: 145 };
     let counted = Counted::with(&history).await;

@@ -19,10 +19,11 @@ macro_rules! conformance {
     ($name:ident, $open:path) => {
         mod $name {
             conformance!(@cases $open;
-                round_trips, ranges, missing_objects, create_new_refuses_what_is_there, one_of_many_creators_wins,
-                a_failed_body_leaves_nothing, a_dropped_put_leaves_nothing, replacing_is_atomic,
-                puts_at_the_same_time, puts_and_deletes_at_the_same_time, lists_in_order_under_a_prefix, lists_many_pages,
-                foreign_leftovers_survive_a_young_sweep);
+                content_survives_round_trip, ranges_are_read_exactly, missing_objects_are_not_found,
+                create_new_refuses_existing_object, one_of_many_creators_wins, failed_body_leaves_nothing,
+                dropped_put_leaves_nothing, replacing_is_atomic, parallel_puts_do_not_mix,
+                parallel_puts_and_deletes_succeed, list_is_sorted_under_prefix, list_returns_all_pages,
+                recent_foreign_leftovers_survive_sweep);
         }
     };
     (@cases $open:path; $($case:ident),*) => {

@@ -28,7 +28,7 @@ fn files_of(filestore: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn the_same_seed_makes_the_same_instance_and_another_seed_another() {
+async fn seed_determines_instance() {
     let cluster = Cluster::start();
     let shape = OdooShape::default();
     let one = filled(&cluster, "one", &shape).await;
@@ -42,7 +42,7 @@ async fn the_same_seed_makes_the_same_instance_and_another_seed_another() {
 }
 
 #[tokio::test]
-async fn attachments_and_filestore_belong_together() {
+async fn attachments_match_filestore() {
     let cluster = Cluster::start();
     let shape = OdooShape { attachments: 400, ..OdooShape::default() };
     let filestore = filled(&cluster, "acme", &shape).await;
@@ -71,7 +71,7 @@ async fn attachments_and_filestore_belong_together() {
 }
 
 #[tokio::test]
-async fn sizes_are_about_as_asked_and_two_thirds_of_the_bytes_do_not_compress() {
+async fn sizes_and_compressibility_are_realistic() {
     let cluster = Cluster::start();
     let filestore = filled(&cluster, "acme", &OdooShape::sized(30_000_000, 20_000_000)).await;
     let database: f64 = cluster.execute("acme", "SELECT pg_database_size('acme')").trim().parse().unwrap();
@@ -87,7 +87,7 @@ async fn sizes_are_about_as_asked_and_two_thirds_of_the_bytes_do_not_compress() 
 }
 
 #[tokio::test]
-async fn the_database_says_what_an_odoo_database_says_of_itself() {
+async fn database_describes_itself_like_odoo() {
     let cluster = Cluster::start();
     let shape = OdooShape { series: "18.0".into(), ..OdooShape::default() };
     let _filestore = filled(&cluster, "acme", &shape).await;
@@ -99,7 +99,7 @@ async fn the_database_says_what_an_odoo_database_says_of_itself() {
 }
 
 #[tokio::test]
-async fn days_of_activity_change_rows_and_files_together_and_are_repeatable() {
+async fn days_change_rows_and_files_repeatably() {
     let cluster = Cluster::start();
     let shape = OdooShape::default();
     let one = filled(&cluster, "one", &shape).await;

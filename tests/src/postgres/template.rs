@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checksum_is_the_known_one() {
+    fn checksum_matches_known_value() {
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);
     }
 

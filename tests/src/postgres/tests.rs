@@ -3,7 +3,7 @@ use std::process::Command;
 use super::*;
 
 #[tokio::test]
-async fn a_cluster_answers_by_socket_and_by_tcp() {
+async fn cluster_answers_by_socket_and_tcp() {
     let cluster = Cluster::start();
     cluster.create_database("acme");
     assert_eq!(cluster.databases(), ["acme"]);
@@ -18,7 +18,7 @@ async fn a_cluster_answers_by_socket_and_by_tcp() {
 }
 
 #[tokio::test]
-async fn a_cluster_with_passwords_refuses_a_wrong_one() {
+async fn wrong_password_is_refused() {
     let cluster = Cluster::with(&ClusterOptions { password: true, ..ClusterOptions::default() });
     cluster.create_database("acme");
     cluster.connect("acme").await;
@@ -30,7 +30,7 @@ async fn a_cluster_with_passwords_refuses_a_wrong_one() {
 }
 
 #[test]
-fn clusters_run_side_by_side_and_are_told_apart() {
+fn parallel_clusters_are_distinct() {
     let [one, other] = [Cluster::start(), Cluster::start()];
     let identifier =
         |cluster: &Cluster| cluster.psql_as(SUPERUSER, "postgres", "SELECT system_identifier FROM pg_control_system()");
@@ -39,7 +39,7 @@ fn clusters_run_side_by_side_and_are_told_apart() {
 }
 
 #[test]
-fn a_dropped_cluster_leaves_no_process_and_no_folder() {
+fn dropped_cluster_leaves_nothing_behind() {
     let cluster = Cluster::start();
     let (pid, folder) = (cluster.pid(), cluster.socket_dir().to_owned());
     assert!(alive(pid));
@@ -49,7 +49,7 @@ fn a_dropped_cluster_leaves_no_process_and_no_folder() {
 }
 
 #[test]
-fn a_killed_cluster_comes_back_with_its_data() {
+fn killed_cluster_restarts_with_its_data() {
     let mut cluster = Cluster::start();
     cluster.create_database("acme");
     cluster.execute("acme", "CREATE TABLE t AS SELECT 1 AS a");
@@ -64,7 +64,7 @@ fn alive(pid: u32) -> bool {
 }
 
 #[test]
-fn every_installed_major_version_makes_a_cluster() {
+fn each_installed_major_creates_cluster() {
     for major in Binaries::majors() {
         let cluster = Cluster::with(&ClusterOptions { version: Some(major), ..ClusterOptions::default() });
         let version = cluster.psql_as(SUPERUSER, "postgres", "SHOW server_version_num");

@@ -38,7 +38,7 @@ fn install_old_programs(project: &Project, major: u32) -> std::path::PathBuf {
 }
 
 #[tokio::test]
-async fn programs_in_pg_path_that_are_too_old_are_passed_over() {
+async fn outdated_pg_path_programs_are_skipped() {
     let project = Project::start().await;
     set_pg_path(&project, &install_old_programs(&project, 9));
     let program = initialised(&project).await;
@@ -47,7 +47,7 @@ async fn programs_in_pg_path_that_are_too_old_are_passed_over() {
 }
 
 #[tokio::test]
-async fn where_all_programs_are_too_old_the_error_names_the_package_and_what_there_is() {
+async fn outdated_programs_error_names_package() {
     let Some((project, major)) = newer_than_the_clients().await else { return };
     let old = install_old_programs(&project, 9);
     set_pg_path(&project, &old);
@@ -64,7 +64,7 @@ async fn where_all_programs_are_too_old_the_error_names_the_package_and_what_the
 }
 
 #[tokio::test]
-async fn a_newer_server_by_the_programs_that_pg_path_names() {
+async fn newer_server_uses_pg_path_programs() {
     let Some((project, _)) = newer_than_the_clients().await else { return };
     set_pg_path(&project, project.cluster().bin("pg_dump").parent().unwrap());
     let program = initialised(&project).await;

@@ -146,7 +146,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn a_server_whose_certificate_is_right() {
+async fn valid_certificate_follows_psql() {
     let authority = Authority::new("the authority");
     let bench = Bench::start(server(Some(&authority.issue(&[NAME])), "host")).await;
     bench.trust(authority.certificate());
@@ -162,7 +162,7 @@ async fn a_server_whose_certificate_is_right() {
 }
 
 #[tokio::test]
-async fn a_server_whose_certificate_has_another_name() {
+async fn other_certificate_name_follows_psql() {
     let authority = Authority::new("the authority");
     let bench = Bench::start(server(Some(&authority.issue(&["db.example"])), "host")).await;
     bench.trust(authority.certificate());
@@ -180,7 +180,7 @@ async fn a_server_whose_certificate_has_another_name() {
 /// With `prefer` and an authority at hand libpq verifies, and goes on unencrypted where that fails; the program's own connection
 /// verifies nothing with `prefer` and stays encrypted.
 #[tokio::test]
-async fn a_server_whose_certificate_is_of_another_authority() {
+async fn unknown_authority_follows_psql() {
     let identity = Authority::new("another authority").issue(&[NAME]);
     let bench = Bench::start(server(Some(&identity), "host")).await;
     bench.trust(Authority::new("the authority").certificate());
@@ -196,7 +196,7 @@ async fn a_server_whose_certificate_is_of_another_authority() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls() {
+async fn server_without_tls_follows_psql() {
     let bench = Bench::start(server(None, "host")).await;
     bench.trust(Authority::new("the authority").certificate());
     bench
@@ -211,7 +211,7 @@ async fn a_server_without_tls() {
 }
 
 #[tokio::test]
-async fn a_server_that_lets_only_tls_in() {
+async fn tls_only_server_follows_psql() {
     let authority = Authority::new("the authority");
     let bench = Bench::start(server(Some(&authority.issue(&[NAME])), "hostssl")).await;
     bench.trust(authority.certificate());
@@ -228,7 +228,7 @@ async fn a_server_that_lets_only_tls_in() {
 
 /// With `prefer` libpq tries again without TLS where the server refuses the session that came with it.
 #[tokio::test]
-async fn a_server_that_lets_no_tls_in() {
+async fn plaintext_only_server_follows_psql() {
     let authority = Authority::new("the authority");
     let bench = Bench::start(server(Some(&authority.issue(&[NAME])), "hostnossl")).await;
     bench.trust(authority.certificate());
@@ -244,7 +244,7 @@ async fn a_server_that_lets_no_tls_in() {
 /// What PostgreSQL's manual shows for a quick start: a certificate that is trusted by itself. Its name stands in the subject alone, which
 /// does for libpq and not for rustls.
 #[tokio::test]
-async fn a_certificate_that_vouches_for_itself() {
+async fn self_signed_certificate_fails_verify_modes() {
     let identity = Identity::self_signed(NAME);
     let bench = Bench::start(server(Some(&identity), "host")).await;
     bench.trust(&identity.certificate);
@@ -264,7 +264,7 @@ async fn a_certificate_that_vouches_for_itself() {
 
 /// The name in the subject alone counts for libpq, and not for rustls.
 #[tokio::test]
-async fn a_certificate_without_alternative_names() {
+async fn certificate_without_alternative_names_fails_verification() {
     let authority = Authority::new("the authority");
     let bench = Bench::start(server(Some(&authority.issue_without_alternative_name(NAME)), "host")).await;
     bench.trust(authority.certificate());
@@ -278,7 +278,7 @@ async fn a_certificate_without_alternative_names() {
 }
 
 #[tokio::test]
-async fn an_authority_in_the_home_folder_and_a_mode_from_odoo_conf() {
+async fn home_authority_and_odoo_mode_apply() {
     let authority = Authority::new("the authority");
     let bench = Bench::start(server(Some(&authority.issue(&[NAME])), "host")).await;
     let root = bench.program.home().join(".postgresql/root.crt");
@@ -307,7 +307,7 @@ async fn an_authority_in_the_home_folder_and_a_mode_from_odoo_conf() {
 
 /// Without a file of authorities the program takes the system's. libpq does so only when told, and can be told since version 16.
 #[tokio::test]
-async fn the_systems_authorities() {
+async fn system_authorities_are_used_by_default() {
     let authority = Authority::new("the authority");
     let bench = Bench::start(server(Some(&authority.issue(&[NAME])), "host")).await;
     bench.trust(authority.certificate());

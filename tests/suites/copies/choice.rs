@@ -22,7 +22,7 @@ async fn assert_restored(project: &Project) {
 }
 
 #[tokio::test]
-async fn a_command_works_with_the_repository_that_is_named() {
+async fn named_repository_is_used() {
     let (project, program) = with_offsite("").await;
     let init = program.run(["init", "--json"]).await.success().json();
     let location = format!("file://{}", offsite(&project).display());
@@ -47,7 +47,7 @@ async fn a_command_works_with_the_repository_that_is_named() {
 }
 
 #[tokio::test]
-async fn a_restore_takes_the_first_repository_that_has_the_backup_sound() {
+async fn restore_takes_first_intact_repository() {
     let (project, program) = with_offsite("").await;
     program.run(["now"]).await.success();
     mirror(&project);
@@ -86,7 +86,7 @@ async fn a_restore_takes_the_first_repository_that_has_the_backup_sound() {
 }
 
 #[tokio::test]
-async fn a_restore_goes_on_where_the_first_repository_is_gone() {
+async fn restore_survives_lost_first_repository() {
     let (project, program) = with_offsite("").await;
     program.run(["now"]).await.success();
     mirror(&project);

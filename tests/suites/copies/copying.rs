@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::copies::{offsite, with_offsite};
 
 #[tokio::test]
-async fn to_s3_and_back_onto_a_new_disk() {
+async fn copy_to_s3_and_back_restores() {
     let seaweed = SeaweedFs::start();
     let project = Project::start().await;
     let main = format!("url = \"file://{}\"", project.repository().display());
@@ -52,7 +52,7 @@ async fn to_s3_and_back_onto_a_new_disk() {
 }
 
 #[tokio::test]
-async fn now_copies_what_it_made_and_makes_up_for_what_failed() {
+async fn now_copies_backup_and_retries_failures() {
     let (project, program) = with_offsite("copy = \"after_backup\"\n[repository.offsite.retention]\nkeep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0\ngrace = \"1 hour\"").await;
     let first = program.run(["now", "--json"]).await.success().json();
     let copies = &first["backups"][0]["copies"];
@@ -84,7 +84,7 @@ async fn now_copies_what_it_made_and_makes_up_for_what_failed() {
 }
 
 #[tokio::test]
-async fn a_damaged_backup_is_left_out_and_ends_in_13() {
+async fn copy_skips_damaged_backup_exits_13() {
     let (project, program) = with_offsite("").await;
     program.run(["now"]).await.success();
     let id = program.run(["list", "--json"]).await.success().json()["backups"][0]["id"].as_str().unwrap().to_owned();

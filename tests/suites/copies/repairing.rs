@@ -21,8 +21,7 @@ fn spoil(project: &Project, id: &str) {
 }
 
 #[tokio::test]
-async fn a_repair_takes_from_a_copy_what_it_cannot_make_anew_and_without_one_sets_aside_what_no_copy_then_takes_along()
-{
+async fn repair_uses_copy_or_quarantines() {
     let (project, program) = with_offsite("").await;
     let mut ids = Vec::new();
     for _ in 0..2 {

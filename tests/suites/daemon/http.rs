@@ -85,7 +85,7 @@ fn refused(answer: Answer, status: u16, code: &str) -> Value {
 }
 
 #[tokio::test]
-async fn only_who_shows_the_token_or_has_signed_in_with_it_is_answered() {
+async fn requests_need_token_or_sign_in() {
     let service = with_token("", "").await;
     let (daemon, stranger) = serve(&service).await;
     let friend = knowing(&stranger);
@@ -136,7 +136,7 @@ async fn only_who_shows_the_token_or_has_signed_in_with_it_is_answered() {
 }
 
 #[tokio::test]
-async fn without_a_token_this_machine_alone_is_answered() {
+async fn tokenless_daemon_answers_this_machine_only() {
     let service = Service::with("", "").await;
     let (daemon, client) = serve(&service).await;
     for host in ["localhost", "127.0.0.1:8479", "[::1]:8479"] {
@@ -177,7 +177,7 @@ async fn without_a_token_this_machine_alone_is_answered() {
 }
 
 #[tokio::test]
-async fn a_backup_is_begun_watched_and_shown_and_every_answer_is_as_the_document_says() {
+async fn backup_over_http_matches_openapi_document() {
     let service = with_token("schedule = \"0 2 * * *\"\ntimezone = \"Europe/Brussels\"", "").await;
     let (daemon, client) = serve(&service).await;
     let client = knowing(&client);
@@ -309,7 +309,7 @@ async fn metrics_are_as_prometheus_wants_them(answer: &Answer, backup: &str) {
 }
 
 #[tokio::test]
-async fn a_run_is_stopped_and_none_begins_twice_or_of_what_is_not_there() {
+async fn runs_stop_and_refuse_invalid_starts() {
     let service = with_token("", "").await;
     let (mut daemon, client) = serve(&service).await;
     let client = knowing(&client);
@@ -344,7 +344,7 @@ async fn a_run_is_stopped_and_none_begins_twice_or_of_what_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_configuration_with_an_error_is_not_taken() {
+async fn invalid_configuration_is_not_loaded() {
     let service = with_token("schedule = \"0 2 * * *\"", "").await;
     let (_daemon, client) = serve(&service).await;
     let client = knowing(&client);
@@ -363,7 +363,7 @@ async fn a_configuration_with_an_error_is_not_taken() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_or_too_slow_is_cut_off_and_others_are_answered_meanwhile() {
+async fn oversized_and_slow_requests_are_dropped() {
     let service = with_token("", "").await;
     let (_daemon, stranger) = serve(&service).await;
     let client = knowing(&stranger);
@@ -395,7 +395,7 @@ async fn what_is_too_large_or_too_slow_is_cut_off_and_others_are_answered_meanwh
 }
 
 #[tokio::test]
-async fn a_thousand_requests_at_once_are_answered() {
+async fn thousand_parallel_requests_are_answered() {
     // Each is a connection of its own.
     let most = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();

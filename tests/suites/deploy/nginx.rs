@@ -110,7 +110,7 @@ fn read_until(output: &mut impl Read, wanted: &str) -> String {
 }
 
 #[test]
-fn events_pass_at_once_metrics_do_not() {
+fn events_pass_unbuffered_metrics_are_refused() {
     let backend = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let Some(nginx) = Nginx::start(backend.local_addr().unwrap().port()) else { return };
 

@@ -123,7 +123,7 @@ fn folders_with(folder: &Path, extension: &str) -> Vec<String> {
 }
 
 #[test]
-fn package_lists_folders_of_manual_and_examples() {
+fn package_includes_manual_and_example_folders() {
     let manifest = fs::read_to_string(deployed("../cli/Cargo.toml")).unwrap();
     for folder in folders_with(&deployed("../docs"), "md") {
         assert!(manifest.contains(&format!("\"../docs/{folder}/*.md\"")), "docs/{folder} is not in the package");

@@ -17,7 +17,7 @@ fn make_role(cluster: &Cluster) {
 }
 
 #[tokio::test]
-async fn backup_role_backs_up_with_collector_held() {
+async fn backup_role_can_hold_collector() {
     let project = Project::start().await;
     let cluster = project.cluster();
     make_role(cluster);
@@ -41,7 +41,7 @@ async fn backup_role_backs_up_with_collector_held() {
 }
 
 #[tokio::test]
-async fn backup_role_has_one_right_to_write() {
+async fn backup_role_has_single_write_privilege() {
     let project = Project::start().await;
     let cluster = project.cluster();
     make_role(cluster);

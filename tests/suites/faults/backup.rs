@@ -14,7 +14,7 @@ use crate::faults::{
 };
 
 #[tokio::test]
-async fn pg_dump_killed_after_half_of_its_output() {
+async fn pg_dump_killed_halfway_fails_backup() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     replace_tool(&project, "pg_dump", "\"$REAL\" \"$@\" | head -c 200000; kill -9 $$");
@@ -24,7 +24,7 @@ async fn pg_dump_killed_after_half_of_its_output() {
 }
 
 #[tokio::test]
-async fn pg_dump_that_fails_after_its_last_byte() {
+async fn pg_dump_failing_late_fails_backup() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     replace_tool(&project, "pg_dump", "\"$REAL\" \"$@\"; echo 'pg_dump: error: so near' >&2; exit 1");
@@ -33,7 +33,7 @@ async fn pg_dump_that_fails_after_its_last_byte() {
 }
 
 #[tokio::test]
-async fn the_real_pg_dump_killed_while_it_waits() {
+async fn waiting_pg_dump_killed_fails_backup() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let _lock = hold_pg_dump(&project).await;
@@ -47,7 +47,7 @@ async fn the_real_pg_dump_killed_while_it_waits() {
 }
 
 #[tokio::test]
-async fn the_postgresql_server_dies() {
+async fn dead_postgresql_server_fails_backup() {
     let mut project = Project::start().await;
     let program = initialised(&project).await;
     let lock = hold_pg_dump(&project).await;
@@ -63,7 +63,7 @@ async fn the_postgresql_server_dies() {
 }
 
 #[tokio::test]
-async fn stopped_by_a_signal_it_leaves_at_once_and_leaves_nothing() {
+async fn stopped_backup_exits_and_leaves_nothing() {
     for signal in [Signal::INT, Signal::TERM] {
         let project = Project::start().await;
         let program = initialised(&project).await;
@@ -81,7 +81,7 @@ async fn stopped_by_a_signal_it_leaves_at_once_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn killed_outright_it_leaves_nothing_visible_and_the_next_one_works() {
+async fn killed_backup_leaves_nothing_visible() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let lock = hold_pg_dump(&project).await;
@@ -97,7 +97,7 @@ async fn killed_outright_it_leaves_nothing_visible_and_the_next_one_works() {
 }
 
 #[tokio::test]
-async fn a_file_that_changes_all_the_time() {
+async fn changing_file_is_stored_with_warning() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let path = project.filestore().join("growing");
@@ -120,7 +120,7 @@ async fn a_file_that_changes_all_the_time() {
 }
 
 #[tokio::test]
-async fn a_filestore_that_is_missing_or_empty_while_attachments_name_files() {
+async fn accept_missing_backs_up_without_filestore() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     fs::rename(project.filestore(), project.path("aside")).unwrap();
@@ -142,7 +142,7 @@ async fn a_filestore_that_is_missing_or_empty_while_attachments_name_files() {
 }
 
 #[tokio::test]
-async fn a_dump_whose_rows_cannot_be_counted_is_a_backup_with_a_warning() {
+async fn uncountable_rows_are_a_warning() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     replace_tool(&project, "pg_dump", "exec \"$REAL\" \"$@\" --compress=1");

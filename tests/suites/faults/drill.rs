@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::faults::{assert_nothing_restored, children, initialised, replace_tool, until};
 
 #[tokio::test]
-async fn a_copy_that_differs_is_no_proof_and_ends_in_13() {
+async fn differing_copy_fails_drill_with_13() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
@@ -33,7 +33,7 @@ async fn a_copy_that_differs_is_no_proof_and_ends_in_13() {
 }
 
 #[tokio::test]
-async fn stopped_it_leaves_nothing_and_killed_the_next_one_clears_it_away() {
+async fn interrupted_drill_leaves_nothing_behind() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();

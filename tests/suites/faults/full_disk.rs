@@ -53,7 +53,7 @@ async fn project() -> Project {
 }
 
 #[tokio::test]
-async fn under_the_repository() {
+async fn full_repository_disk_fails_backup() {
     let project = project().await;
     let Some(_disk) = SmallDisk::mount(&project.repository(), "8m") else { return };
     let program = initialised(&project).await;
@@ -64,7 +64,7 @@ async fn under_the_repository() {
 }
 
 #[tokio::test]
-async fn under_the_target() {
+async fn full_target_disk_fails_restore() {
     let project = project().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();

@@ -13,7 +13,7 @@ use crate::faults::initialised;
 const MOMENTS: u32 = 12;
 
 #[tokio::test]
-async fn at_any_moment_what_is_visible_is_whole_and_the_next_one_works() {
+async fn killed_backup_is_intact_or_invisible() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let started = Instant::now();

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use crate::faults::{assert_failed, assert_repository_empty, hold_pg_dump, initialised, until_pg_dump_waits};
 
 #[tokio::test]
-async fn one_instance_is_backed_up_once_at_a_time_and_a_killed_owner_is_no_hindrance() {
+async fn lock_excludes_only_while_owner_lives() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     assert!(program.run(["unlock", "--list"]).await.success().stdout.contains("no locks"));
@@ -36,7 +36,7 @@ async fn one_instance_is_backed_up_once_at_a_time_and_a_killed_owner_is_no_hindr
 }
 
 #[tokio::test]
-async fn a_backup_whose_lock_was_taken_from_it_does_not_become_one() {
+async fn backup_without_its_lock_is_discarded() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let table = hold_pg_dump(&project).await;

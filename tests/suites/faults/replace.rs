@@ -115,7 +115,7 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 #[tokio::test]
-async fn stopped_or_killed_while_pg_restore_runs() {
+async fn interrupted_pg_restore_leaves_target_unchanged() {
     let existing = Existing::start().await;
     let waiting = existing.hold_pg_restore();
     for (signal, jobs) in [(Signal::INT, "1"), (Signal::TERM, "2"), (Signal::KILL, "1"), (Signal::KILL, "2")] {
@@ -143,7 +143,7 @@ async fn stopped_or_killed_while_pg_restore_runs() {
 }
 
 #[tokio::test]
-async fn killed_while_names_change_it_is_taken_back() {
+async fn killed_swap_is_reverted() {
     let existing = Existing::start().await;
     for at in [AT_CLOSING, AT_RENAMING] {
         let holder = existing.hold(at).await;
@@ -161,7 +161,7 @@ async fn killed_while_names_change_it_is_taken_back() {
 }
 
 #[tokio::test]
-async fn killed_after_its_last_word_it_is_finished() {
+async fn killed_swap_after_rename_is_finished() {
     let existing = Existing::start().await;
     let holder = existing.hold(AT_RENAMING).await;
     let running = existing.restore("2");
@@ -179,7 +179,7 @@ async fn killed_after_its_last_word_it_is_finished() {
 }
 
 #[tokio::test]
-async fn stopped_while_names_change_it_goes_on_to_the_end() {
+async fn stopped_swap_completes() {
     let existing = Existing::start().await;
     let holder = existing.hold(AT_RENAMING).await;
     let running = existing.restore("2");
@@ -194,7 +194,7 @@ async fn stopped_while_names_change_it_goes_on_to_the_end() {
 }
 
 #[tokio::test]
-async fn the_server_goes_away_while_pg_restore_runs_or_names_change() {
+async fn lost_server_leaves_target_unchanged() {
     let mut existing = Existing::start().await;
     let holder = existing.hold(AT_RENAMING).await;
     let running = existing.restore("2");
@@ -228,7 +228,7 @@ async fn the_server_goes_away_while_pg_restore_runs_or_names_change() {
 }
 
 #[tokio::test]
-async fn pg_restore_fails_or_the_repository_does() {
+async fn failed_replacement_leaves_target_unchanged() {
     let existing = Existing::start().await;
     for jobs in ["1", "2"] {
         replace_tool(
@@ -248,7 +248,7 @@ async fn pg_restore_fails_or_the_repository_does() {
 }
 
 #[tokio::test]
-async fn two_at_once() {
+async fn second_restore_to_target_is_refused() {
     let existing = Existing::start().await;
     let holder = existing.hold(AT_RENAMING).await;
     let first = existing.restore("1");
@@ -260,7 +260,7 @@ async fn two_at_once() {
 }
 
 #[tokio::test]
-async fn a_filestore_that_is_a_mount_point() {
+async fn mounted_filestore_is_not_replaced() {
     let existing = Existing::start().await;
     let filestore = existing.project.target_filestore();
     let Some(disk) = SmallDisk::mount(&filestore, "8m") else { return };

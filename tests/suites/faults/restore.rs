@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::faults::{assert_failed, assert_nothing_restored, initialised, replace_tool, until};
 
 #[tokio::test]
-async fn pg_restore_fails_or_dies() {
+async fn failed_pg_restore_leaves_nothing() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
@@ -24,7 +24,7 @@ async fn pg_restore_fails_or_dies() {
 }
 
 #[tokio::test]
-async fn a_dump_that_is_not_understood_is_left_to_pg_restore() {
+async fn unparsable_dump_goes_to_pg_restore() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     // As if a later pg_dump had made it.
@@ -38,7 +38,7 @@ async fn a_dump_that_is_not_understood_is_left_to_pg_restore() {
 }
 
 #[tokio::test]
-async fn a_copy_that_is_not_what_was_backed_up_is_not_kept() {
+async fn differing_copy_is_dropped() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
@@ -60,7 +60,7 @@ async fn a_copy_that_is_not_what_was_backed_up_is_not_kept() {
 }
 
 #[tokio::test]
-async fn stopped_by_a_signal_it_leaves_nothing() {
+async fn stopped_restore_leaves_nothing() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
@@ -77,7 +77,7 @@ async fn stopped_by_a_signal_it_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_target_that_somebody_begins_to_work_with_meanwhile_is_kept() {
+async fn target_used_meanwhile_is_kept() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
@@ -105,7 +105,7 @@ async fn a_target_that_somebody_begins_to_work_with_meanwhile_is_kept() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_create_databases_or_extensions() {
+async fn unprivileged_role_restores_nothing() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     project.cluster().psql_as("postgres", "production", "CREATE EXTENSION dblink");

@@ -16,7 +16,7 @@ fn repository(server: &SeaweedFs, port: u16) -> String {
 }
 
 #[tokio::test]
-async fn gone_in_the_middle_of_a_backup() {
+async fn lost_s3_server_fails_backup() {
     let server = SeaweedFs::start();
     let proxy = Proxy::start(server.port).await;
     let repository_by = |port| Some(repository(&server, port));
@@ -39,7 +39,7 @@ async fn gone_in_the_middle_of_a_backup() {
 }
 
 #[tokio::test]
-async fn gone_in_the_middle_of_a_restore() {
+async fn lost_s3_server_fails_restore() {
     let mut server = SeaweedFs::start();
     // A dump of more than all buffers on the way hold.
     let shape = OdooShape { messages: 60_000, ..OdooShape::default() };

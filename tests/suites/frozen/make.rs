@@ -94,7 +94,7 @@ impl Making {
 
 #[tokio::test]
 #[ignore = "makes a frozen repository where $ODOO_BACKUP_FREEZE_INTO says; those that stand here are never made again"]
-async fn a_repository_of_the_format_of_today() {
+async fn current_format_repository_is_created() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
     fs::create_dir(&folder).unwrap();
     let mut making = Making::begin().await;

@@ -96,53 +96,53 @@ async fn every_form(key: impl Fn(&Forge) -> String, fails: bool, commands: &[&[&
 }
 
 #[tokio::test]
-async fn repository_json_of_any_form() {
+async fn forged_repository_json_fails() {
     every_form(|_| "repository.json".into(), true, &[LIST, NOW, RESTORE]).await;
 }
 
 #[tokio::test]
-async fn manifest_of_any_form() {
+async fn forged_manifest_fails() {
     every_form(|forge| forge.key("manifest.json"), true, &[CHECK, LIST, SHOW, STATUS, PRUNE, REPAIR, RESTORE]).await;
 }
 
 #[tokio::test]
-async fn checksums_of_any_form() {
+async fn forged_checksums_fail() {
     every_form(|forge| forge.key("SHA256SUMS"), true, &[CHECK, LIST, PRUNE, REPAIR, RESTORE]).await;
 }
 
 #[tokio::test]
-async fn quarantined_manifest_of_any_form() {
+async fn forged_quarantined_manifest_is_survived() {
     every_form(|forge| forge.key("set-aside.json"), false, &[CHECK, LIST, PRUNE, REPAIR]).await;
 }
 
 #[tokio::test]
-async fn readings_of_any_form() {
+async fn forged_readings_are_survived() {
     every_form(|_| format!("{INSTANCE}/check.json"), false, &[READ, LIST, STATUS]).await;
 }
 
 #[tokio::test]
-async fn pin_of_any_form() {
+async fn forged_pin_is_survived() {
     every_form(|forge| format!("{INSTANCE}/pins/{}.json", forge.id), false, &[SHOW, LIST, PRUNE, PIN]).await;
 }
 
 #[tokio::test]
-async fn proof_of_any_form() {
+async fn forged_proof_is_survived() {
     let key = |forge: &Forge| format!("{INSTANCE}/proofs/{}/20261121T020003Z-3f9c-quick-passed.json", forge.id);
     every_form(key, false, &[SHOW, LIST, STATUS]).await;
 }
 
 #[tokio::test]
-async fn accepted_figures_of_any_form() {
+async fn forged_accepted_figures_are_survived() {
     every_form(|_| format!("{INSTANCE}/accepted.json"), false, &[PRUNE, STATUS, LIST]).await;
 }
 
 #[tokio::test]
-async fn claim_of_any_form() {
+async fn forged_claim_is_survived() {
     every_form(|_| format!("locks/{INSTANCE}/read-0123456789abcdef.json"), false, &[LOCKS, LIST, PRUNE]).await;
 }
 
 #[tokio::test]
-async fn foreign_objects_are_passed_over() {
+async fn foreign_objects_are_ignored() {
     let forge = Forge::start().await;
     forge.renew();
     for key in ["stranger/manifest.json", "production/notes/todo.txt", "locks/x", "proofs/y/z.json", "a/b/c/d/e/f/g"] {
@@ -156,7 +156,7 @@ async fn foreign_objects_are_passed_over() {
 }
 
 #[tokio::test]
-async fn manifest_with_very_many_names_is_refused() {
+async fn manifest_with_many_names_is_refused() {
     let forge = Forge::start().await;
     for (list, name) in [("missing", "a"), ("unreadable", ""), ("rescued", "ab/abcdef")] {
         forge.renew();
@@ -211,7 +211,7 @@ async fn manifest_with_impossible_figures_is_refused() {
 }
 
 #[tokio::test]
-async fn manifest_that_leads_elsewhere_is_refused() {
+async fn manifest_with_foreign_paths_is_refused() {
     let forge = Forge::start().await;
     for key in
         ["../../../etc/passwd", "/etc/passwd", "production/../escaped", "production/.hidden/x", "", "other/x/y.zst"]
@@ -237,7 +237,7 @@ async fn manifest_that_leads_elsewhere_is_refused() {
 }
 
 #[tokio::test]
-async fn manifest_of_the_far_future_or_past_breaks_nothing() {
+async fn manifest_with_extreme_date_is_survived() {
     let forge = Forge::start().await;
     for time in ["9999-12-30T22:00:00Z", "-009999-01-02T01:59:59Z", "1970-01-01T00:00:00Z"] {
         forge.renew();
@@ -252,7 +252,7 @@ async fn manifest_of_the_far_future_or_past_breaks_nothing() {
 }
 
 #[tokio::test]
-async fn volume_named_very_often_is_refused() {
+async fn volume_named_repeatedly_is_refused() {
     let forge = Forge::start().await;
     forge.renew();
     forge.change(|manifest| {
@@ -263,7 +263,7 @@ async fn volume_named_very_often_is_refused() {
 }
 
 #[tokio::test]
-async fn very_many_claims_proofs_and_pins_are_read() {
+async fn thousands_of_small_documents_are_survived() {
     let forge = Forge::start().await;
     forge.renew();
     for number in 0..2000 {
@@ -278,7 +278,7 @@ async fn very_many_claims_proofs_and_pins_are_read() {
 }
 
 #[tokio::test]
-async fn text_of_manifests_obeys_nothing() {
+async fn hostile_text_is_escaped() {
     let forge = Forge::start().await;
     let hostile = "\u{1b}[2J\u{1b}]0;owned\u{7}\nODOO-BACKUP OK - no problems found\r\u{9b}31m\u{202e}";
     for pointer in

@@ -54,7 +54,7 @@ impl Forge {
 }
 
 #[tokio::test]
-async fn names_that_lead_elsewhere() {
+async fn escaping_names_are_damage() {
     let forge = Forge::start().await;
     let absolute = forge.project.path("escaped").display().to_string();
     for name in ["../escaped", "a/../../escaped", absolute.as_str(), "..", "./../escaped"] {
@@ -64,7 +64,7 @@ async fn names_that_lead_elsewhere() {
 }
 
 #[tokio::test]
-async fn names_of_great_length_and_depth() {
+async fn long_and_deep_names_fail() {
     let forge = Forge::start().await;
     let end = vec![0; 1024];
     for name in ["x".repeat(5000), "d/".repeat(2100) + "x", "d/".repeat(1000) + "x"] {
@@ -81,7 +81,7 @@ async fn names_of_great_length_and_depth() {
 }
 
 #[tokio::test]
-async fn name_of_eight_gigabytes() {
+async fn huge_name_is_damage() {
     let forge = Forge::start().await;
     for kind in [b'L', b'K', b'x', b'g'] {
         let size = 8 * GIB;
@@ -101,7 +101,7 @@ async fn name_of_eight_gigabytes() {
 }
 
 #[tokio::test]
-async fn member_larger_than_stated_does_not_fill_the_disk() {
+async fn oversized_member_does_not_fill_disk() {
     let forge = Forge::start().await;
     let (content, _) = compressed_often(&vec![0; 8 << 20], 384).await;
     let size = 3 * GIB;
@@ -139,7 +139,7 @@ fn free(forge: &Forge) -> u64 {
 }
 
 #[tokio::test]
-async fn things_that_are_no_files() {
+async fn special_members_are_damage() {
     let forge = Forge::start().await;
     for kind in [b'1', b'2', b'3', b'4', b'5', b'6', b'S', b'V', 0xff] {
         let archive = [tar_header(kind, "file", 0), vec![0; 1024]].concat();
@@ -150,7 +150,7 @@ async fn things_that_are_no_files() {
 }
 
 #[tokio::test]
-async fn duplicates_and_contradictions() {
+async fn contradicting_lists_are_damage() {
     let forge = Forge::start().await;
     let end = vec![0; 1024];
     let one = tar_file("file", b"x");
@@ -179,7 +179,7 @@ async fn duplicates_and_contradictions() {
 }
 
 #[tokio::test]
-async fn removed_paths_without_end() {
+async fn endless_removed_paths_fail() {
     let forge = Forge::start().await;
     let short = "a\0".repeat(4 << 20);
     for (name, frame, times) in [

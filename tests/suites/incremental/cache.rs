@@ -12,7 +12,7 @@ use harness::seaweed::SeaweedFs;
 use crate::incremental::{initialised, now};
 
 #[tokio::test]
-async fn a_daily_run_reads_the_lists_of_this_machine_and_a_check_those_of_the_repository() {
+async fn backup_reads_cache_check_reads_repository() {
     let server = SeaweedFs::start();
     let repository = format!(
         "url = \"s3://{}/odoo\"\nendpoint = \"{}\"\naccess_key_id = \"{}\"\nsecret_access_key = \"{}\"",

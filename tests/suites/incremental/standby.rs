@@ -22,7 +22,7 @@ async fn until_caught_up(primary: &Cluster, standby: &Cluster) {
 }
 
 #[tokio::test]
-async fn works_without_the_lock_and_comes_back_whole() {
+async fn standby_backup_restores_completely() {
     let project = Project::start().await;
     let standby = project.cluster().standby();
     let conf = fs::read_to_string(project.odoo_conf(INSTANCE)).unwrap();

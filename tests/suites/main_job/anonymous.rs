@@ -6,7 +6,7 @@ use harness::project::{Project, ProjectOptions, Source, TARGET};
 use crate::main_job::initialised;
 
 #[tokio::test]
-async fn a_copy_is_anonymous_and_the_report_says_how() {
+async fn anonymized_copy_matches_report() {
     let project = Project::start().await;
     let more = "admin_password = \"training\"\n[target.staging.anonymize]\nkeep = [\"res_partner.city\"]\n\
                 seed = \"a seed that is a secret\"\ncolumns = { \"res_partner.ref\" = \"identifier\" }";
@@ -46,7 +46,7 @@ async fn a_copy_is_anonymous_and_the_report_says_how() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_does_not_fit_leaves_the_target_as_it_was() {
+async fn unfit_configuration_leaves_target_unchanged() {
     let project = Project::start().await;
     project.write_target_keys("anonymize = true");
     let program = initialised(&project).await;
@@ -67,7 +67,7 @@ async fn a_configuration_that_does_not_fit_leaves_the_target_as_it_was() {
 }
 
 #[tokio::test]
-async fn the_real_database_is_anonymous() {
+async fn real_database_is_anonymized() {
     let Some(odoo17) = Odoo17::find() else { return };
     let project = Project::with(ProjectOptions { source: Source::Odoo17(odoo17), ..ProjectOptions::default() }).await;
     project.write_target_keys("anonymize = true");

@@ -10,7 +10,7 @@ use harness::project::Project;
 use crate::main_job::{initialised, program};
 
 #[tokio::test]
-async fn init_writes_a_configuration_that_works_and_makes_the_repository_once() {
+async fn init_writes_usable_configuration_once() {
     let project = Project::start().await;
     let config = project.path("new.toml");
     let program = odoo_backup!(&config);
@@ -76,7 +76,7 @@ async fn now_list_and_show_agree() {
 }
 
 #[tokio::test]
-async fn restore_replaces_what_exists_and_undo_gives_it_back() {
+async fn restore_replaces_target_undo_reverts() {
     let project = Project::start().await;
     project.write_target_keys("");
     let program = initialised(&project).await;
@@ -116,7 +116,7 @@ async fn restore_replaces_what_exists_and_undo_gives_it_back() {
 }
 
 #[tokio::test]
-async fn wrong_usage_and_configuration_end_in_2_and_say_what_to_do() {
+async fn usage_errors_exit_2_with_hint() {
     let project = Project::start().await;
     let program = program(&project);
     let usage = program.run(["restore"]).await.expect_code(2);
@@ -143,7 +143,7 @@ async fn wrong_usage_and_configuration_end_in_2_and_say_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_version_help_with_examples_and_completions() {
+async fn version_help_and_completions_are_printed() {
     let project = Project::start().await;
     let program = program(&project);
     assert!(program.run(["--version"]).await.success().stdout.starts_with("odoo-backup "));
@@ -154,7 +154,7 @@ async fn a_version_help_with_examples_and_completions() {
 }
 
 #[tokio::test]
-async fn one_failed_instance_does_not_keep_the_others_from_being_backed_up() {
+async fn failed_instance_does_not_stop_others() {
     let project = Project::start().await;
     let url = format!("url = \"file://{}\"", project.repository().display());
     let odoo_conf = project.odoo_conf("production");

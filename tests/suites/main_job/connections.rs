@@ -18,7 +18,7 @@ fn connect_by(project: &Project, settings: &str) {
 }
 
 #[tokio::test]
-async fn by_the_socket_and_by_what_the_environment_says() {
+async fn socket_and_environment_settings_connect() {
     let project = Project::start().await;
     let cluster = project.cluster();
     let socket = format!("host = {:?}\nport = {}\nuser = {:?}", cluster.socket_dir(), cluster.port(), cluster.user());
@@ -34,7 +34,7 @@ async fn by_the_socket_and_by_what_the_environment_says() {
 }
 
 #[tokio::test]
-async fn a_password_by_file_by_pgpass_or_wrong_and_never_to_be_seen() {
+async fn password_sources_work_without_leak() {
     let cluster = ClusterOptions { password: true, ..ClusterOptions::default() };
     let project = Project::with(ProjectOptions { cluster, ..ProjectOptions::default() }).await;
     let cluster = project.cluster();

@@ -28,7 +28,7 @@ pub(crate) fn flip_a_bit(path: &Path) {
 }
 
 #[tokio::test]
-async fn a_flipped_bit_anywhere_is_found_by_reading_and_stops_a_restore() {
+async fn flipped_bit_is_found_stops_restore() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
@@ -60,7 +60,7 @@ async fn a_flipped_bit_anywhere_is_found_by_reading_and_stops_a_restore() {
 }
 
 #[tokio::test]
-async fn a_missing_or_truncated_object_is_found_by_looking() {
+async fn missing_or_truncated_object_is_found() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
@@ -81,7 +81,7 @@ async fn a_missing_or_truncated_object_is_found_by_looking() {
 }
 
 #[tokio::test]
-async fn samples_come_to_every_object_and_to_a_damaged_one_again_and_again() {
+async fn samples_cover_all_repeat_damaged_objects() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();

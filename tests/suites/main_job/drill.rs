@@ -31,7 +31,7 @@ async fn listed(program: &OdooBackup) -> Value {
 }
 
 #[tokio::test]
-async fn doctor_says_whether_a_drill_could_be_done() {
+async fn doctor_reports_whether_drill_is_possible() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     assert!(!program.run(["doctor"]).await.success().stdout.contains("drill of"));
@@ -51,7 +51,7 @@ async fn doctor_says_whether_a_drill_could_be_done() {
 }
 
 #[tokio::test]
-async fn a_drill_of_real_data_proves_its_backup_and_leaves_nothing() {
+async fn real_data_drill_leaves_only_proof() {
     let Some(odoo17) = Odoo17::find() else { return };
     let project = Project::with(ProjectOptions { source: Source::Odoo17(odoo17), ..ProjectOptions::default() }).await;
     let program = backed_up(&project).await;
@@ -87,7 +87,7 @@ async fn a_drill_of_real_data_proves_its_backup_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn it_is_done_where_it_is_told_and_what_is_there_stays() {
+async fn drill_on_target_keeps_existing_databases() {
     let project = Project::start().await;
     let program = backed_up(&project).await;
     program.run(["restore", "--to", "staging"]).await.success();
@@ -123,7 +123,7 @@ async fn it_is_done_where_it_is_told_and_what_is_there_stays() {
 }
 
 #[tokio::test]
-async fn damage_ends_in_13_names_the_object_and_takes_the_proof_back() {
+async fn damage_fails_drill_and_revokes_proof() {
     let project = Project::start().await;
     let program = backed_up(&project).await;
     program.run(["drill"]).await.success();

@@ -51,7 +51,7 @@ async fn odoo_session(project: &Project, database: &str) -> Client {
 }
 
 #[tokio::test]
-async fn production_is_known_again_however_it_is_spelt() {
+async fn production_is_recognized_under_any_name() {
     let project = Project::start().await;
     let cluster = project.cluster();
     let (port, user) = (cluster.port(), cluster.user());
@@ -87,7 +87,7 @@ async fn production_is_known_again_however_it_is_spelt() {
 }
 
 #[tokio::test]
-async fn what_is_alive_is_refused_and_a_neutralized_copy_in_use_is_replaced() {
+async fn live_target_is_refused_neutralized_replaced() {
     let project = Project::start().await;
     project.write_target_keys("");
     let program = initialised(&project).await;
@@ -134,7 +134,7 @@ async fn what_is_alive_is_refused_and_a_neutralized_copy_in_use_is_replaced() {
 }
 
 #[tokio::test]
-async fn on_the_worst_day_the_instance_itself_is_restored_by_its_name_and_stays_what_it_was() {
+async fn production_is_restored_by_its_name() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();

@@ -5,7 +5,7 @@ use harness::project::{Project, TARGET};
 use crate::main_job::initialised;
 
 #[tokio::test]
-async fn a_copy_is_harmless_and_the_report_says_how() {
+async fn neutralized_copy_matches_report() {
     let project = Project::start().await;
     let sql = project.path("staging.sql");
     std::fs::write(&sql, "UPDATE res_company SET name = 'STAGING ' || name").unwrap();
@@ -31,7 +31,7 @@ async fn a_copy_is_harmless_and_the_report_says_how() {
 }
 
 #[tokio::test]
-async fn a_copy_that_is_still_live_is_dropped() {
+async fn copy_still_live_is_dropped() {
     let project = Project::start().await;
     project.write_target_keys("sql = [\"UPDATE ir_cron SET active = true\"]");
     let program = initialised(&project).await;

@@ -14,7 +14,7 @@ fn proofs(project: &Project, id: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_restore_proves_its_backup_and_lists_show_it() {
+async fn restored_backup_is_listed_as_verified() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let id = program.run(["now", "--json"]).await.success().json()["backups"][0]["id"].as_str().unwrap().to_owned();
@@ -60,7 +60,7 @@ async fn a_restore_proves_its_backup_and_lists_show_it() {
 }
 
 #[tokio::test]
-async fn a_proof_that_cannot_be_stored_does_not_undo_the_restore() {
+async fn unstorable_proof_does_not_undo_restore() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
@@ -74,7 +74,7 @@ async fn a_proof_that_cannot_be_stored_does_not_undo_the_restore() {
 }
 
 #[tokio::test]
-async fn damage_takes_a_proof_back_until_a_later_copy_is_whole() {
+async fn damage_revokes_proof_until_next_restore() {
     let project = Project::start().await;
     // Only a neutralized copy is replaced without a word.
     project.write_target_keys("");
@@ -106,7 +106,7 @@ async fn damage_takes_a_proof_back_until_a_later_copy_is_whole() {
 }
 
 #[tokio::test]
-async fn time_names_only_what_was_done() {
+async fn time_names_only_performed_steps() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();

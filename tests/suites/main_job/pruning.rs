@@ -44,7 +44,7 @@ async fn ids(program: &OdooBackup) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_prune_says_why_frees_what_it_said_and_leaves_what_can_be_restored() {
+async fn prune_follows_plan_and_keeps_restorable() {
     let (project, program, all) = with_four().await;
     let note = ["pin", &all[1], "--note", "before the upgrade"];
     assert!(program.run(note).await.success().stdout.contains("is pinned"));
@@ -76,7 +76,7 @@ async fn a_prune_says_why_frees_what_it_said_and_leaves_what_can_be_restored() {
 }
 
 #[tokio::test]
-async fn forgetting_asks_and_the_last_backup_goes_by_its_whole_id_alone() {
+async fn forgetting_last_backup_needs_full_id() {
     let (_project, program, all) = with_four().await;
     let unasked = program.run(["forget", &all[0]]).await.expect_code(2);
     assert!(unasked.stderr.contains("--yes"), "{}", unasked.stderr);
@@ -95,7 +95,7 @@ async fn forgetting_asks_and_the_last_backup_goes_by_its_whole_id_alone() {
 }
 
 #[tokio::test]
-async fn a_fall_of_the_figures_is_told_and_ends_when_a_person_accepts_it() {
+async fn figure_drop_warns_until_accepted() {
     let (project, program, all) = with_four().await;
     let files = fs::read_dir(project.filestore()).unwrap().map(|entry| entry.unwrap().path());
     for folder in files.filter(|path| path.is_dir()) {

@@ -106,14 +106,14 @@ async fn every_backup_restores_to_the_same_before_and_after(project: &Project, r
 }
 
 #[tokio::test]
-async fn in_a_folder() {
+async fn repacked_folder_backup_restores_identically() {
     let project = Project::start().await;
     let repository = format!("url = \"file://{}\"", project.repository().display());
     every_backup_restores_to_the_same_before_and_after(&project, &repository).await;
 }
 
 #[tokio::test]
-async fn on_s3() {
+async fn repacked_s3_backup_restores_identically() {
     let server = SeaweedFs::start();
     let repository = s3(&server, "deep/prefix");
     let project =

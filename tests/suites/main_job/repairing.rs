@@ -144,7 +144,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[tokio::test]
-async fn what_is_truncated_is_mended_or_set_aside() {
+async fn truncated_object_is_repaired_or_quarantined() {
     let truncate = |path: &Path, _: &Path| {
         let bytes = fs::read(path).unwrap();
         fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
@@ -153,12 +153,12 @@ async fn what_is_truncated_is_mended_or_set_aside() {
 }
 
 #[tokio::test]
-async fn what_a_flipped_bit_has_spoiled_is_mended_or_set_aside() {
+async fn flipped_bit_is_repaired_or_quarantined() {
     Fixture::new().await.damaged("flipped", |path, _| flip_a_bit(path), 1..2).await;
 }
 
 #[tokio::test]
-async fn what_is_lost_is_mended_or_its_backup_set_aside() {
+async fn lost_object_is_repaired_or_quarantined() {
     let fixture = Fixture::new().await;
     fixture.damaged("deleted", |path, _| fs::remove_file(path).unwrap(), 1..2).await;
 
@@ -175,7 +175,7 @@ async fn what_is_lost_is_mended_or_its_backup_set_aside() {
 }
 
 #[tokio::test]
-async fn what_lies_in_the_place_of_another_is_mended_or_set_aside() {
+async fn swapped_object_is_repaired_or_quarantined() {
     let swap = |path: &Path, other: &Path| {
         let (one, two) = (fs::read(path).unwrap(), fs::read(other).unwrap());
         assert_ne!(one, two, "{}", path.display());
@@ -186,7 +186,7 @@ async fn what_lies_in_the_place_of_another_is_mended_or_set_aside() {
 }
 
 #[tokio::test]
-async fn what_was_said_and_seen_of_a_backup_can_be_damaged_and_does_no_backup_harm() {
+async fn damaged_pins_and_proofs_harm_nothing() {
     let fixture = Fixture::new().await;
     let (program, id) = (&fixture.program, fixture.ids[1].as_str());
     program.run(["pin", id, "--note", "keep it"]).await.success();

@@ -32,19 +32,19 @@ async fn round_trip(project: &Project, jobs: &str) {
 }
 
 #[tokio::test]
-async fn a_made_up_instance_by_a_folder_in_one_stream() {
+async fn instance_survives_folder_with_one_job() {
     round_trip(&Project::start().await, "1").await;
 }
 
 #[tokio::test]
-async fn a_made_up_instance_by_a_folder_in_several_jobs_with_a_password() {
+async fn instance_survives_folder_with_several_jobs() {
     let cluster = ClusterOptions { password: true, ..ClusterOptions::default() };
     let project = Project::with(ProjectOptions { cluster, ..ProjectOptions::default() }).await;
     round_trip(&project, "2").await;
 }
 
 #[tokio::test]
-async fn a_made_up_instance_by_s3() {
+async fn instance_survives_s3_round_trip() {
     let server = SeaweedFs::start();
     // Large enough that the dump and the volumes go up in several parts.
     let shape = OdooShape { messages: 20_000, filestore_bytes: 40_000_000, ..OdooShape::default() };
@@ -55,14 +55,14 @@ async fn a_made_up_instance_by_s3() {
 }
 
 #[tokio::test]
-async fn the_real_odoo_17_by_a_folder() {
+async fn real_odoo17_survives_folder_round_trip() {
     let Some(odoo17) = Odoo17::find() else { return };
     let project = Project::with(ProjectOptions { source: Source::Odoo17(odoo17), ..ProjectOptions::default() }).await;
     round_trip(&project, "2").await;
 }
 
 #[tokio::test]
-async fn the_real_odoo_17_by_s3() {
+async fn real_odoo17_survives_s3_round_trip() {
     let Some(odoo17) = Odoo17::find() else { return };
     let server = SeaweedFs::start();
     let repository = Some(s3(&server, ""));
@@ -72,7 +72,7 @@ async fn the_real_odoo_17_by_s3() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_empty_and_has_no_filestore() {
+async fn empty_database_without_filestore_survives() {
     let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
     let program = initialised(&project).await;
     let now = program.run(["now", "--json"]).await.expect_code(3).json();

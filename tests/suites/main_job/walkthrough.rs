@@ -218,12 +218,12 @@ fn words(command: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn readme_shows_what_is_printed() {
+async fn readme_shows_real_output() {
     Sandbox::start().await.walk("README.md").await;
 }
 
 #[test]
-fn readme_names_targets_of_make() {
+fn readme_names_existing_make_targets() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
     let named: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("make ")).collect();
@@ -234,24 +234,24 @@ fn readme_names_targets_of_make() {
 }
 
 #[tokio::test]
-async fn page_of_one_server_shows_what_is_printed() {
+async fn one_server_page_shows_real_output() {
     Sandbox::start().await.walk("docs/back-up-one-server.md").await;
 }
 
 #[tokio::test]
-async fn page_of_staging_shows_what_is_printed() {
+async fn staging_page_shows_real_output() {
     Sandbox::with_a_backup().await.walk("docs/staging-copy.md").await;
 }
 
 #[tokio::test]
-async fn page_of_deletions_shows_what_is_printed() {
+async fn deletions_page_shows_real_output() {
     let sandbox = Sandbox::with_a_backup().await;
     sandbox.configure("[target.staging]\nodoo_conf = \"/etc/odoo/odoo.conf\"\ndatabase = \"staging\"\n");
     sandbox.walk("docs/somebody-deleted-something.md").await;
 }
 
 #[tokio::test]
-async fn page_of_disaster_shows_what_is_printed() {
+async fn disaster_page_shows_real_output() {
     let sandbox = Sandbox::with_a_backup().await;
     sandbox.project.cluster().psql_as(SUPERUSER, SUPERUSER, &format!("DROP DATABASE {INSTANCE}"));
     fs::remove_dir_all(sandbox.project.data_dir()).unwrap();

@@ -12,7 +12,7 @@ async fn initialised(project: &Project) -> OdooBackup {
 }
 
 #[tokio::test]
-async fn people_outside_of_odoos_columns_are_replaced_or_listed() {
+async fn unknown_personal_columns_replaced_or_listed() {
     let project = Project::start().await;
     project.write_target_keys("[target.staging.anonymize]\nseed = \"a seed that is a secret\"");
     project.cluster().execute(

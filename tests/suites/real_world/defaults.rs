@@ -109,7 +109,7 @@ async fn failed_backup_prunes_nothing() {
 }
 
 #[tokio::test]
-async fn held_prune_is_warning_of_good_backup() {
+async fn held_prune_is_only_a_warning() {
     let project = Project::start().await;
     let program = with(&project, "", &format!("[instance.production.retention]\n{KEEP_ONE}")).await;
     program.run(["now"]).await.success();
@@ -124,7 +124,7 @@ async fn held_prune_is_warning_of_good_backup() {
 }
 
 #[tokio::test]
-async fn now_prune_prunes_what_it_copied_to() {
+async fn now_prune_also_prunes_copies() {
     let project = Project::start().await;
     let offsite = project.path("offsite");
     let section = format!(
@@ -145,7 +145,7 @@ async fn now_prune_prunes_what_it_copied_to() {
 }
 
 #[tokio::test]
-async fn daemon_prunes_by_default_and_logs_it() {
+async fn daemon_prunes_by_default_with_log() {
     let service = Service::with("schedule = \"0 2 * * *\"", "").await;
     service.program.run(["now"]).await.success();
     service.program.run(["now"]).await.success();

@@ -85,7 +85,7 @@ async fn another_databases_folder_fails_first_backup() {
 }
 
 #[tokio::test]
-async fn half_lost_at_once_needs_accept_missing() {
+async fn half_lost_needs_accept_missing() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     most_folders(&project).iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
@@ -97,7 +97,7 @@ async fn half_lost_at_once_needs_accept_missing() {
 }
 
 #[tokio::test]
-async fn lost_after_backup_is_recovered_from_it() {
+async fn lost_files_are_recovered_from_backup() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let whole = program.run(["now", "--json"]).await.success().json();
@@ -139,7 +139,7 @@ async fn import_with_wrong_filestore_fails() {
 }
 
 #[tokio::test]
-async fn bucket_attachments_are_warned_of_everywhere() {
+async fn bucket_attachments_are_warned_about_everywhere() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let sql = "UPDATE ir_attachment SET store_fname = 's3://bucket/' || id WHERE id IN (SELECT id FROM ir_attachment
@@ -172,7 +172,7 @@ async fn impossible_names_are_missing_not_deleted() {
 }
 
 #[tokio::test]
-async fn two_letter_folder_behind_link_is_backed_up() {
+async fn linked_subfolder_is_backed_up() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let (folder, moved) = (most_folders(&project).remove(0), project.path("other-disk"));

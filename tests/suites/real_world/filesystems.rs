@@ -78,7 +78,7 @@ fn on_poor_file_system(project: &Project) -> Option<OdooBackup> {
 }
 
 #[tokio::test]
-async fn poor_file_system_is_tolerated_and_named() {
+async fn limited_file_system_is_tolerated() {
     let project = Project::start().await;
     let Some(program) = on_poor_file_system(&project) else { return };
     // A live copy may not be replaced.
@@ -119,7 +119,7 @@ impl Drop for Mounted {
 }
 
 #[tokio::test]
-async fn read_only_repository_has_its_own_hint() {
+async fn read_only_repository_has_own_hint() {
     let project = Project::start().await;
     let program = odoo_backup!(project.config());
     let Some(_disk) = Mounted::new(&["-t", "tmpfs", "tmpfs"], &project.repository()) else { return };
@@ -132,7 +132,7 @@ async fn read_only_repository_has_its_own_hint() {
 }
 
 #[tokio::test]
-async fn read_only_target_has_its_own_hint() {
+async fn read_only_target_has_own_hint() {
     let project = Project::start().await;
     let program = odoo_backup!(project.config());
     program.run(["init"]).await.success();

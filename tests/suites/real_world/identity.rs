@@ -30,7 +30,7 @@ fn assert_refused(run: Run) {
 }
 
 #[tokio::test]
-async fn second_database_under_one_name_is_refused() {
+async fn second_database_under_name_is_refused() {
     let (one, other) = (Project::start().await, Project::start().await);
     let program = odoo_backup!(one.config());
     program.run(["init"]).await.success();
@@ -51,7 +51,7 @@ async fn second_database_under_one_name_is_refused() {
 }
 
 #[tokio::test]
-async fn backup_of_another_database_serves_no_slot() {
+async fn other_databases_backup_serves_no_slot() {
     let service = Service::with("schedule = \"0 2 * * *\"\nretries = 3", "").await;
     service.program.run(["now"]).await.success();
     set_uuid(&service.project, "11111111-7b7f-11ee-9c2f-0242ac120002");
@@ -66,7 +66,7 @@ async fn backup_of_another_database_serves_no_slot() {
 }
 
 #[tokio::test]
-async fn same_database_on_another_server_goes_on() {
+async fn same_database_on_other_server_continues() {
     // Both are made up alike, with one uuid, as a copy of the data is.
     let (lost, restored) = (Project::start().await, Project::start().await);
     let program = odoo_backup!(lost.config());
@@ -81,7 +81,7 @@ async fn same_database_on_another_server_goes_on() {
 }
 
 #[tokio::test]
-async fn database_without_uuid_is_told_by_server_and_name() {
+async fn uuidless_database_is_identified_by_server() {
     let project = Project::start().await;
     let program = odoo_backup!(project.config());
     program.run(["init"]).await.success();
@@ -97,7 +97,7 @@ async fn database_without_uuid_is_told_by_server_and_name() {
 }
 
 #[tokio::test]
-async fn database_of_another_program_is_told_by_server() {
+async fn foreign_database_is_identified_by_server() {
     let empty = || ProjectOptions { source: Source::Empty, ..ProjectOptions::default() };
     let (one, other) = (Project::with(empty()).await, Project::with(empty()).await);
     std::fs::create_dir_all(one.filestore()).unwrap();

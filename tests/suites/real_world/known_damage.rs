@@ -87,7 +87,7 @@ async fn damage_is_known_until_repaired() {
 }
 
 #[tokio::test]
-async fn missing_object_is_known_until_it_is_there() {
+async fn missing_object_is_known_until_present() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let id = back_up(&program).await;
@@ -182,7 +182,7 @@ async fn unwritable_repository_changes_no_error() {
 }
 
 #[tokio::test]
-async fn latest_passes_over_damaged_backup() {
+async fn latest_skips_damaged_backup() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let first = back_up(&program).await;
@@ -197,7 +197,7 @@ async fn latest_passes_over_damaged_backup() {
 }
 
 #[tokio::test]
-async fn latest_is_taken_from_copy_without_damage() {
+async fn latest_comes_from_undamaged_copy() {
     let project = Project::start().await;
     let url = format!("url = \"file://{}\"", project.repository().display());
     let copy = project.path("copy");
@@ -214,7 +214,7 @@ async fn latest_is_taken_from_copy_without_damage() {
 }
 
 #[tokio::test]
-async fn next_backup_is_not_based_on_damage() {
+async fn next_backup_avoids_damaged_base() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let first = back_up(&program).await;

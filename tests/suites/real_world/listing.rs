@@ -12,7 +12,7 @@ use crate::daemon::Service;
 const POLICY: &str = "keep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0\ngrace = \"1 second\"\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hidden_manifest_is_found_and_nothing_removed() {
+async fn hidden_manifest_is_found_nothing_removed() {
     let server = SeaweedFs::start();
     let proxy = Proxy::start(server.port).await;
     let repository = format!(
@@ -83,7 +83,7 @@ async fn lost_manifest_is_reported_until_forgotten() {
 }
 
 #[tokio::test]
-async fn empty_listing_of_what_daemon_made_is_alarm() {
+async fn empty_listing_of_backups_is_alarm() {
     let service = Service::with("schedule = \"0 2 * * *\"", "").await;
     service.program.run(["list"]).await.success();
     service.program.run(["check"]).await.success();

@@ -64,7 +64,7 @@ fn mail_to(port: u16) -> String {
 }
 
 #[tokio::test]
-async fn slow_bodies_keep_nobody_out() {
+async fn slow_bodies_do_not_block_others() {
     // As many descriptors as the crowd needs, in this process too.
     let limit = getrlimit(Resource::Nofile);
     let more = limit.maximum.map_or(4096, |maximum| maximum.min(4096));
@@ -88,7 +88,7 @@ async fn slow_bodies_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn wrong_sign_ins_are_limited_by_address() {
+async fn wrong_logins_are_limited_by_address() {
     let (_service, _daemon, client) = serve("").await;
     let wrong = json!({ "token": "not the token, but long enough" });
     let attacker = client.clone().with("x-forwarded-for", "203.0.113.9");
@@ -119,7 +119,7 @@ async fn wrong_bearers_are_limited_by_address() {
 }
 
 #[tokio::test]
-async fn endless_smtp_line_ends_delivery_not_daemon() {
+async fn endless_smtp_line_ends_only_delivery() {
     let port = server(|connection| pour(connection, b"220 ", &[b'x'; 64 << 10]));
     let (service, daemon, client) = serve(&mail_to(port)).await;
     let tried = service.program.run(["notify", "test", "--json"]).await.expect_code(1);
@@ -204,7 +204,7 @@ async fn trace_log_holds_no_webhook_secret() {
 }
 
 #[tokio::test]
-async fn log_to_a_pipe_has_no_escapes() {
+async fn log_to_pipe_has_no_escapes() {
     let (_service, daemon, _) = serve("").await;
     daemon.signal(Signal::TERM);
     let run = daemon.wait().await.success();
@@ -234,7 +234,7 @@ async fn ninth_tab_is_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stalled_store_does_not_outlive_sigterm_for_long() {
+async fn stalled_store_does_not_delay_sigterm() {
     let server = SeaweedFs::start();
     let proxy = Proxy::start(server.port).await;
     let repository = format!(

@@ -51,7 +51,7 @@ async fn deferred_trigger_that_reactivates_fails() {
 }
 
 #[tokio::test]
-async fn database_that_is_not_odoos_is_told_apart() {
+async fn foreign_database_is_recognized() {
     let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
     fs::create_dir_all(project.filestore()).unwrap();
     project.cluster().execute(INSTANCE, "CREATE TABLE invoice (id int)");
@@ -76,7 +76,7 @@ async fn database_that_is_not_odoos_is_told_apart() {
 }
 
 #[tokio::test]
-async fn superusers_session_is_seen_first_and_waited_for() {
+async fn superusers_session_is_detected_and_awaited() {
     let project = project("SELECT 1").await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
@@ -132,7 +132,7 @@ async fn hints_lead_to_what_helps() {
 }
 
 #[tokio::test]
-async fn damage_in_a_restore_has_a_hint() {
+async fn damage_during_restore_has_hint() {
     let project = project("SELECT 1").await;
     let program = initialised(&project).await;
     let made = program.run(["now", "--json"]).await.success();

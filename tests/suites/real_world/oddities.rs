@@ -61,7 +61,7 @@ async fn assert_restored(project: &Project, program: &OdooBackup) {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_survive() {
+async fn non_text_bytes_survive() {
     let project = empty_project("SQL_ASCII").await;
     let client = project.cluster().connect(INSTANCE).await;
     OdooShape::default().fill(&client, &project.filestore()).await.unwrap();
@@ -110,7 +110,7 @@ async fn project_of_any_bytes() -> (Project, OdooBackup) {
 }
 
 #[tokio::test]
-async fn copy_of_any_bytes_is_neutralized() {
+async fn copy_with_non_text_is_neutralized() {
     let (project, program) = project_of_any_bytes().await;
     project.write_target_keys("admin_password = \"training\"");
     let restored = program.run(["restore", "--to", "staging", "--json"]).await;
@@ -128,7 +128,7 @@ async fn copy_of_any_bytes_is_neutralized() {
 }
 
 #[tokio::test]
-async fn copy_of_any_bytes_is_not_anonymized() {
+async fn copy_with_non_text_stays_personal() {
     let (project, program) = project_of_any_bytes().await;
     let anonymize = "[target.staging.anonymize]\nseed = \"a seed that is a secret\"";
     project.write_target_keys(anonymize);
@@ -195,7 +195,7 @@ async fn other_encodings_survive() {
 }
 
 #[tokio::test]
-async fn latin_names_of_tables_are_verified() {
+async fn latin_table_names_are_verified() {
     let project = empty_project("LATIN1").await;
     let sql = "CREATE TABLE \"caf\u{e9}\" (\"\u{e9}t\u{e9}\" serial, t text); INSERT INTO \"caf\u{e9}\" (t) SELECT 'x' FROM generate_series(1, 100)";
     let client = project.cluster().connect(INSTANCE).await;
@@ -210,7 +210,7 @@ async fn latin_names_of_tables_are_verified() {
 }
 
 #[tokio::test]
-async fn identity_that_is_there_twice_is_a_warning() {
+async fn duplicate_identity_is_a_warning() {
     let sql = "ALTER TABLE ir_config_parameter DROP CONSTRAINT ir_config_parameter_key_uniq;
         INSERT INTO ir_config_parameter (key, value) VALUES ('database.uuid', 'zzz'), ('database.uuid', 'aaa')";
     let (project, program) = odd_project(sql).await;
@@ -218,13 +218,13 @@ async fn identity_that_is_there_twice_is_a_warning() {
 }
 
 #[tokio::test]
-async fn database_without_active_users_is_a_warning() {
+async fn missing_active_users_are_a_warning() {
     let (project, program) = odd_project("UPDATE res_users SET active = false").await;
     assert_backed_up_and_restored(&project, &program, "there is no active internal user").await;
 }
 
 #[tokio::test]
-async fn modules_under_way_are_a_warning() {
+async fn pending_modules_are_a_warning() {
     let sql = "UPDATE ir_module_module SET state = 'to upgrade' WHERE name IN ('base', 'sale');
         UPDATE ir_module_module SET state = 'to remove' WHERE name = 'sms';
         UPDATE ir_module_module SET state = 'to install' WHERE name = 'l10n_be'";
@@ -237,7 +237,7 @@ async fn modules_under_way_are_a_warning() {
 }
 
 #[tokio::test]
-async fn versions_that_are_none_do_not_stop_a_backup() {
+async fn invalid_versions_do_not_stop_backup() {
     for (version, series) in [("NULL", "17.0"), ("''", "17.0"), ("'garbage'", "17.0")] {
         let sql = format!("UPDATE ir_module_module SET latest_version = {version} WHERE name = 'base'");
         let (project, program) = odd_project(&sql).await;
@@ -250,7 +250,7 @@ async fn versions_that_are_none_do_not_stop_a_backup() {
 }
 
 #[tokio::test]
-async fn series_that_nothing_says_is_a_warning() {
+async fn unknown_series_is_a_warning() {
     let (project, program) = odd_project("UPDATE ir_module_module SET latest_version = NULL").await;
     assert_backed_up_and_restored(&project, &program, "the Odoo series is unknown").await;
     let zip = project.path("x.zip");
@@ -282,7 +282,7 @@ async fn columns_of_other_types_are_read() {
 }
 
 #[tokio::test]
-async fn missing_columns_and_tables_do_not_stop_a_backup() {
+async fn missing_columns_do_not_stop_backup() {
     let sql = "ALTER TABLE ir_module_module DROP COLUMN latest_version; ALTER TABLE ir_attachment DROP COLUMN type, DROP COLUMN file_size;
         DROP TABLE ir_config_parameter CASCADE; ALTER TABLE res_users DROP COLUMN active";
     let (_project, program) = odd_project(sql).await;
@@ -299,7 +299,7 @@ const DUPLICATE: &str = "CREATE TABLE odd (id int, t text, CONSTRAINT odd_pkey P
     UPDATE pg_index SET indisready = false, indisvalid = true WHERE indexrelid = 'odd_pkey'::regclass";
 
 #[tokio::test]
-async fn what_cannot_be_made_is_left_out_if_asked() {
+async fn uncreatable_objects_are_skipped_on_request() {
     let (project, program) = odd_project(DUPLICATE).await;
     project.cluster().psql_as(SUPERUSER, INSTANCE, "INSERT INTO odd VALUES (1, 'again'); UPDATE pg_index SET indisready = true WHERE indexrelid = 'odd_pkey'::regclass");
     let unqualified = "CREATE SCHEMA other AUTHORIZATION odoo; SET ROLE odoo; CREATE TABLE other.rates (x int); INSERT INTO other.rates VALUES (2);
@@ -335,7 +335,7 @@ async fn what_cannot_be_made_is_left_out_if_asked() {
 }
 
 #[tokio::test]
-async fn value_too_large_for_pg_dump_is_named() {
+async fn value_beyond_dump_limit_is_named() {
     // The server holds it compressed, in some kilobytes; as text it has more than a gigabyte.
     let sql = "CREATE TABLE big (id int PRIMARY KEY, data bytea);
         INSERT INTO big VALUES (7, convert_to(repeat('x', 540000000), 'UTF8')), (8, 'small')";

@@ -212,7 +212,7 @@ async fn root_follows_no_planted_link() {
 }
 
 #[tokio::test]
-async fn doctor_and_init_warn_of_open_repository() {
+async fn open_repository_is_a_warning() {
     let Some(project) = project().await else { return };
     let warning = format!("belongs to {USER}");
     let init = root(&project).run(["init"]).await.success();

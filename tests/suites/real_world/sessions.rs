@@ -19,7 +19,7 @@ async fn initialised(project: &Project) -> OdooBackup {
 }
 
 #[tokio::test]
-async fn settings_of_the_role_change_no_backup_and_no_restore() {
+async fn role_settings_do_not_affect_results() {
     let project = Project::start().await;
     let cluster = project.cluster();
     let fill = "CREATE TABLE odd (id serial PRIMARY KEY, words text[], at timestamptz, lasts interval, bytes bytea, real8 float8, doc xml);
@@ -67,7 +67,7 @@ async fn settings_of_the_role_change_no_backup_and_no_restore() {
 }
 
 #[tokio::test]
-async fn a_role_without_triggers_restores_nothing() {
+async fn role_without_triggers_restores_nothing() {
     let project = Project::start().await;
     let cluster = project.cluster();
     cluster.psql_as(SUPERUSER, SUPERUSER, &format!("ALTER ROLE {USER} SET session_replication_role = replica"));
@@ -195,7 +195,7 @@ async fn pgbouncer_in_statement_mode_is_refused() {
 
 /// A pooler that heeds the options gives away by the process that the session is another's.
 #[tokio::test]
-async fn pgbouncer_with_the_same_settings_is_refused() {
+async fn pgbouncer_with_same_settings_is_refused() {
     let project = Project::start().await;
     let cluster = project.cluster();
     cluster.psql_as(SUPERUSER, SUPERUSER, &format!("ALTER ROLE {USER} SET search_path = pg_catalog,pg_temp"));
@@ -218,7 +218,7 @@ async fn pgbouncer_with_the_same_settings_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_that_falls_silent_ends_the_backup() {
+async fn silent_server_ends_backup() {
     let project = Project::start().await;
     let cluster = project.cluster();
     let proxy = Proxy::start(cluster.port()).await;
@@ -325,7 +325,7 @@ async fn silent_server_ends_import() {
 }
 
 #[tokio::test]
-async fn silent_server_is_a_finding_of_doctor() {
+async fn doctor_finds_silent_server() {
     let project = Project::start().await;
     let proxy = Proxy::start(project.cluster().port()).await;
     connect_by(&project, proxy.port, "stall_timeout = \"3s\"\n");
@@ -344,7 +344,7 @@ async fn silent_server_is_a_finding_of_doctor() {
 }
 
 #[tokio::test]
-async fn tables_in_another_schema_are_backed_up_as_odoos() {
+async fn odoo_tables_outside_public_are_recognized() {
     let project = Project::start().await;
     let cluster = project.cluster();
     cluster.execute(INSTANCE, "ALTER SCHEMA public RENAME TO \"Odoo 17\"; CREATE SCHEMA public");

@@ -25,7 +25,7 @@ fn check<'a>(document: &'a Value, subject: &str) -> &'a Value {
 }
 
 #[tokio::test]
-async fn constraint_not_valid_is_known_with_heirs() {
+async fn unvalidated_constraint_is_known_with_children() {
     let project = Project::start().await;
     project.cluster().execute(
         INSTANCE,
@@ -43,7 +43,7 @@ async fn constraint_not_valid_is_known_with_heirs() {
 }
 
 #[tokio::test]
-async fn partitions_hashed_by_enum_restore_with_any_jobs() {
+async fn enum_hash_partitions_restore_with_jobs() {
     let project = Project::start().await;
     project.cluster().execute(
         INSTANCE,
@@ -78,7 +78,7 @@ async fn follow(project: &Project) -> Cluster {
 }
 
 #[tokio::test]
-async fn unlogged_tables_of_a_standby_are_known() {
+async fn unlogged_standby_tables_are_known() {
     let project = Project::start().await;
     project.cluster().execute(
         INSTANCE,
@@ -117,7 +117,7 @@ fn make_superuser(project: &Project) {
 }
 
 #[tokio::test]
-async fn altered_function_of_extension_is_altered_in_copy() {
+async fn altered_extension_function_survives_restore() {
     let project = Project::start().await;
     make_superuser(&project);
     let database = project.cluster();
@@ -154,7 +154,7 @@ async fn altered_function_of_extension_is_altered_in_copy() {
 }
 
 #[tokio::test]
-async fn backup_without_record_takes_immutability_from_indexes() {
+async fn unrecorded_backup_infers_immutability_from_indexes() {
     let project = Project::start().await;
     make_superuser(&project);
     project.cluster().execute(INSTANCE, UNACCENT);
@@ -200,7 +200,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn plain_role_leaves_out_indexes_it_cannot_create() {
+async fn plain_role_skips_impossible_indexes() {
     let project = Project::start().await;
     // The extension and its functions are the superuser's, all else the role's.
     project.cluster().psql_as(SUPERUSER, INSTANCE, UNACCENT);

@@ -103,17 +103,17 @@ async fn planted_operators_do_not_run(role: &str) {
 }
 
 #[tokio::test]
-async fn planted_operators_do_not_run_for_superusers() {
+async fn superusers_run_no_planted_operators() {
     planted_operators_do_not_run(SUPERUSER).await;
 }
 
 #[tokio::test]
-async fn planted_operators_do_not_run_for_readers() {
+async fn readers_run_no_planted_operators() {
     planted_operators_do_not_run(READER).await;
 }
 
 #[tokio::test]
-async fn planted_operators_do_not_run_in_copies() {
+async fn copies_run_no_planted_operators() {
     let project = Project::start().await;
     project.cluster().execute(INSTANCE, &planted("public"));
     let program = odoo_backup!(project.config());

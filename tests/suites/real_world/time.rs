@@ -81,7 +81,7 @@ async fn backup_from_future_serves_no_slot() {
 }
 
 #[tokio::test]
-async fn slot_from_future_is_not_heeded_after_restart() {
+async fn future_slot_is_ignored_after_restart() {
     let service = Service::with("schedule = \"* * * * *\"", "").await;
     fs::create_dir_all(service.state()).unwrap();
     let line = r#"{"event":"slot","instance":"production","job":"backup","slot":"2090-01-01T00:00:00Z"}"#;
@@ -112,7 +112,7 @@ async fn clock_behind_dates_backup_by_repository() {
 
 #[tokio::test]
 #[ignore = "takes minutes: each step waits for the next minute of a schedule"]
-async fn clock_set_back_under_daemon_lets_it_run() {
+async fn daemon_survives_clock_set_back() {
     let Some(library) = faketime() else { return };
     let service = Service::with("schedule = \"* * * * *\"", "").await;
     let offset = service.project.path("offset");

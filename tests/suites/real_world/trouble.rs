@@ -68,7 +68,7 @@ async fn killed_pg_restore_is_no_damage() {
 }
 
 #[tokio::test]
-async fn too_few_open_files_are_no_damage() {
+async fn open_file_limit_is_no_damage() {
     let project = Project::start().await;
     let program = odoo_backup!(project.config());
     program.run(["init"]).await.success();
@@ -90,7 +90,7 @@ async fn too_few_open_files_are_no_damage() {
 }
 
 #[tokio::test]
-async fn pipes_in_the_cache_are_not_waited_for() {
+async fn cached_pipes_do_not_block() {
     let server = SeaweedFs::start();
     let cache = tempfile_folder();
     let repository = format!(

@@ -115,7 +115,7 @@ fn is_time(text: &str) -> bool {
 }
 
 #[test]
-fn shape_of_documents_names_keys_and_types() {
+fn document_shape_names_keys_and_types() {
     let mut shape = Shape::default();
     let one = r#"{"list": [{"a": 1, "b": 1.5}, {"a": null}], "modules": {"x": "1"}, "outcome": "done", "none": [], "error": {"why": ""}}"#;
     let other =

@@ -35,7 +35,7 @@ async fn read_error(store: &Shared, key: &Key) -> StoreErrorKind {
     }
 }
 
-pub(crate) async fn round_trips(store: Shared) {
+pub(crate) async fn content_survives_round_trip(store: Shared) {
     for size in [0, 1, PART - 1, PART, PART + 1, 2 * PART, 3 * PART, 3 * PART + 17] {
         let key = key(&format!("production/20261121T020003Z-3f9c/{size}.bin"));
         let content = content(size, 1);
@@ -56,7 +56,7 @@ pub(crate) async fn round_trips(store: Shared) {
     assert!(keys(&store, None).await.is_empty());
 }
 
-pub(crate) async fn ranges(store: Shared) {
+pub(crate) async fn ranges_are_read_exactly(store: Shared) {
     let key = key("ranged");
     let content = content(2 * PART + 100, 2);
     store.put(&key, body(content.clone()), Mode::Replace).await.unwrap();
@@ -70,7 +70,7 @@ pub(crate) async fn ranges(store: Shared) {
     }
 }
 
-pub(crate) async fn missing_objects(store: Shared) {
+pub(crate) async fn missing_objects_are_not_found(store: Shared) {
     store.put(&key("there/object"), body("x"), Mode::Replace).await.unwrap();
     for missing in ["missing", "missing/below", "there", "there/object/below", "there/objec", "there/object2"] {
         let missing = key(missing);
@@ -82,7 +82,7 @@ pub(crate) async fn missing_objects(store: Shared) {
     assert!(keys(&store, Some("missing")).await.is_empty());
 }
 
-pub(crate) async fn create_new_refuses_what_is_there(store: Shared) {
+pub(crate) async fn create_new_refuses_existing_object(store: Shared) {
     for size in [10, 3 * PART] {
         let key = key(&format!("once-{size}"));
         let first = content(size, 3);
@@ -132,7 +132,7 @@ pub(crate) async fn race(store: &Shared, racers: u64, size: usize) -> Vec<u64> {
     winners
 }
 
-pub(crate) async fn a_failed_body_leaves_nothing(store: Shared) {
+pub(crate) async fn failed_body_leaves_nothing(store: Shared) {
     let key = key("production/failed");
     for size in [0, 1, PART, PART + 1, 5 * PART] {
         let failed = store.put(&key, failing(content(size, 5)), Mode::Replace).await.unwrap_err();
@@ -149,7 +149,7 @@ pub(crate) async fn a_failed_body_leaves_nothing(store: Shared) {
     assert_eq!(read(&store, &key).await, b"sound");
 }
 
-pub(crate) async fn a_dropped_put_leaves_nothing(store: Shared) {
+pub(crate) async fn dropped_put_leaves_nothing(store: Shared) {
     let key = key("production/dropped");
     for pieces in [1, 2, 6] {
         let (sender, body) = fed();
@@ -198,7 +198,7 @@ pub(crate) async fn replacing_is_atomic(store: Shared) {
     }
 }
 
-pub(crate) async fn puts_at_the_same_time(store: Shared) {
+pub(crate) async fn parallel_puts_do_not_mix(store: Shared) {
     let puts = (0..24).map(|number| {
         let store = store.clone();
         async move {
@@ -212,7 +212,7 @@ pub(crate) async fn puts_at_the_same_time(store: Shared) {
     assert_eq!(keys(&store, None).await.len(), 24);
 }
 
-pub(crate) async fn puts_and_deletes_at_the_same_time(store: Shared) {
+pub(crate) async fn parallel_puts_and_deletes_succeed(store: Shared) {
     // A local store removes folders that a delete empties; that must not take one from under a put.
     let workers = (0..4).map(|worker| {
         let store = store.clone();
@@ -230,7 +230,7 @@ pub(crate) async fn puts_and_deletes_at_the_same_time(store: Shared) {
     assert!(keys(&store, None).await.is_empty());
 }
 
-pub(crate) async fn lists_in_order_under_a_prefix(store: Shared) {
+pub(crate) async fn list_is_sorted_under_prefix(store: Shared) {
     let mut all = vec![
         "a/b/c",
         "a/b/c-d/e",
@@ -259,7 +259,7 @@ pub(crate) async fn lists_in_order_under_a_prefix(store: Shared) {
     }
 }
 
-pub(crate) async fn lists_many_pages(store: Shared) {
+pub(crate) async fn list_returns_all_pages(store: Shared) {
     let mut all: Vec<_> = (0..1100).map(|number| format!("many/{}/{number:04}", number % 3)).collect();
     let puts = all.iter().map(|name| {
         let store = store.clone();
@@ -274,7 +274,7 @@ pub(crate) async fn lists_many_pages(store: Shared) {
     assert_eq!(first[2].key.as_str(), all[2]);
 }
 
-pub(crate) async fn foreign_leftovers_survive_a_young_sweep(store: Shared) {
+pub(crate) async fn recent_foreign_leftovers_survive_sweep(store: Shared) {
     let (sender, running) = fed();
     let put = tokio::spawn({
         let store = store.clone();

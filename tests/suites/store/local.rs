@@ -50,7 +50,7 @@ async fn folders_are_0700_and_files_0600() {
 }
 
 #[tokio::test]
-async fn a_missing_folder_is_said_so_and_not_made() {
+async fn missing_folder_is_reported_not_created() {
     let folder = TempDir::new().unwrap();
     let root = folder.path().join("not-mounted");
     let refused = LocalStore::open(root.clone(), false).await.unwrap_err();
@@ -69,7 +69,7 @@ async fn a_missing_folder_is_said_so_and_not_made() {
 }
 
 #[tokio::test]
-async fn neither_links_nor_dot_files_are_objects() {
+async fn links_and_dotfiles_are_no_objects() {
     let (store, folder) = open().await;
     let root = folder.path().join("new/repository");
     store.put(&key("a/object"), body("x"), Mode::Replace).await.unwrap();
@@ -86,7 +86,7 @@ async fn neither_links_nor_dot_files_are_objects() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn a_delete_takes_no_folder_from_under_a_put() {
+async fn delete_keeps_folder_of_running_put() {
     let (store, _folder) = open().await;
     let workers = (0..8).map(|worker| {
         let store = store.clone();
@@ -111,7 +111,7 @@ async fn one_of_many_large_creators_wins() {
 }
 
 #[tokio::test]
-async fn a_delete_takes_emptied_folders_with_it() {
+async fn delete_removes_emptied_folders() {
     let (store, folder) = open().await;
     let root = folder.path().join("new/repository");
     for name in ["production/x/1", "production/x/2", "production/y/1"] {
@@ -126,7 +126,7 @@ async fn a_delete_takes_emptied_folders_with_it() {
 }
 
 #[tokio::test]
-async fn an_interrupted_put_takes_its_temporary_file_away() {
+async fn interrupted_put_removes_temporary_file() {
     let (store, folder) = open().await;
     let (sender, running) = fed();
     let put = tokio::spawn({
@@ -149,7 +149,7 @@ async fn an_interrupted_put_takes_its_temporary_file_away() {
 }
 
 #[tokio::test]
-async fn a_sweep_removes_what_a_killed_process_left() {
+async fn sweep_removes_leftovers_of_killed_process() {
     let (store, folder) = open().await;
     let root = folder.path().join("new/repository");
     store.put(&key("production/object"), body("x"), Mode::Replace).await.unwrap();
@@ -185,7 +185,7 @@ impl Drop for Tmpfs {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_said_so_and_nothing_is_left() {
+async fn full_disk_is_reported_without_leftovers() {
     let Some(disk) = Tmpfs::mount("4m") else {
         eprintln!("skipped: a full disk needs the privilege to mount a tmpfs");
         return;
@@ -207,7 +207,7 @@ async fn a_full_disk_is_said_so_and_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn a_read_only_disk_is_denied() {
+async fn read_only_disk_is_denied() {
     let Some(disk) = Tmpfs::mount("4m") else {
         eprintln!("skipped: a read-only disk needs the privilege to mount a tmpfs");
         return;
@@ -220,7 +220,7 @@ async fn a_read_only_disk_is_denied() {
 }
 
 #[tokio::test]
-async fn a_body_that_fails_at_once_makes_no_noise() {
+async fn body_failing_at_once_leaves_nothing() {
     let (store, folder) = open().await;
     store.put(&key("a/b/c"), failing(Vec::new()), Mode::CreateNew).await.unwrap_err();
     assert!(everything(folder.path()).iter().all(|path| path.is_dir()));

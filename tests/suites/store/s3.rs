@@ -83,7 +83,7 @@ async fn bounded<T>(work: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test]
-async fn opens_from_the_configuration_and_says_where_it_is() {
+async fn configured_store_reports_its_location() {
     let config = S3Config { prefix: "backups/odoo".into(), ..config(&SERVER) };
     let store = engine::store::open(&StoreConfig::S3(config), false).await.unwrap();
     store.put(&key("object"), body("x"), Mode::CreateNew).await.unwrap();
@@ -92,7 +92,7 @@ async fn opens_from_the_configuration_and_says_where_it_is() {
 }
 
 #[tokio::test]
-async fn an_empty_prefix_is_the_bucket() {
+async fn empty_prefix_is_the_bucket() {
     let server = SeaweedFs::start();
     let store = open_with(&S3Config { prefix: String::new(), ..config(&server) }, settings()).await;
     store.put(&key("a/object"), body("x"), Mode::Replace).await.unwrap();
@@ -102,7 +102,7 @@ async fn an_empty_prefix_is_the_bucket() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_goes_away_ends_a_put() {
+async fn lost_server_ends_put() {
     let mut server = SeaweedFs::start();
     let store = open_with(&config(&server), settings()).await;
     let (sender, running) = fed();
@@ -123,7 +123,7 @@ async fn a_server_that_goes_away_ends_a_put() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_goes_away_ends_a_get() {
+async fn lost_server_ends_get() {
     let mut server = SeaweedFs::start();
     let store = open_with(&config(&server), settings()).await;
     // More than what the sockets on the way can hold.
@@ -138,7 +138,7 @@ async fn a_server_that_goes_away_ends_a_get() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_creators_in_a_race_leave_one_whole_object() {
+async fn racing_large_creators_leave_one_object() {
     let (store, ()) = open().await;
     // SeaweedFS 4.48 looks whether the object is there and then completes the upload, so more than one may win here.
     assert!(!race(&store, 4, 2 * PART + 1).await.is_empty());
@@ -154,7 +154,7 @@ async fn behind(settings: S3Settings) -> (Proxy, Arc<dyn Store>, S3Config) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broken_get_goes_on_where_it_was() {
+async fn broken_get_resumes_where_it_stopped() {
     let (proxy, store, _) = behind(settings()).await;
     let content = content(4 * PART, 3);
     store.put(&key("object"), body(content.clone()), Mode::Replace).await.unwrap();
@@ -174,7 +174,7 @@ async fn a_broken_get_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_get_does_not_go_on_in_another_version() {
+async fn get_does_not_resume_other_version() {
     let (proxy, store, direct) = behind(settings()).await;
     let other = open_with(&direct, settings()).await;
     // Both of one length, which alone would not tell them apart; more than the sockets hold.
@@ -189,7 +189,7 @@ async fn a_get_does_not_go_on_in_another_version() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_damaged_on_their_way_are_sent_again() {
+async fn damaged_upload_is_sent_again() {
     let (proxy, store, _) = behind(settings()).await;
     // In the only request; in a part.
     for (size, at) in [(PART / 2, PART / 4), (3 * PART, 2 * PART)] {
@@ -202,7 +202,7 @@ async fn bytes_damaged_on_their_way_are_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_lost_is_no_other_creator() {
+async fn lost_answer_is_no_conflict() {
     let (proxy, store, _) = behind(settings()).await;
     // The head before is answered, then each answer in turn is lost once: the object was stored, and the second try meets it.
     for size in [10, 3 * PART] {
@@ -220,7 +220,7 @@ async fn an_answer_that_is_lost_is_no_other_creator() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_hangs_is_given_up() {
+async fn hanging_server_times_out() {
     let settings = S3Settings {
         patience: Duration::from_secs(1),
         slowest: u64::MAX,
@@ -251,7 +251,7 @@ async fn a_server_that_hangs_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_put_is_aborted_on_the_server() {
+async fn dropped_put_is_aborted_on_server() {
     let direct = config(&SERVER);
     let store = open_with(&direct, settings()).await;
     let (sender, running) = fed();
@@ -275,7 +275,7 @@ async fn a_dropped_put_is_aborted_on_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sweep_aborts_what_a_killed_process_left() {
+async fn sweep_aborts_uploads_of_killed_process() {
     let direct = config(&SERVER);
     let store = open_with(&direct, settings()).await;
     let client = raw(&direct);
@@ -312,7 +312,7 @@ async fn every_failure(store: Arc<dyn Store>) -> Vec<StoreError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_credentials_are_denied_and_not_shown() {
+async fn wrong_credentials_are_denied_without_leak() {
     let sound = config(&SERVER);
     let wrong_secret = S3Config { secret_access_key: Some(Secret::new("hunter2")), ..sound.clone() };
     let wrong_id = S3Config { access_key_id: Some("AKnobody".into()), ..sound };
@@ -325,7 +325,7 @@ async fn wrong_credentials_are_denied_and_not_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_bucket_is_said_so() {
+async fn missing_bucket_is_reported() {
     let config = S3Config { bucket: "nowhere".into(), ..config(&SERVER) };
     for failure in every_failure(open_with(&config, settings()).await).await {
         assert!(matches!(*failure.kind, StoreErrorKind::NoSuchPlace(_)), "{failure}");
@@ -334,7 +334,7 @@ async fn a_missing_bucket_is_said_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_where_nobody_answers_is_unavailable() {
+async fn unanswered_address_is_unavailable() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for endpoint in
         [format!("http://{free}"), format!("https://127.0.0.1:{}", SERVER.port), "http://host.invalid".into()]
@@ -355,7 +355,7 @@ async fn demanding() -> (Proxy, Arc<dyn Store>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_get_that_trickles_is_given_up() {
+async fn trickling_get_times_out() {
     let (proxy, store) = demanding().await;
     store.put(&key("object"), body(content(6 * PART, 8)), Mode::Replace).await.unwrap();
     proxy.slow_down(Some(1000));
@@ -365,7 +365,7 @@ async fn a_get_that_trickles_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_get_that_trickled_goes_on_over_another_connection() {
+async fn trickling_get_resumes_on_new_connection() {
     let (proxy, store) = demanding().await;
     let content = content(6 * PART, 9);
     store.put(&key("object"), body(content.clone()), Mode::Replace).await.unwrap();
@@ -386,7 +386,7 @@ async fn a_get_that_trickled_goes_on_over_another_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn errors_of_clock_and_archive_have_hints_of_their_own() {
+async fn clock_and_archive_errors_have_hints() {
     for (code, hint) in [("RequestTimeTooSkewed", "clock"), ("InvalidObjectState", "archive")] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());

@@ -24,7 +24,7 @@ async fn difference_after(cluster: &Cluster, change: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn every_kind_of_difference_is_found_and_named() {
+async fn each_difference_is_found_and_named() {
     let cluster = Cluster::start();
     cluster.create_database("source");
     cluster.execute("source", SOURCE);
@@ -54,7 +54,7 @@ async fn every_kind_of_difference_is_found_and_named() {
 }
 
 #[tokio::test]
-async fn owners_are_left_out_where_asked() {
+async fn owners_are_ignored_on_request() {
     let cluster = Cluster::start();
     cluster.create_database("source");
     cluster.execute("source", SOURCE);
@@ -65,7 +65,7 @@ async fn owners_are_left_out_where_asked() {
 
 #[tokio::test]
 #[should_panic(expected = "databases source and copy differ: the databases' properties")]
-async fn another_encoding_is_a_difference() {
+async fn other_encoding_is_a_difference() {
     let cluster = Cluster::start();
     cluster.create_database("source");
     cluster.psql_as(SUPERUSER, "postgres", "CREATE DATABASE copy ENCODING 'SQL_ASCII' TEMPLATE template0");

@@ -13,7 +13,7 @@ fn filestore() -> tempfile::TempDir {
 }
 
 #[test]
-fn equal_trees_are_equal_whatever_is_skipped_or_empty() {
+fn skipped_and_empty_entries_are_ignored() {
     let (a, b) = (filestore(), filestore());
     fs::remove_dir_all(b.path().join("checklist")).unwrap();
     fs::create_dir(b.path().join("ef")).unwrap();
@@ -22,7 +22,7 @@ fn equal_trees_are_equal_whatever_is_skipped_or_empty() {
 }
 
 #[test]
-fn every_kind_of_difference_is_found_and_named() {
+fn each_difference_is_found_and_named() {
     let change = |change: &dyn Fn(&Path)| {
         let (a, b) = (filestore(), filestore());
         change(b.path());
@@ -52,7 +52,7 @@ fn every_kind_of_difference_is_found_and_named() {
 
 #[test]
 #[should_panic(expected = "differ in 1 files: ab/abc differs at byte 0")]
-fn a_difference_fails_the_test() {
+fn difference_fails_test() {
     let (a, b) = (filestore(), filestore());
     fs::write(b.path().join("ab/abc"), "Content").unwrap();
     assert_same_tree(a.path(), b.path(), &[]);

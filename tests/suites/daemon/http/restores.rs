@@ -20,7 +20,7 @@ fn state(project: &Project) -> (Vec<String>, Vec<PathBuf>) {
 }
 
 #[tokio::test]
-async fn a_backup_is_restored_to_a_target_and_to_nothing_else() {
+async fn restore_over_http_needs_known_target() {
     let service = with_token("", "").await;
     service.project.write_target_keys("");
     let backup = service.program.run(["now", "--json"]).await.success().json()["backups"][0]["id"].clone();
@@ -73,7 +73,7 @@ async fn a_backup_is_restored_to_a_target_and_to_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_target_that_is_a_production_is_refused_as_on_the_command_line() {
+async fn production_target_is_refused_over_http() {
     let service = with_token("", "").await;
     let mut config = fs::read_to_string(service.project.config()).unwrap();
     let (conf, folder) = (service.project.odoo_conf(INSTANCE), service.project.path("elsewhere"));
@@ -103,7 +103,7 @@ async fn a_target_that_is_a_production_is_refused_as_on_the_command_line() {
 }
 
 #[tokio::test]
-async fn a_restore_that_is_cancelled_leaves_the_target_as_it_was() {
+async fn cancelled_restore_leaves_target_unchanged() {
     let service = with_token("", "").await;
     let (tools, waiting) = (service.project.path("tools"), service.project.path("waiting"));
     fs::create_dir(&tools).unwrap();
@@ -142,7 +142,7 @@ async fn a_restore_that_is_cancelled_leaves_the_target_as_it_was() {
 }
 
 #[tokio::test]
-async fn restore_reads_copy_where_first_is_gone() {
+async fn restore_reads_copy_without_first_repository() {
     let service = with_token("", "").await;
     let copy = service.project.path("near");
     service.project.write_target_keys("");

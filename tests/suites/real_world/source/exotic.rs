@@ -41,7 +41,7 @@ async fn exotic(version: Option<u32>) -> Project {
 }
 
 #[tokio::test]
-async fn exotic_database_goes_through_all_verbs() {
+async fn exotic_database_survives_all_commands() {
     let project = exotic(None).await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
@@ -68,7 +68,7 @@ async fn exotic_database_goes_through_all_verbs() {
 }
 
 #[tokio::test]
-async fn exotic_database_is_restored_from_a_copy() {
+async fn exotic_database_is_restored_from_copy() {
     let project = exotic(None).await;
     let offsite = format!("[repository.offsite]\nurl = \"file://{}\"\n", project.path("offsite").display());
     project.write_config(&format!("url = \"file://{}\"", project.repository().display()), &offsite);
@@ -81,7 +81,7 @@ async fn exotic_database_is_restored_from_a_copy() {
 
 /// The oldest and the newest; all of them where `make majors` asks for it.
 #[tokio::test]
-async fn exotic_database_is_restored_on_other_majors() {
+async fn exotic_database_survives_other_majors() {
     let majors = Binaries::majors();
     let all = std::env::var_os("ODOO_BACKUP_TEST_ALL_MAJORS").is_some();
     let chosen = majors.iter().filter(|major| all || [majors.first(), majors.last()].contains(&Some(major)));

@@ -210,7 +210,7 @@ async fn generated(seed: u64, superuser: bool, version: Option<u32>) -> (Project
 }
 
 #[tokio::test]
-async fn generated_database_of_plain_role_comes_back() {
+async fn plain_roles_database_is_restored() {
     for seed in seeds(1) {
         let (project, _) = generated(seed, false, None).await;
         let program = initialised(&project).await;
@@ -221,7 +221,7 @@ async fn generated_database_of_plain_role_comes_back() {
 }
 
 #[tokio::test]
-async fn generated_database_of_superuser_comes_back_or_is_refused() {
+async fn superusers_database_is_restored_or_refused() {
     for seed in seeds(11) {
         let (project, _) = generated(seed, true, None).await;
         let program = initialised(&project).await;
@@ -247,7 +247,7 @@ async fn generated_database_of_superuser_comes_back_or_is_refused() {
 
 /// The oldest and the newest server that is installed.
 #[tokio::test]
-async fn generated_database_comes_back_on_other_majors() {
+async fn generated_database_survives_other_majors() {
     let majors = Binaries::majors();
     for (major, seed) in majors.first().into_iter().chain(majors.last()).zip(seeds(21)) {
         let (project, _) = generated(seed, true, Some(*major)).await;

@@ -90,7 +90,7 @@ async fn plain_role_restores_all_it_may() {
 }
 
 #[tokio::test]
-async fn superuser_restores_production_with_all_it_can() {
+async fn superuser_restores_production_objects() {
     let (project, program) = backed_up().await;
     let target = Cluster::start();
     target.psql_as(SUPERUSER, SUPERUSER, "ALTER ROLE odoo SUPERUSER; CREATE ROLE reader");
@@ -112,7 +112,7 @@ async fn superuser_restores_production_with_all_it_can() {
 }
 
 #[tokio::test]
-async fn neutralized_copies_have_none_of_them() {
+async fn neutralized_copies_lack_external_objects() {
     let (project, program) = backed_up().await;
     let drilled = program.run(["drill", "--json"]).await.success().json();
     assert_eq!((&drilled["removed"], &drilled["warnings"]), (&true.into(), &serde_json::json!([])));
@@ -154,7 +154,7 @@ async fn superusers_objects_are_named_before_restore() {
 }
 
 #[tokio::test]
-async fn subscription_that_is_not_dumped_is_warned_of() {
+async fn undumped_subscription_is_a_warning() {
     let project = Project::start().await;
     let create =
         "CREATE SUBSCRIPTION follower CONNECTION 'host=nowhere.invalid dbname=x' PUBLICATION p WITH (connect = false)";
@@ -166,7 +166,7 @@ async fn subscription_that_is_not_dumped_is_warned_of() {
 }
 
 #[tokio::test]
-async fn forced_row_security_is_found_before_backup() {
+async fn forced_row_security_is_found_first() {
     let project = Project::start().await;
     project.cluster().execute(
         INSTANCE,
@@ -180,7 +180,7 @@ async fn forced_row_security_is_found_before_backup() {
 }
 
 #[tokio::test]
-async fn backup_without_record_leaves_out_the_same() {
+async fn unrecorded_backup_skips_same_objects() {
     let (project, _) = backed_up().await;
     super::forget_source(&project);
     let target = Cluster::start();

@@ -176,7 +176,7 @@ fn sort_progress(lines: &mut [String]) {
 }
 
 #[test]
-fn columns_end_at_gaps_of_all_lines() {
+fn columns_end_at_common_gaps() {
     let lines = ["ID  NAME", " 1  a b", "20"].map(|line| line.chars().collect());
     assert_eq!(columns(&lines), [(0, 2), (4, 8)]);
     assert!(is_header("ID  NAME") && !is_header("id  name") && !is_header("NO GAP"));
