@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Shows the program: backs up a made-up Odoo instance to a local folder, restores it to
-# staging, undoes that, tries to restore over production, verifies and checks the backup, and runs a
-# daemon. Everything is in one temporary folder, with a PostgreSQL server of its own. KEEP=1 keeps both.
+# Shows the program: backs up a made-up Odoo instance to a local folder, restores it to staging,
+# undoes that, tries to restore over production, verifies and checks the backup, and runs a daemon.
+# Everything is in one temporary folder, with a PostgreSQL server of its own. KEEP=1 keeps both.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -1,9 +1,9 @@
-//! Fails where the modules of a crate import each other in a circle.
+//! Fails if the modules of a crate import each other in a circle.
 //!
-//! A module here is a top-level module of a crate: `engine/src/store.rs` with all that is in
-//! `engine/src/store/`. That crates do not import each other in a circle, Cargo sees to. The check
-//! reads text, without a compiler, so that it takes no time: `make lint` builds it by `rustc` and
-//! runs it. It needs nothing but the standard library.
+//! A module here is a top-level module of a crate: `engine/src/store.rs` with everything in
+//! `engine/src/store/`. Cargo prevents circles between crates. The check reads text without a
+//! compiler, so it takes no time: `make lint` builds it with `rustc` and runs it. It needs only the
+//! standard library.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 const CRATES: [&str; 6] = ["retention", "engine", "config", "daemon", "cli", "tests"];
 
-/// Who imports whom, and the first place where it does.
+/// Importing module, imported module, and the first place of the import.
 type Imports = BTreeMap<String, BTreeMap<String, String>>;
 
 fn main() -> ExitCode {
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     if circles == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Reads all sources of a crate, but for its tests.
+/// Reads all sources of a crate except its tests.
 fn imports_of(source: &Path) -> Imports {
     let mut files = Vec::new();
     collect(source, &mut files);
@@ -83,7 +83,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The names of the modules in files of their own that a file declares for tests alone.
+/// Returns the names of the modules in files of their own that a file declares only for tests.
 fn test_modules(text: &str) -> Vec<String> {
     let declared = |line: &str| {
         let name = line.trim_start_matches("pub(crate) ").strip_prefix("mod ")?.strip_suffix(';')?;
@@ -93,7 +93,7 @@ fn test_modules(text: &str) -> Vec<String> {
     lines.filter(|(line, _)| *line == "#[cfg(test)]").filter_map(|(_, next)| declared(next)).collect()
 }
 
-/// The path of a file's module within its crate: `["store", "s3", "put"]`.
+/// Returns the path of a file's module within its crate: `["store", "s3", "put"]`.
 fn path_of(source: &Path, file: &Path) -> Vec<String> {
     let relative = file.strip_prefix(source).expect("a file of the crate").with_extension("");
     let mut path: Vec<String> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
@@ -103,14 +103,16 @@ fn path_of(source: &Path, file: &Path) -> Vec<String> {
     path
 }
 
-/// The statements of a file with the number of their first line: comments and tests are left out, and a `use` over several lines is one.
+/// Returns the statements of a file with the number of their first line. Comments and tests are
+/// left out. A `use` over several lines is one statement.
 fn statements(text: &str) -> Vec<(usize, String)> {
     let mut statements: Vec<(usize, String)> = Vec::new();
     let mut lines = text.lines().enumerate().peekable();
     while let Some((index, line)) = lines.next() {
         if line.trim_start() == "#[cfg(test)]" {
             let Some((_, next)) = lines.peek().copied() else { break };
-            // A module in this file, up to the brace at the beginning of a line; or one statement.
+            // A module in this file ends at a brace at the beginning of a line. Anything else is
+            // one statement.
             if next.starts_with("mod ") && next.ends_with('{') {
                 lines.by_ref().find(|(_, line)| *line == "}");
             } else {
@@ -131,7 +133,8 @@ fn statements(text: &str) -> Vec<(usize, String)> {
     statements
 }
 
-/// The names directly under the root of the crate that a statement takes, in a module of this path.
+/// Returns the names directly under the root of the crate that a statement uses, in a module of
+/// this path.
 fn top_level_names(statement: &str, path: &[String]) -> Vec<String> {
     let mut names = Vec::new();
     for (at, _) in statement.match_indices("crate::") {
@@ -148,7 +151,7 @@ fn top_level_names(statement: &str, path: &[String]) -> Vec<String> {
     names
 }
 
-/// The first name of a path, or of each path in braces.
+/// Returns the first name of a path, or of each path in braces.
 fn first_names(text: &str) -> Vec<String> {
     let name = |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let Some(group) = text.strip_prefix('{') else { return vec![name(text)] };
@@ -172,7 +175,7 @@ fn first_names(text: &str) -> Vec<String> {
     names
 }
 
-/// What the root of a crate hands on of its modules, by name.
+/// Returns what the root of a crate re-exports from its modules, by name.
 fn reexports_of(root: &Path, modules: &BTreeSet<String>) -> Vec<(String, String)> {
     let Ok(text) = fs::read_to_string(root) else { return Vec::new() };
     let mut names = Vec::new();
@@ -188,7 +191,8 @@ fn reexports_of(root: &Path, modules: &BTreeSet<String>) -> Vec<(String, String)
     names
 }
 
-/// Sets of modules each of which can be reached from every other one: there a module reaches itself.
+/// Returns the sets of modules that can each be reached from every other module of the set. A
+/// module of such a set reaches itself.
 fn circles_of(imports: &Imports) -> BTreeSet<BTreeSet<String>> {
     let reachable: BTreeMap<&String, BTreeSet<&String>> =
         imports.keys().map(|from| (from, reach(imports, from))).collect();

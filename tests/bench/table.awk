@@ -1,5 +1,5 @@
-# Lines "phase tool wall user system memory-in-KiB stored-bytes", several of a kind, into Markdown: medians, and in parentheses the
-# ratio to odoo-backup's.
+# Converts lines "phase tool wall user system memory-in-KiB stored-bytes", several of each kind, to
+# Markdown: medians, and in parentheses the ratio to odoo-backup.
 BEGIN {
     title["first"] = "The first backup"
     title["again"] = "Again, nothing changed"

@@ -1,4 +1,4 @@
-//! A real browser: Chromium without a window, driven by its DevTools protocol over pipes.
+//! A real browser: Chromium without a window, controlled by its DevTools protocol over pipes.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-/// How long anything on a page may take, on a machine that does much else.
+/// How long a page may take for anything, on a machine that is busy with other work.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A browser with one page. It ends when this is dropped.
@@ -25,22 +25,23 @@ pub struct Browser {
     _profile: TempDir,
 }
 
-/// How a page is looked at.
+/// Settings for viewing a page.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
     /// Width of the window in pixels.
     pub width: u32,
     /// Height of the window in pixels.
     pub height: u32,
-    /// Whether the reader prefers light on dark.
+    /// Whether the reader prefers a dark theme.
     pub dark: bool,
 }
 
 impl Browser {
-    /// Starts one with an empty profile. `None`, saying so, where Chromium is not installed.
+    /// Starts a browser with an empty profile. If Chromium is not installed, prints that and
+    /// returns `None`.
     pub async fn start() -> Option<Self> {
         let profile = tempfile::tempdir().unwrap();
-        // The protocol is spoken on the descriptors 3 and 4.
+        // The protocol uses descriptors 3 and 4.
         let script = "exec chromium \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
         if !Path::new("/usr/bin/chromium").exists() {
             eprintln!("skipped: Chromium is not installed (Debian's package chromium)");
@@ -69,9 +70,9 @@ impl Browser {
         Some(browser)
     }
 
-    /// Opens a tab. All that follows is done in it; those before stay open.
+    /// Opens a tab. All later calls use it. Earlier tabs stay open.
     pub async fn open_tab(&mut self) {
-        // These are the browser's own, and no tab's.
+        // These calls are for the browser itself, not for a tab.
         self.session = None;
         let target = self.call("Target.createTarget", json!({ "url": "about:blank" })).await;
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
@@ -82,13 +83,13 @@ impl Browser {
         }
     }
 
-    /// Goes to an address.
+    /// Opens an address.
     pub async fn open(&mut self, url: &str) {
         let opened = self.call("Page.navigate", json!({ "url": url })).await;
         assert!(opened["errorText"].is_null(), "{url}: {opened}");
     }
 
-    /// Sets the window's size and the reader's preference.
+    /// Sets the size of the window and the theme that the reader prefers.
     pub async fn look(&mut self, look: Look) {
         let Look { width, height, dark } = look;
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
@@ -98,7 +99,7 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", media).await;
     }
 
-    /// The value of a JavaScript expression on the page.
+    /// Returns the value of a JavaScript expression on the page.
     pub async fn value(&mut self, expression: &str) -> Value {
         let ask = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
         let answer = self.call("Runtime.evaluate", ask).await;
@@ -106,7 +107,7 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// All text that can be read on the page.
+    /// Returns all text that is visible on the page.
     pub async fn text(&mut self) -> String {
         self.value("document.body.innerText").await.as_str().unwrap_or_default().to_owned()
     }
@@ -122,12 +123,12 @@ impl Browser {
         }
     }
 
-    /// Waits until the page has this text.
+    /// Waits until the page shows this text.
     pub async fn until_text(&mut self, text: &str) {
         self.until(&format!("document.body?.innerText.includes({})", json!(text))).await;
     }
 
-    /// Clicks with the mouse at the middle of the first element of this CSS selector, once there is one.
+    /// Waits for the first element that matches this CSS selector, and clicks its centre.
     pub async fn click(&mut self, selector: &str) {
         let element = format!("document.querySelector({})", json!(selector));
         self.until(&format!("{element} && !{element}.disabled")).await;
@@ -141,7 +142,7 @@ impl Browser {
         }
     }
 
-    /// Types a text where the focus is.
+    /// Types a text into the element with the focus.
     pub async fn type_text(&mut self, text: &str) {
         self.call("Input.insertText", json!({ "text": text })).await;
     }
@@ -159,13 +160,14 @@ impl Browser {
         }
     }
 
-    /// The page as a PNG.
+    /// Returns the page as a PNG.
     pub async fn screenshot(&mut self) -> Vec<u8> {
         let shot = self.call("Page.captureScreenshot", json!({ "format": "png" })).await;
         base64::engine::general_purpose::STANDARD.decode(shot["data"].as_str().unwrap()).unwrap()
     }
 
-    /// What the page complained of so far: exceptions, violations of its Content-Security-Policy, failed requests.
+    /// Returns what the page reported so far: exceptions, violations of its
+    /// Content-Security-Policy, failed requests.
     pub fn complaints(&self) -> &[String] {
         &self.complaints
     }

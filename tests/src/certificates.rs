@@ -1,8 +1,8 @@
-//! Certificates of a small authority, for servers that speak TLS.
+//! Certificates from a small certificate authority, for servers that use TLS.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-/// An authority that nobody trusts who was not given its certificate.
+/// A certificate authority. Only clients that were given its certificate trust it.
 #[derive(Debug)]
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -12,14 +12,14 @@ pub struct Authority {
 /// A server's certificate and its private key, both PEM.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    /// What the server shows.
+    /// What the server presents.
     pub certificate: String,
-    /// What only the server has.
+    /// What only the server knows.
     pub key: String,
 }
 
 impl Authority {
-    /// An authority of this name, with a key of its own.
+    /// Creates an authority of this name with its own key.
     pub fn new(name: &str) -> Self {
         let mut params = named(name, &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -29,17 +29,17 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), certificate }
     }
 
-    /// Its certificate, as `sslrootcert` takes it.
+    /// Returns its certificate, as `sslrootcert` takes it.
     pub fn certificate(&self) -> &str {
         &self.certificate
     }
 
-    /// A certificate for a server with these names and addresses.
+    /// Issues a certificate for a server with these names and addresses.
     pub fn issue(&self, names: &[&str]) -> Identity {
         self.sign(&named(names.first().unwrap_or(&"nameless"), names))
     }
 
-    /// As certificates were made long ago: the server's name is in the subject alone.
+    /// Issues a certificate in the old form: only the subject contains the name of the server.
     pub fn issue_without_alternative_name(&self, name: &str) -> Identity {
         self.sign(&named(name, &[]))
     }
@@ -52,8 +52,8 @@ impl Authority {
 }
 
 impl Identity {
-    /// One that vouches for itself, as `openssl req -x509` makes it when it is asked for nothing but a subject: an authority's
-    /// certificate by its form, without alternative names.
+    /// Creates a certificate that is signed by itself, as `openssl req -x509` does if it is given
+    /// only a subject: in form that of an authority, without alternative names.
     pub fn self_signed(name: &str) -> Self {
         let mut params = named(name, &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,4 +1,4 @@
-//! The program, run as a person or a script runs it.
+//! The program, run as an operator or a script runs it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-/// An [`OdooBackup`](crate::cli::OdooBackup) of the binary that cargo built for this test. For suites that are declared in
-/// `cli/Cargo.toml`: only for those does cargo build it.
+/// Returns an [`OdooBackup`](crate::cli::OdooBackup) for the binary that cargo built for this test.
+/// Only for suites that are declared in `cli/Cargo.toml`, because cargo builds it only for those.
 #[macro_export]
 macro_rules! odoo_backup {
     ($config:expr) => {
@@ -23,12 +23,12 @@ macro_rules! odoo_backup {
     };
 }
 
-/// The program with one configuration, in an environment that holds nothing of the tester's own: no `PG…`, `AWS…` or
-/// `ODOO_BACKUP…`, and an empty home.
+/// The program with one configuration. Its environment contains nothing of the tester's own: no
+/// `PG…`, `AWS…` or `ODOO_BACKUP…` variables, and an empty home.
 #[derive(Debug)]
 pub struct OdooBackup {
     program: PathBuf,
-    /// `None`: it is to be found.
+    /// `None` if the program searches for it.
     config: Option<PathBuf>,
     home: TempDir,
     environment: Vec<(String, String)>,
@@ -37,7 +37,7 @@ pub struct OdooBackup {
 }
 
 impl OdooBackup {
-    /// The program at `program`, which is given `--config config` in each run.
+    /// Returns the program at `program`, which is given `--config config` in each run.
     pub fn new(program: impl AsRef<Path>, config: impl AsRef<Path>) -> Self {
         Self {
             program: program.as_ref().to_owned(),
@@ -49,7 +49,7 @@ impl OdooBackup {
         }
     }
 
-    /// Runs it in this folder without `--config`, so that it looks for its configuration.
+    /// Runs it in this folder without `--config`, so that it searches for its configuration.
     #[must_use]
     pub fn searching_in(mut self, folder: impl AsRef<Path>) -> Self {
         self.config = None;
@@ -57,7 +57,8 @@ impl OdooBackup {
         self
     }
 
-    /// Runs it as another user and group of this number, which only root may. The home becomes that user's.
+    /// Runs it as the user and group with this number, which only root may do. The home then
+    /// belongs to that user.
     #[must_use]
     pub fn as_user(mut self, user: u32) -> Self {
         std::os::unix::fs::chown(self.home.path(), Some(user), Some(user)).expect("root may give a folder away");
@@ -72,20 +73,22 @@ impl OdooBackup {
         self
     }
 
-    /// The empty home of its runs, for what they find or leave there.
+    /// Returns the empty home of its runs, for files that they find or leave there.
     pub fn home(&self) -> &Path {
         self.home.path()
     }
 
-    /// Runs a command to its end, without input and without a terminal.
+    /// Runs a command until it ends, without input and without a terminal.
     pub async fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Run {
         self.spawn(arguments).wait().await
     }
 
-    /// Starts a command and lets it run, to be killed or waited for. It is killed when dropped.
+    /// Starts a command and leaves it running, so that a test can kill it or wait for it. It is
+    /// killed when dropped.
     pub fn spawn<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Running {
         let mut command = match self.user {
-            // It enters the current folder before it becomes the user, as a shell with sudo does.
+            // It enters the current folder before it changes to the user, as a shell with sudo
+            // does.
             Some(user) => {
                 let mut command = Command::new("setpriv");
                 command.arg(format!("--reuid={user}")).arg(format!("--regid={user}")).arg("--clear-groups");
@@ -102,7 +105,7 @@ impl OdooBackup {
             }
         }
         command.env("HOME", self.home.path()).env_remove("RUST_LOG");
-        // Nothing asks the link-local address of a cloud's machines who it is.
+        // No run asks the link-local address of cloud machines for an identity.
         command.env("AWS_EC2_METADATA_DISABLED", "true");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(self.config.iter().flat_map(|config| [OsStr::new("--config"), config.as_os_str()]));
@@ -124,7 +127,7 @@ impl OdooBackup {
     }
 }
 
-/// A run of the program that has not been waited for.
+/// A running process of the program that has not been waited for.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -137,30 +140,30 @@ pub struct Running {
 }
 
 impl Running {
-    /// Its process id.
+    /// Returns its process id.
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// The most memory that it has had at once until now, in bytes.
+    /// Returns the peak of its memory until now, in bytes.
     pub fn peak_rss(&self) -> u64 {
         self.peak_rss.load(Ordering::Relaxed)
     }
 
-    /// Sends it a signal; nothing happens where it has ended.
+    /// Sends it a signal. Does nothing if it has ended.
     pub fn signal(&self, signal: Signal) {
-        // `id` is `None` once the child was waited for: its number may be another's then.
+        // `id` is `None` once the child was waited for: another process may have its number then.
         if let Some(pid) = self.child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
             let _ = kill_process(pid, signal);
         }
     }
 
-    /// Whether it has ended.
+    /// Returns whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("waiting for a child").is_some()
     }
 
-    /// Waits for its end.
+    /// Waits until it ends.
     pub async fn wait(mut self) -> Run {
         let status = self.child.wait().await.expect("waiting for a child");
         self.watcher.await.expect("the watcher of memory");
@@ -178,20 +181,20 @@ impl Running {
 /// A run of the program that has ended.
 #[derive(Debug)]
 pub struct Run {
-    /// Its exit code; `None` where a signal ended it.
+    /// Its exit code. `None` if a signal ended it.
     pub code: Option<i32>,
     /// All of its stdout.
     pub stdout: String,
     /// All of its stderr.
     pub stderr: String,
-    /// The most memory that the process itself had at once, in bytes, as last seen some milliseconds before its end. Its
-    /// children (pg_dump, pg_restore) are not in it.
+    /// Peak memory of the process itself in bytes, as last read some milliseconds before its end.
+    /// Its children (pg_dump, pg_restore) are not included.
     pub peak_rss: u64,
     description: String,
 }
 
 impl Run {
-    /// Panics with all that was printed unless the exit code is this.
+    /// Panics with everything that was printed unless the exit code is this.
     #[track_caller]
     pub fn expect_code(self, code: i32) -> Self {
         assert_eq!(
@@ -205,13 +208,13 @@ impl Run {
         self
     }
 
-    /// Panics with all that was printed unless it succeeded.
+    /// Panics with everything that was printed unless the run succeeded.
     #[track_caller]
     pub fn success(self) -> Self {
         self.expect_code(0)
     }
 
-    /// Stdout as one JSON document, which is what `--json` promises.
+    /// Returns stdout as one JSON document, which is what `--json` promises.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
@@ -228,8 +231,9 @@ fn read_all(mut pipe: impl AsyncRead + Unpin + Send + 'static) -> JoinHandle<Vec
     })
 }
 
-/// Asks until the process is gone. The kernel keeps the high-water mark, so that only what the last milliseconds add is missed;
-/// the figure of `wait4` would not do, because it begins at the memory of the process that forked.
+/// Polls the memory until the process has ended. The kernel keeps the peak, so only growth in the
+/// last milliseconds is missed. The figure of `wait4` is no alternative, because it includes the
+/// memory of the process that forked.
 async fn watch_peak_rss(pid: u32, peak: Arc<AtomicU64>) {
     while let Some(seen) = peak_rss(pid) {
         peak.fetch_max(seen, Ordering::Relaxed);
@@ -237,7 +241,7 @@ async fn watch_peak_rss(pid: u32, peak: Arc<AtomicU64>) {
     }
 }
 
-/// The most memory a running process has had at once (`VmHWM`), in bytes; `None` once it has ended.
+/// Returns the peak memory of a running process (`VmHWM`) in bytes. `None` if it has ended.
 pub fn peak_rss(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -250,7 +254,7 @@ mod tests {
 
     use super::*;
 
-    /// A shell script in the program's place.
+    /// Returns a shell script in place of the program.
     fn script(body: &str) -> (TempDir, OdooBackup) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("program");

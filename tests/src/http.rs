@@ -1,4 +1,5 @@
-//! A client of the daemon, without a browser's habits: it sends what it is told to, and nothing else.
+//! An HTTP client for the daemon that adds nothing of its own: it sends exactly what the test asks
+//! for.
 
 use std::time::Duration;
 
@@ -6,29 +7,29 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-/// No answer takes longer, however loaded the machine is.
+/// Longer than any answer takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A client of one address.
+/// A client for one address.
 #[derive(Debug, Clone)]
 pub struct Client {
     address: String,
     headers: Vec<(String, String)>,
 }
 
-/// What was answered.
+/// An answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// `200`
     pub status: u16,
-    /// Names in lower case.
+    /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl Client {
-    /// A client of `127.0.0.1:8479`.
+    /// Returns a client for an address such as `127.0.0.1:8479`.
     pub fn new(address: impl Into<String>) -> Self {
         Self { address: address.into(), headers: Vec::new() }
     }
@@ -40,23 +41,23 @@ impl Client {
         self
     }
 
-    /// Asks by `GET`.
+    /// Sends a `GET` request.
     pub async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, None).await
     }
 
-    /// Sends JSON by `POST`.
+    /// Sends JSON with `POST`.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send("POST", path, Some(body)).await
     }
 
-    /// Asks by any method, with or without a body of JSON.
+    /// Sends a request with any method, with or without a JSON body.
     pub async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         let body = body.map(Value::to_string);
         let mut stream = self.open(method, path, body.as_deref(), "close").await;
         let mut bytes = Vec::new();
         let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
-        // A server that has said no may close before it has read all.
+        // A server that has refused the request may close before it has read everything.
         let _ = read.unwrap_or_else(|_| panic!("{method} {path} was not answered"));
         Answer::parse(&bytes, &format!("{method} {path}"))
     }
@@ -88,7 +89,7 @@ impl Client {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         let request = format!("{head}\r\n{}", body.unwrap_or_default());
-        // As above: what was answered says why.
+        // As above: the answer contains the reason.
         let _ = stream.write_all(request.as_bytes()).await;
         stream
     }
@@ -108,17 +109,17 @@ impl Answer {
         Self { status, headers, body: if is_chunked { unchunked(body) } else { body.to_vec() } }
     }
 
-    /// A header, by its name in lower case.
+    /// Returns a header by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     pub fn text(&self) -> String {
         String::from_utf8(self.body.clone()).expect("a body of text")
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {}", self.text()))
@@ -154,11 +155,12 @@ pub struct Events {
 }
 
 impl Events {
-    /// The next event's name and data; `None` at the stream's end.
+    /// Returns the name and data of the next event. `None` at the end of the stream.
     pub async fn next(&mut self) -> Option<(String, Value)> {
         let mut name = None;
         loop {
-            // Lengths of chunks stand between the lines, and no event is split over two. The last is of no length.
+            // The chunk lengths are between the lines, and no event is split over two chunks. The
+            // last length is 0.
             let line = self.line().await.filter(|line| line != "0")?;
             if let Some(text) = line.strip_prefix("event: ") {
                 name = Some(text.to_owned());

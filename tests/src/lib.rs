@@ -1,7 +1,8 @@
-//! What the tests stand on: a real PostgreSQL, a real S3 server, data in Odoo's shape.
+//! The base of the tests: a real PostgreSQL, a real S3 server, data in Odoo's shape.
 //!
-//! This crate is a development dependency of the others and never a part of the program. What it cannot set up fails the
-//! test: its functions panic, with what was being done and what the tool said, rather than return errors to be unwrapped.
+//! This crate is a development dependency of the others and never part of the program. If it cannot
+//! set something up, the test fails: its functions panic with the action and the tool's output,
+//! rather than return errors to be unwrapped.
 
 #![allow(clippy::unwrap_used, reason = "a harness that cannot set up its test fails it")]
 

@@ -1,4 +1,4 @@
-//! A real Odoo 17 database with its filestore, where this machine has it.
+//! A real Odoo 17 database with its filestore, if this machine has it.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,8 +13,9 @@ pub struct Odoo17 {
 }
 
 impl Odoo17 {
-    /// `$ODOO_BACKUP_ODOO17`, else `shared/data/odoo17-demo` beside the repository. Where there is none, says so on stderr and
-    /// returns `None`: the test then ends without having looked at anything, and everything else is tested on made-up data.
+    /// Finds `$ODOO_BACKUP_ODOO17`, else `shared/data/odoo17-demo` next to the repository. If
+    /// neither exists, prints that to stderr and returns `None`: the test then ends without
+    /// checking anything, and only generated data is tested.
     pub fn find() -> Option<Self> {
         let folder = match std::env::var_os("ODOO_BACKUP_ODOO17") {
             Some(folder) => PathBuf::from(folder),
@@ -27,17 +28,18 @@ impl Odoo17 {
         None
     }
 
-    /// The folder itself.
+    /// Returns the folder itself.
     pub fn path(&self) -> &Path {
         &self.folder
     }
 
-    /// Creates the database and restores it as [`USER`]'s, and unpacks the filestore into this folder.
+    /// Creates the database, restores it with [`USER`] as owner, and unpacks the filestore into
+    /// this folder.
     pub fn restore_into(&self, cluster: &Cluster, database: &str, filestore: &Path) {
         cluster.create_database(database);
         let dump = File::open(self.folder.join("database.dump")).expect("the dump of the real database");
         let mut pg_restore = cluster.command("pg_restore", USER);
-        // --no-owner: the dump names the role it was made by, which is not here.
+        // --no-owner: the dump names the role that created it, which does not exist here.
         pg_restore.args(["--no-owner", "--no-privileges", "--exit-on-error", "--dbname", database]).stdin(dump);
         run(&mut pg_restore);
         fs::create_dir_all(filestore).expect("the filestore's folder");

@@ -1,4 +1,4 @@
-//! What an end-to-end suite begins with: a server, a filled instance, a place to restore to, and the configuration.
+//! The start of an end-to-end suite: a server, a filled instance, a target, and the configuration.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,19 +12,19 @@ use crate::odoo::OdooShape;
 use crate::odoo17::Odoo17;
 use crate::postgres::{Cluster, ClusterOptions, Database};
 
-/// The instance's name in the configuration, and its database's.
+/// Name of the instance in the configuration, and of its database.
 pub const INSTANCE: &str = "production";
-/// The target's name in the configuration, and its database's.
+/// Name of the target in the configuration, and of its database.
 pub const TARGET: &str = "staging";
 
-/// The line of `[target.staging]` that a suite of neutralization puts its own keys in the place of: what is compared with the instance
-/// must be as the instance is.
+/// The line of `[target.staging]` that suites about neutralization replace with their own keys.
+/// Other suites compare the copy with the instance, so the copy must not be changed.
 pub const TARGET_KEYS: &str = "neutralize = false";
 
-/// What the instance is filled with.
+/// The content of the instance.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// Made up.
+    /// Generated.
     Shape(OdooShape),
     /// The real Odoo 17 database.
     Odoo17(Odoo17),
@@ -32,14 +32,15 @@ pub enum Source {
     Empty,
 }
 
-/// How a project is to be set up. The default is a small made-up instance, a local repository and a server without passwords.
+/// Settings of a project. The default is a small generated instance, a local repository and a
+/// server without passwords.
 #[derive(Debug, Clone)]
 pub struct ProjectOptions {
-    /// What the instance is filled with.
+    /// The content of the instance.
     pub source: Source,
     /// The server.
     pub cluster: ClusterOptions,
-    /// The lines of `[repository]`; `None`: a folder of the project's own.
+    /// The lines of `[repository]`. `None` for a folder of the project.
     pub repository: Option<String>,
 }
 
@@ -49,22 +50,23 @@ impl Default for ProjectOptions {
     }
 }
 
-/// A temporary folder with all that `odoo-backup` works on: instance `production`, target `staging` (which does not exist yet),
-/// their two `odoo.conf` files, and an `odoo-backup.toml` that names them.
+/// A temporary folder with everything that `odoo-backup` uses: instance `production`, target
+/// `staging` (which does not exist yet), their two `odoo.conf` files, and an `odoo-backup.toml`
+/// that names them.
 #[derive(Debug)]
 pub struct Project {
-    // Before the folder, so that nothing writes there any more when it is removed.
+    // Dropped before the folder, so that no process writes to the folder while it is removed.
     cluster: Cluster,
     folder: TempDir,
 }
 
 impl Project {
-    /// A project of the default kind.
+    /// Starts a project with default options.
     pub async fn start() -> Self {
         Self::with(ProjectOptions::default()).await
     }
 
-    /// A project as asked.
+    /// Starts a project with these options.
     pub async fn with(options: ProjectOptions) -> Self {
         let folder = tempfile::Builder::new().prefix("obproject-").tempdir().expect("a project's folder");
         let project = Self { cluster: Cluster::with(&options.cluster), folder };
@@ -85,7 +87,7 @@ impl Project {
         project
     }
 
-    /// As Odoo's own packages write it. TCP, so that it goes the way of most installations.
+    /// Writes it as Odoo's own packages do, with TCP, as in most installations.
     fn write_odoo_conf(&self, name: &str) {
         let (host, port, user) = (self.cluster.host(), self.cluster.port(), self.cluster.user());
         let content = format!(
@@ -97,7 +99,7 @@ impl Project {
         write_private(&self.odoo_conf(name), &content);
     }
 
-    /// Writes `odoo-backup.toml` anew with these lines in `[repository]`, and more sections at its end.
+    /// Rewrites `odoo-backup.toml` with these lines in `[repository]` and more sections at its end.
     pub fn write_config(&self, repository: &str, more: &str) {
         let content = format!(
             "[repository]\n{repository}\n\n[instance.{INSTANCE}]\nodoo_conf = \"{}\"\ndatabase = \"{INSTANCE}\"\n\n\
@@ -108,64 +110,64 @@ impl Project {
         write_private(&self.config(), &content);
     }
 
-    /// Puts these lines in the place of [`TARGET_KEYS`].
+    /// Replaces [`TARGET_KEYS`] with these lines.
     pub fn write_target_keys(&self, keys: &str) {
         let config = fs::read_to_string(self.config()).expect("the project's configuration");
         write_private(&self.config(), &config.replace(TARGET_KEYS, keys));
     }
 
-    /// The path of `odoo-backup.toml`.
+    /// Returns the path of `odoo-backup.toml`.
     pub fn config(&self) -> PathBuf {
         self.path("odoo-backup.toml")
     }
 
-    /// The path of the `odoo.conf` of [`INSTANCE`] or [`TARGET`].
+    /// Returns the path of the `odoo.conf` of [`INSTANCE`] or [`TARGET`].
     pub fn odoo_conf(&self, name: &str) -> PathBuf {
         self.path(&format!("{name}.conf"))
     }
 
-    /// The local repository's folder, where the project has one.
+    /// Returns the folder of the local repository, if the project has one.
     pub fn repository(&self) -> PathBuf {
         self.path("repository")
     }
 
-    /// Odoo's `data_dir`, which both share as two databases of one server do.
+    /// Returns Odoo's `data_dir`, which both share, as two databases of one server do.
     pub fn data_dir(&self) -> PathBuf {
         self.path("data")
     }
 
-    /// The instance's filestore.
+    /// Returns the filestore of the instance.
     pub fn filestore(&self) -> PathBuf {
         self.data_dir().join("filestore").join(INSTANCE)
     }
 
-    /// Where the target's filestore is to be.
+    /// Returns the future filestore of the target.
     pub fn target_filestore(&self) -> PathBuf {
         self.data_dir().join("filestore").join(TARGET)
     }
 
-    /// The instance's database.
+    /// Returns the database of the instance.
     pub fn database(&self) -> Database<'_> {
         self.cluster.database(INSTANCE)
     }
 
-    /// The target's database, which a restore makes.
+    /// Returns the database of the target, which a restore creates.
     pub fn target_database(&self) -> Database<'_> {
         self.cluster.database(TARGET)
     }
 
-    /// The server.
+    /// Returns the server.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
 
-    /// The server, to be killed or restarted.
+    /// Returns the server, to kill or restart it.
     pub fn cluster_mut(&mut self) -> &mut Cluster {
         &mut self.cluster
     }
 
-    /// Writes a file into the instance's filestore as if it had lain there for long: what is new may still change within its second,
-    /// and a backup stores it once more.
+    /// Writes a file into the instance's filestore with an old date. A new file may still change
+    /// within the same second, so a backup would store it again.
     pub fn write_settled(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.filestore().join(name);
         fs::write(&path, content).unwrap();
@@ -173,13 +175,14 @@ impl Project {
         fs::File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
     }
 
-    /// A path in the project's folder.
+    /// Returns a path in the folder of the project.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
 
-/// Passwords are in these files, and the program warns where others can read one.
+/// Writes a file that only the owner can read. It contains passwords, and the program warns if
+/// other users can read one.
 fn write_private(path: &Path, content: &str) {
     let write = || {
         if let Some(folder) = path.parent() {

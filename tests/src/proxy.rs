@@ -1,4 +1,4 @@
-//! A TCP proxy that harms what passes through it, to order.
+//! A TCP proxy that corrupts or blocks traffic on request.
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -9,12 +9,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-/// What happens to the traffic of all connections together, once.
+/// A fault that happens once to the traffic of all connections together.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
-    /// The connection ends after the server has sent this many bytes, headers among them.
+    /// The connection ends after the server has sent this many bytes, including headers.
     CutAnswer(usize),
-    /// The lowest bit of the byte at this place of what the client sends is turned over.
+    /// The lowest bit of this byte of the client's data is flipped.
     FlipRequest(usize),
 }
 
@@ -25,7 +25,7 @@ pub struct Proxy {
     pub port: u16,
     state: Arc<Mutex<State>>,
     silent: watch::Sender<bool>,
-    /// The most bytes of an answer that pass at once, a hundred times a second.
+    /// Most bytes of an answer that pass at once, a hundred times a second.
     slow: Arc<Mutex<Option<usize>>>,
     accepting: AbortHandle,
 }
@@ -33,16 +33,16 @@ pub struct Proxy {
 #[derive(Debug, Default)]
 struct State {
     faults: VecDeque<Fault>,
-    /// Bytes that passed since the first of `faults` became the first.
+    /// Bytes that passed since the first of `faults` moved to the front.
     passed: usize,
     /// First lines of the HTTP requests that passed.
     requests: Vec<String>,
-    /// Keys that listings do not show, as they stand in an answer.
+    /// Keys that listings do not show, in the form that they have in an answer.
     hidden: Vec<Vec<u8>>,
 }
 
 impl Proxy {
-    /// Begins to pass connections on to `upstream` on loopback.
+    /// Starts to forward connections to `upstream` on loopback.
     pub async fn start(upstream: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -58,34 +58,36 @@ impl Proxy {
         Self { port, state, silent, slow, accepting: accepting.abort_handle() }
     }
 
-    /// Adds a fault behind those that have not happened yet.
+    /// Adds a fault after those that have not happened yet.
     pub fn inject(&self, fault: Fault) {
         self.state.lock().unwrap().faults.push_back(fault);
     }
 
-    /// Faults that have not happened yet.
+    /// Returns the number of faults that have not happened yet.
     pub fn pending(&self) -> usize {
         self.state.lock().unwrap().faults.len()
     }
 
-    /// The first lines (`GET /bucket?list-type=2 HTTP/1.1`) of the HTTP requests that passed since this was last asked. Each is seen where it
-    /// begins what a client sends at once, as clients that wait for the answer do.
+    /// Returns the first lines (`GET /bucket?list-type=2 HTTP/1.1`) of the HTTP requests that
+    /// passed since the last call. It sees a request only at the start of the data that a client
+    /// sends at once, as clients that wait for the answer do.
     pub fn take_requests(&self) -> Vec<String> {
         std::mem::take(&mut self.state.lock().unwrap().requests)
     }
 
-    /// From now on so many bytes of each answer pass at once, a hundred times a second; `None`: all
-    /// of them.
+    /// Limits each answer to this many bytes at once, a hundred times a second. `None` removes the
+    /// limit.
     pub fn slow_down(&self, bytes: Option<usize>) {
         *self.slow.lock().unwrap() = bytes;
     }
 
-    /// Leaves an object out of listings of S3 from now on, in whose place they show one of another name. By its name it is there as ever.
+    /// Hides an object from S3 listings, which show an object of another name in its place. The
+    /// object stays available by its name.
     pub fn hide(&self, key: &str) {
         self.state.lock().unwrap().hidden.push(format!("{key}</Key>").into_bytes());
     }
 
-    /// From now on connections are accepted and nothing passes: a server that hangs.
+    /// Accepts connections from now on but forwards nothing, like a server that hangs.
     pub fn fall_silent(&self) {
         self.silent.send_replace(true);
     }
@@ -145,14 +147,14 @@ async fn pass(
     };
     let silence = async { silent.wait_for(|silent| *silent).await.is_ok() };
     let fell_silent = tokio::select! {
-        // Before anything else passes, and whatever the budget that the others have used up.
+        // Before anything else passes, whatever budget the other branches have used.
         biased;
         fell_silent = tokio::task::unconstrained(silence) => fell_silent,
         _ = requests => false,
         _ = answers => false,
     };
     if fell_silent {
-        // The sockets stay open, and nobody reads them.
+        // The sockets stay open, and no task reads them.
         std::future::pending().await
     }
 }
@@ -174,7 +176,7 @@ impl State {
         }
     }
 
-    /// How many of these bytes pass. The connection is to be cut where not all do.
+    /// Returns how many of these bytes pass. If not all do, the caller must cut the connection.
     fn answer(&mut self, bytes: usize) -> usize {
         let Some(Fault::CutAnswer(after)) = self.faults.front() else {
             return bytes;
@@ -188,12 +190,13 @@ impl State {
         bytes
     }
 
-    /// Changes the names of hidden objects; how many of the bytes can pass, for the end may be the beginning of such a name.
+    /// Changes the names of hidden objects. Returns how many of the bytes can pass, because the end
+    /// may be the start of such a name.
     fn hide(&self, bytes: &mut [u8]) -> usize {
         let mut ready = bytes.len();
         for key in &self.hidden {
             let found: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(key)).collect();
-            // The object's own name, so that it lies in the same folder.
+            // Changes the last part of the name, so that the object stays in the same folder.
             let name = key[..key.len() - b"</Key>".len()].iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
             found.into_iter().for_each(|at| bytes[at + name] = b'_');
             let begun = (1..key.len()).rev().find(|length| bytes.ends_with(&key[..*length]));

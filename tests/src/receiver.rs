@@ -1,4 +1,4 @@
-//! A server that takes webhooks and keeps what it was sent.
+//! A server that accepts webhooks and keeps the requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// A request that was taken.
+/// A request that was received.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// `POST`
     pub method: String,
-    /// The path, with what stands behind `?`.
+    /// The path, with the query.
     pub path: String,
     /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
@@ -20,7 +20,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// The value of a header, by its name in lower case.
+    /// Returns the value of a header by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
@@ -35,10 +35,10 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Starts one that answers 200.
+    /// Starts a server that answers 200.
     ///
     /// # Panics
-    /// Where no port is free.
+    /// If no port is free.
     pub fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = listener.local_addr().expect("an address").port();
@@ -53,26 +53,26 @@ impl Receiver {
         Self { port, requests, status }
     }
 
-    /// Its address, with a path.
+    /// Returns its address with a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// Answers with another status from now on.
+    /// Answers with this status from now on.
     pub fn answer(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
     }
 
-    /// What was sent until now.
+    /// Returns the requests until now.
     ///
     /// # Panics
-    /// Where its thread did.
+    /// If its thread panicked.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().expect("its thread did not panic").clone()
     }
 }
 
-/// Takes requests until the client goes.
+/// Accepts requests until the client disconnects.
 fn serve(connection: TcpStream, taken: &Mutex<Vec<Request>>, status: &AtomicU16) -> Option<()> {
     let mut answers = connection.try_clone().ok()?;
     let mut reader = BufReader::new(connection);

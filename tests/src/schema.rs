@@ -4,15 +4,15 @@ use serde_json::{Map, Value, json};
 
 use crate::http::Answer;
 
-/// An OpenAPI document, by which answers are checked. What a schema does not name is wrong: whoever
-/// reads the document should find all of it there.
+/// An OpenAPI document that answers are checked against. A key that a schema does not name is an
+/// error: the document must be complete.
 #[derive(Debug)]
 pub struct Described {
     document: Value,
 }
 
 impl Described {
-    /// Takes an OpenAPI document.
+    /// Reads an OpenAPI document.
     #[must_use]
     pub fn new(mut document: Value) -> Self {
         assert_eq!(document["openapi"], "3.1.0");
@@ -30,7 +30,7 @@ impl Described {
         })
     }
 
-    /// Panics unless a body may be sent so.
+    /// Panics unless the document allows such a body.
     #[track_caller]
     pub fn assert_request(&self, method: &str, path: &str, body: &Value) {
         let schema = &self.operation(method, path)["requestBody"]["content"]["application/json"]["schema"];
@@ -38,7 +38,7 @@ impl Described {
         checked.unwrap_or_else(|wrong| panic!("{method} {path} is sent {wrong}\n{body:#}"));
     }
 
-    /// Panics unless an answer is as its path and its status say.
+    /// Panics unless an answer matches its path and status.
     #[track_caller]
     pub fn assert_answer(&self, method: &str, path: &str, answer: &Answer) {
         let (responses, status) = (&self.operation(method, path)["responses"], answer.status.to_string());
@@ -79,7 +79,7 @@ pub struct Documents {
 }
 
 impl Documents {
-    /// Takes the content of `tests/snapshots/schemas.json`.
+    /// Reads the content of `tests/snapshots/schemas.json`.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let mut schemas: Value = serde_json::from_str(text).expect("schemas");
@@ -88,7 +88,7 @@ impl Documents {
         Self { schemas }
     }
 
-    /// Panics unless a document is what the command prints.
+    /// Panics unless a document matches the schema of the command.
     #[track_caller]
     pub fn assert_document(&self, command: &str, document: &Value) {
         let mut schema = self.schemas["commands"][command].clone();
@@ -110,8 +110,8 @@ fn check(mut schema: Value, components: &Value, value: &Value) -> Result<(), Str
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }
 
-/// Lets a schema name everything that an object may have. `is_part` is whether others say more of
-/// the same object.
+/// Forbids keys that the schema does not name. `is_part` is true if other schemas describe the same
+/// object too.
 fn close(schema: &mut Value, is_part: bool) {
     let Value::Object(words) = schema else { return };
     for name in ["items", "additionalProperties"] {

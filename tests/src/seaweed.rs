@@ -1,4 +1,4 @@
-//! A real S3 server of one test's own: SeaweedFS on loopback, in a temporary folder, on free ports.
+//! A real S3 server for one test: SeaweedFS on loopback, in a temporary folder, on free ports.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -11,25 +11,27 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How long a start may take on a machine that is busy with other tests; it takes one second on an idle one.
+/// How long a start may take on a machine that is busy with other tests. On an idle one it takes
+/// one second.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Another process may take a port between its choice and its use.
+/// Another process may take a port after it was chosen and before it is used.
 const ATTEMPTS: usize = 5;
-/// What the server prints when its buckets are made, too.
+/// What the server prints once its buckets exist.
 const READY: &str = "running and ready to use";
 
-/// A running server with one empty bucket. Killed, and its folder removed, when this is dropped or the process ends in any way.
+/// A running server with one empty bucket. When this is dropped or the process ends in any way, the
+/// server is killed and its folder removed.
 #[derive(Debug)]
 pub struct SeaweedFs {
-    /// `http://127.0.0.1:PORT`; path style.
+    /// `http://127.0.0.1:PORT`, for path-style requests.
     pub endpoint: String,
     /// The port of `endpoint`.
     pub port: u16,
-    /// The one access key, with all privileges.
+    /// The only access key, with all privileges.
     pub access_key: String,
-    /// Its secret.
+    /// Its secret key.
     pub secret_key: String,
-    /// A bucket that is there and empty. Others are not made by being written to.
+    /// An existing, empty bucket. Writing to another bucket does not create it.
     pub bucket: String,
     program: PathBuf,
     server: Child,
@@ -43,7 +45,7 @@ impl SeaweedFs {
     /// Starts a server and waits until it answers.
     ///
     /// # Panics
-    /// Where the program is not installed or does not come up.
+    /// If the program is not installed or does not start.
     pub fn start() -> Self {
         let program = program();
         let mut last = String::new();
@@ -56,16 +58,17 @@ impl SeaweedFs {
         panic!("SeaweedFS did not come up; the last attempt said:\n{last}");
     }
 
-    /// Kills the server at once, as a loss of power would. Every later request is refused.
+    /// Kills the server at once, like a power failure. Every later request is refused.
     pub fn kill(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
 
-    /// Makes a user who may do what a policy says and nothing else. It has the access key `name` and the secret key `secret`.
+    /// Creates a user with exactly the permissions of a policy. Its access key is `name`, its
+    /// secret key `secret`.
     ///
     /// # Panics
-    /// Where the server does not take it.
+    /// If the server refuses it.
     pub fn add_user(&self, name: &str, secret: &str, policy: &str) {
         let file = self.folder.path().join(format!("{name}.json"));
         fs::write(&file, policy).unwrap();
@@ -79,12 +82,12 @@ impl SeaweedFs {
     /// Keeps every version of the bucket's objects from now on.
     ///
     /// # Panics
-    /// Where the server does not do it.
+    /// If the server refuses it.
     pub fn keep_versions(&self) {
         self.shell(&format!("s3.bucket.versioning -name {} -enable\n", self.bucket));
     }
 
-    /// Runs commands of the server's own shell.
+    /// Runs commands in the server's own shell.
     fn shell(&self, commands: &str) {
         let [master, grpc, ..] = self.ports[..] else { unreachable!("there are more ports") };
         let mut shell = Command::new(&self.program)
@@ -97,7 +100,7 @@ impl SeaweedFs {
             .unwrap();
         shell.stdin.take().unwrap().write_all(commands.as_bytes()).unwrap();
         let output = shell.wait_with_output().unwrap();
-        // It ends in 0 whatever its commands came to.
+        // The shell exits with 0 even if a command fails.
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
         assert!(output.status.success() && !said.contains("error:"), "{commands}\n{said}");
     }
@@ -144,7 +147,7 @@ impl SeaweedFs {
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
             .stderr(output)
-            // Ctrl-C is for the test; the guard then sees to the rest.
+            // Ctrl-C goes to the test only. The guard then ends the server.
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("unable to start {}: {error}", program.display()));
@@ -172,7 +175,8 @@ impl SeaweedFs {
             }
             let said = fs::read_to_string(log).unwrap_or_default();
             if said.contains(READY) {
-                // It moves to another port where it finds one taken: then this port is another's.
+                // The server moves to another port if this one is taken: then this port belongs to
+                // another process.
                 return said
                     .lines()
                     .any(|line| line.contains("S3 Endpoint") && line.trim_end().ends_with(&self.endpoint))
@@ -196,7 +200,8 @@ impl Drop for SeaweedFs {
     }
 }
 
-/// Outlives this process, however that ends: a server in a static is never dropped, and a killed test drops nothing.
+/// Starts a guard that outlives this process, however that ends: a server in a static is never
+/// dropped, and a killed test drops nothing.
 fn guard(server: u32, folder: &Path, ports: &[u16]) -> ChildStdin {
     let script = r#"
         trap '' INT HUP
@@ -218,12 +223,14 @@ fn guard(server: u32, folder: &Path, ports: &[u16]) -> ChildStdin {
         .spawn()
         .expect("sh is there");
     let stdin = shell.stdin.take().expect("it was asked for");
-    // Reaped by nobody before this process ends, unless somebody waits.
+    // The thread waits for the shell, because otherwise no process would reap it before this one
+    // ends.
     thread::spawn(move || shell.wait());
     stdin
 }
 
-/// The server puts sockets where no setting reaches and leaves them there when it is killed.
+/// Returns the sockets that the server creates where no setting can change it. They remain when it
+/// is killed.
 fn sockets(port: u16) -> Vec<PathBuf> {
     ["s3", "filer", "s3-grpc", "filer-grpc", "master-grpc", "volume-grpc", "admin-grpc"]
         .iter()
@@ -231,13 +238,13 @@ fn sockets(port: u16) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Distinct ports that were free a moment ago.
+/// Returns distinct ports that were free a moment ago.
 fn free_ports(count: usize) -> Vec<u16> {
     let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
     listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }
 
-/// Whether a SeaweedFS answers HTTP on this port.
+/// Returns whether a SeaweedFS answers HTTP on this port.
 fn answers(port: u16) -> bool {
     let ask = || -> std::io::Result<String> {
         let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
@@ -250,7 +257,7 @@ fn answers(port: u16) -> bool {
     ask().is_ok_and(|answer| answer.starts_with("HTTP/1.") && answer.contains("Server: SeaweedFS"))
 }
 
-/// `$ODOO_BACKUP_WEED`, else what `make tools` installed, else `weed` on the `PATH`.
+/// Returns `$ODOO_BACKUP_WEED`, else what `make tools` installed, else `weed` from the `PATH`.
 fn program() -> PathBuf {
     if let Some(program) = std::env::var_os("ODOO_BACKUP_WEED") {
         return program.into();

@@ -1,4 +1,4 @@
-//! A mail server that speaks STARTTLS, asks for a password, and keeps the mail.
+//! A mail server that supports STARTTLS, requires a password, and keeps the mail.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -11,18 +11,18 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::certificates::Identity;
 
-/// A mail that was taken.
+/// A mail that was received.
 #[derive(Debug, Clone, Default)]
 pub struct Mail {
-    /// Who sent it.
+    /// The sender.
     pub from: String,
-    /// Whom it is for.
+    /// The recipients.
     pub to: Vec<String>,
-    /// Its headers and text, as they came.
+    /// Its headers and text, unchanged.
     pub data: String,
-    /// `AUTH PLAIN`'s argument, in base64.
+    /// The argument of `AUTH PLAIN`, in base64.
     pub auth: Option<String>,
-    /// Whether it came encrypted.
+    /// Whether it arrived over TLS.
     pub encrypted: bool,
 }
 
@@ -34,15 +34,15 @@ pub struct MailServer {
     mails: Arc<Mutex<Vec<Mail>>>,
 }
 
-/// A connection, plain or not.
+/// A connection, plain or encrypted.
 trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
 impl MailServer {
-    /// Starts one that shows this certificate; without one it offers no STARTTLS.
+    /// Starts a server that presents this certificate. Without one it offers no STARTTLS.
     ///
     /// # Panics
-    /// Where no port is free, or the certificate is none.
+    /// If no port is free, or the certificate is invalid.
     pub fn start(identity: Option<&Identity>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = listener.local_addr().expect("an address").port();
@@ -57,10 +57,10 @@ impl MailServer {
         Self { port, mails }
     }
 
-    /// What was taken until now.
+    /// Returns the mails until now.
     ///
     /// # Panics
-    /// Where its thread did.
+    /// If its thread panicked.
     pub fn mails(&self) -> Vec<Mail> {
         self.mails.lock().expect("its thread did not panic").clone()
     }
@@ -129,7 +129,7 @@ fn converse(connection: TcpStream, tls: Option<Arc<ServerConfig>>, taken: &Mutex
     }
 }
 
-/// `FROM:<a@b>`
+/// Returns the address in `FROM:<a@b>`.
 fn address(text: &str) -> String {
     let inside = text.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
     inside.map_or_else(String::new, |(address, _)| address.to_owned())

@@ -1,4 +1,5 @@
-//! `odoo-shape`: throw-away PostgreSQL clusters and made-up Odoo instances, for the demonstration and the benchmarks.
+//! `odoo-shape`: throw-away PostgreSQL clusters and generated Odoo instances for the demonstration
+//! and the benchmarks.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use harness::odoo::OdooShape;
 use harness::postgres::{USER, detached};
 use tokio_postgres::{Client, Config, NoTls};
 
-/// Makes throw-away PostgreSQL clusters and Odoo-shaped instances
+/// Create throw-away PostgreSQL clusters and Odoo-shaped instances
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -17,17 +18,18 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start or stop a PostgreSQL cluster of its own in a folder
+    /// Start or stop a PostgreSQL cluster in a folder
     #[command(subcommand)]
     Cluster(Cluster),
     /// Create a database and its filestore and fill both
     Fill(Instance),
-    /// Work in a filled instance as a day would: messages and attachments come, change and go
+    /// Change a filled instance as one day of use would: add, change and delete messages and
+    /// attachments
     Day {
-        /// The same as for `fill`
+        /// The same instance as for `fill`
         #[command(flatten)]
         instance: Instance,
-        /// Which day: each number makes other changes
+        /// Number of the day: each number makes other changes
         #[arg(long, default_value_t = 1)]
         number: u64,
     },
@@ -35,19 +37,19 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Cluster {
-    /// Make a cluster and start it; prints how to reach it, to be evaluated by a shell
+    /// Create a cluster and start it; prints how to connect to it, for a shell to evaluate
     Start {
-        /// The folder to make it in
+        /// Folder to create it in
         folder: PathBuf,
     },
-    /// Stop it at once; the folder is left
+    /// Stop it at once and keep its folder
     Stop {
-        /// The folder it was made in
+        /// Folder it was created in
         folder: PathBuf,
     },
 }
 
-/// The password is taken from $PGPASSWORD.
+/// Reads the password from $PGPASSWORD.
 #[derive(Debug, Args)]
 struct Instance {
     /// Host of the server, or the folder of its socket
@@ -56,7 +58,7 @@ struct Instance {
     /// Port of the server
     #[arg(long, env = "PGPORT", default_value_t = 5432)]
     port: u16,
-    /// Role that is to own the database
+    /// Role that will own the database
     #[arg(long, env = "PGUSER", default_value = USER)]
     user: String,
     /// Name of the database, which `fill` creates
@@ -68,13 +70,13 @@ struct Instance {
     /// Size of the database on the server's disk, such as 20MB or 1GB
     #[arg(long, value_parser = parse_size, default_value = "20MB")]
     size: u64,
-    /// Size of the filestore; as large as the database where it is not given
+    /// Size of the filestore; by default as large as the database
     #[arg(long, value_parser = parse_size)]
     filestore_size: Option<u64>,
     /// Odoo's series
     #[arg(long, default_value = "17.0")]
     series: String,
-    /// What the content is drawn from
+    /// Seed of the random content
     #[arg(long, default_value_t = 17)]
     seed: u64,
 }
@@ -135,7 +137,7 @@ impl Instance {
 
     async fn connect(&self, database: &str) -> Result<Client, Box<dyn Error>> {
         let mut config = Config::new();
-        // A host that begins with a slash is a socket's folder.
+        // A host that begins with a slash is a socket folder.
         config.host(&self.host).port(self.port).user(&self.user).dbname(database);
         if let Ok(password) = std::env::var("PGPASSWORD") {
             config.password(password);

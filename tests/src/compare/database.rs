@@ -1,4 +1,4 @@
-//! Two databases compared: properties, schema, every row of every table, sequences, large objects.
+//! Compares two databases: properties, schema, every row of every table, sequences, large objects.
 
 use std::process::Command;
 
@@ -8,37 +8,41 @@ use tokio_postgres::Client;
 
 use crate::postgres::{Database, SUPERUSER, quote_identifier, run};
 
-/// Panics, naming the first difference, unless the two databases are equal: encoding and locale, the schema as pg_dump prints
-/// it with owners and privileges, each row of each table, the position of each sequence, each large object.
+/// Panics and names the first difference unless the two databases are equal. Compares the encoding
+/// and locale, the schema as pg_dump prints it with owners and privileges, each row of each table,
+/// the position of each sequence, and each large object.
 pub async fn assert_same_database(a: Database<'_>, b: Database<'_>) {
     if let Some(difference) = database_difference(a, b, Owners::Compared).await {
         panic!("databases {} and {} differ: {difference}", a.name, b.name);
     }
 }
 
-/// [`assert_same_database`] for a copy that belongs to another role: owners and privileges are not compared.
+/// Compares like [`assert_same_database`], for a copy that belongs to another role: owners and
+/// privileges are ignored.
 pub async fn assert_same_content(a: Database<'_>, b: Database<'_>) {
     if let Some(difference) = database_difference(a, b, Owners::Ignored).await {
         panic!("databases {} and {} differ: {difference}", a.name, b.name);
     }
 }
 
-/// Whether owners and privileges count in a comparison.
+/// Whether a comparison includes owners and privileges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owners {
-    /// They do.
+    /// They are compared.
     Compared,
-    /// They do not.
+    /// They are ignored.
     Ignored,
 }
 
-/// The first difference in words, or `None`. Memory does not grow with the tables: both servers sort, and the rows are
-/// compared as they come.
+/// Returns a description of the first difference, or `None`. The memory does not grow with the
+/// tables: both servers sort, and the rows are compared as they arrive.
 pub async fn database_difference(a: Database<'_>, b: Database<'_>, owners: Owners) -> Option<String> {
-    // The superuser reads all, row security and large objects of others included.
+    // The superuser reads everything, including tables with row security and large objects of other
+    // roles.
     let clients = [a.cluster.connect_as(SUPERUSER, a.name).await, b.cluster.connect_as(SUPERUSER, b.name).await];
     for client in &clients {
-        // One look at each, whoever writes meanwhile; and dates, floats and bytes printed the same way by both.
+        // One snapshot of each, even if other sessions write. Both print dates, floats and bytes
+        // alike.
         client
             .batch_execute(
                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL datestyle = ISO; SET LOCAL timezone = 'UTC'; \
@@ -54,7 +58,7 @@ pub async fn database_difference(a: Database<'_>, b: Database<'_>, owners: Owner
     if let Some(difference) = schema_difference(a, b, owners) {
         return Some(format!("the schema: {difference}"));
     }
-    // The schemas are equal, so the first one's list of tables and sequences is the other's too.
+    // The schemas are equal, so both have the tables and sequences of the first.
     for table in names(&clients[0], TABLES).await {
         let rows = format!("SELECT whole_row::text FROM {table} whole_row ORDER BY whole_row::text COLLATE \"C\"");
         if let Some(difference) = query_difference(&clients, &rows).await {
@@ -76,12 +80,13 @@ pub async fn database_difference(a: Database<'_>, b: Database<'_>, owners: Owner
 const PROPERTIES: &str =
     "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = current_database()";
 
-/// A partitioned table as a whole: rows that are distributed by hash may be in other partitions in another database.
+/// Reads a partitioned table as a whole: rows that are distributed by hash may be in other
+/// partitions in another database.
 const TABLES: &str = "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
     ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"";
 
-/// Only whether they have been filled: their rows are made again by a restore, not copied.
+/// Reads only whether they have been filled: a restore computes their rows, it does not copy them.
 const MATERIALIZED_VIEWS: &str = "SELECT schemaname, matviewname, ispopulated FROM pg_matviews ORDER BY 1, 2";
 
 const SEQUENCES: &str = "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -97,7 +102,7 @@ async fn names(client: &Client, sql: &str) -> Vec<String> {
         .collect()
 }
 
-/// The first row in which the query's two answers differ.
+/// Returns the first row in which the two answers to the query differ.
 async fn query_difference(clients: &[Client; 2], sql: &str) -> Option<String> {
     let mut a = Box::pin(rows(&clients[0], sql).await);
     let mut b = Box::pin(rows(&clients[1], sql).await);
@@ -119,7 +124,7 @@ async fn query_difference(clients: &[Client; 2], sql: &str) -> Option<String> {
     }
 }
 
-/// One row at a time: the server sends each row of a COPY in a message of its own.
+/// Streams one row at a time: the server sends each row of a COPY in its own message.
 async fn rows(client: &Client, sql: &str) -> impl Stream<Item = Result<Bytes, tokio_postgres::Error>> {
     client.copy_out(&format!("COPY ({sql}) TO STDOUT")).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
 }
@@ -136,7 +141,8 @@ fn show(row: Option<Bytes>) -> String {
 }
 
 fn schema_difference(a: Database<'_>, b: Database<'_>, owners: Owners) -> Option<String> {
-    // One pg_dump for both, because what it prints depends on its own version; the newer one reads either.
+    // One pg_dump for both, because its output depends on its version. The newer one can read
+    // either server.
     let newer = if a.cluster.version() >= b.cluster.version() { a } else { b };
     let words = if a.cluster.version() == b.cluster.version() { Words::Compared } else { Words::Ignored };
     let [schema_a, schema_b] = [schema(newer, a, owners, words), schema(newer, b, owners, words)];
@@ -155,15 +161,15 @@ fn schema_difference(a: Database<'_>, b: Database<'_>, owners: Owners) -> Option
     }
 }
 
-/// Whether the servers' own words count in a comparison of schemas. Each version writes the queries of views in its own, and since
-/// 18 `NOT NULL` has a name.
+/// Whether a comparison of schemas includes server-specific wording. Each version prints the
+/// queries of views in its own way, and since 18 `NOT NULL` constraints have names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Words {
     Compared,
     Ignored,
 }
 
-/// The schema as text, without what differs from run to run and from server to server.
+/// Returns the schema as text, without the parts that differ between runs and between servers.
 fn schema(tools: Database<'_>, of: Database<'_>, owners: Owners, words: Words) -> String {
     let mut dump = Command::new(tools.cluster.bin("pg_dump"));
     of.cluster.lead_to(&mut dump, SUPERUSER);
@@ -171,7 +177,7 @@ fn schema(tools: Database<'_>, of: Database<'_>, owners: Owners, words: Words) -
     if owners == Owners::Ignored {
         dump.args(["--no-owner", "--no-privileges"]);
     }
-    // \restrict and its random key are there since the security releases of August 2025.
+    // \restrict and its random key exist since the security releases of August 2025.
     const PASSING: [&str; 4] =
         ["-- Dumped from database version", "-- Dumped by pg_dump version", "\\restrict ", "\\unrestrict "];
     let lasting = |line: &&str| !PASSING.iter().any(|prefix| line.starts_with(prefix));
@@ -179,7 +185,8 @@ fn schema(tools: Database<'_>, of: Database<'_>, owners: Owners, words: Words) -
     let of_content = |line: &&str| {
         let is_name = line.starts_with("-- Name:");
         if is_name {
-            // Since 15 the schema `public` belongs to pg_database_owner: pg_dump writes down one that was made by an older server.
+            // Since 15 the schema `public` belongs to pg_database_owner. pg_dump prints it if an
+            // older server created it.
             let public = owners == Owners::Ignored && line.contains("public; Type: SCHEMA;");
             let query = words == Words::Ignored && line.contains("VIEW; Schema:");
             passed_over = public || query;

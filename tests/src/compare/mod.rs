@@ -1,4 +1,4 @@
-//! Whether a restored instance is its source: every table row by row, every file byte by byte.
+//! Compares a restored instance with its source: every table row by row, every file byte by byte.
 
 mod database;
 mod tree;

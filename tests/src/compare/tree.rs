@@ -1,13 +1,13 @@
-//! Two folders compared.
+//! Compares two folders.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// Panics, naming the first differences, unless both folders hold the same files with the same bytes. `skip` names entries of
-/// the top that do not count, such as `checklist`. Empty folders, modes and times are not compared: Odoo makes folders as it
-/// needs them and asks for nothing else.
+/// Panics and names the first differences unless both folders contain the same files with the same
+/// bytes. `skip` names entries at the top that are ignored, such as `checklist`. Empty folders,
+/// modes and times are not compared: Odoo creates folders when it needs them.
 pub fn assert_same_tree(a: &Path, b: &Path, skip: &[&str]) {
     let differences = tree_differences(a, b, skip);
     let shown = differences.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
@@ -20,7 +20,7 @@ pub fn assert_same_tree(a: &Path, b: &Path, skip: &[&str]) {
     );
 }
 
-/// What differs, in words, by path.
+/// Returns the differences in words, by path.
 pub fn tree_differences(a: &Path, b: &Path, skip: &[&str]) -> Vec<String> {
     let (files_a, files_b) = (files(a, skip), files(b, skip));
     let mut differences: BTreeMap<&Path, String> = BTreeMap::new();
@@ -42,7 +42,7 @@ pub fn tree_differences(a: &Path, b: &Path, skip: &[&str]) -> Vec<String> {
     differences.into_iter().map(|(path, difference)| format!("{} {difference}", path.display())).collect()
 }
 
-/// Whatever is no folder under a folder, by its path in it, sorted.
+/// Returns the sorted relative paths of everything under a folder that is not a folder.
 pub fn file_paths(root: &Path) -> Vec<PathBuf> {
     files(root, &[]).into_keys().collect()
 }

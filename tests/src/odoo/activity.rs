@@ -1,4 +1,4 @@
-//! What a day's work changes.
+//! Changes an instance as a day of use does.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,25 +11,26 @@ use super::files::{self, Kind, StoredFile};
 use super::rows::{self, Content};
 use super::{FillError, OdooShape, copy::Rows, text};
 
-/// How much one day changes. [`Day::of`] has it in proportion to the instance.
+/// How much one day changes. [`Day::of`] scales it to the instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Day {
-    /// Messages that are added.
+    /// Added messages.
     pub new_messages: u64,
-    /// Messages among the last eighth whose text is changed.
+    /// Edited messages of the newest eighth.
     pub edited_recent: u64,
-    /// Messages from anywhere whose text is changed.
+    /// Edited messages of any age.
     pub edited_old: u64,
-    /// Messages of the older half that are deleted.
+    /// Deleted messages of the older half.
     pub deleted_messages: u64,
-    /// Attachments that are added, each with a new file.
+    /// Added attachments, each with a new file.
     pub new_attachments: u64,
-    /// Rows of `ir_attachment` with a file that are deleted.
+    /// Deleted rows of `ir_attachment` that have a file.
     pub deleted_attachments: u64,
 }
 
 impl Day {
-    /// As much as was measured on a database of 2.4 million messages, scaled to `shape`, and of everything at least a little.
+    /// Returns the changes measured on a database of 2.4 million messages, scaled to `shape`, with
+    /// at least one of each kind.
     pub fn of(shape: &OdooShape) -> Self {
         let part = |of_a_million: u64, least: u64| (shape.messages * of_a_million / 1_000_000).max(least);
         Self {
@@ -43,23 +44,24 @@ impl Day {
     }
 }
 
-/// Which files a day made and removed, as `ab/abcdef…`.
+/// The files that a day added and removed, as `ab/abcdef…`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changed {
-    /// Files that are there now and were not before.
+    /// Files that exist now and did not exist before.
     pub added: BTreeSet<String>,
-    /// Files that were there before and are not any more, because no row names them.
+    /// Files that existed before and were removed because no row names them.
     pub removed: BTreeSet<String>,
 }
 
 impl OdooShape {
-    /// A day of activity on an instance that [`OdooShape::fill`] made, its nightly collector included. The same days in the same
-    /// order make the same instance; `seed` tells one day from another.
+    /// Applies a day of activity to an instance that [`OdooShape::fill`] created, including Odoo's
+    /// nightly collector. The same days in the same order produce the same instance. `seed`
+    /// distinguishes the days.
     pub async fn day_of_activity(&self, client: &Client, filestore: &Path, seed: u64) -> Result<Changed, FillError> {
         self.activity(client, filestore, &Day::of(self), seed).await
     }
 
-    /// [`OdooShape::day_of_activity`] with as much of it as asked.
+    /// Applies the activity of [`OdooShape::day_of_activity`] in the amount that `day` gives.
     pub async fn activity(
         &self,
         client: &Client,
@@ -85,7 +87,7 @@ impl OdooShape {
         Ok(changed)
     }
 
-    /// Returns the id of the first one.
+    /// Adds messages. Returns the id of the first one.
     async fn add_messages(&self, client: &Client, count: u64, seed: u64, rng: &mut Rng) -> Result<u64, FillError> {
         let first = next_id(client, "mail_message").await?;
         let mut messages = Rows::into(client, "mail_message", rows::MESSAGE_COLUMNS).await?;
@@ -156,7 +158,7 @@ async fn delete_attachments(client: &Client, count: u64, rng: &mut Rng) -> Resul
     Ok(())
 }
 
-/// What Odoo's collector does with a marked file that no row names: the file goes, then its marker.
+/// Collects as Odoo does if no row names a marked file: removes the file, then its marker.
 fn collect(filestore: &Path, name: &str) -> std::io::Result<()> {
     fs::remove_file(filestore.join(name))?;
     match fs::remove_file(filestore.join("checklist").join(name)) {
@@ -165,14 +167,14 @@ fn collect(filestore: &Path, name: &str) -> std::io::Result<()> {
     }
 }
 
-/// The files that rows name.
+/// Returns the files that rows name.
 async fn names(client: &Client) -> Result<BTreeSet<String>, FillError> {
     let rows =
         client.query("SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname IS NOT NULL", &[]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// At most `count` different ids.
+/// Returns at most `count` different ids.
 fn ids(range: std::ops::Range<u64>, count: u64, rng: &mut Rng) -> Vec<i32> {
     if range.is_empty() {
         return Vec::new();
@@ -185,7 +187,7 @@ async fn next_id(client: &Client, table: &str) -> Result<u64, FillError> {
     Ok(u64::from(id.unsigned_abs()))
 }
 
-/// Rows were copied with ids of their own.
+/// Sets the sequence after the highest id, because rows were copied with explicit ids.
 async fn go_on_after(client: &Client, table: &str) -> Result<(), FillError> {
     client.execute(&format!("SELECT setval('{table}_id_seq', max(id)) FROM {table}"), &[]).await?;
     Ok(())

@@ -1,4 +1,4 @@
--- Constraints and indexes of Odoo's tables; made after the rows are in, which is many times faster.
+-- Constraints and indexes of Odoo's tables; created after the rows, which is many times faster.
 
 ALTER TABLE res_users ADD CONSTRAINT res_users_login_key UNIQUE (login);
 ALTER TABLE res_company ADD CONSTRAINT res_company_name_uniq UNIQUE (name);
@@ -72,7 +72,8 @@ ALTER TABLE account_move_line ADD CONSTRAINT account_move_line_move_id_fkey
 ALTER TABLE account_move_line ADD CONSTRAINT account_move_line_partner_id_fkey
     FOREIGN KEY (partner_id) REFERENCES res_partner (id) ON DELETE RESTRICT;
 
--- A report as Odoo makes them, and what modules of others add: a materialized view, a function, a trigger.
+-- A report view as in Odoo, and additions of third-party modules: a materialized view, a function, a
+-- trigger.
 CREATE VIEW account_invoice_report AS
     SELECT line.id, move.partner_id, move.invoice_date, line.quantity, -line.balance AS price_subtotal
     FROM account_move_line line JOIN account_move move ON move.id = line.move_id

@@ -1,4 +1,4 @@
-//! Rows into a table by COPY, in the text format.
+//! Loads rows into a table with COPY in text format.
 
 use std::fmt::{Display, Write as _};
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::SinkExt;
 use tokio_postgres::{Client, CopyInSink, Error};
 
-/// Rows on their way into one table.
+/// A running COPY into one table.
 pub(super) struct Rows {
     sink: Pin<Box<CopyInSink<Bytes>>>,
     text: String,
@@ -16,7 +16,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Begins; `columns` separated by commas.
+    /// Starts the COPY. `columns` are separated by commas.
     pub(super) async fn into(client: &Client, table: &str, columns: &str) -> Result<Self, Error> {
         let sink = Box::pin(client.copy_in(&format!("COPY {table} ({columns}) FROM STDIN")).await?);
         Ok(Self { sink, text: String::new(), fields: columns.split(',').count(), in_row: 0 })
@@ -30,14 +30,14 @@ impl Rows {
         &mut self.text
     }
 
-    /// A field whose text needs no escaping: a number, a date, a boolean.
+    /// Adds a field whose text needs no escaping: a number, a date, a boolean.
     pub(super) fn plain(&mut self, value: impl Display) -> &mut Self {
         let text = self.next();
         let _ = write!(text, "{value}");
         self
     }
 
-    /// A field of any text.
+    /// Adds a field of any text.
     pub(super) fn text(&mut self, value: &str) -> &mut Self {
         let text = self.next();
         for character in value.chars() {
@@ -57,7 +57,7 @@ impl Rows {
         self
     }
 
-    /// A number or date that may be unset.
+    /// Adds a number or date that may be unset.
     pub(super) fn maybe(&mut self, value: Option<impl Display>) -> &mut Self {
         match value {
             Some(value) => self.plain(value),
@@ -65,7 +65,7 @@ impl Rows {
         }
     }
 
-    /// A text that may be unset.
+    /// Adds a text that may be unset.
     pub(super) fn maybe_text(&mut self, value: Option<&str>) -> &mut Self {
         match value {
             Some(value) => self.text(value),
@@ -73,7 +73,7 @@ impl Rows {
         }
     }
 
-    /// A `bytea`.
+    /// Adds a `bytea`.
     pub(super) fn bytes(&mut self, value: &[u8]) -> &mut Self {
         let text = self.next();
         text.push_str("\\\\x");
@@ -93,7 +93,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Sends what is left. Without this nothing is in the table.
+    /// Sends the remaining rows. Without this call the table stays empty.
     pub(super) async fn finish(mut self) -> Result<u64, Error> {
         self.sink.feed(Bytes::from(std::mem::take(&mut self.text))).await?;
         self.sink.as_mut().finish().await

@@ -21,13 +21,13 @@ pub(super) struct StoredFile {
 }
 
 impl StoredFile {
-    /// `ab/abcdef…`, as `ir_attachment.store_fname` has it.
+    /// Returns `ab/abcdef…`, as in `ir_attachment.store_fname`.
     pub(super) fn store_fname(&self) -> String {
         format!("{}/{}", &self.checksum[..2], self.checksum)
     }
 }
 
-/// What a file holds.
+/// The kind of content of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Jpeg,
@@ -61,7 +61,7 @@ impl Kind {
         }
     }
 
-    /// What such a file begins with; `None` where it is text.
+    /// Returns the first bytes of such a file. `None` for text.
     fn magic(self) -> Option<&'static [u8]> {
         match self {
             Self::Jpeg => Some(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"),
@@ -72,11 +72,12 @@ impl Kind {
     }
 }
 
-/// In a real filestore of 3 GB, 65 % of the bytes did not compress.
+/// In a real filestore of 3 GB, 65 % of the bytes were incompressible.
 const INCOMPRESSIBLE: f64 = 0.65;
 const SMALLEST: u64 = 200;
 
-/// Writes `count` files with about `bytes` in all, and the markers that Odoo leaves for its collector beside some of them.
+/// Writes `count` files of about `bytes` in total. Next to some of them it writes the markers that
+/// Odoo leaves for its collector.
 pub(super) fn write(filestore: &Path, count: u64, bytes: u64, rng: &mut Rng) -> io::Result<Vec<StoredFile>> {
     let mut files = Vec::new();
     let (mut written, mut incompressible) = (0_u64, 0_u64);
@@ -96,20 +97,20 @@ pub(super) fn write(filestore: &Path, count: u64, bytes: u64, rng: &mut Rng) -> 
     Ok(files)
 }
 
-/// Log-normal: most files are small, most bytes are in few large ones.
+/// Returns log-normal sizes: most files are small, most bytes are in a few large ones.
 fn sizes(count: u64, bytes: u64, rng: &mut Rng) -> Vec<u64> {
     let drawn: Vec<f64> = (0..count).map(|_| (1.8 * normal(rng)).clamp(-5.0, 5.0).exp()).collect();
     let scale = bytes.saturating_sub(count * SMALLEST) as f64 / drawn.iter().sum::<f64>();
     drawn.iter().map(|size| SMALLEST + (size * scale) as u64).collect()
 }
 
-/// Box and Muller's way to the normal distribution.
+/// Returns a normally distributed number by the method of Box and Muller.
 fn normal(rng: &mut Rng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
     radius * (std::f64::consts::TAU * rng.f64()).cos()
 }
 
-/// The SHA-1, in hexadecimal.
+/// Returns the SHA-1 in hexadecimal.
 pub(super) fn checksum(content: &[u8]) -> String {
     Sha1::digest(content).iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
@@ -117,7 +118,8 @@ pub(super) fn checksum(content: &[u8]) -> String {
     })
 }
 
-/// As Odoo writes a file: under its SHA-1, where another with the same content may be already.
+/// Writes a file as Odoo does: under its SHA-1, where a file with the same content may already
+/// exist.
 pub(super) fn store(filestore: &Path, kind: Kind, content: &[u8]) -> io::Result<StoredFile> {
     let file = StoredFile { checksum: checksum(content), size: content.len() as u64, kind };
     let path = filestore.join(file.store_fname());
@@ -128,7 +130,8 @@ pub(super) fn store(filestore: &Path, kind: Kind, content: &[u8]) -> io::Result<
     Ok(file)
 }
 
-/// The empty file by which Odoo asks its collector to look whether a file is still needed.
+/// Creates the empty file with which Odoo asks its collector to check whether a file is still
+/// needed.
 pub(super) fn mark(filestore: &Path, store_fname: &str) -> io::Result<()> {
     let marker = filestore.join("checklist").join(store_fname);
     if let Some(folder) = marker.parent() {
@@ -148,7 +151,7 @@ pub(super) fn content(kind: Kind, size: u64, rng: &mut Rng) -> Vec<u8> {
 
 fn text_content(kind: Kind, size: usize, rng: &mut Rng) -> Vec<u8> {
     let mut text = String::with_capacity(size + 256);
-    // The first line is this file's own: two files of the same kind are never the same by chance.
+    // The first line is unique, so two files of the same kind are never equal by chance.
     let _ = writeln!(text, "# {:016x}", rng.u64(..));
     let mut line = 0;
     while text.len() < size {

@@ -1,4 +1,5 @@
-//! An instance at work: users who add, replace and delete attachments all the time, and Odoo's collector of deleted files.
+//! A busy instance: users who constantly add, replace and delete attachments, and Odoo's collector
+//! of deleted files.
 
 use std::collections::HashSet;
 use std::fs;
@@ -17,14 +18,15 @@ use super::FillError;
 use super::files::{self, Kind};
 use crate::postgres::Cluster;
 
-/// How long a user thinks and a collector rests: the processor is for what is tested.
+/// Pause between the actions of a user and of the collector: the processor is for the program under
+/// test.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Odoo's collector waits ten seconds, and the users wait behind it.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '40ms'";
-/// How many attachments with a file there come to be, however long it goes on.
+/// Maximum number of attachments with a file, however long the activity lasts.
 const ENOUGH: usize = 60;
 
-/// Users and a collector, who work until [`Live::stop`].
+/// Users and a collector that run until [`Live::stop`].
 #[derive(Debug)]
 pub struct Live {
     stop: Arc<AtomicBool>,
@@ -32,19 +34,19 @@ pub struct Live {
     collector: JoinHandle<Result<(u64, u64), FillError>>,
 }
 
-/// What they have done.
+/// A summary of their actions.
 #[derive(Debug, Clone, Copy)]
 pub struct Lived {
-    /// Attachments that were added, replaced or deleted, and stayed so.
+    /// Attachments that were added, replaced or deleted in committed transactions.
     pub changes: u64,
-    /// Files that the collector has removed.
+    /// Files that the collector removed.
     pub collected: u64,
-    /// Times that the collector waited for its lock in vain.
+    /// How often the collector did not get its lock.
     pub refused: u64,
 }
 
 impl Live {
-    /// Sets them to work on an instance that [`OdooShape::fill`](super::OdooShape::fill) made.
+    /// Starts them on an instance that [`OdooShape::fill`](super::OdooShape::fill) created.
     pub async fn start(cluster: &Cluster, database: &str, filestore: &Path) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let users =
@@ -57,7 +59,7 @@ impl Live {
         }
     }
 
-    /// Stops them. Panics where one of them failed.
+    /// Stops them. Panics if one of them failed.
     pub async fn stop(self) -> Lived {
         self.stop.store(true, Ordering::Relaxed);
         let changes = self.users.await.expect("the users' task").unwrap_or_else(|error| panic!("{error}"));
@@ -70,7 +72,7 @@ impl Live {
 struct Users {
     client: Client,
     filestore: PathBuf,
-    /// Contents whose attachments were deleted.
+    /// Contents of deleted attachments.
     deleted: Vec<Vec<u8>>,
 }
 
@@ -79,10 +81,11 @@ impl Users {
         let mut rng = Rng::with_seed(4711);
         let mut changes = 0;
         while !stop.load(Ordering::Relaxed) {
-            // A transaction of Odoo's has mostly written to the table before it writes a file: the collector then waits for its end.
+            // A transaction of Odoo has usually written to the table before it writes a file. The
+            // collector then waits for the end of the transaction.
             self.client.batch_execute("BEGIN; LOCK TABLE ir_attachment IN ROW EXCLUSIVE MODE").await?;
             self.change(&mut rng).await?;
-            // One that fails leaves its file, without a row.
+            // A failed transaction leaves its file without a row.
             let end = if rng.u8(..8) == 0 { "ROLLBACK" } else { "COMMIT" };
             self.client.batch_execute(end).await?;
             changes += u64::from(end == "COMMIT");
@@ -122,7 +125,8 @@ impl Users {
         Ok(())
     }
 
-    /// Writes a file, marked as Odoo marks each new one; now and then with a content that was deleted before.
+    /// Writes a file and marks it as Odoo marks each new one. Sometimes reuses a content that was
+    /// deleted before.
     fn write(&mut self, rng: &mut Rng) -> io::Result<(String, i32)> {
         let again = if rng.u8(..3) == 0 { self.deleted.pop() } else { None };
         let content = again.unwrap_or_else(|| files::content(Kind::Csv, rng.u64(200..3000), rng));
@@ -138,7 +142,7 @@ struct Collector {
 }
 
 impl Collector {
-    /// Returns how many files were removed, and how often there was no lock to be had.
+    /// Returns how many files were removed, and how often the lock was not available.
     async fn work(self, stop: Arc<AtomicBool>) -> Result<(u64, u64), FillError> {
         let (mut collected, mut refused) = (0, 0);
         while !stop.load(Ordering::Relaxed) {
@@ -159,7 +163,7 @@ impl Collector {
         Ok((collected, refused))
     }
 
-    /// Removes what is marked and named by no row, and all markers.
+    /// Removes marked files that no row names, and all markers.
     async fn collect(&self) -> Result<u64, FillError> {
         let checklist = self.filestore.join("checklist");
         let marked = if checklist.exists() { marked(&checklist)? } else { Vec::new() };
@@ -177,7 +181,7 @@ impl Collector {
     }
 }
 
-/// What the checklist names.
+/// Returns the files that the checklist names.
 fn marked(checklist: &Path) -> io::Result<Vec<String>> {
     let mut marked = Vec::new();
     for folder in fs::read_dir(checklist)? {
@@ -190,7 +194,7 @@ fn marked(checklist: &Path) -> io::Result<Vec<String>> {
     Ok(marked)
 }
 
-/// Removes a file, and says whether there was one.
+/// Removes a file. Returns whether it existed.
 fn remove(path: &Path) -> io::Result<bool> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),

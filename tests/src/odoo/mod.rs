@@ -1,7 +1,8 @@
-//! Databases and filestores in Odoo's shape, made up: real table names, columns, keys and indexes, plausible content, any size.
+//! Generated databases and filestores in Odoo's shape: real table names, columns, keys and indexes,
+//! plausible content, any size.
 //!
-//! The same shape with the same seed makes the same rows and the same files. All names and addresses are invented
-//! (`.example`), and nothing in it is of a real company.
+//! The same shape with the same seed produces the same rows and the same files. All names and
+//! addresses are invented (`.example`). Nothing comes from a real company.
 
 mod activity;
 mod copy;
@@ -19,28 +20,31 @@ use tokio_postgres::Client;
 
 pub use activity::{Changed, Day};
 
-/// How large an instance is to be, and of which series.
+/// The size and series of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OdooShape {
-    /// The series that module `base` says (`17.0` → `17.0.1.3`). The tables are those of 17.0 whatever it says.
+    /// The series that module `base` reports (`17.0` → `17.0.1.3`). The tables are always those of
+    /// 17.0.
     pub series: String,
-    /// Users beside the four that every database has.
+    /// Users in addition to the four that every database has.
     pub users: u64,
-    /// Partners beside those of the users and the six that every database has.
+    /// Partners in addition to those of the users and the six that every database has.
     pub partners: u64,
-    /// Messages: what a real database has most of. There is one journal entry, of three lines, to eight messages.
+    /// Messages: the most frequent rows of a real database. There is one journal entry of three
+    /// lines for every eight messages.
     pub messages: u64,
-    /// Rows of `ir_attachment`. About 17 in 20 have a file of their own; the others share one, keep their content in the database,
-    /// or name a URL.
+    /// Rows of `ir_attachment`. About 17 in 20 have their own file. The others share one, keep
+    /// their content in the database, or name a URL.
     pub attachments: u64,
-    /// The bytes of all files together, as nearly as the smallest size of a file allows.
+    /// Total size of all files in bytes, as exactly as the smallest size of a file allows.
     pub filestore_bytes: u64,
-    /// What the content is drawn from.
+    /// Seed of the random content.
     pub seed: u64,
 }
 
 impl Default for OdooShape {
-    /// Small enough for any test: about 1 MB of rows and 1 MB of files, made in a second.
+    /// Returns a shape that is small enough for any test: about 1 MB of rows and 1 MB of files,
+    /// created in one second.
     fn default() -> Self {
         Self {
             series: "17.0".into(),
@@ -54,14 +58,14 @@ impl Default for OdooShape {
     }
 }
 
-/// What the database gets bigger by with each message and what goes with it, in bytes; measured.
+/// Measured growth of the database in bytes for each message and the rows that go with it.
 const BYTES_PER_MESSAGE: u64 = 1_090;
 /// The average file of a real filestore of 3 GB, in bytes.
 const AVERAGE_FILE: u64 = 175_000;
 
 impl OdooShape {
-    /// A database of about `database_bytes` on the server's disk and a filestore of about `filestore_bytes`, in the proportions of
-    /// a real one.
+    /// Returns a shape with a database of about `database_bytes` on the server's disk and a
+    /// filestore of about `filestore_bytes`, in the proportions of a real one.
     pub fn sized(database_bytes: u64, filestore_bytes: u64) -> Self {
         // An empty database of this shape has 9 MB, most of it PostgreSQL's own.
         let messages = database_bytes.saturating_sub(9_000_000) / BYTES_PER_MESSAGE;
@@ -79,14 +83,14 @@ impl OdooShape {
         self.messages / 8
     }
 
-    /// The value of `database.uuid`, which follows from the seed.
+    /// Returns the value of `database.uuid`, which depends only on the seed.
     pub fn uuid(&self) -> String {
         let mut rng = Rng::with_seed(self.seed ^ 0x0001);
         let digits = text::token(&mut rng, 30);
         format!("{}-{}-4{}-8{}-{}", &digits[..8], &digits[8..12], &digits[12..15], &digits[15..18], &digits[18..])
     }
 
-    /// Fills an empty database, as the role that is to own it, and an empty or missing folder.
+    /// Fills an empty database as the role that will own it, and an empty or missing folder.
     pub async fn fill(&self, client: &Client, filestore: &Path) -> Result<(), FillError> {
         let files = tokio::task::spawn_blocking({
             let (filestore, shape) = (filestore.to_owned(), self.clone());
@@ -122,10 +126,10 @@ impl OdooShape {
     }
 }
 
-/// Why an instance could not be made.
+/// Why an instance could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum FillError {
-    /// The database refused something.
+    /// The database refused a statement.
     #[error("filling the database: {}", .0.as_db_error().map_or_else(|| .0.to_string(), ToString::to_string))]
     Database(#[from] tokio_postgres::Error),
     /// A file could not be written.

@@ -1,4 +1,4 @@
-//! The tables that grow: partners, users, entries, messages, attachments.
+//! Fills the tables that grow: partners, users, entries, messages, attachments.
 
 use fastrand::Rng;
 use jiff::civil::DateTime;
@@ -10,13 +10,13 @@ use super::copy::Rows;
 use super::files::{Kind, StoredFile};
 use super::text;
 
-/// The moment at this part of the three years that the database has been in use.
+/// Returns the moment at this fraction of the three years that the database has been in use.
 fn moment(part: f64) -> DateTime {
     const THREE_YEARS: f64 = 1096.0 * 86_400.0 * 1e6;
     civil::date(2023, 11, 1).at(8, 0, 0, 0) + SignedDuration::from_micros((part * THREE_YEARS) as i64)
 }
 
-/// A moment of a day after those three years.
+/// Returns a moment of a day after those three years.
 pub(super) fn moment_of_day(day: u64, part: f64) -> DateTime {
     moment(1.0)
         + SignedDuration::from_hours(24 * (day % 10_000) as i64)
@@ -109,7 +109,7 @@ pub(super) async fn entries(client: &Client, shape: &OdooShape, rng: &mut Rng) -
     let columns = "id, sequence_prefix, sequence_number, message_main_attachment_id, journal_id, company_id, partner_id, currency_id, name, \
                    ref, state, move_type, auto_post, inalterable_hash, payment_state, access_token, date, invoice_date, narration, \
                    send_and_print_values, amount_untaxed, amount_tax, amount_total, amount_residual, posted_before, create_uid, create_date";
-    // Each entry's amount in cents, for its lines.
+    // The amount of each entry in cents, for its lines.
     let mut amounts = Vec::new();
     let mut rows = Rows::into(client, "account_move", columns).await?;
     for id in 1..=moves {
@@ -143,7 +143,7 @@ pub(super) async fn entries(client: &Client, shape: &OdooShape, rng: &mut Rng) -
     lines(client, &amounts, rng).await
 }
 
-/// Three lines of each entry: the product, the tax, and what the customer owes.
+/// Writes three lines for each entry: the product, the tax, and the customer's debt.
 async fn lines(client: &Client, moves: &[(u64, civil::Date, u64, String)], rng: &mut Rng) -> Result<(), Error> {
     let columns = "id, move_id, journal_id, company_id, sequence, account_id, currency_id, partner_id, move_name, parent_state, name, \
                    display_type, date, date_maturity, analytic_distribution, debit, credit, balance, amount_currency, amount_residual, \
@@ -238,7 +238,7 @@ pub(super) async fn message(
     rows.end_row().await
 }
 
-/// What a row of ir_attachment has as its content.
+/// The content of a row of ir_attachment.
 #[derive(Debug, Clone)]
 pub(super) enum Content<'a> {
     /// A file of the filestore.
@@ -253,7 +253,8 @@ pub(super) const ATTACHMENT_COLUMNS: &str = "id, name, res_model, res_field, res
                                              store_fname, file_size, checksum, mimetype, index_content, create_uid, create_date, \
                                              write_uid, write_date";
 
-/// A row for each file, and among them rows that share a file with an earlier one, keep theirs in the database, or name a URL.
+/// Writes a row for each file. Other rows share a file with an earlier one, keep their content in
+/// the database, or name a URL.
 pub(super) async fn attachments(
     client: &Client,
     shape: &OdooShape,
@@ -264,7 +265,7 @@ pub(super) async fn attachments(
     let mut unused = files.iter();
     let mut with_messages = Vec::new();
     for id in 1..=shape.attachments {
-        // The rows that need no file of their own come among the others as long as the files would not outnumber the rows left.
+        // Rows without their own file are mixed in as long as enough rows are left for the files.
         let left = shape.attachments - id + 1;
         let content = if (unused.len() as u64) < left
             && (id > 1 || unused.len() == 0)
@@ -294,7 +295,7 @@ pub(super) async fn attachments(
     Ok(())
 }
 
-/// Adds a row. `true`: it is one that hangs on a message.
+/// Adds a row. Returns `true` if it belongs to a message.
 pub(super) async fn attachment(
     rows: &mut Rows,
     id: u64,

@@ -1,13 +1,15 @@
-//! What differs between the series 12.0 to 19.0 in the tables that a copy is made harmless and anonymous in: a small database of each,
-//! with something live in every table. Names and types are Odoo's own.
+//! The differences between the series 12.0 to 19.0 in the tables that neutralization and
+//! anonymization change: a small database of each series, with live data in every table. Names and
+//! types are Odoo's own.
 
-/// Every series, the oldest first.
+/// All series, oldest first.
 pub const ALL: [&str; 8] = ["12.0", "13.0", "14.0", "15.0", "16.0", "17.0", "18.0", "19.0"];
 
 /// `database.uuid` of such a database.
 pub const UUID: &str = "0d6f0e4c-7b7f-11ee-9c2f-0242ac120002";
 
-/// The SQL that makes a small database of this series: about twenty tables with a few rows each, all of them live.
+/// Returns the SQL that creates a small database of this series: about twenty tables with a few
+/// rows each, all of them live.
 pub fn small_database(series: &str) -> String {
     let major: u32 = series.split('.').next().and_then(|major| major.parse().ok()).expect("a series");
     let from = |first: u32, text: &str| if major >= first { text.to_owned() } else { String::new() };
@@ -145,10 +147,10 @@ fn push_devices(table: &str) -> String {
     )
 }
 
-/// People, with the columns that are computed from their names.
+/// Returns people, with the columns that Odoo computes from their names.
 fn partners(major: u32, audit: &str) -> String {
     let mobile = if major <= 18 { "mobile varchar," } else { "" };
-    // `display_name` was stored until 16.0, `complete_name` is from 17.0 on.
+    // `display_name` was stored until 16.0, `complete_name` is stored since 17.0.
     let (full, full_type) = if major <= 16 {
         ("display_name", "display_name varchar,")
     } else {

@@ -1,4 +1,4 @@
--- The rows that are few and the same in every database of this shape. {SERIES}, {UUID}, {SECRET} are filled in.
+-- The rows that are the same in every database of this shape. {SERIES}, {UUID}, {SECRET} are filled in.
 
 INSERT INTO res_company (id, name, partner_id, currency_id, sequence, parent_path, email, phone, logo_web, report_header,
     company_details, active, fiscalyear_last_day, fiscalyear_last_month, account_opening_date, create_uid, create_date)

@@ -1,5 +1,6 @@
--- The tables of an Odoo 17.0 database that a backup, a restore or a neutralization looks at, with Odoo's own names and types.
--- As Odoo's ORM makes them: serial ids, varchar without a length, jsonb for translated fields, timestamps without a zone.
+-- The tables of an Odoo 17.0 database that a backup, a restore or a neutralization uses, with Odoo's
+-- own names and types. They are created as by Odoo's ORM: serial ids, varchar without a length, jsonb
+-- for translated fields, timestamps without a zone.
 
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 
@@ -61,7 +62,7 @@ CREATE TABLE ir_sequence (
     create_uid integer, create_date timestamp, write_uid integer, write_date timestamp
 );
 
--- The numbers of the rows of ir_sequence whose implementation is 'standard'.
+-- The sequences of the rows of ir_sequence whose implementation is 'standard'.
 CREATE SEQUENCE ir_sequence_001 INCREMENT BY 1;
 CREATE SEQUENCE ir_sequence_002 INCREMENT BY 1;
 

@@ -13,7 +13,7 @@ async fn filled(cluster: &Cluster, database: &str, shape: &OdooShape) -> tempfil
     filestore
 }
 
-/// The files below the two-digit folders: path and content.
+/// Returns path and content of the files below the two-digit folders.
 fn files_of(filestore: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let folders = fs::read_dir(filestore).unwrap().map(|folder| folder.unwrap());
     let folders = folders.filter(|folder| folder.file_name() != "checklist");

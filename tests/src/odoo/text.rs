@@ -1,11 +1,11 @@
-//! Words, names and message bodies that compress about as real ones do.
+//! Words, names and message bodies that compress about as well as real ones.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use fastrand::Rng;
 
-/// Words as they are used in an office, some of them with letters beyond ASCII.
+/// Words used in an office, some of them with letters outside ASCII.
 const SEED_WORDS: &str = "the to and of for is a in we you on your please this with be have invoice order are will delivery \
     not our can from as at it customer that payment has price by sales quotation if been product all meeting thank was date \
     new attached find or need an stock team any project hello best regards know regarding week confirm they which before \
@@ -21,7 +21,7 @@ const SYLLABLES: [&str; 32] = [
     "ple", "tor", "ly", "ness", "un", "re", "form", "port", "duc", "scri", "be", "able", "ment", "ous", "é",
 ];
 
-/// Four thousand words, the frequent ones first.
+/// Four thousand words, the most frequent first.
 static WORDS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut words: Vec<String> = SEED_WORDS.split_whitespace().map(str::to_owned).collect();
     let mut rng = Rng::with_seed(0x0d00);
@@ -70,7 +70,7 @@ const LAST_NAMES: [&str; 16] = [
 pub(super) const CITIES: [&str; 8] =
     ["Bruxelles", "Köln", "Kraków", "Lyon", "México", "São Paulo", "Saint-Étienne", "Zürich"];
 
-/// Zipf's law: the n-th word comes about 1/n as often as the first.
+/// Returns a word by Zipf's law: the n-th word is about 1/n as frequent as the first.
 pub(super) fn word(rng: &mut Rng) -> &'static str {
     let words = &*WORDS;
     let rank = (words.len() as f64).powf(rng.f64()) as usize - 1;
@@ -101,12 +101,14 @@ pub(super) fn company(rng: &mut Rng) -> String {
     format!("{} {} {kind}", LAST_NAMES[rng.usize(..16)], word(rng))
 }
 
-/// A random token in hexadecimal, as access tokens and message ids have them: it does not compress below half its length.
+/// Returns a random hexadecimal token, as in access tokens and message ids: it does not compress
+/// below half its length.
 pub(super) fn token(rng: &mut Rng, digits: usize) -> String {
     (0..digits).map(|_| char::from_digit(rng.u32(..16), 16).unwrap_or('0')).collect()
 }
 
-/// A message's body: what people write, what templates make, and nothing at all, as in a chatter where values are tracked.
+/// Returns the body of a message: written by a person, made from a template, or empty, as in a
+/// chatter that tracks values.
 pub(super) fn message_body(rng: &mut Rng) -> String {
     let mut body = String::with_capacity(1024);
     match rng.u8(..10) {

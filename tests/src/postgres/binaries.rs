@@ -1,23 +1,23 @@
-//! Which PostgreSQL the tests run.
+//! Finds the PostgreSQL versions that the tests run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The folder of one PostgreSQL's programs, server and clients.
+/// The folder with the programs of one PostgreSQL version, server and clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binaries {
     folder: PathBuf,
     major: u32,
 }
 
-/// Where Debian and Ubuntu keep the majors side by side.
+/// Folder in which Debian and Ubuntu keep the major versions.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
 fn own_tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/postgresql")
 }
 
-/// What is installed in `<parent>/<major>/bin`.
+/// Returns what is installed in `<parent>/<major>/bin`.
 fn newest_first(parent: &Path) -> Vec<Binaries> {
     let entries = std::fs::read_dir(parent).into_iter().flatten();
     let mut found: Vec<Binaries> = entries.filter_map(|entry| Binaries::at(&entry.ok()?.path().join("bin"))).collect();
@@ -26,9 +26,10 @@ fn newest_first(parent: &Path) -> Vec<Binaries> {
 }
 
 impl Binaries {
-    /// The PostgreSQL of this major version; `None`: the newest that a user of this machine has, because the program has to find
-    /// its clients, too. `$ODOO_BACKUP_TEST_PG_BIN` is asked first, then Debian's folders and `PATH`, and last what
-    /// `tests/install-postgres-majors.sh` installs.
+    /// Finds the PostgreSQL of this major version. With `None`, finds the newest that a user of
+    /// this machine has, because the program must find its clients too. Searches
+    /// `$ODOO_BACKUP_TEST_PG_BIN` first, then Debian's folders and `PATH`, and last the versions
+    /// that `tests/install-postgres-majors.sh` installs.
     pub fn find(version: Option<u32>) -> Self {
         let named = std::env::var_os("ODOO_BACKUP_TEST_PG_BIN").and_then(|folder| Self::at(Path::new(&folder)));
         let candidates = named.into_iter().chain(newest_first(Path::new(DEBIAN))).chain(Self::on_path());
@@ -44,7 +45,7 @@ impl Binaries {
             })
     }
 
-    /// The major versions that can be asked for, oldest first.
+    /// Returns the available major versions, oldest first.
     pub fn majors() -> Vec<u32> {
         let mut majors: Vec<u32> =
             [Path::new(DEBIAN), &own_tools()].into_iter().flat_map(newest_first).map(|found| found.major).collect();
@@ -57,9 +58,10 @@ impl Binaries {
         std::env::split_paths(&std::env::var_os("PATH")?).find_map(|folder| Self::at(&folder))
     }
 
-    /// The PostgreSQL in this folder, where it has both a server and clients.
+    /// Returns the PostgreSQL in this folder if it has both a server and clients.
     fn at(folder: &Path) -> Option<Self> {
-        // Through a link to the real folder, because initdb looks for its own version's files beside it.
+        // Resolves links to the real folder, because initdb expects the files of its version next
+        // to it.
         let folder = folder.join("initdb").canonicalize().ok()?.parent()?.to_owned();
         if !["postgres", "psql", "pg_dump", "pg_restore"].iter().all(|program| folder.join(program).exists()) {
             return None;
@@ -71,17 +73,17 @@ impl Binaries {
         Some(Self { folder, major })
     }
 
-    /// The major version.
+    /// Returns the major version.
     pub fn major(&self) -> u32 {
         self.major
     }
 
-    /// The folder itself, as `pg_path` takes it.
+    /// Returns the folder itself, as `pg_path` takes it.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The path of one program.
+    /// Returns the path of one program.
     pub fn program(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }

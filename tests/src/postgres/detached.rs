@@ -1,14 +1,15 @@
-//! A cluster that outlives the process that starts it, for scripts: `pg_ctl` starts and stops it.
+//! A cluster for scripts that outlives the process that starts it: `pg_ctl` starts and stops it.
 
 use std::path::Path;
 
 use super::server::{as_server_user, free_port, give_to_server_user, make_cluster};
 use super::{Binaries, SUPERUSER, USER, clear_environment, quote_literal, run};
 
-/// Makes a cluster in `folder`, which may not exist yet, and starts it on a free port of loopback. Its roles are
-/// [`SUPERUSER`] and [`USER`], with this password. Returns the port.
+/// Creates a cluster in `folder`, which may not exist yet, and starts it on a free port of
+/// loopback. Its roles are [`SUPERUSER`] and [`USER`], both with this password. Returns the port.
 ///
-/// Where this process is root, the server runs as another user, who must be able to enter the folder's parents.
+/// If this process is root, the server runs as another user. That user must be able to enter the
+/// parents of the folder.
 pub fn start(folder: &Path, password: &str) -> u16 {
     let binaries = Binaries::find(None);
     std::fs::create_dir_all(folder).unwrap_or_else(|error| panic!("creating {}: {error}", folder.display()));
@@ -17,7 +18,7 @@ pub fn start(folder: &Path, password: &str) -> u16 {
     make_cluster(&binaries, &folder, Some(password), &[]);
 
     let port = free_port();
-    // The socket's folder is left out, because its path may be too long for one.
+    // The socket folder is left out, because its path may be too long for a socket.
     let options = format!("-p {port} -c unix_socket_directories=");
     let mut pg_ctl = as_server_user(&binaries.program("pg_ctl"));
     pg_ctl.args(["start", "--wait", "--silent", "-o", &options]).arg("-D").arg(folder.join("data"));

@@ -1,4 +1,4 @@
-//! PostgreSQL clusters of the tests' own: fresh, in a temporary folder, gone when dropped.
+//! PostgreSQL clusters for tests: fresh, in a temporary folder, removed when dropped.
 
 mod binaries;
 pub mod detached;
@@ -16,54 +16,60 @@ use tokio_postgres::{Client, NoTls};
 pub use binaries::Binaries;
 pub use server::Server;
 
-/// The role that owns the databases of the tests: may create databases, is no superuser, as an Odoo server's role should be.
+/// The role that owns the databases of the tests. Like the role of an Odoo server should, it may
+/// create databases and is not a superuser.
 pub const USER: &str = "odoo";
 /// The cluster's superuser.
 pub const SUPERUSER: &str = "postgres";
-/// The password of both roles where [`ClusterOptions::password`] asks for one. It holds what needs quoting in a connection
-/// string, a password file, an INI file, a TOML file and a shell.
+/// The password of both roles if [`ClusterOptions::password`] asks for one. It needs quoting in a
+/// connection string, a password file, an INI file, a TOML file and a shell.
 pub const PASSWORD: &str = r#"se:cr'et\ "%1$x"#;
 
-/// Drives the tests' connections, whatever a test's own runtime does: one that is blocked by a psql could not even close a
-/// connection, and then that psql waits for the session's end.
+/// Drives the connections of the tests independently of a test's own runtime. A runtime that is
+/// blocked by psql could not even close a connection, and psql would then wait for the end of the
+/// session.
 static CONNECTIONS: LazyLock<Runtime> = LazyLock::new(|| {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(1).enable_all().build().expect("a runtime for the tests' connections")
 });
 
-/// How a cluster is to be made. The default is the newest PostgreSQL found, without passwords.
+/// Settings of a cluster. The default is the newest PostgreSQL found, without passwords.
 #[derive(Debug, Clone, Default)]
 pub struct ClusterOptions {
-    /// Ask every connection for [`PASSWORD`] (`scram-sha-256`); otherwise everyone is trusted.
+    /// Require [`PASSWORD`] for every connection (`scram-sha-256`). Otherwise every client is
+    /// trusted.
     pub password: bool,
-    /// The major version; `None`: the newest found.
+    /// The major version. `None` for the newest found.
     pub version: Option<u32>,
-    /// More settings of `postgresql.conf`, such as `("ssl", "on")`. They win over the harness's own.
+    /// More settings of `postgresql.conf`, such as `("ssl", "on")`. They override those of the
+    /// harness.
     pub settings: Vec<(String, String)>,
-    /// Files of the data folder by their names: `pg_hba.conf` in the place of initdb's, `server.crt`, `server.key`.
+    /// Files of the data folder by their names: `pg_hba.conf` instead of initdb's, `server.crt`,
+    /// `server.key`.
     pub files: Vec<(String, String)>,
 }
 
-/// A running PostgreSQL server with a cluster of its own, on loopback and on a socket in its own folder. Dropping it kills it.
+/// A running PostgreSQL server with its own cluster, on loopback and on a socket in its own folder.
+/// Dropping it kills the server.
 #[derive(Debug)]
 pub struct Cluster {
-    // Dropped in this order: the server must be gone before its folder is.
+    // Dropped in this order: the server must have ended before its folder is removed.
     server: Server,
     folder: TempDir,
     password: bool,
 }
 
 impl Cluster {
-    /// Starts the newest PostgreSQL on this machine, trusting every connection.
+    /// Starts the newest PostgreSQL on this machine. It trusts every connection.
     pub fn start() -> Self {
         Self::with(&ClusterOptions::default())
     }
 
-    /// Starts a cluster as asked: a copy of a fresh one, with a `system_identifier` of its own, by which the program tells
-    /// servers apart.
+    /// Starts a cluster with these options: a copy of a fresh one, with its own
+    /// `system_identifier`, by which the program distinguishes servers.
     pub fn with(options: &ClusterOptions) -> Self {
         let binaries = Binaries::find(options.version);
-        // A short name: a socket's whole path may have no more than 107 bytes.
+        // A short name: the whole path of a socket may have at most 107 bytes.
         let folder = tempfile::Builder::new().prefix("obpg-").tempdir().expect("temporary folder for a cluster");
         server::give_to_server_user(folder.path());
         let server = Server::start(&binaries, folder.path(), options);
@@ -72,7 +78,8 @@ impl Cluster {
         cluster
     }
 
-    /// A hot standby of this cluster, one that asks for no password: it follows by streaming, and whoever may read here may read there.
+    /// Starts a hot standby of this cluster, which must not require a password. It follows by
+    /// streaming, and has the same access rights.
     pub fn standby(&self) -> Self {
         assert!(!self.password, "a standby that would need a password");
         let folder = tempfile::Builder::new().prefix("obpg-").tempdir().expect("temporary folder for a standby");
@@ -86,49 +93,51 @@ impl Cluster {
         self.psql_as(SUPERUSER, SUPERUSER, &format!("CREATE ROLE {USER} LOGIN CREATEDB {password}"));
     }
 
-    /// The TCP address it listens on.
+    /// Returns the TCP address it listens on.
     pub fn host(&self) -> &'static str {
         "127.0.0.1"
     }
 
-    /// The port, of TCP and of the socket's name alike.
+    /// Returns the port, both of TCP and in the name of the socket.
     pub fn port(&self) -> u16 {
         self.server.port()
     }
 
-    /// The folder of its socket, as libpq takes it in place of a host name.
+    /// Returns the folder of its socket, as libpq takes it in place of a host name.
     pub fn socket_dir(&self) -> &Path {
         self.folder.path()
     }
 
-    /// [`USER`].
+    /// Returns [`USER`].
     pub fn user(&self) -> &'static str {
         USER
     }
 
-    /// [`PASSWORD`] where the cluster asks for one.
+    /// Returns [`PASSWORD`] if the cluster requires one.
     pub fn password(&self) -> Option<&'static str> {
         self.password.then_some(PASSWORD)
     }
 
-    /// The major version.
+    /// Returns the major version.
     pub fn version(&self) -> u32 {
         self.server.binaries().major()
     }
 
-    /// The path of a program of the cluster's own version: `pg_dump`, `psql`, …
+    /// Returns the path of a program of the cluster's version: `pg_dump`, `psql`, …
     pub fn bin(&self, name: &str) -> PathBuf {
         self.server.binaries().program(name)
     }
 
-    /// A command of the cluster's own version, led to it as `user`: add the database and what it is to do.
+    /// Returns a command of the cluster's version that connects to it as `user`. The caller adds
+    /// the database and the other arguments.
     pub fn command(&self, name: &str, user: &str) -> Command {
         let mut command = Command::new(self.bin(name));
         self.lead_to(&mut command, user);
         command
     }
 
-    /// Puts the way to this cluster, by its socket and as `user`, into a command's environment as libpq reads it.
+    /// Sets the variables by which libpq connects to this cluster, by its socket and as `user`, in
+    /// the environment of a command.
     pub fn lead_to(&self, command: &mut Command, user: &str) {
         clear_environment(command);
         command.env("PGHOST", self.socket_dir()).env("PGPORT", self.port().to_string()).env("PGUSER", user);
@@ -137,17 +146,17 @@ impl Cluster {
         }
     }
 
-    /// One database of this cluster, existing or not, as the comparisons take it.
+    /// Returns one database of this cluster, existing or not, as the comparisons take it.
     pub fn database<'a>(&'a self, name: &'a str) -> Database<'a> {
         Database { cluster: self, name }
     }
 
-    /// Connects by the socket as [`USER`].
+    /// Connects through the socket as [`USER`].
     pub async fn connect(&self, database: &str) -> Client {
         self.connect_as(USER, database).await
     }
 
-    /// Connects by the socket as any role.
+    /// Connects through the socket as any role.
     pub async fn connect_as(&self, user: &str, database: &str) -> Client {
         let mut config = tokio_postgres::Config::new();
         config.host_path(self.socket_dir()).port(self.port()).user(user).dbname(database);
@@ -156,7 +165,7 @@ impl Cluster {
         }
         let connected = CONNECTIONS.spawn(async move {
             let (client, connection) = config.connect(NoTls).await?;
-            // An error of the connection reaches whoever uses the client next.
+            // An error of the connection reaches the next caller that uses the client.
             tokio::spawn(connection);
             Ok::<_, tokio_postgres::Error>(client)
         });
@@ -164,29 +173,30 @@ impl Cluster {
         client.unwrap_or_else(|error| panic!("connecting to the test's database {database}: {error:?}"))
     }
 
-    /// Creates an empty database owned by [`USER`], as Odoo does it: from `template0`, in UTF-8.
+    /// Creates an empty database owned by [`USER`], as Odoo does: from `template0`, in UTF-8.
     pub fn create_database(&self, name: &str) {
         let sql = format!("CREATE DATABASE {} ENCODING 'unicode' TEMPLATE template0", quote_identifier(name));
         self.psql_as(USER, SUPERUSER, &sql);
     }
 
-    /// Whether there is a database of this name.
+    /// Returns whether a database of this name exists.
     pub fn has_database(&self, name: &str) -> bool {
         self.databases().iter().any(|there| there == name)
     }
 
-    /// The names of all databases but those that initdb makes, sorted.
+    /// Returns the sorted names of all databases except those that initdb creates.
     pub fn databases(&self) -> Vec<String> {
         let sql = "SELECT datname FROM pg_database WHERE datname !~ '^(postgres|template[01])$' ORDER BY 1";
         self.psql_as(SUPERUSER, SUPERUSER, sql).lines().map(str::to_owned).collect()
     }
 
-    /// Runs SQL by psql as [`USER`], stopping at the first error. Returns what it prints, unaligned and without headers.
+    /// Runs SQL with psql as [`USER`] and stops at the first error. Returns the output, unaligned
+    /// and without headers.
     pub fn execute(&self, database: &str, sql: &str) -> String {
         self.psql_as(USER, database, sql)
     }
 
-    /// [`Cluster::execute`] as any role.
+    /// Runs SQL like [`Cluster::execute`], as any role.
     pub fn psql_as(&self, user: &str, database: &str, sql: &str) -> String {
         let mut psql = self.command("psql", user);
         psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
@@ -194,22 +204,23 @@ impl Cluster {
         run(&mut psql)
     }
 
-    /// Stops the server as a crash would: every session ends at once. [`Cluster::restart`] brings it back.
+    /// Stops the server as a crash would: every session ends at once. [`Cluster::restart`] starts
+    /// it again.
     pub fn kill(&mut self) {
         self.server.kill();
     }
 
-    /// Stops the server if it runs, and starts it again on the same port and the same data.
+    /// Stops the server if it is running, and starts it again on the same port and the same data.
     pub fn restart(&mut self) {
         self.server.restart();
     }
 
-    /// The process id of the server, the parent of all its sessions.
+    /// Returns the process id of the server, the parent of all its sessions.
     pub fn pid(&self) -> u32 {
         self.server.pid()
     }
 
-    /// What the server has logged so far.
+    /// Returns what the server has logged so far.
     pub fn log(&self) -> String {
         self.server.log()
     }
@@ -218,13 +229,13 @@ impl Cluster {
 /// One database of a [`Cluster`].
 #[derive(Debug, Clone, Copy)]
 pub struct Database<'a> {
-    /// Where it is.
+    /// The cluster that it belongs to.
     pub cluster: &'a Cluster,
     /// Its name.
     pub name: &'a str,
 }
 
-/// Removes from a command's environment what would lead libpq elsewhere.
+/// Removes the variables that would lead libpq elsewhere from the environment of a command.
 pub(crate) fn clear_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PG") {
@@ -233,7 +244,7 @@ pub(crate) fn clear_environment(command: &mut Command) {
     }
 }
 
-/// Runs a command to its end and returns its stdout; a failure panics with what it said.
+/// Runs a command until it ends and returns its stdout. Panics with its output if it fails.
 pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
     assert!(
@@ -245,12 +256,12 @@ pub(crate) fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// An SQL identifier, quoted.
+/// Quotes an SQL identifier.
 pub fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// An SQL string, quoted for `standard_conforming_strings = on`, the default.
+/// Quotes an SQL string for `standard_conforming_strings = on`, the default.
 pub fn quote_literal(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))
 }

@@ -1,4 +1,4 @@
-//! The server's process: made, started, waited for, killed.
+//! The process of the server: creation, start, wait, kill.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -13,10 +13,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::template::fresh_cluster;
 use super::{Binaries, ClusterOptions, PASSWORD, SUPERUSER, clear_environment, run};
 
-/// Runs the server's command line, which replaces the shell, and kills it when the harness's end of the pipe closes: so no
-/// server outlives a test process, however that ends. The watcher is nobody's child (forked twice), because the server takes
-/// every child that ends for a session of its own.
-/// (Descriptor 3, because a shell gives what runs in the background an empty stdin.)
+/// Runs the server's command line, which replaces the shell, and kills the server when the harness
+/// closes its end of the pipe. So no server outlives a test process, however that process ends. The
+/// watcher is forked twice, so that it is not a child of the server: the server takes every child
+/// that ends for one of its sessions. The watcher reads descriptor 3, because a shell gives
+/// background processes an empty stdin.
 const WATCHED: &str = r#"
     exec 3<&0
     ( ( read -r word <&3; [ "$word" = done ] || kill -QUIT $$ ) </dev/null >/dev/null 2>&1 & )
@@ -36,7 +37,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes a cluster in `folder`, which belongs to the user that the server runs as, and starts it on a free port.
+    /// Creates a cluster in `folder`, which belongs to the user of the server, and starts it on a
+    /// free port.
     pub fn start(binaries: &Binaries, folder: &Path, options: &ClusterOptions) -> Self {
         make_cluster(binaries, folder, options.password.then_some(PASSWORD), &options.settings);
         for (name, content) in &options.files {
@@ -45,7 +47,8 @@ impl Server {
         Self::run(binaries, folder)
     }
 
-    /// Copies the cluster whose socket is in `primary` into `folder`, and starts the copy as its hot standby.
+    /// Copies the cluster whose socket is in `primary` into `folder`, and starts the copy as its
+    /// hot standby.
     pub fn start_standby(binaries: &Binaries, folder: &Path, primary: &Path, port: u16) -> Self {
         let mut copy = as_server_user(&binaries.program("pg_basebackup"));
         copy.arg("-D").arg(folder.join("data")).args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]);
@@ -56,7 +59,8 @@ impl Server {
 
     fn run(binaries: &Binaries, folder: &Path) -> Self {
         let mut server = Self { binaries: binaries.clone(), folder: folder.to_owned(), port: 0, child: None };
-        // Between asking for a free port and the server's listening on it, another process may take it: then try another.
+        // Another process may take the free port before the server listens on it: then try another
+        // one.
         for _ in 0..10 {
             server.port = free_port();
             if server.launch() {
@@ -66,7 +70,8 @@ impl Server {
         panic!("no port could be had for a PostgreSQL server; its log says:\n{}", server.log());
     }
 
-    /// Starts the process and waits until it accepts connections. `false`: its port was taken.
+    /// Starts the process and waits until it accepts connections. Returns `false` if its port was
+    /// taken.
     fn launch(&mut self) -> bool {
         let log_before = self.log().len();
         let log = std::fs::OpenOptions::new().append(true).create(true).open(self.log_path()).expect("log file");
@@ -91,7 +96,8 @@ impl Server {
         true
     }
 
-    /// As `pg_ctl --wait` finds out: the eighth line of `postmaster.pid`, in the file of this very process.
+    /// Checks the same as `pg_ctl --wait`: the eighth line of `postmaster.pid`, in the file of this
+    /// very process.
     fn accepts_connections(&self) -> bool {
         let file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
         let mut lines = file.lines();
@@ -99,10 +105,11 @@ impl Server {
             && lines.nth(6).is_some_and(|status| status.trim() == "ready")
     }
 
-    /// An immediate shutdown, or a crash: no session ends in order, and the next start recovers.
+    /// Shuts the server down immediately, like a crash: no session ends in order, and the next
+    /// start recovers.
     pub fn kill(&mut self) {
         let Some(mut child) = self.child.take() else { return };
-        // The process is not waited for yet, so its id can be nobody else's.
+        // The process has not been waited for yet, so no other process can have its id.
         let _ = kill_process(Pid::from_child(&child), Signal::QUIT);
         if let Some(mut watcher) = child.stdin.take() {
             let _ = watcher.write_all(b"done\n");
@@ -110,28 +117,28 @@ impl Server {
         let _ = child.wait();
     }
 
-    /// Kills the server if it runs and starts it again on the same port.
+    /// Kills the server if it is running and starts it again on the same port.
     pub fn restart(&mut self) {
         self.kill();
         assert!(self.launch(), "another process took the port of a PostgreSQL server that restarts");
     }
 
-    /// The port it was started on.
+    /// Returns the port it was started on.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The programs it runs from.
+    /// Returns the programs it runs from.
     pub fn binaries(&self) -> &Binaries {
         &self.binaries
     }
 
-    /// The process id. Panics after [`Server::kill`].
+    /// Returns the process id. Panics after [`Server::kill`].
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("the PostgreSQL server runs").id()
     }
 
-    /// What it has logged so far.
+    /// Returns what it has logged so far.
     pub fn log(&self) -> String {
         std::fs::read(self.log_path()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
@@ -151,7 +158,7 @@ impl Drop for Server {
     }
 }
 
-/// Makes a cluster's data folder in `folder`, with settings that suit a test.
+/// Creates the data folder of a cluster in `folder`, with settings for tests.
 pub(super) fn make_cluster(
     binaries: &Binaries,
     folder: &Path,
@@ -175,11 +182,12 @@ pub(super) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
-/// A command that does not run as root, which PostgreSQL refuses: as the user `postgres`, or else `nobody`.
+/// Returns a command that does not run as root, because PostgreSQL refuses that. It runs as the
+/// user `postgres`, or as the unprivileged system user if there is no such user.
 pub(super) fn as_server_user(program: &Path) -> Command {
     let mut command = Command::new(program);
     clear_environment(&mut command);
-    // The current folder may be one that the other user cannot enter.
+    // The other user may not be able to enter the current folder.
     command.current_dir("/");
     if let Some((uid, gid)) = server_user() {
         command.uid(uid).gid(gid);
@@ -187,14 +195,14 @@ pub(super) fn as_server_user(program: &Path) -> Command {
     command
 }
 
-/// Makes the server's user the owner of a folder or file.
+/// Makes the server's user the owner of a file or folder.
 pub(super) fn give_to_server_user(path: &Path) {
     if let Some((uid, gid)) = server_user() {
         std::os::unix::fs::chown(path, Some(uid), Some(gid)).expect("changing the owner of what is the server's");
     }
 }
 
-/// A server refuses a private key that others may read.
+/// Writes a private file. A server refuses a private key that other users may read.
 fn write_as_server_user(path: &Path, content: &str) {
     let _ = std::fs::remove_file(path);
     let mut options = std::fs::OpenOptions::new();
@@ -204,7 +212,7 @@ fn write_as_server_user(path: &Path, content: &str) {
     give_to_server_user(path);
 }
 
-/// The user to run servers as, and its group, where this process is root; `None`: as oneself.
+/// Returns the user and group to run servers as, if this process is root. `None` otherwise.
 fn server_user() -> Option<(u32, u32)> {
     if !rustix::process::geteuid().is_root() {
         return None;

@@ -1,5 +1,6 @@
-//! Clusters by copying: one `initdb` for each version and kind of authentication on this machine, and a copy of it, with a system
-//! identifier of its own, for each test. A copy costs a tenth of an `initdb`.
+//! Creates clusters by copying: one `initdb` for each version and kind of authentication on this
+//! machine, and for each test a copy with its own system identifier. A copy takes a tenth of the
+//! time of an `initdb`.
 
 use std::fs;
 use std::io;
@@ -11,10 +12,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::server::{as_server_user, give_to_server_user};
 use super::{Binaries, PASSWORD, SUPERUSER, run};
 
-/// Smaller than usual: a segment of the log is copied, and written again when the identifier changes.
+/// Smaller than usual: a segment of the log is copied, and written again when the identifier
+/// changes.
 const LOG_SEGMENT_MB: u32 = 4;
 
-/// Fills `data` with a fresh cluster. `password` is the superuser's; without one everyone is trusted.
+/// Fills `data` with a fresh cluster. `password` is that of the superuser. Without one every client
+/// is trusted.
 pub(super) fn fresh_cluster(binaries: &Binaries, data: &Path, password: Option<&str>) {
     match password {
         None | Some(PASSWORD) => match template(binaries, password) {
@@ -22,14 +25,16 @@ pub(super) fn fresh_cluster(binaries: &Binaries, data: &Path, password: Option<&
                 copy(&template, data);
                 renew_identity(binaries, data);
             }
-            // Another user's folder of that name, or a temporary folder that is full: slower, and as good.
+            // Another user's folder of that name, or a full temporary folder: slower, with the same
+            // result.
             Err(_) => initdb(binaries, data, password),
         },
         Some(_) => initdb(binaries, data, password),
     }
 }
 
-/// The template's folder, made if need be. Several test processes may make it at once: the first to rename its own wins.
+/// Returns the folder of the template, which it creates if needed. Several test processes may
+/// create it at once: the first rename wins.
 fn template(binaries: &Binaries, password: Option<&str>) -> io::Result<PathBuf> {
     let me = rustix::process::geteuid().as_raw();
     let root = std::env::temp_dir().join(format!("odoo-backup-test-clusters-{me}"));
@@ -41,7 +46,8 @@ fn template(binaries: &Binaries, password: Option<&str>) -> io::Result<PathBuf> 
     if !found.is_dir() || found.uid() != me {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
-    // The minor version too: the catalogue of an earlier one may differ from what its programs expect.
+    // The minor version as well: the catalogue of an earlier one may not match what its programs
+    // expect.
     let version = Command::new(binaries.program("postgres")).arg("--version").output()?.stdout;
     let version: String = version.iter().map(|byte| char::from(*byte)).filter(char::is_ascii_alphanumeric).collect();
     let kind = if password.is_some() { "password" } else { "trust" };
@@ -67,7 +73,7 @@ fn copy(template: &Path, data: &Path) {
 fn initdb(binaries: &Binaries, data: &Path, password: Option<&str>) {
     let password_file = data.with_extension("password");
     let mut initdb = as_server_user(&binaries.program("initdb"));
-    // The locale that exists everywhere. --no-sync: nothing here outlives the test.
+    // The locale that exists everywhere. --no-sync because nothing here outlives the test.
     initdb.arg("-D").arg(data).args(["--no-sync", "--encoding=UTF8", "--locale=C", "-U", SUPERUSER]);
     initdb.arg(format!("--wal-segsize={LOG_SEGMENT_MB}"));
     if let Some(password) = password {
@@ -82,15 +88,16 @@ fn initdb(binaries: &Binaries, data: &Path, password: Option<&str>) {
     }
 }
 
-/// Gives a copied cluster a system identifier of its own, by which the program tells servers apart: the first eight bytes of
-/// `pg_control`, whose checksum is behind its last field. `pg_resetwal` then writes a log that has the same identifier.
+/// Gives a copied cluster its own system identifier, by which the program distinguishes servers. It
+/// is the first eight bytes of `pg_control`, whose checksum follows its last field. `pg_resetwal`
+/// then writes a log with the same identifier.
 fn renew_identity(binaries: &Binaries, data: &Path) {
     let path = data.join("global/pg_control");
     let mut control = fs::read(&path).expect("pg_control");
     let checksum = (64..control.len().min(1024) - 4)
         .find(|at| crc32c(&control[..*at]).to_ne_bytes() == control[*at..*at + 4])
         .expect("the checksum of pg_control");
-    // As initdb makes it: the time, and the process.
+    // Computed as initdb does: from the time and the process.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
     let identifier =
         (now.as_secs() << 32) | u64::from(now.subsec_micros() << 12) | u64::from(std::process::id() & 0xfff);
@@ -106,10 +113,10 @@ fn renew_identity(binaries: &Binaries, data: &Path) {
     run(&mut reset);
 }
 
-/// Tells apart what one process makes within a microsecond.
+/// Distinguishes clusters that one process creates within a microsecond.
 static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
 
-/// The checksum that PostgreSQL has in its files, of a few hundred bytes.
+/// Computes the checksum that PostgreSQL stores in its files, over a few hundred bytes.
 fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg()))

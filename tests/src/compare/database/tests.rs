@@ -11,7 +11,7 @@ const SOURCE: &str = r#"
     SELECT lo_from_bytea(4711, 'large');
 "#;
 
-/// The difference that a change to a copy makes, both ways round.
+/// Returns the difference that a change to a copy makes, compared in both directions.
 async fn difference_after(cluster: &Cluster, change: &str) -> Option<String> {
     cluster.psql_as(SUPERUSER, "postgres", "CREATE DATABASE copy TEMPLATE source OWNER odoo");
     cluster.psql_as(SUPERUSER, "copy", change);
@@ -30,7 +30,7 @@ async fn each_difference_is_found_and_named() {
     cluster.execute("source", SOURCE);
 
     assert_eq!(difference_after(&cluster, "").await, None);
-    // Only the order on disk is another.
+    // Only the order on disk differs.
     assert_eq!(difference_after(&cluster, "UPDATE res_partner SET id = id WHERE id < 50").await, None);
 
     for (change, table, row) in [

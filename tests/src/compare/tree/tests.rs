@@ -35,7 +35,7 @@ fn each_difference_is_found_and_named() {
     );
     assert_eq!(change(&|b| fs::remove_file(b.join("cd/cde")).unwrap()), ["cd/cde is missing in the second"]);
     assert_eq!(change(&|b| fs::write(b.join("cd/new"), "").unwrap()), ["cd/new is only in the second"]);
-    // A folder below the top that has a skipped name counts.
+    // A folder with a skipped name is compared if it is below the top.
     assert_eq!(
         change(&|b| {
             fs::create_dir(b.join("cd/checklist")).unwrap();

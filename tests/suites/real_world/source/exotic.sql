@@ -1,4 +1,4 @@
--- What PostgreSQL can hold and a copy must have. Loaded by psql as the role that owns the database.
+-- Everything that PostgreSQL can contain and a copy must have. Loaded by psql as the role that owns the database.
 CREATE SCHEMA "Weird Schema";
 CREATE TABLE "Weird Schema"."t ""x""
 newline" (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text, g int GENERATED ALWAYS AS (length(v)) STORED);
