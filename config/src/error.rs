@@ -43,16 +43,16 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The file was read and has problems.
-    #[error("{}", .problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
+    #[error("{}", .problems.iter().map(ConfigProblem::to_string).collect::<Vec<_>>().join("\n"))]
     Invalid {
         /// Everything that is wrong with it, by line.
-        problems: Vec<Problem>,
+        problems: Vec<ConfigProblem>,
     },
 }
 
 impl ConfigError {
     /// Returns the problems of a file that was read; empty if no file was read.
-    pub fn problems(&self) -> &[Problem] {
+    pub fn problems(&self) -> &[ConfigProblem] {
         match self {
             Self::Invalid { problems } => problems,
             _ => &[],
@@ -89,7 +89,7 @@ fn not_entered(denied: &[PathBuf]) -> String {
 
 /// One thing that is wrong with a configuration file. Never holds the value of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// The file, as it was named.
     #[serde(serialize_with = "as_text")]
     pub file: PathBuf,
@@ -111,7 +111,7 @@ fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error>
     serializer.collect_str(&path.display())
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.file.display())?;
         if let Some(line) = self.line {

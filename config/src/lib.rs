@@ -54,7 +54,7 @@ use engine::store::StoreConfig;
 pub use copies::{CopyRepository, MAIN};
 pub use daemon::DaemonConfig;
 pub use drill::{Drill, drill_place};
-pub use error::{ConfigError, Problem, UnknownName};
+pub use error::{ConfigError, ConfigProblem, UnknownName};
 pub use explain::explain;
 pub use instance::InstanceConfig;
 pub use load::ConfigFile;

@@ -9,7 +9,7 @@ use engine::folder::{Place, Relation};
 use engine::store::StoreConfig;
 
 use super::Config;
-use super::error::Problem;
+use super::error::ConfigProblem;
 
 /// A network disk that does not respond must not block a restore from another one.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ struct Named {
 
 /// Returns the folders that must not be inside others, and a warning if the folders could not be
 /// examined.
-pub(super) fn problems(config: &Config) -> (Vec<Problem>, Option<String>) {
+pub(super) fn problems(config: &Config) -> (Vec<ConfigProblem>, Option<String>) {
     let named = named(config);
     let file = config.path.clone();
     let (sender, receiver) = mpsc::channel();
@@ -63,8 +63,8 @@ pub(super) fn problems(config: &Config) -> (Vec<Problem>, Option<String>) {
     }
 }
 
-fn problem(file: &Path, folder: &Named, message: String) -> Problem {
-    Problem {
+fn problem(file: &Path, folder: &Named, message: String) -> ConfigProblem {
+    ConfigProblem {
         file: file.to_owned(),
         line: None,
         section: Some(folder.section.clone()),

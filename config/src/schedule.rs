@@ -48,7 +48,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use calendar::Calendar;
-pub use field::{Field, Problem};
+pub use field::{Field, FieldProblem};
 
 /// A schedule of crontab(5). See the [module](self) for its language.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,7 +186,7 @@ pub enum ScheduleError {
         /// The part of the field.
         part: String,
         /// What is wrong with it.
-        problem: Problem,
+        problem: FieldProblem,
     },
     /// Begins with `@` and is none of the names.
     #[error("unable to read the schedule {schedule:?}: unknown name")]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::error::Problem;
+use super::error::ConfigProblem;
 use super::exposure::{Readers, exposed};
 use super::keys::{self, SectionKeys};
 use super::surroundings::Surroundings;
@@ -27,7 +27,7 @@ pub(super) struct Source<'a> {
     pub(super) surroundings: &'a Surroundings,
     /// Whether the file was found by searching.
     searched: bool,
-    problems: RefCell<Vec<Problem>>,
+    problems: RefCell<Vec<ConfigProblem>>,
     warnings: RefCell<Vec<String>>,
 }
 
@@ -95,14 +95,14 @@ impl<'a> Source<'a> {
     }
 
     /// Returns what was noted: problems by line, and warnings.
-    pub(super) fn finish(self) -> (Vec<Problem>, Vec<String>) {
+    pub(super) fn finish(self) -> (Vec<ConfigProblem>, Vec<String>) {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|problem| problem.line);
         (problems, self.warnings.into_inner())
     }
 
     fn report(&self, line: Option<usize>, section: Option<&str>, key: Option<&str>, refusal: Refusal) -> Reported {
-        self.problems.borrow_mut().push(Problem {
+        self.problems.borrow_mut().push(ConfigProblem {
             file: self.file.into(),
             line,
             section: section.map(Into::into),

@@ -19,7 +19,7 @@ use toml::de::DeValue;
 
 use super::surroundings::{Surroundings, Variables};
 
-/// Why a value is refused: a [`Problem`](super::Problem) without the place.
+/// Why a value is refused: a [`ConfigProblem`](super::Problem) without the place.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) message: String,

@@ -1,6 +1,6 @@
 //! The condition of an instance: ok, warning or failed, and why.
 //!
-//! [`Kind`] is the only table of possible problems and their severity. `odoo-backup status`, the
+//! [`ReasonKind`] is the only table of possible problems and their severity. `odoo-backup status`, the
 //! dashboard, the API, the metrics and the notices use it. `docs/condition.md` describes it, and a
 //! test compares the two.
 
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 pub use self::backups::{Backups, of_repository};
 pub(crate) use self::reason::InstanceState;
-pub use self::reason::{Kind, Reason, Severity};
+pub use self::reason::{ConditionReason, ReasonKind, Severity};
 use crate::journal::RunOutcome;
 use crate::view::{InstanceView, JobView};
 
@@ -23,7 +23,7 @@ use crate::view::{InstanceView, JobView};
 pub struct Condition {
     severity: Severity,
     /// What is wrong, the worst first; nothing where all is as it should be.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<ConditionReason>,
 }
 
 impl Condition {
@@ -32,14 +32,19 @@ impl Condition {
     pub fn of(view: &InstanceView, backups: Option<&Backups>, unread: Option<&Explanation>, now: Timestamp) -> Self {
         let mut reasons: Vec<_> = view.jobs.iter().filter_map(lasting_failure).collect();
         match (backups, unread) {
-            (None, None) => reasons.push(Reason::new(Kind::RepositoryNotRead, "the repository has not been read yet")),
-            (None, Some(error)) => reasons.push(Reason::new(Kind::RepositoryUnread, error.to_string())),
+            (None, None) => reasons
+                .push(ConditionReason::new(ReasonKind::RepositoryNotRead, "the repository has not been read yet")),
+            (None, Some(error)) => reasons.push(ConditionReason::new(ReasonKind::RepositoryUnread, error.to_string())),
             (Some(backups), unread) => {
                 reasons.extend(backups.reasons());
                 reasons.extend(backups.lack(view, now));
                 reasons.extend(backups.warnings());
-                let outdated =
-                    |error| Reason::new(Kind::RepositoryOutdated, format!("the repository cannot be read: {error}"));
+                let outdated = |error| {
+                    ConditionReason::new(
+                        ReasonKind::RepositoryOutdated,
+                        format!("the repository cannot be read: {error}"),
+                    )
+                };
                 reasons.extend(unread.map(outdated));
             }
         }
@@ -57,21 +62,21 @@ impl Condition {
     }
 
     /// Returns the sentence of a kind that there is at most once.
-    pub(crate) fn message(&self, kind: Kind) -> Option<&str> {
+    pub(crate) fn message(&self, kind: ReasonKind) -> Option<&str> {
         self.reasons.iter().find(|reason| reason.kind == kind).map(|reason| reason.message.as_str())
     }
 }
 
-impl From<Vec<Reason>> for Condition {
-    fn from(mut reasons: Vec<Reason>) -> Self {
+impl From<Vec<ConditionReason>> for Condition {
+    fn from(mut reasons: Vec<ConditionReason>) -> Self {
         reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.severity()), reason.kind.state()));
-        let severity = reasons.first().map(Reason::severity).unwrap_or_default();
+        let severity = reasons.first().map(ConditionReason::severity).unwrap_or_default();
         Self { severity, reasons }
     }
 }
 
 /// Returns the failure of the job, if no success followed.
-fn lasting_failure(job: &JobView) -> Option<Reason> {
+fn lasting_failure(job: &JobView) -> Option<ConditionReason> {
     let failure = job.latest_failure.as_ref()?;
     if job.latest_success.as_ref().is_some_and(|success| success.id > failure.id) {
         return None;
@@ -79,10 +84,10 @@ fn lasting_failure(job: &JobView) -> Option<Reason> {
     let run = format!("the latest {} (run {}, {:.0})", job.job, failure.id, failure.began_at);
     let outcome = failure.outcome.as_ref()?;
     match outcome {
-        RunOutcome::Failed { .. } => Some(Reason::new(Kind::RunFailed, format!("{run} {outcome}"))),
+        RunOutcome::Failed { .. } => Some(ConditionReason::new(ReasonKind::RunFailed, format!("{run} {outcome}"))),
         // A run makes up for it.
         _ if job.running.is_some() => None,
-        _ => Some(Reason::new(Kind::RunLost, format!("{run} {outcome}"))),
+        _ => Some(ConditionReason::new(ReasonKind::RunLost, format!("{run} {outcome}"))),
     }
 }
 

@@ -46,7 +46,7 @@ use self::events::Streams;
 use self::facts::Facts;
 use self::health::Readiness;
 use self::metrics::Counters;
-use self::problem::Problem;
+use self::problem::HttpProblem;
 use self::token::Token;
 use crate::handle::Handle;
 
@@ -260,12 +260,13 @@ fn closed() -> OpenApiRouter<Api> {
 fn router(api: Api) -> Router {
     let closed = closed().route_layer(middleware::from_fn_with_state(api.clone(), access::require_token));
     let served: Router<Api> = open().merge(closed).into();
-    let not_allowed =
-        || async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this cannot be done to that") };
+    let not_allowed = || async {
+        HttpProblem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this cannot be done to that")
+    };
     Router::new()
         .merge(page::page())
         .merge(served)
-        .fallback(|| async { Problem::not_found("such address") })
+        .fallback(|| async { HttpProblem::not_found("such address") })
         .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(api.clone(), access::refuse_other_sites))
         .layer(middleware::from_fn(in_time))
@@ -283,10 +284,10 @@ async fn with_body(request: Request, next: Next) -> Response {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => {
             let detail = format!("the body is larger than {LARGEST_BODY} bytes, or incomplete");
-            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).into_response();
+            return HttpProblem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).into_response();
         }
         Err(_) => {
-            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body arrived too slowly");
+            let problem = HttpProblem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body arrived too slowly");
             return ([(header::CONNECTION, "close")], problem).into_response();
         }
     };
@@ -302,7 +303,7 @@ async fn with_body(request: Request, next: Next) -> Response {
 async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(PATIENCE, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "the request took too long").into_response(),
+        Err(_) => HttpProblem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "the request took too long").into_response(),
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Sources<'a> {
 
 /// The backup that is asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct WantedBackup<'a> {
     /// An id, the start of one, or `latest`, as [`Repository::find`] takes it.
     pub selector: &'a str,
     /// Whose, where the selector does not say.
@@ -73,7 +73,7 @@ impl<'a> Sources<'a> {
     /// from being read.
     pub async fn with_first_intact<T, F: Future<Output = Result<T, Error>>>(
         &self,
-        wanted: Wanted<'_>,
+        wanted: WantedBackup<'_>,
         run: &Run,
         tell: &(dyn Fn(&str) + Sync),
         work: impl Fn(Repository, Manifest) -> F,
@@ -93,7 +93,7 @@ impl<'a> Sources<'a> {
 
     async fn try_each<T, F: Future<Output = Result<T, Error>>>(
         &self,
-        wanted: Wanted<'_>,
+        wanted: WantedBackup<'_>,
         damaged_too: bool,
         run: &Run,
         tell: &(dyn Fn(&str) + Sync),
@@ -106,7 +106,7 @@ impl<'a> Sources<'a> {
             let is_last = index + 1 == self.names.len();
             let found = match self.open(name).await {
                 Ok(repository) => {
-                    let wanted = Wanted { selector: &selector, ..wanted };
+                    let wanted = WantedBackup { selector: &selector, ..wanted };
                     let found = find(&repository, wanted, damaged_too, tell, &mut passed_over).await;
                     found.map(|manifest| (repository, manifest))
                 }
@@ -150,7 +150,7 @@ impl<'a> Sources<'a> {
     ///
     /// # Errors
     /// What kept the first repository from answering, where none answers.
-    pub async fn resolve(&self, wanted: Wanted<'_>) -> Result<BackupRef, RepositoryError> {
+    pub async fn resolve(&self, wanted: WantedBackup<'_>) -> Result<BackupRef, RepositoryError> {
         let mut best: Option<Selected> = None;
         let mut first_failure = None;
         for name in &self.names {
@@ -211,7 +211,7 @@ impl<'a> Sources<'a> {
 
 async fn find(
     repository: &Repository,
-    Wanted { selector, instance }: Wanted<'_>,
+    WantedBackup { selector, instance }: WantedBackup<'_>,
     damaged_too: bool,
     tell: &(dyn Fn(&str) + Sync),
     passed_over: &mut Vec<String>,

@@ -12,7 +12,7 @@ pub(crate) use self::identity::tell_apart;
 pub use crate::error::OtherDatabase;
 
 use self::files::{StoredFiles, store_files};
-use self::identity::Identity;
+use self::identity::DatabaseIdentity;
 use self::rows::{StoredRows, store_rows};
 use crate::error::Error;
 use crate::filestore::Limits;
@@ -124,7 +124,7 @@ pub async fn backup_unless_made(
 /// # Errors
 /// [`Error::OtherDatabase`]; those of the server and the repository.
 pub(crate) async fn compare_identity(repository: &Repository, instance: &Instance) -> Result<Vec<String>, Error> {
-    let own = Identity::ask(instance).await?;
+    let own = DatabaseIdentity::ask(instance).await?;
     identity::compare_with_latest(repository, &instance.name, &own, false).await
 }
 
@@ -225,9 +225,9 @@ impl Source {
         time.checked_add(self.behind).unwrap_or(time)
     }
 
-    fn identity(&self, instance: &Instance) -> Identity {
+    fn identity(&self, instance: &Instance) -> DatabaseIdentity {
         let database = self.origin.as_ref().map_or(&instance.database.name, |origin| &origin.database);
-        Identity::new(database, &self.server, self.odoo.as_ref(), self.origin.is_some())
+        DatabaseIdentity::new(database, &self.server, self.odoo.as_ref(), self.origin.is_some())
     }
 }
 

@@ -3,13 +3,13 @@
 use std::io;
 
 use crate::error::Error;
-use crate::filestore::{Allowance, FileName, FilestoreError, Names, read_list, reserve};
+use crate::filestore::{Allowance, FileName, FileNames, FilestoreError, read_list, reserve};
 use crate::manifest::{Manifest, StoredObject, removed_paths};
 use crate::repository::Repository;
 
 /// Where each path is read from: the latest volume that contains it, unless it was removed since.
 #[derive(Debug)]
-pub(crate) struct BackupFiles(Names<Option<Located>>);
+pub(crate) struct BackupFiles(FileNames<Option<Located>>);
 
 /// Where a file's content is.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +48,7 @@ impl BackupFiles {
             entries = with_removed(repository, removed, entries, allowance).await?;
         }
         let action = || "merge the lists of the volumes".to_owned();
-        let merged = Self(Names::of_entries(entries).map_err(|source| Error::Io { action: action(), source })?);
+        let merged = Self(FileNames::of_entries(entries).map_err(|source| Error::Io { action: action(), source })?);
         // Checked before anything is written: the lists determine the result.
         let (files, bytes) = merged.files().fold((0, 0), |(files, bytes), (_, file)| (files + 1, bytes + file.size));
         for (what, expected, found) in [("files", content.files, files), ("bytes", content.bytes, bytes)] {

@@ -19,12 +19,12 @@ use utoipa::ToSchema;
 pub use crate::repository::Damage;
 pub use sample::{InvalidSample, Sample};
 
-use self::data::{Findings, read_back};
+use self::data::{ReadFindings, read_back};
 pub(crate) use self::met::{look_again, settle, take_note, warn_of_unwritten, write_down};
 use self::structure::{Survey, survey};
 use crate::error::Error;
 use crate::postgres::Tools;
-use crate::repository::{BackupId, BackupRef, Listed, Repository};
+use crate::repository::{BackupId, BackupRef, ObjectListing, Repository};
 use crate::run::Run;
 use crate::store::{Key, Object};
 
@@ -54,7 +54,7 @@ pub struct Checked {
 
 /// The result of a check.
 #[derive(Debug, Clone, Default)]
-pub struct Report {
+pub struct CheckReport {
     /// The result for each backup.
     pub backups: Vec<Checked>,
     /// Objects that no backup needs, for instances of which all backups were checked. They are not
@@ -118,7 +118,7 @@ fn in_words<S: Serializer>(backups: &[BackupRef], serializer: S) -> Result<S::Ok
     serializer.collect_seq(backups.iter().map(ToString::to_string))
 }
 
-impl Report {
+impl CheckReport {
     /// Returns whether no damage was found.
     pub fn is_sound(&self) -> bool {
         self.backups.iter().all(|backup| backup.damage.is_empty())
@@ -153,7 +153,7 @@ pub async fn check(
     backups: &[BackupRef],
     options: &CheckOptions,
     run: &Run,
-) -> Result<Report, Error> {
+) -> Result<CheckReport, Error> {
     let work = async {
         let mut instances: BTreeMap<&str, Vec<BackupId>> = BTreeMap::new();
         for BackupRef { instance, id } in backups {
@@ -162,7 +162,7 @@ pub async fn check(
         let mut wanted = Vec::new();
         for (instance, ids) in instances {
             let listed = repository.listed(instance).await?;
-            wanted.push(Wanted { ids, lost: Vec::new(), listed, alarms: Vec::new() });
+            wanted.push(InstanceCheck { ids, lost: Vec::new(), listed, alarms: Vec::new() });
         }
         look(repository, wanted, options, run).await
     };
@@ -178,7 +178,7 @@ pub async fn check_all(
     instance: Option<&str>,
     options: &CheckOptions,
     run: &Run,
-) -> Result<Report, Error> {
+) -> Result<CheckReport, Error> {
     let work = async {
         let (mut wanted, mut marked) = (Vec::new(), BTreeSet::new());
         for (instance, mut listed) in repository.listed_by_instance(instance).await? {
@@ -196,7 +196,7 @@ pub async fn check_all(
                 marked.insert(instance);
             }
             if is_one || !lost.is_empty() {
-                wanted.push(Wanted { ids, lost, listed, alarms });
+                wanted.push(InstanceCheck { ids, lost, listed, alarms });
             }
         }
         let shown: BTreeSet<String> = wanted.iter().map(|wanted| wanted.listed.instance().to_owned()).collect();
@@ -209,12 +209,12 @@ pub async fn check_all(
 }
 
 /// What to check of an instance.
-struct Wanted {
+struct InstanceCheck {
     ids: Vec<BackupId>,
     /// Backups whose manifest was lost.
     lost: Vec<BackupId>,
     /// All objects in its folder.
-    listed: Listed,
+    listed: ObjectListing,
     /// Problems of the listing.
     alarms: Vec<String>,
 }
@@ -222,10 +222,10 @@ struct Wanted {
 /// Checks backups by the listings of their instances, and reads what is to be read.
 async fn look(
     repository: &Repository,
-    wanted: Vec<Wanted>,
+    wanted: Vec<InstanceCheck>,
     options: &CheckOptions,
     run: &Run,
-) -> Result<Report, Error> {
+) -> Result<CheckReport, Error> {
     // A check that reads objects also reads the manifests from the repository.
     let repository = if options.read_data.is_some() { &repository.without_cache() } else { repository };
     let mut surveys = Vec::new();
@@ -233,13 +233,13 @@ async fn look(
         surveys.push(survey(repository, wanted).await?);
     }
     let (findings, read) = match options.read_data {
-        None => (Findings::default(), None),
+        None => (ReadFindings::default(), None),
         Some(sample) => {
             let (findings, read) = read_back(repository, &surveys, sample, &options.tools, run).await?;
             (findings, Some(read))
         }
     };
-    let mut report = Report { read, ..Report::default() };
+    let mut report = CheckReport { read, ..CheckReport::default() };
     let clocks = repository.clocks().await;
     report.alarms.extend(clocks.disagreement());
     for survey in surveys {
@@ -259,7 +259,7 @@ async fn look(
 }
 
 /// Returns the result for each backup of an instance, from the survey and from what was read.
-async fn conclude(repository: &Repository, survey: &Survey, findings: &Findings) -> Result<Vec<Checked>, Error> {
+async fn conclude(repository: &Repository, survey: &Survey, findings: &ReadFindings) -> Result<Vec<Checked>, Error> {
     let mut all = Vec::new();
     for backup in &survey.backups {
         let (name, damage) = (backup.backup.clone(), backup.damage.clone());

@@ -16,14 +16,14 @@ use tokio::io::AsyncReadExt;
 pub use self::places::{unwritable, warn_of_owner};
 pub use self::subjects::Subjects;
 
-use self::findings::{Findings, PATIENCE};
+use self::findings::{PATIENCE, TrialFindings};
 use crate::error::{Error, explain};
 use crate::filestore::{Batches, FilestoreError, Ledger};
 use crate::instance::Instance;
 use crate::odoo::{Schema, odoo_facts};
 use crate::postgres::{self, Database, Endpoint, Session, Tools};
 use crate::repository::Repository;
-use crate::restore::{FORCEABLE, Identity, Obstacle, Target, altered_members, before_restore, check_movable};
+use crate::restore::{FORCEABLE, Obstacle, Target, TargetIdentity, altered_members, before_restore, check_movable};
 use crate::store::{self, Key, Mode, Store, StoreConfig, StoreErrorKind};
 use crate::stream::body_of;
 
@@ -59,7 +59,7 @@ pub struct Finding {
 /// Tries everything that a configuration names. What does not answer is a finding, and other trials
 /// that would ask it are skipped.
 pub async fn doctor(subjects: &Subjects) -> Vec<Finding> {
-    let mut findings = Findings::default();
+    let mut findings = TrialFindings::default();
     findings.begin("configuration", PATIENCE);
     findings.ok("read", subjects.configuration.display().to_string());
     for warning in &subjects.warnings {
@@ -86,7 +86,7 @@ pub async fn doctor(subjects: &Subjects) -> Vec<Finding> {
     findings.all
 }
 
-async fn try_repository(place: &StoreConfig, findings: &mut Findings) {
+async fn try_repository(place: &StoreConfig, findings: &mut TrialFindings) {
     let Some(store) = findings.attempt("open", store::open(place, false)).await else { return };
     if let Some(repository) = findings.attempt("open", Repository::open(store.clone())).await {
         let description = repository.description();
@@ -109,7 +109,7 @@ async fn try_repository(place: &StoreConfig, findings: &mut Findings) {
 }
 
 /// Lists the backups, and reports problems of them or of the list.
-async fn try_backups(repository: &Repository, findings: &mut Findings) {
+async fn try_backups(repository: &Repository, findings: &mut TrialFindings) {
     let Some(listing) = findings.attempt("list", repository.list(None)).await else { return };
     places::report_unreadable(&listing, findings);
     let mut wrong: Vec<String> =
@@ -145,7 +145,7 @@ async fn try_backups(repository: &Repository, findings: &mut Findings) {
 }
 
 /// Compares an instance's database with that of its latest backup.
-async fn try_identity(subjects: &Subjects, instance: &Instance, findings: &mut Findings) {
+async fn try_identity(subjects: &Subjects, instance: &Instance, findings: &mut TrialFindings) {
     // A repository that cannot be opened has findings of its own.
     let Some(Ok(repository)) = findings.quietly(subjects.open_main()).await else { return };
     let compared = crate::backup::compare_identity(&repository, instance);
@@ -182,7 +182,7 @@ async fn try_store(store: &dyn Store) -> Result<bool, Error> {
 }
 
 /// Tries an instance. Returns whether its database can be queried.
-async fn try_instance(instance: &Instance, findings: &mut Findings) -> bool {
+async fn try_instance(instance: &Instance, findings: &mut TrialFindings) -> bool {
     let session = try_connection(&instance.database, findings).await;
     if let Some(session) = &session
         && try_database(session, &instance.database, findings).await
@@ -196,7 +196,7 @@ async fn try_instance(instance: &Instance, findings: &mut Findings) -> bool {
     session.is_some()
 }
 
-async fn try_connection(database: &Database, findings: &mut Findings) -> Option<Session> {
+async fn try_connection(database: &Database, findings: &mut TrialFindings) -> Option<Session> {
     let session = findings.attempt("connect", postgres::connect(&Endpoint::resolve(database))).await?;
     findings.ok("connect", session.endpoint().to_string());
     Some(session)
@@ -204,7 +204,7 @@ async fn try_connection(database: &Database, findings: &mut Findings) -> Option<
 
 /// Warns of a superuser, who can do everything on the server's machine, as can everyone who makes
 /// one run code.
-fn try_role(session: &Session, findings: &mut Findings) {
+fn try_role(session: &Session, findings: &mut TrialFindings) {
     if session.is_superuser() {
         let hint = "let Odoo and the backup connect as the owner of the database, or create the role of deploy/postgresql/backup-role.sql";
         let detail = format!("{:?} is a superuser: a backup does not need these rights", session.endpoint().user);
@@ -213,7 +213,7 @@ fn try_role(session: &Session, findings: &mut Findings) {
 }
 
 /// Tries what a backup reads. Returns whether the database is Odoo's.
-async fn try_database(session: &Session, database: &Database, findings: &mut Findings) -> bool {
+async fn try_database(session: &Session, database: &Database, findings: &mut TrialFindings) -> bool {
     try_role(session, findings);
     let Some(server) = findings.attempt("server", postgres::server_facts(session)).await else { return false };
     findings.ok("server", format!("PostgreSQL {}", server.version));
@@ -251,7 +251,7 @@ async fn try_database(session: &Session, database: &Database, findings: &mut Fin
 }
 
 /// Tries whether policies hide rows from the role: pg_dump then fails rather than omit them.
-async fn try_row_security(session: &Session, findings: &mut Findings) {
+async fn try_row_security(session: &Session, findings: &mut TrialFindings) {
     let hidden = "SELECT coalesce(pg_catalog.string_agg(c.oid::pg_catalog.regclass::pg_catalog.text, ', '), '')
         FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p') AND pg_catalog.row_security_active(c.oid)";
     let row = async { session.query_one(hidden, &[]).await.map_err(session.failed("check row-level security")) };
@@ -264,7 +264,7 @@ async fn try_row_security(session: &Session, findings: &mut Findings) {
     }
 }
 
-async fn try_tool(program: &'static str, major: u32, database: &Database, findings: &mut Findings) {
+async fn try_tool(program: &'static str, major: u32, database: &Database, findings: &mut TrialFindings) {
     let tools = Tools::new(database.pg_path.as_deref());
     if let Some(tool) = findings.attempt(program, tools.find(program, major)).await {
         findings.ok(program, tool.to_string());
@@ -285,7 +285,7 @@ fn try_filestore(folder: &Path) -> Result<String, FilestoreError> {
     Ok(format!("{}, {found}", folder.display()))
 }
 
-async fn try_target(subjects: &Subjects, target: &Target, findings: &mut Findings) {
+async fn try_target(subjects: &Subjects, target: &Target, findings: &mut TrialFindings) {
     let place = Endpoint::resolve(&target.database);
     if let Some(server) = findings.attempt("connect", postgres::connect_maintenance(&place)).await {
         findings.ok("connect", server.endpoint().to_string());
@@ -298,7 +298,7 @@ async fn try_target(subjects: &Subjects, target: &Target, findings: &mut Finding
 
 /// Tries whether the target's role may change the functions of extensions to those of the target's
 /// instance, if that can be queried.
-async fn try_members(subjects: &Subjects, target: &Target, server: &Session, findings: &mut Findings) {
+async fn try_members(subjects: &Subjects, target: &Target, server: &Session, findings: &mut TrialFindings) {
     let Some(instance) = target.instance.as_deref().and_then(|name| subjects.instance(name)) else { return };
     let looked = async {
         let session = postgres::connect(&Endpoint::resolve(&instance.database)).await.ok()?;
@@ -313,10 +313,10 @@ async fn try_members(subjects: &Subjects, target: &Target, server: &Session, fin
 
 /// Tries whether the present state may be replaced. This can change within an hour, when users
 /// start to work with it.
-async fn try_guard(subjects: &Subjects, target: &Target, server: &Session, findings: &mut Findings) {
+async fn try_guard(subjects: &Subjects, target: &Target, server: &Session, findings: &mut TrialFindings) {
     let uuid = findings.quietly(uuid_of_source(subjects, target)).await;
     let protected = subjects.protected();
-    let looked = before_restore(&protected, uuid.as_deref(), target, Identity::Copy, server);
+    let looked = before_restore(&protected, uuid.as_deref(), target, TargetIdentity::Copy, server);
     let Some(obstacles) = findings.attempt("replace", looked).await else { return };
     if obstacles.is_empty() {
         findings.ok("replace", "a restore would be accepted");
@@ -335,7 +335,7 @@ async fn uuid_of_source(subjects: &Subjects, target: &Target) -> Option<String> 
     odoo_facts(&session).await.ok()??.database_uuid
 }
 
-async fn try_target_server(server: &Session, target: &Target, findings: &mut Findings) {
+async fn try_target_server(server: &Session, target: &Target, findings: &mut TrialFindings) {
     if let Some(facts) = findings.attempt("server", postgres::server_facts(server)).await {
         try_tool("pg_restore", facts.major(), &target.database, findings).await;
     }
@@ -361,7 +361,7 @@ async fn try_target_server(server: &Session, target: &Target, findings: &mut Fin
     }
 }
 
-fn try_target_folder(target: &Target, findings: &mut Findings) {
+fn try_target_folder(target: &Target, findings: &mut TrialFindings) {
     let folder = &target.filestore;
     if findings.tried("filestore", check_movable(folder)).is_none() {
         return;

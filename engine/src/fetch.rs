@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 
 use crate::check::take_note;
 use crate::error::Error;
-use crate::filestore::{Listed, read_list};
+use crate::filestore::{ListedFile, read_list};
 use crate::manifest::{Manifest, StoredObject, removed_paths};
 use crate::odoo::Attachment;
 use crate::repository::Repository;
@@ -108,7 +108,7 @@ async fn bring(
 }
 
 /// Returns where a file is: in the latest volume that has it.
-async fn find(repository: &Repository, manifest: &Manifest, path: &str) -> Result<(StoredObject, Listed), Error> {
+async fn find(repository: &Repository, manifest: &Manifest, path: &str) -> Result<(StoredObject, ListedFile), Error> {
     if let Some(removed) = &manifest.filestore.removed {
         let wanted = path.to_owned();
         let is_removed = repository.read(removed, move |paths| {
@@ -139,7 +139,7 @@ fn no_such_file(manifest: &Manifest, what: &str) -> Error {
     Error::NoSuchFile { what: what.to_owned(), backup: manifest.id.to_string() }
 }
 
-fn copy(frame: impl Read, file: &Listed, mut sink: impl Write) -> io::Result<()> {
+fn copy(frame: impl Read, file: &ListedFile, mut sink: impl Write) -> io::Result<()> {
     let mut plain = Plain::new(frame)?;
     io::copy(&mut (&mut plain).take(file.offset), &mut io::sink())?;
     let mut content = DigestReader::new(plain.take(file.size));

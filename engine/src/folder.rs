@@ -16,7 +16,7 @@ use std::path::Path;
 
 pub use atomic::{Durability, Taken, Unnamed, write_atomically};
 pub use beneath::OpenFolder;
-pub(crate) use beneath::{Found, Kind};
+pub(crate) use beneath::{EntryKind, EntryStat};
 pub(crate) use mounts::file_system_of;
 pub(crate) use owner::inherit_path;
 pub use owner::user_name;

@@ -171,13 +171,13 @@ pub struct FilestoreContent {
     pub collector_held: bool,
     /// The problems found with the files.
     #[serde(default)]
-    pub findings: Findings,
+    pub findings: FilestoreFindings,
 }
 
 /// The problems found with the files of a filestore, by path.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
-pub struct Findings {
+pub struct FilestoreFindings {
     /// Named by an attachment, but neither on disk nor in the backup: the source has lost them.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "reasonable::names")]
     pub missing: Vec<String>,
@@ -207,7 +207,7 @@ pub struct Findings {
     pub unreferenced_names: Vec<String>,
 }
 
-impl Findings {
+impl FilestoreFindings {
     /// Returns warnings as sentences. Unreferenced files cause none: Odoo's collector removes them.
     pub fn warnings(&self) -> Vec<String> {
         let findings: [(&[String], &str); 7] = [
@@ -241,7 +241,7 @@ pub struct Volume {
     pub bytes: u64,
     /// The tar archive in zstd frames.
     pub object: StoredObject,
-    /// The list of its files, one JSON object per line, in zstd; see `crate::filestore::Listed`.
+    /// The list of its files, one JSON object per line, in zstd; see `crate::filestore::ListedFile`.
     pub list: StoredObject,
     /// The volume that it replaced. `None` if a backup made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -301,8 +301,17 @@ impl Manifest {
 
     /// Returns how many names and sentences its lists have.
     pub(crate) fn names(&self) -> usize {
-        let Findings { missing, deleted, damaged, changed, unreadable, rescued, skipped, unreferenced_names, .. } =
-            &self.filestore.findings;
+        let FilestoreFindings {
+            missing,
+            deleted,
+            damaged,
+            changed,
+            unreadable,
+            rescued,
+            skipped,
+            unreferenced_names,
+            ..
+        } = &self.filestore.findings;
         let lists =
             [missing, deleted, damaged, changed, unreadable, rescued, skipped, unreferenced_names, &self.warnings];
         lists.into_iter().map(Vec::len).sum()

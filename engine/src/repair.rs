@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use self::documents::recreate_checksums;
 use self::objects::{Role, recreate, role};
-use crate::check::{CheckOptions, Report, Sample, check_all};
+use crate::check::{CheckOptions, CheckReport, Sample, check_all};
 use crate::error::{Error, explain};
 use crate::manifest::{CHECKSUMS, MANIFEST, Manifest};
 use crate::postgres::Tools;
@@ -120,7 +120,7 @@ struct Repair<'a> {
 }
 
 impl Repair<'_> {
-    async fn check(&self, read_data: Option<Sample>) -> Result<Report, Error> {
+    async fn check(&self, read_data: Option<Sample>) -> Result<CheckReport, Error> {
         let options = CheckOptions { read_data, tools: self.options.tools.clone() };
         check_all(self.repository, Some(self.instance), &options, self.run).await
     }
@@ -207,7 +207,7 @@ async fn carry_out(repair: Repair<'_>) -> Result<Repaired, Error> {
 }
 
 /// Returns the readable manifests of the damaged backups.
-async fn manifests(repair: &Repair<'_>, report: &Report) -> Result<BTreeMap<BackupId, Manifest>, Error> {
+async fn manifests(repair: &Repair<'_>, report: &CheckReport) -> Result<BTreeMap<BackupId, Manifest>, Error> {
     let mut manifests = BTreeMap::new();
     for backup in report.backups.iter().filter(|backup| !backup.damage.is_empty()) {
         match repair.repository.verified_manifest(&backup.backup).await {

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use self::guard::Identity;
+pub use self::guard::TargetIdentity;
 pub(crate) use self::guard::{FORCEABLE, before_restore};
 pub use self::preflight::Preflight;
 pub(crate) use self::preflight::altered_members;
@@ -57,7 +57,7 @@ pub struct RestoreOptions {
     /// Whether the previous state is removed after the swap, rather than kept for [`undo`].
     pub drop_previous: bool,
     /// Whether production itself is the target.
-    pub identity: Identity,
+    pub identity: TargetIdentity,
     /// How long to wait for sessions on the target that the role may not end; `None`: if there are
     /// any at the start, the restore is refused.
     pub wait: Option<Duration>,
@@ -211,7 +211,7 @@ impl Job<'_> {
         let mut claim = run.until_cancelled(Box::pin(TargetClaim::take(target, run))).await?;
         let cleared = Box::pin(leftovers::clear(&mut claim, run)).await?;
         run.until_cancelled(Box::pin(self.preflight(&claim))).await?;
-        if self.options.identity == Identity::Production {
+        if self.options.identity == TargetIdentity::Production {
             let name = &target.database.name;
             run.progress.warn(&format!(
                 "{name:?} is restored as production: NOTHING IS NEUTRALIZED, its mail and its scheduled actions stay active"
@@ -321,7 +321,7 @@ impl Job<'_> {
     /// Neutralizes the copy unless the target says otherwise, while no program knows its name yet.
     /// Production is not changed.
     async fn neutralize(&self, staging: &Staging) -> Result<Option<Neutralized>, Error> {
-        let (Some(settings), Identity::Copy) = (&self.target.neutralize, self.options.identity) else {
+        let (Some(settings), TargetIdentity::Copy) = (&self.target.neutralize, self.options.identity) else {
             return Ok(None);
         };
         let _task = self.run.progress.task("neutralization", None);
@@ -348,7 +348,7 @@ impl Job<'_> {
         staging: &Staging,
         neutralized: Option<&mut Neutralized>,
     ) -> Result<Option<Anonymized>, Error> {
-        let (Some(settings), Identity::Copy) = (&self.target.anonymize, self.options.identity) else {
+        let (Some(settings), TargetIdentity::Copy) = (&self.target.anonymize, self.options.identity) else {
             return Ok(None);
         };
         let _task = self.run.progress.task("anonymization", None);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use config::Config;
 use daemon::sources::tools;
-use engine::check::{CheckOptions, Checked, DamagedObject, ReadBack, Report, Sample, Unnamed, check_all};
+use engine::check::{CheckOptions, CheckReport, Checked, DamagedObject, ReadBack, Sample, Unnamed, check_all};
 use engine::repository::{BackupRef, Flaw, Repository};
 use engine::run::Run;
 use engine::text::one_line;
@@ -114,7 +114,7 @@ struct CheckedDocument {
 }
 
 impl CheckDocument {
-    fn of(report: &Report, read_data: Option<Sample>) -> Self {
+    fn of(report: &CheckReport, read_data: Option<Sample>) -> Self {
         let backups = report.backups.iter();
         let backups =
             backups.map(|checked| CheckedDocument { sound: checked.damage.is_empty(), checked: checked.clone() });
@@ -136,7 +136,7 @@ fn names(damaged: &DamagedObject) -> Vec<String> {
     damaged.backups.iter().map(BackupRef::to_string).collect()
 }
 
-fn text(report: &Report, read_data: Option<Sample>) -> String {
+fn text(report: &CheckReport, read_data: Option<Sample>) -> String {
     let depth = if read_data == Some(Sample::ALL) {
         "all data read, every digest correct"
     } else {

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use daemon::sources::{Done, Wanted as Backup};
+use daemon::sources::{Done, WantedBackup};
 use daemon::work::Jobs;
 use engine::drill::{DrillOptions, Drilled};
 use engine::error::Error;
 use engine::manifest::Manifest;
 use engine::postgres::Endpoint;
 use engine::repository::Repository;
-use engine::restore::Identity;
+use engine::restore::TargetIdentity;
 use engine::run::Run;
 use engine::verify::Depth;
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use super::chosen::{Chosen, load, only_instance};
 use super::failure::Failure;
 use super::proofs;
-use super::report::{Report, ReportFile};
+use super::report::{ReportFile, ReportPage};
 use super::restore::{neutral, warned};
 use super::verification::verified;
 use crate::exit::Exit;
@@ -27,7 +27,7 @@ use crate::output::Output;
 use crate::table::{bytes, plural, time};
 
 /// What the command line asks for.
-pub(super) struct Wanted<'a> {
+pub(super) struct DrillRequest<'a> {
     /// A selector; `None`: the latest.
     pub(super) backup: Option<&'a str>,
     /// The target whose server gets the copy.
@@ -58,12 +58,17 @@ pub(super) struct DrillDocument {
 }
 
 /// Restores a backup, or the latest, verifies the copy, and drops it.
-pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, output: Output) -> Result<Exit, Failure> {
+pub(super) async fn drill(
+    config: Chosen<'_>,
+    wanted: DrillRequest<'_>,
+    run: &Run,
+    output: Output,
+) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let to = wanted.to.map(|name| config.target(name)).transpose()?;
     let report = ReportFile::create(wanted.report)?;
     let instance = to.and_then(|target| target.instance.as_deref()).or_else(|| only_instance(&config));
-    let backup = Backup { selector: wanted.backup.unwrap_or("latest"), instance };
+    let backup = WantedBackup { selector: wanted.backup.unwrap_or("latest"), instance };
     let Jobs { database: jobs, volumes: parallel_volumes } = Jobs::of(wanted.jobs);
     let drill = async |repository: Repository, manifest: Manifest| {
         // An error of the configuration: no reason to try another repository.
@@ -96,7 +101,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
     if let Some(file) = report {
         let Drilled { database, filestore, verification, neutralized, timings, proof, warnings, .. } =
             &document.drilled;
-        let report = Report {
+        let report = ReportPage {
             title: format!("Drill of {}/{}", manifest.instance, manifest.id),
             manifest: &manifest,
             location: &location,
@@ -131,7 +136,7 @@ pub(super) async fn drill(config: Chosen<'_>, wanted: Wanted<'_>, run: &Run, out
             files = plural(filestore.files, "file"),
             size = bytes(filestore.bytes),
             verified = verified(verification),
-            neutral = neutral(neutralized.as_ref(), Identity::Copy),
+            neutral = neutral(neutralized.as_ref(), TargetIdentity::Copy),
             took = proofs::took(timings),
             jobs = plural(u64::from(*jobs), "job"),
             proof = proofs::stored(proof.as_ref()),

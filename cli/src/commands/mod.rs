@@ -88,7 +88,7 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
             skip_failed_post_data,
             dry_run,
         } => {
-            let wanted = restore::Wanted {
+            let wanted = restore::RestoreRequest {
                 trusted,
                 skip_failed_post_data,
                 backup: backup.as_deref(),
@@ -105,7 +105,7 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         }
         Command::Drill { backup, to, jobs, trusted, verify, report } => {
             let (backup, to, report) = (backup.as_deref(), to.as_deref(), report.as_deref());
-            let wanted = drill::Wanted { backup, to, jobs, trusted, depth: verify.map(Into::into), report };
+            let wanted = drill::DrillRequest { backup, to, jobs, trusted, depth: verify.map(Into::into), report };
             drill::drill(config, wanted, &run, output).await
         }
         Command::Files { backup, like } => files::files(config, &backup, like.as_deref(), &run, output).await,

@@ -33,7 +33,7 @@ impl ReportFile {
     /// Writes the report, or `document` if the name ends in `.json`.
     ///
     /// Returns a warning if that fails, because the restore itself is done.
-    pub(super) fn write(self, report: &Report<'_>, document: &impl Serialize) -> Option<String> {
+    pub(super) fn write(self, report: &ReportPage<'_>, document: &impl Serialize) -> Option<String> {
         let path = self.file.path().display().to_string();
         let write = || -> Result<(), Error> {
             let text = if self.is_json {
@@ -51,7 +51,7 @@ impl ReportFile {
 }
 
 /// The content of a report.
-pub(super) struct Report<'a> {
+pub(super) struct ReportPage<'a> {
     pub(super) title: String,
     pub(super) manifest: &'a Manifest,
     /// The repository it was restored from.
@@ -66,7 +66,7 @@ pub(super) struct Report<'a> {
     pub(super) warnings: &'a [String],
 }
 
-impl Report<'_> {
+impl ReportPage<'_> {
     /// Formats the report as Markdown.
     pub(super) fn to_markdown(&self) -> String {
         let mut page = Page { text: format!("# {}\n", escaped(&self.title)) };

@@ -6,13 +6,13 @@ mod target;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use daemon::sources::{Done, Wanted as Backup};
+use daemon::sources::{Done, WantedBackup};
 use daemon::work::Jobs;
 use engine::manifest::Manifest;
 use engine::odoo::{Anonymized, Means, Neutralized};
 use engine::postgres::Endpoint;
 use engine::repository::{BackupId, Repository};
-use engine::restore::{Former, Identity, RestoreOptions, Restored, Target, Undone};
+use engine::restore::{Former, RestoreOptions, Restored, Target, TargetIdentity, Undone};
 use engine::run::Run;
 use engine::verify::Depth;
 use jiff::Timestamp;
@@ -25,14 +25,14 @@ use self::target::find_target;
 use super::chosen::{Chosen, load, only_instance};
 use super::failure::Failure;
 use super::proofs;
-use super::report::{Report, ReportFile};
+use super::report::{ReportFile, ReportPage};
 use super::verification::verified;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::table::{bytes, plural, time};
 
 /// What the command line asks for.
-pub(super) struct Wanted<'a> {
+pub(super) struct RestoreRequest<'a> {
     /// A selector; `None`: the latest.
     pub(super) backup: Option<&'a str>,
     pub(super) target: &'a str,
@@ -70,7 +70,7 @@ pub(super) struct RestoreDocument {
     /// The target.
     target: String,
     /// Whose place the copy takes.
-    identity: Identity,
+    identity: TargetIdentity,
     /// How long it took.
     seconds: f64,
     #[serde(flatten)]
@@ -95,7 +95,7 @@ pub(super) struct UndoDocument {
 /// Restores a backup, or the latest, into a target.
 pub(super) async fn restore(
     config: Chosen<'_>,
-    wanted: Wanted<'_>,
+    wanted: RestoreRequest<'_>,
     run: &Run,
     output: Output,
 ) -> Result<Exit, Failure> {
@@ -105,7 +105,7 @@ pub(super) async fn restore(
     let (mut target, identity) = find_target(&config, wanted.target, wanted.force_production)?;
     target.trusted |= wanted.trusted;
     let instance = target.instance.as_deref().or_else(|| only_instance(&config));
-    let backup = Backup { selector: wanted.backup.unwrap_or("latest"), instance };
+    let backup = WantedBackup { selector: wanted.backup.unwrap_or("latest"), instance };
     let tell = |text: &str| output.warning(text);
     let Jobs { database: jobs, volumes: parallel_volumes } = Jobs::of(wanted.jobs);
     let options = RestoreOptions {
@@ -148,7 +148,7 @@ pub(super) async fn restore(
     };
     if let Some(file) = report {
         let restored = &document.restored;
-        let report = Report {
+        let report = ReportPage {
             title: format!("Restore of {}/{} to {}", manifest.instance, manifest.id, target.name),
             manifest: &manifest,
             location: &location,
@@ -237,11 +237,11 @@ pub(super) fn warned(warnings: &[String], output: Output) -> Exit {
 /// Formats where the previous state is kept, and the command that brings it back.
 ///
 /// `named`: the configuration that the command line names.
-fn former_text(former: Option<&Former>, target: &Target, identity: Identity, named: Option<&Path>) -> String {
+fn former_text(former: Option<&Former>, target: &Target, identity: TargetIdentity, named: Option<&Path>) -> String {
     let Some(kept) = kept(former) else { return String::new() };
     let force = match identity {
-        Identity::Copy => String::new(),
-        Identity::Production => format!(" --force-production {}", target.database.name),
+        TargetIdentity::Copy => String::new(),
+        TargetIdentity::Production => format!(" --force-production {}", target.database.name),
     };
     let to = &target.name;
     let config = named.map(|path| format!(" --config {}", in_shell(path))).unwrap_or_default();
@@ -264,11 +264,13 @@ fn kept(former: Option<&Former>) -> Option<String> {
 }
 
 /// Formats a neutralization in a line: where the SQL came from, and the assertions.
-pub(super) fn neutral(neutralized: Option<&Neutralized>, identity: Identity) -> String {
+pub(super) fn neutral(neutralized: Option<&Neutralized>, identity: TargetIdentity) -> String {
     let Some(report) = neutralized else {
         return match identity {
-            Identity::Copy => "no: the copy sends mail and runs scheduled actions like its original".into(),
-            Identity::Production => "NO: this is production, with its identity, mail and scheduled actions".into(),
+            TargetIdentity::Copy => "no: the copy sends mail and runs scheduled actions like its original".into(),
+            TargetIdentity::Production => {
+                "NO: this is production, with its identity, mail and scheduled actions".into()
+            }
         };
     };
     let means = match report.means {

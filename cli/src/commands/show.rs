@@ -1,7 +1,7 @@
 //! `odoo-backup show`, and the descriptions of a backup that all commands use.
 
 use engine::manifest::{
-    BackupId, Brief, DatabaseBrief, FilestoreBrief, FilestoreContent, Findings, ImportedFrom, Manifest,
+    BackupId, Brief, DatabaseBrief, FilestoreBrief, FilestoreContent, FilestoreFindings, ImportedFrom, Manifest,
 };
 use engine::odoo::AttachmentCounts;
 use engine::postgres::SourceFacts;
@@ -103,7 +103,7 @@ struct FilestoreDocument {
     #[serde(flatten)]
     brief: FilestoreBrief,
     /// What was found to be wrong with the files.
-    findings: Findings,
+    findings: FilestoreFindings,
 }
 
 impl BackupDocument {

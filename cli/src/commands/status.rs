@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use config::{Config, explain};
 use daemon::InstanceView;
 use daemon::agenda::entries;
-use daemon::condition::{Backups, Condition, Kind, Reason, Severity, of_repository};
+use daemon::condition::{Backups, Condition, ConditionReason, ReasonKind, Severity, of_repository};
 use daemon::journal::{History, RunRecord, is_in_use, obstacle};
 use daemon::notify::standings;
 use daemon::view::{JobView, Standing};
@@ -30,7 +30,7 @@ use crate::table::{plural, problems_found, time};
 /// A problem of an instance, or of no particular one.
 struct Problem {
     instance: Option<String>,
-    reason: Reason,
+    reason: ConditionReason,
 }
 
 impl Problem {
@@ -130,7 +130,7 @@ struct ProblemDocument {
     /// How bad it is.
     severity: ProblemSeverity,
     /// What is wrong, in a word that programs may rely on.
-    reason: Kind,
+    reason: ReasonKind,
     /// The instance; null where it is wrong with all of them.
     #[schema(required = true)]
     instance: Option<String>,
@@ -185,12 +185,15 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
     let (now, agenda) = (Timestamp::now(), entries(config));
     let mut problems = Vec::new();
     let mut problem =
-        |kind, message: String| problems.push(Problem { instance: None, reason: Reason::new(kind, message) });
+        |kind, message: String| problems.push(Problem { instance: None, reason: ConditionReason::new(kind, message) });
     let folder = state_dir(config)?;
     let (history, daemon_runs) = match (History::read(folder), is_in_use(folder)) {
         (Ok(history), Ok(in_use)) => (history, Some(in_use)),
         (Err(error), _) | (_, Err(error)) => {
-            problem(Kind::StateUnreadable, format!("unable to read the history of the daemon: {}", explain(&error)));
+            problem(
+                ReasonKind::StateUnreadable,
+                format!("unable to read the history of the daemon: {}", explain(&error)),
+            );
             (History::default(), None)
         }
     };
@@ -203,17 +206,17 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
                 folder.display()
             ),
         };
-        problem(Kind::DaemonDown, format!("the daemon is not running, but there are schedules{why}"));
+        problem(ReasonKind::DaemonDown, format!("the daemon is not running, but there are schedules{why}"));
     }
     if let Some(obstacle) = obstacle(folder) {
-        problem(Kind::StateUnwritable, obstacle);
+        problem(ReasonKind::StateUnwritable, obstacle);
     }
     let notifiers = standings(config, folder).unwrap_or_else(|error| {
-        problem(Kind::StateUnreadable, format!("unable to read the state of the notifiers: {}", explain(&error)));
+        problem(ReasonKind::StateUnreadable, format!("unable to read the state of the notifiers: {}", explain(&error)));
         Vec::new()
     });
     for fails in notifiers.iter().filter_map(|notifier| notifier.problem.as_ref()) {
-        problem(Kind::NotifierFailing, fails.clone());
+        problem(ReasonKind::NotifierFailing, fails.clone());
     }
     // Runs of a daemon that is not running have ended with it.
     let running: Vec<_> =
@@ -224,7 +227,7 @@ async fn find_out(config: &Config) -> Result<Found, Failure> {
     let (of_all, newest, mut shown, unread) = match look(config).await {
         Ok((listing, shown)) => (of_repository(&listing), newest(&listing), shown, None),
         Err(error) => {
-            let unread = Reason::new(Kind::RepositoryUnread, error.to_string());
+            let unread = ConditionReason::new(ReasonKind::RepositoryUnread, error.to_string());
             (vec![unread], BTreeMap::new(), BTreeMap::new(), Some(error))
         }
     };

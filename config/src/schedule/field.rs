@@ -25,7 +25,7 @@ const ALSO_SUNDAY: u8 = 7;
 
 /// What is wrong with a part of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Problem {
+pub enum FieldProblem {
     /// Neither a number nor one of the field's names, or nothing at all.
     NotAValue,
     /// A number outside the field.
@@ -38,14 +38,14 @@ pub enum Problem {
     BadStep,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for FieldProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Problem::NotAValue => "is not a valid value",
-            Problem::OutOfRange => "is out of range",
-            Problem::Backwards => "is a range that runs backwards",
-            Problem::StepOfOne => "has a step, but is a single value: write a range",
-            Problem::BadStep => "has a step that is not a number from 1 to the length of the field",
+            FieldProblem::NotAValue => "is not a valid value",
+            FieldProblem::OutOfRange => "is out of range",
+            FieldProblem::Backwards => "is a range that runs backwards",
+            FieldProblem::StepOfOne => "has a step, but is a single value: write a range",
+            FieldProblem::BadStep => "has a step that is not a number from 1 to the length of the field",
         })
     }
 }
@@ -87,7 +87,7 @@ impl Field {
     ///
     /// # Errors
     /// The part of the list that is wrong, and what is wrong with it.
-    pub(super) fn translate(self, text: &str) -> Result<String, (String, Problem)> {
+    pub(super) fn translate(self, text: &str) -> Result<String, (String, FieldProblem)> {
         if text == "*" {
             return Ok(text.to_owned());
         }
@@ -101,7 +101,7 @@ impl Field {
 
     /// Returns the values of one part, on which `cron` would not always agree: it takes `5/15` for
     /// a range to the end, and knows no Sunday but 1.
-    fn read_part(self, part: &str) -> Result<impl Iterator<Item = u8>, Problem> {
+    fn read_part(self, part: &str) -> Result<impl Iterator<Item = u8>, FieldProblem> {
         let (range, step) = match part.split_once('/') {
             Some((range, step)) => (range, Some(step)),
             None => (part, None),
@@ -113,40 +113,40 @@ impl Field {
             let first = self.read_value(first)?;
             (first, self.read_end(last, first)?)
         } else if step.is_some() {
-            return Err(Problem::StepOfOne);
+            return Err(FieldProblem::StepOfOne);
         } else {
             let value = self.read_value(range)?;
             (value, value)
         };
         if last < first {
-            return Err(Problem::Backwards);
+            return Err(FieldProblem::Backwards);
         }
         let step = step.map_or(Ok(1), |step| self.read_step(step))?;
         Ok((first..=last).step_by(step))
     }
 
-    fn read_value(self, text: &str) -> Result<u8, Problem> {
+    fn read_value(self, text: &str) -> Result<u8, FieldProblem> {
         let (low, high) = self.bounds();
         if let Some(index) = self.names().iter().position(|name| name.eq_ignore_ascii_case(text)) {
             return Ok(low + index as u8);
         }
-        let value = number(text).ok_or(Problem::NotAValue)?;
-        u8::try_from(value).ok().filter(|value| (low..=high).contains(value)).ok_or(Problem::OutOfRange)
+        let value = number(text).ok_or(FieldProblem::NotAValue)?;
+        u8::try_from(value).ok().filter(|value| (low..=high).contains(value)).ok_or(FieldProblem::OutOfRange)
     }
 
     /// Returns the end of a range that begins with `first`. There `sun` is the Sunday that ends the
     /// week, so that `fri-sun` is what it says; `sun-sun` is Sunday alone, as in cron.
-    fn read_end(self, text: &str, first: u8) -> Result<u8, Problem> {
+    fn read_end(self, text: &str, first: u8) -> Result<u8, FieldProblem> {
         let value = self.read_value(text)?;
         let sunday_by_name = self == Field::DayOfWeek && value == SUNDAY && number(text).is_none();
         Ok(if sunday_by_name && first != SUNDAY { ALSO_SUNDAY } else { value })
     }
 
-    fn read_step(self, text: &str) -> Result<usize, Problem> {
+    fn read_step(self, text: &str) -> Result<usize, FieldProblem> {
         let (low, high) = self.bounds();
         let length = u64::from(high - low) + 1;
-        let step = number(text).filter(|step| (1..=length).contains(step)).ok_or(Problem::BadStep)?;
-        usize::try_from(step).map_err(|_| Problem::BadStep)
+        let step = number(text).filter(|step| (1..=length).contains(step)).ok_or(FieldProblem::BadStep)?;
+        usize::try_from(step).map_err(|_| FieldProblem::BadStep)
     }
 }
 

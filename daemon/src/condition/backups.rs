@@ -9,7 +9,7 @@ use engine::repository::{BackupId, Clocks, Flaw, Listing};
 use engine::store::StoreError;
 use jiff::Timestamp;
 
-use super::reason::{Kind, Reason};
+use super::reason::{ConditionReason, ReasonKind};
 use crate::agenda::Job;
 use crate::staleness::Since;
 use crate::view::InstanceView;
@@ -83,69 +83,69 @@ impl Backups {
     }
 
     /// Returns the problems of existing backups.
-    pub fn reasons(&self) -> Vec<Reason> {
+    pub fn reasons(&self) -> Vec<ConditionReason> {
         let mut reasons = Vec::new();
         let mut add = |kind, messages: Vec<String>, others: &str| {
             let more = messages.len().saturating_sub(NAMED);
-            reasons.extend(messages.into_iter().take(NAMED).map(|message| Reason::new(kind, message)));
-            reasons.extend((more > 0).then(|| Reason::new(kind, format!("{more} more {others}"))));
+            reasons.extend(messages.into_iter().take(NAMED).map(|message| ConditionReason::new(kind, message)));
+            reasons.extend((more > 0).then(|| ConditionReason::new(kind, format!("{more} more {others}"))));
         };
-        add(Kind::Listing, self.alarms.clone(), "problems with the listing of the repository");
-        add(Kind::Clock, self.clocks.disagreement().into_iter().collect(), "");
-        add(Kind::FolderUnreadable, self.unreadable_folders.clone(), "of its folders cannot be read");
-        for kind in [Kind::BackupDamaged, Kind::BackupFuture, Kind::BackupRefuted] {
+        add(ReasonKind::Listing, self.alarms.clone(), "problems with the listing of the repository");
+        add(ReasonKind::Clock, self.clocks.disagreement().into_iter().collect(), "");
+        add(ReasonKind::FolderUnreadable, self.unreadable_folders.clone(), "of its folders cannot be read");
+        for kind in [ReasonKind::BackupDamaged, ReasonKind::BackupFuture, ReasonKind::BackupRefuted] {
             let flaws = self.flaws.iter().filter(|(_, flaw)| kind_of(flaw) == kind);
             let others = match kind {
-                Kind::BackupDamaged => "of its backups are damaged",
-                Kind::BackupFuture => "of its backups are dated in the future",
+                ReasonKind::BackupDamaged => "of its backups are damaged",
+                ReasonKind::BackupFuture => "of its backups are dated in the future",
                 _ => "of its backups failed verification",
             };
             add(kind, flaws.map(|(id, flaw)| format!("{id}: {flaw}")).collect(), others);
         }
         add(
-            Kind::ManifestUnreadable,
+            ReasonKind::ManifestUnreadable,
             self.unreadable.iter().map(ToString::to_string).collect(),
             "of its manifests cannot be read",
         );
         let holds = self.holds.iter().map(|hold| format!("no backup is removed: {hold}"));
-        reasons.extend(holds.map(|message| Reason::new(Kind::RetentionHeld, message)));
+        reasons.extend(holds.map(|message| ConditionReason::new(ReasonKind::RetentionHeld, message)));
         reasons
     }
 
     /// Returns what the newest backup warned of.
-    pub(super) fn warnings(&self) -> Option<Reason> {
+    pub(super) fn warnings(&self) -> Option<ConditionReason> {
         let (id, warnings) = self.newest.as_ref().filter(|(_, warnings)| !warnings.is_empty())?;
         let number = match warnings.len() {
             1 => "1 warning".to_owned(),
             several => format!("{several} warnings"),
         };
         let text = format!("the newest backup, {id}, has {number}: {}", warnings.join("; "));
-        Some(Reason::new(Kind::BackupWarnings, text))
+        Some(ConditionReason::new(ReasonKind::BackupWarnings, text))
     }
 
     /// Returns whether there is no good backup, or no recent one.
-    pub(super) fn lack(&self, view: &InstanceView, now: Timestamp) -> Option<Reason> {
+    pub(super) fn lack(&self, view: &InstanceView, now: Timestamp) -> Option<ConditionReason> {
         if let Some(newest) = self.newest_good {
             // Uses the repository's clock if this machine's is wrong: a clock that was set back
             // would make a backup young again.
             let now = now.checked_sub(self.clocks.ahead()).unwrap_or(now);
             let staleness = view.staleness(Since::Backup(newest), now);
-            return staleness.map(|staleness| Reason::new(Kind::Stale, staleness.to_string()));
+            return staleness.map(|staleness| ConditionReason::new(ReasonKind::Stale, staleness.to_string()));
         }
         let is_made = view.jobs.iter().any(|job| job.job == Job::Backup && job.running.is_some());
         match (is_made, &self.newest) {
             (true, _) => None,
-            (false, None) => Some(Reason::new(Kind::NoBackup, "there is no backup")),
-            (false, Some(_)) => Some(Reason::new(Kind::NoGoodBackup, "none of its backups is good")),
+            (false, None) => Some(ConditionReason::new(ReasonKind::NoBackup, "there is no backup")),
+            (false, Some(_)) => Some(ConditionReason::new(ReasonKind::NoGoodBackup, "none of its backups is good")),
         }
     }
 }
 
-fn kind_of(flaw: &Flaw) -> Kind {
+fn kind_of(flaw: &Flaw) -> ReasonKind {
     match flaw {
-        Flaw::Damaged(_) => Kind::BackupDamaged,
-        Flaw::Future => Kind::BackupFuture,
-        Flaw::Refuted => Kind::BackupRefuted,
+        Flaw::Damaged(_) => ReasonKind::BackupDamaged,
+        Flaw::Future => ReasonKind::BackupFuture,
+        Flaw::Refuted => ReasonKind::BackupRefuted,
     }
 }
 
@@ -155,9 +155,9 @@ fn instance_of(error: &StoreError) -> Option<&str> {
 }
 
 /// Returns what is wrong with the repository as a whole, by a listing of all of it.
-pub fn of_repository(listing: &Listing) -> Vec<Reason> {
-    let clock = listing.clocks.disagreement().map(|message| Reason::new(Kind::Clock, message));
+pub fn of_repository(listing: &Listing) -> Vec<ConditionReason> {
+    let clock = listing.clocks.disagreement().map(|message| ConditionReason::new(ReasonKind::Clock, message));
     let folders = listing.unreadable.iter().filter(|error| instance_of(error).is_none());
-    let folders = folders.map(|error| Reason::new(Kind::FolderUnreadable, explain(error).with_hint()));
+    let folders = folders.map(|error| ConditionReason::new(ReasonKind::FolderUnreadable, explain(error).with_hint()));
     clock.into_iter().chain(folders).collect()
 }

@@ -31,7 +31,7 @@ impl Severity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ReasonKind)]
-pub enum Kind {
+pub enum ReasonKind {
     /// The repository cannot be read, and nothing of it is known.
     RepositoryUnread,
     /// The daemon has just begun and has not read the repository.
@@ -76,7 +76,7 @@ pub enum Kind {
     NotifierFailing,
 }
 
-impl Kind {
+impl ReasonKind {
     /// All of them, in the order of the manual.
     pub const ALL: [Self; 21] = [
         Self::RepositoryUnread,
@@ -194,18 +194,19 @@ impl Kind {
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Reason {
+#[schema(as = Reason)]
+pub struct ConditionReason {
     /// What is wrong, in a word that programs may rely on.
     #[serde(rename = "reason")]
-    pub kind: Kind,
+    pub kind: ReasonKind,
     severity: Severity,
     /// What is wrong, in a sentence.
     pub message: String,
 }
 
-impl Reason {
+impl ConditionReason {
     /// Returns a reason of this kind.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: ReasonKind, message: impl Into<String>) -> Self {
         Self { kind, severity: kind.severity(), message: message.into() }
     }
 

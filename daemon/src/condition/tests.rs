@@ -101,12 +101,12 @@ use Severity::{Failed, Warning};
 
 /// Each reason once, with how bad it is, the word of the API, what makes it, and a part of its
 /// sentence. Those without are found by `status` alone.
-type Row = (Kind, Severity, InstanceState, Option<(fn(&mut Situation), &'static str)>);
+type Row = (ReasonKind, Severity, InstanceState, Option<(fn(&mut Situation), &'static str)>);
 
 fn table() -> [Row; 21] {
     [
         (
-            Kind::RepositoryUnread,
+            ReasonKind::RepositoryUnread,
             Failed,
             Unknown,
             Some((
@@ -117,34 +117,39 @@ fn table() -> [Row; 21] {
                 "access denied",
             )),
         ),
-        (Kind::RepositoryNotRead, Warning, Unknown, Some((|it| it.backups = None, "not been read yet"))),
+        (ReasonKind::RepositoryNotRead, Warning, Unknown, Some((|it| it.backups = None, "not been read yet"))),
         (
-            Kind::RepositoryOutdated,
+            ReasonKind::RepositoryOutdated,
             Failed,
             Failing,
             Some((|it| it.unread = Some(error("access denied")), "the repository cannot be read: access denied")),
         ),
         (
-            Kind::FolderUnreadable,
+            ReasonKind::FolderUnreadable,
             Failed,
             Failing,
             Some((|it| it.backups().unreadable_folders.push("permission denied".into()), "permission denied")),
         ),
         (
-            Kind::Clock,
+            ReasonKind::Clock,
             Failed,
             Failing,
             Some((|it| it.backups().clocks.store = Some(now() - SignedDuration::from_hours(2)), "2h ahead of")),
         ),
-        (Kind::Listing, Failed, Failing, Some((|it| it.backups().alarms.push("it left out x".into()), "left out x"))),
         (
-            Kind::ManifestUnreadable,
+            ReasonKind::Listing,
+            Failed,
+            Failing,
+            Some((|it| it.backups().alarms.push("it left out x".into()), "left out x")),
+        ),
+        (
+            ReasonKind::ManifestUnreadable,
             Failed,
             Failing,
             Some((|it| it.backups().unreadable.push(error("it is missing")), "it is missing")),
         ),
         (
-            Kind::BackupDamaged,
+            ReasonKind::BackupDamaged,
             Failed,
             Failing,
             Some((
@@ -155,17 +160,17 @@ fn table() -> [Row; 21] {
                 "20261101T020007Z-0001: it is known to be damaged: production/x: it is gone",
             )),
         ),
-        (Kind::BackupFuture, Failed, Failing, Some((|it| flaw(it, Flaw::Future), "is dated in the future"))),
-        (Kind::BackupRefuted, Failed, Failing, Some((|it| flaw(it, Flaw::Refuted), "failed verification"))),
-        (Kind::NoBackup, Failed, Empty, Some((|it| *it.backups() = Backups::default(), "there is no backup"))),
+        (ReasonKind::BackupFuture, Failed, Failing, Some((|it| flaw(it, Flaw::Future), "is dated in the future"))),
+        (ReasonKind::BackupRefuted, Failed, Failing, Some((|it| flaw(it, Flaw::Refuted), "failed verification"))),
+        (ReasonKind::NoBackup, Failed, Empty, Some((|it| *it.backups() = Backups::default(), "there is no backup"))),
         (
-            Kind::NoGoodBackup,
+            ReasonKind::NoGoodBackup,
             Failed,
             Empty,
             Some((|it| it.backups().newest_good = None, "none of its backups is good")),
         ),
         (
-            Kind::Stale,
+            ReasonKind::Stale,
             Failed,
             Stale,
             Some((
@@ -174,7 +179,7 @@ fn table() -> [Row; 21] {
             )),
         ),
         (
-            Kind::RunFailed,
+            ReasonKind::RunFailed,
             Failed,
             Failing,
             Some((
@@ -183,13 +188,13 @@ fn table() -> [Row; 21] {
             )),
         ),
         (
-            Kind::RunLost,
+            ReasonKind::RunLost,
             Failed,
             Failing,
             Some((|it| it.ended(Job::Backup, RunOutcome::Lost), "was interrupted: the daemon ended during the run")),
         ),
         (
-            Kind::BackupWarnings,
+            ReasonKind::BackupWarnings,
             Warning,
             LookAtIt,
             Some((
@@ -198,15 +203,15 @@ fn table() -> [Row; 21] {
             )),
         ),
         (
-            Kind::RetentionHeld,
+            ReasonKind::RetentionHeld,
             Warning,
             LookAtIt,
             Some((|it| it.backups().holds.push("it is too old".into()), "no backup is removed: it is too old")),
         ),
-        (Kind::DaemonDown, Warning, LookAtIt, None),
-        (Kind::StateUnreadable, Warning, LookAtIt, None),
-        (Kind::StateUnwritable, Warning, LookAtIt, None),
-        (Kind::NotifierFailing, Warning, LookAtIt, None),
+        (ReasonKind::DaemonDown, Warning, LookAtIt, None),
+        (ReasonKind::StateUnreadable, Warning, LookAtIt, None),
+        (ReasonKind::StateUnwritable, Warning, LookAtIt, None),
+        (ReasonKind::NotifierFailing, Warning, LookAtIt, None),
     ]
 }
 
@@ -214,7 +219,7 @@ fn table() -> [Row; 21] {
 fn each_reason_has_its_severity() {
     assert_eq!(Situation::well().condition(), Condition::default());
     let kinds: Vec<_> = table().iter().map(|(kind, ..)| *kind).collect();
-    assert_eq!(kinds, Kind::ALL, "each once");
+    assert_eq!(kinds, ReasonKind::ALL, "each once");
     for (kind, severity, state, made) in table() {
         assert_eq!((kind.severity(), kind.state()), (severity, state), "{kind:?}");
         let Some((make, says)) = made else { continue };
@@ -232,7 +237,7 @@ fn manual_has_each_reason_once() {
     let manual = include_str!("../../../docs/condition.md");
     let rows = manual.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
     let rows: Vec<_> = rows.map(|(kind, row)| (kind, row.split(" |").next().unwrap_or_default())).collect();
-    let expected: Vec<_> = Kind::ALL.iter().map(|kind| (kind.as_str(), kind.severity().as_str())).collect();
+    let expected: Vec<_> = ReasonKind::ALL.iter().map(|kind| (kind.as_str(), kind.severity().as_str())).collect();
     assert_eq!(rows, expected);
     assert_eq!(rows.iter().map(|(kind, _)| kind).collect::<BTreeSet<_>>().len(), rows.len());
 }
@@ -243,7 +248,7 @@ fn manual_names_reasons_of_notices() {
     let (_, notices) = manual.split_once("**Notices.**").unwrap();
     let (notices, _) = notices.split_once("\n\n").unwrap();
     let named: BTreeSet<_> = notices.split('`').skip(1).step_by(2).collect();
-    let expected = Kind::ALL.into_iter().filter(|kind| kind.is_alarm()).map(Kind::as_str);
+    let expected = ReasonKind::ALL.into_iter().filter(|kind| kind.is_alarm()).map(ReasonKind::as_str);
     // Besides the word of the occasion.
     assert_eq!(named, expected.chain(["failure"]).collect());
 }
@@ -258,7 +263,7 @@ fn condition_is_that_of_worst_reason() {
     let condition = situation.condition();
     assert_eq!(
         (condition.severity(), condition.reasons[0].kind, condition.reasons.len()),
-        (Failed, Kind::RunFailed, 3)
+        (Failed, ReasonKind::RunFailed, 3)
     );
 }
 
@@ -293,7 +298,7 @@ fn age_goes_by_the_repository_clock() {
     situation.backups().clocks = Clocks { own: now(), store: Some(now() + behind) };
     situation.backups().newest_good = Some(now() - SignedDuration::from_hours(1));
     let kinds: Vec<_> = situation.condition().reasons.iter().map(|reason| reason.kind).collect();
-    assert_eq!(kinds, [Kind::Clock, Kind::Stale]);
+    assert_eq!(kinds, [ReasonKind::Clock, ReasonKind::Stale]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::Api;
 use super::extract::Body;
 use super::guesses::{Guesses, Who};
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::token::{SESSION, Sessions, Token};
 
 /// Wrong sign-ins of an address in a minute.
@@ -73,7 +73,7 @@ pub(super) async fn require_token(State(api): State<Api>, who: Who, request: Req
     match pause.filter(|_| bearer(request.headers()).is_some()) {
         Some(pause) => too_many(pause),
         None if api.admits(request.headers(), who) => next.run(request).await,
-        None => Problem::unauthorized().into_response(),
+        None => HttpProblem::unauthorized().into_response(),
     }
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn require_token(State(api): State<Api>, who: Who, request: Req
 fn too_many(pause: SignedDuration) -> Response {
     let seconds = pause.as_secs().max(1);
     let detail = format!("too many wrong tokens: try again in {seconds} seconds");
-    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail);
+    let problem = HttpProblem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail);
     ([(header::RETRY_AFTER, seconds.to_string())], problem).into_response()
 }
 
@@ -89,7 +89,7 @@ fn too_many(pause: SignedDuration) -> Response {
 pub(super) async fn refuse_other_sites(State(api): State<Api>, request: Request, next: Next) -> Response {
     let (method, headers) = (request.method(), request.headers());
     if api.access.token.is_none() && !names_this_machine(headers) {
-        return Problem::new(
+        return HttpProblem::new(
             StatusCode::FORBIDDEN,
             "foreign_host",
             "without a token, only requests to `localhost` are answered",
@@ -99,8 +99,12 @@ pub(super) async fn refuse_other_sites(State(api): State<Api>, request: Request,
     }
     let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     if !is_safe && is_from_another_site(headers) {
-        return Problem::new(StatusCode::FORBIDDEN, "cross_site", "the request comes from the page of another site")
-            .into_response();
+        return HttpProblem::new(
+            StatusCode::FORBIDDEN,
+            "cross_site",
+            "the request comes from the page of another site",
+        )
+        .into_response();
     }
     next.run(request).await
 }
@@ -156,7 +160,7 @@ pub(super) struct SessionView {
 /// Whether a token is needed, and whether the client has shown it.
 #[utoipa::path(
     get, path = "/api/v1/session", operation_id = "show_session", security(),
-    responses((status = 200, description = "The session", body = SessionView), Problem),
+    responses((status = 200, description = "The session", body = SessionView), HttpProblem),
 )]
 pub(super) async fn show_session(State(api): State<Api>, who: Who, headers: HeaderMap) -> axum::Json<SessionView> {
     axum::Json(SessionView { required: api.access.token.is_some(), valid: api.admits(&headers, who) })
@@ -180,7 +184,7 @@ pub(super) struct SignIn {
             description = "Signed in; without a cookie where the daemon wants no token",
             headers(("Set-Cookie" = String, description = "The session, for 12 hours")),
         ),
-        Problem,
+        HttpProblem,
     ),
 )]
 pub(super) async fn sign_in(
@@ -188,7 +192,7 @@ pub(super) async fn sign_in(
     Who(who): Who,
     headers: HeaderMap,
     Body(shown): Body<SignIn>,
-) -> Result<Response, Problem> {
+) -> Result<Response, HttpProblem> {
     let Some(token) = &api.access.token else { return Ok(StatusCode::NO_CONTENT.into_response()) };
     let now = api.handle.now();
     if let Some(pause) = api.access.sign_ins.pause(who, now) {
@@ -197,11 +201,11 @@ pub(super) async fn sign_in(
     if !token.is(&shown.token) {
         api.access.sign_ins.wrong(who, now);
         tracing::warn!(from = %who, "refused a sign-in with a wrong token");
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "this token is not valid")
+        return Err(HttpProblem::new(StatusCode::UNAUTHORIZED, "unauthorized", "this token is not valid")
             .hint("enter the content of the daemon's `token_file`"));
     }
     let random =
-        |error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("no random number: {error}"));
+        |error| HttpProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("no random number: {error}"));
     let id = api.access.sessions.begin(api.handle.now()).map_err(random)?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie(&headers, &id, SESSION.as_secs()))]).into_response())
 }
@@ -209,7 +213,7 @@ pub(super) async fn sign_in(
 /// Sign out.
 #[utoipa::path(
     delete, path = "/api/v1/session", operation_id = "sign_out", security(),
-    responses((status = 204, description = "Signed out"), Problem),
+    responses((status = 204, description = "Signed out"), HttpProblem),
 )]
 pub(super) async fn sign_out(State(api): State<Api>, headers: HeaderMap) -> Response {
     if let Some(id) = session(&headers) {

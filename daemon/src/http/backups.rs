@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
-use engine::manifest::{Findings, Manifest, StoredObject};
+use engine::manifest::{FilestoreFindings, Manifest, StoredObject};
 use engine::odoo::Attachment;
 use engine::prune::{Decision, Hold, Verdict};
 use engine::repository::{BackupId, BackupRef, Pin, Proof, Repository};
@@ -19,7 +19,7 @@ use super::Api;
 use super::extract::{Path, Query, limited};
 use super::facts::{BackupFacts, DamagedBackup, InstanceFacts, reasons};
 use super::instances::instance;
-use super::problem::Problem;
+use super::problem::HttpProblem;
 
 /// Backups of one answer, where nothing is said, and at most.
 const BACKUPS: (usize, usize) = (400, 1000);
@@ -29,10 +29,10 @@ const FILES: (usize, usize) = (100, 1000);
 const FINDINGS: usize = 100;
 
 /// What is known of an instance's backups.
-fn facts(api: &Api, name: &str) -> Result<Arc<InstanceFacts>, Problem> {
+fn facts(api: &Api, name: &str) -> Result<Arc<InstanceFacts>, HttpProblem> {
     instance(&api.handle.config(), name)?;
     let known = api.facts.known();
-    known.instance(name).cloned().ok_or_else(|| Problem::unread(known.error.as_ref()))
+    known.instance(name).cloned().ok_or_else(|| HttpProblem::unread(known.error.as_ref()))
 }
 
 /// Which backups are shown.
@@ -65,13 +65,13 @@ pub(super) struct Backups {
 #[utoipa::path(
     get, path = "/api/v1/instances/{name}/backups", operation_id = "list_backups",
     params(("name" = String, Path, description = "The instance"), BackupPage),
-    responses((status = 200, description = "A page of backups", body = Backups), Problem),
+    responses((status = 200, description = "A page of backups", body = Backups), HttpProblem),
 )]
 pub(super) async fn backups(
     State(api): State<Api>,
     Path(name): Path<String>,
     Query(page): Query<BackupPage>,
-) -> Result<Json<Backups>, Problem> {
+) -> Result<Json<Backups>, HttpProblem> {
     let facts = facts(&api, &name)?;
     // An id begins with its time; one that is gone by now still says where the page ends.
     let older =
@@ -89,9 +89,10 @@ pub(super) async fn backups(
 }
 
 /// What is known of a backup, and its manifest, compared with its checksums.
-async fn look_up(api: &Api, name: &str, id: &str) -> Result<(BackupFacts, Repository, Manifest), Problem> {
+async fn look_up(api: &Api, name: &str, id: &str) -> Result<(BackupFacts, Repository, Manifest), HttpProblem> {
     let facts = facts(api, name)?;
-    let listed = facts.backup(id).ok_or_else(|| Problem::not_found(format!("backup {name}/{id} that can be read")))?;
+    let listed =
+        facts.backup(id).ok_or_else(|| HttpProblem::not_found(format!("backup {name}/{id} that can be read")))?;
     let repository = api.handle.repository().await?;
     let manifest = repository.verified_manifest(&BackupRef::new(name, listed.brief.id.clone())).await?;
     Ok((listed.clone(), repository, manifest))
@@ -164,8 +165,8 @@ struct FindingsShown {
     unreferenced: u64,
 }
 
-impl From<&Findings> for FindingsShown {
-    fn from(all: &Findings) -> Self {
+impl From<&FilestoreFindings> for FindingsShown {
+    fn from(all: &FilestoreFindings) -> Self {
         let first = |names: &[String]| names.iter().take(FINDINGS).cloned().collect();
         Self {
             missing: first(&all.missing),
@@ -184,12 +185,12 @@ impl From<&Findings> for FindingsShown {
 #[utoipa::path(
     get, path = "/api/v1/instances/{name}/backups/{id}", operation_id = "show_backup",
     params(("name" = String, Path, description = "The instance"), ("id" = String, Path, description = "The backup's id")),
-    responses((status = 200, description = "The backup", body = BackupDetail), Problem),
+    responses((status = 200, description = "The backup", body = BackupDetail), HttpProblem),
 )]
 pub(super) async fn backup(
     State(api): State<Api>,
     Path((name, id)): Path<(String, String)>,
-) -> Result<Json<BackupDetail>, Problem> {
+) -> Result<Json<BackupDetail>, HttpProblem> {
     let (mut listed, repository, manifest) = look_up(&api, &name, &id).await?;
     let pin = repository.pins(&name).await?.remove(&manifest.id);
     let proof_record = match &listed.proof {
@@ -244,13 +245,13 @@ pub(super) struct Files {
         ("id" = String, Path, description = "The backup's id"),
         FilePage,
     ),
-    responses((status = 200, description = "A page of attachments", body = Files), Problem),
+    responses((status = 200, description = "A page of attachments", body = Files), HttpProblem),
 )]
 pub(super) async fn files(
     State(api): State<Api>,
     Path((name, id)): Path<(String, String)>,
     Query(page): Query<FilePage>,
-) -> Result<Json<Files>, Problem> {
+) -> Result<Json<Files>, HttpProblem> {
     let limit = limited(page.limit, FILES)?;
     let (_, repository, manifest) = look_up(&api, &name, &id).await?;
     let (like, offset) = (page.like.to_lowercase(), page.offset);
@@ -338,12 +339,15 @@ impl From<&Decision> for Kept {
 #[utoipa::path(
     get, path = "/api/v1/instances/{name}/retention", operation_id = "retention",
     params(("name" = String, Path, description = "The instance")),
-    responses((status = 200, description = "What the next prune keeps and removes", body = Retention), Problem),
+    responses((status = 200, description = "What the next prune keeps and removes", body = Retention), HttpProblem),
 )]
-pub(super) async fn retention(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Retention>, Problem> {
+pub(super) async fn retention(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<Retention>, HttpProblem> {
     let (config, facts) = (api.handle.config(), facts(&api, &name)?);
     let instance = instance(&config, &name)?;
-    let plan = facts.plan.as_ref().map_err(|error| Problem::invalid(error.to_string()))?;
+    let plan = facts.plan.as_ref().map_err(|error| HttpProblem::invalid(error.to_string()))?;
     let mut decisions: Vec<_> = plan.decisions.iter().collect();
     decisions.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
     Ok(Json(Retention {

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::Api;
 use super::extract::Path;
 use super::facts::Known;
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::runs::RunView;
 use crate::journal::RunId;
 use crate::view::Event;
@@ -73,9 +73,9 @@ struct Feed {
 /// What happens: to runs, to the configuration, and each time the repository was read.
 #[utoipa::path(
     get, path = "/api/v1/events", operation_id = "events",
-    responses((status = 200, description = "Server-Sent Events", body = str, content_type = "text/event-stream"), Problem),
+    responses((status = 200, description = "Server-Sent Events", body = str, content_type = "text/event-stream"), HttpProblem),
 )]
-pub(super) async fn all(State(api): State<Api>) -> Result<Response, Problem> {
+pub(super) async fn all(State(api): State<Api>) -> Result<Response, HttpProblem> {
     Ok(Feed::open(&api, None)?.into_response())
 }
 
@@ -83,9 +83,9 @@ pub(super) async fn all(State(api): State<Api>) -> Result<Response, Problem> {
 #[utoipa::path(
     get, path = "/api/v1/runs/{id}/events", operation_id = "run_events",
     params(("id" = RunId, Path, description = "The run")),
-    responses((status = 200, description = "Server-Sent Events", body = str, content_type = "text/event-stream"), Problem),
+    responses((status = 200, description = "Server-Sent Events", body = str, content_type = "text/event-stream"), HttpProblem),
 )]
-pub(super) async fn of_run(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Response, Problem> {
+pub(super) async fn of_run(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Response, HttpProblem> {
     // Opened before the run is looked at: its end is seen by one or the other.
     let mut feed = Feed::open(&api, Some(id))?;
     let run = api.run(id)?;
@@ -96,9 +96,9 @@ pub(super) async fn of_run(State(api): State<Api>, Path(id): Path<RunId>) -> Res
 }
 
 impl Feed {
-    fn open(api: &Api, only: Option<RunId>) -> Result<Self, Problem> {
+    fn open(api: &Api, only: Option<RunId>) -> Result<Self, HttpProblem> {
         let full = |_| {
-            Problem::new(
+            HttpProblem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too_many_streams",
                 format!("{MOST} event streams are open, which is the limit"),

@@ -1,4 +1,4 @@
-//! Reads parts of requests, and fails with a [`Problem`].
+//! Reads parts of requests, and fails with a [`HttpProblem`].
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -6,26 +6,26 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
-use super::problem::Problem;
+use super::problem::HttpProblem;
 
 /// A body of JSON.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
-    type Rejection = Problem;
+    type Rejection = HttpProblem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, HttpProblem> {
         if !is_json(request.headers()) {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(Problem::new(status, "unsupported_media_type", "the body must be application/json"));
+            return Err(HttpProblem::new(status, "unsupported_media_type", "the body must be application/json"));
         }
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large")
+                HttpProblem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large")
             }
-            status => Problem::new(status, "invalid", "unable to read the body"),
+            status => HttpProblem::new(status, "invalid", "unable to read the body"),
         })?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::invalid(format!("the body: {error}")))
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| HttpProblem::invalid(format!("the body: {error}")))
     }
 }
 
@@ -38,11 +38,11 @@ fn is_json(headers: &HeaderMap) -> bool {
 pub(super) struct Query<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
-    type Rejection = Problem;
+    type Rejection = HttpProblem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpProblem> {
         let query = axum::extract::Query::from_request_parts(parts, state).await;
-        query.map(|query| Self(query.0)).map_err(|rejection| Problem::invalid(rejection.body_text()))
+        query.map(|query| Self(query.0)).map_err(|rejection| HttpProblem::invalid(rejection.body_text()))
     }
 }
 
@@ -50,21 +50,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 pub(super) struct Path<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
-    type Rejection = Problem;
+    type Rejection = HttpProblem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpProblem> {
         let path = axum::extract::Path::from_request_parts(parts, state).await;
-        path.map(|path| Self(path.0)).map_err(|_| Problem::not_found("resource of this name"))
+        path.map(|path| Self(path.0)).map_err(|_| HttpProblem::not_found("resource of this name"))
     }
 }
 
 /// Returns how many items a page has: what was asked for, or `default` where nothing was.
 ///
 /// # Errors
-/// [`Problem::invalid`] for none, and for more than `most`.
-pub(super) fn limited(asked: Option<usize>, (default, most): (usize, usize)) -> Result<usize, Problem> {
+/// [`HttpProblem::invalid`] for none, and for more than `most`.
+pub(super) fn limited(asked: Option<usize>, (default, most): (usize, usize)) -> Result<usize, HttpProblem> {
     match asked.unwrap_or(default) {
         limit if (1..=most).contains(&limit) => Ok(limit),
-        _ => Err(Problem::invalid(format!("`limit` must be from 1 to {most}"))),
+        _ => Err(HttpProblem::invalid(format!("`limit` must be from 1 to {most}"))),
     }
 }

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::guesses::Who;
-use super::problem::Problem;
+use super::problem::HttpProblem;
 
 /// How long an answer holds: however often it is asked for, no more is tried.
 const HOLDS: Duration = Duration::from_secs(15);
@@ -65,7 +65,7 @@ struct Check {
 /// Whether the process runs.
 #[utoipa::path(
     get, path = "/healthz", operation_id = "healthz", security(),
-    responses((status = 200, description = "It runs", body = str, content_type = "text/plain"), Problem),
+    responses((status = 200, description = "It runs", body = str, content_type = "text/plain"), HttpProblem),
 )]
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
@@ -77,7 +77,7 @@ pub(super) async fn healthz() -> &'static str {
     responses(
         (status = 200, description = "They can be reached", body = Checked),
         (status = 503, description = "Something cannot be reached, or the daemon ends", body = Checked),
-        Problem,
+        HttpProblem,
     ),
 )]
 pub(super) async fn readyz(State(api): State<Api>, who: Who, headers: HeaderMap) -> (StatusCode, Json<Checked>) {

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::Api;
 use super::extract::Path;
 use super::facts::{BackupFacts, Known, ProofFacts};
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::runs::RunView;
 use crate::condition::{Condition, InstanceState};
 use crate::view::{InstanceView, JobView, Standing};
@@ -65,7 +65,7 @@ struct RepositoryStatus {
 /// The daemon, what runs, and what is known of the repository.
 #[utoipa::path(
     get, path = "/api/v1/status", operation_id = "status",
-    responses((status = 200, description = "The daemon's status", body = Status), Problem),
+    responses((status = 200, description = "The daemon's status", body = Status), HttpProblem),
 )]
 pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
     let state_error = api.handle.state_trouble().await;
@@ -186,7 +186,7 @@ pub(super) struct Instances {
 /// Every instance.
 #[utoipa::path(
     get, path = "/api/v1/instances", operation_id = "list_instances",
-    responses((status = 200, description = "The instances", body = Instances), Problem),
+    responses((status = 200, description = "The instances", body = Instances), HttpProblem),
 )]
 pub(super) async fn list(State(api): State<Api>) -> Json<Instances> {
     Json(Instances { instances: documents(&api).collect() })
@@ -196,18 +196,21 @@ pub(super) async fn list(State(api): State<Api>) -> Json<Instances> {
 #[utoipa::path(
     get, path = "/api/v1/instances/{name}", operation_id = "show_instance",
     params(("name" = String, Path, description = "The instance")),
-    responses((status = 200, description = "The instance", body = InstanceDocument), Problem),
+    responses((status = 200, description = "The instance", body = InstanceDocument), HttpProblem),
 )]
-pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<InstanceDocument>, Problem> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<InstanceDocument>, HttpProblem> {
     instance(&api.handle.config(), &name)?;
     let mut documents = documents(&api);
     // Taken out of the configuration at this moment.
-    let gone = || Problem::not_found(format!("instance {name:?}"));
+    let gone = || HttpProblem::not_found(format!("instance {name:?}"));
     documents.find(|document| document.name == name).map(Json).ok_or_else(gone)
 }
 
 /// The instance of this name.
-pub(super) fn instance<'a>(config: &'a Config, name: &str) -> Result<&'a InstanceConfig, Problem> {
+pub(super) fn instance<'a>(config: &'a Config, name: &str) -> Result<&'a InstanceConfig, HttpProblem> {
     Ok(config.instance(name)?)
 }
 
@@ -238,7 +241,7 @@ pub(super) struct Targets {
 /// Every target.
 #[utoipa::path(
     get, path = "/api/v1/targets", operation_id = "list_targets",
-    responses((status = 200, description = "The targets", body = Targets), Problem),
+    responses((status = 200, description = "The targets", body = Targets), HttpProblem),
 )]
 pub(super) async fn targets(State(api): State<Api>) -> Json<Targets> {
     let config = api.handle.config();

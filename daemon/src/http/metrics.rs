@@ -17,17 +17,17 @@ use jiff::Timestamp;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use self::text::{Kind, Metric, Text};
+use self::text::{Metric, MetricKind, Text};
 use super::Api;
 use super::facts::{InstanceFacts, Known};
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use crate::agenda::Job;
 use crate::condition::Severity;
 use crate::journal::{RunOutcome, RunRecord};
 use crate::view::{Event, InstanceView, JobView, Phase};
 
 const fn gauge(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, help }
+    Metric { name, kind: MetricKind::Gauge, help }
 }
 
 const BUILD_INFO: Metric = gauge("odoo_backup_build_info", "1, labelled with the program's version");
@@ -47,8 +47,11 @@ const CONDITION: Metric =
 const STALE_AFTER: Metric =
     gauge("odoo_backup_stale_after_seconds", "How old an instance's newest good backup may become");
 const RUNNING: Metric = gauge("odoo_backup_running", "Whether a run is running or queued");
-const RUNS: Metric =
-    Metric { name: "odoo_backup_runs_total", kind: Kind::Counter, help: "Runs that ended since the daemon started" };
+const RUNS: Metric = Metric {
+    name: "odoo_backup_runs_total",
+    kind: MetricKind::Counter,
+    help: "Runs that ended since the daemon started",
+};
 const ACTIVE: Metric = gauge("odoo_backup_active_runs", "Runs that have not ended, by what they are doing");
 const ACTIVE_BYTES: Metric = gauge("odoo_backup_active_run_bytes", "Bytes that the active runs have processed");
 const READ: Metric = gauge("odoo_backup_repository_read_timestamp_seconds", "When the repository was last read");
@@ -106,13 +109,13 @@ const NOTIFIER_FAILING: Metric =
     gauge("odoo_backup_notifier_failing", "Whether a notifier did not accept what it was last sent");
 const NOTIFICATIONS: Metric = Metric {
     name: "odoo_backup_notifications_total",
-    kind: Kind::Counter,
+    kind: MetricKind::Counter,
     help: "Attempts to send to a notifier, and notices that were given up, since the daemon's state began",
 };
 
 const REMOVED: Metric = Metric {
     name: "odoo_backup_retention_removed_total",
-    kind: Kind::Counter,
+    kind: MetricKind::Counter,
     help: "Backups that retention removed since the daemon started",
 };
 
@@ -210,7 +213,7 @@ pub(super) async fn count(api: &Api, ended: &CancellationToken) {
 /// Metrics for Prometheus.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "metrics",
-    responses((status = 200, description = "Prometheus' text format", body = str, content_type = "text/plain"), Problem),
+    responses((status = 200, description = "Prometheus' text format", body = str, content_type = "text/plain"), HttpProblem),
 )]
 pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     let mut text = Text::default();

@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::problem::{Document, Problem};
+use super::problem::{Document, HttpProblem};
 use super::{access, closed, open};
 
 /// What the handlers do not say.
@@ -38,7 +38,7 @@ static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(|| {
 /// This description.
 #[utoipa::path(
     get, path = "/api/v1/openapi.json", operation_id = "openapi",
-    responses((status = 200, description = "An OpenAPI document", body = Object), Problem),
+    responses((status = 200, description = "An OpenAPI document", body = Object), HttpProblem),
 )]
 pub(super) async fn openapi() -> Json<&'static utoipa::openapi::OpenApi> {
     Json(&*DOCUMENT)

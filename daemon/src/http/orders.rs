@@ -1,33 +1,37 @@
 //! What can be done: runs begun and stopped, backups pinned, the configuration read anew.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use engine::check::Sample;
 use engine::repository::{BackupId, BackupRef, Pin};
 use engine::run::Interruptible;
 use engine::run::Run;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::content::Content;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::response::{Response as ResponseObject, ResponseBuilder};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{IntoResponses, ToSchema};
 
 use super::Api;
 use super::extract::{Body, Path};
 use super::instances::instance;
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use super::runs::RunView;
 use crate::journal::RunId;
-use crate::sources::{Sources, Wanted as Backup};
+use crate::sources::{Sources, WantedBackup};
 use crate::work::Order;
 
 /// What is to be done to an instance.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "job", rename_all = "lowercase", deny_unknown_fields)]
-#[schema(as = StartRun)]
-pub(super) enum Wanted {
+pub(super) enum StartRun {
     /// Back it up.
     Backup {
         /// Read every file, also those that earlier backups hold.
@@ -44,14 +48,16 @@ pub(super) enum Wanted {
     Drill {},
 }
 
-impl Wanted {
-    fn order(self) -> Result<Order, Problem> {
+impl StartRun {
+    fn order(self) -> Result<Order, HttpProblem> {
         Ok(match self {
             Self::Backup { reread } => Order::Backup { reread },
             Self::Drill {} => Order::Drill,
             Self::Check { read_data } => {
                 let sample = read_data.map(|sample| sample.parse::<Sample>()).transpose();
-                Order::Check { read_data: sample.map_err(|error| Problem::invalid(format!("`read_data`: {error}")))? }
+                Order::Check {
+                    read_data: sample.map_err(|error| HttpProblem::invalid(format!("`read_data`: {error}")))?,
+                }
             }
         })
     }
@@ -61,31 +67,22 @@ impl Wanted {
 #[utoipa::path(
     post, path = "/api/v1/instances/{name}/runs", operation_id = "start_run",
     params(("name" = String, Path, description = "The instance")),
-    request_body = Wanted,
-    responses(
-        (
-            status = 202,
-            description = "It runs or is queued",
-            body = RunView,
-            headers(("Location" = String, description = "The run")),
-        ),
-        Problem,
-    ),
+    request_body = StartRun,
+    responses(Accepted, HttpProblem),
 )]
 pub(super) async fn start(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Body(wanted): Body<Wanted>,
-) -> Result<impl IntoResponse, Problem> {
+    Body(wanted): Body<StartRun>,
+) -> Result<Accepted, HttpProblem> {
     let id = api.handle.start(&name, wanted.order()?).await?;
-    accepted(&api, id)
+    Accepted::of(&api, id)
 }
 
 /// What is to be restored to a target.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = StartRestore)]
-pub(super) struct Restore {
+pub(super) struct StartRestore {
     /// The instance whose backup it is. Left out: the one whose backups the target takes.
     instance: Option<String>,
     /// A backup's id, or `latest`.
@@ -96,67 +93,78 @@ pub(super) struct Restore {
 #[utoipa::path(
     post, path = "/api/v1/targets/{name}/restores", operation_id = "start_restore",
     params(("name" = String, Path, description = "The target")),
-    request_body = Restore,
-    responses(
-        (
-            status = 202,
-            description = "It runs or is queued",
-            body = RunView,
-            headers(("Location" = String, description = "The run")),
-        ),
-        Problem,
-    ),
+    request_body = StartRestore,
+    responses(Accepted, HttpProblem),
 )]
 pub(super) async fn restore(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Body(wanted): Body<Restore>,
-) -> Result<impl IntoResponse, Problem> {
+    Body(wanted): Body<StartRestore>,
+) -> Result<Accepted, HttpProblem> {
     let config = api.handle.config();
     let target = config.target(&name)?;
     let Some(from) = wanted.instance.as_ref().or(target.instance.as_ref()) else {
-        return Err(Problem::invalid(format!("`instance` must name the instance whose backup is restored to {name}")));
+        return Err(HttpProblem::invalid(format!(
+            "`instance` must name the instance whose backup is restored to {name}"
+        )));
     };
     instance(&config, from)?;
     if wanted.backup.contains('/') {
-        return Err(Problem::invalid("`backup` must be the id of a backup, or `latest`"));
+        return Err(HttpProblem::invalid("`backup` must be the id of a backup, or `latest`"));
     }
     let selector = format!("{from}/{}", wanted.backup);
     // Found now, so that whoever asks for the latest knows which that is, and one that is not there is refused at once.
     let sources = Sources::of(&config).with_connection(&api.handle.0.connection);
     let BackupRef { instance: from, id: backup } =
-        sources.resolve(Backup { selector: &selector, instance: None }).await?;
+        sources.resolve(WantedBackup { selector: &selector, instance: None }).await?;
     let id = api.handle.start(&from, Order::Restore { target: name, backup }).await?;
-    accepted(&api, id)
+    Accepted::of(&api, id)
 }
 
-/// That a run goes on, or is about to end.
-fn accepted(api: &Api, id: RunId) -> Result<impl IntoResponse + use<>, Problem> {
-    let location = [(header::LOCATION, format!("/api/v1/runs/{id}"))];
-    Ok((StatusCode::ACCEPTED, location, Json(api.run(id)?)))
+/// The answer 202 to a request whose work a run does: the run, with its address.
+pub(super) struct Accepted {
+    id: RunId,
+    run: RunView,
+}
+
+impl Accepted {
+    fn of(api: &Api, id: RunId) -> Result<Self, HttpProblem> {
+        Ok(Self { id, run: api.run(id)? })
+    }
+}
+
+impl IntoResponse for Accepted {
+    fn into_response(self) -> Response {
+        let location = [(header::LOCATION, format!("/api/v1/runs/{}", self.id))];
+        (StatusCode::ACCEPTED, location, Json(self.run)).into_response()
+    }
+}
+
+impl IntoResponses for Accepted {
+    fn responses() -> BTreeMap<String, RefOr<ResponseObject>> {
+        let run = Ref::from_schema_name(RunView::name());
+        let response = ResponseBuilder::new()
+            .description("The run: queued, running, or being cancelled")
+            .content("application/json", Content::new(Some(run)))
+            .header("Location", HeaderBuilder::new().description(Some("The run")).build())
+            .build();
+        BTreeMap::from([(StatusCode::ACCEPTED.as_str().to_owned(), response.into())])
+    }
 }
 
 /// Cancel a run. It cleans up, which takes a moment.
 #[utoipa::path(
     post, path = "/api/v1/runs/{id}/cancel", operation_id = "cancel_run",
     params(("id" = RunId, Path, description = "The run")),
-    responses(
-        (
-            status = 202,
-            description = "It was told to stop",
-            body = RunView,
-            headers(("Location" = String, description = "The run")),
-        ),
-        Problem,
-    ),
+    responses(Accepted, HttpProblem),
 )]
-pub(super) async fn cancel(State(api): State<Api>, Path(id): Path<RunId>) -> Result<impl IntoResponse, Problem> {
+pub(super) async fn cancel(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Accepted, HttpProblem> {
     if !api.handle.cancel(id) {
         api.run(id)?;
-        let ended = Problem::new(StatusCode::CONFLICT, "already_ended", format!("run {id} has already ended"));
+        let ended = HttpProblem::new(StatusCode::CONFLICT, "already_ended", format!("run {id} has already ended"));
         return Err(ended.of_run(id));
     }
-    accepted(&api, id)
+    Accepted::of(&api, id)
 }
 
 /// What a person says of a backup that is to be kept.
@@ -194,15 +202,15 @@ const LONGEST_NOTE: usize = 1000;
     put, path = "/api/v1/instances/{name}/backups/{id}/pin", operation_id = "pin",
     params(("name" = String, Path, description = "The instance"), ("id" = String, Path, description = "The backup's id")),
     request_body = Note,
-    responses((status = 200, description = "It is pinned", body = Pinned), Problem),
+    responses((status = 200, description = "It is pinned", body = Pinned), HttpProblem),
 )]
 pub(super) async fn pin(
     State(api): State<Api>,
     Path((name, id)): Path<(String, String)>,
     Body(Note { note }): Body<Note>,
-) -> Result<Json<Pinned>, Problem> {
+) -> Result<Json<Pinned>, HttpProblem> {
     if note.as_ref().is_some_and(|note| note.chars().count() > LONGEST_NOTE) {
-        return Err(Problem::invalid(format!("`note` is longer than {LONGEST_NOTE} characters")));
+        return Err(HttpProblem::invalid(format!("`note` is longer than {LONGEST_NOTE} characters")));
     }
     let pin = mark(&api, &name, &id, Mark::Pin(note)).await?.unwrap_or_default();
     Ok(Json(Pinned { pinned: true, pinned_at: Some(pin.pinned_at), note: Some(pin.note) }))
@@ -212,12 +220,12 @@ pub(super) async fn pin(
 #[utoipa::path(
     delete, path = "/api/v1/instances/{name}/backups/{id}/pin", operation_id = "unpin",
     params(("name" = String, Path, description = "The instance"), ("id" = String, Path, description = "The backup's id")),
-    responses((status = 200, description = "It is not pinned", body = Pinned), Problem),
+    responses((status = 200, description = "It is not pinned", body = Pinned), HttpProblem),
 )]
 pub(super) async fn unpin(
     State(api): State<Api>,
     Path((name, id)): Path<(String, String)>,
-) -> Result<Json<Pinned>, Problem> {
+) -> Result<Json<Pinned>, HttpProblem> {
     mark(&api, &name, &id, Mark::Unpin).await?;
     Ok(Json(Pinned::default()))
 }
@@ -229,9 +237,9 @@ enum Mark {
 }
 
 /// Marks a backup; returns its pin, where it has one then.
-async fn mark(api: &Api, name: &str, id: &str, mark: Mark) -> Result<Option<Pin>, Problem> {
+async fn mark(api: &Api, name: &str, id: &str, mark: Mark) -> Result<Option<Pin>, HttpProblem> {
     instance(&api.handle.config(), name)?;
-    let id: BackupId = id.parse().map_err(|_| Problem::not_found(format!("backup {name}/{id}")))?;
+    let id: BackupId = id.parse().map_err(|_| HttpProblem::not_found(format!("backup {name}/{id}")))?;
     let repository = api.handle.repository().await?;
     // A task of its own: the lock that it holds is released whether or not somebody still waits for the answer.
     let task = api.handle.0.tasks.spawn({
@@ -259,20 +267,20 @@ async fn mark(api: &Api, name: &str, id: &str, mark: Mark) -> Result<Option<Pin>
     });
     match task.await {
         Ok(Err(error)) if error.is_interruption() => {
-            Err(Problem::new(StatusCode::CONFLICT, "busy", format!("{name} is locked by another process"))
+            Err(HttpProblem::new(StatusCode::CONFLICT, "busy", format!("{name} is locked by another process"))
                 .hint("try again when that process is done"))
         }
         Ok(done) => Ok(done?),
-        Err(fault) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", fault.to_string())),
+        Err(fault) => Err(HttpProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", fault.to_string())),
     }
 }
 
 /// Reload the configuration.
 #[utoipa::path(
     post, path = "/api/v1/reload", operation_id = "reload",
-    responses((status = 204, description = "It is in effect"), Problem),
+    responses((status = 204, description = "It is in effect"), HttpProblem),
 )]
-pub(super) async fn reload(State(api): State<Api>) -> Result<StatusCode, Problem> {
+pub(super) async fn reload(State(api): State<Api>) -> Result<StatusCode, HttpProblem> {
     api.handle.reload().await?;
     Ok(StatusCode::NO_CONTENT)
 }

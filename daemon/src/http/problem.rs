@@ -21,7 +21,7 @@ const KIND: &str = "application/problem+json";
 
 /// Why a request was not done.
 #[derive(Debug, Clone)]
-pub(super) struct Problem(Box<Said>);
+pub(super) struct HttpProblem(Box<Said>);
 
 #[derive(Debug, Clone)]
 struct Said {
@@ -60,7 +60,7 @@ pub(super) struct Document<'a> {
     run: Option<RunId>,
 }
 
-impl Problem {
+impl HttpProblem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let explanation = Explanation { message: detail.into(), causes: Vec::new(), hint: None, obstacles: Vec::new() };
         Self::explained(status, code, explanation)
@@ -103,7 +103,7 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for HttpProblem {
     fn into_response(self) -> Response {
         let Said { status, code, explanation, run } = *self.0;
         let document = Document {
@@ -126,7 +126,7 @@ impl IntoResponse for Problem {
     }
 }
 
-impl IntoResponses for Problem {
+impl IntoResponses for HttpProblem {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
         let schema = Ref::from_schema_name(Document::name());
         let response = ResponseBuilder::new().description("The request failed");
@@ -135,7 +135,7 @@ impl IntoResponses for Problem {
     }
 }
 
-impl From<RefusedStart> for Problem {
+impl From<RefusedStart> for HttpProblem {
     fn from(refused: RefusedStart) -> Self {
         let explanation = explain(&refused);
         match refused {
@@ -153,7 +153,7 @@ impl From<RefusedStart> for Problem {
     }
 }
 
-impl From<Error> for Problem {
+impl From<Error> for HttpProblem {
     fn from(error: Error) -> Self {
         let (status, code) = match &error {
             error if error.is_held_elsewhere() => (StatusCode::CONFLICT, "busy"),
@@ -167,19 +167,19 @@ impl From<Error> for Problem {
     }
 }
 
-impl From<RepositoryError> for Problem {
+impl From<RepositoryError> for HttpProblem {
     fn from(error: RepositoryError) -> Self {
         Error::from(error).into()
     }
 }
 
-impl From<UnknownName> for Problem {
+impl From<UnknownName> for HttpProblem {
     fn from(error: UnknownName) -> Self {
         Self::explained(StatusCode::NOT_FOUND, "not_found", explain(&error))
     }
 }
 
-impl From<ConfigError> for Problem {
+impl From<ConfigError> for HttpProblem {
     fn from(error: ConfigError) -> Self {
         Self::explained(StatusCode::UNPROCESSABLE_ENTITY, "configuration", explain(&error))
     }

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::extract::{Path, Query, limited};
-use super::problem::Problem;
+use super::problem::HttpProblem;
 use crate::agenda::Job;
 use crate::handle::RunFilter;
 use crate::journal::{RunId, RunRecord};
@@ -70,7 +70,7 @@ impl RunView {
 
 impl Api {
     /// Returns a run, ended or not.
-    pub(super) fn run(&self, id: RunId) -> Result<RunView, Problem> {
+    pub(super) fn run(&self, id: RunId) -> Result<RunView, HttpProblem> {
         // In this order: a run that ends in between is seen as ended. Its end is recorded and
         // reported just before it is removed.
         let live = self.handle.live_run(id).map(RunView::from);
@@ -79,7 +79,7 @@ impl Api {
             Some(record) if record.ended_at.is_some() => Some(record.into()),
             record => live.or(record.map(RunView::from)),
         };
-        view.ok_or_else(|| Problem::not_found(format!("run {id}")))
+        view.ok_or_else(|| HttpProblem::not_found(format!("run {id}")))
     }
 }
 
@@ -113,9 +113,9 @@ pub(super) struct Runs {
 #[utoipa::path(
     get, path = "/api/v1/runs", operation_id = "list_runs",
     params(RunPage),
-    responses((status = 200, description = "A page of runs", body = Runs), Problem),
+    responses((status = 200, description = "A page of runs", body = Runs), HttpProblem),
 )]
-pub(super) async fn list(State(api): State<Api>, Query(page): Query<RunPage>) -> Result<Json<Runs>, Problem> {
+pub(super) async fn list(State(api): State<Api>, Query(page): Query<RunPage>) -> Result<Json<Runs>, HttpProblem> {
     let limit = limited(page.limit, RUNS)?;
     let RunPage { instance, job, before, .. } = page;
     let mut records = api.handle.runs(&RunFilter { instance, job, before, limit: Some(limit + 1) });
@@ -133,9 +133,9 @@ pub(super) async fn list(State(api): State<Api>, Query(page): Query<RunPage>) ->
 #[utoipa::path(
     get, path = "/api/v1/runs/{id}", operation_id = "show_run",
     params(("id" = RunId, Path, description = "The run")),
-    responses((status = 200, description = "The run", body = RunView), Problem),
+    responses((status = 200, description = "The run", body = RunView), HttpProblem),
 )]
-pub(super) async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunView>, Problem> {
+pub(super) async fn show(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<RunView>, HttpProblem> {
     api.run(id).map(Json)
 }
 
@@ -152,14 +152,14 @@ pub(super) struct Log {
 #[utoipa::path(
     get, path = "/api/v1/runs/{id}/log", operation_id = "run_log",
     params(("id" = RunId, Path, description = "The run")),
-    responses((status = 200, description = "The log, or its last lines", body = Log), Problem),
+    responses((status = 200, description = "The log, or its last lines", body = Log), HttpProblem),
 )]
-pub(super) async fn log(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<Log>, Problem> {
+pub(super) async fn log(State(api): State<Api>, Path(id): Path<RunId>) -> Result<Json<Log>, HttpProblem> {
     api.run(id)?;
     let handle = api.handle.clone();
     let read = tokio::task::spawn_blocking(move || handle.log(id)).await;
     let failed = |error: &(dyn std::error::Error + 'static)| {
-        Problem::explained(StatusCode::INTERNAL_SERVER_ERROR, "internal", explain(error))
+        HttpProblem::explained(StatusCode::INTERNAL_SERVER_ERROR, "internal", explain(error))
     };
     let mut lines = read.map_err(|fault| failed(&fault))?.map_err(|error| failed(&error))?;
     let left_off = lines.len().saturating_sub(LINES);

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::notice::Notice;
 use super::state::{Heeded, Message, Signal, State};
 use crate::agenda::Job;
-use crate::condition::{Backups, Condition, Kind};
+use crate::condition::{Backups, Condition, ReasonKind};
 use crate::handle::Handle;
 use crate::journal::{RunOutcome, RunRecord};
 use crate::staleness::Since;
@@ -205,7 +205,7 @@ pub(super) fn heed_conditions(state: &mut State, handle: &Handle, seen: &HashMap
         let watched = *watched;
         let newest = backups.newest_good;
         let staleness = match newest {
-            Some(_) => condition.message(Kind::Stale).map(ToOwned::to_owned),
+            Some(_) => condition.message(ReasonKind::Stale).map(ToOwned::to_owned),
             None => view.staleness(Since::Watched(watched), now).map(|staleness| staleness.to_string()),
         };
         match (staleness, state.stale.get(name).copied()) {

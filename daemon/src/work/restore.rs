@@ -11,14 +11,14 @@ use engine::error::Error;
 use engine::manifest::Manifest;
 use engine::postgres::Endpoint;
 use engine::repository::{BackupId, Repository};
-use engine::restore::{Former, Identity, RestoreOptions, Restored, RestoredFiles, restore};
+use engine::restore::{Former, RestoreOptions, Restored, RestoredFiles, TargetIdentity, restore};
 use engine::verify::Depth;
 use tracing::{Instrument, Span};
 
 use super::Work;
 use crate::failure::Failure;
 use crate::journal::RunOutcome;
-use crate::sources::{Sources, Wanted};
+use crate::sources::{Sources, WantedBackup};
 
 /// More do not make a restore faster on the machines that Odoo runs on.
 const MOST_JOBS: u32 = 8;
@@ -52,7 +52,7 @@ pub(super) async fn drill_latest(sources: &Sources<'_>, work: &Work<'_>) -> Resu
     let place = drill_place(work.config, &instance.instance.name, None)?;
     let Jobs { database: jobs, volumes: parallel_volumes } = Jobs::of(None);
     let options = DrillOptions { jobs, parallel_volumes, depth: instance.drill.depth };
-    let wanted = Wanted { selector: "latest", instance: Some(&instance.instance.name) };
+    let wanted = WantedBackup { selector: "latest", instance: Some(&instance.instance.name) };
     let drill = |repository: Repository, manifest: Manifest| {
         let (protected, run, place) = (work.config.protected(), work.run.clone(), place.clone());
         in_a_task(async move { drill::drill(&repository, &manifest, &place, &protected, options, &run).await })
@@ -79,13 +79,13 @@ pub(super) async fn restore_to(
         parallel_volumes,
         depth: Depth::Quick,
         drop_previous: false,
-        identity: Identity::Copy,
+        identity: TargetIdentity::Copy,
         wait: None,
         skip_failed_post_data: false,
     };
     tracing::info!(target = target.name, database = %Endpoint::resolve(&target.database), filestore = %target.filestore.display(), "restoring {backup}");
     let selector = format!("{}/{backup}", work.instance.instance.name);
-    let wanted = Wanted { selector: &selector, instance: None };
+    let wanted = WantedBackup { selector: &selector, instance: None };
     let restore = |repository: Repository, manifest: Manifest| {
         let (protected, run, target) = (work.config.protected(), work.run.clone(), target.clone());
         in_a_task(async move { restore(&repository, &manifest, &target, &protected, options, &run).await })

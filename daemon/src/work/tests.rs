@@ -5,7 +5,7 @@ use harness::project::{INSTANCE, Project, TARGET};
 use engine::repository::{BackupId, BackupRef};
 
 use super::*;
-use crate::sources::Wanted;
+use crate::sources::WantedBackup;
 
 /// A project with a repository, and an engine that backs it up.
 struct Fixture {
@@ -201,7 +201,7 @@ async fn latest_known_damaged_is_found_in_copy() {
     let fixture = &copied.fixture;
     let (first, ..) = fixture.back_up().await;
     let (second, ..) = fixture.back_up().await;
-    let wanted = Wanted { selector: "latest", instance: Some(INSTANCE) };
+    let wanted = WantedBackup { selector: "latest", instance: Some(INSTANCE) };
     let resolve = async |config: &Config| Sources::of(config).resolve(wanted).await.unwrap().id;
     assert_eq!(resolve(&fixture.config).await, second);
     copied.damage(&second);

@@ -11,10 +11,10 @@ use super::previous::{Previous, previous};
 use super::{BackupOptions, Source};
 use crate::error::{Error, explain};
 use crate::filestore::{
-    Batches, FileEntry, FilestoreError, Ledger, Names, Settled, WrittenVolume, check_path, write_volume,
+    Batches, FileEntry, FileNames, FilestoreError, Ledger, Settled, WrittenVolume, check_path, write_volume,
 };
 use crate::instance::Instance;
-use crate::manifest::{AttachmentContent, FilestoreContent, Findings, StoredObject, Volume};
+use crate::manifest::{AttachmentContent, FilestoreContent, FilestoreFindings, StoredObject, Volume};
 use crate::odoo::{CollectorHold, attachments, still_named};
 use crate::postgres::{self, PostgresError, Session};
 use crate::progress::Task;
@@ -100,7 +100,7 @@ pub(super) async fn store_files(
 
 /// Tells whether a filestore is the right one and mounted.
 struct Lost<'a> {
-    findings: &'a Findings,
+    findings: &'a FilestoreFindings,
     /// Files that the latest backup already lacks.
     known: &'a HashSet<String>,
     settled: &'a Settled,
@@ -136,9 +136,12 @@ impl Lost<'_> {
 }
 
 /// Stores the list of attachments. Returns it with the files that they reference.
-async fn store_attachments(draft: &Draft, source: &Source) -> Result<(Option<AttachmentContent>, Names<bool>), Error> {
+async fn store_attachments(
+    draft: &Draft,
+    source: &Source,
+) -> Result<(Option<AttachmentContent>, FileNames<bool>), Error> {
     if source.odoo.is_none() {
-        return Ok((None, Names::default()));
+        return Ok((None, FileNames::default()));
     }
     let (lines, inventory) = attachments(&source.session).await?;
     let (list, ()) = draft.add("attachments.zst", encode_list(lines)).await?;
@@ -227,7 +230,7 @@ async fn store_removed(
 }
 
 /// Separates the files that the source lost from those that were deleted since the snapshot.
-async fn findings(source: &Source, looked: Looked<'_>, settled: &Settled) -> Findings {
+async fn findings(source: &Source, looked: Looked<'_>, settled: &Settled) -> FilestoreFindings {
     let still = match settled.missing.as_slice() {
         [] => Vec::new(),
         missing => match postgres::connect(source.session.endpoint()).await {
@@ -238,7 +241,7 @@ async fn findings(source: &Source, looked: Looked<'_>, settled: &Settled) -> Fin
     };
     let still: std::collections::HashSet<&String> = still.iter().collect();
     let (missing, deleted) = settled.missing.iter().cloned().partition(|path| still.contains(path));
-    Findings {
+    FilestoreFindings {
         missing,
         deleted,
         damaged: settled.damaged.clone(),

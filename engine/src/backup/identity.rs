@@ -13,7 +13,7 @@ const LOOKED_AT: usize = 10;
 
 /// What distinguishes one database from another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(super) struct DatabaseIdentity {
     /// `database.uuid`; `None` where there is none.
     uuid: Option<String>,
     /// The server's `system_identifier`; `None` where it is unknown or meaningless.
@@ -26,7 +26,7 @@ pub(super) struct Identity {
 
 /// The relation of two databases.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Sameness {
+pub(super) enum DatabaseSameness {
     /// The same one, as far as is known.
     Same,
     /// Nothing speaks against it, but what identified them before is missing. The text says what.
@@ -35,7 +35,7 @@ pub(super) enum Sameness {
     Other(String),
 }
 
-impl Identity {
+impl DatabaseIdentity {
     pub(super) fn new(database: &str, server: &ServerFacts, odoo: Option<&OdooFacts>, is_imported: bool) -> Self {
         let uuid = odoo.and_then(|odoo| odoo.database_uuid.as_deref()).map(str::trim).filter(|uuid| !uuid.is_empty());
         Self {
@@ -60,25 +60,25 @@ impl Identity {
     }
 
     /// Compares it with the identity in an earlier backup.
-    pub(super) fn compare(&self, earlier: &Self) -> Sameness {
+    pub(super) fn compare(&self, earlier: &Self) -> DatabaseSameness {
         match (&self.uuid, &earlier.uuid) {
-            (Some(uuid), Some(before)) if uuid == before => return Sameness::Same,
+            (Some(uuid), Some(before)) if uuid == before => return DatabaseSameness::Same,
             (Some(uuid), Some(before)) => {
-                return Sameness::Other(format!("its database.uuid is {}, not {}", shown(uuid), shown(before)));
+                return DatabaseSameness::Other(format!("its database.uuid is {}, not {}", shown(uuid), shown(before)));
             }
-            _ if self.is_imported || earlier.is_imported => return Sameness::Same,
+            _ if self.is_imported || earlier.is_imported => return DatabaseSameness::Same,
             _ => {}
         }
         match (&self.server, &earlier.server) {
             (Some(server), Some(before)) if server != before => {
-                return Sameness::Other(format!(
+                return DatabaseSameness::Other(format!(
                     "it has no database.uuid to compare, and its server is {}, not {}",
                     shown(server),
                     shown(before)
                 ));
             }
             _ if self.database != earlier.database => {
-                return Sameness::Other(format!(
+                return DatabaseSameness::Other(format!(
                     "it has no database.uuid to compare, and its name is {:?}, not {:?}",
                     self.database, earlier.database
                 ));
@@ -86,21 +86,21 @@ impl Identity {
             _ => {}
         }
         match (&self.uuid, &earlier.uuid) {
-            (None, Some(before)) => Sameness::Unclear(format!(
+            (None, Some(before)) => DatabaseSameness::Unclear(format!(
                 "the database no longer has its database.uuid {}: it is identified by its name alone, and by its server \
                  where that is known",
                 shown(before)
             )),
-            _ => Sameness::Same,
+            _ => DatabaseSameness::Same,
         }
     }
 }
 
 /// Returns what shows that two backups are of two databases; `None` where nothing does.
 pub(crate) fn tell_apart(earlier: &Manifest, later: &Manifest) -> Option<String> {
-    match Identity::of(later).compare(&Identity::of(earlier)) {
-        Sameness::Other(why) => Some(why),
-        Sameness::Same | Sameness::Unclear(_) => None,
+    match DatabaseIdentity::of(later).compare(&DatabaseIdentity::of(earlier)) {
+        DatabaseSameness::Other(why) => Some(why),
+        DatabaseSameness::Same | DatabaseSameness::Unclear(_) => None,
     }
 }
 
@@ -118,7 +118,7 @@ fn shown(text: &str) -> String {
 pub(super) async fn compare_with_latest(
     repository: &Repository,
     instance: &str,
-    own: &Identity,
+    own: &DatabaseIdentity,
     accept: bool,
 ) -> Result<Vec<String>, Error> {
     let mut backups = present(repository, instance).await?.into_iter();
@@ -130,14 +130,14 @@ pub(super) async fn compare_with_latest(
         }
     }
     let Some(latest) = latest else { return Ok(Vec::new()) };
-    let earlier = Identity::of(&latest);
+    let earlier = DatabaseIdentity::of(&latest);
     let why = match own.compare(&earlier) {
-        Sameness::Same => match changes_server(own, &earlier) {
+        DatabaseSameness::Same => match changes_server(own, &earlier) {
             true => return warn_if_alternating(repository, instance, own, backups.take(LOOKED_AT)).await,
             false => return Ok(Vec::new()),
         },
-        Sameness::Unclear(warning) => return Ok(vec![warning]),
-        Sameness::Other(why) => why,
+        DatabaseSameness::Unclear(warning) => return Ok(vec![warning]),
+        DatabaseSameness::Other(why) => why,
     };
     let other = OtherDatabase { instance: instance.to_owned(), latest: latest.id, why };
     match accept {
@@ -168,7 +168,7 @@ pub(super) async fn readable(repository: &Repository, backup: &BackupRef) -> Res
     }
 }
 
-fn changes_server(own: &Identity, earlier: &Identity) -> bool {
+fn changes_server(own: &DatabaseIdentity, earlier: &DatabaseIdentity) -> bool {
     matches!((&own.server, &earlier.server), (Some(own), Some(earlier)) if own != earlier)
 }
 
@@ -178,12 +178,12 @@ fn changes_server(own: &Identity, earlier: &Identity) -> bool {
 async fn warn_if_alternating(
     repository: &Repository,
     instance: &str,
-    own: &Identity,
+    own: &DatabaseIdentity,
     earlier: impl Iterator<Item = BackupRef>,
 ) -> Result<Vec<String>, Error> {
     for backup in earlier {
         let Some(manifest) = readable(repository, &backup).await? else { continue };
-        if own.server.is_some() && Identity::of(&manifest).server == own.server {
+        if own.server.is_some() && DatabaseIdentity::of(&manifest).server == own.server {
             return Ok(vec![format!(
                 "the latest backup of {instance} comes from a copy of this database on another server: if both are in use, give one of them \
                  another name and another database.uuid"
@@ -198,9 +198,9 @@ async fn warn_if_alternating(
 mod tests {
     use super::*;
 
-    fn database(uuid: Option<&str>, server: Option<&str>, name: &str) -> Identity {
+    fn database(uuid: Option<&str>, server: Option<&str>, name: &str) -> DatabaseIdentity {
         let own = |text: Option<&str>| text.map(str::to_owned);
-        Identity { uuid: own(uuid), server: own(server), database: name.to_owned(), is_imported: false }
+        DatabaseIdentity { uuid: own(uuid), server: own(server), database: name.to_owned(), is_imported: false }
     }
 
     #[test]
@@ -223,9 +223,9 @@ mod tests {
             (database(None, None, "wiki"), &unknown, "other"),
         ] {
             let found = match own.compare(earlier) {
-                Sameness::Same => "same",
-                Sameness::Unclear(_) => "unclear",
-                Sameness::Other(_) => "other",
+                DatabaseSameness::Same => "same",
+                DatabaseSameness::Unclear(_) => "unclear",
+                DatabaseSameness::Other(_) => "other",
             };
             assert_eq!(found, expected, "{own:?} {earlier:?}");
         }
@@ -234,10 +234,10 @@ mod tests {
     #[test]
     fn import_is_compared_by_uuid() {
         let earlier = database(Some("a"), Some("1"), "production");
-        let import = |uuid| Identity { is_imported: true, server: None, ..database(uuid, None, "dump") };
-        assert_eq!(import(Some("a")).compare(&earlier), Sameness::Same);
-        assert_eq!(import(None).compare(&earlier), Sameness::Same);
-        assert!(matches!(import(Some("b")).compare(&earlier), Sameness::Other(_)));
-        assert_eq!(earlier.compare(&import(None)), Sameness::Same);
+        let import = |uuid| DatabaseIdentity { is_imported: true, server: None, ..database(uuid, None, "dump") };
+        assert_eq!(import(Some("a")).compare(&earlier), DatabaseSameness::Same);
+        assert_eq!(import(None).compare(&earlier), DatabaseSameness::Same);
+        assert!(matches!(import(Some("b")).compare(&earlier), DatabaseSameness::Other(_)));
+        assert_eq!(earlier.compare(&import(None)), DatabaseSameness::Same);
     }
 }

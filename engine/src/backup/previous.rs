@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, explain};
-use crate::filestore::{Allowance, FileName, Held, Names, read_list, reserve};
-use crate::manifest::{Findings, Manifest, StoredObject, Volume};
-use crate::repository::{BackupId, BackupRef, KnownDamage, Listed, Repository};
+use crate::filestore::{Allowance, FileName, FileNames, Held, read_list, reserve};
+use crate::manifest::{FilestoreFindings, Manifest, StoredObject, Volume};
+use crate::repository::{BackupId, BackupRef, KnownDamage, ObjectListing, Repository};
 
 /// The volumes that the next backup may reference, and their content.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(super) struct Previous {
     /// In order.
     pub(super) volumes: Vec<Volume>,
     /// Each path's latest version; [`Held::volume`] is an index of `volumes`.
-    pub(super) held: Names<Held>,
+    pub(super) held: FileNames<Held>,
     /// Paths whose stored version was already damaged at the source.
     pub(super) suspect: Vec<String>,
     /// Files that the latest backup already lacks, because its source had lost them.
@@ -38,7 +38,7 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
         return Ok(Previous { warnings, ..Previous::default() });
     };
     // `latest` has warned of folders that may not be read.
-    let (listed, _) = Listed::readable(&**repository.store(), instance).await?;
+    let (listed, _) = ObjectListing::readable(&**repository.store(), instance).await?;
     let known = match if listed.has_known_damage() {
         repository.known_damage(instance).await
     } else {
@@ -77,10 +77,10 @@ pub(super) async fn previous(repository: &Repository, instance: &str, id: &Backu
     }
     let removed = manifest.filestore.removed.filter(|removed| listed.holds(removed));
     // A damaged file that was recovered from an earlier backup is stored intact.
-    let Findings { damaged, rescued, missing, .. } = manifest.filestore.findings;
+    let FilestoreFindings { damaged, rescued, missing, .. } = manifest.filestore.findings;
     let suspect = damaged.into_iter().filter(|path| !rescued.contains(path)).collect();
     let missing = missing.into_iter().collect();
-    Ok(Previous { volumes, held: Names::of_volumes(held), suspect, missing, removed, warnings })
+    Ok(Previous { volumes, held: FileNames::of_volumes(held), suspect, missing, removed, warnings })
 }
 
 async fn latest(

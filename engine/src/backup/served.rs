@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::identity::{Identity, Sameness, readable};
+use super::identity::{DatabaseIdentity, DatabaseSameness, readable};
 use crate::error::Error;
 use crate::instance::Instance;
 use crate::repository::{BackupId, BackupRef, Repository};
@@ -31,12 +31,12 @@ pub(super) async fn by(
         return Ok(None);
     }
     candidates.sort_by(|a, b| b.cmp(a));
-    let own = Identity::ask(instance).await?;
+    let own = DatabaseIdentity::ask(instance).await?;
     for id in candidates {
         let backup = BackupRef::new(instance.name.as_str(), id);
         let Some(manifest) = readable(repository, &backup).await? else { continue };
-        let is_same =
-            manifest.imported.is_none() && !matches!(own.compare(&Identity::of(&manifest)), Sameness::Other(_));
+        let is_same = manifest.imported.is_none()
+            && !matches!(own.compare(&DatabaseIdentity::of(&manifest)), DatabaseSameness::Other(_));
         if is_same && !repository.is_known_damaged(&manifest).await? {
             return Ok(Some(backup.id));
         }

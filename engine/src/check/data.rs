@@ -26,9 +26,9 @@ const PARALLEL_READS: usize = 2;
 
 /// The damage found by reading objects, by the key and the digest that was expected.
 #[derive(Debug, Default)]
-pub(super) struct Findings(HashMap<(Key, Digest), Vec<Damage>>);
+pub(super) struct ReadFindings(HashMap<(Key, Digest), Vec<Damage>>);
 
-impl Findings {
+impl ReadFindings {
     /// Returns the damage of an object, compared with what a manifest says of it.
     pub(super) fn of(&self, object: &StoredObject) -> &[Damage] {
         self.0.get(&name_of(object)).map_or(&[], Vec::as_slice)
@@ -71,12 +71,12 @@ pub(super) async fn read_back(
     sample: Sample,
     tools: &Tools,
     run: &Run,
-) -> Result<(Findings, ReadBack), Error> {
+) -> Result<(ReadFindings, ReadBack), Error> {
     let candidates: Vec<_> = surveys.iter().flat_map(candidates).collect();
     let instances = surveys.iter().map(|survey| survey.instance());
     let mut rotation = Rotation::load(repository, instances).await?;
     let chosen = rotation.choose(&candidates, sample);
-    let mut findings = Findings::default();
+    let mut findings = ReadFindings::default();
     // Collected first: a closure in the stream would keep the future from being a task of its own
     // (rust-lang/rust#102211).
     let reads: Vec<_> = chosen

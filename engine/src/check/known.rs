@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
-use super::data::Findings;
+use super::data::ReadFindings;
 use super::structure::Survey;
 use super::{Checked, Sample};
 use crate::error::{Error, explain};
-use crate::repository::{Damage, Found, KnownDamage, Repository, RepositoryError, damage_of, layout};
+use crate::repository::{Damage, FoundDamage, KnownDamage, Repository, RepositoryError, damage_of, layout};
 use crate::run::Run;
 use crate::store::Key;
 
@@ -38,7 +38,7 @@ pub(super) async fn note(
 pub(super) async fn conclude(
     repository: &Repository,
     survey: &Survey,
-    findings: &Findings,
+    findings: &ReadFindings,
     read: Option<Sample>,
     checked: &mut [Checked],
     run: &Run,
@@ -61,7 +61,7 @@ pub(super) async fn conclude(
     };
     let needed: HashSet<Key> = survey.manifests().flat_map(layout::needed).collect();
     let are_all_known = survey.is_whole && survey.manifests().count() == survey.backups.len();
-    let is_settled = |key: &Key, found: &Found| {
+    let is_settled = |key: &Key, found: &FoundDamage| {
         let is_needed = needed.contains(key) || survey.aside.keeps(key);
         let looked_at = findings.have_read(key) || (!found.by_reading && needed.contains(key));
         !fresh.contains_key(key) && (looked_at || (are_all_known && !is_needed))
@@ -88,9 +88,9 @@ pub(super) async fn conclude(
 }
 
 fn by_object<'a>(damage: impl Iterator<Item = &'a Damage>, by_reading: impl Fn(&Key) -> bool) -> KnownDamage {
-    let mut found: BTreeMap<Key, Found> = BTreeMap::new();
+    let mut found: BTreeMap<Key, FoundDamage> = BTreeMap::new();
     for Damage { key, reason } in damage {
-        let new = || Found { reasons: Vec::new(), found_at: Timestamp::now(), by_reading: by_reading(key) };
+        let new = || FoundDamage { reasons: Vec::new(), found_at: Timestamp::now(), by_reading: by_reading(key) };
         let found = found.entry(key.clone()).or_insert_with(new);
         if !found.reasons.contains(reason) {
             found.reasons.push(reason.clone());
@@ -104,7 +104,7 @@ fn merge(known: &mut KnownDamage, fresh: KnownDamage) {
         let before = known.get(&key);
         let found_at = before.map_or(found.found_at, |before| before.found_at);
         let by_reading = found.by_reading || before.is_some_and(|before| before.by_reading);
-        known.insert(key, Found { found_at, by_reading, ..found });
+        known.insert(key, FoundDamage { found_at, by_reading, ..found });
     }
 }
 

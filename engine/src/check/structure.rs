@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{Unnamed, Wanted};
+use super::{InstanceCheck, Unnamed};
 use crate::error::Error;
 use crate::manifest::{Manifest, StoredObject};
 use crate::repository::{
-    BackupId, BackupRef, Checksums, Damage, Listed, Quarantined, Repository, Verified, damage_of_document, layout,
+    BackupId, BackupRef, Checksums, Damage, ObjectListing, Quarantined, Repository, Verified, damage_of_document,
+    layout,
 };
 use crate::store::Key;
 
 /// The survey of an instance.
 pub(super) struct Survey {
-    pub(super) listed: Listed,
+    pub(super) listed: ObjectListing,
     pub(super) backups: Vec<Surveyed>,
     pub(super) aside: Quarantined,
     /// Problems of the listing.
@@ -42,8 +43,8 @@ impl Surveyed {
 }
 
 /// Surveys backups of an instance.
-pub(super) async fn survey(repository: &Repository, wanted: Wanted) -> Result<Survey, Error> {
-    let Wanted { ids, lost, mut listed, alarms } = wanted;
+pub(super) async fn survey(repository: &Repository, wanted: InstanceCheck) -> Result<Survey, Error> {
+    let InstanceCheck { ids, lost, mut listed, alarms } = wanted;
     let wanted: HashSet<&BackupId> = ids.iter().collect();
     let is_whole = listed.backups().all(|id| wanted.contains(&id));
     let aside = repository.quarantined(&listed).await?;
@@ -81,7 +82,7 @@ pub(super) async fn survey(repository: &Repository, wanted: Wanted) -> Result<Su
 async fn find_newer(
     repository: &Repository,
     manifests: impl Iterator<Item = &Manifest>,
-    listed: &mut Listed,
+    listed: &mut ObjectListing,
 ) -> Result<(), Error> {
     let is_wrong = |object: &&StoredObject| wrong_size(object, listed).is_some();
     let wrong: HashSet<&Key> =
@@ -95,12 +96,12 @@ async fn find_newer(
     Ok(())
 }
 
-fn damage_of(manifest: &Manifest, sums: &Checksums, listed: &Listed) -> Vec<Damage> {
+fn damage_of(manifest: &Manifest, sums: &Checksums, listed: &ObjectListing) -> Vec<Damage> {
     let sizes = manifest.objects().filter_map(|object| wrong_size(object, listed));
     sizes.chain(wrong_checksums(manifest, sums)).collect()
 }
 
-fn wrong_size(object: &StoredObject, listed: &Listed) -> Option<Damage> {
+fn wrong_size(object: &StoredObject, listed: &ObjectListing) -> Option<Damage> {
     let expected = object.stored.size;
     let reason = match listed.get(&object.key) {
         None => "it is missing".to_owned(),

@@ -16,7 +16,7 @@ use crate::stream::{Digest, Fingerprint, Level, body_of, encode};
 
 /// Returns the result for a repository with one backup, whose dump is not an archive. `fault`
 /// chooses the fault of the store by an object's name.
-async fn check_with(fault: fn(&str) -> Option<Fault>) -> (Result<Report, Error>, Result<usize, RepositoryError>) {
+async fn check_with(fault: fn(&str) -> Option<Fault>) -> (Result<CheckReport, Error>, Result<usize, RepositoryError>) {
     let folder = tempfile::tempdir().unwrap();
     let inner = LocalStore::open(folder.path().to_owned(), false).await.unwrap();
     let fault = move |action, key: &Key| if action == Action::Get { fault(key.name()) } else { None };
@@ -162,7 +162,7 @@ async fn commit(
     manifest
 }
 
-async fn look(repository: &Repository) -> Report {
+async fn look(repository: &Repository) -> CheckReport {
     let names = repository.names(None).await.unwrap();
     let options = CheckOptions { read_data: None, tools: Tools::new(None) };
     check(repository, &names, &options, &Run::default()).await.unwrap()

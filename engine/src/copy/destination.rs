@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use crate::backup::tell_apart;
 use crate::error::Error;
 use crate::manifest::{Manifest, StoredObject};
-use crate::repository::{BackupRef, Documents, Listed, Repository, RepositoryError};
+use crate::repository::{BackupRef, Documents, ObjectListing, Repository, RepositoryError};
 use crate::store::{Key, Mode, Object, read_document};
 use crate::stream::{DigestReader, Fingerprint, body_of, consume};
 
 /// One instance of the repository that is copied to.
 pub(super) struct Destination<'a> {
     pub(super) repository: &'a Repository,
-    listed: Listed,
+    listed: ObjectListing,
     /// What the backups there say of their objects, which were compared when they were stored.
     named: HashMap<Key, Fingerprint>,
     /// The newest backup that is not dated in the future.

@@ -1,13 +1,13 @@
 //! Tries whether an instance's latest backup could be drilled as configured.
 
-use super::{Findings, Subjects, TrialOutcome, try_target_folder, try_target_server};
+use super::{Subjects, TrialFindings, TrialOutcome, try_target_folder, try_target_server};
 use crate::manifest::Manifest;
 use crate::postgres::{self, Endpoint};
-use crate::restore::{Identity, Obstacle, Preflight, Target, examine};
+use crate::restore::{Obstacle, Preflight, Target, TargetIdentity, examine};
 
 /// Checks what a drill would need: privileges, extensions, pg_restore, and space for database and
 /// files.
-pub(super) async fn try_place(subjects: &Subjects, instance: &str, place: &Target, findings: &mut Findings) {
+pub(super) async fn try_place(subjects: &Subjects, instance: &str, place: &Target, findings: &mut TrialFindings) {
     let endpoint = Endpoint::resolve(&place.database);
     let Some(latest) = findings.quietly(latest(subjects, instance)).await else {
         if let Some(server) = findings.attempt("connect", postgres::connect_maintenance(&endpoint)).await {
@@ -18,7 +18,7 @@ pub(super) async fn try_place(subjects: &Subjects, instance: &str, place: &Targe
         return;
     };
     let protected = subjects.protected();
-    let looked = examine(&protected, &latest, place, Identity::Copy, None);
+    let looked = examine(&protected, &latest, place, TargetIdentity::Copy, None);
     let Some(Preflight { obstacles, warnings }) = findings.attempt("restore", looked).await else { return };
     if obstacles.is_empty() {
         let folder = place.filestore.display();

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::{Findings, TrialOutcome};
+use super::{TrialFindings, TrialOutcome};
 use crate::error::Error;
-use crate::filestore::{Names, check_path};
+use crate::filestore::{FileNames, check_path};
 use crate::odoo::{AttachmentCounts, attachments};
 use crate::postgres::Session;
 
@@ -13,7 +13,7 @@ const SAMPLE: usize = 1000;
 
 /// Looks for the files that the attachments reference, and for content stored outside every
 /// filestore.
-pub(super) async fn try_attachments(session: &Session, filestore: &Path, findings: &mut Findings) {
+pub(super) async fn try_attachments(session: &Session, filestore: &Path, findings: &mut TrialFindings) {
     let Some((counts, named)) = findings.attempt("attachments", read(session)).await else { return };
     if counts.elsewhere > 0 {
         let detail = match counts.elsewhere {
@@ -44,7 +44,7 @@ pub(super) async fn try_attachments(session: &Session, filestore: &Path, finding
     }
 }
 
-async fn read(session: &Session) -> Result<(AttachmentCounts, Names<bool>), Error> {
+async fn read(session: &Session) -> Result<(AttachmentCounts, FileNames<bool>), Error> {
     let (mut lines, inventory) = attachments(session).await?;
     let failed = |source| Error::Io { action: "read the attachments".into(), source };
     tokio::io::copy(&mut lines, &mut tokio::io::sink()).await.map_err(failed)?;

@@ -10,7 +10,7 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What was found so far.
 #[derive(Default)]
-pub(super) struct Findings {
+pub(super) struct TrialFindings {
     pub(super) subject: String,
     pub(super) all: Vec<Finding>,
     /// How long a check of this subject may take.
@@ -19,7 +19,7 @@ pub(super) struct Findings {
     is_silent: bool,
 }
 
-impl Findings {
+impl TrialFindings {
     /// Continues with another subject.
     pub(super) fn begin(&mut self, subject: impl Into<String>, patience: Duration) {
         (self.subject, self.patience, self.is_silent) = (subject.into(), patience, false);

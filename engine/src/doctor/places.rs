@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 
-use super::{Finding, Findings, Subjects, TrialOutcome};
+use super::{Finding, Subjects, TrialFindings, TrialOutcome};
 use crate::error::{Error, explain};
 use crate::folder;
 use crate::repository::Listing;
@@ -17,7 +17,7 @@ use crate::store::StoreConfig;
 const MOST_ENTRIES: usize = 100_000;
 
 /// Reports folders that may not be read: they hide backups.
-pub(super) fn report_unreadable(listing: &Listing, findings: &mut Findings) {
+pub(super) fn report_unreadable(listing: &Listing, findings: &mut TrialFindings) {
     for unreadable in &listing.unreadable {
         let explanation = explain(unreadable);
         let text = explanation.to_string();
@@ -26,7 +26,7 @@ pub(super) fn report_unreadable(listing: &Listing, findings: &mut Findings) {
 }
 
 /// Examines the owner of a repository's folder and of its content, and its file system.
-pub(super) fn try_folder(root: &Path, findings: &mut Findings) {
+pub(super) fn try_folder(root: &Path, findings: &mut TrialFindings) {
     warn_of_owner(root)
         .into_iter()
         .for_each(|(text, hint)| findings.add("owner", TrialOutcome::Warning, text, Some(hint)));
@@ -106,7 +106,7 @@ fn find_foreign(root: &Path, owner: u32) -> Option<PathBuf> {
 /// folders, its state, and the folders for restores and drills. A hardened service may write to few
 /// folders.
 pub fn unwritable(subjects: &Subjects) -> Vec<Finding> {
-    let mut findings = Findings::default();
+    let mut findings = TrialFindings::default();
     for (subject, place) in &subjects.repositories {
         findings.subject.clone_from(subject);
         if let StoreConfig::Local { path } = place {
@@ -123,7 +123,7 @@ pub fn unwritable(subjects: &Subjects) -> Vec<Finding> {
 }
 
 /// Tries whether files can be created in a folder, or in its nearest existing ancestor.
-pub(super) fn try_writing(folder: &Path, findings: &mut Findings) -> bool {
+pub(super) fn try_writing(folder: &Path, findings: &mut TrialFindings) -> bool {
     let Some(there) = folder.ancestors().find(|above| above.is_dir()) else { return true };
     let Err(error) = rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK) else { return true };
     let error = io::Error::from(error);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::name::{FileName, Names};
+use super::name::{FileName, FileNames};
 
 /// A file that an earlier volume contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Held {
     }
 }
 
-impl Names<Held> {
+impl FileNames<Held> {
     /// Returns the latest version of each file in the volumes. Their lists come in the order of the
     /// volumes.
     pub fn of_volumes(files: impl IntoIterator<Item = (FileName, Held)>) -> Self {
@@ -71,8 +71,8 @@ pub(crate) enum Decision {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     /// The names in the snapshot's attachments, and whether each was seen on disk.
-    named: Names<bool>,
-    held: Names<Held>,
+    named: FileNames<bool>,
+    held: FileNames<Held>,
     reread: bool,
     unreferenced: (u64, Vec<String>),
     damaged: Vec<String>,
@@ -122,7 +122,7 @@ pub(crate) struct Settled {
 impl Ledger {
     /// Creates a ledger with the names of the snapshot's attachments and the files of earlier
     /// volumes.
-    pub(crate) fn new(named: Names<bool>, held: Names<Held>, reread: bool) -> Self {
+    pub(crate) fn new(named: FileNames<bool>, held: FileNames<Held>, reread: bool) -> Self {
         Self { named, held, reread, ..Self::default() }
     }
 
@@ -303,7 +303,7 @@ mod tests {
     fn too_recent_mtime_proves_nothing() {
         for (begun, expected) in [(Some(12), Decision::Keep), (Some(11), Decision::Store), (None, Decision::Store)] {
             let held = ["x", A].map(|path| (FileName::new(path), Held::new(5, 10, 0, begun)));
-            let mut ledger = Ledger::new(Names::default(), held.into_iter().collect(), false);
+            let mut ledger = Ledger::new(FileNames::default(), held.into_iter().collect(), false);
             assert_eq!(ledger.see("x", 5, 10), expected, "{begun:?}");
             assert_eq!(ledger.see(A, 5, 10), Decision::Keep, "its name identifies its content");
         }
@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn volume_without_files_is_dropped() {
         let held = [(FileName::new(A), Held::new(1, 1, 0, Some(3))), (FileName::new(B), Held::new(2, 1, 1, Some(3)))];
-        let mut ledger = Ledger::new(Names::default(), held.into_iter().collect(), false);
+        let mut ledger = Ledger::new(FileNames::default(), held.into_iter().collect(), false);
         assert_eq!(ledger.see(B, 2, 1), Decision::Keep);
         let settled = ledger.settle();
         assert_eq!((settled.volumes, settled.removed), ([1].into(), vec![]));
@@ -376,7 +376,7 @@ mod tests {
         for path in ["x", C] {
             let files = [(path, 0), (A, 0), (path, 1), (B, 1)];
             let held = files.map(|(path, volume)| (FileName::new(path), Held::new(1, 1, volume, Some(3))));
-            let mut ledger = Ledger::new(Names::default(), Names::of_volumes(held), false);
+            let mut ledger = Ledger::new(FileNames::default(), FileNames::of_volumes(held), false);
             assert_eq!(ledger.see(A, 1, 1), Decision::Keep);
             let settled = ledger.settle();
             assert_eq!((settled.volumes, settled.removed), ([0].into(), vec![FileName::new(path)]));

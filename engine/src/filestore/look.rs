@@ -5,7 +5,7 @@ use std::io;
 
 use super::content::Content;
 use super::name::FileName;
-use crate::folder::{Kind, OpenFolder};
+use crate::folder::{EntryKind, OpenFolder};
 
 /// What is wrong with a file.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub fn look_at(root: &OpenFolder, name: &FileName, size: u64, read: bool) -> Res
         return match root.look(&path) {
             Ok(None) => Err(Wrong::Missing),
             Err(error) => Err(Wrong::Unreadable(error)),
-            Ok(Some(found)) if found.kind != Kind::File => {
+            Ok(Some(found)) if found.kind != EntryKind::File => {
                 Err(Wrong::Unreadable(io::Error::other("it is not a plain file")))
             }
             Ok(Some(found)) if found.size != size => Err(Wrong::Size(found.size, size)),

@@ -20,7 +20,7 @@ pub use error::FilestoreError;
 pub(crate) use ledger::{Held, Ledger, Settled};
 pub use look::{Wrong, look_at};
 pub(crate) use name::FileName;
-pub use name::Names;
+pub use name::FileNames;
 pub(crate) use name::{Allowance, reserve};
 pub(crate) use rebuild::{
     ListedFrame, frames, is_intact, lacking, list_again, possible_levels, write_end, write_frame, write_list,
@@ -30,5 +30,5 @@ pub(crate) use trim::remove_others;
 pub(crate) use unpack::NewFilestore;
 pub(crate) use unpack::check_path;
 pub use unpack::{Unpacked, read_files, unpack};
-pub(crate) use volume::{Bounds, Limits, Listed, WrittenVolume, read_list, write_volume};
+pub(crate) use volume::{Bounds, Limits, ListedFile, WrittenVolume, read_list, write_volume};
 pub(crate) use walk::{Batches, FileEntry};

@@ -93,26 +93,26 @@ pub(crate) fn reserve<T>(entries: &mut Vec<T>, more: u64) -> io::Result<()> {
 
 /// A map by file name. For each of Odoo's names it takes 20 bytes and the value.
 #[derive(Debug, Clone)]
-pub struct Names<V> {
+pub struct FileNames<V> {
     /// Sorted.
     sha1: Vec<([u8; 20], V)>,
     other: BTreeMap<Box<str>, V>,
 }
 
-impl<V> Default for Names<V> {
+impl<V> Default for FileNames<V> {
     fn default() -> Self {
         Self { sha1: Vec::new(), other: BTreeMap::new() }
     }
 }
 
-impl<V> FromIterator<(FileName, V)> for Names<V> {
+impl<V> FromIterator<(FileName, V)> for FileNames<V> {
     /// Collects the entries. The last of several values for a name counts.
     fn from_iter<I: IntoIterator<Item = (FileName, V)>>(entries: I) -> Self {
         Self::of_versions(entries, |_| ())
     }
 }
 
-impl<V> Names<V> {
+impl<V> FileNames<V> {
     /// Creates a map. The last of several values for a name counts.
     ///
     /// # Errors
@@ -234,7 +234,7 @@ mod tests {
     fn last_value_of_name_counts() {
         let other = "00/0000000000000000000000000000000000000000";
         let entries = [(SHA1, 1), ("x", 2), (other, 3), (SHA1, 4), ("x", 5)];
-        let mut names: Names<i32> = entries.into_iter().map(|(path, value)| (FileName::new(path), value)).collect();
+        let mut names: FileNames<i32> = entries.into_iter().map(|(path, value)| (FileName::new(path), value)).collect();
         assert_eq!(names.len(), 3);
         *names.get_mut(&FileName::new("x")).unwrap() += 1;
         let all: Vec<_> = names.iter().map(|(name, value)| (name.to_string(), *value)).collect();

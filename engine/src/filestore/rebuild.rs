@@ -9,7 +9,7 @@ use super::archive::read_members;
 use super::content::Content;
 use super::name::FileName;
 use super::unpack::check_path;
-use super::volume::{Bounds, Listed, append_file, write_listed};
+use super::volume::{Bounds, ListedFile, append_file, write_listed};
 use crate::folder::OpenFolder;
 use crate::stream::{
     DigestReader, DigestWriter, Fingerprint, FrameWriter, LARGEST_FRAME, Level, Malformed, Packed, Plain,
@@ -23,12 +23,12 @@ pub(crate) struct ListedFrame {
     pub(crate) start: u64,
     /// The first byte after it.
     pub(crate) end: u64,
-    pub(crate) files: Vec<Listed>,
+    pub(crate) files: Vec<ListedFile>,
 }
 
 /// Returns the frames of a volume by its list. Returns `None` if the list does not describe
 /// consecutive frames.
-pub(crate) fn frames(list: Vec<Listed>) -> Option<Vec<ListedFrame>> {
+pub(crate) fn frames(list: Vec<ListedFile>) -> Option<Vec<ListedFrame>> {
     let mut frames: Vec<ListedFrame> = Vec::new();
     for file in list {
         let end = file.frame.checked_add(file.frame_length)?;
@@ -173,10 +173,10 @@ impl<W: Write> Write for Gate<W> {
 ///
 /// # Errors
 /// An error if it is not a volume; those of `stored`
-pub(crate) fn list_again(stored: impl Read, bounds: Bounds) -> io::Result<(Vec<Listed>, Fingerprint)> {
+pub(crate) fn list_again(stored: impl Read, bounds: Bounds) -> io::Result<(Vec<ListedFile>, Fingerprint)> {
     let digest = DigestReader::new(stored);
     let mut source = Positioned { inner: BufReader::with_capacity(crate::stream::CHUNK, digest), position: 0 };
-    let mut files: Vec<Listed> = Vec::new();
+    let mut files: Vec<ListedFile> = Vec::new();
     let mut left = bounds;
     while !source.fill_buf()?.is_empty() {
         let (frame, first) = (source.position, files.len());
@@ -186,7 +186,7 @@ pub(crate) fn list_again(stored: impl Read, bounds: Bounds) -> io::Result<(Vec<L
             let (files_left, bytes) =
                 counted.ok_or_else(|| Malformed("it contains more than its manifest says".to_owned()))?;
             left = Bounds { files: files_left, bytes };
-            files.push(Listed { frame, ..file });
+            files.push(ListedFile { frame, ..file });
             Ok(())
         })?;
         let Some(decoder) = part.decoder else { return Err(io::ErrorKind::UnexpectedEof.into()) };
@@ -224,13 +224,13 @@ impl<R: BufRead> Read for Part<R> {
 }
 
 /// Reads what a frame decompresses to, to its end.
-fn read_entries(plain: impl Read, mut each: impl FnMut(Listed) -> io::Result<()>) -> io::Result<()> {
+fn read_entries(plain: impl Read, mut each: impl FnMut(ListedFile) -> io::Result<()>) -> io::Result<()> {
     read_members(plain, |member, content| {
         let mut content = DigestReader::new(content);
         io::copy(&mut content, &mut io::sink())?;
         let Fingerprint { size, sha256 } = content.fingerprint();
         let (path, mtime, offset) = (member.path.clone(), member.mtime, member.offset);
-        each(Listed { path, size, sha256, mtime, frame: 0, frame_length: 0, offset })
+        each(ListedFile { path, size, sha256, mtime, frame: 0, frame_length: 0, offset })
     })
 }
 
@@ -238,7 +238,7 @@ fn read_entries(plain: impl Read, mut each: impl FnMut(Listed) -> io::Result<()>
 ///
 /// # Errors
 /// None is expected, because it is written to memory
-pub(crate) fn write_list(files: &[Listed]) -> io::Result<(Vec<u8>, Packed)> {
+pub(crate) fn write_list(files: &[ListedFile]) -> io::Result<(Vec<u8>, Packed)> {
     let mut list = FrameWriter::new(Vec::new(), Level::OF_LISTS)?;
     files.iter().try_for_each(|file| write_listed(&mut list, file))?;
     list.end_frame()?;

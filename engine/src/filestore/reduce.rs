@@ -6,7 +6,7 @@ use std::io;
 use super::FilestoreError;
 use super::content::Seen;
 use super::unpack::read_files;
-use super::volume::{Listed, VolumeWriter, WrittenVolume};
+use super::volume::{ListedFile, VolumeWriter, WrittenVolume};
 use super::walk::{BATCH_BYTES, BATCH_FILES};
 use crate::progress::Task;
 use crate::stream::{Body, CHUNK, DecodeReader, DigestReader, Encoded, Fingerprint, Level, copy, transform};
@@ -17,7 +17,7 @@ use crate::stream::{Body, CHUNK, DecodeReader, DigestReader, Encoded, Fingerprin
 pub(crate) fn reduce(
     stored: Body,
     fingerprints: (Fingerprint, Fingerprint),
-    wanted: HashMap<String, Listed>,
+    wanted: HashMap<String, ListedFile>,
     level: Level,
     task: Task,
 ) -> Encoded<WrittenVolume> {
@@ -31,7 +31,7 @@ pub(crate) fn reduce(
 
 fn write_wanted<W: io::Write>(
     archive: impl io::Read,
-    mut wanted: HashMap<String, Listed>,
+    mut wanted: HashMap<String, ListedFile>,
     mut volume: VolumeWriter<W>,
 ) -> io::Result<VolumeWriter<W>> {
     let mut buffer = vec![0; CHUNK];

@@ -2,8 +2,8 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{FileName, FilestoreError, Names, Unpacked};
-use crate::folder::{Kind, OpenFolder};
+use super::{FileName, FileNames, FilestoreError, Unpacked};
+use crate::folder::{EntryKind, OpenFolder};
 
 /// Removes every file that is not named, and returns how many. Stops without an error when `stop`
 /// is cancelled.
@@ -12,7 +12,7 @@ use crate::folder::{Kind, OpenFolder};
 /// [`FilestoreError::Io`]
 pub(crate) fn remove_others(
     root: &OpenFolder,
-    named: &Names<bool>,
+    named: &FileNames<bool>,
     stop: &CancellationToken,
 ) -> Result<Unpacked, FilestoreError> {
     let mut removed = Unpacked::default();
@@ -27,7 +27,7 @@ pub(crate) fn remove_others(
                 return Err(FilestoreError::BadName { path: path.join(name), reason: "it is not UTF-8" });
             };
             let name = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-            if kind == Kind::Folder {
+            if kind == EntryKind::Folder {
                 folders.push(name);
             } else if named.get(&FileName::new(&name)).is_none() {
                 let size = root.look(&name).map_err(FilestoreError::io("inspect", root.path().join(&name)))?;
@@ -63,6 +63,6 @@ mod tests {
         assert!(there(sha1) && there("own/other") && !there("da/dada") && !there("own/deep/file") && !there("top"));
         let stopped = CancellationToken::new();
         stopped.cancel();
-        assert_eq!(remove_others(&open, &Names::default(), &stopped).unwrap().files, 0);
+        assert_eq!(remove_others(&open, &FileNames::default(), &stopped).unwrap().files, 0);
     }
 }

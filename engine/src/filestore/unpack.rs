@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::FilestoreError;
 use super::archive::read_members;
-use crate::folder::{self, Kind, OpenFolder};
+use crate::folder::{self, EntryKind, OpenFolder};
 use crate::stream::{CHUNK, copy};
 
 /// The files that were unpacked.
@@ -129,7 +129,7 @@ impl NewFilestore {
     /// [`FilestoreError::Io`]
     pub fn add_small(&self, path: &str, content: &[u8]) -> Result<bool, FilestoreError> {
         let target = self.root().join(path);
-        if matches!(self.root.look(path), Ok(Some(found)) if found.kind == Kind::File) {
+        if matches!(self.root.look(path), Ok(Some(found)) if found.kind == EntryKind::File) {
             return Ok(false);
         }
         let mut file = self.create_file(path, &target)?;

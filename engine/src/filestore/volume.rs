@@ -40,7 +40,7 @@ const BLOCK: u64 = 512;
 
 /// A line of a volume's list. It says where a file is, so that it can be read without the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Listed {
+pub(crate) struct ListedFile {
     /// Its path within the filestore.
     pub path: String,
     /// The SHA-256 digest of its content.
@@ -57,7 +57,7 @@ pub(crate) struct Listed {
     pub offset: u64,
 }
 
-impl Listed {
+impl ListedFile {
     /// Returns its path and the fingerprint of its content.
     pub(crate) fn fingerprint(self) -> (String, Fingerprint) {
         (self.path, Fingerprint { size: self.size, sha256: self.sha256 })
@@ -79,7 +79,7 @@ const LONGEST_LINE: usize = 6 * LONGEST_PATH + 1024;
 /// Reads the list of a volume that contains at most this.
 ///
 /// Each item may be an error: that of `list`, or [`Malformed`] if it is not such a list.
-pub(crate) fn read_list(list: impl io::Read, bounds: Bounds) -> impl Iterator<Item = io::Result<Listed>> {
+pub(crate) fn read_list(list: impl io::Read, bounds: Bounds) -> impl Iterator<Item = io::Result<ListedFile>> {
     let mut left = bounds;
     records(list, b'\n', LONGEST_LINE).map(move |line| {
         let file = listed(&line?)?;
@@ -93,8 +93,8 @@ pub(crate) fn read_list(list: impl io::Read, bounds: Bounds) -> impl Iterator<It
     })
 }
 
-fn listed(line: &[u8]) -> Result<Listed, Malformed> {
-    let file: Listed = serde_json::from_slice(line).map_err(|error| Malformed(error.to_string()))?;
+fn listed(line: &[u8]) -> Result<ListedFile, Malformed> {
+    let file: ListedFile = serde_json::from_slice(line).map_err(|error| Malformed(error.to_string()))?;
     check_path(file.path.as_bytes()).map_err(|error| Malformed(error.to_string()))?;
     if file.frame.checked_add(file.frame_length).is_none() || file.offset.checked_add(file.size).is_none() {
         return Err(Malformed("it lists a file at an impossible position".to_owned()));
@@ -108,7 +108,7 @@ pub(crate) struct WrittenVolume {
     pub files: u64,
     /// Their bytes together.
     pub bytes: u64,
-    /// The list of its files: one [`Listed`] per line, compressed.
+    /// The list of its files: one [`ListedFile`] per line, compressed.
     pub list: Encoded,
 }
 
@@ -148,7 +148,7 @@ pub(super) struct VolumeWriter<W: Write> {
     tar: tar::Builder<FrameWriter<W>>,
     list: FrameWriter<Vec<u8>>,
     /// The files of the current frame.
-    pending: Vec<Listed>,
+    pending: Vec<ListedFile>,
     files: u64,
     bytes: u64,
 }
@@ -172,7 +172,7 @@ impl<W: Write> VolumeWriter<W> {
         let padding = size.next_multiple_of(BLOCK) - size;
         let offset = self.tar.get_ref().position_in_frame() - padding - size;
         let (path, sha256) = (path.to_owned(), seen.sha256);
-        self.pending.push(Listed { path, size, sha256, mtime, frame: 0, frame_length: 0, offset });
+        self.pending.push(ListedFile { path, size, sha256, mtime, frame: 0, frame_length: 0, offset });
         self.files += 1;
         self.bytes += size;
         Ok(seen)
@@ -279,7 +279,7 @@ fn append_entry<W: Write>(
 }
 
 /// Writes a line of a volume's list.
-pub(super) fn write_listed(list: &mut FrameWriter<Vec<u8>>, file: &Listed) -> io::Result<()> {
+pub(super) fn write_listed(list: &mut FrameWriter<Vec<u8>>, file: &ListedFile) -> io::Result<()> {
     serde_json::to_writer(&mut *list, file)?;
     list.write_all(b"\n")
 }

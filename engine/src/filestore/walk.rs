@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::FilestoreError;
 use super::ledger::{Decision, Ledger};
-use crate::folder::{Found, Kind, OpenFolder};
+use crate::folder::{EntryKind, EntryStat, OpenFolder};
 
 /// A file of a filestore.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,22 +144,22 @@ impl Batches {
             }
             let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
             match kind {
-                Kind::Folder => {
+                EntryKind::Folder => {
                     self.refuse_foreign(&here, name, &path)?;
                     folders.push(path);
                 }
-                Kind::File => match here.look(name) {
+                EntryKind::File => match here.look(name) {
                     Ok(Some(found)) => self.see(path, found),
                     // The collector removed it after the folder was read.
                     Ok(None) => {}
                     Err(error) => self.ledger.unreadable(&path, &error),
                 },
-                Kind::Link if folder.is_empty() => match here.leads_to_folder(name) {
+                EntryKind::Link if folder.is_empty() => match here.leads_to_folder(name) {
                     Ok(()) => folders.push(path),
                     Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => self.ledger.skipped(&path),
                     Err(error) => self.ledger.skipped(&format!("{path} (a symbolic link: {error})")),
                 },
-                Kind::Link | Kind::Other => self.ledger.skipped(&path),
+                EntryKind::Link | EntryKind::Other => self.ledger.skipped(&path),
             }
         }
         self.folders.extend(folders.into_iter().rev());
@@ -178,8 +178,8 @@ impl Batches {
         }
     }
 
-    fn see(&mut self, path: String, found: Found) {
-        let Found { size, mtime, .. } = found;
+    fn see(&mut self, path: String, found: EntryStat) {
+        let EntryStat { size, mtime, .. } = found;
         let verify = match self.ledger.see(&path, size, mtime) {
             Decision::Keep => return,
             Decision::Store => false,

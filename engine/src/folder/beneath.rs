@@ -34,7 +34,7 @@ pub struct OpenFolder {
 
 /// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum EntryKind {
     File,
     Folder,
     Link,
@@ -44,8 +44,8 @@ pub(crate) enum Kind {
 
 /// What the system says of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub(crate) kind: Kind,
+pub(crate) struct EntryStat {
+    pub(crate) kind: EntryKind,
     /// Its length in bytes.
     pub(crate) size: u64,
     /// When it was last modified, in seconds since 1970.
@@ -57,13 +57,13 @@ pub(crate) struct Found {
     pub(crate) mode: u32,
 }
 
-impl From<Stat> for Found {
+impl From<Stat> for EntryStat {
     fn from(stat: Stat) -> Self {
         let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Kind::File,
-            FileType::Directory => Kind::Folder,
-            FileType::Symlink => Kind::Link,
-            _ => Kind::Other,
+            FileType::RegularFile => EntryKind::File,
+            FileType::Directory => EntryKind::Folder,
+            FileType::Symlink => EntryKind::Link,
+            _ => EntryKind::Other,
         };
         Self {
             kind,
@@ -113,7 +113,7 @@ impl OpenFolder {
     }
 
     /// Returns what the system says of the folder itself.
-    pub(crate) fn found(&self) -> io::Result<Found> {
+    pub(crate) fn found(&self) -> io::Result<EntryStat> {
         Ok(rustix::fs::fstat(&*self.place)?.into())
     }
 
@@ -122,7 +122,7 @@ impl OpenFolder {
     ///
     /// # Errors
     /// Those of the operating system
-    pub(crate) fn look(&self, path: &str) -> io::Result<Option<Found>> {
+    pub(crate) fn look(&self, path: &str) -> io::Result<Option<EntryStat>> {
         let looked = self.parent_of(path).and_then(|(folder, name)| {
             let folder = folder.as_ref().unwrap_or(&self.place);
             Ok(rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?)
@@ -168,7 +168,7 @@ impl OpenFolder {
                 Ok(Some(rustix::fs::openat(folder, name, flags, Mode::empty())?.into()))
             }
             Err(Errno::EXIST) => match self.look(path)? {
-                Some(found) if found.kind == Kind::Folder => Ok(None),
+                Some(found) if found.kind == EntryKind::Folder => Ok(None),
                 _ => Err(Errno::EXIST.into()),
             },
             Err(error) => Err(error.into()),
@@ -189,7 +189,7 @@ impl OpenFolder {
     ///
     /// # Errors
     /// Those of the operating system
-    pub(crate) fn list(&self, path: &str) -> io::Result<Vec<(OsString, Kind)>> {
+    pub(crate) fn list(&self, path: &str) -> io::Result<Vec<(OsString, EntryKind)>> {
         let folder = self.descend(OsStr::new(path))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::openat(folder.as_ref().unwrap_or(&self.place), ".", flags, Mode::empty())?;
@@ -201,16 +201,16 @@ impl OpenFolder {
                 continue;
             }
             let kind = match entry.file_type() {
-                FileType::RegularFile => Kind::File,
-                FileType::Directory => Kind::Folder,
-                FileType::Symlink => Kind::Link,
+                FileType::RegularFile => EntryKind::File,
+                FileType::Directory => EntryKind::Folder,
+                FileType::Symlink => EntryKind::Link,
                 // Not every file system reports the kind in its lists.
                 FileType::Unknown => match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(stat) => Found::from(stat).kind,
+                    Ok(stat) => EntryStat::from(stat).kind,
                     Err(Errno::NOENT) => continue,
                     Err(error) => return Err(error.into()),
                 },
-                _ => Kind::Other,
+                _ => EntryKind::Other,
             };
             entries.push((name.to_owned(), kind));
         }
@@ -274,14 +274,14 @@ impl OpenFolder {
     /// Follows a link directly in this folder to another folder.
     fn follow_link(&self, name: &OsStr) -> io::Result<OwnedFd> {
         let link = rustix::fs::openat(&*self.place, name, PLACE | OFlags::NOFOLLOW, Mode::empty())?;
-        let found = Found::from(rustix::fs::fstat(&link)?);
-        if found.kind != Kind::Link {
+        let found = EntryStat::from(rustix::fs::fstat(&link)?);
+        if found.kind != EntryKind::Link {
             return Err(Errno::NOTDIR.into());
         }
         let target = rustix::fs::readlinkat(&link, "", Vec::new())?;
         let start = rustix::fs::openat(&*self.place, ".", PLACE | OFlags::DIRECTORY, Mode::empty())?;
         let folder = follow(start, OsStr::from_bytes(target.as_bytes()), vec![found.owner.0])?;
-        if Found::from(rustix::fs::fstat(&folder)?).id == self.found()?.id {
+        if EntryStat::from(rustix::fs::fstat(&folder)?).id == self.found()?.id {
             return Err(io::Error::other("it leads back to the folder that it is in"));
         }
         Ok(folder)
@@ -303,8 +303,8 @@ fn follow(start: OwnedFd, path: &OsStr, mut makers: Vec<u32>) -> io::Result<Owne
     let mut links = 0;
     while let Some(name) = rest.pop() {
         let next = rustix::fs::openat(&here, &*name, PLACE | OFlags::NOFOLLOW, Mode::empty())?;
-        let found = Found::from(rustix::fs::fstat(&next)?);
-        if found.kind != Kind::Link {
+        let found = EntryStat::from(rustix::fs::fstat(&next)?);
+        if found.kind != EntryKind::Link {
             here = next;
             continue;
         }
@@ -320,8 +320,8 @@ fn follow(start: OwnedFd, path: &OsStr, mut makers: Vec<u32>) -> io::Result<Owne
         }
         rest.extend(names(target));
     }
-    let found = Found::from(rustix::fs::fstat(&here)?);
-    if found.kind != Kind::Folder {
+    let found = EntryStat::from(rustix::fs::fstat(&here)?);
+    if found.kind != EntryKind::Folder {
         return Err(Errno::NOTDIR.into());
     }
     let stranger = makers.into_iter().find(|maker| *maker != 0 && *maker != found.owner.0);
@@ -381,7 +381,7 @@ mod tests {
         open.remove_file("zz/secret").unwrap_err();
         open.list("zz").unwrap_err();
         open.subfolder("../outside").unwrap_err();
-        assert_eq!(open.look("ab/file").unwrap().unwrap().kind, Kind::Link);
+        assert_eq!(open.look("ab/file").unwrap().unwrap().kind, EntryKind::Link);
         assert_eq!(fs::read_dir(root.path().join("outside")).unwrap().count(), 1);
     }
 
@@ -393,7 +393,7 @@ mod tests {
         open.create_file("cd/file").unwrap().write_all(b"x").unwrap();
         assert_eq!(open.look("cd/file").unwrap().unwrap().size, 1);
         assert_eq!(open.look("cd/none").unwrap(), None);
-        assert_eq!(open.list("cd").unwrap(), [("file".into(), Kind::File)]);
+        assert_eq!(open.list("cd").unwrap(), [("file".into(), EntryKind::File)]);
         open.remove_file("cd/file").unwrap();
         assert_eq!(fs::read_dir(root.path().join("inside/cd")).unwrap().count(), 0);
         // A folder that is renamed meanwhile is still the same folder.

@@ -125,7 +125,7 @@ impl Manifest {
 mod tests {
     use super::*;
     use crate::manifest::BackupId;
-    use crate::manifest::{FilestoreContent, Findings, StoredObject, Volume, made_up};
+    use crate::manifest::{FilestoreContent, FilestoreFindings, StoredObject, Volume, made_up};
     use crate::stream::Fingerprint;
 
     fn id() -> BackupId {
@@ -189,7 +189,7 @@ mod tests {
     fn very_many_short_names_are_refused() {
         let read = |name: &str, count: usize| {
             let names = vec![format!("{name:?}"); count].join(",");
-            serde_json::from_str::<Findings>(&format!("{{\"missing\": [{names}]}}"))
+            serde_json::from_str::<FilestoreFindings>(&format!("{{\"missing\": [{names}]}}"))
         };
         assert_eq!(read("a", FEW_NAMES).unwrap().missing.len(), FEW_NAMES);
         assert!(read("a", FEW_NAMES + 1).is_err());

@@ -10,7 +10,7 @@ use tokio_util::io::StreamReader;
 use utoipa::ToSchema;
 
 use super::readable::{Readable, text_of};
-use crate::filestore::{FileName, Names};
+use crate::filestore::{FileName, FileNames};
 use crate::postgres::{PostgresError, Session};
 use crate::stream::{Body, body_of};
 
@@ -79,9 +79,9 @@ pub struct Inventory(Arc<Mutex<Gathered>>);
 
 impl Inventory {
     /// Returns the counts, and the referenced files.
-    pub fn take(&self) -> (AttachmentCounts, Names<bool>) {
+    pub fn take(&self) -> (AttachmentCounts, FileNames<bool>) {
         let gathered = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let named: Names<bool> = gathered.named.into_iter().map(|name| (name, false)).collect();
+        let named: FileNames<bool> = gathered.named.into_iter().map(|name| (name, false)).collect();
         (AttachmentCounts { files: named.len() as u64, ..gathered.counts }, named)
     }
 

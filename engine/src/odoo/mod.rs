@@ -31,4 +31,4 @@ pub(crate) use facts::{OdooFacts, odoo_facts};
 pub use neutralize::{Applied, Assertion, Blanked};
 pub use neutralize::{Means, Neutralize, NeutralizeError, Neutralized, Script, neutralize};
 pub(crate) use neutralize::{assert_still_neutral, check_neutralization};
-pub use schema::{Found, Schema, Table};
+pub use schema::{FoundTable, Schema, Table};

@@ -33,7 +33,7 @@ impl Table {
 
 /// The result of looking for a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum FoundTable {
     /// It may be read.
     Table(Table),
     /// There is none.
@@ -42,7 +42,7 @@ pub enum Found {
     Refused(String),
 }
 
-impl Found {
+impl FoundTable {
     /// Returns the table, if it may be read.
     pub fn table(self) -> Option<Table> {
         match self {
@@ -76,9 +76,9 @@ impl Schema {
         let mut missing = Vec::new();
         for name in ["ir_module_module", "ir_attachment"] {
             match schema.look(session, name).await? {
-                Found::Table(_) => {}
-                Found::Nothing => missing.push(name),
-                Found::Refused(reason) => return Ok(Some(reason)),
+                FoundTable::Table(_) => {}
+                FoundTable::Nothing => missing.push(name),
+                FoundTable::Refused(reason) => return Ok(Some(reason)),
             }
         }
         Ok((!missing.is_empty()).then(|| format!("it has no {}", missing.join(" and "))))
@@ -100,12 +100,12 @@ impl Schema {
     ///
     /// # Errors
     /// [`PostgresError::Query`]
-    pub async fn look(&self, session: &Session, name: &str) -> Result<Found, PostgresError> {
+    pub async fn look(&self, session: &Session, name: &str) -> Result<FoundTable, PostgresError> {
         let query = "SELECT c.oid, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE n.nspname = $1::text AND c.relname = $2::text AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
         let failed = || session.failed(format!("look at the table {name}"));
         let Some(row) = session.query_opt(query, &[&self.name, &name]).await.map_err(failed())? else {
-            return Ok(Found::Nothing);
+            return Ok(FoundTable::Nothing);
         };
         let (oid, kind): (u32, String) = (row.get(0), row.get(1));
         let is = match kind.as_str() {
@@ -115,12 +115,12 @@ impl Schema {
             _ => None,
         };
         if let Some(is) = is {
-            return Ok(Found::Refused(format!("{}.{name} is {is}, and is not read", self.name)));
+            return Ok(FoundTable::Refused(format!("{}.{name} is {is}, and is not read", self.name)));
         }
         let query = format!("SELECT reason FROM ({}) AS found ORDER BY reason LIMIT 1", unsafe_tables("c.oid = $1"));
         if let Some(row) = session.query_opt(&query, &[&oid]).await.map_err(failed())? {
             let reason: String = row.get(0);
-            return Ok(Found::Refused(format!("{}.{name} is not read: {reason}", self.name)));
+            return Ok(FoundTable::Refused(format!("{}.{name} is not read: {reason}", self.name)));
         }
         // By number, because all lower ones are the server's own: a type with such a name could be
         // from anywhere.
@@ -130,7 +130,7 @@ impl Schema {
         );
         let rows = session.query(&query, &[&oid]).await.map_err(failed())?;
         let columns = rows.iter().map(|row| row.get(0)).collect();
-        Ok(Found::Table(Table { sql: self.table(name), columns }))
+        Ok(FoundTable::Table(Table { sql: self.table(name), columns }))
     }
 }
 

@@ -43,15 +43,15 @@ pub(crate) use session::{Aligned, Member, Members, Original, align_members, make
 pub use session::{Database, SslMode};
 pub(crate) use session::{ForcedTable, resume_row_security, suspend_row_security};
 pub(crate) use session::{
-    ForeignSession, Listed, Renaming, abandoned_databases, claim_database, close_database, create_hidden_database,
-    database_exists, drop_database, drop_subscriptions, find_database, foreign_sessions, open_database,
-    rename_databases,
+    ForeignSession, HiddenDatabase, Renaming, abandoned_databases, claim_database, close_database,
+    create_hidden_database, database_exists, drop_database, drop_subscriptions, find_database, foreign_sessions,
+    open_database, rename_databases,
 };
 pub(crate) use session::{Locale, ServerFacts, is_powerful, server_facts, server_major, template_ctype};
 pub(crate) use session::{Lossy, lossy};
-pub use session::{Names, SourceFacts};
-pub(crate) use session::{Sameness, same_server};
+pub(crate) use session::{ServerSameness, same_server};
 pub(crate) use session::{Session, connect_maintenance};
+pub use session::{SomeNames, SourceFacts};
 pub(crate) use session::{SpecialKind, source_facts};
 pub(crate) use session::{Stubborn, stubborn_settings};
 pub(crate) use session::{ending_of_sessions, sessions_text};

@@ -30,12 +30,12 @@ pub(crate) use client::{Session, connect_maintenance};
 pub use database::{Database, SslMode};
 pub use databases::quote;
 pub(crate) use databases::{
-    ForeignSession, Listed, Renaming, abandoned_databases, claim_database, close_database, create_hidden_database,
-    database_exists, drop_database, drop_subscriptions, find_database, foreign_sessions, open_database,
-    rename_databases,
+    ForeignSession, HiddenDatabase, Renaming, abandoned_databases, claim_database, close_database,
+    create_hidden_database, database_exists, drop_database, drop_subscriptions, find_database, foreign_sessions,
+    open_database, rename_databases,
 };
 pub use endpoint::Endpoint;
-pub(crate) use identity::{Sameness, same_server};
+pub(crate) use identity::{ServerSameness, same_server};
 pub(crate) use large_rows::too_large_rows;
 pub(crate) use lossy::{Lossy, lossy};
 pub(crate) use members::{Aligned, Member, Members, Original, align_members, make_immutable, read_members};
@@ -44,6 +44,6 @@ pub(crate) use security::{ForcedTable, resume_row_security, suspend_row_security
 pub(crate) use sessions::{ending_of_sessions, sessions_text};
 pub(crate) use settings::{Stubborn, stubborn_settings};
 pub(crate) use source::Special;
-pub use source::{Names, SourceFacts};
+pub use source::{SomeNames, SourceFacts};
 pub(crate) use source::{SpecialKind, source_facts};
 pub(crate) use tuning::Tuning;

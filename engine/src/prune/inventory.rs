@@ -8,13 +8,13 @@ use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::repository::layout::needed;
 use crate::repository::{
-    BackupId, Clocks, Damaged, Evidence, KnownDamage, Listed, Repository, RepositoryError, damage_of,
+    BackupId, Clocks, Damaged, Evidence, KnownDamage, ObjectListing, Repository, RepositoryError, damage_of,
 };
 use crate::store::Key;
 
 /// All objects of an instance, and its manifests.
 pub(super) struct Inventory {
-    pub(super) listed: Listed,
+    pub(super) listed: ObjectListing,
     /// Each was compared with its checksums: after a flipped bit, a manifest would name other
     /// objects than it needs.
     pub(super) manifests: Vec<Manifest>,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use retention::Percent;
 
 use crate::error::Error;
-use crate::filestore::{FileName, Names, read_list};
+use crate::filestore::{FileName, FileNames, read_list};
 use crate::manifest::{Manifest, StoredObject, Volume, removed_paths};
 use crate::repository::{Examined, Repository, or_damage};
 use crate::store::Key;
@@ -95,7 +95,7 @@ fn candidates(manifests: &[Manifest], below: Percent) -> BTreeMap<Key, &Volume> 
 /// The files of volumes, each as a number for its path. Paths outside the candidates have no
 /// number, and are skipped.
 struct Contents {
-    numbers: Arc<Names<u32>>,
+    numbers: Arc<FileNames<u32>>,
     /// How many numbers are in use.
     count: usize,
     /// By the key of the list, which may also be a list of removed paths.
@@ -127,7 +127,7 @@ impl Contents {
         }
         // A name that is in several lists keeps one of the numbers. The other numbers are not used.
         let named = lists.iter().flat_map(|(_, names)| names).cloned().zip(0_u32..);
-        let (numbers, count) = (named.collect::<Names<u32>>(), lists.iter().map(|(_, names)| names.len()).sum());
+        let (numbers, count) = (named.collect::<FileNames<u32>>(), lists.iter().map(|(_, names)| names.len()).sum());
         let number = |names: Vec<FileName>| names.iter().filter_map(|name| numbers.get(name).copied()).collect();
         let files = lists.into_iter().map(|(key, names)| (key, number(names))).collect();
         Ok(Examined::Intact(Self { numbers: Arc::new(numbers), count, files, sizes }))

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::repository::layout::{is_ours, needed};
 use crate::repository::{
-    BackupId, BackupRef, Listed, Lock, ProofName, Purpose, Repository, RepositoryError, pin_key, proofs_of,
+    BackupId, BackupRef, Lock, ObjectListing, ProofName, Purpose, Repository, RepositoryError, pin_key, proofs_of,
 };
 use crate::store::{Key, Object};
 
@@ -140,7 +140,7 @@ pub(super) async fn remove(
 
 /// Returns why a backup must stay although the listing does not show it: the listing may omit a pin
 /// or a proof.
-async fn doubt(repository: &Repository, backup: &BackupRef, listed: &Listed) -> Result<Option<String>, Error> {
+async fn doubt(repository: &Repository, backup: &BackupRef, listed: &ObjectListing) -> Result<Option<String>, Error> {
     let pin = pin_key(backup);
     if !listed.has(&pin) && repository.store().head(&pin).await?.is_some() {
         return Ok(Some(format!("{pin} exists, and the listing omits it")));

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::inventory::Inventory;
 use super::needs::{Need, little_needed};
 use crate::error::Error;
-use crate::filestore::{Listed, WrittenVolume, compare, read_list, reduce};
+use crate::filestore::{ListedFile, WrittenVolume, compare, read_list, reduce};
 use crate::instance::Instance;
 use crate::manifest::{Manifest, Replaced, Volume};
 use crate::progress::Task;
@@ -236,7 +236,7 @@ async fn already_written(
     else {
         return Ok(None);
     };
-    let is_held = |file: Listed| {
+    let is_held = |file: ListedFile| {
         let (path, expected) = file.fingerprint();
         held.get(&path) == Some(&expected)
     };
@@ -273,7 +273,7 @@ async fn rewrite(
             Ok(body) => body,
             Err(error) => return Ok(Examined::Damaged(damage_by_store::<Error>(error)?)),
         };
-        let expected: HashMap<String, Fingerprint> = wanted.values().cloned().map(Listed::fingerprint).collect();
+        let expected: HashMap<String, Fingerprint> = wanted.values().cloned().map(ListedFile::fingerprint).collect();
         let task = lock.run().progress.task(former.object.key.as_str(), Some(former.object.plain.size));
         let fingerprints_of = (former.object.plain, former.object.stored);
         let volume = reduce(body, fingerprints_of, wanted, instance.compression_level, task);
@@ -315,7 +315,7 @@ async fn rewrite(
 }
 
 /// Returns the needed files of a volume by path.
-async fn wanted(repository: &Repository, need: &Need) -> Result<Examined<HashMap<String, Listed>>, Error> {
+async fn wanted(repository: &Repository, need: &Need) -> Result<Examined<HashMap<String, ListedFile>>, Error> {
     let (needed, bounds) = (need.needed.clone(), need.volume.bounds());
     let listed = repository.examine(&need.volume.list, Task::default(), move |list| {
         let files = read_list(list, bounds).zip(needed).filter(|(_, needed)| *needed);
@@ -331,7 +331,7 @@ async fn fingerprints(
 ) -> Result<Examined<HashMap<String, Fingerprint>>, Error> {
     let bounds = volume.bounds();
     let listed = repository.examine(&volume.list, Task::default(), move |list| {
-        read_list(list, bounds).map(|file| file.map(Listed::fingerprint)).collect::<io::Result<HashMap<_, _>>>()
+        read_list(list, bounds).map(|file| file.map(ListedFile::fingerprint)).collect::<io::Result<HashMap<_, _>>>()
     });
     Ok(listed.await?)
 }

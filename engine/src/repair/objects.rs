@@ -11,8 +11,8 @@ use super::Repair;
 use super::put_back::{in_a_sentence, put_back};
 use crate::error::Error;
 use crate::filestore::{
-    Listed, ListedFrame, frames, is_intact, lacking, list_again, possible_levels, read_list, write_end, write_frame,
-    write_list,
+    ListedFile, ListedFrame, frames, is_intact, lacking, list_again, possible_levels, read_list, write_end,
+    write_frame, write_list,
 };
 use crate::manifest::{DatabaseContent, Manifest, StoredObject, Volume};
 use crate::postgres::count_rows;
@@ -151,7 +151,7 @@ async fn volume_from(repair: &Repair<'_>, volume: &Volume) -> Result<Result<Vec<
     let (repository, object) = (repair.repository, &volume.object);
     let bounds = volume.bounds();
     let listed = repository.examine(&volume.list, Task::default(), move |list| {
-        read_list(list, bounds).collect::<io::Result<Vec<Listed>>>()
+        read_list(list, bounds).collect::<io::Result<Vec<ListedFile>>>()
     });
     let frames = match listed.await? {
         Examined::Intact(listed) => frames(listed),

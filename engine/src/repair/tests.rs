@@ -86,18 +86,18 @@ fn options(dry_run: bool) -> RepairOptions {
     RepairOptions { dry_run, read_data: None, tools: Tools::new(None), others: Vec::new() }
 }
 
-async fn checked(repository: &Repository, read_data: Option<Sample>) -> Report {
+async fn checked(repository: &Repository, read_data: Option<Sample>) -> CheckReport {
     let names = repository.names(None).await.unwrap();
     let options = CheckOptions { read_data, tools: Tools::new(None) };
     check(repository, &names, &options, &Run::default()).await.unwrap()
 }
 
-async fn read_all(repository: &Repository) -> Report {
+async fn read_all(repository: &Repository) -> CheckReport {
     checked(repository, Some(Sample::ALL)).await
 }
 
 /// Checks all backups. Objects that were found damaged by reading are read again.
-async fn look(repository: &Repository) -> Report {
+async fn look(repository: &Repository) -> CheckReport {
     checked(repository, Some(Sample::DAMAGED_BEFORE)).await
 }
 

@@ -21,7 +21,7 @@ pub(crate) const DAMAGE: &str = "damage.json";
 
 /// What is wrong with an object, as it was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Found {
+pub(crate) struct FoundDamage {
     /// The reasons, in sentences.
     pub(crate) reasons: Vec<String>,
     /// When it was found first, by the clock of the machine that found it.
@@ -33,7 +33,7 @@ pub(crate) struct Found {
 }
 
 /// Damaged objects of an instance.
-pub(crate) type KnownDamage = BTreeMap<Key, Found>;
+pub(crate) type KnownDamage = BTreeMap<Key, FoundDamage>;
 
 /// `damage.json`
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::cache::{Cached, Seen};
 use super::room::{Room, Weight};
-use super::{BackupId, BackupRef, Listed, Repository, RepositoryError, parse};
+use super::{BackupId, BackupRef, ObjectListing, Repository, RepositoryError, parse};
 use crate::manifest::{FORMAT, Manifest, manifest_digests, read_checksums};
 use crate::store::{Key, read_document};
 use crate::stream::Digest;
@@ -125,7 +125,7 @@ impl Repository {
     /// Errors that say nothing of a single backup: the store is not available.
     pub(crate) async fn verified_backups(
         &self,
-        listed: &Listed,
+        listed: &ObjectListing,
         ids: Vec<BackupId>,
     ) -> Result<Vec<(BackupRef, Result<Verified, RepositoryError>)>, RepositoryError> {
         let instance = listed.instance();

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{BackupId, BackupRef, Listed, RepositoryError};
+use super::{BackupId, BackupRef, ObjectListing, RepositoryError};
 use crate::manifest::{MANIFEST, Manifest, StoredObject};
 use crate::store::{Action, Key, Mode, Store, StoreError, StoreErrorKind};
 use crate::stream::{Body, Encoded, Packed, body_of};
@@ -84,7 +84,7 @@ impl Draft {
         if shared.is_empty() {
             return Ok(());
         }
-        let (listed, _) = Listed::readable(&*self.store, &self.backup.instance).await?;
+        let (listed, _) = ObjectListing::readable(&*self.store, &self.backup.instance).await?;
         for object in shared.into_iter().filter(|object| !listed.holds(object)) {
             // The listing may omit it.
             let found = self.store.head(&object.key).await?;

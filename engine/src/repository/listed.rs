@@ -12,7 +12,7 @@ use crate::store::{Key, Object, Store, StoreError};
 
 /// All objects in the folder of an instance, ordered by key.
 #[derive(Debug, Clone)]
-pub(crate) struct Listed {
+pub(crate) struct ObjectListing {
     instance: String,
     objects: BTreeMap<Key, Object>,
 }
@@ -22,8 +22,8 @@ impl Repository {
     ///
     /// # Errors
     /// Those of [`Store::list`], including one for a folder that may not be read
-    pub(crate) async fn listed(&self, instance: &str) -> Result<Listed, StoreError> {
-        let mut listed = Listed::empty(instance);
+    pub(crate) async fn listed(&self, instance: &str) -> Result<ObjectListing, StoreError> {
+        let mut listed = ObjectListing::empty(instance);
         // A name that is no valid key segment has no objects.
         if let Ok(prefix) = Key::new(instance) {
             let objects = self.store().list(Some(&prefix)).map_ok(|object| (object.key.clone(), object));
@@ -39,8 +39,8 @@ impl Repository {
     pub(crate) async fn listed_by_instance(
         &self,
         instance: Option<&str>,
-    ) -> Result<BTreeMap<String, Listed>, StoreError> {
-        let mut instances: BTreeMap<String, Listed> = BTreeMap::new();
+    ) -> Result<BTreeMap<String, ObjectListing>, StoreError> {
+        let mut instances: BTreeMap<String, ObjectListing> = BTreeMap::new();
         let Ok(prefix) = instance.map(Key::new).transpose() else { return Ok(instances) };
         let mut objects = self.store().list(prefix.as_ref());
         while let Some(object) = objects.try_next().await? {
@@ -48,7 +48,7 @@ impl Repository {
             match instances.get_mut(name) {
                 Some(listed) => listed.insert(object),
                 None => {
-                    let (name, mut listed) = (name.to_owned(), Listed::empty(name));
+                    let (name, mut listed) = (name.to_owned(), ObjectListing::empty(name));
                     listed.insert(object);
                     instances.insert(name, listed);
                 }
@@ -58,7 +58,7 @@ impl Repository {
     }
 }
 
-impl Listed {
+impl ObjectListing {
     pub(crate) fn empty(instance: &str) -> Self {
         Self { instance: instance.to_owned(), objects: BTreeMap::new() }
     }

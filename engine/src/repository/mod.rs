@@ -49,14 +49,14 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::manifest::{BackupId, BackupRef};
 pub use catalog::{Alarm, Damaged, Flaw, Listing};
-pub(crate) use damage::{Found, KnownDamage, damage_of};
+pub(crate) use damage::{FoundDamage, KnownDamage, damage_of};
 pub use dates::CLOCK_TOLERANCE;
 pub use dates::{Clocks, is_future};
 pub(crate) use documents::{Checksums, Documents, Verified};
 pub(crate) use draft::Draft;
 pub use guide::store_guide;
 pub use latest::Selected;
-pub(crate) use listed::Listed;
+pub(crate) use listed::ObjectListing;
 pub use lock::{Claim, Lock, LockError, Owner, Purpose, StoredClaim};
 pub(crate) use marks::Accepted;
 pub use marks::Pin;

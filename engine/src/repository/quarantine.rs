@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{BackupId, BackupRef, Listed, Repository, RepositoryError, layout};
+use super::{BackupId, BackupRef, ObjectListing, Repository, RepositoryError, layout};
 use crate::manifest::Manifest;
 use crate::store::{Key, Mode, read_document};
 use crate::stream::body_of;
@@ -35,7 +35,7 @@ impl Repository {
     ///
     /// # Errors
     /// Any error of the store
-    pub(crate) async fn quarantined(&self, listed: &Listed) -> Result<Quarantined, RepositoryError> {
+    pub(crate) async fn quarantined(&self, listed: &ObjectListing) -> Result<Quarantined, RepositoryError> {
         let ids: BTreeSet<BackupId> = listed.quarantined().collect();
         let mut needed = HashSet::new();
         for id in &ids {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::cache::Seen;
 use super::damage::DAMAGE;
 use super::proofs::seen_in;
-use super::{BackupRef, Clocks, Listed, ProofName, Repository, RepositoryError, layout, marks};
+use super::{BackupRef, Clocks, ObjectListing, ProofName, Repository, RepositoryError, layout, marks};
 use crate::manifest::{CHECKSUMS, MANIFEST, SET_ASIDE};
 use crate::repository::lock::Purpose;
 use crate::store::{Key, Object, StoreError};
@@ -110,7 +110,7 @@ impl Repository {
     ///
     /// # Errors
     /// Any error of the store: it could not tell whether a document exists.
-    pub(crate) async fn gaps(&self, listed: &Listed, is_alone: bool) -> Result<Gaps, RepositoryError> {
+    pub(crate) async fn gaps(&self, listed: &ObjectListing, is_alone: bool) -> Result<Gaps, RepositoryError> {
         let mut folders = Folders::default();
         listed.objects().for_each(|object| folders.see(&object.key));
         self.gaps_of(folders, is_alone).await

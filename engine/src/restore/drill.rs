@@ -10,11 +10,11 @@ use std::time::Instant;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Identity;
 use super::Job;
 use super::MadeCopy;
 use super::RestoreOptions;
 use super::RestoredFiles;
+use super::TargetIdentity;
 use super::record::claim::TargetClaim;
 use super::record::leftovers;
 use super::staging::Staging;
@@ -90,7 +90,7 @@ pub async fn drill(
         parallel_volumes,
         depth,
         drop_previous: false,
-        identity: Identity::Copy,
+        identity: TargetIdentity::Copy,
         wait: None,
         skip_failed_post_data: false,
     };

@@ -14,7 +14,7 @@ use crate::postgres::{self, Endpoint, PostgresError, Session};
 /// What a restored database replaces.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Identity {
+pub enum TargetIdentity {
     /// A copy next to its original: neutralized, and never a replacement for what looks like
     /// production.
     #[default]
@@ -24,7 +24,7 @@ pub enum Identity {
     Production,
 }
 
-/// The checks whose obstacles [`Identity::Production`] overrides.
+/// The checks whose obstacles [`TargetIdentity::Production`] overrides.
 pub(crate) const FORCEABLE: [&str; 2] = ["production", "foreign"];
 
 /// Databases that every server needs for itself.
@@ -33,7 +33,7 @@ const OF_THE_SERVER: [&str; 3] = ["postgres", "template0", "template1"];
 /// Returns why the target must not be replaced by a copy of the database with this `database.uuid`;
 /// nothing if it may be.
 ///
-/// [`Identity::Production`] allows what looks like production, which is its purpose. It does not
+/// [`TargetIdentity::Production`] allows what looks like production, which is its purpose. It does not
 /// allow what can only be a mistake in the configuration: the repository, a folder that is not a
 /// filestore, or one of another instance.
 ///
@@ -43,7 +43,7 @@ pub(crate) async fn before_restore(
     protected: &Protected,
     source_uuid: Option<&str>,
     target: &Target,
-    identity: Identity,
+    identity: TargetIdentity,
     server: &Session,
 ) -> Result<Vec<Obstacle>, PostgresError> {
     let mut obstacles = folders::of_others(protected, target, identity);
@@ -54,7 +54,7 @@ pub(crate) async fn before_restore(
         obstacles.push(Obstacle::new("database", message, "set `database` of the target to another name"));
         return Ok(obstacles);
     }
-    if identity == Identity::Production {
+    if identity == TargetIdentity::Production {
         return Ok(obstacles);
     }
     if let Some(there) = postgres::find_database(server, name).await? {
@@ -77,11 +77,11 @@ pub(crate) async fn before_restore(
 pub(in crate::restore) async fn before_undo(
     protected: &Protected,
     target: &Target,
-    identity: Identity,
+    identity: TargetIdentity,
     server: &Session,
 ) -> Result<Vec<Obstacle>, PostgresError> {
     let mut obstacles = folders::of_others(protected, target, identity);
-    if identity == Identity::Copy && postgres::database_exists(server, &target.database.name).await? {
+    if identity == TargetIdentity::Copy && postgres::database_exists(server, &target.database.name).await? {
         obstacles.extend(instances::obstacles(protected, target, server).await);
         obstacles.extend(alive::obstacles(&Endpoint::resolve(&target.database), force(&target.database.name)).await);
     }

@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 pub(crate) use self::server::altered_members;
 
 use self::omissions::{is_copy, preview};
-use super::Identity;
+use super::TargetIdentity;
 use super::record::claim::check_target;
-use super::record::names::Names;
+use super::record::names::TargetNames;
 use super::target::Target;
 use crate::error::Error;
 use crate::error::Obstacle;
@@ -47,11 +47,11 @@ pub(in crate::restore) fn require_none(obstacles: Vec<Obstacle>) -> Result<(), E
 pub(in crate::restore) async fn preflight(
     manifest: &Manifest,
     target: &Target,
-    identity: Identity,
+    identity: TargetIdentity,
     server: &Session,
 ) -> Result<Preflight, Error> {
     let mut found = Preflight::default();
-    if let Err(error) = check_target(server, &Names::of(target)).await {
+    if let Err(error) = check_target(server, &TargetNames::of(target)).await {
         found.obstacles.push(Obstacle::of("target", &error));
     }
     trust::look(target, server, &mut found).await?;

@@ -131,7 +131,8 @@ async fn previous_state_is_kept_for_undo() {
         assert_eq!((place.databases(), place.files()), (2, 3), "one former pair and the record");
     }
     for mark in ["second", "third", "second"] {
-        let undone = undo(&Protected::default(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
+        let undone =
+            undo(&Protected::default(), &place.target(), TargetIdentity::Copy, None, &Run::default()).await.unwrap();
         assert_eq!((place.marks(), place.listed()), (both(mark), vec![NAME.to_owned()]));
         let former = undone.former.unwrap();
         assert!(former.database.unwrap().starts_with(&format!("{NAME}_before_20")));
@@ -244,11 +245,11 @@ async fn half_target_is_replaced_and_restored() {
         leftovers::remove(&mut claim).await;
         drop(claim);
         assert_eq!(place.marks(), both("whole"));
-        undo(&Protected::default(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
+        undo(&Protected::default(), &place.target(), TargetIdentity::Copy, None, &Run::default()).await.unwrap();
         assert_eq!(place.marks(), half);
-        undo(&Protected::default(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
+        undo(&Protected::default(), &place.target(), TargetIdentity::Copy, None, &Run::default()).await.unwrap();
         assert_eq!(place.marks(), both("whole"));
-        undo(&Protected::default(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap();
+        undo(&Protected::default(), &place.target(), TargetIdentity::Copy, None, &Run::default()).await.unwrap();
         let claim = place.claim().await;
         let former = Former::of(&claim).unwrap().database.unwrap();
         for name in [NAME, &former] {
@@ -335,7 +336,8 @@ async fn running_and_foreign_copies_stay() {
     let record = fs::read_to_string(&path).unwrap();
     let system = place.cluster.psql_as(SUPERUSER, SUPERUSER, "SELECT system_identifier FROM pg_control_system()");
     fs::write(&path, record.replace(system.trim(), "another")).unwrap();
-    let error = undo(&Protected::default(), &place.target(), Identity::Copy, None, &Run::default()).await.unwrap_err();
+    let error =
+        undo(&Protected::default(), &place.target(), TargetIdentity::Copy, None, &Run::default()).await.unwrap_err();
     assert!(crate::error::explain(&error).to_string().contains("no previous state of"), "{error:?}");
     assert_eq!(place.databases(), 3);
 }

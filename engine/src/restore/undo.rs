@@ -6,8 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Former;
-use super::Identity;
 use super::RestoreError;
+use super::TargetIdentity;
 use super::guard;
 use super::guard::sessions;
 use super::preflight::require_none;
@@ -62,7 +62,7 @@ pub(in crate::restore) async fn wait_for_sessions(
 pub async fn undo(
     protected: &Protected,
     target: &Target,
-    identity: Identity,
+    identity: TargetIdentity,
     wait: Option<Duration>,
     run: &Run,
 ) -> Result<Undone, Error> {
@@ -73,7 +73,7 @@ pub async fn undo(
 async fn give_back(
     protected: &Protected,
     target: &Target,
-    identity: Identity,
+    identity: TargetIdentity,
     wait: Option<Duration>,
     run: &Run,
 ) -> Result<Undone, Error> {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::RestoredCopy;
 use crate::backup_files::BackupFiles;
 use crate::error::Error;
-use crate::manifest::{AttachmentContent, Findings};
+use crate::manifest::{AttachmentContent, FilestoreFindings};
 use crate::manifest::{Check, Notes, Subject};
 use crate::odoo::{OdooFacts, attachments, is_series, odoo_facts};
 use crate::postgres::Session;
@@ -90,7 +90,7 @@ async fn check_attachments(
     session: &Session,
     expected: &AttachmentContent,
     files: &BackupFiles,
-    at_source: &Findings,
+    at_source: &FilestoreFindings,
 ) -> Result<Check, Error> {
     let (mut lines, inventory) = attachments(session).await?;
     let read = tokio::io::copy(&mut lines, &mut tokio::io::sink()).await;

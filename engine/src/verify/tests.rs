@@ -9,7 +9,7 @@ use super::*;
 use crate::backup::{BackupOptions, backup};
 use crate::instance::made_up;
 use crate::manifest::CheckOutcome;
-use crate::restore::{Identity, Protected, RestoreOptions, restore};
+use crate::restore::{Protected, RestoreOptions, TargetIdentity, restore};
 use crate::store::LocalStore;
 
 /// A backup, and its restored copy.
@@ -31,7 +31,7 @@ impl Restored {
         let run = Run::default();
         let manifest = backup(&repository, instance, BackupOptions::default(), &run).await.unwrap();
         let target = &made_up::target(&project);
-        let (depth, identity) = (Depth::Full, Identity::Copy);
+        let (depth, identity) = (Depth::Full, TargetIdentity::Copy);
         let options = RestoreOptions {
             jobs: 2,
             parallel_volumes: 2,

@@ -1,7 +1,7 @@
 //! Finds the target of a restore, and whether the restore replaces production.
 
 use config::{Config, UnknownName};
-use engine::restore::{Identity, Target};
+use engine::restore::{Target, TargetIdentity};
 
 use super::super::failure::Failure;
 use crate::exit::Exit;
@@ -25,7 +25,11 @@ impl From<WrongName> for Failure {
 ///
 /// The name of the production database must be typed to rule out a mistake. With it, `name` can
 /// also be an instance, so that disaster recovery needs no `[target.NAME]`.
-pub(super) fn find_target(config: &Config, name: &str, typed: Option<&str>) -> Result<(Target, Identity), Failure> {
+pub(super) fn find_target(
+    config: &Config,
+    name: &str,
+    typed: Option<&str>,
+) -> Result<(Target, TargetIdentity), Failure> {
     let Some(typed) = typed else {
         let unknown = |error: UnknownName| {
             let mut failure = Failure::from(error);
@@ -36,7 +40,7 @@ pub(super) fn find_target(config: &Config, name: &str, typed: Option<&str>) -> R
             }
             failure
         };
-        return Ok((config.target(name).map_err(unknown)?.clone(), Identity::Copy));
+        return Ok((config.target(name).map_err(unknown)?.clone(), TargetIdentity::Copy));
     };
     let target = match config.instances.get(name) {
         Some(instance) if !config.targets.contains_key(name) => Target::of(&instance.instance),
@@ -47,5 +51,5 @@ pub(super) fn find_target(config: &Config, name: &str, typed: Option<&str>) -> R
         let wrong = WrongName { typed: typed.to_owned(), target: target.name.clone(), database: database.clone() };
         return Err(wrong.into());
     }
-    Ok((target, Identity::Production))
+    Ok((target, TargetIdentity::Production))
 }

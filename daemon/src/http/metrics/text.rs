@@ -6,12 +6,12 @@ use std::fmt::{self, Write};
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum MetricKind {
     Gauge,
     Counter,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for MetricKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Gauge => "gauge",
@@ -24,7 +24,7 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Metric {
     pub(super) name: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: MetricKind,
     /// A sentence without anything that would have to be escaped.
     pub(super) help: &'static str,
 }
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn samples_stand_under_their_metric_and_values_are_escaped() {
-        let metric = Metric { name: "a_bytes", kind: Kind::Gauge, help: "Some" };
+        let metric = Metric { name: "a_bytes", kind: MetricKind::Gauge, help: "Some" };
         let mut text = Text::default();
         text.add(&metric, []);
         text.add(&metric, [(vec![("x", "a\"b\\c\nd"), ("y", "é")], 1.5), (vec![], 1_763_691_603.25)]);

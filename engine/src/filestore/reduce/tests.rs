@@ -12,7 +12,7 @@ const MIB: usize = 1024 * 1024;
 struct Made {
     bytes: Vec<u8>,
     fingerprints: (Fingerprint, Fingerprint),
-    listed: Vec<Listed>,
+    listed: Vec<ListedFile>,
 }
 
 async fn written(volume: Encoded<WrittenVolume>) -> io::Result<Made> {
@@ -24,7 +24,7 @@ async fn written(volume: Encoded<WrittenVolume>) -> io::Result<Made> {
     value.list.body.read_to_end(&mut list).await?;
     let bounds = Bounds { files: value.files, bytes: value.bytes };
     let listed =
-        read_list(zstd::decode_all(list.as_slice())?.as_slice(), bounds).collect::<io::Result<Vec<Listed>>>()?;
+        read_list(zstd::decode_all(list.as_slice())?.as_slice(), bounds).collect::<io::Result<Vec<ListedFile>>>()?;
     assert_eq!((value.files, value.bytes), (listed.len() as u64, listed.iter().map(|file| file.size).sum()));
     Ok(Made { bytes, fingerprints: (plain, stored), listed })
 }
@@ -75,7 +75,7 @@ async fn reduced_volume_contains_only_wanted_files() {
         assert!(list_again(small.bytes.as_slice(), less).is_err(), "{less:?}");
     }
     let plain = zstd::decode_all(small.bytes.as_slice()).unwrap();
-    let listed: HashMap<_, _> = small.listed.into_iter().map(Listed::fingerprint).collect();
+    let listed: HashMap<_, _> = small.listed.into_iter().map(ListedFile::fingerprint).collect();
     assert_eq!(compare(plain.as_slice(), listed.clone()).unwrap(), None);
     let mut more = listed;
     more.insert("not/there".into(), Fingerprint::of(b""));
@@ -98,7 +98,7 @@ async fn damaged_volume_cannot_be_reduced() {
     made.listed[place].sha256 = crate::stream::Digest::of(b"another");
     let error = reduced(&made, bytes.clone(), wanted).await.err().unwrap();
     assert!(format!("{error:?}").contains("is not what the list says"), "{error:?}");
-    made.listed[place] = Listed { path: "2/not there".into(), ..sound };
+    made.listed[place] = ListedFile { path: "2/not there".into(), ..sound };
     let error = reduced(&made, bytes, wanted).await.err().unwrap();
     assert!(format!("{error:?}").contains("is in the list only"), "{error:?}");
 }

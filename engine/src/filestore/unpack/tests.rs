@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::AsyncReadExt;
 
 use super::*;
-use crate::filestore::{Batches, Ledger, Limits, Listed, write_volume};
+use crate::filestore::{Batches, Ledger, Limits, ListedFile, write_volume};
 use crate::progress::Task;
 use crate::stream::{Encoded, Fingerprint, Level};
 
@@ -13,7 +13,7 @@ struct Stored {
     bytes: Vec<u8>,
     files: u64,
     length: u64,
-    list: Vec<Listed>,
+    list: Vec<ListedFile>,
 }
 
 fn begun(root: &Path) -> io::Result<Arc<Mutex<Batches>>> {
@@ -45,7 +45,7 @@ async fn read<T>(mut encoded: Encoded<T>) -> io::Result<(Vec<u8>, T)> {
     Ok((bytes, packed.value))
 }
 
-fn listed(list: &[u8]) -> Vec<Listed> {
+fn listed(list: &[u8]) -> Vec<ListedFile> {
     let text = zstd::decode_all(list).unwrap();
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_slice(line).unwrap()).collect()

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::columns::TableName;
 use super::error::AnonymizeError;
 use super::table::WithoutTriggers;
-use crate::filestore::{FileName, FilestoreError, Names, NewFilestore, remove_others};
+use crate::filestore::{FileName, FileNames, FilestoreError, NewFilestore, remove_others};
 use crate::odoo::Anonymize;
 use crate::odoo::tables::Tables;
 use crate::postgres::{PostgresError, Session, quote};
@@ -147,7 +147,7 @@ pub(super) async fn replace(
     quiet.commit().await?;
     let named =
         session.query(&format!("SELECT DISTINCT store_fname::text FROM {table} WHERE store_fname <> ''"), &[]).await;
-    let named: Names<bool> = named.map_err(failed())?.iter().map(|row| (FileName::new(row.get(0)), true)).collect();
+    let named: FileNames<bool> = named.map_err(failed())?.iter().map(|row| (FileName::new(row.get(0)), true)).collect();
 
     let contents: Vec<_> =
         placeholders.iter().map(|(one, sha1)| (format!("{}/{sha1}", &sha1[..2]), one.content)).collect();

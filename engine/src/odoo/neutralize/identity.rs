@@ -29,7 +29,7 @@ static ADAPTED: LazyLock<GeneralPurpose> = LazyLock::new(|| {
 });
 
 /// The new parameters.
-pub(super) struct Identity {
+pub(super) struct CopyIdentity {
     pub(super) uuid: String,
     pub(super) base_url: String,
 }
@@ -40,9 +40,9 @@ pub(super) async fn renew(
     schema: &Schema,
     base_url: Option<&str>,
     typed: bool,
-) -> Result<Identity, NeutralizeError> {
+) -> Result<CopyIdentity, NeutralizeError> {
     let table = &schema.table("ir_config_parameter");
-    let identity = Identity { uuid: uuid()?, base_url: base_url.unwrap_or(NO_ADDRESS).to_owned() };
+    let identity = CopyIdentity { uuid: uuid()?, base_url: base_url.unwrap_or(NO_ADDRESS).to_owned() };
     set(session, table, "database.uuid", &identity.uuid, typed).await?;
     set(session, table, "database.secret", &uuid()?, typed).await?;
     set(session, table, "database.is_neutralized", "true", typed).await?;

@@ -14,7 +14,7 @@ async fn superuser(database: &SmallDatabase) -> Session {
     connect(&Endpoint { user: SUPERUSER.into(), ..database.endpoint() }).await.unwrap()
 }
 
-async fn look(session: &Session, table: &str) -> Found {
+async fn look(session: &Session, table: &str) -> FoundTable {
     Schema::find(session).await.unwrap().unwrap().look(session, table).await.unwrap()
 }
 
@@ -48,7 +48,7 @@ async fn views_are_refused() {
     database
         .sql("ALTER TABLE ir_config_parameter RENAME TO real; CREATE VIEW ir_config_parameter AS SELECT * FROM real");
     let session = connect(&database.endpoint()).await.unwrap();
-    let refused = Found::Refused("public.ir_config_parameter is a view, and is not read".into());
+    let refused = FoundTable::Refused("public.ir_config_parameter is a view, and is not read".into());
     assert_eq!(look(&session, "ir_config_parameter").await, refused);
     assert_eq!(odoo_facts(&session).await.unwrap().unwrap().database_uuid, None);
     database.sql(
@@ -82,13 +82,13 @@ async fn tables_calling_functions_are_refused() {
         database.sql(planted);
         let session = superuser(&database).await;
         match look(&session, "ir_config_parameter").await {
-            Found::Refused(reason) => assert!(reason.contains("it depends on the "), "{reason}"),
+            FoundTable::Refused(reason) => assert!(reason.contains("it depends on the "), "{reason}"),
             other => panic!("{planted}: {other:?}"),
         }
         assert_eq!(odoo_facts(&session).await.unwrap().unwrap().database_uuid, None, "{planted}");
         // Its owner gets no privileges that it does not have.
         let session = connect(&database.endpoint()).await.unwrap();
-        assert!(matches!(look(&session, "ir_config_parameter").await, Found::Table(_)), "{planted}");
+        assert!(matches!(look(&session, "ir_config_parameter").await, FoundTable::Table(_)), "{planted}");
         odoo_facts(&session).await.unwrap().unwrap();
     }
 }

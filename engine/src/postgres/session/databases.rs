@@ -10,7 +10,7 @@ use crate::postgres::{Endpoint, Locale, PostgresError, Session, Stubborn, connec
 
 /// A database as the server lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Listed {
+pub(crate) struct HiddenDatabase {
     /// Stays the same after a renaming, and is unique.
     pub oid: u32,
     /// The role that owns it.
@@ -56,12 +56,17 @@ fn literal(text: &str) -> String {
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub(crate) async fn find_database(session: &Session, name: &str) -> Result<Option<Listed>, PostgresError> {
+pub(crate) async fn find_database(session: &Session, name: &str) -> Result<Option<HiddenDatabase>, PostgresError> {
     let query = "SELECT d.oid, pg_get_userbyid(datdba)::text, coalesce(r.rolname = current_user, false), coalesce(r.rolsuper, false)
         FROM pg_catalog.pg_database d LEFT JOIN pg_catalog.pg_roles r ON r.oid = datdba WHERE datname = $1";
     let row = session.query_opt(query, &[&name]).await;
     let row = row.map_err(session.failed(format!("look for the database {name:?}")))?;
-    Ok(row.map(|row| Listed { oid: row.get(0), owner: row.get(1), is_own: row.get(2), is_superusers: row.get(3) }))
+    Ok(row.map(|row| HiddenDatabase {
+        oid: row.get(0),
+        owner: row.get(1),
+        is_own: row.get(2),
+        is_superusers: row.get(3),
+    }))
 }
 
 /// Returns whether the server has a database of that name.

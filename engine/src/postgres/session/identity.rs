@@ -4,7 +4,7 @@ use crate::postgres::{PostgresError, Session};
 
 /// The relation of two servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sameness {
+pub(crate) enum ServerSameness {
     /// The same server.
     Same,
     /// Different, but one may be a standby of the other.
@@ -19,7 +19,7 @@ pub(crate) enum Sameness {
 ///
 /// # Errors
 /// [`PostgresError::Query`]
-pub(crate) async fn same_server(one: &Session, other: &Session) -> Result<Sameness, PostgresError> {
+pub(crate) async fn same_server(one: &Session, other: &Session) -> Result<ServerSameness, PostgresError> {
     let failed = |session: &Session| session.failed("compare the servers");
     let query = "SELECT floor(random() * 9e15)::bigint";
     let key: i64 = one.query_one(query, &[]).await.map_err(failed(one))?.get(0);
@@ -32,12 +32,12 @@ pub(crate) async fn same_server(one: &Session, other: &Session) -> Result<Samene
         let others = other.query_one(sees, &[&key]).await.map_err(failed(other))?;
         let identifiers = (identifier(one).await, identifier(other).await);
         Ok(match (own.get::<_, bool>(0), others.get::<_, bool>(0)) {
-            (true, true) => Sameness::Same,
+            (true, true) => ServerSameness::Same,
             // Two servers that both write have separate data.
-            (true, false) if !own.get::<_, bool>(1) && !others.get::<_, bool>(1) => Sameness::Different,
+            (true, false) if !own.get::<_, bool>(1) && !others.get::<_, bool>(1) => ServerSameness::Different,
             _ => match identifiers {
-                (Some(one), Some(other)) if one != other => Sameness::Different,
-                _ => Sameness::Related,
+                (Some(one), Some(other)) if one != other => ServerSameness::Different,
+                _ => ServerSameness::Related,
             },
         })
     };

@@ -24,38 +24,38 @@ pub struct SourceFacts {
     #[serde(skip_serializing_if = "is_zero")]
     pub more_specials: u64,
     /// What only a superuser may create, except in extensions: operator classes, functions in C.
-    #[serde(skip_serializing_if = "Names::is_none")]
-    pub superuser_only: Names,
+    #[serde(skip_serializing_if = "SomeNames::is_none")]
+    pub superuser_only: SomeNames,
     /// Collations of ICU in the database or its columns.
-    #[serde(skip_serializing_if = "Names::is_none")]
-    pub icu_collations: Names,
+    #[serde(skip_serializing_if = "SomeNames::is_none")]
+    pub icu_collations: SomeNames,
     /// Locales of the server's system in its collations and columns.
-    #[serde(skip_serializing_if = "Names::is_none")]
-    pub locales: Names,
+    #[serde(skip_serializing_if = "SomeNames::is_none")]
+    pub locales: SomeNames,
     /// Tablespaces of its tables and indexes, other than its own.
-    #[serde(skip_serializing_if = "Names::is_none")]
-    pub tablespaces: Names,
+    #[serde(skip_serializing_if = "SomeNames::is_none")]
+    pub tablespaces: SomeNames,
     /// Unlogged tables. A dump made on a hot standby has no rows of them.
-    #[serde(skip_serializing_if = "Names::is_none")]
-    pub unlogged: Names,
+    #[serde(skip_serializing_if = "SomeNames::is_none")]
+    pub unlogged: SomeNames,
     /// Constraints that are not validated, including those that children inherit.
-    #[serde(skip_serializing_if = "Names::is_none")]
-    pub not_valid: Names,
+    #[serde(skip_serializing_if = "SomeNames::is_none")]
+    pub not_valid: SomeNames,
     /// Tables whose policies also apply to their owner.
-    #[serde(skip_serializing_if = "Names::is_none")]
-    pub forced_row_security: Names,
+    #[serde(skip_serializing_if = "SomeNames::is_none")]
+    pub forced_row_security: SomeNames,
     /// Foreign servers.
-    #[serde(skip_serializing_if = "Names::is_none")]
-    pub foreign_servers: Names,
+    #[serde(skip_serializing_if = "SomeNames::is_none")]
+    pub foreign_servers: SomeNames,
     /// Schemas other than `public`.
-    #[serde(skip_serializing_if = "Names::is_none")]
-    pub schemas: Names,
+    #[serde(skip_serializing_if = "SomeNames::is_none")]
+    pub schemas: SomeNames,
     /// Roles that own something in it. A copy belongs to the role that restored it.
-    #[serde(skip_serializing_if = "Names::is_none")]
-    pub owners: Names,
+    #[serde(skip_serializing_if = "SomeNames::is_none")]
+    pub owners: SomeNames,
     /// Settings of the database itself, and of roles in it. A dump does not contain them.
-    #[serde(skip_serializing_if = "Names::is_none")]
-    pub settings: Names,
+    #[serde(skip_serializing_if = "SomeNames::is_none")]
+    pub settings: SomeNames,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -65,8 +65,8 @@ fn is_zero(number: &u64) -> bool {
 
 impl SourceFacts {
     /// Returns the recorded names of one kind.
-    pub fn names_of(&self, kind: SpecialKind) -> Names {
-        Names::of(self.specials.iter().filter(|one| one.kind == kind).map(|one| one.name.clone()))
+    pub fn names_of(&self, kind: SpecialKind) -> SomeNames {
+        SomeNames::of(self.specials.iter().filter(|one| one.kind == kind).map(|one| one.name.clone()))
     }
 
     /// Describes what is special about it: for each kind its name, number and names.
@@ -84,11 +84,12 @@ impl SourceFacts {
         let mut found: Vec<String> = Vec::new();
         let kinds = self.specials.chunk_by(|a, b| a.kind == b.kind);
         for kind in kinds {
-            let names = Names { count: kind.len() as u64, first: kind.iter().map(|one| one.name.clone()).collect() };
+            let names =
+                SomeNames { count: kind.len() as u64, first: kind.iter().map(|one| one.name.clone()).collect() };
             found.extend(kind.first().map(|one| names.described(one.kind.name())));
         }
         let altered = self.members.functions.iter().filter(|one| one.altered && one.used);
-        let altered = Names::of(altered.map(|one| one.function.clone()));
+        let altered = SomeNames::of(altered.map(|one| one.function.clone()));
         let lists = lists.into_iter().chain([("altered function of an extension", &altered)]);
         found.extend(lists.filter(|(_, names)| !names.is_none()).map(|(what, names)| names.described(what)));
         found
@@ -97,14 +98,14 @@ impl SourceFacts {
 
 /// Some names, of which the first are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Names {
+pub struct SomeNames {
     /// How many there are.
     pub count: u64,
     /// The first of them.
     pub first: Vec<String>,
 }
 
-impl Names {
+impl SomeNames {
     /// Names that are kept of each kind.
     const KEPT: usize = 100;
 
@@ -138,7 +139,7 @@ impl Names {
     }
 }
 
-impl std::fmt::Display for Names {
+impl std::fmt::Display for SomeNames {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         const SHOWN: usize = 5;
         // A name is data: characters that could manipulate a terminal or a log are escaped.
@@ -263,12 +264,14 @@ const SUPERUSER_ONLY: &str = "
     ORDER BY 1";
 
 /// Lists the names of a query, and counts all of them.
-async fn names(session: &Session, what: &str, query: &str) -> Result<Names, PostgresError> {
-    let query =
-        format!("SELECT pg_catalog.count(*) OVER (), listed.name FROM ({query}) AS listed(name) LIMIT {}", Names::KEPT);
+async fn names(session: &Session, what: &str, query: &str) -> Result<SomeNames, PostgresError> {
+    let query = format!(
+        "SELECT pg_catalog.count(*) OVER (), listed.name FROM ({query}) AS listed(name) LIMIT {}",
+        SomeNames::KEPT
+    );
     let rows = session.query(&query, &[]).await.map_err(session.failed(format!("list the {what}")))?;
     let count = rows.first().map_or(0, |row| row.get::<_, i64>(0).unsigned_abs());
-    Ok(Names { count, first: rows.iter().map(|row| row.get(1)).collect() })
+    Ok(SomeNames { count, first: rows.iter().map(|row| row.get(1)).collect() })
 }
 
 #[cfg(test)]
@@ -277,7 +280,8 @@ mod tests {
 
     #[test]
     fn counts_and_names_read_as_sentences() {
-        let names = |count, first: &[&str]| Names { count, first: first.iter().map(|&name| name.to_owned()).collect() };
+        let names =
+            |count, first: &[&str]| SomeNames { count, first: first.iter().map(|&name| name.to_owned()).collect() };
         assert_eq!(names(1, &["a"]).described("policy"), "1 policy: a");
         assert_eq!(names(2, &["a", "b\n"]).described("policy"), "2 policies: a, b\\n");
         assert_eq!(

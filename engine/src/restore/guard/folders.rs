@@ -4,14 +4,14 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{Identity, Obstacle, force};
+use super::{Obstacle, TargetIdentity, force};
 use crate::filestore::FileName;
 use crate::folder::{self, Place};
 use crate::restore::Protected;
 use crate::restore::Target;
 
 /// Refuses a folder that is, contains or lies in an instance's filestore or the repository.
-pub(in crate::restore) fn of_others(protected: &Protected, target: &Target, identity: Identity) -> Vec<Obstacle> {
+pub(in crate::restore) fn of_others(protected: &Protected, target: &Target, identity: TargetIdentity) -> Vec<Obstacle> {
     let folder = &target.filestore;
     let mut obstacles = Vec::new();
     let mut refuse = |check, message: String, hint: String| obstacles.push(Obstacle::new(check, message, hint));
@@ -22,7 +22,8 @@ pub(in crate::restore) fn of_others(protected: &Protected, target: &Target, iden
         match relation(folder, &instance.filestore) {
             Relation::Apart => {}
             // The operator typed the name of this filestore's database.
-            Relation::Same if identity == Identity::Production && instance.database.name == target.database.name => {}
+            Relation::Same
+                if identity == TargetIdentity::Production && instance.database.name == target.database.name => {}
             Relation::Same if instance.database.name == target.database.name => {
                 refuse(
                     "production",

@@ -2,7 +2,7 @@
 
 use super::{Obstacle, force};
 use crate::error::explain;
-use crate::postgres::{self, Endpoint, Sameness, Session};
+use crate::postgres::{self, Endpoint, ServerSameness, Session};
 use crate::restore::Protected;
 use crate::restore::Target;
 
@@ -18,9 +18,9 @@ pub(in crate::restore) async fn obstacles(protected: &Protected, target: &Target
             postgres::same_server(&session, server).await
         };
         let reason = match compared.await {
-            Ok(Sameness::Different) => continue,
-            Ok(Sameness::Same) => format!("the {place} is that of the instance {}", instance.name),
-            Ok(Sameness::Related) => format!(
+            Ok(ServerSameness::Different) => continue,
+            Ok(ServerSameness::Same) => format!("the {place} is that of the instance {}", instance.name),
+            Ok(ServerSameness::Related) => format!(
                 "the database {name:?} may be that of the instance {}: one of their servers is a standby, perhaps of the other",
                 instance.name
             ),

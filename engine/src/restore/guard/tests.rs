@@ -2,7 +2,7 @@ use harness::odoo::OdooShape;
 use harness::postgres::{Cluster, USER};
 
 use super::*;
-use crate::postgres::{Database, Sameness, SslMode, connect, same_server};
+use crate::postgres::{Database, ServerSameness, SslMode, connect, same_server};
 
 fn place(host: &str, cluster: &Cluster, database: &str) -> Endpoint {
     Endpoint::resolve(&Database {
@@ -26,10 +26,10 @@ async fn server_is_recognized_by_every_name() {
     let socket = one.socket_dir().to_str().unwrap();
     for host in ["127.0.0.1", "localhost", socket] {
         let again = connect(&place(host, &one, "template1")).await.unwrap();
-        assert_eq!(same_server(&session, &again).await.unwrap(), Sameness::Same, "{host}");
+        assert_eq!(same_server(&session, &again).await.unwrap(), ServerSameness::Same, "{host}");
     }
     let other = connect(&place("127.0.0.1", &other, "postgres")).await.unwrap();
-    assert_eq!(same_server(&session, &other).await.unwrap(), Sameness::Different);
+    assert_eq!(same_server(&session, &other).await.unwrap(), ServerSameness::Different);
     // No lock is left, and no transaction.
     let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
     assert_eq!(one.psql_as("postgres", "postgres", locks).trim(), "0");

@@ -9,7 +9,7 @@ use crate::error::Obstacle;
 use crate::manifest::Manifest;
 use crate::odoo;
 use crate::postgres::{self, Endpoint, Session};
-use crate::restore::guard::{Identity, before_restore, sessions};
+use crate::restore::guard::{TargetIdentity, before_restore, sessions};
 use crate::restore::source_uuid;
 use crate::restore::target::Protected;
 use crate::restore::target::Target;
@@ -22,7 +22,7 @@ pub async fn examine(
     protected: &Protected,
     manifest: &Manifest,
     target: &Target,
-    identity: Identity,
+    identity: TargetIdentity,
     wait: Option<Duration>,
 ) -> Result<Preflight, Error> {
     let server = postgres::connect_maintenance(&Endpoint::resolve(&target.database)).await?;
@@ -34,7 +34,7 @@ pub(in crate::restore) async fn look(
     protected: &Protected,
     manifest: &Manifest,
     target: &Target,
-    (identity, wait): (Identity, Option<Duration>),
+    (identity, wait): (TargetIdentity, Option<Duration>),
     server: &Session,
 ) -> Result<Preflight, Error> {
     let mut obstacles = before_restore(protected, source_uuid(manifest), target, identity, server).await?;
@@ -46,7 +46,7 @@ pub(in crate::restore) async fn look(
     } else {
         obstacles.extend(sessions)
     }
-    if let (Some(settings), Some(facts), Identity::Copy) = (&target.neutralize, &manifest.odoo, identity) {
+    if let (Some(settings), Some(facts), TargetIdentity::Copy) = (&target.neutralize, &manifest.odoo, identity) {
         let unusable = odoo::check_neutralization(settings, facts).await;
         obstacles.extend(unusable.iter().map(|error| Obstacle::of("neutralization", error)));
     }

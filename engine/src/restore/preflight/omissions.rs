@@ -7,13 +7,13 @@ use crate::error::Obstacle;
 use crate::postgres::{
     self, Abilities, ArchiveEntry, LeftOut, PostgresError, Session, SourceFacts, Special, SpecialKind, with_dependents,
 };
-use crate::restore::Identity;
+use crate::restore::TargetIdentity;
 use crate::restore::target::Target;
 
 /// Returns whether a restore makes a copy that lives next to its original. Such a copy is
 /// neutralized.
-pub(in crate::restore) fn is_copy(target: &Target, identity: Identity) -> bool {
-    identity == Identity::Copy && target.neutralize.is_some()
+pub(in crate::restore) fn is_copy(target: &Target, identity: TargetIdentity) -> bool {
+    identity == TargetIdentity::Copy && target.neutralize.is_some()
 }
 
 /// A server and a role that receive the dump.
@@ -29,7 +29,7 @@ pub(in crate::restore) struct Taker {
 
 /// Why something is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::restore) struct Reason {
+pub(in crate::restore) struct OmissionReason {
     pub(in crate::restore) why: String,
     /// Whether to warn. What a copy never has needs no warning.
     pub(in crate::restore) warns: bool,
@@ -49,11 +49,11 @@ impl Taker {
     }
 
     /// Returns why an object is left out; `None`: it is restored.
-    pub(in crate::restore) fn leaves_out(&self, special: &Special) -> Option<Reason> {
+    pub(in crate::restore) fn leaves_out(&self, special: &Special) -> Option<OmissionReason> {
         use SpecialKind::{EventTrigger, Publication, SecurityLabel, Subscription};
-        let warns = |why: String| Some(Reason { why, warns: true });
+        let warns = |why: String| Some(OmissionReason { why, warns: true });
         if self.is_copy && matches!(special.kind, Publication | Subscription | EventTrigger | SecurityLabel) {
-            return Some(Reason { why: "a neutralized copy has none".into(), warns: false });
+            return Some(OmissionReason { why: "a neutralized copy has none".into(), warns: false });
         }
         if special.kind == SecurityLabel {
             return warns("unable to tell whether the server has the module that reads it".into());
@@ -103,7 +103,7 @@ pub(in crate::restore) async fn omissions(
     if !taker.can.is_superuser && taker.can.major < 15 {
         let comments = entries.iter().filter(|entry| entry.kind == "COMMENT" && entry.name == "SCHEMA public");
         let why = "only the owner of the schema may write it";
-        reasons.extend(comments.map(|entry| (entry.id, Reason { why: why.into(), warns: false })));
+        reasons.extend(comments.map(|entry| (entry.id, OmissionReason { why: why.into(), warns: false })));
     }
     let warned: HashSet<i64> = reasons.iter().filter(|(_, reason)| reason.warns).map(|(id, _)| *id).collect();
     let dependents = with_dependents(entries, reasons.iter().map(|(id, _)| *id));

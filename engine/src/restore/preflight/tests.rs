@@ -43,7 +43,7 @@ impl Place {
     async fn look(&self) -> Preflight {
         let target = self.target(self.cluster.socket_dir().to_str().unwrap());
         let server = connect_maintenance(&Endpoint::resolve(&target.database)).await.unwrap();
-        preflight(&self.manifest, &target, Identity::Copy, &server).await.unwrap()
+        preflight(&self.manifest, &target, TargetIdentity::Copy, &server).await.unwrap()
     }
 }
 

@@ -1,10 +1,10 @@
 //! A target that only this run works on.
 
 use super::folders::{FolderId, check_movable};
-use super::names::{Names, Suffix};
+use super::names::{Suffix, TargetNames};
 use super::{Pair, Record};
 use crate::error::Error;
-use crate::postgres::{self, Endpoint, Listed, Session};
+use crate::postgres::{self, Endpoint, HiddenDatabase, Session};
 use crate::restore::RestoreError;
 use crate::restore::target::Target;
 use crate::run::Run;
@@ -17,7 +17,7 @@ pub(in crate::restore) struct TargetClaim {
     /// works, the server did not restart and lost nothing in between.
     pub(in crate::restore) server: Session,
     /// The target's names.
-    pub(in crate::restore) names: Names,
+    pub(in crate::restore) names: TargetNames,
     /// The record of the restores of this target.
     pub(in crate::restore) record: Record,
 }
@@ -25,7 +25,7 @@ pub(in crate::restore) struct TargetClaim {
 impl TargetClaim {
     /// Claims the target and reads its record.
     pub(in crate::restore) async fn take(target: &Target, run: &Run) -> Result<Self, Error> {
-        let names = Names::of(target);
+        let names = TargetNames::of(target);
         let server = connect(&Endpoint::resolve(&target.database), &names.database).await?;
         let place = server.endpoint();
         let identity = postgres::system_identifier(&server).await?;
@@ -83,14 +83,14 @@ impl TargetClaim {
         self.look(&self.names.with(&suffix), suffix).await
     }
 
-    async fn look(&self, names: &Names, suffix: Suffix) -> Result<Pair, RestoreError> {
+    async fn look(&self, names: &TargetNames, suffix: Suffix) -> Result<Pair, RestoreError> {
         let database = postgres::find_database(&self.server, &names.database).await?;
         Ok(Pair { suffix, oid: database.map(|found| found.oid), folder: FolderId::at(&names.filestore)? })
     }
 }
 
 /// Refuses a target that could not be renamed, before anything is done.
-pub(in crate::restore) async fn check_target(server: &Session, names: &Names) -> Result<(), RestoreError> {
+pub(in crate::restore) async fn check_target(server: &Session, names: &TargetNames) -> Result<(), RestoreError> {
     check_movable(&names.filestore)?;
     match postgres::find_database(server, &names.database).await? {
         Some(there) if !there.is_own => Err(owned_by_another(server, &names.database, there)),
@@ -99,7 +99,7 @@ pub(in crate::restore) async fn check_target(server: &Session, names: &Names) ->
 }
 
 /// Returns the error for a database that belongs to another role than the session's.
-pub(in crate::restore) fn owned_by_another(server: &Session, database: &str, there: Listed) -> RestoreError {
+pub(in crate::restore) fn owned_by_another(server: &Session, database: &str, there: HiddenDatabase) -> RestoreError {
     RestoreError::OwnedByAnother {
         database: database.to_owned(),
         owner: there.owner,

@@ -62,12 +62,12 @@ impl TryFrom<String> for Suffix {
 
 /// The names of a database and a folder that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::restore) struct Names {
+pub(in crate::restore) struct TargetNames {
     pub(in crate::restore) database: String,
     pub(in crate::restore) filestore: PathBuf,
 }
 
-impl Names {
+impl TargetNames {
     /// Returns the target's own names.
     pub(in crate::restore) fn of(target: &Target) -> Self {
         Self { database: target.database.name.clone(), filestore: target.filestore.clone() }

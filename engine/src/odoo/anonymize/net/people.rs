@@ -55,7 +55,7 @@ pub(super) struct People {
 
 /// The matches in a text.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct Matches {
     /// The text with fakes in their place; `None` without a match.
     pub(super) replaced: Option<String>,
     /// E-mail addresses that belong to none of those sought.
@@ -225,8 +225,8 @@ impl People {
     }
 
     /// Searches a text.
-    pub(super) fn search(&self, text: &str) -> Found {
-        let mut search = Search { people: self, text, copied: 0, out: String::new(), found: Found::default() };
+    pub(super) fn search(&self, text: &str) -> Matches {
+        let mut search = Search { people: self, text, copied: 0, out: String::new(), found: Matches::default() };
         let mut words = self.hashing.words(text);
         let mut window: VecDeque<Word> = VecDeque::with_capacity(LONGEST);
         let mut address = Address::next(text, 0);
@@ -272,7 +272,7 @@ struct Search<'a> {
     /// Up to where the text is in `out`.
     copied: usize,
     out: String,
-    found: Found,
+    found: Matches,
 }
 
 impl Search<'_> {
@@ -282,7 +282,7 @@ impl Search<'_> {
         self.copied = end;
     }
 
-    fn end(mut self) -> Found {
+    fn end(mut self) -> Matches {
         if self.copied > 0 {
             self.out.push_str(&self.text[self.copied..]);
             self.found.replaced = Some(self.out);
