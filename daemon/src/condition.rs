@@ -1,8 +1,8 @@
 //! The condition of an instance: ok, warning or failed, and why.
 //!
-//! [`ReasonKind`] is the only table of possible problems and their severity. `odoo-backup status`, the
-//! dashboard, the API, the metrics and the notices use it. `docs/condition.md` describes it, and a
-//! test compares the two.
+//! [`ReasonKind`] is the only table of possible problems and their severity. `odoo-backup status`,
+//! the dashboard, the API, the metrics and the notices use it. `docs/condition.md` describes it,
+//! and a test compares the two.
 
 mod backups;
 mod reason;

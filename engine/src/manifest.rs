@@ -241,7 +241,7 @@ pub struct Volume {
     pub bytes: u64,
     /// The tar archive in zstd frames.
     pub object: StoredObject,
-    /// The list of its files, one JSON object per line, in zstd; see `crate::filestore::ListedFile`.
+    /// The list of its files, one JSON object a line, in zstd; see `crate::filestore::ListedFile`.
     pub list: StoredObject,
     /// The volume that it replaced. `None` if a backup made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

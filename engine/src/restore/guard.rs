@@ -33,9 +33,9 @@ const OF_THE_SERVER: [&str; 3] = ["postgres", "template0", "template1"];
 /// Returns why the target must not be replaced by a copy of the database with this `database.uuid`;
 /// nothing if it may be.
 ///
-/// [`TargetIdentity::Production`] allows what looks like production, which is its purpose. It does not
-/// allow what can only be a mistake in the configuration: the repository, a folder that is not a
-/// filestore, or one of another instance.
+/// [`TargetIdentity::Production`] allows what looks like production, which is its purpose. It does
+/// not allow what can only be a mistake in the configuration: the repository, a folder that is not
+/// a filestore, or one of another instance.
 ///
 /// # Errors
 /// Only if the target's server does not answer. Every other doubt is a refusal.
