@@ -1,4 +1,5 @@
-//! `docs/restore-by-hand.md`, which `init` puts into the repository, does what it says: its own commands, run as they stand there.
+//! Runs the commands of `docs/restore-by-hand.md`, which `init` puts into the repository, unchanged
+//! and compares the result with the source.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use harness::project::{INSTANCE, Project, ProjectOptions, Source, TARGET};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/restore-by-hand.md");
 
-/// What stands in the document between ```` ```sh ```` and ```` ``` ````, in its order.
+/// Returns the text between ```` ```sh ```` and ```` ``` ```` in the document, in its order.
 fn commands(project: &Project) -> Vec<String> {
     let document = fs::read_to_string(project.repository().join("RESTORE.txt")).unwrap();
     assert_eq!(document, fs::read_to_string(DOCUMENT).unwrap());
@@ -18,13 +19,14 @@ fn commands(project: &Project) -> Vec<String> {
     blocks.map(|rest| rest.split("\n```").next().unwrap().to_owned()).collect()
 }
 
-/// The last of them gets a single file.
+/// Returns the commands that restore. The last command in the document fetches a single file.
 fn to_restore(project: &Project) -> String {
     let commands = commands(project);
     commands[..commands.len() - 1].join("\n")
 }
 
-/// A shell with what the document says that its reader sets, and a temporary folder of its own.
+/// Runs a script in a shell with the variables that the reader sets according to the document, and
+/// with its own temporary folder.
 fn shell(project: &Project, backup: &Path, script: &str) -> Output {
     let cluster = project.cluster();
     let temporary = project.path("temporary");
@@ -45,7 +47,7 @@ fn shell(project: &Project, backup: &Path, script: &str) -> Output {
     shell.args(["-eu", "-c", script]).output().unwrap()
 }
 
-/// The last file of a filestore, as `ir_attachment.store_fname` would name it.
+/// Returns the last file of a filestore, as in `ir_attachment.store_fname`.
 fn some_file(filestore: &Path) -> Option<String> {
     let last = |folder: &Path| fs::read_dir(folder).ok()?.map(|entry| entry.unwrap().file_name()).max();
     let folders = fs::read_dir(filestore).ok()?.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -61,7 +63,7 @@ fn assert_success(output: &Output) -> String {
     stdout.into_owned()
 }
 
-/// Backs up, and returns the folder of the backup.
+/// Backs up and returns the folder of the backup.
 async fn back_up(project: &Project) -> PathBuf {
     let program = odoo_backup!(project.config());
     if !project.repository().exists() {
@@ -74,7 +76,8 @@ async fn back_up(project: &Project) -> PathBuf {
 #[tokio::test]
 async fn documented_commands_restore_backup() {
     let project = Project::start().await;
-    // The last of three backups stands on all three of them: a file is new, one has changed, and one is gone.
+    // The last of three backups is based on all three: one file is new, one has changed, and one
+    // was deleted.
     let odd = |name: &str| project.filestore().join(name);
     for (changed, more) in [("old", "gone"), ("newer", "other")] {
         fs::write(odd("odd"), changed).unwrap();
@@ -83,7 +86,7 @@ async fn documented_commands_restore_backup() {
     }
     fs::remove_file(odd("gone")).unwrap();
     fs::write(odd("odd"), "the newest").unwrap();
-    // Names that end lists and patterns where they should not.
+    // Names with characters that end list entries and patterns too early.
     fs::create_dir(odd("new\nfolder")).unwrap();
     for name in ["new\nfolder/x", "a \"quote\" \\ and \\n", "tab\t bell\u{7} é", "-rf", "  two"] {
         project.write_settled(name, name);
@@ -124,7 +127,7 @@ async fn documented_commands_restore_repacked_backup() {
     let before = fs::read(backup.join("SHA256SUMS")).unwrap();
     let done = program.run(["prune", "--repack", "--json"]).await.success().json();
     assert_eq!(done["instances"][0]["repacked"]["backups"].as_array().unwrap().len(), 1, "{done}");
-    // What is there of the former is nobody's now, and must not be missed.
+    // No backup references the former objects any more, and the commands must not need them.
     for former in ["filestore-0001.tar.zst", "filestore-0001.files.zst"] {
         for folder in fs::read_dir(project.repository().join("production")).unwrap().map(|entry| entry.unwrap().path())
         {
@@ -133,7 +136,8 @@ async fn documented_commands_restore_repacked_backup() {
             }
         }
     }
-    // Also where it was cut off while it changed the manifest, which then is one of two that the checksums know.
+    // The same after an interruption between the manifest and the checksums: the checksums list two
+    // manifests, and this is one of them.
     let after = fs::read(backup.join("SHA256SUMS")).unwrap();
     fs::write(backup.join("SHA256SUMS"), [after.clone(), before].concat()).unwrap();
     let restored = assert_success(&shell(&project, &backup, &to_restore(&project)));
@@ -156,7 +160,7 @@ async fn documented_commands_restore_backup_without_files() {
     assert_same_database(project.database(), project.target_database()).await;
 }
 
-/// As [`to_restore`], where each file of the copy that is changed before it is compared.
+/// Returns the commands of [`to_restore`], with a change to each copied file before it is compared.
 fn to_restore_changed(project: &Project, change: &str) -> String {
     let commands = to_restore(project);
     let (fill, compare) = commands.split_once("unescape=").unwrap();
@@ -181,7 +185,7 @@ async fn documented_commands_find_changed_files() {
         fs::remove_dir_all(project.target_filestore()).unwrap();
         fs::remove_dir_all(project.path("temporary")).unwrap();
     }
-    // The same without a change is right.
+    // Without a change, the same commands succeed.
     assert_success(&shell(&project, &backup, &to_restore_changed(&project, ":")));
 }
 
@@ -190,7 +194,7 @@ async fn documented_commands_stop_at_damage() {
     let project = Project::start().await;
     let first = back_up(&project).await;
     let backup = back_up(&project).await;
-    // In the manifest, and in a volume of an earlier backup.
+    // Damage in the manifest, and in a volume of an earlier backup.
     for (object, said) in [
         (backup.join("manifest.json"), "manifest.json: FAILED"),
         (first.join("filestore-0001.tar.zst"), "filestore-0001.tar.zst: FAILED"),
@@ -229,7 +233,7 @@ async fn special_objects_survive_manual_restore() {
     assert!(restored.contains("manifest.json: OK"), "{restored}");
     assert_same_database(project.database(), project.target_database()).await;
 
-    // What a copy must not have, and one that is made by hand is such a copy.
+    // What a copy must not have, because a manual restore is such a copy too.
     cluster.psql_as("postgres", "postgres", "DROP DATABASE staging");
     fs::remove_dir_all(project.target_filestore()).unwrap();
     cluster.execute(

@@ -1,4 +1,5 @@
-//! Ways to a PostgreSQL server, held against libpq's: TLS, and the choice of PostgreSQL's programs.
+//! Compares connections to a PostgreSQL server with those of libpq: TLS, and the choice of
+//! PostgreSQL's programs.
 
 mod programs;
 mod tls;
@@ -11,14 +12,14 @@ use harness::cli::OdooBackup;
 use harness::odoo_backup;
 use harness::project::Project;
 
-/// The program with the project's configuration, and the repository made.
+/// Returns the program with the project's configuration, and creates the repository.
 async fn initialised(project: &Project) -> OdooBackup {
     let program = odoo_backup!(project.config());
     program.run(["init"]).await.success();
     program
 }
 
-/// A script in the place of a program.
+/// Installs a script in place of a program.
 fn install_script(path: &Path, script: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();

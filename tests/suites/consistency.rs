@@ -1,5 +1,6 @@
-//! The database and the files of one moment: users add, replace and delete attachments and Odoo's collector removes files while backups are
-//! made, and in each of them every attachment has its file.
+//! Checks that database and files of a backup belong to one moment. Users add, replace and delete
+//! attachments and Odoo's collector removes files during the backups. In each backup every
+//! attachment must have its file.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
@@ -21,7 +22,7 @@ use harness::odoo_backup;
 use harness::project::{INSTANCE, Project, ProjectOptions, Source, TARGET};
 use sha1::{Digest, Sha1};
 
-/// A small instance, so that a backup takes a moment and there are many in a minute.
+/// Returns a small instance, so that a backup takes a moment and many fit into a minute.
 async fn project(hold: &str) -> (Project, OdooBackup) {
     let shape =
         OdooShape { messages: 40, attachments: 50, filestore_bytes: 60_000, partners: 20, ..OdooShape::default() };
@@ -35,7 +36,7 @@ async fn project(hold: &str) -> (Project, OdooBackup) {
     (project, program)
 }
 
-/// Makes backups while the instance is at work. Their ids, each behind the exit code that it ended with.
+/// Makes backups while the instance is in use. Returns the exit code and the id of each.
 async fn make_backups(project: &Project, program: &OdooBackup, count: usize) -> (Vec<(i32, String)>, Lived) {
     let live = Live::start(project.cluster(), INSTANCE, &project.filestore()).await;
     let mut made = Vec::new();
@@ -48,10 +49,10 @@ async fn make_backups(project: &Project, program: &OdooBackup, count: usize) -> 
     (made, live.stop().await)
 }
 
-/// Reads what backups would restore, each volume once.
+/// Reads what backups would restore. It reads each volume once.
 struct Reader {
     repository: Repository,
-    /// Whether each file of a volume is what its SHA-1 name says.
+    /// Whether the content of each file of a volume matches its SHA-1 name.
     volumes: HashMap<Key, BTreeMap<String, bool>>,
 }
 
@@ -61,7 +62,7 @@ impl Reader {
         Self { repository: Repository::at(&config.repository).await.unwrap(), volumes: HashMap::new() }
     }
 
-    /// The files of a backup, and whether each is what its name says.
+    /// Returns the files of a backup, and whether the content of each matches its name.
     async fn files(&mut self, manifest: &Manifest) -> BTreeMap<String, bool> {
         let mut files = BTreeMap::new();
         for volume in &manifest.filestore.volumes {
@@ -97,7 +98,7 @@ impl Reader {
         files
     }
 
-    /// The files that a backup's list of attachments names.
+    /// Returns the files in a backup's list of attachments.
     async fn named(&self, manifest: &Manifest) -> BTreeSet<String> {
         let (sender, receiver) = std::sync::mpsc::channel();
         let send = move |attachment: Attachment| {
@@ -109,7 +110,7 @@ impl Reader {
         receiver.iter().collect()
     }
 
-    /// The files that the rows of `ir_attachment` name in a backup's dump.
+    /// Returns the files that the rows of `ir_attachment` in a backup's dump name.
     async fn dumped(&self, project: &Project, manifest: &Manifest) -> BTreeSet<String> {
         let path = project.path("database.dump");
         let mut file = File::create(&path).unwrap();
@@ -125,7 +126,7 @@ impl Reader {
     }
 }
 
-/// Column `store_fname` of a `COPY … FROM stdin`.
+/// Returns the column `store_fname` of a `COPY … FROM stdin`.
 fn store_fnames(copy: &str) -> BTreeSet<String> {
     let mut lines = copy.lines().skip_while(|line| !line.starts_with("COPY public.ir_attachment ("));
     let (_, columns) = lines.next().unwrap().split_once('(').unwrap();
@@ -138,7 +139,7 @@ fn sha1(bytes: &[u8]) -> String {
     Sha1::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Restores a backup and looks for the file of each row, with the content that its name says.
+/// Restores a backup and checks that the file of each row exists and matches its name.
 async fn restore_and_look(project: &Project, program: &OdooBackup, id: &str, incomplete: &[&String]) {
     program.run(["restore", id, "--to", TARGET, "--jobs", "1"]).await.success();
     let query = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname LIKE '__/%'";
@@ -152,8 +153,9 @@ async fn restore_and_look(project: &Project, program: &OdooBackup, id: &str, inc
     fs::remove_dir_all(project.target_filestore()).unwrap();
 }
 
-/// Each backup's attachments have their files, by what it says of itself, by its dump, and by restoring it, but for those that it says
-/// were deleted. Returns how many backups have any of these.
+/// Checks that the attachments of each backup have their files: according to its own documents, to
+/// its dump, and to a restore. Files that it reports as deleted are excused. Returns how many
+/// backups report any.
 async fn assert_each_pair_complete(project: &Project, program: &OdooBackup, backups: &[(i32, String)]) -> usize {
     let mut incomplete_pairs = 0;
     let mut reader = Reader::open(project).await;
@@ -164,7 +166,7 @@ async fn assert_each_pair_complete(project: &Project, program: &OdooBackup, back
         assert_eq!(*code == 0, manifest.warnings.is_empty(), "{id}: {:?}", manifest.warnings);
         let files = reader.files(&manifest).await;
         let named = reader.named(&manifest).await;
-        // What was deleted may be on its way back: half of it is there.
+        // A deleted file may be in the middle of being created again, so half of it exists.
         let excused: Vec<_> = [&findings.deleted, &findings.damaged, &findings.changed].into_iter().flatten().collect();
         let (incomplete, complete): (Vec<_>, Vec<_>) = named.iter().partition(|name| files.get(*name) != Some(&true));
         assert!(incomplete.iter().all(|name| excused.contains(name)), "{id}: {incomplete:?}, {findings:?}");

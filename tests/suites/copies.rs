@@ -1,4 +1,4 @@
-//! More than one repository: copies of backups, and restores that take the one that is sound.
+//! Tests more than one repository: copies of backups, and restores that use the intact one.
 
 mod choice;
 mod copying;
@@ -11,7 +11,7 @@ use harness::cli::OdooBackup;
 use harness::odoo_backup;
 use harness::project::Project;
 
-/// A project whose configuration has a second repository, a folder, with these lines in its section.
+/// Returns a project with a second repository in a folder, with these lines in its section.
 async fn with_offsite(more: &str) -> (Project, OdooBackup) {
     let project = Project::start().await;
     let section = format!("[repository.offsite]\nurl = \"file://{}\"\n{more}\n", offsite(&project).display());
@@ -21,12 +21,12 @@ async fn with_offsite(more: &str) -> (Project, OdooBackup) {
     (project, program)
 }
 
-/// The folder of the second repository.
+/// Returns the folder of the second repository.
 fn offsite(project: &Project) -> PathBuf {
     project.path("offsite")
 }
 
-/// Copies a folder and all in it, over what is there.
+/// Copies a folder and its content over an existing one.
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {

@@ -1,4 +1,4 @@
-//! The daemon as a process, on a real server and a real repository.
+//! Tests the daemon as a process, with a real server and a real repository.
 
 mod ends;
 mod http;
@@ -19,16 +19,17 @@ use serde_json::Value;
 use tokio::net::UnixDatagram;
 use tokio_postgres::Client;
 
-/// A project with a repository, whose daemon has a state folder of its own and a port of the system's choice.
+/// A project with a repository. Its daemon has its own state folder and a port that the system
+/// chooses.
 pub(crate) struct Service {
     pub(crate) project: Project,
     pub(crate) program: OdooBackup,
-    /// What a daemon tells its service manager.
+    /// Receives what a daemon reports to its service manager.
     manager: UnixDatagram,
 }
 
 impl Service {
-    /// With these keys of the instance, and more sections at the end.
+    /// Starts a project with these keys of the instance, and more sections at the end.
     pub(crate) async fn with(keys: &str, more: &str) -> Self {
         let service = Self::of(Project::start().await);
         service.configure(keys, more);
@@ -43,7 +44,7 @@ impl Service {
         Self { project, program, manager }
     }
 
-    /// Writes the configuration anew.
+    /// Rewrites the configuration.
     pub(crate) fn configure(&self, keys: &str, more: &str) {
         let repository = format!("url = \"file://{}\"", self.project.repository().display());
         let daemon = format!("[daemon]\nlisten = \"127.0.0.1:0\"\nstate_dir = \"{}\"\n", self.state().display());
@@ -58,7 +59,7 @@ impl Service {
         self.project.path("state")
     }
 
-    /// Lets a daemon that starts now find that it was away: the last slot that it served is long past.
+    /// Makes the next daemon find that it was away: the last slot that it served is long ago.
     pub(crate) fn was_away(&self) {
         fs::create_dir_all(self.state()).unwrap();
         let line =
@@ -70,7 +71,7 @@ impl Service {
         self.program.spawn(["daemon"])
     }
 
-    /// Waits until the daemon has told its service manager this.
+    /// Waits until the daemon has reported this to its service manager.
     pub(crate) async fn told(&self, what: &str) -> String {
         let mut buffer = [0; 4096];
         let heard = tokio::time::timeout(Duration::from_secs(60), async {
@@ -85,14 +86,14 @@ impl Service {
         heard.await.unwrap_or_else(|_| panic!("the daemon did not say {what}"))
     }
 
-    /// Locks a table, so that pg_dump waits for it, and with it the backup, until this is dropped.
+    /// Locks a table, so that pg_dump, and with it the backup, waits until this is dropped.
     pub(crate) async fn hold_pg_dump(&self) -> Client {
         let client = self.project.cluster().connect(INSTANCE).await;
         client.batch_execute("BEGIN; LOCK TABLE mail_message IN ACCESS EXCLUSIVE MODE").await.unwrap();
         client
     }
 
-    /// Waits until pg_dump waits.
+    /// Waits until pg_dump waits for the lock.
     pub(crate) async fn until_pg_dump_waits(&self, daemon: &mut Running) {
         let watcher = self.project.cluster().connect("postgres").await;
         let query = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'production' AND wait_event_type = 'Lock'";
@@ -102,24 +103,24 @@ impl Service {
         }
     }
 
-    /// The events of the journal.
+    /// Returns the events of the journal.
     pub(crate) fn journal(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.state().join("journal.jsonl")).unwrap_or_default();
-        // The last line may be half written at this moment.
+        // The last line may be incomplete at this moment.
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// The outcomes of the runs that have ended.
+    /// Returns the outcomes of the runs that have ended.
     pub(crate) fn outcomes(&self) -> Vec<Value> {
         self.journal().iter().filter(|event| event["event"] == "ended").map(|event| event["outcome"].clone()).collect()
     }
 
-    /// Waits until so many runs have ended, and returns their outcomes.
+    /// Waits until this many runs have ended, and returns their outcomes.
     pub(crate) async fn ended(&self, daemon: &mut Running, count: usize) -> Vec<Value> {
         wait_for(daemon, || Some(self.outcomes()).filter(|outcomes| outcomes.len() >= count)).await
     }
 
-    /// Waits until the daemon has its journal on the disk.
+    /// Waits until the daemon has written its journal to the disk.
     pub(crate) async fn until_state_is_written(&self, daemon: &mut Running) {
         let journal = self.state().join("journal.jsonl");
         wait_for(daemon, || journal.exists().then_some(())).await;
@@ -131,7 +132,7 @@ impl Service {
     }
 }
 
-/// Asks until there is an answer, as long as the daemon lives.
+/// Polls until there is an answer. Panics if the daemon ends before.
 pub(crate) async fn wait_for<T>(daemon: &mut Running, mut answer: impl FnMut() -> Option<T>) -> T {
     loop {
         if let Some(answer) = answer() {

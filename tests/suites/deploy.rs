@@ -48,7 +48,7 @@ fn example_configurations_load() {
     }
 }
 
-/// `docs/security.md` names the suite that backs each claim.
+/// Checks that each suite named in `docs/security.md` as evidence for a claim exists.
 #[test]
 fn security_page_names_existing_suites() {
     let page = fs::read_to_string(deployed("../docs/security.md")).unwrap();

@@ -1,4 +1,5 @@
-//! The suites that try the program from outside, as one binary: each is a module, and `cargo nextest run faults::` runs one of them.
+//! The suites that test the program from outside, in one binary: each is a module, and
+//! `cargo nextest run faults::` runs one of them.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -1,4 +1,5 @@
-//! What `export` writes is read by other programs as their own: Odoo's way, by `unzip`, `pg_restore` and `tar`.
+//! Reads the output of `export` with other programs: in Odoo's way, with `unzip`, `pg_restore` and
+//! `tar`.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -15,7 +16,7 @@ use harness::project::{INSTANCE, Project, ProjectOptions, Source};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-/// The program, with the repository made and one backup in it.
+/// Returns the program, with a new repository and one backup.
 async fn backed_up(project: &Project) -> OdooBackup {
     let program = odoo_backup!(project.config());
     program.run(["init"]).await.success();
@@ -30,7 +31,8 @@ fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {said}");
 }
 
-/// Loads a zip as `restore_db` of `odoo/service/db.py` does, but for ON_ERROR_STOP, which Odoo does not set and which must pass as well.
+/// Loads a zip like `restore_db` in `odoo/service/db.py`. It also sets ON_ERROR_STOP, which Odoo
+/// does not set and which must succeed as well.
 fn load_as_odoo_does(project: &Project, zip: &Path) -> PathBuf {
     run(Command::new("unzip").arg("-tq").arg(zip));
     let folder = project.path("unpacked");
@@ -102,7 +104,7 @@ async fn archive_and_tar_hold_all_volumes() {
     run(pg_restore.args(["--no-owner", "--exit-on-error", "--dbname=loaded"]).arg(&dump));
     assert_same_content(project.database(), cluster.database("loaded")).await;
 
-    // The same over stdout, as a pipe takes it.
+    // The same over stdout, as a pipe would receive it.
     let zip = project.path("piped.zip");
     let script = "\"$PROGRAM\" --config \"$CONFIG\" export latest -o - | cat > \"$ZIP\"";
     let mut shell = Command::new("sh");
@@ -113,7 +115,7 @@ async fn archive_and_tar_hold_all_volumes() {
     assert_same_tree(&project.filestore(), &folder.join("filestore"), &["checklist"]);
 }
 
-/// What is left in the folder of the exports.
+/// Returns the files in the folder of the exports.
 fn left(folder: &Path) -> Vec<String> {
     fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
@@ -135,7 +137,7 @@ async fn damaged_backup_export_changes_no_file() {
     for (object, formats) in [("database.dump.zst", ["zip", "dump"]), ("filestore-0001.tar.zst", ["zip", "dump"])] {
         let path = backup.join(object);
         let sound = fs::read(&path).unwrap();
-        // At the very end, where all of it has been written already.
+        // At the very end, where everything before has been written already.
         let mut damaged = sound.clone();
         *damaged.last_mut().unwrap() ^= 1;
         fs::write(&path, damaged).unwrap();

@@ -1,4 +1,4 @@
-//! What goes wrong in the middle: a clear error, nothing visible, nothing left behind.
+//! Tests failures in the middle of an operation: a clear error, nothing visible, no leftovers.
 
 mod backup;
 mod drill;
@@ -20,14 +20,14 @@ use harness::odoo_backup;
 use harness::project::{INSTANCE, Project};
 use tokio_postgres::Client;
 
-/// The program with the project's configuration, and the repository made.
+/// Returns the program with the project's configuration, and creates the repository.
 async fn initialised(project: &Project) -> OdooBackup {
     let program = odoo_backup!(project.config());
     program.run(["init"]).await.success();
     program
 }
 
-/// Asks again and again until it is so. For what another process does in its own time.
+/// Polls until the condition holds, for actions of another process.
 async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
     let waited = tokio::time::timeout(Duration::from_secs(60), async {
         while !so().await {
@@ -37,7 +37,8 @@ async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
     waited.await.unwrap_or_else(|_| panic!("still not: {what}"));
 }
 
-/// Locks a table as nothing but a schema change does: pg_dump waits for it, and with it the whole backup, until this is dropped.
+/// Locks a table as only a schema change does: pg_dump, and with it the whole backup, waits until
+/// this is dropped.
 async fn hold_pg_dump(project: &Project) -> Client {
     let client = project.cluster().connect(INSTANCE).await;
     client.batch_execute("BEGIN; LOCK TABLE mail_message IN ACCESS EXCLUSIVE MODE").await.unwrap();
@@ -51,15 +52,15 @@ async fn until_pg_dump_waits(project: &Project) {
     until("pg_dump waits", async || watcher.query_one(query, &[]).await.unwrap().get::<_, i64>(0) > 0).await;
 }
 
-/// Process ids of a process's children.
+/// Returns the process ids of a process's children.
 fn children(pid: u32) -> Vec<i32> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let lists = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
     lists.flat_map(|list| list.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>()).collect()
 }
 
-/// Puts a program of PostgreSQL's name before the real ones: a shell script, in which `$REAL` is the real one.
-/// What only asks for the version or a list is answered by the real one.
+/// Replaces a program of PostgreSQL with a shell script, in which `$REAL` is the real program.
+/// Calls that only ask for the version or a list reach the real one.
 fn replace_tool(project: &Project, name: &str, script: &str) {
     let folder = project.path("tools");
     fs::create_dir_all(&folder).unwrap();
@@ -81,13 +82,13 @@ fn replace_tool(project: &Project, name: &str, script: &str) {
     fs::write(project.config(), config).unwrap();
 }
 
-/// Nothing but the repository itself: neither objects nor temporary files.
+/// Checks that there is only the repository itself: neither objects nor temporary files.
 #[track_caller]
 fn assert_repository_empty(project: &Project) {
     assert_eq!(file_paths(&project.repository()), [Path::new("RESTORE.txt"), Path::new("repository.json")]);
 }
 
-/// Neither database nor folder is there, by whatever name, and no temporary folder.
+/// Checks that there is neither database nor folder, under any name, and no temporary folder.
 #[track_caller]
 fn assert_nothing_restored(project: &Project) {
     assert_eq!(project.cluster().databases(), ["production"]);
@@ -97,7 +98,7 @@ fn assert_nothing_restored(project: &Project) {
     }
 }
 
-/// The message names the cause, and the exit code is that of a failure.
+/// Checks that the message names the cause, and that the exit code is that of a failure.
 #[track_caller]
 fn assert_failed(run: Run, cause: &str) {
     let run = run.expect_code(1);

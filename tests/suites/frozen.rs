@@ -1,6 +1,7 @@
-//! Repositories that earlier versions made: what was written must stay readable.
+//! Tests repositories of earlier versions: they must stay readable.
 //!
-//! `tests/frozen/format-1` holds one of each format, and beside it what is in its backups, which other programs wrote down when it was made.
+//! `tests/frozen/format-1` contains one of each format. Next to it is the content of its backups,
+//! which other programs recorded when it was created.
 
 mod content;
 mod make;
@@ -16,7 +17,7 @@ use serde_json::Value;
 
 use self::content::{Content, Expected};
 
-/// What it holds, as it was written down when it was made.
+/// Returns the recorded content.
 fn expected() -> Expected {
     serde_json::from_slice(&fs::read(frozen().join("expected.json")).unwrap()).unwrap()
 }
@@ -25,7 +26,7 @@ fn frozen() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/frozen/format-1")
 }
 
-/// Copies a folder as a repository is kept: git knows neither 0600 nor 0700.
+/// Copies a folder with the modes of a repository: git stores neither 0600 nor 0700.
 fn copy_private(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     fs::set_permissions(to, fs::Permissions::from_mode(0o700)).unwrap();
@@ -40,7 +41,8 @@ fn copy_private(from: &Path, to: &Path) {
     }
 }
 
-/// A project whose repository is a copy of the frozen one, with a target for each of its backups.
+/// Returns a project whose repository is a copy of the frozen one, with a target for each of its
+/// backups.
 async fn thawed(expected: &Expected) -> (Project, OdooBackup) {
     let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
     copy_private(&frozen().join("repository"), &project.repository());
@@ -59,7 +61,7 @@ fn target(number: usize) -> String {
     format!("copy_{number}")
 }
 
-/// What later versions must go on to say of a backup in a list.
+/// Returns the fields of a listed backup that later versions must keep.
 fn brief(listed: &Value) -> Value {
     let fields = [
         "id",
@@ -80,7 +82,7 @@ fn brief(listed: &Value) -> Value {
     fields.iter().map(|field| ((*field).to_owned(), listed[field].clone())).collect()
 }
 
-/// Whether all of `expected` is in `found`, which may hold more.
+/// Panics unless `found` contains everything in `expected`. It may contain more.
 #[track_caller]
 fn assert_holds(found: &Value, expected: &Value, at: &str) {
     match (found, expected) {
@@ -115,7 +117,7 @@ async fn frozen_repository_is_read_and_fetched() {
     assert_eq!(check["set_aside"], serde_json::json!(expected.set_aside));
     assert_eq!(check["backups"].as_array().unwrap().len(), expected.backups.len());
 
-    // The second version of a file overrides the first, and the first is there still.
+    // The second version of a file overrides the first, and the first still exists.
     for (number, backup) in expected.backups.iter().enumerate() {
         for path in make::PATHS.iter().filter(|path| backup.content.files.contains_key(**path)) {
             let file = project.path(&format!("fetched-{number}"));

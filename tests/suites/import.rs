@@ -1,4 +1,5 @@
-//! What `import` makes of files of other programs: backups that restore what was in them, or an error and nothing.
+//! Tests `import` with files of other programs: it makes backups that restore the same content, or
+//! fails and leaves nothing.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use harness::project::{INSTANCE, Project, ProjectOptions, Source};
 use rustix::process::Signal;
 use serde_json::json;
 
-/// The program, with the repository made, and a folder of its own for temporary files.
+/// Returns the program, with a new repository and its own folder for temporary files.
 async fn initialised(project: &Project) -> OdooBackup {
     fs::create_dir(project.path("tmp")).unwrap();
     let program = odoo_backup!(project.config()).env("TMPDIR", project.path("tmp").to_str().unwrap());
@@ -28,8 +29,9 @@ fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Writes the instance's zip as `dump_db` of `odoo/service/db.py` does: Python's `zipfile`, and pg_dump without owners but with privileges.
-/// `edit` is Python that may change what is in the folder `root` before.
+/// Writes the instance's zip like `dump_db` in `odoo/service/db.py`: with Python's `zipfile`, and
+/// with pg_dump without owners but with privileges. `edit` is Python code that may change the
+/// content of the folder `root` before.
 fn odoos_zip(project: &Project, edit: &str) -> PathBuf {
     const SCRIPT: &str = r#"
 import os, sys, zipfile
@@ -55,7 +57,7 @@ with zipfile.ZipFile(zip, 'w', compression=zipfile.ZIP_DEFLATED, allowZip64=True
     zip
 }
 
-/// Nothing is left on the server and in the temporary folder.
+/// Checks that nothing is left on the server and in the temporary folder.
 #[track_caller]
 fn assert_nothing_left(project: &Project) {
     let databases = project.cluster().databases();
@@ -64,7 +66,7 @@ fn assert_nothing_left(project: &Project) {
 }
 
 async fn assert_restores(project: &Project, program: &OdooBackup, backup: &str) {
-    // The copy of the one before carries the original's identity, and the target is guarded against that.
+    // The previous copy carries the identity of the original, so the target is protected.
     let restore = ["restore", backup, "--to", "staging", "--force-production", "staging"];
     program.run(restore).await.success();
     assert_same_content(project.database(), project.target_database()).await;
@@ -84,7 +86,7 @@ async fn exported_zip_is_imported_unchanged() {
     for figure in ["/database/rows", "/database/tables", "/filestore/files", "/filestore/bytes", "/attachments/rows"] {
         assert_eq!(imported.pointer(figure), made["backups"][0].pointer(figure), "{figure}");
     }
-    // The moment that the backup shows, to the second.
+    // The time that the backup shows, with a resolution of seconds.
     let second = |document: &serde_json::Value| document["created_at"].as_str().unwrap()[..19].to_owned();
     assert_eq!(second(&imported), second(&made["backups"][0]));
     assert_nothing_left(&project);
@@ -95,7 +97,7 @@ async fn exported_zip_is_imported_unchanged() {
 
     let again = program.run(["import", zip.to_str().unwrap(), "--as", "archive"]).await.expect_code(1);
     assert!(again.stderr.contains(" already exists: it shows the same moment"), "{}", again.stderr);
-    // Of the same instance it is an older backup, which stands on nothing that is newer.
+    // As a backup of the same instance it is older, and references nothing that is newer.
     program.run(["import", zip.to_str().unwrap(), "--as", INSTANCE]).await.success();
     let latest = program.run(["show", "production/latest", "--json"]).await.success().json();
     assert_eq!(latest["id"], made["backups"][0]["id"]);
@@ -109,7 +111,7 @@ async fn archive_and_tar_are_imported_unchanged() {
     let base = project.path("old");
     program.run(["export", "latest", "--format", "dump", "-o", base.to_str().unwrap()]).await.success();
     let dump = project.path("old.dump");
-    // The tar beside it is found by its name.
+    // The tar next to it is found by its name.
     let imported = program.run(["import", dump.to_str().unwrap(), "--as", "archive", "--json"]).await.success().json();
     assert_eq!(imported["database"]["name"], INSTANCE);
     assert_restores(&project, &program, "archive/latest").await;
@@ -127,7 +129,7 @@ async fn real_odoo17_zip_is_imported_unchanged() {
     let options = ProjectOptions { source: Source::Odoo17(odoo17), ..ProjectOptions::default() };
     let project = Project::with(options).await;
     let program = initialised(&project).await;
-    // Odoo's dump has privileges, of roles that need not exist elsewhere.
+    // Odoo's dump contains privileges of roles that may not exist elsewhere.
     project.cluster().psql_as(SUPERUSER, SUPERUSER, "CREATE ROLE reader");
     project.cluster().execute(INSTANCE, "GRANT SELECT ON res_partner TO reader");
     let zip = odoos_zip(&project, "");
@@ -211,13 +213,13 @@ async fn role_running_programs_is_refused() {
     program.run(["import", zip.to_str().unwrap(), "--as", "archive", "--trusted"]).await.success();
 }
 
-/// Starts an import that stays in the middle of its dump, and waits until it is there.
+/// Starts an import that hangs in the middle of its dump, and waits until it is there.
 async fn stuck(project: &Project, program: &OdooBackup) -> harness::cli::Running {
     let zip = odoos_zip(
         project,
         "open(root + '/dump.sql', 'a').write('CREATE MATERIALIZED VIEW public.slow AS SELECT pg_sleep(600) IS NULL AS slept;\\n')",
     );
-    // The server may not know yet that an import which was killed is gone.
+    // The server may not have noticed yet that the killed import is gone.
     let since = project.cluster().execute("postgres", "SELECT clock_timestamp()").trim().to_owned();
     let running = program.spawn(["import", zip.to_str().unwrap(), "--as", "archive"]);
     let watcher = project.cluster().connect("postgres").await;
@@ -254,7 +256,7 @@ async fn interrupted_import_leaves_nothing_behind() {
     killed.wait().await;
     assert_eq!((project.cluster().databases().len(), scratch(&project).len()), (2, 1));
     fs::remove_dir_all(project.path("odoos")).unwrap();
-    // One that is at work is left alone, and so is what is only called alike.
+    // The database of a running import is left alone, and so is one that only has a similar name.
     let name = "odoo_backup_import_cafe";
     project.cluster().create_database(name);
     fs::create_dir(project.path("tmp").join(".odoo_backup_import_notes")).unwrap();

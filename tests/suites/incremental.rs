@@ -1,4 +1,5 @@
-//! A daily backup costs what changed that day, and any day can be had back exactly; what is wrong with a file is said by its right name.
+//! Tests incremental backups: a daily backup stores only what changed that day, each day can be
+//! restored exactly, and each problem of a file is reported by its correct name.
 
 mod cache;
 mod standby;
@@ -18,13 +19,13 @@ async fn initialised(project: &Project) -> OdooBackup {
     program
 }
 
-/// Backs up with this exit code, and returns what was said of the backup.
+/// Backs up with this exit code, and returns the report of the backup.
 async fn now(program: &OdooBackup, code: i32, more: &[&str]) -> Value {
     let arguments = [&["now", "--json"], more].concat();
     program.run(arguments).await.expect_code(code).json()["backups"][0].clone()
 }
 
-/// The files of a filestore that Odoo named, by their path in it.
+/// Returns the relative paths of the files of a filestore that Odoo named.
 fn files(project: &Project) -> Vec<String> {
     let named = |path: &PathBuf| path.components().count() == 2 && !path.starts_with("checklist");
     let files = file_paths(&project.filestore()).into_iter().filter(named);
@@ -74,7 +75,8 @@ async fn each_day_restores_exactly_its_files() {
     let odd = project.filestore().join("odd");
     for day in 0..30 {
         let all = files(&project);
-        // Files come and go, one that went comes back, and one whose name proves nothing changes its content.
+        // Files are added and deleted, a deleted one returns, and one whose name is no digest
+        // changes its content.
         fs::remove_file(project.filestore().join(&all[day * 7 % all.len()])).unwrap();
         if day % 5 == 4 {
             let earlier = &days[day - 3].1;
@@ -92,7 +94,8 @@ async fn each_day_restores_exactly_its_files() {
     for (id, copy) in days.iter().step_by(3) {
         program.run(["restore", id, "--to", TARGET, "--jobs", "2"]).await.success();
         let restored = project.target_filestore();
-        // What the day's database names and its disk had lost, an earlier backup still has: it comes back, too.
+        // Files that the day's database names and its disk had lost are restored from an earlier
+        // backup.
         let differences = tree_differences(copy, &restored, &["checklist"]);
         let unexpected: Vec<_> = differences.iter().filter(|text| !text.ends_with("is only in the second")).collect();
         assert!(unexpected.is_empty(), "{id}: {unexpected:?}");
@@ -126,7 +129,7 @@ async fn file_problems_are_distinguished() {
     assert_eq!(findings["unreferenced_names"], serde_json::json!(["zz/nobody-knows-me"]));
     assert_eq!(findings["skipped"], serde_json::json!(["zz/link"]));
     assert_eq!(findings["deleted"], Value::Null);
-    // It is stored as it is, and comes back so; mended, it is stored again.
+    // It is stored as it is, and restored so. After it is repaired, it is stored again.
     program.run(["restore", "--to", TARGET]).await.success();
     assert_eq!(fs::read(project.target_filestore().join(named[1])).unwrap().last(), Some(&b'?'));
     assert!(!project.target_filestore().join("zz/link").exists());
@@ -163,7 +166,7 @@ async fn lost_files_come_from_earlier_backup() {
     };
     fs::remove_file(path(named[0])).unwrap();
     spoil(named[1], 2);
-    // Of the same length: only reading it tells.
+    // Of the same length: only reading it shows the difference.
     spoil(named[2], 1);
 
     let quick = now(&program, 3, &[]).await;
@@ -193,7 +196,7 @@ async fn damaged_volume_is_not_reused() {
     program.run(["check", "latest", "--read-data"]).await.success();
     program.run(["restore", "--to", TARGET]).await.success();
     assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
-    // A manifest that cannot be read is passed over as well.
+    // A manifest that cannot be read is skipped as well.
     let second = program.run(["show", "latest", "--json"]).await.success().json();
     let manifest = project.repository().join(INSTANCE).join(second["id"].as_str().unwrap()).join("manifest.json");
     fs::write(manifest, "{}").unwrap();
@@ -217,7 +220,7 @@ async fn reading_files_blocks_only_collector() {
     .unwrap();
     assert_eq!(now(&program, 0, &[]).await["filestore"]["collector_held"], false);
 
-    // In a series whose collector would wait without end, it is let be.
+    // In a series whose collector would wait without limit, it is not held.
     fs::write(project.config(), &config).unwrap();
     project.cluster().execute(INSTANCE, "UPDATE ir_module_module SET latest_version = '14.0.1.3' WHERE name = 'base'");
     assert_eq!(now(&program, 0, &[]).await["filestore"]["collector_held"], false);
@@ -235,7 +238,7 @@ async fn fetch_accepts_name_id_and_path() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     now(&program, 0, &[]).await;
-    // From an earlier backup's volume, and from one of its own.
+    // From a volume of an earlier backup, and from one of its own.
     fs::write(project.filestore().join("odd"), "odd content").unwrap();
     now(&program, 0, &[]).await;
     let all = program.run(["files", "latest", "--json"]).await.success().json();
@@ -264,7 +267,7 @@ async fn fetch_accepts_name_id_and_path() {
         none.stderr
     );
 
-    // What exists is not replaced, and what is damaged does not appear.
+    // An existing file is not replaced, and a damaged one is not written.
     let to = project.path("there");
     fs::write(&to, "mine").unwrap();
     program.run(["fetch", "latest", "odd", "-o", to.to_str().unwrap()]).await.expect_code(1);
@@ -273,7 +276,7 @@ async fn fetch_accepts_name_id_and_path() {
     let folder = project.repository().join(INSTANCE).join(show["id"].as_str().unwrap());
     let volume = folder.join("filestore-0001.tar.zst");
     let mut bytes = fs::read(&volume).unwrap();
-    // The archive's beginning and its end are not what is fetched.
+    // The start and the end of the archive are not part of the fetched file.
     let middle = bytes.len() / 4..bytes.len() * 3 / 4;
     bytes[middle].fill(0);
     fs::write(volume, bytes).unwrap();
@@ -290,14 +293,15 @@ async fn deletion_after_snapshot_is_not_loss() {
         config.replacen("database = \"production\"\n", "database = \"production\"\nhold_filestore_gc = \"never\"\n", 1);
     fs::write(project.config(), never).unwrap();
     let program = initialised(&project).await;
-    // A user deletes an attachment and the collector comes just when the backup has taken its snapshot.
+    // A user deletes an attachment, and the collector runs just after the backup has taken its
+    // snapshot.
     let named = project.cluster().execute(
         INSTANCE,
         "SELECT store_fname FROM ir_attachment WHERE store_fname LIKE '__/%' GROUP BY 1 HAVING count(*) = 1 ORDER BY 1 LIMIT 1",
     );
     let named = named.trim();
     let lock = project.cluster().connect(INSTANCE).await;
-    // The first table that is read behind the snapshot: there the backup waits.
+    // The first table that is read after the snapshot: the backup waits there.
     lock.batch_execute("BEGIN; LOCK TABLE ir_config_parameter IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let running = program.spawn(["now", "--json"]);
     let watcher = project.cluster().connect("postgres").await;

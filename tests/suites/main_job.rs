@@ -1,4 +1,5 @@
-//! The main job, end to end, by the program itself: init, now, list, show, check, restore; on a folder and on S3.
+//! Tests the main job end to end with the program itself: init, now, list, show, check, restore,
+//! with a folder and with S3.
 
 mod anonymous;
 mod command_pages;
@@ -20,12 +21,12 @@ use harness::cli::OdooBackup;
 use harness::odoo_backup;
 use harness::project::Project;
 
-/// The program with the project's configuration.
+/// Returns the program with the project's configuration.
 fn program(project: &Project) -> OdooBackup {
     odoo_backup!(project.config())
 }
 
-/// The program, with the repository made.
+/// Returns the program, with a new repository.
 async fn initialised(project: &Project) -> OdooBackup {
     let program = program(project);
     program.run(["init"]).await.success();

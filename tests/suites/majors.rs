@@ -1,6 +1,7 @@
-//! From one major version of PostgreSQL to another, upward and downward, by whichever clients there are.
+//! Tests restores from one major version of PostgreSQL to another, upward and downward, with any of
+//! the clients.
 //!
-//! Those that are installed are used; `tests/install-postgres-majors.sh` installs 14 to 18.
+//! Uses the installed versions. `tests/install-postgres-majors.sh` installs 14 to 18.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +11,8 @@ use harness::odoo_backup;
 use harness::postgres::{Binaries, Cluster, ClusterOptions};
 use harness::project::{Project, ProjectOptions, Source, TARGET, TARGET_KEYS};
 
-/// What there is to test with, oldest first; says on stderr which of the supported ones are not.
+/// Returns the versions to test with, oldest first. Prints to stderr which of the supported ones
+/// are missing.
 fn majors() -> Vec<u32> {
     let installed = Binaries::majors();
     for missing in (14..=18).filter(|major| !installed.contains(major)) {
@@ -27,7 +29,8 @@ async fn project_on(version: u32) -> Project {
     Project::with(ProjectOptions { cluster: cluster(version), ..ProjectOptions::default() }).await
 }
 
-/// Writes a configuration whose instance is dumped by these programs, and whose target is on another server.
+/// Writes a configuration with these programs for the instance, and with a target on another
+/// server.
 fn lead(project: &Project, clients: &Path, target: &Cluster) {
     let pg_path = format!("pg_path = \"{}\"", clients.display());
     let config = format!(
@@ -43,7 +46,7 @@ fn lead(project: &Project, clients: &Path, target: &Cluster) {
     fs::write(project.config(), config).unwrap();
 }
 
-/// Backs up by these clients, and restores into a server of each of the majors.
+/// Backs up with these clients, and restores into a server of each of the major versions.
 async fn restores_into_all(project: &Project, clients: &Binaries, targets: impl Iterator<Item = u32>) {
     for major in targets {
         let target = Cluster::with(&cluster(major));
@@ -86,11 +89,11 @@ async fn middle_majors_restore_into_neighbours() {
     }
 }
 
-/// As where an image has the newest clients alone, and the server is another, older one.
+/// Covers an image that has only the newest clients, with an older server elsewhere.
 #[tokio::test]
 async fn newest_clients_handle_older_server() {
     let majors = majors();
-    // Of what the machine itself has, the program would take the nearest.
+    // Among the machine's own versions, the program would choose the nearest.
     let own = Binaries::find(None).major();
     let newest = majors.last().copied().filter(|newest| *newest > own);
     let (Some(older), Some(newest)) = (majors.iter().copied().find(|major| *major > own), newest) else {
@@ -112,7 +115,8 @@ async fn copy_keeps_locale_provider_of_source() {
         let program = odoo_backup!(project.config());
         program.run(["init"]).await.success();
         program.run(["now"]).await.expect_code(3);
-        // As a cluster that was made with ICU: template0, which every copy begins from, has it.
+        // Like a cluster that was created with ICU: template0, from which every copy is created,
+        // has it.
         let column = if major >= 17 { "datlocale" } else { "daticulocale" };
         let icu =
             format!("UPDATE pg_database SET datlocprovider = 'i', {column} = 'en-US' WHERE datname = 'template0'");

@@ -1,7 +1,8 @@
-//! Memory is bounded by settings, not by the size of anything: how much the program has at its peak, and that a larger instance
-//! does not raise it.
+//! Tests that settings, and not the size of anything, limit the memory: measures the program's
+//! peak, and that a larger instance does not raise it.
 //!
-//! `make test` runs sizes that take half a minute. `make soak` runs gigabytes in a release build, on S3 too, and shows the figures.
+//! `make test` runs sizes that take half a minute. `make soak` runs gigabytes in a release build,
+//! on S3 too, and prints the figures.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +14,8 @@ use harness::odoo_backup;
 use harness::project::{INSTANCE, Project, ProjectOptions, Source};
 use harness::seaweed::SeaweedFs;
 
-/// Megabytes of the small and the large instance, half of each in the database: `"100 2000"`.
+/// Sizes of the small and the large instance in megabytes, half of each in the database:
+/// `"100 2000"`.
 const SIZES: &str = "ODOO_BACKUP_TEST_SIZES_MB";
 const MIB: u64 = 1 << 20;
 
@@ -35,7 +37,7 @@ fn sizes() -> [OdooShape; 2] {
     shapes.try_into().unwrap_or_else(|_| panic!("{SIZES} is to be two sizes, not {text:?}"))
 }
 
-/// Backs up, reads back and restores, and says what each took.
+/// Backs up, reads the data back and restores. Prints what each took.
 async fn measure(what: &str, project: &Project) -> Vec<Figures> {
     let program = odoo_backup!(project.config());
     program.run(["init"]).await.success();
@@ -57,8 +59,8 @@ async fn run(program: &OdooBackup, arguments: &[&'static str]) -> Figures {
     Figures { command: arguments[0], peak_rss: run.peak_rss, wall: start.elapsed() }
 }
 
-/// Measures both sizes, each with a repository of its own, and compares. `buffers`: what the small one may leave unused of buffers
-/// that have a size of their own.
+/// Measures both sizes, each with its own repository, and compares. `buffers`: how much of the
+/// buffers of fixed size the small one may leave unused.
 async fn assert_bounded(store: &str, buffers: u64, repository: impl Fn(usize) -> Option<String>) {
     let mut measured = Vec::new();
     for (number, shape) in sizes().into_iter().enumerate() {
@@ -78,7 +80,7 @@ async fn assert_bounded(store: &str, buffers: u64, repository: impl Fn(usize) ->
 
 #[tokio::test]
 async fn memory_is_bounded_on_folder() {
-    // Two volumes at a time, each with a batch of up to 8 MiB and what becomes of it.
+    // Two volumes at a time, each with a batch of up to 8 MiB and its compressed form.
     assert_bounded("folder", 2 * 2 * 8 * MIB, |_| None).await;
 }
 
@@ -92,11 +94,12 @@ async fn memory_is_bounded_on_s3() {
             server.bucket, server.endpoint, server.access_key, server.secret_key
         ))
     };
-    // Three uploads at a time, each with four parts of 8 MiB on their way and one that is being filled.
+    // Three uploads at a time, each with four parts of 8 MiB in transfer and one that is being
+    // filled.
     assert_bounded("S3", 3 * 5 * 8 * MIB, repository).await;
 }
 
-/// Tiny files: what is kept of each file while it is listed adds up.
+/// Uses tiny files: the memory for each listed file adds up.
 #[tokio::test]
 #[ignore = "long: make soak"]
 async fn memory_is_bounded_with_million_files() {

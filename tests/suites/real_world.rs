@@ -1,4 +1,5 @@
-//! Inputs that operators and testers brought, by kind. Each module names the kind; each test is one input of it.
+//! Tests inputs that operators and testers reported. Each module is one kind of input, each test
+//! one input of it.
 
 mod anonymized;
 mod defaults;

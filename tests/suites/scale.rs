@@ -1,6 +1,8 @@
-//! Very many backups: what it takes to list them, to plan their retention and to look at those of one instance.
+//! Tests very many backups: the cost of listing them, planning their retention and checking those
+//! of one instance.
 //!
-//! `make test` counts the requests to an S3 server. `make soak` also measures ten thousand backups in a folder.
+//! `make test` counts the requests to an S3 server. `make soak` also measures ten thousand backups
+//! in a folder.
 
 mod history;
 
@@ -20,7 +22,8 @@ use harness::seaweed::SeaweedFs;
 
 use self::history::{History, instance};
 
-/// A project without a source, whose repository these lines name, and whose configuration has so many instances.
+/// Returns a project without a source, with these lines for the repository and this number of
+/// instances.
 async fn project(repository: Option<String>, instances: usize) -> (Project, OdooBackup) {
     let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
     let local = || format!("url = \"file://{}\"", project.repository().display());
@@ -52,11 +55,11 @@ async fn ten_thousand_backups_stay_manageable() {
     }
 }
 
-/// What a run asked of the server.
+/// The requests of a run to the server.
 #[derive(Debug, PartialEq, Eq)]
 struct Requests {
     lists: usize,
-    /// Of objects.
+    /// Reads of objects.
     reads: usize,
     /// Everything else.
     others: Vec<String>,
@@ -70,7 +73,7 @@ impl Requests {
     }
 }
 
-/// A repository on S3, all of whose requests are counted.
+/// A repository on S3 with a count of all requests.
 struct Counted {
     project: Project,
     program: OdooBackup,
@@ -79,7 +82,7 @@ struct Counted {
 }
 
 impl Counted {
-    /// With this history, and nothing of it known to this machine.
+    /// Starts one with this history, of which this machine has no cache.
     async fn with(history: &History) -> Self {
         let server = SeaweedFs::start();
         let proxy = Proxy::start(server.port).await;
@@ -97,7 +100,7 @@ impl Counted {
         counted
     }
 
-    /// Stores what is in a folder that is not there yet.
+    /// Stores the files of a folder that are missing in the repository.
     async fn bring(&self, folder: &Path) {
         let config = Config::load(&self.project.config()).unwrap();
         let store = Repository::at(&config.repository).await.unwrap().store().clone();
@@ -121,7 +124,7 @@ impl Counted {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s3_commands_need_few_requests() {
-    // Seven objects each, which are a page and the beginning of another.
+    // Seven objects each, which are more than one page.
     let history = History { instances: 1, backups: 145 };
     let counted = Counted::with(&history).await;
     let one = instance(0);
@@ -130,7 +133,7 @@ async fn s3_commands_need_few_requests() {
     // `repository.json`, and each manifest.
     let list = counted.requests(&["list"]).await;
     assert_eq!((list.lists, list.reads), (2, 1 + 145), "{list:?}");
-    // The plan takes the checksums as well, and asks whether figures were accepted.
+    // The plan reads the checksums as well, and checks whether figures were accepted.
     let first = counted.requests(&plan).await;
     assert_eq!((first.lists, first.reads), (2, 2 + 145), "{first:?}");
     for (arguments, reads) in [(&["list"][..], 1), (&plan, 2), (&check, 1)] {

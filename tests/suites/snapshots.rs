@@ -1,9 +1,9 @@
-//! What scripts and operators rely on, compared with `tests/snapshots`: keys and types of every
-//! JSON document, names of objects, metrics with their labels, and exit codes.
+//! Compares what scripts and operators rely on with `tests/snapshots`: keys and types of every JSON
+//! document, names of objects, metrics with their labels, and exit codes.
 //!
-//! A difference is a change that somebody else has to follow. Where it is meant, say so in the
-//! changelog and write the files again: `ODOO_BACKUP_SNAPSHOTS=update cargo nextest run --workspace
-//! -E 'test(snapshots::)'`.
+//! A difference is a change that affects users. If it is intended, describe it in the changelog and
+//! write the files again: `ODOO_BACKUP_SNAPSHOTS=update cargo nextest run --workspace -E
+//! 'test(snapshots::)'`.
 
 mod book;
 mod commands;
@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use self::book::Book;
 
-/// The schemas of what commands print. A test of the command line writes and compares them.
+/// Returns the schemas of what commands print. A test of the command line writes and compares them.
 fn schemas() -> Documents {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/snapshots/schemas.json");
     Documents::new(&fs::read_to_string(path).unwrap())
@@ -33,7 +33,7 @@ fn document(path: &Path) -> Value {
     serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Reads a file that holds a JSON document a line, plain or compressed by zstd.
+/// Reads a file with one JSON document on each line, plain or compressed by zstd.
 fn lines(path: &Path) -> Vec<Value> {
     let text = if path.extension().is_some_and(|extension| extension == "zst") {
         let output = Command::new("zstd").args(["--decompress", "--stdout"]).arg(path).output().unwrap();
@@ -45,8 +45,8 @@ fn lines(path: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Adds the names of all files in a folder, with what differs from run to run replaced by what it
-/// is.
+/// Adds the names of all files in a folder. What differs from run to run is replaced by a
+/// description.
 fn add_names(book: &mut Book, title: &str, folder: &Path) {
     let names = file_paths(folder).into_iter().map(|path| generic(path.to_str().unwrap()));
     book.lines(title, names.map(|name| name.trim_start_matches('/').to_owned()));

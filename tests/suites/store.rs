@@ -1,4 +1,5 @@
-//! The promises of `engine::store::Store`, held against each implementation: a folder, and S3 on a real server.
+//! Tests the guarantees of `engine::store::Store` with each implementation: a folder, and S3 on a
+//! real server.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -11,10 +12,12 @@ mod local;
 #[path = "store/s3.rs"]
 mod s3;
 
-/// One part of an upload in these tests: the least that S3 takes for any part but the last.
+/// One part of an upload in these tests: the minimum that S3 accepts for every part except the
+/// last.
 const PART: usize = 5 * 1024 * 1024;
 
-/// Makes a test of each case for a store. `$open` returns the store and what must live as long as it does.
+/// Creates a test of each case for a store. `$open` returns the store, and a guard that must live
+/// as long as the store.
 macro_rules! conformance {
     ($name:ident, $open:path) => {
         mod $name {

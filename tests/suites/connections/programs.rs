@@ -1,4 +1,5 @@
-//! Which pg_dump and pg_restore are run, where there are several or the right one is missing.
+//! Tests which pg_dump and pg_restore are run if there are several, or if the right version is
+//! missing.
 
 use std::fs;
 
@@ -8,8 +9,9 @@ use harness::project::{Project, ProjectOptions};
 
 use crate::connections::{initialised, install_script};
 
-/// A project on a server that is newer than every client this machine has outside the tests' own tools. Where there is none,
-/// says so on stderr: then the test has looked at nothing.
+/// Returns a project on a server that is newer than every client on this machine outside the tests'
+/// own tools. If there is none, prints that to stderr and returns `None`: the test then checks
+/// nothing.
 async fn newer_than_the_clients() -> Option<(Project, u32)> {
     let installed = Binaries::find(None).major();
     let Some(&major) = Binaries::majors().last().filter(|major| **major > installed) else {
@@ -27,7 +29,7 @@ fn set_pg_path(project: &Project, folder: &std::path::Path) {
     fs::write(project.config(), config).unwrap();
 }
 
-/// pg_dump and pg_restore that say they are of this version, and do nothing else.
+/// Installs pg_dump and pg_restore that report this version and do nothing else.
 fn install_old_programs(project: &Project, major: u32) -> std::path::PathBuf {
     let folder = project.path("old");
     for name in ["pg_dump", "pg_restore"] {
@@ -57,7 +59,7 @@ async fn outdated_programs_error_names_package() {
     assert!(refused.stderr.contains(&expected), "{expected:?} is not in:\n{}", refused.stderr);
     assert!(refused.stderr.contains("/old/pg_dump (9.7), "), "{}", refused.stderr);
     assert!(refused.stderr.contains(&format!("install the package postgresql-client-{major} ")), "{}", refused.stderr);
-    // Before anything is written.
+    // The error comes before anything is written.
     assert!(!project.repository().join("production").exists());
     let doctor = program.run(["doctor"]).await.expect_code(1);
     assert!(doctor.stdout.contains(&format!("postgresql-client-{major}")), "{}", doctor.stdout);

@@ -1,6 +1,8 @@
-//! `sslmode` against servers with and without TLS, cell by cell as psql does it with the same settings.
+//! Compares `sslmode` with psql in each cell, with the same settings, against servers with and
+//! without TLS.
 //!
-//! Two things connect: the program itself (tokio-postgres over rustls) and pg_dump (libpq over OpenSSL). A backup needs both.
+//! Two clients connect: the program itself (tokio-postgres over rustls) and pg_dump (libpq over
+//! OpenSSL). A backup needs both.
 
 use std::fs;
 use std::process::Output;
@@ -13,10 +15,11 @@ use harness::project::{INSTANCE, Project, ProjectOptions, Source};
 
 use crate::connections::initialised;
 
-/// The name by which the server is reached; its certificate has it, or another.
+/// The host name of the server. Its certificate contains this name or another one.
 const NAME: &str = "localhost";
 
-/// What pg_hba.conf lets in by TCP: `host` (anything), `hostssl`, `hostnossl`.
+/// Returns a server whose pg_hba.conf accepts this kind of TCP connection: `host` (any), `hostssl`,
+/// `hostnossl`.
 fn server(identity: Option<&Identity>, hba: &str) -> ClusterOptions {
     let hba = format!("local all all trust\n{hba} all all 127.0.0.1/32 trust\n{hba} all all ::1/128 trust\n");
     let mut options = ClusterOptions::default();
@@ -36,18 +39,18 @@ struct Bench {
     program: OdooBackup,
 }
 
-/// How a backup is to end.
+/// The expected result of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ends {
-    /// Backed up, every connection encrypted.
+    /// The backup succeeds, and every connection is encrypted.
     Encrypted,
-    /// Backed up, no connection encrypted.
+    /// The backup succeeds, and no connection is encrypted.
     Plain,
-    /// Backed up, pg_dump's connection not encrypted and the program's own encrypted.
+    /// The backup succeeds. pg_dump's connection is not encrypted, the program's own is.
     Mixed,
-    /// Refused, with this in the message, by psql too.
+    /// Refused with this message, and psql is refused too.
     Refused(&'static str),
-    /// Refused, with this in the message, where psql connects.
+    /// Refused with this message, but psql connects.
     Stricter(&'static str),
 }
 
@@ -66,12 +69,13 @@ impl Bench {
         Self { project, program }
     }
 
-    /// Writes the authority's certificate where the settings name it.
+    /// Writes the certificate of the authority to the path in the settings.
     fn trust(&self, certificate: &str) {
         fs::write(self.project.path("root.crt"), certificate).unwrap();
     }
 
-    /// Runs a backup in each mode, without an authority and with `root.crt`, and psql with the same settings.
+    /// Runs a backup in each mode, without an authority and with `root.crt`, and psql with the same
+    /// settings.
     async fn expect(&self, cells: &[(&str, Ends, Ends)]) {
         let mut wrong = Vec::new();
         for &(mode, without, with) in cells {
@@ -88,15 +92,15 @@ impl Bench {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
-    /// What is wrong with one cell.
+    /// Returns what is wrong with one cell.
     async fn try_cell(&self, expected: Ends, psql: Output) -> Option<String> {
         let log_before = self.project.cluster().log().len();
         let run = self.program.run(["now"]).await;
         let sessions = self.sessions_since(log_before);
-        // An empty database is not Odoo's: the backup is made, and says so.
+        // An empty database is not Odoo's: the backup succeeds with a warning.
         let made = if run.code == Some(3) { Some(0) } else { run.code };
         let good = match (expected, made) {
-            // The program's own and pg_dump's.
+            // The sessions of the program and of pg_dump.
             (_, Some(0)) if sessions.len() < 2 => false,
             (Encrypted, Some(0)) => sessions.iter().all(|session| session.contains("SSL enabled")),
             (Plain, Some(0)) => !sessions.iter().any(|session| session.contains("SSL enabled")),
@@ -114,7 +118,7 @@ impl Bench {
         })
     }
 
-    /// What the server logged of the program's and pg_dump's sessions.
+    /// Returns what the server logged about the sessions of the program and of pg_dump.
     fn sessions_since(&self, position: usize) -> Vec<String> {
         let log = self.project.cluster().log().split_off(position);
         log.lines().filter(|line| line.contains("connection authorized: ")).map(str::to_owned).collect()
@@ -133,7 +137,7 @@ impl Bench {
         fs::write(project.config(), config).unwrap();
     }
 
-    /// What libpq does.
+    /// Runs psql, which shows what libpq does.
     fn psql(&self, mode: &str, root: Option<&std::path::Path>) -> Output {
         let cluster = self.project.cluster();
         let mut psql = cluster.command("psql", cluster.user());
@@ -177,8 +181,8 @@ async fn other_certificate_name_follows_psql() {
         .await;
 }
 
-/// With `prefer` and an authority at hand libpq verifies, and goes on unencrypted where that fails; the program's own connection
-/// verifies nothing with `prefer` and stays encrypted.
+/// With `prefer` and an authority, libpq verifies the certificate and continues without encryption
+/// if that fails. The program's own connection verifies nothing with `prefer` and stays encrypted.
 #[tokio::test]
 async fn unknown_authority_follows_psql() {
     let identity = Authority::new("another authority").issue(&[NAME]);
@@ -226,7 +230,7 @@ async fn tls_only_server_follows_psql() {
         .await;
 }
 
-/// With `prefer` libpq tries again without TLS where the server refuses the session that came with it.
+/// With `prefer`, libpq tries again without TLS if the server refuses the session over TLS.
 #[tokio::test]
 async fn plaintext_only_server_follows_psql() {
     let authority = Authority::new("the authority");
@@ -241,8 +245,8 @@ async fn plaintext_only_server_follows_psql() {
         .await;
 }
 
-/// What PostgreSQL's manual shows for a quick start: a certificate that is trusted by itself. Its name stands in the subject alone, which
-/// does for libpq and not for rustls.
+/// PostgreSQL's manual shows this certificate for a quick start: it is trusted by itself. Only its
+/// subject contains the name, which is enough for libpq but not for rustls.
 #[tokio::test]
 async fn self_signed_certificate_fails_verify_modes() {
     let identity = Identity::self_signed(NAME);
@@ -262,7 +266,7 @@ async fn self_signed_certificate_fails_verify_modes() {
         .await;
 }
 
-/// The name in the subject alone counts for libpq, and not for rustls.
+/// A name that only the subject contains is enough for libpq, but not for rustls.
 #[tokio::test]
 async fn certificate_without_alternative_names_fails_verification() {
     let authority = Authority::new("the authority");
@@ -288,7 +292,7 @@ async fn home_authority_and_odoo_mode_apply() {
         fs::write(&conf, format!("[options]\ndb_sslmode = {mode}\n")).unwrap();
         format!("odoo_conf = \"{}\"\n", conf.display())
     };
-    // `require` verifies the authority where there is one to verify with.
+    // `require` verifies the authority if there is one to verify with.
     for (certificate, mode, expected) in [
         (authority.certificate(), "verify-full", Encrypted),
         (authority.certificate(), "verify-ca", Encrypted),
@@ -299,20 +303,22 @@ async fn home_authority_and_odoo_mode_apply() {
     ] {
         fs::write(&root, certificate).unwrap();
         bench.connect_by(&settings(mode));
-        // Named, because libpq asked the password file for the home folder before version 15.
+        // Passed explicitly, because before version 15 libpq took the home folder from the password
+        // file.
         let wrong = bench.try_cell(expected, bench.psql(mode, Some(&root))).await;
         assert_eq!(wrong, None, "{mode}");
     }
 }
 
-/// Without a file of authorities the program takes the system's. libpq does so only when told, and can be told since version 16.
+/// Without a file of authorities the program uses those of the system. libpq does so only on
+/// request, since version 16.
 #[tokio::test]
 async fn system_authorities_are_used_by_default() {
     let authority = Authority::new("the authority");
     let bench = Bench::start(server(Some(&authority.issue(&[NAME])), "host")).await;
     bench.trust(authority.certificate());
     bench.connect_by("sslmode = \"verify-full\"\n");
-    // Where OpenSSL and rustls look for the system's.
+    // The place where OpenSSL and rustls look for the authorities of the system.
     let root = bench.project.path("root.crt");
     let program = odoo_backup!(bench.project.config()).env("SSL_CERT_FILE", root.to_str().unwrap());
     let run = program.run(["now"]).await;

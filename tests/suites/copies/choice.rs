@@ -1,4 +1,4 @@
-//! Which repository a command works with.
+//! Tests which repository a command uses.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::copies::{copy_folder, offsite, with_offsite};
 
-/// Over and over, and as it is: what is compared with the instance must not be neutralized.
+/// Restores repeatedly and without neutralization, because the copy is compared with the instance.
 const RESTORE: [&str; 6] = ["restore", "--to", "staging", "--json", "--force-production", "staging"];
 
-/// Puts the instance's backups into the second repository as well.
+/// Copies the instance's backups to the second repository.
 fn mirror(project: &Project) {
     copy_folder(&project.repository().join(INSTANCE), &offsite(project).join(INSTANCE));
 }
@@ -37,7 +37,7 @@ async fn named_repository_is_used() {
     assert_eq!(count(program.run(["list", "--json"]).await.success().json()), 1);
     assert_eq!(count(program.run(["list", "--json", "--repository", "main"]).await.success().json()), 1);
     assert_eq!(count(program.run(["--repository", "offsite", "list", "--json"]).await.success().json()), 0);
-    // A backup that is made there stands on nothing of the first.
+    // A backup in this repository references nothing in the first.
     program.run(["now", "--repository", "offsite"]).await.success();
     let restored = program.run(["restore", "--to", "staging", "--json", "--repository", "offsite"]).await;
     assert_eq!(restored.success().json()["repository"], "offsite");
@@ -54,7 +54,7 @@ async fn restore_takes_first_intact_repository() {
     let sound = program.run(["restore", "--to", "staging", "--json"]).await.success().json();
     assert_eq!((&sound["repository"], &sound["passed_over"]), (&json!("main"), &json!([])));
 
-    // An object that is missing shows at once; one with a wrong byte only when it is read.
+    // A missing object is noticed at once, a changed byte only when the object is read.
     let id = sound["backup"].as_str().unwrap();
     let folder = project.repository().join(INSTANCE).join(id);
     for (name, spoil) in [("filestore-0001.tar.zst", false), ("database.dump.zst", true)] {
@@ -72,12 +72,12 @@ async fn restore_takes_first_intact_repository() {
         let passed = restored["passed_over"][0].as_str().unwrap();
         assert!(passed.starts_with("skipped the repository main: ") && passed.contains(what), "{passed}");
         assert_restored(&project).await;
-        // Whoever names it gets no other.
+        // With `--repository`, no other repository is used.
         let named = program.run(RESTORE.iter().chain(&["--repository", "main"])).await.expect_code(1);
         assert!(named.stdout.contains(what), "{}", named.stdout);
         fs::write(&path, content).unwrap();
     }
-    // Damaged in both: the first one's damage is what is told.
+    // If both are damaged, the damage of the first one is reported.
     for repository in [project.repository(), offsite(&project)] {
         fs::remove_file(repository.join(INSTANCE).join(id).join("database.dump.zst")).unwrap();
     }
@@ -94,7 +94,7 @@ async fn restore_survives_lost_first_repository() {
     let restored = program.run(["restore", "--to", "staging"]).await.expect_code(3);
     assert!(restored.stderr.contains("warning: skipped the repository main: "), "{}", restored.stderr);
     assert_restored(&project).await;
-    // Made anew and empty, it has no backup to offer either.
+    // A recreated, empty repository has no backup to offer either.
     program.run(["init"]).await.success();
     let restored = program.run(RESTORE).await.expect_code(3).json();
     assert_eq!(restored["repository"], "offsite");
@@ -113,6 +113,6 @@ async fn drill_takes_first_intact_repository() {
     assert_eq!((&drilled["repository"], &drilled["backup"]), (&json!("offsite"), &json!(id)));
     let passed = drilled["passed_over"][0].as_str().unwrap();
     assert!(passed.starts_with("skipped the repository main: "), "{passed}");
-    // Whoever names it gets no other.
+    // With `--repository`, no other repository is used.
     program.run(["drill", "--repository", "main"]).await.expect_code(13);
 }

@@ -1,4 +1,4 @@
-//! `copy`, and the copies that `now` makes.
+//! Tests `copy`, and the copies that `now` makes.
 
 use std::fs;
 
@@ -44,7 +44,7 @@ async fn copy_to_s3_and_back_restores() {
     assert_eq!(restored["repository"], "main");
     assert_same_content(project.database(), project.target_database()).await;
     assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
-    // Nothing is left of the locks in either.
+    // No locks remain in either repository.
     for repository in ["main", "offsite"] {
         let locks = program.run(["unlock", "--list", "--repository", repository]).await.success();
         assert!(locks.stdout.contains("no locks"), "{}", locks.stdout);
@@ -70,7 +70,7 @@ async fn now_copies_backup_and_retries_failures() {
     assert!(third.stdout.contains("offsite: 2 backups copied"), "{}", third.stdout);
     program.run(["check", "--read-data", "--repository", "offsite"]).await.success();
 
-    // Its retention is its own.
+    // Each repository has its own retention.
     let backups = async |repository: &str| {
         let listed = program.run(["list", "--json", "--repository", repository]).await.success().json();
         listed["backups"].as_array().unwrap().len()

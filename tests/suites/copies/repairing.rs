@@ -1,4 +1,4 @@
-//! What the copies are good for when a repository comes to harm.
+//! Tests repairs with the help of copies.
 
 use std::fs;
 use std::path::PathBuf;
@@ -36,12 +36,12 @@ async fn repair_uses_copy_or_quarantines() {
         "{repair}"
     );
     program.run(["check", "--read-data"]).await.success();
-    // And the other way about.
+    // And in the other direction.
     fs::remove_file(dump(offsite(&project), &ids[1])).unwrap();
     let repair = program.run(["repair", "--repository", "offsite", "--json"]).await.success().json();
     assert_eq!(repair["instances"][0]["mended"][0]["from"], "the copy in main");
 
-    // The copies are out of reach.
+    // Now the copies are unavailable.
     spoil(&project, &ids[0]);
     fs::rename(offsite(&project), project.path("unplugged")).unwrap();
     let repair = program.run(["repair"]).await.expect_code(3);
@@ -60,7 +60,8 @@ async fn repair_uses_copy_or_quarantines() {
     let copied = program.run(back).await.expect_code(3);
     assert!(copied.stderr.contains("quarantined in the destination repository"), "{}", copied.stderr);
 
-    // Given up here, it can come back from there, once what is left of it is older than `grace`, and gone.
+    // After `forget` here, the backup can be copied back, once its remaining objects are older than
+    // `grace` and removed.
     let age = ["-exec", "touch", "--date", "2 days ago", "{}", "+"];
     assert!(Command::new("find").arg(project.repository()).args(age).status().unwrap().success());
     program.run(["forget", &name]).await.expect_code(2);

@@ -1,4 +1,4 @@
-//! What becomes of a backup under way when the daemon ends, and of one that hangs.
+//! Tests a running backup when the daemon ends, and a backup that hangs.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::daemon::{Service, wait_for};
 
-/// What lies in the repository beside what `init` and locks have put there.
+/// Returns the objects in the repository, except those of `init` and of locks.
 fn stored(service: &Service) -> Vec<String> {
     let folder = service.project.repository().join("production");
     let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap());
@@ -97,7 +97,7 @@ async fn unreading_manager_delays_nothing() {
     let mut daemon = service.start();
     let address = wait_for(&mut daemon, || fs::read_to_string(service.state().join("address")).ok()).await;
     let client = Client::new(address.trim());
-    // Each is told in two messages, and the socket holds few.
+    // Each run is reported in two messages, and the socket has room for few.
     let room: usize = fs::read_to_string("/proc/sys/net/unix/max_dgram_qlen").unwrap().trim().parse().unwrap();
     for _ in 0..room.min(600) {
         client.post("/api/v1/reload", &json!({})).await.expect(204);

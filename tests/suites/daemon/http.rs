@@ -1,4 +1,4 @@
-//! What the daemon serves: who is answered, what, and how it bears those who ask too much.
+//! Tests what the daemon serves: to which clients, which answers, and under which load.
 
 mod restores;
 mod schema;
@@ -22,7 +22,8 @@ use crate::daemon::{Service, wait_for};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// A project whose daemon wants the token, with these keys of the instance and further sections.
+/// Returns a project whose daemon requires the token, with these keys of the instance and more
+/// sections.
 async fn with_token(keys: &str, more: &str) -> Service {
     let service = Service::of(Project::start().await);
     let file = service.project.path("token");
@@ -32,7 +33,7 @@ async fn with_token(keys: &str, more: &str) -> Service {
     service
 }
 
-/// A daemon that serves, and a client that shows nothing.
+/// Starts a daemon that serves. Returns it and a client without credentials.
 async fn serve(service: &Service) -> (Running, Client) {
     let daemon = service.start();
     service.told("READY=1").await;
@@ -44,7 +45,7 @@ fn knowing(client: &Client) -> Client {
     client.clone().with("authorization", &format!("Bearer {TOKEN}"))
 }
 
-/// Waits until the repository was read.
+/// Waits until the daemon has read the repository.
 async fn until_read(client: &Client) {
     loop {
         let status = client.get("/api/v1/status").await.expect(200).json();
@@ -55,7 +56,7 @@ async fn until_read(client: &Client) {
     }
 }
 
-/// Begins a run and returns its address.
+/// Starts a run and returns its address.
 async fn begin(client: &Client, wanted: Value) -> String {
     let answer = client.post(&format!("/api/v1/instances/{INSTANCE}/runs"), &wanted).await.expect(202);
     let (location, run) = (answer.header("location").unwrap().to_owned(), answer.json());
@@ -63,7 +64,7 @@ async fn begin(client: &Client, wanted: Value) -> String {
     location
 }
 
-/// Watches a run to its end; returns it, and the names of all events.
+/// Watches a run until it ends. Returns it and the names of all events.
 async fn watch(client: &Client, run: &str) -> (Value, Vec<String>) {
     let mut events = client.events(&format!("{run}/events")).await;
     let (mut names, mut last) = (Vec::new(), Value::Null);
@@ -119,7 +120,7 @@ async fn requests_need_token_or_sign_in() {
     assert_eq!(session(browser.clone()).await, json!({ "required": true, "valid": true }));
     browser.get("/api/v1/instances").await.expect(200);
 
-    // Another site's page may make the browser ask, and not what changes anything.
+    // A page of another site may cause requests of the browser, but none that changes anything.
     for (header, value) in [("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")] {
         let lured = browser.clone().with(header, value);
         refused(lured.post("/api/v1/reload", &json!({})).await, 403, "cross_site");
@@ -194,7 +195,7 @@ async fn backup_over_http_matches_openapi_document() {
     assert_eq!((&run["outcome"]["result"], &run["trigger"]["by"]), (&"done".into(), &"request".into()), "{run:#}");
     assert!(names.contains(&"log".to_owned()) || names.len() == 1, "{names:?}");
     let backup = run["outcome"]["backup"].as_str().unwrap();
-    // What lists show is read anew, and told, when the run has ended.
+    // After the run has ended, the lists are read again, and that is reported.
     let mut told = Vec::new();
     loop {
         let (name, data) = news.next().await.unwrap();
@@ -269,13 +270,14 @@ async fn backup_over_http_matches_openapi_document() {
     ];
     assert_eq!(missing, elsewhere.map(str::to_owned).into());
 
-    // Whoever watches is told of the end, and the stream is closed.
+    // Watching clients receive an event about the end, and the stream is closed.
     daemon.signal(Signal::TERM);
     let mut told = Vec::new();
     while let Some((name, _)) = news.next().await {
         told.push(name);
     }
-    // What the drill has changed may be read from the repository at that moment, and told after it.
+    // The daemon may be reading the drill's changes from the repository at that moment, and report
+    // them afterwards.
     assert!(told.iter().any(|name| name == "stopping"), "{told:?}");
     daemon.wait().await.success();
 }
@@ -380,7 +382,7 @@ async fn oversized_and_slow_requests_are_dropped() {
     refused(client.post("/api/v1/session", &json!({ "token": 1 })).await, 422, "invalid");
     refused(client.get("/api/v1/runs?limit=501").await, 422, "invalid");
     refused(client.get("/api/v1/runs?limti=1").await, 422, "invalid");
-    // More than any head may have: the connection ends, with or without a word.
+    // More than the head of any request may have: the connection ends, with or without an answer.
     let mut stream = TcpStream::connect(address.trim()).await.unwrap();
     let _ =
         stream.write_all(format!("GET /healthz HTTP/1.1\r\nX-Long: {}\r\n\r\n", "x".repeat(1 << 20)).as_bytes()).await;
@@ -396,7 +398,7 @@ async fn oversized_and_slow_requests_are_dropped() {
 
 #[tokio::test]
 async fn thousand_parallel_requests_are_answered() {
-    // Each is a connection of its own.
+    // Each request has its own connection.
     let most = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
     let service = with_token("", "").await;
@@ -412,7 +414,7 @@ async fn thousand_parallel_requests_are_answered() {
     for answer in asked {
         answer.await.unwrap();
     }
-    // The journal is as it was, and work goes on.
+    // The journal is unchanged, and the daemon keeps working.
     let run = begin(&client, json!({ "job": "backup" })).await;
     assert_eq!(watch(&client, &run).await.0["outcome"]["result"], "done");
     wait_for(&mut daemon, || (service.outcomes().len() == 1).then_some(())).await;

@@ -1,4 +1,4 @@
-//! From start to end.
+//! Tests the life of the daemon from start to end.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,7 +21,7 @@ async fn missed_backup_runs_and_sigterm_ends() {
     assert_eq!(backups.len(), 1);
     assert_eq!(backups[0]["id"], outcomes[0]["backup"]);
 
-    // Only one daemon has a state folder.
+    // Only one daemon can use a state folder.
     let second = service.program.run(["daemon"]).await.expect_code(1);
     assert!(second.stderr.contains("in use by another process") && second.stderr.contains("state_dir"), "{second:?}");
 
@@ -29,7 +29,7 @@ async fn missed_backup_runs_and_sigterm_ends() {
     service.told("STOPPING=1").await;
     let run = daemon.wait().await.success();
     assert!(run.stderr.contains("daemon stopped"), "{}", run.stderr);
-    // The slot is served, so that nothing is left to be caught up.
+    // The slot counts as served, so nothing is left to catch up.
     let slots: Vec<_> = service.journal().into_iter().filter(|event| event["event"] == "slot").collect();
     assert_eq!(slots.len(), 2, "{slots:?}");
     assert!(slots[1]["slot"].as_str() > slots[0]["slot"].as_str(), "{slots:?}");
@@ -58,7 +58,7 @@ async fn reload_takes_only_valid_configuration() {
     service.configure("schedule = \"0 2 * * *\"", "");
     daemon.signal(Signal::HUP);
     service.told("RELOADING=1").await;
-    // It has a schedule now, and what it missed while it was away is made up for.
+    // It has a schedule now, and catches up on the backup it missed while it was away.
     let outcomes = service.ended(&mut daemon, 1).await;
     assert_eq!(outcomes[0]["result"], "done", "{outcomes:?}");
     daemon.signal(Signal::TERM);

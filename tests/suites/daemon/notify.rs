@@ -1,4 +1,4 @@
-//! Notices over the network: webhooks, a dead man's switch, and mail by STARTTLS.
+//! Tests notices over the network: webhooks, a dead man's switch, and mail with STARTTLS.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::daemon::{Service, wait_for};
 
-/// What of a mail is text, where it is quoted-printable.
+/// Returns the text of a quoted-printable mail.
 fn unquoted(data: &str) -> String {
     data.replace("=\r\n", "")
 }
@@ -67,7 +67,7 @@ async fn notify_test_reports_each_channel() {
     assert_eq!((one.from.as_str(), one.to.len()), ("backup@example.com", 2));
     assert!(unquoted(&one.data).contains("Subject: odoo-backup: production: this is a test of `failure`"), "{one:?}");
 
-    // Each fails in its own way, and the others are tried all the same.
+    // Each channel fails in its own way, and the others are tried anyway.
     receiver.answer(404);
     let untrusted = MailServer::start(None);
     let more = more.replace(&mail_keys(&trusted), &mail_keys(""));
@@ -79,7 +79,7 @@ async fn notify_test_reports_each_channel() {
     let failed = service.program.run(["notify", "test"]).await.expect_code(1).stdout;
     assert!(failed.contains("hook (webhook): failure: 127.0.0.1:"), "{failed}");
     assert!(failed.contains(" answered with status 404\n"), "{failed}");
-    // An authority that nobody knows, and a server without STARTTLS: the password reaches neither.
+    // An unknown authority, and a server without STARTTLS: the password reaches neither server.
     assert!(failed.contains("admins (mail): failure: the mail server localhost did not accept the mail"), "{failed}");
     assert!(failed.contains("plain (mail): failure: the mail server localhost did not accept the mail"), "{failed}");
     assert!(mail.mails().len() == 1 && untrusted.mails().is_empty());
@@ -87,7 +87,8 @@ async fn notify_test_reports_each_channel() {
     service.program.run(["notify", "test", "hok"]).await.expect_code(2);
 }
 
-/// A daemon whose backups fail, and then do not: what is told arrives, though the receiver was away at first.
+/// The backups of a daemon fail, and later succeed. The notices arrive, although the receiver was
+/// away at first.
 #[tokio::test]
 async fn failure_and_recovery_arrive() {
     let receiver = Receiver::start();
@@ -105,9 +106,10 @@ async fn failure_and_recovery_arrive() {
     fs::rename(&repository, &unplugged).unwrap();
     let mut daemon = service.start();
     service.ended(&mut daemon, 1).await;
-    // It was tried, and is tried again.
+    // The delivery was tried, and is tried again.
     wait_for(&mut daemon, || receiver.requests().iter().any(|request| request.path == "/hook").then_some(())).await;
-    // It is to be seen where somebody looks, and names no URL; the backup itself counts as what it was.
+    // The failure is visible to an operator and contains no URL. The outcome of the backup itself
+    // is unchanged.
     let refused = wait_for(&mut daemon, || {
         let kept = fs::read_to_string(service.state().join("notify.json")).ok()?;
         kept.contains("answered with status 503").then_some(kept)

@@ -1,4 +1,4 @@
-//! The daemon's page, in a real browser.
+//! Tests the daemon's page in a real browser.
 
 mod history;
 
@@ -23,12 +23,14 @@ struct Page {
 }
 
 impl Page {
-    /// A daemon that wants the token, and a browser that has not been there yet; `None` where there is no browser.
+    /// Starts a daemon that requires the token, and a browser that has not signed in yet. `None` if
+    /// there is no browser.
     async fn open() -> Option<Self> {
         Self::open_upon(async |_| ()).await
     }
 
-    /// As [`Self::open`], with something done in the new repository before the daemon looks at it.
+    /// Opens like [`Self::open`], after `prepare` has changed the new repository before the daemon
+    /// reads it.
     async fn open_upon(prepare: impl AsyncFnOnce(&Service)) -> Option<Self> {
         let mut browser = Browser::start().await?;
         let service = Service::of(Project::start().await);
@@ -46,7 +48,7 @@ impl Page {
         Some(Self { service, daemon, browser })
     }
 
-    /// Writes the picture where the manual keeps it, if that is asked for.
+    /// Writes the screenshot for the manual, if that is requested.
     async fn picture(&mut self, name: &str) {
         if let Some(folder) = std::env::var_os("ODOO_BACKUP_PICTURES") {
             let png = self.browser.screenshot().await;
@@ -62,7 +64,8 @@ impl Page {
         self.browser.until_text(INSTANCE).await;
     }
 
-    /// Nothing is wider than the window, and nothing was refused but what came without the token.
+    /// Checks that nothing is wider than the window, and that the browser reported no errors except
+    /// those of requests without the token.
     async fn assert_sound(&mut self) {
         let wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
         assert_eq!(self.browser.value(wider).await, false, "it is wider than the window");
@@ -194,7 +197,7 @@ async fn restore_on_page_needs_typed_name() {
 #[tokio::test]
 async fn keyboard_cancels_run() {
     let Some(mut page) = Page::open().await else { return };
-    // The field has the focus from the beginning.
+    // The field has the focus from the start.
     page.browser.type_text(TOKEN).await;
     page.browser.press("Enter").await;
     page.browser.until_text(INSTANCE).await;
@@ -211,7 +214,7 @@ async fn keyboard_cancels_run() {
     page.assert_sound().await;
 }
 
-/// Goes from one thing that can have the focus to the next until it is the one with this id.
+/// Moves the focus from element to element until it is on the one with this id.
 async fn reach(browser: &mut Browser, id: &str) {
     browser.until(&format!("document.getElementById('{id}')")).await;
     for _ in 0..60 {

@@ -1,4 +1,4 @@
-//! Two daemons on one repository.
+//! Tests two daemons on one repository.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::daemon::{Service, wait_for};
 async fn two_daemons_make_one_backup() {
     let service = Service::with("schedule = \"0 2 * * *\"", "").await;
     service.was_away();
-    // The other one has a state of its own, and was away as well.
+    // The other one has its own state, and was away as well.
     let (state, other_state) = (service.state(), service.project.path("other-state"));
     fs::create_dir(&other_state).unwrap();
     fs::copy(state.join("journal.jsonl"), other_state.join("journal.jsonl")).unwrap();
@@ -18,7 +18,7 @@ async fn two_daemons_make_one_backup() {
     let other_config = service.project.path("other.toml");
     fs::write(&other_config, config.replace(state.to_str().unwrap(), other_state.to_str().unwrap())).unwrap();
 
-    // The first is in the middle of it when the second looks.
+    // The first one is in the middle of its backup when the second checks.
     let held = service.hold_pg_dump().await;
     let mut first = service.start();
     service.until_pg_dump_waits(&mut first).await;

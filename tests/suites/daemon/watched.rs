@@ -1,4 +1,4 @@
-//! What the commands beside it say of a daemon.
+//! Tests what the commands report about a running daemon.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

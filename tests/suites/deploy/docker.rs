@@ -26,7 +26,7 @@ fn composition_is_valid() {
     }
 }
 
-/// A restore refuses superusers, and PostgreSQL's image makes its own user one.
+/// Checks this because a restore refuses superusers, and PostgreSQL's image makes its own user one.
 #[test]
 fn composition_role_is_no_superuser() {
     let cluster = Cluster::start();

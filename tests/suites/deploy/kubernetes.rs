@@ -37,8 +37,8 @@ fn each_form_renders_its_objects() {
     }
 }
 
-/// The ConfigMap's name holds a digest, and each pod mounts it by that name, so that a changed
-/// configuration starts new pods.
+/// Checks that the ConfigMap's name contains a digest and that each pod mounts it by that name, so
+/// that a changed configuration starts new pods.
 #[test]
 fn pods_mount_configuration_by_digest() {
     for folder in ["cronjob", "daemon"] {

@@ -21,7 +21,7 @@ fn describe(folder: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Returns what a program of the system prints; `None` if it is not installed.
+/// Returns the output of a system program. `None` if it is not installed.
 fn run(command: &mut Command) -> Option<String> {
     let Ok(output) = command.output() else {
         eprintln!("skipped: {} is not installed", command.get_program().display());

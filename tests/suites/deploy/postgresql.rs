@@ -21,7 +21,7 @@ async fn backup_role_can_hold_collector() {
     let project = Project::start().await;
     let cluster = project.cluster();
     make_role(cluster);
-    // A second time changes nothing: an operator does not remember where it was run.
+    // The second run changes nothing: an operator does not remember where it was run.
     make_role(cluster);
     // Tables that a module adds later are covered.
     cluster.execute(INSTANCE, "CREATE TABLE added_later (id serial); INSERT INTO added_later DEFAULT VALUES");

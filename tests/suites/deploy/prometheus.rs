@@ -72,7 +72,7 @@ fn alerts_and_dashboard_use_known_metrics() {
     }
 }
 
-/// Content that no backup has is in the alerts and on the dashboard.
+/// Checks that content in no backup is in the alerts and on the dashboard.
 #[test]
 fn content_in_no_backup_raises_alert() {
     for name in ["prometheus/odoo-backup.rules.yml", "grafana/odoo-backup.json"] {

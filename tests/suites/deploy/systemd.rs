@@ -1,4 +1,4 @@
-//! Lets systemd judge the units.
+//! Lets systemd analyze the units.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use crate::deploy::deployed;
 /// The figure above which systemd calls an exposure worse than "OK".
 const EXPOSED: f64 = 2.5;
 
-/// Returns how exposed a unit is, from 0 to 10; `None` if systemd cannot tell here.
+/// Returns the exposure of a unit, from 0 to 10. `None` if systemd cannot analyze it here.
 fn exposure(name: &str) -> Option<f64> {
     let unit = deployed("systemd").join(name);
     let output = Command::new("systemd-analyze").args(["security", "--offline=yes", "--no-pager"]).arg(unit).output();

@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 use crate::deploy::deployed;
 
-/// What an upgrade leaves that fails halfway: a table less, other rows, a file more.
+/// The state after an upgrade that fails halfway: a missing table, other rows, one more file.
 const BREAK: &str = r#"
     $PSQL -c "DROP TABLE mail_message CASCADE" -c "UPDATE res_partner SET name = 'half upgraded'"
     echo half > "$FILESTORE/half-upgraded"
@@ -30,7 +30,7 @@ impl Upgrade {
         Self { project }
     }
 
-    /// Returns the script, with a shell's text instead of Odoo.
+    /// Returns the script, with a shell command in place of Odoo.
     fn script(&self, options: &[&str], odoo: &str) -> Command {
         let psql = self.project.cluster().command("psql", SUPERUSER);
         let psql_line = format!("{} -X -q -v ON_ERROR_STOP=1 -d {INSTANCE}", psql.get_program().display());
@@ -54,7 +54,7 @@ impl Upgrade {
         self.project.cluster().execute(INSTANCE, "SELECT name FROM res_partner ORDER BY id")
     }
 
-    /// Panics unless database and filestore are as before.
+    /// Panics unless database and filestore are unchanged.
     fn assert_as_before(&self, names: &str, output: &Output) {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(self.names(), names, "{said}");
@@ -81,7 +81,7 @@ async fn upgrade_failure_restores_backup() {
     let before = upgrade.names();
     for (options, odoo) in [
         (vec![], format!("{BREAK} exit 1")),
-        // Odoo may end in 0 although a module could not be upgraded.
+        // Odoo may exit with 0 although a module could not be upgraded.
         (vec!["--check", "false"], BREAK.to_owned()),
     ] {
         fs::remove_file(upgrade.project.path("odoo.log")).ok();

@@ -1,4 +1,4 @@
-//! A backup that fails or is stopped in the middle.
+//! Tests a backup that fails or is stopped in the middle.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -56,7 +56,7 @@ async fn dead_postgresql_server_fails_backup() {
     project.cluster_mut().kill();
     drop(lock);
     let run = running.wait().await.expect_code(1);
-    // Whichever of the two connections notices first.
+    // Either of the two connections may notice it first.
     let said = ["pg_dump failed (exit status: 1)", "because: connection closed"];
     assert!(said.iter().any(|said| run.stderr.contains(said)), "{}", run.stderr);
     assert_repository_empty(&project);
@@ -72,7 +72,7 @@ async fn stopped_backup_exits_and_leaves_nothing() {
         until_pg_dump_waits(&project).await;
         let pg_dump = Pid::from_raw(children(running.pid())[0]).unwrap();
         running.signal(signal);
-        // The lock is still held: what is waited for here is not the end of the backup.
+        // The lock is still held, so the test does not wait for the end of the backup here.
         let run = running.wait().await.expect_code(130);
         assert!(run.stderr.contains("because: interrupted"), "{}", run.stderr);
         until("pg_dump is gone", async || test_kill_process(pg_dump).is_err()).await;
@@ -101,7 +101,7 @@ async fn changing_file_is_stored_with_warning() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     let path = project.filestore().join("growing");
-    // Long enough to read that the writer below comes to its next byte meanwhile.
+    // Large enough that the writer below appends while the file is read.
     fs::File::create(&path).unwrap().set_len(256 * 1024 * 1024).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let (stopped, mut file) = (stop.clone(), OpenOptions::new().append(true).open(&path).unwrap());
@@ -113,7 +113,8 @@ async fn changing_file_is_stored_with_warning() {
     let run = program.run(["now"]).await;
     stop.store(true, Ordering::Relaxed);
     writer.join().unwrap();
-    // Stored, and said so: Odoo changes no file, so it is none of Odoo's, and not worth going without a backup for.
+    // Stored with a warning: Odoo never changes a file, so the file is not Odoo's and no reason to
+    // fail the backup.
     let run = run.expect_code(3);
     assert!(run.stderr.contains("warning: production: 1 changed while they were read: growing"), "{}", run.stderr);
     program.run(["check", "--read-data"]).await.success();

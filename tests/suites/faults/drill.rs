@@ -1,4 +1,4 @@
-//! A drill that fails, is stopped or is killed in the middle.
+//! Tests a drill that fails, is stopped or is killed in the middle.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ async fn differing_copy_fails_drill_with_13() {
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
     let psql = project.cluster().bin("psql");
-    // The program runs it several times; the first time there is no table yet.
+    // The program runs it several times. The first time there is no table yet.
     let delete = "DELETE FROM public.ir_sequence WHERE id = 1";
     let tamper = format!("\"$REAL\" \"$@\" && {{ '{}' -qc '{delete}' 2>/dev/null || true; }}", psql.display());
     replace_tool(&project, "pg_restore", &tamper);
@@ -24,7 +24,7 @@ async fn differing_copy_fails_drill_with_13() {
     let listed = program.run(["list", "--json"]).await.success().json()["backups"][0].take();
     assert_eq!((&listed["proven"], &listed["proof"]["outcome"]), (&Value::Null, &"failed".into()));
 
-    // What is only in the way says nothing of the backup.
+    // An obstacle in the environment says nothing about the backup.
     replace_tool(&project, "pg_restore", "echo 'pg_restore: error: so near' >&2; exit 1");
     program.run(["drill"]).await.expect_code(1);
     assert_nothing_restored(&project);
@@ -52,7 +52,7 @@ async fn interrupted_drill_leaves_nothing_behind() {
             continue;
         }
         for pid in orphans {
-            // It may be gone by itself.
+            // It may have ended already.
             let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
         }
         assert_eq!(project.cluster().databases().len(), 2);

@@ -1,4 +1,4 @@
-//! A disk that is full: a small tmpfs, where the test may mount one.
+//! Tests a full disk: a small tmpfs, if the test may mount one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,11 +9,11 @@ use harness::project::{Project, ProjectOptions, Source};
 
 use crate::faults::{assert_failed, initialised, replace_tool};
 
-/// A file system of a few megabytes; unmounted when dropped.
+/// A file system of a few megabytes. It is unmounted when dropped.
 pub(crate) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// `None`, saying so, where this user may not mount.
+    /// Mounts one. If this user may not mount, prints that and returns `None`.
     pub(crate) fn mount(at: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let option = format!("size={size},mode=0700");
@@ -32,10 +32,11 @@ impl Drop for SmallDisk {
     }
 }
 
-/// What takes the room.
+/// The file that fills the disk.
 const FILLER: &str = "filler";
 
-/// Fills the disk when pg_restore is asked for its version, which is after the look for room.
+/// Fills the disk when pg_restore is asked for its version, which is after the check for free
+/// space.
 fn fill_after_the_look(project: &Project, filler: &Path) {
     replace_tool(project, "pg_restore", "exec \"$REAL\" \"$@\"");
     let (tool, filler) = (project.path("tools/pg_restore"), filler.display());
@@ -75,7 +76,7 @@ async fn full_target_disk_fails_restore() {
     let (before, target) = config.split_once("[target.staging]").unwrap();
     let target = format!("[target.staging]\nfilestore = \"{}/staging\"{target}", place.display());
     std::fs::write(project.config(), format!("{before}{target}")).unwrap();
-    // Once where there is no target yet, and once over one that is there.
+    // Once without a target, and once over an existing one.
     for existing in [false, true] {
         if existing {
             project.cluster().create_database("staging");
@@ -96,7 +97,7 @@ async fn full_target_disk_fails_restore() {
             assert_eq!(project.cluster().databases(), ["production"]);
         }
     }
-    // Where it shows before, nothing is begun.
+    // If the lack of space is visible before, the restore does not start.
     std::fs::write(place.join(FILLER), vec![0; 16 << 20]).unwrap();
     let run = program.run(["restore", "--to", "staging"]).await;
     assert!(run.stderr.contains("reason: the filestore needs 19.1 MiB, and "), "{}", run.stderr);

@@ -1,4 +1,4 @@
-//! The program, killed outright at many moments of a backup: what it leaves is neither trusted nor stumbled over.
+//! Kills the program at many moments of a backup: its leftovers are neither used nor an obstacle.
 
 use std::fs;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use crate::faults::initialised;
 
-/// From the first moment of a run to behind its last.
+/// From the first moment of a run until after its last.
 const MOMENTS: u32 = 12;
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn killed_backup_is_intact_or_invisible() {
         // Something to store in each run.
         fs::write(project.filestore().join(format!("new-{moment}")), vec![moment as u8; 300_000]).unwrap();
         let running = program.spawn(["now"]);
-        // Whichever moment it hits, all of this must hold.
+        // Whatever moment it hits, all of this must be true.
         tokio::time::sleep(whole_run * moment / MOMENTS).await;
         running.signal(Signal::KILL);
         killed += u32::from(running.wait().await.code.is_none());

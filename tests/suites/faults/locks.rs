@@ -1,4 +1,4 @@
-//! Two at once on one instance, and a lock whose owner is gone.
+//! Tests two commands at once on one instance, and a lock whose owner has ended.
 
 use harness::project::Project;
 use rustix::process::Signal;

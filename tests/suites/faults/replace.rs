@@ -1,5 +1,5 @@
-//! A restore over a target that is there, and what goes wrong at each of its steps: afterwards the target is what it was, row by row
-//! and file by file.
+//! Tests a restore over an existing target with a failure at each of its steps: afterwards the
+//! target is unchanged, row by row and file by file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,14 +15,14 @@ use tokio_postgres::Client;
 use crate::faults::full_disk::SmallDisk;
 use crate::faults::{assert_failed, children, initialised, replace_tool, until};
 
-/// A project with a backup and with a target that differs from it, of which there is a copy.
+/// A project with a backup, and with a target that differs from it and has a copy.
 struct Existing {
     project: Project,
     program: OdooBackup,
 }
 
 const COPY: &str = "copy";
-/// What makes the target's folder one of Odoo's.
+/// The file that makes the target's folder one of Odoo's.
 const FILE: &str = "ab/abcdef0123456789abcdef0123456789abcdef01";
 
 impl Existing {
@@ -32,7 +32,7 @@ impl Existing {
         program.run(["now"]).await.success();
         let cluster = project.cluster();
         cluster.execute("postgres", "CREATE DATABASE staging TEMPLATE production");
-        // A copy that may be replaced. A number of the sequence would be another one after a crash.
+        // A copy that may be replaced. A value of the sequence would change with a crash.
         let neutral =
             "INSERT INTO ir_config_parameter (id, key, value) VALUES (1000, 'database.is_neutralized', 'true')";
         let mine = "CREATE TABLE mine AS SELECT 'only here' AS what; DELETE FROM mail_message";
@@ -59,7 +59,7 @@ impl Existing {
         assert_same_tree(&self.copied_files(), &self.project.target_filestore(), &[]);
     }
 
-    /// As it was, and nothing beside it.
+    /// Checks that the target is unchanged and that there are no leftovers.
     async fn assert_untouched(&self) {
         self.assert_as_it_was().await;
         assert_eq!(self.project.cluster().databases(), [COPY, "production", "staging"]);
@@ -74,21 +74,22 @@ impl Existing {
         assert_eq!(names(&data), ["filestore"]);
     }
 
-    /// What the next run says when it finds what was killed: it clears that away, and there is nothing to undo.
+    /// Returns the output of the next run, which removes the leftovers of the killed one and has
+    /// nothing to undo.
     async fn clear(&self) -> String {
         let next = self.program.run(["restore", "--undo", "--to", "staging"]).await.expect_code(1);
         assert!(next.stderr.contains("no previous state of staging is kept"), "{}", next.stderr);
         next.stderr
     }
 
-    /// A program in pg_restore's place that waits until it is killed.
+    /// Installs a program in place of pg_restore that waits until it is killed.
     fn hold_pg_restore(&self) -> PathBuf {
         let waiting = self.project.path("waiting");
         replace_tool(&self.project, "pg_restore", &format!("touch '{}'; exec sleep 600", waiting.display()));
         waiting
     }
 
-    /// Begins a transaction that makes the restore wait at a statement of its swap.
+    /// Starts a transaction that makes the restore wait at a statement of its swap.
     async fn hold(&self, at: &str) -> Client {
         let client = self.project.cluster().connect_as(SUPERUSER, "postgres").await;
         client.batch_execute(&format!("BEGIN; {at}")).await.unwrap();
@@ -105,9 +106,9 @@ impl Existing {
     }
 }
 
-/// Waits at the first change of the target's database: who may connect.
+/// Waits at the first change of the target's database: the connection limit.
 const AT_CLOSING: &str = "ALTER DATABASE staging CONNECTION LIMIT 50";
-/// Waits at the renaming, after the folders have changed places.
+/// Waits at the renaming, after the folders have been swapped.
 const AT_RENAMING: &str = "COMMENT ON DATABASE staging IS 'held'";
 
 fn copy_folder(from: &Path, to: &Path) {
@@ -129,7 +130,7 @@ async fn interrupted_pg_restore_leaves_target_unchanged() {
             assert_eq!(run.code, None);
             existing.assert_as_it_was().await;
             for pid in orphans {
-                // It may be gone by itself.
+                // It may have ended already.
                 let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
             }
             let next = existing.clear().await;
@@ -151,7 +152,7 @@ async fn killed_swap_is_reverted() {
         let session = existing.until_it_waits().await;
         running.signal(Signal::KILL);
         assert_eq!(running.wait().await.code, None);
-        // Its last statement, which the server would still carry out, is lost as well.
+        // Its last statement, which the server would still execute, is lost as well.
         holder.execute("SELECT pg_terminate_backend($1)", &[&session]).await.unwrap();
         holder.batch_execute("ROLLBACK").await.unwrap();
         let next = existing.clear().await;
@@ -168,7 +169,7 @@ async fn killed_swap_after_rename_is_finished() {
     existing.until_it_waits().await;
     running.signal(Signal::KILL);
     running.wait().await;
-    // The server carries out what it was told, and finds only then that nobody is there to hear of it.
+    // The server executes the statement, and finds only then that the client is gone.
     holder.batch_execute("ROLLBACK").await.unwrap();
     let next = existing.program.run(["restore", "--undo", "--to", "staging"]).await.success();
     assert!(next.stderr.contains("finished the swap of \"staging\""), "{}", next.stderr);

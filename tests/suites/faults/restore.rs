@@ -1,4 +1,4 @@
-//! A restore that fails or is stopped in the middle.
+//! Tests a restore that fails or is stopped in the middle.
 
 use std::fs;
 
@@ -27,7 +27,7 @@ async fn failed_pg_restore_leaves_nothing() {
 async fn unparsable_dump_goes_to_pg_restore() {
     let project = Project::start().await;
     let program = initialised(&project).await;
-    // As if a later pg_dump had made it.
+    // As if a later pg_dump had created it.
     replace_tool(&project, "pg_dump", "exec \"$REAL\" \"$@\" --compress=1");
     program.run(["now"]).await.expect_code(3);
     let run = program.run(["restore", "--to", "staging", "--jobs", "2"]).await.expect_code(3);
@@ -43,7 +43,7 @@ async fn differing_copy_is_dropped() {
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
     let psql = project.cluster().bin("psql");
-    // The program runs it several times; the first time there is no table yet.
+    // The program runs it several times. The first time there is no table yet.
     let delete = "DELETE FROM public.ir_sequence WHERE id = 1";
     let tamper = format!("\"$REAL\" \"$@\" && {{ '{}' -qc '{delete}' 2>/dev/null || true; }}", psql.display());
     replace_tool(&project, "pg_restore", &tamper);

@@ -1,4 +1,4 @@
-//! An S3 server that goes away in the middle.
+//! Tests an S3 server that becomes unreachable in the middle.
 
 use harness::odoo::OdooShape;
 use harness::odoo_backup;
@@ -26,7 +26,7 @@ async fn lost_s3_server_fails_backup() {
     let lock = hold_pg_dump(&project).await;
     let running = program.spawn(["now"]);
     until_pg_dump_waits(&project).await;
-    // Connections that are open are cut, new ones refused.
+    // Open connections are cut, new ones refused.
     drop(proxy);
     drop(lock);
     assert_failed(running.wait().await, "not available");
@@ -41,7 +41,7 @@ async fn lost_s3_server_fails_backup() {
 #[tokio::test]
 async fn lost_s3_server_fails_restore() {
     let mut server = SeaweedFs::start();
-    // A dump of more than all buffers on the way hold.
+    // A dump that is larger than all buffers on the way together.
     let shape = OdooShape { messages: 60_000, ..OdooShape::default() };
     let options = ProjectOptions {
         source: Source::Shape(shape),
@@ -51,7 +51,7 @@ async fn lost_s3_server_fails_restore() {
     let project = Project::with(options).await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
-    // pg_restore begins to read, then waits for the server to be gone.
+    // pg_restore begins to read, then waits until the server is gone.
     let gone = project.path("gone");
     let script = format!("while ! [ -e '{}' ]; do sleep 0.02; done; exec \"$REAL\" \"$@\"", gone.display());
     crate::faults::replace_tool(&project, "pg_restore", &script);

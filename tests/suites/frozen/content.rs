@@ -1,4 +1,4 @@
-//! What a database and its filestore hold, as other programs than ours see it.
+//! The content of a database and its filestore, as programs other than ours see it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,18 +8,18 @@ use harness::postgres::Cluster;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What stands in `expected.json`.
+/// The content of `expected.json`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Expected {
     /// In the order of the list.
     pub(crate) backups: Vec<Backup>,
-    /// Instance and id of those that were set aside.
+    /// Instance and id of the quarantined ones.
     pub(crate) set_aside: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Backup {
-    /// What the list says of it.
+    /// What `list` reports about it.
     pub(crate) listed: Value,
     pub(crate) pin_note: Option<String>,
     pub(crate) content: Content,
@@ -30,7 +30,7 @@ impl Backup {
         self.listed["id"].as_str().unwrap()
     }
 
-    /// Instance and id.
+    /// Returns instance and id.
     pub(crate) fn name(&self) -> String {
         format!("{}/{}", self.listed["instance"].as_str().unwrap(), self.id())
     }
@@ -40,7 +40,8 @@ impl Backup {
 pub(crate) struct Content {
     /// SHA-256 of each file, by its path, as `sha256sum` prints it.
     pub(crate) files: BTreeMap<String, String>,
-    /// By table, sequence and large object: rows and the MD5 of them in order, the position, the MD5 of the content.
+    /// By table, sequence and large object: the rows and the MD5 of all of them in order, the
+    /// position, the MD5 of the content.
     pub(crate) database: BTreeMap<String, String>,
 }
 
@@ -48,7 +49,7 @@ const NAMES: &str = "SELECT c.relkind::text, c.relname::text FROM pg_class c WHE
 const SETTINGS: &str = "SET datestyle = ISO; SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = hex; SET intervalstyle = postgres";
 
 impl Content {
-    /// Looks at a database, and at the files of a filestore that belong to a backup.
+    /// Reads a database, and the files of a filestore that belong to a backup.
     pub(crate) async fn of(cluster: &Cluster, database: &str, filestore: &Path) -> Self {
         let client = cluster.connect(database).await;
         client.batch_execute(SETTINGS).await.unwrap();
@@ -70,7 +71,7 @@ impl Content {
         Self { files: files(filestore), database: found }
     }
 
-    /// How many rows a table has.
+    /// Returns how many rows a table has.
     pub(crate) fn rows(&self, table: &str) -> u64 {
         self.database.get(table).map_or(0, |said| said.split(' ').next().unwrap().parse().unwrap())
     }
@@ -84,7 +85,7 @@ fn files(root: &Path) -> BTreeMap<String, String> {
     said.lines().map(|line| (line[66..].trim_start_matches("./").to_owned(), line[..64].to_owned())).collect()
 }
 
-/// The SHA-256 of a file, as `sha256sum` prints it.
+/// Returns the SHA-256 of a file, as `sha256sum` prints it.
 pub(crate) fn sha256(file: &Path) -> String {
     let output = Command::new("sha256sum").arg(file).output().unwrap();
     String::from_utf8(output.stdout).unwrap()[..64].to_owned()

@@ -1,4 +1,5 @@
-//! How `tests/frozen/format-1` was made, once. It is kept as the record of that, and as the beginning of what makes one of a later format.
+//! Created `tests/frozen/format-1` once. It is kept as a record, and as the base for creating one
+//! of a later format.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,19 +14,19 @@ use serde_json::Value;
 use super::brief;
 use super::content::{Backup, Content, Expected};
 
-/// Names the folder in which it is to be made, which must not exist.
+/// Names the folder to create it in, which must not exist.
 const FOLDER: &str = "ODOO_BACKUP_FREEZE_INTO";
 
-/// Files that are named by none of their digests: of this one there are two versions.
+/// A file that is not named by a digest. It has two versions.
 const STYLE: &str = "addons/theme.css";
-/// Longer than a frame, and than 8 MiB.
+/// Larger than a frame, and than 8 MiB.
 const ZEROS: &str = "addons/zeros.bin";
 const EMPTY: &str = "addons/empty";
 const LONG: &str = "addons/a folder whose name is long enough for GNU tar/to need an entry of its own for it, which a hundred bytes are/größe of the file.txt";
-/// What single files are fetched of.
+/// The single files that are fetched.
 pub(crate) const PATHS: [&str; 4] = [STYLE, ZEROS, EMPTY, LONG];
 
-/// The instance, and what is written down of its backups while they are made.
+/// The instance, and what is recorded about its backups while they are made.
 struct Making {
     project: Project,
     program: OdooBackup,
@@ -73,7 +74,7 @@ impl Making {
         changed.added.into_iter().collect()
     }
 
-    /// Makes a backup of what there is now; `edit` is what it has otherwise.
+    /// Makes a backup of the current state. `edit` adjusts the content that is expected of it.
     async fn now(&mut self, code: i32, edit: impl FnOnce(&mut Content)) -> String {
         let mut content = Content::of(self.project.cluster(), INSTANCE, &self.project.filestore()).await;
         edit(&mut content);
@@ -103,14 +104,14 @@ async fn current_format_repository_is_created() {
     let first = making.now(0, |_| {}).await;
     making.run(&["restore", "--to", "staging", "--verify", "full"], 0).await;
 
-    // A day later: new files, files that are gone, a second version. A person pins it.
+    // A day later: new files, deleted files, a second version. The operator pins it.
     making.a_day(1).await;
     making.write(STYLE, b"body { color: blue; background: white }");
     fs::remove_file(making.path(EMPTY)).unwrap();
     let second = making.now(0, |_| {}).await;
     making.run(&["pin", &second, "--note", "before the upgrade"], 0).await;
 
-    // One without a new file, in which damage is seen by a copy.
+    // One without a new file, in which a restored copy shows damage.
     making.project.cluster().execute(INSTANCE, "UPDATE res_partner SET name = name || ' & Co.' WHERE id = 7");
     making.now(0, |_| {}).await;
     making.run(&["drill"], 0).await;
@@ -120,13 +121,14 @@ async fn current_format_repository_is_created() {
     making.run(&["drill"], 13).await;
     fs::write(&volume, sound).unwrap();
 
-    // One that a repair sets aside.
+    // One that a repair quarantines.
     let lost = making.now(0, |_| {}).await;
     fs::write(making.object(&lost, "database.dump.zst"), "short").unwrap();
     making.run(&["repair"], 3).await;
     making.made.pop();
 
-    // One with warnings of every kind that can be made here, and figures that fall, which a person accepts.
+    // One with every kind of warning that can be produced here, and dropping figures, which the
+    // operator accepts.
     let held = making.made[2].1.clone();
     let names = making.a_day(2).await;
     let [damaged, missing] = [&names[0], &names[1]];
@@ -140,7 +142,7 @@ async fn current_format_repository_is_created() {
     making.now(3, |it| drop(it.files.insert(rescued.clone(), content))).await;
     making.run(&["prune", INSTANCE, "--accept-shrunk"], 0).await;
 
-    // Another instance, made of a file.
+    // Another instance, imported from a file.
     let zip = making.project.path("odoo.zip");
     making.run(&["export", &first, "-o", zip.to_str().unwrap()], 0).await;
     let imported = making.program.run(["import", zip.to_str().unwrap(), "--as", "archive", "--json"]).await;

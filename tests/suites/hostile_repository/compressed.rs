@@ -1,4 +1,4 @@
-//! Lists and dumps: what is compressed, and may decompress to anything.
+//! Tests lists and dumps: they are compressed, and may decompress to anything.
 
 use engine::stream::Fingerprint;
 
@@ -13,7 +13,7 @@ const FETCH: &[&str] = &["fetch", "latest", "ab/abcdef", "-"];
 const EXPORT: &[&str] = &["export", "latest", "-"];
 const REPACK: &[&str] = &["prune", "--repack", "--dry-run"];
 
-/// Where a manifest names what is compressed, and the commands that read it, the first of which
+/// Where a manifest names compressed objects, and the commands that read them. The first command
 /// must fail.
 const OBJECTS: [(&str, &[&[&str]]); 5] = [
     ("/filestore/volumes/0/list", &[READ, NOW, FETCH, RESTORE, EXPORT, REPAIR, REPACK]),
@@ -26,7 +26,7 @@ const OBJECTS: [(&str, &[&[&str]]); 5] = [
 async fn every_object(name: &str, stored: &[u8], plain: Fingerprint) {
     let forge = Forge::start().await;
     for (pointer, commands) in OBJECTS {
-        // A dump may have any size, and the time that it takes to read it.
+        // A dump may have any size, and reading it may take any time.
         if pointer == "/database/object" && plain.size > GIB {
             continue;
         }
@@ -34,7 +34,8 @@ async fn every_object(name: &str, stored: &[u8], plain: Fingerprint) {
         forge.put_object(pointer, stored, plain);
         forge.try_case(&format!("{pointer} is {name}"), "", commands).await;
         let checked = forge.run(name, READ).await;
-        // A check compares digests, and these may be right; the lines of a volume's list it needs itself.
+        // A check compares digests, which may be right. It needs only the lines of a volume's list
+        // itself.
         let unread = checked.code == Some(0) && ["/attachments/list", "/database/rows/list"].contains(&pointer);
         assert!(unread || checked.code == Some(13), "{pointer} is {name}: {}{}", checked.stdout, checked.stderr);
     }
@@ -83,7 +84,7 @@ async fn deeply_nested_json_fails() {
 
 #[tokio::test]
 async fn endless_archive_contents_fail() {
-    // The head of a dump that announces two thousand million entries, and entries of nothing.
+    // The head of a dump that announces two thousand million entries, followed by empty entries.
     let mut head = b"PGDMP\x01\x0e\x00\x04\x08\x01".to_vec();
     let integer = |value: u32| [&[0][..], &value.to_le_bytes()].concat();
     let none = [&[1][..], &1_u32.to_le_bytes()].concat();

@@ -1,4 +1,4 @@
-//! A daemon that reads a forged repository goes on.
+//! Tests that a daemon that reads a forged repository keeps running.
 
 use std::fs;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::forge::Forge;
 async fn daemon_survives_forged_documents() {
     let forge = Forge::start().await;
     forge.renew();
-    // A second backup, which is forged; the first stays as it is.
+    // A second backup, which is forged. The first one stays unchanged.
     forge.program.run(["now"]).await.success();
     let text = "[".repeat(1_000_000);
     forge.put(&format!("{INSTANCE}/99991231T235959Z-ffff/manifest.json"), text.as_bytes());

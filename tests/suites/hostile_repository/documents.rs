@@ -1,4 +1,4 @@
-//! Documents: what is JSON or text in a repository.
+//! Tests documents: JSON and text files of a repository.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -20,13 +20,13 @@ const RESTORE: &[&str] = &["restore", "--to", "staging"];
 const LOCKS: &[&str] = &["unlock", "--list"];
 const PIN: &[&str] = &["pin", "latest"];
 
-/// Every way in which a document can be forged whatever is in it.
+/// The ways to forge a document that do not depend on its content.
 enum Form {
-    /// A gigabyte of zeros, which takes no disk.
+    /// A gigabyte of zeros, which uses no disk space.
     Huge,
-    /// Brackets, a million deep.
+    /// Brackets, nested a million times.
     Deep,
-    /// JSON of another type, and no JSON.
+    /// JSON of another type, and text that is not JSON.
     Text(&'static str),
     Bytes(&'static [u8]),
     /// A folder, a pipe, or a link in its place.
@@ -51,7 +51,7 @@ const FORMS: [(&str, Form); 13] = [
     ("a link to itself", Form::Link("manifest.json")),
 ];
 
-/// Puts a document of this form there.
+/// Stores a document of this form.
 fn put(forge: &Forge, key: &str, form: &Form) {
     let path = forge.path(key);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -70,8 +70,8 @@ fn put(forge: &Forge, key: &str, form: &Form) {
     }
 }
 
-/// Each form in the place of one document, tried by the commands that read it. `fails`: the first
-/// of them cannot do without it.
+/// Replaces one document with each form, and runs the commands that read it. If `fails`, the first
+/// of them cannot work without it.
 async fn every_form(key: impl Fn(&Forge) -> String, fails: bool, commands: &[&[&str]]) {
     let forge = Forge::start().await;
     let key = key(&forge);
@@ -81,7 +81,7 @@ async fn every_form(key: impl Fn(&Forge) -> String, fails: bool, commands: &[&[&
         let case = format!("{key} is {name}");
         for (number, arguments) in commands.iter().enumerate() {
             let run = forge.run(&case, arguments).await;
-            // A manifest that is no file is no backup; then there is none to fail.
+            // If the manifest is not a file, there is no backup that could fail.
             let is_file = !matches!(form, Form::Folder | Form::Pipe | Form::Link(_));
             if number == 0 && fails && is_file {
                 assert!(run.code != Some(0), "{case}: {arguments:?} passes\n{}", run.stdout);

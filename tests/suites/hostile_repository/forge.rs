@@ -1,4 +1,4 @@
-//! A repository with one backup, of which a forged copy is made for each case.
+//! A repository with one backup. Each case forges a fresh copy of it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,19 +12,19 @@ use harness::project::{INSTANCE, Project, ProjectOptions, Source, TARGET};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
-/// What a command may take, in KiB of address space.
+/// Limit of a command's address space, in KiB.
 const ADDRESS_SPACE: u64 = 1_000_000;
-/// What a command may take of time. It includes the wait for a processor that other tests have.
+/// Time limit of a command. It includes the wait for a processor while other tests run.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) const MIB: u64 = 1 << 20;
 pub(super) const GIB: u64 = 1 << 30;
 
-/// A project whose repository has one sound backup.
+/// A project whose repository has one intact backup.
 pub(super) struct Forge {
     pub(super) project: Project,
     pub(super) program: OdooBackup,
-    /// The sound repository.
+    /// The intact repository.
     sound: PathBuf,
     pub(super) id: String,
 }
@@ -49,24 +49,24 @@ impl Forge {
         Self { project, program, sound, id }
     }
 
-    /// A fresh copy of the sound repository in its place.
+    /// Puts a fresh copy of the intact repository in its place.
     pub(super) fn renew(&self) {
         let repository = self.project.repository();
         let _ = fs::remove_dir_all(&repository);
         copy(&self.sound, &repository);
     }
 
-    /// A path in the repository.
+    /// Returns a path in the repository.
     pub(super) fn path(&self, key: &str) -> PathBuf {
         self.project.repository().join(key)
     }
 
-    /// The key of an object of the backup.
+    /// Returns the key of an object of the backup.
     pub(super) fn key(&self, name: &str) -> String {
         format!("{INSTANCE}/{}/{name}", self.id)
     }
 
-    /// Puts an object there, of whatever key.
+    /// Stores an object under any key.
     pub(super) fn put(&self, key: &str, content: &[u8]) {
         let path = self.path(key);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -77,7 +77,7 @@ impl Forge {
         serde_json::from_slice(&fs::read(self.path(&self.key("manifest.json"))).unwrap()).unwrap()
     }
 
-    /// Stores a manifest, and checksums that vouch for it and for what it names.
+    /// Stores a manifest, and checksums that match it and the objects that it names.
     pub(super) fn put_manifest(&self, manifest: &Value) {
         self.put_manifest_bytes(serde_json::to_string_pretty(manifest).unwrap().as_bytes());
     }
@@ -96,8 +96,8 @@ impl Forge {
         self.put(&self.key("SHA256SUMS"), sums.as_bytes());
     }
 
-    /// Stores an object of the backup whose manifest then has the right digest of what is stored,
-    /// and claims `plain` of what it decompresses to. `at` is where the manifest names it:
+    /// Stores an object of the backup. The manifest then has the right digest of the stored bytes,
+    /// and claims `plain` for the decompressed ones. `at` is its place in the manifest:
     /// `/filestore/volumes/0/list`.
     pub(super) fn put_object(&self, at: &str, stored: &[u8], plain: Fingerprint) {
         let mut manifest = self.manifest();
@@ -116,12 +116,12 @@ impl Forge {
         self.put_manifest(&manifest);
     }
 
-    /// Runs a command, which must end by itself.
+    /// Runs a command, which must end without being killed.
     pub(super) async fn run(&self, case: &str, arguments: &[&str]) -> Run {
         let run = tokio::time::timeout(PATIENCE, self.program.run(arguments)).await;
         let run = run.unwrap_or_else(|_| panic!("{case}: {arguments:?} does not end"));
         let said = format!("{case}: {arguments:?}\n{}\n{}", tail(&run.stdout), tail(&run.stderr));
-        // 101 is a panic; an abort, for want of memory or otherwise, is a signal.
+        // 101 is a panic. An abort, because of memory or otherwise, is a signal.
         assert!(run.code.is_some_and(|code| code != 101), "{:?}: {said}", run.code);
         assert!(!said.contains("panicked at") && !said.contains("memory allocation of"), "{said}");
         let lines_fit = run.stderr.lines().all(|line| line.len() < 4000);
@@ -129,8 +129,8 @@ impl Forge {
         run
     }
 
-    /// Runs all commands of a case; the first must fail and say this. `now` comes last, as it may
-    /// make a backup that is sound.
+    /// Runs all commands of a case. The first must fail with this text. `now` comes last, because
+    /// it may make an intact backup.
     pub(super) async fn try_case(&self, case: &str, said: &str, commands: &[&[&str]]) {
         let (last, first): (Vec<&[&str]>, Vec<_>) = commands.iter().partition(|arguments| arguments[0] == "now");
         for (number, arguments) in first.iter().chain(&last).enumerate() {
@@ -141,11 +141,12 @@ impl Forge {
                 assert!(text.contains(said), "{case}: {arguments:?} does not say {said:?}:\n{}", tail(&text));
             }
         }
-        // A restore may succeed: a list that is only compared with does not keep the rest from being restored.
+        // A restore may succeed: a list that is only compared does not prevent the restore of the
+        // rest.
         let mut databases = self.project.cluster().databases();
         databases.retain(|name| name != TARGET);
         assert_eq!(databases, [INSTANCE], "{case}: something is left");
-        // No file outside of the places that are the program's.
+        // No file was created outside of the program's own folders.
         assert!(!self.project.path("escaped").exists(), "{case}");
         assert!(!self.project.data_dir().join("filestore/escaped").exists(), "{case}");
     }
@@ -171,25 +172,27 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Compressed as a list or a small volume is.
+/// Compresses like a list or a small volume.
 pub(super) async fn compressed(plain: &[u8]) -> Vec<u8> {
     let mut stored = Vec::new();
     encode_list(body_of(plain.to_vec())).body.read_to_end(&mut stored).await.unwrap();
     stored
 }
 
-/// `plain` compressed, so often: a few hundred kilobytes hold any number of gigabytes.
+/// Returns `plain`, compressed and repeated: a few hundred kilobytes expand to any number of
+/// gigabytes.
 pub(super) async fn compressed_often(plain: &[u8], times: usize) -> (Vec<u8>, Fingerprint) {
     let stored = compressed(plain).await.repeat(times);
     (stored, claimed(plain.len() as u64 * times as u64))
 }
 
-/// A fingerprint of which only the size is right: whoever compares the rest has read all of it.
+/// Returns a fingerprint of which only the size is right: a command that compares the digest has
+/// read everything.
 pub(super) fn claimed(size: u64) -> Fingerprint {
     Fingerprint { size, ..Fingerprint::of(b"") }
 }
 
-/// A tar header.
+/// Returns a tar header.
 pub(super) fn tar_header(kind: u8, name: &str, size: u64) -> Vec<u8> {
     let mut header = vec![0; 512];
     header[..name.len()].copy_from_slice(name.as_bytes());
@@ -212,7 +215,7 @@ pub(super) fn tar_header(kind: u8, name: &str, size: u64) -> Vec<u8> {
     header
 }
 
-/// A file in a tar archive.
+/// Returns a file in a tar archive.
 pub(super) fn tar_file(name: &str, content: &[u8]) -> Vec<u8> {
     let mut bytes = tar_header(b'0', name, content.len() as u64);
     bytes.extend_from_slice(content);
@@ -220,7 +223,7 @@ pub(super) fn tar_file(name: &str, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A line of a volume's list.
+/// Returns a line of a volume's list.
 pub(super) fn line(path: &str, content: &[u8]) -> String {
     let line = json!({
         "path": path, "size": content.len(), "sha256": Digest::of(content).to_string(), "mtime": 0,

@@ -1,4 +1,4 @@
-//! Volumes and their lists, made right in all but the one thing.
+//! Tests volumes and their lists that are valid except for one detail.
 
 use engine::stream::Fingerprint;
 use serde_json::json;
@@ -12,7 +12,7 @@ const REPAIR: &[&str] = &["repair", "--dry-run"];
 const EXPORT: &[&str] = &["export", "latest", "-"];
 const ALL: &[&[&str]] = &[READ, RESTORE, EXPORT, REPAIR, NOW];
 
-/// What is forged of a volume and its list.
+/// The forged parts of a volume and its list.
 struct Volume {
     archive: Vec<u8>,
     list: String,
@@ -21,7 +21,7 @@ struct Volume {
 }
 
 impl Volume {
-    /// A file of one byte under this name.
+    /// Returns a volume with a file of one byte under this name.
     fn of(name: &str) -> Self {
         let end = vec![0; 1024];
         Self { archive: [tar_file(name, b"x"), end].concat(), list: line(name, b"x"), files: 1, bytes: 1 }
@@ -29,7 +29,7 @@ impl Volume {
 }
 
 impl Forge {
-    /// Lets the backup stand on this volume alone.
+    /// Makes this volume the only one of the backup.
     async fn put_volume(&self, volume: &Volume) {
         let plain = Fingerprint::of(&volume.archive);
         self.put_stored_volume(volume, &compressed(&volume.archive).await, plain).await;
@@ -90,10 +90,10 @@ async fn huge_name_is_damage() {
         let stored =
             [compressed(&tar_header(kind, "././@LongLink", size)).await, name, compressed(&file).await].concat();
         let volume = Volume { bytes: 1, ..Volume::of("file") };
-        // As large as the manifest may say of one file.
+        // As large as the manifest may claim for one file.
         forge.put_stored_volume(&volume, &stored, claimed(512 + size + file.len() as u64)).await;
         forge.try_case(&format!("an extension {:?} of 8 GiB", char::from(kind)), "DAMAGED", ALL).await;
-        // And where the manifest's figures go together.
+        // And with consistent figures in the manifest.
         let volume = Volume { bytes: size, ..Volume::of("file") };
         forge.put_stored_volume(&volume, &stored, claimed(512 + size + file.len() as u64)).await;
         forge.try_case(&format!("an extension {:?} of 8 GiB, as stated", char::from(kind)), "DAMAGED", ALL).await;
@@ -107,7 +107,8 @@ async fn oversized_member_does_not_fill_disk() {
     let size = 3 * GIB;
     let stored = [compressed(&tar_header(b'0', "file", size)).await, content, compressed(&[0; 1024]).await].concat();
     let volume = Volume::of("file");
-    // The whole archive as the manifest may have it of a file of one byte, and as it is.
+    // The size of the whole archive as the manifest may claim it for a file of one byte, and the
+    // real size.
     for (plain, bytes) in [(10_000, 1), (512 + size + 1024, size)] {
         forge.put_stored_volume(&Volume { bytes, ..Volume::of("file") }, &stored, claimed(plain)).await;
         forge.change(|manifest| manifest["filestore"]["bytes"] = json!(1));
@@ -132,7 +133,7 @@ async fn oversized_member_does_not_fill_disk() {
     assert_eq!(volume.bytes, 1);
 }
 
-/// Bytes that are free where the filestore is restored to.
+/// Returns the free bytes on the disk that the filestore is restored to.
 fn free(forge: &Forge) -> u64 {
     let found = rustix::fs::statvfs(forge.project.data_dir()).unwrap();
     found.f_bavail * found.f_frsize

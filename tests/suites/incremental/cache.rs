@@ -1,4 +1,5 @@
-//! What this machine keeps of an S3 repository spares downloads, and is believed only as far as its digests go.
+//! Tests the cache of an S3 repository on this machine. It saves downloads, and is trusted only as
+//! far as its digests match.
 
 use std::fs;
 
@@ -28,7 +29,7 @@ async fn backup_reads_cache_check_reads_repository() {
     assert_eq!(repositories.len(), 1, "{repositories:?}");
     assert!(repositories[0].join("production.manifests").is_file());
 
-    // In the repository a list is spoiled, its length kept: only who reads it can tell.
+    // In the repository a list is damaged with its length unchanged: only reading it shows that.
     let config = Config::load(&project.config()).unwrap();
     let store = engine::store::open(&config.repository, false).await.unwrap();
     let id = first["id"].as_str().unwrap();
@@ -40,7 +41,8 @@ async fn backup_reads_cache_check_reads_repository() {
     assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
     program.run(["check", "--read-data", id]).await.expect_code(13);
 
-    // Without the copies it is found, and what it lists is stored anew; so it is where there can be no copies.
+    // Without the cached copies the damage is found, and the listed files are stored again. The
+    // same applies if there can be no cache.
     fs::remove_dir_all(&cache).unwrap();
     fs::write(&cache, "not a folder").unwrap();
     let run = program.run(["now"]).await.expect_code(3);

@@ -1,4 +1,4 @@
-//! A hot standby as the source: the primary has no work with the backup.
+//! Tests a hot standby as the source: the backup needs nothing from the primary.
 
 use std::fs;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use harness::project::{INSTANCE, Project, TARGET};
 
 use crate::incremental::{initialised, now};
 
-/// Waits until the standby has all that the primary has by now.
+/// Waits until the standby has everything that the primary has now.
 async fn until_caught_up(primary: &Cluster, standby: &Cluster) {
     let position = primary.psql_as(SUPERUSER, SUPERUSER, "SELECT pg_current_wal_flush_lsn()");
     let query = format!("SELECT pg_last_wal_replay_lsn() >= '{}'", position.trim());
@@ -29,19 +29,20 @@ async fn standby_backup_restores_completely() {
     let port = |cluster: &Cluster| format!("db_port = {}\n", cluster.port());
     fs::write(project.odoo_conf(INSTANCE), conf.replace(&port(project.cluster()), &port(&standby))).unwrap();
     let program = initialised(&project).await;
-    // What comes after the copy, by streaming.
+    // A change after the copy, which arrives by streaming.
     project.cluster().execute(INSTANCE, "UPDATE res_partner SET name = 'Streamed' WHERE id = 7");
     until_caught_up(project.cluster(), &standby).await;
 
     let backup = now(&program, 0, &[]).await;
     assert_eq!(backup["filestore"]["collector_held"], false);
     program.run(["check", "--read-data"]).await.success();
-    // To the primary: a standby takes nothing.
+    // Restores to the primary, because a standby is read-only.
     program.run(["restore", "--to", TARGET]).await.success();
     assert_same_database(project.database(), project.target_database()).await;
     assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
 
-    // It would grant the lock, and the primary's collector would not heed it: whoever insists is told.
+    // A standby would grant the lock, but the primary's collector would not respect it. The backup
+    // is refused if the configuration requires the lock.
     let config = fs::read_to_string(project.config()).unwrap();
     let named = "database = \"production\"\n";
     let always = config.replacen(named, &format!("{named}hold_filestore_gc = \"always\"\n"), 1);

@@ -1,4 +1,4 @@
-//! A copy is anonymous before it gets the target's name, or it never gets it.
+//! Tests that a copy is anonymized before it gets the target's name, or never gets it.
 
 use harness::odoo17::Odoo17;
 use harness::project::{Project, ProjectOptions, Source, TARGET};
@@ -27,18 +27,18 @@ async fn anonymized_copy_matches_report() {
     assert_eq!(ask("SELECT count(*) FROM res_partner WHERE email <> '' AND email NOT LIKE '%@example.com'"), "0");
     let cities = "SELECT string_agg(city, ' ' ORDER BY id) FROM res_partner";
     assert_eq!(ask(cities), production(cities));
-    // What is left of the filestore is what the rows name.
+    // The remaining files of the filestore are the ones that the rows name.
     let attachments = &report["attachments"];
     assert!(attachments["files_removed"].as_u64().unwrap() > 0, "{attachments}");
     let named =
         ask("SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname <> '' AND store_fname NOT LIKE '%://%'");
     assert!(named.lines().all(|path| project.target_filestore().join(path).is_file()));
     assert_eq!(run.json()["filestore"]["files"], named.lines().count());
-    // Who he was is told nowhere, and he can sign in.
+    // His former identity is nowhere in the output, and he can sign in.
     assert_eq!(run.json()["neutralized"]["administrator"], "admin");
     assert_eq!(ask("SELECT count(*) FROM res_users WHERE login = 'admin' AND password <> ''"), "1");
     assert!(!run.stdout.contains("boss@") && !run.stdout.contains("a seed") && !run.stderr.contains("a seed"));
-    // The next one is the same.
+    // The next copy is the same.
     let before = ask("SELECT md5(string_agg(p::text, '' ORDER BY id)) FROM res_partner p");
     let run = program.run(["restore", "--to", "staging"]).await.success();
     assert!(run.stdout.contains("\n  anonymized    "), "{}", run.stdout);

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use super::manual::{root, slug};
 
-/// Set to `update`, it lets the examples be written rather than compared.
+/// If set to `update`, the examples are written, not compared.
 const UPDATE: &str = "ODOO_BACKUP_SNAPSHOTS";
 
-/// Sections of `docs/json.md` that describe a part which the snapshots have under a name.
+/// Sections of `docs/json.md` that describe a part with its own name in the snapshots.
 const PARTS: [(&str, &str); 5] = [
     ("<error>", "an-error"),
     ("<neutralized>", "neutralization"),
@@ -22,19 +22,19 @@ const PARTS: [(&str, &str); 5] = [
 /// A document that a command prints: paths of keys with their types.
 type Document = BTreeMap<String, String>;
 
-/// A row of a table of keys.
+/// A row in a table of keys.
 #[derive(Debug, Clone)]
 struct Row {
     keys: Vec<String>,
-    /// The sections of `docs/json.md` that have the rest.
+    /// The sections of `docs/json.md` with the remaining keys.
     more: Vec<String>,
 }
 
-/// What a page says of a document.
+/// The description of a document on a page.
 #[derive(Debug, Clone, Default)]
 struct Described {
     rows: Vec<Row>,
-    /// Sections of `docs/json.md` of which the document has every key.
+    /// Sections of `docs/json.md` whose keys the document has all.
     all_of: Vec<String>,
 }
 
@@ -81,7 +81,7 @@ fn described(section: &str) -> Described {
     described
 }
 
-/// Whether `path` lies within what `key` names.
+/// Returns whether `path` is within what `key` names.
 fn is_within(path: &str, key: &str) -> bool {
     path.strip_prefix(key).is_some_and(|rest| rest.starts_with('.') || rest.starts_with("[]"))
 }
@@ -90,7 +90,8 @@ fn joined(key: &str, rest: &str) -> String {
     if key.is_empty() { rest.to_owned() } else { format!("{key}.{rest}") }
 }
 
-/// Whether the document has the key, as far as the snapshot shows it: a list may be empty there.
+/// Returns whether the document has the key, as far as the snapshot shows it: a list may be empty
+/// there.
 fn has(document: &Document, key: &str) -> bool {
     let is_open = |kind: &str| ["array", "null", "object"].iter().any(|open| kind.contains(open));
     document.iter().any(|(path, kind)| path == key || is_within(path, key) || is_open(kind) && is_within(key, path))
@@ -99,7 +100,7 @@ fn has(document: &Document, key: &str) -> bool {
 /// The shared sections of `docs/json.md` by their anchors.
 struct Shared {
     sections: BTreeMap<String, Described>,
-    /// Keys of sections that some document has.
+    /// Keys of sections that at least one document has.
     found: BTreeSet<(String, String)>,
 }
 
@@ -110,7 +111,7 @@ impl Shared {
         Self { sections, found: BTreeSet::new() }
     }
 
-    /// Whether the keys of a section, below `prefix`, have the path.
+    /// Returns whether the keys of a section, below `prefix`, include the path.
     fn covers(&self, anchor: &str, prefix: &str, path: &str) -> bool {
         let section = self.sections.get(anchor).unwrap_or_else(|| panic!("docs/json.md has no section {anchor}"));
         self.is_described(section, prefix, path)
@@ -121,7 +122,7 @@ impl Shared {
         let by_row = described.rows.iter().any(|row| {
             row.keys.iter().map(|key| joined(prefix, key)).any(|key| {
                 let is_whole = row.more.is_empty() && !all.iter().any(|other| is_within(other, &key));
-                // Of a list that is empty in the snapshot, the page may name what it holds.
+                // If a list is empty in the snapshot, the page may name the keys of its elements.
                 path == key
                     || is_within(&key, path)
                     || is_whole && is_within(path, &key)
@@ -134,7 +135,7 @@ impl Shared {
         by_row || described.all_of.iter().any(|anchor| self.covers(anchor, prefix, path))
     }
 
-    /// Notes which keys of a section the document has below `prefix`.
+    /// Records which keys of a section the document has below `prefix`.
     fn note(&mut self, anchor: &str, prefix: &str, document: &Document) {
         let Some(section) = self.sections.get(anchor).cloned() else { return };
         for row in &section.rows {
@@ -148,7 +149,8 @@ impl Shared {
     }
 }
 
-/// Returns what a page says of a command's document: in the section of its option, or in the first.
+/// Returns the description of a command's document on its page: in the section of its option, or in
+/// the first.
 fn page_of(title: &str) -> (String, Described) {
     let (command, rest) = title.split_once(' ').unwrap_or((title, ""));
     let page = format!("docs/commands/{command}.md");
@@ -196,7 +198,7 @@ fn command_page_lists_exit_codes() {
     let text = fs::read_to_string(root().join("tests/snapshots/exit-codes.txt")).unwrap();
     let mut wrong = Vec::new();
     for (code, title) in text.lines().filter_map(|line| line.split_once('\t')) {
-        // These are the same for all commands, and `--nagios` has codes of its own.
+        // These are the same for all commands, and `--nagios` has its own codes.
         if ["2", "130"].contains(&code) || title.contains("--nagios") {
             continue;
         }
@@ -211,8 +213,8 @@ fn command_page_lists_exit_codes() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Returns the commands of a case in `tests/golden` with what they print, as a terminal shows it.
-/// `what` is `COMMAND: TITLE`, and may end in `, N lines`: the first of them.
+/// Returns the commands of a case in `tests/golden` with their output, as a terminal shows it.
+/// `what` is `COMMAND: TITLE`, and may end in `, N lines` for the first N of them.
 fn golden(what: &str) -> String {
     let (command, title) = what.split_once(": ").unwrap_or_else(|| panic!("{what}: COMMAND: TITLE"));
     let limit = title.strip_suffix(" lines").and_then(|title| title.rsplit_once(", "));

@@ -1,4 +1,4 @@
-//! What the commands say, to people and to programs.
+//! Tests the output of the commands, for operators and for programs.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -1,4 +1,4 @@
-//! Every way to a database that libpq knows.
+//! Tests the ways to connect to a database that libpq knows.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use harness::project::{INSTANCE, Project, ProjectOptions};
 
 use crate::main_job::{initialised, program};
 
-/// Puts other connection settings in the place of odoo.conf's.
+/// Replaces the connection settings of odoo.conf.
 fn connect_by(project: &Project, settings: &str) {
     let repository = format!("url = \"file://{}\"", project.repository().display());
     let config = format!(

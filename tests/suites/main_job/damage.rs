@@ -1,4 +1,4 @@
-//! Damage in the repository is found, named, and never restored.
+//! Tests that damage in the repository is found and reported, and never restored.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -8,7 +8,7 @@ use harness::project::Project;
 
 use crate::main_job::initialised;
 
-/// The files of the only backup.
+/// Returns the files of the only backup.
 fn objects(project: &Project) -> Vec<PathBuf> {
     let mut instance =
         fs::read_dir(project.repository().join("production")).unwrap().map(|entry| entry.unwrap().path());
@@ -42,11 +42,12 @@ async fn flipped_bit_is_found_stops_restore() {
         let damage = check["backups"][0]["damage"].as_array().unwrap();
         assert!(damage.iter().any(|damage| damage["object"].as_str().unwrap().ends_with(name)), "{name}: {check}");
 
-        // A restore does not need the lists of tables and attachments, nor of the checksums any but the manifest's.
+        // A restore needs neither the lists of tables and attachments nor the checksums, except
+        // that of the manifest.
         if !["attachments.zst", "tables.zst"].contains(&name) && name != "SHA256SUMS" {
             for jobs in ["1", "2"] {
                 let restore = program.run(["restore", "--to", "staging", "--jobs", jobs]).await.expect_code(1);
-                // pg_restore may stumble over a damaged dump first, and what it says of that is anything.
+                // pg_restore may fail on a damaged dump first, with any message.
                 let told =
                     ["damaged", "not name the manifest", "check --read-data` to see whether the dump is damaged"];
                 assert!(told.iter().any(|told| restore.stderr.contains(told)), "{name}: {}", restore.stderr);
@@ -68,7 +69,7 @@ async fn missing_or_truncated_object_is_found() {
         let name = object.file_name().unwrap().to_str().unwrap().to_owned();
         let sound = fs::read(&object).unwrap();
         fs::write(&object, &sound[..sound.len() - 1]).unwrap();
-        // Without reading, nothing is known of the two small documents but what they say.
+        // Without reading the data, the two small documents are known only by their content.
         let truncated = program.run(["check", "--json"]).await;
         assert_eq!(truncated.code, Some(if name == "SHA256SUMS" { 0 } else { 13 }), "{name}: {}", truncated.stdout);
         fs::remove_file(&object).unwrap();

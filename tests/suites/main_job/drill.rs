@@ -1,4 +1,4 @@
-//! A drill proves a backup and leaves nothing but the proof.
+//! Tests that a drill verifies a backup and leaves only the proof.
 
 use std::fs;
 
@@ -9,14 +9,14 @@ use serde_json::Value;
 
 use crate::main_job::initialised;
 
-/// A project with a backup.
+/// Returns a project with a backup.
 async fn backed_up(project: &Project) -> OdooBackup {
     let program = initialised(project).await;
     program.run(["now"]).await.success();
     program
 }
 
-/// Nothing of a copy, by whatever name, beside what there was.
+/// Checks that only these databases and folders exist, and no copy under any name.
 #[track_caller]
 fn assert_only(project: &Project, names: &[&str]) {
     assert_eq!(project.cluster().databases(), names);
@@ -97,7 +97,7 @@ async fn drill_on_target_keeps_existing_databases() {
     let section = format!("[instance.production.drill]\nfolder = \"{}\"\nverify = \"full\"\n", scratch.display());
     fs::write(project.config(), format!("{config}\n{section}")).unwrap();
 
-    // The target wants its copies live; a drill's never are.
+    // The target's copies stay live, but a drill's copy never does.
     let drilled = program.run(["drill", "production/latest", "--to", "staging", "--json"]).await.success().json();
     let folder = drilled["filestore"]["path"].as_str().unwrap();
     assert!(folder.starts_with(scratch.to_str().unwrap()), "{folder}");
@@ -137,7 +137,7 @@ async fn damage_fails_drill_and_revokes_proof() {
     assert!(run.stderr.contains(&format!("unable to drill production/{id}")), "{}", run.stderr);
     assert!(run.stderr.contains(&format!("{id}/filestore-0001.tar.zst")), "{}", run.stderr);
     assert_only(&project, &["production"]);
-    // It is known from then on.
+    // The damage is known from then on.
     let after = program.run(["list", "--json"]).await.expect_code(13).json()["backups"][0].take();
     assert_eq!((&after["proven"], &after["proof"]["outcome"]), (&Value::Null, &"failed".into()));
     fs::remove_file(&volume).unwrap();

@@ -1,4 +1,5 @@
-//! What a restore must not replace is refused before anything is touched, and production only on its name.
+//! Tests that a restore refuses what it must not replace before anything is changed, and replaces
+//! production only by its name.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,7 +13,8 @@ use crate::main_job::initialised;
 
 const UUID: &str = "SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'";
 
-/// All that a restore could touch: databases by what they are, and every name in the data folder.
+/// Returns everything that a restore could change: properties of databases, and every name in the
+/// data folder.
 fn state(project: &Project) -> (String, Vec<PathBuf>) {
     fn visit(folder: PathBuf, found: &mut Vec<PathBuf>) {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
@@ -29,7 +31,7 @@ fn state(project: &Project) -> (String, Vec<PathBuf>) {
     (project.cluster().psql_as("postgres", "postgres", databases), paths)
 }
 
-/// The restore is refused for these reasons, and things are as they were.
+/// Checks that the restore is refused for these reasons, and that nothing changed.
 async fn refused(project: &Project, program: &OdooBackup, arguments: &[&str], reasons: &[&str]) -> Run {
     let before = state(project);
     let run = program.run(["restore", "--json"].iter().chain(arguments)).await.expect_code(1);
@@ -43,7 +45,7 @@ async fn refused(project: &Project, program: &OdooBackup, arguments: &[&str], re
     run
 }
 
-/// A session as Odoo has it.
+/// Opens a session like one of Odoo.
 async fn odoo_session(project: &Project, database: &str) -> Client {
     let client = project.cluster().connect(database).await;
     client.batch_execute("SET application_name = 'odoo-4711'").await.unwrap();
@@ -79,7 +81,7 @@ async fn production_is_recognized_under_any_name() {
         refused(&project, &program, &["--to", name], &reasons).await;
         refused(&project, &program, &["--to", name, "--dry-run"], &reasons).await;
     }
-    // What can only be a mistake is not to be forced.
+    // What can only be a mistake cannot be forced.
     refused(&project, &program, &["--to", "link", "--force-production", "another"], &["is that of the instance"]).await;
     let doctor = program.run(["doctor"]).await.expect_code(1).stdout;
     assert!(doctor.contains("warning  replace: a restore would be refused: the database \"production\""), "{doctor}");
@@ -113,7 +115,7 @@ async fn live_target_is_refused_neutralized_replaced() {
     let uuid = project.cluster().execute(INSTANCE, UUID);
     sql(&format!("UPDATE ir_config_parameter SET value = '{}' WHERE key = 'database.uuid'", uuid.trim()));
     refused(&project, &program, &["--to", TARGET], &["has the source's own database.uuid"]).await;
-    // Quiet, and another's: it may go.
+    // Idle, and the copy of another instance: it may be replaced.
     sql("UPDATE ir_config_parameter SET value = 'another' WHERE key = 'database.uuid'");
     let dry = program.run(["restore", "--to", TARGET, "--dry-run"]).await.success();
     assert!(dry.stdout.contains(" to staging would start; nothing was changed"), "{}", dry.stdout);
@@ -155,7 +157,7 @@ async fn production_is_restored_by_its_name() {
     assert_eq!((sql(UUID), sql(live)), (uuid.clone(), before));
     program.run(["now"]).await.success();
 
-    // It is there, in use, and wrong.
+    // It exists, is in use, and has the wrong content.
     sql("DELETE FROM mail_message");
     let _odoo = odoo_session(&project, INSTANCE).await;
     let document = program.run(forced.iter().chain(&["--json"])).await.success().json();

@@ -1,4 +1,4 @@
-//! Compares the manual with what it describes.
+//! Compares the manual with the program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ fn troubleshooting_titles_are_in_sources() {
     let titles = manual.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'));
     let mut explained = 0;
     for title in titles {
-        // pg_dump and pg_restore stand in one message, which names the program.
+        // pg_dump and pg_restore share one message, which names the program.
         let title =
             title.replace("pg_dump failed", "{program} failed").replace("pg_restore failed", "{program} failed");
         for part in title.split('…').map(str::trim).filter(|part| part.len() > 1) {
@@ -72,13 +72,14 @@ fn troubleshooting_indexes_every_message() {
     assert!(there == index, "the index should be:\n{index}{UPDATE}=update writes it again");
 }
 
-/// Returns the anchor of a heading, as the hosts of repositories make it.
+/// Returns the anchor of a heading, as repository hosts create it.
 pub(super) fn slug(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// Types that carry hints, and who shows these. A new one belongs here, and where its hint is shown.
+/// Types that carry hints, and where the hints are shown. Add a new type here and show its hint
+/// there.
 const HINTS: [(&str, &str, &str); 25] = [
     ("retention", "Hold", "engine/src/prune/warnings.rs"),
     ("retention", "PlanError", "engine/src/error.rs"),

@@ -1,4 +1,4 @@
-//! A restored copy is harmless before it gets the target's name, or it never gets it.
+//! Tests that a copy is neutralized before it gets the target's name, or never gets it.
 
 use harness::project::{Project, TARGET};
 

@@ -1,4 +1,4 @@
-//! What a verified copy has shown of its backup is known of the backup from then on.
+//! Tests that the result of a verified copy is known for the backup from then on.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::main_job::initialised;
 
-/// The objects that say what was seen of the only backup.
+/// Returns the objects with the results for the only backup.
 fn proofs(project: &Project, id: &str) -> Vec<String> {
     let Ok(folder) = fs::read_dir(project.repository().join("production/proofs").join(id)) else { return Vec::new() };
     folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -53,7 +53,7 @@ async fn restored_backup_is_listed_as_verified() {
     assert_eq!((&shown["proof"]["seconds"], &shown["proof"]["key"]), (&stored["seconds"], &key.as_str().into()));
     assert!(program.run(["show", "latest"]).await.success().stdout.contains(", full, by a restore with "));
 
-    // Of a proof that was tampered with only the name is known.
+    // Of a proof that was tampered with, only the name is used.
     fs::write(project.repository().join(&key), "{}").unwrap();
     let shown = program.run(["show", "latest"]).await.success().stdout;
     assert!(shown.contains("proof         cannot be read: ") && shown.contains("is damaged"), "{shown}");
@@ -64,7 +64,8 @@ async fn unstorable_proof_does_not_undo_restore() {
     let project = Project::start().await;
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
-    // Nothing is read-only to root, as whom this may run; but a file where the folder is to be is in everybody's way.
+    // No file system permission stops root, which may run this test. A file in place of the folder
+    // stops every user.
     fs::write(project.repository().join("production/proofs"), "").unwrap();
     let run = program.run(["restore", "--to", "staging", "--json"]).await.expect_code(3).json();
     assert_eq!(run["proof"], Value::Null);
@@ -76,7 +77,7 @@ async fn unstorable_proof_does_not_undo_restore() {
 #[tokio::test]
 async fn damage_revokes_proof_until_next_restore() {
     let project = Project::start().await;
-    // Only a neutralized copy is replaced without a word.
+    // Only a neutralized copy is replaced without a further option.
     project.write_target_keys("");
     let program = initialised(&project).await;
     let id = program.run(["now", "--json"]).await.success().json()["backups"][0]["id"].as_str().unwrap().to_owned();
@@ -97,7 +98,7 @@ async fn damage_revokes_proof_until_next_restore() {
     let reasons = status["instances"][0]["condition"]["reasons"].as_array().unwrap();
     assert!(reasons.iter().any(|reason| reason["reason"] == "backup_refuted"), "{status:#}");
     fs::write(&dump, sound).unwrap();
-    // There is no other backup that could be the latest.
+    // By id, because `latest` skips the damaged backup, and there is no other.
     program.run(["restore", &id, "--to", "staging"]).await.success();
     program.run(["status"]).await.success();
     let listed = program.run(["list", "--json"]).await.success().json()["backups"][0].take();

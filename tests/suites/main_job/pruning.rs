@@ -1,4 +1,4 @@
-//! What a policy and a person leave of the backups, and that what is left can be restored.
+//! Tests which backups a policy and the operator leave, and that these can be restored.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::main_job::initialised;
 
-/// A project that keeps one backup, and four backups of it, from the oldest.
+/// Returns a project that keeps one backup, and its four backups, oldest first.
 async fn with_four() -> (Project, OdooBackup, Vec<String>) {
     let project = Project::start().await;
     let program = initialised(&project).await;
@@ -26,7 +26,7 @@ async fn with_four() -> (Project, OdooBackup, Vec<String>) {
     (project, program, ids)
 }
 
-/// Makes everything two days old, by the dates that the folder gives.
+/// Makes everything two days old by the dates of the files.
 fn age(folder: &Path) {
     let long_ago = SystemTime::now() - Duration::from_hours(48);
     for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {

@@ -1,4 +1,4 @@
-//! Volumes that are written anew: what a backup restores to stays the same, byte by byte, in a folder and on S3.
+//! Tests repacked volumes: a backup restores the same content byte by byte, in a folder and on S3.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::main_job::initialised;
 const RETENTION: &str = "[instance.production.retention]\nkeep_last = 2\ndaily = 0\nweekly = 0\nmonthly = 0\n\
                          hold_if_shrunk = \"100%\"\ngrace = \"1 second\"\n";
 
-/// Takes attachments and files away, as Odoo and its collector do.
+/// Deletes attachments and files, as Odoo and its collector do.
 pub(crate) fn remove_most_files(project: &Project) {
     project.cluster().execute("production", "DELETE FROM ir_attachment WHERE store_fname < 'c'");
     for folder in fs::read_dir(project.filestore()).unwrap().map(|entry| entry.unwrap().path()) {
@@ -91,7 +91,7 @@ async fn every_backup_restores_to_the_same_before_and_after(project: &Project, r
     let list = program.run(["list", "--json"]).await.success().json();
     assert!(list["backups"].as_array().unwrap().iter().any(|backup| backup["proof"] != Value::Null), "{list}");
 
-    // The next backup stands on it, and the former volume goes when its time is over.
+    // The next backup references it, and the former volume is removed after the grace period.
     let next = back_up(&program).await;
     let stands_on = program.run(["show", &next, "--json"]).await.success().json();
     assert_eq!(stands_on["manifest"]["filestore"]["volumes"][0]["object"]["key"], by.as_str());

@@ -1,5 +1,6 @@
-//! Damage of every kind to every kind of object, as an operator meets it: `check` names it and the backups that it hits, and after `repair`
-//! the rest is sound, nothing is deleted, and what could not be mended is set aside.
+//! Tests every kind of damage to every kind of object: `check` names it and the affected backups.
+//! After `repair`, everything else is intact, nothing is deleted, and what could not be repaired is
+//! quarantined.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,26 +15,26 @@ use serde_json::{Value, json};
 use crate::main_job::damage::flip_a_bit;
 use crate::main_job::initialised;
 
-/// Three backups, each with an object of each kind of its own.
+/// Three backups. Each has its own object of each kind.
 struct Fixture {
     project: Project,
     program: OdooBackup,
     ids: Vec<String>,
 }
 
-/// What is to become of an object.
+/// The expected state of an object after the repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Mended,
     SetAside,
-    /// Damaged still, and needed by no restore.
+    /// Still damaged, but no restore needs it.
     Left,
 }
 
-/// What is done to a file, in a word.
+/// A change to a file, with its name.
 type Damage = (&'static str, fn(&Path));
 
-/// What stands where another backup's proof should.
+/// Content in place of another backup's proof.
 const ANOTHERS: &str = "{\"format\": 1, \"backup\": \"20200101T000000Z-0000\"}";
 
 const KINDS: [(&str, End); 8] = [
@@ -66,7 +67,7 @@ impl Fixture {
         Self { project, program, ids }
     }
 
-    /// Puts the repository back as it was.
+    /// Restores the original repository.
     fn reset(&self) {
         fs::remove_dir_all(self.project.repository()).unwrap();
         copy(&self.project.path("pristine"), &self.project.repository());
@@ -84,13 +85,14 @@ impl Fixture {
         self.ids[backups].iter().map(|id| format!("{INSTANCE}/{id}")).collect()
     }
 
-    /// Does damage to each kind of object in turn; `hit` are the backups that it then does harm to, of those that own the object.
+    /// Damages each kind of object, one after the other. `hit` are the affected backups, of those
+    /// that own the object.
     async fn damaged(&self, how: &str, damage: impl Fn(&Path, &Path), hit: std::ops::Range<usize>) {
         for (name, end) in KINDS {
             let case = format!("{name} {how}");
             self.reset();
             damage(&self.path(1, name), &self.path(2, name));
-            // Of two documents that do not agree, the manifest is named, and nothing can say which is right.
+            // If two documents disagree, the manifest is named: nothing shows which one is right.
             let (name, end) = match (name, how) {
                 ("manifest.json", "deleted") => continue,
                 ("SHA256SUMS", "swapped") => ("manifest.json", End::SetAside),
@@ -102,7 +104,7 @@ impl Fixture {
             let damaged = check["damaged"].as_array().unwrap();
             let found = damaged.iter().find(|damaged| damaged["object"] == object.as_str());
             let found = found.unwrap_or_else(|| panic!("{case}: {check}"));
-            // Later backups stand on a volume as well.
+            // Later backups reference a volume too.
             let last = if name.starts_with("filestore-0001") { 3 } else { 2 };
             assert_eq!(found["backups"], self.names(1..last), "{case}");
 
@@ -126,7 +128,7 @@ impl Fixture {
             });
             assert!(aside_now.into_iter().all(|path| after.contains(&path)), "{case}: nothing is deleted");
 
-            // What was found damaged is read again.
+            // Objects that were found damaged are read again.
             let again = self.program.run(["check", "--read-data=1B", "--json"]).await;
             let again = again.expect_code(if end == End::Left { 13 } else { 0 }).json();
             let list = self.program.run(["list", "--json"]).await;
@@ -162,7 +164,8 @@ async fn lost_object_is_repaired_or_quarantined() {
     let fixture = Fixture::new().await;
     fixture.damaged("deleted", |path, _| fs::remove_file(path).unwrap(), 1..2).await;
 
-    // Without its manifest, and a copy of it elsewhere, a backup cannot be made again. What is left of it stays until it is forgotten.
+    // Without its manifest and another copy of it, a backup cannot be recreated. Its remaining
+    // objects stay until it is forgotten.
     fixture.reset();
     fs::remove_file(fixture.path(1, "manifest.json")).unwrap();
     let before = fixture.files();
@@ -208,7 +211,7 @@ async fn damaged_pins_and_proofs_harm_nothing() {
             program.run(["check", "--read-data=1B"]).await.success();
             let repair = program.run(["repair"]).await.success().stdout;
             assert!(repair.contains("3 backups checked, no damage found"), "{case}: {repair}");
-            // Their names say enough to keep what they speak of.
+            // Their names are enough to keep the backups that they are about.
             let list = program.run(["list", "--json"]).await.success().json();
             let backup = &list["backups"][1];
             assert_eq!((&backup["pinned"], &backup["proof"]["outcome"]), (&true.into(), &"passed".into()), "{case}");

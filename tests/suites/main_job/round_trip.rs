@@ -1,4 +1,4 @@
-//! What comes back is what went in: every table row by row, every file byte by byte.
+//! Tests that a restore returns the original: every table row by row, every file byte by byte.
 
 use harness::compare::{assert_same_database, assert_same_tree};
 use harness::odoo::OdooShape;
@@ -9,7 +9,7 @@ use harness::seaweed::SeaweedFs;
 
 use crate::main_job::initialised;
 
-/// Backs up, restores with as many jobs as given, and compares.
+/// Backs up, restores with this number of jobs, and compares.
 async fn round_trip(project: &Project, jobs: &str) {
     let program = initialised(project).await;
     let now = program.run(["now", "--json"]).await.success().json();
@@ -23,7 +23,7 @@ async fn round_trip(project: &Project, jobs: &str) {
     let checks = restored["verification"]["checks"].as_array().unwrap();
     assert!(checks.len() == 9 && checks.iter().all(|check| check["outcome"] == "passed"), "{restored}");
     assert_same_database(project.database(), project.target_database()).await;
-    // The collector's spool is not data.
+    // The collector's checklist is not data.
     assert_same_tree(&project.filestore(), &project.target_filestore(), &["checklist"]);
     assert!(!project.target_filestore().join("checklist").exists());
     let mut left: Vec<_> = project.cluster().databases();
@@ -46,7 +46,7 @@ async fn instance_survives_folder_with_several_jobs() {
 #[tokio::test]
 async fn instance_survives_s3_round_trip() {
     let server = SeaweedFs::start();
-    // Large enough that the dump and the volumes go up in several parts.
+    // Large enough that the dump and the volumes are uploaded in several parts.
     let shape = OdooShape { messages: 20_000, filestore_bytes: 40_000_000, ..OdooShape::default() };
     let repository = Some(s3(&server, "deep/prefix"));
     let project =
@@ -84,7 +84,7 @@ async fn empty_database_without_filestore_survives() {
     assert!(project.target_filestore().is_dir());
 }
 
-/// `[repository]` for a server's bucket.
+/// Returns the lines of `[repository]` for a server's bucket.
 pub(crate) fn s3(server: &SeaweedFs, prefix: &str) -> String {
     format!(
         "url = \"s3://{}/{prefix}\"\nendpoint = \"{}\"\naccess_key_id = \"{}\"\nsecret_access_key = \"{}\"",

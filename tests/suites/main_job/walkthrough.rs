@@ -1,8 +1,8 @@
-//! Carries out the commands of the pages that lead through a task, on a made-up instance, and
-//! compares what is printed.
+//! Runs the commands of the pages that lead through a task, on a generated instance, and compares
+//! the output.
 //!
-//! A page may leave lines out where it has a line `…`, and all output of a command.
-//! `ODOO_BACKUP_SNAPSHOTS=update` writes what the program prints into the pages.
+//! A page may leave out lines with a line `…`, and all output of a command.
+//! `ODOO_BACKUP_SNAPSHOTS=update` writes the program's output into the pages.
 
 mod mask;
 mod page;
@@ -20,11 +20,11 @@ use harness::project::{INSTANCE, Project, ProjectOptions, Source};
 use self::mask::{is_progress, masked};
 use self::page::{Block, Page, difference, replaced, same_names};
 
-/// Holds the instance of the pages, whose paths are those of a Debian server.
+/// The instance of the pages, whose paths are those of a Debian server.
 struct Sandbox {
     project: Project,
     program: OdooBackup,
-    /// Names of the pages, and what they are here.
+    /// Names on the pages, and their equivalents here.
     names: Vec<(&'static str, String)>,
 }
 
@@ -70,7 +70,7 @@ impl Sandbox {
         Self { project, program, names }
     }
 
-    /// Starts one that has a configuration and a backup.
+    /// Starts one with a configuration and a backup.
     async fn with_a_backup() -> Self {
         let sandbox = Self::start().await;
         sandbox.run("odoo-backup init").await.unwrap().success();
@@ -90,7 +90,7 @@ impl Sandbox {
         self.names.iter().fold(text.to_owned(), |text, (documented, actual)| text.replace(actual, documented))
     }
 
-    /// Adds lines to the configuration: keys to a section that it has, other sections at its end.
+    /// Adds lines to the configuration: keys to an existing section, other sections at its end.
     fn configure(&self, lines: &str) {
         let mut config = fs::read_to_string(self.config()).unwrap();
         for section in self.here(lines).split_inclusive("\n\n") {
@@ -116,7 +116,7 @@ impl Sandbox {
             self.work_for_a_day().await;
         }
         if words.contains(&"init".to_owned()) && !self.config().exists() {
-            // Those of this machine are another's.
+            // The real configuration of this machine is not used.
             let repository = format!("file://{}", self.project.repository().display());
             words.extend(["--odoo-conf".into(), self.here("/etc/odoo/odoo.conf"), "--repository".into(), repository]);
         }
@@ -133,13 +133,13 @@ impl Sandbox {
         }
     }
 
-    /// Returns what stays on a terminal after a command, as on the machine of the pages.
+    /// Returns what a terminal shows after a command, with the names of the pages.
     fn shown(&self, run: &Run) -> Vec<String> {
         let lines = run.stderr.lines().filter(|line| !is_progress(&masked(line))).chain(run.stdout.lines());
         lines.map(|line| self.documented(line).trim_end().to_owned()).collect()
     }
 
-    /// Carries out a page from top to bottom.
+    /// Runs a page from top to bottom.
     async fn walk(&self, name: &str) {
         let page = Page::read(name);
         let (mut ran, mut known, mut differences) = (Vec::new(), Vec::new(), String::new());
@@ -182,7 +182,7 @@ impl Sandbox {
     }
 }
 
-/// Creates the folders of the installed modules, with what they say about neutralization.
+/// Creates the folders of the installed modules, with their data about neutralization.
 fn addons(project: &Project) -> PathBuf {
     let addons = project.path("addons");
     let modules = project.cluster().execute(INSTANCE, "SELECT name FROM ir_module_module WHERE state = 'installed'");

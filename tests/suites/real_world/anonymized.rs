@@ -1,10 +1,10 @@
-//! Copies that are to be anonymous, of databases with people where Odoo has none.
+//! Tests anonymized copies of databases that contain personal data in unusual places.
 
 use harness::cli::OdooBackup;
 use harness::odoo_backup;
 use harness::project::{INSTANCE, Project, TARGET};
 
-/// The program, with the repository made.
+/// Returns the program, with a new repository.
 async fn initialised(project: &Project) -> OdooBackup {
     let program = odoo_backup!(project.config());
     program.run(["init"]).await.success();

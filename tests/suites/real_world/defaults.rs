@@ -1,4 +1,4 @@
-//! What follows a backup by default, and how several results make one exit code.
+//! Tests what follows a backup by default, and how several results determine one exit code.
 
 use std::fs;
 use std::path::Path;
@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 
 use crate::daemon::Service;
 
-/// Keeps one backup.
+/// A policy that keeps one backup.
 const KEEP_ONE: &str = "keep_last = 1\ndaily = 0\nweekly = 0\nmonthly = 0\n";
 
-/// The program, with a repository, and these keys in the instance and sections at the end of the configuration.
+/// Returns the program, with a repository, and with these keys of the instance and more sections in
+/// the configuration.
 async fn with(project: &Project, keys: &str, more: &str) -> OdooBackup {
     configure(project, keys, more);
     let program = odoo_backup!(project.config());
@@ -35,7 +36,7 @@ async fn ids(program: &OdooBackup) -> Vec<String> {
     list["backups"].as_array().unwrap().iter().map(|backup| backup["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// What the deployed files put behind the configuration's path.
+/// Returns the arguments that the deployed files have after the configuration's path.
 fn deployed_arguments() -> Vec<Vec<String>> {
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
     let marker = "odoo-backup --config /etc/odoo-backup/config.toml ";
@@ -63,7 +64,7 @@ async fn deployed_commands_prune_by_default_policy() {
         made = ids(&program).await;
     }
     assert_eq!(made.len(), 2);
-    // Of one day the newest stays, and the oldest of all while slots are left.
+    // Of one day the newest is kept, and the oldest of all while slots are free.
     let third = program.run(["now", "--prune"]).await.success();
     let gone = &made[1];
     let expected = format!("production: removed {gone}: no rule keeps it (7 daily, 4 weekly, 3 monthly");
@@ -167,7 +168,7 @@ async fn daemon_prunes_by_default_with_log() {
     daemon.wait().await.success();
 }
 
-/// One instance fails, and the copy of the other's backup fails: in both orders.
+/// One instance fails, and the copy of the other's backup fails, in both orders.
 #[tokio::test]
 async fn failed_instance_outranks_failed_copy() {
     let project = Project::start().await;

@@ -1,4 +1,4 @@
-//! Dumps that hold what pg_dump does not write: nothing of them is run, whichever way they come.
+//! Tests dumps with content that pg_dump does not write: none of it is run, however it arrives.
 
 use std::fs;
 use std::io::Write;
@@ -12,7 +12,7 @@ use harness::odoo_backup;
 use harness::postgres::SUPERUSER;
 use harness::project::Project;
 
-/// A database of the restoring role that nothing may touch.
+/// A database of the restoring role that must not change.
 const VICTIM: &str = "victim";
 
 async fn project_with_backup() -> (Project, OdooBackup) {
@@ -37,7 +37,7 @@ fn zstd(arguments: &[&str], input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-/// The folder of the only backup.
+/// Returns the folder of the only backup.
 fn backup_folder(project: &Project) -> PathBuf {
     let entries = fs::read_dir(project.repository().join("production")).unwrap();
     let mut folders = entries.map(|entry| entry.unwrap().path()).filter(|path| path.join("manifest.json").is_file());
@@ -48,7 +48,8 @@ fn dump_of(project: &Project) -> Vec<u8> {
     zstd(&["-dcq"], &fs::read(backup_folder(project).join("database.dump.zst")).unwrap())
 }
 
-/// Puts another dump into the backup, and makes all digests right, as whoever can write to the repository could.
+/// Replaces the dump of the backup and updates all digests, as an attacker with write access to the
+/// repository could.
 fn forge(project: &Project, dump: &[u8]) {
     let folder = backup_folder(project);
     let replace = |name: &str, content: &[u8]| {
@@ -70,7 +71,7 @@ fn integer(value: i32) -> [u8; 5] {
     [u8::from(value < 0), a, b, c, d]
 }
 
-/// The dump with one entry more, before all others.
+/// Returns the dump with one more entry before all others.
 fn with_entry(dump: &[u8], kind: &str, definition: &str) -> Vec<u8> {
     let read = |at: usize| i32::from_le_bytes(dump[at + 1..at + 5].try_into().unwrap());
     let minor = dump[6];
@@ -92,7 +93,7 @@ fn with_entry(dump: &[u8], kind: &str, definition: &str) -> Vec<u8> {
     for value in [definition, "", "", "public"] {
         text(&mut entry, value);
     }
-    // No table space, no access method.
+    // No tablespace, no access method.
     entry.extend([integer(-1), integer(-1)].concat());
     if minor >= 16 {
         entry.extend(integer(0));
@@ -125,7 +126,7 @@ async fn foreign_statement_stops_restore_and_drill() {
     }
     let export = program.run(["export", "latest", "-o", project.path("x.zip").to_str().unwrap()]).await.expect_code(1);
     assert!(export.stderr.contains("contains `DROP DATABASE"), "{}", export.stderr);
-    // It is no damage of the backup, and nothing was proven.
+    // This is not damage of the backup, and nothing was verified.
     let list = program.run(["list", "--json"]).await.success().stdout;
     assert!(!list.to_lowercase().contains("failed"), "{list}");
 }
@@ -170,7 +171,7 @@ async fn superuser_needs_trust_in_the_repository() {
     assert_eq!(databases(&project), ["production", "staging", VICTIM]);
 }
 
-/// An archive of the instance as pg_dump writes it.
+/// Returns an archive of the instance as pg_dump writes it.
 fn archive(project: &Project, name: &str, options: &[&str]) -> PathBuf {
     let path = project.path(name);
     let cluster = project.cluster();
@@ -191,7 +192,7 @@ async fn foreign_statement_stops_import_of_archive() {
     for options in [&["--compress=0"][..], &["--compress=6"]] {
         let name = format!("archive{}", options[0].len() + usize::from(options[0].ends_with('6')));
         let path = archive(&project, &name, options);
-        // There are no files beside it: a warning.
+        // There are no files next to it: a warning.
         import(&program, &path, &name, 3).await;
         let dump = fs::read(&path).unwrap();
         for (kind, definition) in [

@@ -1,4 +1,4 @@
-//! Filestores that are missing, elsewhere, or not where they should be.
+//! Tests filestores that are missing, or elsewhere than expected.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,7 +14,7 @@ async fn initialised(project: &Project) -> OdooBackup {
     program
 }
 
-/// A failed backup that names the filestore, and leaves nothing.
+/// Checks that the backup failed with a message about the filestore, and left nothing.
 fn assert_refused(project: &Project, run: Run) {
     let run = run.expect_code(1);
     for said in ["that the attachments name are neither in", "`data_dir`", "--accept-missing"] {
@@ -23,7 +23,7 @@ fn assert_refused(project: &Project, run: Run) {
     assert!(!project.repository().join(INSTANCE).exists(), "{}", run.stderr);
 }
 
-/// Does `change` to the filestore of a new project, of which there is no backup yet.
+/// Applies `change` to the filestore of a new project without a backup.
 async fn first_backup_fails_after(change: impl FnOnce(&Project)) {
     let project = Project::start().await;
     let program = initialised(&project).await;
@@ -33,7 +33,7 @@ async fn first_backup_fails_after(change: impl FnOnce(&Project)) {
     assert!(doctor.stdout.contains("FAILED   attachments"), "{}", doctor.stdout);
 }
 
-/// Half of Odoo's two-letter folders, and one more.
+/// Returns half of Odoo's two-letter folders, and one more.
 fn most_folders(project: &Project) -> Vec<std::path::PathBuf> {
     let mut folders: Vec<_> = fs::read_dir(project.filestore()).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
@@ -92,7 +92,7 @@ async fn half_lost_needs_accept_missing() {
     assert_refused(&project, program.run(["now"]).await);
     let accepted = program.run(["now", "--accept-missing", "--json"]).await.expect_code(3).json();
     assert!(!accepted["backups"][0]["filestore"]["findings"]["missing"].as_array().unwrap().is_empty());
-    // What the latest backup lacks is known, so that a timer needs no option.
+    // Files that the latest backup lacks are known, so a timer needs no option.
     program.run(["now"]).await.expect_code(3);
 }
 

@@ -1,4 +1,4 @@
-//! File systems that lack an operation, that take no changes, and folders that lie one within the other.
+//! Tests file systems that lack an operation or are read-only, and folders within each other.
 
 mod state_folder;
 
@@ -11,7 +11,8 @@ use harness::cli::OdooBackup;
 use harness::odoo_backup;
 use harness::project::{INSTANCE, Project, TARGET};
 
-/// Refuses the system calls that some file systems lack, and becomes the program that it is given.
+/// Refuses the system calls that some file systems lack, and then becomes the program given as
+/// argument.
 const SHIM: &str = r#"
 #include <errno.h>
 #include <linux/audit.h>
@@ -57,8 +58,8 @@ int main(int count, char **arguments) {
 }
 "#;
 
-/// The program on a file system without permissions, hard links, renames that replace nothing, and fsync; `None`, saying so, where the machine
-/// cannot play one.
+/// Returns the program on a file system without permissions, hard links, renames that replace
+/// nothing, and fsync. If the machine cannot simulate one, prints that and returns `None`.
 fn on_poor_file_system(project: &Project) -> Option<OdooBackup> {
     let (source, shim, script) = (project.path("shim.c"), project.path("shim"), project.path("program"));
     fs::write(&source, SHIM).unwrap();
@@ -97,11 +98,11 @@ async fn limited_file_system_is_tolerated() {
     program.run(["prune"]).await.success();
 }
 
-/// Something mounted; unmounted when dropped.
+/// A mounted file system. It is unmounted when dropped.
 struct Mounted(PathBuf);
 
 impl Mounted {
-    /// `None`, saying so, where this user may not mount.
+    /// Mounts one. If this user may not mount, prints that and returns `None`.
     fn new(arguments: &[&str], at: &Path) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         if !Command::new("mount").args(arguments).arg(at).status().is_ok_and(|status| status.success()) {
@@ -187,7 +188,7 @@ async fn mounted_repository_in_filestore_is_refused() {
     let inside = project.filestore().join("zz");
     fs::create_dir_all(&inside).unwrap();
     let repository = project.repository();
-    // The same folder by another name.
+    // The same folder under another name.
     let Some(_bound) = Mounted::new(&["--bind", inside.to_str().unwrap()], &repository) else { return };
     assert_refused(&project, &program).await;
 }

@@ -1,4 +1,4 @@
-//! Two databases under one instance name.
+//! Tests two databases under one instance name.
 
 use harness::cli::{OdooBackup, Run};
 use harness::odoo_backup;
@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::daemon::Service;
 
-/// The project's program, which works with the repository of another.
+/// Returns the project's program, using the repository of another project.
 fn in_repository_of(project: &Project, other: &Project) -> OdooBackup {
     project.write_config(&format!("url = \"file://{}\"", other.repository().display()), "");
     odoo_backup!(project.config())
@@ -67,7 +67,7 @@ async fn other_databases_backup_serves_no_slot() {
 
 #[tokio::test]
 async fn same_database_on_other_server_continues() {
-    // Both are made up alike, with one uuid, as a copy of the data is.
+    // Both are generated with the same uuid, as in a copy of the data.
     let (lost, restored) = (Project::start().await, Project::start().await);
     let program = odoo_backup!(lost.config());
     program.run(["init"]).await.success();
@@ -75,7 +75,7 @@ async fn same_database_on_other_server_continues() {
     let moved = in_repository_of(&restored, &lost);
     moved.run(["now"]).await.success();
     moved.run(["now"]).await.success();
-    // Where the former server has it still, they take turns, and each hides what the other lost.
+    // If the former server still has it, the backups alternate, and each hides what the other lost.
     let turns = program.run(["now"]).await.expect_code(3);
     assert!(turns.stderr.contains("a copy of this database on another server"), "{}", turns.stderr);
 }

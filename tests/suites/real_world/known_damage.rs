@@ -1,4 +1,4 @@
-//! Damage that was found stays known.
+//! Tests that damage stays known after it was found.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ fn object(project: &Project, id: &str, name: &str) -> PathBuf {
     project.repository().join("production").join(id).join(name)
 }
 
-/// Everything that tells of the backups says that they are not good.
+/// Checks that everything that lists or describes backups reports the damage.
 async fn assert_known(program: &OdooBackup, id: &str) {
     let check = program.run(["check"]).await.expect_code(13).stdout;
     assert!(check.contains("DAMAGED"), "{check}");
@@ -61,7 +61,7 @@ async fn damage_is_known_until_read_again() {
     program.run(["check"]).await.success();
     program.run(["check", "--read-data"]).await.expect_code(13);
     assert_known(&program, &id).await;
-    // To be whole again is not to be known as whole.
+    // An intact object still counts as damaged until it is read again.
     fs::write(&volume, sound).unwrap();
     assert_known(&program, &id).await;
     program.run(["check", "--read-data"]).await.success();
@@ -113,13 +113,13 @@ async fn restore_notes_damage_it_meets() {
     assert_known(&program, &id).await;
     let noted = fs::read_to_string(project.repository().join("production/damage.json")).unwrap();
     assert!(noted.contains("filestore-0001.tar.zst") && noted.contains("\"by_reading\": true"), "{noted}");
-    // The volume is left out of what the next backup is based on.
+    // The volume is left out of the base of the next backup.
     let next = back_up_with_warnings(&program).await;
     program.run(["check", &next, "--read-data"]).await.success();
 
     fs::write(&volume, sound).unwrap();
     assert_known(&program, &id).await;
-    // A restore reads all of it, and has the digests right.
+    // A restore reads all of it, and finds the digests right.
     program.run(["restore", &id, "--to", "staging"]).await.success();
     program.run(["list"]).await.success();
 }
@@ -135,7 +135,7 @@ async fn drill_notes_missing_object() {
     program.run(["drill"]).await.expect_code(13);
     program.run(["list"]).await.expect_code(13);
     assert_known(&program, &id).await;
-    // To look at it is enough.
+    // Finding the object is enough.
     fs::rename(&away, &dump).unwrap();
     program.run(["check"]).await.success();
 }
@@ -172,7 +172,7 @@ async fn unwritable_repository_changes_no_error() {
     let program = initialised(&project).await;
     let id = back_up(&program).await;
     flip_a_bit(&object(&project, &id, "database.dump.zst"));
-    // A folder in its place keeps even root from writing it.
+    // A folder in its place prevents even root from writing it.
     let noted = project.repository().join("production/damage.json");
     fs::create_dir(&noted).unwrap();
     fs::write(noted.join("in-the-way"), "").unwrap();
@@ -192,7 +192,7 @@ async fn latest_skips_damaged_backup() {
     let restored = program.run(["restore", "--to", "staging"]).await.expect_code(3);
     let told = format!("skipped production/{second}: it is known to be damaged");
     assert!(restored.stdout.contains(&first) && restored.stderr.contains(&told), "{restored:?}");
-    // A person may want it all the same.
+    // The operator may restore it anyway.
     program.run(["restore", &second, "--to", "staging"]).await.expect_code(1);
 }
 

@@ -1,4 +1,4 @@
-//! Listings that lack something.
+//! Tests incomplete listings.
 
 use std::fs;
 
@@ -44,7 +44,7 @@ async fn hidden_manifest_is_found_nothing_removed() {
     assert!(status.contains("omitted"), "{status}");
     let show = program.run(["show", &format!("{INSTANCE}/latest"), "--json"]).await.success().json();
     assert_eq!(show["id"], ids[1].as_str(), "{show}");
-    // Whatever was asked, all of both is there.
+    // Whatever was run, everything of both is still there.
     let whole = repository.replace(&proxy.port.to_string(), &server.port.to_string());
     project.write_config(&whole, &format!("[instance.{INSTANCE}.retention]\n{POLICY}"));
     program.run(["check", "--read-data"]).await.success();
@@ -77,7 +77,7 @@ async fn lost_manifest_is_reported_until_forgotten() {
     let status = program.run(["status", "--nagios"]).await.expect_code(2).stdout;
     assert!(status.contains(id), "{status}");
     program.run(["forget", id, "--yes"]).await.success();
-    // What is younger than the grace period stays for the next prune.
+    // Objects younger than the grace period stay for the next prune.
     assert!(!folder.join("SHA256SUMS").exists() && objects() < before, "{} of {before}", objects());
     program.run(["check"]).await.success();
 }

@@ -1,4 +1,5 @@
-//! Peers that are slow, talk without end, or ask too much: clients of the daemon, mail servers, webhooks, stores.
+//! Tests peers that are slow, send without end, or ask too much: clients of the daemon, mail
+//! servers, webhooks, stores.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -22,7 +23,7 @@ use crate::daemon::Service;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// A daemon that wants the token, and a client that shows nothing.
+/// Starts a daemon that requires the token. Returns it and a client without credentials.
 async fn serve(more: &str) -> (Service, Running, Client) {
     let service = Service::of(Project::start().await);
     let file = service.project.path("token");
@@ -35,7 +36,7 @@ async fn serve(more: &str) -> (Service, Running, Client) {
     (service, daemon, Client::new(address.trim()))
 }
 
-/// A server on loopback that does this with each connection, on a thread.
+/// Starts a server on loopback that does this with each connection, on its own thread.
 fn server(act: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -48,7 +49,7 @@ fn server(act: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> u16 {
     port
 }
 
-/// Sends the same bytes until the other side has enough.
+/// Sends the same bytes until the other side closes the connection.
 fn pour(mut connection: TcpStream, first: &[u8], rest: &[u8]) {
     let mut sent = connection.write_all(first);
     while sent.is_ok() {
@@ -65,7 +66,7 @@ fn mail_to(port: u16) -> String {
 
 #[tokio::test]
 async fn slow_bodies_do_not_block_others() {
-    // As many descriptors as the crowd needs, in this process too.
+    // As many descriptors as the clients need, in this process too.
     let limit = getrlimit(Resource::Nofile);
     let more = limit.maximum.map_or(4096, |maximum| maximum.min(4096));
     setrlimit(Resource::Nofile, Rlimit { current: Some(more), maximum: limit.maximum }).unwrap();
@@ -99,12 +100,12 @@ async fn wrong_logins_are_limited_by_address() {
     let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&seconds), "{seconds}");
     attacker.post("/api/v1/session", &json!({ "token": TOKEN })).await.expect(429);
-    // Somebody else is let in meanwhile.
+    // Another client can sign in meanwhile.
     let friend = client.clone().with("x-forwarded-for", "203.0.113.10");
     friend.post("/api/v1/session", &json!({ "token": TOKEN })).await.expect(204);
 }
 
-/// Guesses with requests are guesses, too.
+/// Wrong tokens in requests count as guesses too.
 #[tokio::test]
 async fn wrong_bearers_are_limited_by_address() {
     let (_service, _daemon, client) = serve("").await;
@@ -126,7 +127,7 @@ async fn endless_smtp_line_ends_only_delivery() {
     assert!(tried.peak_rss < 400 << 20, "{} bytes", tried.peak_rss);
     let error = tried.json()["messages"][0]["error"].to_string();
     assert!(error.contains("more than 256 KiB"), "{error}");
-    // The daemon's own delivery: of a backup that fails.
+    // The daemon's own delivery, for a backup that fails.
     service.project.cluster().execute("postgres", "ALTER DATABASE production RENAME TO elsewhere");
     let friend = client.with("authorization", &format!("Bearer {TOKEN}"));
     friend.post("/api/v1/instances/production/runs", &json!({ "job": "backup" })).await.expect(202);
@@ -152,7 +153,7 @@ async fn endless_smtp_lines_end_delivery() {
 
 #[tokio::test]
 async fn notify_test_ends_on_sigterm() {
-    // It greets nobody, and a webhook answers nobody.
+    // Neither the mail server nor the webhook ever answers.
     let (called, calls) = mpsc::channel();
     let silent = server(move |mut connection| {
         let _ = called.send(());
@@ -211,7 +212,8 @@ async fn log_to_pipe_has_no_escapes() {
     assert!(run.stderr.contains("daemon stopped") && !run.stderr.contains('\x1b'), "{:?}", run.stderr);
 }
 
-/// A browser opens six connections to a server. With a line for events a tab, the seventh would stay blank.
+/// A browser opens at most six connections to a server. With a connection for the events of each
+/// tab, the seventh tab would stay blank.
 #[tokio::test]
 async fn ninth_tab_is_shown() {
     let Some(mut browser) = Browser::start().await else { return };
@@ -226,7 +228,7 @@ async fn ninth_tab_is_shown() {
         browser.open(&format!("http://{}/", address.trim())).await;
         browser.until_text("production").await;
     }
-    // And what happens reaches it.
+    // And events reach it.
     service.program.run(["now"]).await.success();
     Client::new(address.trim()).post("/api/v1/instances/production/runs", &json!({ "job": "check" })).await.expect(202);
     browser.until("document.querySelector('.card dd a')?.getAttribute('href').includes('/backups/')").await;
@@ -244,7 +246,7 @@ async fn stalled_store_does_not_delay_sigterm() {
     let project = Project::with(ProjectOptions { repository: Some(repository), ..ProjectOptions::default() }).await;
     let program = odoo_backup!(project.config());
     program.run(["init"]).await.success();
-    // The dump waits for the lock, so that the store falls silent under a backup in the making.
+    // The dump waits for the lock, so that the store stops answering during a backup.
     let client = project.cluster().connect("production").await;
     client.batch_execute("BEGIN; LOCK TABLE mail_message IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let watcher = project.cluster().connect("postgres").await;

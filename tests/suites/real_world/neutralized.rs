@@ -1,4 +1,4 @@
-//! Copies that are to be neutral, of databases that are not as Odoo makes them.
+//! Tests neutralized copies of unusual databases.
 
 use std::fs;
 
@@ -7,14 +7,14 @@ use harness::odoo_backup;
 use harness::postgres::USER;
 use harness::project::{INSTANCE, Project, ProjectOptions, Source, TARGET};
 
-/// The program, with the repository made.
+/// Returns the program, with a new repository.
 async fn initialised(project: &Project) -> OdooBackup {
     let program = odoo_backup!(project.config());
     program.run(["init"]).await.success();
     program
 }
 
-/// A project whose target is neutralized by default, and what is done to the instance before it is backed up.
+/// Returns a project whose target is neutralized by default, after `sql` has changed the instance.
 async fn project(sql: &str) -> Project {
     let project = Project::start().await;
     project.write_target_keys("");

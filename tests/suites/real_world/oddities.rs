@@ -1,4 +1,5 @@
-//! Databases whose content is odd, but legal: each is backed up whole, and restores to what it was.
+//! Tests databases with unusual but legal content: each is backed up completely, and restored
+//! exactly.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +19,7 @@ async fn initialised(project: &Project) -> OdooBackup {
     program
 }
 
-/// A project whose database has this encoding, and nothing in it yet.
+/// Returns a project whose empty database has this encoding.
 async fn empty_project(encoding: &str) -> Project {
     let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
     project.cluster().execute("postgres", "DROP DATABASE production");
@@ -32,7 +33,7 @@ fn ask(project: &Project, database: &str, sql: &str) -> String {
     project.cluster().execute(database, sql).trim().to_owned()
 }
 
-/// The project of an ordinary instance, changed by a superuser.
+/// Returns a project with a normal instance that a superuser has changed.
 async fn odd_project(sql: &str) -> (Project, OdooBackup) {
     let project = Project::start().await;
     project.cluster().psql_as(SUPERUSER, INSTANCE, sql);
@@ -40,7 +41,8 @@ async fn odd_project(sql: &str) -> (Project, OdooBackup) {
     (project, program)
 }
 
-/// Backs up with a warning that holds `warning`, and restores and drills what was backed up: nothing refutes it.
+/// Backs up with a warning that contains `warning`. Restores and drills the backup, and checks that
+/// no drill refutes it.
 async fn assert_backed_up_and_restored(project: &Project, program: &OdooBackup, warning: &str) -> Value {
     let made = program.run(["now", "--json"]).await.expect_code(3).json();
     let warnings = made["backups"][0]["warnings"].to_string();
@@ -88,7 +90,8 @@ async fn non_text_bytes_survive() {
     program.run(["export", "latest", "-o", zip.to_str().unwrap()]).await.success();
 }
 
-/// A project whose database takes any bytes for text, with people in it whose names and addresses are no UTF-8.
+/// Returns a project whose database accepts any bytes as text, with people whose names and
+/// addresses are not UTF-8.
 async fn project_of_any_bytes() -> (Project, OdooBackup) {
     let project = empty_project("SQL_ASCII").await;
     let client = project.cluster().connect(INSTANCE).await;
@@ -172,7 +175,7 @@ async fn copy_with_non_text_stays_personal() {
 
 #[tokio::test]
 async fn other_encodings_survive() {
-    // Of the last one, one byte stands for nothing in UTF-8.
+    // One byte of the last one has no equivalent in UTF-8.
     for (encoding, hex) in [("LATIN1", "436166e9"), ("EUC_JP", "a4a2"), ("WIN1252", "8141")] {
         let project = empty_project(encoding).await;
         project.cluster().execute(INSTANCE, &series::small_database("17.0"));
@@ -292,7 +295,8 @@ async fn missing_columns_do_not_stop_backup() {
     assert!(restored["proof"]["outcome"] == "passed", "{restored}");
 }
 
-/// Makes the row with this number one of two, as an index that does not match its system's collations any more lets it.
+/// A table whose index accepts a duplicate row, like an index that no longer matches the collations
+/// of its system.
 const DUPLICATE: &str = "CREATE TABLE odd (id int, t text, CONSTRAINT odd_pkey PRIMARY KEY (id)); INSERT INTO odd VALUES (1, 'a'), (2, 'b');
     CREATE TABLE refers (id int REFERENCES odd); INSERT INTO refers VALUES (1);
     ALTER TABLE odd OWNER TO odoo; ALTER TABLE refers OWNER TO odoo;
@@ -336,7 +340,7 @@ async fn uncreatable_objects_are_skipped_on_request() {
 
 #[tokio::test]
 async fn value_beyond_dump_limit_is_named() {
-    // The server holds it compressed, in some kilobytes; as text it has more than a gigabyte.
+    // The server stores it compressed, in some kilobytes. As text it has more than a gigabyte.
     let sql = "CREATE TABLE big (id int PRIMARY KEY, data bytea);
         INSERT INTO big VALUES (7, convert_to(repeat('x', 540000000), 'UTF8')), (8, 'small')";
     let project = Project::start().await;

@@ -1,4 +1,4 @@
-//! Other users, folders and configurations.
+//! Tests other users, owners of folders and configurations.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
@@ -9,10 +9,11 @@ use harness::cli::OdooBackup;
 use harness::odoo_backup;
 use harness::project::{INSTANCE, Project, TARGET};
 
-/// A user of whom the machine knows nothing.
+/// A user that the machine does not know.
 const USER: u32 = 54_321;
 
-/// A project that belongs to [`USER`], as Odoo's user owns what is Odoo's; `None`, saying so, where this is not root.
+/// Returns a project that belongs to [`USER`], as Odoo's user owns Odoo's files. If this process is
+/// not root, prints that and returns `None`.
 async fn project() -> Option<Project> {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: only root can become another user");
@@ -23,7 +24,7 @@ async fn project() -> Option<Project> {
     project.write_target_keys("");
     let root = project.path("");
     fs::create_dir_all(project.repository()).unwrap();
-    // The configuration is that of whoever runs the program: no test here is about passwords.
+    // Every user may read the configuration, because no test here is about passwords.
     chmod(&root, 0o755);
     for path in [project.data_dir(), project.repository()] {
         give(&path);
@@ -52,7 +53,7 @@ fn user(project: &Project) -> OdooBackup {
     root(project).as_user(USER)
 }
 
-/// What in a folder belongs to somebody else than [`USER`].
+/// Returns what in a folder belongs to another user than [`USER`].
 fn foreign(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -130,7 +131,7 @@ async fn root_owned_lock_folder_names_chown() {
     assert!(now.stderr.contains(&chown), "{}", now.stderr);
 }
 
-/// A program that leaves a mark when it runs.
+/// Creates a program that leaves a mark when it runs.
 fn trap(folder: &Path) -> PathBuf {
     let mark = folder.join("it-ran");
     let tool = folder.join("pg_dump");
@@ -158,7 +159,7 @@ async fn root_obeys_no_strangers_configuration() {
         assert!(refused.stderr.contains("is not used") && refused.stderr.contains("--config"), "{}", refused.stderr);
     }
     assert!(!mark.exists());
-    // Root's own file, which names a stranger's programs.
+    // Root's own file, which names the programs of another user.
     let own = project.path("own");
     fs::create_dir(&own).unwrap();
     fs::copy(&path, own.join("odoo-backup.toml")).unwrap();
@@ -198,7 +199,7 @@ async fn root_follows_no_planted_link() {
     fs::create_dir_all(outside.join(INSTANCE)).unwrap();
     fs::write(outside.join(INSTANCE).join("secret"), "root's own").unwrap();
     chmod(&outside, 0o700);
-    // Odoo's user owns the folder that both filestores are in.
+    // Odoo's user owns the folder with both filestores.
     let filestores = project.data_dir().join("filestore");
     fs::rename(&filestores, project.data_dir().join("moved")).unwrap();
     symlink(&outside, &filestores).unwrap();
@@ -231,7 +232,7 @@ async fn unreadable_files_fail_first_backup() {
     user.run(["init"]).await.success();
     let chown = Command::new("chown").args(["-R", "0:0"]).arg(project.filestore()).status().unwrap();
     assert!(chown.success());
-    // Nothing can be listed; then everything can, and no file can be read.
+    // First nothing can be listed. Then everything can be listed, but no file can be read.
     for folders in ["711", "755"] {
         for (kind, mode) in [("d", folders), ("f", "600")] {
             let change = ["-type", kind, "-exec", "chmod", mode, "{}", "+"];

@@ -1,4 +1,4 @@
-//! Settings, poolers and servers that keep sessions from being what the program relies on.
+//! Tests settings, poolers and servers that change the sessions that the program relies on.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -86,7 +86,7 @@ struct Pooler {
 }
 
 impl Pooler {
-    /// Starts it; `None` where it is not installed.
+    /// Starts it. `None` if it is not installed.
     fn start(project: &Project, more: &str) -> Option<Self> {
         let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| Path::new(path).exists());
         let Some(program) = program else {
@@ -97,11 +97,11 @@ impl Pooler {
         fs::create_dir_all(&folder).unwrap();
         fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).unwrap();
         fs::set_permissions(folder.parent().unwrap(), PermissionsExt::from_mode(0o755)).unwrap();
-        // Between asking for a free port and listening on it, another process may take it.
+        // Another process may take the free port before pgbouncer listens on it.
         for _ in 0..10 {
             let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
             let (host, server) = (cluster.host(), cluster.port());
-            // With `auth_type = any` all sessions are this role's.
+            // With `auth_type = any`, all sessions have this role.
             let settings = format!(
                 "[databases]\n* = host={host} port={server} user={USER}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
                  listen_port = {port}\nunix_socket_dir =\nauth_type = any\nlogfile = {}/log\n{more}\n",
@@ -129,7 +129,7 @@ impl Pooler {
         panic!("pgbouncer did not start: {}", fs::read_to_string(folder.join("log")).unwrap_or_default());
     }
 
-    /// What a client of the pooler is answered.
+    /// Returns the answer to a client of the pooler.
     fn sql(&self, project: &Project, sql: &str) -> String {
         let mut psql = project.cluster().command("psql", USER);
         psql.env("PGHOST", "127.0.0.1").env("PGPORT", self.port.to_string());
@@ -147,7 +147,7 @@ impl Drop for Pooler {
     }
 }
 
-/// The instance is reached by this port.
+/// Connects the instance to this port.
 fn connect_by(project: &Project, port: u16, more: &str) {
     let config = fs::read_to_string(project.config()).unwrap();
     let instance = format!("database = \"{INSTANCE}\"\n");
@@ -193,7 +193,8 @@ async fn pgbouncer_in_statement_mode_is_refused() {
     pooler_is_refused("pool_mode = statement\nignore_startup_parameters = extra_float_digits,options").await;
 }
 
-/// A pooler that heeds the options gives away by the process that the session is another's.
+/// A pooler that respects the options is still recognized: the process shows that the session
+/// belongs to another client.
 #[tokio::test]
 async fn pgbouncer_with_same_settings_is_refused() {
     let project = Project::start().await;
@@ -224,7 +225,7 @@ async fn silent_server_ends_backup() {
     let proxy = Proxy::start(cluster.port()).await;
     connect_by(&project, proxy.port, "stall_timeout = \"3s\"\n");
     let program = initialised(&project).await;
-    // pg_dump waits for it while the packets begin to be swallowed.
+    // pg_dump waits for it when the proxy begins to drop packets.
     let holder = cluster.connect(INSTANCE).await;
     holder.batch_execute("BEGIN; LOCK TABLE res_users IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let running = program.spawn(["now"]);
@@ -245,7 +246,8 @@ async fn silent_server_ends_backup() {
     program.run(["now"]).await.success();
 }
 
-/// A project whose target is behind a proxy, and whose copies are neutralized by a statement that takes `seconds`.
+/// Returns a project whose target is behind a proxy, and whose copies are neutralized by a
+/// statement that takes `seconds`.
 async fn restoring_slowly(seconds: u32) -> (Project, Proxy, OdooBackup) {
     let project = Project::start().await;
     let proxy = Proxy::start(project.cluster().port()).await;
@@ -300,7 +302,7 @@ async fn silent_server_ends_import() {
     let target = format!("[target.{TARGET}]\n");
     let through = config.replacen(&target, &format!("{target}port = {}\n", proxy.port), 1);
     fs::write(project.config(), through).unwrap();
-    // CREATE DATABASE waits for it while the packets begin to be swallowed.
+    // CREATE DATABASE waits for it when the proxy begins to drop packets.
     let mut holder = cluster.command("psql", SUPERUSER);
     let hold = "BEGIN; COMMENT ON DATABASE template0 IS 'held'; SELECT pg_sleep(600)";
     let mut holder = holder.args(["--dbname", "postgres", "--command", hold]).spawn().unwrap();
@@ -330,7 +332,8 @@ async fn doctor_finds_silent_server() {
     let proxy = Proxy::start(project.cluster().port()).await;
     connect_by(&project, proxy.port, "stall_timeout = \"3s\"\n");
     let program = initialised(&project).await;
-    // What doctor reads is locked, so that it is there when the packets begin to be swallowed.
+    // A table that doctor reads is locked, so that doctor waits there when the proxy begins to drop
+    // packets.
     let holder = project.cluster().connect(INSTANCE).await;
     holder.batch_execute("BEGIN; LOCK TABLE ir_module_module IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let running = program.spawn(["doctor"]);

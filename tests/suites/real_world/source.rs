@@ -1,4 +1,4 @@
-//! What a database can be like, and a copy must be like as well.
+//! Tests properties of a database that a copy must have too.
 
 mod exotic;
 mod generated;
@@ -11,14 +11,14 @@ use harness::postgres::{Cluster, SUPERUSER};
 use harness::project::{INSTANCE, Project, TARGET};
 use serde_json::Value;
 
-/// The program with a repository that was just made.
+/// Returns the program, with a new repository.
 async fn initialised(project: &Project) -> OdooBackup {
     let program = odoo_backup!(project.config());
     program.run(["init"]).await.success();
     program
 }
 
-/// A check of the verification in the JSON of a restore or drill.
+/// Returns a check of the verification in the JSON of a restore or drill.
 fn check<'a>(document: &'a Value, subject: &str) -> &'a Value {
     let checks = document["verification"]["checks"].as_array().unwrap();
     checks.iter().find(|check| check["subject"] == subject).unwrap()
@@ -60,7 +60,7 @@ async fn enum_hash_partitions_restore_with_jobs() {
     }
 }
 
-/// Leads the instance to a hot standby of its server, which has all that the server has.
+/// Connects the instance to a hot standby of its server, which has everything that the server has.
 async fn follow(project: &Project) -> Cluster {
     let standby = project.cluster().standby();
     let conf = std::fs::read_to_string(project.odoo_conf(INSTANCE)).unwrap();
@@ -88,13 +88,13 @@ async fn unlogged_standby_tables_are_known() {
     let _standby = follow(&project).await;
     let program = initialised(&project).await;
     program.run(["now"]).await;
-    // To the primary: a standby takes nothing.
+    // Restores to the primary, because a standby is read-only.
     let restored = program.run(["restore", "--to", TARGET, "--json"]).await.success().json();
     assert_eq!(check(&restored, "rows")["known"]["count"], 1, "{restored}");
     assert_eq!(project.cluster().execute(TARGET, "SELECT count(*) FROM scratch").trim(), "0");
 }
 
-/// As Odoo does it by itself with `unaccent = True`, where its role is a superuser.
+/// What Odoo does by itself with `unaccent = True`, if its role is a superuser.
 const UNACCENT: &str = "CREATE EXTENSION IF NOT EXISTS unaccent; CREATE EXTENSION IF NOT EXISTS pg_trgm;
     ALTER FUNCTION unaccent(text) IMMUTABLE;
     CREATE TABLE accents (id int PRIMARY KEY, name varchar);
@@ -104,11 +104,11 @@ const UNACCENT: &str = "CREATE EXTENSION IF NOT EXISTS unaccent; CREATE EXTENSIO
     COMMENT ON INDEX accents_unique IS 'what depends on it';
     ALTER TABLE accents OWNER TO odoo";
 
-/// What the functions of the extension are like: volatility, parallel safety, cost.
+/// Attributes of the extension's functions: volatility, parallel safety, cost.
 const FUNCTIONS: &str = "SELECT string_agg(format('%s %s%s%s', oid::regprocedure, provolatile, proparallel, procost), ', ' ORDER BY oid::regprocedure::text)
     FROM pg_proc WHERE proname = 'unaccent'";
 
-/// Makes the role a superuser, as many an Odoo's is, and trusts the repository with it.
+/// Makes the role a superuser, as many Odoo roles are, and sets the repository as trusted.
 fn make_superuser(project: &Project) {
     project.cluster().psql_as(SUPERUSER, SUPERUSER, "ALTER ROLE odoo SUPERUSER");
     let config = std::fs::read_to_string(project.config()).unwrap();
@@ -166,7 +166,7 @@ async fn unrecorded_backup_infers_immutability_from_indexes() {
     assert_eq!(project.cluster().execute(INSTANCE, FUNCTIONS), project.cluster().execute(TARGET, FUNCTIONS));
 }
 
-/// Makes the one backup what an older version would have written, without a record of its source.
+/// Changes the only backup to the form of an older version, without a record of its source.
 fn forget_source(project: &Project) {
     let instance = project.repository().join(INSTANCE);
     let backup = std::fs::read_dir(instance).unwrap().map(|entry| entry.unwrap().path());
@@ -202,7 +202,7 @@ fn sha256(bytes: &[u8]) -> String {
 #[tokio::test]
 async fn plain_role_skips_impossible_indexes() {
     let project = Project::start().await;
-    // The extension and its functions are the superuser's, all else the role's.
+    // The superuser owns the extension and its functions, the role everything else.
     project.cluster().psql_as(SUPERUSER, INSTANCE, UNACCENT);
     let program = initialised(&project).await;
     program.run(["now"]).await.success();
@@ -240,7 +240,7 @@ async fn import_alters_functions_that_indexes_call() {
         assert_eq!(project.cluster().execute(INSTANCE, FUNCTIONS), project.cluster().execute(TARGET, FUNCTIONS));
     }
 
-    // Without the right to alter it, all else is imported, and what is not is said.
+    // Without the right to alter it, everything else is imported, and the rest is reported.
     project.cluster().psql_as(SUPERUSER, SUPERUSER, "ALTER ROLE odoo NOSUPERUSER");
     for (file, name) in [(zip, "plain_zip"), (dump, "plain_dump")] {
         let imported = program.run(["import", file, "--as", name, "--json"]).await.expect_code(3).json();

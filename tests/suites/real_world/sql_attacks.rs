@@ -1,4 +1,5 @@
-//! Databases whose owner attacks whoever backs them up: nothing of the database's own runs.
+//! Tests databases whose owner attacks the role that backs them up: nothing of the database's own
+//! code runs.
 
 use std::fs;
 
@@ -10,7 +11,8 @@ use harness::project::{INSTANCE, Project, TARGET, TARGET_KEYS};
 /// A role that may read everything and owns nothing.
 const READER: &str = "reader";
 
-/// The project, and the program that connects to the instance as `role`; a repository is made.
+/// Returns the project, and the program that connects to the instance as `role`, with a new
+/// repository.
 async fn connecting_as(role: &str) -> (Project, OdooBackup) {
     let project = Project::start().await;
     let cluster = project.cluster();
@@ -23,11 +25,11 @@ async fn connecting_as(role: &str) -> (Project, OdooBackup) {
     (project, program)
 }
 
-/// What a planted function does wherever the program's sessions call it.
+/// What a planted function does when a session of the program calls it.
 const EVIL: &str =
     "IF current_setting('application_name') = 'odoo-backup' THEN RAISE 'evil runs as %', current_user; END IF;";
 
-/// The server's log tells of every function that ran, whatever the program made of it.
+/// Checks the server's log, which shows every function that ran, whatever the program reported.
 #[track_caller]
 fn nothing_ran(project: &Project, what: &str) {
     let log = project.cluster().log();
@@ -35,7 +37,8 @@ fn nothing_ran(project: &Project, what: &str) {
     assert!(ran.is_empty(), "{what}: {ran:?}\n{log}");
 }
 
-/// Operators, functions and casts of exact types: they win over those of pg_catalog wherever their schema is looked into.
+/// Returns operators, functions and casts for exact types: they take precedence over those of
+/// pg_catalog if their schema is searched.
 fn planted(schema: &str) -> String {
     let mut sql = format!("CREATE SCHEMA IF NOT EXISTS {schema};");
     for kind in ["text", "varchar", "name", "int", "bigint", "bool", "oid", "timestamp", "interval"] {
@@ -77,7 +80,7 @@ fn planted(schema: &str) -> String {
     sql
 }
 
-/// Everything that reads the database, each with what it may end in.
+/// Runs every command that reads the database, each with the exit codes that it may have.
 async fn read_everything(project: &Project, program: &OdooBackup, what: &str) {
     for arguments in [["doctor"].as_slice(), &["now"], &["restore", "--to", TARGET, "--dry-run"]] {
         let run = program.run(arguments).await;
@@ -120,13 +123,14 @@ async fn copies_run_no_planted_operators() {
     program.run(["init"]).await.success();
     program.run(["now"]).await.success();
     assert!(fs::read_to_string(project.config()).unwrap().contains(TARGET_KEYS));
-    // Verification, and the second time the guard, look into a copy that has all of it.
+    // The verification, and in the second restore the check of the target, read a copy with all of
+    // it.
     program.run(["restore", "--to", TARGET]).await.success();
     program.run(["restore", "--to", TARGET, "--dry-run"]).await;
     nothing_ran(&project, "restore");
 }
 
-/// `replaced`: a table in whose place a view calls a function.
+/// Backs up while a view that calls a function replaces a table, for several tables.
 async fn views_are_not_read(role: &str) {
     let (project, program) = connecting_as(role).await;
     let cluster = project.cluster();

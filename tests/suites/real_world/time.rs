@@ -1,4 +1,4 @@
-//! Clocks and dates that are wrong.
+//! Tests wrong clocks and dates.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::daemon::Service;
 
-/// The library by which faketime changes what the clock shows; `None` where this machine has none, and the test ends at once.
+/// Returns the library with which faketime changes the clock. `None` if this machine has none: the
+/// test then ends at once.
 fn faketime() -> Option<&'static str> {
     const PLACES: [&str; 3] = [
         "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
@@ -25,7 +26,8 @@ fn faketime() -> Option<&'static str> {
     found
 }
 
-/// The program with a clock that is wrong by so much: `+16y`. Files keep the dates that the system gives them.
+/// Returns the program with a clock that is wrong by this offset: `+16y`. Files keep the dates that
+/// the system gives them.
 fn with_clock(program: OdooBackup, library: &str, offset: &str) -> OdooBackup {
     let program = program.env("LD_PRELOAD", library).env("FAKETIME", offset);
     program.env("NO_FAKE_STAT", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
@@ -105,7 +107,8 @@ async fn clock_behind_dates_backup_by_repository() {
         second["backups"][0]["warnings"][0].as_str().unwrap().contains("behind that of the repository"),
         "{second}"
     );
-    // By its own clock the newest backup is younger than it can be, and nothing would be said for two hours.
+    // By its own clock the newest backup is younger than possible, and nothing would be reported
+    // for two hours.
     let status = behind.run(["status", "--nagios"]).await.expect_code(2).stdout;
     assert!(status.contains("the clock of this machine is 2h"), "{status}");
 }

@@ -1,4 +1,4 @@
-//! This machine's trouble is not damage.
+//! Tests that problems of this machine do not count as damage.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,7 +10,8 @@ use harness::odoo_backup;
 use harness::project::{INSTANCE, Project, ProjectOptions};
 use harness::seaweed::SeaweedFs;
 
-/// Nothing here may hang. Far above what any of it takes, so that a busy machine fails no test.
+/// Runs a command that must not hang. The limit is far above any real duration, so that a busy
+/// machine fails no test.
 async fn bounded(program: &OdooBackup, arguments: &[&str]) -> Run {
     let run = tokio::time::timeout(Duration::from_secs(120), program.run(arguments)).await;
     run.unwrap_or_else(|_| panic!("{arguments:?} hangs"))
@@ -22,7 +23,7 @@ fn pipe(path: &Path) {
     rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
 }
 
-/// A script in the program's place.
+/// Creates a script in place of a program.
 fn script(project: &Project, name: &str, text: &str) -> std::path::PathBuf {
     let path = project.path(name);
     fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
@@ -30,7 +31,7 @@ fn script(project: &Project, name: &str, text: &str) -> std::path::PathBuf {
     path
 }
 
-/// Whether the backup is what it was: not quarantined, not refuted.
+/// Checks that the backup is unchanged: not quarantined, not refuted.
 async fn assert_untouched(program: &OdooBackup, what: &str) {
     let listed = program.run(["list", "--json"]).await.success().json();
     assert_eq!(listed["backups"].as_array().unwrap().len(), 1, "{what}: {listed}");
@@ -126,7 +127,7 @@ fn tempfile_folder() -> Folder {
     Folder(path)
 }
 
-/// A folder that is removed in the end.
+/// A folder that is removed when dropped.
 struct Folder(std::path::PathBuf);
 
 impl Folder {
@@ -161,7 +162,7 @@ async fn pipes_and_devices_are_no_configuration() {
             assert!(run.stderr.contains("not a regular file"), "{place}: {}", run.stderr);
         }
     }
-    // In the repository they are no objects.
+    // In the repository they are not objects.
     program.run(["now"]).await.success();
     pipe(&project.repository().join(INSTANCE).join("check.json"));
     for arguments in [&["list"][..], &["check", "--read-data"], &["now"], &["prune", "--dry-run"]] {

@@ -1,4 +1,5 @@
-//! Long histories of many instances, as they lie in a folder. What would be data is a few bytes that nobody reads.
+//! Long histories of many instances in a folder. The data objects are a few bytes that no command
+//! reads.
 
 use std::fs;
 use std::path::Path;
@@ -9,28 +10,28 @@ use engine::store::Key;
 use engine::stream::Fingerprint;
 use jiff::{Timestamp, ToSpan};
 
-/// How many volumes a backup stands on, at most.
+/// Maximum number of volumes that a backup references.
 const VOLUMES: usize = 12;
-/// As long as the line of a file in a list is, at least.
+/// Minimum length of a file's line in a list.
 const PAYLOAD: &[u8] = &[b'.'; 200];
 
-/// So many backups of so many instances, a day between them.
+/// This many backups of this many instances, one day apart.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct History {
     pub(crate) instances: usize,
     pub(crate) backups: usize,
 }
 
-/// The name of an instance.
+/// Returns the name of an instance.
 pub(crate) fn instance(number: usize) -> String {
     format!("instance-{number:03}")
 }
 
 impl History {
-    /// Writes what of it is not in `folder` yet.
+    /// Writes what is not in `folder` yet.
     pub(crate) fn write(&self, folder: &Path) {
         fs::create_dir_all(folder).unwrap();
-        // One file under many names takes no room.
+        // One file with many names uses no extra disk space.
         let payload = folder.with_extension("payload");
         fs::write(&payload, PAYLOAD).unwrap();
         let template = template();
@@ -46,7 +47,7 @@ impl History {
     }
 }
 
-/// A manifest as the program writes it, of an instance in Odoo's shape.
+/// Returns a manifest as the program writes it, for an instance in Odoo's shape.
 fn template() -> Manifest {
     let frozen = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/frozen/format-1/repository/production");
     let backup =
@@ -54,7 +55,7 @@ fn template() -> Manifest {
     serde_json::from_slice(&fs::read(backup.unwrap().join(MANIFEST)).unwrap()).unwrap()
 }
 
-/// A backup with a volume of its own, that stands on some of those before it.
+/// Returns a backup with its own volume, which also references some of the earlier ones.
 fn manifest(template: &Manifest, instance: &str, created_at: Timestamp, volumes: &mut Vec<Volume>) -> Manifest {
     let id = BackupId::new(created_at);
     let content = Fingerprint::of(PAYLOAD);

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::shape::{Parts, Shape};
 
-/// Set to `update`, it lets the files be written rather than compared.
+/// If set to `update`, the files are written, not compared.
 pub(super) const UPDATE: &str = "ODOO_BACKUP_SNAPSHOTS";
 
-/// What is to be in a file.
+/// The content for a file.
 #[derive(Debug)]
 pub(super) struct Book {
     name: &'static str,
@@ -77,7 +77,7 @@ impl Book {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/snapshots").join(self.name).with_extension("txt")
     }
 
-    /// Returns what differs from the file: empty where nothing does.
+    /// Returns the differences from the file, or an empty text.
     fn differences(&self) -> String {
         let (path, text) = (self.path(), self.text());
         if std::env::var(UPDATE).is_ok_and(|value| value == "update") {
@@ -96,7 +96,7 @@ impl Book {
     }
 }
 
-/// Each line with the title that it stands under.
+/// Returns each line with the title above it.
 fn titled(text: &str) -> Vec<String> {
     let mut title = "";
     let mut lines = Vec::new();

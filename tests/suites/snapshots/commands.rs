@@ -1,4 +1,4 @@
-//! One instance through every command, and what that leaves on disk.
+//! Runs one instance through every command, and records what that leaves on disk.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::{add_names, document, lines, schemas};
 use crate::daemon::Service;
 use crate::main_job::damage::flip_a_bit;
 
-/// Runs commands, and notes what each printed and how it ended.
+/// Runs commands, and records the output and exit code of each.
 struct Recorder {
     service: Service,
     commands: Book,
@@ -24,8 +24,8 @@ struct Recorder {
 }
 
 impl Recorder {
-    /// Runs a command with `--json`, which must end in `code`. What `title` says behind a comma is
-    /// the case, by which the document is no other.
+    /// Runs a command with `--json`, which must exit with `code`. The text after a comma in `title`
+    /// names a case whose document has the same shape.
     async fn json(&mut self, title: &str, arguments: &[&str], code: i32) -> Value {
         let run = self.service.program.run([arguments, &["--json"]].concat()).await.expect_code(code);
         let document = run.json();
@@ -34,7 +34,7 @@ impl Recorder {
         document
     }
 
-    /// Errors are documents of their own.
+    /// Records a document. Errors are separate documents.
     fn note(&mut self, title: &str, document: &Value) {
         let command = title.split(',').next().unwrap();
         let command = if document["error"].is_object() { "error" } else { command };
@@ -48,7 +48,7 @@ impl Recorder {
         self.codes.line("Exit codes", format!("{code}\t{title}"));
     }
 
-    /// Backs up, and returns the id.
+    /// Backs up and returns the id.
     async fn back_up(&mut self, title: &str, code: i32) -> String {
         let now = self.json(title, &["now", INSTANCE], code).await;
         now["backups"][0]["id"].as_str().unwrap().to_owned()
@@ -77,13 +77,13 @@ pub(super) fn configuration(project: &Project, receiver: &Receiver) -> String {
     )
 }
 
-/// Files that attachments name, in their order.
+/// Returns the files that attachments name, in their order.
 pub(super) fn attachment_files(project: &Project) -> Vec<PathBuf> {
     let sql = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname LIKE 'd%' ORDER BY 1";
     project.cluster().execute(INSTANCE, sql).lines().map(|path| project.filestore().join(path)).collect()
 }
 
-/// Takes most attachments and their files away, as Odoo and its collector do.
+/// Deletes most attachments and their files, as Odoo and its collector do.
 pub(super) fn remove_most_files(project: &Project) {
     project.cluster().execute(INSTANCE, "DELETE FROM ir_attachment WHERE store_fname < 'd'");
     for folder in fs::read_dir(project.filestore()).unwrap().map(|entry| entry.unwrap().path()) {
@@ -131,7 +131,7 @@ async fn commands_keep_documents_and_exit_codes() {
     assert_unchanged(&[it.commands, it.codes, stored]);
 }
 
-/// `now`, `list`, `show`, `files`, `fetch`, `check` and `pin`; returns the first backup.
+/// Runs `now`, `list`, `show`, `files`, `fetch`, `check` and `pin`. Returns the first backup.
 async fn backups(it: &mut Recorder, stored: &mut Book) -> String {
     let first = it.back_up("now", 0).await;
     it.json("list", &["list"], 0).await;
@@ -152,7 +152,7 @@ async fn backups(it: &mut Recorder, stored: &mut Book) -> String {
     first
 }
 
-/// `restore`, `drill`, `copy`, `export` and `import`.
+/// Runs `restore`, `drill`, `copy`, `export` and `import`.
 async fn copies(it: &mut Recorder, stored: &mut Book, first: &str) {
     it.json("restore --dry-run", &["restore", "--to", TARGET, "--dry-run"], 0).await;
     let report = it.project().path("restore.json");
@@ -178,7 +178,7 @@ async fn copies(it: &mut Recorder, stored: &mut Book, first: &str) {
     it.json("import", &["import", zip.to_str().unwrap(), "--as", "archive", "--on", TARGET], 0).await;
 }
 
-/// `prune` and `forget`; returns the only backup that is left.
+/// Runs `prune` and `forget`. Returns the only remaining backup.
 async fn removals(it: &mut Recorder, stored: &mut Book) -> String {
     let files = attachment_files(it.project());
     fs::remove_file(&files[0]).unwrap();
@@ -214,7 +214,7 @@ async fn removals(it: &mut Recorder, stored: &mut Book) -> String {
     newest
 }
 
-/// `check`, `list`, `status` and `repair` of what is damaged.
+/// Runs `check`, `list`, `status` and `repair` on a damaged backup.
 async fn damage(it: &mut Recorder, stored: &mut Book, backup: &str) {
     flip_a_bit(&it.object(backup, "tables.zst"));
     it.json("check, damaged", &["check", "--read-data", "--instance", INSTANCE], 13).await;
@@ -238,7 +238,7 @@ async fn damage(it: &mut Recorder, stored: &mut Book, backup: &str) {
     it.json("prune, with a manifest that cannot be read", &["prune", INSTANCE], 13).await;
 }
 
-/// `unlock` while a backup is made, which is then interrupted.
+/// Runs `unlock` during a backup, which is then interrupted.
 async fn locks(it: &mut Recorder, stored: &mut Book) {
     let held = it.service.hold_pg_dump().await;
     let mut running = it.service.program.spawn(["now", INSTANCE, "--json"]);
@@ -255,7 +255,7 @@ async fn locks(it: &mut Recorder, stored: &mut Book) {
     drop(held);
 }
 
-/// The codes that the manual's table lists.
+/// Returns the codes in the manual's table.
 fn codes_of_the_manual() -> Vec<String> {
     let manual = include_str!("../../../docs/exit-codes.md");
     let table = manual.split("## Exit codes").nth(1).unwrap().split("\n## ").next().unwrap();

@@ -1,4 +1,4 @@
-//! What the daemon serves and writes.
+//! Records what the daemon serves and writes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +17,7 @@ use super::{add_names, document, lines, schemas};
 use crate::daemon::Service;
 use crate::main_job::damage::flip_a_bit;
 
-/// A daemon that serves, and what it answered.
+/// A daemon that serves, and its answers.
 struct Served {
     service: Service,
     daemon: Running,
@@ -27,8 +27,8 @@ struct Served {
 }
 
 impl Served {
-    /// Sends a request, which must be answered so, and notes the answer under the pattern of its
-    /// address.
+    /// Sends a request, which must be answered with this status, and records the answer under the
+    /// pattern of its address.
     async fn ask(&mut self, method: &str, pattern: &str, names: &[&str], body: Option<Value>, status: u16) -> Value {
         let mut path = pattern.to_owned();
         for name in names {
@@ -43,7 +43,7 @@ impl Served {
         }
         let mut value = answer.json();
         if status == 202 && value["live"].is_object() {
-            // Whether it has begun with any by then depends on the moment.
+            // Whether tasks have started by then depends on the timing.
             value["live"]["tasks"] = json!([]);
         }
         self.answers.add(&format!("{method} {pattern} {status}"), &value);
@@ -54,7 +54,7 @@ impl Served {
         self.ask("GET", pattern, names, None, 200).await
     }
 
-    /// Begins a run, waits for its end and returns it.
+    /// Starts a run, waits for its end and returns it.
     async fn run(&mut self, pattern: &str, name: &str, wanted: Value) -> Value {
         let begun = self.ask("POST", pattern, &[name], Some(wanted), 202).await;
         self.ended(begun["id"].as_u64().unwrap()).await
@@ -69,7 +69,7 @@ impl Served {
     }
 }
 
-/// The metrics of an answer: names, labels and types.
+/// Returns the metrics of an answer: names, labels and types.
 fn metrics(text: &str) -> BTreeSet<String> {
     let kind = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("# TYPE {name} ")));
@@ -106,7 +106,7 @@ async fn daemon_keeps_answers_metrics_and_files() {
     let backup = it.run(runs, INSTANCE, json!({ "job": "backup" })).await;
     let backup = backup["outcome"]["backup"].as_str().unwrap().to_owned();
 
-    // While a run is under way.
+    // During a run.
     let held = it.service.hold_pg_dump().await;
     let begun = it.ask("POST", runs, &[INSTANCE], Some(json!({ "job": "backup" })), 202).await;
     it.service.until_pg_dump_waits(&mut it.daemon).await;
@@ -187,8 +187,8 @@ async fn daemon_keeps_answers_metrics_and_files() {
     assert_unchanged(&[it.answers, commands, stored, names]);
 }
 
-/// An event's name and keys. Those of a run depend on the moment; `GET /api/v1/runs/{id}` shows
-/// them all.
+/// Returns an event's name and keys. Those of a run depend on the timing. `GET /api/v1/runs/{id}`
+/// shows them all.
 fn event(name: &str, data: &Value) -> String {
     let keys: Vec<_> = data.as_object().unwrap().keys().map(String::as_str).collect();
     format!("{name}: {}", keys.join(", "))

@@ -1,5 +1,5 @@
-//! What every command prints for people, compared with `tests/golden`: its help, its usual cases
-//! and its most frequent errors.
+//! Compares what every command prints for people with `tests/golden`: its help, its usual cases and
+//! its most frequent errors.
 //!
 //! One instance goes through all of it, next to the walk that records JSON documents.
 //! `ODOO_BACKUP_SNAPSHOTS=update` writes the files.
@@ -22,15 +22,15 @@ use self::pages::Pages;
 use super::commands::configuration;
 use crate::daemon::Service;
 
-/// Columns of the terminal that help is wrapped for.
+/// Width of the terminal that help is wrapped for, in columns.
 const COLUMNS: &str = "80";
 
-/// Runs commands, and puts what they print on their pages.
+/// Runs commands, and adds their output to their pages.
 struct Walk {
     service: Service,
     pages: Pages,
     masks: Masks,
-    /// Takes notices.
+    /// Receives notices.
     receiver: Receiver,
 }
 
@@ -83,7 +83,7 @@ impl Walk {
         self.project().repository().join(INSTANCE).join(id).join(name)
     }
 
-    /// The ids of the instance's backups, oldest first.
+    /// Returns the ids of the instance's backups, oldest first.
     async fn ids(&self) -> Vec<String> {
         let backups = self.service.backups().await;
         let of = backups.iter().filter(|backup| backup["instance"] == INSTANCE);
@@ -91,12 +91,12 @@ impl Walk {
     }
 }
 
-/// A program whose help and times do not depend on where the test runs.
+/// Returns a program whose help and times do not depend on the test machine.
 fn at_columns(program: OdooBackup) -> OdooBackup {
     program.env("COLUMNS", COLUMNS).env("TZ", "UTC").env("NO_COLOR", "1")
 }
 
-/// A program with another configuration of the project.
+/// Returns a program with another configuration of the project.
 fn with_config(project: &Project, name: &str, text: &str) -> OdooBackup {
     let path = project.path(name);
     fs::write(&path, text).unwrap();
@@ -104,7 +104,7 @@ fn with_config(project: &Project, name: &str, text: &str) -> OdooBackup {
     at_columns(odoo_backup!(path))
 }
 
-/// The commands that have a manual page, as `odoo-backup manual` names them.
+/// Returns the commands that have a manual page, as `odoo-backup manual` names them.
 async fn commands(program: &OdooBackup, folder: &Path) -> Vec<String> {
     program.run(["manual", folder.to_str().unwrap()]).await.success();
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());

@@ -10,7 +10,7 @@ const MAPS: [&str; 8] = ["alarmed", "health", "heeded", "modules", "objects", "p
 /// Keys of objects that are parts of many documents, and shown once for all of them.
 const PARTS: [&str; 6] = ["anonymized", "error", "manifest", "neutralized", "outcome", "verification"];
 
-/// Keys whose values are words that programs compare with, so that these belong to the shape.
+/// Keys whose values are words that programs compare, so these words belong to the shape.
 const WORDS: [&str; 14] = [
     "by", "channel", "code", "depth", "event", "job", "level", "means", "occasion", "outcome", "purpose", "result",
     "severity", "state",
@@ -23,19 +23,19 @@ pub(super) type Parts = BTreeMap<String, Shape>;
 #[derive(Debug, Default)]
 pub(super) struct Shape(BTreeMap<String, Place>);
 
-/// What is known of the values in one place.
+/// What is known about the values at one path.
 #[derive(Debug, Default)]
 struct Place {
     types: BTreeSet<String>,
-    /// How many values there were, and how many of them were objects.
+    /// The number of values, and how many of them were objects.
     values: usize,
     objects: usize,
-    /// The object that the key is of; `None` where it is no key.
+    /// The object that contains the key. `None` if it is not a key.
     parent: Option<String>,
 }
 
 impl Shape {
-    /// Adds what a document has.
+    /// Adds the content of a document.
     pub(super) fn add(&mut self, document: &Value, parts: &mut Parts) {
         self.walk(String::new(), None, document, parts);
     }
@@ -89,7 +89,7 @@ impl Shape {
     }
 }
 
-/// The last key of a path.
+/// Returns the last key of a path.
 fn last(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or(path)
 }
@@ -108,7 +108,7 @@ fn type_of(path: &str, value: &Value) -> String {
     }
 }
 
-/// Whether it is RFC 3339 in UTC.
+/// Returns whether it is RFC 3339 in UTC.
 fn is_time(text: &str) -> bool {
     let shape: String = text.chars().map(|char| if char.is_ascii_digit() { '0' } else { char }).collect();
     shape.starts_with("0000-00-00T00:00:00") && shape.ends_with('Z')

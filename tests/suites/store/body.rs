@@ -1,4 +1,4 @@
-//! Bodies that do what a test wants.
+//! Bodies for the tests.
 
 use std::io::{self, Cursor};
 
@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio_util::io::StreamReader;
 
-/// Bytes in which no two places look alike, and other ones for each `seed`.
+/// Returns bytes in which no two places are alike. They differ for each `seed`.
 pub(crate) fn content(size: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(size + 8);
@@ -23,26 +23,26 @@ pub(crate) fn content(size: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// A body of these bytes.
+/// Returns a body of these bytes.
 pub(crate) fn body(content: impl Into<Vec<u8>>) -> Body {
     Box::pin(Cursor::new(content.into()))
 }
 
-/// A body that ends in an error after these bytes.
+/// Returns a body that ends in an error after these bytes.
 pub(crate) fn failing(content: Vec<u8>) -> Body {
     let pieces = [Ok(Bytes::from(content)), Err(io::Error::other("pg_dump was killed"))];
     Box::pin(StreamReader::new(stream::iter(pieces)))
 }
 
-/// A body that yields what is sent, and ends when the sender is dropped. One piece waits at most, so a send that
-/// returned says that the one before was read.
+/// Returns a body that yields the pieces that are sent, and ends when the sender is dropped. At
+/// most one piece waits, so when a send returns, the piece before was read.
 pub(crate) fn fed() -> (mpsc::Sender<io::Result<Bytes>>, Body) {
     let (sender, receiver) = mpsc::channel(1);
     let pieces = stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) });
     (sender, Box::pin(StreamReader::new(Box::pin(pieces))))
 }
 
-/// All that a body holds.
+/// Returns all bytes of a body.
 pub(crate) async fn drain(mut body: Body) -> io::Result<Vec<u8>> {
     let mut all = Vec::new();
     body.read_to_end(&mut all).await?;

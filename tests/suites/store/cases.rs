@@ -27,7 +27,7 @@ async fn read(store: &Shared, key: &Key) -> Vec<u8> {
     drain(store.get(key, None).await.unwrap()).await.unwrap()
 }
 
-/// Reads to the end wherever the failure shows.
+/// Reads to the end, at whatever point the error appears.
 async fn read_error(store: &Shared, key: &Key) -> StoreErrorKind {
     match store.get(key, None).await {
         Err(error) => *error.kind,
@@ -45,7 +45,7 @@ pub(crate) async fn content_survives_round_trip(store: Shared) {
 
         let object = store.head(&key).await.unwrap().unwrap();
         assert_eq!((object.key.as_str(), object.size), (key.as_str(), size as u64));
-        // S3 rounds to seconds, and a file's clock lags by a tick.
+        // S3 rounds to seconds, and the clock of a file system lags by a tick.
         let off = object.modified.duration_since(before).as_secs_f64();
         assert!((-2.0..60.0).contains(&off), "written {off} s after its put began");
         assert_eq!(store.list(Some(&key)).try_collect::<Vec<_>>().await.unwrap(), [object]);
@@ -102,7 +102,8 @@ pub(crate) async fn one_of_many_creators_wins(store: Shared) {
     assert_eq!(race(&store, 16, 100).await.len(), 1);
 }
 
-/// Lets many create the same object, and returns who is told to have done it. What is there then is one winner's, whole.
+/// Lets many tasks create the same object. Returns the ones whose creation succeeded. The object is
+/// then the complete one of a winner.
 pub(crate) async fn race(store: &Shared, racers: u64, size: usize) -> Vec<u64> {
     let key = key("locks/production");
     let mut racing = JoinSet::new();
@@ -113,7 +114,7 @@ pub(crate) async fn race(store: &Shared, racers: u64, size: usize) -> Vec<u64> {
             let put = tokio::spawn(async move { store.put(&key, body, Mode::CreateNew).await });
             let content = content(size, racer);
             let (head, tail) = content.split_at(size / 2);
-            // One who comes late may be refused before it has sent anything.
+            // A late task may be refused before it has sent anything.
             let _ = sender.send(Ok(Bytes::copy_from_slice(head))).await;
             let _ = sender.send(Ok(Bytes::copy_from_slice(tail))).await;
             drop(sender);
@@ -188,7 +189,7 @@ pub(crate) async fn replacing_is_atomic(store: Shared) {
         tokio::select! {
             Some(written) = writers.join_next() => written.unwrap(),
             got = store.get(&key, None) => {
-                // A body that notices that its object is gone may say so; it may not mix two.
+                // A body may report that its object is gone, but it must not mix two objects.
                 if let Ok(got) = drain(got.unwrap()).await {
                     assert!(versions.contains(&got), "{} bytes that nobody wrote", got.len());
                     reads += 1;
@@ -213,7 +214,7 @@ pub(crate) async fn parallel_puts_do_not_mix(store: Shared) {
 }
 
 pub(crate) async fn parallel_puts_and_deletes_succeed(store: Shared) {
-    // A local store removes folders that a delete empties; that must not take one from under a put.
+    // A local store removes folders that a delete empties, but never one that a put needs.
     let workers = (0..4).map(|worker| {
         let store = store.clone();
         tokio::spawn(async move {
@@ -269,7 +270,7 @@ pub(crate) async fn list_returns_all_pages(store: Shared) {
     all.sort_unstable();
     assert_eq!(keys(&store, Some("many")).await, all);
     assert_eq!(keys(&store, Some("many/1")).await.len(), 367);
-    // Whoever stops early asks for no more.
+    // A caller that stops early requests no further pages.
     let first: Vec<_> = store.list(None).take(3).try_collect().await.unwrap();
     assert_eq!(first[2].key.as_str(), all[2]);
 }

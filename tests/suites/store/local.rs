@@ -1,4 +1,4 @@
-//! What only a folder does: permissions, temporary files, a disk that is full.
+//! Tests what only a folder does: permissions, temporary files, a full disk.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -21,7 +21,7 @@ pub(crate) async fn open() -> (Arc<dyn Store>, TempDir) {
     (engine::store::open(&config, true).await.unwrap(), folder)
 }
 
-/// Every path under `folder`, by its relative name.
+/// Returns the relative names of all paths under `folder`.
 fn everything(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -139,7 +139,7 @@ async fn interrupted_put_removes_temporary_file() {
     let root = folder.path().join("new/repository");
     assert_eq!(everything(&root).len(), 1, "the temporary file is where the test looks");
     put.abort();
-    // A thread of its own does it.
+    // Another thread removes it.
     let gone = async {
         while !everything(&root).is_empty() {
             tokio::task::yield_now().await;
@@ -165,11 +165,11 @@ async fn sweep_removes_leftovers_of_killed_process() {
     assert_eq!(keys(&store, None).await, ["production/object"]);
 }
 
-/// A small file system of its own.
+/// A separate small file system.
 struct Tmpfs(TempDir);
 
 impl Tmpfs {
-    /// `None` where this process may not mount.
+    /// Mounts one. `None` if this process may not mount.
     fn mount(size: &str) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let option = format!("size={size}");
@@ -199,7 +199,7 @@ async fn full_disk_is_reported_without_leftovers() {
         assert_eq!(keys(&store, None).await, ["sound"]);
         assert!(everything(&root).iter().all(|path| !path.is_file() || path.ends_with("sound")));
     }
-    // A producer that has nothing to say does not keep the error back.
+    // An idle producer does not delay the error.
     let (sender, running) = fed();
     let put = tokio::spawn(async move { store.put(&key("large"), running, Mode::Replace).await });
     while sender.send(Ok(content(MIB, 3).into())).await.is_ok() {}

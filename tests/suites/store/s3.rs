@@ -1,4 +1,5 @@
-//! What only S3 does: a server that goes away, a line that breaks, credentials that are wrong.
+//! Tests what only S3 does: a server that becomes unreachable, a broken connection, wrong
+//! credentials.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -16,7 +17,7 @@ use crate::PART;
 use crate::body::{body, content, drain, fed};
 use crate::cases::{key, keys, race};
 
-/// One for all tests that do it no harm; each has a prefix of its own.
+/// One server for all tests that do not damage it. Each has its own prefix.
 static SERVER: LazyLock<SeaweedFs> = LazyLock::new(SeaweedFs::start);
 
 fn config(server: &SeaweedFs) -> S3Config {
@@ -34,7 +35,8 @@ fn config(server: &SeaweedFs) -> S3Config {
     }
 }
 
-/// Small parts, short pauses: what is tested is that the limits hold, not how long they are.
+/// Returns small parts and short pauses: the tests check that the limits apply, not how long they
+/// are.
 fn settings() -> S3Settings {
     S3Settings {
         part_size: PART,
@@ -54,7 +56,7 @@ pub(crate) async fn open() -> (Arc<dyn Store>, ()) {
     (open_with(&config(server), settings()).await, ())
 }
 
-/// The server's unfinished uploads under a prefix, asked for past the store.
+/// Returns the server's unfinished uploads under a prefix, read without the store.
 async fn unfinished(config: &S3Config) -> Vec<String> {
     let client = raw(config);
     let uploads = client.list_multipart_uploads().bucket(&config.bucket).prefix(&config.prefix).send().await.unwrap();
@@ -77,7 +79,8 @@ fn is_unavailable(error: &StoreError) -> bool {
     matches!(*error.kind, StoreErrorKind::Unavailable(_))
 }
 
-/// Nothing here may hang. Far above what any of it takes, so that a busy machine fails no test.
+/// Runs work that must not hang. The limit is far above any real duration, so that a busy machine
+/// fails no test.
 async fn bounded<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(120), work).await.expect("it hangs")
 }
@@ -111,7 +114,8 @@ async fn lost_server_ends_put() {
         sender.send(Ok(content(PART, 1).into())).await.unwrap();
     }
     server.kill();
-    // It goes on producing until it is told; with the producer idle, the failed part must tell.
+    // It produces until it is stopped. With an idle producer, the failed part must report the
+    // error.
     for _ in 0..4 {
         if sender.send(Ok(content(PART, 1).into())).await.is_err() {
             break;
@@ -126,7 +130,7 @@ async fn lost_server_ends_put() {
 async fn lost_server_ends_get() {
     let mut server = SeaweedFs::start();
     let store = open_with(&config(&server), settings()).await;
-    // More than what the sockets on the way can hold.
+    // More than the sockets on the way can buffer.
     store.put(&key("object"), body(content(12 * PART, 2)), Mode::Replace).await.unwrap();
     let mut got = store.get(&key("object"), None).await.unwrap();
     got.read_exact(&mut vec![0; 1000]).await.unwrap();
@@ -140,11 +144,12 @@ async fn lost_server_ends_get() {
 #[tokio::test(flavor = "multi_thread")]
 async fn racing_large_creators_leave_one_object() {
     let (store, ()) = open().await;
-    // SeaweedFS 4.48 looks whether the object is there and then completes the upload, so more than one may win here.
+    // SeaweedFS 4.48 checks whether the object exists and then completes the upload, so several may
+    // win here.
     assert!(!race(&store, 4, 2 * PART + 1).await.is_empty());
 }
 
-/// A store behind a proxy.
+/// Returns a store behind a proxy.
 async fn behind(settings: S3Settings) -> (Proxy, Arc<dyn Store>, S3Config) {
     let proxy = Proxy::start(SERVER.port).await;
     let direct = config(&SERVER);
@@ -158,7 +163,7 @@ async fn broken_get_resumes_where_it_stopped() {
     let (proxy, store, _) = behind(settings()).await;
     let content = content(4 * PART, 3);
     store.put(&key("object"), body(content.clone()), Mode::Replace).await.unwrap();
-    // More breaks than are allowed in a row: each is forgiven by the bytes after it.
+    // More breaks than are allowed in a row, but bytes between them reset the count.
     for after in [1000, PART, 3000, PART / 2, 900, PART, 5000, 770] {
         proxy.inject(Fault::CutAnswer(after));
     }
@@ -177,7 +182,8 @@ async fn broken_get_resumes_where_it_stopped() {
 async fn get_does_not_resume_other_version() {
     let (proxy, store, direct) = behind(settings()).await;
     let other = open_with(&direct, settings()).await;
-    // Both of one length, which alone would not tell them apart; more than the sockets hold.
+    // Both have the same length, so only the version distinguishes them. They are larger than the
+    // socket buffers.
     let size = 6 * PART;
     other.put(&key("object"), body(content(size, 4)), Mode::Replace).await.unwrap();
     proxy.inject(Fault::CutAnswer(size / 2));
@@ -191,7 +197,7 @@ async fn get_does_not_resume_other_version() {
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_upload_is_sent_again() {
     let (proxy, store, _) = behind(settings()).await;
-    // In the only request; in a part.
+    // In the only request, and in a part.
     for (size, at) in [(PART / 2, PART / 4), (3 * PART, 2 * PART)] {
         proxy.inject(Fault::FlipRequest(at));
         let content = content(size, 6);
@@ -204,14 +210,15 @@ async fn damaged_upload_is_sent_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_answer_is_no_conflict() {
     let (proxy, store, _) = behind(settings()).await;
-    // The head before is answered, then each answer in turn is lost once: the object was stored, and the second try meets it.
+    // The head before is answered, then each answer is lost once: the object was stored, and the
+    // second attempt finds it.
     for size in [10, 3 * PART] {
         for after in [0, 1, 300, 600, 900, 1200, 1500, 1800, 2100] {
             let key = key(&format!("once-{size}-{after}"));
             proxy.inject(Fault::CutAnswer(after));
             let put = bounded(store.put(&key, body(content(size, 7)), Mode::CreateNew)).await;
             assert_eq!(put.unwrap(), size as u64);
-            // What is left of the fault would meet the next round.
+            // A remaining fault would affect the next round.
             while proxy.pending() > 0 {
                 let _ = store.head(&key).await;
             }
@@ -292,7 +299,7 @@ async fn sweep_aborts_uploads_of_killed_process() {
     assert_eq!(unfinished(&direct).await, [neighbour]);
 }
 
-/// What each operation says.
+/// Returns the error of each operation.
 async fn every_failure(store: Arc<dyn Store>) -> Vec<StoreError> {
     let object = key("production/object");
     let listed = store.list(Some(&object)).try_collect::<Vec<_>>().await.unwrap_err();
@@ -347,7 +354,7 @@ async fn unanswered_address_is_unavailable() {
     }
 }
 
-/// A store whose least rate is far above what the slowed proxy lets through.
+/// Returns a store whose minimum rate is far above the rate of the slowed proxy.
 async fn demanding() -> (Proxy, Arc<dyn Store>) {
     let settings = S3Settings { patience: Duration::from_secs(1), least: 1 << 20, ..settings() };
     let (proxy, store, _) = behind(settings).await;

@@ -1,4 +1,4 @@
-//! Restores into targets, asked for over HTTP.
+//! Tests restores into targets over HTTP.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use super::schema::Document;
 use super::{knowing, refused, serve, watch, with_token};
 use crate::daemon::wait_for;
 
-/// The databases, and the folders of filestores.
+/// Returns the databases, and the folders of filestores.
 fn state(project: &Project) -> (Vec<String>, Vec<PathBuf>) {
     let folders = fs::read_dir(project.data_dir().join("filestore")).unwrap();
     let mut folders: Vec<_> = folders.map(|entry| entry.unwrap().path()).collect();
@@ -50,14 +50,15 @@ async fn restore_over_http_needs_known_target() {
     let runs = document.ask(&client, "GET", "/api/v1/runs", &[], None).await;
     assert_eq!(runs["runs"].as_array().unwrap().len(), 2);
     assert!(service.program.run(["runs"]).await.success().stdout.contains("restore to staging"));
-    // It is no job of the instance that a schedule could have missed.
+    // A restore is not a job of the instance that a schedule could have missed.
     let instance = document.ask(&client, "GET", "/api/v1/instances/{name}", &[INSTANCE], None).await;
     assert_eq!(instance["jobs"].as_array().unwrap().len(), 1, "{instance:#}");
 
     let before = state(&service.project);
     let latest = json!({ "backup": "latest" });
     let to = |target: &str| format!("/api/v1/targets/{target}/restores");
-    // An instance is no target, here: in production's place only a person at the command line puts a backup.
+    // An instance is not a target in this API: only an operator at the command line can replace
+    // production.
     for target in ["nowhere", INSTANCE] {
         refused(client.post(&to(target), &latest).await, 404, "not_found");
     }

@@ -1,4 +1,4 @@
-//! The daemon's OpenAPI document, and whether answers are what it says.
+//! The daemon's OpenAPI document, and whether answers match it.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use harness::http::Client;
 use harness::schema::Described;
 use serde_json::Value;
 
-/// The document, and which of its operations were compared with real answers.
+/// The document, and the operations that were compared with real answers.
 pub(super) struct Document {
     described: Described,
     checked: RefCell<BTreeSet<String>>,
@@ -18,13 +18,13 @@ impl Document {
         Self { described: Described::new(document), checked: RefCell::default() }
     }
 
-    /// Methods and paths.
+    /// Returns methods and paths.
     pub(super) fn operations(&self) -> impl Iterator<Item = (String, String)> {
         self.described.operations()
     }
 
-    /// Sends a request, which must succeed, and compares what is sent and answered with the
-    /// document. `names` take the places in the path.
+    /// Sends a request, which must succeed, and compares the request and the answer with the
+    /// document. `names` replace the parameters in the path.
     pub(super) async fn ask(
         &self,
         client: &Client,
@@ -46,7 +46,7 @@ impl Document {
         answer.json()
     }
 
-    /// The operations with an answer of JSON that [`Self::ask`] was not called with.
+    /// Returns the operations with a JSON answer that [`Self::ask`] was not called with.
     pub(super) fn unchecked(&self) -> Vec<String> {
         let others = ["/healthz", "/metrics", "/api/v1/openapi.json"];
         let all = self.operations().filter(|(_, path)| !others.contains(&path.as_str()) && !path.ends_with("/events"));

@@ -1,4 +1,4 @@
-//! A year of backups that were never made: manifests like that of one which was.
+//! A year of backups that were never made: manifests like that of a real one.
 
 use std::fs;
 use std::path::Path;
@@ -8,12 +8,13 @@ use harness::project::INSTANCE;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Value, json};
 
-/// Days before the newest backup of which there is one: each of the last weeks, then one a week, then one a month.
+/// Returns the ages in days of the backups, counted from the newest: each day of the last weeks,
+/// then one a week, then one a month.
 pub(super) fn days() -> Vec<i64> {
     (1..14).chain((14..70).step_by(7)).chain((80..360).step_by(30)).collect()
 }
 
-/// Writes them into the repository's folder beside the one backup that is there.
+/// Writes them into the folder of the repository, next to the one real backup.
 pub(super) fn write(repository: &Path) {
     let folder = repository.join(INSTANCE);
     let made = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
@@ -32,7 +33,7 @@ pub(super) fn write(repository: &Path) {
     }
 }
 
-/// The older a backup is, the less there was to be backed up; no day is quite like the one before.
+/// Makes a backup smaller with its age, with variations from day to day.
 fn age(manifest: &mut Value, day: i64, created_at: Timestamp) {
     let shrunk = |size: &Value| json!(size.as_i64().unwrap() * (720 - day - day * 37 % 23) / 720);
     manifest["created_at"] = json!(created_at);

@@ -1,4 +1,4 @@
-//! Replaces what differs from run to run by what it is.
+//! Replaces what differs from run to run by a description.
 
 const BACKUP: &str = "99999999T999999Z-hhhh";
 const KEPT: &str = "_before_99999999_999999";
@@ -25,7 +25,7 @@ const UNITS: [(&str, &str); 10] = [
     ("MiB/s", "<rate>"),
     ("s", "<duration>"),
     ("seconds", "<duration>"),
-    // As many as there are processors.
+    // The number of processors.
     ("job", "<jobs>"),
     ("jobs", "<jobs>"),
 ];
@@ -47,9 +47,9 @@ pub(super) fn masked(line: &str) -> String {
                 masked.push(name);
                 index += 1;
             }
-            // Major versions of PostgreSQL count constraints and indexes in ways of their own.
+            // The major versions of PostgreSQL count constraints and indexes differently.
             (true, _) if words[0] == "verified" => masked.push("<count>"),
-            // Odoo's series is what it is; other numbers with a point are versions of PostgreSQL.
+            // Odoo's series is fixed. Other numbers with a point are versions of PostgreSQL.
             (true, None) if bare(word).contains('.') && masked.last() != Some(&"Odoo") => masked.push("<version>"),
             _ => masked.push(word),
         }
@@ -58,13 +58,13 @@ pub(super) fn masked(line: &str) -> String {
     masked.join(" ")
 }
 
-/// Whether a masked line reports that a part has ended, which a terminal shows as a bar.
+/// Returns whether a masked line reports the end of a step, which a terminal shows as a bar.
 pub(super) fn is_progress(masked: &str) -> bool {
     masked.ends_with(": <size> in <duration>")
 }
 
-/// Returns the names in a line that later commands may repeat: ids of backups, and what a restore
-/// kept.
+/// Returns the names in a line that later commands may repeat: ids of backups, and names that a
+/// restore kept.
 pub(super) fn names(line: &str) -> Vec<String> {
     let (mut rest, mut found) = (line, Vec::new());
     while let Some(first) = rest.chars().next() {
@@ -88,7 +88,8 @@ fn unit(word: &str) -> Option<&'static str> {
     UNITS.iter().find(|(unit, _)| *unit == bare(word)).map(|(_, name)| *name)
 }
 
-/// `15.18 (Debian 15.18-0+deb12u1)` is `15.18` where PostgreSQL was built by others.
+/// Returns `15.18` for `15.18 (Debian 15.18-0+deb12u1)`, the version string of a packaged
+/// PostgreSQL.
 fn without_packager(line: &str) -> String {
     match line.split_once(" (Debian ").and_then(|(before, rest)| Some((before, rest.split_once(')')?.1))) {
         Some((before, after)) => format!("{before}{after}"),

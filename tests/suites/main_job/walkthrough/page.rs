@@ -1,4 +1,4 @@
-//! Reads a page of the documentation, with the blocks that are carried out.
+//! Reads a page of the documentation and its blocks that are run.
 
 use std::fs;
 use std::ops::Range;
@@ -9,13 +9,13 @@ use super::mask::{masked, names};
 /// Stands for any number of lines.
 const ELISION: &str = "…";
 
-/// Holds a page, line by line.
+/// A page, line by line.
 pub(super) struct Page {
     path: PathBuf,
     lines: Vec<String>,
 }
 
-/// Holds what a page lets its reader do.
+/// A block of a page that the reader acts on.
 pub(super) enum Block {
     /// Commands with what they print.
     Console(Vec<Step>),
@@ -23,7 +23,7 @@ pub(super) enum Block {
     Toml(Range<usize>),
 }
 
-/// Holds a command and its output, as lines of the page.
+/// A command and its output, as lines of the page.
 pub(super) struct Step {
     pub(super) command: Range<usize>,
     pub(super) output: Range<usize>,
@@ -82,7 +82,7 @@ impl Page {
         lines.collect::<Vec<_>>().join(" ").trim_start_matches("$ ").to_owned()
     }
 
-    /// Returns what the page says that the command prints.
+    /// Returns the output of the command according to the page.
     pub(super) fn output(&self, step: &Step) -> Vec<&str> {
         let indent = self.lines[step.command.start].len() - self.lines[step.command.start].trim_start().len();
         self.lines[step.output.clone()].iter().map(|line| line.get(indent..).unwrap_or_default()).collect()
@@ -92,7 +92,7 @@ impl Page {
         self.lines[lines.clone()].iter().map(|line| format!("{}\n", line.trim_start())).collect()
     }
 
-    /// Returns the step's lines with what the program printed, as much of it as the page shows.
+    /// Returns the step's lines with the program's output, as much of it as the page shows.
     fn rewritten(&self, step: &Step, known: &[(String, String)], printed: &[String]) -> Vec<String> {
         let first = &self.lines[step.command.start];
         let indent = &first[..first.len() - first.trim_start().len()];
@@ -106,7 +106,7 @@ impl Page {
         command.chain(output.into_iter().map(|line| format!("{indent}{line}").trim_end().to_owned())).collect()
     }
 
-    /// Writes the page with what the program printed.
+    /// Writes the page with the program's output.
     pub(super) fn write(&self, ran: &[(Step, Vec<String>)], known: &[(String, String)]) {
         let mut lines = Vec::new();
         let mut next = 0;
@@ -120,7 +120,7 @@ impl Page {
     }
 }
 
-/// Returns how the page differs from what was printed; empty if it does not.
+/// Returns how the page differs from the output, or an empty text.
 pub(super) fn difference(command: &str, shown: &[&str], printed: &[String]) -> String {
     let shown: Vec<String> = shown.iter().map(|line| masked(line)).collect();
     let printed: Vec<String> = printed.iter().map(|line| masked(line)).collect();
@@ -139,7 +139,7 @@ pub(super) fn difference(command: &str, shown: &[&str], printed: &[String]) -> S
     format!("$ {command}\n{}", gone.chain(new).collect::<String>())
 }
 
-/// Returns which name of the page is which one of this run, as far as both print as many.
+/// Returns which name of the page stands for which name of this run, if both print the same number.
 pub(super) fn same_names(shown: &[&str], printed: &[String]) -> Vec<(String, String)> {
     let shown: Vec<String> = shown.iter().flat_map(|line| names(line)).collect();
     let printed: Vec<String> = printed.iter().flat_map(|line| names(line)).collect();

@@ -1,4 +1,4 @@
-//! The daemon's own folder: its disk is full, or it is moved away under the daemon.
+//! Tests the daemon's state folder: its disk is full, or it is moved while the daemon runs.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +31,7 @@ async fn until_done(client: &Client, run: &Value) {
     }
 }
 
-/// What `/readyz` says of the state; `None` where it says that all is well.
+/// Returns what `/readyz` reports about the state. `None` if it is ready.
 async fn unready(client: &Client) -> Option<String> {
     let answer = client.get("/readyz").await;
     let checks = answer.json()["checks"].as_array().unwrap().clone();
@@ -68,7 +68,7 @@ async fn full_state_disk_stops_no_backup() {
     let client = client(&service);
     assert_eq!(unready(&client).await, None);
     fill(&service.state());
-    // What the file has in its last page is written to a full disk, too.
+    // The rest of the file's last page can be written even to a full disk.
     let mut runs = 0;
     let why = loop {
         runs += 1;
@@ -94,7 +94,7 @@ async fn full_state_disk_stops_no_backup() {
     assert!(log.contains("state is kept in memory alone") && log.contains("state is on the disk again"), "{log}");
 }
 
-/// A daemon that starts on a full disk, where not even an empty file can be made.
+/// A daemon starts on a full disk, where not even an empty file can be created.
 #[tokio::test]
 async fn daemon_starts_on_full_state_disk() {
     let service = Service::with("", "").await;

@@ -1,4 +1,4 @@
-//! One database with all that PostgreSQL can hold, through every verb.
+//! Runs one database with every kind of PostgreSQL object through every command.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::initialised;
 
 const SCRIPT: &str = include_str!("exotic.sql");
 
-/// Fills the database as its owner. A server without ICU does without that collation.
+/// Fills the database as its owner. On a server without ICU, that collation is left out.
 fn fill(cluster: &Cluster, database: &str, folder: &Path) {
     let has_icu =
         cluster.execute(database, "SELECT EXISTS (SELECT FROM pg_collation WHERE collname LIKE '%-x-icu')").trim()
@@ -79,7 +79,7 @@ async fn exotic_database_is_restored_from_copy() {
     assert_same_content(project.database(), project.target_database()).await;
 }
 
-/// The oldest and the newest; all of them where `make majors` asks for it.
+/// Tests the oldest and the newest major version, and all of them with `make majors`.
 #[tokio::test]
 async fn exotic_database_survives_other_majors() {
     let majors = Binaries::majors();
@@ -96,7 +96,7 @@ async fn exotic_database_survives_other_majors() {
     }
 }
 
-/// Lets the instance and the target be dumped and restored by the programs of this major version.
+/// Sets the programs of this major version for the instance and the target.
 pub(super) fn use_programs_of(project: &Project, major: u32) {
     let programs = Binaries::find(Some(major)).folder().display().to_string();
     let config = std::fs::read_to_string(project.config()).unwrap();

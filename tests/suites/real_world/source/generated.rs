@@ -1,4 +1,5 @@
-//! Databases with any mix of what PostgreSQL has: each comes back equal, or what it has that the role may not restore is named first.
+//! Tests databases with random combinations of PostgreSQL objects: each is restored exactly, or the
+//! objects that the role may not restore are named first.
 
 use std::fmt::Write as _;
 
@@ -8,7 +9,7 @@ use harness::project::{INSTANCE, Project, ProjectOptions, TARGET};
 
 use super::{initialised, make_superuser};
 
-/// Pseudorandom numbers (SplitMix64): the same seed makes the same database.
+/// Pseudorandom numbers (SplitMix64): the same seed creates the same database.
 struct Random(u64);
 
 impl Random {
@@ -29,7 +30,7 @@ impl Random {
     }
 }
 
-/// Names that need quoting, or look as if they were something else.
+/// Names that need quoting, or look like something else.
 const NAMES: [&str; 8] = [
     "plain",
     "\"Upper Case\"",
@@ -41,7 +42,7 @@ const NAMES: [&str; 8] = [
     "\"1; DROP TABLE x\"",
 ];
 
-/// Types of columns, and values of them in terms of `i`.
+/// Types of columns, and values for them in terms of `i`.
 const TYPES: [(&str, &str); 12] = [
     ("int", "i"),
     ("text", "E'\\\\.\\n\\t' || i"),
@@ -57,7 +58,8 @@ const TYPES: [(&str, &str); 12] = [
     ("comp", "ROW(i, 'x')::comp"),
 ];
 
-/// What any owner of a database may add. `{t}` is a table with an `id` and a column `c`, `{n}` a number of its own.
+/// What any owner of a database may add. `{t}` is a table with an `id` and a column `c`, `{n}` a
+/// unique number.
 const FEATURES: [&str; 34] = [
     "CREATE INDEX ON {t} (id DESC NULLS LAST) WHERE id > 3",
     "CREATE UNIQUE INDEX \"u {n}\" ON {t} (id) INCLUDE (c)",
@@ -107,7 +109,8 @@ const OF_SUPERUSERS: [&str; 8] = [
     "ALTER TABLE {t} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY f{n} ON {t} USING (id % 2 = 0)",
 ];
 
-/// The statements of a database. With `superuser`, things that its owner could not have made.
+/// Returns the statements of a database. With `superuser`, they include things that its owner could
+/// not have created.
 fn statements(random: &mut Random, superuser: bool) -> Vec<String> {
     let mut all: Vec<String> = [
         "CREATE TYPE mood AS ENUM ('a', 'b', 'c')",
@@ -145,7 +148,7 @@ fn statements(random: &mut Random, superuser: bool) -> Vec<String> {
     all
 }
 
-/// A table, partitioned in some way or not at all.
+/// Adds a table that is partitioned in some way, or not at all.
 fn partitioned(random: &mut Random, all: &mut Vec<String>, table: &str, number: usize, kind: &str) {
     let columns = format!("CREATE TABLE {table} (id int NOT NULL, c {kind})");
     let hashable = !["comp", "jsonb"].contains(&kind);
@@ -172,7 +175,7 @@ fn partitioned(random: &mut Random, all: &mut Vec<String>, table: &str, number: 
     }
 }
 
-/// Runs each by itself: some do not go with what was made before, which is no matter here.
+/// Runs each statement by itself. Some do not work after earlier ones, which does not matter here.
 fn make(cluster: &Cluster, statements: &[String]) -> usize {
     let mut script = String::new();
     for statement in statements {
@@ -180,7 +183,7 @@ fn make(cluster: &Cluster, statements: &[String]) -> usize {
     }
     let mut psql = cluster.command("psql", cluster.user());
     psql.args(["--no-psqlrc", "--quiet", "--output=/dev/null", "--dbname", INSTANCE, "--command"]);
-    // One after the other, each a transaction of its own.
+    // One after the other, each in its own transaction.
     psql.args(["SET client_min_messages = error", "--file=-"]);
     let mut child = psql.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), script.as_bytes()).unwrap();
@@ -188,7 +191,8 @@ fn make(cluster: &Cluster, statements: &[String]) -> usize {
     String::from_utf8_lossy(&output.stderr).lines().filter(|line| line.contains("ERROR: ")).count()
 }
 
-/// Seeds to try: more of them, or one that failed, by `ODOO_BACKUP_TEST_SEEDS` (`4711` or `0..100`).
+/// Returns the seeds to try. `ODOO_BACKUP_TEST_SEEDS` (`4711` or `0..100`) sets more of them, or
+/// one that failed.
 fn seeds(first: u64) -> std::ops::Range<u64> {
     let Ok(wanted) = std::env::var("ODOO_BACKUP_TEST_SEEDS") else { return first..first + 2 };
     let number = |text: &str| text.parse::<u64>().expect("a seed");
@@ -230,7 +234,8 @@ async fn superusers_database_is_restored_or_refused() {
         assert_same_content(project.database(), project.target_database()).await;
         program.run(["drill"]).await.success();
 
-        // As a plain role it works, with warnings, or is refused before anything is made: it never fails on the way.
+        // With a plain role it succeeds, with warnings, or is refused before anything is created:
+        // it never fails halfway.
         project.cluster().psql_as(SUPERUSER, SUPERUSER, "ALTER ROLE odoo NOSUPERUSER");
         let examined = program.run(["restore", "--to", TARGET, "--force-production", TARGET, "--dry-run"]).await;
         let before = project.cluster().databases();
@@ -245,7 +250,7 @@ async fn superusers_database_is_restored_or_refused() {
     }
 }
 
-/// The oldest and the newest server that is installed.
+/// Tests the oldest and the newest installed server.
 #[tokio::test]
 async fn generated_database_survives_other_majors() {
     let majors = Binaries::majors();

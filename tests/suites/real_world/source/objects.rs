@@ -1,4 +1,4 @@
-//! Objects that concern more than their database, and that not every server and role can take.
+//! Tests objects that reach beyond their database, and that not every server and role can restore.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use harness::project::{INSTANCE, Project, TARGET, TARGET_KEYS};
 
 use super::{check, initialised, make_superuser};
 
-/// What a database of an operator's may have besides Odoo's tables.
+/// What an operator's database may contain besides Odoo's tables.
 const OBJECTS: &str = "
     CREATE TABLE secret (id int PRIMARY KEY, owner text); INSERT INTO secret SELECT i, 'odoo' FROM generate_series(1, 50) i;
     ALTER TABLE secret ENABLE ROW LEVEL SECURITY; ALTER TABLE secret FORCE ROW LEVEL SECURITY;
@@ -29,7 +29,7 @@ const PRESENT: &str = "SELECT string_agg(name, ' ' ORDER BY name) FROM (
     SELECT pubname FROM pg_publication UNION ALL SELECT evtname FROM pg_event_trigger UNION ALL SELECT polname FROM pg_policy
     UNION ALL SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = subdbid WHERE datname = current_database()) f(name)";
 
-/// A project whose database has them, and a backup of it.
+/// Returns a project whose database contains them, and a backup of it.
 async fn backed_up() -> (Project, OdooBackup) {
     let project = Project::start().await;
     make_superuser(&project);
@@ -49,7 +49,8 @@ fn create_tablespace(cluster: &Cluster) {
     assert!(psql.args(["--command", "CREATE TABLESPACE fast LOCATION ''"]).status().unwrap().success());
 }
 
-/// Leads the target to another server, which has neither roles nor tablespaces of the instance's.
+/// Connects the target to another server, which has neither the roles nor the tablespaces of the
+/// instance.
 fn lead_elsewhere(project: &Project, target: &Cluster, keys: &str) {
     let config = format!(
         "[repository]\nurl = \"file://{}\"\n[instance.production]\nodoo_conf = \"{}\"\n[target.staging]\ndatabase = \"staging\"\n\
@@ -85,7 +86,7 @@ async fn plain_role_restores_all_it_may() {
     let rows = target.psql_as(SUPERUSER, TARGET, "SELECT count(*) FROM secret");
     assert_eq!(rows.trim(), "50");
     assert_eq!(target.psql_as(SUPERUSER, TARGET, PRESENT).trim(), "of_all one_table");
-    // The owner saw all rows while the copy was verified, and does so no more.
+    // The owner saw all rows during the verification of the copy, and now no longer does.
     assert_eq!(target.execute(TARGET, "SELECT count(*) FROM secret").trim(), "19");
 }
 
@@ -103,7 +104,8 @@ async fn superuser_restores_production_objects() {
     let enabled = target.execute(TARGET, "SELECT subenabled FROM pg_subscription");
     assert_eq!(enabled.trim(), "f");
 
-    // What was replaced has a subscription, so that it cannot be dropped. It is not said to be.
+    // The replaced database has a subscription, so it cannot be dropped. The output does not claim
+    // that it was.
     let again = program.run(["restore", "--to", TARGET, "--drop-previous", "--force-production", TARGET]).await;
     let again = again.expect_code(3);
     let said = "is being used by logical replication subscription";

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use harness::project::Project;
 use regex_lite::{Captures, Regex};
 
-/// Replaces ids, times, sizes, durations, paths, ports and versions. Each id keeps its own stand-in
-/// for the whole walk.
+/// Replaces ids, times, sizes, durations, paths, ports and versions. Each id keeps the same
+/// stand-in for the whole walk.
 #[derive(Debug)]
 pub(super) struct Masks {
     /// Exact texts and their stand-ins, longest first.
@@ -49,7 +49,7 @@ const PATTERNS: [(&str, &str); 22] = [
 ];
 
 impl Masks {
-    /// For the outputs of one project, in the home of its runs.
+    /// Returns masks for the outputs of one project, in the home of its runs.
     pub(super) fn of(project: &Project, home: &std::path::Path) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let port = project.cluster().port();
@@ -74,8 +74,8 @@ impl Masks {
         }
     }
 
-    /// Masks what one stream printed: tables are laid out again, since the widths of their columns
-    /// differ, too.
+    /// Masks the output of one stream. Tables are laid out again, because the widths of their
+    /// columns differ too.
     pub(super) fn page(&mut self, text: &str) -> String {
         let lines: Vec<&str> = text.lines().collect();
         let mut out = Vec::new();
@@ -105,7 +105,7 @@ impl Masks {
             let next = ids.len() + 1;
             format!("20261121T020003Z-{:04x}", ids.entry(found[0].to_owned()).or_insert(next))
         });
-        // A day and a time within an id are its own.
+        // A day and a time within an id belong to the id.
         let mut line = masked.replace("20261121T020003Z", "\u{1}");
         for (pattern, by) in &self.patterns {
             line = pattern.replace_all(&line, *by).into_owned();
@@ -144,13 +144,13 @@ impl Masks {
     }
 }
 
-/// Whether it is the header of a table: words in capitals, with gaps between them.
+/// Returns whether it is the header of a table: words in capitals with gaps between them.
 fn is_header(line: &str) -> bool {
     let is_title = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || " -".contains(c);
     line.contains("  ") && line.starts_with(|c: char| c.is_ascii_uppercase()) && line.chars().all(is_title)
 }
 
-/// Where the columns of a table are: between gaps of two spaces and more that all lines have.
+/// Returns the columns of a table: they end at gaps of at least two spaces that all lines have.
 fn columns(lines: &[Vec<char>]) -> Vec<(usize, usize)> {
     let width = lines.iter().map(Vec::len).max().unwrap_or(0);
     let is_blank = |at: usize| lines.iter().all(|line| line.get(at).is_none_or(|c| *c == ' '));
@@ -169,7 +169,7 @@ fn columns(lines: &[Vec<char>]) -> Vec<(usize, usize)> {
     columns
 }
 
-/// Sorts neighbouring lines of progress: tasks end in any order.
+/// Sorts adjacent lines of progress, because tasks end in any order.
 fn sort_progress(lines: &mut [String]) {
     let is_progress = |line: &String| line.ends_with("1.2 s") && line.contains(": 1.50 MiB ") && !line.starts_with(' ');
     lines.chunk_by_mut(|one, other| is_progress(one) && is_progress(other)).for_each(<[String]>::sort);

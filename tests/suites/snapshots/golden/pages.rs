@@ -1,4 +1,4 @@
-//! The files of `tests/golden`: one a command, to be read from top to bottom.
+//! The files of `tests/golden`: one for each command, to be read from top to bottom.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,12 +10,12 @@ use harness::cli::Run;
 use super::super::book::UPDATE;
 use super::mask::Masks;
 
-/// What is to be in the files, by the names of the commands.
+/// The content for the files, by the names of the commands.
 #[derive(Debug, Default)]
 pub(super) struct Pages(BTreeMap<String, String>);
 
 impl Pages {
-    /// Adds a run to a command's page: what was typed, what was printed and how it ended.
+    /// Adds a run to a command's page: the command line, the output and the exit code.
     pub(super) fn add(&mut self, command: &str, title: &str, arguments: &[&str], run: &Run, masks: &mut Masks) {
         let typed: String = arguments.iter().map(|argument| format!(" {}", quoted(&masks.line(argument)))).collect();
         let heading =
@@ -44,7 +44,7 @@ impl Pages {
         }
     }
 
-    /// The commands that have a page.
+    /// Returns the commands that have a page.
     pub(super) fn commands(&self) -> Vec<&str> {
         self.0.keys().map(String::as_str).collect()
     }
@@ -70,7 +70,7 @@ fn file(folder: &Path, name: &str) -> PathBuf {
     folder.join(name).with_extension("txt")
 }
 
-/// An argument as a shell takes it.
+/// Returns an argument as a shell takes it.
 fn quoted(argument: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%=*".contains(c);
     match !argument.is_empty() && argument.chars().all(is_plain) {

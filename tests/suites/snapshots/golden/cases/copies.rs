@@ -1,4 +1,4 @@
-//! `now`, and what reads backups: `list` to `import`.
+//! `now`, and the commands that read backups: `list` to `import`.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! `daemon`, and what tells of it: `status`, `runs` and `logs`.
+//! `daemon`, and the commands that report on it: `status`, `runs` and `logs`.
 
 use std::fs;
 use std::time::Duration;

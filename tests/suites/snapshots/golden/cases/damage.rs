@@ -1,4 +1,4 @@
-//! What is said of damage, and what `repair` makes of it.
+//! Reports of damage, and `repair`.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! What the program says before a command has done anything: help, wrong usage, and a configuration
-//! that does not load.
+//! What the program prints before a command has done anything: help, wrong usage, and a
+//! configuration that does not load.
 
 use super::super::{Walk, at_columns, with_config};
 
