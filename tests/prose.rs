@@ -20,7 +20,7 @@ const COLUMNS: usize = 100;
 
 /// Phrases that are refused, and what to write instead.
 ///
-/// `…` stands for at most three words. `a|b` is one of several words.
+/// `…` stands for at most three words other than "and". `a|b` is one of several words.
 const PHRASES: &[(&str, &str)] = &[
     ("hold|holds|held|holding … against", "compare with, check against"),
     ("is|are|was|were|be|been told of", "report, notify"),
@@ -153,7 +153,7 @@ fn matches(words: &[Word], pattern: &[Vec<&str>]) -> Option<usize> {
     if first == &["…"] {
         return (0..=3).find_map(|gap| {
             let skipped = words.get(..gap)?;
-            skipped.iter().all(|word| !word.text.is_empty()).then_some(())?;
+            skipped.iter().all(|word| !word.text.is_empty() && word.text != "and").then_some(())?;
             Some(gap + matches(&words[gap..], rest)?)
         });
     }
@@ -381,6 +381,12 @@ mod tests {
         assert_eq!(found("a.rs", r#"let m = "the daemon is told of it";"#), ["words 1"]);
         assert_eq!(found("a.md", "It is `told of` that, on hold. Against it: `set aside`."), [""; 0]);
         assert_eq!(found("a.md", "the set\n\naside of set-aside.json"), [""; 0]);
+    }
+
+    #[test]
+    fn gap_in_phrase_stops_at_and() {
+        assert_eq!(found("a.md", "The signal lets the lock go."), ["words 1"]);
+        assert_eq!(found("a.md", "Odoo lets attachments come and go."), [""; 0]);
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl Browser {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while self.value(&format!("Boolean({expression})")).await != json!(true) {
             if tokio::time::Instant::now() > deadline {
-                panic!("it never came about that {expression}; the page says:\n{}", self.text().await);
+                panic!("{expression} did not become true; the page shows:\n{}", self.text().await);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

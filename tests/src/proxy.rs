@@ -88,7 +88,7 @@ impl Proxy {
     }
 
     /// Accepts connections from now on but forwards nothing, like a server that hangs.
-    pub fn fall_silent(&self) {
+    pub fn stop_forwarding(&self) {
         self.silent.send_replace(true);
     }
 }
@@ -146,14 +146,14 @@ async fn pass(
         }
     };
     let silence = async { silent.wait_for(|silent| *silent).await.is_ok() };
-    let fell_silent = tokio::select! {
+    let has_stopped = tokio::select! {
         // Before anything else passes, whatever budget the other branches have used.
         biased;
-        fell_silent = tokio::task::unconstrained(silence) => fell_silent,
+        has_stopped = tokio::task::unconstrained(silence) => has_stopped,
         _ = requests => false,
         _ = answers => false,
     };
-    if fell_silent {
+    if has_stopped {
         // The sockets stay open, and no task reads them.
         std::future::pending().await
     }

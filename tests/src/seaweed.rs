@@ -55,7 +55,7 @@ impl SeaweedFs {
                 Err(log) => last = log,
             }
         }
-        panic!("SeaweedFS did not come up; the last attempt said:\n{last}");
+        panic!("SeaweedFS did not start; the last attempt printed:\n{last}");
     }
 
     /// Kills the server at once, like a power failure. Every later request is refused.

@@ -32,7 +32,7 @@ fn shell(project: &Project, backup: &Path, script: &str) -> Output {
     let temporary = project.path("temporary");
     fs::create_dir_all(&temporary).unwrap();
     let mut shell = Command::new("sh");
-    cluster.lead_to(&mut shell, cluster.user());
+    cluster.set_environment(&mut shell, cluster.user());
     let programs = cluster.bin("pg_restore").parent().unwrap().to_owned();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths(std::iter::once(programs).chain(std::env::split_paths(&path))).unwrap();
@@ -199,8 +199,8 @@ async fn documented_commands_stop_at_damage() {
         (backup.join("manifest.json"), "manifest.json: FAILED"),
         (first.join("filestore-0001.tar.zst"), "filestore-0001.tar.zst: FAILED"),
     ] {
-        let sound = fs::read(&object).unwrap();
-        let mut damaged = sound.clone();
+        let intact = fs::read(&object).unwrap();
+        let mut damaged = intact.clone();
         let middle = damaged.len() / 2;
         damaged[middle] ^= 1;
         fs::write(&object, damaged).unwrap();
@@ -208,7 +208,7 @@ async fn documented_commands_stop_at_damage() {
         assert!(!stopped.status.success());
         assert!(String::from_utf8_lossy(&stopped.stdout).contains(said), "{stopped:?}");
         assert!(!project.cluster().has_database(TARGET));
-        fs::write(&object, sound).unwrap();
+        fs::write(&object, intact).unwrap();
     }
 }
 

@@ -17,7 +17,7 @@ use engine::run::Run;
 use engine::store::Key;
 use harness::cli::OdooBackup;
 use harness::odoo::OdooShape;
-use harness::odoo::live::{Live, Lived};
+use harness::odoo::live::{ActivitySummary, Live};
 use harness::odoo_backup;
 use harness::project::{INSTANCE, Project, ProjectOptions, Source, TARGET};
 use sha1::{Digest, Sha1};
@@ -37,7 +37,7 @@ async fn project(hold: &str) -> (Project, OdooBackup) {
 }
 
 /// Makes backups while the instance is in use. Returns the exit code and the id of each.
-async fn make_backups(project: &Project, program: &OdooBackup, count: usize) -> (Vec<(i32, String)>, Lived) {
+async fn make_backups(project: &Project, program: &OdooBackup, count: usize) -> (Vec<(i32, String)>, ActivitySummary) {
     let live = Live::start(project.cluster(), INSTANCE, &project.filestore()).await;
     let mut made = Vec::new();
     for _ in 0..count {
@@ -140,7 +140,7 @@ fn sha1(bytes: &[u8]) -> String {
 }
 
 /// Restores a backup and checks that the file of each row exists and matches its name.
-async fn restore_and_look(project: &Project, program: &OdooBackup, id: &str, incomplete: &[&String]) {
+async fn restore_and_compare(project: &Project, program: &OdooBackup, id: &str, incomplete: &[&String]) {
     program.run(["restore", id, "--to", TARGET, "--jobs", "1"]).await.success();
     let query = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname LIKE '__/%'";
     let named = project.cluster().execute(TARGET, query);
@@ -175,7 +175,7 @@ async fn assert_each_pair_complete(project: &Project, program: &OdooBackup, back
             assert_eq!(reader.dumped(project, &manifest).await, named, "{id}");
         }
         if number % 30 == 0 {
-            restore_and_look(project, program, id, &incomplete).await;
+            restore_and_compare(project, program, id, &incomplete).await;
         }
         incomplete_pairs += usize::from(!incomplete.is_empty());
     }
@@ -185,9 +185,9 @@ async fn assert_each_pair_complete(project: &Project, program: &OdooBackup, back
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backup_of_busy_instance_is_complete() {
     let (project, program) = project("auto").await;
-    let (backups, lived) = make_backups(&project, &program, 100).await;
-    println!("{} backups, {lived:?}", backups.len());
-    assert!(lived.collected > 0 && lived.refused > 0 && lived.changes > 100, "{lived:?}");
+    let (backups, summary) = make_backups(&project, &program, 100).await;
+    println!("{} backups, {summary:?}", backups.len());
+    assert!(summary.collected > 0 && summary.refused > 0 && summary.changes > 100, "{summary:?}");
     let incomplete = assert_each_pair_complete(&project, &program, &backups).await;
     assert_eq!(incomplete, 0, "the collector was kept out");
 }
@@ -195,9 +195,9 @@ async fn backup_of_busy_instance_is_complete() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn collector_without_hold_causes_no_missing() {
     let (project, program) = project("never").await;
-    let (backups, lived) = make_backups(&project, &program, 40).await;
-    println!("{} backups, {lived:?}", backups.len());
-    assert!(lived.collected > 0 && lived.changes > 100, "{lived:?}");
+    let (backups, summary) = make_backups(&project, &program, 40).await;
+    println!("{} backups, {summary:?}", backups.len());
+    assert!(summary.collected > 0 && summary.changes > 100, "{summary:?}");
     let incomplete = assert_each_pair_complete(&project, &program, &backups).await;
     println!("{incomplete} with files that were deleted before they could be read");
 }

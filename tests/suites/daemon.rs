@@ -60,7 +60,7 @@ impl Service {
     }
 
     /// Makes the next daemon find that it was away: the last slot that it served is long ago.
-    pub(crate) fn was_away(&self) {
+    pub(crate) fn pretend_absence(&self) {
         fs::create_dir_all(self.state()).unwrap();
         let line =
             format!(r#"{{"event":"slot","instance":"{INSTANCE}","job":"backup","slot":"2026-01-01T00:00:00Z"}}"#);
@@ -72,9 +72,9 @@ impl Service {
     }
 
     /// Waits until the daemon has reported this to its service manager.
-    pub(crate) async fn told(&self, what: &str) -> String {
+    pub(crate) async fn until_reported(&self, what: &str) -> String {
         let mut buffer = [0; 4096];
-        let heard = tokio::time::timeout(Duration::from_secs(60), async {
+        let waited = tokio::time::timeout(Duration::from_secs(60), async {
             loop {
                 let length = self.manager.recv(&mut buffer).await.unwrap();
                 let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
@@ -83,7 +83,7 @@ impl Service {
                 }
             }
         });
-        heard.await.unwrap_or_else(|_| panic!("the daemon did not say {what}"))
+        waited.await.unwrap_or_else(|_| panic!("the daemon did not say {what}"))
     }
 
     /// Locks a table, so that pg_dump, and with it the backup, waits until this is dropped.

@@ -33,7 +33,7 @@ fn run(command: &mut Command) {
 
 /// Loads a zip like `restore_db` in `odoo/service/db.py`. It also sets ON_ERROR_STOP, which Odoo
 /// does not set and which must succeed as well.
-fn load_as_odoo_does(project: &Project, zip: &Path) -> PathBuf {
+fn load_like_odoo(project: &Project, zip: &Path) -> PathBuf {
     run(Command::new("unzip").arg("-tq").arg(zip));
     let folder = project.path("unpacked");
     run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(zip).arg(&folder));
@@ -52,7 +52,7 @@ async fn assert_loads(project: &Project) -> Value {
     let metadata = fs::metadata(&zip).unwrap();
     assert_eq!((metadata.mode() & 0o777, metadata.len()), (0o600, exported["files"][0]["bytes"].as_u64().unwrap()));
 
-    let folder = load_as_odoo_does(project, &zip);
+    let folder = load_like_odoo(project, &zip);
     assert_same_content(project.database(), project.cluster().database("loaded")).await;
     assert_same_tree(&project.filestore(), &folder.join("filestore"), &["checklist"]);
     let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -136,9 +136,9 @@ async fn damaged_backup_export_changes_no_file() {
     let backup = fs::read_dir(project.repository().join(INSTANCE)).unwrap().next().unwrap().unwrap().path();
     for (object, formats) in [("database.dump.zst", ["zip", "dump"]), ("filestore-0001.tar.zst", ["zip", "dump"])] {
         let path = backup.join(object);
-        let sound = fs::read(&path).unwrap();
+        let intact = fs::read(&path).unwrap();
         // At the very end, where everything before has been written already.
-        let mut damaged = sound.clone();
+        let mut damaged = intact.clone();
         *damaged.last_mut().unwrap() ^= 1;
         fs::write(&path, damaged).unwrap();
         for format in formats {
@@ -148,7 +148,7 @@ async fn damaged_backup_export_changes_no_file() {
             assert!(failed.stderr.contains(object), "{object} {format}: {}", failed.stderr);
             assert_eq!(left(&folder), [""; 0], "{object} {format}");
         }
-        fs::write(&path, sound).unwrap();
+        fs::write(&path, intact).unwrap();
     }
     program.run(["export", "latest", "-o", zip.to_str().unwrap()]).await.success();
 }
@@ -180,7 +180,7 @@ async fn stopped_export_leaves_nothing() {
         }
     });
     waited.await.unwrap();
-    assert_eq!(left(&folder).len(), 1, "it is in the making");
+    assert_eq!(left(&folder).len(), 1, "the export is running");
     running.signal(Signal::INT);
     running.wait().await.expect_code(130);
     assert_eq!(left(&folder), [""; 0]);

@@ -43,7 +43,7 @@ fn copy_private(from: &Path, to: &Path) {
 
 /// Returns a project whose repository is a copy of the frozen one, with a target for each of its
 /// backups.
-async fn thawed(expected: &Expected) -> (Project, OdooBackup) {
+async fn with_frozen_copy(expected: &Expected) -> (Project, OdooBackup) {
     let project = Project::with(ProjectOptions { source: Source::Empty, ..ProjectOptions::default() }).await;
     copy_private(&frozen().join("repository"), &project.repository());
     let conf = project.odoo_conf(INSTANCE);
@@ -98,7 +98,7 @@ fn assert_holds(found: &Value, expected: &Value, at: &str) {
 #[tokio::test]
 async fn frozen_repository_is_read_and_fetched() {
     let expected = expected();
-    let (project, program) = thawed(&expected).await;
+    let (project, program) = with_frozen_copy(&expected).await;
     let list = program.run(["list", "--json"]).await.success().json();
     let listed = list["backups"].as_array().unwrap();
     assert_eq!((listed.len(), &list["damaged"]), (expected.backups.len(), &serde_json::json!([])), "{list}");
@@ -131,7 +131,7 @@ async fn frozen_repository_is_read_and_fetched() {
 #[tokio::test]
 async fn frozen_backups_restore_exactly() {
     let expected = expected();
-    let (project, program) = thawed(&expected).await;
+    let (project, program) = with_frozen_copy(&expected).await;
     for (number, backup) in expected.backups.iter().enumerate() {
         let target = target(number);
         program.run(["restore", &backup.name(), "--to", &target, "--verify", "full"]).await.success();

@@ -140,9 +140,9 @@ async fn file_problems_are_distinguished() {
         (&0.into(), &Value::Null)
     );
     fs::write(path(named[1]), content).unwrap();
-    let mended = now(&program, 3, &[]).await;
+    let repaired = now(&program, 3, &[]).await;
     assert_eq!(
-        (&mended["filestore"]["new_files"], &mended["filestore"]["findings"]["damaged"]),
+        (&repaired["filestore"]["new_files"], &repaired["filestore"]["findings"]["damaged"]),
         (&1.into(), &Value::Null)
     );
 }
@@ -160,14 +160,14 @@ async fn lost_files_come_from_earlier_backup() {
     );
     let named: Vec<&str> = named.split_whitespace().collect();
     let path = |name: &str| project.filestore().join(name);
-    let spoil = |name: &str, keep: usize| {
+    let damage = |name: &str, keep: usize| {
         let content = fs::read(path(name)).unwrap();
         fs::write(path(name), [&content[..content.len() - 1], &b"??"[..keep]].concat()).unwrap();
     };
     fs::remove_file(path(named[0])).unwrap();
-    spoil(named[1], 2);
+    damage(named[1], 2);
     // Of the same length: only reading it shows the difference.
-    spoil(named[2], 1);
+    damage(named[2], 1);
 
     let quick = now(&program, 3, &[]).await;
     let findings = &quick["filestore"]["findings"];

@@ -31,7 +31,7 @@ async fn project_on(version: u32) -> Project {
 
 /// Writes a configuration with these programs for the instance, and with a target on another
 /// server.
-fn lead(project: &Project, clients: &Path, target: &Cluster) {
+fn write_config(project: &Project, clients: &Path, target: &Cluster) {
     let pg_path = format!("pg_path = \"{}\"", clients.display());
     let config = format!(
         "[repository]\nurl = \"file://{}\"\n[instance.production]\nodoo_conf = \"{}\"\n{pg_path}\n[target.staging]\ndatabase = \"staging\"\n\
@@ -50,7 +50,7 @@ fn lead(project: &Project, clients: &Path, target: &Cluster) {
 async fn restores_into_all(project: &Project, clients: &Binaries, targets: impl Iterator<Item = u32>) {
     for major in targets {
         let target = Cluster::with(&cluster(major));
-        lead(project, clients.folder(), &target);
+        write_config(project, clients.folder(), &target);
         let program = odoo_backup!(project.config());
         if !project.repository().exists() {
             program.run(["init"]).await.success();
@@ -111,7 +111,7 @@ async fn copy_keeps_locale_provider_of_source() {
         let project =
             Project::with(ProjectOptions { cluster: cluster(major), source, ..ProjectOptions::default() }).await;
         let server = project.cluster();
-        lead(&project, Binaries::find(Some(major)).folder(), server);
+        write_config(&project, Binaries::find(Some(major)).folder(), server);
         let program = odoo_backup!(project.config());
         program.run(["init"]).await.success();
         program.run(["now"]).await.expect_code(3);

@@ -34,7 +34,7 @@ fn sizes() -> [OdooShape; 2] {
         .map(|megabytes| megabytes.parse::<u64>().unwrap() * 1_000_000 / 2)
         .map(|half| OdooShape::sized(half, half))
         .collect();
-    shapes.try_into().unwrap_or_else(|_| panic!("{SIZES} is to be two sizes, not {text:?}"))
+    shapes.try_into().unwrap_or_else(|_| panic!("{SIZES} must be two sizes, not {text:?}"))
 }
 
 /// Backs up, reads the data back and restores. Prints what each took.

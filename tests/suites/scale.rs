@@ -95,13 +95,13 @@ impl Counted {
         let counted = Self { project, program, proxy, _server: server };
         let folder = counted.project.path("made");
         history.write(&folder);
-        counted.bring(&folder).await;
+        counted.store_files(&folder).await;
         counted.proxy.take_requests();
         counted
     }
 
     /// Stores the files of a folder that are missing in the repository.
-    async fn bring(&self, folder: &Path) {
+    async fn store_files(&self, folder: &Path) {
         let config = Config::load(&self.project.config()).unwrap();
         let store = Repository::at(&config.repository).await.unwrap().store().clone();
         let there: Vec<Key> = store.list(None).map_ok(|object| object.key).try_collect().await.unwrap();
@@ -148,7 +148,7 @@ async fn s3_commands_need_few_requests() {
     // One more.
     let folder = counted.project.path("made");
     History { backups: 146, ..history }.write(&folder);
-    counted.bring(&folder).await;
+    counted.store_files(&folder).await;
     assert_eq!(counted.requests(&check).await.reads, 1 + 2);
     assert_eq!(counted.requests(&["list"]).await.reads, 1, "what the check has read");
 }

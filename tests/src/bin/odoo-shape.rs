@@ -131,7 +131,7 @@ impl Instance {
     async fn day(&self, number: u64) -> Result<(), Box<dyn Error>> {
         let client = self.connect(&self.database).await?;
         let changed = self.shape().day_of_activity(&client, &self.filestore(), number).await?;
-        println!("a day of activity: {} files came and {} went", changed.added.len(), changed.removed.len());
+        println!("a day of activity: {} files added and {} removed", changed.added.len(), changed.removed.len());
         Ok(())
     }
 

@@ -172,7 +172,7 @@ enum Words {
 /// Returns the schema as text, without the parts that differ between runs and between servers.
 fn schema(tools: Database<'_>, of: Database<'_>, owners: Owners, words: Words) -> String {
     let mut dump = Command::new(tools.cluster.bin("pg_dump"));
-    of.cluster.lead_to(&mut dump, SUPERUSER);
+    of.cluster.set_environment(&mut dump, SUPERUSER);
     dump.args(["--schema-only", "--dbname", of.name]);
     if owners == Owners::Ignored {
         dump.args(["--no-owner", "--no-privileges"]);

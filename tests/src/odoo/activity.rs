@@ -96,7 +96,7 @@ impl OdooShape {
             rows::message(&mut messages, first + number, date, self, rng).await?;
         }
         messages.finish().await?;
-        go_on_after(client, "mail_message").await?;
+        continue_ids_after(client, "mail_message").await?;
         Ok(first)
     }
 
@@ -131,7 +131,7 @@ impl OdooShape {
         attachments.finish().await?;
         let link = "INSERT INTO message_attachment_rel SELECT $1, unnest($2::int[])";
         client.execute(link, &[&(message as i32), &linked]).await?;
-        go_on_after(client, "ir_attachment").await?;
+        continue_ids_after(client, "ir_attachment").await?;
         Ok(())
     }
 }
@@ -188,7 +188,7 @@ async fn next_id(client: &Client, table: &str) -> Result<u64, FillError> {
 }
 
 /// Sets the sequence after the highest id, because rows were copied with explicit ids.
-async fn go_on_after(client: &Client, table: &str) -> Result<(), FillError> {
+async fn continue_ids_after(client: &Client, table: &str) -> Result<(), FillError> {
     client.execute(&format!("SELECT setval('{table}_id_seq', max(id)) FROM {table}"), &[]).await?;
     Ok(())
 }

@@ -36,7 +36,7 @@ pub struct Live {
 
 /// A summary of their actions.
 #[derive(Debug, Clone, Copy)]
-pub struct Lived {
+pub struct ActivitySummary {
     /// Attachments that were added, replaced or deleted in committed transactions.
     pub changes: u64,
     /// Files that the collector removed.
@@ -60,12 +60,12 @@ impl Live {
     }
 
     /// Stops them. Panics if one of them failed.
-    pub async fn stop(self) -> Lived {
+    pub async fn stop(self) -> ActivitySummary {
         self.stop.store(true, Ordering::Relaxed);
         let changes = self.users.await.expect("the users' task").unwrap_or_else(|error| panic!("{error}"));
         let collector = self.collector.await.expect("the collector's task");
         let (collected, refused) = collector.unwrap_or_else(|error| panic!("{error}"));
-        Lived { changes, collected, refused }
+        ActivitySummary { changes, collected, refused }
     }
 }
 

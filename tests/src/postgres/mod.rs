@@ -132,13 +132,13 @@ impl Cluster {
     /// the database and the other arguments.
     pub fn command(&self, name: &str, user: &str) -> Command {
         let mut command = Command::new(self.bin(name));
-        self.lead_to(&mut command, user);
+        self.set_environment(&mut command, user);
         command
     }
 
     /// Sets the variables by which libpq connects to this cluster, by its socket and as `user`, in
     /// the environment of a command.
-    pub fn lead_to(&self, command: &mut Command, user: &str) {
+    pub fn set_environment(&self, command: &mut Command, user: &str) {
         clear_environment(command);
         command.env("PGHOST", self.socket_dir()).env("PGPORT", self.port().to_string()).env("PGUSER", user);
         if self.password {

@@ -67,7 +67,7 @@ impl Server {
                 return server;
             }
         }
-        panic!("no port could be had for a PostgreSQL server; its log says:\n{}", server.log());
+        panic!("unable to find a free port for a PostgreSQL server; its log:\n{}", server.log());
     }
 
     /// Starts the process and waits until it accepts connections. Returns `false` if its port was
@@ -90,7 +90,7 @@ impl Server {
                 assert!(log.contains("could not bind"), "the PostgreSQL server ended at once:\n{log}");
                 return false;
             }
-            assert!(Instant::now() < deadline, "the PostgreSQL server did not get ready:\n{}", self.log());
+            assert!(Instant::now() < deadline, "the PostgreSQL server did not become ready:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
         true

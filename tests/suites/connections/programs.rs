@@ -12,7 +12,7 @@ use crate::connections::{initialised, install_script};
 /// Returns a project on a server that is newer than every client on this machine outside the tests'
 /// own tools. If there is none, prints that to stderr and returns `None`: the test then checks
 /// nothing.
-async fn newer_than_the_clients() -> Option<(Project, u32)> {
+async fn newer_than_clients() -> Option<(Project, u32)> {
     let installed = Binaries::find(None).major();
     let Some(&major) = Binaries::majors().last().filter(|major| **major > installed) else {
         eprintln!("skipped: no server newer than {installed} (tests/install-postgres-majors.sh installs some)");
@@ -50,7 +50,7 @@ async fn outdated_pg_path_programs_are_skipped() {
 
 #[tokio::test]
 async fn outdated_programs_error_names_package() {
-    let Some((project, major)) = newer_than_the_clients().await else { return };
+    let Some((project, major)) = newer_than_clients().await else { return };
     let old = install_old_programs(&project, 9);
     set_pg_path(&project, &old);
     let program = initialised(&project).await;
@@ -67,7 +67,7 @@ async fn outdated_programs_error_names_package() {
 
 #[tokio::test]
 async fn newer_server_uses_pg_path_programs() {
-    let Some((project, _)) = newer_than_the_clients().await else { return };
+    let Some((project, _)) = newer_than_clients().await else { return };
     set_pg_path(&project, project.cluster().bin("pg_dump").parent().unwrap());
     let program = initialised(&project).await;
     program.run(["now"]).await.success();

@@ -51,19 +51,19 @@ async fn restore_takes_first_intact_repository() {
     let (project, program) = with_offsite("").await;
     program.run(["now"]).await.success();
     mirror(&project);
-    let sound = program.run(["restore", "--to", "staging", "--json"]).await.success().json();
-    assert_eq!((&sound["repository"], &sound["passed_over"]), (&json!("main"), &json!([])));
+    let intact = program.run(["restore", "--to", "staging", "--json"]).await.success().json();
+    assert_eq!((&intact["repository"], &intact["passed_over"]), (&json!("main"), &json!([])));
 
     // A missing object is noticed at once, a changed byte only when the object is read.
-    let id = sound["backup"].as_str().unwrap();
+    let id = intact["backup"].as_str().unwrap();
     let folder = project.repository().join(INSTANCE).join(id);
-    for (name, spoil) in [("filestore-0001.tar.zst", false), ("database.dump.zst", true)] {
+    for (name, flip_bit) in [("filestore-0001.tar.zst", false), ("database.dump.zst", true)] {
         let (path, what) = (folder.join(name), name.trim_end_matches(".zst"));
         let content = fs::read(&path).unwrap();
-        let mut spoilt = content.clone();
-        *spoilt.last_mut().unwrap() ^= 1;
-        if spoil {
-            fs::write(&path, spoilt).unwrap()
+        let mut damaged = content.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        if flip_bit {
+            fs::write(&path, damaged).unwrap()
         } else {
             fs::remove_file(&path).unwrap()
         }

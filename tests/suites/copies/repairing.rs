@@ -13,7 +13,7 @@ fn dump(repository: PathBuf, id: &str) -> PathBuf {
     repository.join(INSTANCE).join(id).join("database.dump.zst")
 }
 
-fn spoil(project: &Project, id: &str) {
+fn truncate_dump(project: &Project, id: &str) {
     let path = dump(project.repository(), id);
     let mut bytes = fs::read(&path).unwrap();
     bytes.truncate(100);
@@ -29,7 +29,7 @@ async fn repair_uses_copy_or_quarantines() {
         ids.push(now["backups"][0]["id"].as_str().unwrap().to_owned());
     }
     program.run(["copy", "--to", "offsite"]).await.success();
-    spoil(&project, &ids[0]);
+    truncate_dump(&project, &ids[0]);
     let repair = program.run(["repair"]).await.success().stdout;
     assert!(
         repair.contains("database.dump.zst: ") && repair.contains("recreated from the copy in offsite"),
@@ -42,7 +42,7 @@ async fn repair_uses_copy_or_quarantines() {
     assert_eq!(repair["instances"][0]["mended"][0]["from"], "the copy in main");
 
     // Now the copies are unavailable.
-    spoil(&project, &ids[0]);
+    truncate_dump(&project, &ids[0]);
     fs::rename(offsite(&project), project.path("unplugged")).unwrap();
     let repair = program.run(["repair"]).await.expect_code(3);
     assert!(repair.stderr.contains("no objects are recreated from the repository offsite: "), "{}", repair.stderr);

@@ -18,7 +18,7 @@ fn stored(service: &Service) -> Vec<String> {
 #[tokio::test]
 async fn sigterm_during_backup_leaves_nothing() {
     let service = Service::with("schedule = \"0 2 * * *\"", "shutdown_grace = \"0s\"\n").await;
-    service.was_away();
+    service.pretend_absence();
     let held = service.hold_pg_dump().await;
     let mut daemon = service.start();
     service.until_pg_dump_waits(&mut daemon).await;
@@ -40,7 +40,7 @@ async fn sigterm_during_backup_leaves_nothing() {
 #[tokio::test]
 async fn killed_daemon_loses_run_and_recovers() {
     let service = Service::with("schedule = \"0 2 * * *\"", "").await;
-    service.was_away();
+    service.pretend_absence();
     let held = service.hold_pg_dump().await;
     let mut daemon = service.start();
     service.until_pg_dump_waits(&mut daemon).await;
@@ -61,7 +61,7 @@ async fn killed_daemon_loses_run_and_recovers() {
 #[tokio::test]
 async fn hanging_pg_dump_is_stopped() {
     let service = Service::with("schedule = \"0 2 * * *\"\nretries = 0\nstall_timeout = \"2s\"", "").await;
-    service.was_away();
+    service.pretend_absence();
     let _held = service.hold_pg_dump().await;
     let mut daemon = service.start();
     let outcomes = service.ended(&mut daemon, 1).await;
@@ -79,12 +79,12 @@ async fn hanging_pg_dump_is_stopped() {
 #[tokio::test]
 async fn second_signal_ends_at_once() {
     let service = Service::with("schedule = \"0 2 * * *\"", "shutdown_grace = \"1h\"\n").await;
-    service.was_away();
+    service.pretend_absence();
     let _held = service.hold_pg_dump().await;
     let mut daemon = service.start();
     service.until_pg_dump_waits(&mut daemon).await;
     daemon.signal(Signal::TERM);
-    service.told("STOPPING=1").await;
+    service.until_reported("STOPPING=1").await;
     assert!(!daemon.has_ended());
     daemon.signal(Signal::TERM);
     daemon.wait().await.expect_code(130);
@@ -104,5 +104,5 @@ async fn unreading_manager_delays_nothing() {
     }
     daemon.signal(Signal::TERM);
     daemon.wait().await.success();
-    service.told("READY=1").await;
+    service.until_reported("READY=1").await;
 }

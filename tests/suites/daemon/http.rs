@@ -36,7 +36,7 @@ async fn with_token(keys: &str, more: &str) -> Service {
 /// Starts a daemon that serves. Returns it and a client without credentials.
 async fn serve(service: &Service) -> (Running, Client) {
     let daemon = service.start();
-    service.told("READY=1").await;
+    service.until_reported("READY=1").await;
     let address = fs::read_to_string(service.state().join("address")).unwrap();
     (daemon, Client::new(address.trim()))
 }
@@ -196,16 +196,16 @@ async fn backup_over_http_matches_openapi_document() {
     assert!(names.contains(&"log".to_owned()) || names.len() == 1, "{names:?}");
     let backup = run["outcome"]["backup"].as_str().unwrap();
     // After the run has ended, the lists are read again, and that is reported.
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     loop {
         let (name, data) = news.next().await.unwrap();
-        told.push(name.clone());
-        if name == "repository" && told.contains(&"ended".to_owned()) {
+        reported.push(name.clone());
+        if name == "repository" && reported.contains(&"ended".to_owned()) {
             assert!(data["refreshed_at"].is_string());
             break;
         }
     }
-    assert_eq!(told.iter().find(|name| **name != "repository").unwrap(), "began", "{told:?}");
+    assert_eq!(reported.iter().find(|name| **name != "repository").unwrap(), "began", "{reported:?}");
 
     let ask = async |path: &str, names: &[&str]| document.ask(&client, "GET", path, names, None).await;
     let instance = ask("/api/v1/instances/{name}", &[INSTANCE]).await;
@@ -246,7 +246,7 @@ async fn backup_over_http_matches_openapi_document() {
     document.ask(&client, "DELETE", pin, &[INSTANCE, backup], None).await;
     assert!(!service.backups().await[0]["pinned"].as_bool().unwrap());
 
-    metrics_are_as_prometheus_wants_them(&client.get("/metrics").await.expect(200), backup).await;
+    assert_metrics_are_valid(&client.get("/metrics").await.expect(200), backup).await;
     document.ask(&client, "GET", "/api/v1/session", &[], None).await;
     let checked = begin(&client, json!({ "job": "check", "read_data": "100%" })).await;
     let (run, _) = watch(&client, &checked).await;
@@ -272,17 +272,17 @@ async fn backup_over_http_matches_openapi_document() {
 
     // Watching clients receive an event about the end, and the stream is closed.
     daemon.signal(Signal::TERM);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     while let Some((name, _)) = news.next().await {
-        told.push(name);
+        reported.push(name);
     }
     // The daemon may be reading the drill's changes from the repository at that moment, and report
     // them afterwards.
-    assert!(told.iter().any(|name| name == "stopping"), "{told:?}");
+    assert!(reported.iter().any(|name| name == "stopping"), "{reported:?}");
     daemon.wait().await.success();
 }
 
-async fn metrics_are_as_prometheus_wants_them(answer: &Answer, backup: &str) {
+async fn assert_metrics_are_valid(answer: &Answer, backup: &str) {
     let text = answer.text();
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     for expected in [
@@ -302,7 +302,7 @@ async fn metrics_are_as_prometheus_wants_them(answer: &Answer, backup: &str) {
     let promtool =
         Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let Ok(mut promtool) = promtool else {
-        eprintln!("promtool is not installed: the metrics were not held against its rules");
+        eprintln!("promtool is not installed: the metrics were not checked against its rules");
         return;
     };
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).await.unwrap();

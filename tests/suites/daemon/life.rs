@@ -10,9 +10,9 @@ use crate::daemon::Service;
 #[tokio::test]
 async fn missed_backup_runs_and_sigterm_ends() {
     let service = Service::with("schedule = \"0 2 * * *\"", "").await;
-    service.was_away();
+    service.pretend_absence();
     let mut daemon = service.start();
-    let ready = service.told("READY=1").await;
+    let ready = service.until_reported("READY=1").await;
     assert!(ready.contains("STATUS="), "{ready}");
     let outcomes = service.ended(&mut daemon, 1).await;
     assert_eq!(outcomes[0]["result"], "done", "{outcomes:?}");
@@ -26,7 +26,7 @@ async fn missed_backup_runs_and_sigterm_ends() {
     assert!(second.stderr.contains("in use by another process") && second.stderr.contains("state_dir"), "{second:?}");
 
     daemon.signal(Signal::TERM);
-    service.told("STOPPING=1").await;
+    service.until_reported("STOPPING=1").await;
     let run = daemon.wait().await.success();
     assert!(run.stderr.contains("daemon stopped"), "{}", run.stderr);
     // The slot counts as served, so nothing is left to catch up.
@@ -48,16 +48,16 @@ async fn invalid_configuration_is_usage_error() {
 #[tokio::test]
 async fn reload_takes_only_valid_configuration() {
     let service = Service::with("", "").await;
-    service.was_away();
+    service.pretend_absence();
     let mut daemon = service.start();
-    service.told("READY=1").await;
+    service.until_reported("READY=1").await;
     service.configure("schedul = \"0 2 * * *\"", "");
     daemon.signal(Signal::HUP);
-    service.told("RELOADING=1").await;
-    service.told("READY=1").await;
+    service.until_reported("RELOADING=1").await;
+    service.until_reported("READY=1").await;
     service.configure("schedule = \"0 2 * * *\"", "");
     daemon.signal(Signal::HUP);
-    service.told("RELOADING=1").await;
+    service.until_reported("RELOADING=1").await;
     // It has a schedule now, and catches up on the backup it missed while it was away.
     let outcomes = service.ended(&mut daemon, 1).await;
     assert_eq!(outcomes[0]["result"], "done", "{outcomes:?}");
@@ -90,7 +90,7 @@ async fn unwritable_target_is_logged_at_start() {
     }
     let _mounted = ReadOnly(folder.clone());
     let daemon = service.start();
-    service.told("READY=1").await;
+    service.until_reported("READY=1").await;
     daemon.signal(Signal::TERM);
     let run = daemon.wait().await.success();
     let said = format!("target staging: unable to write in {}", folder.display());

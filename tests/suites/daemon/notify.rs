@@ -99,7 +99,7 @@ async fn failure_and_recovery_arrive() {
         receiver.url("/ping")
     );
     let service = Service::with("", "").await;
-    service.was_away();
+    service.pretend_absence();
     service.configure("schedule = \"0 2 * * *\"\nretries = 0", &more);
     let repository = service.project.repository();
     let unplugged = service.project.path("unplugged");
@@ -123,7 +123,7 @@ async fn failure_and_recovery_arrive() {
 
     receiver.answer(200);
     fs::rename(&unplugged, &repository).unwrap();
-    service.was_away();
+    service.pretend_absence();
     let before = receiver.requests().len();
     let mut daemon = service.start();
     let recovered = wait_for(&mut daemon, || {

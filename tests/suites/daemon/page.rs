@@ -26,12 +26,12 @@ impl Page {
     /// Starts a daemon that requires the token, and a browser that has not signed in yet. `None` if
     /// there is no browser.
     async fn open() -> Option<Self> {
-        Self::open_upon(async |_| ()).await
+        Self::open_after(async |_| ()).await
     }
 
     /// Opens like [`Self::open`], after `prepare` has changed the new repository before the daemon
     /// reads it.
-    async fn open_upon(prepare: impl AsyncFnOnce(&Service)) -> Option<Self> {
+    async fn open_after(prepare: impl AsyncFnOnce(&Service)) -> Option<Self> {
         let mut browser = Browser::start().await?;
         let service = Service::of(Project::start().await);
         let file = service.project.path("token");
@@ -40,7 +40,7 @@ impl Page {
         service.program.run(["init"]).await.success();
         prepare(&service).await;
         let daemon = service.start();
-        service.told("READY=1").await;
+        service.until_reported("READY=1").await;
         let address = fs::read_to_string(service.state().join("address")).unwrap();
         browser.look(DESK).await;
         browser.open(&format!("http://{}/", address.trim())).await;
@@ -66,7 +66,7 @@ impl Page {
 
     /// Checks that nothing is wider than the window, and that the browser reported no errors except
     /// those of requests without the token.
-    async fn assert_sound(&mut self) {
+    async fn assert_no_faults(&mut self) {
         let wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
         assert_eq!(self.browser.value(wider).await, false, "it is wider than the window");
         let complaints: Vec<_> =
@@ -99,7 +99,7 @@ async fn backup_on_page_is_watched() {
         .until("document.querySelector('.tasks li') && document.querySelector('#log').textContent.length > 0")
         .await;
     page.picture("run").await;
-    page.assert_sound().await;
+    page.assert_no_faults().await;
     drop(holder);
     page.browser.until("document.querySelector('.badge.good')?.textContent === 'done'").await;
 
@@ -111,15 +111,15 @@ async fn backup_on_page_is_watched() {
     page.browser.click("#pin").await;
     page.browser.until("document.querySelector('#pin').textContent === 'Unpin'").await;
     page.picture("backup").await;
-    page.assert_sound().await;
+    page.assert_no_faults().await;
 
     page.browser.value(&format!("location.hash = '#/instances/{INSTANCE}'")).await;
     page.browser.until("document.querySelectorAll('.calendar .day.pinned').length === 1").await;
     page.browser.look(PHONE).await;
-    page.assert_sound().await;
+    page.assert_no_faults().await;
     page.browser.value("location.hash = '#/'").await;
     page.browser.until_text("1 backup, ").await;
-    page.assert_sound().await;
+    page.assert_no_faults().await;
 
     page.browser.click("#sign-out").await;
     page.browser.until_text("Sign in").await;
@@ -141,7 +141,7 @@ async fn calendar_links_year_of_backups() {
         history::write(&service.project.repository());
         service.program.run(["drill"]).await.success();
     };
-    let Some(mut page) = Page::open_upon(prepare).await else { return };
+    let Some(mut page) = Page::open_after(prepare).await else { return };
     page.sign_in().await;
     page.browser.value(&format!("location.hash = '#/instances/{INSTANCE}'")).await;
     page.browser.until_text("The past year").await;
@@ -156,14 +156,14 @@ async fn calendar_links_year_of_backups() {
     let dots = "[...document.querySelectorAll('.chart')].map((chart) => chart.querySelectorAll('.dot').length).join()";
     assert_eq!(page.browser.value(dots).await, [backups; 3].map(|dots| dots.to_string()).join(","));
     page.picture("instance-light").await;
-    page.assert_sound().await;
+    page.assert_no_faults().await;
     page.browser.look(Look { dark: true, ..DESK }).await;
     page.picture("instance-dark").await;
     page.browser.look(PHONE).await;
     let newest = "(({ scrollLeft, clientWidth, scrollWidth }) => scrollLeft + clientWidth > scrollWidth - 2)(document.querySelector('.calendar .scroll'))";
     page.browser.until(newest).await;
     page.picture("instance-narrow").await;
-    page.assert_sound().await;
+    page.assert_no_faults().await;
     page.browser.value("document.querySelector('.calendar a').dispatchEvent(new MouseEvent('click'))").await;
     page.browser.until("location.hash.includes('/backups/')").await;
 }
@@ -184,14 +184,14 @@ async fn restore_on_page_needs_typed_name() {
     page.browser.click("#restore-name").await;
     page.browser.type_text("staging").await;
     page.browser.look(PHONE).await;
-    page.assert_sound().await;
+    page.assert_no_faults().await;
     page.browser.look(DESK).await;
     page.browser.click("#restore").await;
     page.browser.until_text(&format!("Restore of {INSTANCE} to staging")).await;
     page.browser.until("document.querySelector('.badge.good')?.textContent === 'done'").await;
     page.browser.until_text("Restored files").await;
     assert!(page.service.project.cluster().has_database("staging"));
-    page.assert_sound().await;
+    page.assert_no_faults().await;
 }
 
 #[tokio::test]
@@ -211,7 +211,7 @@ async fn keyboard_cancels_run() {
     page.browser.until("document.querySelector('.badge.warn')?.textContent === 'cancelled'").await;
     drop(holder);
     assert!(page.service.backups().await.is_empty());
-    page.assert_sound().await;
+    page.assert_no_faults().await;
 }
 
 /// Moves the focus from element to element until it is on the one with this id.
@@ -221,7 +221,7 @@ async fn reach(browser: &mut Browser, id: &str) {
         browser.press("Tab").await;
         if browser.value("document.activeElement.id").await == id {
             let outlined = "getComputedStyle(document.activeElement).outlineStyle !== 'none'";
-            assert_eq!(browser.value(outlined).await, true, "nobody sees where the focus is");
+            assert_eq!(browser.value(outlined).await, true, "the focus is not visible");
             return;
         }
     }
@@ -238,7 +238,7 @@ async fn run_page_shows_milliseconds_as_seconds() {
         let ended = r#"{"event":"ended","run":1,"at":"2026-11-21T02:01:08Z","outcome":{"result":"done","figures":{"restore_milliseconds":67412}}}"#;
         fs::write(service.state().join("journal.jsonl"), format!("{began}\n{ended}\n")).unwrap();
     };
-    let Some(mut page) = Page::open_upon(prepare).await else { return };
+    let Some(mut page) = Page::open_after(prepare).await else { return };
     page.sign_in().await;
     let address = fs::read_to_string(page.service.state().join("address")).unwrap();
     page.browser.open(&format!("http://{}/#/runs/1", address.trim())).await;
@@ -256,7 +256,7 @@ async fn failing_notifier_is_shown() {
         format!("[[notify]]\nname = \"hook\"\nwebhook = \"http://127.0.0.1:{port}/s3cret\"\non = [\"success\"]\n");
     let service = Service::with("", &hook).await;
     let mut daemon = service.start();
-    service.told("READY=1").await;
+    service.until_reported("READY=1").await;
     let address = fs::read_to_string(service.state().join("address")).unwrap();
     browser.open(&format!("http://{}/", address.trim())).await;
     browser.until_text(INSTANCE).await;

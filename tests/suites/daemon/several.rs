@@ -9,7 +9,7 @@ use crate::daemon::{Service, wait_for};
 #[tokio::test]
 async fn two_daemons_make_one_backup() {
     let service = Service::with("schedule = \"0 2 * * *\"", "").await;
-    service.was_away();
+    service.pretend_absence();
     // The other one has its own state, and was away as well.
     let (state, other_state) = (service.state(), service.project.path("other-state"));
     fs::create_dir(&other_state).unwrap();

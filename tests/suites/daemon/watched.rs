@@ -28,7 +28,7 @@ async fn commands_report_with_and_without_daemon() {
     assert!(runs.iter().all(|run| run["begins"].as_str() >= run["slot"].as_str()), "{coming:#}");
     assert!(program.run(["schedule"]).await.success().stdout.contains("Europe/Brussels"));
 
-    service.was_away();
+    service.pretend_absence();
     let held = service.hold_pg_dump().await;
     let mut daemon = service.start();
     service.until_pg_dump_waits(&mut daemon).await;

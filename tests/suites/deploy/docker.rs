@@ -31,7 +31,7 @@ fn composition_is_valid() {
 fn composition_role_is_no_superuser() {
     let cluster = Cluster::start();
     let mut script = Command::new(deployed("docker/create-role.sh"));
-    cluster.lead_to(&mut script, SUPERUSER);
+    cluster.set_environment(&mut script, SUPERUSER);
     let programs = cluster.bin("psql");
     let path = format!("{}:{}", programs.parent().unwrap().display(), std::env::var("PATH").unwrap());
     script.env("PATH", path).envs([("ODOO_DB_USER", "shop"), ("ODOO_DB_PASSWORD", "it's secret")]);

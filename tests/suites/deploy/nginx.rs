@@ -56,7 +56,7 @@ impl Nginx {
                 thread::sleep(Duration::from_millis(10));
             }
         }
-        panic!("nginx did not come up");
+        panic!("nginx did not start");
     }
 
     /// Sends a request by curl, which speaks TLS. Its output can be read as it arrives.

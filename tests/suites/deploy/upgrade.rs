@@ -46,7 +46,7 @@ impl Upgrade {
     }
 
     /// Returns what the script did to Odoo.
-    fn odoo_was(&self) -> String {
+    fn odoo_actions(&self) -> String {
         fs::read_to_string(self.project.path("odoo.log")).unwrap_or_default().replace('\n', " ")
     }
 
@@ -69,7 +69,7 @@ async fn upgrade_success_leaves_pinned_backup() {
     let odoo = "$PSQL -c \"UPDATE res_partner SET name = 'upgraded'\"; echo upgrade >> odoo.log";
     let output = upgrade.script(&["--check", "echo check >> odoo.log"], odoo).output().await.unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(upgrade.odoo_was(), "stop upgrade check start ");
+    assert_eq!(upgrade.odoo_actions(), "stop upgrade check start ");
     assert!(upgrade.names().starts_with("upgraded\n"));
     let list = odoo_backup!(upgrade.project.config()).run(["list", "--json"]).await.success().json();
     assert_eq!(list["backups"][0]["pinned"], true, "{list:#}");
@@ -87,7 +87,7 @@ async fn upgrade_failure_restores_backup() {
         fs::remove_file(upgrade.project.path("odoo.log")).ok();
         let output = upgrade.script(&options, &odoo).output().await.unwrap();
         assert_eq!(output.status.code(), Some(10), "{}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(upgrade.odoo_was(), "stop start ");
+        assert_eq!(upgrade.odoo_actions(), "stop start ");
         upgrade.assert_as_before(&before, &output);
     }
 }
@@ -104,7 +104,7 @@ async fn upgrade_stopped_restores_backup() {
     kill_process(pid, Signal::TERM).unwrap();
     let output = script.wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(10), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(upgrade.odoo_was(), "stop start ");
+    assert_eq!(upgrade.odoo_actions(), "stop start ");
     upgrade.assert_as_before(&before, &output);
 }
 
@@ -115,6 +115,6 @@ async fn upgrade_without_backup_changes_nothing() {
     fs::rename(upgrade.project.repository(), upgrade.project.path("unplugged")).unwrap();
     let output = upgrade.script(&[], &format!("{BREAK} exit 0")).output().await.unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(upgrade.odoo_was(), "stop start ");
+    assert_eq!(upgrade.odoo_actions(), "stop start ");
     upgrade.assert_as_before(&before, &output);
 }

@@ -37,7 +37,7 @@ const FILLER: &str = "filler";
 
 /// Fills the disk when pg_restore is asked for its version, which is after the check for free
 /// space.
-fn fill_after_the_look(project: &Project, filler: &Path) {
+fn fill_after_space_check(project: &Project, filler: &Path) {
     replace_tool(project, "pg_restore", "exec \"$REAL\" \"$@\"");
     let (tool, filler) = (project.path("tools/pg_restore"), filler.display());
     let script = std::fs::read_to_string(&tool).unwrap();
@@ -71,7 +71,7 @@ async fn full_target_disk_fails_restore() {
     program.run(["now"]).await.success();
     let place = project.path("small");
     let Some(_disk) = SmallDisk::mount(&place, "24m") else { return };
-    fill_after_the_look(&project, &place.join(FILLER));
+    fill_after_space_check(&project, &place.join(FILLER));
     let config = std::fs::read_to_string(project.config()).unwrap();
     let (before, target) = config.split_once("[target.staging]").unwrap();
     let target = format!("[target.staging]\nfilestore = \"{}/staging\"{target}", place.display());

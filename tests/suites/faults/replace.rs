@@ -53,7 +53,7 @@ impl Existing {
         self.program.spawn(["restore", "--to", "staging", "--jobs", jobs])
     }
 
-    async fn assert_as_it_was(&self) {
+    async fn assert_target_unchanged(&self) {
         let cluster = self.project.cluster();
         assert_same_database(cluster.database(COPY), self.project.target_database()).await;
         assert_same_tree(&self.copied_files(), &self.project.target_filestore(), &[]);
@@ -61,7 +61,7 @@ impl Existing {
 
     /// Checks that the target is unchanged and that there are no leftovers.
     async fn assert_untouched(&self) {
-        self.assert_as_it_was().await;
+        self.assert_target_unchanged().await;
         assert_eq!(self.project.cluster().databases(), [COPY, "production", "staging"]);
         let data = self.project.data_dir();
         let names = |folder: &Path| {
@@ -128,7 +128,7 @@ async fn interrupted_pg_restore_leaves_target_unchanged() {
         let run = running.wait().await;
         if signal == Signal::KILL {
             assert_eq!(run.code, None);
-            existing.assert_as_it_was().await;
+            existing.assert_target_unchanged().await;
             for pid in orphans {
                 // It may have ended already.
                 let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
@@ -173,7 +173,7 @@ async fn killed_swap_after_rename_is_finished() {
     holder.batch_execute("ROLLBACK").await.unwrap();
     let next = existing.program.run(["restore", "--undo", "--to", "staging"]).await.success();
     assert!(next.stderr.contains("finished the swap of \"staging\""), "{}", next.stderr);
-    existing.assert_as_it_was().await;
+    existing.assert_target_unchanged().await;
     existing.program.run(["restore", "--undo", "--to", "staging"]).await.success();
     assert_same_database(existing.project.database(), existing.project.target_database()).await;
     assert_same_tree(&existing.project.filestore(), &existing.project.target_filestore(), &["checklist"]);
@@ -191,7 +191,7 @@ async fn stopped_swap_completes() {
     assert!(run.stdout.contains("-quick-passed.json"), "{}", run.stdout);
     assert_same_database(existing.project.database(), existing.project.target_database()).await;
     existing.program.run(["restore", "--undo", "--to", "staging"]).await.success();
-    existing.assert_as_it_was().await;
+    existing.assert_target_unchanged().await;
 }
 
 #[tokio::test]
@@ -210,20 +210,20 @@ async fn lost_server_leaves_target_unchanged() {
     existing.assert_untouched().await;
 
     let waiting = existing.project.path("waiting");
-    let go_on = existing.project.path("go_on");
+    let proceed = existing.project.path("go_on");
     replace_tool(
         &existing.project,
         "pg_restore",
         &format!(
             "touch '{}'; while [ ! -e '{}' ]; do sleep 0.05; done; exec \"$REAL\" \"$@\"",
             waiting.display(),
-            go_on.display()
+            proceed.display()
         ),
     );
     let running = existing.restore("2");
     until("pg_restore has begun", async || waiting.exists()).await;
     existing.project.cluster_mut().restart();
-    fs::write(&go_on, "").unwrap();
+    fs::write(&proceed, "").unwrap();
     assert_failed(running.wait().await, "connection closed");
     existing.assert_untouched().await;
 }

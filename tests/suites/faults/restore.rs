@@ -84,18 +84,18 @@ async fn target_used_meanwhile_is_kept() {
     program.run(["restore", "--to", "staging"]).await.success();
     let other = "UPDATE ir_config_parameter SET value = 'another' WHERE key = 'database.uuid'";
     project.cluster().execute("staging", other);
-    let (begun, go_on) = (project.path("begun"), project.path("go_on"));
+    let (begun, proceed) = (project.path("begun"), project.path("go_on"));
     let script = format!(
         "touch '{}'; until [ -e '{}' ]; do sleep 0.1; done; exec \"$REAL\" \"$@\"",
         begun.display(),
-        go_on.display()
+        proceed.display()
     );
     replace_tool(&project, "pg_restore", &script);
     let running = program.spawn(["restore", "--to", "staging"]);
     until("pg_restore has begun", async || begun.exists()).await;
     let odoo = project.cluster().connect("staging").await;
     odoo.batch_execute("SET application_name = 'odoo-4711'").await.unwrap();
-    fs::write(&go_on, "").unwrap();
+    fs::write(&proceed, "").unwrap();
     let run = running.wait().await;
     assert!(run.stderr.contains("reason: the database \"staging\" is not neutralized, and is in use by odoo-4711"));
     assert_failed(run, "the restore was refused");

@@ -94,7 +94,7 @@ impl Making {
 }
 
 #[tokio::test]
-#[ignore = "makes a frozen repository where $ODOO_BACKUP_FREEZE_INTO says; those that stand here are never made again"]
+#[ignore = "creates a frozen repository in $ODOO_BACKUP_FREEZE_INTO; existing ones are never recreated"]
 async fn current_format_repository_is_created() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
     fs::create_dir(&folder).unwrap();
@@ -116,10 +116,10 @@ async fn current_format_repository_is_created() {
     making.now(0, |_| {}).await;
     making.run(&["drill"], 0).await;
     let volume = making.object(&first, "filestore-0001.tar.zst");
-    let sound = fs::read(&volume).unwrap();
-    fs::write(&volume, &sound[..sound.len() - 1]).unwrap();
+    let intact = fs::read(&volume).unwrap();
+    fs::write(&volume, &intact[..intact.len() - 1]).unwrap();
     making.run(&["drill"], 13).await;
-    fs::write(&volume, sound).unwrap();
+    fs::write(&volume, intact).unwrap();
 
     // One that a repair quarantines.
     let lost = making.now(0, |_| {}).await;
@@ -151,10 +151,10 @@ async fn current_format_repository_is_created() {
     making.made.push((imported, content));
 
     making.run(&["check", "--read-data=50%"], 0).await;
-    write_down(&making, &folder).await;
+    write_expected(&making, &folder).await;
 }
 
-async fn write_down(making: &Making, folder: &Path) {
+async fn write_expected(making: &Making, folder: &Path) {
     let list = making.program.run(["list", "--json"]).await.success().json();
     let mut backups = Vec::new();
     for listed in list["backups"].as_array().unwrap() {

@@ -25,7 +25,7 @@ pub(super) struct Forge {
     pub(super) project: Project,
     pub(super) program: OdooBackup,
     /// The intact repository.
-    sound: PathBuf,
+    intact: PathBuf,
     pub(super) id: String,
 }
 
@@ -44,16 +44,16 @@ impl Forge {
         program.run(["init"]).await.success();
         let now = program.run(["now", "--json"]).await.success().json();
         let id = now["backups"][0]["id"].as_str().unwrap().to_owned();
-        let sound = project.path("sound");
-        fs::rename(project.repository(), &sound).unwrap();
-        Self { project, program, sound, id }
+        let intact = project.path("sound");
+        fs::rename(project.repository(), &intact).unwrap();
+        Self { project, program, intact, id }
     }
 
     /// Puts a fresh copy of the intact repository in its place.
     pub(super) fn renew(&self) {
         let repository = self.project.repository();
         let _ = fs::remove_dir_all(&repository);
-        copy(&self.sound, &repository);
+        copy(&self.intact, &repository);
     }
 
     /// Returns a path in the repository.

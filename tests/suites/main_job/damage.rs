@@ -35,7 +35,7 @@ async fn flipped_bit_is_found_stops_restore() {
     let objects = objects(&project);
     assert_eq!(objects.len(), 7, "{objects:?}");
     for object in objects {
-        let sound = fs::read(&object).unwrap();
+        let intact = fs::read(&object).unwrap();
         flip_a_bit(&object);
         let name = object.file_name().unwrap().to_str().unwrap();
         let check = program.run(["check", "--read-data", "--json"]).await.expect_code(13).json();
@@ -48,14 +48,18 @@ async fn flipped_bit_is_found_stops_restore() {
             for jobs in ["1", "2"] {
                 let restore = program.run(["restore", "--to", "staging", "--jobs", jobs]).await.expect_code(1);
                 // pg_restore may fail on a damaged dump first, with any message.
-                let told =
+                let reported =
                     ["damaged", "not name the manifest", "check --read-data` to see whether the dump is damaged"];
-                assert!(told.iter().any(|told| restore.stderr.contains(told)), "{name}: {}", restore.stderr);
+                assert!(
+                    reported.iter().any(|reported| restore.stderr.contains(reported)),
+                    "{name}: {}",
+                    restore.stderr
+                );
                 assert_eq!(project.cluster().databases(), ["production"], "{name}");
                 assert_eq!(fs::read_dir(project.data_dir().join("filestore")).unwrap().count(), 1, "{name}");
             }
         }
-        fs::write(&object, sound).unwrap();
+        fs::write(&object, intact).unwrap();
     }
     program.run(["check", "--read-data"]).await.success();
 }
@@ -67,8 +71,8 @@ async fn missing_or_truncated_object_is_found() {
     program.run(["now"]).await.success();
     for object in objects(&project) {
         let name = object.file_name().unwrap().to_str().unwrap().to_owned();
-        let sound = fs::read(&object).unwrap();
-        fs::write(&object, &sound[..sound.len() - 1]).unwrap();
+        let intact = fs::read(&object).unwrap();
+        fs::write(&object, &intact[..intact.len() - 1]).unwrap();
         // Without reading the data, the two small documents are known only by their content.
         let truncated = program.run(["check", "--json"]).await;
         assert_eq!(truncated.code, Some(if name == "SHA256SUMS" { 0 } else { 13 }), "{name}: {}", truncated.stdout);
@@ -76,7 +80,7 @@ async fn missing_or_truncated_object_is_found() {
         let missing = program.run(["check", "--json"]).await;
         assert_eq!(missing.code, Some(13), "{name}: {}", missing.stdout);
         assert!(missing.stdout.contains(&name) && missing.stdout.contains("it is missing"), "{}", missing.stdout);
-        fs::write(&object, sound).unwrap();
+        fs::write(&object, intact).unwrap();
     }
     program.run(["check"]).await.success();
 }

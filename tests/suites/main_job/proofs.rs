@@ -83,9 +83,9 @@ async fn damage_revokes_proof_until_next_restore() {
     let id = program.run(["now", "--json"]).await.success().json()["backups"][0]["id"].as_str().unwrap().to_owned();
     program.run(["restore", "--to", "staging"]).await.success();
     let dump = project.repository().join("production").join(&id).join("database.dump.zst");
-    let sound = fs::read(&dump).unwrap();
-    let mut damaged = sound.clone();
-    damaged[sound.len() / 2] ^= 1;
+    let intact = fs::read(&dump).unwrap();
+    let mut damaged = intact.clone();
+    damaged[intact.len() / 2] ^= 1;
     fs::write(&dump, damaged).unwrap();
     let failed = program.run(["restore", "--to", "staging", "--verify", "full"]).await.expect_code(1);
     assert!(failed.stderr.contains("database.dump.zst"), "{}", failed.stderr);
@@ -97,7 +97,7 @@ async fn damage_revokes_proof_until_next_restore() {
     let status = program.run(["status", "--json"]).await.expect_code(1).json();
     let reasons = status["instances"][0]["condition"]["reasons"].as_array().unwrap();
     assert!(reasons.iter().any(|reason| reason["reason"] == "backup_refuted"), "{status:#}");
-    fs::write(&dump, sound).unwrap();
+    fs::write(&dump, intact).unwrap();
     // By id, because `latest` skips the damaged backup, and there is no other.
     program.run(["restore", &id, "--to", "staging"]).await.success();
     program.run(["status"]).await.success();

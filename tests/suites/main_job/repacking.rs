@@ -47,7 +47,7 @@ async fn is_there(project: &Project, key: &str) -> bool {
     store.head(&Key::new(key).unwrap()).await.unwrap().is_some()
 }
 
-async fn every_backup_restores_to_the_same_before_and_after(project: &Project, repository: &str) {
+async fn assert_repacking_changes_no_restore(project: &Project, repository: &str) {
     let program = initialised(project).await;
     project.write_config(repository, RETENTION);
     let mut backups: Vec<(String, PathBuf)> = Vec::new();
@@ -93,8 +93,8 @@ async fn every_backup_restores_to_the_same_before_and_after(project: &Project, r
 
     // The next backup references it, and the former volume is removed after the grace period.
     let next = back_up(&program).await;
-    let stands_on = program.run(["show", &next, "--json"]).await.success().json();
-    assert_eq!(stands_on["manifest"]["filestore"]["volumes"][0]["object"]["key"], by.as_str());
+    let shown = program.run(["show", &next, "--json"]).await.success().json();
+    assert_eq!(shown["manifest"]["filestore"]["volumes"][0]["object"]["key"], by.as_str());
     while is_there(project, &format!("production/{first}")).await {
         program.run(["prune"]).await.success();
     }
@@ -109,7 +109,7 @@ async fn every_backup_restores_to_the_same_before_and_after(project: &Project, r
 async fn repacked_folder_backup_restores_identically() {
     let project = Project::start().await;
     let repository = format!("url = \"file://{}\"", project.repository().display());
-    every_backup_restores_to_the_same_before_and_after(&project, &repository).await;
+    assert_repacking_changes_no_restore(&project, &repository).await;
 }
 
 #[tokio::test]
@@ -118,5 +118,5 @@ async fn repacked_s3_backup_restores_identically() {
     let repository = s3(&server, "deep/prefix");
     let project =
         Project::with(ProjectOptions { repository: Some(repository.clone()), ..ProjectOptions::default() }).await;
-    every_backup_restores_to_the_same_before_and_after(&project, &repository).await;
+    assert_repacking_changes_no_restore(&project, &repository).await;
 }

@@ -122,11 +122,11 @@ impl Fixture {
             };
             assert_eq!((&of_it["set_aside"], &of_it["left"]), (&aside, &left), "{case}: {repair}");
             let after = self.files();
-            let aside_now = before.iter().map(|path| match path.ends_with("manifest.json") {
+            let quarantined_now = before.iter().map(|path| match path.ends_with("manifest.json") {
                 true if !after.contains(path) => path.with_file_name("set-aside.json"),
                 _ => path.clone(),
             });
-            assert!(aside_now.into_iter().all(|path| after.contains(&path)), "{case}: nothing is deleted");
+            assert!(quarantined_now.into_iter().all(|path| after.contains(&path)), "{case}: nothing is deleted");
 
             // Objects that were found damaged are read again.
             let again = self.program.run(["check", "--read-data=1B", "--json"]).await;
@@ -206,7 +206,7 @@ async fn damaged_pins_and_proofs_harm_nothing() {
     for path in [instance.join("pins").join(format!("{id}.json")), proof, instance.join("check.json")] {
         for (how, damage) in damages {
             let case = format!("{} {how}", path.display());
-            let sound = fs::read(&path).unwrap();
+            let intact = fs::read(&path).unwrap();
             damage(&path);
             program.run(["check", "--read-data=1B"]).await.success();
             let repair = program.run(["repair"]).await.success().stdout;
@@ -216,7 +216,7 @@ async fn damaged_pins_and_proofs_harm_nothing() {
             let backup = &list["backups"][1];
             assert_eq!((&backup["pinned"], &backup["proof"]["outcome"]), (&true.into(), &"passed".into()), "{case}");
             program.run(["show", id]).await.success();
-            fs::write(&path, sound).unwrap();
+            fs::write(&path, intact).unwrap();
         }
     }
 }

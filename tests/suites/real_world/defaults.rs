@@ -152,7 +152,7 @@ async fn daemon_prunes_by_default_with_log() {
     service.program.run(["now"]).await.success();
     let gone = ids(&service.program).await.into_iter().max().unwrap();
     let mut daemon = service.start();
-    service.told("READY=1").await;
+    service.until_reported("READY=1").await;
     let address = fs::read_to_string(service.state().join("address")).unwrap();
     let client = harness::http::Client::new(address.trim());
     client.send("POST", "/api/v1/instances/production/runs", Some(&json!({ "job": "backup" }))).await;

@@ -55,7 +55,7 @@ async fn other_databases_backup_serves_no_slot() {
     let service = Service::with("schedule = \"0 2 * * *\"\nretries = 3", "").await;
     service.program.run(["now"]).await.success();
     set_uuid(&service.project, "11111111-7b7f-11ee-9c2f-0242ac120002");
-    service.was_away();
+    service.pretend_absence();
     let mut daemon = service.start();
     let outcomes = service.ended(&mut daemon, 1).await;
     assert_eq!((&outcomes[0]["result"], &outcomes[0]["attempts"]), (&"failed".into(), &1.into()), "{outcomes:?}");

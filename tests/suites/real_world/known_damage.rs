@@ -56,13 +56,13 @@ async fn damage_is_known_until_read_again() {
     assert!(listed["backups"][0]["proven"].is_string(), "{listed}");
 
     let volume = object(&project, &id, "filestore-0001.tar.zst");
-    let sound = fs::read(&volume).unwrap();
+    let intact = fs::read(&volume).unwrap();
     flip_a_bit(&volume);
     program.run(["check"]).await.success();
     program.run(["check", "--read-data"]).await.expect_code(13);
     assert_known(&program, &id).await;
     // An intact object still counts as damaged until it is read again.
-    fs::write(&volume, sound).unwrap();
+    fs::write(&volume, intact).unwrap();
     assert_known(&program, &id).await;
     program.run(["check", "--read-data"]).await.success();
     program.run(["check"]).await.success();
@@ -107,7 +107,7 @@ async fn restore_notes_damage_it_meets() {
     let program = initialised(&project).await;
     let id = back_up(&program).await;
     let volume = object(&project, &id, "filestore-0001.tar.zst");
-    let sound = fs::read(&volume).unwrap();
+    let intact = fs::read(&volume).unwrap();
     flip_a_bit(&volume);
     program.run(["restore", "--to", "staging"]).await.expect_code(1);
     assert_known(&program, &id).await;
@@ -117,7 +117,7 @@ async fn restore_notes_damage_it_meets() {
     let next = back_up_with_warnings(&program).await;
     program.run(["check", &next, "--read-data"]).await.success();
 
-    fs::write(&volume, sound).unwrap();
+    fs::write(&volume, intact).unwrap();
     assert_known(&program, &id).await;
     // A restore reads all of it, and finds the digests right.
     program.run(["restore", &id, "--to", "staging"]).await.success();
@@ -190,8 +190,8 @@ async fn latest_skips_damaged_backup() {
     flip_a_bit(&object(&project, &second, "database.dump.zst"));
     program.run(["check", "--read-data"]).await.expect_code(13);
     let restored = program.run(["restore", "--to", "staging"]).await.expect_code(3);
-    let told = format!("skipped production/{second}: it is known to be damaged");
-    assert!(restored.stdout.contains(&first) && restored.stderr.contains(&told), "{restored:?}");
+    let warning = format!("skipped production/{second}: it is known to be damaged");
+    assert!(restored.stdout.contains(&first) && restored.stderr.contains(&warning), "{restored:?}");
     // The operator may restore it anyway.
     program.run(["restore", &second, "--to", "staging"]).await.expect_code(1);
 }

@@ -33,8 +33,8 @@ async fn hidden_manifest_is_found_nothing_removed() {
     proxy.hide(&hidden);
     for arguments in [&["prune"][..], &["forget", &ids[0], "--yes"]] {
         let refused = program.run(arguments).await.expect_code(1);
-        let told = refused.stderr.contains(&hidden) && refused.stderr.contains("nothing was deleted");
-        assert!(told, "{arguments:?}: {}", refused.stderr);
+        let reported = refused.stderr.contains(&hidden) && refused.stderr.contains("nothing was deleted");
+        assert!(reported, "{arguments:?}: {}", refused.stderr);
     }
     let list = program.run(["list"]).await.expect_code(1);
     assert!(ids.iter().all(|id| list.stdout.contains(id)) && list.stderr.contains("omitted"), "{list:?}");
@@ -87,7 +87,7 @@ async fn empty_listing_of_backups_is_alarm() {
     let service = Service::with("schedule = \"0 2 * * *\"", "").await;
     service.program.run(["list"]).await.success();
     service.program.run(["check"]).await.success();
-    service.was_away();
+    service.pretend_absence();
     let mut daemon = service.start();
     service.ended(&mut daemon, 1).await;
     fs::remove_dir_all(service.project.repository().join(INSTANCE)).unwrap();

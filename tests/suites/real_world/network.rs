@@ -31,7 +31,7 @@ async fn serve(more: &str) -> (Service, Running, Client) {
     service.configure("retries = 0", &format!("token_file = \"{}\"\n{more}", file.display()));
     service.program.run(["init"]).await.success();
     let daemon = service.start();
-    service.told("READY=1").await;
+    service.until_reported("READY=1").await;
     let address = fs::read_to_string(service.state().join("address")).unwrap();
     (service, daemon, Client::new(address.trim()))
 }
@@ -82,7 +82,7 @@ async fn slow_bodies_do_not_block_others() {
     let began = Instant::now();
     client.get("/healthz").await.expect(200);
     client.post("/api/v1/session", &json!({ "token": TOKEN })).await.expect(204);
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}: nobody waits for the slow", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}: other clients do not wait for slow ones", began.elapsed());
     drop(crowd);
     daemon.signal(Signal::TERM);
     daemon.wait().await.success();
@@ -219,7 +219,7 @@ async fn ninth_tab_is_shown() {
     let Some(mut browser) = Browser::start().await else { return };
     let service = Service::with("", "").await;
     let _daemon = service.start();
-    service.told("READY=1").await;
+    service.until_reported("READY=1").await;
     let address = fs::read_to_string(service.state().join("address")).unwrap();
     for tab in 0..9 {
         if tab > 0 {
@@ -256,7 +256,7 @@ async fn stalled_store_does_not_delay_sigterm() {
         assert!(!now.has_ended(), "the backup has ended");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    proxy.fall_silent();
+    proxy.stop_forwarding();
     now.signal(Signal::TERM);
     let began = Instant::now();
     let ended = tokio::time::timeout(Duration::from_secs(90), now.wait()).await.expect("it outlives SIGTERM");

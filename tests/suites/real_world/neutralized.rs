@@ -84,9 +84,12 @@ async fn superusers_session_is_detected_and_awaited() {
     let monitor = project.cluster().connect_as("postgres", TARGET).await;
     for arguments in [&["restore", "--to", TARGET][..], &["restore", "--to", TARGET, "--dry-run"]] {
         let run = program.run(arguments).await.expect_code(1);
-        let told = run.stdout.clone() + &run.stderr;
-        assert!(told.contains("sessions that the role") && told.contains("postgres (superuser, pid"), "{told}");
-        assert!(told.contains("--wait SECONDS"), "{told}");
+        let printed = run.stdout.clone() + &run.stderr;
+        assert!(
+            printed.contains("sessions that the role") && printed.contains("postgres (superuser, pid"),
+            "{printed}"
+        );
+        assert!(printed.contains("--wait SECONDS"), "{printed}");
         assert!(!run.stderr.contains("database: "), "nothing was loaded: {}", run.stderr);
     }
     let mut waiting = program.spawn(["restore", "--to", TARGET, "--wait", "600", "-v"]);

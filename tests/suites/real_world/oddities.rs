@@ -92,7 +92,7 @@ async fn non_text_bytes_survive() {
 
 /// Returns a project whose database accepts any bytes as text, with people whose names and
 /// addresses are not UTF-8.
-async fn project_of_any_bytes() -> (Project, OdooBackup) {
+async fn project_with_non_text() -> (Project, OdooBackup) {
     let project = empty_project("SQL_ASCII").await;
     let client = project.cluster().connect(INSTANCE).await;
     OdooShape::default().fill(&client, &project.filestore()).await.unwrap();
@@ -114,7 +114,7 @@ async fn project_of_any_bytes() -> (Project, OdooBackup) {
 
 #[tokio::test]
 async fn copy_with_non_text_is_neutralized() {
-    let (project, program) = project_of_any_bytes().await;
+    let (project, program) = project_with_non_text().await;
     project.write_target_keys("admin_password = \"training\"");
     let restored = program.run(["restore", "--to", "staging", "--json"]).await;
     assert!([Some(0), Some(3)].contains(&restored.code), "{}", restored.stderr);
@@ -132,7 +132,7 @@ async fn copy_with_non_text_is_neutralized() {
 
 #[tokio::test]
 async fn copy_with_non_text_stays_personal() {
-    let (project, program) = project_of_any_bytes().await;
+    let (project, program) = project_with_non_text().await;
     let anonymize = "[target.staging.anonymize]\nseed = \"a seed that is a secret\"";
     project.write_target_keys(anonymize);
     let failed = program.run(["restore", "--to", "staging"]).await.expect_code(1).stderr;

@@ -90,7 +90,7 @@ impl Pooler {
     fn start(project: &Project, more: &str) -> Option<Self> {
         let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| Path::new(path).exists());
         let Some(program) = program else {
-            eprintln!("pgbouncer is not installed: not tested");
+            eprintln!("skipped: pgbouncer is not installed");
             return None;
         };
         let (cluster, folder) = (project.cluster(), project.path("pgbouncer"));
@@ -233,7 +233,7 @@ async fn silent_server_ends_backup() {
     while cluster.psql_as(SUPERUSER, SUPERUSER, waits).trim() == "0" {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    proxy.fall_silent();
+    proxy.stop_forwarding();
     let ended = tokio::time::timeout(Duration::from_secs(120), running.wait()).await.expect("an end").expect_code(1);
     assert!(ended.stderr.contains("no progress for 3 s"), "{}", ended.stderr);
     assert!(ended.stderr.contains("stall_timeout"), "{}", ended.stderr);
@@ -275,7 +275,7 @@ async fn silent_server_ends_restore() {
         assert!(!running.has_ended(), "the restore has ended");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    proxy.fall_silent();
+    proxy.stop_forwarding();
     let ended = tokio::time::timeout(Duration::from_secs(180), running.wait()).await.expect("an end").expect_code(1);
     assert!(ended.stderr.contains("no progress for 6 s"), "{}", ended.stderr);
     assert!(ended.stderr.contains("stall_timeout"), "{}", ended.stderr);
@@ -318,7 +318,7 @@ async fn silent_server_ends_import() {
         assert!(!running.has_ended(), "the import has ended");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    proxy.fall_silent();
+    proxy.stop_forwarding();
     let ended = tokio::time::timeout(Duration::from_secs(120), running.wait()).await;
     holder.kill().unwrap();
     holder.wait().unwrap();
@@ -341,7 +341,7 @@ async fn doctor_finds_silent_server() {
     while project.cluster().psql_as(SUPERUSER, SUPERUSER, waits).trim() == "0" {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    proxy.fall_silent();
+    proxy.stop_forwarding();
     let ended = tokio::time::timeout(Duration::from_secs(240), running.wait()).await.expect("an end").expect_code(1);
     assert!(ended.stdout.contains("no answer within 3 s"), "{}", ended.stdout);
 }

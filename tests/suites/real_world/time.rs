@@ -73,7 +73,7 @@ async fn backup_from_future_serves_no_slot() {
     let service = Service::with("schedule = \"0 2 * * *\"", "").await;
     let ahead = with_clock(odoo_backup!(service.project.config()), library, "+16y");
     ahead.run(["now"]).await.expect_code(3);
-    service.was_away();
+    service.pretend_absence();
     let mut daemon = service.start();
     let outcomes = service.ended(&mut daemon, 1).await;
     assert_eq!(outcomes[0]["result"], "done", "{outcomes:?}");

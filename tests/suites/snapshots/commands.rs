@@ -126,7 +126,7 @@ async fn commands_keep_documents_and_exit_codes() {
     it.code("completions", &["completions", "bash"], 0).await;
     it.json("restore, wrong usage", &["restore"], 2).await;
     it.json("now, no such instance", &["now", "prodution"], 2).await;
-    let documented = codes_of_the_manual();
+    let documented = manual_codes();
     documented.into_iter().for_each(|code| it.codes.line("Exit codes of the manual", code));
     assert_unchanged(&[it.commands, it.codes, stored]);
 }
@@ -256,7 +256,7 @@ async fn locks(it: &mut Recorder, stored: &mut Book) {
 }
 
 /// Returns the codes in the manual's table.
-fn codes_of_the_manual() -> Vec<String> {
+fn manual_codes() -> Vec<String> {
     let manual = include_str!("../../../docs/exit-codes.md");
     let table = manual.split("## Exit codes").nth(1).unwrap().split("\n## ").next().unwrap();
     let codes = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse::<u8>().ok());

@@ -93,7 +93,7 @@ async fn daemon_keeps_answers_metrics_and_files() {
     let service = Service::with("schedule = \"0 2 * * *\"\ntimezone = \"Europe/Brussels\"", &more).await;
     service.project.write_target_keys("");
     let daemon = service.program.spawn(["daemon", "--json", "--log-format", "json"]);
-    service.told("READY=1").await;
+    service.until_reported("READY=1").await;
     let address = fs::read_to_string(service.state().join("address")).unwrap();
     let client = Client::new(address.trim());
     let mut events = client.events("/api/v1/events").await;
@@ -153,7 +153,7 @@ async fn daemon_keeps_answers_metrics_and_files() {
             break;
         }
     }
-    everything_is_asked(&mut it, &backup, &checked.to_string()).await;
+    ask_every_operation(&mut it, &backup, &checked.to_string()).await;
     seen.extend(metrics(&it.client.get("/metrics").await.expect(200).text()));
     for arguments in [&["status", "--json"][..], &["runs", "--json"], &["logs", "latest", "--json"]] {
         let document = it.service.program.run(arguments).await.json();
@@ -194,7 +194,7 @@ fn event(name: &str, data: &Value) -> String {
     format!("{name}: {}", keys.join(", "))
 }
 
-async fn everything_is_asked(it: &mut Served, backup: &str, run: &str) {
+async fn ask_every_operation(it: &mut Served, backup: &str, run: &str) {
     it.get("/readyz", &[]).await;
     it.get("/api/v1/session", &[]).await;
     for pattern in ["status", "instances", "targets", "runs"] {

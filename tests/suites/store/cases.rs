@@ -191,7 +191,7 @@ pub(crate) async fn replacing_is_atomic(store: Shared) {
             got = store.get(&key, None) => {
                 // A body may report that its object is gone, but it must not mix two objects.
                 if let Ok(got) = drain(got.unwrap()).await {
-                    assert!(versions.contains(&got), "{} bytes that nobody wrote", got.len());
+                    assert!(versions.contains(&got), "{} bytes that no task wrote", got.len());
                     reads += 1;
                 }
             }

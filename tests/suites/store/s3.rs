@@ -247,7 +247,7 @@ async fn hanging_server_times_out() {
     for _ in 0..4 {
         sender.send(Ok(content(PART, 1).into())).await.unwrap();
     }
-    proxy.fall_silent();
+    proxy.stop_forwarding();
     drop(sender);
     let failed = bounded(drain(got)).await.unwrap_err();
     assert!(is_unavailable(StoreError::from_body(&failed).unwrap()), "{failed}");
@@ -320,9 +320,9 @@ async fn every_failure(store: Arc<dyn Store>) -> Vec<StoreError> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_denied_without_leak() {
-    let sound = config(&SERVER);
-    let wrong_secret = S3Config { secret_access_key: Some(Secret::new("hunter2")), ..sound.clone() };
-    let wrong_id = S3Config { access_key_id: Some("AKnobody".into()), ..sound };
+    let valid = config(&SERVER);
+    let wrong_secret = S3Config { secret_access_key: Some(Secret::new("hunter2")), ..valid.clone() };
+    let wrong_id = S3Config { access_key_id: Some("AKnobody".into()), ..valid };
     for config in [wrong_secret, wrong_id] {
         for failure in every_failure(open_with(&config, settings()).await).await {
             assert!(matches!(*failure.kind, StoreErrorKind::Denied(_)), "{failure}");

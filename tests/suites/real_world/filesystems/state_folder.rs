@@ -64,7 +64,7 @@ async fn full_state_disk_stops_no_backup() {
     let service = Service::with("", "").await;
     let Some(_disk) = SmallDisk::mount(&service.state(), "4m") else { return };
     let mut daemon = service.start();
-    service.told("READY=1").await;
+    service.until_reported("READY=1").await;
     let client = client(&service);
     assert_eq!(unready(&client).await, None);
     fill(&service.state());
@@ -105,7 +105,7 @@ async fn daemon_starts_on_full_state_disk() {
         }
     }
     let mut daemon = service.start();
-    service.told("READY=1").await;
+    service.until_reported("READY=1").await;
     free(&service.state());
     // It tries again by itself.
     service.until_state_is_written(&mut daemon).await;
@@ -117,7 +117,7 @@ async fn daemon_starts_on_full_state_disk() {
 async fn moved_state_folder_is_reported() {
     let service = Service::with("schedule = \"0 2 1 1 *\"", "").await;
     let mut daemon = service.start();
-    service.told("READY=1").await;
+    service.until_reported("READY=1").await;
     let client = client(&service);
     let first = begin(&client).await;
     until_done(&client, &first).await;

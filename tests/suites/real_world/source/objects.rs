@@ -51,7 +51,7 @@ fn create_tablespace(cluster: &Cluster) {
 
 /// Connects the target to another server, which has neither the roles nor the tablespaces of the
 /// instance.
-fn lead_elsewhere(project: &Project, target: &Cluster, keys: &str) {
+fn use_other_server(project: &Project, target: &Cluster, keys: &str) {
     let config = format!(
         "[repository]\nurl = \"file://{}\"\n[instance.production]\nodoo_conf = \"{}\"\n[target.staging]\ndatabase = \"staging\"\n\
          host = \"{}\"\nport = {}\nuser = \"{}\"\nfilestore = \"{}\"\n{keys}\n",
@@ -69,7 +69,7 @@ fn lead_elsewhere(project: &Project, target: &Cluster, keys: &str) {
 async fn plain_role_restores_all_it_may() {
     let (project, program) = backed_up().await;
     let target = Cluster::start();
-    lead_elsewhere(&project, &target, TARGET_KEYS);
+    use_other_server(&project, &target, TARGET_KEYS);
     let examined = program.run(["restore", "--to", TARGET, "--dry-run"]).await.success().stdout;
     for said in [
         "the publication everything will be left out: only a superuser may create it",
@@ -96,7 +96,7 @@ async fn superuser_restores_production_objects() {
     let target = Cluster::start();
     target.psql_as(SUPERUSER, SUPERUSER, "ALTER ROLE odoo SUPERUSER; CREATE ROLE reader");
     create_tablespace(&target);
-    lead_elsewhere(&project, &target, &format!("{TARGET_KEYS}\ntrusted = true"));
+    use_other_server(&project, &target, &format!("{TARGET_KEYS}\ntrusted = true"));
     let restored = program.run(["restore", "--to", TARGET, "--json"]).await.expect_code(3).json();
     let warnings = restored["warnings"].as_array().unwrap();
     assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().contains("restored disabled"), "{warnings:#?}");
@@ -186,7 +186,7 @@ async fn unrecorded_backup_skips_same_objects() {
     let (project, _) = backed_up().await;
     super::forget_source(&project);
     let target = Cluster::start();
-    lead_elsewhere(&project, &target, TARGET_KEYS);
+    use_other_server(&project, &target, TARGET_KEYS);
     let program = odoo_backup!(project.config());
     let restored = program.run(["restore", "--to", TARGET, "--json"]).await.expect_code(3).json();
     assert_eq!(restored["warnings"].as_array().unwrap().len(), 5, "{restored}");

@@ -12,7 +12,7 @@ use super::super::Walk;
 
 pub(in super::super) async fn all(walk: &mut Walk) {
     let mut daemon = walk.service.start();
-    walk.service.told("READY=1").await;
+    walk.service.until_reported("READY=1").await;
     let address = fs::read_to_string(walk.service.state().join("address")).unwrap();
     let client = Client::new(address.trim());
     walk.show("Another daemon is running", &["daemon"]).await;
