@@ -52,8 +52,8 @@ impl Authority {
 }
 
 impl Identity {
-    /// Creates a certificate that is signed by itself, as `openssl req -x509` does if it is given
-    /// only a subject: in form that of an authority, without alternative names.
+    /// Creates a self-signed certificate, as `openssl req -x509` does if it is given only a
+    /// subject. It has the form of an authority's certificate, without alternative names.
     pub fn self_signed(name: &str) -> Self {
         let mut params = named(name, &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

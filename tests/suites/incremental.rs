@@ -1,5 +1,5 @@
-//! Tests incremental backups: a daily backup stores only what changed that day, each day can be
-//! restored exactly, and each problem of a file is reported by its correct name.
+//! Tests incremental backups: a daily backup stores only what changed that day, and each day can be
+//! restored exactly. Each problem of a file is reported by its correct name.
 
 mod cache;
 mod standby;

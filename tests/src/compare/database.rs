@@ -9,8 +9,8 @@ use tokio_postgres::Client;
 use crate::postgres::{Database, SUPERUSER, quote_identifier, run};
 
 /// Panics and names the first difference unless the two databases are equal. Compares the encoding
-/// and locale, the schema as pg_dump prints it with owners and privileges, each row of each table,
-/// the position of each sequence, and each large object.
+/// and locale, and the schema as pg_dump prints it with owners and privileges. Then compares each
+/// row of each table, the position of each sequence, and each large object.
 pub async fn assert_same_database(a: Database<'_>, b: Database<'_>) {
     if let Some(difference) = database_difference(a, b, Owners::Compared).await {
         panic!("databases {} and {} differ: {difference}", a.name, b.name);

@@ -64,8 +64,8 @@ const BYTES_PER_MESSAGE: u64 = 1_090;
 const AVERAGE_FILE: u64 = 175_000;
 
 impl OdooShape {
-    /// Returns a shape with a database of about `database_bytes` on the server's disk and a
-    /// filestore of about `filestore_bytes`, in the proportions of a real one.
+    /// Returns a shape in the proportions of a real instance. The database takes about
+    /// `database_bytes` on the server's disk, the filestore about `filestore_bytes`.
     pub fn sized(database_bytes: u64, filestore_bytes: u64) -> Self {
         // An empty database of this shape has 9 MB, most of it PostgreSQL's own.
         let messages = database_bytes.saturating_sub(9_000_000) / BYTES_PER_MESSAGE;

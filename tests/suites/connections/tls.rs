@@ -181,8 +181,9 @@ async fn other_certificate_name_follows_psql() {
         .await;
 }
 
-/// With `prefer` and an authority, libpq verifies the certificate and continues without encryption
-/// if that fails. The program's own connection verifies nothing with `prefer` and stays encrypted.
+/// Tests `prefer` with an authority: libpq verifies the certificate, and continues without
+/// encryption if that fails. The program's own connection verifies nothing with `prefer` and stays
+/// encrypted.
 #[tokio::test]
 async fn unknown_authority_follows_psql() {
     let identity = Authority::new("another authority").issue(&[NAME]);
@@ -230,7 +231,7 @@ async fn tls_only_server_follows_psql() {
         .await;
 }
 
-/// With `prefer`, libpq tries again without TLS if the server refuses the session over TLS.
+/// Tests `prefer`: libpq tries again without TLS if the server refuses the session over TLS.
 #[tokio::test]
 async fn plaintext_only_server_follows_psql() {
     let authority = Authority::new("the authority");
@@ -245,10 +246,11 @@ async fn plaintext_only_server_follows_psql() {
         .await;
 }
 
-/// PostgreSQL's manual shows this certificate for a quick start: it is trusted by itself. Only its
-/// subject contains the name, which is enough for libpq but not for rustls.
+/// Tests the certificate that PostgreSQL's manual shows for a quick start: clients trust the
+/// certificate itself. Only its subject contains the name, which is enough for libpq but not for
+/// rustls.
 #[tokio::test]
-async fn self_signed_certificate_fails_verify_modes() {
+async fn self_signed_certificate_fails_verify_full() {
     let identity = Identity::self_signed(NAME);
     let bench = Bench::start(server(Some(&identity), "host")).await;
     bench.trust(&identity.certificate);
@@ -266,9 +268,9 @@ async fn self_signed_certificate_fails_verify_modes() {
         .await;
 }
 
-/// A name that only the subject contains is enough for libpq, but not for rustls.
+/// Tests a name that only the subject contains: it is enough for libpq, but not for rustls.
 #[tokio::test]
-async fn certificate_without_alternative_names_fails_verification() {
+async fn nameless_certificate_fails_verify_full() {
     let authority = Authority::new("the authority");
     let bench = Bench::start(server(Some(&authority.issue_without_alternative_name(NAME)), "host")).await;
     bench.trust(authority.certificate());
@@ -310,8 +312,8 @@ async fn home_authority_and_odoo_mode_apply() {
     }
 }
 
-/// Without a file of authorities the program uses those of the system. libpq does so only on
-/// request, since version 16.
+/// Tests settings without a file of authorities: the program uses those of the system. libpq does
+/// so only on request, since version 16.
 #[tokio::test]
 async fn system_authorities_are_used_by_default() {
     let authority = Authority::new("the authority");

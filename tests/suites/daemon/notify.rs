@@ -87,8 +87,8 @@ async fn notify_test_reports_each_channel() {
     service.program.run(["notify", "test", "hok"]).await.expect_code(2);
 }
 
-/// The backups of a daemon fail, and later succeed. The notices arrive, although the receiver was
-/// away at first.
+/// Lets the backups of a daemon fail, and then succeed. The notices arrive, although the receiver
+/// was away at first.
 #[tokio::test]
 async fn failure_and_recovery_arrive() {
     let receiver = Receiver::start();

@@ -1,4 +1,4 @@
-//! Tests lists and dumps: they are compressed, and may decompress to anything.
+//! Tests lists and dumps: they are compressed, and may decompress to any size.
 
 use engine::stream::Fingerprint;
 

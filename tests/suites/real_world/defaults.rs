@@ -168,7 +168,7 @@ async fn daemon_prunes_by_default_with_log() {
     daemon.wait().await.success();
 }
 
-/// One instance fails, and the copy of the other's backup fails, in both orders.
+/// Lets one instance fail, and the copy of the other's backup fail, in both orders.
 #[tokio::test]
 async fn failed_instance_outranks_failed_copy() {
     let project = Project::start().await;

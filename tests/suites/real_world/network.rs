@@ -105,7 +105,7 @@ async fn wrong_logins_are_limited_by_address() {
     friend.post("/api/v1/session", &json!({ "token": TOKEN })).await.expect(204);
 }
 
-/// Wrong tokens in requests count as guesses too.
+/// Checks that wrong tokens in requests count as guesses too.
 #[tokio::test]
 async fn wrong_bearers_are_limited_by_address() {
     let (_service, _daemon, client) = serve("").await;
@@ -141,7 +141,7 @@ async fn endless_smtp_line_ends_only_delivery() {
     assert!(daemon.peak_rss() < 400 << 20, "{} bytes", daemon.peak_rss());
 }
 
-/// Many lines are as bad as a long one.
+/// Sends many lines, which is as bad as a long one.
 #[tokio::test]
 async fn endless_smtp_lines_end_delivery() {
     let port = server(|connection| pour(connection, b"", b"220-still here\r\n"));
@@ -212,8 +212,8 @@ async fn log_to_pipe_has_no_escapes() {
     assert!(run.stderr.contains("daemon stopped") && !run.stderr.contains('\x1b'), "{:?}", run.stderr);
 }
 
-/// A browser opens at most six connections to a server. With a connection for the events of each
-/// tab, the seventh tab would stay blank.
+/// Opens nine tabs. A browser opens at most six connections to a server: with a connection for the
+/// events of each tab, the seventh would stay blank.
 #[tokio::test]
 async fn ninth_tab_is_shown() {
     let Some(mut browser) = Browser::start().await else { return };

@@ -193,8 +193,8 @@ async fn pgbouncer_in_statement_mode_is_refused() {
     pooler_is_refused("pool_mode = statement\nignore_startup_parameters = extra_float_digits,options").await;
 }
 
-/// A pooler that respects the options is still recognized: the process shows that the session
-/// belongs to another client.
+/// Tests a pooler that respects the options. The process shows that the session belongs to another
+/// client.
 #[tokio::test]
 async fn pgbouncer_with_same_settings_is_refused() {
     let project = Project::start().await;

@@ -94,7 +94,7 @@ async fn full_state_disk_stops_no_backup() {
     assert!(log.contains("state is kept in memory alone") && log.contains("state is on the disk again"), "{log}");
 }
 
-/// A daemon starts on a full disk, where not even an empty file can be created.
+/// Starts a daemon on a full disk, on which not even an empty file can be created.
 #[tokio::test]
 async fn daemon_starts_on_full_state_disk() {
     let service = Service::with("", "").await;
