@@ -1,4 +1,4 @@
-//! What is to run, and when. Pure functions of schedules, of what ran last, and of the time: no
+//! Decides what runs, and when. Pure functions of schedules, of what ran last, and of the time: no
 //! clock, no I/O.
 //!
 //! A **slot** is a time at which a schedule fires. Each is served at most once, and it names the
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-/// What a run does. Where many wait for their turn, what comes first here goes first.
+/// What a run does. Of queued runs, those whose job comes first here start first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Job {
@@ -56,18 +56,18 @@ impl fmt::Display for Job {
 pub struct Entry {
     /// The instance's name.
     pub instance: String,
-    /// What is started.
+    /// What the run does.
     pub job: Job,
-    /// When.
+    /// When it runs.
     pub schedule: Schedule,
-    /// In whose time.
+    /// The time zone of the schedule.
     pub zone: TimeZone,
     /// Within how long after a slot the run begins, so that many instances do not begin at the same
     /// second.
     pub splay: SignedDuration,
     /// Whether a slot that was missed is served late.
     pub catch_up: bool,
-    /// [`Schedule::longest_interval`]: found once, for it is asked for at each look at what is due.
+    /// [`Schedule::longest_interval`], kept because each look at what is due needs it.
     interval: SignedDuration,
 }
 
@@ -80,13 +80,12 @@ pub struct Slot {
     pub begins: Timestamp,
 }
 
-/// What is to be done about an entry now.
+/// What to do about an entry now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
     /// Nothing before this slot begins; `None` at the end of the calendar.
     Later(Option<Slot>),
-    /// This slot is to be served. With `late`, it was missed and is caught up: once, however many
-    /// were missed.
+    /// Serve this slot. With `late`, it was missed, and is caught up: once for all missed ones.
     Now {
         /// The latest slot that has begun.
         slot: Slot,

@@ -1,4 +1,4 @@
-//! What the daemon shows of itself: copies of one moment, ready for JSON.
+//! What the daemon shows of itself: copies as of one moment, ready for JSON.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,7 +21,8 @@ use crate::staleness::{Since, Staleness, allowed_age};
 pub struct InstanceView {
     /// Its name.
     pub name: String,
-    /// How old its newest good backup may become, in seconds; `None`: as old as it likes.
+    /// How old its newest good backup may become before it is stale, in seconds; `None` without a
+    /// limit.
     pub stale_after_seconds: Option<i64>,
     /// Each job that it has a schedule for or that ran for it; a backup always.
     pub jobs: Vec<JobView>,
@@ -31,15 +32,15 @@ pub struct InstanceView {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = JobState)]
 pub struct JobView {
-    /// Which.
+    /// The job.
     pub job: Job,
-    /// When it is started by itself; null where it has no schedule.
+    /// Its schedule; null without one.
     #[schema(required = true)]
     pub schedule: Option<Schedule>,
     /// The IANA name of the schedule's time zone.
     #[schema(required = true)]
     pub timezone: Option<String>,
-    /// The slot that comes next; one that has begun where its run is about to begin.
+    /// The next slot. It lies in the past while its run is about to start.
     #[schema(required = true)]
     pub next: Option<Slot>,
     /// The longest time between two slots, in seconds, not counting changes of clocks.
@@ -51,16 +52,16 @@ pub struct JobView {
     /// The latest run.
     #[schema(required = true)]
     pub latest: Option<RunRecord>,
-    /// The latest that did what it was to do, or found that another daemon had done it.
+    /// The latest run that succeeded, or found that another daemon had served its slot.
     #[schema(required = true)]
     pub latest_success: Option<RunRecord>,
-    /// The latest that failed, after all attempts, or of which no end is known.
+    /// The latest run that failed after all attempts, or whose end is not known.
     #[schema(required = true)]
     pub latest_failure: Option<RunRecord>,
 }
 
 impl InstanceView {
-    /// That it has been without a good backup for longer than it may.
+    /// Reports that its newest good backup is too old.
     pub fn staleness(&self, since: Since, now: Timestamp) -> Option<Staleness> {
         Staleness::of(since, SignedDuration::from_secs(self.stale_after_seconds?), now)
     }
@@ -72,43 +73,43 @@ pub struct LiveRun {
     /// Its entry in the journal.
     #[serde(flatten)]
     pub record: RunRecord,
-    /// What it does at this moment.
+    /// What it is doing.
     pub phase: Phase,
     /// Which attempt this is, from 1.
     pub attempt: u32,
-    /// Why the last attempt failed, where this is not the first.
+    /// Why the last attempt failed; `None` in the first attempt.
     pub last_failure: Option<Explanation>,
     /// Whether it is being stopped.
     pub stopping: bool,
-    /// What counts bytes.
+    /// Its parts that count bytes.
     pub tasks: Vec<TaskState>,
 }
 
-/// What a run does at a moment.
+/// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "phase")]
 pub enum Phase {
     /// It is queued.
     Waiting,
-    /// It runs.
+    /// It is running.
     Working,
-    /// It waits before it tries again.
+    /// It waits for its next attempt.
     Pausing {
-        /// When it tries again.
+        /// When the next attempt begins.
         until: Timestamp,
     },
-    /// It has ended, which is being written down.
+    /// It has ended, and the journal is being written.
     Ending,
 }
 
-/// Something that a run said.
+/// A line that a run logged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogLine {
-    /// When.
+    /// When it was logged.
     pub at: Timestamp,
     /// `error`, `warn`, `info`
     pub level: String,
-    /// What, with its fields as `name=value` behind it.
+    /// The message, followed by its fields as `name=value`.
     pub message: String,
 }
 
@@ -126,25 +127,25 @@ pub struct Standing {
     /// What is wrong with it, in a sentence.
     #[schema(required = true)]
     pub problem: Option<String>,
-    /// How it fares.
+    /// Whether it delivers messages.
     #[serde(flatten)]
     pub health: Health,
 }
 
-/// Describes the words for the ways to a notifier.
+/// Returns the schema of the words for kinds of notifiers.
 pub(crate) fn channels() -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["webhook", "ping", "mail"])).build()
 }
 
-/// How a notifier fares.
+/// Whether a notifier delivers messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = NotifierHealth)]
 pub struct Health {
-    /// When it last took something.
+    /// When it last accepted a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub delivered_at: Option<Timestamp>,
-    /// Since when it has taken nothing.
+    /// Since when it has accepted nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub failing_since: Option<Timestamp>,
@@ -152,59 +153,59 @@ pub struct Health {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub error: Option<Explanation>,
-    /// How often in a row it has taken nothing.
+    /// Attempts in a row that failed.
     #[serde(default)]
     #[schema(required = true)]
     pub failures: u32,
-    /// Messages that it took, since the state began.
+    /// Messages that it accepted, since the state was created.
     #[serde(default)]
     #[schema(required = true)]
     pub sent: u64,
-    /// Attempts that failed, since the state began.
+    /// Attempts that failed, since the state was created.
     #[serde(default)]
     #[schema(required = true)]
     pub failed: u64,
-    /// Messages that were given up, since the state began.
+    /// Messages that were given up, since the state was created.
     #[serde(default)]
     #[schema(required = true)]
     pub given_up: u64,
 }
 
-/// Something that happened. A slow subscriber gets `RecvError::Lagged` for missed events, and can
-/// request the state again.
+/// An event. A slow subscriber gets `RecvError::Lagged` for missed events, and can request the
+/// state again.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum Event {
     /// A run was started; it may be queued.
     Began {
-        /// It.
+        /// The run.
         run: RunRecord,
     },
     /// The progress of a run: at each change of its phase, and every second while it works and
     /// there are subscribers.
     Progress {
-        /// It.
+        /// The run.
         run: LiveRun,
     },
     /// A run ended.
     Ended {
-        /// It, with its outcome.
+        /// The run, with its outcome.
         run: RunRecord,
     },
     /// A run logged a line.
     Log {
-        /// Which.
+        /// The run.
         run: RunId,
-        /// What.
+        /// The line.
         line: LogLine,
     },
     /// A slot was missed, and its job does not catch up.
     Missed {
-        /// Of which instance.
+        /// The instance.
         instance: String,
-        /// What should have run.
+        /// The job that should have run.
         job: Job,
-        /// When.
+        /// The slot.
         slot: Timestamp,
     },
     /// The configuration was reloaded.

@@ -1,10 +1,11 @@
-//! Who may ask for what.
+//! Decides which requests are answered.
 //!
 //! - Where a token is configured, everything but health, the page itself and the sign-in needs it,
 //!   or a session that was begun with it.
 //! - Where none is, only this machine's own names are answered: a web page from elsewhere could
 //!   else give this address a name of its own, and ask on behalf of the user who looks at it.
-//! - What changes something must not come from another site's page, whoever is signed in.
+//! - A request that changes something must not come from another site's page, even if the browser
+//!   is signed in.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -67,7 +68,7 @@ impl Api {
     }
 }
 
-/// Lets only those pass who may ask for everything.
+/// Passes on only requests of clients that may request everything.
 pub(super) async fn require_token(State(api): State<Api>, who: Who, request: Request, next: Next) -> Response {
     let pause = api.access.bearers.pause(who.0, api.handle.now());
     match pause.filter(|_| bearer(request.headers()).is_some()) {
@@ -166,7 +167,7 @@ pub(super) async fn show_session(State(api): State<Api>, who: Who, headers: Head
     axum::Json(SessionView { required: api.access.token.is_some(), valid: api.admits(&headers, who) })
 }
 
-/// Who signs in.
+/// A sign-in.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignIn {
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn another_sites_page_is_told_from_the_own_one_and_from_no_browser() {
+    fn page_of_other_site_is_recognized() {
         for (own, pairs) in [
             (true, &[("host", "backup:8479")][..]),
             (true, &[("sec-fetch-site", "same-origin"), ("origin", "https://backup"), ("host", "internal:1")]),

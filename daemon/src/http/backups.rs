@@ -21,9 +21,9 @@ use super::facts::{BackupFacts, DamagedBackup, InstanceFacts, reasons};
 use super::instances::instance;
 use super::problem::HttpProblem;
 
-/// Backups of one answer, where nothing is said, and at most.
+/// Backups in one answer: by default, and at most.
 const BACKUPS: (usize, usize) = (400, 1000);
-/// Attachments of one answer, where nothing is said, and at most.
+/// Attachments in one answer: by default, and at most.
 const FILES: (usize, usize) = (100, 1000);
 /// Names of each kind of finding; the manifest has all.
 const FINDINGS: usize = 100;
@@ -40,7 +40,7 @@ fn facts(api: &Api, name: &str) -> Result<Arc<InstanceFacts>, HttpProblem> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct BackupPage {
-    /// How many at most; 400 where nothing is said.
+    /// How many at most; 400 by default.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
     /// Older than this id: `next` of the page before.
@@ -52,7 +52,7 @@ pub(super) struct BackupPage {
 pub(super) struct Backups {
     /// The backups of this page.
     backups: Vec<BackupFacts>,
-    /// `before` of the next page; null where this is the last.
+    /// `before` of the next page; null on the last page.
     #[schema(required = true)]
     next: Option<BackupId>,
     /// The backups whose manifest cannot be read, whatever the page.
@@ -106,7 +106,7 @@ pub(super) struct BackupDetail {
     /// When and why it was pinned; null where it is not pinned.
     #[schema(required = true)]
     pin: Option<Pin>,
-    /// The proof as it is stored; null where nothing was proven or refuted.
+    /// The proof as it is stored; null if no restored copy was compared with the backup.
     #[schema(required = true)]
     proof_record: Option<Proof>,
     /// The PostgreSQL server that it came from.
@@ -151,7 +151,7 @@ struct FindingsShown {
     missing: Vec<String>,
     /// Deleted between the snapshot and the reading.
     deleted: Vec<String>,
-    /// Their content is not what their name says.
+    /// Their content does not match their SHA-1 name.
     damaged: Vec<String>,
     /// They changed while they were read.
     changed: Vec<String>,
@@ -220,7 +220,7 @@ pub(super) struct FilePage {
     /// How many to skip.
     #[serde(default)]
     offset: usize,
-    /// How many at most; 100 where nothing is said.
+    /// How many at most; 100 by default.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
@@ -232,7 +232,7 @@ pub(super) struct Files {
     files: Vec<Attachment>,
     /// How many there are on all pages.
     count: usize,
-    /// `offset` of the next page; null where this is the last.
+    /// `offset` of the next page; null on the last page.
     #[schema(required = true)]
     next: Option<usize>,
 }
@@ -255,7 +255,7 @@ pub(super) async fn files(
     let limit = limited(page.limit, FILES)?;
     let (_, repository, manifest) = look_up(&api, &name, &id).await?;
     let (like, offset) = (page.like.to_lowercase(), page.offset);
-    // Read to its end, which alone says that it is whole; no more is kept than is asked for.
+    // Read to its end, because only then is the list known to be intact. Keeps one page.
     let found = Arc::new(Mutex::new((0_usize, Vec::new())));
     let kept = found.clone();
     let keep = move |attachment: Attachment| {
@@ -283,7 +283,7 @@ pub(super) struct Retention {
     policy: String,
     /// Whether each good backup is followed by a prune.
     prunes: bool,
-    /// Why nothing at all is removed; empty where nothing speaks against it.
+    /// Why nothing at all is removed; empty if backups may be removed.
     holds: Vec<HoldShown>,
     /// The backups, newest first.
     backups: Vec<Kept>,

@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// More connections than this are not open at once.
+/// Connections that may be open at once.
 const MOST: usize = 512;
 /// How long a request's head may take, and a connection be idle.
 const HEAD: Duration = Duration::from_secs(10);
@@ -172,7 +172,7 @@ impl Drop for Guest {
 pub(super) struct Busy(Arc<Guest>);
 
 impl Busy {
-    /// Lets it last until the body was sent, or is sent no more.
+    /// Keeps it until the body was sent, or sending it was given up.
     pub(super) fn until_sent(self, body: Body) -> Body {
         Body::new(Sent { body, _busy: self })
     }

@@ -1,4 +1,4 @@
-//! What happens, while it happens: Server-Sent Events.
+//! Live events, as Server-Sent Events.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -29,7 +29,7 @@ const MOST: usize = 64;
 /// Between two signs of life.
 const ALIVE: Duration = Duration::from_secs(15);
 
-/// The room that there is for streams, and their end.
+/// How many more streams may be opened, and their end.
 pub(super) struct Streams {
     room: Arc<Semaphore>,
     ended: CancellationToken,
@@ -41,19 +41,19 @@ impl Streams {
     }
 }
 
-/// How a run is.
+/// The event of a run's progress.
 #[derive(Serialize)]
 struct OfRun {
     run: RunView,
 }
 
-/// That the repository was read.
+/// The event that the repository was read.
 #[derive(Serialize)]
 struct Refreshed {
     refreshed_at: Option<Timestamp>,
 }
 
-/// That the client reads too slowly and has missed events.
+/// The event that the client reads too slowly and has missed events.
 #[derive(Serialize)]
 struct Lagged {}
 
@@ -70,7 +70,7 @@ struct Feed {
     _place: OwnedSemaphorePermit,
 }
 
-/// What happens: to runs, to the configuration, and each time the repository was read.
+/// Events of runs, of the configuration, and of each reading of the repository.
 #[utoipa::path(
     get, path = "/api/v1/events", operation_id = "events",
     responses((status = 200, description = "Server-Sent Events", body = str, content_type = "text/event-stream"), HttpProblem),
@@ -79,7 +79,7 @@ pub(super) async fn all(State(api): State<Api>) -> Result<Response, HttpProblem>
     Ok(Feed::open(&api, None)?.into_response())
 }
 
-/// What happens to a run, until it ends.
+/// Events of a run, until it ends.
 #[utoipa::path(
     get, path = "/api/v1/runs/{id}/events", operation_id = "run_events",
     params(("id" = RunId, Path, description = "The run")),
@@ -117,7 +117,7 @@ impl Feed {
 
     fn into_response(self) -> Response {
         let messages = stream::unfold(self, async |mut feed| Some((Ok::<_, Infallible>(feed.next().await?), feed)));
-        // A proxy that gathers before it passes on would keep what happens from those who watch.
+        // A proxy that buffers would delay the events.
         let headers = [("x-accel-buffering", "no")];
         (headers, Sse::new(messages).keep_alive(KeepAlive::new().interval(ALIVE))).into_response()
     }

@@ -58,7 +58,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     }
 }
 
-/// Returns how many items a page has: what was asked for, or `default` where nothing was.
+/// Returns how many items a page has: as many as requested, by default `default`.
 ///
 /// # Errors
 /// [`HttpProblem::invalid`] for none, and for more than `most`.

@@ -22,12 +22,12 @@ use super::Api;
 use crate::condition::{Backups, Condition};
 use crate::view::{Event, InstanceView};
 
-/// How often all of it is read, for what others do to the repository.
+/// How often all of it is read, because other processes change the repository.
 const REFRESH: Duration = Duration::from_mins(5);
-/// With many instances less often: a list costs a request each.
+/// With many instances less often, because a list costs a request for each.
 const REFRESH_PER_INSTANCE: Duration = Duration::from_secs(3);
 
-/// What was last read, and those who wait for news of it.
+/// What was last read, and the receivers of news about it.
 #[derive(Default)]
 pub(super) struct Facts {
     known: watch::Sender<Arc<Known>>,
@@ -44,7 +44,7 @@ pub(super) struct Known {
     pub(super) refreshed_at: Option<Timestamp>,
     /// Why the last attempt to read it failed.
     pub(super) error: Option<Explanation>,
-    /// Of each instance that was read.
+    /// What is known of each instance that was read.
     instances: BTreeMap<String, Arc<InstanceFacts>>,
 }
 
@@ -53,7 +53,7 @@ impl Known {
         self.instances.get(name)
     }
 
-    /// Returns how an instance is, by its runs and by what is known here.
+    /// Returns the condition of an instance, by its runs and by what is known here.
     pub(super) fn condition(&self, view: &InstanceView, now: Timestamp) -> Condition {
         let shown = self.instance(&view.name).map(|facts| &facts.shown);
         Condition::of(view, shown, self.error.as_ref(), now)
@@ -77,7 +77,7 @@ pub(super) struct InstanceFacts {
     pub(super) bytes: u64,
     /// What retention says of them.
     pub(super) plan: Result<Plan, Explanation>,
-    /// What is shown of them as far as the instance's condition goes by it.
+    /// What the instance's condition depends on.
     pub(super) shown: Backups,
 }
 
@@ -94,7 +94,7 @@ pub(super) struct BackupFacts {
     /// What a restored copy has shown of it.
     #[schema(required = true)]
     pub(super) proof: Option<ProofFacts>,
-    /// What speaks against it, in sentences; none where it is good.
+    /// Its problems, in sentences; empty for a good backup.
     pub(super) flaws: Vec<String>,
     /// Whether it is dated in the future.
     #[serde(skip)]
@@ -102,7 +102,7 @@ pub(super) struct BackupFacts {
     /// Whether what it needs is known to be damaged.
     #[serde(skip)]
     pub(super) is_damaged: bool,
-    /// Whether it stays; null where the policy cannot be followed.
+    /// Whether it stays; null if the policy cannot be applied.
     #[schema(required = true)]
     pub(super) keep: Option<bool>,
     /// Why it stays.
@@ -203,7 +203,7 @@ impl Facts {
         self.known.borrow().clone()
     }
 
-    /// Tells of each time that something was read.
+    /// Returns a receiver that is notified after each reading.
     pub(super) fn watch(&self) -> watch::Receiver<Arc<Known>> {
         self.known.subscribe()
     }

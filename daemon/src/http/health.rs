@@ -1,4 +1,4 @@
-//! Whether the daemon lives, and whether what it needs can be reached.
+//! Whether the daemon is alive, and whether what it needs can be reached.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use super::Api;
 use super::guesses::Who;
 use super::problem::HttpProblem;
 
-/// How long an answer holds: however often it is asked for, no more is tried.
+/// How long an answer is kept: requests in between try nothing.
 const HOLDS: Duration = Duration::from_secs(15);
-/// With many instances longer: each trial is a new connection, with a password's proof on both
-/// sides.
+/// With many instances longer, because each trial is a new connection, with a password's proof on
+/// both sides.
 const HOLDS_PER_INSTANCE: Duration = Duration::from_millis(300);
 /// How long one trial may take.
 const PATIENCE: Duration = Duration::from_secs(5);

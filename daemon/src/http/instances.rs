@@ -20,7 +20,7 @@ use super::runs::RunView;
 use crate::condition::{Condition, InstanceState};
 use crate::view::{InstanceView, JobView, Standing};
 
-/// The daemon, what runs, and what is known of the repository.
+/// The daemon, its runs, and what is known of the repository.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Status {
     /// Version of odoo-backup.
@@ -29,7 +29,7 @@ pub(super) struct Status {
     began_at: Timestamp,
     /// The daemon's clock.
     now: Timestamp,
-    /// Whether the daemon ends and starts nothing any more.
+    /// Whether the daemon is stopping and starts no more runs.
     stopping: bool,
     /// How many runs there may be at once.
     max_concurrent: u32,
@@ -53,16 +53,16 @@ struct RepositoryStatus {
     /// When it was last read; null until then.
     #[schema(required = true)]
     refreshed_at: Option<Timestamp>,
-    /// What the instances take in it.
+    /// The space that the instances take in it.
     bytes: u64,
     /// How many backups it has that can be read.
     backups: usize,
-    /// Why the last attempt to read it failed; null where it did not.
+    /// Why the last attempt to read it failed; null if it succeeded.
     #[schema(required = true)]
     error: Option<Explanation>,
 }
 
-/// The daemon, what runs, and what is known of the repository.
+/// The daemon, its runs, and what is known of the repository.
 #[utoipa::path(
     get, path = "/api/v1/status", operation_id = "status",
     responses((status = 200, description = "The daemon's status", body = Status), HttpProblem),
@@ -104,20 +104,20 @@ pub(super) struct InstanceDocument {
     /// Its newest backup; null where there is none, or none is known.
     #[schema(required = true)]
     newest_backup: Option<BackupFacts>,
-    /// Its newest good backup of which a restored copy was what had been backed up.
+    /// Its newest good backup whose restored copy was verified.
     #[schema(required = true)]
     newest_proof: Option<NewestProof>,
     /// How many backups it has that can be read.
     backups: usize,
     /// How many backups it has that cannot be read.
     damaged: usize,
-    /// What it takes in the repository.
+    /// The space that it takes in the repository.
     stored_bytes: u64,
     /// Its retention policy.
     retention: String,
     /// Whether each good backup is followed by a prune.
     prunes: bool,
-    /// How old its newest good backup may become; null: as old as it likes.
+    /// How old its newest good backup may become before it is stale; null without a limit.
     #[schema(required = true, minimum = 0)]
     stale_after_seconds: Option<i64>,
     /// Its jobs: a backup always, others where they have a schedule or ran.
@@ -219,7 +219,7 @@ pub(super) fn instance<'a>(config: &'a Config, name: &str) -> Result<&'a Instanc
 struct TargetDocument {
     /// Its name.
     name: String,
-    /// The instance whose backups it takes; null where a restore must say it.
+    /// The instance whose backups it takes; null if a restore must name one.
     #[schema(required = true)]
     instance: Option<String>,
     /// The database's name.

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::problem::{Document, HttpProblem};
 use super::{access, closed, open};
 
-/// What the handlers do not say.
+/// The parts that the handlers do not describe.
 #[derive(OpenApi)]
 #[openapi(
     info(

@@ -1,4 +1,4 @@
-//! What can be done: runs begun and stopped, backups pinned, the configuration read anew.
+//! Requests that change something: start and cancel runs, pin backups, reload the configuration.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,7 +28,7 @@ use crate::journal::RunId;
 use crate::sources::{Sources, WantedBackup};
 use crate::work::Order;
 
-/// What is to be done to an instance.
+/// A job for an instance.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "job", rename_all = "lowercase", deny_unknown_fields)]
 pub(super) enum StartRun {
@@ -41,7 +41,7 @@ pub(super) enum StartRun {
     },
     /// Check its backups.
     Check {
-        /// How much is read back: `5%`, `1/7`. Left out: as the configuration says.
+        /// How much is read back: `5%`, `10GB`. By default as the configuration says.
         read_data: Option<String>,
     },
     /// Restore its latest backup, verify the copy, and drop it.
@@ -79,11 +79,11 @@ pub(super) async fn start(
     Accepted::of(&api, id)
 }
 
-/// What is to be restored to a target.
+/// A restore to a target.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StartRestore {
-    /// The instance whose backup it is. Left out: the one whose backups the target takes.
+    /// The instance whose backup it is. By default the target's `instance`.
     instance: Option<String>,
     /// A backup's id, or `latest`.
     backup: String,
@@ -113,7 +113,8 @@ pub(super) async fn restore(
         return Err(HttpProblem::invalid("`backup` must be the id of a backup, or `latest`"));
     }
     let selector = format!("{from}/{}", wanted.backup);
-    // Found now, so that whoever asks for the latest knows which that is, and one that is not there is refused at once.
+    // Resolved now: the answer names the backup that `latest` means, and an unknown id is refused
+    // at once.
     let sources = Sources::of(&config).with_connection(&api.handle.0.connection);
     let BackupRef { instance: from, id: backup } =
         sources.resolve(WantedBackup { selector: &selector, instance: None }).await?;
@@ -121,7 +122,7 @@ pub(super) async fn restore(
     Accepted::of(&api, id)
 }
 
-/// The answer 202 to a request whose work a run does: the run, with its address.
+/// The answer 202 to a request that starts a run: the run, with its address.
 pub(super) struct Accepted {
     id: RunId,
     run: RunView,
@@ -167,7 +168,7 @@ pub(super) async fn cancel(State(api): State<Api>, Path(id): Path<RunId>) -> Res
     Accepted::of(&api, id)
 }
 
-/// What a person says of a backup that is to be kept.
+/// The note of a pin.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Note {
@@ -192,9 +193,9 @@ pub(super) struct Pinned {
     note: Option<Option<String>>,
 }
 
-/// How long a lock is waited for; whoever asked waits as long.
+/// How long to wait for a lock. The client waits as long for its answer.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
-/// A note is for a person to read.
+/// Characters of a note at most: people read it.
 const LONGEST_NOTE: usize = 1000;
 
 /// Keep a backup until it is unpinned.
@@ -230,18 +231,18 @@ pub(super) async fn unpin(
     Ok(Json(Pinned::default()))
 }
 
-/// What a person says of a backup.
+/// A change of a backup's pin.
 enum Mark {
     Pin(Option<String>),
     Unpin,
 }
 
-/// Marks a backup; returns its pin, where it has one then.
+/// Pins or unpins a backup; returns its pin, if it has one afterwards.
 async fn mark(api: &Api, name: &str, id: &str, mark: Mark) -> Result<Option<Pin>, HttpProblem> {
     instance(&api.handle.config(), name)?;
     let id: BackupId = id.parse().map_err(|_| HttpProblem::not_found(format!("backup {name}/{id}")))?;
     let repository = api.handle.repository().await?;
-    // A task of its own: the lock that it holds is released whether or not somebody still waits for the answer.
+    // A task of its own releases its lock even if the client no longer waits for the answer.
     let task = api.handle.0.tasks.spawn({
         let (api, backup) = (api.clone(), BackupRef::new(name, id));
         async move {

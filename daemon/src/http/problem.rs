@@ -1,5 +1,5 @@
-//! What a request that failed is answered: `application/problem+json` (RFC 9457), with what went
-//! wrong, why, and what to do.
+//! Answers to failed requests: `application/problem+json` (RFC 9457), with what failed, why, and
+//! what to do.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::journal::RunId;
 
 const KIND: &str = "application/problem+json";
 
-/// Why a request was not done.
+/// Why a request failed.
 #[derive(Debug, Clone)]
 pub(super) struct HttpProblem(Box<Said>);
 
@@ -47,7 +47,7 @@ pub(super) struct Document<'a> {
     code: &'static str,
     /// What failed.
     detail: &'a str,
-    /// Why, from the nearest cause to the root. Absent where nothing more is known.
+    /// Why, from the nearest cause to the root. Absent if no cause is known.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     causes: &'a [String],
     /// What to do about it.

@@ -1,4 +1,4 @@
-//! Runs, of now and of the past.
+//! Runs, current and past.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,7 +18,7 @@ use crate::view::{LiveRun, LogLine, Phase};
 
 /// Lines of a log in one answer: the last.
 const LINES: usize = 5000;
-/// Runs of one answer, where nothing is said, and at most.
+/// Runs in one answer: by default, and at most.
 const RUNS: (usize, usize) = (50, 500);
 
 /// A run, and what it does at this moment.
@@ -40,10 +40,10 @@ struct LiveView {
     phase: Phase,
     /// Which attempt this is, from 1.
     attempt: u32,
-    /// Why the last attempt failed; null in the first.
+    /// Why the last attempt failed; null in the first attempt.
     #[schema(required = true)]
     last_failure: Option<Explanation>,
-    /// Whether it was told to stop.
+    /// Whether it is being stopped.
     stopping: bool,
     /// Its parts that count bytes.
     tasks: Vec<TaskState>,
@@ -94,7 +94,7 @@ pub(super) struct RunPage {
     job: Option<Job>,
     /// Before this run: `next` of the page before.
     before: Option<RunId>,
-    /// How many at most; 50 where nothing is said.
+    /// How many at most; 50 by default.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
 }
@@ -104,7 +104,7 @@ pub(super) struct RunPage {
 pub(super) struct Runs {
     /// The runs of this page.
     runs: Vec<RunView>,
-    /// `before` of the next page; null where this is the last.
+    /// `before` of the next page; null on the last page.
     #[schema(required = true)]
     next: Option<RunId>,
 }

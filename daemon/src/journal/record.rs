@@ -1,4 +1,4 @@
-//! What the journal says of a run.
+//! Records of runs in the journal.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::agenda::Job;
 
-/// The name of a run: a number that rises, within one journal.
+/// The number of a run, which rises within one journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct RunId(pub(super) u64);
@@ -44,7 +44,7 @@ impl FromStr for RunId {
     }
 }
 
-/// What made a run begin.
+/// What started a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "by")]
 pub enum Trigger {
@@ -55,7 +55,7 @@ pub enum Trigger {
         /// Whether the slot was missed and is caught up.
         late: bool,
     },
-    /// A person or a program, over HTTP.
+    /// A request over HTTP.
     Request,
 }
 
@@ -64,13 +64,13 @@ pub enum Trigger {
 #[serde(rename_all = "snake_case", tag = "result")]
 #[schema(as = Outcome)]
 pub enum RunOutcome {
-    /// It did what it was to do.
+    /// It succeeded.
     Done {
-        /// The backup that it made, checked or restored, where it is about one.
+        /// The backup that it made, checked or restored, if it is about one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         backup: Option<BackupId>,
-        /// What a person should know.
+        /// Warnings for operators, in sentences.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<String>,
         /// What was counted, by names that end in their unit: `stored_bytes`.
@@ -81,14 +81,14 @@ pub enum RunOutcome {
     Failed {
         /// Why.
         error: Explanation,
-        /// How often it was tried.
+        /// The number of attempts.
         attempts: u32,
     },
     /// It was stopped, by a request or because the daemon ended.
     Cancelled,
     /// Another daemon had served the slot.
     Elsewhere,
-    /// The daemon ended without a word, and with it the run.
+    /// The daemon ended unexpectedly, and with it the run.
     Lost,
 }
 
@@ -119,17 +119,17 @@ impl fmt::Display for RunOutcome {
 /// One run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RunRecord {
-    /// Its name.
+    /// Its number.
     pub id: RunId,
-    /// Of which instance.
+    /// The instance.
     pub instance: String,
-    /// What it does.
+    /// Its job.
     pub job: Job,
     /// The target that it restores to. Absent for other jobs.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub target: Option<String>,
-    /// What made it begin.
+    /// What started it.
     pub trigger: Trigger,
     /// When it began.
     pub began_at: Timestamp,

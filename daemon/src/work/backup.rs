@@ -1,4 +1,4 @@
-//! A backup, and what follows it: its copies, and the prune of what it made superfluous.
+//! A backup, its copies, and the prune after it.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub(super) async fn back_up(repository: &Repository, work: &Work<'_>, reread: bo
                 warnings.extend(copied.damaged.iter().map(ToString::to_string));
                 warnings.extend(copied.set_aside.iter().map(ToString::to_string));
             }
-            // The backup exists, and the next copy makes up for it: another backup would not help.
+            // The backup exists, and the next copy catches up: another backup would not help.
             Err(error) => warnings.push(format!("no copy in {to}: {}", explain(&error))),
         }
     }

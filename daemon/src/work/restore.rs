@@ -23,18 +23,18 @@ use crate::sources::{Sources, WantedBackup};
 /// More do not make a restore faster on the machines that Odoo runs on.
 const MOST_JOBS: u32 = 8;
 
-/// How much of a restore or a drill is done at once.
+/// How many parts of a restore or a drill run in parallel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Jobs {
     /// Sessions that load the database, and jobs of pg_restore.
     pub database: u32,
-    /// Volumes that are unpacked at once.
+    /// Volumes that are unpacked in parallel.
     pub volumes: u32,
 }
 
 impl Jobs {
-    /// Returns as many as were asked for, else as many as there are processors, at most eight.
-    /// Never more volumes than that are unpacked at once.
+    /// Returns the requested number, by default the number of processors, at most eight.
+    /// Never more volumes than that are unpacked in parallel.
     pub fn of(wanted: Option<u32>) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self::on(processors, wanted)
@@ -98,12 +98,12 @@ pub(super) async fn restore_to(
     Ok(RunOutcome::Done { backup: Some(backup.clone()), warnings, figures })
 }
 
-/// The run's log has what was passed over as soon as it is known; the outcome has it as warnings.
+/// Logs what was passed over as soon as it is known. The outcome has it as warnings.
 fn warn(text: &str) {
     tracing::warn!("{text}");
 }
 
-/// What a person wants to know of it afterwards stands in the run's log.
+/// Logs what operators want to know afterwards.
 fn tell(target: &str, config: &Path, restored: &Restored) {
     for cleared in &restored.cleared {
         tracing::info!("cleaned up: {cleared}");

@@ -1,4 +1,4 @@
-//! By the engine itself, on a real server.
+//! Runs the engine itself, on a real server.
 
 use harness::project::{INSTANCE, Project, TARGET};
 
@@ -16,7 +16,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// With this at the end of the configuration.
+    /// Appends this to the configuration.
     async fn with(more: &str) -> Self {
         let project = Project::start().await;
         project.write_config(&format!("url = \"file://{}\"", project.repository().display()), more);
@@ -110,7 +110,7 @@ async fn each_repository_is_pruned_by_its_own_retention() {
     assert_eq!(figures, [(0, 0), (0, 1), (1, 2)]);
     assert!(made.iter().all(|(_, warnings, _)| warnings.is_empty()), "{made:?}");
 
-    // One that cannot be reached keeps none of the others from being pruned.
+    // A repository that cannot be reached does not stop the others from being pruned.
     std::fs::rename(folder.path().join("near"), folder.path().join("away")).unwrap();
     let (last, warnings, figures) = fixture.back_up().await;
     assert_eq!((warnings.len(), figures["removed_backups"], figures["removed_copies"]), (1, 1, 1), "{warnings:?}");
@@ -205,7 +205,7 @@ async fn latest_known_damaged_is_found_in_copy() {
     let resolve = async |config: &Config| Sources::of(config).resolve(wanted).await.unwrap().id;
     assert_eq!(resolve(&fixture.config).await, second);
     copied.damage(&second);
-    // A check writes down what is damaged.
+    // A check records what is damaged.
     let check = Order::Check { read_data: Some(Sample::ALL) };
     let instance = &fixture.config.instances[INSTANCE];
     let work = Work { config: &fixture.config, instance, order: &check, slot: None, run: &Run::default() };
@@ -213,7 +213,7 @@ async fn latest_known_damaged_is_found_in_copy() {
     assert_eq!(resolve(&fixture.config).await, second);
     let alone = Config { copies: BTreeMap::new(), ..fixture.config.clone() };
     assert_eq!(resolve(&alone).await, first);
-    // What the first repository alone cannot say, it need not say.
+    // Without the first repository, the copy is enough.
     std::fs::rename(fixture.project.repository(), copied.folder.path().join("unplugged")).unwrap();
     assert_eq!(resolve(&fixture.config).await, second);
     assert!(Sources::of(&alone).resolve(wanted).await.is_err());
