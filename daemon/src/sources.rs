@@ -66,7 +66,8 @@ impl<'a> Sources<'a> {
     /// Does `work` with a backup of the first repository that can be read and has it intact. Where
     /// the work itself meets damage it is done again with the next one, and always of the same
     /// backup, once it is known which that is. Where no repository has the latest backup intact, it
-    /// is the latest that one of them has. Calls `tell` at once with what is skipped.
+    /// is the latest that one of them has. Calls `tell` with what is skipped, each reason once.
+    /// That of the first repository waits until another one has the backup: else it is the error.
     ///
     /// # Errors
     /// Those of the work, but for damage while another repository is left; else what kept the first
@@ -100,14 +101,14 @@ impl<'a> Sources<'a> {
         work: &impl Fn(Repository, Manifest) -> F,
     ) -> Result<Done<T>, Error> {
         let mut selector = wanted.selector.to_owned();
-        let mut passed_over = Vec::new();
+        let mut passed_over = PassedOver { tell, reasons: Vec::new(), held: None };
         let mut first_failure: Option<Error> = None;
         for (index, name) in self.names.iter().enumerate() {
             let is_last = index + 1 == self.names.len();
             let found = match self.open(name).await {
                 Ok(repository) => {
                     let wanted = WantedBackup { selector: &selector, ..wanted };
-                    let found = find(&repository, wanted, damaged_too, tell, &mut passed_over).await;
+                    let found = find(&repository, wanted, damaged_too, &mut passed_over).await;
                     found.map(|manifest| (repository, manifest))
                 }
                 Err(error) => Err(error),
@@ -125,7 +126,8 @@ impl<'a> Sources<'a> {
                     };
                     match worked {
                         Ok(result) => {
-                            return Ok(Done { manifest, repository: (*name).to_owned(), passed_over, result });
+                            let (repository, passed_over) = ((*name).to_owned(), passed_over.reasons);
+                            return Ok(Done { manifest, repository, passed_over, result });
                         }
                         Err(error) if error.is_damage() => error,
                         Err(error) => return Err(error),
@@ -134,12 +136,11 @@ impl<'a> Sources<'a> {
                 Err(error) if is_final(&error) => return Err(error.into()),
                 Err(error) => error.into(),
             };
-            if !is_last {
-                let passed = format!("skipped the repository {name}: {}", explain(&failure));
-                tell(&passed);
-                passed_over.push(passed);
+            let reason = format!("skipped the repository {name}: {}", explain(&failure));
+            match first_failure {
+                None => (passed_over.held, first_failure) = (Some(reason), Some(failure)),
+                Some(_) => passed_over.add(reason),
             }
-            first_failure.get_or_insert(failure);
         }
         // There is always one source, and each either returned or failed.
         Err(first_failure.unwrap_or(Error::Interrupted))
@@ -209,21 +210,34 @@ impl<'a> Sources<'a> {
     }
 }
 
+/// What is skipped, and why.
+struct PassedOver<'a> {
+    tell: &'a (dyn Fn(&str) + Sync),
+    /// The reasons that were reported.
+    reasons: Vec<String>,
+    /// Why the first repository was skipped, until another one has the backup.
+    held: Option<String>,
+}
+
+impl PassedOver<'_> {
+    fn add(&mut self, reason: String) {
+        (self.tell)(&reason);
+        self.reasons.push(reason);
+    }
+}
+
 async fn find(
     repository: &Repository,
     WantedBackup { selector, instance }: WantedBackup<'_>,
     damaged_too: bool,
-    tell: &(dyn Fn(&str) + Sync),
-    passed_over: &mut Vec<String>,
+    passed_over: &mut PassedOver<'_>,
 ) -> Result<Manifest, RepositoryError> {
     let selected = match damaged_too {
         true => repository.select_damaged_too(selector, instance).await?,
         false => repository.select(selector, instance).await?,
     };
-    for warning in selected.warnings {
-        tell(&warning);
-        passed_over.push(warning);
-    }
+    let held = passed_over.held.take();
+    held.into_iter().chain(selected.warnings).for_each(|reason| passed_over.add(reason));
     repository.verified_manifest(&selected.backup).await
 }
 

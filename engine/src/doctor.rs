@@ -26,6 +26,7 @@ use crate::repository::Repository;
 use crate::restore::{FORCEABLE, Obstacle, Target, TargetIdentity, altered_members, before_restore, check_movable};
 use crate::store::{self, Key, Mode, Store, StoreConfig, StoreErrorKind};
 use crate::stream::body_of;
+use crate::text::counted;
 
 /// Outcome of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -130,8 +131,7 @@ async fn try_backups(repository: &Repository, findings: &mut TrialFindings) {
     match wrong.as_slice() {
         [] if !listing.unreadable.is_empty() => {}
         [] => {
-            let number = listing.backups.len();
-            findings.ok("list", format!("{number} {}", if number == 1 { "backup" } else { "backups" }));
+            findings.ok("list", counted(listing.backups.len() as u64, "backup"));
         }
         wrong => {
             const SHOWN: usize = 5;

@@ -1,5 +1,5 @@
 //! Makes text from outside printable: what manifests, databases and servers say must not manipulate
-//! a terminal or a log.
+//! a terminal or a log. Also writes figures with their units and nouns.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -69,6 +69,30 @@ fn is_obeyed(c: char) -> bool {
         || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Formats a number with its noun: `1 view`, `2 views`, `3 indexes`.
+pub fn counted(number: u64, noun: &str) -> String {
+    let ending = match number {
+        1 => "",
+        _ if noun.ends_with('x') => "es",
+        _ => "s",
+    };
+    format!("{number} {noun}{ending}")
+}
+
+/// Formats a size: `9.00 MiB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let mut size = bytes as f64;
+    let mut unit = "B";
+    for larger in UNITS {
+        if size < 1024.0 {
+            break;
+        }
+        (size, unit) = (size / 1024.0, larger);
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{size:.2} {unit}") }
+}
+
 /// Returns the known word that `word` was most likely meant to be: the same but for case and `-`
 /// for `_`, or the one that it starts.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
@@ -101,6 +125,26 @@ mod tests {
     fn lines_are_indented_after_first() {
         assert_eq!(lines("first\nsecond\x1b"), "first\n    second\\u{1b}");
         assert_eq!(page("first\nsecond\n"), "first\nsecond\n");
+    }
+
+    #[test]
+    fn numbers_have_nouns() {
+        let numbers = [counted(0, "file"), counted(1, "index"), counted(2, "index"), counted(21, "foreign key")];
+        assert_eq!(numbers, ["0 files", "1 index", "2 indexes", "21 foreign keys"]);
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (bytes, expected) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.00 KiB"),
+            (9_437_184, "9.00 MiB"),
+            (1 << 40, "1.00 TiB"),
+            (u64::MAX, "16.00 EiB"),
+        ] {
+            assert_eq!(size(bytes), expected);
+        }
     }
 
     #[test]

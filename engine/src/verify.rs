@@ -98,5 +98,10 @@ fn is_own(catalog: &str, oid: &str, schema: &str) -> String {
     )
 }
 
+/// Returns a number with its verb, for a sentence that ends in "backed up".
+fn were(number: u64) -> String {
+    format!("{number} {}", if number == 1 { "was" } else { "were" })
+}
+
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use config::{NotifyConfig, NotifyOccasion};
 use engine::error::Explanation;
 use engine::repository::BackupId;
+use engine::text::size;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -186,20 +187,6 @@ fn figure_text(name: &str, figure: u64) -> String {
     let known = FIGURES.iter().find(|(known, _)| *known == name).map(|(_, words)| (*words).to_owned());
     let words = known.unwrap_or_else(|| name[..name.len() - unit.len()].replace('_', " "));
     format!("{words}: {figure}")
-}
-
-/// Formats a size: `9.00 MiB`.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let mut size = bytes as f64;
-    let mut unit = "B";
-    for larger in UNITS {
-        if size < 1024.0 {
-            break;
-        }
-        (size, unit) = (size / 1024.0, larger);
-    }
-    if unit == "B" { format!("{bytes} B") } else { format!("{size:.2} {unit}") }
 }
 
 /// Formats a duration: `67 s`, `16 min 40 s`, `2 h 5 min`.

@@ -1,5 +1,7 @@
 //! Runs the engine itself, on a real server.
 
+use std::sync::Mutex;
+
 use harness::project::{INSTANCE, Project, TARGET};
 
 use engine::repository::{BackupId, BackupRef};
@@ -193,6 +195,20 @@ async fn restore_without_first_repository_reads_copy() {
     assert_eq!((&restored, warnings.len()), (&id, 1), "{warnings:?}");
     assert!(warnings[0].starts_with("skipped the repository main: "), "{warnings:?}");
     assert!(figures["restored_files"] > 0 && copied.fixture.project.cluster().has_database(TARGET));
+}
+
+#[tokio::test]
+async fn absent_backup_has_each_reason_once() {
+    let copied = Copied::new().await;
+    let warnings = Mutex::new(Vec::new());
+    let tell = |warning: &str| warnings.lock().unwrap().push(warning.to_owned());
+    let wanted = WantedBackup { selector: "latest", instance: Some(INSTANCE) };
+    let sources = Sources::of(&copied.fixture.config);
+    let done = sources.with_first_intact(wanted, &Run::default(), &tell, |_, _| async { Ok(()) }).await;
+    let error = config::explain(&done.unwrap_err()).to_string();
+    assert!(error.starts_with("no backup \"latest\" in "), "{error}");
+    let warnings = warnings.into_inner().unwrap();
+    assert!(warnings.len() == 1 && warnings[0].starts_with("skipped the repository near: "), "{warnings:?}");
 }
 
 #[tokio::test]

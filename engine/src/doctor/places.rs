@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Access;
 
 use super::{Finding, Subjects, TrialFindings, TrialOutcome};
+use crate::cause;
 use crate::error::{Error, explain};
 use crate::folder;
 use crate::repository::Listing;
@@ -129,6 +130,6 @@ pub(super) fn try_writing(folder: &Path, findings: &mut TrialFindings) -> bool {
     let error = io::Error::from(error);
     let hint = folder::hint_of(&error, there)
         .unwrap_or_else(|| "run odoo-backup as the user that Odoo runs as, or as root".into());
-    findings.failed("write", format!("unable to write in {}: {error}", there.display()), hint);
+    findings.failed("write", format!("unable to write in {}: {}", there.display(), cause::line(&error)), hint);
     false
 }

@@ -5,6 +5,7 @@ use std::io;
 
 use super::content::Content;
 use super::name::FileName;
+use crate::cause;
 use crate::folder::{EntryKind, OpenFolder};
 
 /// What is wrong with a file.
@@ -34,7 +35,7 @@ impl fmt::Display for Wrong {
             Self::Missing => f.write_str("is missing"),
             Self::Size(found, expected) => write!(f, "has {found} bytes, and should have {expected}"),
             Self::Content => f.write_str("has content that does not match its name"),
-            Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
+            Self::Unreadable(error) => write!(f, "cannot be read: {}", cause::line(error)),
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::ImportError;
 use super::source::Source;
+use crate::cause;
 use crate::disk::Disk;
 use crate::error::{Error, explain};
 use crate::postgres::{self, Database, Endpoint, Locale, PostgresError, Session};
@@ -161,8 +162,8 @@ impl Scratch {
             left.push(format!("{}; the next import tries again to drop the database {:?}", explain(&error), self.name));
         }
         if let Err(error) = std::fs::remove_dir_all(&self.folder) {
-            let folder = self.folder.display();
-            left.push(format!("unable to remove the folder {folder}: {error}; the next import tries again"));
+            let (folder, why) = (self.folder.display(), cause::line(&error));
+            left.push(format!("unable to remove the folder {folder}: {why}; the next import tries again"));
         }
         left
     }

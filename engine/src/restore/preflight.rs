@@ -18,8 +18,8 @@ use super::TargetIdentity;
 use super::record::claim::check_target;
 use super::record::names::TargetNames;
 use super::target::Target;
-use crate::error::Error;
-use crate::error::Obstacle;
+use crate::cause;
+use crate::error::{Error, Obstacle};
 use crate::manifest::Manifest;
 use crate::postgres::{Session, Tools};
 
@@ -76,7 +76,7 @@ fn unwritable(target: &Target) -> Option<Obstacle> {
     let error = std::io::Error::from(rustix::fs::access(above, Access::WRITE_OK | Access::EXEC_OK).err()?);
     let as_odoo = || "run odoo-backup as the user that Odoo runs as, or as root".into();
     let hint = crate::folder::hint_of(&error, above).unwrap_or_else(as_odoo);
-    Some(Obstacle::new("filestore", format!("unable to write in {}: {error}", above.display()), hint))
+    Some(Obstacle::new("filestore", format!("unable to write in {}: {}", above.display(), cause::line(&error)), hint))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::filestore::{Wrong, look_at};
 use crate::folder::OpenFolder;
 use crate::manifest::{Check, Depth, Notes, Subject};
+use crate::text::{counted, size};
 
 /// Checks every file of the backup. Returns the check, and what the files are.
 pub(super) async fn check(copy: &RestoredCopy<'_>, depth: Depth) -> Result<(Check, BackupFiles), Error> {
@@ -49,7 +50,7 @@ pub(super) async fn check(copy: &RestoredCopy<'_>, depth: Depth) -> Result<(Chec
             Depth::Quick => "all of the recorded length",
             Depth::Full => "read back, all of the recorded length and SHA-1",
         };
-        let summary = format!("{files} files of {bytes} bytes, {how}");
+        let summary = format!("{} of {}, {how}", counted(files, "file"), size(bytes));
         (Check::of(Subject::Files, files, summary, findings, known), expected)
     });
     let failed =

@@ -3,6 +3,7 @@
 use super::is_own;
 use crate::manifest::{Check, Notes, Subject};
 use crate::postgres::{ArchiveObjects, LeftOut, ObjectKind, PostgresError, Qualified, Session};
+use crate::text::counted;
 
 /// Compares the number of objects of each kind with those that the dump creates, without those that
 /// the restore left out, which are known.
@@ -14,13 +15,16 @@ pub(super) async fn check_number(
     let (mut findings, mut total, mut parts) = (Notes::default(), 0, Vec::new());
     for kind in ObjectKind::ALL {
         let row = session.query_one(&number_of(kind), &[]).await;
-        let found = row.map_err(session.failed(format!("count the {}", kind.name())))?.get::<_, i64>(0).unsigned_abs();
+        let found = row
+            .map_err(session.failed(format!("count objects of the kind {}", kind.noun())))?
+            .get::<_, i64>(0)
+            .unsigned_abs();
         let expected = dump.kinds.get(&kind).copied().unwrap_or(0);
         if found != expected {
-            findings.add(format!("there are {found} {}, and the dump creates {expected}", kind.name()));
+            findings.add(format!("the copy has {}, and the dump creates {expected}", counted(found, kind.noun())));
         }
         if found > 0 {
-            parts.push(format!("{found} {}", kind.name()));
+            parts.push(counted(found, kind.noun()));
         }
         total += found;
     }
@@ -110,7 +114,7 @@ pub(super) async fn check_constraints(session: &Session, dump: &ArchiveObjects) 
         let notes = if names.iter().any(|name| dump.not_valid.contains(name)) { &mut known } else { &mut findings };
         notes.add(format!("{schema}.{name} is not validated"));
     }
-    let summary = format!("{} constraints, validated", number.saturating_sub(known.count));
+    let summary = format!("{}, validated", counted(number.saturating_sub(known.count), "constraint"));
     Ok(Check::of(Subject::Constraints, number, summary, findings, known))
 }
 
@@ -125,6 +129,7 @@ pub(super) async fn check_indexes(session: &Session) -> Result<Check, PostgresEr
     for row in rows.iter().filter(|row| !row.get::<_, bool>(2)) {
         findings.add(format!("{}.{} is not valid", row.get::<_, &str>(0), row.get::<_, &str>(1)));
     }
-    let summary = format!("{} indexes, valid", rows.len());
-    Ok(Check::of(Subject::Indexes, rows.len() as u64, summary, findings, Notes::default()))
+    let number = rows.len() as u64;
+    let summary = format!("{}, valid", counted(number, "index"));
+    Ok(Check::of(Subject::Indexes, number, summary, findings, Notes::default()))
 }

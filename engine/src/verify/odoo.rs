@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::RestoredCopy;
+use super::{RestoredCopy, were};
 use crate::backup_files::BackupFiles;
 use crate::error::Error;
 use crate::manifest::{AttachmentContent, FilestoreFindings};
 use crate::manifest::{Check, Notes, Subject};
 use crate::odoo::{OdooFacts, attachments, is_series, odoo_facts};
 use crate::postgres::Session;
+use crate::text::counted;
 
 /// Makes the checks that need an Odoo database.
 pub(super) async fn check(
@@ -68,7 +69,8 @@ fn check_modules(found: Option<&OdooFacts>, expected: &OdooFacts) -> Check {
     }
     let number = expected.modules.len() as u64;
     let series = if expected.series.is_empty() { "of an unknown series" } else { &expected.series };
-    Check::of(Subject::Modules, number, format!("Odoo {series}, {number} installed modules"), findings, known)
+    let summary = format!("Odoo {series}, {}", counted(number, "installed module"));
+    Check::of(Subject::Modules, number, summary, findings, known)
 }
 
 /// Compares active users. A lack of them is a fault of the copy only if the source had some.
@@ -83,7 +85,7 @@ fn check_users(found: Option<u64>, expected: Option<u64>) -> Check {
         (Some(_), _) => {}
     }
     let users = found.unwrap_or(0);
-    Check::of(Subject::Users, users, format!("{users} active internal users"), findings, known)
+    Check::of(Subject::Users, users, counted(users, "active internal user"), findings, known)
 }
 
 async fn check_attachments(
@@ -100,13 +102,13 @@ async fn check_attachments(
     let wanted = expected.counts;
     for (what, found, expected) in [
         ("attachments", counts.rows, wanted.rows),
-        ("files that they reference", counts.files, wanted.files),
+        ("referenced files", counts.files, wanted.files),
         ("attachments in the database", counts.in_database, wanted.in_database),
         ("attachments elsewhere", counts.elsewhere, wanted.elsewhere),
         ("links", counts.links, wanted.links),
     ] {
         if found != expected {
-            findings.add(format!("there are {found} {what}, and {expected} were backed up"));
+            findings.add(format!("{what}: the copy has {found}, and {} backed up", were(expected)));
         }
     }
     let unreadable = at_source.unreadable.iter().filter_map(|line| line.split_once(": ")).map(|(path, _)| path);
@@ -120,10 +122,7 @@ async fn check_attachments(
         let notes = if lost.contains(name.as_str()) { &mut known } else { &mut findings };
         notes.add(format!("{name} is referenced by an attachment but not in the backup"));
     }
-    let summary = format!(
-        "{} attachments, which reference {} files of the backup",
-        counts.rows,
-        counts.files.saturating_sub(known.count)
-    );
+    let of_backup = counted(counts.files.saturating_sub(known.count), "file");
+    let summary = format!("{}, with {of_backup} of the backup", counted(counts.rows, "attachment"));
     Ok(Check::of(Subject::Attachments, counts.rows, summary, findings, known))
 }

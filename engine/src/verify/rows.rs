@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::RestoredCopy;
+use super::{RestoredCopy, were};
 use crate::error::Error;
 use crate::manifest::{Check, Notes, Subject};
 use crate::manifest::{RowContent, table_rows};
 use crate::postgres::{self, PostgresError, Qualified, Session, TableRows, quote};
+use crate::text::counted;
 
 /// A table of the copy.
 #[derive(Debug, Clone)]
@@ -46,14 +47,14 @@ pub(super) async fn check(copy: &RestoredCopy<'_>, session: &Session) -> Result<
         Err(error) => return Err(error),
     };
     let tables = tables(session).await?;
-    let counted = count(copy, session, &tables).await?;
+    let counts = count(copy, session, &tables).await?;
     let mut compared: BTreeMap<&Qualified, Compared> = BTreeMap::new();
     let wholes: BTreeMap<&Qualified, &Qualified> = tables.iter().map(|table| (&table.name, &table.whole)).collect();
     for (name, rows) in &expected {
         let one = compared.entry(wholes.get(name).copied().unwrap_or(name)).or_default();
         *one.expected.get_or_insert(0) += rows;
     }
-    for (table, rows) in tables.iter().zip(&counted) {
+    for (table, rows) in tables.iter().zip(&counts) {
         let one = compared.entry(&table.whole).or_default();
         *one.found.get_or_insert(0) += rows;
         one.of_extension |= table.of_extension;
@@ -70,22 +71,29 @@ pub(super) async fn check(copy: &RestoredCopy<'_>, session: &Session) -> Result<
                 ));
             }
             (Some(expected), Some(found)) => {
-                findings.add(format!("{schema}.{name} has {found} rows, and {expected} were backed up"));
+                findings.add(format!(
+                    "{schema}.{name} has {}, and {} backed up",
+                    counted(found, "row"),
+                    were(expected)
+                ));
             }
-            (None, Some(found)) => findings.add(format!("{schema}.{name} has {found} rows, and was not backed up")),
+            (None, Some(found)) => {
+                findings.add(format!("{schema}.{name} has {}, and was not backed up", counted(found, "row")));
+            }
             (expected, None) => {
                 let expected = expected.unwrap_or_default();
-                findings.add(format!("{schema}.{name} is missing: {expected} of its rows were backed up"));
+                findings.add(format!("{schema}.{name} is missing: of its rows {} backed up", were(expected)));
             }
         }
     }
     let large_objects = large_objects(session).await?;
     if large_objects != content.large_objects {
-        let expected = content.large_objects;
-        findings.add(format!("there are {large_objects} large objects, and {expected} were backed up"));
+        let (found, expected) = (counted(large_objects, "large object"), were(content.large_objects));
+        findings.add(format!("the copy has {found}, and {expected} backed up"));
     }
-    let summary = format!("{} rows in {} tables", counted.iter().sum::<u64>(), tables.len());
-    Ok(Check::of(Subject::Rows, tables.len() as u64, summary, findings, known))
+    let number = tables.len() as u64;
+    let summary = format!("{} in {}", counted(counts.iter().sum(), "row"), counted(number, "table"));
+    Ok(Check::of(Subject::Rows, number, summary, findings, known))
 }
 
 async fn expected(copy: &RestoredCopy<'_>, content: &RowContent) -> Result<Vec<(Qualified, u64)>, Error> {

@@ -5,6 +5,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::is_own;
 use crate::manifest::{Check, Notes, Subject};
 use crate::postgres::{ArchiveObjects, PostgresError, Qualified, SequenceValue, Session, quote};
+use crate::text::counted;
 
 /// Queries in flight.
 const IN_FLIGHT: usize = 32;
@@ -47,7 +48,7 @@ pub(super) async fn check(session: &Session, dump: &ArchiveObjects) -> Result<Ch
         }
     }
     let number = sequences.len() as u64;
-    let summary = format!("{number} sequences, all at the dump's values and ahead of their columns");
+    let summary = format!("{}, all at the dump's values and ahead of their columns", counted(number, "sequence"));
     Ok(Check::of(Subject::Sequences, number, summary, findings, known))
 }
 

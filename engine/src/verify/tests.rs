@@ -135,25 +135,25 @@ async fn each_check_finds_its_damage() {
         (
             Subject::Rows,
             "CREATE TABLE more AS SELECT 1",
-            "public.more has 1 rows, and was not backed up",
+            "public.more has 1 row, and was not backed up",
             "DROP TABLE more",
         ),
         (
             Subject::Rows,
             "ALTER TABLE part_a RENAME TO x; ALTER TABLE parted RENAME TO y",
-            "public.part_a is missing",
+            "public.part_a is missing: of its rows ",
             "ALTER TABLE y RENAME TO parted; ALTER TABLE x RENAME TO part_a",
         ),
         (
             Subject::Rows,
             "SELECT lo_unlink(oid) FROM pg_largeobject_metadata",
-            "there are 0 large objects, and 1",
+            "the copy has 0 large objects, and 1 was backed up",
             "SELECT lo_create(0)",
         ),
         (
             Subject::Objects,
             "DROP VIEW unruly_view",
-            "there are 1 views, and the dump creates 2",
+            "the copy has 1 view, and the dump creates 2",
             "CREATE VIEW unruly_view AS TABLE unruly",
         ),
         (

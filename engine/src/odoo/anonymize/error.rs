@@ -5,6 +5,7 @@ use std::io;
 
 use crate::filestore::FilestoreError;
 use crate::postgres::PostgresError;
+use crate::text::counted;
 
 /// A failed anonymization. The copy then never gets the target's name.
 #[derive(Debug, thiserror::Error)]
@@ -86,8 +87,7 @@ pub struct Left {
 
 impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = if self.rows == 1 { "row" } else { "rows" };
-        write!(f, "{} ({} {rows})", self.column, self.rows)
+        write!(f, "{} ({})", self.column, counted(self.rows, "row"))
     }
 }
 

@@ -52,19 +52,19 @@ impl ObjectKind {
         Self::Extensions,
     ];
 
-    /// Returns its plural: `foreign keys`.
-    pub(crate) fn name(self) -> &'static str {
+    /// Returns what one is called: `foreign key`.
+    pub(crate) fn noun(self) -> &'static str {
         match self {
-            Self::Tables => "tables",
-            Self::Views => "views",
-            Self::MaterializedViews => "materialized views",
-            Self::Sequences => "sequences",
-            Self::Indexes => "indexes",
-            Self::Keys => "keys",
-            Self::ForeignKeys => "foreign keys",
-            Self::Triggers => "triggers",
-            Self::Functions => "functions",
-            Self::Extensions => "extensions",
+            Self::Tables => "table",
+            Self::Views => "view",
+            Self::MaterializedViews => "materialized view",
+            Self::Sequences => "sequence",
+            Self::Indexes => "index",
+            Self::Keys => "key",
+            Self::ForeignKeys => "foreign key",
+            Self::Triggers => "trigger",
+            Self::Functions => "function",
+            Self::Extensions => "extension",
         }
     }
 

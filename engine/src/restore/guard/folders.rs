@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::{Obstacle, TargetIdentity, force};
+use crate::cause;
 use crate::filestore::FileName;
 use crate::folder::{self, Place};
 use crate::restore::Protected;
@@ -66,7 +67,8 @@ pub(in crate::restore) fn no_filestore(folder: &Path) -> Option<Obstacle> {
         }
         Err(error) => {
             let hint = "run odoo-backup as the user that Odoo runs as, or as root";
-            Some(Obstacle::new("filestore", format!("unable to look into {shown}: {error}"), hint))
+            let message = format!("unable to look into {shown}: {}", cause::line(&error));
+            Some(Obstacle::new("filestore", message, hint))
         }
     }
 }

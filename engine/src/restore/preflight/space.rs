@@ -9,6 +9,7 @@ use crate::error::Obstacle;
 use crate::manifest::Manifest;
 use crate::postgres::{Session, data_folder};
 use crate::restore::Target;
+use crate::text::size;
 
 const FREE: &str =
     "free some space; the previous states that restores kept for undo are folders and databases named …_before_…";
@@ -48,13 +49,4 @@ pub(in crate::restore) async fn look(
         found.warnings.push(Obstacle::new("space", message, FREE));
     }
     Ok(())
-}
-
-fn size(bytes: u64) -> String {
-    const GIB: u64 = 1 << 30;
-    const MIB: u64 = 1 << 20;
-    // Precise enough for a reader, whatever the size.
-    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-    let in_units = |unit: u64| bytes as f64 / unit as f64;
-    if bytes >= GIB { format!("{:.1} GiB", in_units(GIB)) } else { format!("{:.1} MiB", in_units(MIB)) }
 }

@@ -76,7 +76,7 @@ async fn all_obstacles_are_reported_at_once() {
         "the locale \"xx_XX.UTF-8\", which the server's system does not have",
         "the extension dblink, which on this server only a superuser, not \"",
         "the extension nowhere, which the server does not have",
-        "the filestore needs 8589934592.0 GiB",
+        "the filestore needs 8.00 EiB",
         "has too few free inodes",
         "unable to find pg_restore of version 99",
     ];

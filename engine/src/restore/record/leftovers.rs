@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Scrap;
 use super::claim::TargetClaim;
+use crate::cause;
 use crate::folder::OpenFolder;
 use crate::postgres::{self, PostgresError};
 use crate::restore::RestoreError;
@@ -116,8 +117,8 @@ async fn remove_folder(folder: &Path, cleared: &mut Cleared) {
         Ok(()) => cleared.done.push(format!("removed the folder {}", folder.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => {
-            let folder = folder.display();
-            cleared.left.push(format!("unable to remove the folder {folder}: {error}; the next run tries again"));
+            let (folder, why) = (folder.display(), cause::line(&error));
+            cleared.left.push(format!("unable to remove the folder {folder}: {why}; the next run tries again"));
         }
     }
 }
