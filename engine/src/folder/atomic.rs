@@ -22,9 +22,9 @@
 //! A file system without that flush is tolerated, and recorded for a warning.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use tempfile::NamedTempFile;
@@ -69,7 +69,9 @@ impl Unnamed {
     }
 
     fn made(builder: &mut tempfile::Builder<'_, '_>, folder: &Path) -> io::Result<Self> {
-        let file = builder.permissions(Permissions::from_mode(MODE)).tempfile_in(folder)?;
+        // `tempfile_in` hides the error of the system behind the path of the temporary file.
+        let create = |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(path);
+        let file = builder.make_in(folder, create)?;
         // The umask may have removed permissions.
         restrict(file.as_file(), file.path(), MODE)?;
         inherit(file.as_file(), folder)?;
@@ -207,6 +209,13 @@ mod tests {
         assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!(fs::read_to_string(&path).unwrap(), "former");
         assert_eq!(names(folder.path()), ["state.json"]);
+    }
+
+    #[test]
+    fn failed_creation_returns_error_of_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let failed = Unnamed::begin(&folder.path().join("missing"), ".tmp-").unwrap_err();
+        assert_eq!(failed.raw_os_error(), Some(rustix::io::Errno::NOENT.raw_os_error()), "{failed}");
     }
 
     #[test]
