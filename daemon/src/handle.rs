@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agenda::Job;
 use crate::clock::{Clock, SystemClock};
-use crate::connection::Connection;
 use crate::journal::{Journal, JournalError, RunId, RunRecord, Trigger};
 use crate::live::Live;
 use crate::log::LogError;
 use crate::shared::{Settings, Shared};
+use crate::sources::Connection;
 use crate::view::{Event, InstanceView, LiveRun, LogLine, Standing, instances};
 use crate::work::{Engine, Order, Worker};
 

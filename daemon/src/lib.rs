@@ -26,7 +26,6 @@
 pub mod agenda;
 pub mod clock;
 pub mod condition;
-mod connection;
 mod failure;
 pub mod follow;
 mod handle;

@@ -12,10 +12,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::agenda::{Entry, Job, entries};
 use crate::clock::Clock;
-use crate::connection::Connection;
 use crate::journal::{Journal, JournalError, RunId};
 use crate::live::Live;
 use crate::permits::Permits;
+use crate::sources::Connection;
 use crate::view::{Event, Standing};
 use crate::work::Worker;
 

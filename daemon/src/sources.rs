@@ -8,8 +8,8 @@ use engine::manifest::Manifest;
 use engine::postgres::Tools;
 use engine::repository::{BackupRef, Repository, RepositoryError, Selected};
 use engine::run::Run;
-
-use crate::connection::Connection;
+use engine::store::StoreConfig;
+use tokio::sync::Mutex;
 
 /// The repositories that a backup may be read from, in order.
 #[derive(Debug)]
@@ -252,4 +252,21 @@ pub fn tools(config: &Config) -> Tools {
     let databases = config.instances.values().map(|instance| &instance.instance.database);
     let mut databases = databases.chain(config.targets.values().map(|target| &target.database));
     Tools::new(databases.find_map(|database| database.pg_path.as_deref()))
+}
+
+/// The repository of a configuration, opened once.
+#[derive(Debug, Default)]
+pub(crate) struct Connection(Mutex<Option<(StoreConfig, Repository)>>);
+
+impl Connection {
+    /// Returns the open repository; opened again where the configuration names another one.
+    pub(crate) async fn repository(&self, config: &StoreConfig) -> Result<Repository, RepositoryError> {
+        let mut open = self.0.lock().await;
+        if let Some((_, repository)) = open.as_ref().filter(|(opened, _)| opened == config) {
+            return Ok(repository.clone());
+        }
+        let repository = Repository::at(config).await?;
+        *open = Some((config.clone(), repository.clone()));
+        Ok(repository)
+    }
 }

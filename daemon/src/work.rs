@@ -18,9 +18,9 @@ use self::backup::back_up;
 pub use self::restore::Jobs;
 use self::restore::{drill_latest, restore_to};
 use crate::agenda::Job;
-use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::journal::RunOutcome;
+use crate::sources::Connection;
 use crate::sources::Sources;
 
 /// What is to be done to an instance.

@@ -1,9 +1,8 @@
 //! What a verb fails with, and how any error is explained to the operator.
 
 mod explain;
-mod identity;
 mod import;
-mod obstacle;
+mod refusals;
 mod restore;
 
 use std::collections::BTreeSet;
@@ -11,9 +10,8 @@ use std::error::Error as StdError;
 use std::io;
 
 pub use self::explain::{Explanation, explain, explain_with};
-pub use self::identity::OtherDatabase;
 pub use self::import::ImportError;
-pub use self::obstacle::Obstacle;
+pub use self::refusals::{Obstacle, OtherDatabase};
 pub use self::restore::RestoreError;
 
 use crate::cause;

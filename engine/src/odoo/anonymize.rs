@@ -14,7 +14,6 @@ mod kinds;
 mod net;
 mod plan;
 mod session;
-mod settings;
 mod table;
 mod utf8;
 
@@ -32,7 +31,6 @@ pub use self::attachments::AttachmentsOf;
 pub use self::error::{AnonymizeError, Left};
 pub use self::kinds::Fake;
 pub use self::net::NetReport;
-pub use self::settings::Anonymize;
 
 use self::columns::TableName;
 use self::plan::Plan;
@@ -42,6 +40,7 @@ use super::neutralize::outside;
 use super::tables::Tables;
 use crate::filestore::NewFilestore;
 use crate::postgres::{self, Endpoint, PostgresError, Session, Tuning, connect};
+use crate::secret::Secret;
 
 /// The report of an anonymization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -272,3 +271,20 @@ async fn administrator(session: &Session, schema: &Schema) -> Result<Option<Stri
 
 #[cfg(test)]
 mod tests;
+
+/// How the people in a copy are replaced by fakes: `anonymize = true`, or the section
+/// `[target.NAME.anonymize]`.
+#[derive(Debug, Clone, Default)]
+pub struct Anonymize {
+    /// `table.column`: columns in addition to those that the program knows, or another kind of fake
+    /// for one of these.
+    pub columns: Vec<(String, Fake)>,
+    /// `table.column`: columns that stay as they are.
+    pub keep: Vec<String>,
+    /// Models whose attachments become placeholders, in addition to those that the program knows.
+    pub attachments: Vec<String>,
+    /// Models whose attachments stay.
+    pub keep_attachments: Vec<String>,
+    /// The source of the key; `None`: a random key for each restore.
+    pub seed: Option<Secret>,
+}

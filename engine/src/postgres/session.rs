@@ -14,7 +14,6 @@ mod members;
 mod passfile;
 mod pulse;
 mod security;
-mod sessions;
 mod settings;
 mod source;
 mod tls;
@@ -34,6 +33,7 @@ pub(crate) use databases::{
     create_hidden_database, database_exists, drop_database, drop_subscriptions, find_database, foreign_sessions,
     open_database, rename_databases,
 };
+pub(crate) use databases::{ending_of_sessions, sessions_text};
 pub use endpoint::Endpoint;
 pub(crate) use identity::{ServerSameness, same_server};
 pub(crate) use large_rows::too_large_rows;
@@ -41,7 +41,6 @@ pub(crate) use lossy::{Lossy, lossy};
 pub(crate) use members::{Aligned, Member, Members, Original, align_members, make_immutable, read_members};
 pub(crate) use pulse::with_pulse;
 pub(crate) use security::{ForcedTable, resume_row_security, suspend_row_security};
-pub(crate) use sessions::{ending_of_sessions, sessions_text};
 pub(crate) use settings::{Stubborn, stubborn_settings};
 pub(crate) use source::Special;
 pub use source::{SomeNames, SourceFacts};

@@ -37,7 +37,6 @@ mod readings;
 mod revise;
 mod room;
 mod sight;
-mod speaks;
 
 use std::io;
 use std::path::Path;
@@ -66,9 +65,9 @@ pub use proofs::{Evidence, Proof, ProofName, ProofOccasion, ProofOutcome, Timing
 pub(crate) use quarantine::Quarantined;
 pub use read::Damage;
 pub(crate) use read::{Examined, damage_by_reading, damage_by_store, damage_of_document, or_damage};
+pub(crate) use read::{says_damaged, speaks_of_object};
 pub(crate) use readings::LastRead;
 pub(crate) use revise::Replacement;
-pub(crate) use speaks::{says_damaged, speaks_of_object};
 
 use crate::manifest::FORMAT;
 use crate::run::{Interrupted, Interruptible};

@@ -1,17 +1,18 @@
 //! Reads the objects that a manifest names, and compares every byte with their digests.
 
+use std::error::Error;
 use std::io;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::speaks::speaks_of_object;
 use super::{Repository, RepositoryError};
 use crate::cause;
+use crate::filestore::FilestoreError;
 use crate::manifest::StoredObject;
 use crate::progress::Task;
 use crate::store::{Key, StoreError, StoreErrorKind, read_document};
-use crate::stream::{Body, ChunkReader, DecodeReader, body_of, consume};
+use crate::stream::{Body, ChunkReader, DecodeReader, Malformed, Mismatch, body_of, consume};
 
 /// A problem of an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
@@ -171,4 +172,25 @@ pub(crate) fn damage_by_reading<E: From<RepositoryError>>(key: &Key, error: io::
     }
     let reason = cause::texts(&error).pop().unwrap_or_default();
     Ok(Damage { key: key.clone(), reason })
+}
+
+/// Returns whether a failure to read an object, or any of its causes, shows that the object is
+/// damaged. Trouble of this machine or of the connection does not.
+pub(crate) fn speaks_of_object(error: &(dyn Error + 'static)) -> bool {
+    cause::row(error).find_map(says_damaged).unwrap_or(false)
+}
+
+/// Returns whether one error of a chain of causes shows that the object is damaged. `None` means
+/// that its cause decides.
+pub(crate) fn says_damaged(error: &(dyn Error + 'static)) -> Option<bool> {
+    if let Some(store) = error.downcast_ref::<StoreError>() {
+        return Some(store.is_of_object());
+    }
+    if let Some(filestore) = error.downcast_ref::<FilestoreError>() {
+        return Some(!matches!(filestore, FilestoreError::Io { .. }));
+    }
+    let is_damage = error.is::<Mismatch>()
+        || error.is::<Malformed>()
+        || matches!(error.downcast_ref(), Some(RepositoryError::Damaged { .. }));
+    is_damage.then_some(true)
 }

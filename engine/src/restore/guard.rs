@@ -3,13 +3,12 @@
 
 mod alive;
 mod folders;
-mod instances;
 pub(in crate::restore) mod sessions;
 
 use super::record::claim::owned_by_another;
 use super::target::{Protected, Target};
-use crate::error::Obstacle;
-use crate::postgres::{self, Endpoint, PostgresError, Session};
+use crate::error::{Obstacle, explain};
+use crate::postgres::{self, Endpoint, PostgresError, ServerSameness, Session};
 
 /// What a restored database replaces.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -59,7 +58,7 @@ pub(crate) async fn before_restore(
     }
     if let Some(there) = postgres::find_database(server, name).await? {
         let place = Endpoint::resolve(&target.database);
-        obstacles.extend(instances::obstacles(protected, target, server).await);
+        obstacles.extend(instance_obstacles(protected, target, server).await);
         // Forcing it would not help: a database of another role is not replaced.
         let hint = match there.is_own {
             true => force(name),
@@ -82,7 +81,7 @@ pub(in crate::restore) async fn before_undo(
 ) -> Result<Vec<Obstacle>, PostgresError> {
     let mut obstacles = folders::of_others(protected, target, identity);
     if identity == TargetIdentity::Copy && postgres::database_exists(server, &target.database.name).await? {
-        obstacles.extend(instances::obstacles(protected, target, server).await);
+        obstacles.extend(instance_obstacles(protected, target, server).await);
         obstacles.extend(alive::obstacles(&Endpoint::resolve(&target.database), force(&target.database.name)).await);
     }
     Ok(obstacles)
@@ -97,3 +96,32 @@ fn force(name: &str) -> String {
 
 #[cfg(test)]
 mod tests;
+
+/// Compares with every instance whose database has the same name: others cannot be the same
+/// database.
+async fn instance_obstacles(protected: &Protected, target: &Target, server: &Session) -> Vec<Obstacle> {
+    let name = &target.database.name;
+    let mut obstacles = Vec::new();
+    for instance in protected.instances.iter().filter(|instance| instance.database.name == *name) {
+        let place = Endpoint::resolve(&instance.database);
+        let compared = async {
+            let session = postgres::connect(&place).await?;
+            postgres::same_server(&session, server).await
+        };
+        let reason = match compared.await {
+            Ok(ServerSameness::Different) => continue,
+            Ok(ServerSameness::Same) => format!("the {place} is that of the instance {}", instance.name),
+            Ok(ServerSameness::Related) => format!(
+                "the database {name:?} may be that of the instance {}: one of their servers is a standby, perhaps of the other",
+                instance.name
+            ),
+            Err(error) => format!(
+                "the database {name:?} has the name of that of the instance {}, and could not be compared with it: {}",
+                instance.name,
+                explain(&error)
+            ),
+        };
+        obstacles.push(Obstacle::new("production", reason, force(name)));
+    }
+    obstacles
+}

@@ -5,7 +5,6 @@ pub(in crate::restore) mod examine;
 pub(in crate::restore) mod omissions;
 mod server;
 mod space;
-mod trust;
 
 use rustix::fs::Access;
 use serde::Serialize;
@@ -54,7 +53,7 @@ pub(in crate::restore) async fn preflight(
     if let Err(error) = check_target(server, &TargetNames::of(target)).await {
         found.obstacles.push(Obstacle::of("target", &error));
     }
-    trust::look(target, server, &mut found).await?;
+    server::look_at_powers(target, server, &mut found).await?;
     server::look(manifest, server, &mut found).await?;
     if let Some(source) = &manifest.source {
         let (obstacles, warnings) = preview(server, source, is_copy(target, identity)).await?;

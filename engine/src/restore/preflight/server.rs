@@ -5,8 +5,9 @@ use crate::error::Obstacle;
 use crate::manifest::Manifest;
 use crate::postgres::{
     Abilities, Extension, Locale, Member, Members, PostgresError, Session, abilities, find_extensions, has_locale,
-    quote,
+    is_powerful, quote,
 };
+use crate::restore::Target;
 
 pub(in crate::restore) async fn look(
     manifest: &Manifest,
@@ -130,4 +131,23 @@ fn extension(found: &Extension, role: &str, can: &Abilities) -> Option<Obstacle>
         quote(name)
     );
     (!is_for_owners && !can.creates_extensions).then(|| Obstacle::new("extensions", message, hint))
+}
+
+/// Refuses a role that may run programs on its server or read its files: a dump runs code during
+/// the restore, with these privileges.
+pub(in crate::restore) async fn look_at_powers(
+    target: &Target,
+    server: &Session,
+    found: &mut Preflight,
+) -> Result<(), PostgresError> {
+    if target.trusted || !is_powerful(server).await? {
+        return Ok(());
+    }
+    let role = &server.endpoint().user;
+    let message = format!(
+        "the role {role:?} can run programs or read files on its server, and so could everyone who can write to the repository"
+    );
+    let hint = "set `user` to a role that is not a superuser; or, if you trust everyone who can write to the repository, add --trusted, or set `trusted = true` for the daemon";
+    found.obstacles.push(Obstacle::new("trust", message, hint));
+    Ok(())
 }
