@@ -6,7 +6,7 @@ use engine::check::{CheckOptions, check};
 use engine::error::Error;
 use engine::manifest::Manifest;
 use engine::postgres::Tools;
-use engine::repository::{BackupRef, Repository, RepositoryError, Selected};
+use engine::repository::{BackupRef, Position, Repository, RepositoryError, Selected, Selector};
 use engine::run::Run;
 use engine::store::StoreConfig;
 use tokio::sync::Mutex;
@@ -23,7 +23,7 @@ pub struct Sources<'a> {
 /// The backup that is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct WantedBackup<'a> {
-    /// An id, the start of one, or `latest`, as [`Repository::find`] takes it.
+    /// An id, the start of one, `latest` or `latest~N`, as [`Repository::find`] takes it.
     pub selector: &'a str,
     /// Whose, where the selector does not say.
     pub instance: Option<&'a str>,
@@ -66,8 +66,9 @@ impl<'a> Sources<'a> {
     /// Does `work` with a backup of the first repository that can be read and has it intact. Where
     /// the work itself meets damage it is done again with the next one, and always of the same
     /// backup, once it is known which that is. Where no repository has the latest backup intact, it
-    /// is the latest that one of them has. Calls `tell` with what is skipped, each reason once.
-    /// That of the first repository waits until another one has the backup: else it is the error.
+    /// is the latest that one of them has. `latest~N` is what [`Self::resolve`] returns. Calls
+    /// `tell` with what is skipped, each reason once. That of the first repository waits until
+    /// another one has the backup: else it is the error.
     ///
     /// # Errors
     /// Those of the work, but for damage while another repository is left; else what kept the first
@@ -79,8 +80,14 @@ impl<'a> Sources<'a> {
         tell: &(dyn Fn(&str) + Sync),
         work: impl Fn(Repository, Manifest) -> F,
     ) -> Result<Done<T>, Error> {
-        if !wanted.selector.ends_with("latest") || self.names.len() == 1 {
-            return self.try_each(wanted, false, run, tell, &work).await;
+        match Selector::parse(wanted.selector).backup {
+            Position::Latest(0) if self.names.len() > 1 => {}
+            Position::Latest(_) if self.names.len() > 1 => {
+                let selector = self.resolve(wanted).await?.to_string();
+                let wanted = WantedBackup { selector: &selector, ..wanted };
+                return self.try_each(wanted, false, run, tell, &work).await;
+            }
+            _ => return self.try_each(wanted, false, run, tell, &work).await,
         }
         match self.try_each(wanted, true, run, tell, &work).await {
             Err(failure) if failure.is_damage() => {

@@ -54,13 +54,14 @@ pub(crate) enum Command {
     /// Show the details of one backup
     #[command(after_help = examples::SHOW)]
     Show {
-        /// An id, a unique start of one, or `latest`; optionally after INSTANCE/
+        /// An id, a unique start of one, `latest` or `latest~N`; optionally after INSTANCE/
         backup: String,
     },
     /// Restore a backup, replacing a target's database and filestore
     #[command(after_help = examples::RESTORE)]
     Restore {
-        /// An id, a unique start of one, or `latest`; optionally after INSTANCE/ [default: latest]
+        /// An id, a unique start of one, `latest` or `latest~N`; optionally after INSTANCE/
+        /// [default: latest]
         backup: Option<String>,
         /// Where to restore to: NAME of a [target.NAME]; with --force-production also of an
         /// [instance.NAME]
@@ -105,7 +106,8 @@ pub(crate) enum Command {
     /// Verify a backup: restore it to a scratch database, then drop it
     #[command(after_help = examples::DRILL)]
     Drill {
-        /// An id, a unique start of one, or `latest`; optionally after INSTANCE/ [default: latest]
+        /// An id, a unique start of one, `latest` or `latest~N`; optionally after INSTANCE/
+        /// [default: latest]
         backup: Option<String>,
         /// Make the copy on the server and next to the filestore of [target.NAME] [default: see
         /// [instance.NAME.drill]]
@@ -130,7 +132,7 @@ pub(crate) enum Command {
     /// List the attachments in a backup by their names in Odoo
     #[command(after_help = examples::FILES)]
     Files {
-        /// An id, a unique start of one, or `latest`; optionally after INSTANCE/
+        /// An id, a unique start of one, `latest` or `latest~N`; optionally after INSTANCE/
         backup: String,
         /// Only attachments whose name, model or path contains TEXT, in upper or lower case
         #[arg(long, value_name = "TEXT")]
@@ -139,7 +141,7 @@ pub(crate) enum Command {
     /// Get one file out of a backup without a restore
     #[command(after_help = examples::FETCH)]
     Fetch {
-        /// An id, a unique start of one, or `latest`; optionally after INSTANCE/
+        /// An id, a unique start of one, `latest` or `latest~N`; optionally after INSTANCE/
         backup: String,
         /// An attachment's id, or a path in the filestore; `odoo-backup files` lists both
         #[arg(value_name = "ATTACHMENT-OR-PATH")]
@@ -151,7 +153,7 @@ pub(crate) enum Command {
     /// Write a backup as Odoo's own zip, or as a dump and a tar
     #[command(after_help = examples::EXPORT)]
     Export {
-        /// An id, a unique start of one, or `latest`; optionally after INSTANCE/
+        /// An id, a unique start of one, `latest` or `latest~N`; optionally after INSTANCE/
         backup: String,
         /// A file that does not exist yet, or `-` for stdout; with `--format dump` the name of both
         /// files without `.dump` and `.tar`
@@ -164,8 +166,8 @@ pub(crate) enum Command {
     /// Copy backups to another repository of the configuration
     #[command(after_help = examples::COPY)]
     Copy {
-        /// Backups to copy: an id, a unique start of one, or `latest`; optionally after INSTANCE/
-        /// [default: all that are newer than the newest one there]
+        /// Backups to copy: an id, a unique start of one, `latest` or `latest~N`; optionally after
+        /// INSTANCE/ [default: all that are newer than the newest one there]
         #[arg(value_name = "BACKUP")]
         backups: Vec<String>,
         /// The repository to copy to: `main`, or NAME of a [repository.NAME]
@@ -204,8 +206,8 @@ pub(crate) enum Command {
     /// Check that all objects of the backups exist, or read them back
     #[command(after_help = examples::CHECK)]
     Check {
-        /// Backups to check: an id, a unique start of one, or `latest`; optionally after INSTANCE/
-        /// [default: all]
+        /// Backups to check: an id, a unique start of one, `latest` or `latest~N`; optionally after
+        /// INSTANCE/ [default: all]
         #[arg(value_name = "BACKUP")]
         backups: Vec<String>,
         /// Check all backups of INSTANCE; can be repeated
@@ -247,7 +249,7 @@ pub(crate) enum Command {
     },
     /// Keep a backup, whatever the retention policy says
     Pin {
-        /// An id, a unique start of one, or `latest`; optionally after INSTANCE/
+        /// An id, a unique start of one, `latest` or `latest~N`; optionally after INSTANCE/
         backup: String,
         /// The reason
         #[arg(long, value_name = "TEXT")]
@@ -255,13 +257,13 @@ pub(crate) enum Command {
     },
     /// Apply the retention policy to a pinned backup again
     Unpin {
-        /// An id, a unique start of one, or `latest`; optionally after INSTANCE/
+        /// An id, a unique start of one, `latest` or `latest~N`; optionally after INSTANCE/
         backup: String,
     },
     /// Remove one backup, whatever the retention policy says
     #[command(after_help = examples::FORGET)]
     Forget {
-        /// An id, a unique start of one, or `latest`; optionally after INSTANCE/
+        /// An id, a unique start of one, `latest` or `latest~N`; optionally after INSTANCE/
         backup: String,
         /// Do not ask for confirmation
         #[arg(long)]

@@ -85,7 +85,7 @@ pub(super) async fn start(
 pub(super) struct StartRestore {
     /// The instance whose backup it is. By default the target's `instance`.
     instance: Option<String>,
-    /// A backup's id, or `latest`.
+    /// A backup's id, `latest` or `latest~N`.
     backup: String,
 }
 
@@ -110,7 +110,7 @@ pub(super) async fn restore(
     };
     instance(&config, from)?;
     if wanted.backup.contains('/') {
-        return Err(HttpProblem::invalid("`backup` must be the id of a backup, or `latest`"));
+        return Err(HttpProblem::invalid("`backup` must be the id of a backup, `latest` or `latest~N`"));
     }
     let selector = format!("{from}/{}", wanted.backup);
     // Resolved now: the answer names the backup that `latest` means, and an unknown id is refused

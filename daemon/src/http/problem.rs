@@ -157,7 +157,9 @@ impl From<Error> for HttpProblem {
     fn from(error: Error) -> Self {
         let (status, code) = match &error {
             error if error.is_held_elsewhere() => (StatusCode::CONFLICT, "busy"),
-            Error::Repository(RepositoryError::NoSuchBackup { .. }) => (StatusCode::NOT_FOUND, "not_found"),
+            Error::Repository(RepositoryError::NoSuchBackup { .. } | RepositoryError::TooFew { .. }) => {
+                (StatusCode::NOT_FOUND, "not_found")
+            }
             Error::Repository(RepositoryError::Ambiguous { .. }) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             Error::NoAttachments { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "not_odoo"),
             Error::Interrupted => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),

@@ -227,6 +227,8 @@ async fn latest_known_damaged_is_found_in_copy() {
     let work = Work { config: &fixture.config, instance, order: &check, slot: None, run: &Run::default() };
     assert!(matches!(fixture.engine.work(work).await, Err(Failure::Damage { .. })));
     assert_eq!(resolve(&fixture.config).await, second);
+    let before = WantedBackup { selector: "latest~1", ..wanted };
+    assert_eq!(Sources::of(&fixture.config).resolve(before).await.unwrap().id, first);
     let alone = Config { copies: BTreeMap::new(), ..fixture.config.clone() };
     assert_eq!(resolve(&alone).await, first);
     // Without the first repository, the copy is enough.

@@ -1,10 +1,11 @@
-//! Finds the backup that the operator names, by an id or by `latest`.
+//! Finds the backup that the operator names, by an id, `latest` or `latest~N`.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::damage::{DAMAGE, KnownDamage, damage_of};
+use super::selector::{Position, Selector};
 use super::sight::Sight;
 use super::{BackupId, BackupRef, Clocks, Evidence, Flaw, Repository, RepositoryError};
 use crate::manifest::Manifest;
@@ -99,14 +100,16 @@ impl Repository {
         Ok(names)
     }
 
-    /// Returns the backup that `selector` names: an id, a unique start of an id, or `latest`, each
-    /// optionally behind `INSTANCE/`. `latest` alone is the latest of `default_instance`, or of the
-    /// repository's only instance. It is never a backup that is dated in the future or known to be
-    /// damaged while there is another.
+    /// Returns the backup that `selector` names: an id, a unique start of an id, `latest` or
+    /// `latest~N`, each optionally behind `INSTANCE/`. `latest` alone is the latest of
+    /// `default_instance`, or of the repository's only instance. It is never a backup that is dated
+    /// in the future or known to be damaged while there is another. `latest~N` counts only those
+    /// that are neither.
     ///
     /// # Errors
-    /// [`RepositoryError::NoSuchBackup`], [`RepositoryError::Ambiguous`],
-    /// [`RepositoryError::WhichInstance`]; those of [`Self::verified_manifest`].
+    /// [`RepositoryError::NoSuchBackup`], [`RepositoryError::TooFew`],
+    /// [`RepositoryError::Ambiguous`], [`RepositoryError::WhichInstance`]; those of
+    /// [`Self::verified_manifest`].
     pub async fn find(&self, selector: &str, default_instance: Option<&str>) -> Result<Manifest, RepositoryError> {
         self.verified_manifest(&self.resolve(selector, default_instance).await?).await
     }
@@ -162,24 +165,24 @@ impl Repository {
         default_instance: Option<&str>,
         among: Among,
     ) -> Result<Selected, RepositoryError> {
-        let (instance, wanted) = match selector.rsplit_once('/') {
-            Some((instance, wanted)) => (Some(instance), wanted),
-            None if selector == "latest" => (default_instance, selector),
-            None => (None, selector),
+        let parsed = Selector::parse(selector);
+        let instance = match parsed.backup {
+            Position::Latest(_) => parsed.instance.or(default_instance),
+            Position::Id(_) => parsed.instance,
         };
         let mut sight = self.look(instance).await?;
         // The latest backup may be in a folder that may not be read. A full id can be resolved from
         // what can be read.
-        let is_named = sight.backups.iter().any(|(backup, _)| backup.id.as_str() == wanted);
+        let is_named = sight.backups.iter().any(|(backup, _)| parsed.is_whole_id(&backup.id));
         if let Some(unreadable) = sight.unreadable.pop().filter(|_| !is_named || among == Among::Remains) {
             return Err(unreadable.into());
         }
-        if wanted == "latest" {
-            return match self.latest(sight, among).await? {
-                Some(selected) => Ok(selected),
-                None => Err(self.no_such(selector)),
-            };
-        }
+        let wanted = match parsed.backup {
+            Position::Id(wanted) => wanted,
+            Position::Latest(before) => {
+                return self.latest(sight, before, selector, among).await?.ok_or_else(|| self.no_such(selector));
+            }
+        };
         let remains: Vec<_> = match among {
             Among::Remains => {
                 std::mem::take(&mut sight.set_aside).into_iter().chain(sight.gaps.lost.drain(..)).collect()
@@ -203,9 +206,16 @@ impl Repository {
         RepositoryError::NoSuchBackup { selector: selector.to_owned(), location: self.store.location() }
     }
 
-    /// Returns the newest backup that is good as far as known. If there is none, returns the newest
-    /// damaged one, and last one dated in the future.
-    async fn latest(&self, sight: Sight, among: Among) -> Result<Option<Selected>, RepositoryError> {
+    /// Returns the newest backup that is good as far as known, without the `before` newest of them.
+    /// If there is no good one at all, the latest is the newest damaged one, and last one dated in
+    /// the future. Returns `None` if there is no backup.
+    async fn latest(
+        &self,
+        sight: Sight,
+        before: usize,
+        selector: &str,
+        among: Among,
+    ) -> Result<Option<Selected>, RepositoryError> {
         let instances: BTreeSet<_> = sight.backups.iter().map(|(backup, _)| backup.instance.clone()).collect();
         if instances.len() > 1 {
             return Err(RepositoryError::WhichInstance { instances: instances.into_iter().collect() });
@@ -232,14 +242,20 @@ impl Repository {
             warnings.push(format!("skipped {backup}: {}", Flaw::Future));
         }
         let mut damaged = None;
+        let mut usable = 0;
         for backup in present {
             match self.damage_in_the_way(&backup, &known).await? {
-                None => return Ok(Some(Selected { backup, warnings })),
+                None if usable == before => return Ok(Some(Selected { backup, warnings })),
+                None => usable += 1,
                 Some(flaw) => {
                     warnings.push(format!("skipped {backup}: {flaw}"));
                     damaged.get_or_insert(backup);
                 }
             }
+        }
+        if before > 0 {
+            let (selector, location) = (selector.to_owned(), self.store.location());
+            return Err(RepositoryError::TooFew { selector, instance, usable, location });
         }
         let Some(backup) = damaged.or_else(|| future.into_iter().next()) else { return Ok(None) };
         warnings.push(format!("used {backup} nevertheless: no other backup is better"));

@@ -36,6 +36,7 @@ mod read;
 mod readings;
 mod revise;
 mod room;
+mod selector;
 mod sight;
 
 use std::io;
@@ -68,6 +69,8 @@ pub(crate) use read::{Examined, damage_by_reading, damage_by_store, damage_of_do
 pub(crate) use read::{says_damaged, speaks_of_object};
 pub(crate) use readings::LastRead;
 pub(crate) use revise::Replacement;
+pub use selector::{Position, Selector};
+use selector::{is_latest, usable_backups};
 
 use crate::manifest::FORMAT;
 use crate::run::{Interrupted, Interruptible};
@@ -172,6 +175,18 @@ pub enum RepositoryError {
         /// The repository.
         location: String,
     },
+    /// The instance has fewer backups than `latest~N` counts.
+    #[error("no backup {selector:?} in {location}: {instance} has {} there", usable_backups(*.usable))]
+    TooFew {
+        /// What the operator asked for.
+        selector: String,
+        /// The instance.
+        instance: String,
+        /// How many of its backups are neither damaged nor dated in the future.
+        usable: usize,
+        /// The repository.
+        location: String,
+    },
     /// Several ids start with the selector.
     #[error("{selector:?} is the start of {} ids: {}", .ids.len(), .ids.join(", "))]
     Ambiguous {
@@ -230,8 +245,14 @@ impl RepositoryError {
             }
             Self::NewerFormat { .. } => "install a newer odoo-backup".into(),
             Self::Damaged { .. } => "run `odoo-backup check` to see which backups are affected, and restore another one".into(),
-            Self::NoSuchBackup { selector, .. } if selector.ends_with("latest") => {
+            Self::NoSuchBackup { selector, .. } if is_latest(selector) => {
                 "run `odoo-backup now` to make the first".into()
+            }
+            Self::NoSuchBackup { selector, .. } if selector.contains('~') => {
+                "write a number after `latest~`: `latest~1` is the backup before the latest".into()
+            }
+            Self::TooFew { .. } => {
+                "run `odoo-backup list` to see which exist; backups that are damaged or dated in the future do not count".into()
             }
             Self::NoSuchBackup { .. } => "run `odoo-backup list` to see which exist".into(),
             Self::Ambiguous { .. } => "give more of the id".into(),

@@ -165,3 +165,23 @@ async fn future_dated_backup_removes_none() {
     let checksums = document(&wrong, CHECKSUMS);
     assert!(repository.store().head(&checksums).await.unwrap().is_some());
 }
+
+#[tokio::test]
+async fn latest_before_counts_usable_backups() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = at(folder.path()).await;
+    let all = days(&repository, &[USUAL; 4]).await;
+    let future = Timestamp::now().checked_add(48.hours()).unwrap();
+    store_backup(&repository, future, None, USUAL).await.unwrap();
+    // Its dump is lost, which a check writes down.
+    repository.store().delete(&document(&all[2], "database.dump.zst")).await.unwrap();
+    check_all(&repository, None, &looked(), &Run::default()).await.unwrap();
+    let id = async |selector: &str| repository.select(selector, Some(INSTANCE)).await.map(|found| found.backup.id);
+    assert_eq!(id("latest").await.unwrap(), all[3].id);
+    assert_eq!(id("latest~0").await.unwrap(), all[3].id);
+    assert_eq!(id("latest~1").await.unwrap(), all[1].id);
+    assert_eq!(id(&format!("{INSTANCE}/latest~2")).await.unwrap(), all[0].id);
+    let error = id("latest~3").await.unwrap_err();
+    assert!(matches!(error, RepositoryError::TooFew { usable: 3, .. }), "{error}");
+    assert!(error.to_string().ends_with("production has 3 usable backups there"), "{error}");
+}

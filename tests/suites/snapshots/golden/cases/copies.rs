@@ -41,7 +41,10 @@ async fn locks(walk: &mut Walk) {
 async fn looks(walk: &mut Walk) {
     walk.show("Two backups", &["list"]).await;
     walk.show("The latest", &["show", "latest"]).await;
+    walk.show("The one before the latest", &["show", "latest~1"]).await;
+    walk.show("Fewer backups than that", &["show", "latest~7"]).await;
     walk.show("No such backup", &["show", "1999"]).await;
+    walk.show("No number", &["show", "latest~x"]).await;
     walk.show("Two backups have this beginning", &["show", "20"]).await;
     walk.show("Objects and sizes", &["check"]).await;
     walk.show("All bytes of one", &["check", "latest", "--read-data"]).await;
