@@ -1,5 +1,6 @@
 //! Secrets: set directly or in a file of their own, with a warning if other users can read them.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use engine::secret::Secret;
@@ -27,8 +28,15 @@ pub(super) fn read(section: &Section<'_>, keys: SecretKeys) -> Result<Option<Sec
     let value = section.optional(keys.value)?;
     let Some(path) = section.trusted(keys.file)? else { return Ok(value) };
     let secret = from_file(&path).map_err(|message| section.refuse(keys.file, message))?;
-    section.source.warn_if_exposed(&path, "a secret", Readers::OWNER);
+    let owner = path.metadata().ok().map(|file| file.uid());
+    section.source.warn_if_exposed(&path, "a secret", readers(owner, rustix::process::geteuid().as_raw()));
     Ok(Some(secret))
+}
+
+/// Returns who may read a file of a secret. One of root's that another user can read was given to
+/// that user's group, as Kubernetes gives the files of a Secret.
+fn readers(owner: Option<u32>, user: u32) -> Readers {
+    if owner == Some(0) && user != 0 { Readers::GROUP } else { Readers::OWNER }
 }
 
 /// Returns the content without its line end. More than one line is refused: it is a file of another
@@ -44,4 +52,28 @@ fn from_file(path: &Path) -> Result<Secret, String> {
         return Err(format!("{} contains more than one line; put only the secret into it", path.display()));
     }
     Ok(Secret::new(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::exposure::exposed;
+
+    #[test]
+    fn group_may_read_secret_of_root() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let warns = |mode, owner, user| {
+            fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
+            exposed(file.path(), "a secret", readers(owner, user)).is_some()
+        };
+        assert!(!warns(0o440, Some(0), 100));
+        assert!(warns(0o444, Some(0), 100));
+        // The group of a user's own file may have other members.
+        assert!(warns(0o440, Some(100), 100));
+        assert!(warns(0o440, Some(0), 0));
+        assert!(warns(0o440, None, 100));
+    }
 }
