@@ -5,13 +5,16 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Many tests wait: for a server to start, for a lock, for a time limit.
 TEST_THREADS ?= $(shell echo $$(( 2 * $$(nproc) )))
-.PHONY: help build test majors demo soak fuzz mutants bench bench-daemon lint deny tools
+.PHONY: help build dist test majors demo soak fuzz mutants bench bench-daemon lint deny tools
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 build: ## Build the program: target/release/odoo-backup
 	cargo build --locked --release -p odoo-backup
+
+dist: ## Pack a release into target/dist: tarball, Debian package, SHA256SUMS (options: deploy/dist --help)
+	deploy/dist
 
 test: tools lint deny ## Run every check and every test, installing what they need
 	cargo test --locked --workspace --doc
@@ -71,5 +74,5 @@ lint: ## Check format, spelling, words, links, imports, clippy and documentation
 deny: tools ## Check licences, banned crates and sources
 	.tools/cargo-deny --locked check --hide-inclusion-graph licenses bans sources
 
-tools: ## Install what the tests need: PostgreSQL, zstd, an S3 server, cargo-deny
+tools: ## Install what the tests need: PostgreSQL, zstd, an S3 server, cargo-deny, helm and others that check deploy/
 	tests/install-tools.sh

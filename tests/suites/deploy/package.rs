@@ -15,7 +15,7 @@ fn folder() -> TempDir {
     tempfile::Builder::new().prefix("obdeb-").tempdir().unwrap()
 }
 
-/// Writes the pages and completions that `deploy/debian/build` puts into the package.
+/// Writes the pages and completions that `deploy/dist` puts into the package.
 fn describe(folder: &Path) {
     let output = Command::new(deployed("debian/describe")).arg(PROGRAM).arg(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -128,8 +128,8 @@ fn package_includes_manual_and_example_folders() {
     for folder in folders_with(&deployed("../docs"), "md") {
         assert!(manifest.contains(&format!("\"../docs/{folder}/*.md\"")), "docs/{folder} is not in the package");
     }
-    // The manual names these three as what the package leaves out.
-    let left_out = ["debian", "docker", "kubernetes"];
+    // The manual names these as what the package leaves out.
+    let left_out = ["debian", "docker", "helm", "kubernetes"];
     for folder in folders_with(&deployed(""), "").iter().filter(|folder| !left_out.contains(&folder.as_str())) {
         assert!(manifest.contains(&format!("\"../deploy/{folder}/*")), "deploy/{folder} is not in the package");
     }
