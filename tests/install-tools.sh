@@ -51,6 +51,8 @@ fi
 if [ "$for_demo" != demo ]; then
     "$here/install-seaweedfs.sh"
     "$here/install-wheels.sh"
+    # Without them the tests print what they skip.
+    "$here/install-deploy-tools.sh" || echo "continuing without the programs that check deploy/" >&2
     # The oldest and the newest, in addition to Debian's. Without them the tests print what they
     # skip.
     "$here/install-postgres-majors.sh" 14 18 || echo "continuing without PostgreSQL 14 and 18" >&2

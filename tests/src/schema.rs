@@ -99,6 +99,13 @@ impl Documents {
     }
 }
 
+/// Returns how a value differs from a schema: what is wrong, and where.
+#[must_use]
+pub fn violations(schema: &Value, value: &Value) -> Vec<String> {
+    let validator = jsonschema::draft202012::new(schema).expect("a schema");
+    validator.iter_errors(value).map(|error| format!("{error} ({})", error.instance_path())).collect()
+}
+
 /// Checks a value against a schema whose references lead to `components`.
 fn check(mut schema: Value, components: &Value, value: &Value) -> Result<(), String> {
     schema["components"] = components.clone();
