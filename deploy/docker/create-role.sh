@@ -5,7 +5,9 @@
 # databases.
 set -eu
 
-psql -X --quiet -v ON_ERROR_STOP=1 -v role="${ODOO_DB_USER:-odoo}" -v password="$ODOO_DB_PASSWORD" \
+# psql reads the password itself: an argument would be visible to every user of the machine.
+psql -X --quiet -v ON_ERROR_STOP=1 -v role="${ODOO_DB_USER:-odoo}" \
     --username "${POSTGRES_USER:-postgres}" --dbname "${POSTGRES_DB:-postgres}" <<'SQL'
+\set password `cat "$ODOO_DB_PASSWORD_FILE"`
 CREATE ROLE :"role" LOGIN NOSUPERUSER CREATEDB PASSWORD :'password';
 SQL
