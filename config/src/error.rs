@@ -1,11 +1,9 @@
 //! The problems of a configuration, and their texts.
 
-use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use engine::error::{Explanation, explain_with};
 use serde::{Serialize, Serializer};
 
 /// Why there is no [`Config`](super::Config). `Display` prints every problem of the file, one a
@@ -168,15 +166,4 @@ pub(super) fn quoted<T: fmt::Display>(words: &[T]) -> String {
         [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         _ => quoted.concat(),
     }
-}
-
-/// Explains an error as [`engine::error::explain`] does, with the hints of configuration errors as
-/// well.
-pub fn explain(error: &(dyn Error + 'static)) -> Explanation {
-    explain_with(error, hint_of)
-}
-
-fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
-    let unknown = || error.downcast_ref::<UnknownName>().and_then(UnknownName::hint);
-    error.downcast_ref::<ConfigError>().and_then(ConfigError::hint).or_else(unknown)
 }

@@ -81,7 +81,7 @@ pub(super) fn slug(heading: &str) -> String {
 /// Types that carry hints, and where the hints are shown. Add a new type here and show its hint
 /// there.
 const HINTS: [(&str, &str, &str); 25] = [
-    ("retention", "Hold", "engine/src/prune/warnings.rs"),
+    ("retention", "Hold", "engine/src/prune.rs"),
     ("retention", "PlanError", "engine/src/error.rs"),
     ("retention", "PolicyError", "config/src/retention.rs"),
     ("retention", "SettingError", "config/src/value.rs"),
@@ -97,8 +97,8 @@ const HINTS: [(&str, &str, &str); 25] = [
     ("engine", "LockError", "engine/src/repository/mod.rs"),
     ("engine", "OtherDatabase", "engine/src/error.rs"),
     ("engine", "OdooConfError", "cli/src/commands/init.rs"),
-    ("config", "ConfigError", "config/src/error.rs"),
-    ("config", "UnknownName", "config/src/error.rs"),
+    ("config", "ConfigError", "config/src/explain.rs"),
+    ("config", "UnknownName", "config/src/explain.rs"),
     ("config", "ScheduleError", "config/src/value.rs"),
     ("daemon", "JournalError", "daemon/src/handle.rs"),
     ("daemon", "SendError", "daemon/src/notify/sender.rs"),
