@@ -51,7 +51,7 @@ fuzz: ## Fuzz each parser for FUZZ_SECONDS (600); FUZZ_TARGETS names some of the
 mutants: ## Change the code of retention, the ledger and the lock in small ways, and list what no test notices
 	cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants
 	cargo mutants --package odoo-backup-retention --test-package odoo-backup-retention --output target/mutants/retention
-	cargo mutants --package odoo-backup-engine --file 'engine/src/filestore/ledger.rs' --file 'engine/src/repository/lock/*.rs' \
+	cargo mutants --package odoo-backup-engine --file engine/src/filestore/ledger.rs --file engine/src/repository/lock.rs --file 'engine/src/repository/lock/*.rs' \
 	    --output target/mutants/engine -- --lib ledger lock
 
 bench: ## Compare this program with gzip, zstd, restic and borg (options: tests/bench/run --help)
@@ -63,7 +63,7 @@ bench-daemon: ## Measure one daemon with 200 instances: start, memory, answers (
 lint: ## Check format, spelling, words, links, imports, clippy and documentation
 	cargo fmt --all --check
 	tests/install-wheels.sh typos
-	.tools/typos $(shell sed -n 's|^typos |--exclude /|p' tests/unchecked.txt)
+	.tools/typos
 	mkdir -p target/lint
 	rustc --edition 2024 -O -o target/lint/prose tests/prose.rs && target/lint/prose
 	rustc --edition 2024 --test -o target/lint/prose-tests tests/prose.rs && target/lint/prose-tests --quiet

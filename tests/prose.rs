@@ -48,10 +48,6 @@ const SKIPPED: &[&str] =
 /// Files that contain refused words and broken links as examples.
 const EXAMPLES: &[&str] = &["docs/style.md", "tests/prose.rs", "typos.toml"];
 
-/// A check and a path prefix on each line, for what is not checked yet. `typos` is one of the
-/// checks. `--all` checks everything.
-const UNCHECKED: &str = "tests/unchecked.txt";
-
 struct Fault {
     check: &'static str,
     path: String,
@@ -67,13 +63,6 @@ fn main() -> ExitCode {
     let mut faults = Vec::new();
     for (path, text) in &texts {
         check(path, text, &texts, &mut faults);
-    }
-    let unchecked = fs::read_to_string(UNCHECKED).unwrap_or_default();
-    let unchecked: Vec<_> = unchecked.lines().filter_map(|line| line.split_once(' ')).collect();
-    let is_unchecked =
-        |fault: &Fault| unchecked.iter().any(|(check, path)| *check == fault.check && fault.path.starts_with(path));
-    if std::env::args().all(|argument| argument != "--all") {
-        faults.retain(|fault| !is_unchecked(fault));
     }
     for Fault { path, line, what, .. } in &faults {
         println!("{path}:{line}: {what}");
@@ -100,7 +89,7 @@ fn collect(folder: &Path, paths: &mut Vec<String>) {
 fn check(path: &str, text: &str, texts: &BTreeMap<String, String>, faults: &mut Vec<Fault>) {
     let mut add = |check, line, what| faults.push(Fault { check, path: path.to_owned(), line, what });
     let is_markdown = path.ends_with(".md");
-    if !EXAMPLES.contains(&path) && path != UNCHECKED && !path.ends_with(".lock") {
+    if !EXAMPLES.contains(&path) && !path.ends_with(".lock") {
         for (line, found, instead) in refused(text, is_markdown) {
             add("words", line, format!("`{found}`: write instead: {instead}"));
         }
@@ -122,7 +111,7 @@ fn check(path: &str, text: &str, texts: &BTreeMap<String, String>, faults: &mut 
                 add("links", line, format!("{source} does not exist: name the file that took its place"));
             }
         }
-    } else if !EXAMPLES.contains(&path) && path != UNCHECKED {
+    } else if !EXAMPLES.contains(&path) {
         for (line, page) in mentions(text) {
             if let Some(why) = leads_nowhere("", &page, texts) {
                 add("links", line, format!("{page} {why}: correct the mention"));
