@@ -64,8 +64,8 @@ fn main() -> ExitCode {
     for (path, text) in &texts {
         check(path, text, &texts, &mut faults);
     }
-    for Fault { path, line, what, .. } in &faults {
-        println!("{path}:{line}: {what}");
+    for Fault { check, path, line, what } in &faults {
+        println!("{path}:{line}: {check}: {what}");
     }
     if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
