@@ -53,6 +53,8 @@ if [ "$for_demo" != demo ]; then
     "$here/install-wheels.sh"
     # Without them the tests print what they skip.
     "$here/install-deploy-tools.sh" || echo "continuing without the programs that check deploy/" >&2
+    # Without it the tests print that they skip its checks.
+    "$here/install-axe.sh" || echo "continuing without axe-core" >&2
     # The oldest and the newest, in addition to Debian's. Without them the tests print what they
     # skip.
     "$here/install-postgres-majors.sh" 14 18 || echo "continuing without PostgreSQL 14 and 18" >&2

@@ -43,7 +43,7 @@ const PHRASES: &[(&str, &str)] = &[
 
 /// Folders that hold no text of this project, or text that must stay as it was.
 const SKIPPED: &[&str] =
-    &["target", ".git", ".tools", "fuzz/corpus", "fuzz/found", "tests/frozen/format-1", "tests/snapshots"];
+    &["target", ".git", ".tools", "fuzz/corpus", "fuzz/found", "tests/frozen/format-1", "tests/snapshots", "daemon/assets/vendor"];
 
 /// Files that contain refused words and broken links as examples.
 const EXAMPLES: &[&str] = &["docs/style.md", "tests/prose.rs", "typos.toml"];

@@ -12,6 +12,12 @@ export class Problem extends Error {
   }
 }
 
+const BASE = "/api/v1";
+
+/** Called when the daemon wants a sign-in. */
+let refused = () => {};
+export const onRefused = (callback) => { refused = callback; };
+
 /** Sends a request. Resolves to the JSON of the answer, or null without JSON. Rejects with a Problem, or a TypeError without an answer. */
 export async function ask(method, path, body) {
   const request = { method, headers: { accept: "application/json" }, signal: AbortSignal.timeout(35_000) };
@@ -19,11 +25,12 @@ export async function ask(method, path, body) {
     request.headers["content-type"] = "application/json";
     request.body = JSON.stringify(body);
   }
-  const response = await fetch(`/api/v1${path}`, request);
+  const response = await fetch(BASE + path, request);
   const isJson = /json/.test(response.headers.get("content-type") ?? "");
   const document = isJson ? await response.json() : null;
-  if (!response.ok) throw new Problem(response.status, document ?? {});
-  return document;
+  if (response.ok) return document;
+  if (response.status === 401 && path !== "/session") refused();
+  throw new Problem(response.status, document ?? {});
 }
 
 export const get = (path) => ask("GET", path);
@@ -32,70 +39,11 @@ export const post = (path, body = {}) => ask("POST", path, body);
 /** Builds a path from segments that come from data. */
 export const path = (...segments) => `/${segments.map((segment) => encodeURIComponent(segment)).join("/")}`;
 
-/** The time between two signs of life of a tab. */
-const ALIVE = 30_000;
-
-/**
- * Listens to events. Calls `heard(name, data)` for each event, and `changed(connected)` when the connection
- * breaks or is restored. All tabs share one connection if the browser supports it.
- */
-export function listen(url, heard, changed = () => {}) {
-  const line = { address: `/api/v1${url}`, heard, changed, close: () => {} };
-  if (typeof SharedWorker === "function") share(line);
-  else hold(line);
-  return { close: () => line.close() };
+/** The query of those parameters that have a value. */
+export function query(parameters) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return given.length > 0 ? `?${new URLSearchParams(given)}` : "";
 }
 
-function share(line) {
-  const worker = new SharedWorker("/events.js");
-  const { port } = worker;
-  const say = (message) => port.postMessage(message);
-  const alive = setInterval(() => say({ url: line.address }), ALIVE);
-  const leave = () => {
-    clearInterval(alive);
-    window.removeEventListener("pagehide", leave);
-    say({ bye: true });
-    port.close();
-  };
-  port.onmessage = ({ data }) => {
-    if (data.name) line.heard(data.name, JSON.parse(data.data));
-    else line.changed(data.connected);
-  };
-  // The script could not be loaded, or failed.
-  worker.onerror = () => {
-    leave();
-    hold(line);
-  };
-  window.addEventListener("pagehide", leave);
-  // A page from the cache of the browser shows an old state.
-  window.addEventListener("pageshow", (event) => event.persisted && location.reload());
-  line.close = leave;
-  say({ url: line.address });
-}
-
-const NAMES = ["began", "progress", "log", "ended", "missed", "reloaded", "reload_failed", "stopping", "repository", "lagged"];
-
-/** Opens a connection for this tab alone, while the tab is visible. */
-function hold(line) {
-  let source = null;
-  const turn = () => {
-    if (document.visibilityState !== "visible") {
-      source?.close();
-      source = null;
-      return;
-    }
-    if (source) return;
-    source = new EventSource(line.address);
-    source.addEventListener("open", () => line.changed(true));
-    source.addEventListener("error", () => line.changed(false));
-    for (const name of NAMES) source.addEventListener(name, (event) => line.heard(name, JSON.parse(event.data)));
-    // Events in between were missed.
-    line.heard("lagged", {});
-  };
-  document.addEventListener("visibilitychange", turn);
-  line.close = () => {
-    document.removeEventListener("visibilitychange", turn);
-    source?.close();
-  };
-  turn();
-}
+/** The address of an answer that the browser itself fetches: a download. */
+export const address = (path) => BASE + path;

@@ -1,152 +1,150 @@
-// Signs in, chooses the page by the address, and keeps it up to date.
+// Signs in, chooses the page by the address, and draws what is around it.
 
-import { ask, get, listen } from "./api.js";
-import { announce, h, replace } from "./dom.js";
-import * as pages from "./pages.js";
-import { trouble } from "./parts.js";
-
-const main = document.getElementById("main");
-const connection = document.getElementById("connection");
-const signOut = document.getElementById("sign-out");
+import { ask, get, onRefused } from "./api.js";
+import { listen } from "./events.js";
+import { html, render, useEffect, useRef, useState } from "./html.js";
+import { KeysDialog, useKeys } from "./keys.js";
+import { Backup } from "./pages/backup.js";
+import { Instance } from "./pages/instance.js";
+import { Overview } from "./pages/overview.js";
+import { Repositories } from "./pages/repositories.js";
+import { Run } from "./pages/run.js";
+import { Runs } from "./pages/runs.js";
+import { SignIn } from "./pages/sign-in.js";
+import { Trouble } from "./parts/basic.js";
+import { announce, heard } from "./store.js";
+import { to } from "./state.js";
+import { isUtc, setUtc, zone } from "./time.js";
 
 const ROUTES = [
-  [/^$/, () => pages.instances()],
-  [/^instances\/([^/]+)$/, (name) => pages.instance(name)],
-  [/^instances\/([^/]+)\/backups\/([^/]+)$/, (name, id) => pages.backup(name, id)],
-  [/^runs$/, () => pages.runs()],
-  [/^runs\/(\d+)$/, (id) => pages.run(id)],
+  [/^$/, () => html`<${Overview} />`],
+  [/^instances\/([^/]+)$/, (name) => html`<${Instance} name=${name} />`],
+  [/^instances\/([^/]+)\/backups\/([^/]+)$/, (name, id) => html`<${Backup} name=${name} id=${id} />`],
+  [/^runs(?:\?instance=([^&]+))?$/, (instance) => html`<${Runs} instance=${instance} />`],
+  [/^runs\/(\d+)$/, (id) => html`<${Run} id=${id} />`],
+  [/^repositories$/, () => html`<${Repositories} />`],
 ];
 
-/** The page that is shown, and the events that concern it. */
-let shown = null;
-let events = null;
-/** Counts page loads: an answer that arrives after the reader left the page is discarded. */
-let turn = 0;
+const address = () => location.hash.replace(/^#\/?/, "");
 
-async function show({ isNew }) {
-  turn += 1;
-  const mine = turn;
-  const address = location.hash.replace(/^#\/?/, "");
-  const found = ROUTES.map(([pattern, page]) => [pattern.exec(address), page]).find(([match]) => match);
-  for (const link of document.querySelectorAll("header nav a")) {
-    const part = link.getAttribute("href").replace(/^#\/?/, "");
-    const here = part === "" ? address === "" || address.startsWith("instances") : address.startsWith(part);
-    if (here) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+function page(here) {
+  for (const [pattern, make] of ROUTES) {
+    const match = pattern.exec(here);
+    if (match) return make(...match.slice(1).map((part) => part && decodeURIComponent(part)));
   }
-  try {
-    if (!found) throw new Error("This page does not exist.");
-    const [match, page] = found;
-    const next = await page(...match.slice(1).map(decodeURIComponent));
-    if (mine !== turn) return;
-    const top = window.scrollY;
-    shown = next;
-    replace(main, ...next.nodes.flat(Infinity));
-    document.title = `${next.title} – odoo-backup`;
-    if (isNew) {
-      window.scrollTo(0, 0);
-      main.focus({ preventScroll: true });
-    } else {
-      window.scrollTo(0, top);
-    }
-  } catch (error) {
-    if (mine !== turn) return;
-    if (error.status === 401) return signIn();
-    shown = null;
-    replace(main, h("h1", {}, "Request failed"), trouble(error), h("p", {}, h("a", { href: "#/" }, "Back to the instances")));
-  }
+  return html`<h1>This page does not exist</h1><p><a href=${to.overview}>Back to the overview</a></p>`;
 }
 
-let waiting = null;
-
-/** Reloads the page shortly after, because several events may arrive at once. */
-function refresh() {
-  waiting ??= setTimeout(() => {
-    waiting = null;
-    // The reader is typing: a reload would lose the text.
-    if (main.contains(document.activeElement) && document.activeElement.matches("input")) return refresh();
-    show({ isNew: false });
-  }, 400);
+function useAddress() {
+  const [here, setHere] = useState(address());
+  useEffect(() => {
+    const changed = () => setHere(address());
+    window.addEventListener("hashchange", changed);
+    return () => window.removeEventListener("hashchange", changed);
+  }, []);
+  return here;
 }
 
-function hear(event, data) {
-  if (event === "stopping") connection.textContent = "The daemon is stopping.";
-  shown?.hear?.(event, data);
-  if (shown?.concerns(event, data)) refresh();
+/** Draws again every 20 seconds, because ages grow without any event. */
+function useTick() {
+  const [, setTick] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => document.visibilityState === "visible" && setTick((tick) => tick + 1), 20_000);
+    return () => clearInterval(timer);
+  }, []);
 }
 
-function connect() {
-  events?.close();
-  let lost = false;
-  events = listen("/events", hear, (connected) => {
-    connection.textContent = connected ? "" : "Connection lost: reconnecting.";
-    if (connected && lost) refresh();
-    lost = !connected;
-    // The event stream does not say why it broke; a request does.
-    if (!connected) get("/session").then((session) => session.required && !session.valid && signIn()).catch(() => {});
-  });
-}
-
-function signIn() {
-  turn += 1;
-  shown = null;
-  events?.close();
-  events = null;
-  signOut.hidden = true;
-  const token = h("input", { id: "token", name: "token", type: "password", autocomplete: "current-password", required: true, "aria-describedby": "token-help" });
-  const failed = h("div", {});
-  const submit = async (event) => {
-    event.preventDefault();
-    failed.replaceChildren();
+/** Asks whether this browser is signed in: `loading`, `out`, `in`, or an error. */
+function useSession() {
+  const [session, setSession] = useState({ phase: "loading" });
+  const begin = async () => {
     try {
-      await ask("POST", "/session", { token: token.value });
-      begin();
+      const { required, valid } = await get("/session");
+      setSession({ phase: required && !valid ? "out" : "in", required });
     } catch (error) {
-      failed.replaceChildren(error.status === 401 ? h("p", { class: "note bad", role: "alert" }, "This token is not valid.") : trouble(error));
-      token.select();
+      setSession({ phase: "error", error });
+      setTimeout(begin, 3000);
     }
   };
-  replace(
-    main,
-    h(
-      "form",
-      { class: "card sign-in", submit },
-      h("h1", {}, "Sign in"),
-      h("label", { for: "token" }, "Token"),
-      token,
-      h("p", { class: "quiet", id: "token-help" }, "The content of the file that ", h("code", {}, "token_file"), " names in the configuration."),
-      failed,
-      h("div", { class: "actions" }, h("button", { class: "first" }, "Sign in")),
-    ),
-  );
-  document.title = "Sign in – odoo-backup";
-  token.focus();
+  useEffect(() => {
+    onRefused(() => setSession({ phase: "out", required: true }));
+    begin();
+  }, []);
+  const leave = async () => {
+    await ask("DELETE", "/session").catch(() => {});
+    announce("Signed out");
+    setSession({ phase: "out", required: true });
+  };
+  return { ...session, begin, leave };
 }
 
-async function begin() {
-  try {
-    const session = await get("/session");
-    if (session.required && !session.valid) return signIn();
-    signOut.hidden = !session.required;
-  } catch (error) {
-    replace(main, h("h1", {}, "The daemon does not respond"), trouble(error));
-    setTimeout(begin, 3000);
-    return;
-  }
-  connect();
-  show({ isNew: true });
+/** Listens to events while signed in; returns what to say of the connection. */
+function useStream(session) {
+  const [words, setWords] = useState("");
+  useEffect(() => {
+    if (session.phase !== "in") return setWords("");
+    let lost = false;
+    const hear = (name, data) => {
+      if (name === "stopping") setWords("The daemon is stopping.");
+      heard(name, data);
+    };
+    return listen(hear, (connected) => {
+      setWords(connected ? "" : "Connection lost: reconnecting.");
+      if (connected && lost) heard("lagged", {});
+      lost = !connected;
+      // The event stream does not say why it broke; a request does.
+      if (!connected) session.begin();
+    });
+  }, [session.phase]);
+  return words;
 }
 
-signOut.addEventListener("click", async () => {
-  await ask("DELETE", "/session").catch(() => {});
-  announce("Signed out");
-  signIn();
-});
-document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault();
-  main.focus();
-});
-window.addEventListener("hashchange", () => shown || events ? show({ isNew: true }) : begin());
-// Ages grow without any event.
-setInterval(() => document.visibilityState === "visible" && shown && !location.hash.startsWith("#/runs") && refresh(), 60_000);
-begin();
+function App() {
+  const here = useAddress();
+  const session = useSession();
+  const connection = useStream(session);
+  const [utc, chooseUtc] = useState(isUtc());
+  const [help, setHelp] = useState(false);
+  const main = useRef(null);
+  const first = useRef(true);
+  useTick();
+  const turnUtc = () => {
+    setUtc(!utc);
+    chooseUtc(!utc);
+  };
+  useKeys({ "?": () => setHelp(true), u: turnUtc }, session.phase === "in");
+  useEffect(() => {
+    if (!first.current) {
+      window.scrollTo(0, 0);
+      main.current.focus({ preventScroll: true });
+    }
+    first.current = false;
+  }, [here]);
+  const isIn = session.phase === "in";
+  return html`
+    <a class="skip" href="#main" onClick=${(event) => (event.preventDefault(), main.current.focus())}>Skip to main content</a>
+    <header class="top">
+      <a class="brand" href=${to.overview} aria-label="odoo-backup: overview"><img src="/icon.svg" alt="" width="24" height="24" /><span>odoo-backup</span></a>
+      ${isIn && html`<${Pages} here=${here} />`}
+      <div class="tools">
+        <span id="connection" role="status">${connection}</span>
+        <button type="button" id="utc" aria-pressed=${utc} title="Show times in UTC, or in this browser's zone" onClick=${turnUtc}>${utc ? "UTC" : zone()}</button>
+        ${isIn && html`<button type="button" class="keys-button" title="Keys" aria-label="Keys" onClick=${() => setHelp(true)}>?</button>`}
+        ${isIn && session.required && html`<button type="button" id="sign-out" onClick=${session.leave}>Sign out</button>`}
+      </div>
+    </header>
+    <main id="main" tabindex="-1" ref=${main}>
+      ${isIn && html`<div class="page" key=${here}>${page(here)}</div>`}
+      ${session.phase === "out" && html`<${SignIn} begin=${session.begin} />`}
+      ${session.phase === "error" && html`<h1>The daemon does not respond</h1><${Trouble} error=${session.error} />`}
+    </main>
+    <${KeysDialog} open=${help} onClose=${() => setHelp(false)} />
+  `;
+}
+
+function Pages({ here }) {
+  const links = [["Overview", to.overview, here === "" || here.startsWith("instances")], ["Runs", to.runs, here.startsWith("runs")], ["Repositories", to.repositories, here === "repositories"]];
+  return html`<nav aria-label="Pages">${links.map(([words, href, isHere]) => html`<a href=${href} aria-current=${isHere ? "page" : null}>${words}</a>`)}</nav>`;
+}
+
+render(html`<${App} />`, document.getElementById("app"));

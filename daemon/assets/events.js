@@ -1,72 +1,104 @@
-// The event stream of the daemon for all tabs of a browser: a shared worker. A browser opens at most six connections to a
-// server. With a stream for each tab, the seventh tab would stay blank.
+// The daemon's events, once for all tabs: by a shared worker; without one, by the visible tab that holds a lock, which tells
+// the others; without locks, which browsers keep from plain HTTP, by each visible tab.
 
+const STREAM = "/api/v1/events";
 const NAMES = ["began", "progress", "log", "ended", "missed", "reloaded", "reload_failed", "stopping", "repository", "lagged"];
-/** How long a tab may be silent. The browser wakes a tab in the background once a minute. */
-const SILENCE = 150_000;
-/** The pause after the daemon refused a connection. */
-const PAUSE = 5_000;
+/** The time between two signs of life of a tab. */
+const ALIVE = 30_000;
 
-/** The tabs that listen, and when each sent its last sign of life. */
-const tabs = new Map();
-let source = null;
-let connected = null;
-let url = null;
-let waiting = null;
-
-const tell = (message) => {
-  for (const port of tabs.keys()) port.postMessage(message);
-};
-
-function turned(state) {
-  connected = state;
-  tell({ connected });
+/**
+ * Listens to events. Calls `heard(name, data)` for each event, and `changed(connected)` when the connection
+ * breaks or is restored. Returns a function that ends it.
+ */
+export function listen(heard, changed) {
+  const line = { heard, changed, close: () => {} };
+  if (typeof SharedWorker === "function") share(line);
+  else if (navigator.locks && typeof BroadcastChannel === "function") lead(line);
+  else hold(line);
+  return () => line.close();
 }
 
-function open() {
-  if (source || waiting || tabs.size === 0) return;
-  source = new EventSource(url);
-  source.addEventListener("open", () => turned(true));
-  source.addEventListener("error", () => {
-    turned(false);
-    // Otherwise the browser reconnects by itself.
-    if (source?.readyState === EventSource.CLOSED) {
-      source = null;
-      waiting = setTimeout(() => {
-        waiting = null;
-        open();
-      }, PAUSE);
-    }
-  });
-  for (const name of NAMES) source.addEventListener(name, (event) => tell({ name, data: event.data }));
+function share(line) {
+  const worker = new SharedWorker("/worker.js");
+  const { port } = worker;
+  const say = (message) => port.postMessage(message);
+  const alive = setInterval(() => say({ url: STREAM }), ALIVE);
+  const leave = () => {
+    clearInterval(alive);
+    window.removeEventListener("pagehide", leave);
+    say({ bye: true });
+    port.close();
+  };
+  port.onmessage = ({ data }) => {
+    if (data.name) line.heard(data.name, JSON.parse(data.data));
+    else line.changed(data.connected);
+  };
+  // The script could not be loaded, or failed.
+  worker.onerror = () => {
+    leave();
+    hold(line);
+  };
+  window.addEventListener("pagehide", leave);
+  // A page from the cache of the browser shows an old state.
+  window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+  line.close = leave;
+  say({ url: STREAM });
 }
 
-function left(port) {
-  tabs.delete(port);
-  port.close();
-  if (tabs.size > 0) return;
-  source?.close();
-  source = null;
-  connected = null;
+/** Opens the stream in this tab while it is visible and no other tab has it, and passes on what it says. */
+function lead(line) {
+  const channel = new BroadcastChannel("odoo-backup");
+  const tell = (name, data) => {
+    channel.postMessage({ name, data });
+    line.heard(name, data);
+  };
+  channel.onmessage = ({ data: { name, data, connected } }) => (name ? line.heard(name, data) : line.changed(connected));
+  const turned = (connected) => {
+    channel.postMessage({ connected });
+    line.changed(connected);
+  };
+  let visit = null;
+  const turn = () => {
+    visit?.abort();
+    visit = null;
+    if (document.visibilityState !== "visible") return;
+    const { signal } = (visit = new AbortController());
+    // Events in between were missed.
+    line.heard("lagged", {});
+    const untilHidden = (source) => new Promise((done) => signal.addEventListener("abort", () => done(source.close())));
+    navigator.locks.request("odoo-backup-events", { signal }, () => untilHidden(stream(tell, turned))).catch(() => {});
+  };
+  document.addEventListener("visibilitychange", turn);
+  line.close = () => {
+    document.removeEventListener("visibilitychange", turn);
+    visit?.abort();
+    channel.close();
+  };
+  turn();
 }
 
-self.addEventListener("connect", ({ ports: [port] }) => {
-  port.addEventListener("message", ({ data }) => {
-    if (data.bye) return left(port);
-    const isNew = !tabs.has(port);
-    tabs.set(port, Date.now());
-    url = data.url;
-    if (isNew && connected !== null) port.postMessage({ connected });
-    // A tab that has just signed in reconnects at once.
-    if (isNew && waiting) {
-      clearTimeout(waiting);
-      waiting = null;
-    }
-    open();
-  });
-  port.start();
-});
+/** Opens a connection for this tab alone, while the tab is visible. */
+function hold(line) {
+  let source = null;
+  const turn = () => {
+    source?.close();
+    source = null;
+    if (document.visibilityState !== "visible") return;
+    source = stream(line.heard, line.changed);
+    line.heard("lagged", {});
+  };
+  document.addEventListener("visibilitychange", turn);
+  line.close = () => {
+    document.removeEventListener("visibilitychange", turn);
+    source?.close();
+  };
+  turn();
+}
 
-setInterval(() => {
-  for (const [port, heard] of tabs) if (Date.now() - heard > SILENCE) left(port);
-}, 30_000);
+function stream(heard, changed) {
+  const source = new EventSource(STREAM);
+  source.addEventListener("open", () => changed(true));
+  source.addEventListener("error", () => changed(false));
+  for (const name of NAMES) source.addEventListener(name, (event) => heard(name, JSON.parse(event.data)));
+  return source;
+}

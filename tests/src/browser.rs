@@ -147,11 +147,18 @@ impl Browser {
         self.call("Input.insertText", json!({ "text": text })).await;
     }
 
-    /// Presses a key: `Enter`, `Tab`.
+    /// Sets the time zone that the browser is in.
+    pub async fn zone(&mut self, name: &str) {
+        self.call("Emulation.setTimezoneOverride", json!({ "timezoneId": name })).await;
+    }
+
+    /// Presses a key: `Enter`, `Tab`, `Escape`, or a character.
     pub async fn press(&mut self, key: &str) {
         let (code, text) = match key {
             "Enter" => (13, "\r"),
             "Tab" => (9, ""),
+            "Escape" => (27, ""),
+            other if other.len() == 1 => (0, other),
             other => panic!("no such key: {other}"),
         };
         for kind in ["keyDown", "keyUp"] {
