@@ -10,6 +10,7 @@ use super::keys;
 use super::section::{Reported, Section};
 use super::surroundings::Surroundings;
 use super::surroundings::exists;
+use super::value::PlainUrl;
 
 /// Where the daemon listens where nothing is said.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8479);
@@ -23,6 +24,8 @@ pub struct DaemonConfig {
     pub listen: SocketAddr,
     /// File with the token that clients show. It is read by the daemon alone, when it starts.
     pub token_file: Option<PathBuf>,
+    /// Where people reach the dashboard, without a slash at the end: notices link to it.
+    pub public_url: Option<String>,
     /// Its own folder. `None` where neither the environment nor a home says where it may be.
     pub state_dir: Option<PathBuf>,
     /// How many runs may be running at once; 1 or more.
@@ -36,6 +39,7 @@ pub(super) fn read(file: &Section<'_>) -> Result<DaemonConfig, Reported> {
     let mut config = DaemonConfig {
         listen: LISTEN,
         token_file: None,
+        public_url: None,
         state_dir: default_state_dir(file.source.surroundings),
         max_concurrent: 2,
         shutdown_grace: Duration::from_mins(1),
@@ -43,10 +47,12 @@ pub(super) fn read(file: &Section<'_>) -> Result<DaemonConfig, Reported> {
     let Some(section) = file.section("daemon", &keys::DAEMON)? else { return Ok(config) };
     let listen = section.optional::<SocketAddr>("listen");
     let token_file = section.trusted("token_file");
+    let public_url = section.optional::<PlainUrl>("public_url");
     let state_dir = section.optional("state_dir");
     let max_concurrent = section.optional("max_concurrent");
     let shutdown_grace = section.optional("shutdown_grace");
     config.token_file = token_file?;
+    config.public_url = public_url?.map(|url| url.0);
     config.listen = listen?.unwrap_or(config.listen);
     config.state_dir = state_dir?.or(config.state_dir);
     config.max_concurrent = max_concurrent?.unwrap_or(config.max_concurrent);

@@ -12,7 +12,7 @@ mod target;
 
 use self::daemon::SERVICE;
 use self::instance::{BACKUP, CHECK_ROUTINE, ROUTINE, SCRATCH};
-use self::notify::{MAIL, PING, RECEIVER, WEBHOOK};
+use self::notify::{MAIL, PING, RECEIVER, TELEGRAM, WEBHOOK};
 use self::place::{DATABASE, FILESTORE, ODOO};
 pub(super) use self::repository::S3;
 use self::repository::{COPY, PLACE};
@@ -121,7 +121,7 @@ pub const ANONYMIZE: SectionKeys =
 
 /// `[[notify]]`
 pub const NOTIFY: SectionKeys =
-    SectionKeys { header: "notify", groups: &[RECEIVER, WEBHOOK, PING, MAIL], sections: &[], named: false };
+    SectionKeys { header: "notify", groups: &[RECEIVER, WEBHOOK, PING, TELEGRAM, MAIL], sections: &[], named: false };
 
 const fn section(name: &'static str, about: &'static str, also: &'static [&'static str]) -> Key {
     Key { name, kind: "section", default: "", about, example: "", also }

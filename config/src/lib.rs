@@ -58,7 +58,9 @@ pub use error::{ConfigError, ConfigProblem, UnknownName};
 pub use explain::explain;
 pub use instance::InstanceConfig;
 pub use load::ConfigFile;
-pub use notify::{Channel, INSTANCE_IN_URL, MailConfig, NotifyConfig, NotifyOccasion, SmtpTls, WebhookFormat};
+pub use notify::{
+    Channel, INSTANCE_IN_URL, MailConfig, NotifyConfig, NotifyOccasion, SmtpTls, TelegramConfig, WebhookFormat,
+};
 pub use place::is_instance_name;
 pub use routine::{CheckRoutine, Routine};
 

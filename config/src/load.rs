@@ -229,7 +229,12 @@ fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
         targets.iter().map(|(name, section)| place::read_target(name, section, &instance_names)).collect();
 
     let daemon = daemon::read(file);
-    let notify = notify::read(file, &instance_names);
+    let others = notify::Others {
+        instances: &instance_names,
+        zones: instances.iter().flatten().map(|instance| (instance.name(), &instance.routine.zone)).collect(),
+        public_url: daemon.as_ref().ok().and_then(|daemon| daemon.public_url.as_deref()),
+    };
+    let notify = notify::read(file, &others);
 
     let instances = instances.into_iter().map(|read| read.map(|instance| (instance.name().to_owned(), instance)));
     let targets = targets.into_iter().map(|read| read.map(|target| (target.name.clone(), target)));

@@ -90,7 +90,7 @@ pub fn template(options: &InitOptions) -> String {
 
     file.line("");
     file.comment(
-        "Notifications of the daemon: one section per receiver. Each has one of `webhook`, `ping` and `mail_to`.",
+        "Notifications of the daemon: one section per receiver. Each has one of `webhook`, `ping`, `telegram_chat` and `mail_to`.",
     );
     file.line("#[[notify]]");
     file.unset(&keys::NOTIFY, &[]);

@@ -16,6 +16,7 @@ use engine::verify::Depth;
 use jiff::SignedDuration;
 use retention::{Age, Percent, SettingError, Zone};
 use toml::de::DeValue;
+use url::Url;
 
 use super::surroundings::{Surroundings, Variables};
 
@@ -165,6 +166,25 @@ impl Value for Zone {
 
     fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
         setting(&raw.text::<Self>()?)
+    }
+}
+
+/// A URL without a user, a query and a fragment, and without a slash at its end.
+pub(super) struct PlainUrl(pub(super) String);
+
+impl Value for PlainUrl {
+    const EXPECTED: &'static str = "a URL in quotes";
+
+    fn read(raw: Raw<'_>) -> Result<Self, Refusal> {
+        let text = raw.text::<Self>()?;
+        let is_plain = |url: &Url| {
+            let has_more = url.query().is_some() || url.fragment().is_some();
+            ["http", "https"].contains(&url.scheme()) && url.has_host() && url.username().is_empty() && !has_more
+        };
+        match Url::parse(&text).ok().filter(is_plain) {
+            Some(url) => Ok(Self(url.as_str().trim_end_matches('/').to_owned())),
+            None => Err("expected a URL such as \"https://backup.example.com\", without `?` and `#`".into()),
+        }
     }
 }
 

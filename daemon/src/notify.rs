@@ -5,12 +5,15 @@
 //! before it is sent and until it was accepted: after a crash, a delivery may come twice, and is
 //! not lost. No backup waits for a notice.
 
+mod channels;
 mod error;
+mod figures;
 mod mail;
 mod notice;
 mod sender;
 mod standing;
 mod state;
+mod text;
 mod trial;
 mod watch;
 mod web;
@@ -147,7 +150,7 @@ impl Notifier {
             Event::Began { run } if run.job == Job::Backup => {
                 let (config, now) = (self.handle.config(), self.handle.now());
                 let text = format!("{}: backup started, run {}\n", run.instance, run.id);
-                watch::ping(&mut self.state, &config, &run.instance, Signal::Start, text, now);
+                watch::ping(&mut self.state, &config, &run.instance, Signal::Start, |_| text.clone(), now);
             }
             Event::Ended { .. } => self.news = true,
             Event::Reloaded => self.look_at = self.handle.now(),
@@ -264,5 +267,7 @@ impl Notifier {
     }
 }
 
+#[cfg(test)]
+mod snapshots;
 #[cfg(test)]
 mod tests;

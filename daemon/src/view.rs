@@ -119,7 +119,7 @@ pub struct LogLine {
 pub struct Standing {
     /// Its name.
     pub name: String,
-    /// `webhook`, `ping` or `mail`.
+    /// `webhook`, `ping`, `telegram` or `mail`.
     #[schema(schema_with = channels)]
     pub channel: &'static str,
     /// Messages that wait for it.
@@ -134,7 +134,7 @@ pub struct Standing {
 
 /// Returns the schema of the words for kinds of notifiers.
 pub(crate) fn channels() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["webhook", "ping", "mail"])).build()
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["webhook", "ping", "telegram", "mail"])).build()
 }
 
 /// Whether a notifier delivers messages.

@@ -20,6 +20,14 @@ pub(crate) const SERVICE: &[Key] = &[
         also: &["token", "tokenfile", "secret_file"],
     },
     Key {
+        name: "public_url",
+        kind: "string",
+        default: "–",
+        about: "URL at which people reach the dashboard, through a proxy for example; notices link to it",
+        example: "\"https://backup.example.com\"",
+        also: &["url", "external_url", "base_url", "web_url"],
+    },
+    Key {
         name: "state_dir",
         kind: "path",
         default: "`$STATE_DIRECTORY`, which systemd sets; else `/var/lib/odoo-backup-state` if it exists; else `$XDG_STATE_HOME/odoo-backup`; else `~/.local/state/odoo-backup`",

@@ -27,6 +27,14 @@ pub(crate) const RECEIVER: &[Key] = &[
         example: "[\"production\"]",
         also: &["instance", "of"],
     },
+    Key {
+        name: "timezone",
+        kind: "string",
+        default: "its instances', if they all have the same; else the system's",
+        about: "Time zone of the times in its notices: a name of the IANA database",
+        example: "\"Europe/Zurich\"",
+        also: &["tz", "time_zone"],
+    },
 ];
 
 pub(crate) const WEBHOOK: &[Key] = &[
@@ -34,7 +42,7 @@ pub(crate) const WEBHOOK: &[Key] = &[
         name: "webhook",
         kind: "string",
         default: "–",
-        about: "URL that gets a POST with JSON",
+        about: "URL that gets a POST",
         example: "\"${WEBHOOK_URL}\"",
         also: &["url", "hook", "slack"],
     },
@@ -50,7 +58,7 @@ pub(crate) const WEBHOOK: &[Key] = &[
         name: "format",
         kind: "string",
         default: "`json`",
-        about: "What a webhook gets: `json`, all details, or `slack`, a text for Slack and Mattermost",
+        about: "What a webhook gets: `json`, all details; or a text for `slack`, `mattermost`, `teams`, `discord` or `ntfy`",
         example: "\"slack\"",
         also: &["type", "kind"],
     },
@@ -88,6 +96,41 @@ pub(crate) const PING: &[Key] = &[
         about: "File that contains only that URL; instead of `ping`",
         example: "\"/etc/odoo-backup/ping\"",
         also: &[],
+    },
+];
+
+pub(crate) const TELEGRAM: &[Key] = &[
+    Key {
+        name: "telegram_chat",
+        kind: "string or integer",
+        default: "–",
+        about: "Chat that a Telegram bot writes to: its number, or the name of a public channel",
+        example: "\"-1001234567890\"",
+        also: &["telegram", "chat", "chat_id"],
+    },
+    Key {
+        name: "telegram_token",
+        kind: "string",
+        default: "required for Telegram",
+        about: "The bot's token, as @BotFather issues it",
+        example: "\"${TELEGRAM_TOKEN}\"",
+        also: &["bot_token"],
+    },
+    Key {
+        name: "telegram_token_file",
+        kind: "path",
+        default: "–",
+        about: "File that contains only that token; instead of `telegram_token`",
+        example: "\"/etc/odoo-backup/telegram-token\"",
+        also: &["bot_token_file"],
+    },
+    Key {
+        name: "telegram_api",
+        kind: "string",
+        default: "`\"https://api.telegram.org\"`",
+        about: "URL of the bot API, for a server of one's own",
+        example: "\"https://api.telegram.org\"",
+        also: &["telegram_url"],
     },
 ];
 

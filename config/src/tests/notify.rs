@@ -36,7 +36,7 @@ fn channels_have_defaults() {
 fn impossible_sections_are_refused() {
     let mail = "mail_to = ['a@b']\nmail_from = 'a@b'\nsmtp_host = 'h'\n";
     for (text, expected) in [
-        ("", "one of `webhook`, `ping` and `mail_to` is missing"),
+        ("", "one of `webhook`, `ping`, `telegram_chat` and `mail_to` is missing"),
         ("webhook = 'https://e'\nping = 'https://e'\n", "each need a [[notify]] of their own"),
         ("webhook = 'ftp://e/s3cret'\n", "expected a URL"),
         ("webhook = 'https://e'\nsmtp_host = 'h'\n", "it is not a key for `webhook`"),
@@ -44,6 +44,11 @@ fn impossible_sections_are_refused() {
         ("webhook = 'https://e'\ninstances = ['tow']\n", "did you mean `two`"),
         ("ping = 'https://e/x'\n", "would hide that one of them fails"),
         ("ping = 'https://e/{instance}'\non = ['failure']\n", "sent for every backup"),
+        ("telegram_chat = 'backups'\ntelegram_token = '1:a'\n", "expected a number such as -1001234567890"),
+        ("telegram_chat = 5\n", "`telegram_chat` needs `telegram_token`"),
+        ("telegram_chat = 5\ntelegram_token = 's3cret'\n", "expected a token as @BotFather issues it"),
+        ("telegram_chat = 5\ntelegram_token = '1:a/../s3cret'\n", "expected a token as @BotFather issues it"),
+        ("webhook = 'https://e'\ntimezone = 'Europe/Zurch'\n", "Europe/Zurch"),
         ("mail_to = ['A <a@b>']\n", "expected an address"),
         (&format!("{mail}smtp_user = 'u'\n"), "`smtp_user` needs `smtp_password`"),
         (
@@ -57,4 +62,32 @@ fn impossible_sections_are_refused() {
     let twice = "[[notify]]\nname = 'a'\nwebhook = 'https://e'\n";
     assert!(load(&format!("{twice}{twice}")).unwrap_err().contains("another [[notify]]"));
     assert!(load("[notify]\nwebhook = 'https://e'\n").unwrap_err().contains("[[notify]]"));
+}
+
+#[test]
+fn times_are_in_zone_of_instances() {
+    let zones = |keys: [&str; 2], own: &str| {
+        let instances = INSTANCES.replacen("data_dir = '/d'\n", &format!("data_dir = '/d'\n{}", keys[0]), 1);
+        let text = format!("{instances}{}[[notify]]\nwebhook = 'https://e'\n{own}", keys[1]);
+        let config = Fixture::new().try_load(&text).unwrap();
+        config.notify[0].zone.iana_name().unwrap().to_owned()
+    };
+    let [zurich, lisbon] = ["timezone = 'Europe/Zurich'\n", "timezone = 'Europe/Lisbon'\n"];
+    let system = zones(["", ""], "");
+    assert_eq!(zones([zurich, zurich], ""), "Europe/Zurich");
+    assert_eq!(zones([zurich, lisbon], ""), system, "they differ");
+    assert_eq!(zones([zurich, lisbon], "instances = ['two']\n"), "Europe/Lisbon");
+    assert_eq!(zones([zurich, zurich], "timezone = 'Asia/Tokyo'\n"), "Asia/Tokyo");
+}
+
+#[test]
+fn dashboard_url_reaches_notifiers() {
+    let load = |url: &str| {
+        let text = format!("{INSTANCES}[daemon]\npublic_url = '{url}'\n[[notify]]\nwebhook = 'https://e'\n");
+        Fixture::new().try_load(&text).map(|config| config.notify[0].public_url.clone())
+    };
+    assert_eq!(load("https://backup.example.com/odoo/").unwrap().as_deref(), Some("https://backup.example.com/odoo"));
+    for url in ["backup.example.com", "ftp://e", "https://e/?a", "https://e/#/runs", "https://user@e"] {
+        assert!(load(url).unwrap_err().to_string().contains("expected a URL"), "{url}");
+    }
 }

@@ -68,7 +68,7 @@ impl SendError {
     pub(super) fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Status { status: 401 | 403, .. } => {
-                "check that the URL and `token` are those that the receiver issued"
+                "check that the URL, or the token, is the one that the receiver issued"
             }
             Self::Status { status: 404 | 410, .. } => "check that the URL is correct and still in use",
             Self::Status { status: 300..=399, .. } => "set the URL that it redirects to",

@@ -3,6 +3,8 @@
 //! The library reads a line of the server to its end, however long it is. So the connection ends
 //! after more bytes than an honest server sends, and the whole delivery has one time limit.
 
+mod letter;
+
 use std::error::Error as StdError;
 use std::io;
 use std::net::SocketAddr;
@@ -12,8 +14,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use config::{MailConfig, SmtpTls};
-use lettre::message::header::ContentType;
-use lettre::message::{Mailbox, MessageBuilder};
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MessageBuilder, MultiPart};
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{
     AsyncSmtpConnection, AsyncTokioStream, Certificate, CertificateStore, TlsParameters,
@@ -28,8 +30,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+pub(super) use self::letter::Letter;
 use super::error::SendError;
-use super::notice::Notice;
 
 /// How long one mail may take, from the look-up of the server's name to its last answer. A server
 /// may delay unknown clients for half a minute before it greets them.
@@ -43,16 +45,17 @@ const MOST_ANSWERS: u64 = 256 << 10;
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
-/// Hands a notice to the mail server.
-pub(super) async fn send(config: &MailConfig, notice: &Notice) -> Result<(), SendError> {
-    let message = write(config, notice)?;
+/// Hands a letter to the mail server.
+pub(super) async fn send(config: &MailConfig, letter: &Letter) -> Result<(), SendError> {
+    let message = address(config, letter)?;
     match timeout(PATIENCE, deliver(config, &message)).await {
         Ok(delivered) => delivered,
         Err(_) => Err(SendError::Slow { host: config.host.clone(), seconds: PATIENCE.as_secs() }),
     }
 }
 
-fn write(config: &MailConfig, notice: &Notice) -> Result<Message, SendError> {
+/// Returns the letter with its headers. Marked as automatic, so that no robot answers.
+fn address(config: &MailConfig, letter: &Letter) -> Result<Message, SendError> {
     let failed = |source: Cause| SendError::Mail { to: config.to.join(", "), source };
     let address = |text: &String| text.parse::<Address>().map(|address| Mailbox::new(None, address));
     let mut message: MessageBuilder =
@@ -61,10 +64,29 @@ fn write(config: &MailConfig, notice: &Notice) -> Result<Message, SendError> {
         message = message.to(address(to).map_err(|error| failed(error.into()))?);
     }
     message
-        .subject(format!("odoo-backup: {}", notice.summary))
-        .header(ContentType::TEXT_PLAIN)
-        .body(notice.text())
+        .subject(&letter.subject)
+        .message_id(None)
+        .header(AutoSubmitted)
+        .multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()))
         .map_err(|error| failed(error.into()))
+}
+
+/// `Auto-Submitted: auto-generated`, as in RFC 3834.
+#[derive(Debug, Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Cause> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
 }
 
 async fn deliver(config: &MailConfig, message: &Message) -> Result<(), SendError> {

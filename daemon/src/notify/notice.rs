@@ -1,12 +1,10 @@
-//! Notices and their texts.
+//! Notices: what happened.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use config::{NotifyConfig, NotifyOccasion};
 use engine::error::Explanation;
 use engine::repository::BackupId;
-use engine::text::size;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -139,94 +137,81 @@ impl Notice {
         let wanted = self.occasions.iter().copied().find(|occasion| notifier.on.contains(occasion));
         wanted.filter(|_| notifier.covers(&self.instance))
     }
-
-    /// Returns all details for a person, in lines.
-    pub(super) fn text(&self) -> String {
-        let mut text = format!("{}\n", self.summary);
-        let mut line = |line: String| _ = writeln!(text, "{line}");
-        if let Some(error) = &self.error {
-            line(format!("error: {}", error.message));
-            error.causes.iter().for_each(|cause| line(format!("  because: {cause}")));
-            error.hint.iter().for_each(|hint| line(format!("hint: {hint}")));
-        }
-        self.warnings.iter().for_each(|warning| line(format!("warning: {warning}")));
-        self.backup.iter().for_each(|backup| line(format!("backup: {}/{backup}", self.instance)));
-        self.figures.iter().for_each(|(name, figure)| line(figure_text(name, *figure)));
-        self.run.iter().for_each(|run| line(format!("run: {run}, ended {:.0}", self.at)));
-        text
-    }
 }
 
-/// What the figures of runs are called.
-const FIGURES: [(&str, &str); 13] = [
-    ("stored_bytes", "stored"),
-    ("database_bytes", "database"),
-    ("filestore_bytes", "filestore"),
-    ("filestore_files", "files in the filestore"),
-    ("removed_backups", "backups removed by retention"),
-    ("removed_bytes", "freed by retention"),
-    ("removed_copies", "copies removed by retention"),
-    ("removed_copies_bytes", "freed by retention in repositories of copies"),
-    ("checked_backups", "backups checked"),
-    ("read_bytes", "read back"),
-    ("restored_files", "files restored"),
-    ("restored_file_bytes", "size of the restored files"),
-    ("restore_milliseconds", "time to restore"),
-];
-
-/// Returns a figure in words. Its name ends in its unit.
-fn figure_text(name: &str, figure: u64) -> String {
-    let ends = ["_bytes", "_milliseconds", "_seconds"];
-    let unit = ends.into_iter().find(|unit| name.ends_with(unit)).unwrap_or_default();
-    let figure = match unit {
-        "_bytes" => size(figure),
-        "_milliseconds" => duration(figure / 1000),
-        "_seconds" => duration(figure),
-        _ => figure.to_string(),
-    };
-    let known = FIGURES.iter().find(|(known, _)| *known == name).map(|(_, words)| (*words).to_owned());
-    let words = known.unwrap_or_else(|| name[..name.len() - unit.len()].replace('_', " "));
-    format!("{words}: {figure}")
-}
-
-/// Formats a duration: `67 s`, `16 min 40 s`, `2 h 5 min`.
-fn duration(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
+/// Returns a notice of each kind under a title, with content from outside that tries to be more.
 #[cfg(test)]
-mod tests {
-    use super::figure_text;
+pub(super) fn samples() -> Vec<(&'static str, Notice)> {
+    let at = |time: &str| format!("2026-12-01T{time}Z").parse().unwrap();
+    let run = |id: u64, ended: &str, outcome: RunOutcome| RunRecord {
+        id: id.into(),
+        instance: "production".into(),
+        job: Job::Backup,
+        target: None,
+        trigger: crate::journal::Trigger::Request,
+        began_at: at("00:59:00"),
+        ended_at: Some(at(ended)),
+        outcome: Some(outcome),
+    };
+    let error = |message: &str, causes: &[&str], hint: Option<&str>| Explanation {
+        message: message.into(),
+        causes: causes.iter().map(|cause| (*cause).to_owned()).collect(),
+        hint: hint.map(Into::into),
+        obstacles: Vec::new(),
+    };
+    let refused = error(
+        "unable to connect to PostgreSQL at db.example.com:5432",
+        &["Connection refused"],
+        Some("check that the server is running and that `host` and `port` are correct"),
+    );
+    let hostile = error(
+        "database \"<!here> @channel <@U1> @everyone [x](https://evil.example) *b* `c` <script>alert(1)</script>\" \
+         does not exist\r\nBcc: evil@example.com",
+        &["<at>all</at> & \u{1b}[31m \u{202e}txet"],
+        Some("check `database`"),
+    );
+    let done = |warnings: Vec<String>| RunOutcome::Done {
+        backup: Some("20261201T010000Z-1a2b".parse().unwrap()),
+        warnings,
+        figures: [("stored_bytes", 9_437_184), ("filestore_files", 634), ("removed_backups", 1)]
+            .map(|(name, figure)| (name.to_owned(), figure))
+            .into(),
+    };
+    let lost = (1..=12).map(|number| format!("the file ab/{number:040x} is missing from the filestore")).collect();
+    let failed = |error, attempts| RunOutcome::Failed { error, attempts };
+    let of = |run: &RunRecord, had_failed| Notice::of_run(run, had_failed).unwrap();
+    let trouble = error("unable to write /var/lib/odoo-backup-state/journal.jsonl", &["No space left on device"], None);
+    vec![
+        ("A failure after all attempts", of(&run(17, "01:00:31", failed(refused, 4)), false)),
+        ("A failure with content that tries to be more", of(&run(18, "01:00:31", failed(hostile, 1)), false)),
+        ("An interrupted run", of(&run(19, "06:30:00", RunOutcome::Lost), false)),
+        (
+            "A stale instance",
+            Notice::of_staleness("production", "no good backup since 2026-11-29T01:00:00Z", at("03:00:00")),
+        ),
+        ("Something is wrong with the backups", Notice::of_alarm("production", "1 backup is damaged", at("03:00:00"))),
+        ("The daemon's state is not on the disk", Notice::of_state("production", &trouble, at("03:00:00"))),
+        ("A recovery", of(&run(20, "01:10:00", done(Vec::new())), true)),
+        ("A good backup by another machine", Notice::of_freshness("production", at("01:00:00"), at("03:00:00"))),
+        ("A backup with many warnings", of(&run(21, "01:10:00", done(lost)), false)),
+        ("A success", of(&run(22, "01:10:00", done(Vec::new())), false)),
+        ("A test", Notice::test(NotifyOccasion::Failure, "production", at("03:00:00"))),
+    ]
+}
 
-    #[test]
-    fn figures_have_words_and_units() {
-        for (name, figure, expected) in [
-            ("stored_bytes", 9_437_184, "stored: 9.00 MiB"),
-            ("filestore_files", 634, "files in the filestore: 634"),
-            ("removed_bytes", 0, "freed by retention: 0 B"),
-            ("restore_milliseconds", 67_412, "time to restore: 67 s"),
-            ("restore_milliseconds", 7_500_000, "time to restore: 2 h 5 min"),
-            ("new_kind_bytes", 2048, "new kind: 2.00 KiB"),
-        ] {
-            assert_eq!(figure_text(name, figure), expected);
-        }
-    }
-
-    #[test]
-    fn every_figure_of_runs_has_words() {
-        let sources =
-            [include_str!("../work/backup.rs"), include_str!("../work/restore.rs"), include_str!("../work.rs")];
-        let quoted = sources.iter().flat_map(|source| source.split('"').skip(1).step_by(2));
-        let is_figure = |text: &&str| {
-            let ends = ["_bytes", "_files", "_backups", "_copies", "_milliseconds"];
-            text.chars().all(|c| c.is_ascii_lowercase() || c == '_') && ends.iter().any(|end| text.ends_with(end))
-        };
-        for name in quoted.filter(is_figure) {
-            assert!(super::FIGURES.iter().any(|(known, _)| *known == name), "{name}");
-        }
-    }
+/// Returns a notice whose texts are all as long as can be, of characters that take most space.
+#[cfg(test)]
+pub(super) fn longest() -> Notice {
+    let text = "<@\"&\u{1f600}".repeat(2000);
+    let at = "2026-12-01T01:00:00Z".parse().unwrap();
+    let error = Explanation {
+        message: text.clone(),
+        causes: vec![text.clone(); 20],
+        hint: Some(text.clone()),
+        obstacles: Vec::new(),
+    };
+    let notice = Notice::plain(vec![NotifyOccasion::Failure], &"a".repeat(100), at, text.clone());
+    let figures = (0..30).map(|number| (format!("figure_{number}"), number)).collect();
+    let warnings = vec![text; 30];
+    Notice { job: Some(Job::Backup), run: Some(u64::MAX.into()), error: Some(error), warnings, figures, ..notice }
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use config::{Channel, NotifyConfig, explain};
 use engine::error::Explanation;
 
+use super::channels::{Composed, compose};
 use super::error::SendError;
 use super::state::Message;
 use super::{mail, web};
@@ -25,28 +26,19 @@ pub(super) struct Network;
 #[async_trait]
 impl Sender for Network {
     async fn send(&self, notifier: &NotifyConfig, message: &Message) -> Result<(), Explanation> {
-        let sent = match (&notifier.channel, message) {
-            (Channel::Mail(mail), Message::Notice(notice)) => mail::send(mail, notice).await,
-            _ => {
-                let (notifier, message) = (notifier.clone(), message.clone());
+        let sent = match (compose(notifier, message), &notifier.channel) {
+            (Ok(Composed::Letter(letter)), Channel::Mail(mail)) => mail::send(mail, &letter).await,
+            (Ok(Composed::Post(post)), _) => {
                 // The library blocks, and limits how long.
-                let sent = tokio::task::spawn_blocking(move || send_blocking(&notifier, &message)).await;
+                let sent = tokio::task::spawn_blocking(move || web::send(&post)).await;
                 sent.unwrap_or_else(|fault| Err(SendError::Fault(fault.to_string())))
             }
+            (Ok(Composed::Letter(_)), channel) => Err(SendError::Misdirected(channel.as_str())),
+            (Err(error), _) => Err(error),
         };
         sent.map_err(|error| {
             let explanation = explain(&error);
             Explanation { hint: explanation.hint.or_else(|| error.hint().map(Into::into)), ..explanation }
         })
-    }
-}
-
-fn send_blocking(notifier: &NotifyConfig, message: &Message) -> Result<(), SendError> {
-    match (&notifier.channel, message) {
-        (Channel::Webhook { url, format, token }, Message::Notice(notice)) => {
-            web::post(url, token.as_ref(), &web::payload(notice, notice.occasion_for(notifier), *format))
-        }
-        (Channel::Ping { url }, Message::Ping { instance, signal, text }) => web::ping(url, instance, *signal, text),
-        (channel, _) => Err(SendError::Misdirected(channel.as_str())),
     }
 }

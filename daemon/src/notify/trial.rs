@@ -16,7 +16,7 @@ use crate::view::channels;
 pub struct Tried {
     /// The notifier.
     pub notifier: String,
-    /// `webhook`, `ping` or `mail`.
+    /// `webhook`, `ping`, `telegram` or `mail`.
     #[schema(schema_with = channels)]
     pub channel: &'static str,
     /// What it was sent: an [`NotifyOccasion`]'s word, or `start`, `success` and `fail`.

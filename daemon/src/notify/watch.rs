@@ -3,12 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use config::{Channel, Config};
+use config::{Channel, Config, NotifyConfig};
 use engine::repository::{RepositoryError, is_future};
 use jiff::{SignedDuration, Timestamp};
 
 use super::notice::Notice;
 use super::state::{Heeded, Message, Signal, State};
+use super::text::Text;
 use crate::agenda::Job;
 use crate::condition::{Backups, Condition, ReasonKind};
 use crate::handle::Handle;
@@ -42,7 +43,8 @@ pub(super) fn heed_runs(state: &mut State, handle: &Handle) {
         let Some(notice) = notice.filter(|_| config.instances.contains_key(&run.instance)) else { continue };
         if run.job == Job::Backup {
             let signal = if is_failure(&run) { Signal::Fail } else { Signal::Success };
-            ping(state, &config, &run.instance, signal, notice.text(), now);
+            let text = |to: &NotifyConfig| Text::of(&notice, to).plain();
+            ping(state, &config, &run.instance, signal, text, now);
         }
         tell(state, &config, notice, now);
     }
@@ -97,10 +99,17 @@ fn heed(state: &mut State, run: &RunRecord) -> Option<Notice> {
 }
 
 /// Queues a ping to every switch of the instance: a backup started or ended.
-pub(super) fn ping(state: &mut State, config: &Config, instance: &str, signal: Signal, text: String, now: Timestamp) {
+pub(super) fn ping(
+    state: &mut State,
+    config: &Config,
+    instance: &str,
+    signal: Signal,
+    text: impl Fn(&NotifyConfig) -> String,
+    now: Timestamp,
+) {
     let switches = config.notify.iter().filter(|it| matches!(it.channel, Channel::Ping { .. }) && it.covers(instance));
     for notifier in switches {
-        let ping = Message::Ping { instance: instance.to_owned(), signal, text: text.clone() };
+        let ping = Message::Ping { instance: instance.to_owned(), signal, text: text(notifier) };
         state.write(&notifier.name, ping, now);
     }
 }

@@ -1,107 +1,27 @@
-//! Webhooks and dead man's switches, over HTTP.
+//! Requests over HTTP.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use config::{INSTANCE_IN_URL, NotifyOccasion, WebhookFormat};
-use engine::error::Explanation;
-use engine::repository::BackupId;
-use engine::secret::Secret;
-use jiff::Timestamp;
-use serde::Serialize;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, http};
 
+use super::channels::Post;
 use super::error::SendError;
-use super::notice::Notice;
-use super::state::Signal;
-use crate::agenda::Job;
-use crate::journal::RunId;
 
 /// How long one message may take, with all that belongs to it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a webhook is sent.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum Payload<'a> {
-    /// In this program's own words.
-    Json(Event<'a>),
-    /// In those of Slack.
-    Slack {
-        /// All of it, in lines.
-        text: String,
-    },
-}
-
-/// A notice, as a webhook is sent it.
-#[derive(Serialize)]
-pub(super) struct Event<'a> {
-    program: &'static str,
-    event: Option<NotifyOccasion>,
-    instance: &'a str,
-    job: Option<Job>,
-    run: Option<RunId>,
-    at: Timestamp,
-    summary: &'a str,
-    error: Option<&'a Explanation>,
-    backup: Option<&'a BackupId>,
-    warnings: &'a [String],
-    figures: &'a BTreeMap<String, u64>,
-    test: bool,
-}
-
-/// Returns what a webhook is sent. `occasion` is what the notice is to this receiver.
-pub(super) fn payload(notice: &Notice, occasion: Option<NotifyOccasion>, format: WebhookFormat) -> Payload<'_> {
-    match format {
-        WebhookFormat::Json => Payload::Json(Event {
-            program: "odoo-backup",
-            event: occasion,
-            instance: &notice.instance,
-            job: notice.job,
-            run: notice.run,
-            at: notice.at,
-            summary: &notice.summary,
-            error: notice.error.as_ref(),
-            backup: notice.backup.as_ref(),
-            warnings: &notice.warnings,
-            figures: &notice.figures,
-            test: notice.test,
-        }),
-        // Slack reads these three as markup, wherever they stand.
-        WebhookFormat::Slack => {
-            let text = notice.text().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-            Payload::Slack { text: text.trim_end().to_owned() }
-        }
-    }
-}
-
-/// Posts JSON.
-pub(super) fn post(url: &Secret, token: Option<&Secret>, payload: &impl Serialize) -> Result<(), SendError> {
-    let mut request = agent(url.expose()).post(url.expose()).content_type("application/json");
-    if let Some(token) = token {
+/// Sends a request, and returns once it was accepted.
+pub(super) fn send(post: &Post) -> Result<(), SendError> {
+    let url = post.url.expose();
+    let mut request = agent(url).post(url).content_type(post.content_type);
+    if let Some(token) = &post.token {
         request = request.header("Authorization", format!("Bearer {}", token.expose()));
     }
-    let unwritable = |error: serde_json::Error| SendError::Web { host: host(url.expose()), why: error.to_string() };
-    taken(request.send(serde_json::to_string(payload).map_err(unwritable)?), url.expose())
-}
-
-/// Sends a signal to the dead man's switch of an instance.
-pub(super) fn ping(url: &Secret, instance: &str, signal: Signal, text: &str) -> Result<(), SendError> {
-    let url = url.expose().replace(INSTANCE_IN_URL, instance);
-    let url = match signal {
-        Signal::Success => url,
-        Signal::Start => below(&url, "start"),
-        Signal::Fail => below(&url, "fail"),
-    };
-    taken(agent(&url).post(&url).content_type("text/plain; charset=utf-8").send(text), &url)
-}
-
-/// Returns the path with one more segment; the query after a `?` stays at the end.
-fn below(url: &str, segment: &str) -> String {
-    let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
-    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{}/{segment}{query}", path.trim_end_matches('/'))
+    for (name, value) in &post.headers {
+        request = request.header(*name, value);
+    }
+    taken(request.send(&post.body), url)
 }
 
 fn taken(answer: Result<http::Response<Body>, ureq::Error>, url: &str) -> Result<(), SendError> {
@@ -113,7 +33,7 @@ fn taken(answer: Result<http::Response<Body>, ureq::Error>, url: &str) -> Result
 }
 
 /// Returns the part of a URL that is no secret.
-fn host(url: &str) -> String {
+pub(super) fn host(url: &str) -> String {
     let uri = url.parse::<http::Uri>().ok();
     let host = uri.as_ref().and_then(|uri| Some((uri.host()?, uri.port_u16())));
     match host {
@@ -154,6 +74,8 @@ fn agent(url: &str) -> Agent {
 
 #[cfg(test)]
 mod tests {
+    use engine::secret::Secret;
+
     use super::*;
 
     #[test]
@@ -165,15 +87,10 @@ mod tests {
             (refused.as_str(), format!("unable to send to 127.0.0.1:{port}: ")),
             ("http://127.0.0.1/s3cret s3cret", "unable to send to the receiver: its URL is not".to_owned()),
         ] {
-            let error = post(&Secret::new(url), None, &"").unwrap_err();
+            let (url, headers, body) = (Secret::new(url), Vec::new(), String::new());
+            let error = send(&Post { url, token: None, content_type: "text/plain", headers, body }).unwrap_err();
             let said = format!("{error} {error:?} {:?}", config::explain(&error));
             assert!(said.starts_with(&expected) && !said.contains("s3cret"), "{said}");
         }
-    }
-
-    #[test]
-    fn signal_precedes_query_of_url() {
-        assert_eq!(below("https://e/uuid", "fail"), "https://e/uuid/fail");
-        assert_eq!(below("https://e/uuid/?rid=1", "start"), "https://e/uuid/start?rid=1");
     }
 }

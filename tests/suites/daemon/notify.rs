@@ -55,7 +55,8 @@ async fn notify_test_reports_each_channel() {
     assert_eq!(events, ["failure", "stale", "recovered", "warning"]);
     assert!(hook.iter().all(|body| body["test"] == true && body["instance"] == "production"), "{hook:?}");
     let chat = requests.iter().find(|request| request.path == "/chat").unwrap();
-    assert!(chat.body.starts_with("{\"text\":\"production: "), "{}", chat.body);
+    let text = serde_json::from_str::<Value>(&chat.body).unwrap()["text"].as_str().unwrap().to_owned();
+    assert!(text.starts_with("production: this is a test of `stale`; nothing happened\nat: "), "{text}");
     let pings: Vec<_> = requests.iter().filter_map(|request| request.path.strip_prefix("/ping/production")).collect();
     assert_eq!(pings, ["/start", "/fail", ""]);
 
@@ -65,7 +66,11 @@ async fn notify_test_reports_each_channel() {
     // NUL, user, NUL, password.
     assert_eq!(one.auth.as_deref(), Some("AHVzZXIAczNjcmV0"));
     assert_eq!((one.from.as_str(), one.to.len()), ("backup@example.com", 2));
-    assert!(unquoted(&one.data).contains("Subject: odoo-backup: production: this is a test of `failure`"), "{one:?}");
+    let data = unquoted(&one.data);
+    assert!(data.contains("Subject: odoo-backup: production: this is a test of `failure`"), "{one:?}");
+    assert!(data.contains("Content-Type: multipart/alternative;"), "{data}");
+    assert!(data.contains("Auto-Submitted: auto-generated") && data.contains("Message-ID: <"), "{data}");
+    assert!(data.contains("Content-Type: text/plain") && data.contains("Content-Type: text/html"), "{data}");
 
     // Each channel fails in its own way, and the others are tried anyway.
     receiver.answer(404);
@@ -85,6 +90,49 @@ async fn notify_test_reports_each_channel() {
     assert!(mail.mails().len() == 1 && untrusted.mails().is_empty());
     assert!(!failed.contains("s3cret") && !failed.contains("/hook"), "{failed}");
     service.program.run(["notify", "test", "hok"]).await.expect_code(2);
+}
+
+/// Each service gets its own form of a notice, over a real connection.
+#[tokio::test]
+async fn each_service_gets_own_form() {
+    let receiver = Receiver::start();
+    let service = Service::with("", "").await;
+    let mut more = String::new();
+    for format in ["json", "slack", "mattermost", "teams", "discord", "ntfy"] {
+        let url = receiver.url(&format!("/{format}"));
+        more += &format!(
+            "[[notify]]\nname = '{format}'\nwebhook = '{url}'\nformat = '{format}'\ntoken = 't0ken'\non = ['failure']\n"
+        );
+    }
+    let api = receiver.url("/");
+    more += &format!(
+        "[[notify]]\nname = 'bot'\ntelegram_chat = '@backups'\ntelegram_token = '123:s3cret'\ntelegram_api = '{api}'\n\
+         on = ['failure']\n"
+    );
+    service.configure("timezone = 'Europe/Zurich'", &more);
+    service.program.run(["notify", "test"]).await.success();
+    let requests = receiver.requests();
+    let sent = |path: &str| requests.iter().find(|request| request.path == path).unwrap();
+    let body = |path: &str| serde_json::from_str::<Value>(&sent(path).body).unwrap();
+    assert_eq!(sent("/json").header("authorization"), Some("Bearer t0ken"));
+    let words = "production: this is a test of `failure`; nothing happened";
+    assert_eq!(body("/json")["summary"], words);
+    assert_eq!(body("/slack")["blocks"][0]["text"]["text"], format!("*{words}*"));
+    assert_eq!(body("/mattermost")["attachments"][0]["fallback"], words);
+    let card = &body("/teams")["attachments"][0];
+    assert_eq!(card["contentType"], "application/vnd.microsoft.card.adaptive");
+    assert_eq!(card["content"]["body"][0]["inlines"][0]["text"], words);
+    assert_eq!(body("/discord")["allowed_mentions"]["parse"], Value::Array(Vec::new()));
+    let ntfy = sent("/ntfy");
+    assert_eq!((ntfy.header("title"), ntfy.header("priority")), (Some(words), Some("4")));
+    assert!(ntfy.body.starts_with("at: ") && ntfy.body.ends_with(" Europe/Zurich"), "{}", ntfy.body);
+    let bot = body("/bot123:s3cret/sendMessage");
+    assert_eq!((&bot["chat_id"], &bot["parse_mode"]), (&"@backups".into(), &"HTML".into()));
+
+    // The bot's token is a part of the URL, and no part of what is said about it.
+    receiver.answer(404);
+    let failed = service.program.run(["notify", "test", "bot", "--json"]).await.expect_code(1).stdout;
+    assert!(failed.contains(" answered with status 404") && !failed.contains("s3cret"), "{failed}");
 }
 
 /// Lets the backups of a daemon fail, and then succeed. The notices arrive, although the receiver
