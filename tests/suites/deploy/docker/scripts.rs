@@ -232,9 +232,10 @@ fn answering(status: &'static str) -> u16 {
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let mut request = String::new();
-        BufReader::new(&stream).read_line(&mut request).unwrap();
-        let status = if request.starts_with("GET /healthz ") { status } else { "404 Not Found" };
+        // All of it: closing a connection with unread bytes would discard the answer.
+        let lines = BufReader::new(&stream).lines().map(Result::unwrap);
+        let request: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+        let status = if request[0].starts_with("GET /healthz ") { status } else { "404 Not Found" };
         write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").unwrap();
     });
     port
