@@ -22,6 +22,7 @@
 mod anonymity;
 mod copies;
 mod daemon;
+pub mod discovery;
 mod drill;
 mod error;
 mod explain;

@@ -11,6 +11,7 @@ use engine::restore::Target;
 use engine::small_file;
 use engine::store::StoreConfig;
 use engine::text::nearest;
+use rustix::fs::Access;
 use toml::de::DeTable;
 
 use super::section::{Section, Source};
@@ -69,6 +70,18 @@ impl Config {
             }
         }
         Err(ConfigError::NotFound { looked_for: usual.into(), denied })
+    }
+
+    /// Returns where a new configuration belongs if nobody names a place: where a service finds it,
+    /// if this user may write there, else in the current folder.
+    pub fn place_for_new() -> PathBuf {
+        Self::place_for_new_in(&Surroundings::of_process())
+    }
+
+    pub(super) fn place_for_new_in(surroundings: &Surroundings) -> PathBuf {
+        let system = surroundings.root.join(SYSTEM);
+        let may_write = |folder: &Path| rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+        if system.parent().is_some_and(may_write) { system } else { HERE.into() }
     }
 
     /// Reads the configuration file at `path`, and what it refers to: odoo.conf, files with

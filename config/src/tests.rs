@@ -19,13 +19,13 @@ use super::{Config, ConfigError};
 
 /// A folder that is the current one, the root and, in `home`, the home; nothing of the machine that
 /// the tests run on is seen.
-struct Fixture {
+pub(super) struct Fixture {
     folder: TempDir,
     variables: BTreeMap<String, OsString>,
 }
 
 impl Fixture {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), variables: BTreeMap::new() }
     }
 
@@ -34,12 +34,12 @@ impl Fixture {
         self
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a file for its owner alone.
-    fn file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
+    pub(super) fn file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
@@ -51,12 +51,12 @@ impl Fixture {
         self
     }
 
-    fn folder(self, name: &str) -> Self {
+    pub(super) fn folder(self, name: &str) -> Self {
         fs::create_dir_all(self.path(name)).unwrap();
         self
     }
 
-    fn surroundings(&self) -> Surroundings {
+    pub(super) fn surroundings(&self) -> Surroundings {
         let variables = self.variables.clone();
         Surroundings {
             variable: Box::new(move |name| variables.get(name).cloned()),

@@ -41,7 +41,7 @@ pub(crate) fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
 }
 
 /// Returns what failed and why, on one line.
-pub(crate) fn line(error: &(dyn Error + 'static)) -> String {
+pub fn line(error: &(dyn Error + 'static)) -> String {
     texts(error).join(": ")
 }
 

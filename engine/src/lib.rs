@@ -35,7 +35,7 @@ pub use restore::drill;
 
 pub mod backoff;
 mod backup_files;
-mod cause;
+pub mod cause;
 mod disk;
 pub mod error;
 pub mod filestore;

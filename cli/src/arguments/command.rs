@@ -14,13 +14,17 @@ pub(crate) enum Command {
     /// Write a commented configuration and create the repository
     #[command(after_help = examples::INIT)]
     Init {
-        /// Odoo's configuration file, to read databases and data_dir from [default: the usual
-        /// places]
+        /// Odoo's configuration file; nothing of another Odoo is looked at [default: that of a
+        /// running Odoo or of a systemd unit, else in a usual place]
         #[arg(long, value_name = "FILE")]
         odoo_conf: Option<PathBuf>,
-        /// Where to keep the backups: file:///FOLDER or s3://BUCKET/PREFIX
+        /// Where to keep the backups: file:///FOLDER or s3://BUCKET/PREFIX [default:
+        /// file:///var/lib/odoo-backup]
         #[arg(long, value_name = "URL")]
         repository: Option<String>,
+        /// Accept every default instead of asking on a terminal
+        #[arg(short, long)]
+        yes: bool,
     },
     /// Back up instances: the database and the filestore
     #[command(after_help = examples::NOW)]

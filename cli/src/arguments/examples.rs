@@ -2,11 +2,14 @@
 //! columns.
 
 pub(super) const INIT: &str = "\
-If the configuration exists, `init` leaves it as it is and only creates the
-repository.
+It looks for Odoo on this machine, asks PostgreSQL which databases are Odoo's,
+and says where each value comes from. On a terminal it asks at most five
+questions. If the configuration exists, `init` leaves it as it is and only
+creates the repository.
 
 Examples:
-  odoo-backup init                     with the odoo.conf of the usual places
+  odoo-backup init                     look, ask, write
+  odoo-backup init --yes               look and write
   odoo-backup init --odoo-conf /etc/odoo/odoo.conf --repository file:///backup
   odoo-backup init --repository s3://bucket/odoo";
 

@@ -1,25 +1,41 @@
 //! `odoo-backup init`
 
+mod look;
+mod questions;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use config::template::{InitOptions, template};
+use config::discovery::{Answer, Clue};
+use config::template::template;
 use config::{Config, ConfigError, ConfigFile};
 use engine::doctor::warn_of_owner;
 use engine::folder::{Durability, Taken, Unnamed};
 use engine::odoo::conf::OdooConfError;
 use engine::repository::{Repository, RepositoryError, store_guide};
+use engine::run::Run;
 use engine::store::{self, StoreConfig};
+use engine::text::one_line;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use self::questions::NoAnswer;
 use super::failure::Failure;
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// Where the configuration is written by default.
-const DEFAULT_CONFIG: &str = "odoo-backup.toml";
+/// What to do without a target.
+const NO_TARGET: &str = "list";
+
+/// What `init` is asked to do.
+pub(super) struct InitRequest<'a> {
+    pub(super) config: Option<&'a Path>,
+    pub(super) odoo_conf: Option<&'a Path>,
+    pub(super) repository: Option<String>,
+    /// Whether every default is accepted without a question.
+    pub(super) yes: bool,
+}
 
 /// Why the configuration was not written.
 #[derive(Debug, thiserror::Error)]
@@ -50,13 +66,16 @@ impl From<InitError> for Failure {
     }
 }
 
+impl From<NoAnswer> for Failure {
+    fn from(error: NoAnswer) -> Self {
+        let hint = "run it again, with --yes to accept every default".into();
+        Self { error: Box::new(error), exit: Exit::Interrupted, hint: Some(hint) }
+    }
+}
+
 /// Writes the configuration if it does not exist, and creates the repositories that do not exist.
-pub(super) async fn init(
-    config: Option<&Path>,
-    odoo_conf: Option<&Path>,
-    repository: Option<String>,
-    output: Output,
-) -> Result<Exit, Failure> {
+pub(super) async fn init(request: InitRequest<'_>, run: &Run, output: Output) -> Result<Exit, Failure> {
+    let InitRequest { config, odoo_conf, repository, yes } = request;
     let named = config.map(Path::to_owned).or_else(|| std::env::var_os("ODOO_BACKUP_CONFIG").map(PathBuf::from));
     let (path, searched) = match named {
         Some(path) => (path, false),
@@ -64,20 +83,37 @@ pub(super) async fn init(
         None => match Config::locate(None) {
             Ok(found) => (found.path, found.searched),
             Err(error @ ConfigError::Untrusted { .. }) => return Err(error.into()),
-            Err(_) => (DEFAULT_CONFIG.into(), false),
+            Err(_) => (Config::place_for_new(), false),
         },
     };
     let path = std::path::absolute(&path).unwrap_or(path);
     let asked = odoo_conf.is_some() || repository.is_some();
+    let mut found = Vec::new();
+    let mut missing = Vec::new();
     let written = match path.symlink_metadata().is_ok() {
         true if asked => return Err(InitError::Exists(path).into()),
         true => false,
         false => {
-            let options = InitOptions::gather(odoo_conf, repository).map_err(InitError::from)?;
-            let text = template(&options);
+            let may_ask = !yes && !output.is_json() && questions::can_ask();
+            let mut look = look::look(odoo_conf).await.map_err(InitError::from)?;
+            report(&look.clues, output);
+            if may_ask && odoo_conf.is_none() {
+                let conf = look.options.found.odoo_conf.as_ref().map(|(path, _)| path.as_path());
+                if let Some(other) = questions::odoo_conf(conf, run).await? {
+                    look = look::look(Some(&other)).await.map_err(InitError::from)?;
+                    report(&look.clues, output);
+                }
+            }
+            look.options.repository_url = repository;
+            if may_ask {
+                questions::rest(&mut look.options, run).await?;
+            }
+            missing = look.options.missing();
+            let text = template(&look.options);
             // Do not write a configuration that would not load.
             Config::parse(&path, &text)?;
             write(&path, &text)?;
+            found = look.clues;
             true
         }
     };
@@ -97,11 +133,14 @@ pub(super) async fn init(
             output.warning(&format!("{warning}; {hint}"));
         }
     }
+    let next = next(&config);
     let document = InitDocument {
         config: ConfigWritten { path, written },
         repository: Place { location, made },
         copies,
         instances: config.instances.into_keys().collect(),
+        found,
+        next: next.iter().map(|(command, _)| command.clone()).collect(),
     };
     let Place { location, made } = &document.repository;
     let text = || {
@@ -110,11 +149,14 @@ pub(super) async fn init(
         let copies = copies.map(|NamedPlace { name, place: Place { location, made } }| {
             format!("{} the repository {name}: {location}\n", verb(*made))
         });
-        format!(
-            "{} the repository {location}\n{}next: review the configuration, then run `odoo-backup doctor` and `odoo-backup now`",
-            verb(*made),
-            copies.collect::<String>()
-        )
+        let width = next.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
+        let next = next.iter().map(|(command, what)| format!("\n  {command:width$}  {what}"));
+        let (copies, next) = (copies.collect::<String>(), next.collect::<String>());
+        let edit = match missing.as_slice() {
+            [] => String::new(),
+            missing => format!("\n  edit {}: set {}", document.config.path.display(), missing.join(" and ")),
+        };
+        format!("{} the repository {location}\n{copies}next:{edit}{next}", verb(*made))
     };
     Ok(output.result(&document, text, Exit::Success))
 }
@@ -131,6 +173,39 @@ pub(super) struct InitDocument {
     copies: Vec<NamedPlace>,
     /// The instances of the configuration.
     instances: Vec<String>,
+    /// What was looked for to write the configuration, in order. Empty where it exists.
+    found: Vec<Clue>,
+    /// The commands to run next.
+    next: Vec<String>,
+}
+
+/// Prints what was found, and where.
+fn report(clues: &[Clue], output: Output) {
+    let line = |Clue { what, answer, value, source }: &Clue| {
+        let (answer, source) = match (answer, value) {
+            (Answer::Found, Some(value)) => ("found", format!("{} ({})", one_line(value), one_line(source))),
+            (Answer::Found, None) => ("found", one_line(source).into_owned()),
+            (Answer::NotFound, _) => ("not found", one_line(source).into_owned()),
+            (Answer::Unknown, _) => ("could not tell", one_line(source).into_owned()),
+        };
+        format!("\n  {answer:14}  {what}: {source}")
+    };
+    output.note(&format!("looked for Odoo:{}", clues.iter().map(line).collect::<String>()));
+}
+
+/// Returns the commands that follow, and what each does. They name the configuration where they
+/// would not find it.
+fn next(config: &Config) -> [(String, &'static str); 3] {
+    let is_found =
+        Config::locate(None).is_ok_and(|found| std::path::absolute(found.path).ok().as_ref() == Some(&config.path));
+    let option = if is_found { String::new() } else { format!(" --config {}", config.path.display()) };
+    let command = |verb: &str| format!("odoo-backup{option} {verb}");
+    let staging = config.targets.keys().find(|name| *name == "staging");
+    let last = match staging.or_else(|| config.targets.keys().next()) {
+        Some(target) => (command(&format!("restore --to {target}")), "restore it as a neutralized copy"),
+        None => (command(NO_TARGET), "list the backups"),
+    };
+    [(command("doctor"), "test everything in the configuration"), (command("now"), "make a backup"), last]
 }
 
 /// A configuration, and whether it is new.

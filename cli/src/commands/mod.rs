@@ -61,8 +61,9 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
     }
     let config = Chosen { config: arguments.config.as_deref(), repository: arguments.repository.as_deref() };
     let result = match arguments.command {
-        Command::Init { odoo_conf, repository } => {
-            init::init(config.config, odoo_conf.as_deref(), repository, output).await
+        Command::Init { odoo_conf, repository, yes } => {
+            let (config, odoo_conf) = (config.config, odoo_conf.as_deref());
+            init::init(init::InitRequest { config, odoo_conf, repository, yes }, &run, output).await
         }
         Command::Now { instances, all: _, reread, accept_missing, prune, accept_new_identity } => {
             let options = NowOptions { reread, accept_missing, prune, accept_new_identity };

@@ -1,19 +1,18 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use engine::odoo::conf::{OdooConf, data_dir_candidates};
+use engine::odoo::conf::OdooConf;
 use engine::store::StoreConfig;
 
 use super::Fixture;
-use crate::keys::{CHECK, DAEMON, INSTANCE, NOTIFY, REPOSITORY, SectionKeys, TARGET};
+use crate::discovery::{Discovery, Sourced};
+use crate::keys::{CHECK, COPIES, DAEMON, DRILL, INSTANCE, NOTIFY, REPOSITORY, RETENTION, SectionKeys, TARGET};
 use crate::template::{InitOptions, template};
 
 /// Options as `init` gathers them, with `conf` as the fixture's odoo.conf.
 fn options(fixture: Fixture, conf: &str) -> (Fixture, InitOptions) {
     let fixture = fixture.file("odoo.conf", conf);
-    let path = fixture.path("odoo.conf");
-    let read = OdooConf::read(&path).unwrap();
-    let data_dirs = data_dir_candidates(fixture.folder.path(), None);
-    (fixture, InitOptions { odoo_conf: Some((path, read)), repository_url: None, data_dirs })
+    let found = Discovery::look(Some(&fixture.path("odoo.conf")), &fixture.surroundings()).unwrap();
+    (fixture, InitOptions::new(found, Vec::new(), &[]))
 }
 
 #[test]
@@ -27,7 +26,8 @@ fn usual_odoo_conf_fills_template() {
     assert_eq!(production.instance.database.name, "production");
     assert_eq!(production.instance.database.user.as_deref(), Some("odoo"));
     assert_eq!(production.instance.filestore, PathBuf::from("/srv/odoo/filestore/production"));
-    assert!(config.targets.is_empty());
+    assert_eq!(config.target("staging").unwrap().database.name, "staging");
+    assert_eq!(config.target("staging").unwrap().filestore, PathBuf::from("/srv/odoo/filestore/staging"));
     assert!(config.warnings.is_empty());
     assert!(text.contains("\n#data_dir = \"/srv/odoo\"\n"), "{text}");
 }
@@ -52,7 +52,7 @@ fn template_has_instance_per_database() {
 
 #[test]
 fn template_without_findings_has_placeholders() {
-    let text = template(&InitOptions::default());
+    let text = template(&InitOptions::new(Discovery::default(), Vec::new(), &[]));
     let config = Fixture::new().load(&text);
     let production = config.instance("production").unwrap();
     assert_eq!(production.instance.filestore, PathBuf::from("/var/lib/odoo/filestore/production"));
@@ -76,10 +76,15 @@ fn text_survives_toml_escapes() {
         let odoo_conf =
             OdooConf { databases: vec![database.into()], data_dir: Some("/d".into()), ..OdooConf::default() };
         let fixture = Fixture::new().file("a \"quoted\" ${x}.conf", "[options]\ndata_dir = /d\n");
-        let options = InitOptions {
+        let found = Discovery {
             odoo_conf: Some((fixture.path("a \"quoted\" ${x}.conf"), odoo_conf)),
+            addons_path: Some(Sourced { value: vec!["/\"x\"/${y}".into()], source: "a \"place\"".into() }),
+            odoo_bin: Some(Sourced { value: "/\"x\"/${y}".into(), source: "a \"place\"".into() }),
+            ..Discovery::default()
+        };
+        let options = InitOptions {
             repository_url: Some("file:///my \"disk\"/${x}".into()),
-            data_dirs: Vec::new(),
+            ..InitOptions::new(found, Vec::new(), &[])
         };
         let config = fixture.load(&template(&options));
         let instance = config.instances.values().next().unwrap();
@@ -95,7 +100,8 @@ fn commented_keys_are_valid() {
     let (fixture, options) = options(Fixture::new(), "[options]\ndb_name = production\ndata_dir = /d\n");
     let is_key = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
     let text = template(&options);
-    for key in [REPOSITORY, INSTANCE, CHECK, TARGET, DAEMON, NOTIFY].iter().flat_map(SectionKeys::keys) {
+    let sections = [REPOSITORY, COPIES, INSTANCE, RETENTION, DRILL, CHECK, TARGET, DAEMON, NOTIFY];
+    for key in sections.iter().flat_map(SectionKeys::keys) {
         let is_there = |line: &str| line.trim_start_matches('#').starts_with(&format!("{} = ", key.name));
         assert!(text.lines().any(is_there), "{} in {text}", key.name);
     }
@@ -122,13 +128,48 @@ fn commented_keys_are_valid() {
     assert!(!fixture.errors(&s3).concat().contains("only for S3 repositories"));
 }
 
+/// A newcomer needs no edit: the daemon backs up, prunes and drills.
 #[test]
-fn init_reads_given_odoo_conf() {
-    let fixture = Fixture::new().file("odoo.conf", "[options]\ndb_name = a, b\n");
-    let options = InitOptions::gather(Some(&fixture.path("odoo.conf")), Some("s3://bucket".into())).unwrap();
-    let (path, conf) = options.odoo_conf.unwrap();
-    assert_eq!(path, fixture.path("odoo.conf"));
-    assert_eq!(conf.databases, ["a", "b"]);
-    assert_eq!(options.repository_url.as_deref(), Some("s3://bucket"));
-    assert!(InitOptions::gather(Some(&fixture.path("absent.conf")), None).is_err());
+fn template_has_routine_of_each_instance() {
+    let (fixture, options) = options(Fixture::new(), "[options]\ndb_name = a, b\ndata_dir = /d\n");
+    let config = fixture.load(&template(&options));
+    assert_eq!(config.instances.len(), 2);
+    for instance in config.instances.values() {
+        assert!(instance.routine.backup.is_some());
+        assert!(instance.prune);
+        assert_ne!(instance.instance.retention, engine::instance::Retention::default());
+        assert!(instance.drill.schedule.is_some());
+    }
+    assert_eq!(config.target("staging").unwrap().instance.as_deref(), Some("a"));
+    let never = InitOptions { schedule: None, ..options };
+    assert!(fixture.load(&template(&never)).instances["a"].routine.backup.is_none());
+}
+
+#[test]
+fn staging_database_is_a_free_name() {
+    let new = |databases: &[&str], others: &[&str]| {
+        let [databases, others] = [databases, others].map(|names| names.iter().map(|&name| name.into()).collect());
+        let others: Vec<String> = others;
+        InitOptions::new(Discovery::default(), databases, &others).staging
+    };
+    assert_eq!(new(&["live"], &["live"]), "staging");
+    assert_eq!(new(&["staging"], &["staging_2"]), "staging_3");
+}
+
+#[test]
+fn examples_are_named() {
+    let missing = |conf: &str| options(Fixture::new(), conf).1.missing();
+    assert_eq!(missing("[options]\n"), ["`database`", "`data_dir`"]);
+    assert_eq!(missing("[options]\ndata_dir = /d\n"), ["`database`"]);
+    assert_eq!(missing("[options]\ndb_name = a\n"), ["`data_dir`"]);
+    assert!(missing("[options]\ndb_name = a\ndata_dir = /d\n").is_empty());
+}
+
+#[test]
+fn answers_replace_what_was_found() {
+    let (fixture, options) = options(Fixture::new(), "[options]\ndb_name = a\n");
+    let options = InitOptions { databases: vec!["b".into()], data_dir: Some("/mine".into()), ..options };
+    let config = fixture.load(&template(&options));
+    assert_eq!(config.instances["b"].instance.filestore, Path::new("/mine/filestore/b"));
+    assert_eq!(config.targets["staging"].filestore, Path::new("/mine/filestore/staging"));
 }

@@ -148,11 +148,7 @@ fn expand_home(text: &str, home: Option<&Path>) -> PathBuf {
 
 /// Returns where `odoo.conf` usually is, the likeliest first: Debian's package and the Docker
 /// image, source installations, older series, and the file that Odoo itself writes with `--save`.
-pub fn default_odoo_conf_candidates() -> Vec<PathBuf> {
-    conf_candidates(Path::new("/"), std::env::home_dir().as_deref())
-}
-
-pub(crate) fn conf_candidates(root: &Path, home: Option<&Path>) -> Vec<PathBuf> {
+pub fn conf_candidates(root: &Path, home: Option<&Path>) -> Vec<PathBuf> {
     let system = ["odoo/odoo.conf", "odoo.conf", "odoo-server.conf", "odoo/openerp-server.conf", "openerp-server.conf"];
     let own = [".odoorc", ".openerp_serverrc"];
     let system = system.iter().map(|name| root.join("etc").join(name));

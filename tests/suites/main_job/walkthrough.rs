@@ -90,13 +90,25 @@ impl Sandbox {
         self.names.iter().fold(text.to_owned(), |text, (documented, actual)| text.replace(actual, documented))
     }
 
-    /// Adds lines to the configuration: keys to an existing section, other sections at its end.
+    /// Edits the configuration: adds or changes keys of an existing section, and adds other sections
+    /// at its end.
     fn configure(&self, lines: &str) {
         let mut config = fs::read_to_string(self.config()).unwrap();
         for section in self.here(lines).split_inclusive("\n\n") {
             let header = section.lines().next().unwrap_or_default().to_owned() + "\n";
+            let keys = &section[header.len()..];
             match config.find(&format!("\n{header}")) {
-                Some(at) => config.insert_str(at + 1 + header.len(), &section[header.len()..]),
+                Some(at) => {
+                    let begin = at + 1 + header.len();
+                    let end = config[begin..].find("\n[").map_or(config.len(), |length| begin + length + 1);
+                    let key = |line: &str| line.split_once(" = ").map(|(key, _)| key.to_owned());
+                    let is_changed = |line: &&str| {
+                        key(line).is_some_and(|name| keys.lines().any(|own| key(own) == Some(name.clone())))
+                    };
+                    let rest: String =
+                        config[begin..end].split_inclusive('\n').filter(|line| !is_changed(line)).collect();
+                    config.replace_range(begin..end, &format!("{keys}{rest}"));
+                }
                 None => config.push_str(&format!("\n{section}")),
             }
         }

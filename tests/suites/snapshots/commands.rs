@@ -111,6 +111,11 @@ async fn commands_keep_documents_and_exit_codes() {
 
     it.json("now, without a repository", &["now"], 1).await;
     it.json("init", &["init"], 0).await;
+    let (new, conf) = (it.project().path("new.toml"), it.project().odoo_conf("production"));
+    let url = format!("file://{}", it.project().repository().display());
+    let new = odoo_backup!(new);
+    let arguments = ["init", "--json", "--odoo-conf", conf.to_str().unwrap(), "--repository", &url];
+    it.note("init", &new.run(arguments).await.success().json());
     it.code("status --nagios, critical", &["status", "--nagios"], 2).await;
     it.json("doctor", &["doctor"], 0).await;
     let first = backups(&mut it, &mut stored).await;
