@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::schedule::Schedule;
+use engine::filestore;
 use engine::odoo::Neutralize;
 use engine::postgres::Database;
 use engine::restore::Target;
@@ -76,7 +77,8 @@ pub fn drill_place(config: &Config, instance: &str, to: Option<&Target>) -> Resu
     let name = name_of(instance);
     let filestore = match drill.and_then(|drill| drill.folder.as_deref()) {
         Some(folder) => folder.join(&name),
-        None => filestore.with_file_name(&name),
+        None if filestore::is_known(filestore) => filestore.with_file_name(&name),
+        None => PathBuf::new(),
     };
     let database = Database { name: name.clone(), ..database.clone() };
     Ok(Target {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use engine::filestore;
 use engine::folder::{Place, Relation};
 use engine::store::StoreConfig;
 
@@ -108,6 +109,9 @@ fn named(config: &Config) -> Vec<Named> {
         .map(|instance| ("instance", &instance.instance.name, &instance.instance.filestore))
         .chain(config.targets.values().map(|target| ("target", &target.name, &target.filestore)))
     {
+        if !filestore::is_known(path) {
+            continue;
+        }
         named.push(Named {
             path: path.clone(),
             of: Use::Filestore,

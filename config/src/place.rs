@@ -286,7 +286,11 @@ impl Files {
                     );
                     return Err(section.refuse("odoo_conf", message));
                 }
-                None => default_data_dir(section, odoo, database)?,
+                None => match default_data_dir(section, odoo, database) {
+                    Some(path) => path,
+                    // Reported as a warning. What needs the folder fails.
+                    None => return Ok(PathBuf::new()),
+                },
             },
         };
         Ok(data_dir.join("filestore").join(database))
@@ -295,29 +299,27 @@ impl Files {
 
 /// Returns the usual folder of Odoo that has files of this database, else the only one with a
 /// filestore. Used if neither the section nor odoo.conf sets it. Of several, none is guessed: a
-/// backup of the wrong filestore looks like a good one.
-fn default_data_dir(section: &Section<'_>, odoo: &Odoo, database: &str) -> Result<PathBuf, Reported> {
+/// backup of the wrong filestore looks like a good one. `None` is not a problem of the file: on a
+/// new server there is no filestore, and most commands need none.
+fn default_data_dir(section: &Section<'_>, odoo: &Odoo, database: &str) -> Option<PathBuf> {
     let surroundings = section.source.surroundings;
     let candidates = data_dir_candidates(&surroundings.root, surroundings.home.as_deref());
     match find_data_dir(&candidates, database).as_slice() {
-        [only] => Ok(only.to_path_buf()),
+        [only] => Some(only.to_path_buf()),
         [] => {
             let unsaid = match &odoo.path {
                 Some(path) => format!("{} sets no `data_dir`", path.display()),
                 None => "`odoo_conf` is not set either".into(),
             };
             let places: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
-            Err(section.missing(
-                "data_dir",
-                format!("`data_dir` is missing: {unsaid}, and none of {} has a folder `filestore`", places.join(", ")),
-            ))
+            let none = format!("{unsaid}, and none of {} has a folder `filestore`", places.join(", "));
+            section.warn(format!("`data_dir` is missing: {none}"));
+            None
         }
         several => {
             let places: Vec<_> = several.iter().map(|path| path.display().to_string()).collect();
-            Err(section.missing(
-                "data_dir",
-                format!("`data_dir` is missing: several folders are possible: {}", places.join(", ")),
-            ))
+            section.warn(format!("`data_dir` is missing: several folders are possible: {}", places.join(", ")));
+            None
         }
     }
 }

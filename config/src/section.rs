@@ -238,6 +238,13 @@ impl<'a> Section<'a> {
         self.source.report(self.line, self.name.as_deref(), Some(key), message.into())
     }
 
+    /// Notes that something is missing which only some commands need.
+    pub(super) fn warn(&self, message: String) {
+        let (file, section) = (self.source.file.into(), self.name.clone());
+        let problem = ConfigProblem { file, line: self.line, section, key: None, message, suggestion: None };
+        self.source.warnings.borrow_mut().push(problem.to_string());
+    }
+
     /// Notes what is wrong with the section as a whole.
     pub(super) fn refuse_all(&self, message: String) -> Reported {
         self.source.report(self.line, self.name.as_deref(), None, message.into())

@@ -15,7 +15,7 @@ use self::files::{StoredFiles, store_files};
 use self::identity::DatabaseIdentity;
 use self::rows::{StoredRows, store_rows};
 use crate::error::Error;
-use crate::filestore::Limits;
+use crate::filestore::{self, Limits};
 use crate::folder;
 use crate::instance::Instance;
 use crate::manifest::{AttachmentContent, DatabaseContent, FORMAT, ImportedFrom, Manifest, StoredObject};
@@ -165,6 +165,7 @@ async fn make(
     origin: Option<Origin>,
     options: BackupOptions,
 ) -> Result<Manifest, Error> {
+    filestore::known(&instance.filestore)?;
     let begun = async {
         let (mut source, hold) = begin(instance, origin).await?;
         source.correct_date(repository.clocks().await);

@@ -18,7 +18,7 @@ pub use self::subjects::Subjects;
 
 use self::findings::{PATIENCE, TrialFindings};
 use crate::error::{Error, explain};
-use crate::filestore::{Batches, FilestoreError, Ledger};
+use crate::filestore::{self, Batches, FilestoreError, Ledger};
 use crate::instance::Instance;
 use crate::odoo::{Schema, odoo_facts};
 use crate::postgres::{self, Database, Endpoint, Session, Tools};
@@ -187,7 +187,9 @@ async fn try_instance(instance: &Instance, findings: &mut TrialFindings) -> bool
     if let Some(session) = &session
         && try_database(session, &instance.database, findings).await
     {
-        files::try_attachments(session, &instance.filestore, findings).await;
+        if filestore::is_known(&instance.filestore) {
+            files::try_attachments(session, &instance.filestore, findings).await;
+        }
     }
     match try_filestore(&instance.filestore) {
         Ok(detail) => findings.ok("filestore", detail),
@@ -273,6 +275,7 @@ async fn try_tool(program: &'static str, major: u32, database: &Database, findin
 
 /// Lists the folder and reads the first byte of a file.
 fn try_filestore(folder: &Path) -> Result<String, FilestoreError> {
+    filestore::known(folder)?;
     let mut batches = Batches::new(folder, Ledger::default());
     batches.begin()?;
     let first = batches.next_batch()?;
@@ -290,7 +293,9 @@ async fn try_target(subjects: &Subjects, target: &Target, findings: &mut TrialFi
     if let Some(server) = findings.attempt("connect", postgres::connect_maintenance(&place)).await {
         findings.ok("connect", server.endpoint().to_string());
         try_target_server(&server, target, findings).await;
-        try_guard(subjects, target, &server, findings).await;
+        if filestore::is_known(&target.filestore) {
+            try_guard(subjects, target, &server, findings).await;
+        }
         try_members(subjects, target, &server, findings).await;
     }
     try_target_folder(target, findings);
@@ -363,6 +368,9 @@ async fn try_target_server(server: &Session, target: &Target, findings: &mut Tri
 
 fn try_target_folder(target: &Target, findings: &mut TrialFindings) {
     let folder = &target.filestore;
+    if findings.tried("filestore", filestore::known(folder)).is_none() {
+        return;
+    }
     if findings.tried("filestore", check_movable(folder)).is_none() {
         return;
     }

@@ -21,7 +21,8 @@ pub struct Instance {
     pub name: String,
     /// The database.
     pub database: Database,
-    /// The filestore's folder: `<data_dir>/filestore/<database>`, or another.
+    /// The filestore's folder: `<data_dir>/filestore/<database>`, or another. Empty where it is not
+    /// known: see [`crate::filestore::known`].
     pub filestore: PathBuf,
     /// Whether Odoo's collector is paused while the filestore is read.
     pub hold_filestore_gc: HoldCollector,

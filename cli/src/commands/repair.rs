@@ -39,6 +39,7 @@ pub(super) async fn repair(
     let mut exit = if are_all { Exit::Success } else { Exit::Warnings };
     for name in &instances {
         let filestore = config.instances.get(name).map(|instance| instance.instance.filestore.as_path());
+        let filestore = filestore.filter(|folder| engine::filestore::is_known(folder));
         match engine::repair::repair(&repository, name, filestore, &options, run).await {
             Ok(repaired) => {
                 exit = exit.and(exit_of(&repaired));

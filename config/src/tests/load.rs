@@ -335,3 +335,32 @@ fn prune_follows_backups_by_default() {
     assert_eq!(load("prune = false", "prune = true"), (false, true));
     assert_eq!(load("", "prune = false\nretention.daily = 3"), (true, false));
 }
+
+/// On a new server there is no filestore yet, and `list` must work there.
+#[test]
+fn unknown_data_dir_is_a_warning() {
+    const PLACES: &str = "DIR/var/lib/odoo/.local/share/Odoo, DIR/var/lib/odoo, DIR/home/.local/share/Odoo";
+    let fixture = Fixture::new().file("nodir.conf", "[options]\ndb_name = p\n");
+    let load = |fixture: &Fixture, keys: &str| {
+        let config = fixture.load(&format!("repository.url = 'file:///r'\n[instance.production]\n{keys}\n"));
+        let warnings: Vec<_> = config.warnings.iter().map(|warning| fixture.shortened(warning)).collect();
+        (config.instances["production"].instance.filestore.clone(), warnings)
+    };
+    let missing = |why: &str| vec![format!("c.toml:2: [instance.production] `data_dir` is missing: {why}")];
+    let none = |why: &str| missing(&format!("{why}, and none of {PLACES} has a folder `filestore`"));
+
+    let of_conf = load(&fixture, "odoo_conf = 'nodir.conf'");
+    assert_eq!(of_conf, (PathBuf::new(), none("DIR/nodir.conf sets no `data_dir`")));
+    let of_section = load(&fixture, "database = 'p'");
+    assert_eq!(of_section, (PathBuf::new(), none("`odoo_conf` is not set either")));
+
+    let two = fixture.folder("var/lib/odoo/filestore/p").folder("home/.local/share/Odoo/filestore/p");
+    let several = missing("several folders are possible: DIR/var/lib/odoo, DIR/home/.local/share/Odoo");
+    assert_eq!(load(&two, "database = 'p'"), (PathBuf::new(), several));
+}
+
+#[test]
+fn unknown_filestore_is_not_drilled_elsewhere() {
+    let config = Fixture::new().load("repository.url = 'file:///r'\n[instance.x]\ndatabase = 'p'\n");
+    assert_eq!(crate::drill_place(&config, "x", None).unwrap().filestore, PathBuf::new());
+}

@@ -19,6 +19,9 @@ pub enum FilestoreError {
         #[source]
         source: io::Error,
     },
+    /// Nothing says where the filestore is, and it was not found.
+    #[error("it is not known where the filestore is: no `data_dir` is set, and none was found")]
+    Unknown,
     /// A name that a filestore cannot have: some systems could not restore it, or it would leave
     /// the folder.
     #[error("{path:?} is not a name that a filestore can have: {reason}")]
@@ -67,6 +70,7 @@ impl FilestoreError {
     /// Returns what the operator can do, if that is known.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Unknown => "set `data_dir` in the section of the configuration, or in odoo.conf; `odoo-backup doctor` says where it was looked for".into(),
             Self::Io { action: "change the owner of", path, .. } => {
                 let name = path.parent().and_then(folder::file_system_of).unwrap_or_else(|| "unknown".into());
                 format!(

@@ -4,6 +4,7 @@
 mod archive;
 mod content;
 mod error;
+mod known;
 mod ledger;
 mod look;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod volume;
 mod walk;
 
 pub use error::FilestoreError;
+pub use known::{is_known, known};
 pub(crate) use ledger::{Held, Ledger, Settled};
 pub use look::{Wrong, look_at};
 pub(crate) use name::FileName;

@@ -14,7 +14,8 @@ pub struct Target {
     pub name: String,
     /// The place of its database, which may not exist yet.
     pub database: Database,
-    /// The filestore's folder, which may not exist yet.
+    /// The filestore's folder, which may not exist yet. Empty where it is not known: see
+    /// [`crate::filestore::known`].
     pub filestore: PathBuf,
     /// The instance whose backups it takes by default; `None` where the configuration has several
     /// instances and this target names none.

@@ -168,3 +168,39 @@ async fn failed_instance_does_not_stop_others() {
     let ambiguous = program.run(["now", "production", "--json"]).await.success();
     assert!(ambiguous.stderr.is_empty(), "{}", ambiguous.stderr);
 }
+
+/// On a new server, a target without `data_dir` cannot be restored to, and everything else works.
+#[tokio::test]
+async fn unknown_filestore_fails_where_needed() {
+    let project = Project::start().await;
+    let program = initialised(&project).await;
+    program.run(["now"]).await.success();
+    let cluster = project.cluster();
+    let server = format!(
+        "host = \"{}\"\nport = {}\nuser = \"{}\"\n",
+        cluster.socket_dir().display(),
+        cluster.port(),
+        cluster.user()
+    );
+    let url = format!("file://{}", project.repository().display());
+    let config = project.path("new-server.toml");
+    let text = format!(
+        "[repository]\nurl = \"{url}\"\n[instance.production]\ndatabase = \"production\"\n{server}\
+         [target.staging]\ndatabase = \"staging\"\n{server}"
+    );
+    fs::write(&config, text).unwrap();
+    let program = odoo_backup!(&config);
+
+    let list = program.run(["list"]).await.success();
+    assert!(list.stdout.contains("production"), "{}", list.stdout);
+    assert!(list.stderr.contains("[target.staging] `data_dir` is missing"), "{}", list.stderr);
+    for arguments in
+        [&["now"][..], &["restore", "--to", "staging"], &["restore", "--dry-run", "--to", "staging"], &["drill"]]
+    {
+        let failed = program.run(arguments).await.expect_code(1);
+        assert!(failed.stderr.contains("it is not known where the filestore is"), "{arguments:?}: {}", failed.stderr);
+        assert!(failed.stderr.contains("hint: set `data_dir`"), "{arguments:?}: {}", failed.stderr);
+    }
+    let doctor = program.run(["doctor"]).await.expect_code(1);
+    assert_eq!(doctor.stdout.matches("FAILED   filestore: it is not known").count(), 2, "{}", doctor.stdout);
+}

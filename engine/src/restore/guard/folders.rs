@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{Obstacle, TargetIdentity, force};
 use crate::cause;
+use crate::filestore;
 use crate::filestore::FileName;
 use crate::folder::{self, Place};
 use crate::restore::Protected;
@@ -17,7 +18,8 @@ pub(in crate::restore) fn of_others(protected: &Protected, target: &Target, iden
     let mut obstacles = Vec::new();
     let mut refuse = |check, message: String, hint: String| obstacles.push(Obstacle::new(check, message, hint));
     let shown = folder.display();
-    for instance in protected.instances.iter() {
+    // One that is not known is compared by its database alone.
+    for instance in protected.instances.iter().filter(|instance| filestore::is_known(&instance.filestore)) {
         let name = &instance.name;
         let theirs = instance.filestore.display();
         match relation(folder, &instance.filestore) {

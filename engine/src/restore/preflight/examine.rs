@@ -6,6 +6,7 @@ use super::Preflight;
 use super::preflight;
 use crate::error::Error;
 use crate::error::Obstacle;
+use crate::filestore;
 use crate::manifest::Manifest;
 use crate::odoo;
 use crate::postgres::{self, Endpoint, Session};
@@ -25,6 +26,7 @@ pub async fn examine(
     identity: TargetIdentity,
     wait: Option<Duration>,
 ) -> Result<Preflight, Error> {
+    filestore::known(&target.filestore)?;
     let server = postgres::connect_maintenance(&Endpoint::resolve(&target.database)).await?;
     look(protected, manifest, target, (identity, wait), &server).await
 }

@@ -4,6 +4,7 @@ use super::folders::{FolderId, check_movable};
 use super::names::{Suffix, TargetNames};
 use super::{Pair, Record};
 use crate::error::Error;
+use crate::filestore;
 use crate::postgres::{self, Endpoint, HiddenDatabase, Session};
 use crate::restore::RestoreError;
 use crate::restore::target::Target;
@@ -25,6 +26,7 @@ pub(in crate::restore) struct TargetClaim {
 impl TargetClaim {
     /// Claims the target and reads its record.
     pub(in crate::restore) async fn take(target: &Target, run: &Run) -> Result<Self, Error> {
+        filestore::known(&target.filestore)?;
         let names = TargetNames::of(target);
         let server = connect(&Endpoint::resolve(&target.database), &names.database).await?;
         let place = server.endpoint();
