@@ -20,6 +20,11 @@ impl Readers {
     /// Its owner alone.
     pub(super) const OWNER: Self =
         Self { forbidden: 0o077, others: "users other than its owner", mode: "600", condition: "" };
+    /// Returns whether only the owner may read it.
+    pub(super) fn is_owner(self) -> bool {
+        self.forbidden == Self::OWNER.forbidden
+    }
+
     /// Its owner and its group. Debian's package installs odoo.conf as 0640, readable by Odoo's
     /// group: that is how Odoo itself reads it.
     pub(super) const GROUP: Self = Self {

@@ -87,6 +87,8 @@ pub struct Config {
     pub notify: Vec<NotifyConfig>,
     /// What should be fixed but does not stop the work: a secret that others can read.
     pub warnings: Vec<String>,
+    /// Files with secrets, other than odoo.conf, that other users can read.
+    pub exposed: Vec<PathBuf>,
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ impl Config {
         Err(ConfigError::NotFound { looked_for: usual.into(), denied })
     }
 
-    /// Returns where a new configuration belongs if nobody names a place: where a service finds it,
+    /// Returns where a new configuration belongs if no place is named: where a service finds it,
     /// if this user may write there, else in the current folder.
     pub fn place_for_new() -> PathBuf {
         Self::place_for_new_in(&Surroundings::of_process())
@@ -123,6 +123,7 @@ impl Config {
             errors.iter().for_each(|error| source.syntax_error(error));
             None
         };
+        let exposed = source.exposed();
         match (config, source.finish()) {
             (Some(config), (problems, mut warnings)) if problems.is_empty() => {
                 let (nested, unknown) = nesting::problems(&config);
@@ -130,7 +131,7 @@ impl Config {
                     return Err(ConfigError::Invalid { problems: nested });
                 }
                 warnings.extend(unknown);
-                Ok(Self { searched, warnings, ..config })
+                Ok(Self { searched, warnings, exposed, ..config })
             }
             (_, (problems, _)) => Err(ConfigError::Invalid { problems }),
         }
@@ -262,5 +263,6 @@ fn read(file: &Section<'_>, path: &Path) -> Option<Config> {
         daemon: daemon.ok()?,
         notify: notify.ok()?,
         warnings: Vec::new(),
+        exposed: Vec::new(),
     })
 }

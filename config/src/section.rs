@@ -29,6 +29,7 @@ pub(super) struct Source<'a> {
     searched: bool,
     problems: RefCell<Vec<ConfigProblem>>,
     warnings: RefCell<Vec<String>>,
+    exposed: RefCell<Vec<PathBuf>>,
 }
 
 impl<'a> Source<'a> {
@@ -42,6 +43,7 @@ impl<'a> Source<'a> {
             searched,
             problems: RefCell::default(),
             warnings: RefCell::default(),
+            exposed: RefCell::default(),
         }
     }
 
@@ -88,10 +90,20 @@ impl<'a> Source<'a> {
     /// Notes a warning, once, where others than `readers` may read `path`, which holds `what`.
     pub(super) fn warn_if_exposed(&self, path: &Path, what: &str, readers: Readers) {
         let Some(warning) = exposed(path, what, readers) else { return };
+        let mut exposed = self.exposed.borrow_mut();
+        // odoo.conf is Odoo's own.
+        if readers.is_owner() && !exposed.iter().any(|known| known == path) {
+            exposed.push(path.into());
+        }
         let mut warnings = self.warnings.borrow_mut();
         if !warnings.contains(&warning) {
             warnings.push(warning);
         }
+    }
+
+    /// Returns the files with secrets, other than odoo.conf, that other users can read.
+    pub(super) fn exposed(&self) -> Vec<PathBuf> {
+        self.exposed.borrow().clone()
     }
 
     /// Returns what was noted: problems by line, and warnings.

@@ -12,7 +12,7 @@ use super::section::as_key;
 /// The repository where none is named.
 pub const DEFAULT_REPOSITORY: &str = "file:///var/lib/odoo-backup";
 
-/// When backups run where nobody says it: every night.
+/// When backups run unless the operator says otherwise: every night.
 pub const DEFAULT_SCHEDULE: &str = "0 2 * * *";
 
 /// When copies are drilled: every week.
@@ -33,7 +33,7 @@ pub struct InitOptions {
     pub repository_url: Option<String>,
     /// The databases to back up. Empty: those of odoo.conf, else an example.
     pub databases: Vec<String>,
-    /// Where Odoo's data is, if somebody said it.
+    /// Where Odoo's data is, if the operator said it.
     pub data_dir: Option<PathBuf>,
     /// When to back up, as in crontab(5). `None`: never by itself.
     pub schedule: Option<String>,

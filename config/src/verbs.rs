@@ -29,6 +29,7 @@ impl Config {
         Subjects {
             configuration: self.path.clone(),
             warnings: self.warnings.clone(),
+            exposed: self.exposed.clone(),
             repositories: self.places().map(|(name, place)| (called(name), place.clone())).collect(),
             instances: self.instances.values().map(|config| config.instance.clone()).collect(),
             targets: self.targets.values().cloned().collect(),

@@ -4,9 +4,12 @@
 mod drill;
 mod files;
 mod findings;
+pub mod fix;
 mod places;
+pub mod service;
 mod subjects;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -29,7 +32,7 @@ use crate::stream::body_of;
 use crate::text::counted;
 
 /// Outcome of a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TrialOutcome {
     /// No problem.
@@ -38,21 +41,24 @@ pub enum TrialOutcome {
     Warning,
     /// It will not work.
     Failed,
+    /// It is unknown.
+    Unknown,
 }
 
 /// One thing that was tried.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Finding {
     /// What it is about: `repository`, `instance production`.
     pub subject: String,
     /// What was tried: `connect`.
-    pub trial: &'static str,
+    #[schema(value_type = String)]
+    pub trial: Cow<'static, str>,
     /// How it went.
     pub outcome: TrialOutcome,
     /// What was found, or why it failed.
     pub detail: String,
     /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub hint: Option<String>,
 }
@@ -131,7 +137,10 @@ async fn try_backups(repository: &Repository, findings: &mut TrialFindings) {
     match wrong.as_slice() {
         [] if !listing.unreadable.is_empty() => {}
         [] => {
-            findings.ok("list", counted(listing.backups.len() as u64, "backup"));
+            let newest = listing.backups.iter().max_by_key(|backup| backup.created_at);
+            let newest = newest.map(|backup| format!(", the latest {} of {:.0}", named(backup), backup.created_at));
+            let number = counted(listing.backups.len() as u64, "backup");
+            findings.ok("list", number + &newest.unwrap_or_default());
         }
         wrong => {
             const SHOWN: usize = 5;

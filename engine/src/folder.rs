@@ -19,7 +19,7 @@ pub use beneath::OpenFolder;
 pub(crate) use beneath::{EntryKind, EntryStat};
 pub(crate) use mounts::file_system_of;
 pub(crate) use owner::inherit_path;
-pub use owner::user_name;
+pub use owner::{home_of, user_name};
 pub use owner::{inherit, make_all};
 pub(crate) use owner::{is_root, make, owner_text};
 pub use place::{Place, Relation};

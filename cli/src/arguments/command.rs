@@ -326,7 +326,16 @@ pub(crate) enum Command {
         run: String,
     },
     /// Test connections, privileges, programs and folders
-    Doctor,
+    #[command(after_help = examples::DOCTOR)]
+    Doctor {
+        /// First fix what is safe to fix: permissions and owners of the configuration and of local
+        /// repositories, and missing folders for restores
+        #[arg(long)]
+        fix: bool,
+        /// With --fix: say what would be fixed, and change nothing
+        #[arg(long, requires = "fix")]
+        dry_run: bool,
+    },
     /// Test the notifications of the configuration
     Notify {
         #[command(subcommand)]

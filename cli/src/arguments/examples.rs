@@ -13,6 +13,15 @@ Examples:
   odoo-backup init --odoo-conf /etc/odoo/odoo.conf --repository file:///backup
   odoo-backup init --repository s3://bucket/odoo";
 
+pub(super) const DOCTOR: &str = "\
+As root, where a service of odoo-backup is installed with this configuration,
+all checks are made as the user of the service.
+
+Examples:
+  odoo-backup doctor
+  odoo-backup doctor --fix --dry-run   what would be fixed
+  odoo-backup doctor --fix";
+
 pub(super) const NOW: &str = "\
 Examples:
   odoo-backup now                  all instances of the configuration

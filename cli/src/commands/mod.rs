@@ -140,7 +140,9 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
         Command::Notify { command: NotifyCommand::Test { notifiers } } => {
             notify::test(config, &notifiers, &run, output).await
         }
-        Command::Doctor => doctor::doctor(config.config, output).await,
+        Command::Doctor { fix, dry_run } => {
+            doctor::doctor(config.config, doctor::DoctorRequest { fix, dry_run }, output).await
+        }
         Command::Completions { shell } => completions::completions(shell),
         Command::Manual { folder } => manual::manual(&folder, output),
     };

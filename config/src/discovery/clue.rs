@@ -26,7 +26,7 @@ pub struct Clue {
     /// What was found; null where nothing was.
     #[schema(required = true)]
     pub value: Option<String>,
-    /// Where it was found, where it is not, or why it could not be told.
+    /// Where it was found, where it is not, or why that is unknown.
     pub source: String,
 }
 
@@ -41,7 +41,7 @@ impl Clue {
         Self { what, answer: Answer::NotFound, value: None, source: source.into() }
     }
 
-    /// Returns that it could not be told, and why.
+    /// Returns that it is unknown, and why.
     pub fn unknown(what: &'static str, why: impl Into<String>) -> Self {
         Self { what, answer: Answer::Unknown, value: None, source: why.into() }
     }

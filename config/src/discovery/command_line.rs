@@ -24,7 +24,7 @@ pub(super) struct OdooCommand {
 }
 
 impl OdooCommand {
-    /// Reads a command line; `None` if it is not Odoo's. Relative paths stay relative where `folder`
+    /// Reads a command line; `None` if it is not Odoo's. Relative paths stay relative if `folder`
     /// is unknown.
     pub(super) fn parse(words: &[String], folder: Option<&Path>) -> Option<Self> {
         let name = |word: &str| Path::new(word).file_name().map(|name| name.to_string_lossy().into_owned());

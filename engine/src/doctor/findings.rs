@@ -55,6 +55,7 @@ impl TrialFindings {
     }
 
     pub(super) fn add(&mut self, trial: &'static str, outcome: TrialOutcome, detail: String, hint: Option<String>) {
+        let trial = trial.into();
         self.all.push(Finding { subject: self.subject.clone(), trial, outcome, detail, hint });
     }
 

@@ -82,7 +82,7 @@ pub fn warn_of_owner(root: &Path) -> Option<(String, String)> {
 }
 
 /// Returns the first file or folder in a repository that another user owns.
-fn find_foreign(root: &Path, owner: u32) -> Option<PathBuf> {
+pub(super) fn find_foreign(root: &Path, owner: u32) -> Option<PathBuf> {
     let mut folders = vec![root.to_owned()];
     let mut looked = 0;
     while let Some(folder) = folders.pop() {

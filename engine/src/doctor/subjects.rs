@@ -17,6 +17,8 @@ pub struct Subjects {
     pub configuration: PathBuf,
     /// Warnings about the configuration itself.
     pub warnings: Vec<String>,
+    /// Files of the configuration with secrets that other users can read.
+    pub exposed: Vec<PathBuf>,
     /// Repositories, each with its name in findings; the first is the one that receives backups.
     pub repositories: Vec<(String, StoreConfig)>,
     /// Instances that are backed up.

@@ -102,6 +102,15 @@ pub fn user_name(user: u32) -> String {
     name_in("/etc/passwd", user)
 }
 
+/// Returns the home of a user; `None` if there is no such user.
+pub fn home_of(user: &str) -> Option<String> {
+    let text = std::fs::read_to_string("/etc/passwd").ok()?;
+    text.lines().find_map(|line| {
+        let fields: Vec<_> = line.split(':').collect();
+        (*fields.first()? == user).then(|| fields.get(5).map(|home| (*home).to_owned()))?
+    })
+}
+
 /// Returns `odoo:odoo`, as `chown` accepts it.
 pub(crate) fn owner_text(user: u32, group: u32) -> String {
     format!("{}:{}", user_name(user), name_in("/etc/group", group))

@@ -33,7 +33,7 @@ pub enum DatabaseKind {
     },
     /// It is not.
     Other,
-    /// It could not be told, for this reason.
+    /// It is unknown, for this reason.
     Unknown(String),
 }
 
@@ -91,7 +91,7 @@ mod tests {
     use crate::odoo::small_database::SmallDatabase;
 
     #[tokio::test]
-    async fn databases_of_a_server_are_told_apart() {
+    async fn databases_of_a_server_are_distinguished() {
         let cluster = Arc::new(Cluster::start());
         let sql = series::small_database("17.0");
         SmallDatabase::on(&cluster, "live", &sql);

@@ -90,8 +90,8 @@ impl Sandbox {
         self.names.iter().fold(text.to_owned(), |text, (documented, actual)| text.replace(actual, documented))
     }
 
-    /// Edits the configuration: adds or changes keys of an existing section, and adds other sections
-    /// at its end.
+    /// Edits the configuration: adds or changes keys of an existing section, and adds other
+    /// sections at its end.
     fn configure(&self, lines: &str) {
         let mut config = fs::read_to_string(self.config()).unwrap();
         for section in self.here(lines).split_inclusive("\n\n") {

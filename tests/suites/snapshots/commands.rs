@@ -1,9 +1,11 @@
 //! Runs one instance through every command, and records what that leaves on disk.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use harness::odoo_backup;
 use harness::project::{INSTANCE, Project, TARGET};
 use harness::receiver::Receiver;
 use harness::schema::Documents;
@@ -118,6 +120,9 @@ async fn commands_keep_documents_and_exit_codes() {
     it.note("init", &new.run(arguments).await.success().json());
     it.code("status --nagios, critical", &["status", "--nagios"], 2).await;
     it.json("doctor", &["doctor"], 0).await;
+    fs::set_permissions(it.project().repository(), fs::Permissions::from_mode(0o777)).unwrap();
+    let fixed = it.json("doctor", &["doctor", "--fix"], 0).await;
+    assert_eq!(fixed["fixes"][0]["outcome"], "fixed", "{fixed}");
     let first = backups(&mut it, &mut stored).await;
     copies(&mut it, &mut stored, &first).await;
     let last = removals(&mut it, &mut stored).await;

@@ -22,7 +22,11 @@ pub(super) async fn look(odoo_conf: Option<&Path>) -> Result<Look, OdooConfError
     let server = server(&found);
     let (databases, others, clue) = match list_databases(&server).await {
         Ok(databases) => choose(&found, &databases),
-        Err(error) => (found.databases.clone(), Vec::new(), Clue::unknown("databases", cause::line(&error))),
+        Err(error) => {
+            let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            let clue = Clue::unknown("databases", cause::line(&error) + &hint);
+            (found.databases.clone(), Vec::new(), clue)
+        }
     };
     clues.push(clue);
     let options = InitOptions::new(found, databases, &others);

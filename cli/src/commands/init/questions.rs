@@ -8,12 +8,12 @@ use config::template::{DEFAULT_REPOSITORY, DEFAULT_SCHEDULE, InitOptions};
 use engine::run::Run;
 use engine::text::one_line;
 
-/// Returns whether somebody can answer.
+/// Returns whether an operator can answer.
 pub(super) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// Nobody will answer: the input ended, or the command was interrupted.
+/// No answer will come: the input ended, or the command was interrupted.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer: nothing was written")]
 pub(super) struct NoAnswer;

@@ -2,6 +2,7 @@
 //! repository.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use harness::odoo_backup;
 use harness::project::INSTANCE;
@@ -37,6 +38,10 @@ async fn init(walk: &mut Walk) {
 
 async fn doctor(walk: &mut Walk) {
     walk.show("No problems", &["doctor"]).await;
+    fs::set_permissions(walk.project().repository(), fs::Permissions::from_mode(0o777)).unwrap();
+    walk.show("What would be fixed", &["doctor", "--fix", "--dry-run"]).await;
+    walk.show("What was fixed", &["doctor", "--fix"]).await;
+    walk.show("A dry run of nothing", &["doctor", "--dry-run"]).await;
     let path = walk.project().config();
     let config = fs::read_to_string(&path).unwrap();
     let broken = config.replacen("database = \"production\"", "database = \"shop\"", 1).replace(
