@@ -1,7 +1,6 @@
 //! Packs a release of a stand-in for the program, which need not be built for it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -19,8 +18,10 @@ fn dist(folder: &TempDir) -> Command {
         "#!/bin/sh\ncase $1 in\n--version) echo odoo-backup {VERSION} ;;\n\
          manual) mkdir -p \"$2\" && echo '.TH' >\"$2/odoo-backup-restore.1\" ;;\n*) echo \"$@\" ;;\nesac\n"
     );
-    fs::write(&program, answers).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let text = folder.path().join("text");
+    fs::write(&text, answers).unwrap();
+    // By a process of its own: a file that a thread of this one writes cannot be run.
+    output_of(Command::new("install").args(["-m", "755"]).arg(text).arg(&program));
     let mut command = Command::new(deployed("dist"));
     command.arg("--program").arg(program).arg("--output").arg(packed(folder));
     if !Command::new("cargo-deb").arg("--version").output().is_ok_and(|output| output.status.success()) {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -81,10 +81,7 @@ async fn dashboard_answers_token() {
         return;
     }
     let root = volumes();
-    let programs = image(&root);
-    let program = root.path().join("lib/odoo-backup/odoo-backup");
-    fs::remove_file(&program).unwrap();
-    symlink(env!("CARGO_BIN_EXE_odoo-backup"), program).unwrap();
+    let programs = image(&root, env!("CARGO_BIN_EXE_odoo-backup"));
     configure(&root);
     output_of(&mut prepare(&root));
     // `init` runs at each `up`.

@@ -150,18 +150,20 @@ fn prepare_refuses_folder_of_root() {
     assert!(!root.path().join("run/secrets-of/backup/token").exists());
 }
 
-/// Makes a folder like the image's, whose odoo-backup prints the user that runs it.
-pub(super) fn image(root: &TempDir) -> PathBuf {
+/// Prints the user, the home, the arguments and the privileges.
+const WHO: &str = r#"echo "$(id -u):$(id -g):$(id -G) $HOME $*"; grep -E '^(CapEff|NoNewPrivs)' /proc/self/status"#;
+
+/// Makes a folder like the image's, with this program as odoo-backup.
+pub(super) fn image(root: &TempDir, program: &str) -> PathBuf {
     let programs = root.path().join("bin");
     let library = root.path().join("lib/odoo-backup");
     fs::create_dir_all(&programs).unwrap();
     fs::create_dir_all(&library).unwrap();
-    fs::copy(deployed("docker/as-odoo"), programs.join("odoo-backup")).unwrap();
+    // By a process of its own: a file that a thread of this one writes cannot be run.
+    let mut install = Command::new("install");
+    output_of(install.args(["-m", "755"]).arg(deployed("docker/as-odoo")).arg(programs.join("odoo-backup")));
     symlink("odoo-backup", programs.join("token")).unwrap();
-    let shows =
-        "#!/bin/sh\necho \"$(id -u):$(id -g):$(id -G) $HOME $*\"\ngrep -E '^(CapEff|NoNewPrivs)' /proc/self/status\n";
-    fs::write(library.join("odoo-backup"), shows).unwrap();
-    fs::set_permissions(library.join("odoo-backup"), fs::Permissions::from_mode(0o755)).unwrap();
+    symlink(program, library.join("odoo-backup")).unwrap();
     programs
 }
 
@@ -177,13 +179,13 @@ fn image_runs_as_owner_of_filestore() {
         return;
     }
     let root = volumes();
-    let (program, data) = (image(&root).join("odoo-backup"), root.path().join("var/lib/odoo"));
+    let (program, data) = (image(&root, "/bin/sh").join("odoo-backup"), root.path().join("var/lib/odoo"));
     let unprivileged = "CapEff:\t0000000000000000\nNoNewPrivs:\t1\n";
-    let printed = output_of(as_odoo(&program, &data).args(["list", "a b"]));
+    let printed = output_of(as_odoo(&program, &data).args(["-c", WHO, "sh", "list", "a b"]));
     assert_eq!(printed, format!("4321:4322:4322 /nonexistent list a b\n{unprivileged}"));
     fs::create_dir(data.join("filestore")).unwrap();
     chown(data.join("filestore"), Some(4444), Some(4445)).unwrap();
-    let printed = output_of(&mut as_odoo(&program, &data));
+    let printed = output_of(as_odoo(&program, &data).args(["-c", WHO]));
     assert!(printed.starts_with("4444:4445:4445 "), "{printed}");
 }
 
@@ -193,7 +195,7 @@ fn image_refuses_filestore_of_root() {
         return;
     }
     let root = volumes();
-    let program = image(&root).join("odoo-backup");
+    let program = image(&root, "/bin/sh").join("odoo-backup");
     for data in [root.path().to_owned(), root.path().join("missing")] {
         let output = as_odoo(&program, &data).output().unwrap();
         assert!(!output.status.success());
@@ -207,9 +209,9 @@ fn image_keeps_user_that_is_not_root() {
         return;
     }
     let root = volumes();
-    let program = image(&root).join("odoo-backup");
+    let program = image(&root, "/bin/sh").join("odoo-backup");
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", "4999", "--regid", "4998", "--clear-groups"]).arg(&program);
+    command.args(["--reuid", "4999", "--regid", "4998", "--clear-groups"]).arg(&program).args(["-c", WHO]);
     assert!(output_of(&mut command).starts_with("4999:4998:4998 "));
 }
 
@@ -222,7 +224,8 @@ fn token_is_readable_by_one_command() {
     output_of(&mut prepare(&root));
     let token = root.path().join("run/secrets-of/backup/token");
     let data = root.path().join("var/lib/odoo");
-    let printed = output_of(as_odoo(&image(&root).join("token"), &data).env("ODOO_BACKUP_TOKEN_FILE", &token));
+    let printed =
+        output_of(as_odoo(&image(&root, "/bin/sh").join("token"), &data).env("ODOO_BACKUP_TOKEN_FILE", &token));
     assert_eq!(printed, fs::read_to_string(token).unwrap());
 }
 
