@@ -137,15 +137,20 @@ impl Config {
         }
     }
 
+    /// Returns every repository with its name: that of `[repository]`, called
+    /// [`MAIN`](super::MAIN), then the others by name.
+    pub fn repositories(&self) -> impl Iterator<Item = (&str, &StoreConfig)> {
+        let main = std::iter::once((copies::MAIN, &self.repository));
+        main.chain(self.copies.iter().map(|(name, copy)| (name.as_str(), &copy.place)))
+    }
+
     /// Returns the repository of this name; the one of `[repository]` is called
     /// [`MAIN`](super::MAIN).
     ///
     /// # Errors
     /// [`UnknownName`], with the nearest name and all that there are.
     pub fn repository(&self, name: &str) -> Result<&StoreConfig, UnknownName> {
-        let main = std::iter::once((copies::MAIN, &self.repository));
-        let all = main.chain(self.copies.iter().map(|(name, copy)| (name.as_str(), &copy.place)));
-        let all: BTreeMap<_, _> = all.collect();
+        let all: BTreeMap<_, _> = self.repositories().collect();
         self.find("repository", &all, name).copied()
     }
 

@@ -22,6 +22,8 @@ use utoipa::ToSchema;
 pub enum Job {
     /// A restore into a target. No schedule starts it: somebody waits for it.
     Restore,
+    /// The return of a target's state from before the last restore.
+    Undo,
     /// A backup, with what follows it: copies, prune.
     Backup,
     /// A check of the repository.
@@ -38,6 +40,7 @@ impl Job {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Restore => "restore",
+            Self::Undo => "undo",
             Self::Backup => "backup",
             Self::Check => "check",
             Self::Drill => "drill",

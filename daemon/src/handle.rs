@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agenda::Job;
 use crate::clock::{Clock, SystemClock};
-use crate::journal::{Journal, JournalError, RunId, RunRecord, Trigger};
+use crate::journal::{Journal, JournalError, RunId, RunOutcome, RunRecord, Trigger};
 use crate::live::Live;
 use crate::log::LogError;
 use crate::shared::{Settings, Shared};
@@ -53,9 +53,9 @@ pub enum RefusedStart {
     NoSuchInstance(#[from] UnknownName),
     /// The same job of the same instance is running or queued; or a restore into the same target
     /// is.
-    #[error("a {what} is already running or queued: run {run}")]
+    #[error("{what} is already running or queued: run {run}")]
     AlreadyRunning {
-        /// What is running, in words.
+        /// What is running, in words, with an article.
         what: String,
         /// The run.
         run: RunId,
@@ -158,6 +158,11 @@ impl Handle {
         self.0.live().get(&id).map(|run| run.view())
     }
 
+    /// Returns the run that is replacing a target or waits to, if any.
+    pub fn replacing(&self, target: &str) -> Option<RunId> {
+        self.0.live().values().find(|run| run.replaces(target)).map(|run| run.id())
+    }
+
     /// Returns what the journal says of a run, ended or not.
     pub fn run(&self, id: RunId) -> Option<RunRecord> {
         self.0.journal().run(id).cloned()
@@ -172,6 +177,13 @@ impl Handle {
                 && filter.before.is_none_or(|before| run.id < before)
         };
         journal.runs().rev().filter(wanted).take(filter.limit.unwrap_or(usize::MAX)).cloned().collect()
+    }
+
+    /// Passes the outcome of each run that ended at this time or later to `each`.
+    pub(crate) fn each_ended_since(&self, since: Timestamp, each: impl FnMut(&RunOutcome)) {
+        let journal = self.0.journal();
+        let ended = journal.runs().filter(|run| run.ended_at.is_some_and(|at| at >= since));
+        ended.filter_map(|run| run.outcome.as_ref()).for_each(each);
     }
 
     /// Looks again and returns why the daemon's state is not on the disk; `None` where it is. Runs
@@ -214,11 +226,12 @@ impl Handle {
         self.config().instance(instance)?;
         let (job, target) = (order.job(), order.target().map(ToOwned::to_owned));
         let is_same = |run: &&Arc<Live>| match &target {
-            Some(target) => run.restores_to(target),
+            Some(target) => run.replaces(target),
             None => run.is(instance, job),
         };
         if let Some(run) = shared.live().values().find(is_same) {
-            return Err(RefusedStart::AlreadyRunning { what: run.what(), run: run.id() });
+            let article = if run.record.job == Job::Undo { "an" } else { "a" };
+            return Err(RefusedStart::AlreadyRunning { what: format!("{article} {}", run.what()), run: run.id() });
         }
         let (name, now) = (instance.to_owned(), shared.clock.now());
         let record = shared

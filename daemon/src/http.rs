@@ -16,9 +16,13 @@ mod instances;
 mod metrics;
 mod openapi;
 mod orders;
+mod overview;
 mod page;
 mod problem;
+mod repositories;
 mod runs;
+mod target_states;
+mod targets;
 mod token;
 
 use std::io;
@@ -47,6 +51,8 @@ use self::facts::Facts;
 use self::health::Readiness;
 use self::metrics::Counters;
 use self::problem::HttpProblem;
+use self::repositories::Surveys;
+use self::target_states::TargetStates;
 use self::token::Token;
 use crate::handle::Handle;
 
@@ -69,6 +75,8 @@ struct Served {
     handle: Handle,
     access: Access,
     facts: Facts,
+    targets: TargetStates,
+    surveys: Surveys,
     readiness: Readiness,
     counters: Counters,
     streams: Streams,
@@ -176,6 +184,8 @@ impl Server {
             handle: handle.clone(),
             access: Access::new(token),
             facts: Facts::default(),
+            targets: TargetStates::default(),
+            surveys: Surveys::default(),
             readiness: Readiness::default(),
             counters: Counters::default(),
             streams: Streams::new(ended.clone()),
@@ -188,6 +198,7 @@ impl Server {
                     keep_address(&address_file, address, &ended),
                     connections::serve(listener, router(api.clone()), &ended),
                     facts::keep(&api, &ended),
+                    repositories::keep(&api, &ended),
                     metrics::count(&api, &ended),
                 );
             }
@@ -238,16 +249,20 @@ fn closed() -> OpenApiRouter<Api> {
         .routes(routes!(metrics::metrics))
         .routes(routes!(openapi::openapi))
         .routes(routes!(instances::status))
+        .routes(routes!(overview::overview))
         .routes(routes!(instances::list))
         .routes(routes!(instances::show))
-        .routes(routes!(instances::targets))
+        .routes(routes!(repositories::list))
+        .routes(routes!(targets::list))
+        .routes(routes!(targets::show))
         .routes(routes!(backups::retention))
         .routes(routes!(backups::backups))
         .routes(routes!(backups::backup))
         .routes(routes!(backups::files))
         .routes(routes!(orders::pin, orders::unpin))
         .routes(routes!(orders::start))
-        .routes(routes!(orders::restore))
+        .routes(routes!(targets::restore))
+        .routes(routes!(targets::undo))
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
         .routes(routes!(runs::log))

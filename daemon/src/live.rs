@@ -51,8 +51,8 @@ impl Live {
         self.record.instance == instance && self.record.job == job
     }
 
-    /// Returns whether it is a restore into this target.
-    pub(crate) fn restores_to(&self, target: &str) -> bool {
+    /// Returns whether it is a restore to this target, or an undo of one.
+    pub(crate) fn replaces(&self, target: &str) -> bool {
         self.record.target.as_deref() == Some(target)
     }
 

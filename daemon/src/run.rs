@@ -65,7 +65,7 @@ async fn attempts(shared: &Shared, live: &Live) -> End {
         let error = failure.explain();
         let retries = match live.order {
             // A user watches it, and its obstacles seldom disappear by themselves.
-            Order::Restore { .. } => 0,
+            Order::Restore { .. } | Order::Undo { .. } => 0,
             _ => shared.config().instances.get(&live.record.instance).map_or(0, |it| it.routine.retries),
         };
         let pause = if failure.is_held_elsewhere() && live.slot().is_some() {

@@ -60,6 +60,14 @@ pub struct JobView {
     pub latest_failure: Option<RunRecord>,
 }
 
+impl JobView {
+    /// Returns the latest run that has ended.
+    pub(crate) fn ended(&self) -> Option<&RunRecord> {
+        let runs = [&self.latest, &self.latest_success, &self.latest_failure].into_iter().flatten();
+        runs.filter(|run| run.ended_at.is_some()).max_by_key(|run| run.id)
+    }
+}
+
 impl InstanceView {
     /// Reports that its newest good backup is too old.
     pub fn staleness(&self, since: Since, now: Timestamp) -> Option<Staleness> {

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use self::backup::back_up;
 pub use self::restore::Jobs;
-use self::restore::{drill_latest, restore_to};
+use self::restore::{drill_latest, restore_to, undo_in};
 use crate::agenda::Job;
 use crate::failure::Failure;
 use crate::journal::RunOutcome;
@@ -45,6 +45,11 @@ pub enum Order {
         /// Which backup.
         backup: BackupId,
     },
+    /// Bring back a target's state from before the last restore.
+    Undo {
+        /// The target's name.
+        target: String,
+    },
 }
 
 impl Order {
@@ -52,16 +57,17 @@ impl Order {
     pub fn job(&self) -> Job {
         match self {
             Self::Restore { .. } => Job::Restore,
+            Self::Undo { .. } => Job::Undo,
             Self::Backup { .. } => Job::Backup,
             Self::Check { .. } => Job::Check,
             Self::Drill => Job::Drill,
         }
     }
 
-    /// Returns the target that it restores to, if any.
+    /// Returns the target that it replaces, if any.
     pub fn target(&self) -> Option<&str> {
         match self {
-            Self::Restore { target, .. } => Some(target),
+            Self::Restore { target, .. } | Self::Undo { target } => Some(target),
             Self::Backup { .. } | Self::Check { .. } | Self::Drill => None,
         }
     }
@@ -72,7 +78,7 @@ impl Order {
             Job::Backup => Some(Self::Backup { reread: false }),
             Job::Check => Some(Self::Check { read_data: None }),
             Job::Drill => Some(Self::Drill),
-            Job::Restore => None,
+            Job::Restore | Job::Undo => None,
         }
     }
 }
@@ -118,6 +124,7 @@ impl Worker for Engine {
             }
             Order::Drill => drill_latest(&sources, &work).await,
             Order::Restore { target, backup } => restore_to(&sources, &work, target, backup).await,
+            Order::Undo { target } => undo_in(&work, target).await,
         }
     }
 }

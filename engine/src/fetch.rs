@@ -2,6 +2,7 @@
 //! restore.
 
 use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::check::take_note;
 use crate::error::Error;
@@ -52,31 +53,97 @@ async fn noting<T>(
     result
 }
 
-/// Returns the path for what the operator gave: an attachment's id, or the path itself.
+/// An attachment that has a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachedFile {
+    /// Its name as users see it.
+    pub name: String,
+    /// Its path within the filestore.
+    pub path: String,
+}
+
+/// Returns the file of an attachment.
 ///
 /// # Errors
 /// [`Error::NoSuchFile`] where no attachment of that id has a file; those of [`attachments`].
-pub async fn resolve(repository: &Repository, manifest: &Manifest, what: &str, run: &Run) -> Result<String, Error> {
-    let Ok(id) = what.parse::<i64>() else { return Ok(what.to_owned()) };
-    let found = std::sync::Arc::new(std::sync::Mutex::new(None));
+pub async fn attachment(
+    repository: &Repository,
+    manifest: &Manifest,
+    id: i64,
+    run: &Run,
+) -> Result<AttachedFile, Error> {
+    let found = Arc::new(Mutex::new(None));
     let seen = found.clone();
     let keep = move |attachment: Attachment| {
         if attachment.id == id {
-            *seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = attachment.path;
+            let file = attachment.path.map(|path| AttachedFile { name: attachment.name, path });
+            *seen.lock().unwrap_or_else(PoisonError::into_inner) = file;
         }
         Ok(())
     };
     attachments(repository, manifest, keep, run).await?;
-    let path = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-    path.ok_or_else(|| no_such_file(manifest, what))
+    let file = found.lock().unwrap_or_else(PoisonError::into_inner).take();
+    file.ok_or_else(|| no_such_file(manifest, &id.to_string()))
 }
 
-/// Writes one file of a backup to `sink`, reading only the lists and the frame that contains it.
-/// Returns its length in bytes. Records damage that it finds.
+/// Returns the path for what the operator gave: an attachment's id, or the path itself.
 ///
 /// # Errors
-/// [`Error::NoSuchFile`]; those of the store; [`Error::Io`] if the content differs from its list,
-/// or `sink` fails. The content of `sink` must not be used then.
+/// Those of [`attachment`]
+pub async fn resolve(repository: &Repository, manifest: &Manifest, what: &str, run: &Run) -> Result<String, Error> {
+    match what.parse::<i64>() {
+        Ok(id) => Ok(attachment(repository, manifest, id, run).await?.path),
+        Err(_) => Ok(what.to_owned()),
+    }
+}
+
+/// A file of a backup, and where it is.
+#[derive(Debug, Clone)]
+pub struct Located {
+    volume: StoredObject,
+    file: ListedFile,
+}
+
+impl Located {
+    /// Returns its length in bytes.
+    pub fn size(&self) -> u64 {
+        self.file.size
+    }
+
+    /// Returns its path within the filestore.
+    pub fn path(&self) -> &str {
+        &self.file.path
+    }
+}
+
+/// Finds a file of a backup, reading only the lists. Records damage that it finds.
+///
+/// # Errors
+/// [`Error::NoSuchFile`]; those of the store
+pub async fn locate(repository: &Repository, manifest: &Manifest, path: &str, run: &Run) -> Result<Located, Error> {
+    noting(repository, manifest, run, find(repository, manifest, path)).await
+}
+
+/// Writes a file of a backup to `sink`, reading only the frame that contains it. Records damage
+/// that it finds.
+///
+/// # Errors
+/// Those of the store; [`Error::Io`] if the content differs from its list, or `sink` fails. The
+/// content of `sink` must not be used then.
+pub async fn write(
+    repository: &Repository,
+    manifest: &Manifest,
+    located: &Located,
+    sink: impl Write + Send + 'static,
+    run: &Run,
+) -> Result<(), Error> {
+    noting(repository, manifest, run, run.until_cancelled(bring(repository, located, sink))).await
+}
+
+/// Finds one file of a backup and writes it to `sink`. Returns its length in bytes.
+///
+/// # Errors
+/// Those of [`locate`] and [`write`]
 pub async fn fetch(
     repository: &Repository,
     manifest: &Manifest,
@@ -84,31 +151,26 @@ pub async fn fetch(
     sink: impl Write + Send + 'static,
     run: &Run,
 ) -> Result<u64, Error> {
-    noting(repository, manifest, run, bring(repository, manifest, path, sink)).await
+    let located = locate(repository, manifest, path, run).await?;
+    write(repository, manifest, &located, sink, run).await?;
+    Ok(located.size())
 }
 
-async fn bring(
-    repository: &Repository,
-    manifest: &Manifest,
-    path: &str,
-    sink: impl Write + Send + 'static,
-) -> Result<u64, Error> {
-    let (volume, file) = find(repository, manifest, path).await?;
+async fn bring(repository: &Repository, located: &Located, sink: impl Write + Send + 'static) -> Result<(), Error> {
+    let Located { volume, file } = located.clone();
     let range = file.frame..file.frame.saturating_add(file.frame_length);
+    let action = format!("read {} from {}", file.path, volume.key);
     if range.end > volume.stored.size || file.offset.saturating_add(file.size) > volume.plain.size {
         let source = Malformed("its list places it after the end of the volume".to_owned()).into();
-        return Err(Error::Io { action: format!("read {path} from {}", volume.key), source });
+        return Err(Error::Io { action, source });
     }
     let frame = repository.store().get(&volume.key, Some(range)).await?;
-    let action = format!("read {path} from {}", volume.key);
-    let size = file.size;
     let copied = consume(frame, move |frame| copy(frame, &file, sink));
-    copied.await.map_err(|source| Error::Io { action, source })?;
-    Ok(size)
+    copied.await.map_err(|source| Error::Io { action, source })
 }
 
 /// Returns where a file is: in the latest volume that has it.
-async fn find(repository: &Repository, manifest: &Manifest, path: &str) -> Result<(StoredObject, ListedFile), Error> {
+async fn find(repository: &Repository, manifest: &Manifest, path: &str) -> Result<Located, Error> {
     if let Some(removed) = &manifest.filestore.removed {
         let wanted = path.to_owned();
         let is_removed = repository.read(removed, move |paths| {
@@ -129,7 +191,7 @@ async fn find(repository: &Repository, manifest: &Manifest, path: &str) -> Resul
             })
         });
         if let Some(file) = found.await? {
-            return Ok((volume.object.clone(), file));
+            return Ok(Located { volume: volume.object.clone(), file });
         }
     }
     Err(no_such_file(manifest, path))

@@ -14,6 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use retention::{PlanError, Situation, plan};
 
+pub use self::inventory::frees;
 pub use self::removal::Removed;
 pub use self::repack::{Repacked, RepackedVolume};
 pub use retention::{Decision, Hold, Plan, Reason, Verdict};

@@ -11,6 +11,7 @@ mod preflight;
 mod prove;
 mod record;
 mod staging;
+mod state;
 mod swap;
 mod target;
 mod undo;
@@ -27,8 +28,9 @@ pub use self::preflight::Preflight;
 pub(crate) use self::preflight::altered_members;
 pub use self::preflight::examine::examine;
 pub(crate) use self::record::folders::check_movable;
+pub use self::state::{CopyLabel, FormerState, HeldDatabase, TargetState, state};
 pub use self::target::{Protected, Target};
-pub use self::undo::{Undone, undo};
+pub use self::undo::{Undone, examine_undo, undo};
 pub use crate::error::{Obstacle, RestoreError};
 
 use self::preflight::require_none;
@@ -226,6 +228,7 @@ impl Job<'_> {
                 self.assert_neutral(&staging, copy.neutralized.as_ref()).await?;
             }
             copy.made.database.0.hide_rows_again().await?;
+            self.label(&claim.server, &staging.database.database, &copy, anonymized.is_some()).await;
             // An Odoo may have started to use what is about to be replaced.
             claim.check_connection()?;
             wait_for_sessions(&claim, self.options.wait, run).await?;

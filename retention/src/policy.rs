@@ -87,6 +87,22 @@ impl Policy {
         self.timezone.as_ref().unwrap_or(&UTC)
     }
 
+    /// Returns the policy in sentences: "Keeps 7 daily, 4 weekly, 3 monthly. Days begin in the zone
+    /// Europe/Brussels."
+    pub fn sentence(&self) -> String {
+        format!("Keeps {}. Days begin in the zone {}.", self.kept(), self.zone())
+    }
+
+    /// Returns what the rules keep, in words.
+    fn kept(&self) -> String {
+        let last = (self.keep_last > 0).then(|| format!("the last {}", self.keep_last));
+        let within = self.keep_within.as_ref().map(|age| format!("all within {age}"));
+        let tiers = Tier::ALL.into_iter().filter(|tier| self.slots(*tier) > 0);
+        let rules = last.into_iter().chain(within).chain(tiers.map(|tier| format!("{} {tier}", self.slots(tier))));
+        let rules: Vec<String> = rules.collect();
+        if rules.is_empty() { "nothing".to_owned() } else { rules.join(", ") }
+    }
+
     /// Refuses a policy that would keep nothing.
     ///
     /// # Errors
@@ -102,22 +118,7 @@ impl Policy {
 /// As in "7 daily, 4 weekly, 3 monthly; days of Europe/Brussels".
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rules = Vec::new();
-        if self.keep_last > 0 {
-            rules.push(format!("the last {}", self.keep_last));
-        }
-        if let Some(age) = &self.keep_within {
-            rules.push(format!("all within {age}"));
-        }
-        for tier in Tier::ALL {
-            if self.slots(tier) > 0 {
-                rules.push(format!("{} {tier}", self.slots(tier)));
-            }
-        }
-        if rules.is_empty() {
-            rules.push("nothing".to_owned());
-        }
-        write!(f, "{}; days of {}", rules.join(", "), self.zone())
+        write!(f, "{}; days of {}", self.kept(), self.zone())
     }
 }
 

@@ -281,10 +281,16 @@ pub(super) struct Retention {
     instance: String,
     /// Its retention policy.
     policy: String,
+    /// The policy as a sentence.
+    sentence: String,
     /// Whether each good backup is followed by a prune.
     prunes: bool,
     /// Why nothing at all is removed; empty if backups may be removed.
     holds: Vec<HoldShown>,
+    /// How many backups the next prune removes.
+    removes: usize,
+    /// The bytes that this frees.
+    frees_bytes: u64,
     /// The backups, newest first.
     backups: Vec<Kept>,
     /// The backups dated in the future, from the latest to the earliest.
@@ -322,15 +328,25 @@ struct Kept {
     keep: bool,
     /// Why it stays.
     kept_by: Vec<String>,
+    /// Why it goes; null where it stays.
+    #[schema(required = true)]
+    reason: Option<&'static str>,
+    /// The bytes that are free once it and all older ones that go are gone; null where it stays.
+    #[schema(required = true)]
+    frees_bytes: Option<u64>,
 }
 
-impl From<&Decision> for Kept {
-    fn from(decision: &Decision) -> Self {
+impl Kept {
+    fn of(decision: &Decision, facts: &InstanceFacts) -> Self {
+        let goes = decision.verdict == Verdict::Remove;
+        let freed = || facts.frees.iter().find(|(id, _)| id.as_str() == decision.id).map(|(_, bytes)| *bytes);
         Self {
             id: decision.id.clone(),
             created_at: decision.created_at,
-            keep: decision.verdict != Verdict::Remove,
+            keep: !goes,
             kept_by: reasons(decision),
+            reason: goes.then_some("no rule keeps it"),
+            frees_bytes: freed().filter(|_| goes),
         }
     }
 }
@@ -352,9 +368,12 @@ pub(super) async fn retention(
     decisions.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
     Ok(Json(Retention {
         policy: instance.instance.retention.policy.to_string(),
+        sentence: instance.instance.retention.policy.sentence(),
+        removes: plan.removals().count(),
+        frees_bytes: facts.frees.values().sum(),
         prunes: instance.prune,
         holds: plan.holds.iter().map(HoldShown::from).collect(),
-        backups: decisions.into_iter().map(Kept::from).collect(),
+        backups: decisions.into_iter().map(|decision| Kept::of(decision, &facts)).collect(),
         future: plan.future.clone(),
         damaged: facts.damaged.clone(),
         instance: name,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use config::{Config, InstanceConfig, explain};
 use engine::error::{Error, Explanation};
 use engine::manifest::Brief;
-use engine::prune::{Decision, Plan, Verdict, forecast};
+use engine::prune::{Decision, Plan, Verdict, forecast, frees};
 use engine::repository::{BackupId, Evidence, Flaw, Listing, ProofName, ProofOutcome, Repository};
 use engine::verify::Depth;
 use jiff::Timestamp;
@@ -20,10 +20,11 @@ use utoipa::ToSchema;
 
 use super::Api;
 use crate::condition::{Backups, Condition};
+use crate::journal::RunRecord;
 use crate::view::{Event, InstanceView};
 
 /// How often all of it is read, because other processes change the repository.
-const REFRESH: Duration = Duration::from_mins(5);
+pub(super) const REFRESH: Duration = Duration::from_mins(5);
 /// With many instances less often, because a list costs a request for each.
 const REFRESH_PER_INSTANCE: Duration = Duration::from_secs(3);
 
@@ -77,6 +78,8 @@ pub(super) struct InstanceFacts {
     pub(super) bytes: u64,
     /// What retention says of them.
     pub(super) plan: Result<Plan, Explanation>,
+    /// The bytes that are free once a backup that goes, and all older ones that go, are gone.
+    pub(super) frees: BTreeMap<BackupId, u64>,
     /// What the instance's condition depends on.
     pub(super) shown: Backups,
 }
@@ -148,6 +151,13 @@ impl InstanceFacts {
         let damaged = listing.damaged.iter();
         let damaged =
             damaged.map(|damaged| DamagedBackup { id: damaged.backup.id.clone(), error: explain(&damaged.error) });
+        let frees = match &plan {
+            Ok(plan) if plan.removals().next().is_some() => {
+                let doomed: Vec<BackupId> = plan.removals().filter_map(|going| going.id.parse().ok()).collect();
+                frees(&listing.backups.iter().collect::<Vec<_>>(), &doomed)
+            }
+            _ => BTreeMap::new(),
+        };
         let shown = Backups::of(&instance.instance.name, &listing).with_plan(plan.as_ref());
         Ok(Self {
             refreshed_at: now,
@@ -156,6 +166,7 @@ impl InstanceFacts {
             bytes: listing.bytes,
             backups: backups(listing, plan.as_ref().ok()),
             plan,
+            frees,
         })
     }
 }
@@ -248,28 +259,43 @@ impl Api {
 pub(super) async fn keep(api: &Api, ended: &CancellationToken) {
     let mut events = api.handle.subscribe();
     let work = async {
-        api.refresh(None).await;
+        tokio::join!(api.refresh(None), api.refresh_targets(None));
         loop {
             let instances = u32::try_from(api.handle.config().instances.len()).unwrap_or(u32::MAX);
             let pause = REFRESH.max(REFRESH_PER_INSTANCE.saturating_mul(instances));
             let event = tokio::time::timeout(pause, changed(&mut events)).await;
             match event {
-                Ok(Some(instance)) => api.refresh(instance.as_deref()).await,
+                Ok(Some(Changed::By(run))) => {
+                    // First, so that whoever hears that the repository was read finds it, too.
+                    if let Some(target) = &run.target {
+                        api.refresh_targets(Some(target)).await;
+                    }
+                    api.refresh(Some(&run.instance)).await;
+                }
                 Ok(None) => return,
-                Err(_) => api.refresh(None).await,
+                Ok(Some(Changed::Anything)) | Err(_) => {
+                    tokio::join!(api.refresh(None), api.refresh_targets(None));
+                }
             }
         }
     };
     ended.run_until_cancelled(work).await;
 }
 
-/// Waits for what may have changed the repository: an instance's name, or `None` inside where it
-/// may be any. `None` at the end of events.
-async fn changed(events: &mut tokio::sync::broadcast::Receiver<Event>) -> Option<Option<String>> {
+/// What may have changed.
+pub(super) enum Changed {
+    /// What a run of this kind changes.
+    By(Box<RunRecord>),
+    /// Any instance and any target.
+    Anything,
+}
+
+/// Waits for what may have changed the repository or a target; `None` at the end of events.
+pub(super) async fn changed(events: &mut tokio::sync::broadcast::Receiver<Event>) -> Option<Changed> {
     loop {
         return match events.recv().await {
-            Ok(Event::Ended { run }) => Some(Some(run.instance)),
-            Ok(Event::Reloaded) | Err(RecvError::Lagged(_)) => Some(None),
+            Ok(Event::Ended { run }) => Some(Changed::By(Box::new(run))),
+            Ok(Event::Reloaded) | Err(RecvError::Lagged(_)) => Some(Changed::Anything),
             Err(RecvError::Closed) => None,
             Ok(_) => continue,
         };

@@ -1,7 +1,5 @@
 //! The daemon itself, and the instances and targets of its configuration.
 
-use std::path::PathBuf;
-
 use axum::Json;
 use axum::extract::State;
 use config::{Config, InstanceConfig};
@@ -126,7 +124,7 @@ pub(super) struct InstanceDocument {
 
 /// A backup that a restored copy has proven.
 #[derive(Serialize, ToSchema)]
-struct NewestProof {
+pub(super) struct NewestProof {
     /// Its id.
     backup: BackupId,
     /// The moment that it shows.
@@ -138,7 +136,7 @@ struct NewestProof {
 }
 
 impl NewestProof {
-    fn of((backup, proof): (&BackupFacts, &ProofFacts)) -> Self {
+    pub(super) fn of((backup, proof): (&BackupFacts, &ProofFacts)) -> Self {
         let (id, created_at) = (backup.brief.id.clone(), backup.brief.created_at);
         Self { backup: id, created_at, at: proof.at, depth: proof.depth }
     }
@@ -212,45 +210,4 @@ pub(super) async fn show(
 /// The instance of this name.
 pub(super) fn instance<'a>(config: &'a Config, name: &str) -> Result<&'a InstanceConfig, HttpProblem> {
     Ok(config.instance(name)?)
-}
-
-/// A place that backups are restored to.
-#[derive(Serialize, ToSchema)]
-struct TargetDocument {
-    /// Its name.
-    name: String,
-    /// The instance whose backups it takes; null if a restore must name one.
-    #[schema(required = true)]
-    instance: Option<String>,
-    /// The database's name.
-    database: String,
-    /// The filestore's folder.
-    #[schema(value_type = String)]
-    filestore: PathBuf,
-    /// Whether the copy is neutralized.
-    neutralize: bool,
-}
-
-/// Every target.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Targets {
-    /// The targets, by name.
-    targets: Vec<TargetDocument>,
-}
-
-/// Every target.
-#[utoipa::path(
-    get, path = "/api/v1/targets", operation_id = "list_targets",
-    responses((status = 200, description = "The targets", body = Targets), HttpProblem),
-)]
-pub(super) async fn targets(State(api): State<Api>) -> Json<Targets> {
-    let config = api.handle.config();
-    let targets = config.targets.values().map(|target| TargetDocument {
-        name: target.name.clone(),
-        instance: target.instance.clone(),
-        database: target.database.name.clone(),
-        filestore: target.filestore.clone(),
-        neutralize: target.neutralize.is_some(),
-    });
-    Json(Targets { targets: targets.collect() })
 }

@@ -199,14 +199,8 @@ pub(super) async fn count(api: &Api, ended: &CancellationToken) {
             let removed = figures.get("removed_backups").copied().unwrap_or_default();
             *counts.removed.entry(run.instance.clone()).or_default() += removed;
         }
-        let outcome = match run.outcome {
-            Some(RunOutcome::Done { .. }) => "done",
-            Some(RunOutcome::Failed { .. }) => "failed",
-            Some(RunOutcome::Cancelled) => "cancelled",
-            Some(RunOutcome::Elsewhere) => "elsewhere",
-            Some(RunOutcome::Lost) | None => continue,
-        };
-        *counts.runs.entry((run.instance, run.job, outcome)).or_default() += 1;
+        let Some(outcome) = &run.outcome else { continue };
+        *counts.runs.entry((run.instance, run.job, outcome.word())).or_default() += 1;
     }
 }
 

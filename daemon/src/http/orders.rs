@@ -25,7 +25,6 @@ use super::instances::instance;
 use super::problem::HttpProblem;
 use super::runs::RunView;
 use crate::journal::RunId;
-use crate::sources::{Sources, WantedBackup};
 use crate::work::Order;
 
 /// A job for an instance.
@@ -79,49 +78,6 @@ pub(super) async fn start(
     Accepted::of(&api, id)
 }
 
-/// A restore to a target.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct StartRestore {
-    /// The instance whose backup it is. By default the target's `instance`.
-    instance: Option<String>,
-    /// A backup's id, `latest` or `latest~N`.
-    backup: String,
-}
-
-/// Restore a backup to a target, as a copy.
-#[utoipa::path(
-    post, path = "/api/v1/targets/{name}/restores", operation_id = "start_restore",
-    params(("name" = String, Path, description = "The target")),
-    request_body = StartRestore,
-    responses(Accepted, HttpProblem),
-)]
-pub(super) async fn restore(
-    State(api): State<Api>,
-    Path(name): Path<String>,
-    Body(wanted): Body<StartRestore>,
-) -> Result<Accepted, HttpProblem> {
-    let config = api.handle.config();
-    let target = config.target(&name)?;
-    let Some(from) = wanted.instance.as_ref().or(target.instance.as_ref()) else {
-        return Err(HttpProblem::invalid(format!(
-            "`instance` must name the instance whose backup is restored to {name}"
-        )));
-    };
-    instance(&config, from)?;
-    if wanted.backup.contains('/') {
-        return Err(HttpProblem::invalid("`backup` must be the id of a backup, `latest` or `latest~N`"));
-    }
-    let selector = format!("{from}/{}", wanted.backup);
-    // Resolved now: the answer names the backup that `latest` means, and an unknown id is refused
-    // at once.
-    let sources = Sources::of(&config).with_connection(&api.handle.0.connection);
-    let BackupRef { instance: from, id: backup } =
-        sources.resolve(WantedBackup { selector: &selector, instance: None }).await?;
-    let id = api.handle.start(&from, Order::Restore { target: name, backup }).await?;
-    Accepted::of(&api, id)
-}
-
 /// The answer 202 to a request that starts a run: the run, with its address.
 pub(super) struct Accepted {
     id: RunId,
@@ -129,7 +85,7 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
-    fn of(api: &Api, id: RunId) -> Result<Self, HttpProblem> {
+    pub(super) fn of(api: &Api, id: RunId) -> Result<Self, HttpProblem> {
         Ok(Self { id, run: api.run(id)? })
     }
 }

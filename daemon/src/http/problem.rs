@@ -162,6 +162,7 @@ impl From<Error> for HttpProblem {
             }
             Error::Repository(RepositoryError::Ambiguous { .. }) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             Error::NoAttachments { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "not_odoo"),
+            Error::Postgres(_) => (StatusCode::BAD_GATEWAY, "target"),
             Error::Interrupted => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             _ => (StatusCode::BAD_GATEWAY, "repository"),
         };

@@ -93,6 +93,25 @@ pub enum RunOutcome {
 }
 
 impl RunOutcome {
+    /// Returns its `result`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::Failed { .. } => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Elsewhere => "elsewhere",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Returns what a person should know of a run that is done.
+    pub fn warnings(&self) -> &[String] {
+        match self {
+            Self::Done { warnings, .. } => warnings,
+            _ => &[],
+        }
+    }
+
     /// Returns whether the run succeeded, with or without warnings.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Done { .. })
@@ -125,7 +144,7 @@ pub struct RunRecord {
     pub instance: String,
     /// Its job.
     pub job: Job,
-    /// The target that it restores to. Absent for other jobs.
+    /// The target of a restore or an undo. Absent for other jobs.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub target: Option<String>,
@@ -144,10 +163,12 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
-    /// Returns what it does, in words: `backup of production`, `restore of production to staging`.
+    /// Returns what it does, in words: `backup of production`, `restore of production to staging`,
+    /// `undo of the last restore to staging`.
     pub fn what(&self) -> String {
         let Self { instance, job, .. } = self;
         match &self.target {
+            Some(target) if *job == Job::Undo => format!("{job} of the last restore to {target}"),
             Some(target) => format!("{job} of {instance} to {target}"),
             None => format!("{job} of {instance}"),
         }

@@ -57,8 +57,8 @@ fn news(state: &State, handle: &Handle) -> Vec<RunRecord> {
     // One job of an instance never runs twice at once: all runs before the last noted one were
     // noted.
     let is_new = |run: &&RunRecord| {
-        // A restore is watched by the user who started it.
-        if run.job == Job::Restore {
+        // The user who started it watches it.
+        if matches!(run.job, Job::Restore | Job::Undo) {
             return false;
         }
         let key = key(&run.instance, run.job);

@@ -11,7 +11,7 @@ use engine::error::Error;
 use engine::manifest::Manifest;
 use engine::postgres::Endpoint;
 use engine::repository::{BackupId, Repository};
-use engine::restore::{Former, RestoreOptions, Restored, RestoredFiles, TargetIdentity, restore};
+use engine::restore::{Former, RestoreOptions, Restored, RestoredFiles, TargetIdentity, Undone, restore, undo};
 use engine::verify::Depth;
 use tracing::{Instrument, Span};
 
@@ -98,6 +98,21 @@ pub(super) async fn restore_to(
     Ok(RunOutcome::Done { backup: Some(backup.clone()), warnings, figures })
 }
 
+/// Brings back a target's state from before the last restore. What looks like production is
+/// refused.
+pub(super) async fn undo_in(work: &Work<'_>, target: &str) -> Result<RunOutcome, Failure> {
+    let target = work.config.target(target)?;
+    tracing::info!(target = target.name, database = %Endpoint::resolve(&target.database), filestore = %target.filestore.display(), "restoring the previous state");
+    let undo = {
+        let (protected, run, target) = (work.config.protected(), work.run.clone(), target.clone());
+        in_a_task(async move { undo(&protected, &target, TargetIdentity::Copy, None, &run).await })
+    };
+    let Undone { former, cleared, warnings, duration } = undo.await??;
+    tell_kept(&target.name, &work.config.path, former.as_ref(), &cleared);
+    let figures = BTreeMap::from([("restore_milliseconds".to_owned(), milliseconds(duration))]);
+    Ok(RunOutcome::Done { backup: None, warnings, figures })
+}
+
 /// Logs what was passed over as soon as it is known. The outcome has it as warnings.
 fn warn(text: &str) {
     tracing::warn!("{text}");
@@ -105,9 +120,6 @@ fn warn(text: &str) {
 
 /// Logs what operators want to know afterwards.
 fn tell(target: &str, config: &Path, restored: &Restored) {
-    for cleared in &restored.cleared {
-        tracing::info!("cleaned up: {cleared}");
-    }
     match &restored.neutralized {
         Some(report) => {
             tracing::info!(assertions = report.assertions.len(), database_uuid = %report.database_uuid, "neutralized");
@@ -116,7 +128,15 @@ fn tell(target: &str, config: &Path, restored: &Restored) {
             "the copy is not neutralized, and is as live as its original: the target has `neutralize = false`, or it is no Odoo database"
         ),
     }
-    if let Some(Former { database, filestore }) = &restored.former {
+    tell_kept(target, config, restored.former.as_ref(), &restored.cleared);
+}
+
+/// Logs what was cleaned up, and how the state that was replaced is brought back.
+fn tell_kept(target: &str, config: &Path, former: Option<&Former>, cleared: &[String]) {
+    for cleared in cleared {
+        tracing::info!("cleaned up: {cleared}");
+    }
+    if let Some(Former { database, filestore }) = former {
         let filestore = filestore.as_ref().map(|folder| folder.display().to_string());
         tracing::info!(
             database,
@@ -128,13 +148,16 @@ fn tell(target: &str, config: &Path, restored: &Restored) {
 }
 
 fn figures(restored: &RestoredFiles, took: Duration) -> BTreeMap<String, u64> {
-    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let figures = [
         ("restored_files", restored.files),
         ("restored_file_bytes", restored.bytes),
-        ("restore_milliseconds", milliseconds),
+        ("restore_milliseconds", milliseconds(took)),
     ];
     figures.map(|(name, figure)| (name.to_owned(), figure)).into()
+}
+
+fn milliseconds(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Does `work` in a task of its own, which ends by its own token: dropping this future does not

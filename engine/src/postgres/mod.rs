@@ -43,9 +43,9 @@ pub(crate) use session::{Aligned, Member, Members, Original, align_members, make
 pub use session::{Database, SslMode};
 pub(crate) use session::{ForcedTable, resume_row_security, suspend_row_security};
 pub(crate) use session::{
-    ForeignSession, HiddenDatabase, Renaming, abandoned_databases, claim_database, close_database,
-    create_hidden_database, database_exists, drop_database, drop_subscriptions, find_database, foreign_sessions,
-    open_database, rename_databases,
+    ForeignSession, HiddenDatabase, Renaming, abandoned_databases, claim_database, close_database, comment_database,
+    create_hidden_database, database_bytes, database_comment, database_exists, drop_database, drop_subscriptions,
+    find_database, foreign_sessions, open_database, rename_databases,
 };
 pub(crate) use session::{Locale, ServerFacts, is_powerful, server_facts, server_major, template_ctype};
 pub(crate) use session::{Lossy, lossy};

@@ -29,9 +29,9 @@ pub(crate) use client::{Session, connect_maintenance};
 pub use database::{Database, SslMode};
 pub use databases::quote;
 pub(crate) use databases::{
-    ForeignSession, HiddenDatabase, Renaming, abandoned_databases, claim_database, close_database,
-    create_hidden_database, database_exists, drop_database, drop_subscriptions, find_database, foreign_sessions,
-    open_database, rename_databases,
+    ForeignSession, HiddenDatabase, Renaming, abandoned_databases, claim_database, close_database, comment_database,
+    create_hidden_database, database_bytes, database_comment, database_exists, drop_database, drop_subscriptions,
+    find_database, foreign_sessions, open_database, rename_databases,
 };
 pub(crate) use databases::{ending_of_sessions, sessions_text};
 pub use endpoint::Endpoint;

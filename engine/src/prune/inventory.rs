@@ -1,6 +1,6 @@
 //! Lists the objects of an instance, and which backups need them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use retention::{Backup, Figures};
 
@@ -83,18 +83,33 @@ impl Inventory {
     /// Returns what removing each of `doomed` frees, from the oldest to the newest. An object is
     /// free when the last backup that names it is removed.
     pub(super) fn frees(&self, doomed: &[BackupId]) -> BTreeMap<BackupId, u64> {
-        let is_doomed = |manifest: &&Manifest| doomed.contains(&manifest.id);
-        let kept = self.manifests.iter().filter(|manifest| !is_doomed(manifest));
-        let mut taken: HashSet<Key> = kept.flat_map(needed).collect();
-        let mut going: Vec<&Manifest> = self.manifests.iter().filter(is_doomed).collect();
-        going.sort_by(|a, b| b.id.cmp(&a.id));
-        let freed = going.into_iter().map(|manifest| {
-            let own = needed(manifest).filter(|key| taken.insert(key.clone()));
-            let bytes = own.filter_map(|key| self.listed.size(&key)).sum();
-            (manifest.id.clone(), bytes)
-        });
-        freed.collect()
+        let manifests: Vec<&Manifest> = self.manifests.iter().collect();
+        freed_by(&manifests, doomed, |key| self.listed.size(key))
     }
+}
+
+/// Returns what removing each of `doomed` frees, by the sizes that the manifests state: without the
+/// manifests themselves, which are small.
+pub fn frees(manifests: &[&Manifest], doomed: &[BackupId]) -> BTreeMap<BackupId, u64> {
+    let objects = manifests.iter().filter(|manifest| doomed.contains(&manifest.id)).flat_map(|going| going.objects());
+    let sizes: HashMap<&Key, u64> = objects.map(|object| (&object.key, object.stored.size)).collect();
+    freed_by(manifests, doomed, |key| sizes.get(key).copied())
+}
+
+fn freed_by(
+    manifests: &[&Manifest],
+    doomed: &[BackupId],
+    size: impl Fn(&Key) -> Option<u64>,
+) -> BTreeMap<BackupId, u64> {
+    let (mut going, kept): (Vec<&Manifest>, Vec<_>) =
+        manifests.iter().copied().partition(|manifest| doomed.contains(&manifest.id));
+    let mut taken: HashSet<Key> = kept.into_iter().flat_map(needed).collect();
+    going.sort_by(|a, b| b.id.cmp(&a.id));
+    let freed = going.into_iter().map(|manifest| {
+        let own = needed(manifest).filter(|key| taken.insert(key.clone()));
+        (manifest.id.clone(), own.filter_map(|key| size(&key)).sum())
+    });
+    freed.collect()
 }
 
 /// Returns a backup as retention sees it: one that is damaged or failed verification does not count

@@ -23,7 +23,8 @@ pub(crate) fn is_mark(key: &Key, name: &str) -> bool {
 /// What is stored for an instance next to its backups' folders.
 const TRACES: [&str; 3] = ["check.json", "accepted.json", "damage.json"];
 const FOLDERS: [&str; 2] = ["proofs", "pins"];
-const LOCKS: &str = "locks";
+/// The folder of all claims.
+pub(crate) const LOCKS: &str = "locks";
 
 /// Returns whether an object only shows that an instance existed, and has no use once there is no
 /// backup.

@@ -38,6 +38,7 @@ mod revise;
 mod room;
 mod selector;
 mod sight;
+mod survey;
 
 use std::io;
 use std::path::Path;
@@ -71,6 +72,7 @@ pub(crate) use readings::LastRead;
 pub(crate) use revise::Replacement;
 pub use selector::{Position, Selector};
 use selector::{is_latest, usable_backups};
+pub use survey::{DamagedObject, Survey, Surveyed};
 
 use crate::manifest::FORMAT;
 use crate::run::{Interrupted, Interruptible};

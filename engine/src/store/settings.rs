@@ -16,6 +16,16 @@ pub enum StoreConfig {
     S3(S3Config),
 }
 
+impl StoreConfig {
+    /// Returns where it is, as [`super::Store::location`] does, without opening it.
+    pub fn location(&self) -> String {
+        match self {
+            Self::Local { path } => super::local::location(path),
+            Self::S3(config) => super::s3::location(&config.bucket, &config.prefix),
+        }
+    }
+}
+
 /// An S3-compatible bucket. AWS's own chain (environment, profile, web identity, instance role)
 /// supplies what is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]

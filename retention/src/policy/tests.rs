@@ -5,6 +5,7 @@ fn default_is_that_of_odoo_sh() {
     let policy: Policy = toml::from_str("").unwrap();
     assert_eq!(policy, Policy::default());
     assert_eq!(policy.to_string(), "7 daily, 4 weekly, 3 monthly; days of UTC");
+    assert_eq!(policy.sentence(), "Keeps 7 daily, 4 weekly, 3 monthly. Days begin in the zone UTC.");
     assert_eq!(policy.hold_if_shrunk.to_string(), "30 %");
 }
 

@@ -1,5 +1,6 @@
 //! Tests what the daemon serves: to which clients, which answers, and under which load.
 
+mod repositories;
 mod restores;
 mod schema;
 
@@ -216,11 +217,19 @@ async fn backup_over_http_matches_openapi_document() {
     let status = ask("/api/v1/status", &[]).await;
     assert_eq!((&status["repository"]["backups"], &status["repository"]["error"]), (&1.into(), &Value::Null));
     ask("/api/v1/targets", &[]).await;
+    ask("/api/v1/repositories", &[]).await;
+    let overview = ask("/api/v1/overview", &[]).await;
+    let (row, totals) = (&overview["instances"][0], &overview["totals"]);
+    assert_eq!((&row["newest_backup"]["id"], &row["latest"]["result"]), (&backup.into(), &"done".into()));
+    assert_eq!((&totals["states"]["ok"], &totals["last_day"]["done"]), (&1.into(), &1.into()), "{totals:#}");
+    assert_eq!(totals["next"]["begins"], instance["jobs"][0]["next"]["begins"]);
     ask("/readyz", &[]).await;
     let listed = ask("/api/v1/instances/{name}/backups", &[INSTANCE]).await;
     assert_eq!((&listed["backups"][0]["keep"], &listed["next"]), (&true.into(), &Value::Null));
     assert_eq!(listed["backups"][0]["kept_by"][0], "newest", "{listed:#}");
-    assert_eq!(ask("/api/v1/instances/{name}/retention", &[INSTANCE]).await["backups"][0]["kept_by"][0], "newest");
+    let retention = ask("/api/v1/instances/{name}/retention", &[INSTANCE]).await;
+    assert_eq!(retention["backups"][0]["kept_by"][0], "newest");
+    assert_eq!((&retention["removes"], &retention["backups"][0]["frees_bytes"]), (&0.into(), &Value::Null));
     let shown = ask("/api/v1/instances/{name}/backups/{id}", &[INSTANCE, backup]).await;
     assert!(shown["objects"].as_array().unwrap().len() > 2 && shown["pin"].is_null(), "{shown:#}");
     let files = ask("/api/v1/instances/{name}/backups/{id}/files", &[INSTANCE, backup]).await;
@@ -266,7 +275,9 @@ async fn backup_over_http_matches_openapi_document() {
         "POST /api/v1/reload",
         "POST /api/v1/runs/{id}/cancel",
         "POST /api/v1/session",
+        "GET /api/v1/targets/{name}",
         "POST /api/v1/targets/{name}/restores",
+        "POST /api/v1/targets/{name}/undo",
     ];
     assert_eq!(missing, elsewhere.map(str::to_owned).into());
 

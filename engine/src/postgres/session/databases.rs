@@ -77,6 +77,35 @@ pub(crate) async fn database_exists(session: &Session, name: &str) -> Result<boo
     Ok(find_database(session, name).await?.is_some())
 }
 
+/// Returns how many bytes a database takes on the server's disk; `None` if there is no such
+/// database, or the role may not know.
+pub(crate) async fn database_bytes(session: &Session, name: &str) -> Option<u64> {
+    let query = "SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database WHERE datname = $1";
+    let row = session.query_opt(query, &[&name]).await.ok().flatten()?;
+    u64::try_from(row.try_get::<_, i64>(0).ok()?).ok()
+}
+
+/// Sets the comment of a database, which stays with it when it is renamed.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub(crate) async fn comment_database(session: &Session, name: &str, text: &str) -> Result<(), PostgresError> {
+    let statement = format!("COMMENT ON DATABASE {} IS {}", quote(name), literal(text));
+    session.batch_execute(&statement).await.map_err(session.failed(format!("comment on the database {name:?}")))
+}
+
+/// Returns the comment of a database, if it has one.
+///
+/// # Errors
+/// [`PostgresError::Query`]
+pub(crate) async fn database_comment(session: &Session, name: &str) -> Result<Option<String>, PostgresError> {
+    let query =
+        "SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database WHERE datname = $1";
+    let row = session.query_opt(query, &[&name]).await;
+    let row = row.map_err(session.failed(format!("read the comment of the database {name:?}")))?;
+    Ok(row.and_then(|row| row.get(0)))
+}
+
 /// Creates an empty database with the given encoding and locale, owned by the session's role, that
 /// no Odoo uses. A server without `dbfilter` connects to every database of its role except
 /// templates, and would run the scheduled actions of a half-restored one. In every series,

@@ -10,8 +10,7 @@ use super::Owner;
 use crate::repository::BackupId;
 use crate::store::{Key, Object};
 
-/// The folder of all claims.
-pub(super) const LOCKS: &str = "locks";
+pub(super) use crate::repository::layout::LOCKS;
 
 /// What is done to an instance while it is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

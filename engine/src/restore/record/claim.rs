@@ -29,22 +29,10 @@ impl TargetClaim {
         filestore::known(&target.filestore)?;
         let names = TargetNames::of(target);
         let server = connect(&Endpoint::resolve(&target.database), &names.database).await?;
-        let place = server.endpoint();
-        let identity = postgres::system_identifier(&server).await?;
-        let identity = identity.unwrap_or_else(|| format!("{}:{}", place.host, place.port));
-        let path = Record::path_of(&names.filestore);
-        let record = match Record::load(&path)? {
-            Some(record) if record.server == identity && record.database == names.database => record,
-            Some(foreign) if foreign.swap.is_some() => {
-                return Err(RestoreError::ForeignSwap { path, database: foreign.database }.into());
-            }
-            foreign => {
-                if let Some(foreign) = foreign {
-                    run.progress.warn(&foreign.forgotten(&path));
-                }
-                Record::new(identity, names.database.clone())
-            }
-        };
+        let ReadRecord { record, forgotten } = read_record(&server, &names).await?;
+        if let Some(warning) = forgotten {
+            run.progress.warn(&warning);
+        }
         Ok(Self { server, names, record })
     }
 
@@ -77,17 +65,48 @@ impl TargetClaim {
 
     /// Returns what exists under the target's names, as the pair that it will become.
     pub(in crate::restore) async fn look_at_target(&self, becomes: Suffix) -> Result<Pair, RestoreError> {
-        self.look(&self.names, becomes).await
+        look_at(&self.server, &self.names, becomes).await
     }
 
     /// Returns what exists under the names with this suffix.
     pub(in crate::restore) async fn look_at_suffix(&self, suffix: Suffix) -> Result<Pair, RestoreError> {
-        self.look(&self.names.with(&suffix), suffix).await
+        look_at(&self.server, &self.names.with(&suffix), suffix).await
     }
+}
 
-    async fn look(&self, names: &TargetNames, suffix: Suffix) -> Result<Pair, RestoreError> {
-        let database = postgres::find_database(&self.server, &names.database).await?;
-        Ok(Pair { suffix, oid: database.map(|found| found.oid), folder: FolderId::at(&names.filestore)? })
+/// Returns what exists under these names, which have this suffix.
+pub(in crate::restore) async fn look_at(
+    server: &Session,
+    names: &TargetNames,
+    suffix: Suffix,
+) -> Result<Pair, RestoreError> {
+    let database = postgres::find_database(server, &names.database).await?;
+    Ok(Pair { suffix, oid: database.map(|found| found.oid), folder: FolderId::at(&names.filestore)? })
+}
+
+/// The record of a target, and what is wrong with the file.
+pub(in crate::restore) struct ReadRecord {
+    /// What is recorded for this server and database.
+    pub(in crate::restore) record: Record,
+    /// The warning about a file that is of another server or database.
+    pub(in crate::restore) forgotten: Option<String>,
+}
+
+/// Reads the record of a target on this server.
+pub(in crate::restore) async fn read_record(server: &Session, names: &TargetNames) -> Result<ReadRecord, RestoreError> {
+    let place = server.endpoint();
+    let identity = postgres::system_identifier(server).await?;
+    let identity = identity.unwrap_or_else(|| format!("{}:{}", place.host, place.port));
+    let path = Record::path_of(&names.filestore);
+    match Record::load(&path)? {
+        Some(record) if record.server == identity && record.database == names.database => {
+            Ok(ReadRecord { record, forgotten: None })
+        }
+        Some(foreign) if foreign.swap.is_some() => Err(RestoreError::ForeignSwap { path, database: foreign.database }),
+        foreign => Ok(ReadRecord {
+            record: Record::new(identity, names.database.clone()),
+            forgotten: foreign.map(|foreign| foreign.forgotten(&path)),
+        }),
     }
 }
 

@@ -33,6 +33,12 @@ impl Suffix {
         self.0.starts_with("_restoring_")
     }
 
+    /// Returns the time in the name of a former state.
+    pub(in crate::restore) fn time(&self) -> Option<jiff::Timestamp> {
+        let time = jiff::civil::DateTime::strptime("_before_%Y%m%d_%H%M%S", &self.0).ok()?;
+        time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|time| time.timestamp())
+    }
+
     pub(in crate::restore) fn as_str(&self) -> &str {
         &self.0
     }
@@ -106,6 +112,8 @@ mod tests {
     fn suffixes_parse_as_written() {
         let before = Suffix::before("2026-11-21T14:21:43.9Z".parse().unwrap());
         assert_eq!(before.0, "_before_20261121_142143");
+        assert_eq!(before.time(), "2026-11-21T14:21:43Z".parse().ok());
+        assert_eq!(Suffix::restoring().unwrap().time(), None);
         for suffix in [before, Suffix::restoring().unwrap()] {
             assert_eq!(Suffix::try_from(suffix.0.clone()), Ok(suffix));
         }

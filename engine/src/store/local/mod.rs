@@ -166,8 +166,13 @@ impl Store for LocalStore {
     }
 
     fn location(&self) -> String {
-        format!("file://{}", self.root.display())
+        location(&self.root)
     }
+}
+
+/// Returns where a folder is.
+pub(super) fn location(root: &Path) -> String {
+    format!("file://{}", root.display())
 }
 
 /// Hands `body` to the writer in pieces. Returns the body's error; a writer that failed reports its

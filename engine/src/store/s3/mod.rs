@@ -260,6 +260,7 @@ impl fmt::Debug for S3Store {
     }
 }
 
-fn location(bucket: &str, prefix: &str) -> String {
+/// Returns where a bucket is.
+pub(super) fn location(bucket: &str, prefix: &str) -> String {
     format!("s3://{bucket}/{prefix}").trim_end_matches('/').to_owned()
 }

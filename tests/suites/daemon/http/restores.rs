@@ -74,6 +74,85 @@ async fn restore_over_http_needs_known_target() {
 }
 
 #[tokio::test]
+async fn undo_over_http_restores_previous_state() {
+    let service = with_token("", "").await;
+    service.project.write_target_keys("");
+    let backup = service.program.run(["now", "--json"]).await.success().json()["backups"][0]["id"].clone();
+    let (_daemon, client) = serve(&service).await;
+    let client = knowing(&client);
+    let document = Document::new(client.get("/api/v1/openapi.json").await.expect(200).json());
+    let held = async || document.ask(&client, "GET", "/api/v1/targets/{name}", &[TARGET], None).await["state"].clone();
+    let post = async |what: &str, wanted: Value| {
+        let path = format!("/api/v1/targets/{{name}}/{what}");
+        document.ask(&client, "POST", &path, &[TARGET], Some(&wanted)).await
+    };
+    let done = async |what: &str, wanted: Value| {
+        let begun = post(what, wanted).await;
+        let (run, _) = watch(&client, &format!("/api/v1/runs/{}", begun["id"])).await;
+        assert_eq!(run["outcome"]["result"], "done", "{run:#}");
+        run
+    };
+    let empty = held().await;
+    let nothing = ["error", "database", "filestore", "copy", "former"].map(|name| empty[name].is_null());
+    assert_eq!(nothing, [true; 5], "{empty:#}");
+
+    let before = state(&service.project);
+    let plan = post("undo", json!({ "dry_run": true })).await;
+    assert_eq!((&plan["would_start"], &plan["obstacles"][0]["check"]), (&false.into(), &"former".into()), "{plan:#}");
+    let plan = post("restores", json!({ "backup": "latest", "dry_run": true })).await;
+    assert_eq!((&plan["would_start"], &plan["backup"]), (&true.into(), &backup), "{plan:#}");
+    assert!(plan["needs"]["database_bytes"].as_u64().unwrap() > 0 && plan["neutralize"] == true, "{plan:#}");
+    assert_eq!(state(&service.project), before);
+
+    done("restores", json!({ "backup": "latest" })).await;
+    let first = held().await;
+    let copy = &first["copy"];
+    assert_eq!((&copy["backup"], &copy["neutralized"]), (&backup, &true.into()), "{first:#}");
+    assert!(first["database"]["bytes"].as_u64().unwrap() > 0 && first["former"].is_null(), "{first:#}");
+    service.project.cluster().execute(TARGET, "CREATE TABLE was_here ()");
+    done("restores", json!({ "backup": "latest" })).await;
+    let second = held().await;
+    let former = &second["former"];
+    assert_eq!((&former["copy"], former["kept_at"].is_string()), (copy, true), "{second:#}");
+    assert_ne!(&second["copy"], copy);
+
+    let plan = post("undo", json!({ "dry_run": true })).await;
+    assert_eq!((&plan["would_start"], &plan["state"]["former"]), (&true.into(), former), "{plan:#}");
+    let run = done("undo", json!({})).await;
+    assert_eq!((&run["job"], &run["target"]), (&"undo".into(), &TARGET.into()));
+    service.project.cluster().execute(TARGET, "SELECT FROM was_here");
+    let third = held().await;
+    assert_eq!((&third["copy"], &third["former"]["copy"]), (copy, &second["copy"]));
+    // The list is from memory, and is read again once the run has ended.
+    let listed = async || {
+        document.ask(&client, "GET", "/api/v1/targets", &[], None).await["targets"][0]["state"]["copy"].clone()
+    };
+    while listed().await != *copy {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    for wrong in [json!({ "dry_run": 1 }), json!({ "force_production": TARGET })] {
+        refused(client.post(&format!("/api/v1/targets/{TARGET}/undo"), &wrong).await, 422, "invalid");
+    }
+    refused(client.post("/api/v1/targets/nowhere/undo", &json!({})).await, 404, "not_found");
+}
+
+#[tokio::test]
+async fn unreachable_target_is_not_called_empty() {
+    let service = with_token("", "").await;
+    service.project.write_target_keys("host = \"127.0.0.1\"\nport = 1");
+    service.program.run(["now"]).await.success();
+    let (_daemon, client) = serve(&service).await;
+    let client = knowing(&client);
+    let target = client.get(&format!("/api/v1/targets/{TARGET}")).await.expect(200).json();
+    assert!(target["state"]["error"]["message"].is_string(), "{target:#}");
+    for (what, wanted) in
+        [("restores", json!({ "backup": "latest", "dry_run": true })), ("undo", json!({ "dry_run": true }))]
+    {
+        refused(client.post(&format!("/api/v1/targets/{TARGET}/{what}"), &wanted).await, 502, "target");
+    }
+}
+
+#[tokio::test]
 async fn production_target_is_refused_over_http() {
     let service = with_token("", "").await;
     let mut config = fs::read_to_string(service.project.config()).unwrap();
@@ -99,6 +178,11 @@ async fn production_target_is_refused_over_http() {
     let said = |error: &Value| ["message", "causes", "obstacles"].map(|name| error[name].clone());
     assert_eq!(said(&outcome["error"]), said(&typed["error"]));
     assert!(outcome["error"].to_string().contains("is that of the instance production"), "{run:#}");
+    let dry = json!({ "backup": "latest", "dry_run": true });
+    let plan = client.post("/api/v1/targets/mistake/restores", &dry).await.expect(200).json();
+    assert_eq!((&plan["would_start"], &plan["obstacles"]), (&false.into(), &typed["error"]["obstacles"]));
+    let plan = client.post("/api/v1/targets/mistake/undo", &json!({ "dry_run": true })).await.expect(200).json();
+    assert!(plan["obstacles"].to_string().contains("is that of the instance production"), "{plan:#}");
     assert_eq!((state(&service.project), oid()), before);
     assert!(!folder.exists());
 }
