@@ -57,7 +57,7 @@ mutants: ## Change the code of retention, the ledger and the lock in small ways,
 bench: ## Compare this program with gzip, zstd, restic and borg (options: tests/bench/run --help)
 	tests/bench/run
 
-bench-daemon: ## Measure one daemon with 200 instances: start, memory, answers (options: tests/bench/daemon --help)
+bench-daemon: ## Measure one daemon with 500 instances: start, memory, answers (options: tests/bench/daemon --help)
 	tests/bench/daemon
 
 lint: ## Check format, spelling, words, links, imports, clippy and documentation

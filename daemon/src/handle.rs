@@ -6,8 +6,10 @@ use config::{Config, ConfigError, ConfigFile, UnknownName, explain};
 use engine::error::Explanation;
 use engine::repository::{Repository, RepositoryError};
 use jiff::Timestamp;
+use serde::Deserialize;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use crate::agenda::Job;
 use crate::clock::{Clock, SystemClock};
@@ -68,6 +70,39 @@ pub enum RefusedStart {
     Journal(#[from] JournalError),
 }
 
+/// How a run ended, as far as lists of runs tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RunResult {
+    /// It has not ended.
+    Running,
+    /// It is done, without warnings.
+    Done,
+    /// It is done, with warnings.
+    Warnings,
+    /// It failed, or was interrupted.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+impl RunResult {
+    /// Returns the result of a run that ended, or did not end, so.
+    pub fn of(outcome: Option<&RunOutcome>) -> Self {
+        match outcome {
+            None => Self::Running,
+            Some(RunOutcome::Done { warnings, .. }) if !warnings.is_empty() => Self::Warnings,
+            Some(RunOutcome::Done { .. } | RunOutcome::Elsewhere) => Self::Done,
+            Some(RunOutcome::Failed { .. } | RunOutcome::Lost) => Self::Failed,
+            Some(RunOutcome::Cancelled) => Self::Cancelled,
+        }
+    }
+
+    fn is_of(self, outcome: Option<&RunOutcome>) -> bool {
+        self == Self::of(outcome)
+    }
+}
+
 /// Which runs are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
@@ -75,6 +110,8 @@ pub struct RunFilter {
     pub instance: Option<String>,
     /// Of this job alone.
     pub job: Option<Job>,
+    /// Those alone that ended so, or have not ended.
+    pub result: Option<RunResult>,
     /// Those that began before this one, for the next page.
     pub before: Option<RunId>,
     /// The most runs to return.
@@ -174,6 +211,7 @@ impl Handle {
         let wanted = |run: &&RunRecord| {
             filter.instance.as_ref().is_none_or(|name| *name == run.instance)
                 && filter.job.is_none_or(|job| job == run.job)
+                && filter.result.is_none_or(|result| result.is_of(run.outcome.as_ref()))
                 && filter.before.is_none_or(|before| run.id < before)
         };
         journal.runs().rev().filter(wanted).take(filter.limit.unwrap_or(usize::MAX)).cloned().collect()
@@ -237,7 +275,7 @@ impl Handle {
         let record = shared
             .write(move |journal| {
                 let id = journal.begin(&name, job, target.as_deref(), trigger.clone(), now);
-                RunRecord { id, instance: name, job, target, trigger, began_at: now, ended_at: None, outcome: None }
+                RunRecord::begun(id, (name, job, target), trigger, now)
             })
             .await?;
         let live = Arc::new(Live::new(record.clone(), order));

@@ -7,6 +7,7 @@
 mod access;
 mod backups;
 mod connections;
+mod downloads;
 mod events;
 mod extract;
 mod facts;
@@ -46,6 +47,7 @@ use utoipa_axum::routes;
 
 use self::access::Access;
 use self::connections::Guest;
+use self::downloads::Downloads;
 use self::events::Streams;
 use self::facts::Facts;
 use self::health::Readiness;
@@ -77,6 +79,7 @@ struct Served {
     facts: Facts,
     targets: TargetStates,
     surveys: Surveys,
+    downloads: Downloads,
     readiness: Readiness,
     counters: Counters,
     streams: Streams,
@@ -186,6 +189,7 @@ impl Server {
             facts: Facts::default(),
             targets: TargetStates::default(),
             surveys: Surveys::default(),
+            downloads: Downloads::default(),
             readiness: Readiness::default(),
             counters: Counters::default(),
             streams: Streams::new(ended.clone()),
@@ -199,6 +203,7 @@ impl Server {
                     connections::serve(listener, router(api.clone()), &ended),
                     facts::keep(&api, &ended),
                     repositories::keep(&api, &ended),
+                    target_states::keep(&api, &ended),
                     metrics::count(&api, &ended),
                 );
             }
@@ -252,6 +257,8 @@ fn closed() -> OpenApiRouter<Api> {
         .routes(routes!(overview::overview))
         .routes(routes!(instances::list))
         .routes(routes!(instances::show))
+        .routes(routes!(downloads::prepare))
+        .routes(routes!(downloads::fetch))
         .routes(routes!(repositories::list))
         .routes(routes!(targets::list))
         .routes(routes!(targets::show))
@@ -328,13 +335,11 @@ async fn with_headers(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     let csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
         base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, csp),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ] {
+    for (name, value) in [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::REFERRER_POLICY, "no-referrer")] {
         headers.insert(name, header::HeaderValue::from_static(value));
     }
+    // A download has a stricter one.
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(header::HeaderValue::from_static(csp));
     headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-store"));
     response
 }

@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use self::error::JournalError;
 pub use self::file::{is_in_use, obstacle};
-pub use self::record::{RunId, RunOutcome, RunRecord, Trigger};
+pub use self::record::{PhaseTook, RemovedBackup, RunId, RunOutcome, RunProof, RunRecord, Trigger};
 
 use self::file::{JournalFile, is_full};
 use self::record::Event;
@@ -112,7 +112,12 @@ impl Journal {
 
     /// Records how a run ended. A run that ended before keeps its first end.
     pub fn end(&mut self, run: RunId, at: Timestamp, outcome: RunOutcome) {
-        self.write(Event::Ended { run, at, outcome });
+        self.end_after(run, at, outcome, Vec::new());
+    }
+
+    /// Records how a run ended, and how long its phases took.
+    pub fn end_after(&mut self, run: RunId, at: Timestamp, outcome: RunOutcome, phases: Vec<PhaseTook>) {
+        self.write(Event::Ended { run, at, outcome, phases });
     }
 
     /// Returns why the journal on the disk differs from this one; `None` if it does not.
@@ -218,14 +223,13 @@ impl History {
             }
             Event::Began { run, instance, job, target, trigger, at } => {
                 self.next = self.next.max(run.0.saturating_add(1));
-                let record =
-                    RunRecord { id: run, instance, job, target, trigger, began_at: at, ended_at: None, outcome: None };
-                self.runs.insert(run, record);
+                self.runs.insert(run, RunRecord::begun(run, (instance, job, target), trigger, at));
             }
-            Event::Ended { run, at, outcome } => {
+            Event::Ended { run, at, outcome, phases } => {
                 if let Some(record) = self.runs.get_mut(&run).filter(|record| record.ended_at.is_none()) {
                     record.ended_at = Some(at);
                     record.outcome = Some(outcome);
+                    record.phases = phases;
                 }
             }
         }

@@ -86,6 +86,7 @@ impl Live {
             last_failure: moment.last_failure.clone(),
             stopping: self.cancel.is_cancelled(),
             tasks: self.progress.tasks(),
+            phases: self.progress.phases(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! How far a run is.
 
+mod phases;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,6 +9,10 @@ use std::time::Duration;
 use engine::progress::{Counter, Observer, Task};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+pub(crate) use self::phases::PhaseState;
+use self::phases::Phases;
+use crate::journal::PhaseTook;
 
 /// More warnings of one attempt are in its log alone.
 const MOST_WARNINGS: usize = 100;
@@ -29,6 +35,7 @@ pub struct TaskState {
 #[derive(Debug, Default)]
 pub(crate) struct RunProgress {
     tasks: Mutex<Vec<(TaskState, Counter)>>,
+    phases: Mutex<Phases>,
     /// Bytes of the tasks that have ended.
     ended: AtomicU64,
     /// Everything that was reported: a sign of life like a byte.
@@ -46,6 +53,29 @@ impl RunProgress {
     /// Takes the warnings that were reported since this was last asked.
     pub(crate) fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the phases of this attempt, in the order in which they began.
+    pub(crate) fn phases(&self) -> Vec<PhaseState> {
+        // In this order everywhere: a task that ends in between would count twice.
+        let tasks = self.lock();
+        let seen: Vec<_> = tasks.iter().map(|(task, counter)| (task.name.as_str(), counter.get())).collect();
+        self.lock_phases().seen(&seen)
+    }
+
+    /// Returns how long they took.
+    pub(crate) fn took(&self) -> Vec<PhaseTook> {
+        self.lock_phases().took()
+    }
+
+    /// Forgets the phases and warnings of an earlier attempt.
+    pub(crate) fn begin_attempt(&self) {
+        self.take_warnings();
+        *self.lock_phases() = Phases::default();
+    }
+
+    fn lock_phases(&self) -> MutexGuard<'_, Phases> {
+        self.phases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns when nothing has advanced for `timeout`.
@@ -76,7 +106,9 @@ impl Observer for RunProgress {
     fn began(&self, task: &Task) {
         self.reports.fetch_add(1, Ordering::Relaxed);
         let state = TaskState { name: task.name().to_owned(), done_bytes: 0, total_bytes: task.total() };
-        self.lock().push((state, task.counter()));
+        let mut tasks = self.lock();
+        self.lock_phases().began(&state.name, state.total_bytes);
+        tasks.push((state, task.counter()));
     }
 
     fn ended(&self, task: &Task) {
@@ -87,6 +119,7 @@ impl Observer for RunProgress {
         let same = |(state, counter): &(TaskState, Counter)| state.name == task.name() && counter.get() == task.done();
         if let Some(at) = tasks.iter().position(same) {
             tasks.remove(at);
+            self.lock_phases().ended(task.name(), task.done());
             self.ended.fetch_add(task.done(), Ordering::Relaxed);
         }
     }

@@ -114,8 +114,8 @@ async fn attempt(shared: &Shared, live: &Live) -> Result<RunOutcome, Failure> {
     let timeout = instance.routine.stall_timeout;
     let run = Run { progress: Progress::new(live.progress.clone()), cancel: live.cancel.child_token() };
     let work = Work { config: &config, instance, order: &live.order, slot: live.slot(), run: &run };
-    // Warnings of an earlier attempt do not belong to this one.
-    live.progress.take_warnings();
+    // Warnings and phases of an earlier attempt do not belong to this one.
+    live.progress.begin_attempt();
     let mut work = shared.worker.work(work);
     tokio::select! {
         done = &mut work => return done,
@@ -152,10 +152,12 @@ async fn conclude(shared: &Shared, live: &Live, end: End) {
     tell_log(&outcome, &live.progress.take_warnings());
     let (id, at) = (live.id(), shared.clock.now());
     let slot = live.slot().filter(|_| is_over);
+    let phases = live.progress.took();
     loop {
         let (outcome, instance, job) = (outcome.clone(), live.record.instance.clone(), live.record.job);
+        let took = phases.clone();
         let written = shared.write(move |journal| {
-            journal.end(id, at, outcome);
+            journal.end_after(id, at, outcome, took);
             if let Some(slot) = slot {
                 journal.set_slot(&instance, job, slot);
             }
@@ -168,7 +170,7 @@ async fn conclude(shared: &Shared, live: &Live, end: End) {
             () = shared.stopping.cancelled() => break,
         }
     }
-    let run = RunRecord { ended_at: Some(at), outcome: Some(outcome), ..live.record.clone() };
+    let run = RunRecord { ended_at: Some(at), outcome: Some(outcome), phases, ..live.record.clone() };
     shared.tell(Event::Ended { run });
 }
 

@@ -13,7 +13,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::agenda::{Due, Entry, Job, Slot};
 use crate::journal::{History, RunId, RunOutcome, RunRecord};
-use crate::progress::TaskState;
+use crate::progress::{PhaseState, TaskState};
 use crate::staleness::{Since, Staleness, allowed_age};
 
 /// An instance of the configuration.
@@ -91,6 +91,8 @@ pub struct LiveRun {
     pub stopping: bool,
     /// Its parts that count bytes.
     pub tasks: Vec<TaskState>,
+    /// The phases of this attempt, in the order in which they began.
+    pub phases: Vec<PhaseState>,
 }
 
 /// What a run is doing.

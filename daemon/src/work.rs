@@ -159,7 +159,7 @@ async fn check_all(repository: &Repository, work: &Work<'_>, read_data: Option<S
     if let Some(read) = report.read {
         figures.insert("read_bytes".to_owned(), read.bytes);
     }
-    Ok(RunOutcome::Done { backup: None, warnings: Vec::new(), figures })
+    Ok(RunOutcome::Done { backup: None, warnings: Vec::new(), figures, removed: Vec::new(), proof: None })
 }
 
 #[cfg(test)]

@@ -24,8 +24,10 @@ pub struct Answer {
     pub status: u16,
     /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body, as far as it arrived.
     pub body: Vec<u8>,
+    /// Whether all of it arrived: as many bytes as the head says, or the last chunk.
+    pub is_whole: bool,
 }
 
 impl Client {
@@ -105,8 +107,14 @@ impl Answer {
         let headers = lines.filter_map(|line| line.split_once(": "));
         let headers: Vec<_> = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
         let is_chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
-        let body = &bytes[end + 4..];
-        Self { status, headers, body: if is_chunked { unchunked(body) } else { body.to_vec() } }
+        let rest = &bytes[end + 4..];
+        let length = headers.iter().find(|(name, _)| name == "content-length");
+        let length = length.map(|(_, length)| length.parse::<usize>().expect("a length"));
+        let (body, is_whole) = match is_chunked {
+            true => unchunked(rest),
+            false => (rest.to_vec(), length.is_none_or(|length| length == rest.len())),
+        };
+        Self { status, headers, body, is_whole }
     }
 
     /// Returns a header by its name in lower case.
@@ -133,17 +141,20 @@ impl Answer {
     }
 }
 
-fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+/// Returns the content of chunks, and whether the last one arrived.
+fn unchunked(mut rest: &[u8]) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     loop {
-        let end = rest.windows(2).position(|two| two == b"\r\n").expect("a chunk's length");
+        let Some(end) = rest.windows(2).position(|two| two == b"\r\n") else { return (body, false) };
         let length = std::str::from_utf8(&rest[..end]).ok().and_then(|length| usize::from_str_radix(length, 16).ok());
         let length = length.expect("a chunk's length");
-        if length == 0 {
-            return body;
+        let content = &rest[end + 2..];
+        if length == 0 || content.len() < length + 2 {
+            body.extend(&content[..length.min(content.len())]);
+            return (body, length == 0);
         }
-        body.extend(&rest[end + 2..end + 2 + length]);
-        rest = &rest[end + 4 + length..];
+        body.extend(&content[..length]);
+        rest = &content[length + 2..];
     }
 }
 

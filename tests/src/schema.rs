@@ -166,7 +166,7 @@ mod tests {
 
     fn answer(status: u16, body: &Value) -> Answer {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Answer { status, headers, body: body.to_string().into_bytes() }
+        Answer { status, headers, body: body.to_string().into_bytes(), is_whole: true }
     }
 
     fn is_right(body: &Value) -> bool {

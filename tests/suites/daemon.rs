@@ -126,6 +126,14 @@ impl Service {
         wait_for(daemon, || journal.exists().then_some(())).await;
     }
 
+    /// Returns the names of the claims in the repository.
+    pub(crate) fn claims(&self) -> Vec<String> {
+        let locks = self.project.repository().join("locks");
+        // The store removes an empty folder.
+        let files = locks.is_dir().then(|| harness::compare::file_paths(&locks)).unwrap_or_default();
+        files.into_iter().map(|path| path.display().to_string()).collect()
+    }
+
     pub(crate) async fn backups(&self) -> Vec<Value> {
         let listed = self.program.run(["list", "--json"]).await.success().json();
         listed["backups"].as_array().unwrap().clone()

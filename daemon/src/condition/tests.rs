@@ -79,6 +79,7 @@ impl Situation {
             began_at: at("2026-11-02T04:00:00Z"),
             ended_at: Some(at("2026-11-02T04:10:00Z")),
             outcome: Some(outcome),
+            phases: Vec::new(),
         });
     }
 

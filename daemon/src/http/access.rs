@@ -112,7 +112,7 @@ pub(super) async fn refuse_other_sites(State(api): State<Api>, request: Request,
 
 /// A browser says by `Sec-Fetch-Site` whose page a request comes from, or, one that is old or
 /// connected without TLS, by `Origin`. What says neither is no browser.
-fn is_from_another_site(headers: &HeaderMap) -> bool {
+pub(super) fn is_from_another_site(headers: &HeaderMap) -> bool {
     match (text(headers, "sec-fetch-site"), headers.get(header::ORIGIN)) {
         (Some(site), _) => !matches!(site, "same-origin" | "none"),
         (None, None) => headers.contains_key("sec-fetch-site"),

@@ -89,7 +89,11 @@ pub(super) async fn backups(
 }
 
 /// What is known of a backup, and its manifest, compared with its checksums.
-async fn look_up(api: &Api, name: &str, id: &str) -> Result<(BackupFacts, Repository, Manifest), HttpProblem> {
+pub(super) async fn look_up(
+    api: &Api,
+    name: &str,
+    id: &str,
+) -> Result<(BackupFacts, Repository, Manifest), HttpProblem> {
     let facts = facts(api, name)?;
     let listed =
         facts.backup(id).ok_or_else(|| HttpProblem::not_found(format!("backup {name}/{id} that can be read")))?;
@@ -217,12 +221,32 @@ pub(super) struct FilePage {
     /// A text in their name, model or path, in any case.
     #[serde(default)]
     like: String,
+    /// A text in their name, in any case.
+    #[serde(default)]
+    name: String,
+    /// The model of their record: `account.move`.
+    model: Option<String>,
+    /// The id of their record.
+    record: Option<i64>,
+    /// The one of this id.
+    attachment: Option<i64>,
     /// How many to skip.
     #[serde(default)]
     offset: usize,
     /// How many at most; 100 by default.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
+}
+
+impl FilePage {
+    /// Returns whether an attachment is asked for; `like` and `name` are in lower case.
+    fn wants(&self, attachment: &Attachment) -> bool {
+        self.attachment.is_none_or(|id| id == attachment.id)
+            && self.model.as_ref().is_none_or(|model| attachment.model.as_ref() == Some(model))
+            && self.record.is_none_or(|record| attachment.record == Some(record))
+            && (self.name.is_empty() || attachment.name.to_lowercase().contains(&self.name))
+            && attachment.is_like(&self.like)
+    }
 }
 
 /// Attachments of a backup, in the order of their ids.
@@ -250,16 +274,17 @@ pub(super) struct Files {
 pub(super) async fn files(
     State(api): State<Api>,
     Path((name, id)): Path<(String, String)>,
-    Query(page): Query<FilePage>,
+    Query(mut page): Query<FilePage>,
 ) -> Result<Json<Files>, HttpProblem> {
     let limit = limited(page.limit, FILES)?;
     let (_, repository, manifest) = look_up(&api, &name, &id).await?;
-    let (like, offset) = (page.like.to_lowercase(), page.offset);
+    (page.like, page.name) = (page.like.to_lowercase(), page.name.to_lowercase());
+    let offset = page.offset;
     // Read to its end, because only then is the list known to be intact. Keeps one page.
     let found = Arc::new(Mutex::new((0_usize, Vec::new())));
     let kept = found.clone();
     let keep = move |attachment: Attachment| {
-        if attachment.is_like(&like) {
+        if page.wants(&attachment) {
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
             if kept.0 >= offset && kept.1.len() < limit {
                 kept.1.push(attachment);

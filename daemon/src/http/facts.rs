@@ -259,23 +259,21 @@ impl Api {
 pub(super) async fn keep(api: &Api, ended: &CancellationToken) {
     let mut events = api.handle.subscribe();
     let work = async {
-        tokio::join!(api.refresh(None), api.refresh_targets(None));
+        api.refresh(None).await;
         loop {
             let instances = u32::try_from(api.handle.config().instances.len()).unwrap_or(u32::MAX);
             let pause = REFRESH.max(REFRESH_PER_INSTANCE.saturating_mul(instances));
             let event = tokio::time::timeout(pause, changed(&mut events)).await;
             match event {
                 Ok(Some(Changed::By(run))) => {
-                    // First, so that whoever hears that the repository was read finds it, too.
+                    // First: the event about the repository says that both are up to date.
                     if let Some(target) = &run.target {
-                        api.refresh_targets(Some(target)).await;
+                        api.refresh_target(target).await;
                     }
                     api.refresh(Some(&run.instance)).await;
                 }
                 Ok(None) => return,
-                Ok(Some(Changed::Anything)) | Err(_) => {
-                    tokio::join!(api.refresh(None), api.refresh_targets(None));
-                }
+                Ok(Some(Changed::Anything)) | Err(_) => api.refresh(None).await,
             }
         }
     };

@@ -119,13 +119,20 @@ const REMOVED: Metric = Metric {
     help: "Backups that retention removed since the daemon started",
 };
 
+const DOWNLOADS: Metric = Metric {
+    name: "odoo_backup_downloads_total",
+    kind: MetricKind::Counter,
+    help: "Downloads that ended since the daemon started",
+};
+
 /// All of them, in the order in which they are written.
 #[cfg(test)]
-const ALL: [Metric; 41] = [
+const ALL: [Metric; 42] = [
     BUILD_INFO,
     STARTED,
     NOTIFIER_FAILING,
     NOTIFICATIONS,
+    DOWNLOADS,
     LAST_SUCCESS,
     LAST_FAILURE,
     DURATION,
@@ -182,6 +189,19 @@ struct Counts {
     runs: BTreeMap<(String, Job, &'static str), u64>,
     /// Backups that were pruned, by instance.
     removed: BTreeMap<String, u64>,
+    /// Downloads that ended, by outcome.
+    downloads: BTreeMap<&'static str, u64>,
+}
+
+/// How a download can end.
+pub(super) const DOWNLOAD_OUTCOMES: [&str; 3] = ["done", "failed", "cancelled"];
+
+impl Counters {
+    /// Counts a download that ended with one of [`DOWNLOAD_OUTCOMES`].
+    pub(super) fn download(&self, outcome: &'static str) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.downloads.entry(outcome).or_default() += 1;
+    }
 }
 
 /// Counts until `ended`.
@@ -231,6 +251,9 @@ fn of_daemon(api: &Api, text: &mut Text) {
         counts.map(|(outcome, count)| (vec![("notifier", it.name.as_str()), ("outcome", outcome)], count as f64))
     });
     text.add(&NOTIFICATIONS, outcomes);
+    let downloads = api.counters.0.lock().unwrap_or_else(PoisonError::into_inner).downloads.clone();
+    let count = |outcome| downloads.get(outcome).copied().unwrap_or_default() as f64;
+    text.add(&DOWNLOADS, DOWNLOAD_OUTCOMES.map(|outcome| (vec![("outcome", outcome)], count(outcome))));
 }
 
 fn of_jobs(api: &Api, instances: &[InstanceView], known: &Known, text: &mut Text) {

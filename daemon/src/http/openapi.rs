@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::problem::{Document, HttpProblem};
 use super::{access, closed, open};
+use crate::handle::RunResult;
 
 /// The parts that the handlers do not describe.
 #[derive(OpenApi)]
@@ -20,7 +21,8 @@ use super::{access, closed, open};
         description = "The daemon's API. Times are RFC 3339 in UTC, sizes are in bytes. Fields may be added."
     ),
     security(("token" = []), ("session" = [])),
-    components(schemas(Document)),
+    // The second is that of a parameter: only those of bodies are found.
+    components(schemas(Document, RunResult)),
 )]
 struct Frame;
 

@@ -13,6 +13,7 @@ use super::instances::NewestProof;
 use super::problem::HttpProblem;
 use crate::agenda::Job;
 use crate::condition::{InstanceState, Severity};
+use crate::handle::RunResult;
 use crate::journal::{RunId, RunOutcome, RunRecord};
 use crate::view::{InstanceView, JobView, Phase};
 
@@ -266,11 +267,12 @@ impl States {
 impl LastDay {
     fn count(&mut self, outcome: &RunOutcome) {
         self.runs += 1;
-        match outcome {
-            RunOutcome::Done { warnings, .. } if !warnings.is_empty() => self.warnings += 1,
-            RunOutcome::Done { .. } | RunOutcome::Elsewhere => self.done += 1,
-            RunOutcome::Failed { .. } | RunOutcome::Lost => self.failed += 1,
-            RunOutcome::Cancelled => self.cancelled += 1,
+        match RunResult::of(Some(outcome)) {
+            RunResult::Done => self.done += 1,
+            RunResult::Warnings => self.warnings += 1,
+            RunResult::Failed => self.failed += 1,
+            RunResult::Cancelled => self.cancelled += 1,
+            RunResult::Running => {}
         }
     }
 }

@@ -161,6 +161,7 @@ impl From<Error> for HttpProblem {
                 (StatusCode::NOT_FOUND, "not_found")
             }
             Error::Repository(RepositoryError::Ambiguous { .. }) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+            Error::NoSuchFile { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Error::NoAttachments { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "not_odoo"),
             Error::Postgres(_) => (StatusCode::BAD_GATEWAY, "target"),
             Error::Interrupted => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),

@@ -64,7 +64,7 @@ impl Api {
         let config = self.handle.config();
         let before = self.surveys.seen();
         let mut seen = BTreeMap::new();
-        // One after the other: the answers are needed by nobody at once.
+        // One after the other: no request waits for them.
         for (name, place) in config.repositories() {
             let location = place.location();
             let counted = tokio::time::timeout(PATIENCE, async {

@@ -11,9 +11,9 @@ use super::Api;
 use super::extract::{Path, Query, limited};
 use super::problem::HttpProblem;
 use crate::agenda::Job;
-use crate::handle::RunFilter;
+use crate::handle::{RunFilter, RunResult};
 use crate::journal::{RunId, RunRecord};
-use crate::progress::TaskState;
+use crate::progress::{PhaseState, TaskState};
 use crate::view::{LiveRun, LogLine, Phase};
 
 /// Lines of a log in one answer: the last.
@@ -47,12 +47,14 @@ struct LiveView {
     stopping: bool,
     /// Its parts that count bytes.
     tasks: Vec<TaskState>,
+    /// Its phases in this attempt, in the order in which they began.
+    phases: Vec<PhaseState>,
 }
 
 impl From<LiveRun> for RunView {
     fn from(run: LiveRun) -> Self {
-        let LiveRun { record, phase, attempt, last_failure, stopping, tasks } = run;
-        Self { record, live: Some(LiveView { phase, attempt, last_failure, stopping, tasks }) }
+        let LiveRun { record, phase, attempt, last_failure, stopping, tasks, phases } = run;
+        Self { record, live: Some(LiveView { phase, attempt, last_failure, stopping, tasks, phases }) }
     }
 }
 
@@ -92,6 +94,8 @@ pub(super) struct RunPage {
     instance: Option<String>,
     /// Of this job.
     job: Option<Job>,
+    /// That ended so, or have not ended.
+    result: Option<RunResult>,
     /// Before this run: `next` of the page before.
     before: Option<RunId>,
     /// How many at most; 50 by default.
@@ -117,8 +121,8 @@ pub(super) struct Runs {
 )]
 pub(super) async fn list(State(api): State<Api>, Query(page): Query<RunPage>) -> Result<Json<Runs>, HttpProblem> {
     let limit = limited(page.limit, RUNS)?;
-    let RunPage { instance, job, before, .. } = page;
-    let mut records = api.handle.runs(&RunFilter { instance, job, before, limit: Some(limit + 1) });
+    let RunPage { instance, job, result, before, .. } = page;
+    let mut records = api.handle.runs(&RunFilter { instance, job, result, before, limit: Some(limit + 1) });
     let has_more = records.len() > limit;
     records.truncate(limit);
     let next = records.last().filter(|_| has_more).map(|last| last.id);

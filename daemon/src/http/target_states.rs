@@ -10,10 +10,14 @@ use engine::restore::{Target, TargetState};
 use futures::StreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::Api;
+use super::facts::REFRESH;
 use super::repositories::no_answer;
+use crate::view::Event;
 
 /// How long a target's server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -63,15 +67,35 @@ impl Api {
         seen
     }
 
-    /// Looks at one target, or at all of them.
-    pub(super) async fn refresh_targets(&self, only: Option<&str>) {
+    /// Looks at the target of this name, if the configuration has it.
+    pub(super) async fn refresh_target(&self, name: &str) {
+        if let Some(target) = self.handle.config().targets.get(name) {
+            self.look_at_target(target).await;
+        }
+    }
+
+    /// Looks at all targets.
+    async fn refresh_targets(&self) {
         let config = self.handle.config();
-        let targets = config.targets.values().filter(|target| only.is_none_or(|only| only == target.name));
-        futures::stream::iter(targets)
+        futures::stream::iter(config.targets.values())
             .for_each_concurrent(PARALLEL, async |target| {
                 self.look_at_target(target).await;
             })
             .await;
         self.targets.lock().retain(|name, _| config.targets.contains_key(name));
     }
+}
+
+/// Looks at the targets again and again, until `ended`. A run looks at its own when it ends.
+pub(super) async fn keep(api: &Api, ended: &CancellationToken) {
+    let mut events = api.handle.subscribe();
+    let work = async {
+        loop {
+            api.refresh_targets().await;
+            let reloaded =
+                async { while !matches!(events.recv().await, Ok(Event::Reloaded) | Err(RecvError::Closed)) {} };
+            let _ = tokio::time::timeout(REFRESH, reloaded).await;
+        }
+    };
+    ended.run_until_cancelled(work).await;
 }

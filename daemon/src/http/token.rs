@@ -53,13 +53,7 @@ pub(super) struct Sessions(Mutex<HashMap<[u8; 32], Timestamp>>);
 impl Sessions {
     /// Starts a session; returns the value of the cookie, which is not stored.
     pub(super) fn begin(&self, now: Timestamp) -> Result<String, getrandom::Error> {
-        let mut random = [0; 32];
-        getrandom::fill(&mut random)?;
-        let mut id = String::with_capacity(64);
-        for byte in random {
-            // Writing to a string does not fail.
-            let _ = write!(id, "{byte:02x}");
-        }
+        let id = random_id()?;
         let mut sessions = self.lock();
         sessions.retain(|_, ends| *ends > now);
         if sessions.len() >= MOST_SESSIONS {
@@ -83,6 +77,18 @@ impl Sessions {
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Timestamp>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns an id that cannot be guessed: 256 random bits as hexadecimal digits.
+pub(super) fn random_id() -> Result<String, getrandom::Error> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random)?;
+    let mut id = String::with_capacity(64);
+    for byte in random {
+        // Writing to a string does not fail.
+        let _ = write!(id, "{byte:02x}");
+    }
+    Ok(id)
 }
 
 fn digest(text: &str) -> [u8; 32] {

@@ -5,7 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use engine::error::Explanation;
-use engine::repository::BackupId;
+use engine::manifest::Depth;
+use engine::repository::{BackupId, ProofName, ProofOutcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -76,6 +77,13 @@ pub enum RunOutcome {
         /// What was counted, by names that end in their unit: `stored_bytes`.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         figures: BTreeMap<String, u64>,
+        /// The backups that retention removed after it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        removed: Vec<RemovedBackup>,
+        /// The proof that it stored.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        proof: Option<RunProof>,
     },
     /// It failed, after all attempts.
     Failed {
@@ -90,6 +98,43 @@ pub enum RunOutcome {
     Elsewhere,
     /// The daemon ended unexpectedly, and with it the run.
     Lost,
+}
+
+/// A backup that a run removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RemovedBackup {
+    /// The name of the repository.
+    pub repository: String,
+    /// The backup's id.
+    pub backup: BackupId,
+    /// Why it was removed.
+    pub reason: String,
+}
+
+/// A proof that a run stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RunProof {
+    /// When the copy was verified.
+    pub at: Timestamp,
+    /// How much of it was read.
+    pub depth: Depth,
+    /// What it showed.
+    pub outcome: ProofOutcome,
+}
+
+impl From<&ProofName> for RunProof {
+    fn from(name: &ProofName) -> Self {
+        Self { at: name.at, depth: name.depth, outcome: name.outcome }
+    }
+}
+
+/// How long a phase of a run took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PhaseTook {
+    /// What it was about: `database`, `filestore`, `verification`.
+    pub name: String,
+    /// From its start to its end. Phases can run in parallel.
+    pub milliseconds: u64,
 }
 
 impl RunOutcome {
@@ -160,9 +205,25 @@ pub struct RunRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub outcome: Option<RunOutcome>,
+    /// How long its phases took in the last attempt, in the order in which they began. Absent while
+    /// it is running, and for runs of earlier versions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseTook>,
 }
 
 impl RunRecord {
+    /// Returns the record of a run that has just begun; it has a target if it is a restore or an
+    /// undo.
+    pub(crate) fn begun(
+        id: RunId,
+        (instance, job, target): (String, Job, Option<String>),
+        trigger: Trigger,
+        at: Timestamp,
+    ) -> Self {
+        let (ended_at, outcome, phases) = (None, None, Vec::new());
+        Self { id, instance, job, target, trigger, began_at: at, ended_at, outcome, phases }
+    }
+
     /// Returns what it does, in words: `backup of production`, `restore of production to staging`,
     /// `undo of the last restore to staging`.
     pub fn what(&self) -> String {
@@ -185,7 +246,8 @@ impl RunRecord {
             at: self.began_at,
         };
         let ended = self.ended_at.zip(self.outcome.clone());
-        let ended = ended.map(|(at, outcome)| Event::Ended { run: self.id, at, outcome });
+        let phases = self.phases.clone();
+        let ended = ended.map(|(at, outcome)| Event::Ended { run: self.id, at, outcome, phases });
         std::iter::once(began).chain(ended)
     }
 }
@@ -212,5 +274,7 @@ pub(super) enum Event {
         run: RunId,
         at: Timestamp,
         outcome: RunOutcome,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        phases: Vec<PhaseTook>,
     },
 }

@@ -9,7 +9,8 @@ fn at(hours: i64) -> Timestamp {
 
 fn done() -> RunOutcome {
     let figures = [("stored_bytes".to_owned(), 4711)].into();
-    RunOutcome::Done { backup: Some("20261121T020003Z-3f9c".parse().unwrap()), warnings: vec!["one".into()], figures }
+    let (backup, warnings) = (Some("20261121T020003Z-3f9c".parse().unwrap()), vec!["one".into()]);
+    RunOutcome::Done { backup, warnings, figures, removed: Vec::new(), proof: None }
 }
 
 fn scheduled() -> Trigger {
@@ -134,7 +135,7 @@ fn open_journal_shortened_keeps_live_runs() {
         let (id, instance) = (RunId(run), "production".to_owned());
         let began =
             Event::Began { run: id, instance, job: Job::Check, target: None, trigger: Trigger::Request, at: at(1) };
-        let ended = Event::Ended { run: id, at: at(2), outcome: done() };
+        let ended = Event::Ended { run: id, at: at(2), outcome: done(), phases: Vec::new() };
         text.extend([began, ended].map(|event| serde_json::to_string(&event).unwrap() + "\n"));
     }
     fs::write(&path, &text).unwrap();

@@ -65,7 +65,7 @@ impl Notice {
         };
         let again = if failed { " works again" } else { " done" };
         match run.outcome.as_ref()? {
-            RunOutcome::Done { backup, warnings, figures } => {
+            RunOutcome::Done { backup, warnings, figures, .. } => {
                 let with = match warnings.len() {
                     0 => String::new(),
                     1 => ", with 1 warning".into(),
@@ -152,6 +152,7 @@ pub(super) fn samples() -> Vec<(&'static str, Notice)> {
         began_at: at("00:59:00"),
         ended_at: Some(at(ended)),
         outcome: Some(outcome),
+        phases: Vec::new(),
     };
     let error = |message: &str, causes: &[&str], hint: Option<&str>| Explanation {
         message: message.into(),
@@ -176,6 +177,8 @@ pub(super) fn samples() -> Vec<(&'static str, Notice)> {
         figures: [("stored_bytes", 9_437_184), ("filestore_files", 634), ("removed_backups", 1)]
             .map(|(name, figure)| (name.to_owned(), figure))
             .into(),
+        removed: Vec::new(),
+        proof: None,
     };
     let lost = (1..=12).map(|number| format!("the file ab/{number:040x} is missing from the filestore")).collect();
     let failed = |error, attempts| RunOutcome::Failed { error, attempts };

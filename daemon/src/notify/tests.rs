@@ -31,7 +31,13 @@ impl Worker for Planned {
         let act = self.0.lock().unwrap().pop_front().unwrap_or_else(|| Some(Vec::new()));
         tokio::time::sleep(Duration::from_secs(30)).await;
         match act {
-            Some(warnings) => Ok(RunOutcome::Done { backup: None, warnings, figures: BTreeMap::new() }),
+            Some(warnings) => Ok(RunOutcome::Done {
+                backup: None,
+                warnings,
+                figures: BTreeMap::new(),
+                removed: Vec::new(),
+                proof: None,
+            }),
             None => Err(Error::Exists { what: "what must not be".into() }.into()),
         }
     }

@@ -56,7 +56,8 @@ impl Worker for Planned {
     async fn work(&self, work: Work<'_>) -> Result<RunOutcome, Failure> {
         let act = self.plans.lock().unwrap().get_mut(&work.instance.instance.name).and_then(VecDeque::pop_front);
         let _one_of_them = Counted::new(&self.most);
-        let done = RunOutcome::Done { backup: None, warnings: Vec::new(), figures: BTreeMap::new() };
+        let (warnings, figures, removed) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let done = RunOutcome::Done { backup: None, warnings, figures, removed, proof: None };
         match act.unwrap_or(Act::Work(Duration::from_secs(30))) {
             Act::Work(length) => {
                 let task = work.run.progress.task("database", None);

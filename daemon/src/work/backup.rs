@@ -10,7 +10,7 @@ use engine::repository::Repository;
 use super::Work;
 use crate::failure::Failure;
 use crate::follow::{PruneIn, Stored, follow};
-use crate::journal::RunOutcome;
+use crate::journal::{RemovedBackup, RunOutcome};
 
 /// Backs up, unless another daemon has served the slot.
 pub(super) async fn back_up(repository: &Repository, work: &Work<'_>, reread: bool) -> Result<RunOutcome, Failure> {
@@ -43,7 +43,8 @@ pub(super) async fn back_up(repository: &Repository, work: &Work<'_>, reread: bo
         warnings.extend(prune.warnings().into_iter().map(|warning| format!("in {}: {warning}", prune.repository)));
     }
     figures.extend(named(["removed_copies", "removed_copies_bytes"], removed(&further)));
-    Ok(RunOutcome::Done { figures, backup: Some(manifest.id), warnings })
+    let removed = own.iter().chain(&further).flat_map(removed_backups).collect();
+    Ok(RunOutcome::Done { figures, backup: Some(manifest.id), warnings, removed, proof: None })
 }
 
 /// Returns how many backups were removed, and the freed bytes; `None` if no prune succeeded.
@@ -52,6 +53,17 @@ fn removed(prunes: &[PruneIn]) -> Option<(u64, u64)> {
     removed
         .map(|removed| (removed.backups.len() as u64, removed.bytes))
         .reduce(|one, other| (one.0 + other.0, one.1 + other.1))
+}
+
+/// Returns the backups that a prune removed, and why.
+fn removed_backups(prune: &PruneIn) -> impl Iterator<Item = RemovedBackup> {
+    let reason = format!("no rule keeps it ({})", prune.instance.instance.retention.policy);
+    let backups = prune.pruned.iter().flat_map(|pruned| &pruned.removed.backups);
+    backups.map(move |backup| RemovedBackup {
+        repository: prune.repository.clone(),
+        backup: backup.clone(),
+        reason: reason.clone(),
+    })
 }
 
 /// Returns what was removed, as figures of these names.

@@ -17,7 +17,7 @@ use tracing::{Instrument, Span};
 
 use super::Work;
 use crate::failure::Failure;
-use crate::journal::RunOutcome;
+use crate::journal::{RunOutcome, RunProof};
 use crate::sources::{Sources, WantedBackup};
 
 /// More do not make a restore faster on the machines that Odoo runs on.
@@ -61,7 +61,8 @@ pub(super) async fn drill_latest(sources: &Sources<'_>, work: &Work<'_>) -> Resu
     let drilled = done.result?;
     let figures = figures(&drilled.filestore, drilled.timings.total);
     let warnings = [done.passed_over, drilled.warnings].concat();
-    Ok(RunOutcome::Done { backup: Some(drilled.backup), warnings, figures })
+    let proof = drilled.proof.as_ref().map(RunProof::from);
+    Ok(RunOutcome::Done { backup: Some(drilled.backup), warnings, figures, removed: Vec::new(), proof })
 }
 
 /// Restores a backup into a target, always as a copy: what looks like production is refused. What
@@ -95,7 +96,8 @@ pub(super) async fn restore_to(
     tell(&target.name, &work.config.path, &restored);
     let figures = figures(&restored.filestore, restored.timings.total);
     let warnings = [done.passed_over, restored.warnings].concat();
-    Ok(RunOutcome::Done { backup: Some(backup.clone()), warnings, figures })
+    let proof = restored.proof.as_ref().map(RunProof::from);
+    Ok(RunOutcome::Done { backup: Some(backup.clone()), warnings, figures, removed: Vec::new(), proof })
 }
 
 /// Brings back a target's state from before the last restore. What looks like production is
@@ -110,7 +112,7 @@ pub(super) async fn undo_in(work: &Work<'_>, target: &str) -> Result<RunOutcome,
     let Undone { former, cleared, warnings, duration } = undo.await??;
     tell_kept(&target.name, &work.config.path, former.as_ref(), &cleared);
     let figures = BTreeMap::from([("restore_milliseconds".to_owned(), milliseconds(duration))]);
-    Ok(RunOutcome::Done { backup: None, warnings, figures })
+    Ok(RunOutcome::Done { backup: None, warnings, figures, removed: Vec::new(), proof: None })
 }
 
 /// Logs what was passed over as soon as it is known. The outcome has it as warnings.

@@ -40,7 +40,7 @@ impl Fixture {
         let instance = &self.config.instances[INSTANCE];
         let work = Work { config: &self.config, instance, order: &order, slot: None, run: &Run::default() };
         match self.engine.work(work).await.unwrap() {
-            RunOutcome::Done { backup, warnings, figures } => (backup.unwrap(), warnings, figures),
+            RunOutcome::Done { backup, warnings, figures, .. } => (backup.unwrap(), warnings, figures),
             other => panic!("{other:?}"),
         }
     }

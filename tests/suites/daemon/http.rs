@@ -1,5 +1,6 @@
 //! Tests what the daemon serves: to which clients, which answers, and under which load.
 
+mod downloads;
 mod repositories;
 mod restores;
 mod schema;
@@ -275,7 +276,9 @@ async fn backup_over_http_matches_openapi_document() {
         "POST /api/v1/reload",
         "POST /api/v1/runs/{id}/cancel",
         "POST /api/v1/session",
+        "GET /api/v1/downloads/{ticket}",
         "GET /api/v1/targets/{name}",
+        "POST /api/v1/downloads",
         "POST /api/v1/targets/{name}/restores",
         "POST /api/v1/targets/{name}/undo",
     ];
