@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Many tests wait: for a server to start, for a lock, for a time limit.
 TEST_THREADS ?= $(shell echo $$(( 2 * $$(nproc) )))
-.PHONY: help build dist test majors demo soak fuzz mutants bench bench-daemon lint deny tools
+.PHONY: help build dist test majors demo play play-stop soak fuzz mutants bench bench-daemon lint deny tools
 
 help: ## Say what there is to make
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -28,9 +28,16 @@ majors: tools ## Go from each major version of PostgreSQL to others, installing 
 	tests/install-postgres-majors.sh
 	cargo test --locked -p odoo-backup --test end_to_end majors::
 
-demo: ## Show the main job on a made-up instance: init, now, list, restore, undo, a refusal, a drill, check (KEEP=1 leaves it)
+demo: ## Show the program in twelve steps on a made-up Odoo, and sum up (KEEP=1 leaves it)
 	tests/install-tools.sh demo
 	tests/demo.sh
+
+play: ## Leave such an Odoo running with the dashboard, until Ctrl-C or `make play-stop`
+	tests/install-tools.sh demo
+	tests/play.sh
+
+play-stop: ## Stop what `make play` runs, and remove it
+	tests/play.sh stop
 
 soak: tools ## Measure memory from 100 MB to 2 GB, on a folder and on S3, and with a million files; and ten thousand backups
 	ODOO_BACKUP_TEST_SIZES_MB='100 2000' cargo test --locked --release -p odoo-backup --test end_to_end memory:: -- \

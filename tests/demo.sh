@@ -1,45 +1,20 @@
 #!/usr/bin/env bash
-# Shows the program: backs up a made-up Odoo instance to a local folder, restores it to staging,
-# undoes that, tries to restore over production, verifies and checks the backup, and runs a daemon.
-# Everything is in one temporary folder, with a PostgreSQL server of its own. KEEP=1 keeps both.
+# Shows the program in a dozen steps on a made-up Odoo, each with what it proves, and sums up. All of
+# it is in one temporary folder, with a PostgreSQL server of its own. KEEP=1 keeps both.
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-target=${CARGO_TARGET_DIR:-$root/target}/demo
-
-# Bold only on a terminal.
-bold='' plain=''
-[ ! -t 1 ] || { bold=$'\033[1m' plain=$'\033[0m'; }
-
-say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
-
-# Prints a command as one would type it, and runs it.
-run() {
-    printf '\n%s$ %s%s\n' "$bold" "$1" "$plain"
-    case $1 in
-        # The program reads odoo.conf. The environment is for psql.
-        odoo-backup*) (unset PGHOST PGPORT PGUSER PGPASSWORD && eval "$1") ;;
-        *) eval "$1" ;;
-    esac
-}
-
-say "Building odoo-backup and the generator of demo data"
-cargo build --manifest-path "$root/Cargo.toml" --locked --profile demo -p odoo-backup -p odoo-backup-harness
-
-demo=$(mktemp -d "${TMPDIR:-/tmp}/odoo-backup-demo.XXXXXX")
-# PostgreSQL does not run as root: its user must be able to enter this folder.
-chmod 711 "$demo"
+# shellcheck source=tests/demo/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/demo/common.sh"
+isolate "${BASH_SOURCE[0]}"
 
 clean_up() {
     status=$?
-    if [ "${KEEP:-}" = 1 ]; then
-        say "Kept: $demo
-#   to continue:  cd $demo && source ./env
-#   to stop it:   ${daemon:+kill $daemon; }$target/odoo-shape cluster stop $demo/cluster && rm -r $demo"
+    trap - EXIT
+    if [ "${KEEP:-}" = 1 ] && [ -n "${demo:-}" ]; then
+        printf '\n%sKept: %s%s\n  to continue:    cd %s && source ./env\n  to remove it:   %s%s/odoo-shape cluster stop %s/cluster; rm -r %s\n' \
+            "$bold" "$demo" "$plain" "$demo" "${daemon:+kill $daemon; }" "$BIN" "$demo" "$demo"
     else
-        [ -z "${daemon:-}" ] || kill "$daemon" 2>/dev/null || true
-        [ ! -e "$demo/cluster/data/postmaster.pid" ] || "$target/odoo-shape" cluster stop "$demo/cluster" || true
-        rm -rf "$demo"
+        remove_instance
     fi
     exit "$status"
 }
@@ -47,76 +22,62 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-cd "$demo"
+steps=12 step=0
+# Begins a step: its title, and what it proves.
+step() {
+    step=$((step + 1))
+    printf '\n%s[%d/%d] %s%s\n%s      Proves: %s%s\n' "$bold" "$step" "$steps" "$1" "$plain" "$dim" "$2" "$plain"
+}
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
+bytes() { du -sb "$1" | cut -f1; }
+human() { numfmt --to=iec-i --suffix=B --format=%.1f "$1"; }
 
-say "Start a PostgreSQL server, and fill a database and a filestore like Odoo's"
-"$target/odoo-shape" cluster start cluster >env
-printf 'export PATH=%q:"$PATH"\n' "$target" >>env
-# Do not use a configuration that is installed on this machine.
-printf 'export ODOO_BACKUP_CONFIG=%q\n' "$demo/odoo-backup.toml" >>env
-# shellcheck source=/dev/null
-source ./env
-odoo-shape fill --database production --data-dir "$demo/data" --size 30MB
-
-# The configuration files of the two Odoo servers.
-umask 077
-for name in production staging; do
-    cat >"$name.conf" <<CONF
-[options]
-db_host = $PGHOST
-db_port = $PGPORT
-db_user = $PGUSER
-db_password = $PGPASSWORD
-db_name = $name
-data_dir = $demo/data
-list_db = False
-CONF
-done
+SECONDS=0
+step "A made-up Odoo" "the demo needs nothing of this machine: a server, a database and a filestore of its own"
+make_instance 30MB
+run "psql -At -d production -c 'SELECT count(*) FROM ir_attachment' -c \"SELECT pg_size_pretty(pg_database_size('production'))\""
+database=$(psql -At -d production -c "SELECT pg_database_size('production')")
+filestore=$(bytes data/filestore/production)
 cat >counts.sql <<'SQL'
 SELECT table_name, (xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM %I', table_name), false, true, '')))[1]
 FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
     AND table_name NOT IN ('ir_mail_server', 'ir_config_parameter') ORDER BY 1
 SQL
 
-say "Set up: odoo.conf says where the database and the filestore are"
-run "odoo-backup init --odoo-conf production.conf --repository file://$demo/repository"
+step "Set up" "init finds the databases and folders, and writes a configuration that needs no edit"
+run "odoo-backup init --yes --odoo-conf production.conf --repository file://$demo/repository"
 
-say "Add a target to restore to"
-run "cat >>odoo-backup.toml <<'END'
-
-[target.staging]
-odoo_conf = \"$demo/staging.conf\"
-database = \"staging\"
-END"
+step "Test everything" "doctor tries the repository, the database, the programs and the folders, and gives a verdict"
 run "odoo-backup doctor"
 
-say "Back up"
+step "Back up" "the database and the files of one moment, compressed, in one command"
+began=$SECONDS
 run "odoo-backup now"
+first_time=$((SECONDS - began)) first=$(bytes repository)
+
+step "A day later, back up again" "files that the first backup holds are not stored again"
+odoo-shape day --database production --data-dir "$demo/data" --size 30MB
+run "odoo-backup now"
+second=$(($(bytes repository) - first))
 run "odoo-backup list"
-run "odoo-backup show latest"
 
-say "Restore to staging"
+step "Restore to staging" "a copy is verified and neutralized before it gets its name"
+began=$SECONDS
 run "odoo-backup restore --to staging"
-
-say "The copy is neutralized: only a dummy mail server, no scheduled actions, its own identity"
+restore_time=$((SECONDS - began))
 run "psql -At -d staging -c 'SELECT name, smtp_host FROM ir_mail_server WHERE active' -c 'SELECT cron_name FROM ir_cron WHERE active'"
 
-say "The copy has the rows and the files of its original"
-run "psql -At -d staging -f counts.sql"
+step "Compare the copy with its original" "nothing is lost: the same rows in every table, the same bytes in every file"
 run "diff <(psql -At -d production -f counts.sql) <(psql -At -d staging -f counts.sql) && echo 'the same number of rows in every table'"
-run "find data/filestore/staging -type f | wc -l"
 run "diff -r --exclude checklist data/filestore/production data/filestore/staging && echo 'the same bytes in every file'"
 
-say "Change something in the copy, and restore again: the previous state is kept"
-run "psql -q -d staging -c \"UPDATE res_partner SET name = 'Only in staging' WHERE id = 1\""
-run "odoo-backup restore --to staging"
-run "psql -At -d staging -c 'SELECT name FROM res_partner WHERE id = 1'"
-
-say "Undo: bring back the previous state"
+step "Restore again, and undo" "a restore keeps what it replaces"
+psql -q -d staging -c "UPDATE res_partner SET name = 'Only in staging' WHERE id = 1"
+run "odoo-backup restore --to staging | head -1"
 run "odoo-backup restore --undo --to staging"
 run "psql -At -d staging -c 'SELECT name FROM res_partner WHERE id = 1'"
 
-say "A restore is refused if the target is production under another name"
+step "Restore over production" "a restore is refused if its target is production, also under another name"
 run "cat >>odoo-backup.toml <<'END'
 
 [target.oops]
@@ -126,34 +87,42 @@ host = \"localhost\"
 END"
 run "odoo-backup restore --to oops || echo \"exit code \$?\""
 
-say "Verify the backup: restore it to a scratch database, read every file, drop it, and write a report"
+step "Drill" "the backup can be restored: a scratch copy was verified, neutralized and dropped, and a report says so"
 run "odoo-backup drill --verify full --report drill.md"
-run "cat drill.md"
-run "odoo-backup list"
+run "tail -n +3 drill.md | head -20"
 
-say "Check the backup: read all of it, and compare every digest"
+step "Damage a few bytes" "a check finds damage that a file system does not report"
+object=$(find repository/production -name '*.dump.zst' | head -1)
+cp -p "$object" intact
+run "printf damaged! | dd of=$object bs=1 seek=1000 conv=notrunc status=none"
+run "odoo-backup check --read-data || echo \"exit code \$?\""
+cat intact >"$object"
 run "odoo-backup check --read-data"
 
-say "Let the daemon do it: every minute, for this demo"
-run "sed -i 's|^\[instance.production\]|&\nschedule = \"* * * * *\"|' odoo-backup.toml"
-run "cat >>odoo-backup.toml <<'END'
-
-[daemon]
-listen = \"127.0.0.1:0\"
-state_dir = \"$demo/state\"
-END"
-run "odoo-backup schedule"
-# With KEEP=1, the daemon keeps running after this script.
-(unset PGHOST PGPORT PGUSER PGPASSWORD && exec setsid odoo-backup daemon) >daemon.log 2>&1 &
-daemon=$!
-# The first run starts within a minute.
-ended() { odoo-backup runs --json 2>/dev/null | grep -q '"result": *"done"'; }
-until ended; do
+step "The daemon" "schedules, a dashboard and an API: a backup by HTTP, as a program would start it"
+start_daemon
+run "curl -sS -X POST -H \"Authorization: Bearer \$(cat token)\" -H 'Content-Type: application/json' -d '{\"job\": \"backup\"}' -o run.json -w '%{http_code}\n' ${url}api/v1/instances/production/runs"
+until odoo-backup runs --json 2>/dev/null | grep -q '"result": *"done"'; do
     kill -0 "$daemon" 2>/dev/null || { cat daemon.log; exit 1; }
-    sleep 1
+    sleep 0.2
 done
 run "odoo-backup runs"
-run "odoo-backup status || echo \"exit code \$?\""
-say "The dashboard: http://$(cat state/address)/"
-[ "${KEEP:-}" = 1 ] || { kill -TERM "$daemon" && wait "$daemon"; }
-say "Done"
+run "odoo-backup schedule"
+
+all=$(bytes repository)
+say "Summary"
+cat <<END
+  production              $(human "$database") database, $(human "$filestore") filestore
+  first backup            $(human "$first") stored, $first_time s
+  second backup           $(human "$second") stored, $((second * 100 / first)) % of the first: the dump, and only new files
+  all backups             $(human "$all") in $(find repository/production -name manifest.json | wc -l) backups
+  restore                 $restore_time s, verified and neutralized
+  the whole demo          $SECONDS s
+  shown                   set up, test, back up, restore, undo, a refusal, a drill, damage, the daemon
+
+  What to do next:
+    make play             click through the dashboard of such an Odoo
+    make build            then: sudo install -m 755 target/release/odoo-backup /usr/local/bin/
+    docs/back-up-one-server.md   from the first backup to every night
+END
+[ "${KEEP:-}" = 1 ] || printf '\n%s is removed now. To keep it, with its server and daemon: KEEP=1 make demo\n' "$demo"

@@ -24,6 +24,7 @@ have_postgres || missing="$missing postgresql"
 need psql postgresql-client
 need cc gcc
 [ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
+need curl curl
 need tar tar
 need zstd zstd
 if [ "$for_demo" != demo ]; then
