@@ -54,6 +54,9 @@ pub(crate) enum Command {
         /// Instances to list [default: all]
         #[arg(value_name = "INSTANCE")]
         instances: Vec<String>,
+        /// Show every column
+        #[arg(short, long)]
+        long: bool,
     },
     /// Show the details of one backup
     #[command(after_help = examples::SHOW)]

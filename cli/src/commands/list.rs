@@ -1,5 +1,7 @@
 //! `odoo-backup list`
 
+mod text;
+
 use config::explain;
 use engine::error::Explanation;
 use engine::manifest::Manifest;
@@ -11,14 +13,12 @@ use utoipa::ToSchema;
 use super::chosen::{Chosen, load, open};
 use super::failure::Failure;
 use super::missing::by_journal;
-use super::proofs;
 use super::show::BackupDocument;
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::table::{bytes, count, plural, table, time};
 
 /// Lists backups, also of instances that are no longer in the configuration.
-pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -> Result<Exit, Failure> {
+pub(super) async fn list(config: Chosen<'_>, names: &[String], long: bool, output: Output) -> Result<Exit, Failure> {
     let config = load(config, output)?;
     let repository = open(&config).await?;
     let mut listing = Listing::default();
@@ -69,7 +69,7 @@ pub(super) async fn list(config: Chosen<'_>, names: &[String], output: Output) -
         (true, false) => Exit::Failed,
         (true, true) => Exit::Success,
     };
-    Ok(output.result(&document, || text(&listing, names), exit))
+    Ok(output.result(&document, || text::text(&listing, names, long), exit))
 }
 
 /// What `list` prints.
@@ -139,74 +139,10 @@ impl DamagedDocument {
     }
 }
 
-/// Returns the result of the latest verification, unless damage was found since.
-fn proven(backup: &Manifest, listing: &Listing) -> String {
-    let flaws = listing.flaws(backup);
-    if flaws.iter().any(|flaw| matches!(flaw, Flaw::Damaged(_))) {
-        "DAMAGED".to_owned()
-    } else if flaws.contains(&Flaw::Future) {
-        "FUTURE".to_owned()
-    } else {
-        proofs::brief(evidence(backup, listing))
-    }
-}
-
 fn is_pinned(backup: &Manifest, listing: &Listing) -> bool {
     listing.pinned.contains(&backup.backup())
 }
 
-/// Returns the last column: whether the backup is pinned, and how many warnings it has.
-fn notes(backup: &Manifest, listing: &Listing) -> String {
-    let pinned = is_pinned(backup, listing).then(|| "pinned".to_owned());
-    let warnings = match backup.all_warnings().len() {
-        0 => None,
-        number => Some(plural(number as u64, "warning")),
-    };
-    pinned.into_iter().chain(warnings).collect::<Vec<_>>().join(", ")
-}
-
 fn evidence<'a>(backup: &Manifest, listing: &'a Listing) -> Option<&'a Evidence> {
     listing.evidence.get(&backup.backup())
-}
-
-fn text(listing: &Listing, names: &[String]) -> String {
-    let mut text = backups_text(listing, names);
-    for BackupRef { instance, id } in &listing.set_aside {
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
-        text.push_str(&format!("quarantined by a repair: {instance}/{id}\n"));
-    }
-    text
-}
-
-fn backups_text(listing: &Listing, names: &[String]) -> String {
-    match (listing.backups.is_empty(), listing.damaged.len(), names) {
-        (false, ..) => {}
-        (true, 0, _) if !listing.alarms.is_empty() => return "no backups, although there were some".to_owned(),
-        (true, 0, []) => return "no backups yet; `odoo-backup now` creates one".to_owned(),
-        (true, 0, names) => return format!("no backups of {}", names.join(", ")),
-        (true, damaged, _) => return format!("no readable backups; {} damaged", plural(damaged as u64, "backup")),
-    }
-    let header =
-        ["INSTANCE", "BACKUP", "CREATED", "ODOO", "DATABASE", "FILES", "FILESTORE", "STORED", "VERIFIED", "NOTES"];
-    let rows = listing.backups.iter().map(|backup| {
-        vec![
-            backup.instance.clone(),
-            backup.id.to_string(),
-            time(backup.created_at),
-            backup
-                .odoo
-                .as_ref()
-                .map_or("-", |odoo| if odoo.series.is_empty() { "?" } else { odoo.series.as_str() })
-                .to_owned(),
-            bytes(backup.database.object.plain.size),
-            count(backup.filestore.files),
-            bytes(backup.filestore.bytes),
-            bytes(backup.stored_bytes()),
-            proven(backup, listing),
-            notes(backup, listing),
-        ]
-    });
-    table(&header, &[4, 5, 6, 7], rows)
 }

@@ -69,7 +69,7 @@ pub(crate) async fn run(arguments: Arguments, logs: RunLogs, output: Output) -> 
             let options = NowOptions { reread, accept_missing, prune, accept_new_identity };
             now::now(config, &instances, options, &run, output).await
         }
-        Command::List { instances } => list::list(config, &instances, output).await,
+        Command::List { instances, long } => list::list(config, &instances, long, output).await,
         Command::Show { backup } => show::show(config, &backup, output).await,
         Command::Restore { to, undo: true, force_production, wait, .. } => {
             let wait = wait.map(Duration::from_secs);

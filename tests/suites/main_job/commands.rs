@@ -56,8 +56,10 @@ async fn now_list_and_show_agree() {
     assert_eq!(backup["filestore"]["files"], files.count());
 
     let text = program.run(["list"]).await.success().stdout;
-    assert!(text.lines().next().unwrap().starts_with("INSTANCE"), "{text}");
-    assert!(text.contains(&ids[0]) && text.contains(&ids[1]), "{text}");
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[0] == "production" && lines[1].starts_with("BACKUP "), "{text}");
+    assert!(lines[2].starts_with(&ids[0]) && lines[3].starts_with(&ids[1]), "{text}");
+    assert!(lines[4].starts_with("2 backups, ") && lines[4].contains(" stored, ") && lines.len() == 5, "{text}");
 
     for selector in [ids[1].as_str(), "latest", "production/latest", &format!("production/{}", ids[1])] {
         let show = program.run(["show", selector, "--json"]).await.success().json();

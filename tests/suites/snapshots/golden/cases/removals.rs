@@ -28,6 +28,7 @@ pub(in super::super) async fn all(walk: &mut Walk) {
     walk.show("The newest backup is much smaller", &["prune", "--repack", "--dry-run"]).await;
     walk.show("The smaller backup is accepted", &["prune", INSTANCE, "--repack", "--accept-shrunk"]).await;
     walk.show("Backups with warnings", &["list"]).await;
+    walk.show("Every column", &["list", "--long"]).await;
     walk.show("With warnings", &["show", "latest"]).await;
     walk.show("Without an instance", &["prune", "--accept-shrunk"]).await;
 }
