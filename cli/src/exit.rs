@@ -14,6 +14,10 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Everything was done, with warnings: for example, files are missing at the source.
     Warnings = 3,
+    /// There is no repository where the configuration says. Nothing was tried.
+    NoRepository = 10,
+    /// Another process is at work on the instance or the target.
+    Locked = 11,
     /// Damage was found.
     Damage = 13,
     /// A signal stopped the command. Unfinished work was cleaned up.
@@ -23,8 +27,16 @@ pub(crate) enum Exit {
 impl Exit {
     /// Every code, in the order of the numbers.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Success, Self::Failed, Self::Usage, Self::Warnings, Self::Damage, Self::Interrupted];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Success,
+        Self::Failed,
+        Self::Usage,
+        Self::Warnings,
+        Self::NoRepository,
+        Self::Locked,
+        Self::Damage,
+        Self::Interrupted,
+    ];
 
     /// Returns the worse of two exit codes, for a command with several parts.
     ///
@@ -39,10 +51,13 @@ impl Exit {
             Self::Warnings => 1,
             // Damage is milder than a failure: the part that failed may hide more damage.
             Self::Damage => 2,
-            Self::Failed => 3,
-            Self::Usage => 4,
+            // A later attempt helps, unlike after other failures.
+            Self::Locked => 3,
+            Self::Failed => 4,
+            Self::NoRepository => 5,
+            Self::Usage => 6,
             // Wins over all others: the remaining parts were not reached.
-            Self::Interrupted => 5,
+            Self::Interrupted => 7,
         }
     }
 }
@@ -55,18 +70,20 @@ impl From<Exit> for ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use super::Exit::{self, Damage, Failed, Interrupted, Success, Usage, Warnings};
+    use super::Exit::{self, Damage, Failed, Interrupted, Locked, NoRepository, Success, Usage, Warnings};
 
     #[test]
     fn pair_of_codes_takes_worse() {
-        const ALL: [Exit; 6] = [Success, Warnings, Damage, Failed, Usage, Interrupted];
+        const ALL: [Exit; 8] = [Success, Warnings, Damage, Locked, Failed, NoRepository, Usage, Interrupted];
         let expected = [
-            [Success, Warnings, Damage, Failed, Usage, Interrupted],
-            [Warnings, Warnings, Damage, Failed, Usage, Interrupted],
-            [Damage, Damage, Damage, Failed, Usage, Interrupted],
-            [Failed, Failed, Failed, Failed, Usage, Interrupted],
-            [Usage, Usage, Usage, Usage, Usage, Interrupted],
-            [Interrupted; 6],
+            [Success, Warnings, Damage, Locked, Failed, NoRepository, Usage, Interrupted],
+            [Warnings, Warnings, Damage, Locked, Failed, NoRepository, Usage, Interrupted],
+            [Damage, Damage, Damage, Locked, Failed, NoRepository, Usage, Interrupted],
+            [Locked, Locked, Locked, Locked, Failed, NoRepository, Usage, Interrupted],
+            [Failed, Failed, Failed, Failed, Failed, NoRepository, Usage, Interrupted],
+            [NoRepository, NoRepository, NoRepository, NoRepository, NoRepository, NoRepository, Usage, Interrupted],
+            [Usage, Usage, Usage, Usage, Usage, Usage, Usage, Interrupted],
+            [Interrupted; 8],
         ];
         for (one, row) in ALL.into_iter().zip(expected) {
             for (other, worse) in ALL.into_iter().zip(row) {

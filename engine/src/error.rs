@@ -146,6 +146,25 @@ impl Error {
         }
     }
 
+    /// Returns whether another process is at work on the instance or the target.
+    pub fn is_locked(&self) -> bool {
+        match self {
+            Self::Restore(error) => matches!(error, RestoreError::UnderWay { .. }),
+            Self::Verb { source, .. } => source.is_locked(),
+            _ => self.is_held_elsewhere(),
+        }
+    }
+
+    /// Returns whether there is no repository where the configuration says.
+    pub fn is_no_repository(&self) -> bool {
+        match self {
+            Self::Repository(error) => error.is_no_repository(),
+            Self::Store(error) => error.is_no_such_place(),
+            Self::Verb { source, .. } => source.is_no_repository(),
+            _ => false,
+        }
+    }
+
     /// Returns whether the database is another one than that of the latest backup.
     pub fn is_other_database(&self) -> bool {
         match self {

@@ -101,7 +101,18 @@ fn assert_nothing_restored(project: &Project) {
 /// Checks that the message names the cause, and that the exit code is that of a failure.
 #[track_caller]
 fn assert_failed(run: Run, cause: &str) {
-    let run = run.expect_code(1);
+    assert_ended(run, 1, cause);
+}
+
+/// Checks that the message names the cause, and that the exit code says that it is locked.
+#[track_caller]
+fn assert_locked(run: Run, cause: &str) {
+    assert_ended(run, 11, cause);
+}
+
+#[track_caller]
+fn assert_ended(run: Run, code: i32, cause: &str) {
+    let run = run.expect_code(code);
     assert!(run.stderr.contains("error: unable to "), "{}", run.stderr);
     assert!(run.stderr.contains(cause), "{cause:?} is not in:\n{}", run.stderr);
 }

@@ -41,10 +41,20 @@ macro_rules! failure {
 failure!(
     ConfigError => Exit::Usage,
     UnknownName => Exit::Usage,
-    LogError => Exit::Failed,
-    RepositoryError => Exit::Failed,
-    StoreError => Exit::Failed
+    LogError => Exit::Failed
 );
+
+impl From<RepositoryError> for Failure {
+    fn from(error: RepositoryError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Error::from(error).into()
+    }
+}
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
@@ -71,7 +81,15 @@ impl From<daemon::ListenError> for Failure {
 
 /// Returns the exit code for an error of the engine.
 pub(super) fn exit_of(error: &Error) -> Exit {
-    if error.is_interruption() { Exit::Interrupted } else { Exit::Failed }
+    if error.is_interruption() {
+        Exit::Interrupted
+    } else if error.is_locked() {
+        Exit::Locked
+    } else if error.is_no_repository() {
+        Exit::NoRepository
+    } else {
+        Exit::Failed
+    }
 }
 
 /// Why one of several instances failed, or what follows them.

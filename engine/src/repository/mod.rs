@@ -230,6 +230,15 @@ impl RepositoryError {
         }
     }
 
+    /// Returns whether there is no repository where the configuration says.
+    pub(crate) fn is_no_repository(&self) -> bool {
+        match self {
+            Self::NotARepository(_) => true,
+            Self::Store(error) => error.is_no_such_place(),
+            _ => false,
+        }
+    }
+
     /// Returns what the operator can do, if that is known.
     pub fn hint(&self) -> Option<String> {
         Some(match self {

@@ -311,6 +311,11 @@ impl StoreError {
         }
     }
 
+    /// Returns whether the folder or the bucket does not exist.
+    pub fn is_no_such_place(&self) -> bool {
+        matches!(*self.kind, StoreErrorKind::NoSuchPlace(_))
+    }
+
     /// Returns whether the store failed as a whole.
     pub fn is_outage(&self) -> bool {
         use StoreErrorKind::{Denied, NoSuchPlace, ReadOnly, Unavailable};

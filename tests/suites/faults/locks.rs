@@ -3,7 +3,9 @@
 use harness::project::Project;
 use rustix::process::Signal;
 
-use crate::faults::{assert_failed, assert_repository_empty, hold_pg_dump, initialised, until_pg_dump_waits};
+use crate::faults::{
+    assert_failed, assert_locked, assert_repository_empty, hold_pg_dump, initialised, until_pg_dump_waits,
+};
 
 #[tokio::test]
 async fn lock_excludes_only_while_owner_lives() {
@@ -13,7 +15,7 @@ async fn lock_excludes_only_while_owner_lives() {
     let table = hold_pg_dump(&project).await;
     let first = program.spawn(["now"]);
     until_pg_dump_waits(&project).await;
-    assert_failed(program.run(["now"]).await, "production is being backed up by ");
+    assert_locked(program.run(["now"]).await, "production is being backed up by ");
     let lock = &program.run(["unlock", "--list", "--json"]).await.success().json()["locks"][0];
     assert_eq!((&lock["purpose"], &lock["alive"]), (&"backup".into(), &true.into()), "{lock}");
     assert_eq!(lock["pid"], first.pid());

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio_postgres::Client;
 
 use crate::faults::full_disk::SmallDisk;
-use crate::faults::{assert_failed, children, initialised, replace_tool, until};
+use crate::faults::{assert_failed, assert_locked, children, initialised, replace_tool, until};
 
 /// A project with a backup, and with a target that differs from it and has a copy.
 struct Existing {
@@ -254,7 +254,7 @@ async fn second_restore_to_target_is_refused() {
     let holder = existing.hold(AT_RENAMING).await;
     let first = existing.restore("1");
     existing.until_it_waits().await;
-    assert_failed(existing.restore("1").wait().await, "another restore to the database \"staging\" is running");
+    assert_locked(existing.restore("1").wait().await, "another restore to the database \"staging\" is running");
     holder.batch_execute("ROLLBACK").await.unwrap();
     first.wait().await.success();
     assert_same_database(existing.project.database(), existing.project.target_database()).await;

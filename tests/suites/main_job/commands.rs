@@ -130,7 +130,7 @@ async fn usage_errors_exit_2_with_hint() {
     let unknown = program.run(["restore", "--to", "stagin", "--json"]).await.expect_code(2).json();
     assert!(unknown.to_string().contains("staging"), "{unknown}");
 
-    let none = program.run(["now"]).await.expect_code(1);
+    let none = program.run(["now"]).await.expect_code(10);
     assert!(
         none.stderr.contains("there is no repository in file://") || none.stderr.contains("does not exist"),
         "{}",

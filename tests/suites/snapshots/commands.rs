@@ -111,7 +111,7 @@ async fn commands_keep_documents_and_exit_codes() {
     let mut it = Recorder { service, commands, codes, documents: schemas() };
     let mut stored = Book::new("documents");
 
-    it.json("now, without a repository", &["now"], 1).await;
+    it.json("now, without a repository", &["now"], 10).await;
     it.json("init", &["init"], 0).await;
     let (new, conf) = (it.project().path("new.toml"), it.project().odoo_conf("production"));
     let url = format!("file://{}", it.project().repository().display());
@@ -255,6 +255,7 @@ async fn locks(it: &mut Recorder, stored: &mut Book) {
     it.service.until_pg_dump_waits(&mut running).await;
     it.json("unlock --list", &["unlock", "--list"], 0).await;
     it.code("unlock, a living owner", &["unlock"], 3).await;
+    it.json("now, locked", &["now", INSTANCE], 11).await;
     for entry in fs::read_dir(it.project().repository().join("locks").join(INSTANCE)).unwrap() {
         stored.add("locks/<instance>/<purpose>-<id>.json", &document(&entry.unwrap().path()));
     }
